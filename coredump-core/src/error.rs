@@ -1,0 +1,140 @@
+//! The one error type of the project: what was being done, where, and what to try.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// A shorthand for results that fail with [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What sort of failure it was. The names are stable: scripts may match on them in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// The operating system refused: missing file, no permission, disk full.
+    Io,
+    /// The bytes are not a WebAssembly binary at all.
+    NotWasm,
+    /// WebAssembly, but of another sort than asked for: an ordinary module instead of a dump, a dump instead of a module.
+    WrongFile,
+    /// The file ends in the middle of something.
+    Truncated,
+    /// Something in the file breaks its format.
+    Malformed,
+    /// Well formed, but beyond a bound this project sets against hostile input.
+    TooLarge,
+    /// A binary does not belong to the dump.
+    Mismatch,
+    /// What was asked for is not there.
+    NotFound,
+    /// The request itself makes no sense.
+    Usage,
+}
+
+impl ErrorKind {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            ErrorKind::Io => "io",
+            ErrorKind::NotWasm => "not-wasm",
+            ErrorKind::WrongFile => "wrong-file",
+            ErrorKind::Truncated => "truncated",
+            ErrorKind::Malformed => "malformed",
+            ErrorKind::TooLarge => "too-large",
+            ErrorKind::Mismatch => "mismatch",
+            ErrorKind::NotFound => "not-found",
+            ErrorKind::Usage => "usage",
+        }
+    }
+}
+
+/// A failure, told so that a person can act on it.
+///
+/// `Display` gives `FILE: what (offset 0x2a)`; the hint is a line of its own, printed by [`crate::cli`].
+#[derive(Debug)]
+pub struct Error {
+    /// The sort of failure.
+    pub kind: ErrorKind,
+    /// What was being done and what went wrong, in one line.
+    pub message: String,
+    /// The file it happened in, where there is one.
+    pub path: Option<PathBuf>,
+    /// Byte offset in that file.
+    pub offset: Option<u64>,
+    /// What the user can try.
+    pub hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Error { kind, message: message.into(), path: None, offset: None, hint: None, source: None }
+    }
+
+    /// The failure of an operating system call: `doing` names what was tried, as in `"cannot open"`.
+    pub fn io(doing: &str, source: std::io::Error) -> Self {
+        let mut error = Error::new(ErrorKind::Io, format!("{doing}: {}", plain_io(&source)));
+        error.source = Some(Box::new(source));
+        error
+    }
+
+    /// The bytes at `offset` break the format.
+    pub fn malformed(offset: u64, message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Malformed, message).at(offset)
+    }
+
+    /// The file ends at `offset`, in the middle of something.
+    pub fn truncated(offset: u64, message: impl Into<String>) -> Self {
+        Error::new(ErrorKind::Truncated, message).at(offset)
+    }
+
+    /// Sets the byte offset.
+    pub fn at(mut self, offset: u64) -> Self {
+        self.offset = Some(offset);
+        self
+    }
+
+    /// Sets the file, unless a deeper layer already named one.
+    pub fn in_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.path.get_or_insert_with(|| path.as_ref().to_owned());
+        self
+    }
+
+    /// Sets the hint.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// The operating system's error behind this one, if there is one.
+    pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
+        Some(self.source.as_ref()?.downcast_ref::<std::io::Error>()?.kind())
+    }
+}
+
+/// The system's message without Rust's trailing `(os error 2)`.
+fn plain_io(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" (os error ") {
+        Some(end) => text[..end].to_owned(),
+        None => text,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(path) = &self.path {
+            write!(f, "{}: ", path.display())?;
+        }
+        f.write_str(&self.message)?;
+        if let Some(offset) = self.offset {
+            write!(f, " (offset {offset:#x})")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

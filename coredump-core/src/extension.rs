@@ -1,0 +1,113 @@
+//! The custom sections that `coredump-run` adds to the standard ones. Every known reader skips them.
+//!
+//! All but the embedded modules hold JSON, so that they can be read with any tool and grow fields without breaking a
+//! reader: every field is optional, unknown ones are ignored. `docs/format.md` documents them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{RefKind, RefTarget, Table};
+
+/// Section name: [`crate::model::Process`] as JSON.
+pub const PROCESS: &str = "coredump.process";
+/// Section name: [`crate::model::Reason`] as JSON.
+pub const REASON: &str = "coredump.reason";
+/// Section name: a list of [`ModuleIdentity`] as JSON, parallel to `coremodules`.
+pub const MODULES: &str = "coredump.modules";
+/// Section name: a list of [`MemoryCoverage`] as JSON, parallel to the memory section.
+pub const MEMORIES: &str = "coredump.memories";
+/// Section name: [`Tables`] as JSON.
+pub const TABLES: &str = "coredump.tables";
+/// Section name: a list of [`FullValue`] as JSON: values the standard's encoding cannot hold.
+pub const VALUES: &str = "coredump.values";
+/// Section name: a list of [`ThreadDetail`] as JSON, parallel to the `corestack` sections in file order.
+pub const THREADS: &str = "coredump.threads";
+/// Section name: a module index (u32 LEB128), then that core module's own bytes, raw.
+pub const EMBEDDED_MODULE: &str = "coredump.module";
+
+/// Which binary a module was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ModuleIdentity {
+    /// Path of the file that held it (of a component: the component's).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// SHA-256 of the core module's own bytes, lower-case hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Contents of its `build_id` section, lower-case hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub build_id: Option<String>,
+}
+
+/// Which part of a memory the capture covers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemoryCoverage {
+    /// `[start, end)` address ranges that were captured: what no data segment covers in them was zero.
+    pub captured: Vec<(u64, u64)>,
+    /// Why the rest is not here, for a person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<String>,
+}
+
+/// All tables, and which instance has which.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tables {
+    /// The tables of the store.
+    pub tables: Vec<Table>,
+    /// For each instance its table indices, in the module's own index order.
+    pub instances: Vec<Vec<Option<u32>>>,
+}
+
+/// Where a [`FullValue`] belongs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Slot {
+    /// `index` counts the frame's locals.
+    Local,
+    /// `index` counts the frame's operand stack, bottom first.
+    Stack,
+    /// `index` counts the dump's globals; thread and frame mean nothing.
+    Global,
+}
+
+/// A value that stands as "missing" (or null) in the standard's section.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FullValue {
+    /// Which list it belongs to.
+    pub slot: Slot,
+    /// Index of the `corestack` section.
+    #[serde(default)]
+    pub thread: u32,
+    /// Index of the frame, youngest 0.
+    #[serde(default)]
+    pub frame: u32,
+    /// Index in the list.
+    pub index: u32,
+    /// The value.
+    pub value: Special,
+}
+
+/// A value outside i32, i64, f32 and f64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Special {
+    /// A vector: 32 hex digits, byte 0 (lowest address) first.
+    V128(String),
+    /// A reference.
+    Ref {
+        /// Its hierarchy.
+        kind: RefKind,
+        /// Its target.
+        target: RefTarget,
+    },
+}
+
+/// What the standard's `corestack` cannot say of a thread.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ThreadDetail {
+    /// Older frames were left out.
+    pub truncated: bool,
+}

@@ -1,0 +1,64 @@
+//! A file's bytes, mapped where that is possible. The only `unsafe` of this crate.
+//!
+//! A regular file is mapped, so that a dump of gigabytes costs no memory and no time until it is looked at. The price:
+//! if another program *shrinks* the file meanwhile, touching the lost pages kills the process with SIGBUS. Dumps are
+//! written once and renamed into place, so that does not happen to them; `docs/limits.md` says so. Pipes are read.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::Read;
+use std::ops::Deref;
+use std::path::Path;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// The contents of a file or pipe, or bytes from elsewhere.
+#[derive(Debug)]
+pub enum Bytes {
+    /// A mapped regular file.
+    Mapped(memmap2::Mmap),
+    /// Bytes in memory.
+    Owned(Vec<u8>),
+}
+
+impl Bytes {
+    /// Maps the regular file at `path`; reads it whole if it is a pipe or a device.
+    ///
+    /// Fails on a directory and on anything the system refuses.
+    pub fn open(path: &Path) -> Result<Bytes> {
+        let open = || {
+            let file = File::open(path).map_err(|error| Error::io("cannot open", error))?;
+            Bytes::from_file(file)
+        };
+        open().map_err(|error| error.in_file(path))
+    }
+
+    /// The same for an open file, which may be standard input.
+    pub fn from_file(mut file: File) -> Result<Bytes> {
+        let metadata = file.metadata().map_err(|error| Error::io("cannot stat", error))?;
+        if metadata.is_dir() {
+            return Err(Error::new(ErrorKind::Io, "is a directory"));
+        }
+        if metadata.is_file() && metadata.len() > 0 {
+            // SAFETY: the mapping is private and read-only; nothing in this project writes to or truncates a file it
+            // maps. That another program shrinks it meanwhile is the documented risk above.
+            if let Ok(map) = unsafe { memmap2::Mmap::map(&file) } {
+                return Ok(Bytes::Mapped(map));
+            }
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", error))?;
+        Ok(Bytes::Owned(bytes))
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Mapped(map) => map,
+            Bytes::Owned(bytes) => bytes,
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! A core dump as plain data. Readers fill it, writers and tools consume it.
+//!
+//! "Unknown" is `None` everywhere: never zero, never an empty list. Indices are the dump's own (its memory section, its
+//! `coremodules`, …) unless a field says otherwise. Format: WebAssembly tool-conventions, `Coredump.md`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::memory::Memory;
+
+/// Everything one dump holds. Memory contents and embedded modules borrow from the file's bytes.
+#[derive(Debug, Default)]
+pub struct CoreDump<'a> {
+    /// Which producer's encoding the file uses.
+    pub layout: Layout,
+    /// The name in the `core` section: a path, a URL or any identifier.
+    pub executable: Option<String>,
+    /// The program that wrote the dump, from the `producers` section or our own, as `name version`.
+    pub producer: Option<String>,
+    /// What ran and when (our own section).
+    pub process: Process,
+    /// Why it died, as the capturing program recorded it.
+    pub reason: Option<Reason>,
+    /// The `coremodules` section, completed by our own record of each module's identity.
+    pub modules: Vec<ModuleRecord<'a>>,
+    /// The `coreinstances` section.
+    pub instances: Vec<Instance>,
+    /// One for each `corestack` section.
+    pub threads: Vec<Thread>,
+    /// The memory section with the contents of the data section.
+    pub memories: Vec<Memory<'a>>,
+    /// The global section.
+    pub globals: Vec<Global>,
+    /// Tables (our own section: the standard has none).
+    pub tables: Vec<Table>,
+    /// Every section of the file, in order.
+    pub sections: Vec<Section>,
+    /// Size of the file in bytes.
+    pub size: u64,
+    /// What was repaired, skipped or doubted while reading.
+    pub warnings: Vec<Warning>,
+    /// The first failure that made part of the file unreadable; what came before it is above.
+    pub incomplete: Option<Warning>,
+}
+
+/// Which encoding a dump uses (FORMAT: all carry version byte 0, so this is found by trying).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// tool-conventions `Coredump.md`: Wasmtime, Extism, recent WasmEdge, coredump-run.
+    #[default]
+    Standard,
+    /// xtuc wasm-coredump-rewriter 0.2, asc-coredump.
+    Xtuc02,
+    /// xtuc 0.1.14 to 0.1.24: no instance index.
+    Xtuc01,
+    /// Wasmer `--coredump-on-trap`.
+    Wasmer,
+    /// WasmEdge before it followed the standard.
+    WasmEdge,
+}
+
+impl Layout {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Layout::Standard => "standard",
+            Layout::Xtuc02 => "xtuc-0.2",
+            Layout::Xtuc01 => "xtuc-0.1",
+            Layout::Wasmer => "wasmer",
+            Layout::WasmEdge => "wasmedge",
+        }
+    }
+}
+
+/// Something a reader repaired, skipped or doubts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// One line for a person.
+    pub message: String,
+    /// Byte offset in the dump, where it has one.
+    pub offset: Option<u64>,
+}
+
+/// A section of the dump file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Section id (0 is custom).
+    pub id: u8,
+    /// Name of a custom section, else the standard's name of the id.
+    pub name: String,
+    /// File offset of the section's contents (of a custom section: behind its name).
+    pub offset: u64,
+    /// Size of the contents in bytes.
+    pub size: u64,
+}
+
+/// What ran. Stored as JSON in the custom section `coredump.process`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Process {
+    /// Path of the program as it was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub executable: Option<String>,
+    /// Arguments, the program's own name first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub args: Option<Vec<String>>,
+    /// Start of the program, RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_time: Option<String>,
+    /// Time of the dump, RFC 3339, UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Engine and version, as `wasmtime 48.0.8`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// The capturing program and version, as `coredump-run 0.1.0`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub producer: Option<String>,
+    /// Host process id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pid: Option<u32>,
+    /// Host name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// Exit code the capturing program ended with (or would: a snapshot has none).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+
+/// Why the program died. Stored as JSON in the custom section `coredump.reason`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Reason {
+    /// A stable kebab-case name: `integer-divide-by-zero`, `unreachable`, `stack-overflow`, `exit`, `signal`, ….
+    pub kind: String,
+    /// The engine's or host's message, one or more lines.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The tail of what the guest wrote to its standard error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub guest_stderr: Option<String>,
+}
+
+/// A module the dump refers to: its name from `coremodules`, its identity from our section `coredump.modules`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ModuleRecord<'a> {
+    /// The name in `coremodules`; Wasmtime writes the module's own name or `<anonymous-module-N>`.
+    pub name: Option<String>,
+    /// Where the binary (module, or component that holds it) was when it ran.
+    pub path: Option<String>,
+    /// SHA-256 of the core module's own bytes, lower-case hex.
+    pub sha256: Option<String>,
+    /// The `build_id` section's contents, lower-case hex.
+    pub build_id: Option<String>,
+    /// The core module's own bytes, where the dump embeds them.
+    pub embedded: Option<&'a [u8]>,
+}
+
+/// An instance: a module with its state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instance {
+    /// Index into [`CoreDump::modules`].
+    pub module: Option<u32>,
+    /// Indices into [`CoreDump::memories`], in the module's own index order; `None` where the producer could not place one.
+    pub memories: Vec<Option<u32>>,
+    /// Indices into [`CoreDump::globals`], likewise.
+    pub globals: Vec<Option<u32>>,
+    /// Indices into [`CoreDump::tables`], likewise; `None` when the dump says nothing of tables.
+    pub tables: Option<Vec<Option<u32>>>,
+}
+
+/// A thread of execution, youngest frame first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Thread {
+    /// The name in `corestack`.
+    pub name: String,
+    /// Frames, youngest first.
+    pub frames: Vec<Frame>,
+    /// Older frames are known or believed to be missing.
+    pub truncated: bool,
+}
+
+/// One activation of a Wasm function.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Frame {
+    /// Index into [`CoreDump::instances`].
+    pub instance: Option<u32>,
+    /// Function index in the module's index space: imports count.
+    pub function: Option<u32>,
+    /// Offset in bytes as the producer wrote it; what it is relative to differs by producer (see `locate`).
+    pub code_offset: Option<u32>,
+    /// Wasm locals, parameters first; `None` when the producer did not record them.
+    pub locals: Option<Box<[Value]>>,
+    /// Operand stack, bottom first; `None` when the producer did not record it.
+    pub stack: Option<Box<[Value]>>,
+}
+
+/// A Wasm value. Floats are kept as bits, so that NaN payloads survive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Value {
+    /// The producer says it does not know it (optimised out).
+    Missing,
+    /// A 32-bit integer.
+    I32(i32),
+    /// A 64-bit integer.
+    I64(i64),
+    /// Bits of a 32-bit float.
+    F32(u32),
+    /// Bits of a 64-bit float.
+    F64(u64),
+    /// A vector, in memory order (little endian).
+    V128([u8; 16]),
+    /// A reference.
+    Ref(Reference),
+}
+
+impl Value {
+    /// The type's name in the Wasm text format; `None` for a missing value.
+    pub fn type_name(&self) -> Option<&'static str> {
+        Some(match self {
+            Value::Missing => return None,
+            Value::I32(_) => "i32",
+            Value::I64(_) => "i64",
+            Value::F32(_) => "f32",
+            Value::F64(_) => "f64",
+            Value::V128(_) => "v128",
+            Value::Ref(reference) => reference.kind.name(),
+        })
+    }
+}
+
+/// The hierarchy a reference belongs to (its top type).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefKind {
+    /// `funcref`
+    Func,
+    /// `externref`
+    Extern,
+    /// `anyref`: garbage-collected objects and `i31`.
+    Any,
+    /// `exnref`
+    Exn,
+    /// `contref`
+    Cont,
+}
+
+impl RefKind {
+    /// The type's name in the Wasm text format.
+    pub fn name(self) -> &'static str {
+        match self {
+            RefKind::Func => "funcref",
+            RefKind::Extern => "externref",
+            RefKind::Any => "anyref",
+            RefKind::Exn => "exnref",
+            RefKind::Cont => "contref",
+        }
+    }
+}
+
+/// A reference and what is known of its target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference {
+    /// Its hierarchy.
+    pub kind: RefKind,
+    /// What it refers to.
+    pub target: RefTarget,
+}
+
+/// What a reference refers to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefTarget {
+    /// Nothing.
+    Null,
+    /// A function: instance (index into [`CoreDump::instances`], if known) and index in its module's function space.
+    Function {
+        /// Index into [`CoreDump::instances`].
+        instance: Option<u32>,
+        /// Function index, imports counted.
+        index: u32,
+    },
+    /// An unboxed 31-bit integer.
+    I31(i32),
+    /// Something that is not null and of which no more is known, or only this description.
+    Opaque(Option<String>),
+}
+
+/// A global.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Global {
+    /// Type name in the Wasm text format.
+    pub ty: String,
+    /// Whether it can change.
+    pub mutable: bool,
+    /// Its value; [`Value::Missing`] when the dump does not hold it.
+    pub value: Value,
+}
+
+/// A table. Stored as JSON in the custom section `coredump.tables`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Table {
+    /// The hierarchy of its elements.
+    pub element: RefKind,
+    /// Number of elements.
+    pub size: u64,
+    /// The first elements; fewer than `size` when the capture was bounded.
+    pub elements: Vec<RefTarget>,
+}
