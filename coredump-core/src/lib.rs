@@ -8,3 +8,4 @@ pub mod extension;
 pub mod mapped;
 pub mod memory;
 pub mod model;
+pub mod module;

@@ -1,0 +1,247 @@
+//! What a module imports, exports and defines, in this project's own terms: nothing outside reads wasmparser's types,
+//! which change with each of its versions.
+
+use wasmparser::{ConstExpr, ExternalKind, HeapType, Operator, TypeRef};
+
+/// The sort of an import or export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemKind {
+    /// A function.
+    Function,
+    /// A table.
+    Table,
+    /// A linear memory.
+    Memory,
+    /// A global.
+    Global,
+    /// An exception tag.
+    Tag,
+}
+
+impl From<ExternalKind> for ItemKind {
+    fn from(kind: ExternalKind) -> Self {
+        match kind {
+            ExternalKind::Func | ExternalKind::FuncExact => ItemKind::Function,
+            ExternalKind::Table => ItemKind::Table,
+            ExternalKind::Memory => ItemKind::Memory,
+            ExternalKind::Global => ItemKind::Global,
+            ExternalKind::Tag => ItemKind::Tag,
+        }
+    }
+}
+
+/// An import.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Import<'s> {
+    /// The module it comes from.
+    pub module: &'s str,
+    /// Its name there.
+    pub name: &'s str,
+    /// Its sort.
+    pub kind: ItemKind,
+    pub(super) ty: TypeRef,
+}
+
+/// An export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Export<'s> {
+    /// Its name.
+    pub name: &'s str,
+    /// Its sort.
+    pub kind: ItemKind,
+    /// Index in the index space of that sort.
+    pub index: u32,
+}
+
+/// A value type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ValueType {
+    /// 32-bit integer.
+    I32,
+    /// 64-bit integer.
+    I64,
+    /// 32-bit float.
+    F32,
+    /// 64-bit float.
+    F64,
+    /// 128-bit vector.
+    V128,
+    /// Some reference.
+    Ref,
+}
+
+impl ValueType {
+    /// The type's name in the Wasm text format (`ref` for any reference).
+    pub fn name(self) -> &'static str {
+        match self {
+            ValueType::I32 => "i32",
+            ValueType::I64 => "i64",
+            ValueType::F32 => "f32",
+            ValueType::F64 => "f64",
+            ValueType::V128 => "v128",
+            ValueType::Ref => "ref",
+        }
+    }
+}
+
+impl From<wasmparser::ValType> for ValueType {
+    fn from(ty: wasmparser::ValType) -> Self {
+        match ty {
+            wasmparser::ValType::I32 => ValueType::I32,
+            wasmparser::ValType::I64 => ValueType::I64,
+            wasmparser::ValType::F32 => ValueType::F32,
+            wasmparser::ValType::F64 => ValueType::F64,
+            wasmparser::ValType::V128 => ValueType::V128,
+            wasmparser::ValType::Ref(_) => ValueType::Ref,
+        }
+    }
+}
+
+/// A function's type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Signature {
+    /// Parameters.
+    pub params: Vec<ValueType>,
+    /// Results.
+    pub results: Vec<ValueType>,
+}
+
+/// What an initialiser that needs no instance says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Constant {
+    /// `i32.const`.
+    I32(i32),
+    /// `i64.const`.
+    I64(i64),
+    /// `f32.const`, as bits.
+    F32(u32),
+    /// `f64.const`, as bits.
+    F64(u64),
+    /// `v128.const`, in memory order.
+    V128([u8; 16]),
+    /// `ref.null`.
+    Null,
+    /// `ref.func`.
+    Function(u32),
+    /// `global.get`: whatever that global holds when the module is instantiated.
+    Global(u32),
+}
+
+impl Constant {
+    /// Reads an initialiser of a single instruction; `None` for anything longer.
+    pub(super) fn read(expression: &ConstExpr<'_>) -> Option<Constant> {
+        let mut operators = expression.get_operators_reader();
+        let constant = match operators.read().ok()? {
+            Operator::I32Const { value } => Constant::I32(value),
+            Operator::I64Const { value } => Constant::I64(value),
+            Operator::F32Const { value } => Constant::F32(value.bits()),
+            Operator::F64Const { value } => Constant::F64(value.bits()),
+            Operator::V128Const { value } => Constant::V128(*value.bytes()),
+            Operator::RefNull { .. } => Constant::Null,
+            Operator::RefFunc { function_index } => Constant::Function(function_index),
+            Operator::GlobalGet { global_index } => Constant::Global(global_index),
+            _ => return None,
+        };
+        matches!(operators.read().ok()?, Operator::End).then_some(constant)
+    }
+
+    /// An address or table index: `i32.const` read as unsigned, or `i64.const`.
+    pub fn as_address(self) -> Option<u64> {
+        match self {
+            Constant::I32(value) => Some(u64::from(value as u32)),
+            Constant::I64(value) => Some(value as u64),
+            _ => None,
+        }
+    }
+}
+
+/// A global of a module, imported or defined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GlobalDefinition {
+    /// Its type.
+    pub ty: ValueType,
+    /// Whether it can change.
+    pub mutable: bool,
+    /// It is imported.
+    pub imported: bool,
+    /// Its initial value where a single constant gives it.
+    pub init: Option<Constant>,
+}
+
+/// A linear memory of a module, imported or defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryDefinition {
+    /// Addresses are 64 bits wide.
+    pub memory64: bool,
+    /// Shared between threads.
+    pub shared: bool,
+    /// It is imported.
+    pub imported: bool,
+    /// Initial size in pages.
+    pub initial_pages: u64,
+    /// Greatest size in pages.
+    pub maximum_pages: Option<u64>,
+    /// Bytes a page.
+    pub page_size: u64,
+}
+
+impl MemoryDefinition {
+    pub(super) fn new(ty: wasmparser::MemoryType, imported: bool) -> Self {
+        MemoryDefinition {
+            memory64: ty.memory64,
+            shared: ty.shared,
+            imported,
+            initial_pages: ty.initial,
+            maximum_pages: ty.maximum,
+            // The proposal allows 2^0 and 2^16; anything up to 2^16 is understood.
+            page_size: 1 << ty.page_size_log2.unwrap_or(16).min(16),
+        }
+    }
+}
+
+/// A data segment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DataSegment<'s> {
+    /// The memory an active segment fills; `None` for a passive one.
+    pub memory: Option<u32>,
+    /// Where in that memory.
+    pub offset: Option<Constant>,
+    /// The bytes.
+    pub bytes: &'s [u8],
+}
+
+/// What an element segment puts into a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ElementSegment {
+    /// The table an active segment fills; `None` for a passive or declared one.
+    pub table: Option<u32>,
+    /// Where in that table.
+    pub offset: Option<Constant>,
+    /// The elements; `None` where the initialiser is no single instruction.
+    pub elements: Vec<Option<Constant>>,
+}
+
+/// A table of a module, imported or defined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableDefinition {
+    /// It is imported.
+    pub imported: bool,
+    /// Its elements are functions.
+    pub functions: bool,
+    /// Initial number of elements.
+    pub initial: u64,
+    /// Greatest number of elements.
+    pub maximum: Option<u64>,
+}
+
+impl TableDefinition {
+    pub(super) fn new(ty: wasmparser::TableType, imported: bool) -> Self {
+        let functions = match ty.element_type.heap_type() {
+            HeapType::Abstract { ty, .. } => {
+                matches!(ty, wasmparser::AbstractHeapType::Func | wasmparser::AbstractHeapType::NoFunc)
+            }
+            _ => false,
+        };
+        TableDefinition { imported, functions, initial: ty.initial, maximum: ty.maximum }
+    }
+}
