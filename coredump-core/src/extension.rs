@@ -110,4 +110,6 @@ pub enum Special {
 pub struct ThreadDetail {
     /// Older frames were left out.
     pub truncated: bool,
+    /// Locals and operand stacks were recorded: an empty vector in `corestack` means that there are none.
+    pub values: bool,
 }

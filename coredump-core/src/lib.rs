@@ -1,11 +1,13 @@
 //! Reading, writing and understanding WebAssembly core dumps.
 //!
-//! The library behind `coredump-run`, `coredump-bt`, `coredump-json` and `coredump-dump`. Modules stand in the order
-//! in which they may use each other; see `docs/architecture.md`.
+//! The library behind `coredump-run`, `coredump-bt`, `coredump-json` and `coredump-dump`. Modules may use each other in
+//! one direction only, from the bottom of `docs/architecture.md` to the top.
 
 pub mod error;
 pub mod extension;
+pub mod limits;
 pub mod mapped;
 pub mod memory;
 pub mod model;
 pub mod module;
+pub mod read;

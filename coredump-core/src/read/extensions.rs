@@ -1,0 +1,119 @@
+//! Our own sections, see [`crate::extension`]. One that cannot be read costs a warning, never the dump.
+
+use std::ops::Range;
+
+use serde::de::DeserializeOwned;
+
+use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
+use crate::model::{CoreDump, ModuleRecord, Reference, Value, Warning};
+
+use super::sections::RawSection;
+
+/// For each memory the ranges that were captured, as `coredump.memories` lists them.
+#[derive(Debug, Default)]
+pub struct Coverage {
+    /// By memory index.
+    pub captured: Vec<Vec<Range<u64>>>,
+}
+
+/// Reads which parts of each memory were captured; `None` if the dump does not say.
+pub fn coverage(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) -> Option<Coverage> {
+    let memories: Vec<MemoryCoverage> = json(sections, extension::MEMORIES, dump)?;
+    for (index, memory) in memories.iter().enumerate() {
+        if let Some(missing) = &memory.missing {
+            dump.warnings.push(Warning { message: format!("memory {index}: {missing}"), offset: None });
+        }
+    }
+    let ranges = |memory: MemoryCoverage| memory.captured.into_iter().map(|(start, end)| start..end).collect();
+    Some(Coverage { captured: memories.into_iter().map(ranges).collect() })
+}
+
+/// Adds what the other sections of ours say.
+pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
+    if let Some(process) = json(sections, extension::PROCESS, dump) {
+        dump.process = process;
+        if dump.process.producer.is_some() {
+            dump.producer = dump.process.producer.clone();
+        }
+    }
+    dump.reason = json(sections, extension::REASON, dump);
+    if let Some(identities) = json::<Vec<ModuleIdentity>>(sections, extension::MODULES, dump) {
+        for (index, identity) in identities.into_iter().enumerate() {
+            let Some(module) = dump.modules.get_mut(index) else { break };
+            module.path = identity.path;
+            module.sha256 = identity.sha256;
+            module.build_id = identity.build_id;
+        }
+    }
+    if let Some(tables) = json::<Tables>(sections, extension::TABLES, dump) {
+        dump.tables = tables.tables;
+        for (instance, tables) in dump.instances.iter_mut().zip(tables.instances) {
+            instance.tables = Some(tables);
+        }
+    }
+    if let Some(details) = json::<Vec<ThreadDetail>>(sections, extension::THREADS, dump) {
+        for (thread, detail) in dump.threads.iter_mut().zip(details) {
+            thread.truncated |= detail.truncated;
+            if detail.values {
+                for frame in &mut thread.frames {
+                    frame.locals.get_or_insert_default();
+                    frame.stack.get_or_insert_default();
+                }
+            }
+        }
+    }
+    for full in json::<Vec<FullValue>>(sections, extension::VALUES, dump).unwrap_or_default() {
+        if let Some(slot) = slot(dump, &full)
+            && let Some(value) = full_value(full.value)
+        {
+            *slot = value;
+        }
+    }
+    for section in sections.iter().filter(|section| section.id == 0 && section.name == extension::EMBEDDED_MODULE) {
+        embedded(section, dump);
+    }
+}
+
+fn embedded<'a>(section: &RawSection<'a>, dump: &mut CoreDump<'a>) {
+    let mut reader = section.reader();
+    let index = reader.read_var_u32().unwrap_or(u32::MAX);
+    let bytes = reader.read_bytes(reader.bytes_remaining()).unwrap_or_default();
+    let module: Option<&mut ModuleRecord<'a>> = dump.modules.get_mut(index as usize);
+    match module {
+        Some(module) if section.cut_off().is_none() => module.embedded = Some(bytes),
+        _ => {
+            let message = format!("an embedded module is cut off or belongs to no module ({index}): skipped");
+            dump.warnings.push(Warning { message, offset: Some(section.offset) });
+        }
+    }
+}
+
+/// The place a full value belongs to: one that the standard's section left out.
+fn slot<'d>(dump: &'d mut CoreDump<'_>, full: &FullValue) -> Option<&'d mut Value> {
+    let index = full.index as usize;
+    if full.slot == Slot::Global {
+        return Some(&mut dump.globals.get_mut(index)?.value);
+    }
+    let frame = dump.threads.get_mut(full.thread as usize)?.frames.get_mut(full.frame as usize)?;
+    let values = if full.slot == Slot::Local { &mut frame.locals } else { &mut frame.stack };
+    values.as_mut()?.get_mut(index).filter(|value| **value == Value::Missing)
+}
+
+fn full_value(special: Special) -> Option<Value> {
+    Some(match special {
+        Special::V128(hex) => Value::V128(u128::from_str_radix(&hex, 16).ok()?.to_be_bytes()),
+        Special::Ref { kind, target } => Value::Ref(Reference { kind, target }),
+    })
+}
+
+fn json<T: DeserializeOwned>(sections: &[RawSection<'_>], name: &str, dump: &mut CoreDump<'_>) -> Option<T> {
+    let section = sections.iter().find(|section| section.id == 0 && section.name == name)?;
+    match serde_json::from_slice(section.bytes) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            let message = format!("section {name} is not the JSON it should be: {error}");
+            dump.warnings.push(Warning { message, offset: Some(section.offset) });
+            None
+        }
+    }
+}

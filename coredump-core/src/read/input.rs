@@ -1,0 +1,35 @@
+//! Small reads that name their failure and its offset.
+
+use wasmparser::{BinaryReader, BinaryReaderError};
+
+use crate::error::{Error, Result};
+
+/// Turns a failure of wasmparser into ours: `what` names the thing that was being read.
+pub fn failed(what: &str) -> impl Fn(BinaryReaderError) -> Error {
+    move |error| {
+        let offset = error.offset() as u64;
+        // wasmparser gives this one message for every read past the end.
+        if error.message().starts_with("unexpected end") {
+            Error::truncated(offset, format!("{what} is cut off"))
+        } else {
+            Error::malformed(offset, format!("{what}: {}", error.message()))
+        }
+    }
+}
+
+/// A name: a length and as many bytes. What is not UTF-8 in it is replaced, a dump's text is for people.
+pub fn name(reader: &mut BinaryReader<'_>, what: &str) -> Result<String> {
+    let len = reader.read_var_u32().map_err(failed(what))?;
+    let bytes = reader.read_bytes(len as usize).map_err(failed(what))?;
+    Ok(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// How much to reserve for `count` things of at least `least` bytes each: never more than the bytes left can hold.
+pub fn capacity(reader: &BinaryReader<'_>, count: u32, least: usize) -> usize {
+    (count as usize).min(reader.bytes_remaining() / least)
+}
+
+/// An index, where `u32::MAX` says that the producer could not place the thing.
+pub fn index(raw: u32) -> Option<u32> {
+    (raw != u32::MAX).then_some(raw)
+}

@@ -1,0 +1,87 @@
+//! Bytes to model.
+//!
+//! A dump is read section by section, in whatever order they come, and never validated as a module first: several
+//! producers write what no validator accepts. A bad section costs that section; a file cut off costs what was cut.
+
+mod extensions;
+mod input;
+mod sections;
+mod standard;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{CoreDump, Warning};
+
+use sections::{RawSection, Sections};
+
+/// Reads a core dump.
+///
+/// Fails only if nothing can be told from the bytes: not WebAssembly, an ordinary module, a component. A dump that is
+/// damaged or cut off yields what could be read, with [`CoreDump::incomplete`] set to the first failure.
+pub fn read(bytes: &[u8]) -> Result<CoreDump<'_>> {
+    let mut sections = Vec::new();
+    let mut dump = CoreDump { size: bytes.len() as u64, ..CoreDump::default() };
+    for section in Sections::new(bytes)? {
+        match section {
+            Ok(section) => sections.push(section),
+            Err(error) => give_up(&mut dump, error),
+        }
+    }
+    if !sections.iter().any(is_dump_section) {
+        return Err(match dump.incomplete {
+            Some(Warning { message, offset }) => Error::new(ErrorKind::Truncated, message)
+                .at(offset.unwrap_or(dump.size))
+                .hint("nothing before that is part of a core dump"),
+            None => Error::new(ErrorKind::WrongFile, "an ordinary WebAssembly module, not a core dump")
+                .hint("name the dump; a module is given with -m"),
+        });
+    }
+    for section in &sections {
+        dump.sections.push(section.describe());
+        if let Some(error) = section.cut_off() {
+            give_up(&mut dump, error);
+        }
+    }
+
+    let mut state = state::State::default();
+    for section in &sections {
+        let outcome = match (section.id, section.name) {
+            (0, "core") => standard::executable(section, &mut dump),
+            (0, "coremodules") => standard::modules(section, &mut dump),
+            (0, "coreinstances") => standard::instances(section, &mut dump),
+            (0, "corestack") => standard::thread(section, &mut dump),
+            (0, "producers") => standard::producers(section, &mut dump),
+            (5, _) => state.memories(section),
+            (6, _) => state::globals(section, &mut dump),
+            (11, _) => state.data(section),
+            _ => Ok(()),
+        };
+        if let Err(error) = outcome {
+            give_up(&mut dump, error);
+        }
+    }
+    let coverage = extensions::coverage(&sections, &mut dump);
+    state.finish(coverage, &mut dump);
+    extensions::apply(&sections, &mut dump);
+    if dump.threads.is_empty() {
+        dump.warnings.push(Warning { message: "no corestack section: no frames are known".into(), offset: None });
+    }
+    Ok(dump)
+}
+
+/// Whether only a core dump has such a section.
+fn is_dump_section(section: &RawSection<'_>) -> bool {
+    section.id == 0 && matches!(section.name, "core" | "corestack" | "coremodules" | "coreinstances")
+}
+
+/// Notes that a part of the file could not be read; the first such failure is the one that counts.
+fn give_up(dump: &mut CoreDump<'_>, error: Error) {
+    let warning = Warning { message: error.message, offset: error.offset };
+    if dump.incomplete.is_none() {
+        dump.incomplete = Some(warning);
+    } else if dump.incomplete.as_ref() != Some(&warning) {
+        dump.warnings.push(warning);
+    }
+}
