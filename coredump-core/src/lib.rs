@@ -3,6 +3,7 @@
 //! The library behind `coredump-run`, `coredump-bt`, `coredump-json` and `coredump-dump`. Modules may use each other in
 //! one direction only, from the bottom of `docs/architecture.md` to the top.
 
+pub mod cli;
 pub mod error;
 pub mod extension;
 pub mod limits;

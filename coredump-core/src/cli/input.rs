@@ -1,0 +1,73 @@
+//! Where a tool reads from: files, or standard input for `-` or nothing.
+
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+use crate::mapped::Bytes;
+
+use super::args::RawArg;
+use super::text;
+
+/// A source of a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Standard input.
+    Stdin,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Input {
+    /// The inputs that arguments name; `None` if there are none and standard input is a terminal: then the tool shows
+    /// its help instead of waiting for somebody to type a core dump.
+    pub fn from_args(files: &[RawArg]) -> Option<Vec<Input>> {
+        if files.is_empty() {
+            return (!std::io::stdin().is_terminal()).then(|| vec![Input::Stdin]);
+        }
+        Some(files.iter().map(Input::from_arg).collect())
+    }
+
+    /// The input that one argument names.
+    pub fn from_arg(file: &RawArg) -> Input {
+        if file.is_dash() { Input::Stdin } else { Input::File(file.to_path()) }
+    }
+
+    /// Its bytes: a regular file is mapped, also when it is standard input; a pipe is read.
+    pub fn open(&self) -> Result<Bytes> {
+        match self {
+            Input::File(path) => Bytes::open(path),
+            Input::Stdin => {
+                let stdin = std::io::stdin().as_fd().try_clone_to_owned();
+                let stdin = stdin.map_err(|error| Error::io("cannot read", error).in_file("<stdin>"))?;
+                Bytes::from_file(File::from(stdin)).map_err(|error| error.in_file("<stdin>"))
+            }
+        }
+    }
+
+    /// Its path, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Input::Stdin => None,
+            Input::File(path) => Some(path),
+        }
+    }
+
+    /// Its name for messages, safe to print.
+    pub fn name(&self) -> String {
+        match self {
+            Input::Stdin => "<stdin>".to_owned(),
+            Input::File(path) => text::path(path),
+        }
+    }
+
+    /// Names this input in an error that names none yet.
+    pub fn blame(&self, error: Error) -> Error {
+        match self {
+            Input::Stdin => error.in_file("<stdin>"),
+            Input::File(path) => error.in_file(path),
+        }
+    }
+}

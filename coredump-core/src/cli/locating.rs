@@ -1,0 +1,23 @@
+//! The options that say where binaries are, the same in every tool.
+//!
+//! argh cannot flatten one structure into another, so each tool's `args.rs` declares `module`, `symbols_path`,
+//! `no_recorded_paths` and `untrusted`, and hands them here.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::args::RawArg;
+
+/// Splits the value of `-m [NAME=]FILE`. An existing file whose own name holds a `=` is that file.
+pub fn named_module(value: &RawArg) -> (Option<String>, PathBuf) {
+    let bytes = value.0.as_bytes();
+    let split = bytes.iter().position(|&byte| byte == b'=').filter(|_| !value.path().exists());
+    match split {
+        Some(at) => {
+            let name = String::from_utf8_lossy(&bytes[..at]).into_owned();
+            (Some(name), Path::new(OsStr::from_bytes(&bytes[at + 1..])).to_owned())
+        }
+        None => (None, value.to_path()),
+    }
+}

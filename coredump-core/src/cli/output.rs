@@ -1,0 +1,159 @@
+//! Where a tool writes to: standard output, or a file that appears whole or not at all.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
+
+use argh::FromArgValue;
+use tempfile::NamedTempFile;
+
+use crate::error::{Error, Result};
+
+/// Bytes gathered before they are written.
+const BUFFER: usize = 64 * 1024;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl FromArgValue for Color {
+    fn from_arg_value(value: &str) -> Result<Self, String> {
+        match value {
+            "auto" => Ok(Color::Auto),
+            "always" => Ok(Color::Always),
+            "never" => Ok(Color::Never),
+            _ => Err(format!("{value:?} is none of auto, always, never")),
+        }
+    }
+}
+
+impl Color {
+    /// Whether standard output gets colours.
+    pub fn on_stdout(self) -> bool {
+        let choice = match self {
+            Color::Always => return true,
+            Color::Never => return false,
+            Color::Auto => anstream::AutoStream::choice(&io::stdout()),
+        };
+        choice != anstream::ColorChoice::Never
+    }
+}
+
+/// Whether standard output is a terminal.
+pub fn stdout_is_terminal() -> bool {
+    io::stdout().is_terminal()
+}
+
+/// Prints `text` to standard output.
+pub fn print(text: &str) -> Result<()> {
+    let mut output = Output::stdout()?;
+    output.write_all(text.as_bytes()).map_err(|error| output.failed(error))?;
+    output.commit()
+}
+
+/// A destination. Nothing counts as written before [`Output::commit`].
+#[derive(Debug)]
+pub struct Output {
+    sink: Sink,
+    path: PathBuf,
+}
+
+#[derive(Debug)]
+enum Sink {
+    /// Standard output, a pipe or a device: what is written is written.
+    Stream(BufWriter<File>),
+    /// A temporary file beside the path it will be renamed to.
+    Whole(BufWriter<NamedTempFile>),
+}
+
+impl Output {
+    /// Standard output. Unlike `std::io::stdout`, it is not flushed at each line.
+    pub fn stdout() -> Result<Output> {
+        let path = PathBuf::from("<stdout>");
+        let stdout = io::stdout().as_fd().try_clone_to_owned();
+        let file = File::from(stdout.map_err(|error| Error::io("cannot write", error).in_file(&path))?);
+        Ok(Output { sink: Sink::Stream(BufWriter::with_capacity(BUFFER, file)), path })
+    }
+
+    /// The file at `path`, through a temporary file in the same folder and a rename: whole or not at all. It is
+    /// readable by its owner only, as core dumps hold private data. What exists and is no regular file (a device, a
+    /// named pipe) is written to directly.
+    pub fn file(path: &Path) -> Result<Output> {
+        let special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
+        let create = || -> io::Result<Sink> {
+            if special {
+                let file = File::options().write(true).open(path)?;
+                return Ok(Sink::Stream(BufWriter::with_capacity(BUFFER, file)));
+            }
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let file = tempfile::Builder::new().prefix(".coredump-").tempfile_in(folder)?;
+            Ok(Sink::Whole(BufWriter::with_capacity(BUFFER, file)))
+        };
+        // tempfile names its own path in its errors; the user asked for another.
+        let sink = create().map_err(|error| Error::io("cannot create", plain(error)).in_file(path))?;
+        Ok(Output { sink, path: path.to_owned() })
+    }
+
+    /// The file behind the buffer, for what a stream cannot do: holes, sizes, large direct writes. Flushes first.
+    pub fn as_file(&mut self) -> Result<&File> {
+        self.flush().map_err(|error| self.failed(error))?;
+        Ok(match &self.sink {
+            Sink::Stream(stream) => stream.get_ref(),
+            Sink::Whole(whole) => whole.get_ref().as_file(),
+        })
+    }
+
+    /// Whether it becomes a regular file of its own (which can have holes).
+    pub fn is_whole_file(&self) -> bool {
+        matches!(self.sink, Sink::Whole(_))
+    }
+
+    /// Names this destination in the failure of a write to it.
+    pub fn failed(&self, error: io::Error) -> Error {
+        Error::io("cannot write", error).in_file(&self.path)
+    }
+
+    /// Makes what was written count: flushes, and renames a file into place.
+    pub fn commit(mut self) -> Result<()> {
+        self.flush().map_err(|error| self.failed(error))?;
+        let Output { sink, path } = self;
+        if let Sink::Whole(whole) = sink {
+            let file =
+                whole.into_inner().map_err(|error| Error::io("cannot write", error.into_error()).in_file(&path))?;
+            file.persist(&path).map_err(|error| Error::io("cannot rename into place", error.error).in_file(&path))?;
+        }
+        Ok(())
+    }
+}
+
+fn plain(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::from(error.kind()),
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.sink {
+            Sink::Stream(stream) => stream.write(bytes),
+            Sink::Whole(whole) => whole.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.sink {
+            Sink::Stream(stream) => stream.flush(),
+            Sink::Whole(whole) => whole.flush(),
+        }
+    }
+}

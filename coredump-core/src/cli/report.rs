@@ -1,0 +1,50 @@
+//! Messages on standard error: `coredump-bt: FILE: what (offset 0x2a)` and `hint:` lines.
+
+use std::fmt::Display;
+use std::io::Write;
+
+use crate::error::Error;
+use crate::model::Warning;
+
+use super::text::escape;
+
+/// Tells a person what went wrong. Failing to tell is not a failure.
+#[derive(Clone, Copy, Debug)]
+pub struct Report {
+    tool: &'static str,
+}
+
+impl Report {
+    /// A report of the named tool.
+    pub fn new(tool: &'static str) -> Self {
+        Report { tool }
+    }
+
+    /// An error and its hint.
+    pub fn error(&self, error: &Error) {
+        self.say(error);
+        if let Some(hint) = &error.hint {
+            self.hint(hint);
+        }
+    }
+
+    /// A warning about `file`.
+    pub fn warning(&self, file: impl Display, warning: &Warning) {
+        match warning.offset {
+            Some(offset) => self.say(format_args!("{file}: warning: {} (offset {offset:#x})", warning.message)),
+            None => self.say(format_args!("{file}: warning: {}", warning.message)),
+        }
+    }
+
+    /// One line, behind the tool's name.
+    pub fn say(&self, message: impl Display) {
+        let message = message.to_string();
+        let _ = writeln!(std::io::stderr(), "{}: {}", self.tool, escape(&message));
+    }
+
+    /// What the user can try.
+    pub fn hint(&self, hint: impl Display) {
+        let hint = hint.to_string();
+        let _ = writeln!(std::io::stderr(), "hint: {}", escape(&hint));
+    }
+}

@@ -1,0 +1,94 @@
+//! What comes from a dump, a module or guest memory is data: nothing in it may steer a terminal or reorder a line.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::path::Path;
+
+/// `text` with every control, bidirectional and invisible formatting character escaped as `\n`, `\x1b` or `\u{202e}`.
+/// Borrowed if there is none.
+pub fn escape(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(is_unsafe) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        push(&mut safe, letter);
+    }
+    Cow::Owned(safe)
+}
+
+/// The same for text of several lines: line feeds and tabs stay.
+pub fn escape_lines(text: &str) -> Cow<'_, str> {
+    let harmless = |letter: char| matches!(letter, '\n' | '\t');
+    if !text.chars().any(|letter| is_unsafe(letter) && !harmless(letter)) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for letter in text.chars() {
+        if harmless(letter) { safe.push(letter) } else { push(&mut safe, letter) }
+    }
+    Cow::Owned(safe)
+}
+
+/// The same for bytes that may not be UTF-8: those appear as `\xff`.
+pub fn escape_bytes(bytes: &[u8]) -> String {
+    let mut safe = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for letter in chunk.valid().chars() {
+            push(&mut safe, letter);
+        }
+        for byte in chunk.invalid() {
+            let _ = write!(safe, "\\x{byte:02x}");
+        }
+    }
+    safe
+}
+
+/// A path, for a person.
+pub fn path(path: &Path) -> String {
+    escape_bytes(path.as_os_str().as_encoded_bytes())
+}
+
+/// Whether a character is not to be printed raw: C0 and C1 controls, DEL, and Unicode's directional and other format
+/// characters, line and paragraph separators, tags and variation of invisible text.
+pub fn is_unsafe(letter: char) -> bool {
+    letter.is_control()
+        || matches!(letter,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+fn push(safe: &mut String, letter: char) {
+    match letter {
+        '\n' => safe.push_str("\\n"),
+        '\r' => safe.push_str("\\r"),
+        '\t' => safe.push_str("\\t"),
+        letter if !is_unsafe(letter) => safe.push(letter),
+        letter if (letter as u32) < 0x100 => {
+            let _ = write!(safe, "\\x{:02x}", letter as u32);
+        }
+        letter => {
+            let _ = write!(safe, "\\u{{{:x}}}", letter as u32);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_text_is_left_alone() {
+        for text in ["", "sum (n=3)", "größe", "日本", "a\\b"] {
+            assert!(matches!(escape(text), Cow::Borrowed(same) if same == text));
+        }
+    }
+
+    #[test]
+    fn what_steers_a_terminal_is_escaped() {
+        assert_eq!(escape("a\x1b[31mb\x07\n\r\t\x7f\u{9b}"), "a\\x1b[31mb\\x07\\n\\r\\t\\x7f\\x9b");
+        assert_eq!(escape("a\u{202e}b\u{2066}\u{200f}"), "a\\u{202e}b\\u{2066}\\u{200f}");
+        assert_eq!(escape_lines("a\n\tb\x1b"), "a\n\tb\\x1b");
+        assert_eq!(escape_bytes(b"a\xff\xc3\xa9\0"), "a\\xff\u{e9}\\x00");
+    }
+}
