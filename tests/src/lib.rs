@@ -1,1 +1,11 @@
+//! The test kit: finds or builds the four binaries, runs them in real pipes, knows the fixtures.
+//!
+//! It does not depend on `coredump-core`: what shares the reader's code cannot find the reader's mistakes.
 
+mod binaries;
+mod fixtures;
+mod process;
+
+pub use binaries::binary;
+pub use fixtures::{capture, fixture, scratch, wasmtime_dump};
+pub use process::{Outcome, Tool, pipeline};

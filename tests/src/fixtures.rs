@@ -1,0 +1,37 @@
+//! The committed fixtures, and dumps made of them on the spot.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::process::{Outcome, Tool};
+
+/// The path of a fixture, as `modules/sum-O0.wasm`; it must exist.
+pub fn fixture(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name);
+    assert!(path.exists(), "there is no fixture {name}");
+    path
+}
+
+/// The path of the dump that wasmtime-cli 48 wrote of a module, as `sum-O0`.
+pub fn wasmtime_dump(module: &str) -> PathBuf {
+    fixture(&format!("dumps/{module}.wasmtime.coredump"))
+}
+
+/// A folder of its own for a test, removed when it is dropped.
+pub fn scratch() -> TempDir {
+    TempDir::with_prefix("coredump-test-").expect("a temporary folder can be made")
+}
+
+/// Runs a module under `coredump-run` with `options` and leaves its dump in `folder`, as `MODULE.coredump`.
+pub fn capture(folder: &Path, module: &str, options: &[&str]) -> (PathBuf, Outcome) {
+    let dump = folder.join(format!("{module}.coredump"));
+    let outcome = Tool::new("coredump-run")
+        .arg("-o")
+        .arg(&dump)
+        .args(options)
+        .arg(fixture(&format!("modules/{module}.wasm")))
+        .in_folder(folder)
+        .run();
+    (dump, outcome)
+}
