@@ -1,0 +1,64 @@
+//! The command line of `coredump-json`.
+
+use argh::{ArgsInfo, FromArgValue, FromArgs};
+use coredump_core::cli::Tool;
+use coredump_core::cli::args::{Grammar, RawArg};
+
+/// What this tool is.
+pub const TOOL: Tool = Tool {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+    grammar: Grammar { trailing: false, optional_values: &[] },
+};
+
+/// Core dumps as JSON: one document a dump, for jq, scripts and query engines.
+///
+/// Without a file, or for `-`, standard input is read. Field names are stable; docs/json.md describes them.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    help_triggers("-h", "--help"),
+    example = "{command_name} app.coredump | jq '.threads[0].frames[0]'",
+    error_code(0, "done"),
+    error_code(1, "done in part: a dump was damaged, or one of several could not be read"),
+    error_code(2, "failed"),
+    error_code(64, "bad usage")
+)]
+pub struct Args {
+    /// the dumps
+    #[argh(positional, arg_name = "dump")]
+    pub dumps: Vec<RawArg>,
+    /// one line a dump; one line {{"error": …}} for a dump that cannot be read
+    #[argh(switch)]
+    pub ndjson: bool,
+    /// what to tell of memory contents: none, ranges (default) or base64
+    #[argh(option, default = "MemoryDetail::Ranges", arg_name = "detail")]
+    pub memory: MemoryDetail,
+    /// indent the output
+    #[argh(switch)]
+    pub pretty: bool,
+    /// write to this file, whole or not at all
+    #[argh(option, short = 'o', arg_name = "file")]
+    pub output: Option<RawArg>,
+}
+
+/// How much of the memories goes into a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryDetail {
+    /// Sizes only.
+    None,
+    /// Which ranges the dump holds.
+    Ranges,
+    /// And what is in them.
+    Base64,
+}
+
+impl FromArgValue for MemoryDetail {
+    fn from_arg_value(value: &str) -> Result<Self, String> {
+        match value {
+            "none" => Ok(MemoryDetail::None),
+            "ranges" => Ok(MemoryDetail::Ranges),
+            "base64" => Ok(MemoryDetail::Base64),
+            _ => Err(format!("{value:?} is none of none, ranges, base64")),
+        }
+    }
+}
