@@ -3,12 +3,16 @@
 //! The library behind `coredump-run`, `coredump-bt`, `coredump-json` and `coredump-dump`. Modules may use each other in
 //! one direction only, from the bottom of `docs/architecture.md` to the top.
 
+pub mod backtrace;
+pub mod binaries;
 pub mod cli;
 pub mod error;
 pub mod extension;
 pub mod limits;
+pub mod locate;
 pub mod mapped;
 pub mod memory;
 pub mod model;
 pub mod module;
 pub mod read;
+pub mod symbols;

@@ -1,0 +1,158 @@
+//! A dump's frames with their source: the function, the calls inlined in it, and where each stood.
+
+use std::sync::Arc;
+
+use crate::binaries::Binaries;
+use crate::model::CoreDump;
+pub use crate::symbols::Location;
+use crate::symbols::{SourceFrame, demangle};
+
+/// A thread.
+#[derive(Clone, Debug)]
+pub struct ResolvedThread {
+    /// Its name in the dump.
+    pub name: String,
+    /// Older frames are missing.
+    pub truncated: bool,
+    /// Frames, youngest first.
+    pub frames: Vec<ResolvedFrame>,
+}
+
+/// A physical frame: one activation of a Wasm function. Text is shared between frames that stand at the same place, so
+/// that a million of them cost little.
+#[derive(Clone, Debug)]
+pub struct ResolvedFrame {
+    /// Index in its thread, youngest 0.
+    pub index: usize,
+    /// Index into the dump's instances.
+    pub instance: Option<u32>,
+    /// Index into the dump's modules.
+    pub module: Option<u32>,
+    /// Function index; imports count.
+    pub function_index: Option<u32>,
+    /// Code offset as the producer wrote it.
+    pub code_offset: Option<u32>,
+    /// File offset in the core module (of a caller, of its call), where the binary is known.
+    pub module_offset: Option<u64>,
+    /// DWARF address of the same.
+    pub dwarf_pc: Option<u64>,
+    /// The function's name, demangled.
+    pub function: Option<Arc<str>>,
+    /// The name as it stands in the module or its debug info.
+    pub raw_name: Option<Arc<str>>,
+    /// Where execution stood in the function's own source: with inlines, the line of the inlined call.
+    pub location: Option<Location>,
+    /// What was inlined there, innermost first.
+    pub inlines: Arc<[InlinedFrame]>,
+}
+
+/// A function whose code was inlined where the frame stood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InlinedFrame {
+    /// Its name, demangled.
+    pub function: Option<Arc<str>>,
+    /// Where execution stood in it.
+    pub location: Option<Location>,
+}
+
+/// Resolves all frames of all threads.
+pub fn resolve(dump: &CoreDump<'_>, binaries: &Binaries<'_>) -> Vec<ResolvedThread> {
+    let mut resolver = Resolver::new(dump, binaries);
+    let threads = dump.threads.iter().enumerate().map(|(thread, recorded)| ResolvedThread {
+        name: recorded.name.clone(),
+        truncated: recorded.truncated,
+        frames: (0..recorded.frames.len()).filter_map(|frame| resolver.frame(thread, frame)).collect(),
+    });
+    threads.collect()
+}
+
+/// Resolves one frame; `None` if there is no such frame.
+pub fn resolve_frame(
+    dump: &CoreDump<'_>,
+    binaries: &Binaries<'_>,
+    thread: usize,
+    frame: usize,
+) -> Option<ResolvedFrame> {
+    Resolver::new(dump, binaries).frame(thread, frame)
+}
+
+/// Resolves frames one by one. Frames that stand at the same place are resolved once.
+pub struct Resolver<'r, 'a, 's> {
+    dump: &'r CoreDump<'a>,
+    binaries: &'r Binaries<'s>,
+    known: std::collections::HashMap<Key, ResolvedFrame>,
+}
+
+/// What decides how a frame is resolved: module, function, code offset, and whether it is a caller.
+type Key = (Option<u32>, Option<u32>, Option<u32>, bool);
+
+/// Places remembered.
+const MAX_KNOWN: usize = 1 << 20;
+
+impl<'r, 'a, 's> Resolver<'r, 'a, 's> {
+    /// A resolver for this dump.
+    pub fn new(dump: &'r CoreDump<'a>, binaries: &'r Binaries<'s>) -> Self {
+        Resolver { dump, binaries, known: std::collections::HashMap::new() }
+    }
+
+    /// Resolves a frame; `None` if there is no such frame.
+    pub fn frame(&mut self, thread: usize, index: usize) -> Option<ResolvedFrame> {
+        let frame = self.dump.threads.get(thread)?.frames.get(index)?;
+        let module = self.binaries.module_of(self.dump, frame);
+        let key = (module, frame.function, frame.code_offset, index > 0);
+        if let Some(known) = self.known.get(&key) {
+            return Some(ResolvedFrame { index, instance: frame.instance, ..known.clone() });
+        }
+        let resolved = self.resolve(thread, index, module)?;
+        if self.known.len() < MAX_KNOWN {
+            self.known.insert(key, resolved.clone());
+        }
+        Some(resolved)
+    }
+
+    fn resolve(&self, thread: usize, index: usize, module: Option<u32>) -> Option<ResolvedFrame> {
+        let frame = self.dump.threads.get(thread)?.frames.get(index)?;
+        let function_index = frame.function.filter(|&function| function != u32::MAX);
+        let mut resolved = ResolvedFrame {
+            index,
+            instance: frame.instance,
+            module,
+            function_index,
+            code_offset: frame.code_offset,
+            module_offset: None,
+            dwarf_pc: None,
+            function: None,
+            raw_name: None,
+            location: None,
+            inlines: Arc::new([]),
+        };
+        let found = module.and_then(|module| self.binaries.found(module));
+        let (Some(found), Some(function)) = (found, function_index) else { return Some(resolved) };
+        let named = found.binary.function_name(function);
+        resolved.raw_name = named.map(Arc::from);
+        resolved.function = named.map(shown);
+        let Some(place) = found.place(frame, index > 0) else { return Some(resolved) };
+        resolved.module_offset = Some(place.module_offset);
+        resolved.dwarf_pc = Some(place.dwarf_pc);
+        let frames = found.binary.symbols().lookup(found.binary.module(), function, place.module_offset);
+        if let Some((own, inlined)) = frames.split_last() {
+            resolved.location = own.location.clone();
+            if let Some(name) = &own.name {
+                resolved.function = Some(shown(name));
+                resolved.raw_name.get_or_insert_with(|| name.clone());
+            }
+            resolved.inlines = inlined.iter().map(InlinedFrame::from).collect();
+        }
+        Some(resolved)
+    }
+}
+
+impl From<&SourceFrame> for InlinedFrame {
+    fn from(frame: &SourceFrame) -> Self {
+        InlinedFrame { function: frame.name.as_deref().map(shown), location: frame.location.clone() }
+    }
+}
+
+fn shown(name: &str) -> Arc<str> {
+    demangle(name).into()
+}

@@ -1,0 +1,140 @@
+//! The files beside a module that hold more about it: external and split debug info, source maps. Only regular local
+//! files are read; what a module names is followed out of its folder only if it is trusted.
+
+use std::path::{Component, Path, PathBuf};
+
+use super::store::Store;
+use crate::locate::build_id_files;
+use crate::module::{self, Module};
+
+/// The surroundings of one module.
+#[derive(Clone, Copy)]
+pub struct Neighbours<'s> {
+    store: &'s Store<'s>,
+    path: Option<&'s Path>,
+}
+
+impl<'s> Neighbours<'s> {
+    pub(super) fn of(store: &'s Store<'s>, path: Option<&'s Path>) -> Neighbours<'s> {
+        Neighbours { store, path }
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        let own = self.path.and_then(Path::parent).map(|folder| match folder.as_os_str().is_empty() {
+            true => PathBuf::from("."),
+            false => folder.to_owned(),
+        });
+        own.into_iter().chain(self.store.search.borrow().symbol_paths.iter().cloned()).collect()
+    }
+
+    /// The files that `name` may mean: relative to the module's folder, or its last part in any folder searched.
+    fn files_called(&self, name: &str, directory: Option<&str>) -> Vec<PathBuf> {
+        let path = Path::new(name);
+        let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let trusted = self.store.search.borrow().trusted;
+        let folders = self.folders();
+        let mut files = Vec::new();
+        if inside || trusted {
+            files.extend(folders.iter().map(|folder| folder.join(path)));
+        }
+        if trusted && let Some(directory) = directory {
+            files.push(Path::new(directory).join(path));
+        }
+        if let Some(last) = name.rsplit(['/', '\\']).next().filter(|last| !last.is_empty() && *last != "..") {
+            files.extend(folders.iter().map(|folder| folder.join(last)));
+        }
+        files.retain(|file| file.is_file());
+        files.dedup();
+        files
+    }
+
+    /// The contents of files that `name` may mean. `directory` is where the compiler ran.
+    pub fn named(self, name: &str, directory: Option<&str>) -> impl Iterator<Item = &'s [u8]> {
+        self.files_called(name, directory).into_iter().filter_map(move |file| self.store.read(&file).ok())
+    }
+
+    /// The DWARF package beside the module: `app.wasm.dwp` or `app.dwp`.
+    pub fn package(&self) -> Option<&'s [u8]> {
+        let name = self.path?.file_name()?.to_string_lossy().into_owned();
+        let stem = name.strip_suffix(".wasm").unwrap_or(&name);
+        let names = [format!("{name}.dwp"), format!("{stem}.dwp")];
+        let mut files = names.iter().flat_map(|name| self.files_called(name, None));
+        self.store.read(&files.next()?).ok()
+    }
+
+    /// The source map a module names.
+    pub fn source_map(&self, url: &str) -> Result<(PathBuf, &'s [u8]), String> {
+        let name = url.strip_prefix("file://").unwrap_or(url);
+        if name.contains("://") {
+            return Err(format!("{url} is not a local file"));
+        }
+        let file = self.files_called(name, None).into_iter().next().ok_or_else(|| format!("{name} not found"))?;
+        let bytes = self.store.read(&file).map_err(|error| error.to_string())?;
+        Ok((file, bytes))
+    }
+
+    /// Another build product of the same code that carries debug info: what `external_debug_info` names, a file of the
+    /// same build id, a sibling `app.debug.wasm`, or a file of the same name in a symbol folder.
+    ///
+    /// `Err` where the module names a file that is missing or of another build.
+    pub fn debug_twin(&self, module: &Module<'s>) -> Result<Option<(PathBuf, Module<'s>)>, String> {
+        if let Some(name) = module.custom_name("external_debug_info") {
+            let name = name.strip_prefix("file://").unwrap_or(name);
+            if name.contains("://") {
+                return Err(format!("external debug info {name} is not a local file"));
+            }
+            let mut refused = None;
+            for file in self.files_called(name, None) {
+                match self.open_twin(&file, module, true) {
+                    Ok(twin) => return Ok(Some((file, twin))),
+                    Err(reason) => refused = refused.or(Some(format!("{}: {reason}", file.display()))),
+                }
+            }
+            return Err(refused.unwrap_or_else(|| format!("external debug info {name} not found")));
+        }
+        let mut files = Vec::new();
+        let folders = self.folders();
+        if let Some(id) = module.build_id() {
+            let known = build_id_files(&id);
+            files.extend(folders.iter().flat_map(|folder| known.iter().map(move |file| folder.join(file))));
+        }
+        if let Some(name) = self.path.and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()) {
+            let stem = name.strip_suffix(".wasm").unwrap_or(&name);
+            let names = [format!("{stem}.debug.wasm"), format!("{name}.debug"), format!("{stem}.debug"), name.clone()];
+            files.extend(folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name))));
+        }
+        let own = self.path;
+        let mut files = files.into_iter().filter(|file| Some(file.as_path()) != own && file.is_file());
+        Ok(files.find_map(|file| Some((file.clone(), self.open_twin(&file, module, false).ok()?))))
+    }
+
+    /// Opens `file` and checks that it is of the same build: the same build id, or the same code. One that the module
+    /// names and that has neither is believed, as far as its functions fit.
+    fn open_twin(&self, file: &Path, module: &Module<'s>, named: bool) -> Result<Module<'s>, String> {
+        let bytes = self.store.read(file).map_err(|error| error.to_string())?;
+        let modules = module::nested(bytes).map_err(|error| error.message)?;
+        let mut reason = "it holds no debug info".to_owned();
+        for bytes in modules {
+            let Ok(twin) = Module::parse(bytes) else { continue };
+            if twin.custom_section(".debug_info").is_none() {
+                continue;
+            }
+            let same = match (module.build_id(), twin.build_id()) {
+                (Some(own), Some(other)) if own != other => {
+                    reason = format!("its build id is {other}, the module's is {own}");
+                    continue;
+                }
+                (Some(_), Some(_)) => true,
+                _ => false,
+            };
+            match twin.code_section().filter(|code| !code.is_empty()) {
+                Some(code) if Some(code) == module.code_section() => return Ok(twin),
+                // Debug info is cut from a file before or after it is optimised further; only equal code is sure.
+                Some(_) if !same => reason = "its code is not that of the module".to_owned(),
+                None if !same && !named => reason = "nothing tells that it belongs to the module".to_owned(),
+                _ => return Ok(twin),
+            }
+        }
+        Err(reason)
+    }
+}

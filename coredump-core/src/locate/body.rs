@@ -1,0 +1,109 @@
+//! Where the instructions and the calls of a function body are.
+
+use wasmparser::Operator;
+
+use crate::module::Module;
+
+/// A call instruction; offsets count from the body's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call {
+    /// Its first byte.
+    pub start: u32,
+    /// Behind its last byte: the return address.
+    pub end: u32,
+    /// The function it calls, where the instruction says so.
+    pub target: Option<u32>,
+}
+
+/// A decoded body: instruction boundaries as a bit set, calls in order.
+#[derive(Debug)]
+pub struct Instructions {
+    /// Offset of the first instruction, behind the locals.
+    pub first: u32,
+    /// Offset up to which the body could be decoded: its size, unless it holds an unknown instruction.
+    pub decoded: u32,
+    boundaries: Vec<u64>,
+    calls: Vec<Call>,
+}
+
+impl Instructions {
+    /// Decodes the body of `function`; `None` if it has none or its locals are unreadable.
+    pub fn decode(module: &Module<'_>, function: u32) -> Option<Instructions> {
+        let body = module.body(function)?;
+        let mut operators = module.operators(function)?;
+        let offset = |position: usize| (position as u64 - body.start) as u32;
+        let first = offset(operators.original_position());
+        let mut boundaries = vec![0u64; (body.size() / 64 + 1) as usize];
+        let mut calls = Vec::new();
+        let mut start = first;
+        while !operators.eof() {
+            let Ok(operator) = operators.read() else { break };
+            boundaries[start as usize / 64] |= 1 << (start % 64);
+            let end = offset(operators.original_position());
+            let target = match operator {
+                Operator::Call { function_index } | Operator::ReturnCall { function_index } => Some(function_index),
+                _ => None,
+            };
+            if target.is_some() || transfers(&operator) {
+                calls.push(Call { start, end, target });
+            }
+            start = end;
+        }
+        Some(Instructions { first, decoded: start, boundaries, calls })
+    }
+
+    /// Whether an instruction begins at `offset`.
+    pub fn begins_at(&self, offset: u32) -> bool {
+        self.boundaries.get(offset as usize / 64).is_some_and(|bits| bits >> (offset % 64) & 1 == 1)
+    }
+
+    /// The call that begins at `offset`.
+    pub fn call_at(&self, offset: u32) -> Option<Call> {
+        let index = self.calls.binary_search_by_key(&offset, |call| call.start).ok()?;
+        Some(self.calls[index])
+    }
+
+    /// The call that returns to `offset`.
+    pub fn call_before(&self, offset: u32) -> Option<Call> {
+        let index = self.calls.binary_search_by_key(&offset, |call| call.end).ok()?;
+        Some(self.calls[index])
+    }
+}
+
+/// Instructions that leave a frame waiting for another, besides direct calls.
+fn transfers(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::CallIndirect { .. }
+            | Operator::CallRef { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. }
+            | Operator::Resume { .. }
+            | Operator::ResumeThrow { .. }
+            | Operator::Suspend { .. }
+            | Operator::Switch { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn boundaries_and_calls_are_found() {
+        let bytes = wat::parse_str(
+            "(module (func) (func (local i64) i32.const 1000 drop call 0 i32.const 0 call_indirect (type 0)) \
+             (table 1 funcref))",
+        )
+        .unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let body = Instructions::decode(&module, 1).unwrap();
+        // 01 01 7e | 41 e8 07 | 1a | 10 00 | 41 00 | 11 00 00 | 0b
+        assert_eq!((body.first, body.decoded), (3, 15));
+        let begins: Vec<_> = (0..16).filter(|&at| body.begins_at(at)).collect();
+        assert_eq!(begins, [3, 6, 7, 9, 11, 14]);
+        assert_eq!(body.call_at(7), Some(Call { start: 7, end: 9, target: Some(0) }));
+        assert_eq!(body.call_before(14), Some(Call { start: 11, end: 14, target: None }));
+        assert_eq!((body.call_at(9), body.call_before(7)), (None, None));
+    }
+}

@@ -1,0 +1,211 @@
+//! Does a binary belong to a dump? The frames tell: each must lie in a function of it, each caller must stand on a call.
+//!
+//! The same check finds out what a producer's offsets mean: from which byte they count, and whether a caller's points at
+//! its call or behind it.
+
+use std::collections::HashSet;
+
+use super::body::Instructions;
+use crate::binaries::Binary;
+use crate::model::{CoreDump, Frame, Layout};
+use crate::module::Body;
+
+/// What code offsets count from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Base {
+    /// The first byte behind the body's size, where the locals are declared.
+    Body,
+    /// The first instruction, behind the locals.
+    FirstInstruction,
+}
+
+/// Where a caller's code offset points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CallOffset {
+    /// At the call instruction.
+    AtCall,
+    /// Behind it: the return address.
+    BehindCall,
+}
+
+/// What a producer's code offsets mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Convention {
+    /// What they count from.
+    pub base: Base,
+    /// Where a caller's points.
+    pub call: CallOffset,
+}
+
+impl Convention {
+    /// All conventions, that of the dump's producer first.
+    pub fn candidates(dump: &CoreDump<'_>) -> [Convention; 4] {
+        let wasmedge = dump.producer.as_deref().is_some_and(|name| name.to_ascii_lowercase().starts_with("wasmedge"));
+        let [near, far] = match dump.layout {
+            Layout::Standard if wasmedge => [Base::FirstInstruction, Base::Body],
+            Layout::Standard | Layout::Wasmer => [Base::Body, Base::FirstInstruction],
+            Layout::Xtuc02 | Layout::Xtuc01 | Layout::WasmEdge => [Base::FirstInstruction, Base::Body],
+        };
+        [
+            Convention { base: near, call: CallOffset::AtCall },
+            Convention { base: near, call: CallOffset::BehindCall },
+            Convention { base: far, call: CallOffset::AtCall },
+            Convention { base: far, call: CallOffset::BehindCall },
+        ]
+    }
+
+    /// The offset a frame stands at, from the body's start, at the call for a caller. `Err` says why it cannot be so.
+    ///
+    /// `Ok(None)`: the producer did not say.
+    pub fn offset(self, instructions: &Instructions, body: Body, code_offset: Option<u32>, caller: bool) -> Outcome {
+        let Some(raw) = code_offset.filter(|&raw| raw != u32::MAX) else { return Ok(None) };
+        if self.base == Base::Body && raw == 0 {
+            // Wasmtime writes 0 for an offset it does not know; a body cannot begin with an instruction.
+            return Ok(None);
+        }
+        let offset = match self.base {
+            Base::Body => u64::from(raw),
+            Base::FirstInstruction => u64::from(raw) + u64::from(instructions.first),
+        };
+        if offset >= body.size() {
+            return Err(format!("its code offset {raw:#x} is outside the function ({:#x} bytes)", body.size()));
+        }
+        let offset = offset as u32;
+        if offset < instructions.first {
+            return if caller {
+                Err(format!("its code offset {raw:#x} is inside the declaration of locals"))
+            } else {
+                Ok(None)
+            };
+        }
+        let known = |offset| Placed { offset, call: None, decoded: true };
+        if offset > instructions.decoded {
+            return Ok(Some(Placed { decoded: false, ..known(offset) }));
+        }
+        if !caller {
+            let call = instructions.call_at(offset);
+            return match instructions.begins_at(offset) {
+                true => Ok(Some(Placed { call: call.map(|call| call.target), ..known(offset) })),
+                false => Err(format!("no instruction begins at its code offset {raw:#x}")),
+            };
+        }
+        let (call, place) = match self.call {
+            CallOffset::AtCall => (instructions.call_at(offset), "at"),
+            CallOffset::BehindCall => (instructions.call_before(offset), "before"),
+        };
+        match call {
+            Some(call) => Ok(Some(Placed { call: Some(call.target), ..known(call.start) })),
+            None => Err(format!("it called another function, but no call stands {place} its code offset {raw:#x}")),
+        }
+    }
+}
+
+/// What [`Convention::offset`] finds.
+pub type Outcome = Result<Option<Placed>, String>;
+
+/// A frame's place in its function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Offset from the body's start.
+    pub offset: u32,
+    /// The call it stands at, with the function called where the instruction names it.
+    pub call: Option<Option<u32>>,
+    /// Whether the instructions up to here could be decoded, so that the place is checked.
+    pub decoded: bool,
+}
+
+/// A distinct place some frame of a module stands at.
+#[derive(Clone, Debug)]
+pub struct Site {
+    thread: usize,
+    frame: usize,
+    function: Option<u32>,
+    code_offset: Option<u32>,
+    caller: bool,
+    /// The function of the next younger frame, if it ran in the same instance.
+    callee: Option<u32>,
+}
+
+/// The distinct places of a dump's frames, by module.
+pub fn sites(dump: &CoreDump<'_>, modules: usize, module_of: impl Fn(&Frame) -> Option<u32>) -> Vec<Vec<Site>> {
+    let mut sites = vec![Vec::new(); modules];
+    let mut seen = HashSet::new();
+    for (thread, frames) in dump.threads.iter().map(|thread| &thread.frames).enumerate() {
+        for (index, frame) in frames.iter().enumerate() {
+            let Some(module) = module_of(frame) else { continue };
+            let younger = index.checked_sub(1).map(|younger| &frames[younger]);
+            let callee = younger.filter(|younger| younger.instance == frame.instance).and_then(|frame| frame.function);
+            let caller = index > 0;
+            if let Some(list) = sites.get_mut(module as usize)
+                && seen.insert((module, frame.function, frame.code_offset, caller, callee))
+            {
+                let Frame { function, code_offset, .. } = *frame;
+                list.push(Site { thread, frame: index, function, code_offset, caller, callee });
+            }
+        }
+    }
+    sites
+}
+
+/// That the frames fit.
+#[derive(Clone, Copy, Debug)]
+pub struct Fit {
+    /// What the offsets mean.
+    pub convention: Convention,
+    /// Frames whose place could be checked against the code.
+    pub checked: usize,
+    /// Of these, callers that stand on a call of the very function that is the next frame.
+    pub agreeing: usize,
+}
+
+/// Checks all sites against a binary, trying the conventions in order. `Err` names the frame that does not fit and why.
+pub fn check(binary: &Binary<'_>, sites: &[Site], conventions: &[Convention]) -> Result<Fit, String> {
+    let mut best: Option<Fit> = None;
+    let mut nearest: Option<(usize, String)> = None;
+    for &convention in conventions {
+        let mut fit = Fit { convention, checked: 0, agreeing: 0 };
+        let misfit = sites.iter().enumerate().find_map(|(index, site)| match judge(binary, site, convention) {
+            Ok(None) => None,
+            Ok(Some(agrees)) => {
+                fit.checked += 1;
+                fit.agreeing += usize::from(agrees);
+                None
+            }
+            Err(reason) => Some((index, format!("frame {} of thread {}: {reason}", site.frame, site.thread))),
+        });
+        match misfit {
+            None if best.is_none_or(|best| fit.agreeing > best.agreeing) => best = Some(fit),
+            None => {}
+            // Of several ways to misread the dump, the one that got furthest explains best.
+            Some((index, reason)) if nearest.as_ref().is_none_or(|nearest| index > nearest.0) => {
+                nearest = Some((index, reason));
+            }
+            Some(_) => {}
+        }
+    }
+    best.ok_or_else(|| nearest.map_or_else(String::new, |nearest| nearest.1))
+}
+
+/// Whether a site fits: `Ok(Some(agrees))` if it could be checked, `agrees` if a direct call names the next frame.
+fn judge(binary: &Binary<'_>, site: &Site, convention: Convention) -> Result<Option<bool>, String> {
+    let Some(function) = site.function.filter(|&function| function != u32::MAX) else { return Ok(None) };
+    let module = binary.module();
+    let Some(body) = module.body(function) else {
+        let count = module.function_count();
+        return Err(if function < module.imported_functions() {
+            format!("function {function} is an import")
+        } else {
+            format!("function {function} does not exist (the module has {count})")
+        });
+    };
+    let Some(instructions) = binary.instructions(function) else {
+        return Err(format!("function {function} cannot be decoded"));
+    };
+    let placed = convention
+        .offset(&instructions, body, site.code_offset, site.caller)
+        .map_err(|reason| format!("in function {function}, {reason}"))?;
+    Ok(placed.filter(|placed| placed.decoded).map(|placed| {
+        let target = placed.call.flatten();
+        site.caller && target.is_some() && target == site.callee
+    }))
+}

@@ -1,0 +1,29 @@
+//! Which binary belongs to a dump: where to look, and how to tell that a file fits.
+
+pub mod body;
+pub mod check;
+mod paths;
+
+use std::path::PathBuf;
+
+pub use check::{Base, CallOffset, Convention};
+pub(crate) use paths::{Searched, build_id_files, stages};
+
+/// Where to look for binaries.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// `-m [NAME=]FILE`: a file, for the module of this name or for any.
+    pub named: Vec<(Option<String>, PathBuf)>,
+    /// `--symbols-path DIR`.
+    pub symbol_paths: Vec<PathBuf>,
+    /// Whether paths that the dump or a module names may be opened.
+    pub recorded_paths: bool,
+    /// The dump's own file.
+    pub dump_path: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { named: Vec::new(), symbol_paths: Vec::new(), recorded_paths: true, dump_path: None }
+    }
+}

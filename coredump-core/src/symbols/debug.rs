@@ -1,0 +1,224 @@
+//! A module's DWARF: an address to its function, the calls inlined there, and their lines.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+use gimli::{DebugInfoOffset, UnitOffset};
+
+use super::functions::{self, FunctionRange};
+use super::lines::{Found, Lines, Row};
+use super::split::{SplitFinder, SplitUnit};
+use super::units::UnitIndex;
+use super::{Dwarf, Location, Slice, SourceFrame, UnitRef};
+use crate::module::Module;
+
+/// A module's DWARF with an index of its units; units are parsed when an address falls into them.
+pub struct Debug<'s> {
+    dwarf: Dwarf<'s>,
+    index: UnitIndex,
+    units: Vec<OnceCell<Option<Box<Unit<'s>>>>>,
+    split: SplitFinder<'s>,
+}
+
+/// A parsed unit; of a split one (DWARF 7.3) the skeleton and the unit in the `.dwo` file.
+struct Unit<'s> {
+    unit: gimli::Unit<Slice<'s>>,
+    split: Option<SplitUnit<'s>>,
+    functions: OnceCell<Vec<FunctionRange>>,
+    lines: OnceCell<Option<Lines<'s>>>,
+}
+
+/// A function's code as DWARF addresses: what debug info must agree with.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// The byte of the body's size.
+    pub header: u64,
+    /// The first instruction.
+    pub first: u64,
+    /// Behind the last byte.
+    pub end: u64,
+}
+
+impl Extent {
+    /// The extent of a function of `module`.
+    pub fn of(module: &Module<'_>, function: u32) -> Option<Extent> {
+        let code = module.code_section_start()?;
+        let body = module.body(function)?;
+        let first = module.operators(function)?.original_position() as u64;
+        // A body's size is at most five bytes of LEB128.
+        let header = function
+            .checked_sub(1)
+            .and_then(|before| module.body(before))
+            .map_or(body.start.saturating_sub(5).max(code), |before| before.end);
+        Some(Extent { header: header - code, first: first - code, end: body.end - code })
+    }
+
+    /// Compilers let a function begin at its size or locals and end at or behind its `end`. Code that a tool rewrote
+    /// after the debug info was made does not meet both.
+    fn agrees(&self, begin: u64, end: u64) -> bool {
+        (self.header..=self.first).contains(&begin) && (end == self.end || end + 1 == self.end)
+    }
+}
+
+/// What the debug info says of an address.
+pub enum Answer {
+    /// Innermost inlined function first, the function itself last.
+    Frames(Vec<SourceFrame>),
+    /// It covers the address, but not with a function that has the code's extent: it was made for other code.
+    Stale,
+    /// Nothing.
+    Nothing,
+}
+
+impl<'s> Debug<'s> {
+    /// Indexes the units of `dwarf`, for a code section of `code_size` bytes.
+    pub(super) fn new(dwarf: Dwarf<'s>, code_size: u64, split: SplitFinder<'s>) -> Debug<'s> {
+        let index = UnitIndex::build(&dwarf, code_size);
+        let mut units = Vec::new();
+        units.resize_with(index.offsets.len(), OnceCell::new);
+        Debug { dwarf, index, units, split }
+    }
+
+    /// The sections.
+    pub fn dwarf(&self) -> &Dwarf<'s> {
+        &self.dwarf
+    }
+
+    /// The `.dwo` files that were named and not found, of the units looked at so far.
+    pub fn missing_split(&self) -> Vec<String> {
+        self.split.missing()
+    }
+
+    /// Whether there is any unit.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    fn unit(&self, index: u32) -> Option<&Unit<'s>> {
+        let parsed = self.units.get(index as usize)?.get_or_init(|| {
+            let offset = DebugInfoOffset(*self.index.offsets.get(index as usize)?);
+            let header = self.dwarf.unit_header(offset).ok()?;
+            let unit = self.dwarf.unit(header).ok()?;
+            let split = self.split.load(&self.dwarf, &unit);
+            Some(Box::new(Unit { unit, split, functions: OnceCell::new(), lines: OnceCell::new() }))
+        });
+        parsed.as_deref()
+    }
+
+    /// The unit (of a split one, that in the `.dwo`) and entry of the function that has this extent.
+    pub fn function(&self, extent: &Extent) -> Option<(UnitRef<'_, 's>, UnitOffset<usize>)> {
+        let units = self.index.covering(extent.first);
+        units.into_iter().find_map(|index| {
+            let unit = self.unit(index)?;
+            let function = unit.function(&self.dwarf, extent)?;
+            Some((unit.full(&self.dwarf), function.entry))
+        })
+    }
+
+    /// The unit and entry an offset into `.debug_info` points at.
+    pub fn entry_at(&self, offset: DebugInfoOffset<usize>) -> Option<(UnitRef<'_, 's>, UnitOffset<usize>)> {
+        let unit = self.unit(self.index.containing(offset)?)?;
+        let entry = offset.to_unit_offset(&unit.unit.header)?;
+        Some((unit.unit.unit_ref(&self.dwarf), entry))
+    }
+
+    /// All units as they stand in `.debug_info`, the split ones replaced by what their `.dwo` holds. Parses each.
+    pub fn units(&self) -> impl Iterator<Item = UnitRef<'_, 's>> {
+        (0..self.units.len() as u32).filter_map(|index| Some(self.unit(index)?.full(&self.dwarf)))
+    }
+
+    /// The name of the entry: its linkage name, else its plain name.
+    pub fn entry_name(&self, unit: UnitRef<'_, 's>, entry: UnitOffset<usize>) -> Option<Arc<str>> {
+        let split = unit.dwarf.file_type == gimli::DwarfFileType::Dwo;
+        functions::name(unit, entry, |offset| if split { None } else { self.entry_at(offset) })
+    }
+
+    /// What was executing at `pc` in the function of this extent. `module` tells where functions begin and end.
+    pub fn lookup(&self, pc: u64, extent: &Extent, module: &Module<'_>) -> Answer {
+        let mut stale = false;
+        for index in self.index.covering(pc) {
+            let Some(unit) = self.unit(index) else { continue };
+            let row = unit.row(&self.dwarf, pc, |begin, end| bounds_functions(module, begin, end));
+            let row = match row {
+                Found::Row(row) => Some(row),
+                Found::Refused => {
+                    stale = true;
+                    None
+                }
+                Found::Nothing => None,
+            };
+            if let Some(function) = unit.function(&self.dwarf, extent) {
+                return Answer::Frames(self.frames(unit, function.entry, pc, row));
+            }
+            stale |= unit.functions(&self.dwarf).iter().any(|other| (other.begin..other.end).contains(&pc));
+            // Line tables without functions (-gmlt of some assemblers): the line alone.
+            if let Some(row) = row
+                && !stale
+            {
+                return Answer::Frames(vec![SourceFrame { name: None, location: unit.location(&self.dwarf, row) }]);
+            }
+        }
+        if stale { Answer::Stale } else { Answer::Nothing }
+    }
+
+    fn frames(&self, unit: &Unit<'s>, entry: UnitOffset<usize>, pc: u64, row: Option<Row>) -> Vec<SourceFrame> {
+        let full = unit.full(&self.dwarf);
+        let chain = functions::inlined_at(full, entry, pc);
+        let mut frames = Vec::with_capacity(chain.len() + 1);
+        let mut location = row.and_then(|row| unit.location(&self.dwarf, row));
+        for call in chain.iter().rev() {
+            let called_at = Row { file: call.call_file.unwrap_or(0), line: call.call_line, column: call.call_column };
+            let outer = call.call_file.and_then(|_| unit.location(&self.dwarf, called_at));
+            let name = self.entry_name(full, call.entry);
+            frames.push(SourceFrame { name, location: std::mem::replace(&mut location, outer) });
+        }
+        frames.push(SourceFrame { name: self.entry_name(full, entry), location });
+        frames
+    }
+}
+
+impl<'s> Unit<'s> {
+    fn full<'a>(&'a self, main: &'a Dwarf<'s>) -> UnitRef<'a, 's> {
+        match &self.split {
+            Some(split) => split.unit.unit_ref(&split.dwarf),
+            None => self.unit.unit_ref(main),
+        }
+    }
+
+    fn functions(&self, main: &Dwarf<'s>) -> &[FunctionRange] {
+        self.functions.get_or_init(|| functions::functions(self.full(main)))
+    }
+
+    fn function(&self, main: &Dwarf<'s>, extent: &Extent) -> Option<FunctionRange> {
+        let functions = self.functions(main);
+        let first = functions.partition_point(|function| function.begin < extent.header);
+        let near = functions[first..].iter().take_while(|function| function.begin <= extent.first);
+        near.copied().find(|function| extent.agrees(function.begin, function.end))
+    }
+
+    /// The line table: a split unit's is its skeleton's.
+    fn lines(&self, main: &Dwarf<'s>) -> Option<&Lines<'s>> {
+        self.lines.get_or_init(|| Lines::new(self.unit.unit_ref(main))).as_ref()
+    }
+
+    fn row(&self, main: &Dwarf<'s>, pc: u64, accept: impl Fn(u64, u64) -> bool) -> Found {
+        self.lines(main).map_or(Found::Nothing, |lines| lines.row(pc, accept))
+    }
+
+    fn location(&self, main: &Dwarf<'s>, row: Row) -> Option<Location> {
+        let line = row.line?;
+        let file = self.lines(main)?.file(self.unit.unit_ref(main), row.file)?;
+        Some(Location { file, line, column: row.column.filter(|&column| column != 0) })
+    }
+}
+
+/// A sequence of a line table covers whole functions: it begins where one begins and ends where one ends.
+fn bounds_functions(module: &Module<'_>, begin: u64, end: u64) -> bool {
+    let Some(code) = module.code_section_start() else { return false };
+    let extent = |at: u64| Extent::of(module, module.function_at(code.checked_add(at)?)?);
+    // Address 0 is the section's own first byte: a table of all functions may begin there.
+    let begins = begin == 0 || extent(begin).is_some_and(|extent| begin <= extent.first);
+    let last = end.saturating_sub(1);
+    let ends = end == module.code_section_size() || extent(last).is_some_and(|extent| extent.end - last <= 2);
+    begins && ends
+}

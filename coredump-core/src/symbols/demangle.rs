@@ -1,0 +1,86 @@
+//! Names as people wrote them. Only what is mangled is touched: a C function `a` is no "signed char".
+
+use std::borrow::Cow;
+use std::fmt::{self, Write};
+
+/// Longest mangled name that is demangled, and longest result: both schemes can expand exponentially.
+const MAX_LENGTH: usize = 64 * 1024;
+
+/// Demangles Rust (legacy `_ZN…17h…E` and v0 `_R…`) and Itanium C++ (`_Z…`); anything else stays as it is.
+///
+/// Rust's disambiguating hashes are left out.
+pub fn demangle(name: &str) -> Cow<'_, str> {
+    if !(name.starts_with("_Z") || name.starts_with("_R") || name.starts_with("__Z")) || name.len() > MAX_LENGTH {
+        return Cow::Borrowed(name);
+    }
+    let mut text = Bounded(String::new());
+    if is_rust(name)
+        && let Ok(symbol) = rustc_demangle::try_demangle(name)
+    {
+        if write!(text, "{symbol:#}").is_ok() {
+            return Cow::Owned(text.0);
+        }
+    } else if name.starts_with("_Z")
+        && let Ok(symbol) = cpp_demangle::Symbol::new(name)
+        && symbol.structured_demangle(&mut text, &cpp_demangle::DemangleOptions::default()).is_ok()
+    {
+        return Cow::Owned(text.0);
+    }
+    Cow::Borrowed(name)
+}
+
+/// v0 names begin `_R`; legacy ones end in a hash of 16 hex digits: `17h…E`.
+fn is_rust(name: &str) -> bool {
+    if name.starts_with("_R") {
+        return true;
+    }
+    let legacy = name.match_indices("17h").any(|(at, _)| {
+        let hash = name.as_bytes().get(at + 3..at + 20);
+        hash.is_some_and(|hash| hash[16] == b'E' && hash[..16].iter().all(u8::is_ascii_hexdigit))
+    });
+    legacy && name.contains("_ZN")
+}
+
+/// A string that refuses to grow beyond the bound.
+struct Bounded(String);
+
+impl Write for Bounded {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > MAX_LENGTH {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::demangle;
+
+    #[test]
+    fn each_language_is_demangled_by_its_own_scheme() {
+        assert_eq!(demangle("_ZN4core3fmt5write17h0123456789abcdefE"), "core::fmt::write");
+        assert_eq!(demangle("_RNvC6_123foo3bar"), "123foo::bar");
+        assert_eq!(demangle("_ZN3foo3barEi"), "foo::bar(int)");
+        assert_eq!(demangle("_Z3foov"), "foo()");
+    }
+
+    #[test]
+    fn plain_names_stay() {
+        for name in ["a", "b", "main", "i", "_Z", "_R", "__main_void", "runtime.main", "_Zwhat", "_ZN", ""] {
+            assert_eq!(demangle(name), name);
+        }
+    }
+
+    #[test]
+    fn expansion_is_bounded() {
+        // Each level doubles the one before: 2^64 times `a`.
+        let mut bomb = String::from("_Z1fI1aE");
+        for level in 0..64 {
+            bomb.push_str(&format!("S{level}_"));
+        }
+        assert!(demangle(&bomb).len() <= super::MAX_LENGTH);
+        assert!(demangle(&format!("_Z{}", "P".repeat(60_000))).len() <= super::MAX_LENGTH);
+    }
+}

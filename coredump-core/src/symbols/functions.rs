@@ -1,0 +1,253 @@
+//! The functions of one compilation unit: which covers an address, what was inlined there, what they are called.
+
+use std::sync::Arc;
+
+use gimli::{AttributeValue, DebugInfoOffset, UnitOffset};
+
+use super::{Slice, UnitRef};
+
+/// Entries followed from a use to the declaration that names it.
+const MAX_HOPS: usize = 16;
+/// Inlined calls at one address.
+const MAX_INLINED: usize = 1024;
+
+/// One address range of a concrete function.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct FunctionRange {
+    pub begin: u64,
+    pub end: u64,
+    pub entry: UnitOffset<usize>,
+}
+
+/// A call that was inlined.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InlinedCall {
+    /// Its `DW_TAG_inlined_subroutine`.
+    pub entry: UnitOffset<usize>,
+    pub call_file: Option<u64>,
+    pub call_line: Option<u32>,
+    pub call_column: Option<u32>,
+}
+
+/// Where the name of an entry is to be looked for next.
+pub(super) enum NameStep {
+    /// In the same unit.
+    Here(UnitOffset<usize>),
+    /// Anywhere in `.debug_info`.
+    Elsewhere(DebugInfoOffset<usize>),
+}
+
+/// All concrete functions of a unit, by address. Damage ends the walk.
+pub(super) fn functions(unit: UnitRef<'_, '_>) -> Vec<FunctionRange> {
+    let mut found = Vec::new();
+    // An error leaves what was found before it.
+    let _ = collect(unit, &mut found);
+    found.sort_by_key(|function| function.begin);
+    found
+}
+
+fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>) -> gimli::Result<()> {
+    let mut entries = unit.entries_raw(None)?;
+    while !entries.is_empty() {
+        let entry = entries.next_offset();
+        let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+        let concrete = abbreviation.tag() == gimli::DW_TAG_subprogram
+            && abbreviation
+                .attributes()
+                .iter()
+                .any(|spec| matches!(spec.name(), gimli::DW_AT_low_pc | gimli::DW_AT_ranges));
+        if !concrete {
+            entries.skip_attributes(abbreviation.attributes())?;
+            continue;
+        }
+        let mut extent = Extent::default();
+        for &spec in abbreviation.attributes() {
+            let attribute = entries.read_attribute(spec)?;
+            extent.note(attribute.name(), attribute.value());
+        }
+        extent.for_each(unit, |begin, end| found.push(FunctionRange { begin, end, entry }));
+    }
+    Ok(())
+}
+
+/// The attributes that say which addresses an entry covers (DWARF 2.17).
+#[derive(Default)]
+struct Extent<'s> {
+    low: Option<AttributeValue<Slice<'s>>>,
+    high: Option<AttributeValue<Slice<'s>>>,
+    ranges: Option<AttributeValue<Slice<'s>>>,
+}
+
+impl<'s> Extent<'s> {
+    fn note(&mut self, name: gimli::DwAt, value: AttributeValue<Slice<'s>>) {
+        match name {
+            gimli::DW_AT_low_pc => self.low = Some(value),
+            gimli::DW_AT_high_pc => self.high = Some(value),
+            gimli::DW_AT_ranges => self.ranges = Some(value),
+            _ => {}
+        }
+    }
+
+    fn for_each(self, unit: UnitRef<'_, 's>, mut add: impl FnMut(u64, u64)) {
+        if let Some(value) = self.ranges {
+            let Ok(Some(mut list)) = unit.attr_ranges(value) else { return };
+            while let Ok(Some(range)) = list.next() {
+                add(range.begin, range.end);
+            }
+            return;
+        }
+        let Some(low) = self.low.and_then(|value| unit.attr_address(value).ok()?) else { return };
+        let end = match self.high {
+            Some(AttributeValue::Udata(size)) => low.checked_add(size),
+            Some(value) => unit.attr_address(value).ok().flatten(),
+            None => None,
+        };
+        // Tombstones (0xffffffff, 0xfffffffe and their sums) never meet a real address, and 0 never begins a body.
+        if let Some(end) = end.filter(|&end| low < end) {
+            add(low, end);
+        }
+    }
+
+    fn covers(self, unit: UnitRef<'_, 's>, pc: u64) -> bool {
+        let mut covered = false;
+        self.for_each(unit, |begin, end| covered |= (begin..end).contains(&pc));
+        covered
+    }
+}
+
+/// The calls inlined at `pc` in the function at `entry`, outermost first.
+pub(super) fn inlined_at(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, pc: u64) -> Vec<InlinedCall> {
+    let mut chain = Vec::new();
+    let _ = walk_inlined(unit, entry, pc, &mut chain);
+    chain
+}
+
+fn walk_inlined(
+    unit: UnitRef<'_, '_>,
+    entry: UnitOffset<usize>,
+    pc: u64,
+    chain: &mut Vec<InlinedCall>,
+) -> gimli::Result<()> {
+    let mut entries = unit.entries_raw(Some(entry))?;
+    let top = entries.next_depth();
+    let Some(abbreviation) = entries.read_abbreviation()? else { return Ok(()) };
+    entries.skip_attributes(abbreviation.attributes())?;
+    // Depth of the innermost call taken: only what lies in it can be inlined deeper.
+    let mut innermost = top;
+    let mut skipped: Option<isize> = None;
+    while !entries.is_empty() && entries.next_depth() > top {
+        let depth = entries.next_depth();
+        let entry = entries.next_offset();
+        if depth <= innermost && innermost > top {
+            // The call that covers the address has ended.
+            return Ok(());
+        }
+        let Some(abbreviation) = entries.read_abbreviation()? else { continue };
+        if skipped.is_some_and(|outer| depth > outer) {
+            entries.skip_attributes(abbreviation.attributes())?;
+            continue;
+        }
+        skipped = None;
+        match abbreviation.tag() {
+            // A function in a function (a local class): its code is its own.
+            gimli::DW_TAG_subprogram => {
+                entries.skip_attributes(abbreviation.attributes())?;
+                skipped = Some(depth);
+            }
+            gimli::DW_TAG_inlined_subroutine => {
+                let mut extent = Extent::default();
+                let mut call = InlinedCall { entry, call_file: None, call_line: None, call_column: None };
+                for &spec in abbreviation.attributes() {
+                    let attribute = entries.read_attribute(spec)?;
+                    match attribute.name() {
+                        gimli::DW_AT_call_file => {
+                            call.call_file = match attribute.value() {
+                                AttributeValue::FileIndex(file) => Some(file),
+                                value => value.udata_value(),
+                            }
+                        }
+                        gimli::DW_AT_call_line => call.call_line = small(&attribute),
+                        gimli::DW_AT_call_column => call.call_column = small(&attribute),
+                        name => extent.note(name, attribute.value()),
+                    }
+                }
+                if extent.covers(unit, pc) && chain.len() < MAX_INLINED {
+                    chain.push(call);
+                    innermost = depth;
+                } else {
+                    skipped = Some(depth);
+                }
+            }
+            _ => entries.skip_attributes(abbreviation.attributes())?,
+        }
+    }
+    Ok(())
+}
+
+/// A line or column; 0 means that there is none.
+fn small(attribute: &gimli::Attribute<Slice<'_>>) -> Option<u32> {
+    attribute.udata_value().and_then(|value| u32::try_from(value).ok()).filter(|&value| value != 0)
+}
+
+/// The name of an entry: its linkage name if it or the entries it stems from have one, else its name.
+///
+/// `elsewhere` opens another unit: it is called with an offset into `.debug_info`.
+pub(super) fn name<'u, 's: 'u>(
+    mut unit: UnitRef<'u, 's>,
+    mut entry: UnitOffset<usize>,
+    mut elsewhere: impl FnMut(DebugInfoOffset<usize>) -> Option<(UnitRef<'u, 's>, UnitOffset<usize>)>,
+) -> Option<Arc<str>> {
+    let mut plain: Option<Arc<str>> = None;
+    for _ in 0..MAX_HOPS {
+        let (linkage, short, next) = names_of(unit, entry).ok()?;
+        plain = plain.or(short);
+        if let Some(linkage) = linkage {
+            return Some(preferred(linkage, plain));
+        }
+        match next {
+            None => break,
+            Some(NameStep::Here(offset)) => entry = offset,
+            Some(NameStep::Elsewhere(offset)) => match elsewhere(offset) {
+                Some(found) => (unit, entry) = found,
+                None => break,
+            },
+        }
+    }
+    plain
+}
+
+/// A linkage name that is mangled, or qualifies the plain one (Zig's `module.function`), says more than that. One that
+/// does neither is the linker's affair: clang's `__main_argc_argv` for `main`.
+fn preferred(linkage: Arc<str>, plain: Option<Arc<str>>) -> Arc<str> {
+    let mangled = linkage.starts_with("_Z") || linkage.starts_with("_R");
+    match plain {
+        Some(plain) if !mangled && !linkage.ends_with(&format!(".{plain}")) => plain,
+        _ => linkage,
+    }
+}
+
+type Names = (Option<Arc<str>>, Option<Arc<str>>, Option<NameStep>);
+
+fn names_of(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> gimli::Result<Names> {
+    let (mut linkage, mut short, mut next) = (None, None, None);
+    let mut entries = unit.entries_raw(Some(entry))?;
+    let Some(abbreviation) = entries.read_abbreviation()? else { return Ok((None, None, None)) };
+    for &spec in abbreviation.attributes() {
+        let attribute = entries.read_attribute(spec)?;
+        let text = || -> Option<Arc<str>> {
+            let text = unit.attr_string(attribute.value()).ok()?;
+            Some(text.to_string_lossy().into()).filter(|name: &Arc<str>| !name.is_empty())
+        };
+        match attribute.name() {
+            gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => linkage = text(),
+            gimli::DW_AT_name => short = text(),
+            gimli::DW_AT_abstract_origin | gimli::DW_AT_specification => match attribute.value() {
+                AttributeValue::UnitRef(offset) => next = Some(NameStep::Here(offset)),
+                AttributeValue::DebugInfoRef(offset) => next = Some(NameStep::Elsewhere(offset)),
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    Ok((linkage, short, next))
+}

@@ -1,0 +1,248 @@
+//! From an address in a module to the source: DWARF first, then a source map, then names. Never over a network.
+//!
+//! Everything is lazy: DWARF units, functions and line tables are parsed when an address falls into them. Debug info that
+//! does not agree with the code (a tool rewrote the code afterwards) is not used: no line is better than a wrong one.
+
+mod debug;
+mod demangle;
+mod functions;
+mod lines;
+mod source_map;
+mod split;
+mod units;
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub use debug::{Answer, Debug, Extent};
+pub use demangle::demangle;
+
+use crate::binaries::Neighbours;
+use crate::module::Module;
+use source_map::LineMap;
+use split::SplitFinder;
+
+/// The reader all DWARF is read with.
+pub type Slice<'s> = gimli::EndianSlice<'s, gimli::LittleEndian>;
+/// DWARF sections.
+pub type Dwarf<'s> = gimli::Dwarf<Slice<'s>>;
+/// A unit with its sections.
+pub type UnitRef<'u, 's> = gimli::UnitRef<'u, Slice<'s>>;
+
+/// Addresses whose answer is kept.
+const MAX_CACHED: usize = 1 << 20;
+
+/// A place in the source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// Path as the debug info says it, joined to the compilation directory when relative.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: Option<u32>,
+}
+
+/// A source function and where execution stood in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFrame {
+    /// Linkage name, else plain name, as the debug info has it.
+    pub name: Option<Arc<str>>,
+    /// Where; `None` where the compiler says there is no such place.
+    pub location: Option<Location>,
+}
+
+/// What a module's symbols are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// DWARF.
+    Dwarf,
+    /// A source map.
+    SourceMap,
+    /// Only function names.
+    Names,
+    /// Nothing: neither name section nor exports.
+    Nothing,
+}
+
+impl Kind {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Dwarf => "dwarf",
+            Kind::SourceMap => "source-map",
+            Kind::Names => "names",
+            Kind::Nothing => "none",
+        }
+    }
+}
+
+/// A module's symbols.
+pub struct Symbols<'s> {
+    debug: Option<Debug<'s>>,
+    twin: Option<Module<'s>>,
+    map: Option<LineMap>,
+    kind: Kind,
+    origin: String,
+    problems: RefCell<Vec<String>>,
+    stale: Cell<bool>,
+    cache: RefCell<HashMap<(u32, u64), Arc<[SourceFrame]>>>,
+}
+
+impl<'s> Symbols<'s> {
+    /// Finds the symbols of `module`: its own, else those of a file beside it.
+    pub fn load(module: &Module<'s>, neighbours: Neighbours<'s>) -> Symbols<'s> {
+        let mut symbols = Symbols {
+            debug: None,
+            twin: None,
+            map: None,
+            kind: Kind::Nothing,
+            origin: String::new(),
+            problems: RefCell::default(),
+            stale: Cell::new(false),
+            cache: RefCell::default(),
+        };
+        if module.has_function_names() {
+            symbols.kind = Kind::Names;
+            symbols.origin = "function names only".to_owned();
+        } else if module.exports().is_empty() {
+            symbols.origin = "no symbols".to_owned();
+        } else {
+            symbols.kind = Kind::Names;
+            symbols.origin = "names of exports and imports only".to_owned();
+        }
+        symbols.load_map(module, &neighbours);
+        symbols.load_debug(module, neighbours);
+        symbols
+    }
+
+    fn load_debug(&mut self, module: &Module<'s>, neighbours: Neighbours<'s>) {
+        let code_size = module.code_section_size();
+        if let Some(dwarf) = dwarf_of(module) {
+            let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours));
+            if !debug.is_empty() {
+                (self.kind, self.origin) = (Kind::Dwarf, "DWARF".to_owned());
+                self.debug = Some(debug);
+                return;
+            }
+        }
+        let outside = match neighbours.debug_twin(module) {
+            Ok(outside) => outside,
+            Err(problem) => {
+                self.problems.get_mut().push(problem);
+                return;
+            }
+        };
+        let Some((path, twin)) = outside else { return };
+        if let Some(dwarf) = dwarf_of(&twin) {
+            let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours));
+            if !debug.is_empty() {
+                (self.kind, self.origin) = (Kind::Dwarf, format!("DWARF in {}", path.display()));
+                self.debug = Some(debug);
+                self.twin = Some(twin);
+            }
+        }
+    }
+
+    fn load_map(&mut self, module: &Module<'s>, neighbours: &Neighbours<'s>) {
+        let Some(url) = module.custom_name("sourceMappingURL") else { return };
+        let parsed = if url.starts_with("data:") {
+            LineMap::parse_data_url(url).map(|map| (map, "source map in the module".to_owned()))
+        } else {
+            match neighbours.source_map(url) {
+                Ok((path, bytes)) => LineMap::parse(bytes).map(|map| (map, format!("source map {}", path.display()))),
+                Err(problem) => Err(problem),
+            }
+        };
+        match parsed {
+            Ok((map, origin)) => {
+                (self.kind, self.origin) = (Kind::SourceMap, origin);
+                self.map = Some(map);
+            }
+            Err(problem) => self.problems.get_mut().push(format!("source map not used: {problem}")),
+        }
+    }
+
+    /// What sort of symbols these are.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Where they come from, for a person.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What could not be used, and why. Grows as addresses are looked up.
+    pub fn problems(&self) -> Vec<String> {
+        let mut problems = self.problems.borrow().clone();
+        if self.stale.get() {
+            problems.push(
+                "the debug info was made for other code (a tool such as wasm-opt changed the module afterwards): \
+                 its lines are left out where they do not fit"
+                    .to_owned(),
+            );
+        }
+        if let Some(debug) = &self.debug {
+            problems.extend(debug.missing_split().into_iter().map(|name| format!("split debug info {name} not found")));
+        }
+        problems
+    }
+
+    /// The DWARF, where there is any.
+    pub fn debug(&self) -> Option<&Debug<'s>> {
+        self.debug.as_ref()
+    }
+
+    /// A function's name: the module's own name section, that of its debug file, an export or the import.
+    pub fn function_name(&self, module: &Module<'s>, function: u32) -> Option<&'s str> {
+        let twin = self.twin.as_ref().filter(|_| !module.has_function_names());
+        twin.and_then(|twin| twin.function_name(function)).or_else(|| module.function_name(function))
+    }
+
+    /// The source frames at a file offset in a function, innermost inlined call first, the function itself last.
+    /// Empty where nothing is known.
+    pub fn lookup(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Arc<[SourceFrame]> {
+        let key = (function, module_offset);
+        if let Some(known) = self.cache.borrow().get(&key) {
+            return known.clone();
+        }
+        let frames: Arc<[SourceFrame]> = self.find(module, function, module_offset).into();
+        let mut cache = self.cache.borrow_mut();
+        if cache.len() >= MAX_CACHED {
+            cache.clear();
+        }
+        cache.insert(key, frames.clone());
+        frames
+    }
+
+    fn find(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Vec<SourceFrame> {
+        let pc = module.code_section_start().and_then(|code| module_offset.checked_sub(code));
+        if let (Some(debug), Some(pc), Some(extent)) = (&self.debug, pc, Extent::of(module, function)) {
+            match debug.lookup(pc, &extent, module) {
+                Answer::Frames(frames) => return frames,
+                Answer::Stale => self.stale.set(true),
+                Answer::Nothing => {}
+            }
+        }
+        let (Some(map), Some(body)) = (&self.map, module.body(function)) else { return Vec::new() };
+        map.lookup(module_offset, body).into_iter().collect()
+    }
+}
+
+/// DWARF from custom sections; missing ones are empty.
+fn load<'s>(section: impl Fn(gimli::SectionId) -> Option<&'s [u8]>) -> Dwarf<'s> {
+    let read = |id| -> Result<Slice<'s>, std::convert::Infallible> {
+        Ok(Slice::new(section(id).unwrap_or_default(), gimli::LittleEndian))
+    };
+    match Dwarf::load(read) {
+        Ok(dwarf) => dwarf,
+    }
+}
+
+/// The DWARF a module itself carries.
+fn dwarf_of<'s>(module: &Module<'s>) -> Option<Dwarf<'s>> {
+    module.custom_section(".debug_info")?;
+    Some(load(|id| module.custom_section(id.name())))
+}

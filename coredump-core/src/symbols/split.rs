@@ -1,0 +1,94 @@
+//! Split DWARF (DWARF 7.3): the bulk of a unit lies in a `.dwo` file, or with others in a `.dwp`, beside the module.
+
+use std::cell::OnceCell;
+
+use gimli::{DwarfPackage, DwoId};
+
+use super::{Dwarf, Slice, load};
+use crate::binaries::Neighbours;
+use crate::module::Module;
+
+/// A unit of a `.dwo` file with that file's sections.
+pub(super) struct SplitUnit<'s> {
+    pub dwarf: Dwarf<'s>,
+    pub unit: gimli::Unit<Slice<'s>>,
+}
+
+/// Finds the other half of split units.
+pub(super) struct SplitFinder<'s> {
+    neighbours: Neighbours<'s>,
+    package: OnceCell<Option<DwarfPackage<Slice<'s>>>>,
+    missing: std::cell::RefCell<Vec<String>>,
+}
+
+impl<'s> SplitFinder<'s> {
+    pub fn new(neighbours: Neighbours<'s>) -> SplitFinder<'s> {
+        SplitFinder { neighbours, package: OnceCell::new(), missing: std::cell::RefCell::default() }
+    }
+
+    /// The `.dwo` files that were named and not found.
+    pub fn missing(&self) -> Vec<String> {
+        self.missing.borrow().clone()
+    }
+
+    /// The split half of `skeleton`, if it is one and its other half can be found and has the same id.
+    pub fn load(&self, main: &Dwarf<'s>, skeleton: &gimli::Unit<Slice<'s>>) -> Option<SplitUnit<'s>> {
+        let name = skeleton.dwo_name().ok()??;
+        let id = skeleton.dwo_id?;
+        let name = main.attr_string(skeleton, name).ok()?.to_string_lossy().into_owned();
+        let found = self.packaged(main, id).or_else(|| self.single(main, &name, skeleton, id));
+        let Some(mut found) = found else {
+            let mut missing = self.missing.borrow_mut();
+            if missing.len() < 16 {
+                missing.push(name);
+            }
+            return None;
+        };
+        found.unit.copy_relocated_attributes(skeleton);
+        Some(found)
+    }
+
+    fn packaged(&self, main: &Dwarf<'s>, id: DwoId) -> Option<SplitUnit<'s>> {
+        let package = self.package.get_or_init(|| {
+            let bytes = self.neighbours.package()?;
+            let module = Module::parse(bytes).ok()?;
+            let section = |id: gimli::SectionId| -> gimli::Result<Slice<'s>> {
+                let contents = id.dwo_name().and_then(|name| module.custom_section(name));
+                Ok(Slice::new(contents.unwrap_or_default(), gimli::LittleEndian))
+            };
+            DwarfPackage::load(section, Slice::new(&[], gimli::LittleEndian)).ok()
+        });
+        let dwarf = package.as_ref()?.find_cu(id, main).ok()??;
+        SplitUnit::of(dwarf, id)
+    }
+
+    fn single(
+        &self,
+        main: &Dwarf<'s>,
+        name: &str,
+        skeleton: &gimli::Unit<Slice<'s>>,
+        id: DwoId,
+    ) -> Option<SplitUnit<'s>> {
+        let directory = skeleton.comp_dir.map(|directory| directory.to_string_lossy());
+        self.neighbours.named(name, directory.as_deref()).find_map(|bytes| {
+            let module = Module::parse(bytes).ok()?;
+            let mut dwarf = load(|section| section.dwo_name().and_then(|name| module.custom_section(name)));
+            dwarf.make_dwo(main);
+            SplitUnit::of(dwarf, id)
+        })
+    }
+}
+
+impl<'s> SplitUnit<'s> {
+    /// The unit with this id; a file of another build has another.
+    fn of(dwarf: Dwarf<'s>, id: DwoId) -> Option<SplitUnit<'s>> {
+        let mut units = dwarf.units();
+        while let Ok(Some(header)) = units.next() {
+            let Ok(unit) = dwarf.unit(header) else { continue };
+            if unit.dwo_id == Some(id) {
+                return Some(SplitUnit { dwarf, unit });
+            }
+        }
+        None
+    }
+}

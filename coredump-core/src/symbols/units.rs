@@ -1,0 +1,235 @@
+//! Which compilation unit covers an address, without keeping or even reading the units themselves.
+//!
+//! One pass over the unit headers and root entries; `.debug_aranges` is used for units whose root says nothing. A unit
+//! costs a few bytes here, where a parsed one costs its abbreviations and line table header.
+
+use gimli::{AttributeValue, DebugAbbrevOffset, DebugInfoOffset, Reader, Section, UnitHeader, UnitType};
+
+use super::{Dwarf, Slice};
+
+/// Units and ranges that are indexed at most: beyond it a file is hostile.
+const MAX_ENTRIES: usize = 20_000_000;
+/// Units tried for one address; sound debug info has one.
+const MAX_TRIED: usize = 32;
+
+/// The index.
+#[derive(Debug, Default)]
+pub(super) struct UnitIndex {
+    /// Offset of each unit in `.debug_info`, ascending.
+    pub offsets: Vec<usize>,
+    ranges: Vec<UnitRange>,
+    /// Units that do not say which addresses they cover.
+    rangeless: Vec<u32>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct UnitRange {
+    begin: u32,
+    end: u32,
+    /// Greatest `end` of all ranges up to this one: how far back a search must go.
+    reach: u32,
+    unit: u32,
+}
+
+impl UnitIndex {
+    /// Reads the roots of all units. `code_size` is the size of the code section: ranges beyond it belong to functions
+    /// the linker dropped. Damage ends the walk; what was read before it counts.
+    pub fn build(dwarf: &Dwarf<'_>, code_size: u64) -> UnitIndex {
+        let mut index = UnitIndex::default();
+        let mut abbreviations = RootAbbreviations::default();
+        let mut units = dwarf.units();
+        while let Ok(Some(header)) = units.next() {
+            let Some(offset) = header.debug_info_offset() else { continue };
+            if index.offsets.len() + index.ranges.len() > MAX_ENTRIES {
+                break;
+            }
+            let unit = index.offsets.len() as u32;
+            index.offsets.push(offset.0);
+            if matches!(header.type_(), UnitType::Type { .. } | UnitType::SplitType { .. } | UnitType::Partial) {
+                continue;
+            }
+            let before = index.ranges.len();
+            let stated = abbreviations.of(dwarf, &header).and_then(|known| {
+                root_ranges(dwarf, &header, known, |begin, end| index.add(begin, end, unit, code_size))
+            });
+            if stated != Some(true) && index.ranges.len() == before {
+                index.rangeless.push(unit);
+            }
+        }
+        index.add_aranges(dwarf, code_size);
+        index.ranges.sort_unstable_by_key(|range| (range.begin, range.unit));
+        let mut reach = 0;
+        for range in &mut index.ranges {
+            reach = reach.max(range.end);
+            range.reach = reach;
+        }
+        index
+    }
+
+    fn add(&mut self, begin: u64, end: u64, unit: u32, code_size: u64) {
+        if begin < end && begin < code_size && self.ranges.len() < MAX_ENTRIES {
+            let end = end.min(code_size) as u32;
+            match self.ranges.last_mut() {
+                Some(last) if last.unit == unit && u64::from(last.end) == begin => last.end = end,
+                _ => self.ranges.push(UnitRange { begin: begin as u32, end, reach: 0, unit }),
+            }
+        }
+    }
+
+    /// Fills in the units whose root has no ranges (DWARF 6.1.2).
+    fn add_aranges(&mut self, dwarf: &Dwarf<'_>, code_size: u64) {
+        if self.rangeless.is_empty() {
+            return;
+        }
+        let mut headers = dwarf.debug_aranges.headers();
+        let mut found = Vec::new();
+        while let Ok(Some(header)) = headers.next() {
+            let Ok(unit) = self.offsets.binary_search(&header.debug_info_offset().0) else { continue };
+            let unit = unit as u32;
+            if self.rangeless.binary_search(&unit).is_err() {
+                continue;
+            }
+            let mut entries = header.entries();
+            while let Ok(Some(entry)) = entries.next() {
+                self.add(entry.address(), entry.address().saturating_add(entry.length()), unit, code_size);
+                found.push(unit);
+            }
+        }
+        self.rangeless.retain(|unit| !found.contains(unit));
+    }
+
+    /// The units that may cover `pc`, the closest range first, then those that do not say.
+    pub fn covering(&self, pc: u64) -> Vec<u32> {
+        let mut units = Vec::new();
+        let behind = self.ranges.partition_point(|range| u64::from(range.begin) <= pc);
+        for range in self.ranges[..behind].iter().rev() {
+            if u64::from(range.reach) <= pc || units.len() == MAX_TRIED {
+                break;
+            }
+            if pc < u64::from(range.end) && !units.contains(&range.unit) {
+                units.push(range.unit);
+            }
+        }
+        units.extend(self.rangeless.iter().take(MAX_TRIED));
+        units
+    }
+
+    /// The unit that holds this offset of `.debug_info`.
+    pub fn containing(&self, offset: DebugInfoOffset<usize>) -> Option<u32> {
+        let behind = self.offsets.partition_point(|&unit| unit <= offset.0);
+        Some(behind.checked_sub(1)? as u32)
+    }
+}
+
+/// Calls `add` with the address ranges of a unit's root entry; whether it has any attribute that states them.
+fn root_ranges(
+    dwarf: &Dwarf<'_>,
+    header: &UnitHeader<Slice<'_>>,
+    abbreviations: &gimli::Abbreviations,
+    mut add: impl FnMut(u64, u64),
+) -> Option<bool> {
+    let mut entries = header.entries_raw(abbreviations, None).ok()?;
+    let root = entries.read_abbreviation().ok()??;
+    let (mut low, mut high, mut ranges) = (None, None, None);
+    let (mut addr_base, mut rnglists_base) = (gimli::DebugAddrBase(0), None);
+    for &spec in root.attributes() {
+        let attribute = entries.read_attribute(spec).ok()?;
+        match (attribute.name(), attribute.value()) {
+            (gimli::DW_AT_low_pc, value) => low = Some(value),
+            (gimli::DW_AT_high_pc, value) => high = Some(value),
+            (gimli::DW_AT_ranges, value) => ranges = Some(value),
+            (gimli::DW_AT_addr_base | gimli::DW_AT_GNU_addr_base, AttributeValue::DebugAddrBase(base)) => {
+                addr_base = base;
+            }
+            (gimli::DW_AT_rnglists_base, AttributeValue::DebugRngListsBase(base)) => rnglists_base = Some(base),
+            _ => {}
+        }
+    }
+    let address = |value| match value {
+        AttributeValue::Addr(address) => Some(address),
+        AttributeValue::DebugAddrIndex(index) => {
+            dwarf.debug_addr.get_address(header.address_size(), addr_base, index).ok()
+        }
+        _ => None,
+    };
+    let low = low.and_then(address);
+    if let Some(value) = ranges {
+        let encoding = header.encoding();
+        let offset = match value {
+            AttributeValue::RangeListsRef(offset) => gimli::RangeListsOffset(offset.0),
+            AttributeValue::SecOffset(offset) => gimli::RangeListsOffset(offset),
+            AttributeValue::DebugRngListsIndex(index) => {
+                dwarf.ranges.get_offset(encoding, rnglists_base?, index).ok()?
+            }
+            _ => return None,
+        };
+        let mut list = dwarf.ranges.ranges(offset, encoding, low.unwrap_or(0), &dwarf.debug_addr, addr_base).ok()?;
+        while let Ok(Some(range)) = list.next() {
+            add(range.begin, range.end);
+        }
+        return Some(true);
+    }
+    let low = low?;
+    let end = match high? {
+        AttributeValue::Udata(size) => low.checked_add(size)?,
+        value => address(value)?,
+    };
+    add(low, end);
+    Some(true)
+}
+
+/// The abbreviations of root entries. Compilers declare a unit's root first, so reading that one declaration does;
+/// whole tables would cost more than all the rest of this index.
+#[derive(Default)]
+struct RootAbbreviations {
+    offset: Option<usize>,
+    complete: bool,
+    table: gimli::Abbreviations,
+}
+
+impl RootAbbreviations {
+    fn of(&mut self, dwarf: &Dwarf<'_>, header: &UnitHeader<Slice<'_>>) -> Option<&gimli::Abbreviations> {
+        let offset = header.debug_abbrev_offset().0;
+        if self.offset != Some(offset) {
+            let section = dwarf.debug_abbrev.reader().slice();
+            let first = section.get(offset..).and_then(first_declaration);
+            let table = first.and_then(|bytes| {
+                let declaration = gimli::DebugAbbrev::new(&bytes, gimli::LittleEndian);
+                declaration.abbreviations(DebugAbbrevOffset(0)).ok()
+            });
+            *self =
+                RootAbbreviations { offset: Some(offset), complete: table.is_none(), table: table.unwrap_or_default() };
+            if self.complete {
+                self.table = header.abbreviations(&dwarf.debug_abbrev).ok()?;
+            }
+        }
+        let mut root = header.range_from(header.root_offset()..).ok()?;
+        let code = root.read_uleb128().ok()?;
+        if self.table.get(code).is_none() && !self.complete {
+            self.table = header.abbreviations(&dwarf.debug_abbrev).ok()?;
+            self.complete = true;
+        }
+        Some(&self.table)
+    }
+}
+
+/// The first declaration of an abbreviation table, closed as a table of its own (DWARF 7.5.3).
+fn first_declaration(table: &[u8]) -> Option<Vec<u8>> {
+    let mut rest = Slice::new(table, gimli::LittleEndian);
+    rest.read_uleb128().ok()?;
+    rest.read_uleb128().ok()?;
+    rest.read_u8().ok()?;
+    loop {
+        let name = rest.read_uleb128().ok()?;
+        let form = rest.read_uleb128().ok()?;
+        if form == u64::from(gimli::DW_FORM_implicit_const.0) {
+            rest.read_sleb128().ok()?;
+        }
+        if (name, form) == (0, 0) {
+            break;
+        }
+    }
+    let mut bytes = table[..table.len() - rest.len()].to_vec();
+    bytes.push(0);
+    Some(bytes)
+}
