@@ -1,0 +1,60 @@
+//! `--globals`: the globals with their names and values.
+
+use std::collections::BTreeSet;
+
+use coredump_core::error::Result;
+use coredump_core::model::{RefTarget, Value};
+
+use crate::session::Session;
+use crate::table::Table;
+
+/// The names of each global, in the order of the dump's globals: instances that share one may call it differently.
+pub fn names(session: &Session<'_>) -> Vec<BTreeSet<String>> {
+    vec![BTreeSet::new(); session.dump.globals.len()]
+}
+
+/// The globals as a table.
+pub fn table(session: &Session<'_>) -> Table {
+    let mut table = Table::new("Globals", "global", &[">index", "name", "type", "", "value", "hex"]);
+    for (index, (global, names)) in session.dump.globals.iter().zip(names(session)).enumerate() {
+        let names: Vec<String> = names.into_iter().collect();
+        let mutable = if global.mutable { "mut" } else { "const" };
+        let (value, hex) = describe(&global.value);
+        table.row([index.to_string(), names.join(" "), global.ty.clone(), mutable.to_owned(), value, hex]);
+    }
+    table
+}
+
+/// Lists them.
+pub fn list(session: &Session<'_>) -> Result<()> {
+    let table = table(session);
+    session.write(|out| match session.on_terminal() {
+        true => table.write_aligned(out, session.paint(), usize::MAX),
+        false => table.write_plain(out),
+    })
+}
+
+/// A value in decimal and in hexadecimal. An integer's sign is a matter of who reads it: decimal is signed.
+pub fn describe(value: &Value) -> (String, String) {
+    match value {
+        Value::Missing => ("not captured".into(), String::new()),
+        Value::I32(value) => (value.to_string(), format!("{value:#x}")),
+        Value::I64(value) => (value.to_string(), format!("{value:#x}")),
+        Value::F32(bits) => (f32::from_bits(*bits).to_string(), format!("{bits:#x}")),
+        Value::F64(bits) => (f64::from_bits(*bits).to_string(), format!("{bits:#x}")),
+        Value::V128(bytes) => (String::new(), format!("{:#034x}", u128::from_le_bytes(*bytes))),
+        Value::Ref(reference) => (target(&reference.target), String::new()),
+    }
+}
+
+/// What a reference refers to, in a few words.
+pub fn target(target: &RefTarget) -> String {
+    match target {
+        RefTarget::Null => "null".into(),
+        RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
+        RefTarget::Function { instance: None, index } => format!("func[{index}]"),
+        RefTarget::I31(value) => format!("i31 {value}"),
+        RefTarget::Opaque(Some(what)) => what.clone(),
+        RefTarget::Opaque(None) => "not null".into(),
+    }
+}

@@ -1,0 +1,169 @@
+//! `--image` and `--all`: whole memories as files, globals and tables as JSON.
+
+use std::fs::{self, File};
+use std::io::{Seek, Write};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use coredump_core::cli::output::Output;
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::memory::{Chunk, Memory};
+use coredump_core::model::Value;
+use serde_json::{Map, json};
+
+use crate::raw::refuse_terminal;
+use crate::session::{Session, write_fill};
+
+/// Writes a whole memory: to a file sparse (only what the dump stores takes room), to a pipe as `--raw` does.
+pub fn image(session: &Session<'_>) -> Result<()> {
+    refuse_terminal(session)?;
+    let (index, memory) = session.memory()?;
+    let mut out = session.output()?;
+    if can_be_sparse(&mut out)? {
+        tell_missing(session, index, memory);
+        write_sparse(&mut out, memory, session.args.fill)?;
+        return out.commit();
+    }
+    if session.args.fill.is_none() {
+        session.check_captured(memory, 0..memory.size)?;
+    }
+    write_stream(&mut out, memory, session.args.fill.unwrap_or(0)).map_err(|error| out.failed(error))?;
+    out.commit()
+}
+
+/// Writes `memory-N.bin` for each memory, `memories.json` (which tells what in them is captured), `globals.json` and
+/// `tables.json` into the folder that `-o` names.
+pub fn all(session: &Session<'_>) -> Result<()> {
+    let Some(folder) = &session.args.output else {
+        return Err(Error::new(ErrorKind::Usage, "--all needs a folder to write to").hint("-o FOLDER names it"));
+    };
+    let folder = folder.path();
+    fs::create_dir_all(folder).map_err(|error| Error::io("cannot create", error).in_file(folder))?;
+    for (index, memory) in session.memories()? {
+        tell_missing(session, index, memory);
+        let mut out = Output::file(&folder.join(format!("memory-{index}.bin")))?;
+        write_sparse(&mut out, memory, session.args.fill)?;
+        out.commit()?;
+    }
+    write_json(&folder.join("memories.json"), &memories(session))?;
+    write_json(&folder.join("globals.json"), &globals(session))?;
+    write_json(&folder.join("tables.json"), &json!(session.dump.tables))
+}
+
+/// Whether the destination is a regular file with nothing in it yet.
+fn can_be_sparse(out: &mut Output) -> Result<bool> {
+    if out.is_whole_file() {
+        return Ok(true);
+    }
+    let mut file = out.as_file()?;
+    let empty = file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
+    Ok(empty && file.stream_position().is_ok_and(|position| position == 0))
+}
+
+fn write_sparse(out: &mut Output, memory: &Memory<'_>, fill: Option<u8>) -> Result<()> {
+    let write = |file: &File| -> std::io::Result<()> {
+        file.set_len(memory.size)?;
+        for segment in memory.segments() {
+            file.write_all_at(segment.bytes, segment.address)?;
+        }
+        let Some(fill @ 1..) = fill else { return Ok(()) };
+        let block = [fill; 65536];
+        for chunk in memory.chunks(0..memory.size) {
+            if let Chunk::Hole { address, len } = chunk {
+                for at in (address..address + len).step_by(block.len()) {
+                    let now = (address + len - at).min(block.len() as u64);
+                    file.write_all_at(&block[..now as usize], at)?;
+                }
+            }
+        }
+        Ok(())
+    };
+    let outcome = write(out.as_file()?);
+    outcome.map_err(|error| out.failed(error))
+}
+
+fn write_stream(out: &mut Output, memory: &Memory<'_>, fill: u8) -> std::io::Result<()> {
+    for chunk in memory.chunks(0..memory.size) {
+        match chunk {
+            Chunk::Captured(segment) => out.write_all(segment.bytes)?,
+            Chunk::Zero { len, .. } => write_fill(out, 0, len)?,
+            Chunk::Hole { len, .. } => write_fill(out, fill, len)?,
+        }
+    }
+    Ok(())
+}
+
+/// In a file, a hole reads as zero: say so.
+fn tell_missing(session: &Session<'_>, index: u32, memory: &Memory<'_>) {
+    let holes = memory.chunks(0..memory.size).filter(|chunk| matches!(chunk, Chunk::Hole { .. }));
+    let missing: u64 = holes.map(|hole| hole.range().end - hole.range().start).sum();
+    if missing > 0 && session.args.fill.is_none() {
+        session.report.say(format_args!(
+            "{}: memory {index}: {missing} of {} bytes are not captured: holes in the file, which read as zero",
+            session.input.name(),
+            memory.size
+        ));
+    }
+}
+
+fn memories(session: &Session<'_>) -> serde_json::Value {
+    let of = |(index, memory): (usize, &Memory<'_>)| {
+        let captured: Vec<_> = memory
+            .captured()
+            .into_iter()
+            .map(|range| json!({"address": hex(range.start), "size": range.end - range.start}))
+            .collect();
+        json!({
+            "index": index,
+            "size": memory.size,
+            "page_size": memory.page_size,
+            "memory64": memory.memory64,
+            "shared": memory.shared,
+            "captured": captured,
+        })
+    };
+    session.dump.memories.iter().enumerate().map(of).collect()
+}
+
+fn globals(session: &Session<'_>) -> serde_json::Value {
+    let names = crate::globals::names(session);
+    let of = |((index, global), names): ((usize, &coredump_core::model::Global), _)| {
+        json!({
+            "index": index,
+            "names": names,
+            "type": global.ty,
+            "mutable": global.mutable,
+            "value": value(&global.value),
+        })
+    };
+    session.dump.globals.iter().enumerate().zip(names).map(of).collect()
+}
+
+/// A value so that no JSON reader loses a bit: i64 as decimal, floats as decimal with their bits beside them.
+fn value(value: &Value) -> serde_json::Value {
+    let bits = |value: f64, bits: String| {
+        let mut float = Map::new();
+        float.insert("value".into(), json!(value.to_string()));
+        float.insert("bits".into(), json!(bits));
+        float.into()
+    };
+    match value {
+        Value::Missing => serde_json::Value::Null,
+        Value::I32(value) => json!(value),
+        Value::I64(value) => json!(value.to_string()),
+        Value::F32(float) => bits(f32::from_bits(*float).into(), format!("{float:#010x}")),
+        Value::F64(float) => bits(f64::from_bits(*float), format!("{float:#018x}")),
+        Value::V128(bytes) => json!(hex(u128::from_le_bytes(*bytes))),
+        Value::Ref(reference) => json!(reference),
+    }
+}
+
+fn hex(number: impl std::fmt::LowerHex) -> String {
+    format!("{number:#x}")
+}
+
+fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
+    let mut out = Output::file(path)?;
+    writeln!(out, "{value:#}").map_err(|error| out.failed(error))?;
+    out.commit()
+}

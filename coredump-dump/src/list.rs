@@ -1,0 +1,261 @@
+//! Without options: what is in the dump.
+
+use std::ops::Range;
+
+use coredump_core::error::Result;
+use coredump_core::memory::{Chunk, Memory};
+
+use crate::globals;
+use crate::session::Session;
+use crate::table::Table;
+
+/// Known zeros shorter than this between captured bytes do not make a line of their own.
+const SHORT: u64 = 4096;
+/// Records of one sort that a terminal gets.
+const LINES: usize = 40;
+
+/// Lists it.
+pub fn list(session: &Session<'_>) -> Result<()> {
+    for warning in &session.dump.warnings {
+        session.report.warning(session.input.name(), warning);
+    }
+    let tables = [
+        process(session),
+        threads(session),
+        memories(session),
+        ranges(session),
+        globals::table(session),
+        tables(session),
+        instances(session),
+        modules(session),
+        sections(session),
+    ];
+    let paint = session.paint();
+    session.write(|out| {
+        tables.iter().try_for_each(|table| match session.on_terminal() {
+            true => table.write_aligned(out, paint, LINES),
+            false => table.write_plain(out),
+        })
+    })
+}
+
+fn process(session: &Session<'_>) -> Table {
+    let dump = session.dump;
+    let process = &dump.process;
+    let mut table = Table::new("Process", "process", &["", ""]);
+    let mut fact = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            table.row([name.to_owned(), value]);
+        }
+    };
+    fact("dump", Some(session.input.name()));
+    fact("size", Some(dump.size.to_string()));
+    fact("layout", Some(dump.layout.name().to_owned()));
+    fact("producer", dump.producer.clone());
+    fact("executable", process.executable.clone().or_else(|| dump.executable.clone()));
+    fact("arguments", process.args.as_ref().map(|args| args.join(" ")));
+    fact("runtime", process.runtime.clone());
+    fact("host", process.host.clone());
+    fact("pid", process.pid.map(|pid| pid.to_string()));
+    fact("started", process.start_time.clone());
+    fact("dumped", process.time.clone());
+    fact("exit code", process.exit_code.map(|code| code.to_string()));
+    if let Some(reason) = &dump.reason {
+        fact("reason", Some(reason.kind.clone()));
+        fact("message", reason.message.clone());
+    }
+    table
+}
+
+fn threads(session: &Session<'_>) -> Table {
+    let mut table = Table::new("Threads", "thread", &[">index", "name", ">frames", ""]);
+    for (index, thread) in session.dump.threads.iter().enumerate() {
+        let truncated = if thread.truncated { "older frames are missing" } else { "" };
+        let frames = thread.frames.len().to_string();
+        table.row([index.to_string(), thread.name.clone(), frames, truncated.to_owned()]);
+    }
+    table
+}
+
+fn memories(session: &Session<'_>) -> Table {
+    const COLUMNS: &[&str] = &[">index", ">size", ">captured", ">zero", ">not captured", ">maximum", ">page", ""];
+    let mut table = Table::new("Memories", "memory", COLUMNS);
+    for (index, memory) in session.dump.memories.iter().enumerate() {
+        let count = Count::of(memory, 0..memory.size);
+        let mut kinds = Vec::new();
+        kinds.extend(memory.memory64.then_some("64-bit"));
+        kinds.extend(memory.shared.then_some("shared"));
+        table.row([
+            index.to_string(),
+            memory.size.to_string(),
+            count.captured.to_string(),
+            count.zero.to_string(),
+            count.missing.to_string(),
+            memory.maximum.map(|maximum| maximum.to_string()).unwrap_or_default(),
+            memory.page_size.to_string(),
+            kinds.join(" "),
+        ]);
+    }
+    table
+}
+
+/// How many bytes of a range are of each sort.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Count {
+    /// Stored in the dump.
+    pub captured: u64,
+    /// Known to be zero.
+    pub zero: u64,
+    /// Not known.
+    pub missing: u64,
+}
+
+impl Count {
+    /// Counts the bytes of `range`.
+    pub fn of(memory: &Memory<'_>, range: Range<u64>) -> Count {
+        let mut count = Count::default();
+        for chunk in memory.chunks(range) {
+            let len = chunk.range().end - chunk.range().start;
+            match chunk {
+                Chunk::Captured(_) => count.captured += len,
+                Chunk::Zero { .. } => count.zero += len,
+                Chunk::Hole { .. } => count.missing += len,
+            }
+        }
+        count
+    }
+}
+
+fn ranges(session: &Session<'_>) -> Table {
+    let mut table = Table::new("Ranges", "range", &[">memory", "start", "end", ">size", "contents", ">stored"]);
+    for (index, memory) in session.dump.memories.iter().enumerate() {
+        for (range, contents, stored) in stretches(memory) {
+            table.row([
+                index.to_string(),
+                format!("{:#010x}", range.start),
+                format!("{:#010x}", range.end),
+                (range.end - range.start).to_string(),
+                contents.to_owned(),
+                stored.to_string(),
+            ]);
+        }
+    }
+    table
+}
+
+/// The memory as few stretches: captured (with short known zeros in between), zero, not captured; and how many bytes
+/// of each the dump stores.
+fn stretches(memory: &Memory<'_>) -> Vec<(Range<u64>, &'static str, u64)> {
+    let mut found: Vec<(Range<u64>, &'static str, u64)> = Vec::new();
+    for chunk in memory.chunks(0..memory.size) {
+        let range = chunk.range();
+        let (contents, stored) = match chunk {
+            Chunk::Captured(segment) => ("captured", segment.bytes.len() as u64),
+            Chunk::Zero { .. } => ("zero", 0),
+            Chunk::Hole { .. } => ("not captured", 0),
+        };
+        if stored > 0
+            && let [.., before, zero] = &found[..]
+            && (before.1, zero.1) == ("captured", "zero")
+            && zero.0.end - zero.0.start < SHORT
+        {
+            found.pop();
+        }
+        match found.last_mut() {
+            Some(last) if last.1 == contents => {
+                last.0.end = range.end;
+                last.2 += stored;
+            }
+            _ => found.push((range, contents, stored)),
+        }
+    }
+    found
+}
+
+fn tables(session: &Session<'_>) -> Table {
+    let mut table = Table::new("Tables", "table", &[">index", "type", ">elements", ">captured", ">not null"]);
+    for (index, one) in session.dump.tables.iter().enumerate() {
+        let set = one.elements.iter().filter(|element| **element != coredump_core::model::RefTarget::Null).count();
+        table.row([
+            index.to_string(),
+            one.element.name().to_owned(),
+            one.size.to_string(),
+            one.elements.len().to_string(),
+            set.to_string(),
+        ]);
+    }
+    table
+}
+
+fn instances(session: &Session<'_>) -> Table {
+    let mut table = Table::new("Instances", "instance", &[">index", ">module", "memories", "globals", "tables"]);
+    let indices = |indices: &[Option<u32>]| {
+        let each = indices.iter().map(|index| index.map_or("?".to_owned(), |index| index.to_string()));
+        each.collect::<Vec<_>>().join(" ")
+    };
+    for (index, instance) in session.dump.instances.iter().enumerate() {
+        table.row([
+            index.to_string(),
+            instance.module.map_or("?".to_owned(), |module| module.to_string()),
+            indices(&instance.memories),
+            indices(&instance.globals),
+            instance.tables.as_deref().map(indices).unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+fn modules(session: &Session<'_>) -> Table {
+    let mut table = Table::new("Modules", "module", &[">index", "name", "path", "sha256", "build id", ">embedded"]);
+    for (index, module) in session.dump.modules.iter().enumerate() {
+        table.row([
+            index.to_string(),
+            module.name.clone().unwrap_or_default(),
+            module.path.clone().unwrap_or_default(),
+            module.sha256.clone().unwrap_or_default(),
+            module.build_id.clone().unwrap_or_default(),
+            module.embedded.map(|bytes| bytes.len().to_string()).unwrap_or_default(),
+        ]);
+    }
+    table
+}
+
+fn sections(session: &Session<'_>) -> Table {
+    let mut table = Table::new("Sections", "section", &[">id", "name", ">offset", ">size"]);
+    for section in &session.dump.sections {
+        table.row([
+            section.id.to_string(),
+            section.name.clone(),
+            format!("{:#x}", section.offset),
+            section.size.to_string(),
+        ]);
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coredump_core::memory::Segment;
+
+    #[test]
+    fn short_zeros_are_part_of_what_surrounds_them_and_holes_never() {
+        let mut memory = Memory::new(0x5000);
+        let segment = |address, bytes| Segment { address, bytes };
+        let segments = vec![segment(0, b"aa"), segment(0x10, b"b"), segment(0x2000, b"c"), segment(0x4010, b"d")];
+        memory.set_contents(segments, vec![0..0x4000, 0x4011..0x5000]);
+        let found: Vec<_> = stretches(&memory);
+        assert_eq!(
+            found,
+            [
+                (0..0x11, "captured", 3),
+                (0x11..0x2000, "zero", 0),
+                (0x2000..0x2001, "captured", 1),
+                (0x2001..0x4000, "zero", 0),
+                (0x4000..0x4010, "not captured", 0),
+                (0x4010..0x4011, "captured", 1),
+                (0x4011..0x5000, "zero", 0),
+            ]
+        );
+    }
+}

@@ -1,0 +1,26 @@
+//! Colours, or none.
+
+use std::fmt::Display;
+
+use anstyle::{AnsiColor, Style};
+
+/// Whether to colour.
+#[derive(Clone, Copy, Debug)]
+pub struct Paint {
+    /// Colours are on.
+    pub on: bool,
+}
+
+/// Headings.
+pub const HEADING: Style = Style::new().bold();
+/// What is there to read the rest by.
+pub const DIM: Style = Style::new().dimmed();
+/// What is missing.
+pub const MISSING: Style = AnsiColor::Red.on_default();
+
+impl Paint {
+    /// `text` in `style`.
+    pub fn paint(self, style: Style, text: impl Display) -> String {
+        if self.on { format!("{style}{text}{style:#}") } else { text.to_string() }
+    }
+}
