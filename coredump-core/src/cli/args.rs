@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use argh::{ArgsInfo, FlagInfo, FlagInfoKind, FromArgValue, TopLevelCommand};
 
-use super::Tool;
+use super::{Tool, manual};
 
 /// How a tool's arguments differ from the common grammar.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,6 +35,12 @@ pub enum Early {
 pub fn parse<T: TopLevelCommand + ArgsInfo>(tool: &Tool, args: impl Iterator<Item = OsString>) -> Result<T, Early> {
     let args: Vec<String> = args.map(|arg| encode(&arg)).collect();
     let info = T::get_args_info();
+    if let [first, kind] = args.as_slice()
+        && first == "--generate"
+    {
+        let text = manual::generate(kind, tool, &info);
+        return Err(text.map_or_else(|| Early::Usage(format!("cannot generate {kind:?}")), Early::Print));
+    }
     let args = normalize(&args, info.flags, &tool.grammar, tool.name, tool.version)?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     T::from_args(&[tool.name], &args).map_err(|exit| match exit.status {

@@ -5,6 +5,7 @@
 pub mod args;
 pub mod input;
 pub mod locating;
+mod manual;
 pub mod output;
 pub mod report;
 pub mod text;
