@@ -1,1 +1,16 @@
-fn main() {}
+//! `coredump-bt`: where a WebAssembly program died, as backtraces with functions, files and lines.
+
+mod args;
+mod brief;
+mod fold;
+mod frames;
+mod header;
+mod notes;
+mod page;
+mod raw;
+mod render;
+mod source;
+
+fn main() -> std::process::ExitCode {
+    coredump_core::cli::main(&args::TOOL, render::run)
+}

@@ -21,3 +21,18 @@ pub fn named_module(value: &RawArg) -> (Option<String>, PathBuf) {
         None => (None, value.to_path()),
     }
 }
+
+/// What all those options say together. `recorded_paths`: neither `--no-recorded-paths` nor `--untrusted` was given.
+pub fn options(
+    modules: &[RawArg],
+    symbol_paths: &[RawArg],
+    recorded_paths: bool,
+    dump: Option<&Path>,
+) -> crate::locate::Options {
+    crate::locate::Options {
+        named: modules.iter().map(named_module).collect(),
+        symbol_paths: symbol_paths.iter().map(RawArg::to_path).collect(),
+        recorded_paths,
+        dump_path: dump.map(Path::to_owned),
+    }
+}

@@ -1,0 +1,76 @@
+//! The command line of `coredump-bt`.
+
+use argh::{ArgsInfo, FromArgs};
+use coredump_core::cli::Tool;
+use coredump_core::cli::args::{Grammar, RawArg};
+use coredump_core::cli::output::Color;
+
+/// What this tool is.
+pub const TOOL: Tool = Tool {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+    grammar: Grammar { trailing: false, optional_values: &[] },
+};
+
+/// Shows where a WebAssembly program died: a backtrace of each thread in a core dump, youngest frame first.
+///
+/// Without a file, or for `-`, standard input is read. Each line is a function with its offset in the module and its
+/// place in the source; inlined functions share the number of the frame they run in. Binaries are looked for at the path
+/// the dump records, then in the dump's folder; standard error tells which were used, and why others were not.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    help_triggers("-h", "--help"),
+    example = "{command_name} app.coredump",
+    example = "{command_name} -m app.wasm --source < app.coredump",
+    error_code(0, "done"),
+    error_code(1, "done in part: a dump was damaged, a binary is missing, or one of several dumps could not be read"),
+    error_code(2, "failed"),
+    error_code(64, "bad usage")
+)]
+pub struct Args {
+    /// the dumps
+    #[argh(positional, arg_name = "dump")]
+    pub dumps: Vec<RawArg>,
+    /// one line a dump: reason, place, signature
+    #[argh(switch)]
+    pub brief: bool,
+    /// the lines of source around each place
+    #[argh(switch)]
+    pub source: bool,
+    /// the Wasm locals and operand stack of each frame
+    #[argh(switch)]
+    pub raw: bool,
+    /// this frame only
+    #[argh(option, arg_name = "n")]
+    pub frame: Option<usize>,
+    /// this thread only, counted from 0
+    #[argh(option, arg_name = "n")]
+    pub thread: Option<usize>,
+    /// at most this many frames of a thread, the youngest
+    #[argh(option, arg_name = "n")]
+    pub limit: Option<usize>,
+    /// every frame of a recursion on a line of its own
+    #[argh(switch)]
+    pub no_fold: bool,
+    /// a binary: [name=]file; repeatable
+    #[argh(option, short = 'm', arg_name = "[name=]file")]
+    pub module: Vec<RawArg>,
+    /// a folder to look for binaries and debug info in; repeatable
+    #[argh(option, arg_name = "dir")]
+    pub symbols_path: Vec<RawArg>,
+    /// open no file because the dump or a module names it
+    #[argh(switch)]
+    pub no_recorded_paths: bool,
+    /// the dump comes from somebody else: --no-recorded-paths, and no source is read
+    #[argh(switch)]
+    pub untrusted: bool,
+    /// auto (default), always or never
+    #[argh(option, default = "Color::Auto", arg_name = "when")]
+    pub color: Color,
+    /// do not tell which binaries were used
+    #[argh(switch, short = 'q')]
+    pub quiet: bool,
+    /// write to this file, whole or not at all
+    #[argh(option, short = 'o', arg_name = "file")]
+    pub output: Option<RawArg>,
+}

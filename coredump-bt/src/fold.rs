@@ -1,0 +1,85 @@
+//! Recursion: runs of the same few frames, shown once.
+
+use std::ops::Range;
+
+/// Frames that a repeated block may have.
+const MAX_PERIOD: usize = 16;
+/// Folding must save at least so many frames.
+const MIN_SAVED: usize = 3;
+
+/// A part of a backtrace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// These frames, one by one.
+    Frames(Range<usize>),
+    /// These frames: the `period` frames before them, `times` over.
+    Repeat { frames: Range<usize>, period: usize, times: usize },
+}
+
+/// Divides the frames `0..count` into parts; `same` compares two of them.
+pub fn fold(count: usize, same: impl Fn(usize, usize) -> bool) -> Vec<Part> {
+    let mut parts = Vec::new();
+    let mut plain = 0;
+    let mut start = 0;
+    while start < count {
+        let best = (1..=MAX_PERIOD.min(count - start))
+            .map(|period| (repeats(start, period, count, &same), period))
+            .filter(|&(times, period)| times * period >= MIN_SAVED)
+            // The longest run; of equal ones the shortest block.
+            .max_by_key(|&(times, period)| (times * period, std::cmp::Reverse(period)));
+        let Some((times, period)) = best else {
+            start += 1;
+            continue;
+        };
+        let first = start + period;
+        let end = first + times * period;
+        parts.push(Part::Frames(plain..first));
+        parts.push(Part::Repeat { frames: first..end, period, times });
+        (plain, start) = (end, end);
+    }
+    if plain < count {
+        parts.push(Part::Frames(plain..count));
+    }
+    parts
+}
+
+/// How often the block of `period` frames at `start` is repeated behind itself.
+fn repeats(start: usize, period: usize, count: usize, same: &impl Fn(usize, usize) -> bool) -> usize {
+    let equal = (start..count - period).take_while(|&at| same(at, at + period)).count();
+    equal / period
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folded(frames: &str) -> Vec<Part> {
+        let frames = frames.as_bytes();
+        fold(frames.len(), |a, b| frames[a] == frames[b])
+    }
+
+    #[test]
+    fn runs_of_one_frame_fold() {
+        let expected = [Part::Frames(0..2), Part::Repeat { frames: 2..6, period: 1, times: 4 }, Part::Frames(6..7)];
+        assert_eq!(folded("abbbbbc"), expected);
+    }
+
+    #[test]
+    fn mutual_recursion_folds_with_its_rest() {
+        let expected = [Part::Frames(0..3), Part::Repeat { frames: 3..9, period: 2, times: 3 }, Part::Frames(9..11)];
+        assert_eq!(folded("xababababaz"), expected);
+    }
+
+    #[test]
+    fn what_saves_little_stays() {
+        assert_eq!(folded("aaab"), [Part::Frames(0..4)]);
+        assert_eq!(folded("abcabx"), [Part::Frames(0..6)]);
+        assert_eq!(folded(""), []);
+    }
+
+    #[test]
+    fn a_million_frames_fold_at_once() {
+        let parts = fold(1_000_000, |a, b| a % 3 == b % 3);
+        assert_eq!(parts[1], Part::Repeat { frames: 3..999_999, period: 3, times: 333_332 });
+    }
+}

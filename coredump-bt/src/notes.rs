@@ -1,0 +1,53 @@
+//! On standard error: which binary and which symbols each module's frames came from, what was refused and why, and how to
+//! name what is missing.
+
+use std::collections::BTreeSet;
+
+use coredump_core::binaries::{Binaries, Found, Slot};
+use coredump_core::cli::report::Report;
+use coredump_core::model::CoreDump;
+
+use crate::frames::short;
+
+/// Tells about every module that a frame runs in. Whether all of them have a binary.
+pub fn render(report: &Report, file: &str, dump: &CoreDump<'_>, binaries: &Binaries<'_>, quiet: bool) -> bool {
+    let frames = dump.threads.iter().flat_map(|thread| &thread.frames);
+    let used: BTreeSet<u32> = frames.filter_map(|frame| binaries.module_of(dump, frame)).collect();
+    let mut complete = true;
+    for slot in used.into_iter().filter_map(|module| binaries.slot(module)) {
+        match &slot.found {
+            Some(found) if !quiet => used_binary(report, file, slot, found),
+            Some(_) => {}
+            None => {
+                complete = false;
+                missing(report, file, slot, binaries.len() > 1);
+            }
+        }
+    }
+    for warning in &binaries.warnings {
+        report.say(format_args!("{file}: warning: {warning}"));
+    }
+    complete
+}
+
+fn used_binary(report: &Report, file: &str, slot: &Slot<'_>, found: &Found<'_>) {
+    let symbols = found.binary.symbols();
+    let binary = found.binary.describe();
+    let checked = found.verification.describe();
+    report.say(format_args!("{file}: module {}: {binary} ({checked}), {}", slot.name, symbols.origin()));
+    for problem in symbols.problems() {
+        report.say(format_args!("{file}: module {}: warning: {problem}", slot.name));
+    }
+}
+
+fn missing(report: &Report, file: &str, slot: &Slot<'_>, several: bool) {
+    report.say(format_args!("{file}: module {}: no binary found, so no names and no lines", slot.name));
+    for refused in &slot.refused {
+        match &refused.path {
+            Some(path) => report.say(format_args!("{file}: not used: {}: {}", path.display(), refused.reason)),
+            None => report.say(format_args!("{file}: not used: the module embedded in the dump: {}", refused.reason)),
+        }
+    }
+    let name = short(&slot.name);
+    report.hint(if several { format!("name it: -m '{name}=FILE'") } else { "name it: -m FILE".to_owned() });
+}

@@ -1,0 +1,82 @@
+//! What is written to, and in which colours. All text from a dump goes through here and is escaped.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use coredump_core::backtrace::Location;
+use coredump_core::cli::output::Output;
+use coredump_core::cli::text::escape;
+
+/// The output with its styles.
+pub struct Page {
+    pub out: Output,
+    colored: bool,
+}
+
+/// What a piece of text is.
+#[derive(Clone, Copy)]
+pub enum Piece {
+    /// A heading.
+    Title,
+    /// A function's name.
+    Function,
+    /// A file's name.
+    File,
+    /// An offset or address.
+    Address,
+    /// What a reader may skip.
+    Faint,
+    /// The line of source execution stood at.
+    Here,
+}
+
+impl Piece {
+    fn style(self) -> Style {
+        match self {
+            Piece::Title => Style::new().bold(),
+            Piece::Function => AnsiColor::Yellow.on_default(),
+            Piece::File => AnsiColor::Green.on_default(),
+            Piece::Address => AnsiColor::Blue.on_default(),
+            Piece::Faint => Style::new().dimmed(),
+            Piece::Here => AnsiColor::Red.on_default().bold(),
+        }
+    }
+}
+
+impl Page {
+    pub fn new(out: Output, colored: bool) -> Page {
+        Page { out, colored }
+    }
+
+    /// Writes text of our own, as it is.
+    pub fn plain(&mut self, text: impl Display) -> io::Result<()> {
+        write!(self.out, "{text}")
+    }
+
+    /// Writes text that may come from a dump or a module, on one line.
+    pub fn piece(&mut self, piece: Piece, text: &str) -> io::Result<()> {
+        let text = escape(text);
+        if self.colored {
+            let style = piece.style();
+            write!(self.out, "{style}{text}{style:#}")
+        } else {
+            write!(self.out, "{text}")
+        }
+    }
+
+    /// Writes `file:line:column`.
+    pub fn location(&mut self, location: &Location) -> io::Result<()> {
+        self.piece(Piece::File, &location.file)?;
+        write!(self.out, ":{}", location.line)?;
+        match location.column {
+            Some(column) => write!(self.out, ":{column}"),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends a line.
+    pub fn end(&mut self) -> io::Result<()> {
+        self.out.write_all(b"\n")
+    }
+}

@@ -1,0 +1,108 @@
+//! A frame as the machine sees it: Wasm locals and operand stack.
+
+use std::fmt::Write;
+use std::io;
+
+use coredump_core::binaries::Binaries;
+use coredump_core::model::{CoreDump, Frame, RefTarget, Reference, Value};
+
+use crate::page::{Page, Piece};
+
+/// Prints locals and operands of a frame.
+pub fn render(page: &mut Page, dump: &CoreDump<'_>, binaries: &Binaries<'_>, frame: &Frame) -> io::Result<()> {
+    let module = binaries.module_of(dump, frame).and_then(|module| binaries.binary(module));
+    let name = |index: usize| {
+        let function = frame.function?;
+        module?.module().local_name(function, u32::try_from(index).ok()?)
+    };
+    values(page, "local", frame.locals.as_deref(), name)?;
+    values(page, "stack", frame.stack.as_deref(), |_| None)
+}
+
+fn values<'n>(
+    page: &mut Page,
+    what: &str,
+    values: Option<&[Value]>,
+    name: impl Fn(usize) -> Option<&'n str>,
+) -> io::Result<()> {
+    let Some(values) = values else {
+        page.plain(format_args!("    {what}: "))?;
+        page.piece(Piece::Faint, "not recorded")?;
+        return page.end();
+    };
+    if values.is_empty() {
+        page.plain(format_args!("    {what}: "))?;
+        page.piece(Piece::Faint, "empty")?;
+        return page.end();
+    }
+    for (index, value) in values.iter().enumerate() {
+        page.plain(format_args!("    {what}[{index}]"))?;
+        if let Some(name) = name(index) {
+            page.plain(" $")?;
+            page.piece(Piece::Function, name)?;
+        }
+        page.plain(" = ")?;
+        page.piece(Piece::Faint, value.type_name().unwrap_or("missing"))?;
+        let text = text(value);
+        if !text.is_empty() {
+            page.plain(" ")?;
+            page.piece(Piece::Address, &text)?;
+        }
+        page.end()?;
+    }
+    Ok(())
+}
+
+/// A value without its type.
+fn text(value: &Value) -> String {
+    match value {
+        Value::Missing => String::new(),
+        Value::I32(value) if (-9..=9).contains(value) => format!("{value}"),
+        Value::I32(value) => format!("{value} ({value:#x})"),
+        Value::I64(value) if (-9..=9).contains(value) => format!("{value}"),
+        Value::I64(value) => format!("{value} ({value:#x})"),
+        Value::F32(bits) => float(f64::from(f32::from_bits(*bits)), format!("{:?}", f32::from_bits(*bits)), *bits),
+        Value::F64(bits) => float(f64::from_bits(*bits), format!("{:?}", f64::from_bits(*bits)), *bits),
+        Value::V128(bytes) => bytes.chunks_exact(4).fold("i32x4".to_owned(), |mut text, lane| {
+            let lane = u32::from_le_bytes([lane[0], lane[1], lane[2], lane[3]]);
+            let _ = write!(text, " {lane:#010x}");
+            text
+        }),
+        Value::Ref(reference) => target(reference),
+    }
+}
+
+/// A float; of what is not a number, the bits.
+fn float(value: f64, text: String, bits: impl std::fmt::LowerHex) -> String {
+    if value.is_nan() { format!("NaN ({bits:#x})") } else { text }
+}
+
+fn target(reference: &Reference) -> String {
+    match &reference.target {
+        RefTarget::Null => "null".to_owned(),
+        RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
+        RefTarget::Function { instance: None, index } => format!("func[{index}]"),
+        RefTarget::I31(value) => format!("i31 {value}"),
+        RefTarget::Opaque(Some(text)) => text.clone(),
+        RefTarget::Opaque(None) => "not null".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use coredump_core::model::RefKind;
+
+    #[test]
+    fn values_keep_every_bit() {
+        assert_eq!(text(&Value::I32(-2)), "-2");
+        assert_eq!(text(&Value::I64(i64::MIN)), "-9223372036854775808 (0x8000000000000000)");
+        assert_eq!(text(&Value::F32(2.25f32.to_bits())), "2.25");
+        assert_eq!(text(&Value::F64(0x7ff8_0000_0000_0001)), "NaN (0x7ff8000000000001)");
+        assert_eq!(text(&Value::F64((-0.0f64).to_bits())), "-0.0");
+        let lanes = text(&Value::V128([1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]));
+        assert_eq!(lanes, "i32x4 0x00000001 0x00000002 0x00000003 0xffffffff");
+        let null = Value::Ref(Reference { kind: RefKind::Func, target: RefTarget::Null });
+        assert_eq!(text(&null), "null");
+    }
+}

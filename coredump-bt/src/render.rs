@@ -1,0 +1,129 @@
+//! All dumps, one after the other.
+
+use coredump_core::backtrace::Resolver;
+use coredump_core::binaries::{Binaries, Store};
+use coredump_core::cli::input::Input;
+use coredump_core::cli::locating;
+use coredump_core::cli::output::{self, Output};
+use coredump_core::cli::report::Report;
+use coredump_core::cli::{Exit, help};
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::model::CoreDump;
+use coredump_core::read::read;
+
+use crate::args::{Args, TOOL};
+use crate::frames::Frames;
+use crate::page::Page;
+use crate::source::Sources;
+use crate::{brief, header, notes};
+
+/// Prints the backtraces of all dumps that are asked for.
+pub fn run(args: Args, report: &Report) -> Result<Exit> {
+    let Some(inputs) = Input::from_args(&args.dumps) else {
+        output::print(&help::<Args>(&TOOL))?;
+        return Ok(Exit::Done);
+    };
+    let out = match &args.output {
+        Some(path) if !path.is_dash() => Output::file(path.path())?,
+        _ => Output::stdout()?,
+    };
+    let mut page = Page::new(out, args.output.is_none() && args.color.on_stdout());
+    let store = Store::new();
+    let mut outcome = Exit::Done;
+    let mut failed = 0;
+    for (number, input) in inputs.iter().enumerate() {
+        if number > 0 && !args.brief {
+            page.end().map_err(|error| page.out.failed(error))?;
+        }
+        match one(&args, &mut page, &store, input, report) {
+            Ok(exit) => outcome = outcome.and(exit),
+            // What cannot be written can be written for no other dump either.
+            Err(Failure::Output(error)) => return Err(error),
+            Err(Failure::Dump(error)) if inputs.len() == 1 => return Err(error),
+            Err(Failure::Dump(error)) => {
+                report.error(&error);
+                failed += 1;
+            }
+        }
+    }
+    page.out.commit()?;
+    if failed == inputs.len() {
+        return Err(Error::new(ErrorKind::Io, "none of the dumps could be read"));
+    }
+    Ok(outcome.and(Exit::partial_if(failed > 0)))
+}
+
+/// What went wrong: with a dump, or with the output.
+enum Failure {
+    Dump(Error),
+    Output(Error),
+}
+
+fn one<'s>(
+    args: &Args,
+    page: &mut Page,
+    store: &'s Store<'s>,
+    input: &Input,
+    report: &Report,
+) -> Result<Exit, Failure> {
+    let blame = |error| Failure::Dump(input.blame(error));
+    let bytes = input.open().map_err(blame)?;
+    let dump = read(&bytes).map_err(blame)?;
+    asked_for(args, &dump).map_err(blame)?;
+    let options =
+        locating::options(&args.module, &args.symbols_path, !args.no_recorded_paths && !args.untrusted, input.path());
+    let binaries = Binaries::locate(store, &dump, &options);
+    let mut frames = Frames {
+        args,
+        dump: &dump,
+        binaries: &binaries,
+        resolver: Resolver::new(&dump, &binaries),
+        sources: Sources::default(),
+    };
+    let written = match args.brief {
+        true => brief::render(page, input, &dump, &mut frames.resolver),
+        false => threads(page, input, &mut frames),
+    };
+    written.map_err(|error| Failure::Output(page.out.failed(error)))?;
+
+    let name = input.name();
+    let complete = notes::render(report, &name, &dump, &binaries, args.quiet || args.brief);
+    for note in &frames.sources.notes {
+        report.say(format_args!("{name}: {note}"));
+    }
+    for warning in dump.warnings.iter().chain(&dump.incomplete) {
+        report.warning(&name, warning);
+    }
+    Ok(Exit::partial_if(!complete || dump.incomplete.is_some()))
+}
+
+/// That the thread and frame that were asked for exist.
+fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
+    let none = |what: &str| Error::new(ErrorKind::NotFound, what.to_owned());
+    let count = dump.threads.len();
+    if let Some(thread) = args.thread.filter(|&thread| thread >= count) {
+        return Err(none(&format!("there is no thread {thread}: the dump has {count}")));
+    }
+    let Some(frame) = args.frame else { return Ok(()) };
+    let threads = dump.threads.iter().enumerate();
+    let most = threads.filter(|(index, _)| args.thread.is_none_or(|thread| thread == *index));
+    let most = most.map(|(_, thread)| thread.frames.len()).max().unwrap_or(0);
+    if frame >= most {
+        return Err(none(&format!("there is no frame {frame}: there are {most}")));
+    }
+    Ok(())
+}
+
+fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_, '_, '_>) -> std::io::Result<()> {
+    header::render(page, input, frames.dump)?;
+    for thread in 0..frames.dump.threads.len() {
+        if frames.args.thread.is_none_or(|only| only == thread) {
+            page.end()?;
+            frames.thread(page, thread)?;
+        }
+    }
+    if frames.dump.threads.is_empty() {
+        page.plain("\nthe dump holds no thread\n")?;
+    }
+    Ok(())
+}
