@@ -16,3 +16,4 @@ pub mod model;
 pub mod module;
 pub mod read;
 pub mod symbols;
+pub mod variables;

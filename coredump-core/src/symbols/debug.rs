@@ -107,12 +107,29 @@ impl<'s> Debug<'s> {
 
     /// The unit (of a split one, that in the `.dwo`) and entry of the function that has this extent.
     pub fn function(&self, extent: &Extent) -> Option<(UnitRef<'_, 's>, UnitOffset<usize>)> {
+        let (unit, entry) = self.function_entry(extent)?;
+        Some((self.unit_ref(unit)?, entry))
+    }
+
+    /// Number of units.
+    pub fn unit_count(&self) -> u32 {
+        self.units.len() as u32
+    }
+
+    /// The unit of that number (of a split one, that in the `.dwo`); `None` where it is damaged.
+    pub fn unit_ref(&self, index: u32) -> Option<UnitRef<'_, 's>> {
+        Some(self.unit(index)?.full(&self.dwarf))
+    }
+
+    /// The number of the unit that holds the function of this extent, and the function's entry there.
+    pub fn function_entry(&self, extent: &Extent) -> Option<(u32, UnitOffset<usize>)> {
         let units = self.index.covering(extent.first);
-        units.into_iter().find_map(|index| {
-            let unit = self.unit(index)?;
-            let function = unit.function(&self.dwarf, extent)?;
-            Some((unit.full(&self.dwarf), function.entry))
-        })
+        units.into_iter().find_map(|index| Some((index, self.unit(index)?.function(&self.dwarf, extent)?.entry)))
+    }
+
+    /// The number of the unit that an offset into `.debug_info` falls into.
+    pub fn unit_containing(&self, offset: DebugInfoOffset<usize>) -> Option<u32> {
+        self.index.containing(offset)
     }
 
     /// The unit and entry an offset into `.debug_info` points at.

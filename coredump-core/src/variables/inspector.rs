@@ -1,0 +1,143 @@
+//! The variables of a dump's frames: the way in.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use gimli::constants::*;
+
+use super::frame::Frame;
+use super::location::{Location, Missing, Place};
+use super::render::Renderer;
+use super::units::{Die, Units};
+use super::unwind::{Position, Recovered, Unwinder, certain_instance};
+use super::value::{Source, Value};
+use super::{Limits, Scope, Variable, VariableKind, scope};
+use crate::binaries::{Binaries, Found};
+use crate::memory::Memory;
+use crate::model::{self, CoreDump};
+use crate::symbols::Extent;
+
+type FunctionNames = Rc<RefCell<HashMap<u64, Option<String>>>>;
+
+/// Looks at the variables of one dump, and remembers what it read on the way.
+pub struct Inspector<'c, 's> {
+    dump: &'c CoreDump<'c>,
+    binaries: &'c Binaries<'s>,
+    units: RefCell<HashMap<usize, Rc<Units<'s>>>>,
+    functions: RefCell<HashMap<usize, FunctionNames>>,
+    unwinder: Unwinder,
+    threads: RefCell<HashMap<usize, Rc<Vec<Rc<Recovered>>>>>,
+}
+
+impl<'c, 's: 'c> Inspector<'c, 's> {
+    /// An inspector of `dump`, whose frames ran in `binaries`.
+    pub fn new(dump: &'c CoreDump<'c>, binaries: &'c Binaries<'s>) -> Self {
+        Inspector {
+            dump,
+            binaries,
+            units: RefCell::default(),
+            functions: RefCell::default(),
+            unwinder: Unwinder::default(),
+            threads: RefCell::default(),
+        }
+    }
+
+    /// The variables in scope in a frame: those of functions inlined there first, innermost first, at last those of
+    /// the Wasm function itself.
+    ///
+    /// Empty when the frame's function is not known for certain or has no debug information.
+    pub fn frame_variables(&self, thread: usize, frame: usize, limits: &Limits) -> Vec<Scope> {
+        let Some(frame) = self.frame(thread, frame) else { return Vec::new() };
+        let language = frame.units.language(frame.function.unit);
+        let renderer = Renderer::new(&frame, *limits, language);
+        let active = scope::active(&frame.units, frame.function, frame.pc);
+        let scopes = active.into_iter().map(|active| Scope {
+            function: scope::function_name(&frame.units, active.die, language),
+            inlined: active.inlined,
+            variables: active.variables.iter().filter_map(|&(die, kind)| variable(&renderer, die, kind)).collect(),
+        });
+        scopes.collect()
+    }
+
+    /// The shadow stack pointer of each frame of a thread at its code offset, youngest first; `None` where it cannot
+    /// be told for certain.
+    pub fn stack_pointers(&self, thread: usize) -> Vec<Option<u64>> {
+        self.recovered(thread).iter().map(|recovered| recovered.stack_pointer).collect()
+    }
+
+    fn recovered(&self, thread: usize) -> Rc<Vec<Rc<Recovered>>> {
+        if let Some(known) = self.threads.borrow().get(&thread) {
+            return known.clone();
+        }
+        let frames = self.dump.threads.get(thread).map_or(&[][..], |thread| &thread.frames);
+        let recovered = Rc::new(self.unwinder.thread(self.dump, frames, |index| {
+            let found = self.found(frames.get(index)?)?;
+            let offset = self.binaries.place(self.dump, thread, index)?.module_offset;
+            Some(Position { module: found.binary.module(), function: frames[index].function?, offset })
+        }));
+        self.threads.borrow_mut().insert(thread, recovered.clone());
+        recovered
+    }
+
+    /// A frame with its debug information; `None` when its binary is not known for certain or has none.
+    fn frame(&self, thread: usize, index: usize) -> Option<Frame<'c, 's>> {
+        let frame = self.dump.threads.get(thread)?.frames.get(index)?;
+        let found = self.found(frame)?;
+        let place = self.binaries.place(self.dump, thread, index)?;
+        let binary = found.binary;
+        let debug = binary.symbols().debug()?;
+        let key = binary.module().bytes().as_ptr() as usize;
+        let units = self.units.borrow_mut().entry(key).or_insert_with(|| Rc::new(Units::new(debug))).clone();
+        let functions = self.functions.borrow_mut().entry(key).or_default().clone();
+        let function = units.function(&Extent::of(binary.module(), frame.function?)?)?;
+        Some(Frame {
+            dump: self.dump,
+            frame,
+            binary,
+            memory: self.memory(frame),
+            pc: place.dwarf_pc,
+            function,
+            recovered: self.recovered(thread).get(index).cloned().unwrap_or_default(),
+            base: OnceCell::new(),
+            units,
+            functions,
+        })
+    }
+
+    /// The frame's binary, where something speaks for it: a name alone is no proof.
+    fn found(&self, frame: &model::Frame) -> Option<Found<'s>> {
+        let found = self.binaries.found(self.binaries.module_of(self.dump, frame)?)?;
+        found.verification.is_verified().then_some(found)
+    }
+
+    /// The memory that a frame's addresses mean.
+    fn memory(&self, frame: &model::Frame) -> Option<&'c Memory<'c>> {
+        if self.dump.instances.is_empty() {
+            return match self.dump.memories.as_slice() {
+                [only] => Some(only),
+                _ => None,
+            };
+        }
+        let instance = self.dump.instances.get(certain_instance(self.dump, frame)? as usize)?;
+        self.dump.memories.get((*instance.memories.first()?)? as usize)
+    }
+}
+
+/// A variable's value; `None` for what is no variable: a declaration, or one without a name.
+fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: VariableKind) -> Option<Variable> {
+    let frame = renderer.frame;
+    let name = frame.units.name(die).filter(|name| !name.is_empty())?;
+    if frame.units.entry(die)?.has_attr(DW_AT_declaration) {
+        return None;
+    }
+    let located = frame.locate(die);
+    let (location, described) =
+        located.unwrap_or_else(|| (Location::whole(Place::Missing(Missing::OptimizedOut)), String::new()));
+    let ty = frame.units.type_of(die);
+    let source = Source::locate(frame, &location, frame.units.size_of(ty));
+    let mut variable = renderer.variable(String::from_utf8_lossy(name), &Value { ty, source });
+    variable.kind = kind;
+    variable.location = described;
+    Some(variable)
+}

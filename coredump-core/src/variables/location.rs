@@ -1,0 +1,550 @@
+//! Where a variable is: DWARF location descriptions, evaluated (DWARF 5, 2.5 and 2.6).
+//!
+//! gimli decodes the operations and does the arithmetic; the machine is ours, since gimli's evaluator knows no Wasm
+//! locals, globals and operand stacks (`DW_OP_WASM_location`, 0xED).
+
+use std::fmt;
+
+use gimli::{Encoding, Operation};
+
+use super::units::Bytes;
+use crate::memory::Unreadable;
+use crate::model;
+
+/// Operations one description may execute, those of the descriptions it calls included.
+const STEPS: u32 = 10_000;
+/// Values on the machine's stack.
+const STACK: usize = 1_000;
+/// Pieces of one description.
+const PIECES: usize = 1_000;
+/// Descriptions that call each other.
+const CALLS: u32 = 8;
+
+/// Why a value cannot be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The compiler kept it nowhere at this point.
+    OptimizedOut,
+    /// It existed, but the dump does not hold it; why, where there is more to say.
+    NotCaptured(String),
+    /// The address is outside of the memory.
+    Unreadable(u64),
+    /// The debug information makes no sense, or more than this reader can.
+    Malformed(String),
+}
+
+impl Missing {
+    /// Nothing more to say than that the dump does not hold it.
+    pub fn not_captured() -> Self {
+        Missing::NotCaptured(String::new())
+    }
+}
+
+impl From<Unreadable> for Missing {
+    fn from(unreadable: Unreadable) -> Self {
+        match unreadable {
+            Unreadable::OutOfBounds { address } => Missing::Unreadable(address),
+            Unreadable::NotCaptured { address } => Missing::NotCaptured(format!("{address:#x}")),
+        }
+    }
+}
+
+impl From<gimli::Error> for Missing {
+    fn from(error: gimli::Error) -> Self {
+        Missing::Malformed(format!("location: {error}"))
+    }
+}
+
+impl fmt::Display for Missing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Missing::OptimizedOut => f.write_str("<optimized out>"),
+            Missing::NotCaptured(why) if why.is_empty() => f.write_str("<not captured>"),
+            Missing::NotCaptured(why) => write!(f, "<not captured: {why}>"),
+            Missing::Unreadable(address) => write!(f, "<unreadable {address:#x}>"),
+            Missing::Malformed(why) => write!(f, "<unreadable: {why}>"),
+        }
+    }
+}
+
+/// The state of a frame that descriptions refer to.
+pub trait Machine<'s> {
+    /// A Wasm local, parameters first.
+    fn local(&self, index: u32) -> Result<model::Value, Missing>;
+    /// A Wasm global of the frame's instance.
+    fn global(&self, index: u32) -> Result<model::Value, Missing>;
+    /// A value of the operand stack, 0 at the bottom.
+    fn operand(&self, index: u32) -> Result<model::Value, Missing>;
+    /// A parameter's local as it was when the function was entered.
+    fn entry_local(&self, index: u32) -> Result<model::Value, Missing>;
+    /// The function's frame base (`DW_AT_frame_base`).
+    fn frame_base(&self) -> Result<u64, Missing>;
+    /// Bytes of linear memory.
+    fn read(&self, address: u64, size: u64) -> Result<u64, Missing>;
+    /// Address of the thread's local storage.
+    fn tls_base(&self) -> Result<u64, Missing>;
+    /// An entry of `.debug_addr`.
+    fn indexed_address(&self, index: gimli::DebugAddrIndex<usize>) -> Result<u64, Missing>;
+    /// The type of a base type entry in the expression's unit.
+    fn base_type(&self, entry: gimli::UnitOffset<usize>) -> Result<gimli::ValueType, Missing>;
+    /// The description of another entry (`DW_OP_call*`).
+    fn called(&self, entry: gimli::DieReference<usize>) -> Result<Option<Bytes<'s>>, Missing>;
+}
+
+/// Where (a piece of) an object is.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// Linear memory, at this address.
+    Memory(u64),
+    /// No memory: these are its bytes, least significant first.
+    Bytes(Vec<u8>),
+    /// Nowhere, or it cannot be told where.
+    Missing(Missing),
+    /// A pointer to something that is in no memory itself.
+    ImplicitPointer {
+        /// Offset in `.debug_info` of the entry it points to.
+        entry: usize,
+        /// Bytes into it.
+        offset: i64,
+    },
+}
+
+/// A piece of an object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Piece {
+    /// Size in bits; `None` for an object that is whole.
+    pub bits: Option<u64>,
+    /// First bit within the place.
+    pub first_bit: u64,
+    /// Where it is.
+    pub place: Place,
+}
+
+/// A location: pieces, and the description of it for a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Location {
+    /// The pieces, first byte first.
+    pub pieces: Vec<Piece>,
+}
+
+impl Location {
+    /// A whole object at one place.
+    pub fn whole(place: Place) -> Self {
+        Location { pieces: vec![Piece { bits: None, first_bit: 0, place }] }
+    }
+}
+
+/// What stands on the machine's stack.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Slot {
+    Number(gimli::Value),
+    Vector([u8; 16]),
+}
+
+struct Evaluation<'m, 's, M> {
+    machine: &'m M,
+    encoding: Encoding,
+    stack: Vec<Slot>,
+    /// The width of arithmetic: that of an address, unless a wider Wasm value takes part.
+    mask: u64,
+    steps: u32,
+    calls: u32,
+    object: Option<u64>,
+    pieces: Vec<Piece>,
+    /// What a `DW_OP_piece` would take now, where the description has said so itself.
+    told: Option<Place>,
+    /// The value on top came from a Wasm value just now and is one that no address can be: it is the object itself.
+    register: bool,
+    /// The value on top is an i32 just taken from the frame: of the object it says 4 bytes and no more.
+    narrow: bool,
+    source: std::marker::PhantomData<&'s ()>,
+}
+
+/// Evaluates a location description of an object (DWARF 5, 2.6.1).
+///
+/// An empty description is [`Missing::OptimizedOut`].
+pub fn evaluate<'s, M: Machine<'s>>(
+    machine: &M,
+    encoding: Encoding,
+    expression: Bytes<'s>,
+    object: Option<u64>,
+) -> Location {
+    let mut evaluation = Evaluation::new(machine, encoding, object);
+    match evaluation.run(expression).and_then(|()| evaluation.finish()) {
+        Ok(pieces) => Location { pieces },
+        Err(missing) => Location::whole(Place::Missing(missing)),
+    }
+}
+
+/// Evaluates a description for the number it leaves: a frame base, a member's offset, an array's bound.
+///
+/// `initial` is on the stack at the start. A description of a register or `DW_OP_stack_value` gives its value.
+pub fn number<'s, M: Machine<'s>>(
+    machine: &M,
+    encoding: Encoding,
+    expression: Bytes<'s>,
+    initial: Option<u64>,
+) -> Result<u64, Missing> {
+    let mut evaluation = Evaluation::new(machine, encoding, initial);
+    if let Some(initial) = initial {
+        evaluation.push(gimli::Value::Generic(initial))?;
+    }
+    evaluation.run(expression)?;
+    if let Some(Place::Bytes(bytes)) = evaluation.told.take() {
+        let mut wide = [0; 8];
+        let len = bytes.len().min(8);
+        wide[..len].copy_from_slice(&bytes[..len]);
+        return Ok(u64::from_le_bytes(wide));
+    }
+    evaluation.pop_number()
+}
+
+impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
+    fn new(machine: &'m M, encoding: Encoding, object: Option<u64>) -> Self {
+        Evaluation {
+            machine,
+            encoding,
+            stack: Vec::new(),
+            mask: address_mask(encoding),
+            steps: STEPS,
+            calls: 0,
+            object,
+            pieces: Vec::new(),
+            told: None,
+            register: false,
+            narrow: false,
+            source: std::marker::PhantomData,
+        }
+    }
+
+    fn push(&mut self, value: gimli::Value) -> Result<(), Missing> {
+        self.push_slot(Slot::Number(value))
+    }
+
+    fn push_slot(&mut self, slot: Slot) -> Result<(), Missing> {
+        if self.stack.len() >= STACK {
+            return Err(Missing::Malformed("location: its stack grows without limit".into()));
+        }
+        self.stack.push(slot);
+        Ok(())
+    }
+
+    fn pop_slot(&mut self) -> Result<Slot, Missing> {
+        self.stack.pop().ok_or_else(|| Missing::Malformed("location: its stack is empty".into()))
+    }
+
+    fn pop(&mut self) -> Result<gimli::Value, Missing> {
+        match self.pop_slot()? {
+            Slot::Number(value) => Ok(value),
+            Slot::Vector(_) => Err(Missing::Malformed("location: arithmetic on a vector".into())),
+        }
+    }
+
+    fn pop_number(&mut self) -> Result<u64, Missing> {
+        Ok(self.pop()?.to_u64(self.mask)?)
+    }
+
+    fn pop_address(&mut self) -> Result<u64, Missing> {
+        Ok(self.pop_number()? & address_mask(self.encoding))
+    }
+
+    fn push_wasm(&mut self, value: model::Value) -> Result<(), Missing> {
+        use gimli::Value::{F32, F64, Generic};
+        // A 64-bit value in a 32-bit address space is no address; nor are floats and vectors.
+        self.register = true;
+        self.narrow = matches!(value, model::Value::I32(_));
+        let slot = match value {
+            model::Value::I32(value) => {
+                self.register = self.encoding.version < 4;
+                Slot::Number(Generic(u64::from(value as u32)))
+            }
+            model::Value::I64(value) => {
+                self.register = self.encoding.address_size < 8 || self.encoding.version < 4;
+                self.mask = u64::MAX;
+                Slot::Number(Generic(value as u64))
+            }
+            model::Value::F32(bits) => Slot::Number(F32(f32::from_bits(bits))),
+            model::Value::F64(bits) => Slot::Number(F64(f64::from_bits(bits))),
+            model::Value::V128(bytes) => Slot::Vector(bytes),
+            model::Value::Missing => return Err(Missing::not_captured()),
+            model::Value::Ref(_) => return Err(Missing::NotCaptured("a reference".into())),
+        };
+        self.push_slot(slot)
+    }
+
+    fn unary(&mut self, with: impl Fn(gimli::Value, u64) -> gimli::Result<gimli::Value>) -> Result<(), Missing> {
+        let value = self.pop()?;
+        self.push(with(value, self.mask)?)
+    }
+
+    fn binary(
+        &mut self,
+        with: impl Fn(gimli::Value, gimli::Value, u64) -> gimli::Result<gimli::Value>,
+    ) -> Result<(), Missing> {
+        let right = self.pop()?;
+        let left = self.pop()?;
+        self.push(with(left, right, self.mask)?)
+    }
+
+    /// The place that a finished description, or the one before a `DW_OP_piece`, gives.
+    fn place(&mut self) -> Result<Place, Missing> {
+        if let Some(place) = self.told.take() {
+            return Ok(place);
+        }
+        Ok(match self.pop_slot()? {
+            Slot::Vector(bytes) => Place::Bytes(bytes.to_vec()),
+            Slot::Number(value) if self.register => Place::Bytes(self.object_bytes(value)),
+            // LLVM ends a description of a value in a local with `DW_OP_stack_value`; without it the local holds the
+            // object's address (`TI_LOCAL_INDIRECT`).
+            Slot::Number(value) => Place::Memory(value.to_u64(self.mask)? & address_mask(self.encoding)),
+        })
+    }
+
+    fn object_bytes(&self, value: gimli::Value) -> Vec<u8> {
+        let mut bytes = bytes_of(value);
+        if self.narrow {
+            bytes.truncate(4);
+        }
+        bytes
+    }
+
+    fn finish(&mut self) -> Result<Vec<Piece>, Missing> {
+        if !self.pieces.is_empty() {
+            return Ok(std::mem::take(&mut self.pieces));
+        }
+        if self.stack.is_empty() && self.told.is_none() {
+            return Err(Missing::OptimizedOut);
+        }
+        let place = self.place()?;
+        Ok(vec![Piece { bits: None, first_bit: 0, place }])
+    }
+
+    fn run(&mut self, expression: Bytes<'s>) -> Result<(), Missing> {
+        let start = expression;
+        let mut rest = expression;
+        while !gimli::Reader::is_empty(&rest) {
+            self.steps =
+                self.steps.checked_sub(1).ok_or_else(|| Missing::Malformed("location: it runs without end".into()))?;
+            let operation = Operation::parse(&mut rest, self.encoding)?;
+            let jump = match operation {
+                Operation::Skip { target } => Some(target),
+                Operation::Bra { target } => (self.pop_number()? != 0).then_some(target),
+                // One that cannot be told makes a piece of it unknown, not the whole.
+                _ => match self.step(operation) {
+                    Ok(()) => None,
+                    Err(missing) => {
+                        let piece = self.skip_to_piece(&mut rest)?;
+                        let Some((bits, first_bit)) = piece else { return Err(missing) };
+                        self.stack.clear();
+                        self.add_piece(bits, first_bit, Place::Missing(missing))?;
+                        None
+                    }
+                },
+            };
+            if let Some(target) = jump {
+                let at = start.len() as i64 - rest.len() as i64 + i64::from(target);
+                let at = usize::try_from(at).ok().filter(|&at| at <= start.len());
+                let at = at.ok_or_else(|| Missing::Malformed("location: a jump out of it".into()))?;
+                rest = start;
+                gimli::Reader::skip(&mut rest, at)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads on behind an operation that failed, up to the end of its piece.
+    fn skip_to_piece(&mut self, rest: &mut Bytes<'s>) -> Result<Option<(u64, u64)>, Missing> {
+        while !gimli::Reader::is_empty(rest) {
+            if let Operation::Piece { size_in_bits, bit_offset } = Operation::parse(rest, self.encoding)? {
+                return Ok(Some((size_in_bits, bit_offset.unwrap_or(0))));
+            }
+        }
+        Ok(None)
+    }
+
+    fn add_piece(&mut self, bits: u64, first_bit: u64, place: Place) -> Result<(), Missing> {
+        if self.pieces.len() >= PIECES {
+            return Err(Missing::Malformed("location: too many pieces".into()));
+        }
+        self.pieces.push(Piece { bits: Some(bits), first_bit, place });
+        self.register = false;
+        self.told = None;
+        Ok(())
+    }
+
+    fn step(&mut self, operation: Operation<Bytes<'s>>) -> Result<(), Missing> {
+        use gimli::Value;
+        // What a plain Wasm value says about itself ends where arithmetic begins.
+        if !matches!(operation, Operation::Piece { .. } | Operation::StackValue | Operation::Nop) {
+            self.register = false;
+            self.narrow = false;
+        }
+        match operation {
+            Operation::Drop => drop(self.pop_slot()?),
+            Operation::Pick { index } => {
+                let at = self.stack.len().checked_sub(usize::from(index) + 1);
+                let at = at.ok_or_else(|| Missing::Malformed("location: its stack is too short".into()))?;
+                self.push_slot(self.stack[at])?;
+            }
+            Operation::Swap => {
+                let (top, second) = (self.pop_slot()?, self.pop_slot()?);
+                self.push_slot(top)?;
+                self.push_slot(second)?;
+            }
+            Operation::Rot => {
+                let (one, two, three) = (self.pop_slot()?, self.pop_slot()?, self.pop_slot()?);
+                self.push_slot(one)?;
+                self.push_slot(three)?;
+                self.push_slot(two)?;
+            }
+            Operation::Abs => self.unary(Value::abs)?,
+            Operation::Neg => self.unary(Value::neg)?,
+            Operation::Not => self.unary(Value::not)?,
+            Operation::And => self.binary(Value::and)?,
+            Operation::Or => self.binary(Value::or)?,
+            Operation::Xor => self.binary(Value::xor)?,
+            Operation::Plus => self.binary(Value::add)?,
+            Operation::Minus => self.binary(Value::sub)?,
+            Operation::Mul => self.binary(Value::mul)?,
+            Operation::Div => self.binary(Value::div)?,
+            Operation::Mod => self.binary(Value::rem)?,
+            Operation::Shl => self.binary(Value::shl)?,
+            Operation::Shr => self.binary(Value::shr)?,
+            Operation::Shra => self.binary(Value::shra)?,
+            Operation::Eq => self.binary(Value::eq)?,
+            Operation::Ne => self.binary(Value::ne)?,
+            Operation::Lt => self.binary(Value::lt)?,
+            Operation::Le => self.binary(Value::le)?,
+            Operation::Gt => self.binary(Value::gt)?,
+            Operation::Ge => self.binary(Value::ge)?,
+            Operation::PlusConstant { value } => {
+                let left = self.pop()?;
+                let right = Value::from_u64(left.value_type(), value)?;
+                self.push(left.add(right, self.mask)?)?;
+            }
+            Operation::UnsignedConstant { value } => self.push(Value::Generic(value))?,
+            Operation::SignedConstant { value } => self.push(Value::Generic(value as u64))?,
+            Operation::Address { address } => self.push(Value::Generic(address))?,
+            Operation::AddressIndex { index } | Operation::ConstantIndex { index } => {
+                let address = self.machine.indexed_address(index)?;
+                self.push(Value::Generic(address))?;
+            }
+            Operation::FrameOffset { offset } => {
+                let base = self.machine.frame_base()?;
+                self.push(Value::Generic(base.wrapping_add(offset as u64)))?;
+            }
+            Operation::PushObjectAddress => {
+                let object = self.object.ok_or_else(|| Missing::Malformed("location: of no object".into()))?;
+                self.push(Value::Generic(object))?;
+            }
+            Operation::TLS => {
+                let offset = self.pop_number()?;
+                self.push(Value::Generic(self.machine.tls_base()?.wrapping_add(offset)))?;
+            }
+            Operation::Deref { base_type, size, space: false } => {
+                let address = self.pop_address()?;
+                let size = u64::from(size);
+                if size == 0 || size > 8 {
+                    return Err(Missing::Malformed(format!("location: a read of {size} bytes")));
+                }
+                let value = self.machine.read(address, size)?;
+                if base_type.0 == 0 {
+                    self.push(Value::Generic(value))?;
+                } else {
+                    let ty = self.machine.base_type(base_type)?;
+                    self.push(Value::parse(ty, gimli::EndianSlice::new(&value.to_le_bytes(), gimli::LittleEndian))?)?;
+                }
+            }
+            Operation::TypedLiteral { base_type, value } => {
+                let ty = self.machine.base_type(base_type)?;
+                self.push(Value::parse(ty, value)?)?;
+            }
+            Operation::Convert { base_type } => {
+                let ty = self.value_type(base_type)?;
+                let value = self.pop()?;
+                self.push(value.convert(ty, self.mask)?)?;
+            }
+            Operation::Reinterpret { base_type } => {
+                let ty = self.value_type(base_type)?;
+                let value = self.pop()?;
+                self.push(value.reinterpret(ty, self.mask)?)?;
+            }
+            Operation::WasmLocal { index } => self.push_wasm(self.machine.local(index)?)?,
+            Operation::WasmGlobal { index } => self.push_wasm(self.machine.global(index)?)?,
+            Operation::WasmStack { index } => self.push_wasm(self.machine.operand(index)?)?,
+            Operation::EntryValue { expression } => {
+                let mut inner = expression;
+                match Operation::parse(&mut inner, self.encoding)? {
+                    Operation::WasmLocal { index } if gimli::Reader::is_empty(&inner) => {
+                        let value = self.machine.entry_local(index)?;
+                        self.push_wasm(value)?;
+                    }
+                    _ => return Err(Missing::NotCaptured("a value at the function's entry".into())),
+                }
+            }
+            Operation::Call { offset } => {
+                self.calls += 1;
+                if self.calls > CALLS {
+                    return Err(Missing::Malformed("location: its calls do not end".into()));
+                }
+                if let Some(expression) = self.machine.called(offset)? {
+                    self.run(expression)?;
+                }
+                self.calls -= 1;
+            }
+            Operation::ImplicitValue { data } => self.told = Some(Place::Bytes(data.slice().to_vec())),
+            Operation::StackValue => {
+                let slot = self.pop_slot()?;
+                self.told = Some(Place::Bytes(match slot {
+                    Slot::Number(value) => self.object_bytes(value),
+                    Slot::Vector(bytes) => bytes.to_vec(),
+                }));
+            }
+            Operation::ImplicitPointer { value, byte_offset } => {
+                self.told = Some(Place::ImplicitPointer { entry: value.0, offset: byte_offset });
+            }
+            Operation::Piece { size_in_bits, bit_offset } => {
+                let place = if self.stack.is_empty() && self.told.is_none() {
+                    Place::Missing(Missing::OptimizedOut)
+                } else {
+                    self.place()?
+                };
+                self.add_piece(size_in_bits, bit_offset.unwrap_or(0), place)?;
+            }
+            Operation::Nop | Operation::Uninitialized => {}
+            Operation::CallFrameCFA => return Err(Missing::NotCaptured("a call frame".into())),
+            other => return Err(Missing::Malformed(format!("location: {} has no meaning here", name_of(&other)))),
+        }
+        Ok(())
+    }
+
+    fn value_type(&self, entry: gimli::UnitOffset<usize>) -> Result<gimli::ValueType, Missing> {
+        if entry.0 == 0 { Ok(gimli::ValueType::Generic) } else { self.machine.base_type(entry) }
+    }
+}
+
+fn name_of(operation: &Operation<Bytes<'_>>) -> String {
+    let debug = format!("{operation:?}");
+    debug.split([' ', '{', '(']).next().unwrap_or_default().to_owned()
+}
+
+fn address_mask(encoding: Encoding) -> u64 {
+    if encoding.address_size >= 8 { u64::MAX } else { u64::from(u32::MAX) }
+}
+
+/// A number's bytes, least significant first; as many as its type has, 8 for one without.
+fn bytes_of(value: gimli::Value) -> Vec<u8> {
+    use gimli::Value;
+    match value {
+        Value::Generic(value) | Value::U64(value) => value.to_le_bytes().to_vec(),
+        Value::I8(value) => value.to_le_bytes().to_vec(),
+        Value::U8(value) => value.to_le_bytes().to_vec(),
+        Value::I16(value) => value.to_le_bytes().to_vec(),
+        Value::U16(value) => value.to_le_bytes().to_vec(),
+        Value::I32(value) => value.to_le_bytes().to_vec(),
+        Value::U32(value) => value.to_le_bytes().to_vec(),
+        Value::I64(value) => value.to_le_bytes().to_vec(),
+        Value::F32(value) => value.to_bits().to_le_bytes().to_vec(),
+        Value::F64(value) => value.to_bits().to_le_bytes().to_vec(),
+    }
+}

@@ -1,0 +1,139 @@
+//! Variables: where the debug information says they are, what bytes the dump holds there, and what those mean.
+//!
+//! Right or silent: a value that was optimised out, that the dump does not hold, or whose address makes no sense says
+//! so and has no value. Debug information and memory are hostile: everything is bounded.
+//!
+//! `units` finds debug information, `types` reads types, `symbolic` and `unwind` recover the shadow stack, `location`
+//! evaluates where an object is in a `frame`, `scope` lists what is visible, `value` reads bytes, `render` writes them
+//! as the language does.
+
+#![allow(dead_code, reason = "printers by language and expressions are on their way")]
+#![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
+
+mod describe;
+mod frame;
+mod inspector;
+mod location;
+mod names;
+mod render;
+mod scope;
+mod symbolic;
+mod types;
+mod units;
+mod unwind;
+mod value;
+
+pub use inspector::Inspector;
+pub use units::Language;
+
+/// How much of a value is written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Levels of members, elements and pointed-to values.
+    pub depth: u32,
+    /// Elements of one array, string-like or container.
+    pub elements: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { depth: 4, elements: 32 }
+    }
+}
+
+/// The variables of one function that was active in a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scope {
+    /// The function's name with its namespaces, where the debug information has it.
+    pub function: Option<String>,
+    /// It was inlined into the function of the next scope.
+    pub inlined: bool,
+    /// Parameters first, then variables, outer blocks first.
+    pub variables: Vec<Variable>,
+}
+
+/// A variable, or a part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// Its name; of a part, the member's name, `[3]` for an element, `*` for what a pointer points to.
+    pub name: String,
+    /// Its type as the language writes it.
+    pub type_name: String,
+    /// Parameter, local or static.
+    pub kind: VariableKind,
+    /// Where the debug information says it is, for a person.
+    pub location: String,
+    /// Its address in linear memory, where it has one.
+    pub address: Option<u64>,
+    /// Whether its value is known.
+    pub status: Status,
+    /// Its value in one line; `None` unless the status is [`Status::Ok`].
+    pub value: Option<String>,
+    /// Why the value is not known, or what is wrong with it.
+    pub note: Option<String>,
+    /// Members, elements, what it points to.
+    pub children: Vec<Variable>,
+}
+
+/// What sort of variable it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VariableKind {
+    /// A parameter of its function.
+    Parameter,
+    /// A variable of its function.
+    Local,
+    /// It exists once: a global, or a static of a file or function.
+    Static,
+}
+
+impl VariableKind {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            VariableKind::Parameter => "parameter",
+            VariableKind::Local => "local",
+            VariableKind::Static => "static",
+        }
+    }
+}
+
+/// Whether a value is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is.
+    Ok,
+    /// The compiler kept it nowhere.
+    OptimizedOut,
+    /// The dump does not hold it.
+    NotCaptured,
+    /// Its address, or what describes it, makes no sense.
+    Unreadable,
+}
+
+impl Status {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::OptimizedOut => "optimized-out",
+            Status::NotCaptured => "not-captured",
+            Status::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Variable {
+    /// Its value, or why there is none, as `<optimized out>`.
+    pub fn text(&self) -> String {
+        if let Some(value) = &self.value {
+            return value.clone();
+        }
+        match (self.status, &self.note) {
+            (Status::OptimizedOut, _) => "<optimized out>".into(),
+            (Status::NotCaptured, None) => "<not captured>".into(),
+            (Status::NotCaptured, Some(note)) => format!("<not captured: {note}>"),
+            (Status::Unreadable | Status::Ok, Some(note)) => format!("<unreadable {note}>"),
+            (Status::Unreadable | Status::Ok, None) => "<unreadable>".into(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Types' names as their language writes them.
+
+use super::types::{Kind, PointerKind, Type};
+use super::units::{Die, Language, Units};
+
+/// Types within types that are written out.
+const LEVELS: u32 = 24;
+/// Longest name, in bytes: template arguments grow without end.
+const LONGEST: usize = 4096;
+
+/// The name of the type at `die`; of `None`, that of "no type" in `language`.
+pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> String {
+    let mut name = declare(units, die, String::new(), language, LEVELS);
+    if name.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
+        name.truncate(end);
+        name.push_str("...");
+    }
+    name
+}
+
+/// The declaration of `inner` with that type: C writes a type around the name it declares.
+fn declare(units: &Units<'_>, die: Option<Die>, inner: String, language: Language, levels: u32) -> String {
+    let Some(die) = die else {
+        return match language {
+            Language::Rust => spaced("()", &inner),
+            _ => spaced("void", &inner),
+        };
+    };
+    let (Some(ty), Some(levels)) = (units.type_at(die), levels.checked_sub(1)) else { return spaced("...", &inner) };
+    let c_like = matches!(language, Language::C | Language::Cpp);
+    let next = |die, inner| declare(units, die, inner, language, levels);
+    match &ty.kind {
+        Kind::Pointer(kind, target) => {
+            if let Some(name) = ty.name {
+                return spaced(&String::from_utf8_lossy(name), &inner);
+            }
+            if !c_like {
+                return spaced(&format!("*{}", next(*target, String::new())), &inner);
+            }
+            let sign = match kind {
+                PointerKind::Pointer => "*",
+                PointerKind::Reference => "&",
+                PointerKind::RvalueReference => "&&",
+            };
+            let bound = target.and_then(|target| units.type_at(target));
+            let bound = bound.is_some_and(|ty| matches!(ty.kind, Kind::Function(..) | Kind::Array(_)));
+            let inner = format!("{sign}{inner}");
+            next(*target, if bound { format!("({inner})") } else { inner })
+        }
+        Kind::Qualified(word, target) => {
+            let pointer = target.and_then(|target| units.type_at(target));
+            if pointer.is_some_and(|ty| matches!(ty.kind, Kind::Pointer(PointerKind::Pointer, _)) && ty.name.is_none())
+            {
+                next(*target, spaced(word, &inner))
+            } else if c_like {
+                format!("{word} {}", next(*target, inner))
+            } else {
+                next(*target, inner)
+            }
+        }
+        Kind::Array(array) => {
+            if !c_like {
+                let element = next(array.element, String::new());
+                let count = |count: &Option<u64>| count.map_or("?".into(), |count| count.to_string());
+                let text = array.dimensions.iter().rev().fold(element, |element, dimension| match language {
+                    Language::Zig => format!("[{}]{element}", count(dimension)),
+                    _ => format!("[{element}; {}]", count(dimension)),
+                });
+                return spaced(&text, &inner);
+            }
+            let bounds = array.dimensions.iter().take(LEVELS as usize);
+            let bounds: String = bounds.map(|count| count.map_or("[]".into(), |count| format!("[{count}]"))).collect();
+            next(array.element, format!("{inner}{bounds}"))
+        }
+        Kind::Function(result, parameters, more) => {
+            let shown = parameters.iter().take(LEVELS as usize);
+            let mut list: Vec<String> = shown.map(|&parameter| next(Some(parameter), String::new())).collect();
+            if *more || parameters.len() > list.len() {
+                list.push("...".into());
+            }
+            if c_like {
+                if list.is_empty() {
+                    list.push("void".into());
+                }
+                return next(*result, format!("{inner}({})", list.join(", ")));
+            }
+            let result = next(*result, String::new());
+            spaced(&format!("fn({}) -> {result}", list.join(", ")), &inner)
+        }
+        Kind::MemberPointer(target, class) => {
+            let class = next(*class, String::new());
+            let method = target.and_then(|target| units.type_at(target));
+            let method = method.is_some_and(|ty| matches!(ty.kind, Kind::Function(..)));
+            let inner = format!("{class}::*{inner}");
+            next(*target, if method { format!("({inner})") } else { inner })
+        }
+        _ => spaced(&qualified(units, die, &ty, language), &inner),
+    }
+}
+
+/// A named type with its namespaces.
+fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, language: Language) -> String {
+    let keyword = match &ty.kind {
+        Kind::Struct(contents) => contents.keyword,
+        Kind::Enum(_) => "enum",
+        _ => "",
+    };
+    let Some(name) = ty.name else {
+        return if keyword.is_empty() { "<unnamed>".into() } else { format!("{keyword} {{...}}") };
+    };
+    let name = String::from_utf8_lossy(name);
+    match language {
+        Language::C if !keyword.is_empty() => format!("{keyword} {name}"),
+        Language::C | Language::Zig => name.into_owned(),
+        Language::Cpp | Language::Rust => {
+            if matches!(ty.kind, Kind::Base(_)) {
+                return name.into_owned();
+            }
+            let mut full = String::new();
+            for part in units.path(die) {
+                full.push_str(&String::from_utf8_lossy(part));
+                full.push_str("::");
+            }
+            full.push_str(&name);
+            if language == Language::Cpp { plain_std(&full) } else { full }
+        }
+    }
+}
+
+/// Takes out libc++'s inline namespace: `std::__1::vector` is what a program calls `std::vector`.
+fn plain_std(name: &str) -> String {
+    name.replace("std::__1::", "std::").replace("std::__2::", "std::")
+}
+
+fn spaced(name: &str, inner: &str) -> String {
+    if inner.is_empty() || inner.starts_with(['[', '(']) && !inner.starts_with("(*") && !inner.starts_with("(&") {
+        format!("{name}{inner}")
+    } else {
+        format!("{name} {inner}")
+    }
+}

@@ -1,0 +1,206 @@
+//! Values as text and as trees. What all languages share is here; how each writes its own is in a file of its own.
+//!
+//! A tree is bounded in depth, in the elements of each level, in nodes and in text, so that hostile debug information
+//! and memory cost no more than honest ones.
+
+mod aggregate;
+mod cpp;
+mod pointer;
+mod rust;
+mod scalar;
+mod text;
+mod zig;
+
+use std::cell::{Cell, RefCell};
+
+use super::frame::Frame;
+use super::location::Missing;
+use super::names::type_name;
+use super::types::{Kind, Struct};
+use super::units::{Die, Language};
+use super::value::Value;
+use super::{Limits, Status, Variable, VariableKind};
+
+/// Nodes of all trees of one rendering.
+const NODES: u32 = 50_000;
+/// Longest text of one value, in bytes.
+const LONGEST: usize = 4_000;
+/// Members of one structure that are shown, whatever the limit of elements.
+const MEMBERS: usize = 1_000;
+
+/// Renders values of one frame.
+pub struct Renderer<'r, 'f, 's> {
+    /// The frame.
+    pub frame: &'r Frame<'f, 's>,
+    /// How much is written out.
+    pub limits: Limits,
+    /// The language whose notation is used.
+    pub language: Language,
+    nodes: Cell<u32>,
+    /// The objects that are being rendered: address and type, so that a circle of pointers ends.
+    open: RefCell<Vec<(u64, Die)>>,
+}
+
+/// A rendered value: its text, and its parts.
+pub struct Shown {
+    /// One line, or why there is none.
+    pub text: Result<String, Missing>,
+    /// The parts.
+    pub children: Vec<Variable>,
+}
+
+impl Shown {
+    fn text(text: impl Into<String>) -> Shown {
+        Shown { text: Ok(text.into()), children: Vec::new() }
+    }
+
+    fn missing(missing: Missing) -> Shown {
+        Shown { text: Err(missing), children: Vec::new() }
+    }
+}
+
+impl From<Missing> for Shown {
+    fn from(missing: Missing) -> Shown {
+        Shown::missing(missing)
+    }
+}
+
+impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
+    /// A renderer for values of `frame`.
+    pub fn new(frame: &'r Frame<'f, 's>, limits: Limits, language: Language) -> Self {
+        Renderer { frame, limits, language, nodes: Cell::new(NODES), open: RefCell::default() }
+    }
+
+    /// A value as a variable of that name.
+    pub fn variable(&self, name: impl Into<String>, value: &Value) -> Variable {
+        self.part(name, value, self.limits.depth)
+    }
+
+    /// A part of a value, of which `depth` more levels are shown.
+    fn part(&self, name: impl Into<String>, value: &Value, depth: u32) -> Variable {
+        let shown = match self.nodes.get().checked_sub(1) {
+            Some(left) => {
+                self.nodes.set(left);
+                self.show(value, depth)
+            }
+            None => Shown::text("..."),
+        };
+        let mut variable = Variable {
+            name: name.into(),
+            type_name: type_name(&self.frame.units, value.ty, self.language),
+            kind: VariableKind::Local,
+            location: String::new(),
+            address: value.source.address(),
+            status: Status::Ok,
+            value: None,
+            note: None,
+            children: shown.children,
+        };
+        match shown.text {
+            Ok(text) => variable.value = Some(text),
+            Err(missing) => (variable.status, variable.note) = explain(missing),
+        }
+        variable
+    }
+
+    /// Renders a value.
+    fn show(&self, value: &Value, depth: u32) -> Shown {
+        let Some((die, ty)) = self.frame.units.peeled(value.ty) else {
+            return match value.ty {
+                None => Shown::text("void"),
+                Some(_) => Shown::text("..."),
+            };
+        };
+        let value = &value.with_type(Some(die));
+        match &ty.kind {
+            Kind::Base(encoding) => self.scalar(value, &ty, *encoding),
+            Kind::Enum(list) => self.enumerator(value, list),
+            Kind::Pointer(kind, target) => self.pointer(value, &ty, *kind, *target, depth),
+            Kind::MemberPointer(target, _) => self.member_pointer(value, *target),
+            Kind::Array(array) => self.array(value, array, &array.dimensions, depth),
+            Kind::Struct(contents) => {
+                let object = value.source.address().map(|address| (address, die));
+                if let Some(object) = object {
+                    if self.open.borrow().contains(&object) {
+                        return Shown::text("{...}");
+                    }
+                    self.open.borrow_mut().push(object);
+                }
+                let shown = self.structure(value, die, contents, depth);
+                if object.is_some() {
+                    self.open.borrow_mut().pop();
+                }
+                shown
+            }
+            Kind::Function(..) => match value.source.address() {
+                Some(index) => Shown::text(self.function_pointer(index)),
+                None => Shown::text("{...}"),
+            },
+            Kind::Unspecified | Kind::Typedef(_) | Kind::Qualified(..) => self.unspecified(value),
+        }
+    }
+
+    fn structure(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
+        if contents.declared {
+            // Only declared in this unit: another may know its contents.
+            let found = self.complete(die);
+            return match found.and_then(|found| self.frame.units.type_at(found).map(|ty| (found, ty))) {
+                Some((found, ty)) => match &ty.kind {
+                    Kind::Struct(contents) if !contents.declared => {
+                        self.contents(&value.with_type(Some(found)), found, contents, depth)
+                    }
+                    _ => Shown::text("<incomplete type>"),
+                },
+                None => Shown::text("<incomplete type>"),
+            };
+        }
+        self.contents(value, die, contents, depth)
+    }
+
+    fn contents(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
+        let pretty = match self.language {
+            Language::C => None,
+            Language::Cpp => self.cpp(value, die, contents, depth),
+            Language::Rust => self.rust(value, die, contents, depth),
+            Language::Zig => self.zig(value, die, contents, depth),
+        };
+        pretty.unwrap_or_else(|| self.members(value, die, contents, depth))
+    }
+
+    /// The complete type of the same name as the declaration at `die`.
+    fn complete(&self, die: Die) -> Option<Die> {
+        let units = &self.frame.units;
+        let name = units.name(die)?;
+        let path = units.path(die);
+        units.types_named(die.unit, name).into_iter().find(|&found| units.path(found) == path)
+    }
+
+    /// A decltype(nullptr), or a type that is only a name.
+    fn unspecified(&self, value: &Value) -> Shown {
+        let name = type_name(&self.frame.units, value.ty, self.language);
+        if name.ends_with("nullptr_t") || name.contains("decltype(nullptr)") {
+            return Shown::text("nullptr");
+        }
+        Shown::text("<unknown type>")
+    }
+}
+
+/// A missing value's status and the words for it.
+pub fn explain(missing: Missing) -> (Status, Option<String>) {
+    match missing {
+        Missing::OptimizedOut => (Status::OptimizedOut, None),
+        Missing::NotCaptured(why) => (Status::NotCaptured, (!why.is_empty()).then_some(why)),
+        Missing::Unreadable(address) => (Status::Unreadable, Some(format!("{address:#x}"))),
+        Missing::Malformed(why) => (Status::Unreadable, Some(why)),
+    }
+}
+
+/// Cuts a text that grew too long.
+fn cut(mut text: String) -> String {
+    if text.len() > LONGEST {
+        let end = (0..=LONGEST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
+        text.truncate(end);
+        text.push_str("...");
+    }
+    text
+}

@@ -1,0 +1,185 @@
+//! Numbers, characters, truth values, enumerators.
+
+use gimli::constants::*;
+
+use super::text::quoted_char;
+use super::{Renderer, Shown};
+use crate::variables::location::Missing;
+use crate::variables::types::{Enum, Kind, Type};
+use crate::variables::units::Language;
+use crate::variables::value::{Value, is_signed, sign_extend};
+
+impl<'s> Renderer<'_, '_, 's> {
+    /// A value of a base type (DWARF 5, 5.1).
+    pub(super) fn scalar(&self, value: &Value, ty: &Type<'s>, encoding: gimli::DwAte) -> Shown {
+        let size = ty.size.unwrap_or(0);
+        if size == 0 {
+            // Rust's `()` and `!`.
+            return Shown::text(String::from_utf8_lossy(ty.name.unwrap_or(b"()")));
+        }
+        let bits = match value.unsigned(self.frame, size) {
+            Ok(bits) => bits,
+            Err(missing) => return missing.into(),
+        };
+        Shown::text(match encoding {
+            DW_ATE_boolean => match bits {
+                0 => "false".into(),
+                1 => "true".into(),
+                // No program that keeps to its language's rules stores another.
+                other => format!("{other} (neither true nor false)"),
+            },
+            DW_ATE_float => match float(bits, size, self.language) {
+                Some(text) => text,
+                None => return Missing::Malformed(format!("a floating-point number of {size} bytes")).into(),
+            },
+            DW_ATE_complex_float => {
+                let half = size / 2;
+                let parts = (half <= 8).then(|| (bits & ((1 << (half * 8)) - 1), bits >> (half * 8)));
+                match parts
+                    .and_then(|(re, im)| Some((float(re, half, self.language)?, float(im, half, self.language)?)))
+                {
+                    Some((re, im)) => format!("{re} + {im}i"),
+                    None => return Missing::Malformed(format!("a complex number of {size} bytes")).into(),
+                }
+            }
+            DW_ATE_UTF => match u32::try_from(bits).ok().and_then(char::from_u32) {
+                Some(char) if self.language == Language::Rust => quoted_char(char),
+                Some(char) => format!("{bits} {}", quoted_char(char)),
+                None => format!("{bits:#x} (not a character)"),
+            },
+            DW_ATE_signed_char if size == 1 && is_plain_char(ty) => character(sign_extend(bits, 8), bits as u8),
+            DW_ATE_unsigned_char if size == 1 && is_plain_char(ty) => character(bits as i128, bits as u8),
+            DW_ATE_signed | DW_ATE_signed_char | DW_ATE_signed_fixed => sign_extend(bits, size * 8).to_string(),
+            DW_ATE_address => format!("{bits:#x}"),
+            _ => bits.to_string(),
+        })
+    }
+
+    /// An enumerator by name, or the number that has none.
+    pub(super) fn enumerator(&self, value: &Value, list: &Enum<'s>) -> Shown {
+        let size = self.frame.units.size_of(value.ty).unwrap_or(4);
+        let bits = match value.unsigned(self.frame, size) {
+            Ok(bits) => bits,
+            Err(missing) => return missing.into(),
+        };
+        let mask = if size >= 16 { u128::MAX } else { (1 << (size * 8)) - 1 };
+        let found = list.enumerators.iter().find(|enumerator| enumerator.1 & mask == bits);
+        Shown::text(match found {
+            Some((name, _)) if self.language == Language::Zig => format!(".{}", String::from_utf8_lossy(name)),
+            Some((name, _)) => String::from_utf8_lossy(name).into_owned(),
+            None if is_signed(self.frame, value.ty) => sign_extend(bits, size * 8).to_string(),
+            None => bits.to_string(),
+        })
+    }
+
+    /// Whether a type is one of text: `char` and `char8_t`, not the numbers of a byte.
+    pub(super) fn is_text(&self, ty: Option<crate::variables::units::Die>) -> bool {
+        let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
+        let character = matches!(ty.kind, Kind::Base(DW_ATE_signed_char | DW_ATE_unsigned_char | DW_ATE_UTF));
+        character && ty.size == Some(1) && is_plain_char(&ty)
+    }
+}
+
+/// `char` and `char8_t` are text; `signed char` and `unsigned char` are numbers (`int8_t`, `uint8_t`).
+fn is_plain_char(ty: &Type<'_>) -> bool {
+    matches!(ty.name, Some(b"char" | b"char8_t"))
+}
+
+fn character(number: i128, byte: u8) -> String {
+    match byte {
+        0 => "0".into(),
+        0x80.. => number.to_string(),
+        byte => format!("{number} {}", quoted_char(char::from(byte))),
+    }
+}
+
+/// A floating-point number in the fewest digits that tell it from its neighbours.
+fn float(bits: u128, size: u64, language: Language) -> Option<String> {
+    Some(match size {
+        2 => decimal(f64::from(half(bits as u16)), |value| format!("{}", value as f32), language),
+        4 => {
+            let value = f32::from_bits(bits as u32);
+            decimal(f64::from(value), |_| format!("{value}"), language)
+        }
+        8 => decimal(f64::from_bits(bits as u64), |value| format!("{value}"), language),
+        16 => {
+            let (value, exact) = quad(bits);
+            let text = decimal(value, |value| format!("{value}"), language);
+            if exact { text } else { format!("~{text}") }
+        }
+        _ => return None,
+    })
+}
+
+fn decimal(value: f64, plain: impl Fn(f64) -> String, language: Language) -> String {
+    if value.is_nan() {
+        return if language == Language::Rust { "NaN".into() } else { "nan".into() };
+    }
+    let size = value.abs();
+    if size.is_finite() && size != 0.0 && !(1e-5..1e16).contains(&size) {
+        // The same digits as the plain form, which for f32 are fewer than those of the f64.
+        let digits = plain(value);
+        return match digits.parse::<f32>() {
+            Ok(narrow) if f64::from(narrow) == value => format!("{narrow:e}"),
+            _ => format!("{value:e}"),
+        };
+    }
+    let text = plain(value);
+    if language == Language::Rust && size.is_finite() && !text.contains('.') { format!("{text}.0") } else { text }
+}
+
+/// IEEE 754 binary16.
+fn half(bits: u16) -> f32 {
+    let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
+    let exponent = i32::from(bits >> 10 & 0x1f);
+    let fraction = f32::from(bits & 0x3ff);
+    sign * match exponent {
+        0 => fraction * 2f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
+    }
+}
+
+/// IEEE 754 binary128, `long double` of clang's Wasm: the nearest double below, and whether it is the same number.
+fn quad(bits: u128) -> (f64, bool) {
+    let sign = ((bits >> 127) as u64) << 63;
+    let exponent = (bits >> 112 & 0x7fff) as i32;
+    let fraction = bits & ((1 << 112) - 1);
+    let top = (fraction >> 60) as u64;
+    let rest = fraction & ((1 << 60) - 1);
+    match exponent {
+        0 if fraction == 0 => (f64::from_bits(sign), true),
+        0x7fff if fraction == 0 => (f64::from_bits(sign | 0x7ff << 52), true),
+        0x7fff => (f64::NAN, true),
+        _ => match exponent - 16383 + 1023 {
+            narrow @ 1..=2046 => (f64::from_bits(sign | (narrow as u64) << 52 | top), rest == 0),
+            narrow if narrow > 2046 => (f64::from_bits(sign | 0x7ff << 52), false),
+            _ => (f64::from_bits(sign), false),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn floats_are_written_with_the_digits_that_matter() {
+        assert_eq!(float(u128::from(3.25f64.to_bits()), 8, Language::C).unwrap(), "3.25");
+        assert_eq!(float(u128::from(0.1f32.to_bits()), 4, Language::C).unwrap(), "0.1");
+        assert_eq!(float(u128::from(2f64.to_bits()), 8, Language::Rust).unwrap(), "2.0");
+        assert_eq!(float(u128::from(1e300f64.to_bits()), 8, Language::C).unwrap(), "1e300");
+        assert_eq!(float(u128::from(1e-7f32.to_bits()), 4, Language::C).unwrap(), "1e-7");
+        assert_eq!(float(u128::from(f32::NEG_INFINITY.to_bits()), 4, Language::C).unwrap(), "-inf");
+        assert_eq!(float(0x3c00, 2, Language::C).unwrap(), "1");
+        assert_eq!(float(0xc100, 2, Language::C).unwrap(), "-2.5");
+    }
+
+    #[test]
+    fn a_long_double_is_told_as_far_as_a_double_goes() {
+        // 1.5 and 0.1L as clang stores them.
+        assert_eq!(float(0x3fff_8000 << 96, 16, Language::C).unwrap(), "1.5");
+        assert!(float(0x3ffb_9999_9999_9999_9999_9999_9999_999a, 16, Language::C).unwrap().starts_with("~0.1"));
+    }
+}

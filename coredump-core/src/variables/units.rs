@@ -1,0 +1,353 @@
+//! The debug information of one binary as the variables need it: units found by code address, each scanned once and
+//! only when something in it is asked for.
+//!
+//! DWARF addresses of code count from the start of the code section's contents; offsets of entries count from the start
+//! of their unit.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use gimli::constants::*;
+use gimli::{AttributeValue, DebuggingInformationEntry, UnitOffset};
+
+use super::types::Type;
+pub use crate::symbols::Slice as Bytes;
+pub use crate::symbols::UnitRef;
+use crate::symbols::{Debug, Extent};
+
+/// A debugging information entry.
+pub type Entry<'s> = DebuggingInformationEntry<Bytes<'s>>;
+/// The value of an attribute.
+pub type Attr<'s> = AttributeValue<Bytes<'s>>;
+
+/// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
+const ORIGIN_LINKS: u32 = 16;
+
+/// An entry, by number of its unit and its offset there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Die {
+    /// Number of the unit in [`Units`].
+    pub unit: u32,
+    /// Offset in the unit, in bytes.
+    pub offset: usize,
+}
+
+/// The language of a unit, as far as values are written differently in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// C, and what is not known better.
+    C,
+    /// C++.
+    Cpp,
+    /// Rust.
+    Rust,
+    /// Zig.
+    Zig,
+}
+
+/// What one pass over a unit's entries finds.
+#[derive(Debug, Default)]
+struct Scan<'s> {
+    /// Entries that give names their scope or have one: offset and the parent's offset, by offset.
+    parents: Vec<(usize, usize)>,
+    /// Complete types by name.
+    types: HashMap<&'s [u8], Vec<usize>>,
+    /// Variables outside of functions, and statics in them, by name.
+    statics: HashMap<&'s [u8], Vec<usize>>,
+}
+
+/// What is remembered of one unit.
+#[derive(Debug, Default)]
+struct Memo<'s> {
+    language: OnceCell<Language>,
+    scan: OnceCell<Scan<'s>>,
+}
+
+/// All units of a binary: those of `.debug_info` (of split ones, what their `.dwo` holds), then those of `.debug_types`.
+pub struct Units<'s> {
+    debug: &'s Debug<'s>,
+    type_units: Vec<gimli::Unit<Bytes<'s>>>,
+    signatures: OnceCell<HashMap<u64, Die>>,
+    memos: Vec<Memo<'s>>,
+    types: RefCell<HashMap<Die, Rc<Type<'s>>>>,
+}
+
+impl<'s> Units<'s> {
+    /// The units of `debug`; none of `.debug_info` is read yet.
+    pub fn new(debug: &'s Debug<'s>) -> Self {
+        let mut type_units = Vec::new();
+        let mut headers = debug.dwarf().type_units();
+        while let Ok(Some(header)) = headers.next() {
+            type_units.extend(debug.dwarf().unit(header));
+        }
+        let mut memos = Vec::new();
+        memos.resize_with(debug.unit_count() as usize + type_units.len(), Memo::default);
+        Units { debug, type_units, signatures: OnceCell::new(), memos, types: RefCell::default() }
+    }
+
+    /// The number of units.
+    pub fn len(&self) -> u32 {
+        u32::try_from(self.memos.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The cache of types already read.
+    pub(super) fn types(&self) -> &RefCell<HashMap<Die, Rc<Type<'s>>>> {
+        &self.types
+    }
+
+    /// The unit of that number; `None` when it is damaged.
+    pub fn unit(&self, number: u32) -> Option<UnitRef<'_, 's>> {
+        match number.checked_sub(self.debug.unit_count()) {
+            None => self.debug.unit_ref(number),
+            Some(number) => Some(self.type_units.get(number as usize)?.unit_ref(self.debug.dwarf())),
+        }
+    }
+
+    /// The language of a unit's source.
+    pub fn language(&self, number: u32) -> Language {
+        let Some(memo) = self.memos.get(number as usize) else { return Language::C };
+        *memo.language.get_or_init(|| self.unit(number).map_or(Language::C, language))
+    }
+
+    /// The entry of the function that has this extent.
+    pub fn function(&self, extent: &Extent) -> Option<Die> {
+        let (unit, offset) = self.debug.function_entry(extent)?;
+        Some(Die { unit, offset: offset.0 })
+    }
+
+    /// The entry at `die`.
+    pub fn entry(&self, die: Die) -> Option<Entry<'s>> {
+        self.unit(die.unit)?.entry(UnitOffset(die.offset)).ok()
+    }
+
+    /// The entry that a reference attribute of an entry in `unit` points to.
+    pub fn target(&self, unit: u32, attribute: &Attr<'s>) -> Option<Die> {
+        match *attribute {
+            AttributeValue::UnitRef(offset) => Some(Die { unit, offset: offset.0 }),
+            AttributeValue::DebugInfoRef(offset) => self.at_info_offset(unit, offset.0),
+            AttributeValue::DebugTypesRef(signature) => self.type_unit(signature),
+            _ => None,
+        }
+    }
+
+    /// The entry at an offset in the `.debug_info` that `unit` stands in.
+    pub fn at_info_offset(&self, unit: u32, offset: usize) -> Option<Die> {
+        let offset = gimli::DebugInfoOffset(offset);
+        let from = self.unit(unit)?;
+        if from.dwarf.file_type == gimli::DwarfFileType::Dwo {
+            // A split unit's file is its own; it refers to itself.
+            return Some(Die { unit, offset: offset.to_unit_offset(&from.header)?.0 });
+        }
+        let unit = self.debug.unit_containing(offset)?;
+        Some(Die { unit, offset: offset.to_unit_offset(&self.unit(unit)?.header)?.0 })
+    }
+
+    fn type_unit(&self, wanted: gimli::DebugTypeSignature) -> Option<Die> {
+        let signatures = self.signatures.get_or_init(|| {
+            let numbers = 0..self.len();
+            let units = numbers.filter_map(|number| Some((number, self.unit(number)?.header.type_())));
+            units
+                .filter_map(|(unit, ty)| match ty {
+                    gimli::UnitType::Type { type_signature, type_offset }
+                    | gimli::UnitType::SplitType { type_signature, type_offset } => {
+                        Some((type_signature.0, Die { unit, offset: type_offset.0 }))
+                    }
+                    _ => None,
+                })
+                .collect()
+        });
+        signatures.get(&wanted.0).copied()
+    }
+
+    /// An attribute of an entry, or of the entries it completes (DWARF 5, 2.13 and 3.3.8).
+    pub fn inherited(&self, die: Die, name: gimli::DwAt) -> Option<(u32, Attr<'s>)> {
+        let mut at = die;
+        for _ in 0..ORIGIN_LINKS {
+            let entry = self.entry(at)?;
+            if let Some(value) = entry.attr_value(name) {
+                return Some((at.unit, value));
+            }
+            at = self.origin(at.unit, &entry)?;
+        }
+        None
+    }
+
+    /// The entry that `entry` is an instance or the definition of.
+    pub fn origin(&self, unit: u32, entry: &Entry<'s>) -> Option<Die> {
+        let link = entry.attr_value(DW_AT_abstract_origin).or_else(|| entry.attr_value(DW_AT_specification))?;
+        self.target(unit, &link)
+    }
+
+    /// The entry's name, its own or inherited.
+    pub fn name(&self, die: Die) -> Option<&'s [u8]> {
+        let (unit, value) = self.inherited(die, DW_AT_name)?;
+        self.text(unit, value)
+    }
+
+    /// The bytes of a string attribute.
+    pub fn text(&self, unit: u32, value: Attr<'s>) -> Option<&'s [u8]> {
+        self.unit(unit)?.attr_string(value).ok().map(|text| text.slice())
+    }
+
+    /// The entry that encloses the type, function or namespace at `die`.
+    pub fn parent(&self, die: Die) -> Option<Die> {
+        let parents = &self.scan(die.unit)?.parents;
+        let at = parents.binary_search_by_key(&die.offset, |parent| parent.0).ok()?;
+        Some(Die { unit: die.unit, offset: parents[at].1 })
+    }
+
+    /// The names of the namespaces and types around `die`, outermost first.
+    pub fn path(&self, die: Die) -> Vec<&'s [u8]> {
+        let mut path = Vec::new();
+        let mut at = die;
+        // A definition outside of its class is named by its declaration there.
+        if let Some(declared) = self.entry(die).and_then(|entry| self.origin(die.unit, &entry)) {
+            at = declared;
+        }
+        while let Some(parent) = self.parent(at)
+            && path.len() < 64
+        {
+            if let Some(name) = self.entry(parent).and_then(|entry| entry.attr_value(DW_AT_name))
+                && let Some(name) = self.text(parent.unit, name)
+            {
+                path.push(name);
+            }
+            at = parent;
+        }
+        path.reverse();
+        path
+    }
+
+    /// Complete types of that name (without namespaces), in `first` before all other units.
+    pub fn types_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
+        self.named(first, |scan| scan.types.get(name))
+    }
+
+    /// Variables of static storage of that name, in `first` before all other units.
+    pub fn statics_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
+        self.named(first, |scan| scan.statics.get(name))
+    }
+
+    fn named(&self, first: u32, find: impl for<'x> Fn(&'x Scan<'s>) -> Option<&'x Vec<usize>>) -> Vec<Die> {
+        let others = (0..self.len()).filter(|&unit| unit != first);
+        let mut found = Vec::new();
+        for number in std::iter::once(first).chain(others) {
+            if let Some(offsets) = self.scan(number).and_then(&find) {
+                found.extend(offsets.iter().map(|&offset| Die { unit: number, offset }));
+            }
+        }
+        found
+    }
+
+    /// The statics of one unit, in the order of their entries.
+    pub fn statics_of(&self, number: u32) -> Vec<Die> {
+        let Some(scan) = self.scan(number) else { return Vec::new() };
+        let mut offsets: Vec<usize> = scan.statics.values().flatten().copied().collect();
+        offsets.sort_unstable();
+        offsets.into_iter().map(|offset| Die { unit: number, offset }).collect()
+    }
+
+    fn scan(&self, number: u32) -> Option<&Scan<'s>> {
+        let memo = self.memos.get(number as usize)?;
+        Some(memo.scan.get_or_init(|| {
+            let mut scan = Scan::default();
+            if let Some(unit) = self.unit(number) {
+                // What was read before a damaged entry still counts.
+                let _ = read_scan(unit, &mut scan);
+            }
+            scan
+        }))
+    }
+}
+
+fn read_scan<'s>(unit: UnitRef<'_, 's>, scan: &mut Scan<'s>) -> gimli::Result<()> {
+    let mut entries = unit.entries_raw(None)?;
+    let mut entry = Entry::null();
+    // Offsets of the entries around the current one, and whether they are functions.
+    let mut around: Vec<(usize, bool)> = Vec::new();
+    while !entries.is_empty() {
+        let depth = usize::try_from(entries.next_depth()).unwrap_or(0);
+        around.truncate(depth);
+        if !entries.read_entry(&mut entry)? {
+            continue;
+        }
+        let offset = entry.offset.0;
+        let function = entry.tag == DW_TAG_subprogram;
+        let parent = around.last().copied();
+        if entry.has_children {
+            around.push((offset, function || parent.is_some_and(|parent| parent.1)));
+        }
+        match entry.tag {
+            DW_TAG_variable => {
+                let anywhere = entry.has_attr(DW_AT_location) || entry.has_attr(DW_AT_const_value);
+                let local = parent.is_some_and(|parent| parent.1);
+                if anywhere && (!local || is_static(&entry)) {
+                    let die_name = match entry.attr_value(DW_AT_name) {
+                        Some(name) => unit.attr_string(name).ok().map(|name| name.slice()),
+                        None => origin_name(unit, &entry),
+                    };
+                    if let Some(name) = die_name {
+                        scan.statics.entry(name).or_default().push(offset);
+                    }
+                }
+            }
+            DW_TAG_structure_type
+            | DW_TAG_class_type
+            | DW_TAG_union_type
+            | DW_TAG_enumeration_type
+            | DW_TAG_typedef
+            | DW_TAG_base_type => {
+                if !entry.has_attr(DW_AT_declaration)
+                    && let Some(name) = entry.attr_value(DW_AT_name)
+                    && let Ok(name) = unit.attr_string(name)
+                {
+                    scan.types.entry(name.slice()).or_default().push(offset);
+                }
+            }
+            DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module => {}
+            _ => continue,
+        }
+        if let Some((parent, _)) = parent {
+            scan.parents.push((offset, parent));
+        }
+    }
+    Ok(())
+}
+
+/// The name a definition has by its declaration in the same unit.
+fn origin_name<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>) -> Option<&'s [u8]> {
+    let AttributeValue::UnitRef(offset) = entry.attr_value(DW_AT_specification)? else { return None };
+    let name = unit.entry(offset).ok()?.attr_value(DW_AT_name)?;
+    unit.attr_string(name).ok().map(|name| name.slice())
+}
+
+/// Whether a variable's location is an address fixed at link time.
+pub fn is_static(entry: &Entry<'_>) -> bool {
+    let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(DW_AT_location) else { return false };
+    let first = expression.0.slice().first().copied().map(gimli::DwOp);
+    matches!(first, Some(DW_OP_addr | DW_OP_addrx | DW_OP_GNU_addr_index))
+}
+
+fn language(unit: UnitRef<'_, '_>) -> Language {
+    let Ok(root) = unit.entry(unit.header.root_offset()) else { return Language::C };
+    let producer = root.attr_value(DW_AT_producer).and_then(|value| unit.attr_string(value).ok());
+    // Zig says it is C99: no language code of its own existed when its back end was written.
+    if producer.is_some_and(|producer| producer.slice().starts_with(b"zig")) {
+        return Language::Zig;
+    }
+    match root.attr_value(DW_AT_language) {
+        Some(AttributeValue::Language(language)) => match language {
+            DW_LANG_Rust => Language::Rust,
+            DW_LANG_Zig => Language::Zig,
+            DW_LANG_C_plus_plus
+            | DW_LANG_C_plus_plus_03
+            | DW_LANG_C_plus_plus_11
+            | DW_LANG_C_plus_plus_14
+            | DW_LANG_C_plus_plus_17
+            | DW_LANG_C_plus_plus_20 => Language::Cpp,
+            _ => Language::C,
+        },
+        _ => Language::C,
+    }
+}
