@@ -1,7 +1,27 @@
 //! The bounds set against hostile input, in one place; `docs/limits.md` explains them.
+//!
+//! What is not bounded by a number here costs at most a fixed multiple of the file's own size.
+
+/// Sections read from one dump. Reading stops there.
+pub const MAX_SECTIONS: usize = 1 << 16;
 
 /// Frames read from one dump, all threads together. Older ones beyond it are dropped with a warning.
 pub const MAX_FRAMES: usize = 1 << 20;
 
-/// Wasm locals and operands read from one thread.
-pub const MAX_VALUES: usize = 1 << 24;
+/// Wasm locals and operands kept from one dump. Those of the frames beyond it are unknown, with a warning.
+pub const MAX_VALUES: usize = 1 << 22;
+
+/// Modules, instances, memories or globals read from one dump, each.
+pub const MAX_ITEMS: usize = 1 << 20;
+
+/// Data segments read from one dump.
+pub const MAX_SEGMENTS: usize = 1 << 22;
+
+/// Bytes kept of a name in a dump (thread, module, section, program).
+pub const MAX_NAME: usize = 4096;
+
+/// Bytes of a section of ours that holds JSON.
+pub const MAX_JSON: usize = 64 << 20;
+
+/// Bytes of guest memory put together in one read, when they do not lie in one piece in the file.
+pub const MAX_READ: u64 = 1 << 30;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 
+use crate::limits::MAX_READ;
+
 /// Bytes captured from a memory, borrowed from the dump's file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment<'a> {
@@ -15,9 +17,9 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// The address behind the last byte.
+    /// The address behind the last byte; at most the last one, of a segment that leaves the address space.
     pub fn end(&self) -> u64 {
-        self.address + self.bytes.len() as u64
+        self.address.saturating_add(self.bytes.len() as u64)
     }
 }
 
@@ -82,6 +84,11 @@ pub enum Unreadable {
         /// The first such address.
         address: u64,
     },
+    /// More is asked for than is put together in one read ([`MAX_READ`]).
+    TooLong {
+        /// How many bytes were asked for.
+        len: u64,
+    },
 }
 
 impl fmt::Display for Unreadable {
@@ -89,6 +96,7 @@ impl fmt::Display for Unreadable {
         match self {
             Unreadable::OutOfBounds { address } => write!(f, "unreadable {address:#x}"),
             Unreadable::NotCaptured { address } => write!(f, "not captured {address:#x}"),
+            Unreadable::TooLong { len } => write!(f, "unreadable: {len} bytes in one piece are too many"),
         }
     }
 }
@@ -192,6 +200,10 @@ impl<'a> Memory<'a> {
             if let Chunk::Hole { address, .. } = chunk {
                 return Err(Unreadable::NotCaptured { address });
             }
+        }
+        // Captured bytes are bounded by the file, zeros by nothing.
+        if len > MAX_READ {
+            return Err(Unreadable::TooLong { len });
         }
         let mut all = Vec::with_capacity(len as usize);
         for chunk in std::iter::once(first).chain(chunks) {

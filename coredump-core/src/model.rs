@@ -12,6 +12,9 @@ use crate::memory::Memory;
 pub struct CoreDump<'a> {
     /// Which producer's encoding the file uses.
     pub layout: Layout,
+    /// Other layouts that read the same bytes as different frames: for [`crate::read::read_as`], if the frames do not
+    /// agree with the module.
+    pub alternatives: Vec<Layout>,
     /// The name in the `core` section: a path, a URL or any identifier.
     pub executable: Option<String>,
     /// The program that wrote the dump, from the `producers` section or our own, as `name version`.
@@ -50,7 +53,7 @@ pub enum Layout {
     Standard,
     /// xtuc wasm-coredump-rewriter 0.2, asc-coredump.
     Xtuc02,
-    /// xtuc 0.1.14 to 0.1.24: no instance index.
+    /// xtuc 0.1.11 to 0.1.24, in three encodings: no instance index.
     Xtuc01,
     /// Wasmer `--coredump-on-trap`.
     Wasmer,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use serde::de::DeserializeOwned;
 
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
+use crate::limits::MAX_JSON;
 use crate::model::{CoreDump, ModuleRecord, Reference, Value, Warning};
 
 use super::sections::RawSection;
@@ -108,6 +109,11 @@ fn full_value(special: Special) -> Option<Value> {
 
 fn json<T: DeserializeOwned>(sections: &[RawSection<'_>], name: &str, dump: &mut CoreDump<'_>) -> Option<T> {
     let section = sections.iter().find(|section| section.id == 0 && section.name == name)?;
+    if section.bytes.len() > MAX_JSON {
+        let message = format!("section {name} is longer than {MAX_JSON} bytes: not read");
+        dump.warnings.push(Warning { message, offset: Some(section.offset) });
+        return None;
+    }
     match serde_json::from_slice(section.bytes) {
         Ok(value) => Some(value),
         Err(error) => {

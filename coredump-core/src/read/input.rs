@@ -2,7 +2,8 @@
 
 use wasmparser::{BinaryReader, BinaryReaderError};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_NAME;
 
 /// Turns a failure of wasmparser into ours: `what` names the thing that was being read.
 pub fn failed(what: &str) -> impl Fn(BinaryReaderError) -> Error {
@@ -21,7 +22,24 @@ pub fn failed(what: &str) -> impl Fn(BinaryReaderError) -> Error {
 pub fn name(reader: &mut BinaryReader<'_>, what: &str) -> Result<String> {
     let len = reader.read_var_u32().map_err(failed(what))?;
     let bytes = reader.read_bytes(len as usize).map_err(failed(what))?;
-    Ok(String::from_utf8_lossy(bytes).into_owned())
+    Ok(shortened(bytes))
+}
+
+/// Text for a person: what is not UTF-8 in it is replaced, of a hostile length only the beginning is kept.
+pub fn shortened(bytes: &[u8]) -> String {
+    match bytes.get(..MAX_NAME) {
+        Some(start) if bytes.len() > MAX_NAME => format!("{}…", String::from_utf8_lossy(start)),
+        _ => String::from_utf8_lossy(bytes).into_owned(),
+    }
+}
+
+/// Refuses one thing too many: `what` names such things.
+pub fn within(count: usize, limit: usize, what: &str, reader: &BinaryReader<'_>) -> Result<()> {
+    if count < limit {
+        return Ok(());
+    }
+    let message = format!("more than {limit} {what}: the rest is not read");
+    Err(Error::new(ErrorKind::TooLarge, message).at(reader.original_position() as u64))
 }
 
 /// How much to reserve for `count` things of at least `least` bytes each: never more than the bytes left can hold.
@@ -32,4 +50,13 @@ pub fn capacity(reader: &BinaryReader<'_>, count: u32, least: usize) -> usize {
 /// An index, where `u32::MAX` says that the producer could not place the thing.
 pub fn index(raw: u32) -> Option<u32> {
     (raw != u32::MAX).then_some(raw)
+}
+
+/// The version byte, always 0, before each thing of the standard.
+pub fn version(reader: &mut BinaryReader<'_>, what: &str) -> Result<()> {
+    let start = reader.original_position() as u64;
+    match reader.read_u8().map_err(failed(what))? {
+        0 => Ok(()),
+        other => Err(Error::malformed(start, format!("{what}: version byte {other:#04x}, expected 0x00"))),
+    }
 }

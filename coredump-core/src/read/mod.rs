@@ -4,7 +4,10 @@
 //! producers write what no validator accepts. A bad section costs that section; a file cut off costs what was cut.
 
 mod extensions;
+mod frames;
 mod input;
+mod layouts;
+mod repairs;
 mod sections;
 mod standard;
 mod state;
@@ -12,46 +15,45 @@ mod state;
 mod tests;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{CoreDump, Warning};
+use crate::limits::MAX_SECTIONS;
+use crate::model::{CoreDump, Layout, Warning};
 
 use sections::{RawSection, Sections};
 
-/// Reads a core dump.
+/// Reads a core dump in the layout that uses up its sections to the last byte and suits the rest of the file.
 ///
 /// Fails only if nothing can be told from the bytes: not WebAssembly, an ordinary module, a component. A dump that is
 /// damaged or cut off yields what could be read, with [`CoreDump::incomplete`] set to the first failure.
 pub fn read(bytes: &[u8]) -> Result<CoreDump<'_>> {
-    let mut sections = Vec::new();
-    let mut dump = CoreDump { size: bytes.len() as u64, ..CoreDump::default() };
-    for section in Sections::new(bytes)? {
-        match section {
-            Ok(section) => sections.push(section),
-            Err(error) => give_up(&mut dump, error),
-        }
-    }
-    if !sections.iter().any(is_dump_section) {
-        return Err(match dump.incomplete {
-            Some(Warning { message, offset }) => Error::new(ErrorKind::Truncated, message)
-                .at(offset.unwrap_or(dump.size))
-                .hint("nothing before that is part of a core dump"),
-            None => Error::new(ErrorKind::WrongFile, "an ordinary WebAssembly module, not a core dump")
-                .hint("name the dump; a module is given with -m"),
-        });
-    }
-    for section in &sections {
-        dump.sections.push(section.describe());
-        if let Some(error) = section.cut_off() {
-            give_up(&mut dump, error);
-        }
-    }
+    read_layout(bytes, None)
+}
 
+/// Reads a core dump in a given layout: one of [`CoreDump::alternatives`], when the frames that [`read`] saw do not
+/// agree with the module. Fails as [`read`] does.
+pub fn read_as(bytes: &[u8], layout: Layout) -> Result<CoreDump<'_>> {
+    read_layout(bytes, Some(layout))
+}
+
+fn read_layout(bytes: &[u8], layout: Option<Layout>) -> Result<CoreDump<'_>> {
+    let mut dump = CoreDump { size: bytes.len() as u64, ..CoreDump::default() };
+    let sections = sections(bytes, &mut dump)?;
+    let encoding = match layout {
+        Some(layout) => layouts::of_layout(layout, &sections),
+        None => {
+            let (encoding, alternatives) = layouts::sniff(&sections);
+            dump.alternatives = alternatives;
+            encoding
+        }
+    };
+    dump.layout = encoding.layout;
+    let mut budget = frames::Budget::default();
     let mut state = state::State::default();
     for section in &sections {
         let outcome = match (section.id, section.name) {
             (0, "core") => standard::executable(section, &mut dump),
             (0, "coremodules") => standard::modules(section, &mut dump),
             (0, "coreinstances") => standard::instances(section, &mut dump),
-            (0, "corestack") => standard::thread(section, &mut dump),
+            (0, "corestack") => frames::thread(section, &encoding, &mut budget, &mut dump),
             (0, "producers") => standard::producers(section, &mut dump),
             (5, _) => state.memories(section),
             (6, _) => state::globals(section, &mut dump),
@@ -62,13 +64,50 @@ pub fn read(bytes: &[u8]) -> Result<CoreDump<'_>> {
             give_up(&mut dump, error);
         }
     }
+    if budget.values_dropped {
+        let message = "more locals and operands than this reader keeps: those of older frames are left out".into();
+        dump.warnings.push(Warning { message, offset: None });
+    }
     let coverage = extensions::coverage(&sections, &mut dump);
     state.finish(coverage, &mut dump);
     extensions::apply(&sections, &mut dump);
+    repairs::apply(&mut dump, layouts::is_rewriter(&sections));
     if dump.threads.is_empty() {
         dump.warnings.push(Warning { message: "no corestack section: no frames are known".into(), offset: None });
     }
     Ok(dump)
+}
+
+/// Finds the sections of a dump and lists them.
+fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSection<'a>>> {
+    let mut sections: Vec<RawSection<'a>> = Vec::new();
+    for section in Sections::new(bytes)? {
+        match section {
+            Ok(section) if sections.len() == MAX_SECTIONS => {
+                let message = format!("more than {MAX_SECTIONS} sections: the rest is not read");
+                give_up(dump, Error::new(ErrorKind::TooLarge, message).at(section.offset));
+                break;
+            }
+            Ok(section) => sections.push(section),
+            Err(error) => give_up(dump, error),
+        }
+    }
+    if !sections.iter().any(is_dump_section) {
+        return Err(match dump.incomplete.take() {
+            Some(Warning { message, offset }) => Error::new(ErrorKind::Truncated, message)
+                .at(offset.unwrap_or(dump.size))
+                .hint("nothing before that is part of a core dump"),
+            None => Error::new(ErrorKind::WrongFile, "an ordinary WebAssembly module, not a core dump")
+                .hint("name the dump; a module is given with -m"),
+        });
+    }
+    for section in &sections {
+        dump.sections.push(section.describe());
+        if let Some(error) = section.cut_off() {
+            give_up(dump, error);
+        }
+    }
+    Ok(sections)
 }
 
 /// Whether only a core dump has such a section.

@@ -5,7 +5,7 @@ use wasmparser::BinaryReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Section;
 
-use super::input::failed;
+use super::input::{failed, shortened};
 
 /// A section's contents, where they stand in the file, and whether the file ends inside them.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl<'a> RawSection<'a> {
     /// For listing.
     pub fn describe(&self) -> Section {
         let name = if self.id == 0 { self.name } else { standard_name(self.id) };
-        Section { id: self.id, name: name.to_owned(), offset: self.offset, size: self.declared }
+        Section { id: self.id, name: shortened(name.as_bytes()), offset: self.offset, size: self.declared }
     }
 
     /// The failure to report if the file ends before the section does.

@@ -3,11 +3,12 @@
 use wasmparser::{BinaryReader, GlobalType, MemoryType};
 
 use crate::error::{Error, Result};
+use crate::limits::{MAX_ITEMS, MAX_SEGMENTS};
 use crate::memory::{Memory, Segment};
-use crate::model::{CoreDump, Global, RefKind, RefTarget, Reference, Value, Warning};
+use crate::model::{CoreDump, Global, Layout, RefKind, RefTarget, Reference, Value, Warning};
 
 use super::extensions::Coverage;
-use super::input::failed;
+use super::input::{failed, within};
 use super::sections::RawSection;
 
 /// Memories and their contents, put together once every section was seen: their order is free.
@@ -15,6 +16,8 @@ use super::sections::RawSection;
 pub struct State<'a> {
     memories: Vec<Memory<'a>>,
     segments: Vec<(u32, Segment<'a>)>,
+    /// Memory index and end of the segment that the file's end cuts off, had it been whole.
+    cut: Option<(u32, u64)>,
 }
 
 impl<'a> State<'a> {
@@ -23,6 +26,7 @@ impl<'a> State<'a> {
         let mut reader = section.reader();
         let count = reader.read_var_u32().map_err(failed("the number of memories"))?;
         for _ in 0..count {
+            within(self.memories.len(), MAX_ITEMS, "memories", &reader)?;
             let ty = reader.read::<MemoryType>().map_err(failed("a memory's type"))?;
             let page_size = 1u64.checked_shl(ty.page_size_log2.unwrap_or(16)).unwrap_or(u64::MAX);
             let space = if ty.memory64 { u64::MAX } else { 1 << 32 };
@@ -41,26 +45,28 @@ impl<'a> State<'a> {
         let mut reader = section.reader();
         let count = reader.read_var_u32().map_err(failed("the number of data segments"))?;
         for number in 0..count {
+            within(self.segments.len(), MAX_SEGMENTS, "data segments", &reader)?;
             let what = || format!("data segment {number}");
             let start = reader.original_position() as u64;
-            let flags = reader.read_var_u32().map_err(failed(&what()))?;
+            let flags = reader.read_var_u32().map_err(|error| failed(&what())(error))?;
             let memory = match flags {
                 0 => 0,
-                2 => reader.read_var_u32().map_err(failed(&what()))?,
+                2 => reader.read_var_u32().map_err(|error| failed(&what())(error))?,
                 1 => return Err(Error::malformed(start, format!("{} is passive: it belongs nowhere", what()))),
                 _ => return Err(Error::malformed(start, format!("{}: unknown flags {flags:#x}", what()))),
             };
             let offset = reader.original_position() as u64;
-            let address = match constant(&mut reader, &what())? {
+            let address = match constant(&mut reader, &what)? {
                 Value::I32(address) => u64::from(address as u32),
                 Value::I64(address) => address as u64,
                 _ => return Err(Error::malformed(offset, format!("{}: its address is not a constant", what()))),
             };
-            let len = reader.read_var_u32().map_err(failed(&what()))? as usize;
+            let len = reader.read_var_u32().map_err(|error| failed(&what())(error))? as usize;
             let here = len.min(reader.bytes_remaining());
-            let bytes = reader.read_bytes(here).map_err(failed(&what()))?;
+            let bytes = reader.read_bytes(here).map_err(|error| failed(&what())(error))?;
             self.segments.push((memory, Segment { address, bytes }));
             if here < len {
+                self.cut = Some((memory, address.saturating_add(len as u64)));
                 let end = reader.original_position() as u64;
                 return Err(Error::truncated(end, format!("{} is cut off: {here} of {len} bytes are here", what())));
             }
@@ -70,10 +76,11 @@ impl<'a> State<'a> {
 
     /// Lays the segments into their memories and hands these to the dump.
     pub fn finish(mut self, coverage: Option<Coverage>, dump: &mut CoreDump<'a>) {
-        let trimmed = coverage.is_none() && self.is_trimmed_like_wasmtime(dump);
-        if trimmed && dump.producer.is_none() {
-            dump.producer = Some("wasmtime (inferred)".into());
+        let engine = engine(dump);
+        if dump.producer.is_none() {
+            dump.producer = engine.map(|engine| format!("{engine} (inferred)"));
         }
+        let trimmed = coverage.is_none() && engine.is_some() && self.is_trimmed();
         let mut by_memory: Vec<Vec<Segment<'a>>> = vec![Vec::new(); self.memories.len()];
         let mut lost = 0usize;
         for (memory, segment) in self.segments {
@@ -87,12 +94,14 @@ impl<'a> State<'a> {
         }
         let mut coverage = coverage.unwrap_or_default();
         for (index, (memory, segments)) in self.memories.iter_mut().zip(by_memory).enumerate() {
-            let end = segments.iter().map(|segment| segment.address.saturating_add(segment.bytes.len() as u64)).max();
+            let cut = self.cut.filter(|(memory, _)| *memory as usize == index).map(|(_, end)| end);
+            let end = segments.iter().map(Segment::end).chain(cut).max();
             if memory.size == 0
-                && let Some(end) = end
+                && let Some(end) = end.filter(|end| *end > 0)
             {
-                // Rewriters and Wasmer declare `min 0` and write the whole memory as one segment.
-                memory.size = end.next_multiple_of(memory.page_size.min(65536)).max(end);
+                // The rewriter declares `min 0 max N` and writes all of the memory, up to its end, as one segment.
+                let space = if memory.memory64 { u64::MAX } else { 1 << 32 };
+                memory.size = end.checked_next_multiple_of(memory.page_size).unwrap_or(space).min(space);
                 warn(dump, format!("memory {index} is declared empty but has contents: its size is taken from them"));
             }
             let zero = match coverage.captured.get_mut(index) {
@@ -107,13 +116,11 @@ impl<'a> State<'a> {
         dump.memories = self.memories;
     }
 
-    /// Whether the file is laid out as Wasmtime's serializer lays it: these sections in this order, and contents in
-    /// chunks of 4 KiB that it trims of zeros at both ends. Only then is what no segment covers known to be zero.
-    fn is_trimmed_like_wasmtime(&self, dump: &CoreDump<'_>) -> bool {
-        const ORDER: [&str; 7] = ["core", "memory", "global", "data", "coremodules", "coreinstances", "corestack"];
+    /// Whether the contents are in chunks of 4 KiB, trimmed of zeros at both ends, as Wasmtime and WasmEdge write them:
+    /// then what no segment covers is known to be zero.
+    fn is_trimmed(&self) -> bool {
         const CHUNK: u64 = 4096;
-        dump.sections.iter().map(|section| section.name.as_str()).eq(ORDER)
-            && !self.segments.is_empty()
+        !self.segments.is_empty()
             && self.segments.iter().all(|(_, segment)| match segment.bytes {
                 [first, .., last] => {
                     *first != 0 && *last != 0 && segment.address / CHUNK == (segment.end() - 1) / CHUNK
@@ -124,13 +131,35 @@ impl<'a> State<'a> {
     }
 }
 
+/// The engine that lays out its dumps as this one is: by the order of the sections, and what it knows of values.
+fn engine(dump: &CoreDump<'_>) -> Option<&'static str> {
+    const WASMTIME: [&str; 7] = ["core", "memory", "global", "data", "coremodules", "coreinstances", "corestack"];
+    const WASMEDGE: [&str; 7] = ["memory", "global", "data", "core", "coremodules", "coreinstances", "corestack"];
+    let is_state = |name: &str| matches!(name, "memory" | "global" | "data");
+    let follows = |order: [&str; 7]| {
+        let mut sections = dump.sections.iter().map(|section| section.name.as_str()).peekable();
+        order.iter().all(|name| sections.next_if_eq(name).is_some() || is_state(name)) && sections.next().is_none()
+    };
+    let mut frames = dump.threads.iter().flat_map(|thread| &thread.frames);
+    if dump.layout != Layout::Standard {
+        None
+    } else if follows(WASMTIME) && frames.all(|frame| frame.locals.is_none() && frame.stack.is_none()) {
+        Some("wasmtime")
+    } else if dump.sections.first().is_some_and(|first| is_state(&first.name)) && follows(WASMEDGE) {
+        Some("wasmedge")
+    } else {
+        None
+    }
+}
+
 /// The global section.
 pub fn globals(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {
     let mut reader = section.reader();
     let count = reader.read_var_u32().map_err(failed("the number of globals"))?;
     for number in 0..count {
-        let what = format!("global {number}");
-        let ty = reader.read::<GlobalType>().map_err(failed(&what))?;
+        within(dump.globals.len(), MAX_ITEMS, "globals", &reader)?;
+        let what = || format!("global {number}");
+        let ty = reader.read::<GlobalType>().map_err(|error| failed(&what())(error))?;
         let value = constant(&mut reader, &what)?;
         dump.globals.push(Global { ty: ty.content_type.to_string(), mutable: ty.mutable, value });
     }
@@ -139,35 +168,36 @@ pub fn globals(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> 
 
 /// A constant expression of one instruction and `end`; of none, as old WasmEdge writes it, or of an instruction that
 /// is no plain constant, the value is missing.
-fn constant(reader: &mut BinaryReader<'_>, what: &str) -> Result<Value> {
+fn constant(reader: &mut BinaryReader<'_>, what: &dyn Fn() -> String) -> Result<Value> {
     const END: u8 = 0x0b;
+    let wrong = |error| failed(&what())(error);
     let start = reader.original_position() as u64;
-    let value = match reader.read_u8().map_err(failed(what))? {
-        0x41 => Value::I32(reader.read_var_i32().map_err(failed(what))?),
-        0x42 => Value::I64(reader.read_var_i64().map_err(failed(what))?),
-        0x43 => Value::F32(reader.read_f32().map_err(failed(what))?.bits()),
-        0x44 => Value::F64(reader.read_f64().map_err(failed(what))?.bits()),
+    let value = match reader.read_u8().map_err(wrong)? {
+        0x41 => Value::I32(reader.read_var_i32().map_err(wrong)?),
+        0x42 => Value::I64(reader.read_var_i64().map_err(wrong)?),
+        0x43 => Value::F32(reader.read_f32().map_err(wrong)?.bits()),
+        0x44 => Value::F64(reader.read_f64().map_err(wrong)?.bits()),
         0xd0 => {
-            let heap = reader.read::<wasmparser::HeapType>().map_err(failed(what))?;
+            let heap = reader.read::<wasmparser::HeapType>().map_err(wrong)?;
             Value::Ref(Reference { kind: hierarchy(heap), target: RefTarget::Null })
         }
         0x23 => {
-            reader.read_var_u32().map_err(failed(what))?;
+            reader.read_var_u32().map_err(wrong)?;
             Value::Missing
         }
-        0xfd if reader.read_var_u32().map_err(failed(what))? == 12 => {
-            let bytes = reader.read_bytes(16).map_err(failed(what))?;
+        0xfd if reader.read_var_u32().map_err(wrong)? == 12 => {
+            let bytes = reader.read_bytes(16).map_err(wrong)?;
             Value::V128(bytes.try_into().unwrap_or_default())
         }
         END => return Ok(Value::Missing),
         opcode => {
-            let error = format!("{what}: opcode {opcode:#04x} is not a constant");
+            let error = format!("{}: opcode {opcode:#04x} is not a constant", what());
             return Err(Error::malformed(start, error));
         }
     };
-    match reader.read_u8().map_err(failed(what))? {
+    match reader.read_u8().map_err(wrong)? {
         END => Ok(value),
-        _ => Err(Error::malformed(start, format!("{what}: more than one instruction in its initialiser"))),
+        _ => Err(Error::malformed(start, format!("{}: more than one instruction in its initialiser", what()))),
     }
 }
 

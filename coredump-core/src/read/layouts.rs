@@ -1,0 +1,193 @@
+//! Which encoding a dump uses. Every producer writes version byte 0, so each encoding is tried on the whole `corestack`
+//! section; one that uses it up to the last byte can be right. `docs/producers.md` tells the producers apart.
+
+use crate::limits::MAX_FRAMES;
+use crate::model::Layout;
+
+use super::frames::{Budget, Encoding, Numbers, Values, frames};
+use super::sections::RawSection;
+
+/// The standard: `0x00 instance function offset vec(local) vec(operand)`.
+pub const STANDARD: Encoding = Encoding {
+    layout: Layout::Standard,
+    numbers: Numbers::Leb128,
+    size: false,
+    version: true,
+    instance: true,
+    values: Values::Vectors,
+    may_end_early: false,
+};
+
+/// All encodings, the standard first.
+const ENCODINGS: [Encoding; 7] = [
+    STANDARD,
+    // Both counts before the locals; values of fixed size; operands are never written.
+    Encoding { layout: Layout::Xtuc02, values: Values::BothCounts { operands: false }, ..STANDARD },
+    // The same without the instance: 0.1.14 to 0.1.24.
+    Encoding { layout: Layout::Xtuc01, instance: false, values: Values::BothCounts { operands: false }, ..STANDARD },
+    // Numbers of four bytes: May 2023, between releases.
+    Encoding {
+        layout: Layout::Xtuc01,
+        numbers: Numbers::Fixed,
+        instance: false,
+        values: Values::BothCounts { operands: false },
+        ..STANDARD
+    },
+    // Before that a size after the number of frames, no version byte, no count of operands: 0.1.11 and 0.1.12.
+    Encoding {
+        layout: Layout::Xtuc01,
+        numbers: Numbers::Fixed,
+        size: true,
+        version: false,
+        instance: false,
+        values: Values::OneCount,
+        ..STANDARD
+    },
+    // WasmEdge: as xtuc 0.1.14 with operands, or, made for wasmgdb, with their count only. Frames of host functions
+    // are counted and not written.
+    Encoding {
+        layout: Layout::WasmEdge,
+        instance: false,
+        values: Values::BothCounts { operands: true },
+        may_end_early: true,
+        ..STANDARD
+    },
+    Encoding {
+        layout: Layout::WasmEdge,
+        instance: false,
+        values: Values::BothCounts { operands: false },
+        may_end_early: true,
+        ..STANDARD
+    },
+];
+
+/// What the sections tell of the program that wrote the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Habit {
+    /// Modules, instances and threads, as the standard asks.
+    Standard,
+    /// `corestack` first, then a `core` without a name, and neither modules nor instances: xtuc's rewriter.
+    Rewriter,
+    /// `core` first, neither modules nor instances: Wasmer.
+    Wasmer,
+    /// A list of no instances, modules whose names have no length: WasmEdge before August 2026.
+    WasmEdge,
+}
+
+/// Decides on an encoding: the one that uses up every `corestack` section and suits the rest of the file best. Also
+/// returns the other layouts that would read the same bytes as different frames: agreement with the module decides then.
+pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Layout>) {
+    let habit = habit(sections);
+    let stacks: Vec<&RawSection<'_>> = custom(sections, "corestack").collect();
+    let instances = custom(sections, "coreinstances").next().and_then(|section| section.reader().read_var_u32().ok());
+    let mut fitting: Vec<(Fit, Encoding)> = Vec::new();
+    for mut encoding in ENCODINGS {
+        if encoding.layout == Layout::Xtuc01 && habit == Habit::Wasmer && encoding.numbers == Numbers::Leb128 {
+            encoding.layout = Layout::Wasmer;
+        }
+        let fit = Fit::of(&encoding, habit, &stacks, instances);
+        fitting.push((fit, encoding));
+    }
+    // A stable sort: where nothing else decides, the standard comes first.
+    fitting.sort_by_key(|(fit, _)| std::cmp::Reverse(*fit));
+    let (best, chosen) = fitting[0];
+    let mut others: Vec<Layout> = Vec::new();
+    for (fit, encoding) in &fitting[1..] {
+        let rival = fit.exact && best.exact && !stacks.is_empty() && fit.counted;
+        if rival && encoding.layout != chosen.layout && !others.contains(&encoding.layout) {
+            let same = stacks.iter().all(|stack| read_all(encoding, stack) == read_all(&chosen, stack));
+            if !same {
+                others.push(encoding.layout);
+            }
+        }
+    }
+    (chosen, others)
+}
+
+/// The encoding of `layout` that suits the file best.
+pub fn of_layout(layout: Layout, sections: &[RawSection<'_>]) -> Encoding {
+    let stacks: Vec<&RawSection<'_>> = custom(sections, "corestack").collect();
+    let habit = habit(sections);
+    let same = |encoding: &Encoding| match layout {
+        Layout::Wasmer => encoding.layout == Layout::Xtuc01 && encoding.numbers == Numbers::Leb128,
+        _ => encoding.layout == layout,
+    };
+    let candidates = ENCODINGS.into_iter().filter(same).rev();
+    let best = candidates.max_by_key(|encoding| Fit::of(encoding, habit, &stacks, None)).unwrap_or(STANDARD);
+    Encoding { layout, ..best }
+}
+
+/// Whether xtuc's rewriter wrote the file: it writes made-up values where it knows none.
+pub fn is_rewriter(sections: &[RawSection<'_>]) -> bool {
+    habit(sections) == Habit::Rewriter
+}
+
+fn habit(sections: &[RawSection<'_>]) -> Habit {
+    let at = |name: &str| sections.iter().position(|section| section.id == 0 && section.name == name);
+    match (at("coremodules"), at("coreinstances")) {
+        (None, None) => match (at("core"), at("corestack")) {
+            (Some(core), Some(stack)) if stack < core && sections[core].bytes == [0, 0] => Habit::Rewriter,
+            (Some(_), Some(_)) => Habit::Wasmer,
+            _ => Habit::Standard,
+        },
+        (_, Some(instances)) if sections[instances].bytes == [0] => Habit::WasmEdge,
+        _ => Habit::Standard,
+    }
+}
+
+/// How well an encoding suits a file; the greater, the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Fit {
+    /// It reads every section to its last byte (as far as the section is there).
+    exact: bool,
+    /// As many frames are there as are declared.
+    counted: bool,
+    /// Frames name instances that exist.
+    instances: bool,
+    /// The rest of the file has the habits of a producer that writes this encoding.
+    habit: bool,
+    /// How far it gets, in bytes; decides between encodings of which none fits.
+    read: u64,
+}
+
+impl Fit {
+    fn of(encoding: &Encoding, habit: Habit, stacks: &[&RawSection<'_>], instances: Option<u32>) -> Fit {
+        let habit = match encoding.layout {
+            Layout::Standard => habit == Habit::Standard,
+            Layout::Xtuc02 => habit == Habit::Rewriter,
+            Layout::Xtuc01 => habit == Habit::Rewriter,
+            Layout::Wasmer => habit == Habit::Wasmer,
+            Layout::WasmEdge => habit == Habit::WasmEdge,
+        };
+        let mut fit = Fit { exact: true, counted: true, instances: true, habit, read: 0 };
+        for stack in stacks {
+            let mut thread = Default::default();
+            let mut reader = stack.reader();
+            let mut budget = Budget::default();
+            let outcome = frames(&mut reader, encoding, &mut thread, &mut budget);
+            let used_up = match &outcome {
+                Ok(_) => reader.eof() || thread.frames.len() >= MAX_FRAMES,
+                // What the file's end cut off can't be read to its end in any encoding.
+                Err(_) => stack.cut_off().is_some() && reader.eof(),
+            };
+            fit.exact &= used_up;
+            fit.counted &= outcome.is_ok_and(|declared| declared as usize == thread.frames.len());
+            fit.read += (stack.bytes.len() - reader.bytes_remaining()) as u64;
+            fit.instances &= instances.is_none_or(|count| {
+                thread.frames.iter().all(|frame| frame.instance.is_none_or(|instance| instance < count))
+            });
+        }
+        fit
+    }
+}
+
+fn read_all(encoding: &Encoding, stack: &RawSection<'_>) -> Vec<crate::model::Frame> {
+    let mut thread = crate::model::Thread::default();
+    // A failure shows as fewer frames.
+    let _ = frames(&mut stack.reader(), encoding, &mut thread, &mut Budget::default());
+    thread.frames
+}
+
+fn custom<'s, 'a>(sections: &'s [RawSection<'a>], name: &'s str) -> impl Iterator<Item = &'s RawSection<'a>> {
+    sections.iter().filter(move |section| section.id == 0 && section.name == name)
+}
