@@ -29,8 +29,8 @@ pub struct Frame<'f, 's> {
     pub memory: Option<&'f Memory<'f>>,
     /// The code address of the call or of the trap, as DWARF counts it.
     pub pc: u64,
-    /// The function's entry.
-    pub function: Die,
+    /// The function's entry; `None` when it has no debug information.
+    pub function: Option<Die>,
     /// What the function's body tells of its state.
     pub recovered: Rc<Recovered>,
     /// The memo of [`Machine::frame_base`].
@@ -117,7 +117,8 @@ impl<'s> Frame<'_, 's> {
 
     fn read_frame_base(&self) -> Result<u64, Missing> {
         let none = || Missing::NotCaptured("no frame base".into());
-        let (number, value) = self.units.inherited(self.function, DW_AT_frame_base).ok_or_else(none)?;
+        let function = self.function.ok_or_else(none)?;
+        let (number, value) = self.units.inherited(function, DW_AT_frame_base).ok_or_else(none)?;
         let unit = self.units.unit(number).ok_or_else(none)?;
         let expression = match value {
             AttributeValue::Exprloc(expression) => expression.0,
@@ -168,6 +169,14 @@ impl<'s> Frame<'_, 's> {
         self.dumped_global(index)
     }
 
+    /// A value of the operand stack, 0 at the bottom.
+    pub fn operand(&self, index: u32) -> Result<model::Value, Missing> {
+        let stack = self.frame.stack.as_ref().ok_or_else(Missing::not_captured)?;
+        // The operands of the instruction that trapped are off the stack already.
+        let value = stack.get(index as usize).filter(|value| **value != model::Value::Missing);
+        value.cloned().ok_or_else(|| Missing::NotCaptured("taken off the operand stack".into()))
+    }
+
     /// Base of the thread's local storage.
     fn tls(&self) -> Result<u64, Missing> {
         let none = || Missing::NotCaptured("thread-local storage".into());
@@ -196,10 +205,7 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
     }
 
     fn operand(&self, index: u32) -> Result<model::Value, Missing> {
-        let stack = self.frame.frame.stack.as_ref().ok_or_else(Missing::not_captured)?;
-        // The operands of the instruction that trapped are off the stack already.
-        let value = stack.get(index as usize).filter(|value| **value != model::Value::Missing);
-        value.cloned().ok_or_else(|| Missing::NotCaptured("taken off the operand stack".into()))
+        self.frame.operand(index)
     }
 
     fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {

@@ -9,10 +9,10 @@ use gimli::constants::*;
 use super::frame::Frame;
 use super::location::{Location, Missing, Place};
 use super::render::Renderer;
-use super::units::{Die, Units};
+use super::units::{Die, Language, Units};
 use super::unwind::{Position, Recovered, Unwinder, certain_instance};
 use super::value::{Source, Value};
-use super::{Limits, Scope, Variable, VariableKind, scope};
+use super::{ExpressionError, Limits, Scope, Variable, VariableKind, expression, scope};
 use crate::binaries::{Binaries, Found};
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
@@ -49,15 +49,33 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
     /// Empty when the frame's function is not known for certain or has no debug information.
     pub fn frame_variables(&self, thread: usize, frame: usize, limits: &Limits) -> Vec<Scope> {
         let Some(frame) = self.frame(thread, frame) else { return Vec::new() };
-        let language = frame.units.language(frame.function.unit);
+        let Some(function) = frame.function else { return Vec::new() };
+        let language = frame.units.language(function.unit);
         let renderer = Renderer::new(&frame, *limits, language);
-        let active = scope::active(&frame.units, frame.function, frame.pc);
+        let active = scope::active(&frame.units, function, frame.pc);
         let scopes = active.into_iter().map(|active| Scope {
-            function: scope::function_name(&frame.units, active.die, language),
+            function: frame.units.function_name(active.die),
             inlined: active.inlined,
             variables: active.variables.iter().filter_map(|&(die, kind)| variable(&renderer, die, kind)).collect(),
         });
         scopes.collect()
+    }
+
+    /// The value of an expression in a frame: `total`, `*node.next`, `buf[3]`, `(struct node *)0x10450`,
+    /// `file.c::counter`, `$sp`. Fails where it cannot be parsed, or names what is not there.
+    pub fn evaluate(
+        &self,
+        thread: usize,
+        frame: usize,
+        expression: &str,
+        limits: &Limits,
+    ) -> Result<Variable, ExpressionError> {
+        let Some(frame) = self.frame(thread, frame) else {
+            let message = "this frame's binary is not known for certain, or has no debug information";
+            return Err(ExpressionError { column: 1, message: message.into() });
+        };
+        let language = frame.function.map_or(Language::C, |function| frame.units.language(function.unit));
+        expression::evaluate(&Renderer::new(&frame, *limits, language), expression)
     }
 
     /// The shadow stack pointer of each frame of a thread at its code offset, youngest first; `None` where it cannot
@@ -90,7 +108,7 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
         let key = binary.module().bytes().as_ptr() as usize;
         let units = self.units.borrow_mut().entry(key).or_insert_with(|| Rc::new(Units::new(debug))).clone();
         let functions = self.functions.borrow_mut().entry(key).or_default().clone();
-        let function = units.function(&Extent::of(binary.module(), frame.function?)?)?;
+        let function = Extent::of(binary.module(), frame.function?).and_then(|extent| units.function(&extent));
         Some(Frame {
             dump: self.dump,
             frame,
@@ -125,19 +143,25 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
 }
 
 /// A variable's value; `None` for what is no variable: a declaration, or one without a name.
-fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: VariableKind) -> Option<Variable> {
+pub(super) fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: VariableKind) -> Option<Variable> {
     let frame = renderer.frame;
     let name = frame.units.name(die).filter(|name| !name.is_empty())?;
     if frame.units.entry(die)?.has_attr(DW_AT_declaration) {
         return None;
     }
+    let (value, described) = value(frame, die);
+    let mut variable = renderer.variable(String::from_utf8_lossy(name), &value);
+    variable.kind = kind;
+    variable.location = described;
+    Some(variable)
+}
+
+/// What a variable's entry says of its value, and where that is in words.
+pub(super) fn value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let located = frame.locate(die);
     let (location, described) =
         located.unwrap_or_else(|| (Location::whole(Place::Missing(Missing::OptimizedOut)), String::new()));
     let ty = frame.units.type_of(die);
     let source = Source::locate(frame, &location, frame.units.size_of(ty));
-    let mut variable = renderer.variable(String::from_utf8_lossy(name), &Value { ty, source });
-    variable.kind = kind;
-    variable.location = described;
-    Some(variable)
+    (Value { ty, source }, described)
 }

@@ -11,9 +11,11 @@
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
 mod describe;
+mod expression;
 mod frame;
 mod inspector;
 mod location;
+mod lookup;
 mod names;
 mod render;
 mod scope;
@@ -23,6 +25,7 @@ mod units;
 mod unwind;
 mod value;
 
+pub use expression::ExpressionError;
 pub use inspector::Inspector;
 pub use units::Language;
 

@@ -4,7 +4,7 @@
 use gimli::constants::*;
 
 use super::VariableKind;
-use super::units::{Die, Entry, Language, UnitRef, Units, is_static};
+use super::units::{Die, Entry, UnitRef, Units, is_static};
 
 /// Entries of one function that are looked at.
 const ENTRIES: usize = 1_000_000;
@@ -96,19 +96,4 @@ fn keep_innermost(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) {
     kept.reverse();
     kept.sort_by_key(|(_, kind)| *kind != VariableKind::Parameter);
     *variables = kept;
-}
-
-/// The name of a function as its language writes it, without parameters.
-pub fn function_name(units: &Units<'_>, die: Die, language: Language) -> Option<String> {
-    let name = String::from_utf8_lossy(units.name(die)?).into_owned();
-    if language == Language::C || language == Language::Zig {
-        return Some(name);
-    }
-    let mut full = String::new();
-    for part in units.path(die) {
-        full.push_str(&String::from_utf8_lossy(part));
-        full.push_str("::");
-    }
-    full.push_str(&name);
-    Some(full)
 }

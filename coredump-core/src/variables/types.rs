@@ -200,6 +200,30 @@ impl<'s> Units<'s> {
         }
     }
 
+    /// A pointer to `target`, for which no entry need exist; of `size` bytes.
+    pub fn pointer_to(&self, target: Option<Die>, size: u64) -> Die {
+        self.made(Type { name: None, size: Some(size), kind: Kind::Pointer(PointerKind::Pointer, target) })
+    }
+
+    /// An array of `element`, for which no entry need exist.
+    pub fn array_of(&self, element: Option<Die>, dimensions: Vec<Option<u64>>) -> Die {
+        let kind = Kind::Array(Array { element, dimensions, stride: None, vector: false });
+        self.made(Type { name: None, size: None, kind })
+    }
+
+    /// A base type for which no entry need exist.
+    pub fn base_type(&self, name: &'static str, encoding: gimli::DwAte, size: u64) -> Die {
+        self.made(Type { name: Some(name.as_bytes()), size: Some(size), kind: Kind::Base(encoding) })
+    }
+
+    /// Keeps a type that no unit holds, under a unit number that none has.
+    fn made(&self, ty: Type<'s>) -> Die {
+        let mut types = self.types().borrow_mut();
+        let die = Die { unit: u32::MAX, offset: types.len() };
+        types.insert(die, Rc::new(ty));
+        die
+    }
+
     fn read_type(&self, die: Die) -> Option<Type<'s>> {
         let unit = self.unit(die.unit)?;
         let entry = unit.entry(UnitOffset(die.offset)).ok()?;
@@ -312,6 +336,12 @@ impl<'s> Units<'s> {
                     let name = entry.attr_value(DW_AT_name).and_then(|value| self.text(die.unit, value));
                     read.arguments.push((name.unwrap_or_default(), self.type_of(child)));
                 }
+                DW_TAG_GNU_template_parameter_pack => self.children(child, |child, entry| {
+                    if entry.tag == DW_TAG_template_type_parameter {
+                        read.arguments.push((b"", self.type_of(child)));
+                    }
+                    read.arguments.len() < PARTS
+                }),
                 _ => {}
             }
             read.members.len() + read.arguments.len() < PARTS

@@ -14,7 +14,7 @@ use gimli::{AttributeValue, DebuggingInformationEntry, UnitOffset};
 use super::types::Type;
 pub use crate::symbols::Slice as Bytes;
 pub use crate::symbols::UnitRef;
-use crate::symbols::{Debug, Extent};
+use crate::symbols::{Debug, Extent, demangle};
 
 /// A debugging information entry.
 pub type Entry<'s> = DebuggingInformationEntry<Bytes<'s>>;
@@ -114,6 +114,12 @@ impl<'s> Units<'s> {
     pub fn function(&self, extent: &Extent) -> Option<Die> {
         let (unit, offset) = self.debug.function_entry(extent)?;
         Some(Die { unit, offset: offset.0 })
+    }
+
+    /// The name of a function as backtraces have it: its linkage name, else its plain one, demangled.
+    pub fn function_name(&self, die: Die) -> Option<String> {
+        let name = self.debug.entry_name(self.unit(die.unit)?, UnitOffset(die.offset))?;
+        Some(demangle(&name).into_owned())
     }
 
     /// The entry at `die`.
@@ -240,6 +246,13 @@ impl<'s> Units<'s> {
         found
     }
 
+    /// The vtables that a unit describes: rustc names each `<T as Trait>::{vtable}`.
+    pub fn vtables_of(&self, number: u32) -> Vec<Die> {
+        let Some(scan) = self.scan(number) else { return Vec::new() };
+        let vtables = scan.statics.iter().filter(|(name, _)| name.ends_with(b"{vtable}"));
+        vtables.flat_map(|(_, offsets)| offsets).map(|&offset| Die { unit: number, offset }).collect()
+    }
+
     /// The statics of one unit, in the order of their entries.
     pub fn statics_of(&self, number: u32) -> Vec<Die> {
         let Some(scan) = self.scan(number) else { return Vec::new() };
@@ -308,7 +321,8 @@ fn read_scan<'s>(unit: UnitRef<'_, 's>, scan: &mut Scan<'s>) -> gimli::Result<()
             DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module => {}
             _ => continue,
         }
-        if let Some((parent, _)) = parent {
+        // The unit itself is no namespace.
+        if let Some((parent, _)) = parent.filter(|_| depth > 1) {
             scan.parents.push((offset, parent));
         }
     }

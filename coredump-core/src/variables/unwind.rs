@@ -2,7 +2,8 @@
 //!
 //! C, C++, Rust and Zig keep what has an address on a stack in linear memory; a global holds its pointer, which a
 //! function puts back before it returns (tool-conventions `BasicCABI.md`). So a frame's stack pointer at its call is
-//! its callee's at entry, and the youngest frame's is the dump's value of the global.
+//! its callee's at entry, and the youngest frame's is the dump's value of the global. A function that takes a variable
+//! amount of stack breaks that chain; the frames behind it are counted from the stack's other end where that is certain.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -12,7 +13,7 @@ use wasmparser::Operator;
 
 use super::symbolic::{self, Abstract, Base, State, Sum};
 use crate::model::{CoreDump, Frame, Value};
-use crate::module::{Module, ValueType};
+use crate::module::{ItemKind, Module, ValueType};
 
 /// What a function's body, and the frames below, tell of one frame's state.
 #[derive(Debug, Default)]
@@ -118,7 +119,7 @@ impl Unwinder {
             let Some(at) = position(index) else {
                 // It may have moved any stack pointer.
                 lost = Some("a younger frame's function is not known");
-                all.push(Rc::default());
+                all.push(Recovered::default());
                 continue;
             };
             let mut recovered =
@@ -160,9 +161,10 @@ impl Unwinder {
                 recovered.state = self.state(at, None);
                 recovered.why_not = Some("the module has no stack pointer");
             }
-            all.push(Rc::new(recovered));
+            all.push(recovered);
         }
-        all
+        from_the_base(dump, frames, &position, &mut all);
+        all.into_iter().map(Rc::new).collect()
     }
 
     fn state(&self, at: Position<'_, '_>, pointer: Option<u32>) -> Option<Rc<State>> {
@@ -201,6 +203,59 @@ impl Unwinder {
             let named = global_named(module, "__stack_pointer").map(|index| (index, false));
             named.or_else(|| infer(module).map(|index| (index, true)))
         })
+    }
+}
+
+/// Fills in what the younger end could not tell, from the oldest frame on: a WASI command's `_start` is called once, on
+/// a fresh instance (WASI application ABI), so its stack pointer at entry is the global's initial value.
+fn from_the_base<'m, 's: 'm>(
+    dump: &CoreDump<'_>,
+    frames: &[Frame],
+    position: impl Fn(usize) -> Option<Position<'m, 's>>,
+    all: &mut [Recovered],
+) {
+    let Some(last) = all.len().checked_sub(1) else { return };
+    let start = || {
+        let oldest = position(last)?;
+        let mut exports = oldest.module.exports().iter();
+        exports.find(|export| {
+            export.kind == ItemKind::Function && export.name == "_start" && export.index == oldest.function
+        })?;
+        let pointer = all[last].stack_pointer_global?;
+        let initial = oldest.module.globals().get(pointer as usize)?.init?.as_address()?;
+        Some((instance_global(dump, &frames[last], pointer)?, initial))
+    };
+    let Some((global, mut entry)) = start() else { return };
+    let mut found = Vec::new();
+    for index in (0..=last).rev() {
+        let (frame, known) = (&frames[index], &all[index]);
+        // A frame that is not known might be any.
+        let Some(at) = position(index) else { break };
+        let Some(pointer) = known.stack_pointer_global else { continue };
+        match instance_global(dump, frame, pointer) {
+            Some(other) if other == global => {}
+            Some(_) => continue,
+            None => break,
+        }
+        let moved = known.state.as_ref().and_then(|state| state.stack_pointer);
+        let now = match moved {
+            Some(Sum { base: Base::StackPointer, constant }) => {
+                Some(wrap(at.module, pointer, entry.wrapping_add(constant)))
+            }
+            _ => known.stack_pointer,
+        };
+        // Where both ends tell, they must tell the same: else the program moved its stack.
+        let differs = |one: Option<u64>, other: Option<u64>| one.zip(other).is_some_and(|(one, other)| one != other);
+        if differs(known.stack_pointer, now) || differs(known.entry_stack_pointer, Some(entry)) {
+            return;
+        }
+        found.push((index, entry, now));
+        let Some(now) = now else { break };
+        entry = now;
+    }
+    for (index, entry, now) in found {
+        all[index].entry_stack_pointer = Some(entry);
+        all[index].stack_pointer = now;
     }
 }
 

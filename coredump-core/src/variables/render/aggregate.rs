@@ -5,15 +5,12 @@ use crate::variables::Variable;
 use crate::variables::location::Missing;
 use crate::variables::types::{Array, Member, Struct};
 use crate::variables::units::{Die, Language};
-use crate::variables::value::{Source, Value};
+use crate::variables::value::Value;
 
 impl<'s> Renderer<'_, '_, 's> {
     /// An array, of which `dimensions` are left to go through.
     pub(super) fn array(&self, value: &Value, array: &Array, dimensions: &[Option<u64>], depth: u32) -> Shown {
         let Some((first, inner)) = dimensions.split_first() else { return self.show_element(value, array, depth) };
-        if let Source::Missing(missing) = &value.source {
-            return missing.clone().into();
-        }
         let Some(count) = *first else { return Shown::text("{...}") };
         let element = self.frame.units.size_of(array.element);
         let stride = array.stride.or(element);
@@ -32,8 +29,9 @@ impl<'s> Renderer<'_, '_, 's> {
                 true => return Some(self.part(format!("[{index}]"), &at, deeper)),
                 false => self.array(&at, array, inner, deeper),
             };
-            let mut part = self.part(format!("[{index}]"), &Value::missing(None, Missing::OptimizedOut), 0);
-            part.type_name.clear();
+            let mut part = self.part(format!("[{index}]"), &Value::missing(array.element, Missing::OptimizedOut), 0);
+            let bounds = inner.iter().map(|count| count.map_or("[]".into(), |count| format!("[{count}]")));
+            part.type_name.push_str(&bounds.collect::<String>());
             part.address = at.source.address();
             part.children = shown.children;
             match shown.text {

@@ -1,13 +1,286 @@
-//! Values of C++.
+//! Values of C++: the types of libc++, the only standard library of Wasm toolchains. Members are found by name through
+//! whatever wrapper a release of libc++ puts around them.
 
-use super::{Renderer, Shown};
-use crate::variables::types::Struct;
+use super::pointer::null_or;
+use super::{Contiguous, Renderer, Shown, cut};
+use crate::variables::location::Missing;
+use crate::variables::types::{Kind, Struct};
 use crate::variables::units::Die;
-use crate::variables::value::Value;
+use crate::variables::value::{Source, Value};
 
 impl<'s> Renderer<'_, '_, 's> {
     /// A structure as C++'s programmers know it; `None` for one that is shown by its members.
-    pub(super) fn cpp(&self, _value: &Value, _die: Die, _contents: &Struct<'s>, _depth: u32) -> Option<Shown> {
-        None
+    pub(super) fn cpp(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+        let (outer, name) = self.family(die);
+        if outer != "std" {
+            return None;
+        }
+        let counted = |found: Result<Shown, Missing>| Some(found.unwrap_or_else(Shown::from));
+        match name.as_str() {
+            "basic_string" | "basic_string_view" => {
+                let found = self.cpp_text(value, &name)?;
+                let size = self.frame.units.size_of(self.argument(contents, 0))?;
+                counted(found.and_then(|found| self.wide_text(found.address, found.source.as_ref(), found.len, size)))
+            }
+            "vector" if self.is_bool(self.argument(contents, 0)) => counted(self.bits(value, depth)?),
+            "vector" | "span" | "initializer_list" => {
+                counted(self.cpp_contiguous(value, die, contents)?.map(|found| self.elements("{", "}", found, depth)))
+            }
+            "array" => Some(self.show(&self.field(value, "__elems_")?, depth)),
+            "map" | "multimap" => counted(self.cpp_tree(value, self.entry_type(contents, 3), true, depth)?),
+            "set" | "multiset" => counted(self.cpp_tree(value, self.argument(contents, 0), false, depth)?),
+            "unordered_map" | "unordered_multimap" => {
+                counted(self.cpp_hash(value, self.entry_type(contents, 4), true, depth)?)
+            }
+            "unordered_set" | "unordered_multiset" => {
+                counted(self.cpp_hash(value, self.argument(contents, 0), false, depth)?)
+            }
+            "list" => counted(self.cpp_list(value, self.argument(contents, 0), depth)?),
+            "forward_list" => counted(self.cpp_forward_list(value, self.argument(contents, 0), depth)?),
+            "deque" => counted(self.cpp_deque(value, self.argument(contents, 0), depth)?),
+            "optional" => {
+                let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
+                match engaged {
+                    Ok(0) => Some(Shown::text("nullopt")),
+                    Ok(_) => Some(self.show(&self.dig(value, "__val_")?, depth)),
+                    Err(missing) => Some(missing.into()),
+                }
+            }
+            "variant" => self.cpp_variant(value, contents, depth),
+            "tuple" => self.cpp_tuple(value, depth),
+            "unique_ptr" => {
+                let pointer = self.unwrapped(&self.dig(value, "__ptr_")?)?;
+                Some(null_or("nullptr", self.show(&pointer, depth)))
+            }
+            "shared_ptr" | "weak_ptr" => {
+                let shown = null_or("nullptr", self.show(&self.field(value, "__ptr_")?, depth));
+                Some(self.with_owners(shown, value))
+            }
+            "atomic" => Some(self.show(&self.dig(value, "__a_value")?, depth)),
+            _ => None,
+        }
     }
+
+    fn is_bool(&self, ty: Option<Die>) -> bool {
+        let peeled = self.frame.units.peeled(ty);
+        peeled.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(gimli::DW_ATE_boolean)))
+    }
+
+    /// The type of a container's entries: what its allocator allocates.
+    fn entry_type(&self, contents: &Struct<'s>, allocator: usize) -> Option<Die> {
+        self.argument_of(self.argument(contents, allocator), 0)
+    }
+
+    pub(super) fn cpp_contiguous(
+        &self,
+        value: &Value,
+        die: Die,
+        contents: &Struct<'s>,
+    ) -> Option<Result<Contiguous, Missing>> {
+        let (outer, name) = self.family(die);
+        if outer != "std" {
+            return None;
+        }
+        let element = self.argument(contents, 0);
+        match name.as_str() {
+            "vector" if !self.is_bool(element) => {
+                let begin = self.address_in(&self.field(value, "__begin_")?)?;
+                let end = self.address_in(&self.field(value, "__end_")?)?;
+                let size = self.frame.units.size_of(element).filter(|&size| size > 0)?;
+                Some(begin.and_then(|(begin, _)| {
+                    let (end, _) = end?;
+                    match end.checked_sub(begin) {
+                        Some(extent) if extent % size == 0 => {
+                            Ok(Contiguous { element, address: begin, len: extent / size })
+                        }
+                        _ => Err(Missing::Malformed(format!("a vector from {begin:#x} to {end:#x}"))),
+                    }
+                }))
+            }
+            "span" | "initializer_list" | "basic_string_view" => {
+                let data = ["__data_", "__data", "__begin_"].iter().find_map(|name| self.field(value, name))?;
+                let size = ["__size_", "__size"].iter().find_map(|name| self.field(value, name))?;
+                let address = self.address_in(&data)?;
+                let len = size.number(self.frame, false);
+                Some(address.and_then(|(address, _)| Ok(Contiguous { element, address, len: len? as u64 })))
+            }
+            "array" => {
+                let elements = self.field(value, "__elems_")?;
+                let (_, ty) = self.frame.units.peeled(elements.ty)?;
+                let Kind::Array(array) = &ty.kind else { return None };
+                let (address, len) = (elements.source.address()?, (*array.dimensions.first()?)?);
+                Some(Ok(Contiguous { element: array.element, address, len }))
+            }
+            "basic_string" => Some(self.cpp_text(value, &name)?.and_then(|text| {
+                let address = text.address.ok_or_else(|| Missing::NotCaptured("in no memory".into()))?;
+                Ok(Contiguous { element, address, len: text.len })
+            })),
+            _ => None,
+        }
+    }
+
+    /// Where a string's characters are: in the object itself when they are few.
+    fn cpp_text(&self, value: &Value, name: &str) -> Option<Result<Text, Missing>> {
+        let frame = self.frame;
+        if name == "basic_string_view" {
+            let (die, ty) = frame.units.peeled(value.ty)?;
+            let Kind::Struct(contents) = &ty.kind else { return None };
+            let found = self.cpp_contiguous(value, die, contents)?;
+            return Some(found.map(|found| Text { address: Some(found.address), source: None, len: found.len }));
+        }
+        let (short, long) = (self.dig(value, "__s")?, self.dig(value, "__l")?);
+        let short_data = self.field(&short, "__data_")?;
+        let short_size = self.field(&short, "__size_")?;
+        let (is_long, len) = match self.field(&short, "__is_long_") {
+            Some(flag) => (flag.number(frame, false).map(|flag| flag != 0), short_size.number(frame, false)),
+            // Before LLVM 15 the lowest bit of the first byte was the flag, the others the size.
+            None => {
+                let first = short_size.unsigned(frame, 1);
+                let start = value.source.address()? == short_size.source.address()?;
+                start.then_some(())?;
+                (first.clone().map(|first| first & 1 == 1), first.map(|first| (first >> 1) as i128))
+            }
+        };
+        Some(is_long.and_then(|is_long| {
+            let unknown = || Missing::Malformed("a string of an unknown layout".into());
+            if is_long {
+                let len = self.field(&long, "__size_").ok_or_else(unknown)?.number(frame, false)?;
+                let data = self.field(&long, "__data_").and_then(|data| self.address_in(&data)).ok_or_else(unknown)?;
+                return Ok(Text { address: Some(data?.0), source: None, len: len as u64 });
+            }
+            let len = len? as u64;
+            let room = frame.units.size_of(short_data.ty).unwrap_or(0);
+            if len > room {
+                return Err(Missing::Malformed(format!("length {len} in {room} bytes")));
+            }
+            Ok(Text { address: short_data.source.address(), source: Some(short_data.source), len })
+        }))
+    }
+
+    /// Characters of one, two or four bytes.
+    fn wide_text(&self, address: Option<u64>, source: Option<&Source>, len: u64, size: u64) -> Result<Shown, Missing> {
+        if size == 1
+            && let Some(address) = address
+        {
+            return Ok(Shown::text(self.text_at(address, len)?));
+        }
+        let shown = len.min(200);
+        let source = source.cloned().or_else(|| address.map(Source::Memory));
+        let source = source.ok_or_else(|| Missing::Malformed("a string of an unknown layout".into()))?;
+        let bytes = len.checked_mul(size).ok_or_else(|| Missing::Malformed(format!("length {len}")))?;
+        if let Some(address) = source.address() {
+            self.check_extent(address, bytes)?;
+        }
+        let value = Value { ty: None, source };
+        let bytes = value.read(self.frame, shown * size)?;
+        let text: String = match size {
+            1 => return Ok(Shown::text(super::text::quoted(&bytes))),
+            2 => {
+                let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+                char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+            }
+            4 => {
+                let units = bytes.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]));
+                units.map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
+            }
+            _ => return Err(Missing::Malformed(format!("characters of {size} bytes"))),
+        };
+        let text = super::text::quoted(text.as_bytes());
+        Ok(Shown::text(if shown < len { format!("{text}... ({len} characters)") } else { text }))
+    }
+
+    /// `vector<bool>`: bits in words.
+    fn bits(&self, value: &Value, depth: u32) -> Option<Result<Shown, Missing>> {
+        let begin = self.address_in(&self.field(value, "__begin_")?)?;
+        let len = self.unwrapped(&self.field(value, "__size_")?)?.number(self.frame, false);
+        Some(begin.and_then(|(begin, _)| {
+            let len = len? as u64;
+            if len > 0 {
+                self.check_extent(begin, len.div_ceil(8))?;
+            }
+            Ok(self.sequence("{", "}", len, depth, |index, deeper| {
+                let byte = Value::in_memory(None, begin + index / 8);
+                let bit = byte.unsigned(self.frame, 1).ok()? >> (index % 8) & 1;
+                let ty = Some(self.frame.units.base_type("bool", gimli::DW_ATE_boolean, 1));
+                Some(self.part(format!("[{index}]"), &Value { ty, source: Source::bytes(vec![bit as u8]) }, deeper))
+            }))
+        }))
+    }
+
+    /// The alternative a variant holds.
+    fn cpp_variant(&self, value: &Value, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+        let index = self.dig(value, "__index")?;
+        let size = self.frame.units.size_of(index.ty)?;
+        let index = match index.unsigned(self.frame, size) {
+            Ok(index) => index,
+            Err(missing) => return Some(missing.into()),
+        };
+        if index == (1u128 << (size * 8)) - 1 {
+            return Some(Shown::text("valueless_by_exception"));
+        }
+        let Some(&(_, held)) = contents.arguments.get(usize::try_from(index).ok()?) else {
+            return Some(Missing::Malformed(format!("alternative {index} of {}", contents.arguments.len())).into());
+        };
+        Some(self.show(&self.dig(value, "__data")?.with_type(held), depth))
+    }
+
+    fn cpp_tuple(&self, value: &Value, depth: u32) -> Option<Shown> {
+        let base = self.field(value, "__base_")?;
+        let (die, ty) = self.frame.units.peeled(base.ty)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let base = base.with_type(Some(die));
+        let leaves: Vec<_> = contents.members.iter().filter(|member| member.base).collect();
+        let count = leaves.len() as u64;
+        Some(self.sequence("{", "}", count, depth, |index, deeper| {
+            let leaf = base.member(self.frame, leaves.get(index as usize)?);
+            // An empty element is a base of its leaf.
+            let element = self.field(&leaf, "__value_").unwrap_or(leaf);
+            Some(self.part(format!("[{index}]"), &element, deeper))
+        }))
+    }
+
+    /// What a smart pointer points to.
+    pub(super) fn cpp_pointee(&self, value: &Value, die: Die, _contents: &Struct<'s>) -> Option<Value> {
+        let (outer, name) = self.family(die);
+        if outer != "std" {
+            return None;
+        }
+        match name.as_str() {
+            "unique_ptr" | "shared_ptr" => {
+                let pointer = self.dig(value, "__ptr_")?;
+                Some(match self.address_in(&pointer)? {
+                    Ok((address, target)) => Value::in_memory(target, address),
+                    Err(missing) => Value::missing(None, missing),
+                })
+            }
+            "optional" => {
+                let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
+                (engaged == Ok(1)).then(|| self.dig(value, "__val_")).flatten()
+            }
+            _ => None,
+        }
+    }
+
+    /// How many own what a shared pointer points to; libc++ counts from -1.
+    fn with_owners(&self, shown: Shown, value: &Value) -> Shown {
+        let owners = || {
+            let (address, target) = self.address_in(&self.field(value, "__cntrl_")?)?.ok()?;
+            let control = Value::in_memory(target, address);
+            let owners = self.dig(&control, "__shared_owners_")?.number(self.frame, true).ok()?;
+            (address != 0).then_some(owners + 1)
+        };
+        match (shown.text, owners()) {
+            (Ok(text), Some(owners)) => {
+                Shown { text: Ok(cut(format!("{text} (use count {owners})"))), children: shown.children }
+            }
+            (text, _) => Shown { text, children: shown.children },
+        }
+    }
+}
+
+/// Where text is.
+struct Text {
+    address: Option<u64>,
+    source: Option<Source>,
+    len: u64,
 }

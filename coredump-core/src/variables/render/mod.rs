@@ -5,6 +5,8 @@
 
 mod aggregate;
 mod cpp;
+mod cpp_nodes;
+mod dig;
 mod pointer;
 mod rust;
 mod scalar;
@@ -12,13 +14,14 @@ mod text;
 mod zig;
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use super::frame::Frame;
 use super::location::Missing;
 use super::names::type_name;
-use super::types::{Kind, Struct};
+use super::types::{Kind, Struct, Type};
 use super::units::{Die, Language};
-use super::value::Value;
+use super::value::{Source, Value};
 use super::{Limits, Status, Variable, VariableKind};
 
 /// Nodes of all trees of one rendering.
@@ -39,6 +42,17 @@ pub struct Renderer<'r, 'f, 's> {
     nodes: Cell<u32>,
     /// The objects that are being rendered: address and type, so that a circle of pointers ends.
     open: RefCell<Vec<(u64, Die)>>,
+}
+
+/// Elements that lie one behind the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Contiguous {
+    /// Their type.
+    pub element: Option<Die>,
+    /// Address of the first.
+    pub address: u64,
+    /// How many there are.
+    pub len: u64,
 }
 
 /// A rendered value: its text, and its parts.
@@ -105,6 +119,9 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
 
     /// Renders a value.
     fn show(&self, value: &Value, depth: u32) -> Shown {
+        if let Source::Missing(missing) = &value.source {
+            return missing.clone().into();
+        }
         let Some((die, ty)) = self.frame.units.peeled(value.ty) else {
             return match value.ty {
                 None => Shown::text("void"),
@@ -141,20 +158,17 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
     }
 
     fn structure(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
-        if contents.declared {
-            // Only declared in this unit: another may know its contents.
-            let found = self.complete(die);
-            return match found.and_then(|found| self.frame.units.type_at(found).map(|ty| (found, ty))) {
-                Some((found, ty)) => match &ty.kind {
-                    Kind::Struct(contents) if !contents.declared => {
-                        self.contents(&value.with_type(Some(found)), found, contents, depth)
-                    }
-                    _ => Shown::text("<incomplete type>"),
-                },
-                None => Shown::text("<incomplete type>"),
-            };
+        if !contents.declared {
+            return self.contents(value, die, contents, depth);
         }
-        self.contents(value, die, contents, depth)
+        // Only declared in this unit: another may know its contents.
+        match self.completed(die) {
+            Some((die, ty)) => match &ty.kind {
+                Kind::Struct(contents) => self.contents(&value.with_type(Some(die)), die, contents, depth),
+                _ => Shown::text("<incomplete type>"),
+            },
+            None => Shown::text("<incomplete type>"),
+        }
     }
 
     fn contents(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
@@ -168,11 +182,43 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
     }
 
     /// The complete type of the same name as the declaration at `die`.
-    fn complete(&self, die: Die) -> Option<Die> {
+    pub fn completed(&self, die: Die) -> Option<(Die, Rc<Type<'s>>)> {
         let units = &self.frame.units;
         let name = units.name(die)?;
         let path = units.path(die);
-        units.types_named(die.unit, name).into_iter().find(|&found| units.path(found) == path)
+        let found = units.types_named(die.unit, name).into_iter().find(|&found| units.path(found) == path)?;
+        let ty = units.type_at(found)?;
+        matches!(&ty.kind, Kind::Struct(contents) if !contents.declared).then_some((found, ty))
+    }
+
+    /// A type's name in the language of the frame.
+    pub fn type_name(&self, ty: Option<Die>) -> String {
+        type_name(&self.frame.units, ty, self.language)
+    }
+
+    /// Where the elements of a container lie one behind the other; `None` for what is no such container.
+    pub fn contiguous(&self, value: &Value) -> Option<Result<Contiguous, Missing>> {
+        let (die, ty) = self.frame.units.peeled(value.ty)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let value = &value.with_type(Some(die));
+        match self.language {
+            Language::C => None,
+            Language::Cpp => self.cpp_contiguous(value, die, contents),
+            Language::Rust => self.rust_contiguous(value, die, contents),
+            Language::Zig => self.zig_contiguous(value, die, contents),
+        }
+    }
+
+    /// What a smart pointer points to; `None` for what is none.
+    pub fn pointee(&self, value: &Value) -> Option<Value> {
+        let (die, ty) = self.frame.units.peeled(value.ty)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let value = &value.with_type(Some(die));
+        match self.language {
+            Language::Cpp => self.cpp_pointee(value, die, contents),
+            Language::Rust => self.rust_pointee(value, die, contents),
+            Language::C | Language::Zig => None,
+        }
     }
 
     /// A decltype(nullptr), or a type that is only a name.

@@ -116,7 +116,15 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 }
 
-/// Whether a Rust pointer type is a reference: those print what they refer to.
+/// Whether a Rust pointer type is a reference or a box: those print what they hold.
 fn is_rust_reference(ty: &Type<'_>) -> bool {
-    ty.name.is_some_and(|name| name.starts_with(b"&"))
+    ty.name.is_some_and(|name| name.starts_with(b"&") || name.starts_with(b"alloc::boxed::Box<"))
+}
+
+/// A null pointer by the name a smart pointer gives it.
+pub(super) fn null_or(null: &str, shown: Shown) -> Shown {
+    match shown.text.as_deref() {
+        Ok("0x0") => Shown::text(null),
+        _ => shown,
+    }
 }

@@ -1,0 +1,380 @@
+//! The value of an expression in a frame.
+
+use super::ExpressionError;
+use super::parser::{Node, NodeKind, parse};
+use crate::model;
+use crate::variables::frame::Frame;
+use crate::variables::inspector;
+use crate::variables::lookup;
+use crate::variables::render::Renderer;
+use crate::variables::types::{Kind, Member, PointerKind};
+use crate::variables::units::Die;
+use crate::variables::value::{Source, Value};
+use crate::variables::{Status, Variable, VariableKind};
+
+/// Bases and anonymous members within each other that a member is looked for in.
+const NESTED: u32 = 16;
+/// Elements of one slice.
+const SLICE: u64 = 1 << 20;
+
+/// What a part of an expression is worth.
+enum Worth {
+    /// A value of the program.
+    Value(Value),
+    /// A number without a type.
+    Number(i128),
+    /// A Wasm register, with the name it was asked by.
+    Register(model::Value),
+}
+
+/// Evaluates `text` in the renderer's frame.
+pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable, ExpressionError> {
+    let frame = renderer.frame;
+    let node = parse(text, &|name| lookup::type_named(frame, name).is_some())?;
+    // A name alone is the variable itself, with its place.
+    let die = match &node.kind {
+        NodeKind::Name(path) => lookup::variable(frame, path),
+        NodeKind::FileName(file, name) => lookup::file_static(frame, file, name).map(|die| (die, VariableKind::Static)),
+        _ => None,
+    };
+    if let Some((die, kind)) = die
+        && let Some(mut variable) = inspector::variable(renderer, die, kind)
+    {
+        variable.name = text.trim().to_owned();
+        return Ok(variable);
+    }
+    let mut variable = match (Evaluation { renderer, frame }).node(&node)? {
+        Worth::Value(value) => renderer.variable("", &value),
+        Worth::Number(number) => plain("integer", number.to_string()),
+        Worth::Register(value) => register(&value),
+    };
+    variable.name = text.trim().to_owned();
+    Ok(variable)
+}
+
+fn plain(type_name: &str, value: String) -> Variable {
+    Variable {
+        name: String::new(),
+        type_name: type_name.to_owned(),
+        kind: VariableKind::Local,
+        location: String::new(),
+        address: None,
+        status: Status::Ok,
+        value: Some(value),
+        note: None,
+        children: Vec::new(),
+    }
+}
+
+fn register(value: &model::Value) -> Variable {
+    let text = match value {
+        model::Value::I32(value) => format!("{value} ({value:#x})"),
+        model::Value::I64(value) => format!("{value} ({value:#x})"),
+        model::Value::F32(bits) => format!("{:?}", f32::from_bits(*bits)),
+        model::Value::F64(bits) => format!("{:?}", f64::from_bits(*bits)),
+        model::Value::V128(bytes) => format!("{:#034x}", u128::from_le_bytes(*bytes)),
+        model::Value::Ref(_) => "a reference".into(),
+        model::Value::Missing => "missing".into(),
+    };
+    plain(value.type_name().unwrap_or("unknown"), text)
+}
+
+struct Evaluation<'e, 'r, 'f, 's> {
+    renderer: &'e Renderer<'r, 'f, 's>,
+    frame: &'e Frame<'f, 's>,
+}
+
+impl<'s> Evaluation<'_, '_, '_, 's> {
+    fn node(&self, node: &Node) -> Result<Worth, ExpressionError> {
+        let fail = |message: String| ExpressionError::new(node.column, message);
+        let frame = self.frame;
+        Ok(match &node.kind {
+            NodeKind::Number(number) => Worth::Number(i128::try_from(*number).map_err(|_| fail("too large".into()))?),
+            NodeKind::Name(path) => match lookup::variable(frame, path) {
+                Some((die, _)) => Worth::Value(inspector::value(frame, die).0),
+                None => Worth::Value(
+                    self.member_of_this(path)
+                        .ok_or_else(|| fail(format!("no variable `{}` is in scope here", path.join("::"))))?,
+                ),
+            },
+            NodeKind::FileName(file, name) => match lookup::file_static(frame, file, name) {
+                Some(die) => Worth::Value(inspector::value(frame, die).0),
+                None => return Err(fail(format!("no static `{name}` in a file `{file}`"))),
+            },
+            NodeKind::Register(name) => Worth::Register(self.register(name).map_err(fail)?),
+            NodeKind::Dereference(inner) => Worth::Value(self.dereference(inner)?),
+            NodeKind::Address(inner) => Worth::Value(self.address_of(inner)?),
+            NodeKind::Negative(inner) => {
+                let number = self.integer(inner)?;
+                Worth::Number(number.checked_neg().ok_or_else(|| fail("too large".into()))?)
+            }
+            NodeKind::Cast(name, inner) => Worth::Value(self.cast(node.column, name, inner)?),
+            NodeKind::Member(inner, name) => Worth::Value(self.member(node.column, inner, name)?),
+            NodeKind::Index(inner, index) => {
+                let at = self.integer(index)?;
+                Worth::Value(self.element(inner, at, index.column)?)
+            }
+            NodeKind::Slice(inner, from, to) => Worth::Value(self.slice(inner, from, to)?),
+            NodeKind::Sum(left, right, minus) => self.sum(node.column, left, right, *minus)?,
+        })
+    }
+
+    fn value(&self, node: &Node) -> Result<Value, ExpressionError> {
+        match self.node(node)? {
+            Worth::Value(value) => Ok(self.referred(value)),
+            Worth::Number(_) | Worth::Register(_) => {
+                Err(ExpressionError::new(node.column, "a number has no type: cast it, as in `(int *)0x400`"))
+            }
+        }
+    }
+
+    /// What a C++ reference refers to: it stands for that itself.
+    fn referred(&self, value: Value) -> Value {
+        match lookup::pointer_target(self.frame, value.ty) {
+            Some((target, kind)) if kind != PointerKind::Pointer => match value.pointer(self.frame) {
+                Ok(address) => Value::in_memory(target, address),
+                Err(missing) => Value::missing(target, missing),
+            },
+            _ => value,
+        }
+    }
+
+    fn integer(&self, node: &Node) -> Result<i128, ExpressionError> {
+        let fail = |message: String| ExpressionError::new(node.column, message);
+        match self.node(node)? {
+            Worth::Number(number) => Ok(number),
+            Worth::Register(model::Value::I32(value)) => Ok(i128::from(value as u32)),
+            Worth::Register(model::Value::I64(value)) => Ok(i128::from(value as u64)),
+            Worth::Register(_) => Err(fail("this register holds no integer".into())),
+            Worth::Value(value) => {
+                let value = self.referred(value);
+                let number = match self.frame.units.peeled(value.ty).map(|(_, ty)| match ty.kind {
+                    Kind::Base(encoding) => encoding != gimli::DW_ATE_float,
+                    Kind::Enum(_) | Kind::Pointer(..) => true,
+                    _ => false,
+                }) {
+                    Some(true) => value.number(self.frame, crate::variables::value::is_signed(self.frame, value.ty)),
+                    _ => return Err(fail("this is no integer".into())),
+                };
+                number.map_err(|missing| fail(format!("its value is not known: {missing}")))
+            }
+        }
+    }
+
+    fn register(&self, name: &str) -> Result<model::Value, String> {
+        let frame = self.frame;
+        let numbered = |prefix: &str| name.strip_prefix(prefix).and_then(|number| number.parse::<u32>().ok());
+        let found = if name == "sp" {
+            match frame.recovered.stack_pointer {
+                Some(pointer) => Ok(frame.pointer_value(pointer)),
+                None => return Err(format!("the stack pointer is not known: {}", frame.recovered.why_not())),
+            }
+        } else if let Some(index) = numbered("local") {
+            frame.local(index)
+        } else if let Some(index) = numbered("global") {
+            frame.global(index)
+        } else if let Some(index) = numbered("stack") {
+            frame.operand(index)
+        } else {
+            return Err(format!("no register `${name}`: there are $sp, $local0, $global0, $stack0 and so on"));
+        };
+        found.map_err(|missing| format!("${name} is {missing}"))
+    }
+
+    fn dereference(&self, inner: &Node) -> Result<Value, ExpressionError> {
+        let fail = |message: String| ExpressionError::new(inner.column, message);
+        let value = self.value(inner)?;
+        match self.frame.units.peeled(value.ty).as_ref().map(|(_, ty)| &ty.kind) {
+            Some(Kind::Pointer(_, None)) => Err(fail("a `void *` points to no type: cast it".into())),
+            Some(Kind::Pointer(_, target)) => Ok(self.pointee(&value, *target)),
+            Some(Kind::Array(_)) => self.element(inner, 0, inner.column),
+            _ => self
+                .renderer
+                .pointee(&value)
+                .ok_or_else(|| fail(format!("`{}` is no pointer", self.renderer.type_name(value.ty)))),
+        }
+    }
+
+    fn pointee(&self, value: &Value, target: Option<Die>) -> Value {
+        match value.pointer(self.frame) {
+            Ok(address) => Value::in_memory(target, address),
+            Err(missing) => Value::missing(target, missing),
+        }
+    }
+
+    fn address_of(&self, inner: &Node) -> Result<Value, ExpressionError> {
+        let value = self.value(inner)?;
+        let Source::Memory(address) = value.source else {
+            return Err(ExpressionError::new(inner.column, "this has no address"));
+        };
+        let size = u64::from(self.frame.address_size());
+        let ty = Some(self.frame.units.pointer_to(value.ty, size));
+        Ok(Value { ty, source: Source::bytes(address.to_le_bytes()[..size as usize].to_vec()) })
+    }
+
+    fn cast(&self, column: usize, name: &str, inner: &Node) -> Result<Value, ExpressionError> {
+        let fail = |message: String| ExpressionError::new(column, message);
+        let ty = lookup::type_named(self.frame, name).ok_or_else(|| fail(format!("no type `{name}`")))?;
+        let value = match self.node(inner)? {
+            Worth::Value(value) => Some(self.referred(value)),
+            _ => None,
+        };
+        let kind = self.frame.units.peeled(ty);
+        let scalar = match kind.as_ref().map(|(_, ty)| &ty.kind) {
+            Some(Kind::Base(encoding)) => *encoding != gimli::DW_ATE_float,
+            Some(Kind::Enum(_) | Kind::Pointer(..)) => true,
+            _ => false,
+        };
+        // An array decays to its address; anything but numbers is looked at as it lies in memory.
+        if let Some(value) = &value {
+            let array = self.frame.units.peeled(value.ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));
+            let pointer = kind.as_ref().is_some_and(|(_, ty)| matches!(ty.kind, Kind::Pointer(..)));
+            if array && pointer {
+                return Ok(self.address_of(inner)?.with_type(ty));
+            }
+            if !scalar {
+                return Ok(value.with_type(ty));
+            }
+        }
+        let number = self.integer(inner)?;
+        let size = self.frame.units.size_of(ty).filter(|&size| scalar && size <= 16);
+        let size = size.ok_or_else(|| fail(format!("a number cannot become `{name}`")))?;
+        Ok(Value { ty, source: Source::bytes(number.to_le_bytes()[..size as usize].to_vec()) })
+    }
+
+    fn member(&self, column: usize, inner: &Node, name: &str) -> Result<Value, ExpressionError> {
+        let mut value = self.value(inner)?;
+        // A pointer is followed, as `->` does, and so is what acts like one.
+        for _ in 0..4 {
+            if let Some(found) = self.find_member(&value, name, NESTED) {
+                return Ok(found);
+            }
+            value = match lookup::pointer_target(self.frame, value.ty) {
+                Some((target, _)) => self.pointee(&value, target),
+                None => match self.renderer.pointee(&value) {
+                    Some(pointee) => pointee,
+                    None => break,
+                },
+            };
+        }
+        let ty = self.renderer.type_name(value.ty);
+        Err(ExpressionError::new(column, format!("`{ty}` has no member `{name}`")))
+    }
+
+    fn find_member(&self, value: &Value, name: &str, levels: u32) -> Option<Value> {
+        let levels = levels.checked_sub(1)?;
+        let (die, ty) = self.frame.units.peeled(value.ty)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let (die, ty) = match contents.declared {
+            true => self.renderer.completed(die)?,
+            false => (die, ty.clone()),
+        };
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let value = value.with_type(Some(die));
+        let is_it = |member: &Member<'_>| {
+            member.name.is_some_and(|own| {
+                own == name.as_bytes() || own.strip_prefix(b"__").is_some_and(|number| number == name.as_bytes())
+            })
+        };
+        if let Some(member) = contents.members.iter().find(|member| is_it(member)) {
+            return Some(value.member(self.frame, member));
+        }
+        let inner = contents.members.iter().filter(|member| member.base || member.name.is_none());
+        let mut inner = inner.map(|member| value.member(self.frame, member));
+        let found = inner.find_map(|inner| self.find_member(&inner, name, levels));
+        // The variant that a Rust enum is in has its members too.
+        found.or_else(|| self.find_member(&self.renderer.active_variant(&value, contents)?, name, levels))
+    }
+
+    /// In a method, a member of its object.
+    fn member_of_this(&self, path: &[String]) -> Option<Value> {
+        let [name] = path else { return None };
+        let (this, _) = lookup::variable(self.frame, &["this".to_owned()])?;
+        let this = inspector::value(self.frame, this).0;
+        let (target, _) = lookup::pointer_target(self.frame, this.ty)?;
+        self.find_member(&self.pointee(&this, target), name, NESTED)
+    }
+
+    fn element(&self, inner: &Node, index: i128, column: usize) -> Result<Value, ExpressionError> {
+        let value = self.value(inner)?;
+        self.element_of(&value, index).map_err(|message| ExpressionError::new(column, message))
+    }
+
+    fn element_of(&self, value: &Value, index: i128) -> Result<Value, String> {
+        let (element, base, len) = self.elements(value)?;
+        let size = self.frame.units.size_of(element).ok_or("its elements have no size")?;
+        if let Some(len) = len
+            && !(0..i128::from(len)).contains(&index)
+        {
+            return Err(format!("there are {len} elements"));
+        }
+        let offset = i128::from(size).checked_mul(index).ok_or("too far")?;
+        if let Source::Memory(address) = base {
+            // Before a pointer there may be elements too.
+            let address = i128::from(address).checked_add(offset).and_then(|at| u64::try_from(at).ok());
+            return Ok(Value::in_memory(element, address.ok_or("outside of the memory")?));
+        }
+        Ok(Value { ty: element, source: base.at(u64::try_from(offset).map_err(|_| "outside of it")?) })
+    }
+
+    /// The type of the elements, where they begin, and how many there are.
+    fn elements(&self, value: &Value) -> Result<(Option<Die>, Source, Option<u64>), String> {
+        let peeled = self.frame.units.peeled(value.ty);
+        match peeled.as_ref().map(|(_, ty)| &ty.kind) {
+            Some(Kind::Pointer(_, target @ Some(_))) => Ok((*target, self.pointee(value, *target).source, None)),
+            Some(Kind::Array(array)) => match array.dimensions.split_first() {
+                Some((count, [])) => Ok((array.element, value.source.clone(), *count)),
+                Some((count, rest)) => {
+                    let inner = self.frame.units.array_of(array.element, rest.to_vec());
+                    Ok((Some(inner), value.source.clone(), *count))
+                }
+                None => Err("an array without dimensions".into()),
+            },
+            _ => match self.renderer.contiguous(value) {
+                Some(Ok(found)) => Ok((found.element, Source::Memory(found.address), Some(found.len))),
+                Some(Err(missing)) => Err(format!("its elements are not known: {missing}")),
+                None => Err(format!("`{}` has no elements", self.renderer.type_name(value.ty))),
+            },
+        }
+    }
+
+    fn slice(&self, inner: &Node, from: &Node, to: &Node) -> Result<Value, ExpressionError> {
+        let (first, last) = (self.integer(from)?, self.integer(to)?);
+        let count = last.checked_sub(first).and_then(|count| u64::try_from(count).ok());
+        let count = count.filter(|&count| count <= SLICE);
+        let count = count.ok_or_else(|| ExpressionError::new(to.column, "no such range of elements"))?;
+        let value = self.value(inner)?;
+        let fail = |message| ExpressionError::new(from.column, message);
+        let (element, base, len) = self.elements(&value).map_err(fail)?;
+        if len.is_some_and(|len| last > i128::from(len)) {
+            return Err(ExpressionError::new(to.column, format!("there are {} elements", len.unwrap_or_default())));
+        }
+        let source = if count == 0 { base } else { self.element_of(&value, first).map_err(fail)?.source };
+        Ok(Value { ty: Some(self.frame.units.array_of(element, vec![Some(count)])), source })
+    }
+
+    fn sum(&self, column: usize, left: &Node, right: &Node, minus: bool) -> Result<Worth, ExpressionError> {
+        let fail = |message: &str| ExpressionError::new(column, message);
+        let amount = self.integer(right)?;
+        let amount = if minus { amount.checked_neg().ok_or_else(|| fail("too large"))? } else { amount };
+        if let Worth::Value(value) = self.node(left)? {
+            let value = self.referred(value);
+            let pointer = lookup::pointer_target(self.frame, value.ty).is_some();
+            let array = self.frame.units.peeled(value.ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));
+            let right_pointer = match self.node(right)? {
+                Worth::Value(right) => lookup::pointer_target(self.frame, right.ty).is_some(),
+                _ => false,
+            };
+            if (pointer || array) && !right_pointer {
+                let element = self.element_of(&value, amount).map_err(|message| fail(&message))?;
+                let Source::Memory(address) = element.source else { return Err(fail("this has no address")) };
+                let size = u64::from(self.frame.address_size());
+                let ty = Some(self.frame.units.pointer_to(element.ty, size));
+                let source = Source::bytes(address.to_le_bytes()[..size as usize].to_vec());
+                return Ok(Worth::Value(Value { ty, source }));
+            }
+        }
+        let sum = self.integer(left)?.checked_add(amount);
+        sum.map(Worth::Number).ok_or_else(|| fail("too large"))
+    }
+}

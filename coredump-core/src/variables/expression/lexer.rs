@@ -1,0 +1,155 @@
+//! An expression's words.
+
+use super::ExpressionError;
+
+/// A word and the column of its first character.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Token {
+    /// Counted from 1, in characters.
+    pub column: usize,
+    /// Index of its first byte.
+    pub start: usize,
+    /// The word.
+    pub kind: TokenKind,
+}
+
+/// The sorts of words.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TokenKind {
+    /// A decimal or hexadecimal number.
+    Number(u128),
+    /// A name, with its namespaces: the parts between `::`.
+    Name(Vec<String>),
+    /// A name qualified by the file it is in.
+    FileName(String, String),
+    /// `$` and a word.
+    Register(String),
+    /// An operator or bracket.
+    Sign(&'static str),
+    /// The end.
+    End,
+}
+
+const SIGNS: [&str; 12] = ["->", "..", "::", ".", "*", "&", "[", "]", "(", ")", "+", "-"];
+
+/// Cuts an expression into words; the last is [`TokenKind::End`].
+pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
+    let mut tokens = Vec::new();
+    let mut at = 0;
+    while at < text.len() {
+        let rest = &text[at..];
+        let column = text[..at].chars().count() + 1;
+        let Some(first) = rest.chars().next() else { break };
+        if first.is_whitespace() {
+            at += first.len_utf8();
+            continue;
+        }
+        // Behind a point stands a member: its name, or in Rust's tuples its number.
+        let member = matches!(tokens.last(), Some(Token { kind: TokenKind::Sign("."), .. }));
+        let (kind, len) = if first == '$' {
+            let len = word(&rest[1..]);
+            (TokenKind::Register(rest[1..=len].to_owned()), len + 1)
+        } else if let Some((file, name, len)) = file_name(rest).filter(|_| !member) {
+            (TokenKind::FileName(file, name), len)
+        } else if first.is_ascii_digit() {
+            let len = word(rest);
+            (TokenKind::Number(number(&rest[..len], column)?), len)
+        } else if is_word(first) {
+            let mut len = word(rest);
+            let mut parts = vec![rest[..len].to_owned()];
+            while let Some(behind) = rest[len..].strip_prefix("::").filter(|_| !member) {
+                let next = word(behind);
+                if next == 0 {
+                    return Err(ExpressionError::new(
+                        column + rest[..len].chars().count(),
+                        "a name is missing behind `::`",
+                    ));
+                }
+                parts.push(behind[..next].to_owned());
+                len += 2 + next;
+            }
+            (TokenKind::Name(parts), len)
+        } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
+            (TokenKind::Sign(sign), sign.len())
+        } else {
+            return Err(ExpressionError::new(column, format!("unexpected character {first:?}")));
+        };
+        tokens.push(Token { column, start: at, kind });
+        at += len;
+    }
+    tokens.push(Token { column: text.chars().count() + 1, start: text.len(), kind: TokenKind::End });
+    Ok(tokens)
+}
+
+fn is_word(char: char) -> bool {
+    char.is_alphanumeric() || char == '_'
+}
+
+/// Length of the word a text begins with.
+fn word(text: &str) -> usize {
+    text.find(|char| !is_word(char)).unwrap_or(text.len())
+}
+
+/// `file.c::name`, or `'a file.c'::name`: the file, the name, and the length of both.
+fn file_name(text: &str) -> Option<(String, String, usize)> {
+    let (file, behind) = match text.strip_prefix('\'') {
+        Some(quoted) => {
+            let end = quoted.find('\'')?;
+            (&quoted[..end], end + 2)
+        }
+        None => {
+            let end = text.find(|char: char| !is_word(char) && !matches!(char, '.' | '/' | '-'))?;
+            (&text[..end], end)
+        }
+    };
+    let name = text[behind..].strip_prefix("::")?;
+    let len = word(name);
+    (file.contains('.') && len > 0).then(|| (file.to_owned(), name[..len].to_owned(), behind + 2 + len))
+}
+
+fn number(text: &str, column: usize) -> Result<u128, ExpressionError> {
+    let digits = text.replace('_', "");
+    let parsed = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
+        Some(hex) => u128::from_str_radix(hex, 16),
+        None => digits.parse(),
+    };
+    parsed.map_err(|_| ExpressionError::new(column, format!("`{text}` is no number")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> Vec<TokenKind> {
+        tokens(text).unwrap().into_iter().map(|token| token.kind).collect()
+    }
+
+    fn name(parts: &[&str]) -> TokenKind {
+        TokenKind::Name(parts.iter().map(|part| part.to_string()).collect())
+    }
+
+    #[test]
+    fn names_numbers_and_signs_are_told_apart() {
+        use TokenKind::{End, Number, Sign};
+        assert_eq!(
+            kinds("*a->b[0x1F]"),
+            [Sign("*"), name(&["a"]), Sign("->"), name(&["b"]), Sign("["), Number(31), Sign("]"), End]
+        );
+        assert_eq!(kinds("pair.0.1"), [name(&["pair"]), Sign("."), Number(0), Sign("."), Number(1), End]);
+        assert_eq!(kinds("a[1..2]")[2..5], [Number(1), Sign(".."), Number(2)]);
+    }
+
+    #[test]
+    fn a_name_may_be_qualified_by_namespaces_or_a_file() {
+        assert_eq!(kinds("std::list"), [name(&["std", "list"]), TokenKind::End]);
+        assert_eq!(kinds("src/my-file.c::total")[0], TokenKind::FileName("src/my-file.c".into(), "total".into()));
+        assert_eq!(kinds("'my file.c'::total")[0], TokenKind::FileName("my file.c".into(), "total".into()));
+    }
+
+    #[test]
+    fn an_error_points_at_the_character() {
+        assert_eq!(tokens("é + ?").unwrap_err().column, 5);
+        assert_eq!(tokens("1 + 12ab").unwrap_err().column, 5);
+        assert_eq!(tokens("99999999999999999999999999999999999999999").unwrap_err().column, 1);
+    }
+}

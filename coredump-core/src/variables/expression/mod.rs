@@ -1,0 +1,40 @@
+//! Expressions over a frame's variables, in the notation that C, C++, Rust and Zig share: `total`, `*node.next`,
+//! `buf[3]`, `buf[2..5]`, `(struct node *)0x10450`, `file.c::counter`, `ns::table`, `$sp`, `$local0`, `$global1`.
+//!
+//! ```text
+//! sum     = unary { ("+" | "-") unary }
+//! unary   = ("*" | "&" | "-") unary | "(" type ")" unary | postfix
+//! postfix = primary { "." name | "->" name | "[" sum [ ".." sum ] "]" }
+//! primary = number | name | register | "(" sum ")"
+//! ```
+
+mod eval;
+mod lexer;
+mod parser;
+
+use std::fmt;
+
+pub(super) use eval::evaluate;
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpressionError {
+    /// The character it is about, counted from 1.
+    pub column: usize,
+    /// What is wrong, in one line.
+    pub message: String,
+}
+
+impl ExpressionError {
+    fn new(column: usize, message: impl Into<String>) -> Self {
+        ExpressionError { column, message: message.into() }
+    }
+}
+
+impl fmt::Display for ExpressionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (column {})", self.message, self.column)
+    }
+}
+
+impl std::error::Error for ExpressionError {}

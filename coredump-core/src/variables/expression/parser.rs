@@ -1,0 +1,273 @@
+//! An expression's tree.
+
+use super::ExpressionError;
+use super::lexer::{Token, TokenKind, tokens};
+
+/// Operators and brackets within each other: the parser and the evaluation follow them by recursion.
+const NESTING: u32 = 100;
+
+/// A part of an expression and the column it stands at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Column of the character that an error of this part is about.
+    pub column: usize,
+    /// What it is.
+    pub kind: NodeKind,
+}
+
+/// The sorts of parts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// A number.
+    Number(u128),
+    /// A variable, with its namespaces.
+    Name(Vec<String>),
+    /// A variable of a file.
+    FileName(String, String),
+    /// A Wasm register.
+    Register(String),
+    /// What a pointer points to.
+    Dereference(Box<Node>),
+    /// The address of something.
+    Address(Box<Node>),
+    /// Minus.
+    Negative(Box<Node>),
+    /// The same bits as another type, by name.
+    Cast(String, Box<Node>),
+    /// A member.
+    Member(Box<Node>, String),
+    /// An element.
+    Index(Box<Node>, Box<Node>),
+    /// Elements from one up to, without, another.
+    Slice(Box<Node>, Box<Node>, Box<Node>),
+    /// A sum, or a difference.
+    Sum(Box<Node>, Box<Node>, bool),
+}
+
+/// Parses an expression. `is_type` tells whether the text in brackets names a type, and so makes a cast.
+pub fn parse(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<Node, ExpressionError> {
+    let mut parser = Parser { text, tokens: tokens(text)?, at: 0, nesting: 0, is_type };
+    let node = parser.sum()?;
+    match &parser.peek().kind {
+        TokenKind::End => Ok(node),
+        _ => Err(parser.unexpected("the end of the expression")),
+    }
+}
+
+struct Parser<'t> {
+    text: &'t str,
+    tokens: Vec<Token>,
+    at: usize,
+    nesting: u32,
+    is_type: &'t dyn Fn(&str) -> bool,
+}
+
+impl Parser<'_> {
+    fn peek(&self) -> &Token {
+        &self.tokens[self.at.min(self.tokens.len() - 1)]
+    }
+
+    fn take(&mut self, sign: &str) -> bool {
+        let found = matches!(&self.peek().kind, TokenKind::Sign(found) if *found == sign);
+        self.at += usize::from(found);
+        found
+    }
+
+    fn expect(&mut self, sign: &str) -> Result<(), ExpressionError> {
+        if self.take(sign) { Ok(()) } else { Err(self.unexpected(&format!("`{sign}`"))) }
+    }
+
+    fn unexpected(&self, wanted: &str) -> ExpressionError {
+        let found = match &self.peek().kind {
+            TokenKind::End => "the expression ends".to_owned(),
+            _ => {
+                let end = self.tokens.get(self.at + 1).map_or(self.text.len(), |next| next.start);
+                format!("`{}` stands", self.text[self.peek().start..end].trim())
+            }
+        };
+        ExpressionError::new(self.peek().column, format!("{found} where {wanted} should be"))
+    }
+
+    fn sum(&mut self) -> Result<Node, ExpressionError> {
+        let mut left = self.unary()?;
+        loop {
+            let column = self.peek().column;
+            let minus = if self.take("+") {
+                false
+            } else if self.take("-") {
+                true
+            } else {
+                return Ok(left);
+            };
+            let right = self.unary()?;
+            left = Node { column, kind: NodeKind::Sum(Box::new(left), Box::new(right), minus) };
+            self.deeper()?;
+        }
+    }
+
+    /// Counts one more level of the tree. A level is never given back: a long chain makes as deep a tree as brackets.
+    fn deeper(&mut self) -> Result<(), ExpressionError> {
+        self.nesting += 1;
+        if self.nesting > NESTING {
+            return Err(ExpressionError::new(self.peek().column, "the expression is nested too deeply"));
+        }
+        Ok(())
+    }
+
+    fn unary(&mut self) -> Result<Node, ExpressionError> {
+        self.deeper()?;
+        let column = self.peek().column;
+        let make: fn(Box<Node>) -> NodeKind = if self.take("*") {
+            NodeKind::Dereference
+        } else if self.take("&") {
+            NodeKind::Address
+        } else if self.take("-") {
+            NodeKind::Negative
+        } else if let Some(name) = self.cast() {
+            let inner = Box::new(self.unary()?);
+            return Ok(Node { column, kind: NodeKind::Cast(name, inner) });
+        } else {
+            return self.postfix();
+        };
+        let inner = Box::new(self.unary()?);
+        Ok(Node { column, kind: make(inner) })
+    }
+
+    /// The type in brackets that makes a cast.
+    fn cast(&mut self) -> Option<String> {
+        let open = self.peek();
+        if open.kind != TokenKind::Sign("(") {
+            return None;
+        }
+        let start = open.start + 1;
+        let mut depth = 0usize;
+        for (at, token) in self.tokens.iter().enumerate().skip(self.at) {
+            match token.kind {
+                TokenKind::Sign("(") => depth += 1,
+                TokenKind::Sign(")") => depth -= 1,
+                TokenKind::End => return None,
+                _ => {}
+            }
+            if depth == 0 {
+                let name = self.text[start..token.start].trim();
+                let operand = !matches!(
+                    self.tokens.get(at + 1).map(|token| &token.kind),
+                    None | Some(TokenKind::End | TokenKind::Sign(")" | "]" | "." | "->" | "[" | ".." | "+"))
+                );
+                return (operand && (self.is_type)(name)).then(|| {
+                    self.at = at + 1;
+                    name.to_owned()
+                });
+            }
+        }
+        None
+    }
+
+    fn postfix(&mut self) -> Result<Node, ExpressionError> {
+        let mut node = self.primary()?;
+        loop {
+            let column = self.peek().column;
+            let kind = if self.take(".") || self.take("->") {
+                let member = self.peek().clone();
+                let name = match member.kind {
+                    TokenKind::Name(parts) if parts.len() == 1 => parts.into_iter().next().unwrap_or_default(),
+                    TokenKind::Number(number) => number.to_string(),
+                    _ => return Err(self.unexpected("a member's name")),
+                };
+                self.at += 1;
+                node = Node { column: member.column, kind: NodeKind::Member(Box::new(node), name) };
+                self.deeper()?;
+                continue;
+            } else if self.take("[") {
+                let first = self.sum()?;
+                if self.take("..") {
+                    let last = self.sum()?;
+                    self.expect("]")?;
+                    NodeKind::Slice(Box::new(node), Box::new(first), Box::new(last))
+                } else {
+                    self.expect("]")?;
+                    NodeKind::Index(Box::new(node), Box::new(first))
+                }
+            } else {
+                return Ok(node);
+            };
+            node = Node { column, kind };
+            self.deeper()?;
+        }
+    }
+
+    fn primary(&mut self) -> Result<Node, ExpressionError> {
+        let token = self.peek().clone();
+        let kind = match token.kind {
+            TokenKind::Number(number) => NodeKind::Number(number),
+            TokenKind::Name(parts) => NodeKind::Name(parts),
+            TokenKind::FileName(file, name) => NodeKind::FileName(file, name),
+            TokenKind::Register(name) => NodeKind::Register(name),
+            TokenKind::Sign("(") => {
+                self.at += 1;
+                let inner = self.sum()?;
+                self.expect(")")?;
+                return Ok(inner);
+            }
+            _ => return Err(self.unexpected("a name or a number")),
+        };
+        self.at += 1;
+        Ok(Node { column: token.column, kind })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> Result<Node, ExpressionError> {
+        parse(text, &|name| name.starts_with("struct") || name == "int *")
+    }
+
+    fn shape(node: &Node) -> String {
+        use NodeKind::*;
+        match &node.kind {
+            Number(number) => number.to_string(),
+            Name(parts) => parts.join("::"),
+            FileName(file, name) => format!("{file}::{name}"),
+            Register(name) => format!("${name}"),
+            Dereference(inner) => format!("(* {})", shape(inner)),
+            Address(inner) => format!("(& {})", shape(inner)),
+            Negative(inner) => format!("(- {})", shape(inner)),
+            Cast(name, inner) => format!("(cast {name} {})", shape(inner)),
+            Member(inner, name) => format!("(. {} {name})", shape(inner)),
+            Index(inner, index) => format!("([] {} {})", shape(inner), shape(index)),
+            Slice(inner, from, to) => format!("([..] {} {} {})", shape(inner), shape(from), shape(to)),
+            Sum(left, right, minus) => format!("({} {} {})", if *minus { "-" } else { "+" }, shape(left), shape(right)),
+        }
+    }
+
+    #[test]
+    fn members_bind_closer_than_stars_and_casts() {
+        assert_eq!(shape(&parsed("*node.next").unwrap()), "(* (. node next))");
+        assert_eq!(shape(&parsed("(struct node *)0x10->next").unwrap()), "(cast struct node * (. 16 next))");
+        assert_eq!(
+            shape(&parsed("((struct node *)0x10)->next[1..3]").unwrap()),
+            "([..] (. (cast struct node * 16) next) 1 3)"
+        );
+        assert_eq!(shape(&parsed("*(int *)($sp + 12)").unwrap()), "(* (cast int * (+ $sp 12)))");
+        assert_eq!(shape(&parsed("a - 1 - 2").unwrap()), "(- (- a 1) 2)");
+    }
+
+    #[test]
+    fn an_error_says_what_stands_where() {
+        let error = parsed("a[3").unwrap_err();
+        assert_eq!((error.column, error.message.as_str()), (4, "the expression ends where `]` should be"));
+        let error = parsed("a . *b").unwrap_err();
+        assert_eq!((error.column, error.message.as_str()), (5, "`*` stands where a member's name should be"));
+        assert_eq!(parsed("a b").unwrap_err().column, 3);
+        assert_eq!(parsed("").unwrap_err().column, 1);
+    }
+
+    #[test]
+    fn nesting_is_bounded() {
+        assert!(parsed(&"*".repeat(100_000)).is_err());
+        assert!(parsed(&format!("a{}", "[0]".repeat(100_000))).is_err());
+        assert!(parsed(&"(".repeat(100_000)).is_err());
+    }
+}

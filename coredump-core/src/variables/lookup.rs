@@ -1,0 +1,160 @@
+//! Names to entries: variables in scope, statics, and types as a person writes them.
+
+use gimli::constants::*;
+
+use super::VariableKind;
+use super::frame::Frame;
+use super::scope;
+use super::types::{Kind, PointerKind};
+use super::units::{Die, Units};
+
+/// Stars behind a type's name.
+const POINTERS: usize = 16;
+
+/// The variable of that name that the frame's code sees: the innermost block's, then the file's, then any other's.
+pub fn variable(frame: &Frame<'_, '_>, path: &[String]) -> Option<(Die, VariableKind)> {
+    let units = &frame.units;
+    let (name, namespaces) = path.split_last()?;
+    if namespaces.is_empty()
+        && let Some(function) = frame.function
+    {
+        let active = scope::active(units, function, frame.pc);
+        let visible = active.iter().flat_map(|function| &function.variables);
+        if let Some(found) = visible.copied().find(|(die, _)| units.name(*die) == Some(name.as_bytes())) {
+            return Some(found);
+        }
+    }
+    let first = frame.function.map_or(0, |function| function.unit);
+    let mut found = units.statics_named(first, name.as_bytes()).into_iter();
+    found.find(|&die| ends_with(units, die, namespaces)).map(|die| (die, VariableKind::Static))
+}
+
+/// The static of that name in the file, whose path ends in `file`.
+pub fn file_static(frame: &Frame<'_, '_>, file: &str, name: &str) -> Option<Die> {
+    let units = &frame.units;
+    let first = frame.function.map_or(0, |function| function.unit);
+    let mut found = units.statics_named(first, name.as_bytes()).into_iter();
+    found.find(|die| {
+        let path = units.unit(die.unit).and_then(|unit| unit.name);
+        path.is_some_and(|path| {
+            let (path, file) = (path.slice(), file.as_bytes());
+            path == file || path.strip_suffix(file).is_some_and(|folder| folder.ends_with(b"/"))
+        })
+    })
+}
+
+/// Whether the innermost namespaces of an entry are these.
+fn ends_with(units: &Units<'_>, die: Die, namespaces: &[String]) -> bool {
+    if namespaces.is_empty() {
+        return true;
+    }
+    // An inline namespace is left out of names: `std::__1::list` is `std::list`.
+    let path: Vec<_> = units.path(die).into_iter().filter(|part| !part.starts_with(b"__")).collect();
+    path.len() >= namespaces.len()
+        && path[path.len() - namespaces.len()..].iter().zip(namespaces).all(|(part, name)| *part == name.as_bytes())
+}
+
+/// A type as C or Rust write it: `unsigned int`, `struct node *`, `ns::Point`, `*const u8`. `Some(None)` is `void`.
+pub fn type_named(frame: &Frame<'_, '_>, text: &str) -> Option<Option<Die>> {
+    let units = &frame.units;
+    let mut name = text.trim();
+    let mut pointers = 0;
+    loop {
+        if let Some(rest) = name.strip_suffix('*').or_else(|| name.strip_suffix('&')) {
+            name = rest.trim_end();
+            pointers += 1;
+        } else if let Some(rest) = ["*const ", "*mut ", "*"].iter().find_map(|prefix| name.strip_prefix(prefix)) {
+            name = rest.trim_start();
+            pointers += 1;
+        } else if let Some(rest) = ["const ", "volatile ", "struct ", "union ", "enum ", "class "]
+            .iter()
+            .find_map(|word| name.strip_prefix(word))
+        {
+            name = rest.trim_start();
+        } else if let Some(rest) = name.strip_suffix(" const") {
+            name = rest.trim_end();
+        } else {
+            break;
+        }
+        if pointers > POINTERS {
+            return None;
+        }
+    }
+    let mut found = match name {
+        "" => return None,
+        "void" => None,
+        name => Some(named(frame, name).or_else(|| builtin(units, name))?),
+    };
+    let size = frame.address_size();
+    for _ in 0..pointers {
+        found = Some(units.pointer_to(found, u64::from(size)));
+    }
+    Some(found)
+}
+
+fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
+    let units = &frame.units;
+    let first = frame.function.map_or(0, |function| function.unit);
+    let whole = name.strip_prefix("::").unwrap_or(name);
+    // Namespaces end where template arguments begin.
+    let plain = whole.find(['<', '{', '(']).unwrap_or(whole.len());
+    let (namespaces, last) = match whole[..plain].rfind("::") {
+        Some(at) => (whole[..at].split("::").map(str::to_owned).collect(), &whole[at + 2..]),
+        None => (Vec::new(), whole),
+    };
+    let found = units.types_named(first, last.as_bytes());
+    found.into_iter().find(|&die| ends_with(units, die, &namespaces))
+}
+
+/// Base types: name, encoding and size in bytes, in Wasm's C ABI.
+const BUILTIN: [(&str, gimli::DwAte, u64); 35] = [
+    ("char", DW_ATE_signed_char, 1),
+    ("bool", DW_ATE_boolean, 1),
+    ("_Bool", DW_ATE_boolean, 1),
+    ("signed char", DW_ATE_signed, 1),
+    ("int8_t", DW_ATE_signed, 1),
+    ("i8", DW_ATE_signed, 1),
+    ("unsigned char", DW_ATE_unsigned, 1),
+    ("uint8_t", DW_ATE_unsigned, 1),
+    ("u8", DW_ATE_unsigned, 1),
+    ("short", DW_ATE_signed, 2),
+    ("int16_t", DW_ATE_signed, 2),
+    ("i16", DW_ATE_signed, 2),
+    ("unsigned short", DW_ATE_unsigned, 2),
+    ("uint16_t", DW_ATE_unsigned, 2),
+    ("u16", DW_ATE_unsigned, 2),
+    ("int", DW_ATE_signed, 4),
+    ("signed", DW_ATE_signed, 4),
+    ("int32_t", DW_ATE_signed, 4),
+    ("i32", DW_ATE_signed, 4),
+    ("unsigned", DW_ATE_unsigned, 4),
+    ("unsigned int", DW_ATE_unsigned, 4),
+    ("uint32_t", DW_ATE_unsigned, 4),
+    ("u32", DW_ATE_unsigned, 4),
+    ("long long", DW_ATE_signed, 8),
+    ("int64_t", DW_ATE_signed, 8),
+    ("i64", DW_ATE_signed, 8),
+    ("unsigned long long", DW_ATE_unsigned, 8),
+    ("uint64_t", DW_ATE_unsigned, 8),
+    ("u64", DW_ATE_unsigned, 8),
+    ("i128", DW_ATE_signed, 16),
+    ("u128", DW_ATE_unsigned, 16),
+    ("float", DW_ATE_float, 4),
+    ("f32", DW_ATE_float, 4),
+    ("double", DW_ATE_float, 8),
+    ("f64", DW_ATE_float, 8),
+];
+
+/// The types every program knows, where the debug information has no entry for one: for Wasm's C ABI.
+fn builtin(units: &Units<'_>, name: &str) -> Option<Die> {
+    let (name, encoding, size) = BUILTIN.iter().copied().find(|builtin| builtin.0 == name)?;
+    Some(units.base_type(name, encoding, size))
+}
+
+/// Whether a type is a pointer, and what it points to.
+pub fn pointer_target(frame: &Frame<'_, '_>, ty: Option<Die>) -> Option<(Option<Die>, PointerKind)> {
+    match frame.units.peeled(ty)?.1.kind {
+        Kind::Pointer(kind, target) => Some((target, kind)),
+        _ => None,
+    }
+}
