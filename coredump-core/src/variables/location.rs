@@ -45,6 +45,7 @@ impl From<Unreadable> for Missing {
         match unreadable {
             Unreadable::OutOfBounds { address } => Missing::Unreadable(address),
             Unreadable::NotCaptured { address } => Missing::NotCaptured(format!("{address:#x}")),
+            too_long => Missing::Malformed(too_long.to_string()),
         }
     }
 }
