@@ -44,6 +44,7 @@ pub struct ModuleIdentity {
 #[serde(default)]
 pub struct MemoryCoverage {
     /// `[start, end)` address ranges that were captured: what no data segment covers in them was zero.
+    /// ([`crate::memory::Memory::known_zero`]; a data segment's own range need not be repeated.)
     pub captured: Vec<(u64, u64)>,
     /// Why the rest is not here, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +94,8 @@ pub struct FullValue {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Special {
+    /// Not known. Only a global needs to say so: the standard makes it write a constant, which then means nothing.
+    Missing,
     /// A vector: 32 hex digits, byte 0 (lowest address) first.
     V128(String),
     /// A reference.
@@ -110,6 +113,8 @@ pub enum Special {
 pub struct ThreadDetail {
     /// Older frames were left out.
     pub truncated: bool,
-    /// Locals and operand stacks were recorded: an empty vector in `corestack` means that there are none.
-    pub values: bool,
+    /// `[start, end)` ranges of frames whose locals and operand stack were recorded, so that an empty list there means
+    /// that there were none (in the standard alone it means "unknown").
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub recorded: Vec<(u32, u32)>,
 }

@@ -17,3 +17,4 @@ pub mod module;
 pub mod read;
 pub mod symbols;
 pub mod variables;
+pub mod write;

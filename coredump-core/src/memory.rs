@@ -36,6 +36,8 @@ pub struct Memory<'a> {
     pub memory64: bool,
     /// Shared between threads.
     pub shared: bool,
+    /// Why part of it is not in the dump, for a person, as the capturing program said.
+    pub missing: Option<String>,
     segments: Vec<Segment<'a>>,
     zero: Vec<Range<u64>>,
 }
@@ -110,6 +112,7 @@ impl<'a> Memory<'a> {
             page_size: 65536,
             memory64: false,
             shared: false,
+            missing: None,
             segments: Vec::new(),
             zero: Vec::new(),
         }

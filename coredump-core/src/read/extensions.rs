@@ -15,6 +15,8 @@ use super::sections::RawSection;
 pub struct Coverage {
     /// By memory index.
     pub captured: Vec<Vec<Range<u64>>>,
+    /// By memory index: why the rest is missing.
+    pub missing: Vec<Option<String>>,
 }
 
 /// Reads which parts of each memory were captured; `None` if the dump does not say.
@@ -25,8 +27,9 @@ pub fn coverage(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) -> Option<
             dump.warnings.push(Warning { message: format!("memory {index}: {missing}"), offset: None });
         }
     }
-    let ranges = |memory: MemoryCoverage| memory.captured.into_iter().map(|(start, end)| start..end).collect();
-    Some(Coverage { captured: memories.into_iter().map(ranges).collect() })
+    let ranges = |memory: &MemoryCoverage| memory.captured.iter().map(|&(start, end)| start..end).collect();
+    let captured = memories.iter().map(ranges).collect();
+    Some(Coverage { captured, missing: memories.into_iter().map(|memory| memory.missing).collect() })
 }
 
 /// Adds what the other sections of ours say.
@@ -55,8 +58,9 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     if let Some(details) = json::<Vec<ThreadDetail>>(sections, extension::THREADS, dump) {
         for (thread, detail) in dump.threads.iter_mut().zip(details) {
             thread.truncated |= detail.truncated;
-            if detail.values {
-                for frame in &mut thread.frames {
+            for (start, end) in detail.recorded {
+                let frames = thread.frames.iter_mut().take(end as usize).skip(start as usize);
+                for frame in frames {
                     frame.locals.get_or_insert_default();
                     frame.stack.get_or_insert_default();
                 }
@@ -102,6 +106,7 @@ fn slot<'d>(dump: &'d mut CoreDump<'_>, full: &FullValue) -> Option<&'d mut Valu
 
 fn full_value(special: Special) -> Option<Value> {
     Some(match special {
+        Special::Missing => Value::Missing,
         Special::V128(hex) => Value::V128(u128::from_str_radix(&hex, 16).ok()?.to_be_bytes()),
         Special::Ref { kind, target } => Value::Ref(Reference { kind, target }),
     })

@@ -109,6 +109,7 @@ impl<'a> State<'a> {
                 None if trimmed => std::iter::once(0..memory.size).collect(),
                 None => Vec::new(),
             };
+            memory.missing = coverage.missing.get_mut(index).and_then(Option::take);
             if memory.set_contents(segments, zero) {
                 warn(dump, format!("memory {index}: data segments overlap or leave the memory; the last one wins"));
             }

@@ -1,0 +1,109 @@
+//! Our own sections: what the standard has no place for. See [`crate::extension`] and `docs/format.md`.
+
+use std::io::Write;
+
+use serde::Serialize;
+
+use super::memories::Plan;
+use super::{Result, Sections};
+use crate::error::{Error, ErrorKind};
+use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
+use crate::model::{CoreDump, Frame, Process, Thread, Value};
+
+/// Writes those sections that say something.
+pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections: &mut Sections<W>) -> Result<()> {
+    if dump.process != Process::default() {
+        json(extension::PROCESS, &dump.process, sections)?;
+    }
+    if let Some(reason) = &dump.reason {
+        json(extension::REASON, reason, sections)?;
+    }
+    let identities: Vec<ModuleIdentity> = dump
+        .modules
+        .iter()
+        .map(|module| ModuleIdentity {
+            path: module.path.clone(),
+            sha256: module.sha256.clone(),
+            build_id: module.build_id.clone(),
+        })
+        .collect();
+    if identities.iter().any(|identity| *identity != ModuleIdentity::default()) {
+        json(extension::MODULES, &identities, sections)?;
+    }
+    let coverage: Vec<MemoryCoverage> = (0..dump.memories.len())
+        .map(|index| MemoryCoverage {
+            captured: data.known_zero(index).into_iter().map(|range| (range.start, range.end)).collect(),
+            missing: data.missing(index),
+        })
+        .collect();
+    if coverage.iter().any(|memory| *memory != MemoryCoverage::default()) {
+        json(extension::MEMORIES, &coverage, sections)?;
+    }
+    if dump.instances.iter().any(|instance| instance.tables.is_some()) {
+        let instances = dump.instances.iter().map(|instance| instance.tables.clone().unwrap_or_default()).collect();
+        json(extension::TABLES, &Tables { tables: dump.tables.clone(), instances }, sections)?;
+    }
+    let values = full_values(dump);
+    if !values.is_empty() {
+        json(extension::VALUES, &values, sections)?;
+    }
+    let threads: Vec<ThreadDetail> = dump.threads.iter().map(detail).collect();
+    if threads.iter().any(|thread| *thread != ThreadDetail::default()) {
+        json(extension::THREADS, &threads, sections)?;
+    }
+    Ok(())
+}
+
+fn json<W: Write>(name: &str, value: &impl Serialize, sections: &mut Sections<W>) -> Result<()> {
+    let text = serde_json::to_vec(value).map_err(|error| {
+        Error::new(ErrorKind::Malformed, format!("cannot write the section {name}: {error}"))
+    })?;
+    sections.custom(name, &text)
+}
+
+fn detail(thread: &Thread) -> ThreadDetail {
+    let mut recorded: Vec<(u32, u32)> = Vec::new();
+    let known = |frame: &Frame| frame.locals.is_some() && frame.stack.is_some();
+    for (index, _) in thread.frames.iter().enumerate().filter(|(_, frame)| known(frame)) {
+        let index = index as u32;
+        match recorded.last_mut() {
+            Some((_, end)) if *end == index => *end += 1,
+            _ => recorded.push((index, index + 1)),
+        }
+    }
+    ThreadDetail { truncated: thread.truncated, recorded }
+}
+
+fn full_values(dump: &CoreDump<'_>) -> Vec<FullValue> {
+    let mut values = Vec::new();
+    for (thread_index, thread) in dump.threads.iter().enumerate() {
+        for (frame_index, frame) in thread.frames.iter().enumerate() {
+            for (slot, list) in [(Slot::Local, &frame.locals), (Slot::Stack, &frame.stack)] {
+                for (index, value) in list.iter().flat_map(|list| list.iter()).enumerate() {
+                    if let Some(value) = special(value) {
+                        let (thread, frame) = (thread_index as u32, frame_index as u32);
+                        values.push(FullValue { slot, thread, frame, index: index as u32, value });
+                    }
+                }
+            }
+        }
+    }
+    for (index, global) in dump.globals.iter().enumerate() {
+        let value = match global.value {
+            Value::Missing => Some(Special::Missing),
+            ref value => special(value),
+        };
+        if let Some(value) = value {
+            values.push(FullValue { slot: Slot::Global, thread: 0, frame: 0, index: index as u32, value });
+        }
+    }
+    values
+}
+
+fn special(value: &Value) -> Option<Special> {
+    Some(match value {
+        Value::V128(bytes) => Special::V128(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+        Value::Ref(reference) => Special::Ref { kind: reference.kind, target: reference.target.clone() },
+        _ => return None,
+    })
+}
