@@ -1,1 +1,31 @@
-fn main() {}
+//! `coredump-run`: runs a WebAssembly program; when it dies, leaves a core dump and says why.
+
+mod args;
+mod capture;
+mod control;
+mod ending;
+mod engine;
+mod host;
+mod invoke;
+mod output;
+mod program;
+mod record;
+mod report;
+mod run;
+mod session;
+mod stderr;
+
+use std::process::ExitCode;
+
+use coredump_core::cli::{self, Tool, args::Grammar};
+
+/// What this tool says of itself.
+pub(crate) const TOOL: Tool = Tool {
+    name: "coredump-run",
+    version: env!("CARGO_PKG_VERSION"),
+    grammar: Grammar { trailing: true, optional_values: &[] },
+};
+
+fn main() -> ExitCode {
+    cli::main::<args::Args>(&TOOL, session::run)
+}

@@ -1,0 +1,210 @@
+//! The command line of `coredump-run`.
+
+use std::time::Duration;
+
+use argh::{ArgsInfo, FromArgs};
+use coredump_core::cli::args::RawArg;
+
+/// How much of the guest's memory goes into a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryChoice {
+    /// All of it.
+    All,
+    /// The shadow stack and what the frames' values point to.
+    Stack,
+    /// Nothing.
+    None,
+}
+
+/// What leaves a dump.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// Traps, and failures of host functions and limits.
+    Trap,
+    /// A `proc_exit` or `exit` with a code other than 0.
+    Exit,
+    /// An uncaught Wasm exception.
+    Exception,
+    /// `--timeout`.
+    Timeout,
+    /// SIGINT, SIGTERM, SIGQUIT, and SIGUSR1 for a snapshot.
+    Signal,
+}
+
+const ALL: [(&str, On); 5] = [
+    ("trap", On::Trap),
+    ("exit", On::Exit),
+    ("exception", On::Exception),
+    ("timeout", On::Timeout),
+    ("signal", On::Signal),
+];
+
+/// Run a WebAssembly program (core module or component, binary or text). When it dies, leave a core dump and say why.
+#[derive(FromArgs, ArgsInfo, Debug)]
+#[argh(help_triggers("-h", "--help"))]
+#[argh(note = "Exit code: the program's own; 134 after a trap, 124 after a timeout, 128+N after signal N,
+125 for failures of coredump-run itself, 126 if FILE cannot be run, 127 if there is none.")]
+pub struct Args {
+    /// where the dump goes: %e program, %p process id, %t time, %h host, %% a percent sign; - is standard output
+    #[argh(option, short = 'o', arg_name = "pattern", default = "RawArg(\"%e.%p.coredump\".into())")]
+    pub output: RawArg,
+
+    /// give the guest the folder HOST under the name GUEST
+    #[argh(option, arg_name = "host[::guest]")]
+    pub dir: Vec<RawArg>,
+
+    /// set an environment variable of the guest, or pass ours on
+    #[argh(option, arg_name = "name[=value]")]
+    pub env: Vec<String>,
+
+    /// call this export instead of the program's start; arguments become its parameters
+    #[argh(option, arg_name = "func")]
+    pub invoke: Option<String>,
+
+    /// the program's own name, as it sees it
+    #[argh(option, arg_name = "name")]
+    pub argv0: Option<String>,
+
+    /// let the guest use the network
+    #[argh(switch)]
+    pub network: bool,
+
+    /// end after this many units of work (about one an instruction)
+    #[argh(option, arg_name = "n")]
+    pub fuel: Option<u64>,
+
+    /// end after this time: 10s, 500ms, 2m, 1h
+    #[argh(option, arg_name = "time", from_str_fn(duration))]
+    pub timeout: Option<Duration>,
+
+    /// let no memory grow beyond this: 64m, 1g, bytes
+    #[argh(option, arg_name = "size", from_str_fn(size))]
+    pub max_memory: Option<usize>,
+
+    /// bytes of stack for Wasm calls (default 1m)
+    #[argh(option, arg_name = "size", from_str_fn(size))]
+    pub max_wasm_stack: Option<usize>,
+
+    /// run at full speed: dumps have frames, memory and globals, but no locals and operand stacks
+    #[argh(switch)]
+    pub fast: bool,
+
+    /// what leaves a dump: trap,exit,exception,timeout,signal (default: all but exit)
+    #[argh(option, arg_name = "kinds", from_str_fn(kinds))]
+    pub on: Option<Kinds>,
+
+    /// how much memory goes in: all, stack (what the frames use) or none (default all)
+    #[argh(option, arg_name = "which", default = "MemoryChoice::All", from_str_fn(memory))]
+    pub memory: MemoryChoice,
+
+    /// put the program's own bytes in, so that the dump needs no other file
+    #[argh(switch)]
+    pub embed_modules: bool,
+
+    /// remove the oldest dumps of this program beyond this many
+    #[argh(option, arg_name = "n")]
+    pub keep: Option<usize>,
+
+    /// say nothing about the crash and the dump
+    #[argh(switch)]
+    pub quiet: bool,
+
+    /// the program, and behind it its arguments
+    #[argh(positional, arg_name = "file")]
+    pub file: RawArg,
+
+    /// the program's arguments
+    #[argh(positional, arg_name = "args")]
+    pub args: Vec<RawArg>,
+}
+
+/// A set of [`On`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kinds(Vec<On>);
+
+impl Args {
+    /// What leaves a dump.
+    pub fn dumps_on(&self) -> Vec<On> {
+        match &self.on {
+            Some(kinds) => kinds.0.clone(),
+            None => vec![On::Trap, On::Exception, On::Timeout, On::Signal],
+        }
+    }
+
+    /// Whether dumps on signals were asked for by name: with `--fast` they cost speed, so the default leaves them out.
+    pub fn signals_asked_for(&self) -> bool {
+        self.on.as_ref().is_some_and(|kinds| kinds.0.contains(&On::Signal))
+    }
+}
+
+fn kinds(text: &str) -> Result<Kinds, String> {
+    let kind = |name: &str| {
+        let found = ALL.iter().find(|(known, _)| *known == name);
+        found.map(|(_, on)| *on).ok_or_else(|| format!("{name:?} is none of trap, exit, exception, timeout, signal"))
+    };
+    match text {
+        "none" => Ok(Kinds(Vec::new())),
+        "all" => Ok(Kinds(ALL.iter().map(|(_, on)| *on).collect())),
+        _ => text.split(',').map(kind).collect::<Result<_, _>>().map(Kinds),
+    }
+}
+
+fn memory(text: &str) -> Result<MemoryChoice, String> {
+    match text {
+        "all" => Ok(MemoryChoice::All),
+        "stack" => Ok(MemoryChoice::Stack),
+        "none" => Ok(MemoryChoice::None),
+        _ => Err(format!("{text:?} is none of all, stack, none")),
+    }
+}
+
+/// A time with its unit; a bare number counts seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse::<f64>().ok().map(Duration::try_from_secs_f64);
+    match seconds {
+        Some(seconds) => seconds.map_err(|_| format!("{text:?} is out of range")),
+        None => humantime::parse_duration(text).map_err(|_| format!("{text:?} is no time: 10s, 500ms, 2m, 1h")),
+    }
+}
+
+/// A size in bytes, or with a binary unit.
+fn size(text: &str) -> Result<usize, String> {
+    let (number, unit) = split_unit(text);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(format!("{text:?} is no size: 65536, 64k, 1m, 2g")),
+    };
+    let number: usize = number.parse().map_err(|_| format!("{text:?} is no size: 65536, 64k, 1m, 2g"))?;
+    number.checked_mul(1 << shift).ok_or_else(|| format!("{text:?} is out of range"))
+}
+
+fn split_unit(text: &str) -> (&str, &str) {
+    let end = text.find(|letter: char| letter.is_ascii_alphabetic()).unwrap_or(text.len());
+    text.split_at(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_and_sizes_take_units() {
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(duration("1.5"), Ok(Duration::from_millis(1500)));
+        assert!(duration("ten").is_err() && duration("-1s").is_err() && duration("5x").is_err());
+        assert_eq!(size("64k"), Ok(65536));
+        assert_eq!(size("1G"), Ok(1 << 30));
+        assert!(size("").is_err() && size("1x").is_err() && size("99999999999g").is_err());
+    }
+
+    #[test]
+    fn what_leaves_a_dump_can_be_chosen() {
+        assert_eq!(kinds("trap,exit"), Ok(Kinds(vec![On::Trap, On::Exit])));
+        assert_eq!(kinds("none"), Ok(Kinds(vec![])));
+        assert!(kinds("trap,crash").is_err());
+    }
+}

@@ -1,0 +1,116 @@
+//! The guest's stack: every frame with its locals and operand stack.
+//!
+//! The engine has two walks of the same stack. The backtrace knows the offset *of* a caller's call instruction, as the
+//! standard's producers write it; the debugger's handles know instance and values, and stand *behind* the call. They are
+//! paired one to one, and a handle is believed only where both name the same function at the same place: the start-up
+//! frame of a trap in a start function or in an active segment is decoded wrongly by its handle.
+
+use coredump_core::model::{Frame, Value};
+use wasmtime::{FrameHandle, FrameInfo, Module, StoreContextMut, WasmBacktrace};
+
+use super::catalog::Catalog;
+use super::values;
+use crate::host::Host;
+
+/// Longest encoding of a call instruction in bytes: how far a handle may stand behind its backtrace frame.
+const LONGEST_CALL: u64 = 16;
+
+/// Where the guest is stopped, as far as it changes what can be read of the youngest frame.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// In the middle of a function.
+    Anywhere,
+    /// In a function's prologue, before it has stored its instance and its parameters: a stack overflow.
+    Prologue,
+}
+
+/// All frames, youngest first.
+pub fn frames(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Vec<Frame> {
+    let backtrace = WasmBacktrace::force_capture(&*store);
+    let handles = handles(store);
+    let mut frames: Vec<Frame> = Vec::with_capacity(backtrace.frames().len());
+    for (index, info) in backtrace.frames().iter().enumerate() {
+        let mut frame = Frame {
+            function: Some(info.func_index()),
+            code_offset: info.func_offset().and_then(|offset| u32::try_from(offset).ok()),
+            ..Frame::default()
+        };
+        let module = catalog.module_index(info.module());
+        let imported = catalog.imported_functions(module);
+        let handle = handles.get(index).filter(|handle| agree(handle, info, imported, store));
+        match handle {
+            Some(handle) if index > 0 || stop == Stop::Anywhere => {
+                let instance = handle.instance(&mut *store).ok();
+                frame.instance = instance.and_then(|instance| catalog.instance_index(instance));
+                frame.locals = locals(handle, catalog, store);
+                frame.stack = operands(handle, catalog, store);
+            }
+            _ => frame.instance = catalog.only_instance(info.module()),
+        }
+        frames.push(frame);
+    }
+    if stop == Stop::Prologue {
+        inherit_instance(&mut frames, backtrace.frames());
+    }
+    frames
+}
+
+/// A call within a module stays in its instance, so the youngest frame has its caller's where both share the module
+/// (and the function is no import, which a frame of the same module never is).
+fn inherit_instance(frames: &mut [Frame], infos: &[FrameInfo]) {
+    if let ([youngest, caller, ..], [first, second, ..]) = (frames, infos)
+        && youngest.instance.is_none()
+        && Module::same(first.module(), second.module())
+    {
+        youngest.instance = caller.instance;
+    }
+}
+
+/// All handles of Wasm functions, youngest first, across all activations.
+fn handles(store: &mut StoreContextMut<'_, Host>) -> Vec<FrameHandle> {
+    let exits: Vec<FrameHandle> = store.debug_exit_frames().collect();
+    let mut handles = Vec::new();
+    for exit in exits {
+        let mut next = Some(exit);
+        while let Some(handle) = next {
+            next = handle.parent(&mut *store).ok().flatten();
+            if matches!(handle.wasm_function_index_and_pc(&mut *store), Ok(Some(_))) {
+                handles.push(handle);
+            }
+        }
+    }
+    handles
+}
+
+/// Whether a handle and a backtrace frame are the same frame.
+fn agree(handle: &FrameHandle, info: &FrameInfo, imported: u32, store: &mut StoreContextMut<'_, Host>) -> bool {
+    let Ok(Some((defined, pc))) = handle.wasm_function_index_and_pc(&mut *store) else { return false };
+    if imported + defined.as_u32() != info.func_index() {
+        return false;
+    }
+    match info.module_offset() {
+        Some(offset) => {
+            let ahead = u64::from(pc.raw()).wrapping_sub(offset as u64);
+            ahead <= LONGEST_CALL
+        }
+        None => true,
+    }
+}
+
+fn locals(handle: &FrameHandle, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Option<Box<[Value]>> {
+    let count = handle.num_locals(&mut *store).ok()?;
+    let local = |index| {
+        let value = handle.local(&mut *store, index);
+        value.map_or(Value::Missing, |value| values::value(value, catalog, store))
+    };
+    Some((0..count).map(local).collect())
+}
+
+fn operands(handle: &FrameHandle, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Option<Box<[Value]>> {
+    let count = handle.num_stacks(&mut *store).ok()?;
+    let operand = |index| {
+        let value = handle.stack(&mut *store, index);
+        value.map_or(Value::Missing, |value| values::value(value, catalog, store))
+    };
+    Some((0..count).map(operand).collect())
+}

@@ -1,0 +1,65 @@
+//! How signals and the clock reach the guest: a flag, an epoch for code that runs, a notification for calls that wait.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use wasmtime::Engine;
+
+use crate::ending::Interruption;
+
+/// What is asked of the guest from outside.
+pub struct Control {
+    engine: Engine,
+    interruption: OnceLock<Interruption>,
+    /// The signal that asked for a snapshot, or 0.
+    snapshot: AtomicI32,
+    wake: Notify,
+}
+
+impl Control {
+    /// Nothing asked yet.
+    pub fn new(engine: Engine) -> Arc<Control> {
+        let (interruption, snapshot) = (OnceLock::new(), AtomicI32::new(0));
+        Arc::new(Control { engine, interruption, snapshot, wake: Notify::new() })
+    }
+
+    /// Asks the guest to end; returns whether nobody had asked before.
+    pub fn interrupt(&self, interruption: Interruption) -> bool {
+        let first = self.interruption.set(interruption).is_ok();
+        self.knock();
+        first
+    }
+
+    /// Asks for a snapshot.
+    pub fn ask_snapshot(&self, signal: i32) {
+        self.snapshot.store(signal, Ordering::SeqCst);
+        self.knock();
+    }
+
+    /// Makes the guest look, whether it runs or waits.
+    pub fn knock(&self) {
+        self.engine.increment_epoch();
+        self.wake.notify_waiters();
+    }
+
+    /// Whether the guest is to end, and why.
+    pub fn interruption(&self) -> Option<Interruption> {
+        self.interruption.get().copied()
+    }
+
+    /// Whether a snapshot is asked for: the signal, once.
+    pub fn take_snapshot(&self) -> Option<i32> {
+        Some(self.snapshot.swap(0, Ordering::SeqCst)).filter(|&signal| signal != 0)
+    }
+
+    /// Interrupts after a time.
+    pub fn limit_time(self: &Arc<Self>, time: Duration) {
+        let control = self.clone();
+        std::thread::spawn(move || {
+            std::thread::sleep(time);
+            control.interrupt(Interruption::Timeout);
+        });
+    }
+}

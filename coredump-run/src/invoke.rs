@@ -1,0 +1,147 @@
+//! Calls into a program: its start, or the export that `--invoke` names.
+
+use coredump_core::error::{Error, ErrorKind, Result};
+use wasmtime::{Func, InstancePre, Store, Val, ValType, component};
+use wasmtime_wasi::{p2, p3};
+
+use crate::args::Args;
+use crate::ending::Ending;
+use crate::host::Host;
+
+/// What a call gave: an ending, or the error that left the guest.
+pub type Ran = wasmtime::Result<Ending>;
+
+/// Runs a core module as wasmtime does: `_initialize` if it has one, then the function asked for, `""` or `_start`.
+pub async fn module(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host>) -> Result<Ran> {
+    let instance = match pre.instantiate_async(&mut *store).await {
+        Ok(instance) => instance,
+        Err(error) => return Ok(Err(error)),
+    };
+    if let Some(initialize) = instance.get_func(&mut *store, "_initialize")
+        && let Err(error) = initialize.call_async(&mut *store, &[], &mut []).await
+    {
+        return Ok(Err(error));
+    }
+    let function = match &args.invoke {
+        Some(name) => instance.get_func(&mut *store, name),
+        None => instance.get_func(&mut *store, "").or_else(|| instance.get_func(&mut *store, "_start")),
+    };
+    let Some(function) = function else { return Ok(Ok(Ending::Exit(0))) };
+    let parameters = if args.invoke.is_some() { parameters(&function, args, store)? } else { Vec::new() };
+    let ty = function.ty(&*store);
+    if ty.params().len() != parameters.len() {
+        let message = format!("the function takes {} arguments, not {}", ty.params().len(), parameters.len());
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    let mut results = vec![Val::I32(0); ty.results().len()];
+    let called = function.call_async(&mut *store, &parameters, &mut results).await;
+    Ok(called.map(|()| {
+        for result in results {
+            println!("{}", text(&result));
+        }
+        Ending::Exit(0)
+    }))
+}
+
+/// The guest's arguments as the function's parameters.
+fn parameters(function: &Func, args: &Args, store: &Store<Host>) -> Result<Vec<Val>> {
+    let ty = function.ty(store);
+    let parse = |(ty, arg): (ValType, &coredump_core::cli::args::RawArg)| {
+        let text = arg.0.to_string_lossy();
+        let value = match ty {
+            ValType::I32 => integer(&text).and_then(|value| narrow(value).map(Val::I32)),
+            ValType::I64 => integer(&text).map(Val::I64),
+            ValType::F32 => text.parse::<f32>().ok().map(|value| Val::F32(value.to_bits())),
+            ValType::F64 => text.parse::<f64>().ok().map(|value| Val::F64(value.to_bits())),
+            ValType::V128 => text.parse::<u128>().ok().map(|value| Val::V128(value.into())),
+            ValType::Ref(_) => None,
+        };
+        value.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{text:?} is no {ty}")))
+    };
+    ty.params().zip(&args.args).map(parse).collect::<Result<Vec<Val>>>()
+}
+
+/// An integer, decimal or hexadecimal, signed or unsigned.
+fn integer(text: &str) -> Option<i64> {
+    let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
+    let value = match digits.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).ok()?,
+        None => digits.parse::<u64>().ok()?,
+    };
+    if negative { 0i64.checked_sub_unsigned(value) } else { Some(value as i64) }
+}
+
+/// Fits what an i32 holds, read as signed or unsigned.
+fn narrow(value: i64) -> Option<i32> {
+    i32::try_from(value).ok().or_else(|| u32::try_from(value).ok().map(|value| value as i32))
+}
+
+fn text(value: &Val) -> String {
+    match value {
+        Val::I32(value) => value.to_string(),
+        Val::I64(value) => value.to_string(),
+        Val::F32(bits) => f32::from_bits(*bits).to_string(),
+        Val::F64(bits) => f64::from_bits(*bits).to_string(),
+        Val::V128(value) => value.as_u128().to_string(),
+        Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => "<null>".to_owned(),
+        _ => "<reference>".to_owned(),
+    }
+}
+
+/// Runs a component's `wasi:cli/run` of 0.3 or 0.2.
+pub async fn component(pre: &component::InstancePre<Host>, args: &Args, store: &mut Store<Host>) -> Result<Ran> {
+    if let Some(name) = &args.invoke {
+        return named(pre, name, args, store).await;
+    }
+    if let Ok(command) = p3::bindings::CommandPre::new(pre.clone()) {
+        let command = match command.instantiate_async(&mut *store).await {
+            Ok(command) => command,
+            Err(error) => return Ok(Err(error)),
+        };
+        let ran = store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await).await;
+        return Ok(ran.and_then(|ran| ran).map(ended));
+    }
+    let command = p2::bindings::CommandPre::new(pre.clone())
+        .map_err(|error| Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", crate::ending::message(&error))))?;
+    let command = match command.instantiate_async(&mut *store).await {
+        Ok(command) => command,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(command.wasi_cli_run().call_run(&mut *store).await.map(ended))
+}
+
+fn ended(result: std::result::Result<(), ()>) -> Ending {
+    Ending::Exit(if result.is_ok() { 0 } else { 1 })
+}
+
+/// Calls a function that a component exports at its root, without parameters.
+async fn named(pre: &component::InstancePre<Host>, name: &str, args: &Args, store: &mut Store<Host>) -> Result<Ran> {
+    let instance = match pre.instantiate_async(&mut *store).await {
+        Ok(instance) => instance,
+        Err(error) => return Ok(Err(error)),
+    };
+    let plain = name.trim_end_matches("()");
+    let function = match plain.rsplit_once('.').filter(|(interface, _)| interface.contains(':')) {
+        Some((interface, function)) => instance
+            .get_export_index(&mut *store, None, interface)
+            .and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), function))
+            .and_then(|function| instance.get_func(&mut *store, function)),
+        None => instance.get_func(&mut *store, plain),
+    };
+    let Some(function) = function else {
+        return Err(Error::new(ErrorKind::NotFound, format!("the program exports no function {plain:?}")));
+    };
+    let ty = function.ty(&*store);
+    if ty.params().len() > 0 || !args.args.is_empty() {
+        let message = "--invoke of a component's function takes no arguments";
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
+    let mut results = vec![component::Val::Bool(false); ty.results().len()];
+    let called = function.call_async(&mut *store, &[], &mut results).await;
+    Ok(called.map(|()| {
+        for result in results {
+            println!("{result:?}");
+        }
+        Ending::Exit(0)
+    }))
+}
