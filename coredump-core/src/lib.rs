@@ -8,6 +8,7 @@ pub mod binaries;
 pub mod cli;
 pub mod error;
 pub mod extension;
+pub mod files;
 pub mod limits;
 pub mod locate;
 pub mod mapped;

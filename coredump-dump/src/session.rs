@@ -128,7 +128,8 @@ impl<'a> Session<'a> {
     fn global(&self, name: &str) -> Result<u64> {
         let names = crate::globals::names(self);
         let wanted = if name == "sp" { "__stack_pointer" } else { name };
-        let mut found = names.iter().zip(&self.dump.globals).filter(|(names, _)| names.iter().any(|name| name == wanted));
+        let mut found =
+            names.iter().zip(&self.dump.globals).filter(|(names, _)| names.iter().any(|name| name == wanted));
         let Some((_, global)) = found.next() else { return Err(self.unknown(&format!("${name}"))) };
         match global.value {
             Value::I32(value) => Ok(u64::from(value as u32)),

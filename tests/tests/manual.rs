@@ -34,7 +34,11 @@ fn completions_are_generated_for_the_usual_shells() {
     for tool in TOOLS {
         for shell in ["bash", "zsh", "fish", "nushell"] {
             let script = Tool::new(tool).args(["--generate", shell]).run().expect(0);
-            assert!(script.text().contains(tool) && script.text().contains("help"), "{tool} {shell}: {}", script.text());
+            assert!(
+                script.text().contains(tool) && script.text().contains("help"),
+                "{tool} {shell}: {}",
+                script.text()
+            );
         }
         Tool::new(tool).args(["--generate", "tcl"]).run().expect(64);
     }

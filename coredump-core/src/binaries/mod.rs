@@ -1,13 +1,12 @@
 //! The binaries of a dump's modules: found, checked, or refused with the reason.
 
-mod neighbours;
 mod store;
 
 use std::path::{Path, PathBuf};
 
-pub use neighbours::Neighbours;
 pub use store::{Binary, Store};
 
+use crate::files::Search;
 use crate::locate::check::{self, Fit, Site};
 use crate::locate::{Convention, Options, Searched, stages};
 use crate::model::{CoreDump, Frame, ModuleRecord};
@@ -102,9 +101,8 @@ pub struct Binaries<'s> {
 impl<'s> Binaries<'s> {
     /// Finds and checks the binary of each module. A dump without a list of modules has one.
     pub fn locate(store: &'s Store<'s>, dump: &CoreDump<'_>, options: &Options) -> Binaries<'s> {
-        store
-            .search
-            .replace(store::Search { symbol_paths: options.symbol_paths.clone(), trusted: options.recorded_paths });
+        let folders = options.symbol_paths.clone();
+        store.files().set_search(Search { folders, trusted: options.recorded_paths });
         let count = dump.modules.len().max(1);
         let mut binaries = Binaries { slots: Vec::new(), warnings: Vec::new() };
         binaries.slots.resize_with(count, Slot::default);
@@ -112,8 +110,8 @@ impl<'s> Binaries<'s> {
         let none = ModuleRecord::default();
         for (index, sites) in sites.iter().enumerate() {
             let record = dump.modules.get(index).unwrap_or(&none);
-            let search = Search { store, dump, record, sites, only: count == 1, refused: Vec::new() };
-            binaries.slots[index] = search.run(index, options);
+            let finder = Finder { store, dump, record, sites, only: count == 1, refused: Vec::new() };
+            binaries.slots[index] = finder.run(index, options);
         }
         binaries.warn_of_unused(store, options);
         binaries
@@ -208,7 +206,7 @@ impl Found<'_> {
 }
 
 /// The search for one module's binary.
-struct Search<'s, 'd> {
+struct Finder<'s, 'd> {
     store: &'s Store<'s>,
     dump: &'d CoreDump<'d>,
     record: &'d ModuleRecord<'d>,
@@ -218,7 +216,7 @@ struct Search<'s, 'd> {
     refused: Vec<Refused>,
 }
 
-impl<'s> Search<'s, '_> {
+impl<'s> Finder<'s, '_> {
     fn run(mut self, index: usize, options: &Options) -> Slot<'s> {
         let named = self.record.name.as_deref().or(self.record.path.as_deref());
         let name = named.or(self.dump.executable.as_deref()).filter(|name| !name.is_empty());
@@ -325,7 +323,7 @@ impl<'s> Search<'s, '_> {
     fn judge(&self, binary: &'s Binary<'s>) -> Result<(Verification, Fit), String> {
         let conventions = Convention::candidates(self.dump);
         let identified = self.identify(binary)?;
-        let fit = check::check(binary, self.sites, &conventions);
+        let fit = check::check(binary.code(), self.sites, &conventions);
         match (identified, fit) {
             (Some(verification), Ok(fit)) => Ok((verification, fit)),
             // The identity is beyond doubt: the frames that do not fit are the dump's fault and get no place.

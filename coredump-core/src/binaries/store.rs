@@ -8,42 +8,31 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 use typed_arena::Arena;
 
-use super::neighbours::Neighbours;
-use crate::error::{Error, ErrorKind, Result};
-use crate::locate::body::Instructions;
-use crate::mapped::Bytes;
+use crate::error::{Error, Result};
+use crate::files::Files;
+use crate::locate::body::{Code, Instructions};
 use crate::module::{self, Module};
-use crate::symbols::Symbols;
+use crate::symbols::{Neighbours, Symbols};
 
 /// Owns the files it opens; what is read from them borrows from it and lives as long. Nothing is ever dropped from it,
 /// and each file is opened once. For one thread: give each worker its own.
 #[derive(Default)]
 pub struct Store<'s> {
-    files: Arena<Bytes>,
+    files: Files,
     binaries: Arena<Binary<'s>>,
     by_path: RefCell<HashMap<PathBuf, Opened<'s>>>,
     embedded: RefCell<HashMap<String, &'s Binary<'s>>>,
-    pub(super) search: RefCell<Search>,
 }
 
 type Opened<'s> = Rc<Result<Vec<&'s Binary<'s>>, Error>>;
-
-/// Where the files that a module itself names (debug info, source maps) may be.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Search {
-    pub symbol_paths: Vec<PathBuf>,
-    /// Paths that lead out of the module's folder may be followed.
-    pub trusted: bool,
-}
 
 /// A core module in a file, or in a dump.
 pub struct Binary<'s> {
     store: &'s Store<'s>,
     path: Option<PathBuf>,
     nested: Option<usize>,
-    module: Module<'s>,
+    code: Code<'s>,
     sha256: OnceCell<String>,
-    instructions: RefCell<HashMap<u32, Option<Rc<Instructions>>>>,
     symbols: OnceCell<Symbols<'s>>,
 }
 
@@ -51,6 +40,11 @@ impl<'s> Store<'s> {
     /// An empty store.
     pub fn new() -> Store<'s> {
         Store::default()
+    }
+
+    /// The files it keeps.
+    pub(super) fn files(&self) -> &Files {
+        &self.files
     }
 
     /// The core modules in a file: one, or those nested in a component. Only regular files are opened, each once.
@@ -64,7 +58,7 @@ impl<'s> Store<'s> {
     }
 
     fn open_new(&'s self, path: &Path) -> Result<Vec<&'s Binary<'s>>> {
-        let bytes = self.read(path)?;
+        let bytes = self.files.read(path)?;
         let modules = module::nested(bytes).map_err(|error| error.in_file(path))?;
         let single = matches!(modules[..], [only] if only.len() == bytes.len());
         let binaries = modules.into_iter().enumerate().filter_map(|(index, bytes)| {
@@ -78,26 +72,16 @@ impl<'s> Store<'s> {
     pub fn embedded(&'s self, bytes: &[u8], claimed_hash: Option<&str>) -> Result<&'s Binary<'s>> {
         let known = |hash: &str| {
             let embedded = self.embedded.borrow();
-            embedded.get(hash).copied().filter(|binary| binary.module.bytes() == bytes)
+            embedded.get(hash).copied().filter(|binary| binary.module().bytes() == bytes)
         };
         if let Some(binary) = claimed_hash.and_then(known) {
             return Ok(binary);
         }
         // Checked before the copy is made and kept.
         Module::parse(bytes)?;
-        let kept: &'s [u8] = self.files.alloc(Bytes::Owned(bytes.to_vec()));
-        let binary = self.add(None, None, Module::parse(kept)?);
+        let binary = self.add(None, None, Module::parse(self.files.keep(bytes.to_vec()))?);
         self.embedded.borrow_mut().insert(binary.sha256().to_owned(), binary);
         Ok(binary)
-    }
-
-    /// The contents of a regular file.
-    pub(super) fn read(&'s self, path: &Path) -> Result<&'s [u8]> {
-        let metadata = std::fs::metadata(path).map_err(|error| Error::io("cannot open", error).in_file(path))?;
-        if !metadata.is_file() {
-            return Err(Error::new(ErrorKind::Io, "not a regular file").in_file(path));
-        }
-        Ok(self.files.alloc(Bytes::open(path)?))
     }
 
     fn add(&'s self, path: Option<PathBuf>, nested: Option<usize>, module: Module<'s>) -> &'s Binary<'s> {
@@ -105,9 +89,8 @@ impl<'s> Store<'s> {
             store: self,
             path,
             nested,
-            module,
+            code: Code::new(module),
             sha256: OnceCell::new(),
-            instructions: RefCell::default(),
             symbols: OnceCell::new(),
         })
     }
@@ -126,17 +109,17 @@ impl<'s> Binary<'s> {
 
     /// The core module.
     pub fn module(&self) -> &Module<'s> {
-        &self.module
+        self.code.module()
     }
 
     /// SHA-256 of the core module's bytes, lower-case hex.
     pub fn sha256(&self) -> &str {
-        self.sha256.get_or_init(|| self.hash_file().unwrap_or_else(|| self.module.sha256().to_owned()))
+        self.sha256.get_or_init(|| self.hash_file().unwrap_or_else(|| self.module().sha256().to_owned()))
     }
 
     /// Hashes through a buffer: hashing the mapping would make all of a big file resident.
     fn hash_file(&self) -> Option<String> {
-        let path = self.path.as_deref().filter(|_| self.nested.is_none() && self.module.bytes().len() > 1 << 20)?;
+        let path = self.path.as_deref().filter(|_| self.nested.is_none() && self.module().bytes().len() > 1 << 20)?;
         let mut file = std::fs::File::open(path).ok()?;
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 256 << 10];
@@ -149,18 +132,23 @@ impl<'s> Binary<'s> {
             total += read;
             hash.update(&buffer[..read]);
         }
-        (total == self.module.bytes().len()).then(|| module::hex(&hash.finalize()))
+        (total == self.module().bytes().len()).then(|| module::hex(&hash.finalize()))
+    }
+
+    /// Its code, as the frame check reads it.
+    pub fn code(&self) -> &Code<'s> {
+        &self.code
     }
 
     /// The instructions of a function, decoded once.
     pub fn instructions(&self, function: u32) -> Option<Rc<Instructions>> {
-        let mut known = self.instructions.borrow_mut();
-        known.entry(function).or_insert_with(|| Instructions::decode(&self.module, function).map(Rc::new)).clone()
+        self.code.instructions(function)
     }
 
     /// Its symbols, found once.
     pub fn symbols(&'s self) -> &'s Symbols<'s> {
-        self.symbols.get_or_init(|| Symbols::load(&self.module, Neighbours::of(self.store, self.path.as_deref())))
+        self.symbols
+            .get_or_init(|| Symbols::load(self.code.module(), Neighbours::of(&self.store.files, self.path.as_deref())))
     }
 
     /// Its DWARF, wherever that lies.
@@ -170,7 +158,7 @@ impl<'s> Binary<'s> {
 
     /// A function's name as the symbols have it, mangled or not.
     pub fn function_name(&'s self, function: u32) -> Option<&'s str> {
-        self.symbols().function_name(&self.module, function)
+        self.symbols().function_name(self.code.module(), function)
     }
 
     /// What to call it in a message.

@@ -1,8 +1,36 @@
 //! Where the instructions and the calls of a function body are.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use wasmparser::Operator;
 
 use crate::module::Module;
+
+/// A module with the bodies that were decoded.
+pub struct Code<'s> {
+    module: Module<'s>,
+    decoded: RefCell<HashMap<u32, Option<Rc<Instructions>>>>,
+}
+
+impl<'s> Code<'s> {
+    /// The code of `module`.
+    pub fn new(module: Module<'s>) -> Code<'s> {
+        Code { module, decoded: RefCell::default() }
+    }
+
+    /// The module.
+    pub fn module(&self) -> &Module<'s> {
+        &self.module
+    }
+
+    /// The instructions of a function, decoded once.
+    pub fn instructions(&self, function: u32) -> Option<Rc<Instructions>> {
+        let mut decoded = self.decoded.borrow_mut();
+        decoded.entry(function).or_insert_with(|| Instructions::decode(&self.module, function).map(Rc::new)).clone()
+    }
+}
 
 /// A call instruction; offsets count from the body's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

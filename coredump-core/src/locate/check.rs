@@ -5,8 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::body::Instructions;
-use crate::binaries::Binary;
+use super::body::{Code, Instructions};
 use crate::model::{CoreDump, Frame, Layout};
 use crate::module::Body;
 
@@ -159,12 +158,12 @@ pub struct Fit {
 }
 
 /// Checks all sites against a binary, trying the conventions in order. `Err` names the frame that does not fit and why.
-pub fn check(binary: &Binary<'_>, sites: &[Site], conventions: &[Convention]) -> Result<Fit, String> {
+pub fn check(code: &Code<'_>, sites: &[Site], conventions: &[Convention]) -> Result<Fit, String> {
     let mut best: Option<Fit> = None;
     let mut nearest: Option<(usize, String)> = None;
     for &convention in conventions {
         let mut fit = Fit { convention, checked: 0, agreeing: 0 };
-        let misfit = sites.iter().enumerate().find_map(|(index, site)| match judge(binary, site, convention) {
+        let misfit = sites.iter().enumerate().find_map(|(index, site)| match judge(code, site, convention) {
             Ok(None) => None,
             Ok(Some(agrees)) => {
                 fit.checked += 1;
@@ -187,9 +186,9 @@ pub fn check(binary: &Binary<'_>, sites: &[Site], conventions: &[Convention]) ->
 }
 
 /// Whether a site fits: `Ok(Some(agrees))` if it could be checked, `agrees` if a direct call names the next frame.
-fn judge(binary: &Binary<'_>, site: &Site, convention: Convention) -> Result<Option<bool>, String> {
+fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<bool>, String> {
     let Some(function) = site.function.filter(|&function| function != u32::MAX) else { return Ok(None) };
-    let module = binary.module();
+    let module = code.module();
     let Some(body) = module.body(function) else {
         let count = module.function_count();
         return Err(if function < module.imported_functions() {
@@ -198,7 +197,7 @@ fn judge(binary: &Binary<'_>, site: &Site, convention: Convention) -> Result<Opt
             format!("function {function} does not exist (the module has {count})")
         });
     };
-    let Some(instructions) = binary.instructions(function) else {
+    let Some(instructions) = code.instructions(function) else {
         return Err(format!("function {function} cannot be decoded"));
     };
     let placed = convention

@@ -12,6 +12,9 @@ use super::units::UnitIndex;
 use super::{Dwarf, Location, Slice, SourceFrame, UnitRef};
 use crate::module::Module;
 
+/// Ranges that are compared with the code to tell whether the debug info was made for it.
+const SAMPLE: usize = 64;
+
 /// A module's DWARF with an index of its units; units are parsed when an address falls into them.
 pub struct Debug<'s> {
     dwarf: Dwarf<'s>,
@@ -77,6 +80,21 @@ impl<'s> Debug<'s> {
         let mut units = Vec::new();
         units.resize_with(index.offsets.len(), OnceCell::new);
         Debug { dwarf, index, units, split }
+    }
+
+    /// Whether the ranges of the units begin where functions of `module` do. Those of debug info that was made before a
+    /// tool rewrote the code do not, but for a few by chance.
+    pub(super) fn was_made_for(&self, module: &Module<'_>) -> bool {
+        let Some(code) = module.code_section_start() else { return true };
+        let begins = |at: u64| {
+            let function = module.function_at(code.checked_add(at)?)?;
+            Some((Extent::of(module, function)?.header..=Extent::of(module, function)?.first).contains(&at))
+        };
+        let (mut good, mut bad) = (0, 0);
+        for at in self.index.sample(SAMPLE) {
+            *if begins(at) == Some(true) { &mut good } else { &mut bad } += 1;
+        }
+        good >= bad
     }
 
     /// The sections.

@@ -7,6 +7,7 @@ mod debug;
 mod demangle;
 mod functions;
 mod lines;
+mod neighbours;
 mod source_map;
 mod split;
 mod units;
@@ -17,8 +18,8 @@ use std::sync::Arc;
 
 pub use debug::{Answer, Debug, Extent};
 pub use demangle::demangle;
+pub use neighbours::Neighbours;
 
-use crate::binaries::Neighbours;
 use crate::module::Module;
 use source_map::LineMap;
 use split::SplitFinder;
@@ -121,9 +122,7 @@ impl<'s> Symbols<'s> {
         let code_size = module.code_section_size();
         if let Some(dwarf) = dwarf_of(module) {
             let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours));
-            if !debug.is_empty() {
-                (self.kind, self.origin) = (Kind::Dwarf, "DWARF".to_owned());
-                self.debug = Some(debug);
+            if !debug.is_empty() && self.accept(debug, module, "DWARF".to_owned()) {
                 return;
             }
         }
@@ -137,12 +136,21 @@ impl<'s> Symbols<'s> {
         let Some((path, twin)) = outside else { return };
         if let Some(dwarf) = dwarf_of(&twin) {
             let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours));
-            if !debug.is_empty() {
-                (self.kind, self.origin) = (Kind::Dwarf, format!("DWARF in {}", path.display()));
-                self.debug = Some(debug);
+            if !debug.is_empty() && self.accept(debug, module, format!("DWARF in {}", path.display())) {
                 self.twin = Some(twin);
             }
         }
+    }
+
+    /// Takes debug info that was made for this code.
+    fn accept(&mut self, debug: Debug<'s>, module: &Module<'s>, origin: String) -> bool {
+        if !debug.was_made_for(module) {
+            self.stale.set(true);
+            return false;
+        }
+        (self.kind, self.origin) = (Kind::Dwarf, origin);
+        self.debug = Some(debug);
+        true
     }
 
     fn load_map(&mut self, module: &Module<'s>, neighbours: &Neighbours<'s>) {
@@ -179,8 +187,8 @@ impl<'s> Symbols<'s> {
         let mut problems = self.problems.borrow().clone();
         if self.stale.get() {
             problems.push(
-                "the debug info was made for other code (a tool such as wasm-opt changed the module afterwards): \
-                 its lines are left out where they do not fit"
+                "its debug info was made for other code (a tool such as wasm-opt rewrote the module afterwards), so \
+                 its lines are not used"
                     .to_owned(),
             );
         }

@@ -4,8 +4,7 @@ use std::cell::OnceCell;
 
 use gimli::{DwarfPackage, DwoId};
 
-use super::{Dwarf, Slice, load};
-use crate::binaries::Neighbours;
+use super::{Dwarf, Neighbours, Slice, load};
 use crate::module::Module;
 
 /// A unit of a `.dwo` file with that file's sections.

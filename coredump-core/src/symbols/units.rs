@@ -98,6 +98,14 @@ impl UnitIndex {
         self.rangeless.retain(|unit| !found.contains(unit));
     }
 
+    /// Up to `count` first addresses of ranges, spread over all of them. Ranges at 0 are left out: linkers put those of
+    /// dropped functions there.
+    pub fn sample(&self, count: usize) -> impl Iterator<Item = u64> {
+        let step = (self.ranges.len() / count).max(1);
+        let ranges = self.ranges.iter().filter(|range| range.begin > 0).step_by(step);
+        ranges.map(|range| u64::from(range.begin)).take(count)
+    }
+
     /// The units that may cover `pc`, the closest range first, then those that do not say.
     pub fn covering(&self, pc: u64) -> Vec<u32> {
         let mut units = Vec::new();

@@ -3,20 +3,21 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::store::Store;
+use crate::files::Files;
 use crate::locate::build_id_files;
 use crate::module::{self, Module};
 
 /// The surroundings of one module.
 #[derive(Clone, Copy)]
 pub struct Neighbours<'s> {
-    store: &'s Store<'s>,
+    files: &'s Files,
     path: Option<&'s Path>,
 }
 
 impl<'s> Neighbours<'s> {
-    pub(super) fn of(store: &'s Store<'s>, path: Option<&'s Path>) -> Neighbours<'s> {
-        Neighbours { store, path }
+    /// Those of the module in the file at `path`; one that a dump embeds has none but the folders searched.
+    pub fn of(files: &'s Files, path: Option<&'s Path>) -> Neighbours<'s> {
+        Neighbours { files, path }
     }
 
     fn folders(&self) -> Vec<PathBuf> {
@@ -24,18 +25,18 @@ impl<'s> Neighbours<'s> {
             true => PathBuf::from("."),
             false => folder.to_owned(),
         });
-        own.into_iter().chain(self.store.search.borrow().symbol_paths.iter().cloned()).collect()
+        own.into_iter().chain(self.files.search().folders).collect()
     }
 
     /// The files that `name` may mean: relative to the module's folder, or its last part in any folder searched.
     fn files_called(&self, name: &str, directory: Option<&str>) -> Vec<PathBuf> {
         let path = Path::new(name);
         let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        let trusted = self.store.search.borrow().trusted;
+        let trusted = self.files.search().trusted;
         let folders = self.folders();
         let mut files = Vec::new();
         if inside || trusted {
-            files.extend(folders.iter().map(|folder| folder.join(path)));
+            files.extend(folders.iter().map(|folder| folder.join(path).components().collect()));
         }
         if trusted && let Some(directory) = directory {
             files.push(Path::new(directory).join(path));
@@ -50,7 +51,7 @@ impl<'s> Neighbours<'s> {
 
     /// The contents of files that `name` may mean. `directory` is where the compiler ran.
     pub fn named(self, name: &str, directory: Option<&str>) -> impl Iterator<Item = &'s [u8]> {
-        self.files_called(name, directory).into_iter().filter_map(move |file| self.store.read(&file).ok())
+        self.files_called(name, directory).into_iter().filter_map(move |file| self.files.read(&file).ok())
     }
 
     /// The DWARF package beside the module: `app.wasm.dwp` or `app.dwp`.
@@ -59,7 +60,7 @@ impl<'s> Neighbours<'s> {
         let stem = name.strip_suffix(".wasm").unwrap_or(&name);
         let names = [format!("{name}.dwp"), format!("{stem}.dwp")];
         let mut files = names.iter().flat_map(|name| self.files_called(name, None));
-        self.store.read(&files.next()?).ok()
+        self.files.read(&files.next()?).ok()
     }
 
     /// The source map a module names.
@@ -69,7 +70,7 @@ impl<'s> Neighbours<'s> {
             return Err(format!("{url} is not a local file"));
         }
         let file = self.files_called(name, None).into_iter().next().ok_or_else(|| format!("{name} not found"))?;
-        let bytes = self.store.read(&file).map_err(|error| error.to_string())?;
+        let bytes = self.files.read(&file).map_err(|error| error.to_string())?;
         Ok((file, bytes))
     }
 
@@ -111,7 +112,7 @@ impl<'s> Neighbours<'s> {
     /// Opens `file` and checks that it is of the same build: the same build id, or the same code. One that the module
     /// names and that has neither is believed, as far as its functions fit.
     fn open_twin(&self, file: &Path, module: &Module<'s>, named: bool) -> Result<Module<'s>, String> {
-        let bytes = self.store.read(file).map_err(|error| error.to_string())?;
+        let bytes = self.files.read(file).map_err(|error| error.to_string())?;
         let modules = module::nested(bytes).map_err(|error| error.message)?;
         let mut reason = "it holds no debug info".to_owned();
         for bytes in modules {

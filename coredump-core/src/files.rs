@@ -1,0 +1,51 @@
+//! Files that were opened and are kept: what is parsed from them borrows from here and lives as long.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+
+use typed_arena::Arena;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mapped::Bytes;
+
+/// Keeps the bytes of files. Nothing is ever dropped from it.
+#[derive(Default)]
+pub struct Files {
+    kept: Arena<Bytes>,
+    search: RefCell<Search>,
+}
+
+/// Where the files that a module itself names (debug info, source maps) may be.
+#[derive(Clone, Debug, Default)]
+pub struct Search {
+    /// Folders besides the module's own.
+    pub folders: Vec<PathBuf>,
+    /// Paths that lead out of these folders may be followed.
+    pub trusted: bool,
+}
+
+impl Files {
+    /// The contents of a regular file.
+    pub fn read(&self, path: &Path) -> Result<&[u8]> {
+        let metadata = std::fs::metadata(path).map_err(|error| Error::io("cannot open", error).in_file(path))?;
+        if !metadata.is_file() {
+            return Err(Error::new(ErrorKind::Io, "not a regular file").in_file(path));
+        }
+        Ok(self.kept.alloc(Bytes::open(path)?))
+    }
+
+    /// Keeps bytes from elsewhere.
+    pub fn keep(&self, bytes: Vec<u8>) -> &[u8] {
+        self.kept.alloc(Bytes::Owned(bytes))
+    }
+
+    /// Where to look.
+    pub fn search(&self) -> Search {
+        self.search.borrow().clone()
+    }
+
+    /// Sets where to look.
+    pub fn set_search(&self, search: Search) {
+        self.search.replace(search);
+    }
+}
