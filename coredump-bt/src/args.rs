@@ -34,6 +34,9 @@ pub struct Args {
     /// one line a dump: reason, place, signature
     #[argh(switch)]
     pub brief: bool,
+    /// the variables of each frame, with their types
+    #[argh(switch)]
+    pub locals: bool,
     /// the lines of source around each place
     #[argh(switch)]
     pub source: bool,

@@ -5,12 +5,15 @@ use std::io;
 use coredump_core::backtrace::{Location, ResolvedFrame, Resolver};
 use coredump_core::binaries::Binaries;
 use coredump_core::model::{CoreDump, Thread};
+use coredump_core::module::Module;
+use coredump_core::variables::{Inspector, Scope};
 
 use crate::args::Args;
 use crate::fold::{Part, fold};
 use crate::page::{Page, Piece};
 use crate::raw;
 use crate::source::Sources;
+use crate::variables;
 
 /// What is needed to print the frames of a dump.
 pub struct Frames<'r, 'a, 's> {
@@ -18,10 +21,28 @@ pub struct Frames<'r, 'a, 's> {
     pub dump: &'r CoreDump<'a>,
     pub binaries: &'r Binaries<'s>,
     pub resolver: Resolver<'r, 'a, 's>,
+    pub inspector: Inspector<'r, 's>,
     pub sources: Sources,
+    offset_width: usize,
 }
 
-impl Frames<'_, '_, '_> {
+impl<'r, 'a: 'r, 's> Frames<'r, 'a, 's> {
+    /// Prepares to print the frames of `dump`.
+    pub fn new(args: &'r Args, dump: &'r CoreDump<'a>, binaries: &'r Binaries<'s>) -> Self {
+        let code_end = |module: &Module<'_>| module.code_section_start().unwrap_or(0) + module.code_section_size();
+        let modules = binaries.slots().iter().filter_map(|slot| slot.found);
+        let longest = modules.map(|found| code_end(found.binary.module())).max().unwrap_or(0);
+        Frames {
+            args,
+            dump,
+            binaries,
+            resolver: Resolver::new(dump, binaries),
+            inspector: Inspector::new(dump, binaries),
+            sources: Sources::default(),
+            offset_width: format!("{longest:#x}").len().max(6),
+        }
+    }
+
     /// Prints a thread.
     pub fn thread(&mut self, page: &mut Page, index: usize) -> io::Result<()> {
         let thread = &self.dump.threads[index];
@@ -58,7 +79,7 @@ impl Frames<'_, '_, '_> {
 
     fn parts(&self, thread: &Thread, shown: usize) -> Vec<Part> {
         // Values differ from one activation to the next, so nothing is folded where they are shown.
-        if self.args.no_fold || self.args.raw {
+        if self.args.no_fold || self.args.raw || self.args.locals {
             return vec![Part::Frames(0..shown)];
         }
         let key = |index: usize| {
@@ -91,15 +112,17 @@ impl Frames<'_, '_, '_> {
             let binary = frame.module.and_then(|module| self.binaries.binary(module));
             self.sources.of_binary(binary.and_then(|binary| binary.path()));
         }
-        for inline in frame.inlines.iter() {
+        let scopes = variables::scopes(&self.inspector, thread, index, self.args.locals);
+        // The two read the same debug info; should they differ, no value is shown rather than another function's.
+        let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == frame.inlines.len() + 1);
+        for (nth, inline) in frame.inlines.iter().enumerate() {
             self.head(page, &frame, width)?;
             page.piece(Piece::Function, inline.function.as_deref().unwrap_or("?"))?;
-            page.piece(Piece::Faint, " [inlined]")?;
-            self.place(page, inline.location.as_ref())?;
+            self.rest_of_line(page, scope(nth), inline.location.as_ref(), true)?;
         }
         self.head(page, &frame, width)?;
         self.function(page, &frame)?;
-        self.place(page, frame.location.as_ref())?;
+        self.rest_of_line(page, scope(frame.inlines.len()), frame.location.as_ref(), false)?;
         if self.args.raw
             && let Some(frame) = self.dump.threads[thread].frames.get(index)
         {
@@ -113,7 +136,7 @@ impl Frames<'_, '_, '_> {
         let number = frame.index;
         page.plain(format_args!("#{number:<width$} "))?;
         if let Some(offset) = frame.module_offset {
-            page.piece(Piece::Address, &format!("{offset:#06x} "))?;
+            page.piece(Piece::Address, &format!("{offset:#0width$x} ", width = self.offset_width))?;
         }
         let Some(module) = frame.module.filter(|_| self.binaries.len() > 1) else { return Ok(()) };
         let name = self.binaries.slot(module).map_or("?", |slot| short(&slot.name));
@@ -135,14 +158,30 @@ impl Frames<'_, '_, '_> {
         }
     }
 
-    fn place(&mut self, page: &mut Page, location: Option<&Location>) -> io::Result<()> {
+    /// Arguments and place, then what belongs below the line.
+    fn rest_of_line(
+        &mut self,
+        page: &mut Page,
+        scope: Option<&Scope>,
+        location: Option<&Location>,
+        inlined: bool,
+    ) -> io::Result<()> {
+        if let Some(scope) = scope {
+            variables::arguments(page, scope)?;
+        }
+        if inlined {
+            page.piece(Piece::Faint, " [inlined]")?;
+        }
         if let Some(location) = location {
             page.plain(" at ")?;
             page.location(location)?;
         }
         page.end()?;
-        match location.filter(|_| self.args.source && !self.args.untrusted) {
-            Some(location) => self.sources.render(page, location),
+        if let Some(location) = location.filter(|_| self.args.source && !self.args.untrusted) {
+            self.sources.render(page, location)?;
+        }
+        match scope.filter(|_| self.args.locals) {
+            Some(scope) => variables::all(page, scope),
             None => Ok(()),
         }
     }

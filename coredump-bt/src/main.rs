@@ -10,6 +10,7 @@ mod page;
 mod raw;
 mod render;
 mod source;
+mod variables;
 
 fn main() -> std::process::ExitCode {
     coredump_core::cli::main(&args::TOOL, render::run)

@@ -34,20 +34,21 @@ fn used_binary(report: &Report, file: &str, slot: &Slot<'_>, found: &Found<'_>) 
     let symbols = found.binary.symbols();
     let binary = found.binary.describe();
     let checked = found.verification.describe();
-    report.say(format_args!("{file}: module {}: {binary} ({checked}), {}", slot.name, symbols.origin()));
+    let name = short(&slot.name);
+    report.say(format_args!("{file}: module {name}: {binary} ({checked}), {}", symbols.origin()));
     for problem in symbols.problems() {
-        report.say(format_args!("{file}: module {}: warning: {problem}", slot.name));
+        report.say(format_args!("{file}: module {name}: warning: {problem}"));
     }
 }
 
 fn missing(report: &Report, file: &str, slot: &Slot<'_>, several: bool) {
-    report.say(format_args!("{file}: module {}: no binary found, so no names and no lines", slot.name));
+    let name = short(&slot.name);
+    report.say(format_args!("{file}: module {name}: no binary found, so no names and no lines"));
     for refused in &slot.refused {
         match &refused.path {
             Some(path) => report.say(format_args!("{file}: not used: {}: {}", path.display(), refused.reason)),
             None => report.say(format_args!("{file}: not used: the module embedded in the dump: {}", refused.reason)),
         }
     }
-    let name = short(&slot.name);
     report.hint(if several { format!("name it: -m '{name}=FILE'") } else { "name it: -m FILE".to_owned() });
 }

@@ -23,6 +23,10 @@ pub enum Piece {
     Function,
     /// A file's name.
     File,
+    /// A variable's name.
+    Name,
+    /// A value.
+    Value,
     /// An offset or address.
     Address,
     /// What a reader may skip.
@@ -37,6 +41,8 @@ impl Piece {
             Piece::Title => Style::new().bold(),
             Piece::Function => AnsiColor::Yellow.on_default(),
             Piece::File => AnsiColor::Green.on_default(),
+            Piece::Name => AnsiColor::Cyan.on_default(),
+            Piece::Value => Style::new(),
             Piece::Address => AnsiColor::Blue.on_default(),
             Piece::Faint => Style::new().dimmed(),
             Piece::Here => AnsiColor::Red.on_default().bold(),

@@ -1,6 +1,5 @@
 //! All dumps, one after the other.
 
-use coredump_core::backtrace::Resolver;
 use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
@@ -14,7 +13,6 @@ use coredump_core::read::read;
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
 use crate::page::Page;
-use crate::source::Sources;
 use crate::{brief, header, notes};
 
 /// Prints the backtraces of all dumps that are asked for.
@@ -73,17 +71,13 @@ fn one<'s>(
     let options =
         locating::options(&args.module, &args.symbols_path, !args.no_recorded_paths && !args.untrusted, input.path());
     let binaries = Binaries::locate(store, &dump, &options);
-    let mut frames = Frames {
-        args,
-        dump: &dump,
-        binaries: &binaries,
-        resolver: Resolver::new(&dump, &binaries),
-        sources: Sources::default(),
-    };
+    let mut frames = Frames::new(args, &dump, &binaries);
     let written = match args.brief {
         true => brief::render(page, input, &dump, &mut frames.resolver),
         false => threads(page, input, &mut frames),
     };
+    // What is told on standard error belongs behind what was printed.
+    let written = written.and_then(|()| std::io::Write::flush(&mut page.out));
     written.map_err(|error| Failure::Output(page.out.failed(error)))?;
 
     let name = input.name();
@@ -94,7 +88,7 @@ fn one<'s>(
     for warning in dump.warnings.iter().chain(&dump.incomplete) {
         report.warning(&name, warning);
     }
-    Ok(Exit::partial_if(!complete || dump.incomplete.is_some()))
+    Ok(Exit::partial_if(!complete || !binaries.warnings.is_empty() || dump.incomplete.is_some()))
 }
 
 /// That the thread and frame that were asked for exist.

@@ -218,9 +218,6 @@ struct Finder<'s, 'd> {
 
 impl<'s> Finder<'s, '_> {
     fn run(mut self, index: usize, options: &Options) -> Slot<'s> {
-        let named = self.record.name.as_deref().or(self.record.path.as_deref());
-        let name = named.or(self.dump.executable.as_deref()).filter(|name| !name.is_empty());
-        let name = name.map_or_else(|| format!("module {index}"), str::to_owned);
         let mut found = None;
         let dump = self.dump;
         for (number, stage) in stages(dump, self.record, index, options).enumerate() {
@@ -233,7 +230,23 @@ impl<'s> Finder<'s, '_> {
                 break;
             }
         }
-        Slot { name, found, refused: self.refused }
+        Slot { name: self.name(index, found), found, refused: self.refused }
+    }
+
+    /// What to call the module: as the dump does, unless that says nothing.
+    fn name(&self, index: usize, found: Option<Found<'_>>) -> String {
+        // Wasmtime's `<anonymous-module-0>`.
+        let says_something = |name: &&str| !name.is_empty() && !name.starts_with('<');
+        let recorded = self.record.name.as_deref().filter(says_something).or(self.record.path.as_deref());
+        let program = self.dump.executable.as_deref().filter(|_| self.only);
+        if let Some(name) = recorded.or(program).filter(says_something) {
+            return name.to_owned();
+        }
+        let file = found.and_then(|found| {
+            let file = found.binary.path()?.file_name()?.to_string_lossy().into_owned();
+            Some(found.binary.nested().map_or(file.clone(), |nested| format!("{file}[{nested}]")))
+        });
+        file.unwrap_or_else(|| format!("module {index}"))
     }
 
     fn embedded(&mut self) -> Option<Found<'s>> {

@@ -82,7 +82,7 @@ impl<'s> Debug<'s> {
         Debug { dwarf, index, units, split }
     }
 
-    /// Whether the ranges of the units begin where functions of `module` do. Those of debug info that was made before a
+    /// Whether the ranges of the units begin where functions of `module` do, as far as there are any. Those of debug info that was made before a
     /// tool rewrote the code do not, but for a few by chance.
     pub(super) fn was_made_for(&self, module: &Module<'_>) -> bool {
         let Some(code) = module.code_section_start() else { return true };
@@ -94,7 +94,7 @@ impl<'s> Debug<'s> {
         for at in self.index.sample(SAMPLE) {
             *if begins(at) == Some(true) { &mut good } else { &mut bad } += 1;
         }
-        good >= bad
+        good >= bad && !self.index.is_dead(module.code_section_size())
     }
 
     /// The sections.

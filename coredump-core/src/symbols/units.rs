@@ -106,6 +106,13 @@ impl UnitIndex {
         ranges.map(|range| u64::from(range.begin)).take(count)
     }
 
+    /// Whether all ranges there are belong to dropped functions.
+    pub fn is_dead(&self, code_size: u64) -> bool {
+        // A range from 0 to the end is an assembler's that describes the section as a whole.
+        let live = |range: &UnitRange| range.begin > 0 || u64::from(range.end) == code_size;
+        self.rangeless.is_empty() && !self.ranges.is_empty() && !self.ranges.iter().any(live)
+    }
+
     /// The units that may cover `pc`, the closest range first, then those that do not say.
     pub fn covering(&self, pc: u64) -> Vec<u32> {
         let mut units = Vec::new();

@@ -1,0 +1,79 @@
+//! The variables of a frame: its arguments on its line, all of them below it.
+
+use std::io;
+
+use coredump_core::variables::{Inspector, Limits, Scope, Status, Variable, VariableKind};
+
+use crate::page::{Page, Piece};
+
+/// Characters of one argument on a frame's line.
+const MAX_ARGUMENT: usize = 64;
+/// Levels below a variable that are printed.
+const MAX_INDENT: usize = 8;
+
+/// Prints `(dividend=600, divisor=0)`, or `(…)` if none of the values is known. Nothing if there is no parameter.
+pub fn arguments(page: &mut Page, scope: &Scope) -> io::Result<()> {
+    let parameters = scope.variables.iter().filter(|variable| variable.kind == VariableKind::Parameter);
+    if parameters.clone().all(|parameter| parameter.status != Status::Ok) {
+        return match parameters.count() {
+            0 => Ok(()),
+            _ => page.piece(Piece::Faint, " (…)"),
+        };
+    }
+    let mut parameters = parameters.peekable();
+    page.plain(" (")?;
+    while let Some(parameter) = parameters.next() {
+        page.piece(Piece::Name, &parameter.name)?;
+        page.plain("=")?;
+        value(page, parameter, MAX_ARGUMENT)?;
+        if parameters.peek().is_some() {
+            page.plain(", ")?;
+        }
+    }
+    page.plain(")")
+}
+
+/// Prints one variable a line, its parts indented below it.
+pub fn all(page: &mut Page, scope: &Scope) -> io::Result<()> {
+    scope.variables.iter().try_for_each(|variable| one(page, variable, 1))
+}
+
+fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()> {
+    page.plain(format_args!("{:width$}", "", width = level * 4))?;
+    page.piece(Piece::Name, &variable.name)?;
+    if !variable.type_name.is_empty() {
+        page.plain(": ")?;
+        page.piece(Piece::Faint, &variable.type_name)?;
+    }
+    page.plain(" = ")?;
+    value(page, variable, usize::MAX)?;
+    if level == 1 && variable.kind == VariableKind::Static {
+        page.piece(Piece::Faint, " [static]")?;
+    }
+    page.end()?;
+    if level >= MAX_INDENT {
+        return Ok(());
+    }
+    // The value already shows its parts; what pointers in it lead to, it does not.
+    variable.children.iter().filter(|child| leads_on(child)).try_for_each(|child| one(page, child, level + 1))
+}
+
+/// Whether a part is, or holds, something that a pointer leads to.
+fn leads_on(part: &Variable) -> bool {
+    part.name == "*" || part.children.iter().any(leads_on)
+}
+
+fn value(page: &mut Page, variable: &Variable, longest: usize) -> io::Result<()> {
+    let text = variable.text();
+    let piece = if variable.status == Status::Ok { Piece::Value } else { Piece::Faint };
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => page.piece(piece, &format!("{}…", &text[..end])),
+        None => page.piece(piece, &text),
+    }
+}
+
+/// How much is read for a frame's line, and for all its variables.
+pub fn scopes(inspector: &Inspector<'_, '_>, thread: usize, frame: usize, whole: bool) -> Vec<Scope> {
+    let limits = if whole { Limits::default() } else { Limits { depth: 1, elements: 8 } };
+    inspector.frame_variables(thread, frame, &limits)
+}
