@@ -1,0 +1,88 @@
+//! A memory as few large pieces of known bytes.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::memory::{Chunk, Memory};
+
+/// Bytes a block has at least, unless its stretch of known bytes ends.
+const BLOCK: usize = 1 << 20;
+
+static ZEROS: [u8; BLOCK] = [0; BLOCK];
+
+/// Known bytes.
+pub struct Block<'a> {
+    /// Address of the first.
+    pub address: u64,
+    /// The bytes: borrowed where one large segment holds them, else put together.
+    pub bytes: Cow<'a, [u8]>,
+    /// They follow the last byte of the block before.
+    pub follows: bool,
+    /// They are part of one known zero.
+    pub zero: bool,
+}
+
+/// The known bytes of a range, in order.
+pub struct Blocks<'m, 'a> {
+    memory: &'m Memory<'a>,
+    at: u64,
+    end: u64,
+    /// Address behind the block before.
+    behind: Option<u64>,
+}
+
+impl<'m, 'a> Blocks<'m, 'a> {
+    /// The blocks of `range`, clipped to the memory.
+    pub fn new(memory: &'m Memory<'a>, range: Range<u64>) -> Self {
+        Blocks { memory, at: range.start, end: range.end.min(memory.size), behind: None }
+    }
+
+    /// Goes on behind the known zero that the last block is part of; gives the address there.
+    pub fn skip_zero(&mut self) -> u64 {
+        if let Some(Chunk::Zero { address, len }) = self.memory.chunks(self.at..self.end).next() {
+            self.at = address + len;
+            self.behind = Some(self.at);
+        }
+        self.at
+    }
+}
+
+impl<'a> Iterator for Blocks<'_, 'a> {
+    type Item = Block<'a>;
+
+    fn next(&mut self) -> Option<Block<'a>> {
+        let mut gathered: Vec<u8> = Vec::new();
+        let mut address = self.at;
+        let mut borrowed = None;
+        let mut zero = false;
+        for chunk in self.memory.chunks(self.at..self.end) {
+            let bytes = match chunk {
+                Chunk::Captured(segment) => segment.bytes,
+                Chunk::Zero { len, .. } => &ZEROS[..len.min(BLOCK as u64) as usize],
+                Chunk::Hole { .. } if gathered.is_empty() => {
+                    address = chunk.range().end;
+                    continue;
+                }
+                Chunk::Hole { .. } => break,
+            };
+            if gathered.is_empty() && bytes.len() >= BLOCK {
+                zero = matches!(chunk, Chunk::Zero { .. });
+                borrowed = Some(bytes);
+                break;
+            }
+            let room = BLOCK - gathered.len();
+            gathered.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            if gathered.len() == BLOCK {
+                break;
+            }
+        }
+        let bytes = match borrowed {
+            Some(bytes) => Cow::Borrowed(bytes),
+            None if gathered.is_empty() => return None,
+            None => Cow::Owned(gathered),
+        };
+        self.at = address + bytes.len() as u64;
+        let follows = self.behind.replace(self.at) == Some(address);
+        Some(Block { address, bytes, follows, zero })
+    }
+}

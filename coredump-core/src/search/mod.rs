@@ -1,0 +1,215 @@
+//! Finding things in a memory: bytes, values, patterns, text.
+//!
+//! What the dump stores is searched where it lies, without a copy; only around the borders of segments are a few bytes
+//! joined, so that nothing that crosses a border is missed. Known zeros count as zero bytes. A hole ends a stretch:
+//! nothing is found across bytes that are not known.
+
+mod blocks;
+mod pattern;
+mod strings;
+
+use std::ops::{ControlFlow, Range};
+
+pub use pattern::{Bytes, Expression, Pattern, Words};
+pub use strings::{Encoding, Text, strings};
+
+use crate::memory::Memory;
+use blocks::{Block, Blocks};
+
+/// A place where something was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Address of the first byte.
+    pub address: u64,
+    /// Length in bytes.
+    pub len: u64,
+}
+
+/// Calls `hit` with what `pattern` finds in `range`, by ascending address, until it breaks.
+///
+/// Hits do not overlap, as with `grep -o`. One that crosses a border of segments is found if it is no longer than
+/// [`Pattern::reach`] says.
+pub fn search(
+    memory: &Memory<'_>,
+    range: Range<u64>,
+    pattern: &dyn Pattern,
+    mut hit: impl FnMut(Hit) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut seam = Seam { bytes: Vec::new(), end: range.start, from: range.start };
+    // An open-ended hit that touches the end of a block might go on: it waits for what follows.
+    let mut waiting: Option<Hit> = None;
+    let mut blocks = Blocks::new(memory, range);
+    while let Some(block) = blocks.next() {
+        let mut at = 0;
+        if block.follows {
+            waiting = None;
+            at = seam.join(&block, pattern, &mut hit)?;
+        } else {
+            seam.bytes.clear();
+            if let Some(found) = waiting.take() {
+                hit(found)?;
+            }
+        }
+        at = at.max(seam.from.saturating_sub(block.address) as usize);
+        let mut nothing = true;
+        while let Some(found) = pattern.find(&block.bytes, at, block.address) {
+            nothing = false;
+            let one = Hit { address: block.address + found.start as u64, len: found.len() as u64 };
+            if found.end == block.bytes.len() && pattern.is_open_ended() && found.len() <= pattern.reach() {
+                waiting = Some(one);
+                break;
+            }
+            at = found.end;
+            seam.from = block.address + at as u64;
+            hit(one)?;
+        }
+        seam.keep(&block, pattern.reach());
+        if nothing && block.zero {
+            // Nothing in this much zero: nothing in more of it.
+            seam.end = blocks.skip_zero();
+        }
+    }
+    match waiting {
+        Some(found) => hit(found),
+        None => ControlFlow::Continue(()),
+    }
+}
+
+/// The end of what was searched, to be joined with what follows.
+struct Seam {
+    bytes: Vec<u8>,
+    /// Address behind the last byte.
+    end: u64,
+    /// What lies below is part of an earlier hit.
+    from: u64,
+}
+
+impl Seam {
+    /// Reports what begins in the kept bytes and ends in the block. Returns where in the block the search goes on: not
+    /// at its first byte if, seen with what lies before it, nothing begins there.
+    fn join(
+        &mut self,
+        block: &Block<'_>,
+        pattern: &dyn Pattern,
+        hit: &mut impl FnMut(Hit) -> ControlFlow<()>,
+    ) -> ControlFlow<(), usize> {
+        let kept = self.bytes.len();
+        let start = self.end - kept as u64;
+        let head = block.bytes.len().min(pattern.reach() + 1);
+        self.bytes.extend_from_slice(&block.bytes[..head]);
+        // A byte more than the reach is kept as context; nothing that begins there reaches the block.
+        let mut at = (self.from.saturating_sub(start) as usize).max(usize::from(kept > pattern.reach()));
+        let mut next = 1;
+        while let Some(found) = pattern.find(&self.bytes, at, start) {
+            if found.start >= kept {
+                next = usize::from(found.start > kept);
+                break;
+            }
+            at = found.end;
+            self.from = start + at as u64;
+            hit(Hit { address: start + found.start as u64, len: found.len() as u64 })?;
+        }
+        self.bytes.truncate(kept);
+        ControlFlow::Continue(next)
+    }
+
+    /// Keeps as many of the last bytes as the pattern reaches, and one more as context.
+    fn keep(&mut self, block: &Block<'_>, reach: usize) {
+        let want = reach + 1;
+        let bytes = &block.bytes[block.bytes.len().saturating_sub(want)..];
+        let surplus = (self.bytes.len() + bytes.len()).saturating_sub(want);
+        self.bytes.drain(..surplus);
+        self.bytes.extend_from_slice(bytes);
+        self.end = block.address + block.bytes.len() as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Segment;
+    use proptest::prelude::*;
+
+    /// A memory of these segments, known zeros between them and two holes.
+    fn found(pieces: &[Vec<u8>], gaps: &[u8], pattern: &dyn Pattern) -> (Vec<(u64, u64)>, Vec<u8>) {
+        let mut image = Vec::new();
+        let mut segments = Vec::new();
+        for (piece, &gap) in pieces.iter().zip(gaps) {
+            segments.push(Segment { address: image.len() as u64, bytes: piece });
+            image.extend_from_slice(piece);
+            image.resize(image.len() + usize::from(gap), 0);
+        }
+        let mut memory = Memory::new(image.len() as u64);
+        memory.set_contents(segments, std::iter::once(0..image.len() as u64).collect());
+        let mut hits = Vec::new();
+        let _ = search(&memory, 0..memory.size, pattern, |hit| {
+            hits.push((hit.address, hit.len));
+            ControlFlow::Continue(())
+        });
+        (hits, image)
+    }
+
+    fn pieces() -> impl Strategy<Value = (Vec<Vec<u8>>, Vec<u8>)> {
+        let piece = proptest::collection::vec(0u8..3, 0..20);
+        proptest::collection::vec((piece, 0u8..9), 1..12).prop_map(|all| all.into_iter().unzip())
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_found_as_in_the_joined_image((pieces, gaps) in pieces(), needle in proptest::collection::vec(0u8..3, 1..6)) {
+            let (hits, image) = found(&pieces, &gaps, &Bytes::new(&needle, 1));
+            let expected: Vec<_> = memchr::memmem::find_iter(&image, &needle).map(|at| (at as u64, needle.len() as u64)).collect();
+            prop_assert_eq!(hits, expected);
+        }
+
+        #[test]
+        fn expressions_match_as_in_the_joined_image((pieces, gaps) in pieces()) {
+            for text in [r"\x01+", r"(?-u)\x02[^\x01]*\x01", r"\x00{3}", r"(?m)\x01$", r"\x01\x02|\x02\x01"] {
+                let (hits, image) = found(&pieces, &gaps, &Expression::new(text).unwrap());
+                let expression = regex::bytes::RegexBuilder::new(text).multi_line(true).build().unwrap();
+                let expected: Vec<_> = expression.find_iter(&image).map(|hit| (hit.start() as u64, hit.len() as u64)).collect();
+                prop_assert_eq!(hits, expected, "{}", text);
+            }
+        }
+
+        #[test]
+        fn words_are_found_wherever_they_are_aligned((pieces, gaps) in pieces()) {
+            let (hits, image) = found(&pieces, &gaps, &Words::new(1..0x1_0000, 4));
+            let words = image.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
+            let expected: Vec<_> = (0..).zip(words).filter(|(_, word)| (1..0x1_0000).contains(word)).map(|(at, _)| (at * 4, 4)).collect();
+            prop_assert_eq!(hits, expected);
+        }
+    }
+
+    #[test]
+    fn nothing_is_found_across_a_hole() {
+        let mut memory = Memory::new(100);
+        let segments = vec![Segment { address: 0, bytes: b"ab" }, Segment { address: 3, bytes: b"cd" }];
+        memory.set_contents(segments, vec![]);
+        let count = |pattern: &dyn Pattern| {
+            let mut count = 0;
+            let _ = search(&memory, 0..100, pattern, |_| {
+                count += 1;
+                ControlFlow::Continue(())
+            });
+            count
+        };
+        assert_eq!(count(&Bytes::new(b"abcd", 1)), 0);
+        assert_eq!(count(&Bytes::new(b"ab\0cd", 1)), 0);
+        assert_eq!(count(&Bytes::new(b"cd", 1)), 1);
+        assert_eq!(count(&Expression::new("[a-z]+").unwrap()), 2);
+    }
+
+    #[test]
+    fn a_vast_zero_is_skipped_and_what_follows_it_found() {
+        let mut memory = Memory::new(1 << 60);
+        let end = 1 << 59;
+        memory.set_contents(vec![Segment { address: end, bytes: b"needle" }], std::iter::once(0..1 << 60).collect());
+        let mut hits = Vec::new();
+        let _ = search(&memory, 0..1 << 60, &Bytes::new(b"\0needle\0", 1), |hit| {
+            hits.push(hit);
+            ControlFlow::Continue(())
+        });
+        assert_eq!(hits, [Hit { address: end - 1, len: 8 }]);
+    }
+}

@@ -1,0 +1,304 @@
+//! Text in a memory, as `strings` finds it: UTF-8, and UTF-16 in the scripts of the first 2048 code points.
+
+use std::ops::{ControlFlow, Range};
+
+use super::blocks::Blocks;
+use crate::cli::text::is_unsafe;
+use crate::memory::Memory;
+
+/// Bytes of one text that are kept; a longer one is told in parts.
+const LONGEST: usize = 64 * 1024;
+
+/// How a text is encoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Encoding {
+    /// UTF-8 (ASCII is part of it).
+    Utf8,
+    /// UTF-16, little endian, at even addresses.
+    Utf16,
+}
+
+impl Encoding {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Encoding::Utf8 => "utf-8",
+            Encoding::Utf16 => "utf-16",
+        }
+    }
+}
+
+/// A text and where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Address of the first byte.
+    pub address: u64,
+    /// Its encoding.
+    pub encoding: Encoding,
+    /// Its length in bytes.
+    pub len: u64,
+    /// The text.
+    pub text: String,
+}
+
+/// Calls `each` with every run of at least `min` printable characters (tabs are), by ascending end, until it breaks.
+pub fn strings(
+    memory: &Memory<'_>,
+    range: Range<u64>,
+    min: usize,
+    mut each: impl FnMut(Text) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    let mut utf8 = Utf8 { start: 0, pending: Vec::new(), chars: 0, cut: Vec::new() };
+    let mut utf16 = Utf16 { start: 0, low: None, text: String::new() };
+    let mut blocks = Blocks::new(memory, range);
+    while let Some(block) = blocks.next() {
+        if !block.follows {
+            utf8.end(min, &mut each)?;
+            utf16.end(min, &mut each)?;
+            utf16.low = None;
+        }
+        if block.zero {
+            utf8.end(min, &mut each)?;
+            utf16.end(min, &mut each)?;
+            utf16.low = None;
+            blocks.skip_zero();
+            continue;
+        }
+        utf8.feed(block.address, &block.bytes, min, &mut each)?;
+        utf16.feed(block.address, &block.bytes, min, &mut each)?;
+    }
+    utf8.end(min, &mut each)?;
+    utf16.end(min, &mut each)
+}
+
+fn is_printable(letter: char) -> bool {
+    letter == '\t' || !is_unsafe(letter)
+}
+
+/// A run of UTF-8 that may go on.
+struct Utf8 {
+    start: u64,
+    pending: Vec<u8>,
+    chars: usize,
+    /// The first bytes of a character that a block's end cut in two.
+    cut: Vec<u8>,
+}
+
+impl Utf8 {
+    fn feed(
+        &mut self,
+        address: u64,
+        bytes: &[u8],
+        min: usize,
+        each: &mut impl FnMut(Text) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut at = 0;
+        if !self.cut.is_empty() {
+            let before = self.cut.len();
+            let mut joined = std::mem::take(&mut self.cut);
+            joined.extend_from_slice(&bytes[..bytes.len().min(4 - before)]);
+            match letter(&joined) {
+                Letter::Whole(letter) if is_printable(letter) => {
+                    self.push(address - before as u64, &joined[..letter.len_utf8()]);
+                    at = letter.len_utf8() - before;
+                }
+                _ => self.end(min, each)?,
+            }
+        }
+        while at < bytes.len() {
+            // Runs of printable ASCII are nearly all there is.
+            let run = bytes[at..].iter().take_while(|byte| matches!(byte, b'\t' | b' '..=b'~')).count();
+            if run > 0 {
+                self.push(address + at as u64, &bytes[at..at + run]);
+                at += run;
+                if self.pending.len() >= LONGEST {
+                    self.end(min, each)?;
+                }
+                continue;
+            }
+            let skip = bytes[at..].iter().take_while(|&&byte| byte < 0x20 && byte != b'\t' || byte == 0x7f).count();
+            if skip > 0 {
+                self.end(min, each)?;
+                at += skip;
+                continue;
+            }
+            match letter(&bytes[at..]) {
+                Letter::Whole(letter) if is_printable(letter) => {
+                    self.push(address + at as u64, &bytes[at..at + letter.len_utf8()]);
+                    at += letter.len_utf8();
+                }
+                Letter::Cut => {
+                    self.cut = bytes[at..].to_vec();
+                    break;
+                }
+                _ => {
+                    self.end(min, each)?;
+                    at += 1;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Adds whole characters.
+    fn push(&mut self, address: u64, text: &[u8]) {
+        if self.pending.is_empty() {
+            self.start = address;
+        }
+        self.pending.extend_from_slice(text);
+        self.chars += text.iter().filter(|&&byte| byte & 0xc0 != 0x80).count();
+    }
+
+    fn end(&mut self, min: usize, each: &mut impl FnMut(Text) -> ControlFlow<()>) -> ControlFlow<()> {
+        self.cut.clear();
+        if std::mem::take(&mut self.chars) < min.max(1) {
+            self.pending.clear();
+            return ControlFlow::Continue(());
+        }
+        let pending = std::mem::take(&mut self.pending);
+        let len = pending.len() as u64;
+        let text = String::from_utf8_lossy(&pending).into_owned();
+        each(Text { address: self.start, encoding: Encoding::Utf8, len, text })
+    }
+}
+
+/// What some bytes begin with.
+enum Letter {
+    Whole(char),
+    /// The first bytes of a character.
+    Cut,
+    Broken,
+}
+
+fn letter(bytes: &[u8]) -> Letter {
+    match str::from_utf8(&bytes[..bytes.len().min(4)]) {
+        Ok(text) => text.chars().next().map_or(Letter::Broken, Letter::Whole),
+        Err(error) => match str::from_utf8(&bytes[..error.valid_up_to()]).ok().and_then(|text| text.chars().next()) {
+            Some(letter) => Letter::Whole(letter),
+            None if error.error_len().is_none() => Letter::Cut,
+            None => Letter::Broken,
+        },
+    }
+}
+
+/// A run of UTF-16 that may go on.
+struct Utf16 {
+    start: u64,
+    /// The first byte of a unit that a block's end cut in two.
+    low: Option<u8>,
+    text: String,
+}
+
+impl Utf16 {
+    fn feed(
+        &mut self,
+        address: u64,
+        bytes: &[u8],
+        min: usize,
+        each: &mut impl FnMut(Text) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let mut bytes = bytes;
+        let mut address = address;
+        if address % 2 == 1 {
+            let Some((&high, rest)) = bytes.split_first() else { return ControlFlow::Continue(()) };
+            if let Some(low) = self.low.take() {
+                self.unit(address - 1, [low, high], min, each)?;
+            }
+            (bytes, address) = (rest, address + 1);
+        }
+        let (units, rest) = bytes.as_chunks::<2>();
+        for (number, &unit) in units.iter().enumerate() {
+            // Most memory is no text of this kind: nothing to do while none has begun.
+            if unit[1] < 0x08 || !self.text.is_empty() {
+                self.unit(address + 2 * number as u64, unit, min, each)?;
+            }
+        }
+        self.low = rest.first().copied();
+        ControlFlow::Continue(())
+    }
+
+    fn unit(
+        &mut self,
+        address: u64,
+        unit: [u8; 2],
+        min: usize,
+        each: &mut impl FnMut(Text) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        // Beyond the first 2048 code points nearly any two bytes are a letter of some script: ASCII text would appear
+        // as Chinese.
+        match char::from_u32(u32::from(u16::from_le_bytes(unit))) {
+            Some(letter) if letter < '\u{800}' && is_printable(letter) => {
+                if self.text.is_empty() {
+                    self.start = address;
+                }
+                self.text.push(letter);
+                if self.text.len() >= LONGEST {
+                    return self.end(min, each);
+                }
+                ControlFlow::Continue(())
+            }
+            _ => self.end(min, each),
+        }
+    }
+
+    fn end(&mut self, min: usize, each: &mut impl FnMut(Text) -> ControlFlow<()>) -> ControlFlow<()> {
+        if self.text.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let chars = self.text.chars().count();
+        if chars < min.max(1) {
+            self.text.clear();
+            return ControlFlow::Continue(());
+        }
+        let text = std::mem::take(&mut self.text);
+        each(Text { address: self.start, encoding: Encoding::Utf16, len: 2 * chars as u64, text })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Segment;
+
+    fn all(segments: &[(u64, &[u8])], min: usize) -> Vec<(u64, &'static str, String)> {
+        let mut memory = Memory::new(1 << 32);
+        let segments = segments.iter().map(|&(address, bytes)| Segment { address, bytes }).collect();
+        memory.set_contents(segments, std::iter::once(0..1 << 31).collect());
+        let mut found = Vec::new();
+        let _ = strings(&memory, 0..1 << 32, min, |text| {
+            found.push((text.address, text.encoding.name(), text.text));
+            ControlFlow::Continue(())
+        });
+        found
+    }
+
+    #[test]
+    fn text_across_segments_is_one() {
+        let found = all(&[(3, b"\x01hel"), (7, b"lo\tw"), (11, b"\xc3"), (12, b"\xb6rld\0no\0")], 4);
+        assert_eq!(found, [(4, "utf-8", "hello\twörld".into())]);
+    }
+
+    #[test]
+    fn text_across_blocks_is_one() {
+        let mut bytes = vec![0; (1 << 20) - 3];
+        bytes.extend("aö€b".as_bytes());
+        bytes.extend([0; 5]);
+        for start in 0..8 {
+            let found = all(&[(start, &bytes[start as usize..])], 4);
+            assert_eq!(found, [((1 << 20) - 3, "utf-8", "aö€b".into())]);
+        }
+    }
+
+    #[test]
+    fn wide_text_is_found_at_even_addresses() {
+        let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+        let text = wide("größe Ж");
+        let found = all(&[(100, &text[..3]), (103, &text[3..])], 4);
+        assert_eq!(found, [(100, "utf-16", "größe Ж".into())]);
+    }
+
+    #[test]
+    fn controls_and_broken_utf8_end_a_text() {
+        assert_eq!(all(&[(0, b"abc\xffabcd\x1babc\xe2\x80\xaeabc\x7fabcde")], 4).len(), 2);
+    }
+}
