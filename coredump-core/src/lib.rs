@@ -16,6 +16,7 @@ pub mod memory;
 pub mod model;
 pub mod module;
 pub mod read;
+pub mod regions;
 pub mod search;
 pub mod symbols;
 pub mod variables;

@@ -149,9 +149,7 @@ impl<'a> Session<'a> {
             Unreadable::NotCaptured { address } => self
                 .error(ErrorKind::NotFound, format!("the dump does not hold the byte at {address:#x}"))
                 .hint("--fill BYTE writes BYTE for what is not captured; without options, the tool lists what is"),
-            Unreadable::OutOfBounds { address } => {
-                self.error(ErrorKind::NotFound, format!("{address:#x} lies outside the memory"))
-            }
+            what => self.error(ErrorKind::NotFound, what.to_string()),
         }
     }
 

@@ -19,6 +19,7 @@ mod lookup;
 mod names;
 mod render;
 mod scope;
+mod statics;
 mod symbolic;
 mod types;
 mod units;
@@ -27,6 +28,7 @@ mod value;
 
 pub use expression::ExpressionError;
 pub use inspector::Inspector;
+pub use statics::{Static, statics};
 pub use units::Language;
 
 /// How much of a value is written out.

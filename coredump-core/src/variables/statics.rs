@@ -1,0 +1,82 @@
+//! Variables of static storage: which addresses they occupy.
+
+use gimli::{AttributeValue, Operation, UnitRef};
+
+use super::units::{Bytes, Die, Units};
+use crate::binaries::Binary;
+use crate::symbols::demangle;
+
+/// Statics read from one binary at most: beyond it, debug info is hostile.
+const MAX_STATICS: usize = 1 << 20;
+
+/// A variable with an address fixed at link time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Static {
+    /// Its address in the module's first memory.
+    pub address: u64,
+    /// Its size in bytes, where the debug info tells it.
+    pub size: Option<u64>,
+    /// Its name, with namespaces and, of one in a function, that function.
+    pub name: String,
+}
+
+/// The statics that a binary's debug info describes, by address. Reads all of its units.
+///
+/// Those of position-independent modules are left out: where they lie is decided when they are loaded.
+pub fn statics<'s>(binary: &'s Binary<'s>) -> Vec<Static> {
+    let relocated = binary.module().imports().iter().any(|import| import.name == "__memory_base");
+    let Some(debug) = binary.symbols().debug().filter(|_| !relocated) else { return Vec::new() };
+    let units = Units::new(debug);
+    let mut all: Vec<Static> = (0..units.len())
+        .flat_map(|unit| units.statics_of(unit))
+        .filter_map(|die| read(&units, die))
+        .take(MAX_STATICS)
+        .collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn read(units: &Units<'_>, die: Die) -> Option<Static> {
+    let entry = units.entry(die)?;
+    let AttributeValue::Exprloc(expression) = entry.attr_value(gimli::DW_AT_location)? else { return None };
+    let address = address(units.unit(die.unit)?, expression)?;
+    let size = units.size_of(units.type_of(die));
+    Some(Static { address, size, name: name(units, die)? })
+}
+
+/// The address of `DW_OP_addr` or `DW_OP_addrx` (DWARF 5, 2.5.1.1), with a constant added or not. Anything else is not
+/// fixed: a thread's own copy, a value that is nowhere.
+fn address<'s>(unit: UnitRef<'_, Bytes<'s>>, expression: gimli::Expression<Bytes<'s>>) -> Option<u64> {
+    let mut operations = expression.operations(unit.encoding());
+    let base = match operations.next().ok()?? {
+        Operation::Address { address } => address,
+        Operation::AddressIndex { index } => unit.address(index).ok()?,
+        _ => return None,
+    };
+    // Where the linker dropped the variable it leaves nothing, or one of these (FORMAT: tombstones).
+    if base == 0 || base >= u64::MAX - 1 || base == 0xffff_ffff || base == 0xffff_fffe {
+        return None;
+    }
+    match operations.next().ok()? {
+        None => Some(base),
+        Some(Operation::PlusConstant { value }) if operations.next().ok()?.is_none() => base.checked_add(value),
+        Some(_) => None,
+    }
+}
+
+fn name(units: &Units<'_>, die: Die) -> Option<String> {
+    let linkage = units.inherited(die, gimli::DW_AT_linkage_name);
+    if let Some(linkage) = linkage.and_then(|(unit, value)| units.text(unit, value))
+        && let Ok(linkage) = str::from_utf8(linkage)
+    {
+        let plain = demangle(linkage);
+        if plain != linkage {
+            return Some(plain.into_owned());
+        }
+    }
+    let mut path = units.path(die);
+    path.push(units.name(die).filter(|name| !name.is_empty())?);
+    let path: Vec<_> = path.into_iter().map(String::from_utf8_lossy).collect();
+    Some(path.join("::"))
+}
