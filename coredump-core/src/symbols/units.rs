@@ -110,7 +110,7 @@ impl UnitIndex {
     pub fn is_dead(&self, code_size: u64) -> bool {
         // A range from 0 to the end is an assembler's that describes the section as a whole.
         let live = |range: &UnitRange| range.begin > 0 || u64::from(range.end) == code_size;
-        self.rangeless.is_empty() && !self.ranges.is_empty() && !self.ranges.iter().any(live)
+        !self.ranges.is_empty() && !self.ranges.iter().any(live)
     }
 
     /// The units that may cover `pc`, the closest range first, then those that do not say.
