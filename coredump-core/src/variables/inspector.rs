@@ -61,6 +61,15 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
         scopes.collect()
     }
 
+    /// The statics of the file that a frame's function is in: globals, file and function statics.
+    pub fn file_statics(&self, thread: usize, frame: usize, limits: &Limits) -> Vec<Variable> {
+        let Some(frame) = self.frame(thread, frame) else { return Vec::new() };
+        let Some(unit) = frame.function.map(|function| function.unit) else { return Vec::new() };
+        let renderer = Renderer::new(&frame, *limits, frame.units.language(unit));
+        let statics = frame.units.statics_of(unit).into_iter();
+        statics.filter_map(|die| variable(&renderer, die, VariableKind::Static)).collect()
+    }
+
     /// The value of an expression in a frame: `total`, `*node.next`, `buf[3]`, `(struct node *)0x10450`,
     /// `file.c::counter`, `$sp`. Fails where it cannot be parsed, or names what is not there.
     pub fn evaluate(

@@ -7,7 +7,6 @@
 //! evaluates where an object is in a `frame`, `scope` lists what is visible, `value` reads bytes, `render` writes them
 //! as the language does.
 
-#![allow(dead_code, reason = "printers by language and expressions are on their way")]
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
 mod describe;

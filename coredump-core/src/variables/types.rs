@@ -104,8 +104,6 @@ pub struct Member<'s> {
     pub bits: Option<u64>,
     /// A base class.
     pub base: bool,
-    /// Made by the compiler, as a vtable pointer is.
-    pub artificial: bool,
 }
 
 /// A member's offset.
@@ -380,7 +378,7 @@ impl<'s> Units<'s> {
         };
         let name = entry.attr_value(DW_AT_name).and_then(|value| self.text(die.unit, value));
         let base = entry.tag == DW_TAG_inheritance;
-        Some(Member { name, ty, offset, bits, base, artificial: entry.has_attr(DW_AT_artificial) })
+        Some(Member { name, ty, offset, bits, base })
     }
 
     fn read_variants(&self, die: Die, entry: &Entry<'s>) -> Variants<'s> {

@@ -28,6 +28,8 @@ pub struct Recovered {
     pub entry_stack_pointer: Option<u64>,
     /// Why the stack pointer is not known.
     why_not: Option<&'static str>,
+    /// The parameters at entry that the caller's body proves.
+    parameters: Vec<Option<u64>>,
     state: Option<Rc<State>>,
     types: Vec<ValueType>,
 }
@@ -43,12 +45,14 @@ impl Recovered {
         self.state.as_ref()?.locals.get(index as usize).copied().flatten()
     }
 
-    /// A Wasm local's value, where the body and the stack pointer prove it.
-    pub fn local(&self, index: u32) -> Option<Value> {
-        let proved = self.proved(index)?;
-        let value = match proved.base {
+    /// A proved value, where what it is counted from is known.
+    fn resolve(&self, proved: Sum) -> Option<u64> {
+        Some(match proved.base {
             Base::Zero => proved.constant,
             Base::StackPointer => self.entry_stack_pointer?.wrapping_add(proved.constant),
+            Base::Parameter(index) if self.parameters.get(index as usize).is_some_and(Option::is_some) => {
+                self.parameters[index as usize]?.wrapping_add(proved.constant)
+            }
             // The same unknown as in the stack pointer: an aligned frame.
             base => {
                 let pointer = self.state.as_ref()?.stack_pointer?;
@@ -57,7 +61,13 @@ impl Recovered {
                 }
                 self.stack_pointer?.wrapping_sub(pointer.constant).wrapping_add(proved.constant)
             }
-        };
+        })
+    }
+
+    /// A Wasm local's value, where the body and the stack pointer prove it.
+    pub fn local(&self, index: u32) -> Option<Value> {
+        let proved = self.proved(index)?;
+        let value = self.resolve(proved)?;
         Some(match self.types.get(index as usize)? {
             ValueType::I32 => Value::I32(value as u32 as i32),
             ValueType::I64 => Value::I64(value as i64),
@@ -100,6 +110,7 @@ pub struct Position<'m, 's> {
 pub struct Unwinder {
     states: RefCell<HashMap<(usize, u32, u64), Option<Rc<State>>>>,
     restores: RefCell<HashMap<(usize, u32), bool>>,
+    tail_calls: RefCell<HashMap<(usize, u32), bool>>,
     pointers: RefCell<HashMap<usize, Option<(u32, bool)>>>,
 }
 
@@ -164,7 +175,58 @@ impl Unwinder {
             all.push(recovered);
         }
         from_the_base(dump, frames, &position, &mut all);
+        for callee in (0..frames.len().saturating_sub(1)).rev() {
+            if let (Some(at), Some(caller)) = (position(callee), position(callee + 1))
+                && frames[callee].instance == frames[callee + 1].instance
+            {
+                all[callee].parameters = self.arguments(at, caller, &all[callee + 1]).unwrap_or_default();
+            }
+        }
         all.into_iter().map(Rc::new).collect()
+    }
+
+    /// The arguments of a direct call, as far as the caller's body proves them.
+    fn arguments(
+        &self,
+        callee: Position<'_, '_>,
+        caller: Position<'_, '_>,
+        known: &Recovered,
+    ) -> Option<Vec<Option<u64>>> {
+        if module_key(callee.module) != module_key(caller.module) || self.tail_calls(callee.module, callee.function) {
+            return None;
+        }
+        // The state was evaluated up to here, so an instruction does begin here.
+        let code = caller.module.bytes().get(usize::try_from(caller.offset).ok()?..)?;
+        let mut operators = wasmparser::OperatorsReader::new(wasmparser::BinaryReader::new(code, 0));
+        match operators.read().ok()? {
+            Operator::Call { function_index } if function_index == callee.function => {}
+            _ => return None,
+        }
+        let operands = &known.state.as_ref()?.operands;
+        let count = callee.module.signature(callee.function)?.params.len();
+        let arguments = operands.get(operands.len().checked_sub(count)?..)?;
+        Some(arguments.iter().map(|argument| known.resolve((*argument)?)).collect())
+    }
+
+    /// Whether a function may have been replaced by a tail call, and come back by another: its parameters are then
+    /// not its first caller's.
+    fn tail_calls(&self, module: &Module<'_>, function: u32) -> bool {
+        let key = (module_key(module), function);
+        *self.tail_calls.borrow_mut().entry(key).or_insert_with(|| {
+            let Some(mut operators) = module.operators(function) else { return true };
+            while !operators.eof() {
+                match operators.read() {
+                    Ok(
+                        Operator::ReturnCall { .. }
+                        | Operator::ReturnCallIndirect { .. }
+                        | Operator::ReturnCallRef { .. },
+                    )
+                    | Err(_) => return true,
+                    Ok(_) => {}
+                }
+            }
+            false
+        })
     }
 
     fn state(&self, at: Position<'_, '_>, pointer: Option<u32>) -> Option<Rc<State>> {

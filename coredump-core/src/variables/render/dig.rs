@@ -31,11 +31,6 @@ impl<'s> Renderer<'_, '_, 's> {
         unnamed.take(32).find_map(|base| self.field_within(&value.member(self.frame, base), name, levels))
     }
 
-    /// Members one within the other.
-    pub(super) fn fields(&self, value: &Value, names: &[&str]) -> Option<Value> {
-        names.iter().try_fold(value.clone(), |value, name| self.field(&value, name))
-    }
-
     /// The first member of that name, here or within the members.
     pub(super) fn dig(&self, value: &Value, name: &str) -> Option<Value> {
         self.dig_within(value, name, LEVELS)

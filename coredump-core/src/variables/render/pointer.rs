@@ -41,6 +41,11 @@ impl<'s> Renderer<'_, '_, 's> {
                 Err(missing) => format!("{address:#x} {missing}"),
             });
         }
+        if self.language == Language::Zig
+            && let Some(text) = self.zig_text(ty, target, address)
+        {
+            return Shown::text(text.unwrap_or_else(|missing| format!("{address:#x} {missing}")));
+        }
         let reference = kind != PointerKind::Pointer || self.language == Language::Rust && is_rust_reference(ty);
         let Some(deeper) = depth.checked_sub(1) else { return Shown::text(format!("{address:#x}")) };
         let pointee = self.part("*", &Value::in_memory(target, address), deeper);

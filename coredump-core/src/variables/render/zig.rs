@@ -1,27 +1,108 @@
-//! Values of Zig.
+//! Values of Zig: slices, optionals, error unions and tagged unions, which its compiler describes as structures of
+//! fixed member names.
 
-use super::{Contiguous, Renderer, Shown};
+use super::{Contiguous, Renderer, Shown, cut};
 use crate::variables::location::Missing;
-use crate::variables::types::Struct;
+use crate::variables::types::{Kind, Struct, Type};
 use crate::variables::units::Die;
 use crate::variables::value::Value;
 
 impl<'s> Renderer<'_, '_, 's> {
     /// A structure as Zig's programmers know it; `None` for one that is shown by its members.
-    pub(super) fn zig(&self, _value: &Value, _die: Die, _contents: &Struct<'s>, _depth: u32) -> Option<Shown> {
-        None
+    pub(super) fn zig(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+        let name = self.frame.units.name(die).unwrap_or_default();
+        if let Some(found) = self.zig_contiguous(value, die, contents) {
+            return Some(match found {
+                Ok(found) if self.is_byte(found.element) => match self.text_at(found.address, found.len) {
+                    Ok(text) => Shown::text(text),
+                    Err(missing) => missing.into(),
+                },
+                Ok(found) => self.elements(".{ ", " }", found, depth),
+                Err(missing) => missing.into(),
+            });
+        }
+        let payload = self.field(value, "payload")?;
+        if name.starts_with(b"?") {
+            return Some(match self.field(value, "some")?.number(self.frame, false) {
+                Ok(0) => Shown::text("null"),
+                Ok(_) => self.show(&payload, depth),
+                Err(missing) => missing.into(),
+            });
+        }
+        if let Some(error) = self.field(value, "error")
+            && name.contains(&b'!')
+        {
+            return Some(match error.number(self.frame, false) {
+                Ok(0) => self.show(&payload, depth),
+                Ok(_) => match self.show(&error, depth) {
+                    Shown { text: Ok(text), children } => {
+                        let text = match text.strip_prefix('.') {
+                            Some(name) => format!("error.{name}"),
+                            None => format!("error {text}"),
+                        };
+                        Shown { text: Ok(text), children }
+                    }
+                    missing => missing,
+                },
+                Err(missing) => missing.into(),
+            });
+        }
+        self.tagged_union(value, &payload, depth)
     }
 
+    /// A union with the tag that tells which of its members is alive.
+    fn tagged_union(&self, value: &Value, payload: &Value, depth: u32) -> Option<Shown> {
+        let tag = self.field(value, "tag")?;
+        let (_, ty) = self.frame.units.peeled(tag.ty)?;
+        let Kind::Enum(tags) = &ty.kind else { return None };
+        let alive = match self.enumerator(&tag, tags).text {
+            Ok(alive) => alive,
+            Err(missing) => return Some(missing.into()),
+        };
+        let Some(name) = alive.strip_prefix('.') else {
+            return Some(Missing::Malformed(format!("no member has tag {alive}")).into());
+        };
+        // A member without contents is not described.
+        let Some(member) = self.field(payload, name) else { return Some(Shown::text(alive)) };
+        let Some(deeper) = depth.checked_sub(1) else { return Some(Shown::text(format!(".{{ .{name} = ... }}"))) };
+        let part = self.part(name, &member, deeper);
+        Some(Shown { text: Ok(cut(format!(".{{ .{name} = {} }}", part.text()))), children: vec![part] })
+    }
+
+    fn is_byte(&self, ty: Option<Die>) -> bool {
+        let peeled = self.frame.units.peeled(ty);
+        peeled.is_some_and(|(_, ty)| ty.name == Some(b"u8") && matches!(ty.kind, Kind::Base(_)))
+    }
+
+    /// Slices.
     pub(super) fn zig_contiguous(
         &self,
-        _value: &Value,
-        _die: Die,
+        value: &Value,
+        die: Die,
         _contents: &Struct<'s>,
     ) -> Option<Result<Contiguous, Missing>> {
-        None
+        let name = self.frame.units.name(die)?;
+        if !name.starts_with(b"[") {
+            return None;
+        }
+        let found = self.address_in(&self.field(value, "ptr")?)?;
+        let len = self.field(value, "len")?.number(self.frame, false);
+        Some(found.and_then(|(address, element)| Ok(Contiguous { element, address, len: len? as u64 })))
     }
 
-    pub(super) fn zig_pointee(&self, _value: &Value, _die: Die, _contents: &Struct<'s>) -> Option<Value> {
-        None
+    /// The text a pointer of Zig points to: `[*:0]const u8`, or `*const [5:0]u8` as string literals are.
+    pub(super) fn zig_text(&self, ty: &Type<'s>, target: Option<Die>, address: u64) -> Option<Result<String, Missing>> {
+        let name = ty.name?;
+        if (name.starts_with(b"[*:0]") || name.starts_with(b"[*c]")) && self.is_byte(target) {
+            return Some(self.c_text(address));
+        }
+        let (_, pointed) = self.frame.units.peeled(target)?;
+        match &pointed.kind {
+            Kind::Array(array) if name.ends_with(b":0]u8") && self.is_byte(array.element) => {
+                let len = (*array.dimensions.first()?)?;
+                Some(self.text_at(address, len))
+            }
+            _ => None,
+        }
     }
 }
