@@ -54,6 +54,20 @@ impl Control {
         Some(self.snapshot.swap(0, Ordering::SeqCst)).filter(|&signal| signal != 0)
     }
 
+    /// Waits until something is asked for.
+    pub async fn knocked(&self) {
+        loop {
+            let wake = self.wake.notified();
+            tokio::pin!(wake);
+            // Listens before it looks, so that no knock falls in between.
+            wake.as_mut().enable();
+            if self.interruption().is_some() || self.snapshot.load(Ordering::SeqCst) != 0 {
+                return;
+            }
+            wake.await;
+        }
+    }
+
     /// Interrupts after a time.
     pub fn limit_time(self: &Arc<Self>, time: Duration) {
         let control = self.clone();

@@ -1,6 +1,7 @@
 //! `coredump-run`: runs a WebAssembly program; when it dies, leaves a core dump and says why.
 
 mod args;
+mod blocking;
 mod capture;
 mod control;
 mod ending;
@@ -13,6 +14,7 @@ mod record;
 mod report;
 mod run;
 mod session;
+mod signals;
 mod stderr;
 
 use std::process::ExitCode;

@@ -1,7 +1,9 @@
 //! Where a dump goes: the name pattern, a temporary file and a rename, and how many old ones stay.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,7 +18,7 @@ const CLASHES: u32 = 1000;
 
 /// Where dumps of this run go.
 pub struct Output {
-    pattern: String,
+    pattern: OsString,
     executable: String,
     keep: Option<usize>,
     /// The file that is being written, so that an abrupt end can remove it.
@@ -34,7 +36,7 @@ pub enum Place {
 
 impl Output {
     /// Dumps of the program `executable`, named by `pattern`; with `keep`, only that many stay.
-    pub fn new(pattern: String, executable: String, keep: Option<usize>) -> Output {
+    pub fn new(pattern: OsString, executable: String, keep: Option<usize>) -> Output {
         Output { pattern, executable, keep, unfinished: Mutex::new(None) }
     }
 
@@ -56,7 +58,7 @@ impl Output {
             stdout.flush().map_err(|error| Error::io("cannot write to standard output", error))?;
             return Ok(Place::Stdout);
         }
-        let path = PathBuf::from(self.name(&self.values()));
+        let path = self.name(&self.values());
         self.write_file(&path, write).map_err(|error| error.in_file(&path))
     }
 
@@ -92,7 +94,7 @@ impl Output {
     /// snapshot and the crash after it share the process id.
     fn place(&self, mut file: tempfile::NamedTempFile, path: &Path) -> Result<PathBuf> {
         let failed = |error: io::Error| Error::io("cannot name the dump", error);
-        if !self.pattern.contains('%') {
+        if !self.pattern.as_bytes().contains(&b'%') {
             return file.persist(path).map(|_| path.to_owned()).map_err(|error| failed(error.error));
         }
         for clash in 0..CLASHES {
@@ -126,18 +128,18 @@ impl Output {
         }
     }
 
-    fn name(&self, values: &Values) -> String {
-        let mut name = String::new();
-        for part in parts(&self.pattern) {
-            match part {
-                Part::Text(text) => name.push_str(text),
-                Part::Program => name.push_str(&values.program),
-                Part::Process => name.push_str(&values.process),
-                Part::Time => name.push_str(&values.time),
-                Part::Host => name.push_str(&values.host),
-            }
+    fn name(&self, values: &Values) -> PathBuf {
+        let mut name = Vec::new();
+        for part in parts(self.pattern.as_bytes()) {
+            name.extend_from_slice(match part {
+                Part::Text(text) => text,
+                Part::Program => values.program.as_bytes(),
+                Part::Process => values.process.as_bytes(),
+                Part::Time => values.time.as_bytes(),
+                Part::Host => values.host.as_bytes(),
+            });
         }
-        name
+        PathBuf::from(OsString::from_vec(name))
     }
 
     /// Removes the oldest dumps of this program, named as this pattern names them, beyond `keep`. `newest` stays.
@@ -198,7 +200,7 @@ struct Values {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Part<'p> {
-    Text(&'p str),
+    Text(&'p [u8]),
     Program,
     Process,
     Time,
@@ -206,17 +208,17 @@ enum Part<'p> {
 }
 
 /// Cuts a pattern; `%%` is a percent sign, and an unknown letter stays as it is.
-fn parts(pattern: &str) -> Vec<Part<'_>> {
+fn parts(pattern: &[u8]) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut rest = pattern;
-    while let Some(at) = rest.find('%') {
-        let (part, used) = match rest.as_bytes().get(at + 1) {
+    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
+        let (part, used) = match rest.get(at + 1) {
             Some(b'e') => (Part::Program, 2),
             Some(b'p') => (Part::Process, 2),
             Some(b't') => (Part::Time, 2),
             Some(b'h') => (Part::Host, 2),
-            Some(b'%') => (Part::Text("%"), 2),
-            _ => (Part::Text("%"), 1),
+            Some(b'%') => (Part::Text(b"%"), 2),
+            _ => (Part::Text(b"%"), 1),
         };
         parts.push(Part::Text(&rest[..at]));
         parts.push(part);
@@ -254,15 +256,15 @@ mod tests {
     use super::*;
 
     fn output(pattern: &str) -> Output {
-        Output::new(pattern.to_owned(), "dir/app.wasm".to_owned(), None)
+        Output::new(pattern.into(), "dir/app.wasm".to_owned(), None)
     }
 
     #[test]
     fn a_pattern_names_program_process_time_and_host() {
         let values = Values { program: "app".into(), process: "42".into(), time: "1700".into(), host: "h".into() };
-        assert_eq!(output("%e.%p.coredump").name(&values), "app.42.coredump");
-        assert_eq!(output("/var/%h/%t-%%%e%").name(&values), "/var/h/1700-%app%");
-        assert_eq!(output("100%x").name(&values), "100%x");
+        assert_eq!(output("%e.%p.coredump").name(&values), Path::new("app.42.coredump"));
+        assert_eq!(output("/var/%h/%t-%%%e%").name(&values), Path::new("/var/h/1700-%app%"));
+        assert_eq!(output("100%x").name(&values), Path::new("100%x"));
     }
 
     #[test]

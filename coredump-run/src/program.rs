@@ -1,9 +1,11 @@
 //! The program to run: a core module or a component, binary or text.
 
+use std::ops::Range;
 use std::path::PathBuf;
 
 use coredump_core::cli::args::RawArg;
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::module;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
@@ -15,6 +17,9 @@ pub struct Program {
     pub path: PathBuf,
     /// It was text: no file holds the bytes that ran.
     pub text: bool,
+    binary: Vec<u8>,
+    /// Where its core modules are in `binary`.
+    modules: Vec<Range<usize>>,
 }
 
 /// What a program is made of.
@@ -46,7 +51,32 @@ impl Program {
             Error::new(ErrorKind::Malformed, format!("cannot compile: {}", crate::ending::message(&error))).in_file(path)
         })?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        Ok(Program { code, path, text })
+        let modules = module::nested(&binary).unwrap_or_default();
+        let base = binary.as_ptr() as usize;
+        let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
+        let modules = modules.map(|(start, len)| start..start + len).collect();
+        Ok(Program { code, path, text, binary: binary.into_owned(), modules })
+    }
+
+    /// The bytes of a core module of this program. An uninstrumented engine has forgotten them: then it is the one whose
+    /// name and functions agree, if only one does.
+    pub fn bytes_of<'p>(&'p self, module: &'p Module) -> Option<&'p [u8]> {
+        if let Some(bytes) = module.debug_bytecode() {
+            return Some(bytes);
+        }
+        let fits = |bytes: &&[u8]| {
+            let Ok(parsed) = module::Module::parse(bytes) else { return false };
+            let defined = parsed.function_count().checked_sub(parsed.imported_functions());
+            parsed.name() == module.name()
+                && defined.is_some_and(|defined| defined as usize == module.functions().len())
+                && parsed.exports().len() == module.exports().len()
+                && parsed.imports().len() == module.imports().len()
+        };
+        let mut found = self.modules.iter().map(|range| &self.binary[range.clone()]).filter(fits);
+        match (found.next(), found.next()) {
+            (Some(bytes), None) => Some(bytes),
+            _ => None,
+        }
     }
 }
 

@@ -1,26 +1,27 @@
 //! Keeps what is to be told of this run, and writes the dump when the moment is there.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::{Process, Reason};
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, StoreContextMut, Trap, WasmCoreDump};
 
-use crate::args::{MemoryChoice, On};
+use crate::args::{Args, MemoryChoice, On};
 use crate::capture::{Capture, Stack, Stop, plain};
 use crate::ending::{Ending, Interruption};
 use crate::host::Host;
 use crate::output::{Output, Place};
+use crate::program::Program;
 use crate::stderr::Tail;
 
 /// What the whole run knows about its dumps.
 pub struct Recorder {
     /// Where dumps go.
     pub output: Output,
-    /// Absolute path of the program.
-    pub program: String,
+    /// The program.
+    pub program: Arc<Program>,
     /// What the dump says of the process, but for the time and the exit code.
     pub process: Process,
     /// The guest's last words.
@@ -52,7 +53,10 @@ pub struct Dumped {
 
 impl Recorder {
     /// A recorder that has seen nothing yet.
-    pub fn new(output: Output, program: String, process: Process, tail: Tail, on: Vec<On>, memory: MemoryChoice, embed: bool) -> Recorder {
+    pub fn new(args: &Args, program: Arc<Program>, process: Process, tail: Tail) -> Recorder {
+        let output = Output::new(args.output.0.clone(), program.path.to_string_lossy().into_owned(), args.keep);
+        let embed = args.embed_modules || program.text;
+        let (on, memory) = (args.dumps_on(), args.memory);
         Recorder { output, program, process, tail, on, memory, embed, state: Mutex::default() }
     }
 
@@ -130,8 +134,8 @@ impl Recorder {
 
     fn write(&self, ending: &Ending, capture: &Capture, store: &mut StoreContextMut<'_, Host>) -> Result<Result<Place>> {
         quietly(|| {
-            let mut dump = capture.dump(self.memory, self.embed, store);
-            dump.executable = Some(self.program.clone());
+            let mut dump = capture.dump(self.memory, self.embed, &self.program, store);
+            dump.executable = Some(self.program.path.to_string_lossy().into_owned());
             dump.producer = self.process.producer.clone();
             dump.process = Process {
                 time: Some(timestamp(SystemTime::now())),

@@ -10,7 +10,7 @@ use crate::ending::{Ending, message};
 use crate::host::{self, Host};
 use crate::program::{Code, Program};
 use crate::record::Watcher;
-use crate::{args::Args, invoke};
+use crate::{args::Args, blocking, invoke};
 
 /// A store for `host`, set up as `args` say.
 pub fn store(engine: &Engine, args: &Args, host: Host, control: &Arc<Control>) -> wasmtime::Result<Store<Host>> {
@@ -40,11 +40,17 @@ pub fn store(engine: &Engine, args: &Args, host: Host, control: &Arc<Control>) -
 }
 
 /// Runs the program. An error means that it could not be started; everything after that is an [`Ending`].
-pub async fn run(program: &Program, args: &Args, store: &mut Store<Host>) -> Result<Ending> {
+pub async fn run(
+    program: &Program,
+    args: &Args,
+    store: &mut Store<Host>,
+    control: &Arc<Control>,
+) -> Result<Ending> {
     let ran = match &program.code {
         Code::Module(module) => {
             let mut linker = Linker::new(module.engine());
             host::link_module(&mut linker).map_err(|error| not_runnable(&error))?;
+            blocking::shadow_module(&mut linker, control).map_err(|error| not_runnable(&error))?;
             let instance = linker.instantiate_pre(module).map_err(|error| not_runnable(&error))?;
             if let Some(name) = &args.invoke
                 && module.get_export(name).is_none_or(|export| export.func().is_none())
@@ -56,6 +62,7 @@ pub async fn run(program: &Program, args: &Args, store: &mut Store<Host>) -> Res
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
             host::link_component(&mut linker).map_err(|error| not_runnable(&error))?;
+            blocking::shadow_component(&mut linker, control).map_err(|error| not_runnable(&error))?;
             let instance = linker.instantiate_pre(component).map_err(|error| not_runnable(&error))?;
             invoke::component(&instance, args, store).await
         }

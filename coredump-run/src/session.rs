@@ -8,15 +8,15 @@ use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;
 
-use crate::args::Args;
+use crate::args::{Args, On};
 use crate::control::Control;
 use crate::ending::{Ending, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
 use crate::host::Host;
-use crate::output::{self, Output};
+use crate::output;
 use crate::program::Program;
 use crate::record::{Recorder, timestamp};
 use crate::stderr::Tee;
-use crate::{engine, report, run};
+use crate::{engine, report, run, signals};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are told and have exit codes of
 /// their own, as they must not be taken for the guest's.
@@ -44,23 +44,17 @@ fn exit_code(error: &Error) -> u8 {
 fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, crate::ending::message(&error));
     let engine = engine::engine(args).map_err(own)?;
-    let program = Program::load(&engine, &args.file)?;
+    let program = Arc::new(Program::load(&engine, &args.file)?);
     let guest_args = guest_args(args);
     let stderr = Tee::default();
-    let path = program.path.to_string_lossy().into_owned();
-    let output = Output::new(args.output.0.to_string_lossy().into_owned(), path.clone(), args.keep);
-    let recorder = Arc::new(Recorder::new(
-        output,
-        path,
-        process(args, &guest_args),
-        stderr.tail.clone(),
-        args.dumps_on(),
-        args.memory,
-        args.embed_modules || program.text,
-    ));
+    let recorder = Recorder::new(args, program.clone(), process(args, &guest_args), stderr.tail.clone());
+    let recorder = Arc::new(recorder);
     let host = Host::new(args, &guest_args, stderr, recorder.clone())?;
     let control = Control::new(engine.clone());
     let mut store = run::store(&engine, args, host, &control).map_err(own)?;
+    if recorder.on.contains(&On::Signal) && engine::interruptible(args) {
+        signals::watch(control.clone(), recorder.clone()).map_err(|error| Error::io("cannot watch signals", error))?;
+    }
     if let Some(time) = args.timeout {
         control.limit_time(time);
     }
@@ -68,11 +62,13 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
         .enable_all()
         .build()
         .map_err(|error| Error::io("cannot start the event loop", error))?;
-    let ending = runtime.block_on(run::run(&program, args, &mut store)).map_err(|error| error.in_file(args.file.path()))?;
+    let ending = runtime.block_on(run::run(&program, args, &mut store, &control)).map_err(|error| error.in_file(args.file.path()))?;
     // A thread that waits for input would hold up the end of the process.
     runtime.shutdown_background();
     let dumped = recorder.take_dumped();
-    report::tell(report, args.file.path(), &ending, dumped.as_ref(), args.quiet);
+    if !args.quiet {
+        report::tell(report, &program, &ending, dumped.as_ref());
+    }
     Ok(ending)
 }
 

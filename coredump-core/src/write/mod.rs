@@ -8,6 +8,8 @@ mod extensions;
 mod memories;
 pub mod scan;
 mod stack;
+#[cfg(test)]
+mod tests;
 
 use std::io::{BufWriter, Write};
 

@@ -116,11 +116,6 @@ impl Catalog {
         }) as u32
     }
 
-    /// The number of functions that a module of this catalog imports: its own come behind them.
-    pub fn imported_functions(&self, module: u32) -> u32 {
-        self.imported[module as usize]
-    }
-
     /// The index of an instance.
     pub fn instance_index(&self, instance: Instance) -> Option<u32> {
         self.by_number.get(&instance.debug_index_in_store()).copied()

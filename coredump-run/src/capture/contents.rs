@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use coredump_core::memory::{Memory as MemoryRecord, Segment};
+use coredump_core::model::CoreDump;
 use coredump_core::write::scan;
 use wasmtime::{MemoryType, StoreContextMut};
 
 use super::catalog::AnyMemory;
-use super::{pages, shared};
+use super::{pages, reach, shared};
 use crate::args::MemoryChoice;
 use crate::host::Host;
 
@@ -25,12 +26,12 @@ fn describe<'a>(memory: &'a AnyMemory, store: &'a StoreContextMut<'_, Host>) -> 
     (record, bytes)
 }
 
-/// The memories with those contents that were chosen. `stack` names for each memory the ranges that `--memory stack`
-/// takes.
+/// The memories with those contents that were chosen. `dump` is the rest of the dump: where its frames point to decides
+/// what `--memory stack` takes.
 pub fn memories<'a>(
     memories: &'a [AnyMemory],
     choice: MemoryChoice,
-    stack: &[Vec<Range<u64>>],
+    dump: &CoreDump<'_>,
     store: &'a StoreContextMut<'_, Host>,
 ) -> Vec<MemoryRecord<'a>> {
     let mut records = Vec::with_capacity(memories.len());
@@ -48,7 +49,7 @@ pub fn memories<'a>(
             MemoryChoice::Stack => {
                 record.missing =
                     Some("--memory stack: only the stack and what the frames point to were captured".to_owned());
-                let covered = stack.get(index).cloned().unwrap_or_default();
+                let covered = reach::reached(dump, index as u32, bytes, record.memory64);
                 let within = covered.iter().map(|range| range.start as usize..range.end as usize);
                 (scan::nonzero(bytes, within), covered)
             }

@@ -5,7 +5,10 @@
 //! paired one to one, and a handle is believed only where both name the same function at the same place: the start-up
 //! frame of a trap in a start function or in an active segment is decoded wrongly by its handle.
 
+use std::collections::HashMap;
+
 use coredump_core::model::{Frame, Value};
+use coredump_core::module::Module as CoreModule;
 use wasmtime::{FrameHandle, FrameInfo, Module, StoreContextMut, WasmBacktrace};
 
 use super::catalog::Catalog;
@@ -28,6 +31,7 @@ pub enum Stop {
 pub fn frames(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Vec<Frame> {
     let backtrace = WasmBacktrace::force_capture(&*store);
     let handles = handles(store);
+    let mut parsed: HashMap<u32, Option<CoreModule<'_>>> = HashMap::new();
     let mut frames: Vec<Frame> = Vec::with_capacity(backtrace.frames().len());
     for (index, info) in backtrace.frames().iter().enumerate() {
         let mut frame = Frame {
@@ -36,8 +40,9 @@ pub fn frames(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_,
             ..Frame::default()
         };
         let module = catalog.module_index(info.module());
-        let imported = catalog.imported_functions(module);
-        let handle = handles.get(index).filter(|handle| agree(handle, info, imported, store));
+        let parsed = parsed.entry(module).or_insert_with(|| CoreModule::parse(info.module().debug_bytecode()?).ok());
+        let place = parsed.as_ref().and_then(|module| Place::of(info, module));
+        let handle = handles.get(index).filter(|handle| place.as_ref().is_some_and(|place| place.agrees(handle, store)));
         match handle {
             Some(handle) if index > 0 || stop == Stop::Anywhere => {
                 let instance = handle.instance(&mut *store).ok();
@@ -82,18 +87,26 @@ fn handles(store: &mut StoreContextMut<'_, Host>) -> Vec<FrameHandle> {
     handles
 }
 
-/// Whether a handle and a backtrace frame are the same frame.
-fn agree(handle: &FrameHandle, info: &FrameInfo, imported: u32, store: &mut StoreContextMut<'_, Host>) -> bool {
-    let Ok(Some((defined, pc))) = handle.wasm_function_index_and_pc(&mut *store) else { return false };
-    if imported + defined.as_u32() != info.func_index() {
-        return false;
+/// Where the backtrace says a frame is.
+struct Place {
+    /// Index among the functions that the module defines.
+    defined: u32,
+    /// Offset in the core module's bytes.
+    offset: u64,
+}
+
+impl Place {
+    fn of(info: &FrameInfo, module: &CoreModule<'_>) -> Option<Place> {
+        // The engine's own module offset counts from the start of the component, a handle's from the core module's.
+        let offset = module.body(info.func_index())?.start + info.func_offset()? as u64;
+        Some(Place { defined: info.func_index().checked_sub(module.imported_functions())?, offset })
     }
-    match info.module_offset() {
-        Some(offset) => {
-            let ahead = u64::from(pc.raw()).wrapping_sub(offset as u64);
-            ahead <= LONGEST_CALL
-        }
-        None => true,
+
+    /// Whether a handle is of the same frame.
+    fn agrees(&self, handle: &FrameHandle, store: &mut StoreContextMut<'_, Host>) -> bool {
+        let Ok(Some((defined, pc))) = handle.wasm_function_index_and_pc(&mut *store) else { return false };
+        let ahead = u64::from(pc.raw()).wrapping_sub(self.offset);
+        defined.as_u32() == self.defined && ahead <= LONGEST_CALL
     }
 }
 

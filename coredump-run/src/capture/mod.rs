@@ -5,15 +5,17 @@ mod contents;
 mod frames;
 mod pages;
 pub mod plain;
+mod reach;
 mod shared;
 mod values;
 
+use coredump_core::module::Module as CoreModule;
 use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread};
-use sha2::{Digest, Sha256};
 use wasmtime::{Module, StoreContextMut};
 
 use crate::args::MemoryChoice;
 use crate::host::Host;
+use crate::program::Program;
 use catalog::{AnyMemory, Catalog};
 pub use frames::Stop;
 
@@ -50,7 +52,7 @@ impl Stack {
     }
 
     /// Completes it with the state of the store, which must not have changed since.
-    pub fn complete(mut self, program: &str, store: &mut StoreContextMut<'_, Host>) -> Capture {
+    pub fn complete(mut self, program: &Program, store: &mut StoreContextMut<'_, Host>) -> Capture {
         let globals = std::mem::take(&mut self.catalog.globals);
         let globals = globals.iter().map(|global| values::global(global, &mut self.catalog, store)).collect();
         let tables = std::mem::take(&mut self.catalog.tables);
@@ -67,41 +69,51 @@ impl Stack {
     }
 }
 
-/// Identifies each module: `program` is the path of the file that holds it.
-fn records(modules: &[Module], program: &str) -> Vec<ModuleRecord<'static>> {
+/// Identifies each module of a program.
+fn records(modules: &[Module], program: &Program) -> Vec<ModuleRecord<'static>> {
     let record = |(index, module): (usize, &Module)| {
-        let bytes = module.debug_bytecode();
+        let parsed = program.bytes_of(module).and_then(|bytes| CoreModule::parse(bytes).ok());
         let name = match module.name() {
             Some(name) => name.to_owned(),
             None => format!("<anonymous-module-{index}>"),
         };
         ModuleRecord {
             name: Some(name),
-            path: Some(program.to_owned()),
-            sha256: bytes.map(|bytes| hex(&Sha256::digest(bytes))),
-            build_id: None,
+            path: Some(program.path.to_string_lossy().into_owned()),
+            sha256: parsed.as_ref().map(|module| module.sha256().to_owned()),
+            build_id: parsed.as_ref().and_then(|module| module.build_id()),
             embedded: None,
         }
     };
     modules.iter().enumerate().map(record).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Capture {
     /// The dump, with memory contents that borrow from the store. Process, reason and names are left to the caller.
-    pub fn dump<'a>(&'a self, choice: MemoryChoice, embed: bool, store: &'a StoreContextMut<'_, Host>) -> CoreDump<'a> {
-        let modules = self.records.iter().zip(&self.modules).map(|(record, module)| {
-            let embedded = if embed { module.debug_bytecode() } else { None };
-            ModuleRecord { embedded, ..record.clone() }
-        });
+    pub fn dump<'a>(
+        &'a self,
+        choice: MemoryChoice,
+        embed: bool,
+        program: &'a Program,
+        store: &'a StoreContextMut<'_, Host>,
+    ) -> CoreDump<'a> {
+        let mut dump = self.skeleton(program);
+        dump.memories = contents::memories(&self.memories, choice, &dump, store);
+        if !embed {
+            dump.modules.iter_mut().for_each(|module| module.embedded = None);
+        }
+        dump
+    }
+
+    /// The dump without its memories, and with its modules.
+    pub fn skeleton<'a>(&'a self, program: &'a Program) -> CoreDump<'a> {
+        let modules = self.records.iter().zip(&self.modules);
+        let modules =
+            modules.map(|(record, module)| ModuleRecord { embedded: program.bytes_of(module), ..record.clone() });
         CoreDump {
             modules: modules.collect(),
             instances: self.instances.clone(),
             threads: vec![Thread { name: "main".to_owned(), frames: self.frames.clone(), truncated: false }],
-            memories: contents::memories(&self.memories, choice, &[], store),
             globals: self.globals.clone(),
             tables: self.tables.clone(),
             ..CoreDump::default()

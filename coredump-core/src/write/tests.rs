@@ -1,0 +1,206 @@
+//! What is written reads back as it was, and is a valid module.
+
+use proptest::prelude::*;
+
+use super::{scan, write};
+use crate::memory::{Memory, Segment};
+use crate::model::*;
+use crate::read::read;
+
+fn written(dump: &CoreDump<'_>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let size = write(dump, &mut bytes).unwrap();
+    assert_eq!(size, bytes.len() as u64);
+    bytes
+}
+
+fn validate(bytes: &[u8]) {
+    let features = wasmparser::WasmFeatures::all();
+    wasmparser::Validator::new_with_features(features).validate_all(bytes).unwrap();
+}
+
+/// Compares everything that is written; how a file was read (sections, size, warnings) is not.
+fn assert_same(dump: &CoreDump<'_>, again: &CoreDump<'_>) {
+    assert_eq!(again.incomplete, None);
+    assert_eq!(dump.executable, again.executable);
+    assert_eq!(dump.producer, again.producer);
+    assert_eq!(dump.process, again.process);
+    assert_eq!(dump.reason, again.reason);
+    assert_eq!(dump.modules, again.modules);
+    assert_eq!(dump.instances, again.instances);
+    assert_eq!(dump.threads, again.threads);
+    assert_eq!(dump.memories, again.memories);
+    assert_eq!(dump.globals, again.globals);
+    assert_eq!(dump.tables, again.tables);
+}
+
+fn reference() -> impl Strategy<Value = Reference> {
+    let kind = prop_oneof![
+        Just(RefKind::Func),
+        Just(RefKind::Extern),
+        Just(RefKind::Any),
+        Just(RefKind::Exn),
+        Just(RefKind::Cont)
+    ];
+    let target = prop_oneof![
+        Just(RefTarget::Null),
+        (any::<Option<u32>>(), any::<u32>()).prop_map(|(instance, index)| RefTarget::Function { instance, index }),
+        any::<i32>().prop_map(RefTarget::I31),
+        any::<Option<String>>().prop_map(RefTarget::Opaque),
+    ];
+    (kind, target).prop_map(|(kind, target)| Reference { kind, target })
+}
+
+fn value() -> impl Strategy<Value = Value> {
+    prop_oneof![
+        Just(Value::Missing),
+        any::<i32>().prop_map(Value::I32),
+        any::<i64>().prop_map(Value::I64),
+        any::<u32>().prop_map(Value::F32),
+        any::<u64>().prop_map(Value::F64),
+        any::<[u8; 16]>().prop_map(Value::V128),
+        reference().prop_map(Value::Ref),
+    ]
+}
+
+fn index() -> impl Strategy<Value = Option<u32>> {
+    prop_oneof![Just(None), (0u32..5).prop_map(Some)]
+}
+
+fn values() -> impl Strategy<Value = Option<Box<[Value]>>> {
+    prop::collection::vec(value(), 0..4).prop_map(|values| Some(values.into_boxed_slice()))
+}
+
+fn frame() -> impl Strategy<Value = Frame> {
+    let recorded = (values(), values());
+    let values = prop_oneof![Just((None, None)), recorded];
+    (index(), prop::option::of(0u32..u32::MAX), prop::option::of(0u32..u32::MAX), values).prop_map(
+        |(instance, function, code_offset, (locals, stack))| Frame { instance, function, code_offset, locals, stack },
+    )
+}
+
+fn thread() -> impl Strategy<Value = Thread> {
+    (any::<String>(), prop::collection::vec(frame(), 0..6), any::<bool>())
+        .prop_map(|(name, frames, truncated)| Thread { name, frames, truncated })
+}
+
+fn global() -> impl Strategy<Value = Global> {
+    let ty = prop::sample::select(vec!["i32", "i64", "f32", "f64", "v128", "funcref", "externref", "anyref", "exnref"]);
+    (ty, value(), any::<bool>()).prop_map(|(ty, value, mutable)| {
+        let ty = value.type_name().unwrap_or(ty).to_owned();
+        Global { ty, mutable, value }
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_dump_reads_back_as_it_was_written(
+        executable in any::<String>(),
+        reason in any::<Option<(String, Option<String>, Option<String>)>>(),
+        names in prop::collection::vec(("[a-z]{1,9}", any::<Option<String>>(), any::<Option<Vec<u8>>>()), 0..4),
+        instances in prop::collection::vec((index(), prop::collection::vec(index(), 0..3), prop::collection::vec(index(), 0..3)), 0..4),
+        threads in prop::collection::vec(thread(), 0..3),
+        globals in prop::collection::vec(global(), 0..5),
+        contents in prop::collection::vec(prop::collection::vec((0u64..100, 1usize..50), 0..4), 0..3),
+        memory64 in any::<bool>(),
+        page_size in prop::sample::select(vec![1u64, 65536]),
+        captured in any::<bool>(),
+    ) {
+        let filler = [0xAB; 50];
+        let memories = contents.iter().map(|gaps| {
+            let mut memory = Memory::new(65536);
+            memory.memory64 = memory64;
+            memory.page_size = page_size;
+            memory.maximum = Some(131_072);
+            memory.missing = (!captured).then(|| "left out".to_owned());
+            let mut at = 0;
+            let segments = gaps.iter().map(|&(gap, len)| {
+                let segment = Segment { address: at + gap, bytes: &filler[..len] };
+                at = segment.end();
+                segment
+            });
+            memory.set_contents(segments.collect(), if captured { vec![0..65536] } else { vec![7..9] });
+            memory
+        });
+        let dump = CoreDump {
+            executable: Some(executable),
+            producer: Some("coredump-run 1.2.3".to_owned()),
+            process: Process { pid: Some(7), producer: Some("coredump-run 1.2.3".to_owned()), ..Process::default() },
+            reason: reason.map(|(kind, message, guest_stderr)| Reason { kind, message, guest_stderr }),
+            modules: names.iter().map(|(name, path, embedded)| ModuleRecord {
+                name: Some(name.clone()),
+                path: path.clone(),
+                sha256: path.as_ref().map(|_| "00ff".to_owned()),
+                build_id: None,
+                embedded: embedded.as_deref(),
+            }).collect(),
+            instances: instances.into_iter().map(|(module, memories, globals)| Instance {
+                module, memories, globals, tables: Some(vec![None, Some(0)]),
+            }).collect(),
+            threads,
+            memories: memories.collect(),
+            globals,
+            ..CoreDump::default()
+        };
+        let bytes = written(&dump);
+        validate(&bytes);
+        assert_same(&dump, &read(&bytes).unwrap());
+    }
+
+    #[test]
+    fn the_scan_finds_every_byte_that_is_not_zero(set in prop::collection::btree_set(0usize..40_000, 0..60)) {
+        let mut bytes = vec![0; 40_000];
+        for &at in &set {
+            bytes[at] = 1;
+        }
+        let ranges = scan::nonzero(&bytes, [0..17_000, 17_000..bytes.len()]);
+        prop_assert!(ranges.is_sorted_by(|a, b| a.end < b.start));
+        prop_assert!(ranges.iter().all(|range| bytes[range.start] != 0 && bytes[range.end - 1] != 0));
+        prop_assert!(set.iter().all(|at| ranges.iter().any(|range| range.contains(at))));
+    }
+}
+
+#[test]
+fn wasmparser_reads_the_core_dump_sections() {
+    let dump = CoreDump {
+        executable: Some("app.wasm".to_owned()),
+        modules: vec![ModuleRecord { name: Some("m".to_owned()), ..ModuleRecord::default() }],
+        instances: vec![Instance { module: Some(0), globals: vec![Some(0)], ..Instance::default() }],
+        threads: vec![Thread {
+            name: "main".to_owned(),
+            frames: vec![Frame {
+                instance: Some(0),
+                function: Some(3),
+                code_offset: Some(12),
+                locals: Some(Box::new([Value::I32(-7), Value::V128([1; 16])])),
+                stack: Some(Box::new([Value::F64(1.5f64.to_bits())])),
+            }],
+            truncated: false,
+        }],
+        globals: vec![Global { ty: "i64".to_owned(), mutable: true, value: Value::I64(i64::MIN) }],
+        ..CoreDump::default()
+    };
+    let bytes = written(&dump);
+    let mut seen = Vec::new();
+    for payload in wasmparser::Parser::new(0).parse_all(&bytes) {
+        let wasmparser::Payload::CustomSection(section) = payload.unwrap() else { continue };
+        match section.as_known() {
+            wasmparser::KnownCustom::CoreDump(core) => seen.push(core.name.to_owned()),
+            wasmparser::KnownCustom::CoreDumpStack(stack) => {
+                assert_eq!((stack.name, stack.frames.len()), ("main", 1));
+                let frame = &stack.frames[0];
+                assert_eq!((frame.instanceidx, frame.funcidx, frame.codeoffset), (0, 3, 12));
+                assert!(matches!(frame.locals[..], [wasmparser::CoreDumpValue::I32(-7), wasmparser::CoreDumpValue::Missing]));
+                assert!(matches!(frame.stack[..], [wasmparser::CoreDumpValue::F64(bits)] if bits.bits() == 1.5f64.to_bits()));
+            }
+            wasmparser::KnownCustom::CoreDumpModules(modules) => seen.push(modules.modules.concat()),
+            wasmparser::KnownCustom::CoreDumpInstances(instances) => {
+                seen.push(format!("{:?}", instances.instances[0].globals));
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(seen, ["app.wasm", "m", "[0]"]);
+}
