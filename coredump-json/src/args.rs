@@ -33,6 +33,21 @@ pub struct Args {
     /// what to tell of memory contents: none, ranges (default) or base64
     #[argh(option, default = "MemoryDetail::Ranges", arg_name = "detail")]
     pub memory: MemoryDetail,
+    /// the variables of each frame, from debug info
+    #[argh(switch)]
+    pub locals: bool,
+    /// a binary: [name=]file; repeatable
+    #[argh(option, short = 'm', arg_name = "[name=]file")]
+    pub module: Vec<RawArg>,
+    /// a folder to look for binaries and debug info in; repeatable
+    #[argh(option, arg_name = "dir")]
+    pub symbols_path: Vec<RawArg>,
+    /// open no file because the dump or a module names it
+    #[argh(switch)]
+    pub no_recorded_paths: bool,
+    /// the dump comes from somebody else: --no-recorded-paths
+    #[argh(switch)]
+    pub untrusted: bool,
     /// indent the output
     #[argh(switch)]
     pub pretty: bool,

@@ -1,18 +1,23 @@
-//! From arguments to output.
+//! From a dump's bytes to its document.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
 
+use coredump_core::backtrace::Resolver;
+use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::input::Input;
+use coredump_core::cli::locating;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::read;
-
+use coredump_core::signature::Signer;
+use coredump_core::variables::Inspector;
+use coredump_core::{read, reason};
 use serde::Serialize;
 
 use crate::args::{Args, TOOL};
-use crate::document::{Document, Failure};
+use crate::document::{Crash, Failure, Layout};
 
 /// Runs the tool.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
@@ -27,49 +32,79 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         Some(path) if !path.is_dash() => Output::file(path.path())?,
         _ => Output::stdout()?,
     };
+    let store = Store::new();
+    let mut worker = Worker { args: &args, report, store: &store, signer: Signer::default() };
     let mut exit = Exit::Done;
     for input in &inputs {
-        match input.open() {
-            Ok(bytes) => exit = exit.and(dump(&args, input, &bytes, report, &mut output)?),
-            Err(error) => exit = exit.and(bad(&args, error, report, &mut output)?),
-        }
+        exit = exit.and(worker.dump(input, &mut output)?);
     }
     output.commit()?;
     Ok(exit)
 }
 
-/// Writes one dump's document. Fails only if it cannot be written.
-fn dump(args: &Args, input: &Input, bytes: &[u8], report: &Report, output: &mut Output) -> Result<Exit> {
-    let dump = match read::read(bytes) {
-        Ok(dump) => dump,
-        Err(error) => return bad(args, input.blame(error), report, output),
-    };
-    let modified = input.path().and_then(|path| path.metadata().ok()?.modified().ok());
-    if let Some(incomplete) = &dump.incomplete {
-        report.warning(input.name(), incomplete);
-    }
-    write(args, &Document { path: input.path(), modified, dump: &dump, memory: args.memory }, output)?;
-    Ok(Exit::partial_if(dump.incomplete.is_some()))
+/// Writes documents, and remembers what dumps of the same programs share.
+struct Worker<'w, 's> {
+    args: &'w Args,
+    report: &'w Report,
+    store: &'s Store<'s>,
+    signer: Signer,
 }
 
-/// Tells of a dump that could not be read: as a line among the others, or as the end of it all.
-fn bad(args: &Args, error: Error, report: &Report, output: &mut Output) -> Result<Exit> {
-    if !args.ndjson && args.dumps.len() < 2 {
-        return Err(error);
+impl Worker<'_, '_> {
+    /// Writes one dump's document.
+    fn dump(&mut self, input: &Input, output: &mut Output) -> Result<Exit> {
+        let bytes = match input.open() {
+            Ok(bytes) => bytes,
+            Err(error) => return self.bad(error, output),
+        };
+        let dump = match read::read(&bytes) {
+            Ok(dump) => dump,
+            Err(error) => return self.bad(input.blame(error), output),
+        };
+        if let Some(incomplete) = &dump.incomplete {
+            self.report.warning(input.name(), incomplete);
+        }
+        let args = self.args;
+        let recorded = !args.no_recorded_paths && !args.untrusted;
+        let options = locating::options(&args.module, &args.symbols_path, recorded, input.path());
+        let binaries = Binaries::locate(self.store, &dump, &options);
+        let mut resolver = Resolver::new(&dump, &binaries);
+        let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
+        let frames = (0..).map_while(|frame| resolver.frame(crashed, frame));
+        let signature = self.signer.signature(frames);
+        let youngest: Vec<_> = (0..reason::FRAMES).map_while(|frame| resolver.frame(crashed, frame)).collect();
+        let reason = reason::of_frames(&dump, &binaries, crashed, &youngest, &mut self.signer);
+        let crash = Crash {
+            path: input.path(),
+            modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
+            dump: &dump,
+            binaries: &binaries,
+            resolver: RefCell::new(resolver),
+            inspector: args.locals.then(|| Inspector::new(&dump, &binaries)),
+            reason,
+            signature,
+            memory: args.memory,
+        };
+        self.write(&crash, output)?;
+        Ok(Exit::partial_if(dump.incomplete.is_some()))
     }
-    report.error(&error);
-    if args.ndjson {
-        write(args, &Failure::new(&error), output)?;
-    }
-    Ok(Exit::Partial)
-}
 
-fn write(args: &Args, value: &impl Serialize, output: &mut Output) -> Result<()> {
-    let written = if args.pretty {
-        serde_json::to_writer_pretty(&mut *output, value)
-    } else {
-        serde_json::to_writer(&mut *output, value)
-    };
-    let written = written.map_err(io::Error::from).and_then(|()| output.write_all(b"\n"));
-    written.map_err(|error| output.failed(error))
+    /// Tells of a dump that could not be read: as a line among the others, or as the end of it all.
+    fn bad(&self, error: Error, output: &mut Output) -> Result<Exit> {
+        if !self.args.ndjson && self.args.dumps.len() < 2 {
+            return Err(error);
+        }
+        self.report.error(&error);
+        if self.args.ndjson {
+            self.write(&Failure::new(&error), output)?;
+        }
+        Ok(Exit::Partial)
+    }
+
+    fn write(&self, value: &impl Serialize, output: &mut Output) -> Result<()> {
+        let layout = Layout::new(self.args.pretty);
+        let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut *output, layout));
+        let written = written.map_err(io::Error::from).and_then(|()| output.write_all(b"\n"));
+        written.map_err(|error| output.failed(error))
+    }
 }

@@ -64,9 +64,7 @@ impl Owner<'_> {
 
 /// The global of this name; AssemblyScript's names have a path in front.
 fn global_named(module: &Module<'_>, name: &str) -> Option<u32> {
-    let matches = |index: &u32| {
-        module.global_name(*index).is_some_and(|full| full.rsplit('/').next() == Some(name))
-    };
+    let matches = |index: &u32| module.global_name(*index).is_some_and(|full| full.rsplit('/').next() == Some(name));
     (0..module.globals().len().min(1000) as u32).find(matches)
 }
 
@@ -274,7 +272,8 @@ mod tests {
 
     #[test]
     fn data_then_stack_then_heap() {
-        let expected = [(0x1000, 0x11f00, "bss or free stack"), (0x11f00, 0x12000, "stack"), (0x12000, 0x20000, "heap")];
+        let expected =
+            [(0x1000, 0x11f00, "bss or free stack"), (0x11f00, 0x12000, "stack"), (0x12000, 0x20000, "heap")];
         assert_eq!(shown(CLASSIC), expected);
         let marked = Marks { data_end: Some(0x2000), heap_base: Some(0x12000), ..CLASSIC };
         let expected = [
@@ -288,7 +287,8 @@ mod tests {
 
     #[test]
     fn stack_first_ends_where_data_begins() {
-        let first = Marks { data: Some((0x10000, 0x11000)), stack_high: Some(0x10000), stack_pointer: Some(0xff00), ..CLASSIC };
+        let first =
+            Marks { data: Some((0x10000, 0x11000)), stack_high: Some(0x10000), stack_pointer: Some(0xff00), ..CLASSIC };
         let expected = [(0, 0xff00, "free stack"), (0xff00, 0x10000, "stack"), (0x11000, 0x20000, "bss or heap")];
         assert_eq!(shown(first), expected);
         let marked = Marks { data_end: Some(0x11800), heap_base: Some(0x11800), ..first };

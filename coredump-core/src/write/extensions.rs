@@ -55,9 +55,8 @@ pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections
 }
 
 fn json<W: Write>(name: &str, value: &impl Serialize, sections: &mut Sections<W>) -> Result<()> {
-    let text = serde_json::to_vec(value).map_err(|error| {
-        Error::new(ErrorKind::Malformed, format!("cannot write the section {name}: {error}"))
-    })?;
+    let text = serde_json::to_vec(value)
+        .map_err(|error| Error::new(ErrorKind::Malformed, format!("cannot write the section {name}: {error}")))?;
     sections.custom(name, &text)
 }
 

@@ -1,53 +1,84 @@
-//! Threads and their frames.
+//! Threads, their frames, and the variables in them.
 
-use coredump_core::model::{CoreDump, Frame, Thread, Value};
+use coredump_core::backtrace::{InlinedFrame, Location};
+use coredump_core::model::Value;
+use coredump_core::variables::{Scope, Variable};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::Crash;
 use super::text::{Each, Hex};
 use super::values::TypedValue;
 
 /// A thread.
-pub struct ThreadEntry<'d> {
+pub struct ThreadEntry<'c, 'd, 's> {
     pub index: usize,
-    pub thread: &'d Thread,
-    pub dump: &'d CoreDump<'d>,
+    pub crash: &'c Crash<'d, 's>,
 }
 
-impl Serialize for ThreadEntry<'_> {
+impl Serialize for ThreadEntry<'_, '_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let thread = &self.crash.dump.threads[self.index];
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("name", &self.thread.name)?;
-        map.serialize_entry("truncated", &self.thread.truncated)?;
-        let frames = || {
-            let entry = |(index, frame)| FrameEntry { index, frame, dump: self.dump };
-            self.thread.frames.iter().enumerate().map(entry)
-        };
+        map.serialize_entry("name", &thread.name)?;
+        map.serialize_entry("truncated", &thread.truncated)?;
+        let frames = || (0..thread.frames.len()).map(|frame| FrameEntry { thread: self, index: frame });
         map.serialize_entry("frames", &Each(frames))?;
         map.end()
     }
 }
 
 /// A frame.
-struct FrameEntry<'d> {
+struct FrameEntry<'t, 'c, 'd, 's> {
+    thread: &'t ThreadEntry<'c, 'd, 's>,
     index: usize,
-    frame: &'d Frame,
-    dump: &'d CoreDump<'d>,
 }
 
-impl Serialize for FrameEntry<'_> {
+impl Serialize for FrameEntry<'_, '_, '_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let frame = self.frame;
-        let instance = frame.instance.and_then(|index| self.dump.instances.get(index as usize));
+        let crash = self.thread.crash;
+        let frame = &crash.dump.threads[self.thread.index].frames[self.index];
+        let resolved = crash.resolver.borrow_mut().frame(self.thread.index, self.index);
+        let resolved = resolved.as_ref();
+        let location = resolved.and_then(|resolved| resolved.location.as_ref());
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("index", &self.index)?;
         map.serialize_entry("instance", &frame.instance)?;
-        map.serialize_entry("module", &instance.and_then(|instance| instance.module))?;
+        map.serialize_entry("module", &resolved.and_then(|resolved| resolved.module))?;
         map.serialize_entry("function_index", &frame.function)?;
         map.serialize_entry("code_offset", &frame.code_offset.map(|offset| Hex(offset.into())))?;
+        map.serialize_entry("module_offset", &resolved.and_then(|resolved| resolved.module_offset).map(Hex))?;
+        map.serialize_entry("dwarf_pc", &resolved.and_then(|resolved| resolved.dwarf_pc).map(Hex))?;
+        map.serialize_entry("function", &resolved.and_then(|resolved| resolved.function.as_deref()))?;
+        map.serialize_entry("raw_name", &resolved.and_then(|resolved| resolved.raw_name.as_deref()))?;
+        place(&mut map, location)?;
+        let inlines = || resolved.into_iter().flat_map(|resolved| resolved.inlines.iter().map(InlineEntry));
+        map.serialize_entry("inlines", &Each(inlines))?;
         map.serialize_entry("locals", &values(&frame.locals))?;
         map.serialize_entry("stack", &values(&frame.stack))?;
+        let scopes = crash.variables(self.thread.index, self.index);
+        let variables = scopes.as_ref().map(|scopes| Each(move || scopes.iter().flat_map(variables_of)));
+        map.serialize_entry("variables", &variables)?;
+        map.end()
+    }
+}
+
+/// Adds `file`, `line` and `column`.
+fn place<M: SerializeMap>(map: &mut M, location: Option<&Location>) -> Result<(), M::Error> {
+    map.serialize_entry("file", &location.map(|location| &*location.file))?;
+    map.serialize_entry("line", &location.map(|location| location.line))?;
+    map.serialize_entry("column", &location.and_then(|location| location.column))
+}
+
+/// A function inlined where a frame stood.
+struct InlineEntry<'d>(&'d InlinedFrame);
+
+impl Serialize for InlineEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("function", &self.0.function.as_deref())?;
+        place(&mut map, self.0.location.as_ref())?;
         map.end()
     }
 }
@@ -55,4 +86,36 @@ impl Serialize for FrameEntry<'_> {
 /// Null if the producer did not record them.
 fn values(values: &Option<Box<[Value]>>) -> Option<impl Serialize + '_> {
     values.as_deref().map(|values| Each(move || values.iter().map(TypedValue)))
+}
+
+fn variables_of(scope: &Scope) -> impl Iterator<Item = VariableEntry<'_>> {
+    scope.variables.iter().map(|variable| VariableEntry { variable, scope: Some(scope) })
+}
+
+/// A variable, or (without a scope) a part of one.
+struct VariableEntry<'d> {
+    variable: &'d Variable,
+    scope: Option<&'d Scope>,
+}
+
+impl Serialize for VariableEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let variable = self.variable;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("name", &variable.name)?;
+        map.serialize_entry("type", &variable.type_name)?;
+        if let Some(scope) = self.scope {
+            map.serialize_entry("function", &scope.function)?;
+            map.serialize_entry("inlined", &scope.inlined)?;
+            map.serialize_entry("kind", variable.kind.name())?;
+        }
+        map.serialize_entry("location", &variable.location)?;
+        map.serialize_entry("value", &variable.value)?;
+        map.serialize_entry("address", &variable.address.map(Hex))?;
+        map.serialize_entry("status", variable.status.name())?;
+        map.serialize_entry("note", &variable.note)?;
+        let children = || variable.children.iter().map(|variable| VariableEntry { variable, scope: None });
+        map.serialize_entry("children", &Each(children))?;
+        map.end()
+    }
 }

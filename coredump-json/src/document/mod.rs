@@ -5,14 +5,21 @@
 mod failure;
 mod frames;
 mod memories;
+mod safe;
 mod state;
 mod text;
 mod values;
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::SystemTime;
 
+use coredump_core::backtrace::Resolver;
+use coredump_core::binaries::Binaries;
 use coredump_core::model::{CoreDump, Warning};
+use coredump_core::reason::{CrashReason, Panic};
+use coredump_core::variables::{Inspector, Limits, Scope};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -24,24 +31,34 @@ use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
 use text::{Each, Hex, Shown};
 
 pub use failure::Failure;
+pub use safe::Layout;
 
 /// The version of the document's format.
 const VERSION: u32 = 1;
 
-/// A document: what is known of one dump.
-#[derive(Debug)]
-pub struct Document<'d> {
+/// What is known of one dump: the document.
+pub struct Crash<'d, 's> {
     /// The dump's file, unless it came through a pipe.
     pub path: Option<&'d Path>,
     /// When that file was last written to.
     pub modified: Option<SystemTime>,
     /// The dump.
     pub dump: &'d CoreDump<'d>,
+    /// The binaries of its modules.
+    pub binaries: &'d Binaries<'s>,
+    /// Where its frames stand in them.
+    pub resolver: RefCell<Resolver<'d, 'd, 's>>,
+    /// Finds variables, if they are asked for.
+    pub inspector: Option<Inspector<'d, 's>>,
+    /// Why it died.
+    pub reason: Option<CrashReason>,
+    /// The grouping key.
+    pub signature: Option<String>,
     /// What to tell of memory contents.
     pub memory: MemoryDetail,
 }
 
-impl Serialize for Document<'_> {
+impl Serialize for Crash<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let dump = self.dump;
         let mut map = serializer.serialize_map(None)?;
@@ -49,24 +66,32 @@ impl Serialize for Document<'_> {
         map.serialize_entry("dump", &self.file())?;
         map.serialize_entry("process", &process(dump))?;
         map.serialize_entry("reason", &self.reason())?;
-        map.serialize_entry("signature", &None::<&str>)?;
-        let modules = || dump.modules.iter().enumerate().map(|(index, module)| ModuleEntry { index, module });
+        map.serialize_entry("signature", &self.signature)?;
+        let modules = || {
+            let slots = self.binaries.slots().iter().enumerate();
+            slots.map(|(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot })
+        };
         map.serialize_entry("modules", &Each(modules))?;
         let instances = || dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry { index, instance });
         map.serialize_entry("instances", &Each(instances))?;
-        let threads = || dump.threads.iter().enumerate().map(|(index, thread)| ThreadEntry { index, thread, dump });
+        let threads = || (0..dump.threads.len()).map(|index| ThreadEntry { index, crash: self });
         map.serialize_entry("threads", &Each(threads))?;
         let memories = || {
             let entry = |(index, memory)| MemoryEntry { index, memory, detail: self.memory };
             dump.memories.iter().enumerate().map(entry)
         };
         map.serialize_entry("memories", &Each(memories))?;
-        let globals = || dump.globals.iter().enumerate().map(|(index, global)| GlobalEntry { index, global });
+        let names = self.global_names();
+        let globals = || {
+            let entry = |(index, global)| GlobalEntry { index, global, name: names.get(&index).copied() };
+            dump.globals.iter().enumerate().map(entry)
+        };
         map.serialize_entry("globals", &Each(globals))?;
         let tables = || dump.tables.iter().enumerate().map(|(index, table)| TableEntry { index, table });
         map.serialize_entry("tables", &Each(tables))?;
         map.serialize_entry("sections", &Each(|| dump.sections.iter().map(SectionEntry)))?;
-        map.serialize_entry("warnings", &Each(|| dump.warnings.iter().map(warning)))?;
+        // Last, because looking at frames and variables is what finds faults in debug info.
+        map.serialize_entry("warnings", &Each(|| self.warnings()))?;
         map.end()
     }
 }
@@ -108,10 +133,31 @@ struct ReasonEntry<'d> {
     kind: &'d str,
     message: Option<&'d str>,
     source: &'static str,
+    panic: Option<PanicEntry<'d>>,
     guest_stderr: Option<&'d str>,
 }
 
-impl<'d> Document<'d> {
+/// `reason.panic`: the program gave up by itself.
+#[derive(Serialize)]
+struct PanicEntry<'d> {
+    language: &'static str,
+    message: Option<&'d str>,
+    location: Option<&'d str>,
+    source: &'static str,
+}
+
+impl<'d> From<&'d Panic> for PanicEntry<'d> {
+    fn from(panic: &'d Panic) -> Self {
+        PanicEntry {
+            language: panic.language,
+            message: panic.message.as_deref(),
+            location: panic.location.as_deref(),
+            source: panic.source.name(),
+        }
+    }
+}
+
+impl<'d, 's> Crash<'d, 's> {
     fn file(&self) -> File<'d> {
         File {
             path: self.path.map(|path| path.to_string_lossy().into_owned()),
@@ -127,13 +173,44 @@ impl<'d> Document<'d> {
         }
     }
 
-    fn reason(&self) -> Option<ReasonEntry<'d>> {
-        self.dump.reason.as_ref().map(|reason| ReasonEntry {
+    fn reason(&self) -> Option<ReasonEntry<'_>> {
+        self.reason.as_ref().map(|reason| ReasonEntry {
             kind: &reason.kind,
             message: reason.message.as_deref(),
-            source: "recorded",
+            source: reason.source.name(),
+            panic: reason.panic.as_ref().map(PanicEntry::from),
             guest_stderr: reason.guest_stderr.as_deref(),
         })
+    }
+
+    /// The variables of a frame, if they are asked for.
+    fn variables(&self, thread: usize, frame: usize) -> Option<Vec<Scope>> {
+        let inspector = self.inspector.as_ref()?;
+        Some(inspector.frame_variables(thread, frame, &Limits::default()))
+    }
+
+    /// The names of globals, by the dump's index.
+    fn global_names(&self) -> HashMap<usize, &'s str> {
+        let mut names = HashMap::new();
+        for instance in &self.dump.instances {
+            let Some(binary) = instance.module.and_then(|module| self.binaries.binary(module)) else { continue };
+            for (own, global) in instance.globals.iter().enumerate() {
+                let Some(index) = global.filter(|&index| (index as usize) < self.dump.globals.len()) else { continue };
+                if let Some(name) = u32::try_from(own).ok().and_then(|own| binary.module().global_name(own)) {
+                    names.entry(index as usize).or_insert(name);
+                }
+            }
+        }
+        names
+    }
+
+    fn warnings(&self) -> impl Iterator<Item = String> {
+        let slots = self.binaries.slots().iter().filter_map(|slot| Some((slot, slot.found?)));
+        let problems = slots.flat_map(|(slot, found)| {
+            let problems = found.binary.symbols().problems().into_iter();
+            problems.map(move |problem| format!("module {}: {problem}", slot.name))
+        });
+        self.dump.warnings.iter().map(warning).chain(self.binaries.warnings.iter().cloned()).chain(problems)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Modules, instances, globals, tables, sections.
 
+use coredump_core::binaries::{Found, Refused, Slot, Verification};
 use coredump_core::model::{Global, Instance, ModuleRecord, Section, Table};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -7,21 +8,64 @@ use serde::{Serialize, Serializer};
 use super::text::{Each, Hex};
 use super::values::{self, Target};
 
-/// A module that the dump refers to.
-pub struct ModuleEntry<'d> {
+/// A module that the dump refers to, and the binary that was found for it.
+pub struct ModuleEntry<'c, 's> {
     pub index: usize,
-    pub module: &'d ModuleRecord<'d>,
+    pub module: Option<&'c ModuleRecord<'c>>,
+    pub slot: &'c Slot<'s>,
 }
 
-impl Serialize for ModuleEntry<'_> {
+impl Serialize for ModuleEntry<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let module = self.module;
+        let found = self.slot.found.as_ref();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("name", &self.module.name)?;
-        map.serialize_entry("path", &self.module.path)?;
-        map.serialize_entry("sha256", &self.module.sha256)?;
-        map.serialize_entry("build_id", &self.module.build_id)?;
-        map.serialize_entry("embedded_size", &self.module.embedded.map(<[u8]>::len))?;
+        map.serialize_entry("name", &module.and_then(|module| module.name.as_deref()))?;
+        map.serialize_entry("path", &module.and_then(|module| module.path.as_deref()))?;
+        map.serialize_entry("sha256", &module.and_then(|module| module.sha256.as_deref()))?;
+        map.serialize_entry("build_id", &module.and_then(|module| module.build_id.as_deref()))?;
+        map.serialize_entry("embedded_size", &module.and_then(|module| module.embedded).map(<[u8]>::len))?;
+        map.serialize_entry("symbols", &found.map(|found| found.binary.symbols().kind().name()))?;
+        map.serialize_entry("verified", &found.map(|found| found.verification.is_verified()))?;
+        map.serialize_entry("binary", &found.map(BinaryEntry))?;
+        map.serialize_entry("refused", &Each(|| self.slot.refused.iter().map(RefusedEntry)))?;
+        map.end()
+    }
+}
+
+/// The file that was used for a module.
+struct BinaryEntry<'c, 's>(&'c Found<'s>);
+
+impl Serialize for BinaryEntry<'_, '_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let binary = self.0.binary;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("path", &binary.path().map(|path| path.to_string_lossy()))?;
+        map.serialize_entry("nested", &binary.nested())?;
+        map.serialize_entry("checked", checked(self.0.verification))?;
+        map.serialize_entry("symbols_from", binary.symbols().origin())?;
+        map.end()
+    }
+}
+
+fn checked(verification: Verification) -> &'static str {
+    match verification {
+        Verification::Unchecked => "nothing",
+        Verification::Frames => "frames",
+        Verification::BuildId => "build-id",
+        Verification::Sha256 => "sha256",
+    }
+}
+
+/// A file that was looked at and not used.
+struct RefusedEntry<'c>(&'c Refused);
+
+impl Serialize for RefusedEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("path", &self.0.path.as_ref().map(|path| path.to_string_lossy()))?;
+        map.serialize_entry("reason", &self.0.reason)?;
         map.end()
     }
 }
@@ -48,13 +92,14 @@ impl Serialize for InstanceEntry<'_> {
 pub struct GlobalEntry<'d> {
     pub index: usize,
     pub global: &'d Global,
+    pub name: Option<&'d str>,
 }
 
 impl Serialize for GlobalEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("name", &None::<&str>)?;
+        map.serialize_entry("name", &self.name)?;
         map.serialize_entry("type", &self.global.ty)?;
         map.serialize_entry("mutable", &self.global.mutable)?;
         values::entries(&mut map, &self.global.value)?;

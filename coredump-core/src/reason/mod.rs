@@ -1,0 +1,198 @@
+//! Why a program died: as the capturing program recorded it, else as the trapping instruction and the functions on top of
+//! the stack tell it. What neither tells is not guessed.
+
+mod operands;
+mod panics;
+mod stderr;
+mod trap;
+
+use crate::backtrace::{ResolvedFrame, ResolvedThread};
+use crate::binaries::{Binaries, Binary};
+use crate::model::{CoreDump, Frame, Layout};
+use crate::signature::Signer;
+
+use operands::{Scene, Stopped};
+
+/// Frames looked at: panics and recursions show among the youngest.
+pub const FRAMES: usize = 64;
+
+/// Why a program died.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CrashReason {
+    /// A stable name: `integer-divide-by-zero`, `unreachable`, ….
+    pub kind: String,
+    /// What the engine said, or what the instruction says.
+    pub message: Option<String>,
+    /// Who says so.
+    pub source: Source,
+    /// The tail of what the guest wrote to its standard error, if that was recorded.
+    pub guest_stderr: Option<String>,
+    /// The program gave up by itself.
+    pub panic: Option<Panic>,
+}
+
+/// Who says why the program died.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The capturing program.
+    Recorded,
+    /// The code and the stack.
+    Inferred,
+}
+
+impl Source {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Recorded => "recorded",
+            Source::Inferred => "inferred",
+        }
+    }
+}
+
+/// A program that gave up: a panic, a failed assertion, an abort.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Panic {
+    /// The runtime's language: `rust`, `c`, `c++`, `zig`, `go`, `assemblyscript`.
+    pub language: &'static str,
+    /// What it said.
+    pub message: Option<String>,
+    /// Where in the source, as the runtime tells it.
+    pub location: Option<String>,
+    /// Where this was found.
+    pub source: PanicSource,
+}
+
+/// Where a panic's text was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PanicSource {
+    /// In what the guest wrote to its standard error.
+    GuestStderr,
+    /// In the arguments of the functions on the stack.
+    Stack,
+}
+
+impl PanicSource {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            PanicSource::GuestStderr => "guest-stderr",
+            PanicSource::Stack => "stack",
+        }
+    }
+}
+
+impl CrashReason {
+    /// The reason in one line: the panic's own words if there are any, else the message, else the kind.
+    pub fn summary(&self) -> String {
+        let panic = self.panic.as_ref().and_then(|panic| {
+            let message = panic.message.as_deref()?;
+            Some(match &panic.location {
+                Some(location) => format!("{}: {message} ({location})", self.kind),
+                None => format!("{}: {message}", self.kind),
+            })
+        });
+        panic
+            .or_else(|| Some(format!("{}: {}", self.kind, self.message.as_ref()?)))
+            .unwrap_or_else(|| self.kind.clone())
+    }
+}
+
+/// Why the program died; `None` if nothing tells. The crashed thread is the first that has frames.
+pub fn infer(dump: &CoreDump<'_>, binaries: &Binaries<'_>, threads: &[ResolvedThread]) -> Option<CrashReason> {
+    let thread = threads.iter().position(|thread| !thread.frames.is_empty());
+    let frames = thread.map_or(&[][..], |thread| &threads[thread].frames);
+    let frames = &frames[..frames.len().min(FRAMES)];
+    of_frames(dump, binaries, thread.unwrap_or(0), frames, &mut Signer::default())
+}
+
+/// The same for the youngest frames (up to [`FRAMES`]) of the thread that crashed; `signer` remembers
+/// names from dump to dump.
+pub fn of_frames(
+    dump: &CoreDump<'_>,
+    binaries: &Binaries<'_>,
+    thread: usize,
+    frames: &[ResolvedFrame],
+    signer: &mut Signer,
+) -> Option<CrashReason> {
+    let crash = Crash { dump, binaries, thread, frames };
+    let recorded = dump.reason.as_ref().filter(|reason| !reason.kind.is_empty());
+    let trapped = crash.stopped(0);
+    let (kind, message, source) = match recorded {
+        Some(reason) => (reason.kind.clone(), reason.message.clone(), Source::Recorded),
+        None => {
+            let (kind, message) = crash.trap(trapped.as_ref())?;
+            (kind.to_owned(), Some(message), Source::Inferred)
+        }
+    };
+    let guest_stderr = dump.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
+    let panic = if gives_up(&kind) {
+        let said = guest_stderr.as_deref().and_then(stderr::panic);
+        said.or_else(|| panics::panic(&crash, trapped.as_ref(), signer))
+    } else {
+        None
+    };
+    Some(CrashReason { kind, message, source, guest_stderr, panic })
+}
+
+/// Whether a program that gives up by itself ends this way.
+fn gives_up(kind: &str) -> bool {
+    matches!(kind, "unreachable" | "exit" | "host-call" | "host-error" | "exception")
+}
+
+/// A crash and where to look.
+struct Crash<'c, 'd, 's> {
+    dump: &'c CoreDump<'d>,
+    binaries: &'c Binaries<'s>,
+    thread: usize,
+    frames: &'c [ResolvedFrame],
+}
+
+impl<'c, 'd, 's> Crash<'c, 'd, 's> {
+    fn frame(&self, index: usize) -> Option<&'c Frame> {
+        self.dump.threads.get(self.thread)?.frames.get(index)
+    }
+
+    fn binary(&self, index: usize) -> Option<&'s Binary<'s>> {
+        self.binaries.binary(self.frames.get(index)?.module?)
+    }
+
+    fn scene(&self, index: usize) -> Option<Scene<'c, 'd>> {
+        Some(Scene { dump: self.dump, frame: self.frame(index)?, youngest: index == 0 })
+    }
+
+    fn stopped(&self, index: usize) -> Option<Stopped<'s>> {
+        panics::stopped(self, index)
+    }
+
+    fn unchanged_parameters(&self, index: usize, count: usize) -> Vec<bool> {
+        match (self.binary(index), self.frame(index).and_then(|frame| frame.function)) {
+            (Some(binary), Some(function)) => panics::unchanged(binary, function, count),
+            _ => vec![false; count],
+        }
+    }
+
+    /// What the youngest frame tells.
+    fn trap(&self, trapped: Option<&Stopped<'s>>) -> Option<trap::Trap> {
+        match trapped {
+            Some(trapped) => trap::of(trapped, self.binary(0)?, &self.scene(0)?),
+            None => self.overflow(),
+        }
+    }
+
+    /// A function that trapped before its first instruction, below other calls of itself, ran out of stack.
+    fn overflow(&self) -> Option<trap::Trap> {
+        let youngest = self.frame(0).filter(|_| self.dump.layout == Layout::Standard)?;
+        let entered = matches!(youngest.code_offset, None | Some(0));
+        let same =
+            |frame: &&ResolvedFrame| frame.function_index == youngest.function && frame.module == self.frames[0].module;
+        let calls = self.frames.iter().skip(1).filter(same).count();
+        (entered && youngest.function.is_some() && calls >= 2)
+            .then(|| ("stack-overflow", "trapped on entry of a function that calls itself".to_owned()))
+    }
+}
+
+/// The lines of a data file that are rules.
+fn rule_lines(file: &'static str) -> impl Iterator<Item = &'static str> {
+    file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}

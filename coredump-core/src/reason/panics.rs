@@ -1,0 +1,224 @@
+//! Panics that the stack tells of: which function the program called to give up, and with which arguments.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexSet};
+use wasmparser::Operator;
+
+use super::operands::{Stopped, stopped_at};
+use super::{Crash, Panic, PanicSource};
+use crate::memory::Memory;
+use crate::signature::Signer;
+
+/// Longest text read from memory, in bytes.
+const MAX_TEXT: u64 = 4096;
+/// Arguments looked at.
+const MAX_ARGUMENTS: usize = 16;
+
+struct Rules {
+    functions: RegexSet,
+    rules: Vec<Rule>,
+}
+
+struct Rule {
+    language: &'static str,
+    says: &'static str,
+}
+
+static RULES: LazyLock<Rules> = LazyLock::new(|| {
+    let rule = |line: &'static str| {
+        let mut fields = line.splitn(3, " |");
+        let function = format!("^(?:{})$", fields.next()?.trim());
+        Regex::new(&function).ok()?;
+        Some((function, Rule { language: fields.next()?.trim(), says: fields.next()?.trim() }))
+    };
+    let (functions, rules): (Vec<_>, Vec<_>) = super::rule_lines(include_str!("panics.txt")).filter_map(rule).unzip();
+    Rules { functions: RegexSet::new(functions).unwrap_or_else(|_| RegexSet::empty()), rules }
+});
+
+static PLACEHOLDER: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"\{(?:(str|c|utf16|args) )?([0-9]+)(?: ([0-9]+))?\}").ok());
+
+/// The panic in whose machinery the crash happened: of the functions on top of the stack that are machinery, the oldest
+/// that is known for it.
+pub fn panic(crash: &Crash<'_, '_, '_>, trapped: Option<&Stopped<'_>>, signer: &mut Signer) -> Option<Panic> {
+    let mut found = None;
+    for (index, frame) in crash.frames.iter().enumerate() {
+        let Some(function) = &frame.function else { break };
+        let (name, machinery) = signer.classify(function, frame.location.as_ref().map(|location| &location.file));
+        if let Some(rule) = rule(&name) {
+            found = Some((index, rule));
+        } else if !machinery {
+            break;
+        }
+    }
+    if let Some((index, rule)) = found {
+        return Some(told(crash, rule, index, &arguments(crash, index)));
+    }
+    host_panic(crash, trapped?)
+}
+
+fn rule(function: &str) -> Option<&'static Rule> {
+    RULES.rules.get(RULES.functions.matches(function).iter().next()?)
+}
+
+/// A call of the host that means giving up (`env.abort` of AssemblyScript).
+fn host_panic(crash: &Crash<'_, '_, '_>, trapped: &Stopped<'_>) -> Option<Panic> {
+    let Operator::Call { function_index } = trapped.operator else { return None };
+    let module = crash.binary(0)?.module();
+    let mut imports = module.imports().iter().filter(|import| import.kind == crate::module::ItemKind::Function);
+    let import = imports.nth(function_index as usize)?;
+    let rule = rule(&format!("{}.{}", import.module, import.name))?;
+    let count = module.signature(function_index)?.params.len().min(MAX_ARGUMENTS);
+    let arguments: Vec<_> = (0..count).map(|index| trapped.operand(count - 1 - index)).collect();
+    Some(told(crash, rule, 0, &arguments))
+}
+
+fn told(crash: &Crash<'_, '_, '_>, rule: &Rule, index: usize, arguments: &[Option<u64>]) -> Panic {
+    let scene = crash.scene(index);
+    let memory = scene.as_ref().and_then(|scene| scene.memory(0));
+    let message = (!rule.says.is_empty()).then(|| fill(rule.says, arguments, memory)).flatten();
+    let location = match rule.language {
+        "rust" => memory
+            .and_then(|memory| arguments.iter().rev().flatten().find_map(|&address| rust_location(memory, address))),
+        _ => None,
+    };
+    Panic { language: rule.language, message, location, source: PanicSource::Stack }
+}
+
+/// The arguments with which the function of frame `index` was called.
+fn arguments(crash: &Crash<'_, '_, '_>, index: usize) -> Vec<Option<u64>> {
+    let callee = || {
+        let function = crash.frame(index)?.function?;
+        let count = crash.binary(index)?.module().signature(function)?.params.len();
+        Some((function, count.min(MAX_ARGUMENTS)))
+    };
+    let Some((function, count)) = callee() else { return Vec::new() };
+    let call = crash.stopped(index + 1).filter(|call| {
+        matches!(call.operator, Operator::Call { function_index } | Operator::ReturnCall { function_index } if function_index == function)
+    });
+    let kept = crash.unchanged_parameters(index, count);
+    let of_callee = crash.scene(index);
+    let argument = |argument: usize| {
+        let passed = call.as_ref().and_then(|call| call.operand(count - 1 - argument));
+        passed.or_else(|| of_callee.as_ref()?.local(argument as u32).filter(|_| kept[argument]))
+    };
+    (0..count).map(argument).collect()
+}
+
+/// A rule's text with its placeholders filled in; `None` if one of them is not known.
+fn fill(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> Option<String> {
+    let mut filled = String::new();
+    let mut end = 0;
+    for captures in PLACEHOLDER.as_ref()?.captures_iter(says) {
+        let whole = captures.get(0)?;
+        let argument = |group: usize| {
+            let index: usize = captures.get(group)?.as_str().parse().ok()?;
+            arguments.get(index).copied().flatten()
+        };
+        let first = argument(2)?;
+        let text = match captures.get(1).map(|kind| kind.as_str()) {
+            None => first.to_string(),
+            Some("str") => text(memory?, first, argument(3)?)?,
+            Some("c") => c_text(memory?, first)?,
+            Some("utf16") => utf16(memory?, first)?,
+            Some(_) => static_arguments(memory?, first)?,
+        };
+        filled.push_str(&says[end..whole.start()]);
+        filled.push_str(&text);
+        end = whole.end();
+    }
+    filled.push_str(&says[end..]);
+    Some(filled)
+}
+
+fn text(memory: &Memory<'_>, address: u64, len: u64) -> Option<String> {
+    let bytes = memory.bytes(address, (len > 0 && len <= MAX_TEXT).then_some(len)?).ok()?;
+    Some(str::from_utf8(&bytes).ok()?.to_owned())
+}
+
+fn c_text(memory: &Memory<'_>, address: u64) -> Option<String> {
+    let (bytes, complete) = memory.c_string(address, MAX_TEXT).ok()?;
+    (complete && address != 0).then(|| String::from_utf8(bytes).ok()).flatten()
+}
+
+/// An AssemblyScript string: UTF-16, its size in bytes in the four bytes before it.
+fn utf16(memory: &Memory<'_>, address: u64) -> Option<String> {
+    let size = memory.uint(address.checked_sub(4)?, 4).ok()?;
+    let bytes = memory.bytes(address, (size <= MAX_TEXT && size % 2 == 0).then_some(size)?).ok()?;
+    let (units, _) = bytes.as_chunks::<2>();
+    String::from_utf16(&units.iter().map(|unit| u16::from_le_bytes(*unit)).collect::<Vec<_>>()).ok()
+}
+
+/// `core::fmt::Arguments` of a plain text: a pointer to it, then its length shifted left with the lowest bit set (the
+/// layout of Rust 1.93 and later; older ones are not read).
+fn static_arguments(memory: &Memory<'_>, address: u64) -> Option<String> {
+    let pointer = memory.pointer(address).ok()?;
+    let len = memory.pointer(address.checked_add(memory.pointer_size())?).ok()?;
+    text(memory, pointer, (len & 1 == 1).then_some(len >> 1)?)
+}
+
+/// `core::panic::Location`: the file's pointer and length, line, column.
+fn rust_location(memory: &Memory<'_>, address: u64) -> Option<String> {
+    let width = memory.pointer_size();
+    let file = memory.pointer(address).ok()?;
+    let len = memory.pointer(address.checked_add(width)?).ok()?;
+    let line = memory.uint(address.checked_add(2 * width)?, 4).ok()?;
+    let column = memory.uint(address.checked_add(2 * width + 4)?, 4).ok()?;
+    let file = text(memory, file, len)?;
+    let file = file.trim_end_matches('\0');
+    let plausible = file.ends_with(".rs") && !file.contains(char::is_control) && line > 0 && column > 0;
+    plausible.then(|| format!("{file}:{line}:{column}"))
+}
+
+/// Which of a function's first parameters its code never writes to.
+pub fn unchanged(binary: &crate::binaries::Binary<'_>, function: u32, count: usize) -> Vec<bool> {
+    let mut unchanged = vec![true; count];
+    let Some(mut operators) = binary.module().operators(function) else { return vec![false; count] };
+    while !operators.eof() {
+        match operators.read() {
+            Ok(Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
+                if let Some(parameter) = unchanged.get_mut(local_index as usize) {
+                    *parameter = false;
+                }
+            }
+            Ok(_) => {}
+            Err(_) => return vec![false; count],
+        }
+    }
+    unchanged
+}
+
+/// The instruction a frame stands at.
+pub fn stopped<'s>(crash: &Crash<'_, '_, 's>, index: usize) -> Option<Stopped<'s>> {
+    let frame = crash.frame(index)?;
+    let place = crash.binaries.place(crash.dump, crash.thread, index)?;
+    stopped_at(crash.binary(index)?, frame.function?, place.module_offset, &crash.scene(index)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Segment;
+
+    #[test]
+    fn every_rule_compiles() {
+        assert_eq!(super::super::rule_lines(include_str!("panics.txt")).count(), RULES.functions.len());
+        assert_eq!(RULES.rules.len(), RULES.functions.len());
+    }
+
+    #[test]
+    fn arguments_are_read_or_nothing_is_said() {
+        let mut memory = Memory::new(65536);
+        let bytes = b"x != 42\0....\x10\0\0\0\x07\0\0\0\x03\0\0\0\x05\0\0\0main.rs";
+        memory.set_contents(vec![Segment { address: 16, bytes }], vec![]);
+        let says = |says: &str, arguments: &[Option<u64>]| fill(says, arguments, Some(&memory));
+        assert_eq!(says("{c 0}", &[Some(16)]).as_deref(), Some("x != 42"));
+        assert_eq!(says("a {str 0 1} b", &[Some(16), Some(4)]).as_deref(), Some("a x != b"));
+        assert_eq!(says("{1} of {0}", &[Some(3), Some(4)]).as_deref(), Some("4 of 3"));
+        assert_eq!(says("{str 0 1}", &[Some(16), None]), None);
+        assert_eq!(says("{str 0 1}", &[Some(16), Some(1 << 40)]), None);
+        assert_eq!(says("{c 0}", &[Some(0)]), None);
+        assert_eq!(rust_location(&memory, 28), None, "a file of Rust ends in .rs");
+    }
+}

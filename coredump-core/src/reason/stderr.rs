@@ -1,0 +1,87 @@
+//! The guest's last words: what its runtime printed when it gave up.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Panic, PanicSource};
+
+/// Longest message taken over, in bytes.
+const MAX_MESSAGE: usize = 4096;
+
+static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
+    let lines = super::rule_lines(include_str!("stderr.txt"));
+    let pattern = |line: &'static str| {
+        let (language, expression) = line.split_once(" | ")?;
+        Some((language, Regex::new(&format!("(?m){expression}")).ok()?))
+    };
+    lines.filter_map(pattern).collect()
+});
+
+/// The last panic that the text tells of.
+pub fn panic(text: &str) -> Option<Panic> {
+    let text = text.replace("\r\n", "\n");
+    let last = PATTERNS.iter().filter_map(|(language, pattern)| Some((language, pattern.captures_iter(&text).last()?)));
+    let (language, captures) = last.max_by_key(|(_, captures)| captures.get(0).map(|whole| whole.start()))?;
+    let group = |name: &str| captures.name(name).map(|group| bounded(group.as_str().trim_end()));
+    Some(Panic { language, message: group("message"), location: group("location"), source: PanicSource::GuestStderr })
+}
+
+fn bounded(text: &str) -> String {
+    text[..text.floor_char_boundary(MAX_MESSAGE)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_pattern_compiles() {
+        assert_eq!(super::super::rule_lines(include_str!("stderr.txt")).count(), PATTERNS.len());
+    }
+
+    #[test]
+    fn each_runtime_is_understood() {
+        // As these runtimes print them.
+        let cases = [
+            (
+                "hello\nthread 'main' (1) panicked at src/main.rs:16:5:\nassertion failed: x != 42\nnote: run with `RUST_BACKTRACE=1`\n",
+                ("rust", "assertion failed: x != 42", Some("src/main.rs:16:5")),
+            ),
+            (
+                "thread 'main' panicked at a.rs:2:3:\nassertion `left == right` failed\n  left: 1\n right: 2\n",
+                ("rust", "assertion `left == right` failed\n  left: 1\n right: 2", Some("a.rs:2:3")),
+            ),
+            ("thread 'main' panicked at 'no', src/main.rs:3:5\n", ("rust", "no", Some("src/main.rs:3:5"))),
+            (
+                "Assertion failed: part <= whole (src/c/assert.c: percent: 6)\n",
+                ("c", "part <= whole", Some("src/c/assert.c: percent: 6")),
+            ),
+            ("panic: no funds\n\ngoroutine 1 [running]:\nmain.main()\n", ("go", "no funds", None)),
+            (
+                "thread 1 panic: index out of bounds: index 4, len 3\n",
+                ("zig", "index out of bounds: index 4, len 3", None),
+            ),
+            (
+                "libc++abi: terminating due to uncaught exception of type int\n",
+                ("c++", "due to uncaught exception of type int", None),
+            ),
+            (
+                "abort: Index out of range in ~lib/array.ts(114:42)\n",
+                ("assemblyscript", "Index out of range", Some("~lib/array.ts(114:42)")),
+            ),
+        ];
+        for (text, (language, message, location)) in cases {
+            let found = panic(text).unwrap_or_else(|| panic!("nothing found in {text:?}"));
+            assert_eq!((found.language, found.message.as_deref()), (language, Some(message)));
+            assert_eq!(found.location.as_deref(), location);
+        }
+    }
+
+    #[test]
+    fn the_last_one_counts_and_other_text_says_nothing() {
+        let two = "thread 'a' panicked at a.rs:1:1:\nfirst\nnote: x\nthread 'b' panicked at b.rs:2:2:\nsecond\n";
+        assert_eq!(panic(two).unwrap().message.as_deref(), Some("second"));
+        assert_eq!(panic("don't panic: all is well\n"), None);
+    }
+}

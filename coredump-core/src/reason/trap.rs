@@ -1,0 +1,232 @@
+//! Which trap an instruction raised.
+
+use wasmparser::{MemArg, Operator};
+
+use super::operands::{Scene, Stopped, name};
+use crate::binaries::Binary;
+use crate::model::RefTarget;
+use crate::module::ItemKind;
+
+/// A trap's stable name and what it says.
+pub type Trap = (&'static str, String);
+
+/// The trap that this instruction raised; `None` if it can raise none.
+pub fn of(stopped: &Stopped<'_>, binary: &Binary<'_>, scene: &Scene<'_, '_>) -> Option<Trap> {
+    use Operator as O;
+    let instruction = name(&stopped.operator);
+    Some(match stopped.operator {
+        // Wasmtime's optimised code blames the branch for the `unreachable` that it guards.
+        O::If { .. } | O::BrIf { .. } if !matches!(stopped.next, Some(O::Unreachable)) => return None,
+        O::Unreachable | O::If { .. } | O::BrIf { .. } => ("unreachable", "`unreachable` was executed".to_owned()),
+        O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => division(stopped, &instruction, 32),
+        O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => division(stopped, &instruction, 64),
+        O::I32TruncF32S
+        | O::I32TruncF32U
+        | O::I32TruncF64S
+        | O::I32TruncF64U
+        | O::I64TruncF32S
+        | O::I64TruncF32U
+        | O::I64TruncF64S
+        | O::I64TruncF64U => {
+            let message = format!("{instruction} of a number that no such integer can hold, or of NaN");
+            ("invalid-conversion-to-integer", message)
+        }
+        O::CallIndirect { table_index, type_index } | O::ReturnCallIndirect { table_index, type_index } => {
+            indirect_call(stopped, binary, scene, table_index, type_index)
+        }
+        O::Call { function_index } | O::ReturnCall { function_index } => host_call(binary, function_index)?,
+        O::CallRef { .. }
+        | O::ReturnCallRef { .. }
+        | O::RefAsNonNull
+        | O::StructGet { .. }
+        | O::StructGetS { .. }
+        | O::StructGetU { .. }
+        | O::StructSet { .. }
+        | O::ArrayLen
+        | O::I31GetS
+        | O::I31GetU
+        | O::ThrowRef => ("null-reference", format!("{instruction} of a null reference")),
+        O::ArrayGet { .. }
+        | O::ArrayGetS { .. }
+        | O::ArrayGetU { .. }
+        | O::ArraySet { .. }
+        | O::ArrayFill { .. }
+        | O::ArrayCopy { .. }
+        | O::ArrayInitData { .. }
+        | O::ArrayInitElem { .. } => {
+            ("array-access", format!("{instruction} of a null reference or outside the array"))
+        }
+        O::ArrayNewData { .. } => ("memory-out-of-bounds", format!("{instruction} outside its data segment")),
+        O::ArrayNewElem { .. } => ("table-out-of-bounds", format!("{instruction} outside its element segment")),
+        O::RefCastNonNull { .. } | O::RefCastNullable { .. } => {
+            ("cast-failure", format!("{instruction} of a reference to something else"))
+        }
+        O::TableGet { table } | O::TableSet { table } | O::TableFill { table } => {
+            ("table-out-of-bounds", format!("{instruction} outside table {table}"))
+        }
+        O::TableCopy { .. } | O::TableInit { .. } => {
+            ("table-out-of-bounds", format!("{instruction} outside its table or segment"))
+        }
+        O::MemoryFill { .. } | O::MemoryCopy { .. } | O::MemoryInit { .. } => {
+            ("memory-out-of-bounds", format!("{instruction} outside the memory or segment"))
+        }
+        O::Throw { .. } | O::Rethrow { .. } => {
+            ("exception", format!("{instruction} of an exception that nothing caught"))
+        }
+        _ => return access(stopped, scene, &instruction),
+    })
+}
+
+/// A division says no more than that it trapped, unless its divisor is known or only zero can trap.
+fn division(stopped: &Stopped<'_>, instruction: &str, width: u32) -> Trap {
+    let only_zero = !instruction.ends_with("div_s");
+    let divisor = stopped.operand(0).map(|bits| if width == 32 { bits & 0xffff_ffff } else { bits });
+    match divisor {
+        Some(0) => ("integer-divide-by-zero", format!("{instruction} by zero")),
+        _ if only_zero => ("integer-divide-by-zero", format!("{instruction} by zero")),
+        Some(_) => ("integer-overflow", format!("{instruction} of the least integer by -1")),
+        None => {
+            let message = format!("{instruction} by zero (or of the least integer by -1: the dump does not tell)");
+            ("integer-divide-by-zero", message)
+        }
+    }
+}
+
+fn indirect_call(
+    stopped: &Stopped<'_>,
+    binary: &Binary<'_>,
+    scene: &Scene<'_, '_>,
+    table: u32,
+    type_index: u32,
+) -> Trap {
+    let module = binary.module();
+    let Some(index) = stopped.operand(0) else {
+        return (
+            "indirect-call",
+            "call_indirect of an element that is null, outside the table or of another type".into(),
+        );
+    };
+    let instance = scene.frame.instance.and_then(|index| scene.dump.instances.get(index as usize));
+    let recorded = instance
+        .and_then(|instance| instance.tables.as_ref()?.get(table as usize).copied()?)
+        .and_then(|table| scene.dump.tables.get(table as usize));
+    if let Some(recorded) = recorded {
+        if index >= recorded.size {
+            let message = format!("call_indirect of element {index}: the table has {}", recorded.size);
+            return ("table-out-of-bounds", message);
+        }
+        match recorded.elements.get(index as usize) {
+            Some(RefTarget::Null) => {
+                return ("indirect-call-to-null", format!("call_indirect of element {index}, which is null"));
+            }
+            Some(RefTarget::Function { instance, index: function }) if *instance == scene.frame.instance => {
+                return wrong_type(binary, index, *function, type_index);
+            }
+            _ => {}
+        }
+    }
+    // What the table held when the module was instantiated; the program may have changed it since.
+    match module.table_function(table, index) {
+        Some(function) if module.signature(function) != module.signature_of_type(type_index) => {
+            wrong_type(binary, index, function, type_index)
+        }
+        _ => {
+            let message = format!("call_indirect of element {index}: null, outside the table or of another type");
+            ("indirect-call", message)
+        }
+    }
+}
+
+fn wrong_type(binary: &Binary<'_>, index: u64, function: u32, type_index: u32) -> Trap {
+    let types = |types: &[crate::module::ValueType]| types.iter().map(|ty| ty.name()).collect::<Vec<_>>().join(" ");
+    let describe = |signature: Option<&crate::module::Signature>| match signature {
+        Some(signature) => format!("({}) -> ({})", types(&signature.params), types(&signature.results)),
+        None => "another type".to_owned(),
+    };
+    let module = binary.module();
+    let target = module.function_name(function).map_or_else(|| format!("func[{function}]"), str::to_owned);
+    let expected = describe(module.signature_of_type(type_index));
+    let actual = describe(module.signature(function));
+    let message = format!("call_indirect of element {index}, {target}: it is {actual}, called as {expected}");
+    ("indirect-call-type-mismatch", message)
+}
+
+/// A call that the youngest frame stands at went to the host.
+fn host_call(binary: &Binary<'_>, function: u32) -> Option<Trap> {
+    let mut imports = binary.module().imports().iter().filter(|import| import.kind == ItemKind::Function);
+    let import = imports.nth(function as usize)?;
+    Some(("host-call", format!("in a call of the host's {}.{}", import.module, import.name)))
+}
+
+/// A load or store, with its address where that is known.
+fn access(stopped: &Stopped<'_>, scene: &Scene<'_, '_>, instruction: &str) -> Option<Trap> {
+    let (memarg, size, operands) = memory_access(&stopped.operator, instruction)?;
+    let atomic = instruction.contains("atomic");
+    let kind = if atomic { "atomic-access" } else { "memory-out-of-bounds" };
+    let memory = scene.memory(memarg.memory);
+    let size_of_memory = memory.map(|memory| format!(" of {} bytes", memory.size)).unwrap_or_default();
+    let address = stopped.operand(operands).and_then(|base| base.checked_add(memarg.offset));
+    // An address inside the memory cannot be the one that trapped.
+    let outside =
+        |address: &u64| memory.is_none_or(|memory| address.checked_add(size).is_none_or(|end| end > memory.size));
+    Some(match address {
+        Some(address) if outside(&address) => {
+            let message =
+                format!("{instruction} of {size} bytes at address {address:#x}, outside the memory{size_of_memory}");
+            ("memory-out-of-bounds", message)
+        }
+        _ if atomic => (kind, format!("{instruction} of {size} bytes outside the memory{size_of_memory} or unaligned")),
+        _ => (kind, format!("{instruction} of {size} bytes outside the memory{size_of_memory}")),
+    })
+}
+
+/// The memory, size in bytes and number of operands above the address of a load or store.
+fn memory_access(operator: &Operator<'_>, instruction: &str) -> Option<(MemArg, u64, usize)> {
+    let memarg = memarg(operator)?;
+    let (_, access) = instruction.split_once('.')?;
+    let access = access.strip_prefix("atomic.").unwrap_or(access);
+    let store = access.starts_with("store");
+    let digits: String =
+        access.chars().skip_while(|letter| !letter.is_ascii_digit()).take_while(char::is_ascii_digit).collect();
+    let natural = match instruction.split_once('.')?.0 {
+        "i32" | "f32" => 4,
+        "i64" | "f64" => 8,
+        _ => 16,
+    };
+    let narrow = digits.parse::<u64>().ok().filter(|bits| bits % 8 == 0).map(|bits| bits / 8);
+    // `v128.load8x8_s` and its like read eight bytes.
+    let size = if access.contains('x') { 8 } else { narrow.unwrap_or(natural) };
+    let operands = match () {
+        () if access.starts_with("load") => usize::from(access.contains("lane")),
+        () if store => 1,
+        () if access.contains("cmpxchg") => 2,
+        () => 1,
+    };
+    Some((memarg, size.min(16), operands))
+}
+
+macro_rules! memargs {
+    ($($name:ident)*) => {
+        fn memarg(operator: &Operator<'_>) -> Option<MemArg> {
+            match operator {
+                $(Operator::$name { memarg, .. } => Some(*memarg),)*
+                _ => None,
+            }
+        }
+    };
+}
+
+memargs! {
+    I32Load I64Load F32Load F64Load I32Load8S I32Load8U I32Load16S I32Load16U
+    I64Load8S I64Load8U I64Load16S I64Load16U I64Load32S I64Load32U
+    I32Store I64Store F32Store F64Store I32Store8 I32Store16 I64Store8 I64Store16 I64Store32
+    V128Load V128Load8x8S V128Load8x8U V128Load16x4S V128Load16x4U V128Load32x2S V128Load32x2U
+    V128Load8Splat V128Load16Splat V128Load32Splat V128Load64Splat V128Load32Zero V128Load64Zero V128Store
+    V128Load8Lane V128Load16Lane V128Load32Lane V128Load64Lane
+    V128Store8Lane V128Store16Lane V128Store32Lane V128Store64Lane
+    I32AtomicLoad I64AtomicLoad I32AtomicLoad8U I32AtomicLoad16U I64AtomicLoad8U I64AtomicLoad16U I64AtomicLoad32U
+    I32AtomicStore I64AtomicStore I32AtomicStore8 I32AtomicStore16 I64AtomicStore8 I64AtomicStore16 I64AtomicStore32
+    I32AtomicRmwAdd I64AtomicRmwAdd I32AtomicRmwSub I64AtomicRmwSub I32AtomicRmwAnd I64AtomicRmwAnd
+    I32AtomicRmwOr I64AtomicRmwOr I32AtomicRmwXor I64AtomicRmwXor I32AtomicRmwXchg I64AtomicRmwXchg
+    I32AtomicRmwCmpxchg I64AtomicRmwCmpxchg
+}

@@ -1,0 +1,239 @@
+//! The grouping key of a crash: which functions it happened in, told so that the same mistake gives the same key after a
+//! rebuild, and another mistake another. `docs/signature.md` explains the rules; they are data files in this folder.
+
+mod name;
+mod rules;
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::backtrace::{ResolvedFrame, ResolvedThread};
+
+use rules::RULES;
+
+/// Functions in a signature.
+const MAX_FUNCTIONS: usize = 5;
+/// Longest cycle of functions that counts as one recursion.
+const MAX_CYCLE: usize = 8;
+/// Names whose stable form is remembered.
+const MAX_KNOWN: usize = 1 << 16;
+
+/// The signature of a crash; `None` if no frame is known. The crashed thread is the first.
+pub fn signature(threads: &[ResolvedThread]) -> Option<String> {
+    let crashed = threads.iter().find(|thread| !thread.frames.is_empty())?;
+    Signer::default().signature(&crashed.frames)
+}
+
+/// Makes signatures and remembers names, for many dumps of the same programs.
+#[derive(Debug, Default)]
+pub struct Signer {
+    known: HashMap<(Arc<str>, Option<Arc<str>>), Function>,
+}
+
+/// A function's stable name and what it is.
+#[derive(Clone, Debug)]
+struct Function {
+    name: Arc<str>,
+    role: Role,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// The program's own.
+    Own,
+    /// Panics, standard libraries.
+    Machinery,
+    /// What calls the program's own code first.
+    Entry,
+}
+
+impl Signer {
+    /// The signature of the thread with these frames, youngest first; `None` if there is none.
+    pub fn signature(&mut self, frames: impl IntoIterator<Item: Borrow<ResolvedFrame>>) -> Option<String> {
+        let mut own = Path::default();
+        let mut all = Path::default();
+        'frames: for frame in frames {
+            let frame = frame.borrow();
+            for (name, file) in source_functions(frame) {
+                let function = match name {
+                    Some(name) => self.function(name, file),
+                    None => unnamed(frame),
+                };
+                all.push(&function.name);
+                match function.role {
+                    Role::Entry => break 'frames,
+                    Role::Machinery => {}
+                    Role::Own => own.push(&function.name),
+                }
+            }
+            if own.is_full() {
+                break;
+            }
+        }
+        // A crash of nothing but machinery still has a name.
+        if own.functions.is_empty() { all.finish() } else { own.finish() }
+    }
+
+    /// A function's name in the form in which rules match it, and whether it belongs to a panic's machinery, a standard
+    /// library or start-up code, not to the program itself.
+    pub fn classify(&mut self, name: &Arc<str>, file: Option<&Arc<str>>) -> (Arc<str>, bool) {
+        let function = self.function(name, file);
+        (function.name, function.role != Role::Own)
+    }
+
+    fn function(&mut self, name: &Arc<str>, file: Option<&Arc<str>>) -> Function {
+        let key = (name.clone(), file.cloned());
+        if let Some(known) = self.known.get(&key) {
+            return known.clone();
+        }
+        let stable = name::stable(name);
+        let role = if RULES.entry.is_match(&stable) {
+            Role::Entry
+        } else if RULES.machinery.is_match(&stable)
+            || file.is_some_and(|file| RULES.paths.is_match(&file.replace('\\', "/")))
+        {
+            Role::Machinery
+        } else {
+            Role::Own
+        };
+        let function = Function { name: stable.into(), role };
+        if self.known.len() < MAX_KNOWN {
+            self.known.insert(key, function.clone());
+        }
+        function
+    }
+}
+
+/// The source functions of a frame with their files, innermost first.
+fn source_functions(frame: &ResolvedFrame) -> impl Iterator<Item = (Option<&Arc<str>>, Option<&Arc<str>>)> {
+    let inlined = frame.inlines.iter().map(|inline| (&inline.function, &inline.location));
+    let named = inlined.chain([(&frame.function, &frame.location)]);
+    named.map(|(function, location)| (function.as_ref(), location.as_ref().map(|location| &location.file)))
+}
+
+/// A function without a name: its index is all there is, though a rebuild may move it.
+fn unnamed(frame: &ResolvedFrame) -> Function {
+    let name = match frame.function_index {
+        Some(index) => format!("func[{index}]"),
+        None => "?".to_owned(),
+    };
+    Function { name: name.into(), role: Role::Own }
+}
+
+/// The functions on the way down, with recursion folded.
+#[derive(Debug, Default)]
+struct Path {
+    /// As they come, as long as a cycle may show.
+    top: Vec<Arc<str>>,
+    /// Each function once.
+    functions: Vec<Arc<str>>,
+}
+
+impl Path {
+    fn push(&mut self, function: &Arc<str>) {
+        if self.top.len() < 2 * MAX_CYCLE {
+            self.top.push(function.clone());
+        }
+        if self.functions.len() < MAX_FUNCTIONS && !self.functions.contains(function) {
+            self.functions.push(function.clone());
+        }
+    }
+
+    /// Whether more functions would change nothing.
+    fn is_full(&self) -> bool {
+        self.functions.len() == MAX_FUNCTIONS && self.top.len() == 2 * MAX_CYCLE
+    }
+
+    fn finish(mut self) -> Option<String> {
+        // Functions that call each other in turns: where in the cycle the stack ran out is chance, so the cycle begins
+        // with the name that sorts first.
+        let cycle = (2..=MAX_CYCLE)
+            .find(|&length| self.top.len() >= 2 * length && self.top[..length] == self.top[length..2 * length]);
+        if let Some(length) = cycle
+            && self.top[..length].iter().any(|function| *function != self.top[0])
+        {
+            let length = self.functions.iter().take(length).filter(|one| self.top[..length].contains(one)).count();
+            let first = (0..length).min_by_key(|&index| &self.functions[index]).unwrap_or(0);
+            self.functions[..length].rotate_left(first);
+        }
+        (!self.functions.is_empty()).then(|| self.functions.join(" | "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backtrace::InlinedFrame;
+
+    fn frame(function: &str) -> ResolvedFrame {
+        ResolvedFrame {
+            index: 0,
+            instance: None,
+            module: None,
+            function_index: Some(7),
+            code_offset: None,
+            module_offset: None,
+            dwarf_pc: None,
+            function: (!function.is_empty()).then(|| function.into()),
+            raw_name: None,
+            location: None,
+            inlines: Arc::new([]),
+        }
+    }
+
+    fn of(functions: &[&str]) -> String {
+        let frames = functions.iter().map(|function| frame(function)).collect();
+        signature(&[ResolvedThread { name: "main".into(), truncated: false, frames }]).unwrap()
+    }
+
+    #[test]
+    fn panic_machinery_and_start_up_code_are_skipped() {
+        let panic =
+            ["abort", "rust_panic", "std::panicking::begin_panic_handler::{closure#0}", "core::panicking::panic_fmt"];
+        let own = ["trap::baz::h0123456789abcdef", "trap::main"];
+        let start = ["core::ops::function::FnOnce::call_once", "std::rt::lang_start", "main", "_start"];
+        assert_eq!(of(&[&panic[..], &own, &start].concat()), "trap::baz | trap::main");
+        assert_eq!(of(&["divide", "sum", "__original_main", "_start"]), "divide | sum | main");
+    }
+
+    #[test]
+    fn what_is_only_machinery_is_named_all_the_same() {
+        assert_eq!(of(&["abort", "_start"]), "abort | _start");
+        assert_eq!(signature(&[]), None);
+    }
+
+    #[test]
+    fn recursion_is_folded() {
+        assert_eq!(of(&["f", "f", "f", "main"]), "f | main");
+        assert_eq!(of(&["g", "f", "g", "f", "g", "main"]), "f | g | main");
+        assert_eq!(of(&["f", "g", "f", "g", "main"]), "f | g | main");
+        assert_eq!(of(&["divide", "sum", "sum", "main"]), "divide | sum | main");
+    }
+
+    #[test]
+    fn inlined_functions_are_part_of_it() {
+        let mut outer = frame("sum");
+        outer.inlines = [InlinedFrame { function: Some("divide".into()), location: None }].into();
+        let thread = ResolvedThread { name: String::new(), truncated: false, frames: vec![outer, frame("main")] };
+        assert_eq!(signature(&[thread]).unwrap(), "divide | sum | main");
+    }
+
+    #[test]
+    fn its_length_is_bounded_and_nameless_functions_have_their_index() {
+        assert_eq!(of(&["a", "b", "c", "d", "e", "f", "g"]), "a | b | c | d | e");
+        assert_eq!(of(&["", "b"]), "func[7] | b");
+    }
+
+    #[test]
+    fn a_function_is_machinery_by_its_name_or_its_source() {
+        let mut signer = Signer::default();
+        let mut is_machinery = |name: &str, file: Option<&str>| {
+            let (_, machinery) = signer.classify(&name.into(), file.map(Arc::from).as_ref());
+            machinery
+        };
+        assert!(is_machinery("core::panicking::panic", None));
+        assert!(is_machinery("helper", Some("/rustc/0123/library/core/src/panicking.rs")));
+        assert!(!is_machinery("helper", Some("src/main.rs")));
+    }
+}

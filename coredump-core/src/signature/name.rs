@@ -1,0 +1,176 @@
+//! A function's name without what changes from build to build.
+
+use super::rules::RULES;
+
+/// Longest name that is read, in bytes; the rest is cut off.
+const MAX_READ: usize = 16 * 1024;
+/// Longest stable name, in characters.
+const MAX_LENGTH: usize = 200;
+
+/// The stable form of a demangled name: without template arguments, parameter lists, and what `names.txt` lists.
+pub fn stable(name: &str) -> String {
+    let mut stable = without_arguments(&name[..name.floor_char_boundary(MAX_READ)]);
+    for (expression, replacement) in &RULES.replacements {
+        if expression.is_match(&stable) {
+            stable = expression.replace_all(&stable, replacement).into_owned();
+        }
+    }
+    // A signature is one line, and ` | ` separates its functions.
+    let stable: String = stable.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect();
+    let stable = stable.trim().replace(" | ", "|");
+    match stable.char_indices().nth(MAX_LENGTH) {
+        Some((end, _)) => format!("{}…", &stable[..end]),
+        None => stable,
+    }
+}
+
+/// An open bracket.
+struct Open {
+    close: char,
+    dropped: bool,
+}
+
+/// Leaves out bracketed arguments: `f<int>(char)` and `f::<T>` become `f`. Kept are the brackets that are part of a name:
+/// Rust's `<T as Trait>::f`, `(anonymous namespace)`, Go's `main.(*T).f`, `operator<` and `operator()`.
+fn without_arguments(name: &str) -> String {
+    let mut kept = String::with_capacity(name.len());
+    let mut open: Vec<Open> = Vec::new();
+    let mut dropping = 0usize;
+    // Ends of the last parameter list and of the last word before it, at the outermost level.
+    let mut parameters = None;
+    let mut word = 0;
+    let mut previous = ' ';
+    for letter in name.chars() {
+        let opens = matches!(letter, '<' | '(') && !is_operator(&kept, letter);
+        let closes = !(letter == '>' && (previous == '-' || is_operator(&kept, letter)))
+            && open.last().is_some_and(|open| open.close == letter);
+        previous = letter;
+        if opens {
+            let dropped = match letter {
+                '<' => ends_in_operator(&kept) || !(kept.is_empty() || kept.ends_with([' ', '&', '*', '(', '<'])),
+                _ => {
+                    ends_in_operator(&kept)
+                        || kept.ends_with(|last: char| is_identifier(last) || ">})]~'".contains(last))
+                }
+            };
+            if dropped && dropping == 0 && letter == '<' && kept.ends_with("::") {
+                kept.truncate(kept.len() - 2);
+            }
+            if dropped && letter == '(' && open.is_empty() {
+                parameters = Some(kept.len());
+            }
+            open.push(Open { close: if letter == '<' { '>' } else { ')' }, dropped });
+            dropping += usize::from(dropped);
+            if dropping == 0 {
+                kept.push(letter);
+            }
+        } else if closes {
+            if dropping == 0 {
+                kept.push(letter);
+            }
+            dropping -= usize::from(open.pop().is_some_and(|open| open.dropped));
+        } else if dropping == 0 {
+            let ends_word = letter == ' ' && open.is_empty() && !ends_in_operator(&kept);
+            kept.push(letter);
+            if ends_word && parameters.is_none() {
+                word = kept.len();
+            }
+        }
+    }
+    let Some(end) = parameters else { return kept };
+    // Only C++ has parameter lists: a return type before the name, and ` const` or ` [clone]` behind it.
+    if kept[end..].starts_with(' ') {
+        kept.truncate(end);
+    }
+    kept.split_off(word.min(end))
+}
+
+/// Whether a bracket behind `kept` belongs to the name of a C++ operator.
+fn is_operator(kept: &str, bracket: char) -> bool {
+    let symbol = kept.trim_end_matches(['<', '>', '=', '-']);
+    let behind = &kept[symbol.len()..];
+    let operator = symbol.strip_suffix("operator").is_some_and(|before| !before.ends_with(is_identifier));
+    operator
+        && match bracket {
+            '(' => behind.is_empty(),
+            '<' => matches!(behind, "" | "<"),
+            _ => matches!(behind, "" | ">" | "-" | "<="),
+        }
+}
+
+/// Whether `kept` ends in the name of a C++ operator, complete or not.
+fn ends_in_operator(kept: &str) -> bool {
+    let symbol = kept.trim_end().trim_end_matches(['<', '>', '=', '-', '(', ')']);
+    symbol.strip_suffix("operator").is_some_and(|before| !before.ends_with(is_identifier))
+}
+
+fn is_identifier(letter: char) -> bool {
+    letter.is_alphanumeric() || letter == '_'
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stable;
+
+    #[test]
+    fn arguments_and_parameters_are_left_out() {
+        let names = [
+            ("int protect<int>(int)", "protect"),
+            ("std::vector<int, std::allocator<int> >::at(unsigned long) const", "std::vector::at"),
+            ("(anonymous namespace)::parse(char const*)", "(anonymous namespace)::parse"),
+            ("alloc::vec::Vec<T,A>::push", "alloc::vec::Vec::push"),
+            ("bank::pay::<u8, fn(i32) -> i32>", "bank::pay"),
+            ("<bank::Account<u8> as bank::Pay>::pay", "<bank::Account as bank::Pay>::pay"),
+            (
+                "<&dyn core::ops::Fn<(), Output = i32> as core::ops::FnOnce<()>>::call_once",
+                "<&dyn core::ops::Fn as core::ops::FnOnce>::call_once",
+            ),
+            ("main.(*Account).Withdraw", "main.(*Account).Withdraw"),
+            ("Guard::~Guard()", "Guard::~Guard"),
+            ("sum", "sum"),
+        ];
+        for (name, expected) in names {
+            assert_eq!(stable(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn operators_keep_their_symbols() {
+        let names = [
+            ("bool operator< <int>(A<int> const&, A<int> const&)", "operator<"),
+            ("A::operator<<(int)", "A::operator<<"),
+            ("A::operator<=>(A const&) const", "A::operator<=>"),
+            ("A::operator->() const", "A::operator->"),
+            ("f(int)::'lambda1'(int)::operator()(int) const", "f::'lambda'::operator()"),
+            ("operator new(unsigned long)", "operator new"),
+        ];
+        for (name, expected) in names {
+            assert_eq!(stable(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_hashes_of_a_build_are_left_out() {
+        let names = [
+            ("trap::baz::h0123456789abcdef", "trap::baz"),
+            ("std[cbe7e9478c45f7a8]::rt::lang_start_internal::{closure#0}", "std::rt::lang_start_internal::{closure}"),
+            ("trap::main::{{closure}}", "trap::main::{closure}"),
+            ("copy.isra.0.cold", "copy"),
+            ("debug.panicExtra__func_25", "debug.panicExtra"),
+            ("fmt.format__anon_1234", "fmt.format"),
+            ("wasi:cli/run@0.2.0#run", "wasi:cli/run#run"),
+            ("__original_main", "main"),
+        ];
+        for (name, expected) in names {
+            assert_eq!(stable(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn unbalanced_and_endless_names_are_survived() {
+        for name in ["<<<<", ">>>>", "f(((", ")))", "operator", "", " ", &"a<".repeat(100_000)] {
+            assert!(stable(name).chars().count() <= 201);
+        }
+        assert_eq!(stable("a\nb | c"), "a b|c");
+    }
+}
