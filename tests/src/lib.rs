@@ -3,6 +3,7 @@
 //! It does not depend on `coredump-core`: what shares the reader's code cannot find the reader's mistakes.
 
 mod binaries;
+pub mod dump_builder;
 mod fixtures;
 mod process;
 

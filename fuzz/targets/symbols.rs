@@ -1,0 +1,19 @@
+//! A dump with its module embedded: is it the right one, and where in the source does every frame stand?
+#![no_main]
+
+use coredump_core::backtrace;
+use coredump_core::binaries::{Binaries, Store};
+use coredump_core::locate::Options;
+use coredump_core::read::read;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(dump) = read(bytes) else { return };
+    let store = Store::new();
+    let binaries = Binaries::locate(&store, &dump, &Options { recorded_paths: false, ..Options::default() });
+    for thread in backtrace::resolve(&dump, &binaries) {
+        for frame in &thread.frames {
+            assert!(frame.location.is_none() || frame.module_offset.is_some(), "a line without a place");
+        }
+    }
+});

@@ -1,0 +1,21 @@
+//! A dump with its module embedded: the variables of its youngest frames.
+#![no_main]
+
+use coredump_core::binaries::{Binaries, Store};
+use coredump_core::locate::Options;
+use coredump_core::read::read;
+use coredump_core::variables::{Inspector, Limits};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(dump) = read(bytes) else { return };
+    let store = Store::new();
+    let binaries = Binaries::locate(&store, &dump, &Options { recorded_paths: false, ..Options::default() });
+    let inspector = Inspector::new(&dump, &binaries);
+    for (number, thread) in dump.threads.iter().enumerate().take(2) {
+        inspector.stack_pointers(number);
+        for frame in 0..thread.frames.len().min(6) {
+            inspector.frame_variables(number, frame, &Limits::default());
+        }
+    }
+});
