@@ -5,77 +5,123 @@ use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 use coredump_core::cli::output::Color;
 
-use crate::address::Range;
+use crate::address::{Address, Range, number};
+use crate::find::Value;
+use crate::format::Format;
 
 /// This tool.
 pub const TOOL: Tool = Tool {
-    name: "coredump-dump",
+    name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
-    grammar: Grammar { trailing: false, optional_values: &[] },
+    grammar: Grammar { trailing: false, optional_values: &[("strings", "4")] },
 };
 
-/// Look at the memory of a WebAssembly core dump. Without options: list what is in it.
+/// The memory of a WebAssembly core dump: list, read, search, compare, extract.
+///
+/// Without a command, lists what is in the dump; without a file, or for `-`, reads standard input. A range is ADDR+LEN,
+/// ADDR..ADDR or ADDR; an address is decimal, 0x hexadecimal, a static's name, or a global as $sp, with +N or -N.
+/// A terminal gets columns and hex dumps, a pipe tab-separated lines and raw bytes. Bytes that the dump does not hold are
+/// never shown as zero.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     help_triggers("-h", "--help"),
-    note = "A RANGE is ADDR+LEN, ADDR..ADDR or ADDR, decimal or 0x hexadecimal.\n\n\
-            Output for a pipe is tab-separated, --range writes raw bytes there; a terminal gets columns, --range a hex dump.\n\
-            Bytes that the dump does not hold are never shown as zero.",
-    error_code(1, "Done in part, or nothing was found."),
-    error_code(2, "Failed."),
-    error_code(64, "Wrong usage.")
+    example = "{command_name} app.coredump",
+    example = "{command_name} --range '$sp+64' app.coredump",
+    example = "{command_name} --range table --format 8i32 app.coredump",
+    example = "{command_name} --find-value ptr=&table app.coredump",
+    example = "{command_name} --image -o memory.bin app.coredump",
+    error_code(0, "done"),
+    error_code(1, "done in part, or nothing was found"),
+    error_code(2, "failed"),
+    error_code(64, "bad usage")
 )]
 pub struct Args {
-    /// memory to look at: its index in the list (default 0)
-    #[argh(option, arg_name = "n")]
-    pub memory: Option<u32>,
+    /// the dump (with --diff also two)
+    #[argh(positional, arg_name = "dump")]
+    pub dumps: Vec<RawArg>,
 
-    /// addresses to read; repeatable
+    /// read these addresses; repeatable. Restricts searches
     #[argh(option, short = 'r', arg_name = "range")]
     pub range: Vec<Range>,
-
-    /// show bytes as a hex dump (of the whole memory without --range)
+    /// as a hex dump (default on a terminal)
     #[argh(switch, short = 'x')]
     pub hex: bool,
-
-    /// show every line of a hex dump, also those that repeat
+    /// every line of a hex dump, also those that repeat
     #[argh(switch)]
     pub no_squeeze: bool,
-
-    /// write bytes as they are (of the whole memory without --range)
+    /// as they are (default for a pipe)
     #[argh(switch)]
     pub raw: bool,
-
-    /// byte that stands for those the dump does not hold, in --raw and --image
+    /// as values: [count]type, of i8 to i64, u8 to u64, x8 to x64, f32, f64, ptr, char, c-string, utf16, wide; or as gdb's x, 4xw
+    #[argh(option, short = 'f', arg_name = "format")]
+    pub format: Option<Format>,
+    /// this byte for those the dump does not hold, in --raw and --image
     #[argh(option, arg_name = "byte", from_str_fn(byte))]
     pub fill: Option<u8>,
 
     /// list the globals
     #[argh(switch, short = 'g')]
     pub globals: bool,
-
-    /// write the whole memory as a sparse file of exactly its size
+    /// the whole memory as a sparse file
     #[argh(switch)]
     pub image: bool,
-
-    /// write every memory, globals.json and tables.json into the folder that -o names
+    /// every memory, memories.json, globals.json, tables.json into the folder of -o
     #[argh(switch)]
     pub all: bool,
 
-    /// write to this file instead of standard output
-    #[argh(option, short = 'o', arg_name = "file")]
-    pub output: Option<RawArg>,
+    /// find text, or bytes as 0xDEADBEEF
+    #[argh(option, arg_name = "text")]
+    pub find: Option<String>,
+    /// find an aligned value, as i32=42, f64=2.5 or ptr=&name
+    #[argh(option, arg_name = "type=value")]
+    pub find_value: Option<Value>,
+    /// find a regular expression over bytes
+    #[argh(option, arg_name = "expression")]
+    pub regex: Option<String>,
+    /// find every pointer into an object, given by an address in it or a range
+    #[argh(option, arg_name = "range")]
+    pub refs: Option<Range>,
+    /// list texts (UTF-8, UTF-16) of at least this many characters (4)
+    #[argh(option, arg_name = "min")]
+    pub strings: Option<usize>,
+    /// only the number of hits
+    #[argh(switch)]
+    pub count: bool,
+    /// at most this many hits
+    #[argh(option, arg_name = "n")]
+    pub limit: Option<u64>,
 
-    /// colours: auto, always or never
+    /// what differs from the module's initial memory, or between two dumps
+    #[argh(switch)]
+    pub diff: bool,
+    /// what an address belongs to; repeatable
+    #[argh(option, arg_name = "address")]
+    pub whatis: Vec<Address>,
+
+    /// this memory, counted from 0 (default: 0; of searches: all)
+    #[argh(option, arg_name = "n")]
+    pub memory: Option<u32>,
+    /// a binary: [name=]file; repeatable
+    #[argh(option, short = 'm', arg_name = "[name=]file")]
+    pub module: Vec<RawArg>,
+    /// a folder to look for binaries and debug info in; repeatable
+    #[argh(option, arg_name = "dir")]
+    pub symbols_path: Vec<RawArg>,
+    /// open no file because the dump or a module names it
+    #[argh(switch)]
+    pub no_recorded_paths: bool,
+    /// the dump comes from somebody else: --no-recorded-paths
+    #[argh(switch)]
+    pub untrusted: bool,
+    /// auto (default), always or never
     #[argh(option, default = "Color::Auto", arg_name = "when")]
     pub color: Color,
-
-    /// the dump; - or nothing is standard input
-    #[argh(positional, arg_name = "dump")]
-    pub files: Vec<RawArg>,
+    /// write to this file, whole or not at all
+    #[argh(option, short = 'o', arg_name = "file")]
+    pub output: Option<RawArg>,
 }
 
 fn byte(text: &str) -> Result<u8, String> {
-    let value = crate::address::number(text).and_then(|value| u8::try_from(value).ok());
+    let value = number(text).and_then(|value| u8::try_from(value).ok());
     value.ok_or_else(|| format!("{text:?} is not a byte: 0 to 255, or 0x00 to 0xff"))
 }

@@ -1,23 +1,17 @@
 //! `--globals`: the globals with their names and values.
 
-use std::collections::BTreeSet;
-
 use coredump_core::error::Result;
 use coredump_core::model::{RefTarget, Value};
+use coredump_core::regions::global_names;
 
 use crate::session::Session;
 use crate::table::Table;
 
-/// The names of each global, in the order of the dump's globals: instances that share one may call it differently.
-pub fn names(session: &Session<'_>) -> Vec<BTreeSet<String>> {
-    vec![BTreeSet::new(); session.dump.globals.len()]
-}
-
 /// The globals as a table.
 pub fn table(session: &Session<'_>) -> Table {
     let mut table = Table::new("Globals", "global", &[">index", "name", "type", "", "value", "hex"]);
-    for (index, (global, names)) in session.dump.globals.iter().zip(names(session)).enumerate() {
-        let names: Vec<String> = names.into_iter().collect();
+    let names = global_names(session.dump, session.binaries());
+    for (index, (global, names)) in session.dump.globals.iter().zip(names).enumerate() {
         let mutable = if global.mutable { "mut" } else { "const" };
         let (value, hex) = describe(&global.value);
         table.row([index.to_string(), names.join(" "), global.ty.clone(), mutable.to_owned(), value, hex]);

@@ -18,12 +18,12 @@ const ROW: u64 = 16;
 
 /// Shows the ranges.
 pub fn hex(session: &Session<'_>) -> Result<()> {
-    let (_, memory) = session.memory()?;
-    let ranges = session.ranges(memory)?;
+    let (index, memory) = session.memory()?;
+    let ranges = session.ranges(index, memory)?;
     session.write(|out| {
         let dump = HexDump { memory, paint: session.paint(), squeeze: !session.args.no_squeeze };
-        for (index, range) in ranges.into_iter().enumerate() {
-            if index > 0 {
+        for (number, range) in ranges.into_iter().enumerate() {
+            if number > 0 {
                 writeln!(out)?;
             }
             dump.write(out, range)?;

@@ -9,6 +9,7 @@ use coredump_core::cli::output::Output;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory};
 use coredump_core::model::Value;
+use coredump_core::regions::global_names;
 use serde_json::{Map, json};
 
 use crate::raw::refuse_terminal;
@@ -126,7 +127,7 @@ fn memories(session: &Session<'_>) -> serde_json::Value {
 }
 
 fn globals(session: &Session<'_>) -> serde_json::Value {
-    let names = crate::globals::names(session);
+    let names = global_names(session.dump, session.binaries());
     let of = |((index, global), names): ((usize, &coredump_core::model::Global), _)| {
         json!({
             "index": index,

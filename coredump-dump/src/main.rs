@@ -2,18 +2,22 @@
 
 mod address;
 mod args;
+mod diff;
+mod find;
+mod format;
 mod globals;
 mod hex;
+mod hits;
 mod image;
 mod list;
 mod paint;
 mod raw;
 mod run;
 mod session;
+mod strings;
 mod table;
+mod whatis;
 
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    coredump_core::cli::main::<args::Args>(&args::TOOL, run::run)
+fn main() -> std::process::ExitCode {
+    coredump_core::cli::main(&args::TOOL, run::run)
 }

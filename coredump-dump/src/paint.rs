@@ -15,8 +15,13 @@ pub struct Paint {
 pub const HEADING: Style = Style::new().bold();
 /// What is there to read the rest by.
 pub const DIM: Style = Style::new().dimmed();
+/// Names.
+pub const NAME: Style = AnsiColor::Cyan.on_default();
 /// What is missing.
 pub const MISSING: Style = AnsiColor::Red.on_default();
+
+/// What is new.
+pub const STRONG: Style = AnsiColor::Green.on_default();
 
 impl Paint {
     /// `text` in `style`.

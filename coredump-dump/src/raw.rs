@@ -14,11 +14,15 @@ use crate::session::{Session, write_fill};
 /// in its place.
 pub fn raw(session: &Session<'_>) -> Result<()> {
     refuse_terminal(session)?;
-    if session.args.range.iter().any(|range| range.extent == Extent::Open) {
-        return Err(Error::new(ErrorKind::Usage, "--raw needs to know where a range ends").hint("as in 0x100+64"));
+    let (index, memory) = session.memory()?;
+    for range in &session.args.range {
+        let start = session.address(index, &range.start)?;
+        if range.extent == Extent::Open && session.object_end(index, range, start).is_none() {
+            let error = Error::new(ErrorKind::Usage, "--raw needs to know where a range ends");
+            return Err(error.hint(format!("as in {start:#x}+64")));
+        }
     }
-    let (_, memory) = session.memory()?;
-    let ranges = session.ranges(memory)?;
+    let ranges = session.ranges(index, memory)?;
     if session.args.fill.is_none() {
         for range in &ranges {
             session.check_captured(memory, range.clone())?;

@@ -1,5 +1,6 @@
 //! From the command line to the command that does it.
 
+use coredump_core::binaries::Store;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
@@ -8,7 +9,7 @@ use coredump_core::read;
 
 use crate::args::{Args, TOOL};
 use crate::session::Session;
-use crate::{globals, hex, image, list, raw};
+use crate::{diff, find, format, globals, hex, image, list, raw, strings, whatis};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,23 +19,36 @@ enum Command {
     Globals,
     Image,
     All,
+    Find,
+    Strings(usize),
+    Diff,
+    WhatIs,
 }
 
 impl Command {
     fn of(args: &Args) -> Result<Command> {
-        let reads = args.hex || args.raw || !args.range.is_empty();
+        let reads = [(args.hex, "--hex"), (args.raw, "--raw"), (args.format.is_some(), "--format")];
         let asked = [
-            (reads, "--range", Command::Read),
             (args.globals, "--globals", Command::Globals),
             (args.image, "--image", Command::Image),
             (args.all, "--all", Command::All),
+            (args.find.is_some(), "--find", Command::Find),
+            (args.find_value.is_some(), "--find-value", Command::Find),
+            (args.regex.is_some(), "--regex", Command::Find),
+            (args.refs.is_some(), "--refs", Command::Find),
+            (args.strings.is_some(), "--strings", Command::Strings(args.strings.unwrap_or(0))),
+            (args.diff, "--diff", Command::Diff),
+            (!args.whatis.is_empty(), "--whatis", Command::WhatIs),
         ];
-        let mut asked = asked.into_iter().filter(|asked| asked.0);
+        let reads = reads.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| (name, Command::Read));
+        let asked = asked.into_iter().filter(|asked| asked.0).map(|(_, name, command)| (name, command));
+        let mut asked = reads.chain(asked);
         match (asked.next(), asked.next()) {
+            (None, _) if !args.range.is_empty() => Ok(Command::Read),
             (None, _) => Ok(Command::List),
-            (Some((_, _, command)), None) => Ok(command),
-            (Some((_, a, _)), Some((_, b, _))) => {
-                Err(Error::new(ErrorKind::Usage, format!("{a} and {b} are two commands: one at a time")))
+            (Some((_, command)), None) => Ok(command),
+            (Some((a, _)), Some((b, _))) => {
+                Err(Error::new(ErrorKind::Usage, format!("{a} and {b} do not go together")))
             }
         }
     }
@@ -43,26 +57,52 @@ impl Command {
 /// Does what the arguments ask for.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
     let command = Command::of(&args)?;
-    let Some(inputs) = Input::from_args(&args.files) else {
+    let Some(inputs) = Input::from_args(&args.dumps) else {
         cli::output::print(&cli::help::<Args>(&TOOL))?;
         return Ok(Exit::Done);
     };
-    let [input] = &inputs[..] else {
-        return Err(Error::new(ErrorKind::Usage, "one dump at a time"));
-    };
+    match (&inputs[..], command) {
+        ([input], _) => with(&args, input, report, |session| one(command, session)),
+        ([before, after], Command::Diff) => {
+            with(&args, before, report, |before| with(&args, after, report, |after| diff::between(before, after)))
+        }
+        (_, Command::Diff) => Err(Error::new(ErrorKind::Usage, "--diff compares one dump with its module, or two")),
+        _ => Err(Error::new(ErrorKind::Usage, "one dump at a time")),
+    }
+}
+
+/// Opens a dump for `run`.
+fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'_>) -> Result<Exit>) -> Result<Exit> {
     let bytes = input.open()?;
     let dump = read::read(&bytes).map_err(|error| input.blame(error))?;
     if let Some(incomplete) = &dump.incomplete {
         report.warning(input.name(), incomplete);
     }
-    let session = Session { dump: &dump, input, args: &args, report };
+    let store = Store::new();
+    let session = Session::new(&dump, input, args, report, &store);
+    let outcome = run(&session)?;
+    Ok(outcome.and(Exit::partial_if(dump.incomplete.is_some())))
+}
+
+fn one(command: Command, session: &Session<'_>) -> Result<Exit> {
+    let args = session.args;
     match command {
-        Command::List => list::list(&session)?,
-        Command::Globals => globals::list(&session)?,
-        Command::Image => image::image(&session)?,
-        Command::All => image::all(&session)?,
-        Command::Read if args.hex || !args.raw && session.on_terminal() => hex::hex(&session)?,
-        Command::Read => raw::raw(&session)?,
+        Command::List => list::list(session)?,
+        Command::Globals => globals::list(session)?,
+        Command::Image => image::image(session)?,
+        Command::All => image::all(session)?,
+        Command::Find => return find::find(session),
+        Command::Strings(min) => return strings::strings(session, min),
+        Command::Diff => return diff::against_module(session),
+        Command::WhatIs => whatis::whatis(session)?,
+        Command::Read => match args.format {
+            Some(_) if args.range.is_empty() => {
+                return Err(Error::new(ErrorKind::Usage, "--format needs --range: where to read"));
+            }
+            Some(format) => return Ok(Exit::partial_if(!format::format(session, format)?)),
+            None if args.hex || !args.raw && session.on_terminal() => hex::hex(session)?,
+            None => raw::raw(session)?,
+        },
     }
-    Ok(Exit::partial_if(dump.incomplete.is_some()))
+    Ok(Exit::Done)
 }

@@ -1,6 +1,12 @@
 //! An opened dump with what the options say about it.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::io::Write;
+use std::rc::Rc;
+
+use coredump_core::binaries::{Binaries, Store};
+use coredump_core::cli::locating;
 
 use coredump_core::cli::input::Input;
 use coredump_core::cli::output::{Output, stdout_is_terminal};
@@ -8,6 +14,7 @@ use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory, Unreadable};
 use coredump_core::model::{CoreDump, Value};
+use coredump_core::regions::{Regions, Symbols, global_names};
 
 use crate::address::{Address, Base, Extent, Range};
 use crate::args::Args;
@@ -16,8 +23,7 @@ use crate::paint::Paint;
 /// Bytes that a hex dump shows where a range has no end and nothing tells how large the object is.
 const GLIMPSE: u64 = 64;
 
-/// A dump, and how to show it.
-#[derive(Debug)]
+/// A dump, and how to show it. Binaries, regions and symbols are looked for when something asks for them.
 pub struct Session<'a> {
     /// The dump.
     pub dump: &'a CoreDump<'a>,
@@ -27,9 +33,60 @@ pub struct Session<'a> {
     pub args: &'a Args,
     /// Where to complain.
     pub report: &'a Report,
+    store: &'a Store<'a>,
+    binaries: OnceCell<Binaries<'a>>,
+    regions: RefCell<HashMap<u32, Rc<Regions>>>,
+    symbols: RefCell<HashMap<u32, Rc<Symbols>>>,
 }
 
 impl<'a> Session<'a> {
+    /// A session with an opened dump.
+    pub fn new(
+        dump: &'a CoreDump<'a>,
+        input: &'a Input,
+        args: &'a Args,
+        report: &'a Report,
+        store: &'a Store<'a>,
+    ) -> Session<'a> {
+        let (binaries, regions, symbols) = Default::default();
+        Session { dump, input, args, report, store, binaries, regions, symbols }
+    }
+
+    /// The binaries of the dump's modules.
+    pub fn binaries(&self) -> &Binaries<'a> {
+        self.binaries.get_or_init(|| {
+            let args = self.args;
+            let recorded = !args.no_recorded_paths && !args.untrusted;
+            let options = locating::options(&args.module, &args.symbols_path, recorded, self.input.path());
+            let binaries = Binaries::locate(self.store, self.dump, &options);
+            for warning in &binaries.warnings {
+                self.report.say(format_args!("{}: {warning}", self.input.name()));
+            }
+            binaries
+        })
+    }
+
+    /// What the parts of a memory are for.
+    pub fn regions(&self, memory: u32) -> Rc<Regions> {
+        let mut known = self.regions.borrow_mut();
+        let regions = known.entry(memory).or_insert_with(|| Rc::new(Regions::of(self.dump, self.binaries(), memory)));
+        regions.clone()
+    }
+
+    /// The statics in a memory.
+    pub fn symbols(&self, memory: u32) -> Rc<Symbols> {
+        let mut known = self.symbols.borrow_mut();
+        let symbols = known.entry(memory).or_insert_with(|| Rc::new(Symbols::of(self.dump, self.binaries(), memory)));
+        symbols.clone()
+    }
+
+    /// The name of the symbol an address belongs to, with the offset in it.
+    pub fn symbol(&self, memory: u32, address: u64) -> Option<String> {
+        let symbols = self.symbols(memory);
+        let (symbol, offset) = symbols.at(address)?;
+        Some(if offset == 0 { symbol.name.clone() } else { format!("{}+{offset:#x}", symbol.name) })
+    }
+
     /// Where output goes: the file of `-o`, or standard output.
     pub fn output(&self) -> Result<Output> {
         match &self.args.output {
@@ -87,19 +144,21 @@ impl<'a> Session<'a> {
     }
 
     /// The ranges that `--range` names; without any the whole memory.
-    pub fn ranges(&self, memory: &Memory<'_>) -> Result<Vec<std::ops::Range<u64>>> {
+    pub fn ranges(&self, index: u32, memory: &Memory<'_>) -> Result<Vec<std::ops::Range<u64>>> {
         if self.args.range.is_empty() {
             return Ok(std::iter::once(0..memory.size).collect());
         }
-        self.args.range.iter().map(|range| self.range(memory, range)).collect()
+        self.args.range.iter().map(|range| self.range(index, memory, range)).collect()
     }
 
-    fn range(&self, memory: &Memory<'_>, range: &Range) -> Result<std::ops::Range<u64>> {
-        let start = self.address(&range.start)?;
+    fn range(&self, index: u32, memory: &Memory<'_>, range: &Range) -> Result<std::ops::Range<u64>> {
+        let start = self.address(index, &range.start)?;
         let end = match &range.extent {
             Extent::Length(len) => start.checked_add(*len),
-            Extent::Until(end) => Some(self.address(end)?),
-            Extent::Open => Some(start.saturating_add(GLIMPSE).min(memory.size)),
+            Extent::Until(end) => Some(self.address(index, end)?),
+            Extent::Open => {
+                Some(self.object_end(index, range, start).unwrap_or(start.saturating_add(GLIMPSE)).min(memory.size))
+            }
         };
         let Some(end) = end.filter(|&end| start <= end) else {
             return Err(Error::new(ErrorKind::Usage, format!("the range that starts at {start:#x} ends before that")));
@@ -114,23 +173,51 @@ impl<'a> Session<'a> {
         Ok(start..end)
     }
 
-    /// The number that an address comes to.
-    pub fn address(&self, address: &Address) -> Result<u64> {
+    /// Where the object ends that a range without an end names.
+    pub fn object_end(&self, index: u32, range: &Range, start: u64) -> Option<u64> {
+        let Base::Symbol(name) = &range.start.base else { return None };
+        let symbols = self.symbols(index);
+        let symbol = *symbols.named(name).first()?;
+        let end = symbol.address.checked_add(symbol.size?)?;
+        (symbol.address <= start && start < end).then_some(end)
+    }
+
+    /// The number that an address comes to in a memory.
+    pub fn address(&self, memory: u32, address: &Address) -> Result<u64> {
         let base = match &address.base {
             Base::Number(number) => *number,
             Base::Global(name) => self.global(name)?,
-            Base::Symbol(name) => return Err(self.unknown(name)),
+            Base::Symbol(name) => self.named(memory, name)?,
         };
-        u64::try_from(i128::from(base) + address.offset)
+        u64::try_from(i128::from(base).saturating_add(address.offset))
             .map_err(|_| Error::new(ErrorKind::Usage, format!("{base:#x}{:+} is no address", address.offset)))
     }
 
+    fn named(&self, memory: u32, name: &str) -> Result<u64> {
+        let symbols = self.symbols(memory);
+        let found = symbols.named(name);
+        match found[..] {
+            [] => Err(self.unknown(name)),
+            [first, ref others @ ..] if others.iter().all(|other| other.address == first.address) => Ok(first.address),
+            _ => {
+                let each = found.iter().map(|symbol| format!("{} at {:#x}", symbol.name, symbol.address));
+                let each: Vec<_> = each.take(5).collect();
+                let error = self.error(ErrorKind::NotFound, format!("{name} is the name of several objects"));
+                Err(error.hint(format!("say which address is meant: {}", each.join(", "))))
+            }
+        }
+    }
+
     fn global(&self, name: &str) -> Result<u64> {
-        let names = crate::globals::names(self);
+        let names = global_names(self.dump, self.binaries());
         let wanted = if name == "sp" { "__stack_pointer" } else { name };
-        let mut found =
-            names.iter().zip(&self.dump.globals).filter(|(names, _)| names.iter().any(|name| name == wanted));
+        let is_wanted = |name: &String| name == wanted || name.rsplit('/').next() == Some(wanted);
+        let mut found = names.iter().zip(&self.dump.globals).filter(|(names, _)| names.iter().any(is_wanted));
         let Some((_, global)) = found.next() else { return Err(self.unknown(&format!("${name}"))) };
+        if found.any(|(_, other)| other.value != global.value) {
+            let error = self.error(ErrorKind::NotFound, format!("several globals are called {wanted}"));
+            return Err(error.hint("--globals lists them with their values"));
+        }
         match global.value {
             Value::I32(value) => Ok(u64::from(value as u32)),
             Value::I64(value) => Ok(value as u64),
@@ -139,8 +226,17 @@ impl<'a> Session<'a> {
     }
 
     fn unknown(&self, name: &str) -> Error {
-        self.error(ErrorKind::NotFound, format!("nothing is known of {name}"))
-            .hint("names need the program's binary: -m FILE names it, --globals lists the globals")
+        let error = self.error(ErrorKind::NotFound, format!("nothing is known of {name}"));
+        let slots = self.binaries().slots();
+        let missing = slots.iter().find(|slot| !slot.found.is_some_and(|found| found.verification.is_verified()));
+        match missing.map(|slot| slot.refused.first()) {
+            Some(Some(refused)) => {
+                let path = refused.path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();
+                error.hint(format!("no binary fits: {path}{}", refused.reason))
+            }
+            Some(None) => error.hint("names need the program's binary: -m FILE names it"),
+            None => error.hint("statics need debug information; --globals lists the globals"),
+        }
     }
 
     /// The failure of a read.

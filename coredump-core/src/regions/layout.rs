@@ -8,7 +8,7 @@ use crate::model::{CoreDump, Value};
 use crate::module::{Constant, Module};
 
 /// Data segments looked at in one module.
-const MAX_SEGMENTS: usize = 100_000;
+pub(super) const MAX_SEGMENTS: usize = 100_000;
 
 /// An instance that has a memory, with its verified binary.
 #[derive(Clone, Copy)]

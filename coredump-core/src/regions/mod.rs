@@ -4,12 +4,14 @@
 //! `BasicCABI.md`, wasm-ld's layout), which AssemblyScript shares: data segments, a stack that grows downwards, the heap up
 //! to the memory's end. What these leave open stays unknown: nothing is guessed.
 
+mod initial;
 mod layout;
 mod symbols;
 
 use std::fmt;
 use std::ops::Range;
 
+pub use initial::initial;
 pub use layout::{global_names, owners};
 pub use symbols::{Symbol, Symbols};
 
