@@ -2,39 +2,31 @@
 
 use std::io;
 
-use coredump_core::backtrace::Resolver;
 use coredump_core::cli::input::Input;
-use coredump_core::model::CoreDump;
 
-use crate::header::program;
+use crate::crash::Crash;
 use crate::page::{Page, Piece};
 
-/// Prints `FILE: program: reason at function (file:line:column)`.
-pub fn render(
-    page: &mut Page,
-    input: &Input,
-    dump: &CoreDump<'_>,
-    resolver: &mut Resolver<'_, '_, '_>,
-) -> io::Result<()> {
+/// Prints `FILE: reason in function at file:line:column [signature]`.
+pub fn render(page: &mut Page, input: &Input, crash: &Crash) -> io::Result<()> {
     page.piece(Piece::Faint, &input.name())?;
     page.plain(": ")?;
-    page.piece(Piece::Title, program(input, dump))?;
-    if let Some(reason) = &dump.reason {
-        page.plain(": ")?;
-        page.piece(Piece::Here, &reason.kind)?;
+    match &crash.reason {
+        Some(reason) => page.piece(Piece::Here, reason.summary().lines().next().unwrap_or_default())?,
+        None => page.piece(Piece::Faint, "no reason known")?,
     }
-    if let Some(top) = resolver.frame(0, 0) {
-        let (function, location) = match top.inlines.first() {
-            Some(inline) => (&inline.function, &inline.location),
-            None => (&top.function, &top.location),
-        };
-        let index = top.function_index.map_or_else(|| "unknown function".to_owned(), |index| format!("func[{index}]"));
+    if let Some((function, location)) = &crash.place {
         page.plain(" in ")?;
-        page.piece(Piece::Function, function.as_deref().unwrap_or(&index))?;
+        page.piece(Piece::Function, function)?;
         if let Some(location) = location {
             page.plain(" at ")?;
             page.location(location)?;
         }
+    }
+    if let Some(signature) = &crash.signature {
+        page.plain(" [")?;
+        page.piece(Piece::Title, signature)?;
+        page.plain("]")?;
     }
     page.end()
 }

@@ -2,6 +2,7 @@
 
 mod args;
 mod brief;
+mod crash;
 mod fold;
 mod frames;
 mod header;

@@ -11,6 +11,7 @@ use coredump_core::model::CoreDump;
 use coredump_core::read::read;
 
 use crate::args::{Args, TOOL};
+use crate::crash::Crash;
 use crate::frames::Frames;
 use crate::page::Page;
 use crate::{brief, header, notes};
@@ -72,9 +73,10 @@ fn one<'s>(
         locating::options(&args.module, &args.symbols_path, !args.no_recorded_paths && !args.untrusted, input.path());
     let binaries = Binaries::locate(store, &dump, &options);
     let mut frames = Frames::new(args, &dump, &binaries);
+    let crash = Crash::of(&dump, &binaries, &mut frames.resolver);
     let written = match args.brief {
-        true => brief::render(page, input, &dump, &mut frames.resolver),
-        false => threads(page, input, &mut frames),
+        true => brief::render(page, input, &crash),
+        false => threads(page, input, &crash, &mut frames),
     };
     // What is told on standard error belongs behind what was printed.
     let written = written.and_then(|()| std::io::Write::flush(&mut page.out));
@@ -108,8 +110,8 @@ fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
     Ok(())
 }
 
-fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_, '_, '_>) -> std::io::Result<()> {
-    header::render(page, input, frames.dump)?;
+fn threads(page: &mut Page, input: &Input, crash: &Crash, frames: &mut Frames<'_, '_, '_>) -> std::io::Result<()> {
+    header::render(page, input, frames.dump, crash)?;
     for thread in 0..frames.dump.threads.len() {
         if frames.args.thread.is_none_or(|only| only == thread) {
             page.end()?;
