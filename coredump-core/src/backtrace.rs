@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::binaries::Binaries;
+use crate::limits::MAX_SYMBOL;
 use crate::model::CoreDump;
 pub use crate::symbols::Location;
 use crate::symbols::{SourceFrame, demangle};
@@ -129,6 +130,7 @@ impl<'r, 'a, 's> Resolver<'r, 'a, 's> {
         let found = module.and_then(|module| self.binaries.found(module));
         let (Some(found), Some(function)) = (found, function_index) else { return Some(resolved) };
         let named = found.binary.function_name(function);
+        let named = named.map(bounded);
         resolved.raw_name = named.map(Arc::from);
         resolved.function = named.map(shown);
         let Some(place) = found.place(frame, index > 0) else { return Some(resolved) };
@@ -151,6 +153,11 @@ impl From<&SourceFrame> for InlinedFrame {
     fn from(frame: &SourceFrame) -> Self {
         InlinedFrame { function: frame.name.as_deref().map(shown), location: frame.location.clone() }
     }
+}
+
+/// A name may be as long as its file.
+fn bounded(name: &str) -> &str {
+    &name[..name.floor_char_boundary(MAX_SYMBOL)]
 }
 
 fn shown(name: &str) -> Arc<str> {

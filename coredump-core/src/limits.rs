@@ -25,3 +25,12 @@ pub const MAX_JSON: usize = 64 << 20;
 
 /// Bytes of guest memory put together in one read, when they do not lie in one piece in the file.
 pub const MAX_READ: u64 = 1 << 30;
+
+/// Entries, rows and ranges of one module's debug info that are read, besides four for each of its bytes.
+pub const MAX_DEBUG_STEPS: u64 = 1 << 27;
+
+/// Bytes of abbreviation tables kept for one module.
+pub const MAX_ABBREVIATIONS: usize = 16 << 20;
+
+/// Bytes taken of a name in debug info or a module.
+pub const MAX_SYMBOL: usize = 64 << 10;

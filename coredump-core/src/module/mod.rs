@@ -64,6 +64,7 @@ pub struct Module<'s> {
     signatures: OnceCell<Vec<Option<Signature>>>,
     functions: OnceCell<Vec<u32>>,
     globals: OnceCell<Vec<GlobalDefinition>>,
+    elements: OnceCell<Vec<ElementSegment>>,
     sha256: OnceCell<String>,
 }
 
@@ -91,6 +92,7 @@ impl<'s> Module<'s> {
             signatures: OnceCell::new(),
             functions: OnceCell::new(),
             globals: OnceCell::new(),
+            elements: OnceCell::new(),
             sha256: OnceCell::new(),
         })
     }
@@ -458,7 +460,8 @@ impl<'s> Module<'s> {
     /// of a function pointer, as long as the program did not change the table.
     pub fn table_function(&self, table: u32, index: u64) -> Option<u32> {
         let mut found = None;
-        for segment in self.element_segments().filter(|segment| segment.table == Some(table)) {
+        let segments = self.elements.get_or_init(|| self.element_segments().take(MAX_ITEMS).collect());
+        for segment in segments.iter().filter(|segment| segment.table == Some(table)) {
             // An offset in a global (position-independent code) is not known here.
             let Some(start) = segment.offset.and_then(Constant::as_address) else { continue };
             let Some(element) = index.checked_sub(start).and_then(|at| segment.elements.get(usize::try_from(at).ok()?))

@@ -1,14 +1,16 @@
 //! A module's DWARF: an address to its function, the calls inlined there, and their lines.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use gimli::{DebugInfoOffset, UnitOffset};
+use gimli::{DebugInfoOffset, Section, UnitOffset};
 
 use super::functions::{self, FunctionRange};
 use super::lines::{Found, Lines, Row};
 use super::split::{SplitFinder, SplitUnit};
-use super::units::UnitIndex;
+use super::units::{UnitIndex, table_size};
+use super::work::Work;
 use super::{Dwarf, Location, Slice, SourceFrame, UnitRef};
 use crate::module::Module;
 
@@ -21,6 +23,8 @@ pub struct Debug<'s> {
     index: UnitIndex,
     units: Vec<OnceCell<Option<Box<Unit<'s>>>>>,
     split: SplitFinder<'s>,
+    work: Work,
+    abbreviations: RefCell<HashMap<usize, Arc<gimli::Abbreviations>>>,
 }
 
 /// A parsed unit; of a split one (DWARF 7.3) the skeleton and the unit in the `.dwo` file.
@@ -76,10 +80,11 @@ pub enum Answer {
 impl<'s> Debug<'s> {
     /// Indexes the units of `dwarf`, for a code section of `code_size` bytes.
     pub(super) fn new(dwarf: Dwarf<'s>, code_size: u64, split: SplitFinder<'s>) -> Debug<'s> {
-        let index = UnitIndex::build(&dwarf, code_size);
+        let work = Work::new(dwarf.debug_info.reader().len() + dwarf.debug_line.reader().len());
+        let index = UnitIndex::build(&dwarf, code_size, &work);
         let mut units = Vec::new();
         units.resize_with(index.offsets.len(), OnceCell::new);
-        Debug { dwarf, index, units, split }
+        Debug { dwarf, index, units, split, work, abbreviations: RefCell::default() }
     }
 
     /// Whether the ranges of the units begin where functions of `module` do, as far as there are any. Those of debug info that was made before a
@@ -116,11 +121,31 @@ impl<'s> Debug<'s> {
         let parsed = self.units.get(index as usize)?.get_or_init(|| {
             let offset = DebugInfoOffset(*self.index.offsets.get(index as usize)?);
             let header = self.dwarf.unit_header(offset).ok()?;
-            let unit = self.dwarf.unit(header).ok()?;
+            let unit = self.parse(header)?;
             let split = self.split.load(&self.dwarf, &unit);
             Some(Box::new(Unit { unit, split, functions: OnceCell::new(), lines: OnceCell::new() }))
         });
         parsed.as_deref()
+    }
+
+    fn parse(&self, header: gimli::UnitHeader<Slice<'s>>) -> Option<gimli::Unit<Slice<'s>>> {
+        let offset = header.debug_abbrev_offset();
+        let known = self.abbreviations.borrow().get(&offset.0).cloned();
+        let table = match known {
+            Some(table) => table,
+            None => {
+                self.work.keep_abbreviations(table_size(&self.dwarf, offset)?).then_some(())?;
+                let table = Arc::new(header.abbreviations(&self.dwarf.debug_abbrev).ok()?);
+                self.abbreviations.borrow_mut().insert(offset.0, table.clone());
+                table
+            }
+        };
+        gimli::Unit::new_with_abbreviations(&self.dwarf, header, table).ok()
+    }
+
+    /// Whether something had to be left out, because there was too much to read.
+    pub fn gave_up(&self) -> bool {
+        self.work.is_spent()
     }
 
     /// The unit (of a split one, that in the `.dwo`) and entry of the function that has this extent.
@@ -142,7 +167,9 @@ impl<'s> Debug<'s> {
     /// The number of the unit that holds the function of this extent, and the function's entry there.
     pub fn function_entry(&self, extent: &Extent) -> Option<(u32, UnitOffset<usize>)> {
         let units = self.index.covering(extent.first);
-        units.into_iter().find_map(|index| Some((index, self.unit(index)?.function(&self.dwarf, extent)?.entry)))
+        units
+            .into_iter()
+            .find_map(|index| Some((index, self.unit(index)?.function(&self.dwarf, &self.work, extent)?.entry)))
     }
 
     /// The number of the unit that an offset into `.debug_info` falls into.
@@ -173,7 +200,7 @@ impl<'s> Debug<'s> {
         let mut stale = false;
         for index in self.index.covering(pc) {
             let Some(unit) = self.unit(index) else { continue };
-            let row = unit.row(&self.dwarf, pc, |begin, end| bounds_functions(module, begin, end));
+            let row = unit.row(&self.dwarf, &self.work, pc, |begin, end| bounds_functions(module, begin, end));
             let row = match row {
                 Found::Row(row) => Some(row),
                 Found::Refused => {
@@ -182,15 +209,18 @@ impl<'s> Debug<'s> {
                 }
                 Found::Nothing => None,
             };
-            if let Some(function) = unit.function(&self.dwarf, extent) {
+            if let Some(function) = unit.function(&self.dwarf, &self.work, extent) {
                 return Answer::Frames(self.frames(unit, function.entry, pc, row));
             }
-            stale |= unit.functions(&self.dwarf).iter().any(|other| (other.begin..other.end).contains(&pc));
+            stale |= unit.functions(&self.dwarf, &self.work).iter().any(|other| (other.begin..other.end).contains(&pc));
             // Line tables without functions (-gmlt of some assemblers): the line alone.
             if let Some(row) = row
                 && !stale
             {
-                return Answer::Frames(vec![SourceFrame { name: None, location: unit.location(&self.dwarf, row) }]);
+                return Answer::Frames(vec![SourceFrame {
+                    name: None,
+                    location: unit.location(&self.dwarf, &self.work, row),
+                }]);
             }
         }
         if stale { Answer::Stale } else { Answer::Nothing }
@@ -198,12 +228,14 @@ impl<'s> Debug<'s> {
 
     fn frames(&self, unit: &Unit<'s>, entry: UnitOffset<usize>, pc: u64, row: Option<Row>) -> Vec<SourceFrame> {
         let full = unit.full(&self.dwarf);
-        let chain = functions::inlined_at(full, entry, pc);
+        let Some(chain) = functions::inlined_at(full, entry, pc, &self.work) else {
+            return vec![SourceFrame { name: self.entry_name(full, entry), location: None }];
+        };
         let mut frames = Vec::with_capacity(chain.len() + 1);
-        let mut location = row.and_then(|row| unit.location(&self.dwarf, row));
+        let mut location = row.and_then(|row| unit.location(&self.dwarf, &self.work, row));
         for call in chain.iter().rev() {
             let called_at = Row { file: call.call_file.unwrap_or(0), line: call.call_line, column: call.call_column };
-            let outer = call.call_file.and_then(|_| unit.location(&self.dwarf, called_at));
+            let outer = call.call_file.and_then(|_| unit.location(&self.dwarf, &self.work, called_at));
             let name = self.entry_name(full, call.entry);
             frames.push(SourceFrame { name, location: std::mem::replace(&mut location, outer) });
         }
@@ -220,29 +252,29 @@ impl<'s> Unit<'s> {
         }
     }
 
-    fn functions(&self, main: &Dwarf<'s>) -> &[FunctionRange] {
-        self.functions.get_or_init(|| functions::functions(self.full(main)))
+    fn functions(&self, main: &Dwarf<'s>, work: &Work) -> &[FunctionRange] {
+        self.functions.get_or_init(|| functions::functions(self.full(main), work))
     }
 
-    fn function(&self, main: &Dwarf<'s>, extent: &Extent) -> Option<FunctionRange> {
-        let functions = self.functions(main);
+    fn function(&self, main: &Dwarf<'s>, work: &Work, extent: &Extent) -> Option<FunctionRange> {
+        let functions = self.functions(main, work);
         let first = functions.partition_point(|function| function.begin < extent.header);
         let near = functions[first..].iter().take_while(|function| function.begin <= extent.first);
         near.copied().find(|function| extent.agrees(function.begin, function.end))
     }
 
     /// The line table: a split unit's is its skeleton's.
-    fn lines(&self, main: &Dwarf<'s>) -> Option<&Lines<'s>> {
-        self.lines.get_or_init(|| Lines::new(self.unit.unit_ref(main))).as_ref()
+    fn lines(&self, main: &Dwarf<'s>, work: &Work) -> Option<&Lines<'s>> {
+        self.lines.get_or_init(|| Lines::new(self.unit.unit_ref(main), work)).as_ref()
     }
 
-    fn row(&self, main: &Dwarf<'s>, pc: u64, accept: impl Fn(u64, u64) -> bool) -> Found {
-        self.lines(main).map_or(Found::Nothing, |lines| lines.row(pc, accept))
+    fn row(&self, main: &Dwarf<'s>, work: &Work, pc: u64, accept: impl Fn(u64, u64) -> bool) -> Found {
+        self.lines(main, work).map_or(Found::Nothing, |lines| lines.row(pc, work, accept))
     }
 
-    fn location(&self, main: &Dwarf<'s>, row: Row) -> Option<Location> {
+    fn location(&self, main: &Dwarf<'s>, work: &Work, row: Row) -> Option<Location> {
         let line = row.line?;
-        let file = self.lines(main)?.file(self.unit.unit_ref(main), row.file)?;
+        let file = self.lines(main, work)?.file(self.unit.unit_ref(main), row.file)?;
         Some(Location { file, line, column: row.column.filter(|&column| column != 0) })
     }
 }

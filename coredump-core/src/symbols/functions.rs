@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use gimli::{AttributeValue, DebugInfoOffset, UnitOffset};
 
-use super::{Slice, UnitRef};
+use super::work::Work;
+use super::{Slice, UnitRef, text};
 
 /// Entries followed from a use to the declaration that names it.
 const MAX_HOPS: usize = 16;
@@ -38,17 +39,17 @@ pub(super) enum NameStep {
 }
 
 /// All concrete functions of a unit, by address. Damage ends the walk.
-pub(super) fn functions(unit: UnitRef<'_, '_>) -> Vec<FunctionRange> {
+pub(super) fn functions(unit: UnitRef<'_, '_>, work: &Work) -> Vec<FunctionRange> {
     let mut found = Vec::new();
     // An error leaves what was found before it.
-    let _ = collect(unit, &mut found);
+    let _ = collect(unit, &mut found, work);
     found.sort_by_key(|function| function.begin);
     found
 }
 
-fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>) -> gimli::Result<()> {
+fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>, work: &Work) -> gimli::Result<()> {
     let mut entries = unit.entries_raw(None)?;
-    while !entries.is_empty() {
+    while !entries.is_empty() && work.spend(1) {
         let entry = entries.next_offset();
         let Some(abbreviation) = entries.read_abbreviation()? else { continue };
         let concrete = abbreviation.tag() == gimli::DW_TAG_subprogram
@@ -65,7 +66,7 @@ fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>) -> gimli::Resu
             let attribute = entries.read_attribute(spec)?;
             extent.note(attribute.name(), attribute.value());
         }
-        extent.for_each(unit, |begin, end| found.push(FunctionRange { begin, end, entry }));
+        extent.for_each(unit, work, |begin, end| found.push(FunctionRange { begin, end, entry }));
     }
     Ok(())
 }
@@ -88,10 +89,12 @@ impl<'s> Extent<'s> {
         }
     }
 
-    fn for_each(self, unit: UnitRef<'_, 's>, mut add: impl FnMut(u64, u64)) {
+    fn for_each(self, unit: UnitRef<'_, 's>, work: &Work, mut add: impl FnMut(u64, u64)) {
         if let Some(value) = self.ranges {
             let Ok(Some(mut list)) = unit.attr_ranges(value) else { return };
-            while let Ok(Some(range)) = list.next() {
+            while let Ok(Some(range)) = list.next()
+                && work.spend(1)
+            {
                 add(range.begin, range.end);
             }
             return;
@@ -108,18 +111,24 @@ impl<'s> Extent<'s> {
         }
     }
 
-    fn covers(self, unit: UnitRef<'_, 's>, pc: u64) -> bool {
+    fn covers(self, unit: UnitRef<'_, 's>, pc: u64, work: &Work) -> bool {
         let mut covered = false;
-        self.for_each(unit, |begin, end| covered |= (begin..end).contains(&pc));
+        self.for_each(unit, work, |begin, end| covered |= (begin..end).contains(&pc));
         covered
     }
 }
 
-/// The calls inlined at `pc` in the function at `entry`, outermost first.
-pub(super) fn inlined_at(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, pc: u64) -> Vec<InlinedCall> {
+/// The calls inlined at `pc` in the function at `entry`, outermost first. `None` if they cannot be told: then what the
+/// line table says cannot be ascribed to a function.
+pub(super) fn inlined_at(
+    unit: UnitRef<'_, '_>,
+    entry: UnitOffset<usize>,
+    pc: u64,
+    work: &Work,
+) -> Option<Vec<InlinedCall>> {
     let mut chain = Vec::new();
-    let _ = walk_inlined(unit, entry, pc, &mut chain);
-    chain
+    walk_inlined(unit, entry, pc, &mut chain, work).ok()?;
+    (!work.is_spent() && chain.len() < MAX_INLINED).then_some(chain)
 }
 
 fn walk_inlined(
@@ -127,6 +136,7 @@ fn walk_inlined(
     entry: UnitOffset<usize>,
     pc: u64,
     chain: &mut Vec<InlinedCall>,
+    work: &Work,
 ) -> gimli::Result<()> {
     let mut entries = unit.entries_raw(Some(entry))?;
     let top = entries.next_depth();
@@ -135,7 +145,7 @@ fn walk_inlined(
     // Depth of the innermost call taken: only what lies in it can be inlined deeper.
     let mut innermost = top;
     let mut skipped: Option<isize> = None;
-    while !entries.is_empty() && entries.next_depth() > top {
+    while !entries.is_empty() && entries.next_depth() > top && work.spend(1) {
         let depth = entries.next_depth();
         let entry = entries.next_offset();
         if depth <= innermost && innermost > top {
@@ -171,7 +181,7 @@ fn walk_inlined(
                         name => extent.note(name, attribute.value()),
                     }
                 }
-                if extent.covers(unit, pc) && chain.len() < MAX_INLINED {
+                if extent.covers(unit, pc, work) && chain.len() < MAX_INLINED {
                     chain.push(call);
                     innermost = depth;
                 } else {
@@ -234,9 +244,9 @@ fn names_of(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> gimli::Result<Na
     let Some(abbreviation) = entries.read_abbreviation()? else { return Ok((None, None, None)) };
     for &spec in abbreviation.attributes() {
         let attribute = entries.read_attribute(spec)?;
-        let text = || -> Option<Arc<str>> {
-            let text = unit.attr_string(attribute.value()).ok()?;
-            Some(text.to_string_lossy().into()).filter(|name: &Arc<str>| !name.is_empty())
+        let text = || {
+            let name = unit.attr_string(attribute.value()).ok()?;
+            Some(Arc::from(text(name))).filter(|name: &Arc<str>| !name.is_empty())
         };
         match attribute.name() {
             gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => linkage = text(),

@@ -8,7 +8,11 @@ use std::sync::Arc;
 
 use gimli::{CompleteLineProgram, LineSequence};
 
-use super::{Slice, UnitRef};
+use super::work::Work;
+use super::{Slice, UnitRef, text};
+
+/// Sequences looked at for one address; in sound tables the closest covers it.
+const MAX_SEARCHED: usize = 1 << 12;
 
 /// The line table.
 pub(super) struct Lines<'s> {
@@ -26,18 +30,21 @@ pub(super) struct Row {
 
 impl<'s> Lines<'s> {
     /// Reads the sequences of the unit's table; `None` if it has none or a damaged one.
-    pub fn new(unit: UnitRef<'_, 's>) -> Option<Lines<'s>> {
-        let (program, mut sequences) = unit.line_program.clone()?.sequences().ok()?;
+    pub fn new(unit: UnitRef<'_, 's>, work: &Work) -> Option<Lines<'s>> {
+        let program = unit.line_program.clone()?;
+        work.spend(program.header().raw_program_buf().len()).then_some(())?;
+        let (program, mut sequences) = program.sequences().ok()?;
         sequences.sort_by_key(|sequence| sequence.start);
         Some(Lines { program, sequences, files: RefCell::default() })
     }
 
     /// The row that covers `pc`, from a sequence `accept` agrees with (it gets the sequence's first address and the one
     /// behind its last).
-    pub fn row(&self, pc: u64, accept: impl Fn(u64, u64) -> bool) -> Found {
+    pub fn row(&self, pc: u64, work: &Work, accept: impl Fn(u64, u64) -> bool) -> Found {
         let mut outcome = Found::Nothing;
         let behind = self.sequences.partition_point(|sequence| sequence.start <= pc);
-        for sequence in self.sequences[..behind].iter().rev().filter(|sequence| pc < sequence.end).take(16) {
+        let near = self.sequences[..behind].iter().rev().take(MAX_SEARCHED);
+        for sequence in near.filter(|sequence| pc < sequence.end).take(16) {
             if !accept(sequence.start, sequence.end) {
                 outcome = Found::Refused;
                 continue;
@@ -45,6 +52,9 @@ impl<'s> Lines<'s> {
             let mut rows = self.program.resume_from(sequence);
             let mut last = None;
             while let Ok(Some((_, row))) = rows.next_row() {
+                if !work.spend(1) {
+                    return Found::Nothing;
+                }
                 if row.end_sequence() || row.address() > pc {
                     break;
                 }
@@ -73,14 +83,14 @@ impl<'s> Lines<'s> {
     fn render(&self, unit: UnitRef<'_, 's>, index: u64) -> Option<String> {
         let header = self.program.header();
         let file = header.file(index)?;
-        let mut path = unit.comp_dir.map(|directory| directory.to_string_lossy().into_owned()).unwrap_or_default();
+        let mut path = unit.comp_dir.map(|directory| text(directory).into_owned()).unwrap_or_default();
         // Directory 0 is the compilation directory itself (before DWARF 5 it has no entry).
         if file.directory_index() != 0
             && let Some(directory) = file.directory(header)
         {
-            push(&mut path, &unit.attr_string(directory).ok()?.to_string_lossy());
+            push(&mut path, &text(unit.attr_string(directory).ok()?));
         }
-        push(&mut path, &unit.attr_string(file.path_name()).ok()?.to_string_lossy());
+        push(&mut path, &text(unit.attr_string(file.path_name()).ok()?));
         Some(path)
     }
 }

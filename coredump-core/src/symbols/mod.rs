@@ -11,7 +11,9 @@ mod neighbours;
 mod source_map;
 mod split;
 mod units;
+mod work;
 
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +22,7 @@ pub use debug::{Answer, Debug, Extent};
 pub use demangle::demangle;
 pub use neighbours::Neighbours;
 
+use crate::limits::MAX_SYMBOL;
 use crate::module::Module;
 use source_map::LineMap;
 use split::SplitFinder;
@@ -193,6 +196,9 @@ impl<'s> Symbols<'s> {
             );
         }
         if let Some(debug) = &self.debug {
+            if debug.gave_up() {
+                problems.push("its debug info asks for more work than is sound: not all of it was read".to_owned());
+            }
             problems.extend(debug.missing_split().into_iter().map(|name| format!("split debug info {name} not found")));
         }
         problems
@@ -237,6 +243,11 @@ impl<'s> Symbols<'s> {
         let (Some(map), Some(body)) = (&self.map, module.body(function)) else { return Vec::new() };
         map.lookup(module_offset, body).into_iter().collect()
     }
+}
+
+/// Text of debug info, which may have any length.
+fn text(text: Slice<'_>) -> Cow<'_, str> {
+    String::from_utf8_lossy(&text.slice()[..text.len().min(MAX_SYMBOL)])
 }
 
 /// DWARF from custom sections; missing ones are empty.

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use gimli::{DwarfPackage, DwoId};
 
-use super::{Dwarf, Neighbours, Slice, load};
+use super::{Dwarf, Neighbours, Slice, load, text};
 use crate::module::Module;
 
 /// A unit of a `.dwo` file with that file's sections.
@@ -34,7 +34,7 @@ impl<'s> SplitFinder<'s> {
     pub fn load(&self, main: &Dwarf<'s>, skeleton: &gimli::Unit<Slice<'s>>) -> Option<SplitUnit<'s>> {
         let name = skeleton.dwo_name().ok()??;
         let id = skeleton.dwo_id?;
-        let name = main.attr_string(skeleton, name).ok()?.to_string_lossy().into_owned();
+        let name = text(main.attr_string(skeleton, name).ok()?).into_owned();
         let found = self.packaged(main, id).or_else(|| self.single(main, &name, skeleton, id));
         let Some(mut found) = found else {
             let mut missing = self.missing.borrow_mut();
@@ -68,7 +68,7 @@ impl<'s> SplitFinder<'s> {
         skeleton: &gimli::Unit<Slice<'s>>,
         id: DwoId,
     ) -> Option<SplitUnit<'s>> {
-        let directory = skeleton.comp_dir.map(|directory| directory.to_string_lossy());
+        let directory = skeleton.comp_dir.map(text);
         self.neighbours.named(name, directory.as_deref()).find_map(|bytes| {
             let module = Module::parse(bytes).ok()?;
             let mut dwarf = load(|section| section.dwo_name().and_then(|name| module.custom_section(name)));

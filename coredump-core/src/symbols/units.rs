@@ -3,12 +3,19 @@
 //! One pass over the unit headers and root entries; `.debug_aranges` is used for units whose root says nothing. A unit
 //! costs a few bytes here, where a parsed one costs its abbreviations and line table header.
 
+use std::collections::HashSet;
+
 use gimli::{AttributeValue, DebugAbbrevOffset, DebugInfoOffset, Reader, Section, UnitHeader, UnitType};
 
+use super::work::Work;
 use super::{Dwarf, Slice};
 
 /// Units and ranges that are indexed at most: beyond it a file is hostile.
 const MAX_ENTRIES: usize = 20_000_000;
+/// Ranges looked at for one address; in sound debug info the closest covers it.
+const MAX_SEARCHED: usize = 1 << 16;
+/// A longer declaration of an abbreviation is none of a compiler's.
+const MAX_DECLARATION: usize = 1 << 12;
 /// Units tried for one address; sound debug info has one.
 const MAX_TRIED: usize = 32;
 
@@ -34,13 +41,13 @@ struct UnitRange {
 impl UnitIndex {
     /// Reads the roots of all units. `code_size` is the size of the code section: ranges beyond it belong to functions
     /// the linker dropped. Damage ends the walk; what was read before it counts.
-    pub fn build(dwarf: &Dwarf<'_>, code_size: u64) -> UnitIndex {
+    pub fn build(dwarf: &Dwarf<'_>, code_size: u64, work: &Work) -> UnitIndex {
         let mut index = UnitIndex::default();
         let mut abbreviations = RootAbbreviations::default();
         let mut units = dwarf.units();
         while let Ok(Some(header)) = units.next() {
             let Some(offset) = header.debug_info_offset() else { continue };
-            if index.offsets.len() + index.ranges.len() > MAX_ENTRIES {
+            if index.offsets.len() + index.ranges.len() > MAX_ENTRIES || !work.spend(8) {
                 break;
             }
             let unit = index.offsets.len() as u32;
@@ -49,14 +56,14 @@ impl UnitIndex {
                 continue;
             }
             let before = index.ranges.len();
-            let stated = abbreviations.of(dwarf, &header).and_then(|known| {
-                root_ranges(dwarf, &header, known, |begin, end| index.add(begin, end, unit, code_size))
+            let stated = abbreviations.of(dwarf, &header, work).and_then(|known| {
+                root_ranges(dwarf, &header, known, work, |begin, end| index.add(begin, end, unit, code_size))
             });
             if stated != Some(true) && index.ranges.len() == before {
                 index.rangeless.push(unit);
             }
         }
-        index.add_aranges(dwarf, code_size);
+        index.add_aranges(dwarf, code_size, work);
         index.ranges.sort_unstable_by_key(|range| (range.begin, range.unit));
         let mut reach = 0;
         for range in &mut index.ranges {
@@ -77,12 +84,12 @@ impl UnitIndex {
     }
 
     /// Fills in the units whose root has no ranges (DWARF 6.1.2).
-    fn add_aranges(&mut self, dwarf: &Dwarf<'_>, code_size: u64) {
+    fn add_aranges(&mut self, dwarf: &Dwarf<'_>, code_size: u64, work: &Work) {
         if self.rangeless.is_empty() {
             return;
         }
         let mut headers = dwarf.debug_aranges.headers();
-        let mut found = Vec::new();
+        let mut found = HashSet::new();
         while let Ok(Some(header)) = headers.next() {
             let Ok(unit) = self.offsets.binary_search(&header.debug_info_offset().0) else { continue };
             let unit = unit as u32;
@@ -91,8 +98,11 @@ impl UnitIndex {
             }
             let mut entries = header.entries();
             while let Ok(Some(entry)) = entries.next() {
+                if !work.spend(1) {
+                    return;
+                }
                 self.add(entry.address(), entry.address().saturating_add(entry.length()), unit, code_size);
-                found.push(unit);
+                found.insert(unit);
             }
         }
         self.rangeless.retain(|unit| !found.contains(unit));
@@ -117,7 +127,7 @@ impl UnitIndex {
     pub fn covering(&self, pc: u64) -> Vec<u32> {
         let mut units = Vec::new();
         let behind = self.ranges.partition_point(|range| u64::from(range.begin) <= pc);
-        for range in self.ranges[..behind].iter().rev() {
+        for range in self.ranges[..behind].iter().rev().take(MAX_SEARCHED) {
             if u64::from(range.reach) <= pc || units.len() == MAX_TRIED {
                 break;
             }
@@ -141,6 +151,7 @@ fn root_ranges(
     dwarf: &Dwarf<'_>,
     header: &UnitHeader<Slice<'_>>,
     abbreviations: &gimli::Abbreviations,
+    work: &Work,
     mut add: impl FnMut(u64, u64),
 ) -> Option<bool> {
     let mut entries = header.entries_raw(abbreviations, None).ok()?;
@@ -179,7 +190,9 @@ fn root_ranges(
             _ => return None,
         };
         let mut list = dwarf.ranges.ranges(offset, encoding, low.unwrap_or(0), &dwarf.debug_addr, addr_base).ok()?;
-        while let Ok(Some(range)) = list.next() {
+        while let Ok(Some(range)) = list.next()
+            && work.spend(1)
+        {
             add(range.begin, range.end);
         }
         return Some(true);
@@ -203,7 +216,7 @@ struct RootAbbreviations {
 }
 
 impl RootAbbreviations {
-    fn of(&mut self, dwarf: &Dwarf<'_>, header: &UnitHeader<Slice<'_>>) -> Option<&gimli::Abbreviations> {
+    fn of(&mut self, dwarf: &Dwarf<'_>, header: &UnitHeader<Slice<'_>>, work: &Work) -> Option<&gimli::Abbreviations> {
         let offset = header.debug_abbrev_offset().0;
         if self.offset != Some(offset) {
             let section = dwarf.debug_abbrev.reader().slice();
@@ -215,23 +228,48 @@ impl RootAbbreviations {
             *self =
                 RootAbbreviations { offset: Some(offset), complete: table.is_none(), table: table.unwrap_or_default() };
             if self.complete {
-                self.table = header.abbreviations(&dwarf.debug_abbrev).ok()?;
+                self.table = complete(dwarf, header, work)?;
             }
         }
         let mut root = header.range_from(header.root_offset()..).ok()?;
         let code = root.read_uleb128().ok()?;
         if self.table.get(code).is_none() && !self.complete {
-            self.table = header.abbreviations(&dwarf.debug_abbrev).ok()?;
             self.complete = true;
+            self.table = complete(dwarf, header, work)?;
         }
         Some(&self.table)
     }
 }
 
+/// A whole table, for a unit whose root is declared elsewhere in it.
+fn complete(dwarf: &Dwarf<'_>, header: &UnitHeader<Slice<'_>>, work: &Work) -> Option<gimli::Abbreviations> {
+    work.spend(table_size(dwarf, header.debug_abbrev_offset())?).then_some(())?;
+    header.abbreviations(&dwarf.debug_abbrev).ok()
+}
+
+/// Size in bytes of the table of abbreviations at an offset.
+pub(super) fn table_size(dwarf: &Dwarf<'_>, offset: DebugAbbrevOffset<usize>) -> Option<usize> {
+    let table = dwarf.debug_abbrev.reader().slice().get(offset.0..)?;
+    let mut rest = Slice::new(table, gimli::LittleEndian);
+    while skip_declaration(&mut rest)? {}
+    Some(table.len() - rest.len())
+}
+
 /// The first declaration of an abbreviation table, closed as a table of its own (DWARF 7.5.3).
 fn first_declaration(table: &[u8]) -> Option<Vec<u8>> {
+    let table = &table[..table.len().min(MAX_DECLARATION)];
     let mut rest = Slice::new(table, gimli::LittleEndian);
-    rest.read_uleb128().ok()?;
+    skip_declaration(&mut rest)?.then_some(())?;
+    let mut bytes = table[..table.len() - rest.len()].to_vec();
+    bytes.push(0);
+    Some(bytes)
+}
+
+/// Reads over one declaration; `false` at the end of the table.
+fn skip_declaration(rest: &mut Slice<'_>) -> Option<bool> {
+    if rest.read_uleb128().ok()? == 0 {
+        return Some(false);
+    }
     rest.read_uleb128().ok()?;
     rest.read_u8().ok()?;
     loop {
@@ -241,10 +279,7 @@ fn first_declaration(table: &[u8]) -> Option<Vec<u8>> {
             rest.read_sleb128().ok()?;
         }
         if (name, form) == (0, 0) {
-            break;
+            return Some(true);
         }
     }
-    let mut bytes = table[..table.len() - rest.len()].to_vec();
-    bytes.push(0);
-    Some(bytes)
 }

@@ -192,8 +192,13 @@ fn wasmparser_reads_the_core_dump_sections() {
                 assert_eq!((stack.name, stack.frames.len()), ("main", 1));
                 let frame = &stack.frames[0];
                 assert_eq!((frame.instanceidx, frame.funcidx, frame.codeoffset), (0, 3, 12));
-                assert!(matches!(frame.locals[..], [wasmparser::CoreDumpValue::I32(-7), wasmparser::CoreDumpValue::Missing]));
-                assert!(matches!(frame.stack[..], [wasmparser::CoreDumpValue::F64(bits)] if bits.bits() == 1.5f64.to_bits()));
+                assert!(matches!(
+                    frame.locals[..],
+                    [wasmparser::CoreDumpValue::I32(-7), wasmparser::CoreDumpValue::Missing]
+                ));
+                assert!(
+                    matches!(frame.stack[..], [wasmparser::CoreDumpValue::F64(bits)] if bits.bits() == 1.5f64.to_bits())
+                );
             }
             wasmparser::KnownCustom::CoreDumpModules(modules) => seen.push(modules.modules.concat()),
             wasmparser::KnownCustom::CoreDumpInstances(instances) => {
