@@ -18,7 +18,6 @@ use wasmtime_wasi::p2::{DynInputStream, DynPollable};
 use wiggle::GuestMemory;
 
 use crate::control::Control;
-use crate::ending::Ending;
 use crate::host::Host;
 
 /// The version under which the library offers `wasi:io`.
@@ -49,7 +48,7 @@ async fn wait<R>(control: &Control, work: impl Future<Output = R>) -> Result<Wai
 fn snapshot(control: &Control, store: &mut StoreContextMut<'_, Host>) {
     if let Some(signal) = control.take_snapshot() {
         let recorder = store.data().recorder.clone();
-        recorder.snapshot(&Ending::Snapshot(signal), store);
+        recorder.snapshot(signal, store);
     }
 }
 

@@ -4,9 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::{Process, Reason};
-use wasmtime::{AsContextMut, DebugEvent, DebugHandler, StoreContextMut, Trap, WasmCoreDump};
+use wasmtime::{
+    AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, StoreContextMut, Trap, Val, WasmCoreDump,
+};
 
 use crate::args::{Args, MemoryChoice, On};
 use crate::capture::{Capture, Stack, Stop, plain};
@@ -14,6 +17,7 @@ use crate::ending::{Ending, Interruption};
 use crate::host::Host;
 use crate::output::{Output, Place};
 use crate::program::Program;
+use crate::report;
 use crate::stderr::Tail;
 
 /// What the whole run knows about its dumps.
@@ -32,6 +36,10 @@ pub struct Recorder {
     pub memory: MemoryChoice,
     /// Whether modules go in.
     pub embed: bool,
+    /// Whether the guest runs uninstrumented.
+    fast: bool,
+    /// Who tells of snapshots; nobody, with `--quiet`.
+    report: Option<Report>,
     state: Mutex<State>,
 }
 
@@ -39,8 +47,8 @@ pub struct Recorder {
 struct State {
     /// The dump of the ending, once one was tried.
     dumped: Option<Dumped>,
-    /// The stack of the last exception thrown, in case nothing catches it.
-    thrown: Option<Stack>,
+    /// The stack of the last exception thrown and what it carried, in case nothing catches it.
+    thrown: Option<(Stack, String)>,
 }
 
 /// A dump that was tried.
@@ -53,11 +61,13 @@ pub struct Dumped {
 
 impl Recorder {
     /// A recorder that has seen nothing yet.
-    pub fn new(args: &Args, program: Arc<Program>, process: Process, tail: Tail) -> Recorder {
+    pub fn new(args: &Args, program: Arc<Program>, process: Process, tail: Tail, report: &Report) -> Recorder {
         let output = Output::new(args.output.0.clone(), program.path.to_string_lossy().into_owned(), args.keep);
         let embed = args.embed_modules || program.text;
         let (on, memory) = (args.dumps_on(), args.memory);
-        Recorder { output, program, process, tail, on, memory, embed, state: Mutex::default() }
+        let report = (!args.quiet).then_some(*report);
+        let (fast, state) = (args.fast, Mutex::default());
+        Recorder { output, program, process, tail, on, memory, embed, fast, report, state }
     }
 
     /// The dump that was tried, at the end.
@@ -95,9 +105,10 @@ impl Recorder {
     /// Writes the dump of an uncaught exception, whose stack is gone: the one remembered when it was thrown, with the
     /// state of the store, in which no guest code ran since.
     pub fn uncaught(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
-        let Some(stack) = self.state().thrown.take() else { return };
+        let Some((stack, carried)) = self.state().thrown.take() else { return };
         if self.wants(ending) && self.state().dumped.is_none() {
-            let dumped = self.dump(ending, store, |_| stack);
+            let ending = Ending::Exception(format!("{}{carried}", ending.message()));
+            let dumped = self.dump(&ending, store, |_| stack);
             self.state().dumped = Some(dumped);
         }
     }
@@ -111,9 +122,16 @@ impl Recorder {
         }
     }
 
-    /// Writes the dump of a guest that goes on.
-    pub fn snapshot(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) -> Dumped {
-        self.dump(ending, store, |store| Stack::new(Stop::Anywhere, store))
+    /// Writes the dump of a guest that goes on, and tells of it.
+    pub fn snapshot(&self, signal: i32, store: &mut StoreContextMut<'_, Host>) {
+        let place = if self.fast {
+            Err(Error::new(ErrorKind::Usage, "a snapshot needs full detail: run without --fast"))
+        } else {
+            self.dump(&Ending::Snapshot(signal), store, |store| Stack::new(Stop::Anywhere, store)).place
+        };
+        if let Some(report) = &self.report {
+            report::place(report, &place);
+        }
     }
 
     /// Captures and writes. A panic on the way (of the engine's debugging interface, say) costs the dump, not the process.
@@ -161,6 +179,22 @@ fn quietly<R>(work: impl FnOnce() -> R) -> Result<R> {
     })
 }
 
+/// What an exception carries, as ` (i32 13)`.
+fn carried(exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, Host>) -> String {
+    let exception = exception.to_rooted(store.as_context_mut());
+    let Ok(fields) = exception.fields(store.as_context_mut()) else { return String::new() };
+    let fields = fields.map(|field| match field {
+        Val::I32(value) => format!("i32 {value}"),
+        Val::I64(value) => format!("i64 {value}"),
+        Val::F32(bits) => format!("f32 {}", f32::from_bits(bits)),
+        Val::F64(bits) => format!("f64 {}", f64::from_bits(bits)),
+        Val::V128(_) => "v128".to_owned(),
+        _ => "a reference".to_owned(),
+    });
+    let fields: Vec<String> = fields.collect();
+    if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) }
+}
+
 /// RFC 3339, UTC, to the second.
 pub fn timestamp(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
@@ -181,9 +215,10 @@ impl DebugHandler for Watcher {
                 recorder.crash(&Ending::Trap(trap), stop, &mut store);
             }
             DebugEvent::HostcallError(error) => recorder.crash(&Ending::of(error), Stop::Anywhere, &mut store),
-            DebugEvent::Exception(_) if recorder.on.contains(&On::Exception) => {
+            DebugEvent::Exception(exception) if recorder.on.contains(&On::Exception) => {
                 let stack = quietly(|| Stack::new(Stop::Anywhere, &mut store.as_context_mut()));
-                recorder.state().thrown = stack.ok();
+                let carried = quietly(|| carried(&exception, &mut store)).unwrap_or_default();
+                recorder.state().thrown = stack.ok().map(|stack| (stack, carried));
             }
             DebugEvent::Exception(_) | DebugEvent::Breakpoint | DebugEvent::EpochYield => {}
         }

@@ -27,7 +27,7 @@ pub fn store(engine: &Engine, args: &Args, host: Host, control: &Arc<Control>) -
             }
             if let Some(signal) = control.take_snapshot() {
                 let recorder = store.data().recorder.clone();
-                recorder.snapshot(&Ending::Snapshot(signal), &mut store);
+                recorder.snapshot(signal, &mut store);
             }
             Ok(UpdateDeadline::Continue(1))
         });

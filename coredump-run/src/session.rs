@@ -47,7 +47,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let program = Arc::new(Program::load(&engine, &args.file)?);
     let guest_args = guest_args(args);
     let stderr = Tee::default();
-    let recorder = Recorder::new(args, program.clone(), process(args, &guest_args), stderr.tail.clone());
+    let recorder = Recorder::new(args, program.clone(), process(args, &guest_args), stderr.tail.clone(), report);
     let recorder = Arc::new(recorder);
     let host = Host::new(args, &guest_args, stderr, recorder.clone())?;
     let control = Control::new(engine.clone());

@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 
 use coredump_core::model::{Frame, Value};
-use coredump_core::module::Module as CoreModule;
+use coredump_core::module::{Body, Module as CoreModule};
 use wasmtime::{FrameHandle, FrameInfo, Module, StoreContextMut, WasmBacktrace};
 
 use super::catalog::Catalog;
@@ -52,12 +52,31 @@ pub fn frames(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_,
             }
             _ => frame.instance = catalog.only_instance(info.module()),
         }
+        if frame.code_offset.is_none() {
+            // The backtrace has no offset for a function that trapped in its prologue; the handle does.
+            let body = parsed.as_ref().and_then(|module| module.body(info.func_index()));
+            frame.code_offset = body.and_then(|body| offset(handles.get(index)?, info, parsed.as_ref()?, body, store));
+        }
         frames.push(frame);
     }
     if stop == Stop::Prologue {
         inherit_instance(&mut frames, backtrace.frames());
     }
     frames
+}
+
+/// A handle's offset in the function that the backtrace names.
+fn offset(
+    handle: &FrameHandle,
+    info: &FrameInfo,
+    module: &CoreModule<'_>,
+    body: Body,
+    store: &mut StoreContextMut<'_, Host>,
+) -> Option<u32> {
+    let (defined, pc) = handle.wasm_function_index_and_pc(&mut *store).ok()??;
+    let pc = u64::from(pc.raw());
+    let same = module.imported_functions() + defined.as_u32() == info.func_index();
+    (same && (body.start..body.end).contains(&pc)).then(|| (pc - body.start) as u32)
 }
 
 /// A call within a module stays in its instance, so the youngest frame has its caller's where both share the module

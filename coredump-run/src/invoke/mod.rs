@@ -1,5 +1,7 @@
 //! Calls into a program: its start, or the export that `--invoke` names.
 
+mod named;
+
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{Func, InstancePre, Store, Val, ValType, component};
 use wasmtime_wasi::{p2, p3};
@@ -35,12 +37,17 @@ pub async fn module(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host
     }
     let mut results = vec![Val::I32(0); ty.results().len()];
     let called = function.call_async(&mut *store, &parameters, &mut results).await;
-    Ok(called.map(|()| {
-        for result in results {
-            println!("{}", text(&result));
-        }
-        Ending::Exit(0)
-    }))
+    if let Err(error) = called {
+        return Ok(Err(error));
+    }
+    print(results.iter().map(text))?;
+    Ok(Ok(Ending::Exit(0)))
+}
+
+/// Prints the results of a call, one a line, as `wasmtime run --invoke` does.
+fn print(results: impl Iterator<Item = String>) -> Result<()> {
+    let lines: String = results.map(|result| result + "\n").collect();
+    coredump_core::cli::output::print(&lines)
 }
 
 /// The guest's arguments as the function's parameters.
@@ -91,7 +98,7 @@ fn text(value: &Val) -> String {
 /// Runs a component's `wasi:cli/run` of 0.3 or 0.2.
 pub async fn component(pre: &component::InstancePre<Host>, args: &Args, store: &mut Store<Host>) -> Result<Ran> {
     if let Some(name) = &args.invoke {
-        return named(pre, name, args, store).await;
+        return named::run(pre, name, store).await;
     }
     if let Ok(command) = p3::bindings::CommandPre::new(pre.clone()) {
         let command = match command.instantiate_async(&mut *store).await {
@@ -112,36 +119,4 @@ pub async fn component(pre: &component::InstancePre<Host>, args: &Args, store: &
 
 fn ended(result: std::result::Result<(), ()>) -> Ending {
     Ending::Exit(if result.is_ok() { 0 } else { 1 })
-}
-
-/// Calls a function that a component exports at its root, without parameters.
-async fn named(pre: &component::InstancePre<Host>, name: &str, args: &Args, store: &mut Store<Host>) -> Result<Ran> {
-    let instance = match pre.instantiate_async(&mut *store).await {
-        Ok(instance) => instance,
-        Err(error) => return Ok(Err(error)),
-    };
-    let plain = name.trim_end_matches("()");
-    let function = match plain.rsplit_once('.').filter(|(interface, _)| interface.contains(':')) {
-        Some((interface, function)) => instance
-            .get_export_index(&mut *store, None, interface)
-            .and_then(|interface| instance.get_export_index(&mut *store, Some(&interface), function))
-            .and_then(|function| instance.get_func(&mut *store, function)),
-        None => instance.get_func(&mut *store, plain),
-    };
-    let Some(function) = function else {
-        return Err(Error::new(ErrorKind::NotFound, format!("the program exports no function {plain:?}")));
-    };
-    let ty = function.ty(&*store);
-    if ty.params().len() > 0 || !args.args.is_empty() {
-        let message = "--invoke of a component's function takes no arguments";
-        return Err(Error::new(ErrorKind::Usage, message));
-    }
-    let mut results = vec![component::Val::Bool(false); ty.results().len()];
-    let called = function.call_async(&mut *store, &[], &mut results).await;
-    Ok(called.map(|()| {
-        for result in results {
-            println!("{result:?}");
-        }
-        Ending::Exit(0)
-    }))
 }
