@@ -97,6 +97,18 @@ pub struct Args {
     /// what an address belongs to; repeatable
     #[argh(option, arg_name = "address")]
     pub whatis: Vec<Address>,
+    /// the value of an expression: total, *node.next, buf[3], (struct node *)0x10450; repeatable
+    #[argh(option, short = 'p', arg_name = "expression")]
+    pub print: Vec<String>,
+    /// as this frame sees it (0, the youngest)
+    #[argh(option, arg_name = "n")]
+    pub frame: Option<usize>,
+    /// of this thread (0)
+    #[argh(option, arg_name = "n")]
+    pub thread: Option<usize>,
+    /// a picture of each memory; with -o FILE.svg as SVG
+    #[argh(switch)]
+    pub map: bool,
 
     /// this memory, counted from 0 (default: 0; of searches: all)
     #[argh(option, arg_name = "n")]

@@ -2,6 +2,7 @@
 
 mod address;
 mod args;
+mod content;
 mod diff;
 mod find;
 mod format;
@@ -10,11 +11,14 @@ mod hex;
 mod hits;
 mod image;
 mod list;
+mod map;
 mod paint;
+mod print;
 mod raw;
 mod run;
 mod session;
 mod strings;
+mod svg;
 mod table;
 mod whatis;
 

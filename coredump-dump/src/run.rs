@@ -9,7 +9,7 @@ use coredump_core::read;
 
 use crate::args::{Args, TOOL};
 use crate::session::Session;
-use crate::{diff, find, format, globals, hex, image, list, raw, strings, whatis};
+use crate::{diff, find, format, globals, hex, image, list, map, print, raw, strings, whatis};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ enum Command {
     Strings(usize),
     Diff,
     WhatIs,
+    Print,
+    Map,
 }
 
 impl Command {
@@ -39,6 +41,8 @@ impl Command {
             (args.strings.is_some(), "--strings", Command::Strings(args.strings.unwrap_or(0))),
             (args.diff, "--diff", Command::Diff),
             (!args.whatis.is_empty(), "--whatis", Command::WhatIs),
+            (!args.print.is_empty(), "--print", Command::Print),
+            (args.map, "--map", Command::Map),
         ];
         let reads = reads.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| (name, Command::Read));
         let asked = asked.into_iter().filter(|asked| asked.0).map(|(_, name, command)| (name, command));
@@ -95,6 +99,8 @@ fn one(command: Command, session: &Session<'_>) -> Result<Exit> {
         Command::Strings(min) => return strings::strings(session, min),
         Command::Diff => return diff::against_module(session),
         Command::WhatIs => whatis::whatis(session)?,
+        Command::Print => return print::print(session),
+        Command::Map => map::map(session)?,
         Command::Read => match args.format {
             Some(_) if args.range.is_empty() => {
                 return Err(Error::new(ErrorKind::Usage, "--format needs --range: where to read"));

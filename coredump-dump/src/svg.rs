@@ -1,0 +1,228 @@
+//! A memory's picture as SVG.
+
+use std::io::{self, Write};
+
+use coredump_core::cli::text::escape;
+use coredump_core::regions::Use;
+
+use crate::content::Content;
+use crate::map::{Cell, Map, bytes};
+
+/// Width and height of a cell, in pixels.
+const CELL: (usize, usize) = (7, 14);
+/// Where cells begin: behind the addresses.
+const LEFT: usize = 118;
+/// Room for names of regions.
+const RIGHT: usize = 300;
+/// A line of text.
+const LINE: usize = 20;
+/// Around all.
+const MARGIN: usize = 28;
+
+/// Writes one drawing of all memories, one below the other.
+pub fn write(out: &mut impl Write, title: &str, maps: &[Map]) -> io::Result<()> {
+    let width = maps.iter().map(|map| LEFT + map.columns * CELL.0 + RIGHT).max().unwrap_or(LEFT + RIGHT) + 2 * MARGIN;
+    let height = 2 * MARGIN + 2 * LINE + maps.iter().map(self::height).sum::<usize>();
+    writeln!(
+        out,
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="ui-sans-serif, system-ui, sans-serif" font-size="13" fill="#1f2933">
+<title>{0}</title>
+<defs>
+<pattern id="missing" width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><rect width="6" height="6" fill="#ffffff"/><rect width="1.5" height="6" fill="#d64545"/></pattern>
+</defs>
+<rect width="{width}" height="{height}" fill="#ffffff"/>
+<text x="{MARGIN}" y="{1}" font-size="18" font-weight="600">{0}</text>"##,
+        xml(title),
+        MARGIN + 14,
+    )?;
+    let mut top = MARGIN + 2 * LINE;
+    for map in maps {
+        draw(out, map, top)?;
+        top += self::height(map);
+    }
+    writeln!(out, "</svg>")
+}
+
+fn height(map: &Map) -> usize {
+    map.cells.len().div_ceil(map.columns) * CELL.1 + 7 * LINE
+}
+
+fn draw(out: &mut impl Write, map: &Map, top: usize) -> io::Result<()> {
+    let left = MARGIN + LEFT;
+    let row_bytes = map.cell * map.columns as u64;
+    writeln!(
+        out,
+        r##"<text x="{MARGIN}" y="{}" font-weight="600">Memory {}: {}<tspan dx="10" font-weight="400" fill="#7b8794">{} a cell, {} a row</tspan></text>"##,
+        top + 4,
+        map.index,
+        bytes(map.size),
+        bytes(map.cell),
+        bytes(row_bytes),
+    )?;
+    let top = top + LINE;
+    let mut free = top;
+    for (number, (start, cells)) in map.rows().enumerate() {
+        let y = top + number * CELL.1;
+        let middle = y + CELL.1 - 3;
+        writeln!(
+            out,
+            r##"<text x="{}" y="{middle}" text-anchor="end" font-family="ui-monospace, monospace" font-size="11" fill="#9aa5b1">{start:#010x}</text>"##,
+            left - 10,
+        )?;
+        let mut column = 0;
+        for run in cells.chunk_by(|a, b| a == b) {
+            let (x, width) = (left + column * CELL.0, run.len() * CELL.0);
+            let address = start + map.cell * column as u64;
+            let end = (address + map.cell * run.len() as u64).min(map.size);
+            let (colour, opacity) = fill(&run[0]);
+            writeln!(
+                out,
+                r##"<rect x="{x}" y="{y}" width="{width}" height="{}" fill="{colour}" fill-opacity="{opacity}"><title>{address:#x}..{end:#x}: {}, {}</title></rect>"##,
+                CELL.1 - 1,
+                run[0].r#use,
+                content_name(run[0].content),
+            )?;
+            mark(out, &run[0], x, y, run.len())?;
+            column += run.len();
+        }
+        let names: Vec<_> = map.beginning(start).collect();
+        if let Some(first) = names.first() {
+            // Names of neighbouring rows do not run into each other.
+            let line = middle.max(free);
+            free = line + 13;
+            let x = left + map.columns * CELL.0 + 12;
+            let shown: Vec<_> = names.iter().take(3).map(|region| xml(region.label())).collect();
+            let more = if names.len() > 3 { format!(", and {} more", names.len() - 3) } else { String::new() };
+            writeln!(
+                out,
+                r##"<text x="{x}" y="{line}" font-size="11" fill="{}">{}{more}<tspan dx="6" fill="#9aa5b1">{:#x}</tspan></text>"##,
+                colour(first.r#use),
+                shown.join(", "),
+                first.range.start,
+            )?;
+        }
+    }
+    let bottom = (top + map.cells.len().div_ceil(map.columns) * CELL.1).max(free) + LINE;
+    legend(out, map, left, bottom)
+}
+
+fn legend(out: &mut impl Write, map: &Map, left: usize, top: usize) -> io::Result<()> {
+    let mut x = left;
+    for (r#use, len) in map.uses() {
+        let text = format!("{} {}", r#use.name(), bytes(len));
+        swatch(out, &Cell { r#use, content: Content::Data(4) }, x, top, &text)?;
+        x += 40 + 7 * text.len();
+    }
+    let contents = [
+        Content::Zero,
+        Content::Data(1),
+        Content::Data(2),
+        Content::Data(4),
+        Content::Text,
+        Content::Pointers,
+        Content::Missing,
+    ];
+    let mut x = left;
+    for content in contents {
+        let name = content_name(content);
+        swatch(out, &Cell { r#use: Use::Unknown, content }, x, top + LINE + 4, name)?;
+        x += 40 + 7 * name.len();
+    }
+    Ok(())
+}
+
+fn swatch(out: &mut impl Write, cell: &Cell, x: usize, y: usize, text: &str) -> io::Result<()> {
+    let (colour, opacity) = fill(cell);
+    writeln!(
+        out,
+        r##"<rect x="{x}" y="{}" width="21" height="{}" fill="{colour}" fill-opacity="{opacity}"/>"##,
+        y - 11,
+        CELL.1 - 1,
+    )?;
+    mark(out, cell, x, y - 11, 3)?;
+    writeln!(out, r##"<text x="{}" y="{y}" font-size="12" fill="#52606d">{text}</text>"##, x + 27)
+}
+
+/// Lines through text, dots on pointers: content is told apart without colours too.
+fn mark(out: &mut impl Write, cell: &Cell, x: usize, y: usize, cells: usize) -> io::Result<()> {
+    let width = cells * CELL.0;
+    match cell.content {
+        Content::Text => {
+            for line in [3.5, 6.5, 9.5] {
+                let y = y as f64 + line;
+                writeln!(out, r##"<path d="M{x} {y}h{width}" stroke="#ffffff" stroke-width="1.2"/>"##)?;
+            }
+            Ok(())
+        }
+        Content::Pointers => {
+            let (x, y) = (x as f64 + 3.5, y as f64 + 6.5);
+            writeln!(
+                out,
+                r##"<path d="M{x} {y}h{}" stroke="#ffffff" stroke-width="3" stroke-linecap="round" stroke-dasharray="0.01 {}"/>"##,
+                width as f64 - 3.5,
+                CELL.0,
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+fn fill(cell: &Cell) -> (&'static str, f32) {
+    match cell.content {
+        Content::Missing => ("url(#missing)", 1.0),
+        Content::Zero => (colour(cell.r#use), 0.13),
+        Content::Data(1) => (colour(cell.r#use), 0.4),
+        Content::Data(2) => (colour(cell.r#use), 0.6),
+        Content::Data(3) => (colour(cell.r#use), 0.8),
+        _ => (colour(cell.r#use), 1.0),
+    }
+}
+
+/// Told apart also by those who see few colours (after Okabe and Ito).
+fn colour(r#use: Use) -> &'static str {
+    match r#use {
+        Use::Data => "#0072b2",
+        Use::Bss => "#56b4e9",
+        Use::Stack => "#d55e00",
+        Use::FreeStack => "#e69f00",
+        Use::BssOrFreeStack => "#c9a227",
+        Use::Heap => "#009e73",
+        Use::BssOrHeap => "#4fae94",
+        Use::Unknown => "#7b8794",
+    }
+}
+
+fn content_name(content: Content) -> &'static str {
+    match content {
+        Content::Missing => "not captured",
+        Content::Zero => "zero",
+        Content::Text => "text",
+        Content::Pointers => "pointers",
+        Content::Data(1) => "little data",
+        Content::Data(2 | 3) => "some data",
+        Content::Data(_) => "dense data",
+    }
+}
+
+/// Text that is safe in XML.
+fn xml(text: &str) -> String {
+    let mut safe = String::new();
+    for letter in escape(text).chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn names_cannot_leave_their_text() {
+        assert_eq!(super::xml("<b>\"&\u{1b}"), "&lt;b&gt;&quot;&amp;\\x1b");
+    }
+}
