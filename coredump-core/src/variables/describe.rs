@@ -26,7 +26,7 @@ pub fn description(expression: Bytes<'_>, encoding: Encoding) -> String {
             Operation::WasmStack { index } => format!("operand stack {index}"),
             Operation::StackValue => continue,
             Operation::ImplicitValue { .. } => "constant".into(),
-            Operation::UnsignedConstant { value } => format!("{value}"),
+            Operation::UnsignedConstant { value } => format!("{}", value as i64),
             Operation::SignedConstant { value } => format!("{value}"),
             Operation::PlusConstant { value } => format!("+ {value:#x}"),
             Operation::Plus => "+".into(),

@@ -31,6 +31,8 @@ pub struct Frame<'f, 's> {
     pub pc: u64,
     /// The function's entry; `None` when it has no debug information.
     pub function: Option<Die>,
+    /// A tool rewrote the code: what the debug information says of Wasm's locals is true of other code.
+    pub rewritten: bool,
     /// What the function's body tells of its state.
     pub recovered: Rc<Recovered>,
     /// The memo of [`Machine::frame_base`].
@@ -94,13 +96,16 @@ impl<'s> Frame<'_, 's> {
             },
         };
         let Some(expression) = expression else { return missing(Missing::OptimizedOut) };
-        let machine = At { frame: self, unit: number };
+        let machine = At { frame: self, unit: number, trusted: !self.rewritten };
         let location = location::evaluate(&machine, unit.encoding(), expression, None);
         (location, super::describe::description(expression, unit.encoding()))
     }
 
     /// The description that a location list gives for this frame's code address (DWARF 5, 2.6.2).
     fn listed(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Result<Option<Bytes<'s>>, Missing> {
+        if self.rewritten {
+            return Err(rewritten());
+        }
         let Some(mut entries) = unit.attr_locations(list)? else {
             return Err(Missing::Malformed("location: of an unknown form".into()));
         };
@@ -126,12 +131,15 @@ impl<'s> Frame<'_, 's> {
             list => self.listed(unit, list)?.ok_or(Missing::OptimizedOut)?,
         };
         let mut first = expression;
-        if let Ok(gimli::Operation::WasmLocal { index }) = gimli::Operation::parse(&mut first, unit.encoding())
-            && self.recovered.before_prologue(index)
-        {
-            return Err(Missing::NotCaptured("the function had not set up its frame yet".into()));
+        if let Ok(gimli::Operation::WasmLocal { index }) = gimli::Operation::parse(&mut first, unit.encoding()) {
+            if self.recovered.before_prologue(index) {
+                return Err(Missing::NotCaptured("the function had not set up its frame yet".into()));
+            }
+            if self.rewritten && !self.recovered.is_stack_pointer(index) {
+                return Err(rewritten());
+            }
         }
-        let machine = At { frame: self, unit: number };
+        let machine = At { frame: self, unit: number, trusted: true };
         let base = location::number(&machine, unit.encoding(), expression, None)?;
         Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
     }
@@ -144,7 +152,7 @@ impl<'s> Frame<'_, 's> {
     /// A member's offset, or anything else that is an expression over an address.
     pub fn computed(&self, unit: u32, expression: Bytes<'s>, initial: u64) -> Result<u64, Missing> {
         let encoding = self.units.unit(unit).ok_or_else(Missing::not_captured)?.encoding();
-        location::number(&At { frame: self, unit }, encoding, expression, Some(initial))
+        location::number(&At { frame: self, unit, trusted: !self.rewritten }, encoding, expression, Some(initial))
     }
 
     /// A Wasm local: as the dump has it, else as the body proves it.
@@ -193,11 +201,17 @@ impl<'s> Frame<'_, 's> {
 struct At<'f, 'g, 's> {
     frame: &'f Frame<'g, 's>,
     unit: u32,
+    /// What is said of locals and the operand stack is true of the code that ran.
+    trusted: bool,
+}
+
+fn rewritten() -> Missing {
+    Missing::NotCaptured("the code was rewritten after its debug information was made".into())
 }
 
 impl<'s> Machine<'s> for At<'_, '_, 's> {
     fn local(&self, index: u32) -> Result<model::Value, Missing> {
-        self.frame.local(index)
+        if self.trusted { self.frame.local(index) } else { Err(rewritten()) }
     }
 
     fn global(&self, index: u32) -> Result<model::Value, Missing> {
@@ -205,7 +219,7 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
     }
 
     fn operand(&self, index: u32) -> Result<model::Value, Missing> {
-        self.frame.operand(index)
+        if self.trusted { self.frame.operand(index) } else { Err(rewritten()) }
     }
 
     fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {

@@ -10,7 +10,7 @@ use super::frame::Frame;
 use super::location::{Location, Missing, Place};
 use super::render::Renderer;
 use super::units::{Die, Language, Units};
-use super::unwind::{Position, Recovered, Unwinder, certain_instance};
+use super::unwind::{Position, Recovered, Unwinder, certain_instance, is_rewritten};
 use super::value::{Source, Value};
 use super::{ExpressionError, Limits, Scope, Variable, VariableKind, expression, scope};
 use crate::binaries::{Binaries, Found};
@@ -26,6 +26,7 @@ pub struct Inspector<'c, 's> {
     binaries: &'c Binaries<'s>,
     units: RefCell<HashMap<usize, Rc<Units<'s>>>>,
     functions: RefCell<HashMap<usize, FunctionNames>>,
+    rewritten: RefCell<HashMap<usize, bool>>,
     unwinder: Unwinder,
     threads: RefCell<HashMap<usize, Rc<Vec<Rc<Recovered>>>>>,
 }
@@ -38,6 +39,7 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
             binaries,
             units: RefCell::default(),
             functions: RefCell::default(),
+            rewritten: RefCell::default(),
             unwinder: Unwinder::default(),
             threads: RefCell::default(),
         }
@@ -117,6 +119,7 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
         let key = binary.module().bytes().as_ptr() as usize;
         let units = self.units.borrow_mut().entry(key).or_insert_with(|| Rc::new(Units::new(debug))).clone();
         let functions = self.functions.borrow_mut().entry(key).or_default().clone();
+        let rewritten = *self.rewritten.borrow_mut().entry(key).or_insert_with(|| is_rewritten(binary.module()));
         let function = Extent::of(binary.module(), frame.function?).and_then(|extent| units.function(&extent));
         Some(Frame {
             dump: self.dump,
@@ -125,6 +128,7 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
             memory: self.memory(frame),
             pc: place.dwarf_pc,
             function,
+            rewritten,
             recovered: self.recovered(thread).get(index).cloned().unwrap_or_default(),
             base: OnceCell::new(),
             units,

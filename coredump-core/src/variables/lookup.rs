@@ -24,6 +24,7 @@ pub fn variable(frame: &Frame<'_, '_>, path: &[String]) -> Option<(Die, Variable
             return Some(found);
         }
     }
+    let namespaces = namespaces.strip_prefix(&[String::new()]).unwrap_or(namespaces);
     let first = frame.function.map_or(0, |function| function.unit);
     let mut found = units.statics_named(first, name.as_bytes()).into_iter();
     found.find(|&die| ends_with(units, die, namespaces)).map(|die| (die, VariableKind::Static))

@@ -84,6 +84,12 @@ impl Recovered {
         locals.iter().position(|&local| local == entry).map(|at| at as u32)
     }
 
+    /// Whether a local is proved to hold what the stack pointer holds.
+    pub fn is_stack_pointer(&self, index: u32) -> bool {
+        let local = self.proved(index);
+        local.is_some() && local == self.state.as_ref().and_then(|state| state.stack_pointer)
+    }
+
     /// A local that holds the frame base once it is set up, and does not hold it yet.
     pub fn before_prologue(&self, index: u32) -> bool {
         match self.proved(index) {
@@ -319,6 +325,30 @@ fn from_the_base<'m, 's: 'm>(
         all[index].entry_stack_pointer = Some(entry);
         all[index].stack_pointer = now;
     }
+}
+
+/// Whether a tool rewrote the code after the linker made it. wasm-ld leaves room for the largest index in every call and
+/// access of a global (five bytes); a tool that decodes and writes the code again does not. What debug information says
+/// of locals is then true of other code: Binaryen moves addresses, and leaves the locals' numbers as they were.
+pub fn is_rewritten(module: &Module<'_>) -> bool {
+    let mut short = false;
+    for function in (module.imported_functions()..module.function_count()).take(500) {
+        let Some(mut operators) = module.operators(function) else { continue };
+        while !operators.eof() {
+            let start = operators.original_position();
+            match operators.read() {
+                Ok(Operator::Call { .. } | Operator::GlobalGet { .. } | Operator::GlobalSet { .. }) => {
+                    if operators.original_position() - start >= 6 {
+                        return false;
+                    }
+                    short = true;
+                }
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+    }
+    short
 }
 
 /// Modules do not move while a dump is looked at: their bytes' address tells them apart.

@@ -30,7 +30,7 @@ pub enum TokenKind {
     End,
 }
 
-const SIGNS: [&str; 12] = ["->", "..", "::", ".", "*", "&", "[", "]", "(", ")", "+", "-"];
+const SIGNS: [&str; 11] = ["->", "..", ".", "*", "&", "[", "]", "(", ")", "+", "-"];
 
 /// Cuts an expression into words; the last is [`TokenKind::End`].
 pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
@@ -54,7 +54,8 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
         } else if first.is_ascii_digit() {
             let len = word(rest);
             (TokenKind::Number(number(&rest[..len], column)?), len)
-        } else if is_word(first) {
+        } else if is_word(first) || rest.starts_with("::") {
+            // A name that begins with `::` is a global's: its first part is empty.
             let mut len = word(rest);
             let mut parts = vec![rest[..len].to_owned()];
             while let Some(behind) = rest[len..].strip_prefix("::").filter(|_| !member) {

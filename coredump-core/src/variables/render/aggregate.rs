@@ -72,11 +72,10 @@ impl<'s> Renderer<'_, '_, 's> {
         let mut children = Vec::new();
         while (children.len() as u64) < count.min(u64::from(self.limits.elements)) {
             let Some(child) = get(children.len() as u64, deeper) else { break };
-            // An array of which nothing is known is told once.
-            if children.is_empty() && child.value.is_none() && count > 1 && child.address.is_none() {
-                return Shown { text: Err(missing_of(&child)), children: Vec::new() };
-            }
             children.push(child);
+        }
+        if let Some(missing) = all_missing(&children) {
+            return missing.into();
         }
         let mut texts: Vec<String> = children.iter().map(Variable::text).collect();
         let left = count - children.len() as u64;
@@ -123,12 +122,8 @@ impl<'s> Renderer<'_, '_, 's> {
         for member in contents.members.iter().take(MEMBERS) {
             children.push(self.part(self.member_name(member), &value.member(self.frame, member), deeper));
         }
-        let lost = |child: &Variable| child.value.is_none() && child.address.is_none() && child.children.is_empty();
-        if let Some(first) = children.first()
-            && children.iter().all(|child| lost(child) && child.status == first.status && child.note == first.note)
-            && children.len() > 1
-        {
-            return Shown { text: Err(missing_of(first)), children: Vec::new() };
+        if let Some(missing) = all_missing(&children) {
+            return missing.into();
         }
         let written = |(child, member): (&Variable, &Member<'s>)| match self.language {
             _ if tuple => child.text(),
@@ -211,13 +206,21 @@ pub(super) fn joined(open: &str, close: &str, texts: &[String]) -> String {
     text
 }
 
-/// Why a part has no value, to say it of the whole.
-fn missing_of(part: &Variable) -> Missing {
+/// Of several parts in no memory that are all unknown for one reason, the reason: it is told once, of the whole.
+fn all_missing(parts: &[Variable]) -> Option<Missing> {
     use crate::variables::Status;
-    let note = part.note.clone().unwrap_or_default();
-    match part.status {
+    let first = parts.first().filter(|_| parts.len() > 1)?;
+    let same = |part: &Variable| {
+        let unknown = part.value.is_none() && part.address.is_none();
+        unknown && part.status == first.status && part.note == first.note
+    };
+    if !parts.iter().all(same) {
+        return None;
+    }
+    let note = first.note.clone().unwrap_or_default();
+    Some(match first.status {
         Status::OptimizedOut => Missing::OptimizedOut,
         Status::NotCaptured => Missing::NotCaptured(note),
         Status::Ok | Status::Unreadable => Missing::Malformed(note),
-    }
+    })
 }
