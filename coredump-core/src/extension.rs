@@ -37,6 +37,10 @@ pub struct ModuleIdentity {
     /// Contents of its `build_id` section, lower-case hex.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build_id: Option<String>,
+    /// SHA-256 of the module without its custom sections ([`crate::module::Module::content_sha256`]), lower-case hex:
+    /// the same before and after it is stripped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_sha256: Option<String>,
 }
 
 /// Which part of a memory the capture covers.

@@ -27,6 +27,11 @@ pub struct Search {
 impl Files {
     /// The contents of a regular file.
     pub fn read(&self, path: &Path) -> Result<&[u8]> {
+        Ok(self.open(path)?)
+    }
+
+    /// A regular file, mapped.
+    pub fn open(&self, path: &Path) -> Result<&Bytes> {
         let metadata = std::fs::metadata(path).map_err(|error| Error::io("cannot open", error).in_file(path))?;
         if !metadata.is_file() {
             return Err(Error::new(ErrorKind::Io, "not a regular file").in_file(path));

@@ -33,6 +33,17 @@ impl Bytes {
         open().map_err(|error| error.in_file(path))
     }
 
+    /// Gives back the memory that touched pages of a mapping take. They are read again from the file when they are touched
+    /// again; bytes that are not mapped stay.
+    pub fn release(&self) {
+        if let Bytes::Mapped(map) = self {
+            // SAFETY: the mapping is of a file and never written to, so a dropped page comes back with the same bytes.
+            let dropped = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
+            // Only an optimisation: it may fail.
+            drop(dropped);
+        }
+    }
+
     /// The same for an open file, which may be standard input.
     pub fn from_file(mut file: File) -> Result<Bytes> {
         let metadata = file.metadata().map_err(|error| Error::io("cannot stat", error))?;

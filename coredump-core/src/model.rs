@@ -154,6 +154,8 @@ pub struct ModuleRecord<'a> {
     pub sha256: Option<String>,
     /// The `build_id` section's contents, lower-case hex.
     pub build_id: Option<String>,
+    /// SHA-256 of the module without its custom sections, lower-case hex: the same before and after it is stripped.
+    pub content_sha256: Option<String>,
     /// The core module's own bytes, where the dump embeds them.
     pub embedded: Option<&'a [u8]>,
 }

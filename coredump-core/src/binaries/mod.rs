@@ -22,6 +22,8 @@ pub enum Verification {
     Unchecked,
     /// The frames fit its code.
     Frames,
+    /// All but its custom sections is the recorded module: the same before or after it was stripped.
+    Content,
     /// Its build id is the recorded one.
     BuildId,
     /// Its SHA-256 is the recorded one.
@@ -39,6 +41,7 @@ impl Verification {
         match self {
             Verification::Unchecked => "nothing to check it by",
             Verification::Frames => "all frames fit its code",
+            Verification::Content => "same code and data",
             Verification::BuildId => "build id matches",
             Verification::Sha256 => "SHA-256 matches",
         }
@@ -355,11 +358,14 @@ impl<'s> Finder<'s, '_> {
         if sha256.is_some_and(|recorded| recorded.eq_ignore_ascii_case(binary.sha256())) {
             return Ok(Some(Verification::Sha256));
         }
+        let content = self.record.content_sha256.as_deref();
+        let same_content = || content.is_some_and(|recorded| recorded.eq_ignore_ascii_case(binary.content_sha256()));
         let own = binary.module().build_id();
         match (self.record.build_id.as_deref(), own) {
             (Some(recorded), Some(own)) if recorded.eq_ignore_ascii_case(&own) => {
                 return Ok(Some(Verification::BuildId));
             }
+            _ if same_content() => return Ok(Some(Verification::Content)),
             (Some(recorded), own) => {
                 let own = own.map_or_else(|| "it has none".to_owned(), |own| format!("it has {own}"));
                 return Err(format!("another build: the dump asks for build id {recorded}, {own}"));

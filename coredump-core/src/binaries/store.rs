@@ -11,6 +11,7 @@ use typed_arena::Arena;
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::locate::body::{Code, Instructions};
+use crate::mapped::Bytes;
 use crate::module::{self, Module};
 use crate::symbols::{Neighbours, Symbols};
 
@@ -30,9 +31,11 @@ type Opened<'s> = Rc<Result<Vec<&'s Binary<'s>>, Error>>;
 pub struct Binary<'s> {
     store: &'s Store<'s>,
     path: Option<PathBuf>,
+    file: Option<&'s Bytes>,
     nested: Option<usize>,
     code: Code<'s>,
     sha256: OnceCell<String>,
+    content_sha256: OnceCell<String>,
     symbols: OnceCell<Symbols<'s>>,
 }
 
@@ -58,12 +61,13 @@ impl<'s> Store<'s> {
     }
 
     fn open_new(&'s self, path: &Path) -> Result<Vec<&'s Binary<'s>>> {
-        let bytes = self.files.read(path)?;
+        let file = self.files.open(path)?;
+        let bytes: &[u8] = file;
         let modules = module::nested(bytes).map_err(|error| error.in_file(path))?;
         let single = matches!(modules[..], [only] if only.len() == bytes.len());
         let binaries = modules.into_iter().enumerate().filter_map(|(index, bytes)| {
             let nested = (!single).then_some(index);
-            Some(self.add(Some(path.to_owned()), nested, Module::parse(bytes).ok()?))
+            Some(self.add(Some((path.to_owned(), file)), nested, Module::parse(bytes).ok()?))
         });
         Ok(binaries.collect())
     }
@@ -84,13 +88,16 @@ impl<'s> Store<'s> {
         Ok(binary)
     }
 
-    fn add(&'s self, path: Option<PathBuf>, nested: Option<usize>, module: Module<'s>) -> &'s Binary<'s> {
+    fn add(&'s self, file: Option<(PathBuf, &'s Bytes)>, nested: Option<usize>, module: Module<'s>) -> &'s Binary<'s> {
+        let (path, file) = file.unzip();
         self.binaries.alloc(Binary {
             store: self,
             path,
+            file,
             nested,
             code: Code::new(module),
             sha256: OnceCell::new(),
+            content_sha256: OnceCell::new(),
             symbols: OnceCell::new(),
         })
     }
@@ -115,6 +122,11 @@ impl<'s> Binary<'s> {
     /// SHA-256 of the core module's bytes, lower-case hex.
     pub fn sha256(&self) -> &str {
         self.sha256.get_or_init(|| self.hash_file().unwrap_or_else(|| self.module().sha256().to_owned()))
+    }
+
+    /// SHA-256 of the core module without its custom sections, lower-case hex.
+    pub fn content_sha256(&self) -> &str {
+        self.content_sha256.get_or_init(|| self.code.module().content_sha256())
     }
 
     /// Hashes through a buffer: hashing the mapping would make all of a big file resident.
@@ -147,8 +159,9 @@ impl<'s> Binary<'s> {
 
     /// Its symbols, found once.
     pub fn symbols(&'s self) -> &'s Symbols<'s> {
-        self.symbols
-            .get_or_init(|| Symbols::load(self.code.module(), Neighbours::of(&self.store.files, self.path.as_deref())))
+        self.symbols.get_or_init(|| {
+            Symbols::load(self.code.module(), Neighbours::of(&self.store.files, self.path.as_deref(), self.file))
+        })
     }
 
     /// Its DWARF, wherever that lies.

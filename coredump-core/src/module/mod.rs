@@ -112,6 +112,18 @@ impl<'s> Module<'s> {
         self.sha256.get_or_init(|| hex(&Sha256::digest(self.bytes)))
     }
 
+    /// SHA-256 of the module without its custom sections, lower-case hex: of each section its id, its size as eight bytes
+    /// (little endian) and its contents. Stripping does not change it.
+    pub fn content_sha256(&self) -> String {
+        let mut hash = Sha256::new();
+        for section in self.sections.iter().filter(|section| section.id != sections::CUSTOM) {
+            hash.update([section.id]);
+            hash.update((section.contents.len() as u64).to_le_bytes());
+            hash.update(&self.bytes[section.contents.clone()]);
+        }
+        hex(&hash.finalize())
+    }
+
     // ---- sections ----
 
     /// Custom sections by name, in order.
@@ -584,6 +596,19 @@ mod tests {
         assert_eq!(Module::parse(&bytes).unwrap().sha256(), expected);
         bytes.extend(b"\x00\x0d\x08build_id\x03\xab\x01\xff");
         assert_eq!(Module::parse(&bytes).unwrap().build_id().as_deref(), Some("ab01ff"));
+    }
+
+    #[test]
+    fn content_is_the_same_before_and_after_stripping() {
+        let bytes = wat::parse_str(TEXT).unwrap();
+        let named = Module::parse(&bytes).unwrap();
+        let names = named.sections.iter().position(|section| section.id == sections::CUSTOM).unwrap();
+        let end = named.sections[names - 1].contents.end;
+        let stripped = Module::parse(&bytes[..end]).unwrap();
+        assert_eq!(stripped.name(), None);
+        assert_eq!(stripped.content_sha256(), named.content_sha256());
+        let other = Module::parse(&bytes[..end - 1]).unwrap();
+        assert_ne!(other.content_sha256(), named.content_sha256());
     }
 
     #[test]

@@ -47,6 +47,7 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
             module.path = identity.path;
             module.sha256 = identity.sha256;
             module.build_id = identity.build_id;
+            module.content_sha256 = identity.content_sha256;
         }
     }
     if let Some(tables) = json::<Tables>(sections, extension::TABLES, dump) {

@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 pub use debug::{Answer, Debug, Extent};
 pub use demangle::demangle;
-pub use neighbours::Neighbours;
+pub use neighbours::{Neighbours, Twin};
 
 use crate::limits::MAX_SYMBOL;
 use crate::module::Module;
@@ -136,9 +136,9 @@ impl<'s> Symbols<'s> {
                 return;
             }
         };
-        let Some((path, twin)) = outside else { return };
+        let Some(Twin { path, module: twin, bytes }) = outside else { return };
         if let Some(dwarf) = dwarf_of(&twin) {
-            let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours));
+            let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours.with_debug_file(bytes)));
             if !debug.is_empty() && self.accept(debug, module, format!("DWARF in {}", path.display())) {
                 self.twin = Some(twin);
             }

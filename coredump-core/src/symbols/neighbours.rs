@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::files::Files;
 use crate::locate::build_id_files;
+use crate::mapped::Bytes;
 use crate::module::{self, Module};
 
 /// The surroundings of one module.
@@ -12,12 +13,35 @@ use crate::module::{self, Module};
 pub struct Neighbours<'s> {
     files: &'s Files,
     path: Option<&'s Path>,
+    file: Option<&'s Bytes>,
+}
+
+/// A file with debug info for a module.
+pub struct Twin<'s> {
+    /// The file.
+    pub path: PathBuf,
+    /// Its module.
+    pub module: Module<'s>,
+    /// Its bytes.
+    pub bytes: &'s Bytes,
 }
 
 impl<'s> Neighbours<'s> {
     /// Those of the module in the file at `path`; one that a dump embeds has none but the folders searched.
-    pub fn of(files: &'s Files, path: Option<&'s Path>) -> Neighbours<'s> {
-        Neighbours { files, path }
+    pub fn of(files: &'s Files, path: Option<&'s Path>, file: Option<&'s Bytes>) -> Neighbours<'s> {
+        Neighbours { files, path, file }
+    }
+
+    /// The same, for debug info that lies in another file.
+    pub fn with_debug_file(self, file: &'s Bytes) -> Neighbours<'s> {
+        Neighbours { file: Some(file), ..self }
+    }
+
+    /// Gives back the memory of pages of the file that were read on the way to what is looked for.
+    pub fn release(&self) {
+        if let Some(file) = self.file {
+            file.release();
+        }
     }
 
     fn folders(&self) -> Vec<PathBuf> {
@@ -78,7 +102,7 @@ impl<'s> Neighbours<'s> {
     /// same build id, a sibling `app.debug.wasm`, or a file of the same name in a symbol folder.
     ///
     /// `Err` where the module names a file that is missing or of another build.
-    pub fn debug_twin(&self, module: &Module<'s>) -> Result<Option<(PathBuf, Module<'s>)>, String> {
+    pub fn debug_twin(&self, module: &Module<'s>) -> Result<Option<Twin<'s>>, String> {
         if let Some(name) = module.custom_name("external_debug_info") {
             let name = name.strip_prefix("file://").unwrap_or(name);
             if name.contains("://") {
@@ -87,7 +111,7 @@ impl<'s> Neighbours<'s> {
             let mut refused = None;
             for file in self.files_called(name, None) {
                 match self.open_twin(&file, module, true) {
-                    Ok(twin) => return Ok(Some((file, twin))),
+                    Ok((module, bytes)) => return Ok(Some(Twin { path: file, module, bytes })),
                     Err(reason) => refused = refused.or(Some(format!("{}: {reason}", file.display()))),
                 }
             }
@@ -106,14 +130,17 @@ impl<'s> Neighbours<'s> {
         }
         let own = self.path;
         let mut files = files.into_iter().filter(|file| Some(file.as_path()) != own && file.is_file());
-        Ok(files.find_map(|file| Some((file.clone(), self.open_twin(&file, module, false).ok()?))))
+        Ok(files.find_map(|path| {
+            let (module, bytes) = self.open_twin(&path, module, false).ok()?;
+            Some(Twin { path, module, bytes })
+        }))
     }
 
     /// Opens `file` and checks that it is of the same build: the same build id, or the same code. One that the module
     /// names and that has neither is believed, as far as its functions fit.
-    fn open_twin(&self, file: &Path, module: &Module<'s>, named: bool) -> Result<Module<'s>, String> {
-        let bytes = self.files.read(file).map_err(|error| error.to_string())?;
-        let modules = module::nested(bytes).map_err(|error| error.message)?;
+    fn open_twin(&self, file: &Path, module: &Module<'s>, named: bool) -> Result<(Module<'s>, &'s Bytes), String> {
+        let opened = self.files.open(file).map_err(|error| error.to_string())?;
+        let modules = module::nested(opened).map_err(|error| error.message)?;
         let mut reason = "it holds no debug info".to_owned();
         for bytes in modules {
             let Ok(twin) = Module::parse(bytes) else { continue };
@@ -129,11 +156,11 @@ impl<'s> Neighbours<'s> {
                 _ => false,
             };
             match twin.code_section().filter(|code| !code.is_empty()) {
-                Some(code) if Some(code) == module.code_section() => return Ok(twin),
+                Some(code) if Some(code) == module.code_section() => return Ok((twin, opened)),
                 // Debug info is cut from a file before or after it is optimised further; only equal code is sure.
                 Some(_) if !same => reason = "its code is not that of the module".to_owned(),
                 None if !same && !named => reason = "nothing tells that it belongs to the module".to_owned(),
-                _ => return Ok(twin),
+                _ => return Ok((twin, opened)),
             }
         }
         Err(reason)

@@ -25,6 +25,11 @@ impl<'s> SplitFinder<'s> {
         SplitFinder { neighbours, package: OnceCell::new(), missing: std::cell::RefCell::default() }
     }
 
+    /// Gives back memory of the file that the main debug info lies in.
+    pub fn release(&self) {
+        self.neighbours.release();
+    }
+
     /// The `.dwo` files that were named and not found.
     pub fn missing(&self) -> Vec<String> {
         self.missing.borrow().clone()

@@ -12,6 +12,8 @@ use super::{Dwarf, Slice};
 
 /// Units and ranges that are indexed at most: beyond it a file is hostile.
 const MAX_ENTRIES: usize = 20_000_000;
+/// Bytes of debug info that are kept in memory while units are indexed.
+const RESIDENT: usize = 4 << 20;
 /// Ranges looked at for one address; in sound debug info the closest covers it.
 const MAX_SEARCHED: usize = 1 << 16;
 /// A longer declaration of an abbreviation is none of a compiler's.
@@ -41,14 +43,20 @@ struct UnitRange {
 impl UnitIndex {
     /// Reads the roots of all units. `code_size` is the size of the code section: ranges beyond it belong to functions
     /// the linker dropped. Damage ends the walk; what was read before it counts.
-    pub fn build(dwarf: &Dwarf<'_>, code_size: u64, work: &Work) -> UnitIndex {
+    pub fn build(dwarf: &Dwarf<'_>, code_size: u64, work: &Work, release: impl Fn()) -> UnitIndex {
         let mut index = UnitIndex::default();
         let mut abbreviations = RootAbbreviations::default();
         let mut units = dwarf.units();
+        let mut resident_from = 0;
         while let Ok(Some(header)) = units.next() {
             let Some(offset) = header.debug_info_offset() else { continue };
             if index.offsets.len() + index.ranges.len() > MAX_ENTRIES || !work.spend(8) {
                 break;
+            }
+            // The pages passed by are not needed again soon: a pass over big debug info must not keep all of it in memory.
+            if offset.0 - resident_from > RESIDENT {
+                release();
+                resident_from = offset.0;
             }
             let unit = index.offsets.len() as u32;
             index.offsets.push(offset.0);
@@ -64,6 +72,9 @@ impl UnitIndex {
             }
         }
         index.add_aranges(dwarf, code_size, work);
+        if resident_from > 0 {
+            release();
+        }
         index.ranges.sort_unstable_by_key(|range| (range.begin, range.unit));
         let mut reach = 0;
         for range in &mut index.ranges {

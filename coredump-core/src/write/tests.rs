@@ -134,6 +134,7 @@ proptest! {
                 path: path.clone(),
                 sha256: path.as_ref().map(|_| "00ff".to_owned()),
                 build_id: None,
+                content_sha256: None,
                 embedded: embedded.as_deref(),
             }).collect(),
             instances: instances.into_iter().map(|(module, memories, globals)| Instance {

@@ -53,6 +53,7 @@ fn checked(verification: Verification) -> &'static str {
     match verification {
         Verification::Unchecked => "nothing",
         Verification::Frames => "frames",
+        Verification::Content => "content",
         Verification::BuildId => "build-id",
         Verification::Sha256 => "sha256",
     }

@@ -82,6 +82,7 @@ fn records(modules: &[Module], program: &Program) -> Vec<ModuleRecord<'static>> 
             path: Some(program.path.to_string_lossy().into_owned()),
             sha256: parsed.as_ref().map(|module| module.sha256().to_owned()),
             build_id: parsed.as_ref().and_then(|module| module.build_id()),
+            content_sha256: parsed.as_ref().map(|module| module.content_sha256()),
             embedded: None,
         }
     };
