@@ -1,5 +1,7 @@
 //! The command line of `coredump-json`.
 
+use std::num::NonZero;
+
 use argh::{ArgsInfo, FromArgValue, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
@@ -13,7 +15,7 @@ pub const TOOL: Tool = Tool {
 
 /// Core dumps as JSON: one document a dump, for jq, scripts and query engines.
 ///
-/// Without a file, or for `-`, standard input is read. Field names are stable; docs/json.md describes them.
+/// Without a file, or for `-`, standard input is read. Field names are stable; `--schema` documents them.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     help_triggers("-h", "--help"),
@@ -27,7 +29,13 @@ pub struct Args {
     /// the dumps
     #[argh(positional, arg_name = "dump")]
     pub dumps: Vec<RawArg>,
-    /// one line a dump; one line {{"error": …}} for a dump that cannot be read
+    /// read the names of dumps from this file, one a line or each ended by NUL; - is standard input
+    #[argh(option, arg_name = "list")]
+    pub files_from: Option<RawArg>,
+    /// work on this many dumps at once (default 1)
+    #[argh(option, short = 'j', arg_name = "n")]
+    pub jobs: Option<NonZero<usize>>,
+    /// one line a dump; folders stand for the dumps in them; one line {{"error": …}} for a dump that cannot be read
     #[argh(switch)]
     pub ndjson: bool,
     /// what to tell of memory contents: none, ranges (default) or base64
@@ -51,6 +59,9 @@ pub struct Args {
     /// indent the output
     #[argh(switch)]
     pub pretty: bool,
+    /// print the JSON Schema of the output
+    #[argh(switch)]
+    pub schema: bool,
     /// write to this file, whole or not at all
     #[argh(option, short = 'o', arg_name = "file")]
     pub output: Option<RawArg>,

@@ -2,7 +2,10 @@
 
 mod args;
 mod document;
+mod fleet;
+mod ordered;
 mod render;
+mod sources;
 
 fn main() -> std::process::ExitCode {
     coredump_core::cli::main(&args::TOOL, render::run)

@@ -1,13 +1,13 @@
 //! From a dump's bytes to its document.
 
 use std::cell::RefCell;
-use std::io::{self, Write};
+use std::io::Write;
 
 use coredump_core::backtrace::Resolver;
 use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
-use coredump_core::cli::output::Output;
+use coredump_core::cli::output::{self, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -18,62 +18,77 @@ use serde::Serialize;
 
 use crate::args::{Args, TOOL};
 use crate::document::{Crash, Failure, Layout};
+use crate::fleet;
+use crate::sources::Sources;
+
+/// The JSON Schema of documents and of the lines that stand for unreadable dumps.
+const SCHEMA: &str = include_str!("../../docs/coredump.schema.json");
 
 /// Runs the tool.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
+    if args.schema {
+        output::print(SCHEMA)?;
+        return Ok(Exit::Done);
+    }
     if args.pretty && args.ndjson {
         return Err(Error::new(ErrorKind::Usage, "--ndjson is one line a dump: it cannot be --pretty"));
     }
-    let Some(inputs) = Input::from_args(&args.dumps) else {
-        cli::output::print(&cli::help::<Args>(&TOOL))?;
-        return Ok(Exit::Done);
+    let list = args.files_from.as_ref().map(Input::from_arg);
+    let named = match &list {
+        Some(_) => args.dumps.iter().map(Input::from_arg).collect(),
+        None => match Input::from_args(&args.dumps) {
+            Some(named) => named,
+            None => {
+                output::print(&cli::help::<Args>(&TOOL))?;
+                return Ok(Exit::Done);
+            }
+        },
     };
-    let mut output = match &args.output {
+    if list == Some(Input::Stdin) && named.contains(&Input::Stdin) {
+        return Err(Error::new(ErrorKind::Usage, "standard input is either a dump or a list of dumps"));
+    }
+    let sources = Sources::new(named, list.as_ref(), args.ndjson)?;
+    let output = match &args.output {
         Some(path) if !path.is_dash() => Output::file(path.path())?,
         _ => Output::stdout()?,
     };
-    let store = Store::new();
-    let mut worker = Worker { args: &args, report, store: &store, signer: Signer::default() };
-    let mut exit = Exit::Done;
-    for input in &inputs {
-        exit = exit.and(worker.dump(input, &mut output)?);
-    }
-    output.commit()?;
-    Ok(exit)
+    fleet::run(&args, sources, output, report)
+}
+
+/// Why a document was not written.
+pub enum Stop {
+    /// The dump cannot be read.
+    Dump(Error),
+    /// The document cannot be written; the output knows why.
+    Output,
 }
 
 /// Writes documents, and remembers what dumps of the same programs share.
-struct Worker<'w, 's> {
+pub struct Worker<'w, 's> {
     args: &'w Args,
-    report: &'w Report,
     store: &'s Store<'s>,
     signer: Signer,
 }
 
-impl Worker<'_, '_> {
-    /// Writes one dump's document.
-    fn dump(&mut self, input: &Input, output: &mut Output) -> Result<Exit> {
-        let bytes = match input.open() {
-            Ok(bytes) => bytes,
-            Err(error) => return self.bad(error, output),
-        };
-        let dump = match read::read(&bytes) {
-            Ok(dump) => dump,
-            Err(error) => return self.bad(input.blame(error), output),
-        };
-        if let Some(incomplete) = &dump.incomplete {
-            self.report.warning(input.name(), incomplete);
-        }
+impl<'w, 's> Worker<'w, 's> {
+    /// A worker that keeps binaries in `store`.
+    pub fn new(args: &'w Args, store: &'s Store<'s>) -> Self {
+        Worker { args, store, signer: Signer::default() }
+    }
+
+    /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.
+    pub fn document(&mut self, input: &Input, output: &mut impl Write) -> Result<Option<Error>, Stop> {
+        let bytes = input.open().map_err(Stop::Dump)?;
+        let dump = read::read(&bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
         let args = self.args;
         let recorded = !args.no_recorded_paths && !args.untrusted;
         let options = locating::options(&args.module, &args.symbols_path, recorded, input.path());
         let binaries = Binaries::locate(self.store, &dump, &options);
         let mut resolver = Resolver::new(&dump, &binaries);
         let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
-        let frames = (0..).map_while(|frame| resolver.frame(crashed, frame));
-        let signature = self.signer.signature(frames);
         let youngest: Vec<_> = (0..reason::FRAMES).map_while(|frame| resolver.frame(crashed, frame)).collect();
         let reason = reason::of_frames(&dump, &binaries, crashed, &youngest, &mut self.signer);
+        let signature = self.signer.signature((0..).map_while(|frame| resolver.frame(crashed, frame)));
         let crash = Crash {
             path: input.path(),
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
@@ -86,25 +101,23 @@ impl Worker<'_, '_> {
             memory: args.memory,
         };
         self.write(&crash, output)?;
-        Ok(Exit::partial_if(dump.incomplete.is_some()))
+        let incomplete = dump.incomplete.as_ref().map(|incomplete| {
+            let mut error = Error::new(ErrorKind::Malformed, format!("read in part: {}", incomplete.message));
+            error.offset = incomplete.offset;
+            input.blame(error)
+        });
+        Ok(incomplete)
     }
 
-    /// Tells of a dump that could not be read: as a line among the others, or as the end of it all.
-    fn bad(&self, error: Error, output: &mut Output) -> Result<Exit> {
-        if !self.args.ndjson && self.args.dumps.len() < 2 {
-            return Err(error);
-        }
-        self.report.error(&error);
-        if self.args.ndjson {
-            self.write(&Failure::new(&error), output)?;
-        }
-        Ok(Exit::Partial)
+    /// Writes the line that stands for a dump that could not be read.
+    pub fn failure(&self, error: &Error, output: &mut impl Write) -> Result<(), Stop> {
+        self.write(&Failure::new(error), output)
     }
 
-    fn write(&self, value: &impl Serialize, output: &mut Output) -> Result<()> {
+    fn write(&self, value: &impl Serialize, output: &mut impl Write) -> Result<(), Stop> {
         let layout = Layout::new(self.args.pretty);
-        let written = value.serialize(&mut serde_json::Serializer::with_formatter(&mut *output, layout));
-        let written = written.map_err(io::Error::from).and_then(|()| output.write_all(b"\n"));
-        written.map_err(|error| output.failed(error))
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *output, layout);
+        value.serialize(&mut serializer).map_err(|_| Stop::Output)?;
+        output.write_all(b"\n").map_err(|_| Stop::Output)
     }
 }

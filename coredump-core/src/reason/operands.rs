@@ -268,5 +268,5 @@ pub fn name(operator: &Operator<'_>) -> String {
         }
         name.extend(letter.to_lowercase());
     }
-    name.replace(".atomic_", ".atomic.").replace("_non_null", "_non_null").replace(".cast_nullable", ".cast")
+    name.replace(".atomic_", ".atomic.").replace(".cast_nullable", ".cast")
 }

@@ -1,0 +1,182 @@
+//! Many dumps, many workers.
+
+use std::io::{IsTerminal, Write};
+use std::num::NonZero;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use coredump_core::binaries::Store;
+use coredump_core::cli::Exit;
+use coredump_core::cli::output::Output;
+use coredump_core::cli::report::Report;
+use coredump_core::error::{Error, ErrorKind, Result};
+
+use crate::args::Args;
+use crate::ordered::Ordered;
+use crate::render::{Stop, Worker};
+use crate::sources::{Source, Sources};
+
+/// Writes the documents of all dumps to `output`.
+pub fn run(args: &Args, sources: Sources, output: Output, report: &Report) -> Result<Exit> {
+    let fleet = Fleet {
+        args,
+        report,
+        sources: Mutex::new((0, sources)),
+        ordered: Ordered::new(output),
+        tally: Tally::default(),
+        progress: Progress::new(args.ndjson),
+    };
+    let workers = args.jobs.map_or(1, NonZero::get);
+    if workers == 1 {
+        fleet.work();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                scope.spawn(|| fleet.work());
+            }
+        });
+    }
+    fleet.progress.clear();
+    fleet.finish()
+}
+
+struct Fleet<'f> {
+    args: &'f Args,
+    report: &'f Report,
+    sources: Mutex<(u64, Sources)>,
+    ordered: Ordered,
+    tally: Tally,
+    progress: Progress,
+}
+
+/// What became of the dumps.
+#[derive(Default)]
+struct Tally {
+    dumps: AtomicU64,
+    damaged: AtomicU64,
+    failed: AtomicU64,
+    /// The failure of a dump that was the only one asked for.
+    failure: Mutex<Option<Error>>,
+}
+
+impl Fleet<'_> {
+    /// Takes dumps until there are no more. Binaries and their symbols are kept from dump to dump.
+    fn work(&self) {
+        let store = Store::new();
+        let mut worker = Worker::new(self.args, &store);
+        while let Some((index, source)) = self.next() {
+            let mut place = self.ordered.place(index);
+            let walked = source.as_ref().is_ok_and(|source| source.walked);
+            let outcome = source.map_err(Stop::Dump).and_then(|source| worker.document(&source.input, &mut place));
+            match outcome {
+                Ok(incomplete) => {
+                    self.tally.dumps.fetch_add(1, Ordering::Relaxed);
+                    if let Some(incomplete) = incomplete {
+                        self.tally.damaged.fetch_add(1, Ordering::Relaxed);
+                        self.report_damage(incomplete);
+                    }
+                }
+                Err(Stop::Dump(error)) if walked && is_no_dump(&error) => {}
+                Err(Stop::Dump(error)) => self.bad(&worker, error, &mut place),
+                Err(Stop::Output) => {}
+            }
+            self.progress.tell(&self.tally);
+        }
+    }
+
+    fn next(&self) -> Option<(u64, Result<Source>)> {
+        if self.ordered.has_failed() {
+            return None;
+        }
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        let source = sources.1.next()?;
+        sources.0 += 1;
+        Some((sources.0 - 1, source))
+    }
+
+    fn bad(&self, worker: &Worker<'_, '_>, error: Error, place: &mut impl Write) {
+        self.tally.failed.fetch_add(1, Ordering::Relaxed);
+        if self.args.ndjson {
+            // A failure to write it shows at the end.
+            let _ = worker.failure(&error, place);
+            return;
+        }
+        if self.args.dumps.len() > 1 {
+            self.report.error(&error);
+        }
+        *self.tally.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    fn report_damage(&self, error: Error) {
+        if !self.args.ndjson {
+            self.report.error(&error);
+        }
+    }
+
+    fn finish(self) -> Result<Exit> {
+        let (output, failure) = self.ordered.into_inner();
+        if let Some(failure) = failure {
+            return Err(output.failed(failure));
+        }
+        let [dumps, damaged, failed] =
+            [self.tally.dumps, self.tally.damaged, self.tally.failed].map(AtomicU64::into_inner);
+        let failure = self.tally.failure.into_inner().unwrap_or_else(PoisonError::into_inner);
+        if let Some(error) = failure
+            && dumps == 0
+        {
+            return Err(match failed {
+                1 => error,
+                _ => Error::new(ErrorKind::NotFound, "none of the dumps could be read"),
+            });
+        }
+        output.commit()?;
+        if self.args.ndjson && failed > 0 {
+            self.report.say(format_args!("{failed} of {} dumps could not be read", dumps + failed));
+        }
+        if dumps + failed == 0 {
+            self.report.say("no dump found");
+        }
+        Ok(Exit::partial_if(damaged + failed > 0 || dumps == 0))
+    }
+}
+
+/// Whether a file found in a folder was never meant to be a dump.
+fn is_no_dump(error: &Error) -> bool {
+    let named_dump = error.path.as_ref().is_some_and(|path| path.extension().is_some_and(|it| it == "coredump"));
+    let other = matches!(error.kind, ErrorKind::NotWasm | ErrorKind::WrongFile)
+        || (error.kind == ErrorKind::Truncated && error.offset.is_some_and(|offset| offset < 8));
+    other && !named_dump
+}
+
+/// Tells a person at a terminal how far it is.
+struct Progress {
+    started: Instant,
+    told: Option<Mutex<Instant>>,
+}
+
+impl Progress {
+    fn new(ndjson: bool) -> Self {
+        // Not where the documents go to the same terminal.
+        let wanted = ndjson && std::io::stderr().is_terminal() && !std::io::stdout().is_terminal();
+        Progress { started: Instant::now(), told: wanted.then(|| Mutex::new(Instant::now())) }
+    }
+
+    fn tell(&self, tally: &Tally) {
+        let Some(Ok(mut told)) = self.told.as_ref().map(Mutex::try_lock) else { return };
+        if told.elapsed() < Duration::from_millis(200) {
+            return;
+        }
+        *told = Instant::now();
+        let dumps = tally.dumps.load(Ordering::Relaxed);
+        let failed = tally.failed.load(Ordering::Relaxed);
+        let rate = (dumps + failed) as f64 / self.started.elapsed().as_secs_f64();
+        let _ = write!(std::io::stderr(), "\r\x1b[K{dumps} dumps, {failed} unreadable, {rate:.0}/s");
+    }
+
+    fn clear(&self) {
+        if self.told.is_some() {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}

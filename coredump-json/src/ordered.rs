@@ -1,0 +1,111 @@
+//! Documents from many workers, in the order of their dumps.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use coredump_core::cli::output::Output;
+
+/// Bytes of a document that are kept until it is its turn; a longer one waits for it, then streams.
+const MAX_KEPT: usize = 1 << 20;
+/// Documents that may be finished before their turn.
+const MAX_AHEAD: u64 = 64;
+
+/// The one place where all documents go to.
+pub struct Ordered {
+    state: Mutex<State>,
+    moved: Condvar,
+}
+
+struct State {
+    output: Output,
+    /// Whose turn it is.
+    turn: u64,
+    finished: BTreeMap<u64, Vec<u8>>,
+    failure: Option<io::Error>,
+}
+
+impl Ordered {
+    /// Documents go to `output`.
+    pub fn new(output: Output) -> Self {
+        let state = State { output, turn: 0, finished: BTreeMap::new(), failure: None };
+        Ordered { state: Mutex::new(state), moved: Condvar::new() }
+    }
+
+    /// The place of document `index`; every index from 0 must be taken once.
+    pub fn place(&self, index: u64) -> Place<'_> {
+        Place { ordered: self, index, kept: Vec::new() }
+    }
+
+    /// Whether writing failed: nothing more needs to be made.
+    pub fn has_failed(&self) -> bool {
+        self.state().failure.is_some()
+    }
+
+    /// The destination, and the failure if there was one.
+    pub fn into_inner(self) -> (Output, Option<io::Error>) {
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        (state.output, state.failure)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_until(&self, ready: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.state();
+        let waited = self.moved.wait_while(state, |state| !ready(state) && state.failure.is_none());
+        waited.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, bytes: &[u8]) {
+        if self.failure.is_none()
+            && let Err(error) = self.output.write_all(bytes)
+        {
+            self.failure = Some(error);
+        }
+    }
+}
+
+/// Where one document is written to. It ends when this is dropped.
+pub struct Place<'o> {
+    ordered: &'o Ordered,
+    index: u64,
+    kept: Vec<u8>,
+}
+
+impl Write for Place<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.kept.extend_from_slice(bytes);
+        if self.kept.len() > MAX_KEPT {
+            let mut state = self.ordered.wait_until(|state| state.turn == self.index);
+            state.write(&self.kept);
+            self.kept.clear();
+            if state.failure.is_some() {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut state = self.ordered.wait_until(|state| self.index < state.turn + MAX_AHEAD);
+        state.finished.insert(self.index, std::mem::take(&mut self.kept));
+        let mut turn = state.turn;
+        while let Some(bytes) = state.finished.remove(&turn) {
+            state.write(&bytes);
+            turn += 1;
+        }
+        state.turn = turn;
+        drop(state);
+        self.ordered.moved.notify_all();
+    }
+}
