@@ -118,7 +118,8 @@ fn globals_keep_every_bit() {
     assert_eq!(document["globals"][2]["bits"], "0x3dcccccd");
     assert_eq!(document["globals"][3]["bits"], "0x8000000000000000");
     assert_eq!(values[4], &json!("0x88776655443322110123456789abcdef"));
-    assert_eq!(values[5], &json!({"kind": "null"}));
+    // Wasmtime writes every reference as null: that says nothing.
+    assert_eq!(values[5], &Value::Null);
 }
 
 #[test]
