@@ -387,3 +387,63 @@ fn older_layouts_are_placed_in_the_module_before_rewriting() {
         assert!(lines[0].contains(" inner") && lines[1].contains(" outer"), "{layout}: {lines:?} {}", outcome.stderr);
     }
 }
+
+#[test]
+fn the_head_tells_why_and_groups() {
+    let outcome = backtrace("sum-O2", &[]).expect(0);
+    let head: Vec<_> = outcome.text().lines().take(3).collect();
+    assert!(head[1].starts_with("reason: integer-divide-by-zero"), "{head:?}");
+    assert_eq!(head[2], "signature: divide | share | sum | main");
+    let trap = backtrace("trap", &["--brief"]).expect(0);
+    assert!(trap.text().contains(": unreachable: assertion failed: x != 42"), "{}", trap.text());
+    let place = " in trap::baz at src/rust/trap.rs:16:5 [trap::baz | trap::bar | trap::foo | trap::main]\n";
+    assert!(trap.text().ends_with(place), "{}", trap.text());
+}
+
+#[test]
+fn a_module_can_be_named() {
+    let named = |name: &str| {
+        let mut value = std::ffi::OsString::from(format!("{name}="));
+        value.push(module("component-sum"));
+        bt().arg(wasmtime_dump("component-sum")).arg("-m").arg(value).run()
+    };
+    // Only the adapter is given, so the program itself has no names.
+    let adapter = named("wit-component:adapter:wasi_snapshot_preview1").expect(1);
+    let lines = frames(adapter.text());
+    assert!(lines[0].contains("func["), "{lines:?}");
+    assert!(lines.last().unwrap().contains("wasi:cli/run@"), "{lines:?}");
+    assert!(adapter.stderr.contains("hint: name it: -m '"), "{}", adapter.stderr);
+    assert_eq!(named("nobody").expect(1).text().matches(".c:").count(), 0);
+}
+
+/// `wasm` with a custom section that holds one name.
+fn with_section(mut wasm: Vec<u8>, section: &str, name: &str) -> Vec<u8> {
+    let size = 2 + section.len() + name.len();
+    assert!(size < 128);
+    wasm.extend([0, size as u8, section.len() as u8]);
+    wasm.extend(section.as_bytes());
+    wasm.push(name.len() as u8);
+    wasm.extend(name.as_bytes());
+    wasm
+}
+
+#[test]
+fn a_module_leads_out_of_its_folder_only_if_it_is_trusted() {
+    let folder = scratch();
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    copy(&module("sum-O0"), &folder.path().join("outside.wasm"));
+    let stripped = std::fs::read(module("sum-stripped")).unwrap();
+    let wasm = inner.join("app.wasm");
+    std::fs::write(&wasm, with_section(stripped.clone(), "external_debug_info", "../outside.wasm")).unwrap();
+    let run = |option: &str| {
+        bt().arg(wasmtime_dump("sum-stripped")).arg("-m").arg(&wasm).args(option.split_whitespace()).run().expect(0)
+    };
+    assert_eq!(frames(run("").text())[..6], SUM[..6]);
+    let untrusted = run("--untrusted");
+    assert!(!untrusted.text().contains(".c:"), "{}", untrusted.text());
+    assert!(untrusted.stderr.contains("external debug info ../outside.wasm not found"), "{}", untrusted.stderr);
+    // Never over a network.
+    std::fs::write(&wasm, with_section(stripped, "external_debug_info", "https://example.com/app.wasm")).unwrap();
+    assert!(run("").stderr.contains("is not a local file"), "{}", run("").stderr);
+}
