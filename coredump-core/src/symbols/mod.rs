@@ -35,7 +35,7 @@ pub type Dwarf<'s> = gimli::Dwarf<Slice<'s>>;
 pub type UnitRef<'u, 's> = gimli::UnitRef<'u, Slice<'s>>;
 
 /// Addresses whose answer is kept.
-const MAX_CACHED: usize = 1 << 20;
+const MAX_KNOWN: usize = 1 << 20;
 
 /// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +82,9 @@ impl Kind {
     }
 }
 
+/// Answers by function and file offset.
+type Known = HashMap<(u32, u64), Arc<[SourceFrame]>>;
+
 /// A module's symbols.
 pub struct Symbols<'s> {
     debug: Option<Debug<'s>>,
@@ -91,7 +94,7 @@ pub struct Symbols<'s> {
     origin: String,
     problems: RefCell<Vec<String>>,
     stale: Cell<bool>,
-    cache: RefCell<HashMap<(u32, u64), Arc<[SourceFrame]>>>,
+    known: RefCell<Known>,
 }
 
 impl<'s> Symbols<'s> {
@@ -105,7 +108,7 @@ impl<'s> Symbols<'s> {
             origin: String::new(),
             problems: RefCell::default(),
             stale: Cell::new(false),
-            cache: RefCell::default(),
+            known: RefCell::default(),
         };
         if module.has_function_names() {
             symbols.kind = Kind::Names;
@@ -219,15 +222,15 @@ impl<'s> Symbols<'s> {
     /// Empty where nothing is known.
     pub fn lookup(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Arc<[SourceFrame]> {
         let key = (function, module_offset);
-        if let Some(known) = self.cache.borrow().get(&key) {
+        if let Some(known) = self.known.borrow().get(&key) {
             return known.clone();
         }
         let frames: Arc<[SourceFrame]> = self.find(module, function, module_offset).into();
-        let mut cache = self.cache.borrow_mut();
-        if cache.len() >= MAX_CACHED {
-            cache.clear();
+        let mut known = self.known.borrow_mut();
+        if known.len() >= MAX_KNOWN {
+            known.clear();
         }
-        cache.insert(key, frames.clone());
+        known.insert(key, frames.clone());
         frames
     }
 
