@@ -67,11 +67,11 @@ fn one<'s>(
 ) -> Result<Exit, Failure> {
     let blame = |error| Failure::Dump(input.blame(error));
     let bytes = input.open().map_err(blame)?;
-    let dump = read(&bytes).map_err(blame)?;
+    let mut dump = read(&bytes).map_err(blame)?;
     asked_for(args, &dump).map_err(blame)?;
     let options =
         locating::options(&args.module, &args.symbols_path, !args.no_recorded_paths && !args.untrusted, input.path());
-    let binaries = Binaries::locate(store, &dump, &options);
+    let binaries = Binaries::settle(store, &bytes, &mut dump, &options);
     let mut frames = Frames::new(args, &dump, &binaries);
     let crash = Crash::of(&dump, &binaries, &mut frames.resolver);
     let written = match args.brief {

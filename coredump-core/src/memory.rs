@@ -148,6 +148,19 @@ impl<'a> Memory<'a> {
         repaired
     }
 
+    /// Counts the pages again with the size they really have. Of a memory that the producer wrote in pieces of `chunk`
+    /// bytes nothing is known behind the last whole piece.
+    pub fn correct_page_size(&mut self, page_size: u64, chunk: u64) {
+        let declared = std::mem::replace(&mut self.page_size, page_size);
+        let scaled = |bytes: u64| (bytes / declared).saturating_mul(page_size);
+        self.size = scaled(self.size);
+        self.maximum = self.maximum.map(scaled);
+        let known = self.size / chunk * chunk;
+        let segments = std::mem::take(&mut self.segments);
+        let zero = std::mem::take(&mut self.zero).into_iter().map(|zero| zero.start..zero.end.min(known)).collect();
+        self.set_contents(segments, zero);
+    }
+
     /// The captured segments, by address, without overlaps.
     pub fn segments(&self) -> &[Segment<'a>] {
         &self.segments

@@ -79,11 +79,11 @@ impl<'w, 's> Worker<'w, 's> {
     /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.
     pub fn document(&mut self, input: &Input, output: &mut impl Write) -> Result<Option<Error>, Stop> {
         let bytes = input.open().map_err(Stop::Dump)?;
-        let dump = read::read(&bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
+        let mut dump = read::read(&bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
         let args = self.args;
         let recorded = !args.no_recorded_paths && !args.untrusted;
         let options = locating::options(&args.module, &args.symbols_path, recorded, input.path());
-        let binaries = Binaries::locate(self.store, &dump, &options);
+        let binaries = Binaries::settle(self.store, &bytes, &mut dump, &options);
         let mut resolver = Resolver::new(&dump, &binaries);
         let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
         let youngest: Vec<_> = (0..reason::FRAMES).map_while(|frame| resolver.frame(crashed, frame)).collect();

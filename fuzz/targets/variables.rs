@@ -8,9 +8,9 @@ use coredump_core::variables::{Inspector, Limits};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(dump) = read(bytes) else { return };
+    let Ok(mut dump) = read(bytes) else { return };
     let store = Store::new();
-    let binaries = Binaries::locate(&store, &dump, &Options { recorded_paths: false, ..Options::default() });
+    let binaries = Binaries::settle(&store, bytes, &mut dump, &Options { recorded_paths: false, ..Options::default() });
     let inspector = Inspector::new(&dump, &binaries);
     for (number, thread) in dump.threads.iter().enumerate().take(2) {
         inspector.stack_pointers(number);

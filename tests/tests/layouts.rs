@@ -225,3 +225,45 @@ fn wasmtime_is_standard_and_its_limit_of_frames_is_told() {
     let document = read_file(&wasmtime_dump("recurse"));
     assert_eq!(document["threads"][0]["truncated"], false);
 }
+
+/// The memory of 100 bytes is declared as 100 pages of 64 KiB, and nothing of it is written.
+#[test]
+fn wasmtimes_page_sizes_are_taken_from_the_module() {
+    let dump = wasmtime_dump("wat-page-size");
+    assert_eq!(read_file(&dump)["memories"][0]["size"], 100 * 65536, "the dump alone can't tell");
+    let document = with_module(&dump, "wat-page-size");
+    assert_eq!(document["memories"][0]["size"], 100);
+    assert_eq!(document["memories"][0]["page_size"], 1);
+    assert_eq!(document["memories"][0]["captured_bytes"], 0, "the last part of 4 KiB is lost");
+    warned(&document, "pages of 1 bytes");
+}
+
+/// Memory 0 is shared and left out; memory 1 is the only one in the dump.
+#[test]
+fn shared_memories_that_wasmtime_leaves_out_do_not_shift_the_others() {
+    let document = with_module(&wasmtime_dump("wat-shared-memory"), "wat-shared-memory");
+    assert_eq!(document["instances"][0]["memories"], json!([null, 0]));
+    warned(&document, "shared memories are not in the dump");
+}
+
+/// The rewriter's offsets count from the first instruction in 0.2, from the code section's size in 0.1.24.
+#[test]
+fn offsets_of_the_rewriter_lead_to_the_instruction() {
+    let expected = std::fs::read_to_string(fixture("expected/wat-unreachable.backtrace")).unwrap();
+    for version in ["0.2", "0.1.24"] {
+        let dump = fixture(&format!("dumps/wat-unreachable.xtuc-{version}.coredump"));
+        let document = with_module(&dump, "wat-unreachable");
+        let frames = document["threads"][0]["frames"].as_array().unwrap();
+        assert_eq!(frames.len(), 3);
+        for (frame, line) in frames.iter().zip(expected.lines()) {
+            // `    0:     0x62 - unreachable!inner`
+            let offset = line.split_whitespace().nth(1).unwrap();
+            assert_eq!(frame["module_offset"], offset, "{version}: {line}");
+        }
+    }
+}
+
+fn with_module(dump: &Path, module: &str) -> Value {
+    let module = fixture(&format!("modules/{module}.wasm"));
+    Tool::new("coredump-json").arg("-m").arg(module).arg(dump).run().expect(0).json()
+}

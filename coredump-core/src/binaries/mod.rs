@@ -1,5 +1,6 @@
 //! The binaries of a dump's modules: found, checked, or refused with the reason.
 
+mod settle;
 mod store;
 
 use std::path::{Path, PathBuf};

@@ -143,7 +143,8 @@ fn short<'f, 'a>(flags: &'f [FlagInfo<'a>], letter: char) -> Option<&'f FlagInfo
 
 /// argh's messages run over lines and end in a pointer to `--help` that we give ourselves.
 fn one_line(output: &str) -> String {
-    let lines = output.lines().map(str::trim).filter(|line| !line.is_empty() && !line.contains("--help"));
+    let advice = |line: &str| line.starts_with("Run ") && line.contains(" --help");
+    let lines = output.lines().map(str::trim).filter(|line| !line.is_empty() && !advice(line));
     let line = lines.collect::<Vec<_>>().join(" ");
     let mut letters = line.chars();
     match letters.next() {

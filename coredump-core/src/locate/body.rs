@@ -50,6 +50,8 @@ pub struct Instructions {
     pub first: u32,
     /// Offset up to which the body could be decoded: its size, unless it holds an unknown instruction.
     pub decoded: u32,
+    /// How far behind the code section's size field the body starts.
+    pub from_section: Option<u32>,
     boundaries: Vec<u64>,
     calls: Vec<Call>,
 }
@@ -77,7 +79,8 @@ impl Instructions {
             }
             start = end;
         }
-        Some(Instructions { first, decoded: start, boundaries, calls })
+        let from_section = module.code_section_size_field().and_then(|field| u32::try_from(body.start - field).ok());
+        Some(Instructions { first, decoded: start, from_section, boundaries, calls })
     }
 
     /// Whether an instruction begins at `offset`.

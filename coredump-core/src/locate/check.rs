@@ -16,6 +16,8 @@ pub enum Base {
     Body,
     /// The first instruction, behind the locals.
     FirstInstruction,
+    /// The code section's size field: xtuc's rewriter 0.1.20 to 0.1.24.
+    CodeSection,
 }
 
 /// Where a caller's code offset points.
@@ -38,19 +40,16 @@ pub struct Convention {
 
 impl Convention {
     /// All conventions, that of the dump's producer first.
-    pub fn candidates(dump: &CoreDump<'_>) -> [Convention; 4] {
+    pub fn candidates(dump: &CoreDump<'_>) -> Vec<Convention> {
         let wasmedge = dump.producer.as_deref().is_some_and(|name| name.to_ascii_lowercase().starts_with("wasmedge"));
-        let [near, far] = match dump.layout {
-            Layout::Standard if wasmedge => [Base::FirstInstruction, Base::Body],
-            Layout::Standard | Layout::Wasmer => [Base::Body, Base::FirstInstruction],
-            Layout::Xtuc02 | Layout::Xtuc01 | Layout::WasmEdge => [Base::FirstInstruction, Base::Body],
+        let bases: &[Base] = match dump.layout {
+            Layout::Standard if wasmedge => &[Base::FirstInstruction, Base::Body],
+            Layout::Standard | Layout::Wasmer => &[Base::Body, Base::FirstInstruction],
+            Layout::Xtuc02 | Layout::WasmEdge => &[Base::FirstInstruction, Base::Body],
+            Layout::Xtuc01 => &[Base::CodeSection, Base::FirstInstruction, Base::Body],
         };
-        [
-            Convention { base: near, call: CallOffset::AtCall },
-            Convention { base: near, call: CallOffset::BehindCall },
-            Convention { base: far, call: CallOffset::AtCall },
-            Convention { base: far, call: CallOffset::BehindCall },
-        ]
+        let calls = [CallOffset::AtCall, CallOffset::BehindCall];
+        bases.iter().flat_map(|&base| calls.map(|call| Convention { base, call })).collect()
     }
 
     /// The offset a frame stands at, from the body's start, at the call for a caller. `Err` says why it cannot be so.
@@ -65,6 +64,11 @@ impl Convention {
         let offset = match self.base {
             Base::Body => u64::from(raw),
             Base::FirstInstruction => u64::from(raw) + u64::from(instructions.first),
+            Base::CodeSection => {
+                let start = instructions.from_section.ok_or("its module has no code section")?;
+                let before = || format!("its code offset {raw:#x} is before the function");
+                u64::from(raw.checked_sub(start).ok_or_else(before)?)
+            }
         };
         if offset >= body.size() {
             return Err(format!("its code offset {raw:#x} is outside the function ({:#x} bytes)", body.size()));

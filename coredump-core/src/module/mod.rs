@@ -221,6 +221,18 @@ impl<'s> Module<'s> {
         self.section(id::CODE).map(|_| self.bodies().section_start())
     }
 
+    /// File offset of the code section's size, between its id and its contents.
+    pub fn code_section_size_field(&self) -> Option<u64> {
+        let contents = self.section(id::CODE)?.contents.clone();
+        let size = contents.len() as u32;
+        // Linkers pad it to five bytes.
+        let fields = (1..=5).filter_map(|len| contents.start.checked_sub(len));
+        fields
+            .filter(|&field| sections::leb_u32(self.bytes, field) == Some((size, contents.start)))
+            .find(|&field| field.checked_sub(1).and_then(|before| self.bytes.get(before)) == Some(&id::CODE))
+            .map(|field| field as u64)
+    }
+
     /// The code section's contents.
     pub fn code_section(&self) -> Option<&'s [u8]> {
         self.section(id::CODE).map(|section| &self.bytes[section.contents.clone()])

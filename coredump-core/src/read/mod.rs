@@ -60,7 +60,10 @@ fn read_layout(bytes: &[u8], layout: Option<Layout>) -> Result<CoreDump<'_>> {
             (11, _) => state.data(section),
             _ => Ok(()),
         };
-        if let Err(error) = outcome {
+        // That the file ends inside this section has been told.
+        if let Err(error) = outcome
+            && !(error.kind == ErrorKind::Truncated && section.cut_off().is_some())
+        {
             give_up(&mut dump, error);
         }
     }

@@ -1,0 +1,192 @@
+//! Dumps made to hurt: what they declare is not believed, and what is kept of them is bounded (`docs/limits.md`).
+
+use coredump_core::error::ErrorKind;
+use coredump_core::limits::{MAX_FRAMES, MAX_JSON, MAX_NAME, MAX_SECTIONS, MAX_VALUES};
+use coredump_core::memory::{Memory, Segment, Unreadable};
+use coredump_core::model::{CoreDump, Value};
+use coredump_core::read::read;
+
+fn leb(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+fn section(id: u8, contents: &[u8]) -> Vec<u8> {
+    [vec![id], leb(contents.len() as u64), contents.to_vec()].concat()
+}
+
+fn custom(name: &str, contents: &[u8]) -> Vec<u8> {
+    section(0, &[leb(name.len() as u64), name.as_bytes().to_vec(), contents.to_vec()].concat())
+}
+
+fn file(sections: &[Vec<u8>]) -> Vec<u8> {
+    [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
+}
+
+/// `corestack` of a thread without a name: a count of frames, then these bytes.
+fn stack(count: u64, frames: &[u8]) -> Vec<u8> {
+    custom("corestack", &[vec![0, 0], leb(count), frames.to_vec()].concat())
+}
+
+fn warns(dump: &CoreDump<'_>, words: &str) -> bool {
+    dump.warnings.iter().chain(&dump.incomplete).any(|warning| warning.message.contains(words))
+}
+
+#[test]
+fn of_ten_million_frames_the_youngest_million_is_kept() {
+    const COUNT: usize = 10_000_000;
+    let bytes = file(&[custom("core", &[0, 0]), stack(COUNT as u64, &[0, 0, 5, 9, 0, 0].repeat(COUNT))]);
+    let dump = read(&bytes).unwrap();
+    assert_eq!(dump.threads[0].frames.len(), MAX_FRAMES);
+    assert_eq!(dump.threads[0].frames[MAX_FRAMES - 1].function, Some(5));
+    assert!(dump.threads[0].truncated);
+    assert!(warns(&dump, "has 10000000 frames; the youngest 1048576 are read"));
+}
+
+#[test]
+fn the_bound_on_frames_holds_for_all_threads_together() {
+    let thread = stack(700_000, &[0, 0, 5, 9, 0, 0].repeat(700_000));
+    let bytes = file(&[thread.clone(), thread]);
+    let dump = read(&bytes).unwrap();
+    let frames: usize = dump.threads.iter().map(|thread| thread.frames.len()).sum();
+    assert_eq!((frames, dump.threads[0].truncated, dump.threads[1].truncated), (MAX_FRAMES, false, true));
+}
+
+#[test]
+fn counts_beyond_the_file_cost_nothing() {
+    let huge = u64::from(u32::MAX);
+    for section in [
+        stack(huge, &[0, 0, 5, 9, 0, 0]),
+        stack(1, &[vec![0, 0, 5, 9], leb(huge)].concat()),
+        custom("coremodules", &leb(huge)),
+        custom("coreinstances", &[vec![1, 0, 0], leb(huge)].concat()),
+        section(5, &leb(huge)),
+        section(6, &leb(huge)),
+        section(11, &leb(huge)),
+        section(11, &[vec![1, 0, 0x41, 0, 0x0b], leb(huge)].concat()),
+    ] {
+        let bytes = file(&[custom("core", &[0, 1, b'a']), section]);
+        let dump = read(&bytes).unwrap();
+        assert_eq!(dump.executable.as_deref(), Some("a"), "what came before stays");
+        let incomplete = dump.incomplete.expect("the count is not believed");
+        assert!(incomplete.offset.is_some_and(|offset| offset <= bytes.len() as u64), "{incomplete:?}");
+    }
+}
+
+#[test]
+fn values_beyond_the_bound_are_unknown_not_wrong() {
+    let values = MAX_VALUES * 2 / 3;
+    let frame = |value: u8| [vec![0, 0, 5, 9], leb(values as u64), [0x7f, value].repeat(values), vec![0]].concat();
+    let bytes = file(&[stack(2, &[frame(1), frame(2)].concat())]);
+    let dump = read(&bytes).unwrap();
+    let frames = &dump.threads[0].frames;
+    assert_eq!(frames[0].locals.as_ref().map(|locals| locals.len()), Some(values));
+    assert_eq!(frames[0].locals.as_ref().unwrap()[values - 1], Value::I32(1));
+    assert_eq!((frames.len(), &frames[1].locals), (2, &None));
+    assert!(warns(&dump, "more locals and operands than this reader keeps"));
+}
+
+#[test]
+fn of_a_name_of_many_megabytes_the_beginning_is_kept() {
+    let name = "n".repeat(64 << 20);
+    let named = [vec![0], leb(name.len() as u64), name.clone().into_bytes()].concat();
+    let bytes = file(&[
+        custom("core", &named),
+        custom("coremodules", &[vec![1], named.clone()].concat()),
+        custom("corestack", &[named.clone(), vec![0]].concat()),
+        custom(&name, &[]),
+    ]);
+    let dump = read(&bytes).unwrap();
+    let kept = |text: &str| text.len() <= MAX_NAME + "…".len() && text.ends_with('…');
+    assert!(kept(dump.executable.as_ref().unwrap()));
+    assert!(kept(dump.modules[0].name.as_ref().unwrap()));
+    assert!(kept(&dump.threads[0].name));
+    assert!(kept(&dump.sections[3].name));
+}
+
+#[test]
+fn sections_are_read_up_to_a_bound() {
+    let mut bytes = file(&[custom("core", &[0, 1, b'a'])]);
+    bytes.extend([0x7f, 0].repeat(MAX_SECTIONS + 10));
+    let dump = read(&bytes).unwrap();
+    assert_eq!(dump.sections.len(), MAX_SECTIONS);
+    assert!(warns(&dump, "more than 65536 sections"));
+}
+
+#[test]
+fn a_json_section_is_read_up_to_a_bound() {
+    let json = format!("{}[]", " ".repeat(MAX_JSON));
+    let bytes = file(&[custom("core", &[0, 0]), custom("coredump.values", json.as_bytes())]);
+    assert!(warns(&read(&bytes).unwrap(), "coredump.values is longer than"));
+    let nested = "[".repeat(1 << 20);
+    let bytes = file(&[custom("core", &[0, 0]), custom("coredump.tables", nested.as_bytes())]);
+    assert!(warns(&read(&bytes).unwrap(), "coredump.tables is not the JSON it should be"));
+}
+
+#[test]
+fn sizes_end_at_the_address_space() {
+    // Memory 0: 32 bits, 2^32 - 1 pages. Memory 1: 64 bits, 2^60 pages. Memory 2: 64 bits, empty, contents at its end.
+    let memories = [vec![3, 0], leb(u64::from(u32::MAX)), vec![4], leb(1 << 60), vec![4, 0]].concat();
+    let at_end = [vec![1, 2, 2, 0x42, 0x7e, 0x0b, 4], b"abcd".to_vec()].concat();
+    let bytes = file(&[custom("core", &[0, 0]), section(5, &memories), section(11, &at_end)]);
+    let dump = read(&bytes).unwrap();
+    assert_eq!(dump.memories[0].size, 1 << 32);
+    assert_eq!(dump.memories[1].size, u64::MAX);
+    assert_eq!(dump.memories[2].size, u64::MAX);
+    assert_eq!(dump.memories[2].captured(), [u64::MAX - 1..u64::MAX]);
+    assert_eq!(dump.memories[1].bytes(1 << 62, u64::MAX), Err(Unreadable::OutOfBounds { address: u64::MAX }));
+}
+
+#[test]
+fn known_zeros_are_not_put_together_without_bound() {
+    let mut memory = Memory::new(u64::MAX);
+    memory.set_contents(vec![], std::iter::once(0..u64::MAX).collect());
+    assert_eq!(memory.bytes(0, 1 << 40), Err(Unreadable::TooLong { len: 1 << 40 }));
+    assert_eq!(memory.uint(1 << 62, 8), Ok(0));
+}
+
+/// Quadratic work on these would take hours.
+#[test]
+fn a_million_overlapping_segments_are_laid_over_each_other() {
+    const COUNT: u64 = 1_000_000;
+    let bytes = vec![7u8; 4096];
+    let at = |address: u64| Segment { address, bytes: &bytes };
+    for addresses in [
+        (0..COUNT).collect::<Vec<_>>(),
+        (0..COUNT).rev().collect(),
+        (0..COUNT).map(|number| number * 0x9e37_79b9 % COUNT).collect(),
+    ] {
+        let mut memory = Memory::new(1 << 32);
+        assert!(memory.set_contents(addresses.into_iter().map(at).collect(), vec![]));
+        assert_eq!(memory.captured(), std::slice::from_ref(&(0..COUNT + 4095)));
+        let ends: Vec<u64> = memory.segments().iter().map(Segment::end).collect();
+        assert!(memory.segments().iter().skip(1).zip(ends).all(|(next, end)| next.address == end));
+    }
+}
+
+#[test]
+fn indices_that_lead_nowhere_are_unknown() {
+    let none = [0xff, 0xff, 0xff, 0xff, 0x0f];
+    let frame = [&[0][..], &none, &none, &none, &[0, 0]].concat();
+    let bytes = file(&[
+        custom("coreinstances", &[&[1, 0][..], &none, &[1], &none, &[0]].concat()),
+        stack(2, &[frame, vec![0, 77, 5, 9, 0, 0]].concat()),
+        section(11, &[1, 2, 9, 0x41, 0, 0x0b, 1, b'x']),
+    ]);
+    let dump = read(&bytes).unwrap();
+    let frame = &dump.threads[0].frames[0];
+    assert_eq!((frame.instance, frame.function, frame.code_offset), (None, None, None));
+    assert_eq!((dump.instances[0].module, &dump.instances[0].memories[..]), (None, &[None][..]));
+    assert!(warns(&dump, "1 data segments name a memory that the dump does not have"));
+}
+
+#[test]
+fn without_any_section_of_a_dump_there_is_none() {
+    let error = read(&file(&[section(5, &[1, 0, 1])])).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::WrongFile);
+}
