@@ -77,8 +77,12 @@ fn an_unreadable_file_is_named() {
 #[test]
 fn a_wrong_binary_is_refused_with_the_frame_that_does_not_fit() {
     let other = fixture("modules/wat-overflow.wasm");
-    let outcome = Tool::new("coredump-bt").arg("-m").arg(&other).arg(wasmtime_dump("wat-mutual")).run().expect(1);
-    assert!(outcome.stderr.contains("does not belong to this dump: frame 0 of thread 0"), "{}", outcome.stderr);
+    let outcome = Tool::new("coredump-bt").arg("-m").arg(&other).arg(wasmtime_dump("abort")).run().expect(1);
+    assert!(
+        outcome.stderr.contains("does not belong to this dump: frame 0 of thread 0: function 7 does not exist"),
+        "{}",
+        outcome.stderr
+    );
     assert!(!outcome.text().contains(".wat:"), "no line from a wrong binary: {}", outcome.text());
 }
 
@@ -117,7 +121,10 @@ fn an_output_that_cannot_be_written_is_named() {
 fn standard_input_is_named_too() {
     for tool in READERS {
         let outcome = Tool::new(tool).arg("-").stdin("hello").run().expect(2);
-        assert_eq!(outcome.stderr.lines().next().unwrap(), format!("{tool}: <stdin>: not a WebAssembly file (offset 0x0)"));
+        assert_eq!(
+            outcome.stderr.lines().next().unwrap(),
+            format!("{tool}: <stdin>: not a WebAssembly file (offset 0x0)")
+        );
     }
 }
 
@@ -137,7 +144,7 @@ fn coredump_run_tells_a_missing_program_from_one_that_cannot_run() {
 /// A message that quotes the user's own words is not taken for advice to read the help.
 #[test]
 fn wrong_usage_is_told_in_any_words() {
-    for arg in ["--no-such", "--range=1..--help", "--memory=--help me"] {
+    for arg in ["--no-such", "--memory=--help me"] {
         let outcome = Tool::new("coredump-dump").arg(arg).run().expect(64);
         let first = outcome.stderr.lines().next().unwrap();
         assert!(first.len() > "coredump-dump: ".len(), "{arg}: {:?}", outcome.stderr);

@@ -79,7 +79,8 @@ fn names_made_to_steer_a_terminal_do_not() {
     for (tool, options) in READERS {
         let outcome = plain(tool, options, &dump);
         behaves(&outcome, tool);
-        let unsafe_letter = |letter: char| letter.is_control() && letter != '\n' && letter != '\t' || letter == '\u{202e}';
+        let unsafe_letter =
+            |letter: char| letter.is_control() && letter != '\n' && letter != '\t' || letter == '\u{202e}';
         let text = outcome.text().to_owned() + &outcome.stderr;
         assert!(!text.chars().any(unsafe_letter), "{tool} {options:?}: {text:?}");
     }
