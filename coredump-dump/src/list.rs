@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use coredump_core::cli::text;
 use coredump_core::error::Result;
 use coredump_core::memory::{Chunk, Memory};
 
@@ -24,6 +25,7 @@ pub fn list(session: &Session<'_>) -> Result<()> {
         threads(session),
         memories(session),
         ranges(session),
+        regions(session),
         globals::table(session),
         tables(session),
         instances(session),
@@ -172,6 +174,31 @@ fn stretches(memory: &Memory<'_>) -> Vec<(Range<u64>, &'static str, u64)> {
     found
 }
 
+/// What the parts of each memory are for, as far as the binaries tell.
+fn regions(session: &Session<'_>) -> Table {
+    const COLUMNS: &[&str] =
+        &[">memory", "start", "end", ">size", "use", "name", ">captured", ">zero", ">not captured"];
+    let mut table = Table::new("Regions", "region", COLUMNS);
+    for (index, memory) in (0..).zip(&session.dump.memories) {
+        let regions = session.regions(index);
+        for region in regions.iter().filter(|_| regions.is_known()) {
+            let count = Count::of(memory, region.range.clone());
+            table.row([
+                index.to_string(),
+                format!("{:#010x}", region.range.start),
+                format!("{:#010x}", region.range.end),
+                (region.range.end - region.range.start).to_string(),
+                region.r#use.name().to_owned(),
+                region.name.clone().unwrap_or_default(),
+                count.captured.to_string(),
+                count.zero.to_string(),
+                count.missing.to_string(),
+            ]);
+        }
+    }
+    table
+}
+
 fn tables(session: &Session<'_>) -> Table {
     let mut table = Table::new("Tables", "table", &[">index", "type", ">elements", ">captured", ">not null"]);
     for (index, one) in session.dump.tables.iter().enumerate() {
@@ -206,11 +233,25 @@ fn instances(session: &Session<'_>) -> Table {
 }
 
 fn modules(session: &Session<'_>) -> Table {
-    let mut table = Table::new("Modules", "module", &[">index", "name", "path", "sha256", "build id", ">embedded"]);
-    for (index, module) in session.dump.modules.iter().enumerate() {
+    const COLUMNS: &[&str] = &[">index", "name", "binary", "", "path", "sha256", "build id", ">embedded"];
+    let mut table = Table::new("Modules", "module", COLUMNS);
+    for (index, module) in (0..).zip(&session.dump.modules) {
+        let (binary, verified) = match session.binaries().slot(index) {
+            Some(slot) => match (&slot.found, slot.refused.first()) {
+                (Some(found), _) => (found.binary.describe(), found.verification.describe().to_owned()),
+                (None, Some(refused)) => {
+                    let path = refused.path.as_ref().map(|path| text::path(path)).unwrap_or_default();
+                    (path, format!("not used: {}", refused.reason))
+                }
+                (None, None) => (String::new(), "not found".to_owned()),
+            },
+            None => Default::default(),
+        };
         table.row([
             index.to_string(),
             module.name.clone().unwrap_or_default(),
+            binary,
+            verified,
             module.path.clone().unwrap_or_default(),
             module.sha256.clone().unwrap_or_default(),
             module.build_id.clone().unwrap_or_default(),
