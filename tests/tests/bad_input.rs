@@ -52,7 +52,7 @@ fn a_truncated_dump_is_told_once_with_the_offset() {
     let cut = file(folder.path(), "cut", &whole[..100]);
     for tool in READERS {
         let outcome = Tool::new(tool).arg(&cut).run().expect(1);
-        let expected = "warning: the file ends inside section corestack: 1 of 19 bytes are here (offset 0x64)";
+        let expected = "the file ends inside section corestack: 1 of 19 bytes are here (offset 0x64)";
         assert_eq!(outcome.stderr.matches("offset 0x64").count(), 1, "{tool}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(expected), "{tool}: {}", outcome.stderr);
         assert_ne!(outcome.stdout, b"", "{tool} shows what could be read");
