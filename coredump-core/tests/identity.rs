@@ -57,6 +57,7 @@ fn another_build_is_refused_even_if_its_frames_would_fit() {
         let store = Store::new();
         let binaries = Binaries::locate(&store, &dump, &named("sum-O0"));
         assert!(binaries.found(0).is_none());
-        assert!(binaries.warnings[0].contains("another build: its SHA-256 is "), "{:?}", binaries.warnings);
+        let refused = &binaries.slot(0).unwrap().refused[0];
+        assert!(refused.reason.starts_with("another build: its SHA-256 is "), "{refused:?}");
     });
 }

@@ -1,20 +1,18 @@
 //! The binaries of a dump's modules: found, checked, or refused with the reason.
 
+mod find;
 mod settle;
 mod store;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 pub use store::{Binary, Store};
 
 use crate::files::Search;
-use crate::locate::check::{self, Fit, Site};
-use crate::locate::{Convention, Options, Searched, stages};
+use crate::locate::{Convention, Options, check};
 use crate::model::{CoreDump, Frame, ModuleRecord};
 use crate::module::Body;
-
-/// Refusals kept for one module.
-const MAX_REFUSED: usize = 16;
+use find::Finder;
 
 /// How sure it is that a binary is the one that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -114,7 +112,7 @@ impl<'s> Binaries<'s> {
         let none = ModuleRecord::default();
         for (index, sites) in sites.iter().enumerate() {
             let record = dump.modules.get(index).unwrap_or(&none);
-            let finder = Finder { store, dump, record, sites, only: count == 1, refused: Vec::new() };
+            let finder = Finder::new(store, dump, record, sites, count == 1);
             binaries.slots[index] = finder.run(index, options);
         }
         binaries.warn_of_unused(store, options);
@@ -125,7 +123,9 @@ impl<'s> Binaries<'s> {
     fn warn_of_unused(&mut self, store: &'s Store<'s>, options: &Options) {
         for (_, path) in &options.named {
             let used = self.slots.iter().filter_map(|slot| slot.found).any(|found| found.binary.path() == Some(path));
-            if used {
+            // Where a module has no binary, what was refused is told with it.
+            let told = self.slots.iter().filter(|slot| slot.found.is_none()).flat_map(|slot| &slot.refused);
+            if used || told.filter_map(|refused| refused.path.as_ref()).any(|refused| refused == path) {
                 continue;
             }
             let reason = match &*store.open(path) {
@@ -207,185 +207,4 @@ impl Found<'_> {
             at_call: placed.call.is_some(),
         })
     }
-}
-
-/// The search for one module's binary.
-struct Finder<'s, 'd> {
-    store: &'s Store<'s>,
-    dump: &'d CoreDump<'d>,
-    record: &'d ModuleRecord<'d>,
-    sites: &'d [Site],
-    /// It is the dump's only module.
-    only: bool,
-    refused: Vec<Refused>,
-}
-
-impl<'s> Finder<'s, '_> {
-    fn run(mut self, index: usize, options: &Options) -> Slot<'s> {
-        let mut found = None;
-        let dump = self.dump;
-        for (number, stage) in stages(dump, self.record, index, options).enumerate() {
-            found = self.best_of(&stage.paths, stage.searched);
-            // Behind the two stages of `-m`, the dump's own copy comes before any file.
-            if found.is_none() && number == 1 {
-                found = self.embedded();
-            }
-            if found.is_some() {
-                break;
-            }
-        }
-        Slot { name: self.name(index, found), found, refused: self.refused }
-    }
-
-    /// What to call the module: as the dump does, unless that says nothing.
-    fn name(&self, index: usize, found: Option<Found<'_>>) -> String {
-        // Wasmtime's `<anonymous-module-0>`.
-        let says_something = |name: &&str| !name.is_empty() && !name.starts_with('<');
-        let recorded = self.record.name.as_deref().filter(says_something).or(self.record.path.as_deref());
-        let program = self.dump.executable.as_deref().filter(|_| self.only);
-        if let Some(name) = recorded.or(program).filter(says_something) {
-            return name.to_owned();
-        }
-        let file = found.and_then(|found| {
-            let file = found.binary.path()?.file_name()?.to_string_lossy().into_owned();
-            Some(found.binary.nested().map_or(file.clone(), |nested| format!("{file}[{nested}]")))
-        });
-        file.unwrap_or_else(|| format!("module {index}"))
-    }
-
-    fn embedded(&mut self) -> Option<Found<'s>> {
-        let bytes = self.record.embedded?;
-        let judged = self
-            .store
-            .embedded(bytes, self.record.sha256.as_deref())
-            .map_err(|error| error.to_string())
-            .and_then(|binary| Ok((binary, self.judge(binary)?)));
-        match judged {
-            Ok((binary, (verification, fit))) => Some(Found { binary, verification, convention: fit.convention }),
-            Err(reason) => {
-                self.refuse(None, reason);
-                None
-            }
-        }
-    }
-
-    fn refuse(&mut self, path: Option<&Path>, reason: String) {
-        if self.refused.len() < MAX_REFUSED {
-            self.refused.push(Refused { path: path.map(Path::to_owned), reason });
-        }
-    }
-
-    /// The best of these files; none if two that differ fit equally well.
-    fn best_of(&mut self, paths: &[PathBuf], searched: Searched) -> Option<Found<'s>> {
-        let mut fitting: Vec<(Rank, Found<'s>)> = Vec::new();
-        for path in paths {
-            match &*self.store.open(path) {
-                Ok(binaries) => self.weigh(path, binaries, searched, &mut fitting),
-                Err(_) if searched == Searched::Folder => {}
-                Err(error) => self.refuse(Some(path), error.message.clone()),
-            }
-        }
-        let (best, found) = fitting.iter().max_by_key(|(rank, _)| *rank)?;
-        let rival = fitting.iter().find(|(rank, other)| {
-            rank == best && !std::ptr::eq(other.binary, found.binary) && other.binary.sha256() != found.binary.sha256()
-        });
-        if let Some((_, rival)) = rival {
-            let reason = format!("{} fits as well as {}", found.binary.describe(), rival.binary.describe());
-            self.refuse(found.binary.path(), reason);
-            return None;
-        }
-        Some(*found)
-    }
-
-    /// Judges the core modules of one file.
-    fn weigh(
-        &mut self,
-        path: &Path,
-        binaries: &[&'s Binary<'s>],
-        searched: Searched,
-        fitting: &mut Vec<(Rank, Found<'s>)>,
-    ) {
-        let mut first = None;
-        let before = fitting.len();
-        for &binary in binaries {
-            let same_name = self.record.name.is_some() && self.record.name.as_deref() == binary.module().name();
-            match self.judge(binary) {
-                Ok((verification, fit)) => {
-                    // With nothing to go by, only a file that was named, of a single module, is believed.
-                    let plain = searched != Searched::Folder && self.only && binaries.len() == 1;
-                    if verification == Verification::Unchecked && !plain && !same_name {
-                        first.get_or_insert_with(|| "no frame tells whether it belongs to this module".to_owned());
-                        continue;
-                    }
-                    let rank = Rank { verification, same_name, agreeing: fit.agreeing };
-                    fitting.push((rank, Found { binary, verification, convention: fit.convention }));
-                }
-                Err(reason) => {
-                    first.get_or_insert(reason);
-                }
-            }
-        }
-        if fitting.len() == before && searched != Searched::Folder {
-            let reason = match (binaries.len(), first) {
-                (0, _) => "a component without core modules".to_owned(),
-                (1, Some(reason)) => reason,
-                (count, Some(reason)) => format!("none of its {count} core modules fits: {reason}"),
-                (_, None) => return,
-            };
-            self.refuse(Some(path), reason);
-        }
-    }
-
-    /// Whether a binary is this module's, and what the dump's offsets mean in it.
-    fn judge(&self, binary: &'s Binary<'s>) -> Result<(Verification, Fit), String> {
-        let conventions = Convention::candidates(self.dump);
-        let identified = self.identify(binary)?;
-        let fit = check::check(binary.code(), self.sites, &conventions);
-        match (identified, fit) {
-            (Some(verification), Ok(fit)) => Ok((verification, fit)),
-            // The identity is beyond doubt: the frames that do not fit are the dump's fault and get no place.
-            (Some(verification), Err(_)) => {
-                Ok((verification, Fit { convention: conventions[0], checked: 0, agreeing: 0 }))
-            }
-            (None, Ok(fit)) if fit.checked > 0 => Ok((Verification::Frames, fit)),
-            (None, Ok(fit)) => Ok((Verification::Unchecked, fit)),
-            (None, Err(reason)) => Err(reason),
-        }
-    }
-
-    /// Compares the recorded identity. `Ok(None)`: there is none.
-    fn identify(&self, binary: &Binary<'s>) -> Result<Option<Verification>, String> {
-        let sha256 = self.record.sha256.as_deref();
-        if sha256.is_some_and(|recorded| recorded.eq_ignore_ascii_case(binary.sha256())) {
-            return Ok(Some(Verification::Sha256));
-        }
-        let content = self.record.content_sha256.as_deref();
-        let same_content = || content.is_some_and(|recorded| recorded.eq_ignore_ascii_case(binary.content_sha256()));
-        let own = binary.module().build_id();
-        match (self.record.build_id.as_deref(), own) {
-            (Some(recorded), Some(own)) if recorded.eq_ignore_ascii_case(&own) => {
-                return Ok(Some(Verification::BuildId));
-            }
-            _ if same_content() => return Ok(Some(Verification::Content)),
-            (Some(recorded), own) => {
-                let own = own.map_or_else(|| "it has none".to_owned(), |own| format!("it has {own}"));
-                return Err(format!("another build: the dump asks for build id {recorded}, {own}"));
-            }
-            (None, _) => {}
-        }
-        match sha256 {
-            Some(recorded) => {
-                Err(format!("another build: its SHA-256 is {:.16}…, the dump's {recorded:.16}…", binary.sha256()))
-            }
-            None => Ok(None),
-        }
-    }
-}
-
-/// What makes one fitting file better than another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Rank {
-    verification: Verification,
-    same_name: bool,
-    agreeing: usize,
 }

@@ -8,14 +8,16 @@ mod code;
 mod items;
 mod names;
 mod sections;
+mod state;
+#[cfg(test)]
+mod tests;
 
 use std::cell::OnceCell;
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 use wasmparser::{
-    BinaryReader, CompositeInnerType, ElementItems, ElementKind, FromReader, FunctionBody, OperatorsReader,
-    SectionLimited, TypeRef,
+    BinaryReader, CompositeInnerType, FromReader, FunctionBody, OperatorsReader, SectionLimited, TypeRef,
 };
 
 pub use code::Body;
@@ -405,100 +407,6 @@ impl<'s> Module<'s> {
     fn import_name(&self, kind: ItemKind, index: u32) -> Option<&'s str> {
         self.imported(kind).nth(index as usize).map(|import| import.name)
     }
-
-    // ---- state ----
-
-    /// Globals, imported ones first.
-    pub fn globals(&self) -> &[GlobalDefinition] {
-        self.globals.get_or_init(|| {
-            let imported = self.imports().iter().filter_map(|import| match import.ty {
-                TypeRef::Global(ty) => Some(GlobalDefinition {
-                    ty: ty.content_type.into(),
-                    mutable: ty.mutable,
-                    imported: true,
-                    init: None,
-                }),
-                _ => None,
-            });
-            let defined = self.items::<wasmparser::Global<'s>>(id::GLOBAL).map(|global| GlobalDefinition {
-                ty: global.ty.content_type.into(),
-                mutable: global.ty.mutable,
-                imported: false,
-                init: Constant::read(&global.init_expr),
-            });
-            imported.chain(defined).take(MAX_ITEMS).collect()
-        })
-    }
-
-    /// Linear memories, imported ones first.
-    pub fn memories(&self) -> Vec<MemoryDefinition> {
-        let imported = self.imports().iter().filter_map(|import| match import.ty {
-            TypeRef::Memory(ty) => Some(MemoryDefinition::new(ty, true)),
-            _ => None,
-        });
-        imported.chain(self.items(id::MEMORY).map(|ty| MemoryDefinition::new(ty, false))).collect()
-    }
-
-    /// Tables, imported ones first.
-    pub fn tables(&self) -> Vec<TableDefinition> {
-        let imported = self.imports().iter().filter_map(|import| match import.ty {
-            TypeRef::Table(ty) => Some(TableDefinition::new(ty, true)),
-            _ => None,
-        });
-        let defined = self.items::<wasmparser::Table<'s>>(id::TABLE);
-        imported.chain(defined.map(|table| TableDefinition::new(table.ty, false))).collect()
-    }
-
-    /// Data segments, in order.
-    pub fn data_segments(&self) -> impl Iterator<Item = DataSegment<'s>> + use<'s> {
-        self.items::<wasmparser::Data<'s>>(id::DATA).map(|data| match data.kind {
-            wasmparser::DataKind::Passive => DataSegment { memory: None, offset: None, bytes: data.data },
-            wasmparser::DataKind::Active { memory_index, offset_expr } => {
-                DataSegment { memory: Some(memory_index), offset: Constant::read(&offset_expr), bytes: data.data }
-            }
-        })
-    }
-
-    /// Element segments, in order. Together they are the tables' initial contents (Wasm spec 4.5.4).
-    pub fn element_segments(&self) -> impl Iterator<Item = ElementSegment> + use<'s> {
-        self.items::<wasmparser::Element<'s>>(id::ELEMENT).map(|element| {
-            let (table, offset) = match &element.kind {
-                ElementKind::Active { table_index, offset_expr } => {
-                    (Some(table_index.unwrap_or(0)), Constant::read(offset_expr))
-                }
-                ElementKind::Passive | ElementKind::Declared => (None, None),
-            };
-            let elements = match element.items {
-                ElementItems::Functions(functions) => {
-                    functions.into_iter().map_while(Result::ok).map(|index| Some(Constant::Function(index))).collect()
-                }
-                ElementItems::Expressions(_, expressions) => {
-                    expressions.into_iter().map_while(Result::ok).map(|each| Constant::read(&each)).collect()
-                }
-            };
-            ElementSegment { table, offset, elements }
-        })
-    }
-
-    /// The function that active element segments put at `index` of `table` when the module is instantiated: the target
-    /// of a function pointer, as long as the program did not change the table.
-    pub fn table_function(&self, table: u32, index: u64) -> Option<u32> {
-        let mut found = None;
-        let segments = self.elements.get_or_init(|| self.element_segments().take(MAX_ITEMS).collect());
-        for segment in segments.iter().filter(|segment| segment.table == Some(table)) {
-            // An offset in a global (position-independent code) is not known here.
-            let Some(start) = segment.offset.and_then(Constant::as_address) else { continue };
-            let Some(element) = index.checked_sub(start).and_then(|at| segment.elements.get(usize::try_from(at).ok()?))
-            else {
-                continue;
-            };
-            found = *element;
-        }
-        match found? {
-            Constant::Function(function) => Some(function),
-            _ => None,
-        }
-    }
 }
 
 /// The imports one entry of the import section stands for: several in the compact-imports proposal.
@@ -524,107 +432,4 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = r#"
-        (module $sample
-          (import "env" "host" (func $host (param i32)))
-          (import "env" "base" (global i32))
-          (type $sum (func (param i32 i64) (result f64)))
-          (memory $heap 2 4)
-          (table $pointers 4 funcref)
-          (global $counter (mut i64) (i64.const -3))
-          (elem (i32.const 1) func $sum $host)
-          (elem (table $pointers) (i32.const 3) funcref (ref.func $last))
-          (data $greeting (i32.const 1024) "hi")
-          (data (global.get 0) "relative")
-          (func $sum (type $sum) (local $x v128) (local $y funcref) f64.const 0)
-          (func (export "last function") nop)
-          (func $last))"#;
-
-    fn with_module(test: impl FnOnce(Module<'_>)) {
-        let bytes = wat::parse_str(TEXT).unwrap();
-        test(Module::parse(&bytes).unwrap());
-    }
-
-    #[test]
-    fn functions_have_names_bodies_and_types() {
-        with_module(|module| {
-            assert_eq!(module.name(), Some("sample"));
-            assert_eq!((module.imported_functions(), module.function_count()), (1, 4));
-            let names: Vec<_> = (0..5).map(|index| module.function_name(index)).collect();
-            assert_eq!(names, [Some("host"), Some("sum"), Some("last function"), Some("last"), None]);
-            assert_eq!(module.body(0), None);
-            let body = module.body(2).unwrap();
-            assert_eq!(&module.bytes()[body.start as usize..body.end as usize], [0, 1, 0xb], "no locals, nop, end");
-            assert_eq!(module.function_at(body.start), Some(2));
-            let types = module.local_types(1).unwrap();
-            assert_eq!(types, [ValueType::I32, ValueType::I64, ValueType::V128, ValueType::Ref]);
-            assert_eq!(module.signature(1).unwrap().results, [ValueType::F64]);
-            assert_eq!(module.local_name(1, 2), Some("x"));
-        });
-    }
-
-    #[test]
-    fn state_is_known_as_far_as_constants_tell() {
-        with_module(|module| {
-            let globals = module.globals();
-            assert_eq!((globals[0].imported, globals[0].init), (true, None));
-            assert_eq!((globals[1].mutable, globals[1].init), (true, Some(Constant::I64(-3))));
-            assert_eq!(module.global_name(1), Some("counter"));
-            assert_eq!(module.memories()[0].maximum_pages, Some(4));
-            let data: Vec<_> = module.data_segments().collect();
-            assert_eq!((data[0].offset, data[0].bytes), (Some(Constant::I32(1024)), &b"hi"[..]));
-            assert_eq!(data[1].offset.unwrap().as_address(), None);
-            let pointers: Vec<_> = (0..4).map(|index| module.table_function(0, index)).collect();
-            assert_eq!(pointers, [None, Some(1), Some(0), Some(3)]);
-            assert!(module.tables()[0].functions);
-        });
-    }
-
-    #[test]
-    fn a_module_cut_anywhere_still_opens_and_answers() {
-        let bytes = wat::parse_str(TEXT).unwrap();
-        for end in 8..bytes.len() {
-            let module = Module::parse(&bytes[..end]).unwrap();
-            for function in 0..module.function_count() {
-                module.body(function);
-                module.local_types(function);
-                module.function_name(function);
-            }
-            let _ = (module.globals().len(), module.data_segments().count(), module.table_function(0, 1));
-        }
-    }
-
-    #[test]
-    fn identities_are_the_bytes_own() {
-        let mut bytes = b"\0asm\x01\0\0\0".to_vec();
-        // sha256sum of these eight bytes.
-        let expected = "93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476";
-        assert_eq!(Module::parse(&bytes).unwrap().sha256(), expected);
-        bytes.extend(b"\x00\x0d\x08build_id\x03\xab\x01\xff");
-        assert_eq!(Module::parse(&bytes).unwrap().build_id().as_deref(), Some("ab01ff"));
-    }
-
-    #[test]
-    fn content_is_the_same_before_and_after_stripping() {
-        let bytes = wat::parse_str(TEXT).unwrap();
-        let named = Module::parse(&bytes).unwrap();
-        let names = named.sections.iter().position(|section| section.id == sections::CUSTOM).unwrap();
-        let end = named.sections[names - 1].contents.end;
-        let stripped = Module::parse(&bytes[..end]).unwrap();
-        assert_eq!(stripped.name(), None);
-        assert_eq!(stripped.content_sha256(), named.content_sha256());
-        let other = Module::parse(&bytes[..end - 1]).unwrap();
-        assert_ne!(other.content_sha256(), named.content_sha256());
-    }
-
-    #[test]
-    fn a_component_is_no_core_module() {
-        assert_eq!(Module::parse(b"\0asm\x0d\0\x01\0").unwrap_err().kind, ErrorKind::WrongFile);
-    }
 }
