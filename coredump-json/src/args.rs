@@ -59,6 +59,12 @@ pub struct Args {
     /// indent the output
     #[argh(switch)]
     pub pretty: bool,
+    /// the other way: write the core dump that a document describes
+    #[argh(switch)]
+    pub encode: bool,
+    /// leave out what the program worked on: contents of memories, values, arguments, what it printed
+    #[argh(switch)]
+    pub redact: bool,
     /// print the JSON Schema of the output
     #[argh(switch)]
     pub schema: bool,

@@ -2,6 +2,7 @@
 
 mod args;
 mod document;
+mod encode;
 mod fleet;
 mod ordered;
 mod render;

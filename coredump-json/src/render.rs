@@ -16,8 +16,9 @@ use coredump_core::variables::Inspector;
 use coredump_core::{read, reason};
 use serde::Serialize;
 
-use crate::args::{Args, TOOL};
+use crate::args::{Args, MemoryDetail, TOOL};
 use crate::document::{Crash, Failure, Layout};
+use crate::encode;
 use crate::fleet;
 use crate::sources::Sources;
 
@@ -47,12 +48,35 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     if list == Some(Input::Stdin) && named.contains(&Input::Stdin) {
         return Err(Error::new(ErrorKind::Usage, "standard input is either a dump or a list of dumps"));
     }
+    if args.encode {
+        return encoded(&args, &named);
+    }
     let sources = Sources::new(named, list.as_ref(), args.ndjson)?;
     let output = match &args.output {
         Some(path) if !path.is_dash() => Output::file(path.path())?,
         _ => Output::stdout()?,
     };
     fleet::run(&args, sources, output, report)
+}
+
+/// Writes the dump of one document.
+fn encoded(args: &Args, named: &[Input]) -> Result<Exit> {
+    let [input] = named else {
+        return Err(Error::new(ErrorKind::Usage, "--encode makes one dump of one document"));
+    };
+    if args.ndjson || args.redact || args.locals {
+        return Err(Error::new(ErrorKind::Usage, "--encode reads a document: options of its making do not go with it"));
+    }
+    let mut output = match &args.output {
+        Some(path) if !path.is_dash() => Output::file(path.path())?,
+        _ if output::stdout_is_terminal() => {
+            return Err(Error::new(ErrorKind::Usage, "a core dump is not for a terminal").hint("name a file: -o FILE"));
+        }
+        _ => Output::stdout()?,
+    };
+    encode::run(input, &mut output)?;
+    output.commit()?;
+    Ok(Exit::Done)
 }
 
 /// Why a document was not written.
@@ -98,7 +122,8 @@ impl<'w, 's> Worker<'w, 's> {
             inspector: args.locals.then(|| Inspector::new(&dump, &binaries)),
             reason,
             signature,
-            memory: args.memory,
+            memory: if args.redact { MemoryDetail::None } else { args.memory },
+            redact: args.redact,
         };
         self.write(&crash, output)?;
         let incomplete = dump.incomplete.as_ref().map(|incomplete| {

@@ -55,10 +55,12 @@ impl Serialize for FrameEntry<'_, '_, '_, '_> {
         place(&mut map, location)?;
         let inlines = || resolved.into_iter().flat_map(|resolved| resolved.inlines.iter().map(InlineEntry));
         map.serialize_entry("inlines", &Each(inlines))?;
-        map.serialize_entry("locals", &values(&frame.locals))?;
-        map.serialize_entry("stack", &values(&frame.stack))?;
+        map.serialize_entry("locals", &values(&frame.locals, crash.redact))?;
+        map.serialize_entry("stack", &values(&frame.stack, crash.redact))?;
         let scopes = crash.variables(self.thread.index, self.index);
-        let variables = scopes.as_ref().map(|scopes| Each(move || scopes.iter().flat_map(variables_of)));
+        let variables = scopes
+            .as_ref()
+            .map(|scopes| Each(move || scopes.iter().flat_map(|scope| variables_of(scope, crash.redact))));
         map.serialize_entry("variables", &variables)?;
         map.end()
     }
@@ -84,18 +86,20 @@ impl Serialize for InlineEntry<'_> {
 }
 
 /// Null if the producer did not record them.
-fn values(values: &Option<Box<[Value]>>) -> Option<impl Serialize + '_> {
-    values.as_deref().map(|values| Each(move || values.iter().map(TypedValue)))
+fn values(values: &Option<Box<[Value]>>, hidden: bool) -> Option<impl Serialize + '_> {
+    values.as_deref().map(|values| Each(move || values.iter().map(move |value| TypedValue { value, hidden })))
 }
 
-fn variables_of(scope: &Scope) -> impl Iterator<Item = VariableEntry<'_>> {
-    scope.variables.iter().map(|variable| VariableEntry { variable, scope: Some(scope) })
+fn variables_of(scope: &Scope, hidden: bool) -> impl Iterator<Item = VariableEntry<'_>> {
+    scope.variables.iter().map(move |variable| VariableEntry { variable, scope: Some(scope), hidden })
 }
 
 /// A variable, or (without a scope) a part of one.
 struct VariableEntry<'d> {
     variable: &'d Variable,
     scope: Option<&'d Scope>,
+    /// Whether to leave its value out.
+    hidden: bool,
 }
 
 impl Serialize for VariableEntry<'_> {
@@ -110,11 +114,12 @@ impl Serialize for VariableEntry<'_> {
             map.serialize_entry("kind", variable.kind.name())?;
         }
         map.serialize_entry("location", &variable.location)?;
-        map.serialize_entry("value", &variable.value)?;
+        map.serialize_entry("value", &variable.value.as_ref().filter(|_| !self.hidden))?;
         map.serialize_entry("address", &variable.address.map(Hex))?;
         map.serialize_entry("status", variable.status.name())?;
-        map.serialize_entry("note", &variable.note)?;
-        let children = || variable.children.iter().map(|variable| VariableEntry { variable, scope: None });
+        map.serialize_entry("note", &variable.note.as_ref().filter(|_| !self.hidden))?;
+        let child = |variable| VariableEntry { variable, scope: None, hidden: self.hidden };
+        let children = || variable.children.iter().map(child);
         map.serialize_entry("children", &Each(children))?;
         map.end()
     }

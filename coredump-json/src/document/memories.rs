@@ -15,6 +15,7 @@ pub struct MemoryEntry<'d> {
     pub index: usize,
     pub memory: &'d Memory<'d>,
     pub detail: MemoryDetail,
+    pub redacted: bool,
 }
 
 impl Serialize for MemoryEntry<'_> {
@@ -30,6 +31,9 @@ impl Serialize for MemoryEntry<'_> {
         map.serialize_entry("memory64", &memory.memory64)?;
         map.serialize_entry("shared", &memory.shared)?;
         map.serialize_entry("captured_bytes", &captured_bytes)?;
+        if self.redacted {
+            map.serialize_entry("redacted", &true)?;
+        }
         match self.detail {
             MemoryDetail::None => map.serialize_entry("captured", &())?,
             MemoryDetail::Ranges => {

@@ -56,6 +56,8 @@ pub struct Crash<'d, 's> {
     pub signature: Option<String>,
     /// What to tell of memory contents.
     pub memory: MemoryDetail,
+    /// Whether to leave out what the program worked on.
+    pub redact: bool,
 }
 
 impl Serialize for Crash<'_, '_> {
@@ -64,12 +66,13 @@ impl Serialize for Crash<'_, '_> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &VERSION)?;
         map.serialize_entry("dump", &self.file())?;
-        map.serialize_entry("process", &process(dump))?;
+        map.serialize_entry("process", &self.process())?;
         map.serialize_entry("reason", &self.reason())?;
         map.serialize_entry("signature", &self.signature)?;
         let modules = || {
             let slots = self.binaries.slots().iter().enumerate();
-            slots.map(|(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot })
+            let contents = self.memory == MemoryDetail::Base64;
+            slots.map(move |(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot, contents })
         };
         map.serialize_entry("modules", &Each(modules))?;
         let instances = || dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry { index, instance });
@@ -77,13 +80,14 @@ impl Serialize for Crash<'_, '_> {
         let threads = || (0..dump.threads.len()).map(|index| ThreadEntry { index, crash: self });
         map.serialize_entry("threads", &Each(threads))?;
         let memories = || {
-            let entry = |(index, memory)| MemoryEntry { index, memory, detail: self.memory };
+            let entry = |(index, memory)| MemoryEntry { index, memory, detail: self.memory, redacted: self.redact };
             dump.memories.iter().enumerate().map(entry)
         };
         map.serialize_entry("memories", &Each(memories))?;
         let names = self.global_names();
         let globals = || {
-            let entry = |(index, global)| GlobalEntry { index, global, name: names.get(&index).copied() };
+            let entry =
+                |(index, global)| GlobalEntry { index, global, name: names.get(&index).copied(), hidden: self.redact };
             dump.globals.iter().enumerate().map(entry)
         };
         map.serialize_entry("globals", &Each(globals))?;
@@ -103,6 +107,7 @@ struct File<'d> {
     size: u64,
     modified: Option<Shown<humantime::Rfc3339Timestamp>>,
     layout: &'static str,
+    executable: Option<&'d str>,
     producer: Option<&'d str>,
     incomplete: Option<Incomplete<'d>>,
 }
@@ -122,6 +127,7 @@ struct Process<'d> {
     start_time: Option<&'d str>,
     time: Option<&'d str>,
     runtime: Option<&'d str>,
+    producer: Option<&'d str>,
     pid: Option<u32>,
     host: Option<&'d str>,
     exit_code: Option<i32>,
@@ -146,11 +152,11 @@ struct PanicEntry<'d> {
     source: &'static str,
 }
 
-impl<'d> From<&'d Panic> for PanicEntry<'d> {
-    fn from(panic: &'d Panic) -> Self {
+impl<'d> PanicEntry<'d> {
+    fn new(panic: &'d Panic, redact: bool) -> Self {
         PanicEntry {
             language: panic.language,
-            message: panic.message.as_deref(),
+            message: panic.message.as_deref().filter(|_| !redact),
             location: panic.location.as_deref(),
             source: panic.source.name(),
         }
@@ -164,6 +170,7 @@ impl<'d, 's> Crash<'d, 's> {
             size: self.dump.size,
             modified: self.modified.map(|time| Shown(humantime::format_rfc3339_seconds(time))),
             layout: self.dump.layout.name(),
+            executable: self.dump.executable.as_deref(),
             producer: self.dump.producer.as_deref(),
             incomplete: self
                 .dump
@@ -173,13 +180,34 @@ impl<'d, 's> Crash<'d, 's> {
         }
     }
 
+    fn process(&self) -> Process<'d> {
+        let process = &self.dump.process;
+        let named = self.dump.executable.as_deref().filter(|name| !name.is_empty());
+        let kept = !self.redact;
+        Process {
+            executable: process.executable.as_deref().or(named),
+            args: process.args.as_deref().filter(|_| kept),
+            start_time: process.start_time.as_deref(),
+            time: process.time.as_deref(),
+            runtime: process.runtime.as_deref(),
+            producer: process.producer.as_deref(),
+            pid: process.pid,
+            host: process.host.as_deref().filter(|_| kept),
+            exit_code: process.exit_code,
+        }
+    }
+
     fn reason(&self) -> Option<ReasonEntry<'_>> {
         self.reason.as_ref().map(|reason| ReasonEntry {
             kind: &reason.kind,
-            message: reason.message.as_deref(),
+            // A trap's message is the engine's; these may hold the program's own words.
+            message: reason
+                .message
+                .as_deref()
+                .filter(|_| !(self.redact && matches!(&*reason.kind, "exception" | "host-error"))),
             source: reason.source.name(),
-            panic: reason.panic.as_ref().map(PanicEntry::from),
-            guest_stderr: reason.guest_stderr.as_deref(),
+            panic: reason.panic.as_ref().map(|panic| PanicEntry::new(panic, self.redact)),
+            guest_stderr: reason.guest_stderr.as_deref().filter(|_| !self.redact),
         })
     }
 
@@ -211,20 +239,6 @@ impl<'d, 's> Crash<'d, 's> {
             problems.map(move |problem| format!("module {}: {problem}", slot.name))
         });
         self.dump.warnings.iter().map(warning).chain(self.binaries.warnings.iter().cloned()).chain(problems)
-    }
-}
-
-fn process<'d>(dump: &'d CoreDump<'_>) -> Process<'d> {
-    let process = &dump.process;
-    Process {
-        executable: process.executable.as_deref().or(dump.executable.as_deref().filter(|name| !name.is_empty())),
-        args: process.args.as_deref(),
-        start_time: process.start_time.as_deref(),
-        time: process.time.as_deref(),
-        runtime: process.runtime.as_deref(),
-        pid: process.pid,
-        host: process.host.as_deref(),
-        exit_code: process.exit_code,
     }
 }
 

@@ -1,10 +1,11 @@
 //! Modules, instances, globals, tables, sections.
 
 use coredump_core::binaries::{Found, Refused, Slot, Verification};
-use coredump_core::model::{Global, Instance, ModuleRecord, Section, Table};
+use coredump_core::model::{Global, Instance, ModuleRecord, Section, Table, Value};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::memories::base64;
 use super::text::{Each, Hex};
 use super::values::{self, Target};
 
@@ -13,6 +14,8 @@ pub struct ModuleEntry<'c, 's> {
     pub index: usize,
     pub module: Option<&'c ModuleRecord<'c>>,
     pub slot: &'c Slot<'s>,
+    /// Whether to write out the copy in the dump.
+    pub contents: bool,
 }
 
 impl Serialize for ModuleEntry<'_, '_> {
@@ -24,8 +27,13 @@ impl Serialize for ModuleEntry<'_, '_> {
         map.serialize_entry("name", &module.and_then(|module| module.name.as_deref()))?;
         map.serialize_entry("path", &module.and_then(|module| module.path.as_deref()))?;
         map.serialize_entry("sha256", &module.and_then(|module| module.sha256.as_deref()))?;
+        map.serialize_entry("content_sha256", &module.and_then(|module| module.content_sha256.as_deref()))?;
         map.serialize_entry("build_id", &module.and_then(|module| module.build_id.as_deref()))?;
         map.serialize_entry("embedded_size", &module.and_then(|module| module.embedded).map(<[u8]>::len))?;
+        if self.contents {
+            let embedded = module.and_then(|module| module.embedded);
+            map.serialize_entry("embedded", &embedded.map(base64))?;
+        }
         map.serialize_entry("symbols", &found.map(|found| found.binary.symbols().kind().name()))?;
         map.serialize_entry("verified", &found.map(|found| found.verification.is_verified()))?;
         map.serialize_entry("binary", &found.map(BinaryEntry))?;
@@ -94,6 +102,8 @@ pub struct GlobalEntry<'d> {
     pub index: usize,
     pub global: &'d Global,
     pub name: Option<&'d str>,
+    /// Whether to leave its value out.
+    pub hidden: bool,
 }
 
 impl Serialize for GlobalEntry<'_> {
@@ -103,7 +113,7 @@ impl Serialize for GlobalEntry<'_> {
         map.serialize_entry("name", &self.name)?;
         map.serialize_entry("type", &self.global.ty)?;
         map.serialize_entry("mutable", &self.global.mutable)?;
-        values::entries(&mut map, &self.global.value)?;
+        values::entries(&mut map, if self.hidden { &Value::Missing } else { &self.global.value })?;
         map.end()
     }
 }

@@ -7,13 +7,17 @@ use serde::{Serialize, Serializer};
 use super::text::Shown;
 
 /// A value as `{"type", "value"}`, and for floats `"bits"`.
-pub struct TypedValue<'d>(pub &'d Value);
+pub struct TypedValue<'d> {
+    pub value: &'d Value,
+    /// Whether to leave all but its type out.
+    pub hidden: bool,
+}
 
 impl Serialize for TypedValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &self.0.type_name())?;
-        entries(&mut map, self.0)?;
+        map.serialize_entry("type", &self.value.type_name())?;
+        entries(&mut map, if self.hidden { &Value::Missing } else { self.value })?;
         map.end()
     }
 }
@@ -93,7 +97,7 @@ mod tests {
     use coredump_core::model::{RefKind, Reference};
 
     fn json(value: Value) -> String {
-        serde_json::to_string(&TypedValue(&value)).unwrap()
+        serde_json::to_string(&TypedValue { value: &value, hidden: false }).unwrap()
     }
 
     #[test]

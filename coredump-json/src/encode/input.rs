@@ -1,0 +1,130 @@
+//! The parts of a document that a dump is made of. What only says how a dump was read is ignored, and so are fields this
+//! version does not know.
+
+use std::borrow::Cow;
+
+use coredump_core::model::Process;
+use serde::Deserialize;
+
+/// A document. Long texts (contents in base64) are borrowed from it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Document<'a> {
+    pub version: Option<u32>,
+    pub dump: File,
+    pub process: Process,
+    pub reason: Option<Reason>,
+    #[serde(borrow)]
+    pub modules: Vec<Module<'a>>,
+    pub instances: Vec<Instance>,
+    pub threads: Vec<Thread>,
+    #[serde(borrow)]
+    pub memories: Vec<Memory<'a>>,
+    pub globals: Vec<Global>,
+    pub tables: Vec<Table>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct File {
+    pub executable: Option<String>,
+    pub producer: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Reason {
+    pub kind: String,
+    pub message: Option<String>,
+    pub source: Option<String>,
+    pub guest_stderr: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Module<'a> {
+    pub name: Option<String>,
+    pub path: Option<String>,
+    pub sha256: Option<String>,
+    pub content_sha256: Option<String>,
+    pub build_id: Option<String>,
+    #[serde(borrow)]
+    pub embedded: Option<Cow<'a, str>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Instance {
+    pub module: Option<u32>,
+    pub memories: Vec<Option<u32>>,
+    pub globals: Vec<Option<u32>>,
+    pub tables: Option<Vec<Option<u32>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Thread {
+    pub name: String,
+    pub truncated: bool,
+    pub frames: Vec<Frame>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Frame {
+    pub instance: Option<u32>,
+    pub function_index: Option<u32>,
+    pub code_offset: Option<String>,
+    pub locals: Option<Vec<Typed>>,
+    pub stack: Option<Vec<Typed>>,
+}
+
+/// A value with its type.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Typed {
+    pub r#type: Option<String>,
+    pub value: serde_json::Value,
+    pub bits: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Global {
+    pub mutable: bool,
+    #[serde(flatten)]
+    pub value: Typed,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Table {
+    pub r#type: String,
+    pub size: u64,
+    pub elements: Vec<serde_json::Value>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Memory<'a> {
+    pub size: u64,
+    pub maximum: Option<u64>,
+    pub page_size: Option<u64>,
+    pub memory64: bool,
+    pub shared: bool,
+    #[serde(borrow)]
+    pub captured: Option<Vec<Range<'a>>>,
+}
+
+/// A captured range: `data`, `file` or `zero` says what is in it; without them it is not captured.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Range<'a> {
+    pub address: String,
+    pub size: u64,
+    #[serde(borrow)]
+    pub data: Option<Cow<'a, str>>,
+    pub zero: bool,
+    pub file: Option<String>,
+    pub offset: u64,
+}
