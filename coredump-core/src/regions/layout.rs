@@ -90,10 +90,11 @@ pub fn global_names(dump: &CoreDump<'_>, binaries: &Binaries<'_>) -> Vec<Vec<Str
             }
         }
     };
-    if dump.instances.is_empty() && binaries.len() == 1 {
-        if let Some(binary) = binaries.binary(0) {
-            add(binary, &Some);
-        }
+    if dump.instances.is_empty()
+        && binaries.len() == 1
+        && let Some(binary) = binaries.binary(0)
+    {
+        add(binary, &Some);
     }
     for instance in &dump.instances {
         if let Some(binary) = instance.module.and_then(|module| binaries.binary(module)) {
