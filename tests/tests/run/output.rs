@@ -1,0 +1,114 @@
+//! Where dumps go, and what happens when they cannot go there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use coredump_tests::{Outcome, Tool, fixture, pipeline, scratch};
+
+fn crash(folder: &Path, options: &[&str]) -> Outcome {
+    let program = fixture("modules/wat-div.wasm");
+    Tool::new("coredump-run").args(options).arg(program).in_folder(folder).run().expect(134)
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_name_follows_the_pattern_and_is_told() {
+    let folder = scratch();
+    let outcome = crash(folder.path(), &[]);
+    let [file] = &files(folder.path())[..] else { panic!("{:?}", files(folder.path())) };
+    let name = file.file_name().unwrap().to_str().unwrap();
+    assert!(name.starts_with("wat-div.") && name.ends_with(".coredump"), "{name}");
+    assert!(outcome.stderr.contains(&format!("core dumped: {name}")), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(&format!("hint: coredump-bt --locals {name}")), "{}", outcome.stderr);
+    assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn the_reason_and_the_backtrace_are_on_standard_error() {
+    let folder = scratch();
+    let outcome = crash(folder.path(), &[]);
+    assert!(outcome.stderr.contains("integer divide by zero"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("#0 ") && outcome.stderr.contains("#1 "), "{}", outcome.stderr);
+    assert_eq!(crash(folder.path(), &["--quiet"]).stderr, "");
+}
+
+#[test]
+fn a_dump_on_standard_output_feeds_the_next_tool() {
+    let program = fixture("modules/sum-O0.wasm");
+    let run = Tool::new("coredump-run").args(["-o", "-"]).arg(program);
+    let outcomes = pipeline([run, Tool::new("coredump-bt")]);
+    assert_eq!(outcomes[0].status.code(), Some(134));
+    assert!(outcomes[1].text().contains("divide"), "{outcomes:?}");
+}
+
+#[test]
+fn a_dump_that_cannot_be_written_changes_nothing_else() {
+    let folder = scratch();
+    for (target, told) in [("missing/dir/x", "No such file"), (".", "is a directory"), ("/dev/full", "No space left")] {
+        let outcome = crash(folder.path(), &["-o", target]);
+        assert!(outcome.stderr.contains("no core dump"), "{target}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains(told), "{target}: {}", outcome.stderr);
+        assert_eq!(files(folder.path()), [PathBuf::new(); 0]);
+    }
+}
+
+#[test]
+fn only_the_newest_dumps_of_this_program_stay() {
+    let folder = scratch();
+    fs::write(folder.path().join("wat-div.0.coredump"), "somebody's notes").unwrap();
+    for _ in 0..4 {
+        crash(folder.path(), &["--keep", "2"]);
+    }
+    assert_eq!(files(folder.path()).len(), 3, "two dumps and the notes");
+}
+
+#[test]
+fn what_cannot_be_run_says_so_by_its_exit_code() {
+    let folder = scratch();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("empty.wasm"), "").unwrap();
+    fs::write(path("text.txt"), "no program").unwrap();
+    fs::write(path("cut.wasm"), &fs::read(fixture("modules/sum-O0.wasm")).unwrap()[..500]).unwrap();
+    for (program, code) in [("missing.wasm", 127), ("text.txt", 126), ("cut.wasm", 126), (".", 126)] {
+        let outcome = Tool::new("coredump-run").arg(program).in_folder(folder.path()).run().expect(code);
+        assert!(outcome.stderr.starts_with(&format!("coredump-run: {program}: ")), "{}", outcome.stderr);
+        assert_eq!(outcome.stderr.lines().next().map(|line| line.contains("panicked")), Some(false));
+    }
+    let unknown = fixture("modules/as-abort.wasm");
+    let outcome = Tool::new("coredump-run").arg(unknown).in_folder(folder.path()).run().expect(126);
+    assert!(outcome.stderr.contains("env"), "{}", outcome.stderr);
+    Tool::new("coredump-run").arg("--nonsense").run().expect(64);
+}
+
+#[test]
+fn options_behind_the_program_are_the_guests() {
+    let folder = scratch();
+    let outcome = Tool::new("coredump-run")
+        .args(["--env", "GREETING=hello world"])
+        .arg(fixture("modules/args.wasm"))
+        .args(["--quiet", "-o", "x", "--", "y"])
+        .in_folder(folder.path())
+        .run()
+        .expect(0);
+    for word in ["--quiet", "-o", "GREETING=hello world"] {
+        assert!(outcome.text().contains(word), "{word}: {}", outcome.text());
+    }
+}
+
+#[test]
+fn exports_are_invoked_with_arguments() {
+    let program = fixture("modules/wat-invoke.wasm");
+    let invoke = |args: &[&str]| {
+        Tool::new("coredump-run").args(["-o", "/dev/null", "--invoke"]).arg(args[0]).arg(&program).args(&args[1..]).run()
+    };
+    assert_eq!(invoke(&["add", "2", "40"]).expect(0).text(), "42\n");
+    assert!(invoke(&["divide", "7", "0"]).expect(134).stderr.contains("divide by zero"));
+    assert!(invoke(&["add", "two", "40"]).expect(64).stderr.contains("two"));
+    invoke(&["nowhere"]).expect(125);
+}
