@@ -85,7 +85,8 @@ pub struct Args {
     #[argh(option, arg_name = "size", from_str_fn(size))]
     pub max_wasm_stack: Option<usize>,
 
-    /// run at full speed: dumps have frames, memory and globals, but no locals and operand stacks
+    /// run at full speed: dumps have frames, memory and globals, but no locals and operand stacks (the default runs
+    /// 2 to 6 times slower; docs/performance.md)
     #[argh(switch)]
     pub fast: bool,
 

@@ -73,7 +73,8 @@ pub fn shadow_module(linker: &mut Linker<Host>, control: &Arc<Control>) -> Resul
                     }
                     // Relative times count from the call on: the dump shows them as the guest wrote them, and the new
                     // wait gets what is left.
-                    let sleeps = sleeps.get_or_insert_with(|| Sleeps::read(&mut parts, &mut caller, subscriptions, count));
+                    let sleeps =
+                        sleeps.get_or_insert_with(|| Sleeps::read(&mut parts, &mut caller, subscriptions, count));
                     sleeps.write(&mut parts, &mut caller, 0);
                     snapshot(&control, &mut caller.as_context_mut());
                     let passed = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -125,7 +126,10 @@ impl Parts {
     }
 
     /// The memory, and the WASI context with its allowance for copies.
-    fn split<'a>(&'a mut self, caller: &'a mut Caller<'_, Host>) -> (GuestMemory<'a>, &'a mut wasmtime_wasi::p1::WasiP1Ctx) {
+    fn split<'a>(
+        &'a mut self,
+        caller: &'a mut Caller<'_, Host>,
+    ) -> (GuestMemory<'a>, &'a mut wasmtime_wasi::p1::WasiP1Ctx) {
         let fuel = caller.as_context_mut().hostcall_fuel();
         let (memory, host) = match self {
             Parts::Own(memory) => {
@@ -148,7 +152,9 @@ impl Sleeps {
         let (memory, _) = parts.split(caller);
         let mut sleeps = Vec::new();
         for index in 0..count as u32 {
-            let Some(at) = index.checked_mul(48).and_then(|offset| (subscriptions as u32).checked_add(offset)) else { break };
+            let Some(at) = index.checked_mul(48).and_then(|offset| (subscriptions as u32).checked_add(offset)) else {
+                break;
+            };
             let read = || -> std::result::Result<_, wiggle::GuestError> {
                 let tag: u8 = memory.read(wiggle::GuestPtr::new(at.saturating_add(8)))?;
                 let timeout: u64 = memory.read(wiggle::GuestPtr::new(at.saturating_add(24)))?;
@@ -178,19 +184,22 @@ impl Sleeps {
 pub fn shadow_component(linker: &mut component::Linker<Host>, control: &Arc<Control>) -> Result<()> {
     let mut poll = linker.instance(POLL)?;
     let own = control.clone();
-    poll.func_wrap_async("poll", move |mut store: StoreContextMut<'_, Host>, (list,): (Vec<Resource<DynPollable>>,)| {
-        let control = own.clone();
-        Box::new(async move {
-            loop {
-                let again = list.iter().map(|pollable| Resource::new_borrow(pollable.rep())).collect();
-                let work = store.data_mut().ctx().table.poll(again);
-                match wait(&control, work).await? {
-                    Waited::Done(ready) => return Ok((ready?,)),
-                    Waited::Knocked => snapshot(&control, &mut store),
+    poll.func_wrap_async(
+        "poll",
+        move |mut store: StoreContextMut<'_, Host>, (list,): (Vec<Resource<DynPollable>>,)| {
+            let control = own.clone();
+            Box::new(async move {
+                loop {
+                    let again = list.iter().map(|pollable| Resource::new_borrow(pollable.rep())).collect();
+                    let work = store.data_mut().ctx().table.poll(again);
+                    match wait(&control, work).await? {
+                        Waited::Done(ready) => return Ok((ready?,)),
+                        Waited::Knocked => snapshot(&control, &mut store),
+                    }
                 }
-            }
-        })
-    })?;
+            })
+        },
+    )?;
     let own = control.clone();
     poll.func_wrap_async(
         "[method]pollable.block",

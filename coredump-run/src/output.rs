@@ -312,7 +312,9 @@ mod tests {
         let mut output = output(&format!("{}/%e.coredump", folder.path().display()));
         output.keep = Some(2);
         for _ in 0..4 {
-            output.write(|file| file.write_all(&dump("dir/app.wasm")).map_err(|error| Error::io("write", error))).unwrap();
+            output
+                .write(|file| file.write_all(&dump("dir/app.wasm")).map_err(|error| Error::io("write", error)))
+                .unwrap();
         }
         let mut left: Vec<String> = fs::read_dir(folder.path())
             .unwrap()

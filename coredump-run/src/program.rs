@@ -15,6 +15,8 @@ pub struct Program {
     pub code: Code,
     /// The absolute path of its file.
     pub path: PathBuf,
+    /// The path as it was given.
+    pub given: PathBuf,
     /// It was text: no file holds the bytes that ran.
     pub text: bool,
     binary: Vec<u8>,
@@ -48,14 +50,16 @@ impl Program {
             })
         };
         let code = compile().map_err(|error: wasmtime::Error| {
-            Error::new(ErrorKind::Malformed, format!("cannot compile: {}", crate::ending::message(&error))).in_file(path)
+            Error::new(ErrorKind::Malformed, format!("cannot compile: {}", crate::ending::message(&error)))
+                .in_file(path)
         })?;
+        let given = path.to_owned();
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let modules = module::nested(&binary).unwrap_or_default();
         let base = binary.as_ptr() as usize;
         let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
         let modules = modules.map(|(start, len)| start..start + len).collect();
-        Ok(Program { code, path, text, binary: binary.into_owned(), modules })
+        Ok(Program { code, path, given, text, binary: binary.into_owned(), modules })
     }
 
     /// The bytes of a core module of this program. An uninstrumented engine has forgotten them: then it is the one whose

@@ -7,9 +7,7 @@ use std::time::SystemTime;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::{Process, Reason};
-use wasmtime::{
-    AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, StoreContextMut, Trap, Val, WasmCoreDump,
-};
+use wasmtime::{AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, StoreContextMut, Trap, Val, WasmCoreDump};
 
 use crate::args::{Args, MemoryChoice, On};
 use crate::capture::{Capture, Stack, Stop, plain};
@@ -150,7 +148,12 @@ impl Recorder {
         Dumped { capture: Some(capture), place }
     }
 
-    fn write(&self, ending: &Ending, capture: &Capture, store: &mut StoreContextMut<'_, Host>) -> Result<Result<Place>> {
+    fn write(
+        &self,
+        ending: &Ending,
+        capture: &Capture,
+        store: &mut StoreContextMut<'_, Host>,
+    ) -> Result<Result<Place>> {
         quietly(|| {
             let mut dump = capture.dump(self.memory, self.embed, &self.program, store);
             dump.executable = Some(self.program.path.to_string_lossy().into_owned());
@@ -160,11 +163,8 @@ impl Recorder {
                 exit_code: ending.exit_code().map(i32::from),
                 ..self.process.clone()
             };
-            dump.reason = Some(Reason {
-                kind: ending.kind(),
-                message: Some(ending.message()),
-                guest_stderr: self.tail.text(),
-            });
+            dump.reason =
+                Some(Reason { kind: ending.kind(), message: Some(ending.message()), guest_stderr: self.tail.text() });
             self.output.write(|output| coredump_core::write::write(&dump, output).map(|_| ()))
         })
     }

@@ -22,7 +22,7 @@ const OLDEST: usize = 8;
 pub fn tell(report: &Report, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
     if dumped.is_some() || !matches!(ending, Ending::Exit(_)) {
         let what = ending.message();
-        report.say(format_args!("{}: {}", text::path(&program.path), what.lines().next().unwrap_or_default()));
+        report.say(format_args!("{}: {}", text::path(&program.given), what.lines().next().unwrap_or_default()));
     }
     let Some(dumped) = dumped else { return };
     if let Some(capture) = &dumped.capture {

@@ -40,12 +40,7 @@ pub fn store(engine: &Engine, args: &Args, host: Host, control: &Arc<Control>) -
 }
 
 /// Runs the program. An error means that it could not be started; everything after that is an [`Ending`].
-pub async fn run(
-    program: &Program,
-    args: &Args,
-    store: &mut Store<Host>,
-    control: &Arc<Control>,
-) -> Result<Ending> {
+pub async fn run(program: &Program, args: &Args, store: &mut Store<Host>, control: &Arc<Control>) -> Result<Ending> {
     let ran = match &program.code {
         Code::Module(module) => {
             let mut linker = Linker::new(module.engine());

@@ -62,7 +62,9 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
         .enable_all()
         .build()
         .map_err(|error| Error::io("cannot start the event loop", error))?;
-    let ending = runtime.block_on(run::run(&program, args, &mut store, &control)).map_err(|error| error.in_file(args.file.path()))?;
+    let ending = runtime
+        .block_on(run::run(&program, args, &mut store, &control))
+        .map_err(|error| error.in_file(args.file.path()))?;
     // A thread that waits for input would hold up the end of the process.
     runtime.shutdown_background();
     let dumped = recorder.take_dumped();

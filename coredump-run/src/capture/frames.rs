@@ -42,7 +42,8 @@ pub fn frames(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_,
         let module = catalog.module_index(info.module());
         let parsed = parsed.entry(module).or_insert_with(|| CoreModule::parse(info.module().debug_bytecode()?).ok());
         let place = parsed.as_ref().and_then(|module| Place::of(info, module));
-        let handle = handles.get(index).filter(|handle| place.as_ref().is_some_and(|place| place.agrees(handle, store)));
+        let handle =
+            handles.get(index).filter(|handle| place.as_ref().is_some_and(|place| place.agrees(handle, store)));
         match handle {
             Some(handle) if index > 0 || stop == Stop::Anywhere => {
                 let instance = handle.instance(&mut *store).ok();
@@ -138,7 +139,11 @@ fn locals(handle: &FrameHandle, catalog: &mut Catalog, store: &mut StoreContextM
     Some((0..count).map(local).collect())
 }
 
-fn operands(handle: &FrameHandle, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Option<Box<[Value]>> {
+fn operands(
+    handle: &FrameHandle,
+    catalog: &mut Catalog,
+    store: &mut StoreContextMut<'_, Host>,
+) -> Option<Box<[Value]>> {
     let count = handle.num_stacks(&mut *store).ok()?;
     let operand = |index| {
         let value = handle.stack(&mut *store, index);

@@ -9,8 +9,8 @@ mod reach;
 mod shared;
 mod values;
 
-use coredump_core::module::Module as CoreModule;
 use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread};
+use coredump_core::module::Module as CoreModule;
 use wasmtime::{Module, StoreContextMut};
 
 use crate::args::MemoryChoice;

@@ -50,8 +50,11 @@ pub fn stack(dump: &WasmCoreDump, store: &StoreContextMut<'_, Host>) -> Stack {
 
 /// Positions of an instance's things: imported ones unknown, then its own by their number.
 fn owned(instance: u32, imported: usize, numbers: impl Iterator<Item = u64>) -> Vec<Option<u32>> {
-    let mut own: Vec<(u64, u32)> =
-        (0..).zip(numbers).filter(|(_, number)| number >> 32 == u64::from(instance)).map(|(at, number)| (number, at)).collect();
+    let mut own: Vec<(u64, u32)> = (0..)
+        .zip(numbers)
+        .filter(|(_, number)| number >> 32 == u64::from(instance))
+        .map(|(at, number)| (number, at))
+        .collect();
     own.sort_unstable();
     let mut indices = vec![None; imported];
     for (number, at) in own {

@@ -96,7 +96,9 @@ pub fn global(global: &Global, catalog: &mut Catalog, store: &mut StoreContextMu
     let current = match name {
         "contref" => Value::Missing,
         // Whatever kind of value the engine cannot hand over must not cost the dump.
-        _ => catch_unwind(AssertUnwindSafe(|| value(global.get(&mut *store), catalog, store))).unwrap_or(Value::Missing),
+        _ => {
+            catch_unwind(AssertUnwindSafe(|| value(global.get(&mut *store), catalog, store))).unwrap_or(Value::Missing)
+        }
     };
     GlobalRecord { ty: name.to_owned(), mutable: ty.mutability() == Mutability::Var, value: current }
 }

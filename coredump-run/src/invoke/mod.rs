@@ -108,8 +108,9 @@ pub async fn component(pre: &component::InstancePre<Host>, args: &Args, store: &
         let ran = store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await).await;
         return Ok(ran.and_then(|ran| ran).map(ended));
     }
-    let command = p2::bindings::CommandPre::new(pre.clone())
-        .map_err(|error| Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", crate::ending::message(&error))))?;
+    let command = p2::bindings::CommandPre::new(pre.clone()).map_err(|error| {
+        Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", crate::ending::message(&error)))
+    })?;
     let command = match command.instantiate_async(&mut *store).await {
         Ok(command) => command,
         Err(error) => return Ok(Err(error)),

@@ -66,7 +66,8 @@ fn find(component: &Component, name: &str) -> Result<ComponentExportIndex> {
         [index] => Ok(index),
         [] => Err(missing(name)),
         _ => {
-            let message = format!("{name:?} is exported by several interfaces: say which, as in package:name/interface.{name}");
+            let message =
+                format!("{name:?} is exported by several interfaces: say which, as in package:name/interface.{name}");
             Err(Error::new(ErrorKind::Usage, message))
         }
     }
@@ -80,9 +81,10 @@ fn qualified(name: &str) -> Option<(&str, &str)> {
 /// Cuts `name(a, b)`; a bare name has no arguments.
 fn split_call(call: &str) -> Result<(&str, Vec<String>)> {
     let Some((name, rest)) = call.split_once('(') else { return Ok((call, Vec::new())) };
-    let inner = rest.trim_end().strip_suffix(')').ok_or_else(|| {
-        Error::new(ErrorKind::Usage, format!("{call:?} lacks its closing parenthesis"))
-    })?;
+    let inner = rest
+        .trim_end()
+        .strip_suffix(')')
+        .ok_or_else(|| Error::new(ErrorKind::Usage, format!("{call:?} lacks its closing parenthesis")))?;
     let mut arguments = Vec::new();
     let mut current = String::new();
     let (mut quote, mut escaped) = (None, false);

@@ -105,7 +105,12 @@ fn options_behind_the_program_are_the_guests() {
 fn exports_are_invoked_with_arguments() {
     let program = fixture("modules/wat-invoke.wasm");
     let invoke = |args: &[&str]| {
-        Tool::new("coredump-run").args(["-o", "/dev/null", "--invoke"]).arg(args[0]).arg(&program).args(&args[1..]).run()
+        Tool::new("coredump-run")
+            .args(["-o", "/dev/null", "--invoke"])
+            .arg(args[0])
+            .arg(&program)
+            .args(&args[1..])
+            .run()
     };
     assert_eq!(invoke(&["add", "2", "40"]).expect(0).text(), "42\n");
     assert!(invoke(&["divide", "7", "0"]).expect(134).stderr.contains("divide by zero"));

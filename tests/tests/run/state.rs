@@ -7,7 +7,8 @@ use coredump_tests::{Tool, fixture};
 fn every_memory_is_there_to_the_last_byte() {
     let run = Run::fixture(&[], "wat-multi-memory").expect(134);
     let dump = run.json();
-    let sizes: Vec<_> = dump["memories"].as_array().unwrap().iter().map(|memory| memory["size"].as_u64().unwrap()).collect();
+    let sizes: Vec<_> =
+        dump["memories"].as_array().unwrap().iter().map(|memory| memory["size"].as_u64().unwrap()).collect();
     assert_eq!(sizes, [65536, 2 * 65536, 2 * 65536]);
     let captured = dump["memories"].as_array().unwrap();
     assert!(captured.iter().all(|memory| memory["captured_bytes"] == memory["size"]), "{captured:?}");
@@ -16,7 +17,10 @@ fn every_memory_is_there_to_the_last_byte() {
 #[test]
 fn odd_memories_are_no_exception() {
     let small = Run::fixture(&[], "wat-page-size").expect(134).json();
-    assert_eq!((small["memories"][0]["size"].as_u64(), small["memories"][0]["page_size"].as_u64()), (Some(100), Some(1)));
+    assert_eq!(
+        (small["memories"][0]["size"].as_u64(), small["memories"][0]["page_size"].as_u64()),
+        (Some(100), Some(1))
+    );
 
     let wide = Run::fixture(&[], "wat-memory64").expect(134).json();
     assert_eq!(wide["memories"][0]["memory64"], true);
