@@ -54,7 +54,7 @@ fn a_dump_that_cannot_be_written_changes_nothing_else() {
         let outcome = crash(folder.path(), &["-o", target]);
         assert!(outcome.stderr.contains("no core dump"), "{target}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(told), "{target}: {}", outcome.stderr);
-        assert_eq!(files(folder.path()), [PathBuf::new(); 0]);
+        assert!(files(folder.path()).is_empty(), "{:?}", files(folder.path()));
     }
 }
 

@@ -59,7 +59,8 @@ fn an_ending_signal_dumps_wherever_the_guest_is() {
     for (then, place) in [(SPIN, "runs"), (SLEEP, "sleeps"), (READ, "reads")] {
         for (signal, code) in [("INT", 130), ("TERM", 143), ("QUIT", 131)] {
             let folder = scratch();
-            let child = start(folder.path(), then);
+            let mut child = start(folder.path(), then);
+            let _open = child.stdin.take();
             send(signal, &child);
             let output = child.wait_with_output().unwrap();
             assert_eq!(output.status.code(), Some(code), "{signal} while it {place}: {output:?}");
@@ -75,7 +76,8 @@ fn an_ending_signal_dumps_wherever_the_guest_is() {
 fn a_snapshot_lets_the_guest_go_on() {
     for then in [SPIN, SLEEP, READ] {
         let folder = scratch();
-        let child = start(folder.path(), then);
+        let mut child = start(folder.path(), then);
+        let _open = child.stdin.take();
         for name in ["app.coredump", "app.1.coredump"] {
             send("USR1", &child);
             let path = folder.path().join(name);
