@@ -27,8 +27,8 @@ fn guest(then: &str) -> String {
 }
 
 const SPIN: &str = "(loop (br 0))";
-const SLEEP: &str = "(i64.store (i32.const 324) (i64.const 60000000000)) (i32.store (i32.const 316) (i32.const 1))
-    (drop (call $poll (i32.const 300) (i32.const 400) (i32.const 1) (i32.const 500)))";
+const SLEEP: &str = "(i64.store (i32.const 328) (i64.const 60000000000)) (i32.store (i32.const 320) (i32.const 1))
+    (drop (call $poll (i32.const 304) (i32.const 400) (i32.const 1) (i32.const 500)))";
 const READ: &str = "(i32.store (i32.const 4) (i32.const 1))
     (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 200)))";
 
