@@ -2,6 +2,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use gimli::constants::*;
@@ -11,6 +12,7 @@ use super::location::{self, Location, Machine, Missing, Place};
 use super::types::wide_constant;
 use super::units::{Attr, Bytes, Die, UnitRef, Units};
 use super::unwind::Recovered;
+use super::writes::Writes;
 use crate::binaries::Binary;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
@@ -35,6 +37,8 @@ pub struct Frame<'f, 's> {
     pub rewritten: bool,
     /// What the function's body tells of its state.
     pub recovered: Rc<Recovered>,
+    /// The memo of which instructions write the function's locals.
+    pub writes: OnceCell<Option<Writes>>,
     /// The memo of [`Machine::frame_base`].
     pub base: OnceCell<Result<u64, Missing>>,
     /// The memo of functions' names by index in the table.
@@ -87,22 +91,23 @@ impl<'s> Frame<'_, 's> {
         let Some(unit) = self.units.unit(number) else {
             return missing(Missing::Malformed("unit".into()));
         };
-        let expression = match value {
-            AttributeValue::Exprloc(expression) => Some(expression.0),
-            AttributeValue::Block(bytes) => Some(bytes),
+        let found = match value {
+            AttributeValue::Exprloc(expression) => Some((expression.0, Trust::Unwritten)),
+            AttributeValue::Block(bytes) => Some((bytes, Trust::Unwritten)),
             list => match self.listed(unit, list) {
-                Ok(found) => found,
+                Ok(found) => found.map(|(expression, range)| (expression, Trust::Within(range))),
                 Err(error) => return missing(error),
             },
         };
-        let Some(expression) = expression else { return missing(Missing::OptimizedOut) };
-        let machine = At { frame: self, unit: number, trusted: !self.rewritten };
+        let Some((expression, trust)) = found else { return missing(Missing::OptimizedOut) };
+        let trust = if self.rewritten { Trust::Nothing } else { trust };
+        let machine = At { frame: self, unit: number, trust };
         let location = location::evaluate(&machine, unit.encoding(), expression, None);
         (location, super::describe::description(expression, unit.encoding()))
     }
 
     /// The description that a location list gives for this frame's code address (DWARF 5, 2.6.2).
-    fn listed(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Result<Option<Bytes<'s>>, Missing> {
+    fn listed(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Result<Option<(Bytes<'s>, Range<u64>)>, Missing> {
         if self.rewritten {
             return Err(rewritten());
         }
@@ -112,9 +117,9 @@ impl<'s> Frame<'_, 's> {
         let mut default = None;
         while let Some(entry) = entries.next()? {
             if (entry.range.begin, entry.range.end) == (0, u64::MAX) {
-                default = Some(entry.data.0);
+                default = Some((entry.data.0, 0..u64::MAX));
             } else if (entry.range.begin..entry.range.end).contains(&self.pc) {
-                return Ok(Some(entry.data.0));
+                return Ok(Some((entry.data.0, entry.range.begin..entry.range.end)));
             }
         }
         Ok(default)
@@ -128,7 +133,7 @@ impl<'s> Frame<'_, 's> {
         let expression = match value {
             AttributeValue::Exprloc(expression) => expression.0,
             AttributeValue::Block(bytes) => bytes,
-            list => self.listed(unit, list)?.ok_or(Missing::OptimizedOut)?,
+            list => self.listed(unit, list)?.ok_or(Missing::OptimizedOut)?.0,
         };
         let mut first = expression;
         if let Ok(gimli::Operation::WasmLocal { index }) = gimli::Operation::parse(&mut first, unit.encoding()) {
@@ -138,10 +143,37 @@ impl<'s> Frame<'_, 's> {
             if self.rewritten && !self.recovered.is_stack_pointer(index) {
                 return Err(rewritten());
             }
+            // A frame that is not needed any more may have left its local to another value.
+            let once = || self.writes().is_some_and(|writes| writes.values(index) == 1);
+            if !self.recovered.is_in_stack(index) && !once() {
+                return Err(overwritten());
+            }
         }
-        let machine = At { frame: self, unit: number, trusted: true };
+        let machine = At { frame: self, unit: number, trust: Trust::All };
         let base = location::number(&machine, unit.encoding(), expression, None)?;
         Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
+    }
+
+    fn writes(&self) -> Option<&Writes> {
+        let function = self.frame.function;
+        self.writes.get_or_init(|| Writes::of(self.binary.module(), function?)).as_ref()
+    }
+
+    /// Whether a local still holds what a description says is in it.
+    fn is_current(&self, local: u32, trust: &Trust) -> Result<(), Missing> {
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        let current = match trust {
+            // On every path here the parameter is what it was at entry.
+            Trust::Within(_) | Trust::Unwritten if self.recovered.is_parameter(local) => true,
+            Trust::All => return Ok(()),
+            Trust::Nothing => return Err(rewritten()),
+            Trust::Unwritten => self.writes().is_some_and(|writes| writes.values(local) == 1),
+            Trust::Within(range) => {
+                let range = range.start.saturating_add(code)..range.end.saturating_add(code);
+                self.writes().is_some_and(|writes| writes.unchanged(local, &range, self.pc.saturating_add(code)))
+            }
+        };
+        if current { Ok(()) } else { Err(overwritten()) }
     }
 
     /// The frame base, evaluated once.
@@ -152,7 +184,7 @@ impl<'s> Frame<'_, 's> {
     /// A member's offset, or anything else that is an expression over an address.
     pub fn computed(&self, unit: u32, expression: Bytes<'s>, initial: u64) -> Result<u64, Missing> {
         let encoding = self.units.unit(unit).ok_or_else(Missing::not_captured)?.encoding();
-        location::number(&At { frame: self, unit, trusted: !self.rewritten }, encoding, expression, Some(initial))
+        location::number(&At { frame: self, unit, trust: Trust::Nothing }, encoding, expression, Some(initial))
     }
 
     /// A Wasm local: as the dump has it, else as the body proves it.
@@ -201,8 +233,24 @@ impl<'s> Frame<'_, 's> {
 struct At<'f, 'g, 's> {
     frame: &'f Frame<'g, 's>,
     unit: u32,
-    /// What is said of locals and the operand stack is true of the code that ran.
-    trusted: bool,
+    trust: Trust,
+}
+
+/// When what a description says of Wasm's locals is believed.
+enum Trust {
+    /// Always: it was checked elsewhere.
+    All,
+    /// As long as the local has not been written since the addresses for which it is said began.
+    Within(Range<u64>),
+    /// It is said of the whole function: if the local gets a value once.
+    Unwritten,
+    /// Never: it was said of other code.
+    Nothing,
+}
+
+fn overwritten() -> Missing {
+    // The compiler kept the variable only until it needed the local for something else.
+    Missing::OptimizedOut
 }
 
 fn rewritten() -> Missing {
@@ -211,7 +259,8 @@ fn rewritten() -> Missing {
 
 impl<'s> Machine<'s> for At<'_, '_, 's> {
     fn local(&self, index: u32) -> Result<model::Value, Missing> {
-        if self.trusted { self.frame.local(index) } else { Err(rewritten()) }
+        self.frame.is_current(index, &self.trust)?;
+        self.frame.local(index)
     }
 
     fn global(&self, index: u32) -> Result<model::Value, Missing> {
@@ -219,7 +268,10 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
     }
 
     fn operand(&self, index: u32) -> Result<model::Value, Missing> {
-        if self.trusted { self.frame.operand(index) } else { Err(rewritten()) }
+        match self.trust {
+            Trust::Nothing => Err(rewritten()),
+            _ => self.frame.operand(index),
+        }
     }
 
     fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {

@@ -130,6 +130,7 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
             function,
             rewritten,
             recovered: self.recovered(thread).get(index).cloned().unwrap_or_default(),
+            writes: OnceCell::new(),
             base: OnceCell::new(),
             units,
             functions,

@@ -24,6 +24,7 @@ mod types;
 mod units;
 mod unwind;
 mod value;
+mod writes;
 
 pub use expression::ExpressionError;
 pub use inspector::Inspector;

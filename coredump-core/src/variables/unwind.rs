@@ -84,6 +84,19 @@ impl Recovered {
         locals.iter().position(|&local| local == entry).map(|at| at as u32)
     }
 
+    /// Whether a parameter's local is proved to hold the parameter still.
+    pub fn is_parameter(&self, index: u32) -> bool {
+        self.proved(index) == Some(Sum { base: Base::Parameter(index), constant: 0 })
+    }
+
+    /// Whether a local is proved to point into the frame: a fixed distance from the stack pointer, now or at entry.
+    pub fn is_in_stack(&self, index: u32) -> bool {
+        let pointer = self.state.as_ref().and_then(|state| state.stack_pointer);
+        self.proved(index).is_some_and(|local| {
+            local.base == Base::StackPointer || pointer.is_some_and(|pointer| pointer.base == local.base)
+        })
+    }
+
     /// Whether a local is proved to hold what the stack pointer holds.
     pub fn is_stack_pointer(&self, index: u32) -> bool {
         let local = self.proved(index);

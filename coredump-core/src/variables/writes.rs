@@ -1,0 +1,96 @@
+//! Which instructions of a function write which of its locals.
+//!
+//! LLVM lets variables that are no longer used share a local with others, and goes on to say that the old variable is
+//! there. A location is believed as long as nothing wrote the local since the location began.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use wasmparser::Operator;
+
+use crate::module::Module;
+
+/// The writes of one function. Offsets are file offsets in the module.
+#[derive(Debug, Default)]
+pub struct Writes {
+    parameters: u32,
+    by_local: HashMap<u32, Vec<u64>>,
+    loops: Vec<Range<u64>>,
+}
+
+impl Writes {
+    /// Reads a function's body; `None` when it is damaged.
+    pub fn of(module: &Module<'_>, function: u32) -> Option<Writes> {
+        let parameters = module.signature(function)?.params.len() as u32;
+        let mut writes = Writes { parameters, ..Writes::default() };
+        let mut operators = module.operators(function)?;
+        let mut open: Vec<Option<u64>> = Vec::new();
+        while !operators.eof() {
+            let offset = operators.original_position() as u64;
+            match operators.read().ok()? {
+                Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                    writes.by_local.entry(local_index).or_default().push(offset);
+                }
+                Operator::Loop { .. } => open.push(Some(offset)),
+                Operator::Block { .. } | Operator::If { .. } | Operator::Try { .. } | Operator::TryTable { .. } => {
+                    open.push(None);
+                }
+                Operator::End | Operator::Delegate { .. } => {
+                    if let Some(Some(start)) = open.pop() {
+                        writes.loops.push(start..offset);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Some(writes)
+    }
+
+    /// How often a local gets a value: once when the function is entered, for a parameter, and at each write.
+    pub fn values(&self, local: u32) -> usize {
+        let written = self.by_local.get(&local).map_or(0, Vec::len);
+        written + usize::from(local < self.parameters)
+    }
+
+    /// Whether a local still holds at `at` what it held when the location of this `range` began: no write came
+    /// before, nor behind in a loop around both.
+    pub fn unchanged(&self, local: u32, range: &Range<u64>, at: u64) -> bool {
+        let Some(writes) = self.by_local.get(&local) else { return true };
+        let from = writes.partition_point(|&write| write < range.start);
+        writes[from..].iter().take_while(|&&write| write < range.end).all(|&write| {
+            let again = || self.loops.iter().any(|around| around.contains(&write) && around.contains(&at));
+            write >= at && !again()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two locals: 0 is a parameter that is written in a loop behind a nop, 1 is written once.
+    const TEXT: &str = "(module (func (param i32) (local i32)
+        i32.const 5 local.set 1
+        nop
+        loop nop (local.set 0 (i32.const 1)) br 0 end))";
+
+    #[test]
+    fn a_local_is_changed_by_a_write_before_and_by_one_that_a_loop_comes_back_from() {
+        let bytes = wat::parse_str(TEXT).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let writes = Writes::of(&module, 0).unwrap();
+        let mut operators = module.operators(0).unwrap();
+        let mut offsets = Vec::new();
+        while !operators.eof() {
+            offsets.push(operators.original_position() as u64);
+            operators.read().unwrap();
+        }
+        let [_, set_one, nop, _, nop_in_loop, ..] = offsets[..] else { panic!("{offsets:?}") };
+        let whole = offsets[0]..u64::MAX;
+        assert_eq!((writes.values(0), writes.values(1)), (2, 1));
+        assert!(!writes.unchanged(1, &whole, nop), "written before");
+        assert!(writes.unchanged(1, &(set_one + 1..u64::MAX), nop), "the location begins behind the write");
+        assert!(writes.unchanged(0, &whole, nop), "written later");
+        assert!(!writes.unchanged(0, &whole, nop_in_loop), "the loop may have been here before");
+    }
+}
