@@ -238,6 +238,21 @@ fn wasmtimes_page_sizes_are_taken_from_the_module() {
     warned(&document, "pages of 1 bytes");
 }
 
+/// With the module, the low 32 bits of a value are right for an i32 and an f32, and unknown for the rest.
+#[test]
+fn old_wasmedges_values_get_the_types_of_the_module() {
+    use Number::*;
+    // `$inner` (i32, i64) with an i64, at its unreachable; `$outer` (f64) with an f32, at its call.
+    let frames = [frame(0, 0x1a, &[I32(7), I64(-5), I64(9)]), frame(1, 0x13, &[F64(2.25), F32(0.5)])];
+    let folder = coredump_tests::scratch();
+    let dump = folder.path().join("dump");
+    std::fs::write(&dump, build::wasmedge_old(&frames, 0, "", false)).unwrap();
+    let document = with_module(&dump, "wat-unreachable");
+    let unknown = json!([null, null]);
+    assert_eq!(locals(&document, 0), json!([["i32", 7], unknown, unknown]));
+    assert_eq!(locals(&document, 1), json!([unknown, ["f32", 0.5]]));
+}
+
 /// Memory 0 is shared and left out; memory 1 is the only one in the dump.
 #[test]
 fn shared_memories_that_wasmtime_leaves_out_do_not_shift_the_others() {

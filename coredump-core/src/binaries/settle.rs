@@ -1,15 +1,22 @@
 //! What only the module can decide of a dump: which layout it was written in, and what its producer left out or got
 //! wrong. Each repair leaves a warning.
 
+use crate::limits::MAX_VALUES;
 use crate::locate::Options;
 use crate::model::{CoreDump, Layout, Value, Warning};
-use crate::module::{Module, ValueType};
+use crate::module::{MemoryDefinition, ValueType};
 use crate::read::read_as;
 
 use super::{Binaries, Store, Verification};
 
 /// The size of the pieces in which Wasmtime writes a memory; what is left at its end is lost.
 const WASMTIME_CHUNK: u64 = 4096;
+
+/// Instances that are put right. No engine writes dumps of so many.
+const MAX_REPAIRED: usize = 1024;
+
+/// Memories of a module that is put right: the limit of engines.
+const MAX_MEMORIES: usize = 100;
 
 /// The page size of a memory that declares none.
 const PAGE: u64 = 65536;
@@ -46,11 +53,12 @@ impl<'s> Binaries<'s> {
     }
 
     fn repair(&self, dump: &mut CoreDump<'_>) {
-        for instance in 0..dump.instances.len() {
+        for instance in 0..dump.instances.len().min(MAX_REPAIRED) {
             let module = dump.instances[instance].module.and_then(|module| self.binary(module));
-            if let Some(binary) = module {
-                shared_memories(dump, instance, binary.module());
-                page_sizes(dump, instance, binary.module());
+            let memories = module.map(|binary| binary.module().memories()).unwrap_or_default();
+            if memories.len() <= MAX_MEMORIES {
+                shared_memories(dump, instance, &memories);
+                page_sizes(dump, instance, &memories);
             }
         }
         if dump.layout == Layout::WasmEdge {
@@ -65,16 +73,22 @@ impl<'s> Binaries<'s> {
             .iter()
             .map(|thread| thread.frames.iter().map(|frame| self.module_of(dump, frame)).collect())
             .collect();
+        // Frames can be many and each function's locals too: beyond this many types nothing is known.
+        let mut left = MAX_VALUES;
         for (thread, modules) in dump.threads.iter_mut().zip(module_of) {
             for (frame, module) in thread.frames.iter_mut().zip(modules) {
-                let types = module
-                    .and_then(|module| self.binary(module))
-                    .and_then(|binary| binary.module().local_types(frame.function?));
-                let (Some(types), Some(locals)) = (types, &mut frame.locals) else { continue };
+                let (Some(binary), Some(locals)) = (module.and_then(|module| self.binary(module)), &mut frame.locals)
+                else {
+                    continue;
+                };
+                let function = frame.function.filter(|_| left > 0);
+                let types = function.and_then(|function| binary.module().local_types(function)).unwrap_or_default();
+                left = left.saturating_sub(types.len().max(1));
+                let types = types.into_iter().map(Some).chain(std::iter::repeat(None));
                 for (value, ty) in locals.iter_mut().zip(types) {
                     *value = match (&*value, ty) {
-                        (Value::I32(bits), ValueType::I32) => Value::I32(*bits),
-                        (Value::I32(bits), ValueType::F32) => Value::F32(*bits as u32),
+                        (Value::I32(bits), Some(ValueType::I32)) => Value::I32(*bits),
+                        (Value::I32(bits), Some(ValueType::F32)) => Value::F32(*bits as u32),
                         _ => Value::Missing,
                     };
                 }
@@ -84,8 +98,7 @@ impl<'s> Binaries<'s> {
 }
 
 /// Wasmtime leaves shared memories out and closes the list up: puts the others back to their indices.
-fn shared_memories(dump: &mut CoreDump<'_>, instance: usize, module: &Module<'_>) {
-    let definitions = module.memories();
+fn shared_memories(dump: &mut CoreDump<'_>, instance: usize, definitions: &[MemoryDefinition]) {
     let listed = &dump.instances[instance].memories;
     let unshared = definitions.iter().filter(|definition| !definition.shared).count();
     if unshared == definitions.len() || listed.len() != unshared {
@@ -102,8 +115,8 @@ fn shared_memories(dump: &mut CoreDump<'_>, instance: usize, module: &Module<'_>
 }
 
 /// Wasmtime counts a memory in the module's own pages and then declares pages of 64 KiB.
-fn page_sizes(dump: &mut CoreDump<'_>, instance: usize, module: &Module<'_>) {
-    for (number, definition) in module.memories().into_iter().enumerate() {
+fn page_sizes(dump: &mut CoreDump<'_>, instance: usize, definitions: &[MemoryDefinition]) {
+    for (number, definition) in definitions.iter().enumerate() {
         let index = dump.instances[instance].memories.get(number).copied().flatten();
         let Some(index) = index else { continue };
         let Some(memory) = dump.memories.get_mut(index as usize) else { continue };
