@@ -175,7 +175,7 @@ mod tests {
         let memory = |len: usize| {
             let mut memory = Memory::new(65536);
             let segments = vec![Segment { address: 16, bytes: &bytes[..len] }];
-            memory.set_contents(segments, vec![0..65536]);
+            memory.set_contents(segments, std::iter::once(0..65536).collect());
             memory
         };
         let memories = [memory(1000), memory(10)];
@@ -183,10 +183,10 @@ mod tests {
         assert!(plan.size <= 500 && plan.size > 490, "{}", plan.size);
         assert_eq!(plan.count, 2);
         assert_eq!(plan.missing(1), None);
-        assert_eq!(plan.known_zero(1), vec![0..65536]);
+        assert!(plan.known_zero(1).iter().eq([&(0..65536)]));
         let end = plan.memories[0].end;
         assert!(plan.missing(0).unwrap().contains(&format!("{end:#x}")));
-        assert_eq!(plan.known_zero(0), vec![0..end]);
+        assert!(plan.known_zero(0).iter().eq([&(0..end)]));
         assert_eq!(plan.memories[0].segments().next().unwrap().bytes.len() as u64, end - 16);
     }
 

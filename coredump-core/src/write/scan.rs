@@ -84,7 +84,7 @@ mod tests {
     #[test]
     fn runs_of_blocks_are_joined_and_trimmed() {
         let bytes = sparse(5 * BLOCK + 100, &[3, 17, BLOCK + 1, 3 * BLOCK + 5, 5 * BLOCK + 99]);
-        let found = nonzero(&bytes, [0..bytes.len()]);
+        let found = nonzero(&bytes, std::iter::once(0..bytes.len()));
         assert_eq!(found, [3..BLOCK + 2, 3 * BLOCK + 5..3 * BLOCK + 6, 5 * BLOCK + 99..5 * BLOCK + 100]);
     }
 
@@ -97,16 +97,16 @@ mod tests {
 
     #[test]
     fn nothing_but_zeros_gives_nothing() {
-        assert!(nonzero(&[0; 10_000], [0..10_000]).is_empty());
-        assert!(nonzero(&[], [0..0]).is_empty());
+        assert!(nonzero(&[0; 10_000], std::iter::once(0..10_000)).is_empty());
+        assert!(nonzero(&[], std::iter::once(0..0)).is_empty());
     }
 
     #[test]
     fn the_smallest_gaps_are_closed_first() {
         let mut lists = [vec![0..10, 20..30, 100..110, 1000..1010], vec![0..1, 6..7]];
         thin(&mut lists, 4);
-        assert_eq!(lists, [vec![0..30, 100..110, 1000..1010], vec![0..7]]);
+        assert_eq!(lists.concat(), [0..30, 100..110, 1000..1010, 0..7]);
         thin(&mut lists, 1);
-        assert_eq!(lists, [vec![0..1010], vec![0..7]]);
+        assert_eq!(lists.concat(), [0..1010, 0..7]);
     }
 }

@@ -121,7 +121,7 @@ proptest! {
                 at = segment.end();
                 segment
             });
-            memory.set_contents(segments.collect(), if captured { vec![0..65536] } else { vec![7..9] });
+            memory.set_contents(segments.collect(), std::iter::once(if captured { 0..65536 } else { 7..9 }).collect());
             memory
         });
         let dump = CoreDump {

@@ -41,7 +41,10 @@ pub fn memories<'a>(
     for (index, memory) in memories.iter().enumerate() {
         let (mut record, bytes) = describe(memory, store);
         let (found, covered) = match choice {
-            MemoryChoice::All => (scan::nonzero(bytes, pages::touched(bytes)), vec![0..bytes.len() as u64]),
+            MemoryChoice::All => {
+                let whole = std::iter::once(0..bytes.len() as u64);
+                (scan::nonzero(bytes, pages::touched(bytes)), whole.collect())
+            }
             MemoryChoice::None => {
                 record.missing = Some("left out by --memory none".to_owned());
                 (Vec::new(), Vec::new())

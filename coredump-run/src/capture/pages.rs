@@ -15,7 +15,7 @@ pub fn touched(bytes: &[u8]) -> Vec<Range<usize>> {
     if let Some(ranges) = pagemap(bytes) {
         return ranges;
     }
-    vec![0..bytes.len()]
+    std::iter::once(0..bytes.len()).collect()
 }
 
 /// Reads `/proc/self/pagemap` (Linux, `Documentation/admin-guide/mm/pagemap.rst`): 64 bits a page, of which bit 63 says
