@@ -1,0 +1,97 @@
+//! Why each fixture died and how its crash is called, of every language. The functions are those of the fixtures' sources
+//! (tests/fixtures/README.md lists them), the traps those of wasmtime's own backtraces beside them.
+
+use coredump_tests::{Tool, fixture, wasmtime_dump};
+use serde_json::{Value, json};
+
+fn document(module: &str) -> Value {
+    let binary = fixture(&format!("modules/{module}.wasm"));
+    Tool::new("coredump-json").arg("-m").arg(binary).arg(wasmtime_dump(module)).run().expect(0).json()
+}
+
+#[test]
+fn crashes_are_named_by_the_programs_own_functions() {
+    let cases = [
+        ("sum-O0", "divide | share | sum | main"),
+        ("sum-O2", "divide | share | sum | main"),
+        ("sum-O0-dwarf5", "divide | share | sum | main"),
+        ("sum-names", "divide | share | sum | main"),
+        ("component-sum", "divide | share | sum | main"),
+        ("abort", "give_up | main"),
+        ("assert", "percent | main"),
+        ("recurse", "descend | main"),
+        ("vars-O0", "divide | scopes | pointers | aggregates | scalars"),
+        ("vars-O2", "divide | scopes | pointers | aggregates | scalars"),
+        ("cpp-vars-O0", "ratio | shop::Drink::pour | lambdas | smart | choices"),
+        ("cpp-terminate", "Guard::~Guard | protect | main"),
+        ("trap", "trap::baz | trap::bar | trap::foo | trap::main"),
+        ("trap-std", "trap::baz | trap::bar | trap::foo | trap::main"),
+        ("rust-legacy", "trap::baz | trap::bar | trap::foo | trap::main"),
+        ("rust-inline-O2", "inline::refuse | inline::withdraw | inline::pay | inline::main"),
+        ("zig-vars-Debug", "vars.last | vars.unions | vars.scalars | vars.main"),
+        ("zig-vars-ReleaseSafe", "vars.last | vars.unions | vars.scalars | vars.main"),
+        ("go-panic", "main.withdraw | main.pay | main.main"),
+        ("as-trap", "assemblyscript/trap/quotient | assemblyscript/trap/sum | assemblyscript/trap/main"),
+        ("wat-mutual", "even | odd"),
+    ];
+    for (module, signature) in cases {
+        assert_eq!(document(module)["signature"], signature, "{module}");
+    }
+}
+
+#[test]
+fn rust_crashes_at_every_level_are_one_crash() {
+    let [plain, optimised, v0] = ["rust-vars-O0", "rust-vars-O3", "rust-vars-v0"].map(|module| {
+        let signature = document(module)["signature"].clone();
+        signature.as_str().expect("a signature").split(" | ").next().map(str::to_owned)
+    });
+    assert_eq!(plain.as_deref(), Some("vars::fail"));
+    assert_eq!((&plain, &plain), (&optimised, &v0));
+}
+
+#[test]
+fn the_trapping_instruction_tells_what_the_producer_did_not_record() {
+    let cases = [
+        ("sum-O0", "integer-divide-by-zero"),
+        ("wat-catch", "integer-divide-by-zero"),
+        ("oob", "memory-out-of-bounds"),
+        ("wat-memory64", "memory-out-of-bounds"),
+        ("wat-gc", "null-reference"),
+        ("wat-overflow", "stack-overflow"),
+        ("wat-unreachable", "unreachable"),
+        // Wasmtime's optimised code blames the `if` around it.
+        ("wat-mutual", "unreachable"),
+        ("wat-nameless", "unreachable"),
+    ];
+    for (module, kind) in cases {
+        let reason = &document(module)["reason"];
+        assert_eq!((&reason["kind"], &reason["source"]), (&json!(kind), &json!("inferred")), "{module}");
+    }
+}
+
+#[test]
+fn an_address_is_told_only_where_code_and_dump_prove_it() {
+    // multi-memory.wat stores to the constant address 131072.
+    let message = document("wat-multi-memory")["reason"]["message"].clone();
+    assert_eq!(message, "i32.store8 of 1 bytes at address 0x20000, outside the memory of 131072 bytes");
+    // oob.c reads through a pointer in a local, and wasmtime writes no locals.
+    let message = document("oob")["reason"]["message"].clone();
+    assert!(!message.as_str().expect("a message").contains("address"), "{message}");
+}
+
+#[test]
+fn panics_are_told_from_the_arguments_on_the_stack() {
+    let panic = |module: &str| {
+        let panic = document(module)["reason"]["panic"].clone();
+        json!([panic["language"], panic["message"], panic["location"]])
+    };
+    assert_eq!(panic("trap"), json!(["rust", "assertion failed: x != 42", "rust/trap.rs:16:5"]));
+    assert_eq!(panic("rust-legacy"), json!(["rust", "assertion failed: x != 42", "rust/trap.rs:16:5"]));
+    assert_eq!(panic("assert"), json!(["c", "assertion failed: part <= whole (percent, c/assert.c:6)", null]));
+    assert_eq!(panic("cpp-terminate"), json!(["c++", "std::terminate", null]));
+    assert_eq!(panic("go-panic")[0], "go");
+    assert_eq!(panic("zig-vars-Debug")[0], "zig");
+    // The index is not in the dump: nothing is made up.
+    assert_eq!(panic("rust-vars-O0"), json!(["rust", null, "rust/vars.rs:69:5"]));
+    assert_eq!(panic("sum-O0")[0], Value::Null);
+}
