@@ -52,6 +52,10 @@ impl<'s> Renderer<'_, '_, 's> {
             "NonNull" | "Unique" => transparent(self.field(value, "pointer")?),
             "NonZero" => transparent(self.unwrapped(value)?),
             name if name.starts_with("Atomic") => transparent(self.unwrapped(&self.field(value, "v")?)?),
+            "Ref" | "RefMut" if outer == "core" => {
+                let (address, target) = self.address_in(&self.field(value, "value")?)?.ok()?;
+                Some(self.pointing(Value::in_memory(target, address), depth))
+            }
             "Cell" => named("Cell", "value", self.field(value, "value")?),
             "RefCell" => named("RefCell", "value", self.field(value, "value")?),
             "Mutex" => named("Mutex", "data", self.field(value, "data")?),

@@ -21,6 +21,11 @@ impl<'s> Renderer<'_, '_, 's> {
             Ok(bits) => bits,
             Err(missing) => return missing.into(),
         };
+        let (bits, width) = match odd_width(ty, self.language).filter(|&width| width < size * 8) {
+            // The bits above those of a `u5` mean nothing.
+            Some(width) => (bits & ((1 << width) - 1), width),
+            None => (bits, size * 8),
+        };
         Shown::text(match encoding {
             DW_ATE_boolean => match bits {
                 0 => "false".into(),
@@ -49,7 +54,7 @@ impl<'s> Renderer<'_, '_, 's> {
             },
             DW_ATE_signed_char if size == 1 && is_plain_char(ty) => character(sign_extend(bits, 8), bits as u8),
             DW_ATE_unsigned_char if size == 1 && is_plain_char(ty) => character(bits as i128, bits as u8),
-            DW_ATE_signed | DW_ATE_signed_char | DW_ATE_signed_fixed => sign_extend(bits, size * 8).to_string(),
+            DW_ATE_signed | DW_ATE_signed_char | DW_ATE_signed_fixed => sign_extend(bits, width).to_string(),
             DW_ATE_address => format!("{bits:#x}"),
             _ => bits.to_string(),
         })
@@ -78,6 +83,12 @@ impl<'s> Renderer<'_, '_, 's> {
         let character = matches!(ty.kind, Kind::Base(DW_ATE_signed_char | DW_ATE_unsigned_char | DW_ATE_UTF));
         character && ty.size == Some(1) && is_plain_char(&ty)
     }
+}
+
+/// The bits of Zig's integers of any width, which only their names tell.
+fn odd_width(ty: &Type<'_>, language: Language) -> Option<u64> {
+    let name = str::from_utf8(ty.name.filter(|_| language == Language::Zig)?).ok()?;
+    name.strip_prefix(['u', 'i'])?.parse().ok()
 }
 
 /// `char` and `char8_t` are text; `signed char` and `unsigned char` are numbers (`int8_t`, `uint8_t`).
