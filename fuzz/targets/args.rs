@@ -20,8 +20,11 @@ mod json;
 mod run;
 
 /// What follows the program belongs to the guest.
-const RUN: Tool =
-    Tool { name: "coredump-run", version: "0", grammar: Grammar { trailing: true, optional_values: &[("snapshot", "1")] } };
+const RUN: Tool = Tool {
+    name: "coredump-run",
+    version: "0",
+    grammar: Grammar { trailing: true, optional_values: &[("snapshot", "1")] },
+};
 
 fuzz_target!(|bytes: &[u8]| {
     let Some((tool, line)) = bytes.split_first() else { return };

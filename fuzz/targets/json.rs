@@ -1,6 +1,6 @@
 //! A dump with its module embedded, to the whole document: it must be JSON, on one line, safe on a terminal.
 #![no_main]
-#![allow(dead_code, missing_docs)]
+#![allow(dead_code, missing_docs, unused_imports)]
 
 use std::cell::RefCell;
 
@@ -34,6 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
         reason: None,
         signature: None,
         memory: args::MemoryDetail::Base64,
+        redact: bytes.len() % 2 == 1,
     };
     let mut text = Vec::new();
     let layout = document::Layout::new(false);

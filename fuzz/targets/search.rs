@@ -15,7 +15,10 @@ fuzz_target!(|bytes: &[u8]| {
     let every = usize::from(*hole).max(1) * 7;
     let piece = |(index, bytes)| Segment { address: (index * (every + 1)) as u64 & !u64::from(*hole & 1), bytes };
     let mut memory = Memory::new(1 << 24);
-    memory.set_contents(contents.chunks(every).enumerate().map(piece).collect(), std::iter::once(1 << 23..1 << 24).collect());
+    memory.set_contents(
+        contents.chunks(every).enumerate().map(piece).collect(),
+        std::iter::once(1 << 23..1 << 24).collect(),
+    );
     if !needle.is_empty() {
         let mut after = 0;
         let _ = search(&memory, 0..1 << 24, &Bytes::new(needle, 1), |hit| {
