@@ -152,9 +152,9 @@ impl<'a> Memory<'a> {
     /// bytes nothing is known behind the last whole piece.
     pub fn correct_page_size(&mut self, page_size: u64, chunk: u64) {
         let declared = std::mem::replace(&mut self.page_size, page_size);
-        let scaled = |bytes: u64| (bytes / declared).saturating_mul(page_size);
-        self.size = scaled(self.size);
-        self.maximum = self.maximum.map(scaled);
+        let scale = |bytes: &mut u64| *bytes = (*bytes / declared).saturating_mul(page_size);
+        scale(&mut self.size);
+        self.maximum.as_mut().map(scale);
         let known = self.size / chunk * chunk;
         let segments = std::mem::take(&mut self.segments);
         let zero = std::mem::take(&mut self.zero).into_iter().map(|zero| zero.start..zero.end.min(known)).collect();

@@ -9,10 +9,12 @@ use proptest::prelude::*;
 
 /// A valid module made of random bytes.
 fn smith(seed: &[u8]) -> Vec<u8> {
-    let mut config = wasm_smith::Config::default();
-    config.generate_custom_sections = true;
-    config.max_memories = 3;
-    config.memory64_enabled = true;
+    let config = wasm_smith::Config {
+        generate_custom_sections: true,
+        max_memories: 3,
+        memory64_enabled: true,
+        ..wasm_smith::Config::default()
+    };
     let module = wasm_smith::Module::new(config, &mut arbitrary::Unstructured::new(seed)).expect("any bytes will do");
     module.to_bytes()
 }

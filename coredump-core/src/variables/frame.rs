@@ -189,13 +189,12 @@ impl<'s> Frame<'_, 's> {
 
     /// A Wasm local: as the dump has it, else as the body proves it.
     pub fn local(&self, index: u32) -> Result<model::Value, Missing> {
-        match &self.frame.locals {
-            Some(locals) => match locals.get(index as usize) {
+        if let Some(locals) = &self.frame.locals {
+            match locals.get(index as usize) {
                 Some(model::Value::Missing) => {}
                 Some(value) => return Ok(value.clone()),
                 None => return Err(Missing::Malformed(format!("location: no local {index}"))),
-            },
-            None => {}
+            }
         }
         self.recovered.local(index).ok_or_else(Missing::not_captured)
     }

@@ -124,10 +124,13 @@ pub struct Position<'m, 's> {
     pub offset: u64,
 }
 
+/// A place in code: the module, a function of it, and an offset in that.
+type Point = (usize, u32, u64);
+
 /// Recovers the frames of threads, one memo for all of them.
 #[derive(Default)]
 pub struct Unwinder {
-    states: RefCell<HashMap<(usize, u32, u64), Option<Rc<State>>>>,
+    states: RefCell<HashMap<Point, Option<Rc<State>>>>,
     restores: RefCell<HashMap<(usize, u32), bool>>,
     tail_calls: RefCell<HashMap<(usize, u32), bool>>,
     pointers: RefCell<HashMap<usize, Option<(u32, bool)>>>,

@@ -15,7 +15,9 @@ use tempfile::TempDir;
 
 /// A run of a program, and the dump it may have left.
 pub struct Run {
+    /// How the run ended.
     pub outcome: Outcome,
+    /// Where its dump is, if there is one.
     pub dump: PathBuf,
     folder: TempDir,
 }
