@@ -18,6 +18,7 @@ pub mod module;
 pub mod read;
 pub mod reason;
 pub mod regions;
+mod rule;
 pub mod search;
 pub mod signature;
 pub mod symbols;

@@ -2,12 +2,13 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet};
+use regex_lite::Regex;
 use wasmparser::Operator;
 
 use super::operands::{Stopped, stopped_at};
 use super::{Crash, Panic, PanicSource};
 use crate::memory::Memory;
+use crate::rule::{self, Place};
 use crate::signature::Signer;
 
 /// Longest text read from memory, in bytes.
@@ -15,25 +16,19 @@ const MAX_TEXT: u64 = 4096;
 /// Arguments looked at.
 const MAX_ARGUMENTS: usize = 16;
 
-struct Rules {
-    functions: RegexSet,
-    rules: Vec<Rule>,
-}
-
 struct Rule {
+    function: rule::Rule,
     language: &'static str,
     says: &'static str,
 }
 
-static RULES: LazyLock<Rules> = LazyLock::new(|| {
+static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let rule = |line: &'static str| {
         let mut fields = line.splitn(3, " |");
-        let function = format!("^(?:{})$", fields.next()?.trim());
-        Regex::new(&function).ok()?;
-        Some((function, Rule { language: fields.next()?.trim(), says: fields.next()?.trim() }))
+        let function = rule::Rule::new(fields.next()?.trim(), Place::Whole);
+        Some(Rule { function, language: fields.next()?.trim(), says: fields.next()?.trim() })
     };
-    let (functions, rules): (Vec<_>, Vec<_>) = super::rule_lines(include_str!("panics.txt")).filter_map(rule).unzip();
-    Rules { functions: RegexSet::new(functions).unwrap_or_else(|_| RegexSet::empty()), rules }
+    super::rule_lines(include_str!("panics.txt")).filter_map(rule).collect()
 });
 
 static PLACEHOLDER: LazyLock<Option<Regex>> =
@@ -59,7 +54,7 @@ pub fn panic(crash: &Crash<'_, '_, '_>, trapped: Option<&Stopped<'_>>, signer: &
 }
 
 fn rule(function: &str) -> Option<&'static Rule> {
-    RULES.rules.get(RULES.functions.matches(function).iter().next()?)
+    RULES.iter().find(|rule| rule.function.is_match(function))
 }
 
 /// A call of the host that means giving up (`env.abort` of AssemblyScript).
@@ -203,8 +198,8 @@ mod tests {
 
     #[test]
     fn every_rule_compiles() {
-        assert_eq!(super::super::rule_lines(include_str!("panics.txt")).count(), RULES.functions.len());
-        assert_eq!(RULES.rules.len(), RULES.functions.len());
+        assert_eq!(super::super::rule_lines(include_str!("panics.txt")).count(), RULES.len());
+        assert!(RULES.iter().all(|rule| rule.function.compiled().is_some()));
     }
 
     #[test]

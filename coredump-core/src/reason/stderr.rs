@@ -2,18 +2,17 @@
 
 use std::sync::LazyLock;
 
-use regex::Regex;
-
 use super::{Panic, PanicSource};
+use crate::rule::{Place, Rule};
 
 /// Longest message taken over, in bytes.
 const MAX_MESSAGE: usize = 4096;
 
-static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
+static PATTERNS: LazyLock<Vec<(&'static str, Rule)>> = LazyLock::new(|| {
     let lines = super::rule_lines(include_str!("stderr.txt"));
     let pattern = |line: &'static str| {
         let (language, expression) = line.split_once(" | ")?;
-        Some((language, Regex::new(&format!("(?m){expression}")).ok()?))
+        Some((language, Rule::new(&format!("(?m){expression}"), Place::Anywhere)))
     };
     lines.filter_map(pattern).collect()
 });
@@ -21,7 +20,9 @@ static PATTERNS: LazyLock<Vec<(&'static str, Regex)>> = LazyLock::new(|| {
 /// The last panic that the text tells of.
 pub fn panic(text: &str) -> Option<Panic> {
     let text = text.replace("\r\n", "\n");
-    let last = PATTERNS.iter().filter_map(|(language, pattern)| Some((language, pattern.captures_iter(&text).last()?)));
+    let last = PATTERNS
+        .iter()
+        .filter_map(|(language, rule)| Some((language, rule.for_text(&text)?.captures_iter(&text).last()?)));
     let (language, captures) = last.max_by_key(|(_, captures)| captures.get(0).map(|whole| whole.start()))?;
     let group = |name: &str| captures.name(name).map(|group| bounded(group.as_str().trim_end()));
     Some(Panic { language, message: group("message"), location: group("location"), source: PanicSource::GuestStderr })
@@ -38,6 +39,7 @@ mod tests {
     #[test]
     fn every_pattern_compiles() {
         assert_eq!(super::super::rule_lines(include_str!("stderr.txt")).count(), PATTERNS.len());
+        assert!(PATTERNS.iter().all(|(_, rule)| rule.compiled().is_some()));
     }
 
     #[test]

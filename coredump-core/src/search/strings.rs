@@ -106,9 +106,12 @@ impl Utf8 {
             }
         }
         while at < bytes.len() {
-            // Runs of printable ASCII are nearly all there is.
+            // Runs of printable ASCII are nearly all there is, and most are too short to be kept.
             let run = bytes[at..].iter().take_while(|byte| matches!(byte, b'\t' | b' '..=b'~')).count();
-            if run > 0 {
+            let alone = self.pending.is_empty() && bytes.get(at + run).is_some_and(u8::is_ascii);
+            if alone && run < min {
+                at += run;
+            } else if run > 0 {
                 self.push(address + at as u64, &bytes[at..at + run]);
                 at += run;
                 if self.pending.len() >= LONGEST {
@@ -181,6 +184,12 @@ fn letter(bytes: &[u8]) -> Letter {
     }
 }
 
+/// A quick look at a unit of UTF-16: whether it is neither a control character nor beyond the first 2048 code points,
+/// where nearly any two bytes are a letter of some script (ASCII text would appear as Chinese).
+fn could_be_text(unit: [u8; 2]) -> bool {
+    matches!(u16::from_le_bytes(unit), 0x09 | 0x20..=0x7e | 0xa0..=0x7ff)
+}
+
 /// A run of UTF-16 that may go on.
 struct Utf16 {
     start: u64,
@@ -207,11 +216,20 @@ impl Utf16 {
             (bytes, address) = (rest, address + 1);
         }
         let (units, rest) = bytes.as_chunks::<2>();
-        for (number, &unit) in units.iter().enumerate() {
-            // Most memory is no text of this kind: nothing to do while none has begun.
-            if unit[1] < 0x08 || !self.text.is_empty() {
-                self.unit(address + 2 * number as u64, unit, min, each)?;
+        let mut at = 0;
+        while at < units.len() {
+            // Most memory is no text of this kind, and most runs are too short to be kept.
+            let run = units[at..].iter().take_while(|&&unit| could_be_text(unit)).count();
+            if self.text.is_empty() && run < min && at + run < units.len() {
+                at += run + units[at + run..].iter().take_while(|&&unit| !could_be_text(unit)).count();
+                continue;
             }
+            // The one behind the run ends it.
+            let end = units.len().min(at + run + 1);
+            for (number, &unit) in units[at..end].iter().enumerate() {
+                self.unit(address + 2 * (at + number) as u64, unit, min, each)?;
+            }
+            at = end;
         }
         self.low = rest.first().copied();
         ControlFlow::Continue(())
@@ -224,10 +242,8 @@ impl Utf16 {
         min: usize,
         each: &mut impl FnMut(Text) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
-        // Beyond the first 2048 code points nearly any two bytes are a letter of some script: ASCII text would appear
-        // as Chinese.
         match char::from_u32(u32::from(u16::from_le_bytes(unit))) {
-            Some(letter) if letter < '\u{800}' && is_printable(letter) => {
+            Some(letter) if could_be_text(unit) && is_printable(letter) => {
                 if self.text.is_empty() {
                     self.start = address;
                 }

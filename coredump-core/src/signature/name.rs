@@ -10,9 +10,9 @@ const MAX_LENGTH: usize = 200;
 /// The stable form of a demangled name: without template arguments, parameter lists, and what `names.txt` lists.
 pub fn stable(name: &str) -> String {
     let mut stable = without_arguments(&name[..name.floor_char_boundary(MAX_READ)]);
-    for (expression, replacement) in &RULES.replacements {
-        if expression.is_match(&stable) {
-            stable = expression.replace_all(&stable, replacement).into_owned();
+    for (rule, replacement) in &RULES.replacements {
+        if let Some(expression) = rule.for_text(&stable) {
+            stable = expression.replace_all(&stable, *replacement).into_owned();
         }
     }
     // A signature is one line, and ` | ` separates its functions.

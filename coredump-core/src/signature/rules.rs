@@ -2,26 +2,36 @@
 
 use std::sync::LazyLock;
 
-use regex::{Regex, RegexSet};
+use crate::rule::{Place, Rule};
 
-/// The rules as compiled from the data files, once.
+/// The rules of the data files.
 pub static RULES: LazyLock<Rules> = LazyLock::new(|| Rules {
     replacements: replacements(include_str!("names.txt")),
-    machinery: whole(include_str!("machinery.txt")),
-    entry: whole(include_str!("entry.txt")),
-    paths: set(lines(include_str!("paths.txt")).map(str::to_owned)),
+    machinery: set(include_str!("machinery.txt"), Place::Whole),
+    entry: set(include_str!("entry.txt"), Place::Whole),
+    paths: set(include_str!("paths.txt"), Place::Anywhere),
 });
 
 /// See the data files for what each is.
 pub struct Rules {
     /// What is taken out of names.
-    pub replacements: Vec<(Regex, String)>,
+    pub replacements: Vec<(Rule, &'static str)>,
     /// Names of machinery.
-    pub machinery: RegexSet,
+    pub machinery: RuleSet,
     /// Names at which a signature ends.
-    pub entry: RegexSet,
+    pub entry: RuleSet,
     /// Paths of machinery.
-    pub paths: RegexSet,
+    pub paths: RuleSet,
+}
+
+/// Rules of which one must match.
+pub struct RuleSet(Vec<Rule>);
+
+impl RuleSet {
+    /// Whether one of them matches.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.0.iter().any(|rule| rule.is_match(text))
+    }
 }
 
 /// The lines that are rules.
@@ -29,20 +39,14 @@ fn lines(file: &'static str) -> impl Iterator<Item = &'static str> {
     file.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
-/// Expressions that match a whole name.
-fn whole(file: &'static str) -> RegexSet {
-    set(lines(file).map(|line| format!("^(?:{line})$")))
+fn set(file: &'static str, place: Place) -> RuleSet {
+    RuleSet(lines(file).map(|line| Rule::new(line, place)).collect())
 }
 
-fn set(expressions: impl Iterator<Item = String>) -> RegexSet {
-    // A mistake in a committed rule is caught by this module's tests; at run time the rest must go on.
-    RegexSet::new(expressions.filter(|expression| Regex::new(expression).is_ok())).unwrap_or_else(|_| RegexSet::empty())
-}
-
-fn replacements(file: &'static str) -> Vec<(Regex, String)> {
+fn replacements(file: &'static str) -> Vec<(Rule, &'static str)> {
     let rules = lines(file).filter_map(|line| {
         let (expression, replacement) = line.split_once("=>")?;
-        Some((Regex::new(expression.trim()).ok()?, replacement.trim().to_owned()))
+        Some((Rule::new(expression.trim(), Place::Anywhere), replacement.trim()))
     });
     rules.collect()
 }
@@ -53,15 +57,11 @@ mod tests {
 
     #[test]
     fn every_rule_compiles_and_counts() {
-        let files = [
-            (include_str!("machinery.txt"), RULES.machinery.len()),
-            (include_str!("entry.txt"), RULES.entry.len()),
-            (include_str!("paths.txt"), RULES.paths.len()),
-            (include_str!("names.txt"), RULES.replacements.len()),
-        ];
-        for (file, compiled) in files {
-            assert!(compiled > 0);
-            assert_eq!(lines(file).count(), compiled);
+        for set in [&RULES.machinery, &RULES.entry, &RULES.paths] {
+            assert!(!set.0.is_empty());
+            assert!(set.0.iter().all(|rule| rule.compiled().is_some()));
         }
+        assert_eq!(lines(include_str!("names.txt")).count(), RULES.replacements.len());
+        assert!(RULES.replacements.iter().all(|(rule, _)| rule.compiled().is_some()));
     }
 }
