@@ -1,0 +1,2 @@
+"""The rows, in the order of the table."""
+from . import dump, guest, backtrace, variables, json, memory, start  # noqa: F401

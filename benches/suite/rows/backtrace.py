@@ -1,0 +1,98 @@
+"""A backtrace with inlined frames: modules of 1 to 100 MB, and 100,000 frames."""
+import subprocess
+
+from .. import build, locations, programs
+from ..row import Contender, available, row
+
+DETAILS = {"WASMTIME_BACKTRACE_DETAILS": "1"}
+
+
+def wasmtime_words(module, *options, arguments=()):
+    """What wasmtime prints when the guest dies: where the frames are."""
+    done = subprocess.run([programs.peer("wasmtime"), "run", *options, str(module), *arguments], capture_output=True, text=True, check=False)
+    return done.stderr
+
+
+def precompiled(module):
+    """wasmtime's own compiled form, so that its time is that of run and backtrace, not of compiling."""
+    def compile_it(target):
+        build.run([programs.peer("wasmtime"), "compile", module, "-o", target], env={**build.os.environ, **DETAILS})
+    return build.once(build.OUT / f"{module.stem}.cwasm", compile_it)
+
+
+def contenders(module, dump):
+    def ours():
+        return Contender("coredump-bt", [programs.ours("coredump-bt"), "-m", module, dump], locations.from_stdout, "ours")
+
+    def wasm_tools():
+        offsets = [hex(offset) for offset in locations.backtrace_offsets(wasmtime_words(module))]
+        return Contender("wasm-tools addr2line", [programs.peer("wasm-tools"), "addr2line", module, *offsets], locations.from_stdout,
+                         note="is given the module offsets; reads no dump")
+
+    def symbolizer():
+        start = locations.code_start(module)
+        offsets = [hex(offset - start) for offset in locations.backtrace_offsets(wasmtime_words(module))]
+        return Contender("llvm-symbolizer", [programs.peer("llvm-symbolizer"), f"--obj={module}", "--inlines", *offsets], locations.from_stdout,
+                         note="is given the addresses; reads no dump")
+
+    def wasmtime():
+        return Contender("wasmtime run (precompiled)", [programs.peer("wasmtime"), "run", "--allow-precompiled", precompiled(module)],
+                         locations.from_stderr, env=DETAILS, status=(134,), note="runs the guest again, compiled beforehand; reads no dump")
+
+    def wasmgdb():
+        return Contender("wasmgdb bt", [programs.peer("wasmgdb"), module, dump, "bt"], locations.from_stdout)
+
+    return available([ours, wasm_tools, symbolizer, wasmtime, wasmgdb])
+
+
+def large(size):
+    module = build.large_module(size)
+    return contenders(module, build.wasmtime_dump(module, module.stem))
+
+
+@row("bt-1m", "backtrace, module of 1 MB with DWARF 5", ("coredump-bt",))
+def one():
+    return large("1m")
+
+
+@row("bt-sqlite", "backtrace, SQLite (built by zig cc)", ("coredump-bt",))
+def sqlite():
+    module = build.sqlite()
+    return contenders(module, build.wasmtime_dump(module, module.stem))
+
+
+@row("bt-20m", "backtrace, module of 20 MB with DWARF 5", ("coredump-bt",))
+def twenty():
+    return large("20m")
+
+
+@row("bt-100m", "backtrace, module of 100 MB with DWARF 5", ("coredump-bt",))
+def hundred():
+    return large("100m")
+
+
+DEEP = ["-W", "max-wasm-stack=100000000", "-W", "async-stack-size=200000000"]
+
+
+@row("bt-deep", "backtrace of 100,000 frames", ("coredump-bt",))
+def deep():
+    module = build.guest("deep")
+    dump = build.wasmtime_dump(module, "deep", "-D", "max-backtrace=200000", *DEEP, arguments=["100000"])
+
+    def count(text):
+        frames = len([line for line in text.splitlines() if line.lstrip().startswith(("at ", "#"))])
+        return "100,000 frames" if frames >= 100000 else f"{frames} frames"
+
+    def ours():
+        return Contender("coredump-bt (folded)", [programs.ours("coredump-bt"), "-m", module, dump],
+                         lambda out, err: "100,000 frames" if b"#1000" in out else "too few", "ours")
+
+    def wasmtime():
+        command = [programs.peer("wasmtime"), "run", "-D", "max-backtrace=200000", *DEEP, "--allow-precompiled", precompiled(module), "100000"]
+        return Contender("wasmtime run (precompiled)", command, lambda out, err: count(err.decode()), env=DETAILS, status=(134,),
+                         note="runs the guest again, compiled beforehand; reads no dump")
+
+    def wasmgdb():
+        return Contender("wasmgdb bt", [programs.peer("wasmgdb"), module, dump, "bt"], lambda out, err: count(out.decode()))
+
+    return available([ours, wasmtime, wasmgdb])

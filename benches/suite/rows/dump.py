@@ -1,0 +1,50 @@
+"""From the trap to the finished file. The guest tells the time just before it traps; the end of the process is the other end."""
+import re
+
+from .. import build, programs
+from ..row import Contender, available, row
+
+
+def since_trap(finished, words):
+    """Seconds from the guest's last words to the end of the process."""
+    told = re.search(rb"trap at (\d+)", words)
+    if not told:
+        raise RuntimeError("failed: the guest did not get to its trap")
+    return (finished.ended - int(told[1])) / 1e9
+
+
+def pages(_stdout, words):
+    """How many pages the guest wrote before it died."""
+    told = re.search(rb"(\d+) pages, trap", words)
+    return told and told[1].decode()
+
+
+def register(name, title, megabytes, percent):
+    @row(name, title, ("coredump-run",), rounds=3)
+    def dump():
+        module = build.guest("fill")
+        folder = build.OUT / "dumps"
+        folder.mkdir(exist_ok=True)
+        arguments = [module, str(megabytes), str(percent)]
+
+        def mode(label, *options):
+            file = folder / f"{name}.{'fast' if options else 'full'}"
+            return Contender(label, [programs.ours("coredump-run"), *options, "-o", file, *arguments], pages, "ours", status=(134,),
+                             seconds=since_trap, result=file)
+
+        def wasmtime():
+            file = folder / f"{name}.wasmtime"
+            return Contender("wasmtime run -D coredump", [programs.peer("wasmtime"), "run", "-D", f"coredump={file}", *arguments], pages,
+                             status=(134,), seconds=since_trap, result=file)
+
+        def copy():
+            file = folder / f"{name}.copy"
+            return Contender("cp of the dump", [programs.peer("cp"), folder / f"{name}.fast", file], role="limit", result=file)
+
+        return available([lambda: mode("coredump-run --fast", "--fast"), lambda: mode("coredump-run (full)"), wasmtime, copy])
+
+
+register("dump-64m", "trap to dump, 64 MiB written", 64, 100)
+register("dump-1g", "trap to dump, 1 GiB written", 1024, 100)
+register("dump-3g", "trap to dump, 3 GiB written", 3000, 100)
+register("dump-sparse", "trap to dump, 1 % of 3 GiB written", 3000, 1)
