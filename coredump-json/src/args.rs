@@ -35,7 +35,7 @@ pub struct Args {
     /// work on this many dumps at once (default 1)
     #[argh(option, short = 'j', arg_name = "n")]
     pub jobs: Option<NonZero<usize>>,
-    /// one line a dump; folders stand for the dumps in them; one line {{"error": …}} for a dump that cannot be read
+    /// one line a dump; folders stand for the dumps in them; an error object for a dump that cannot be read
     #[argh(switch)]
     pub ndjson: bool,
     /// what to tell of memory contents: none, ranges (default) or base64

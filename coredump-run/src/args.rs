@@ -42,6 +42,9 @@ const ALL: [(&str, On); 5] = [
 /// Run a WebAssembly program (core module or component, binary or text). When it dies, leave a core dump and say why.
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(help_triggers("-h", "--help"))]
+#[argh(example = "{command_name} --dir data::/data app.wasm input.txt")]
+#[argh(example = "{command_name} --fast --embed-modules -o - app.wasm | coredump-bt")]
+#[argh(example = "{command_name} -o '%e.%t.coredump' --keep 5 --timeout 10s app.wasm")]
 #[argh(note = "Exit code: the program's own; 134 after a trap, 124 after a timeout, 128+N after signal N,
 125 for failures of coredump-run itself, 126 if FILE cannot be run, 127 if there is none.")]
 pub struct Args {

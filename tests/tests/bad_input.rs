@@ -79,7 +79,7 @@ fn a_wrong_binary_is_refused_with_the_frame_that_does_not_fit() {
     let other = fixture("modules/wat-overflow.wasm");
     let outcome = Tool::new("coredump-bt").arg("-m").arg(&other).arg(wasmtime_dump("abort")).run().expect(1);
     assert!(
-        outcome.stderr.contains("does not belong to this dump: frame 0 of thread 0: function 7 does not exist"),
+        outcome.stderr.contains("wat-overflow.wasm: frame 0 of thread 0: function 7 does not exist (the module has 2)"),
         "{}",
         outcome.stderr
     );

@@ -54,6 +54,17 @@ fn send(signal: &str, child: &Child) {
     Tool::other("kill").arg(format!("-{signal}")).arg(child.id().to_string()).run().expect(0);
 }
 
+/// Checks the youngest frame's local. Where a signal hits the very entry of a function, the engine knows no locals: the
+/// dump says so then, and not something else.
+fn has_seven(dump: &serde_json::Value, when: &str) {
+    let youngest = &frames(dump)[0];
+    assert_eq!(youngest["function"], "seven", "{when}");
+    if youngest["code_offset"] == "0x0" && youngest["locals"].is_null() {
+        return;
+    }
+    assert_eq!(values(&youngest["locals"]), ["7"], "{when}");
+}
+
 #[test]
 fn an_ending_signal_dumps_wherever_the_guest_is() {
     for (then, place) in [(SPIN, "runs"), (SLEEP, "sleeps"), (READ, "reads")] {
@@ -67,7 +78,7 @@ fn an_ending_signal_dumps_wherever_the_guest_is() {
             let dump = read(&folder.path().join("app.coredump"));
             assert_eq!(dump["reason"]["kind"], "signal");
             assert_eq!(dump["reason"]["message"], format!("ended by SIG{signal}"));
-            assert_eq!(values(&frames(&dump)[0]["locals"]), ["7"], "{signal} while it {place}");
+            has_seven(&dump, &format!("{signal} while it {place}"));
         }
     }
 }
@@ -89,7 +100,7 @@ fn a_snapshot_lets_the_guest_go_on() {
             let dump = read(&path);
             assert_eq!(dump["reason"]["kind"], "snapshot");
             assert!(dump["process"]["exit_code"].is_null());
-            assert_eq!(values(&frames(&dump)[0]["locals"]), ["7"]);
+            has_seven(&dump, name);
         }
         send("TERM", &child);
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(143));

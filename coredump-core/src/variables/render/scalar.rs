@@ -152,7 +152,7 @@ fn half(bits: u16) -> f32 {
     }
 }
 
-/// IEEE 754 binary128, `long double` of clang's Wasm: the nearest double below, and whether it is the same number.
+/// IEEE 754 binary128, `long double` of clang's Wasm: the nearest double, and whether it is the same number.
 fn quad(bits: u128) -> (f64, bool) {
     let sign = ((bits >> 127) as u64) << 63;
     let exponent = (bits >> 112 & 0x7fff) as i32;
@@ -164,7 +164,13 @@ fn quad(bits: u128) -> (f64, bool) {
         0x7fff if fraction == 0 => (f64::from_bits(sign | 0x7ff << 52), true),
         0x7fff => (f64::NAN, true),
         _ => match exponent - 16383 + 1023 {
-            narrow @ 1..=2046 => (f64::from_bits(sign | (narrow as u64) << 52 | top), rest == 0),
+            narrow @ 1..=2046 => {
+                const HALF: u128 = 1 << 59;
+                // To nearest, ties to even; a carry into the exponent is right.
+                let up = rest > HALF || rest == HALF && top & 1 == 1;
+                let nearest = ((narrow as u64) << 52 | top) + u64::from(up);
+                (f64::from_bits(sign | nearest), rest == 0)
+            }
             narrow if narrow > 2046 => (f64::from_bits(sign | 0x7ff << 52), false),
             _ => (f64::from_bits(sign), false),
         },
