@@ -106,12 +106,12 @@ impl Utf8 {
             }
         }
         while at < bytes.len() {
-            // Runs of printable ASCII are nearly all there is, and most are too short to be kept.
+            if self.pending.is_empty() {
+                at = skip(at, bytes.len() - 1, min.saturating_sub(1), |k| CLASSES.part(bytes[k], bytes[k + 1]));
+            }
+            // Runs of printable ASCII are nearly all there is.
             let run = bytes[at..].iter().take_while(|byte| matches!(byte, b'\t' | b' '..=b'~')).count();
-            let alone = self.pending.is_empty() && bytes.get(at + run).is_some_and(u8::is_ascii);
-            if alone && run < min {
-                at += run;
-            } else if run > 0 {
+            if run > 0 {
                 self.push(address + at as u64, &bytes[at..at + run]);
                 at += run;
                 if self.pending.len() >= LONGEST {
@@ -184,6 +184,54 @@ fn letter(bytes: &[u8]) -> Letter {
     }
 }
 
+/// Passes over what cannot begin a run of `min`: the first index from `at` behind which no place breaks a run soon enough,
+/// or one too near to `end` to tell. Looks at the last place of each stretch first, as string searching does, so that most
+/// bytes of noise are never looked at.
+fn skip(mut at: usize, end: usize, min: usize, breaks: impl Fn(usize) -> bool) -> usize {
+    while at + min <= end {
+        match (at..at + min).rev().find(|&place| breaks(place)) {
+            Some(place) => at = place + 1,
+            None => break,
+        }
+    }
+    at
+}
+
+/// What each byte can be in UTF-8 (RFC 3629).
+struct Classes([u8; 256]);
+
+static CLASSES: Classes = Classes::new();
+
+impl Classes {
+    const NONE: u8 = 0;
+    const ASCII: u8 = 1;
+    const LEAD: u8 = 2;
+    const TAIL: u8 = 3;
+
+    const fn new() -> Classes {
+        let mut classes = [Classes::NONE; 256];
+        let mut byte = 0;
+        while byte < 256 {
+            classes[byte] = match byte {
+                0x09 | 0x20..=0x7e => Classes::ASCII,
+                0x80..=0xbf => Classes::TAIL,
+                0xc2..=0xf4 => Classes::LEAD,
+                _ => Classes::NONE,
+            };
+            byte += 1;
+        }
+        Classes(classes)
+    }
+
+    /// Whether no text has these two bytes in a row.
+    fn part(&self, first: u8, second: u8) -> bool {
+        let (first, second) = (self.0[usize::from(first)], self.0[usize::from(second)]);
+        first == Classes::NONE
+            || second == Classes::NONE
+            || (first == Classes::LEAD) != (second == Classes::TAIL) && first != Classes::TAIL
+    }
+}
+
 /// A quick look at a unit of UTF-16: whether it is neither a control character nor beyond the first 2048 code points,
 /// where nearly any two bytes are a letter of some script (ASCII text would appear as Chinese).
 fn could_be_text(unit: [u8; 2]) -> bool {
@@ -218,18 +266,13 @@ impl Utf16 {
         let (units, rest) = bytes.as_chunks::<2>();
         let mut at = 0;
         while at < units.len() {
-            // Most memory is no text of this kind, and most runs are too short to be kept.
-            let run = units[at..].iter().take_while(|&&unit| could_be_text(unit)).count();
-            if self.text.is_empty() && run < min && at + run < units.len() {
-                at += run + units[at + run..].iter().take_while(|&&unit| !could_be_text(unit)).count();
-                continue;
+            if self.text.is_empty() {
+                at = skip(at, units.len(), min, |k| !could_be_text(units[k]));
             }
-            // The one behind the run ends it.
-            let end = units.len().min(at + run + 1);
-            for (number, &unit) in units[at..end].iter().enumerate() {
-                self.unit(address + 2 * (at + number) as u64, unit, min, each)?;
+            if let Some(&unit) = units.get(at) {
+                self.unit(address + 2 * at as u64, unit, min, each)?;
+                at += 1;
             }
-            at = end;
         }
         self.low = rest.first().copied();
         ControlFlow::Continue(())
@@ -311,6 +354,34 @@ mod tests {
         let text = wide("größe Ж");
         let found = all(&[(100, &text[..3]), (103, &text[3..])], 4);
         assert_eq!(found, [(100, "utf-16", "größe Ж".into())]);
+    }
+
+    #[test]
+    fn what_is_passed_over_is_no_text() {
+        // Every text of a noisy memory, found by trying each place by itself.
+        let mut seed = 1u32;
+        let mut noise = || {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            match seed >> 29 {
+                0 => 0,
+                1..=3 => b'a' + (seed >> 16) as u8 % 26,
+                4 => (seed >> 16) as u8,
+                5 => 0xc3,
+                6 => 0x80 | (seed >> 18) as u8 & 0x3f,
+                _ => b' ',
+            }
+        };
+        let bytes: Vec<u8> = (0..20_000).map(|_| noise()).collect();
+        for min in [1, 2, 5, 9] {
+            let expected: Vec<String> = bytes
+                .utf8_chunks()
+                .flat_map(|chunk| chunk.valid().split(|letter| !is_printable(letter)))
+                .filter(|text| text.chars().count() >= min)
+                .map(str::to_owned)
+                .collect();
+            let found = all(&[(0, &bytes)], min).into_iter().filter(|&(_, encoding, _)| encoding == "utf-8");
+            assert_eq!(found.map(|(.., text)| text).collect::<Vec<_>>(), expected, "min {min}");
+        }
     }
 
     #[test]
