@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{RefKind, RefTarget, Table};
 
+/// What the names of all of them begin with.
+pub const PREFIX: &str = "coredump.";
 /// Section name: [`crate::model::Process`] as JSON.
 pub const PROCESS: &str = "coredump.process";
 /// Section name: [`crate::model::Reason`] as JSON.

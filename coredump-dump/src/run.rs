@@ -1,6 +1,6 @@
 //! From the command line to the command that does it.
 
-use coredump_core::binaries::Store;
+use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::input::Input;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
@@ -8,7 +8,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::read;
 
 use crate::args::{Args, TOOL};
-use crate::session::Session;
+use crate::session::{self, Session};
 use crate::{diff, find, format, globals, hex, image, list, map, print, raw, strings, whatis};
 
 /// What was asked for.
@@ -78,12 +78,15 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
 /// Opens a dump for `run`.
 fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'_>) -> Result<Exit>) -> Result<Exit> {
     let bytes = input.open()?;
-    let dump = read::read(&bytes).map_err(|error| input.blame(error))?;
+    let mut dump = read::read(&bytes).map_err(|error| input.blame(error))?;
+    let store = Store::new();
+    // Most dumps say all of their memory themselves: then binaries are looked for when something asks for them.
+    let settled = Binaries::may_settle(&dump)
+        .then(|| Binaries::settle(&store, &bytes, &mut dump, &session::locating_options(args, input)));
     if let Some(incomplete) = &dump.incomplete {
         report.warning(input.name(), incomplete);
     }
-    let store = Store::new();
-    let session = Session::new(&dump, input, args, report, &store);
+    let session = Session::new(&dump, input, args, report, &store, settled);
     let outcome = run(&session)?;
     Ok(outcome.and(Exit::partial_if(dump.incomplete.is_some())))
 }

@@ -12,6 +12,7 @@ use coredump_core::cli::input::Input;
 use coredump_core::cli::output::{Output, stdout_is_terminal};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::locate::Options;
 use coredump_core::memory::{Chunk, Memory, Unreadable};
 use coredump_core::model::{CoreDump, Value};
 use coredump_core::regions::{Regions, Symbols, global_names};
@@ -22,6 +23,12 @@ use crate::paint::Paint;
 
 /// Bytes that a hex dump shows where a range has no end and nothing tells how large the object is.
 const GLIMPSE: u64 = 64;
+
+/// Where the command line says that binaries are.
+pub fn locating_options(args: &Args, input: &Input) -> Options {
+    let recorded = !args.no_recorded_paths && !args.untrusted;
+    locating::options(&args.module, &args.symbols_path, recorded, input.path())
+}
 
 /// A dump, and how to show it. Binaries, regions and symbols are looked for when something asks for them.
 pub struct Session<'a> {
@@ -40,28 +47,35 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// A session with an opened dump.
+    /// A session with an opened dump, and its binaries if they were looked for already.
     pub fn new(
         dump: &'a CoreDump<'a>,
         input: &'a Input,
         args: &'a Args,
         report: &'a Report,
         store: &'a Store<'a>,
+        found: Option<Binaries<'a>>,
     ) -> Session<'a> {
         let (binaries, regions, symbols) = Default::default();
-        Session { dump, input, args, report, store, binaries, regions, symbols }
+        let session = Session { dump, input, args, report, store, binaries, regions, symbols };
+        if let Some(found) = found {
+            session.warn_of(&found);
+            let _ = session.binaries.set(found);
+        }
+        session
+    }
+
+    fn warn_of(&self, binaries: &Binaries<'_>) {
+        for warning in &binaries.warnings {
+            self.report.say(format_args!("{}: {warning}", self.input.name()));
+        }
     }
 
     /// The binaries of the dump's modules.
     pub fn binaries(&self) -> &Binaries<'a> {
         self.binaries.get_or_init(|| {
-            let args = self.args;
-            let recorded = !args.no_recorded_paths && !args.untrusted;
-            let options = locating::options(&args.module, &args.symbols_path, recorded, self.input.path());
-            let binaries = Binaries::locate(self.store, self.dump, &options);
-            for warning in &binaries.warnings {
-                self.report.say(format_args!("{}: {warning}", self.input.name()));
-            }
+            let binaries = Binaries::locate(self.store, self.dump, &locating_options(self.args, self.input));
+            self.warn_of(&binaries);
             binaries
         })
     }

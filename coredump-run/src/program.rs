@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use coredump_core::cli::args::RawArg;
+use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::module;
 use wasmtime::component::Component;
@@ -43,6 +44,11 @@ impl Program {
             let message = error.to_string();
             Error::new(ErrorKind::NotWasm, format!("not a WebAssembly program: {}", first_line(&message))).in_file(path)
         })?;
+        if coredump_core::read::read(&binary).is_ok() {
+            return Err(Error::new(ErrorKind::WrongFile, "a core dump, not a program")
+                .in_file(path)
+                .hint(format!("coredump-bt {}", text::path(path))));
+        }
         let compile = || {
             Ok(match kind(&binary) {
                 Kind::Component => Code::Component(Component::from_binary(engine, &binary)?),

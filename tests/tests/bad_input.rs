@@ -46,6 +46,13 @@ fn readers_name_what_is_not_a_dump() {
 }
 
 #[test]
+fn a_dump_is_no_program() {
+    let dump = wasmtime_dump("sum-O0");
+    let outcome = fails("coredump-run", &dump, 126, "a core dump, not a program");
+    assert!(outcome.stderr.contains("hint: coredump-bt "), "{}", outcome.stderr);
+}
+
+#[test]
 fn a_truncated_dump_is_told_once_with_the_offset() {
     let folder = scratch();
     let whole = std::fs::read(wasmtime_dump("wat-div")).unwrap();

@@ -236,6 +236,10 @@ fn wasmtimes_page_sizes_are_taken_from_the_module() {
     assert_eq!(document["memories"][0]["page_size"], 1);
     assert_eq!(document["memories"][0]["captured_bytes"], 0, "the last part of 4 KiB is lost");
     warned(&document, "pages of 1 bytes");
+    let listing = Tool::new("coredump-dump").arg("-m").arg(fixture("modules/wat-page-size.wasm")).arg(&dump);
+    let listing = listing.run().expect(0);
+    let memory = listing.text().lines().find(|line| line.starts_with("memory\t0\t")).expect("the memory is listed");
+    assert_eq!(memory.split('\t').nth(2), Some("100"), "{memory}");
 }
 
 /// With the module, the low 32 bits of a value are right for an i32 and an f32, and unknown for the rest.

@@ -47,6 +47,12 @@ impl<'s> Binaries<'s> {
         binaries
     }
 
+    /// Whether a dump may need to be settled: its layout is in doubt, or its producer is known for what is repaired here.
+    pub fn may_settle(dump: &CoreDump<'_>) -> bool {
+        let wasmtime = dump.producer.as_deref().is_some_and(|producer| producer.starts_with("wasmtime"));
+        wasmtime || !dump.alternatives.is_empty() || dump.layout == Layout::WasmEdge
+    }
+
     /// Whether any module's binary was found and checked.
     fn agree(&self) -> bool {
         self.slots.iter().filter_map(|slot| slot.found).any(|found| found.verification > Verification::Unchecked)

@@ -1,6 +1,7 @@
 //! Which encoding a dump uses. Every producer writes version byte 0, so each encoding is tried on the whole `corestack`
 //! section; one that uses it up to the last byte can be right. `docs/producers.md` tells the producers apart.
 
+use crate::extension;
 use crate::limits::MAX_FRAMES;
 use crate::model::Layout;
 
@@ -77,6 +78,10 @@ enum Habit {
 /// Decides on an encoding: the one that uses up every `corestack` section and suits the rest of the file best. Also
 /// returns the other layouts that would read the same bytes as different frames: agreement with the module decides then.
 pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Layout>) {
+    if sections.iter().any(|section| section.id == 0 && section.name.starts_with(extension::PREFIX)) {
+        // Written here. A dump without frames or modules would fit other encodings as well.
+        return (STANDARD, Vec::new());
+    }
     let habit = habit(sections);
     let stacks: Vec<&RawSection<'_>> = custom(sections, "corestack").collect();
     let instances = custom(sections, "coreinstances").next().and_then(|section| section.reader().read_var_u32().ok());
