@@ -3,6 +3,8 @@ import argparse
 import datetime
 import json
 import shutil
+import subprocess
+import sys
 
 from . import build, chart, measure, programs, report
 from . import rows as _rows  # noqa: F401  (registers the rows)
@@ -29,7 +31,11 @@ def main(arguments):
     if not chosen:
         parser.error("no such row; --list shows them")
     build.OUT.mkdir(parents=True, exist_ok=True)
-    programs.build({tool for row in chosen for tool in row.tools})
+    try:
+        programs.build({tool for row in chosen for tool in row.tools})
+    except subprocess.CalledProcessError as problem:
+        print(f"benches/run: {problem}", file=sys.stderr)
+        return 2
     results = load()
     good = True
     for row in chosen:

@@ -38,7 +38,7 @@ def many_dumps(module):
     return build.once(build.OUT / "many", fill)
 
 
-@row("json-many", "JSON of 10,000 dumps of a 5 MB module", ("coredump-json",), rounds=5)
+@row("json-many", "JSON of 10,000 dumps of a 5 MB module", ("coredump-json",), rounds=3)
 def many():
     module = build.large_module("5m")
     folder = many_dumps(module)
