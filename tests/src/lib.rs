@@ -6,6 +6,7 @@ mod binaries;
 pub mod dump_builder;
 mod fixtures;
 mod process;
+mod schema;
 
 pub use binaries::binary;
 pub use fixtures::{capture, fixture, scratch, wasmtime_dump};

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
-use crate::binary;
+use crate::{binary, schema};
 
 /// A command to run.
 #[derive(Debug)]
@@ -36,9 +36,12 @@ impl Outcome {
         std::str::from_utf8(&self.stdout).expect("standard output is UTF-8")
     }
 
-    /// Standard output as one JSON document.
+    /// Standard output as one JSON document. One that describes a dump must be as the published schema says.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("not JSON: {error}: {self:?}"))
+        let document =
+            serde_json::from_slice(&self.stdout).unwrap_or_else(|error| panic!("not JSON: {error}: {self:?}"));
+        schema::check(&document);
+        document
     }
 
     /// Checks the exit code; on another one shows all that was written.

@@ -1,0 +1,24 @@
+//! The published JSON Schema: every document that any test sees is held against it.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use jsonschema::Validator;
+use serde_json::Value;
+
+/// Checks a document of `coredump-json`; other JSON is let through.
+pub fn check(document: &Value) {
+    static SCHEMA: OnceLock<Validator> = OnceLock::new();
+    if !(document["version"].is_u64() && document["dump"].is_object()) {
+        return;
+    }
+    let schema = SCHEMA.get_or_init(|| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/coredump.schema.json");
+        let text = std::fs::read_to_string(path).expect("the schema can be read");
+        let schema = serde_json::from_str(&text).expect("the schema is JSON");
+        jsonschema::validator_for(&schema).expect("the schema is one")
+    });
+    let errors: Vec<String> =
+        schema.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "the document is not as its schema says: {errors:#?}");
+}
