@@ -5,7 +5,7 @@ use std::ops::Range;
 use coredump_core::memory::{Chunk, Memory};
 
 /// Bytes of a range that are looked at; of a longer one, the beginnings of what is captured.
-const LOOKED_AT: usize = 64 * 1024;
+pub const LOOKED_AT: usize = 64 * 1024;
 /// Bytes that are looked at in one place.
 const WINDOW: usize = 4096;
 /// Printable bytes in a row that count as text.

@@ -9,7 +9,7 @@ use coredump_core::error::Result;
 use coredump_core::memory::Memory;
 use coredump_core::regions::{Regions, Use};
 
-use crate::content::{Content, content};
+use crate::content::{Content, LOOKED_AT, content};
 use crate::list::Count;
 use crate::paint::{DIM, HEADING, MISSING, NAME, Paint};
 use crate::session::Session;
@@ -98,28 +98,61 @@ fn most(regions: &Regions, range: &Range<u64>) -> Use {
 pub fn map(session: &Session<'_>) -> Result<()> {
     let as_svg =
         session.args.output.as_ref().is_some_and(|file| file.path().extension().is_some_and(|end| end == "svg"));
-    let (columns, rows) = if as_svg { (128, 48) } else { (64, 32) };
+    let room = match rustix::termios::tcgetwinsize(std::io::stdout()) {
+        Ok(size) if session.on_terminal() => Room::on_terminal(size.ws_col.into(), size.ws_row.into()),
+        _ if as_svg => Room { columns: 128, rows: 48, names: usize::MAX },
+        _ => Room { columns: 64, rows: 32, names: usize::MAX },
+    };
     let memories = session.memories()?;
     let maps: Vec<Map> = memories
         .into_iter()
         .filter(|(_, memory)| memory.size > 0)
-        .map(|(index, memory)| Map::new(session, index, memory, columns, rows))
+        .map(|(index, memory)| Map::new(session, index, memory, room.columns, room.rows))
         .collect();
     let paint = session.paint();
     session.write(|out| match as_svg {
         true => svg::write(out, &session.input.name(), &maps),
-        false => maps.iter().try_for_each(|map| draw(out, map, paint)),
+        false => maps.iter().try_for_each(|map| draw(out, map, room.names, paint)),
     })
 }
 
-fn draw(out: &mut impl Write, map: &Map, paint: Paint) -> io::Result<()> {
+/// How large a picture may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Room {
+    /// Cells a row: a power of two, so that rows begin at round addresses.
+    columns: usize,
+    /// Rows.
+    rows: usize,
+    /// Characters for the names behind a row.
+    names: usize,
+}
+
+impl Room {
+    /// What fits a terminal of `width` characters and `height` lines; 0 stands for a size it does not tell.
+    fn on_terminal(width: usize, height: usize) -> Room {
+        let width = if width == 0 { 80 } else { width };
+        let height = if height == 0 { 24 } else { height };
+        const ADDRESS: usize = "0x00000000 ".len();
+        const GAP: usize = 2;
+        const NAMES: usize = 24;
+        // Title and legend.
+        const AROUND: usize = 10;
+        let room = width.saturating_sub(ADDRESS + GAP + NAMES).clamp(16, 256);
+        let columns = 1 << room.ilog2();
+        let names = width.saturating_sub(ADDRESS + columns + GAP);
+        Room { columns, rows: height.saturating_sub(AROUND).clamp(8, 64), names }
+    }
+}
+
+fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Result<()> {
     let row = map.cell * map.columns as u64;
     let title = format!("Memory {}: {}", map.index, bytes(map.size));
+    let judged = if map.cell > LOOKED_AT as u64 { ", judged by samples" } else { "" };
     writeln!(
         out,
         "{}  {}",
         paint.paint(HEADING, title),
-        paint.paint(DIM, format_args!("{} a cell, {} a row", bytes(map.cell), bytes(row)))
+        paint.paint(DIM, format_args!("{} a cell{judged}, {} a row", bytes(map.cell), bytes(row)))
     )?;
     writeln!(out)?;
     for (start, cells) in map.rows() {
@@ -131,12 +164,19 @@ fn draw(out: &mut impl Write, map: &Map, paint: Paint) -> io::Result<()> {
         let names: Vec<_> = map.beginning(start).map(|region| (region.r#use, region.label())).collect();
         if !names.is_empty() {
             line.push_str(&" ".repeat(map.columns - cells.len() + 2));
-            for (number, (r#use, name)) in names.iter().take(4).enumerate() {
+            let mut room = room;
+            for (number, (r#use, name)) in names.iter().enumerate() {
                 let name = escape(name);
-                line.push_str(&format!("{}{}", if number > 0 { ", " } else { "" }, paint.paint(colour(*r#use), name)));
-            }
-            if names.len() > 4 {
-                line.push_str(&paint.paint(DIM, format_args!(", and {} more", names.len() - 4)));
+                let comma = if number > 0 { ", " } else { "" };
+                let len = comma.len() + name.chars().count();
+                // The last name needs no room for the count of those that follow.
+                let rest = if number + 1 < names.len() { ", 99 more".len() } else { 0 };
+                if number == 4 || len + rest > room {
+                    line.push_str(&paint.paint(DIM, format_args!("{comma}{} more", names.len() - number)));
+                    break;
+                }
+                room -= len;
+                line.push_str(&format!("{comma}{}", paint.paint(colour(*r#use), name)));
             }
         }
         writeln!(out, "{line}")?;
@@ -215,6 +255,17 @@ pub fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_picture_fits_its_terminal() {
+        for (width, height) in [(80, 24), (100, 30), (120, 40), (200, 60), (400, 120), (60, 20)] {
+            let room = Room::on_terminal(width, height);
+            assert!("0x00000000 ".len() + room.columns + 2 + room.names <= width, "{width}: {room:?}");
+            assert!(room.columns.is_power_of_two() && room.rows + 10 <= height.max(18), "{height}: {room:?}");
+            assert!(room.names >= 24, "{room:?}");
+        }
+        assert_eq!(Room::on_terminal(0, 0), Room::on_terminal(80, 24));
+    }
 
     #[test]
     fn sizes_read_well() {
