@@ -11,3 +11,4 @@ mod schema;
 pub use binaries::binary;
 pub use fixtures::{capture, fixture, scratch, wasmtime_dump};
 pub use process::{Outcome, Tool, pipeline};
+pub use schema::follows_schema;
