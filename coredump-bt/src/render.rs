@@ -70,7 +70,7 @@ fn one<'s>(
     let mut dump = read(&bytes).map_err(blame)?;
     asked_for(args, &dump).map_err(blame)?;
     let options =
-        locating::options(&args.module, &args.symbols_path, !args.no_recorded_paths && !args.untrusted, input.path());
+        locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
     let binaries = Binaries::settle(store, &bytes, &mut dump, &options);
     let mut frames = Frames::new(args, &dump, &binaries);
     let crash = Crash::of(&dump, &binaries, &mut frames.resolver);

@@ -26,8 +26,7 @@ const GLIMPSE: u64 = 64;
 
 /// Where the command line says that binaries are.
 pub fn locating_options(args: &Args, input: &Input) -> Options {
-    let recorded = !args.no_recorded_paths && !args.untrusted;
-    locating::options(&args.module, &args.symbols_path, recorded, input.path())
+    locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path())
 }
 
 /// A dump, and how to show it. Binaries, regions and symbols are looked for when something asks for them.

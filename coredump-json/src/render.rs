@@ -105,8 +105,8 @@ impl<'w, 's> Worker<'w, 's> {
         let bytes = input.open().map_err(Stop::Dump)?;
         let mut dump = read::read(&bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
         let args = self.args;
-        let recorded = !args.no_recorded_paths && !args.untrusted;
-        let options = locating::options(&args.module, &args.symbols_path, recorded, input.path());
+        let options =
+            locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
         let binaries = Binaries::settle(self.store, &bytes, &mut dump, &options);
         let mut resolver = Resolver::new(&dump, &binaries);
         let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);

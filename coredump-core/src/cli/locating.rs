@@ -22,17 +22,18 @@ pub fn named_module(value: &RawArg) -> (Option<String>, PathBuf) {
     }
 }
 
-/// What all those options say together. `recorded_paths`: neither `--no-recorded-paths` nor `--untrusted` was given.
+/// What all those options say together. `--untrusted` implies `--no-recorded-paths`.
 pub fn options(
     modules: &[RawArg],
     symbol_paths: &[RawArg],
-    recorded_paths: bool,
+    no_recorded_paths: bool,
+    untrusted: bool,
     dump: Option<&Path>,
 ) -> crate::locate::Options {
     crate::locate::Options {
         named: modules.iter().map(named_module).collect(),
         symbol_paths: symbol_paths.iter().map(RawArg::to_path).collect(),
-        recorded_paths,
+        recorded_paths: !no_recorded_paths && !untrusted,
         dump_path: dump.map(Path::to_owned),
     }
 }
