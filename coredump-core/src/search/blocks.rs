@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::memory::{Chunk, Memory};
 
 /// Bytes a block has at least, unless its stretch of known bytes ends.
-const BLOCK: usize = 1 << 20;
+pub const BLOCK: usize = 1 << 20;
 
 static ZEROS: [u8; BLOCK] = [0; BLOCK];
 
@@ -29,12 +29,14 @@ pub struct Blocks<'m, 'a> {
     end: u64,
     /// Address behind the block before.
     behind: Option<u64>,
+    size: usize,
 }
 
 impl<'m, 'a> Blocks<'m, 'a> {
-    /// The blocks of `range`, clipped to the memory.
-    pub fn new(memory: &'m Memory<'a>, range: Range<u64>) -> Self {
-        Blocks { memory, at: range.start, end: range.end.min(memory.size), behind: None }
+    /// The blocks of `range`, clipped to the memory, each of at least `size` bytes (at most [`BLOCK`]) if there are so many.
+    pub fn new(memory: &'m Memory<'a>, range: Range<u64>, size: usize) -> Self {
+        let size = size.clamp(1, BLOCK);
+        Blocks { memory, at: range.start, end: range.end.min(memory.size), behind: None, size }
     }
 
     /// Goes on behind the known zero that the last block is part of; gives the address there.
@@ -58,21 +60,21 @@ impl<'a> Iterator for Blocks<'_, 'a> {
         for chunk in self.memory.chunks(self.at..self.end) {
             let bytes = match chunk {
                 Chunk::Captured(segment) => segment.bytes,
-                Chunk::Zero { len, .. } => &ZEROS[..len.min(BLOCK as u64) as usize],
+                Chunk::Zero { len, .. } => &ZEROS[..len.min(self.size as u64) as usize],
                 Chunk::Hole { .. } if gathered.is_empty() => {
                     address = chunk.range().end;
                     continue;
                 }
                 Chunk::Hole { .. } => break,
             };
-            if gathered.is_empty() && bytes.len() >= BLOCK {
+            if gathered.is_empty() && bytes.len() >= self.size {
                 zero = matches!(chunk, Chunk::Zero { .. });
                 borrowed = Some(bytes);
                 break;
             }
-            let room = BLOCK - gathered.len();
+            let room = self.size - gathered.len();
             gathered.extend_from_slice(&bytes[..bytes.len().min(room)]);
-            if gathered.len() == BLOCK {
+            if gathered.len() == self.size {
                 break;
             }
         }

@@ -14,7 +14,7 @@ pub use pattern::{Bytes, Expression, Pattern, Words};
 pub use strings::{Encoding, Text, strings};
 
 use crate::memory::Memory;
-use blocks::{Block, Blocks};
+use blocks::{BLOCK, Block, Blocks};
 
 /// A place where something was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,12 +33,24 @@ pub fn search(
     memory: &Memory<'_>,
     range: Range<u64>,
     pattern: &dyn Pattern,
+    hit: impl FnMut(Hit) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    in_blocks(memory, range, pattern, BLOCK, hit)
+}
+
+/// The same in blocks of `size` bytes, which must be more than the pattern reaches.
+fn in_blocks(
+    memory: &Memory<'_>,
+    range: Range<u64>,
+    pattern: &dyn Pattern,
+    size: usize,
     mut hit: impl FnMut(Hit) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
+    debug_assert!(size > pattern.reach());
     let mut seam = Seam { bytes: Vec::new(), end: range.start, from: range.start };
     // An open-ended hit that touches the end of a block might go on: it waits for what follows.
     let mut waiting: Option<Hit> = None;
-    let mut blocks = Blocks::new(memory, range);
+    let mut blocks = Blocks::new(memory, range, size);
     while let Some(block) = blocks.next() {
         let mut at = 0;
         if block.follows {
@@ -130,8 +142,8 @@ mod tests {
     use crate::memory::Segment;
     use proptest::prelude::*;
 
-    /// A memory of these segments, known zeros between them and two holes.
-    fn found(pieces: &[Vec<u8>], gaps: &[u8], pattern: &dyn Pattern) -> (Vec<(u64, u64)>, Vec<u8>) {
+    /// What is found in a memory of these segments with known zeros between them, in blocks of `size` bytes; and its bytes.
+    fn found(pieces: &[Vec<u8>], gaps: &[u8], pattern: &dyn Pattern, size: usize) -> (Vec<(u64, u64)>, Vec<u8>) {
         let mut image = Vec::new();
         let mut segments = Vec::new();
         for (piece, &gap) in pieces.iter().zip(gaps) {
@@ -142,7 +154,7 @@ mod tests {
         let mut memory = Memory::new(image.len() as u64);
         memory.set_contents(segments, std::iter::once(0..image.len() as u64).collect());
         let mut hits = Vec::new();
-        let _ = search(&memory, 0..memory.size, pattern, |hit| {
+        let _ = in_blocks(&memory, 0..memory.size, pattern, size, |hit| {
             hits.push((hit.address, hit.len));
             ControlFlow::Continue(())
         });
@@ -154,18 +166,30 @@ mod tests {
         proptest::collection::vec((piece, 0u8..9), 1..12).prop_map(|all| all.into_iter().unzip())
     }
 
+    /// Memories of a hundred bytes are many blocks, or one.
+    fn sizes(smallest: usize) -> impl Strategy<Value = usize> {
+        prop_oneof![smallest..smallest + 12, Just(BLOCK)]
+    }
+
     proptest! {
         #[test]
-        fn bytes_are_found_as_in_the_joined_image((pieces, gaps) in pieces(), needle in proptest::collection::vec(0u8..3, 1..6)) {
-            let (hits, image) = found(&pieces, &gaps, &Bytes::new(&needle, 1));
+        fn bytes_are_found_as_in_the_joined_image(
+            (pieces, gaps) in pieces(),
+            needle in proptest::collection::vec(0u8..3, 1..6),
+            size in sizes(5),
+        ) {
+            let (hits, image) = found(&pieces, &gaps, &Bytes::new(&needle, 1), size);
             let expected: Vec<_> = memchr::memmem::find_iter(&image, &needle).map(|at| (at as u64, needle.len() as u64)).collect();
             prop_assert_eq!(hits, expected);
         }
 
         #[test]
-        fn expressions_match_as_in_the_joined_image((pieces, gaps) in pieces()) {
-            for text in [r"\x01+", r"(?-u)\x02[^\x01]*\x01", r"\x00{3}", r"(?m)\x01$", r"\x01\x02|\x02\x01"] {
-                let (hits, image) = found(&pieces, &gaps, &Expression::new(text).unwrap());
+        fn expressions_match_as_in_the_joined_image((pieces, gaps) in pieces(), size in sizes(9)) {
+            // None of them matches more than the reach of 8.
+            let bounded = [r"\x01{1,7}", r"(?-u)\x02[^\x01]{0,6}\x01", r"\x00{3}", r"(?m)\x01$", r"\x01\x02|\x02\x01"];
+            for text in bounded {
+                let pattern = Expression::new(text).unwrap().with_reach(8);
+                let (hits, image) = found(&pieces, &gaps, &pattern, size);
                 let expression = regex::bytes::RegexBuilder::new(text).multi_line(true).build().unwrap();
                 let expected: Vec<_> = expression.find_iter(&image).map(|hit| (hit.start() as u64, hit.len() as u64)).collect();
                 prop_assert_eq!(hits, expected, "{}", text);
@@ -173,8 +197,8 @@ mod tests {
         }
 
         #[test]
-        fn words_are_found_wherever_they_are_aligned((pieces, gaps) in pieces()) {
-            let (hits, image) = found(&pieces, &gaps, &Words::new(1..0x1_0000, 4));
+        fn words_are_found_wherever_they_are_aligned((pieces, gaps) in pieces(), size in sizes(4)) {
+            let (hits, image) = found(&pieces, &gaps, &Words::new(1..0x1_0000, 4), size);
             let words = image.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
             let expected: Vec<_> = (0..).zip(words).filter(|(_, word)| (1..0x1_0000).contains(word)).map(|(at, _)| (at * 4, 4)).collect();
             prop_assert_eq!(hits, expected);

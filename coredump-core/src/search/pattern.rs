@@ -57,25 +57,35 @@ impl Pattern for Bytes<'_> {
 
 /// A regular expression over bytes.
 #[derive(Debug)]
-pub struct Expression(Regex);
+pub struct Expression {
+    regex: Regex,
+    reach: usize,
+}
 
 impl Expression {
     /// Fails on a wrong expression. `^` and `$` match at line breaks: a memory's own start and end mean nothing.
     pub fn new(text: &str) -> Result<Self> {
         let expression = RegexBuilder::new(text).multi_line(true).build();
-        expression.map(Expression).map_err(|error| {
+        let expression = expression.map(|regex| Expression { regex, reach: EXPRESSION_REACH });
+        expression.map_err(|error| {
             // The library's message shows the expression with a marker below, over several lines.
             let what = error.to_string();
             let what = what.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
             Error::new(ErrorKind::Usage, format!("the expression {text:?} is wrong: {what}"))
         })
     }
+
+    /// The same, for memories and blocks of a few bytes.
+    #[cfg(test)]
+    pub(super) fn with_reach(self, reach: usize) -> Self {
+        Expression { reach, ..self }
+    }
 }
 
 impl Pattern for Expression {
     fn find(&self, bytes: &[u8], mut at: usize, _: u64) -> Option<Range<usize>> {
         while at < bytes.len() {
-            let found = self.0.find_at(bytes, at)?;
+            let found = self.regex.find_at(bytes, at)?;
             if !found.is_empty() {
                 return Some(found.range());
             }
@@ -85,7 +95,7 @@ impl Pattern for Expression {
     }
 
     fn reach(&self) -> usize {
-        EXPRESSION_REACH
+        self.reach
     }
 
     fn is_open_ended(&self) -> bool {

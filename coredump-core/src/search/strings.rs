@@ -2,9 +2,9 @@
 
 use std::ops::{ControlFlow, Range};
 
-use super::blocks::Blocks;
-use crate::cli::text::is_unsafe;
+use super::blocks::{BLOCK, Blocks};
 use crate::memory::Memory;
+use crate::text::is_unsafe;
 
 /// Bytes of one text that are kept; a longer one is told in parts.
 const LONGEST: usize = 64 * 1024;
@@ -46,11 +46,22 @@ pub fn strings(
     memory: &Memory<'_>,
     range: Range<u64>,
     min: usize,
+    each: impl FnMut(Text) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    in_blocks(memory, range, min, BLOCK, each)
+}
+
+/// The same in blocks of `size` bytes.
+fn in_blocks(
+    memory: &Memory<'_>,
+    range: Range<u64>,
+    min: usize,
+    size: usize,
     mut each: impl FnMut(Text) -> ControlFlow<()>,
 ) -> ControlFlow<()> {
     let mut utf8 = Utf8 { start: 0, pending: Vec::new(), chars: 0, cut: Vec::new() };
     let mut utf16 = Utf16 { start: 0, low: None, text: String::new() };
-    let mut blocks = Blocks::new(memory, range);
+    let mut blocks = Blocks::new(memory, range, size);
     while let Some(block) = blocks.next() {
         if !block.follows {
             utf8.end(min, &mut each)?;
@@ -320,11 +331,15 @@ mod tests {
     use crate::memory::Segment;
 
     fn all(segments: &[(u64, &[u8])], min: usize) -> Vec<(u64, &'static str, String)> {
+        all_in(segments, min, BLOCK)
+    }
+
+    fn all_in(segments: &[(u64, &[u8])], min: usize, size: usize) -> Vec<(u64, &'static str, String)> {
         let mut memory = Memory::new(1 << 32);
         let segments = segments.iter().map(|&(address, bytes)| Segment { address, bytes }).collect();
         memory.set_contents(segments, std::iter::once(0..1 << 31).collect());
         let mut found = Vec::new();
-        let _ = strings(&memory, 0..1 << 32, min, |text| {
+        let _ = in_blocks(&memory, 0..1 << 32, min, size, |text| {
             found.push((text.address, text.encoding.name(), text.text));
             ControlFlow::Continue(())
         });
@@ -381,6 +396,16 @@ mod tests {
                 .collect();
             let found = all(&[(0, &bytes)], min).into_iter().filter(|&(_, encoding, _)| encoding == "utf-8");
             assert_eq!(found.map(|(.., text)| text).collect::<Vec<_>>(), expected, "min {min}");
+            // However small its blocks are, a memory holds the same texts.
+            let whole = all(&[(0, &bytes)], min);
+            for size in [1, 2, 3, 7, 64] {
+                let mut cut = all_in(&[(0, &bytes)], min, size);
+                // Which of two texts that end in the same block comes first is no matter.
+                let mut whole = whole.clone();
+                cut.sort();
+                whole.sort();
+                assert_eq!(cut, whole, "min {min}, blocks of {size}");
+            }
         }
     }
 
