@@ -22,5 +22,6 @@ mod rule;
 pub mod search;
 pub mod signature;
 pub mod symbols;
+pub mod text;
 pub mod variables;
 pub mod write;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use argh::{ArgsInfo, FlagInfo, FlagInfoKind, FromArgValue, TopLevelCommand};
 
-use super::{Tool, manual};
+use super::{Tool, help, manual};
 
 /// How a tool's arguments differ from the common grammar.
 #[derive(Clone, Copy, Debug, Default)]
@@ -44,7 +44,7 @@ pub fn parse<T: TopLevelCommand + ArgsInfo>(tool: &Tool, args: impl Iterator<Ite
     let args = normalize(&args, info.flags, &tool.grammar, tool.name, tool.version)?;
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     T::from_args(&[tool.name], &args).map_err(|exit| match exit.status {
-        Ok(()) => Early::Print(exit.output),
+        Ok(()) => Early::Print(help::help(tool, &info)),
         Err(()) => Early::Usage(one_line(&exit.output)),
     })
 }
@@ -319,7 +319,10 @@ mod tests {
     #[test]
     fn help_and_version_are_printed() {
         for args in [b"--help" as &[u8], b"-h"] {
-            assert!(matches!(parse_with(&TOOL, &[args]), Err(Early::Print(text)) if text.starts_with("Usage: try")));
+            let Err(Early::Print(text)) = parse_with(&TOOL, &[args]) else { panic!("no help") };
+            assert!(text.starts_with("Usage: try [options] [files...]\n"), "{text}");
+            assert!(text.contains("\n  -o, --output <output>     output\n"), "{text}");
+            assert!(text.contains("\n  -V, --version "), "{text}");
         }
         for args in [b"--version" as &[u8], b"-V"] {
             assert!(matches!(parse_with(&TOOL, &[args]), Err(Early::Print(text)) if text == "try 1.2.3\n"));

@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::mapped::Bytes;
 
 use super::args::RawArg;
-use super::text;
+use crate::text;
 
 /// A source of a dump.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,14 @@
 //! A tool's `main` is `cli::main::<Args>(&TOOL, run)`: everything that all tools do alike happens here.
 
 pub mod args;
+mod help;
 pub mod input;
 pub mod locating;
 mod manual;
 pub mod output;
 pub mod report;
-pub mod text;
+
+pub use crate::text;
 
 use std::process::ExitCode;
 
@@ -84,9 +86,6 @@ pub fn main<T: TopLevelCommand + ArgsInfo>(
 }
 
 /// The tool's help, for a tool that finds nothing to read on a terminal.
-pub fn help<T: TopLevelCommand>(tool: &Tool) -> String {
-    match T::from_args(&[tool.name], &["--help"]) {
-        Err(exit) => exit.output,
-        Ok(_) => String::new(),
-    }
+pub fn help<T: ArgsInfo>(tool: &Tool) -> String {
+    help::help(tool, &T::get_args_info())
 }

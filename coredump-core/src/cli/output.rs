@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use argh::FromArgValue;
@@ -95,11 +96,12 @@ impl Output {
                 return Ok(Sink::Stream(BufWriter::with_capacity(BUFFER, file)));
             }
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let file = tempfile::Builder::new().prefix(".coredump-").tempfile_in(folder)?;
+            // Opened by ourselves, because tempfile's own errors name its own path.
+            let open = |path: &Path| File::options().read(true).write(true).create_new(true).mode(0o600).open(path);
+            let file = tempfile::Builder::new().prefix(".coredump-").make_in(folder, open)?;
             Ok(Sink::Whole(BufWriter::with_capacity(BUFFER, file)))
         };
-        // tempfile names its own path in its errors; the user asked for another.
-        let sink = create().map_err(|error| Error::io("cannot create", plain(error)).in_file(path))?;
+        let sink = create().map_err(|error| Error::io("cannot create", error).in_file(path))?;
         Ok(Output { sink, path: path.to_owned() })
     }
 
@@ -132,13 +134,6 @@ impl Output {
             file.persist(&path).map_err(|error| Error::io("cannot rename into place", error.error).in_file(&path))?;
         }
         Ok(())
-    }
-}
-
-fn plain(error: io::Error) -> io::Error {
-    match error.raw_os_error() {
-        Some(code) => io::Error::from_raw_os_error(code),
-        None => io::Error::from(error.kind()),
     }
 }
 

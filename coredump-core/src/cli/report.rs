@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::error::Error;
 use crate::model::Warning;
 
-use super::text::escape;
+use crate::text::escape;
 
 /// Tells a person what went wrong. Failing to tell is not a failure.
 #[derive(Clone, Copy, Debug)]
