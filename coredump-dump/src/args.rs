@@ -6,8 +6,8 @@ use coredump_core::cli::args::{Grammar, RawArg};
 use coredump_core::cli::output::Color;
 
 use crate::address::{Address, Range, number};
-use crate::find::Value;
-use crate::format::Format;
+use crate::unit::Format;
+use crate::value::Value;
 
 /// This tool.
 pub const TOOL: Tool = Tool {

@@ -14,6 +14,9 @@ use crate::session::Session;
 /// Counts and shows hits.
 pub struct Hits<'s, 'a> {
     session: &'s Session<'a>,
+    out: Output,
+    /// A write that failed: it ended the search, and is told at the end.
+    failure: Option<io::Error>,
     count: u64,
     limit: u64,
     aligned: bool,
@@ -24,53 +27,56 @@ pub struct Hits<'s, 'a> {
 
 impl<'s, 'a> Hits<'s, 'a> {
     /// None yet.
-    pub fn new(session: &'s Session<'a>) -> Hits<'s, 'a> {
-        Hits {
+    pub fn new(session: &'s Session<'a>) -> Result<Hits<'s, 'a>> {
+        Ok(Hits {
             session,
+            out: session.output()?,
+            failure: None,
             count: 0,
             limit: session.args.limit.unwrap_or(u64::MAX),
             aligned: session.on_terminal(),
             paint: session.paint(),
             several: session.dump.memories.len() > 1,
-        }
+        })
     }
 
-    /// One more at `address`. Breaks when the limit is reached.
-    pub fn add(
-        &mut self,
-        out: &mut Output,
-        memory: u32,
-        address: u64,
-        preview: impl FnOnce() -> String,
-    ) -> io::Result<ControlFlow<()>> {
-        if self.count >= self.limit {
-            return Ok(ControlFlow::Break(()));
-        }
-        self.count += 1;
-        if !self.session.args.count {
-            let regions = self.session.regions(memory);
-            let region = regions.at(address).map_or("", |region| region.label());
-            let symbol = self.session.symbol(memory, address).unwrap_or_default();
-            let (region, symbol) = (escape(region), escape(&symbol));
-            let preview = preview();
-            if self.aligned {
-                let memory = if self.several { format!("memory {memory}  ") } else { String::new() };
-                let address = self.paint.paint(DIM, format_args!("{address:#010x}"));
-                let symbol = self.paint.paint(NAME, format_args!("{symbol:<24}"));
-                writeln!(out, "{memory}{address}  {region:<12}  {symbol}  {preview}")?;
-            } else {
-                writeln!(out, "{memory}\t{address:#010x}\t{region}\t{symbol}\t{preview}")?;
+    /// One more at `address`. Breaks when the limit is reached, or nothing more can be written.
+    pub fn add(&mut self, memory: u32, address: u64, preview: impl FnOnce() -> String) -> ControlFlow<()> {
+        if self.count < self.limit {
+            self.count += 1;
+            if !self.session.args.count
+                && let Err(error) = self.show(memory, address, &preview())
+            {
+                self.failure = Some(error);
+                return ControlFlow::Break(());
             }
         }
-        Ok(if self.count >= self.limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        if self.count < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
+    fn show(&mut self, memory: u32, address: u64, preview: &str) -> io::Result<()> {
+        let regions = self.session.regions(memory);
+        let region = regions.at(address).map_or("", |region| region.label());
+        let symbol = self.session.symbol(memory, address).unwrap_or_default();
+        let (region, symbol) = (escape(region), escape(&symbol));
+        if !self.aligned {
+            return writeln!(self.out, "{memory}\t{address:#010x}\t{region}\t{symbol}\t{preview}");
+        }
+        let memory = if self.several { format!("memory {memory}  ") } else { String::new() };
+        let address = self.paint.paint(DIM, format_args!("{address:#010x}"));
+        let symbol = self.paint.paint(NAME, format_args!("{symbol:<24}"));
+        writeln!(self.out, "{memory}{address}  {region:<12}  {symbol}  {preview}")
     }
 
     /// Shows the count if that was asked for. Nothing found is [`Exit::Partial`], as with `grep`.
-    pub fn finish(self, mut out: Output) -> Result<Exit> {
-        if self.session.args.count {
-            writeln!(out, "{}", self.count).map_err(|error| out.failed(error))?;
+    pub fn finish(mut self) -> Result<Exit> {
+        if let Some(failure) = self.failure {
+            return Err(self.out.failed(failure));
         }
-        out.commit()?;
+        if self.session.args.count {
+            writeln!(self.out, "{}", self.count).map_err(|error| self.out.failed(error))?;
+        }
+        self.out.commit()?;
         Ok(Exit::partial_if(self.count == 0))
     }
 }

@@ -2,9 +2,12 @@
 
 use std::ops::Range;
 
+use coredump_core::backtrace::Resolver;
 use coredump_core::cli::text;
 use coredump_core::error::Result;
 use coredump_core::memory::{Chunk, Memory};
+use coredump_core::reason;
+use coredump_core::signature::Signer;
 
 use crate::globals;
 use crate::session::Session;
@@ -12,6 +15,8 @@ use crate::table::Table;
 
 /// Known zeros shorter than this between captured bytes do not make a line of their own.
 const SHORT: u64 = 4096;
+/// Digits of a hash that a terminal gets.
+const SHORT_HASH: usize = 12;
 /// Records of one sort that a terminal gets.
 const LINES: usize = 40;
 
@@ -62,9 +67,13 @@ fn process(session: &Session<'_>) -> Table {
     fact("started", process.start_time.clone());
     fact("dumped", process.time.clone());
     fact("exit code", process.exit_code.map(|code| code.to_string()));
-    if let Some(reason) = &dump.reason {
-        fact("reason", Some(reason.kind.clone()));
-        fact("message", reason.message.clone());
+    let mut resolver = Resolver::new(dump, session.binaries());
+    if let Some(reason) = reason::of(dump, session.binaries(), &mut resolver, &mut Signer::default()) {
+        fact("reason", Some(reason.kind));
+        fact("message", reason.message);
+        fact("detail", reason.detail);
+        fact("panic", reason.panic.and_then(|panic| panic.message));
+        fact("told by", Some(reason.source.name().to_owned()));
     }
     table
 }
@@ -253,12 +262,21 @@ fn modules(session: &Session<'_>) -> Table {
             binary,
             verified,
             module.path.clone().unwrap_or_default(),
-            module.sha256.clone().unwrap_or_default(),
-            module.build_id.clone().unwrap_or_default(),
+            hash(module.sha256.as_deref(), session.on_terminal()),
+            hash(module.build_id.as_deref(), session.on_terminal()),
             module.embedded.map(|bytes| bytes.len().to_string()).unwrap_or_default(),
         ]);
     }
     table
+}
+
+/// A hash; for a person, enough of it to compare.
+fn hash(hash: Option<&str>, short: bool) -> String {
+    let hash = hash.unwrap_or_default();
+    match hash.char_indices().nth(SHORT_HASH) {
+        Some((end, _)) if short => format!("{}…", &hash[..end]),
+        _ => hash.to_owned(),
+    }
 }
 
 fn sections(session: &Session<'_>) -> Table {

@@ -2,6 +2,7 @@
 
 mod address;
 mod args;
+mod cells;
 mod content;
 mod diff;
 mod find;
@@ -20,6 +21,8 @@ mod session;
 mod strings;
 mod svg;
 mod table;
+mod unit;
+mod value;
 mod whatis;
 
 fn main() -> std::process::ExitCode {

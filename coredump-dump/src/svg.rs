@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use coredump_core::cli::text::escape;
 use coredump_core::regions::Use;
 
+use crate::cells::{Cell, Map, bytes};
 use crate::content::Content;
-use crate::map::{Cell, Map, bytes};
 
 /// Width and height of a cell, in pixels.
 const CELL: (usize, usize) = (7, 14);

@@ -55,9 +55,13 @@ impl Table {
             cells.max().unwrap_or(0).max(self.columns[column].trim_start_matches('>').len())
         };
         let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        // A column in which nothing stands is left out.
+        let blank = |column: usize| cells.iter().all(|row| row.get(column).is_none_or(|cell| cell.is_empty()));
+        let blank: Vec<bool> = (0..self.columns.len()).map(blank).collect();
         let line = |row: &mut dyn Iterator<Item = &str>| {
             let mut line = String::from(" ");
-            for ((cell, &width), name) in row.zip(&widths).zip(self.columns) {
+            let columns = row.zip(&widths).zip(self.columns).zip(&blank);
+            for ((cell, &width), name) in columns.filter(|(_, blank)| !**blank).map(|(column, _)| column) {
                 line += &if name.starts_with('>') { format!(" {cell:>width$} ") } else { format!(" {cell:<width$} ") };
             }
             line.truncate(line.trim_end().len());
@@ -82,9 +86,9 @@ mod tests {
     use super::*;
 
     fn table() -> Table {
-        let mut table = Table::new("Things", "thing", &["name", ">size"]);
-        table.row(["a\tb".to_owned(), "5".to_owned()]);
-        table.row(["long name".to_owned(), "1234567".to_owned()]);
+        let mut table = Table::new("Things", "thing", &["name", ">size", "note"]);
+        table.row(["a\tb".to_owned(), "5".to_owned(), String::new()]);
+        table.row(["long name".to_owned(), "1234567".to_owned(), String::new()]);
         table
     }
 
@@ -92,7 +96,7 @@ mod tests {
     fn a_program_gets_tabs_and_a_person_columns() {
         let mut out = Vec::new();
         table().write_plain(&mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "thing\ta\\tb\t5\nthing\tlong name\t1234567\n");
+        assert_eq!(String::from_utf8(out).unwrap(), "thing\ta\\tb\t5\t\nthing\tlong name\t1234567\t\n");
         let mut out = Vec::new();
         table().write_aligned(&mut out, Paint { on: false }, 9).unwrap();
         let expected = "Things\n  name          size\n  a\\tb             5\n  long name  1234567\n\n";
