@@ -5,6 +5,7 @@ use std::num::NonZero;
 use argh::{ArgsInfo, FromArgValue, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
+use coredump_core::cli::output::Color;
 
 /// What this tool is.
 pub const TOOL: Tool = Tool {
@@ -56,6 +57,9 @@ pub struct Args {
     /// the dump comes from somebody else: --no-recorded-paths
     #[argh(switch)]
     pub untrusted: bool,
+    /// auto (default), always or never
+    #[argh(option, default = "Color::Auto", arg_name = "when")]
+    pub color: Color,
     /// indent the output
     #[argh(switch)]
     pub pretty: bool,

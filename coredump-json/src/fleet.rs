@@ -14,8 +14,8 @@ use coredump_core::error::{Error, ErrorKind, Result};
 
 use crate::args::Args;
 use crate::ordered::Ordered;
-use crate::render::{Stop, Worker};
 use crate::sources::{Source, Sources};
+use crate::worker::{Stop, Worker};
 
 /// Writes the documents of all dumps to `output`.
 pub fn run(args: &Args, sources: Sources, output: Output, report: &Report) -> Result<Exit> {

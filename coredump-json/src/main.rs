@@ -7,6 +7,7 @@ mod fleet;
 mod ordered;
 mod render;
 mod sources;
+mod worker;
 
 fn main() -> std::process::ExitCode {
     coredump_core::cli::main(&args::TOOL, render::run)

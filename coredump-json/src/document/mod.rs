@@ -18,7 +18,7 @@ use std::time::SystemTime;
 use coredump_core::backtrace::Resolver;
 use coredump_core::binaries::Binaries;
 use coredump_core::model::{CoreDump, Warning};
-use coredump_core::reason::{CrashReason, Panic};
+use coredump_core::reason::{CrashReason, Panic, Source};
 use coredump_core::variables::{Inspector, Limits, Scope};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -138,6 +138,7 @@ struct Process<'d> {
 struct ReasonEntry<'d> {
     kind: &'d str,
     message: Option<&'d str>,
+    detail: Option<&'d str>,
     source: &'static str,
     panic: Option<PanicEntry<'d>>,
     guest_stderr: Option<&'d str>,
@@ -200,11 +201,8 @@ impl<'d, 's> Crash<'d, 's> {
     fn reason(&self) -> Option<ReasonEntry<'_>> {
         self.reason.as_ref().map(|reason| ReasonEntry {
             kind: &reason.kind,
-            // A trap's message is the engine's; these may hold the program's own words.
-            message: reason
-                .message
-                .as_deref()
-                .filter(|_| !(self.redact && matches!(&*reason.kind, "exception" | "host-error"))),
+            message: reason.message.as_deref().filter(|_| !(self.redact && tells_values(reason))),
+            detail: reason.detail.as_deref().filter(|_| !self.redact),
             source: reason.source.name(),
             panic: reason.panic.as_ref().map(|panic| PanicEntry::new(panic, self.redact)),
             guest_stderr: reason.guest_stderr.as_deref().filter(|_| !self.redact),
@@ -240,6 +238,12 @@ impl<'d, 's> Crash<'d, 's> {
         });
         self.dump.warnings.iter().map(warning).chain(self.binaries.warnings.iter().cloned()).chain(problems)
     }
+}
+
+/// Whether a reason's message may hold what the program worked on. A trap's recorded message is the engine's; an inferred one
+/// names operands, these kinds hold the program's own words.
+fn tells_values(reason: &CrashReason) -> bool {
+    reason.source == Source::Inferred || matches!(&*reason.kind, "exception" | "host-error")
 }
 
 fn warning(warning: &Warning) -> String {

@@ -1,25 +1,45 @@
-//! JSON that is safe on a terminal.
+//! JSON that is safe on a terminal, and coloured there.
 //!
 //! JSON escapes only the first 32 control characters. What else could steer a terminal or reorder a line (DEL, C1 and
 //! bidirectional controls) is written as `\u009b` too: the same text to a reader of JSON.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Reset, Style};
 use coredump_core::cli::text::is_unsafe;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-/// Writes on one line, or indented.
-pub enum Layout<'f> {
-    /// On one line.
+/// The name of a field.
+const KEY: Style = AnsiColor::Blue.on_default().bold();
+/// A text.
+const TEXT: Style = AnsiColor::Green.on_default();
+/// What is not known.
+const NULL: Style = Style::new().dimmed();
+
+/// How a document is laid out.
+pub struct Layout<'f> {
+    shape: Shape<'f>,
+    colored: bool,
+    /// A field's name is being written.
+    key: bool,
+}
+
+/// On one line, or indented.
+enum Shape<'f> {
     Line(CompactFormatter),
-    /// Indented.
     Pretty(PrettyFormatter<'f>),
 }
 
 impl Layout<'_> {
-    /// Indented, or on one line.
-    pub fn new(pretty: bool) -> Self {
-        if pretty { Layout::Pretty(PrettyFormatter::new()) } else { Layout::Line(CompactFormatter) }
+    /// Indented, or on one line; with colours or without.
+    pub fn new(pretty: bool, colored: bool) -> Self {
+        let shape = if pretty { Shape::Pretty(PrettyFormatter::new()) } else { Shape::Line(CompactFormatter) };
+        Layout { shape, colored, key: false }
+    }
+
+    fn style<W: ?Sized + Write>(&self, writer: &mut W, style: impl Display) -> io::Result<()> {
+        if self.colored { write!(writer, "{style}") } else { Ok(()) }
     }
 }
 
@@ -27,16 +47,25 @@ impl Layout<'_> {
 macro_rules! hand_on {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {
+            self.shape.$method(writer $(, $argument)*)
+        })*
+    };
+}
+
+/// The same, of the two shapes.
+macro_rules! choose {
+    ($($method:ident($($argument:ident: $type:ty),*);)*) => {
+        $(fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {
             match self {
-                Layout::Line(formatter) => formatter.$method(writer $(, $argument)*),
-                Layout::Pretty(formatter) => formatter.$method(writer $(, $argument)*),
+                Shape::Line(formatter) => formatter.$method(writer $(, $argument)*),
+                Shape::Pretty(formatter) => formatter.$method(writer $(, $argument)*),
             }
         })*
     };
 }
 
-impl Formatter for Layout<'_> {
-    hand_on! {
+impl Formatter for Shape<'_> {
+    choose! {
         begin_array();
         end_array();
         begin_array_value(first: bool);
@@ -47,6 +76,45 @@ impl Formatter for Layout<'_> {
         end_object_key();
         begin_object_value();
         end_object_value();
+    }
+}
+
+impl Formatter for Layout<'_> {
+    hand_on! {
+        begin_array();
+        end_array();
+        begin_array_value(first: bool);
+        end_array_value();
+        begin_object();
+        end_object();
+        begin_object_value();
+        end_object_value();
+    }
+
+    fn begin_object_key<W: ?Sized + Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        self.key = true;
+        self.shape.begin_object_key(writer, first)
+    }
+
+    fn end_object_key<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.key = false;
+        self.shape.end_object_key(writer)
+    }
+
+    fn begin_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.style(writer, if self.key { KEY } else { TEXT })?;
+        writer.write_all(b"\"")
+    }
+
+    fn end_string<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b"\"")?;
+        self.style(writer, Reset)
+    }
+
+    fn write_null<W: ?Sized + Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.style(writer, NULL)?;
+        writer.write_all(b"null")?;
+        self.style(writer, Reset)
     }
 
     fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
@@ -75,7 +143,7 @@ mod tests {
     fn what_steers_a_terminal_is_escaped_and_reads_back() {
         let evil = "a\u{1b}[31m\u{9b}b\u{7f}\u{202e}c\u{e0001} größe";
         let mut written = Vec::new();
-        evil.serialize(&mut serde_json::Serializer::with_formatter(&mut written, Layout::new(false))).unwrap();
+        evil.serialize(&mut serde_json::Serializer::with_formatter(&mut written, Layout::new(false, false))).unwrap();
         let text = String::from_utf8(written).unwrap();
         assert!(!text.chars().any(is_unsafe), "{text:?}");
         assert!(text.contains("größe"));
@@ -87,9 +155,25 @@ mod tests {
         let value = serde_json::json!({"a": [1, {"b": null}, []], "c": {}});
         for pretty in [false, true] {
             let mut written = Vec::new();
-            value.serialize(&mut serde_json::Serializer::with_formatter(&mut written, Layout::new(pretty))).unwrap();
+            value
+                .serialize(&mut serde_json::Serializer::with_formatter(&mut written, Layout::new(pretty, false)))
+                .unwrap();
             let expected = if pretty { serde_json::to_string_pretty(&value) } else { serde_json::to_string(&value) };
             assert_eq!(String::from_utf8(written).unwrap(), expected.unwrap());
         }
+    }
+
+    #[test]
+    fn colours_change_nothing_but_colours() {
+        let value = serde_json::json!({"a": "text", "b": null, "c": [1]});
+        let mut written = Vec::new();
+        value.serialize(&mut serde_json::Serializer::with_formatter(&mut written, Layout::new(false, true))).unwrap();
+        let text = String::from_utf8(written).unwrap();
+        let (key, string, null) =
+            (format!("{KEY}\"a\"{Reset}"), format!("{TEXT}\"text\"{Reset}"), format!("{NULL}null{Reset}"));
+        assert!(text.contains(&key) && text.contains(&string) && text.contains(&null), "{text:?}");
+        let styles = [KEY.to_string(), TEXT.to_string(), NULL.to_string(), Reset.to_string()];
+        let plain = styles.iter().fold(text, |text, style| text.replace(style, ""));
+        assert_eq!(plain, value.to_string());
     }
 }

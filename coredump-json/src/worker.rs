@@ -1,0 +1,87 @@
+//! From a dump's bytes to its document.
+
+use std::cell::RefCell;
+use std::io::Write;
+
+use coredump_core::backtrace::Resolver;
+use coredump_core::binaries::{Binaries, Store};
+use coredump_core::cli::args::RawArg;
+use coredump_core::cli::input::Input;
+use coredump_core::cli::locating;
+use coredump_core::error::{Error, ErrorKind};
+use coredump_core::signature::Signer;
+use coredump_core::variables::Inspector;
+use coredump_core::{read, reason};
+use serde::Serialize;
+
+use crate::args::{Args, MemoryDetail};
+use crate::document::{Crash, Failure, Layout};
+
+/// Why a document was not written.
+pub enum Stop {
+    /// The dump cannot be read.
+    Dump(Error),
+    /// The document cannot be written; the output knows why.
+    Output,
+}
+
+/// Writes documents, and remembers what dumps of the same programs share.
+pub struct Worker<'w, 's> {
+    args: &'w Args,
+    store: &'s Store<'s>,
+    signer: Signer,
+    colored: bool,
+}
+
+impl<'w, 's> Worker<'w, 's> {
+    /// A worker that keeps binaries in `store`.
+    pub fn new(args: &'w Args, store: &'s Store<'s>) -> Self {
+        let to_stdout = args.output.as_ref().is_none_or(RawArg::is_dash);
+        Worker { args, store, signer: Signer::default(), colored: to_stdout && args.color.on_stdout() }
+    }
+
+    /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.
+    pub fn document(&mut self, input: &Input, output: &mut impl Write) -> Result<Option<Error>, Stop> {
+        let bytes = input.open().map_err(Stop::Dump)?;
+        let mut dump = read::read(&bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
+        let args = self.args;
+        let options =
+            locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
+        let binaries = Binaries::settle(self.store, &bytes, &mut dump, &options);
+        let mut resolver = Resolver::new(&dump, &binaries);
+        let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
+        let reason = reason::of(&dump, &binaries, &mut resolver, &mut self.signer);
+        let signature = self.signer.signature((0..).map_while(|frame| resolver.frame(crashed, frame)));
+        let crash = Crash {
+            path: input.path(),
+            modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
+            dump: &dump,
+            binaries: &binaries,
+            resolver: RefCell::new(resolver),
+            inspector: args.locals.then(|| Inspector::new(&dump, &binaries)),
+            reason,
+            signature,
+            memory: if args.redact { MemoryDetail::None } else { args.memory },
+            redact: args.redact,
+        };
+        self.write(&crash, output)?;
+        let incomplete = dump.incomplete.as_ref().map(|incomplete| {
+            let mut error = Error::new(ErrorKind::Malformed, format!("read in part: {}", incomplete.message));
+            error.offset = incomplete.offset;
+            input.blame(error)
+        });
+        Ok(incomplete)
+    }
+
+    /// Writes the line that stands for a dump that could not be read.
+    pub fn failure(&self, error: &Error, output: &mut impl Write) -> Result<(), Stop> {
+        self.write(&Failure::new(error), output)
+    }
+
+    fn write(&self, value: &impl Serialize, output: &mut impl Write) -> Result<(), Stop> {
+        let layout = Layout::new(self.args.pretty, self.colored);
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *output, layout);
+        value.serialize(&mut serializer).map_err(|_| Stop::Output)?;
+        output.write_all(b"\n").map_err(|_| Stop::Output)
+    }
+}
