@@ -58,7 +58,7 @@ pub struct Args {
     /// a binary: [name=]file; repeatable
     #[argh(option, short = 'm', arg_name = "[name=]file")]
     pub module: Vec<RawArg>,
-    /// a folder to look for binaries and debug info in; repeatable
+    /// a folder to look for binaries, debug info and sources in; repeatable
     #[argh(option, arg_name = "dir")]
     pub symbols_path: Vec<RawArg>,
     /// open no file because the dump or a module names it

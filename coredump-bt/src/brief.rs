@@ -7,12 +7,22 @@ use coredump_core::cli::input::Input;
 use crate::crash::Crash;
 use crate::page::{Page, Piece};
 
+/// Characters of what a program said last that are shown.
+const MAX_WORDS: usize = 120;
+
 /// Prints `FILE: reason in function at file:line:column [signature]`.
 pub fn render(page: &mut Page, input: &Input, crash: &Crash) -> io::Result<()> {
     page.piece(Piece::Faint, &input.name())?;
     page.plain(": ")?;
     match &crash.reason {
-        Some(reason) => page.piece(Piece::Here, reason.summary().lines().next().unwrap_or_default())?,
+        Some(reason) => {
+            page.piece(Piece::Here, reason.summary().lines().next().unwrap_or_default())?;
+            if let Some(words) = reason.last_words() {
+                page.plain(" \"")?;
+                page.piece(Piece::Value, &words.chars().take(MAX_WORDS).collect::<String>())?;
+                page.plain("\"")?;
+            }
+        }
         None => page.piece(Piece::Faint, "no reason known")?,
     }
     if let Some((function, location)) = &crash.place {

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use coredump_core::backtrace::{Location, Resolver};
+use coredump_core::backtrace::{Location, ResolvedFrame, Resolver};
 use coredump_core::binaries::Binaries;
 use coredump_core::model::CoreDump;
 use coredump_core::reason::{self, CrashReason};
 use coredump_core::signature::Signer;
+
+/// Frames among which the program's own code is looked for.
+const FRAMES: usize = 64;
 
 /// A crash in short.
 pub struct Crash {
@@ -21,20 +24,25 @@ pub struct Crash {
 impl Crash {
     /// Of the first thread that has frames.
     pub fn of(dump: &CoreDump<'_>, binaries: &Binaries<'_>, resolver: &mut Resolver<'_, '_, '_>) -> Crash {
-        let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty());
-        let thread = crashed.unwrap_or(0);
-        let count = crashed.map_or(0, |thread| dump.threads[thread].frames.len());
-        let young: Vec<_> = (0..count.min(reason::FRAMES)).filter_map(|frame| resolver.frame(thread, frame)).collect();
+        let thread = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
         let mut signer = Signer::default();
-        let reason = reason::of_frames(dump, binaries, thread, &young, &mut signer);
-        let signature = signer.signature((0..count).filter_map(|frame| resolver.frame(thread, frame)));
-        let places = young.iter().flat_map(|frame| {
-            let inlined = frame.inlines.iter().map(|inline| (&inline.function, &inline.location));
-            inlined.chain([(&frame.function, &frame.location)])
-        });
-        let mut places = places.filter_map(|(name, location)| Some((name.clone()?, location.clone()))).peekable();
+        let reason = reason::of(dump, binaries, resolver, &mut signer);
+        let signature = signer.signature((0..).map_while(|frame| resolver.frame(thread, frame)));
+        let young = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame));
+        let mut places = young.flat_map(places).peekable();
         let youngest = places.peek().cloned();
         let own = places.find(|(name, place)| !signer.classify(name, place.as_ref().map(|place| &place.file)).1);
         Crash { reason, signature, place: own.or(youngest) }
     }
+}
+
+/// The source functions of a frame with their places, innermost first. One without a name has its index, as in signatures.
+fn places(frame: ResolvedFrame) -> Vec<(Arc<str>, Option<Location>)> {
+    let inlined = frame.inlines.iter();
+    let inlined = inlined.filter_map(|inline| Some((inline.function.clone()?, inline.location.clone())));
+    let unnamed = || frame.function_index.map(|index| format!("func[{index}]").into());
+    let own = frame.function.clone().or_else(unnamed);
+    let mut places: Vec<_> = inlined.collect();
+    places.extend(own.map(|own| (own, frame.location)));
+    places
 }

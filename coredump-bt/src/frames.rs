@@ -4,6 +4,7 @@ use std::io;
 
 use coredump_core::backtrace::{Location, ResolvedFrame, Resolver};
 use coredump_core::binaries::Binaries;
+use coredump_core::cli::args::RawArg;
 use coredump_core::model::{CoreDump, Thread};
 use coredump_core::module::Module;
 use coredump_core::variables::{Inspector, Scope};
@@ -38,7 +39,7 @@ impl<'r, 'a: 'r, 's> Frames<'r, 'a, 's> {
             binaries,
             resolver: Resolver::new(dump, binaries),
             inspector: Inspector::new(dump, binaries),
-            sources: Sources::default(),
+            sources: Sources::new(args.symbols_path.iter().map(RawArg::to_path).collect()),
             offset_width: format!("{longest:#x}").len().max(6),
         }
     }

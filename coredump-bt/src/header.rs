@@ -5,7 +5,7 @@ use std::io;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::text::escape_lines;
 use coredump_core::model::{CoreDump, Layout};
-use coredump_core::reason::{CrashReason, Source};
+use coredump_core::reason::{CrashReason, Panic, Source};
 
 use crate::crash::Crash;
 use crate::frames::short;
@@ -48,14 +48,36 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     for line in lines {
         page.plain(format_args!("    {}\n", escape_lines(line)))?;
     }
-    if let Some(said) = reason.guest_stderr.as_deref().filter(|said| !said.trim().is_empty()) {
-        page.plain("guest stderr:\n")?;
-        let lines: Vec<_> = said.lines().collect();
-        for line in &lines[lines.len().saturating_sub(STDERR_LINES)..] {
-            page.plain(format_args!("    {}\n", escape_lines(line)))?;
-        }
+    match reason.guest_stderr.as_deref().filter(|said| !said.trim().is_empty()) {
+        Some(said) => guest_stderr(page, said.trim_end(), reason.panic.as_ref()),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// The last lines of what the guest wrote; of a longer text those from its panic on, because some runtimes print the state
+/// of everything behind it.
+fn guest_stderr(page: &mut Page, said: &str, panic: Option<&Panic>) -> io::Result<()> {
+    let lines: Vec<_> = said.lines().collect();
+    let message = panic.and_then(|panic| panic.message.as_deref()?.lines().next());
+    let told = message.and_then(|message| lines.iter().rposition(|line| line.contains(message)));
+    let last = lines.len().saturating_sub(STDERR_LINES);
+    // Some runtimes tell the place on a line of its own before the message.
+    let first = told.map_or(last, |told| last.min(told.saturating_sub(1)));
+    let end = lines.len().min(first + STDERR_LINES);
+    page.plain("guest stderr:\n")?;
+    omitted(page, first, "earlier")?;
+    for line in &lines[first..end] {
+        page.plain(format_args!("    {}\n", escape_lines(line)))?;
+    }
+    omitted(page, lines.len() - end, "later")
+}
+
+fn omitted(page: &mut Page, lines: usize, what: &str) -> io::Result<()> {
+    if lines == 0 {
+        return Ok(());
+    }
+    page.piece(Piece::Faint, &format!("    … {lines} {what} lines"))?;
+    page.end()
 }
 
 /// What to call the program.

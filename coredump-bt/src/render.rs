@@ -87,7 +87,9 @@ fn one<'s>(
     for note in &frames.sources.notes {
         report.say(format_args!("{name}: {note}"));
     }
-    for warning in dump.warnings.iter().chain(&dump.incomplete) {
+    // How a dump was read belongs to a backtrace; of one line among hundreds, only that something is missing.
+    let repairs = dump.warnings.iter().filter(|_| !args.brief);
+    for warning in repairs.chain(&dump.incomplete) {
         report.warning(&name, warning);
     }
     Ok(Exit::partial_if(!complete || !binaries.warnings.is_empty() || dump.incomplete.is_some()))

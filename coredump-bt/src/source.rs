@@ -1,4 +1,7 @@
 //! The lines of source around a place, read from disk: only regular files, never for an untrusted dump.
+//!
+//! Programs are built elsewhere, so the recorded path is often not there. Then its end is looked for (`app/src/main.c`, then
+//! `src/main.c`) in the current folder, the binary's, and those of `--symbols-path`; a note tells what was read instead.
 
 use std::collections::HashMap;
 use std::io;
@@ -21,7 +24,9 @@ const MAX_WIDTH: usize = 160;
 #[derive(Default)]
 pub struct Sources {
     files: HashMap<Arc<str>, Option<Source>>,
-    /// Folder of the binary: where relative paths are looked for besides the current folder.
+    /// Folders of `--symbols-path`.
+    named: Vec<PathBuf>,
+    /// Folder of the binary.
     folder: Option<PathBuf>,
     binary_time: Option<SystemTime>,
     /// What a reader should know of the files.
@@ -33,6 +38,11 @@ struct Source {
 }
 
 impl Sources {
+    /// None read yet; `named` are folders to look in.
+    pub fn new(named: Vec<PathBuf>) -> Sources {
+        Sources { named, ..Sources::default() }
+    }
+
     /// Sets the binary whose sources are shown next.
     pub fn of_binary(&mut self, path: Option<&Path>) {
         let folder = path.and_then(Path::parent);
@@ -44,10 +54,7 @@ impl Sources {
     }
 
     fn read(&mut self, file: &Arc<str>) -> Option<Source> {
-        let path = Path::new(&**file);
-        let beside = self.folder.as_deref().map(|folder| folder.join(path));
-        let mut places = [Some(path.to_owned()), beside].into_iter().flatten();
-        let found = places.find_map(|path| {
+        let found = self.places(file).into_iter().find_map(|path| {
             let metadata = std::fs::metadata(&path).ok()?;
             (metadata.is_file() && metadata.len() <= MAX_SIZE).then_some((path, metadata))
         });
@@ -62,6 +69,9 @@ impl Sources {
                 return None;
             }
         };
+        if path != Path::new(&**file) {
+            self.notes.push(format!("source {file}: read from {}", path.display()));
+        }
         if let (Some(binary), Ok(source)) = (self.binary_time, metadata.modified())
             && source > binary
         {
@@ -69,6 +79,26 @@ impl Sources {
         }
         let lines = String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
         Some(Source { lines })
+    }
+
+    /// Where a recorded file may be, the likeliest first.
+    fn places(&self, file: &str) -> Vec<PathBuf> {
+        let parts: Vec<&str> = file.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
+        // Behind `..`, what stood before it says nothing.
+        let first = parts.iter().rposition(|part| *part == "..").map_or(0, |up| up + 1);
+        let mut places = vec![PathBuf::from(file)];
+        let mut ends = |folder: &Path, least: usize| {
+            let starts = first..(parts.len() + 1).saturating_sub(least);
+            places.extend(starts.map(|start| folder.join(parts[start..].join("/"))));
+        };
+        // A bare `main.c` is many a program's: of a longer path it is taken only from a folder that was named.
+        let least = parts.len().clamp(1, 2);
+        ends(Path::new(""), least);
+        if let Some(folder) = &self.folder {
+            ends(folder, least);
+        }
+        self.named.iter().for_each(|folder| ends(folder, 1));
+        places
     }
 
     /// Prints the lines around a place, if its file can be read.
@@ -93,5 +123,34 @@ impl Sources {
             page.end()?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(file: &str, named: &[&str]) -> Vec<String> {
+        let mut sources = Sources::new(named.iter().map(PathBuf::from).collect());
+        sources.folder = Some("bin".into());
+        sources.places(file).iter().map(|path| path.to_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn ends_of_the_recorded_path_are_looked_for() {
+        let expected =
+            ["/ci/app/src/main.c", "ci/app/src/main.c", "app/src/main.c", "src/main.c", "bin/ci/app/src/main.c"];
+        let found = places("/ci/app/src/main.c", &[]);
+        assert_eq!(found[..5], expected);
+        assert!(!found.contains(&"main.c".to_owned()), "a bare name says too little: {found:?}");
+        assert!(places("/ci/app/src/main.c", &["here"]).contains(&"here/main.c".to_owned()));
+        assert!(places("C:\\app\\src\\main.rs", &[]).contains(&"src/main.rs".to_owned()));
+    }
+
+    #[test]
+    fn a_bare_recorded_name_is_looked_for_as_it_is() {
+        assert_eq!(places("main.c", &["here"]), ["main.c", "main.c", "bin/main.c", "here/main.c"]);
+        assert_eq!(places("../x/main.c", &[]), ["../x/main.c", "x/main.c", "bin/x/main.c"]);
+        assert_eq!(places("", &[]), [""]);
     }
 }

@@ -298,21 +298,6 @@ fn raw_shows_what_the_machine_had() {
 }
 
 #[test]
-fn source_lines_are_read_unless_the_dump_is_untrusted() {
-    let folder = scratch();
-    std::fs::create_dir_all(folder.path().join("src/c")).unwrap();
-    copy(&fixture("sources/c/sum.c"), &folder.path().join("src/c/sum.c"));
-    let run = |option: &str| {
-        let tool = bt().arg(wasmtime_dump("sum-O0")).arg("-m").arg(module("sum-O0")).args(["--source", "--frame=0"]);
-        tool.args(option.split_whitespace()).in_folder(folder.path()).run().expect(0)
-    };
-    let text = std::fs::read_to_string(fixture("sources/c/sum.c")).unwrap();
-    let line = text.lines().nth(24).unwrap();
-    assert!(run("").text().contains(&format!("\n  >   25 {line}\n")), "{}", run("").text());
-    assert!(!run("--untrusted").text().contains(line));
-}
-
-#[test]
 fn recorded_paths_are_left_alone_on_request() {
     let folder = scratch();
     std::fs::create_dir(folder.path().join("modules")).unwrap();

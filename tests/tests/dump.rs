@@ -298,3 +298,27 @@ fn a_picture_shows_every_part_and_is_valid_xml() {
     assert!(drawn.text().contains("Memory 0: 128 KiB") && drawn.text().contains(".rodata"), "{}", drawn.text());
     assert!(!drawn.text().contains('\x1b'), "no colours in a pipe");
 }
+
+#[test]
+fn the_listing_tells_why_also_where_the_producer_did_not() {
+    let outcome = dump(&[]).expect(0);
+    let fact = |name: &str| {
+        let facts = fields(&outcome);
+        facts.into_iter().find(|line| line[0] == "process" && line[1] == name).map(|line| line[2].to_owned())
+    };
+    assert_eq!(fact("reason").as_deref(), Some("integer-divide-by-zero"));
+    assert_eq!(fact("told by").as_deref(), Some("inferred"));
+    assert!(fact("message").is_some_and(|message| message.starts_with("i32.div_s by zero")), "{outcome:?}");
+}
+
+#[test]
+fn tiny_and_huge_floats_keep_to_their_column() {
+    let folder = scratch();
+    let module = folder.path().join("floats.wat");
+    let text = r#"(module (memory 1) (data (i32.const 8) "\01\00\00\00\00\00\00\00\ff\ff\ff\ff\ff\ff\ef\7f") (func (export "_start") unreachable))"#;
+    std::fs::write(&module, text).unwrap();
+    let dump = folder.path().join("floats.coredump");
+    Tool::new("coredump-run").args(["--quiet", "-o"]).arg(&dump).arg(&module).run().expect(134);
+    let outcome = Tool::new("coredump-dump").args(["--range", "8", "--format", "2f64"]).arg(&dump).run().expect(0);
+    assert_eq!(outcome.text(), "0x00000008\t5e-324\n0x00000010\t1.7976931348623157e308\n");
+}

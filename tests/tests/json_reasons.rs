@@ -1,7 +1,7 @@
 //! Why each fixture died and how its crash is called, of every language. The functions are those of the fixtures' sources
 //! (tests/fixtures/README.md lists them), the traps those of wasmtime's own backtraces beside them.
 
-use coredump_tests::{Tool, fixture, wasmtime_dump};
+use coredump_tests::{Tool, fixture, scratch, wasmtime_dump};
 use serde_json::{Value, json};
 
 fn document(module: &str) -> Value {
@@ -73,10 +73,43 @@ fn the_trapping_instruction_tells_what_the_producer_did_not_record() {
 fn an_address_is_told_only_where_code_and_dump_prove_it() {
     // multi-memory.wat stores to the constant address 131072.
     let message = document("wat-multi-memory")["reason"]["message"].clone();
-    assert_eq!(message, "i32.store8 of 1 bytes at address 0x20000, outside the memory of 131072 bytes");
+    assert_eq!(message, "i32.store8 of 1 byte at address 0x20000, outside the memory of 131072 bytes");
     // oob.c reads through a pointer in a local, and wasmtime writes no locals.
     let message = document("oob")["reason"]["message"].clone();
     assert!(!message.as_str().expect("a message").contains("address"), "{message}");
+}
+
+/// The reason in the dump that `coredump-run` leaves of a fixture.
+fn recorded(module: &str) -> Value {
+    let folder = scratch();
+    let dump = folder.path().join("app.coredump");
+    let binary = fixture(&format!("modules/{module}.wasm"));
+    Tool::new("coredump-run").args(["--quiet", "-o"]).arg(&dump).arg(binary).run();
+    Tool::new("coredump-json").arg(dump).run().expect(0).json()["reason"].clone()
+}
+
+#[test]
+fn what_code_and_dump_prove_is_told_beside_the_engines_message() {
+    // oob.c: packet->data is 0xfffffff0, i is 0.
+    let reason = recorded("oob");
+    assert_eq!((&reason["source"], &reason["kind"]), (&json!("recorded"), &json!("memory-out-of-bounds")));
+    assert_eq!(reason["detail"], "i32.load8_u of 1 byte at address 0xfffffff0, outside the memory of 131072 bytes");
+    // indirect.c: `handler` is `add`, of another type.
+    let detail = recorded("indirect")["detail"].clone();
+    assert!(
+        detail.as_str().is_some_and(|detail| detail.contains(", add: it is (i32 i32) -> (i32), called as ")),
+        "{detail}"
+    );
+    // Of a division there is no more to tell than the engine says.
+    assert_eq!(recorded("sum-O0")["detail"], Value::Null);
+}
+
+#[test]
+fn a_shadow_stack_that_ran_out_is_called_that() {
+    let detail = recorded("shadow")["detail"].clone();
+    let detail = detail.as_str().expect("a detail");
+    assert!(detail.starts_with("the shadow stack ran out of memory ($__stack_pointer is 0xfff"), "{detail}");
+    assert!(detail.contains("; i32.store"), "{detail}");
 }
 
 #[test]
@@ -90,8 +123,9 @@ fn panics_are_told_from_the_arguments_on_the_stack() {
     assert_eq!(panic("assert"), json!(["c", "assertion failed: part <= whole (percent, c/assert.c:6)", null]));
     assert_eq!(panic("cpp-terminate"), json!(["c++", "std::terminate", null]));
     assert_eq!(panic("go-panic")[0], "go");
-    assert_eq!(panic("zig-vars-Debug")[0], "zig");
-    // The index is not in the dump: nothing is made up.
-    assert_eq!(panic("rust-vars-O0"), json!(["rust", null, "rust/vars.rs:69:5"]));
+    // Index and length are not in the dump, but which panic it was is.
+    assert_eq!(panic("zig-vars-Debug"), json!(["zig", "index out of bounds", null]));
+    assert_eq!(panic("ab-ubsan"), json!(["c", "undefined behaviour, caught by the sanitizer", null]));
+    assert_eq!(panic("rust-vars-O0"), json!(["rust", "index out of bounds", "rust/vars.rs:69:5"]));
     assert_eq!(panic("sum-O0")[0], Value::Null);
 }

@@ -25,6 +25,9 @@ fn help_shows_every_option_and_examples() {
         let help = Tool::new(tool).arg("--help").run().expect(0);
         assert!(help.text().starts_with(&format!("Usage: {tool}")), "{}", help.text());
         assert!(help.text().contains("Examples:"), "{tool} --help has no examples");
+        assert!(help.text().contains("\n  -V, --version "), "{}", help.text());
+        let wide: Vec<_> = help.text().lines().filter(|line| line.chars().count() > 80).collect();
+        assert!(wide.is_empty(), "wider than a terminal: {wide:?}");
         assert!(help.stderr.is_empty());
     }
 }

@@ -6,15 +6,16 @@ mod panics;
 mod stderr;
 mod trap;
 
-use crate::backtrace::{ResolvedFrame, ResolvedThread};
+use crate::backtrace::{ResolvedFrame, Resolver};
 use crate::binaries::{Binaries, Binary};
 use crate::model::{CoreDump, Frame, Layout};
+use crate::regions::overrun;
 use crate::signature::Signer;
 
 use operands::{Scene, Stopped};
 
 /// Frames looked at: panics and recursions show among the youngest.
-pub const FRAMES: usize = 64;
+const FRAMES: usize = 64;
 
 /// Why a program died.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,9 @@ pub struct CrashReason {
     pub kind: String,
     /// What the engine said, or what the instruction says.
     pub message: Option<String>,
+    /// What code and dump prove beside that: the address of an access, the callee of an indirect call, a shadow stack
+    /// that ran out.
+    pub detail: Option<String>,
     /// Who says so.
     pub source: Source,
     /// The tail of what the guest wrote to its standard error, if that was recorded.
@@ -83,48 +87,57 @@ impl PanicSource {
 }
 
 impl CrashReason {
-    /// The reason in one line: the panic's own words if there are any, else the message, else the kind.
+    /// The reason in one line: the panic's own words if there are any, else what is known of the trap, else the kind.
+    /// A message of several lines stays one.
     pub fn summary(&self) -> String {
-        let panic = self.panic.as_ref().and_then(|panic| {
-            let message = panic.message.as_deref()?;
-            Some(match &panic.location {
-                Some(location) => format!("{}: {message} ({location})", self.kind),
-                None => format!("{}: {message}", self.kind),
-            })
+        let kind = &self.kind;
+        let told = self.panic.as_ref().map(|panic| match (&panic.message, &panic.location) {
+            (Some(message), Some(location)) => format!("{message} ({location})"),
+            (Some(message), None) => message.clone(),
+            (None, Some(location)) => format!("{} panic ({location})", panic.language),
+            (None, None) => format!("{} panic", panic.language),
         });
-        panic
-            .or_else(|| Some(format!("{}: {}", self.kind, self.message.as_ref()?)))
-            .unwrap_or_else(|| self.kind.clone())
+        match told.as_ref().or(self.detail.as_ref()).or(self.message.as_ref()) {
+            Some(told) => format!("{kind}: {told}"),
+            None => kind.clone(),
+        }
+    }
+
+    /// The last line that the program wrote to its standard error, if it ended by itself and nothing better is known of
+    /// why: programs say so before they exit or abort.
+    pub fn last_words(&self) -> Option<&str> {
+        let better = self.panic.as_ref().is_some_and(|panic| panic.source == PanicSource::GuestStderr);
+        let said = self.guest_stderr.as_deref().filter(|_| gives_up(&self.kind) && !better)?;
+        said.lines().map(str::trim).rfind(|line| !line.is_empty())
     }
 }
 
-/// Why the program died; `None` if nothing tells. The crashed thread is the first that has frames.
-pub fn infer(dump: &CoreDump<'_>, binaries: &Binaries<'_>, threads: &[ResolvedThread]) -> Option<CrashReason> {
-    let thread = threads.iter().position(|thread| !thread.frames.is_empty());
-    let frames = thread.map_or(&[][..], |thread| &threads[thread].frames);
-    let frames = &frames[..frames.len().min(FRAMES)];
-    of_frames(dump, binaries, thread.unwrap_or(0), frames, &mut Signer::default())
-}
-
-/// The same for the youngest frames (up to [`FRAMES`]) of the thread that crashed; `signer` remembers
-/// names from dump to dump.
-pub fn of_frames(
+/// Why the program died; `None` if nothing tells. The crashed thread is the first that has frames; `signer` remembers names
+/// from dump to dump.
+pub fn of(
     dump: &CoreDump<'_>,
     binaries: &Binaries<'_>,
-    thread: usize,
-    frames: &[ResolvedFrame],
+    resolver: &mut Resolver<'_, '_, '_>,
     signer: &mut Signer,
 ) -> Option<CrashReason> {
-    let crash = Crash { dump, binaries, thread, frames };
+    let thread = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
+    let frames: Vec<_> = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame)).collect();
+    let crash = Crash { dump, binaries, thread, frames: &frames };
     let recorded = dump.reason.as_ref().filter(|reason| !reason.kind.is_empty());
     let trapped = crash.stopped(0);
-    let (kind, message, source) = match recorded {
-        Some(reason) => (reason.kind.clone(), reason.message.clone(), Source::Recorded),
-        None => {
-            let (kind, message) = crash.trap(trapped.as_ref())?;
-            (kind.to_owned(), Some(message), Source::Inferred)
+    let proven = crash.trap(trapped.as_ref());
+    let (kind, message, source, mut details) = match (recorded, proven) {
+        (Some(reason), proven) => {
+            let detail = proven.filter(|(kind, _)| *kind == reason.kind && says_more(kind)).map(|(_, detail)| detail);
+            (reason.kind.clone(), reason.message.clone(), Source::Recorded, Vec::from_iter(detail))
         }
+        (None, Some((kind, message))) => (kind.to_owned(), Some(message), Source::Inferred, Vec::new()),
+        (None, None) => return None,
     };
+    if let Some(overrun) = crash.memory().and_then(|memory| overrun(dump, binaries, memory)) {
+        details.insert(0, overrun.to_string());
+    }
+    let detail = (!details.is_empty()).then(|| details.join("; "));
     let guest_stderr = dump.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
     let panic = if gives_up(&kind) {
         let said = guest_stderr.as_deref().and_then(stderr::panic);
@@ -132,7 +145,12 @@ pub fn of_frames(
     } else {
         None
     };
-    Some(CrashReason { kind, message, source, guest_stderr, panic })
+    Some(CrashReason { kind, message, detail, source, guest_stderr, panic })
+}
+
+/// Whether what the instruction tells of such a trap is more than the engine's message.
+fn says_more(kind: &str) -> bool {
+    kind.ends_with("-out-of-bounds") || kind.starts_with("indirect-call-")
 }
 
 /// Whether a program that gives up by itself ends this way.
@@ -159,6 +177,15 @@ impl<'c, 'd, 's> Crash<'c, 'd, 's> {
 
     fn scene(&self, index: usize) -> Option<Scene<'c, 'd>> {
         Some(Scene { dump: self.dump, frame: self.frame(index)?, youngest: index == 0 })
+    }
+
+    /// The dump's index of the memory that the youngest frame's module works with.
+    fn memory(&self) -> Option<u32> {
+        if self.dump.instances.is_empty() {
+            return (self.dump.memories.len() == 1).then_some(0);
+        }
+        let instance = self.dump.instances.get(self.frame(0)?.instance? as usize)?;
+        *instance.memories.first()?
     }
 
     fn stopped(&self, index: usize) -> Option<Stopped<'s>> {

@@ -101,8 +101,15 @@ fn arguments(crash: &Crash<'_, '_, '_>, index: usize) -> Vec<Option<u64>> {
     (0..count).map(argument).collect()
 }
 
-/// A rule's text with its placeholders filled in; `None` if one of them is not known.
+/// A rule's text with its placeholders filled in. If one of them is not known, what stands before the first colon, unless
+/// that has placeholders too.
 fn fill(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> Option<String> {
+    let general = || says.split_once(": ").map(|(general, _)| general.to_owned()).filter(|text| !text.contains('{'));
+    filled(says, arguments, memory).or_else(general)
+}
+
+/// The same; `None` if one of them is not known.
+fn filled(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> Option<String> {
     let mut filled = String::new();
     let mut end = 0;
     for captures in PLACEHOLDER.as_ref()?.captures_iter(says) {
@@ -214,6 +221,8 @@ mod tests {
         assert_eq!(says("{str 0 1}", &[Some(16), None]), None);
         assert_eq!(says("{str 0 1}", &[Some(16), Some(1 << 40)]), None);
         assert_eq!(says("{c 0}", &[Some(0)]), None);
+        assert_eq!(says("index out of bounds: {0} of {1}", &[Some(4), None]).as_deref(), Some("index out of bounds"));
+        assert_eq!(says("range {0}: of {1}", &[None, None]), None);
         assert_eq!(rust_location(&memory, 28), None, "a file of Rust ends in .rs");
     }
 }

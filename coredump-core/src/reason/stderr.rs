@@ -57,12 +57,27 @@ mod tests {
             ("thread 'main' panicked at 'no', src/main.rs:3:5\n", ("rust", "no", Some("src/main.rs:3:5"))),
             (
                 "Assertion failed: part <= whole (src/c/assert.c: percent: 6)\n",
-                ("c", "part <= whole", Some("src/c/assert.c: percent: 6")),
+                ("c", "Assertion failed: part <= whole", Some("src/c/assert.c: percent: 6")),
             ),
             ("panic: no funds\n\ngoroutine 1 [running]:\nmain.main()\n", ("go", "no funds", None)),
             (
                 "thread 1 panic: index out of bounds: index 4, len 3\n",
                 ("zig", "index out of bounds: index 4, len 3", None),
+            ),
+            // Zig 0.17 on a target without threads; its sanitizer's runtime prints the same.
+            (
+                "panic: integer overflow\nCannot print stack trace: debug info unavailable for target\n",
+                ("zig", "integer overflow", None),
+            ),
+            // TinyGo prints no goroutines.
+            ("panic: runtime error: index out of range\n", ("go", "runtime error: index out of range", None)),
+            (
+                "out_of_range was thrown in -fno-exceptions mode with message \"vector\"",
+                ("c++", "out_of_range was thrown in -fno-exceptions mode with message \"vector\"", None),
+            ),
+            (
+                "a.out: main.c:3: f: Assertion `x > 0' failed.\n",
+                ("c", "Assertion `x > 0' failed", Some("a.out: main.c:3")),
             ),
             (
                 "libc++abi: terminating due to uncaught exception of type int\n",

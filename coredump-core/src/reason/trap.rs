@@ -86,7 +86,7 @@ fn division(stopped: &Stopped<'_>, instruction: &str, width: u32) -> Trap {
         _ if only_zero => ("integer-divide-by-zero", format!("{instruction} by zero")),
         Some(_) => ("integer-overflow", format!("{instruction} of the least integer by -1")),
         None => {
-            let message = format!("{instruction} by zero (or of the least integer by -1: the dump does not tell)");
+            let message = format!("{instruction} by zero, or of the least integer by -1");
             ("integer-divide-by-zero", message)
         }
     }
@@ -165,6 +165,7 @@ fn access(stopped: &Stopped<'_>, scene: &Scene<'_, '_>, instruction: &str) -> Op
     let kind = if atomic { "atomic-access" } else { "memory-out-of-bounds" };
     let memory = scene.memory(memarg.memory);
     let size_of_memory = memory.map(|memory| format!(" of {} bytes", memory.size)).unwrap_or_default();
+    let width = if size == 1 { "1 byte".to_owned() } else { format!("{size} bytes") };
     let address = stopped.operand(operands).and_then(|base| base.checked_add(memarg.offset));
     // An address inside the memory cannot be the one that trapped.
     let outside =
@@ -172,11 +173,11 @@ fn access(stopped: &Stopped<'_>, scene: &Scene<'_, '_>, instruction: &str) -> Op
     Some(match address {
         Some(address) if outside(&address) => {
             let message =
-                format!("{instruction} of {size} bytes at address {address:#x}, outside the memory{size_of_memory}");
+                format!("{instruction} of {width} at address {address:#x}, outside the memory{size_of_memory}");
             ("memory-out-of-bounds", message)
         }
-        _ if atomic => (kind, format!("{instruction} of {size} bytes outside the memory{size_of_memory} or unaligned")),
-        _ => (kind, format!("{instruction} of {size} bytes outside the memory{size_of_memory}")),
+        _ if atomic => (kind, format!("{instruction} of {width} outside the memory{size_of_memory} or unaligned")),
+        _ => (kind, format!("{instruction} of {width} outside the memory{size_of_memory}")),
     })
 }
 

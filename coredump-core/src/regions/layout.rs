@@ -111,19 +111,28 @@ pub(super) fn regions(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32,
     for owner in &owners {
         regions.extend(data(dump, owner));
     }
-    // The layout is that of the module whose linker laid out the memory: the one that defines it.
-    let definers: Vec<_> = owners
-        .iter()
-        .filter(|owner| {
-            owners.len() == 1
-                || owner.binary.module().memories().get(owner.memory as usize).is_some_and(|memory| !memory.imported)
-        })
-        .collect();
-    if let [owner] = definers[..] {
+    if let Some(owner) = definer(&owners) {
         let marks = Marks::of(dump, owner, &regions);
         regions.extend(marks.regions(size));
     }
     regions
+}
+
+/// The module whose linker laid out the memory: the one that defines it.
+fn definer<'o, 's>(owners: &'o [Owner<'s>]) -> Option<&'o Owner<'s>> {
+    let defines = |owner: &&Owner<'_>| {
+        owners.len() == 1
+            || owner.binary.module().memories().get(owner.memory as usize).is_some_and(|memory| !memory.imported)
+    };
+    let mut definers = owners.iter().filter(defines);
+    definers.next().filter(|_| definers.next().is_none())
+}
+
+/// The marks that the linker left in a memory, as far as they are known.
+pub(super) fn marks(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<Marks> {
+    let owners = owners(dump, binaries, memory);
+    let data: Vec<_> = owners.iter().flat_map(|owner| data(dump, owner)).collect();
+    definer(&owners).map(|owner| Marks::of(dump, owner, &data))
 }
 
 /// The active data segments.
@@ -155,9 +164,9 @@ pub(super) fn start(dump: &CoreDump<'_>, owner: &Owner<'_>, offset: Constant) ->
 
 /// The addresses a linker's symbols mark, and what they come to.
 #[derive(Clone, Copy, Debug, Default)]
-struct Marks {
+pub(super) struct Marks {
     /// First and last address of data segments.
-    data: Option<(u64, u64)>,
+    pub data: Option<(u64, u64)>,
     /// `__data_end`: the end of static data.
     data_end: Option<u64>,
     /// `__heap_base`
@@ -167,9 +176,9 @@ struct Marks {
     /// `__stack_low`
     stack_low: Option<u64>,
     /// Where the stack pointer starts.
-    stack_high: Option<u64>,
+    pub stack_high: Option<u64>,
     /// Where it was.
-    stack_pointer: Option<u64>,
+    pub stack_pointer: Option<u64>,
 }
 
 impl Marks {

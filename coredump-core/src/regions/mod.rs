@@ -6,6 +6,7 @@
 
 mod initial;
 mod layout;
+mod overrun;
 mod symbols;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::ops::Range;
 
 pub use initial::initial;
 pub use layout::{global_names, owners};
+pub use overrun::{Overrun, overrun};
 pub use symbols::{Symbol, Symbols};
 
 use crate::binaries::Binaries;

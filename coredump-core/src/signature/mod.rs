@@ -235,5 +235,26 @@ mod tests {
         assert!(is_machinery("core::panicking::panic", None));
         assert!(is_machinery("helper", Some("/rustc/0123/library/core/src/panicking.rs")));
         assert!(!is_machinery("helper", Some("src/main.rs")));
+        assert!(is_machinery("std::__1::vector<int, std::__1::allocator<int> >::at(unsigned long) const", None));
+    }
+
+    #[test]
+    fn an_implementation_of_a_library_trait_is_the_programs_if_the_type_is() {
+        let mut signer = Signer::default();
+        let mut is_machinery = |name: &str| signer.classify(&name.into(), None).1;
+        assert!(!is_machinery("<bank::Account as core::ops::drop::Drop>::drop"));
+        assert!(!is_machinery("<bank::Statement<T> as core::iter::traits::iterator::Iterator>::next"));
+        assert!(!is_machinery("<&bank::Account as core::fmt::Display>::fmt"));
+        let library = [
+            "<T as core::any::Any>::type_id",
+            "<&T as core::fmt::Debug>::fmt",
+            "<usize as core::slice::index::SliceIndex<[T]>>::index",
+            "<alloc::vec::Vec<T,A> as core::ops::index::Index<I>>::index",
+            "<&mut core::slice::iter::Iter<T> as core::iter::traits::iterator::Iterator>::next",
+            "<bank::main::{{closure}} as core::ops::function::FnOnce<()>>::call_once",
+        ];
+        for name in library {
+            assert!(is_machinery(name), "{name}");
+        }
     }
 }

@@ -1,0 +1,92 @@
+//! A shadow stack that ran out.
+//!
+//! LLVM keeps what must have an address (arrays, structures, variables whose address is taken) on a stack of its own in
+//! linear memory, which grows downwards and has no guard. Where it comes first in memory, the access below address 0
+//! traps as out of bounds. Where static data lies below it (wasm-ld without `--stack-first`), that is overwritten, and the
+//! program dies of it sooner or later, anywhere.
+
+use std::fmt;
+
+use super::layout::marks;
+use crate::binaries::Binaries;
+use crate::model::CoreDump;
+
+/// How far a shadow stack ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overrun {
+    /// Below address 0: the stack pointer wrapped around.
+    BelowMemory {
+        /// The stack pointer.
+        pointer: u64,
+    },
+    /// Into the static data below it.
+    IntoData {
+        /// The stack pointer.
+        pointer: u64,
+        /// Where static data ends.
+        end: u64,
+    },
+}
+
+/// Whether the shadow stack in the dump's memory with this index has left its place; `None` if not, or if that cannot be told.
+pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<Overrun> {
+    let size = dump.memories.get(memory as usize)?.size;
+    let marks = marks(dump, binaries, memory)?;
+    let high = marks.stack_high.filter(|&high| high > 0)?;
+    judge(marks.stack_pointer?, high, marks.data.map(|data| data.1), size)
+}
+
+/// `pointer` started at `high` and grows downwards; initialised data ends at `data_end`, the memory at `size`.
+fn judge(pointer: u64, high: u64, data_end: Option<u64>, size: u64) -> Option<Overrun> {
+    // Inside the memory and above its start it is another stack, on the heap: a thread's or a coroutine's.
+    if pointer > size.max(high) {
+        return Some(Overrun::BelowMemory { pointer });
+    }
+    // Such stacks may lie in static data without contents too, but not in initialised data.
+    let end = data_end.filter(|&end| end <= high)?;
+    (pointer < end).then_some(Overrun::IntoData { pointer, end })
+}
+
+impl fmt::Display for Overrun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Overrun::BelowMemory { pointer } => {
+                write!(f, "the shadow stack ran out of memory ($__stack_pointer is {pointer:#x})")
+            }
+            Overrun::IntoData { pointer, end } => {
+                write!(
+                    f,
+                    "the shadow stack ran into static data ($__stack_pointer is {pointer:#x}, data ends at {end:#x})"
+                )
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: u64 = 0x20000;
+
+    #[test]
+    fn a_stack_above_data_runs_into_it_and_then_below_the_memory() {
+        let ran = |pointer| judge(pointer, 0x11000, Some(0x1000), SIZE);
+        assert_eq!(ran(0x1000), None);
+        assert_eq!(ran(0xff0), Some(Overrun::IntoData { pointer: 0xff0, end: 0x1000 }));
+        assert_eq!(ran(0xffff_fff0), Some(Overrun::BelowMemory { pointer: 0xffff_fff0 }));
+    }
+
+    #[test]
+    fn a_stack_that_comes_first_runs_below_the_memory() {
+        let ran = |pointer| judge(pointer, 0x10000, Some(0x11000), SIZE);
+        assert_eq!(ran(0), None);
+        assert_eq!(ran(0xffff_fff0), Some(Overrun::BelowMemory { pointer: 0xffff_fff0 }));
+    }
+
+    #[test]
+    fn a_stack_of_a_thread_on_the_heap_is_no_overrun() {
+        assert_eq!(judge(0x18000, 0x11000, Some(0x1000), SIZE), None);
+        assert_eq!(judge(0x18000, 0x11000, None, SIZE), None);
+    }
+}

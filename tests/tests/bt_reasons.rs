@@ -1,0 +1,91 @@
+//! What `coredump-bt` says of why a program died, whole and in one line.
+
+use std::path::Path;
+
+use coredump_tests::{Outcome, Tool, fixture, scratch, wasmtime_dump};
+
+/// Runs a fixture, then shows its dump.
+fn shown(module: &str, run: &[&str], options: &[&str]) -> Outcome {
+    let folder = scratch();
+    let dump = folder.path().join("app.coredump");
+    let binary = fixture(&format!("modules/{module}.wasm"));
+    Tool::new("coredump-run").args(["--quiet", "-o"]).arg(&dump).args(run).arg(binary).run();
+    Tool::new("coredump-bt").arg("-q").args(options).arg(dump).in_folder(folder.path()).run().expect(0)
+}
+
+fn brief(module: &str) -> String {
+    let binary = fixture(&format!("modules/{module}.wasm"));
+    let outcome = Tool::new("coredump-bt").args(["--brief", "-m"]).arg(binary).arg(wasmtime_dump(module)).run();
+    outcome.expect(0).text().to_owned()
+}
+
+#[test]
+fn what_is_known_of_a_trap_stands_in_the_reason() {
+    // oob.c reads at 0xfffffff0.
+    let text = shown("oob", &[], &[]).text().to_owned();
+    let reason = "reason: memory-out-of-bounds: i32.load8_u of 1 byte at address 0xfffffff0, outside the memory of 131072 bytes\n";
+    assert!(text.contains(reason), "{text}");
+    let text = shown("shadow", &[], &["--brief"]).text().to_owned();
+    assert!(text.contains(": memory-out-of-bounds: the shadow stack ran out of memory ("), "{text}");
+}
+
+#[test]
+fn an_assertion_is_called_that() {
+    // assert.c:6
+    let text = shown("assert", &[], &["--brief"]).text().to_owned();
+    assert!(text.contains(": unreachable: Assertion failed: part <= whole ("), "{text}");
+    assert!(text.contains(" in percent at src/c/assert.c:6:5 [percent | main]"), "{text}");
+}
+
+#[test]
+fn one_line_quotes_a_programs_last_words_where_nothing_tells_more() {
+    // abort.c prints why it gives up, exit3.c prints nothing.
+    let text = shown("abort", &[], &["--brief"]).text().to_owned();
+    assert!(text.contains(": unreachable: abort \"giving up: out of ideas (7)\" in give_up at "), "{text}");
+    let text = shown("exit3", &["--on", "exit"], &["--brief"]).text().to_owned();
+    assert!(text.contains(": exit: exited with code 3 in leave at "), "{text}");
+    // An assertion's message was its last word.
+    assert!(!shown("assert", &[], &["--brief"]).text().contains('"'));
+}
+
+#[test]
+fn a_panic_whose_message_is_lost_is_still_a_panic() {
+    assert!(brief("go-panic").contains(": unreachable: go panic in main.withdraw ["), "{}", brief("go-panic"));
+}
+
+#[test]
+fn the_place_of_a_function_without_a_name_is_not_its_callers() {
+    // wat-nameless has no name section; its `middle` is exported and calls function 1.
+    assert!(brief("wat-nameless").contains(" in func[1] [func[1] | middle]"), "{}", brief("wat-nameless"));
+}
+
+#[test]
+fn one_line_a_dump_is_not_accompanied_by_how_it_was_read() {
+    let dump = fixture("dumps/wat-unreachable.xtuc-0.2.coredump");
+    let module = fixture("modules/wat-unreachable.wasm");
+    let run =
+        |options: &[&str]| Tool::new("coredump-bt").args(options).arg("-m").arg(&module).arg(&dump).run().expect(0);
+    assert!(run(&[]).stderr.contains("warning: "), "{}", run(&[]).stderr);
+    assert_eq!(run(&["--brief"]).stderr, "");
+}
+
+#[test]
+fn of_a_long_standard_error_the_panic_is_shown() {
+    let text = shown("go-panic", &["--fast", "--env", "GOTRACEBACK=crash"], &[]).text().to_owned();
+    let (_, said) = text.split_once("guest stderr:\n").expect("what the guest said");
+    let lines: Vec<&str> = said.lines().take_while(|line| line.starts_with("    ")).collect();
+    assert!(lines[..3].iter().any(|line| line.starts_with("    panic: ")), "{text}");
+    // Behind it Go prints the state of every goroutine.
+    let last = lines.last().expect("lines");
+    assert!(last.starts_with("    … ") && last.ends_with(" later lines"), "{text}");
+    assert!(lines.len() <= 22, "{text}");
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_called_that() {
+    let folder = scratch();
+    let into = Path::new("missing").join("bt.txt");
+    let outcome =
+        Tool::new("coredump-bt").arg(wasmtime_dump("ab")).arg("-o").arg(&into).in_folder(folder.path()).run().expect(2);
+    assert!(outcome.stderr.contains("missing/bt.txt: cannot create: No such file or directory"), "{}", outcome.stderr);
+}
