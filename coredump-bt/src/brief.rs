@@ -3,8 +3,8 @@
 use std::io;
 
 use coredump_core::cli::input::Input;
+use coredump_core::crash::Crash;
 
-use crate::crash::Crash;
 use crate::page::{Page, Piece};
 
 /// Characters of what a program said last that are shown.
@@ -25,10 +25,10 @@ pub fn render(page: &mut Page, input: &Input, crash: &Crash) -> io::Result<()> {
         }
         None => page.piece(Piece::Faint, "no reason known")?,
     }
-    if let Some((function, location)) = &crash.place {
+    if let Some(place) = &crash.place {
         page.plain(" in ")?;
-        page.piece(Piece::Function, function)?;
-        if let Some(location) = location {
+        page.piece(Piece::Function, &place.function)?;
+        if let Some(location) = &place.location {
             page.plain(" at ")?;
             page.location(location)?;
         }

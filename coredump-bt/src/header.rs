@@ -4,10 +4,10 @@ use std::io;
 
 use coredump_core::cli::input::Input;
 use coredump_core::cli::text::escape_lines;
+use coredump_core::crash::Crash;
 use coredump_core::model::{CoreDump, Layout};
 use coredump_core::reason::{CrashReason, Panic, Source};
 
-use crate::crash::Crash;
 use crate::frames::short;
 use crate::page::{Page, Piece};
 
@@ -27,6 +27,16 @@ pub fn render(page: &mut Page, input: &Input, dump: &CoreDump<'_>, crash: &Crash
     page.end()?;
     if let Some(reason) = &crash.reason {
         why(page, reason)?;
+    }
+    // Where frame 0 is the program's own, it says the same.
+    if let Some(place) = crash.place.as_ref().filter(|place| place.frame > 0) {
+        page.plain(format_args!("where: #{} ", place.frame))?;
+        page.piece(Piece::Function, &place.function)?;
+        if let Some(location) = &place.location {
+            page.plain(" at ")?;
+            page.location(location)?;
+        }
+        page.end()?;
     }
     if let Some(signature) = &crash.signature {
         page.plain("signature: ")?;

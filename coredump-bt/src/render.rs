@@ -6,12 +6,13 @@ use coredump_core::cli::locating;
 use coredump_core::cli::output::{self, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{Exit, help};
+use coredump_core::crash::Crash;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::CoreDump;
 use coredump_core::read::read;
+use coredump_core::signature::Signer;
 
 use crate::args::{Args, TOOL};
-use crate::crash::Crash;
 use crate::frames::Frames;
 use crate::page::Page;
 use crate::{brief, header, notes};
@@ -22,6 +23,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         output::print(&help::<Args>(&TOOL))?;
         return Ok(Exit::Done);
     };
+    locating::check_folders(&args.symbols_path, report);
     let out = match &args.output {
         Some(path) if !path.is_dash() => Output::file(path.path())?,
         _ => Output::stdout()?,
@@ -73,7 +75,7 @@ fn one<'s>(
         locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
     let binaries = Binaries::settle(store, &bytes, &mut dump, &options);
     let mut frames = Frames::new(args, &dump, &binaries);
-    let crash = Crash::of(&dump, &binaries, &mut frames.resolver);
+    let crash = Crash::of(&dump, &binaries, &mut frames.resolver, &mut Signer::default());
     let written = match args.brief {
         true => brief::render(page, input, &crash),
         false => threads(page, input, &crash, &mut frames),

@@ -6,6 +6,7 @@
 pub mod backtrace;
 pub mod binaries;
 pub mod cli;
+pub mod crash;
 pub mod error;
 pub mod extension;
 pub mod files;

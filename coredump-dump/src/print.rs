@@ -4,11 +4,14 @@ use std::io::Write;
 
 use coredump_core::cli::Exit;
 use coredump_core::cli::text::escape;
-use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::error::{ErrorKind, Result};
 use coredump_core::variables::{Inspector, Limits, Status};
 
 use crate::paint::{MISSING, NAME};
 use crate::session::Session;
+
+/// Frames that are asked whether they know a name.
+const FRAMES: usize = 64;
 
 /// Prints each expression with its value, as it is seen from the frame of `--frame` (0) of `--thread` (0).
 pub fn print(session: &Session<'_>) -> Result<Exit> {
@@ -17,15 +20,25 @@ pub fn print(session: &Session<'_>) -> Result<Exit> {
     check_frame(session, thread, frame)?;
     let inspector = Inspector::new(session.dump, session.binaries());
     let mut values = Vec::new();
+    let mut failures = Vec::new();
     for expression in &args.print {
-        let value = inspector.evaluate(thread, frame, expression, &Limits::default()).map_err(|error| {
-            let told = Error::new(ErrorKind::NotFound, format!("{expression}: {error}"));
-            session.input.blame(match args.frame {
-                Some(_) => told,
-                None => told.hint("this is what frame 0 sees; --frame N chooses another, coredump-bt lists them"),
-            })
-        })?;
-        values.push((expression, value));
+        match inspector.evaluate(thread, frame, expression, &Limits::default()) {
+            Ok(value) => values.push((expression, value)),
+            Err(error) => {
+                let told = session.error(ErrorKind::NotFound, format!("{expression}: {error}"));
+                failures.push(match seen_from(session, &inspector, thread, expression) {
+                    Some(frame) if args.frame.is_none() => told.hint(format!("frame {frame} sees it: --frame {frame}")),
+                    _ => told,
+                });
+            }
+        }
+    }
+    // What is wrong with one of several does not keep the others back.
+    if values.is_empty()
+        && let Some(failure) = failures.pop()
+    {
+        failures.iter().for_each(|failure| session.report.error(failure));
+        return Err(failure);
     }
     let paint = session.paint();
     session.write(|out| {
@@ -40,7 +53,14 @@ pub fn print(session: &Session<'_>) -> Result<Exit> {
         }
         Ok(())
     })?;
-    Ok(Exit::partial_if(values.iter().any(|(_, value)| value.status != Status::Ok)))
+    failures.iter().for_each(|failure| session.report.error(failure));
+    Ok(Exit::partial_if(!failures.is_empty() || values.iter().any(|(_, value)| value.status != Status::Ok)))
+}
+
+/// The youngest frame from which an expression means something.
+fn seen_from(session: &Session<'_>, inspector: &Inspector<'_, '_>, thread: usize, expression: &str) -> Option<usize> {
+    let frames = session.dump.threads.get(thread)?.frames.len().min(FRAMES);
+    (0..frames).find(|&frame| inspector.evaluate(thread, frame, expression, &Limits::default()).is_ok())
 }
 
 /// Statics need no frame; but a frame that is asked for must be there.

@@ -2,6 +2,7 @@
 
 use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::input::Input;
+use coredump_core::cli::locating;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -65,6 +66,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         cli::output::print(&cli::help::<Args>(&TOOL))?;
         return Ok(Exit::Done);
     };
+    locating::check_folders(&args.symbols_path, report);
     match (&inputs[..], command) {
         ([input], _) => with(&args, input, report, |session| one(command, session)),
         ([before, after], Command::Diff) => {
@@ -88,7 +90,7 @@ fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'
     }
     let session = Session::new(&dump, input, args, report, &store, settled);
     let outcome = run(&session)?;
-    Ok(outcome.and(Exit::partial_if(dump.incomplete.is_some())))
+    Ok(outcome.and(Exit::partial_if(dump.incomplete.is_some() || session.warned())))
 }
 
 fn one(command: Command, session: &Session<'_>) -> Result<Exit> {

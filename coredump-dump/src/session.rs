@@ -70,6 +70,11 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Whether a binary that was named or looked for was refused with a warning.
+    pub fn warned(&self) -> bool {
+        self.binaries.get().is_some_and(|binaries| !binaries.warnings.is_empty())
+    }
+
     /// The binaries of the dump's modules.
     pub fn binaries(&self) -> &Binaries<'a> {
         self.binaries.get_or_init(|| {

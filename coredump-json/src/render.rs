@@ -1,6 +1,7 @@
 //! From the command line to what was asked for.
 
 use coredump_core::cli::input::Input;
+use coredump_core::cli::locating;
 use coredump_core::cli::output::{self, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
@@ -40,6 +41,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     if args.encode {
         return encoded(&args, &named);
     }
+    locating::check_folders(&args.symbols_path, report);
     let sources = Sources::new(named, list.as_ref(), args.ndjson)?;
     let output = match &args.output {
         Some(path) if !path.is_dash() => Output::file(path.path())?,

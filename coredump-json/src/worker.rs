@@ -8,14 +8,15 @@ use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
+use coredump_core::crash::Crash;
 use coredump_core::error::{Error, ErrorKind};
+use coredump_core::read;
 use coredump_core::signature::Signer;
 use coredump_core::variables::Inspector;
-use coredump_core::{read, reason};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};
-use crate::document::{Crash, Failure, Layout};
+use crate::document::{Document, Failure, Layout};
 
 /// Why a document was not written.
 pub enum Stop {
@@ -49,22 +50,19 @@ impl<'w, 's> Worker<'w, 's> {
             locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
         let binaries = Binaries::settle(self.store, &bytes, &mut dump, &options);
         let mut resolver = Resolver::new(&dump, &binaries);
-        let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
-        let reason = reason::of(&dump, &binaries, &mut resolver, &mut self.signer);
-        let signature = self.signer.signature((0..).map_while(|frame| resolver.frame(crashed, frame)));
-        let crash = Crash {
+        let crash = Crash::of(&dump, &binaries, &mut resolver, &mut self.signer);
+        let document = Document {
             path: input.path(),
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
             dump: &dump,
             binaries: &binaries,
             resolver: RefCell::new(resolver),
             inspector: args.locals.then(|| Inspector::new(&dump, &binaries)),
-            reason,
-            signature,
+            crash,
             memory: if args.redact { MemoryDetail::None } else { args.memory },
             redact: args.redact,
         };
-        self.write(&crash, output)?;
+        self.write(&document, output)?;
         let incomplete = dump.incomplete.as_ref().map(|incomplete| {
             let mut error = Error::new(ErrorKind::Malformed, format!("read in part: {}", incomplete.message));
             error.offset = incomplete.offset;

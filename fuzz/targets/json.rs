@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use coredump_core::backtrace::Resolver;
 use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::text::is_unsafe;
+use coredump_core::crash::Crash;
 use coredump_core::locate::Options;
 use coredump_core::read::read;
 use coredump_core::variables::Inspector;
@@ -23,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
     let store = Store::new();
     let options = Options { recorded_paths: false, ..Options::default() };
     let binaries = Binaries::settle(&store, bytes, &mut dump, &options);
-    let crash = document::Crash {
+    let document = document::Document {
         path: None,
         modified: None,
         dump: &dump,
@@ -31,14 +32,13 @@ fuzz_target!(|bytes: &[u8]| {
         resolver: RefCell::new(Resolver::new(&dump, &binaries)),
         inspector: (dump.threads.iter().map(|thread| thread.frames.len()).sum::<usize>() < 20)
             .then(|| Inspector::new(&dump, &binaries)),
-        reason: None,
-        signature: None,
+        crash: Crash { reason: None, signature: None, place: None },
         memory: args::MemoryDetail::Base64,
         redact: bytes.len() % 2 == 1,
     };
     let mut text = Vec::new();
     let layout = document::Layout::new(false, false);
-    crash.serialize(&mut serde_json::Serializer::with_formatter(&mut text, layout)).expect("a document can be written");
+    document.serialize(&mut serde_json::Serializer::with_formatter(&mut text, layout)).expect("a document can be written");
     let text = std::str::from_utf8(&text).expect("JSON is UTF-8");
     serde_json::from_str::<serde::de::IgnoredAny>(text).expect("it is JSON");
     assert!(!text.chars().any(is_unsafe));

@@ -38,6 +38,15 @@ fn an_assertion_is_called_that() {
 }
 
 #[test]
+fn the_head_points_at_the_programs_own_frame_below_the_machinery() {
+    let head = |text: &str| text.lines().find(|line| line.starts_with("where: ")).map(str::to_owned);
+    let text = shown("assert", &[], &[]).text().to_owned();
+    assert_eq!(head(&text).as_deref(), Some("where: #2 percent at src/c/assert.c:6:5"), "{text}");
+    // Frame 0 itself is the program's own.
+    assert_eq!(head(shown("sum-O0", &[], &[]).text()), None);
+}
+
+#[test]
 fn one_line_quotes_a_programs_last_words_where_nothing_tells_more() {
     // abort.c prints why it gives up, exit3.c prints nothing.
     let text = shown("abort", &[], &["--brief"]).text().to_owned();

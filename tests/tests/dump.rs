@@ -322,3 +322,29 @@ fn tiny_and_huge_floats_keep_to_their_column() {
     let outcome = Tool::new("coredump-dump").args(["--range", "8", "--format", "2f64"]).arg(&dump).run().expect(0);
     assert_eq!(outcome.text(), "0x00000008\t5e-324\n0x00000010\t1.7976931348623157e308\n");
 }
+
+#[test]
+fn one_wrong_expression_keeps_no_other_back_and_is_told_where_it_would_be_right() {
+    let counter = printed("global_counter");
+    let outcome = dump(&["--print", "only_here", "--print", "global_counter"]).expect(1);
+    assert_eq!(outcome.text(), format!("global_counter = {counter}\n"));
+    assert!(outcome.stderr.contains("only_here: no variable `only_here` is in scope here"), "{}", outcome.stderr);
+    // vars.c: `only_here` belongs to `scopes`, which called the youngest frame's `divide`.
+    assert!(outcome.stderr.contains("hint: frame 1 sees it: --frame 1\n"), "{}", outcome.stderr);
+    let outcome = dump(&["--print", "(", "--print", "nowhere"]).expect(2);
+    assert!(outcome.stdout.is_empty() && !outcome.stderr.contains("hint:"), "{}", outcome.stderr);
+    assert_eq!(outcome.stderr.lines().count(), 2, "{}", outcome.stderr);
+}
+
+#[test]
+fn a_mistaken_option_of_where_binaries_are_is_told() {
+    let named = |option: &str, value: &Path| {
+        let tool = Tool::new("coredump-dump").arg("--globals").arg(option).arg(value).arg(wasmtime_dump(GUEST));
+        tool.args(["-m"]).arg(module(GUEST)).run()
+    };
+    let outcome = named("--symbols-path", Path::new("missing/folder")).expect(0);
+    assert!(outcome.stderr.contains("warning: --symbols-path missing/folder: no such folder\n"), "{}", outcome.stderr);
+    // As of coredump-bt: a binary that was named and not used leaves the work half done.
+    let outcome = named("-m", &module("ab")).expect(1);
+    assert!(outcome.stderr.contains("ab.wasm"), "{}", outcome.stderr);
+}

@@ -79,6 +79,20 @@ fn an_address_is_told_only_where_code_and_dump_prove_it() {
     assert!(!message.as_str().expect("a message").contains("address"), "{message}");
 }
 
+#[test]
+fn the_place_is_the_youngest_in_the_programs_own_code() {
+    let place = |module: &str| {
+        let place = document(module)["place"].clone();
+        json!([place["thread"], place["frame"], place["function"], place["line"]])
+    };
+    // assert.c:6 stands below `abort` and `__assert_fail`, trap.rs:16 below the panic's machinery.
+    assert_eq!(place("assert"), json!([0, 2, "percent", 6]));
+    assert_eq!(document("trap")["place"]["line"], 16);
+    // `divide` is inlined in frame 0.
+    assert_eq!(place("sum-O2"), json!([0, 0, "divide", 25]));
+    assert_eq!(place("wat-nameless"), json!([0, 0, "func[1]", null]));
+}
+
 /// The reason in the dump that `coredump-run` leaves of a fixture.
 fn recorded(module: &str) -> Value {
     let folder = scratch();

@@ -8,6 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::args::RawArg;
+use super::report::Report;
+use crate::text;
 
 /// Splits the value of `-m [NAME=]FILE`. An existing file whose own name holds a `=` is that file.
 pub fn named_module(value: &RawArg) -> (Option<String>, PathBuf) {
@@ -19,6 +21,13 @@ pub fn named_module(value: &RawArg) -> (Option<String>, PathBuf) {
             (Some(name), Path::new(OsStr::from_bytes(&bytes[at + 1..])).to_owned())
         }
         None => (None, value.to_path()),
+    }
+}
+
+/// Warns of folders that are none: a typing mistake there would look like missing debug info.
+pub fn check_folders(symbol_paths: &[RawArg], report: &Report) {
+    for folder in symbol_paths.iter().filter(|folder| !folder.path().is_dir()) {
+        report.say(format_args!("warning: --symbols-path {}: no such folder", text::path(folder.path())));
     }
 }
 

@@ -1,24 +1,39 @@
 //! Threads, their frames, and the variables in them.
 
 use coredump_core::backtrace::{InlinedFrame, Location};
+use coredump_core::crash::Place;
 use coredump_core::model::Value;
 use coredump_core::variables::{Scope, Variable};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::Crash;
+use super::Document;
 use super::text::{Each, Hex};
 use super::values::TypedValue;
+
+/// Where in the program's own code it died.
+pub struct PlaceEntry<'d>(pub &'d Place);
+
+impl Serialize for PlaceEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("thread", &self.0.thread)?;
+        map.serialize_entry("frame", &self.0.frame)?;
+        map.serialize_entry("function", &*self.0.function)?;
+        place(&mut map, self.0.location.as_ref())?;
+        map.end()
+    }
+}
 
 /// A thread.
 pub struct ThreadEntry<'c, 'd, 's> {
     pub index: usize,
-    pub crash: &'c Crash<'d, 's>,
+    pub document: &'c Document<'d, 's>,
 }
 
 impl Serialize for ThreadEntry<'_, '_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let thread = &self.crash.dump.threads[self.index];
+        let thread = &self.document.dump.threads[self.index];
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("index", &self.index)?;
         map.serialize_entry("name", &thread.name)?;
@@ -37,9 +52,9 @@ struct FrameEntry<'t, 'c, 'd, 's> {
 
 impl Serialize for FrameEntry<'_, '_, '_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let crash = self.thread.crash;
-        let frame = &crash.dump.threads[self.thread.index].frames[self.index];
-        let resolved = crash.resolver.borrow_mut().frame(self.thread.index, self.index);
+        let document = self.thread.document;
+        let frame = &document.dump.threads[self.thread.index].frames[self.index];
+        let resolved = document.resolver.borrow_mut().frame(self.thread.index, self.index);
         let resolved = resolved.as_ref();
         let location = resolved.and_then(|resolved| resolved.location.as_ref());
         let mut map = serializer.serialize_map(None)?;
@@ -55,12 +70,12 @@ impl Serialize for FrameEntry<'_, '_, '_, '_> {
         place(&mut map, location)?;
         let inlines = || resolved.into_iter().flat_map(|resolved| resolved.inlines.iter().map(InlineEntry));
         map.serialize_entry("inlines", &Each(inlines))?;
-        map.serialize_entry("locals", &values(&frame.locals, crash.redact))?;
-        map.serialize_entry("stack", &values(&frame.stack, crash.redact))?;
-        let scopes = crash.variables(self.thread.index, self.index);
+        map.serialize_entry("locals", &values(&frame.locals, document.redact))?;
+        map.serialize_entry("stack", &values(&frame.stack, document.redact))?;
+        let scopes = document.variables(self.thread.index, self.index);
         let variables = scopes
             .as_ref()
-            .map(|scopes| Each(move || scopes.iter().flat_map(|scope| variables_of(scope, crash.redact))));
+            .map(|scopes| Each(move || scopes.iter().flat_map(|scope| variables_of(scope, document.redact))));
         map.serialize_entry("variables", &variables)?;
         map.end()
     }

@@ -17,6 +17,7 @@ use std::time::SystemTime;
 
 use coredump_core::backtrace::Resolver;
 use coredump_core::binaries::Binaries;
+use coredump_core::crash::Crash;
 use coredump_core::model::{CoreDump, Warning};
 use coredump_core::reason::{CrashReason, Panic, Source};
 use coredump_core::variables::{Inspector, Limits, Scope};
@@ -25,7 +26,7 @@ use serde::{Serialize, Serializer};
 
 use crate::args::MemoryDetail;
 
-use frames::ThreadEntry;
+use frames::{PlaceEntry, ThreadEntry};
 use memories::MemoryEntry;
 use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
 use text::{Each, Hex, Shown};
@@ -37,7 +38,7 @@ pub use safe::Layout;
 const VERSION: u32 = 1;
 
 /// What is known of one dump: the document.
-pub struct Crash<'d, 's> {
+pub struct Document<'d, 's> {
     /// The dump's file, unless it came through a pipe.
     pub path: Option<&'d Path>,
     /// When that file was last written to.
@@ -50,17 +51,15 @@ pub struct Crash<'d, 's> {
     pub resolver: RefCell<Resolver<'d, 'd, 's>>,
     /// Finds variables, if they are asked for.
     pub inspector: Option<Inspector<'d, 's>>,
-    /// Why it died.
-    pub reason: Option<CrashReason>,
-    /// The grouping key.
-    pub signature: Option<String>,
+    /// Why and where it died.
+    pub crash: Crash,
     /// What to tell of memory contents.
     pub memory: MemoryDetail,
     /// Whether to leave out what the program worked on.
     pub redact: bool,
 }
 
-impl Serialize for Crash<'_, '_> {
+impl Serialize for Document<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let dump = self.dump;
         let mut map = serializer.serialize_map(None)?;
@@ -68,7 +67,8 @@ impl Serialize for Crash<'_, '_> {
         map.serialize_entry("dump", &self.file())?;
         map.serialize_entry("process", &self.process())?;
         map.serialize_entry("reason", &self.reason())?;
-        map.serialize_entry("signature", &self.signature)?;
+        map.serialize_entry("signature", &self.crash.signature)?;
+        map.serialize_entry("place", &self.crash.place.as_ref().map(PlaceEntry))?;
         let modules = || {
             let slots = self.binaries.slots().iter().enumerate();
             let contents = self.memory == MemoryDetail::Base64;
@@ -77,7 +77,7 @@ impl Serialize for Crash<'_, '_> {
         map.serialize_entry("modules", &Each(modules))?;
         let instances = || dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry { index, instance });
         map.serialize_entry("instances", &Each(instances))?;
-        let threads = || (0..dump.threads.len()).map(|index| ThreadEntry { index, crash: self });
+        let threads = || (0..dump.threads.len()).map(|index| ThreadEntry { index, document: self });
         map.serialize_entry("threads", &Each(threads))?;
         let memories = || {
             let entry = |(index, memory)| MemoryEntry { index, memory, detail: self.memory, redacted: self.redact };
@@ -164,7 +164,7 @@ impl<'d> PanicEntry<'d> {
     }
 }
 
-impl<'d, 's> Crash<'d, 's> {
+impl<'d, 's> Document<'d, 's> {
     fn file(&self) -> File<'d> {
         File {
             path: self.path.map(|path| path.to_string_lossy().into_owned()),
@@ -199,7 +199,7 @@ impl<'d, 's> Crash<'d, 's> {
     }
 
     fn reason(&self) -> Option<ReasonEntry<'_>> {
-        self.reason.as_ref().map(|reason| ReasonEntry {
+        self.crash.reason.as_ref().map(|reason| ReasonEntry {
             kind: &reason.kind,
             message: reason.message.as_deref().filter(|_| !(self.redact && tells_values(reason))),
             detail: reason.detail.as_deref().filter(|_| !self.redact),
