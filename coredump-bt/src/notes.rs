@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use coredump_core::binaries::{Binaries, Found, Slot};
+use coredump_core::binaries::{Binaries, Found, Slot, Verification};
 use coredump_core::cli::report::Report;
 use coredump_core::model::CoreDump;
 
@@ -14,10 +14,17 @@ pub fn render(report: &Report, file: &str, dump: &CoreDump<'_>, binaries: &Binar
     let frames = dump.threads.iter().flat_map(|thread| &thread.frames);
     let used: BTreeSet<u32> = frames.filter_map(|frame| binaries.module_of(dump, frame)).collect();
     let mut complete = true;
-    for slot in used.into_iter().filter_map(|module| binaries.slot(module)) {
+    for (module, slot) in used.into_iter().filter_map(|module| Some((module, binaries.slot(module)?))) {
         match &slot.found {
             Some(found) if !quiet => used_binary(report, file, slot, found),
             Some(_) => {}
+            None if is_adapter(dump, binaries, module) => {
+                if !quiet {
+                    let name = short(&slot.name);
+                    let what = "an adapter that the engine made between components: it has no names and no lines";
+                    report.say(format_args!("{file}: module {name}: {what}"));
+                }
+            }
             None => {
                 complete = false;
                 missing(report, file, slot, binaries.len() > 1);
@@ -28,6 +35,17 @@ pub fn render(report: &Report, file: &str, dump: &CoreDump<'_>, binaries: &Binar
         report.say(format_args!("{file}: warning: {warning}"));
     }
     complete
+}
+
+/// Whether a module is in no file: the component it ran in was found, by others of its modules, and does not hold it.
+fn is_adapter(dump: &CoreDump<'_>, binaries: &Binaries<'_>, module: u32) -> bool {
+    let path = |module: usize| dump.modules.get(module)?.path.as_ref();
+    let Some(own) = path(module as usize) else { return false };
+    let nested = |slot: &Slot<'_>| {
+        let found = slot.found.as_ref();
+        found.is_some_and(|found| found.binary.nested().is_some() && found.verification == Verification::Sha256)
+    };
+    binaries.slots().iter().enumerate().any(|(other, slot)| path(other) == Some(own) && nested(slot))
 }
 
 fn used_binary(report: &Report, file: &str, slot: &Slot<'_>, found: &Found<'_>) {

@@ -98,3 +98,21 @@ fn a_folder_that_is_not_there_is_called_that() {
         Tool::new("coredump-bt").arg(wasmtime_dump("ab")).arg("-o").arg(&into).in_folder(folder.path()).run().expect(2);
     assert!(outcome.stderr.contains("missing/bt.txt: cannot create: No such file or directory"), "{}", outcome.stderr);
 }
+
+#[test]
+fn an_adapter_that_the_engine_made_is_no_missing_binary() {
+    let folder = scratch();
+    let dump = folder.path().join("app.coredump");
+    let component = fixture("modules/component-composed.wasm");
+    Tool::new("coredump-run")
+        .args(["--quiet", "-o"])
+        .arg(&dump)
+        .args(["--invoke", "run(0)"])
+        .arg(component)
+        .run()
+        .expect(134);
+    let outcome = Tool::new("coredump-bt").arg(&dump).run().expect(0);
+    assert!(outcome.text().contains("\nsignature: quotient | divide | average | run\n"), "{}", outcome.text());
+    assert!(outcome.stderr.contains(": an adapter that the engine made between components"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains("hint:"), "{}", outcome.stderr);
+}

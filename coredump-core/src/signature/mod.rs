@@ -112,13 +112,15 @@ fn source_functions(frame: &ResolvedFrame) -> impl Iterator<Item = (Option<&Arc<
     named.map(|(function, location)| (function.as_ref(), location.as_ref().map(|location| &location.file)))
 }
 
-/// A function without a name: its index is all there is, though a rebuild may move it.
+/// A function without a name: its index is all there is, though a rebuild may move it. One whose binary is not there (an
+/// adapter that the engine made between components is in no file) counts only where nothing has a name.
 fn unnamed(frame: &ResolvedFrame) -> Function {
     let name = match frame.function_index {
         Some(index) => format!("func[{index}]"),
         None => "?".to_owned(),
     };
-    Function { name: name.into(), role: Role::Own }
+    let role = if frame.module_offset.is_some() { Role::Own } else { Role::Machinery };
+    Function { name: name.into(), role }
 }
 
 /// The functions on the way down, with recursion folded.
@@ -173,7 +175,7 @@ mod tests {
             module: None,
             function_index: Some(7),
             code_offset: None,
-            module_offset: None,
+            module_offset: Some(9),
             dwarf_pc: None,
             function: (!function.is_empty()).then(|| function.into()),
             raw_name: None,
@@ -223,6 +225,14 @@ mod tests {
     fn its_length_is_bounded_and_nameless_functions_have_their_index() {
         assert_eq!(of(&["a", "b", "c", "d", "e", "f", "g"]), "a | b | c | d | e");
         assert_eq!(of(&["", "b"]), "func[7] | b");
+    }
+
+    #[test]
+    fn a_function_without_a_binary_counts_only_where_nothing_has_a_name() {
+        let adapter = ResolvedFrame { module_offset: None, ..frame("") };
+        let thread = |frames| [ResolvedThread { name: "main".into(), truncated: false, frames }];
+        assert_eq!(signature(&thread(vec![frame("a"), adapter.clone(), frame("b")])).unwrap(), "a | b");
+        assert_eq!(signature(&thread(vec![adapter.clone(), adapter])).unwrap(), "func[7]");
     }
 
     #[test]
