@@ -1,8 +1,9 @@
 //! A rule of the data files: a regular expression that costs nothing until a text comes that it could match.
 //!
 //! There are a hundred rules and a tool that looks at one dump meets twenty names: compiling all expressions would take
-//! ten times as long as everything else it does. So the literal texts with which a match must begin are read off the
-//! expression, and it is compiled when a text has one of them.
+//! ten times as long as everything else it does. So a rule first looks for a literal piece of its expression in the text;
+//! where that is there, the literal texts with which a match must begin are read off the expression; and it is compiled
+//! when a text has one of them and they are not all of it.
 
 use std::sync::OnceLock;
 
@@ -11,11 +12,15 @@ use regex_lite::Regex;
 /// Beginnings kept for a rule; more are not told apart.
 const MAX_STARTS: usize = 64;
 
-/// A regular expression, compiled when it is first needed.
+/// A regular expression, read and compiled when it is first needed.
 pub struct Rule {
-    expression: String,
+    expression: &'static str,
     place: Place,
-    starts: Starts,
+    /// A text that every match holds; empty if none was found.
+    piece: &'static str,
+    /// The text begins with it.
+    leads: bool,
+    starts: OnceLock<Starts>,
     compiled: OnceLock<Option<Regex>>,
 }
 
@@ -26,6 +31,8 @@ pub enum Place {
     Whole,
     /// Anywhere, unless the expression itself says where.
     Anywhere,
+    /// The same, where `^` and `$` are the ends of a line.
+    Lines,
 }
 
 /// The texts with which a match begins.
@@ -48,17 +55,21 @@ enum Rest {
 
 impl Rule {
     /// A rule from a data file.
-    pub fn new(expression: &str, place: Place) -> Rule {
-        let starts = starts(expression);
-        Rule { expression: expression.to_owned(), place, starts, compiled: OnceLock::new() }
+    pub fn new(expression: &'static str, place: Place) -> Rule {
+        let piece = piece(expression);
+        let leads = place == Place::Whole && expression.starts_with(piece);
+        Rule { expression, place, piece, leads, starts: OnceLock::new(), compiled: OnceLock::new() }
     }
 
     /// Whether the text matches.
     pub fn is_match(&self, text: &str) -> bool {
-        match (self.place, self.starts.rest) {
-            (Place::Whole, Rest::Nothing) => self.starts.texts.iter().any(|start| text == start),
+        if !self.has_piece(text) {
+            return false;
+        }
+        match (self.place, self.starts().rest) {
+            (Place::Whole, Rest::Nothing) => self.starts().texts.iter().any(|start| text == start),
             (Place::Whole, Rest::Anything) if !text.contains('\n') => self.may_match(text),
-            (Place::Anywhere, Rest::Nothing | Rest::Anything) => self.may_match(text),
+            (Place::Anywhere | Place::Lines, Rest::Nothing | Rest::Anything) => self.may_match(text),
             _ => self.may_match(text) && self.compiled().is_some_and(|compiled| compiled.is_match(text)),
         }
     }
@@ -66,24 +77,75 @@ impl Rule {
     /// The compiled expression, if the text could match it. `None` also for an expression that is none: a mistake in a
     /// committed rule is caught by the tests of its file, and at run time the rest must go on.
     pub fn for_text(&self, text: &str) -> Option<&Regex> {
-        self.compiled().filter(|_| self.may_match(text))
+        if self.has_piece(text) && self.may_match(text) { self.compiled() } else { None }
     }
 
     /// The expression compiled.
     pub fn compiled(&self) -> Option<&Regex> {
         let compile = || match self.place {
             Place::Whole => Regex::new(&format!("^(?:{})$", self.expression)).ok(),
-            Place::Anywhere => Regex::new(&self.expression).ok(),
+            Place::Anywhere => Regex::new(self.expression).ok(),
+            Place::Lines => Regex::new(&format!("(?m){}", self.expression)).ok(),
         };
         self.compiled.get_or_init(compile).as_ref()
     }
 
+    fn starts(&self) -> &Starts {
+        self.starts.get_or_init(|| starts(self.expression))
+    }
+
+    fn has_piece(&self, text: &str) -> bool {
+        if self.leads { text.starts_with(self.piece) } else { self.piece.is_empty() || text.contains(self.piece) }
+    }
+
     fn may_match(&self, text: &str) -> bool {
         match self.place {
-            Place::Whole => self.starts.texts.iter().any(|start| text.starts_with(start)),
-            Place::Anywhere => self.starts.texts.iter().any(|start| text.contains(start)),
+            Place::Whole => self.starts().texts.iter().any(|start| text.starts_with(start)),
+            Place::Anywhere | Place::Lines => self.starts().texts.iter().any(|start| text.contains(start)),
         }
     }
+}
+
+/// The longest run of plain letters that every match holds; empty where alternatives or flags make that hard to tell.
+fn piece(expression: &str) -> &str {
+    let (mut longest, mut start) = (0..0, 0);
+    let (mut depth, mut class, mut escaped) = (0usize, false, false);
+    let behind_end = [(expression.len(), b')')];
+    for (at, letter) in expression.bytes().enumerate().chain(behind_end) {
+        let special = matches!(
+            letter,
+            b'\\' | b'.' | b'[' | b']' | b'(' | b')' | b'{' | b'}' | b'|' | b'?' | b'*' | b'+' | b'^' | b'$'
+        );
+        if special || escaped || class || depth > 0 {
+            // What these follow may be left out.
+            let end = if b"?*{".contains(&letter) && !escaped { at.saturating_sub(1) } else { at };
+            if end.saturating_sub(start) > longest.len() {
+                longest = start..end;
+            }
+            start = at + 1;
+        }
+        if std::mem::take(&mut escaped) {
+            // `\x41` and the like go on behind the letter.
+            if letter.is_ascii_alphanumeric() && !b"bBdDsSwW".contains(&letter) {
+                return "";
+            }
+            continue;
+        }
+        match letter {
+            b'\\' => escaped = true,
+            b']' => class = false,
+            _ if class => {}
+            b'[' => class = true,
+            b'(' => depth += 1,
+            b')' => depth = depth.saturating_sub(1),
+            b'|' if depth == 0 => return "",
+            // Flags change what the rest means; a group's name does not.
+            b'?' if expression[..at].ends_with('(') && !expression[at + 1..].starts_with([':', '<']) => return "",
+            b'{' => start = expression.len(),
+            _ => {}
+        }
+    }
+    expression.get(longest).unwrap_or_default()
 }
 
 /// Reads off the literal beginnings. What is not understood is `Rest::More`, so that the expression itself decides.
@@ -103,8 +165,7 @@ fn starts(expression: &str) -> Starts {
 
 fn sequence(expression: &str) -> Starts {
     // At the beginning of a text or a line: the same literal text, but only the expression can tell where it stands.
-    let anchored = ["(?m)^", "^"].iter().find_map(|anchor| expression.strip_prefix(anchor));
-    if let Some(anchored) = anchored {
+    if let Some(anchored) = expression.strip_prefix('^') {
         return Starts { rest: Rest::More, ..sequence(anchored) };
     }
     let mut texts = vec![String::new()];
@@ -123,7 +184,24 @@ fn sequence(expression: &str) -> Starts {
             '.' | '[' | '^' | '$' | '*' | '+' | '?' | '{' => break,
             _ => (Part::Letter(letter), at + letter.len_utf8()),
         };
-        if expression[behind..].starts_with(['?', '*', '{']) {
+        if expression[behind..].starts_with(['*', '{']) {
+            break;
+        }
+        // What may be left out: both ways.
+        let optional = expression[behind..].starts_with('?');
+        let part = match part {
+            Part::Letter(letter) if optional => {
+                Part::Group(Starts { texts: vec![letter.to_string(), String::new()], rest: Rest::Nothing })
+            }
+            Part::Group(parts) if optional && parts.rest != Rest::Nothing => break,
+            Part::Group(mut parts) if optional => {
+                parts.texts.push(String::new());
+                Part::Group(parts)
+            }
+            part => part,
+        };
+        let behind = behind + usize::from(optional);
+        if expression[behind..].starts_with(['?', '+', '*']) {
             break;
         }
         match part {
@@ -205,12 +283,27 @@ mod tests {
         assert_eq!(read(r"runtime\..*"), (vec!["runtime.".into()], Rest::Anything));
         assert_eq!(read("mem(cpy|set)"), (vec!["memcpy".into(), "memset".into()], Rest::Nothing));
         assert_eq!(read("puts|str(len|c.*y)x"), (vec!["puts".into(), "strlen".into(), "strc".into()], Rest::More));
-        assert_eq!(read("(dl)?free"), (vec!["".into()], Rest::More));
-        assert_eq!(read("ab?"), (vec!["a".into()], Rest::More));
+        assert_eq!(read("(dl)?free"), (vec!["dlfree".into(), "free".into()], Rest::Nothing));
+        assert_eq!(read("ab?"), (vec!["ab".into(), "a".into()], Rest::Nothing));
+        assert_eq!(read("(a.b)?c"), (vec!["".into()], Rest::More));
         assert_eq!(read(r"\[[0-9(|]+x"), (vec!["[".into()], Rest::More));
         assert_eq!(read("(?i)a"), (vec!["".into()], Rest::More));
         assert_eq!(read("^/rustc/"), (vec!["/rustc/".into()], Rest::More));
-        assert_eq!(read("(?m)^panic: (?<m>.*)"), (vec!["panic: ".into()], Rest::More));
+        assert_eq!(read("^panic: (?<m>.*)"), (vec!["panic: ".into()], Rest::More));
+    }
+
+    #[test]
+    fn a_piece_is_part_of_every_match() {
+        assert_eq!(piece("abort"), "abort");
+        assert_eq!(piece(r".*\.command_export"), "command_export");
+        assert_eq!(piece("<.* as (core|std)::.*"), " as ");
+        assert_eq!(piece("mem(cpy|set)"), "mem");
+        assert_eq!(piece("puts|strlen"), "");
+        assert_eq!(piece("abc?"), "ab");
+        assert_eq!(piece("ab{0,3}c"), "a");
+        assert_eq!(piece(r"\[abi:[^\]]*\]"), "abi:");
+        assert_eq!(piece("^panic: (?<m>.*)"), "panic: ");
+        assert_eq!(piece("(?i)abort"), "");
     }
 
     #[test]
@@ -226,6 +319,10 @@ mod tests {
             "a|b.*",
             ".*z",
             "ca+t",
+            "mem(cp)?y*",
+            "str(len)?",
+            "a{2}b",
+            ".*ace",
             "((a|b)c|d)e",
             "^a|e$",
         ];
@@ -257,9 +354,16 @@ mod tests {
             "de",
             "e",
             "my ace",
+            "mem",
+            "memyy",
+            "memcpy",
+            "str",
+            "strlen",
+            "aab",
+            "aaab",
         ];
         for expression in expressions {
-            for place in [Place::Whole, Place::Anywhere] {
+            for place in [Place::Whole, Place::Anywhere, Place::Lines] {
                 let rule = Rule::new(expression, place);
                 for text in texts {
                     assert_eq!(

@@ -12,7 +12,7 @@ static PATTERNS: LazyLock<Vec<(&'static str, Rule)>> = LazyLock::new(|| {
     let lines = super::rule_lines(include_str!("stderr.txt"));
     let pattern = |line: &'static str| {
         let (language, expression) = line.split_once(" | ")?;
-        Some((language, Rule::new(&format!("(?m){expression}"), Place::Anywhere)))
+        Some((language, Rule::new(expression, Place::Lines)))
     };
     lines.filter_map(pattern).collect()
 });
