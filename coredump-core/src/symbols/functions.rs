@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use gimli::{AttributeValue, DebugInfoOffset, UnitOffset};
+use gimli::{Abbreviation, Attribute, AttributeSpecification, AttributeValue, DebugInfoOffset, UnitOffset};
 
+use super::walk::Walk;
 use super::work::Work;
 use super::{Slice, UnitRef, text};
 
@@ -48,25 +49,34 @@ pub(super) fn functions(unit: UnitRef<'_, '_>, work: &Work) -> Vec<FunctionRange
 }
 
 fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>, work: &Work) -> gimli::Result<()> {
-    let mut entries = unit.entries_raw(None)?;
-    while !entries.is_empty() && work.spend(1) {
-        let entry = entries.next_offset();
-        let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-        let concrete = abbreviation.tag() == gimli::DW_TAG_subprogram
-            && abbreviation
-                .attributes()
-                .iter()
-                .any(|spec| matches!(spec.name(), gimli::DW_AT_low_pc | gimli::DW_AT_ranges));
-        if !concrete {
-            entries.skip_attributes(abbreviation.attributes())?;
-            continue;
-        }
+    let concrete = |abbreviation: &Abbreviation| {
+        let addresses =
+            |spec: &AttributeSpecification| matches!(spec.name(), gimli::DW_AT_low_pc | gimli::DW_AT_ranges);
+        abbreviation.tag() == gimli::DW_TAG_subprogram && abbreviation.attributes().iter().any(addresses)
+    };
+    let mut walk = Walk::unit(unit, concrete)?;
+    while !work.is_spent()
+        && let Some(met) = walk.next()
+    {
+        work.spend(walk.take_passed());
         let mut extent = Extent::default();
-        for &spec in abbreviation.attributes() {
-            let attribute = entries.read_attribute(spec)?;
-            extent.note(attribute.name(), attribute.value());
-        }
-        extent.for_each(unit, work, |begin, end| found.push(FunctionRange { begin, end, entry }));
+        read(unit, met.offset, |attribute| extent.note(attribute.name(), attribute.value()))?;
+        extent.for_each(unit, work, |begin, end| found.push(FunctionRange { begin, end, entry: met.offset }));
+    }
+    work.spend(walk.take_passed());
+    Ok(())
+}
+
+/// Gives `each` the attributes of an entry.
+fn read<'s>(
+    unit: UnitRef<'_, 's>,
+    entry: UnitOffset<usize>,
+    mut each: impl FnMut(&Attribute<Slice<'s>>),
+) -> gimli::Result<()> {
+    let mut entries = unit.entries_raw(Some(entry))?;
+    let Some(abbreviation) = entries.read_abbreviation()? else { return Ok(()) };
+    for &spec in abbreviation.attributes() {
+        each(&entries.read_attribute(spec)?);
     }
     Ok(())
 }
@@ -138,59 +148,51 @@ fn walk_inlined(
     chain: &mut Vec<InlinedCall>,
     work: &Work,
 ) -> gimli::Result<()> {
-    let mut entries = unit.entries_raw(Some(entry))?;
-    let top = entries.next_depth();
-    let Some(abbreviation) = entries.read_abbreviation()? else { return Ok(()) };
-    entries.skip_attributes(abbreviation.attributes())?;
+    let calls = |abbreviation: &Abbreviation| {
+        matches!(abbreviation.tag(), gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine)
+    };
+    let mut walk = Walk::entry(unit, entry, calls)?;
     // Depth of the innermost call taken: only what lies in it can be inlined deeper.
-    let mut innermost = top;
+    let mut innermost = 0;
     let mut skipped: Option<isize> = None;
-    while !entries.is_empty() && entries.next_depth() > top && work.spend(1) {
-        let depth = entries.next_depth();
-        let entry = entries.next_offset();
-        if depth <= innermost && innermost > top {
+    while !work.is_spent()
+        && let Some(met) = walk.next()
+    {
+        work.spend(walk.take_passed());
+        if met.depth == 0 {
+            continue;
+        }
+        if met.lowest <= innermost && innermost > 0 {
             // The call that covers the address has ended.
             return Ok(());
         }
-        let Some(abbreviation) = entries.read_abbreviation()? else { continue };
-        if skipped.is_some_and(|outer| depth > outer) {
-            entries.skip_attributes(abbreviation.attributes())?;
+        if skipped.is_some_and(|outer| met.lowest > outer) {
             continue;
         }
-        skipped = None;
-        match abbreviation.tag() {
-            // A function in a function (a local class): its code is its own.
-            gimli::DW_TAG_subprogram => {
-                entries.skip_attributes(abbreviation.attributes())?;
-                skipped = Some(depth);
-            }
-            gimli::DW_TAG_inlined_subroutine => {
-                let mut extent = Extent::default();
-                let mut call = InlinedCall { entry, call_file: None, call_line: None, call_column: None };
-                for &spec in abbreviation.attributes() {
-                    let attribute = entries.read_attribute(spec)?;
-                    match attribute.name() {
-                        gimli::DW_AT_call_file => {
-                            call.call_file = match attribute.value() {
-                                AttributeValue::FileIndex(file) => Some(file),
-                                value => value.udata_value(),
-                            }
-                        }
-                        gimli::DW_AT_call_line => call.call_line = small(&attribute),
-                        gimli::DW_AT_call_column => call.call_column = small(&attribute),
-                        name => extent.note(name, attribute.value()),
-                    }
-                }
-                if extent.covers(unit, pc, work) && chain.len() < MAX_INLINED {
-                    chain.push(call);
-                    innermost = depth;
-                } else {
-                    skipped = Some(depth);
+        skipped = Some(met.depth);
+        // A function in a function (a local class): its code is its own.
+        if met.abbreviation.tag() == gimli::DW_TAG_subprogram {
+            continue;
+        }
+        let mut extent = Extent::default();
+        let mut call = InlinedCall { entry: met.offset, call_file: None, call_line: None, call_column: None };
+        read(unit, met.offset, |attribute| match attribute.name() {
+            gimli::DW_AT_call_file => {
+                call.call_file = match attribute.value() {
+                    AttributeValue::FileIndex(file) => Some(file),
+                    value => value.udata_value(),
                 }
             }
-            _ => entries.skip_attributes(abbreviation.attributes())?,
+            gimli::DW_AT_call_line => call.call_line = small(attribute),
+            gimli::DW_AT_call_column => call.call_column = small(attribute),
+            name => extent.note(name, attribute.value()),
+        })?;
+        if extent.covers(unit, pc, work) && chain.len() < MAX_INLINED {
+            chain.push(call);
+            (innermost, skipped) = (met.depth, None);
         }
     }
+    work.spend(walk.take_passed());
     Ok(())
 }
 

@@ -6,19 +6,26 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gimli::{CompleteLineProgram, LineSequence};
-
+use super::line_program::Program;
 use super::work::Work;
-use super::{Slice, UnitRef, text};
+use super::{UnitRef, text};
 
 /// Sequences looked at for one address; in sound tables the closest covers it.
 const MAX_SEARCHED: usize = 1 << 12;
 
 /// The line table.
 pub(super) struct Lines<'s> {
-    program: CompleteLineProgram<Slice<'s>>,
-    sequences: Vec<LineSequence<Slice<'s>>>,
+    program: Program<'s>,
+    sequences: Vec<Sequence>,
     files: RefCell<HashMap<u64, Option<Arc<str>>>>,
+}
+
+/// Rows of ascending addresses. It covers the addresses from that of its first row up to that of its last.
+struct Sequence {
+    begin: u64,
+    end: u64,
+    /// Where it begins in the program.
+    at: usize,
 }
 
 /// A row: where in the source an address stands. `None` where the compiler says there is no such place (line 0).
@@ -31,10 +38,21 @@ pub(super) struct Row {
 impl<'s> Lines<'s> {
     /// Reads the sequences of the unit's table; `None` if it has none or a damaged one.
     pub fn new(unit: UnitRef<'_, 's>, work: &Work) -> Option<Lines<'s>> {
-        let program = unit.line_program.clone()?;
-        work.spend(program.header().raw_program_buf().len()).then_some(())?;
-        let (program, mut sequences) = program.sequences().ok()?;
-        sequences.sort_by_key(|sequence| sequence.start);
+        let program = Program::new(unit.line_program.as_ref()?.header())?;
+        work.spend(program.len()).then_some(())?;
+        let mut sequences = Vec::new();
+        let (mut begin, mut from) = (None, 0);
+        let outcome = program.run(0, |row, last, behind| {
+            if last {
+                sequences.push(Sequence { begin: begin.take().unwrap_or(0), end: row.address, at: from });
+                from = behind;
+            } else {
+                begin.get_or_insert(row.address);
+            }
+            true
+        });
+        outcome.ok()?;
+        sequences.sort_by_key(|sequence| sequence.begin);
         Some(Lines { program, sequences, files: RefCell::default() })
     }
 
@@ -42,33 +60,29 @@ impl<'s> Lines<'s> {
     /// behind its last).
     pub fn row(&self, pc: u64, work: &Work, accept: impl Fn(u64, u64) -> bool) -> Found {
         let mut outcome = Found::Nothing;
-        let behind = self.sequences.partition_point(|sequence| sequence.start <= pc);
+        let behind = self.sequences.partition_point(|sequence| sequence.begin <= pc);
         let near = self.sequences[..behind].iter().rev().take(MAX_SEARCHED);
         for sequence in near.filter(|sequence| pc < sequence.end).take(16) {
-            if !accept(sequence.start, sequence.end) {
+            if !accept(sequence.begin, sequence.end) {
                 outcome = Found::Refused;
                 continue;
             }
-            let mut rows = self.program.resume_from(sequence);
-            let mut last = None;
-            while let Ok(Some((_, row))) = rows.next_row() {
-                if !work.spend(1) {
-                    return Found::Nothing;
+            let (mut covering, mut rows) = (None, 0);
+            // It was run once already, so it is sound.
+            let _ = self.program.run(sequence.at, |row, last, _| {
+                rows += 1;
+                let before = !last && row.address <= pc;
+                if before {
+                    covering = Some(*row);
                 }
-                if row.end_sequence() || row.address() > pc {
-                    break;
-                }
-                last = Some(Row {
-                    file: row.file_index(),
-                    line: row.line().and_then(|line| u32::try_from(line.get()).ok()),
-                    column: match row.column() {
-                        gimli::ColumnType::LeftEdge => None,
-                        gimli::ColumnType::Column(column) => u32::try_from(column.get()).ok(),
-                    },
-                });
+                before
+            });
+            if !work.spend(rows) {
+                return Found::Nothing;
             }
-            if let Some(row) = last {
-                return Found::Row(row);
+            if let Some(row) = covering {
+                let known = |number: u64| u32::try_from(number).ok().filter(|&number| number != 0);
+                return Found::Row(Row { file: row.file, line: known(row.line), column: known(row.column) });
             }
         }
         outcome
@@ -81,7 +95,7 @@ impl<'s> Lines<'s> {
     }
 
     fn render(&self, unit: UnitRef<'_, 's>, index: u64) -> Option<String> {
-        let header = self.program.header();
+        let header = unit.line_program.as_ref()?.header();
         let file = header.file(index)?;
         let mut path = unit.comp_dir.map(|directory| text(directory).into_owned()).unwrap_or_default();
         // Directory 0 is the compilation directory itself (before DWARF 5 it has no entry).

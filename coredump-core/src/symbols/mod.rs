@@ -6,11 +6,14 @@
 mod debug;
 mod demangle;
 mod functions;
+mod leb128;
+mod line_program;
 mod lines;
 mod neighbours;
 mod source_map;
 mod split;
 mod units;
+mod walk;
 mod work;
 
 use std::borrow::Cow;
@@ -21,6 +24,7 @@ use std::sync::Arc;
 pub use debug::{Answer, Debug, Extent};
 pub use demangle::demangle;
 pub use neighbours::{Neighbours, Twin};
+pub use walk::Walk;
 
 use crate::limits::MAX_SYMBOL;
 use crate::module::Module;

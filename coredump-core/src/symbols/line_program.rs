@@ -1,0 +1,252 @@
+//! Runs a line number program (DWARF 6.2.5). Only what a lookup asks for is kept of a row: it is run over whole tables.
+
+use gimli::{DwLne, DwLns, LineProgramHeader};
+
+use super::Slice;
+use super::leb128::{Damaged, leb, signed_leb};
+
+/// A program, with what its header says of its encoding.
+pub(super) struct Program<'s> {
+    bytes: &'s [u8],
+    /// Number of operands of each standard opcode, from 1.
+    operands: &'s [u8],
+    first_special: u8,
+    unit: u64,
+    address_size: u8,
+    greatest_address: u64,
+    /// What each opcode from `first_special` adds to address and line.
+    special: Box<[(u32, i32); 256]>,
+}
+
+/// The registers that a lookup asks for (DWARF 6.2.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Registers {
+    pub address: u64,
+    pub file: u64,
+    pub line: u64,
+    pub column: u64,
+}
+
+/// What they are where a sequence begins.
+const START: Registers = Registers { address: 0, file: 1, line: 1, column: 0 };
+
+impl<'s> Program<'s> {
+    /// The program behind `header`. `None` if it is for a machine whose instructions hold several operations: no
+    /// WebAssembly is.
+    pub fn new(header: &LineProgramHeader<Slice<'s>>) -> Option<Program<'s>> {
+        (header.maximum_operations_per_instruction() == 1).then_some(())?;
+        let unit = u64::from(header.minimum_instruction_length());
+        let (base, range) = (header.opcode_base(), header.line_range().max(1));
+        let special = std::array::from_fn(|opcode| {
+            let adjusted = (opcode as u8).wrapping_sub(base);
+            let address = u32::from(adjusted / range) * unit as u32;
+            (address, i32::from(header.line_base()) + i32::from(adjusted % range))
+        });
+        let address_size = header.address_size();
+        Some(Program {
+            bytes: header.raw_program_buf().slice(),
+            operands: header.standard_opcode_lengths().slice(),
+            first_special: base,
+            unit,
+            address_size,
+            greatest_address: u64::MAX >> (64 - 8 * u32::from(address_size.clamp(1, 8))),
+            special: Box::new(special),
+        })
+    }
+
+    /// Size in bytes.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Runs the program from the byte at `at`, where a sequence begins. `row` is given each row, whether it ends its
+    /// sequence, and the byte behind it; it says whether to go on.
+    ///
+    /// Rows of code that the linker dropped are left out: their address is a tombstone, or lower than the one before it.
+    pub fn run(&self, mut at: usize, mut row: impl FnMut(&Registers, bool, usize) -> bool) -> Result<(), Damaged> {
+        let bytes = self.bytes;
+        let mut now = START;
+        let mut dropped = false;
+        while let Some(&opcode) = bytes.get(at) {
+            at += 1;
+            if opcode >= self.first_special {
+                let (address, line) = self.special[usize::from(opcode)];
+                self.advance(&mut now, u64::from(address), dropped)?;
+                add_line(&mut now, i64::from(line));
+                if !dropped && !row(&now, false, at) {
+                    return Ok(());
+                }
+                continue;
+            }
+            match DwLns(opcode) {
+                DwLns(0) => {
+                    let size = usize::try_from(leb(bytes, &mut at)?).map_err(|_| Damaged)?;
+                    let end = at.checked_add(size).filter(|&end| end <= bytes.len()).ok_or(Damaged)?;
+                    let (&extended, operand) = bytes[at..end].split_first().ok_or(Damaged)?;
+                    at = end;
+                    match DwLne(extended) {
+                        gimli::DW_LNE_end_sequence => {
+                            if !dropped && !row(&now, true, at) {
+                                return Ok(());
+                            }
+                            (now, dropped) = (START, false);
+                        }
+                        gimli::DW_LNE_set_address => {
+                            let address = operand.get(..usize::from(self.address_size)).ok_or(Damaged)?;
+                            let address = address.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte));
+                            dropped = address < now.address || address >= self.greatest_address - 1;
+                            if !dropped {
+                                now.address = address;
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+                gimli::DW_LNS_copy => {
+                    if !dropped && !row(&now, false, at) {
+                        return Ok(());
+                    }
+                }
+                gimli::DW_LNS_advance_pc => {
+                    let advance = leb(bytes, &mut at)?;
+                    self.advance(&mut now, self.unit.wrapping_mul(advance), dropped)?;
+                }
+                gimli::DW_LNS_advance_line => {
+                    let advance = signed_leb(bytes, &mut at)?;
+                    add_line(&mut now, advance);
+                }
+                gimli::DW_LNS_set_file => now.file = leb(bytes, &mut at)?,
+                gimli::DW_LNS_set_column => now.column = leb(bytes, &mut at)?,
+                gimli::DW_LNS_const_add_pc => {
+                    let (address, _) = self.special[255];
+                    self.advance(&mut now, u64::from(address), dropped)?;
+                }
+                gimli::DW_LNS_fixed_advance_pc => {
+                    let &[low, high] = bytes.get(at..at + 2).and_then(|bytes| bytes.first_chunk()).ok_or(Damaged)?;
+                    at += 2;
+                    self.advance(&mut now, u64::from(u16::from_le_bytes([low, high])), dropped)?;
+                }
+                gimli::DW_LNS_negate_stmt
+                | gimli::DW_LNS_set_basic_block
+                | gimli::DW_LNS_set_prologue_end
+                | gimli::DW_LNS_set_epilogue_begin => {}
+                gimli::DW_LNS_set_isa => {
+                    leb(bytes, &mut at)?;
+                }
+                DwLns(unknown) => {
+                    for _ in 0..*self.operands.get(usize::from(unknown) - 1).ok_or(Damaged)? {
+                        leb(bytes, &mut at)?;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn advance(&self, now: &mut Registers, bytes: u64, dropped: bool) -> Result<(), Damaged> {
+        if !dropped {
+            now.address = now.address.checked_add(bytes).ok_or(Damaged)?;
+            if now.address > self.greatest_address {
+                return Err(Damaged);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Lines do not go below 0.
+#[inline]
+fn add_line(now: &mut Registers, lines: i64) {
+    now.line = match lines < 0 {
+        true => now.line.saturating_sub(lines.unsigned_abs()),
+        false => now.line.wrapping_add(lines as u64),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use gimli::{DebugLine, DebugLineOffset, LittleEndian};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A line table (DWARF 4) around `program`: lines from -5 in steps of 14, opcodes from 13, addresses of 4 bytes.
+    fn table(program: &[u8]) -> Vec<u8> {
+        let header = [1, 1, 1, -5i8 as u8, 14, 13, 0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1, 0, b'a', 0, 0, 0, 0, 0];
+        let mut table = vec![4, 0, header.len() as u8, 0, 0, 0];
+        table.extend_from_slice(&header);
+        table.extend_from_slice(program);
+        let size = table.len() as u32;
+        [&size.to_le_bytes()[..], &table].concat()
+    }
+
+    type Rows = (Vec<(Registers, bool)>, bool);
+
+    /// All rows, and whether the program is sound, by this reader and by gimli.
+    fn both(program: &[u8]) -> (Rows, Rows) {
+        let table = table(program);
+        let lines = DebugLine::new(&table, LittleEndian).program(DebugLineOffset(0), 4, None, None).unwrap();
+        let mut ours = Vec::new();
+        let outcome = Program::new(lines.header()).unwrap().run(0, |row, last, _| {
+            ours.push((*row, last));
+            true
+        });
+        let mut theirs = Vec::new();
+        let mut rows = lines.rows();
+        let sound = loop {
+            match rows.next_row() {
+                Ok(Some((_, row))) => {
+                    let column = match row.column() {
+                        gimli::ColumnType::LeftEdge => 0,
+                        gimli::ColumnType::Column(column) => column.get(),
+                    };
+                    let line = row.line().map_or(0, |line| line.get());
+                    let registers = Registers { address: row.address(), file: row.file_index(), line, column };
+                    theirs.push((registers, row.end_sequence()));
+                }
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        };
+        ((ours, outcome.is_ok()), (theirs, sound))
+    }
+
+    #[test]
+    fn a_function_has_its_rows() {
+        // Address 0x10; line 3, column 7; special 0x4b: 4 bytes, 2 lines on; 3 bytes on, end.
+        let program = [0, 5, 2, 0x10, 0, 0, 0, 3, 2, 5, 7, 1, 0x4b, 2, 3, 0, 1, 1];
+        let ((rows, sound), _) = both(&program);
+        let row = |address, line| Registers { address, file: 1, line, column: 7 };
+        assert!(sound);
+        assert_eq!(rows, [(row(0x10, 3), false), (row(0x14, 4), false), (row(0x17, 4), true)]);
+    }
+
+    #[test]
+    fn dropped_code_has_none() {
+        let program = [0, 5, 2, 0xfe, 0xff, 0xff, 0xff, 1, 0x4b, 0, 1, 1, 0, 5, 2, 8, 0, 0, 0, 1, 2, 1, 0, 1, 1];
+        let ((rows, _), theirs) = both(&program);
+        assert_eq!(rows.iter().map(|(row, last)| (row.address, *last)).collect::<Vec<_>>(), [(8, false), (9, true)]);
+        assert_eq!((rows, true), theirs);
+    }
+
+    /// Instructions as compilers write them, and any bytes.
+    fn instruction() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            3 => any::<u32>().prop_map(|address| [&[0, 5, 2][..], &address.to_le_bytes()].concat()),
+            6 => (1u8..=12, any::<u8>()).prop_map(|(opcode, operand)| vec![opcode, operand & 0x7f]),
+            6 => (13u8..).prop_map(|special| vec![special]),
+            2 => Just(vec![0, 1, 1]),
+            2 => (1u8..=12, any::<[u8; 3]>()).prop_map(|(opcode, [a, b, c])| vec![opcode, a | 0x80, b | 0x80, c & 0x7f]),
+            1 => prop::collection::vec(any::<u8>(), 0..6),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_program_has_the_rows_that_gimli_finds(program in prop::collection::vec(instruction(), 0..40)) {
+            let (ours, theirs) = both(&program.concat());
+            prop_assert_eq!(ours, theirs);
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Walks the entries of a unit and hands out only those that are wanted.
+//!
+//! A unit has dozens of entries for each one that is looked for. What an abbreviation says of the size of its entries
+//! (DWARF 7.5.3, 7.5.6) is worked out once, so that the others are passed by in a few instructions, none of their
+//! attributes decoded.
+
+use gimli::{Abbreviation, UnitOffset};
+
+use super::UnitRef;
+use super::leb128::leb;
+
+/// Codes whose shape is kept. Compilers number abbreviations from 1; more of them, or greater codes, are looked up each time.
+const MAX_KEPT: usize = 1 << 14;
+
+/// The walk. `wanted` is asked once for each abbreviation.
+pub struct Walk<'u, 's, W> {
+    unit: UnitRef<'u, 's>,
+    wanted: W,
+    bytes: &'s [u8],
+    /// Offset of `bytes` in the unit.
+    base: usize,
+    at: usize,
+    depth: isize,
+    /// The walk ends when no entry above this depth is left.
+    floor: isize,
+    shapes: Vec<Option<Shape>>,
+    steps: Vec<Step>,
+    passed: usize,
+    lowest: isize,
+}
+
+/// An entry that is wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Met<'u> {
+    /// Where it is.
+    pub offset: UnitOffset<usize>,
+    /// How deep it lies below the entry at which the walk began.
+    pub depth: isize,
+    /// The least depth of the entries since the one that was handed out before, this one included: whatever lies as deep
+    /// or deeper than that has ended.
+    pub lowest: isize,
+    /// What it is and which attributes it has.
+    pub abbreviation: &'u Abbreviation,
+}
+
+/// How to get over an entry: so many bytes, then step by step.
+#[derive(Clone, Copy, Debug)]
+struct Shape {
+    wanted: bool,
+    children: bool,
+    /// It has an attribute whose form only its entries tell.
+    opaque: bool,
+    fixed: u32,
+    /// First and behind last of its steps.
+    steps: (u32, u32),
+}
+
+/// What stands next in an entry.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// So many bytes.
+    Bytes(usize),
+    /// A LEB128 number.
+    Leb,
+    /// A block behind its length of 1, 2 or 4 bytes.
+    Block(usize),
+    /// A block behind its length as LEB128.
+    LebBlock,
+    /// Text up to a zero.
+    Text,
+}
+
+impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
+    /// A walk over the whole unit.
+    pub fn unit(unit: UnitRef<'u, 's>, wanted: W) -> gimli::Result<Self> {
+        Walk::new(unit, unit.header.root_offset(), isize::MIN, wanted)
+    }
+
+    /// A walk over the entry at `entry` and those in it.
+    pub fn entry(unit: UnitRef<'u, 's>, entry: UnitOffset<usize>, wanted: W) -> gimli::Result<Self> {
+        Walk::new(unit, entry, 0, wanted)
+    }
+
+    fn new(unit: UnitRef<'u, 's>, from: UnitOffset<usize>, floor: isize, wanted: W) -> gimli::Result<Self> {
+        let bytes = unit.header.range_from(from..)?.slice();
+        let (shapes, steps) = (Vec::new(), Vec::new());
+        Ok(Walk {
+            unit,
+            wanted,
+            bytes,
+            base: from.0,
+            at: 0,
+            depth: 0,
+            floor,
+            shapes,
+            steps,
+            passed: 0,
+            lowest: isize::MAX,
+        })
+    }
+
+    /// Entries passed by since this was asked last.
+    pub fn take_passed(&mut self) -> usize {
+        std::mem::take(&mut self.passed)
+    }
+
+    fn steps_of(&self, shape: Shape) -> &[Step] {
+        &self.steps[shape.steps.0 as usize..shape.steps.1 as usize]
+    }
+
+    #[cold]
+    fn new_shape(&mut self, code: u64) -> Option<Shape> {
+        let abbreviation = self.unit.abbreviations.get(code)?;
+        let first = self.steps.len();
+        let mut steps = std::mem::take(&mut self.steps);
+        let opaque = !self.read_steps(abbreviation, &mut steps);
+        self.steps = steps;
+        let fixed = match self.steps.get(first) {
+            Some(Step::Bytes(bytes)) => *bytes,
+            _ => 0,
+        };
+        let after = first + usize::from(fixed > 0);
+        let shape = Shape {
+            wanted: (self.wanted)(abbreviation),
+            children: abbreviation.has_children(),
+            opaque,
+            fixed: u32::try_from(fixed).ok()?,
+            steps: (after as u32, self.steps.len() as u32),
+        };
+        let code = code as usize;
+        if code < MAX_KEPT {
+            if self.shapes.len() <= code {
+                self.shapes.resize(code + 1, None);
+            }
+            self.shapes[code] = Some(shape);
+        }
+        Some(shape)
+    }
+
+    /// Works out how to get over entries of an abbreviation; `false` if that cannot be told without looking at them.
+    fn read_steps(&self, abbreviation: &Abbreviation, steps: &mut Vec<Step>) -> bool {
+        let first = steps.len();
+        for attribute in abbreviation.attributes() {
+            let step = match attribute.size(&self.unit.header) {
+                Some(size) => Step::Bytes(size),
+                None => match attribute.form() {
+                    gimli::DW_FORM_block1 => Step::Block(1),
+                    gimli::DW_FORM_block2 => Step::Block(2),
+                    gimli::DW_FORM_block4 => Step::Block(4),
+                    gimli::DW_FORM_block | gimli::DW_FORM_exprloc => Step::LebBlock,
+                    gimli::DW_FORM_string => Step::Text,
+                    gimli::DW_FORM_udata
+                    | gimli::DW_FORM_sdata
+                    | gimli::DW_FORM_ref_udata
+                    | gimli::DW_FORM_strx
+                    | gimli::DW_FORM_GNU_str_index
+                    | gimli::DW_FORM_addrx
+                    | gimli::DW_FORM_GNU_addr_index
+                    | gimli::DW_FORM_loclistx
+                    | gimli::DW_FORM_rnglistx => Step::Leb,
+                    _ => return false,
+                },
+            };
+            match (steps[first..].last_mut(), step) {
+                (Some(Step::Bytes(before)), Step::Bytes(size)) => *before += size,
+                _ => steps.push(step),
+            }
+        }
+        true
+    }
+
+    #[cold]
+    fn pass_opaque(&self, start: usize) -> Option<usize> {
+        let mut entries = self.unit.entries_raw(Some(UnitOffset(self.base + start))).ok()?;
+        let abbreviation = entries.read_abbreviation().ok()??;
+        entries.skip_attributes(abbreviation.attributes()).ok()?;
+        Some(entries.next_offset().0 - self.base)
+    }
+}
+
+/// The wanted entries in order. Damage makes the end come early.
+impl<'u, W: FnMut(&Abbreviation) -> bool> Iterator for Walk<'u, '_, W> {
+    type Item = Met<'u>;
+
+    fn next(&mut self) -> Option<Met<'u>> {
+        let bytes = self.bytes;
+        // In registers, not in memory: this is the innermost loop of every lookup.
+        let (mut at, mut depth, mut lowest, mut passed) = (self.at, self.depth, self.lowest, 0);
+        loop {
+            let start = at;
+            let Ok(code) = leb(bytes, &mut at) else { break };
+            passed += 1;
+            if code == 0 {
+                depth -= 1;
+                if depth <= self.floor {
+                    break;
+                }
+                continue;
+            }
+            let kept = self.shapes.get(code as usize).copied().flatten();
+            let Some(shape) = kept.or_else(|| self.new_shape(code)) else { break };
+            let behind = match shape.opaque {
+                false => pass(bytes, at + shape.fixed as usize, self.steps_of(shape)),
+                true => self.pass_opaque(start),
+            };
+            let Some(behind) = behind.filter(|&behind| behind <= bytes.len()) else { break };
+            at = behind;
+            lowest = lowest.min(depth);
+            let here = depth;
+            depth += isize::from(shape.children);
+            if depth <= self.floor {
+                at = bytes.len();
+            }
+            if shape.wanted {
+                (self.at, self.depth, self.lowest) = (at, depth, isize::MAX);
+                self.passed += passed;
+                let abbreviation = self.unit.abbreviations.get(code)?;
+                return Some(Met { offset: UnitOffset(self.base + start), depth: here, lowest, abbreviation });
+            }
+        }
+        self.at = bytes.len();
+        self.passed += passed;
+        None
+    }
+}
+
+/// Where the rest of an entry that stands at `at` ends.
+#[inline]
+fn pass(bytes: &[u8], mut at: usize, steps: &[Step]) -> Option<usize> {
+    for step in steps {
+        match *step {
+            Step::Bytes(size) => at += size,
+            Step::Leb => {
+                while bytes.get(at)? & 0x80 != 0 {
+                    at += 1;
+                }
+                at += 1;
+            }
+            Step::LebBlock => {
+                let size = leb(bytes, &mut at).ok()?;
+                at = at.checked_add(usize::try_from(size).ok()?)?;
+            }
+            Step::Block(width) => {
+                let size = bytes.get(at..at.checked_add(width)?)?;
+                let size = size.iter().rev().fold(0usize, |size, &byte| size << 8 | usize::from(byte));
+                at += width + size;
+            }
+            Step::Text => at += memchr::memchr(0, bytes.get(at..)?)? + 1,
+        }
+    }
+    Some(at)
+}
+
+#[cfg(test)]
+mod tests {
+    use gimli::{DwTag, UnitOffset};
+
+    use super::*;
+    use crate::module::Module;
+    use crate::symbols::dwarf_of;
+
+    /// Offset, depth and tag of all entries of a unit from `from` on, as gimli's own reader finds them.
+    fn entries(unit: UnitRef<'_, '_>) -> Vec<(usize, isize, DwTag)> {
+        let mut found = Vec::new();
+        let mut entries = unit.entries_raw(None).unwrap();
+        while !entries.is_empty() {
+            let (offset, depth) = (entries.next_offset().0, entries.next_depth());
+            if let Some(abbreviation) = entries.read_abbreviation().unwrap() {
+                found.push((offset, depth, abbreviation.tag()));
+                entries.skip_attributes(abbreviation.attributes()).unwrap();
+            }
+        }
+        found
+    }
+
+    /// Calls `each` with every unit of a few fixtures: C, C++ and Rust, DWARF 4 and 5.
+    fn units(mut each: impl FnMut(UnitRef<'_, '_>)) {
+        for name in ["sum-O2-dwarf5", "vars-O0-dwarf5", "cpp-vars-O2", "rust-inline-O2", "rust-vars-v0"] {
+            let path = format!("{}/../tests/fixtures/modules/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
+            let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+            let dwarf = dwarf_of(&Module::parse(&bytes).unwrap()).unwrap();
+            let mut headers = dwarf.units();
+            while let Some(header) = headers.next().unwrap() {
+                let unit = dwarf.unit(header).unwrap();
+                each(unit.unit_ref(&dwarf));
+            }
+        }
+    }
+
+    #[test]
+    fn every_wanted_entry_is_met_where_it_is() {
+        let mut count = 0;
+        units(|unit| {
+            for wanted in [gimli::DW_TAG_subprogram, gimli::DW_TAG_inlined_subroutine, gimli::DW_TAG_variable] {
+                let expected: Vec<_> = entries(unit).into_iter().filter(|entry| entry.2 == wanted).collect();
+                let walk = Walk::unit(unit, |abbreviation| abbreviation.tag() == wanted).unwrap();
+                let met: Vec<_> = walk.map(|met| (met.offset.0, met.depth, met.abbreviation.tag())).collect();
+                assert_eq!(met, expected);
+                count += met.len();
+            }
+        });
+        assert!(count > 1000, "{count}");
+    }
+
+    #[test]
+    fn a_walk_from_an_entry_ends_with_it_and_tells_what_ended_on_the_way() {
+        units(|unit| {
+            let all = entries(unit);
+            for (index, &(offset, depth, tag)) in all.iter().enumerate() {
+                if tag != gimli::DW_TAG_subprogram {
+                    continue;
+                }
+                let inside = all[index + 1..].iter().take_while(|entry| entry.1 > depth).count();
+                let inside = &all[index..=index + inside];
+                let calls = |tag| tag == gimli::DW_TAG_inlined_subroutine;
+                let mut expected = Vec::new();
+                let mut lowest = isize::MAX;
+                for &(offset, at, tag) in inside {
+                    lowest = lowest.min(at - depth);
+                    if calls(tag) {
+                        expected.push((offset, at - depth, std::mem::replace(&mut lowest, isize::MAX)));
+                    }
+                }
+                let mut walk = Walk::entry(unit, UnitOffset(offset), |abbreviation| calls(abbreviation.tag())).unwrap();
+                let met: Vec<_> = walk.by_ref().map(|met| (met.offset.0, met.depth, met.lowest)).collect();
+                assert_eq!(met, expected);
+                assert!(walk.take_passed() >= inside.len());
+            }
+        });
+    }
+}
