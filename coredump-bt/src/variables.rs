@@ -74,6 +74,6 @@ fn value(page: &mut Page, variable: &Variable, longest: usize) -> io::Result<()>
 
 /// How much is read for a frame's line, and for all its variables.
 pub fn scopes(inspector: &Inspector<'_, '_>, thread: usize, frame: usize, whole: bool) -> Vec<Scope> {
-    let limits = if whole { Limits::default() } else { Limits { depth: 1, elements: 8 } };
+    let limits = if whole { Limits::default() } else { Limits { depth: 1, elements: 8, text_only: true } };
     inspector.frame_variables(thread, frame, &limits)
 }

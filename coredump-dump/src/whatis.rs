@@ -84,7 +84,8 @@ fn frames(session: &Session<'_>, inspector: &Inspector<'_, '_>, memory: u32, at:
         let function = resolver.frame(number, frame).and_then(|frame| frame.function);
         let function = function.unwrap_or_else(|| "a function without a name".into());
         facts.push(("frame", format!("#{frame} of thread {number}: {function}")));
-        for scope in inspector.frame_variables(number, frame, &Limits { depth: 2, elements: 1024 }) {
+        for scope in inspector.frame_variables(number, frame, &Limits { depth: 2, elements: 1024, ..Limits::default() })
+        {
             for variable in scope.variables.iter().filter(|variable| covers(variable, at)) {
                 let ty = &variable.type_name;
                 facts.push(("variable", format!("{} ({ty}) = {}", variable.name, variable.text())));

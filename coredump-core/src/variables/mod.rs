@@ -38,11 +38,13 @@ pub struct Limits {
     pub depth: u32,
     /// Elements of one array, string-like or container.
     pub elements: u32,
+    /// Only each variable's own text is wanted: the names of types, and what plain pointers lead to, are not looked for.
+    pub text_only: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { depth: 4, elements: 32 }
+        Limits { depth: 4, elements: 32, text_only: false }
     }
 }
 

@@ -9,12 +9,12 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use gimli::constants::*;
-use gimli::{AttributeValue, DebuggingInformationEntry, UnitOffset};
+use gimli::{AttributeValue, DebuggingInformationEntry, Section, UnitOffset};
 
 use super::types::Type;
 pub use crate::symbols::Slice as Bytes;
 pub use crate::symbols::UnitRef;
-use crate::symbols::{Debug, Extent, demangle};
+use crate::symbols::{Debug, Extent, Walk, demangle};
 
 /// A debugging information entry.
 pub type Entry<'s> = DebuggingInformationEntry<Bytes<'s>>;
@@ -46,22 +46,28 @@ pub enum Language {
     Zig,
 }
 
-/// What one pass over a unit's entries finds.
+/// Where things are in a unit. No name is read for it.
 #[derive(Debug, Default)]
-struct Scan<'s> {
+struct Outline {
     /// Entries that give names their scope or have one: offset and the parent's offset, by offset.
     parents: Vec<(usize, usize)>,
-    /// Complete types by name.
-    types: HashMap<&'s [u8], Vec<usize>>,
-    /// Variables outside of functions, and statics in them, by name.
-    statics: HashMap<&'s [u8], Vec<usize>>,
+    /// Complete types that have a name.
+    types: Vec<usize>,
+    /// Variables that are somewhere, and whether they stand in a function.
+    variables: Vec<(usize, bool)>,
 }
+
+type ByName<'s> = HashMap<&'s [u8], Vec<usize>>;
 
 /// What is remembered of one unit.
 #[derive(Debug, Default)]
 struct Memo<'s> {
     language: OnceCell<Language>,
-    scan: OnceCell<Scan<'s>>,
+    outline: OnceCell<Outline>,
+    /// Complete types by name.
+    types: OnceCell<ByName<'s>>,
+    /// Variables outside of functions, and statics in them, by name.
+    statics: OnceCell<ByName<'s>>,
 }
 
 /// All units of a binary: those of `.debug_info` (of split ones, what their `.dwo` holds), then those of `.debug_types`.
@@ -198,7 +204,7 @@ impl<'s> Units<'s> {
 
     /// The entry that encloses the type, function or namespace at `die`.
     pub fn parent(&self, die: Die) -> Option<Die> {
-        let parents = &self.scan(die.unit)?.parents;
+        let parents = &self.outline(die.unit)?.parents;
         let at = parents.binary_search_by_key(&die.offset, |parent| parent.0).ok()?;
         Some(Die { unit: die.unit, offset: parents[at].1 })
     }
@@ -227,19 +233,19 @@ impl<'s> Units<'s> {
 
     /// Complete types of that name (without namespaces), in `first` before all other units.
     pub fn types_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, |scan| scan.types.get(name))
+        self.named(first, name, Units::types_of)
     }
 
     /// Variables of static storage of that name, in `first` before all other units.
     pub fn statics_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, |scan| scan.statics.get(name))
+        self.named(first, name, Units::statics_by_name)
     }
 
-    fn named(&self, first: u32, find: impl for<'x> Fn(&'x Scan<'s>) -> Option<&'x Vec<usize>>) -> Vec<Die> {
+    fn named<'m>(&'m self, first: u32, name: &[u8], of: impl Fn(&'m Self, u32) -> Option<&'m ByName<'s>>) -> Vec<Die> {
         let others = (0..self.len()).filter(|&unit| unit != first);
         let mut found = Vec::new();
         for number in std::iter::once(first).chain(others) {
-            if let Some(offsets) = self.scan(number).and_then(&find) {
+            if let Some(offsets) = of(self, number).and_then(|names| names.get(name)) {
                 found.extend(offsets.iter().map(|&offset| Die { unit: number, offset }));
             }
         }
@@ -248,85 +254,138 @@ impl<'s> Units<'s> {
 
     /// The vtables that a unit describes: rustc names each `<T as Trait>::{vtable}`.
     pub fn vtables_of(&self, number: u32) -> Vec<Die> {
-        let Some(scan) = self.scan(number) else { return Vec::new() };
-        let vtables = scan.statics.iter().filter(|(name, _)| name.ends_with(b"{vtable}"));
+        let Some(statics) = self.statics_by_name(number) else { return Vec::new() };
+        let vtables = statics.iter().filter(|(name, _)| name.ends_with(b"{vtable}"));
         vtables.flat_map(|(_, offsets)| offsets).map(|&offset| Die { unit: number, offset }).collect()
+    }
+
+    /// The units in which a variable may lie at this address of memory, `first` before the others: those that hold it in
+    /// their bytes (`DW_OP_addr`), or all, where addresses stand in a table of their own.
+    pub fn mentioning(&self, first: u32, address: u64) -> Vec<u32> {
+        let dwarf = self.debug.dwarf();
+        let others = || (0..self.len()).filter(|&unit| unit != first);
+        let size = self.unit(first).map_or(4, |unit| unit.encoding().address_size);
+        if !dwarf.debug_addr.reader().is_empty() || !self.type_units.is_empty() || !matches!(size, 4 | 8) {
+            return std::iter::once(first).chain(others()).collect();
+        }
+        let mut wanted = vec![DW_OP_addr.0];
+        wanted.extend_from_slice(&address.to_le_bytes()[..usize::from(size)]);
+        let info = dwarf.debug_info.reader().slice();
+        let hits = memchr::memmem::find_iter(info, &wanted);
+        let mut units: Vec<u32> =
+            hits.filter_map(|at| self.debug.unit_containing(gimli::DebugInfoOffset(at))).collect();
+        units.dedup();
+        units.sort_by_key(|&unit| (unit != first, unit));
+        units
     }
 
     /// The statics of one unit, in the order of their entries.
     pub fn statics_of(&self, number: u32) -> Vec<Die> {
-        let Some(scan) = self.scan(number) else { return Vec::new() };
-        let mut offsets: Vec<usize> = scan.statics.values().flatten().copied().collect();
+        let Some(statics) = self.statics_by_name(number) else { return Vec::new() };
+        let mut offsets: Vec<usize> = statics.values().flatten().copied().collect();
         offsets.sort_unstable();
         offsets.into_iter().map(|offset| Die { unit: number, offset }).collect()
     }
 
-    fn scan(&self, number: u32) -> Option<&Scan<'s>> {
+    fn outline(&self, number: u32) -> Option<&Outline> {
         let memo = self.memos.get(number as usize)?;
-        Some(memo.scan.get_or_init(|| {
-            let mut scan = Scan::default();
-            if let Some(unit) = self.unit(number) {
-                // What was read before a damaged entry still counts.
-                let _ = read_scan(unit, &mut scan);
+        Some(memo.outline.get_or_init(|| self.unit(number).and_then(|unit| outline(unit).ok()).unwrap_or_default()))
+    }
+
+    fn types_of(&self, number: u32) -> Option<&ByName<'s>> {
+        let outline = self.outline(number)?;
+        let unit = self.unit(number)?;
+        Some(self.memos.get(number as usize)?.types.get_or_init(|| {
+            let mut names = ByName::default();
+            for &offset in &outline.types {
+                if let Ok(entry) = unit.entry(UnitOffset(offset))
+                    && let Some(name) = entry.attr_value(DW_AT_name)
+                    && let Ok(name) = unit.attr_string(name)
+                {
+                    names.entry(name.slice()).or_default().push(offset);
+                }
             }
-            scan
+            names
+        }))
+    }
+
+    fn statics_by_name(&self, number: u32) -> Option<&ByName<'s>> {
+        let outline = self.outline(number)?;
+        let unit = self.unit(number)?;
+        Some(self.memos.get(number as usize)?.statics.get_or_init(|| {
+            let mut names = ByName::default();
+            for &(offset, local) in &outline.variables {
+                let Ok(entry) = unit.entry(UnitOffset(offset)) else { continue };
+                if local && !is_static(&entry) {
+                    continue;
+                }
+                let name = match entry.attr_value(DW_AT_name) {
+                    Some(name) => unit.attr_string(name).ok().map(|name| name.slice()),
+                    None => origin_name(unit, &entry),
+                };
+                if let Some(name) = name {
+                    names.entry(name).or_default().push(offset);
+                }
+            }
+            names
         }))
     }
 }
 
-fn read_scan<'s>(unit: UnitRef<'_, 's>, scan: &mut Scan<'s>) -> gimli::Result<()> {
-    let mut entries = unit.entries_raw(None)?;
-    let mut entry = Entry::null();
+/// Walks all entries of a unit. What was read before a damaged entry still counts.
+fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
+    let mut outline = Outline::default();
+    let scope = |abbreviation: &gimli::Abbreviation| {
+        let named =
+            matches!(abbreviation.tag(), DW_TAG_variable | DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module);
+        abbreviation.has_children() || named || is_type(abbreviation.tag())
+    };
+    let walk = Walk::unit(unit, scope)?;
     // Offsets of the entries around the current one, and whether they are functions.
     let mut around: Vec<(usize, bool)> = Vec::new();
-    while !entries.is_empty() {
-        let depth = usize::try_from(entries.next_depth()).unwrap_or(0);
+    for met in walk {
+        let (offset, tag) = (met.offset.0, met.abbreviation.tag());
+        let depth = usize::try_from(met.depth).unwrap_or(0);
         around.truncate(depth);
-        if !entries.read_entry(&mut entry)? {
-            continue;
-        }
-        let offset = entry.offset.0;
-        let function = entry.tag == DW_TAG_subprogram;
         let parent = around.last().copied();
-        if entry.has_children {
-            around.push((offset, function || parent.is_some_and(|parent| parent.1)));
+        let in_function = parent.is_some_and(|parent| parent.1);
+        if met.abbreviation.has_children() {
+            around.push((offset, tag == DW_TAG_subprogram || in_function));
         }
-        match entry.tag {
+        let has = |name| met.abbreviation.attributes().iter().any(|spec| spec.name() == name);
+        match tag {
             DW_TAG_variable => {
-                let anywhere = entry.has_attr(DW_AT_location) || entry.has_attr(DW_AT_const_value);
-                let local = parent.is_some_and(|parent| parent.1);
-                if anywhere && (!local || is_static(&entry)) {
-                    let die_name = match entry.attr_value(DW_AT_name) {
-                        Some(name) => unit.attr_string(name).ok().map(|name| name.slice()),
-                        None => origin_name(unit, &entry),
-                    };
-                    if let Some(name) = die_name {
-                        scan.statics.entry(name).or_default().push(offset);
-                    }
-                }
-            }
-            DW_TAG_structure_type
-            | DW_TAG_class_type
-            | DW_TAG_union_type
-            | DW_TAG_enumeration_type
-            | DW_TAG_typedef
-            | DW_TAG_base_type => {
-                if !entry.has_attr(DW_AT_declaration)
-                    && let Some(name) = entry.attr_value(DW_AT_name)
-                    && let Ok(name) = unit.attr_string(name)
-                {
-                    scan.types.entry(name.slice()).or_default().push(offset);
+                if has(DW_AT_location) || has(DW_AT_const_value) {
+                    outline.variables.push((offset, in_function));
                 }
             }
             DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module => {}
+            tag if is_type(tag) => {
+                if has(DW_AT_name) && !has(DW_AT_declaration) {
+                    outline.types.push(offset);
+                }
+            }
             _ => continue,
         }
         // The unit itself is no namespace.
         if let Some((parent, _)) = parent.filter(|_| depth > 1) {
-            scan.parents.push((offset, parent));
+            outline.parents.push((offset, parent));
         }
     }
-    Ok(())
+    Ok(outline)
+}
+
+/// Whether entries of this tag are types that are asked for by name.
+fn is_type(tag: gimli::DwTag) -> bool {
+    matches!(
+        tag,
+        DW_TAG_structure_type
+            | DW_TAG_class_type
+            | DW_TAG_union_type
+            | DW_TAG_enumeration_type
+            | DW_TAG_typedef
+            | DW_TAG_base_type
+    )
 }
 
 /// The name a definition has by its declaration in the same unit.

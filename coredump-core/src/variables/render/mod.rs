@@ -101,7 +101,10 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         };
         let mut variable = Variable {
             name: name.into(),
-            type_name: type_name(&self.frame.units, value.ty, self.language),
+            type_name: match self.limits.text_only {
+                true => String::new(),
+                false => self.type_name(value.ty),
+            },
             kind: VariableKind::Local,
             location: String::new(),
             address: value.source.address(),

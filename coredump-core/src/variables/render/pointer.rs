@@ -47,7 +47,10 @@ impl<'s> Renderer<'_, '_, 's> {
             return Shown::text(text.unwrap_or_else(|missing| format!("{address:#x} {missing}")));
         }
         let reference = kind != PointerKind::Pointer || self.language == Language::Rust && is_rust_reference(ty);
-        let Some(deeper) = depth.checked_sub(1) else { return Shown::text(format!("{address:#x}")) };
+        let unseen = self.limits.text_only && !reference;
+        let Some(deeper) = depth.checked_sub(1).filter(|_| !unseen) else {
+            return Shown::text(format!("{address:#x}"));
+        };
         let pointee = self.part("*", &Value::in_memory(target, address), deeper);
         let text = match (reference, self.language) {
             (true, Language::Rust) => pointee.text(),

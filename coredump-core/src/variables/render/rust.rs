@@ -242,8 +242,7 @@ impl<'s> Renderer<'_, '_, 's> {
     fn vtable_type(&self, address: u64) -> Option<Die> {
         let units = &self.frame.units;
         let first = self.frame.function.map_or(0, |function| function.unit);
-        let others = (0..units.len()).filter(|&unit| unit != first);
-        std::iter::once(first).chain(others).find_map(|unit| {
+        units.mentioning(first, address).into_iter().find_map(|unit| {
             units.vtables_of(unit).into_iter().find_map(|die| {
                 let (location, _) = self.frame.locate(die)?;
                 let at = match location.pieces.as_slice() {
