@@ -43,7 +43,10 @@ pub fn render(page: &mut Page, input: &Input, dump: &CoreDump<'_>, crash: &Crash
         page.piece(Piece::Title, signature)?;
         page.end()?;
     }
-    Ok(())
+    match &crash.reason {
+        Some(reason) => said(page, reason),
+        None => Ok(()),
+    }
 }
 
 fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
@@ -55,9 +58,11 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
         page.piece(Piece::Faint, " (inferred)")?;
     }
     page.end()?;
-    for line in lines {
-        page.plain(format_args!("    {}\n", escape_lines(line)))?;
-    }
+    lines.try_for_each(|line| page.plain(format_args!("    {}\n", escape_lines(line))))
+}
+
+/// What the guest said last, if that was recorded.
+fn said(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     match reason.guest_stderr.as_deref().filter(|said| !said.trim().is_empty()) {
         Some(said) => guest_stderr(page, said.trim_end(), reason.panic.as_ref()),
         None => Ok(()),

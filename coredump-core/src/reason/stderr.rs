@@ -69,6 +69,10 @@ mod tests {
                 "panic: integer overflow\nCannot print stack trace: debug info unavailable for target\n",
                 ("zig", "integer overflow", None),
             ),
+            (
+                "error: FileMissing\nCannot print stack trace: debug info unavailable for target\n\n",
+                ("zig", "error: FileMissing", None),
+            ),
             // TinyGo prints no goroutines.
             ("panic: runtime error: index out of range\n", ("go", "runtime error: index out of range", None)),
             (

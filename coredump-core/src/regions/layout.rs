@@ -10,6 +10,9 @@ use crate::module::{Constant, Module};
 /// Data segments looked at in one module.
 pub(super) const MAX_SEGMENTS: usize = 100_000;
 
+/// The global in which LLVM keeps the shadow stack's end.
+pub(super) const STACK_POINTER: &str = "__stack_pointer";
+
 /// An instance that has a memory, with its verified binary.
 #[derive(Clone, Copy)]
 pub struct Owner<'s> {
@@ -50,7 +53,7 @@ impl Owner<'_> {
     }
 
     /// The address in a global of this name, at the time of the dump.
-    fn mark(&self, dump: &CoreDump<'_>, name: &str) -> Option<u64> {
+    pub(super) fn mark(&self, dump: &CoreDump<'_>, name: &str) -> Option<u64> {
         let module = self.binary.module();
         let index = global_named(module, name)?;
         let now = self.global(dump, index).and_then(|global| address(&dump.globals.get(global as usize)?.value));
@@ -119,7 +122,7 @@ pub(super) fn regions(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32,
 }
 
 /// The module whose linker laid out the memory: the one that defines it.
-fn definer<'o, 's>(owners: &'o [Owner<'s>]) -> Option<&'o Owner<'s>> {
+pub(super) fn definer<'o, 's>(owners: &'o [Owner<'s>]) -> Option<&'o Owner<'s>> {
     let defines = |owner: &&Owner<'_>| {
         owners.len() == 1
             || owner.binary.module().memories().get(owner.memory as usize).is_some_and(|memory| !memory.imported)
@@ -128,27 +131,18 @@ fn definer<'o, 's>(owners: &'o [Owner<'s>]) -> Option<&'o Owner<'s>> {
     definers.next().filter(|_| definers.next().is_none())
 }
 
-/// The marks that the linker left in a memory, as far as they are known.
-pub(super) fn marks(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<Marks> {
-    let owners = owners(dump, binaries, memory);
-    let data: Vec<_> = owners.iter().flat_map(|owner| data(dump, owner)).collect();
-    definer(&owners).map(|owner| Marks::of(dump, owner, &data))
-}
-
 /// The active data segments.
-fn data(dump: &CoreDump<'_>, owner: &Owner<'_>) -> Vec<Region> {
+pub(super) fn data(dump: &CoreDump<'_>, owner: &Owner<'_>) -> impl Iterator<Item = Region> {
     let module = owner.binary.module();
-    let mut regions = Vec::new();
-    for (index, segment) in (0..).zip(module.data_segments().take(MAX_SEGMENTS)) {
+    let segments = (0..).zip(module.data_segments().take(MAX_SEGMENTS));
+    segments.filter_map(move |(index, segment)| {
         if segment.memory != Some(owner.memory) || segment.bytes.is_empty() {
-            continue;
+            return None;
         }
-        let Some(start) = segment.offset.and_then(|offset| self::start(dump, owner, offset)) else { continue };
-        let Some(end) = start.checked_add(segment.bytes.len() as u64) else { continue };
-        let name = module.data_name(index).map(str::to_owned);
-        regions.push(Region { range: start..end, r#use: Use::Data, name });
-    }
-    regions
+        let start = segment.offset.and_then(|offset| self::start(dump, owner, offset))?;
+        let end = start.checked_add(segment.bytes.len() as u64)?;
+        Some(Region { range: start..end, r#use: Use::Data, name: module.data_name(index).map(str::to_owned) })
+    })
 }
 
 /// Where a data segment lies: a constant, or (position-independent code) what an immutable global holds.
@@ -166,7 +160,7 @@ pub(super) fn start(dump: &CoreDump<'_>, owner: &Owner<'_>, offset: Constant) ->
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Marks {
     /// First and last address of data segments.
-    pub data: Option<(u64, u64)>,
+    data: Option<(u64, u64)>,
     /// `__data_end`: the end of static data.
     data_end: Option<u64>,
     /// `__heap_base`
@@ -178,13 +172,13 @@ pub(super) struct Marks {
     /// Where the stack pointer starts.
     pub stack_high: Option<u64>,
     /// Where it was.
-    pub stack_pointer: Option<u64>,
+    stack_pointer: Option<u64>,
 }
 
 impl Marks {
-    fn of(dump: &CoreDump<'_>, owner: &Owner<'_>, data: &[Region]) -> Marks {
+    pub fn of(dump: &CoreDump<'_>, owner: &Owner<'_>, data: &[Region]) -> Marks {
         let module = owner.binary.module();
-        let initial = global_named(module, "__stack_pointer")
+        let initial = global_named(module, STACK_POINTER)
             .and_then(|index| module.globals().get(index as usize)?.init?.as_address());
         let mark = |name| owner.mark(dump, name);
         let ends = data.iter().map(|region| &region.range);
@@ -195,7 +189,7 @@ impl Marks {
             heap_end: mark("__heap_end"),
             stack_low: mark("__stack_low"),
             stack_high: mark("__stack_high").or(initial),
-            stack_pointer: mark("__stack_pointer"),
+            stack_pointer: mark(STACK_POINTER),
         }
     }
 

@@ -7,9 +7,12 @@
 
 use std::fmt;
 
-use super::layout::marks;
+use super::layout::{Marks, STACK_POINTER, data, definer, owners};
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
+
+/// Data segments looked at: linkers write one for each section.
+const SEGMENTS: usize = 64;
 
 /// How far a shadow stack ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,9 +34,12 @@ pub enum Overrun {
 /// Whether the shadow stack in the dump's memory with this index has left its place; `None` if not, or if that cannot be told.
 pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<Overrun> {
     let size = dump.memories.get(memory as usize)?.size;
-    let marks = marks(dump, binaries, memory)?;
-    let high = marks.stack_high.filter(|&high| high > 0)?;
-    judge(marks.stack_pointer?, high, marks.data.map(|data| data.1), size)
+    let owners = owners(dump, binaries, memory);
+    let owner = definer(&owners)?;
+    let pointer = owner.mark(dump, STACK_POINTER)?;
+    let high = Marks::of(dump, owner, &[]).stack_high.filter(|&high| high > 0)?;
+    let ends = data(dump, owner).take(SEGMENTS).map(|segment| segment.range.end);
+    judge(pointer, high, ends.max(), size)
 }
 
 /// `pointer` started at `high` and grows downwards; initialised data ends at `data_end`, the memory at `size`.
