@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::binaries::Binaries;
-use crate::limits::MAX_SYMBOL;
+use crate::limits::{MAX_NAME, MAX_SYMBOL, shorten};
 use crate::model::CoreDump;
 pub use crate::symbols::Location;
 use crate::symbols::{SourceFrame, demangle};
@@ -130,8 +130,7 @@ impl<'r, 'a, 's> Resolver<'r, 'a, 's> {
         let found = module.and_then(|module| self.binaries.found(module));
         let (Some(found), Some(function)) = (found, function_index) else { return Some(resolved) };
         let named = found.binary.function_name(function);
-        let named = named.map(bounded);
-        resolved.raw_name = named.map(Arc::from);
+        resolved.raw_name = named.map(|name| shorten(name, MAX_SYMBOL).into());
         resolved.function = named.map(shown);
         let Some(place) = found.place(frame, index > 0) else { return Some(resolved) };
         resolved.module_offset = Some(place.module_offset);
@@ -155,11 +154,7 @@ impl From<&SourceFrame> for InlinedFrame {
     }
 }
 
-/// A name may be as long as its file.
-fn bounded(name: &str) -> &str {
-    &name[..name.floor_char_boundary(MAX_SYMBOL)]
-}
-
+/// A name for people. In the file it may be as long as the file.
 fn shown(name: &str) -> Arc<str> {
-    demangle(name).into()
+    shorten(&demangle(name), MAX_NAME).into()
 }

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::Write;
 
 use crate::error::Error;
+use crate::limits::{MAX_MESSAGE, shorten};
 use crate::model::Warning;
 
 use crate::text::escape;
@@ -39,12 +40,12 @@ impl Report {
     /// One line, behind the tool's name.
     pub fn say(&self, message: impl Display) {
         let message = message.to_string();
-        let _ = writeln!(std::io::stderr(), "{}: {}", self.tool, escape(&message));
+        let _ = writeln!(std::io::stderr(), "{}: {}", self.tool, escape(&shorten(&message, MAX_MESSAGE)));
     }
 
     /// What the user can try.
     pub fn hint(&self, hint: impl Display) {
         let hint = hint.to_string();
-        let _ = writeln!(std::io::stderr(), "hint: {}", escape(&hint));
+        let _ = writeln!(std::io::stderr(), "hint: {}", escape(&shorten(&hint, MAX_MESSAGE)));
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::line_program::Program;
 use super::work::Work;
 use super::{UnitRef, text};
+use crate::limits::{MAX_NAME, shorten};
 
 /// Sequences looked at for one address; in sound tables the closest covers it.
 const MAX_SEARCHED: usize = 1 << 12;
@@ -91,7 +92,10 @@ impl<'s> Lines<'s> {
     /// The path of a file of the table, as the debug info says it: joined to the compilation directory when relative.
     pub fn file(&self, unit: UnitRef<'_, 's>, index: u64) -> Option<Arc<str>> {
         let mut files = self.files.borrow_mut();
-        files.entry(index).or_insert_with(|| self.render(unit, index).map(Arc::from)).clone()
+        files
+            .entry(index)
+            .or_insert_with(|| self.render(unit, index).map(|path| shorten(&path, MAX_NAME).into()))
+            .clone()
     }
 
     fn render(&self, unit: UnitRef<'_, 's>, index: u64) -> Option<String> {
