@@ -11,6 +11,10 @@ use std::ops::Deref;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_PIPED;
+
+/// How many of the first bytes of a pipe are looked at before the rest is read.
+const START: u64 = 64;
 
 /// The contents of a file or pipe, or bytes from elsewhere.
 #[derive(Debug)]
@@ -44,8 +48,20 @@ impl Bytes {
         }
     }
 
+    /// As [`Bytes::open`]; of a pipe or device no more is read than its first bytes unless `wanted` likes those: an endless
+    /// one ends there.
+    pub fn open_if(path: &Path, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
+        let file = File::open(path).map_err(|error| Error::io("cannot open", error));
+        file.and_then(|file| Bytes::from_file_if(file, wanted)).map_err(|error| error.in_file(path))
+    }
+
     /// The same for an open file, which may be standard input.
-    pub fn from_file(mut file: File) -> Result<Bytes> {
+    pub fn from_file(file: File) -> Result<Bytes> {
+        Bytes::from_file_if(file, |_| true)
+    }
+
+    /// [`Bytes::open_if`] for an open file.
+    pub fn from_file_if(mut file: File, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
         let metadata = file.metadata().map_err(|error| Error::io("cannot stat", error))?;
         if metadata.is_dir() {
             return Err(Error::new(ErrorKind::Io, "is a directory"));
@@ -58,7 +74,17 @@ impl Bytes {
             }
         }
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| Error::io("cannot read", error))?;
+        let mut read = |limit: u64, bytes: &mut Vec<u8>| {
+            file.by_ref().take(limit).read_to_end(bytes).map_err(|error| Error::io("cannot read", error))
+        };
+        read(START, &mut bytes)?;
+        if wanted(&bytes) {
+            read(MAX_PIPED, &mut bytes)?;
+        }
+        if bytes.len() as u64 > MAX_PIPED {
+            let message = format!("more than {} GiB come from this pipe or device", MAX_PIPED >> 30);
+            return Err(Error::new(ErrorKind::TooLarge, message).hint("write it to a file: that is mapped, not read"));
+        }
         Ok(Bytes::Owned(bytes))
     }
 }

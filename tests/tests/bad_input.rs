@@ -45,6 +45,19 @@ fn readers_name_what_is_not_a_dump() {
     }
 }
 
+/// An endless device costs no more than its first bytes; one that begins as WebAssembly is read while it lasts.
+#[test]
+fn devices_and_pipes_are_read_no_further_than_they_need_be() {
+    for tool in READERS {
+        fails(tool, Path::new("/dev/zero"), 2, "not a WebAssembly file (offset 0x0)");
+        fails(tool, Path::new("/dev/null"), 2, "the file is empty (offset 0x0)");
+        let dump = std::fs::read(wasmtime_dump("wat-div")).unwrap();
+        let outcome = Tool::new(tool).arg("/dev/stdin").stdin(dump).run();
+        assert!(matches!(outcome.code(), 0 | 1), "{outcome:?}");
+        assert_ne!(outcome.stdout, b"", "{tool}");
+    }
+}
+
 #[test]
 fn a_dump_is_no_program() {
     let dump = wasmtime_dump("sum-O0");

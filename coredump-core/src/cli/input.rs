@@ -35,14 +35,24 @@ impl Input {
         if file.is_dash() { Input::Stdin } else { Input::File(file.to_path()) }
     }
 
-    /// Its bytes: a regular file is mapped, also when it is standard input; a pipe is read.
+    /// The bytes of a dump: a regular file is mapped, also when it is standard input; a pipe is read, to its end only if
+    /// it begins as WebAssembly does.
     pub fn open(&self) -> Result<Bytes> {
+        self.open_if(|start| start.starts_with(b"\0asm"))
+    }
+
+    /// The bytes, whatever they are.
+    pub fn open_any(&self) -> Result<Bytes> {
+        self.open_if(|_| true)
+    }
+
+    fn open_if(&self, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
         match self {
-            Input::File(path) => Bytes::open(path),
+            Input::File(path) => Bytes::open_if(path, wanted),
             Input::Stdin => {
                 let stdin = std::io::stdin().as_fd().try_clone_to_owned();
                 let stdin = stdin.map_err(|error| Error::io("cannot read", error).in_file("<stdin>"))?;
-                Bytes::from_file(File::from(stdin)).map_err(|error| error.in_file("<stdin>"))
+                Bytes::from_file_if(File::from(stdin), wanted).map_err(|error| error.in_file("<stdin>"))
             }
         }
     }

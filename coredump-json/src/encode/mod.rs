@@ -21,7 +21,7 @@ use values::wrong;
 
 /// Reads the document and writes its dump.
 pub fn run(input: &Input, output: impl Write) -> Result<()> {
-    let bytes = input.open()?;
+    let bytes = input.open_any()?;
     let blame = |error: serde_json::Error| {
         let message = format!("not a document of coredump-json: {error}");
         input.blame(Error::new(ErrorKind::Malformed, message))
