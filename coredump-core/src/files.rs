@@ -20,8 +20,10 @@ pub struct Files {
 pub struct Search {
     /// Folders besides the module's own.
     pub folders: Vec<PathBuf>,
-    /// Paths that lead out of these folders may be followed.
+    /// Paths that a module names may lead out of these folders.
     pub trusted: bool,
+    /// So may those that a module embedded in a dump names.
+    pub embedded_trusted: bool,
 }
 
 impl Files {

@@ -12,9 +12,9 @@ use crate::memory::Memory;
 pub struct CoreDump<'a> {
     /// Which producer's encoding the file uses.
     pub layout: Layout,
-    /// Other layouts that read the same bytes as different frames: for [`crate::read::read_as`], if the frames do not
-    /// agree with the module.
-    pub alternatives: Vec<Layout>,
+    /// Other ways to read the same bytes, as different frames: for [`crate::read::read_alternative`], if the frames do
+    /// not agree with the module.
+    pub alternatives: Vec<Reading>,
     /// The name in the `core` section: a path, a URL or any identifier.
     pub executable: Option<String>,
     /// The program that wrote the dump, from the `producers` section or our own, as `name version`.
@@ -59,6 +59,15 @@ pub enum Layout {
     Wasmer,
     /// WasmEdge before it followed the standard.
     WasmEdge,
+}
+
+/// A way to read the stacks of a dump: a layout, and which of its encodings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The layout.
+    pub layout: Layout,
+    /// The encoding, for a person.
+    pub name: &'static str,
 }
 
 impl Layout {

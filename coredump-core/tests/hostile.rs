@@ -36,7 +36,7 @@ fn resolve_all(dump: &[u8], module: &[u8]) -> usize {
     let mut dump = read(dump).unwrap();
     dump.modules[0].embedded = Some(module);
     let store = Store::new();
-    let options = Options { recorded_paths: false, ..Options::default() };
+    let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
     let binaries = Binaries::locate(&store, &dump, &options);
     let threads = resolve(&dump, &binaries);
     for slot in binaries.slots() {

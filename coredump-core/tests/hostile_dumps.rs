@@ -1,7 +1,7 @@
 //! Dumps made to hurt: what they declare is not believed, and what is kept of them is bounded (`docs/limits.md`).
 
 use coredump_core::error::ErrorKind;
-use coredump_core::limits::{MAX_FRAMES, MAX_JSON, MAX_NAME, MAX_SECTIONS, MAX_VALUES};
+use coredump_core::limits::{MAX_FRAMES, MAX_JSON, MAX_NAME, MAX_SECTIONS, MAX_VALUES, MAX_WARNINGS};
 use coredump_core::memory::{Memory, Segment, Unreadable};
 use coredump_core::model::{CoreDump, Value};
 use coredump_core::read::read;
@@ -189,4 +189,58 @@ fn indices_that_lead_nowhere_are_unknown() {
 fn without_any_section_of_a_dump_there_is_none() {
     let error = read(&file(&[section(5, &[1, 0, 1])])).unwrap_err();
     assert_eq!(error.kind, ErrorKind::WrongFile);
+}
+
+/// A section that may stand once and is there again is told; the first name counts, lists go on.
+#[test]
+fn what_is_there_twice_is_told() {
+    let module = |name: u8| custom("coremodules", &[1, 0, 1, name]);
+    let core = |name: u8| custom("core", &[0, 1, name]);
+    let bytes = file(&[core(b'a'), core(b'b'), module(b'm'), module(b'n'), stack(1, &[0, 0, 5, 9, 0, 0])]);
+    let dump = read(&bytes).unwrap();
+    assert_eq!(dump.executable.as_deref(), Some("a"));
+    let names: Vec<_> = dump.modules.iter().filter_map(|module| module.name.as_deref()).collect();
+    assert_eq!(names, ["m", "n"]);
+    assert!(warns(&dump, "section core is there again") && warns(&dump, "section coremodules is there again"));
+}
+
+/// 65,536 damaged sections are not told of one by one.
+#[test]
+fn damage_is_told_up_to_a_bound() {
+    let bytes = [file(&[custom("core", &[0, 1, b'a'])]), vec![0; 100_000]].concat();
+    let dump = read(&bytes).unwrap();
+    assert!(dump.incomplete.is_some() && dump.warnings.len() <= MAX_WARNINGS + 2, "{}", dump.warnings.len());
+    assert!(warns(&dump, "more of the kind is not told"));
+}
+
+/// Every dump among the fixtures, cut behind each of its first bytes: what is read of its frames is how it begins, or the
+/// layout is in doubt.
+#[test]
+fn a_dump_cut_behind_any_byte_begins_as_the_whole_one() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/dumps");
+    let mut cuts = 0;
+    for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let bytes = std::fs::read(&path).unwrap();
+        let whole = read(&bytes).unwrap();
+        let stacks = whole.sections.iter().filter(|section| section.name == "corestack");
+        let behind = stacks.map(|section| section.offset + section.size).max().unwrap() as usize;
+        let places = |dump: &CoreDump<'_>| -> Vec<Vec<_>> {
+            let frames = dump.threads.iter().map(|thread| &thread.frames);
+            frames.map(|frames| frames.iter().map(|frame| (frame.instance, frame.function)).collect()).collect()
+        };
+        let all = places(&whole);
+        // The stack is what matters; of a long one, its beginning.
+        let section = whole.sections.iter().find(|section| section.name == "corestack").unwrap();
+        let from = section.offset as usize - 12;
+        for len in from..behind.min(from + 400) {
+            let Ok(cut) = read(&bytes[..len]) else { continue };
+            cuts += 1;
+            let seen = places(&cut);
+            let begins = seen.iter().zip(&all).all(|(seen, all)| all.starts_with(seen));
+            assert!(begins || !cut.alternatives.is_empty(), "{} cut at {len}: {seen:?}", path.display());
+            // A file that ends between two sections looks whole.
+            assert!(cut.incomplete.is_some() || len < section.offset as usize, "{} cut at {len}", path.display());
+        }
+    }
+    assert!(cuts > 5000, "{cuts}");
 }

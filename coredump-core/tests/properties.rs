@@ -70,7 +70,7 @@ proptest! {
         dump.modules = vec![Default::default()];
         dump.modules[0].embedded = Some(&module);
         let store = binaries::Store::new();
-        let options = Options { recorded_paths: false, ..Options::default() };
+        let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
         let binaries = binaries::Binaries::locate(&store, &dump, &options);
         let threads = backtrace::resolve(&dump, &binaries);
         prop_assert_eq!(threads[0].frames.len(), frames.len());

@@ -119,10 +119,11 @@ pub struct Args {
     /// a folder to look for binaries and debug info in; repeatable
     #[argh(option, arg_name = "dir")]
     pub symbols_path: Vec<RawArg>,
-    /// open no file because the dump or a module names it
+    /// open no file by a path that the dump records
     #[argh(switch)]
     pub no_recorded_paths: bool,
-    /// the dump comes from somebody else: --no-recorded-paths
+    /// dump and modules come from somebody else: --no-recorded-paths, and files that a module names are opened only
+    /// beside it or in --symbols-path
     #[argh(switch)]
     pub untrusted: bool,
     /// auto (default), always or never

@@ -91,7 +91,7 @@ pub fn core(executable: &str) -> Vec<u8> {
 }
 
 /// `corestack` of the thread `main`, with its frames already encoded behind `count`.
-fn corestack(count: Vec<u8>, frames: Vec<u8>) -> Vec<u8> {
+pub fn corestack(count: Vec<u8>, frames: Vec<u8>) -> Vec<u8> {
     custom("corestack", &[vec![0], name("main"), count, frames].concat())
 }
 
@@ -225,6 +225,18 @@ fn rewriter(stack: Vec<u8>, contents: &[u8]) -> Vec<u8> {
         }
         start = before.len() + header;
     }
+}
+
+/// A core module of functions `[] -> []` with these bodies (locals first), and names for some of them.
+pub fn wasm(bodies: &[&[u8]], names: &[(u32, &str)]) -> Vec<u8> {
+    let count = leb(bodies.len() as u64);
+    let types = section(1, &[1, 0x60, 0, 0]);
+    let functions = section(3, &[count.clone(), vec![0; bodies.len()]].concat());
+    let bodies = bodies.iter().flat_map(|body| [leb(body.len() as u64), body.to_vec()].concat()).collect();
+    let code = section(10, &[count, bodies].concat());
+    let map: Vec<u8> = names.iter().flat_map(|(index, text)| [leb(u64::from(*index)), name(text)].concat()).collect();
+    let names = section(1, &[leb(names.len() as u64), map].concat());
+    module(&[types, functions, code, custom("name", &names)])
 }
 
 /// Function, offset, both counts and locals.

@@ -6,6 +6,7 @@ use super::{Binary, Found, Refused, Slot, Store, Verification};
 use crate::locate::check::{self, Fit, Site};
 use crate::locate::{Convention, Options, Searched, stages};
 use crate::model::{CoreDump, ModuleRecord};
+use crate::module::Module;
 
 /// Refusals kept for one module.
 const MAX_REFUSED: usize = 16;
@@ -74,7 +75,7 @@ impl<'s, 'd> Finder<'s, 'd> {
             .map_err(|error| error.to_string())
             .and_then(|binary| Ok((binary, self.judge(binary)?)));
         match judged {
-            Ok((binary, (verification, fit))) => Some(Found { binary, verification, convention: fit.convention }),
+            Ok((binary, (verification, fit))) => Some(Found { binary, verification, fit }),
             Err(reason) => {
                 self.refuse(None, reason);
                 None
@@ -98,16 +99,24 @@ impl<'s, 'd> Finder<'s, 'd> {
                 Err(error) => self.refuse(Some(path), error.message.clone()),
             }
         }
-        let (best, found) = fitting.iter().max_by_key(|(rank, _)| *rank)?;
-        let rival = fitting.iter().find(|(rank, other)| {
-            rank == best && !std::ptr::eq(other.binary, found.binary) && other.binary.sha256() != found.binary.sha256()
-        });
-        if let Some((_, rival)) = rival {
-            let reason = format!("{} fits as well as {}", found.binary.describe(), rival.binary.describe());
-            self.refuse(found.binary.path(), reason);
-            return None;
+        let best = fitting.iter().map(|(rank, _)| *rank).max()?;
+        let mut equal = fitting.iter().filter(|(rank, _)| *rank == best).map(|(_, found)| *found);
+        let mut found = equal.next()?;
+        for rival in equal {
+            if std::ptr::eq(rival.binary, found.binary) || rival.binary.sha256() == found.binary.sha256() {
+                continue;
+            }
+            if rival.binary.content_sha256() != found.binary.content_sha256() {
+                let reason = format!("{} fits as well as {}", found.binary.describe(), rival.binary.describe());
+                self.refuse(found.binary.path(), reason);
+                return None;
+            }
+            // The same code and data, stripped or not: the one that tells more.
+            if symbols_in(rival.binary.module()) > symbols_in(found.binary.module()) {
+                found = rival;
+            }
         }
-        Some(*found)
+        Some(found)
     }
 
     /// Judges the core modules of one file.
@@ -131,7 +140,7 @@ impl<'s, 'd> Finder<'s, 'd> {
                         continue;
                     }
                     let rank = Rank { verification, same_name, agreeing: fit.agreeing };
-                    fitting.push((rank, Found { binary, verification, convention: fit.convention }));
+                    fitting.push((rank, Found { binary, verification, fit }));
                 }
                 Err(reason) => {
                     first.get_or_insert(reason);
@@ -193,6 +202,13 @@ impl<'s, 'd> Finder<'s, 'd> {
             None => Ok(None),
         }
     }
+}
+
+/// How much a module tells of its source by itself.
+fn symbols_in(module: &Module<'_>) -> usize {
+    let sections = [".debug_line", ".debug_info", "external_debug_info", "sourceMappingURL", "name"];
+    // Each outweighs all behind it.
+    sections.iter().fold(0, |known, name| known * 2 + usize::from(module.custom_section(name).is_some()))
 }
 
 /// What makes one fitting file better than another.

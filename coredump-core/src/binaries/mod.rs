@@ -9,7 +9,8 @@ use std::path::PathBuf;
 pub use store::{Binary, Store};
 
 use crate::files::Search;
-use crate::locate::{Convention, Options, check};
+use crate::locate::Options;
+use crate::locate::check::{self, Fit};
 use crate::model::{CoreDump, Frame, ModuleRecord};
 use crate::module::Body;
 use find::Finder;
@@ -54,8 +55,8 @@ pub struct Found<'s> {
     pub binary: &'s Binary<'s>,
     /// How it was checked.
     pub verification: Verification,
-    /// What the dump's code offsets mean in it.
-    pub convention: Convention,
+    /// How the frames fit it: what the dump's code offsets mean in it.
+    pub fit: Fit,
 }
 
 /// A file that was looked at and not used.
@@ -104,7 +105,9 @@ impl<'s> Binaries<'s> {
     /// Finds and checks the binary of each module. A dump without a list of modules has one.
     pub fn locate(store: &'s Store<'s>, dump: &CoreDump<'_>, options: &Options) -> Binaries<'s> {
         let folders = options.symbol_paths.clone();
-        store.files().set_search(Search { folders, trusted: options.recorded_paths });
+        let trusted = options.trusted;
+        // What an embedded module says, the dump says.
+        store.files().set_search(Search { folders, trusted, embedded_trusted: trusted && options.recorded_paths });
         let count = dump.modules.len().max(1);
         let mut binaries = Binaries { slots: Vec::new(), warnings: Vec::new() };
         binaries.slots.resize_with(count, Slot::default);
@@ -197,7 +200,7 @@ impl Found<'_> {
         let module = self.binary.module();
         let body = module.body(function)?;
         let instructions = self.binary.instructions(function)?;
-        let placed = self.convention.offset(&instructions, body, frame.code_offset, caller).ok()??;
+        let placed = self.fit.convention.offset(&instructions, body, frame.code_offset, caller).ok()??;
         let module_offset = body.start + u64::from(placed.offset);
         Some(Place {
             body,

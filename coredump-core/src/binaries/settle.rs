@@ -1,13 +1,15 @@
 //! What only the module can decide of a dump: which layout it was written in, and what its producer left out or got
 //! wrong. Each repair leaves a warning.
 
+use std::cmp::Ordering;
+
 use crate::limits::MAX_VALUES;
 use crate::locate::Options;
-use crate::model::{CoreDump, Layout, Value, Warning};
+use crate::model::{CoreDump, Layout, Reading, Value, Warning};
 use crate::module::{MemoryDefinition, ValueType};
-use crate::read::read_as;
+use crate::read::read_alternative;
 
-use super::{Binaries, Store, Verification};
+use super::{Binaries, Store};
 
 /// The size of the pieces in which Wasmtime writes a memory; what is left at its end is lost.
 const WASMTIME_CHUNK: u64 = 4096;
@@ -30,32 +32,69 @@ impl<'s> Binaries<'s> {
         options: &Options,
     ) -> Binaries<'s> {
         let mut binaries = Binaries::locate(store, dump, options);
-        if !binaries.agree() {
-            for layout in std::mem::take(&mut dump.alternatives) {
-                let Ok(mut other) = read_as(bytes, layout) else { continue };
-                let located = Binaries::locate(store, &other, options);
-                if located.agree() {
-                    let message = format!("read in layout {}: its frames fit the module", layout.name());
-                    other.warnings.push(Warning { message, offset: None });
-                    *dump = other;
-                    binaries = located;
-                    break;
-                }
-            }
+        if !dump.alternatives.is_empty() {
+            binaries = binaries.choose_layout(store, bytes, dump, options);
         }
         binaries.repair(dump);
         binaries
+    }
+
+    /// Of the layouts that use up the stacks of the dump, takes the one whose frames agree best with the modules. Where
+    /// the modules do not decide, says so.
+    fn choose_layout<'a>(
+        mut self,
+        store: &'s Store<'s>,
+        bytes: &'a [u8],
+        dump: &mut CoreDump<'a>,
+        options: &Options,
+    ) -> Binaries<'s> {
+        let (mut equal, mut worse) = (Vec::new(), Vec::new());
+        let mut chosen = dump.layout.name();
+        for reading in std::mem::take(&mut dump.alternatives) {
+            let Ok(other) = read_alternative(bytes, reading) else { continue };
+            let located = Binaries::locate(store, &other, options);
+            match located.agreement().cmp(&self.agreement()) {
+                Ordering::Less => worse.push(reading),
+                Ordering::Equal => equal.push(reading),
+                Ordering::Greater => {
+                    worse.append(&mut equal);
+                    worse.push(Reading { layout: dump.layout, name: chosen });
+                    *dump = other;
+                    self = located;
+                    chosen = reading.name;
+                }
+            }
+        }
+        let names = |list: &[Reading]| list.iter().map(|reading| reading.name).collect::<Vec<_>>().join(" and ");
+        let message = if !equal.is_empty() {
+            let others = names(&equal);
+            let why = match self.agreement() {
+                None => "no module was found that could decide",
+                Some(_) => "the module does not decide",
+            };
+            format!("layout in doubt: read as {chosen}, but read as {others} its frames would be others, and {why}")
+        } else {
+            format!("read in layout {chosen}: its frames agree with the module, read as {} they do not", names(&worse))
+        };
+        dump.warnings.push(Warning { message, offset: None });
+        dump.alternatives = equal;
+        self
+    }
+
+    /// How well the frames agree with the modules: how many modules have frames that fit, and how many calls lead to the
+    /// very function that is the next frame. `None` if nothing was checked.
+    fn agreement(&self) -> Option<(usize, usize)> {
+        let fits = self.slots.iter().filter_map(|slot| slot.found).map(|found| found.fit);
+        let (modules, calls) = fits
+            .filter(|fit| fit.checked > 0)
+            .fold((0, 0), |(modules, calls), fit| (modules + 1, calls + fit.agreeing));
+        (modules > 0).then_some((modules, calls))
     }
 
     /// Whether a dump may need to be settled: its layout is in doubt, or its producer is known for what is repaired here.
     pub fn may_settle(dump: &CoreDump<'_>) -> bool {
         let wasmtime = dump.producer.as_deref().is_some_and(|producer| producer.starts_with("wasmtime"));
         wasmtime || !dump.alternatives.is_empty() || dump.layout == Layout::WasmEdge
-    }
-
-    /// Whether any module's binary was found and checked.
-    fn agree(&self) -> bool {
-        self.slots.iter().filter_map(|slot| slot.found).any(|found| found.verification > Verification::Unchecked)
     }
 
     fn repair(&self, dump: &mut CoreDump<'_>) {

@@ -31,7 +31,8 @@ pub fn check_folders(symbol_paths: &[RawArg], report: &Report) {
     }
 }
 
-/// What all those options say together. `--untrusted` implies `--no-recorded-paths`.
+/// What all those options say together. `--untrusted` implies `--no-recorded-paths`, and distrusts what modules name as
+/// well.
 pub fn options(
     modules: &[RawArg],
     symbol_paths: &[RawArg],
@@ -43,6 +44,7 @@ pub fn options(
         named: modules.iter().map(named_module).collect(),
         symbol_paths: symbol_paths.iter().map(RawArg::to_path).collect(),
         recorded_paths: !no_recorded_paths && !untrusted,
+        trusted: !untrusted,
         dump_path: dump.map(Path::to_owned),
     }
 }

@@ -52,6 +52,8 @@ pub struct Instructions {
     pub decoded: u32,
     /// How far behind the code section's size field the body starts.
     pub from_section: Option<u32>,
+    /// Some call in it is a tail call; also where not all of it could be decoded.
+    pub tail_calls: bool,
     boundaries: Vec<u64>,
     calls: Vec<Call>,
 }
@@ -66,6 +68,7 @@ impl Instructions {
         let mut boundaries = vec![0u64; (body.size() / 64 + 1) as usize];
         let mut calls = Vec::new();
         let mut start = first;
+        let mut tail_calls = false;
         while !operators.eof() {
             let Ok(operator) = operators.read() else { break };
             boundaries[start as usize / 64] |= 1 << (start % 64);
@@ -74,13 +77,15 @@ impl Instructions {
                 Operator::Call { function_index } | Operator::ReturnCall { function_index } => Some(function_index),
                 _ => None,
             };
+            tail_calls |= is_tail_call(&operator);
             if target.is_some() || transfers(&operator) {
                 calls.push(Call { start, end, target });
             }
             start = end;
         }
         let from_section = module.code_section_size_field().and_then(|field| u32::try_from(body.start - field).ok());
-        Some(Instructions { first, decoded: start, from_section, boundaries, calls })
+        tail_calls |= u64::from(start) < body.size();
+        Some(Instructions { first, decoded: start, from_section, tail_calls, boundaries, calls })
     }
 
     /// Whether an instruction begins at `offset`.
@@ -113,6 +118,13 @@ fn transfers(operator: &Operator<'_>) -> bool {
             | Operator::ResumeThrow { .. }
             | Operator::Suspend { .. }
             | Operator::Switch { .. }
+    )
+}
+
+fn is_tail_call(operator: &Operator<'_>) -> bool {
+    matches!(
+        operator,
+        Operator::ReturnCall { .. } | Operator::ReturnCallIndirect { .. } | Operator::ReturnCallRef { .. }
     )
 }
 

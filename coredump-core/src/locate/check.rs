@@ -138,6 +138,8 @@ pub fn sites(dump: &CoreDump<'_>, modules: usize, module_of: impl Fn(&Frame) -> 
             let Some(module) = module_of(frame) else { continue };
             let younger = index.checked_sub(1).map(|younger| &frames[younger]);
             let callee = younger.filter(|younger| younger.instance == frame.instance).and_then(|frame| frame.function);
+            // Old WasmEdge gives wrong functions for some frames.
+            let callee = callee.filter(|_| dump.layout != Layout::WasmEdge);
             let caller = index > 0;
             if let Some(list) = sites.get_mut(module as usize)
                 && seen.insert((module, frame.function, frame.code_offset, caller, callee))
@@ -161,36 +163,61 @@ pub struct Fit {
     pub agreeing: usize,
 }
 
+/// What a site that can be checked tells.
+enum Sign {
+    /// It stands where a frame can stand.
+    Possible,
+    /// It is a caller on a call of the very function that is the next frame.
+    Agrees,
+    /// It is a caller on a call of another function, which would have to be the next frame. An engine that inlines
+    /// functions leaves such frames out, so one of them proves nothing while others agree.
+    Contradicts(String),
+}
+
 /// Checks all sites against a binary, trying the conventions in order. `Err` names the frame that does not fit and why.
 pub fn check(code: &Code<'_>, sites: &[Site], conventions: &[Convention]) -> Result<Fit, String> {
     let mut best: Option<Fit> = None;
     let mut nearest: Option<(usize, String)> = None;
     for &convention in conventions {
-        let mut fit = Fit { convention, checked: 0, agreeing: 0 };
-        let misfit = sites.iter().enumerate().find_map(|(index, site)| match judge(code, site, convention) {
-            Ok(None) => None,
-            Ok(Some(agrees)) => {
-                fit.checked += 1;
-                fit.agreeing += usize::from(agrees);
-                None
-            }
-            Err(reason) => Some((index, format!("frame {} of thread {}: {reason}", site.frame, site.thread))),
-        });
-        match misfit {
-            None if best.is_none_or(|best| fit.agreeing > best.agreeing) => best = Some(fit),
-            None => {}
+        match check_as(code, sites, convention) {
+            Ok(fit) if best.is_none_or(|best| fit.agreeing > best.agreeing) => best = Some(fit),
+            Ok(_) => {}
             // Of several ways to misread the dump, the one that got furthest explains best.
-            Some((index, reason)) if nearest.as_ref().is_none_or(|nearest| index > nearest.0) => {
+            Err((index, reason)) if nearest.as_ref().is_none_or(|nearest| index > nearest.0) => {
                 nearest = Some((index, reason));
             }
-            Some(_) => {}
+            Err(_) => {}
         }
     }
     best.ok_or_else(|| nearest.map_or_else(String::new, |nearest| nearest.1))
 }
 
-/// Whether a site fits: `Ok(Some(agrees))` if it could be checked, `agrees` if a direct call names the next frame.
-fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<bool>, String> {
+/// The same under one convention. `Err`: how many sites fitted before one did not.
+fn check_as(code: &Code<'_>, sites: &[Site], convention: Convention) -> Result<Fit, (usize, String)> {
+    let mut fit = Fit { convention, checked: 0, agreeing: 0 };
+    let mut contradictions = 0;
+    let mut first = None;
+    let blame = |site: &Site, reason| format!("frame {} of thread {}: {reason}", site.frame, site.thread);
+    for (index, site) in sites.iter().enumerate() {
+        let sign = judge(code, site, convention).map_err(|reason| (index, blame(site, reason)))?;
+        fit.checked += usize::from(sign.is_some());
+        match sign {
+            Some(Sign::Agrees) => fit.agreeing += 1,
+            Some(Sign::Contradicts(reason)) => {
+                contradictions += 1;
+                first.get_or_insert_with(|| (index, blame(site, reason)));
+            }
+            Some(Sign::Possible) | None => {}
+        }
+    }
+    match first {
+        Some(contradiction) if contradictions > fit.agreeing => Err(contradiction),
+        _ => Ok(fit),
+    }
+}
+
+/// Whether a site fits: `Ok(None)` if that cannot be told.
+fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<Sign>, String> {
     let Some(function) = site.function.filter(|&function| function != u32::MAX) else { return Ok(None) };
     let module = code.module();
     let Some(body) = module.body(function) else {
@@ -207,8 +234,18 @@ fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<
     let placed = convention
         .offset(&instructions, body, site.code_offset, site.caller)
         .map_err(|reason| format!("in function {function}, {reason}"))?;
-    Ok(placed.filter(|placed| placed.decoded).map(|placed| {
-        let target = placed.call.flatten();
-        site.caller && target.is_some() && target == site.callee
+    let Some(placed) = placed.filter(|placed| placed.decoded) else { return Ok(None) };
+    Ok(Some(match (placed.call.flatten().filter(|_| site.caller), site.callee) {
+        (Some(target), Some(callee)) if target == callee => Sign::Agrees,
+        (Some(target), Some(callee)) if stays(code, target) => Sign::Contradicts(format!(
+            "in function {function}, it stands at a call of function {target}, but the next frame is of function {callee}"
+        )),
+        _ => Sign::Possible,
     }))
+}
+
+/// Whether a function that was called is a frame until it returns: not if it is the host's, or hands its frame on to
+/// another by a tail call.
+fn stays(code: &Code<'_>, function: u32) -> bool {
+    code.instructions(function).is_some_and(|instructions| !instructions.tail_calls)
 }

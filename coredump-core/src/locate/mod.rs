@@ -16,14 +16,17 @@ pub struct Options {
     pub named: Vec<(Option<String>, PathBuf)>,
     /// `--symbols-path DIR`.
     pub symbol_paths: Vec<PathBuf>,
-    /// Whether paths that the dump or a module names may be opened.
+    /// Whether paths that the dump names may be opened.
     pub recorded_paths: bool,
+    /// Whether files that a module names (its debug info, its source map) may lie anywhere. Else only those in the module's
+    /// own folder and in `symbol_paths` are opened.
+    pub trusted: bool,
     /// The dump's own file.
     pub dump_path: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { named: Vec::new(), symbol_paths: Vec::new(), recorded_paths: true, dump_path: None }
+        Options { named: Vec::new(), symbol_paths: Vec::new(), recorded_paths: true, trusted: true, dump_path: None }
     }
 }

@@ -53,7 +53,7 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     if let Some(tables) = json::<Tables>(sections, extension::TABLES, dump) {
         dump.tables = tables.tables;
         for (instance, tables) in dump.instances.iter_mut().zip(tables.instances) {
-            instance.tables = Some(tables);
+            instance.tables = tables;
         }
     }
     if let Some(details) = json::<Vec<ThreadDetail>>(sections, extension::THREADS, dump) {

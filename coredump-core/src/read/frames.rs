@@ -14,6 +14,8 @@ use super::sections::RawSection;
 pub struct Encoding {
     /// The layout it belongs to.
     pub layout: Layout,
+    /// What to call it.
+    pub name: &'static str,
     /// How numbers are written, the number of frames included.
     pub numbers: Numbers,
     /// The size of all frames follows their number.
@@ -26,6 +28,25 @@ pub struct Encoding {
     pub values: Values,
     /// Fewer frames than declared may be written.
     pub may_end_early: bool,
+}
+
+impl Encoding {
+    /// Bytes that a frame takes at least.
+    fn least(&self) -> u64 {
+        let counts = if self.values == Values::OneCount { 1 } else { 2 };
+        let numbers = 2 + u64::from(self.instance) + counts;
+        let width = if self.numbers == Numbers::Fixed { 4 } else { 1 };
+        u64::from(self.version) + numbers * width
+    }
+
+    /// Whether a section, whole or not, declares more frames than its declared size can hold.
+    pub fn declares_too_many(&self, section: &RawSection<'_>) -> bool {
+        let mut reader = section.reader();
+        let count = version(&mut reader, "corestack")
+            .and_then(|()| name(&mut reader, "a thread's name"))
+            .and_then(|_| self.numbers.read(&mut reader, "the number of frames"));
+        count.is_ok_and(|count| u64::from(count) * self.least() > section.declared)
+    }
 }
 
 /// How unsigned numbers are written.

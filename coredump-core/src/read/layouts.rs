@@ -1,9 +1,10 @@
 //! Which encoding a dump uses. Every producer writes version byte 0, so each encoding is tried on the whole `corestack`
 //! section; one that uses it up to the last byte can be right. `docs/producers.md` tells the producers apart.
 
+use crate::error::ErrorKind;
 use crate::extension;
 use crate::limits::MAX_FRAMES;
-use crate::model::Layout;
+use crate::model::{Frame, Layout, Reading, Thread};
 
 use super::frames::{Budget, Encoding, Numbers, Values, frames};
 use super::sections::RawSection;
@@ -11,6 +12,7 @@ use super::sections::RawSection;
 /// The standard: `0x00 instance function offset vec(local) vec(operand)`.
 pub const STANDARD: Encoding = Encoding {
     layout: Layout::Standard,
+    name: "standard",
     numbers: Numbers::Leb128,
     size: false,
     version: true,
@@ -23,12 +25,19 @@ pub const STANDARD: Encoding = Encoding {
 const ENCODINGS: [Encoding; 7] = [
     STANDARD,
     // Both counts before the locals; values of fixed size; operands are never written.
-    Encoding { layout: Layout::Xtuc02, values: Values::BothCounts { operands: false }, ..STANDARD },
+    Encoding { layout: Layout::Xtuc02, name: "xtuc-0.2", values: Values::BothCounts { operands: false }, ..STANDARD },
     // The same without the instance: 0.1.14 to 0.1.24.
-    Encoding { layout: Layout::Xtuc01, instance: false, values: Values::BothCounts { operands: false }, ..STANDARD },
+    Encoding {
+        layout: Layout::Xtuc01,
+        name: "xtuc-0.1.14",
+        instance: false,
+        values: Values::BothCounts { operands: false },
+        ..STANDARD
+    },
     // Numbers of four bytes: May 2023, between releases.
     Encoding {
         layout: Layout::Xtuc01,
+        name: "xtuc of May 2023",
         numbers: Numbers::Fixed,
         instance: false,
         values: Values::BothCounts { operands: false },
@@ -37,6 +46,7 @@ const ENCODINGS: [Encoding; 7] = [
     // Before that a size after the number of frames, no version byte, no count of operands: 0.1.11 and 0.1.12.
     Encoding {
         layout: Layout::Xtuc01,
+        name: "xtuc-0.1.11",
         numbers: Numbers::Fixed,
         size: true,
         version: false,
@@ -48,6 +58,7 @@ const ENCODINGS: [Encoding; 7] = [
     // are counted and not written.
     Encoding {
         layout: Layout::WasmEdge,
+        name: "wasmedge",
         instance: false,
         values: Values::BothCounts { operands: true },
         may_end_early: true,
@@ -55,6 +66,7 @@ const ENCODINGS: [Encoding; 7] = [
     },
     Encoding {
         layout: Layout::WasmEdge,
+        name: "wasmedge for wasmgdb",
         instance: false,
         values: Values::BothCounts { operands: false },
         may_end_early: true,
@@ -76,8 +88,8 @@ enum Habit {
 }
 
 /// Decides on an encoding: the one that uses up every `corestack` section and suits the rest of the file best. Also
-/// returns the other layouts that would read the same bytes as different frames: agreement with the module decides then.
-pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Layout>) {
+/// returns the others that fit as well and see different frames: agreement with the module decides then.
+pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Reading>) {
     if sections.iter().any(|section| section.id == 0 && section.name.starts_with(extension::PREFIX)) {
         // Written here. A dump without frames or modules would fit other encodings as well.
         return (STANDARD, Vec::new());
@@ -85,25 +97,22 @@ pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Layout>) {
     let habit = habit(sections);
     let stacks: Vec<&RawSection<'_>> = custom(sections, "corestack").collect();
     let instances = custom(sections, "coreinstances").next().and_then(|section| section.reader().read_var_u32().ok());
-    let mut fitting: Vec<(Fit, Encoding)> = Vec::new();
-    for mut encoding in ENCODINGS {
-        if encoding.layout == Layout::Xtuc01 && habit == Habit::Wasmer && encoding.numbers == Numbers::Leb128 {
-            encoding.layout = Layout::Wasmer;
-        }
-        let fit = Fit::of(&encoding, habit, &stacks, instances);
-        fitting.push((fit, encoding));
-    }
+    let encodings = encodings(habit).map(|encoding| (Fit::of(&encoding, habit, &stacks, instances), encoding));
+    let mut fitting: Vec<(Fit, Encoding)> = encodings.collect();
     // A stable sort: where nothing else decides, the standard comes first.
     fitting.sort_by_key(|(fit, _)| std::cmp::Reverse(*fit));
     let (best, chosen) = fitting[0];
-    let mut others: Vec<Layout> = Vec::new();
+    let mut seen = vec![frames_of(&chosen, &stacks)];
+    let mut others = Vec::new();
     for (fit, encoding) in &fitting[1..] {
-        let rival = fit.exact && best.exact && !stacks.is_empty() && fit.counted;
-        if rival && encoding.layout != chosen.layout && !others.contains(&encoding.layout) {
-            let same = stacks.iter().all(|stack| read_all(encoding, stack) == read_all(&chosen, stack));
-            if !same {
-                others.push(encoding.layout);
-            }
+        let rival = best.exact && (fit.exact, fit.counted, fit.instances) == (true, best.counted, best.instances);
+        if !rival || stacks.is_empty() {
+            continue;
+        }
+        let frames = frames_of(encoding, &stacks);
+        if !seen.contains(&frames) {
+            others.push(Reading { layout: encoding.layout, name: encoding.name });
+            seen.push(frames);
         }
     }
     (chosen, others)
@@ -122,6 +131,21 @@ pub fn of_layout(layout: Layout, sections: &[RawSection<'_>]) -> Encoding {
     Encoding { layout, ..best }
 }
 
+/// The encoding of one of the readings that [`sniff`] returned.
+pub fn of_reading(reading: Reading, sections: &[RawSection<'_>]) -> Encoding {
+    let same = |encoding: &Encoding| (encoding.layout, encoding.name) == (reading.layout, reading.name);
+    encodings(habit(sections)).find(same).unwrap_or(STANDARD)
+}
+
+/// All encodings, as the program with this habit would have used them.
+fn encodings(habit: Habit) -> impl Iterator<Item = Encoding> {
+    ENCODINGS.into_iter().map(move |encoding| match encoding.name {
+        // Wasmer writes as the rewriter did.
+        "xtuc-0.1.14" if habit == Habit::Wasmer => Encoding { layout: Layout::Wasmer, name: "wasmer", ..encoding },
+        _ => encoding,
+    })
+}
+
 /// Whether xtuc's rewriter wrote the file: it writes made-up values where it knows none.
 pub fn is_rewriter(sections: &[RawSection<'_>]) -> bool {
     habit(sections) == Habit::Rewriter
@@ -132,6 +156,8 @@ fn habit(sections: &[RawSection<'_>]) -> Habit {
     match (at("coremodules"), at("coreinstances")) {
         (None, None) => match (at("core"), at("corestack")) {
             (Some(core), Some(stack)) if stack < core && sections[core].bytes == [0, 0] => Habit::Rewriter,
+            // No other begins with the stack; what would follow is cut off.
+            (None, Some(0)) if sections[0].cut_off().is_some() => Habit::Rewriter,
             (Some(_), Some(_)) => Habit::Wasmer,
             _ => Habit::Standard,
         },
@@ -140,7 +166,7 @@ fn habit(sections: &[RawSection<'_>]) -> Habit {
     }
 }
 
-/// How well an encoding suits a file; the greater, the better.
+/// How well an encoding suits a file; the greater, the better. What comes first counts most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fit {
     /// It reads every section to its last byte (as far as the section is there).
@@ -149,10 +175,10 @@ struct Fit {
     counted: bool,
     /// Frames name instances that exist.
     instances: bool,
+    /// How far it gets, in bytes: decides between encodings of which none fits, for a damaged section.
+    read: u64,
     /// The rest of the file has the habits of a producer that writes this encoding.
     habit: bool,
-    /// How far it gets, in bytes; decides between encodings of which none fits.
-    read: u64,
 }
 
 impl Fit {
@@ -164,16 +190,19 @@ impl Fit {
             Layout::Wasmer => habit == Habit::Wasmer,
             Layout::WasmEdge => habit == Habit::WasmEdge,
         };
-        let mut fit = Fit { exact: true, counted: true, instances: true, habit, read: 0 };
+        let mut fit = Fit { exact: true, counted: true, instances: true, read: 0, habit };
         for stack in stacks {
-            let mut thread = Default::default();
+            let mut thread = Thread::default();
             let mut reader = stack.reader();
             let mut budget = Budget::default();
             let outcome = frames(&mut reader, encoding, &mut thread, &mut budget);
             let used_up = match &outcome {
-                Ok(_) => reader.eof() || thread.frames.len() >= MAX_FRAMES,
+                Ok(_) => reader.eof() && stack.cut_off().is_none() || thread.frames.len() >= MAX_FRAMES,
                 // What the file's end cut off can't be read to its end in any encoding.
-                Err(_) => stack.cut_off().is_some() && reader.eof(),
+                Err(error) => {
+                    let cut = stack.cut_off().is_some() && error.kind == ErrorKind::Truncated;
+                    cut && !encoding.declares_too_many(stack)
+                }
             };
             fit.exact &= used_up;
             fit.counted &= outcome.is_ok_and(|declared| declared as usize == thread.frames.len());
@@ -182,15 +211,20 @@ impl Fit {
                 thread.frames.iter().all(|frame| frame.instance.is_none_or(|instance| instance < count))
             });
         }
+        // Where nothing fits, a reading that sees no frame would see no wrong instance either.
+        fit.instances |= !fit.exact;
         fit
     }
 }
 
-fn read_all(encoding: &Encoding, stack: &RawSection<'_>) -> Vec<crate::model::Frame> {
-    let mut thread = crate::model::Thread::default();
-    // A failure shows as fewer frames.
-    let _ = frames(&mut stack.reader(), encoding, &mut thread, &mut Budget::default());
-    thread.frames
+/// The frames of all stacks. A failure shows as fewer frames.
+fn frames_of(encoding: &Encoding, stacks: &[&RawSection<'_>]) -> Vec<Vec<Frame>> {
+    let read = |stack: &&RawSection<'_>| {
+        let mut thread = Thread::default();
+        let _ = frames(&mut stack.reader(), encoding, &mut thread, &mut Budget::default());
+        thread.frames
+    };
+    stacks.iter().map(read).collect()
 }
 
 fn custom<'s, 'a>(sections: &'s [RawSection<'a>], name: &'s str) -> impl Iterator<Item = &'s RawSection<'a>> {

@@ -14,10 +14,14 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use crate::error::{Error, ErrorKind, Result};
-use crate::limits::MAX_SECTIONS;
-use crate::model::{CoreDump, Layout, Warning};
+use std::collections::HashSet;
 
+use crate::error::{Error, ErrorKind, Result};
+use crate::extension;
+use crate::limits::{MAX_SECTIONS, MAX_WARNINGS};
+use crate::model::{CoreDump, Layout, Reading, Warning};
+
+use frames::Encoding;
 use sections::{RawSection, Sections};
 
 /// Reads a core dump in the layout that uses up its sections to the last byte and suits the rest of the file.
@@ -25,27 +29,33 @@ use sections::{RawSection, Sections};
 /// Fails only if nothing can be told from the bytes: not WebAssembly, an ordinary module, a component. A dump that is
 /// damaged or cut off yields what could be read, with [`CoreDump::incomplete`] set to the first failure.
 pub fn read(bytes: &[u8]) -> Result<CoreDump<'_>> {
-    read_layout(bytes, None)
+    read_with(bytes, |sections, dump| {
+        let (encoding, alternatives) = layouts::sniff(sections);
+        dump.alternatives = alternatives;
+        encoding
+    })
 }
 
-/// Reads a core dump in a given layout: one of [`CoreDump::alternatives`], when the frames that [`read`] saw do not
-/// agree with the module. Fails as [`read`] does.
+/// Reads a core dump in a given layout, in the encoding of it that suits the bytes best. Fails as [`read`] does.
 pub fn read_as(bytes: &[u8], layout: Layout) -> Result<CoreDump<'_>> {
-    read_layout(bytes, Some(layout))
+    read_with(bytes, |sections, _| layouts::of_layout(layout, sections))
 }
 
-fn read_layout(bytes: &[u8], layout: Option<Layout>) -> Result<CoreDump<'_>> {
+/// Reads a core dump as one of [`CoreDump::alternatives`] says, when the frames that [`read`] saw do not agree with the
+/// module. Fails as [`read`] does.
+pub fn read_alternative(bytes: &[u8], reading: Reading) -> Result<CoreDump<'_>> {
+    read_with(bytes, |sections, _| layouts::of_reading(reading, sections))
+}
+
+fn read_with<'a>(
+    bytes: &'a [u8],
+    choose: impl FnOnce(&[RawSection<'a>], &mut CoreDump<'a>) -> Encoding,
+) -> Result<CoreDump<'a>> {
     let mut dump = CoreDump { size: bytes.len() as u64, ..CoreDump::default() };
     let sections = sections(bytes, &mut dump)?;
-    let encoding = match layout {
-        Some(layout) => layouts::of_layout(layout, &sections),
-        None => {
-            let (encoding, alternatives) = layouts::sniff(&sections);
-            dump.alternatives = alternatives;
-            encoding
-        }
-    };
+    let encoding = choose(&sections, &mut dump);
     dump.layout = encoding.layout;
+    repeated(&sections, &mut dump);
     let mut budget = frames::Budget::default();
     let mut state = state::State::default();
     for section in &sections {
@@ -81,6 +91,27 @@ fn read_layout(bytes: &[u8], layout: Option<Layout>) -> Result<CoreDump<'_>> {
     Ok(dump)
 }
 
+/// Tells of sections that may stand in a dump once only and are there again: all of them are read.
+fn repeated(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) {
+    let once = |section: &RawSection<'_>| match section.id {
+        0 => matches!(section.name, "core" | "coremodules" | "coreinstances") || is_json(section.name),
+        5 | 6 | 11 => true,
+        _ => false,
+    };
+    let mut seen = HashSet::new();
+    for section in sections.iter().filter(|section| once(section)) {
+        let name = section.describe().name;
+        if !seen.insert((section.id, section.name)) && dump.warnings.len() < MAX_WARNINGS {
+            let message = match (section.id, section.name) {
+                (0, "core") => "section core is there again: the first program name counts".into(),
+                (0, name) if is_json(name) => format!("section {name} is there again: not read"),
+                _ => format!("section {name} is there again: what it holds is taken to follow what came before"),
+            };
+            dump.warnings.push(Warning { message, offset: Some(section.offset) });
+        }
+    }
+}
+
 /// Finds the sections of a dump and lists them.
 fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSection<'a>>> {
     let mut sections: Vec<RawSection<'a>> = Vec::new();
@@ -113,6 +144,11 @@ fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSecti
     Ok(sections)
 }
 
+/// Whether a section of this name is one of ours that holds JSON.
+fn is_json(name: &str) -> bool {
+    name.starts_with(extension::PREFIX) && name != extension::EMBEDDED_MODULE
+}
+
 /// Whether only a core dump has such a section.
 fn is_dump_section(section: &RawSection<'_>) -> bool {
     section.id == 0 && matches!(section.name, "core" | "corestack" | "coremodules" | "coreinstances")
@@ -123,7 +159,10 @@ fn give_up(dump: &mut CoreDump<'_>, error: Error) {
     let warning = Warning { message: error.message, offset: error.offset };
     if dump.incomplete.is_none() {
         dump.incomplete = Some(warning);
-    } else if dump.incomplete.as_ref() != Some(&warning) {
+    } else if dump.incomplete.as_ref() != Some(&warning) && dump.warnings.len() < MAX_WARNINGS {
         dump.warnings.push(warning);
+        if dump.warnings.len() == MAX_WARNINGS {
+            dump.warnings.push(Warning { message: "more of the kind is not told".into(), offset: None });
+        }
     }
 }

@@ -1,9 +1,14 @@
 //! What some producers write that is not so, put right or taken out. Each repair leaves a warning.
 
+use std::collections::{BTreeSet, HashMap};
+
 use crate::model::{CoreDump, Layout, RefTarget, Reference, Value, Warning};
 
 /// The youngest frames Wasmtime writes unless it is told otherwise.
 const WASMTIME_FRAMES: usize = 20;
+
+/// Modules of which the same is told.
+const MAX_TOLD: usize = 16;
 
 /// What xtuc's rewriter writes for parameter 0 where it does not know it; for parameter 1 the next number, and so on.
 const REWRITER_PLACEHOLDER: i32 = 669;
@@ -36,6 +41,7 @@ pub fn apply(dump: &mut CoreDump<'_>, rewriter: bool) {
     let producer = dump.producer.clone().unwrap_or_default();
     if producer.starts_with("wasmtime") {
         frames_cut_by_wasmtime(dump);
+        instances_of_one_module(dump);
     }
     if producer.starts_with("wasmtime") || producer.starts_with("wasmedge") {
         references_written_as_null(dump);
@@ -94,6 +100,26 @@ fn frames_cut_by_wasmtime(dump: &mut CoreDump<'_>) {
         let message = "exactly 20 frames, as many as Wasmtime keeps by default: older ones are probably missing \
                        (wasmtime -D max-backtrace=N keeps more)";
         warn(dump, message);
+    }
+}
+
+/// Wasmtime names the last instance of a module for every frame, so where there are several it may be another's.
+fn instances_of_one_module(dump: &mut CoreDump<'_>) {
+    let mut instances: HashMap<u32, usize> = HashMap::new();
+    for module in dump.instances.iter().filter_map(|instance| instance.module) {
+        *instances.entry(module).or_default() += 1;
+    }
+    let frames = dump.threads.iter().flat_map(|thread| &thread.frames);
+    let named = frames.filter_map(|frame| dump.instances.get(frame.instance? as usize)?.module);
+    let doubtful: BTreeSet<u32> =
+        named.filter(|module| instances.get(module).is_some_and(|&count| count > 1)).collect();
+    for module in doubtful.into_iter().take(MAX_TOLD) {
+        let count = instances.get(&module).copied().unwrap_or_default();
+        let message = format!(
+            "module {module} has {count} instances, and this producer names the last one for every frame: the memory and \
+             the globals of these frames may be another's"
+        );
+        warn(dump, &message);
     }
 }
 

@@ -19,7 +19,7 @@ pub struct RawSection<'a> {
     /// File offset of `bytes`.
     pub offset: u64,
     /// The size the header declares for `bytes`.
-    declared: u64,
+    pub declared: u64,
 }
 
 impl<'a> RawSection<'a> {

@@ -16,7 +16,7 @@ pub fn executable(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<(
     let mut reader = section.reader();
     version(&mut reader, "core")?;
     let executable = name(&mut reader, "the executable's name")?;
-    if !executable.is_empty() {
+    if !executable.is_empty() && dump.executable.is_none() {
         dump.executable = Some(executable);
     }
     Ok(())

@@ -90,7 +90,18 @@ impl<'s> Debug<'s> {
     /// Whether the ranges of the units begin where functions of `module` do, as far as there are any. Those of debug info that was made before a
     /// tool rewrote the code do not, but for a few by chance.
     pub(super) fn was_made_for(&self, module: &Module<'_>) -> bool {
-        let Some(code) = module.code_section_start() else { return true };
+        let (good, bad) = self.beginnings(module);
+        good >= bad && !self.index.is_dead(module.code_section_size())
+    }
+
+    /// Whether there are ranges, and all that are looked at begin where functions of `module` do.
+    pub(super) fn agrees_throughout(&self, module: &Module<'_>) -> bool {
+        matches!(self.beginnings(module), (1.., 0))
+    }
+
+    /// How many ranges of units begin where functions of `module` do, and how many do not.
+    fn beginnings(&self, module: &Module<'_>) -> (usize, usize) {
+        let Some(code) = module.code_section_start() else { return (0, 0) };
         let begins = |at: u64| {
             let function = module.function_at(code.checked_add(at)?)?;
             Some((Extent::of(module, function)?.header..=Extent::of(module, function)?.first).contains(&at))
@@ -99,7 +110,7 @@ impl<'s> Debug<'s> {
         for at in self.index.sample(SAMPLE) {
             *if begins(at) == Some(true) { &mut good } else { &mut bad } += 1;
         }
-        good >= bad && !self.index.is_dead(module.code_section_size())
+        (good, bad)
     }
 
     /// The sections.

@@ -143,9 +143,14 @@ impl<'s> Symbols<'s> {
                 return;
             }
         };
-        let Some(Twin { path, module: twin, bytes }) = outside else { return };
+        let Some(Twin { path, module: twin, bytes, certain }) = outside else { return };
         if let Some(dwarf) = dwarf_of(&twin) {
             let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours.with_debug_file(bytes)));
+            if !certain && !debug.agrees_throughout(module) {
+                let problem = format!("{} not used: nothing tells that it belongs to the module", path.display());
+                self.problems.get_mut().push(problem);
+                return;
+            }
             if !debug.is_empty() && self.accept(debug, module, format!("DWARF in {}", path.display())) {
                 self.twin = Some(twin);
             }

@@ -24,6 +24,9 @@ pub struct Twin<'s> {
     pub module: Module<'s>,
     /// Its bytes.
     pub bytes: &'s Bytes,
+    /// It is of the same build: it has the build id or the code of the module, or is what the module names. Else only its
+    /// name speaks for it.
+    pub certain: bool,
 }
 
 impl<'s> Neighbours<'s> {
@@ -56,7 +59,7 @@ impl<'s> Neighbours<'s> {
     fn files_called(&self, name: &str, directory: Option<&str>) -> Vec<PathBuf> {
         let path = Path::new(name);
         let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-        let trusted = self.files.search().trusted;
+        let trusted = self.trusted();
         let folders = self.folders();
         let mut files = Vec::new();
         if inside || trusted {
@@ -68,7 +71,7 @@ impl<'s> Neighbours<'s> {
         if let Some(last) = name.rsplit(['/', '\\']).next().filter(|last| !last.is_empty() && *last != "..") {
             files.extend(folders.iter().map(|folder| folder.join(last)));
         }
-        files.retain(|file| file.is_file());
+        files.retain(|file| file.is_file() && (trusted || stays_in(file, &folders)));
         files.dedup();
         files
     }
@@ -110,8 +113,8 @@ impl<'s> Neighbours<'s> {
             }
             let mut refused = None;
             for file in self.files_called(name, None) {
-                match self.open_twin(&file, module, true) {
-                    Ok((module, bytes)) => return Ok(Some(Twin { path: file, module, bytes })),
+                match self.open_twin(&file, module) {
+                    Ok(twin) => return Ok(Some(Twin { certain: true, ..twin })),
                     Err(reason) => refused = refused.or(Some(format!("{}: {reason}", file.display()))),
                 }
             }
@@ -129,16 +132,22 @@ impl<'s> Neighbours<'s> {
             files.extend(folders.iter().flat_map(|folder| names.iter().map(move |name| folder.join(name))));
         }
         let own = self.path;
-        let mut files = files.into_iter().filter(|file| Some(file.as_path()) != own && file.is_file());
-        Ok(files.find_map(|path| {
-            let (module, bytes) = self.open_twin(&path, module, false).ok()?;
-            Some(Twin { path, module, bytes })
-        }))
+        let trusted = self.trusted();
+        let may = |file: &Path| file.is_file() && (trusted || stays_in(file, &folders));
+        let files = files.into_iter().filter(|file| Some(file.as_path()) != own && may(file));
+        let mut doubtful = None;
+        for twin in files.filter_map(|path| self.open_twin(&path, module).ok()) {
+            if twin.certain {
+                return Ok(Some(twin));
+            }
+            doubtful.get_or_insert(twin);
+        }
+        Ok(doubtful)
     }
 
-    /// Opens `file` and checks that it is of the same build: the same build id, or the same code. One that the module
-    /// names and that has neither is believed, as far as its functions fit.
-    fn open_twin(&self, file: &Path, module: &Module<'s>, named: bool) -> Result<(Module<'s>, &'s Bytes), String> {
+    /// Opens `file` and checks that it can be of the same build: it has the same build id, or the same code, or none of
+    /// either that could differ.
+    fn open_twin(&self, file: &Path, module: &Module<'s>) -> Result<Twin<'s>, String> {
         let opened = self.files.open(file).map_err(|error| error.to_string())?;
         let modules = module::nested(opened).map_err(|error| error.message)?;
         let mut reason = "it holds no debug info".to_owned();
@@ -155,14 +164,29 @@ impl<'s> Neighbours<'s> {
                 (Some(_), Some(_)) => true,
                 _ => false,
             };
-            match twin.code_section().filter(|code| !code.is_empty()) {
-                Some(code) if Some(code) == module.code_section() => return Ok((twin, opened)),
+            let certain = match twin.code_section().filter(|code| !code.is_empty()) {
+                Some(code) if Some(code) == module.code_section() => true,
                 // Debug info is cut from a file before or after it is optimised further; only equal code is sure.
-                Some(_) if !same => reason = "its code is not that of the module".to_owned(),
-                None if !same && !named => reason = "nothing tells that it belongs to the module".to_owned(),
-                _ => return Ok((twin, opened)),
-            }
+                Some(_) if !same => {
+                    reason = "its code is not that of the module".to_owned();
+                    continue;
+                }
+                _ => same,
+            };
+            return Ok(Twin { path: file.to_owned(), module: twin, bytes: opened, certain });
         }
         Err(reason)
     }
+
+    /// Whether what the module names may lie anywhere.
+    fn trusted(&self) -> bool {
+        let search = self.files.search();
+        if self.path.is_some() { search.trusted } else { search.embedded_trusted }
+    }
+}
+
+/// Whether a file lies in one of the folders, wherever links lead.
+fn stays_in(file: &Path, folders: &[PathBuf]) -> bool {
+    let Ok(file) = file.canonicalize() else { return false };
+    folders.iter().filter_map(|folder| folder.canonicalize().ok()).any(|folder| file.starts_with(folder))
 }

@@ -1,0 +1,117 @@
+//! Which of several files is the binary that ran, and what is told of those that are not.
+
+use std::path::Path;
+
+use coredump_tests::dump_builder::{self as build, frame};
+use coredump_tests::{Outcome, Tool, fixture, scratch, wasmtime_dump};
+
+fn copy(from: &str, to: &Path) {
+    std::fs::copy(fixture(from), to).unwrap();
+}
+
+fn bt(folder: &Path, dump: &Path) -> Outcome {
+    Tool::new("coredump-bt").args(["--no-recorded-paths", "--symbols-path"]).arg(folder).arg(dump).run()
+}
+
+/// The same program stripped and not: no doubt which was meant, and the one with lines serves.
+#[test]
+fn of_the_same_code_the_file_with_symbols_is_taken() {
+    let folder = scratch();
+    copy("modules/sum-stripped.wasm", &folder.path().join("a.wasm"));
+    copy("modules/sum-O0.wasm", &folder.path().join("b.wasm"));
+    copy("modules/sum-names.wasm", &folder.path().join("c.wasm"));
+    let outcome = bt(folder.path(), &wasmtime_dump("sum-stripped")).expect(0);
+    assert!(outcome.stderr.contains("b.wasm (all frames fit its code), DWARF"), "{}", outcome.stderr);
+    assert!(outcome.text().contains("sum.c:25"), "{}", outcome.text());
+}
+
+/// A dump of function 1, called by function 0 at offset 1 and beyond.
+fn dump_of(call: u32) -> Vec<u8> {
+    let frames = [frame(1, 1, &[]), frame(0, call, &[])];
+    let instances = build::coreinstances(&[(0, &[], &[])]);
+    build::module(&[build::core("app"), build::coremodules(&["app"]), instances, build::standard_stack(&frames)])
+}
+
+const TRAPS: &[u8] = &[0, 0, 0x0b];
+
+#[test]
+fn two_programs_that_fit_equally_are_both_refused() {
+    let folder = scratch();
+    let bodies: [&[u8]; 3] = [&[0, 0x10, 1, 0x0b], TRAPS, &[0, 1, 0x0b]];
+    std::fs::write(folder.path().join("x.wasm"), build::wasm(&bodies[..2], &[])).unwrap();
+    std::fs::write(folder.path().join("y.wasm"), build::wasm(&bodies, &[])).unwrap();
+    let dump = folder.path().join("d");
+    std::fs::write(&dump, dump_of(1)).unwrap();
+    let outcome = bt(folder.path(), &dump).expect(1);
+    assert!(outcome.stderr.contains("fits as well as"), "{}", outcome.stderr);
+}
+
+/// Every frame stands on a call, but on that of another function than the next frame's.
+#[test]
+fn a_call_of_another_function_tells_a_wrong_binary() {
+    let folder = scratch();
+    let dump = folder.path().join("d");
+    std::fs::write(&dump, dump_of(1)).unwrap();
+    let module = folder.path().join("m");
+    let run = |bodies: &[&[u8]]| {
+        std::fs::write(&module, build::wasm(bodies, &[(0, "caller")])).unwrap();
+        Tool::new("coredump-bt").args(["--no-recorded-paths", "-m"]).arg(&module).arg(&dump).run()
+    };
+    let wrong = run(&[&[0, 0x10, 2, 0x0b], TRAPS, &[0, 1, 0x0b]]).expect(1);
+    let reason =
+        "frame 1 of thread 0: in function 0, it stands at a call of function 2, but the next frame is of function 1";
+    assert!(wrong.stderr.contains(reason), "{}", wrong.stderr);
+    assert!(!wrong.text().contains("caller"), "no name from a wrong binary: {}", wrong.text());
+    // Function 2 hands its frame on by a tail call: then function 1 can be next.
+    run(&[&[0, 0x10, 2, 0x0b], TRAPS, &[0, 0x12, 1, 0x0b]]).expect(0);
+    run(&[&[0, 0x10, 1, 0x0b], TRAPS]).expect(0);
+}
+
+/// Of a name of a megabyte the beginning is shown, with a mark.
+#[test]
+fn long_names_are_shown_in_part() {
+    let folder = scratch();
+    let dump = folder.path().join("d");
+    std::fs::write(&dump, dump_of(1)).unwrap();
+    let module = folder.path().join("m");
+    let long = "n".repeat(1 << 20);
+    std::fs::write(&module, build::wasm(&[&[0, 0x10, 1, 0x0b], TRAPS], &[(0, &long), (1, "short")])).unwrap();
+    for tool in ["coredump-bt", "coredump-json"] {
+        let outcome = Tool::new(tool).arg("-m").arg(&module).arg(&dump).run().expect(0);
+        let longest = outcome.text().split(|letter| letter != 'n').map(str::len).max().unwrap();
+        assert!(longest <= 65536, "{tool}: {longest}");
+        assert!(outcome.text().contains("n…"), "{tool}");
+        if tool == "coredump-bt" {
+            assert_eq!(longest, 4096);
+        }
+    }
+}
+
+/// What the compiler's own tools cut off or out (`llvm-objcopy --only-keep-debug`) has neither code nor build id. Its
+/// name speaks for it, and every range of it begins where a function of the module does.
+#[test]
+fn debug_info_that_was_cut_out_is_believed_if_it_fits() {
+    let folder = scratch();
+    let wasm = folder.path().join("app.wasm");
+    copy("modules/sum-stripped.wasm", &wasm);
+    let debug = folder.path().join("app.wasm.debug");
+    let run = || Tool::new("coredump-bt").arg("-m").arg(&wasm).arg(wasmtime_dump("sum-stripped")).run().expect(0);
+    std::fs::write(&debug, only_custom(&std::fs::read(fixture("modules/sum-O0.wasm")).unwrap())).unwrap();
+    let found = run();
+    assert!(found.text().contains("sum.c:25"), "{} {}", found.text(), found.stderr);
+    std::fs::write(&debug, only_custom(&std::fs::read(fixture("modules/vars-O0.wasm")).unwrap())).unwrap();
+    let other = run();
+    assert!(other.stderr.contains("app.wasm.debug not used: nothing tells that it belongs"), "{}", other.stderr);
+    assert!(!other.text().contains(".c:"), "{}", other.text());
+}
+
+/// A module without all that is not a custom section.
+fn only_custom(bytes: &[u8]) -> Vec<u8> {
+    let mut kept = bytes[..8].to_vec();
+    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+        if let wasmparser::Payload::CustomSection(section) = payload.unwrap() {
+            kept.extend(build::custom(section.name(), section.data()));
+        }
+    }
+    kept
+}
