@@ -63,8 +63,8 @@ pub struct MemoryCoverage {
 pub struct Tables {
     /// The tables of the store.
     pub tables: Vec<Table>,
-    /// For each instance its table indices, in the module's own index order.
-    pub instances: Vec<Vec<Option<u32>>>,
+    /// For each instance its table indices, in the module's own index order; null where they are not known.
+    pub instances: Vec<Option<Vec<Option<u32>>>>,
 }
 
 /// Where a [`FullValue`] belongs.

@@ -8,13 +8,12 @@ use super::memories::Plan;
 use super::{Result, Sections};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
-use crate::model::{CoreDump, Frame, Process, Thread, Value};
+use crate::model::{CoreDump, Frame, Thread, Value};
 
-/// Writes those sections that say something.
+/// Writes those sections that say something, and always [`extension::PROCESS`]: one of ours tells a reader that the file
+/// follows the standard, where it would else have to be told from other layouts by its contents.
 pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections: &mut Sections<W>) -> Result<()> {
-    if dump.process != Process::default() {
-        json(extension::PROCESS, &dump.process, sections)?;
-    }
+    json(extension::PROCESS, &dump.process, sections)?;
     if let Some(reason) = &dump.reason {
         json(extension::REASON, reason, sections)?;
     }
@@ -40,8 +39,9 @@ pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections
     if coverage.iter().any(|memory| *memory != MemoryCoverage::default()) {
         json(extension::MEMORIES, &coverage, sections)?;
     }
-    if dump.instances.iter().any(|instance| instance.tables.is_some()) {
-        let instances = dump.instances.iter().map(|instance| instance.tables.clone().unwrap_or_default()).collect();
+    let listed = dump.instances.iter().any(|instance| instance.tables.is_some());
+    if listed || !dump.tables.is_empty() {
+        let instances = dump.instances.iter().filter(|_| listed).map(|instance| instance.tables.clone()).collect();
         json(extension::TABLES, &Tables { tables: dump.tables.clone(), instances }, sections)?;
     }
     let values = full_values(dump);
