@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| {
     let Ok(expression) = std::str::from_utf8(line) else { return };
     let Ok(mut dump) = read(bytes) else { return };
     let store = Store::new();
-    let options = Options { recorded_paths: false, ..Options::default() };
+    let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
     let binaries = Binaries::settle(&store, bytes, &mut dump, &options);
     let inspector = Inspector::new(&dump, &binaries);
     for frame in 0..dump.threads.first().map_or(0, |thread| thread.frames.len().min(4)) {

@@ -22,7 +22,7 @@ mod document;
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut dump) = read(bytes) else { return };
     let store = Store::new();
-    let options = Options { recorded_paths: false, ..Options::default() };
+    let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
     let binaries = Binaries::settle(&store, bytes, &mut dump, &options);
     let document = document::Document {
         path: None,
