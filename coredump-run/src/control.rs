@@ -54,15 +54,29 @@ impl Control {
         Some(self.snapshot.swap(0, Ordering::SeqCst)).filter(|&signal| signal != 0)
     }
 
+    /// Whether anything is asked for.
+    pub fn is_asked(&self) -> bool {
+        self.interruption().is_some() || self.snapshot.load(Ordering::SeqCst) != 0
+    }
+
     /// Waits until something is asked for.
     pub async fn knocked(&self) {
+        self.until(|| self.is_asked().then_some(())).await;
+    }
+
+    /// Waits until the guest is to end.
+    pub async fn interrupted(&self) -> Interruption {
+        self.until(|| self.interruption()).await
+    }
+
+    async fn until<R>(&self, look: impl Fn() -> Option<R>) -> R {
         loop {
             let wake = self.wake.notified();
             tokio::pin!(wake);
             // Listens before it looks, so that no knock falls in between.
             wake.as_mut().enable();
-            if self.interruption().is_some() || self.snapshot.load(Ordering::SeqCst) != 0 {
-                return;
+            if let Some(found) = look() {
+                return found;
             }
             wake.await;
         }

@@ -66,6 +66,8 @@ pub enum Ending {
     MemoryLimit(String),
     /// We ended it.
     Interrupted(Interruption),
+    /// We ended it where no function of it could be: a task of WASI 0.3 waited, or a host call could not be interrupted.
+    Waiting(Interruption),
     /// It was not ended: a snapshot.
     Snapshot(i32),
 }
@@ -96,8 +98,10 @@ impl Ending {
             Ending::Exception(_) => "exception".to_owned(),
             Ending::HostError(_) => "host-error".to_owned(),
             Ending::MemoryLimit(_) => "memory-limit".to_owned(),
-            Ending::Interrupted(Interruption::Timeout) => "timeout".to_owned(),
-            Ending::Interrupted(Interruption::Signal(_)) => "signal".to_owned(),
+            Ending::Interrupted(Interruption::Timeout) | Ending::Waiting(Interruption::Timeout) => "timeout".to_owned(),
+            Ending::Interrupted(Interruption::Signal(_)) | Ending::Waiting(Interruption::Signal(_)) => {
+                "signal".to_owned()
+            }
             Ending::Snapshot(_) => "snapshot".to_owned(),
         }
     }
@@ -110,6 +114,9 @@ impl Ending {
             Ending::Trap(trap) => trap.to_string().trim_start_matches("wasm trap: ").to_owned(),
             Ending::Exception(message) | Ending::HostError(message) | Ending::MemoryLimit(message) => message.clone(),
             Ending::Interrupted(interruption) => interruption.to_string(),
+            Ending::Waiting(interruption) => {
+                format!("{interruption} while it waited outside of its functions: no frames are known")
+            }
             Ending::Snapshot(signal) => format!("snapshot on {}: the program went on", signal_name(*signal)),
         }
     }
@@ -118,8 +125,10 @@ impl Ending {
     pub fn exit_code(&self) -> Option<u8> {
         Some(match self {
             Ending::Exit(code) => *code as u8,
-            Ending::Interrupted(Interruption::Timeout) => TIMED_OUT,
-            Ending::Interrupted(Interruption::Signal(signal)) => 128 + *signal as u8,
+            Ending::Interrupted(interruption) | Ending::Waiting(interruption) => match interruption {
+                Interruption::Timeout => TIMED_OUT,
+                Interruption::Signal(signal) => 128 + *signal as u8,
+            },
             Ending::Snapshot(_) => return None,
             _ => CRASHED,
         })

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{Linker, ResourceLimiter, component};
@@ -12,15 +11,12 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::args::Args;
 use crate::ending::MemoryLimit;
-use crate::record::Recorder;
-use crate::stderr::Tee;
+use crate::stdio::{Out, Tail};
 
 /// The data of a store.
 pub struct Host {
     /// WASI 0.1, and through it 0.2 and 0.3.
     pub wasi: WasiP1Ctx,
-    /// Where crashes go.
-    pub recorder: Arc<Recorder>,
     max_memory: Option<usize>,
 }
 
@@ -45,15 +41,13 @@ impl ResourceLimiter for Host {
 
 impl Host {
     /// The host's side for the program that `args` names, with `guest_args` as its arguments (its own name first).
-    pub fn new(args: &Args, guest_args: &[String], stderr: Tee, recorder: Arc<Recorder>) -> Result<Host> {
+    pub fn new(args: &Args, guest_args: &[String], stderr: Tail) -> Result<Host> {
         let mut wasi = WasiCtxBuilder::new();
-        wasi.inherit_stdin().stderr(stderr).args(guest_args);
-        if recorder.output.is_stdout() {
-            // The dump alone goes to standard output: what the guest prints must not end up inside it.
-            wasi.stdout(std::io::stderr());
-        } else {
-            wasi.inherit_stdout();
-        }
+        // The dump alone goes to standard output if it goes there: what the guest prints must not end up inside it.
+        let stdout = if args.output.0 == "-" { Out::Instead } else { Out::Stdout };
+        wasi.inherit_stdin().stdout(stdout).stderr(Out::Stderr(stderr)).args(guest_args);
+        // Without a detour over another thread, but then nobody can interrupt it.
+        wasi.allow_blocking_current_thread(!crate::engine::interruptible(args));
         for variable in &args.env {
             match variable.split_once('=') {
                 Some((name, value)) => wasi.env(name, value),
@@ -75,7 +69,7 @@ impl Host {
         } else {
             wasi.allow_tcp(false).allow_udp(false);
         }
-        Ok(Host { wasi: wasi.build_p1(), recorder, max_memory: args.max_memory })
+        Ok(Host { wasi: wasi.build_p1(), max_memory: args.max_memory })
     }
 }
 

@@ -15,7 +15,7 @@ mod report;
 mod run;
 mod session;
 mod signals;
-mod stderr;
+mod stdio;
 
 use std::process::ExitCode;
 

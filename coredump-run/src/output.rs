@@ -74,12 +74,7 @@ impl Output {
             write(&mut file)?;
             return Ok(Place::File(path.to_owned()));
         }
-        let mut file = tempfile::Builder::new()
-            .prefix(".coredump-")
-            .suffix(".unfinished")
-            .tempfile_in(folder) // mode 0600
-            .map_err(|error| Error::io("cannot create the dump", error))?;
-        *self.unfinished() = Some(file.path().to_owned());
+        let mut file = self.create(folder)?;
         let written = write(file.as_file_mut());
         let placed = written.and_then(|()| self.place(file, path));
         *self.unfinished() = None;
@@ -88,6 +83,15 @@ impl Output {
             self.remove_oldest(&placed, folder, keep);
         }
         Ok(Place::File(placed))
+    }
+
+    /// Creates a file with mode 0600 that an abrupt end removes.
+    fn create(&self, folder: &Path) -> Result<tempfile::NamedTempFile> {
+        let mut unfinished = self.unfinished();
+        let file = tempfile::Builder::new().prefix(".coredump-").suffix(".unfinished").tempfile_in(folder);
+        let file = file.map_err(|error| Error::io("cannot create the dump", error))?;
+        *unfinished = Some(file.path().to_owned());
+        Ok(file)
     }
 
     /// Renames a whole file into place. A name that the user spelt out is replaced; one from a pattern never is: a

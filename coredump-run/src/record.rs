@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::output::{Output, Place};
 use crate::program::Program;
 use crate::report;
-use crate::stderr::Tail;
+use crate::stdio::Tail;
 
 /// What the whole run knows about its dumps.
 pub struct Recorder {
@@ -83,8 +83,10 @@ impl Recorder {
             Ending::Exit(0) => return false,
             Ending::Exit(_) => On::Exit,
             Ending::Exception(_) => On::Exception,
-            Ending::Interrupted(Interruption::Timeout) => On::Timeout,
-            Ending::Interrupted(Interruption::Signal(_)) | Ending::Snapshot(_) => On::Signal,
+            Ending::Interrupted(Interruption::Timeout) | Ending::Waiting(Interruption::Timeout) => On::Timeout,
+            Ending::Interrupted(Interruption::Signal(_))
+            | Ending::Waiting(Interruption::Signal(_))
+            | Ending::Snapshot(_) => On::Signal,
             Ending::Trap(_) | Ending::HostError(_) | Ending::MemoryLimit(_) => On::Trap,
         };
         self.on.contains(&on)
@@ -113,17 +115,28 @@ impl Recorder {
 
     /// Writes the dump of an uninstrumented guest, whose stack is gone: what the engine noted when it trapped.
     pub fn after_trap(&self, ending: &Ending, error: &wasmtime::Error, store: &mut StoreContextMut<'_, Host>) {
-        let Some(noted) = error.downcast_ref::<WasmCoreDump>() else { return };
-        if self.wants(ending) {
-            let dumped = self.dump(ending, store, |store| plain::stack(noted, store));
-            self.state().dumped = Some(dumped);
+        if !self.wants(ending) || self.state().dumped.is_some() {
+            return;
+        }
+        let dumped = match error.downcast_ref::<WasmCoreDump>() {
+            Some(noted) => self.dump(ending, store, |store| plain::stack(noted, &self.program, store)),
+            None => Dumped { capture: None, place: Err(needs_detail()) },
+        };
+        self.state().dumped = Some(dumped);
+    }
+
+    /// Writes the dump of a guest that we end in no function: it waits, or is inside a host call that cannot be
+    /// interrupted.
+    pub fn idle(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
+        if !self.fast {
+            self.crash(ending, Stop::Anywhere, store);
         }
     }
 
     /// Writes the dump of a guest that goes on, and tells of it.
     pub fn snapshot(&self, signal: i32, store: &mut StoreContextMut<'_, Host>) {
         let place = if self.fast {
-            Err(Error::new(ErrorKind::Usage, "a snapshot needs full detail: run without --fast"))
+            Err(needs_detail())
         } else {
             self.dump(&Ending::Snapshot(signal), store, |store| Stack::new(Stop::Anywhere, store)).place
         };
@@ -170,6 +183,11 @@ impl Recorder {
     }
 }
 
+fn needs_detail() -> Error {
+    let error = Error::new(ErrorKind::Usage, "the engine tells nothing of an uninstrumented program here");
+    error.hint("run without --fast")
+}
+
 /// Runs `work`; a panic in it becomes an error.
 fn quietly<R>(work: impl FnOnce() -> R) -> Result<R> {
     catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
@@ -202,13 +220,13 @@ pub fn timestamp(time: SystemTime) -> String {
 
 /// The engine's events, with the guest stopped and its frames live.
 #[derive(Clone)]
-pub struct Watcher;
+pub struct Watcher(pub Arc<Recorder>);
 
 impl DebugHandler for Watcher {
     type Data = Host;
 
     async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
-        let recorder = store.data().recorder.clone();
+        let recorder = &self.0;
         match event {
             DebugEvent::Trap(trap) => {
                 let stop = if trap == Trap::StackOverflow { Stop::Prologue } else { Stop::Anywhere };

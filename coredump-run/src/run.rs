@@ -1,51 +1,78 @@
 //! Runs a program to its end.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use wasmtime::{Engine, Linker, Store, UpdateDeadline, component};
+use wasmtime::{AsContextMut, Engine, Linker, Store, UpdateDeadline, component};
 
+use crate::args::Args;
+use crate::blocking::{self, Waits};
 use crate::control::Control;
-use crate::ending::{Ending, message};
+use crate::ending::{Ending, Interruption, message};
 use crate::host::{self, Host};
+use crate::invoke::{self, Ran};
 use crate::program::{Code, Program};
 use crate::record::Watcher;
-use crate::{args::Args, blocking, invoke};
+
+/// How long a guest that is to end may take: most host calls that wait end at once, a few do not.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A store for `host`, set up as `args` say.
-pub fn store(engine: &Engine, args: &Args, host: Host, control: &Arc<Control>) -> wasmtime::Result<Store<Host>> {
+pub fn store(engine: &Engine, args: &Args, host: Host, waits: &Waits) -> wasmtime::Result<Store<Host>> {
     let mut store = Store::new(engine, host);
     store.limiter(|host| host);
     if let Some(fuel) = args.fuel {
         store.set_fuel(fuel)?;
     }
     if crate::engine::interruptible(args) {
-        let control = control.clone();
+        let waits = waits.clone();
         store.epoch_deadline_callback(move |mut store| {
-            if let Some(interruption) = control.interruption() {
-                return Err(interruption.into());
-            }
-            if let Some(signal) = control.take_snapshot() {
-                let recorder = store.data().recorder.clone();
-                recorder.snapshot(signal, &mut store);
-            }
+            waits.look(&mut store)?;
             Ok(UpdateDeadline::Continue(1))
         });
         store.set_epoch_deadline(1);
     }
     if !args.fast {
-        store.set_debug_handler(Watcher);
+        store.set_debug_handler(Watcher(waits.recorder.clone()));
     }
     Ok(store)
 }
 
 /// Runs the program. An error means that it could not be started; everything after that is an [`Ending`].
-pub async fn run(program: &Program, args: &Args, store: &mut Store<Host>, control: &Arc<Control>) -> Result<Ending> {
-    let ran = match &program.code {
+pub async fn run(program: &Program, args: &Args, store: &mut Store<Host>, waits: &Waits) -> Result<Ending> {
+    let ran = tokio::select! {
+        biased;
+        ran = start(program, args, store, waits) => ran?,
+        interruption = overdue(&waits.control) => Err(interruption.into()),
+    };
+    let error = match ran {
+        Ok(ending) => return Ok(ending),
+        Err(error) => error,
+    };
+    let ending = Ending::of(&error);
+    let mut store = store.as_context_mut();
+    match ending {
+        _ if args.fast => waits.recorder.after_trap(&ending, &error, &mut store),
+        Ending::Exception(_) => waits.recorder.uncaught(&ending, &mut store),
+        Ending::Interrupted(interruption) => waits.recorder.idle(&Ending::Waiting(interruption), &mut store),
+        _ => {}
+    }
+    Ok(ending)
+}
+
+/// When a guest has not ended though it should have: it is in a host call that nothing interrupts.
+async fn overdue(control: &Control) -> Interruption {
+    let interruption = control.interrupted().await;
+    tokio::time::sleep(PATIENCE).await;
+    interruption
+}
+
+async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &Waits) -> Result<Ran> {
+    match &program.code {
         Code::Module(module) => {
             let mut linker = Linker::new(module.engine());
             host::link_module(&mut linker).map_err(|error| not_runnable(&error))?;
-            blocking::shadow_module(&mut linker, control).map_err(|error| not_runnable(&error))?;
+            blocking::shadow_module(&mut linker, waits).map_err(|error| not_runnable(&error))?;
             let instance = linker.instantiate_pre(module).map_err(|error| not_runnable(&error))?;
             if let Some(name) = &args.invoke
                 && module.get_export(name).is_none_or(|export| export.func().is_none())
@@ -57,25 +84,11 @@ pub async fn run(program: &Program, args: &Args, store: &mut Store<Host>, contro
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
             host::link_component(&mut linker).map_err(|error| not_runnable(&error))?;
-            blocking::shadow_component(&mut linker, control).map_err(|error| not_runnable(&error))?;
+            blocking::shadow_component(&mut linker, waits).map_err(|error| not_runnable(&error))?;
             let instance = linker.instantiate_pre(component).map_err(|error| not_runnable(&error))?;
-            invoke::component(&instance, args, store).await
+            invoke::component(&instance, args, store, waits).await
         }
-    };
-    let ran = ran?;
-    let error = match ran {
-        Ok(ending) => return Ok(ending),
-        Err(error) => error,
-    };
-    let ending = Ending::of(&error);
-    let recorder = store.data().recorder.clone();
-    let mut store = wasmtime::AsContextMut::as_context_mut(store);
-    if args.fast {
-        recorder.after_trap(&ending, &error, &mut store);
-    } else if matches!(ending, Ending::Exception(_)) {
-        recorder.uncaught(&ending, &mut store);
     }
-    Ok(ending)
 }
 
 fn not_runnable(error: &wasmtime::Error) -> Error {

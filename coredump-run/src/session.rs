@@ -9,13 +9,14 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;
 
 use crate::args::{Args, On};
+use crate::blocking::Waits;
 use crate::control::Control;
 use crate::ending::{Ending, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
 use crate::host::Host;
 use crate::output;
 use crate::program::Program;
 use crate::record::{Recorder, timestamp};
-use crate::stderr::Tee;
+use crate::stdio::Tail;
 use crate::{engine, report, run, signals};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are told and have exit codes of
@@ -46,12 +47,14 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let engine = engine::engine(args).map_err(own)?;
     let program = Arc::new(Program::load(&engine, &args.file)?);
     let guest_args = guest_args(args);
-    let stderr = Tee::default();
-    let recorder = Recorder::new(args, program.clone(), process(args, &guest_args), stderr.tail.clone(), report);
+    let tail = Tail::default();
+    let recorder = Recorder::new(args, program.clone(), process(args, &guest_args), tail.clone(), report);
     let recorder = Arc::new(recorder);
-    let host = Host::new(args, &guest_args, stderr, recorder.clone())?;
+    let host = Host::new(args, &guest_args, tail)?;
     let control = Control::new(engine.clone());
-    let mut store = run::store(&engine, args, host, &control).map_err(own)?;
+    let waits = Waits { control: control.clone(), recorder: recorder.clone() };
+    let mut store = run::store(&engine, args, host, &waits).map_err(own)?;
+    signals::survive_file_size_limit().map_err(|error| Error::io("cannot watch signals", error))?;
     if recorder.on.contains(&On::Signal) && engine::interruptible(args) {
         signals::watch(control.clone(), recorder.clone()).map_err(|error| Error::io("cannot watch signals", error))?;
     }
@@ -63,7 +66,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
         .build()
         .map_err(|error| Error::io("cannot start the event loop", error))?;
     let ending = runtime
-        .block_on(run::run(&program, args, &mut store, &control))
+        .block_on(run::run(&program, args, &mut store, &waits))
         .map_err(|error| error.in_file(args.file.path()))?;
     // A thread that waits for input would hold up the end of the process.
     runtime.shutdown_background();

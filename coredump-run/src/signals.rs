@@ -3,13 +3,19 @@
 use std::io;
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::control::Control;
 use crate::ending::Interruption;
 use crate::record::Recorder;
+
+/// Makes a write beyond the limit of a file's size (`ulimit -f`) an error like any other: by default it kills the process,
+/// and with it the guest's exit code.
+pub fn survive_file_size_limit() -> io::Result<()> {
+    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(|_| ())
+}
 
 /// Passes signals on to the guest from now on. The first one that ends makes it stop and leave a dump; a second one ends
 /// this process at once, and takes a half-written dump with it.

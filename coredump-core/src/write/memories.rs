@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::memory::{Memory, Segment};
 
 /// Greatest size of the data section's contents; a little below what a u32 holds, for the count in front.
-const SECTION_LIMIT: u64 = u32::MAX as u64 - 16;
+pub(super) const SECTION_LIMIT: u64 = u32::MAX as u64 - 16;
 
 /// What goes into the data section.
 pub(super) struct Plan<'m, 'a> {
@@ -26,14 +26,10 @@ struct Planned<'m, 'a> {
     end: u64,
 }
 
-/// Plans the data section: everything if it fits, else the largest memories lose their high ends.
+/// Plans the data section: everything if it fits in `limit` bytes, else the largest memories lose their high ends.
 ///
 /// The high end is the least useful one: toolchains put static data and the shadow stack low, and the heap grows upwards.
-pub(super) fn plan<'m, 'a>(memories: &'m [Memory<'a>]) -> Plan<'m, 'a> {
-    plan_within(memories, SECTION_LIMIT)
-}
-
-fn plan_within<'m, 'a>(memories: &'m [Memory<'a>], limit: u64) -> Plan<'m, 'a> {
+pub(super) fn plan<'m, 'a>(memories: &'m [Memory<'a>], limit: u64) -> Plan<'m, 'a> {
     // Small memories first: only the largest are cut.
     let mut order: Vec<usize> = (0..memories.len()).collect();
     let total = |index: usize| memories[index].segments().iter().map(|segment| segment.bytes.len() as u64).sum::<u64>();
@@ -179,7 +175,7 @@ mod tests {
             memory
         };
         let memories = [memory(1000), memory(10)];
-        let plan = plan_within(&memories, 500);
+        let plan = plan(&memories, 500);
         assert!(plan.size <= 500 && plan.size > 490, "{}", plan.size);
         assert_eq!(plan.count, 2);
         assert_eq!(plan.missing(1), None);

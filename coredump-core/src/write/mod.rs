@@ -34,8 +34,13 @@ const BUFFER: usize = 1 << 20;
 ///
 /// The output's own failure, or [`ErrorKind::TooLarge`] when anything but memory exceeds what a section can hold.
 pub fn write(dump: &CoreDump<'_>, output: impl Write) -> Result<u64> {
+    write_within(memories::SECTION_LIMIT, dump, output)
+}
+
+/// With another limit for the contents of the data section, in bytes: tests cannot fill 4 GiB.
+fn write_within(limit: u64, dump: &CoreDump<'_>, output: impl Write) -> Result<u64> {
     let mut sections = Sections { output: BufWriter::with_capacity(BUFFER, output), written: 0 };
-    let data = memories::plan(&dump.memories);
+    let data = memories::plan(&dump.memories, limit);
     sections.bytes(&wasm_encoder::Module::HEADER)?;
 
     let mut body = vec![0];

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{scan, write};
+use super::{scan, write, write_within};
 use crate::memory::{Memory, Segment};
 use crate::model::*;
 use crate::read::read;
@@ -261,4 +261,54 @@ fn wasmparser_reads_the_core_dump_sections() {
         }
     }
     assert_eq!(seen, ["app.wasm", "m", "[0]"]);
+}
+
+#[test]
+fn more_than_a_section_holds_is_cut_at_the_high_ends_and_the_dump_says_so() {
+    let bytes: Vec<u8> = (0..60_000u32).map(|at| (at % 251) as u8 + 1).collect();
+    let memory = |memory64: bool, segments: &[(u64, usize)]| {
+        let mut memory = Memory::new(65536);
+        memory.memory64 = memory64;
+        let segments = segments.iter().map(|&(at, len)| Segment { address: at, bytes: &bytes[at as usize..][..len] });
+        memory.set_contents(segments.collect(), std::iter::once(0..65536).collect());
+        memory
+    };
+    let memories = vec![
+        memory(false, &[(0, 20_000), (30_000, 20_000)]),
+        memory(true, &[(16, 30_000)]),
+        memory(false, &[(0, 100), (50_000, 100)]),
+    ];
+    let dump = CoreDump { memories, ..CoreDump::default() };
+    for limit in [0, 1, 5, 12, 250, 10_000, 29_000, 45_000, 70_000] {
+        let mut file = Vec::new();
+        write_within(limit, &dump, &mut file).unwrap();
+        assert!((file.len() as u64) < limit + 1000, "limit {limit}: {} bytes", file.len());
+        validate(&file);
+        let again = read(&file).unwrap();
+        for (index, (whole, cut)) in dump.memories.iter().zip(&again.memories).enumerate() {
+            // Whatever is known is as it was, and what is missing is one range up to the end.
+            let known = cut.captured();
+            let end = known.last().map_or(0, |range| range.end);
+            assert!(known.len() <= 1 && known.iter().all(|range| range.start == 0), "memory {index}: {known:?}");
+            assert_eq!(cut.bytes(0, end), whole.bytes(0, end), "memory {index}, limit {limit}");
+            assert_eq!(cut.missing.is_some(), end < 65536, "memory {index}, limit {limit}: {:?}", cut.missing);
+            if let Some(missing) = &cut.missing {
+                assert!(
+                    missing.contains(&format!("from {end:#x}")),
+                    "memory {index}, limit {limit}: {missing}, {end:#x}"
+                );
+            }
+        }
+        let whole = again.memories.iter().filter(|memory| memory.missing.is_none()).count();
+        assert_eq!(
+            whole,
+            match limit {
+                0..=244 => 0,
+                245..=30_999 => 1,
+                31_000..=69_999 => 2,
+                _ => 3,
+            },
+            "limit {limit}"
+        );
+    }
 }

@@ -32,76 +32,102 @@ pub struct Catalog {
     /// All tables.
     pub tables: Vec<Table>,
     /// The engine's handle of each instance.
-    pub handles: Vec<Instance>,
-    /// The engine's number of an instance to ours.
-    by_number: HashMap<u32, u32>,
+    handles: Vec<Instance>,
+    seen: Seen,
     /// The address of a function's reference to its instance and index, filled when first asked for.
-    functions: Option<HashMap<usize, (u32, u32)>>,
+    functions: Option<Functions>,
     /// Imported functions of each module, parallel to `modules`.
     imported: Vec<u32>,
+}
+
+/// Instance and index of a function, under the engine's address of its reference.
+pub type Functions = HashMap<usize, (u32, u32)>;
+
+/// What is listed already: positions by the engine's numbers.
+#[derive(Default)]
+struct Seen {
+    instances: HashMap<u32, usize>,
+    memories: HashMap<u64, usize>,
+    /// By the address of their bytes.
+    shared: HashMap<usize, usize>,
+    /// Two kinds of globals of a component may share a number, never also their type.
+    globals: HashMap<(u64, (String, bool)), usize>,
+    tables: HashMap<u64, usize>,
 }
 
 impl Catalog {
     /// Lists what is in the store.
     pub fn new(store: &mut StoreContextMut<'_, Host>) -> Catalog {
         let mut catalog = Catalog::default();
-        let mut memories = HashMap::new();
-        let mut shared = HashMap::new();
-        let mut globals = HashMap::new();
-        let mut tables = HashMap::new();
         for instance in store.as_context_mut().debug_all_instances() {
             let module = instance.module(&*store).clone();
-            let mut record = InstanceRecord {
-                module: Some(catalog.module_index(&module)),
-                tables: Some(Vec::new()),
-                ..InstanceRecord::default()
-            };
+            let mut record =
+                InstanceRecord { module: Some(catalog.module_index(&module)), ..InstanceRecord::default() };
             for index in 0.. {
-                let (position, new) = if let Some(memory) = instance.debug_memory(&mut *store, index) {
-                    let position = slot(&mut memories, memory.debug_index_in_store(), catalog.memories.len());
-                    (position, AnyMemory::Own(memory))
-                } else if let Some(memory) = instance.debug_shared_memory(&mut *store, index) {
-                    let position = slot(&mut shared, memory.data().as_ptr() as usize, catalog.memories.len());
-                    (position, AnyMemory::Shared(memory))
-                } else {
-                    break;
+                let memory = match instance.debug_memory(&mut *store, index) {
+                    Some(memory) => Some(AnyMemory::Own(memory)),
+                    None => instance.debug_shared_memory(&mut *store, index).map(AnyMemory::Shared),
                 };
-                if position == catalog.memories.len() {
-                    catalog.memories.push(new);
-                }
-                record.memories.push(Some(position as u32));
+                let Some(memory) = memory else { break };
+                record.memories.push(Some(catalog.memory_index(memory)));
             }
             for index in 0.. {
                 let Some(global) = instance.debug_global(&mut *store, index) else { break };
-                // Two kinds of globals of a component may share a number, never also their type.
-                let key = (global.debug_index_in_store(), type_key(&global, store));
-                let position = slot(&mut globals, key, catalog.globals.len());
-                if position == catalog.globals.len() {
-                    catalog.globals.push(global);
-                }
-                record.globals.push(Some(position as u32));
+                record.globals.push(Some(catalog.global_index(global, store)));
             }
+            let mut tables = Vec::new();
             for index in 0.. {
                 let Some(table) = instance.debug_table(&mut *store, index) else { break };
-                let position = slot(&mut tables, table.debug_index_in_store(), catalog.tables.len());
-                if position == catalog.tables.len() {
-                    catalog.tables.push(table);
-                }
-                record.tables.get_or_insert_default().push(Some(position as u32));
+                tables.push(Some(catalog.table_index(table)));
             }
+            record.tables = Some(tables);
             catalog.add(instance, record);
         }
         catalog
     }
 
-    /// An empty catalog of an engine that does not tell which function a reference refers to.
-    pub fn without_functions() -> Catalog {
-        Catalog { functions: Some(HashMap::new()), ..Catalog::default() }
+    /// Says which functions references refer to, where the engine itself does not tell.
+    pub fn set_functions(&mut self, functions: Functions) {
+        self.functions = Some(functions);
+    }
+
+    /// The index of a memory, which is added if it is new.
+    pub fn memory_index(&mut self, memory: AnyMemory) -> u32 {
+        let next = self.memories.len();
+        let position = match &memory {
+            AnyMemory::Own(memory) => *self.seen.memories.entry(memory.debug_index_in_store()).or_insert(next),
+            AnyMemory::Shared(memory) => *self.seen.shared.entry(memory.data().as_ptr() as usize).or_insert(next),
+        };
+        if position == next {
+            self.memories.push(memory);
+        }
+        position as u32
+    }
+
+    /// The index of a global, which is added if it is new.
+    pub fn global_index(&mut self, global: Global, store: &StoreContextMut<'_, Host>) -> u32 {
+        let next = self.globals.len();
+        let key = (global.debug_index_in_store(), type_key(&global, store));
+        let position = *self.seen.globals.entry(key).or_insert(next);
+        if position == next {
+            self.globals.push(global);
+        }
+        position as u32
+    }
+
+    /// The index of a table, which is added if it is new.
+    pub fn table_index(&mut self, table: Table) -> u32 {
+        let next = self.tables.len();
+        let position = *self.seen.tables.entry(table.debug_index_in_store()).or_insert(next);
+        if position == next {
+            self.tables.push(table);
+        }
+        position as u32
     }
 
     /// Adds an instance.
     pub fn add(&mut self, instance: Instance, record: InstanceRecord) {
-        self.by_number.insert(instance.debug_index_in_store(), self.instances.len() as u32);
+        self.seen.instances.insert(instance.debug_index_in_store(), self.instances.len());
         self.instances.push(record);
         self.handles.push(instance);
     }
@@ -118,7 +144,7 @@ impl Catalog {
 
     /// The index of an instance.
     pub fn instance_index(&self, instance: Instance) -> Option<u32> {
-        self.by_number.get(&instance.debug_index_in_store()).copied()
+        self.seen.instances.get(&instance.debug_index_in_store()).map(|&position| position as u32)
     }
 
     /// The instance of a module, if it has exactly one.
@@ -141,8 +167,8 @@ impl Catalog {
 
     /// Every function that can be referred to, under the address of its reference. Its own instance wins over one that
     /// only imports it.
-    fn list_functions(&self, store: &mut StoreContextMut<'_, Host>) -> HashMap<usize, (u32, u32)> {
-        let mut functions = HashMap::new();
+    fn list_functions(&self, store: &mut StoreContextMut<'_, Host>) -> Functions {
+        let mut functions = Functions::new();
         for (position, instance) in self.handles.iter().enumerate() {
             let imported = self.instances[position].module.map_or(0, |module| self.imported[module as usize]);
             for index in 0.. {
@@ -167,9 +193,4 @@ fn imported_functions(module: &Module) -> u32 {
 fn type_key(global: &Global, store: &StoreContextMut<'_, Host>) -> (String, bool) {
     let ty = global.ty(store);
     (ty.content().to_string(), ty.mutability() == wasmtime::Mutability::Var)
-}
-
-/// The position of `key`: where it was first seen, else `next`.
-fn slot<K: std::hash::Hash + Eq>(seen: &mut HashMap<K, usize>, key: K, next: usize) -> usize {
-    *seen.entry(key).or_insert(next)
 }

@@ -1,10 +1,13 @@
 //! Calls into a program: its start, or the export that `--invoke` names.
 
+mod command;
 mod named;
+mod wave;
+
+pub use command::run as component;
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use wasmtime::{Func, InstancePre, Store, Val, ValType, component};
-use wasmtime_wasi::{p2, p3};
+use wasmtime::{Func, InstancePre, Store, Val, ValType};
 
 use crate::args::Args;
 use crate::ending::Ending;
@@ -93,31 +96,4 @@ fn text(value: &Val) -> String {
         Val::FuncRef(None) | Val::ExternRef(None) | Val::AnyRef(None) | Val::ExnRef(None) => "<null>".to_owned(),
         _ => "<reference>".to_owned(),
     }
-}
-
-/// Runs a component's `wasi:cli/run` of 0.3 or 0.2.
-pub async fn component(pre: &component::InstancePre<Host>, args: &Args, store: &mut Store<Host>) -> Result<Ran> {
-    if let Some(name) = &args.invoke {
-        return named::run(pre, name, store).await;
-    }
-    if let Ok(command) = p3::bindings::CommandPre::new(pre.clone()) {
-        let command = match command.instantiate_async(&mut *store).await {
-            Ok(command) => command,
-            Err(error) => return Ok(Err(error)),
-        };
-        let ran = store.run_concurrent(async |store| command.wasi_cli_run().call_run(store).await).await;
-        return Ok(ran.and_then(|ran| ran).map(ended));
-    }
-    let command = p2::bindings::CommandPre::new(pre.clone()).map_err(|error| {
-        Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", crate::ending::message(&error)))
-    })?;
-    let command = match command.instantiate_async(&mut *store).await {
-        Ok(command) => command,
-        Err(error) => return Ok(Err(error)),
-    };
-    Ok(command.wasi_cli_run().call_run(&mut *store).await.map(ended))
-}
-
-fn ended(result: std::result::Result<(), ()>) -> Ending {
-    Ending::Exit(if result.is_ok() { 0 } else { 1 })
 }

@@ -1,0 +1,160 @@
+//! The waiting functions of WASI 0.1: `poll_oneoff` (sleeping is a poll), `fd_read`, and what may wait for a pipe or a
+//! slow file.
+
+use std::time::{Duration, Instant};
+
+use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, Result, bail};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as p1, WasiSnapshotPreview1};
+use wiggle::{GuestMemory, GuestPtr};
+
+use super::{Waits, repeat};
+use crate::host::Host;
+
+const MODULE: &str = "wasi_snapshot_preview1";
+
+/// Offers functions of WASI 0.1 again, so that only the guest's end interrupts them.
+macro_rules! once {
+    ($linker:ident, $waits:ident: $($function:ident($($argument:ident: $ty:ty),*);)*) => {$(
+        let own = $waits.clone();
+        $linker.func_wrap_async(
+            MODULE,
+            stringify!($function),
+            move |mut caller: Caller<'_, Host>, ($($argument,)*): ($($ty,)*)| {
+                let waits = own.clone();
+                Box::new(async move {
+                    let mut memory = Parts::of(&mut caller)?;
+                    let (mut memory, wasi) = memory.split(&mut caller);
+                    waits.once(p1::$function(wasi, &mut memory, $($argument),*)).await?
+                })
+            },
+        )?;
+    )*};
+}
+
+/// Replaces them.
+pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
+    let own = waits.clone();
+    linker.func_wrap_async(
+        MODULE,
+        "poll_oneoff",
+        move |mut caller: Caller<'_, Host>, (subscriptions, events, count, result): (i32, i32, i32, i32)| {
+            let waits = own.clone();
+            Box::new(async move {
+                let began = Instant::now();
+                let mut parts = Parts::of(&mut caller)?;
+                let mut sleeps: Option<Sleeps> = None;
+                loop {
+                    let (mut memory, wasi) = parts.split(&mut caller);
+                    let work = p1::poll_oneoff(wasi, &mut memory, subscriptions, events, count, result);
+                    let done = waits.wait(work).await;
+                    // Relative times count from the call on. A dump shows them as the guest wrote them, and a wait that
+                    // is begun anew gets what is left.
+                    if let Some(sleeps) = &sleeps {
+                        sleeps.write(&mut parts, &mut caller, Duration::ZERO);
+                    }
+                    if let Some(done) = done {
+                        return done;
+                    }
+                    waits.look(&mut caller)?;
+                    sleeps.get_or_insert_with(|| Sleeps::read(&mut parts, &mut caller, subscriptions, count)).write(
+                        &mut parts,
+                        &mut caller,
+                        began.elapsed(),
+                    );
+                }
+            })
+        },
+    )?;
+    let own = waits.clone();
+    linker.func_wrap_async(
+        MODULE,
+        "fd_read",
+        move |mut caller: Caller<'_, Host>, (fd, vectors, count, result): (i32, i32, i32, i32)| {
+            let waits = own.clone();
+            Box::new(async move {
+                let mut parts = Parts::of(&mut caller)?;
+                repeat!(waits, caller, async {
+                    let (mut memory, wasi) = parts.split(&mut caller);
+                    p1::fd_read(wasi, &mut memory, fd, vectors, count, result).await
+                })
+            })
+        },
+    )?;
+    once! { linker, waits:
+        fd_pread(fd: i32, vectors: i32, count: i32, offset: i64, result: i32);
+        fd_write(fd: i32, vectors: i32, count: i32, result: i32);
+        fd_pwrite(fd: i32, vectors: i32, count: i32, offset: i64, result: i32);
+        fd_sync(fd: i32);
+        path_open(fd: i32, flags: i32, path: i32, len: i32, how: i32, rights: i64, inherit: i64, more: i32, result: i32);
+    }
+    Ok(())
+}
+
+/// What a WASI 0.1 function works on besides its arguments: the memory the guest exports.
+enum Parts {
+    Own(Memory),
+    Shared(wasmtime::SharedMemory),
+}
+
+impl Parts {
+    fn of(caller: &mut Caller<'_, Host>) -> Result<Parts> {
+        match caller.get_export("memory") {
+            Some(Extern::Memory(memory)) => Ok(Parts::Own(memory)),
+            Some(Extern::SharedMemory(memory)) => Ok(Parts::Shared(memory)),
+            _ => bail!("missing required memory export"),
+        }
+    }
+
+    /// The memory, and the WASI context with its allowance for copies.
+    fn split<'a>(&'a mut self, caller: &'a mut Caller<'_, Host>) -> (GuestMemory<'a>, &'a mut WasiP1Ctx) {
+        let fuel = caller.as_context_mut().hostcall_fuel();
+        let (memory, host) = match self {
+            Parts::Own(memory) => {
+                let (bytes, host) = memory.data_and_store_mut(caller);
+                (GuestMemory::Unshared(bytes), host)
+            }
+            Parts::Shared(memory) => (GuestMemory::Shared(memory.data()), caller.data_mut()),
+        };
+        host.wasi.set_hostcall_fuel(fuel);
+        (memory, &mut host.wasi)
+    }
+}
+
+/// The relative times in a list of subscriptions (WASI 0.1 `subscription`: 48 bytes; tag at 8, where 0 is a clock; its
+/// timeout at 24 and flags at 40, of which bit 0 says "absolute").
+struct Sleeps(Vec<(u32, u64)>);
+
+impl Sleeps {
+    fn read(parts: &mut Parts, caller: &mut Caller<'_, Host>, subscriptions: i32, count: i32) -> Sleeps {
+        let (memory, _) = parts.split(caller);
+        let mut sleeps = Vec::new();
+        for index in 0..count as u32 {
+            let Some(at) = index.checked_mul(48).and_then(|offset| (subscriptions as u32).checked_add(offset)) else {
+                break;
+            };
+            let read = || -> std::result::Result<_, wiggle::GuestError> {
+                let tag: u8 = memory.read(GuestPtr::new(at.saturating_add(8)))?;
+                let timeout: u64 = memory.read(GuestPtr::new(at.saturating_add(24)))?;
+                let flags: u16 = memory.read(GuestPtr::new(at.saturating_add(40)))?;
+                Ok((tag, timeout, flags))
+            };
+            match read() {
+                Ok((0, timeout, flags)) if flags & 1 == 0 => sleeps.push((at.saturating_add(24), timeout)),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+        Sleeps(sleeps)
+    }
+
+    /// Writes the times less what has passed.
+    fn write(&self, parts: &mut Parts, caller: &mut Caller<'_, Host>, passed: Duration) {
+        let passed = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+        let (mut memory, _) = parts.split(caller);
+        for &(at, timeout) in &self.0 {
+            // It was read there, so it can be written there.
+            let _ = memory.write(GuestPtr::new(at), timeout.saturating_sub(passed));
+        }
+    }
+}

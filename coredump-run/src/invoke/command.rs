@@ -1,0 +1,58 @@
+//! A component's `wasi:cli/run`, of WASI 0.3 or 0.2.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use coredump_core::error::{Error, ErrorKind, Result};
+use wasmtime::component::InstancePre;
+use wasmtime::{AsContextMut, Store};
+use wasmtime_wasi::{p2, p3};
+
+use super::{Ran, named};
+use crate::args::Args;
+use crate::blocking::Waits;
+use crate::ending::Ending;
+use crate::host::Host;
+
+/// How long a guest may take to answer a knock itself before it is taken for waiting outside of any function.
+const ANSWER: Duration = Duration::from_millis(20);
+
+/// Runs it, or the function that `--invoke` names.
+pub async fn run(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host>, waits: &Waits) -> Result<Ran> {
+    if let Some(name) = &args.invoke {
+        return named::run(pre, name, store).await;
+    }
+    if let Ok(command) = p3::bindings::CommandPre::new(pre.clone()) {
+        return Ok(concurrent(command, store, waits).await);
+    }
+    let command = p2::bindings::CommandPre::new(pre.clone()).map_err(|error| {
+        let error = Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", crate::ending::message(&error)));
+        error.hint("it is no command; call one of its functions with --invoke 'NAME(ARGUMENTS)'")
+    })?;
+    let command = match command.instantiate_async(&mut *store).await {
+        Ok(command) => command,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(command.wasi_cli_run().call_run(&mut *store).await.map(ended))
+}
+
+/// Runs a command of 0.3. Its tasks wait outside of any function, so a knock finds them there: the engine's event loop
+/// stands still while the store is looked at.
+async fn concurrent(command: p3::bindings::CommandPre<Host>, store: &mut Store<Host>, waits: &Waits) -> Ran {
+    let command = command.instantiate_async(&mut *store).await?;
+    let ran = store.run_concurrent(async |store| {
+        let mut run = pin!(command.wasi_cli_run().call_run(store));
+        loop {
+            tokio::select! {
+                biased;
+                ran = &mut run => return ran,
+                () = waits.unanswered(ANSWER) => store.with(|mut store| waits.answer_idle(&mut store.as_context_mut()))?,
+            }
+        }
+    });
+    Ok(ended(ran.await??))
+}
+
+fn ended(result: std::result::Result<(), ()>) -> Ending {
+    Ending::Exit(if result.is_ok() { 0 } else { 1 })
+}

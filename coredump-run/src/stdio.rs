@@ -1,0 +1,185 @@
+//! The guest's standard output and error: our own, in a form that a signal interrupts while it waits for its reader; and
+//! the last bytes of standard error, remembered for the dump.
+
+use std::collections::VecDeque;
+use std::io::{self, Write};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
+
+/// How much of standard error is remembered, in bytes.
+const TAIL: usize = 64 * 1024;
+
+/// Greatest write taken at once, in bytes: what a pipe that can be written to surely takes (POSIX `PIPE_BUF` on Linux).
+const WRITE: usize = 4096;
+
+/// The last bytes the guest wrote to its standard error.
+#[derive(Clone, Default)]
+pub struct Tail(Arc<Mutex<VecDeque<u8>>>);
+
+impl Tail {
+    /// The bytes as text, if there are any.
+    pub fn text(&self) -> Option<String> {
+        let bytes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes: Vec<u8> = bytes.iter().copied().collect();
+        (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn remember(&self, bytes: &[u8]) {
+        let mut tail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = &bytes[bytes.len().saturating_sub(TAIL)..];
+        let excess = (tail.len() + bytes.len()).saturating_sub(TAIL);
+        tail.drain(..excess);
+        tail.extend(bytes);
+    }
+}
+
+/// One of our own output streams.
+#[derive(Clone)]
+pub enum Out {
+    /// Standard output.
+    Stdout,
+    /// Standard error, and what was written there last.
+    Stderr(Tail),
+    /// What the guest takes for its standard output, while ours carries the dump: our standard error.
+    Instead,
+}
+
+impl Out {
+    fn pass(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Out::Stdout => io::stdout().write_all(bytes),
+            Out::Stderr(tail) => {
+                tail.remember(bytes);
+                io::stderr().write_all(bytes)
+            }
+            Out::Instead => io::stderr().write_all(bytes),
+        }
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        match self {
+            Out::Stdout => io::stdout().flush(),
+            Out::Stderr(_) | Out::Instead => Ok(()),
+        }
+    }
+
+    /// Whether a write would not wait. A file always says yes.
+    fn is_ready(&self) -> bool {
+        self.poll(Some(&Timespec::default()))
+    }
+
+    /// Waits until a write would not wait, at most for `time`.
+    fn poll(&self, time: Option<&Timespec>) -> bool {
+        let polled = match self {
+            Out::Stdout => poll(&mut [PollFd::new(&io::stdout(), PollFlags::OUT)], time),
+            Out::Stderr(_) | Out::Instead => poll(&mut [PollFd::new(&io::stderr(), PollFlags::OUT)], time),
+        };
+        // What cannot be waited for does not make a writer wait.
+        !matches!(polled, Ok(0))
+    }
+
+    /// The same on another thread, so that this one can be called away.
+    async fn writable(self) {
+        if !self.is_ready() {
+            let _ = tokio::task::spawn_blocking(move || self.poll(None)).await;
+        }
+    }
+}
+
+impl IsTerminal for Out {
+    fn is_terminal(&self) -> bool {
+        match self {
+            Out::Stdout => io::IsTerminal::is_terminal(&io::stdout()),
+            Out::Stderr(_) | Out::Instead => io::IsTerminal::is_terminal(&io::stderr()),
+        }
+    }
+}
+
+impl StdoutStream for Out {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(Stream { out: self.clone(), waiting: None })
+    }
+}
+
+fn stream_error(error: io::Error) -> StreamError {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => StreamError::Closed,
+        _ => StreamError::LastOperationFailed(error.into()),
+    }
+}
+
+impl OutputStream for Out {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.pass(&bytes).map_err(stream_error)
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Out::flush(self).map_err(stream_error)
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(if self.is_ready() { WRITE } else { 0 })
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Out {
+    async fn ready(&mut self) {
+        self.clone().writable().await;
+    }
+}
+
+/// A stream of WASI 0.3.
+struct Stream {
+    out: Out,
+    waiting: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if !self.out.is_ready() {
+            let out = self.out.clone();
+            ready!(self.waiting.get_or_insert_with(|| Box::pin(out.writable())).as_mut().poll(context));
+        }
+        self.waiting = None;
+        let bytes = &bytes[..bytes.len().min(WRITE)];
+        Poll::Ready(self.out.pass(bytes).map(|()| bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.out.flush())
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_flush(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_bytes_are_remembered() {
+        let tail = Tail::default();
+        assert_eq!(tail.text(), None);
+        tail.remember(&vec![b'a'; TAIL]);
+        tail.remember(b"the end");
+        let text = tail.text().unwrap();
+        assert_eq!(text.len(), TAIL);
+        assert!(text.starts_with('a') && text.ends_with("athe end"));
+        tail.remember(&vec![b'b'; TAIL + 5]);
+        assert_eq!(tail.text().unwrap(), "b".repeat(TAIL));
+    }
+}
