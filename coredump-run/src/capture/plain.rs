@@ -59,6 +59,7 @@ pub fn stack<'p>(dump: &'p WasmCoreDump, program: &'p Program, store: &mut Store
         places.exported(position, *instance, &mut functions, &mut catalog, store);
     }
     catalog.set_functions(functions);
+    places.only_memory(&mut catalog);
     let frames = dump.frames().iter().map(|info| Frame {
         instance: catalog.only_instance(info.module()),
         function: Some(info.func_index()),
@@ -96,6 +97,18 @@ impl Places<'_> {
         };
         if declared.is_some_and(fits) {
             place(&mut catalog.instances[position], ItemKind::Global, own, index);
+        }
+    }
+
+    /// Where there is one memory, whoever has one has that. A shared memory that nobody exports is not known to be there.
+    fn only_memory(&self, catalog: &mut Catalog) {
+        let shared = self.modules.iter().flatten().any(|module| module.memories().iter().any(|memory| memory.shared));
+        if catalog.memories.len() == 1 && !shared {
+            catalog
+                .instances
+                .iter_mut()
+                .flat_map(|instance| &mut instance.memories)
+                .for_each(|memory| *memory = Some(0));
         }
     }
 

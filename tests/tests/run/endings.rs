@@ -171,18 +171,3 @@ fn the_last_words_are_in_the_dump() {
     assert!(words.contains("ssertion"), "{words}");
     assert!(run.outcome.stderr.starts_with(&words), "they are passed through: {}", run.outcome.stderr);
 }
-
-#[test]
-fn fast_runs_leave_frames_and_state_without_values() {
-    let run = Run::fixture(&["--fast"], "wat-unreachable").expect(134);
-    let dump = run.json();
-    let frames = frames(&dump);
-    assert_eq!(frames.len(), 3);
-    assert!(frames.iter().all(|frame| frame["locals"].is_null() && frame["stack"].is_null()));
-    assert!(frames.iter().all(|frame| frame["instance"] == 0));
-    assert_eq!(dump["globals"][0]["value"], 42);
-    assert_eq!(memory(&run.dump, 0, 16, 4), 0x1234_5678u32.to_le_bytes());
-    // The same identity as in full detail.
-    let full = Run::fixture(&[], "wat-unreachable").expect(134).json();
-    assert_eq!(dump["modules"][0]["sha256"], full["modules"][0]["sha256"]);
-}

@@ -2,7 +2,10 @@
 //! stand in the programs' sources; dumps are read by `coredump-json` and `coredump-dump`, and validated by wasmparser.
 
 mod components;
+mod concurrent;
 mod endings;
+mod fast;
+mod invoke;
 mod output;
 mod signals;
 mod state;

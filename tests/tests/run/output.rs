@@ -102,18 +102,14 @@ fn options_behind_the_program_are_the_guests() {
 }
 
 #[test]
-fn exports_are_invoked_with_arguments() {
-    let program = fixture("modules/wat-invoke.wasm");
-    let invoke = |args: &[&str]| {
-        Tool::new("coredump-run")
-            .args(["-o", "/dev/null", "--invoke"])
-            .arg(args[0])
-            .arg(&program)
-            .args(&args[1..])
-            .run()
-    };
-    assert_eq!(invoke(&["add", "2", "40"]).expect(0).text(), "42\n");
-    assert!(invoke(&["divide", "7", "0"]).expect(134).stderr.contains("divide by zero"));
-    assert!(invoke(&["add", "two", "40"]).expect(64).stderr.contains("two"));
-    invoke(&["nowhere"]).expect(125);
+fn a_limit_of_the_file_size_does_not_kill_the_run() {
+    let folder = scratch();
+    let program = fixture("modules/sum-O0.wasm");
+    let run = Tool::new("coredump-run").args(["-o", "app.coredump"]).arg(program).into_command();
+    let mut words = vec![run.get_program().to_owned()];
+    words.extend(run.get_args().map(ToOwned::to_owned));
+    let shell = Tool::other("sh").args(["-c", "ulimit -f 1; exec \"$@\"", "sh"]).args(words);
+    let outcome = shell.in_folder(folder.path()).run().expect(134);
+    assert!(outcome.stderr.contains("no core dump: app.coredump: cannot write: File too large"), "{}", outcome.stderr);
+    assert!(files(folder.path()).is_empty());
 }

@@ -1,6 +1,7 @@
 //! Signals: dump and end, dump and go on, wherever the guest is.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -50,8 +51,29 @@ fn start(folder: &Path, then: &str) -> Child {
     child
 }
 
-fn send(signal: &str, child: &Child) {
+/// Sends a signal.
+pub fn send(signal: &str, child: &Child) {
     Tool::other("kill").arg(format!("-{signal}")).arg(child.id().to_string()).run().expect(0);
+}
+
+/// Waits until something is so.
+#[track_caller]
+pub fn until(what: &str, is_so: impl Fn() -> bool) {
+    let patience = Instant::now() + Duration::from_secs(60);
+    while !is_so() {
+        assert!(Instant::now() < patience, "no {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Waits until SIGUSR1 does not kill the process any more (Linux, proc_pid_status(5): `SigCgt` is a mask of the signals
+/// that are caught).
+pub fn await_signal_handler(child: &Child) {
+    until("signal handler", || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() >> (10 - 1) & 1 == 1
+    });
 }
 
 /// Checks the youngest frame's local. Where a signal hits the very entry of a function, the engine knows no locals: the
@@ -92,11 +114,7 @@ fn a_snapshot_lets_the_guest_go_on() {
         for name in ["app.coredump", "app.1.coredump"] {
             send("USR1", &child);
             let path = folder.path().join(name);
-            let patience = Instant::now() + Duration::from_secs(60);
-            while !path.exists() {
-                assert!(Instant::now() < patience, "no snapshot {name}");
-                std::thread::sleep(Duration::from_millis(5));
-            }
+            until(name, || path.exists());
             let dump = read(&path);
             assert_eq!(dump["reason"]["kind"], "snapshot");
             assert!(dump["process"]["exit_code"].is_null());
@@ -113,9 +131,82 @@ fn a_read_goes_on_after_a_snapshot() {
     let folder = scratch();
     let mut child = start(folder.path(), READ);
     send("USR1", &child);
-    while !folder.path().join("app.coredump").exists() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("a snapshot", || folder.path().join("app.coredump").exists());
     std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"x").unwrap();
     assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+}
+
+#[test]
+fn a_guest_that_waits_for_its_reader_is_interrupted() {
+    // More than a pipe holds, to a reader that does not read.
+    let write = "(i32.store (i32.const 4) (i32.const 60000))
+        (loop (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 200))) (br 0))";
+    let folder = scratch();
+    let program = folder.path().join("app.wat");
+    std::fs::write(&program, guest(write)).unwrap();
+    let mut run = Tool::new("coredump-run").args(["-o", "app.coredump"]).arg(&program).into_command();
+    let run = run.current_dir(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = run.spawn().unwrap();
+    await_signal_handler(&child);
+    // It writes for as long as there is room, which is not for long.
+    std::thread::sleep(Duration::from_millis(300));
+    send("TERM", &child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    has_seven(&read(&folder.path().join("app.coredump")), "it writes");
+}
+
+/// A program that traps with 256 MiB to write.
+const LARGE: &str = "(module (memory (export \"memory\") 4096)
+    (func (export \"_start\") (memory.fill (i32.const 0) (i32.const 7) (i32.const 268435456)) unreachable))";
+
+#[test]
+fn a_second_signal_in_mid_dump_ends_at_once_and_leaves_no_file() {
+    let folder = scratch();
+    let program = folder.path().join("app.wat");
+    std::fs::write(&program, LARGE).unwrap();
+    let unfinished = || {
+        let names = std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_str().unwrap().ends_with(".unfinished")).count()
+    };
+    let dump = folder.path().join("app.coredump");
+    // The process is stopped as soon as its file appears: what happens next is no race, unless it was done already.
+    let (mut child, caught) = loop {
+        let mut run = Tool::new("coredump-run").args(["-o", "app.coredump"]).arg(&program).into_command();
+        let child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+        let patience = Instant::now() + Duration::from_secs(60);
+        while unfinished() == 0 && !dump.exists() && Instant::now() < patience {}
+        send("STOP", &child);
+        if unfinished() == 1 || Instant::now() > patience {
+            break (child, unfinished() == 1);
+        }
+        send("KILL", &child);
+        let _ = child.wait_with_output();
+        let _ = std::fs::remove_file(&dump);
+    };
+    assert!(caught, "no dump was begun");
+    // Two different ones: a second one of the same kind may be taken for the first.
+    send("INT", &child);
+    send("TERM", &child);
+    send("CONT", &child);
+    let status = child.wait().unwrap();
+    assert!(matches!(status.signal(), Some(2 | 15)), "{status}");
+    assert!(!dump.exists() && unfinished() == 0);
+}
+
+#[test]
+fn a_second_signal_ends_a_dump_that_nobody_reads() {
+    let folder = scratch();
+    let program = folder.path().join("app.wat");
+    std::fs::write(&program, LARGE).unwrap();
+    Tool::other("mkfifo").arg("pipe").in_folder(folder.path()).run().expect(0);
+    let mut run = Tool::new("coredump-run").args(["-o", "pipe"]).arg(&program).into_command();
+    let mut child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    // Once the first bytes are there it is in the middle of a write that never ends.
+    let mut pipe = std::fs::File::open(folder.path().join("pipe")).unwrap();
+    std::io::Read::read_exact(&mut pipe, &mut [0; 8]).unwrap();
+    send("INT", &child);
+    send("TERM", &child);
+    let status = child.wait().unwrap();
+    assert!(matches!(status.signal(), Some(2 | 15)), "{status}");
 }

@@ -1,0 +1,59 @@
+//! `--fast`: what an uninstrumented engine tells, and what stays unknown.
+
+use serde_json::json;
+
+use crate::{Run, frames, memory};
+
+#[test]
+fn frames_and_state_are_there_without_values() {
+    let run = Run::fixture(&["--fast"], "wat-unreachable").expect(134);
+    let dump = run.json();
+    let frames = frames(&dump);
+    assert_eq!(frames.len(), 3);
+    assert!(frames.iter().all(|frame| frame["locals"].is_null() && frame["stack"].is_null()));
+    assert!(frames.iter().all(|frame| frame["instance"] == 0));
+    assert_eq!(dump["globals"][0]["value"], 42);
+    assert_eq!(memory(&run.dump, 0, 16, 4), 0x1234_5678u32.to_le_bytes());
+    // The same identity as in full detail.
+    let full = Run::fixture(&[], "wat-unreachable").expect(134).json();
+    assert_eq!(dump["modules"][0]["sha256"], full["modules"][0]["sha256"]);
+}
+
+#[test]
+fn what_is_exported_is_found_and_what_is_not_is_unknown() {
+    let text = "(module
+        (table 2 funcref)
+        (table $seen (export \"table\") 3 funcref)
+        (memory (export \"memory\") 1 1 shared)
+        (global $hidden (mut i64) (i64.const 5))
+        (global (export \"global\") (mut i32) (i32.const 6))
+        (func $own (export \"own\"))
+        (func $private)
+        (elem (table $seen) (i32.const 1) func $own $private)
+        (data (i32.const 100) \"shared\")
+        (func (export \"_start\") (global.set $hidden (i64.const 7)) unreachable))";
+    let run = Run::wat(&["--fast"], text).expect(134);
+    let dump = run.json();
+    let instance = &dump["instances"][0];
+    assert_eq!(instance["tables"], json!([null, 0]));
+    assert_eq!(instance["memories"], json!([0]));
+    assert_eq!(instance["globals"].as_array().unwrap().len(), 2);
+    let elements = dump["tables"][0]["elements"].as_array().unwrap();
+    assert_eq!(elements[0]["kind"], "null");
+    assert_eq!(elements[1]["function_index"], 0);
+    assert!(elements[2]["function_index"].is_null() && elements[2]["kind"] != "null", "{}", elements[2]);
+    assert_eq!(dump["memories"][0]["shared"], true);
+    assert_eq!(memory(&run.dump, 0, 100, 6), b"shared");
+    let hidden = instance["globals"][0].as_u64().unwrap() as usize;
+    assert_eq!(dump["globals"][hidden]["value"], "7");
+}
+
+#[test]
+fn the_only_memory_is_everybodys() {
+    let dump = Run::fixture(&["--fast"], "component-sum").expect(134).json();
+    assert_eq!(dump["memories"].as_array().unwrap().len(), 1);
+    let instances = dump["instances"].as_array().unwrap();
+    let memories: Vec<_> = instances.iter().filter_map(|instance| instance["memories"].get(0)).collect();
+    assert!(memories.len() > 1, "the program's and the adapter's: {instances:?}");
+    assert!(memories.iter().all(|memory| **memory == 0), "{memories:?}");
+}
