@@ -5,12 +5,12 @@ use std::io;
 use coredump_core::backtrace::{Location, ResolvedFrame, Resolver};
 use coredump_core::binaries::Binaries;
 use coredump_core::cli::args::RawArg;
+use coredump_core::fold::{self, Part};
 use coredump_core::model::{CoreDump, Thread};
 use coredump_core::module::Module;
 use coredump_core::variables::{Inspector, Scope};
 
 use crate::args::Args;
-use crate::fold::{Part, fold};
 use crate::page::{Page, Piece};
 use crate::raw;
 use crate::source::Sources;
@@ -83,11 +83,7 @@ impl<'r, 'a: 'r, 's> Frames<'r, 'a, 's> {
         if self.args.no_fold || self.args.raw || self.args.locals {
             return vec![Part::Frames(0..shown)];
         }
-        let key = |index: usize| {
-            let frame = &thread.frames[index];
-            (frame.instance, frame.function, frame.code_offset)
-        };
-        fold(shown, |a, b| key(a) == key(b))
+        fold::frames(&thread.frames[..shown])
     }
 
     fn rest(&self, page: &mut Page, thread: &Thread, hidden: usize) -> io::Result<()> {

@@ -2,7 +2,6 @@
 
 mod args;
 mod brief;
-mod fold;
 mod frames;
 mod header;
 mod notes;

@@ -10,6 +10,7 @@ pub mod crash;
 pub mod error;
 pub mod extension;
 pub mod files;
+pub mod fold;
 pub mod limits;
 pub mod locate;
 pub mod mapped;

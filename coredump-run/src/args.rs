@@ -72,6 +72,10 @@ pub struct Args {
     #[argh(switch)]
     pub network: bool,
 
+    /// run a program whose imports nobody offers; a call of one is a crash
+    #[argh(switch)]
+    pub unknown_imports_trap: bool,
+
     /// end after this many units of work (about one an instruction)
     #[argh(option, arg_name = "n")]
     pub fuel: Option<u64>,

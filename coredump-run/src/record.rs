@@ -53,6 +53,8 @@ struct State {
 pub struct Dumped {
     /// What it holds but memory, for the report; none if the capture failed.
     pub capture: Option<Capture>,
+    /// Why the program ended.
+    pub reason: Reason,
     /// Where it is, or why not.
     pub place: Result<Place>,
 }
@@ -120,7 +122,7 @@ impl Recorder {
         }
         let dumped = match error.downcast_ref::<WasmCoreDump>() {
             Some(noted) => self.dump(ending, store, |store| plain::stack(noted, &self.program, store)),
-            None => Dumped { capture: None, place: Err(needs_detail()) },
+            None => Dumped { capture: None, reason: self.reason(ending), place: Err(needs_detail()) },
         };
         self.state().dumped = Some(dumped);
     }
@@ -155,15 +157,21 @@ impl Recorder {
         let capture = quietly(|| stack(store).complete(&self.program, store));
         let capture = match capture {
             Ok(capture) => capture,
-            Err(error) => return Dumped { capture: None, place: Err(error) },
+            Err(error) => return Dumped { capture: None, reason: self.reason(ending), place: Err(error) },
         };
-        let place = self.write(ending, &capture, store).and_then(|result| result);
-        Dumped { capture: Some(capture), place }
+        let reason = self.reason(ending);
+        let place = self.write(ending, &reason, &capture, store).and_then(|result| result);
+        Dumped { capture: Some(capture), reason, place }
+    }
+
+    fn reason(&self, ending: &Ending) -> Reason {
+        Reason { kind: ending.kind(), message: Some(ending.message()), guest_stderr: self.tail.text() }
     }
 
     fn write(
         &self,
         ending: &Ending,
+        reason: &Reason,
         capture: &Capture,
         store: &mut StoreContextMut<'_, Host>,
     ) -> Result<Result<Place>> {
@@ -176,8 +184,7 @@ impl Recorder {
                 exit_code: ending.exit_code().map(i32::from),
                 ..self.process.clone()
             };
-            dump.reason =
-                Some(Reason { kind: ending.kind(), message: Some(ending.message()), guest_stderr: self.tail.text() });
+            dump.reason = Some(reason.clone());
             self.output.write(|output| coredump_core::write::write(&dump, output).map(|_| ()))
         })
     }

@@ -6,7 +6,11 @@ use coredump_core::backtrace::{Location, Resolver};
 use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text::{self, escape};
+use coredump_core::fold::{self, Part};
 use coredump_core::locate::Options;
+use coredump_core::model::{CoreDump, Frame, Reason};
+use coredump_core::reason;
+use coredump_core::signature::Signer;
 
 use crate::capture::Capture;
 use crate::ending::Ending;
@@ -14,20 +18,20 @@ use crate::output::Place;
 use crate::program::Program;
 use crate::record::Dumped;
 
-/// Youngest and oldest frames that are shown; `coredump-bt` shows all.
+/// Youngest and oldest lines of frames that are shown; `coredump-bt` shows all.
 const YOUNGEST: usize = 48;
 const OLDEST: usize = 8;
 
 /// Tells of the ending and of its dump.
 pub fn tell(report: &Report, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
+    let crash = dumped.and_then(|dumped| Some((dumped.capture.as_ref()?, &dumped.reason)));
+    let told = crash.map(|(capture, reason)| crash_told(capture, reason, program)).unwrap_or_default();
     if dumped.is_some() || !matches!(ending, Ending::Exit(_)) {
-        let what = ending.message();
+        let what = told.why.unwrap_or_else(|| ending.message());
         report.say(format_args!("{}: {}", text::path(&program.given), what.lines().next().unwrap_or_default()));
     }
     let Some(dumped) = dumped else { return };
-    if let Some(capture) = &dumped.capture {
-        eprint!("{}", backtrace(capture, program));
-    }
+    eprint!("{}", told.backtrace);
     place(report, &dumped.place);
 }
 
@@ -49,35 +53,86 @@ pub fn place(report: &Report, place: &coredump_core::error::Result<Place>) {
     }
 }
 
-/// The frames with their source, one line each.
-fn backtrace(capture: &Capture, program: &Program) -> String {
-    let dump = capture.skeleton(program);
+/// What is told of a crash.
+#[derive(Default)]
+struct Told {
+    /// The program's own words, where it gave up by itself.
+    why: Option<String>,
+    /// Its frames, one line each.
+    backtrace: String,
+}
+
+fn crash_told(capture: &Capture, reason: &Reason, program: &Program) -> Told {
+    let skeleton = || CoreDump { reason: Some(reason.clone()), ..capture.skeleton(program) };
+    let (with_bytes, mut by_path) = (skeleton(), skeleton());
+    by_path.modules.iter_mut().for_each(|module| module.embedded = None);
     let store = Store::new();
-    let binaries = Binaries::locate(&store, &dump, &Options::default());
-    let mut resolver = Resolver::new(&dump, &binaries);
-    let count = capture.frames.len();
-    let width = count.saturating_sub(1).to_string().len();
-    let mut lines = String::new();
-    for index in 0..count {
-        if count > YOUNGEST + OLDEST && index >= YOUNGEST && index < count - OLDEST {
-            if index == YOUNGEST {
-                let _ = writeln!(lines, "     ({} frames in between)", count - YOUNGEST - OLDEST);
-            }
-            continue;
-        }
-        let Some(frame) = resolver.frame(0, index) else { continue };
-        for inline in frame.inlines.iter() {
-            let name = inline.function.as_deref().unwrap_or("?");
-            let _ = writeln!(lines, "  #{index:<width$} {} [inlined]{}", escape(name), at(inline.location.as_ref()));
-        }
-        let name = match (&frame.function, frame.function_index) {
-            (Some(name), _) => escape(name).into_owned(),
-            (None, Some(index)) => format!("func[{index}]"),
-            (None, None) => "unknown function".to_owned(),
-        };
-        let _ = writeln!(lines, "  #{index:<width$} {name}{}", at(frame.location.as_ref()));
+    // By its path a program is found with what lies beside it (source maps, separate debug info), if the file is still the
+    // one that ran. Its bytes are at hand in any case.
+    let mut dump = &by_path;
+    let mut binaries = Binaries::locate(&store, dump, &Options::default());
+    if program.text || (0..dump.modules.len() as u32).any(|module| binaries.binary(module).is_none()) {
+        dump = &with_bytes;
+        binaries = Binaries::locate(&store, dump, &Options::default());
     }
-    lines
+    let mut resolver = Resolver::new(dump, &binaries);
+    let known = reason::of(dump, &binaries, &mut resolver, &mut Signer::default());
+    let own = known.filter(|reason| reason.panic.is_some());
+    let why = own.map(|reason| escape(&reason.summary()).into_owned());
+    Told { why, backtrace: backtrace(&capture.frames, &mut resolver) }
+}
+
+/// The frames with their source; the same ones over and over only once.
+fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_, '_>) -> String {
+    let width = frames.len().saturating_sub(1).to_string().len();
+    let mut lines = Vec::new();
+    let parts = fold::frames(frames);
+    // Even folded there may be thousands: only lines that are shown are looked up.
+    let total: usize = parts.iter().map(|part| if let Part::Frames(frames) = part { frames.len() } else { 1 }).sum();
+    let hidden = if total > YOUNGEST + OLDEST { YOUNGEST..total - OLDEST } else { 0..0 };
+    let mut at = 0;
+    for part in parts {
+        match part {
+            Part::Frames(frames) => {
+                for index in frames {
+                    if at == hidden.start && !hidden.is_empty() {
+                        lines.push(format!("     ({} lines in between)\n", hidden.len()));
+                    }
+                    if !hidden.contains(&at) {
+                        lines.extend(frame(resolver, index, width));
+                    }
+                    at += 1;
+                }
+            }
+            Part::Repeat { frames, period, times } => {
+                if !hidden.contains(&at) {
+                    let what =
+                        if period == 1 { "the same frame".to_owned() } else { format!("the same {period} frames") };
+                    let (first, last) = (frames.start, frames.end - 1);
+                    lines.push(format!("  #{first} to #{last}: {what}, {times} times more\n"));
+                }
+                at += 1;
+            }
+        }
+    }
+    lines.concat()
+}
+
+/// A frame's lines: the calls inlined in it, innermost first, then its own function.
+fn frame(resolver: &mut Resolver<'_, '_, '_>, index: usize, width: usize) -> Option<String> {
+    let frame = resolver.frame(0, index)?;
+    let mut lines = String::new();
+    for inline in frame.inlines.iter() {
+        let name = inline.function.as_deref().unwrap_or("?");
+        let _ = writeln!(lines, "  #{index:<width$} {} [inlined]{}", escape(name), at(inline.location.as_ref()));
+    }
+    let name = match (&frame.function, frame.function_index) {
+        (Some(name), _) => escape(name).into_owned(),
+        (None, Some(index)) => format!("func[{index}]"),
+        (None, None) => "unknown function".to_owned(),
+    };
+    let _ = writeln!(lines, "  #{index:<width$} {name}{}", at(frame.location.as_ref()));
+    Some(lines)
 }
 
 fn at(location: Option<&Location>) -> String {

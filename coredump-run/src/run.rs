@@ -73,6 +73,9 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
             let mut linker = Linker::new(module.engine());
             host::link_module(&mut linker).map_err(|error| not_runnable(&error))?;
             blocking::shadow_module(&mut linker, waits).map_err(|error| not_runnable(&error))?;
+            if args.unknown_imports_trap {
+                linker.define_unknown_imports_as_traps(module).map_err(|error| not_runnable(&error))?;
+            }
             let instance = linker.instantiate_pre(module).map_err(|error| not_runnable(&error))?;
             if let Some(name) = &args.invoke
                 && module.get_export(name).is_none_or(|export| export.func().is_none())
@@ -85,6 +88,9 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
             let mut linker = component::Linker::new(component.engine());
             host::link_component(&mut linker).map_err(|error| not_runnable(&error))?;
             blocking::shadow_component(&mut linker, waits).map_err(|error| not_runnable(&error))?;
+            if args.unknown_imports_trap {
+                linker.define_unknown_imports_as_traps(component).map_err(|error| not_runnable(&error))?;
+            }
             let instance = linker.instantiate_pre(component).map_err(|error| not_runnable(&error))?;
             invoke::component(&instance, args, store, waits).await
         }
@@ -92,5 +98,9 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
 }
 
 fn not_runnable(error: &wasmtime::Error) -> Error {
-    Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", message(error)))
+    let told = Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", message(error)));
+    match error.is::<wasmtime::UnknownImportError>() {
+        true => told.hint("--unknown-imports-trap runs it, up to the first call of such a function"),
+        false => told,
+    }
 }

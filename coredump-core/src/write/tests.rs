@@ -279,7 +279,7 @@ fn more_than_a_section_holds_is_cut_at_the_high_ends_and_the_dump_says_so() {
         memory(false, &[(0, 100), (50_000, 100)]),
     ];
     let dump = CoreDump { memories, ..CoreDump::default() };
-    for limit in [0, 1, 5, 12, 250, 10_000, 29_000, 45_000, 70_000] {
+    for limit in [0, 1, 5, 12, 250, 10_000, 29_000, 45_000, 71_000] {
         let mut file = Vec::new();
         write_within(limit, &dump, &mut file).unwrap();
         assert!((file.len() as u64) < limit + 1000, "limit {limit}: {} bytes", file.len());
@@ -305,7 +305,7 @@ fn more_than_a_section_holds_is_cut_at_the_high_ends_and_the_dump_says_so() {
             match limit {
                 0..=244 => 0,
                 245..=30_999 => 1,
-                31_000..=69_999 => 2,
+                31_000..=70_999 => 2,
                 _ => 3,
             },
             "limit {limit}"

@@ -25,15 +25,27 @@ pub async fn run(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host>, 
     if let Ok(command) = p3::bindings::CommandPre::new(pre.clone()) {
         return Ok(concurrent(command, store, waits).await);
     }
-    let command = p2::bindings::CommandPre::new(pre.clone()).map_err(|error| {
-        let error = Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", crate::ending::message(&error)));
-        error.hint("it is no command; call one of its functions with --invoke 'NAME(ARGUMENTS)'")
-    })?;
+    let command = p2::bindings::CommandPre::new(pre.clone()).map_err(|error| no_command(pre, &error))?;
     let command = match command.instantiate_async(&mut *store).await {
         Ok(command) => command,
         Err(error) => return Ok(Err(error)),
     };
     Ok(command.wasi_cli_run().call_run(&mut *store).await.map(ended))
+}
+
+/// Why a component is no command that can be run here.
+fn no_command(pre: &InstancePre<Host>, error: &wasmtime::Error) -> Error {
+    let error = Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", crate::ending::message(error)));
+    let component = pre.component();
+    let ty = component.component_type();
+    let exports: Vec<&str> = ty.exports(component.engine()).map(|(name, _)| name).collect();
+    match exports.iter().find(|name| name.starts_with("wasi:cli/run@")) {
+        Some(found) => {
+            let found = coredump_core::cli::text::escape(found);
+            error.hint(format!("it exports {found}; this engine runs wasi:cli/run of 0.2 and of 0.3.0"))
+        }
+        None => error.hint("it is no command; call one of its functions with --invoke 'NAME(ARGUMENTS)'"),
+    }
 }
 
 /// Runs a command of 0.3. Its tasks wait outside of any function, so a knock finds them there: the engine's event loop

@@ -80,7 +80,6 @@ fn functions_of_components_take_values_of_every_kind() {
         ("pair-of((7, 'x'))", "(7, 'x')"),
         ("maybe(some(9))", "some(9)"),
         ("maybe(none)", "none"),
-        ("maybe()", "none"),
         ("outcome(ok(1))", "ok(1)"),
         ("outcome(err(2))", "err(2)"),
         (r#"text-of("a \"quoted\" word, (and) more")"#, r#""a \"quoted\" word, (and) more""#),

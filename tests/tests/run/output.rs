@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use coredump_tests::{Outcome, Tool, fixture, pipeline, scratch};
 
+use crate::Run;
+
 fn crash(folder: &Path, options: &[&str]) -> Outcome {
     let program = fixture("modules/wat-div.wasm");
     Tool::new("coredump-run").args(options).arg(program).in_folder(folder).run().expect(134)
@@ -36,6 +38,33 @@ fn the_reason_and_the_backtrace_are_on_standard_error() {
     assert!(outcome.stderr.contains("integer divide by zero"), "{}", outcome.stderr);
     assert!(outcome.stderr.contains("#0 ") && outcome.stderr.contains("#1 "), "{}", outcome.stderr);
     assert_eq!(crash(folder.path(), &["--quiet"]).stderr, "");
+}
+
+#[test]
+fn a_recursion_is_told_in_few_lines() {
+    let told = Run::fixture(&[], "overflow").expect(134).outcome.stderr;
+    assert!(told.contains("descend") && told.contains(" times more\n"), "{told}");
+    assert!(told.lines().count() < 30, "{told}");
+}
+
+#[test]
+fn the_programs_own_words_are_the_reason_told() {
+    let told = Run::fixture(&[], "assert").expect(134).outcome.stderr;
+    let line = told.lines().find(|line| line.starts_with("coredump-run: ")).unwrap();
+    assert!(line.contains("part <= whole") && line.contains("assert.c"), "{line}");
+}
+
+#[test]
+fn an_import_that_nobody_offers_is_a_crash_only_when_called() {
+    let refused = Run::fixture(&[], "as-abort").expect(126).outcome.stderr;
+    assert!(refused.contains("env::abort") && refused.contains("--unknown-imports-trap"), "{refused}");
+    let run = Run::fixture(&["--unknown-imports-trap"], "as-abort").expect(134);
+    let dump = run.json();
+    assert_eq!(dump["reason"]["kind"], "host-error");
+    assert!(dump["reason"]["message"].as_str().unwrap().contains("env::abort"), "{}", dump["reason"]);
+    assert!(crate::frames(&dump)[1]["file"].as_str().unwrap().ends_with("abort.ts"), "{dump}");
+    // The report finds the source map, too.
+    assert!(run.outcome.stderr.contains("abort.ts:3:10"), "{}", run.outcome.stderr);
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::model::Frame;
+
 /// Frames that a repeated block may have.
 const MAX_PERIOD: usize = 16;
 /// Folding must save at least so many frames.
@@ -12,12 +14,25 @@ const MIN_SAVED: usize = 3;
 pub enum Part {
     /// These frames, one by one.
     Frames(Range<usize>),
-    /// These frames: the `period` frames before them, `times` over.
-    Repeat { frames: Range<usize>, period: usize, times: usize },
+    /// These frames: those before them again.
+    Repeat {
+        /// The frames that need not be shown.
+        frames: Range<usize>,
+        /// How many frames are repeated.
+        period: usize,
+        /// How often.
+        times: usize,
+    },
+}
+
+/// Divides a thread's frames into parts; those that stand at the same place are the same.
+pub fn frames(frames: &[Frame]) -> Vec<Part> {
+    let key = |index: usize| (frames[index].instance, frames[index].function, frames[index].code_offset);
+    fold(frames.len(), |a, b| key(a) == key(b))
 }
 
 /// Divides the frames `0..count` into parts; `same` compares two of them.
-pub fn fold(count: usize, same: impl Fn(usize, usize) -> bool) -> Vec<Part> {
+fn fold(count: usize, same: impl Fn(usize, usize) -> bool) -> Vec<Part> {
     let mut parts = Vec::new();
     let mut plain = 0;
     let mut start = 0;
