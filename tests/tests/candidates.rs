@@ -67,6 +67,21 @@ fn a_call_of_another_function_tells_a_wrong_binary() {
     run(&[&[0, 0x10, 1, 0x0b], TRAPS]).expect(0);
 }
 
+/// A stack overflow strikes before the first instruction: the youngest frame stands where its function begins.
+#[test]
+fn a_function_that_was_only_entered_has_a_place() {
+    let folder = scratch();
+    let dump = folder.path().join("d");
+    std::fs::write(&dump, dump_of(1)).unwrap();
+    let module = folder.path().join("m");
+    // Function 1 declares one i32 in three bytes; the dump's offset 1 lies in them.
+    let bytes = build::wasm(&[&[0, 0x10, 1, 0x0b], &[1, 1, 0x7f, 0, 0x0b]], &[]);
+    std::fs::write(&module, &bytes).unwrap();
+    let document = Tool::new("coredump-json").arg("-m").arg(&module).arg(&dump).run().expect(0).json();
+    let first = bytes.windows(5).position(|body| body == [1, 1, 0x7f, 0, 0x0b]).unwrap() + 3;
+    assert_eq!(document["threads"][0]["frames"][0]["module_offset"], format!("{first:#x}"));
+}
+
 /// Of a name of a megabyte the beginning is shown, with a mark.
 #[test]
 fn long_names_are_shown_in_part() {

@@ -74,14 +74,14 @@ impl Convention {
             return Err(format!("its code offset {raw:#x} is outside the function ({:#x} bytes)", body.size()));
         }
         let offset = offset as u32;
+        let known = |offset| Placed { offset, call: None, decoded: true };
         if offset < instructions.first {
-            return if caller {
-                Err(format!("its code offset {raw:#x} is inside the declaration of locals"))
-            } else {
-                Ok(None)
+            return match caller {
+                true => Err(format!("its code offset {raw:#x} is inside the declaration of locals")),
+                // It has only been entered: a stack overflow. That proves nothing of the binary.
+                false => Ok(Some(Placed { decoded: false, ..known(instructions.first) })),
             };
         }
-        let known = |offset| Placed { offset, call: None, decoded: true };
         if offset > instructions.decoded {
             return Ok(Some(Placed { decoded: false, ..known(offset) }));
         }
@@ -113,7 +113,7 @@ pub struct Placed {
     pub offset: u32,
     /// The call it stands at, with the function called where the instruction names it.
     pub call: Option<Option<u32>>,
-    /// Whether the instructions up to here could be decoded, so that the place is checked.
+    /// Whether it is checked: the instructions up to here could be decoded, and execution had reached one.
     pub decoded: bool,
 }
 
