@@ -37,6 +37,12 @@ pub struct Args {
     /// the variables of each frame, with their types
     #[argh(switch)]
     pub locals: bool,
+    /// levels of members and of what pointers lead to, in a value (default 4, at most 64)
+    #[argh(option, arg_name = "n")]
+    pub depth: Option<u32>,
+    /// elements of one array or collection that are shown (default 32)
+    #[argh(option, arg_name = "n")]
+    pub elements: Option<u32>,
     /// the lines of source around each place
     #[argh(switch)]
     pub source: bool,

@@ -109,7 +109,7 @@ impl<'r, 'a: 'r, 's> Frames<'r, 'a, 's> {
             let binary = frame.module.and_then(|module| self.binaries.binary(module));
             self.sources.of_binary(binary.and_then(|binary| binary.path()));
         }
-        let scopes = variables::scopes(&self.inspector, thread, index, self.args.locals);
+        let scopes = self.inspector.frame_variables(thread, index, &variables::limits(self.args));
         // The two read the same debug info; should they differ, no value is shown rather than another function's.
         let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == frame.inlines.len() + 1);
         for (nth, inline) in frame.inlines.iter().enumerate() {

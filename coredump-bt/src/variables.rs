@@ -2,8 +2,9 @@
 
 use std::io;
 
-use coredump_core::variables::{Inspector, Limits, Scope, Status, Variable, VariableKind};
+use coredump_core::variables::{Limits, Scope, Status, Variable, VariableKind};
 
+use crate::args::Args;
 use crate::page::{Page, Piece};
 
 /// Characters of one argument on a frame's line.
@@ -54,8 +55,9 @@ fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()> {
     if level >= MAX_INDENT {
         return Ok(());
     }
-    // The value already shows its parts; what pointers in it lead to, it does not.
-    variable.children.iter().filter(|child| leads_on(child)).try_for_each(|child| one(page, child, level + 1))
+    // The value already shows its parts; what pointers in it lead to it does not, nor what is told beside that.
+    let beside = variable.children.iter().any(|child| child.name == "*");
+    variable.children.iter().filter(|child| beside || leads_on(child)).try_for_each(|child| one(page, child, level + 1))
 }
 
 /// Whether a part is, or holds, something that a pointer leads to.
@@ -72,8 +74,11 @@ fn value(page: &mut Page, variable: &Variable, longest: usize) -> io::Result<()>
     }
 }
 
-/// How much is read for a frame's line, and for all its variables.
-pub fn scopes(inspector: &Inspector<'_, '_>, thread: usize, frame: usize, whole: bool) -> Vec<Scope> {
-    let limits = if whole { Limits::default() } else { Limits { depth: 1, elements: 8, text_only: true } };
-    inspector.frame_variables(thread, frame, &limits)
+/// How much is read: for a frame's line little, for all its variables what the command line allows.
+pub fn limits(args: &Args) -> Limits {
+    if args.locals {
+        Limits::asked(args.depth, args.elements)
+    } else {
+        Limits { depth: 1, elements: 8, text_only: true }
+    }
 }

@@ -59,6 +59,8 @@ pub struct Error {
     pub path: Option<PathBuf>,
     /// Byte offset in that file.
     pub offset: Option<u64>,
+    /// A line that was read, and the character it is about, counted from 1.
+    pub excerpt: Option<(String, usize)>,
     /// What the user can try.
     pub hint: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -67,7 +69,7 @@ pub struct Error {
 impl Error {
     /// An error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Error { kind, message: message.into(), path: None, offset: None, hint: None, source: None }
+        Error { kind, message: message.into(), path: None, offset: None, excerpt: None, hint: None, source: None }
     }
 
     /// The failure of an operating system call: `doing` names what was tried, as in `"cannot open"`.
@@ -96,6 +98,12 @@ impl Error {
     /// Sets the file, unless a deeper layer already named one.
     pub fn in_file(mut self, path: impl AsRef<Path>) -> Self {
         self.path.get_or_insert_with(|| path.as_ref().to_owned());
+        self
+    }
+
+    /// Sets the line that was read, and the character the error is about, counted from 1.
+    pub fn excerpt(mut self, line: impl Into<String>, column: usize) -> Self {
+        self.excerpt = Some((line.into(), column));
         self
     }
 

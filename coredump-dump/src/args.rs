@@ -106,6 +106,12 @@ pub struct Args {
     /// of this thread (0)
     #[argh(option, arg_name = "n")]
     pub thread: Option<usize>,
+    /// levels of members and of what pointers lead to, in a value (default 4, at most 64)
+    #[argh(option, arg_name = "n")]
+    pub depth: Option<u32>,
+    /// elements of one array or collection that are shown (default 32)
+    #[argh(option, arg_name = "n")]
+    pub elements: Option<u32>,
     /// a picture of each memory; with -o FILE.svg as SVG
     #[argh(switch)]
     pub map: bool,

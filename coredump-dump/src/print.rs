@@ -19,13 +19,16 @@ pub fn print(session: &Session<'_>) -> Result<Exit> {
     let (thread, frame) = (args.thread.unwrap_or(0), args.frame.unwrap_or(0));
     check_frame(session, thread, frame)?;
     let inspector = Inspector::new(session.dump, session.binaries());
+    let limits = Limits::asked(args.depth, args.elements);
     let mut values = Vec::new();
     let mut failures = Vec::new();
     for expression in &args.print {
-        match inspector.evaluate(thread, frame, expression, &Limits::default()) {
+        match inspector.evaluate(thread, frame, expression, &limits) {
             Ok(value) => values.push((expression, value)),
             Err(error) => {
-                let told = session.error(ErrorKind::NotFound, format!("{expression}: {error}"));
+                let told = session
+                    .error(ErrorKind::NotFound, format!("{expression}: {error}"))
+                    .excerpt(expression, error.column);
                 failures.push(match seen_from(session, &inspector, thread, expression) {
                     Some(frame) if args.frame.is_none() => told.hint(format!("frame {frame} sees it: --frame {frame}")),
                     _ => told,

@@ -45,6 +45,12 @@ pub struct Args {
     /// the variables of each frame, from debug info
     #[argh(switch)]
     pub locals: bool,
+    /// levels of members and of what pointers lead to, in a value (default 4, at most 64)
+    #[argh(option, arg_name = "n")]
+    pub depth: Option<u32>,
+    /// elements of one array or collection that are shown (default 32)
+    #[argh(option, arg_name = "n")]
+    pub elements: Option<u32>,
     /// a binary: [name=]file; repeatable
     #[argh(option, short = 'm', arg_name = "[name=]file")]
     pub module: Vec<RawArg>,

@@ -12,7 +12,7 @@ use coredump_core::crash::Crash;
 use coredump_core::error::{Error, ErrorKind};
 use coredump_core::read;
 use coredump_core::signature::Signer;
-use coredump_core::variables::Inspector;
+use coredump_core::variables::{Inspector, Limits};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};
@@ -58,6 +58,7 @@ impl<'w, 's> Worker<'w, 's> {
             binaries: &binaries,
             resolver: RefCell::new(resolver),
             inspector: args.locals.then(|| Inspector::new(&dump, &binaries)),
+            limits: Limits::asked(args.depth, args.elements),
             crash,
             memory: if args.redact { MemoryDetail::None } else { args.memory },
             redact: args.redact,

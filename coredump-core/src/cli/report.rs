@@ -21,9 +21,14 @@ impl Report {
         Report { tool }
     }
 
-    /// An error and its hint.
+    /// An error, the line it is about with the place marked, and its hint.
     pub fn error(&self, error: &Error) {
         self.say(error);
+        if let Some((line, column)) = &error.excerpt {
+            let before: String = line.chars().take(column.saturating_sub(1)).collect();
+            let width = escape(&before).chars().count();
+            let _ = writeln!(std::io::stderr(), "    {}\n    {:width$}^", escape(line), "");
+        }
         if let Some(hint) = &error.hint {
             self.hint(hint);
         }

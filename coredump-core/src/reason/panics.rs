@@ -32,7 +32,7 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
 });
 
 static PLACEHOLDER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\{(?:(str|c|utf16|args) )?([0-9]+)(?: ([0-9]+))?\}").ok());
+    LazyLock::new(|| Regex::new(r"\{(?:(str|c|utf16|args) )?(-?[0-9]+)(?: (-?[0-9]+))?\}").ok());
 
 /// The panic in whose machinery the crash happened: of the functions on top of the stack that are machinery, the oldest
 /// that is known for it.
@@ -115,7 +115,9 @@ fn filled(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) ->
     for captures in PLACEHOLDER.as_ref()?.captures_iter(says) {
         let whole = captures.get(0)?;
         let argument = |group: usize| {
-            let index: usize = captures.get(group)?.as_str().parse().ok()?;
+            let index: isize = captures.get(group)?.as_str().parse().ok()?;
+            // Counted from the end where the compiler puts arguments of its own before the program's.
+            let index = if index < 0 { arguments.len().checked_add_signed(index)? } else { index as usize };
             arguments.get(index).copied().flatten()
         };
         let first = argument(2)?;

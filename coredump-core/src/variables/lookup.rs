@@ -6,7 +6,7 @@ use super::VariableKind;
 use super::frame::Frame;
 use super::scope;
 use super::types::{Kind, PointerKind};
-use super::units::{Die, Units};
+use super::units::{Die, Language, Units};
 
 /// Stars behind a type's name.
 const POINTERS: usize = 16;
@@ -64,7 +64,9 @@ pub fn type_named(frame: &Frame<'_, '_>, text: &str) -> Option<Option<Die>> {
         if let Some(rest) = name.strip_suffix('*').or_else(|| name.strip_suffix('&')) {
             name = rest.trim_end();
             pointers += 1;
-        } else if let Some(rest) = ["*const ", "*mut ", "*"].iter().find_map(|prefix| name.strip_prefix(prefix)) {
+        } else if let Some(rest) =
+            ["*const ", "*mut ", "*", "&mut ", "&", "[*]", "[*c]"].iter().find_map(|prefix| name.strip_prefix(prefix))
+        {
             name = rest.trim_start();
             pointers += 1;
         } else if let Some(rest) = ["const ", "volatile ", "struct ", "union ", "enum ", "class "]
@@ -83,14 +85,30 @@ pub fn type_named(frame: &Frame<'_, '_>, text: &str) -> Option<Option<Die>> {
     }
     let mut found = match name {
         "" => return None,
-        "void" => None,
-        name => Some(named(frame, name).or_else(|| builtin(units, name))?),
+        "void" | "anyopaque" | "c_void" => None,
+        name => Some(match array(name) {
+            Some((element, count)) if pointers <= POINTERS => {
+                units.array_of(type_named(frame, element)?, vec![Some(count)])
+            }
+            _ => named(frame, name).or_else(|| builtin(frame, name))?,
+        }),
     };
     let size = frame.address_size();
     for _ in 0..pointers {
         found = Some(units.pointer_to(found, u64::from(size)));
     }
     Some(found)
+}
+
+/// `[T; 4]` of Rust or `[4]T` of Zig: the element's type, which is no array itself, and the number of elements.
+fn array(name: &str) -> Option<(&str, u64)> {
+    let inside = name.strip_prefix('[')?;
+    let (element, count) = match inside.strip_suffix(']') {
+        Some(inside) => inside.rsplit_once(';')?,
+        None => inside.split_once(']').map(|(count, element)| (element, count))?,
+    };
+    let element = element.trim();
+    (!element.contains('[')).then_some((element, count.trim().parse().ok()?))
 }
 
 fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
@@ -103,8 +121,9 @@ fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
         Some(at) => (whole[..at].split("::").map(str::to_owned).collect(), &whole[at + 2..]),
         None => (Vec::new(), whole),
     };
-    let found = units.types_named(first, last.as_bytes());
-    found.into_iter().find(|&die| ends_with(units, die, &namespaces))
+    let found = units.types_named(first, last.as_bytes()).into_iter().find(|&die| ends_with(units, die, &namespaces));
+    // Zig's names hold the file's: `vars.Point` is `Point` where it is written.
+    found.or_else(|| units.types_behind_points(first, last.as_bytes()).into_iter().next())
 }
 
 /// Base types: name, encoding and size in bytes, in Wasm's C ABI.
@@ -147,7 +166,20 @@ const BUILTIN: [(&str, gimli::DwAte, u64); 35] = [
 ];
 
 /// The types every program knows, where the debug information has no entry for one: for Wasm's C ABI.
-fn builtin(units: &Units<'_>, name: &str) -> Option<Die> {
+fn builtin(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
+    let units = &frame.units;
+    let rust = frame.function.is_some_and(|function| units.language(function.unit) == Language::Rust);
+    let wide = u64::from(frame.address_size());
+    match name {
+        "char" if rust => return Some(units.base_type("char", DW_ATE_UTF, 4)),
+        "usize" => return Some(units.base_type("usize", DW_ATE_unsigned, wide)),
+        "size_t" => return Some(units.base_type("size_t", DW_ATE_unsigned, wide)),
+        "uintptr_t" => return Some(units.base_type("uintptr_t", DW_ATE_unsigned, wide)),
+        "isize" => return Some(units.base_type("isize", DW_ATE_signed, wide)),
+        "long" => return Some(units.base_type("long", DW_ATE_signed, wide)),
+        "unsigned long" => return Some(units.base_type("unsigned long", DW_ATE_unsigned, wide)),
+        _ => {}
+    }
     let (name, encoding, size) = BUILTIN.iter().copied().find(|builtin| builtin.0 == name)?;
     Some(units.base_type(name, encoding, size))
 }

@@ -42,6 +42,17 @@ pub struct Limits {
     pub text_only: bool,
 }
 
+impl Limits {
+    /// The most levels that are shown: a level is one of recursion too.
+    pub const DEEPEST: u32 = 64;
+
+    /// What a command line asks for, and the usual where it does not.
+    pub fn asked(depth: Option<u32>, elements: Option<u32>) -> Self {
+        let usual = Limits::default();
+        Limits { depth: depth.unwrap_or(usual.depth), elements: elements.unwrap_or(usual.elements), ..usual }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Limits { depth: 4, elements: 32, text_only: false }

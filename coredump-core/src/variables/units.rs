@@ -241,6 +241,19 @@ impl<'s> Units<'s> {
         self.named(first, name, Units::statics_by_name)
     }
 
+    /// Complete types of one unit whose name ends in a point and this one, where the rest is a path of words.
+    pub fn types_behind_points(&self, number: u32, name: &[u8]) -> Vec<Die> {
+        let Some(types) = self.types_of(number) else { return Vec::new() };
+        let path = |path: &[u8]| {
+            let path = path.strip_suffix(b".").unwrap_or_default();
+            !path.is_empty() && path.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'))
+        };
+        let types = types.iter().filter(|(own, _)| own.strip_suffix(name).is_some_and(path));
+        let mut offsets: Vec<usize> = types.flat_map(|(_, offsets)| offsets).copied().collect();
+        offsets.sort_unstable();
+        offsets.into_iter().map(|offset| Die { unit: number, offset }).collect()
+    }
+
     fn named<'m>(&'m self, first: u32, name: &[u8], of: impl Fn(&'m Self, u32) -> Option<&'m ByName<'s>>) -> Vec<Die> {
         let others = (0..self.len()).filter(|&unit| unit != first);
         let mut found = Vec::new();

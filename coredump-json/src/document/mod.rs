@@ -51,6 +51,8 @@ pub struct Document<'d, 's> {
     pub resolver: RefCell<Resolver<'d, 'd, 's>>,
     /// Finds variables, if they are asked for.
     pub inspector: Option<Inspector<'d, 's>>,
+    /// How much of a variable is told.
+    pub limits: Limits,
     /// Why and where it died.
     pub crash: Crash,
     /// What to tell of memory contents.
@@ -212,7 +214,7 @@ impl<'d, 's> Document<'d, 's> {
     /// The variables of a frame, if they are asked for.
     fn variables(&self, thread: usize, frame: usize) -> Option<Vec<Scope>> {
         let inspector = self.inspector.as_ref()?;
-        Some(inspector.frame_variables(thread, frame, &Limits::default()))
+        Some(inspector.frame_variables(thread, frame, &self.limits))
     }
 
     /// The names of globals, by the dump's index.

@@ -14,15 +14,15 @@ use crate::variables::{Status, Variable, VariableKind};
 
 /// Bases and anonymous members within each other that a member is looked for in.
 const NESTED: u32 = 16;
-/// Elements of one slice.
-const SLICE: u64 = 1 << 20;
 
 /// What a part of an expression is worth.
-enum Worth {
+pub(super) enum Worth {
     /// A value of the program.
     Value(Value),
     /// A number without a type.
     Number(i128),
+    /// Whether something is so.
+    Truth(bool),
     /// A Wasm register, with the name it was asked by.
     Register(model::Value),
 }
@@ -46,6 +46,7 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
     let mut variable = match (Evaluation { renderer, frame }).node(&node)? {
         Worth::Value(value) => renderer.variable("", &value),
         Worth::Number(number) => plain("integer", number.to_string()),
+        Worth::Truth(truth) => plain("bool", truth.to_string()),
         Worth::Register(value) => register(&value),
     };
     variable.name = text.trim().to_owned();
@@ -79,13 +80,13 @@ fn register(value: &model::Value) -> Variable {
     plain(value.type_name().unwrap_or("unknown"), text)
 }
 
-struct Evaluation<'e, 'r, 'f, 's> {
-    renderer: &'e Renderer<'r, 'f, 's>,
-    frame: &'e Frame<'f, 's>,
+pub(super) struct Evaluation<'e, 'r, 'f, 's> {
+    pub(super) renderer: &'e Renderer<'r, 'f, 's>,
+    pub(super) frame: &'e Frame<'f, 's>,
 }
 
 impl<'s> Evaluation<'_, '_, '_, 's> {
-    fn node(&self, node: &Node) -> Result<Worth, ExpressionError> {
+    pub(super) fn node(&self, node: &Node) -> Result<Worth, ExpressionError> {
         let fail = |message: String| ExpressionError::new(node.column, message);
         let frame = self.frame;
         Ok(match &node.kind {
@@ -110,54 +111,31 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             }
             NodeKind::Cast(name, inner) => Worth::Value(self.cast(node.column, name, inner)?),
             NodeKind::Member(inner, name) => Worth::Value(self.member(node.column, inner, name)?),
-            NodeKind::Index(inner, index) => {
-                let at = self.integer(index)?;
-                Worth::Value(self.element(inner, at, index.column)?)
-            }
+            NodeKind::Index(inner, index) => Worth::Value(self.element(inner, index)?),
             NodeKind::Slice(inner, from, to) => Worth::Value(self.slice(inner, from, to)?),
-            NodeKind::Sum(left, right, minus) => self.sum(node.column, left, right, *minus)?,
+            NodeKind::Payload(inner) => Worth::Value(self.payload(inner)?),
+            NodeKind::Text(_) => return Err(fail("a text is the key of a map's element only".into())),
+            NodeKind::Binary(operator, left, right) => self.binary(node.column, *operator, left, right)?,
         })
     }
 
-    fn value(&self, node: &Node) -> Result<Value, ExpressionError> {
+    pub(super) fn value(&self, node: &Node) -> Result<Value, ExpressionError> {
         match self.node(node)? {
             Worth::Value(value) => Ok(self.referred(value)),
-            Worth::Number(_) | Worth::Register(_) => {
+            Worth::Number(_) | Worth::Truth(_) | Worth::Register(_) => {
                 Err(ExpressionError::new(node.column, "a number has no type: cast it, as in `(int *)0x400`"))
             }
         }
     }
 
     /// What a C++ reference refers to: it stands for that itself.
-    fn referred(&self, value: Value) -> Value {
+    pub(super) fn referred(&self, value: Value) -> Value {
         match lookup::pointer_target(self.frame, value.ty) {
             Some((target, kind)) if kind != PointerKind::Pointer => match value.pointer(self.frame) {
                 Ok(address) => Value::in_memory(target, address),
                 Err(missing) => Value::missing(target, missing),
             },
             _ => value,
-        }
-    }
-
-    fn integer(&self, node: &Node) -> Result<i128, ExpressionError> {
-        let fail = |message: String| ExpressionError::new(node.column, message);
-        match self.node(node)? {
-            Worth::Number(number) => Ok(number),
-            Worth::Register(model::Value::I32(value)) => Ok(i128::from(value as u32)),
-            Worth::Register(model::Value::I64(value)) => Ok(i128::from(value as u64)),
-            Worth::Register(_) => Err(fail("this register holds no integer".into())),
-            Worth::Value(value) => {
-                let value = self.referred(value);
-                let number = match self.frame.units.peeled(value.ty).map(|(_, ty)| match ty.kind {
-                    Kind::Base(encoding) => encoding != gimli::DW_ATE_float,
-                    Kind::Enum(_) | Kind::Pointer(..) => true,
-                    _ => false,
-                }) {
-                    Some(true) => value.number(self.frame, crate::variables::value::is_signed(self.frame, value.ty)),
-                    _ => return Err(fail("this is no integer".into())),
-                };
-                number.map_err(|missing| fail(format!("its value is not known: {missing}")))
-            }
         }
     }
 
@@ -187,7 +165,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         match self.frame.units.peeled(value.ty).as_ref().map(|(_, ty)| &ty.kind) {
             Some(Kind::Pointer(_, None)) => Err(fail("a `void *` points to no type: cast it".into())),
             Some(Kind::Pointer(_, target)) => Ok(self.pointee(&value, *target)),
-            Some(Kind::Array(_)) => self.element(inner, 0, inner.column),
+            Some(Kind::Array(_)) => self.element_of(&value, 0).map_err(fail),
             _ => self
                 .renderer
                 .pointee(&value)
@@ -195,7 +173,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    fn pointee(&self, value: &Value, target: Option<Die>) -> Value {
+    pub(super) fn pointee(&self, value: &Value, target: Option<Die>) -> Value {
         match value.pointer(self.frame) {
             Ok(address) => Value::in_memory(target, address),
             Err(missing) => Value::missing(target, missing),
@@ -204,19 +182,36 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
 
     fn address_of(&self, inner: &Node) -> Result<Value, ExpressionError> {
         let value = self.value(inner)?;
-        let Source::Memory(address) = value.source else {
-            return Err(ExpressionError::new(inner.column, "this has no address"));
-        };
+        self.pointer_to(&value).ok_or_else(|| ExpressionError::new(inner.column, "this has no address"))
+    }
+
+    /// A pointer to a value in memory.
+    pub(super) fn pointer_to(&self, value: &Value) -> Option<Value> {
+        let address = value.source.address()?;
         let size = u64::from(self.frame.address_size());
         let ty = Some(self.frame.units.pointer_to(value.ty, size));
-        Ok(Value { ty, source: Source::bytes(address.to_le_bytes()[..size as usize].to_vec()) })
+        Some(Value { ty, source: Source::bytes(address.to_le_bytes()[..size as usize].to_vec()) })
+    }
+
+    /// What an optional of Rust or Zig holds.
+    fn payload(&self, inner: &Node) -> Result<Value, ExpressionError> {
+        let value = self.value(inner)?;
+        match self.renderer.payload_of(&value) {
+            Some(Ok(payload)) => Ok(payload),
+            Some(Err(why)) => Err(ExpressionError::new(inner.column, why)),
+            None => {
+                let ty = self.renderer.type_name(value.ty);
+                Err(ExpressionError::new(inner.column, format!("`{ty}` is no optional")))
+            }
+        }
     }
 
     fn cast(&self, column: usize, name: &str, inner: &Node) -> Result<Value, ExpressionError> {
         let fail = |message: String| ExpressionError::new(column, message);
         let ty = lookup::type_named(self.frame, name).ok_or_else(|| fail(format!("no type `{name}`")))?;
-        let value = match self.node(inner)? {
-            Worth::Value(value) => Some(self.referred(value)),
+        let worth = self.node(inner)?;
+        let value = match &worth {
+            Worth::Value(value) => Some(self.referred(value.clone())),
             _ => None,
         };
         let kind = self.frame.units.peeled(ty);
@@ -230,13 +225,14 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             let array = self.frame.units.peeled(value.ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));
             let pointer = kind.as_ref().is_some_and(|(_, ty)| matches!(ty.kind, Kind::Pointer(..)));
             if array && pointer {
-                return Ok(self.address_of(inner)?.with_type(ty));
+                let address = self.pointer_to(value).ok_or_else(|| fail("this has no address".into()))?;
+                return Ok(address.with_type(ty));
             }
             if !scalar {
                 return Ok(value.with_type(ty));
             }
         }
-        let number = self.integer(inner)?;
+        let number = self.number(worth, inner.column)?;
         let size = self.frame.units.size_of(ty).filter(|&size| scalar && size <= 16);
         let size = size.ok_or_else(|| fail(format!("a number cannot become `{name}`")))?;
         Ok(Value { ty, source: Source::bytes(number.to_le_bytes()[..size as usize].to_vec()) })
@@ -282,8 +278,10 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         let inner = contents.members.iter().filter(|member| member.base || member.name.is_none());
         let mut inner = inner.map(|member| value.member(self.frame, member));
         let found = inner.find_map(|inner| self.find_member(&inner, name, levels));
-        // The variant that a Rust enum is in has its members too.
-        found.or_else(|| self.find_member(&self.renderer.active_variant(&value, contents)?, name, levels))
+        // The variant that a Rust enum is in has its members too, and so has the union of Zig that its tag says is alive.
+        found
+            .or_else(|| self.find_member(&self.renderer.active_variant(&value, contents)?, name, levels))
+            .or_else(|| self.renderer.alive_member(&value, name))
     }
 
     /// In a method, a member of its object.
@@ -293,88 +291,5 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         let this = inspector::value(self.frame, this).0;
         let (target, _) = lookup::pointer_target(self.frame, this.ty)?;
         self.find_member(&self.pointee(&this, target), name, NESTED)
-    }
-
-    fn element(&self, inner: &Node, index: i128, column: usize) -> Result<Value, ExpressionError> {
-        let value = self.value(inner)?;
-        self.element_of(&value, index).map_err(|message| ExpressionError::new(column, message))
-    }
-
-    fn element_of(&self, value: &Value, index: i128) -> Result<Value, String> {
-        let (element, base, len) = self.elements(value)?;
-        let size = self.frame.units.size_of(element).ok_or("its elements have no size")?;
-        if let Some(len) = len
-            && !(0..i128::from(len)).contains(&index)
-        {
-            return Err(format!("there are {len} elements"));
-        }
-        let offset = i128::from(size).checked_mul(index).ok_or("too far")?;
-        if let Source::Memory(address) = base {
-            // Before a pointer there may be elements too.
-            let address = i128::from(address).checked_add(offset).and_then(|at| u64::try_from(at).ok());
-            return Ok(Value::in_memory(element, address.ok_or("outside of the memory")?));
-        }
-        Ok(Value { ty: element, source: base.at(u64::try_from(offset).map_err(|_| "outside of it")?) })
-    }
-
-    /// The type of the elements, where they begin, and how many there are.
-    fn elements(&self, value: &Value) -> Result<(Option<Die>, Source, Option<u64>), String> {
-        let peeled = self.frame.units.peeled(value.ty);
-        match peeled.as_ref().map(|(_, ty)| &ty.kind) {
-            Some(Kind::Pointer(_, target @ Some(_))) => Ok((*target, self.pointee(value, *target).source, None)),
-            Some(Kind::Array(array)) => match array.dimensions.split_first() {
-                Some((count, [])) => Ok((array.element, value.source.clone(), *count)),
-                Some((count, rest)) => {
-                    let inner = self.frame.units.array_of(array.element, rest.to_vec());
-                    Ok((Some(inner), value.source.clone(), *count))
-                }
-                None => Err("an array without dimensions".into()),
-            },
-            _ => match self.renderer.contiguous(value) {
-                Some(Ok(found)) => Ok((found.element, Source::Memory(found.address), Some(found.len))),
-                Some(Err(missing)) => Err(format!("its elements are not known: {missing}")),
-                None => Err(format!("`{}` has no elements", self.renderer.type_name(value.ty))),
-            },
-        }
-    }
-
-    fn slice(&self, inner: &Node, from: &Node, to: &Node) -> Result<Value, ExpressionError> {
-        let (first, last) = (self.integer(from)?, self.integer(to)?);
-        let count = last.checked_sub(first).and_then(|count| u64::try_from(count).ok());
-        let count = count.filter(|&count| count <= SLICE);
-        let count = count.ok_or_else(|| ExpressionError::new(to.column, "no such range of elements"))?;
-        let value = self.value(inner)?;
-        let fail = |message| ExpressionError::new(from.column, message);
-        let (element, base, len) = self.elements(&value).map_err(fail)?;
-        if len.is_some_and(|len| last > i128::from(len)) {
-            return Err(ExpressionError::new(to.column, format!("there are {} elements", len.unwrap_or_default())));
-        }
-        let source = if count == 0 { base } else { self.element_of(&value, first).map_err(fail)?.source };
-        Ok(Value { ty: Some(self.frame.units.array_of(element, vec![Some(count)])), source })
-    }
-
-    fn sum(&self, column: usize, left: &Node, right: &Node, minus: bool) -> Result<Worth, ExpressionError> {
-        let fail = |message: &str| ExpressionError::new(column, message);
-        let amount = self.integer(right)?;
-        let amount = if minus { amount.checked_neg().ok_or_else(|| fail("too large"))? } else { amount };
-        if let Worth::Value(value) = self.node(left)? {
-            let value = self.referred(value);
-            let pointer = lookup::pointer_target(self.frame, value.ty).is_some();
-            let array = self.frame.units.peeled(value.ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));
-            let right_pointer = match self.node(right)? {
-                Worth::Value(right) => lookup::pointer_target(self.frame, right.ty).is_some(),
-                _ => false,
-            };
-            if (pointer || array) && !right_pointer {
-                let element = self.element_of(&value, amount).map_err(|message| fail(&message))?;
-                let Source::Memory(address) = element.source else { return Err(fail("this has no address")) };
-                let size = u64::from(self.frame.address_size());
-                let ty = Some(self.frame.units.pointer_to(element.ty, size));
-                let source = Source::bytes(address.to_le_bytes()[..size as usize].to_vec());
-                return Ok(Worth::Value(Value { ty, source }));
-            }
-        }
-        let sum = self.integer(left)?.checked_add(amount);
-        sum.map(Worth::Number).ok_or_else(|| fail("too large"))
     }
 }

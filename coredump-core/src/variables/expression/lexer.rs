@@ -24,13 +24,19 @@ pub enum TokenKind {
     FileName(String, String),
     /// `$` and a word.
     Register(String),
+    /// A text in double quotes: a key.
+    Text(String),
     /// An operator or bracket.
     Sign(&'static str),
     /// The end.
     End,
 }
 
-const SIGNS: [&str; 11] = ["->", "..", ".", "*", "&", "[", "]", "(", ")", "+", "-"];
+/// The longer ones first, where one begins like another. Some have a place in the names of types only.
+const SIGNS: [&str; 27] = [
+    "->", "..", ".", "*", "&", "[", "]", "(", ")", "+", "-", "/", "%", "==", "!=", "<=", ">=", "<", ">", "?", ",", ";",
+    "{", "}", "#", "!", "=",
+];
 
 /// Cuts an expression into words; the last is [`TokenKind::End`].
 pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
@@ -49,6 +55,9 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
         let (kind, len) = if first == '$' {
             let len = word(&rest[1..]);
             (TokenKind::Register(rest[1..=len].to_owned()), len + 1)
+        } else if first == '"' {
+            let (text, len) = quoted(rest).ok_or_else(|| ExpressionError::new(column, "this text has no end"))?;
+            (TokenKind::Text(text), len)
         } else if let Some((file, name, len)) = file_name(rest).filter(|_| !member) {
             (TokenKind::FileName(file, name), len)
         } else if first.is_ascii_digit() {
@@ -108,6 +117,26 @@ fn file_name(text: &str) -> Option<(String, String, usize)> {
     (file.contains('.') && len > 0).then(|| (file.to_owned(), name[..len].to_owned(), behind + 2 + len))
 }
 
+/// A text in double quotes, and its length with them. A backslash takes its meaning from what follows, as `\"` and `\\`.
+fn quoted(text: &str) -> Option<(String, usize)> {
+    let mut read = String::new();
+    let mut chars = text.char_indices().skip(1);
+    while let Some((at, char)) = chars.next() {
+        read.push(match char {
+            '"' => return Some((read, at + 1)),
+            '\\' => match chars.next()?.1 {
+                'n' => '\n',
+                't' => '\t',
+                'r' => '\r',
+                '0' => '\0',
+                other => other,
+            },
+            char => char,
+        });
+    }
+    None
+}
+
 fn number(text: &str, column: usize) -> Result<u128, ExpressionError> {
     let digits = text.replace('_', "");
     let parsed = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
@@ -148,8 +177,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_is_a_text_in_quotes() {
+        assert_eq!(kinds(r#"map["a \"b\" é"]"#)[2], TokenKind::Text("a \"b\" é".into()));
+    }
+
+    #[test]
     fn an_error_points_at_the_character() {
-        assert_eq!(tokens("é + ?").unwrap_err().column, 5);
+        assert_eq!(tokens("é + @").unwrap_err().column, 5);
+        assert_eq!(tokens("a[\"b]").unwrap_err().column, 3);
         assert_eq!(tokens("1 + 12ab").unwrap_err().column, 5);
         assert_eq!(tokens("99999999999999999999999999999999999999999").unwrap_err().column, 1);
     }

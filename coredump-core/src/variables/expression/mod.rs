@@ -1,13 +1,20 @@
 //! Expressions over a frame's variables, in the notation that C, C++, Rust and Zig share: `total`, `*node.next`,
-//! `buf[3]`, `buf[2..5]`, `(struct node *)0x10450`, `file.c::counter`, `ns::table`, `$sp`, `$local0`, `$global1`.
+//! `buf[3]`, `buf[2..5]`, `(struct node *)0x10450`, `0x10450 as *const Node`, `file.c::counter`, `ns::table`,
+//! `map["key"]`, `maybe.?`, `$sp`, `$local0`, `$global1`.
 //!
 //! ```text
-//! sum     = unary { ("+" | "-") unary }
+//! compare = sum { ("==" | "!=" | "<" | "<=" | ">" | ">=") sum }
+//! sum     = product { ("+" | "-") product }
+//! product = as { ("*" | "/" | "%") as }
+//! as      = unary { "as" type }
 //! unary   = ("*" | "&" | "-") unary | "(" type ")" unary | postfix
-//! postfix = primary { "." name | "->" name | "[" sum [ ".." sum ] "]" }
-//! primary = number | name | register | "(" sum ")"
+//! postfix = primary { "." name | "->" name | "." "*" | "." "?" | "[" index "]" }
+//! index   = compare [ ".." compare ] | text
+//! primary = number | name | register | "(" compare ")"
 //! ```
 
+mod arithmetic;
+mod elements;
 mod eval;
 mod lexer;
 mod parser;

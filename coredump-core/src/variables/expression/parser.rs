@@ -40,14 +40,59 @@ pub enum NodeKind {
     Index(Box<Node>, Box<Node>),
     /// Elements from one up to, without, another.
     Slice(Box<Node>, Box<Node>, Box<Node>),
-    /// A sum, or a difference.
-    Sum(Box<Node>, Box<Node>, bool),
+    /// What an optional holds.
+    Payload(Box<Node>),
+    /// A text, as a key.
+    Text(String),
+    /// Two parts and what is done with them.
+    Binary(Binary, Box<Node>, Box<Node>),
 }
+
+/// What is done with two parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `%`
+    Remainder,
+    /// `==`
+    Equal,
+    /// `!=`
+    Unequal,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// The operators with two sides: those of one line bind alike, those of the next closer.
+const LEVELS: [&[(&str, Binary)]; 3] = [
+    &[
+        ("==", Binary::Equal),
+        ("!=", Binary::Unequal),
+        ("<", Binary::Less),
+        ("<=", Binary::LessOrEqual),
+        (">", Binary::Greater),
+        (">=", Binary::GreaterOrEqual),
+    ],
+    &[("+", Binary::Add), ("-", Binary::Subtract)],
+    &[("*", Binary::Multiply), ("/", Binary::Divide), ("%", Binary::Remainder)],
+];
 
 /// Parses an expression. `is_type` tells whether the text in brackets names a type, and so makes a cast.
 pub fn parse(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<Node, ExpressionError> {
     let mut parser = Parser { text, tokens: tokens(text)?, at: 0, nesting: 0, is_type };
-    let node = parser.sum()?;
+    let node = parser.whole()?;
     match &parser.peek().kind {
         TokenKind::End => Ok(node),
         _ => Err(parser.unexpected("the end of the expression")),
@@ -88,21 +133,79 @@ impl Parser<'_> {
         ExpressionError::new(self.peek().column, format!("{found} where {wanted} should be"))
     }
 
-    fn sum(&mut self) -> Result<Node, ExpressionError> {
-        let mut left = self.unary()?;
+    fn whole(&mut self) -> Result<Node, ExpressionError> {
+        self.binary(&LEVELS)
+    }
+
+    fn binary(&mut self, levels: &[&[(&str, Binary)]]) -> Result<Node, ExpressionError> {
+        let Some((operators, closer)) = levels.split_first() else { return self.converted() };
+        let mut left = self.binary(closer)?;
         loop {
             let column = self.peek().column;
-            let minus = if self.take("+") {
-                false
-            } else if self.take("-") {
-                true
-            } else {
-                return Ok(left);
-            };
-            let right = self.unary()?;
-            left = Node { column, kind: NodeKind::Sum(Box::new(left), Box::new(right), minus) };
+            let Some((_, operator)) = operators.iter().find(|(sign, _)| self.take(sign)) else { return Ok(left) };
+            let right = self.binary(closer)?;
+            left = Node { column, kind: NodeKind::Binary(*operator, Box::new(left), Box::new(right)) };
             self.deeper()?;
         }
+    }
+
+    /// `value as type`, as Rust writes a cast.
+    fn converted(&mut self) -> Result<Node, ExpressionError> {
+        let mut node = self.unary()?;
+        while matches!(&self.peek().kind, TokenKind::Name(parts) if parts.len() == 1 && parts[0] == "as") {
+            self.at += 1;
+            let column = self.peek().column;
+            let name = self.type_name()?;
+            node = Node { column, kind: NodeKind::Cast(name, Box::new(node)) };
+            self.deeper()?;
+        }
+        Ok(node)
+    }
+
+    /// The name of a type behind `as`: as far as one goes.
+    fn type_name(&mut self) -> Result<String, ExpressionError> {
+        let start = self.peek().start;
+        while self.take("*") || self.take("&") || self.qualifier() {}
+        if self.take("[") {
+            while !self.take("]") {
+                if self.peek().kind == TokenKind::End {
+                    return Err(self.unexpected("`]`"));
+                }
+                self.at += 1;
+            }
+        }
+        if matches!(self.peek().kind, TokenKind::Name(_)) {
+            self.at += 1;
+        } else if self.peek().start == start {
+            return Err(self.unexpected("a type"));
+        }
+        let mut name = self.text[start..self.peek().start].trim().to_owned();
+        // Arguments belong to it if they make a name of it that is known; else `<` compares.
+        let behind = self.at;
+        if self.take("<") {
+            let mut depth = 1;
+            while depth > 0 && self.peek().kind != TokenKind::End {
+                match self.peek().kind {
+                    TokenKind::Sign("<") => depth += 1,
+                    TokenKind::Sign(">") => depth -= 1,
+                    _ => {}
+                }
+                self.at += 1;
+            }
+            let longer = self.text[start..self.peek().start].trim();
+            if (self.is_type)(longer) {
+                name = longer.to_owned();
+            } else {
+                self.at = behind;
+            }
+        }
+        Ok(name)
+    }
+
+    fn qualifier(&mut self) -> bool {
+        let word = matches!(&self.peek().kind, TokenKind::Name(parts) if matches!(parts.as_slice(), [word] if matches!(word.as_str(), "const" | "mut" | "struct" | "union" | "enum")));
+        self.at += usize::from(word);
+        word
     }
 
     /// Counts one more level of the tree. A level is never given back: a long chain makes as deep a tree as brackets.
@@ -152,7 +255,25 @@ impl Parser<'_> {
                 let name = self.text[start..token.start].trim();
                 let operand = !matches!(
                     self.tokens.get(at + 1).map(|token| &token.kind),
-                    None | Some(TokenKind::End | TokenKind::Sign(")" | "]" | "." | "->" | "[" | ".." | "+"))
+                    None | Some(
+                        TokenKind::End
+                            | TokenKind::Sign(
+                                ")" | "]"
+                                    | "."
+                                    | "->"
+                                    | "["
+                                    | ".."
+                                    | "+"
+                                    | "/"
+                                    | "%"
+                                    | "=="
+                                    | "!="
+                                    | "<"
+                                    | "<="
+                                    | ">"
+                                    | ">=",
+                            )
+                    )
                 );
                 return (operand && (self.is_type)(name)).then(|| {
                     self.at = at + 1;
@@ -168,6 +289,16 @@ impl Parser<'_> {
         loop {
             let column = self.peek().column;
             let kind = if self.take(".") || self.take("->") {
+                if self.take("*") {
+                    node = Node { column, kind: NodeKind::Dereference(Box::new(node)) };
+                    self.deeper()?;
+                    continue;
+                }
+                if self.take("?") {
+                    node = Node { column, kind: NodeKind::Payload(Box::new(node)) };
+                    self.deeper()?;
+                    continue;
+                }
                 let member = self.peek().clone();
                 let name = match member.kind {
                     TokenKind::Name(parts) if parts.len() == 1 => parts.into_iter().next().unwrap_or_default(),
@@ -179,9 +310,9 @@ impl Parser<'_> {
                 self.deeper()?;
                 continue;
             } else if self.take("[") {
-                let first = self.sum()?;
+                let first = self.key()?;
                 if self.take("..") {
-                    let last = self.sum()?;
+                    let last = self.whole()?;
                     self.expect("]")?;
                     NodeKind::Slice(Box::new(node), Box::new(first), Box::new(last))
                 } else {
@@ -196,6 +327,18 @@ impl Parser<'_> {
         }
     }
 
+    /// What stands in the brackets of an element: its number, or the key of a map's.
+    fn key(&mut self) -> Result<Node, ExpressionError> {
+        let token = self.peek().clone();
+        match token.kind {
+            TokenKind::Text(text) => {
+                self.at += 1;
+                Ok(Node { column: token.column, kind: NodeKind::Text(text) })
+            }
+            _ => self.whole(),
+        }
+    }
+
     fn primary(&mut self) -> Result<Node, ExpressionError> {
         let token = self.peek().clone();
         let kind = match token.kind {
@@ -205,7 +348,7 @@ impl Parser<'_> {
             TokenKind::Register(name) => NodeKind::Register(name),
             TokenKind::Sign("(") => {
                 self.at += 1;
-                let inner = self.sum()?;
+                let inner = self.whole()?;
                 self.expect(")")?;
                 return Ok(inner);
             }
@@ -221,7 +364,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Result<Node, ExpressionError> {
-        parse(text, &|name| name.starts_with("struct") || name == "int *")
+        parse(text, &|name| name.starts_with("struct") || name == "int *" || name == "Known<u8>")
     }
 
     fn shape(node: &Node) -> String {
@@ -238,7 +381,13 @@ mod tests {
             Member(inner, name) => format!("(. {} {name})", shape(inner)),
             Index(inner, index) => format!("([] {} {})", shape(inner), shape(index)),
             Slice(inner, from, to) => format!("([..] {} {} {})", shape(inner), shape(from), shape(to)),
-            Sum(left, right, minus) => format!("({} {} {})", if *minus { "-" } else { "+" }, shape(left), shape(right)),
+            Payload(inner) => format!("(? {})", shape(inner)),
+            Text(text) => format!("{text:?}"),
+            Binary(operator, left, right) => {
+                let signs = LEVELS.iter().flat_map(|level| level.iter());
+                let sign = signs.into_iter().find(|(_, found)| found == operator).unwrap().0;
+                format!("({sign} {} {})", shape(left), shape(right))
+            }
         }
     }
 
@@ -252,14 +401,25 @@ mod tests {
         );
         assert_eq!(shape(&parsed("*(int *)($sp + 12)").unwrap()), "(* (cast int * (+ $sp 12)))");
         assert_eq!(shape(&parsed("a - 1 - 2").unwrap()), "(- (- a 1) 2)");
+        assert_eq!(shape(&parsed("a + 2 * b == c % 3").unwrap()), "(== (+ a (* 2 b)) (% c 3))");
+    }
+
+    #[test]
+    fn what_other_languages_write_for_the_same() {
+        assert_eq!(shape(&parsed("0x10 as *const Node + 1").unwrap()), "(+ (cast *const Node 16) 1)");
+        assert_eq!(shape(&parsed("a as Known<u8> < 3").unwrap()), "(< (cast Known<u8> a) 3)");
+        assert_eq!(shape(&parsed("a as u8 < b").unwrap()), "(< (cast u8 a) b)");
+        assert_eq!(shape(&parsed("node.next.?.value").unwrap()), "(. (? (. node next)) value)");
+        assert_eq!(shape(&parsed("pointer.*.x").unwrap()), "(. (* pointer) x)");
+        assert_eq!(shape(&parsed(r#"map["key"].0"#).unwrap()), r#"(. ([] map "key") 0)"#);
     }
 
     #[test]
     fn an_error_says_what_stands_where() {
         let error = parsed("a[3").unwrap_err();
         assert_eq!((error.column, error.message.as_str()), (4, "the expression ends where `]` should be"));
-        let error = parsed("a . *b").unwrap_err();
-        assert_eq!((error.column, error.message.as_str()), (5, "`*` stands where a member's name should be"));
+        let error = parsed("a . +b").unwrap_err();
+        assert_eq!((error.column, error.message.as_str()), (5, "`+` stands where a member's name should be"));
         assert_eq!(parsed("a b").unwrap_err().column, 3);
         assert_eq!(parsed("").unwrap_err().column, 1);
     }
@@ -269,5 +429,7 @@ mod tests {
         assert!(parsed(&"*".repeat(100_000)).is_err());
         assert!(parsed(&format!("a{}", "[0]".repeat(100_000))).is_err());
         assert!(parsed(&"(".repeat(100_000)).is_err());
+        assert!(parsed(&format!("a{}", " as u8".repeat(100_000))).is_err());
+        assert!(parsed(&format!("1{}", "+1".repeat(100_000))).is_err());
     }
 }

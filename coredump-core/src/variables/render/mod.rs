@@ -13,6 +13,8 @@ mod scalar;
 mod text;
 mod zig;
 
+pub use text::quoted;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -82,6 +84,7 @@ impl From<Missing> for Shown {
 impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
     /// A renderer for values of `frame`.
     pub fn new(frame: &'r Frame<'f, 's>, limits: Limits, language: Language) -> Self {
+        let limits = Limits { depth: limits.depth.min(Limits::DEEPEST), ..limits };
         Renderer { frame, limits, language, nodes: Cell::new(NODES), open: RefCell::default() }
     }
 
@@ -124,6 +127,11 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
     fn show(&self, value: &Value, depth: u32) -> Shown {
         if let Source::Missing(missing) = &value.source {
             return missing.clone().into();
+        }
+        if self.language == Language::Zig
+            && let Some(null) = self.zig_null(value)
+        {
+            return null;
         }
         let Some((die, ty)) = self.frame.units.peeled(value.ty) else {
             return match value.ty {
@@ -219,9 +227,49 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         let value = &value.with_type(Some(die));
         match self.language {
             Language::Cpp => self.cpp_pointee(value, die, contents),
-            Language::Rust => self.rust_pointee(value, die, contents),
+            Language::Rust => self.rust_pointee(value, die),
             Language::C | Language::Zig => None,
         }
+    }
+
+    /// What a reference or a box refers to, which stands for it itself in most places; `None` for other types.
+    pub fn reference_target(&self, value: &Value) -> Option<Value> {
+        let (die, ty) = self.frame.units.peeled(value.ty)?;
+        let Kind::Pointer(_, target) = &ty.kind else { return None };
+        let stands = match self.language {
+            Language::Rust => pointer::is_rust_reference(&ty),
+            Language::Zig => ty.name.is_some_and(|name| name.starts_with(b"*")),
+            Language::C | Language::Cpp => false,
+        };
+        let address = value.with_type(Some(die)).pointer(self.frame);
+        stands.then(|| match address {
+            Ok(address) => Value::in_memory(*target, address),
+            Err(missing) => Value::missing(*target, missing),
+        })
+    }
+
+    /// What an optional of Rust or Zig holds, or why nothing; `None` for other types.
+    pub fn payload_of(&self, value: &Value) -> Option<Result<Value, String>> {
+        match self.language {
+            Language::Rust => self.option_payload(value),
+            Language::Zig => self.zig_payload(value),
+            Language::C | Language::Cpp => None,
+        }
+    }
+
+    /// An element by its number, of containers whose elements do not lie one behind the other; `None` for other types.
+    pub fn element(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
+        if self.language == Language::Rust { self.rust_element(value, index) } else { None }
+    }
+
+    /// Whether a value is a map whose entries [`Renderer::entries`] finds.
+    pub fn is_map(&self, value: &Value) -> bool {
+        self.entries(value, 0).is_some()
+    }
+
+    /// The entries of a map, key and value, up to a limit; `None` for other types.
+    pub fn entries(&self, value: &Value, limit: u64) -> Option<Result<Vec<(Value, Value)>, String>> {
+        if self.language == Language::Rust { self.rust_entries(value, limit) } else { None }
     }
 
     /// A decltype(nullptr), or a type that is only a name.

@@ -125,7 +125,7 @@ impl<'s> Renderer<'_, '_, 's> {
 }
 
 /// Whether a Rust pointer type is a reference or a box: those print what they hold.
-fn is_rust_reference(ty: &Type<'_>) -> bool {
+pub(super) fn is_rust_reference(ty: &Type<'_>) -> bool {
     ty.name.is_some_and(|name| name.starts_with(b"&") || name.starts_with(b"alloc::boxed::Box<"))
 }
 

@@ -70,7 +70,10 @@ impl<'s> Renderer<'_, '_, 's> {
         let mask = if size >= 16 { u128::MAX } else { (1 << (size * 8)) - 1 };
         let found = list.enumerators.iter().find(|enumerator| enumerator.1 & mask == bits);
         Shown::text(match found {
-            Some((name, _)) if self.language == Language::Zig => format!(".{}", String::from_utf8_lossy(name)),
+            // An error says by its name that it is one.
+            Some((name, _)) if self.language == Language::Zig && !name.starts_with(b"error.") => {
+                format!(".{}", String::from_utf8_lossy(name))
+            }
             Some((name, _)) => String::from_utf8_lossy(name).into_owned(),
             None if is_signed(self.frame, value.ty) => sign_extend(bits, size * 8).to_string(),
             None => bits.to_string(),
@@ -106,36 +109,30 @@ fn character(number: i128, byte: u8) -> String {
 
 /// A floating-point number in the fewest digits that tell it from its neighbours.
 fn float(bits: u128, size: u64, language: Language) -> Option<String> {
+    let approximate = |(value, exact): (f64, bool)| {
+        let text = decimal(value, value.abs(), language);
+        if exact { text } else { format!("~{text}") }
+    };
     Some(match size {
-        2 => decimal(f64::from(half(bits as u16)), |value| format!("{}", value as f32), language),
-        4 => {
-            let value = f32::from_bits(bits as u32);
-            decimal(f64::from(value), |_| format!("{value}"), language)
-        }
-        8 => decimal(f64::from_bits(bits as u64), |value| format!("{value}"), language),
-        16 => {
-            let (value, exact) = quad(bits);
-            let text = decimal(value, |value| format!("{value}"), language);
-            if exact { text } else { format!("~{text}") }
-        }
+        2 => decimal(half(bits as u16), f64::from(half(bits as u16).abs()), language),
+        4 => decimal(f32::from_bits(bits as u32), f64::from(f32::from_bits(bits as u32).abs()), language),
+        8 => decimal(f64::from_bits(bits as u64), f64::from_bits(bits as u64).abs(), language),
+        10 => approximate(extended(bits)?),
+        16 => approximate(quad(bits)),
         _ => return None,
     })
 }
 
-fn decimal(value: f64, plain: impl Fn(f64) -> String, language: Language) -> String {
-    if value.is_nan() {
+/// As the language's own debug notation does: plain digits near one, powers of ten far from it.
+fn decimal<F: std::fmt::Display + std::fmt::LowerExp>(value: F, size: f64, language: Language) -> String {
+    if size.is_nan() {
         return if language == Language::Rust { "NaN".into() } else { "nan".into() };
     }
-    let size = value.abs();
-    if size.is_finite() && size != 0.0 && !(1e-5..1e16).contains(&size) {
-        // The same digits as the plain form, which for f32 are fewer than those of the f64.
-        let digits = plain(value);
-        return match digits.parse::<f32>() {
-            Ok(narrow) if f64::from(narrow) == value => format!("{narrow:e}"),
-            _ => format!("{value:e}"),
-        };
+    let least = if language == Language::Rust { 1e-4 } else { 1e-5 };
+    if size.is_finite() && size != 0.0 && !(least..1e16).contains(&size) {
+        return format!("{value:e}");
     }
-    let text = plain(value);
+    let text = format!("{value}");
     if language == Language::Rust && size.is_finite() && !text.contains('.') { format!("{text}.0") } else { text }
 }
 
@@ -150,6 +147,16 @@ fn half(bits: u16) -> f32 {
         31 => f32::NAN,
         _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
     }
+}
+
+/// The x87's 80 bits, Zig's `f80`: binary128's exponent, and 64 bits of which the first is the one before the point.
+fn extended(bits: u128) -> Option<(f64, bool)> {
+    let (top, mantissa) = (bits >> 64 & 0xffff, bits as u64);
+    let normal = mantissa >> 63 == 1;
+    if normal == (top & 0x7fff == 0) && mantissa != 0 {
+        return None;
+    }
+    Some(quad(top << 112 | u128::from(mantissa << 1) << 48))
 }
 
 /// IEEE 754 binary128, `long double` of clang's Wasm: the nearest double, and whether it is the same number.
@@ -189,6 +196,13 @@ mod tests {
         assert_eq!(float(u128::from(1e300f64.to_bits()), 8, Language::C).unwrap(), "1e300");
         assert_eq!(float(u128::from(1e-7f32.to_bits()), 4, Language::C).unwrap(), "1e-7");
         assert_eq!(float(u128::from(f32::NEG_INFINITY.to_bits()), 4, Language::C).unwrap(), "-inf");
+        // Each width has its own shortest digits, even for a number that a narrower one could hold.
+        assert_eq!(
+            float(u128::from(f64::from(1e20f32).to_bits()), 8, Language::Rust).unwrap(),
+            "1.0000000200408773e20"
+        );
+        assert_eq!(float(u128::from(f64::EPSILON.to_bits()), 8, Language::Rust).unwrap(), "2.220446049250313e-16");
+        assert_eq!(float(u128::from(5e-5f64.to_bits()), 8, Language::Rust).unwrap(), "5e-5");
         assert_eq!(float(0x3c00, 2, Language::C).unwrap(), "1");
         assert_eq!(float(0xc100, 2, Language::C).unwrap(), "-2.5");
     }
@@ -198,5 +212,10 @@ mod tests {
         // 1.5 and 0.1L as clang stores them.
         assert_eq!(float(0x3fff_8000 << 96, 16, Language::C).unwrap(), "1.5");
         assert!(float(0x3ffb_9999_9999_9999_9999_9999_9999_999a, 16, Language::C).unwrap().starts_with("~0.1"));
+        // Zig's `f80`: 2.25, and minus one.
+        assert_eq!(float(0x4000_9000_0000_0000_0000, 10, Language::Zig).unwrap(), "2.25");
+        assert_eq!(float(0xbfff_8000_0000_0000_0000, 10, Language::Zig).unwrap(), "-1");
+        assert_eq!(float(0, 10, Language::Zig).unwrap(), "0");
+        assert_eq!(float(0x4000_1000_0000_0000_0000, 10, Language::Zig), None, "no number the format has");
     }
 }

@@ -4,7 +4,7 @@
 use super::{Contiguous, Renderer, Shown, cut};
 use crate::variables::location::Missing;
 use crate::variables::types::{Kind, Struct, Type};
-use crate::variables::units::Die;
+use crate::variables::units::{Die, Language};
 use crate::variables::value::Value;
 
 impl<'s> Renderer<'_, '_, 's> {
@@ -38,6 +38,7 @@ impl<'s> Renderer<'_, '_, 's> {
                     Shown { text: Ok(text), children } => {
                         let text = match text.strip_prefix('.') {
                             Some(name) => format!("error.{name}"),
+                            None if text.starts_with("error.") => text,
                             None => format!("error {text}"),
                         };
                         Shown { text: Ok(text), children }
@@ -48,6 +49,56 @@ impl<'s> Renderer<'_, '_, 's> {
             });
         }
         self.tagged_union(value, &payload, depth)
+    }
+
+    /// `null` of an optional that keeps it in its own bits: a pointer, a slice, an error; `None` for any other value.
+    pub(super) fn zig_null(&self, value: &Value) -> Option<Shown> {
+        let ty = self.frame.units.type_at(value.ty?)?;
+        if !matches!(ty.kind, Kind::Typedef(_)) || !ty.name?.starts_with(b"?") {
+            return None;
+        }
+        let size = self.frame.units.size_of(value.ty)?.min(u64::from(self.frame.address_size()));
+        match value.unsigned(self.frame, size) {
+            Ok(0) => Some(Shown::text("null")),
+            Ok(_) => None,
+            Err(missing) => Some(missing.into()),
+        }
+    }
+
+    /// What an optional holds, or that it is null; `None` for other types.
+    pub(super) fn zig_payload(&self, value: &Value) -> Option<Result<Value, String>> {
+        match self.zig_null(value) {
+            Some(Shown { text: Ok(_), .. }) => return Some(Err("it is null".into())),
+            Some(Shown { text: Err(missing), .. }) => return Some(Err(missing.to_string())),
+            None => {}
+        }
+        let optional = |name: Option<&[u8]>| name.is_some_and(|name| name.starts_with(b"?"));
+        let ty = self.frame.units.type_at(value.ty?)?;
+        if let (Kind::Typedef(target), true) = (&ty.kind, optional(ty.name)) {
+            return Some(Ok(value.with_type(*target)));
+        }
+        let (die, ty) = self.frame.units.peeled(value.ty)?;
+        if !optional(ty.name) {
+            return None;
+        }
+        let value = value.with_type(Some(die));
+        Some(match self.field(&value, "some")?.number(self.frame, false) {
+            Ok(0) => Err("it is null".into()),
+            Ok(_) => Ok(self.field(&value, "payload")?),
+            Err(missing) => Err(missing.to_string()),
+        })
+    }
+
+    /// A member of a union with a tag, if it is the one that is alive.
+    pub fn alive_member(&self, value: &Value, name: &str) -> Option<Value> {
+        if self.language != Language::Zig {
+            return None;
+        }
+        let (payload, tag) = (self.field(value, "payload")?, self.field(value, "tag")?);
+        let (_, ty) = self.frame.units.peeled(tag.ty)?;
+        let Kind::Enum(tags) = &ty.kind else { return None };
+        let alive = self.enumerator(&tag, tags).text.ok()?;
+        if alive.strip_prefix('.') == Some(name) { self.field(&payload, name) } else { None }
     }
 
     /// A union with the tag that tells which of its members is alive.
