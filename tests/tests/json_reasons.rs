@@ -143,3 +143,12 @@ fn panics_are_told_from_the_arguments_on_the_stack() {
     assert_eq!(panic("rust-vars-O0"), json!(["rust", "index out of bounds", "rust/vars.rs:69:5"]));
     assert_eq!(panic("sum-O0")[0], Value::Null);
 }
+
+#[test]
+fn a_panic_whose_youngest_frame_stands_before_its_unreachable_is_one_all_the_same() {
+    // wasmtime blames a branch some instructions before the `unreachable` behind the end of its block.
+    let reason = document("zig-vars-ReleaseSafe")["reason"].clone();
+    assert_eq!((&reason["kind"], &reason["source"]), (&json!("unreachable"), &json!("inferred")));
+    assert_eq!(reason["panic"]["language"], "zig");
+    assert!(reason["panic"]["message"].as_str().unwrap().starts_with("index out of bounds"), "{reason}");
+}

@@ -132,6 +132,11 @@ pub fn of(
             (reason.kind.clone(), reason.message.clone(), Source::Recorded, Vec::from_iter(detail))
         }
         (None, Some((kind, message))) => (kind.to_owned(), Some(message), Source::Inferred, Vec::new()),
+        // Optimised code is blamed for an instruction before the one that trapped. Where the functions on top of the stack
+        // are those in which programs give up, that is what this one did.
+        (None, None) if crash.gave_up(signer) => {
+            ("unreachable".to_owned(), Some(trap::UNREACHABLE.to_owned()), Source::Inferred, Vec::new())
+        }
         (None, None) => return None,
     };
     if let Some(overrun) = crash.memory().and_then(|memory| overrun(dump, binaries, memory)) {
@@ -205,6 +210,20 @@ impl<'c, 'd, 's> Crash<'c, 'd, 's> {
             Some(trapped) => trap::of(trapped, self.binary(0)?, &self.scene(0)?),
             None => self.overflow(),
         }
+    }
+
+    /// Whether the youngest frame is one of a program's own that gives up, and can end it.
+    fn gave_up(&self, signer: &mut Signer) -> bool {
+        let ends = || {
+            let mut operators = self.binary(0)?.module().operators(self.frame(0)?.function?)?;
+            while !operators.eof() {
+                if matches!(operators.read().ok()?, wasmparser::Operator::Unreachable) {
+                    return Some(());
+                }
+            }
+            None
+        };
+        ends().is_some() && panics::panic(self, None, signer).is_some()
     }
 
     /// A function that trapped before its first instruction, below other calls of itself, ran out of stack.

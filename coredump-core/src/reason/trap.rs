@@ -10,6 +10,9 @@ use crate::module::ItemKind;
 /// A trap's stable name and what it says.
 pub type Trap = (&'static str, String);
 
+/// What is said of `unreachable`.
+pub const UNREACHABLE: &str = "`unreachable` was executed";
+
 /// The trap that this instruction raised; `None` if it can raise none.
 pub fn of(stopped: &Stopped<'_>, binary: &Binary<'_>, scene: &Scene<'_, '_>) -> Option<Trap> {
     use Operator as O;
@@ -17,7 +20,7 @@ pub fn of(stopped: &Stopped<'_>, binary: &Binary<'_>, scene: &Scene<'_, '_>) -> 
     Some(match stopped.operator {
         // Wasmtime's optimised code blames the branch for the `unreachable` that it guards.
         O::If { .. } | O::BrIf { .. } if !matches!(stopped.next, Some(O::Unreachable)) => return None,
-        O::Unreachable | O::If { .. } | O::BrIf { .. } => ("unreachable", "`unreachable` was executed".to_owned()),
+        O::Unreachable | O::If { .. } | O::BrIf { .. } => ("unreachable", UNREACHABLE.to_owned()),
         O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => division(stopped, &instruction, 32),
         O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => division(stopped, &instruction, 64),
         O::I32TruncF32S
