@@ -60,7 +60,7 @@ pub struct Error {
     /// Byte offset in that file.
     pub offset: Option<u64>,
     /// A line that was read, and the character it is about, counted from 1.
-    pub excerpt: Option<(String, usize)>,
+    pub excerpt: Option<Box<(String, usize)>>,
     /// What the user can try.
     pub hint: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
@@ -103,7 +103,7 @@ impl Error {
 
     /// Sets the line that was read, and the character the error is about, counted from 1.
     pub fn excerpt(mut self, line: impl Into<String>, column: usize) -> Self {
-        self.excerpt = Some((line.into(), column));
+        self.excerpt = Some(Box::new((line.into(), column)));
         self
     }
 

@@ -24,7 +24,7 @@ impl Report {
     /// An error, the line it is about with the place marked, and its hint.
     pub fn error(&self, error: &Error) {
         self.say(error);
-        if let Some((line, column)) = &error.excerpt {
+        if let Some((line, column)) = error.excerpt.as_deref() {
             let before: String = line.chars().take(column.saturating_sub(1)).collect();
             let width = escape(&before).chars().count();
             let _ = writeln!(std::io::stderr(), "    {}\n    {:width$}^", escape(line), "");
