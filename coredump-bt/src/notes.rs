@@ -10,9 +10,25 @@ use coredump_core::model::CoreDump;
 use crate::frames::short;
 
 /// Tells about every module that a frame runs in. Whether all of them have a binary.
-pub fn render(report: &Report, file: &str, dump: &CoreDump<'_>, binaries: &Binaries<'_>, quiet: bool) -> bool {
-    let frames = dump.threads.iter().flat_map(|thread| &thread.frames);
-    let used: BTreeSet<u32> = frames.filter_map(|frame| binaries.module_of(dump, frame)).collect();
+pub fn render(
+    report: &Report,
+    file: &str,
+    dump: &CoreDump<'_>,
+    binaries: &Binaries<'_>,
+    locals: bool,
+    quiet: bool,
+) -> bool {
+    let frames = || dump.threads.iter().flat_map(|thread| &thread.frames);
+    let used: BTreeSet<u32> = frames().filter_map(|frame| binaries.module_of(dump, frame)).collect();
+    let with_debug = used.iter().any(|&module| {
+        let found = binaries.slot(module).and_then(|slot| slot.found);
+        found.is_some_and(|found| found.binary.symbols().debug().is_some())
+    });
+    if locals && !quiet && with_debug && frames().all(|frame| frame.locals.is_none()) {
+        report.say(format_args!(
+            "{file}: the dump has no Wasm locals: variables are found by stack pointers recovered from the code"
+        ));
+    }
     let mut complete = true;
     for (module, slot) in used.into_iter().filter_map(|module| Some((module, binaries.slot(module)?))) {
         match &slot.found {

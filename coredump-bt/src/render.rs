@@ -85,7 +85,7 @@ fn one<'s>(
     written.map_err(|error| Failure::Output(page.out.failed(error)))?;
 
     let name = input.name();
-    let complete = notes::render(report, &name, &dump, &binaries, args.quiet || args.brief);
+    let complete = notes::render(report, &name, &dump, &binaries, args.locals, args.quiet || args.brief);
     for note in &frames.sources.notes {
         report.say(format_args!("{name}: {note}"));
     }

@@ -3,6 +3,7 @@
 //!
 //! A value may be missing where the compiler or the dump has none; it must never be another one.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use coredump_tests::{Tool, capture, fixture, scratch, wasmtime_dump};
@@ -36,22 +37,52 @@ fn said(name: &str) -> Vec<Said> {
     lines.collect()
 }
 
-/// The physical frames of a dump by function name, those that nothing was inlined into.
-fn frames(dump: &Path, module: &Path) -> Vec<(usize, String)> {
-    let outcome = Tool::new("coredump-bt").args(["--no-fold", "--quiet"]).arg(dump).arg("-m").arg(module).run();
-    let mut frames = Vec::new();
-    let mut inlined = None;
-    for line in outcome.text().lines().filter_map(|line| line.strip_prefix('#')) {
-        let mut words = line.split_whitespace();
-        let number: usize = words.next().unwrap().parse().unwrap();
-        let function = words.nth(1).unwrap_or_default().split(['(', '<']).next().unwrap_or_default();
-        if line.contains("[inlined]") {
-            inlined = Some(number);
-        } else if inlined != Some(number) {
-            frames.push((number, function.to_owned()));
+/// A function that was active in a frame, inlined or not.
+struct Active {
+    frame: usize,
+    function: String,
+    /// Nothing was inlined into it at this point: a name in an expression can only mean its own.
+    innermost: bool,
+    /// Its variables' values; `None` where there is none to tell.
+    variables: HashMap<String, Option<String>>,
+}
+
+/// The active functions of a dump, the oldest first: the order in which they said what they hold.
+fn active(dump: &Path, module: &Path) -> Vec<Active> {
+    let document = Tool::new("coredump-json").args(["--locals", "-m"]).arg(module).arg(dump).run().json();
+    let mut all = Vec::new();
+    for (number, frame) in document["threads"][0]["frames"].as_array().unwrap().iter().enumerate() {
+        let inlines = frame["inlines"].as_array().unwrap();
+        let mut variables = frame["variables"].as_array().into_iter().flatten().peekable();
+        for (nth, function) in inlines.iter().chain([frame]).enumerate() {
+            let name = function["function"].as_str().unwrap_or_default();
+            let mut own = HashMap::new();
+            // A function that is inlined into itself has its variables one after the other: names begin again.
+            while let Some(variable) = variables.peek()
+                && base(variable["function"].as_str().unwrap_or_default()) == base(name)
+                && variable["inlined"] == (nth < inlines.len())
+                && !own.contains_key(variable["name"].as_str().unwrap())
+            {
+                own.insert(
+                    variable["name"].as_str().unwrap().to_owned(),
+                    variable["value"].as_str().map(str::to_owned),
+                );
+                variables.next();
+            }
+            all.push(Active { frame: number, function: base(name).to_owned(), innermost: nth == 0, variables: own });
         }
+        assert!(variables.next().is_none(), "variables of a function that is not in frame {number}");
     }
-    frames
+    all.reverse();
+    all
+}
+
+/// A function's name without parameters and arguments, as backtraces shorten it.
+fn base(name: &str) -> &str {
+    let name = name.split_once(" [").map_or(name, |(name, _)| name);
+    let end = name.find(['(', '<']).unwrap_or(name.len());
+    let name = name[..end].trim_end_matches("::");
+    name.rsplit([' ']).next().unwrap_or(name)
 }
 
 /// `--print` of one expression in a frame: the value, or `None` where there is none to tell.
@@ -64,7 +95,13 @@ fn print(dump: &Path, module: &Path, frame: usize, expression: &str) -> Option<S
         .run();
     let text = outcome.text().trim_end();
     let value = text.strip_prefix(expression)?.strip_prefix(" = ")?;
-    (outcome.code() == 0 && !value.contains('<')).then(|| value.to_owned())
+    (outcome.code() == 0).then(|| value.to_owned())
+}
+
+fn is_known(value: &str) -> bool {
+    !["<optimized out", "<not captured", "<unreadable", "<incomplete", "<unknown"]
+        .iter()
+        .any(|word| value.contains(word))
 }
 
 /// What a language prints and what a debugger shows of the same value differ in little: the number of a character, the
@@ -76,6 +113,11 @@ fn plain(value: &str) -> String {
     };
     let text = match text.split_once(": ") {
         Some((address, text)) if address.starts_with("@0x") => text.to_owned(),
+        _ => text,
+    };
+    // A function pointer is said by its function's name.
+    let text = match text.split_once(" <").zip(text.strip_suffix('>')) {
+        Some(((index, name), _)) if index.starts_with("0x") => base(name.trim_end_matches('>')).to_owned(),
         _ => text,
     };
     let text = match text.split_once(" '") {
@@ -102,18 +144,29 @@ fn same(shown: &str, said: &str) -> bool {
 /// Checks all that the guest said; gives how many of its values were told.
 fn check(name: &str, dump: &Path) -> usize {
     let module = fixture(&format!("modules/{name}.wasm"));
-    let frames = frames(dump, &module);
+    let active = active(dump, &module);
+    let all = said(name);
     let mut told = 0;
-    for said in said(name) {
-        let is_it = |function: &str| {
-            function == said.function
+    for (nth, said) in all.iter().enumerate() {
+        let is_it = |active: &&Active| {
+            let function = &active.function;
+            function == &said.function
                 || function.ends_with(&format!("::{}", said.function))
                 || function.ends_with(&format!(".{}", said.function))
         };
-        let mut of_function = frames.iter().filter(|(_, function)| is_it(function));
-        let (Some(frame), None) = (of_function.next(), of_function.next()) else { continue };
-        let Some(shown) = print(dump, &module, frame.0, &said.expression) else { continue };
-        assert!(same(&shown, &said.value), "{name}: {said:?} is shown as {shown}");
+        let of_function: Vec<&Active> = active.iter().filter(is_it).collect();
+        // A function that was called many times said it as often; what returned since said it first.
+        let again = |other: &&Said| other.function == said.function && other.expression == said.expression;
+        let (before, times) = (all[..nth].iter().filter(again).count(), all.iter().filter(again).count());
+        let Some(gone) = times.checked_sub(of_function.len()) else { continue };
+        let Some(active) = before.checked_sub(gone).and_then(|at| of_function.get(at)) else { continue };
+        let shown = match active.variables.get(&said.expression) {
+            Some(value) => value.clone(),
+            None if active.innermost => print(dump, &module, active.frame, &said.expression),
+            None => None,
+        };
+        let Some(shown) = shown.filter(|shown| is_known(shown)) else { continue };
+        assert!(same(&shown, &said.value), "{name}: frame {}: {said:?} is shown as {shown}", active.frame);
         told += 1;
     }
     told
@@ -168,6 +221,70 @@ fn a_dump_with_locals_and_one_without_never_disagree() {
         let without = check(name, &captured(&fast, name, &["--fast"]));
         assert!(with_locals >= without, "{name}: {with_locals} with locals, {without} without");
     }
+}
+
+/// Dumps of a guest with its locals and without.
+fn full_and_fast(name: &str) -> [(tempfile::TempDir, PathBuf); 2] {
+    [&[][..], &["--fast"]].map(|options| {
+        let folder = scratch();
+        let dump = captured(folder.path(), name, options);
+        (folder, dump)
+    })
+}
+
+#[test]
+fn every_activation_of_a_recursive_function_has_its_own_values() {
+    for (name, at_least) in [("calls-O0", [36, 36]), ("calls-O2-dwarf5", [8, 4])] {
+        for ((_folder, dump), at_least) in full_and_fast(name).iter().zip(at_least) {
+            let told = check(name, dump);
+            assert!(told >= at_least, "{name}: {told} of {}", said(name).len());
+        }
+    }
+}
+
+#[test]
+fn variables_in_odd_places_are_found() {
+    // Without locals nobody knows where the array of variable length is that `grid` took from its stack.
+    for (name, at_least) in [("places-O0", [26, 24]), ("places-O2-dwarf5", [6, 6])] {
+        for ((_folder, dump), at_least) in full_and_fast(name).iter().zip(at_least) {
+            let told = check(name, dump);
+            assert!(told >= at_least, "{name}: {told} of {}", said(name).len());
+        }
+    }
+}
+
+#[test]
+fn the_standard_library_of_before_llvm_15_is_understood() {
+    for (_folder, dump) in full_and_fast("cpp-library") {
+        assert_eq!(check("cpp-library", &dump), said("cpp-library").len());
+    }
+}
+
+#[test]
+fn what_the_linker_dropped_is_optimised_out() {
+    let [(_folder, dump), _] = full_and_fast("places-O0");
+    let module = fixture("modules/places-O0.wasm");
+    assert_eq!(print(&dump, &module, 4, "dropped").as_deref(), Some("<optimized out>"));
+}
+
+#[test]
+fn a_frame_base_that_is_not_in_the_dump_is_said_to_be_recovered() {
+    let location = |dump: &Path| {
+        let module = fixture("modules/places-O0.wasm");
+        let document = Tool::new("coredump-json").args(["--locals", "-m"]).arg(module).arg(dump).run().json();
+        let side = document["threads"][0]["frames"][1]["variables"][0].clone();
+        assert_eq!(side["name"], "side");
+        side["location"].as_str().unwrap().to_owned()
+    };
+    let [(_full_folder, full), (_fast_folder, fast)] = full_and_fast("places-O0");
+    assert!(location(&full).starts_with("frame base + 0x"), "{}", location(&full));
+    assert!(location(&fast).starts_with("recovered frame base + 0x"), "{}", location(&fast));
+    let note = "stack pointers recovered from the code";
+    let told = |dump: &Path| {
+        let module = fixture("modules/places-O0.wasm");
+        Tool::new("coredump-bt").args(["--locals", "-m"]).arg(module).arg(dump).run().stderr.contains(note)
+    };
+    assert!(!told(&full) && told(&fast));
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::units::Bytes;
 /// Operations that are written out.
 const SHOWN: usize = 8;
 
-/// What an expression says, as `frame base + 24`, `local 3`, or its operations.
-pub fn description(expression: Bytes<'_>, encoding: Encoding) -> String {
+/// What an expression says, as `frame base + 0x18`, `local 3`, or its operations. `base` is what the frame base is called.
+pub fn description(expression: Bytes<'_>, encoding: Encoding, base: &str) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut operations = gimli::Expression(expression).operations(encoding);
     while let Ok(Some(operation)) = operations.next() {
@@ -17,8 +17,8 @@ pub fn description(expression: Bytes<'_>, encoding: Encoding) -> String {
             break;
         }
         words.push(match operation {
-            Operation::FrameOffset { offset } if offset < 0 => format!("frame base - {:#x}", offset.unsigned_abs()),
-            Operation::FrameOffset { offset } => format!("frame base + {offset:#x}"),
+            Operation::FrameOffset { offset } if offset < 0 => format!("{base} - {:#x}", offset.unsigned_abs()),
+            Operation::FrameOffset { offset } => format!("{base} + {offset:#x}"),
             Operation::Address { address } => format!("address {address:#x}"),
             Operation::AddressIndex { .. } => "address".into(),
             Operation::WasmLocal { index } => format!("local {index}"),

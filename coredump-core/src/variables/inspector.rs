@@ -9,8 +9,9 @@ use gimli::constants::*;
 use super::frame::Frame;
 use super::location::{Location, Missing, Place};
 use super::render::Renderer;
+use super::rewritten::is_rewritten;
 use super::units::{Die, Language, Units};
-use super::unwind::{Position, Recovered, Unwinder, certain_instance, is_rewritten};
+use super::unwind::{Position, Recovered, Unwinder, certain_instance};
 use super::value::{Source, Value};
 use super::{ExpressionError, Limits, Scope, Variable, VariableKind, expression, scope};
 use crate::binaries::{Binaries, Found};
@@ -160,7 +161,10 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
 pub(super) fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: VariableKind) -> Option<Variable> {
     let frame = renderer.frame;
     let name = frame.units.name(die).filter(|name| !name.is_empty())?;
-    if frame.units.entry(die)?.has_attr(DW_AT_declaration) {
+    let entry = frame.units.entry(die)?;
+    // What the compiler made for itself: the length of an array, the end of a loop over a range.
+    let made = entry.has_attr(DW_AT_artificial) && name.starts_with(b"__");
+    if made || entry.has_attr(DW_AT_declaration) {
         return None;
     }
     let (value, described) = value(frame, die);
@@ -175,7 +179,7 @@ pub(super) fn value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let located = frame.locate(die);
     let (location, described) =
         located.unwrap_or_else(|| (Location::whole(Place::Missing(Missing::OptimizedOut)), String::new()));
-    let ty = frame.units.type_of(die);
+    let ty = frame.concrete(frame.units.type_of(die));
     let source = Source::locate(frame, &location, frame.units.size_of(ty));
     (Value { ty, source }, described)
 }

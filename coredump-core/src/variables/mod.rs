@@ -3,8 +3,9 @@
 //! Right or silent: a value that was optimised out, that the dump does not hold, or whose address makes no sense says
 //! so and has no value. Debug information and memory are hostile: everything is bounded.
 //!
-//! `units` finds debug information, `types` reads types, `symbolic` and `unwind` recover the shadow stack, `location`
-//! evaluates where an object is in a `frame`, `scope` lists what is visible, `value` reads bytes, `render` writes them
+//! `units` finds debug information, `types` reads types, `symbolic` and `unwind` recover the shadow stack of
+//! `stack_pointer`, `location`
+//! evaluates descriptions of where an object is, which `locate` finds for a `frame`, `scope` lists what is visible, `value` reads bytes, `render` writes them
 //! as the language does.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
@@ -13,17 +14,21 @@ mod describe;
 mod expression;
 mod frame;
 mod inspector;
+mod locate;
 mod location;
 mod lookup;
 mod names;
 mod render;
+mod rewritten;
 mod scope;
+mod stack_pointer;
 mod statics;
 mod symbolic;
 mod types;
 mod units;
 mod unwind;
 mod value;
+mod vla;
 mod writes;
 
 pub use expression::ExpressionError;

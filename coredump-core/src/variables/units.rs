@@ -408,11 +408,13 @@ fn origin_name<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>) -> Option<&'s [u8]>
     unit.attr_string(name).ok().map(|name| name.slice())
 }
 
-/// Whether a variable's location is an address fixed at link time.
+/// Whether a variable's location is an address fixed at link time, or one in each thread's own storage.
 pub fn is_static(entry: &Entry<'_>) -> bool {
     let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(DW_AT_location) else { return false };
-    let first = expression.0.slice().first().copied().map(gimli::DwOp);
+    let bytes = expression.0.slice();
+    let (first, last) = (bytes.first().copied().map(gimli::DwOp), bytes.last().copied().map(gimli::DwOp));
     matches!(first, Some(DW_OP_addr | DW_OP_addrx | DW_OP_GNU_addr_index))
+        || matches!(last, Some(DW_OP_form_tls_address | DW_OP_GNU_push_tls_address))
 }
 
 fn language(unit: UnitRef<'_, '_>) -> Language {

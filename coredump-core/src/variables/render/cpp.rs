@@ -48,17 +48,25 @@ impl<'s> Renderer<'_, '_, 's> {
             }
             "variant" => self.cpp_variant(value, contents, depth),
             "tuple" => self.cpp_tuple(value, depth),
-            "unique_ptr" => {
-                let pointer = self.unwrapped(&self.dig(value, "__ptr_")?)?;
-                Some(null_or("nullptr", self.show(&pointer, depth)))
-            }
+            "unique_ptr" => Some(null_or("nullptr", self.show(&self.cpp_pointer(value)?, depth))),
             "shared_ptr" | "weak_ptr" => {
                 let shown = null_or("nullptr", self.show(&self.field(value, "__ptr_")?, depth));
                 Some(self.with_owners(shown, value))
             }
             "atomic" => Some(self.show(&self.dig(value, "__a_value")?, depth)),
+            "stack" | "queue" | "priority_queue" => Some(self.show(&self.field(value, "c")?, depth)),
+            "complex" => self.cpp_complex(value, depth),
+            "bitset" => counted(self.cpp_bitset(value, die)?),
+            "duration" => self.cpp_duration(value, contents, depth),
+            "time_point" => Some(self.show(&self.field(value, "__d_")?, depth)),
             _ => None,
         }
+    }
+
+    /// The pointer in a smart pointer, beside which a deleter may lie.
+    fn cpp_pointer(&self, value: &Value) -> Option<Value> {
+        let pointer = self.dig(value, "__ptr_")?;
+        self.unwrapped(&pointer).or_else(|| self.unwrapped(&self.dig(&pointer, "__value_")?))
     }
 
     fn is_bool(&self, ty: Option<Die>) -> bool {
@@ -99,9 +107,13 @@ impl<'s> Renderer<'_, '_, 's> {
             }
             "span" | "initializer_list" | "basic_string_view" => {
                 let data = ["__data_", "__data", "__begin_"].iter().find_map(|name| self.field(value, name))?;
-                let size = ["__size_", "__size"].iter().find_map(|name| self.field(value, name))?;
+                let size = ["__size_", "__size"].iter().find_map(|name| self.field(value, name));
                 let address = self.address_in(&data)?;
-                let len = size.number(self.frame, false);
+                let len = match size {
+                    Some(size) => size.number(self.frame, false),
+                    // A span of fixed extent knows its length by its type.
+                    None => Ok(self.number_argument(die, 1)?),
+                };
                 Some(address.and_then(|(address, _)| Ok(Contiguous { element, address, len: len? as u64 })))
             }
             "array" => {
@@ -133,12 +145,15 @@ impl<'s> Renderer<'_, '_, 's> {
         let short_size = self.field(&short, "__size_")?;
         let (is_long, len) = match self.field(&short, "__is_long_") {
             Some(flag) => (flag.number(frame, false).map(|flag| flag != 0), short_size.number(frame, false)),
-            // Before LLVM 15 the lowest bit of the first byte was the flag, the others the size.
+            // Before LLVM 15 one bit of the size's byte is the flag: the lowest where the byte comes first, the highest
+            // where it comes last (the layout of libc++'s second ABI).
             None => {
-                let first = short_size.unsigned(frame, 1);
-                let start = value.source.address()? == short_size.source.address()?;
-                start.then_some(())?;
-                (first.clone().map(|first| first & 1 == 1), first.map(|first| (first >> 1) as i128))
+                let byte = short_size.unsigned(frame, 1);
+                if value.source.address()? == short_size.source.address()? {
+                    (byte.clone().map(|byte| byte & 1 == 1), byte.map(|byte| (byte >> 1) as i128))
+                } else {
+                    (byte.clone().map(|byte| byte & 0x80 != 0), byte.map(|byte| byte as i128))
+                }
             }
         };
         Some(is_long.and_then(|is_long| {
@@ -247,7 +262,7 @@ impl<'s> Renderer<'_, '_, 's> {
         }
         match name.as_str() {
             "unique_ptr" | "shared_ptr" => {
-                let pointer = self.dig(value, "__ptr_")?;
+                let pointer = self.cpp_pointer(value)?;
                 Some(match self.address_in(&pointer)? {
                     Ok((address, target)) => Value::in_memory(target, address),
                     Err(missing) => Value::missing(None, missing),

@@ -57,11 +57,24 @@ impl<'s> Renderer<'_, '_, 's> {
         for _ in 0..LEVELS {
             let (die, ty) = self.frame.units.peeled(value.ty)?;
             let Kind::Struct(contents) = &ty.kind else { return Some(value.with_type(Some(die))) };
-            let mut sized = contents.members.iter().filter(|member| self.frame.units.size_of(member.ty) != Some(0));
+            let mut sized = contents.members.iter().filter(|member| !self.is_empty(member.ty, LEVELS));
             let (only, None) = (sized.next()?, sized.next()) else { return None };
             value = value.with_type(Some(die)).member(self.frame, only);
         }
         None
+    }
+
+    /// Whether a type holds nothing: C++ gives such a class a size of one byte all the same.
+    fn is_empty(&self, ty: Option<Die>, levels: u32) -> bool {
+        let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
+        let Some(levels) = levels.checked_sub(1) else { return false };
+        match &ty.kind {
+            _ if ty.size == Some(0) => true,
+            Kind::Struct(contents) if !contents.declared && contents.variants.is_none() => {
+                contents.members.len() <= 16 && contents.members.iter().all(|member| self.is_empty(member.ty, levels))
+            }
+            _ => false,
+        }
     }
 
     /// An unsigned number in a member, however wrapped.

@@ -6,6 +6,7 @@
 mod aggregate;
 mod cpp;
 mod cpp_nodes;
+mod cpp_numbers;
 mod dig;
 mod pointer;
 mod rust;

@@ -75,8 +75,11 @@ impl<'s> Renderer<'_, '_, 's> {
                 format!(".{}", String::from_utf8_lossy(name))
             }
             Some((name, _)) => String::from_utf8_lossy(name).into_owned(),
-            None if is_signed(self.frame, value.ty) => sign_extend(bits, size * 8).to_string(),
-            None => bits.to_string(),
+            None if is_signed(self.frame, value.ty) => {
+                let number = sign_extend(bits, size * 8);
+                with_flags(number.to_string(), bits, list)
+            }
+            None => with_flags(bits.to_string(), bits, list),
         })
     }
 
@@ -86,6 +89,19 @@ impl<'s> Renderer<'_, '_, 's> {
         let character = matches!(ty.kind, Kind::Base(DW_ATE_signed_char | DW_ATE_unsigned_char | DW_ATE_UTF));
         character && ty.size == Some(1) && is_plain_char(&ty)
     }
+}
+
+/// A number that no enumerator is, with those of one bit that make it up where all of it is such: `6 (READ | WRITE)`.
+fn with_flags(number: String, bits: u128, list: &Enum<'_>) -> String {
+    let mut left = bits;
+    let mut names = Vec::new();
+    for (name, value) in &list.enumerators {
+        if value.is_power_of_two() && left & value != 0 {
+            left &= !value;
+            names.push(String::from_utf8_lossy(name));
+        }
+    }
+    if left == 0 && names.len() > 1 { format!("{number} ({})", names.join(" | ")) } else { number }
 }
 
 /// The bits of Zig's integers of any width, which only their names tell.
@@ -205,6 +221,15 @@ mod tests {
         assert_eq!(float(u128::from(5e-5f64.to_bits()), 8, Language::Rust).unwrap(), "5e-5");
         assert_eq!(float(0x3c00, 2, Language::C).unwrap(), "1");
         assert_eq!(float(0xc100, 2, Language::C).unwrap(), "-2.5");
+    }
+
+    #[test]
+    fn flags_are_named_only_where_they_are_the_whole_number() {
+        let flags = Enum { underlying: None, enumerators: vec![(b"R", 1), (b"W", 2), (b"ALL", 7), (b"X", 4)] };
+        assert_eq!(with_flags("5".into(), 5, &flags), "5 (R | X)");
+        assert_eq!(with_flags("9".into(), 9, &flags), "9");
+        assert_eq!(with_flags("8".into(), 8, &flags), "8");
+        assert_eq!(with_flags("0".into(), 0, &flags), "0");
     }
 
     #[test]

@@ -1,15 +1,10 @@
-//! Where a variable is: DWARF location descriptions, evaluated (DWARF 5, 2.5 and 2.6).
-//!
-//! gimli decodes the operations and does the arithmetic; the machine is ours, since gimli's evaluator knows no Wasm
-//! locals, globals and operand stacks (`DW_OP_WASM_location`, 0xED).
-
-use std::fmt;
+//! The machine that executes location descriptions.
 
 use gimli::{Encoding, Operation};
 
-use super::units::Bytes;
-use crate::memory::Unreadable;
+use super::{Machine, Missing, Piece, Place};
 use crate::model;
+use crate::variables::units::Bytes;
 
 /// Operations one description may execute, those of the descriptions it calls included.
 const STEPS: u32 = 10_000;
@@ -20,121 +15,6 @@ const PIECES: usize = 1_000;
 /// Descriptions that call each other.
 const CALLS: u32 = 8;
 
-/// Why a value cannot be told.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Missing {
-    /// The compiler kept it nowhere at this point.
-    OptimizedOut,
-    /// It existed, but the dump does not hold it; why, where there is more to say.
-    NotCaptured(String),
-    /// The address is outside of the memory.
-    Unreadable(u64),
-    /// The debug information makes no sense, or more than this reader can.
-    Malformed(String),
-}
-
-impl Missing {
-    /// Nothing more to say than that the dump does not hold it.
-    pub fn not_captured() -> Self {
-        Missing::NotCaptured(String::new())
-    }
-}
-
-impl From<Unreadable> for Missing {
-    fn from(unreadable: Unreadable) -> Self {
-        match unreadable {
-            Unreadable::OutOfBounds { address } => Missing::Unreadable(address),
-            Unreadable::NotCaptured { address } => Missing::NotCaptured(format!("{address:#x}")),
-            too_long => Missing::Malformed(too_long.to_string()),
-        }
-    }
-}
-
-impl From<gimli::Error> for Missing {
-    fn from(error: gimli::Error) -> Self {
-        Missing::Malformed(format!("location: {error}"))
-    }
-}
-
-impl fmt::Display for Missing {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Missing::OptimizedOut => f.write_str("<optimized out>"),
-            Missing::NotCaptured(why) if why.is_empty() => f.write_str("<not captured>"),
-            Missing::NotCaptured(why) => write!(f, "<not captured: {why}>"),
-            Missing::Unreadable(address) => write!(f, "<unreadable {address:#x}>"),
-            Missing::Malformed(why) => write!(f, "<unreadable: {why}>"),
-        }
-    }
-}
-
-/// The state of a frame that descriptions refer to.
-pub trait Machine<'s> {
-    /// A Wasm local, parameters first.
-    fn local(&self, index: u32) -> Result<model::Value, Missing>;
-    /// A Wasm global of the frame's instance.
-    fn global(&self, index: u32) -> Result<model::Value, Missing>;
-    /// A value of the operand stack, 0 at the bottom.
-    fn operand(&self, index: u32) -> Result<model::Value, Missing>;
-    /// A parameter's local as it was when the function was entered.
-    fn entry_local(&self, index: u32) -> Result<model::Value, Missing>;
-    /// The function's frame base (`DW_AT_frame_base`).
-    fn frame_base(&self) -> Result<u64, Missing>;
-    /// Bytes of linear memory.
-    fn read(&self, address: u64, size: u64) -> Result<u64, Missing>;
-    /// Address of the thread's local storage.
-    fn tls_base(&self) -> Result<u64, Missing>;
-    /// An entry of `.debug_addr`.
-    fn indexed_address(&self, index: gimli::DebugAddrIndex<usize>) -> Result<u64, Missing>;
-    /// The type of a base type entry in the expression's unit.
-    fn base_type(&self, entry: gimli::UnitOffset<usize>) -> Result<gimli::ValueType, Missing>;
-    /// The description of another entry (`DW_OP_call*`).
-    fn called(&self, entry: gimli::DieReference<usize>) -> Result<Option<Bytes<'s>>, Missing>;
-}
-
-/// Where (a piece of) an object is.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Place {
-    /// Linear memory, at this address.
-    Memory(u64),
-    /// No memory: these are its bytes, least significant first.
-    Bytes(Vec<u8>),
-    /// Nowhere, or it cannot be told where.
-    Missing(Missing),
-    /// A pointer to something that is in no memory itself.
-    ImplicitPointer {
-        /// Offset in `.debug_info` of the entry it points to.
-        entry: usize,
-        /// Bytes into it.
-        offset: i64,
-    },
-}
-
-/// A piece of an object.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Piece {
-    /// Size in bits; `None` for an object that is whole.
-    pub bits: Option<u64>,
-    /// First bit within the place.
-    pub first_bit: u64,
-    /// Where it is.
-    pub place: Place,
-}
-
-/// A location: pieces, and the description of it for a person.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Location {
-    /// The pieces, first byte first.
-    pub pieces: Vec<Piece>,
-}
-
-impl Location {
-    /// A whole object at one place.
-    pub fn whole(place: Place) -> Self {
-        Location { pieces: vec![Piece { bits: None, first_bit: 0, place }] }
-    }
-}
-
 /// What stands on the machine's stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Slot {
@@ -142,7 +22,8 @@ enum Slot {
     Vector([u8; 16]),
 }
 
-struct Evaluation<'m, 's, M> {
+/// A description that is being evaluated.
+pub struct Evaluation<'m, 's, M> {
     machine: &'m M,
     encoding: Encoding,
     stack: Vec<Slot>,
@@ -158,50 +39,13 @@ struct Evaluation<'m, 's, M> {
     register: bool,
     /// The value on top is an i32 just taken from the frame: of the object it says 4 bytes and no more.
     narrow: bool,
+    /// The value on top is a constant of the description.
+    literal: bool,
     source: std::marker::PhantomData<&'s ()>,
 }
 
-/// Evaluates a location description of an object (DWARF 5, 2.6.1).
-///
-/// An empty description is [`Missing::OptimizedOut`].
-pub fn evaluate<'s, M: Machine<'s>>(
-    machine: &M,
-    encoding: Encoding,
-    expression: Bytes<'s>,
-    object: Option<u64>,
-) -> Location {
-    let mut evaluation = Evaluation::new(machine, encoding, object);
-    match evaluation.run(expression).and_then(|()| evaluation.finish()) {
-        Ok(pieces) => Location { pieces },
-        Err(missing) => Location::whole(Place::Missing(missing)),
-    }
-}
-
-/// Evaluates a description for the number it leaves: a frame base, a member's offset, an array's bound.
-///
-/// `initial` is on the stack at the start. A description of a register or `DW_OP_stack_value` gives its value.
-pub fn number<'s, M: Machine<'s>>(
-    machine: &M,
-    encoding: Encoding,
-    expression: Bytes<'s>,
-    initial: Option<u64>,
-) -> Result<u64, Missing> {
-    let mut evaluation = Evaluation::new(machine, encoding, initial);
-    if let Some(initial) = initial {
-        evaluation.push(gimli::Value::Generic(initial))?;
-    }
-    evaluation.run(expression)?;
-    if let Some(Place::Bytes(bytes)) = evaluation.told.take() {
-        let mut wide = [0; 8];
-        let len = bytes.len().min(8);
-        wide[..len].copy_from_slice(&bytes[..len]);
-        return Ok(u64::from_le_bytes(wide));
-    }
-    evaluation.pop_number()
-}
-
 impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
-    fn new(machine: &'m M, encoding: Encoding, object: Option<u64>) -> Self {
+    pub fn new(machine: &'m M, encoding: Encoding, object: Option<u64>) -> Self {
         Evaluation {
             machine,
             encoding,
@@ -214,12 +58,23 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             told: None,
             register: false,
             narrow: false,
+            literal: false,
             source: std::marker::PhantomData,
         }
     }
 
-    fn push(&mut self, value: gimli::Value) -> Result<(), Missing> {
+    /// Pushes a number.
+    pub fn push(&mut self, value: gimli::Value) -> Result<(), Missing> {
         self.push_slot(Slot::Number(value))
+    }
+
+    /// An address fixed at link time. Of what nothing used, the linker drops the storage and leaves a tombstone.
+    fn push_address(&mut self, address: u64) -> Result<(), Missing> {
+        let mask = address_mask(self.encoding);
+        if address == 0 || address & mask >= mask - 1 {
+            return Err(Missing::OptimizedOut);
+        }
+        self.push(gimli::Value::Generic(address))
     }
 
     fn push_slot(&mut self, slot: Slot) -> Result<(), Missing> {
@@ -309,7 +164,19 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         bytes
     }
 
-    fn finish(&mut self) -> Result<Vec<Piece>, Missing> {
+    /// The number a description left.
+    pub fn into_number(mut self) -> Result<u64, Missing> {
+        if let Some(Place::Bytes(bytes)) = self.told.take() {
+            let mut wide = [0; 8];
+            let len = bytes.len().min(8);
+            wide[..len].copy_from_slice(&bytes[..len]);
+            return Ok(u64::from_le_bytes(wide));
+        }
+        self.pop_number()
+    }
+
+    /// The pieces a description gave.
+    pub fn finish(&mut self) -> Result<Vec<Piece>, Missing> {
         if !self.pieces.is_empty() {
             return Ok(std::mem::take(&mut self.pieces));
         }
@@ -320,7 +187,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         Ok(vec![Piece { bits: None, first_bit: 0, place }])
     }
 
-    fn run(&mut self, expression: Bytes<'s>) -> Result<(), Missing> {
+    /// Executes a description.
+    pub fn run(&mut self, expression: Bytes<'s>) -> Result<(), Missing> {
         let start = expression;
         let mut rest = expression;
         while !gimli::Reader::is_empty(&rest) {
@@ -379,6 +247,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         if !matches!(operation, Operation::Piece { .. } | Operation::StackValue | Operation::Nop) {
             self.register = false;
             self.narrow = false;
+            self.literal = matches!(operation, Operation::UnsignedConstant { .. } | Operation::SignedConstant { .. });
         }
         match operation {
             Operation::Drop => drop(self.pop_slot()?),
@@ -425,10 +294,14 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             }
             Operation::UnsignedConstant { value } => self.push(Value::Generic(value))?,
             Operation::SignedConstant { value } => self.push(Value::Generic(value as u64))?,
-            Operation::Address { address } => self.push(Value::Generic(address))?,
-            Operation::AddressIndex { index } | Operation::ConstantIndex { index } => {
+            Operation::Address { address } => self.push_address(address)?,
+            Operation::AddressIndex { index } => {
                 let address = self.machine.indexed_address(index)?;
-                self.push(Value::Generic(address))?;
+                self.push_address(address)?;
+            }
+            Operation::ConstantIndex { index } => {
+                let constant = self.machine.indexed_address(index)?;
+                self.push(Value::Generic(constant))?;
             }
             Operation::FrameOffset { offset } => {
                 let base = self.machine.frame_base()?;
@@ -508,7 +381,13 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
                 let place = if self.stack.is_empty() && self.told.is_none() {
                     Place::Missing(Missing::OptimizedOut)
                 } else {
-                    self.place()?
+                    match self.place()? {
+                        // LLVM cuts a constant at the wrong end where a piece begins within it.
+                        Place::Bytes(bytes) if self.literal && !fits(&bytes, size_in_bits) => {
+                            Place::Missing(Missing::Malformed("a constant that does not fit its piece".into()))
+                        }
+                        place => place,
+                    }
                 };
                 self.add_piece(size_in_bits, bit_offset.unwrap_or(0), place)?;
             }
@@ -521,6 +400,18 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
 
     fn value_type(&self, entry: gimli::UnitOffset<usize>) -> Result<gimli::ValueType, Missing> {
         if entry.0 == 0 { Ok(gimli::ValueType::Generic) } else { self.machine.base_type(entry) }
+    }
+}
+
+/// Whether a number of up to 8 bytes can be told by its lowest `bits` bits, with a sign or without.
+fn fits(bytes: &[u8], bits: u64) -> bool {
+    let mut wide = [0; 8];
+    let len = bytes.len().min(8);
+    wide[..len].copy_from_slice(&bytes[..len]);
+    let number = i64::from_le_bytes(wide);
+    match u32::try_from(bits) {
+        Ok(bits @ 1..=63) => (number as u64) >> bits == 0 || number >> (bits - 1) == -1,
+        _ => true,
     }
 }
 

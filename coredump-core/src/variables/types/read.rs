@@ -1,228 +1,17 @@
-//! Types, read from their entries one at a time and when they are asked for (DWARF 5, chapter 5).
-//!
-//! A type refers to others by entry, never by value: a graph with circles, as every linked list has, costs nothing.
-
-use std::rc::Rc;
+//! Types from their entries.
 
 use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 
-use super::units::{Attr, Bytes, Die, Entry, Units};
+use super::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
+use crate::variables::units::{Attr, Die, Entry, Units};
 
 /// Members, enumerators or dimensions of one type that are read.
 const PARTS: usize = 20_000;
-/// Typedefs and qualifiers in a row.
-const ALIASES: u32 = 64;
-
-/// One type.
-#[derive(Debug)]
-pub struct Type<'s> {
-    /// Its own name, without namespaces.
-    pub name: Option<&'s [u8]>,
-    /// Its size in bytes as its entry says it.
-    pub size: Option<u64>,
-    /// What it is.
-    pub kind: Kind<'s>,
-}
-
-/// The sorts of types.
-#[derive(Debug)]
-pub enum Kind<'s> {
-    /// A number, a character, a truth value.
-    Base(gimli::DwAte),
-    /// A pointer or a reference; of `None`, it points to no type (`void *`).
-    Pointer(PointerKind, Option<Die>),
-    /// Another name, for `None` of `void`.
-    Typedef(Option<Die>),
-    /// The same type, qualified by this word.
-    Qualified(&'static str, Option<Die>),
-    /// An array.
-    Array(Array),
-    /// A structure, class or union.
-    Struct(Struct<'s>),
-    /// An enumeration.
-    Enum(Enum<'s>),
-    /// A function: its result and its parameters, and whether more may follow.
-    Function(Option<Die>, Vec<Die>, bool),
-    /// A pointer to a member: the member's type and the class.
-    MemberPointer(Option<Die>, Option<Die>),
-    /// A type with a name and nothing else, as `decltype(nullptr)`, or one this reader does not know.
-    Unspecified,
-}
-
-/// The sorts of pointers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PointerKind {
-    /// `*`
-    Pointer,
-    /// `&`
-    Reference,
-    /// `&&`
-    RvalueReference,
-}
-
-/// An array's shape.
-#[derive(Debug)]
-pub struct Array {
-    /// The type of its elements.
-    pub element: Option<Die>,
-    /// The number of elements in each dimension, outermost first; `None` where it is not constant.
-    pub dimensions: Vec<Option<u64>>,
-    /// Bytes from one element to the next, where that is not the element's size.
-    pub stride: Option<u64>,
-    /// A SIMD vector.
-    pub vector: bool,
-}
-
-/// A structure's, class's or union's contents.
-#[derive(Debug)]
-pub struct Struct<'s> {
-    /// `struct`, `class` or `union`.
-    pub keyword: &'static str,
-    /// Only declared here: its contents are described elsewhere, or nowhere.
-    pub declared: bool,
-    /// Bases and members, in the order of their entries.
-    pub members: Vec<Member<'s>>,
-    /// The variants of a Rust enum.
-    pub variants: Option<Variants<'s>>,
-    /// Template and generic arguments that are types: name and type.
-    pub arguments: Vec<(&'s [u8], Option<Die>)>,
-    /// A Rust vtable's: the type it is for.
-    pub containing: Option<Die>,
-}
-
-/// A member or a base.
-#[derive(Clone, Debug)]
-pub struct Member<'s> {
-    /// Its name; anonymous structures and unions have none.
-    pub name: Option<&'s [u8]>,
-    /// Its type.
-    pub ty: Option<Die>,
-    /// Where it is.
-    pub offset: Offset<'s>,
-    /// Size in bits, of a bit-field.
-    pub bits: Option<u64>,
-    /// A base class.
-    pub base: bool,
-}
-
-/// A member's offset.
-#[derive(Clone, Copy, Debug)]
-pub enum Offset<'s> {
-    /// Bits from the start of the structure.
-    Bits(u64),
-    /// An expression over the structure's address (virtual bases).
-    Expression(Bytes<'s>),
-    /// Nothing sensible.
-    Unknown,
-}
-
-/// A Rust enum's variants (DWARF 5, 5.7.10).
-#[derive(Debug)]
-pub struct Variants<'s> {
-    /// The discriminant's member; of `None`, there is one variant at most.
-    pub discriminant: Option<Member<'s>>,
-    /// The variants.
-    pub list: Vec<Variant<'s>>,
-}
-
-/// One variant.
-#[derive(Debug)]
-pub struct Variant<'s> {
-    /// The discriminant's values for it, as ranges with both ends; empty for the one that all other values mean.
-    pub values: Vec<(u128, u128)>,
-    /// Its contents: a structure of its own.
-    pub member: Option<Member<'s>>,
-}
-
-/// An enumeration.
-#[derive(Debug)]
-pub struct Enum<'s> {
-    /// The integer type below it.
-    pub underlying: Option<Die>,
-    /// Names and values, of which as many low bits count as the type has.
-    pub enumerators: Vec<(&'s [u8], u128)>,
-}
 
 impl<'s> Units<'s> {
-    /// The type at `die`; `None` when its entry is damaged.
-    pub fn type_at(&self, die: Die) -> Option<Rc<Type<'s>>> {
-        if let Some(known) = self.types().borrow().get(&die) {
-            return Some(known.clone());
-        }
-        let read = Rc::new(self.read_type(die)?);
-        self.types().borrow_mut().insert(die, read.clone());
-        Some(read)
-    }
-
-    /// The type an entry's `DW_AT_type` refers to, its own or that of the entry it completes.
-    pub fn type_of(&self, die: Die) -> Option<Die> {
-        let (unit, value) = self.inherited(die, DW_AT_type)?;
-        self.target(unit, &value)
-    }
-
-    /// The type behind typedefs and qualifiers; `None` for `void`, and when they go round in a circle.
-    pub fn peeled(&self, die: Option<Die>) -> Option<(Die, Rc<Type<'s>>)> {
-        let mut at = die?;
-        for _ in 0..ALIASES {
-            let ty = self.type_at(at)?;
-            match ty.kind {
-                Kind::Typedef(target) | Kind::Qualified(_, target) => at = target?,
-                _ => return Some((at, ty)),
-            }
-        }
-        None
-    }
-
-    /// A type's size in bytes; `None` when it has none.
-    pub fn size_of(&self, die: Option<Die>) -> Option<u64> {
-        self.size_within(die, 16)
-    }
-
-    fn size_within(&self, die: Option<Die>, levels: u32) -> Option<u64> {
-        let (at, ty) = self.peeled(die)?;
-        if let Some(size) = ty.size {
-            return Some(size);
-        }
-        match &ty.kind {
-            Kind::Pointer(..) => Some(u64::from(self.unit(at.unit)?.encoding().address_size)),
-            Kind::Array(array) => {
-                let element = match array.stride {
-                    Some(stride) => stride,
-                    None => self.size_within(array.element, levels.checked_sub(1)?)?,
-                };
-                array.dimensions.iter().try_fold(element, |size, count| size.checked_mul((*count)?))
-            }
-            Kind::Enum(list) => self.size_within(list.underlying, levels.checked_sub(1)?),
-            _ => None,
-        }
-    }
-
-    /// A pointer to `target`, for which no entry need exist; of `size` bytes.
-    pub fn pointer_to(&self, target: Option<Die>, size: u64) -> Die {
-        self.made(Type { name: None, size: Some(size), kind: Kind::Pointer(PointerKind::Pointer, target) })
-    }
-
-    /// An array of `element`, for which no entry need exist.
-    pub fn array_of(&self, element: Option<Die>, dimensions: Vec<Option<u64>>) -> Die {
-        let kind = Kind::Array(Array { element, dimensions, stride: None, vector: false });
-        self.made(Type { name: None, size: None, kind })
-    }
-
-    /// A base type for which no entry need exist.
-    pub fn base_type(&self, name: &'static str, encoding: gimli::DwAte, size: u64) -> Die {
-        self.made(Type { name: Some(name.as_bytes()), size: Some(size), kind: Kind::Base(encoding) })
-    }
-
-    /// Keeps a type that no unit holds, under a unit number that none has.
-    fn made(&self, ty: Type<'s>) -> Die {
-        let mut types = self.types().borrow_mut();
-        let die = Die { unit: u32::MAX, offset: types.len() };
-        types.insert(die, Rc::new(ty));
-        die
-    }
-
-    fn read_type(&self, die: Die) -> Option<Type<'s>> {
+    /// The type at `die`, read anew.
+    pub(super) fn read_type(&self, die: Die) -> Option<Type<'s>> {
         let unit = self.unit(die.unit)?;
         let entry = unit.entry(UnitOffset(die.offset)).ok()?;
         let target = || entry.attr_value(DW_AT_type).and_then(|value| self.target(die.unit, &value));
@@ -363,16 +152,18 @@ impl<'s> Units<'s> {
                 None => Offset::Unknown,
             },
         };
-        let offset = match (bytes, number(DW_AT_data_bit_offset), number(DW_AT_bit_offset)) {
+        let from_top = entry.attr_value(DW_AT_bit_offset).and_then(|value| signed(&value));
+        let offset = match (bytes, number(DW_AT_data_bit_offset), from_top) {
             (_, Some(bits), _) => Offset::Bits(bits),
-            // DWARF 3, 5.5.6: counted from the most significant bit of a storage unit.
+            // DWARF 3, 5.5.6: counted from the most significant bit of a storage unit; below zero for a field of a
+            // packed structure that reaches beyond its unit.
             (Offset::Bits(start), None, Some(from_top)) => {
                 let storage = number(DW_AT_byte_size).or_else(|| self.size_of(ty)).and_then(|size| size.checked_mul(8));
-                let below = from_top.checked_add(bits.unwrap_or(0));
-                match storage.zip(below).and_then(|(storage, below)| storage.checked_sub(below)) {
-                    Some(bit) => start.checked_add(bit).map_or(Offset::Unknown, Offset::Bits),
-                    None => Offset::Unknown,
-                }
+                let bit = storage.and_then(|storage| {
+                    let bit = i128::from(start) + i128::from(storage) - i128::from(from_top) - i128::from(bits?);
+                    u64::try_from(bit).ok()
+                });
+                bit.map_or(Offset::Unknown, Offset::Bits)
             }
             (bytes, None, _) => bytes,
         };
@@ -422,11 +213,18 @@ fn dimension(entry: &Entry<'_>) -> Option<u64> {
     if let Some(count) = entry.attr_value(DW_AT_count) {
         return count.udata_value();
     }
-    let upper = entry.attr_value(DW_AT_upper_bound)?;
     let lower = entry.attr_value(DW_AT_lower_bound).and_then(|value| value.sdata_value()).unwrap_or(0);
-    let upper = upper.sdata_value()?;
-    // Old compilers describe an array of no elements by an upper bound of -1.
+    let upper = match entry.attr_value(DW_AT_upper_bound)? {
+        // Old compilers describe an array of no elements by an upper bound of -1.
+        AttributeValue::Data1(u8::MAX) | AttributeValue::Data2(u16::MAX) | AttributeValue::Data4(u32::MAX) => -1,
+        upper => upper.udata_value().map_or_else(|| upper.sdata_value(), |upper| Some(upper as i64))?,
+    };
     u64::try_from(upper.checked_sub(lower)?.checked_add(1)?).ok()
+}
+
+/// A number that may be below zero, whatever form it was written in: LLVM writes eight bytes.
+fn signed(value: &Attr<'_>) -> Option<i64> {
+    value.sdata_value().or_else(|| value.udata_value().map(|value| value as i64))
 }
 
 /// A constant of up to 128 bits, sign extended where its form has a sign.

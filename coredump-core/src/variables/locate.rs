@@ -1,0 +1,289 @@
+//! Where an object of a frame is: its entry's location, for the frame's code address, as far as it can be believed.
+
+use std::ops::Range;
+
+use gimli::constants::*;
+use gimli::{AttributeValue, DieReference, UnitOffset};
+
+use super::frame::Frame;
+use super::location::{self, Location, Machine, Missing, Place};
+use super::types::{Kind, PointerKind, wide_constant};
+use super::units::{Attr, Bytes, Die, UnitRef};
+use super::writes::Writes;
+use crate::model;
+
+impl<'s> Frame<'_, 's> {
+    /// Where the object that `die` describes is, at this frame's code address.
+    ///
+    /// `None` when the entry gives no location at all and no constant: a declaration.
+    pub fn locate(&self, die: Die) -> Option<(Location, String)> {
+        if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
+            return Some(self.locate_attribute(unit, value, self.is_constant(die)));
+        }
+        let (_, value) = self.units.inherited(die, DW_AT_const_value)?;
+        let bytes = match value {
+            AttributeValue::Block(bytes) => bytes.slice().to_vec(),
+            AttributeValue::String(bytes) => bytes.slice().to_vec(),
+            value => wide_constant(&value)?.to_le_bytes().to_vec(),
+        };
+        Some((Location::whole(Place::Bytes(bytes)), "constant".into()))
+    }
+
+    fn locate_attribute(&self, number: u32, value: Attr<'s>, constant: bool) -> (Location, String) {
+        let missing = |missing| (Location::whole(Place::Missing(missing)), String::new());
+        let Some(unit) = self.units.unit(number) else {
+            return missing(Missing::Malformed("unit".into()));
+        };
+        let found = match value {
+            AttributeValue::Exprloc(expression) => Some((expression.0, Trust::Unwritten)),
+            AttributeValue::Block(bytes) => Some((bytes, Trust::Unwritten)),
+            list => match self.listed(unit, list, constant) {
+                Ok(found) => found,
+                Err(error) => return missing(error),
+            },
+        };
+        let Some((expression, trust)) = found else { return missing(Missing::OptimizedOut) };
+        let trust = if self.rewritten { Trust::Nothing } else { trust };
+        let machine = At { frame: self, unit: number, trust };
+        let location = location::evaluate(&machine, unit.encoding(), expression, None);
+        // A frame base that the dump does not hold is found by what the code says of the stack pointer.
+        let base = match (&self.frame.locals, self.recovered.inferred) {
+            (Some(_), _) => "frame base",
+            (None, false) => "recovered frame base",
+            (None, true) => "guessed frame base",
+        };
+        (location, super::describe::description(expression, unit.encoding(), base))
+    }
+
+    /// Whether a variable keeps the value that it begins with: a reference, `this`, what is declared `const`.
+    fn is_constant(&self, die: Die) -> bool {
+        let mut at = self.units.type_of(die);
+        for _ in 0..8 {
+            let Some(ty) = at.and_then(|at| self.units.type_at(at)) else { return false };
+            match &ty.kind {
+                Kind::Qualified("const", _) => return true,
+                Kind::Qualified("restrict", target) | Kind::Typedef(target) => at = *target,
+                Kind::Pointer(PointerKind::Reference | PointerKind::RvalueReference, _) => return true,
+                Kind::Pointer(..) => return self.units.name(die) == Some(b"this"),
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// The description that a location list gives for this frame's code address (DWARF 5, 2.6.2), and how far it is
+    /// to be believed; `constant` says that the object does not change.
+    fn listed(
+        &self,
+        unit: UnitRef<'_, 's>,
+        list: Attr<'s>,
+        constant: bool,
+    ) -> Result<Option<(Bytes<'s>, Trust)>, Missing> {
+        if self.rewritten {
+            return Err(rewritten());
+        }
+        let Some(mut entries) = unit.attr_locations(list)? else {
+            return Err(Missing::Malformed("location: of an unknown form".into()));
+        };
+        let mut default = None;
+        let (mut earlier, mut count) = (None, 0);
+        while let Some(entry) = entries.next()? {
+            let (expression, range) = (entry.data.0, entry.range.begin..entry.range.end);
+            if (range.start, range.end) == (0, u64::MAX) {
+                default = Some((expression, Trust::Within(range)));
+            } else if range.contains(&self.pc) {
+                return Ok(Some((expression, Trust::Within(range))));
+            } else {
+                count += 1;
+                // Of those that ended before, the one that began last.
+                if range.start <= self.pc && earlier.as_ref().is_none_or(|(_, start)| *start <= range.start) {
+                    earlier = Some((expression, range.start));
+                }
+            }
+        }
+        // LLVM's descriptions for Wasm end with the block of code they are in. What they say goes on being true as long
+        // as the local is not written: of an object that does not move (a structure passed by value, an array of
+        // variable length), the address of which is in a local, and of one that does not change.
+        let earlier = earlier.filter(|_| default.is_none()).and_then(|(expression, start)| {
+            match form(&expression, unit.encoding())? {
+                Form::AddressInLocal => (count == 1).then_some((expression, Trust::Unwritten)),
+                Form::ValueInLocal => constant.then(|| (expression, Trust::Within(start..self.pc.saturating_add(1)))),
+                Form::Number => (constant && count == 1).then_some((expression, Trust::Unwritten)),
+            }
+        });
+        Ok(default.or(earlier))
+    }
+
+    fn read_frame_base(&self) -> Result<u64, Missing> {
+        let none = || Missing::NotCaptured("no frame base".into());
+        let function = self.function.ok_or_else(none)?;
+        let (number, value) = self.units.inherited(function, DW_AT_frame_base).ok_or_else(none)?;
+        let unit = self.units.unit(number).ok_or_else(none)?;
+        let expression = match value {
+            AttributeValue::Exprloc(expression) => expression.0,
+            AttributeValue::Block(bytes) => bytes,
+            list => self.listed(unit, list, false)?.ok_or(Missing::OptimizedOut)?.0,
+        };
+        let mut first = expression;
+        if let Ok(gimli::Operation::WasmLocal { index }) = gimli::Operation::parse(&mut first, unit.encoding()) {
+            if self.recovered.before_prologue(index) {
+                return Err(Missing::NotCaptured("the function had not set up its frame yet".into()));
+            }
+            if self.rewritten && !self.recovered.is_stack_pointer(index) {
+                return Err(rewritten());
+            }
+            // A frame that is not needed any more may have left its local to another value.
+            let once = || self.writes().is_some_and(|writes| writes.values(index) == 1);
+            if !self.recovered.is_in_stack(index) && !once() {
+                return Err(overwritten());
+            }
+        }
+        let machine = At { frame: self, unit: number, trust: Trust::All };
+        let base = location::number(&machine, unit.encoding(), expression, None)?;
+        Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
+    }
+
+    fn writes(&self) -> Option<&Writes> {
+        let function = self.frame.function;
+        self.writes.get_or_init(|| Writes::of(self.binary.module(), function?)).as_ref()
+    }
+
+    /// Whether a local still holds what a description says is in it.
+    fn is_current(&self, local: u32, trust: &Trust) -> Result<(), Missing> {
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        let current = match trust {
+            // On every path here the parameter is what it was at entry.
+            Trust::Within(_) | Trust::Unwritten if self.recovered.is_parameter(local) => true,
+            Trust::All => return Ok(()),
+            Trust::Nothing => return Err(rewritten()),
+            Trust::Unwritten => self.writes().is_some_and(|writes| writes.values(local) == 1),
+            Trust::Within(range) => {
+                let range = range.start.saturating_add(code)..range.end.saturating_add(code);
+                self.writes().is_some_and(|writes| writes.unchanged(local, &range, self.pc.saturating_add(code)))
+            }
+        };
+        if current { Ok(()) } else { Err(overwritten()) }
+    }
+
+    /// The frame base, evaluated once.
+    pub fn frame_base(&self) -> Result<u64, Missing> {
+        self.base.get_or_init(|| self.read_frame_base()).clone()
+    }
+
+    /// A member's offset, or anything else that is an expression over an address.
+    pub fn computed(&self, unit: u32, expression: Bytes<'s>, initial: u64) -> Result<u64, Missing> {
+        let encoding = self.units.unit(unit).ok_or_else(Missing::not_captured)?.encoding();
+        location::number(&At { frame: self, unit, trust: Trust::Nothing }, encoding, expression, Some(initial))
+    }
+}
+
+/// The frame, seen from the unit an expression stands in.
+struct At<'f, 'g, 's> {
+    frame: &'f Frame<'g, 's>,
+    unit: u32,
+    trust: Trust,
+}
+
+/// Descriptions that may be true beyond the code they are given for.
+enum Form {
+    /// A local holds the object's address.
+    AddressInLocal,
+    /// A local holds the object.
+    ValueInLocal,
+    /// The object is a number, and nowhere.
+    Number,
+}
+
+fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
+    use gimli::Operation::{SignedConstant, StackValue, UnsignedConstant, WasmLocal};
+    let mut rest = *expression;
+    let mut next = || gimli::Operation::parse(&mut rest, encoding).ok();
+    let form = match (next().filter(|_| encoding.version >= 4)?, next()) {
+        (WasmLocal { .. }, None) => Form::AddressInLocal,
+        (WasmLocal { .. }, Some(StackValue)) => Form::ValueInLocal,
+        (UnsignedConstant { .. } | SignedConstant { .. }, Some(StackValue)) => Form::Number,
+        _ => return None,
+    };
+    gimli::Reader::is_empty(&rest).then_some(form)
+}
+
+/// When what a description says of Wasm's locals is believed.
+enum Trust {
+    /// Always: it was checked elsewhere.
+    All,
+    /// As long as the local has not been written since the addresses for which it is said began.
+    Within(Range<u64>),
+    /// It is said of the whole function: if the local gets a value once.
+    Unwritten,
+    /// Never: it was said of other code.
+    Nothing,
+}
+
+fn overwritten() -> Missing {
+    // The compiler kept the variable only until it needed the local for something else.
+    Missing::OptimizedOut
+}
+
+fn rewritten() -> Missing {
+    Missing::NotCaptured("the code was rewritten after its debug information was made".into())
+}
+
+impl<'s> Machine<'s> for At<'_, '_, 's> {
+    fn local(&self, index: u32) -> Result<model::Value, Missing> {
+        self.frame.is_current(index, &self.trust)?;
+        self.frame.local(index)
+    }
+
+    fn global(&self, index: u32) -> Result<model::Value, Missing> {
+        self.frame.global(index)
+    }
+
+    fn operand(&self, index: u32) -> Result<model::Value, Missing> {
+        match self.trust {
+            Trust::Nothing => Err(rewritten()),
+            _ => self.frame.operand(index),
+        }
+    }
+
+    fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {
+        let now = self.frame.recovered.unchanged(index);
+        let now = now.ok_or_else(|| Missing::NotCaptured("a value at the function's entry".into()))?;
+        self.frame.local(now)
+    }
+
+    fn frame_base(&self) -> Result<u64, Missing> {
+        self.frame.frame_base()
+    }
+
+    fn read(&self, address: u64, size: u64) -> Result<u64, Missing> {
+        let memory = self.frame.memory.ok_or_else(Missing::not_captured)?;
+        Ok(memory.uint(address, size)?)
+    }
+
+    fn tls_base(&self) -> Result<u64, Missing> {
+        self.frame.tls_base()
+    }
+
+    fn indexed_address(&self, index: gimli::DebugAddrIndex<usize>) -> Result<u64, Missing> {
+        let unit = self.frame.units.unit(self.unit).ok_or_else(Missing::not_captured)?;
+        Ok(unit.address(index)?)
+    }
+
+    fn base_type(&self, entry: UnitOffset<usize>) -> Result<gimli::ValueType, Missing> {
+        let entry = self.frame.units.entry(Die { unit: self.unit, offset: entry.0 });
+        let ty = entry.and_then(|entry| gimli::ValueType::from_entry(&entry).ok().flatten());
+        ty.ok_or_else(|| Missing::Malformed("location: of an unknown type".into()))
+    }
+
+    fn called(&self, entry: DieReference<usize>) -> Result<Option<Bytes<'s>>, Missing> {
+        let die = match entry {
+            DieReference::UnitRef(offset) => Some(Die { unit: self.unit, offset: offset.0 }),
+            DieReference::DebugInfoRef(offset) => self.frame.units.at_info_offset(self.unit, offset.0),
+        };
+        match die.and_then(|die| self.frame.units.inherited(die, DW_AT_location)) {
+            Some((_, AttributeValue::Exprloc(expression))) => Ok(Some(expression.0)),
+            Some(_) => Err(Missing::Malformed("location: calls a list".into())),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Descriptions written byte by byte, over a frame whose state is made up.
+
+use gimli::constants::*;
+use gimli::{Encoding, EndianSlice, Format, LittleEndian};
+
+use super::*;
+use crate::model::Value;
+
+const DWARF4: Encoding = Encoding { address_size: 4, format: Format::Dwarf32, version: 4 };
+
+/// Local 0 is 0x1000, local 1 is -5, local 2 is 2.5, local 3 is not known; the frame base is 0x2000, and memory holds at
+/// each address its own lowest byte.
+struct Fake;
+
+impl<'s> Machine<'s> for Fake {
+    fn local(&self, index: u32) -> Result<Value, Missing> {
+        match index {
+            0 => Ok(Value::I32(0x1000)),
+            1 => Ok(Value::I32(-5)),
+            2 => Ok(Value::F64(2.5f64.to_bits())),
+            _ => Err(Missing::not_captured()),
+        }
+    }
+    fn global(&self, _: u32) -> Result<Value, Missing> {
+        Ok(Value::I32(0x3000))
+    }
+    fn operand(&self, index: u32) -> Result<Value, Missing> {
+        Ok(Value::I64(1 << 40 | i64::from(index)))
+    }
+    fn entry_local(&self, _: u32) -> Result<Value, Missing> {
+        Ok(Value::I32(77))
+    }
+    fn frame_base(&self) -> Result<u64, Missing> {
+        Ok(0x2000)
+    }
+    fn read(&self, address: u64, size: u64) -> Result<u64, Missing> {
+        Ok((0..size).map(|byte| (address + byte & 0xff) << (8 * byte)).sum())
+    }
+    fn tls_base(&self) -> Result<u64, Missing> {
+        Ok(0x500)
+    }
+    fn indexed_address(&self, _: gimli::DebugAddrIndex<usize>) -> Result<u64, Missing> {
+        Ok(0x600)
+    }
+    fn base_type(&self, _: gimli::UnitOffset<usize>) -> Result<gimli::ValueType, Missing> {
+        Ok(gimli::ValueType::I16)
+    }
+    fn called(&self, _: gimli::DieReference<usize>) -> Result<Option<Bytes<'s>>, Missing> {
+        Ok(Some(EndianSlice::new(&[0x9a, 0, 0, 0, 0], LittleEndian)))
+    }
+}
+
+fn pieces(bytes: &[u8]) -> Vec<Piece> {
+    evaluate(&Fake, DWARF4, EndianSlice::new(bytes, LittleEndian), None).pieces
+}
+
+fn place(bytes: &[u8]) -> Place {
+    match pieces(bytes).as_slice() {
+        [Piece { bits: None, first_bit: 0, place }] => place.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+const LOCAL: u8 = 0xed;
+const STACK_VALUE: u8 = DW_OP_stack_value.0;
+
+#[test]
+fn an_object_is_in_memory_where_the_frame_base_or_a_local_says() {
+    assert_eq!(place(&[DW_OP_fbreg.0, 24]), Place::Memory(0x2018));
+    assert_eq!(place(&[DW_OP_fbreg.0, 0x78]), Place::Memory(0x1ff8), "an offset below zero");
+    assert_eq!(place(&[LOCAL, 0, 0]), Place::Memory(0x1000));
+    assert_eq!(place(&[LOCAL, 0, 0, DW_OP_plus_uconst.0, 8]), Place::Memory(0x1008));
+    assert_eq!(place(&[DW_OP_addr.0, 0x34, 0x12, 0, 0]), Place::Memory(0x1234));
+}
+
+#[test]
+fn an_object_in_no_memory_has_the_bytes_of_its_value() {
+    assert_eq!(place(&[LOCAL, 0, 1, STACK_VALUE]), Place::Bytes((-5i32).to_le_bytes().to_vec()));
+    assert_eq!(place(&[LOCAL, 0, 2]), Place::Bytes(2.5f64.to_le_bytes().to_vec()), "a float is no address");
+    assert_eq!(place(&[LOCAL, 2, 3]), Place::Bytes((1i64 << 40 | 3).to_le_bytes().to_vec()));
+    assert_eq!(place(&[DW_OP_implicit_value.0, 2, 0xaa, 0xbb]), Place::Bytes(vec![0xaa, 0xbb]));
+    assert_eq!(place(&[DW_OP_lit0.0 + 7, STACK_VALUE]), Place::Bytes(7u64.to_le_bytes().to_vec()));
+    assert_eq!(place(&[DW_OP_entry_value.0, 3, LOCAL, 0, 0, STACK_VALUE]), Place::Bytes(77i32.to_le_bytes().to_vec()));
+}
+
+#[test]
+fn arithmetic_is_that_of_the_address_size() {
+    // -5 + 6, wrapped at 32 bits; and the same as a number of 64 bits once an i64 took part.
+    assert_eq!(place(&[LOCAL, 0, 1, DW_OP_plus_uconst.0, 6]), Place::Memory(1));
+    assert_eq!(
+        place(&[LOCAL, 2, 0, DW_OP_plus_uconst.0, 6, STACK_VALUE]),
+        Place::Bytes(((1u64 << 40) + 6).to_le_bytes().to_vec())
+    );
+    // The four bytes at 0x1000.
+    assert_eq!(place(&[LOCAL, 0, 0, DW_OP_deref.0]), Place::Memory(0x0302_0100));
+}
+
+#[test]
+fn a_piece_that_is_not_known_leaves_the_others() {
+    let found = pieces(&[LOCAL, 0, 1, STACK_VALUE, 0x93, 4, LOCAL, 0, 3, STACK_VALUE, 0x93, 4, 0x93, 8]);
+    let places: Vec<_> = found.iter().map(|piece| (piece.bits, &piece.place)).collect();
+    assert_eq!(places[0], (Some(32), &Place::Bytes((-5i32).to_le_bytes().to_vec())));
+    assert_eq!(places[1], (Some(32), &Place::Missing(Missing::not_captured())));
+    assert_eq!(places[2], (Some(64), &Place::Missing(Missing::OptimizedOut)));
+}
+
+#[test]
+fn a_constant_that_does_not_fit_its_piece_is_not_believed() {
+    let cut = |constant: u32, size: u8| {
+        let bytes = [&[DW_OP_const4s.0][..], &constant.to_le_bytes(), &[STACK_VALUE, 0x93, size]].concat();
+        pieces(&bytes)[0].place.clone()
+    };
+    assert!(matches!(cut(0x6200_6106, 3), Place::Missing(Missing::Malformed(_))));
+    assert!(matches!(cut(0x00ff_6106, 3), Place::Bytes(_)));
+    assert!(matches!(cut(u32::MAX, 1), Place::Bytes(_)), "-1 in a byte");
+    assert!(matches!(cut(0x6200_6106, 4), Place::Bytes(_)));
+}
+
+#[test]
+fn thread_locals_count_from_their_base_and_what_was_dropped_is_nowhere() {
+    assert_eq!(place(&[DW_OP_const4u.0, 8, 0, 0, 0, DW_OP_form_tls_address.0]), Place::Memory(0x508));
+    assert_eq!(place(&[DW_OP_const4u.0, 8, 0, 0, 0, DW_OP_GNU_push_tls_address.0]), Place::Memory(0x508));
+    for dropped in [[0xff; 4], [0xfe, 0xff, 0xff, 0xff], [0; 4]] {
+        let bytes = [&[DW_OP_addr.0][..], &dropped].concat();
+        assert_eq!(place(&bytes), Place::Missing(Missing::OptimizedOut));
+    }
+    assert_eq!(place(&[]), Place::Missing(Missing::OptimizedOut));
+}
+
+#[test]
+fn a_description_that_never_ends_or_jumps_out_of_itself_is_refused() {
+    for bytes in [&[DW_OP_skip.0, 0xfd, 0xff][..], &[DW_OP_skip.0, 0x10, 0], &[0x99, 0, 0], &[DW_OP_plus.0]] {
+        assert!(matches!(place(bytes), Place::Missing(Missing::Malformed(_))), "{bytes:x?}");
+    }
+}
+
+#[test]
+fn a_number_is_what_a_description_leaves() {
+    let ask = |bytes: &'static [u8], initial| number(&Fake, DWARF4, EndianSlice::new(bytes, LittleEndian), initial);
+    assert_eq!(ask(&[LOCAL, 0, 0, STACK_VALUE], None), Ok(0x1000), "a frame base");
+    assert_eq!(ask(&[DW_OP_plus_uconst.0, 12], Some(0x100)), Ok(0x10c), "a member's offset");
+}

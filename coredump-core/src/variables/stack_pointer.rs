@@ -1,0 +1,59 @@
+//! Which global of a module is its stack pointer, and which functions write it.
+
+use wasmparser::Operator;
+
+use crate::module::{Module, ValueType};
+
+/// The index of the mutable global of that name.
+pub fn global_named(module: &Module<'_>, name: &str) -> Option<u32> {
+    let globals = module.globals().iter().enumerate().take(1000);
+    let named = globals.filter(|(_, global)| global.mutable).map(|(index, _)| index as u32);
+    named.into_iter().find(|&index| module.global_name(index) == Some(name))
+}
+
+/// The stack pointer is as wide as its global.
+pub fn wrap(module: &Module<'_>, global: u32, value: u64) -> u64 {
+    match module.globals().get(global as usize).map(|global| global.ty) {
+        Some(ValueType::I64) => value,
+        _ => value & u64::from(u32::MAX),
+    }
+}
+
+/// Whether a function writes that global.
+pub fn sets(module: &Module<'_>, function: u32, pointer: u32) -> bool {
+    let Some(mut operators) = module.operators(function) else { return false };
+    while !operators.eof() {
+        match operators.read() {
+            Ok(Operator::GlobalSet { global_index }) if global_index == pointer => return true,
+            Ok(_) => {}
+            Err(_) => return true,
+        }
+    }
+    false
+}
+
+/// The one mutable global from which functions take their frames: `global.get G; i32.const N; i32.sub` at the start.
+pub fn infer(module: &Module<'_>) -> Option<u32> {
+    let mut found = None;
+    let first = module.imported_functions();
+    for function in (first..module.function_count()).take(2_000) {
+        let Some(mut operators) = module.operators(function) else { continue };
+        let mut next = || operators.read().ok();
+        let (Some(Operator::GlobalGet { global_index }), Some(constant), Some(subtract)) = (next(), next(), next())
+        else {
+            continue;
+        };
+        let pointer = match (constant, subtract) {
+            (Operator::I32Const { .. }, Operator::I32Sub) | (Operator::I64Const { .. }, Operator::I64Sub) => {
+                global_index
+            }
+            _ => continue,
+        };
+        let mutable = module.globals().get(pointer as usize).is_some_and(|global| global.mutable);
+        if !mutable || found.is_some_and(|found| found != pointer) {
+            return None;
+        }
+        found = Some(pointer);
+    }
+    found
+}

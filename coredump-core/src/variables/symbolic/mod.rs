@@ -1,0 +1,126 @@
+//! What a function's body proves about its locals and its stack pointer at one instruction.
+//!
+//! The body is evaluated from its entry over values of the form `base + constant`, where a base is something that is
+//! unknown but the same wherever it appears: the stack pointer or a parameter at entry, or what one instruction outside
+//! of loops computed. Where paths meet, values that differ become unknown; loops are repeated until nothing changes.
+
+mod body;
+mod step;
+
+use self::body::Body;
+use crate::module::{Module, ValueType};
+
+/// Times a body is gone through until its loops are stable.
+const PASSES: u32 = 32;
+
+/// Something unknown that is the same wherever it appears in one activation of the function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// Zero: the value is its constant.
+    Zero,
+    /// The stack pointer at entry.
+    StackPointer,
+    /// A parameter at entry.
+    Parameter(u32),
+    /// What the instruction at this file offset computed, outside of any loop.
+    Computed(u64),
+}
+
+/// A value; `None` is one of which nothing is known.
+pub type Abstract = Option<Sum>;
+
+/// A base and a constant, added in the arithmetic of the value's own width.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sum {
+    /// The unknown part.
+    pub base: Base,
+    /// What is added to it.
+    pub constant: u64,
+}
+
+impl Sum {
+    fn constant(constant: u64) -> Abstract {
+        Some(Sum { base: Base::Zero, constant })
+    }
+
+    fn start(base: Base) -> Abstract {
+        Some(Sum { base, constant: 0 })
+    }
+}
+
+/// What is known before one instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// Locals, parameters first.
+    pub locals: Vec<Abstract>,
+    /// The stack pointer global.
+    pub stack_pointer: Abstract,
+    /// The operand stack, bottom first.
+    pub operands: Vec<Abstract>,
+}
+
+/// What a function does to the stack pointer, seen from outside.
+pub struct Summary {
+    /// The state before the instruction that was asked for; `None` when no path leads there.
+    pub at: Option<State>,
+    /// On every path that returns, the stack pointer is what it was at entry.
+    pub balanced: bool,
+}
+
+/// What is asked of a function's body.
+#[derive(Clone, Copy)]
+pub struct Question<'m, 's> {
+    /// The module.
+    pub module: &'m Module<'s>,
+    /// The function's index, imports counted.
+    pub function: u32,
+    /// Index of the stack pointer global.
+    pub pointer: Option<u32>,
+    /// The stack pointer at entry, where the answer may depend on it.
+    pub entry: Option<u64>,
+    /// File offset of the instruction before which the state is asked for.
+    pub target: Option<u64>,
+}
+
+impl<'m, 's> Question<'m, 's> {
+    /// Of a function, nothing more yet.
+    pub fn of(module: &'m Module<'s>, function: u32) -> Self {
+        Question { module, function, pointer: None, entry: None, target: None }
+    }
+}
+
+/// Evaluates a function. `restores(f)` tells whether a call of `f` leaves the stack pointer as it was.
+///
+/// `None` when the body is damaged, uses what this evaluation does not follow, or takes too much work.
+pub fn evaluate(question: &Question<'_, '_>, restores: &dyn Fn(u32) -> bool) -> Option<Summary> {
+    let &Question { module, function, pointer, .. } = question;
+    let parameters = module.signature(function)?.params.len();
+    let results = module.signature(function)?.results.len();
+    let types = module.local_types(function)?;
+    let locals = types.iter().enumerate().map(|(index, ty)| {
+        if index < parameters {
+            return Sum::start(Base::Parameter(index as u32));
+        }
+        match ty {
+            ValueType::V128 | ValueType::Ref => None,
+            _ => Sum::constant(0),
+        }
+    });
+    let entry = State {
+        locals: locals.collect(),
+        stack_pointer: pointer.and_then(|_| Sum::start(Base::StackPointer)),
+        operands: Vec::new(),
+    };
+    let mut body = Body::new(question, restores);
+    for _ in 0..PASSES {
+        body.pass(function, entry.clone(), results)?;
+        if !body.changed {
+            let balanced = body.exits.is_none_or(|pointer| pointer == Sum::start(Base::StackPointer));
+            return Some(Summary { at: body.at, balanced });
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests;
