@@ -288,6 +288,19 @@ fn a_frame_base_that_is_not_in_the_dump_is_said_to_be_recovered() {
 }
 
 #[test]
+fn a_parameter_that_is_not_in_its_place_yet_has_no_value() {
+    for (_folder, dump) in full_and_fast("deep") {
+        let module = fixture("modules/deep.wasm");
+        let document = Tool::new("coredump-json").args(["--locals", "-m"]).arg(module).arg(dump).run().json();
+        let depth = |frame: usize| document["threads"][0]["frames"][frame]["variables"][0].clone();
+        assert_eq!((&depth(0)["name"], &depth(0)["status"]), (&"depth".into(), &"not-captured".into()));
+        let number = |frame| depth(frame)["value"].as_str().unwrap().parse::<u32>().unwrap();
+        assert_eq!(number(1), number(2) + 1);
+        assert!(number(1) > 100);
+    }
+}
+
+#[test]
 fn an_error_in_an_expression_points_at_the_character() {
     let outcome = Tool::new("coredump-dump")
         .arg(wasmtime_dump("vars-O0"))

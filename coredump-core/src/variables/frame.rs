@@ -32,6 +32,10 @@ pub struct Frame<'f, 's> {
     pub rewritten: bool,
     /// What the function's body tells of its state.
     pub recovered: Rc<Recovered>,
+    /// No frame was called from it.
+    pub youngest: bool,
+    /// The memo of [`Frame::in_prologue`].
+    pub prologue: OnceCell<bool>,
     /// The memo of which instructions write the function's locals.
     pub writes: OnceCell<Option<Writes>>,
     /// The memo of [`Frame::frame_base`].

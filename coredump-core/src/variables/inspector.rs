@@ -131,6 +131,8 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
             function,
             rewritten,
             recovered: self.recovered(thread).get(index).cloned().unwrap_or_default(),
+            youngest: index == 0,
+            prologue: OnceCell::new(),
             writes: OnceCell::new(),
             base: OnceCell::new(),
             units,

@@ -127,7 +127,7 @@ impl<'s> Frame<'_, 's> {
         let mut first = expression;
         if let Ok(gimli::Operation::WasmLocal { index }) = gimli::Operation::parse(&mut first, unit.encoding()) {
             if self.recovered.before_prologue(index) {
-                return Err(Missing::NotCaptured("the function had not set up its frame yet".into()));
+                return Err(not_set_up());
             }
             if self.rewritten && !self.recovered.is_stack_pointer(index) {
                 return Err(rewritten());
@@ -219,6 +219,10 @@ enum Trust {
     Nothing,
 }
 
+fn not_set_up() -> Missing {
+    Missing::NotCaptured("the function had not set up its frame yet".into())
+}
+
 fn overwritten() -> Missing {
     // The compiler kept the variable only until it needed the local for something else.
     Missing::OptimizedOut
@@ -252,6 +256,9 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
     }
 
     fn frame_base(&self) -> Result<u64, Missing> {
+        if self.frame.in_prologue() {
+            return Err(not_set_up());
+        }
         self.frame.frame_base()
     }
 

@@ -18,6 +18,7 @@ mod locate;
 mod location;
 mod lookup;
 mod names;
+mod prologue;
 mod render;
 mod rewritten;
 mod scope;

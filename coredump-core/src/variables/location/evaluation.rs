@@ -150,6 +150,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         Ok(match self.pop_slot()? {
             Slot::Vector(bytes) => Place::Bytes(bytes.to_vec()),
             Slot::Number(value) if self.register => Place::Bytes(self.object_bytes(value)),
+            // `DW_OP_stack_value` came with DWARF 4. An address would be written as one.
+            Slot::Number(value) if self.literal && self.encoding.version < 4 => Place::Bytes(bytes_of(value)),
             // LLVM ends a description of a value in a local with `DW_OP_stack_value`; without it the local holds the
             // object's address (`TI_LOCAL_INDIRECT`).
             Slot::Number(value) => Place::Memory(value.to_u64(self.mask)? & address_mask(self.encoding)),

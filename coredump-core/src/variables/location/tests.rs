@@ -34,7 +34,7 @@ impl<'s> Machine<'s> for Fake {
         Ok(0x2000)
     }
     fn read(&self, address: u64, size: u64) -> Result<u64, Missing> {
-        Ok((0..size).map(|byte| (address + byte & 0xff) << (8 * byte)).sum())
+        Ok((0..size).map(|byte| ((address + byte) & 0xff) << (8 * byte)).sum())
     }
     fn tls_base(&self) -> Result<u64, Missing> {
         Ok(0x500)
@@ -114,6 +114,15 @@ fn a_constant_that_does_not_fit_its_piece_is_not_believed() {
     assert!(matches!(cut(0x00ff_6106, 3), Place::Bytes(_)));
     assert!(matches!(cut(u32::MAX, 1), Place::Bytes(_)), "-1 in a byte");
     assert!(matches!(cut(0x6200_6106, 4), Place::Bytes(_)));
+}
+
+#[test]
+fn before_dwarf_4_a_constant_is_the_value_since_nothing_could_say_so() {
+    let dwarf3 = Encoding { version: 3, ..DWARF4 };
+    let bytes = EndianSlice::new(&[DW_OP_const1u.0, 44], LittleEndian);
+    let value = Place::Bytes(44u64.to_le_bytes().to_vec());
+    assert_eq!(evaluate(&Fake, dwarf3, bytes, None), Location::whole(value));
+    assert_eq!(evaluate(&Fake, DWARF4, bytes, None), Location::whole(Place::Memory(44)));
 }
 
 #[test]

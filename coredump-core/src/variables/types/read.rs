@@ -4,7 +4,7 @@ use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 
 use super::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
-use crate::variables::units::{Attr, Die, Entry, Units};
+use crate::variables::units::{Attr, Bytes, Die, Entry, Units};
 
 /// Members, enumerators or dimensions of one type that are read.
 const PARTS: usize = 20_000;
@@ -146,7 +146,9 @@ impl<'s> Units<'s> {
         let bits = number(DW_AT_bit_size);
         let bytes = match entry.attr_value(DW_AT_data_member_location) {
             None => Offset::Bits(0),
-            Some(AttributeValue::Exprloc(expression)) => Offset::Expression(expression.0),
+            Some(AttributeValue::Exprloc(expression)) => offset(expression.0),
+            // DWARF 2 and 3 have no form of their own for expressions.
+            Some(AttributeValue::Block(expression)) => offset(expression),
             Some(value) => match value.udata_value().and_then(|bytes| bytes.checked_mul(8)) {
                 Some(bits) => Offset::Bits(bits),
                 None => Offset::Unknown,
@@ -165,7 +167,10 @@ impl<'s> Units<'s> {
                 });
                 bit.map_or(Offset::Unknown, Offset::Bits)
             }
-            (bytes, None, _) => bytes,
+            (Offset::Bits(bytes), None, None) => Offset::Bits(bytes),
+            (bytes, None, _) if bits.is_none() => bytes,
+            // Where in its unit a bit-field is would be a guess.
+            _ => Offset::Unknown,
         };
         let name = entry.attr_value(DW_AT_name).and_then(|value| self.text(die.unit, value));
         let base = entry.tag == DW_TAG_inheritance;
@@ -220,6 +225,16 @@ fn dimension(entry: &Entry<'_>) -> Option<u64> {
         upper => upper.udata_value().map_or_else(|| upper.sdata_value(), |upper| Some(upper as i64))?,
     };
     u64::try_from(upper.checked_sub(lower)?.checked_add(1)?).ok()
+}
+
+/// A member's offset as an expression: the one that old producers write for a plain number is read as that.
+fn offset(expression: Bytes<'_>) -> Offset<'_> {
+    let mut rest = expression;
+    let plain = gimli::Reader::read_u8(&mut rest).is_ok_and(|first| gimli::DwOp(first) == DW_OP_plus_uconst);
+    match gimli::Reader::read_uleb128(&mut rest) {
+        Ok(bytes) if plain && rest.is_empty() => bytes.checked_mul(8).map_or(Offset::Unknown, Offset::Bits),
+        _ => Offset::Expression(expression),
+    }
 }
 
 /// A number that may be below zero, whatever form it was written in: LLVM writes eight bytes.

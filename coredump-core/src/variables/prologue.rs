@@ -1,0 +1,33 @@
+//! Whether a function had set up its frame: until then its variables' places in memory hold what was there before.
+
+use gimli::constants::*;
+
+use super::frame::Frame;
+
+/// Bytes of code that a prologue has at most.
+const LONGEST: u64 = 4096;
+
+impl Frame<'_, '_> {
+    /// Whether the code address stands before the end of the function's prologue (DWARF 5, 6.2.2 `prologue_end`). Only
+    /// the youngest frame can: calls come later.
+    pub fn in_prologue(&self) -> bool {
+        self.youngest && *self.prologue.get_or_init(|| self.prologue_end().is_some_and(|end| self.pc < end))
+    }
+
+    fn prologue_end(&self) -> Option<u64> {
+        let function = self.function?;
+        let unit = self.units.unit(function.unit)?;
+        let start = unit.attr_address(self.units.entry(function)?.attr_value(DW_AT_low_pc)?).ok()??;
+        let prologue = start..start.checked_add(LONGEST)?;
+        if !prologue.contains(&self.pc) {
+            return None;
+        }
+        let mut rows = unit.line_program.clone()?.rows();
+        while let Ok(Some((_, row))) = rows.next_row() {
+            if row.prologue_end() && prologue.contains(&row.address()) {
+                return Some(row.address());
+            }
+        }
+        None
+    }
+}
