@@ -156,7 +156,7 @@ fn instructions_of_newer_proposals_keep_the_stack_in_step() {
         "(block (result i32) (try_table (result i32) (catch 0 0) (i32.const 1))) drop",
         "(if (local.get 0) (then (return_call 0 (i32.const 0))))",
         "(drop (ref.i31 (i32.const 1)))",
-        "(drop (struct.get $pair 0 (struct.new $pair (i32.const 1) (i32.const 2))))",
+        "(drop (struct.get $pair 0 (struct.new_default $pair)))",
         "(drop (array.len (array.new $bytes (i32.const 1) (i32.const 2))))",
         "(block (result anyref) (br_on_cast 0 anyref i31ref (ref.null any))) drop",
     ] {
