@@ -117,7 +117,7 @@ pub struct Args {
     #[argh(switch)]
     pub quiet: bool,
 
-    /// the program, and behind it its arguments
+    /// the program (- is standard input), and behind it its arguments
     #[argh(positional, arg_name = "file")]
     pub file: RawArg,
 

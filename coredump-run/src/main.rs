@@ -17,6 +17,7 @@ mod session;
 mod signals;
 mod stdio;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use coredump_core::cli::{self, Tool, args::Grammar};
@@ -29,5 +30,10 @@ pub(crate) const TOOL: Tool = Tool {
 };
 
 fn main() -> ExitCode {
+    // As the other tools have it: without anything to do, and with a person there, the help.
+    if std::env::args_os().len() == 1 && std::io::stdin().is_terminal() {
+        let printed = cli::output::print(&cli::help::<args::Args>(&TOOL));
+        return ExitCode::from(if printed.is_ok() { 0 } else { cli::FAILED });
+    }
     cli::main::<args::Args>(&TOOL, session::run)
 }

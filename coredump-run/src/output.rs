@@ -54,8 +54,8 @@ impl Output {
                 return Err(error.hint("pipe it on, or name a file with -o"));
             }
             let mut stdout = stdout.lock();
-            write(&mut stdout)?;
-            stdout.flush().map_err(|error| Error::io("cannot write to standard output", error))?;
+            write(&mut stdout).map_err(|error| error.in_file("<stdout>"))?;
+            stdout.flush().map_err(|error| Error::io("cannot write", error).in_file("<stdout>"))?;
             return Ok(Place::Stdout);
         }
         let path = self.name(&self.values());

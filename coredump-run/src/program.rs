@@ -1,5 +1,6 @@
 //! The program to run: a core module or a component, binary or text.
 
+use std::io::Read;
 use std::ops::Range;
 use std::path::PathBuf;
 
@@ -18,8 +19,8 @@ pub struct Program {
     pub path: PathBuf,
     /// The path as it was given.
     pub given: PathBuf,
-    /// It was text: no file holds the bytes that ran.
-    pub text: bool,
+    /// No file holds the bytes that ran: it was text, or came from standard input.
+    pub fileless: bool,
     binary: Vec<u8>,
     /// Where its core modules are in `binary`.
     modules: Vec<Range<usize>>,
@@ -38,8 +39,10 @@ impl Program {
     /// runnable.
     pub fn load(engine: &Engine, file: &RawArg) -> Result<Program> {
         let path = file.path();
-        let bytes = std::fs::read(path).map_err(|error| Error::io("cannot read", error).in_file(path))?;
-        let text = !bytes.starts_with(b"\0asm");
+        let from_stdin = file.0 == "-";
+        let bytes = if from_stdin { read_stdin() } else { std::fs::read(path) };
+        let bytes = bytes.map_err(|error| Error::io("cannot read", error).in_file(path))?;
+        let fileless = from_stdin || !bytes.starts_with(b"\0asm");
         let binary = wat::parse_bytes(&bytes).map_err(|error| {
             let message = error.to_string();
             Error::new(ErrorKind::NotWasm, format!("not a WebAssembly program: {}", first_line(&message))).in_file(path)
@@ -60,12 +63,15 @@ impl Program {
                 .in_file(path)
         })?;
         let given = path.to_owned();
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let path = match from_stdin {
+            true => PathBuf::from("/dev/stdin"),
+            false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        };
         let modules = module::nested(&binary).unwrap_or_default();
         let base = binary.as_ptr() as usize;
         let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
         let modules = modules.map(|(start, len)| start..start + len).collect();
-        Ok(Program { code, path, given, text, binary: binary.into_owned(), modules })
+        Ok(Program { code, path, given, fileless, binary: binary.into_owned(), modules })
     }
 
     /// The bytes of a core module of this program. An uninstrumented engine has forgotten them: then it is the one whose
@@ -98,6 +104,12 @@ enum Kind {
 /// The preamble's layer field: 0 for a core module, 1 for a component (component model, `Binary.md`).
 fn kind(binary: &[u8]) -> Kind {
     if binary.get(6..8) == Some(&[1, 0]) { Kind::Component } else { Kind::Module }
+}
+
+fn read_stdin() -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn first_line(text: &str) -> &str {

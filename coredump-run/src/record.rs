@@ -63,7 +63,7 @@ impl Recorder {
     /// A recorder that has seen nothing yet.
     pub fn new(args: &Args, program: Arc<Program>, process: Process, tail: Tail, report: &Report) -> Recorder {
         let output = Output::new(args.output.0.clone(), program.path.to_string_lossy().into_owned(), args.keep);
-        let embed = args.embed_modules || program.text;
+        let embed = args.embed_modules || program.fileless;
         let (on, memory) = (args.dumps_on(), args.memory);
         let report = (!args.quiet).then_some(*report);
         let (fast, state) = (args.fast, Mutex::default());

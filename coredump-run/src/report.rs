@@ -71,7 +71,7 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program) -> Told {
     // one that ran. Its bytes are at hand in any case.
     let mut dump = &by_path;
     let mut binaries = Binaries::locate(&store, dump, &Options::default());
-    if program.text || (0..dump.modules.len() as u32).any(|module| binaries.binary(module).is_none()) {
+    if program.fileless || (0..dump.modules.len() as u32).any(|module| binaries.binary(module).is_none()) {
         dump = &with_bytes;
         binaries = Binaries::locate(&store, dump, &Options::default());
     }

@@ -24,7 +24,7 @@ fn path(path: &Path) -> &str {
 
 #[test]
 fn without_a_file_the_help_is_shown() {
-    for tool in ["coredump-bt", "coredump-json", "coredump-dump"] {
+    for tool in ["coredump-run", "coredump-bt", "coredump-json", "coredump-dump"] {
         let Some(outcome) = on_terminal(tool, &[], &[]) else { return };
         let outcome = outcome.expect(0);
         assert!(outcome.text().contains(&format!("Usage: {tool} [options]")), "{}", outcome.text());

@@ -55,6 +55,18 @@ fn the_programs_own_words_are_the_reason_told() {
 }
 
 #[test]
+fn a_program_from_standard_input_is_in_its_dump() {
+    let folder = scratch();
+    let program = fs::read(fixture("modules/sum-O0.wasm")).unwrap();
+    let tool = Tool::new("coredump-run").args(["-o", "%e.coredump", "-", "word"]).stdin(program);
+    let outcome = tool.in_folder(folder.path()).run().expect(134);
+    assert!(outcome.stderr.contains("divide at src/c/sum.c:25:29"), "{}", outcome.stderr);
+    let dump = fs::read(folder.path().join("stdin.coredump")).unwrap();
+    let told = Tool::new("coredump-bt").arg("--untrusted").stdin(dump).run();
+    assert!(told.text().contains("sum.c:25"), "{told:?}");
+}
+
+#[test]
 fn an_import_that_nobody_offers_is_a_crash_only_when_called() {
     let refused = Run::fixture(&[], "as-abort").expect(126).outcome.stderr;
     assert!(refused.contains("env::abort") && refused.contains("--unknown-imports-trap"), "{refused}");
