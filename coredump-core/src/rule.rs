@@ -108,44 +108,48 @@ impl Rule {
 
 /// The longest run of plain letters that every match holds; empty where alternatives or flags make that hard to tell.
 fn piece(expression: &str) -> &str {
-    let (mut longest, mut start) = (0..0, 0);
-    let (mut depth, mut class, mut escaped) = (0usize, false, false);
-    let behind_end = [(expression.len(), b')')];
-    for (at, letter) in expression.bytes().enumerate().chain(behind_end) {
-        let special = matches!(
-            letter,
-            b'\\' | b'.' | b'[' | b']' | b'(' | b')' | b'{' | b'}' | b'|' | b'?' | b'*' | b'+' | b'^' | b'$'
-        );
-        if special || escaped || class || depth > 0 {
+    let bytes = expression.as_bytes();
+    let is_plain =
+        |letter: u8| letter.is_ascii_alphanumeric() || matches!(letter, b'_' | b':' | b'/' | b' ' | b'-' | b'<' | b'~');
+    let mut longest = 0..0;
+    let (mut at, mut depth, mut class) = (0, 0usize, false);
+    while at < bytes.len() {
+        let start = at;
+        while at < bytes.len() && is_plain(bytes[at]) {
+            at += 1;
+        }
+        if depth == 0 && !class {
             // What these follow may be left out.
-            let end = if b"?*{".contains(&letter) && !escaped { at.saturating_sub(1) } else { at };
-            if end.saturating_sub(start) > longest.len() {
+            let optional = matches!(bytes.get(at), Some(b'?' | b'*' | b'{'));
+            let end = at - usize::from(optional && at > start);
+            if end - start > longest.len() {
                 longest = start..end;
             }
-            start = at + 1;
         }
-        if std::mem::take(&mut escaped) {
+        match bytes.get(at) {
             // `\x41` and the like go on behind the letter.
-            if letter.is_ascii_alphanumeric() && !b"bBdDsSwW".contains(&letter) {
-                return "";
+            Some(b'\\') => match bytes.get(at + 1) {
+                Some(letter) if letter.is_ascii_alphanumeric() && !b"bBdDsSwW".contains(letter) => return "",
+                _ => at += 1,
+            },
+            Some(b']') => class = false,
+            Some(_) if class => {}
+            Some(b'[') => class = true,
+            Some(b'(') => {
+                // Flags change what the rest means; a group's name does not.
+                if bytes.get(at + 1) == Some(&b'?') && !matches!(bytes.get(at + 2), Some(b':' | b'<')) {
+                    return "";
+                }
+                depth += 1;
             }
-            continue;
-        }
-        match letter {
-            b'\\' => escaped = true,
-            b']' => class = false,
-            _ if class => {}
-            b'[' => class = true,
-            b'(' => depth += 1,
-            b')' => depth = depth.saturating_sub(1),
-            b'|' if depth == 0 => return "",
-            // Flags change what the rest means; a group's name does not.
-            b'?' if expression[..at].ends_with('(') && !expression[at + 1..].starts_with([':', '<']) => return "",
-            b'{' => start = expression.len(),
+            Some(b')') => depth = depth.saturating_sub(1),
+            Some(b'|') if depth == 0 => return "",
+            Some(b'{') => at += bytes[at..].iter().take_while(|&&letter| letter != b'}').count(),
             _ => {}
         }
+        at += 1;
     }
-    expression.get(longest).unwrap_or_default()
+    &expression[longest]
 }
 
 /// Reads off the literal beginnings. What is not understood is `Rest::More`, so that the expression itself decides.
