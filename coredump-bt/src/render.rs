@@ -1,5 +1,7 @@
 //! All dumps, one after the other.
 
+use std::mem::ManuallyDrop;
+
 use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
@@ -29,7 +31,8 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         _ => Output::stdout()?,
     };
     let mut page = Page::new(out, args.output.is_none() && args.color.on_stdout());
-    let store = Store::new();
+    // What it keeps, it keeps to the end, and the system takes it back faster than it could be freed.
+    let store = ManuallyDrop::new(Store::new());
     let mut outcome = Exit::Done;
     let mut failed = 0;
     for (number, input) in inputs.iter().enumerate() {
