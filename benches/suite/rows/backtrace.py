@@ -87,6 +87,10 @@ def deep():
         return Contender("coredump-bt (folded)", [programs.ours("coredump-bt"), "-m", module, dump],
                          lambda out, err: "100,000 frames" if b"#1000" in out else "too few", "ours")
 
+    def unfolded():
+        return Contender("coredump-bt --no-fold", [programs.ours("coredump-bt"), "--no-fold", "-m", module, dump],
+                         lambda out, err: count(out.decode()), "ours")
+
     def wasmtime():
         command = [programs.peer("wasmtime"), "run", "-D", "max-backtrace=200000", *DEEP, "--allow-precompiled", precompiled(module), "100000"]
         return Contender("wasmtime run (precompiled)", command, lambda out, err: count(err.decode()), env=DETAILS, status=(134,),
@@ -95,4 +99,4 @@ def deep():
     def wasmgdb():
         return Contender("wasmgdb bt", [programs.peer("wasmgdb"), module, dump, "bt"], lambda out, err: count(out.decode()))
 
-    return available([ours, wasmtime, wasmgdb])
+    return available([unfolded, ours, wasmtime, wasmgdb])
