@@ -17,7 +17,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut memory = Memory::new(1 << 24);
     memory.set_contents(
         contents.chunks(every).enumerate().map(piece).collect(),
-        std::iter::once(1 << 23..1 << 24).collect(),
+        // Few enough that a needle of zeros, found at each of them, does not take seconds.
+        std::iter::once(1 << 23..(1 << 23) + (1 << 18)).collect(),
     );
     if !needle.is_empty() {
         let mut after = 0;
