@@ -82,6 +82,17 @@ fn a_function_that_was_only_entered_has_a_place() {
     assert_eq!(document["threads"][0]["frames"][0]["module_offset"], format!("{first:#x}"));
 }
 
+/// The code is there, the debug info only in part: said, rather than left to be guessed from missing lines.
+#[test]
+fn a_binary_that_is_cut_off_is_said_to_be() {
+    let folder = scratch();
+    let whole = std::fs::read(fixture("modules/sum-O0.wasm")).unwrap();
+    let module = folder.path().join("m");
+    std::fs::write(&module, &whole[..40_000]).unwrap();
+    let outcome = Tool::new("coredump-bt").arg("-m").arg(&module).arg(wasmtime_dump("sum-O0")).run().expect(0);
+    assert!(outcome.stderr.contains("the binary is damaged: section 0 is cut off: "), "{}", outcome.stderr);
+}
+
 /// Of a name of a megabyte the beginning is shown, with a mark.
 #[test]
 fn long_names_are_shown_in_part() {

@@ -149,7 +149,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         }
         if fitting.len() == before && searched != Searched::Folder {
             let reason = match (binaries.len(), first) {
-                (0, _) => "a component without core modules".to_owned(),
+                (0, _) => "a component without core modules (100 levels of components are looked into)".to_owned(),
                 (1, Some(reason)) => reason,
                 (count, Some(reason)) => format!("none of its {count} core modules fits: {reason}"),
                 (_, None) => return,

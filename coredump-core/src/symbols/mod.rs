@@ -123,6 +123,9 @@ impl<'s> Symbols<'s> {
             symbols.kind = Kind::Names;
             symbols.origin = "names of exports and imports only".to_owned();
         }
+        if let Some(defect) = module.defect() {
+            symbols.problems.get_mut().push(format!("the binary is damaged: {defect}"));
+        }
         symbols.load_map(module, &neighbours);
         symbols.load_debug(module, neighbours);
         symbols
