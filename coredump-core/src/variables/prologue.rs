@@ -17,17 +17,25 @@ impl Frame<'_, '_> {
     fn prologue_end(&self) -> Option<u64> {
         let function = self.function?;
         let unit = self.units.unit(function.unit)?;
-        let start = unit.attr_address(self.units.entry(function)?.attr_value(DW_AT_low_pc)?).ok()??;
-        let prologue = start..start.checked_add(LONGEST)?;
+        // The function's own code only: the code of others may be near, and their rows come in any order.
+        let entry = self.units.entry(function)?;
+        let start = unit.attr_address(entry.attr_value(DW_AT_low_pc)?).ok()??;
+        let end = entry.attr_value(DW_AT_high_pc)?;
+        let end = match end.udata_value() {
+            Some(length) => start.checked_add(length)?,
+            None => unit.attr_address(end).ok()??,
+        };
+        let prologue = start..end.min(start.checked_add(LONGEST)?);
         if !prologue.contains(&self.pc) {
             return None;
         }
         let mut rows = unit.line_program.clone()?.rows();
+        let mut first = None;
         while let Ok(Some((_, row))) = rows.next_row() {
             if row.prologue_end() && prologue.contains(&row.address()) {
-                return Some(row.address());
+                first = Some(first.map_or(row.address(), |first: u64| first.min(row.address())));
             }
         }
-        None
+        first
     }
 }
