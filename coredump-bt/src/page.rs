@@ -3,15 +3,16 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use coredump_core::backtrace::Location;
 use coredump_core::cli::output::Output;
+use coredump_core::cli::paint::{self, Paint};
 use coredump_core::cli::text::escape;
 
 /// The output with its styles.
 pub struct Page {
     pub out: Output,
-    colored: bool,
+    paint: Paint,
 }
 
 /// What a piece of text is.
@@ -38,21 +39,21 @@ pub enum Piece {
 impl Piece {
     fn style(self) -> Style {
         match self {
-            Piece::Title => Style::new().bold(),
-            Piece::Function => AnsiColor::Yellow.on_default(),
-            Piece::File => AnsiColor::Green.on_default(),
-            Piece::Name => AnsiColor::Cyan.on_default(),
+            Piece::Title => paint::HEADING,
+            Piece::Function => paint::FUNCTION,
+            Piece::File => paint::FILE,
+            Piece::Name => paint::NAME,
             Piece::Value => Style::new(),
-            Piece::Address => AnsiColor::Blue.on_default(),
-            Piece::Faint => Style::new().dimmed(),
-            Piece::Here => AnsiColor::Red.on_default().bold(),
+            Piece::Address => paint::ADDRESS,
+            Piece::Faint => paint::DIM,
+            Piece::Here => paint::HERE,
         }
     }
 }
 
 impl Page {
     pub fn new(out: Output, colored: bool) -> Page {
-        Page { out, colored }
+        Page { out, paint: Paint { on: colored } }
     }
 
     /// Writes text of our own, as it is.
@@ -62,13 +63,7 @@ impl Page {
 
     /// Writes text that may come from a dump or a module, on one line.
     pub fn piece(&mut self, piece: Piece, text: &str) -> io::Result<()> {
-        let text = escape(text);
-        if self.colored {
-            let style = piece.style();
-            write!(self.out, "{style}{text}{style:#}")
-        } else {
-            write!(self.out, "{text}")
-        }
+        write!(self.out, "{}", self.paint.paint(piece.style(), escape(text)))
     }
 
     /// Writes `file:line:column`.

@@ -9,8 +9,8 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory};
 use coredump_core::regions::initial;
 
-use crate::paint::{DIM, MISSING, NAME, STRONG};
 use crate::session::Session;
+use coredump_core::cli::paint::{DIM, MISSING, NAME, STRONG};
 
 /// Equal bytes between two changes that do not make two of them.
 const GAP: u64 = 8;

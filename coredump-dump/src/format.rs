@@ -8,9 +8,9 @@ use coredump_core::cli::text::{escape, escape_bytes};
 use coredump_core::error::Result;
 use coredump_core::memory::{Memory, Unreadable};
 
-use crate::paint::{DIM, MISSING, NAME};
 use crate::session::Session;
 use crate::unit::{Format, Unit};
+use coredump_core::cli::paint::{DIM, MISSING, NAME};
 
 /// Bytes of a text that are looked at.
 const TEXT: u64 = 64 * 1024;

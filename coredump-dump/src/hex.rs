@@ -10,8 +10,8 @@ use anstyle::{AnsiColor, Style};
 use coredump_core::error::Result;
 use coredump_core::memory::{Chunk, Memory};
 
-use crate::paint::{DIM, MISSING, Paint};
 use crate::session::Session;
+use coredump_core::cli::paint::{DIM, MISSING, Paint};
 
 /// Bytes a row.
 const ROW: u64 = 16;

@@ -8,8 +8,8 @@ use coredump_core::cli::output::Output;
 use coredump_core::cli::text::escape;
 use coredump_core::error::Result;
 
-use crate::paint::{DIM, NAME, Paint};
 use crate::session::Session;
+use coredump_core::cli::paint::{DIM, NAME, Paint};
 
 /// Counts and shows hits.
 pub struct Hits<'s, 'a> {

@@ -13,7 +13,6 @@ mod hits;
 mod image;
 mod list;
 mod map;
-mod paint;
 mod print;
 mod raw;
 mod run;

@@ -10,9 +10,9 @@ use coredump_core::regions::Use;
 use crate::cells::{Cell, Map, bytes};
 use crate::content::{Content, LOOKED_AT};
 use crate::list::Count;
-use crate::paint::{DIM, HEADING, MISSING, NAME, Paint};
 use crate::session::Session;
 use crate::svg;
+use coredump_core::cli::paint::{DIM, HEADING, MISSING, NAME, Paint};
 
 /// Draws the memories: as SVG into a file, else for a terminal.
 pub fn map(session: &Session<'_>) -> Result<()> {

@@ -7,8 +7,8 @@ use coredump_core::cli::text::escape;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::variables::{Inspector, Limits, Status};
 
-use crate::paint::{MISSING, NAME};
 use crate::session::Session;
+use coredump_core::cli::paint::{MISSING, NAME};
 
 /// Frames that are asked whether they know a name.
 const FRAMES: usize = 64;

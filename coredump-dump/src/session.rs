@@ -19,7 +19,7 @@ use coredump_core::regions::{Regions, Symbols, global_names};
 
 use crate::address::{Address, Base, Extent, Range};
 use crate::args::Args;
-use crate::paint::Paint;
+use coredump_core::cli::paint::Paint;
 
 /// Bytes that a hex dump shows where a range has no end and nothing tells how large the object is.
 const GLIMPSE: u64 = 64;

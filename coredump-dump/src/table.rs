@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use coredump_core::cli::text::escape;
 
-use crate::paint::{DIM, HEADING, Paint};
+use coredump_core::cli::paint::{DIM, HEADING, Paint};
 
 /// Records of one sort.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 use coredump_core::cli::args::RawArg;
+use coredump_core::cli::output::Color;
 
 /// How much of the guest's memory goes into a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +113,10 @@ pub struct Args {
     /// remove the oldest dumps of this program beyond this many
     #[argh(option, arg_name = "n")]
     pub keep: Option<usize>,
+
+    /// auto (default), always or never
+    #[argh(option, default = "Color::Auto", arg_name = "when")]
+    pub color: Color,
 
     /// say nothing about the crash and the dump
     #[argh(switch)]

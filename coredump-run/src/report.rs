@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use coredump_core::backtrace::{Location, Resolver};
 use coredump_core::binaries::{Binaries, Store};
+use coredump_core::cli::paint::{self, Paint};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text::{self, escape};
 use coredump_core::fold::{self, Part};
@@ -23,9 +24,9 @@ const YOUNGEST: usize = 48;
 const OLDEST: usize = 8;
 
 /// Tells of the ending and of its dump.
-pub fn tell(report: &Report, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
+pub fn tell(report: &Report, paint: Paint, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
     let crash = dumped.and_then(|dumped| Some((dumped.capture.as_ref()?, &dumped.reason)));
-    let told = crash.map(|(capture, reason)| crash_told(capture, reason, program)).unwrap_or_default();
+    let told = crash.map(|(capture, reason)| crash_told(capture, reason, program, paint)).unwrap_or_default();
     if dumped.is_some() || !matches!(ending, Ending::Exit(_)) {
         let what = told.why.unwrap_or_else(|| ending.message());
         report.say(format_args!("{}: {}", text::path(&program.given), what.lines().next().unwrap_or_default()));
@@ -62,7 +63,7 @@ struct Told {
     backtrace: String,
 }
 
-fn crash_told(capture: &Capture, reason: &Reason, program: &Program) -> Told {
+fn crash_told(capture: &Capture, reason: &Reason, program: &Program, paint: Paint) -> Told {
     let skeleton = || CoreDump { reason: Some(reason.clone()), ..capture.skeleton(program) };
     let (with_bytes, mut by_path) = (skeleton(), skeleton());
     by_path.modules.iter_mut().for_each(|module| module.embedded = None);
@@ -79,11 +80,11 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program) -> Told {
     let known = reason::of(dump, &binaries, &mut resolver, &mut Signer::default());
     let own = known.filter(|reason| reason.panic.is_some());
     let why = own.map(|reason| escape(&reason.summary()).into_owned());
-    Told { why, backtrace: backtrace(&capture.frames, &mut resolver) }
+    Told { why, backtrace: backtrace(&capture.frames, &mut resolver, paint) }
 }
 
 /// The frames with their source; the same ones over and over only once.
-fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_, '_>) -> String {
+fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_, '_>, paint: Paint) -> String {
     let width = frames.len().saturating_sub(1).to_string().len();
     let mut lines = Vec::new();
     let parts = fold::frames(frames);
@@ -99,7 +100,7 @@ fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_, '_>) -> String {
                         lines.push(format!("     ({} lines in between)\n", hidden.len()));
                     }
                     if !hidden.contains(&at) {
-                        lines.extend(frame(resolver, index, width));
+                        lines.extend(frame(resolver, index, width, paint));
                     }
                     at += 1;
                 }
@@ -119,25 +120,27 @@ fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_, '_>) -> String {
 }
 
 /// A frame's lines: the calls inlined in it, innermost first, then its own function.
-fn frame(resolver: &mut Resolver<'_, '_, '_>, index: usize, width: usize) -> Option<String> {
+fn frame(resolver: &mut Resolver<'_, '_, '_>, index: usize, width: usize, paint: Paint) -> Option<String> {
     let frame = resolver.frame(0, index)?;
     let mut lines = String::new();
     for inline in frame.inlines.iter() {
         let name = inline.function.as_deref().unwrap_or("?");
-        let _ = writeln!(lines, "  #{index:<width$} {} [inlined]{}", escape(name), at(inline.location.as_ref()));
+        let (name, at) = (paint.paint(paint::FUNCTION, escape(name)), at(inline.location.as_ref(), paint));
+        let _ = writeln!(lines, "  #{index:<width$} {name} [inlined]{at}");
     }
     let name = match (&frame.function, frame.function_index) {
         (Some(name), _) => escape(name).into_owned(),
         (None, Some(index)) => format!("func[{index}]"),
         (None, None) => "unknown function".to_owned(),
     };
-    let _ = writeln!(lines, "  #{index:<width$} {name}{}", at(frame.location.as_ref()));
+    let (name, at) = (paint.paint(paint::FUNCTION, name), at(frame.location.as_ref(), paint));
+    let _ = writeln!(lines, "  #{index:<width$} {name}{at}");
     Some(lines)
 }
 
-fn at(location: Option<&Location>) -> String {
+fn at(location: Option<&Location>, paint: Paint) -> String {
     let Some(location) = location else { return String::new() };
-    let mut text = format!(" at {}:{}", escape(&location.file), location.line);
+    let mut text = format!(" at {}:{}", paint.paint(paint::FILE, escape(&location.file)), location.line);
     if let Some(column) = location.column {
         let _ = write!(text, ":{column}");
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use coredump_core::cli::Exit;
+use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;
@@ -72,7 +73,8 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     runtime.shutdown_background();
     let dumped = recorder.take_dumped();
     if !args.quiet {
-        report::tell(report, &program, &ending, dumped.as_ref());
+        let paint = Paint { on: args.color.on_stderr() };
+        report::tell(report, paint, &program, &ending, dumped.as_ref());
     }
     Ok(ending)
 }

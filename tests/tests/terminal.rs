@@ -50,6 +50,23 @@ fn colours_are_for_terminals_unless_they_are_not_wanted() {
 }
 
 #[test]
+fn the_report_of_a_crash_has_colours_there_too() {
+    let module = fixture("modules/sum-O0.wasm");
+    let report = |args: &[&str], environment: &[(&str, &str)]| {
+        let folder = scratch();
+        let dump = folder.path().join("app.coredump");
+        let args: Vec<_> = ["-o", path(&dump)].iter().chain(args).copied().chain([path(&module)]).collect();
+        on_terminal("coredump-run", &args, environment).map(|outcome| outcome.expect(134).text().to_owned())
+    };
+    let Some(colored) = report(&[], &[]) else { return };
+    assert!(colored.contains("\x1b[33mdivide\x1b[0m at \x1b[32msrc/c/sum.c\x1b[0m:25:29"), "{colored}");
+    for (args, environment) in [(&["--color=never"][..], &[][..]), (&[], &[("NO_COLOR", "1")])] {
+        let plain = report(args, environment).expect("script is there");
+        assert!(plain.contains("divide at src/c/sum.c:25:29"), "{plain}");
+    }
+}
+
+#[test]
 fn raw_bytes_do_not_go_there() {
     let dump = wasmtime_dump("sum-O0");
     let module = fixture("modules/wat-unreachable.wasm");

@@ -8,6 +8,7 @@ pub mod input;
 pub mod locating;
 mod manual;
 pub mod output;
+pub mod paint;
 pub mod report;
 
 pub use crate::text;

@@ -40,12 +40,20 @@ impl FromArgValue for Color {
 impl Color {
     /// Whether standard output gets colours.
     pub fn on_stdout(self) -> bool {
-        let choice = match self {
-            Color::Always => return true,
-            Color::Never => return false,
-            Color::Auto => anstream::AutoStream::choice(&io::stdout()),
-        };
-        choice != anstream::ColorChoice::Never
+        self.on(&io::stdout())
+    }
+
+    /// Whether standard error gets colours.
+    pub fn on_stderr(self) -> bool {
+        self.on(&io::stderr())
+    }
+
+    fn on(self, stream: &impl anstream::stream::RawStream) -> bool {
+        match self {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
+        }
     }
 }
 
