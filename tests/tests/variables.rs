@@ -313,3 +313,16 @@ fn an_error_in_an_expression_points_at_the_character() {
     assert_ne!(outcome.code(), 0);
     assert!(outcome.stderr.contains("`struct rectangle` has no member `nope` (column 12)"), "{}", outcome.stderr);
 }
+
+#[test]
+fn an_entry_of_a_map_is_named_by_its_key_and_shows_its_value_alone() {
+    let (module, dump) = (fixture("modules/cpp-vars-O0.wasm"), wasmtime_dump("cpp-vars-O0"));
+    let document = Tool::new("coredump-json").args(["--locals", "-m"]).arg(module).arg(dump).run().json();
+    let frames = document["threads"][0]["frames"].as_array().unwrap();
+    let variables = frames.iter().flat_map(|frame| frame["variables"].as_array().into_iter().flatten());
+    let map = variables.into_iter().find(|variable| variable["name"] == "map").expect("vars.cpp:168");
+    assert_eq!(map["value"], r#"{"one" = 1, "three" = 3, "two" = 2}"#);
+    let entries = map["children"].as_array().unwrap().iter();
+    let entries: Vec<_> = entries.map(|entry| (entry["name"].as_str().unwrap(), entry["value"].as_str())).collect();
+    assert_eq!(entries, [(r#"["one"]"#, Some("1")), (r#"["three"]"#, Some("3")), (r#"["two"]"#, Some("2"))]);
+}

@@ -62,7 +62,19 @@ impl<'s> Renderer<'_, '_, 's> {
         close: &str,
         count: u64,
         depth: u32,
+        get: impl FnMut(u64, u32) -> Option<Variable>,
+    ) -> Shown {
+        self.listed((open, close), count, depth, get, Variable::text)
+    }
+
+    /// A sequence in which `text` writes each element.
+    fn listed(
+        &self,
+        (open, close): (&str, &str),
+        count: u64,
+        depth: u32,
         mut get: impl FnMut(u64, u32) -> Option<Variable>,
+        text: impl Fn(&Variable) -> String,
     ) -> Shown {
         let Some(deeper) = depth.checked_sub(1) else {
             let text =
@@ -77,7 +89,7 @@ impl<'s> Renderer<'_, '_, 's> {
         if let Some(missing) = all_missing(&children) {
             return missing.into();
         }
-        let mut texts: Vec<String> = children.iter().map(Variable::text).collect();
+        let mut texts: Vec<String> = children.iter().map(text).collect();
         let left = count - children.len() as u64;
         if left > 0 {
             texts.push(format!("... ({left} more)"));
@@ -87,19 +99,17 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// Entries of a map: `get` gives key and value.
     pub(super) fn map(&self, count: u64, depth: u32, mut get: impl FnMut(u64) -> Option<(Value, Value)>) -> Shown {
-        let (equals, open, close) = match self.language {
-            Language::Rust => (": ", "{", "}"),
-            _ => (" = ", "{", "}"),
-        };
-        self.sequence(open, close, count, depth, |index, deeper| {
+        let equals = if self.language == Language::Rust { ": " } else { " = " };
+        let entry = |index, deeper| {
             let (key, value) = get(index)?;
-            let key_shown = self.part("key", &key, deeper);
-            let mut entry = self.part(format!("[{}]", key_shown.text()), &value, deeper);
-            if let Some(text) = &entry.value {
-                entry.value = Some(cut(format!("{}{equals}{text}", key_shown.text())));
-            }
-            Some(entry)
-        })
+            let key = self.part("key", &key, deeper).text();
+            Some(self.part(format!("[{key}]"), &value, deeper))
+        };
+        let text = |entry: &Variable| {
+            let key = entry.name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or_default();
+            cut(format!("{key}{equals}{}", entry.text()))
+        };
+        self.listed(("{", "}"), count, depth, entry, text)
     }
 
     /// A structure's or union's members as the language writes them.
