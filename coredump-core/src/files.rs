@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use typed_arena::Arena;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::mapped::Bytes;
 
 /// Keeps the bytes of files. Nothing is ever dropped from it.
@@ -34,11 +34,7 @@ impl Files {
 
     /// A regular file, mapped.
     pub fn open(&self, path: &Path) -> Result<&Bytes> {
-        let metadata = std::fs::metadata(path).map_err(|error| Error::io("cannot open", error).in_file(path))?;
-        if !metadata.is_file() {
-            return Err(Error::new(ErrorKind::Io, "not a regular file").in_file(path));
-        }
-        Ok(self.kept.alloc(Bytes::open(path)?))
+        Ok(self.kept.alloc(Bytes::open_regular(path)?))
     }
 
     /// Keeps bytes from elsewhere.

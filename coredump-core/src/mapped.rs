@@ -37,6 +37,15 @@ impl Bytes {
         open().map_err(|error| error.in_file(path))
     }
 
+    /// As [`Bytes::open`], for paths that come from a file: a pipe might never end, a device have effects.
+    pub fn open_regular(path: &Path) -> Result<Bytes> {
+        let metadata = std::fs::metadata(path).map_err(|error| Error::io("cannot open", error).in_file(path))?;
+        if !metadata.is_file() {
+            return Err(Error::new(ErrorKind::Io, "not a regular file").in_file(path));
+        }
+        Bytes::open(path)
+    }
+
     /// Gives back the memory that touched pages of a mapping take. They are read again from the file when they are touched
     /// again; bytes that are not mapped stay.
     pub fn release(&self) {

@@ -85,6 +85,11 @@ fn what_is_no_document_is_refused_with_the_reason() {
             r#"{"version": 1, "memories": [{"size": 4, "captured": [{"address": "0x0", "size": 3, "data": "AQ=="}]}]}"#,
             "1 bytes long",
         ),
+        // It would never end.
+        (
+            r#"{"version": 1, "memories": [{"size": 4, "captured": [{"address": "0x0", "size": 3, "file": "/dev/zero"}]}]}"#,
+            "/dev/zero: not a regular file",
+        ),
     ];
     for (document, message) in cases {
         let outcome = tool().arg("--encode").stdin(document).run().expect(2);

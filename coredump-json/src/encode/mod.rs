@@ -65,7 +65,7 @@ impl Sources {
                 if let Some(file) = &range.file {
                     let path = folder.join(file);
                     if !files.contains_key(&path) {
-                        files.insert(path.clone(), Bytes::open(&path)?);
+                        files.insert(path.clone(), Bytes::open_regular(&path)?);
                     }
                 }
             }

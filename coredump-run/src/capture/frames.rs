@@ -133,8 +133,10 @@ impl Place {
 fn locals(handle: &FrameHandle, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Option<Box<[Value]>> {
     let count = handle.num_locals(&mut *store).ok()?;
     let local = |index| {
-        let value = handle.local(&mut *store, index);
-        value.map_or(Value::Missing, |value| values::value(value, catalog, store))
+        values::guarded(|| match handle.local(&mut *store, index) {
+            Ok(value) => values::value(value, catalog, store),
+            Err(_) => Value::Missing,
+        })
     };
     Some((0..count).map(local).collect())
 }
@@ -146,8 +148,10 @@ fn operands(
 ) -> Option<Box<[Value]>> {
     let count = handle.num_stacks(&mut *store).ok()?;
     let operand = |index| {
-        let value = handle.stack(&mut *store, index);
-        value.map_or(Value::Missing, |value| values::value(value, catalog, store))
+        values::guarded(|| match handle.stack(&mut *store, index) {
+            Ok(value) => values::value(value, catalog, store),
+            Err(_) => Value::Missing,
+        })
     };
     Some((0..count).map(operand).collect())
 }

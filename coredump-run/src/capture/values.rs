@@ -95,12 +95,14 @@ pub fn global(global: &Global, catalog: &mut Catalog, store: &mut StoreContextMu
     let name = type_name(ty.content());
     let current = match name {
         "contref" => Value::Missing,
-        // Whatever kind of value the engine cannot hand over must not cost the dump.
-        _ => {
-            catch_unwind(AssertUnwindSafe(|| value(global.get(&mut *store), catalog, store))).unwrap_or(Value::Missing)
-        }
+        _ => guarded(|| value(global.get(&mut *store), catalog, store)),
     };
     GlobalRecord { ty: name.to_owned(), mutable: ty.mutability() == Mutability::Var, value: current }
+}
+
+/// A value that is read by `read`: whatever the engine cannot hand over must not cost the dump.
+pub fn guarded(read: impl FnOnce() -> Value) -> Value {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or(Value::Missing)
 }
 
 /// A table with the first of its elements.
