@@ -90,8 +90,12 @@ def measure_row(row, rounds):
         result = {"label": contender.label, "role": contender.role, "note": contender.note}
         if contender.label in differences:
             result["difference"] = differences[contender.label]
-        if seconds := taken.get(contender.label):
+        if times_of := taken.get(contender.label):
+            seconds = times_of.wall
             result |= {"median": measure.median(seconds), "fastest": min(seconds), "slowest": max(seconds), "rounds": len(seconds)}
+            # Where only a part of the run is timed, the processors' time is of the whole and says nothing of it.
+            if not contender.seconds:
+                result["cpu"] = measure.median(times_of.cpu)
             if contender.result and contender.result.exists():
                 result["file"] = contender.result.stat().st_size
             result["peak_kib"] = measure.peak(contender.command, contender.stdin, env=contender.env, cwd=contender.cwd)

@@ -19,17 +19,17 @@ def size(kib):
     return f"{kib / 1024:.0f} MiB" if kib >= 10240 else f"{kib / 1024:.1f} MiB"
 
 
-def ratio(result, reference):
+def ratio(result, reference, key):
     """How many times as long as ours it takes."""
-    if not reference or "median" not in result:
+    if not reference or not reference.get(key) or key not in result:
         return ""
-    return f"{result['median'] / reference:.2f}"
+    return f"{result[key] / reference[key]:.2f}"
 
 
 def lines(rows):
-    """Cells: row, program, median, ratio to our first, peak memory, remark."""
+    """Cells: row, program, median, ratio to our first, the same of processor time, peak memory, remark."""
     for row in rows.values():
-        reference = next((result["median"] for result in row["results"] if result["role"] == "ours" and "median" in result), None)
+        reference = next((result for result in row["results"] if result["role"] == "ours" and "median" in result), None)
         title = row["title"]
         for result in row["results"]:
             remark = result["note"]
@@ -37,29 +37,30 @@ def lines(rows):
                 remark = f"not the same work: {result['difference']}" + (f"; {remark}" if remark else "")
             elif result["role"] == "limit":
                 remark = "; ".join(filter(None, ["a bound, not a rival", remark]))
-            yield [title, result["label"], seconds(result.get("median")), ratio(result, reference), size(result.get("peak_kib")), remark]
+            timed = [cell for key in ("median", "cpu") for cell in (seconds(result.get(key)), ratio(result, reference, key))]
+            yield [title, result["label"], *timed, size(result.get("peak_kib")), remark]
             title = ""
         for note in row["notes"]:
-            yield [title, "", "", "", "", note]
+            yield [title, *[""] * 6, note]
             title = ""
 
 
-HEAD = ["work", "program", "median", "× ours", "peak memory", "remarks"]
+HEAD = ["work", "program", "median", "× ours", "CPU", "× ours", "peak memory", "remarks"]
 
 
 def table(rows):
     """Aligned columns, without the first."""
     cells = [line[1:] for line in lines(rows)]
-    widths = [max(len(line[i]) for line in [HEAD[1:], *cells]) for i in range(4)]
+    widths = [max(len(line[i]) for line in [HEAD[1:], *cells]) for i in range(6)]
     shown = []
     for line in [HEAD[1:], *cells]:
-        columns = [line[0].ljust(widths[0])] + [line[i].rjust(widths[i]) for i in range(1, 4)] + [" ".join(line[4].split())[:150]]
+        columns = [line[0].ljust(widths[0])] + [line[i].rjust(widths[i]) for i in range(1, 6)] + [" ".join(line[6].split())[:150]]
         shown.append(("  " + "  ".join(columns)).rstrip())
     return "\n".join(shown)
 
 
 def markdown(results):
-    out = ["| " + " | ".join(HEAD) + " |", "| --- | --- | ---: | ---: | ---: | --- |"]
+    out = ["| " + " | ".join(HEAD) + " |", "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"]
     for line in lines(results["rows"]):
         out.append("| " + " | ".join(" ".join(cell.replace("|", "/").split())[:160] for cell in line) + " |")
     machine = results["machine"]

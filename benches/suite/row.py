@@ -102,16 +102,24 @@ def difference(ours, theirs):
     return f"{str(theirs)[:60]} instead of {str(ours)[:60]}"
 
 
+@dataclass
+class Times:
+    """What the runs of one contender took, in seconds: of the clock, and of the processors."""
+    wall: list = field(default_factory=list)
+    cpu: list = field(default_factory=list)
+
+
 def times(contenders, rounds):
-    """Seconds of each contender, run in turn (A B C, A B C, …). Short ones are run more often, up to a second each."""
+    """Times of each contender, run in turn (A B C, A B C, …). Short ones are run more often, up to a second each."""
     stdout, stderr = build.OUT / "check" / "stdout", build.OUT / "check" / "stderr"
-    taken = {contender.label: [] for contender in contenders}
+    taken = {contender.label: Times() for contender in contenders}
     turn, longest = 0, 0.0
     while turn < rounds or (turn < 200 and longest * turn < 1.0):
         for contender in contenders:
             finished = go(contender, stdout, stderr)
             seconds = contender.seconds(finished, stderr.read_bytes()) if contender.seconds else finished.wall
-            taken[contender.label].append(seconds)
+            taken[contender.label].wall.append(seconds)
+            taken[contender.label].cpu.append(finished.cpu)
             longest = max(longest, finished.wall)
         turn += 1
     return taken
