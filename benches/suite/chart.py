@@ -12,8 +12,8 @@ INK, FAINT = "#1c2128", "#6b7280"
 def draw(results):
     """Every row that has timings. Bars of programs that gave another result are hatched."""
     rows = [(row["title"], [r for r in row["results"] if "median" in r]) for row in results["rows"].values()]
-    rows = [(title, bars) for title, bars in rows if bars]
-    values = [value(bar) for _, bars in rows for bar in bars]
+    rows = [(title, [bar | {"shown": value(bar, bars)} for bar in bars]) for title, bars in rows if bars]
+    values = [bar["shown"] for _, bars in rows for bar in bars]
     if not values:
         return '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>\n'
     low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
@@ -44,19 +44,19 @@ def draw(results):
         y += 22
         for bar in bars:
             fill = "url(#other)" if "difference" in bar else COLORS[bar["role"]]
-            end = max(x(value(bar)), LABELS + 1)
+            end = max(x(bar["shown"]), LABELS + 1)
             weight = ' font-weight="bold"' if bar["role"] == "ours" else ""
             out.append(f'<text x="{LABELS - 8}" y="{y + 11}" text-anchor="end" font-size="11"{weight}>{escape(bar["label"])}</text>'
                        f'<rect x="{LABELS}" y="{y + 1}" width="{end - LABELS:.1f}" height="{BAR - 3}" fill="{fill}"/>'
-                       f'<text x="{end + 5:.1f}" y="{y + 11}" font-size="11">{seconds(value(bar))}</text>')
+                       f'<text x="{end + 5:.1f}" y="{y + 11}" font-size="11">{seconds(bar["shown"])}</text>')
             y += BAR
         y += GAP + 2
     return "\n".join([*out, "</svg>"]) + "\n"
 
 
-def value(bar):
-    """Processor time: it says the same on a busy machine. Where only a part of the run counts, that part by the clock."""
-    return bar.get("cpu", bar["median"])
+def value(bar, row):
+    """Processor time: it says the same on a busy machine. In a row that times only a part of a run, that part by the clock."""
+    return bar["cpu"] if all("cpu" in other for other in row) else bar["median"]
 
 
 def machine(results):
