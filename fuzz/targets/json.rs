@@ -10,7 +10,7 @@ use coredump_core::cli::text::is_unsafe;
 use coredump_core::crash::Crash;
 use coredump_core::locate::Options;
 use coredump_core::read::read;
-use coredump_core::variables::Inspector;
+use coredump_core::variables::{Inspector, Limits};
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
 
@@ -32,6 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
         resolver: RefCell::new(Resolver::new(&dump, &binaries)),
         inspector: (dump.threads.iter().map(|thread| thread.frames.len()).sum::<usize>() < 20)
             .then(|| Inspector::new(&dump, &binaries)),
+        limits: Limits::default(),
         crash: Crash { reason: None, signature: None, place: None },
         memory: args::MemoryDetail::Base64,
         redact: bytes.len() % 2 == 1,
