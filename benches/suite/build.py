@@ -112,6 +112,13 @@ def native_core(program):
     return once(Path(f"{program}.core"), take)
 
 
+def dumps():
+    """The folder that dumps are written to: `BENCH_DUMPS`, for a file system in memory, where no disk holds up whoever comes next."""
+    folder = Path(os.environ.get("BENCH_DUMPS", OUT / "dumps"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 def guest(name, *flags):
     """A small guest from `guests/NAME.c`."""
     def compile_it(target):

@@ -326,3 +326,29 @@ fn an_entry_of_a_map_is_named_by_its_key_and_shows_its_value_alone() {
     let entries: Vec<_> = entries.map(|entry| (entry["name"].as_str().unwrap(), entry["value"].as_str())).collect();
     assert_eq!(entries, [(r#"["one"]"#, Some("1")), (r#"["three"]"#, Some("3")), (r#"["two"]"#, Some("2"))]);
 }
+
+/// What `coredump-dump --print` says of each expression in the youngest frame, by the source (type-units.cpp).
+#[test]
+fn types_in_units_of_their_own_are_found_by_their_signatures() {
+    let expected = [
+        ("given.color", "Green"),
+        ("given.head", "{value = 1, weight = 2.5, next = 0x0}"),
+        ("given.word.number", "1094861636"),
+        ("given.bits", "-3"),
+        ("pair", "{first = 11, second = 22}"),
+        ("local.value", "42"),
+        ("*local.next", "{value = 1, weight = 2.5, next = 0x0}"),
+        ("color", "Red"),
+        ("box.head.weight", "2.5"),
+    ];
+    for name in ["type-units-dwarf4", "type-units-dwarf5"] {
+        let folder = scratch();
+        let dump = captured(folder.path(), name, &["--fast"]);
+        for (expression, value) in expected {
+            let outcome = Tool::new("coredump-dump").args(["--print", expression]).arg(&dump).run().expect(0);
+            assert_eq!(outcome.text(), format!("{expression} = {value}\n"), "{name}");
+        }
+        let backtrace = Tool::new("coredump-bt").arg("--locals").arg(&dump).run().expect(0);
+        assert!(backtrace.text().contains("    pair: app::Pair<long> = "), "{}", backtrace.text());
+    }
+}

@@ -23,8 +23,7 @@ def register(name, title, megabytes, percent):
     @row(name, title, ("coredump-run",), rounds=3)
     def dump():
         module = build.guest("fill")
-        folder = build.OUT / "dumps"
-        folder.mkdir(exist_ok=True)
+        folder = build.dumps()
         arguments = [module, str(megabytes), str(percent)]
 
         def mode(label, *options):

@@ -75,6 +75,8 @@ pub struct Units<'s> {
     debug: &'s Debug<'s>,
     type_units: Vec<gimli::Unit<Bytes<'s>>>,
     signatures: OnceCell<HashMap<u64, Die>>,
+    /// Types may stand in units of their own, with stubs in their place.
+    stubs: bool,
     memos: Vec<Memo<'s>>,
     types: RefCell<HashMap<Die, Rc<Type<'s>>>>,
 }
@@ -89,7 +91,10 @@ impl<'s> Units<'s> {
         }
         let mut memos = Vec::new();
         memos.resize_with(debug.unit_count() as usize + type_units.len(), Memo::default);
-        Units { debug, type_units, signatures: OnceCell::new(), memos, types: RefCell::default() }
+        let abbreviations = debug.dwarf().debug_abbrev.reader().slice();
+        let stub = [DW_AT_signature.0 as u8, DW_FORM_ref_sig8.0 as u8];
+        let stubs = memchr::memmem::find(abbreviations, &stub).is_some();
+        Units { debug, type_units, signatures: OnceCell::new(), stubs, memos, types: RefCell::default() }
     }
 
     /// The number of units.
@@ -135,9 +140,21 @@ impl<'s> Units<'s> {
 
     /// The entry that a reference attribute of an entry in `unit` points to.
     pub fn target(&self, unit: u32, attribute: &Attr<'s>) -> Option<Die> {
-        match *attribute {
-            AttributeValue::UnitRef(offset) => Some(Die { unit, offset: offset.0 }),
-            AttributeValue::DebugInfoRef(offset) => self.at_info_offset(unit, offset.0),
+        let target = match *attribute {
+            AttributeValue::UnitRef(offset) => Die { unit, offset: offset.0 },
+            AttributeValue::DebugInfoRef(offset) => self.at_info_offset(unit, offset.0)?,
+            AttributeValue::DebugTypesRef(signature) => self.type_unit(signature)?,
+            _ => return None,
+        };
+        Some(self.behind_stub(target).unwrap_or(target))
+    }
+
+    /// The type that an entry stands for which only has its signature (DWARF 5, 5.7.1 and 7.32).
+    fn behind_stub(&self, stub: Die) -> Option<Die> {
+        if !self.stubs {
+            return None;
+        }
+        match self.entry(stub)?.attr_value(DW_AT_signature)? {
             AttributeValue::DebugTypesRef(signature) => self.type_unit(signature),
             _ => None,
         }

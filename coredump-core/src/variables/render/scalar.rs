@@ -62,7 +62,7 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// An enumerator by name, or the number that has none.
     pub(super) fn enumerator(&self, value: &Value, list: &Enum<'s>) -> Shown {
-        let size = self.frame.units.size_of(value.ty).unwrap_or(4);
+        let Some(size) = self.frame.units.size_of(value.ty) else { return Shown::text("<incomplete type>") };
         let bits = match value.unsigned(self.frame, size) {
             Ok(bits) => bits,
             Err(missing) => return missing.into(),
