@@ -1,6 +1,7 @@
 //! Which variables are in scope at a code address: those of the function, of the blocks that hold the address, and of
 //! the functions inlined there (DWARF 5, 3.3 to 3.5).
 
+use gimli::AttributeValue;
 use gimli::constants::*;
 
 use super::VariableKind;
@@ -76,6 +77,13 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
 }
 
 fn holds<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, pc: u64) -> bool {
+    // gimli adds up beginning and size unchecked.
+    if let Some(AttributeValue::Udata(size)) = entry.attr_value(DW_AT_high_pc)
+        && let Some(Ok(Some(begin))) = entry.attr_value(DW_AT_low_pc).map(|low| unit.attr_address(low))
+        && begin.checked_add(size).is_none()
+    {
+        return false;
+    }
     let Ok(mut ranges) = unit.die_ranges(entry) else { return false };
     while let Ok(Some(range)) = ranges.next() {
         if (range.begin..range.end).contains(&pc) {
