@@ -5,39 +5,28 @@ use coredump_core::module::Module;
 use coredump_core::symbols::{Kind, Neighbours, Symbols};
 use proptest::prelude::*;
 use sourcemap::{SourceMap, SourceMapBuilder};
+use wasm_encoder::{CodeSection, CustomSection, Encode, Function, FunctionSection, TypeSection};
 
 /// Bytes of instructions in the function below.
 const NOPS: usize = 2000;
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
-}
-
-fn section(id: u8, contents: &[u8]) -> Vec<u8> {
-    [vec![id], leb(contents.len()), contents.to_vec()].concat()
-}
+const NOP: u8 = 0x01;
+const END: u8 = 0x0b;
 
 /// A module of one function, with the map as a `data:` URL.
 fn module(map: &[u8]) -> Vec<u8> {
-    let url: String = map.iter().map(|byte| format!("%{byte:02X}")).collect();
-    let url = format!("data:application/json,{url}");
-    let named = [b"\x10sourceMappingURL".to_vec(), leb(url.len()), url.into_bytes()].concat();
-    let body = [vec![0], vec![1; NOPS], vec![0x0b]].concat();
-    let code = [vec![1], leb(body.len()), body].concat();
-    [
-        b"\0asm\x01\0\0\0".to_vec(),
-        section(1, &[1, 0x60, 0, 0]),
-        section(3, &[1, 0]),
-        section(10, &code),
-        section(0, &named),
-    ]
-    .concat()
+    let escaped: String = map.iter().map(|byte| format!("%{byte:02X}")).collect();
+    let mut url = Vec::new();
+    format!("data:application/json,{escaped}").encode(&mut url);
+    let mut types = TypeSection::new();
+    types.ty().function([], []);
+    let mut functions = FunctionSection::new();
+    functions.function(0);
+    let mut code = CodeSection::new();
+    code.function(Function::new([]).raw([NOP; NOPS]).raw([END]));
+    let mut module = wasm_encoder::Module::new();
+    module.section(&types).section(&functions).section(&code);
+    module.section(&CustomSection { name: "sourceMappingURL".into(), data: url.into() });
+    module.finish()
 }
 
 /// `file:line:column` at every offset of the function, by both.

@@ -5,19 +5,17 @@ use coredump_core::files::Files;
 use coredump_core::module::Module;
 use coredump_core::symbols::{Neighbours, Symbols};
 use libfuzzer_sys::fuzz_target;
+use wasm_encoder::{CustomSection, Encode, Section};
 
 /// A type, a function of it, and its body of `nop`s.
 const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x0a\x01\x08\0\x01\x01\x01\x01\x01\x01\x0b";
 
 fuzz_target!(|bytes: &[u8]| {
-    let mut url = b"data:,".to_vec();
-    for byte in bytes {
-        url.extend(format!("%{byte:02x}").bytes());
-    }
-    let mut section = b"\x10sourceMappingURL".to_vec();
-    section.extend(leb(url.len()));
-    section.extend(url);
-    let file = [MODULE, &[0], &leb(section.len()), &section].concat();
+    let escaped: String = bytes.iter().map(|byte| format!("%{byte:02x}")).collect();
+    let mut url = Vec::new();
+    format!("data:,{escaped}").encode(&mut url);
+    let mut file = MODULE.to_vec();
+    CustomSection { name: "sourceMappingURL".into(), data: url.into() }.append_to(&mut file);
     let module = Module::parse(&file).expect("it is a module");
     let files = Files::default();
     let symbols = Symbols::load(&module, Neighbours::of(&files, None, None));
@@ -29,13 +27,3 @@ fuzz_target!(|bytes: &[u8]| {
         }
     }
 });
-
-fn leb(mut number: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-    bytes
-}
