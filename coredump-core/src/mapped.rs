@@ -70,7 +70,7 @@ impl Bytes {
     }
 
     /// [`Bytes::open_if`] for an open file.
-    pub fn from_file_if(mut file: File, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
+    pub fn from_file_if(file: File, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
         let metadata = file.metadata().map_err(|error| Error::io("cannot stat", error))?;
         if metadata.is_dir() {
             return Err(Error::new(ErrorKind::Io, "is a directory"));
@@ -82,20 +82,25 @@ impl Bytes {
                 return Ok(Bytes::Mapped(map));
             }
         }
-        let mut bytes = Vec::new();
-        let mut read = |limit: u64, bytes: &mut Vec<u8>| {
-            file.by_ref().take(limit).read_to_end(bytes).map_err(|error| Error::io("cannot read", error))
-        };
-        read(START, &mut bytes)?;
-        if wanted(&bytes) {
-            read(MAX_PIPED, &mut bytes)?;
-        }
-        if bytes.len() as u64 > MAX_PIPED {
-            let message = format!("more than {} GiB come from this pipe or device", MAX_PIPED >> 30);
-            return Err(Error::new(ErrorKind::TooLarge, message).hint("write it to a file: that is mapped, not read"));
-        }
-        Ok(Bytes::Owned(bytes))
+        read_piped(file, MAX_PIPED, wanted).map(Bytes::Owned)
     }
+}
+
+/// Reads up to `limit` bytes from what cannot be mapped; no more than the first few unless `wanted` likes those.
+fn read_piped(mut source: impl Read, limit: u64, wanted: impl Fn(&[u8]) -> bool) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut read = |limit: u64, bytes: &mut Vec<u8>| {
+        source.by_ref().take(limit).read_to_end(bytes).map_err(|error| Error::io("cannot read", error))
+    };
+    read(START, &mut bytes)?;
+    if wanted(&bytes) {
+        read(limit, &mut bytes)?;
+    }
+    if bytes.len() as u64 > limit {
+        let message = format!("more than {limit} bytes come from this pipe or device");
+        return Err(Error::new(ErrorKind::TooLarge, message).hint("write it to a file: that is mapped, not read"));
+    }
+    Ok(bytes)
 }
 
 impl Deref for Bytes {
@@ -106,5 +111,26 @@ impl Deref for Bytes {
             Bytes::Mapped(map) => map,
             Bytes::Owned(bytes) => bytes,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_is_read_to_its_end_or_refused_at_the_bound() {
+        let read = |length: u64| read_piped(std::io::repeat(7).take(length), 1000, |_| true);
+        assert!(read(0).unwrap().is_empty());
+        assert_eq!(read(1000).unwrap(), [7; 1000]);
+        let error = read(1001).unwrap_err();
+        assert_eq!(error.kind, ErrorKind::TooLarge);
+        assert!(error.message.contains("more than 1000 bytes"), "{error}");
+        assert_eq!(read_piped(std::io::repeat(7), 1000, |_| true).unwrap_err().kind, ErrorKind::TooLarge);
+    }
+
+    #[test]
+    fn of_an_endless_device_that_is_not_wanted_the_first_bytes_are_read() {
+        assert_eq!(read_piped(std::io::repeat(0), 1000, |start| start == b"\0asm").unwrap(), [0; START as usize]);
     }
 }

@@ -298,24 +298,6 @@ fn raw_shows_what_the_machine_had() {
 }
 
 #[test]
-fn recorded_paths_are_left_alone_on_request() {
-    let folder = scratch();
-    std::fs::create_dir(folder.path().join("modules")).unwrap();
-    copy(&module("sum-O0"), &folder.path().join("modules/sum-O0.wasm"));
-    let dump = std::fs::read(wasmtime_dump("sum-O0")).unwrap();
-    let run = |option: &[&str]| bt().args(option).stdin(dump.clone()).in_folder(folder.path()).run();
-    // The dump names `modules/sum-O0.wasm` or the like: relative to the current folder, that is this copy.
-    let recorded = run(&[]);
-    if recorded.code() == 0 {
-        assert_eq!(frames(recorded.text())[..7], SUM);
-    }
-    for option in ["--no-recorded-paths", "--untrusted"] {
-        let outcome = run(&[option]).expect(1);
-        assert!(outcome.text().contains("#0 func["), "{}", outcome.text());
-    }
-}
-
-#[test]
 fn names_cannot_steer_the_terminal() {
     let outcome = backtrace("wat-evil-names", &["--color=never"]).expect(0);
     let raw = outcome.text().chars().any(|letter| letter.is_control() && letter != '\n' || letter == '\u{202e}');
@@ -399,36 +381,4 @@ fn a_module_can_be_named() {
     assert!(lines.last().unwrap().contains("wasi:cli/run@"), "{lines:?}");
     assert!(adapter.stderr.contains("hint: name it: -m '"), "{}", adapter.stderr);
     assert_eq!(named("nobody").expect(1).text().matches(".c:").count(), 0);
-}
-
-/// `wasm` with a custom section that holds one name.
-fn with_section(mut wasm: Vec<u8>, section: &str, name: &str) -> Vec<u8> {
-    let size = 2 + section.len() + name.len();
-    assert!(size < 128);
-    wasm.extend([0, size as u8, section.len() as u8]);
-    wasm.extend(section.as_bytes());
-    wasm.push(name.len() as u8);
-    wasm.extend(name.as_bytes());
-    wasm
-}
-
-#[test]
-fn a_module_leads_out_of_its_folder_only_if_it_is_trusted() {
-    let folder = scratch();
-    let inner = folder.path().join("inner");
-    std::fs::create_dir(&inner).unwrap();
-    copy(&module("sum-O0"), &folder.path().join("outside.wasm"));
-    let stripped = std::fs::read(module("sum-stripped")).unwrap();
-    let wasm = inner.join("app.wasm");
-    std::fs::write(&wasm, with_section(stripped.clone(), "external_debug_info", "../outside.wasm")).unwrap();
-    let run = |option: &str| {
-        bt().arg(wasmtime_dump("sum-stripped")).arg("-m").arg(&wasm).args(option.split_whitespace()).run().expect(0)
-    };
-    assert_eq!(frames(run("").text())[..6], SUM[..6]);
-    let untrusted = run("--untrusted");
-    assert!(!untrusted.text().contains(".c:"), "{}", untrusted.text());
-    assert!(untrusted.stderr.contains("external debug info ../outside.wasm not found"), "{}", untrusted.stderr);
-    // Never over a network.
-    std::fs::write(&wasm, with_section(stripped, "external_debug_info", "https://example.com/app.wasm")).unwrap();
-    assert!(run("").stderr.contains("is not a local file"), "{}", run("").stderr);
 }

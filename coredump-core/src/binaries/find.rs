@@ -38,7 +38,7 @@ impl<'s, 'd> Finder<'s, 'd> {
     pub fn run(mut self, index: usize, options: &Options) -> Slot<'s> {
         let mut found = None;
         let dump = self.dump;
-        for (number, stage) in stages(dump, self.record, index, options).enumerate() {
+        for (number, stage) in stages(dump, self.record, index, options, self.store.folders()).enumerate() {
             found = self.best_of(&stage.paths, stage.searched);
             // Behind the two stages of `-m`, the dump's own copy comes before any file.
             if found.is_none() && number == 1 {

@@ -10,6 +10,7 @@ use typed_arena::Arena;
 
 use crate::error::{Error, Result};
 use crate::files::Files;
+use crate::locate::Folders;
 use crate::locate::body::{Code, Instructions};
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
@@ -20,6 +21,7 @@ use crate::symbols::{Neighbours, Symbols};
 #[derive(Default)]
 pub struct Store<'s> {
     files: Files,
+    folders: Folders,
     binaries: Arena<Binary<'s>>,
     by_path: RefCell<HashMap<PathBuf, Opened<'s>>>,
     embedded: RefCell<HashMap<String, &'s Binary<'s>>>,
@@ -48,6 +50,11 @@ impl<'s> Store<'s> {
     /// The files it keeps.
     pub(super) fn files(&self) -> &Files {
         &self.files
+    }
+
+    /// The folders that were searched.
+    pub(super) fn folders(&self) -> &Folders {
+        &self.folders
     }
 
     /// The core modules in a file: one, or those nested in a component. Only regular files are opened, each once.

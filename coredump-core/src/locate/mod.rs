@@ -2,11 +2,13 @@
 
 pub mod body;
 pub mod check;
+mod folders;
 mod paths;
 
 use std::path::PathBuf;
 
 pub use check::{Base, CallOffset, Convention};
+pub(crate) use folders::Folders;
 pub(crate) use paths::{Searched, build_id_files, stages};
 
 /// Where to look for binaries.

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use super::Folders;
 use super::Options;
 use crate::model::{CoreDump, ModuleRecord};
-
-/// Files of one folder that are looked at.
-const MAX_FILES: usize = 4096;
 
 /// Files that are tried together: the best of them is taken before the next stage is looked at.
 pub(crate) struct Stage {
@@ -36,6 +34,7 @@ pub(crate) fn stages<'a>(
     record: &'a ModuleRecord<'_>,
     index: usize,
     options: &'a Options,
+    listed: &'a Folders,
 ) -> impl Iterator<Item = Stage> + 'a {
     let folder = options.dump_path.as_deref().and_then(Path::parent).map(|folder| match folder {
         folder if folder.as_os_str().is_empty() => Path::new("."),
@@ -63,7 +62,7 @@ pub(crate) fn stages<'a>(
             let paths = wanted.into_iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect();
             Stage { searched: Searched::ByName, paths }
         }));
-        stages.push(Box::new(move || Stage { searched: Searched::Folder, paths: modules_in(folder) }));
+        stages.push(Box::new(move || Stage { searched: Searched::Folder, paths: listed.modules(folder) }));
     }
     stages.into_iter().map(|stage| stage())
 }
@@ -155,19 +154,6 @@ pub(crate) fn build_id_files(id: &str) -> Vec<PathBuf> {
             files.push(Path::new(root).join(first).join(format!("{rest}{extension}")));
         }
     }
-    files
-}
-
-/// All modules in a folder, by name.
-fn modules_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries
-        .take(MAX_FILES)
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "wasm" || extension == "debug"))
-        .filter(|path| path.is_file())
-        .collect();
-    files.sort();
     files
 }
 
