@@ -123,4 +123,7 @@ pub struct ThreadDetail {
     /// that there were none (in the standard alone it means "unknown").
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recorded: Vec<(u32, u32)>,
+    /// `[start, end, module]`: the module of frames whose instance is not known.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub modules: Vec<(u32, u32, u32)>,
 }

@@ -198,6 +198,8 @@ pub struct Thread {
 pub struct Frame {
     /// Index into [`CoreDump::instances`].
     pub instance: Option<u32>,
+    /// Index into [`CoreDump::modules`], where the producer knows the module and not which of its instances it was.
+    pub module: Option<u32>,
     /// Function index in the module's index space: imports count.
     pub function: Option<u32>,
     /// Offset in bytes as the producer wrote it; what it is relative to differs by producer (see `locate`).

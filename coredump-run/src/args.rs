@@ -119,7 +119,7 @@ pub struct Args {
     pub color: Color,
 
     /// say nothing about the crash and the dump
-    #[argh(switch)]
+    #[argh(switch, short = 'q')]
     pub quiet: bool,
 
     /// the program (- is standard input), and behind it its arguments

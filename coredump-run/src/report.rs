@@ -32,7 +32,7 @@ pub fn tell(report: &Report, paint: Paint, program: &Program, ending: &Ending, d
         report.say(format_args!("{}: {}", text::path(&program.given), what.lines().next().unwrap_or_default()));
     }
     let Some(dumped) = dumped else { return };
-    eprint!("{}", told.backtrace);
+    report.lines(&told.backtrace);
     place(report, &dumped.place);
 }
 

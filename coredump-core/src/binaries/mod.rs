@@ -177,9 +177,10 @@ impl<'s> Binaries<'s> {
         Some(self.found(module)?.binary)
     }
 
-    /// The module a frame runs in: its instance's, or the only one there is.
+    /// The module a frame runs in: its instance's, else the one recorded, or the only one there is.
     pub fn module_of(&self, dump: &CoreDump<'_>, frame: &Frame) -> Option<u32> {
-        let recorded = frame.instance.and_then(|instance| dump.instances.get(instance as usize)?.module);
+        let instance = frame.instance.and_then(|instance| dump.instances.get(instance as usize));
+        let recorded = instance.map_or(frame.module, |instance| instance.module);
         let only = (self.slots.len() == 1).then_some(0);
         recorded.filter(|&module| (module as usize) < self.slots.len()).or(only)
     }

@@ -48,6 +48,11 @@ impl Report {
         let _ = writeln!(std::io::stderr(), "{}: {}", self.tool, escape(&shorten(&message, MAX_MESSAGE)));
     }
 
+    /// Lines of their own, escaped already.
+    pub fn lines(&self, lines: &str) {
+        let _ = std::io::stderr().write_all(lines.as_bytes());
+    }
+
     /// What the user can try.
     pub fn hint(&self, hint: impl Display) {
         let hint = hint.to_string();

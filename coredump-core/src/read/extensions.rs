@@ -66,6 +66,10 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
                     frame.stack.get_or_insert_default();
                 }
             }
+            for (start, end, module) in detail.modules {
+                let frames = thread.frames.iter_mut().take(end as usize).skip(start as usize);
+                frames.filter(|frame| frame.instance.is_none()).for_each(|frame| frame.module = Some(module));
+            }
         }
     }
     for full in json::<Vec<FullValue>>(sections, extension::VALUES, dump).unwrap_or_default() {

@@ -155,6 +155,7 @@ fn frame(reader: &mut BinaryReader<'_>, encoding: &Encoding, budget: &mut Budget
     };
     let mut frame = Frame {
         instance,
+        module: None,
         function: index(numbers.read(reader, "a frame's function index")?),
         code_offset: index(numbers.read(reader, "a frame's code offset")?),
         locals: None,

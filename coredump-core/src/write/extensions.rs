@@ -71,7 +71,19 @@ fn detail(thread: &Thread) -> ThreadDetail {
             _ => recorded.push((index, index + 1)),
         }
     }
-    ThreadDetail { truncated: thread.truncated, recorded }
+    ThreadDetail { truncated: thread.truncated, recorded, modules: modules(thread) }
+}
+
+fn modules(thread: &Thread) -> Vec<(u32, u32, u32)> {
+    let mut modules: Vec<(u32, u32, u32)> = Vec::new();
+    for (index, frame) in (0u32..).zip(&thread.frames) {
+        let Some(module) = frame.module.filter(|_| frame.instance.is_none()) else { continue };
+        match modules.last_mut() {
+            Some((_, end, same)) if (*end, *same) == (index, module) => *end += 1,
+            _ => modules.push((index, index + 1, module)),
+        }
+    }
+    modules
 }
 
 fn full_values(dump: &CoreDump<'_>) -> Vec<FullValue> {

@@ -78,8 +78,16 @@ fn values() -> impl Strategy<Value = Option<Box<[Value]>>> {
 fn frame() -> impl Strategy<Value = Frame> {
     let recorded = (values(), values());
     let values = prop_oneof![Just((None, None)), recorded];
-    (index(), prop::option::of(0u32..u32::MAX), prop::option::of(0u32..u32::MAX), values).prop_map(
-        |(instance, function, code_offset, (locals, stack))| Frame { instance, function, code_offset, locals, stack },
+    let ran_in = prop_oneof![index().prop_map(|instance| (instance, None)), index().prop_map(|module| (None, module)),];
+    (ran_in, prop::option::of(0u32..u32::MAX), prop::option::of(0u32..u32::MAX), values).prop_map(
+        |((instance, module), function, code_offset, (locals, stack))| Frame {
+            instance,
+            module,
+            function,
+            code_offset,
+            locals,
+            stack,
+        },
     )
 }
 
@@ -192,13 +200,8 @@ proptest! {
 #[test]
 fn what_was_written_is_never_taken_for_another_layout() {
     let module = |name: &str| ModuleRecord { name: Some(name.to_owned()), ..ModuleRecord::default() };
-    let frame = |stack: Option<Box<[Value]>>| Frame {
-        instance: None,
-        function: Some(0),
-        code_offset: Some(0),
-        locals: None,
-        stack,
-    };
+    let frame =
+        |stack: Option<Box<[Value]>>| Frame { function: Some(0), code_offset: Some(0), stack, ..Frame::default() };
     let frames = vec![frame(Some(Box::new([Value::I32(5)]))), frame(None), frame(None)];
     for dump in [
         CoreDump { modules: vec![module("a")], ..CoreDump::default() },
@@ -229,6 +232,7 @@ fn wasmparser_reads_the_core_dump_sections() {
                 code_offset: Some(12),
                 locals: Some(Box::new([Value::I32(-7), Value::V128([1; 16])])),
                 stack: Some(Box::new([Value::F64(1.5f64.to_bits())])),
+                ..Frame::default()
             }],
             truncated: false,
         }],

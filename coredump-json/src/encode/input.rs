@@ -73,6 +73,7 @@ pub struct Thread {
 #[serde(default)]
 pub struct Frame {
     pub instance: Option<u32>,
+    pub module: Option<u32>,
     pub function_index: Option<u32>,
     pub code_offset: Option<String>,
     pub locals: Option<Vec<Typed>>,

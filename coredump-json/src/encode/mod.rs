@@ -177,6 +177,7 @@ fn thread(index: usize, recorded: input::Thread) -> Result<Thread> {
             offset.map(|offset| u32::try_from(offset).map_err(|_| wrong(&what, "its code offset is too large")));
         frames.push(Frame {
             instance: frame.instance,
+            module: frame.module.filter(|_| frame.instance.is_none()),
             function: frame.function_index,
             code_offset: offset.transpose()?,
             locals: all(frame.locals, &what)?,

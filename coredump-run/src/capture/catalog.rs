@@ -148,8 +148,7 @@ impl Catalog {
     }
 
     /// The instance of a module, if it has exactly one.
-    pub fn only_instance(&self, module: &Module) -> Option<u32> {
-        let module = self.modules.iter().position(|known| Module::same(known, module))? as u32;
+    pub fn only_instance(&self, module: u32) -> Option<u32> {
         let mut found = self.instances.iter().enumerate().filter(|(_, instance)| instance.module == Some(module));
         match (found.next(), found.next()) {
             (Some((index, _)), None) => Some(index as u32),

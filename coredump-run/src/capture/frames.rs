@@ -51,8 +51,9 @@ pub fn frames(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_,
                 frame.locals = locals(handle, catalog, store);
                 frame.stack = operands(handle, catalog, store);
             }
-            _ => frame.instance = catalog.only_instance(info.module()),
+            _ => frame.instance = catalog.only_instance(module),
         }
+        frame.module = frame.instance.is_none().then_some(module);
         if frame.code_offset.is_none() {
             // The backtrace has no offset for a function that trapped in its prologue; the handle does.
             let body = parsed.as_ref().and_then(|module| module.body(info.func_index()));

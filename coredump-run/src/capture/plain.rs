@@ -60,11 +60,16 @@ pub fn stack<'p>(dump: &'p WasmCoreDump, program: &'p Program, store: &mut Store
     }
     catalog.set_functions(functions);
     places.only_memory(&mut catalog);
-    let frames = dump.frames().iter().map(|info| Frame {
-        instance: catalog.only_instance(info.module()),
-        function: Some(info.func_index()),
-        code_offset: info.func_offset().and_then(|offset| u32::try_from(offset).ok()),
-        ..Frame::default()
+    let frames = dump.frames().iter().map(|info| {
+        let module = catalog.module_index(info.module());
+        let instance = catalog.only_instance(module);
+        Frame {
+            instance,
+            module: instance.is_none().then_some(module),
+            function: Some(info.func_index()),
+            code_offset: info.func_offset().and_then(|offset| u32::try_from(offset).ok()),
+            ..Frame::default()
+        }
     });
     let frames = frames.collect();
     Stack { catalog, frames }

@@ -1,6 +1,6 @@
 //! `--fast`: what an uninstrumented engine tells, and what stays unknown.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{Run, frames, memory};
 
@@ -56,4 +56,32 @@ fn the_only_memory_is_everybodys() {
     let memories: Vec<_> = instances.iter().filter_map(|instance| instance["memories"].get(0)).collect();
     assert!(memories.len() > 1, "the program's and the adapter's: {instances:?}");
     assert!(memories.iter().all(|memory| **memory == 0), "{memories:?}");
+}
+
+/// The engine tells the module of a frame, not which of its instances ran. The function is known all the same.
+#[test]
+fn a_frame_whose_instance_is_in_doubt_has_its_module() {
+    let text = "(component
+        (core module $m
+            (import \"\" \"next\" (func $next))
+            (func $fail unreachable)
+            (func (export \"run\") (call $next) (call $fail)))
+        (core module $end (func (export \"next\")))
+        (core instance $last (instantiate $end))
+        (core instance $first (instantiate $m (with \"\" (instance (export \"next\" (func $last \"next\"))))))
+        (core instance $second (instantiate $m (with \"\" (instance (export \"next\" (func $last \"next\"))))))
+        (func (export \"run\") (canon lift (core func $second \"run\"))))";
+    let run = Run::wat(&["--fast", "--invoke", "run()"], text).expect(134);
+    let dump = run.json();
+    let frames = frames(&dump);
+    let place =
+        |frame: &Value| (frame["instance"].clone(), frame["function"].clone(), frame["module_offset"].is_string());
+    assert_eq!(
+        frames.iter().map(place).collect::<Vec<_>>(),
+        [(json!(null), json!("fail"), true), (json!(null), json!("run"), true)]
+    );
+    let module = frames[0]["module"].as_u64().unwrap() as usize;
+    assert_eq!(frames[1]["module"], module);
+    let of_module = dump["instances"].as_array().unwrap().iter().filter(|instance| instance["module"] == module);
+    assert_eq!(of_module.count(), 2);
 }
