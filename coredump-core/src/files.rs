@@ -52,3 +52,10 @@ impl Files {
         self.search.replace(search);
     }
 }
+
+/// Whether a file lies in one of the folders, wherever links lead. An empty path is the current folder.
+pub fn stays_in(file: &Path, folders: &[PathBuf]) -> bool {
+    let Ok(file) = file.canonicalize() else { return false };
+    let folders = folders.iter().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    folders.filter_map(|folder| folder.canonicalize().ok()).any(|folder| file.starts_with(folder))
+}

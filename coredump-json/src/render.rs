@@ -65,7 +65,7 @@ fn encoded(args: &Args, named: &[Input]) -> Result<Exit> {
         }
         _ => Output::stdout()?,
     };
-    encode::run(input, &mut output)?;
+    encode::run(input, args.untrusted || args.no_recorded_paths, &mut output)?;
     output.commit()?;
     Ok(Exit::Done)
 }

@@ -98,6 +98,30 @@ fn what_is_no_document_is_refused_with_the_reason() {
 }
 
 #[test]
+fn a_document_that_is_not_trusted_names_no_file_outside_its_folder() {
+    let folder = scratch();
+    let inner = folder.path().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    std::fs::write(folder.path().join("secret"), "abc").unwrap();
+    std::fs::write(inner.join("memory.bin"), "abc").unwrap();
+    let document = inner.join("app.json");
+    let encode = |file: &Path, options: &[&str]| {
+        let range = json!({"address": "0x0", "size": 3, "file": file});
+        let memories = json!([{"size": 65536, "captured": [range]}]);
+        std::fs::write(&document, json!({"version": 1, "memories": memories}).to_string()).unwrap();
+        tool().args(options).arg("--encode").arg(&document).run()
+    };
+    for outside in [Path::new("../secret"), &folder.path().join("secret")] {
+        encode(outside, &[]).expect(0);
+        for option in ["--untrusted", "--no-recorded-paths"] {
+            let refused = encode(outside, &[option]).expect(2);
+            assert!(refused.stderr.contains("is not in the document's folder"), "{}", refused.stderr);
+            encode(Path::new("memory.bin"), &[option]).expect(0);
+        }
+    }
+}
+
+#[test]
 fn a_redacted_document_keeps_frames_and_types_and_tells_no_values() {
     let binary = fixture("modules/vars-O0.wasm");
     let run = |options: &[&str]| {

@@ -3,7 +3,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::files::Files;
+use crate::files::{Files, stays_in};
 use crate::locate::build_id_files;
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
@@ -183,10 +183,4 @@ impl<'s> Neighbours<'s> {
         let search = self.files.search();
         if self.path.is_some() { search.trusted } else { search.embedded_trusted }
     }
-}
-
-/// Whether a file lies in one of the folders, wherever links lead.
-fn stays_in(file: &Path, folders: &[PathBuf]) -> bool {
-    let Ok(file) = file.canonicalize() else { return false };
-    folders.iter().filter_map(|folder| folder.canonicalize().ok()).any(|folder| file.starts_with(folder))
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use coredump_core::cli::input::Input;
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::files::stays_in;
 use coredump_core::mapped::Bytes;
 use coredump_core::memory::{Memory, Segment};
 use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Reason, Table, Thread, Value};
@@ -19,8 +20,9 @@ use contents::{Spool, Spooled, sidecar};
 use input::{Document, Typed};
 use values::wrong;
 
-/// Reads the document and writes its dump.
-pub fn run(input: &Input, output: impl Write) -> Result<()> {
+/// Reads the document and writes its dump. `confined`: files that the document names are read only if they lie in its own
+/// folder or below.
+pub fn run(input: &Input, confined: bool, output: impl Write) -> Result<()> {
     let bytes = input.open_any()?;
     let blame = |error: serde_json::Error| {
         let message = format!("not a document of coredump-json: {error}");
@@ -35,7 +37,7 @@ pub fn run(input: &Input, output: impl Write) -> Result<()> {
         return Err(input.blame(Error::new(ErrorKind::Malformed, message)));
     }
     let folder = input.path().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-    let sources = Sources::collect(&document, folder).map_err(|error| input.blame(error))?;
+    let sources = Sources::collect(&document, folder, confined).map_err(|error| input.blame(error))?;
     let dump = sources.dump(document).map_err(|error| input.blame(error))?;
     write::write(&dump, output)?;
     Ok(())
@@ -52,7 +54,7 @@ struct Sources {
 }
 
 impl Sources {
-    fn collect(document: &Document<'_>, folder: PathBuf) -> Result<Self> {
+    fn collect(document: &Document<'_>, folder: PathBuf, confined: bool) -> Result<Self> {
         let mut spool = Spool::new()?;
         let mut files = HashMap::new();
         let mut ranges = Vec::new();
@@ -64,6 +66,12 @@ impl Sources {
                 spooled.push(data.map(|data| spool.base64(data, Some(range.size), &what)).transpose()?);
                 if let Some(file) = &range.file {
                     let path = folder.join(file);
+                    if confined && !stays_in(&path, std::slice::from_ref(&folder)) {
+                        let message = format!("{what}: {file} is not read: it is not in the document's folder");
+                        return Err(
+                            Error::new(ErrorKind::Io, message).hint("leave out --untrusted and --no-recorded-paths")
+                        );
+                    }
                     if !files.contains_key(&path) {
                         files.insert(path.clone(), Bytes::open_regular(&path)?);
                     }
