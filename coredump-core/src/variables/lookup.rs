@@ -5,29 +5,71 @@ use gimli::constants::*;
 use super::VariableKind;
 use super::frame::Frame;
 use super::scope;
+use super::statics;
 use super::types::{Kind, PointerKind};
 use super::units::{Die, Language, Units};
 
 /// Stars behind a type's name.
 const POINTERS: usize = 16;
 
-/// The variable of that name that the frame's code sees: the innermost block's, then the file's, then any other's.
-pub fn variable(frame: &Frame<'_, '_>, path: &[String]) -> Option<(Die, VariableKind)> {
+/// The variable of that name that the frame's code sees in its function: the innermost block's.
+pub fn local(frame: &Frame<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
+    let units = &frame.units;
+    let active = scope::active(units, frame.function?, frame.pc);
+    let visible = active.iter().flat_map(|function| &function.variables);
+    visible.copied().find(|(die, _)| units.name(*die) == Some(name.as_bytes()))
+}
+
+/// The variable of that name outside of the function, as the frame's code sees it: of its class and its namespaces, the
+/// innermost first, and of its own file before others. One that the code would have to name by more words is found too,
+/// where no other has that name: else which is meant would be a guess.
+pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
     let units = &frame.units;
     let (name, namespaces) = path.split_last()?;
-    if namespaces.is_empty()
-        && let Some(function) = frame.function
-    {
-        let active = scope::active(units, function, frame.pc);
-        let visible = active.iter().flat_map(|function| &function.variables);
-        if let Some(found) = visible.copied().find(|(die, _)| units.name(*die) == Some(name.as_bytes())) {
-            return Some(found);
-        }
-    }
-    let namespaces = namespaces.strip_prefix(&[String::new()]).unwrap_or(namespaces);
     let first = frame.function.map_or(0, |function| function.unit);
-    let mut found = units.statics_named(first, name.as_bytes()).into_iter();
-    found.find(|&die| ends_with(units, die, namespaces)).map(|die| (die, VariableKind::Static))
+    let found = units.statics_named(first, name.as_bytes());
+    let own = |found: Vec<Die>| {
+        let here: Vec<Die> = found.iter().copied().filter(|die| die.unit == first).collect();
+        the_only(units, if here.is_empty() { found } else { here })
+    };
+    match scoped(frame, &found, namespaces) {
+        Some(seen) => own(seen),
+        None => own(found.into_iter().filter(|&die| ends_with(units, die, namespaces)).collect()),
+    }
+}
+
+/// Of entries with the same name, those in the innermost scope around the frame's code that has any of them, where they
+/// are named with these namespaces.
+fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option<Vec<Die>> {
+    let units = &frame.units;
+    let (global, namespaces) = match namespaces.strip_prefix(&[String::new()]) {
+        Some(rest) => (true, rest),
+        None => (false, namespaces),
+    };
+    let active = frame.function.map(|function| scope::active(units, function, frame.pc));
+    let around = active.and_then(|active| Some(units.written_path(active.first()?.die))).unwrap_or_default();
+    let paths: Vec<_> = found.iter().map(|&die| (die, units.written_path(die))).collect();
+    let depths = if global { 0..1 } else { 0..around.len() + 1 };
+    depths.rev().find_map(|depth| {
+        let wanted = || around[..depth].iter().copied().chain(namespaces.iter().map(|name| name.as_bytes()));
+        let seen = paths.iter().filter(|(_, path)| path.iter().copied().eq(wanted())).map(|(die, _)| *die);
+        let seen: Vec<Die> = seen.collect();
+        (!seen.is_empty()).then_some(seen)
+    })
+}
+
+/// The variable that all these entries describe, the first of them; `None` when they are several variables.
+fn the_only(units: &Units<'_>, found: Vec<Die>) -> Option<Die> {
+    // What the linker dropped is not what is meant while anything else is.
+    let alive: Vec<Die> = found.iter().copied().filter(|&die| !statics::is_dropped(units, die)).collect();
+    let candidates = if alive.is_empty() { found } else { alive };
+    let place = |die: &Die| {
+        let entry = units.entry(*die)?;
+        let told = || (entry.attr_value(DW_AT_location), entry.attr_value(DW_AT_const_value));
+        Some(statics::address_of(units, *die).map_or_else(|| (None, Some(told())), |address| (Some(address), None)))
+    };
+    let first = *candidates.first()?;
+    (candidates.len() == 1 || candidates.iter().all(|die| place(die) == place(&first))).then_some(first)
 }
 
 /// The static of that name in the file, whose path ends in `file`.
@@ -49,8 +91,10 @@ fn ends_with(units: &Units<'_>, die: Die, namespaces: &[String]) -> bool {
     if namespaces.is_empty() {
         return true;
     }
-    // An inline namespace is left out of names: `std::__1::list` is `std::list`.
-    let path: Vec<_> = units.path(die).into_iter().filter(|part| !part.starts_with(b"__")).collect();
+    if namespaces[0].is_empty() {
+        return false;
+    }
+    let path = units.written_path(die);
     path.len() >= namespaces.len()
         && path[path.len() - namespaces.len()..].iter().zip(namespaces).all(|(part, name)| *part == name.as_bytes())
 }
@@ -121,7 +165,16 @@ fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
         Some(at) => (whole[..at].split("::").map(str::to_owned).collect(), &whole[at + 2..]),
         None => (Vec::new(), whole),
     };
-    let found = units.types_named(first, last.as_bytes()).into_iter().find(|&die| ends_with(units, die, &namespaces));
+    let found = units.types_named(first, last.as_bytes());
+    let found = match scoped(frame, &found, &namespaces) {
+        Some(seen) => seen.first().copied(),
+        None => {
+            let found: Vec<Die> = found.into_iter().filter(|&die| ends_with(units, die, &namespaces)).collect();
+            let path = found.first().map(|&die| units.written_path(die));
+            let one = found.iter().all(|&die| Some(units.written_path(die)) == path);
+            found.first().copied().filter(|_| one)
+        }
+    };
     // Zig's names hold the file's: `vars.Point` is `Point` where it is written.
     found.or_else(|| units.types_behind_points(first, last.as_bytes()).into_iter().next())
 }

@@ -74,29 +74,42 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, language: Languag
             next(array.element, format!("{inner}{bounds}"))
         }
         Kind::Function(result, parameters, more) => {
-            let shown = parameters.iter().take(LEVELS as usize);
-            let mut list: Vec<String> = shown.map(|&parameter| next(Some(parameter), String::new())).collect();
-            if *more || parameters.len() > list.len() {
-                list.push("...".into());
-            }
+            let list = parameter_list(units, parameters, *more, language, levels);
             if c_like {
-                if list.is_empty() {
-                    list.push("void".into());
-                }
-                return next(*result, format!("{inner}({})", list.join(", ")));
+                return next(*result, format!("{inner}({list})"));
             }
             let result = next(*result, String::new());
-            spaced(&format!("fn({}) -> {result}", list.join(", ")), &inner)
+            spaced(&format!("fn({list}) -> {result}"), &inner)
         }
         Kind::MemberPointer(target, class) => {
             let class = next(*class, String::new());
-            let method = target.and_then(|target| units.type_at(target));
-            let method = method.is_some_and(|ty| matches!(ty.kind, Kind::Function(..)));
             let inner = format!("{class}::*{inner}");
-            next(*target, if method { format!("({inner})") } else { inner })
+            let method = target.and_then(|target| units.type_at(target));
+            match method.as_deref() {
+                // The object is a parameter that is not written.
+                Some(Type { kind: Kind::Function(result, parameters, more), .. }) => {
+                    let list = parameter_list(units, parameters.get(1..).unwrap_or_default(), *more, language, levels);
+                    next(*result, format!("({inner})({list})"))
+                }
+                _ => next(*target, inner),
+            }
         }
         _ => spaced(&qualified(units, die, &ty, language), &inner),
     }
+}
+
+/// The types of a function's parameters, for C `void` where there are none.
+fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, language: Language, levels: u32) -> String {
+    let shown = parameters.iter().take(LEVELS as usize);
+    let name = |&parameter: &Die| declare(units, Some(parameter), String::new(), language, levels);
+    let mut list: Vec<String> = shown.map(name).collect();
+    if more || parameters.len() > list.len() {
+        list.push("...".into());
+    }
+    if list.is_empty() && matches!(language, Language::C | Language::Cpp) {
+        list.push("void".into());
+    }
+    list.join(", ")
 }
 
 /// A named type with its namespaces.
@@ -110,6 +123,14 @@ fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, language: Language) -> 
         return if keyword.is_empty() { "<unnamed>".into() } else { format!("{keyword} {{...}}") };
     };
     let name = String::from_utf8_lossy(name);
+    // clang calls all of C's complex types by one name.
+    if matches!(ty.kind, Kind::Base(gimli::DW_ATE_complex_float)) && name == "complex" {
+        return match ty.size {
+            Some(8) => "float _Complex".into(),
+            Some(16) => "double _Complex".into(),
+            _ => "long double _Complex".into(),
+        };
+    }
     match language {
         Language::C if !keyword.is_empty() => format!("{keyword} {name}"),
         Language::C | Language::Zig => name.into_owned(),
@@ -134,7 +155,9 @@ fn plain_std(name: &str) -> String {
 }
 
 fn spaced(name: &str, inner: &str) -> String {
-    if inner.is_empty() || inner.starts_with(['[', '(']) && !inner.starts_with("(*") && !inner.starts_with("(&") {
+    let member = || inner.split(')').next().is_some_and(|first| first.contains("::*"));
+    let declarator = inner.starts_with("(*") || inner.starts_with("(&") || member();
+    if inner.is_empty() || inner.starts_with(['[', '(']) && !declarator {
         format!("{name}{inner}")
     } else {
         format!("{name} {inner}")

@@ -37,10 +37,25 @@ pub fn statics<'s>(binary: &'s Binary<'s>) -> Vec<Static> {
     all
 }
 
+/// The address of a static; `None` for what has none that is fixed.
+pub(super) fn address_of(units: &Units<'_>, die: Die) -> Option<u64> {
+    let AttributeValue::Exprloc(expression) = units.entry(die)?.attr_value(gimli::DW_AT_location)? else { return None };
+    address(units.unit(die.unit)?, expression)
+}
+
+/// Whether a static had an address until the linker dropped it.
+pub(super) fn is_dropped(units: &Units<'_>, die: Die) -> bool {
+    let location = units.entry(die).and_then(|entry| entry.attr_value(gimli::DW_AT_location));
+    let (Some(AttributeValue::Exprloc(expression)), Some(unit)) = (location, units.unit(die.unit)) else {
+        return false;
+    };
+    let first = expression.operations(unit.encoding()).next();
+    let addressed = matches!(first, Ok(Some(Operation::Address { .. } | Operation::AddressIndex { .. })));
+    addressed && address(unit, expression).is_none()
+}
+
 fn read(units: &Units<'_>, die: Die) -> Option<Static> {
-    let entry = units.entry(die)?;
-    let AttributeValue::Exprloc(expression) = entry.attr_value(gimli::DW_AT_location)? else { return None };
-    let address = address(units.unit(die.unit)?, expression)?;
+    let address = address_of(units, die)?;
     let size = units.size_of(units.type_of(die));
     Some(Static { address, size, name: name(units, die)? })
 }

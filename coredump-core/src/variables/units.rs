@@ -226,23 +226,31 @@ impl<'s> Units<'s> {
         Some(Die { unit: die.unit, offset: parents[at].1 })
     }
 
-    /// The names of the namespaces and types around `die`, outermost first.
+    /// The names of the namespaces, types and functions around `die`, outermost first.
     pub fn path(&self, die: Die) -> Vec<&'s [u8]> {
+        self.around(die).into_iter().map(|(name, _)| name).collect()
+    }
+
+    /// The same without what a program leaves out: inline namespaces, as `std::__1`.
+    pub fn written_path(&self, die: Die) -> Vec<&'s [u8]> {
+        let around = self.around(die).into_iter();
+        around.filter(|(name, inline)| !inline && !name.starts_with(b"__")).map(|(name, _)| name).collect()
+    }
+
+    /// The names around `die`, outermost first, and which are of inline namespaces.
+    fn around(&self, die: Die) -> Vec<(&'s [u8], bool)> {
         let mut path = Vec::new();
-        let mut at = die;
         // A definition outside of its class is named by its declaration there.
-        if let Some(declared) = self.entry(die).and_then(|entry| self.origin(die.unit, &entry)) {
-            at = declared;
-        }
+        let declared = |die: Die| self.entry(die).and_then(|entry| self.origin(die.unit, &entry)).unwrap_or(die);
+        let mut at = declared(die);
         while let Some(parent) = self.parent(at)
             && path.len() < 64
         {
-            if let Some(name) = self.entry(parent).and_then(|entry| entry.attr_value(DW_AT_name))
-                && let Some(name) = self.text(parent.unit, name)
-            {
-                path.push(name);
+            if let Some(name) = self.name(parent).filter(|name| !name.is_empty()) {
+                let inline = self.entry(parent).is_some_and(|entry| entry.has_attr(DW_AT_export_symbols));
+                path.push((name, inline));
             }
-            at = parent;
+            at = declared(parent);
         }
         path.reverse();
         path
@@ -368,7 +376,7 @@ fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
     let scope = |abbreviation: &gimli::Abbreviation| {
         let named =
             matches!(abbreviation.tag(), DW_TAG_variable | DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module);
-        abbreviation.has_children() || named || is_type(abbreviation.tag())
+        abbreviation.has_children() || named || is_type(abbreviation.tag()) || is_static_member(abbreviation)
     };
     let walk = Walk::unit(unit, scope)?;
     // Offsets of the entries around the current one, and whether they are functions.
@@ -389,7 +397,7 @@ fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
                     outline.variables.push((offset, in_function));
                 }
             }
-            DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module => {}
+            DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module | DW_TAG_member => {}
             tag if is_type(tag) => {
                 if has(DW_AT_name) && !has(DW_AT_declaration) {
                     outline.types.push(offset);
@@ -403,6 +411,12 @@ fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
         }
     }
     Ok(outline)
+}
+
+/// Whether entries declare a static variable of a class: before DWARF 5 it looks like a member.
+fn is_static_member(abbreviation: &gimli::Abbreviation) -> bool {
+    let external = |spec: &gimli::AttributeSpecification| spec.name() == DW_AT_external;
+    abbreviation.tag() == DW_TAG_member && abbreviation.attributes().iter().any(external)
 }
 
 /// Whether entries of this tag are types that are asked for by name.

@@ -43,7 +43,9 @@ impl Evaluation<'_, '_, '_, '_> {
     fn indexed(&self, value: Value) -> Value {
         let mut value = value;
         for _ in 0..FOLLOWED {
-            if self.renderer.contiguous(&value).is_some() || self.renderer.is_map(&value) {
+            let renderer = self.renderer;
+            let ends = renderer.contiguous(&value).is_some() || renderer.is_map(&value);
+            if ends || renderer.element(&value, 0).is_some() || renderer.array_pointer(&value).is_some() {
                 break;
             }
             match self.renderer.reference_target(&value).or_else(|| self.renderer.pointee(&value)) {
@@ -91,7 +93,10 @@ impl Evaluation<'_, '_, '_, '_> {
             _ => match self.renderer.contiguous(value) {
                 Some(Ok(found)) => Ok((found.element, Source::Memory(found.address), Some(found.len))),
                 Some(Err(missing)) => Err(format!("its elements are not known: {missing}")),
-                None => Err(format!("`{}` has no elements", self.renderer.type_name(value.ty))),
+                None => match self.renderer.array_pointer(value) {
+                    Some((element, source)) => Ok((element, source, None)),
+                    None => Err(format!("`{}` has no elements", self.renderer.type_name(value.ty))),
+                },
             },
         }
     }

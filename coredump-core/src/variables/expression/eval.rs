@@ -33,7 +33,10 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
     let node = parse(text, &|name| lookup::type_named(frame, name).is_some())?;
     // A name alone is the variable itself, with its place.
     let die = match &node.kind {
-        NodeKind::Name(path) => lookup::variable(frame, path),
+        NodeKind::Name(path) => (Evaluation { renderer, frame }).named(path).and_then(|named| match named {
+            Named::Variable(die, kind) => Some((die, kind)),
+            Named::Member(_) => None,
+        }),
         NodeKind::FileName(file, name) => lookup::file_static(frame, file, name).map(|die| (die, VariableKind::Static)),
         _ => None,
     };
@@ -91,13 +94,11 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         let frame = self.frame;
         Ok(match &node.kind {
             NodeKind::Number(number) => Worth::Number(i128::try_from(*number).map_err(|_| fail("too large".into()))?),
-            NodeKind::Name(path) => match lookup::variable(frame, path) {
-                Some((die, _)) => Worth::Value(inspector::value(frame, die).0),
-                None => Worth::Value(
-                    self.member_of_this(path)
-                        .ok_or_else(|| fail(format!("no variable `{}` is in scope here", path.join("::"))))?,
-                ),
-            },
+            NodeKind::Name(path) => Worth::Value(match self.named(path) {
+                Some(Named::Variable(die, _)) => inspector::value(frame, die).0,
+                Some(Named::Member(member)) => member,
+                None => return Err(fail(format!("no variable `{}` is in scope here", path.join("::")))),
+            }),
             NodeKind::FileName(file, name) => match lookup::file_static(frame, file, name) {
                 Some(die) => Worth::Value(inspector::value(frame, die).0),
                 None => return Err(fail(format!("no static `{name}` in a file `{file}`"))),
@@ -114,6 +115,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             NodeKind::Index(inner, index) => Worth::Value(self.element(inner, index)?),
             NodeKind::Slice(inner, from, to) => Worth::Value(self.slice(inner, from, to)?),
             NodeKind::Payload(inner) => Worth::Value(self.payload(inner)?),
+            NodeKind::Through(object, pointer) => Worth::Value(self.through(object, pointer)?),
             NodeKind::Text(_) => return Err(fail("a text is the key of a map's element only".into())),
             NodeKind::Binary(operator, left, right) => self.binary(node.column, *operator, left, right)?,
         })
@@ -284,12 +286,37 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             .or_else(|| self.renderer.alive_member(&value, name))
     }
 
-    /// In a method, a member of its object.
-    fn member_of_this(&self, path: &[String]) -> Option<Value> {
-        let [name] = path else { return None };
-        let (this, _) = lookup::variable(self.frame, &["this".to_owned()])?;
-        let this = inspector::value(self.frame, this).0;
-        let (target, _) = lookup::pointer_target(self.frame, this.ty)?;
-        self.find_member(&self.pointee(&this, target), name, NESTED)
+    /// What a name means: a variable of the function, a member of the object whose method it is, another variable.
+    fn named(&self, path: &[String]) -> Option<Named> {
+        if let [name] = path {
+            if let Some((die, kind)) = lookup::local(self.frame, name) {
+                return Some(Named::Variable(die, kind));
+            }
+            if let Some(member) = self.member_of_this(name) {
+                return Some(Named::Member(member));
+            }
+        }
+        lookup::outer(self.frame, path).map(|die| Named::Variable(die, VariableKind::Static))
     }
+
+    /// In a method, a member of its object; in a lambda what it captured, and of an object that it captured a member.
+    fn member_of_this(&self, name: &str) -> Option<Value> {
+        let (this, _) = lookup::local(self.frame, "this")?;
+        let object = self.behind(&inspector::value(self.frame, this).0)?;
+        self.find_member(&object, name, NESTED).or_else(|| {
+            let captured = self.behind(&self.find_member(&object, "this", 1)?)?;
+            self.find_member(&captured, name, NESTED)
+        })
+    }
+
+    fn behind(&self, pointer: &Value) -> Option<Value> {
+        let (target, _) = lookup::pointer_target(self.frame, pointer.ty)?;
+        Some(self.pointee(pointer, target))
+    }
+}
+
+/// What a name in an expression means.
+enum Named {
+    Variable(Die, VariableKind),
+    Member(Value),
 }

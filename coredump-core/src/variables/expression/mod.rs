@@ -17,6 +17,7 @@ mod arithmetic;
 mod elements;
 mod eval;
 mod lexer;
+mod member_pointer;
 mod parser;
 
 use std::fmt;

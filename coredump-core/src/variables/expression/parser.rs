@@ -42,6 +42,8 @@ pub enum NodeKind {
     Slice(Box<Node>, Box<Node>, Box<Node>),
     /// What an optional holds.
     Payload(Box<Node>),
+    /// The member of an object that a pointer to a member means.
+    Through(Box<Node>, Box<Node>),
     /// A text, as a key.
     Text(String),
     /// Two parts and what is done with them.
@@ -138,7 +140,7 @@ impl Parser<'_> {
     }
 
     fn binary(&mut self, levels: &[&[(&str, Binary)]]) -> Result<Node, ExpressionError> {
-        let Some((operators, closer)) = levels.split_first() else { return self.converted() };
+        let Some((operators, closer)) = levels.split_first() else { return self.through() };
         let mut left = self.binary(closer)?;
         loop {
             let column = self.peek().column;
@@ -147,6 +149,31 @@ impl Parser<'_> {
             left = Node { column, kind: NodeKind::Binary(*operator, Box::new(left), Box::new(right)) };
             self.deeper()?;
         }
+    }
+
+    /// `object.*pointer` and `object->*pointer` of C++.
+    fn through(&mut self) -> Result<Node, ExpressionError> {
+        let mut node = self.converted()?;
+        while self.is_through() {
+            let column = self.peek().column;
+            self.at += 2;
+            let pointer = self.converted()?;
+            node = Node { column, kind: NodeKind::Through(Box::new(node), Box::new(pointer)) };
+            self.deeper()?;
+        }
+        Ok(node)
+    }
+
+    /// Whether a pointer to a member follows: behind the `.*` of Zig, which follows a pointer, no name stands.
+    fn is_through(&self) -> bool {
+        let token = |at: usize| self.tokens.get(self.at + at).map(|token| &token.kind);
+        matches!(token(0), Some(TokenKind::Sign("." | "->")))
+            && matches!(token(1), Some(TokenKind::Sign("*")))
+            && match token(2) {
+                Some(TokenKind::Name(parts)) => parts.as_slice() != ["as"],
+                Some(TokenKind::Sign("(")) => true,
+                _ => false,
+            }
     }
 
     /// `value as type`, as Rust writes a cast.
@@ -288,6 +315,9 @@ impl Parser<'_> {
         let mut node = self.primary()?;
         loop {
             let column = self.peek().column;
+            if self.is_through() {
+                return Ok(node);
+            }
             let kind = if self.take(".") || self.take("->") {
                 if self.take("*") {
                     node = Node { column, kind: NodeKind::Dereference(Box::new(node)) };
@@ -382,6 +412,7 @@ mod tests {
             Index(inner, index) => format!("([] {} {})", shape(inner), shape(index)),
             Slice(inner, from, to) => format!("([..] {} {} {})", shape(inner), shape(from), shape(to)),
             Payload(inner) => format!("(? {})", shape(inner)),
+            Through(object, pointer) => format!("(.* {} {})", shape(object), shape(pointer)),
             Text(text) => format!("{text:?}"),
             Binary(operator, left, right) => {
                 let signs = LEVELS.iter().flat_map(|level| level.iter());
@@ -411,6 +442,8 @@ mod tests {
         assert_eq!(shape(&parsed("a as u8 < b").unwrap()), "(< (cast u8 a) b)");
         assert_eq!(shape(&parsed("node.next.?.value").unwrap()), "(. (? (. node next)) value)");
         assert_eq!(shape(&parsed("pointer.*.x").unwrap()), "(. (* pointer) x)");
+        assert_eq!(shape(&parsed("*a.b->*c.d + 1").unwrap()), "(+ (.* (* (. a b)) (. c d)) 1)");
+        assert_eq!(shape(&parsed("pointer.* as u8").unwrap()), "(cast u8 (* pointer))");
         assert_eq!(shape(&parsed(r#"map["key"].0"#).unwrap()), r#"(. ([] map "key") 0)"#);
     }
 

@@ -19,8 +19,15 @@ impl<'s> Renderer<'_, '_, 's> {
             return Missing::Malformed("an array whose elements have no size".into()).into();
         };
         let textual = matches!(self.language, Language::C | Language::Cpp);
-        if inner.is_empty() && textual && self.is_text(array.element) && !array.vector {
-            return self.text_array(value, count);
+        if inner.is_empty()
+            && textual
+            && !array.vector
+            && let Some((prefix, size)) = self.text_prefix(array.element)
+        {
+            return match size {
+                1 => self.text_array(value, count),
+                _ => self.wide_array(value, prefix, size, count),
+            };
         }
         let (open, close) = self.array_marks();
         self.sequence(open, close, count, depth, |index, deeper| {

@@ -16,28 +16,20 @@ impl<'s> Renderer<'_, '_, 's> {
             return None;
         }
         let counted = |found: Result<Shown, Missing>| Some(found.unwrap_or_else(Shown::from));
+        if let Some(nodes) = self.cpp_nodes(value, &name, contents, 0..u64::from(self.limits.elements)) {
+            return counted(nodes.map(|nodes| self.show_nodes(&nodes, depth)));
+        }
         match name.as_str() {
             "basic_string" | "basic_string_view" => {
                 let found = self.cpp_text(value, &name)?;
-                let size = self.frame.units.size_of(self.argument(contents, 0))?;
-                counted(found.and_then(|found| self.wide_text(found.address, found.source.as_ref(), found.len, size)))
+                let character = self.argument(contents, 0);
+                counted(found.and_then(|found| self.characters(found, character)))
             }
             "vector" if self.is_bool(self.argument(contents, 0)) => counted(self.bits(value, depth)?),
             "vector" | "span" | "initializer_list" => {
                 counted(self.cpp_contiguous(value, die, contents)?.map(|found| self.elements("{", "}", found, depth)))
             }
             "array" => Some(self.show(&self.field(value, "__elems_")?, depth)),
-            "map" | "multimap" => counted(self.cpp_tree(value, self.entry_type(contents, 3), true, depth)?),
-            "set" | "multiset" => counted(self.cpp_tree(value, self.argument(contents, 0), false, depth)?),
-            "unordered_map" | "unordered_multimap" => {
-                counted(self.cpp_hash(value, self.entry_type(contents, 4), true, depth)?)
-            }
-            "unordered_set" | "unordered_multiset" => {
-                counted(self.cpp_hash(value, self.argument(contents, 0), false, depth)?)
-            }
-            "list" => counted(self.cpp_list(value, self.argument(contents, 0), depth)?),
-            "forward_list" => counted(self.cpp_forward_list(value, self.argument(contents, 0), depth)?),
-            "deque" => counted(self.cpp_deque(value, self.argument(contents, 0), depth)?),
             "optional" => {
                 let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
                 match engaged {
@@ -57,9 +49,14 @@ impl<'s> Renderer<'_, '_, 's> {
             "stack" | "queue" | "priority_queue" => Some(self.show(&self.field(value, "c")?, depth)),
             "complex" => self.cpp_complex(value, depth),
             "bitset" => counted(self.cpp_bitset(value, die)?),
+            "function" => self.cpp_function(value, depth),
+            "any" => self.cpp_any(value, depth),
             "duration" => self.cpp_duration(value, contents, depth),
             "time_point" => Some(self.show(&self.field(value, "__d_")?, depth)),
-            _ => None,
+            _ => match self.cpp_iterator(value, &name)? {
+                Ok(pointer) => Some(self.show(&pointer, depth)),
+                Err(missing) => Some(missing.into()),
+            },
         }
     }
 
@@ -69,14 +66,9 @@ impl<'s> Renderer<'_, '_, 's> {
         self.unwrapped(&pointer).or_else(|| self.unwrapped(&self.dig(&pointer, "__value_")?))
     }
 
-    fn is_bool(&self, ty: Option<Die>) -> bool {
+    pub(super) fn is_bool(&self, ty: Option<Die>) -> bool {
         let peeled = self.frame.units.peeled(ty);
         peeled.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(gimli::DW_ATE_boolean)))
-    }
-
-    /// The type of a container's entries: what its allocator allocates.
-    fn entry_type(&self, contents: &Struct<'s>, allocator: usize) -> Option<Die> {
-        self.argument_of(self.argument(contents, allocator), 0)
     }
 
     pub(super) fn cpp_contiguous(
@@ -172,53 +164,27 @@ impl<'s> Renderer<'_, '_, 's> {
         }))
     }
 
-    /// Characters of one, two or four bytes.
-    fn wide_text(&self, address: Option<u64>, source: Option<&Source>, len: u64, size: u64) -> Result<Shown, Missing> {
-        if size == 1
-            && let Some(address) = address
-        {
-            return Ok(Shown::text(self.text_at(address, len)?));
-        }
-        let shown = len.min(200);
-        let source = source.cloned().or_else(|| address.map(Source::Memory));
-        let source = source.ok_or_else(|| Missing::Malformed("a string of an unknown layout".into()))?;
-        let bytes = len.checked_mul(size).ok_or_else(|| Missing::Malformed(format!("length {len}")))?;
-        if let Some(address) = source.address() {
-            self.check_extent(address, bytes)?;
-        }
-        let value = Value { ty: None, source };
-        let bytes = value.read(self.frame, shown * size)?;
-        let text: String = match size {
-            1 => return Ok(Shown::text(super::text::quoted(&bytes))),
-            2 => {
-                let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
-                char::decode_utf16(units).map(|char| char.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-            }
-            4 => {
-                let units = bytes.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]));
-                units.map(|unit| char::from_u32(unit).unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-            }
-            _ => return Err(Missing::Malformed(format!("characters of {size} bytes"))),
-        };
-        let text = super::text::quoted(text.as_bytes());
-        Ok(Shown::text(if shown < len { format!("{text}... ({len} characters)") } else { text }))
+    /// A string's characters, of one, two or four bytes.
+    fn characters(&self, text: Text, ty: Option<Die>) -> Result<Shown, Missing> {
+        let unknown = || Missing::Malformed("a string of an unknown layout".into());
+        let source = text.address.map(Source::Memory).or(text.source).ok_or_else(unknown)?;
+        let prefix = self.text_prefix(ty).or_else(|| Some(("", self.frame.units.size_of(ty)?)));
+        Ok(Shown::text(match prefix.ok_or_else(unknown)? {
+            (_, 1) => match source.address() {
+                Some(address) => self.text_at(address, text.len)?,
+                None => super::text::quoted(&Value { ty: None, source }.read(self.frame, text.len)?),
+            },
+            (prefix, size @ (2 | 4)) => self.wide_text(&source, prefix, size, Some(text.len))?,
+            (_, size) => return Err(Missing::Malformed(format!("characters of {size} bytes"))),
+        }))
     }
 
     /// `vector<bool>`: bits in words.
     fn bits(&self, value: &Value, depth: u32) -> Option<Result<Shown, Missing>> {
-        let begin = self.address_in(&self.field(value, "__begin_")?)?;
-        let len = self.unwrapped(&self.field(value, "__size_")?)?.number(self.frame, false);
-        Some(begin.and_then(|(begin, _)| {
-            let len = len? as u64;
-            if len > 0 {
-                self.check_extent(begin, len.div_ceil(8))?;
-            }
-            Ok(self.sequence("{", "}", len, depth, |index, deeper| {
-                let byte = Value::in_memory(None, begin + index / 8);
-                let bit = byte.unsigned(self.frame, 1).ok()? >> (index % 8) & 1;
-                let ty = Some(self.frame.units.base_type("bool", gimli::DW_ATE_boolean, 1));
-                Some(self.part(format!("[{index}]"), &Value { ty, source: Source::bytes(vec![bit as u8]) }, deeper))
-            }))
+        Some(self.bit_vector(value)?.map(|(begin, len)| {
+            self.sequence("{", "}", len, depth, |index, deeper| {
+                Some(self.part(format!("[{index}]"), &self.bit_of(begin, index).ok()?, deeper))
+            })
         }))
     }
 
@@ -272,7 +238,13 @@ impl<'s> Renderer<'_, '_, 's> {
                 let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
                 (engaged == Ok(1)).then(|| self.dig(value, "__val_")).flatten()
             }
-            _ => None,
+            _ => match self.cpp_iterator(value, &name)? {
+                Ok(pointer) => {
+                    let (target, _) = crate::variables::lookup::pointer_target(self.frame, pointer.ty)?;
+                    Some(self.pointed(&pointer, target))
+                }
+                Err(missing) => Some(Value::missing(None, missing)),
+            },
         }
     }
 

@@ -1,5 +1,6 @@
 //! libc++'s types that are a number or a few bits: complex numbers, durations, bit sets.
 
+use super::scalar::complex_text;
 use super::{Renderer, Shown, cut};
 use crate::variables::location::Missing;
 use crate::variables::types::Struct;
@@ -26,7 +27,7 @@ impl<'s> Renderer<'_, '_, 's> {
     /// `complex`: as C's complex numbers are written.
     pub(super) fn cpp_complex(&self, value: &Value, depth: u32) -> Option<Shown> {
         let (re, im) = (self.field(value, "__re_")?, self.field(value, "__im_")?);
-        let text = self.show(&re, depth).text.and_then(|re| Ok(format!("{re} + {}i", self.show(&im, depth).text?)));
+        let text = self.show(&re, depth).text.and_then(|re| Ok(complex_text(&re, &self.show(&im, depth).text?)));
         Some(Shown { text, children: vec![self.part("real", &re, depth), self.part("imag", &im, depth)] })
     }
 

@@ -5,6 +5,9 @@
 
 mod aggregate;
 mod cpp;
+mod cpp_elements;
+mod cpp_erased;
+mod cpp_iterators;
 mod cpp_nodes;
 mod cpp_numbers;
 mod dig;
@@ -260,7 +263,11 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
 
     /// An element by its number, of containers whose elements do not lie one behind the other; `None` for other types.
     pub fn element(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
-        if self.language == Language::Rust { self.rust_element(value, index) } else { None }
+        match self.language {
+            Language::Rust => self.rust_element(value, index),
+            Language::Cpp => self.cpp_element(value, index),
+            Language::C | Language::Zig => None,
+        }
     }
 
     /// Whether a value is a map whose entries [`Renderer::entries`] finds.
@@ -270,7 +277,11 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
 
     /// The entries of a map, key and value, up to a limit; `None` for other types.
     pub fn entries(&self, value: &Value, limit: u64) -> Option<Result<Vec<(Value, Value)>, String>> {
-        if self.language == Language::Rust { self.rust_entries(value, limit) } else { None }
+        match self.language {
+            Language::Rust => self.rust_entries(value, limit),
+            Language::Cpp => self.cpp_entries(value, limit),
+            Language::C | Language::Zig => None,
+        }
     }
 
     /// A decltype(nullptr), or a type that is only a name.

@@ -6,7 +6,7 @@ use crate::variables::location::Missing;
 use crate::variables::types::{Kind, PointerKind, Type};
 use crate::variables::units::{Die, Language};
 use crate::variables::unwind::certain_instance;
-use crate::variables::value::Value;
+use crate::variables::value::{Source, Value};
 
 impl<'s> Renderer<'_, '_, 's> {
     /// A pointer: its address, for text and functions what they are, and the value it points to as its part.
@@ -34,9 +34,15 @@ impl<'s> Renderer<'_, '_, 's> {
                 _ => "0x0",
             });
         }
-        if self.is_text(target) && matches!(self.language, Language::C | Language::Cpp) && kind == PointerKind::Pointer
+        if kind == PointerKind::Pointer
+            && matches!(self.language, Language::C | Language::Cpp)
+            && let Some((prefix, size)) = self.text_prefix(target)
         {
-            return Shown::text(match self.c_text(address) {
+            let text = match size {
+                1 => self.c_text(address),
+                _ => self.wide_text(&Source::Memory(address), prefix, size, None),
+            };
+            return Shown::text(match text {
                 Ok(text) => format!("{address:#x} {text}"),
                 Err(missing) => format!("{address:#x} {missing}"),
             });
@@ -77,13 +83,18 @@ impl<'s> Renderer<'_, '_, 's> {
         if let Some(known) = self.frame.functions.borrow().get(&index) {
             return known.clone();
         }
-        let name = self.recorded_function(index).unwrap_or_else(|| self.frame.binary.module().table_function(0, index));
-        let name = name.map(|function| match self.frame.binary.function_name(function) {
+        let name = self.table_function(index).map(|function| match self.frame.binary.function_name(function) {
             Some(name) => crate::symbols::demangle(name).into_owned(),
             None => format!("func[{function}]"),
         });
         self.frame.functions.borrow_mut().insert(index, name.clone());
         name
+    }
+
+    /// The function at an index of the first table.
+    pub(super) fn table_function(&self, index: u64) -> Option<u32> {
+        let module = || self.frame.binary.module().table_function(0, index);
+        self.recorded_function(index).unwrap_or_else(module).filter(|_| index != 0)
     }
 
     /// The function that the dump's own record of the table names; `None` when it has no record of it.

@@ -17,6 +17,9 @@ impl<'s> Renderer<'_, '_, 's> {
             // Rust's `()` and `!`.
             return Shown::text(String::from_utf8_lossy(ty.name.unwrap_or(b"()")));
         }
+        if encoding == DW_ATE_complex_float {
+            return self.complex(value, size / 2);
+        }
         let bits = match value.unsigned(self.frame, size) {
             Ok(bits) => bits,
             Err(missing) => return missing.into(),
@@ -37,16 +40,6 @@ impl<'s> Renderer<'_, '_, 's> {
                 Some(text) => text,
                 None => return Missing::Malformed(format!("a floating-point number of {size} bytes")).into(),
             },
-            DW_ATE_complex_float => {
-                let half = size / 2;
-                let parts = (half <= 8).then(|| (bits & ((1 << (half * 8)) - 1), bits >> (half * 8)));
-                match parts
-                    .and_then(|(re, im)| Some((float(re, half, self.language)?, float(im, half, self.language)?)))
-                {
-                    Some((re, im)) => format!("{re} + {im}i"),
-                    None => return Missing::Malformed(format!("a complex number of {size} bytes")).into(),
-                }
-            }
             DW_ATE_UTF => match u32::try_from(bits).ok().and_then(char::from_u32) {
                 Some(char) if self.language == Language::Rust => quoted_char(char),
                 Some(char) => format!("{bits} {}", quoted_char(char)),
@@ -58,6 +51,19 @@ impl<'s> Renderer<'_, '_, 's> {
             DW_ATE_address => format!("{bits:#x}"),
             _ => bits.to_string(),
         })
+    }
+
+    /// A complex number of C: its parts lie one behind the other.
+    fn complex(&self, value: &Value, half: u64) -> Shown {
+        let part = |offset| {
+            let bits = Value { ty: None, source: value.source.at(offset) }.unsigned(self.frame, half)?;
+            let unknown = || Missing::Malformed(format!("a complex number of {} bytes", half * 2));
+            float(bits, half, self.language).ok_or_else(unknown)
+        };
+        match part(0).and_then(|re| Ok((re, part(half)?))) {
+            Ok((re, im)) => Shown::text(complex_text(&re, &im)),
+            Err(missing) => missing.into(),
+        }
     }
 
     /// An enumerator by name, or the number that has none.
@@ -88,6 +94,14 @@ impl<'s> Renderer<'_, '_, 's> {
         let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
         let character = matches!(ty.kind, Kind::Base(DW_ATE_signed_char | DW_ATE_unsigned_char | DW_ATE_UTF));
         character && ty.size == Some(1) && is_plain_char(&ty)
+    }
+}
+
+/// A complex number as it is written down: `1.5 - 2i`.
+pub(super) fn complex_text(re: &str, im: &str) -> String {
+    match im.strip_prefix('-') {
+        Some(positive) => format!("{re} - {positive}i"),
+        None => format!("{re} + {im}i"),
     }
 }
 

@@ -1,8 +1,12 @@
 //! Text of a program, quoted so that a terminal sees nothing but printable characters.
 
+use std::borrow::Cow;
+
 use super::{Renderer, Shown};
 use crate::variables::location::Missing;
-use crate::variables::value::Value;
+use crate::variables::types::Kind;
+use crate::variables::units::Die;
+use crate::variables::value::{Source, Value};
 
 /// Bytes of text that are shown at most, when the limit of elements allows fewer.
 const TEXT: u64 = 200;
@@ -41,6 +45,83 @@ impl Renderer<'_, '_, '_> {
         }
     }
 
+    /// What C and C++ write before a text of characters of this type, and their size: of `char` nothing and 1; `None`
+    /// for what is no text.
+    pub(super) fn text_prefix(&self, ty: Option<Die>) -> Option<(&'static str, u64)> {
+        if self.is_text(ty) {
+            return Some(("", 1));
+        }
+        // In C the wide characters are other names for integers.
+        let mut at = ty?;
+        for _ in 0..8 {
+            let ty = self.frame.units.type_at(at)?;
+            let found = match ty.name {
+                Some(b"wchar_t") => Some(("L", 4)),
+                Some(b"char16_t") => Some(("u", 2)),
+                Some(b"char32_t") => Some(("U", 4)),
+                _ => None,
+            };
+            match (found, &ty.kind) {
+                (Some((_, size)), Kind::Base(_) | Kind::Typedef(_)) => {
+                    return found.filter(|_| self.frame.units.size_of(Some(at)) == Some(size));
+                }
+                (_, Kind::Typedef(target) | Kind::Qualified(_, target)) => at = (*target)?,
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    /// Text of wide characters: `len` of them, or as many as stand before a zero.
+    pub(super) fn wide_text(
+        &self,
+        source: &Source,
+        prefix: &str,
+        size: u64,
+        len: Option<u64>,
+    ) -> Result<String, Missing> {
+        if let (Some(address), Some(len)) = (source.address().filter(|_| len != Some(0)), len) {
+            let bytes = len.checked_mul(size).ok_or_else(|| Missing::Malformed(format!("length {len}")))?;
+            self.check_extent(address, bytes)?;
+        }
+        let limit = self.text_limit();
+        let shown = match len {
+            Some(len) => len.min(limit),
+            None => self.before_zero(source, size, limit)?,
+        };
+        let value = Value { ty: None, source: source.clone() };
+        let bytes = if shown == 0 { Cow::default() } else { value.read(self.frame, shown * size)? };
+        let text = quoted_wide(&bytes, size);
+        Ok(match len {
+            Some(len) if shown < len => format!("{prefix}{text}... ({len} characters)"),
+            None if shown == limit => format!("{prefix}{text}..."),
+            _ => format!("{prefix}{text}"),
+        })
+    }
+
+    /// The number of wide characters before a zero, or the limit.
+    fn before_zero(&self, source: &Source, size: u64, limit: u64) -> Result<u64, Missing> {
+        for index in 0..limit {
+            if (Value { ty: None, source: source.at(index * size) }).unsigned(self.frame, size)? == 0 {
+                return Ok(index);
+            }
+        }
+        Ok(limit)
+    }
+
+    /// An array of wide characters: its text, without the zeros that fill it up.
+    pub(super) fn wide_array(&self, value: &Value, prefix: &str, size: u64, len: u64) -> Shown {
+        let shown = len.min(self.text_limit());
+        match value.read(self.frame, shown * size) {
+            Ok(bytes) => {
+                let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last / size as usize + 1);
+                let text = format!("{prefix}{}", quoted_wide(&bytes[..end * size as usize], size));
+                Shown::text(if shown < len && end as u64 == shown { format!("{text}...") } else { text })
+            }
+            Err(missing) => missing.into(),
+        }
+    }
+
     /// An array of characters: its text, without the zeros that fill it up.
     pub(super) fn text_array(&self, value: &Value, len: u64) -> Shown {
         let shown = len.min(self.text_limit());
@@ -53,6 +134,26 @@ impl Renderer<'_, '_, '_> {
             Err(missing) => missing.into(),
         }
     }
+}
+
+/// Characters of two or four bytes in double quotes: UTF-16 or UTF-32, and what is neither by its number.
+fn quoted_wide(bytes: &[u8], size: u64) -> String {
+    let mut text = String::from("\"");
+    let mut add = |char: Result<char, u32>| match char {
+        Ok('\'') => text.push('\''),
+        Ok(char) => escape(&mut text, char),
+        Err(unit) => text.push_str(&format!("\\x{unit:02x}")),
+    };
+    if size == 2 {
+        let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+        char::decode_utf16(units)
+            .for_each(|char| add(char.map_err(|surrogate| u32::from(surrogate.unpaired_surrogate()))));
+    } else {
+        let units = bytes.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]));
+        units.for_each(|unit| add(char::from_u32(unit).ok_or(unit)));
+    }
+    text.push('"');
+    text
 }
 
 /// Bytes in double quotes: UTF-8 as it is, everything else escaped.
@@ -106,5 +207,13 @@ mod tests {
         assert_eq!(quoted("é\u{1b}[2J\u{202e}".as_bytes()), r#""é\u{1b}[2J\u{202e}""#);
         assert_eq!(quoted(b"a\xffb"), r#""a\xffb""#);
         assert_eq!(quoted_char('\''), r"'\''");
+    }
+
+    #[test]
+    fn wide_characters_are_text_and_half_of_a_pair_a_number() {
+        let utf16: Vec<u8> = "aé😀".encode_utf16().chain([0xd83d, 7]).flat_map(u16::to_le_bytes).collect();
+        assert_eq!(quoted_wide(&utf16, 2), r#""aé😀\xd83d\u{7}""#);
+        let utf32: Vec<u8> = [0x61, 0x20ac, 0x110000].into_iter().flat_map(u32::to_le_bytes).collect();
+        assert_eq!(quoted_wide(&utf32, 4), r#""a€\x110000""#);
     }
 }
