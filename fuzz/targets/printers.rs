@@ -1,0 +1,74 @@
+//! Real programs whose memory any bytes are written over: what the printers of every language make of it.
+//!
+//! Input: the number of the program, then patches: where in the captured memory (u32, modulo its size), how many bytes
+//! (u8), and the bytes.
+#![no_main]
+
+use std::cell::OnceCell;
+
+use coredump_core::binaries::{Binaries, Store};
+use coredump_core::locate::Options;
+use coredump_core::read::read;
+use coredump_core::variables::{Inspector, Limits};
+use libfuzzer_sys::fuzz_target;
+
+/// A dump and its module.
+macro_rules! program {
+    ($name:literal) => {
+        (
+            include_bytes!(concat!("../../tests/fixtures/dumps/", $name, ".wasmtime.coredump")).as_slice(),
+            include_bytes!(concat!("../../tests/fixtures/modules/", $name, ".wasm")).as_slice(),
+        )
+    };
+}
+
+const PROGRAMS: [(&[u8], &[u8]); 4] =
+    [program!("vars-O0"), program!("cpp-vars-O0"), program!("rust-vars-O0"), program!("zig-vars-Debug")];
+
+/// A dump, which of its bytes are guest memory, and where its module is.
+struct Program {
+    store: Store<'static>,
+    dump: &'static [u8],
+    memory: Vec<usize>,
+    options: Options,
+}
+
+impl Program {
+    fn load((dump, module): (&'static [u8], &'static [u8])) -> Program {
+        let model = read(dump).expect("the fixture is a dump");
+        let segments = model.memories[0].segments();
+        let start = |bytes: &[u8]| bytes.as_ptr() as usize - dump.as_ptr() as usize;
+        let memory = segments.iter().flat_map(|segment| start(segment.bytes)..start(segment.bytes) + segment.bytes.len());
+        let path = std::env::temp_dir().join(format!("coredump-fuzz-{}-{}.wasm", std::process::id(), module.len()));
+        std::fs::write(&path, module).expect("the module is written");
+        let options = Options { recorded_paths: false, named: vec![(None, path)], ..Options::default() };
+        Program { store: Store::new(), dump, memory: memory.collect(), options }
+    }
+}
+
+thread_local! {
+    // Modules are parsed once: a store keeps what it opened.
+    static LOADED: &'static [OnceCell<Program>; 4] = Box::leak(Box::default());
+}
+
+fuzz_target!(|bytes: &[u8]| {
+    let Some((&which, mut patches)) = bytes.split_first() else { return };
+    let which = usize::from(which) % PROGRAMS.len();
+    let program = LOADED.with(|loaded| loaded[which].get_or_init(|| Program::load(PROGRAMS[which])));
+    let mut dump = program.dump.to_vec();
+    while let Some((&[a, b, c, d, length], rest)) = patches.split_first_chunk() {
+        let at = u32::from_le_bytes([a, b, c, d]) as usize % program.memory.len();
+        let (patch, rest) = rest.split_at(usize::from(length).min(rest.len()));
+        for (&place, &byte) in program.memory[at..].iter().zip(patch) {
+            dump[place] = byte;
+        }
+        patches = rest;
+    }
+    let mut model = read(&dump).expect("its sections are as they were");
+    let binaries = Binaries::settle(&program.store, &dump, &mut model, &program.options);
+    let inspector = Inspector::new(&model, &binaries);
+    for frame in 0..model.threads[0].frames.len().min(8) {
+        inspector.frame_variables(0, frame, &Limits::default());
+        inspector.file_statics(0, frame, &Limits::default());
+    }
+});
