@@ -8,6 +8,7 @@ mod notes;
 mod page;
 mod raw;
 mod render;
+mod short;
 mod source;
 mod variables;
 

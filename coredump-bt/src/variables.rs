@@ -6,6 +6,7 @@ use coredump_core::variables::{Limits, Scope, Status, Variable, VariableKind};
 
 use crate::args::Args;
 use crate::page::{Page, Piece};
+use crate::short::short;
 
 /// Characters of one argument on a frame's line.
 const MAX_ARGUMENT: usize = 64;
@@ -26,7 +27,7 @@ pub fn arguments(page: &mut Page, scope: &Scope) -> io::Result<()> {
     while let Some(parameter) = parameters.next() {
         page.piece(Piece::Name, &parameter.name)?;
         page.plain("=")?;
-        value(page, parameter, MAX_ARGUMENT)?;
+        value(page, parameter, &short(&parameter.text(), MAX_ARGUMENT))?;
         if parameters.peek().is_some() {
             page.plain(", ")?;
         }
@@ -47,7 +48,7 @@ fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()> {
         page.piece(Piece::Faint, &variable.type_name)?;
     }
     page.plain(" = ")?;
-    value(page, variable, usize::MAX)?;
+    value(page, variable, &variable.text())?;
     if level == 1 && variable.kind == VariableKind::Static {
         page.piece(Piece::Faint, " [static]")?;
     }
@@ -65,13 +66,8 @@ fn leads_on(part: &Variable) -> bool {
     part.name == "*" || part.children.iter().any(leads_on)
 }
 
-fn value(page: &mut Page, variable: &Variable, longest: usize) -> io::Result<()> {
-    let text = variable.text();
-    let piece = if variable.status == Status::Ok { Piece::Value } else { Piece::Faint };
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => page.piece(piece, &format!("{}…", &text[..end])),
-        None => page.piece(piece, &text),
-    }
+fn value(page: &mut Page, variable: &Variable, text: &str) -> io::Result<()> {
+    page.piece(if variable.status == Status::Ok { Piece::Value } else { Piece::Faint }, text)
 }
 
 /// How much is read: for a frame's line little, for all its variables what the command line allows.
