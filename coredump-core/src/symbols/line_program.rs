@@ -63,8 +63,33 @@ impl<'s> Program<'s> {
     /// sequence, and the byte behind it; it says whether to go on.
     ///
     /// Rows of code that the linker dropped are left out: their address is a tombstone, or lower than the one before it.
-    pub fn run(&self, mut at: usize, mut row: impl FnMut(&Registers, bool, usize) -> bool) -> Result<(), Damaged> {
+    pub fn run(&self, at: usize, row: impl FnMut(&Registers, bool, usize) -> bool) -> Result<(), Damaged> {
+        self.run_for::<true>(at, row)
+    }
+
+    /// Runs the whole program for its sequences: `each` is given the address of each one's first row (0 if it has none)
+    /// and of its last, and the byte behind it.
+    pub fn sequences(&self, mut each: impl FnMut(u64, u64, usize)) -> Result<(), Damaged> {
+        let mut begin = None;
+        self.run_for::<false>(0, |row, last, behind| {
+            if last {
+                each(begin.take().unwrap_or(0), row.address, behind);
+            } else {
+                begin.get_or_insert(row.address);
+            }
+            true
+        })
+    }
+
+    /// Of the rows that do not end a sequence, all or only the first. Without them no register is kept but the address.
+    fn run_for<const ALL_ROWS: bool>(
+        &self,
+        mut at: usize,
+        mut row: impl FnMut(&Registers, bool, usize) -> bool,
+    ) -> Result<(), Damaged> {
         let bytes = self.bytes;
+        // Whether the next row is left out.
+        let mut skipped = false;
         let mut now = START;
         let mut dropped = false;
         while let Some(&opcode) = bytes.get(at) {
@@ -72,9 +97,14 @@ impl<'s> Program<'s> {
             if opcode >= self.first_special {
                 let (address, line) = self.special[usize::from(opcode)];
                 self.advance(&mut now, u64::from(address), dropped)?;
-                add_line(&mut now, i64::from(line));
-                if !dropped && !row(&now, false, at) {
-                    return Ok(());
+                if ALL_ROWS {
+                    add_line(&mut now, i64::from(line));
+                }
+                if !(dropped || skipped) {
+                    skipped = !ALL_ROWS;
+                    if !row(&now, false, at) {
+                        return Ok(());
+                    }
                 }
                 continue;
             }
@@ -89,7 +119,7 @@ impl<'s> Program<'s> {
                             if !dropped && !row(&now, true, at) {
                                 return Ok(());
                             }
-                            (now, dropped) = (START, false);
+                            (now, dropped, skipped) = (START, false, false);
                         }
                         gimli::DW_LNE_set_address => {
                             let address = operand.get(..usize::from(self.address_size)).ok_or(Damaged)?;
@@ -103,8 +133,11 @@ impl<'s> Program<'s> {
                     }
                 }
                 gimli::DW_LNS_copy => {
-                    if !dropped && !row(&now, false, at) {
-                        return Ok(());
+                    if !(dropped || skipped) {
+                        skipped = !ALL_ROWS;
+                        if !row(&now, false, at) {
+                            return Ok(());
+                        }
                     }
                 }
                 gimli::DW_LNS_advance_pc => {
@@ -145,13 +178,9 @@ impl<'s> Program<'s> {
 
     #[inline]
     fn advance(&self, now: &mut Registers, bytes: u64, dropped: bool) -> Result<(), Damaged> {
-        if !dropped {
-            now.address = now.address.checked_add(bytes).ok_or(Damaged)?;
-            if now.address > self.greatest_address {
-                return Err(Damaged);
-            }
-        }
-        Ok(())
+        let (address, too_far) = now.address.overflowing_add(if dropped { 0 } else { bytes });
+        now.address = address;
+        if too_far || address > self.greatest_address { Err(Damaged) } else { Ok(()) }
     }
 }
 
@@ -247,6 +276,28 @@ mod tests {
         fn any_program_has_the_rows_that_gimli_finds(program in prop::collection::vec(instruction(), 0..40)) {
             let (ours, theirs) = both(&program.concat());
             prop_assert_eq!(ours, theirs);
+        }
+
+        #[test]
+        fn sequences_begin_and_end_with_their_rows(program in prop::collection::vec(instruction(), 0..40)) {
+            let program = program.concat();
+            let ((rows, sound), _) = both(&program);
+            let mut expected = Vec::new();
+            let mut begin = None;
+            for (row, last) in rows {
+                let first = *begin.get_or_insert(row.address);
+                if last {
+                    expected.push((if first == row.address { 0 } else { first }, row.address));
+                    begin = None;
+                }
+            }
+            let table = table(&program);
+            let lines = DebugLine::new(&table, LittleEndian).program(DebugLineOffset(0), 4, None, None).unwrap();
+            let mut found = Vec::new();
+            let outcome = Program::new(lines.header()).unwrap().sequences(|begin, end, _| {
+                found.push((if begin == end { 0 } else { begin }, end));
+            });
+            prop_assert_eq!((found, outcome.is_ok()), (expected, sound));
         }
     }
 }

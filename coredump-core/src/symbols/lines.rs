@@ -42,15 +42,10 @@ impl<'s> Lines<'s> {
         let program = Program::new(unit.line_program.as_ref()?.header())?;
         work.spend(program.len()).then_some(())?;
         let mut sequences = Vec::new();
-        let (mut begin, mut from) = (None, 0);
-        let outcome = program.run(0, |row, last, behind| {
-            if last {
-                sequences.push(Sequence { begin: begin.take().unwrap_or(0), end: row.address, at: from });
-                from = behind;
-            } else {
-                begin.get_or_insert(row.address);
-            }
-            true
+        let mut at = 0;
+        let outcome = program.sequences(|begin, end, behind| {
+            sequences.push(Sequence { begin, end, at });
+            at = behind;
         });
         outcome.ok()?;
         sequences.sort_by_key(|sequence| sequence.begin);

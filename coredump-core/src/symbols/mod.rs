@@ -12,6 +12,7 @@ mod lines;
 mod neighbours;
 mod source_map;
 mod split;
+mod step;
 mod units;
 mod walk;
 mod work;

@@ -8,9 +8,13 @@ use gimli::{Abbreviation, UnitOffset};
 
 use super::UnitRef;
 use super::leb128::leb;
+use super::step::{Quick, Step, pass};
 
 /// Codes whose shape is kept. Compilers number abbreviations from 1; more of them, or greater codes, are looked up each time.
 const MAX_KEPT: usize = 1 << 14;
+
+/// Codes of one byte: nearly all.
+const SHORT_CODES: usize = 0x80;
 
 /// The walk. `wanted` is asked once for each abbreviation.
 pub struct Walk<'u, 's, W> {
@@ -23,6 +27,7 @@ pub struct Walk<'u, 's, W> {
     depth: isize,
     /// The walk ends when no entry above this depth is left.
     floor: isize,
+    quick: [Quick; SHORT_CODES],
     shapes: Vec<Option<Shape>>,
     steps: Vec<Step>,
     passed: usize,
@@ -55,21 +60,6 @@ struct Shape {
     steps: (u32, u32),
 }
 
-/// What stands next in an entry.
-#[derive(Clone, Copy, Debug)]
-enum Step {
-    /// So many bytes.
-    Bytes(usize),
-    /// A LEB128 number.
-    Leb,
-    /// A block behind its length of 1, 2 or 4 bytes.
-    Block(usize),
-    /// A block behind its length as LEB128.
-    LebBlock,
-    /// Text up to a zero.
-    Text,
-}
-
 impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
     /// A walk over the whole unit.
     pub fn unit(unit: UnitRef<'u, 's>, wanted: W) -> gimli::Result<Self> {
@@ -84,6 +74,8 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
     fn new(unit: UnitRef<'u, 's>, from: UnitOffset<usize>, floor: isize, wanted: W) -> gimli::Result<Self> {
         let bytes = unit.header.range_from(from..)?.slice();
         let (shapes, steps) = (Vec::new(), Vec::new());
+        let mut quick = [Quick::NONE; SHORT_CODES];
+        quick[0] = Quick::END;
         Ok(Walk {
             unit,
             wanted,
@@ -92,6 +84,7 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
             at: 0,
             depth: 0,
             floor,
+            quick,
             shapes,
             steps,
             passed: 0,
@@ -128,6 +121,12 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
             steps: (after as u32, self.steps.len() as u32),
         };
         let code = code as usize;
+        if let Some(entry) = self.quick.get_mut(code)
+            && !(shape.wanted || shape.opaque)
+            && let Some(quick) = Quick::new(fixed, &self.steps[after..], shape.children)
+        {
+            *entry = quick;
+        }
         if code < MAX_KEPT {
             if self.shapes.len() <= code {
                 self.shapes.resize(code + 1, None);
@@ -188,15 +187,22 @@ impl<'u, W: FnMut(&Abbreviation) -> bool> Iterator for Walk<'u, '_, W> {
         let (mut at, mut depth, mut lowest, mut passed) = (self.at, self.depth, self.lowest, 0);
         loop {
             let start = at;
-            let Ok(code) = leb(bytes, &mut at) else { break };
-            passed += 1;
-            if code == 0 {
-                depth -= 1;
+            lowest = lowest.min(depth);
+            if let Some(&code) = bytes.get(at)
+                && let Some(quick) = self.quick.get(usize::from(code))
+                && quick.size > 0
+            {
+                passed += 1;
+                let Some(behind) = quick.pass(bytes, at) else { break };
+                at = behind;
+                depth += isize::from(quick.deeper);
                 if depth <= self.floor {
                     break;
                 }
                 continue;
             }
+            let Ok(code) = leb(bytes, &mut at) else { break };
+            passed += 1;
             let kept = self.shapes.get(code as usize).copied().flatten();
             let Some(shape) = kept.or_else(|| self.new_shape(code)) else { break };
             let behind = match shape.opaque {
@@ -205,7 +211,6 @@ impl<'u, W: FnMut(&Abbreviation) -> bool> Iterator for Walk<'u, '_, W> {
             };
             let Some(behind) = behind.filter(|&behind| behind <= bytes.len()) else { break };
             at = behind;
-            lowest = lowest.min(depth);
             let here = depth;
             depth += isize::from(shape.children);
             if depth <= self.floor {
@@ -222,33 +227,6 @@ impl<'u, W: FnMut(&Abbreviation) -> bool> Iterator for Walk<'u, '_, W> {
         self.passed += passed;
         None
     }
-}
-
-/// Where the rest of an entry that stands at `at` ends.
-#[inline]
-fn pass(bytes: &[u8], mut at: usize, steps: &[Step]) -> Option<usize> {
-    for step in steps {
-        match *step {
-            Step::Bytes(size) => at += size,
-            Step::Leb => {
-                while bytes.get(at)? & 0x80 != 0 {
-                    at += 1;
-                }
-                at += 1;
-            }
-            Step::LebBlock => {
-                let size = leb(bytes, &mut at).ok()?;
-                at = at.checked_add(usize::try_from(size).ok()?)?;
-            }
-            Step::Block(width) => {
-                let size = bytes.get(at..at.checked_add(width)?)?;
-                let size = size.iter().rev().fold(0usize, |size, &byte| size << 8 | usize::from(byte));
-                at += width + size;
-            }
-            Step::Text => at += memchr::memchr(0, bytes.get(at..)?)? + 1,
-        }
-    }
-    Some(at)
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Which global of a module is its stack pointer, and which functions write it.
+//! Which global of a module is its stack pointer.
 
 use wasmparser::Operator;
 
@@ -17,19 +17,6 @@ pub fn wrap(module: &Module<'_>, global: u32, value: u64) -> u64 {
         Some(ValueType::I64) => value,
         _ => value & u64::from(u32::MAX),
     }
-}
-
-/// Whether a function writes that global.
-pub fn sets(module: &Module<'_>, function: u32, pointer: u32) -> bool {
-    let Some(mut operators) = module.operators(function) else { return false };
-    while !operators.eof() {
-        match operators.read() {
-            Ok(Operator::GlobalSet { global_index }) if global_index == pointer => return true,
-            Ok(_) => {}
-            Err(_) => return true,
-        }
-    }
-    false
 }
 
 /// The one mutable global from which functions take their frames: `global.get G; i32.const N; i32.sub` at the start.

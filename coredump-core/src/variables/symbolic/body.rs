@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use wasmparser::BlockType;
+use wasmparser::{BlockType, OperatorsReader};
 
 use super::{Abstract, Base, Question, State, Sum};
 use crate::module::Module;
@@ -13,17 +13,19 @@ const EFFORT: u64 = 40_000_000;
 const RESULTS: usize = 1_000;
 /// The greatest height of the operand stack that is followed.
 const HEIGHT: usize = 100_000;
+/// Blocks open at once: more is none of a compiler's.
+const DEPTH: usize = 50_000;
 
 /// One structured control instruction that is open.
-pub struct Control {
+pub struct Control<'s> {
     /// Height of the operand stack below its parameters.
     height: usize,
     /// Values a branch to it carries.
     pub carries: usize,
     /// Values it leaves at its end.
     results: usize,
-    /// Of a loop: its header's file offset.
-    pub header: Option<u64>,
+    /// Of a loop: its header.
+    pub head: Option<Head<'s>>,
     /// What the branches to its end bring.
     end: Option<State>,
     /// Of an `if`: the state at its `else`.
@@ -36,6 +38,16 @@ pub struct Control {
     pub handlers: Vec<u32>,
 }
 
+/// Where a loop begins.
+pub struct Head<'s> {
+    /// Its file offset.
+    pub offset: u64,
+    /// What comes behind it.
+    pub operators: OperatorsReader<'s>,
+    /// Less is known there than what this round began with.
+    pub changed: bool,
+}
+
 /// A function's body that is being evaluated.
 pub struct Body<'m, 's> {
     pub(super) module: &'m Module<'s>,
@@ -44,10 +56,12 @@ pub struct Body<'m, 's> {
     target: Option<u64>,
     pub(super) restores: &'m dyn Fn(u32) -> bool,
     effort: u64,
-    /// States at loop headers, kept from pass to pass.
+    /// States at loop headers, kept for when a loop around is repeated.
     pub(super) headers: HashMap<u64, State>,
-    pub changed: bool,
-    pub(super) controls: Vec<Control>,
+    pub(super) operators: OperatorsReader<'s>,
+    pub(super) controls: Vec<Control<'s>>,
+    /// There are exception handlers in it.
+    pub(super) handles: bool,
     pub(super) loops: u32,
     /// The current state; `None` behind a branch.
     pub(super) now: Option<State>,
@@ -58,7 +72,7 @@ pub struct Body<'m, 's> {
 
 impl<'m, 's> Body<'m, 's> {
     /// Nothing of it is evaluated yet.
-    pub fn new(question: &Question<'m, 's>, restores: &'m dyn Fn(u32) -> bool) -> Self {
+    pub fn new(question: &Question<'m, 's>, operators: OperatorsReader<'s>, restores: &'m dyn Fn(u32) -> bool) -> Self {
         Body {
             module: question.module,
             pointer: question.pointer,
@@ -67,8 +81,9 @@ impl<'m, 's> Body<'m, 's> {
             restores,
             effort: EFFORT,
             headers: HashMap::new(),
-            changed: false,
+            operators,
             controls: Vec::new(),
+            handles: false,
             loops: 0,
             now: None,
             at: None,
@@ -81,19 +96,16 @@ impl<'m, 's> Body<'m, 's> {
         Some(())
     }
 
-    /// Goes through the body once.
-    pub fn pass(&mut self, function: u32, entry: State, results: usize) -> Option<()> {
-        self.changed = false;
-        self.loops = 0;
-        self.at = None;
-        self.exits = None;
+    /// Goes through the body, through loops until nothing changes; up to where the state asked for is settled.
+    pub fn run(&mut self, entry: State, results: usize) -> Option<()> {
         self.now = Some(entry);
         self.controls = vec![control(0, results, results)];
-        let mut operators = self.module.operators(function)?;
-        while !self.controls.is_empty() {
-            let offset = operators.original_position() as u64;
-            let operator = operators.read().ok()?;
+        let mut met = false;
+        while !(self.controls.is_empty() || met && self.loops == 0) {
+            let offset = self.operators.original_position() as u64;
+            let operator = self.operators.read().ok()?;
             if self.target == Some(offset) {
+                met = true;
                 self.at = self.now.clone();
             }
             self.work(1)?;
@@ -153,8 +165,11 @@ impl<'m, 's> Body<'m, 's> {
         })
     }
 
-    pub(super) fn open(&mut self, ty: BlockType) -> Option<&mut Control> {
+    pub(super) fn open(&mut self, ty: BlockType) -> Option<&mut Control<'s>> {
         let (params, results) = self.block_arity(ty)?;
+        if self.controls.len() >= DEPTH {
+            return None;
+        }
         let height = self.now.as_ref().map_or(0, |now| now.operands.len().saturating_sub(params));
         let floor = self.controls.last().map_or(0, |control| control.height);
         self.controls.push(control(height.max(floor), results, results));
@@ -165,27 +180,46 @@ impl<'m, 's> Body<'m, 's> {
     pub(super) fn branch(&mut self, depth: u32) -> Option<()> {
         let Some(now) = &self.now else { return Some(()) };
         let at = self.controls.len().checked_sub(depth as usize + 1)?;
-        let target = &self.controls[at];
+        if at == 0 {
+            let pointer = now.stack_pointer;
+            self.leave(pointer);
+            return Some(());
+        }
         let floor = self.controls.last().map_or(0, |control| control.height);
+        let target = &mut self.controls[at];
         let carried = now.operands.len().saturating_sub(floor).min(target.carries);
-        let mut operands = now.operands[..target.height.min(now.operands.len())].to_vec();
-        operands.resize(target.height + (target.carries - carried), None);
-        operands.extend_from_slice(&now.operands[now.operands.len() - carried..]);
-        let state = State { locals: now.locals.clone(), stack_pointer: now.stack_pointer, operands };
-        self.arrive(at, state)
+        let (below, carried) = now.operands.split_at(now.operands.len() - carried);
+        let below = &below[..target.height.min(below.len())];
+        let gap = target.height + target.carries - below.len() - carried.len();
+        let operands = below.iter().copied().chain(std::iter::repeat_n(None, gap)).chain(carried.iter().copied());
+        self.effort = self.effort.checked_sub((now.locals.len() + now.operands.len()) as u64)?;
+        // Most targets were reached before: nothing is copied.
+        match target.known(&mut self.headers) {
+            Some(known) => {
+                let lost = join_parts(known, &now.locals, now.stack_pointer, operands)?;
+                target.lose(lost);
+            }
+            None => {
+                let (locals, stack_pointer) = (now.locals.clone(), now.stack_pointer);
+                target.end = Some(State { locals, stack_pointer, operands: operands.collect() });
+            }
+        }
+        Some(())
     }
 
     fn arrive(&mut self, at: usize, state: State) -> Option<()> {
         self.work(state.locals.len() + state.operands.len())?;
         if at == 0 {
             self.leave(state.stack_pointer);
+            return Some(());
         }
-        match self.controls[at].header {
-            Some(header) => {
-                let known = self.headers.get_mut(&header)?;
-                self.changed |= join_into(known, &state)?;
+        let target = &mut self.controls[at];
+        match target.known(&mut self.headers) {
+            Some(known) => {
+                let lost = join_into(known, &state)?;
+                target.lose(lost);
             }
-            None => join(&mut self.controls[at].end, state)?,
+            None => target.end = Some(state),
         }
         Some(())
     }
@@ -202,7 +236,7 @@ impl<'m, 's> Body<'m, 's> {
     ///
     /// The function that threw has not put the stack pointer back.
     pub(super) fn may_throw(&mut self) -> Option<()> {
-        let Some(now) = &self.now else { return Some(()) };
+        let Some(now) = self.now.as_ref().filter(|_| self.handles) else { return Some(()) };
         if !self.controls.iter().any(|control| control.catches || !control.handlers.is_empty()) {
             return Some(());
         }
@@ -228,6 +262,15 @@ impl<'m, 's> Body<'m, 's> {
 
     pub(super) fn end(&mut self) -> Option<()> {
         let mut closed = self.controls.pop()?;
+        if let Some(head) = closed.head.as_mut().filter(|head| head.changed) {
+            // Once more, with what is still known at the head.
+            head.changed = false;
+            self.operators = head.operators.clone();
+            self.now = self.headers.get(&head.offset).cloned();
+            closed.end = None;
+            self.controls.push(closed);
+            return Some(());
+        }
         // An `if` without `else` goes on with what it took.
         if let Some(skipped) = closed.otherwise.take() {
             join(&mut closed.end, skipped)?;
@@ -245,19 +288,36 @@ impl<'m, 's> Body<'m, 's> {
             join(&mut closed.end, now)?;
         }
         self.now = closed.end;
-        if closed.header.is_some() {
+        if closed.head.is_some() {
             self.loops -= 1;
         }
         Some(())
     }
 }
 
-fn control(height: usize, carries: usize, results: usize) -> Control {
+impl Control<'_> {
+    /// What is known where a branch to it leads, if anything led there yet.
+    fn known<'a>(&'a mut self, headers: &'a mut HashMap<u64, State>) -> Option<&'a mut State> {
+        match &self.head {
+            Some(head) => headers.get_mut(&head.offset),
+            None => self.end.as_mut(),
+        }
+    }
+
+    /// Something is no longer known there.
+    fn lose(&mut self, lost: bool) {
+        if let Some(head) = &mut self.head {
+            head.changed |= lost;
+        }
+    }
+}
+
+fn control(height: usize, carries: usize, results: usize) -> Control<'static> {
     Control {
         height,
         carries,
         results,
-        header: None,
+        head: None,
         end: None,
         otherwise: None,
         caught: None,
@@ -278,9 +338,15 @@ fn join(into: &mut Option<State>, state: State) -> Option<()> {
 
 /// Keeps what both states agree on; tells whether anything was lost. `None` for heights that no valid code has.
 pub(super) fn join_into(known: &mut State, state: &State) -> Option<bool> {
-    if known.operands.len() != state.operands.len() {
-        return None;
-    }
+    join_parts(known, &state.locals, state.stack_pointer, state.operands.iter().copied())
+}
+
+fn join_parts(
+    known: &mut State,
+    locals: &[Abstract],
+    stack_pointer: Abstract,
+    mut operands: impl Iterator<Item = Abstract>,
+) -> Option<bool> {
     let mut lost = false;
     let mut meet = |known: &mut Abstract, other: Abstract| {
         if known.is_some() && *known != other {
@@ -288,12 +354,12 @@ pub(super) fn join_into(known: &mut State, state: &State) -> Option<bool> {
             lost = true;
         }
     };
-    for (known, &other) in known.locals.iter_mut().zip(&state.locals) {
+    for (known, &other) in known.locals.iter_mut().zip(locals) {
         meet(known, other);
     }
-    for (known, &other) in known.operands.iter_mut().zip(&state.operands) {
-        meet(known, other);
+    for known in &mut known.operands {
+        meet(known, operands.next()?);
     }
-    meet(&mut known.stack_pointer, state.stack_pointer);
-    Some(lost)
+    meet(&mut known.stack_pointer, stack_pointer);
+    operands.next().is_none().then_some(lost)
 }

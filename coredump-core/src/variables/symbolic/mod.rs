@@ -4,14 +4,13 @@
 //! unknown but the same wherever it appears: the stack pointer or a parameter at entry, or what one instruction outside
 //! of loops computed. Where paths meet, values that differ become unknown; loops are repeated until nothing changes.
 
+mod balance;
 mod body;
 mod step;
 
+pub use self::balance::restores;
 use self::body::Body;
 use crate::module::{Module, ValueType};
-
-/// Times a body is gone through until its loops are stable.
-const PASSES: u32 = 32;
 
 /// Something unknown that is the same wherever it appears in one activation of the function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +62,9 @@ pub struct State {
 pub struct Summary {
     /// The state before the instruction that was asked for; `None` when no path leads there.
     pub at: Option<State>,
-    /// On every path that returns, the stack pointer is what it was at entry.
-    pub balanced: bool,
+    /// Whether the stack pointer is what it was at entry on every path that returns. Not told where an instruction was
+    /// asked for: the body is evaluated only as far as its state depends on it.
+    pub balanced: Option<bool>,
 }
 
 /// What is asked of a function's body.
@@ -111,15 +111,10 @@ pub fn evaluate(question: &Question<'_, '_>, restores: &dyn Fn(u32) -> bool) -> 
         stack_pointer: pointer.and_then(|_| Sum::start(Base::StackPointer)),
         operands: Vec::new(),
     };
-    let mut body = Body::new(question, restores);
-    for _ in 0..PASSES {
-        body.pass(function, entry.clone(), results)?;
-        if !body.changed {
-            let balanced = body.exits.is_none_or(|pointer| pointer == Sum::start(Base::StackPointer));
-            return Some(Summary { at: body.at, balanced });
-        }
-    }
-    None
+    let mut body = Body::new(question, module.operators(function)?, restores);
+    body.run(entry, results)?;
+    let balanced = || body.exits.is_none_or(|pointer| pointer == Sum::start(Base::StackPointer));
+    Some(Summary { balanced: question.target.is_none().then(balanced), at: body.at })
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use wasmparser::{BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator, RefType, SubType};
 
-use super::body::{Body, join_into};
+use super::body::{Body, Head, join_into};
 use super::{Abstract, Base, Sum};
 
 impl Body<'_, '_> {
@@ -40,8 +40,9 @@ impl Body<'_, '_> {
             Operator::Block { blockty } => drop(self.open(blockty)?),
             Operator::Loop { blockty } => {
                 let params = self.block_arity(blockty)?.0;
+                let operators = self.operators.clone();
                 let control = self.open(blockty)?;
-                control.header = Some(offset);
+                control.head = Some(Head { offset, operators, changed: false });
                 control.carries = params;
                 self.loops += 1;
                 if let Some(now) = self.now.take() {
@@ -69,7 +70,10 @@ impl Body<'_, '_> {
                 self.branch(0)?;
                 self.now = self.controls.last_mut()?.otherwise.take();
             }
-            Operator::Try { blockty } => self.open(blockty)?.catches = true,
+            Operator::Try { blockty } => {
+                self.handles = true;
+                self.open(blockty)?.catches = true;
+            }
             Operator::Catch { .. } | Operator::CatchAll => {
                 self.branch(0)?;
                 let control = self.controls.last_mut()?;
@@ -87,6 +91,7 @@ impl Body<'_, '_> {
                     | wasmparser::Catch::All { label }
                     | wasmparser::Catch::AllRef { label } => label,
                 });
+                self.handles = true;
                 self.open(try_table.ty)?.handlers = handlers.collect();
             }
             Operator::End => self.end()?,

@@ -15,7 +15,7 @@ use std::rc::Rc;
 use wasmparser::Operator;
 
 pub use self::recovered::Recovered;
-use super::stack_pointer::{global_named, infer, sets, wrap};
+use super::stack_pointer::{global_named, infer, wrap};
 use super::symbolic::{self, Question, State};
 use crate::model::{CoreDump, Frame, Value};
 use crate::module::Module;
@@ -176,19 +176,14 @@ impl Unwinder {
         symbolic::evaluate(&question, &restores)?.at
     }
 
-    /// Whether calling a function leaves the stack pointer as it was, as the ABI demands: `stackRestore` of Emscripten
-    /// and its like do not.
-    ///
-    /// Only the function itself is looked at: what it calls is taken to keep to the ABI.
+    /// Whether calling a function leaves the stack pointer as it was.
     fn restores(&self, module: &Module<'_>, function: u32, pointer: Option<u32>) -> bool {
         let Some(pointer) = pointer else { return true };
         let key = (module_key(module), function);
         if let Some(&known) = self.restores.borrow().get(&key) {
             return known;
         }
-        let restores = !sets(module, function, pointer)
-            || symbolic::evaluate(&Question { pointer: Some(pointer), ..Question::of(module, function) }, &|_| true)
-                .is_some_and(|summary| summary.balanced);
+        let restores = symbolic::restores(module, function, pointer);
         self.restores.borrow_mut().insert(key, restores);
         restores
     }

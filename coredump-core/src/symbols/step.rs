@@ -1,0 +1,106 @@
+//! How to get over an entry of debug info without decoding it.
+
+use super::leb128::leb;
+
+/// How to get over an entry that is not wanted and has at most one attribute whose size its abbreviation does not tell.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quick {
+    /// Bytes up to that attribute, the entry's code included; 0 for an entry that is none of those.
+    pub size: u16,
+    varying: Varying,
+    /// Bytes behind it.
+    rest: u16,
+    /// How much deeper what follows lies.
+    pub deeper: i8,
+}
+
+/// The one attribute of varying size.
+#[derive(Clone, Copy, Debug)]
+enum Varying {
+    None,
+    Leb,
+    LebBlock,
+}
+
+impl Quick {
+    /// No such entry.
+    pub const NONE: Quick = Quick { size: 0, varying: Varying::None, rest: 0, deeper: 0 };
+
+    /// No entry, but the end of those in one.
+    pub const END: Quick = Quick { size: 1, deeper: -1, ..Quick::NONE };
+
+    /// Of an entry with `fixed` bytes behind its code, then these steps.
+    pub fn new(fixed: usize, steps: &[Step], children: bool) -> Option<Quick> {
+        let (varying, rest) = match *steps {
+            [] => (Varying::None, 0),
+            [Step::Leb] => (Varying::Leb, 0),
+            [Step::Leb, Step::Bytes(rest)] => (Varying::Leb, rest),
+            [Step::LebBlock] => (Varying::LebBlock, 0),
+            [Step::LebBlock, Step::Bytes(rest)] => (Varying::LebBlock, rest),
+            _ => return None,
+        };
+        let (size, rest) = (u16::try_from(1 + fixed).ok()?, u16::try_from(rest).ok()?);
+        Some(Quick { size, varying, rest, deeper: i8::from(children) })
+    }
+
+    /// Where the entry at `at` ends.
+    #[inline]
+    pub fn pass(&self, bytes: &[u8], at: usize) -> Option<usize> {
+        let mut at = at + usize::from(self.size);
+        match self.varying {
+            Varying::None => {}
+            Varying::Leb => at = pass_leb(bytes, at)?,
+            Varying::LebBlock => {
+                let size = leb(bytes, &mut at).ok()?;
+                at = at.checked_add(usize::try_from(size).ok()?)?;
+            }
+        }
+        at.checked_add(usize::from(self.rest))
+    }
+}
+
+/// What stands next in an entry.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Step {
+    /// So many bytes.
+    Bytes(usize),
+    /// A LEB128 number.
+    Leb,
+    /// A block behind its length of 1, 2 or 4 bytes.
+    Block(usize),
+    /// A block behind its length as LEB128.
+    LebBlock,
+    /// Text up to a zero.
+    Text,
+}
+
+/// Where the LEB128 number at `at` ends.
+#[inline]
+fn pass_leb(bytes: &[u8], mut at: usize) -> Option<usize> {
+    while bytes.get(at)? & 0x80 != 0 {
+        at += 1;
+    }
+    Some(at + 1)
+}
+
+/// Where the rest of an entry that stands at `at` ends.
+#[inline]
+pub(super) fn pass(bytes: &[u8], mut at: usize, steps: &[Step]) -> Option<usize> {
+    for step in steps {
+        match *step {
+            Step::Bytes(size) => at += size,
+            Step::Leb => at = pass_leb(bytes, at)?,
+            Step::LebBlock => {
+                let size = leb(bytes, &mut at).ok()?;
+                at = at.checked_add(usize::try_from(size).ok()?)?;
+            }
+            Step::Block(width) => {
+                let size = bytes.get(at..at.checked_add(width)?)?;
+                let size = size.iter().rev().fold(0usize, |size, &byte| size << 8 | usize::from(byte));
+                at += width + size;
+            }
+            Step::Text => at += memchr::memchr(0, bytes.get(at..)?)? + 1,
+        }
+    }
+    Some(at)
+}
