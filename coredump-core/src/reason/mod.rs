@@ -5,6 +5,7 @@ mod operands;
 mod panics;
 mod stderr;
 mod trap;
+mod words;
 
 use crate::backtrace::{ResolvedFrame, Resolver};
 use crate::binaries::{Binaries, Binary};
@@ -72,7 +73,7 @@ pub struct Panic {
 pub enum PanicSource {
     /// In what the guest wrote to its standard error.
     GuestStderr,
-    /// In the arguments of the functions on the stack.
+    /// In the functions on the stack: in their arguments and variables, or in what they left in memory.
     Stack,
 }
 
@@ -146,7 +147,7 @@ pub fn of(
     let guest_stderr = dump.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
     let panic = if gives_up(&kind) {
         let said = guest_stderr.as_deref().and_then(stderr::panic);
-        said.or_else(|| panics::panic(&crash, trapped.as_ref(), signer))
+        said.or_else(|| Some(words::completed(&crash, panics::panic(&crash, trapped.as_ref(), signer)?)))
     } else {
         None
     };

@@ -136,7 +136,7 @@ fn filled(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) ->
     Some(filled)
 }
 
-fn text(memory: &Memory<'_>, address: u64, len: u64) -> Option<String> {
+pub fn text(memory: &Memory<'_>, address: u64, len: u64) -> Option<String> {
     let bytes = memory.bytes(address, (len > 0 && len <= MAX_TEXT).then_some(len)?).ok()?;
     Some(str::from_utf8(&bytes).ok()?.to_owned())
 }

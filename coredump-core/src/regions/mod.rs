@@ -14,7 +14,7 @@ use std::ops::Range;
 
 pub use initial::initial;
 pub use layout::{global_names, owners};
-pub use overrun::{Overrun, overrun};
+pub use overrun::{Overrun, overrun, stack_pointer};
 pub use symbols::{Symbol, Symbols};
 
 use crate::binaries::Binaries;

@@ -42,6 +42,11 @@ pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Opt
     judge(pointer, high, ends.max(), size)
 }
 
+/// The stack pointer of the program whose shadow stack is in the dump's memory with this index.
+pub fn stack_pointer(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<u64> {
+    definer(&owners(dump, binaries, memory))?.mark(dump, STACK_POINTER)
+}
+
 /// `pointer` started at `high` and grows downwards; initialised data ends at `data_end`, the memory at `size`.
 fn judge(pointer: u64, high: u64, data_end: Option<u64>, size: u64) -> Option<Overrun> {
     // Inside the memory and above its start it is another stack, on the heap: a thread's or a coroutine's.
