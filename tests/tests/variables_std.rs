@@ -86,6 +86,20 @@ fn rusts_own_types_are_written_as_the_program_writes_them() {
 }
 
 #[test]
+fn rusts_errors_values_without_a_size_and_over_aligned_frames_are_told_in_optimised_code() {
+    for options in [&[][..], &["--fast"]] {
+        assert_eq!(check("rust-errors-O2", options, |shown, said| shown == said), (16, 16), "{options:?}");
+    }
+}
+
+#[test]
+fn zigs_containers_vectors_and_odd_integers_are_told() {
+    for options in [&[][..], &["--fast"]] {
+        assert_eq!(check("zig-containers", options, |shown, said| shown == said), (28, 28), "{options:?}");
+    }
+}
+
+#[test]
 fn zigs_optionals_errors_and_unions_are_told_in_each_of_their_layouts() {
     // Structures are written in one way in `{any}` and in another in source.
     let plain = |text: &str| text.replace([' ', '.'], "");

@@ -182,6 +182,11 @@ pub(super) fn value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let (location, described) =
         located.unwrap_or_else(|| (Location::whole(Place::Missing(Missing::OptimizedOut)), String::new()));
     let ty = frame.concrete(frame.units.type_of(die));
-    let source = Source::locate(frame, &location, frame.units.size_of(ty));
+    let size = frame.units.size_of(ty);
+    let mut source = Source::locate(frame, &location, size);
+    // Rust's types of no size have one value, wherever it is.
+    if size == Some(0) && matches!(source, Source::Missing(_)) && frame.units.language(die.unit) == Language::Rust {
+        source = Source::bytes(Vec::new());
+    }
     (Value { ty, source }, described)
 }

@@ -5,10 +5,11 @@ use std::ops::Range;
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
 
+use super::forms::{Form, form, locals_only};
 use super::frame::Frame;
-use super::location::{self, Location, Machine, Missing, Place};
+use super::location::{self, Location, Machine, Missing, Piece, Place};
 use super::types::{Kind, PointerKind, wide_constant};
-use super::units::{Attr, Bytes, Die, UnitRef};
+use super::units::{Attr, Bytes, Die, Language, UnitRef};
 use super::writes::Writes;
 use crate::model;
 
@@ -18,7 +19,13 @@ impl<'s> Frame<'_, 's> {
     /// `None` when the entry gives no location at all and no constant: a declaration.
     pub fn locate(&self, die: Die) -> Option<(Location, String)> {
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
-            return Some(self.locate_attribute(unit, value, self.is_constant(die)));
+            let found = self.locate_attribute(unit, value, self.is_constant(die));
+            if matches!(found.0.pieces.as_slice(), [Piece { place: Place::Missing(Missing::OptimizedOut), .. }])
+                && let Some(kept) = self.kept_parameter(die, unit, value)
+            {
+                return Some(kept);
+            }
+            return Some(found);
         }
         let (_, value) = self.units.inherited(die, DW_AT_const_value)?;
         let bytes = match value {
@@ -45,14 +52,28 @@ impl<'s> Frame<'_, 's> {
         let Some((expression, trust)) = found else { return missing(Missing::OptimizedOut) };
         let trust = if self.rewritten { Trust::Nothing } else { trust };
         let machine = At { frame: self, unit: number, trust };
-        let location = location::evaluate(&machine, unit.encoding(), expression, None);
+        // What LLVM writes of a variable at the very place that `unnamed_base` is: of one that it removed it says nothing.
+        let at_base = || match value {
+            AttributeValue::Exprloc(expression) if expression.0.is_empty() && !self.rewritten => {
+                machine.unnamed_base().ok()
+            }
+            _ => None,
+        };
+        let place = at_base();
+        let unnamed = place.is_some();
+        let location = match place {
+            Some(base) => Location::whole(Place::Memory(base)),
+            None => location::evaluate(&machine, unit.encoding(), expression, None),
+        };
         // A frame base that the dump does not hold is found by what the code says of the stack pointer.
         let base = match (&self.frame.locals, self.recovered.inferred) {
             (Some(_), _) => "frame base",
             (None, false) => "recovered frame base",
             (None, true) => "guessed frame base",
         };
-        (location, super::describe::description(expression, unit.encoding(), base))
+        let described = super::describe::description(expression, unit.encoding(), base);
+        let unnamed = unnamed || described.starts_with('+');
+        (location, if unnamed { format!("{base} {described}").trim_end().to_owned() } else { described })
     }
 
     /// Whether a variable keeps the value that it begins with: a reference, `this`, what is declared `const`.
@@ -114,6 +135,28 @@ impl<'s> Frame<'_, 's> {
         Ok(default.or(earlier))
     }
 
+    /// A parameter of Zig's, which nothing can assign to, where some code address has it in Wasm parameters that nothing
+    /// writes: it is there from beginning to end.
+    fn kept_parameter(&self, die: Die, number: u32, list: Attr<'s>) -> Option<(Location, String)> {
+        let parameter = self.units.entry(die)?.tag == DW_TAG_formal_parameter;
+        if !parameter || self.rewritten || self.units.language(die.unit) != Language::Zig {
+            return None;
+        }
+        let unit = self.units.unit(number)?;
+        let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+        let kept = |local: u32| local < parameters && self.writes().is_some_and(|writes| writes.values(local) == 1);
+        let mut entries = unit.attr_locations(list).ok()??;
+        while let Some(entry) = entries.next().ok()? {
+            let expression = entry.data.0;
+            if locals_only(&expression, unit.encoding()).is_some_and(|locals| locals.into_iter().all(kept)) {
+                let machine = At { frame: self, unit: number, trust: Trust::Unwritten };
+                let location = location::evaluate(&machine, unit.encoding(), expression, None);
+                return Some((location, super::describe::description(expression, unit.encoding(), "")));
+            }
+        }
+        None
+    }
+
     fn read_frame_base(&self) -> Result<u64, Missing> {
         let none = || Missing::NotCaptured("no frame base".into());
         let function = self.function.ok_or_else(none)?;
@@ -141,6 +184,26 @@ impl<'s> Frame<'_, 's> {
         let machine = At { frame: self, unit: number, trust: Trust::All };
         let base = location::number(&machine, unit.encoding(), expression, None)?;
         Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
+    }
+
+    /// The global that is the function's frame base: a frame without a local for it.
+    fn base_global(&self) -> Option<u32> {
+        let (number, value) = self.units.inherited(self.function?, DW_AT_frame_base)?;
+        let AttributeValue::Exprloc(expression) = value else { return None };
+        let mut first = expression.0;
+        match gimli::Operation::parse(&mut first, self.units.unit(number)?.encoding()) {
+            Ok(gimli::Operation::WasmGlobal { index }) => {
+                (self.recovered.stack_pointer_global == Some(index)).then_some(index)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the function wrote a global once before this frame's code address: the stack pointer, when it made its
+    /// frame. One that makes room a second time has its variables elsewhere.
+    fn is_set_once(&self, global: u32) -> bool {
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        self.writes().is_some_and(|writes| writes.global_before(global, self.pc.saturating_add(code)) == 1)
     }
 
     fn writes(&self) -> Option<&Writes> {
@@ -182,29 +245,6 @@ struct At<'f, 'g, 's> {
     frame: &'f Frame<'g, 's>,
     unit: u32,
     trust: Trust,
-}
-
-/// Descriptions that may be true beyond the code they are given for.
-enum Form {
-    /// A local holds the object's address.
-    AddressInLocal,
-    /// A local holds the object.
-    ValueInLocal,
-    /// The object is a number, and nowhere.
-    Number,
-}
-
-fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
-    use gimli::Operation::{SignedConstant, StackValue, UnsignedConstant, WasmLocal};
-    let mut rest = *expression;
-    let mut next = || gimli::Operation::parse(&mut rest, encoding).ok();
-    let form = match (next().filter(|_| encoding.version >= 4)?, next()) {
-        (WasmLocal { .. }, None) => Form::AddressInLocal,
-        (WasmLocal { .. }, Some(StackValue)) => Form::ValueInLocal,
-        (UnsignedConstant { .. } | SignedConstant { .. }, Some(StackValue)) => Form::Number,
-        _ => return None,
-    };
-    gimli::Reader::is_empty(&rest).then_some(form)
 }
 
 /// When what a description says of Wasm's locals is believed.
@@ -260,6 +300,13 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
             return Err(not_set_up());
         }
         self.frame.frame_base()
+    }
+
+    fn unnamed_base(&self) -> Result<u64, Missing> {
+        match self.frame.base_global() {
+            Some(global) if self.frame.is_set_once(global) => self.frame_base(),
+            _ => Err(Missing::Malformed("location: it adds to nothing".into())),
+        }
     }
 
     fn read(&self, address: u64, size: u64) -> Result<u64, Missing> {

@@ -12,6 +12,7 @@
 
 mod describe;
 mod expression;
+mod forms;
 mod frame;
 mod inspector;
 mod locate;

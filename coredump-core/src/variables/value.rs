@@ -214,7 +214,7 @@ impl Value {
     }
 
     /// A bit-field: its bits as a value of its type.
-    fn bit_field(&self, frame: &Frame<'_, '_>, ty: Option<Die>, first: u64, size: u64) -> Value {
+    pub fn bit_field(&self, frame: &Frame<'_, '_>, ty: Option<Die>, first: u64, size: u64) -> Value {
         let fail = |missing| Value::missing(ty, missing);
         let Some(whole) = frame.units.size_of(ty).filter(|&whole| whole <= 16 && size <= whole * 8 && size > 0) else {
             return fail(Missing::Malformed(format!("a bit-field of {size} bits")));

@@ -1,4 +1,4 @@
-//! Which instructions of a function write which of its locals.
+//! Which instructions of a function write which of its locals, and which globals.
 //!
 //! LLVM lets variables that are no longer used share a local with others, and goes on to say that the old variable is
 //! there. A location is believed as long as nothing wrote the local since the location began.
@@ -15,6 +15,7 @@ use crate::module::Module;
 pub struct Writes {
     parameters: u32,
     by_local: HashMap<u32, Vec<u64>>,
+    by_global: HashMap<u32, Vec<u64>>,
     loops: Vec<Range<u64>>,
 }
 
@@ -30,6 +31,9 @@ impl Writes {
             match operators.read().ok()? {
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     writes.by_local.entry(local_index).or_default().push(offset);
+                }
+                Operator::GlobalSet { global_index } => {
+                    writes.by_global.entry(global_index).or_default().push(offset);
                 }
                 Operator::Loop { .. } => open.push(Some(offset)),
                 Operator::Block { .. } | Operator::If { .. } | Operator::Try { .. } | Operator::TryTable { .. } => {
@@ -52,6 +56,13 @@ impl Writes {
         written + usize::from(local < self.parameters)
     }
 
+    /// How often a global may have been written before `at`: in the code before, or behind in a loop around both.
+    pub fn global_before(&self, global: u32, at: u64) -> usize {
+        let Some(writes) = self.by_global.get(&global) else { return 0 };
+        let again = |write: u64| self.loops.iter().any(|around| around.contains(&write) && around.contains(&at));
+        writes.iter().filter(|&&write| write < at || again(write)).count()
+    }
+
     /// Whether a local still holds at `at` what it held when the location of this `range` began: no write came
     /// before, nor behind in a loop around both.
     pub fn unchanged(&self, local: u32, range: &Range<u64>, at: u64) -> bool {
@@ -67,6 +78,27 @@ impl Writes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_global_is_written_before_a_place_by_what_stands_before_it_or_comes_back_to_it() {
+        let text = "(module (global (mut i32) (i32.const 0)) (func
+            i32.const 5 global.set 0
+            nop
+            loop nop (global.set 0 (i32.const 1)) br 0 end))";
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let writes = Writes::of(&module, 0).unwrap();
+        let mut operators = module.operators(0).unwrap();
+        let mut offsets = Vec::new();
+        while !operators.eof() {
+            offsets.push(operators.original_position() as u64);
+            operators.read().unwrap();
+        }
+        let [constant, _, nop, _, nop_in_loop, ..] = offsets[..] else { panic!("{offsets:?}") };
+        let before = |at| writes.global_before(0, at);
+        assert_eq!((before(constant), before(nop), before(nop_in_loop)), (0, 1, 2));
+        assert_eq!(writes.global_before(1, nop), 0);
+    }
 
     /// Two locals: 0 is a parameter that is written in a loop behind a nop, 1 is written once.
     const TEXT: &str = "(module (func (param i32) (local i32)

@@ -290,6 +290,12 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             Operation::Gt => self.binary(Value::gt)?,
             Operation::Ge => self.binary(Value::ge)?,
             Operation::PlusConstant { value } => {
+                // LLVM means its register for the frame, and leaves out its name where that became no local (a frame
+                // that is aligned to more than the stack, optimised).
+                if self.stack.is_empty() && self.told.is_none() {
+                    let base = self.machine.unnamed_base()?;
+                    self.push(Value::Generic(base))?;
+                }
                 let left = self.pop()?;
                 let right = Value::from_u64(left.value_type(), value)?;
                 self.push(left.add(right, self.mask)?)?;

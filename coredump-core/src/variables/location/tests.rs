@@ -33,6 +33,9 @@ impl<'s> Machine<'s> for Fake {
     fn frame_base(&self) -> Result<u64, Missing> {
         Ok(0x2000)
     }
+    fn unnamed_base(&self) -> Result<u64, Missing> {
+        Ok(0x4000)
+    }
     fn read(&self, address: u64, size: u64) -> Result<u64, Missing> {
         Ok((0..size).map(|byte| ((address + byte) & 0xff) << (8 * byte)).sum())
     }
@@ -63,6 +66,12 @@ fn place(bytes: &[u8]) -> Place {
 
 const LOCAL: u8 = 0xed;
 const STACK_VALUE: u8 = DW_OP_stack_value.0;
+
+#[test]
+fn what_adds_to_nothing_adds_to_the_register_whose_name_llvm_leaves_out() {
+    assert_eq!(place(&[DW_OP_plus_uconst.0, 0x58]), Place::Memory(0x4058));
+    assert!(matches!(place(&[DW_OP_plus.0]), Place::Missing(Missing::Malformed(_))), "only that form");
+}
 
 #[test]
 fn an_object_is_in_memory_where_the_frame_base_or_a_local_says() {

@@ -31,7 +31,10 @@ impl<'s> Renderer<'_, '_, 's> {
         }
         let (open, close) = self.array_marks();
         self.sequence(open, close, count, depth, |index, deeper| {
-            let at = Value { ty: array.element, source: value.source.at(index.checked_mul(stride)?) };
+            let at = match self.lane(value, array, index) {
+                Some(lane) => lane,
+                None => Value { ty: array.element, source: value.source.at(index.checked_mul(stride)?) },
+            };
             let shown = match inner.is_empty() {
                 true => return Some(self.part(format!("[{index}]"), &at, deeper)),
                 false => self.array(&at, array, inner, deeper),

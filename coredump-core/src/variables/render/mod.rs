@@ -16,6 +16,7 @@ mod rust;
 mod scalar;
 mod text;
 mod zig;
+mod zig_containers;
 
 pub use text::quoted;
 
@@ -266,7 +267,8 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         match self.language {
             Language::Rust => self.rust_element(value, index),
             Language::Cpp => self.cpp_element(value, index),
-            Language::C | Language::Zig => None,
+            Language::Zig => self.zig_element(value, index),
+            Language::C => None,
         }
     }
 
@@ -280,7 +282,8 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         match self.language {
             Language::Rust => self.rust_entries(value, limit),
             Language::Cpp => self.cpp_entries(value, limit),
-            Language::C | Language::Zig => None,
+            Language::Zig => self.zig_entries(value, limit),
+            Language::C => None,
         }
     }
 

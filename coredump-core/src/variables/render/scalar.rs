@@ -9,6 +9,9 @@ use crate::variables::types::{Enum, Kind, Type};
 use crate::variables::units::Language;
 use crate::variables::value::{Value, is_signed, sign_extend};
 
+/// Bytes of the widest integer that is written in decimal.
+const WIDEST: u64 = 128;
+
 impl<'s> Renderer<'_, '_, 's> {
     /// A value of a base type (DWARF 5, 5.1).
     pub(super) fn scalar(&self, value: &Value, ty: &Type<'s>, encoding: gimli::DwAte) -> Shown {
@@ -20,11 +23,18 @@ impl<'s> Renderer<'_, '_, 's> {
         if encoding == DW_ATE_complex_float {
             return self.complex(value, size / 2);
         }
+        if (17..=WIDEST).contains(&size) && matches!(encoding, DW_ATE_signed | DW_ATE_unsigned) {
+            let width = self.odd_width(ty).filter(|&width| width < size * 8).unwrap_or(size * 8);
+            return match value.read(self.frame, size) {
+                Ok(bytes) => Shown::text(wide_integer(&bytes, width, encoding == DW_ATE_signed)),
+                Err(missing) => missing.into(),
+            };
+        }
         let bits = match value.unsigned(self.frame, size) {
             Ok(bits) => bits,
             Err(missing) => return missing.into(),
         };
-        let (bits, width) = match odd_width(ty, self.language).filter(|&width| width < size * 8) {
+        let (bits, width) = match self.odd_width(ty).filter(|&width| width < size * 8) {
             // The bits above those of a `u5` mean nothing.
             Some(width) => (bits & ((1 << width) - 1), width),
             None => (bits, size * 8),
@@ -66,6 +76,10 @@ impl<'s> Renderer<'_, '_, 's> {
         }
     }
 
+    fn odd_width(&self, ty: &Type<'s>) -> Option<u64> {
+        odd_width(ty.name.filter(|_| self.language == Language::Zig)?)
+    }
+
     /// An enumerator by name, or the number that has none.
     pub(super) fn enumerator(&self, value: &Value, list: &Enum<'s>) -> Shown {
         let Some(size) = self.frame.units.size_of(value.ty) else { return Shown::text("<incomplete type>") };
@@ -73,7 +87,12 @@ impl<'s> Renderer<'_, '_, 's> {
             Ok(bits) => bits,
             Err(missing) => return missing.into(),
         };
-        let mask = if size >= 16 { u128::MAX } else { (1 << (size * 8)) - 1 };
+        // The bits above those of an enumeration of `u2` mean nothing either.
+        let underlying = self.frame.units.peeled(list.underlying);
+        let odd = underlying.and_then(|(_, ty)| self.odd_width(&ty));
+        let width = odd.filter(|&width| width < size * 8).unwrap_or(size * 8);
+        let mask = if width >= 128 { u128::MAX } else { (1 << width) - 1 };
+        let bits = bits & mask;
         let found = list.enumerators.iter().find(|enumerator| enumerator.1 & mask == bits);
         Shown::text(match found {
             // An error says by its name that it is one.
@@ -82,7 +101,7 @@ impl<'s> Renderer<'_, '_, 's> {
             }
             Some((name, _)) => String::from_utf8_lossy(name).into_owned(),
             None if is_signed(self.frame, value.ty) => {
-                let number = sign_extend(bits, size * 8);
+                let number = sign_extend(bits, width);
                 with_flags(number.to_string(), bits, list)
             }
             None => with_flags(bits.to_string(), bits, list),
@@ -119,9 +138,34 @@ fn with_flags(number: String, bits: u128, list: &Enum<'_>) -> String {
 }
 
 /// The bits of Zig's integers of any width, which only their names tell.
-fn odd_width(ty: &Type<'_>, language: Language) -> Option<u64> {
-    let name = str::from_utf8(ty.name.filter(|_| language == Language::Zig)?).ok()?;
-    name.strip_prefix(['u', 'i'])?.parse().ok()
+pub(super) fn odd_width(name: &[u8]) -> Option<u64> {
+    str::from_utf8(name).ok()?.strip_prefix(['u', 'i'])?.parse().ok()
+}
+
+/// An integer of any width in decimal.
+fn wide_integer(bytes: &[u8], width: u64, signed: bool) -> String {
+    let mut bits: Vec<bool> = (0..width).map(|at| bytes[(at / 8) as usize] >> (at % 8) & 1 == 1).collect();
+    let negative = signed && bits.last() == Some(&true);
+    if negative {
+        // Two's complement: the lowest bit that is set stays, all above it turn.
+        let lowest = bits.iter().position(|&bit| bit).unwrap_or(0);
+        bits[lowest + 1..].iter_mut().for_each(|bit| *bit = !*bit);
+    }
+    const GROUP: u64 = 1_000_000_000;
+    let mut groups = vec![0];
+    for bit in bits.iter().rev() {
+        let mut carry = u64::from(*bit);
+        for group in &mut groups {
+            let doubled = *group * 2 + carry;
+            (*group, carry) = (doubled % GROUP, doubled / GROUP);
+        }
+        if carry > 0 {
+            groups.push(carry);
+        }
+    }
+    let first = groups.pop().unwrap_or(0);
+    let rest: String = groups.iter().rev().map(|group| format!("{group:09}")).collect();
+    format!("{}{first}{rest}", if negative { "-" } else { "" })
 }
 
 /// `char` and `char8_t` are text; `signed char` and `unsigned char` are numbers (`int8_t`, `uint8_t`).
@@ -235,6 +279,29 @@ mod tests {
         assert_eq!(float(u128::from(5e-5f64.to_bits()), 8, Language::Rust).unwrap(), "5e-5");
         assert_eq!(float(0x3c00, 2, Language::C).unwrap(), "1");
         assert_eq!(float(0xc100, 2, Language::C).unwrap(), "-2.5");
+    }
+
+    #[test]
+    fn integers_of_any_width_are_written_in_decimal() {
+        let wide = |number: i128, width| {
+            let mut bytes = number.to_le_bytes().to_vec();
+            bytes.resize(32, if number < 0 { 0xff } else { 0 });
+            wide_integer(&bytes, width, true)
+        };
+        for number in [0, 1, -1, i128::MAX, i128::MIN, 1_000_000_000, -999_999_999_999] {
+            assert_eq!(wide(number, 256), number.to_string());
+            assert_eq!(wide(number, 129), number.to_string());
+        }
+        let mut bytes = [0; 32];
+        bytes[16] = 1;
+        assert_eq!(wide_integer(&bytes, 129, false), "340282366920938463463374607431768211456");
+        assert_eq!(wide_integer(&bytes, 129, true), "-340282366920938463463374607431768211456");
+        bytes[17] = 0xaa;
+        assert_eq!(
+            wide_integer(&bytes, 129, false),
+            "340282366920938463463374607431768211456",
+            "padding means nothing"
+        );
     }
 
     #[test]

@@ -7,19 +7,24 @@ use crate::variables::types::{Kind, Struct, Type};
 use crate::variables::units::{Die, Language};
 use crate::variables::value::Value;
 
+/// Bytes of a slice that are asked whether they are a text.
+const READABLE: u64 = 256;
+
 impl<'s> Renderer<'_, '_, 's> {
     /// A structure as Zig's programmers know it; `None` for one that is shown by its members.
     pub(super) fn zig(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
         let name = self.frame.units.name(die).unwrap_or_default();
         if let Some(found) = self.zig_contiguous(value, die, contents) {
             return Some(match found {
-                Ok(found) if self.is_byte(found.element) => match self.text_at(found.address, found.len) {
-                    Ok(text) => Shown::text(text),
-                    Err(missing) => missing.into(),
-                },
+                Ok(found) if self.is_byte(found.element) && self.is_readable(found) => {
+                    self.text_at(found.address, found.len).map_or_else(Shown::from, Shown::text)
+                }
                 Ok(found) => self.elements(".{ ", " }", found, depth),
                 Err(missing) => missing.into(),
             });
+        }
+        if let Some(shown) = self.zig_container(value, die, depth) {
+            return Some(shown);
         }
         let payload = self.field(value, "payload")?;
         if name.starts_with(b"?") {
@@ -123,6 +128,22 @@ impl<'s> Renderer<'_, '_, 's> {
     fn is_byte(&self, ty: Option<Die>) -> bool {
         let peeled = self.frame.units.peeled(ty);
         peeled.is_some_and(|(_, ty)| ty.name == Some(b"u8") && matches!(ty.kind, Kind::Base(_)))
+    }
+
+    /// Whether bytes are a text that a person can read: Zig has one type for both. What cannot be read is told as a text.
+    fn is_readable(&self, found: Contiguous) -> bool {
+        let text = Value::in_memory(None, found.address);
+        let Ok(bytes) = text.read(self.frame, found.len.min(READABLE)) else { return true };
+        let mut chunks = bytes.utf8_chunks().peekable();
+        while let Some(chunk) = chunks.next() {
+            // The last character may be cut off.
+            let cut = chunks.peek().is_none() && found.len > READABLE;
+            let plain = |char: char| !char.is_control() || matches!(char, '\t' | '\n' | '\r' | '\u{1b}');
+            if !chunk.invalid().is_empty() && !cut || !chunk.valid().chars().all(plain) {
+                return false;
+            }
+        }
+        true
     }
 
     /// Slices.

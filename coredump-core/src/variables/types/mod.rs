@@ -102,6 +102,8 @@ pub struct Member<'s> {
     pub bits: Option<u64>,
     /// A base class.
     pub base: bool,
+    /// How it is aligned, where the entry says it.
+    pub alignment: Option<u64>,
 }
 
 /// A member's offset.

@@ -174,7 +174,7 @@ impl<'s> Units<'s> {
         };
         let name = entry.attr_value(DW_AT_name).and_then(|value| self.text(die.unit, value));
         let base = entry.tag == DW_TAG_inheritance;
-        Some(Member { name, ty, offset, bits, base })
+        Some(Member { name, ty, offset, bits, base, alignment: number(DW_AT_alignment) })
     }
 
     fn read_variants(&self, die: Die, entry: &Entry<'s>) -> Variants<'s> {

@@ -5,6 +5,7 @@
 
 mod cells;
 mod enums;
+mod errors;
 mod hash_table;
 mod plain;
 mod pointers;
@@ -59,6 +60,7 @@ impl<'s> Renderer<'_, '_, 's> {
             .or_else(|| self.sequence_of(&known, value, die, contents, depth))
             .or_else(|| self.cell(&known, value, die, depth))
             .or_else(|| self.smart_pointer(&known, value, die, depth))
+            .or_else(|| self.error(&known, value, depth))
             .or_else(|| self.plain(&known, value, die, depth))
             .or_else(|| match known.name.as_str() {
                 "HashMap" | "HashSet" => Some(self.hash_table(value, &known.name, depth)?.unwrap_or_else(Shown::from)),

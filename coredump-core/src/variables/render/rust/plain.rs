@@ -26,7 +26,21 @@ impl<'s> Renderer<'_, '_, 's> {
                 let part = depth.checked_sub(1).map(|deeper| self.part("value", &inner, deeper));
                 Shown { text: Ok(name), children: part.into_iter().collect() }
             }
-            "PhantomData" => Shown::text(self.own_name(die)?),
+            "PhantomData" => {
+                let name = self.own_name(die)?;
+                // Parameters that have their defaults are not written.
+                Shown::text(
+                    name.replace(", alloc::alloc::Global>", ">").replace(", std::hash::random::RandomState>", ">"),
+                )
+            }
+            "Instant" | "SystemTime" if known.path == ["std", "time"] => self.show(&self.payload(value)?, depth),
+            "Alignment" if known.is_in("core") => match self.unwrapped(value)?.number(self.frame, false) {
+                Ok(bytes @ 1..) if bytes.count_ones() == 1 => {
+                    Shown::text(format!("{bytes} (1 << {})", bytes.trailing_zeros()))
+                }
+                Ok(_) => return None,
+                Err(missing) => missing.into(),
+            },
             "Duration" if known.is_in("core::time") => self.duration(value)?,
             "Ipv4Addr" => text(self.octets(value).map(|octets| Ipv4Addr::from(octets).to_string())),
             "Ipv6Addr" => text(self.octets(value).map(|octets| Ipv6Addr::from(octets).to_string())),

@@ -26,7 +26,8 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// The value behind a trait object; `None` if the debug information does not know the vtable.
     pub(super) fn trait_object(&self, object: &TraitObject) -> Option<Value> {
-        Some(Value::in_memory(Some(self.vtable_type(object.vtable)?), object.address))
+        let known = self.vtable_type(object.vtable).map(|ty| Value::in_memory(Some(ty), object.address));
+        known.or_else(|| self.error_text(object))
     }
 
     pub(super) fn dynamic(&self, object: Result<TraitObject, Missing>, depth: u32) -> Shown {
@@ -58,7 +59,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The first of a vtable's methods: the words behind drop, size and alignment.
-    fn vtable_functions(&self, vtable: u64) -> Option<String> {
+    pub(super) fn vtable_functions(&self, vtable: u64) -> Option<String> {
         let width = u64::from(self.frame.address_size());
         self.vtable_alignment(vtable).ok()?;
         let method = Value::in_memory(None, vtable.checked_add(3 * width)?).unsigned(self.frame, width).ok()?;
