@@ -283,6 +283,24 @@ fn a_name_means_what_it_means_where_the_frame_is() {
 }
 
 #[test]
+fn each_instance_of_a_module_has_statics_of_its_own() {
+    // (node.c): the second instance's `setup` was called with 2, the first's with 1; both then added what they were given.
+    let module = fixture("modules/component-two.wasm");
+    let told = |options: &[&str]| {
+        let folder = scratch();
+        let dump = captured(folder.path(), "component-two", options);
+        let ask = |frame, expression| print(&dump, &module, frame, expression).filter(|value| is_known(value));
+        [1, 2].map(|frame| ["total", "label", "n", "local"].map(|expression| ask(frame, expression)))
+    };
+    let [young, old] = told(&["--invoke", "go(2)"]);
+    let text = |values: [Option<String>; 4]| values.map(|value| plain(&value.unwrap()));
+    assert_eq!(text(young), ["201", "second", "1", "1,10"]);
+    assert_eq!(text(old), ["102", "first", "2", "2,20"]);
+    // Without a debugger's word nobody knows which instance a frame ran in, and so which memory is its own.
+    assert_eq!(told(&["--fast", "--invoke", "go(2)"]), [const { [const { None }; 4] }; 2]);
+}
+
+#[test]
 fn what_the_linker_dropped_is_optimised_out() {
     let [(_folder, dump), _] = full_and_fast("places-O0");
     let module = fixture("modules/places-O0.wasm");

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use gimli::{Abbreviation, Attribute, AttributeSpecification, AttributeValue, DebugInfoOffset, UnitOffset};
 
+use super::ranges::Ranges;
 use super::walk::Walk;
 use super::work::Work;
 use super::{Slice, UnitRef, text};
@@ -59,9 +60,13 @@ fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>, work: &Work) -
         && let Some(met) = walk.next()
     {
         work.spend(walk.take_passed());
-        let mut extent = Extent::default();
-        read(unit, met.offset, |attribute| extent.note(attribute.name(), attribute.value()))?;
-        extent.for_each(unit, work, |begin, end| found.push(FunctionRange { begin, end, entry: met.offset }));
+        let mut ranges = Ranges::default();
+        read(unit, met.offset, |attribute| ranges.note(attribute.name(), attribute.value()))?;
+        ranges.for_each(
+            unit,
+            || work.spend(1),
+            |begin, end| found.push(FunctionRange { begin, end, entry: met.offset }),
+        );
     }
     work.spend(walk.take_passed());
     Ok(())
@@ -79,53 +84,6 @@ fn read<'s>(
         each(&entries.read_attribute(spec)?);
     }
     Ok(())
-}
-
-/// The attributes that say which addresses an entry covers (DWARF 2.17).
-#[derive(Default)]
-struct Extent<'s> {
-    low: Option<AttributeValue<Slice<'s>>>,
-    high: Option<AttributeValue<Slice<'s>>>,
-    ranges: Option<AttributeValue<Slice<'s>>>,
-}
-
-impl<'s> Extent<'s> {
-    fn note(&mut self, name: gimli::DwAt, value: AttributeValue<Slice<'s>>) {
-        match name {
-            gimli::DW_AT_low_pc => self.low = Some(value),
-            gimli::DW_AT_high_pc => self.high = Some(value),
-            gimli::DW_AT_ranges => self.ranges = Some(value),
-            _ => {}
-        }
-    }
-
-    fn for_each(self, unit: UnitRef<'_, 's>, work: &Work, mut add: impl FnMut(u64, u64)) {
-        if let Some(value) = self.ranges {
-            let Ok(Some(mut list)) = unit.attr_ranges(value) else { return };
-            while let Ok(Some(range)) = list.next()
-                && work.spend(1)
-            {
-                add(range.begin, range.end);
-            }
-            return;
-        }
-        let Some(low) = self.low.and_then(|value| unit.attr_address(value).ok()?) else { return };
-        let end = match self.high {
-            Some(AttributeValue::Udata(size)) => low.checked_add(size),
-            Some(value) => unit.attr_address(value).ok().flatten(),
-            None => None,
-        };
-        // Tombstones (0xffffffff, 0xfffffffe and their sums) never meet a real address, and 0 never begins a body.
-        if let Some(end) = end.filter(|&end| low < end) {
-            add(low, end);
-        }
-    }
-
-    fn covers(self, unit: UnitRef<'_, 's>, pc: u64, work: &Work) -> bool {
-        let mut covered = false;
-        self.for_each(unit, work, |begin, end| covered |= (begin..end).contains(&pc));
-        covered
-    }
 }
 
 /// The calls inlined at `pc` in the function at `entry`, outermost first. `None` if they cannot be told: then what the
@@ -174,7 +132,7 @@ fn walk_inlined(
         if met.abbreviation.tag() == gimli::DW_TAG_subprogram {
             continue;
         }
-        let mut extent = Extent::default();
+        let mut ranges = Ranges::default();
         let mut call = InlinedCall { entry: met.offset, call_file: None, call_line: None, call_column: None };
         read(unit, met.offset, |attribute| match attribute.name() {
             gimli::DW_AT_call_file => {
@@ -185,9 +143,9 @@ fn walk_inlined(
             }
             gimli::DW_AT_call_line => call.call_line = small(attribute),
             gimli::DW_AT_call_column => call.call_column = small(attribute),
-            name => extent.note(name, attribute.value()),
+            name => ranges.note(name, attribute.value()),
         })?;
-        if extent.covers(unit, pc, work) && chain.len() < MAX_INLINED {
+        if ranges.cover(unit, pc, || work.spend(1)) && chain.len() < MAX_INLINED {
             chain.push(call);
             (innermost, skipped) = (met.depth, None);
         }

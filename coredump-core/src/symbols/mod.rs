@@ -10,12 +10,15 @@ mod leb128;
 mod line_program;
 mod lines;
 mod neighbours;
+mod ranges;
 mod source_map;
 mod split;
 mod step;
 mod units;
 mod walk;
 mod work;
+#[cfg(test)]
+pub(crate) mod written;
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -25,6 +28,7 @@ use std::sync::Arc;
 pub use debug::{Answer, Debug, Extent};
 pub use demangle::demangle;
 pub use neighbours::{Neighbours, Twin};
+pub use ranges::Ranges;
 pub use walk::Walk;
 
 use crate::limits::MAX_SYMBOL;

@@ -1,14 +1,18 @@
 //! Which variables are in scope at a code address: those of the function, of the blocks that hold the address, and of
 //! the functions inlined there (DWARF 5, 3.3 to 3.5).
 
-use gimli::AttributeValue;
+use std::cell::Cell;
+
 use gimli::constants::*;
 
 use super::VariableKind;
 use super::units::{Die, Entry, UnitRef, Units, is_static};
+use crate::symbols::Ranges;
 
 /// Entries of one function that are looked at.
 const ENTRIES: usize = 1_000_000;
+/// Address ranges of them that are read from lists: many entries may share one long list.
+const RANGES: u32 = 4_000_000;
 
 /// The variables of one function that is active at the address, inlined or not.
 #[derive(Debug)]
@@ -27,6 +31,7 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
     let Some(unit) = units.unit(function.unit) else { return found };
     let Ok(mut entries) = unit.entries_raw(Some(gimli::UnitOffset(function.offset))) else { return found };
     let mut entry = Entry::null();
+    let left = Cell::new(RANGES);
     if !matches!(entries.read_entry(&mut entry), Ok(true)) || !entry.has_children {
         return found;
     }
@@ -54,11 +59,11 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
         let mut add = |kind| found[owner].variables.push((die, kind));
         match entry.tag {
             DW_TAG_lexical_block | DW_TAG_try_block | DW_TAG_catch_block | DW_TAG_with_stmt
-                if holds(unit, &entry, pc) =>
+                if holds(unit, &entry, pc, &left) =>
             {
                 inside = depth + 1;
             }
-            DW_TAG_inlined_subroutine if holds(unit, &entry, pc) => {
+            DW_TAG_inlined_subroutine if holds(unit, &entry, pc, &left) => {
                 inside = depth + 1;
                 owners.push((inside, found.len()));
                 found.push(Function { die, inlined: true, variables: Vec::new() });
@@ -76,21 +81,13 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
     found
 }
 
-fn holds<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, pc: u64) -> bool {
-    // gimli adds up beginning and size unchecked.
-    if let Some(AttributeValue::Udata(size)) = entry.attr_value(DW_AT_high_pc)
-        && let Some(Ok(Some(begin))) = entry.attr_value(DW_AT_low_pc).map(|low| unit.attr_address(low))
-        && begin.checked_add(size).is_none()
-    {
-        return false;
+fn holds<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, pc: u64, left: &Cell<u32>) -> bool {
+    let mut ranges = Ranges::default();
+    for attribute in entry.attrs() {
+        ranges.note(attribute.name(), attribute.value());
     }
-    let Ok(mut ranges) = unit.die_ranges(entry) else { return false };
-    while let Ok(Some(range)) = ranges.next() {
-        if (range.begin..range.end).contains(&pc) {
-            return true;
-        }
-    }
-    false
+    let go_on = || left.get().checked_sub(1).inspect(|&less| left.set(less)).is_some();
+    ranges.cover(unit, pc, go_on)
 }
 
 /// Of variables that share a name, leaves the last: the one of the innermost block.
@@ -104,4 +101,87 @@ fn keep_innermost(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) {
     kept.reverse();
     kept.sort_by_key(|(_, kind)| *kind != VariableKind::Parameter);
     *variables = kept;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::symbols::written::Form::{Address, Expression, Number, Text, To};
+    use crate::symbols::written::{Written, base, debug, entry};
+
+    fn variable(tag: gimli::DwTag, name: &'static str) -> Written {
+        let place = Expression(vec![DW_OP_fbreg.0, 4]);
+        entry(tag, "", [(DW_AT_name, Text(name)), (DW_AT_type, To("int")), (DW_AT_location, place)], vec![])
+    }
+
+    fn local(name: &'static str) -> Written {
+        variable(DW_TAG_variable, name)
+    }
+
+    fn parameter(name: &'static str) -> Written {
+        variable(DW_TAG_formal_parameter, name)
+    }
+
+    /// An entry that covers the addresses from `low` up to `low + size`.
+    fn block(tag: gimli::DwTag, low: u32, size: u64, children: Vec<Written>) -> Written {
+        let label = if tag == DW_TAG_subprogram && low == 10 { "function" } else { "" };
+        entry(tag, label, [(DW_AT_low_pc, Address(low)), (DW_AT_high_pc, Number(size))], children)
+    }
+
+    /// The units of a function, and its entry.
+    fn read(function: &Written) -> (Units<'static>, Die) {
+        let (debug, labels) = debug(4, vec![base("int", DW_ATE_signed, 4), function.clone()]);
+        (Units::new(debug), Die { unit: 0, offset: labels["function"] })
+    }
+
+    /// What is visible at an address of the function: whether inlined, and the names.
+    fn visible(function: &Written, pc: u64) -> Vec<(bool, Vec<String>)> {
+        let (units, die) = read(function);
+        let name = |die| String::from_utf8_lossy(units.name(die).unwrap_or_default()).into_owned();
+        let active = active(&units, die, pc).into_iter();
+        active.map(|one| (one.inlined, one.variables.iter().map(|(die, _)| name(*die)).collect())).collect()
+    }
+
+    #[test]
+    fn a_block_has_its_variables_only_where_it_is() {
+        let inner = block(DW_TAG_lexical_block, 20, 10, vec![local("inner")]);
+        let other = block(DW_TAG_lexical_block, 30, 10, vec![local("other")]);
+        let function = block(DW_TAG_subprogram, 10, 90, vec![local("outer"), inner, other, local("last")]);
+        assert_eq!(visible(&function, 15), [(false, vec!["outer".into(), "last".into()])]);
+        assert_eq!(visible(&function, 29), [(false, vec!["outer".into(), "inner".into(), "last".into()])]);
+        assert_eq!(visible(&function, 30), [(false, vec!["outer".into(), "other".into(), "last".into()])]);
+    }
+
+    #[test]
+    fn of_one_name_the_innermost_is_seen_and_parameters_come_first() {
+        let inner = block(DW_TAG_lexical_block, 20, 10, vec![local("x")]);
+        let function = block(DW_TAG_subprogram, 10, 90, vec![local("x"), parameter("p"), inner]);
+        let (units, die) = read(&function);
+        let seen = |pc| active(&units, die, pc)[0].variables.iter().map(|(die, _)| die.offset).collect::<Vec<_>>();
+        let (outside, inside) = (seen(15), seen(25));
+        assert_eq!((outside.len(), inside.len()), (2, 2), "one `x` and one `p`");
+        assert_eq!(outside[0], inside[0], "the parameter");
+        assert!(inside[1] > outside[1], "the block's stands behind the function's");
+        assert_eq!(visible(&function, 25), [(false, vec!["p".into(), "x".into()])]);
+    }
+
+    #[test]
+    fn a_function_that_was_inlined_has_its_own_variables_and_comes_before_its_caller() {
+        let deep = block(DW_TAG_inlined_subroutine, 22, 2, vec![parameter("k"), local("x")]);
+        let inlined = block(DW_TAG_inlined_subroutine, 20, 10, vec![local("x"), deep, local("y")]);
+        let function = block(DW_TAG_subprogram, 10, 90, vec![parameter("p"), inlined, local("x")]);
+        let caller = (false, vec!["p".to_owned(), "x".to_owned()]);
+        let middle = (true, vec!["x".to_owned(), "y".to_owned()]);
+        assert_eq!(visible(&function, 15), std::slice::from_ref(&caller));
+        assert_eq!(visible(&function, 20), [middle.clone(), caller.clone()]);
+        assert_eq!(visible(&function, 23), [(true, vec!["k".into(), "x".into()]), middle, caller]);
+    }
+
+    #[test]
+    fn a_function_within_a_function_shows_nothing_of_itself() {
+        let method = block(DW_TAG_subprogram, 200, 10, vec![local("other")]);
+        let class = entry(DW_TAG_class_type, "class", [(DW_AT_name, Text("Local"))], vec![method]);
+        let function = block(DW_TAG_subprogram, 10, 90, vec![local("own"), class]);
+        assert_eq!(visible(&function, 15), [(false, vec!["own".into()])]);
+    }
 }

@@ -3,6 +3,8 @@
 //! A type refers to others by entry, never by value: a graph with circles, as every linked list has, costs nothing.
 
 mod read;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
 

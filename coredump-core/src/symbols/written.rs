@@ -1,0 +1,167 @@
+//! Debug information for tests, written down entry by entry.
+
+use std::collections::HashMap;
+
+use gimli::constants::*;
+use gimli::{DwAt, DwTag};
+
+use super::neighbours::Neighbours;
+use super::split::SplitFinder;
+use super::{Debug, load};
+use crate::files::Files;
+
+/// An entry, its attributes and the entries in it.
+#[derive(Clone)]
+pub struct Written {
+    tag: DwTag,
+    label: &'static str,
+    attributes: Vec<(DwAt, Form)>,
+    children: Vec<Written>,
+}
+
+/// An attribute's value.
+#[derive(Clone)]
+pub enum Form {
+    /// A text.
+    Text(&'static str),
+    /// A number.
+    Number(u64),
+    /// A number with a sign.
+    Signed(i64),
+    /// It is there.
+    Flag,
+    /// The entry with this label.
+    To(&'static str),
+    /// An address.
+    Address(u32),
+    /// An expression.
+    Expression(Vec<u8>),
+}
+
+/// An entry; `label` is what others call it by.
+pub fn entry(
+    tag: DwTag,
+    label: &'static str,
+    attributes: impl IntoIterator<Item = (DwAt, Form)>,
+    children: Vec<Written>,
+) -> Written {
+    Written { tag, label, attributes: attributes.into_iter().collect(), children }
+}
+
+/// A base type that is called by its name.
+pub fn base(name: &'static str, encoding: gimli::DwAte, size: u64) -> Written {
+    let attributes = [
+        (DW_AT_name, Form::Text(name)),
+        (DW_AT_encoding, Form::Number(u64::from(encoding.0))),
+        (DW_AT_byte_size, Form::Number(size)),
+    ];
+    entry(DW_TAG_base_type, name, attributes, Vec::new())
+}
+
+/// One unit of C++ with these entries, and the offset of each label in it.
+pub fn debug(version: u16, entries: Vec<Written>) -> (&'static Debug<'static>, HashMap<&'static str, usize>) {
+    let language = (DW_AT_language, Form::Number(u64::from(DW_LANG_C_plus_plus_14.0)));
+    let root = entry(DW_TAG_compile_unit, "", [language], entries);
+    let mut labels = HashMap::new();
+    // The first time over, the labels are not known yet; references are of one size all the same.
+    let mut writer = Writer::default();
+    for _ in 0..2 {
+        writer = Writer { labels, version, ..Writer::default() };
+        writer.info = match version {
+            5.. => [&[0; 4], &version.to_le_bytes()[..], &[DW_UT_compile.0, 4], &[0; 4]].concat(),
+            _ => [&[0; 4], &version.to_le_bytes()[..], &[0; 4], &[4]].concat(),
+        };
+        writer.write(&root);
+        labels = std::mem::take(&mut writer.found);
+    }
+    let length = (writer.info.len() - 4) as u32;
+    writer.info[..4].copy_from_slice(&length.to_le_bytes());
+    writer.abbreviations.push(0);
+    let (info, abbreviations): (&[u8], &[u8]) = (writer.info.leak(), writer.abbreviations.leak());
+    let dwarf = load(|id| match id {
+        gimli::SectionId::DebugInfo => Some(info),
+        gimli::SectionId::DebugAbbrev => Some(abbreviations),
+        _ => None,
+    });
+    let files = Box::leak(Box::new(Files::default()));
+    let debug = Debug::new(dwarf, 1 << 20, SplitFinder::new(Neighbours::of(files, None, None)));
+    (Box::leak(Box::new(debug)), labels)
+}
+
+#[derive(Default)]
+struct Writer {
+    version: u16,
+    info: Vec<u8>,
+    abbreviations: Vec<u8>,
+    code: u64,
+    labels: HashMap<&'static str, usize>,
+    found: HashMap<&'static str, usize>,
+}
+
+impl Writer {
+    fn write(&mut self, written: &Written) {
+        self.found.insert(written.label, self.info.len());
+        // Every entry has an abbreviation of its own.
+        self.code += 1;
+        leb(&mut self.info, self.code);
+        leb(&mut self.abbreviations, self.code);
+        leb(&mut self.abbreviations, u64::from(written.tag.0));
+        self.abbreviations.push(u8::from(!written.children.is_empty()));
+        for (name, value) in &written.attributes {
+            leb(&mut self.abbreviations, u64::from(name.0));
+            let form = self.value(value);
+            leb(&mut self.abbreviations, u64::from(form.0));
+        }
+        self.abbreviations.extend([0, 0]);
+        if !written.children.is_empty() {
+            written.children.iter().for_each(|child| self.write(child));
+            self.info.push(0);
+        }
+    }
+
+    fn value(&mut self, value: &Form) -> gimli::DwForm {
+        match value {
+            Form::Text(text) => {
+                self.info.extend(text.bytes().chain([0]));
+                DW_FORM_string
+            }
+            Form::Number(number) => {
+                leb(&mut self.info, *number);
+                DW_FORM_udata
+            }
+            Form::Signed(number) => {
+                self.info.extend(number.to_le_bytes());
+                DW_FORM_data8
+            }
+            Form::Flag => {
+                self.info.push(1);
+                DW_FORM_flag
+            }
+            Form::To(label) => {
+                let target = self.labels.get(label).copied().unwrap_or(0) as u32;
+                self.info.extend(target.to_le_bytes());
+                DW_FORM_ref4
+            }
+            Form::Address(address) => {
+                self.info.extend(address.to_le_bytes());
+                DW_FORM_addr
+            }
+            Form::Expression(bytes) => {
+                leb(&mut self.info, bytes.len() as u64);
+                self.info.extend(bytes);
+                if self.version < 4 { DW_FORM_block } else { DW_FORM_exprloc }
+            }
+        }
+    }
+}
+
+fn leb(out: &mut Vec<u8>, mut value: u64) {
+    loop {
+        let byte = (value & 0x7f) as u8;
+        value >>= 7;
+        out.push(if value == 0 { byte } else { byte | 0x80 });
+        if value == 0 {
+            return;
+        }
+    }
+}
