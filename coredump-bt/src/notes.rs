@@ -5,9 +5,13 @@ use std::collections::BTreeSet;
 
 use coredump_core::binaries::{Binaries, Found, Slot, Verification};
 use coredump_core::cli::report::Report;
+use coredump_core::limits::MAX_WARNINGS;
 use coredump_core::model::CoreDump;
 
 use crate::frames::short;
+
+/// The module without a binary with which the telling ends.
+const FIRST_UNTOLD: usize = MAX_WARNINGS + 1;
 
 /// Tells about every module that a frame runs in. Whether all of them have a binary.
 pub fn render(
@@ -29,21 +33,27 @@ pub fn render(
             "{file}: the dump has no Wasm locals: variables are found by stack pointers recovered from the code"
         ));
     }
-    let mut complete = true;
+    let composed = composed(dump, binaries);
+    let is_adapter = |module: u32| dump.modules.get(module as usize).is_some_and(|it| composed.contains(&it.path));
+    let (mut complete, mut told) = (true, 0);
     for (module, slot) in used.into_iter().filter_map(|module| Some((module, binaries.slot(module)?))) {
         match &slot.found {
             Some(found) if !quiet => used_binary(report, file, slot, found),
             Some(_) => {}
-            None if is_adapter(dump, binaries, module) => {
-                if !quiet {
-                    let name = short(&slot.name);
-                    let what = "an adapter that the engine made between components: it has no names and no lines";
-                    report.say(format_args!("{file}: module {name}: {what}"));
-                }
-            }
             None => {
-                complete = false;
-                missing(report, file, slot, binaries.len() > 1);
+                let adapter = is_adapter(module);
+                complete &= adapter;
+                told += 1;
+                match told {
+                    ..=MAX_WARNINGS if !adapter => missing(report, file, slot, binaries.len() > 1),
+                    ..=MAX_WARNINGS if !quiet => {
+                        let name = short(&slot.name);
+                        let what = "an adapter that the engine made between components: it has no names and no lines";
+                        report.say(format_args!("{file}: module {name}: {what}"));
+                    }
+                    FIRST_UNTOLD => report.say(format_args!("{file}: other modules have no binary either")),
+                    _ => {}
+                }
             }
         }
     }
@@ -53,15 +63,14 @@ pub fn render(
     complete
 }
 
-/// Whether a module is in no file: the component it ran in was found, by others of its modules, and does not hold it.
-fn is_adapter(dump: &CoreDump<'_>, binaries: &Binaries<'_>, module: u32) -> bool {
-    let path = |module: usize| dump.modules.get(module)?.path.as_ref();
-    let Some(own) = path(module as usize) else { return false };
+/// The components that were found, by others of their modules: a module of theirs that they do not hold is in no file.
+fn composed<'d>(dump: &'d CoreDump<'_>, binaries: &Binaries<'_>) -> BTreeSet<&'d Option<String>> {
     let nested = |slot: &Slot<'_>| {
         let found = slot.found.as_ref();
         found.is_some_and(|found| found.binary.nested().is_some() && found.verification == Verification::Sha256)
     };
-    binaries.slots().iter().enumerate().any(|(other, slot)| path(other) == Some(own) && nested(slot))
+    let modules = dump.modules.iter().zip(binaries.slots());
+    modules.filter(|(module, slot)| module.path.is_some() && nested(slot)).map(|(module, _)| &module.path).collect()
 }
 
 fn used_binary(report: &Report, file: &str, slot: &Slot<'_>, found: &Found<'_>) {

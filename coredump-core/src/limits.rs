@@ -19,6 +19,9 @@ pub const MAX_VALUES: usize = 1 << 22;
 /// Modules, instances, memories or globals read from one dump, each.
 pub const MAX_ITEMS: usize = 1 << 20;
 
+/// Modules of one dump whose binaries are looked for, those that frames run in first.
+pub const MAX_LOCATED: usize = 1000;
+
 /// Data segments read from one dump.
 pub const MAX_SEGMENTS: usize = 1 << 22;
 

@@ -1,5 +1,6 @@
 //! Dumps cut off and damaged, under the real tools: they say what they could read, and end as they should.
 
+use coredump_tests::dump_builder::{self as build, FrameBytes, frame};
 use coredump_tests::{Outcome, Tool, fixture, wasmtime_dump};
 
 const READERS: [(&str, &[&str]); 4] =
@@ -58,6 +59,25 @@ fn a_dump_with_any_byte_changed_is_survived() {
             }
         }
     }
+}
+
+/// Each module asks the file system for many names: a dump of two megabytes must not ask ten million times.
+#[test]
+fn of_a_million_modules_a_thousand_are_looked_for() {
+    let frames: Vec<_> = (0..3000).map(|instance| FrameBytes { instance, ..frame(1, 1, &[]) }).collect();
+    let instances: Vec<(u32, &[u32], &[u32])> =
+        (0..3000).map(|module| (1_000_000 - module, &[][..], &[][..])).collect();
+    let modules = build::custom("coremodules", &[build::leb(1_000_001), b"\0\0".repeat(1_000_001)].concat());
+    let stack = build::standard_stack(&frames);
+    let dump = build::module(&[build::core("app"), modules, build::coreinstances(&instances), stack]);
+    for tool in ["coredump-bt", "coredump-json", "coredump-dump"] {
+        let outcome = run(tool, &[], &dump);
+        assert!(matches!(outcome.code(), 0 | 1), "{tool}: {}", outcome.stderr);
+        assert!(outcome.stderr.lines().count() < 200, "{tool}: {} lines", outcome.stderr.lines().count());
+    }
+    let told = run("coredump-bt", &[], &dump).stderr;
+    assert!(told.contains("of 1000001 modules the binaries of 1000 are looked for"), "{told}");
+    assert!(told.contains("other modules have no binary either"), "{told}");
 }
 
 #[test]

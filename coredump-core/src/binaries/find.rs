@@ -51,6 +51,11 @@ impl<'s, 'd> Finder<'s, 'd> {
         Slot { name: self.name(index, found), found, refused: self.refused }
     }
 
+    /// Without looking.
+    pub fn unlocated(self, index: usize) -> Slot<'s> {
+        Slot { name: self.name(index, None), found: None, refused: Vec::new() }
+    }
+
     /// What to call the module: as the dump does, unless that says nothing.
     fn name(&self, index: usize, found: Option<Found<'_>>) -> String {
         // Wasmtime's `<anonymous-module-0>`.

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub use store::{Binary, Store};
 
 use crate::files::Search;
+use crate::limits::MAX_LOCATED;
 use crate::locate::Options;
 use crate::locate::check::{self, Fit};
 use crate::model::{CoreDump, Frame, ModuleRecord};
@@ -113,10 +114,17 @@ impl<'s> Binaries<'s> {
         binaries.slots.resize_with(count, Slot::default);
         let sites = check::sites(dump, count, |frame| binaries.module_of(dump, frame));
         let none = ModuleRecord::default();
-        for (index, sites) in sites.iter().enumerate() {
+        let (used, unused): (Vec<_>, Vec<_>) = (0..count).partition(|&module| !sites[module].is_empty());
+        for (number, index) in used.into_iter().chain(unused).enumerate() {
             let record = dump.modules.get(index).unwrap_or(&none);
-            let finder = Finder::new(store, dump, record, sites, count == 1);
-            binaries.slots[index] = finder.run(index, options);
+            let finder = Finder::new(store, dump, record, &sites[index], count == 1);
+            binaries.slots[index] = match number < MAX_LOCATED {
+                true => finder.run(index, options),
+                false => finder.unlocated(index),
+            };
+        }
+        if count > MAX_LOCATED {
+            binaries.warnings.push(format!("of {count} modules the binaries of {MAX_LOCATED} are looked for"));
         }
         binaries.warn_of_unused(store, options);
         binaries

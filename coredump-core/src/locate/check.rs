@@ -137,7 +137,8 @@ pub fn sites(dump: &CoreDump<'_>, modules: usize, module_of: impl Fn(&Frame) -> 
         for (index, frame) in frames.iter().enumerate() {
             let Some(module) = module_of(frame) else { continue };
             let younger = index.checked_sub(1).map(|younger| &frames[younger]);
-            let callee = younger.filter(|younger| younger.instance == frame.instance).and_then(|frame| frame.function);
+            let same = |younger: &&Frame| younger.instance == frame.instance && module_of(younger) == Some(module);
+            let callee = younger.filter(same).and_then(|frame| frame.function);
             // Old WasmEdge gives wrong functions for some frames.
             let callee = callee.filter(|_| dump.layout != Layout::WasmEdge);
             let caller = index > 0;
