@@ -283,6 +283,17 @@ fn a_name_means_what_it_means_where_the_frame_is() {
 }
 
 #[test]
+fn thread_locals_of_a_program_without_threads_are_where_statics_are() {
+    let module = fixture("modules/threadlocal.wasm");
+    for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {
+        let folder = scratch();
+        let dump = captured(folder.path(), "threadlocal", options);
+        let ask = |expression| print(&dump, &module, 0, expression).unwrap();
+        assert_eq!(["own", "table", "calls"].map(ask), ["13", "{1, 10, 3}", "41"], "{options:?}");
+    }
+}
+
+#[test]
 fn each_instance_of_a_module_has_statics_of_its_own() {
     // (node.c): the second instance's `setup` was called with 2, the first's with 1; both then added what they were given.
     let module = fixture("modules/component-two.wasm");

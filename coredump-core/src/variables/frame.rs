@@ -84,6 +84,10 @@ impl Frame<'_, '_> {
             let why = || Missing::NotCaptured(self.recovered.why_not().into());
             return self.recovered.stack_pointer.map(|value| self.pointer_value(value)).ok_or_else(why);
         }
+        // Where threads have no storage of their own, the linker drops the global that LLVM adds to addresses there.
+        if index == u32::MAX {
+            return self.tls_base().map(|base| self.pointer_value(base));
+        }
         self.dumped_global(index)
     }
 

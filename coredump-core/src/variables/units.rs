@@ -444,8 +444,14 @@ pub fn is_static(entry: &Entry<'_>) -> bool {
     let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(DW_AT_location) else { return false };
     let bytes = expression.0.slice();
     let (first, last) = (bytes.first().copied().map(gimli::DwOp), bytes.last().copied().map(gimli::DwOp));
+    // LLVM 22 adds an address to a global, the 32-bit number of which follows a 3.
+    let in_thread = |rest: &[u8]| {
+        first == Some(DW_OP_WASM_location)
+            && matches!(rest, [3, _, _, _, _, addr, ..] if gimli::DwOp(*addr) == DW_OP_addr)
+    };
     matches!(first, Some(DW_OP_addr | DW_OP_addrx | DW_OP_GNU_addr_index))
         || matches!(last, Some(DW_OP_form_tls_address | DW_OP_GNU_push_tls_address))
+        || last == Some(DW_OP_plus) && bytes.get(1..).is_some_and(in_thread)
 }
 
 fn language(unit: UnitRef<'_, '_>) -> Language {
