@@ -38,6 +38,8 @@ pub struct Frame<'f, 's> {
     pub prologue: OnceCell<bool>,
     /// The memo of which instructions write the function's locals.
     pub writes: OnceCell<Option<Writes>>,
+    /// The memo of which instructions put the function's operands where they are.
+    pub operands: OnceCell<Option<Vec<u64>>>,
     /// The memo of [`Frame::frame_base`].
     pub base: OnceCell<Result<u64, Missing>>,
     /// The memo of functions' names by index in the table.

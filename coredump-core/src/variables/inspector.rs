@@ -134,6 +134,7 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
             youngest: index == 0,
             prologue: OnceCell::new(),
             writes: OnceCell::new(),
+            operands: OnceCell::new(),
             base: OnceCell::new(),
             units,
             functions,

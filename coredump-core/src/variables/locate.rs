@@ -8,6 +8,7 @@ use gimli::{AttributeValue, DieReference, UnitOffset};
 use super::forms::{Form, form, locals_only};
 use super::frame::Frame;
 use super::location::{self, Location, Machine, Missing, Piece, Place};
+use super::operands;
 use super::types::{Kind, PointerKind, wide_constant};
 use super::units::{Attr, Bytes, Die, Language, UnitRef};
 use super::writes::Writes;
@@ -206,6 +207,16 @@ impl<'s> Frame<'_, 's> {
         self.writes().is_some_and(|writes| writes.global_before(global, self.pc.saturating_add(code)) == 1)
     }
 
+    /// Whether an operand is still the one that was there at a code address.
+    fn keeps_operand(&self, index: u32, start: u64) -> bool {
+        let module = self.binary.module();
+        let code = module.code_section_start().unwrap_or(0);
+        let at = self.pc.saturating_add(code);
+        let operands = self.operands.get_or_init(|| operands::since(module, self.frame.function?, at));
+        let since = operands.as_ref().and_then(|operands| operands.get(index as usize));
+        since.is_some_and(|&since| since < start.saturating_add(code))
+    }
+
     fn writes(&self) -> Option<&Writes> {
         let function = self.frame.function;
         self.writes.get_or_init(|| Writes::of(self.binary.module(), function?)).as_ref()
@@ -283,9 +294,11 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
     }
 
     fn operand(&self, index: u32) -> Result<model::Value, Missing> {
-        match self.trust {
+        match &self.trust {
             Trust::Nothing => Err(rewritten()),
-            _ => self.frame.operand(index),
+            Trust::Within(range) if self.frame.keeps_operand(index, range.start) => self.frame.operand(index),
+            // No value stands there from the beginning of a function to its end.
+            Trust::Within(_) | Trust::Unwritten | Trust::All => Err(overwritten()),
         }
     }
 

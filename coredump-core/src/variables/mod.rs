@@ -19,6 +19,7 @@ mod locate;
 mod location;
 mod lookup;
 mod names;
+mod operands;
 mod prologue;
 mod render;
 mod rewritten;

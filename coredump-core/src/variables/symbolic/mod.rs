@@ -10,6 +10,7 @@ mod step;
 
 pub use self::balance::restores;
 use self::body::Body;
+pub use self::step::arity;
 use crate::module::{Module, ValueType};
 
 /// Something unknown that is the same wherever it appears in one activation of the function.

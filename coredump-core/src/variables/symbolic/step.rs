@@ -4,6 +4,7 @@ use wasmparser::{BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator
 
 use super::body::{Body, Head, join_into};
 use super::{Abstract, Base, Sum};
+use crate::module::Module;
 
 impl Body<'_, '_> {
     fn call(&mut self, offset: u64, parameters: usize, results: usize, callee: Option<u32>) -> Option<()> {
@@ -144,13 +145,11 @@ impl Body<'_, '_> {
                 self.now = None;
             }
             Operator::Call { function_index } => {
-                let signature = self.module.signature(function_index)?;
-                let (parameters, results) = (signature.params.len(), signature.results.len());
+                let (parameters, results) = arity(self.module, operator)?;
                 self.call(offset, parameters, results, Some(function_index))?;
             }
-            Operator::CallIndirect { type_index, .. } | Operator::CallRef { type_index } => {
-                let signature = self.module.signature_of_type(type_index)?;
-                let (parameters, results) = (signature.params.len() + 1, signature.results.len());
+            Operator::CallIndirect { .. } | Operator::CallRef { .. } => {
+                let (parameters, results) = arity(self.module, operator)?;
                 self.call(offset, parameters, results, None)?;
             }
             Operator::LocalGet { local_index } => {
@@ -191,9 +190,9 @@ impl Body<'_, '_> {
             Operator::I32And => self.and(offset, narrow)?,
             Operator::I64And => self.and(offset, u64::MAX)?,
             ref other => {
-                let (parameters, results) = other.operator_arity(&NoTypes)?;
-                self.drop_many(parameters as usize);
-                self.push_results(offset, results as usize)?;
+                let (parameters, results) = arity(self.module, other)?;
+                self.drop_many(parameters);
+                self.push_results(offset, results)?;
             }
         }
         Some(())
@@ -234,6 +233,24 @@ impl Body<'_, '_> {
     fn set_local(&mut self, index: u32, value: Abstract) {
         if let Some(local) = self.now.as_mut().and_then(|now| now.locals.get_mut(index as usize)) {
             *local = value;
+        }
+    }
+}
+
+/// How many operands an instruction takes and gives, of those that go on to the next; `None` for one not followed.
+pub fn arity(module: &Module<'_>, operator: &Operator<'_>) -> Option<(usize, usize)> {
+    match *operator {
+        Operator::Call { function_index } => {
+            let signature = module.signature(function_index)?;
+            Some((signature.params.len(), signature.results.len()))
+        }
+        Operator::CallIndirect { type_index, .. } | Operator::CallRef { type_index } => {
+            let signature = module.signature_of_type(type_index)?;
+            Some((signature.params.len() + 1, signature.results.len()))
+        }
+        ref other => {
+            let (takes, gives) = other.operator_arity(&NoTypes)?;
+            Some((takes as usize, gives as usize))
         }
     }
 }
