@@ -2,12 +2,14 @@
 //!
 //! A regular file is mapped, so that a dump of gigabytes costs no memory and no time until it is looked at. The price:
 //! if another program *shrinks* the file meanwhile, touching the lost pages kills the process with SIGBUS. Dumps are
-//! written once and renamed into place, so that does not happen to them; `docs/limits.md` says so. Pipes are read.
+//! written once and renamed into place, so that does not happen to them; `docs/limits.md` says so. Pipes are read, and so
+//! are small files: that costs less than a mapping, which all threads of a process must agree on.
 #![allow(unsafe_code)]
 
 use std::fs::File;
 use std::io::Read;
 use std::ops::Deref;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -15,6 +17,9 @@ use crate::limits::MAX_PIPED;
 
 /// How many of the first bytes of a pipe are looked at before the rest is read.
 const START: u64 = 64;
+
+/// The largest regular file that is read.
+const SMALL: u64 = 64 << 10;
 
 /// The contents of a file or pipe, or bytes from elsewhere.
 #[derive(Debug)]
@@ -75,6 +80,12 @@ impl Bytes {
         if metadata.is_dir() {
             return Err(Error::new(ErrorKind::Io, "is a directory"));
         }
+        if metadata.is_file()
+            && (1..=SMALL).contains(&metadata.len())
+            && let Ok(bytes) = read_small(&file, metadata.len() as usize)
+        {
+            return Ok(Bytes::Owned(bytes));
+        }
         if metadata.is_file() && metadata.len() > 0 {
             // SAFETY: the mapping is private and read-only; nothing in this project writes to or truncates a file it
             // maps. That another program shrinks it meanwhile is the documented risk above.
@@ -100,6 +111,22 @@ fn read_piped(mut source: impl Read, limit: u64, wanted: impl Fn(&[u8]) -> bool)
         let message = format!("more than {limit} bytes come from this pipe or device");
         return Err(Error::new(ErrorKind::TooLarge, message).hint("write it to a file: that is mapped, not read"));
     }
+    Ok(bytes)
+}
+
+/// The first `size` bytes of a file, or as many as it has.
+fn read_small(file: &File, size: usize) -> std::io::Result<Vec<u8>> {
+    let mut bytes = vec![0; size];
+    let mut filled = 0;
+    while filled < size {
+        match file.read_at(&mut bytes[filled..], filled as u64) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(filled);
     Ok(bytes)
 }
 

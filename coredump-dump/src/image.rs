@@ -1,19 +1,22 @@
 //! `--image` and `--all`: whole memories as files, globals and tables as JSON.
 
 use std::fs::{self, File};
-use std::io::{Seek, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use coredump_core::cli::output::Output;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::memory::{Chunk, Memory};
+use coredump_core::memory::{Chunk, Memory, Segment};
 use coredump_core::model::Value;
 use coredump_core::regions::global_names;
 use serde_json::{Map, json};
 
 use crate::raw::refuse_terminal;
-use crate::session::{Session, write_fill};
+use crate::session::{Session, Source, write_fill};
+
+/// The shortest segment that the system is asked to copy by itself.
+const COPIED: usize = 1 << 20;
 
 /// Writes a whole memory: to a file sparse (only what the dump stores takes room), to a pipe as `--raw` does.
 pub fn image(session: &Session<'_>) -> Result<()> {
@@ -22,7 +25,7 @@ pub fn image(session: &Session<'_>) -> Result<()> {
     let mut out = session.output()?;
     if can_be_sparse(&mut out)? {
         tell_missing(session, index, memory);
-        write_sparse(&mut out, memory, session.args.fill)?;
+        write_sparse(&mut out, memory, session)?;
         return out.commit();
     }
     if session.args.fill.is_none() {
@@ -43,7 +46,7 @@ pub fn all(session: &Session<'_>) -> Result<()> {
     for (index, memory) in session.memories()? {
         tell_missing(session, index, memory);
         let mut out = Output::file(&folder.join(format!("memory-{index}.bin")))?;
-        write_sparse(&mut out, memory, session.args.fill)?;
+        write_sparse(&mut out, memory, session)?;
         out.commit()?;
     }
     write_json(&folder.join("memories.json"), &memories(session))?;
@@ -57,17 +60,29 @@ fn can_be_sparse(out: &mut Output) -> Result<bool> {
         return Ok(true);
     }
     let mut file = out.as_file()?;
+    // Opened for appending, it takes everything at its end.
+    if rustix::fs::fcntl_getfl(file).is_ok_and(|flags| flags.contains(rustix::fs::OFlags::APPEND)) {
+        return Ok(false);
+    }
     let empty = file.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0);
     Ok(empty && file.stream_position().is_ok_and(|position| position == 0))
 }
 
-fn write_sparse(out: &mut Output, memory: &Memory<'_>, fill: Option<u8>) -> Result<()> {
-    let write = |file: &File| -> std::io::Result<()> {
+fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) -> Result<()> {
+    let write = |file: &File| -> io::Result<()> {
         file.set_len(memory.size)?;
         for segment in memory.segments() {
-            file.write_all_at(segment.bytes, segment.address)?;
+            let from_file = match session.source {
+                Some(source) if segment.bytes.len() >= COPIED => copy(source, segment, file)?,
+                _ => false,
+            };
+            if !from_file {
+                file.write_all_at(segment.bytes, segment.address)?;
+            }
         }
-        let Some(fill @ 1..) = fill else { return Ok(()) };
+        // Who writes on to the same file writes behind it.
+        (&mut &*file).seek(SeekFrom::Start(memory.size))?;
+        let Some(fill @ 1..) = session.args.fill else { return Ok(()) };
         let block = [fill; 65536];
         for chunk in memory.chunks(0..memory.size) {
             if let Chunk::Hole { address, len } = chunk {
@@ -83,7 +98,21 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, fill: Option<u8>) -> Resu
     outcome.map_err(|error| out.failed(error))
 }
 
-fn write_stream(out: &mut Output, memory: &Memory<'_>, fill: u8) -> std::io::Result<()> {
+/// Has the system copy a segment from the dump's file to its place in `file`: no page of it passes through this process.
+/// `false` where the segment lies in no file.
+fn copy(source: Source<'_>, segment: &Segment<'_>, mut file: &File) -> io::Result<bool> {
+    let Some(offset) = source.offset_of(segment.bytes) else { return Ok(false) };
+    let mut from = source.file;
+    from.seek(SeekFrom::Start(offset))?;
+    file.seek(SeekFrom::Start(segment.address))?;
+    let len = segment.bytes.len() as u64;
+    match io::copy(&mut from.take(len), &mut file)? {
+        copied if copied == len => Ok(true),
+        _ => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the core dump was cut off meanwhile")),
+    }
+}
+
+fn write_stream(out: &mut Output, memory: &Memory<'_>, fill: u8) -> io::Result<()> {
     for chunk in memory.chunks(0..memory.size) {
         match chunk {
             Chunk::Captured(segment) => out.write_all(segment.bytes)?,

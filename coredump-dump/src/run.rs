@@ -9,7 +9,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::read;
 
 use crate::args::{Args, TOOL};
-use crate::session::{self, Session};
+use crate::session::{self, Session, Source};
 use crate::{diff, find, format, globals, hex, image, list, map, print, raw, strings, whatis};
 
 /// What was asked for.
@@ -79,7 +79,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
 
 /// Opens a dump for `run`.
 fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'_>) -> Result<Exit>) -> Result<Exit> {
-    let bytes = input.open()?;
+    let (bytes, file) = input.open_with_file()?;
     let mut dump = read::read(&bytes).map_err(|error| input.blame(error))?;
     let store = Store::new();
     // Most dumps say all of their memory themselves: then binaries are looked for when something asks for them.
@@ -88,7 +88,8 @@ fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'
     if let Some(incomplete) = &dump.incomplete {
         report.warning(input.name(), incomplete);
     }
-    let session = Session::new(&dump, input, args, report, &store, settled);
+    let source = file.as_ref().map(|file| Source { file, bytes: &bytes });
+    let session = Session::new(&dump, input, source, args, report, &store, settled);
     let outcome = run(&session)?;
     Ok(outcome.and(Exit::partial_if(dump.incomplete.is_some() || session.warned())))
 }

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use coredump_tests::{Outcome, Tool, fixture, scratch, wasmtime_dump};
+use coredump_tests::{Outcome, Tool, dump_builder as build, fixture, scratch, wasmtime_dump};
 
 /// The guest in C whose statics are known from `sources/c/vars.c` and from what it printed.
 const GUEST: &str = "vars-O0";
@@ -82,6 +82,42 @@ fn an_image_is_sparse() {
     let metadata = std::fs::metadata(image(folder.path(), "trap")).unwrap();
     assert_eq!(metadata.len(), 17 << 16);
     assert!(metadata.blocks() * 512 < 256 * 1024, "{} blocks", metadata.blocks());
+}
+
+#[test]
+fn large_segments_are_where_they_belong_in_an_image() {
+    let noise: Vec<u8> = (0u32..3 << 20).map(|at| (at.wrapping_mul(0x9e37_79b9) >> 24) as u8).collect();
+    // At 64, at 2 MiB and at 5 MiB: the first two are copied from file to file, the last is short.
+    let segments = [(64, &noise[..1_100_000]), (2 << 20, &noise[1_100_000..3 << 20]), (5 << 20, &noise[7..107])];
+    let at = segments.map(|(address, bytes)| (address as u32, bytes));
+    let dump = build::module(&[build::core("x"), build::memory(96, None), build::data(&at)]);
+    let folder = scratch();
+    let path = folder.path().join("large.coredump");
+    std::fs::write(&path, dump).unwrap();
+
+    let mut expected = vec![0; 96 << 16];
+    for (address, bytes) in segments {
+        expected[address..address + bytes.len()].copy_from_slice(bytes);
+    }
+    let image = folder.path().join("memory.bin");
+    Tool::new("coredump-dump").args(["--image", "-o"]).arg(&image).arg(&path).run().expect(0);
+    assert!(std::fs::read(&image).unwrap() == expected);
+    Tool::new("coredump-dump").args(["--image", "--fill", "0xaa", "-o"]).arg(&image).arg(&path).run().expect(0);
+    let filled = std::fs::read(&image).unwrap();
+    assert_eq!((filled[63], filled[64], filled.len()), (0xaa, expected[64], expected.len()));
+    let second = 2 << 20..(2 << 20) + segments[1].1.len();
+    assert!(filled[second.clone()] == expected[second.clone()] && filled[second.end] == 0xaa);
+
+    // Standard output: from the start of a file with holes; appended to one, like any other output.
+    let to = |options: &mut std::fs::OpenOptions| {
+        let file = options.create(true).open(folder.path().join("redirected")).unwrap();
+        let mut image = Tool::new("coredump-dump").args(["--image", "--fill", "0"]).arg(&path).into_command();
+        let status = image.stdout(file).status().unwrap();
+        (status.success(), std::fs::read(folder.path().join("redirected")).unwrap())
+    };
+    assert!(to(std::fs::OpenOptions::new().write(true)) == (true, expected.clone()));
+    std::fs::remove_file(folder.path().join("redirected")).unwrap();
+    assert!(to(std::fs::OpenOptions::new().append(true)) == (true, expected));
 }
 
 /// A dump of one page with `abc` at 16 that says nothing about the rest.

@@ -38,7 +38,18 @@ impl Input {
     /// The bytes of a dump: a regular file is mapped, also when it is standard input; a pipe is read, to its end only if
     /// it begins as WebAssembly does.
     pub fn open(&self) -> Result<Bytes> {
-        self.open_if(|start| start.starts_with(b"\0asm"))
+        self.open_if(is_wasm)
+    }
+
+    /// The bytes of a dump, and the file that they are mapped from, if they are: so the system can copy from one file to
+    /// another by itself.
+    pub fn open_with_file(&self) -> Result<(Bytes, Option<File>)> {
+        let Input::File(path) = self else { return Ok((self.open()?, None)) };
+        let opened = File::open(path).and_then(|file| Ok((file.try_clone()?, file)));
+        let (file, kept) = opened.map_err(|error| Error::io("cannot open", error).in_file(path))?;
+        let bytes = Bytes::from_file_if(file, is_wasm).map_err(|error| error.in_file(path))?;
+        let kept = matches!(bytes, Bytes::Mapped(_)).then_some(kept);
+        Ok((bytes, kept))
     }
 
     /// The bytes, whatever they are.
@@ -80,4 +91,8 @@ impl Input {
             Input::File(path) => error.in_file(path),
         }
     }
+}
+
+fn is_wasm(start: &[u8]) -> bool {
+    start.starts_with(b"\0asm")
 }

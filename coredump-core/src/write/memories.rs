@@ -1,6 +1,6 @@
 //! The memory and data sections. A section's size is a u32, so one dump holds at most 4 GiB of memory contents.
 
-use std::io::Write;
+use std::io::{IoSlice, Write};
 use std::ops::Range;
 
 use wasm_encoder::Encode;
@@ -11,6 +11,9 @@ use crate::memory::{Memory, Segment};
 
 /// Greatest size of the data section's contents; a little below what a u32 holds, for the count in front.
 pub(super) const SECTION_LIMIT: u64 = u32::MAX as u64 - 16;
+
+/// Segments that are handed to the system at once: each is two of the 1024 pieces that it takes.
+const BATCH: usize = 512;
 
 /// What goes into the data section.
 pub(super) struct Plan<'m, 'a> {
@@ -84,9 +87,12 @@ impl<'m, 'a> Plan<'m, 'a> {
         sections.begin(11, count.len() as u64 + self.size)?;
         sections.bytes(&count)?;
         for (index, planned) in self.memories.iter().enumerate() {
-            for segment in planned.segments() {
-                sections.bytes(&head(planned.memory, index as u32, segment))?;
-                sections.bytes(segment.bytes)?;
+            let segments: Vec<_> = planned.segments().collect();
+            for batch in segments.chunks(BATCH) {
+                let heads: Vec<_> = batch.iter().map(|segment| head(planned.memory, index as u32, *segment)).collect();
+                let pieces = heads.iter().zip(batch).flat_map(|(head, segment)| [&head[..], segment.bytes]);
+                let mut pieces: Vec<_> = pieces.map(IoSlice::new).collect();
+                sections.gather(&mut pieces)?;
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ mod stack;
 #[cfg(test)]
 mod tests;
 
-use std::io::{BufWriter, Write};
+use std::io::{self, BufWriter, IoSlice, Write};
 
 use wasm_encoder::Encode;
 
@@ -86,6 +86,21 @@ impl<W: Write> Sections<W> {
     fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.output.write_all(bytes).map_err(|error| Error::io("cannot write", error))?;
         self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Writes all the pieces, from where they lie if they are many or large.
+    fn gather(&mut self, mut pieces: &mut [IoSlice<'_>]) -> Result<()> {
+        self.written += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        IoSlice::advance_slices(&mut pieces, 0);
+        while !pieces.is_empty() {
+            match self.output.write_vectored(pieces) {
+                Ok(0) => return Err(Error::io("cannot write", io::ErrorKind::WriteZero.into())),
+                Ok(count) => IoSlice::advance_slices(&mut pieces, count),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("cannot write", error)),
+            }
+        }
         Ok(())
     }
 

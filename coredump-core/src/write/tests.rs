@@ -316,3 +316,40 @@ fn more_than_a_section_holds_is_cut_at_the_high_ends_and_the_dump_says_so() {
         );
     }
 }
+
+/// Takes a few bytes at a time, as pipes and full file systems do.
+struct Reluctant(Vec<u8>);
+
+impl std::io::Write for Reluctant {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.write_vectored(&[std::io::IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+        let bytes: Vec<u8> = pieces.iter().flat_map(|piece| piece.iter().copied()).take(99_991).collect();
+        self.0.extend_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn many_segments_are_written_from_where_they_lie_whatever_is_taken_at_once() {
+    const COUNT: u64 = 1200;
+    let bytes: Vec<u8> = (0..COUNT * 2000).map(|at| (at % 251) as u8 + 1).collect();
+    let segments = bytes.chunks(2000).zip(0u64..).map(|(bytes, index)| Segment { address: index * 5000, bytes });
+    let mut memory = Memory::new(96 << 16);
+    memory.set_contents(segments.collect(), std::iter::once(0..96 << 16).collect());
+    let dump = CoreDump { memories: vec![memory], ..CoreDump::default() };
+    let plain = written(&dump);
+    let mut output = Reluctant(Vec::new());
+    write(&dump, &mut output).unwrap();
+    assert!(output.0 == plain);
+    validate(&plain);
+    let again = read(&plain).unwrap();
+    assert_eq!(again.memories[0].segments().len() as u64, COUNT);
+    assert_same(&dump, &again);
+}
