@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use crate::memory::{Chunk, Memory};
 
 /// Bytes a block has at least, unless its stretch of known bytes ends.
 pub const BLOCK: usize = 1 << 20;
 
-static ZEROS: [u8; BLOCK] = [0; BLOCK];
+/// Made when it is needed: in the program's file it would be a third of it.
+static ZEROS: LazyLock<Vec<u8>> = LazyLock::new(|| vec![0; BLOCK]);
 
 /// Known bytes.
 pub struct Block<'a> {
