@@ -392,7 +392,7 @@ fn types_in_units_of_their_own_are_found_by_their_signatures() {
         ("color", "Red"),
         ("box.head.weight", "2.5"),
     ];
-    for name in ["type-units-dwarf4", "type-units-dwarf5"] {
+    for name in ["type-units-dwarf4", "type-units-dwarf5", "type-units-split4", "type-units-split5"] {
         let folder = scratch();
         let dump = captured(folder.path(), name, &["--fast"]);
         for (expression, value) in expected {

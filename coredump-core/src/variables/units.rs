@@ -9,71 +9,23 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use gimli::constants::*;
-use gimli::{AttributeValue, DebuggingInformationEntry, Section, UnitOffset};
+use gimli::{AttributeValue, Section, UnitOffset};
 
+pub use super::entries::{Attr, Bytes, Die, Entry, Language, UnitRef, is_static};
+use super::entries::{language, origin_name, signature};
+use super::outline::{ByName, Memo, Outline, outline};
+use super::split_types::SplitTypes;
 use super::types::Type;
-pub use crate::symbols::Slice as Bytes;
-pub use crate::symbols::UnitRef;
-use crate::symbols::{Debug, Extent, Walk, demangle};
-
-/// A debugging information entry.
-pub type Entry<'s> = DebuggingInformationEntry<Bytes<'s>>;
-/// The value of an attribute.
-pub type Attr<'s> = AttributeValue<Bytes<'s>>;
+use crate::symbols::{Debug, Extent, demangle};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
-
-/// An entry, by number of its unit and its offset there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Die {
-    /// Number of the unit in [`Units`].
-    pub unit: u32,
-    /// Offset in the unit, in bytes.
-    pub offset: usize,
-}
-
-/// The language of a unit, as far as values are written differently in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Language {
-    /// C, and what is not known better.
-    C,
-    /// C++.
-    Cpp,
-    /// Rust.
-    Rust,
-    /// Zig.
-    Zig,
-}
-
-/// Where things are in a unit. No name is read for it.
-#[derive(Debug, Default)]
-struct Outline {
-    /// Entries that give names their scope or have one: offset and the parent's offset, by offset.
-    parents: Vec<(usize, usize)>,
-    /// Complete types that have a name.
-    types: Vec<usize>,
-    /// Variables that are somewhere, and whether they stand in a function.
-    variables: Vec<(usize, bool)>,
-}
-
-type ByName<'s> = HashMap<&'s [u8], Vec<usize>>;
-
-/// What is remembered of one unit.
-#[derive(Debug, Default)]
-struct Memo<'s> {
-    language: OnceCell<Language>,
-    outline: OnceCell<Outline>,
-    /// Complete types by name.
-    types: OnceCell<ByName<'s>>,
-    /// Variables outside of functions, and statics in them, by name.
-    statics: OnceCell<ByName<'s>>,
-}
 
 /// All units of a binary: those of `.debug_info` (of split ones, what their `.dwo` holds), then those of `.debug_types`.
 pub struct Units<'s> {
     debug: &'s Debug<'s>,
     type_units: Vec<gimli::Unit<Bytes<'s>>>,
+    split_types: SplitTypes<'s>,
     signatures: OnceCell<HashMap<u64, Die>>,
     /// Types may stand in units of their own, with stubs in their place.
     stubs: bool,
@@ -94,12 +46,17 @@ impl<'s> Units<'s> {
         let abbreviations = debug.dwarf().debug_abbrev.reader().slice();
         let stub = [DW_AT_signature.0 as u8, DW_FORM_ref_sig8.0 as u8];
         let stubs = memchr::memmem::find(abbreviations, &stub).is_some();
-        Units { debug, type_units, signatures: OnceCell::new(), stubs, memos, types: RefCell::default() }
+        let split_types = SplitTypes::new(debug.unit_count(), memos.len() as u32);
+        Units { debug, type_units, split_types, signatures: OnceCell::new(), stubs, memos, types: RefCell::default() }
     }
 
     /// The number of units.
     pub fn len(&self) -> u32 {
-        u32::try_from(self.memos.len()).unwrap_or(u32::MAX)
+        u32::try_from(self.memos.len()).unwrap_or(u32::MAX).saturating_add(self.split_types.len())
+    }
+
+    fn memo(&self, number: u32) -> Option<&Memo<'s>> {
+        self.memos.get(number as usize).or_else(|| self.split_types.memo(number))
     }
 
     /// The cache of types already read.
@@ -111,13 +68,16 @@ impl<'s> Units<'s> {
     pub fn unit(&self, number: u32) -> Option<UnitRef<'_, 's>> {
         match number.checked_sub(self.debug.unit_count()) {
             None => self.debug.unit_ref(number),
-            Some(number) => Some(self.type_units.get(number as usize)?.unit_ref(self.debug.dwarf())),
+            Some(own) => match self.type_units.get(own as usize) {
+                Some(unit) => Some(unit.unit_ref(self.debug.dwarf())),
+                None => self.split_types.unit(self.debug, number),
+            },
         }
     }
 
     /// The language of a unit's source.
     pub fn language(&self, number: u32) -> Language {
-        let Some(memo) = self.memos.get(number as usize) else { return Language::C };
+        let Some(memo) = self.memo(number) else { return Language::C };
         *memo.language.get_or_init(|| self.unit(number).map_or(Language::C, language))
     }
 
@@ -143,7 +103,7 @@ impl<'s> Units<'s> {
         let target = match *attribute {
             AttributeValue::UnitRef(offset) => Die { unit, offset: offset.0 },
             AttributeValue::DebugInfoRef(offset) => self.at_info_offset(unit, offset.0)?,
-            AttributeValue::DebugTypesRef(signature) => self.type_unit(signature)?,
+            AttributeValue::DebugTypesRef(signature) => self.type_unit(unit, signature)?,
             _ => return None,
         };
         Some(self.behind_stub(target).unwrap_or(target))
@@ -151,11 +111,11 @@ impl<'s> Units<'s> {
 
     /// The type that an entry stands for which only has its signature (DWARF 5, 5.7.1 and 7.32).
     fn behind_stub(&self, stub: Die) -> Option<Die> {
-        if !self.stubs {
+        if !self.stubs && self.unit(stub.unit)?.dwarf.file_type != gimli::DwarfFileType::Dwo {
             return None;
         }
         match self.entry(stub)?.attr_value(DW_AT_signature)? {
-            AttributeValue::DebugTypesRef(signature) => self.type_unit(signature),
+            AttributeValue::DebugTypesRef(signature) => self.type_unit(stub.unit, signature),
             _ => None,
         }
     }
@@ -172,19 +132,15 @@ impl<'s> Units<'s> {
         Some(Die { unit, offset: offset.to_unit_offset(&self.unit(unit)?.header)?.0 })
     }
 
-    fn type_unit(&self, wanted: gimli::DebugTypeSignature) -> Option<Die> {
+    /// The type with a signature that an entry in the unit `from` refers to.
+    fn type_unit(&self, from: u32, wanted: gimli::DebugTypeSignature) -> Option<Die> {
+        if self.unit(from)?.dwarf.file_type == gimli::DwarfFileType::Dwo {
+            // A split unit's types are in its own file.
+            return self.split_types.find(self.debug, from, wanted);
+        }
         let signatures = self.signatures.get_or_init(|| {
-            let numbers = 0..self.len();
-            let units = numbers.filter_map(|number| Some((number, self.unit(number)?.header.type_())));
-            units
-                .filter_map(|(unit, ty)| match ty {
-                    gimli::UnitType::Type { type_signature, type_offset }
-                    | gimli::UnitType::SplitType { type_signature, type_offset } => {
-                        Some((type_signature.0, Die { unit, offset: type_offset.0 }))
-                    }
-                    _ => None,
-                })
-                .collect()
+            let headers = (0..self.len()).filter_map(|number| Some((number, self.unit(number)?.header)));
+            headers.filter_map(|(unit, header)| signature(unit, &header)).collect()
         });
         signatures.get(&wanted.0).copied()
     }
@@ -280,6 +236,7 @@ impl<'s> Units<'s> {
     }
 
     fn named<'m>(&'m self, first: u32, name: &[u8], of: impl Fn(&'m Self, u32) -> Option<&'m ByName<'s>>) -> Vec<Die> {
+        self.split_types.load(self.debug, first);
         let others = (0..self.len()).filter(|&unit| unit != first);
         let mut found = Vec::new();
         for number in std::iter::once(first).chain(others) {
@@ -326,14 +283,14 @@ impl<'s> Units<'s> {
     }
 
     fn outline(&self, number: u32) -> Option<&Outline> {
-        let memo = self.memos.get(number as usize)?;
+        let memo = self.memo(number)?;
         Some(memo.outline.get_or_init(|| self.unit(number).and_then(|unit| outline(unit).ok()).unwrap_or_default()))
     }
 
     fn types_of(&self, number: u32) -> Option<&ByName<'s>> {
         let outline = self.outline(number)?;
         let unit = self.unit(number)?;
-        Some(self.memos.get(number as usize)?.types.get_or_init(|| {
+        Some(self.memo(number)?.types.get_or_init(|| {
             let mut names = ByName::default();
             for &offset in &outline.types {
                 if let Ok(entry) = unit.entry(UnitOffset(offset))
@@ -350,7 +307,7 @@ impl<'s> Units<'s> {
     fn statics_by_name(&self, number: u32) -> Option<&ByName<'s>> {
         let outline = self.outline(number)?;
         let unit = self.unit(number)?;
-        Some(self.memos.get(number as usize)?.statics.get_or_init(|| {
+        Some(self.memo(number)?.statics.get_or_init(|| {
             let mut names = ByName::default();
             for &(offset, local) in &outline.variables {
                 let Ok(entry) = unit.entry(UnitOffset(offset)) else { continue };
@@ -367,112 +324,5 @@ impl<'s> Units<'s> {
             }
             names
         }))
-    }
-}
-
-/// Walks all entries of a unit. What was read before a damaged entry still counts.
-fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
-    let mut outline = Outline::default();
-    let scope = |abbreviation: &gimli::Abbreviation| {
-        let named =
-            matches!(abbreviation.tag(), DW_TAG_variable | DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module);
-        abbreviation.has_children() || named || is_type(abbreviation.tag()) || is_static_member(abbreviation)
-    };
-    let walk = Walk::unit(unit, scope)?;
-    // Offsets of the entries around the current one, and whether they are functions.
-    let mut around: Vec<(usize, bool)> = Vec::new();
-    for met in walk {
-        let (offset, tag) = (met.offset.0, met.abbreviation.tag());
-        let depth = usize::try_from(met.depth).unwrap_or(0);
-        around.truncate(depth);
-        let parent = around.last().copied();
-        let in_function = parent.is_some_and(|parent| parent.1);
-        if met.abbreviation.has_children() {
-            around.push((offset, tag == DW_TAG_subprogram || in_function));
-        }
-        let has = |name| met.abbreviation.attributes().iter().any(|spec| spec.name() == name);
-        match tag {
-            DW_TAG_variable => {
-                if has(DW_AT_location) || has(DW_AT_const_value) {
-                    outline.variables.push((offset, in_function));
-                }
-            }
-            DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module | DW_TAG_member => {}
-            tag if is_type(tag) => {
-                if has(DW_AT_name) && !has(DW_AT_declaration) {
-                    outline.types.push(offset);
-                }
-            }
-            _ => continue,
-        }
-        // The unit itself is no namespace.
-        if let Some((parent, _)) = parent.filter(|_| depth > 1) {
-            outline.parents.push((offset, parent));
-        }
-    }
-    Ok(outline)
-}
-
-/// Whether entries declare a static variable of a class: before DWARF 5 it looks like a member.
-fn is_static_member(abbreviation: &gimli::Abbreviation) -> bool {
-    let external = |spec: &gimli::AttributeSpecification| spec.name() == DW_AT_external;
-    abbreviation.tag() == DW_TAG_member && abbreviation.attributes().iter().any(external)
-}
-
-/// Whether entries of this tag are types that are asked for by name.
-fn is_type(tag: gimli::DwTag) -> bool {
-    matches!(
-        tag,
-        DW_TAG_structure_type
-            | DW_TAG_class_type
-            | DW_TAG_union_type
-            | DW_TAG_enumeration_type
-            | DW_TAG_typedef
-            | DW_TAG_base_type
-    )
-}
-
-/// The name a definition has by its declaration in the same unit.
-fn origin_name<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>) -> Option<&'s [u8]> {
-    let AttributeValue::UnitRef(offset) = entry.attr_value(DW_AT_specification)? else { return None };
-    let name = unit.entry(offset).ok()?.attr_value(DW_AT_name)?;
-    unit.attr_string(name).ok().map(|name| name.slice())
-}
-
-/// Whether a variable's location is an address fixed at link time, or one in each thread's own storage.
-pub fn is_static(entry: &Entry<'_>) -> bool {
-    let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(DW_AT_location) else { return false };
-    let bytes = expression.0.slice();
-    let (first, last) = (bytes.first().copied().map(gimli::DwOp), bytes.last().copied().map(gimli::DwOp));
-    // LLVM 22 adds an address to a global, the 32-bit number of which follows a 3.
-    let in_thread = |rest: &[u8]| {
-        first == Some(DW_OP_WASM_location)
-            && matches!(rest, [3, _, _, _, _, addr, ..] if gimli::DwOp(*addr) == DW_OP_addr)
-    };
-    matches!(first, Some(DW_OP_addr | DW_OP_addrx | DW_OP_GNU_addr_index))
-        || matches!(last, Some(DW_OP_form_tls_address | DW_OP_GNU_push_tls_address))
-        || last == Some(DW_OP_plus) && bytes.get(1..).is_some_and(in_thread)
-}
-
-fn language(unit: UnitRef<'_, '_>) -> Language {
-    let Ok(root) = unit.entry(unit.header.root_offset()) else { return Language::C };
-    let producer = root.attr_value(DW_AT_producer).and_then(|value| unit.attr_string(value).ok());
-    // Zig says it is C99: no language code of its own existed when its back end was written.
-    if producer.is_some_and(|producer| producer.slice().starts_with(b"zig")) {
-        return Language::Zig;
-    }
-    match root.attr_value(DW_AT_language) {
-        Some(AttributeValue::Language(language)) => match language {
-            DW_LANG_Rust => Language::Rust,
-            DW_LANG_Zig => Language::Zig,
-            DW_LANG_C_plus_plus
-            | DW_LANG_C_plus_plus_03
-            | DW_LANG_C_plus_plus_11
-            | DW_LANG_C_plus_plus_14
-            | DW_LANG_C_plus_plus_17
-            | DW_LANG_C_plus_plus_20 => Language::Cpp,
-            _ => Language::C,
-        },
-        _ => Language::C,
     }
 }

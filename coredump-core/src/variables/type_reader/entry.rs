@@ -3,7 +3,7 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 
-use super::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
+use crate::variables::types::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
 use crate::variables::units::{Attr, Bytes, Die, Entry, Units};
 
 /// Members, enumerators or dimensions of one type that are read.

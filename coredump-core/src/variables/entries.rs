@@ -1,0 +1,89 @@
+//! Entries of debug information, and what is told from one alone.
+
+use gimli::constants::*;
+use gimli::{AttributeValue, DebuggingInformationEntry};
+
+pub use crate::symbols::Slice as Bytes;
+pub use crate::symbols::UnitRef;
+/// A debugging information entry.
+pub type Entry<'s> = DebuggingInformationEntry<Bytes<'s>>;
+/// The value of an attribute.
+pub type Attr<'s> = AttributeValue<Bytes<'s>>;
+
+/// An entry, by number of its unit and its offset there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Die {
+    /// Number of the unit in [`Units`].
+    pub unit: u32,
+    /// Offset in the unit, in bytes.
+    pub offset: usize,
+}
+
+/// The language of a unit, as far as values are written differently in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// C, and what is not known better.
+    C,
+    /// C++.
+    Cpp,
+    /// Rust.
+    Rust,
+    /// Zig.
+    Zig,
+}
+
+/// Whether a variable's location is an address fixed at link time, or one in each thread's own storage.
+pub fn is_static(entry: &Entry<'_>) -> bool {
+    let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(DW_AT_location) else { return false };
+    let bytes = expression.0.slice();
+    let (first, last) = (bytes.first().copied().map(gimli::DwOp), bytes.last().copied().map(gimli::DwOp));
+    // LLVM 22 adds an address to a global, the 32-bit number of which follows a 3.
+    let in_thread = |rest: &[u8]| {
+        first == Some(DW_OP_WASM_location)
+            && matches!(rest, [3, _, _, _, _, addr, ..] if gimli::DwOp(*addr) == DW_OP_addr)
+    };
+    matches!(first, Some(DW_OP_addr | DW_OP_addrx | DW_OP_GNU_addr_index))
+        || matches!(last, Some(DW_OP_form_tls_address | DW_OP_GNU_push_tls_address))
+        || last == Some(DW_OP_plus) && bytes.get(1..).is_some_and(in_thread)
+}
+
+/// The signature of a type unit, and its type.
+pub fn signature(unit: u32, header: &gimli::UnitHeader<Bytes<'_>>) -> Option<(u64, Die)> {
+    match header.type_() {
+        gimli::UnitType::Type { type_signature, type_offset }
+        | gimli::UnitType::SplitType { type_signature, type_offset } => {
+            Some((type_signature.0, Die { unit, offset: type_offset.0 }))
+        }
+        _ => None,
+    }
+}
+
+/// The language of a unit's source.
+pub fn language(unit: UnitRef<'_, '_>) -> Language {
+    let Ok(root) = unit.entry(unit.header.root_offset()) else { return Language::C };
+    let producer = root.attr_value(DW_AT_producer).and_then(|value| unit.attr_string(value).ok());
+    // Zig says it is C99: no language code of its own existed when its back end was written.
+    if producer.is_some_and(|producer| producer.slice().starts_with(b"zig")) {
+        return Language::Zig;
+    }
+    match root.attr_value(DW_AT_language) {
+        Some(AttributeValue::Language(language)) => match language {
+            DW_LANG_Rust => Language::Rust,
+            DW_LANG_Zig => Language::Zig,
+            DW_LANG_C_plus_plus
+            | DW_LANG_C_plus_plus_03
+            | DW_LANG_C_plus_plus_11
+            | DW_LANG_C_plus_plus_14
+            | DW_LANG_C_plus_plus_17
+            | DW_LANG_C_plus_plus_20 => Language::Cpp,
+            _ => Language::C,
+        },
+        _ => Language::C,
+    }
+}
+/// The name a definition has by its declaration in the same unit.
+pub fn origin_name<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>) -> Option<&'s [u8]> {
+    let AttributeValue::UnitRef(offset) = entry.attr_value(DW_AT_specification)? else { return None };
+    let name = unit.entry(offset).ok()?.attr_value(DW_AT_name)?;
+    unit.attr_string(name).ok().map(|name| name.slice())
+}

@@ -1,0 +1,93 @@
+//! Types read from their entries, one at a time and when they are asked for.
+
+mod entry;
+#[cfg(test)]
+mod tests;
+
+use std::rc::Rc;
+
+pub use self::entry::wide_constant;
+use super::types::{Array, Kind, PointerKind, Type};
+use super::units::{Die, Units};
+
+/// Typedefs and qualifiers in a row.
+const ALIASES: u32 = 64;
+
+impl<'s> Units<'s> {
+    /// The type at `die`; `None` when its entry is damaged.
+    pub fn type_at(&self, die: Die) -> Option<Rc<Type<'s>>> {
+        if let Some(known) = self.types().borrow().get(&die) {
+            return Some(known.clone());
+        }
+        let read = Rc::new(self.read_type(die)?);
+        self.types().borrow_mut().insert(die, read.clone());
+        Some(read)
+    }
+
+    /// The type an entry's `DW_AT_type` refers to, its own or that of the entry it completes.
+    pub fn type_of(&self, die: Die) -> Option<Die> {
+        let (unit, value) = self.inherited(die, gimli::DW_AT_type)?;
+        self.target(unit, &value)
+    }
+
+    /// The type behind typedefs and qualifiers; `None` for `void`, and when they go round in a circle.
+    pub fn peeled(&self, die: Option<Die>) -> Option<(Die, Rc<Type<'s>>)> {
+        let mut at = die?;
+        for _ in 0..ALIASES {
+            let ty = self.type_at(at)?;
+            match ty.kind {
+                Kind::Typedef(target) | Kind::Qualified(_, target) => at = target?,
+                _ => return Some((at, ty)),
+            }
+        }
+        None
+    }
+
+    /// A type's size in bytes; `None` when it has none.
+    pub fn size_of(&self, die: Option<Die>) -> Option<u64> {
+        self.size_within(die, 16)
+    }
+
+    fn size_within(&self, die: Option<Die>, levels: u32) -> Option<u64> {
+        let (at, ty) = self.peeled(die)?;
+        if let Some(size) = ty.size {
+            return Some(size);
+        }
+        match &ty.kind {
+            Kind::Pointer(..) => Some(u64::from(self.unit(at.unit)?.encoding().address_size)),
+            Kind::Array(array) => {
+                let element = match array.stride {
+                    Some(stride) => stride,
+                    None => self.size_within(array.element, levels.checked_sub(1)?)?,
+                };
+                array.dimensions.iter().try_fold(element, |size, count| size.checked_mul((*count)?))
+            }
+            Kind::Enum(list) => self.size_within(list.underlying, levels.checked_sub(1)?),
+            _ => None,
+        }
+    }
+
+    /// A pointer to `target`, for which no entry need exist; of `size` bytes.
+    pub fn pointer_to(&self, target: Option<Die>, size: u64) -> Die {
+        self.made(Type { name: None, size: Some(size), kind: Kind::Pointer(PointerKind::Pointer, target) })
+    }
+
+    /// An array of `element`, for which no entry need exist.
+    pub fn array_of(&self, element: Option<Die>, dimensions: Vec<Option<u64>>) -> Die {
+        let kind = Kind::Array(Array { element, dimensions, stride: None, vector: false });
+        self.made(Type { name: None, size: None, kind })
+    }
+
+    /// A base type for which no entry need exist.
+    pub fn base_type(&self, name: &'static str, encoding: gimli::DwAte, size: u64) -> Die {
+        self.made(Type { name: Some(name.as_bytes()), size: Some(size), kind: Kind::Base(encoding) })
+    }
+
+    /// Keeps a type that no unit holds, under a unit number that none has.
+    fn made(&self, ty: Type<'s>) -> Die {
+        let mut types = self.types().borrow_mut();
+        let die = Die { unit: u32::MAX, offset: types.len() };
+        types.insert(die, Rc::new(ty));
+        die
+    }
+}
