@@ -86,10 +86,17 @@ fn rusts_own_types_are_written_as_the_program_writes_them() {
 }
 
 #[test]
-fn rusts_errors_values_without_a_size_and_over_aligned_frames_are_told_in_optimised_code() {
+fn rusts_errors_thread_locals_and_over_aligned_frames_are_told_in_optimised_code() {
     for options in [&[][..], &["--fast"]] {
-        assert_eq!(check("rust-errors-O2", options, |shown, said| shown == said), (16, 16), "{options:?}");
+        assert_eq!(check("rust-errors-O2", options, |shown, said| shown == said), (19, 19), "{options:?}");
     }
+    // A thread-local that nothing has asked for is not made.
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "rust-errors-O2", &[]);
+    let module = fixture("modules/rust-errors-O2.wasm");
+    let document = Tool::new("coredump-json").arg("-m").arg(&module).arg(&dump).run().json();
+    let print = |expression: &str| printed(&dump, &module, frame(&document, "last"), expression);
+    assert_eq!((print("NEVER"), print("errors::LATER")), ("<uninit>".into(), "RefCell { value: [1, 2] }".into()));
 }
 
 #[test]

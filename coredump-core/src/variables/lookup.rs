@@ -32,10 +32,30 @@ pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
         let here: Vec<Die> = found.iter().copied().filter(|die| die.unit == first).collect();
         the_only(units, if here.is_empty() { found } else { here })
     };
-    match scoped(frame, &found, namespaces) {
+    let seen = match scoped(frame, &found, namespaces) {
         Some(seen) => own(seen),
         None => own(found.into_iter().filter(|&die| ends_with(units, die, namespaces)).collect()),
-    }
+    };
+    seen.or_else(|| own(rust_thread_locals(frame, name, namespaces)))
+}
+
+/// Rust's thread-locals of that name: `thread_local!` makes modules and closures of it, and in them a static of its own.
+fn rust_thread_locals(frame: &Frame<'_, '_>, name: &str, namespaces: &[String]) -> Vec<Die> {
+    let units = &frame.units;
+    let Some(function) = frame.function.filter(|function| units.language(function.unit) == Language::Rust) else {
+        return Vec::new();
+    };
+    let mut found = units.statics_named(function.unit, b"__RUST_STD_INTERNAL_VAL");
+    found.retain(|&die| {
+        let path = units.path(die);
+        let end = path.iter().rposition(|part| !part.starts_with(b"{")).unwrap_or(0);
+        let around = |namespaces: &[String]| {
+            end >= namespaces.len()
+                && path[end - namespaces.len()..end].iter().zip(namespaces).all(|(part, name)| *part == name.as_bytes())
+        };
+        path.get(end) == Some(&name.as_bytes()) && around(namespaces)
+    });
+    found
 }
 
 /// Of entries with the same name, those in the innermost scope around the frame's code that has any of them, where they

@@ -42,6 +42,18 @@ impl<'s> Renderer<'_, '_, 's> {
                 }
             }
             "OnceCell" | "OnceLock" | "LazyCell" | "LazyLock" => once(&known.name, self.made_once(known, value)?),
+            // What a thread-local is kept in, in a program without threads.
+            "EagerStorage" if known.is_in("std::sys") => self.show(&self.field(value, "value")?, depth),
+            "LazyStorage" if known.is_in("std::sys") => {
+                let state = self.unwrapped(&self.field(value, "state")?)?;
+                let (_, ty) = self.frame.units.peeled(state.ty)?;
+                let Kind::Enum(list) = &ty.kind else { return None };
+                match self.enumerator(&state, list).text {
+                    Ok(state) if state == "Alive" => self.show(&self.bare(&self.field(value, "value")?), depth),
+                    Ok(_) => Shown::text("<uninit>"),
+                    Err(missing) => missing.into(),
+                }
+            }
             name if name.starts_with("Atomic") && known.is_in("core::sync") => {
                 let inner = self.unwrapped(&self.field(value, "v")?)?;
                 let named = self.frame.units.name(die).unwrap_or_default();
