@@ -12,8 +12,6 @@ pub(super) struct Quick {
     rest: u16,
     /// How much deeper what follows lies.
     pub deeper: i8,
-    /// It has nothing in it and always the same size: entries like it come in runs.
-    pub repeats: bool,
 }
 
 /// The one attribute of varying size.
@@ -26,7 +24,7 @@ enum Varying {
 
 impl Quick {
     /// No such entry.
-    pub const NONE: Quick = Quick { size: 0, varying: Varying::None, rest: 0, deeper: 0, repeats: false };
+    pub const NONE: Quick = Quick { size: 0, varying: Varying::None, rest: 0, deeper: 0 };
 
     /// No entry, but the end of those in one.
     pub const END: Quick = Quick { size: 1, deeper: -1, ..Quick::NONE };
@@ -42,8 +40,7 @@ impl Quick {
             _ => return None,
         };
         let (size, rest) = (u16::try_from(1 + fixed).ok()?, u16::try_from(rest).ok()?);
-        let repeats = matches!(varying, Varying::None) && !children;
-        Some(Quick { size, varying, rest, deeper: i8::from(children), repeats })
+        Some(Quick { size, varying, rest, deeper: i8::from(children) })
     }
 
     /// Where the entry at `at` ends.

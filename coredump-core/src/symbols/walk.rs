@@ -195,13 +195,6 @@ impl<'u, W: FnMut(&Abbreviation) -> bool> Iterator for Walk<'u, '_, W> {
                 passed += 1;
                 let Some(behind) = quick.pass(bytes, at) else { break };
                 at = behind;
-                if quick.repeats {
-                    // Members of a structure are alike: then where the next one ends does not wait for what it is.
-                    while bytes.get(at) == Some(&code) {
-                        at += usize::from(quick.size);
-                        passed += 1;
-                    }
-                }
                 depth += isize::from(quick.deeper);
                 if depth <= self.floor {
                     break;
