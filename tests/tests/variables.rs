@@ -294,6 +294,25 @@ fn thread_locals_of_a_program_without_threads_are_where_statics_are() {
 }
 
 #[test]
+fn a_structure_passed_by_value_is_found_where_old_dwarf_only_says_which_local() {
+    // (by-value.c)
+    for name in ["by-value-dwarf2", "by-value-dwarf3"] {
+        let module = fixture(&format!("modules/{name}.wasm"));
+        for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {
+            let folder = scratch();
+            let dump = captured(folder.path(), name, options);
+            let ask = |expression| print(&dump, &module, 0, expression).unwrap();
+            assert_eq!(ask("large"), r#"{tag = -2, number = 77777, text = "large"}"#, "{name}");
+            assert_eq!(ask("either.real"), "2.5", "{name}");
+            assert_eq!(ask("fields"), r#"{sign = MINUS, rest = -300000, more = "more"}"#, "{name}");
+            assert_eq!(ask("one"), "{number = 7}", "passed as its only member: {name}");
+            // Four bytes might be the structure or its address.
+            assert_eq!(print(&dump, &module, 0, "small").filter(|value| is_known(value)), None, "{name}");
+        }
+    }
+}
+
+#[test]
 fn each_instance_of_a_module_has_statics_of_its_own() {
     // (node.c): the second instance's `setup` was called with 2, the first's with 1; both then added what they were given.
     let module = fixture("modules/component-two.wasm");

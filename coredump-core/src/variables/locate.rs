@@ -21,7 +21,10 @@ impl<'s> Frame<'_, 's> {
     /// `None` when the entry gives no location at all and no constant: a declaration.
     pub fn locate(&self, die: Die) -> Option<(Location, String)> {
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
-            let found = self.locate_attribute(unit, value, self.is_constant(die));
+            let mut found = self.locate_attribute(unit, value, self.is_constant(die));
+            if self.units.unit(unit).is_some_and(|unit| unit.encoding().version < 4) {
+                found.0 = self.by_reference(self.units.type_of(die), found.0);
+            }
             if matches!(found.0.pieces.as_slice(), [Piece { place: Place::Missing(Missing::OptimizedOut), .. }])
                 && let Some(kept) = self.kept_parameter(die, unit, value)
             {

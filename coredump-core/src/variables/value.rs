@@ -249,7 +249,8 @@ pub fn is_signed(frame: &Frame<'_, '_>, ty: Option<Die>) -> bool {
             }
             Some(Kind::Enum(list)) => match list.underlying {
                 Some(underlying) => at = Some(underlying),
-                None => return false,
+                // DWARF 2 has no type below an enumeration.
+                None => return list.enumerators.iter().any(|(_, value)| (*value as i128) < 0),
             },
             _ => return false,
         }

@@ -41,6 +41,9 @@ pub struct Evaluation<'m, 's, M> {
     narrow: bool,
     /// The value on top is a constant of the description.
     literal: bool,
+    /// It was worked out from a Wasm value, in a version of DWARF that writes a value in the same way as its address:
+    /// `DW_OP_stack_value` came with DWARF 4.
+    doubtful: bool,
     source: std::marker::PhantomData<&'s ()>,
 }
 
@@ -59,6 +62,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             register: false,
             narrow: false,
             literal: false,
+            doubtful: false,
             source: std::marker::PhantomData,
         }
     }
@@ -108,6 +112,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         use gimli::Value::{F32, F64, Generic};
         // A 64-bit value in a 32-bit address space is no address; nor are floats and vectors.
         self.register = true;
+        self.doubtful = self.encoding.version < 4;
         self.narrow = matches!(value, model::Value::I32(_));
         let slot = match value {
             model::Value::I32(value) => {
@@ -150,6 +155,9 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         Ok(match self.pop_slot()? {
             Slot::Vector(bytes) => Place::Bytes(bytes.to_vec()),
             Slot::Number(value) if self.register => Place::Bytes(self.object_bytes(value)),
+            Slot::Number(_) if self.doubtful => {
+                return Err(Missing::NotCaptured("DWARF 2 and 3 do not tell it from its address".into()));
+            }
             // `DW_OP_stack_value` came with DWARF 4. An address would be written as one.
             Slot::Number(value) if self.literal && self.encoding.version < 4 => Place::Bytes(bytes_of(value)),
             // LLVM ends a description of a value in a local with `DW_OP_stack_value`; without it the local holds the
@@ -239,6 +247,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         }
         self.pieces.push(Piece { bits: Some(bits), first_bit, place });
         self.register = false;
+        self.doubtful = false;
         self.told = None;
         Ok(())
     }
@@ -249,6 +258,14 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         if !matches!(operation, Operation::Piece { .. } | Operation::StackValue | Operation::Nop) {
             self.register = false;
             self.narrow = false;
+            let placed = matches!(
+                operation,
+                Operation::Deref { .. }
+                    | Operation::Address { .. }
+                    | Operation::AddressIndex { .. }
+                    | Operation::FrameOffset { .. }
+            );
+            self.doubtful &= !placed;
             self.literal = matches!(operation, Operation::UnsignedConstant { .. } | Operation::SignedConstant { .. });
         }
         match operation {

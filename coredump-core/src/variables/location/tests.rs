@@ -158,3 +158,18 @@ fn a_number_is_what_a_description_leaves() {
     assert_eq!(ask(&[LOCAL, 0, 0, STACK_VALUE], None), Ok(0x1000), "a frame base");
     assert_eq!(ask(&[DW_OP_plus_uconst.0, 12], Some(0x100)), Ok(0x10c), "a member's offset");
 }
+
+#[test]
+fn before_dwarf_4_what_is_worked_out_from_a_local_is_a_value_or_an_address() {
+    let dwarf3 = Encoding { version: 3, ..DWARF4 };
+    let place = |bytes: &[u8]| {
+        let found = evaluate(&Fake, dwarf3, EndianSlice::new(bytes, LittleEndian), None);
+        found.pieces[0].place.clone()
+    };
+    let local = [DW_OP_WASM_location.0, 0, 0];
+    let plus = [DW_OP_plus_uconst.0, 8];
+    assert!(matches!(place(&[&local[..], &plus].concat()), Place::Missing(Missing::NotCaptured(_))));
+    // What is read from there is at no address, and what is counted from the frame base is at one.
+    assert!(matches!(place(&[&local[..], &plus, &[DW_OP_deref.0]].concat()), Place::Memory(_)));
+    assert_eq!(place(&[DW_OP_fbreg.0, 4]), Place::Memory(0x2004));
+}
