@@ -1,5 +1,6 @@
 """JSON of one dump and of many."""
 import json
+import os
 import shutil
 
 from .. import build, programs
@@ -61,4 +62,6 @@ def many():
         command = ["sh", "-c", f"i=0; while [ $i -lt {MANY} ]; do {program} --json --symbols-path {symbols} {minidump}; i=$((i + 1)); done"]
         return Contender("minidump-stackwalk, one by one", command, note="native minidumps; a process a dump")
 
-    return available([lambda: ours("coredump-json --ndjson -j1", "-j", "1"), lambda: ours("coredump-json --ndjson"), dump_only, stackwalk])
+    processors = str(os.cpu_count())
+    return available([lambda: ours("coredump-json --ndjson", "-j", "1"), lambda: ours(f"coredump-json --ndjson -j{processors}", "-j", processors),
+                      dump_only, stackwalk])
