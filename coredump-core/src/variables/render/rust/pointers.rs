@@ -145,6 +145,11 @@ impl<'s> Renderer<'_, '_, 's> {
             }
         }
         if let (Some(vtable), Some(at)) = (vtable, inner.source.address()) {
+            let contents = contents.ty.and_then(|ty| self.frame.units.name(ty));
+            if !contents.is_some_and(super::trait_objects::is_object) {
+                // It only ends in what the vtable is for: `Rc<RefCell<dyn Shape>>`.
+                return Some(Ok((Target::Unknown { address: at, vtable }, counts)));
+            }
             // The value stands behind the two counts, as its own type is aligned.
             let alignment = match self.vtable_alignment(vtable) {
                 Ok(alignment) => alignment,

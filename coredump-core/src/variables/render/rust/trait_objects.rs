@@ -16,9 +16,12 @@ pub(super) struct TraitObject {
 }
 
 impl<'s> Renderer<'_, '_, 's> {
-    /// The parts of a pointer to a trait object; `None` for another type.
+    /// The parts of a pointer to a trait object; `None` for another type, one that only ends in such an object among them
+    /// (`&RefCell<dyn Shape>`): its vtable is for what is at the end.
     pub(super) fn trait_object_parts(&self, value: &Value, die: Die) -> Option<Result<TraitObject, Missing>> {
-        self.pointer_name(die)?;
+        if !is_object(self.pointer_name(die)?) {
+            return None;
+        }
         let (pointer, vtable) = (self.field(value, "pointer")?, self.field(value, "vtable")?);
         let address = pointer.pointer(self.frame);
         Some(address.and_then(|address| Ok(TraitObject { address, vtable: vtable.pointer(self.frame)? })))
@@ -86,5 +89,24 @@ impl<'s> Renderer<'_, '_, 's> {
                 }
             })
         })
+    }
+}
+
+/// Whether a type's name is that of a trait object.
+pub(super) fn is_object(name: &[u8]) -> bool {
+    name.starts_with(b"dyn ") || name.starts_with(b"(dyn ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_object;
+
+    #[test]
+    fn what_only_ends_in_a_trait_object_is_none() {
+        assert!(is_object(b"dyn core::fmt::Debug") && is_object(b"(dyn core::error::Error + core::marker::Send)"));
+        // The vtable in a pointer to one of these is for the value within, which lies further on.
+        for name in [&b"core::cell::RefCell<dyn shapes::Shape>"[..], b"Tail<dyn core::fmt::Debug>", b"dynamic::Type"] {
+            assert!(!is_object(name));
+        }
     }
 }
