@@ -8,6 +8,8 @@ pub enum Form {
     AddressInLocal,
     /// A local holds the object.
     ValueInLocal,
+    /// One or the other: before DWARF 4 they are written alike.
+    Local,
     /// The object is a number, and nowhere.
     Number,
 }
@@ -17,7 +19,8 @@ pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
     use gimli::Operation::{SignedConstant, StackValue, UnsignedConstant, WasmLocal};
     let mut rest = *expression;
     let mut next = || gimli::Operation::parse(&mut rest, encoding).ok();
-    let form = match (next().filter(|_| encoding.version >= 4)?, next()) {
+    let form = match (next()?, next()) {
+        (WasmLocal { .. }, None) if encoding.version < 4 => Form::Local,
         (WasmLocal { .. }, None) => Form::AddressInLocal,
         (WasmLocal { .. }, Some(StackValue)) => Form::ValueInLocal,
         (UnsignedConstant { .. } | SignedConstant { .. }, Some(StackValue)) => Form::Number,

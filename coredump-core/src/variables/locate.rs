@@ -21,7 +21,7 @@ impl<'s> Frame<'_, 's> {
     /// `None` when the entry gives no location at all and no constant: a declaration.
     pub fn locate(&self, die: Die) -> Option<(Location, String)> {
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
-            let mut found = self.locate_attribute(unit, value, self.is_constant(die));
+            let mut found = self.locate_attribute(unit, value, self.object(die));
             if self.units.unit(unit).is_some_and(|unit| unit.encoding().version < 4) {
                 found.0 = self.by_reference(self.units.type_of(die), found.0);
             }
@@ -41,7 +41,7 @@ impl<'s> Frame<'_, 's> {
         Some((Location::whole(Place::Bytes(bytes)), "constant".into()))
     }
 
-    fn locate_attribute(&self, number: u32, value: Attr<'s>, constant: bool) -> (Location, String) {
+    fn locate_attribute(&self, number: u32, value: Attr<'s>, object: Object) -> (Location, String) {
         let missing = |missing| (Location::whole(Place::Missing(missing)), String::new());
         let Some(unit) = self.units.unit(number) else {
             return missing(Missing::Malformed("unit".into()));
@@ -49,7 +49,7 @@ impl<'s> Frame<'_, 's> {
         let found = match value {
             AttributeValue::Exprloc(expression) => Some((expression.0, Trust::Unwritten)),
             AttributeValue::Block(bytes) => Some((bytes, Trust::Unwritten)),
-            list => match self.listed(unit, list, constant) {
+            list => match self.listed(unit, list, object) {
                 Ok(found) => found,
                 Err(error) => return missing(error),
             },
@@ -81,6 +81,20 @@ impl<'s> Frame<'_, 's> {
         (location, if unnamed { format!("{base} {described}").trim_end().to_owned() } else { described })
     }
 
+    /// What of a variable matters to where it may be.
+    fn object(&self, die: Die) -> Object {
+        let ty = self.units.type_of(die);
+        let size = self.units.size_of(ty);
+        let parts = self.units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Struct(_) | Kind::Array(_)));
+        if parts && size.is_none_or(|size| size > u64::from(self.address_size())) {
+            Object::Large
+        } else if self.is_constant(die) {
+            Object::Constant
+        } else {
+            Object::Other
+        }
+    }
+
     /// Whether a variable keeps the value that it begins with: a reference, `this`, what is declared `const`.
     fn is_constant(&self, die: Die) -> bool {
         let mut at = self.units.type_of(die);
@@ -98,12 +112,12 @@ impl<'s> Frame<'_, 's> {
     }
 
     /// The description that a location list gives for this frame's code address (DWARF 5, 2.6.2), and how far it is
-    /// to be believed; `constant` says that the object does not change.
+    /// to be believed; `object` says what the object is like.
     fn listed(
         &self,
         unit: UnitRef<'_, 's>,
         list: Attr<'s>,
-        constant: bool,
+        object: Object,
     ) -> Result<Option<(Bytes<'s>, Trust)>, Missing> {
         if self.rewritten {
             return Err(rewritten());
@@ -131,7 +145,14 @@ impl<'s> Frame<'_, 's> {
         // as the local is not written: of an object that does not move (a structure passed by value, an array of
         // variable length), the address of which is in a local, and of one that does not change.
         let earlier = earlier.filter(|_| default.is_none()).and_then(|(expression, start)| {
-            match form(&expression, unit.encoding())? {
+            let form = match form(&expression, unit.encoding())? {
+                Form::Local if object == Object::Large => Form::AddressInLocal,
+                Form::Local => Form::ValueInLocal,
+                form => form,
+            };
+            let constant = object == Object::Constant;
+            match form {
+                Form::Local => None,
                 Form::AddressInLocal => (count == 1).then_some((expression, Trust::Unwritten)),
                 Form::ValueInLocal => constant.then(|| (expression, Trust::Within(start..self.pc.saturating_add(1)))),
                 Form::Number => (constant && count == 1).then_some((expression, Trust::Unwritten)),
@@ -170,7 +191,7 @@ impl<'s> Frame<'_, 's> {
         let expression = match value {
             AttributeValue::Exprloc(expression) => expression.0,
             AttributeValue::Block(bytes) => bytes,
-            list => self.listed(unit, list, false)?.ok_or(Missing::OptimizedOut)?.0,
+            list => self.listed(unit, list, Object::Other)?.ok_or(Missing::OptimizedOut)?.0,
         };
         let mut first = expression;
         if let Ok(gimli::Operation::WasmLocal { index }) = gimli::Operation::parse(&mut first, unit.encoding()) {
@@ -260,6 +281,17 @@ struct At<'f, 'g, 's> {
     frame: &'f Frame<'g, 's>,
     unit: u32,
     trust: Trust,
+}
+
+/// What an object is like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Object {
+    /// No local that holds an address can hold it.
+    Large,
+    /// It does not change.
+    Constant,
+    /// Neither.
+    Other,
 }
 
 /// When what a description says of Wasm's locals is believed.
