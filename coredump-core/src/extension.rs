@@ -123,6 +123,9 @@ pub struct ThreadDetail {
     /// that there were none (in the standard alone it means "unknown").
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recorded: Vec<(u32, u32)>,
+    /// The layout that says what the code offsets mean ([`crate::model::Layout::name`]), if it is not the standard.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offsets: Option<String>,
     /// `[start, end, module]`: the module of frames whose instance is not known.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub modules: Vec<(u32, u32, u32)>,

@@ -22,6 +22,9 @@ pub const MAX_ITEMS: usize = 1 << 20;
 /// Modules of one dump whose binaries are looked for, those that frames run in first.
 pub const MAX_LOCATED: usize = 1000;
 
+/// Files of folders that are tried for modules of one dump that no path or name leads to.
+pub const MAX_TRIED: usize = 1 << 16;
+
 /// Data segments read from one dump.
 pub const MAX_SEGMENTS: usize = 1 << 22;
 

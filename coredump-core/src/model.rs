@@ -12,6 +12,8 @@ use crate::memory::Memory;
 pub struct CoreDump<'a> {
     /// Which producer's encoding the file uses.
     pub layout: Layout,
+    /// The layout that says what code offsets mean, if it is another one: of a dump that was read and written anew.
+    pub offsets: Option<Layout>,
     /// Other ways to read the same bytes, as different frames: for [`crate::read::read_alternative`], if the frames do
     /// not agree with the module.
     pub alternatives: Vec<Reading>,
@@ -71,6 +73,14 @@ pub struct Reading {
 }
 
 impl Layout {
+    /// All of them.
+    const ALL: [Layout; 5] = [Layout::Standard, Layout::Xtuc02, Layout::Xtuc01, Layout::Wasmer, Layout::WasmEdge];
+
+    /// The layout of that name.
+    pub fn named(name: &str) -> Option<Layout> {
+        Layout::ALL.into_iter().find(|layout| layout.name() == name)
+    }
+
     /// The stable name, as it appears in JSON.
     pub fn name(self) -> &'static str {
         match self {

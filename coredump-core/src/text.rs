@@ -50,11 +50,12 @@ pub fn path(path: &Path) -> String {
 }
 
 /// Whether a character is not to be printed raw: C0 and C1 controls, DEL, and Unicode's directional and other format
-/// characters, line and paragraph separators, tags and variation of invisible text.
+/// characters, line and paragraph separators, tags, joiners and fillers that show nothing.
 pub fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{3164}' | '\u{ffa0}'
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 

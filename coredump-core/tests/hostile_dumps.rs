@@ -3,7 +3,7 @@
 use coredump_core::error::ErrorKind;
 use coredump_core::limits::{MAX_FRAMES, MAX_JSON, MAX_NAME, MAX_SECTIONS, MAX_VALUES, MAX_WARNINGS};
 use coredump_core::memory::{Memory, Segment, Unreadable};
-use coredump_core::model::{CoreDump, Value};
+use coredump_core::model::{CoreDump, Layout, Value};
 use coredump_core::read::read;
 
 fn leb(mut number: u64) -> Vec<u8> {
@@ -243,4 +243,26 @@ fn a_dump_cut_behind_any_byte_begins_as_the_whole_one() {
         }
     }
     assert!(cuts > 5000, "{cuts}");
+}
+
+/// Whatever byte of its stack is damaged, Wasmtime's dump is Wasmtime's.
+#[test]
+fn a_damaged_dump_of_wasmtime_is_no_other_producers() {
+    let path =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    let bytes = std::fs::read(path).unwrap();
+    let whole = read(&bytes).unwrap();
+    let stack = whole.sections.iter().find(|section| section.name == "corestack").unwrap();
+    let contents = stack.offset as usize..(stack.offset + stack.size) as usize;
+    for at in contents {
+        for flip in [1, 2, 0x40, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= flip;
+            let dump = read(&damaged).unwrap();
+            assert_eq!(dump.layout, Layout::Standard, "{flip:#x} at {at}");
+            assert!(
+                dump.producer.is_some_and(|producer| producer.starts_with("wasmtime")) || dump.incomplete.is_none()
+            );
+        }
+    }
 }

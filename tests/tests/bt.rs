@@ -206,6 +206,26 @@ fn a_debug_twin_is_found_by_its_build_id() {
     assert_eq!(frames(outcome.run().expect(0).text())[..6], SUM[..6]);
 }
 
+/// Nothing but the build id, or the code, leads to it.
+#[test]
+fn a_debug_twin_may_have_any_name() {
+    let folder = scratch();
+    let symbols = folder.path().join("symbols");
+    std::fs::create_dir(&symbols).unwrap();
+    for (name, twin) in [("sum-buildid", "sum-buildid.debug"), ("sum-stripped", "sum-O0")] {
+        let wasm = folder.path().join("app.wasm");
+        copy(&module(name), &wasm);
+        copy(&module("sum-O2"), &symbols.join("aaa.wasm"));
+        copy(&module(twin), &symbols.join("zzz.wasm"));
+        let run = || {
+            bt().arg(wasmtime_dump(name)).arg("-m").arg(&wasm).arg("--untrusted").arg("--symbols-path").arg(&symbols)
+        };
+        assert_eq!(frames(run().run().expect(0).text())[..6], SUM[..6]);
+        std::fs::remove_file(symbols.join("zzz.wasm")).unwrap();
+        assert!(!run().run().expect(0).text().contains(".c:"), "another program's lines are not taken");
+    }
+}
+
 /// The contents of a `build_id` section as hex: a length, then so many bytes (tool-conventions `BuildId.md`).
 fn build_id(wasm: &[u8]) -> String {
     let name = b"\x08build_id";

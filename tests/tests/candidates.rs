@@ -46,6 +46,22 @@ fn two_programs_that_fit_equally_are_both_refused() {
     assert!(outcome.stderr.contains("fits as well as"), "{}", outcome.stderr);
 }
 
+#[test]
+fn a_binary_that_was_named_for_a_module_and_does_not_fit_is_told_even_if_another_does() {
+    let folder = scratch();
+    copy("modules/sum-O0.wasm", &folder.path().join("right.wasm"));
+    copy("modules/trap.wasm", &folder.path().join("wrong.wasm"));
+    let named = format!("0={}", folder.path().join("wrong.wasm").display());
+    let outcome = Tool::new("coredump-bt")
+        .args(["--no-recorded-paths", "-m", &named, "--symbols-path"])
+        .arg(folder.path())
+        .arg(wasmtime_dump("sum-O0"))
+        .run()
+        .expect(1);
+    assert!(outcome.text().contains("sum.c:25"), "{}", outcome.text());
+    assert!(outcome.stderr.contains("wrong.wasm: not used for"), "{}", outcome.stderr);
+}
+
 /// Every frame stands on a call, but on that of another function than the next frame's.
 #[test]
 fn a_call_of_another_function_tells_a_wrong_binary() {

@@ -121,6 +121,26 @@ fn a_document_that_is_not_trusted_names_no_file_outside_its_folder() {
     }
 }
 
+/// What is written is in the standard layout; what the offsets count from stays as the producer had it.
+#[test]
+fn code_offsets_keep_their_meaning() {
+    let module = fixture("modules/wat-unreachable.wasm");
+    let trace = |dump: Vec<u8>| {
+        let outcome = Tool::new("coredump-bt").arg("-m").arg(&module).stdin(dump).run().expect(0);
+        let frames = outcome.text().lines().filter(|line| line.starts_with('#')).map(str::to_owned);
+        frames.collect::<Vec<_>>()
+    };
+    for layout in ["xtuc-0.2", "xtuc-0.1.24", "xtuc-0.1.14"] {
+        let dump = fixture(&format!("dumps/wat-unreachable.{layout}.coredump"));
+        let document = tool().args(["--memory", "base64"]).arg(&dump).run().expect(0).stdout;
+        let again = tool().arg("--encode").stdin(document).run().expect(0).stdout;
+        assert_eq!(trace(again.clone()), trace(std::fs::read(&dump).unwrap()), "{layout}");
+        let document = tool().stdin(again).run().expect(0).json();
+        assert_eq!(document["dump"]["layout"], "standard");
+        assert_eq!(document["dump"]["offsets"], &layout[..8]);
+    }
+}
+
 #[test]
 fn a_redacted_document_keeps_frames_and_types_and_tells_no_values() {
     let binary = fixture("modules/vars-O0.wasm");

@@ -148,7 +148,7 @@ fn old_wasmedge_byte_by_byte() {
         let document = read(build::wasmedge_old(&frames, 2, "app", for_wasmgdb));
         assert_eq!(document["dump"]["layout"], "wasmedge", "{document:#}");
         assert_eq!(document["modules"][0]["name"], "app");
-        assert_eq!(places(&document), [json!([12, "0x4c"]), json!([3, "0x80"]), json!([0, "0x0"])]);
+        assert_eq!(places(&document), [json!([12, "0x4c"]), json!([3, "0x80"]), json!([null, "0x0"])]);
         assert_eq!(locals(&document, 0), json!([["i32", -1], ["i32", 0x3f00_0000]]));
         let stack = &document["threads"][0]["frames"][1]["stack"];
         assert_eq!(stack[0]["value"], if for_wasmgdb { Value::Null } else { json!(77) });
@@ -157,6 +157,23 @@ fn old_wasmedge_byte_by_byte() {
         assert_eq!(document["memories"][0]["captured_bytes"], 0);
         warned(&document, "declares 5 frames and has 3");
         warned(&document, "low 32 bits");
+    }
+}
+
+/// The list of modules without lengths tells this producer, whether there is a list of instances or not.
+#[test]
+fn old_wasmedge_without_instances_is_no_rewriters() {
+    let frames = [frame(12, 0x4c, &[Number::I32(-1)]), frame(3, 0x80, &[])];
+    let names = [b"\x01\0app.wasm".to_vec(), [b"\x01\0".to_vec(), build::name("app.wasm")].concat()];
+    for names in names {
+        let whole = build::wasmedge_old(&frames, 0, "app", true);
+        let stack = &whole[8 + 2 + 5 + 2..];
+        let stack = &stack[..2 + usize::from(stack[1])];
+        let sections = [build::core("app"), build::custom("coremodules", &names), stack.to_vec()];
+        let document = read(build::module(&sections));
+        assert_eq!(document["dump"]["layout"], "wasmedge", "{document:#}");
+        assert_eq!(document["modules"][0]["name"], "app.wasm");
+        assert_eq!(places(&document), [json!([12, "0x4c"]), json!([3, "0x80"])]);
     }
 }
 
@@ -246,12 +263,18 @@ fn wasmtimes_page_sizes_are_taken_from_the_module() {
 #[test]
 fn old_wasmedges_values_get_the_types_of_the_module() {
     use Number::*;
-    // `$inner` (i32, i64) with an i64, at its unreachable; `$outer` (f64) with an f32, at its call.
-    let frames = [frame(0, 0x1a, &[I32(7), I64(-5), I64(9)]), frame(1, 0x13, &[F64(2.25), F32(0.5)])];
+    // i32, i64, i64 at `unreachable`; f64, f32 at the call of it; what the host called: by this producer, function 0.
+    let inner = [2, 1, 0x7f, 2, 0x7e, 0x00, 0x0b];
+    let outer = [2, 1, 0x7c, 1, 0x7d, 0x10, 1, 0x0b];
+    let frames = [frame(1, 0, &[I32(7), I64(-5), I64(9)]), frame(2, 0, &[F64(2.25), F32(0.5)]), frame(0, 99, &[])];
     let folder = coredump_tests::scratch();
-    let dump = folder.path().join("dump");
-    std::fs::write(&dump, build::wasmedge_old(&frames, 0, "", false)).unwrap();
-    let document = with_module(&dump, "wat-unreachable");
+    let (dump, module) = (folder.path().join("dump"), folder.path().join("app.wasm"));
+    let names = [(1, "inner"), (2, "outer")];
+    std::fs::write(&module, build::wasm(&[&[0, 0x0b], &inner, &outer], &names)).unwrap();
+    std::fs::write(&dump, build::wasmedge_old(&frames, 0, "app.wasm", false)).unwrap();
+    let document = Tool::new("coredump-json").arg(&dump).run().expect(0).json();
+    let functions: Vec<_> = (0..3).map(|index| &document["threads"][0]["frames"][index]["function"]).collect();
+    assert_eq!(functions, [&json!("inner"), &json!("outer"), &Value::Null], "{}", document["modules"]);
     let unknown = json!([null, null]);
     assert_eq!(locals(&document, 0), json!([["i32", 7], unknown, unknown]));
     assert_eq!(locals(&document, 1), json!([unknown, ["f32", 0.5]]));

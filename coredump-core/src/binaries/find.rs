@@ -1,5 +1,6 @@
 //! The search for one module's binary: every candidate is judged, the best is taken.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use super::{Binary, Found, Refused, Slot, Store, Verification};
@@ -20,6 +21,8 @@ pub(super) struct Finder<'s, 'd> {
     /// It is the dump's only module.
     only: bool,
     refused: Vec<Refused>,
+    /// Files of folders that may still be tried, for all modules together.
+    left: &'d Cell<usize>,
 }
 
 impl<'s, 'd> Finder<'s, 'd> {
@@ -30,8 +33,9 @@ impl<'s, 'd> Finder<'s, 'd> {
         record: &'d ModuleRecord<'d>,
         sites: &'d [Site],
         only: bool,
+        left: &'d Cell<usize>,
     ) -> Self {
-        Finder { store, dump, record, sites, only, refused: Vec::new() }
+        Finder { store, dump, record, sites, only, refused: Vec::new(), left }
     }
 
     /// Looks at every candidate.
@@ -89,7 +93,8 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     fn refuse(&mut self, path: Option<&Path>, reason: String) {
-        if self.refused.len() < MAX_REFUSED {
+        let same = |known: &Refused| known.reason == reason && known.path.as_deref().map(plain) == path.map(plain);
+        if self.refused.len() < MAX_REFUSED && !self.refused.iter().any(same) {
             self.refused.push(Refused { path: path.map(Path::to_owned), reason });
         }
     }
@@ -98,6 +103,10 @@ impl<'s, 'd> Finder<'s, 'd> {
     fn best_of(&mut self, paths: &[PathBuf], searched: Searched) -> Option<Found<'s>> {
         let mut fitting: Vec<(Rank, Found<'s>)> = Vec::new();
         for path in paths {
+            if searched == Searched::Folder {
+                let Some(less) = self.left.get().checked_sub(1) else { break };
+                self.left.set(less);
+            }
             match &*self.store.open(path) {
                 Ok(binaries) => self.weigh(path, binaries, searched, &mut fitting),
                 Err(_) if searched == Searched::Folder => {}
@@ -207,6 +216,11 @@ impl<'s, 'd> Finder<'s, 'd> {
             None => Ok(None),
         }
     }
+}
+
+/// A path without a `./` in front: the same file is found under both.
+fn plain(path: &Path) -> &Path {
+    path.strip_prefix(".").unwrap_or(path)
 }
 
 /// How much a module tells of its source by itself.

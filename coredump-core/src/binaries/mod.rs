@@ -4,12 +4,13 @@ mod find;
 mod settle;
 mod store;
 
+use std::cell::Cell;
 use std::path::PathBuf;
 
 pub use store::{Binary, Store};
 
 use crate::files::Search;
-use crate::limits::MAX_LOCATED;
+use crate::limits::{MAX_LOCATED, MAX_TRIED};
 use crate::locate::Options;
 use crate::locate::check::{self, Fit};
 use crate::model::{CoreDump, Frame, ModuleRecord};
@@ -114,10 +115,11 @@ impl<'s> Binaries<'s> {
         binaries.slots.resize_with(count, Slot::default);
         let sites = check::sites(dump, count, |frame| binaries.module_of(dump, frame));
         let none = ModuleRecord::default();
+        let left = Cell::new(MAX_TRIED);
         let (used, unused): (Vec<_>, Vec<_>) = (0..count).partition(|&module| !sites[module].is_empty());
         for (number, index) in used.into_iter().chain(unused).enumerate() {
             let record = dump.modules.get(index).unwrap_or(&none);
-            let finder = Finder::new(store, dump, record, &sites[index], count == 1);
+            let finder = Finder::new(store, dump, record, &sites[index], count == 1, &left);
             binaries.slots[index] = match number < MAX_LOCATED {
                 true => finder.run(index, options),
                 false => finder.unlocated(index),
@@ -126,13 +128,27 @@ impl<'s> Binaries<'s> {
         if count > MAX_LOCATED {
             binaries.warnings.push(format!("of {count} modules the binaries of {MAX_LOCATED} are looked for"));
         }
+        if left.get() == 0 {
+            let message = format!("folders hold many modules: {MAX_TRIED} trials were made; name the binary with -m");
+            binaries.warnings.push(message);
+        }
         binaries.warn_of_unused(store, options);
         binaries
     }
 
     /// Names files of `-m` that no module uses.
     fn warn_of_unused(&mut self, store: &'s Store<'s>, options: &Options) {
-        for (_, path) in &options.named {
+        for (name, path) in &options.named {
+            // One that was named for a module in particular, and another file took its place.
+            let refused = self.slots.iter().filter(|slot| slot.found.is_some() && name.is_some()).flat_map(|slot| {
+                let refused = slot.refused.iter().filter(|refused| refused.path.as_ref() == Some(path));
+                refused.map(|refused| format!("{}: not used for {}: {}", path.display(), slot.name, refused.reason))
+            });
+            let refused: Vec<String> = refused.take(1).collect();
+            if !refused.is_empty() {
+                self.warnings.extend(refused);
+                continue;
+            }
             let used = self.slots.iter().filter_map(|slot| slot.found).any(|found| found.binary.path() == Some(path));
             // Where a module has no binary, what was refused is told with it.
             let told = self.slots.iter().filter(|slot| slot.found.is_none()).flat_map(|slot| &slot.refused);

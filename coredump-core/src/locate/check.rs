@@ -42,7 +42,7 @@ impl Convention {
     /// All conventions, that of the dump's producer first.
     pub fn candidates(dump: &CoreDump<'_>) -> Vec<Convention> {
         let wasmedge = dump.producer.as_deref().is_some_and(|name| name.to_ascii_lowercase().starts_with("wasmedge"));
-        let bases: &[Base] = match dump.layout {
+        let bases: &[Base] = match dump.offsets.unwrap_or(dump.layout) {
             Layout::Standard if wasmedge => &[Base::FirstInstruction, Base::Body],
             Layout::Standard | Layout::Wasmer => &[Base::Body, Base::FirstInstruction],
             Layout::Xtuc02 | Layout::WasmEdge => &[Base::FirstInstruction, Base::Body],

@@ -18,7 +18,7 @@ pub(crate) struct Folders {
 }
 
 impl Folders {
-    /// All modules in a folder, by name; none of one that cannot be read.
+    /// As [`modules_in`].
     pub fn modules(&self, folder: &Path) -> Vec<PathBuf> {
         let mut kept = self.kept.borrow_mut();
         if let Some(modules) = kept.get(folder) {
@@ -27,11 +27,12 @@ impl Folders {
         if kept.len() == MAX_KEPT {
             kept.clear();
         }
-        kept.entry(folder.to_owned()).or_insert_with(|| list(folder)).clone()
+        kept.entry(folder.to_owned()).or_insert_with(|| modules_in(folder)).clone()
     }
 }
 
-fn list(folder: &Path) -> Vec<PathBuf> {
+/// All modules in a folder, by name; none of one that cannot be read.
+pub(crate) fn modules_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let mut files: Vec<PathBuf> = entries
         .take(MAX_ENTRIES)

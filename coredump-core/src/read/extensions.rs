@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
 use crate::limits::MAX_JSON;
-use crate::model::{CoreDump, ModuleRecord, Reference, Value, Warning};
+use crate::model::{CoreDump, Layout, ModuleRecord, Reference, Value, Warning};
 
 use super::sections::RawSection;
 
@@ -59,6 +59,7 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     if let Some(details) = json::<Vec<ThreadDetail>>(sections, extension::THREADS, dump) {
         for (thread, detail) in dump.threads.iter_mut().zip(details) {
             thread.truncated |= detail.truncated;
+            dump.offsets = dump.offsets.or_else(|| Layout::named(detail.offsets.as_deref()?));
             for (start, end) in detail.recorded {
                 let frames = thread.frames.iter_mut().take(end as usize).skip(start as usize);
                 for frame in frames {

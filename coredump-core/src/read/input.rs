@@ -42,6 +42,16 @@ pub fn within(count: usize, limit: usize, what: &str, reader: &BinaryReader<'_>)
     Err(Error::new(ErrorKind::TooLarge, message).at(reader.original_position() as u64))
 }
 
+/// Refuses bytes behind what a section declares: its count is wrong, or not all of it is understood.
+pub fn used_up(reader: &BinaryReader<'_>, section: &str) -> Result<()> {
+    let extra = reader.bytes_remaining();
+    if extra == 0 {
+        return Ok(());
+    }
+    let message = format!("{extra} bytes follow what the {section} section declares");
+    Err(Error::malformed(reader.original_position() as u64, message))
+}
+
 /// How much to reserve for `count` things of at least `least` bytes each: never more than the bytes left can hold.
 pub fn capacity(reader: &BinaryReader<'_>, count: u32, least: usize) -> usize {
     (count as usize).min(reader.bytes_remaining() / least)

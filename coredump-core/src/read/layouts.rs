@@ -79,6 +79,10 @@ const ENCODINGS: [Encoding; 7] = [
 enum Habit {
     /// Modules, instances and threads, as the standard asks.
     Standard,
+    /// The same in the order of Wasmtime, which has never written anything but the standard: what does not fit is damage.
+    Wasmtime,
+    /// Modules and no list of instances: no other of the old producers writes modules.
+    Modules,
     /// `corestack` first, then a `core` without a name, and neither modules nor instances: xtuc's rewriter.
     Rewriter,
     /// `core` first, neither modules nor instances: Wasmer.
@@ -95,6 +99,9 @@ pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Reading>) {
         return (STANDARD, Vec::new());
     }
     let habit = habit(sections);
+    if habit == Habit::Wasmtime {
+        return (STANDARD, Vec::new());
+    }
     let stacks: Vec<&RawSection<'_>> = custom(sections, "corestack").collect();
     let instances = custom(sections, "coreinstances").next().and_then(|section| section.reader().read_var_u32().ok());
     let encodings = encodings(habit).map(|encoding| (Fit::of(&encoding, habit, &stacks, instances), encoding));
@@ -162,8 +169,34 @@ fn habit(sections: &[RawSection<'_>]) -> Habit {
             _ => Habit::Standard,
         },
         (_, Some(instances)) if sections[instances].bytes == [0] => Habit::WasmEdge,
+        (Some(modules), None) if !has_lengths(&sections[modules]) => Habit::WasmEdge,
+        (Some(_), None) => Habit::Modules,
+        _ if is_in_order_of_wasmtime(sections) => Habit::Wasmtime,
         _ => Habit::Standard,
     }
+}
+
+/// Whether the names of a `coremodules` section have lengths, as the standard asks; one that is cut off may.
+fn has_lengths(section: &RawSection<'_>) -> bool {
+    let mut reader = section.reader();
+    let mut names = || -> wasmparser::Result<()> {
+        for _ in 0..reader.read_var_u32()? {
+            reader.read_u8()?;
+            let length = reader.read_var_u32()?;
+            reader.read_bytes(length as usize)?;
+        }
+        Ok(())
+    };
+    section.cut_off().is_some() || (names().is_ok() && reader.eof())
+}
+
+/// `core`, the state, and then the rest, each at most once.
+fn is_in_order_of_wasmtime(sections: &[RawSection<'_>]) -> bool {
+    let mut order = ["core", "memory", "global", "data", "coremodules", "coreinstances", "corestack"].iter();
+    let names: Vec<String> = sections.iter().take(8).map(|section| section.describe().name).collect();
+    names.first().is_some_and(|first| first == "core")
+        && sections.iter().any(|section| section.id != 0)
+        && names.iter().all(|name| order.any(|next| next == name))
 }
 
 /// How well an encoding suits a file; the greater, the better. What comes first counts most.
@@ -184,11 +217,11 @@ struct Fit {
 impl Fit {
     fn of(encoding: &Encoding, habit: Habit, stacks: &[&RawSection<'_>], instances: Option<u32>) -> Fit {
         let habit = match encoding.layout {
-            Layout::Standard => habit == Habit::Standard,
+            Layout::Standard => matches!(habit, Habit::Standard | Habit::Wasmtime | Habit::Modules),
             Layout::Xtuc02 => habit == Habit::Rewriter,
             Layout::Xtuc01 => habit == Habit::Rewriter,
             Layout::Wasmer => habit == Habit::Wasmer,
-            Layout::WasmEdge => habit == Habit::WasmEdge,
+            Layout::WasmEdge => matches!(habit, Habit::WasmEdge | Habit::Modules),
         };
         let mut fit = Fit { exact: true, counted: true, instances: true, read: 0, habit };
         for stack in stacks {

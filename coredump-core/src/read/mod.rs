@@ -82,6 +82,11 @@ fn read_with<'a>(
         dump.warnings.push(Warning { message, offset: None });
     }
     let coverage = extensions::coverage(&sections, &mut dump);
+    if let Some(coverage) = &coverage
+        && let Err(error) = state.lost(coverage, dump.size)
+    {
+        give_up(&mut dump, error);
+    }
     state.finish(coverage, &mut dump);
     extensions::apply(&sections, &mut dump);
     repairs::apply(&mut dump, layouts::is_rewriter(&sections));

@@ -30,9 +30,13 @@ pub fn apply(dump: &mut CoreDump<'_>, rewriter: bool) {
             if dump.threads.iter().flat_map(|thread| &thread.frames).any(|frame| frame.locals.is_some()) {
                 warn(dump, "this producer writes the low 32 bits of every value and calls them i32");
             }
+            // A function that an index of 0 truly means is lost with the others: which is which cannot be told.
+            let frames = dump.threads.iter_mut().flat_map(|thread| &mut thread.frames);
+            frames.filter(|frame| frame.function == Some(0)).for_each(|frame| frame.function = None);
             warn(
                 dump,
-                "this producer's function indices are wrong for functions called indirectly or by the host (it writes 0), \
+                "this producer's function indices are wrong for functions called indirectly or by the host (it writes 0: \
+                 taken as unknown), \
                  and its code offsets are where the caller stood",
             );
         }

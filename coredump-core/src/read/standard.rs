@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::limits::MAX_ITEMS;
 use crate::model::{CoreDump, Instance, Layout, ModuleRecord, Warning};
 
-use super::input::{capacity, failed, index, name, shortened, version, within};
+use super::input::{capacity, failed, index, name, shortened, used_up, version, within};
 use super::sections::RawSection;
 
 /// `core`: `0x00 executable-name:name`.
@@ -19,7 +19,7 @@ pub fn executable(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<(
     if !executable.is_empty() && dump.executable.is_none() {
         dump.executable = Some(executable);
     }
-    Ok(())
+    used_up(&reader, "core")
 }
 
 /// `coremodules`: `vec(0x00 module-name:name)`.
@@ -35,7 +35,7 @@ pub fn modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> 
         let name = name(&mut reader, "a module's name")?;
         dump.modules.push(module(name));
     }
-    Ok(())
+    used_up(&reader, "coremodules")
 }
 
 /// The same by old WasmEdge: the names have no length. It writes one module, so the name is what is left.
@@ -48,6 +48,12 @@ fn nameless_lengths(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result
     }
     version(&mut reader, "a module of coremodules")?;
     let rest = reader.read_bytes(reader.bytes_remaining()).map_err(failed("a module's name"))?;
+    if let Some((&length, name)) = rest.split_first()
+        && usize::from(length) == name.len()
+    {
+        dump.modules.push(module(shortened(name)));
+        return Ok(());
+    }
     dump.modules.push(module(shortened(rest)));
     if !rest.is_empty() {
         let message = "the module's name has no length: taken to the end of its section".into();
@@ -72,7 +78,7 @@ pub fn instances(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()
         let globals = indices(&mut reader, "an instance's globals")?;
         dump.instances.push(Instance { module, memories, globals, tables: None });
     }
-    Ok(())
+    used_up(&reader, "coreinstances")
 }
 
 /// `producers`: who wrote the dump (tool-conventions `ProducersSection.md`), for the `processed-by` field.

@@ -1,5 +1,8 @@
 //! The memory, global and data sections: a snapshot written as the initial state of a module (core specification 5.5).
 
+use std::cmp::Ordering;
+use std::ops::Range;
+
 use wasmparser::{BinaryReader, GlobalType, MemoryType};
 
 use crate::error::{Error, Result};
@@ -8,7 +11,7 @@ use crate::memory::{Memory, Segment};
 use crate::model::{CoreDump, Global, Layout, RefKind, RefTarget, Reference, Value, Warning};
 
 use super::extensions::Coverage;
-use super::input::{failed, within};
+use super::input::{failed, used_up, within};
 use super::sections::RawSection;
 
 /// Memories and their contents, put together once every section was seen: their order is free.
@@ -18,6 +21,10 @@ pub struct State<'a> {
     segments: Vec<(u32, Segment<'a>)>,
     /// Memory index and end of the segment that the file's end cuts off, had it been whole.
     cut: Option<(u32, u64)>,
+    /// There is a data section.
+    has_data: bool,
+    /// Not all of it could be read.
+    damaged: bool,
 }
 
 impl<'a> State<'a> {
@@ -37,11 +44,18 @@ impl<'a> State<'a> {
             memory.shared = ty.shared;
             self.memories.push(memory);
         }
-        Ok(())
+        used_up(&reader, "memory")
     }
 
     /// The data section: active segments only. The bytes of the last one may be cut off by the end of the file.
     pub fn data(&mut self, section: &RawSection<'a>) -> Result<()> {
+        self.has_data = true;
+        let outcome = self.read_segments(section);
+        self.damaged |= outcome.is_err();
+        outcome
+    }
+
+    fn read_segments(&mut self, section: &RawSection<'a>) -> Result<()> {
         let mut reader = section.reader();
         let count = reader.read_var_u32().map_err(failed("the number of data segments"))?;
         for number in 0..count {
@@ -71,7 +85,29 @@ impl<'a> State<'a> {
                 return Err(Error::truncated(end, format!("{} is cut off: {here} of {len} bytes are here", what())));
             }
         }
-        Ok(())
+        used_up(&reader, "data")
+    }
+
+    /// What the dump says of memories that are not there: its end is cut off where a section begins.
+    pub fn lost(&mut self, coverage: &Coverage, size: u64) -> Result<()> {
+        let missing = match () {
+            () if coverage.captured.len() > self.memories.len() => "memory section",
+            () if !self.has_data && coverage.captured.iter().any(|ranges| !ranges.is_empty()) => "data section",
+            () => return Ok(()),
+        };
+        self.damaged |= !self.has_data;
+        Err(Error::truncated(size, format!("the file ends before its {missing}")))
+    }
+
+    /// Up to where it is known what segments there are, as memory and address: writers of zeros that are left out write
+    /// memories and addresses in order, so what lies below the last segment that could be read lies in none that was lost.
+    fn known_up_to(&self) -> (usize, u64) {
+        if !self.damaged {
+            return (usize::MAX, u64::MAX);
+        }
+        let ordered = self.segments.is_sorted_by_key(|(memory, segment)| (*memory, segment.address));
+        let last = self.segments.last().filter(|_| ordered);
+        last.map_or((0, 0), |(memory, segment)| (*memory as usize, segment.end()))
     }
 
     /// Lays the segments into their memories and hands these to the dump.
@@ -81,6 +117,7 @@ impl<'a> State<'a> {
             dump.producer = engine.map(|engine| format!("{engine} (inferred)"));
         }
         let trimmed = coverage.is_none() && engine.is_some() && self.is_trimmed();
+        let known_up_to = self.known_up_to();
         let mut by_memory: Vec<Vec<Segment<'a>>> = vec![Vec::new(); self.memories.len()];
         let mut lost = 0usize;
         for (memory, segment) in self.segments {
@@ -109,6 +146,7 @@ impl<'a> State<'a> {
                 None if trimmed => std::iter::once(0..memory.size).collect(),
                 None => Vec::new(),
             };
+            let zero = below(zero, index, known_up_to);
             memory.missing = coverage.missing.get_mut(index).and_then(Option::take);
             if memory.set_contents(segments, zero) {
                 warn(dump, format!("memory {index}: data segments overlap or leave the memory; the last one wins"));
@@ -130,6 +168,17 @@ impl<'a> State<'a> {
                 [] => false,
             })
     }
+}
+
+/// The ranges of a memory as far as they lie below a place.
+fn below(mut ranges: Vec<Range<u64>>, index: usize, (memory, end): (usize, u64)) -> Vec<Range<u64>> {
+    match index.cmp(&memory) {
+        Ordering::Less => {}
+        Ordering::Equal => ranges.iter_mut().for_each(|range| range.end = range.end.min(end)),
+        Ordering::Greater => ranges.clear(),
+    }
+    ranges.retain(|range| !range.is_empty());
+    ranges
 }
 
 /// The engine that lays out its dumps as this one is: by the order of the sections, and what it knows of values.
@@ -164,7 +213,7 @@ pub fn globals(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> 
         let value = constant(&mut reader, &what)?;
         dump.globals.push(Global { ty: ty.content_type.to_string(), mutable: ty.mutable, value });
     }
-    Ok(())
+    used_up(&reader, "global")
 }
 
 /// A constant expression of one instruction and `end`; of none, as old WasmEdge writes it, or of an instruction that

@@ -4,7 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use crate::files::{Files, stays_in};
-use crate::locate::build_id_files;
+use crate::locate::{build_id_files, modules_in};
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
 
@@ -133,16 +133,21 @@ impl<'s> Neighbours<'s> {
         }
         let own = self.path;
         let trusted = self.trusted();
-        let may = |file: &Path| file.is_file() && (trusted || stays_in(file, &folders));
-        let files = files.into_iter().filter(|file| Some(file.as_path()) != own && may(file));
+        let may =
+            |file: &PathBuf| Some(file.as_path()) != own && file.is_file() && (trusted || stays_in(file, &folders));
         let mut doubtful = None;
-        for twin in files.filter_map(|path| self.open_twin(&path, module).ok()) {
+        for twin in files.into_iter().filter(may).filter_map(|path| self.open_twin(&path, module).ok()) {
             if twin.certain {
                 return Ok(Some(twin));
             }
             doubtful.get_or_insert(twin);
         }
-        Ok(doubtful)
+        // Under any other name only its build id or its code can speak for it.
+        let named = self.files.search().folders;
+        let searched = if module.build_id().is_some() { &folders } else { &named };
+        let others = searched.iter().flat_map(|folder| modules_in(folder)).filter(may);
+        let mut twins = others.filter_map(|path| self.open_twin(&path, module).ok());
+        Ok(twins.find(|twin| twin.certain).or(doubtful))
     }
 
     /// Opens `file` and checks that it can be of the same build: it has the same build id, or the same code, or none of

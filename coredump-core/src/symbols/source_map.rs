@@ -232,6 +232,7 @@ fn small(number: i64) -> Result<u32, String> {
 
 /// The map without the first line that keeps it from being run as a script: `)]}'`.
 fn unguarded(json: &[u8]) -> &[u8] {
+    let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     match json {
         [b')' | b']' | b'}', ..] => {
             let end = json.iter().position(|&byte| byte == b'\n').unwrap_or(json.len());

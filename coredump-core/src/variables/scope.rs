@@ -11,6 +11,8 @@ use crate::symbols::Ranges;
 
 /// Entries of one function that are looked at.
 const ENTRIES: usize = 1_000_000;
+/// Functions inlined at one address: the variables of deeper ones are left out.
+const INLINED: usize = 1023;
 /// Address ranges of them that are read from lists: many entries may share one long list.
 const RANGES: u32 = 4_000_000;
 
@@ -45,7 +47,7 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
             break;
         }
         inside = inside.min(depth);
-        owners.retain(|owner| owner.0 <= depth);
+        while owners.pop_if(|owner| owner.0 > depth).is_some() {}
         match entries.read_entry(&mut entry) {
             Ok(true) => {}
             Ok(false) => continue,
@@ -56,6 +58,7 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
         }
         let die = Die { unit: function.unit, offset: entry.offset.0 };
         let owner = owners.last().map_or(0, |owner| owner.1);
+        let room = found.len() <= INLINED;
         let mut add = |kind| found[owner].variables.push((die, kind));
         match entry.tag {
             DW_TAG_lexical_block | DW_TAG_try_block | DW_TAG_catch_block | DW_TAG_with_stmt
@@ -63,6 +66,7 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
             {
                 inside = depth + 1;
             }
+            DW_TAG_inlined_subroutine if !room => break,
             DW_TAG_inlined_subroutine if holds(unit, &entry, pc, &left) => {
                 inside = depth + 1;
                 owners.push((inside, found.len()));
@@ -140,6 +144,15 @@ mod tests {
         let name = |die| String::from_utf8_lossy(units.name(die).unwrap_or_default()).into_owned();
         let active = active(&units, die, pc).into_iter();
         active.map(|one| (one.inlined, one.variables.iter().map(|(die, _)| name(*die)).collect())).collect()
+    }
+
+    #[test]
+    fn inlining_has_an_end() {
+        let nested = (0..3000).fold(local("deepest"), |inner, _| block(DW_TAG_inlined_subroutine, 20, 10, vec![inner]));
+        let function = block(DW_TAG_subprogram, 10, 90, vec![local("own"), nested]);
+        let visible = visible(&function, 25);
+        assert_eq!(visible.len(), INLINED + 1);
+        assert_eq!(visible[INLINED], (false, vec!["own".into()]));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::memories::Plan;
 use super::{Result, Sections};
 use crate::error::{Error, ErrorKind};
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
-use crate::model::{CoreDump, Frame, Thread, Value};
+use crate::model::{CoreDump, Frame, Layout, Thread, Value};
 
 /// Writes those sections that say something, and always [`extension::PROCESS`]: one of ours tells a reader that the file
 /// follows the standard, where it would else have to be told from other layouts by its contents.
@@ -48,7 +48,7 @@ pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections
     if !values.is_empty() {
         json(extension::VALUES, &values, sections)?;
     }
-    let threads: Vec<ThreadDetail> = dump.threads.iter().map(detail).collect();
+    let threads: Vec<ThreadDetail> = dump.threads.iter().map(|thread| detail(dump, thread)).collect();
     if threads.iter().any(|thread| *thread != ThreadDetail::default()) {
         json(extension::THREADS, &threads, sections)?;
     }
@@ -61,7 +61,7 @@ fn json<W: Write>(name: &str, value: &impl Serialize, sections: &mut Sections<W>
     sections.custom(name, &text)
 }
 
-fn detail(thread: &Thread) -> ThreadDetail {
+fn detail(dump: &CoreDump<'_>, thread: &Thread) -> ThreadDetail {
     let mut recorded: Vec<(u32, u32)> = Vec::new();
     let known = |frame: &Frame| frame.locals.is_some() && frame.stack.is_some();
     for (index, _) in thread.frames.iter().enumerate().filter(|(_, frame)| known(frame)) {
@@ -71,7 +71,8 @@ fn detail(thread: &Thread) -> ThreadDetail {
             _ => recorded.push((index, index + 1)),
         }
     }
-    ThreadDetail { truncated: thread.truncated, recorded, modules: modules(thread) }
+    let offsets = dump.offsets.filter(|layout| *layout != Layout::Standard).map(|layout| layout.name().to_owned());
+    ThreadDetail { truncated: thread.truncated, recorded, offsets, modules: modules(thread) }
 }
 
 fn modules(thread: &Thread) -> Vec<(u32, u32, u32)> {

@@ -77,11 +77,8 @@ impl<'m, 'a> Plan<'m, 'a> {
         }
     }
 
-    /// Writes the section, if there is anything in it.
+    /// Writes the section.
     pub(super) fn write<W: Write>(&self, sections: &mut Sections<W>) -> Result<()> {
-        if self.count == 0 {
-            return Ok(());
-        }
         let mut count = Vec::new();
         self.count.encode(&mut count);
         sections.begin(11, count.len() as u64 + self.size)?;

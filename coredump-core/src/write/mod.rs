@@ -61,7 +61,10 @@ fn write_within(limit: u64, dump: &CoreDump<'_>, output: impl Write) -> Result<u
     if !dump.globals.is_empty() {
         sections.section(6, &globals(&dump.globals))?;
     }
-    data.write(&mut sections)?;
+    // Even without a segment: where the section is missing, the file is known to be cut off.
+    if !dump.memories.is_empty() {
+        data.write(&mut sections)?;
+    }
     for (index, module) in dump.modules.iter().enumerate() {
         if let Some(bytes) = module.embedded {
             let mut head = Vec::new();

@@ -353,3 +353,44 @@ fn many_segments_are_written_from_where_they_lie_whatever_is_taken_at_once() {
     assert_eq!(again.memories[0].segments().len() as u64, COUNT);
     assert_same(&dump, &again);
 }
+
+/// A dump that lost part of its contents never calls that part zero.
+#[test]
+fn what_a_cut_dump_lost_is_unknown_not_zero() {
+    let mut memories = [Memory::new(65536), Memory::new(65536), Memory::new(65536)];
+    memories[0]
+        .set_contents(vec![Segment { address: 100, bytes: b"abc" }, Segment { address: 500, bytes: b"de" }], whole());
+    memories[1].set_contents(vec![Segment { address: 300, bytes: b"fgh" }], whole());
+    memories[2].set_contents(Vec::new(), whole());
+    let dump = CoreDump { memories: memories.to_vec(), ..CoreDump::default() };
+    let bytes = written(&dump);
+    let byte = |memory: &Memory<'_>, address| memory.bytes(address, 1).ok().map(|bytes| bytes[0]);
+    let again = read(&bytes).unwrap();
+    assert_eq!(again.incomplete, None);
+    let addresses = [0, 99, 100, 102, 103, 300, 302, 400, 499, 500, 501, 502, 65535];
+    let mut known = 0;
+    for len in 8..bytes.len() {
+        let Ok(cut) = read(&bytes[..len]) else { continue };
+        assert!(cut.incomplete.is_some() || cut.memories.is_empty(), "cut at {len}");
+        for (memory, whole) in cut.memories.iter().zip(&dump.memories) {
+            for address in addresses {
+                let seen = byte(memory, address);
+                assert!(seen.is_none() || seen == byte(whole, address), "cut at {len}: {address} is {seen:?}");
+                known += usize::from(seen.is_some());
+            }
+        }
+    }
+    assert!(known > 100, "what lies below the last segment that is there stays known");
+    // A memory of zeros alone says so in a data section without segments: without the section it would be cut off.
+    let zeros = CoreDump { memories: vec![memories[2].clone()], ..CoreDump::default() };
+    let bytes = written(&zeros);
+    assert_eq!(byte(&read(&bytes).unwrap().memories[0], 9), Some(0));
+    let cut = read(&bytes[..bytes.len() - 3]).unwrap();
+    assert_eq!(byte(&cut.memories[0], 9), None);
+    assert!(cut.incomplete.is_some_and(|why| why.message.contains("before its data section")));
+}
+
+/// All of a memory of one page.
+fn whole() -> Vec<std::ops::Range<u64>> {
+    std::iter::once(0..65536).collect()
+}

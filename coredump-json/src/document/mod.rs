@@ -109,6 +109,7 @@ struct File<'d> {
     size: u64,
     modified: Option<Shown<humantime::Rfc3339Timestamp>>,
     layout: &'static str,
+    offsets: Option<&'static str>,
     executable: Option<&'d str>,
     producer: Option<&'d str>,
     incomplete: Option<Incomplete<'d>>,
@@ -173,6 +174,7 @@ impl<'d, 's> Document<'d, 's> {
             size: self.dump.size,
             modified: self.modified.map(|time| Shown(humantime::format_rfc3339_seconds(time))),
             layout: self.dump.layout.name(),
+            offsets: self.dump.offsets.map(|layout| layout.name()),
             executable: self.dump.executable.as_deref(),
             producer: self.dump.producer.as_deref(),
             incomplete: self

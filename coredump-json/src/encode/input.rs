@@ -29,6 +29,8 @@ pub struct Document<'a> {
 pub struct File {
     pub executable: Option<String>,
     pub producer: Option<String>,
+    pub layout: Option<String>,
+    pub offsets: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -13,7 +13,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::files::stays_in;
 use coredump_core::mapped::Bytes;
 use coredump_core::memory::{Memory, Segment};
-use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Reason, Table, Thread, Value};
+use coredump_core::model::{CoreDump, Frame, Global, Instance, Layout, ModuleRecord, Reason, Table, Thread, Value};
 use coredump_core::write;
 
 use contents::{Spool, Spooled, sidecar};
@@ -90,6 +90,7 @@ impl Sources {
 
     fn dump(&self, document: Document<'_>) -> Result<CoreDump<'_>> {
         let mut dump = CoreDump {
+            offsets: offsets(&document.dump),
             executable: document.dump.executable.or_else(|| document.process.executable.clone()),
             // A producer that was told from the layout did not write its name.
             producer: document.dump.producer.filter(|producer| !producer.ends_with("(inferred)")),
@@ -173,6 +174,17 @@ impl Sources {
         let zero = if has_zeros { known } else { Vec::new() };
         memory.set_contents(segments, zero);
         Ok(memory)
+    }
+}
+
+/// The layout that says what the code offsets mean, where it is not the standard's: what is written is in that layout.
+fn offsets(file: &input::File) -> Option<Layout> {
+    let layout = file.offsets.as_deref().or(file.layout.as_deref()).and_then(Layout::named);
+    let wasmedge = file.producer.as_deref().is_some_and(|producer| producer.starts_with("wasmedge"));
+    match layout {
+        // Its newer dumps are in the standard layout, but for this.
+        Some(Layout::Standard) | None if wasmedge => Some(Layout::WasmEdge),
+        layout => layout.filter(|layout| *layout != Layout::Standard),
     }
 }
 
