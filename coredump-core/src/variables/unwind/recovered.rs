@@ -96,10 +96,12 @@ impl Recovered {
         })
     }
 
-    /// Whether a local is proved to hold what the stack pointer holds.
+    /// Whether a local is proved to hold what the stack pointer holds, a fixed distance from what it was at entry: where
+    /// a frame grew by an unknown amount, or was aligned, that says nothing of its base.
     pub fn is_stack_pointer(&self, index: u32) -> bool {
         let local = self.proved(index);
-        local.is_some() && local == self.state.as_ref().and_then(|state| state.stack_pointer)
+        let pointer = self.state.as_ref().and_then(|state| state.stack_pointer);
+        local.is_some_and(|local| local.base == Base::StackPointer) && local == pointer
     }
 
     /// A local that holds the frame base once it is set up, and does not hold it yet.
