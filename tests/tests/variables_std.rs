@@ -88,7 +88,7 @@ fn rusts_own_types_are_written_as_the_program_writes_them() {
 #[test]
 fn rusts_errors_thread_locals_and_over_aligned_frames_are_told_in_optimised_code() {
     for options in [&[][..], &["--fast"]] {
-        assert_eq!(check("rust-errors-O2", options, |shown, said| shown == said), (19, 19), "{options:?}");
+        assert_eq!(check("rust-errors-O2", options, |shown, said| shown == said), (23, 23), "{options:?}");
     }
     // A thread-local that nothing has asked for is not made.
     let folder = scratch();

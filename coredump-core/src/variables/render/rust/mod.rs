@@ -11,6 +11,7 @@ mod plain;
 mod pointers;
 mod sequences;
 mod strings;
+mod tails;
 mod trait_objects;
 mod tree;
 

@@ -16,6 +16,8 @@ enum Target {
     Elements(Contiguous, bool),
     /// Nothing: a `Weak` that was made without anything to point to.
     Nothing,
+    /// A structure that ends in a trait object.
+    Tailed { ty: Option<Die>, address: u64, vtable: u64 },
     /// A trait object, whose vtable nothing describes.
     Unknown { address: u64, vtable: u64 },
 }
@@ -102,6 +104,10 @@ impl<'s> Renderer<'_, '_, 's> {
             Target::Sized(value) => self.part("*", &value, deeper),
             Target::Elements(found, true) => made(self.text_of(found), found.address),
             Target::Elements(found, false) => made(self.elements("[", "]", found, deeper), found.address),
+            Target::Tailed { ty, address, vtable } => {
+                let unknown = || Shown::text(format!("{address:#x} (vtable {vtable:#x})"));
+                made(self.tailed(ty, address, vtable, deeper).unwrap_or_else(unknown), address)
+            }
             Target::Unknown { address, vtable } => {
                 made(Shown::text(format!("{address:#x} (vtable {vtable:#x})")), address)
             }
@@ -145,10 +151,17 @@ impl<'s> Renderer<'_, '_, 's> {
             }
         }
         if let (Some(vtable), Some(at)) = (vtable, inner.source.address()) {
-            let contents = contents.ty.and_then(|ty| self.frame.units.name(ty));
-            if !contents.is_some_and(super::trait_objects::is_object) {
+            let name = contents.ty.and_then(|ty| self.frame.units.name(ty));
+            if !name.is_some_and(super::trait_objects::is_object) {
                 // It only ends in what the vtable is for: `Rc<RefCell<dyn Shape>>`.
-                return Some(Ok((Target::Unknown { address: at, vtable }, counts)));
+                let target = match self.tailed_alignment(contents.ty, vtable) {
+                    Some(alignment) => {
+                        let address = at.checked_add((2 * width).next_multiple_of(alignment))?;
+                        Target::Tailed { ty: contents.ty, address, vtable }
+                    }
+                    None => Target::Unknown { address: at, vtable },
+                };
+                return Some(Ok((target, counts)));
             }
             // The value stands behind the two counts, as its own type is aligned.
             let alignment = match self.vtable_alignment(vtable) {

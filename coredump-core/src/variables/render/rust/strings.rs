@@ -22,6 +22,9 @@ impl<'s> Renderer<'_, '_, 's> {
         if let Some(found) = self.trait_object_parts(value, die) {
             return Some(self.dynamic(found, depth));
         }
+        if let Some(shown) = self.pointer_to_tailed(value, die, depth) {
+            return Some(shown);
+        }
         let sort = self.unsized_target(die)?;
         Some(match self.rust_contiguous(value, die, contents)? {
             Ok(found) if sort == Unsized::Slice => self.elements("[", "]", found, depth),
