@@ -59,6 +59,7 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
         let die = Die { unit: function.unit, offset: entry.offset.0 };
         let owner = owners.last().map_or(0, |owner| owner.1);
         let room = found.len() <= INLINED;
+        let innermost = owner + 1 == found.len();
         let mut add = |kind| found[owner].variables.push((die, kind));
         match entry.tag {
             DW_TAG_lexical_block | DW_TAG_try_block | DW_TAG_catch_block | DW_TAG_with_stmt
@@ -67,7 +68,8 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
                 inside = depth + 1;
             }
             DW_TAG_inlined_subroutine if !room => break,
-            DW_TAG_inlined_subroutine if holds(unit, &entry, pc, &left) => {
+            // Of several side by side the first: a tool that rewrote the code may have let their ranges overlap.
+            DW_TAG_inlined_subroutine if innermost && holds(unit, &entry, pc, &left) => {
                 inside = depth + 1;
                 owners.push((inside, found.len()));
                 found.push(Function { die, inlined: true, variables: Vec::new() });
@@ -188,6 +190,15 @@ mod tests {
         assert_eq!(visible(&function, 15), std::slice::from_ref(&caller));
         assert_eq!(visible(&function, 20), [middle.clone(), caller.clone()]);
         assert_eq!(visible(&function, 23), [(true, vec!["k".into(), "x".into()]), middle, caller]);
+    }
+
+    #[test]
+    fn of_calls_that_overlap_the_first_is_the_one_that_backtraces_show() {
+        let first = block(DW_TAG_inlined_subroutine, 20, 10, vec![local("x")]);
+        let second = block(DW_TAG_inlined_subroutine, 25, 10, vec![local("y")]);
+        let function = block(DW_TAG_subprogram, 10, 90, vec![first, second]);
+        assert_eq!(visible(&function, 27), [(true, vec!["x".into()]), (false, vec![])]);
+        assert_eq!(visible(&function, 32), [(true, vec!["y".into()]), (false, vec![])]);
     }
 
     #[test]
