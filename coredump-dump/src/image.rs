@@ -69,6 +69,10 @@ fn can_be_sparse(out: &mut Output) -> Result<bool> {
 }
 
 fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) -> Result<()> {
+    if i64::try_from(memory.size).is_err() {
+        let message = format!("a memory of {:#x} bytes is larger than any file", memory.size);
+        return Err(Error::new(ErrorKind::TooLarge, message).hint("--range takes a part of it"));
+    }
     let write = |file: &File| -> io::Result<()> {
         file.set_len(memory.size)?;
         for segment in memory.segments() {

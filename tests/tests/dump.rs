@@ -76,6 +76,16 @@ fn raw_bytes_are_those_of_the_image() {
 }
 
 #[test]
+fn an_image_of_all_of_a_64_bit_address_space_is_refused() {
+    let folder = scratch();
+    let pages = [vec![1, 4], build::leb(1 << 48)].concat();
+    let dump = build::module(&[build::core("app"), build::section(5, &pages)]);
+    let outcome = Tool::new("coredump-dump").args(["--image", "-o"]).arg(folder.path().join("image")).stdin(dump).run();
+    assert!(outcome.stderr.contains("is larger than any file"), "{}", outcome.stderr);
+    assert_eq!(outcome.code(), 2);
+}
+
+#[test]
 fn an_image_is_sparse() {
     use std::os::unix::fs::MetadataExt;
     let folder = scratch();

@@ -96,7 +96,7 @@ impl<'s> Neighbours<'s> {
         if name.contains("://") {
             return Err(format!("{url} is not a local file"));
         }
-        let file = self.files_called(name, None).into_iter().next().ok_or_else(|| format!("{name} not found"))?;
+        let file = self.files_called(name, None).into_iter().next().ok_or_else(|| self.not_found(name))?;
         let bytes = self.files.read(&file).map_err(|error| error.to_string())?;
         Ok((file, bytes))
     }
@@ -118,7 +118,7 @@ impl<'s> Neighbours<'s> {
                     Err(reason) => refused = refused.or(Some(format!("{}: {reason}", file.display()))),
                 }
             }
-            return Err(refused.unwrap_or_else(|| format!("external debug info {name} not found")));
+            return Err(refused.unwrap_or_else(|| self.not_found(&format!("external debug info {name}"))));
         }
         let mut files = Vec::new();
         let folders = self.folders();
@@ -181,6 +181,11 @@ impl<'s> Neighbours<'s> {
             return Ok(Twin { path: file.to_owned(), module: twin, bytes: opened, certain });
         }
         Err(reason)
+    }
+
+    fn not_found(&self, what: &str) -> String {
+        let place = if self.trusted() { "" } else { " in the module's folder: elsewhere nothing it names is opened" };
+        format!("{what} not found{place}")
     }
 
     /// Whether what the module names may lie anywhere.
