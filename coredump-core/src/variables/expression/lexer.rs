@@ -38,13 +38,17 @@ const SIGNS: [&str; 27] = [
     "{", "}", "#", "!", "=",
 ];
 
+/// Characters of a file's path: from each word on they are looked at once.
+const PATH: usize = 4096;
+
 /// Cuts an expression into words; the last is [`TokenKind::End`].
 pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
     let mut tokens = Vec::new();
-    let mut at = 0;
+    let (mut at, mut column, mut counted) = (0, 1, 0);
     while at < text.len() {
         let rest = &text[at..];
-        let column = text[..at].chars().count() + 1;
+        column += text[counted..at].chars().count();
+        counted = at;
         let Some(first) = rest.chars().next() else { break };
         if first.is_whitespace() {
             at += first.len_utf8();
@@ -108,7 +112,8 @@ fn file_name(text: &str) -> Option<(String, String, usize)> {
             (&quoted[..end], end + 2)
         }
         None => {
-            let end = text.find(|char: char| !is_word(char) && !matches!(char, '.' | '/' | '-'))?;
+            let mut chars = text.char_indices().take(PATH);
+            let (end, _) = chars.find(|(_, char)| !is_word(*char) && !matches!(char, '.' | '/' | '-'))?;
             (&text[..end], end)
         }
     };

@@ -19,6 +19,8 @@ mod eval;
 mod lexer;
 mod member_pointer;
 mod parser;
+#[cfg(test)]
+mod properties;
 
 use std::fmt;
 

@@ -91,6 +91,15 @@ const LEVELS: [&[(&str, Binary)]; 3] = [
     &[("*", Binary::Multiply), ("/", Binary::Divide), ("%", Binary::Remainder)],
 ];
 
+#[cfg(test)]
+impl Binary {
+    /// How it is written.
+    pub fn sign(self) -> &'static str {
+        let mut signs = LEVELS.iter().flat_map(|level| level.iter());
+        signs.find(|(_, operator)| *operator == self).unwrap().0
+    }
+}
+
 /// Parses an expression. `is_type` tells whether the text in brackets names a type, and so makes a cast.
 pub fn parse(text: &str, is_type: &dyn Fn(&str) -> bool) -> Result<Node, ExpressionError> {
     let mut parser = Parser { text, tokens: tokens(text)?, at: 0, nesting: 0, is_type };
@@ -415,9 +424,7 @@ mod tests {
             Through(object, pointer) => format!("(.* {} {})", shape(object), shape(pointer)),
             Text(text) => format!("{text:?}"),
             Binary(operator, left, right) => {
-                let signs = LEVELS.iter().flat_map(|level| level.iter());
-                let sign = signs.into_iter().find(|(_, found)| found == operator).unwrap().0;
-                format!("({sign} {} {})", shape(left), shape(right))
+                format!("({} {} {})", operator.sign(), shape(left), shape(right))
             }
         }
     }
