@@ -5,9 +5,14 @@ from .. import build, programs
 from ..row import Contender, available, row
 
 
-def has(name):
-    """Whether a variable of the youngest frame is among the output."""
-    return lambda stdout, _stderr: f"shows {name}" if re.search(rf"\b{name}\b.* =|\b{name} = |\b{name}=".encode(), stdout) else f"no {name}"
+def numbers(name):
+    """The elements of an array of the youngest frame, as each debugger writes them: `name: int[2] = {1, 2}`,
+    `name = {1, 2}`, `(int[2]) name = ([0] = 1, [1] = 2)`."""
+    def of(stdout, _stderr):
+        # The last one: before that, a debugger shows the source line.
+        shown = re.findall(rf"\b{name}\b[^={{(\n]*= ?([{{(].*)", stdout.decode(errors="replace"))
+        return f"{name} {re.findall(r'-?[0-9]+', re.sub(r'.[0-9]+. = ', '', shown[-1]))}" if shown else f"no {name}"
+    return of
 
 
 @row("locals-100m", "variables of the crash frame, 100 MB", ("coredump-bt",))
@@ -17,17 +22,17 @@ def hundred():
 
     def ours():
         return Contender("coredump-bt --locals --frame 0", [programs.ours("coredump-bt"), "--locals", "--frame", "0", "-m", module, dump],
-                         has("buffer"), "ours")
+                         numbers("buffer"), "ours")
 
     def gdb():
         native = build.large_native("100m")
-        command = [programs.peer("gdb"), "-nx", "-batch", "-ex", "frame function hop_11", "-ex", "info args", "-ex", "info locals",
+        command = [programs.peer("gdb"), "-nx", "-batch", "-ex", "up 2", "-ex", "info args", "-ex", "info locals",
                    native, build.native_core(native)]
-        return Contender("gdb (native build)", command, has("buffer"), note="the same program for x86-64, from a core file")
+        return Contender("gdb (native build)", command, numbers("buffer"), note="the same program for x86-64, from a core file")
 
     def lldb():
         native = build.large_native("100m")
         command = [programs.peer("lldb"), "--no-lldbinit", "-b", "-o", "up 2", "-o", "frame variable", "-c", build.native_core(native), native]
-        return Contender("lldb (native build)", command, has("buffer"), note="the same program for x86-64, from a core file")
+        return Contender("lldb (native build)", command, numbers("buffer"), note="the same program for x86-64, from a core file")
 
     return available([ours, gdb, lldb])
