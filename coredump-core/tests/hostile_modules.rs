@@ -2,9 +2,13 @@
 
 use std::fs::File;
 
+use coredump_core::binaries::{Binaries, Store};
 use coredump_core::files::Files;
+use coredump_core::locate::Options;
 use coredump_core::module::{Module, nested};
+use coredump_core::read::read;
 use coredump_core::symbols::{Kind, Neighbours, Symbols};
+use coredump_core::variables::{Inspector, Limits};
 use wasm_encoder::{
     CodeSection, Component, CustomSection, Function, FunctionSection, ModuleSection, NestedComponentSection,
     TypeSection, ValType,
@@ -17,7 +21,7 @@ fn with_locals(count: u32) -> wasm_encoder::Module {
     let mut functions = FunctionSection::new();
     functions.function(0);
     let mut code = CodeSection::new();
-    code.function(Function::new([(count, ValType::I32)]).raw([0x0b]));
+    code.function(Function::new([(count, ValType::I32)]).raw([0x00, 0x0b]));
     let mut module = wasm_encoder::Module::new();
     module.section(&types).section(&functions).section(&code);
     module
@@ -101,4 +105,51 @@ fn a_source_map_beyond_the_bound_is_not_read() {
     let symbols = Symbols::load(&module, Neighbours::of(&files, Some(&path), None));
     assert_eq!(symbols.kind(), Kind::Nothing);
     assert!(symbols.problems().iter().any(|problem| problem.contains("256 MiB")), "{:?}", symbols.problems());
+}
+
+/// A function whose frame base is found from its frame base; `v` lies at it.
+#[test]
+fn a_frame_base_that_needs_itself_ends() {
+    #[rustfmt::skip]
+    let abbreviations = [
+        // A unit with a language and a range, a function with a frame base, a variable with a location: names are left out.
+        1, 0x11, 1, 0x13, 0x0b, 0x11, 0x01, 0x12, 0x0b, 0, 0,
+        2, 0x2e, 1, 0x11, 0x01, 0x12, 0x0b, 0x40, 0x18, 0, 0,
+        3, 0x34, 0, 0x03, 0x08, 0x02, 0x18, 0, 0, 0,
+    ];
+    // The body of `with_locals(1)` follows the count of functions and its own size: five bytes.
+    const FBREG: u8 = 0x91;
+    #[rustfmt::skip]
+    let info = [
+        4, 0, 0, 0, 0, 0, 4,
+        1, 0x0c, 2, 0, 0, 0, 5,
+        2, 2, 0, 0, 0, 5, 2, FBREG, 8,
+        3, b'v', 0, 2, FBREG, 0,
+        0, 0,
+    ];
+    let mut module = with_locals(1);
+    let info = [&(info.len() as u32).to_le_bytes()[..], &info].concat();
+    for (name, data) in [(".debug_abbrev", &abbreviations[..]), (".debug_info", &info)] {
+        module.section(&CustomSection { name: name.into(), data: data.into() });
+    }
+    let mut dump = wasm_encoder::Module::new();
+    let embedded = [vec![0], module.finish()].concat();
+    let sections: [(&str, &[u8]); 5] = [
+        ("core", b"\0\x01f"),
+        ("coremodules", b"\x01\0\x01f"),
+        ("coreinstances", b"\x01\0\0\0\0"),
+        // Frame: instance 0, function 0, at its `unreachable`.
+        ("corestack", b"\0\x04main\x01\0\0\0\x03\0\0"),
+        ("coredump.module", &embedded),
+    ];
+    for (name, data) in sections {
+        dump.section(&CustomSection { name: name.into(), data: data.into() });
+    }
+    let bytes = dump.finish();
+    let mut dump = read(&bytes).unwrap();
+    let store = Store::new();
+    let binaries = Binaries::settle(&store, &bytes, &mut dump, &Options::default());
+    let scopes = Inspector::new(&dump, &binaries).frame_variables(0, 0, &Limits::default());
+    let note = scopes[0].variables[0].note.as_deref().unwrap_or_default();
+    assert!(note.contains("the frame base needs itself"), "{note}");
 }

@@ -2,6 +2,7 @@
 
 use gimli::{Encoding, Operation};
 
+use super::location::parse;
 use super::units::Bytes;
 
 /// Operations that are written out.
@@ -10,8 +11,8 @@ const SHOWN: usize = 8;
 /// What an expression says, as `frame base + 0x18`, `local 3`, or its operations. `base` is what the frame base is called.
 pub fn description(expression: Bytes<'_>, encoding: Encoding, base: &str) -> String {
     let mut words: Vec<String> = Vec::new();
-    let mut operations = gimli::Expression(expression).operations(encoding);
-    while let Ok(Some(operation)) = operations.next() {
+    let mut rest = expression;
+    while let Ok(operation) = parse(&mut rest, encoding) {
         if words.len() == SHOWN {
             words.push("…".into());
             break;

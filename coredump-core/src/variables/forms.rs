@@ -1,5 +1,6 @@
 //! Shapes of location descriptions that say more than their code addresses.
 
+use super::location::parse;
 use super::units::Bytes;
 
 /// Descriptions that may be true beyond the code they are given for.
@@ -18,7 +19,7 @@ pub enum Form {
 pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
     use gimli::Operation::{SignedConstant, StackValue, UnsignedConstant, WasmLocal};
     let mut rest = *expression;
-    let mut next = || gimli::Operation::parse(&mut rest, encoding).ok();
+    let mut next = || parse(&mut rest, encoding).ok();
     let form = match (next()?, next()) {
         (WasmLocal { .. }, None) if encoding.version < 4 => Form::Local,
         (WasmLocal { .. }, None) => Form::AddressInLocal,
@@ -35,13 +36,13 @@ pub fn locals_only(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<
     let mut rest = *expression;
     let mut locals = Vec::new();
     loop {
-        let mut next = || gimli::Operation::parse(&mut rest, encoding).ok();
+        let mut next = || parse(&mut rest, encoding).ok();
         let (WasmLocal { index }, StackValue) = (next()?, next()?) else { return None };
         locals.push(index);
         if gimli::Reader::is_empty(&rest) {
             return Some(locals);
         }
-        let Piece { bit_offset: None, .. } = gimli::Operation::parse(&mut rest, encoding).ok()? else { return None };
+        let Piece { bit_offset: None, .. } = parse(&mut rest, encoding).ok()? else { return None };
         if gimli::Reader::is_empty(&rest) {
             return Some(locals);
         }

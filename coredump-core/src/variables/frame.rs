@@ -1,6 +1,6 @@
 //! One frame's state, as location descriptions refer to it.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -42,6 +42,8 @@ pub struct Frame<'f, 's> {
     pub operands: OnceCell<Option<Vec<u64>>>,
     /// The memo of [`Frame::frame_base`].
     pub base: OnceCell<Result<u64, Missing>>,
+    /// The frame base is being worked out.
+    pub reads_base: Cell<bool>,
     /// The memo of functions' names by index in the table.
     pub functions: Rc<RefCell<HashMap<u64, Option<String>>>>,
 }

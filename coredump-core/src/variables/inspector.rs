@@ -1,6 +1,6 @@
 //! The variables of a dump's frames: the way in.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -136,6 +136,7 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
             writes: OnceCell::new(),
             operands: OnceCell::new(),
             base: OnceCell::new(),
+            reads_base: Cell::new(false),
             units,
             functions,
         })

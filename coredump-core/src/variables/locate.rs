@@ -194,7 +194,7 @@ impl<'s> Frame<'_, 's> {
             list => self.listed(unit, list, Object::Other)?.ok_or(Missing::OptimizedOut)?.0,
         };
         let mut first = expression;
-        if let Ok(gimli::Operation::WasmLocal { index }) = gimli::Operation::parse(&mut first, unit.encoding()) {
+        if let Ok(gimli::Operation::WasmLocal { index }) = location::parse(&mut first, unit.encoding()) {
             if self.recovered.before_prologue(index) {
                 return Err(not_set_up());
             }
@@ -217,7 +217,7 @@ impl<'s> Frame<'_, 's> {
         let (number, value) = self.units.inherited(self.function?, DW_AT_frame_base)?;
         let AttributeValue::Exprloc(expression) = value else { return None };
         let mut first = expression.0;
-        match gimli::Operation::parse(&mut first, self.units.unit(number)?.encoding()) {
+        match location::parse(&mut first, self.units.unit(number)?.encoding()) {
             Ok(gimli::Operation::WasmGlobal { index }) => {
                 (self.recovered.stack_pointer_global == Some(index)).then_some(index)
             }
@@ -266,7 +266,15 @@ impl<'s> Frame<'_, 's> {
 
     /// The frame base, evaluated once.
     pub fn frame_base(&self) -> Result<u64, Missing> {
-        self.base.get_or_init(|| self.read_frame_base()).clone()
+        if let Some(known) = self.base.get() {
+            return known.clone();
+        }
+        if self.reads_base.replace(true) {
+            return Err(Missing::Malformed("location: the frame base needs itself".into()));
+        }
+        let base = self.read_frame_base();
+        self.reads_base.set(false);
+        self.base.get_or_init(|| base).clone()
     }
 
     /// A member's offset, or anything else that is an expression over an address.

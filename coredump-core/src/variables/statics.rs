@@ -2,6 +2,7 @@
 
 use gimli::{AttributeValue, Operation, UnitRef};
 
+use super::location::parse;
 use super::units::{Bytes, Die, Units};
 use crate::binaries::Binary;
 use crate::symbols::demangle;
@@ -49,8 +50,8 @@ pub(super) fn is_dropped(units: &Units<'_>, die: Die) -> bool {
     let (Some(AttributeValue::Exprloc(expression)), Some(unit)) = (location, units.unit(die.unit)) else {
         return false;
     };
-    let first = expression.operations(unit.encoding()).next();
-    let addressed = matches!(first, Ok(Some(Operation::Address { .. } | Operation::AddressIndex { .. })));
+    let first = parse(&mut { expression.0 }, unit.encoding());
+    let addressed = matches!(first, Ok(Operation::Address { .. } | Operation::AddressIndex { .. }));
     addressed && address(unit, expression).is_none()
 }
 
@@ -63,8 +64,9 @@ fn read(units: &Units<'_>, die: Die) -> Option<Static> {
 /// The address of `DW_OP_addr` or `DW_OP_addrx` (DWARF 5, 2.5.1.1), with a constant added or not. Anything else is not
 /// fixed: a thread's own copy, a value that is nowhere.
 fn address<'s>(unit: UnitRef<'_, Bytes<'s>>, expression: gimli::Expression<Bytes<'s>>) -> Option<u64> {
-    let mut operations = expression.operations(unit.encoding());
-    let base = match operations.next().ok()?? {
+    let mut rest = expression.0;
+    let mut next = || parse(&mut rest, unit.encoding()).ok();
+    let base = match next()? {
         Operation::Address { address } => address,
         Operation::AddressIndex { index } => unit.address(index).ok()?,
         _ => return None,
@@ -73,11 +75,12 @@ fn address<'s>(unit: UnitRef<'_, Bytes<'s>>, expression: gimli::Expression<Bytes
     if base == 0 || base >= u64::MAX - 1 || base == 0xffff_ffff || base == 0xffff_fffe {
         return None;
     }
-    match operations.next().ok()? {
-        None => Some(base),
-        Some(Operation::PlusConstant { value }) if operations.next().ok()?.is_none() => base.checked_add(value),
-        Some(_) => None,
-    }
+    let address = match next() {
+        Some(Operation::PlusConstant { value }) => base.checked_add(value)?,
+        Some(_) => return None,
+        None => base,
+    };
+    rest.is_empty().then_some(address)
 }
 
 fn name(units: &Units<'_>, die: Die) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use gimli::{Encoding, Operation};
 
-use super::{Machine, Missing, Piece, Place};
+use super::{Machine, Missing, Piece, Place, parse};
 use crate::model;
 use crate::variables::units::Bytes;
 
@@ -204,7 +204,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         while !gimli::Reader::is_empty(&rest) {
             self.steps =
                 self.steps.checked_sub(1).ok_or_else(|| Missing::Malformed("location: it runs without end".into()))?;
-            let operation = Operation::parse(&mut rest, self.encoding)?;
+            let operation = parse(&mut rest, self.encoding)?;
             let jump = match operation {
                 Operation::Skip { target } => Some(target),
                 Operation::Bra { target } => (self.pop_number()? != 0).then_some(target),
@@ -234,7 +234,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
     /// Reads on behind an operation that failed, up to the end of its piece.
     fn skip_to_piece(&mut self, rest: &mut Bytes<'s>) -> Result<Option<(u64, u64)>, Missing> {
         while !gimli::Reader::is_empty(rest) {
-            if let Operation::Piece { size_in_bits, bit_offset } = Operation::parse(rest, self.encoding)? {
+            if let Operation::Piece { size_in_bits, bit_offset } = parse(rest, self.encoding)? {
                 return Ok(Some((size_in_bits, bit_offset.unwrap_or(0))));
             }
         }
@@ -373,7 +373,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             Operation::WasmStack { index } => self.push_wasm(self.machine.operand(index)?)?,
             Operation::EntryValue { expression } => {
                 let mut inner = expression;
-                match Operation::parse(&mut inner, self.encoding)? {
+                match parse(&mut inner, self.encoding)? {
                     Operation::WasmLocal { index } if gimli::Reader::is_empty(&inner) => {
                         let value = self.machine.entry_local(index)?;
                         self.push_wasm(value)?;

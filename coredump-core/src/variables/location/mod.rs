@@ -4,12 +4,14 @@
 //! locals, globals and operand stacks (`DW_OP_WASM_location`, 0xED).
 
 mod evaluation;
+mod operation;
 
 use std::fmt;
 
 use gimli::Encoding;
 
 use self::evaluation::Evaluation;
+pub(super) use self::operation::parse;
 use super::units::Bytes;
 use crate::memory::Unreadable;
 use crate::model;
