@@ -27,12 +27,20 @@ pub fn arguments(page: &mut Page, scope: &Scope) -> io::Result<()> {
     while let Some(parameter) = parameters.next() {
         page.piece(Piece::Name, &parameter.name)?;
         page.plain("=")?;
-        value(page, parameter, &short(&parameter.text(), MAX_ARGUMENT))?;
+        value(page, parameter, &argument(parameter))?;
         if parameters.peek().is_some() {
             page.plain(", ")?;
         }
     }
     page.plain(")")
+}
+
+/// An argument's value in short. Why it is missing is told below the line, with `--locals`.
+fn argument(parameter: &Variable) -> String {
+    match parameter.status {
+        Status::NotCaptured => "<not captured>".to_owned(),
+        _ => short(&parameter.text(), MAX_ARGUMENT),
+    }
 }
 
 /// Prints one variable a line, its parts indented below it.
@@ -76,5 +84,29 @@ pub fn limits(args: &Args) -> Limits {
         Limits::asked(args.depth, args.elements)
     } else {
         Limits { depth: 1, elements: 8, text_only: true }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_that_is_missing_is_said_to_be_in_two_words() {
+        let parameter = |status, value: Option<&str>, note: Option<&str>| Variable {
+            name: "items".into(),
+            type_name: "struct item *".into(),
+            kind: VariableKind::Parameter,
+            location: "local 0".into(),
+            address: None,
+            status,
+            value: value.map(str::to_owned),
+            note: note.map(str::to_owned),
+            children: Vec::new(),
+        };
+        let why = "the code was rewritten after its debug information was made";
+        assert_eq!(argument(&parameter(Status::NotCaptured, None, Some(why))), "<not captured>");
+        assert_eq!(argument(&parameter(Status::OptimizedOut, None, None)), "<optimized out>");
+        assert_eq!(argument(&parameter(Status::Ok, Some("0x11450"), None)), "0x11450");
     }
 }
