@@ -140,13 +140,13 @@ impl<'s> Binaries<'s> {
     fn warn_of_unused(&mut self, store: &'s Store<'s>, options: &Options) {
         for (name, path) in &options.named {
             // One that was named for a module in particular, and another file took its place.
-            let refused = self.slots.iter().filter(|slot| slot.found.is_some() && name.is_some()).flat_map(|slot| {
-                let refused = slot.refused.iter().filter(|refused| refused.path.as_ref() == Some(path));
-                refused.map(|refused| format!("{}: not used for {}: {}", path.display(), slot.name, refused.reason))
-            });
-            let refused: Vec<String> = refused.take(1).collect();
-            if !refused.is_empty() {
-                self.warnings.extend(refused);
+            let mut refused =
+                self.slots.iter().filter(|slot| slot.found.is_some() && name.is_some()).flat_map(|slot| {
+                    let refused = slot.refused.iter().filter(|refused| refused.path.as_ref() == Some(path));
+                    refused.map(|refused| format!("{}: not used for {}: {}", path.display(), slot.name, refused.reason))
+                });
+            if let Some(refused) = refused.next() {
+                self.warnings.push(refused);
                 continue;
             }
             let used = self.slots.iter().filter_map(|slot| slot.found).any(|found| found.binary.path() == Some(path));

@@ -79,6 +79,17 @@ impl Writes {
 mod tests {
     use super::*;
 
+    /// Where the instructions of the first function begin.
+    fn offsets(module: &Module<'_>) -> Vec<u64> {
+        let mut operators = module.operators(0).unwrap();
+        let mut offsets = Vec::new();
+        while !operators.eof() {
+            offsets.push(operators.original_position() as u64);
+            operators.read().unwrap();
+        }
+        offsets
+    }
+
     #[test]
     fn a_global_is_written_before_a_place_by_what_stands_before_it_or_comes_back_to_it() {
         let text = "(module (global (mut i32) (i32.const 0)) (func
@@ -88,12 +99,7 @@ mod tests {
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
         let writes = Writes::of(&module, 0).unwrap();
-        let mut operators = module.operators(0).unwrap();
-        let mut offsets = Vec::new();
-        while !operators.eof() {
-            offsets.push(operators.original_position() as u64);
-            operators.read().unwrap();
-        }
+        let offsets = offsets(&module);
         let [constant, _, nop, _, nop_in_loop, ..] = offsets[..] else { panic!("{offsets:?}") };
         let before = |at| writes.global_before(0, at);
         assert_eq!((before(constant), before(nop), before(nop_in_loop)), (0, 1, 2));
@@ -111,12 +117,7 @@ mod tests {
         let bytes = wat::parse_str(TEXT).unwrap();
         let module = Module::parse(&bytes).unwrap();
         let writes = Writes::of(&module, 0).unwrap();
-        let mut operators = module.operators(0).unwrap();
-        let mut offsets = Vec::new();
-        while !operators.eof() {
-            offsets.push(operators.original_position() as u64);
-            operators.read().unwrap();
-        }
+        let offsets = offsets(&module);
         let [_, set_one, nop, _, nop_in_loop, ..] = offsets[..] else { panic!("{offsets:?}") };
         let whole = offsets[0]..u64::MAX;
         assert_eq!((writes.values(0), writes.values(1)), (2, 1));

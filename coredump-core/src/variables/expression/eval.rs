@@ -247,16 +247,19 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             if let Some(found) = self.find_member(&value, name, NESTED) {
                 return Ok(found);
             }
-            value = match lookup::pointer_target(self.frame, value.ty) {
-                Some((target, _)) => self.pointee(&value, target),
-                None => match self.renderer.pointee(&value) {
-                    Some(pointee) => pointee,
-                    None => break,
-                },
-            };
+            let Some(pointee) = self.followed(&value) else { break };
+            value = pointee;
         }
         let ty = self.renderer.type_name(value.ty);
         Err(ExpressionError::new(column, format!("`{ty}` has no member `{name}`")))
+    }
+
+    /// What a pointer, or what acts like one, points to.
+    pub(super) fn followed(&self, value: &Value) -> Option<Value> {
+        match lookup::pointer_target(self.frame, value.ty) {
+            Some((target, _)) => Some(self.pointee(value, target)),
+            None => self.renderer.pointee(value),
+        }
     }
 
     fn find_member(&self, value: &Value, name: &str, levels: u32) -> Option<Value> {

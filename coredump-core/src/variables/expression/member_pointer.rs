@@ -3,7 +3,6 @@
 use super::ExpressionError;
 use super::eval::Evaluation;
 use super::parser::Node;
-use crate::variables::lookup;
 use crate::variables::types::Kind;
 use crate::variables::units::Die;
 use crate::variables::value::Value;
@@ -37,13 +36,8 @@ impl Evaluation<'_, '_, '_, '_> {
             if let Some(part) = class.and_then(|class| self.part_of_class(&object, class, BASES)) {
                 return Ok(Value { ty: *target, source: part.source.at(offset) });
             }
-            object = match lookup::pointer_target(self.frame, object.ty) {
-                Some((target, _)) => self.pointee(&object, target),
-                None => match self.renderer.pointee(&object) {
-                    Some(pointee) => pointee,
-                    None => break,
-                },
-            };
+            let Some(pointee) = self.followed(&object) else { break };
+            object = pointee;
         }
         let name = self.renderer.type_name(object.ty);
         Err(fail(format!("`{name}` is not of the class whose members it points to")))
