@@ -76,8 +76,8 @@ fn in_blocks(
             hit(one)?;
         }
         seam.keep(&block, pattern.reach());
-        if nothing && block.zero {
-            // Nothing in this much zero: nothing in more of it.
+        if nothing && block.zero && block.bytes.len().saturating_sub(at) > pattern.reach() {
+            // Nothing in this much zero: nothing in more of it. What an earlier hit took of the block does not count.
             seam.end = blocks.skip_zero();
         }
     }
@@ -169,6 +169,12 @@ mod tests {
     /// Memories of a hundred bytes are many blocks, or one.
     fn sizes(smallest: usize) -> impl Strategy<Value = usize> {
         prop_oneof![smallest..smallest + 12, Just(BLOCK)]
+    }
+
+    #[test]
+    fn zeros_behind_a_hit_that_ends_in_their_block_are_found() {
+        let (hits, _) = found(&[vec![1, 0, 0]], &[8], &Bytes::new(&[0; 5], 1), 5);
+        assert_eq!(hits, [(1, 5), (6, 5)]);
     }
 
     proptest! {
