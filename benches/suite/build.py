@@ -112,6 +112,22 @@ def native_core(program):
     return once(Path(f"{program}.core"), take)
 
 
+def minidump(program):
+    """A minidump of a native program that dies, as a crash reporter takes it: by the crate `minidump-writer`."""
+    def take(target):
+        folder = OUT / "native-minidump"
+        run(["cargo", "build", "--release", "--quiet", "--locked", "--manifest-path", BENCHES / "native/Cargo.toml", "--target-dir", folder])
+        run([folder / "release/native-minidump", target, program])
+    return once(Path(f"{program}.dmp"), take)
+
+
+def breakpad_symbols(program):
+    """The symbols of a native program, inlined functions too, in the folders that minidump-stackwalk looks in."""
+    def write(folder):
+        run([programs.peer("dump_syms"), "--inlines", "--store", folder, program])
+    return once(Path(f"{program}.symbols"), write)
+
+
 def dumps():
     """The folder that dumps are written to: `BENCH_DUMPS`, for a file system in memory, where no disk holds up whoever comes next."""
     folder = Path(os.environ.get("BENCH_DUMPS", OUT / "dumps"))

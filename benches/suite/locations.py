@@ -23,29 +23,35 @@ def from_stderr(_stdout, stderr):
     return locations(stderr.decode(errors="replace"))
 
 
+FRAME = re.compile(r"#(\d+) +\S")
+FOLDED = re.compile(r"#\d+ to #\d+: the same (\d+) frames?, (\d+) times more$")
+
+
+def frames(text):
+    """The lines of each frame of coredump-bt's text: a frame with inlined ones has several. What was folded is told in full."""
+    found, last = [], None
+    for line in text.splitlines():
+        if folded := FOLDED.match(line):
+            found += found[-int(folded[1]):] * int(folded[2])
+            last = None
+        elif frame := FRAME.match(line):
+            if frame[1] == last:
+                found[-1].append(line)
+            else:
+                found.append([line])
+            last = frame[1]
+    return found
+
+
+def unfolded(stdout, _stderr):
+    return [place for frame in frames(stdout.decode(errors="replace")) for place in locations("\n".join(frame))]
+
+
+def innermost(stdout, _stderr):
+    """`file:line` of each frame as a tool says it that knows no inlined functions and no columns: where its instruction is."""
+    return [place.rsplit(":", 1)[0] for frame in frames(stdout.decode(errors="replace")) for place in locations(frame[0])]
+
+
 def backtrace_offsets(words):
     """Module offsets of the frames in wasmtime's own words."""
     return [int(offset, 16) for offset in re.findall(r"^\s+\d+:\s+0x([0-9a-f]+) - ", words, re.MULTILINE)]
-
-
-def code_start(module):
-    """File offset of the contents of the code section, from which DWARF counts in WebAssembly."""
-    data, at = module.read_bytes(), 8
-
-    def leb(at):
-        value = shift = 0
-        while True:
-            byte = data[at]
-            at += 1
-            value |= (byte & 127) << shift
-            shift += 7
-            if byte < 128:
-                return value, at
-
-    while at < len(data):
-        kind = data[at]
-        size, at = leb(at + 1)
-        if kind == 10:
-            return at
-        at += size
-    raise ValueError("no code section")

@@ -9,7 +9,7 @@ import sys
 from . import build, chart, measure, programs, report
 from . import rows as _rows  # noqa: F401  (registers the rows)
 from .machine import describe
-from .row import ROWS, check, times
+from .row import ROWS, Times, check, times
 from .rows.start import sizes
 
 RESULTS = build.OUT / "results.json"
@@ -83,32 +83,32 @@ def measure_row(row, rounds):
     except (build.Unable, programs.Missing) as problem:
         print(f"  skipped: {problem}")
         return {"title": row.title, "results": [], "notes": [f"skipped: {problem}"]}
-    differences = check(contenders)
-    taken = times([contender for contender in contenders if runs(contender, differences)], rounds or row.rounds)
+    checked = check(contenders)
+    repeated = [contender for contender in contenders if checked[contender.label].done and not checked[contender.label].slow]
+    taken = times(repeated, rounds or row.rounds)
     results = []
     for contender in contenders:
         result = {"label": contender.label, "role": contender.role, "note": contender.note}
-        if contender.label in differences:
-            result["difference"] = differences[contender.label]
-        if times_of := taken.get(contender.label):
+        one = checked[contender.label]
+        if one.difference:
+            result["difference"] = one.difference
+        if one.done:
+            times_of = taken.get(contender.label) or Times([one.seconds], [one.run.cpu])
             seconds = times_of.wall
             result |= {"median": measure.median(seconds), "fastest": min(seconds), "slowest": max(seconds), "rounds": len(seconds)}
+            if one.slow:
+                result["once"] = True
             # Where only a part of the run is timed, the processors' time is of the whole and says nothing of it.
             if not contender.seconds:
                 result["cpu"] = measure.median(times_of.cpu)
             if contender.result and contender.result.exists():
                 result["file"] = contender.result.stat().st_size
-            result["peak_kib"] = measure.peak(contender.command, contender.stdin, env=contender.env, cwd=contender.cwd)
+            result["peak_kib"] = one.peak_kib
         results.append(result)
     clean(contenders)
     ours = [result for result in results if result["role"] == "ours"]
     return {"title": row.title, "date": datetime.date.today().isoformat(), "results": results, "notes": notes,
             "ours": bool(ours) and all("median" in result and "difference" not in result for result in ours)}
-
-
-def runs(contender, differences):
-    """Whether a contender did its work at all: one that gave another result is timed, and marked; one that failed is not."""
-    return not differences.get(contender.label, "").startswith("failed")
 
 
 def clean(contenders):

@@ -1,8 +1,8 @@
 """Runs a command and says how long it took and how much memory it needed at most."""
 import os
 import shutil
+import signal
 import statistics
-import subprocess
 import time
 from dataclasses import dataclass
 
@@ -18,10 +18,14 @@ class Run:
     cpu: float
     ended: int
     status: int
+    stopped: bool  # it ran into the time limit
 
 
-def once(command, stdin=None, stdout=os.devnull, stderr=os.devnull, env=None, cwd=None):
-    """Runs `command` (a list) once, output into files. posix_spawn costs least, so that start-up times are the program's."""
+def once(command, stdin=None, stdout=os.devnull, stderr=os.devnull, env=None, cwd=None, limit=120.0):
+    """Runs `command` (a list) once, output into files. posix_spawn costs least, so that start-up times are the program's.
+
+    After `limit` seconds it is killed, with the processes that it started.
+    """
     actions = [
         (os.POSIX_SPAWN_OPEN, 0, str(stdin or os.devnull), os.O_RDONLY, 0),
         (os.POSIX_SPAWN_OPEN, 1, str(stdout), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
@@ -30,32 +34,45 @@ def once(command, stdin=None, stdout=os.devnull, stderr=os.devnull, env=None, cw
     program = shutil.which(str(command[0])) or str(command[0])
     argv = [str(part) for part in command]
     environment = dict(os.environ, **QUIET, **(env or {}))
-    here = os.getcwd()
+    here, stopped = os.getcwd(), False
     if cwd:
         os.chdir(cwd)
     try:
         start = time.perf_counter()
-        pid = os.posix_spawn(program, argv, environment, file_actions=actions)
-        _, status, usage = os.wait4(pid, 0)
-        wall = time.perf_counter() - start
-        ended = time.time_ns()
+        pid = os.posix_spawn(program, argv, environment, file_actions=actions, setpgroup=0)
     finally:
         os.chdir(here)
-    return Run(wall, usage.ru_utime + usage.ru_stime, ended, os.waitstatus_to_exitcode(status))
+
+    def stop(*_):
+        nonlocal stopped
+        stopped = True
+        os.killpg(pid, signal.SIGKILL)
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    try:
+        _, status, usage = os.wait4(pid, 0)
+    except KeyboardInterrupt:
+        stop()
+        raise
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    wall = time.perf_counter() - start
+    return Run(wall, usage.ru_utime + usage.ru_stime, time.time_ns(), os.waitstatus_to_exitcode(status), stopped)
 
 
-def peak(command, stdin=None, stdout=os.devnull, env=None, cwd=None):
-    """The command's largest resident set in KiB, mapped files included; `None` without GNU time.
+def weighed(command, weight, **options):
+    """Runs `command` once; with its largest resident set in KiB, mapped files included: `None` without GNU time.
 
-    Not from `wait4`: a child's figure starts from that of the Python process it was spawned by.
+    Not from `wait4`: a child's figure starts from that of the Python process it was spawned by. `weight` is a file for GNU time.
     """
     if not GNU_TIME:
-        return None
-    with open(stdin or os.devnull, "rb") as source, open(stdout, "wb") as target:
-        done = subprocess.run([GNU_TIME, "-q", "-f", "%M", *map(str, command)], stdin=source, stdout=target,
-                              stderr=subprocess.PIPE, env=dict(os.environ, **QUIET, **(env or {})), cwd=cwd, check=False)
-    last = done.stderr.split(b"\n")[-2:-1]
-    return int(last[0]) if last and last[0].isdigit() else None
+        return once(command, **options), None
+    weight.unlink(missing_ok=True)
+    done = once([GNU_TIME, "-q", "-f", "%M", "-o", weight, *command], **options)
+    told = weight.read_text().split() if weight.exists() else []
+    return done, int(told[-1]) if told and told[-1].isdigit() else None
 
 
 def median(values):

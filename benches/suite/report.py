@@ -26,17 +26,20 @@ def ratio(result, reference, key):
     return f"{result[key] / reference[key]:.2f}"
 
 
+def verdict(result):
+    """What a reader must know of a result before its figures."""
+    if "difference" in result:
+        return f"not the same work: {result['difference']}" if "median" in result else result["difference"]
+    return "a bound, not a rival" if result["role"] == "limit" else ""
+
+
 def lines(rows):
     """Cells: row, program, median, ratio to our first, the same of processor time, peak memory, remark."""
     for row in rows.values():
         reference = next((result for result in row["results"] if result["role"] == "ours" and "median" in result), None)
         title = row["title"]
         for result in row["results"]:
-            remark = result["note"]
-            if "difference" in result:
-                remark = f"not the same work: {result['difference']}" + (f"; {remark}" if remark else "")
-            elif result["role"] == "limit":
-                remark = "; ".join(filter(None, ["a bound, not a rival", remark]))
+            remark = "; ".join(filter(None, [verdict(result), "one run" if result.get("once") else "", result["note"]]))
             timed = [cell for key in ("median", "cpu") for cell in (seconds(result.get(key)), ratio(result, reference, key))]
             yield [title, result["label"], *timed, size(result.get("peak_kib")), remark]
             title = ""
@@ -62,7 +65,7 @@ def table(rows):
 def markdown(results):
     out = ["| " + " | ".join(HEAD) + " |", "| --- | --- | ---: | ---: | ---: | ---: | ---: | --- |"]
     for line in lines(results["rows"]):
-        out.append("| " + " | ".join(" ".join(cell.replace("|", "/").split())[:160] for cell in line) + " |")
+        out.append("| " + " | ".join(" ".join(cell.replace("|", "/").split())[:240] for cell in line) + " |")
     machine = results["machine"]
     out += ["", "Machine: " + ", ".join(f"{machine[key]}{' cores' if key == 'cores' else ''}" for key in ("processor", "cores", "memory", "kernel") if key in machine) + "."]
     dates = sorted({row["date"] for row in results["rows"].values() if "date" in row})

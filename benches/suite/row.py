@@ -20,6 +20,9 @@ class Contender:
     status: tuple = (0,)  # exit codes that mean that the work was done
     seconds: Callable | None = None  # from the finished Run and stderr, where not the whole process counts
     result: object = None  # the file it writes, removed before each run
+    # What our first contender's output says in this one's terms, where it says less than ours; None: ours has the same facts.
+    reference: Callable | None = None
+    limit: float = 120.0  # seconds after which it is stopped
     note: str = ""
 
 
@@ -56,40 +59,63 @@ def available(makers):
     return contenders, notes
 
 
-def outputs(contender):
-    """Runs a contender once and returns its facts."""
+@dataclass
+class Checked:
+    """The first run of a contender: whether it did its work at all, and the same as ours."""
+    difference: str | None = None
+    done: bool = False
+    run: object = None
+    seconds: float = 0.0
+    peak_kib: int | None = None
+
+    @property
+    def slow(self):
+        """It is not run again: this run is what it took."""
+        return self.done and self.run.wall > SLOW
+
+
+# Seconds. Who takes longer does not take the others' minutes.
+SLOW = 30.0
+
+
+def files():
     folder = build.OUT / "check"
     folder.mkdir(parents=True, exist_ok=True)
-    stdout, stderr = folder / "stdout", folder / "stderr"
-    finished = go(contender, stdout, stderr)
-    text, words = stdout.read_bytes() if stdout.stat().st_size < 1 << 28 else b"", stderr.read_bytes()
-    if finished.status not in contender.status:
-        raise RuntimeError(f"failed with exit code {finished.status}: {words.decode(errors='replace')[-300:]}")
-    return contender.facts(text, words) if contender.facts else None
+    return folder / "stdout", folder / "stderr"
 
 
-def go(contender, stdout=os.devnull, stderr=os.devnull):
+def go(contender, run=measure.once, **options):
     if contender.result and os.path.exists(contender.result):
         os.unlink(contender.result)
-    return measure.once(contender.command, stdin=contender.stdin, stdout=stdout, stderr=stderr, env=contender.env, cwd=contender.cwd)
+    stdout, stderr = files()
+    return run(contender.command, stdin=contender.stdin, stdout=stdout, stderr=stderr, env=contender.env, cwd=contender.cwd,
+               limit=contender.limit, **options)
 
 
 def check(contenders):
-    """Runs everyone once; returns for each label a word of difference from ours, or None."""
-    differences, first = {}, None
+    """Runs everyone once and compares what they found: those who failed, or found something else than ours, are told apart."""
+    checked, first = {}, None
     for contender in contenders:
-        try:
-            facts = outputs(contender)
-        except RuntimeError as problem:
-            differences[contender.label] = str(problem)
+        stdout, stderr = files()
+        run, peak = go(contender, measure.weighed, weight=stdout.with_name("weight"))
+        text, words = stdout.read_bytes() if stdout.stat().st_size < 1 << 28 else b"", stderr.read_bytes()
+        one = checked[contender.label] = Checked(run=run, peak_kib=peak)
+        if run.stopped:
+            one.difference = f"longer than {contender.limit:.0f} s"
             continue
-        if facts is None:
+        if run.status not in contender.status:
+            one.difference = f"failed with exit code {run.status}: {words.decode(errors='replace')[-300:]}"
             continue
+        one.done, one.seconds = True, contender.seconds(run, words) if contender.seconds else run.wall
+        if not contender.facts:
+            continue
+        facts = contender.facts(text, words)
         if first is None:
-            first = facts
-        elif facts != first:
-            differences[contender.label] = difference(first, facts)
-    return differences
+            first = facts, text, words
+        expected = contender.reference(*first[1:]) if contender.reference else first[0]
+        if facts != expected:
+            one.difference = difference(expected, facts)
+    return checked
 
 
 def difference(ours, theirs):
@@ -111,12 +137,12 @@ class Times:
 
 def times(contenders, rounds):
     """Times of each contender, run in turn (A B C, A B C, …). Short ones are run more often, up to a second each."""
-    stdout, stderr = build.OUT / "check" / "stdout", build.OUT / "check" / "stderr"
+    _, stderr = files()
     taken = {contender.label: Times() for contender in contenders}
     turn, longest = 0, 0.0
     while turn < rounds or (turn < 200 and longest * turn < 1.0):
         for contender in contenders:
-            finished = go(contender, stdout, stderr)
+            finished = go(contender)
             seconds = contender.seconds(finished, stderr.read_bytes()) if contender.seconds else finished.wall
             taken[contender.label].wall.append(seconds)
             taken[contender.label].cpu.append(finished.cpu)

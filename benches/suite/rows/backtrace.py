@@ -1,7 +1,7 @@
 """A backtrace with inlined frames: modules of 1 to 100 MB, and 100,000 frames."""
 import subprocess
 
-from .. import build, locations, programs
+from .. import build, locations, programs, wasm, wasmgdb
 from ..row import Contender, available, row
 
 DETAILS = {"WASMTIME_BACKTRACE_DETAILS": "1"}
@@ -30,7 +30,7 @@ def contenders(module, dump):
                          note="is given the module offsets; reads no dump")
 
     def symbolizer():
-        start = locations.code_start(module)
+        start = wasm.code_start(module)
         offsets = [hex(offset - start) for offset in locations.backtrace_offsets(wasmtime_words(module))]
         return Contender("llvm-symbolizer", [programs.peer("llvm-symbolizer"), f"--obj={module}", "--inlines", *offsets], locations.from_stdout,
                          note="is given the addresses; reads no dump")
@@ -39,10 +39,7 @@ def contenders(module, dump):
         return Contender("wasmtime run (precompiled)", [programs.peer("wasmtime"), "run", "--allow-precompiled", precompiled(module)],
                          locations.from_stderr, env=DETAILS, status=(134,), note="runs the guest again, compiled beforehand; reads no dump")
 
-    def wasmgdb():
-        return Contender("wasmgdb bt", [programs.peer("wasmgdb"), module, dump, "bt"], locations.from_stdout)
-
-    return available([ours, wasm_tools, symbolizer, wasmtime, wasmgdb])
+    return available([ours, wasm_tools, symbolizer, wasmtime, lambda: wasmgdb.backtrace(module, dump)])
 
 
 def large(size):
@@ -79,24 +76,15 @@ def deep():
     module = build.guest("deep")
     dump = build.wasmtime_dump(module, "deep", "-D", "max-backtrace=200000", *DEEP, arguments=["100000"])
 
-    def count(text):
-        frames = len([line for line in text.splitlines() if line.lstrip().startswith(("at ", "#"))])
-        return "100,000 frames" if frames >= 100000 else f"{frames} frames"
-
     def ours():
-        return Contender("coredump-bt (folded)", [programs.ours("coredump-bt"), "-m", module, dump],
-                         lambda out, err: "100,000 frames" if b"#1000" in out else "too few", "ours")
+        return Contender("coredump-bt (folded)", [programs.ours("coredump-bt"), "-m", module, dump], locations.unfolded, "ours")
 
     def unfolded():
-        return Contender("coredump-bt --no-fold", [programs.ours("coredump-bt"), "--no-fold", "-m", module, dump],
-                         lambda out, err: count(out.decode()), "ours")
+        return Contender("coredump-bt --no-fold", [programs.ours("coredump-bt"), "--no-fold", "-m", module, dump], locations.from_stdout, "ours")
 
     def wasmtime():
         command = [programs.peer("wasmtime"), "run", "-D", "max-backtrace=200000", *DEEP, "--allow-precompiled", precompiled(module), "100000"]
-        return Contender("wasmtime run (precompiled)", command, lambda out, err: count(err.decode()), env=DETAILS, status=(134,),
+        return Contender("wasmtime run (precompiled)", command, locations.from_stderr, env=DETAILS, status=(134,),
                          note="runs the guest again, compiled beforehand; reads no dump")
 
-    def wasmgdb():
-        return Contender("wasmgdb bt", [programs.peer("wasmgdb"), module, dump, "bt"], lambda out, err: count(out.decode()))
-
-    return available([unfolded, ours, wasmtime, wasmgdb])
+    return available([unfolded, ours, wasmtime, lambda: wasmgdb.backtrace(module, dump)])

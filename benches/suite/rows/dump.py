@@ -1,7 +1,7 @@
 """From the trap to the finished file. The guest tells the time just before it traps; the end of the process is the other end."""
 import re
 
-from .. import build, programs
+from .. import build, programs, wasm
 from ..row import Contender, available, row
 
 
@@ -13,10 +13,12 @@ def since_trap(finished, words):
     return (finished.ended - int(told[1])) / 1e9
 
 
-def pages(_stdout, words):
-    """How many pages the guest wrote before it died."""
-    told = re.search(rb"(\d+) pages, trap", words)
-    return told and told[1].decode()
+def written(file):
+    """Facts: how many pages the guest wrote, and how many pages of the dump's memory hold anything."""
+    def of(_stdout, words):
+        told = re.search(rb"(\d+) pages, trap", words)
+        return f"{told[1].decode() if told else 'no'} pages written, {wasm.used_pages(file)} pages in the dump"
+    return of
 
 
 def register(name, title, megabytes, percent):
@@ -28,12 +30,12 @@ def register(name, title, megabytes, percent):
 
         def mode(label, *options):
             file = folder / f"{name}.{'fast' if options else 'full'}"
-            return Contender(label, [programs.ours("coredump-run"), *options, "-o", file, *arguments], pages, "ours", status=(134,),
+            return Contender(label, [programs.ours("coredump-run"), *options, "-o", file, *arguments], written(file), "ours", status=(134,),
                              seconds=since_trap, result=file)
 
         def wasmtime():
             file = folder / f"{name}.wasmtime"
-            return Contender("wasmtime run -D coredump", [programs.peer("wasmtime"), "run", "-D", f"coredump={file}", *arguments], pages,
+            return Contender("wasmtime run -D coredump", [programs.peer("wasmtime"), "run", "-D", f"coredump={file}", *arguments], written(file),
                              status=(134,), seconds=since_trap, result=file)
 
         def copy():

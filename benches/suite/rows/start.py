@@ -1,7 +1,8 @@
 """Start-up on a dump of 4 KB, and the size of the programs."""
+import json
 import os
 
-from .. import build, programs
+from .. import build, locations, programs, wasmgdb
 from ..row import Contender, available, row
 
 FIXTURES = build.BENCHES.parent / "tests/fixtures"
@@ -10,12 +11,23 @@ SMALL, MODULE = FIXTURES / "dumps/sum-O0.wasmtime.coredump", FIXTURES / "modules
 
 @row("start", "start and answer on a small dump", ("coredump-bt", "coredump-json", "coredump-dump"))
 def start():
-    ours = [("coredump-bt", ["-m", MODULE]), ("coredump-json", ["-m", MODULE]), ("coredump-dump", [])]
-    makers = [lambda name=name, more=more: Contender(name, [programs.ours(name), *more, SMALL], role="ours") for name, more in ours]
-    makers.append(lambda: Contender("wasm-tools dump", [programs.peer("wasm-tools"), "dump", SMALL]))
-    makers.append(lambda: Contender("wasmgdb bt", [programs.peer("wasmgdb"), MODULE, SMALL, "bt"]))
-    makers.append(lambda: Contender("true", [programs.peer("true")], role="limit"))
-    return available(makers)
+    def ours(name, *options, **more):
+        return lambda: Contender(name, [programs.ours(name), *options, SMALL], role="ours", **more)
+
+    return available([
+        ours("coredump-bt", "-m", MODULE, facts=locations.from_stdout),
+        ours("coredump-json", "-m", MODULE, facts=places),
+        ours("coredump-dump"),
+        lambda: Contender("wasm-tools dump", [programs.peer("wasm-tools"), "dump", SMALL], note="the parse alone: no symbols"),
+        lambda: wasmgdb.backtrace(MODULE, SMALL),
+        lambda: Contender("true", [programs.peer("true")], role="limit"),
+    ])
+
+
+def places(stdout, _stderr):
+    """The places of all frames, inlined ones too."""
+    found = [place for frame in json.loads(stdout)["threads"][0]["frames"] for place in [*frame["inlines"], frame] if place["file"]]
+    return [f"{os.path.basename(place['file'])}:{place['line']}:{place['column']}" for place in found]
 
 
 def sizes():
