@@ -21,6 +21,7 @@ PEERS = {
     "dump_syms": ("DUMP_SYMS", ["--version"], "cargo install dump_syms"),
     "cp": ("CP", ["--version"], "coreutils"),
     "grep": ("GREP", ["--version"], "apt-get install grep"),
+    "rg": ("RG", ["--version"], "apt-get install ripgrep"),
     "strings": ("STRINGS", ["--version"], "apt-get install binutils"),
     "true": ("TRUE", ["--version"], "coreutils"),
     "valgrind": ("VALGRIND", ["--version"], "apt-get install valgrind"),

@@ -106,10 +106,15 @@ def check(contenders):
         if run.status not in contender.status:
             one.difference = f"failed with exit code {run.status}: {words.decode(errors='replace')[-300:]}"
             continue
-        one.done, one.seconds = True, contender.seconds(run, words) if contender.seconds else run.wall
-        if not contender.facts:
+        try:
+            one.seconds = contender.seconds(run, words) if contender.seconds else run.wall
+            facts = contender.facts(text, words) if contender.facts else None
+        except (RuntimeError, ValueError, LookupError, TypeError) as problem:
+            one.difference = f"failed: its output is not what is expected: {problem}"
             continue
-        facts = contender.facts(text, words)
+        one.done = True
+        if facts is None:
+            continue
         if first is None:
             first = facts, text, words
         expected = contender.reference(*first[1:]) if contender.reference else first[0]

@@ -9,7 +9,7 @@ def since_trap(finished, words):
     """Seconds from the guest's last words to the end of the process."""
     told = re.search(rb"trap at (\d+)", words)
     if not told:
-        raise RuntimeError("failed: the guest did not get to its trap")
+        raise RuntimeError("the guest did not get to its trap")
     return (finished.ended - int(told[1])) / 1e9
 
 

@@ -13,7 +13,7 @@ def large_dump():
 
 
 def image():
-    """The memory alone as a file: `cp`, `grep` and `strings` are given this. Cut out here, not by the tool that is measured."""
+    """The memory alone as a file, for `cp`. Cut out here, not by the tool that is measured."""
     def extract(target):
         dump = large_dump()
         with open(dump, "rb") as source, open(target, "wb") as result:
@@ -52,6 +52,7 @@ def extract():
 
 
 def search(title, options, pattern):
+    # All search the dump itself: how fast a file can be read depends on how it was written, too.
     dump = large_dump()
 
     def ours():
@@ -59,9 +60,12 @@ def search(title, options, pattern):
 
     def grep():
         # Lines mean nothing in a memory: grep counts lines with a hit, the pattern must occur at most once in each.
-        return Contender(f"grep -c -F {pattern}", [programs.peer("grep"), "-c", "-a", "-F", pattern, image()], count, env={"LC_ALL": "C"})
+        return Contender(f"grep -c -F {pattern}", [programs.peer("grep"), "-c", "-a", "-F", pattern, dump], count, env={"LC_ALL": "C"})
 
-    return available([ours, grep])
+    def ripgrep():
+        return Contender(f"rg -c -F {pattern}", [programs.peer("rg"), "--no-config", "--mmap", "-c", "-a", "-F", pattern, dump], count)
+
+    return available([ours, grep, ripgrep])
 
 
 @row("find", "search 3 GiB for a text that occurs once", ("coredump-dump",), rounds=5)
@@ -81,6 +85,10 @@ def texts():
                          note="UTF-8 and UTF-16, with address, region and symbol")
 
     def strings():
-        return Contender("strings -n 20", [programs.peer("strings"), "-n", "20", image()], found, note="ASCII only")
+        return Contender("strings -n 20", [programs.peer("strings"), "-n", "20", dump], found, note="ASCII only")
 
-    return available([ours, strings])
+    def ripgrep():
+        command = [programs.peer("rg"), "--no-config", "--mmap", "-a", "-o", r"(?-u)[\x20-\x7e\t]{20,}", dump]
+        return Contender("rg -o of such texts", command, found, note="ASCII only")
+
+    return available([ours, strings, ripgrep])

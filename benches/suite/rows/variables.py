@@ -24,15 +24,31 @@ def hundred():
         return Contender("coredump-bt --locals --frame 0", [programs.ours("coredump-bt"), "--locals", "--frame", "0", "-m", module, dump],
                          numbers("buffer"), "ours")
 
-    def gdb():
+    def gdb(label, note, *options):
         native = build.large_native("100m")
-        command = [programs.peer("gdb"), "-nx", "-batch", "-ex", "up 2", "-ex", "info args", "-ex", "info locals",
+        command = [programs.peer("gdb"), "-nx", "-batch", *options, "-ex", "up 2", "-ex", "info args", "-ex", "info locals",
                    native, build.native_core(native)]
-        return Contender("gdb (native build)", command, numbers("buffer"), note="the same program for x86-64, from a core file")
+        return Contender(label, command, numbers("buffer"), note=note)
 
-    def lldb():
+    def lldb(label, note, *options):
         native = build.large_native("100m")
-        command = [programs.peer("lldb"), "--no-lldbinit", "-b", "-o", "up 2", "-o", "frame variable", "-c", build.native_core(native), native]
-        return Contender("lldb (native build)", command, numbers("buffer"), note="the same program for x86-64, from a core file")
+        command = [programs.peer("lldb"), "--no-lldbinit", "-b", *options, "-o", "up 2", "-o", "frame variable",
+                   "-c", build.native_core(native), native]
+        return Contender(label, command, numbers("buffer"), note=note)
 
-    return available([ours, gdb, lldb])
+    def indexed(debugger, name, options):
+        """Both can keep an index of the debug info from one start to the next; neither does so unless it is told to."""
+        folder = build.once(build.OUT / f"{name}-index", lambda folder: build.run(debugger("", "", *options(folder)).command))
+        return debugger(f"{name} (native build), index kept", f"{NATIVE}; an earlier start made the index", *options(folder))
+
+    return available([
+        ours,
+        lambda: gdb("gdb (native build)", NATIVE),
+        lambda: indexed(gdb, "gdb", lambda folder: ["-iex", f"set index-cache directory {folder}", "-iex", "set index-cache enabled on"]),
+        lambda: lldb("lldb (native build)", NATIVE),
+        lambda: indexed(lldb, "lldb", lambda folder: ["-O", "settings set symbols.enable-lldb-index-cache true",
+                                                      "-O", f"settings set symbols.lldb-index-cache-path {folder}"]),
+    ])
+
+
+NATIVE = "the same program for x86-64, from a core file"
