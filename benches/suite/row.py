@@ -115,8 +115,14 @@ def check(contenders):
         one.done = True
         if facts is None:
             continue
-        if first is None:
+        if not facts:
+            one.difference = "nothing found"
+            continue
+        if first is None and contender.role == "ours":
             first = facts, text, words
+        if first is None:
+            one.difference = "nothing of ours to compare with"
+            continue
         expected = contender.reference(*first[1:]) if contender.reference else first[0]
         if facts != expected:
             one.difference = difference(expected, facts)
