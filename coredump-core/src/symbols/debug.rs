@@ -2,12 +2,14 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use gimli::{DebugInfoOffset, Section, UnitOffset};
 
 use super::functions::{self, FunctionRange};
 use super::lines::{Found, Lines, Row};
+use super::seek;
 use super::split::{SplitFinder, SplitUnit};
 use super::units::{UnitIndex, table_size};
 use super::work::Work;
@@ -31,7 +33,10 @@ pub struct Debug<'s> {
 struct Unit<'s> {
     unit: gimli::Unit<Slice<'s>>,
     split: Option<SplitUnit<'s>>,
+    /// All of them, by address.
     functions: OnceCell<Vec<FunctionRange>>,
+    /// Those that were found before all were read.
+    sought: RefCell<Vec<FunctionRange>>,
     lines: OnceCell<Option<Lines<'s>>>,
 }
 
@@ -40,6 +45,8 @@ struct Unit<'s> {
 pub struct Extent {
     /// The byte of the body's size.
     pub header: u64,
+    /// The byte behind that: the locals.
+    pub body: u64,
     /// The first instruction.
     pub first: u64,
     /// Behind the last byte.
@@ -56,13 +63,13 @@ impl Extent {
         let header = function
             .checked_sub(1)
             .and_then(|before| module.body(before))
-            .map_or(body.start.saturating_sub(5).max(code), |before| before.end);
-        Some(Extent { header: header - code, first: first - code, end: body.end - code })
+            .map_or(body.start.saturating_sub(5).max(code + 1), |before| before.end);
+        Some(Extent { header: header - code, body: body.start - code, first: first - code, end: body.end - code })
     }
 
     /// Compilers let a function begin at its size or locals and end at or behind its `end`. Code that a tool rewrote
     /// after the debug info was made does not meet both.
-    fn agrees(&self, begin: u64, end: u64) -> bool {
+    pub(super) fn agrees(&self, begin: u64, end: u64) -> bool {
         (self.header..=self.first).contains(&begin) && (end == self.end || end + 1 == self.end)
     }
 }
@@ -134,7 +141,8 @@ impl<'s> Debug<'s> {
             let header = self.dwarf.unit_header(offset).ok()?;
             let unit = self.parse(header)?;
             let split = self.split.load(&self.dwarf, &unit);
-            Some(Box::new(Unit { unit, split, functions: OnceCell::new(), lines: OnceCell::new() }))
+            let (functions, lines) = (OnceCell::new(), OnceCell::new());
+            Some(Box::new(Unit { unit, split, functions, sought: RefCell::default(), lines }))
         });
         parsed.as_deref()
     }
@@ -183,6 +191,11 @@ impl<'s> Debug<'s> {
             .find_map(|index| Some((index, self.unit(index)?.function(&self.dwarf, &self.work, extent)?.entry)))
     }
 
+    /// Where the prologue of a function ends (DWARF 5, 6.2.2), which has this code in this unit.
+    pub fn prologue_end(&self, unit: u32, code: &Range<u64>) -> Option<u64> {
+        self.unit(unit)?.lines(&self.dwarf)?.prologue_end(code, &self.work)
+    }
+
     /// The number of the unit that an offset into `.debug_info` falls into.
     pub fn unit_containing(&self, offset: DebugInfoOffset<usize>) -> Option<u32> {
         self.index.containing(offset)
@@ -211,7 +224,9 @@ impl<'s> Debug<'s> {
         let mut stale = false;
         for index in self.index.covering(pc) {
             let Some(unit) = self.unit(index) else { continue };
-            let row = unit.row(&self.dwarf, &self.work, pc, |begin, end| bounds_functions(module, begin, end));
+            let function = unit.function(&self.dwarf, &self.work, extent);
+            let begin = function.map(|function| function.begin);
+            let row = unit.row(&self.dwarf, &self.work, pc, begin, |begin, end| bounds_functions(module, begin, end));
             let row = match row {
                 Found::Row(row) => Some(row),
                 Found::Refused => {
@@ -220,7 +235,7 @@ impl<'s> Debug<'s> {
                 }
                 Found::Nothing => None,
             };
-            if let Some(function) = unit.function(&self.dwarf, &self.work, extent) {
+            if let Some(function) = function {
                 return Answer::Frames(self.frames(unit, function.entry, pc, row));
             }
             stale |= unit.functions(&self.dwarf, &self.work).iter().any(|other| (other.begin..other.end).contains(&pc));
@@ -228,10 +243,7 @@ impl<'s> Debug<'s> {
             if let Some(row) = row
                 && !stale
             {
-                return Answer::Frames(vec![SourceFrame {
-                    name: None,
-                    location: unit.location(&self.dwarf, &self.work, row),
-                }]);
+                return Answer::Frames(vec![SourceFrame { name: None, location: unit.location(&self.dwarf, row) }]);
             }
         }
         if stale { Answer::Stale } else { Answer::Nothing }
@@ -243,10 +255,10 @@ impl<'s> Debug<'s> {
             return vec![SourceFrame { name: self.entry_name(full, entry), location: None }];
         };
         let mut frames = Vec::with_capacity(chain.len() + 1);
-        let mut location = row.and_then(|row| unit.location(&self.dwarf, &self.work, row));
+        let mut location = row.and_then(|row| unit.location(&self.dwarf, row));
         for call in chain.iter().rev() {
             let called_at = Row { file: call.call_file.unwrap_or(0), line: call.call_line, column: call.call_column };
-            let outer = call.call_file.and_then(|_| unit.location(&self.dwarf, &self.work, called_at));
+            let outer = call.call_file.and_then(|_| unit.location(&self.dwarf, called_at));
             let name = self.entry_name(full, call.entry);
             frames.push(SourceFrame { name, location: std::mem::replace(&mut location, outer) });
         }
@@ -268,24 +280,46 @@ impl<'s> Unit<'s> {
     }
 
     fn function(&self, main: &Dwarf<'s>, work: &Work, extent: &Extent) -> Option<FunctionRange> {
+        if let Some(function) = self.seek(main, work, extent) {
+            return Some(function);
+        }
         let functions = self.functions(main, work);
         let first = functions.partition_point(|function| function.begin < extent.header);
         let near = functions[first..].iter().take_while(|function| function.begin <= extent.first);
         near.copied().find(|function| extent.agrees(function.begin, function.end))
     }
 
+    /// The same, as long as that costs less than to read all functions.
+    fn seek(&self, main: &Dwarf<'s>, work: &Work, extent: &Extent) -> Option<FunctionRange> {
+        let mut sought = self.sought.borrow_mut();
+        let known = sought.iter().find(|function| extent.agrees(function.begin, function.end));
+        if known.is_some() || sought.len() == seek::MAX_SEEKS || self.functions.get().is_some() {
+            return known.copied();
+        }
+        let found = seek::function(self.full(main), extent, work);
+        sought.extend(found);
+        found
+    }
+
     /// The line table: a split unit's is its skeleton's.
-    fn lines(&self, main: &Dwarf<'s>, work: &Work) -> Option<&Lines<'s>> {
-        self.lines.get_or_init(|| Lines::new(self.unit.unit_ref(main), work)).as_ref()
+    fn lines(&self, main: &Dwarf<'s>) -> Option<&Lines<'s>> {
+        self.lines.get_or_init(|| Lines::new(self.unit.unit_ref(main))).as_ref()
     }
 
-    fn row(&self, main: &Dwarf<'s>, work: &Work, pc: u64, accept: impl Fn(u64, u64) -> bool) -> Found {
-        self.lines(main, work).map_or(Found::Nothing, |lines| lines.row(pc, work, accept))
+    fn row(
+        &self,
+        main: &Dwarf<'s>,
+        work: &Work,
+        pc: u64,
+        begin: Option<u64>,
+        accept: impl Fn(u64, u64) -> bool,
+    ) -> Found {
+        self.lines(main).map_or(Found::Nothing, |lines| lines.row(pc, begin, work, accept))
     }
 
-    fn location(&self, main: &Dwarf<'s>, work: &Work, row: Row) -> Option<Location> {
+    fn location(&self, main: &Dwarf<'s>, row: Row) -> Option<Location> {
         let line = row.line?;
-        let file = self.lines(main, work)?.file(self.unit.unit_ref(main), row.file)?;
+        let file = self.lines(main)?.file(self.unit.unit_ref(main), row.file)?;
         Some(Location { file, line, column: row.column.filter(|&column| column != 0) })
     }
 }

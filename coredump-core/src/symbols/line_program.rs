@@ -25,10 +25,11 @@ pub(super) struct Registers {
     pub file: u64,
     pub line: u64,
     pub column: u64,
+    pub prologue_end: bool,
 }
 
 /// What they are where a sequence begins.
-const START: Registers = Registers { address: 0, file: 1, line: 1, column: 0 };
+const START: Registers = Registers { address: 0, file: 1, line: 1, column: 0, prologue_end: false };
 
 impl<'s> Program<'s> {
     /// The program behind `header`. `None` if it is for a machine whose instructions hold several operations: no
@@ -54,9 +55,14 @@ impl<'s> Program<'s> {
         })
     }
 
-    /// Size in bytes.
-    pub fn len(&self) -> usize {
-        self.bytes.len()
+    /// Its instructions.
+    pub fn bytes(&self) -> &'s [u8] {
+        self.bytes
+    }
+
+    /// Size of an address in bytes.
+    pub fn address_size(&self) -> u8 {
+        self.address_size
     }
 
     /// Runs the program from the byte at `at`, where a sequence begins. `row` is given each row, whether it ends its
@@ -67,18 +73,43 @@ impl<'s> Program<'s> {
         self.run_for::<true>(at, row)
     }
 
-    /// Runs the whole program for its sequences: `each` is given the address of each one's first row (0 if it has none)
-    /// and of its last, and the byte behind it.
-    pub fn sequences(&self, mut each: impl FnMut(u64, u64, usize)) -> Result<(), Damaged> {
+    /// Runs the program for its sequences from the byte at `at`, where one begins: `each` is given the address of each
+    /// one's first row (0 if it has none) and of its last, and the byte behind it; it says whether to go on.
+    pub fn sequences(&self, at: usize, mut each: impl FnMut(u64, u64, usize) -> bool) -> Result<(), Damaged> {
         let mut begin = None;
-        self.run_for::<false>(0, |row, last, behind| {
+        self.run_for::<false>(at, |row, last, behind| {
             if last {
-                each(begin.take().unwrap_or(0), row.address, behind);
-            } else {
-                begin.get_or_insert(row.address);
+                return each(begin.take().unwrap_or(0), row.address, behind);
             }
+            begin.get_or_insert(row.address);
             true
         })
+    }
+
+    /// Behind the instruction at `at`, if all it does is to set registers other than the address.
+    pub fn pass_setting(&self, mut at: usize) -> Option<usize> {
+        let opcode = *self.bytes.get(at)?;
+        at += 1;
+        if opcode >= self.first_special {
+            return None;
+        }
+        match DwLns(opcode) {
+            DwLns(0) => {
+                let size = usize::try_from(leb(self.bytes, &mut at).ok()?).ok()?;
+                let extended = DwLne(*self.bytes.get(at)?);
+                at = at.checked_add(size)?;
+                return (!matches!(extended, gimli::DW_LNE_end_sequence | gimli::DW_LNE_set_address)).then_some(at);
+            }
+            gimli::DW_LNS_advance_line | gimli::DW_LNS_set_file | gimli::DW_LNS_set_column | gimli::DW_LNS_set_isa => {
+                leb(self.bytes, &mut at).ok()?;
+            }
+            gimli::DW_LNS_negate_stmt
+            | gimli::DW_LNS_set_basic_block
+            | gimli::DW_LNS_set_prologue_end
+            | gimli::DW_LNS_set_epilogue_begin => {}
+            _ => return None,
+        }
+        Some(at)
     }
 
     /// Of the rows that do not end a sequence, all or only the first. Without them no register is kept but the address.
@@ -106,6 +137,7 @@ impl<'s> Program<'s> {
                         return Ok(());
                     }
                 }
+                now.prologue_end = false;
                 continue;
             }
             match DwLns(opcode) {
@@ -139,6 +171,7 @@ impl<'s> Program<'s> {
                             return Ok(());
                         }
                     }
+                    now.prologue_end = false;
                 }
                 gimli::DW_LNS_advance_pc => {
                     let advance = leb(bytes, &mut at)?;
@@ -159,10 +192,8 @@ impl<'s> Program<'s> {
                     at += 2;
                     self.advance(&mut now, u64::from(u16::from_le_bytes([low, high])), dropped)?;
                 }
-                gimli::DW_LNS_negate_stmt
-                | gimli::DW_LNS_set_basic_block
-                | gimli::DW_LNS_set_prologue_end
-                | gimli::DW_LNS_set_epilogue_begin => {}
+                gimli::DW_LNS_set_prologue_end => now.prologue_end = true,
+                gimli::DW_LNS_negate_stmt | gimli::DW_LNS_set_basic_block | gimli::DW_LNS_set_epilogue_begin => {}
                 gimli::DW_LNS_set_isa => {
                     leb(bytes, &mut at)?;
                 }
@@ -194,7 +225,7 @@ fn add_line(now: &mut Registers, lines: i64) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use gimli::{DebugLine, DebugLineOffset, LittleEndian};
     use proptest::prelude::*;
 
@@ -208,6 +239,13 @@ mod tests {
         table.extend_from_slice(program);
         let size = table.len() as u32;
         [&size.to_le_bytes()[..], &table].concat()
+    }
+
+    /// A program as `table` has it, kept for as long as the tests run.
+    pub fn leaked(program: &[u8]) -> Program<'static> {
+        let table = table(program).leak();
+        let lines = DebugLine::new(table, LittleEndian).program(DebugLineOffset(0), 4, None, None).unwrap();
+        Program::new(lines.header()).unwrap()
     }
 
     type Rows = (Vec<(Registers, bool)>, bool);
@@ -231,7 +269,8 @@ mod tests {
                         gimli::ColumnType::Column(column) => column.get(),
                     };
                     let line = row.line().map_or(0, |line| line.get());
-                    let registers = Registers { address: row.address(), file: row.file_index(), line, column };
+                    let (address, file, prologue_end) = (row.address(), row.file_index(), row.prologue_end());
+                    let registers = Registers { address, file, line, column, prologue_end };
                     theirs.push((registers, row.end_sequence()));
                 }
                 Ok(None) => break true,
@@ -246,7 +285,7 @@ mod tests {
         // Address 0x10; line 3, column 7; special 0x4b: 4 bytes, 2 lines on; 3 bytes on, end.
         let program = [0, 5, 2, 0x10, 0, 0, 0, 3, 2, 5, 7, 1, 0x4b, 2, 3, 0, 1, 1];
         let ((rows, sound), _) = both(&program);
-        let row = |address, line| Registers { address, file: 1, line, column: 7 };
+        let row = |address, line| Registers { address, file: 1, line, column: 7, prologue_end: false };
         assert!(sound);
         assert_eq!(rows, [(row(0x10, 3), false), (row(0x14, 4), false), (row(0x17, 4), true)]);
     }
@@ -294,8 +333,9 @@ mod tests {
             let table = table(&program);
             let lines = DebugLine::new(&table, LittleEndian).program(DebugLineOffset(0), 4, None, None).unwrap();
             let mut found = Vec::new();
-            let outcome = Program::new(lines.header()).unwrap().sequences(|begin, end, _| {
+            let outcome = Program::new(lines.header()).unwrap().sequences(0, |begin, end, _| {
                 found.push((if begin == end { 0 } else { begin }, end));
+                true
             });
             prop_assert_eq!((found, outcome.is_ok()), (expected, sound));
         }

@@ -2,31 +2,39 @@
 //! asked for. In WebAssembly a sequence is a function, so that is little work, and a table of all rows would weigh
 //! more than the section it comes from.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::line_program::Program;
+use super::seek;
 use super::work::Work;
 use super::{UnitRef, text};
 use crate::limits::{MAX_NAME, shorten};
 
 /// Sequences looked at for one address; in sound tables the closest covers it.
 const MAX_SEARCHED: usize = 1 << 12;
+/// Of those that cover it, how many are tried.
+const MAX_TRIED: usize = 16;
 
 /// The line table.
 pub(super) struct Lines<'s> {
     program: Program<'s>,
-    sequences: Vec<Sequence>,
+    /// All of them, by address; none if the table is damaged.
+    sequences: OnceCell<Vec<Sequence>>,
+    /// Those that were found before all were read.
+    sought: RefCell<Vec<Sequence>>,
     files: RefCell<HashMap<u64, Option<Arc<str>>>>,
 }
 
 /// Rows of ascending addresses. It covers the addresses from that of its first row up to that of its last.
-struct Sequence {
-    begin: u64,
-    end: u64,
+#[derive(Clone, Copy)]
+pub(super) struct Sequence {
+    pub begin: u64,
+    pub end: u64,
     /// Where it begins in the program.
-    at: usize,
+    pub at: usize,
 }
 
 /// A row: where in the source an address stands. `None` where the compiler says there is no such place (line 0).
@@ -37,51 +45,96 @@ pub(super) struct Row {
 }
 
 impl<'s> Lines<'s> {
-    /// Reads the sequences of the unit's table; `None` if it has none or a damaged one.
-    pub fn new(unit: UnitRef<'_, 's>, work: &Work) -> Option<Lines<'s>> {
+    /// The unit's table; `None` if it has none or one that is not for WebAssembly.
+    pub fn new(unit: UnitRef<'_, 's>) -> Option<Lines<'s>> {
         let program = Program::new(unit.line_program.as_ref()?.header())?;
-        work.spend(program.len()).then_some(())?;
-        let mut sequences = Vec::new();
-        let mut at = 0;
-        let outcome = program.sequences(|begin, end, behind| {
-            sequences.push(Sequence { begin, end, at });
-            at = behind;
-        });
-        outcome.ok()?;
-        sequences.sort_by_key(|sequence| sequence.begin);
-        Some(Lines { program, sequences, files: RefCell::default() })
+        Some(Lines { program, sequences: OnceCell::new(), sought: RefCell::default(), files: RefCell::default() })
     }
 
     /// The row that covers `pc`, from a sequence `accept` agrees with (it gets the sequence's first address and the one
-    /// behind its last).
-    pub fn row(&self, pc: u64, work: &Work, accept: impl Fn(u64, u64) -> bool) -> Found {
+    /// behind its last). `begin` is where the function begins, if that is known.
+    pub fn row(&self, pc: u64, begin: Option<u64>, work: &Work, accept: impl Fn(u64, u64) -> bool) -> Found {
+        let covers = |sequence: &Sequence| (sequence.begin..sequence.end).contains(&pc);
+        let sought = begin.and_then(|begin| self.seek(begin, work));
+        if let Some(sequence) = sought.filter(|found| covers(found) && accept(found.begin, found.end)) {
+            return self.row_of(sequence, pc, work).map_or(Found::Nothing, Found::Row);
+        }
         let mut outcome = Found::Nothing;
-        let behind = self.sequences.partition_point(|sequence| sequence.begin <= pc);
-        let near = self.sequences[..behind].iter().rev().take(MAX_SEARCHED);
-        for sequence in near.filter(|sequence| pc < sequence.end).take(16) {
+        let sequences = self.all(work);
+        let behind = sequences.partition_point(|sequence| sequence.begin <= pc);
+        let near = sequences[..behind].iter().rev().take(MAX_SEARCHED);
+        for sequence in near.filter(|sequence| covers(sequence)).take(MAX_TRIED) {
             if !accept(sequence.begin, sequence.end) {
                 outcome = Found::Refused;
-                continue;
-            }
-            let (mut covering, mut rows) = (None, 0);
-            // It was run once already, so it is sound.
-            let _ = self.program.run(sequence.at, |row, last, _| {
-                rows += 1;
-                let before = !last && row.address <= pc;
-                if before {
-                    covering = Some(*row);
-                }
-                before
-            });
-            if !work.spend(rows) {
-                return Found::Nothing;
-            }
-            if let Some(row) = covering {
-                let known = |number: u64| u32::try_from(number).ok().filter(|&number| number != 0);
-                return Found::Row(Row { file: row.file, line: known(row.line), column: known(row.column) });
+            } else if let Some(row) = self.row_of(*sequence, pc, work) {
+                return Found::Row(row);
             }
         }
         outcome
+    }
+
+    /// The least address in `code` at which the table says that a prologue has ended (DWARF 5, 6.2.2).
+    pub fn prologue_end(&self, code: &Range<u64>, work: &Work) -> Option<u64> {
+        let sought = self.seek(code.start, work).filter(|sequence| code.end <= sequence.end);
+        let all = || self.all(work).iter().filter(|it| it.begin < code.end && code.start < it.end);
+        let of = |sequence: &Sequence| {
+            let (mut least, mut rows) = (None, 0);
+            let _ = self.program.run(sequence.at, |row, last, _| {
+                rows += 1;
+                if row.prologue_end && !last && code.contains(&row.address) {
+                    least = least.or(Some(row.address));
+                }
+                !last && least.is_none()
+            });
+            least.filter(|_| work.spend(rows))
+        };
+        sought.map_or_else(|| all().filter_map(of).min(), |sequence| of(&sequence))
+    }
+
+    /// The sequence that begins at an address, as long as that costs less than to read all.
+    fn seek(&self, begin: u64, work: &Work) -> Option<Sequence> {
+        let mut sought = self.sought.borrow_mut();
+        let known = sought.iter().find(|sequence| sequence.begin == begin);
+        if known.is_some() || sought.len() == seek::MAX_SEEKS || self.sequences.get().is_some() {
+            return known.copied();
+        }
+        let found = seek::sequence(&self.program, begin, work);
+        sought.extend(found);
+        found
+    }
+
+    /// All sequences.
+    fn all(&self, work: &Work) -> &[Sequence] {
+        self.sequences.get_or_init(|| {
+            let (mut sequences, mut at) = (Vec::new(), 0);
+            let outcome = self.program.sequences(0, |begin, end, behind| {
+                sequences.push(Sequence { begin, end, at });
+                at = behind;
+                true
+            });
+            if !work.spend(self.program.bytes().len()) || outcome.is_err() {
+                return Vec::new();
+            }
+            sequences.sort_by_key(|sequence| sequence.begin);
+            sequences
+        })
+    }
+
+    /// The row of a sequence that covers `pc`.
+    fn row_of(&self, sequence: Sequence, pc: u64, work: &Work) -> Option<Row> {
+        let (mut covering, mut rows) = (None, 0);
+        // It was run once already, so it is sound.
+        let _ = self.program.run(sequence.at, |row, last, _| {
+            rows += 1;
+            let before = !last && row.address <= pc;
+            if before {
+                covering = Some(*row);
+            }
+            before
+        });
+        let row = covering.filter(|_| work.spend(rows))?;
+        let known = |number: u64| u32::try_from(number).ok().filter(|&number| number != 0);
+        Some(Row { file: row.file, line: known(row.line), column: known(row.column) })
     }
 
     /// The path of a file of the table, as the debug info says it: joined to the compilation directory when relative.

@@ -11,6 +11,9 @@ mod line_program;
 mod lines;
 mod neighbours;
 mod ranges;
+#[cfg(test)]
+mod real;
+mod seek;
 mod source_map;
 mod split;
 mod step;

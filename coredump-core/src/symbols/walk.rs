@@ -234,8 +234,7 @@ mod tests {
     use gimli::{DwTag, UnitOffset};
 
     use super::*;
-    use crate::module::Module;
-    use crate::symbols::dwarf_of;
+    use crate::symbols::real::units;
 
     /// Offset, depth and tag of all entries of a unit from `from` on, as gimli's own reader finds them.
     fn entries(unit: UnitRef<'_, '_>) -> Vec<(usize, isize, DwTag)> {
@@ -251,24 +250,10 @@ mod tests {
         found
     }
 
-    /// Calls `each` with every unit of a few fixtures: C, C++ and Rust, DWARF 4 and 5.
-    fn units(mut each: impl FnMut(UnitRef<'_, '_>)) {
-        for name in ["sum-O2-dwarf5", "vars-O0-dwarf5", "cpp-vars-O2", "rust-inline-O2", "rust-vars-v0"] {
-            let path = format!("{}/../tests/fixtures/modules/{name}.wasm", env!("CARGO_MANIFEST_DIR"));
-            let bytes = std::fs::read(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
-            let dwarf = dwarf_of(&Module::parse(&bytes).unwrap()).unwrap();
-            let mut headers = dwarf.units();
-            while let Some(header) = headers.next().unwrap() {
-                let unit = dwarf.unit(header).unwrap();
-                each(unit.unit_ref(&dwarf));
-            }
-        }
-    }
-
     #[test]
     fn every_wanted_entry_is_met_where_it_is() {
         let mut count = 0;
-        units(|unit| {
+        units(|_, unit| {
             for wanted in [gimli::DW_TAG_subprogram, gimli::DW_TAG_inlined_subroutine, gimli::DW_TAG_variable] {
                 let expected: Vec<_> = entries(unit).into_iter().filter(|entry| entry.2 == wanted).collect();
                 let walk = Walk::unit(unit, |abbreviation| abbreviation.tag() == wanted).unwrap();
@@ -282,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_walk_from_an_entry_ends_with_it_and_tells_what_ended_on_the_way() {
-        units(|unit| {
+        units(|_, unit| {
             let all = entries(unit);
             for (index, &(offset, depth, tag)) in all.iter().enumerate() {
                 if tag != gimli::DW_TAG_subprogram {

@@ -29,13 +29,6 @@ impl Frame<'_, '_> {
         if !prologue.contains(&self.pc) {
             return None;
         }
-        let mut rows = unit.line_program.clone()?.rows();
-        let mut first = None;
-        while let Ok(Some((_, row))) = rows.next_row() {
-            if row.prologue_end() && prologue.contains(&row.address()) {
-                first = Some(first.map_or(row.address(), |first: u64| first.min(row.address())));
-            }
-        }
-        first
+        self.units.prologue_end(function.unit, &prologue)
     }
 }

@@ -6,6 +6,7 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::rc::Rc;
 
 use gimli::constants::*;
@@ -85,6 +86,11 @@ impl<'s> Units<'s> {
     pub fn function(&self, extent: &Extent) -> Option<Die> {
         let (unit, offset) = self.debug.function_entry(extent)?;
         Some(Die { unit, offset: offset.0 })
+    }
+
+    /// Where the prologue of a function of that unit ends, which has this code.
+    pub fn prologue_end(&self, unit: u32, code: &Range<u64>) -> Option<u64> {
+        self.debug.prologue_end(unit, code)
     }
 
     /// The name of a function as backtraces have it: its linkage name, else its plain one, demangled.

@@ -1,0 +1,305 @@
+//! Finds a function's entry and its line sequence by the bytes that must stand there.
+//!
+//! Reading all entries of a unit, or all rows of its line table, up to those of one function costs most of the time of a
+//! backtrace; a search of bytes passes over them ten times faster. What is found is checked as far as it can be by itself;
+//! what is not found may be there nevertheless, in another form: then everything is read.
+
+use gimli::{Abbreviation, AttributeValue, DwForm, Section, UnitOffset};
+use memchr::memmem;
+
+use super::UnitRef;
+use super::debug::Extent;
+use super::functions::FunctionRange;
+use super::line_program::Program;
+use super::lines::Sequence;
+use super::work::Work;
+
+/// Abbreviations of a unit that are looked at. Compilers number them from 1.
+const MAX_ABBREVIATIONS: u64 = 1 << 12;
+/// Addresses at which a function may begin: at its size, at its locals, at its first instruction, or between.
+const MAX_BEGINNINGS: usize = 8;
+/// Places with the right bytes that are looked at.
+const MAX_MATCHES: usize = 16;
+/// Bytes that are passed over for the price of a step.
+const BYTES_A_STEP: usize = 16;
+/// A line sequence sets its address within so many bytes.
+const MAX_OPENING: usize = 64;
+
+/// Seeks made in one unit: after so many, reading all of it costs less.
+pub(super) const MAX_SEEKS: usize = 16;
+
+/// How the entries of an abbreviation begin: its code, `prefix` bytes, then the function's addresses.
+struct Opening {
+    code: Vec<u8>,
+    prefix: usize,
+    low: DwForm,
+    high: DwForm,
+}
+
+/// The entry of the function of this extent.
+pub(super) fn function(unit: UnitRef<'_, '_>, extent: &Extent, work: &Work) -> Option<FunctionRange> {
+    let root = unit.header.root_offset();
+    let bytes = unit.header.range_from(root..).ok()?.slice();
+    let openings = openings(unit);
+    let mut forms: Vec<(DwForm, DwForm)> = openings.iter().map(|opening| (opening.low, opening.high)).collect();
+    forms.sort_unstable_by_key(|(low, high)| (low.0, high.0));
+    forms.dedup();
+    for (low, high) in forms {
+        for (begin, low_bytes) in beginnings(unit, extent, low, work) {
+            for end in [extent.end, extent.end - 1] {
+                let Some(high_bytes) = end_bytes(unit, begin, end, high) else { continue };
+                let wanted = [&low_bytes[..], &high_bytes].concat();
+                if !work.spend(bytes.len() / BYTES_A_STEP) {
+                    return None;
+                }
+                for at in memmem::find_iter(bytes, &wanted).take(MAX_MATCHES) {
+                    let fitting = openings.iter().filter(|opening| (opening.low, opening.high) == (low, high));
+                    let mut entries = fitting.filter_map(|opening| {
+                        let before = bytes[..at].len().checked_sub(opening.prefix)?;
+                        bytes[..before]
+                            .ends_with(&opening.code)
+                            .then(|| UnitOffset(root.0 + before - opening.code.len()))
+                    });
+                    if let Some(entry) = entries.find(|&entry| is_function(unit, entry)) {
+                        return Some(FunctionRange { begin, end, entry });
+                    }
+                }
+            }
+        }
+    }
+    None
+}
+
+/// How entries of functions may begin. Those with something of varying size before their addresses are left out.
+fn openings(unit: UnitRef<'_, '_>) -> Vec<Opening> {
+    let abbreviations = (1..MAX_ABBREVIATIONS).map_while(|code| unit.abbreviations.get(code));
+    let functions = abbreviations.filter(|abbreviation| abbreviation.tag() == gimli::DW_TAG_subprogram);
+    functions.filter_map(|abbreviation| opening(unit, abbreviation)).collect()
+}
+
+fn opening(unit: UnitRef<'_, '_>, abbreviation: &Abbreviation) -> Option<Opening> {
+    let attributes = abbreviation.attributes();
+    let low = attributes.iter().position(|attribute| attribute.name() == gimli::DW_AT_low_pc)?;
+    let high = attributes.get(low + 1).filter(|attribute| attribute.name() == gimli::DW_AT_high_pc)?;
+    let prefix = attributes[..low].iter().map(|attribute| attribute.size(&unit.header)).sum::<Option<usize>>()?;
+    Some(Opening { code: leb(abbreviation.code()), prefix, low: attributes[low].form(), high: high.form() })
+}
+
+/// The addresses at which the function may begin, and how this unit writes them.
+fn beginnings(unit: UnitRef<'_, '_>, extent: &Extent, form: DwForm, work: &Work) -> Vec<(u64, Vec<u8>)> {
+    let width = match form {
+        gimli::DW_FORM_addr => {
+            let size = unit.header.address_size();
+            // Compilers begin at the locals.
+            let others = (extent.header..=extent.first).filter(|&at| at != extent.body);
+            let all = std::iter::once(extent.body).chain(others).take(MAX_BEGINNINGS);
+            return all.filter_map(|begin| Some((begin, fixed(begin, size)?))).collect();
+        }
+        gimli::DW_FORM_addrx | gimli::DW_FORM_GNU_addr_index => None,
+        gimli::DW_FORM_addrx1 => Some(1),
+        gimli::DW_FORM_addrx2 => Some(2),
+        gimli::DW_FORM_addrx4 => Some(4),
+        _ => return Vec::new(),
+    };
+    let write = |index: usize| width.map_or_else(|| Some(leb(index as u64)), |width| fixed(index as u64, width));
+    let addresses = addresses(unit, work).unwrap_or_default();
+    let inside = addresses.iter().enumerate().filter_map(|(index, address)| {
+        let address = u64::from(u32::from_le_bytes(*address));
+        (extent.header..=extent.first).contains(&address).then_some((index, address))
+    });
+    inside.take(MAX_BEGINNINGS).filter_map(|(index, begin)| Some((begin, write(index)?))).collect()
+}
+
+/// The unit's part of `.debug_addr` (DWARF 5, 7.27), where its addresses have four bytes. Before DWARF 5 it has no header
+/// that tells its size.
+fn addresses<'s>(unit: UnitRef<'_, 's>, work: &Work) -> Option<&'s [[u8; 4]]> {
+    let base = unit.addr_base.0;
+    let section = unit.dwarf.debug_addr.reader().slice();
+    let header: &[u8; 8] = section.get(base.checked_sub(8)?..base)?.first_chunk()?;
+    let &[a, b, c, d, version, 0, 4, 0] = header else { return None };
+    (version == 5).then_some(())?;
+    let size = (u32::from_le_bytes([a, b, c, d]) as usize).checked_sub(4)?;
+    let (addresses, _) = section.get(base..base.checked_add(size)?)?.as_chunks();
+    work.spend(addresses.len() / 4).then_some(addresses)
+}
+
+/// How this unit writes where a function ends.
+fn end_bytes(unit: UnitRef<'_, '_>, begin: u64, end: u64, form: DwForm) -> Option<Vec<u8>> {
+    let size = end.checked_sub(begin)?;
+    match form {
+        gimli::DW_FORM_addr => fixed(end, unit.header.address_size()),
+        gimli::DW_FORM_data1 => fixed(size, 1),
+        gimli::DW_FORM_data2 => fixed(size, 2),
+        gimli::DW_FORM_data4 => fixed(size, 4),
+        gimli::DW_FORM_data8 => fixed(size, 8),
+        gimli::DW_FORM_udata => Some(leb(size)),
+        _ => None,
+    }
+}
+
+/// Whether what stands here is the entry of a function: everything in it can be read, and it has a name or stands for
+/// another one.
+fn is_function(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> bool {
+    let named = || -> gimli::Result<bool> {
+        let mut entries = unit.entries_raw(Some(entry))?;
+        let Some(abbreviation) = entries.read_abbreviation()? else { return Ok(false) };
+        let mut named = false;
+        for &spec in abbreviation.attributes() {
+            let attribute = entries.read_attribute(spec)?;
+            match attribute.name() {
+                gimli::DW_AT_name | gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => {
+                    let name = unit.attr_string(attribute.value())?.slice();
+                    if name.is_empty() || str::from_utf8(name).is_err() {
+                        return Ok(false);
+                    }
+                    named = true;
+                }
+                gimli::DW_AT_specification | gimli::DW_AT_abstract_origin => {
+                    if let AttributeValue::UnitRef(other) = attribute.value() {
+                        let mut other = unit.entries_raw(Some(other))?;
+                        let tag = other.read_abbreviation()?.map(Abbreviation::tag);
+                        if tag != Some(gimli::DW_TAG_subprogram) {
+                            return Ok(false);
+                        }
+                    }
+                    named = true;
+                }
+                _ => {}
+            }
+        }
+        Ok(named)
+    };
+    named().unwrap_or(false)
+}
+
+/// The sequence whose rows begin at an address.
+pub(super) fn sequence(program: &Program<'_>, begin: u64, work: &Work) -> Option<Sequence> {
+    let bytes = program.bytes();
+    work.spend(bytes.len() / BYTES_A_STEP).then_some(())?;
+    let address = fixed(begin, program.address_size())?;
+    let set_address = [&[0, 1 + program.address_size(), gimli::DW_LNE_set_address.0][..], &address].concat();
+    memmem::find_iter(bytes, &set_address).take(MAX_MATCHES).find_map(|at| {
+        let at = beginning(program, at)?;
+        let mut found = None;
+        let outcome = program.sequences(at, |begin, end, behind| {
+            found = work.spend(behind - at).then_some(Sequence { begin, end, at });
+            false
+        });
+        outcome.ok()?;
+        found.filter(|sequence| sequence.begin == begin)
+    })
+}
+
+/// Where the sequence begins that sets its address at `at`: behind the end of the one before it. Between them stands
+/// nothing that makes a row.
+fn beginning(program: &Program<'_>, at: usize) -> Option<usize> {
+    let from = at.saturating_sub(MAX_OPENING);
+    let end = [0, 1, gimli::DW_LNE_end_sequence.0];
+    let begin = match memmem::rfind(&program.bytes()[from..at], &end) {
+        Some(ended) => from + ended + end.len(),
+        None if from == 0 => 0,
+        None => return None,
+    };
+    let mut setting = begin;
+    while setting < at {
+        setting = program.pass_setting(setting)?;
+    }
+    (setting == at).then_some(begin)
+}
+
+/// A number in so many bytes, if it fits.
+fn fixed(number: u64, size: u8) -> Option<Vec<u8>> {
+    let bytes = number.to_le_bytes();
+    let (kept, rest) = bytes.split_at_checked(usize::from(size))?;
+    rest.iter().all(|&byte| byte == 0).then(|| kept.to_vec())
+}
+
+/// A number in LEB128, as short as can be.
+fn leb(mut number: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::symbols::functions::functions;
+    use crate::symbols::line_program::tests::leaked;
+    use crate::symbols::real::units;
+
+    #[test]
+    fn a_function_is_found_where_reading_everything_finds_it() {
+        let (mut found, mut all) = (0, 0);
+        units(|module, unit| {
+            let work = Work::new(1 << 30);
+            let read = functions(unit, &work);
+            for index in 0..module.function_count() {
+                let Some(extent) = Extent::of(module, index) else { continue };
+                let agreeing = read.iter().filter(|function| extent.agrees(function.begin, function.end));
+                let expected: Vec<_> = agreeing.map(|it| (it.begin, it.end, it.entry)).collect();
+                let sought = function(unit, &extent, &work).map(|it| (it.begin, it.end, it.entry));
+                assert!(sought.is_none_or(|sought| expected.contains(&sought)), "{index}: {sought:x?} {expected:x?}");
+                found += usize::from(sought.is_some());
+                all += usize::from(!expected.is_empty());
+            }
+        });
+        assert!(all > 1000 && found * 100 >= all * 99, "{found} of {all}");
+    }
+
+    #[test]
+    fn a_sequence_is_found_where_reading_everything_finds_it() {
+        let (mut found, mut all) = (0, 0);
+        units(|_, unit| {
+            let Some(program) = unit.line_program.as_ref().and_then(|lines| Program::new(lines.header())) else {
+                return;
+            };
+            let work = Work::new(1 << 30);
+            // What lies before a sequence and was dropped by the linker has no rows.
+            let rows = |at| {
+                let mut rows = Vec::new();
+                let outcome = program.run(at, |row, last, _| {
+                    rows.push((*row, last));
+                    !last
+                });
+                assert!(outcome.is_ok());
+                rows
+            };
+            let (mut expected, mut at) = (Vec::new(), 0);
+            let outcome = program.sequences(0, |begin, _, behind| {
+                expected.push((begin, rows(at)));
+                at = behind;
+                true
+            });
+            assert!(outcome.is_ok());
+            for begin in expected.iter().map(|sequence| sequence.0).collect::<HashSet<_>>() {
+                let sought = sequence(&program, begin, &work).map(|it| (it.begin, rows(it.at)));
+                found += usize::from(sought.is_some());
+                all += usize::from(begin > 0);
+                assert!(sought.is_none_or(|sought| expected.contains(&sought)), "{begin:x}");
+            }
+        });
+        assert!(all > 1000 && found * 100 >= all * 99, "{found} of {all}");
+    }
+
+    #[test]
+    fn a_sequence_begins_behind_the_end_of_another_or_not_at_all() {
+        // File 2; address 0x10; copy; 4 bytes on; end.
+        let sequence_of = |before: &[u8]| [before, &[4, 2, 0, 5, 2, 0x10, 0, 0, 0, 1, 2, 4, 0, 1, 1]].concat();
+        let seek = |program: &[u8]| {
+            let found = sequence(&leaked(program), 0x10, &Work::new(1 << 20));
+            found.map(|found| (found.begin, found.end, found.at))
+        };
+        assert_eq!(seek(&sequence_of(&[])), Some((0x10, 0x14, 0)));
+        assert_eq!(seek(&sequence_of(&[0, 5, 2, 8, 0, 0, 0, 1, 0, 1, 1])), Some((0x10, 0x14, 11)));
+        // A row before the address, or a second address: it began earlier, and what that set is not known.
+        assert_eq!(seek(&sequence_of(&[3, 7, 1])), None);
+        assert_eq!(seek(&sequence_of(&[0, 5, 2, 8, 0, 0, 0, 1])), None);
+    }
+}
