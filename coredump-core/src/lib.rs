@@ -23,6 +23,7 @@ pub mod regions;
 mod rule;
 pub mod search;
 pub mod signature;
+pub mod stamp;
 pub mod symbols;
 pub mod text;
 pub mod variables;

@@ -10,10 +10,11 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Deref;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_PIPED;
+use crate::stamp::Stamp;
 
 /// How many of the first bytes of a pipe are looked at before the rest is read.
 const START: u64 = 64;
@@ -25,9 +26,17 @@ const SMALL: u64 = 64 << 10;
 #[derive(Debug)]
 pub enum Bytes {
     /// A mapped regular file.
-    Mapped(memmap2::Mmap),
+    Mapped(Mapping),
     /// Bytes in memory.
     Owned(Vec<u8>),
+}
+
+/// A file in memory.
+#[derive(Debug)]
+pub struct Mapping {
+    map: memmap2::Mmap,
+    path: Option<PathBuf>,
+    stamp: Stamp,
 }
 
 impl Bytes {
@@ -35,9 +44,13 @@ impl Bytes {
     ///
     /// Fails on a directory and on anything the system refuses.
     pub fn open(path: &Path) -> Result<Bytes> {
-        let open = || {
+        let open = || -> Result<Bytes> {
             let file = File::open(path).map_err(|error| Error::io("cannot open", error))?;
-            Bytes::from_file(file)
+            let mut bytes = Bytes::from_file(file)?;
+            if let Bytes::Mapped(mapping) = &mut bytes {
+                mapping.path = Some(path.to_owned());
+            }
+            Ok(bytes)
         };
         open().map_err(|error| error.in_file(path))
     }
@@ -54,12 +67,26 @@ impl Bytes {
     /// Gives back the memory that touched pages of a mapping take. They are read again from the file when they are touched
     /// again; bytes that are not mapped stay.
     pub fn release(&self) {
-        if let Bytes::Mapped(map) = self {
+        if let Bytes::Mapped(Mapping { map, .. }) = self {
             // SAFETY: the mapping is of a file and never written to, so a dropped page comes back with the same bytes.
             let dropped = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
             // Only an optimisation: it may fail.
             drop(dropped);
         }
+    }
+
+    /// The mapped file, to read from: pages that are read do not become resident. `None` if these bytes are not mapped from
+    /// a path, or what stands there is not the same file any more.
+    pub fn reopen(&self) -> Option<File> {
+        let Bytes::Mapped(Mapping { path: Some(path), stamp, .. }) = self else { return None };
+        let file = File::open(path).ok()?;
+        (Stamp::of(&file.metadata().ok()?) == *stamp).then_some(file)
+    }
+
+    /// Where `part`, which was cut from these bytes, lies in them.
+    pub fn offset_of(&self, part: &[u8]) -> Option<usize> {
+        let offset = (part.as_ptr() as usize).checked_sub(self.as_ptr() as usize)?;
+        (offset.checked_add(part.len())? <= self.len()).then_some(offset)
     }
 
     /// As [`Bytes::open`]; of a pipe or device no more is read than its first bytes unless `wanted` likes those: an endless
@@ -90,7 +117,7 @@ impl Bytes {
             // SAFETY: the mapping is private and read-only; nothing in this project writes to or truncates a file it
             // maps. That another program shrinks it meanwhile is the documented risk above.
             if let Ok(map) = unsafe { memmap2::Mmap::map(&file) } {
-                return Ok(Bytes::Mapped(map));
+                return Ok(Bytes::Mapped(Mapping { map, path: None, stamp: Stamp::of(&metadata) }));
             }
         }
         read_piped(file, MAX_PIPED, wanted).map(Bytes::Owned)
@@ -135,7 +162,7 @@ impl Deref for Bytes {
 
     fn deref(&self) -> &[u8] {
         match self {
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(mapping) => &mapping.map,
             Bytes::Owned(bytes) => bytes,
         }
     }

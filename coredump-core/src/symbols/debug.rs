@@ -88,7 +88,7 @@ impl<'s> Debug<'s> {
     /// Indexes the units of `dwarf`, for a code section of `code_size` bytes.
     pub(super) fn new(dwarf: Dwarf<'s>, code_size: u64, split: SplitFinder<'s>) -> Debug<'s> {
         let work = Work::new(dwarf.debug_info.reader().len() + dwarf.debug_line.reader().len());
-        let index = UnitIndex::build(&dwarf, code_size, &work, || split.release());
+        let index = UnitIndex::build(&dwarf, code_size, &work, split.neighbours());
         let mut units = Vec::new();
         units.resize_with(index.offsets.len(), OnceCell::new);
         Debug { dwarf, index, units, split, work, abbreviations: RefCell::default() }

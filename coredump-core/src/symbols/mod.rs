@@ -6,6 +6,7 @@
 mod debug;
 mod demangle;
 mod functions;
+mod heads;
 mod leb128;
 mod line_program;
 mod lines;

@@ -1,6 +1,7 @@
 //! The files beside a module that hold more about it: external and split debug info, source maps. Only regular local
 //! files are read; what a module names is followed out of its folder only if it is trusted.
 
+use std::fs::File;
 use std::path::{Component, Path, PathBuf};
 
 use crate::files::{Files, stays_in};
@@ -45,6 +46,12 @@ impl<'s> Neighbours<'s> {
         if let Some(file) = self.file {
             file.release();
         }
+    }
+
+    /// The file that the debug info lies in, to read from, and where in it `section` begins.
+    pub fn scattered(&self, section: &[u8]) -> Option<(File, u64)> {
+        let file = self.file?;
+        Some((file.reopen()?, file.offset_of(section)? as u64))
     }
 
     fn folders(&self) -> Vec<PathBuf> {

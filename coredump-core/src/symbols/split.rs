@@ -25,9 +25,9 @@ impl<'s> SplitFinder<'s> {
         SplitFinder { neighbours, package: OnceCell::new(), missing: std::cell::RefCell::default() }
     }
 
-    /// Gives back memory of the file that the main debug info lies in.
-    pub fn release(&self) {
-        self.neighbours.release();
+    /// The files around the main debug info.
+    pub fn neighbours(&self) -> &Neighbours<'s> {
+        &self.neighbours
     }
 
     /// The `.dwo` files that were named and not found.

@@ -7,13 +7,12 @@ use std::collections::HashSet;
 
 use gimli::{AttributeValue, DebugAbbrevOffset, DebugInfoOffset, Reader, Section, UnitHeader, UnitType};
 
+use super::heads::{Head, Heads};
 use super::work::Work;
-use super::{Dwarf, Slice};
+use super::{Dwarf, Neighbours, Slice};
 
 /// Units and ranges that are indexed at most: beyond it a file is hostile.
 const MAX_ENTRIES: usize = 20_000_000;
-/// Bytes of debug info that are kept in memory while units are indexed.
-const RESIDENT: usize = 4 << 20;
 /// Ranges looked at for one address; in sound debug info the closest covers it.
 const MAX_SEARCHED: usize = 1 << 16;
 /// A longer declaration of an abbreviation is none of a compiler's.
@@ -43,38 +42,34 @@ struct UnitRange {
 impl UnitIndex {
     /// Reads the roots of all units. `code_size` is the size of the code section: ranges beyond it belong to functions
     /// the linker dropped. Damage ends the walk; what was read before it counts.
-    pub fn build(dwarf: &Dwarf<'_>, code_size: u64, work: &Work, release: impl Fn()) -> UnitIndex {
+    pub fn build<'s>(dwarf: &Dwarf<'s>, code_size: u64, work: &Work, neighbours: &Neighbours<'s>) -> UnitIndex {
         let mut index = UnitIndex::default();
         let mut abbreviations = RootAbbreviations::default();
-        let mut units = dwarf.units();
-        let mut resident_from = 0;
-        while let Ok(Some(header)) = units.next() {
-            let Some(offset) = header.debug_info_offset() else { continue };
+        let mut heads = Heads::new(dwarf, neighbours);
+        while let Some(Head { offset, header, cut }) = heads.next() {
             if index.offsets.len() + index.ranges.len() > MAX_ENTRIES || !work.spend(8) {
                 break;
             }
-            // The pages passed by are not needed again soon: a pass over big debug info must not keep all of it in memory.
-            if offset.0 - resident_from > RESIDENT {
-                release();
-                resident_from = offset.0;
-            }
             let unit = index.offsets.len() as u32;
-            index.offsets.push(offset.0);
+            index.offsets.push(offset);
             if matches!(header.type_(), UnitType::Type { .. } | UnitType::SplitType { .. } | UnitType::Partial) {
                 continue;
             }
             let before = index.ranges.len();
-            let stated = abbreviations.of(dwarf, &header, work).and_then(|known| {
-                root_ranges(dwarf, &header, known, work, |begin, end| index.add(begin, end, unit, code_size))
-            });
+            let mut read = |header: &UnitHeader<Slice<'_>>| {
+                let known = abbreviations.of(dwarf, header, work)?;
+                root_ranges(dwarf, header, known, work, |begin, end| index.add(begin, end, unit, code_size))
+            };
+            let mut stated = read(&header);
+            // A root entry that is longer than what was read of it.
+            if stated.is_none() && cut {
+                stated = heads.whole(offset).and_then(|header| read(&header));
+            }
             if stated != Some(true) && index.ranges.len() == before {
                 index.rangeless.push(unit);
             }
         }
         index.add_aranges(dwarf, code_size, work);
-        if resident_from > 0 {
-            release();
-        }
         index.ranges.sort_unstable_by_key(|range| (range.begin, range.unit));
         let mut reach = 0;
         for range in &mut index.ranges {

@@ -1,0 +1,94 @@
+//! The heads of all units: where each begins, its header and its root entry.
+//!
+//! In big debug info a unit is far behind the one before it. To touch a page of each in a mapping costs more than to read
+//! the few bytes that are looked at: the system maps the pages around it as well.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use gimli::{DebugInfo, DebugInfoOffset, LittleEndian, Section, UnitHeader};
+
+use super::{Dwarf, Neighbours, Slice};
+
+/// Where the next unit is farther away than this, its head is read.
+const FAR: usize = 64 << 10;
+/// So many bytes of it: nearly all root entries are shorter.
+const HEAD: usize = 512;
+/// Bytes of the mapping that are passed by before their pages are given back: a look at big debug info must not keep all
+/// of it in memory.
+const RESIDENT: usize = 4 << 20;
+
+/// Goes through the units.
+pub(super) struct Heads<'a, 's> {
+    dwarf: &'a Dwarf<'s>,
+    neighbours: &'a Neighbours<'s>,
+    /// Where the next unit begins in `.debug_info`.
+    at: usize,
+    /// How long the last one was.
+    length: usize,
+    scattered: Option<(File, u64)>,
+    head: Vec<u8>,
+    /// Bytes passed by in the mapping.
+    resident: usize,
+}
+
+/// The head of a unit.
+pub(super) struct Head<'h> {
+    /// Where it begins in `.debug_info`.
+    pub offset: usize,
+    /// Its header, and of its entries as much as was read.
+    pub header: UnitHeader<Slice<'h>>,
+    /// Not all of it was read.
+    pub cut: bool,
+}
+
+impl<'a, 's> Heads<'a, 's> {
+    /// Those of `dwarf`, in a file that `neighbours` knows.
+    pub fn new(dwarf: &'a Dwarf<'s>, neighbours: &'a Neighbours<'s>) -> Heads<'a, 's> {
+        let section = dwarf.debug_info.reader().slice();
+        let scattered = if section.len() > RESIDENT { neighbours.scattered(section) } else { None };
+        Heads { dwarf, neighbours, at: 0, length: 0, scattered, head: Vec::new(), resident: 0 }
+    }
+
+    /// The next unit. Damage is the end.
+    pub fn next(&mut self) -> Option<Head<'_>> {
+        let offset = self.at;
+        if self.length > FAR && self.read(offset).is_some() {
+            self.at = offset.checked_add(self.length)?;
+            let header = DebugInfo::new(&self.head, LittleEndian).header_from_offset(DebugInfoOffset(0)).ok()?;
+            return Some(Head { offset, header, cut: true });
+        }
+        let header = self.whole(offset)?;
+        self.length = header.length_including_self();
+        self.at = offset.checked_add(self.length)?;
+        self.resident += self.length;
+        if self.resident > RESIDENT {
+            self.neighbours.release();
+            self.resident = 0;
+        }
+        Some(Head { offset, header, cut: false })
+    }
+
+    /// The header of the unit at an offset, with all of its entries.
+    pub fn whole(&self, offset: usize) -> Option<UnitHeader<Slice<'s>>> {
+        (offset < self.dwarf.debug_info.reader().len()).then_some(())?;
+        self.dwarf.unit_header(DebugInfoOffset(offset)).ok()
+    }
+
+    /// Reads the head of the unit at `offset`, as one of a unit that ends where it does, and notes how long the unit is.
+    fn read(&mut self, offset: usize) -> Option<()> {
+        let (file, section) = self.scattered.as_ref()?;
+        let left = self.dwarf.debug_info.reader().len().checked_sub(offset)?;
+        self.head.resize(HEAD.min(left), 0);
+        file.read_exact_at(&mut self.head, section.checked_add(offset as u64)?).ok()?;
+        // The initial length (DWARF 5, 7.4); where it has eight bytes, the unit is read in the mapping.
+        let size = self.head.first_chunk_mut::<4>()?;
+        let length = u32::from_le_bytes(*size) as usize;
+        (length < 0xffff_fff0 && length + 4 <= left).then_some(())?;
+        let cut = length.min(HEAD - 4);
+        *size = (cut as u32).to_le_bytes();
+        self.head.truncate(4 + cut);
+        self.length = length + 4;
+        Some(())
+    }
+}
