@@ -43,6 +43,9 @@ pub struct ModuleIdentity {
     /// the same before and after it is stripped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_sha256: Option<String>,
+    /// The [stamp](crate::stamp::Stamp) of the file at `path`, if the module is all that it holds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<String>,
 }
 
 /// Which part of a memory the capture covers.

@@ -83,6 +83,14 @@ impl Bytes {
         (Stamp::of(&file.metadata().ok()?) == *stamp).then_some(file)
     }
 
+    /// The stamp of the mapped file when it was opened.
+    pub fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Bytes::Mapped(mapping) => Some(mapping.stamp),
+            Bytes::Owned(_) => None,
+        }
+    }
+
     /// Where `part`, which was cut from these bytes, lies in them.
     pub fn offset_of(&self, part: &[u8]) -> Option<usize> {
         let offset = (part.as_ptr() as usize).checked_sub(self.as_ptr() as usize)?;

@@ -1,33 +1,94 @@
-//! Whether a file is still the one that it was.
+//! Whether a file is still the one that it was, told without reading it.
 
+use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, SystemTime};
 
-use serde::{Deserialize, Serialize};
-
-/// What the system keeps of a file, and changes with whatever is written to it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What the system keeps of a file, and changes with whatever is written to it: its number in the file system, its size in
+/// bytes, and when its contents, and anything of it, were changed last, in nanoseconds since 1970. The last cannot be set
+/// back, and files that replace each other differ in it.
+///
+/// Written out, it is these four numbers with `-` between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// Its number in the file system.
-    pub inode: u64,
-    /// Its size in bytes.
-    pub size: u64,
-    /// When its contents were changed last, in nanoseconds since 1970.
-    pub modified_ns: i64,
-    /// When anything of it was changed last, in nanoseconds since 1970. Unlike the other it cannot be set back.
-    pub changed_ns: i64,
+    inode: u64,
+    size: u64,
+    modified: i128,
+    changed: i128,
 }
 
+/// File systems look at a clock that stands still for so long.
+const TICK: Duration = Duration::from_millis(20);
+const SECOND: i128 = 1_000_000_000;
+
 impl Stamp {
-    /// That of an open file, or of one at a path.
+    /// That of a file.
     pub fn of(metadata: &Metadata) -> Stamp {
-        let nanoseconds =
-            |seconds: i64, nanoseconds: i64| seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds);
+        let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * SECOND + i128::from(nanoseconds);
         Stamp {
             inode: metadata.ino(),
             size: metadata.len(),
-            modified_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
-            changed_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+            modified: time(metadata.mtime(), metadata.mtime_nsec()),
+            changed: time(metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// Whether what is written to the file after `now` gives it another stamp. Never where the file system keeps whole
+    /// seconds only, or one time for all files (an image of a disk).
+    pub fn is_settled(&self, now: SystemTime) -> bool {
+        let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        self.changed % SECOND != 0 && self.changed + (TICK.as_nanos() as i128) < since_1970.as_nanos() as i128
+    }
+}
+
+impl fmt::Display for Stamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Stamp { inode, size, modified, changed } = self;
+        write!(f, "{inode}-{size}-{modified}-{changed}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, File};
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_written_to_or_replaced_has_another_stamp() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let stamp = || Stamp::of(&fs::metadata(&path).unwrap());
+        // Longer than the clock of a file system stands still.
+        let wait = || std::thread::sleep(TICK);
+        fs::write(&path, "one").unwrap();
+        let first = stamp();
+        assert_eq!(first, stamp());
+        wait();
+        assert!(first.is_settled(SystemTime::now()));
+        fs::write(&path, "two").unwrap();
+        let second = stamp();
+        assert_ne!(second, first);
+        wait();
+        // As tools do that keep the times of what they copy.
+        let times = fs::FileTimes::new().set_modified(fs::metadata(&path).unwrap().modified().unwrap());
+        let other = folder.path().join("other");
+        fs::write(&other, "six").unwrap();
+        File::options().write(true).open(&other).unwrap().set_times(times).unwrap();
+        fs::rename(&other, &path).unwrap();
+        assert_ne!(stamp(), second);
+    }
+
+    #[test]
+    fn what_was_written_just_now_may_be_written_again_without_a_trace() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "one").unwrap();
+        let metadata = fs::metadata(&path).unwrap();
+        let changed = SystemTime::UNIX_EPOCH + Duration::new(metadata.ctime() as u64, metadata.ctime_nsec() as u32);
+        let stamp = Stamp::of(&metadata);
+        assert!(!stamp.is_settled(changed) && !stamp.is_settled(changed + TICK));
+        assert!(stamp.is_settled(changed + TICK + Duration::from_nanos(1)));
     }
 }

@@ -8,6 +8,7 @@ use coredump_core::locate::Options;
 use coredump_core::model::CoreDump;
 use coredump_core::module::Module;
 use coredump_core::read::read;
+use coredump_core::stamp::Stamp;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)
@@ -35,6 +36,31 @@ fn the_very_file_is_told_by_its_hash() {
         let store = Store::new();
         let binaries = Binaries::locate(&store, &dump, &named("sum-stripped"));
         assert_eq!(binaries.found(0).unwrap().verification, Verification::Sha256);
+    });
+}
+
+#[test]
+fn a_file_that_nothing_was_written_to_since_is_not_hashed() {
+    with_dump(|mut dump| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app.wasm");
+        let bytes = std::fs::read(fixture("modules/sum-O0.wasm")).unwrap();
+        std::fs::write(&file, &bytes).unwrap();
+        dump.modules[0].stamp = Some(Stamp::of(&std::fs::metadata(&file).unwrap()).to_string());
+        dump.modules[0].sha256 = Some("00".repeat(32));
+        dump.modules[0].content_sha256 = None;
+        let options = Options { named: vec![(None, file.clone())], recorded_paths: false, ..Options::default() };
+        let found = |dump: &CoreDump<'_>| {
+            let store = Store::new();
+            Binaries::locate(&store, dump, &options).found(0).map(|found| found.verification)
+        };
+        assert_eq!(found(&dump), Some(Verification::Unchanged));
+        // The same bytes, written again: what they are must be looked at.
+        std::thread::sleep(std::time::Duration::from_millis(30));
+        std::fs::write(&file, &bytes).unwrap();
+        assert_eq!(found(&dump), None);
+        dump.modules[0].sha256 = Some(Module::parse(&bytes).unwrap().sha256().to_owned());
+        assert_eq!(found(&dump), Some(Verification::Sha256));
     });
 }
 

@@ -1,13 +1,16 @@
 //! The program to run: a core module or a component, binary or text.
 
+use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::module;
+use coredump_core::stamp::Stamp;
 use wasmtime::component::Component;
 use wasmtime::{Engine, Module};
 
@@ -19,6 +22,8 @@ pub struct Program {
     pub path: PathBuf,
     /// The path as it was given.
     pub given: PathBuf,
+    /// The stamp of its file, if a module is all that it holds, and what is written to it later changes that.
+    pub stamp: Option<Stamp>,
     /// No file holds the bytes that ran: it was text, or came from standard input.
     pub fileless: bool,
     binary: Vec<u8>,
@@ -40,8 +45,8 @@ impl Program {
     pub fn load(engine: &Engine, file: &RawArg) -> Result<Program> {
         let path = file.path();
         let from_stdin = file.0 == "-";
-        let bytes = if from_stdin { read_stdin() } else { std::fs::read(path) };
-        let bytes = bytes.map_err(|error| Error::io("cannot read", error).in_file(path))?;
+        let read = if from_stdin { read_stdin().map(|bytes| (bytes, None)) } else { read_file(path) };
+        let (bytes, stamp) = read.map_err(|error| Error::io("cannot read", error).in_file(path))?;
         let fileless = from_stdin || !bytes.starts_with(b"\0asm");
         let binary = wat::parse_bytes(&bytes).map_err(|error| {
             let message = error.to_string();
@@ -71,7 +76,8 @@ impl Program {
         let base = binary.as_ptr() as usize;
         let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
         let modules = modules.map(|(start, len)| start..start + len).collect();
-        Ok(Program { code, path, given, fileless, binary: binary.into_owned(), modules })
+        let stamp = stamp.filter(|_| !fileless && matches!(code, Code::Module(_)));
+        Ok(Program { code, path, given, stamp, fileless, binary: binary.into_owned(), modules })
     }
 
     /// The bytes of a core module of this program. An uninstrumented engine has forgotten them: then it is the one whose
@@ -110,6 +116,18 @@ fn read_stdin() -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     std::io::stdin().lock().read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// The contents of a file, and its stamp if it cannot be written to without getting another.
+fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<Stamp>)> {
+    let mut file = File::open(path)?;
+    let stamp = Stamp::of(&file.metadata()?);
+    let settled = stamp.is_settled(SystemTime::now());
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    // Someone may be writing to it.
+    let settled = settled && Stamp::of(&file.metadata()?) == stamp;
+    Ok((bytes, settled.then_some(stamp)))
 }
 
 fn first_line(text: &str) -> &str {

@@ -157,3 +157,22 @@ fn only_custom(bytes: &[u8]) -> Vec<u8> {
     }
     kept
 }
+
+/// A dump records which file ran, and what that looked like: until something is written to it, it need not be hashed.
+#[test]
+fn a_program_that_was_built_again_after_it_ran_is_not_taken_for_the_one_that_ran() {
+    let folder = scratch();
+    let (program, dump) = (folder.path().join("app.wasm"), folder.path().join("app.coredump"));
+    copy("modules/sum-O0.wasm", &program);
+    // Longer than the clock of a file system stands still: before, what is written leaves no trace.
+    let wait = || std::thread::sleep(std::time::Duration::from_millis(40));
+    wait();
+    Tool::new("coredump-run").arg("-o").arg(&dump).arg(&program).run().expect(134);
+    let bt = |status| Tool::new("coredump-bt").arg(&dump).run().expect(status);
+    assert!(bt(0).stderr.contains("app.wasm (unchanged since it ran), DWARF"), "{}", bt(0).stderr);
+    copy("modules/sum-O0.wasm", &program);
+    assert!(bt(0).stderr.contains("app.wasm (SHA-256 matches), DWARF"), "{}", bt(0).stderr);
+    copy("modules/sum-O2.wasm", &program);
+    assert!(bt(1).stderr.contains("another build"), "{}", bt(1).stderr);
+    assert!(!bt(1).text().contains("sum.c"), "{}", bt(1).text());
+}

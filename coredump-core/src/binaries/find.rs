@@ -117,7 +117,8 @@ impl<'s, 'd> Finder<'s, 'd> {
         let mut equal = fitting.iter().filter(|(rank, _)| *rank == best).map(|(_, found)| *found);
         let mut found = equal.next()?;
         for rival in equal {
-            if std::ptr::eq(rival.binary, found.binary) || rival.binary.sha256() == found.binary.sha256() {
+            let same = std::ptr::eq(rival.binary, found.binary) || best.verification == Verification::Unchanged;
+            if same || rival.binary.sha256() == found.binary.sha256() {
                 continue;
             }
             if rival.binary.content_sha256() != found.binary.content_sha256() {
@@ -191,6 +192,9 @@ impl<'s, 'd> Finder<'s, 'd> {
 
     /// Compares the recorded identity. `Ok(None)`: there is none.
     fn identify(&self, binary: &Binary<'s>) -> Result<Option<Verification>, String> {
+        if self.record.stamp.is_some() && self.record.stamp == binary.stamp().map(|stamp| stamp.to_string()) {
+            return Ok(Some(Verification::Unchanged));
+        }
         let sha256 = self.record.sha256.as_deref();
         if sha256.is_some_and(|recorded| recorded.eq_ignore_ascii_case(binary.sha256())) {
             return Ok(Some(Verification::Sha256));

@@ -30,6 +30,8 @@ pub enum Verification {
     BuildId,
     /// Its SHA-256 is the recorded one.
     Sha256,
+    /// It is the recorded file, and nothing was written to it since.
+    Unchanged,
 }
 
 impl Verification {
@@ -46,6 +48,7 @@ impl Verification {
             Verification::Content => "same code and data",
             Verification::BuildId => "build id matches",
             Verification::Sha256 => "SHA-256 matches",
+            Verification::Unchanged => "unchanged since it ran",
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::locate::Folders;
 use crate::locate::body::{Code, Instructions};
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
+use crate::stamp::Stamp;
 use crate::symbols::{Neighbours, Symbols};
 
 /// Owns the files it opens; what is read from them borrows from it and lives as long. Nothing is ever dropped from it,
@@ -126,6 +127,11 @@ impl<'s> Binary<'s> {
         self.code.module()
     }
 
+    /// The stamp of its file, if there is nothing else in it and it is not small.
+    pub fn stamp(&self) -> Option<Stamp> {
+        self.file.filter(|_| self.nested.is_none())?.stamp()
+    }
+
     /// SHA-256 of the core module's bytes, lower-case hex.
     pub fn sha256(&self) -> &str {
         self.sha256.get_or_init(|| self.hash_file().unwrap_or_else(|| self.module().sha256().to_owned()))
@@ -138,8 +144,8 @@ impl<'s> Binary<'s> {
 
     /// Hashes through a buffer: hashing the mapping would make all of a big file resident.
     fn hash_file(&self) -> Option<String> {
-        let path = self.path.as_deref().filter(|_| self.nested.is_none() && self.module().bytes().len() > 1 << 20)?;
-        let mut file = std::fs::File::open(path).ok()?;
+        let whole = self.nested.is_none() && self.module().bytes().len() > 1 << 20;
+        let mut file = self.file.filter(|_| whole)?.reopen()?;
         let mut hash = Sha256::new();
         let mut buffer = vec![0; 256 << 10];
         let mut total = 0;
