@@ -9,6 +9,7 @@ use coredump_core::memory::Memory;
 use coredump_core::search::{Bytes, Expression, Hit, Pattern, Words, search};
 
 use crate::address::{Extent, Range as AddressRange};
+use crate::ahead::ahead;
 use crate::args::Args;
 use crate::hits::Hits;
 use crate::session::Session;
@@ -34,7 +35,7 @@ pub fn find(session: &Session<'_>) -> Result<Exit> {
         };
         for range in session.ranges(index, memory)? {
             let hit = |hit: Hit| hits.add(index, hit.address, || preview(session, &what, index, memory, hit));
-            if search(memory, range, &*pattern, hit).is_break() {
+            if ahead(memory, range.clone(), || search(memory, range, &*pattern, hit)).is_break() {
                 break 'memories;
             }
         }

@@ -13,7 +13,7 @@ use coredump_core::regions::global_names;
 use serde_json::{Map, json};
 
 use crate::raw::refuse_terminal;
-use crate::session::{Session, Source, write_fill};
+use crate::session::{Session, write_fill};
 
 /// The shortest segment that the system is asked to copy by itself.
 const COPIED: usize = 1 << 20;
@@ -76,11 +76,7 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) ->
     let write = |file: &File| -> io::Result<()> {
         file.set_len(memory.size)?;
         for segment in memory.segments() {
-            let from_file = match session.source {
-                Some(source) if segment.bytes.len() >= COPIED => copy(source, segment, file)?,
-                _ => false,
-            };
-            if !from_file {
+            if segment.bytes.len() < COPIED || !copy(session, segment, file)? {
                 file.write_all_at(segment.bytes, segment.address)?;
             }
         }
@@ -104,10 +100,9 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) ->
 
 /// Has the system copy a segment from the dump's file to its place in `file`: no page of it passes through this process.
 /// `false` where the segment lies in no file.
-fn copy(source: Source<'_>, segment: &Segment<'_>, mut file: &File) -> io::Result<bool> {
-    let Some(offset) = source.offset_of(segment.bytes) else { return Ok(false) };
-    let mut from = source.file;
-    from.seek(SeekFrom::Start(offset))?;
+fn copy(session: &Session<'_>, segment: &Segment<'_>, mut file: &File) -> io::Result<bool> {
+    let Some((mut from, offset)) = session.file.zip(session.bytes.offset_of(segment.bytes)) else { return Ok(false) };
+    from.seek(SeekFrom::Start(offset as u64))?;
     file.seek(SeekFrom::Start(segment.address))?;
     let len = segment.bytes.len() as u64;
     match io::copy(&mut from.take(len), &mut file)? {

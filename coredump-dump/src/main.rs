@@ -1,6 +1,7 @@
 //! `coredump-dump`: the memory of a WebAssembly core dump.
 
 mod address;
+mod ahead;
 mod args;
 mod cells;
 mod content;

@@ -9,7 +9,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::read;
 
 use crate::args::{Args, TOOL};
-use crate::session::{self, Session, Source};
+use crate::session::{self, Session};
 use crate::{diff, find, format, globals, hex, image, list, map, print, raw, strings, whatis};
 
 /// What was asked for.
@@ -88,8 +88,7 @@ fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'
     if let Some(incomplete) = &dump.incomplete {
         report.warning(input.name(), incomplete);
     }
-    let source = file.as_ref().map(|file| Source { file, bytes: &bytes });
-    let session = Session::new(&dump, input, source, args, report, &store, settled);
+    let session = Session::new(&dump, input, (&bytes, file.as_ref()), args, report, &store, settled);
     let outcome = run(&session)?;
     Ok(outcome.and(Exit::partial_if(dump.incomplete.is_some() || session.warned())))
 }

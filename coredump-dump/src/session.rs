@@ -14,6 +14,7 @@ use coredump_core::cli::output::{Output, stdout_is_terminal};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::locate::Options;
+use coredump_core::mapped::Bytes;
 use coredump_core::memory::{Chunk, Memory, Unreadable};
 use coredump_core::model::{CoreDump, Value};
 use coredump_core::regions::{Regions, Symbols, global_names};
@@ -30,31 +31,16 @@ pub fn locating_options(args: &Args, input: &Input) -> Options {
     locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path())
 }
 
-/// A file and its mapped bytes.
-#[derive(Clone, Copy)]
-pub struct Source<'a> {
-    /// The file.
-    pub file: &'a File,
-    /// All that is in it.
-    pub bytes: &'a [u8],
-}
-
-impl Source<'_> {
-    /// Where in the file a part of its bytes lies.
-    pub fn offset_of(&self, part: &[u8]) -> Option<u64> {
-        let offset = (part.as_ptr() as usize).checked_sub(self.bytes.as_ptr() as usize)?;
-        (offset.checked_add(part.len())? <= self.bytes.len()).then_some(offset as u64)
-    }
-}
-
 /// A dump, and how to show it. Binaries, regions and symbols are looked for when something asks for them.
 pub struct Session<'a> {
     /// The dump.
     pub dump: &'a CoreDump<'a>,
     /// Where it came from.
     pub input: &'a Input,
-    /// The file that its bytes are mapped from, if they are.
-    pub source: Option<Source<'a>>,
+    /// All bytes of it.
+    pub bytes: &'a Bytes,
+    /// The file that they are mapped from, if they are.
+    pub file: Option<&'a File>,
     /// The command line.
     pub args: &'a Args,
     /// Where to complain.
@@ -70,14 +56,14 @@ impl<'a> Session<'a> {
     pub fn new(
         dump: &'a CoreDump<'a>,
         input: &'a Input,
-        source: Option<Source<'a>>,
+        (bytes, file): (&'a Bytes, Option<&'a File>),
         args: &'a Args,
         report: &'a Report,
         store: &'a Store<'a>,
         found: Option<Binaries<'a>>,
     ) -> Session<'a> {
         let (binaries, regions, symbols) = Default::default();
-        let session = Session { dump, input, source, args, report, store, binaries, regions, symbols };
+        let session = Session { dump, input, bytes, file, args, report, store, binaries, regions, symbols };
         if let Some(found) = found {
             session.warn_of(&found);
             let _ = session.binaries.set(found);

@@ -5,6 +5,7 @@ use coredump_core::cli::text::escape;
 use coredump_core::error::Result;
 use coredump_core::search::{self, Encoding, Text};
 
+use crate::ahead::ahead;
 use crate::hits::Hits;
 use crate::session::Session;
 
@@ -19,7 +20,7 @@ pub fn strings(session: &Session<'_>, min: usize) -> Result<Exit> {
                     Encoding::Utf16 => format!("u\"{}\"", escape(&text.text)),
                 })
             };
-            if search::strings(memory, range, min, text).is_break() {
+            if ahead(memory, range.clone(), || search::strings(memory, range, min, text)).is_break() {
                 break 'memories;
             }
         }

@@ -5,6 +5,7 @@
 //! what is not found may be there nevertheless, in another form: then everything is read.
 
 use gimli::{Abbreviation, AttributeValue, DwForm, Section, UnitOffset};
+use memchr::arch::all::packedpair::HeuristicFrequencyRank;
 use memchr::memmem;
 
 use super::UnitRef;
@@ -52,7 +53,7 @@ pub(super) fn function(unit: UnitRef<'_, '_>, extent: &Extent, work: &Work) -> O
                 if !work.spend(bytes.len() / BYTES_A_STEP) {
                     return None;
                 }
-                for at in memmem::find_iter(bytes, &wanted).take(MAX_MATCHES) {
+                for at in finder(&wanted).find_iter(bytes).take(MAX_MATCHES) {
                     let fitting = openings.iter().filter(|opening| (opening.low, opening.high) == (low, high));
                     let mut entries = fitting.filter_map(|opening| {
                         let before = bytes[..at].len().checked_sub(opening.prefix)?;
@@ -178,7 +179,7 @@ pub(super) fn sequence(program: &Program<'_>, begin: u64, work: &Work) -> Option
     work.spend(bytes.len() / BYTES_A_STEP).then_some(())?;
     let address = fixed(begin, program.address_size())?;
     let set_address = [&[0, 1 + program.address_size(), gimli::DW_LNE_set_address.0][..], &address].concat();
-    memmem::find_iter(bytes, &set_address).take(MAX_MATCHES).find_map(|at| {
+    finder(&set_address).find_iter(bytes).take(MAX_MATCHES).find_map(|at| {
         let at = beginning(program, at)?;
         let mut found = None;
         let outcome = program.sequences(at, |begin, end, behind| {
@@ -205,6 +206,17 @@ fn beginning(program: &Program<'_>, at: usize) -> Option<usize> {
         setting = program.pass_setting(setting)?;
     }
     (setting == at).then_some(begin)
+}
+
+/// Looks for bytes in debug info, where zeros are the most common by far, and small numbers more so than great ones.
+fn finder(wanted: &[u8]) -> memmem::Finder<'_> {
+    struct Ranks;
+    impl HeuristicFrequencyRank for Ranks {
+        fn rank(&self, byte: u8) -> u8 {
+            u8::MAX - byte
+        }
+    }
+    memmem::FinderBuilder::new().build_forward_with_ranker(Ranks, wanted)
 }
 
 /// A number in so many bytes, if it fits.
