@@ -22,8 +22,8 @@ pub struct Program {
     pub path: PathBuf,
     /// The path as it was given.
     pub given: PathBuf,
-    /// The stamp of its file, if a module is all that it holds, and what is written to it later changes that.
-    pub stamp: Option<Stamp>,
+    /// The stamp of its file, if that was read after it had come to rest.
+    stamp: Option<Stamp>,
     /// No file holds the bytes that ran: it was text, or came from standard input.
     pub fileless: bool,
     binary: Vec<u8>,
@@ -76,8 +76,18 @@ impl Program {
         let base = binary.as_ptr() as usize;
         let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
         let modules = modules.map(|(start, len)| start..start + len).collect();
-        let stamp = stamp.filter(|_| !fileless && matches!(code, Code::Module(_)));
         Ok(Program { code, path, given, stamp, fileless, binary: binary.into_owned(), modules })
+    }
+
+    /// The stamp of its file, if a module is all that the file holds, and what is or was written to it since it was read
+    /// changes the stamp.
+    pub fn stamp(&self) -> Option<Stamp> {
+        if self.fileless || !matches!(self.code, Code::Module(_)) {
+            return None;
+        }
+        // Built just before it ran: has it been built again in the same moment?
+        let again = || read_file(&self.path).ok().filter(|(bytes, _)| *bytes == self.binary)?.1;
+        self.stamp.or_else(again)
     }
 
     /// The bytes of a core module of this program. An uninstrumented engine has forgotten them: then it is the one whose

@@ -83,7 +83,7 @@ fn records(modules: &[Module], program: &Program) -> Vec<ModuleRecord<'static>> 
             sha256: parsed.as_ref().map(|module| module.sha256().to_owned()),
             build_id: parsed.as_ref().and_then(|module| module.build_id()),
             content_sha256: parsed.as_ref().map(|module| module.content_sha256()),
-            stamp: program.stamp.map(|stamp| stamp.to_string()),
+            stamp: program.stamp().map(|stamp| stamp.to_string()),
             embedded: None,
         }
     };
