@@ -41,7 +41,7 @@ struct Opening {
 pub(super) fn function(unit: UnitRef<'_, '_>, extent: &Extent, work: &Work) -> Option<FunctionRange> {
     let root = unit.header.root_offset();
     let bytes = unit.header.range_from(root..).ok()?.slice();
-    let openings = openings(unit);
+    let openings = openings(unit, work);
     let mut forms: Vec<(DwForm, DwForm)> = openings.iter().map(|opening| (opening.low, opening.high)).collect();
     forms.sort_unstable_by_key(|(low, high)| (low.0, high.0));
     forms.dedup();
@@ -61,7 +61,7 @@ pub(super) fn function(unit: UnitRef<'_, '_>, extent: &Extent, work: &Work) -> O
                             .ends_with(&opening.code)
                             .then(|| UnitOffset(root.0 + before - opening.code.len()))
                     });
-                    if let Some(entry) = entries.find(|&entry| is_function(unit, entry)) {
+                    if let Some(entry) = entries.find(|&entry| is_function(unit, entry, work)) {
                         return Some(FunctionRange { begin, end, entry });
                     }
                 }
@@ -72,9 +72,10 @@ pub(super) fn function(unit: UnitRef<'_, '_>, extent: &Extent, work: &Work) -> O
 }
 
 /// How entries of functions may begin. Those with something of varying size before their addresses are left out.
-fn openings(unit: UnitRef<'_, '_>) -> Vec<Opening> {
+fn openings(unit: UnitRef<'_, '_>, work: &Work) -> Vec<Opening> {
     let abbreviations = (1..MAX_ABBREVIATIONS).map_while(|code| unit.abbreviations.get(code));
-    let functions = abbreviations.filter(|abbreviation| abbreviation.tag() == gimli::DW_TAG_subprogram);
+    let paid = abbreviations.take_while(|abbreviation| work.spend(1 + abbreviation.attributes().len() / BYTES_A_STEP));
+    let functions = paid.filter(|abbreviation| abbreviation.tag() == gimli::DW_TAG_subprogram);
     functions.filter_map(|abbreviation| opening(unit, abbreviation)).collect()
 }
 
@@ -103,10 +104,16 @@ fn beginnings(unit: UnitRef<'_, '_>, extent: &Extent, form: DwForm, work: &Work)
         _ => return Vec::new(),
     };
     let write = |index: usize| width.map_or_else(|| Some(leb(index as u64)), |width| fixed(index as u64, width));
-    let addresses = addresses(unit, work).unwrap_or_default();
-    let inside = addresses.iter().enumerate().filter_map(|(index, address)| {
-        let address = u64::from(u32::from_le_bytes(*address));
-        (extent.header..=extent.first).contains(&address).then_some((index, address))
+    let Ok(header) = u32::try_from(extent.header) else { return Vec::new() };
+    let is_inside = |address: &[u8; 4]| {
+        u64::from(u32::from_le_bytes(*address).wrapping_sub(header)) <= extent.first - extent.header
+    };
+    // Many at once are passed by where none is.
+    let blocks = addresses(unit, work).unwrap_or_default().chunks(64).enumerate();
+    let near = blocks.filter(|(_, block)| block.iter().fold(false, |found, address| found | is_inside(address)));
+    let inside = near.flat_map(|(number, block)| {
+        let inside = (64 * number..).zip(block).filter(|(_, address)| is_inside(address));
+        inside.map(|(index, address)| (index, u64::from(u32::from_le_bytes(*address))))
     });
     inside.take(MAX_BEGINNINGS).filter_map(|(index, begin)| Some((begin, write(index)?))).collect()
 }
@@ -140,17 +147,18 @@ fn end_bytes(unit: UnitRef<'_, '_>, begin: u64, end: u64, form: DwForm) -> Optio
 
 /// Whether what stands here is the entry of a function: everything in it can be read, and it has a name or stands for
 /// another one.
-fn is_function(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> bool {
+fn is_function(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, work: &Work) -> bool {
     let named = || -> gimli::Result<bool> {
         let mut entries = unit.entries_raw(Some(entry))?;
         let Some(abbreviation) = entries.read_abbreviation()? else { return Ok(false) };
         let mut named = false;
-        for &spec in abbreviation.attributes() {
+        for &spec in abbreviation.attributes().iter().take_while(|_| work.spend(1)) {
             let attribute = entries.read_attribute(spec)?;
             match attribute.name() {
                 gimli::DW_AT_name | gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => {
                     let name = unit.attr_string(attribute.value())?.slice();
-                    if name.is_empty() || str::from_utf8(name).is_err() {
+                    let paid = work.spend(name.len() / BYTES_A_STEP);
+                    if !paid || name.is_empty() || str::from_utf8(name).is_err() {
                         return Ok(false);
                     }
                     named = true;
