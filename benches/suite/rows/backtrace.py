@@ -1,4 +1,5 @@
 """A backtrace with inlined frames: modules of 1 to 100 MB, and 100,000 frames."""
+import shutil
 import subprocess
 
 from .. import build, locations, programs, wasm, wasmgdb
@@ -24,6 +25,17 @@ def contenders(module, dump):
     def ours():
         return Contender("coredump-bt", [programs.ours("coredump-bt"), "-m", module, dump], locations.from_stdout, "ours")
 
+    def own():
+        own_dump = build.our_dump(module, f"{module.stem}.own", "--fast")
+        return Contender("coredump-bt, a dump by coredump-run", [programs.ours("coredump-bt"), own_dump], locations.from_stdout, "ours",
+                         note="the module is where it was and unchanged")
+
+    def moved():
+        own_dump = build.our_dump(module, f"{module.stem}.own", "--fast")
+        copied = build.once(build.OUT / "moved" / module.name, lambda target: shutil.copyfile(module, target))
+        return Contender("coredump-bt, the same, from a copy of the module", [programs.ours("coredump-bt"), "-m", copied, own_dump],
+                         locations.from_stdout, "ours", note="told from others by its SHA-256, which is recorded")
+
     def wasm_tools():
         offsets = [hex(offset) for offset in locations.backtrace_offsets(wasmtime_words(module))]
         return Contender("wasm-tools addr2line", [programs.peer("wasm-tools"), "addr2line", module, *offsets], locations.from_stdout,
@@ -39,7 +51,7 @@ def contenders(module, dump):
         return Contender("wasmtime run (precompiled)", [programs.peer("wasmtime"), "run", "--allow-precompiled", precompiled(module)],
                          locations.from_stderr, env=DETAILS, status=(134,), note="runs the guest again, compiled beforehand; reads no dump")
 
-    return available([ours, wasm_tools, symbolizer, wasmtime, lambda: wasmgdb.backtrace(module, dump)])
+    return available([ours, own, moved, wasm_tools, symbolizer, wasmtime, lambda: wasmgdb.backtrace(module, dump)])
 
 
 def large(size):
@@ -47,23 +59,23 @@ def large(size):
     return contenders(module, build.wasmtime_dump(module, module.stem))
 
 
-@row("bt-1m", "backtrace, module of 1 MB with DWARF 5", ("coredump-bt",))
+@row("bt-1m", "backtrace, module of 1 MB with DWARF 5", ("coredump-bt", "coredump-run"))
 def one():
     return large("1m")
 
 
-@row("bt-sqlite", "backtrace, SQLite (built by zig cc)", ("coredump-bt",))
+@row("bt-sqlite", "backtrace, SQLite (built by zig cc)", ("coredump-bt", "coredump-run"))
 def sqlite():
     module = build.sqlite()
     return contenders(module, build.wasmtime_dump(module, module.stem))
 
 
-@row("bt-20m", "backtrace, module of 20 MB with DWARF 5", ("coredump-bt",))
+@row("bt-20m", "backtrace, module of 20 MB with DWARF 5", ("coredump-bt", "coredump-run"))
 def twenty():
     return large("20m")
 
 
-@row("bt-100m", "backtrace, module of 100 MB with DWARF 5", ("coredump-bt",))
+@row("bt-100m", "backtrace, module of 100 MB with DWARF 5", ("coredump-bt", "coredump-run"))
 def hundred():
     return large("100m")
 

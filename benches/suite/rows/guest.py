@@ -36,11 +36,15 @@ def contenders(name):
     def wasmtime():
         return Contender("wasmtime run", [programs.peer("wasmtime"), "run", module], said, note=CACHE)
 
+    def compiling():
+        return Contender("wasmtime run, without its cache", [programs.peer("wasmtime"), "run", "-C", "cache=n", module], said,
+                         note="compiles at each start, as coredump-run does")
+
     def rewriter():
         return Contender("wasm-coredump-rewriter, wasmtime", [programs.peer("wasmtime"), "run", rewritten(module)], said,
                          note="would dump at `unreachable` only, without arguments and operand stacks")
 
-    return available([lambda: mode("coredump-run --fast", "--fast"), lambda: mode("coredump-run (full)"), wasmtime, rewriter])
+    return available([lambda: mode("coredump-run --fast", "--fast"), lambda: mode("coredump-run (full)"), wasmtime, compiling, rewriter])
 
 
 def register(name, title):
