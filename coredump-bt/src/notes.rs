@@ -67,7 +67,7 @@ pub fn render(
 fn composed<'d>(dump: &'d CoreDump<'_>, binaries: &Binaries<'_>) -> BTreeSet<&'d Option<String>> {
     let nested = |slot: &Slot<'_>| {
         let found = slot.found.as_ref();
-        found.is_some_and(|found| found.binary.nested().is_some() && found.verification == Verification::Sha256)
+        found.is_some_and(|found| found.binary.nested().is_some() && found.verification >= Verification::Sha256)
     };
     let modules = dump.modules.iter().zip(binaries.slots());
     modules.filter(|(module, slot)| module.path.is_some() && nested(slot)).map(|(module, _)| &module.path).collect()

@@ -7,6 +7,7 @@ pub mod backtrace;
 pub mod binaries;
 pub mod cli;
 pub mod crash;
+pub mod digest;
 pub mod error;
 pub mod extension;
 pub mod files;

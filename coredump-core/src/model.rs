@@ -175,6 +175,8 @@ pub struct ModuleRecord<'a> {
     pub build_id: Option<String>,
     /// SHA-256 of the module without its custom sections, lower-case hex: the same before and after it is stripped.
     pub content_sha256: Option<String>,
+    /// [Digest](crate::digest) of the core module's own bytes.
+    pub digest: Option<String>,
     /// The [stamp](crate::stamp::Stamp) of the file at `path` when it was read, if the module is all that it holds: as
     /// long as it has that, it is the same file.
     pub stamp: Option<String>,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use coredump_core::backtrace::resolve;
 use coredump_core::binaries::{Binaries, Store, Verification};
+use coredump_core::digest::of_bytes;
 use coredump_core::locate::Options;
 use coredump_core::model::CoreDump;
 use coredump_core::module::Module;
@@ -61,6 +62,24 @@ fn a_file_that_nothing_was_written_to_since_is_not_hashed() {
         assert_eq!(found(&dump), None);
         dump.modules[0].sha256 = Some(Module::parse(&bytes).unwrap().sha256().to_owned());
         assert_eq!(found(&dump), Some(Verification::Sha256));
+    });
+}
+
+#[test]
+fn a_recorded_digest_is_looked_at_instead_of_the_sha_256() {
+    with_dump(|mut dump| {
+        let bytes = std::fs::read(fixture("modules/sum-stripped.wasm")).unwrap();
+        dump.modules[0].content_sha256 = None;
+        let found = |dump: &CoreDump<'_>| {
+            let store = Store::new();
+            let binaries = Binaries::locate(&store, dump, &named("sum-stripped"));
+            let refused = binaries.slot(0).unwrap().refused.first().map(|refused| refused.reason.clone());
+            binaries.found(0).map(|found| found.verification).ok_or(refused.unwrap_or_default())
+        };
+        dump.modules[0].digest = Some(of_bytes(&bytes));
+        assert_eq!(found(&dump), Ok(Verification::Digest));
+        dump.modules[0].digest = Some(of_bytes(b"another"));
+        assert!(found(&dump).unwrap_err().starts_with("another build: its BLAKE3 is "));
     });
 }
 

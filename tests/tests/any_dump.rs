@@ -40,7 +40,7 @@ fn reason() -> impl Strategy<Value = Value> {
 fn identity() -> impl Strategy<Value = Value> {
     (any::<Option<String>>(), any::<Option<[u8; 20]>>()).prop_map(|(path, id)| {
         let id = id.map(|id| id.map(|byte| format!("{byte:02x}")).concat());
-        json!({"path": path, "build_id": id, "stamp": id, "sha256": id.as_ref().map(|id| format!("{id}000000000000000000000000"))})
+        json!({"path": path, "build_id": id, "stamp": id, "digest": id, "sha256": id.as_ref().map(|id| format!("{id}000000000000000000000000"))})
     })
 }
 

@@ -34,7 +34,7 @@ def contenders(module, dump):
         own_dump = build.our_dump(module, f"{module.stem}.own", "--fast")
         copied = build.once(build.OUT / "moved" / module.name, lambda target: shutil.copyfile(module, target))
         return Contender("coredump-bt, the same, from a copy of the module", [programs.ours("coredump-bt"), "-m", copied, own_dump],
-                         locations.from_stdout, "ours", note="told from others by its SHA-256, which is recorded")
+                         locations.from_stdout, "ours", note="told from others by its digest, which is recorded")
 
     def wasm_tools():
         offsets = [hex(offset) for offset in locations.backtrace_offsets(wasmtime_words(module))]

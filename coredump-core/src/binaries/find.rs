@@ -80,7 +80,7 @@ impl<'s, 'd> Finder<'s, 'd> {
         let bytes = self.record.embedded?;
         let judged = self
             .store
-            .embedded(bytes, self.record.sha256.as_deref())
+            .embedded(bytes, self.record.digest.as_deref())
             .map_err(|error| error.to_string())
             .and_then(|binary| Ok((binary, self.judge(binary)?)));
         match judged {
@@ -117,8 +117,8 @@ impl<'s, 'd> Finder<'s, 'd> {
         let mut equal = fitting.iter().filter(|(rank, _)| *rank == best).map(|(_, found)| *found);
         let mut found = equal.next()?;
         for rival in equal {
-            let same = std::ptr::eq(rival.binary, found.binary) || best.verification == Verification::Unchanged;
-            if same || rival.binary.sha256() == found.binary.sha256() {
+            let same = std::ptr::eq(rival.binary, found.binary) || best.verification >= Verification::Sha256;
+            if same || rival.binary.digest() == found.binary.digest() {
                 continue;
             }
             if rival.binary.content_sha256() != found.binary.content_sha256() {
@@ -196,7 +196,11 @@ impl<'s, 'd> Finder<'s, 'd> {
             return Ok(Some(Verification::Unchanged));
         }
         let sha256 = self.record.sha256.as_deref();
-        if sha256.is_some_and(|recorded| recorded.eq_ignore_ascii_case(binary.sha256())) {
+        if let Some(recorded) = &self.record.digest {
+            if recorded.eq_ignore_ascii_case(binary.digest()) {
+                return Ok(Some(Verification::Digest));
+            }
+        } else if sha256.is_some_and(|recorded| recorded.eq_ignore_ascii_case(binary.sha256())) {
             return Ok(Some(Verification::Sha256));
         }
         let content = self.record.content_sha256.as_deref();
@@ -213,11 +217,13 @@ impl<'s, 'd> Finder<'s, 'd> {
             }
             (None, _) => {}
         }
-        match sha256 {
-            Some(recorded) => {
-                Err(format!("another build: its SHA-256 is {:.16}…, the dump's {recorded:.16}…", binary.sha256()))
-            }
-            None => Ok(None),
+        let differs = |what, own: &str, recorded: &str| {
+            Err(format!("another build: its {what} is {own:.16}…, the dump's {recorded:.16}…"))
+        };
+        match (&self.record.digest, sha256) {
+            (Some(recorded), _) => differs("BLAKE3", binary.digest(), recorded),
+            (None, Some(recorded)) => differs("SHA-256", binary.sha256(), recorded),
+            (None, None) => Ok(None),
         }
     }
 }

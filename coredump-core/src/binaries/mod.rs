@@ -30,6 +30,8 @@ pub enum Verification {
     BuildId,
     /// Its SHA-256 is the recorded one.
     Sha256,
+    /// Its [digest](crate::digest) is the recorded one.
+    Digest,
     /// It is the recorded file, and nothing was written to it since.
     Unchanged,
 }
@@ -48,6 +50,7 @@ impl Verification {
             Verification::Content => "same code and data",
             Verification::BuildId => "build id matches",
             Verification::Sha256 => "SHA-256 matches",
+            Verification::Digest => "BLAKE3 matches",
             Verification::Unchanged => "unchanged since it ran",
         }
     }

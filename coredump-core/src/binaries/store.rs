@@ -2,12 +2,14 @@
 
 use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
 use typed_arena::Arena;
 
+use crate::digest;
 use crate::error::{Error, Result};
 use crate::files::Files;
 use crate::locate::Folders;
@@ -38,6 +40,7 @@ pub struct Binary<'s> {
     nested: Option<usize>,
     code: Code<'s>,
     sha256: OnceCell<String>,
+    digest: OnceCell<String>,
     content_sha256: OnceCell<String>,
     symbols: OnceCell<Symbols<'s>>,
 }
@@ -92,7 +95,8 @@ impl<'s> Store<'s> {
         // Checked before the copy is made and kept.
         Module::parse(bytes)?;
         let binary = self.add(None, None, Module::parse(self.files.keep(bytes.to_vec()))?);
-        self.embedded.borrow_mut().insert(binary.sha256().to_owned(), binary);
+        let hash = claimed_hash.unwrap_or_else(|| binary.digest()).to_owned();
+        self.embedded.borrow_mut().insert(hash, binary);
         Ok(binary)
     }
 
@@ -105,6 +109,7 @@ impl<'s> Store<'s> {
             nested,
             code: Code::new(module),
             sha256: OnceCell::new(),
+            digest: OnceCell::new(),
             content_sha256: OnceCell::new(),
             symbols: OnceCell::new(),
         })
@@ -134,30 +139,33 @@ impl<'s> Binary<'s> {
 
     /// SHA-256 of the core module's bytes, lower-case hex.
     pub fn sha256(&self) -> &str {
-        self.sha256.get_or_init(|| self.hash_file().unwrap_or_else(|| self.module().sha256().to_owned()))
+        self.sha256.get_or_init(|| {
+            let hashed = self.reopen().and_then(|file| {
+                let mut hash = Sha256::new();
+                digest::read(&file, 0..self.module().bytes().len(), &mut |bytes| hash.update(bytes))?;
+                Some(module::hex(&hash.finalize()))
+            });
+            hashed.unwrap_or_else(|| self.module().sha256().to_owned())
+        })
+    }
+
+    /// [Digest](crate::digest) of the core module's bytes.
+    pub fn digest(&self) -> &str {
+        self.digest.get_or_init(|| {
+            let bytes = self.module().bytes();
+            let file = self.reopen().and_then(|file| digest::of_file(&file, bytes.len()));
+            file.unwrap_or_else(|| digest::of_bytes(bytes))
+        })
+    }
+
+    /// Its file, to be read where all of it is needed: in the mapping all would become resident.
+    fn reopen(&self) -> Option<File> {
+        self.file.filter(|_| self.nested.is_none())?.reopen()
     }
 
     /// SHA-256 of the core module without its custom sections, lower-case hex.
     pub fn content_sha256(&self) -> &str {
         self.content_sha256.get_or_init(|| self.code.module().content_sha256())
-    }
-
-    /// Hashes through a buffer: hashing the mapping would make all of a big file resident.
-    fn hash_file(&self) -> Option<String> {
-        let whole = self.nested.is_none() && self.module().bytes().len() > 1 << 20;
-        let mut file = self.file.filter(|_| whole)?.reopen()?;
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 256 << 10];
-        let mut total = 0;
-        loop {
-            let read = std::io::Read::read(&mut file, &mut buffer).ok()?;
-            if read == 0 {
-                break;
-            }
-            total += read;
-            hash.update(&buffer[..read]);
-        }
-        (total == self.module().bytes().len()).then(|| module::hex(&hash.finalize()))
     }
 
     /// Its code, as the frame check reads it.

@@ -48,6 +48,7 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
             module.sha256 = identity.sha256;
             module.build_id = identity.build_id;
             module.content_sha256 = identity.content_sha256;
+            module.digest = identity.digest;
             module.stamp = identity.stamp;
         }
     }

@@ -25,6 +25,7 @@ pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections
             sha256: module.sha256.clone(),
             build_id: module.build_id.clone(),
             content_sha256: module.content_sha256.clone(),
+            digest: module.digest.clone(),
             stamp: module.stamp.clone(),
         })
         .collect();

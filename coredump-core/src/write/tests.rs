@@ -162,6 +162,7 @@ proptest! {
                 sha256: path.as_ref().map(|_| "00ff".to_owned()),
                 build_id: embedded.as_ref().map(|_| "0abc".to_owned()),
                 content_sha256: path.as_ref().filter(|path| path.len() > 3).map(|_| "11".to_owned()),
+                digest: path.as_ref().filter(|path| path.len() > 4).map(|_| "22".to_owned()),
                 stamp: path.as_ref().filter(|path| path.len() > 6).map(|_| "1-2-3-4".to_owned()),
                 embedded: embedded.as_deref(),
             }).collect(),

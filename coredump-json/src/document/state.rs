@@ -28,6 +28,7 @@ impl Serialize for ModuleEntry<'_, '_> {
         map.serialize_entry("path", &module.and_then(|module| module.path.as_deref()))?;
         map.serialize_entry("sha256", &module.and_then(|module| module.sha256.as_deref()))?;
         map.serialize_entry("content_sha256", &module.and_then(|module| module.content_sha256.as_deref()))?;
+        map.serialize_entry("digest", &module.and_then(|module| module.digest.as_deref()))?;
         map.serialize_entry("stamp", &module.and_then(|module| module.stamp.as_deref()))?;
         map.serialize_entry("build_id", &module.and_then(|module| module.build_id.as_deref()))?;
         map.serialize_entry("embedded_size", &module.and_then(|module| module.embedded).map(<[u8]>::len))?;
@@ -65,6 +66,7 @@ fn checked(verification: Verification) -> &'static str {
         Verification::Content => "content",
         Verification::BuildId => "build-id",
         Verification::Sha256 => "sha256",
+        Verification::Digest => "digest",
         Verification::Unchanged => "stamp",
     }
 }

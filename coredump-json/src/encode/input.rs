@@ -49,6 +49,7 @@ pub struct Module<'a> {
     pub path: Option<String>,
     pub sha256: Option<String>,
     pub content_sha256: Option<String>,
+    pub digest: Option<String>,
     pub stamp: Option<String>,
     pub build_id: Option<String>,
     #[serde(borrow)]

@@ -108,6 +108,7 @@ impl Sources {
                 path: module.path,
                 sha256: module.sha256,
                 content_sha256: module.content_sha256,
+                digest: module.digest,
                 stamp: module.stamp,
                 build_id: module.build_id,
                 embedded: embedded.as_ref().map(|embedded| embedded.of(&self.spool)),

@@ -9,6 +9,7 @@ mod reach;
 mod shared;
 mod values;
 
+use coredump_core::digest;
 use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread};
 use coredump_core::module::Module as CoreModule;
 use wasmtime::{Module, StoreContextMut};
@@ -83,6 +84,7 @@ fn records(modules: &[Module], program: &Program) -> Vec<ModuleRecord<'static>> 
             sha256: parsed.as_ref().map(|module| module.sha256().to_owned()),
             build_id: parsed.as_ref().and_then(|module| module.build_id()),
             content_sha256: parsed.as_ref().map(|module| module.content_sha256()),
+            digest: parsed.as_ref().map(|module| digest::of_bytes(module.bytes())),
             stamp: program.stamp().map(|stamp| stamp.to_string()),
             embedded: None,
         }
