@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::thread;
 
+use crate::buffer::PageBuffer;
 use crate::module::hex;
 
 /// Bytes that are hashed as one.
@@ -33,7 +34,7 @@ pub fn of_file(file: &File, size: usize) -> Option<String> {
 
 /// Reads a part of a file in pieces that fit into a processor's own cache.
 pub(crate) fn read(file: &File, range: Range<usize>, each: &mut dyn FnMut(&[u8])) -> Option<()> {
-    let mut buffer = vec![0; range.len().min(PIECE / 8)];
+    let mut buffer = PageBuffer::new(range.len().min(PIECE / 8));
     for at in range.clone().step_by(PIECE / 8) {
         let part = &mut buffer[..(range.end - at).min(PIECE / 8)];
         file.read_exact_at(part, at as u64).ok()?;

@@ -5,6 +5,7 @@
 
 pub mod backtrace;
 pub mod binaries;
+pub mod buffer;
 pub mod cli;
 pub mod crash;
 pub mod digest;

@@ -76,7 +76,10 @@ impl<'s> Lines<'s> {
     /// The least address in `code` at which the table says that a prologue has ended (DWARF 5, 6.2.2).
     pub fn prologue_end(&self, code: &Range<u64>, work: &Work) -> Option<u64> {
         let sought = self.seek(code.start, work).filter(|sequence| code.end <= sequence.end);
-        let all = || self.all(work).iter().filter(|it| it.begin < code.end && code.start < it.end);
+        let all = || {
+            let near = self.all(work).iter().filter(|it| it.begin < code.end && code.start < it.end);
+            near.take_while(|_| !work.is_spent())
+        };
         let of = |sequence: &Sequence| {
             let (mut least, mut rows) = (None, 0);
             let _ = self.program.run(sequence.at, |row, last, _| {
@@ -86,9 +89,10 @@ impl<'s> Lines<'s> {
                 }
                 !last && least.is_none()
             });
-            least.filter(|_| work.spend(rows))
+            work.spend(rows).then_some(least)?
         };
-        sought.map_or_else(|| all().filter_map(of).min(), |sequence| of(&sequence))
+        let end = sought.map_or_else(|| all().filter_map(of).min(), |sequence| of(&sequence));
+        end.filter(|_| !work.is_spent())
     }
 
     /// The sequence that begins at an address, as long as that costs less than to read all.
@@ -106,13 +110,16 @@ impl<'s> Lines<'s> {
     /// All sequences.
     fn all(&self, work: &Work) -> &[Sequence] {
         self.sequences.get_or_init(|| {
+            if !work.spend(self.program.bytes().len()) {
+                return Vec::new();
+            }
             let (mut sequences, mut at) = (Vec::new(), 0);
             let outcome = self.program.sequences(0, |begin, end, behind| {
                 sequences.push(Sequence { begin, end, at });
                 at = behind;
                 true
             });
-            if !work.spend(self.program.bytes().len()) || outcome.is_err() {
+            if outcome.is_err() {
                 return Vec::new();
             }
             sequences.sort_by_key(|sequence| sequence.begin);
@@ -132,7 +139,7 @@ impl<'s> Lines<'s> {
             }
             before
         });
-        let row = covering.filter(|_| work.spend(rows))?;
+        let row = work.spend(rows).then_some(covering)??;
         let known = |number: u64| u32::try_from(number).ok().filter(|&number| number != 0);
         Some(Row { file: row.file, line: known(row.line), column: known(row.column) })
     }

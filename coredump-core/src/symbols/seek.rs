@@ -188,14 +188,14 @@ pub(super) fn sequence(program: &Program<'_>, begin: u64, work: &Work) -> Option
     let address = fixed(begin, program.address_size())?;
     let set_address = [&[0, 1 + program.address_size(), gimli::DW_LNE_set_address.0][..], &address].concat();
     finder(&set_address).find_iter(bytes).take(MAX_MATCHES).find_map(|at| {
-        let at = beginning(program, at)?;
-        let mut found = None;
+        let at = beginning(program, at).filter(|_| !work.is_spent())?;
+        let (mut found, mut run) = (None, bytes.len() - at);
         let outcome = program.sequences(at, |begin, end, behind| {
-            found = work.spend(behind - at).then_some(Sequence { begin, end, at });
+            (found, run) = (Some(Sequence { begin, end, at }), behind - at);
             false
         });
-        outcome.ok()?;
-        found.filter(|sequence| sequence.begin == begin)
+        let paid = work.spend(run);
+        found.filter(|sequence| paid && outcome.is_ok() && sequence.begin == begin)
     })
 }
 
