@@ -27,14 +27,14 @@ def contenders(module, dump):
 
     def own():
         own_dump = build.our_dump(module, f"{module.stem}.own", "--fast")
-        return Contender("coredump-bt, a dump by coredump-run", [programs.ours("coredump-bt"), own_dump], locations.from_stdout, "ours",
-                         note="the module is where it was and unchanged")
+        return Contender("coredump-bt, its own dump", [programs.ours("coredump-bt"), own_dump], locations.from_stdout, "ours",
+                         note="of coredump-run; the module is where it was and unchanged")
 
     def moved():
         own_dump = build.our_dump(module, f"{module.stem}.own", "--fast")
         copied = build.once(build.OUT / "moved" / module.name, lambda target: shutil.copyfile(module, target))
-        return Contender("coredump-bt, the same, from a copy of the module", [programs.ours("coredump-bt"), "-m", copied, own_dump],
-                         locations.from_stdout, "ours", note="told from others by its digest, which is recorded")
+        return Contender("coredump-bt, module copied", [programs.ours("coredump-bt"), "-m", copied, own_dump],
+                         locations.from_stdout, "ours", note="the same dump; the copy is told by its digest, which is recorded")
 
     def wasm_tools():
         offsets = [hex(offset) for offset in locations.backtrace_offsets(wasmtime_words(module))]
