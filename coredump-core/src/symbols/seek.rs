@@ -7,6 +7,7 @@
 use gimli::{Abbreviation, AttributeValue, DwForm, Section, UnitOffset};
 use memchr::arch::all::packedpair::HeuristicFrequencyRank;
 use memchr::memmem;
+use wasm_encoder::Encode;
 
 use super::UnitRef;
 use super::debug::Extent;
@@ -235,13 +236,9 @@ fn fixed(number: u64, size: u8) -> Option<Vec<u8>> {
 }
 
 /// A number in LEB128, as short as can be.
-fn leb(mut number: u64) -> Vec<u8> {
+fn leb(number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
+    number.encode(&mut bytes);
     bytes
 }
 
