@@ -5,10 +5,9 @@
 use std::fs::File;
 use std::num::NonZero;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::thread;
 
-use crate::buffer::PageBuffer;
+use crate::buffer::read_in_parts;
 use crate::module::hex;
 
 /// Bytes that are hashed as one.
@@ -29,18 +28,15 @@ pub fn of_bytes(bytes: &[u8]) -> String {
 /// read, or has another size.
 pub fn of_file(file: &File, size: usize) -> Option<String> {
     (file.metadata().ok()?.len() == size as u64).then_some(())?;
-    of_pieces(size, &|range, hash| read(file, range, hash))
-}
-
-/// Reads a part of a file in pieces that fit into a processor's own cache.
-pub(crate) fn read(file: &File, range: Range<usize>, each: &mut dyn FnMut(&[u8])) -> Option<()> {
-    let mut buffer = PageBuffer::new(range.len().min(PIECE / 8));
-    for at in range.clone().step_by(PIECE / 8) {
-        let part = &mut buffer[..(range.end - at).min(PIECE / 8)];
-        file.read_exact_at(part, at as u64).ok()?;
-        each(part);
-    }
-    Some(())
+    let piece = |range: Range<usize>, hash: &mut dyn FnMut(&[u8])| {
+        let range = range.start as u64..range.end as u64;
+        read_in_parts(file, range, |_, part| {
+            hash(part);
+            Ok(())
+        })
+        .ok()
+    };
+    of_pieces(size, &piece)
 }
 
 type ReadPiece<'r> = &'r (dyn Fn(Range<usize>, &mut dyn FnMut(&[u8])) -> Option<()> + Sync);

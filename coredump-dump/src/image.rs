@@ -5,7 +5,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use coredump_core::buffer::PageBuffer;
+use coredump_core::buffer::read_in_parts;
 use coredump_core::cli::output::Output;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory, Segment};
@@ -104,15 +104,12 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) ->
 /// pages, so each page of `file` would be put together from two.) `false` where the segment lies in no file.
 fn copy(session: &Session<'_>, segment: &Segment<'_>, file: &File) -> io::Result<bool> {
     let Some((from, offset)) = session.file.zip(session.bytes.offset_of(segment.bytes)) else { return Ok(false) };
-    let mut buffer = PageBuffer::new(COPIED / 8);
-    for done in (0..segment.bytes.len()).step_by(COPIED / 8) {
-        let part = &mut buffer[..(segment.bytes.len() - done).min(COPIED / 8)];
-        from.read_exact_at(part, (offset + done) as u64).map_err(|error| match error.kind() {
-            io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the core dump was cut off meanwhile"),
-            _ => error,
-        })?;
-        file.write_all_at(part, segment.address + done as u64)?;
-    }
+    let range = offset as u64..(offset + segment.bytes.len()) as u64;
+    let copied = read_in_parts(from, range, |at, part| file.write_all_at(part, segment.address + at));
+    copied.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => io::Error::new(error.kind(), "the core dump was cut off meanwhile"),
+        _ => error,
+    })?;
     Ok(true)
 }
 

@@ -9,6 +9,7 @@ use std::rc::Rc;
 use sha2::{Digest, Sha256};
 use typed_arena::Arena;
 
+use crate::buffer::read_in_parts;
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::files::Files;
@@ -142,7 +143,11 @@ impl<'s> Binary<'s> {
         self.sha256.get_or_init(|| {
             let hashed = self.reopen().and_then(|file| {
                 let mut hash = Sha256::new();
-                digest::read(&file, 0..self.module().bytes().len(), &mut |bytes| hash.update(bytes))?;
+                let read = read_in_parts(&file, 0..self.module().bytes().len() as u64, |_, part| {
+                    hash.update(part);
+                    Ok(())
+                });
+                read.ok()?;
                 Some(module::hex(&hash.finalize()))
             });
             hashed.unwrap_or_else(|| self.module().sha256().to_owned())
