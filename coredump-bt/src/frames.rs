@@ -17,21 +17,21 @@ use crate::source::Sources;
 use crate::variables;
 
 /// What is needed to print the frames of a dump.
-pub struct Frames<'r, 'a, 's> {
+pub struct Frames<'r, 'a> {
     pub args: &'r Args,
     pub dump: &'r CoreDump<'a>,
-    pub binaries: &'r Binaries<'s>,
-    pub resolver: Resolver<'r, 'a, 's>,
-    pub inspector: Inspector<'r, 's>,
+    pub binaries: &'r Binaries,
+    pub resolver: Resolver<'r, 'a>,
+    pub inspector: Inspector<'r>,
     pub sources: Sources,
     offset_width: usize,
 }
 
-impl<'r, 'a: 'r, 's> Frames<'r, 'a, 's> {
+impl<'r, 'a: 'r> Frames<'r, 'a> {
     /// Prepares to print the frames of `dump`.
-    pub fn new(args: &'r Args, dump: &'r CoreDump<'a>, binaries: &'r Binaries<'s>) -> Self {
+    pub fn new(args: &'r Args, dump: &'r CoreDump<'a>, binaries: &'r Binaries) -> Self {
         let code_end = |module: &Module<'_>| module.code_section_start().unwrap_or(0) + module.code_section_size();
-        let modules = binaries.slots().iter().filter_map(|slot| slot.found);
+        let modules = binaries.slots().iter().filter_map(|slot| slot.found.as_ref());
         let longest = modules.map(|found| code_end(found.binary.module())).max().unwrap_or(0);
         Frames {
             args,

@@ -18,15 +18,15 @@ pub fn render(
     report: &Report,
     file: &str,
     dump: &CoreDump<'_>,
-    binaries: &Binaries<'_>,
+    binaries: &Binaries,
     locals: bool,
     quiet: bool,
 ) -> bool {
     let frames = || dump.threads.iter().flat_map(|thread| &thread.frames);
     let used: BTreeSet<u32> = frames().filter_map(|frame| binaries.module_of(dump, frame)).collect();
     let with_debug = used.iter().any(|&module| {
-        let found = binaries.slot(module).and_then(|slot| slot.found);
-        found.is_some_and(|found| found.binary.symbols().debug().is_some())
+        let found = binaries.found(module);
+        found.is_some_and(|found| found.binary.has_dwarf())
     });
     if locals && !quiet && with_debug && frames().all(|frame| frame.locals.is_none()) {
         report.say(format_args!(
@@ -64,8 +64,8 @@ pub fn render(
 }
 
 /// The components that were found, by others of their modules: a module of theirs that they do not hold is in no file.
-fn composed<'d>(dump: &'d CoreDump<'_>, binaries: &Binaries<'_>) -> BTreeSet<&'d Option<String>> {
-    let nested = |slot: &Slot<'_>| {
+fn composed<'d>(dump: &'d CoreDump<'_>, binaries: &Binaries) -> BTreeSet<&'d Option<String>> {
+    let nested = |slot: &Slot| {
         let found = slot.found.as_ref();
         found.is_some_and(|found| found.binary.nested().is_some() && found.verification >= Verification::Sha256)
     };
@@ -73,18 +73,17 @@ fn composed<'d>(dump: &'d CoreDump<'_>, binaries: &Binaries<'_>) -> BTreeSet<&'d
     modules.filter(|(module, slot)| module.path.is_some() && nested(slot)).map(|(module, _)| &module.path).collect()
 }
 
-fn used_binary(report: &Report, file: &str, slot: &Slot<'_>, found: &Found<'_>) {
-    let symbols = found.binary.symbols();
+fn used_binary(report: &Report, file: &str, slot: &Slot, found: &Found) {
     let binary = found.binary.describe();
     let checked = found.verification.describe();
     let name = short(&slot.name);
-    report.say(format_args!("{file}: module {name}: {binary} ({checked}), {}", symbols.origin()));
-    for problem in symbols.problems() {
+    report.say(format_args!("{file}: module {name}: {binary} ({checked}), {}", found.binary.symbols_origin()));
+    for problem in found.binary.symbols_problems() {
         report.say(format_args!("{file}: module {name}: warning: {problem}"));
     }
 }
 
-fn missing(report: &Report, file: &str, slot: &Slot<'_>, several: bool) {
+fn missing(report: &Report, file: &str, slot: &Slot, several: bool) {
     let name = short(&slot.name);
     report.say(format_args!("{file}: module {name}: no binary found, so no names and no lines"));
     for refused in &slot.refused {

@@ -9,7 +9,7 @@ use coredump_core::model::{CoreDump, Frame, RefTarget, Reference, Value};
 use crate::page::{Page, Piece};
 
 /// Prints locals and operands of a frame.
-pub fn render(page: &mut Page, dump: &CoreDump<'_>, binaries: &Binaries<'_>, frame: &Frame) -> io::Result<()> {
+pub fn render(page: &mut Page, dump: &CoreDump<'_>, binaries: &Binaries, frame: &Frame) -> io::Result<()> {
     let module = binaries.module_of(dump, frame).and_then(|module| binaries.binary(module));
     let name = |index: usize| {
         let function = frame.function?;

@@ -63,13 +63,7 @@ enum Failure {
     Output(Error),
 }
 
-fn one<'s>(
-    args: &Args,
-    page: &mut Page,
-    store: &'s Store<'s>,
-    input: &Input,
-    report: &Report,
-) -> Result<Exit, Failure> {
+fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Report) -> Result<Exit, Failure> {
     let blame = |error| Failure::Dump(input.blame(error));
     let bytes = input.open().map_err(blame)?;
     let mut dump = read(&bytes).map_err(blame)?;
@@ -117,7 +111,7 @@ fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
     Ok(())
 }
 
-fn threads(page: &mut Page, input: &Input, crash: &Crash, frames: &mut Frames<'_, '_, '_>) -> std::io::Result<()> {
+fn threads(page: &mut Page, input: &Input, crash: &Crash, frames: &mut Frames<'_, '_>) -> std::io::Result<()> {
     header::render(page, input, frames.dump, crash)?;
     for thread in 0..frames.dump.threads.len() {
         if frames.args.thread.is_none_or(|only| only == thread) {

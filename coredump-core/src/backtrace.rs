@@ -57,7 +57,7 @@ pub struct InlinedFrame {
 }
 
 /// Resolves all frames of all threads.
-pub fn resolve(dump: &CoreDump<'_>, binaries: &Binaries<'_>) -> Vec<ResolvedThread> {
+pub fn resolve(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<ResolvedThread> {
     let mut resolver = Resolver::new(dump, binaries);
     let threads = dump.threads.iter().enumerate().map(|(thread, recorded)| ResolvedThread {
         name: recorded.name.clone(),
@@ -68,19 +68,14 @@ pub fn resolve(dump: &CoreDump<'_>, binaries: &Binaries<'_>) -> Vec<ResolvedThre
 }
 
 /// Resolves one frame; `None` if there is no such frame.
-pub fn resolve_frame(
-    dump: &CoreDump<'_>,
-    binaries: &Binaries<'_>,
-    thread: usize,
-    frame: usize,
-) -> Option<ResolvedFrame> {
+pub fn resolve_frame(dump: &CoreDump<'_>, binaries: &Binaries, thread: usize, frame: usize) -> Option<ResolvedFrame> {
     Resolver::new(dump, binaries).frame(thread, frame)
 }
 
 /// Resolves frames one by one. Frames that stand at the same place are resolved once.
-pub struct Resolver<'r, 'a, 's> {
+pub struct Resolver<'r, 'a> {
     dump: &'r CoreDump<'a>,
-    binaries: &'r Binaries<'s>,
+    binaries: &'r Binaries,
     known: std::collections::HashMap<Key, ResolvedFrame>,
 }
 
@@ -90,9 +85,9 @@ type Key = (Option<u32>, Option<u32>, Option<u32>, bool);
 /// Places remembered.
 const MAX_KNOWN: usize = 1 << 20;
 
-impl<'r, 'a, 's> Resolver<'r, 'a, 's> {
+impl<'r, 'a> Resolver<'r, 'a> {
     /// A resolver for this dump.
-    pub fn new(dump: &'r CoreDump<'a>, binaries: &'r Binaries<'s>) -> Self {
+    pub fn new(dump: &'r CoreDump<'a>, binaries: &'r Binaries) -> Self {
         Resolver { dump, binaries, known: std::collections::HashMap::new() }
     }
 
@@ -135,7 +130,7 @@ impl<'r, 'a, 's> Resolver<'r, 'a, 's> {
         let Some(place) = found.place(frame, index > 0) else { return Some(resolved) };
         resolved.module_offset = Some(place.module_offset);
         resolved.dwarf_pc = Some(place.dwarf_pc);
-        let frames = found.binary.symbols().lookup(found.binary.module(), function, place.module_offset);
+        let frames = found.binary.lookup(function, place.module_offset);
         if let Some((own, inlined)) = frames.split_last() {
             resolved.location = own.location.clone();
             if let Some(name) = &own.name {

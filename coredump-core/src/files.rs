@@ -1,18 +1,16 @@
 //! Files that were opened and are kept: what is parsed from them borrows from here and lives as long.
 
-use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-
-use typed_arena::Arena;
+use std::sync::Arc;
 
 use crate::error::Result;
 use crate::mapped::Bytes;
 
-/// Keeps the bytes of files. Nothing is ever dropped from it.
+/// Keeps the bytes of the files around one module. Nothing is dropped from it before it is dropped itself.
 #[derive(Default)]
 pub struct Files {
-    kept: Arena<Bytes>,
-    search: RefCell<Search>,
+    kept: boxcar::Vec<Bytes>,
+    search: Arc<Search>,
 }
 
 /// Where the files that a module itself names (debug info, source maps) may be.
@@ -27,6 +25,11 @@ pub struct Search {
 }
 
 impl Files {
+    /// Looks for files as `search` says.
+    pub fn new(search: Arc<Search>) -> Files {
+        Files { kept: boxcar::Vec::new(), search }
+    }
+
     /// The contents of a regular file.
     pub fn read(&self, path: &Path) -> Result<&[u8]> {
         Ok(self.open(path)?)
@@ -34,22 +37,13 @@ impl Files {
 
     /// A regular file, mapped.
     pub fn open(&self, path: &Path) -> Result<&Bytes> {
-        Ok(self.kept.alloc(Bytes::open_regular(path)?))
-    }
-
-    /// Keeps bytes from elsewhere.
-    pub fn keep(&self, bytes: Vec<u8>) -> &[u8] {
-        self.kept.alloc(Bytes::Owned(bytes))
+        let index = self.kept.push(Bytes::open_regular(path)?);
+        Ok(&self.kept[index])
     }
 
     /// Where to look.
-    pub fn search(&self) -> Search {
-        self.search.borrow().clone()
-    }
-
-    /// Sets where to look.
-    pub fn set_search(&self, search: Search) {
-        self.search.replace(search);
+    pub fn search(&self) -> &Search {
+        &self.search
     }
 }
 

@@ -15,6 +15,7 @@ pub mod files;
 pub mod fold;
 pub mod limits;
 pub mod locate;
+mod locked;
 pub mod mapped;
 pub mod memory;
 pub mod model;

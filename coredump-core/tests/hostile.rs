@@ -26,7 +26,7 @@ impl Random {
 fn custom_sections(bytes: &[u8]) -> Vec<std::ops::Range<usize>> {
     let module = Module::parse(bytes).unwrap();
     let base = bytes.as_ptr() as usize;
-    let sections = module.custom_sections().iter();
+    let sections = module.custom_sections();
     sections
         .map(|(_, contents)| contents.as_ptr() as usize - base..contents.as_ptr() as usize - base + contents.len())
         .collect()
@@ -40,7 +40,7 @@ fn resolve_all(dump: &[u8], module: &[u8]) -> usize {
     let binaries = Binaries::locate(&store, &dump, &options);
     let threads = resolve(&dump, &binaries);
     for slot in binaries.slots() {
-        let _ = slot.found.map(|found| found.binary.symbols().problems());
+        let _ = slot.found.as_ref().map(|found| found.binary.symbols_problems());
     }
     threads.iter().flat_map(|thread| &thread.frames).filter(|frame| frame.location.is_some()).count()
 }

@@ -61,7 +61,7 @@ pub fn print(session: &Session<'_>) -> Result<Exit> {
 }
 
 /// The youngest frame from which an expression means something.
-fn seen_from(session: &Session<'_>, inspector: &Inspector<'_, '_>, thread: usize, expression: &str) -> Option<usize> {
+fn seen_from(session: &Session<'_>, inspector: &Inspector<'_>, thread: usize, expression: &str) -> Option<usize> {
     let frames = session.dump.threads.get(thread)?.frames.len().min(FRAMES);
     (0..frames).find(|&frame| inspector.evaluate(thread, frame, expression, &Limits::default()).is_ok())
 }

@@ -45,8 +45,8 @@ pub struct Session<'a> {
     pub args: &'a Args,
     /// Where to complain.
     pub report: &'a Report,
-    store: &'a Store<'a>,
-    binaries: OnceCell<Binaries<'a>>,
+    store: &'a Store,
+    binaries: OnceCell<Binaries>,
     regions: RefCell<HashMap<u32, Rc<Regions>>>,
     symbols: RefCell<HashMap<u32, Rc<Symbols>>>,
 }
@@ -59,8 +59,8 @@ impl<'a> Session<'a> {
         (bytes, file): (&'a Bytes, Option<&'a File>),
         args: &'a Args,
         report: &'a Report,
-        store: &'a Store<'a>,
-        found: Option<Binaries<'a>>,
+        store: &'a Store,
+        found: Option<Binaries>,
     ) -> Session<'a> {
         let (binaries, regions, symbols) = Default::default();
         let session = Session { dump, input, bytes, file, args, report, store, binaries, regions, symbols };
@@ -71,7 +71,7 @@ impl<'a> Session<'a> {
         session
     }
 
-    fn warn_of(&self, binaries: &Binaries<'_>) {
+    fn warn_of(&self, binaries: &Binaries) {
         for warning in &binaries.warnings {
             self.report.say(format_args!("{}: {warning}", self.input.name()));
         }
@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
     }
 
     /// The binaries of the dump's modules.
-    pub fn binaries(&self) -> &Binaries<'a> {
+    pub fn binaries(&self) -> &Binaries {
         self.binaries.get_or_init(|| {
             let binaries = Binaries::locate(self.store, self.dump, &locating_options(self.args, self.input));
             self.warn_of(&binaries);
@@ -253,7 +253,8 @@ impl<'a> Session<'a> {
     fn unknown(&self, name: &str) -> Error {
         let error = self.error(ErrorKind::NotFound, format!("nothing is known of {name}"));
         let slots = self.binaries().slots();
-        let missing = slots.iter().find(|slot| !slot.found.is_some_and(|found| found.verification.is_verified()));
+        let missing =
+            slots.iter().find(|slot| !slot.found.as_ref().is_some_and(|found| found.verification.is_verified()));
         match missing.map(|slot| slot.refused.first()) {
             Some(Some(refused)) => {
                 let path = refused.path.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default();

@@ -68,7 +68,7 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
 }
 
 /// The frames of the shadow stack that hold an address, and the variables that lie there.
-fn frames(session: &Session<'_>, inspector: &Inspector<'_, '_>, memory: u32, at: u64) -> Vec<(&'static str, String)> {
+fn frames(session: &Session<'_>, inspector: &Inspector<'_>, memory: u32, at: u64) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
     for (number, thread) in session.dump.threads.iter().enumerate() {
         // A frame reaches from its own stack pointer up to its caller's.

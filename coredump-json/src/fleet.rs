@@ -21,6 +21,7 @@ use crate::worker::{Stop, Worker};
 pub fn run(args: &Args, sources: Sources, output: Output, report: &Report) -> Result<Exit> {
     let fleet = Fleet {
         args,
+        store: Store::new(),
         report,
         sources: Mutex::new((0, sources)),
         ordered: Ordered::new(output),
@@ -43,6 +44,8 @@ pub fn run(args: &Args, sources: Sources, output: Output, report: &Report) -> Re
 
 struct Fleet<'f> {
     args: &'f Args,
+    /// The binaries and their symbols, for all workers.
+    store: Store,
     report: &'f Report,
     sources: Mutex<(u64, Sources)>,
     ordered: Ordered,
@@ -61,10 +64,9 @@ struct Tally {
 }
 
 impl Fleet<'_> {
-    /// Takes dumps until there are no more. Binaries and their symbols are kept from dump to dump.
+    /// Takes dumps until there are no more.
     fn work(&self) {
-        let store = Store::new();
-        let mut worker = Worker::new(self.args, &store);
+        let mut worker = Worker::new(self.args, &self.store);
         while let Some((index, source)) = self.next() {
             let mut place = self.ordered.place(index);
             let walked = source.as_ref().is_ok_and(|source| source.walked);
@@ -95,7 +97,7 @@ impl Fleet<'_> {
         Some((sources.0 - 1, source))
     }
 
-    fn bad(&self, worker: &Worker<'_, '_>, error: Error, place: &mut impl Write) {
+    fn bad(&self, worker: &Worker<'_>, error: Error, place: &mut impl Write) {
         self.tally.failed.fetch_add(1, Ordering::Relaxed);
         if self.args.ndjson {
             // A failure to write it shows at the end.

@@ -27,16 +27,16 @@ pub enum Stop {
 }
 
 /// Writes documents, and remembers what dumps of the same programs share.
-pub struct Worker<'w, 's> {
+pub struct Worker<'w> {
     args: &'w Args,
-    store: &'s Store<'s>,
+    store: &'w Store,
     signer: Signer,
     colored: bool,
 }
 
-impl<'w, 's> Worker<'w, 's> {
+impl<'w> Worker<'w> {
     /// A worker that keeps binaries in `store`.
-    pub fn new(args: &'w Args, store: &'s Store<'s>) -> Self {
+    pub fn new(args: &'w Args, store: &'w Store) -> Self {
         let to_stdout = args.output.as_ref().is_none_or(RawArg::is_dash);
         Worker { args, store, signer: Signer::default(), colored: to_stdout && args.color.on_stdout() }
     }

@@ -84,7 +84,7 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, paint: Pain
 }
 
 /// The frames with their source; the same ones over and over only once.
-fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_, '_>, paint: Paint) -> String {
+fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_>, paint: Paint) -> String {
     let width = frames.len().saturating_sub(1).to_string().len();
     let mut lines = Vec::new();
     let parts = fold::frames(frames);
@@ -120,7 +120,7 @@ fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_, '_>, paint: Paint
 }
 
 /// A frame's lines: the calls inlined in it, innermost first, then its own function.
-fn frame(resolver: &mut Resolver<'_, '_, '_>, index: usize, width: usize, paint: Paint) -> Option<String> {
+fn frame(resolver: &mut Resolver<'_, '_>, index: usize, width: usize, paint: Paint) -> Option<String> {
     let frame = resolver.frame(0, index)?;
     let mut lines = String::new();
     for inline in frame.inlines.iter() {

@@ -27,7 +27,7 @@ const PROGRAMS: [(&[u8], &[u8]); 4] =
 
 /// A dump, which of its bytes are guest memory, and where its module is.
 struct Program {
-    store: Store<'static>,
+    store: Store,
     dump: &'static [u8],
     memory: Vec<usize>,
     options: Options,

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::{Binary, Found, Refused, Slot, Store, Verification};
 use crate::locate::check::{self, Fit, Site};
@@ -13,8 +14,8 @@ use crate::module::Module;
 const MAX_REFUSED: usize = 16;
 
 /// The search for one module's binary.
-pub(super) struct Finder<'s, 'd> {
-    store: &'s Store<'s>,
+pub(super) struct Finder<'d> {
+    store: &'d Store,
     dump: &'d CoreDump<'d>,
     record: &'d ModuleRecord<'d>,
     sites: &'d [Site],
@@ -25,10 +26,10 @@ pub(super) struct Finder<'s, 'd> {
     left: &'d Cell<usize>,
 }
 
-impl<'s, 'd> Finder<'s, 'd> {
+impl<'d> Finder<'d> {
     /// The search for the binary of `record`, which ran at `sites`; `only`: there is no other module.
     pub fn new(
-        store: &'s Store<'s>,
+        store: &'d Store,
         dump: &'d CoreDump<'d>,
         record: &'d ModuleRecord<'d>,
         sites: &'d [Site],
@@ -39,7 +40,7 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     /// Looks at every candidate.
-    pub fn run(mut self, index: usize, options: &Options) -> Slot<'s> {
+    pub fn run(mut self, index: usize, options: &Options) -> Slot {
         let mut found = None;
         let dump = self.dump;
         for (number, stage) in stages(dump, self.record, index, options, self.store.folders()).enumerate() {
@@ -52,16 +53,16 @@ impl<'s, 'd> Finder<'s, 'd> {
                 break;
             }
         }
-        Slot { name: self.name(index, found), found, refused: self.refused }
+        Slot { name: self.name(index, found.as_ref()), found, refused: self.refused }
     }
 
     /// Without looking.
-    pub fn unlocated(self, index: usize) -> Slot<'s> {
+    pub fn unlocated(self, index: usize) -> Slot {
         Slot { name: self.name(index, None), found: None, refused: Vec::new() }
     }
 
     /// What to call the module: as the dump does, unless that says nothing.
-    fn name(&self, index: usize, found: Option<Found<'_>>) -> String {
+    fn name(&self, index: usize, found: Option<&Found>) -> String {
         // Wasmtime's `<anonymous-module-0>`.
         let says_something = |name: &&str| !name.is_empty() && !name.starts_with('<');
         let recorded = self.record.name.as_deref().filter(says_something).or(self.record.path.as_deref());
@@ -76,13 +77,13 @@ impl<'s, 'd> Finder<'s, 'd> {
         file.unwrap_or_else(|| format!("module {index}"))
     }
 
-    fn embedded(&mut self) -> Option<Found<'s>> {
+    fn embedded(&mut self) -> Option<Found> {
         let bytes = self.record.embedded?;
         let judged = self
             .store
             .embedded(bytes, self.record.digest.as_deref())
             .map_err(|error| error.to_string())
-            .and_then(|binary| Ok((binary, self.judge(binary)?)));
+            .and_then(|binary| self.judge(&binary).map(|judged| (binary, judged)));
         match judged {
             Ok((binary, (verification, fit))) => Some(Found { binary, verification, fit }),
             Err(reason) => {
@@ -100,8 +101,8 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     /// The best of these files; none if two that differ fit equally well.
-    fn best_of(&mut self, paths: &[PathBuf], searched: Searched) -> Option<Found<'s>> {
-        let mut fitting: Vec<(Rank, Found<'s>)> = Vec::new();
+    fn best_of(&mut self, paths: &[PathBuf], searched: Searched) -> Option<Found> {
+        let mut fitting: Vec<(Rank, Found)> = Vec::new();
         for path in paths {
             if searched == Searched::Folder {
                 let Some(less) = self.left.get().checked_sub(1) else { break };
@@ -114,10 +115,10 @@ impl<'s, 'd> Finder<'s, 'd> {
             }
         }
         let best = fitting.iter().map(|(rank, _)| *rank).max()?;
-        let mut equal = fitting.iter().filter(|(rank, _)| *rank == best).map(|(_, found)| *found);
+        let mut equal = fitting.iter().filter(|(rank, _)| *rank == best).map(|(_, found)| found);
         let mut found = equal.next()?;
         for rival in equal {
-            let same = std::ptr::eq(rival.binary, found.binary) || best.verification >= Verification::Sha256;
+            let same = Arc::ptr_eq(&rival.binary, &found.binary) || best.verification >= Verification::Sha256;
             if same || rival.binary.digest() == found.binary.digest() {
                 continue;
             }
@@ -131,20 +132,14 @@ impl<'s, 'd> Finder<'s, 'd> {
                 found = rival;
             }
         }
-        Some(found)
+        Some(found.clone())
     }
 
     /// Judges the core modules of one file.
-    fn weigh(
-        &mut self,
-        path: &Path,
-        binaries: &[&'s Binary<'s>],
-        searched: Searched,
-        fitting: &mut Vec<(Rank, Found<'s>)>,
-    ) {
+    fn weigh(&mut self, path: &Path, binaries: &[Arc<Binary>], searched: Searched, fitting: &mut Vec<(Rank, Found)>) {
         let mut first = None;
         let before = fitting.len();
-        for &binary in binaries {
+        for binary in binaries {
             let same_name = self.record.name.is_some() && self.record.name.as_deref() == binary.module().name();
             match self.judge(binary) {
                 Ok((verification, fit)) => {
@@ -155,7 +150,7 @@ impl<'s, 'd> Finder<'s, 'd> {
                         continue;
                     }
                     let rank = Rank { verification, same_name, agreeing: fit.agreeing };
-                    fitting.push((rank, Found { binary, verification, fit }));
+                    fitting.push((rank, Found { binary: binary.clone(), verification, fit }));
                 }
                 Err(reason) => {
                     first.get_or_insert(reason);
@@ -174,7 +169,7 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     /// Whether a binary is this module's, and what the dump's offsets mean in it.
-    fn judge(&self, binary: &'s Binary<'s>) -> Result<(Verification, Fit), String> {
+    fn judge(&self, binary: &Binary) -> Result<(Verification, Fit), String> {
         let conventions = Convention::candidates(self.dump);
         let identified = self.identify(binary)?;
         let fit = check::check(binary.code(), self.sites, &conventions);
@@ -191,7 +186,7 @@ impl<'s, 'd> Finder<'s, 'd> {
     }
 
     /// Compares the recorded identity. `Ok(None)`: there is none.
-    fn identify(&self, binary: &Binary<'s>) -> Result<Option<Verification>, String> {
+    fn identify(&self, binary: &Binary) -> Result<Option<Verification>, String> {
         if self.record.stamp.is_some() && self.record.stamp == binary.stamp().map(|stamp| stamp.to_string()) {
             return Ok(Some(Verification::Unchanged));
         }

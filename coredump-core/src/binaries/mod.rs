@@ -6,6 +6,7 @@ mod store;
 
 use std::cell::Cell;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use store::{Binary, Store};
 
@@ -57,10 +58,10 @@ impl Verification {
 }
 
 /// The binary of a module.
-#[derive(Clone, Copy)]
-pub struct Found<'s> {
+#[derive(Clone)]
+pub struct Found {
     /// The binary.
-    pub binary: &'s Binary<'s>,
+    pub binary: Arc<Binary>,
     /// How it was checked.
     pub verification: Verification,
     /// How the frames fit it: what the dump's code offsets mean in it.
@@ -78,11 +79,11 @@ pub struct Refused {
 
 /// What is known of one module's binary.
 #[derive(Default)]
-pub struct Slot<'s> {
+pub struct Slot {
     /// What to call the module.
     pub name: String,
     /// The binary.
-    pub found: Option<Found<'s>>,
+    pub found: Option<Found>,
     /// What was looked at and does not fit.
     pub refused: Vec<Refused>,
 }
@@ -103,19 +104,19 @@ pub struct Place {
 }
 
 /// The binaries of one dump, a slot for each of its modules.
-pub struct Binaries<'s> {
-    slots: Vec<Slot<'s>>,
+pub struct Binaries {
+    slots: Vec<Slot>,
     /// What was asked for and could not be done.
     pub warnings: Vec<String>,
 }
 
-impl<'s> Binaries<'s> {
+impl Binaries {
     /// Finds and checks the binary of each module. A dump without a list of modules has one.
-    pub fn locate(store: &'s Store<'s>, dump: &CoreDump<'_>, options: &Options) -> Binaries<'s> {
+    pub fn locate(store: &Store, dump: &CoreDump<'_>, options: &Options) -> Binaries {
         let folders = options.symbol_paths.clone();
         let trusted = options.trusted;
         // What an embedded module says, the dump says.
-        store.files().set_search(Search { folders, trusted, embedded_trusted: trusted && options.recorded_paths });
+        store.set_search(Search { folders, trusted, embedded_trusted: trusted && options.recorded_paths });
         let count = dump.modules.len().max(1);
         let mut binaries = Binaries { slots: Vec::new(), warnings: Vec::new() };
         binaries.slots.resize_with(count, Slot::default);
@@ -143,7 +144,7 @@ impl<'s> Binaries<'s> {
     }
 
     /// Names files of `-m` that no module uses.
-    fn warn_of_unused(&mut self, store: &'s Store<'s>, options: &Options) {
+    fn warn_of_unused(&mut self, store: &Store, options: &Options) {
         for (name, path) in &options.named {
             // One that was named for a module in particular, and another file took its place.
             let mut refused =
@@ -155,7 +156,8 @@ impl<'s> Binaries<'s> {
                 self.warnings.push(refused);
                 continue;
             }
-            let used = self.slots.iter().filter_map(|slot| slot.found).any(|found| found.binary.path() == Some(path));
+            let used =
+                self.slots.iter().filter_map(|slot| slot.found.as_ref()).any(|found| found.binary.path() == Some(path));
             // Where a module has no binary, what was refused is told with it.
             let told = self.slots.iter().filter(|slot| slot.found.is_none()).flat_map(|slot| &slot.refused);
             if used || told.filter_map(|refused| refused.path.as_ref()).any(|refused| refused == path) {
@@ -188,23 +190,23 @@ impl<'s> Binaries<'s> {
     }
 
     /// All modules.
-    pub fn slots(&self) -> &[Slot<'s>] {
+    pub fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
     /// What is known of a module's binary.
-    pub fn slot(&self, module: u32) -> Option<&Slot<'s>> {
+    pub fn slot(&self, module: u32) -> Option<&Slot> {
         self.slots.get(module as usize)
     }
 
     /// A module's binary with what is known of it.
-    pub fn found(&self, module: u32) -> Option<Found<'s>> {
-        self.slot(module)?.found
+    pub fn found(&self, module: u32) -> Option<&Found> {
+        self.slot(module)?.found.as_ref()
     }
 
     /// A module's binary.
-    pub fn binary(&self, module: u32) -> Option<&'s Binary<'s>> {
-        Some(self.found(module)?.binary)
+    pub fn binary(&self, module: u32) -> Option<&Binary> {
+        Some(&self.found(module)?.binary)
     }
 
     /// The module a frame runs in: its instance's, else the one recorded, or the only one there is.
@@ -224,7 +226,7 @@ impl<'s> Binaries<'s> {
     }
 }
 
-impl Found<'_> {
+impl Found {
     /// Where a frame stands in this binary; `caller`: it is not the youngest of its thread.
     pub fn place(&self, frame: &Frame, caller: bool) -> Option<Place> {
         let function = frame.function?;

@@ -23,14 +23,9 @@ const MAX_MEMORIES: usize = 100;
 /// The page size of a memory that declares none.
 const PAGE: u64 = 65536;
 
-impl<'s> Binaries<'s> {
+impl Binaries {
     /// Finds the binaries of the dump that was read from `bytes`, and puts right in it what they show to be wrong.
-    pub fn settle<'a>(
-        store: &'s Store<'s>,
-        bytes: &'a [u8],
-        dump: &mut CoreDump<'a>,
-        options: &Options,
-    ) -> Binaries<'s> {
+    pub fn settle<'a>(store: &Store, bytes: &'a [u8], dump: &mut CoreDump<'a>, options: &Options) -> Binaries {
         let mut binaries = Binaries::locate(store, dump, options);
         if !dump.alternatives.is_empty() {
             binaries = binaries.choose_layout(store, bytes, dump, options);
@@ -43,11 +38,11 @@ impl<'s> Binaries<'s> {
     /// the modules do not decide, says so.
     fn choose_layout<'a>(
         mut self,
-        store: &'s Store<'s>,
+        store: &Store,
         bytes: &'a [u8],
         dump: &mut CoreDump<'a>,
         options: &Options,
-    ) -> Binaries<'s> {
+    ) -> Binaries {
         let (mut equal, mut worse) = (Vec::new(), Vec::new());
         let mut chosen = dump.layout.name();
         for reading in std::mem::take(&mut dump.alternatives) {
@@ -84,7 +79,7 @@ impl<'s> Binaries<'s> {
     /// How well the frames agree with the modules: how many modules have frames that fit, and how many calls lead to the
     /// very function that is the next frame. `None` if nothing was checked.
     fn agreement(&self) -> Option<(usize, usize)> {
-        let fits = self.slots.iter().filter_map(|slot| slot.found).map(|found| found.fit);
+        let fits = self.slots.iter().filter_map(|slot| slot.found.as_ref()).map(|found| found.fit);
         let (modules, calls) = fits
             .filter(|fit| fit.checked > 0)
             .fold((0, 0), |(modules, calls), fit| (modules + 1, calls + fit.agreeing));

@@ -1,60 +1,105 @@
 //! The binaries that were opened, kept and shared: dumps of one program share its module and its symbols.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
 
+use self_cell::self_cell;
 use sha2::{Digest, Sha256};
-use typed_arena::Arena;
 
 use crate::buffer::read_in_parts;
 use crate::digest;
 use crate::error::{Error, Result};
-use crate::files::Files;
+use crate::files::{Files, Search};
 use crate::locate::Folders;
 use crate::locate::body::{Code, Instructions};
+use crate::locked::Locked;
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
 use crate::stamp::Stamp;
-use crate::symbols::{Neighbours, Symbols};
+use crate::symbols::{Kind, Neighbours, SourceFrame, Symbols};
+use crate::variables::Catalog;
 
-/// Owns the files it opens; what is read from them borrows from it and lives as long. Nothing is ever dropped from it,
-/// and each file is opened once. For one thread: give each worker its own.
+/// The binaries that were opened. Dumps and threads share it: each file is opened once, and each module's symbols are read
+/// once. Nothing is dropped from it before it is dropped itself.
 #[derive(Default)]
-pub struct Store<'s> {
-    files: Files,
+pub struct Store {
     folders: Folders,
-    binaries: Arena<Binary<'s>>,
-    by_path: RefCell<HashMap<PathBuf, Opened<'s>>>,
-    embedded: RefCell<HashMap<String, &'s Binary<'s>>>,
+    search: Locked<Arc<Search>>,
+    by_path: Locked<HashMap<PathBuf, Arc<OnceLock<Opened>>>>,
+    embedded: Locked<HashMap<String, Arc<Binary>>>,
 }
 
-type Opened<'s> = Rc<Result<Vec<&'s Binary<'s>>, Error>>;
+type Opened = Arc<Result<Vec<Arc<Binary>>, Error>>;
 
 /// A core module in a file, or in a dump.
-pub struct Binary<'s> {
-    store: &'s Store<'s>,
+pub struct Binary {
     path: Option<PathBuf>,
-    file: Option<&'s Bytes>,
+    file: Option<Arc<Bytes>>,
     nested: Option<usize>,
-    code: Code<'s>,
-    sha256: OnceCell<String>,
-    digest: OnceCell<String>,
-    content_sha256: OnceCell<String>,
-    symbols: OnceCell<Symbols<'s>>,
+    code: Arc<CodeCell>,
+    search: Arc<Search>,
+    sha256: OnceLock<String>,
+    digest: OnceLock<String>,
+    content_sha256: OnceLock<String>,
+    symbols: OnceLock<SymbolsCell>,
 }
 
-impl<'s> Store<'s> {
+/// Part of a file.
+struct Part {
+    file: Arc<Bytes>,
+    start: usize,
+    end: usize,
+}
+
+impl Part {
+    fn bytes(&self) -> &[u8] {
+        &self.file[self.start..self.end]
+    }
+}
+
+self_cell!(
+    /// A module with the bytes that it was parsed from.
+    struct CodeCell {
+        owner: Part,
+        #[covariant]
+        dependent: Code,
+    }
+);
+
+/// What symbols are read from.
+struct Sources {
+    code: Arc<CodeCell>,
+    path: Option<PathBuf>,
+    file: Option<Arc<Bytes>>,
+    files: Files,
+}
+
+/// Symbols, and what is remembered of the entries in their debug info.
+struct Loaded<'s> {
+    symbols: Symbols<'s>,
+    catalog: OnceLock<Option<Arc<Catalog<'s>>>>,
+}
+
+self_cell!(
+    /// Symbols with the files that they were read from.
+    struct SymbolsCell {
+        owner: Sources,
+        #[not_covariant]
+        dependent: Loaded,
+    }
+);
+
+impl Store {
     /// An empty store.
-    pub fn new() -> Store<'s> {
+    pub fn new() -> Store {
         Store::default()
     }
 
-    /// The files it keeps.
-    pub(super) fn files(&self) -> &Files {
-        &self.files
+    /// Where the files that modules name are looked for, from now on.
+    pub(super) fn set_search(&self, search: Search) {
+        *self.search.lock() = Arc::new(search);
     }
 
     /// The folders that were searched.
@@ -63,61 +108,65 @@ impl<'s> Store<'s> {
     }
 
     /// The core modules in a file: one, or those nested in a component. Only regular files are opened, each once.
-    pub fn open(&'s self, path: &Path) -> Rc<Result<Vec<&'s Binary<'s>>, Error>> {
-        if let Some(known) = self.by_path.borrow().get(path) {
-            return known.clone();
-        }
-        let opened = Rc::new(self.open_new(path));
-        self.by_path.borrow_mut().insert(path.to_owned(), opened.clone());
-        opened
+    pub fn open(&self, path: &Path) -> Arc<Result<Vec<Arc<Binary>>, Error>> {
+        let known = self.by_path.lock().get(path).cloned();
+        // The list is free for other threads while this file is opened.
+        let opened = known.unwrap_or_else(|| self.by_path.lock().entry(path.to_owned()).or_default().clone());
+        opened.get_or_init(|| Arc::new(self.open_new(path))).clone()
     }
 
-    fn open_new(&'s self, path: &Path) -> Result<Vec<&'s Binary<'s>>> {
-        let file = self.files.open(path)?;
-        let bytes: &[u8] = file;
-        let modules = module::nested(bytes).map_err(|error| error.in_file(path))?;
-        let single = matches!(modules[..], [only] if only.len() == bytes.len());
+    fn open_new(&self, path: &Path) -> Result<Vec<Arc<Binary>>> {
+        let file = Arc::new(Bytes::open_regular(path)?);
+        let modules = module::nested(&file).map_err(|error| error.in_file(path))?;
+        let single = matches!(modules[..], [only] if only.len() == file.len());
         let binaries = modules.into_iter().enumerate().filter_map(|(index, bytes)| {
             let nested = (!single).then_some(index);
-            Some(self.add(Some((path.to_owned(), file)), nested, Module::parse(bytes).ok()?))
+            let start = file.offset_of(bytes)?;
+            let part = Part { file: file.clone(), start, end: start + bytes.len() };
+            Some(self.add(Some((path.to_owned(), file.clone())), nested, parse(part).ok()?))
         });
         Ok(binaries.collect())
     }
 
     /// A module that a dump embeds, copied so that it outlives the dump. The same module is kept once.
-    pub fn embedded(&'s self, bytes: &[u8], claimed_hash: Option<&str>) -> Result<&'s Binary<'s>> {
+    pub fn embedded(&self, bytes: &[u8], claimed_hash: Option<&str>) -> Result<Arc<Binary>> {
         let known = |hash: &str| {
-            let embedded = self.embedded.borrow();
-            embedded.get(hash).copied().filter(|binary| binary.module().bytes() == bytes)
+            let embedded = self.embedded.lock();
+            embedded.get(hash).filter(|binary| binary.module().bytes() == bytes).cloned()
         };
         if let Some(binary) = claimed_hash.and_then(known) {
             return Ok(binary);
         }
         // Checked before the copy is made and kept.
         Module::parse(bytes)?;
-        let binary = self.add(None, None, Module::parse(self.files.keep(bytes.to_vec()))?);
+        let file = Arc::new(Bytes::Owned(bytes.to_vec()));
+        let binary = self.add(None, None, parse(Part { file, start: 0, end: bytes.len() })?);
         let hash = claimed_hash.unwrap_or_else(|| binary.digest()).to_owned();
-        self.embedded.borrow_mut().insert(hash, binary);
+        self.embedded.lock().insert(hash, binary.clone());
         Ok(binary)
     }
 
-    fn add(&'s self, file: Option<(PathBuf, &'s Bytes)>, nested: Option<usize>, module: Module<'s>) -> &'s Binary<'s> {
+    fn add(&self, file: Option<(PathBuf, Arc<Bytes>)>, nested: Option<usize>, code: CodeCell) -> Arc<Binary> {
         let (path, file) = file.unzip();
-        self.binaries.alloc(Binary {
-            store: self,
+        Arc::new(Binary {
             path,
             file,
             nested,
-            code: Code::new(module),
-            sha256: OnceCell::new(),
-            digest: OnceCell::new(),
-            content_sha256: OnceCell::new(),
-            symbols: OnceCell::new(),
+            code: Arc::new(code),
+            search: self.search.lock().clone(),
+            sha256: OnceLock::new(),
+            digest: OnceLock::new(),
+            content_sha256: OnceLock::new(),
+            symbols: OnceLock::new(),
         })
     }
 }
 
-impl<'s> Binary<'s> {
+fn parse(part: Part) -> Result<CodeCell> {
+    CodeCell::try_new(part, |part| Ok(Code::new(Module::parse(part.bytes())?)))
+}
+
+impl Binary {
     /// The file; `None` for a module that the dump embeds.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
@@ -129,13 +178,13 @@ impl<'s> Binary<'s> {
     }
 
     /// The core module.
-    pub fn module(&self) -> &Module<'s> {
-        self.code.module()
+    pub fn module(&self) -> &Module<'_> {
+        self.code().module()
     }
 
     /// The stamp of its file, if there is nothing else in it and it is not small.
     pub fn stamp(&self) -> Option<Stamp> {
-        self.file.filter(|_| self.nested.is_none())?.stamp()
+        self.whole_file()?.stamp()
     }
 
     /// SHA-256 of the core module's bytes, lower-case hex.
@@ -163,41 +212,86 @@ impl<'s> Binary<'s> {
         })
     }
 
+    /// Its file, if there is nothing else in it.
+    fn whole_file(&self) -> Option<&Bytes> {
+        self.file.as_deref().filter(|_| self.nested.is_none())
+    }
+
     /// Its file, to be read where all of it is needed: in the mapping all would become resident.
     fn reopen(&self) -> Option<File> {
-        self.file.filter(|_| self.nested.is_none())?.reopen()
+        self.whole_file()?.reopen()
     }
 
     /// SHA-256 of the core module without its custom sections, lower-case hex.
     pub fn content_sha256(&self) -> &str {
-        self.content_sha256.get_or_init(|| self.code.module().content_sha256())
+        self.content_sha256.get_or_init(|| self.module().content_sha256())
     }
 
     /// Its code, as the frame check reads it.
-    pub fn code(&self) -> &Code<'s> {
-        &self.code
+    pub fn code(&self) -> &Code<'_> {
+        self.code.borrow_dependent()
     }
 
     /// The instructions of a function, decoded once.
-    pub fn instructions(&self, function: u32) -> Option<Rc<Instructions>> {
-        self.code.instructions(function)
+    pub fn instructions(&self, function: u32) -> Option<Arc<Instructions>> {
+        self.code().instructions(function)
     }
 
-    /// Its symbols, found once.
-    pub fn symbols(&'s self) -> &'s Symbols<'s> {
-        self.symbols.get_or_init(|| {
-            Symbols::load(self.code.module(), Neighbours::of(&self.store.files, self.path.as_deref(), self.file))
+    /// Lets `look` look at its symbols, which are found once.
+    fn loaded<'b, R>(&'b self, look: impl for<'s> FnOnce(&'b Loaded<'s>) -> R) -> R {
+        let symbols = self.symbols.get_or_init(|| {
+            let sources = Sources {
+                code: self.code.clone(),
+                path: self.path.clone(),
+                file: self.file.clone(),
+                files: Files::new(self.search.clone()),
+            };
+            SymbolsCell::new(sources, |sources| {
+                let module = sources.code.borrow_dependent().module();
+                let neighbours = Neighbours::of(&sources.files, sources.path.as_deref(), sources.file.as_deref());
+                Loaded { symbols: Symbols::load(module, neighbours), catalog: OnceLock::new() }
+            })
+        });
+        symbols.with_dependent(|_, loaded| look(loaded))
+    }
+
+    /// What sort of symbols it has.
+    pub fn symbols_kind(&self) -> Kind {
+        self.loaded(|loaded| loaded.symbols.kind())
+    }
+
+    /// Where its symbols come from, for a person.
+    pub fn symbols_origin(&self) -> &str {
+        self.loaded(|loaded| loaded.symbols.origin())
+    }
+
+    /// What of its symbols could not be used, and why. Grows as addresses are looked up.
+    pub fn symbols_problems(&self) -> Vec<String> {
+        self.loaded(|loaded| loaded.symbols.problems())
+    }
+
+    /// Whether it has DWARF that was made for its code, wherever that lies.
+    pub fn has_dwarf(&self) -> bool {
+        self.loaded(|loaded| loaded.symbols.debug().is_some())
+    }
+
+    /// The source frames at a file offset in a function, innermost inlined call first, the function itself last.
+    /// Empty where nothing is known.
+    pub fn lookup(&self, function: u32, module_offset: u64) -> Arc<[SourceFrame]> {
+        self.loaded(|loaded| loaded.symbols.lookup(self.module(), function, module_offset))
+    }
+
+    /// Lets `look` look at the entries of its debug info; `None` if it has none.
+    pub(crate) fn with_catalog<'b, R>(&'b self, look: impl for<'s> FnOnce(&'b Arc<Catalog<'s>>) -> R) -> Option<R> {
+        self.loaded(|loaded| {
+            let catalog = loaded.catalog.get_or_init(|| Some(Arc::new(Catalog::new(loaded.symbols.debug()?.clone()))));
+            catalog.as_ref().map(look)
         })
     }
 
-    /// Its DWARF, wherever that lies.
-    pub fn dwarf(&'s self) -> Option<&'s crate::symbols::Dwarf<'s>> {
-        self.symbols().debug().map(|debug| debug.dwarf())
-    }
-
     /// A function's name as the symbols have it, mangled or not.
-    pub fn function_name(&'s self, function: u32) -> Option<&'s str> {
-        self.symbols().function_name(self.code.module(), function)
+    pub fn function_name(&self, function: u32) -> Option<&str> {
+        self.loaded(|loaded| loaded.symbols.function_name(self.module(), function))
     }
 
     /// What to call it in a message.
@@ -207,5 +301,33 @@ impl<'s> Binary<'s> {
             (Some(path), None) => path.display().to_string(),
             (Some(path), Some(index)) => format!("core module {index} of {}", path.display()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_a_store_and_what_is_read_in_it() {
+        fn shared<T: Send + Sync>() {}
+        shared::<Store>();
+        shared::<Arc<Binary>>();
+        shared::<crate::variables::Inspector<'_>>();
+    }
+
+    #[test]
+    fn a_file_is_opened_once_by_all_threads() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.wasm");
+        std::fs::write(&path, wat::parse_str("(module (func $f (export \"f\") unreachable))").unwrap()).unwrap();
+        let store = Store::new();
+        let open = || store.open(&path).as_ref().as_ref().unwrap()[0].clone();
+        let opened = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+        });
+        assert!(opened.iter().all(|binary| Arc::ptr_eq(binary, &opened[0])));
+        assert_eq!(opened[0].function_name(0), Some("f"));
     }
 }

@@ -1,23 +1,23 @@
 //! Where the instructions and the calls of a function body are.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use wasmparser::Operator;
 
+use crate::locked::Locked;
 use crate::module::Module;
 
 /// A module with the bodies that were decoded.
 pub struct Code<'s> {
     module: Module<'s>,
-    decoded: RefCell<HashMap<u32, Option<Rc<Instructions>>>>,
+    decoded: Locked<HashMap<u32, Option<Arc<Instructions>>>>,
 }
 
 impl<'s> Code<'s> {
     /// The code of `module`.
     pub fn new(module: Module<'s>) -> Code<'s> {
-        Code { module, decoded: RefCell::default() }
+        Code { module, decoded: Locked::default() }
     }
 
     /// The module.
@@ -26,9 +26,9 @@ impl<'s> Code<'s> {
     }
 
     /// The instructions of a function, decoded once.
-    pub fn instructions(&self, function: u32) -> Option<Rc<Instructions>> {
-        let mut decoded = self.decoded.borrow_mut();
-        decoded.entry(function).or_insert_with(|| Instructions::decode(&self.module, function).map(Rc::new)).clone()
+    pub fn instructions(&self, function: u32) -> Option<Arc<Instructions>> {
+        let mut decoded = self.decoded.lock();
+        decoded.entry(function).or_insert_with(|| Instructions::decode(&self.module, function).map(Arc::new)).clone()
     }
 }
 

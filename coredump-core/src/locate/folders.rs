@@ -1,8 +1,9 @@
 //! The modules that lie in a folder. A fleet's dumps often lie in one: it is listed once, not once a dump.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+
+use crate::locked::Locked;
 
 /// Entries of one folder that are listed: among many dumps there may be few modules.
 const MAX_ENTRIES: usize = 1 << 20;
@@ -14,13 +15,13 @@ const MAX_KEPT: usize = 64;
 /// Folders that were listed.
 #[derive(Default)]
 pub(crate) struct Folders {
-    kept: RefCell<HashMap<PathBuf, Vec<PathBuf>>>,
+    kept: Locked<HashMap<PathBuf, Vec<PathBuf>>>,
 }
 
 impl Folders {
     /// As [`modules_in`].
     pub fn modules(&self, folder: &Path) -> Vec<PathBuf> {
-        let mut kept = self.kept.borrow_mut();
+        let mut kept = self.kept.lock();
         if let Some(modules) = kept.get(folder) {
             return modules.clone();
         }

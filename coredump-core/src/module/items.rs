@@ -1,6 +1,8 @@
 //! What a module imports, exports and defines, in this project's own terms: nothing outside reads wasmparser's types,
 //! which change with each of its versions.
 
+use std::ops::Range;
+
 use wasmparser::{ConstExpr, ExternalKind, HeapType, Operator, TypeRef};
 
 /// The sort of an import or export.
@@ -39,7 +41,23 @@ pub struct Import<'s> {
     pub name: &'s str,
     /// Its sort.
     pub kind: ItemKind,
-    pub(super) ty: TypeRef,
+}
+
+/// An import as the module keeps it: names by their positions in its bytes.
+#[derive(Debug)]
+pub(super) struct ImportEntry {
+    pub module: Range<usize>,
+    pub name: Range<usize>,
+    pub kind: ItemKind,
+    pub ty: TypeRef,
+}
+
+/// An export as the module keeps it.
+#[derive(Debug)]
+pub(super) struct ExportEntry {
+    pub name: Range<usize>,
+    pub kind: ItemKind,
+    pub index: u32,
 }
 
 /// An export.

@@ -12,8 +12,9 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 use wasmparser::{
@@ -29,6 +30,7 @@ pub use sections::{Preamble, RawSection, nested, preamble};
 
 use crate::error::{Error, ErrorKind, Result};
 use code::Bodies;
+use items::{ExportEntry, ImportEntry};
 use names::Names;
 
 /// Section ids (Wasm spec 5.5.2).
@@ -50,24 +52,25 @@ const MAX_LOCALS: usize = 50_000;
 /// Imports, exports, types and globals that are read at most: the limit engines set (Wasm JavaScript interface, 7.1).
 const MAX_ITEMS: usize = 1_000_000;
 
-/// A core module.
+/// A core module. What it remembers are positions in its bytes, no borrows of them: so one module can be shared with the
+/// bytes that it was parsed from.
 #[derive(Debug)]
 pub struct Module<'s> {
     bytes: &'s [u8],
     sections: Vec<RawSection>,
     defect: Option<Error>,
-    custom: OnceCell<Vec<(&'s str, &'s [u8])>>,
-    bodies: OnceCell<Bodies>,
-    names: OnceCell<Names<'s>>,
-    imports: OnceCell<Vec<Import<'s>>>,
-    imported_functions: OnceCell<Vec<u32>>,
-    exports: OnceCell<Vec<Export<'s>>>,
-    exported_functions: OnceCell<HashMap<u32, &'s str>>,
-    signatures: OnceCell<Vec<Option<Signature>>>,
-    functions: OnceCell<Vec<u32>>,
-    globals: OnceCell<Vec<GlobalDefinition>>,
-    elements: OnceCell<Vec<ElementSegment>>,
-    sha256: OnceCell<String>,
+    custom: OnceLock<Vec<(Range<usize>, Range<usize>)>>,
+    bodies: OnceLock<Bodies>,
+    names: OnceLock<Names>,
+    imports: OnceLock<Vec<ImportEntry>>,
+    imported_functions: OnceLock<Vec<u32>>,
+    exports: OnceLock<Vec<ExportEntry>>,
+    exported_functions: OnceLock<HashMap<u32, Range<usize>>>,
+    signatures: OnceLock<Vec<Option<Signature>>>,
+    functions: OnceLock<Vec<u32>>,
+    globals: OnceLock<Vec<GlobalDefinition>>,
+    elements: OnceLock<Vec<ElementSegment>>,
+    sha256: OnceLock<String>,
 }
 
 impl<'s> Module<'s> {
@@ -84,18 +87,18 @@ impl<'s> Module<'s> {
             bytes,
             sections,
             defect,
-            custom: OnceCell::new(),
-            bodies: OnceCell::new(),
-            names: OnceCell::new(),
-            imports: OnceCell::new(),
-            imported_functions: OnceCell::new(),
-            exports: OnceCell::new(),
-            exported_functions: OnceCell::new(),
-            signatures: OnceCell::new(),
-            functions: OnceCell::new(),
-            globals: OnceCell::new(),
-            elements: OnceCell::new(),
-            sha256: OnceCell::new(),
+            custom: OnceLock::new(),
+            bodies: OnceLock::new(),
+            names: OnceLock::new(),
+            imports: OnceLock::new(),
+            imported_functions: OnceLock::new(),
+            exports: OnceLock::new(),
+            exported_functions: OnceLock::new(),
+            signatures: OnceLock::new(),
+            functions: OnceLock::new(),
+            globals: OnceLock::new(),
+            elements: OnceLock::new(),
+            sha256: OnceLock::new(),
         })
     }
 
@@ -128,23 +131,42 @@ impl<'s> Module<'s> {
 
     // ---- sections ----
 
-    /// Custom sections by name, in order.
-    pub fn custom_sections(&self) -> &[(&'s str, &'s [u8])] {
+    /// Names and contents of the custom sections, in order.
+    fn custom(&self) -> &[(Range<usize>, Range<usize>)] {
         self.custom.get_or_init(|| {
             let custom = self.sections.iter().filter(|section| section.id == sections::CUSTOM);
             custom
                 .filter_map(|section| {
-                    let contents = &self.bytes[section.contents.clone()];
-                    let (name, end) = sections::name_bytes(contents, 0)?;
-                    Some((str::from_utf8(name).ok()?, &contents[end..]))
+                    let Range { start, end } = section.contents;
+                    let (name, size) = sections::name_bytes(&self.bytes[start..end], 0)?;
+                    str::from_utf8(name).ok()?;
+                    Some((start + size - name.len()..start + size, start + size..end))
                 })
                 .collect()
         })
     }
 
+    /// Custom sections by name, in order.
+    pub fn custom_sections(&self) -> impl Iterator<Item = (&'s str, &'s [u8])> {
+        self.custom().iter().map(|(name, contents)| (self.text(name), &self.bytes[contents.clone()]))
+    }
+
     /// The contents of the first custom section of this name.
     pub fn custom_section(&self, name: &str) -> Option<&'s [u8]> {
-        self.custom_sections().iter().find(|section| section.0 == name).map(|section| section.1)
+        let found = self.custom().iter().find(|section| &self.bytes[section.0.clone()] == name.as_bytes());
+        found.map(|section| &self.bytes[section.1.clone()])
+    }
+
+    /// The text at a position where UTF-8 was found before.
+    fn text(&self, at: &Range<usize>) -> &'s str {
+        str::from_utf8(&self.bytes[at.clone()]).unwrap_or_default()
+    }
+
+    /// Where a text that was read from the module's bytes lies in them.
+    fn position(&self, text: &str) -> Range<usize> {
+        let start = (text.as_ptr() as usize).wrapping_sub(self.bytes.as_ptr() as usize);
+        let found = start..start.wrapping_add(text.len());
+        if self.bytes.get(found.clone()).is_some() { found } else { 0..0 }
     }
 
     /// The single name a custom section holds (`external_debug_info`, `sourceMappingURL`).
@@ -188,7 +210,7 @@ impl<'s> Module<'s> {
     /// The type index of each imported function.
     fn imported_function_types(&self) -> &[u32] {
         self.imported_functions.get_or_init(|| {
-            let types = self.imports().iter().filter_map(|import| match import.ty {
+            let types = self.import_entries().iter().filter_map(|import| match import.ty {
                 TypeRef::Func(index) | TypeRef::FuncExact(index) => Some(index),
                 _ => None,
             });
@@ -306,123 +328,155 @@ impl<'s> Module<'s> {
 
     // ---- imports, exports, names ----
 
-    /// Imports, in order.
-    pub fn imports(&self) -> &[Import<'s>] {
+    fn import_entries(&self) -> &[ImportEntry] {
         self.imports.get_or_init(|| {
             let entries = self.items::<wasmparser::Imports<'s>>(id::IMPORT);
-            entries.flat_map(imports_of).take(MAX_ITEMS).collect()
+            entries.flat_map(|entry| self.imports_of(entry)).take(MAX_ITEMS).collect()
         })
     }
 
-    fn imported(&self, kind: ItemKind) -> impl Iterator<Item = &Import<'s>> {
-        self.imports().iter().filter(move |import| import.kind == kind)
+    /// The imports one entry of the import section stands for: several in the compact-imports proposal.
+    fn imports_of(&self, entry: wasmparser::Imports<'s>) -> impl Iterator<Item = ImportEntry> {
+        entry.into_iter().map_while(Result::ok).map(|(_, import)| ImportEntry {
+            module: self.position(import.module),
+            name: self.position(import.name),
+            kind: match import.ty {
+                TypeRef::Func(_) | TypeRef::FuncExact(_) => ItemKind::Function,
+                TypeRef::Table(_) => ItemKind::Table,
+                TypeRef::Memory(_) => ItemKind::Memory,
+                TypeRef::Global(_) => ItemKind::Global,
+                TypeRef::Tag(_) => ItemKind::Tag,
+            },
+            ty: import.ty,
+        })
+    }
+
+    /// Imports, in order.
+    pub fn imports(&self) -> impl ExactSizeIterator<Item = Import<'s>> {
+        self.import_entries().iter().map(|entry| self.import(entry))
+    }
+
+    fn import(&self, entry: &ImportEntry) -> Import<'s> {
+        Import { module: self.text(&entry.module), name: self.text(&entry.name), kind: entry.kind }
+    }
+
+    /// The import that is the item with this index in the index space of its sort.
+    pub fn imported(&self, kind: ItemKind, index: u32) -> Option<Import<'s>> {
+        let mut imported = self.import_entries().iter().filter(|import| import.kind == kind);
+        imported.nth(index as usize).map(|entry| self.import(entry))
+    }
+
+    fn export_entries(&self) -> &[ExportEntry] {
+        self.exports.get_or_init(|| {
+            let exports = self.items::<wasmparser::Export<'s>>(id::EXPORT).take(MAX_ITEMS);
+            let entry = |export: wasmparser::Export<'s>| ExportEntry {
+                name: self.position(export.name),
+                kind: export.kind.into(),
+                index: export.index,
+            };
+            exports.map(entry).collect()
+        })
     }
 
     /// Exports, in order.
-    pub fn exports(&self) -> &[Export<'s>] {
-        self.exports.get_or_init(|| {
-            let exports = self.items::<wasmparser::Export<'s>>(id::EXPORT);
-            exports
-                .take(MAX_ITEMS)
-                .map(|export| Export { name: export.name, kind: export.kind.into(), index: export.index })
-                .collect()
-        })
+    pub fn exports(&self) -> impl ExactSizeIterator<Item = Export<'s>> {
+        let exports = self.export_entries().iter();
+        exports.map(|entry| Export { name: self.text(&entry.name), kind: entry.kind, index: entry.index })
     }
 
-    fn names(&self) -> &Names<'s> {
-        self.names.get_or_init(|| self.custom_section("name").map(Names::parse).unwrap_or_default())
+    /// The name section, and where each name in it lies.
+    fn names(&self) -> (&'s [u8], &Names) {
+        let section = self.custom_section("name").unwrap_or_default();
+        (section, self.names.get_or_init(|| Names::parse(section)))
     }
 
     /// The module's own name in the name section.
     pub fn name(&self) -> Option<&'s str> {
-        self.names().module
+        let (section, names) = self.names();
+        str::from_utf8(&section[names.module.clone()?]).ok()
     }
 
     /// A function's name as it stands in the module: from the name section, else an export, else the import.
     pub fn function_name(&self, function: u32) -> Option<&'s str> {
-        self.names().functions.get(function).or_else(|| {
+        let (section, names) = self.names();
+        names.functions.get(section, function).or_else(|| {
             let exported = self.exported_functions.get_or_init(|| {
-                let functions = self.exports().iter().rev().filter(|export| export.kind == ItemKind::Function);
-                functions.map(|export| (export.index, export.name)).collect()
+                let exports = self.export_entries().iter().rev();
+                let functions = exports.filter(|export| export.kind == ItemKind::Function);
+                functions.map(|export| (export.index, export.name.clone())).collect()
             });
-            exported.get(&function).copied().or_else(|| self.import_name(ItemKind::Function, function))
+            let exported = exported.get(&function).map(|name| self.text(name));
+            exported.or_else(|| self.import_name(ItemKind::Function, function))
         })
     }
 
     /// Whether the name section names any function.
     pub fn has_function_names(&self) -> bool {
-        self.names().functions.iter().next().is_some()
+        self.function_names().next().is_some()
     }
 
     /// All function names of the name section, with the function's index.
-    pub fn function_names(&self) -> impl Iterator<Item = (u32, &'s str)> + '_ {
-        self.names().functions.iter()
+    pub fn function_names(&self) -> impl Iterator<Item = (u32, &'s str)> {
+        let (section, names) = self.names();
+        names.functions.iter(section)
     }
 
     /// The name of a local in the name section; parameters come first.
     pub fn local_name(&self, function: u32, local: u32) -> Option<&'s str> {
-        self.names().locals.get(function, local)
+        let (section, names) = self.names();
+        names.locals.get(section, function, local)
     }
 
     /// A global's name: name section, export or import.
     pub fn global_name(&self, index: u32) -> Option<&'s str> {
-        self.names().globals.get(index).or_else(|| self.interface_name(ItemKind::Global, index))
+        let (section, names) = self.names();
+        names.globals.get(section, index).or_else(|| self.interface_name(ItemKind::Global, index))
     }
 
     /// A memory's name: name section, export or import.
     pub fn memory_name(&self, index: u32) -> Option<&'s str> {
-        self.names().memories.get(index).or_else(|| self.interface_name(ItemKind::Memory, index))
+        let (section, names) = self.names();
+        names.memories.get(section, index).or_else(|| self.interface_name(ItemKind::Memory, index))
     }
 
     /// A table's name: name section, export or import.
     pub fn table_name(&self, index: u32) -> Option<&'s str> {
-        self.names().tables.get(index).or_else(|| self.interface_name(ItemKind::Table, index))
+        let (section, names) = self.names();
+        names.tables.get(section, index).or_else(|| self.interface_name(ItemKind::Table, index))
     }
 
     /// A tag's name: name section, export or import.
     pub fn tag_name(&self, index: u32) -> Option<&'s str> {
-        self.names().tags.get(index).or_else(|| self.interface_name(ItemKind::Tag, index))
+        let (section, names) = self.names();
+        names.tags.get(section, index).or_else(|| self.interface_name(ItemKind::Tag, index))
     }
 
     /// A type's name in the name section.
     pub fn type_name(&self, index: u32) -> Option<&'s str> {
-        self.names().types.get(index)
+        let (section, names) = self.names();
+        names.types.get(section, index)
     }
 
     /// A data segment's name in the name section.
     pub fn data_name(&self, index: u32) -> Option<&'s str> {
-        self.names().data.get(index)
+        let (section, names) = self.names();
+        names.data.get(section, index)
     }
 
     /// An element segment's name in the name section.
     pub fn element_name(&self, index: u32) -> Option<&'s str> {
-        self.names().elements.get(index)
+        let (section, names) = self.names();
+        names.elements.get(section, index)
     }
 
     fn interface_name(&self, kind: ItemKind, index: u32) -> Option<&'s str> {
-        let export = self.exports().iter().find(|export| export.kind == kind && export.index == index);
-        export.map(|export| export.name).or_else(|| self.import_name(kind, index))
+        let export = self.export_entries().iter().find(|export| export.kind == kind && export.index == index);
+        export.map(|export| self.text(&export.name)).or_else(|| self.import_name(kind, index))
     }
 
     fn import_name(&self, kind: ItemKind, index: u32) -> Option<&'s str> {
-        self.imported(kind).nth(index as usize).map(|import| import.name)
+        self.imported(kind, index).map(|import| import.name)
     }
-}
-
-/// The imports one entry of the import section stands for: several in the compact-imports proposal.
-fn imports_of<'s>(entry: wasmparser::Imports<'s>) -> impl Iterator<Item = Import<'s>> {
-    entry.into_iter().map_while(Result::ok).map(|(_, import)| Import {
-        module: import.module,
-        name: import.name,
-        kind: match import.ty {
-            TypeRef::Func(_) | TypeRef::FuncExact(_) => ItemKind::Function,
-            TypeRef::Table(_) => ItemKind::Table,
-            TypeRef::Memory(_) => ItemKind::Memory,
-            TypeRef::Global(_) => ItemKind::Global,
-            TypeRef::Tag(_) => ItemKind::Tag,
-        },
-        ty: import.ty,
-    })
 }
 
 /// Lower-case hex.

@@ -2,42 +2,45 @@
 //!
 //! Names are found by index without reading all of them as text: a map keeps where each name lies.
 
+use std::ops::Range;
+
 use super::sections::{leb_u32, name_bytes};
 
-/// The name section, one map a subsection. Damage ends the map it is in.
+/// The name section, one map a subsection. Damage ends the map it is in. It holds positions only: each name is read
+/// from the section, which is given again.
 #[derive(Debug, Default)]
-pub(super) struct Names<'s> {
-    pub module: Option<&'s str>,
-    pub functions: NameMap<'s>,
-    pub locals: IndirectNameMap<'s>,
-    pub types: NameMap<'s>,
-    pub tables: NameMap<'s>,
-    pub memories: NameMap<'s>,
-    pub globals: NameMap<'s>,
-    pub elements: NameMap<'s>,
-    pub data: NameMap<'s>,
-    pub tags: NameMap<'s>,
+pub(super) struct Names {
+    pub module: Option<Range<usize>>,
+    pub functions: NameMap,
+    pub locals: IndirectNameMap,
+    pub types: NameMap,
+    pub tables: NameMap,
+    pub memories: NameMap,
+    pub globals: NameMap,
+    pub elements: NameMap,
+    pub data: NameMap,
+    pub tags: NameMap,
 }
 
-impl<'s> Names<'s> {
-    pub fn parse(section: &'s [u8]) -> Names<'s> {
+impl Names {
+    pub fn parse(section: &[u8]) -> Names {
         let mut names = Names::default();
         let mut position = 0;
         while let Some(&id) = section.get(position) {
             let Some((size, start)) = leb_u32(section, position + 1) else { break };
             let end = start.saturating_add(size as usize).min(section.len());
-            let contents = &section[start..end];
+            let contents = start..end;
             match id {
-                0 => names.module = name_bytes(contents, 0).and_then(|(name, _)| str::from_utf8(name).ok()),
-                1 => names.functions = NameMap::parse(contents),
-                2 => names.locals = IndirectNameMap::parse(contents),
-                4 => names.types = NameMap::parse(contents),
-                5 => names.tables = NameMap::parse(contents),
-                6 => names.memories = NameMap::parse(contents),
-                7 => names.globals = NameMap::parse(contents),
-                8 => names.elements = NameMap::parse(contents),
-                9 => names.data = NameMap::parse(contents),
-                11 => names.tags = NameMap::parse(contents),
+                0 => names.module = module_name(section, contents),
+                1 => names.functions = NameMap::parse(section, contents),
+                2 => names.locals = IndirectNameMap::parse(section, contents),
+                4 => names.types = NameMap::parse(section, contents),
+                5 => names.tables = NameMap::parse(section, contents),
+                6 => names.memories = NameMap::parse(section, contents),
+                7 => names.globals = NameMap::parse(section, contents),
+                8 => names.elements = NameMap::parse(section, contents),
+                9 => names.data = NameMap::parse(section, contents),
+                11 => names.tags = NameMap::parse(section, contents),
                 _ => {}
             }
             position = end;
@@ -46,21 +49,29 @@ impl<'s> Names<'s> {
     }
 }
 
+/// Where the module's name lies in the section.
+fn module_name(section: &[u8], contents: Range<usize>) -> Option<Range<usize>> {
+    let (name, end) = name_bytes(&section[contents.clone()], 0)?;
+    let end = contents.start + end;
+    Some(end - name.len()..end)
+}
+
 /// `vec(index name)`: index to position of the name, sorted by index.
 #[derive(Debug, Default)]
-pub(super) struct NameMap<'s> {
-    bytes: &'s [u8],
+pub(super) struct NameMap {
+    contents: Range<usize>,
     entries: Vec<(u32, u32)>,
 }
 
-impl<'s> NameMap<'s> {
-    fn parse(bytes: &'s [u8]) -> NameMap<'s> {
-        let (map, _) = NameMap::parse_at(bytes, 0);
+impl NameMap {
+    fn parse(section: &[u8], contents: Range<usize>) -> NameMap {
+        let (map, _) = NameMap::parse_at(section, contents, 0);
         map
     }
 
-    /// Reads the map at `position`; gives the position behind it, or where it is damaged none.
-    fn parse_at(bytes: &'s [u8], position: usize) -> (NameMap<'s>, Option<usize>) {
+    /// Reads the map at `position` in the contents; gives the position behind it, or where it is damaged none.
+    fn parse_at(section: &[u8], contents: Range<usize>, position: usize) -> (NameMap, Option<usize>) {
+        let bytes = &section[contents.clone()];
         let Some((count, mut position)) = leb_u32(bytes, position) else {
             return (NameMap::default(), None);
         };
@@ -80,37 +91,38 @@ impl<'s> NameMap<'s> {
             entries.sort_by_key(|entry| entry.0);
         }
         entries.shrink_to_fit();
-        (NameMap { bytes, entries }, end)
+        (NameMap { contents, entries }, end)
     }
 
-    /// The name of `index`; none where it is empty or not UTF-8.
-    pub fn get(&self, index: u32) -> Option<&'s str> {
+    /// The name of `index` in the section that was parsed; none where it is empty or not UTF-8.
+    pub fn get<'s>(&self, section: &'s [u8], index: u32) -> Option<&'s str> {
         let first = self.entries.partition_point(|entry| entry.0 < index);
         let &(found, position) = self.entries.get(first)?;
         (found == index).then_some(())?;
-        self.name_at(position)
+        self.name_at(section, position)
     }
 
-    fn name_at(&self, position: u32) -> Option<&'s str> {
-        let (name, _) = name_bytes(self.bytes, position as usize)?;
+    fn name_at<'s>(&self, section: &'s [u8], position: u32) -> Option<&'s str> {
+        let (name, _) = name_bytes(&section[self.contents.clone()], position as usize)?;
         str::from_utf8(name).ok().filter(|name| !name.is_empty())
     }
 
     /// All names with their indices.
-    pub fn iter(&self) -> impl Iterator<Item = (u32, &'s str)> + '_ {
-        self.entries.iter().filter_map(|&(index, position)| Some((index, self.name_at(position)?)))
+    pub fn iter<'s>(&self, section: &'s [u8]) -> impl Iterator<Item = (u32, &'s str)> {
+        self.entries.iter().filter_map(move |&(index, position)| Some((index, self.name_at(section, position)?)))
     }
 }
 
 /// `vec(index namemap)`: the maps are read when they are asked for.
 #[derive(Debug, Default)]
-pub(super) struct IndirectNameMap<'s> {
-    bytes: &'s [u8],
+pub(super) struct IndirectNameMap {
+    contents: Range<usize>,
     entries: Vec<(u32, u32)>,
 }
 
-impl<'s> IndirectNameMap<'s> {
-    fn parse(bytes: &'s [u8]) -> IndirectNameMap<'s> {
+impl IndirectNameMap {
+    fn parse(section: &[u8], contents: Range<usize>) -> IndirectNameMap {
+        let bytes = &section[contents.clone()];
         let mut entries = Vec::new();
         if let Some((count, mut position)) = leb_u32(bytes, 0) {
             for _ in 0..count {
@@ -121,15 +133,15 @@ impl<'s> IndirectNameMap<'s> {
             }
         }
         entries.sort_by_key(|entry: &(u32, u32)| entry.0);
-        IndirectNameMap { bytes, entries }
+        IndirectNameMap { contents, entries }
     }
 
-    /// The name of `inner` within `outer`.
-    pub fn get(&self, outer: u32, inner: u32) -> Option<&'s str> {
+    /// The name of `inner` within `outer` in the section that was parsed.
+    pub fn get<'s>(&self, section: &'s [u8], outer: u32, inner: u32) -> Option<&'s str> {
         let first = self.entries.partition_point(|entry| entry.0 < outer);
         let &(found, position) = self.entries.get(first)?;
         (found == outer).then_some(())?;
-        NameMap::parse_at(self.bytes, position as usize).0.get(inner)
+        NameMap::parse_at(section, self.contents.clone(), position as usize).0.get(section, inner)
     }
 }
 
@@ -148,21 +160,33 @@ mod tests {
 
     #[test]
     fn names_are_found_by_index_even_if_unsorted() {
-        let map = NameMap::parse(b"\x03\x05\x01e\x01\x02ab\x02\x00");
-        assert_eq!((map.get(1), map.get(5), map.get(2), map.get(3)), (Some("ab"), Some("e"), None, None));
-        assert_eq!(map.iter().collect::<Vec<_>>(), [(1, "ab"), (5, "e")]);
+        let section = b"--\x03\x05\x01e\x01\x02ab\x02\x00";
+        let map = NameMap::parse(section, 2..section.len());
+        let get = |index| map.get(section, index);
+        assert_eq!((get(1), get(5), get(2), get(3)), (Some("ab"), Some("e"), None, None));
+        assert_eq!(map.iter(section).collect::<Vec<_>>(), [(1, "ab"), (5, "e")]);
     }
 
     #[test]
     fn a_cut_map_keeps_what_came_before() {
-        let map = NameMap::parse(b"\x03\x01\x01a\x02\x7fb");
-        assert_eq!((map.get(1), map.get(2)), (Some("a"), None));
+        let section = b"\x03\x01\x01a\x02\x7fb";
+        let map = NameMap::parse(section, 0..section.len());
+        assert_eq!((map.get(section, 1), map.get(section, 2)), (Some("a"), None));
     }
 
     #[test]
     fn locals_are_found_by_function_and_index() {
-        let map = IndirectNameMap::parse(b"\x02\x00\x01\x00\x01p\x03\x02\x00\x01q\x01\x01r");
-        assert_eq!((map.get(0, 0), map.get(3, 0), map.get(3, 1)), (Some("p"), Some("q"), Some("r")));
-        assert_eq!((map.get(1, 0), map.get(0, 1)), (None, None));
+        let section = b"-\x02\x00\x01\x00\x01p\x03\x02\x00\x01q\x01\x01r";
+        let map = IndirectNameMap::parse(section, 1..section.len());
+        let get = |function, local| map.get(section, function, local);
+        assert_eq!((get(0, 0), get(3, 0), get(3, 1)), (Some("p"), Some("q"), Some("r")));
+        assert_eq!((get(1, 0), get(0, 1)), (None, None));
+    }
+
+    #[test]
+    fn the_module_has_a_name() {
+        let section = b"\x00\x04\x03app";
+        let names = Names::parse(section);
+        assert_eq!(&section[names.module.unwrap()], b"app");
     }
 }

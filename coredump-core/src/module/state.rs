@@ -9,7 +9,7 @@ impl<'s> Module<'s> {
     /// Globals, imported ones first.
     pub fn globals(&self) -> &[GlobalDefinition] {
         self.globals.get_or_init(|| {
-            let imported = self.imports().iter().filter_map(|import| match import.ty {
+            let imported = self.import_entries().iter().filter_map(|import| match import.ty {
                 TypeRef::Global(ty) => Some(GlobalDefinition {
                     ty: ty.content_type.into(),
                     mutable: ty.mutable,
@@ -30,7 +30,7 @@ impl<'s> Module<'s> {
 
     /// Linear memories, imported ones first.
     pub fn memories(&self) -> Vec<MemoryDefinition> {
-        let imported = self.imports().iter().filter_map(|import| match import.ty {
+        let imported = self.import_entries().iter().filter_map(|import| match import.ty {
             TypeRef::Memory(ty) => Some(MemoryDefinition::new(ty, true)),
             _ => None,
         });
@@ -39,7 +39,7 @@ impl<'s> Module<'s> {
 
     /// Tables, imported ones first.
     pub fn tables(&self) -> Vec<TableDefinition> {
-        let imported = self.imports().iter().filter_map(|import| match import.ty {
+        let imported = self.import_entries().iter().filter_map(|import| match import.ty {
             TypeRef::Table(ty) => Some(TableDefinition::new(ty, true)),
             _ => None,
         });

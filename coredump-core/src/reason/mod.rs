@@ -117,8 +117,8 @@ impl CrashReason {
 /// from dump to dump.
 pub fn of(
     dump: &CoreDump<'_>,
-    binaries: &Binaries<'_>,
-    resolver: &mut Resolver<'_, '_, '_>,
+    binaries: &Binaries,
+    resolver: &mut Resolver<'_, '_>,
     signer: &mut Signer,
 ) -> Option<CrashReason> {
     let thread = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
@@ -165,19 +165,19 @@ fn gives_up(kind: &str) -> bool {
 }
 
 /// A crash and where to look.
-struct Crash<'c, 'd, 's> {
+struct Crash<'c, 'd> {
     dump: &'c CoreDump<'d>,
-    binaries: &'c Binaries<'s>,
+    binaries: &'c Binaries,
     thread: usize,
     frames: &'c [ResolvedFrame],
 }
 
-impl<'c, 'd, 's> Crash<'c, 'd, 's> {
+impl<'c, 'd> Crash<'c, 'd> {
     fn frame(&self, index: usize) -> Option<&'c Frame> {
         self.dump.threads.get(self.thread)?.frames.get(index)
     }
 
-    fn binary(&self, index: usize) -> Option<&'s Binary<'s>> {
+    fn binary(&self, index: usize) -> Option<&'c Binary> {
         self.binaries.binary(self.frames.get(index)?.module?)
     }
 
@@ -194,7 +194,7 @@ impl<'c, 'd, 's> Crash<'c, 'd, 's> {
         *instance.memories.first()?
     }
 
-    fn stopped(&self, index: usize) -> Option<Stopped<'s>> {
+    fn stopped(&self, index: usize) -> Option<Stopped<'c>> {
         panics::stopped(self, index)
     }
 
@@ -206,7 +206,7 @@ impl<'c, 'd, 's> Crash<'c, 'd, 's> {
     }
 
     /// What the youngest frame tells.
-    fn trap(&self, trapped: Option<&Stopped<'s>>) -> Option<trap::Trap> {
+    fn trap(&self, trapped: Option<&Stopped<'c>>) -> Option<trap::Trap> {
         match trapped {
             Some(trapped) => trap::of(trapped, self.binary(0)?, &self.scene(0)?),
             None => self.overflow(),

@@ -78,7 +78,7 @@ fn bits(value: &Value) -> Option<u64> {
 }
 
 /// The instruction of `function` at `offset` (in the module's file) with its operands.
-pub fn stopped_at<'s>(binary: &Binary<'s>, function: u32, offset: u64, scene: &Scene<'_, '_>) -> Option<Stopped<'s>> {
+pub fn stopped_at<'s>(binary: &'s Binary, function: u32, offset: u64, scene: &Scene<'_, '_>) -> Option<Stopped<'s>> {
     let mut operators = binary.module().operators(function)?;
     let mut line = Vec::new();
     loop {

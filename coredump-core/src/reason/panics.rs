@@ -36,7 +36,7 @@ static PLACEHOLDER: LazyLock<Option<Regex>> =
 
 /// The panic in whose machinery the crash happened: of the functions on top of the stack that are machinery, the oldest
 /// that is known for it.
-pub fn panic(crash: &Crash<'_, '_, '_>, trapped: Option<&Stopped<'_>>, signer: &mut Signer) -> Option<Panic> {
+pub fn panic(crash: &Crash<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &mut Signer) -> Option<Panic> {
     let mut found = None;
     for (index, frame) in crash.frames.iter().enumerate() {
         let Some(function) = &frame.function else { break };
@@ -58,18 +58,17 @@ fn rule(function: &str) -> Option<&'static Rule> {
 }
 
 /// A call of the host that means giving up (`env.abort` of AssemblyScript).
-fn host_panic(crash: &Crash<'_, '_, '_>, trapped: &Stopped<'_>) -> Option<Panic> {
+fn host_panic(crash: &Crash<'_, '_>, trapped: &Stopped<'_>) -> Option<Panic> {
     let Operator::Call { function_index } = trapped.operator else { return None };
     let module = crash.binary(0)?.module();
-    let mut imports = module.imports().iter().filter(|import| import.kind == crate::module::ItemKind::Function);
-    let import = imports.nth(function_index as usize)?;
+    let import = module.imported(crate::module::ItemKind::Function, function_index)?;
     let rule = rule(&format!("{}.{}", import.module, import.name))?;
     let count = module.signature(function_index)?.params.len().min(MAX_ARGUMENTS);
     let arguments: Vec<_> = (0..count).map(|index| trapped.operand(count - 1 - index)).collect();
     Some(told(crash, rule, 0, &arguments))
 }
 
-fn told(crash: &Crash<'_, '_, '_>, rule: &Rule, index: usize, arguments: &[Option<u64>]) -> Panic {
+fn told(crash: &Crash<'_, '_>, rule: &Rule, index: usize, arguments: &[Option<u64>]) -> Panic {
     let scene = crash.scene(index);
     let memory = scene.as_ref().and_then(|scene| scene.memory(0));
     let message = (!rule.says.is_empty()).then(|| fill(rule.says, arguments, memory)).flatten();
@@ -82,7 +81,7 @@ fn told(crash: &Crash<'_, '_, '_>, rule: &Rule, index: usize, arguments: &[Optio
 }
 
 /// The arguments with which the function of frame `index` was called.
-fn arguments(crash: &Crash<'_, '_, '_>, index: usize) -> Vec<Option<u64>> {
+fn arguments(crash: &Crash<'_, '_>, index: usize) -> Vec<Option<u64>> {
     let callee = || {
         let function = crash.frame(index)?.function?;
         let count = crash.binary(index)?.module().signature(function)?.params.len();
@@ -176,7 +175,7 @@ fn rust_location(memory: &Memory<'_>, address: u64) -> Option<String> {
 }
 
 /// Which of a function's first parameters its code never writes to.
-pub fn unchanged(binary: &crate::binaries::Binary<'_>, function: u32, count: usize) -> Vec<bool> {
+pub fn unchanged(binary: &crate::binaries::Binary, function: u32, count: usize) -> Vec<bool> {
     let mut unchanged = vec![true; count];
     let Some(mut operators) = binary.module().operators(function) else { return vec![false; count] };
     while !operators.eof() {
@@ -194,7 +193,7 @@ pub fn unchanged(binary: &crate::binaries::Binary<'_>, function: u32, count: usi
 }
 
 /// The instruction a frame stands at.
-pub fn stopped<'s>(crash: &Crash<'_, '_, 's>, index: usize) -> Option<Stopped<'s>> {
+pub fn stopped<'c>(crash: &Crash<'c, '_>, index: usize) -> Option<Stopped<'c>> {
     let frame = crash.frame(index)?;
     let place = crash.binaries.place(crash.dump, crash.thread, index)?;
     stopped_at(crash.binary(index)?, frame.function?, place.module_offset, &crash.scene(index)?)

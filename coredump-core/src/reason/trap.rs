@@ -14,7 +14,7 @@ pub type Trap = (&'static str, String);
 pub const UNREACHABLE: &str = "`unreachable` was executed";
 
 /// The trap that this instruction raised; `None` if it can raise none.
-pub fn of(stopped: &Stopped<'_>, binary: &Binary<'_>, scene: &Scene<'_, '_>) -> Option<Trap> {
+pub fn of(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>) -> Option<Trap> {
     use Operator as O;
     let instruction = name(&stopped.operator);
     Some(match stopped.operator {
@@ -95,13 +95,7 @@ fn division(stopped: &Stopped<'_>, instruction: &str, width: u32) -> Trap {
     }
 }
 
-fn indirect_call(
-    stopped: &Stopped<'_>,
-    binary: &Binary<'_>,
-    scene: &Scene<'_, '_>,
-    table: u32,
-    type_index: u32,
-) -> Trap {
+fn indirect_call(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>, table: u32, type_index: u32) -> Trap {
     let module = binary.module();
     let Some(index) = stopped.operand(0) else {
         return (
@@ -140,7 +134,7 @@ fn indirect_call(
     }
 }
 
-fn wrong_type(binary: &Binary<'_>, index: u64, function: u32, type_index: u32) -> Trap {
+fn wrong_type(binary: &Binary, index: u64, function: u32, type_index: u32) -> Trap {
     let types = |types: &[crate::module::ValueType]| types.iter().map(|ty| ty.name()).collect::<Vec<_>>().join(" ");
     let describe = |signature: Option<&crate::module::Signature>| match signature {
         Some(signature) => format!("({}) -> ({})", types(&signature.params), types(&signature.results)),
@@ -155,9 +149,8 @@ fn wrong_type(binary: &Binary<'_>, index: u64, function: u32, type_index: u32) -
 }
 
 /// A call that the youngest frame stands at went to the host.
-fn host_call(binary: &Binary<'_>, function: u32) -> Option<Trap> {
-    let mut imports = binary.module().imports().iter().filter(|import| import.kind == ItemKind::Function);
-    let import = imports.nth(function as usize)?;
+fn host_call(binary: &Binary, function: u32) -> Option<Trap> {
+    let import = binary.module().imported(ItemKind::Function, function)?;
     Some(("host-call", format!("in a call of the host's {}.{}", import.module, import.name)))
 }
 

@@ -19,16 +19,16 @@ pub struct Owner<'s> {
     /// Index into [`CoreDump::instances`]; `None` in a dump that lists none.
     pub instance: Option<usize>,
     /// Its binary.
-    pub binary: &'s Binary<'s>,
+    pub binary: &'s Binary,
     /// The memory's index in the module's own index space.
     pub memory: u32,
 }
 
 /// The instances that have the dump's memory with this index, and whose binary is known and was verified.
-pub fn owners<'s>(dump: &CoreDump<'_>, binaries: &Binaries<'s>, memory: u32) -> Vec<Owner<'s>> {
+pub fn owners<'s>(dump: &CoreDump<'_>, binaries: &'s Binaries, memory: u32) -> Vec<Owner<'s>> {
     let verified = |module: u32| {
         let found = binaries.found(module)?;
-        found.verification.is_verified().then_some(found.binary)
+        found.verification.is_verified().then_some(&*found.binary)
     };
     if dump.instances.is_empty() {
         let only = if binaries.len() == 1 { verified(0) } else { None };
@@ -80,9 +80,9 @@ fn address(value: &Value) -> Option<u64> {
 }
 
 /// The names of each of the dump's globals, in their order: instances may call a shared one differently.
-pub fn global_names(dump: &CoreDump<'_>, binaries: &Binaries<'_>) -> Vec<Vec<String>> {
+pub fn global_names(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<Vec<String>> {
     let mut names: Vec<Vec<String>> = vec![Vec::new(); dump.globals.len()];
-    let mut add = |binary: &Binary<'_>, of: &dyn Fn(u32) -> Option<u32>| {
+    let mut add = |binary: &Binary, of: &dyn Fn(u32) -> Option<u32>| {
         let module = binary.module();
         for index in 0..module.globals().len().min(names.len().max(1) * 4) as u32 {
             if let Some(name) = module.global_name(index)
@@ -108,7 +108,7 @@ pub fn global_names(dump: &CoreDump<'_>, binaries: &Binaries<'_>) -> Vec<Vec<Str
 }
 
 /// The parts that are known; they may overlap.
-pub(super) fn regions(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32, size: u64) -> Vec<Region> {
+pub(super) fn regions(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, size: u64) -> Vec<Region> {
     let owners = owners(dump, binaries, memory);
     let mut regions = Vec::new();
     for owner in &owners {

@@ -32,7 +32,7 @@ pub enum Overrun {
 }
 
 /// Whether the shadow stack in the dump's memory with this index has left its place; `None` if not, or if that cannot be told.
-pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<Overrun> {
+pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Option<Overrun> {
     let size = dump.memories.get(memory as usize)?.size;
     let owners = owners(dump, binaries, memory);
     let owner = definer(&owners)?;
@@ -43,7 +43,7 @@ pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Opt
 }
 
 /// The stack pointer of the program whose shadow stack is in the dump's memory with this index.
-pub fn stack_pointer(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<u64> {
+pub fn stack_pointer(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Option<u64> {
     definer(&owners(dump, binaries, memory))?.mark(dump, STACK_POINTER)
 }
 

@@ -18,7 +18,7 @@ pub struct Symbols {
 
 impl Symbols {
     /// The statics of all instances that have the dump's memory with this index. Reads their whole debug info.
-    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Symbols {
+    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Symbols {
         let owners = owners(dump, binaries, memory);
         // A static's address means the first memory.
         let owners = owners.into_iter().filter(|owner| owner.memory == 0);

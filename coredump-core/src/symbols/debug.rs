@@ -1,9 +1,8 @@
 //! A module's DWARF: an address to its function, the calls inlined there, and their lines.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use gimli::{DebugInfoOffset, Section, UnitOffset};
 
@@ -14,6 +13,7 @@ use super::split::{SplitFinder, SplitUnit};
 use super::units::{UnitIndex, table_size};
 use super::work::Work;
 use super::{Dwarf, Location, Slice, SourceFrame, UnitRef};
+use crate::locked::Locked;
 use crate::module::Module;
 
 /// Ranges that are compared with the code to tell whether the debug info was made for it.
@@ -23,10 +23,10 @@ const SAMPLE: usize = 64;
 pub struct Debug<'s> {
     dwarf: Dwarf<'s>,
     index: UnitIndex,
-    units: Vec<OnceCell<Option<Box<Unit<'s>>>>>,
+    units: Vec<OnceLock<Option<Box<Unit<'s>>>>>,
     split: SplitFinder<'s>,
     work: Work,
-    abbreviations: RefCell<HashMap<usize, Arc<gimli::Abbreviations>>>,
+    abbreviations: Locked<HashMap<usize, Arc<gimli::Abbreviations>>>,
 }
 
 /// A parsed unit; of a split one (DWARF 7.3) the skeleton and the unit in the `.dwo` file.
@@ -34,10 +34,10 @@ struct Unit<'s> {
     unit: gimli::Unit<Slice<'s>>,
     split: Option<SplitUnit<'s>>,
     /// All of them, by address.
-    functions: OnceCell<Vec<FunctionRange>>,
+    functions: OnceLock<Vec<FunctionRange>>,
     /// Those that were found before all were read.
-    sought: RefCell<Vec<FunctionRange>>,
-    lines: OnceCell<Option<Lines<'s>>>,
+    sought: Locked<Vec<FunctionRange>>,
+    lines: OnceLock<Option<Lines<'s>>>,
 }
 
 /// A function's code as DWARF addresses: what debug info must agree with.
@@ -90,8 +90,8 @@ impl<'s> Debug<'s> {
         let work = Work::new(dwarf.debug_info.reader().len() + dwarf.debug_line.reader().len());
         let index = UnitIndex::build(&dwarf, code_size, &work, split.neighbours());
         let mut units = Vec::new();
-        units.resize_with(index.offsets.len(), OnceCell::new);
-        Debug { dwarf, index, units, split, work, abbreviations: RefCell::default() }
+        units.resize_with(index.offsets.len(), OnceLock::new);
+        Debug { dwarf, index, units, split, work, abbreviations: Locked::default() }
     }
 
     /// Whether the ranges of the units begin where functions of `module` do, as far as there are any. Those of debug info that was made before a
@@ -141,21 +141,21 @@ impl<'s> Debug<'s> {
             let header = self.dwarf.unit_header(offset).ok()?;
             let unit = self.parse(header)?;
             let split = self.split.load(&self.dwarf, &unit);
-            let (functions, lines) = (OnceCell::new(), OnceCell::new());
-            Some(Box::new(Unit { unit, split, functions, sought: RefCell::default(), lines }))
+            let (functions, lines) = (OnceLock::new(), OnceLock::new());
+            Some(Box::new(Unit { unit, split, functions, sought: Locked::default(), lines }))
         });
         parsed.as_deref()
     }
 
     fn parse(&self, header: gimli::UnitHeader<Slice<'s>>) -> Option<gimli::Unit<Slice<'s>>> {
         let offset = header.debug_abbrev_offset();
-        let known = self.abbreviations.borrow().get(&offset.0).cloned();
+        let known = self.abbreviations.lock().get(&offset.0).cloned();
         let table = match known {
             Some(table) => table,
             None => {
                 self.work.keep_abbreviations(table_size(&self.dwarf, offset)?).then_some(())?;
                 let table = Arc::new(header.abbreviations(&self.dwarf.debug_abbrev).ok()?);
-                self.abbreviations.borrow_mut().insert(offset.0, table.clone());
+                self.abbreviations.lock().insert(offset.0, table.clone());
                 table
             }
         };
@@ -291,7 +291,7 @@ impl<'s> Unit<'s> {
 
     /// The same, as long as that costs less than to read all functions.
     fn seek(&self, main: &Dwarf<'s>, work: &Work, extent: &Extent) -> Option<FunctionRange> {
-        let mut sought = self.sought.borrow_mut();
+        let mut sought = self.sought.lock();
         let known = sought.iter().find(|function| extent.agrees(function.begin, function.end));
         if known.is_some() || sought.len() == seek::MAX_SEEKS || self.functions.get().is_some() {
             return known.copied();

@@ -2,16 +2,16 @@
 //! asked for. In WebAssembly a sequence is a function, so that is little work, and a table of all rows would weigh
 //! more than the section it comes from.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::line_program::Program;
 use super::seek;
 use super::work::Work;
 use super::{UnitRef, text};
 use crate::limits::{MAX_NAME, shorten};
+use crate::locked::Locked;
 
 /// Sequences looked at for one address; in sound tables the closest covers it.
 const MAX_SEARCHED: usize = 1 << 12;
@@ -22,10 +22,10 @@ const MAX_TRIED: usize = 16;
 pub(super) struct Lines<'s> {
     program: Program<'s>,
     /// All of them, by address; none if the table is damaged.
-    sequences: OnceCell<Vec<Sequence>>,
+    sequences: OnceLock<Vec<Sequence>>,
     /// Those that were found before all were read.
-    sought: RefCell<Vec<Sequence>>,
-    files: RefCell<HashMap<u64, Option<Arc<str>>>>,
+    sought: Locked<Vec<Sequence>>,
+    files: Locked<HashMap<u64, Option<Arc<str>>>>,
 }
 
 /// Rows of ascending addresses. It covers the addresses from that of its first row up to that of its last.
@@ -48,7 +48,7 @@ impl<'s> Lines<'s> {
     /// The unit's table; `None` if it has none or one that is not for WebAssembly.
     pub fn new(unit: UnitRef<'_, 's>) -> Option<Lines<'s>> {
         let program = Program::new(unit.line_program.as_ref()?.header())?;
-        Some(Lines { program, sequences: OnceCell::new(), sought: RefCell::default(), files: RefCell::default() })
+        Some(Lines { program, sequences: OnceLock::new(), sought: Locked::default(), files: Locked::default() })
     }
 
     /// The row that covers `pc`, from a sequence `accept` agrees with (it gets the sequence's first address and the one
@@ -97,7 +97,7 @@ impl<'s> Lines<'s> {
 
     /// The sequence that begins at an address, as long as that costs less than to read all.
     fn seek(&self, begin: u64, work: &Work) -> Option<Sequence> {
-        let mut sought = self.sought.borrow_mut();
+        let mut sought = self.sought.lock();
         let known = sought.iter().find(|sequence| sequence.begin == begin);
         if known.is_some() || sought.len() == seek::MAX_SEEKS || self.sequences.get().is_some() {
             return known.copied();
@@ -146,7 +146,7 @@ impl<'s> Lines<'s> {
 
     /// The path of a file of the table, as the debug info says it: joined to the compilation directory when relative.
     pub fn file(&self, unit: UnitRef<'_, 's>, index: u64) -> Option<Arc<str>> {
-        let mut files = self.files.borrow_mut();
+        let mut files = self.files.lock();
         files
             .entry(index)
             .or_insert_with(|| self.render(unit, index).map(|path| shorten(&path, MAX_NAME).into()))

@@ -25,9 +25,9 @@ mod work;
 pub(crate) mod written;
 
 use std::borrow::Cow;
-use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub use debug::{Answer, Debug, Extent};
 pub use demangle::demangle;
@@ -36,6 +36,7 @@ pub use ranges::Ranges;
 pub use walk::Walk;
 
 use crate::limits::MAX_SYMBOL;
+use crate::locked::Locked;
 use crate::module::Module;
 use source_map::LineMap;
 use split::SplitFinder;
@@ -100,14 +101,14 @@ type Known = HashMap<(u32, u64), Arc<[SourceFrame]>>;
 
 /// A module's symbols.
 pub struct Symbols<'s> {
-    debug: Option<Debug<'s>>,
+    debug: Option<Arc<Debug<'s>>>,
     twin: Option<Module<'s>>,
     map: Option<LineMap>,
     kind: Kind,
     origin: String,
-    problems: RefCell<Vec<String>>,
-    stale: Cell<bool>,
-    known: RefCell<Known>,
+    problems: Vec<String>,
+    stale: AtomicBool,
+    known: Locked<Known>,
 }
 
 impl<'s> Symbols<'s> {
@@ -119,21 +120,21 @@ impl<'s> Symbols<'s> {
             map: None,
             kind: Kind::Nothing,
             origin: String::new(),
-            problems: RefCell::default(),
-            stale: Cell::new(false),
-            known: RefCell::default(),
+            problems: Vec::new(),
+            stale: AtomicBool::new(false),
+            known: Locked::default(),
         };
         if module.has_function_names() {
             symbols.kind = Kind::Names;
             symbols.origin = "function names only".to_owned();
-        } else if module.exports().is_empty() {
+        } else if module.exports().len() == 0 {
             symbols.origin = "no symbols".to_owned();
         } else {
             symbols.kind = Kind::Names;
             symbols.origin = "names of exports and imports only".to_owned();
         }
         if let Some(defect) = module.defect() {
-            symbols.problems.get_mut().push(format!("the binary is damaged: {defect}"));
+            symbols.problems.push(format!("the binary is damaged: {defect}"));
         }
         symbols.load_map(module, &neighbours);
         symbols.load_debug(module, neighbours);
@@ -151,7 +152,7 @@ impl<'s> Symbols<'s> {
         let outside = match neighbours.debug_twin(module) {
             Ok(outside) => outside,
             Err(problem) => {
-                self.problems.get_mut().push(problem);
+                self.problems.push(problem);
                 return;
             }
         };
@@ -160,7 +161,7 @@ impl<'s> Symbols<'s> {
             let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours.with_debug_file(bytes)));
             if !certain && !debug.agrees_throughout(module) {
                 let problem = format!("{} not used: nothing tells that it belongs to the module", path.display());
-                self.problems.get_mut().push(problem);
+                self.problems.push(problem);
                 return;
             }
             if !debug.is_empty() && self.accept(debug, module, format!("DWARF in {}", path.display())) {
@@ -172,11 +173,11 @@ impl<'s> Symbols<'s> {
     /// Takes debug info that was made for this code.
     fn accept(&mut self, debug: Debug<'s>, module: &Module<'s>, origin: String) -> bool {
         if !debug.was_made_for(module) {
-            self.stale.set(true);
+            self.stale.store(true, Ordering::Relaxed);
             return false;
         }
         (self.kind, self.origin) = (Kind::Dwarf, origin);
-        self.debug = Some(debug);
+        self.debug = Some(Arc::new(debug));
         true
     }
 
@@ -195,7 +196,7 @@ impl<'s> Symbols<'s> {
                 (self.kind, self.origin) = (Kind::SourceMap, origin);
                 self.map = Some(map);
             }
-            Err(problem) => self.problems.get_mut().push(format!("source map not used: {problem}")),
+            Err(problem) => self.problems.push(format!("source map not used: {problem}")),
         }
     }
 
@@ -211,8 +212,8 @@ impl<'s> Symbols<'s> {
 
     /// What could not be used, and why. Grows as addresses are looked up.
     pub fn problems(&self) -> Vec<String> {
-        let mut problems = self.problems.borrow().clone();
-        if self.stale.get() {
+        let mut problems = self.problems.clone();
+        if self.stale.load(Ordering::Relaxed) {
             problems.push(
                 "its debug info was made for other code (a tool such as wasm-opt rewrote the module afterwards), so \
                  its lines are not used"
@@ -229,12 +230,15 @@ impl<'s> Symbols<'s> {
     }
 
     /// The DWARF, where there is any.
-    pub fn debug(&self) -> Option<&Debug<'s>> {
+    pub fn debug(&self) -> Option<&Arc<Debug<'s>>> {
         self.debug.as_ref()
     }
 
     /// A function's name: the module's own name section, that of its debug file, an export or the import.
-    pub fn function_name(&self, module: &Module<'s>, function: u32) -> Option<&'s str> {
+    pub fn function_name<'m>(&self, module: &Module<'m>, function: u32) -> Option<&'m str>
+    where
+        's: 'm,
+    {
         let twin = self.twin.as_ref().filter(|_| !module.has_function_names());
         twin.and_then(|twin| twin.function_name(function)).or_else(|| module.function_name(function))
     }
@@ -243,11 +247,11 @@ impl<'s> Symbols<'s> {
     /// Empty where nothing is known.
     pub fn lookup(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Arc<[SourceFrame]> {
         let key = (function, module_offset);
-        if let Some(known) = self.known.borrow().get(&key) {
+        if let Some(known) = self.known.lock().get(&key) {
             return known.clone();
         }
         let frames: Arc<[SourceFrame]> = self.find(module, function, module_offset).into();
-        let mut known = self.known.borrow_mut();
+        let mut known = self.known.lock();
         if known.len() >= MAX_KNOWN {
             known.clear();
         }
@@ -260,7 +264,7 @@ impl<'s> Symbols<'s> {
         if let (Some(debug), Some(pc), Some(extent)) = (&self.debug, pc, Extent::of(module, function)) {
             match debug.lookup(pc, &extent, module) {
                 Answer::Frames(frames) => return frames,
-                Answer::Stale => self.stale.set(true),
+                Answer::Stale => self.stale.store(true, Ordering::Relaxed),
                 Answer::Nothing => {}
             }
         }

@@ -59,7 +59,7 @@ impl<'s> Neighbours<'s> {
             true => PathBuf::from("."),
             false => folder.to_owned(),
         });
-        own.into_iter().chain(self.files.search().folders).collect()
+        own.into_iter().chain(self.files.search().folders.iter().cloned()).collect()
     }
 
     /// The files that `name` may mean: relative to the module's folder, or its last part in any folder searched.
@@ -150,8 +150,8 @@ impl<'s> Neighbours<'s> {
             doubtful.get_or_insert(twin);
         }
         // Under any other name only its build id or its code can speak for it.
-        let named = self.files.search().folders;
-        let searched = if module.build_id().is_some() { &folders } else { &named };
+        let named = &self.files.search().folders;
+        let searched = if module.build_id().is_some() { &folders } else { named };
         let others = searched.iter().flat_map(|folder| modules_in(folder)).filter(may);
         let mut twins = others.filter_map(|path| self.open_twin(&path, module).ok());
         Ok(twins.find(|twin| twin.certain).or(doubtful))

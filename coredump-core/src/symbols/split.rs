@@ -1,10 +1,11 @@
 //! Split DWARF (DWARF 7.3): the bulk of a unit lies in a `.dwo` file, or with others in a `.dwp`, beside the module.
 
-use std::cell::OnceCell;
+use std::sync::OnceLock;
 
 use gimli::{DwarfPackage, DwoId};
 
 use super::{Dwarf, Neighbours, Slice, load, text};
+use crate::locked::Locked;
 use crate::module::Module;
 
 /// A unit of a `.dwo` file with that file's sections.
@@ -16,13 +17,13 @@ pub(super) struct SplitUnit<'s> {
 /// Finds the other half of split units.
 pub(super) struct SplitFinder<'s> {
     neighbours: Neighbours<'s>,
-    package: OnceCell<Option<DwarfPackage<Slice<'s>>>>,
-    missing: std::cell::RefCell<Vec<String>>,
+    package: OnceLock<Option<DwarfPackage<Slice<'s>>>>,
+    missing: Locked<Vec<String>>,
 }
 
 impl<'s> SplitFinder<'s> {
     pub fn new(neighbours: Neighbours<'s>) -> SplitFinder<'s> {
-        SplitFinder { neighbours, package: OnceCell::new(), missing: std::cell::RefCell::default() }
+        SplitFinder { neighbours, package: OnceLock::new(), missing: Locked::default() }
     }
 
     /// The files around the main debug info.
@@ -32,7 +33,7 @@ impl<'s> SplitFinder<'s> {
 
     /// The `.dwo` files that were named and not found.
     pub fn missing(&self) -> Vec<String> {
-        self.missing.borrow().clone()
+        self.missing.lock().clone()
     }
 
     /// The split half of `skeleton`, if it is one and its other half can be found and has the same id.
@@ -42,7 +43,7 @@ impl<'s> SplitFinder<'s> {
         let name = text(main.attr_string(skeleton, name).ok()?).into_owned();
         let found = self.packaged(main, id).or_else(|| self.single(main, &name, skeleton, id));
         let Some(mut found) = found else {
-            let mut missing = self.missing.borrow_mut();
+            let mut missing = self.missing.lock();
             if missing.len() < 16 {
                 missing.push(name);
             }

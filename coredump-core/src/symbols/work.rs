@@ -4,40 +4,41 @@
 //! table of abbreviations, functions that all point to one long list of ranges, line programs read again for each unit.
 //! So every step is paid for; when nothing is left, what is not known yet stays unknown.
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::limits::{MAX_ABBREVIATIONS, MAX_DEBUG_STEPS};
 
-/// The work that is left.
+/// The work that is left. Threads that share it may now and then pay once for two steps: a load and a store are as cheap as
+/// of a plain number, an exchange is not, and the bound need not be exact.
 #[derive(Debug)]
 pub(super) struct Work {
-    steps: Cell<u64>,
-    abbreviations: Cell<usize>,
+    steps: AtomicU64,
+    abbreviations: AtomicUsize,
 }
 
 impl Work {
     /// For debug info of `size` bytes.
     pub fn new(size: usize) -> Work {
         let steps = MAX_DEBUG_STEPS.saturating_add(4 * size as u64);
-        Work { steps: Cell::new(steps), abbreviations: Cell::new(MAX_ABBREVIATIONS) }
+        Work { steps: AtomicU64::new(steps), abbreviations: AtomicUsize::new(MAX_ABBREVIATIONS) }
     }
 
     /// Pays for some entries, rows or ranges. Whether there was enough left.
     pub fn spend(&self, steps: usize) -> bool {
-        let left = self.steps.get().checked_sub(steps as u64);
-        self.steps.set(left.unwrap_or(0));
+        let left = self.steps.load(Ordering::Relaxed).checked_sub(steps as u64);
+        self.steps.store(left.unwrap_or(0), Ordering::Relaxed);
         left.is_some()
     }
 
     /// Pays for a table of abbreviations of so many bytes, which is kept.
     pub fn keep_abbreviations(&self, bytes: usize) -> bool {
-        let left = self.abbreviations.get().checked_sub(bytes);
-        self.abbreviations.set(left.unwrap_or(0));
+        let left = self.abbreviations.load(Ordering::Relaxed).checked_sub(bytes);
+        self.abbreviations.store(left.unwrap_or(0), Ordering::Relaxed);
         left.is_some() && self.spend(bytes)
     }
 
     /// Whether something had to be left out.
     pub fn is_spent(&self) -> bool {
-        self.steps.get() == 0 || self.abbreviations.get() == 0
+        self.steps.load(Ordering::Relaxed) == 0 || self.abbreviations.load(Ordering::Relaxed) == 0
     }
 }

@@ -1,6 +1,7 @@
 //! Debug information for tests, written down entry by entry.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use gimli::constants::*;
 use gimli::{DwAt, DwTag};
@@ -59,7 +60,7 @@ pub fn base(name: &'static str, encoding: gimli::DwAte, size: u64) -> Written {
 }
 
 /// One unit of C++ with these entries, and the offset of each label in it.
-pub fn debug(version: u16, entries: Vec<Written>) -> (&'static Debug<'static>, HashMap<&'static str, usize>) {
+pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<Debug<'static>>, HashMap<&'static str, usize>) {
     let language = (DW_AT_language, Form::Number(u64::from(DW_LANG_C_plus_plus_14.0)));
     let root = entry(DW_TAG_compile_unit, "", [language], entries);
     let mut labels = HashMap::new();
@@ -85,7 +86,7 @@ pub fn debug(version: u16, entries: Vec<Written>) -> (&'static Debug<'static>, H
     });
     let files = Box::leak(Box::new(Files::default()));
     let debug = Debug::new(dwarf, 1 << 20, SplitFinder::new(Neighbours::of(files, None, None)));
-    (Box::leak(Box::new(debug)), labels)
+    (Arc::new(debug), labels)
 }
 
 #[derive(Default)]

@@ -1,14 +1,15 @@
 //! One frame's state, as location descriptions refer to it.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::location::Missing;
 use super::units::{Die, Units};
 use super::unwind::{Recovered, certain_instance};
 use super::writes::Writes;
 use crate::binaries::Binary;
+use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
 
@@ -19,9 +20,9 @@ pub struct Frame<'f, 's> {
     /// The frame in the dump.
     pub frame: &'f model::Frame,
     /// The binary it ran in.
-    pub binary: &'s Binary<'s>,
+    pub binary: &'f Binary,
     /// The binary's debug information.
-    pub units: Rc<Units<'s>>,
+    pub units: Units<'s>,
     /// The memory that its addresses mean: the instance's first.
     pub memory: Option<&'f Memory<'f>>,
     /// The code address of the call or of the trap, as DWARF counts it.
@@ -31,7 +32,7 @@ pub struct Frame<'f, 's> {
     /// A tool rewrote the code: what the debug information says of Wasm's locals is true of other code.
     pub rewritten: bool,
     /// What the function's body tells of its state.
-    pub recovered: Rc<Recovered>,
+    pub recovered: Arc<Recovered>,
     /// No frame was called from it.
     pub youngest: bool,
     /// The memo of [`Frame::in_prologue`].
@@ -45,7 +46,7 @@ pub struct Frame<'f, 's> {
     /// The frame base is being worked out.
     pub reads_base: Cell<bool>,
     /// The memo of functions' names by index in the table.
-    pub functions: Rc<RefCell<HashMap<u64, Option<String>>>>,
+    pub functions: Arc<Locked<HashMap<u64, Option<String>>>>,
 }
 
 impl Frame<'_, '_> {

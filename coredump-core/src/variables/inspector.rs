@@ -1,8 +1,8 @@
 //! The variables of a dump's frames: the way in.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use gimli::constants::*;
 
@@ -15,34 +15,33 @@ use super::unwind::{Position, Recovered, Unwinder, certain_instance};
 use super::value::{Source, Value};
 use super::{ExpressionError, Limits, Scope, Variable, VariableKind, expression, scope};
 use crate::binaries::{Binaries, Found};
+use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
 use crate::symbols::Extent;
 
-type FunctionNames = Rc<RefCell<HashMap<u64, Option<String>>>>;
+type FunctionNames = Arc<Locked<HashMap<u64, Option<String>>>>;
 
 /// Looks at the variables of one dump, and remembers what it read on the way.
-pub struct Inspector<'c, 's> {
+pub struct Inspector<'c> {
     dump: &'c CoreDump<'c>,
-    binaries: &'c Binaries<'s>,
-    units: RefCell<HashMap<usize, Rc<Units<'s>>>>,
-    functions: RefCell<HashMap<usize, FunctionNames>>,
-    rewritten: RefCell<HashMap<usize, bool>>,
+    binaries: &'c Binaries,
+    functions: Locked<HashMap<usize, FunctionNames>>,
+    rewritten: Locked<HashMap<usize, bool>>,
     unwinder: Unwinder,
-    threads: RefCell<HashMap<usize, Rc<Vec<Rc<Recovered>>>>>,
+    threads: Locked<HashMap<usize, Arc<Vec<Arc<Recovered>>>>>,
 }
 
-impl<'c, 's: 'c> Inspector<'c, 's> {
+impl<'c> Inspector<'c> {
     /// An inspector of `dump`, whose frames ran in `binaries`.
-    pub fn new(dump: &'c CoreDump<'c>, binaries: &'c Binaries<'s>) -> Self {
+    pub fn new(dump: &'c CoreDump<'c>, binaries: &'c Binaries) -> Self {
         Inspector {
             dump,
             binaries,
-            units: RefCell::default(),
-            functions: RefCell::default(),
-            rewritten: RefCell::default(),
+            functions: Locked::default(),
+            rewritten: Locked::default(),
             unwinder: Unwinder::default(),
-            threads: RefCell::default(),
+            threads: Locked::default(),
         }
     }
 
@@ -51,26 +50,30 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
     ///
     /// Empty when the frame's function is not known for certain or has no debug information.
     pub fn frame_variables(&self, thread: usize, frame: usize, limits: &Limits) -> Vec<Scope> {
-        let Some(frame) = self.frame(thread, frame) else { return Vec::new() };
-        let Some(function) = frame.function else { return Vec::new() };
-        let language = frame.units.language(function.unit);
-        let renderer = Renderer::new(&frame, *limits, language);
-        let active = scope::active(&frame.units, function, frame.pc);
-        let scopes = active.into_iter().map(|active| Scope {
-            function: frame.units.function_name(active.die),
-            inlined: active.inlined,
-            variables: active.variables.iter().filter_map(|&(die, kind)| variable(&renderer, die, kind)).collect(),
+        let scopes = self.with_frame(thread, frame, |frame| {
+            let Some(function) = frame.function else { return Vec::new() };
+            let language = frame.units.language(function.unit);
+            let renderer = Renderer::new(frame, *limits, language);
+            let active = scope::active(&frame.units, function, frame.pc);
+            let scopes = active.into_iter().map(|active| Scope {
+                function: frame.units.function_name(active.die),
+                inlined: active.inlined,
+                variables: active.variables.iter().filter_map(|&(die, kind)| variable(&renderer, die, kind)).collect(),
+            });
+            scopes.collect()
         });
-        scopes.collect()
+        scopes.unwrap_or_default()
     }
 
     /// The statics of the file that a frame's function is in: globals, file and function statics.
     pub fn file_statics(&self, thread: usize, frame: usize, limits: &Limits) -> Vec<Variable> {
-        let Some(frame) = self.frame(thread, frame) else { return Vec::new() };
-        let Some(unit) = frame.function.map(|function| function.unit) else { return Vec::new() };
-        let renderer = Renderer::new(&frame, *limits, frame.units.language(unit));
-        let statics = frame.units.statics_of(unit).into_iter();
-        statics.filter_map(|die| variable(&renderer, die, VariableKind::Static)).collect()
+        let statics = self.with_frame(thread, frame, |frame| {
+            let Some(unit) = frame.function.map(|function| function.unit) else { return Vec::new() };
+            let renderer = Renderer::new(frame, *limits, frame.units.language(unit));
+            let statics = frame.units.statics_of(unit).into_iter();
+            statics.filter_map(|die| variable(&renderer, die, VariableKind::Static)).collect()
+        });
+        statics.unwrap_or_default()
     }
 
     /// The value of an expression in a frame: `total`, `*node.next`, `buf[3]`, `(struct node *)0x10450`,
@@ -82,12 +85,14 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
         expression: &str,
         limits: &Limits,
     ) -> Result<Variable, ExpressionError> {
-        let Some(frame) = self.frame(thread, frame) else {
+        let evaluated = self.with_frame(thread, frame, |frame| {
+            let language = frame.function.map_or(Language::C, |function| frame.units.language(function.unit));
+            expression::evaluate(&Renderer::new(frame, *limits, language), expression)
+        });
+        evaluated.unwrap_or_else(|| {
             let message = "this frame's binary is not known for certain, or has no debug information";
-            return Err(ExpressionError { column: 1, message: message.into() });
-        };
-        let language = frame.function.map_or(Language::C, |function| frame.units.language(function.unit));
-        expression::evaluate(&Renderer::new(&frame, *limits, language), expression)
+            Err(ExpressionError { column: 1, message: message.into() })
+        })
     }
 
     /// The shadow stack pointer of each frame of a thread at its code offset, youngest first; `None` where it cannot
@@ -96,54 +101,55 @@ impl<'c, 's: 'c> Inspector<'c, 's> {
         self.recovered(thread).iter().map(|recovered| recovered.stack_pointer).collect()
     }
 
-    fn recovered(&self, thread: usize) -> Rc<Vec<Rc<Recovered>>> {
-        if let Some(known) = self.threads.borrow().get(&thread) {
+    fn recovered(&self, thread: usize) -> Arc<Vec<Arc<Recovered>>> {
+        if let Some(known) = self.threads.lock().get(&thread) {
             return known.clone();
         }
         let frames = self.dump.threads.get(thread).map_or(&[][..], |thread| &thread.frames);
-        let recovered = Rc::new(self.unwinder.thread(self.dump, frames, |index| {
+        let recovered = Arc::new(self.unwinder.thread(self.dump, frames, |index| {
             let found = self.found(frames.get(index)?)?;
             let offset = self.binaries.place(self.dump, thread, index)?.module_offset;
             Some(Position { module: found.binary.module(), function: frames[index].function?, offset })
         }));
-        self.threads.borrow_mut().insert(thread, recovered.clone());
+        self.threads.lock().insert(thread, recovered.clone());
         recovered
     }
 
-    /// A frame with its debug information; `None` when its binary is not known for certain or has none.
-    fn frame(&self, thread: usize, index: usize) -> Option<Frame<'c, 's>> {
+    /// Lets `look` look at a frame with its debug information; `None` when its binary is not known for certain or has
+    /// none.
+    fn with_frame<R>(&self, thread: usize, index: usize, look: impl FnOnce(&Frame<'_, '_>) -> R) -> Option<R> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
-        let found = self.found(frame)?;
+        let binary = &*self.found(frame)?.binary;
         let place = self.binaries.place(self.dump, thread, index)?;
-        let binary = found.binary;
-        let debug = binary.symbols().debug()?;
-        let key = binary.module().bytes().as_ptr() as usize;
-        let units = self.units.borrow_mut().entry(key).or_insert_with(|| Rc::new(Units::new(debug))).clone();
-        let functions = self.functions.borrow_mut().entry(key).or_default().clone();
-        let rewritten = *self.rewritten.borrow_mut().entry(key).or_insert_with(|| is_rewritten(binary.module()));
-        let function = Extent::of(binary.module(), frame.function?).and_then(|extent| units.function(&extent));
-        Some(Frame {
-            dump: self.dump,
-            frame,
-            binary,
-            memory: self.memory(frame),
-            pc: place.dwarf_pc,
-            function,
-            rewritten,
-            recovered: self.recovered(thread).get(index).cloned().unwrap_or_default(),
-            youngest: index == 0,
-            prologue: OnceCell::new(),
-            writes: OnceCell::new(),
-            operands: OnceCell::new(),
-            base: OnceCell::new(),
-            reads_base: Cell::new(false),
-            units,
-            functions,
+        let extent = Extent::of(binary.module(), frame.function?);
+        binary.with_catalog(|catalog| {
+            let key = binary.module().bytes().as_ptr() as usize;
+            let units = Units::new(catalog.clone());
+            let functions = self.functions.lock().entry(key).or_default().clone();
+            let rewritten = *self.rewritten.lock().entry(key).or_insert_with(|| is_rewritten(binary.module()));
+            look(&Frame {
+                dump: self.dump,
+                frame,
+                binary,
+                memory: self.memory(frame),
+                pc: place.dwarf_pc,
+                function: extent.and_then(|extent| units.function(&extent)),
+                rewritten,
+                recovered: self.recovered(thread).get(index).cloned().unwrap_or_default(),
+                youngest: index == 0,
+                prologue: OnceCell::new(),
+                writes: OnceCell::new(),
+                operands: OnceCell::new(),
+                base: OnceCell::new(),
+                reads_base: Cell::new(false),
+                units,
+                functions,
+            })
         })
     }
 
     /// The frame's binary, where something speaks for it: a name alone is no proof.
-    fn found(&self, frame: &model::Frame) -> Option<Found<'s>> {
+    fn found(&self, frame: &model::Frame) -> Option<&'c Found> {
         let found = self.binaries.found(self.binaries.module_of(self.dump, frame)?)?;
         found.verification.is_verified().then_some(found)
     }

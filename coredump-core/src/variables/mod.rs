@@ -42,6 +42,7 @@ mod writes;
 pub use expression::ExpressionError;
 pub use inspector::Inspector;
 pub use statics::{Static, statics};
+pub(crate) use units::Catalog;
 pub use units::Language;
 
 /// How much of a value is written out.

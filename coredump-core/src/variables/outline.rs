@@ -1,7 +1,7 @@
 //! Where things are in a unit, found in one walk over it when something is first asked for by name.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use gimli::constants::*;
 
@@ -24,12 +24,12 @@ pub(super) type ByName<'s> = HashMap<&'s [u8], Vec<usize>>;
 /// What is remembered of one unit.
 #[derive(Debug, Default)]
 pub(super) struct Memo<'s> {
-    pub language: OnceCell<Language>,
-    pub outline: OnceCell<Outline>,
+    pub language: OnceLock<Language>,
+    pub outline: OnceLock<Outline>,
     /// Complete types by name.
-    pub types: OnceCell<ByName<'s>>,
+    pub types: OnceLock<ByName<'s>>,
     /// Variables outside of functions, and statics in them, by name.
-    pub statics: OnceCell<ByName<'s>>,
+    pub statics: OnceLock<ByName<'s>>,
 }
 
 /// Walks all entries of a unit. What was read before a damaged entry still counts.

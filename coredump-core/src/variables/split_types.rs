@@ -1,11 +1,13 @@
 //! Types in units of their own within `.dwo` files. A file's are read when one of them is first asked for, and numbered
 //! behind all other units.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 use super::entries::{Bytes, Die, UnitRef, signature};
 use super::outline::Memo;
+use crate::locked::Locked;
 use crate::symbols::Debug;
 
 /// Type units of one file that are read.
@@ -14,14 +16,16 @@ const UNITS: usize = 1 << 20;
 /// The type units of all `.dwo` files that were read so far.
 pub(super) struct SplitTypes<'s> {
     /// Those of each split unit's file, by the unit's number.
-    files: Vec<OnceCell<File<'s>>>,
+    files: Vec<OnceLock<File<'s>>>,
     /// Which of which file the numbers stand for, from `first` on.
-    numbers: RefCell<Vec<(u32, u32)>>,
+    numbers: Locked<Vec<(u32, u32)>>,
     first: u32,
 }
 
 #[derive(Default)]
 pub(super) struct File<'s> {
+    /// The number of its first unit; the others follow.
+    first: u32,
     units: Vec<(gimli::Unit<Bytes<'s>>, Memo<'s>)>,
     signatures: HashMap<u64, Die>,
 }
@@ -30,13 +34,14 @@ impl<'s> SplitTypes<'s> {
     /// None yet, of so many units; the first will have the number `first`.
     pub fn new(units: u32, first: u32) -> Self {
         let mut files = Vec::new();
-        files.resize_with(units as usize, OnceCell::new);
-        SplitTypes { files, numbers: RefCell::default(), first }
+        files.resize_with(units as usize, OnceLock::new);
+        SplitTypes { files, numbers: Locked::default(), first }
     }
 
-    /// How many were read.
-    pub fn len(&self) -> u32 {
-        self.numbers.borrow().len() as u32
+    /// The numbers of the type units in the file that the unit `from` is in.
+    pub fn around(&self, debug: &Debug<'s>, from: u32) -> Range<u32> {
+        let file = self.place(from).map_or(from, |(file, _)| file);
+        self.load(debug, file).map_or(0..0, |file| file.first..file.first + file.units.len() as u32)
     }
 
     /// What is remembered of the unit of that number.
@@ -46,20 +51,20 @@ impl<'s> SplitTypes<'s> {
     }
 
     /// The unit of that number.
-    pub fn unit<'u>(&'u self, debug: &'s Debug<'s>, number: u32) -> Option<UnitRef<'u, 's>> {
+    pub fn unit<'u>(&'u self, debug: &'u Debug<'s>, number: u32) -> Option<UnitRef<'u, 's>> {
         let (file, index) = self.place(number)?;
         let unit = &self.files.get(file as usize)?.get()?.units.get(index as usize)?.0;
         Some(unit.unit_ref(debug.unit_ref(file)?.dwarf))
     }
 
     /// The type of that signature in the file that the unit `from` is in.
-    pub fn find(&self, debug: &'s Debug<'s>, from: u32, wanted: gimli::DebugTypeSignature) -> Option<Die> {
+    pub fn find(&self, debug: &Debug<'s>, from: u32, wanted: gimli::DebugTypeSignature) -> Option<Die> {
         let file = self.place(from).map_or(from, |(file, _)| file);
         self.load(debug, file)?.signatures.get(&wanted.0).copied()
     }
 
     /// Reads the type units of a split unit's file.
-    pub fn load(&self, debug: &'s Debug<'s>, file: u32) -> Option<&File<'s>> {
+    fn load(&self, debug: &Debug<'s>, file: u32) -> Option<&File<'s>> {
         let known = self.files.get(file as usize)?;
         let dwarf = debug.unit_ref(file)?.dwarf;
         Some(known.get_or_init(|| {
@@ -67,7 +72,9 @@ impl<'s> SplitTypes<'s> {
             if dwarf.file_type != gimli::DwarfFileType::Dwo {
                 return read;
             }
-            let mut numbers = self.numbers.borrow_mut();
+            // Held until the whole file is read: its units get numbers in a row.
+            let mut numbers = self.numbers.lock();
+            read.first = self.first + numbers.len() as u32;
             let mut add = |header: gimli::UnitHeader<Bytes<'s>>| {
                 let number = self.first + numbers.len() as u32;
                 if let Some(known) = signature(number, &header)
@@ -93,6 +100,6 @@ impl<'s> SplitTypes<'s> {
     }
 
     fn place(&self, number: u32) -> Option<(u32, u32)> {
-        self.numbers.borrow().get(number.checked_sub(self.first)? as usize).copied()
+        self.numbers.lock().get(number.checked_sub(self.first)? as usize).copied()
     }
 }

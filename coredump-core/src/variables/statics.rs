@@ -24,13 +24,18 @@ pub struct Static {
 /// The statics that a binary's debug info describes, by address. Reads all of its units.
 ///
 /// Those of position-independent modules are left out: where they lie is decided when they are loaded.
-pub fn statics<'s>(binary: &'s Binary<'s>) -> Vec<Static> {
-    let relocated = binary.module().imports().iter().any(|import| import.name == "__memory_base");
-    let Some(debug) = binary.symbols().debug().filter(|_| !relocated) else { return Vec::new() };
-    let units = Units::new(debug);
+pub fn statics(binary: &Binary) -> Vec<Static> {
+    let relocated = binary.module().imports().any(|import| import.name == "__memory_base");
+    if relocated {
+        return Vec::new();
+    }
+    binary.with_catalog(|catalog| read_all(&Units::new(catalog.clone()))).unwrap_or_default()
+}
+
+fn read_all(units: &Units<'_>) -> Vec<Static> {
     let mut all: Vec<Static> = (0..units.len())
         .flat_map(|unit| units.statics_of(unit))
-        .filter_map(|die| read(&units, die))
+        .filter_map(|die| read(units, die))
         .take(MAX_STATICS)
         .collect();
     all.sort();

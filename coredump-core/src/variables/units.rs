@@ -4,10 +4,10 @@
 //! DWARF addresses of code count from the start of the code section's contents; offsets of entries count from the start
 //! of their unit.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ops::Range;
-use std::rc::Rc;
+use std::ops::{Deref, Range};
+use std::sync::{Arc, OnceLock};
 
 use gimli::constants::*;
 use gimli::{AttributeValue, Section, UnitOffset};
@@ -17,26 +17,60 @@ use super::entries::{language, origin_name, signature};
 use super::outline::{ByName, Memo, Outline, outline};
 use super::split_types::SplitTypes;
 use super::types::Type;
+use crate::locked::Locked;
 use crate::symbols::{Debug, Extent, demangle};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
 
 /// All units of a binary: those of `.debug_info` (of split ones, what their `.dwo` holds), then those of `.debug_types`.
-pub struct Units<'s> {
-    debug: &'s Debug<'s>,
+/// What was read of them is kept for all dumps and threads.
+pub struct Catalog<'s> {
+    debug: Arc<Debug<'s>>,
     type_units: Vec<gimli::Unit<Bytes<'s>>>,
     split_types: SplitTypes<'s>,
-    signatures: OnceCell<HashMap<u64, Die>>,
+    signatures: OnceLock<HashMap<u64, Die>>,
     /// Types may stand in units of their own, with stubs in their place.
     stubs: bool,
     memos: Vec<Memo<'s>>,
-    types: RefCell<HashMap<Die, Rc<Type<'s>>>>,
+    types: Locked<HashMap<Die, Arc<Type<'s>>>>,
+}
+
+/// The units of a binary, with the types that were made up while one frame was looked at.
+pub struct Units<'s> {
+    catalog: Arc<Catalog<'s>>,
+    made: RefCell<Vec<Arc<Type<'s>>>>,
 }
 
 impl<'s> Units<'s> {
+    /// The units of `catalog`.
+    pub fn new(catalog: Arc<Catalog<'s>>) -> Units<'s> {
+        Units { catalog, made: RefCell::default() }
+    }
+
+    /// The units of debug info that nobody else looks at.
+    #[cfg(test)]
+    pub fn of(debug: Arc<Debug<'s>>) -> Units<'s> {
+        Units::new(Arc::new(Catalog::new(debug)))
+    }
+
+    /// The types that no unit holds.
+    pub(super) fn made(&self) -> &RefCell<Vec<Arc<Type<'s>>>> {
+        &self.made
+    }
+}
+
+impl<'s> Deref for Units<'s> {
+    type Target = Catalog<'s>;
+
+    fn deref(&self) -> &Catalog<'s> {
+        &self.catalog
+    }
+}
+
+impl<'s> Catalog<'s> {
     /// The units of `debug`; none of `.debug_info` is read yet.
-    pub fn new(debug: &'s Debug<'s>) -> Self {
+    pub fn new(debug: Arc<Debug<'s>>) -> Self {
         let mut type_units = Vec::new();
         let mut headers = debug.dwarf().type_units();
         while let Ok(Some(header)) = headers.next() {
@@ -48,12 +82,13 @@ impl<'s> Units<'s> {
         let stub = [DW_AT_signature.0 as u8, DW_FORM_ref_sig8.0 as u8];
         let stubs = memchr::memmem::find(abbreviations, &stub).is_some();
         let split_types = SplitTypes::new(debug.unit_count(), memos.len() as u32);
-        Units { debug, type_units, split_types, signatures: OnceCell::new(), stubs, memos, types: RefCell::default() }
+        Catalog { debug, type_units, split_types, signatures: OnceLock::new(), stubs, memos, types: Locked::default() }
     }
 
-    /// The number of units.
+    /// The number of units, without the type units in `.dwo` files: which of those were read depends on what was asked
+    /// before.
     pub fn len(&self) -> u32 {
-        u32::try_from(self.memos.len()).unwrap_or(u32::MAX).saturating_add(self.split_types.len())
+        u32::try_from(self.memos.len()).unwrap_or(u32::MAX)
     }
 
     fn memo(&self, number: u32) -> Option<&Memo<'s>> {
@@ -61,7 +96,7 @@ impl<'s> Units<'s> {
     }
 
     /// The cache of types already read.
-    pub(super) fn types(&self) -> &RefCell<HashMap<Die, Rc<Type<'s>>>> {
+    pub(super) fn types(&self) -> &Locked<HashMap<Die, Arc<Type<'s>>>> {
         &self.types
     }
 
@@ -71,7 +106,7 @@ impl<'s> Units<'s> {
             None => self.debug.unit_ref(number),
             Some(own) => match self.type_units.get(own as usize) {
                 Some(unit) => Some(unit.unit_ref(self.debug.dwarf())),
-                None => self.split_types.unit(self.debug, number),
+                None => self.split_types.unit(&self.debug, number),
             },
         }
     }
@@ -142,7 +177,7 @@ impl<'s> Units<'s> {
     fn type_unit(&self, from: u32, wanted: gimli::DebugTypeSignature) -> Option<Die> {
         if self.unit(from)?.dwarf.file_type == gimli::DwarfFileType::Dwo {
             // A split unit's types are in its own file.
-            return self.split_types.find(self.debug, from, wanted);
+            return self.split_types.find(&self.debug, from, wanted);
         }
         let signatures = self.signatures.get_or_init(|| {
             let headers = (0..self.len()).filter_map(|number| Some((number, self.unit(number)?.header)));
@@ -220,12 +255,12 @@ impl<'s> Units<'s> {
 
     /// Complete types of that name (without namespaces), in `first` before all other units.
     pub fn types_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, name, Units::types_of)
+        self.named(first, name, Catalog::types_of)
     }
 
     /// Variables of static storage of that name, in `first` before all other units.
     pub fn statics_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
-        self.named(first, name, Units::statics_by_name)
+        self.named(first, name, Catalog::statics_by_name)
     }
 
     /// Complete types of one unit whose name ends in a point and this one, where the rest is a path of words.
@@ -242,8 +277,8 @@ impl<'s> Units<'s> {
     }
 
     fn named<'m>(&'m self, first: u32, name: &[u8], of: impl Fn(&'m Self, u32) -> Option<&'m ByName<'s>>) -> Vec<Die> {
-        self.split_types.load(self.debug, first);
-        let others = (0..self.len()).filter(|&unit| unit != first);
+        let split = self.split_types.around(&self.debug, first);
+        let others = (0..self.len()).chain(split).filter(|&unit| unit != first);
         let mut found = Vec::new();
         for number in std::iter::once(first).chain(others) {
             if let Some(offsets) = of(self, number).and_then(|names| names.get(name)) {

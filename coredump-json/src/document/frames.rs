@@ -26,12 +26,12 @@ impl Serialize for PlaceEntry<'_> {
 }
 
 /// A thread.
-pub struct ThreadEntry<'c, 'd, 's> {
+pub struct ThreadEntry<'c, 'd> {
     pub index: usize,
-    pub document: &'c Document<'d, 's>,
+    pub document: &'c Document<'d>,
 }
 
-impl Serialize for ThreadEntry<'_, '_, '_> {
+impl Serialize for ThreadEntry<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let thread = &self.document.dump.threads[self.index];
         let mut map = serializer.serialize_map(None)?;
@@ -45,12 +45,12 @@ impl Serialize for ThreadEntry<'_, '_, '_> {
 }
 
 /// A frame.
-struct FrameEntry<'t, 'c, 'd, 's> {
-    thread: &'t ThreadEntry<'c, 'd, 's>,
+struct FrameEntry<'t, 'c, 'd> {
+    thread: &'t ThreadEntry<'c, 'd>,
     index: usize,
 }
 
-impl Serialize for FrameEntry<'_, '_, '_, '_> {
+impl Serialize for FrameEntry<'_, '_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let document = self.thread.document;
         let frame = &document.dump.threads[self.thread.index].frames[self.index];

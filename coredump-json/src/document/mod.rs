@@ -38,7 +38,7 @@ pub use safe::Layout;
 const VERSION: u32 = 1;
 
 /// What is known of one dump: the document.
-pub struct Document<'d, 's> {
+pub struct Document<'d> {
     /// The dump's file, unless it came through a pipe.
     pub path: Option<&'d Path>,
     /// When that file was last written to.
@@ -46,11 +46,11 @@ pub struct Document<'d, 's> {
     /// The dump.
     pub dump: &'d CoreDump<'d>,
     /// The binaries of its modules.
-    pub binaries: &'d Binaries<'s>,
+    pub binaries: &'d Binaries,
     /// Where its frames stand in them.
-    pub resolver: RefCell<Resolver<'d, 'd, 's>>,
+    pub resolver: RefCell<Resolver<'d, 'd>>,
     /// Finds variables, if they are asked for.
-    pub inspector: Option<Inspector<'d, 's>>,
+    pub inspector: Option<Inspector<'d>>,
     /// How much of a variable is told.
     pub limits: Limits,
     /// Why and where it died.
@@ -61,7 +61,7 @@ pub struct Document<'d, 's> {
     pub redact: bool,
 }
 
-impl Serialize for Document<'_, '_> {
+impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let dump = self.dump;
         let mut map = serializer.serialize_map(None)?;
@@ -167,7 +167,7 @@ impl<'d> PanicEntry<'d> {
     }
 }
 
-impl<'d, 's> Document<'d, 's> {
+impl<'d> Document<'d> {
     fn file(&self) -> File<'d> {
         File {
             path: self.path.map(|path| path.to_string_lossy().into_owned()),
@@ -220,7 +220,7 @@ impl<'d, 's> Document<'d, 's> {
     }
 
     /// The names of globals, by the dump's index.
-    fn global_names(&self) -> HashMap<usize, &'s str> {
+    fn global_names(&self) -> HashMap<usize, &'d str> {
         let mut names = HashMap::new();
         for instance in &self.dump.instances {
             let Some(binary) = instance.module.and_then(|module| self.binaries.binary(module)) else { continue };
@@ -235,9 +235,9 @@ impl<'d, 's> Document<'d, 's> {
     }
 
     fn warnings(&self) -> impl Iterator<Item = String> {
-        let slots = self.binaries.slots().iter().filter_map(|slot| Some((slot, slot.found?)));
+        let slots = self.binaries.slots().iter().filter_map(|slot| Some((slot, slot.found.as_ref()?)));
         let problems = slots.flat_map(|(slot, found)| {
-            let problems = found.binary.symbols().problems().into_iter();
+            let problems = found.binary.symbols_problems().into_iter();
             problems.map(move |problem| format!("module {}: {problem}", slot.name))
         });
         self.dump.warnings.iter().map(warning).chain(self.binaries.warnings.iter().cloned()).chain(problems)

@@ -10,15 +10,15 @@ use super::text::{Each, Hex};
 use super::values::{self, Target};
 
 /// A module that the dump refers to, and the binary that was found for it.
-pub struct ModuleEntry<'c, 's> {
+pub struct ModuleEntry<'c> {
     pub index: usize,
     pub module: Option<&'c ModuleRecord<'c>>,
-    pub slot: &'c Slot<'s>,
+    pub slot: &'c Slot,
     /// Whether to write out the copy in the dump.
     pub contents: bool,
 }
 
-impl Serialize for ModuleEntry<'_, '_> {
+impl Serialize for ModuleEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let module = self.module;
         let found = self.slot.found.as_ref();
@@ -36,7 +36,7 @@ impl Serialize for ModuleEntry<'_, '_> {
             let embedded = module.and_then(|module| module.embedded);
             map.serialize_entry("embedded", &embedded.map(base64))?;
         }
-        map.serialize_entry("symbols", &found.map(|found| found.binary.symbols().kind().name()))?;
+        map.serialize_entry("symbols", &found.map(|found| found.binary.symbols_kind().name()))?;
         map.serialize_entry("verified", &found.map(|found| found.verification.is_verified()))?;
         map.serialize_entry("binary", &found.map(BinaryEntry))?;
         map.serialize_entry("refused", &Each(|| self.slot.refused.iter().map(RefusedEntry)))?;
@@ -45,16 +45,16 @@ impl Serialize for ModuleEntry<'_, '_> {
 }
 
 /// The file that was used for a module.
-struct BinaryEntry<'c, 's>(&'c Found<'s>);
+struct BinaryEntry<'c>(&'c Found);
 
-impl Serialize for BinaryEntry<'_, '_> {
+impl Serialize for BinaryEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let binary = self.0.binary;
+        let binary = &self.0.binary;
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("path", &binary.path().map(|path| path.to_string_lossy()))?;
         map.serialize_entry("nested", &binary.nested())?;
         map.serialize_entry("checked", checked(self.0.verification))?;
-        map.serialize_entry("symbols_from", binary.symbols().origin())?;
+        map.serialize_entry("symbols_from", binary.symbols_origin())?;
         map.end()
     }
 }

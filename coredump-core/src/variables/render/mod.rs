@@ -21,7 +21,7 @@ mod zig_containers;
 pub use text::quoted;
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::frame::Frame;
 use super::location::Missing;
@@ -198,7 +198,7 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
     }
 
     /// The complete type of the same name as the declaration at `die`.
-    pub fn completed(&self, die: Die) -> Option<(Die, Rc<Type<'s>>)> {
+    pub fn completed(&self, die: Die) -> Option<(Die, Arc<Type<'s>>)> {
         let units = &self.frame.units;
         let name = units.name(die)?;
         let path = units.path(die);

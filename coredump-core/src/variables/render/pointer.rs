@@ -80,14 +80,14 @@ impl<'s> Renderer<'_, '_, 's> {
         if index == 0 {
             return None;
         }
-        if let Some(known) = self.frame.functions.borrow().get(&index) {
+        if let Some(known) = self.frame.functions.lock().get(&index) {
             return known.clone();
         }
         let name = self.table_function(index).map(|function| match self.frame.binary.function_name(function) {
             Some(name) => crate::symbols::demangle(name).into_owned(),
             None => format!("func[{function}]"),
         });
-        self.frame.functions.borrow_mut().insert(index, name.clone());
+        self.frame.functions.lock().insert(index, name.clone());
         name
     }
 

@@ -4,7 +4,7 @@ mod entry;
 #[cfg(test)]
 mod tests;
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 pub use self::entry::wide_constant;
 use super::types::{Array, Kind, PointerKind, Type};
@@ -12,15 +12,20 @@ use super::units::{Die, Units};
 
 /// Typedefs and qualifiers in a row.
 const ALIASES: u32 = 64;
+/// The unit number of types that were made up: no unit has it.
+const MADE: u32 = u32::MAX;
 
 impl<'s> Units<'s> {
     /// The type at `die`; `None` when its entry is damaged.
-    pub fn type_at(&self, die: Die) -> Option<Rc<Type<'s>>> {
-        if let Some(known) = self.types().borrow().get(&die) {
+    pub fn type_at(&self, die: Die) -> Option<Arc<Type<'s>>> {
+        if die.unit == MADE {
+            return self.made().borrow().get(die.offset).cloned();
+        }
+        if let Some(known) = self.types().lock().get(&die) {
             return Some(known.clone());
         }
-        let read = Rc::new(self.read_type(die)?);
-        self.types().borrow_mut().insert(die, read.clone());
+        let read = Arc::new(self.read_type(die)?);
+        self.types().lock().insert(die, read.clone());
         Some(read)
     }
 
@@ -31,7 +36,7 @@ impl<'s> Units<'s> {
     }
 
     /// The type behind typedefs and qualifiers; `None` for `void`, and when they go round in a circle.
-    pub fn peeled(&self, die: Option<Die>) -> Option<(Die, Rc<Type<'s>>)> {
+    pub fn peeled(&self, die: Option<Die>) -> Option<(Die, Arc<Type<'s>>)> {
         let mut at = die?;
         for _ in 0..ALIASES {
             let ty = self.type_at(at)?;
@@ -69,25 +74,24 @@ impl<'s> Units<'s> {
 
     /// A pointer to `target`, for which no entry need exist; of `size` bytes.
     pub fn pointer_to(&self, target: Option<Die>, size: u64) -> Die {
-        self.made(Type { name: None, size: Some(size), kind: Kind::Pointer(PointerKind::Pointer, target) })
+        self.make(Type { name: None, size: Some(size), kind: Kind::Pointer(PointerKind::Pointer, target) })
     }
 
     /// An array of `element`, for which no entry need exist.
     pub fn array_of(&self, element: Option<Die>, dimensions: Vec<Option<u64>>) -> Die {
         let kind = Kind::Array(Array { element, dimensions, stride: None, vector: false });
-        self.made(Type { name: None, size: None, kind })
+        self.make(Type { name: None, size: None, kind })
     }
 
     /// A base type for which no entry need exist.
     pub fn base_type(&self, name: &'static str, encoding: gimli::DwAte, size: u64) -> Die {
-        self.made(Type { name: Some(name.as_bytes()), size: Some(size), kind: Kind::Base(encoding) })
+        self.make(Type { name: Some(name.as_bytes()), size: Some(size), kind: Kind::Base(encoding) })
     }
 
     /// Keeps a type that no unit holds, under a unit number that none has.
-    fn made(&self, ty: Type<'s>) -> Die {
-        let mut types = self.types().borrow_mut();
-        let die = Die { unit: u32::MAX, offset: types.len() };
-        types.insert(die, Rc::new(ty));
-        die
+    fn make(&self, ty: Type<'s>) -> Die {
+        let mut made = self.made().borrow_mut();
+        made.push(Arc::new(ty));
+        Die { unit: MADE, offset: made.len() - 1 }
     }
 }

@@ -8,15 +8,15 @@
 mod oldest;
 mod recovered;
 
-use std::cell::RefCell;
 use std::collections::HashMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use wasmparser::Operator;
 
 pub use self::recovered::Recovered;
 use super::stack_pointer::{global_named, infer, wrap};
 use super::symbolic::{self, Question, State};
+use crate::locked::Locked;
 use crate::model::{CoreDump, Frame, Value};
 use crate::module::Module;
 
@@ -37,10 +37,10 @@ type Point = (usize, u32, u64);
 /// Recovers the frames of threads, one memo for all of them.
 #[derive(Default)]
 pub struct Unwinder {
-    states: RefCell<HashMap<Point, Option<Rc<State>>>>,
-    restores: RefCell<HashMap<(usize, u32), bool>>,
-    tail_calls: RefCell<HashMap<(usize, u32), bool>>,
-    pointers: RefCell<HashMap<usize, Option<(u32, bool)>>>,
+    states: Locked<HashMap<Point, Option<Arc<State>>>>,
+    restores: Locked<HashMap<(usize, u32), bool>>,
+    tail_calls: Locked<HashMap<(usize, u32), bool>>,
+    pointers: Locked<HashMap<usize, Option<(u32, bool)>>>,
 }
 
 impl Unwinder {
@@ -50,7 +50,7 @@ impl Unwinder {
         dump: &CoreDump<'_>,
         frames: &[Frame],
         position: impl Fn(usize) -> Option<Position<'m, 's>>,
-    ) -> Vec<Rc<Recovered>> {
+    ) -> Vec<Arc<Recovered>> {
         // The stack pointers by the dump's index of their global; one that is not here has its value in the dump.
         let mut pointers: HashMap<u32, Result<u64, &'static str>> = HashMap::new();
         let mut lost: Option<&'static str> = None;
@@ -108,7 +108,7 @@ impl Unwinder {
                 all[callee].parameters = self.arguments(at, caller, &all[callee + 1]).unwrap_or_default();
             }
         }
-        all.into_iter().map(Rc::new).collect()
+        all.into_iter().map(Arc::new).collect()
     }
 
     /// The arguments of a direct call, as far as the caller's body proves them.
@@ -138,7 +138,7 @@ impl Unwinder {
     /// not its first caller's.
     fn tail_calls(&self, module: &Module<'_>, function: u32) -> bool {
         let key = (module_key(module), function);
-        *self.tail_calls.borrow_mut().entry(key).or_insert_with(|| {
+        *self.tail_calls.lock().entry(key).or_insert_with(|| {
             let Some(mut operators) = module.operators(function) else { return true };
             while !operators.eof() {
                 match operators.read() {
@@ -155,16 +155,16 @@ impl Unwinder {
         })
     }
 
-    fn state(&self, at: Position<'_, '_>, pointer: Option<u32>) -> Option<Rc<State>> {
+    fn state(&self, at: Position<'_, '_>, pointer: Option<u32>) -> Option<Arc<State>> {
         let key = (module_key(at.module), at.function, at.offset);
-        if let Some(known) = self.states.borrow().get(&key) {
+        if let Some(known) = self.states.lock().get(&key) {
             return known.clone();
         }
         let restores = |callee| self.restores(at.module, callee, pointer);
         let question = Question { pointer, target: Some(at.offset), ..Question::of(at.module, at.function) };
         let summary = symbolic::evaluate(&question, &restores);
-        let state = summary.and_then(|summary| summary.at).map(Rc::new);
-        self.states.borrow_mut().insert(key, state.clone());
+        let state = summary.and_then(|summary| summary.at).map(Arc::new);
+        self.states.lock().insert(key, state.clone());
         state
     }
 
@@ -180,17 +180,17 @@ impl Unwinder {
     fn restores(&self, module: &Module<'_>, function: u32, pointer: Option<u32>) -> bool {
         let Some(pointer) = pointer else { return true };
         let key = (module_key(module), function);
-        if let Some(&known) = self.restores.borrow().get(&key) {
+        if let Some(&known) = self.restores.lock().get(&key) {
             return known;
         }
         let restores = symbolic::restores(module, function, pointer);
-        self.restores.borrow_mut().insert(key, restores);
+        self.restores.lock().insert(key, restores);
         restores
     }
 
     /// The module's stack pointer global, and whether it was inferred.
     fn stack_pointer(&self, module: &Module<'_>) -> Option<(u32, bool)> {
-        let mut pointers = self.pointers.borrow_mut();
+        let mut pointers = self.pointers.lock();
         *pointers.entry(module_key(module)).or_insert_with(|| {
             let named = global_named(module, "__stack_pointer").map(|index| (index, false));
             named.or_else(|| infer(module).map(|index| (index, true)))

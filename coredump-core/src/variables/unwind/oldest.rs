@@ -1,6 +1,6 @@
 //! Frames' stack pointers, counted from the oldest frame on.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::{Position, Recovered, Unwinder, instance_global};
 use crate::model::{CoreDump, Frame};
@@ -19,8 +19,7 @@ pub fn from_the_base<'m, 's: 'm>(
     let Some(last) = all.len().checked_sub(1) else { return };
     let start = || {
         let oldest = position(last)?;
-        let mut exports = oldest.module.exports().iter();
-        exports.find(|export| {
+        oldest.module.exports().find(|export| {
             export.kind == ItemKind::Function && export.name == "_start" && export.index == oldest.function
         })?;
         let pointer = all[last].stack_pointer_global?;
@@ -42,7 +41,7 @@ pub fn from_the_base<'m, 's: 'm>(
         // An aligned frame begins at an address that only the entry's tells.
         let aligned = match known.moved() {
             Some(_) => None,
-            None => unwinder.aligned(at, pointer, entry).map(Rc::new),
+            None => unwinder.aligned(at, pointer, entry).map(Arc::new),
         };
         let moved = match &aligned {
             Some(state) => Recovered { state: Some(state.clone()), ..Recovered::default() }.moved(),

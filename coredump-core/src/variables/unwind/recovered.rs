@@ -1,6 +1,6 @@
 //! What is known of one frame's state without its locals.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::model::Value;
 use crate::module::ValueType;
@@ -21,7 +21,7 @@ pub struct Recovered {
     pub(super) why_not: Option<&'static str>,
     /// The parameters at entry that the caller's body proves.
     pub(super) parameters: Vec<Option<u64>>,
-    pub(super) state: Option<Rc<State>>,
+    pub(super) state: Option<Arc<State>>,
     pub(super) types: Vec<ValueType>,
 }
 

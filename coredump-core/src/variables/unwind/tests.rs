@@ -27,7 +27,7 @@ fn program(take: &str, start: &str) -> Vec<u8> {
 }
 
 /// The thread `inner`, `middle`, `start` of a dump whose stack pointer has that value.
-fn thread(bytes: &[u8], pointer: i32) -> Vec<Rc<Recovered>> {
+fn thread(bytes: &[u8], pointer: i32) -> Vec<Arc<Recovered>> {
     let module = Module::parse(bytes).unwrap();
     let frame = |function| Frame { instance: Some(0), function: Some(function), ..Frame::default() };
     let frames = [frame(2), frame(1), frame(0)];
@@ -49,7 +49,7 @@ fn thread(bytes: &[u8], pointer: i32) -> Vec<Rc<Recovered>> {
     Unwinder::default().thread(&dump, &frames, place)
 }
 
-fn pointers(recovered: &[Rc<Recovered>]) -> Vec<(Option<u64>, Option<u64>)> {
+fn pointers(recovered: &[Arc<Recovered>]) -> Vec<(Option<u64>, Option<u64>)> {
     recovered.iter().map(|frame| (frame.stack_pointer, frame.entry_stack_pointer)).collect()
 }
 

@@ -209,7 +209,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The structure at `die`, with its contents.
-    fn structure_of(&self, value: &Value) -> Option<(Die, std::rc::Rc<crate::variables::types::Type<'s>>)> {
+    fn structure_of(&self, value: &Value) -> Option<(Die, std::sync::Arc<crate::variables::types::Type<'s>>)> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         matches!(ty.kind, Kind::Struct(_)).then_some((die, ty))
     }

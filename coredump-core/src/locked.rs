@@ -1,0 +1,22 @@
+//! A value that threads share, and hold one at a time.
+
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A mutex without poison. What this crate keeps in one is a memo or a list that every operation leaves whole, so a panic
+/// of one thread does not spoil it for the others.
+#[derive(Default)]
+pub(crate) struct Locked<T>(Mutex<T>);
+
+impl<T> Locked<T> {
+    /// Waits until no other thread holds the value. The same thread must not hold it already.
+    pub fn lock(&self) -> MutexGuard<'_, T> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> fmt::Debug for Locked<T> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Locked")
+    }
+}
