@@ -72,7 +72,7 @@ fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Repo
         locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
     let binaries = Binaries::settle(store, &bytes, &mut dump, &options);
     let mut frames = Frames::new(args, &dump, &binaries);
-    let crash = Crash::of(&dump, &binaries, &mut frames.resolver, &mut Signer::default());
+    let crash = Crash::of(&dump, &binaries, &frames.resolver, &Signer::default());
     let written = match args.brief {
         true => brief::render(page, input, &crash),
         false => threads(page, input, &crash, &mut frames),

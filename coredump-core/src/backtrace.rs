@@ -1,9 +1,11 @@
 //! A dump's frames with their source: the function, the calls inlined in it, and where each stood.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::binaries::Binaries;
 use crate::limits::{MAX_NAME, MAX_SYMBOL, shorten};
+use crate::locked::Locked;
 use crate::model::CoreDump;
 pub use crate::symbols::Location;
 use crate::symbols::{SourceFrame, demangle};
@@ -58,7 +60,7 @@ pub struct InlinedFrame {
 
 /// Resolves all frames of all threads.
 pub fn resolve(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<ResolvedThread> {
-    let mut resolver = Resolver::new(dump, binaries);
+    let resolver = Resolver::new(dump, binaries);
     let threads = dump.threads.iter().enumerate().map(|(thread, recorded)| ResolvedThread {
         name: recorded.name.clone(),
         truncated: recorded.truncated,
@@ -76,7 +78,7 @@ pub fn resolve_frame(dump: &CoreDump<'_>, binaries: &Binaries, thread: usize, fr
 pub struct Resolver<'r, 'a> {
     dump: &'r CoreDump<'a>,
     binaries: &'r Binaries,
-    known: std::collections::HashMap<Key, ResolvedFrame>,
+    known: Locked<HashMap<Key, ResolvedFrame>>,
 }
 
 /// What decides how a frame is resolved: module, function, code offset, and whether it is a caller.
@@ -88,20 +90,21 @@ const MAX_KNOWN: usize = 1 << 20;
 impl<'r, 'a> Resolver<'r, 'a> {
     /// A resolver for this dump.
     pub fn new(dump: &'r CoreDump<'a>, binaries: &'r Binaries) -> Self {
-        Resolver { dump, binaries, known: std::collections::HashMap::new() }
+        Resolver { dump, binaries, known: Locked::default() }
     }
 
     /// Resolves a frame; `None` if there is no such frame.
-    pub fn frame(&mut self, thread: usize, index: usize) -> Option<ResolvedFrame> {
+    pub fn frame(&self, thread: usize, index: usize) -> Option<ResolvedFrame> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
         let module = self.binaries.module_of(self.dump, frame);
         let key = (module, frame.function, frame.code_offset, index > 0);
-        if let Some(known) = self.known.get(&key) {
+        if let Some(known) = self.known.lock().get(&key) {
             return Some(ResolvedFrame { index, instance: frame.instance, ..known.clone() });
         }
         let resolved = self.resolve(thread, index, module)?;
-        if self.known.len() < MAX_KNOWN {
-            self.known.insert(key, resolved.clone());
+        let mut known = self.known.lock();
+        if known.len() < MAX_KNOWN {
+            known.insert(key, resolved.clone());
         }
         Some(resolved)
     }

@@ -38,8 +38,8 @@ pub struct Place {
 
 impl Crash {
     /// Of the thread that crashed, which is the first that has frames; `signer` remembers names from dump to dump.
-    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &mut Resolver<'_, '_>, signer: &mut Signer) -> Crash {
-        let thread = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
+    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>, signer: &Signer) -> Crash {
+        let thread = dump.crashed_thread().unwrap_or(0);
         let reason = reason::of(dump, binaries, resolver, signer);
         let signature = signer.signature((0..).map_while(|frame| resolver.frame(thread, frame)));
         let young = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame));

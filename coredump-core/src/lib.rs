@@ -1,7 +1,33 @@
-//! Reading, writing and understanding WebAssembly core dumps.
+//! Reads, writes and understands WebAssembly core dumps.
 //!
-//! The library behind `coredump-run`, `coredump-bt`, `coredump-json` and `coredump-dump`. Modules may use each other in
-//! one direction only, from the bottom of `docs/architecture.md` to the top.
+//! This is the library under `coredump-run`, `coredump-bt`, `coredump-json` and `coredump-dump`. [`Dump`] is the way in:
+//! it opens a dump, finds the binaries of its modules, and gives out its threads, frames, variables and memories.
+//!
+//! ```
+//! use coredump_core::{Draft, Limits, Options, Store};
+//!
+//! # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+//! # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+//! let options = Options::default().symbol_path(modules);
+//! let dump = Draft::open(path)?.find_binaries(&Store::new(), &options);
+//! assert_eq!(dump.crash().reason.as_ref().map(|reason| reason.kind.as_str()), Some("integer-divide-by-zero"));
+//! for thread in dump.threads() {
+//!     for frame in thread.frames() {
+//!         println!("{} {}", frame.index(), frame.function().unwrap_or("?"));
+//!         for scope in frame.variables(Limits::default()) {
+//!             for variable in scope.variables {
+//!                 println!("    {} = {}", variable.name, variable.text());
+//!             }
+//!         }
+//!     }
+//! }
+//! # Ok::<(), coredump_core::Error>(())
+//! ```
+//!
+//! Whatever is not known is `None` or has a status that says why: it is never zero, and a line is never taken from a
+//! binary that does not belong to the dump.
+//!
+//! Modules use each other in one direction only, which `docs/architecture.md` lists.
 
 pub mod backtrace;
 pub mod binaries;
@@ -9,6 +35,7 @@ pub mod buffer;
 pub mod cli;
 pub mod crash;
 pub mod digest;
+pub mod dump;
 pub mod error;
 pub mod extension;
 pub mod files;
@@ -31,3 +58,12 @@ pub mod symbols;
 pub mod text;
 pub mod variables;
 pub mod write;
+
+pub use backtrace::{InlinedFrame, Location, ResolvedFrame};
+pub use crash::Crash;
+pub use dump::{Draft, Dump, Frame, Store, Thread};
+pub use error::{Error, ErrorKind, Result};
+pub use locate::Options;
+pub use memory::Memory;
+pub use model::CoreDump;
+pub use variables::{ExpressionError, Limits, Scope, Status, Variable, VariableKind};

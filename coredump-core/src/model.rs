@@ -93,6 +93,13 @@ impl Layout {
     }
 }
 
+impl CoreDump<'_> {
+    /// The index of the thread that crashed: the first that has frames. `None` if no thread has any.
+    pub fn crashed_thread(&self) -> Option<usize> {
+        self.threads.iter().position(|thread| !thread.frames.is_empty())
+    }
+}
+
 /// Something a reader repaired, skipped or doubts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {

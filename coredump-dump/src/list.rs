@@ -67,8 +67,8 @@ fn process(session: &Session<'_>) -> Table {
     fact("started", process.start_time.clone());
     fact("dumped", process.time.clone());
     fact("exit code", process.exit_code.map(|code| code.to_string()));
-    let mut resolver = Resolver::new(dump, session.binaries());
-    if let Some(reason) = reason::of(dump, session.binaries(), &mut resolver, &mut Signer::default()) {
+    let resolver = Resolver::new(dump, session.binaries());
+    if let Some(reason) = reason::of(dump, session.binaries(), &resolver, &Signer::default()) {
         fact("reason", Some(reason.kind));
         fact("message", reason.message);
         fact("detail", reason.detail);

@@ -80,7 +80,7 @@ fn frames(session: &Session<'_>, inspector: &Inspector<'_>, memory: u32, at: u64
         let mut held =
             (0..thread.frames.len()).filter(|frame| in_memory(session, thread, *frame, memory) && holds(frame));
         let Some(frame) = held.next() else { continue };
-        let mut resolver = Resolver::new(session.dump, session.binaries());
+        let resolver = Resolver::new(session.dump, session.binaries());
         let function = resolver.frame(number, frame).and_then(|frame| frame.function);
         let function = function.unwrap_or_else(|| "a function without a name".into());
         facts.push(("frame", format!("#{frame} of thread {number}: {function}")));

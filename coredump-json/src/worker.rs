@@ -49,8 +49,8 @@ impl<'w> Worker<'w> {
         let options =
             locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
         let binaries = Binaries::settle(self.store, &bytes, &mut dump, &options);
-        let mut resolver = Resolver::new(&dump, &binaries);
-        let crash = Crash::of(&dump, &binaries, &mut resolver, &mut self.signer);
+        let resolver = Resolver::new(&dump, &binaries);
+        let crash = Crash::of(&dump, &binaries, &resolver, &self.signer);
         let document = Document {
             path: input.path(),
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),

@@ -76,15 +76,15 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, paint: Pain
         dump = &with_bytes;
         binaries = Binaries::locate(&store, dump, &Options::default());
     }
-    let mut resolver = Resolver::new(dump, &binaries);
-    let known = reason::of(dump, &binaries, &mut resolver, &mut Signer::default());
+    let resolver = Resolver::new(dump, &binaries);
+    let known = reason::of(dump, &binaries, &resolver, &Signer::default());
     let own = known.filter(|reason| reason.panic.is_some());
     let why = own.map(|reason| escape(&reason.summary()).into_owned());
-    Told { why, backtrace: backtrace(&capture.frames, &mut resolver, paint) }
+    Told { why, backtrace: backtrace(&capture.frames, &resolver, paint) }
 }
 
 /// The frames with their source; the same ones over and over only once.
-fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_>, paint: Paint) -> String {
+fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, paint: Paint) -> String {
     let width = frames.len().saturating_sub(1).to_string().len();
     let mut lines = Vec::new();
     let parts = fold::frames(frames);
@@ -120,7 +120,7 @@ fn backtrace(frames: &[Frame], resolver: &mut Resolver<'_, '_>, paint: Paint) ->
 }
 
 /// A frame's lines: the calls inlined in it, innermost first, then its own function.
-fn frame(resolver: &mut Resolver<'_, '_>, index: usize, width: usize, paint: Paint) -> Option<String> {
+fn frame(resolver: &Resolver<'_, '_>, index: usize, width: usize, paint: Paint) -> Option<String> {
     let frame = resolver.frame(0, index)?;
     let mut lines = String::new();
     for inline in frame.inlines.iter() {

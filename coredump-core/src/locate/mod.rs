@@ -32,3 +32,27 @@ impl Default for Options {
         Options { named: Vec::new(), symbol_paths: Vec::new(), recorded_paths: true, trusted: true, dump_path: None }
     }
 }
+
+impl Options {
+    /// Looks into a folder of binaries and debug files as well.
+    #[must_use]
+    pub fn symbol_path(mut self, folder: impl Into<PathBuf>) -> Options {
+        self.symbol_paths.push(folder.into());
+        self
+    }
+
+    /// Uses a file for the module of this name, or for any module that it fits.
+    #[must_use]
+    pub fn module(mut self, name: Option<&str>, file: impl Into<PathBuf>) -> Options {
+        self.named.push((name.map(str::to_owned), file.into()));
+        self
+    }
+
+    /// Opens nothing that the dump or a module names, unless it lies in a folder of [`Options::symbol_path`] or beside
+    /// the module: for dumps and modules that come from strangers.
+    #[must_use]
+    pub fn untrusted(mut self) -> Options {
+        (self.recorded_paths, self.trusted) = (false, false);
+        self
+    }
+}

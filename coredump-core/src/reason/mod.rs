@@ -118,10 +118,10 @@ impl CrashReason {
 pub fn of(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
-    resolver: &mut Resolver<'_, '_>,
-    signer: &mut Signer,
+    resolver: &Resolver<'_, '_>,
+    signer: &Signer,
 ) -> Option<CrashReason> {
-    let thread = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
+    let thread = dump.crashed_thread().unwrap_or(0);
     let frames: Vec<_> = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame)).collect();
     let crash = Crash { dump, binaries, thread, frames: &frames };
     let recorded = dump.reason.as_ref().filter(|reason| !reason.kind.is_empty());
@@ -214,7 +214,7 @@ impl<'c, 'd> Crash<'c, 'd> {
     }
 
     /// Whether the youngest frame is one of a program's own that gives up, and can end it.
-    fn gave_up(&self, signer: &mut Signer) -> bool {
+    fn gave_up(&self, signer: &Signer) -> bool {
         let ends = || {
             let mut operators = self.binary(0)?.module().operators(self.frame(0)?.function?)?;
             while !operators.eof() {

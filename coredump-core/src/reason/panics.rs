@@ -36,7 +36,7 @@ static PLACEHOLDER: LazyLock<Option<Regex>> =
 
 /// The panic in whose machinery the crash happened: of the functions on top of the stack that are machinery, the oldest
 /// that is known for it.
-pub fn panic(crash: &Crash<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &mut Signer) -> Option<Panic> {
+pub fn panic(crash: &Crash<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &Signer) -> Option<Panic> {
     let mut found = None;
     for (index, frame) in crash.frames.iter().enumerate() {
         let Some(function) = &frame.function else { break };

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::backtrace::{ResolvedFrame, ResolvedThread};
+use crate::locked::Locked;
 
 use rules::RULES;
 
@@ -25,10 +26,10 @@ pub fn signature(threads: &[ResolvedThread]) -> Option<String> {
     Signer::default().signature(&crashed.frames)
 }
 
-/// Makes signatures and remembers names, for many dumps of the same programs.
+/// Makes signatures and remembers names, for many dumps of the same programs. Threads can share it.
 #[derive(Debug, Default)]
 pub struct Signer {
-    known: HashMap<(Arc<str>, Option<Arc<str>>), Function>,
+    known: Locked<HashMap<(Arc<str>, Option<Arc<str>>), Function>>,
 }
 
 /// A function's stable name and what it is.
@@ -50,7 +51,7 @@ enum Role {
 
 impl Signer {
     /// The signature of the thread with these frames, youngest first; `None` if there is none.
-    pub fn signature(&mut self, frames: impl IntoIterator<Item: Borrow<ResolvedFrame>>) -> Option<String> {
+    pub fn signature(&self, frames: impl IntoIterator<Item: Borrow<ResolvedFrame>>) -> Option<String> {
         let mut own = Path::default();
         let mut all = Path::default();
         'frames: for frame in frames {
@@ -77,14 +78,14 @@ impl Signer {
 
     /// A function's name in the form in which rules match it, and whether it belongs to a panic's machinery, a standard
     /// library or start-up code, not to the program itself.
-    pub fn classify(&mut self, name: &Arc<str>, file: Option<&Arc<str>>) -> (Arc<str>, bool) {
+    pub fn classify(&self, name: &Arc<str>, file: Option<&Arc<str>>) -> (Arc<str>, bool) {
         let function = self.function(name, file);
         (function.name, function.role != Role::Own)
     }
 
-    fn function(&mut self, name: &Arc<str>, file: Option<&Arc<str>>) -> Function {
+    fn function(&self, name: &Arc<str>, file: Option<&Arc<str>>) -> Function {
         let key = (name.clone(), file.cloned());
-        if let Some(known) = self.known.get(&key) {
+        if let Some(known) = self.known.lock().get(&key) {
             return known.clone();
         }
         let stable = name::stable(name);
@@ -98,8 +99,9 @@ impl Signer {
             Role::Own
         };
         let function = Function { name: stable.into(), role };
-        if self.known.len() < MAX_KNOWN {
-            self.known.insert(key, function.clone());
+        let mut known = self.known.lock();
+        if known.len() < MAX_KNOWN {
+            known.insert(key, function.clone());
         }
         function
     }
@@ -237,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_function_is_machinery_by_its_name_or_its_source() {
-        let mut signer = Signer::default();
+        let signer = Signer::default();
         let mut is_machinery = |name: &str, file: Option<&str>| {
             let (_, machinery) = signer.classify(&name.into(), file.map(Arc::from).as_ref());
             machinery
@@ -250,7 +252,7 @@ mod tests {
 
     #[test]
     fn an_implementation_of_a_library_trait_is_the_programs_if_the_type_is() {
-        let mut signer = Signer::default();
+        let signer = Signer::default();
         let mut is_machinery = |name: &str| signer.classify(&name.into(), None).1;
         assert!(!is_machinery("<bank::Account as core::ops::drop::Drop>::drop"));
         assert!(!is_machinery("<bank::Statement<T> as core::iter::traits::iterator::Iterator>::next"));

@@ -1,0 +1,25 @@
+//! Prints why and where a program died and the variables of every frame, as `coredump-bt --locals` does.
+//!
+//! `cargo run -p coredump-core --example read-a-dump -- app.coredump [FOLDER OF BINARIES]`
+
+use coredump_core::{Draft, Limits, Options, Result, Store, text::escape};
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let path = args.next().unwrap_or_else(|| "app.coredump".to_owned());
+    let options = args.fold(Options::default(), |options, folder| options.symbol_path(folder));
+    let dump = Draft::open(path)?.find_binaries(&Store::new(), &options);
+    println!("{}", dump.crash().reason.as_ref().map_or("no reason known".into(), |reason| reason.summary()));
+    for frame in dump.threads().flat_map(|thread| thread.frames()) {
+        let scopes = frame.variables(Limits::default());
+        let inlined = frame.inlines().iter().map(|call| (call.function.as_deref(), call.location.as_ref()));
+        for (nth, (function, location)) in inlined.chain([(frame.function(), frame.location())]).enumerate() {
+            let at = location.map(|at| format!(" at {}:{}", at.file, at.line)).unwrap_or_default();
+            println!("#{} {}{}", frame.index(), escape(function.unwrap_or("?")), escape(&at));
+            for variable in scopes.get(nth).iter().flat_map(|scope| &scope.variables) {
+                println!("    {}: {} = {}", variable.name, variable.type_name, escape(&variable.text()));
+            }
+        }
+    }
+    Ok(())
+}

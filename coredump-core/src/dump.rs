@@ -1,0 +1,510 @@
+//! The front door: a dump with its binaries, its threads and their frames.
+//!
+//! A [`Draft`] is a dump that was read and no more. Finding its binaries makes a [`Dump`] of it: where producers write
+//! layouts that only the code tells apart, the right one is chosen then, and what the modules show to be wrong is
+//! repaired. A dump does not change any more. It is cheap to clone, names no lifetime, and threads share it.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use self_cell::self_cell;
+
+use crate::backtrace::{InlinedFrame, Location, ResolvedFrame, Resolver};
+use crate::binaries::{self, Binaries};
+use crate::crash::Crash;
+use crate::error::Result;
+use crate::locate::Options;
+use crate::mapped::Bytes;
+use crate::memory::Memory;
+use crate::model::{self, CoreDump};
+use crate::read::read;
+use crate::signature::Signer;
+use crate::variables::{ExpressionError, Inspector, Limits, Scope, Variable};
+
+/// The binaries that were opened, with their symbols. Dumps and threads share it: each file is opened once, and its
+/// symbols are read once. A clone is the same store. It grows with the binaries that it opens, until it is dropped with
+/// all dumps that use it.
+#[derive(Clone, Default)]
+pub struct Store(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    binaries: binaries::Store,
+    signer: Signer,
+}
+
+impl Store {
+    /// An empty store.
+    pub fn new() -> Store {
+        Store::default()
+    }
+}
+
+self_cell!(
+    /// What a file records, with the file's bytes.
+    struct Recorded {
+        owner: Bytes,
+        #[covariant]
+        dependent: CoreDump,
+    }
+);
+
+/// A dump that was read, whose binaries were not looked for yet.
+pub struct Draft {
+    recorded: Recorded,
+    path: Option<PathBuf>,
+}
+
+impl Draft {
+    /// Reads the dump in a file.
+    ///
+    /// Fails where the file cannot be opened, is not WebAssembly, or is an ordinary module or a component. A dump that
+    /// is damaged or cut off yields what could be read, and [`CoreDump::incomplete`] says what was lost.
+    ///
+    /// ```
+    /// use coredump_core::Draft;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// let draft = Draft::open(path)?;
+    /// assert_eq!(draft.recorded().threads.len(), 1);
+    /// assert!(Draft::open("no-such-file").is_err());
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Draft> {
+        let path = path.as_ref();
+        let draft = Draft::new(Bytes::open(path)?).map_err(|error| error.in_file(path))?;
+        Ok(Draft { path: Some(path.to_owned()), ..draft })
+    }
+
+    /// Reads the dump in these bytes. Fails as [`Draft::open`] does.
+    ///
+    /// ```
+    /// use coredump_core::{Draft, ErrorKind};
+    ///
+    /// let error = Draft::from_bytes(b"no WebAssembly".to_vec()).err();
+    /// assert_eq!(error.map(|error| error.kind), Some(ErrorKind::NotWasm));
+    /// ```
+    pub fn from_bytes(bytes: impl Into<Vec<u8>>) -> Result<Draft> {
+        Draft::new(Bytes::Owned(bytes.into()))
+    }
+
+    /// Reads the dump in bytes that were opened or mapped. Fails as [`Draft::open`] does.
+    pub fn new(bytes: Bytes) -> Result<Draft> {
+        Ok(Draft { recorded: Recorded::try_new(bytes, |bytes| read(bytes))?, path: None })
+    }
+
+    /// The same dump, known by the path of its file: binaries are looked for beside it.
+    #[must_use]
+    pub fn at(self, path: Option<&Path>) -> Draft {
+        Draft { path: path.map(Path::to_owned), ..self }
+    }
+
+    /// What the file records. Where [`CoreDump::alternatives`] is not empty, the frames may turn out to be others.
+    pub fn recorded(&self) -> &CoreDump<'_> {
+        self.recorded.borrow_dependent()
+    }
+
+    /// Finds the binaries of the dump's modules, and settles with their help what the file alone leaves open.
+    ///
+    /// Where the file leaves nothing open, they are looked for when something first asks for them.
+    ///
+    /// ```
+    /// use coredump_core::{Draft, Options, Store};
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// let store = Store::new();
+    /// let options = Options::default().symbol_path(modules);
+    /// let dump = Draft::open(path)?.find_binaries(&store, &options);
+    /// assert!(dump.binaries().found(0).is_some());
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn find_binaries(mut self, store: &Store, options: &Options) -> Dump {
+        let dump_path = options.dump_path.clone().or(self.path.clone());
+        let options = Options { dump_path, ..options.clone() };
+        let settled = Binaries::may_settle(self.recorded()).then(|| {
+            self.recorded.with_dependent_mut(|bytes, dump| Binaries::settle(&store.0.binaries, bytes, dump, &options))
+        });
+        let recorded = Arc::new(self.recorded);
+        let located = OnceLock::new();
+        if let Some(binaries) = settled {
+            let _ = located.set(located_in(&recorded, binaries));
+        }
+        Dump(Arc::new(Settled {
+            recorded,
+            path: self.path,
+            store: store.clone(),
+            options,
+            located,
+            crash: OnceLock::new(),
+        }))
+    }
+}
+
+/// A dump with the binaries of its modules.
+#[derive(Clone)]
+pub struct Dump(Arc<Settled>);
+
+struct Settled {
+    recorded: Arc<Recorded>,
+    path: Option<PathBuf>,
+    store: Store,
+    options: Options,
+    located: OnceLock<Located>,
+    crash: OnceLock<Crash>,
+}
+
+/// What is looked at: a dump, and the binaries that were found for it.
+struct Scene {
+    recorded: Arc<Recorded>,
+    binaries: Binaries,
+}
+
+/// Ways to look at a dump, and what they remember.
+struct Views<'a> {
+    resolver: Resolver<'a, 'a>,
+    inspector: Inspector<'a>,
+}
+
+self_cell!(
+    struct Located {
+        owner: Scene,
+        #[covariant]
+        dependent: Views,
+    }
+);
+
+fn located_in(recorded: &Arc<Recorded>, binaries: Binaries) -> Located {
+    Located::new(Scene { recorded: recorded.clone(), binaries }, |scene| {
+        let dump = scene.recorded.borrow_dependent();
+        Views { resolver: Resolver::new(dump, &scene.binaries), inspector: Inspector::new(dump, &scene.binaries) }
+    })
+}
+
+impl Dump {
+    /// Opens the dump in a file and finds its binaries: where the dump says that they were, or beside the dump.
+    ///
+    /// For other places, and for dumps that share a [`Store`], there is [`Draft::find_binaries`]. Fails as
+    /// [`Draft::open`] does; a binary that is not found is no failure.
+    ///
+    /// ```
+    /// use coredump_core::Dump;
+    ///
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// let dump = Dump::open(path)?;
+    /// assert_eq!(dump.threads().len(), 1);
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn open(path: impl AsRef<Path>) -> Result<Dump> {
+        Ok(Draft::open(path)?.find_binaries(&Store::new(), &Options::default()))
+    }
+
+    /// The path of the dump's file, if it came from one.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
+    /// All bytes of the dump's file.
+    pub fn bytes(&self) -> &Bytes {
+        self.0.recorded.borrow_owner()
+    }
+
+    /// What the file records: modules, instances, globals, tables, the process, repairs and what could not be read.
+    pub fn recorded(&self) -> &CoreDump<'_> {
+        self.0.recorded.borrow_dependent()
+    }
+
+    fn located(&self) -> &Located {
+        self.0.located.get_or_init(|| {
+            let binaries = Binaries::locate(&self.0.store.0.binaries, self.recorded(), &self.0.options);
+            located_in(&self.0.recorded, binaries)
+        })
+    }
+
+    /// The binaries of the dump's modules: what was found, how it was checked, what was refused and why.
+    pub fn binaries(&self) -> &Binaries {
+        &self.located().borrow_owner().binaries
+    }
+
+    /// The same, unless nothing asked for them yet.
+    pub fn binaries_so_far(&self) -> Option<&Binaries> {
+        self.0.located.get().map(|located| &located.borrow_owner().binaries)
+    }
+
+    fn resolver(&self) -> &Resolver<'_, '_> {
+        &self.located().borrow_dependent().resolver
+    }
+
+    fn inspector(&self) -> &Inspector<'_> {
+        &self.located().borrow_dependent().inspector
+    }
+
+    /// Why the program died, where in its own code, and the key that groups the crash with others like it.
+    ///
+    /// ```
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// let crash = dump.crash();
+    /// assert_eq!(crash.signature.as_deref(), Some("divide | share | sum | main"));
+    /// assert_eq!(crash.place.as_ref().map(|place| &*place.function), Some("divide"));
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn crash(&self) -> &Crash {
+        self.0
+            .crash
+            .get_or_init(|| Crash::of(self.recorded(), self.binaries(), self.resolver(), &self.0.store.0.signer))
+    }
+
+    /// The threads, in the order of the file.
+    ///
+    /// ```
+    /// # use coredump_core::Dump;
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let dump = Dump::open(path)?;
+    /// for thread in dump.threads() {
+    ///     println!("thread {} {:?}: {} frames", thread.index(), thread.name(), thread.frames().len());
+    /// }
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn threads(&self) -> impl ExactSizeIterator<Item = Thread> + DoubleEndedIterator + use<> {
+        let dump = self.clone();
+        (0..self.recorded().threads.len()).map(move |index| Thread { dump: dump.clone(), index })
+    }
+
+    /// The thread with this index in the file; `None` if there is none.
+    pub fn thread(&self, index: usize) -> Option<Thread> {
+        (index < self.recorded().threads.len()).then(|| Thread { dump: self.clone(), index })
+    }
+
+    /// The thread that crashed: the first that has frames.
+    pub fn crashed_thread(&self) -> Option<Thread> {
+        self.thread(self.recorded().crashed_thread()?)
+    }
+
+    /// A linear memory by its index in the dump; `None` if there is none.
+    ///
+    /// ```
+    /// # use coredump_core::Dump;
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let dump = Dump::open(path)?;
+    /// let memory = dump.memory(0).expect("the program has a memory");
+    /// assert_eq!(memory.size % 65536, 0);
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn memory(&self, index: u32) -> Option<&Memory<'_>> {
+        self.recorded().memories.get(index as usize)
+    }
+}
+
+/// A thread of a dump.
+#[derive(Clone)]
+pub struct Thread {
+    dump: Dump,
+    index: usize,
+}
+
+impl Thread {
+    /// Its index in the dump.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// What the dump records of it.
+    pub fn recorded(&self) -> &model::Thread {
+        &self.dump.recorded().threads[self.index]
+    }
+
+    /// Its name; empty where the dump has none.
+    pub fn name(&self) -> &str {
+        &self.recorded().name
+    }
+
+    /// Whether older frames are missing in the dump.
+    pub fn is_truncated(&self) -> bool {
+        self.recorded().truncated
+    }
+
+    /// Its frames, youngest first. A frame is an activation of one Wasm function; what was inlined there belongs to it.
+    ///
+    /// ```
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// # let thread = dump.thread(0).expect("the dump has a thread");
+    /// let names: Vec<_> = thread.frames().map(|frame| frame.function().unwrap_or("?").to_owned()).collect();
+    /// assert_eq!(names[..3], ["divide", "share", "sum"]);
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame> + DoubleEndedIterator + use<> {
+        let thread = self.clone();
+        (0..self.recorded().frames.len()).map(move |index| Frame::new(&thread, index))
+    }
+
+    /// The frame with this index, 0 for the youngest; `None` if there is none.
+    pub fn frame(&self, index: usize) -> Option<Frame> {
+        (index < self.recorded().frames.len()).then(|| Frame::new(self, index))
+    }
+}
+
+/// A frame of a thread.
+#[derive(Clone)]
+pub struct Frame {
+    thread: Thread,
+    index: usize,
+    resolved: OnceLock<ResolvedFrame>,
+}
+
+impl Frame {
+    fn new(thread: &Thread, index: usize) -> Frame {
+        Frame { thread: thread.clone(), index, resolved: OnceLock::new() }
+    }
+
+    fn dump(&self) -> &Dump {
+        &self.thread.dump
+    }
+
+    /// Its index in its thread, 0 for the youngest.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// Its thread.
+    pub fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    /// What the dump records of it: indices, code offset, Wasm locals, operand stack.
+    pub fn recorded(&self) -> &model::Frame {
+        &self.thread.recorded().frames[self.index]
+    }
+
+    /// All that its binary's symbols say of it.
+    pub fn resolved(&self) -> &ResolvedFrame {
+        self.resolved.get_or_init(|| {
+            let resolved = self.dump().resolver().frame(self.thread.index, self.index);
+            resolved.expect("a handle exists only for a frame that the dump has")
+        })
+    }
+
+    /// The function's name, demangled; `None` where it has none or no binary was found.
+    ///
+    /// ```
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// let frame = dump.thread(0).and_then(|thread| thread.frame(0)).expect("the thread has a frame");
+    /// assert_eq!(frame.function(), Some("divide"));
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn function(&self) -> Option<&str> {
+        self.resolved().function.as_deref()
+    }
+
+    /// Where in the source execution stood in the function itself: with inlined calls, the line of the outermost of them.
+    ///
+    /// ```
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// # let frame = dump.thread(0).and_then(|thread| thread.frame(0)).expect("the thread has a frame");
+    /// let location = frame.location().expect("the module has line numbers");
+    /// assert!(location.file.ends_with("sum.c"));
+    /// assert_eq!((location.line, location.column), (25, Some(29)));
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn location(&self) -> Option<&Location> {
+        self.resolved().location.as_ref()
+    }
+
+    /// The calls that were inlined where the frame stood, innermost first.
+    ///
+    /// ```
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O2.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// # let frame = dump.thread(0).and_then(|thread| thread.frame(0)).expect("the thread has a frame");
+    /// for call in frame.inlines() {
+    ///     println!("{} [inlined]", call.function.as_deref().unwrap_or("?"));
+    /// }
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn inlines(&self) -> &[InlinedFrame] {
+        &self.resolved().inlines
+    }
+
+    /// The variables in scope: those of inlined functions first, innermost first, at last those of the Wasm function
+    /// itself. Empty where the binary is not certain or has no debug information.
+    ///
+    /// ```
+    /// use coredump_core::Limits;
+    ///
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// # let frame = dump.thread(0).and_then(|thread| thread.frame(2)).expect("the thread has a frame");
+    /// let scopes = frame.variables(Limits::default());
+    /// let names: Vec<_> = scopes[0].variables.iter().map(|variable| variable.name.as_str()).collect();
+    /// assert_eq!(names, ["node", "stats", "depth", "before"]);
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn variables(&self, limits: Limits) -> Vec<Scope> {
+        self.dump().inspector().frame_variables(self.thread.index, self.index, &limits)
+    }
+
+    /// The statics of the source file that the function is in.
+    pub fn statics(&self, limits: Limits) -> Vec<Variable> {
+        self.dump().inspector().file_statics(self.thread.index, self.index, &limits)
+    }
+
+    /// The value of an expression in this frame, as `total`, `*node.next`, `buf[3]`, `(struct node *)0x10450`,
+    /// `file.c::counter` or `$sp`.
+    ///
+    /// Fails, with the column, where the expression cannot be parsed or names what is not there. A value that is not
+    /// known is no failure: [`Variable::status`] says so.
+    ///
+    /// ```
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// # let frame = dump.thread(0).and_then(|thread| thread.frame(2)).expect("the thread has a frame");
+    /// assert_eq!(frame.evaluate("node.next")?.text(), "0x0");
+    /// assert_eq!(frame.evaluate("nod").unwrap_err().column, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn evaluate(&self, expression: &str) -> Result<Variable, ExpressionError> {
+        self.evaluate_within(expression, Limits::default())
+    }
+
+    /// As [`Frame::evaluate`], with bounds on how much of the value is written out.
+    pub fn evaluate_within(&self, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
+        self.dump().inspector().evaluate(self.thread.index, self.index, expression, &limits)
+    }
+
+    /// The shadow stack pointer at the frame's code offset; `None` where it is not certain.
+    pub fn stack_pointer(&self) -> Option<u64> {
+        self.dump().inspector().stack_pointers(self.thread.index).get(self.index).copied().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_a_dump_and_its_handles() {
+        fn shared<T: Send + Sync + 'static>() {}
+        shared::<Draft>();
+        shared::<Dump>();
+        shared::<Thread>();
+        shared::<Frame>();
+        shared::<Store>();
+    }
+}
