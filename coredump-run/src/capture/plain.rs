@@ -120,7 +120,7 @@ impl Places<'_> {
     fn owner(&self, kind: ItemKind, number: u64) -> Option<(usize, usize)> {
         let position = *self.numbers.get(&u32::try_from(number >> 32).ok()?)?;
         let imports = self.modules[position].as_ref()?.imports();
-        let imported = imports.iter().filter(|import| import.kind == kind).count();
+        let imported = imports.filter(|import| import.kind == kind).count();
         Some((position, imported + (number & 0xFFFF_FFFF) as usize))
     }
 
