@@ -40,6 +40,7 @@ pub mod error;
 pub mod extension;
 pub mod files;
 pub mod fold;
+pub mod heap;
 pub mod limits;
 pub mod locate;
 mod locked;

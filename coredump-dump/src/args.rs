@@ -112,6 +112,22 @@ pub struct Args {
     /// elements of one array or collection that are shown (default 32)
     #[argh(option, arg_name = "n")]
     pub elements: Option<u32>,
+    /// what the heaps hold: allocator, used and free blocks and bytes, by size
+    #[argh(switch)]
+    pub heap: bool,
+    /// list the blocks of the heaps: address, size, used or free, contents
+    #[argh(switch)]
+    pub blocks: bool,
+    /// list the used blocks that nothing reachable points to, in groups of the same size and contents
+    #[argh(switch)]
+    pub leaks: bool,
+    /// a chain of pointers from a root to the block at this address
+    #[argh(option, arg_name = "address")]
+    pub path_to: Option<Address>,
+    /// verify the heaps' records; exit code 1 and the first broken place
+    #[argh(switch)]
+    pub check: bool,
+
     /// a picture of each memory; with -o FILE.svg as SVG
     #[argh(switch)]
     pub map: bool,

@@ -10,7 +10,9 @@ use coredump_core::read;
 
 use crate::args::{Args, TOOL};
 use crate::session::{self, Session};
-use crate::{diff, find, format, globals, hex, image, list, map, print, raw, strings, whatis};
+use crate::{
+    blocks, check, diff, find, format, globals, heap, hex, image, leaks, list, map, path, print, raw, strings, whatis,
+};
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,11 @@ enum Command {
     Diff,
     WhatIs,
     Print,
+    Heap,
+    Blocks,
+    Leaks,
+    PathTo,
+    Check,
     Map,
 }
 
@@ -43,6 +50,11 @@ impl Command {
             (args.diff, "--diff", Command::Diff),
             (!args.whatis.is_empty(), "--whatis", Command::WhatIs),
             (!args.print.is_empty(), "--print", Command::Print),
+            (args.heap, "--heap", Command::Heap),
+            (args.blocks, "--blocks", Command::Blocks),
+            (args.leaks, "--leaks", Command::Leaks),
+            (args.path_to.is_some(), "--path-to", Command::PathTo),
+            (args.check, "--check", Command::Check),
             (args.map, "--map", Command::Map),
         ];
         let reads = reads.into_iter().filter(|(asked, _)| *asked).map(|(_, name)| (name, Command::Read));
@@ -105,6 +117,11 @@ fn one(command: Command, session: &Session<'_>) -> Result<Exit> {
         Command::Diff => return diff::against_module(session),
         Command::WhatIs => whatis::whatis(session)?,
         Command::Print => return print::print(session),
+        Command::Heap => return heap::heap(session),
+        Command::Blocks => return blocks::blocks(session),
+        Command::Leaks => return leaks::leaks(session),
+        Command::PathTo => return path::path_to(session),
+        Command::Check => return check::check(session),
         Command::Map => map::map(session)?,
         Command::Read => match args.format {
             Some(_) if args.range.is_empty() => {

@@ -1,0 +1,97 @@
+//! What allocators hand out, and what is wrong where their records are broken.
+
+use std::fmt;
+
+/// Whether the program has a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The program has it.
+    Used,
+    /// The allocator may hand it out.
+    Free,
+    /// The allocator does not keep whether it is used.
+    Unknown,
+}
+
+impl State {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Used => "used",
+            State::Free => "free",
+            State::Unknown => "unknown",
+        }
+    }
+}
+
+/// A block of a heap. Addresses and sizes are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// The address that the program has, or would have.
+    pub address: u64,
+    /// Bytes from there on that are the program's to use. Most allocators round up what was asked for.
+    pub size: u64,
+    /// Whether it is used.
+    pub state: State,
+    /// Bytes that were asked for, where the allocator keeps them.
+    pub requested: Option<u64>,
+    /// AssemblyScript's class id of a managed object.
+    pub class: Option<u32>,
+    /// The colour that a garbage collector gave it.
+    pub color: Option<&'static str>,
+}
+
+impl Block {
+    /// A block of which no more is known.
+    pub fn new(address: u64, size: u64, state: State) -> Block {
+        Block { address, size, state, requested: None, class: None, color: None }
+    }
+
+    /// The address after its last byte.
+    pub fn end(&self) -> u64 {
+        self.address.saturating_add(self.size)
+    }
+}
+
+/// A place where the allocator's records contradict each other, or are not in the dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The address of the record that is wrong.
+    pub address: u64,
+    /// The address of the block that the record is about, as the program has it.
+    pub block: Option<u64>,
+    /// The last block before it that is in order: the one that was most likely written beyond its end.
+    pub before: Option<Block>,
+    /// What is wrong with it, in one sentence without the place.
+    pub message: String,
+    /// Nothing is wrong: the dump does not hold the record.
+    pub missing: bool,
+}
+
+impl Damage {
+    /// The record at `address` is wrong.
+    pub fn new(address: u64, message: impl Into<String>) -> Damage {
+        Damage { address, block: None, before: None, message: message.into(), missing: false }
+    }
+
+    /// The record at `address` is not in the dump.
+    pub fn missing(address: u64) -> Damage {
+        Damage { missing: true, ..Damage::new(address, "the dump does not hold it") }
+    }
+
+    /// It is about the block that the program has at this address.
+    pub fn about(self, block: u64) -> Damage {
+        Damage { block: Some(block), ..self }
+    }
+
+    /// The block in front of it.
+    pub fn behind(self, before: Option<Block>) -> Damage {
+        Damage { before, ..self }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#x}: {}", self.address, self.message)
+    }
+}

@@ -1,0 +1,397 @@
+//! Doug Lea's malloc 2.8.6: in C (wasi-libc, emscripten) and as the Rust crate `dlmalloc` (wasm32-unknown-unknown).
+//!
+//! A chunk at `c` has its size in its second word, with two bits below it: the chunk before is used, this one is used. Its
+//! first word belongs to the chunk before, unless that is free: then it holds that one's size. The program's block begins
+//! behind both. All chunks of a segment follow each other; in the newest segment the last one is `top`.
+//!
+//! The state is found by its small bins. A bin is the head of a circular list; one that is empty links to itself, and the
+//! first two always are, for no chunk is that small. Around the bins lie, in the order of the compiler, `top` with its
+//! size, and the newest segment; all three must agree.
+
+use std::ops::Range;
+
+use super::block::{Block, Damage, State};
+use super::view::View;
+use super::{Allocator, Blocks, Found, Kind};
+
+/// The lowest bits of a chunk's size: the chunk before is used, this one is used, a flag that the program may set.
+const PREVIOUS_USED: u64 = 1;
+const USED: u64 = 2;
+const FLAGS: u64 = 7;
+/// Words of the small bins: two for each of 32, and two more.
+const BIN_WORDS: u64 = 66;
+/// Words on either side of the small bins that may belong to the state: the tree's bins are 32, all others 20.
+const AROUND: u64 = 64;
+/// Segments of one heap: each but the first takes a growth of memory by somebody else in between.
+const MAX_SEGMENTS: usize = 1 << 16;
+/// Heaps in one memory.
+const MAX_HEAPS: usize = 16;
+
+/// One heap.
+#[derive(Clone, Debug)]
+pub struct Dlmalloc {
+    /// Bytes in an address.
+    width: u64,
+    /// What blocks are aligned to.
+    alignment: u64,
+    /// The small bins, which lie within the state.
+    bins: u64,
+    /// Where the bitmap of the small bins is, of which those without a bit hold stale links.
+    small_map: Option<u64>,
+    /// The words around the bins that may belong to the state.
+    around: Range<u64>,
+    /// The chunk at the end of the newest segment, and its size.
+    top: u64,
+    top_size: u64,
+    /// The newest first.
+    segments: Vec<Segment>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    base: u64,
+    end: u64,
+    /// Its record, which lies in a chunk of its own if it is not the newest segment's.
+    record: u64,
+}
+
+/// The heaps whose state lies in one of `places`.
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<Found> {
+    let width = view.width();
+    let mut found: Vec<Found> = Vec::new();
+    for place in places {
+        let mut bins = Vec::new();
+        view.words(place.clone(), |at, value| {
+            // The first bin's forward link is its third word and points to its first.
+            if value == at.wrapping_sub(2 * width) && view.word(at + width) == Some(value) {
+                // Of a row of empty bins the first one is wanted; bin 1 directly follows bin 0.
+                let previous = at.wrapping_sub(2 * width);
+                let first = view.word(previous) != Some(previous.wrapping_sub(2 * width));
+                if first && view.word(at + 2 * width) == Some(at) {
+                    bins.push(value);
+                }
+            }
+            bins.len() < 4096
+        });
+        for bins in bins {
+            if found.len() < MAX_HEAPS
+                && let Some(heap) = Dlmalloc::at(view, bins)
+            {
+                found.push(heap);
+            }
+        }
+    }
+    found
+}
+
+impl Dlmalloc {
+    /// The heap with its small bins at `bins`.
+    fn at(view: &View<'_>, bins: u64) -> Option<Found> {
+        let width = view.width();
+        let around = bins.saturating_sub(AROUND * width)..bins + (BIN_WORDS + AROUND) * width;
+        let mut words = Vec::new();
+        view.words(around.clone(), |at, value| {
+            words.push((at, value));
+            true
+        });
+        words.retain(|(at, _)| !(bins..bins + BIN_WORDS * width).contains(at));
+        let size = view.memory().size;
+        // `top`: its head holds a size that is in the state too, and at its end stands what is left for a segment's record.
+        let tops = words.iter().filter_map(|&(_, top)| {
+            let head = view.word(top.checked_add(width)?)?;
+            let top_size = head & !FLAGS;
+            if head & FLAGS != PREVIOUS_USED || !words.iter().any(|&(_, value)| value == top_size) {
+                return None;
+            }
+            let foot = view.word(top.checked_add(top_size)?.checked_add(width)?)?;
+            let alignment = [16, 8].into_iter().find(|&alignment| foot == foot_size(width, alignment))?;
+            let aligned = (top + 2 * width) % alignment == 0 && top_size % alignment == 0;
+            Some((top, top_size, alignment, top + top_size + foot)).filter(|top| aligned && top.3 <= size)
+        });
+        for (top, top_size, alignment, end) in tops {
+            let mut heap = Dlmalloc {
+                width,
+                alignment,
+                bins,
+                small_map: None,
+                around: around.clone(),
+                top,
+                top_size,
+                segments: Vec::new(),
+            };
+            // The newest segment begins before top and ends behind it, and leads to the older ones.
+            let newest = words.windows(2).find_map(|pair| {
+                let &[(record, base), (behind, len)] = pair else { return None };
+                let fits = behind == record + width && base <= top && base.checked_add(len) == Some(end);
+                let segments = fits.then(|| heap.segments(view, Segment { base, end, record })).flatten()?;
+                Some((record, segments))
+            });
+            let Some((record, segments)) = newest else { continue };
+            heap.segments = segments;
+            // The magic number that C keeps and Rust does not lies before the bins; it makes the order C's.
+            let magic = view.word(bins.checked_sub(width)?).filter(|magic| magic & 15 == 8);
+            let in_c = magic.is_some() && view.word(bins - 4 * width) == Some(top) && record > bins;
+            let state = match in_c {
+                true => (bins - 8 - 8 * width..record + 6 * width, Some(0)),
+                false => rust_state(view, bins, top, record),
+            };
+            let (state, map) = state;
+            heap.small_map = map.map(|map| state.start + map);
+            return Some(Found {
+                kind: if in_c { Kind::Dlmalloc } else { Kind::RustDlmalloc },
+                ranges: heap.segments.iter().map(|segment| segment.base..segment.end).collect(),
+                state: vec![state],
+                allocator: Box::new(heap),
+            });
+        }
+        None
+    }
+
+    /// All segments, from the newest on.
+    fn segments(&self, view: &View<'_>, newest: Segment) -> Option<Vec<Segment>> {
+        let mut segments = vec![newest];
+        let mut record = newest.record;
+        while segments.len() < MAX_SEGMENTS {
+            let next = view.word(record.checked_add(2 * self.width)?)?;
+            if next == 0 {
+                return Some(segments);
+            }
+            let (base, len) = (view.word(next)?, view.word(next.checked_add(self.width)?)?);
+            let end = base.checked_add(len).filter(|&end| end <= view.memory().size)?;
+            // Its record lies in itself.
+            let known = segments.iter().any(|segment| segment.base < end && base < segment.end);
+            if known || !(base..end).contains(&next) {
+                return None;
+            }
+            segments.push(Segment { base, end, record: next });
+            record = next;
+        }
+        None
+    }
+
+    /// The first chunk of a segment.
+    fn first(&self, segment: &Segment) -> u64 {
+        (segment.base + 2 * self.width).next_multiple_of(self.alignment) - 2 * self.width
+    }
+
+    fn in_segment(&self, address: u64) -> bool {
+        self.segments.iter().any(|segment| (segment.base..segment.end).contains(&address))
+    }
+
+    /// The block of a chunk.
+    fn block(&self, chunk: u64, size: u64, state: State) -> Block {
+        Block::new(chunk + 2 * self.width, size - self.width, state)
+    }
+
+    /// What is wrong with the links of a free chunk, if anything is: each neighbour must link back.
+    fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
+        let width = self.width;
+        let block = chunk + 2 * width;
+        let sides = [(2, 3, "next"), (3, 2, "previous")];
+        let broken = sides.into_iter().find_map(|(own, other, name)| {
+            let at = chunk + own * width;
+            let Some(link) = view.word(at) else { return Some(Damage::missing(at)) };
+            let bin = (self.bins..self.bins + BIN_WORDS * width).contains(&link);
+            if !bin && !self.in_segment(link) {
+                let message = format!("the link of a free block to the {name} one, {link:#x}, leads out of the heap");
+                return Some(Damage::new(at, message));
+            }
+            match view.word(link + other * width) {
+                Some(back) if back == chunk => None,
+                Some(_) => {
+                    let message = format!(
+                        "the link of a free block to the {name} one, {link:#x}, leads to a block that does not link back"
+                    );
+                    Some(Damage::new(at, message))
+                }
+                None => Some(Damage::missing(link + other * width)),
+            }
+        })?;
+        // The designated victim, a free chunk that the state names, is in no list.
+        let mut named = false;
+        view.words(self.around.clone(), |at, value| {
+            let in_bins = (self.bins..self.bins + BIN_WORDS * width).contains(&at);
+            named =
+                value == chunk && !in_bins && view.word(chunk + width).is_some_and(|head| self.names_size(view, head));
+            !named
+        });
+        (!named).then(|| broken.about(block))
+    }
+
+    /// Whether the state holds this chunk's size: that of the designated victim is kept there.
+    fn names_size(&self, view: &View<'_>, head: u64) -> bool {
+        let mut found = false;
+        view.words(self.around.clone(), |_, value| {
+            found = value == head & !FLAGS;
+            !found
+        });
+        found
+    }
+}
+
+/// The state of the Rust crate. The order of its fields is the compiler's: of one that is not known here, only the bins are
+/// sure to belong to it. With it comes the offset of the bitmap of the small bins.
+fn rust_state(view: &View<'_>, bins: u64, top: u64, segment: u64) -> (Range<u64>, Option<u64>) {
+    // Offsets of the small bins, `top`, the newest segment and the bitmap, all on wasm32, where the state has 452 bytes.
+    // rustc 1.95; rustc 1.63.
+    const ORDERS: [(u64, u64, u64, u64); 2] = [(144, 428, 128, 408), (8, 412, 424, 0)];
+    const SIZE: u64 = 452;
+    let known = ORDERS.into_iter().find_map(|(own, at, of_segment, map)| {
+        let start = bins.checked_sub(own)?;
+        (view.word(start + at) == Some(top) && start + of_segment == segment).then_some((start, map))
+    });
+    match known {
+        Some((start, map)) => (start..start + SIZE, Some(map)),
+        None => (bins..bins + BIN_WORDS * view.width(), None),
+    }
+}
+
+/// The room behind `top` in which the record of its segment will be kept: what stands in the head at its end.
+fn foot_size(width: u64, alignment: u64) -> u64 {
+    let offset = (alignment - 2 * width % alignment) % alignment;
+    let record = (4 * width + width).next_multiple_of(alignment);
+    let smallest = (4 * width).next_multiple_of(alignment);
+    offset + record + smallest
+}
+
+impl Allocator for Dlmalloc {
+    fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
+        let start = self.segments.len();
+        Box::new(Walk { heap: self, view, strict, next: start, chunk: None, before: None, free_before: None })
+    }
+
+    fn gap(&self) -> u64 {
+        self.width
+    }
+
+    fn check(&self, view: &View<'_>) -> Option<Damage> {
+        // Each list that is not empty begins with a chunk that links back to its bin.
+        let map = view.u32(self.small_map?)?;
+        (0..32).filter(|index| map >> index & 1 == 1).find_map(|index| {
+            let bin = self.bins + 2 * self.width * index;
+            let at = bin + 2 * self.width;
+            let first = view.word(at)?;
+            let back = first.checked_add(3 * self.width).and_then(|at| view.word(at));
+            let good = self.in_segment(first) && back == Some(bin);
+            (!good).then(|| {
+                let message =
+                    format!("the list of free blocks begins with {first:#x}, which is no block that links back");
+                Damage::new(at, message)
+            })
+        })
+    }
+}
+
+/// Goes over the chunks, the oldest segment first.
+struct Walk<'v> {
+    heap: &'v Dlmalloc,
+    view: &'v View<'v>,
+    strict: bool,
+    /// The number of segments that are left.
+    next: usize,
+    chunk: Option<u64>,
+    before: Option<Block>,
+    /// The size of the chunk before, if that is free. `None` at a segment's start too.
+    free_before: Option<u64>,
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Result<Block, Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some(chunk) = self.chunk else {
+                self.next = self.next.checked_sub(1)?;
+                self.chunk = Some(self.heap.first(&self.heap.segments[self.next]));
+                (self.before, self.free_before) = (None, None);
+                continue;
+            };
+            match self.step(chunk) {
+                Ok(Some(block)) => {
+                    self.before = Some(block);
+                    // A chunk that holds the record of its segment is the allocator's own.
+                    let own = self.heap.segments.iter().skip(1).any(|segment| segment.record == block.address);
+                    if !own {
+                        return Some(Ok(block));
+                    }
+                }
+                Ok(None) => self.chunk = None,
+                Err(damage) => {
+                    self.chunk = None;
+                    return Some(Err(damage.behind(self.before)));
+                }
+            }
+        }
+    }
+}
+
+impl Walk<'_> {
+    /// The block at `chunk`, and on to the next one; `None` at a segment's end.
+    fn step(&mut self, chunk: u64) -> Result<Option<Block>, Damage> {
+        let Dlmalloc { width, alignment, top, top_size, .. } = *self.heap;
+        let end = self.heap.segments[self.next].end;
+        let newest = self.next == 0;
+        let at = chunk + width;
+        let block = chunk + 2 * width;
+        let fail = |message: String| Err(Damage::new(at, message).about(block));
+        let Some(head) = self.view.word(at) else { return Err(Damage::missing(at).about(block)) };
+        let size = head & !FLAGS;
+        if newest && chunk == top {
+            self.chunk = None;
+            if size != top_size || head & USED != 0 {
+                return fail(format!("the header of the last, free block holds {head:#x}; its size is {top_size:#x}"));
+            }
+            return Ok((top_size > 0).then(|| self.heap.block(chunk, size, State::Free)));
+        }
+        if !newest && head == width | USED | PREVIOUS_USED {
+            return Ok(None);
+        }
+        let limit = if newest { top } else { end };
+        if size < 4 * width || size % alignment != 0 || chunk.checked_add(size).is_none_or(|next| next > limit) {
+            return fail(format!("the block's header holds {head:#x}, which is no size of a block here"));
+        }
+        let state = if head & USED != 0 { State::Used } else { State::Free };
+        if (head & PREVIOUS_USED == 0) != self.free_before.is_some() {
+            let (says, is) = if head & PREVIOUS_USED == 0 { ("free", "used") } else { ("used", "free") };
+            return fail(format!("the block's header holds {head:#x}: the block before is {says}, but it is {is}"));
+        }
+        if let Some(free) = self.free_before {
+            match self.view.word(chunk) {
+                Some(foot) if foot == free => {}
+                Some(foot) => {
+                    let message =
+                        format!("the size at the end of a free block is {foot:#x}, in its header it is {free:#x}");
+                    return Err(Damage::new(chunk, message).about(block));
+                }
+                None => return Err(Damage::missing(chunk).about(block)),
+            }
+        }
+        if state == State::Free {
+            if self.free_before.is_some() {
+                return fail(format!("the block's header holds {head:#x}: two free blocks follow each other"));
+            }
+            if self.strict
+                && let Some(damage) = self.heap.broken_link(self.view, chunk)
+            {
+                return Err(damage);
+            }
+        }
+        self.free_before = (state == State::Free).then_some(size);
+        self.chunk = Some(chunk + size);
+        Ok(Some(self.heap.block(chunk, size, state)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::foot_size;
+
+    #[test]
+    fn the_room_behind_top_is_what_the_libraries_keep() {
+        // Seen in dumps: wasi-libc, emscripten and Rust's crate on wasm32; computed as in the C source for 64 bits.
+        assert_eq!(
+            [(4, 16), (4, 8), (8, 16), (8, 8)].map(|(width, alignment)| foot_size(width, alignment)),
+            [0x38, 0x28, 0x50, 0x48]
+        );
+    }
+}

@@ -1,0 +1,200 @@
+//! emscripten's emmalloc.
+//!
+//! A region has its size in its first word and again in its last one, where bit 0 says that it is free; the program's
+//! block lies between. Regions of one piece of memory follow each other from the piece's first region, which holds where
+//! the next piece and where the end of this one is. Free regions are linked from 64 sentinels in static data, of which
+//! the unused ones link to themselves: by those it is found. All numbers are 32 bits wide.
+
+use std::ops::Range;
+
+use super::block::{Block, Damage, State};
+use super::view::View;
+use super::{Allocator, Blocks, Found, Kind};
+
+/// Sentinels, and bytes of each.
+const SENTINELS: u64 = 64;
+const SENTINEL: u64 = 16;
+/// Sentinels that must link to themselves: a program hardly has free blocks of all sizes.
+const UNUSED: u64 = 16;
+/// Bytes of a region besides its block.
+const OVERHEAD: u64 = 8;
+/// Bytes of the smallest region: the last of each piece.
+const SMALLEST: u64 = 16;
+/// Pieces of one heap.
+const MAX_PIECES: usize = 1 << 16;
+
+/// The heap.
+#[derive(Clone, Debug)]
+pub struct Emmalloc {
+    sentinels: u64,
+    /// First region and end of each piece, the newest first.
+    pieces: Vec<Range<u64>>,
+}
+
+/// The heap whose state lies in one of `places`.
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+    if view.width() != 4 {
+        return None;
+    }
+    let own = |at: u64| view.u32(at + 4).map(u64::from) == Some(at) && view.u32(at + 8).map(u64::from) == Some(at);
+    let sentinels = places.iter().find_map(|place| {
+        let mut found = None;
+        view.words(place.clone(), |at, value| {
+            // The link to the one before is the second word of a sentinel.
+            if at >= 4 && value == at - 4 && own(value) {
+                found = first_sentinel(view, value, &own);
+            }
+            found.is_none()
+        });
+        found
+    })?;
+    // The variable that points to the newest piece is somewhere in the same data.
+    let pieces = places.iter().find_map(|place| {
+        let mut found = None;
+        view.words(place.clone(), |_, value| {
+            found = pieces(view, value);
+            found.is_none()
+        });
+        found
+    })?;
+    let heap = Emmalloc { sentinels, pieces };
+    Some(Found {
+        kind: Kind::Emmalloc,
+        ranges: heap.pieces.clone(),
+        state: std::iter::once(sentinels..sentinels + SENTINELS * SENTINEL).collect(),
+        allocator: Box::new(heap),
+    })
+}
+
+/// The first of 64 sentinels, of which `unused` is one that links to itself, and the first such one.
+fn first_sentinel(view: &View<'_>, unused: u64, own: &impl Fn(u64) -> bool) -> Option<u64> {
+    // The others are in use, and link to free regions: even the list of one that is broken begins with an address.
+    let linked = |at: u64| {
+        let (previous, next) = (view.u32(at.checked_add(4)?)?, view.u32(at.checked_add(8)?)?);
+        let address = |link: u32| link > 0 && link % 4 == 0 && u64::from(link) < view.memory().size;
+        (address(previous) && address(next)).then_some(())
+    };
+    let mut first = unused;
+    while let Some(before) = first.checked_sub(SENTINEL).filter(|&before| own(before) || linked(before).is_some()) {
+        first = before;
+        if (unused - first) / SENTINEL >= SENTINELS {
+            return None;
+        }
+    }
+    let all = (0..SENTINELS).map(|index| first + index * SENTINEL);
+    let sound = all.clone().all(|at| own(at) || linked(at).is_some());
+    (sound && all.filter(|&at| own(at)).count() as u64 >= UNUSED).then_some(first)
+}
+
+/// The pieces from the newest on, if there is one at `newest` and all of them are sound.
+fn pieces(view: &View<'_>, newest: u64) -> Option<Vec<Range<u64>>> {
+    let mut pieces: Vec<Range<u64>> = Vec::new();
+    let mut at = newest;
+    while at != 0 {
+        let size = u64::from(view.u32(at)?);
+        let (next, end) = (u64::from(view.u32(at + 4)?), u64::from(view.u32(at + 8)?));
+        // The first region holds two words of its own, and what was cut off where a block was aligned.
+        let first = at % 4 == 0 && size % 4 == 0 && (SMALLEST..=64).contains(&size);
+        if !first || end <= at + size + SMALLEST || end % 4 != 0 || end > view.memory().size {
+            return None;
+        }
+        // The last region may be what a program wrote over.
+        if u64::from(view.u32(at + size - 4)?) != size {
+            return None;
+        }
+        if pieces.len() >= MAX_PIECES || pieces.iter().any(|piece: &Range<u64>| piece.start < end && at < piece.end) {
+            return None;
+        }
+        pieces.push(at..end);
+        at = next;
+    }
+    (!pieces.is_empty()).then_some(pieces)
+}
+
+impl Emmalloc {
+    /// What is wrong with the links of a free region, if anything is.
+    fn broken_link(&self, view: &View<'_>, region: u64) -> Option<Damage> {
+        let inside = |at: u64| {
+            self.pieces.iter().any(|piece| piece.contains(&at))
+                || (self.sentinels..self.sentinels + SENTINELS * SENTINEL).contains(&at)
+        };
+        [(4, 8, "previous"), (8, 4, "next")].into_iter().find_map(|(own, other, name)| {
+            let at = region + own;
+            let Some(link) = view.u32(at).map(u64::from) else { return Some(Damage::missing(at)) };
+            let back = inside(link).then(|| view.u32(link + other)).flatten();
+            (back.map(u64::from) != Some(region)).then(|| {
+                let message =
+                    format!("the link of a free block to the {name} one, {link:#x}, leads to none that links back");
+                Damage::new(at, message).about(region + 4)
+            })
+        })
+    }
+}
+
+impl Allocator for Emmalloc {
+    fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
+        let walks = self.pieces.iter().rev().map(move |piece| {
+            let first = piece.start + view.u32(piece.start).map_or(0, u64::from);
+            Walk { heap: self, view, strict, at: Some(first), end: piece.end, before: None }
+        });
+        Box::new(walks.flatten())
+    }
+
+    fn gap(&self) -> u64 {
+        OVERHEAD
+    }
+
+    fn check(&self, _view: &View<'_>) -> Option<Damage> {
+        None
+    }
+}
+
+/// Goes over the regions of one piece, without its first and its last one.
+struct Walk<'v> {
+    heap: &'v Emmalloc,
+    view: &'v View<'v>,
+    strict: bool,
+    at: Option<u64>,
+    end: u64,
+    before: Option<Block>,
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Result<Block, Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.at.take()?;
+        let block = at + 4;
+        let fail = |at, message| Some(Err(Damage::new(at, message).about(block).behind(self.before)));
+        let Some(size) = self.view.u32(at).map(u64::from) else {
+            return Some(Err(Damage::missing(at).about(block).behind(self.before)));
+        };
+        let next = at + size;
+        if size % 4 != 0 || size < SMALLEST || next > self.end {
+            return fail(at, format!("the block's header holds {size:#x}, which is no size of a block here"));
+        }
+        let Some(again) = self.view.u32(next - 4).map(u64::from) else {
+            return Some(Err(Damage::missing(next - 4).about(block).behind(self.before)));
+        };
+        if next == self.end && again == size {
+            return None;
+        }
+        if again & !1 != size {
+            return fail(
+                next - 4,
+                format!("the size at the end of the block is {again:#x}, in its header it is {size:#x}"),
+            );
+        }
+        let state = if again & 1 == 1 { State::Free } else { State::Used };
+        if self.strict
+            && state == State::Free
+            && let Some(damage) = self.heap.broken_link(self.view, at)
+        {
+            return Some(Err(damage.behind(self.before)));
+        }
+        let block = Block::new(block, size - OVERHEAD, state);
+        self.before = Some(block);
+        self.at = Some(next);
+        Some(Ok(block))
+    }
+}

@@ -1,0 +1,187 @@
+//! Go's spans, as its compiler for WebAssembly lays them out (1.27, wasip1).
+//!
+//! The runtime's data is found from its table of functions, whose magic number is in no other place: the module data holds
+//! its address, and where the variables are. Among those is a slice of all spans. A span is some pages of objects of one
+//! size; objects before its index of the next free one are allocated, later ones where their bit says so. Pointers are 64
+//! bits wide, in a memory of 32. Objects have no header. The layout of spans changes between versions: it is believed
+//! when every span of the slice agrees with it.
+
+use std::ops::Range;
+
+use super::block::{Block, Damage, State};
+use super::view::View;
+use super::{Allocator, Blocks, Found, Kind};
+
+/// The first words of the table of functions.
+const MAGIC: (u64, u32) = (0xffff_fff1, 0x0801_0000);
+/// Offsets in the module data.
+const BSS: (u64, u64) = (224, 232);
+const NO_POINTER_BSS: (u64, u64) = (240, 248);
+/// Offsets in a span.
+const START: u64 = 24;
+const PAGES: u64 = 32;
+const FREE_INDEX: u64 = 48;
+const COUNT: u64 = 50;
+const ALLOCATED: u64 = 64;
+const CLASS: u64 = 98;
+const STATE: u64 = 99;
+const SIZE: u64 = 104;
+/// Bytes of a page.
+const PAGE: u64 = 8192;
+/// Spans of one heap: as many as pages fit a memory.
+const MAX_SPANS: u64 = 1 << 19;
+
+/// The heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Go {
+    /// Address and length of the slice of spans.
+    spans: (u64, u64),
+}
+
+/// A span.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: u64,
+    end: u64,
+    /// In use for objects.
+    objects: bool,
+    free_index: u64,
+    count: u64,
+    bits: u64,
+    size: u64,
+}
+
+/// The heap of a program in Go whose data lies in one of `places`.
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+    if view.width() != 4 {
+        return None;
+    }
+    let table = first(view, places, |at, value| value == MAGIC.0 && view.u32(at + 4) == Some(MAGIC.1))?;
+    let data = first(view, places, |at, value| value == table && view.u32(at + 4) == Some(0) && at % 8 == 0)?;
+    let bound = |offset: u64| view.u64(data.checked_add(offset)?).filter(|&at| at <= view.memory().size);
+    let heap = [BSS, NO_POINTER_BSS].into_iter().find_map(|(start, end)| {
+        let variables = bound(start)?..bound(end)?;
+        let mut heap = None;
+        view.words(variables, |at, value| {
+            if at % 8 == 0 {
+                heap = Go::at(view, at, value);
+            }
+            heap.is_none()
+        });
+        heap
+    })?;
+    let mut ranges: Vec<Range<u64>> = Vec::new();
+    for span in (0..heap.spans.1).filter_map(|index| heap.span(view, index)).filter(|span| span.objects) {
+        ranges.push(span.start..span.end);
+    }
+    ranges.sort_by_key(|range| range.start);
+    ranges.dedup_by(|next, last| {
+        let touches = next.start <= last.end;
+        last.end = if touches { last.end.max(next.end) } else { last.end };
+        touches
+    });
+    Some(Found { kind: Kind::Go, ranges, state: Vec::new(), allocator: Box::new(heap) })
+}
+
+/// The first place of a word that `is` one.
+fn first(view: &View<'_>, places: &[Range<u64>], is: impl Fn(u64, u64) -> bool) -> Option<u64> {
+    places.iter().find_map(|place| {
+        let mut found = None;
+        view.words(place.clone(), |at, value| {
+            found = is(at, value).then_some(at);
+            found.is_none()
+        });
+        found
+    })
+}
+
+impl Go {
+    /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span.
+    fn at(view: &View<'_>, at: u64, array: u64) -> Option<Go> {
+        let (high, len, capacity) = (view.u32(at + 4)?, view.u64(at + 8)?, view.u64(at + 16)?);
+        if high != 0 || array % 8 != 0 || len < 4 || len > capacity || len > MAX_SPANS {
+            return None;
+        }
+        if array.checked_add(len * 8)? > view.memory().size {
+            return None;
+        }
+        let heap = Go { spans: (array, len) };
+        let mut used = 0;
+        for index in 0..len {
+            let span = heap.span(view, index)?;
+            used += u64::from(span.objects);
+        }
+        (used > 0).then_some(heap)
+    }
+
+    /// The span with this index; `None` if what is there is none.
+    fn span(&self, view: &View<'_>, index: u64) -> Option<Span> {
+        let at = view.u64(self.spans.0 + 8 * index)?;
+        let field = |offset: u64| view.u64(at.checked_add(offset)?);
+        let size = view.memory().size;
+        if at % 8 != 0 {
+            return None;
+        }
+        let (start, pages, state) = (field(START)?, field(PAGES)?, view.u8(at.checked_add(STATE)?)?);
+        if state > 2 {
+            return None;
+        }
+        let none = Span { start, end: start, objects: false, free_index: 0, count: 0, bits: 0, size: 0 };
+        if state == 0 {
+            return Some(none);
+        }
+        let end = start.checked_add(pages.checked_mul(PAGE)?)?;
+        if start % PAGE != 0 || start == 0 || pages == 0 || end > size {
+            return None;
+        }
+        if state == 2 {
+            return Some(Span { end, ..none });
+        }
+        let (free_index, count) = (u64::from(view.u16(at + FREE_INDEX)?), u64::from(view.u16(at + COUNT)?));
+        let (element, bits, class) = (field(SIZE)?, field(ALLOCATED)?, view.u8(at + CLASS)?);
+        let room = end - start;
+        // Class 0 is one object of its own; the two bits of class and of no pointers make it 0 or 1.
+        let fits = match class {
+            0 | 1 => count == 1 && element <= room,
+            _ => {
+                element >= 8
+                    && element % 8 == 0
+                    && count > 0
+                    && count.checked_mul(element)? <= room
+                    && room / element - count <= 128
+            }
+        };
+        let sound = fits && free_index <= count && bits.checked_add(count.div_ceil(8))? <= size;
+        sound.then_some(Span { start, end, objects: true, free_index, count, bits, size: element })
+    }
+}
+
+impl Allocator for Go {
+    fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
+        let _ = strict;
+        let spans = (0..self.spans.1).filter_map(move |index| self.span(view, index)).filter(|span| span.objects);
+        Box::new(spans.flat_map(move |span| {
+            (0..span.count).map(move |index| {
+                let bit = view.u8(span.bits + index / 8).map(|byte| byte >> (index % 8) & 1 == 1);
+                let state = match (index < span.free_index, bit) {
+                    (true, _) | (_, Some(true)) => State::Used,
+                    (false, Some(false)) => State::Free,
+                    (false, None) => return Err(Damage::missing(span.bits + index / 8)),
+                };
+                Ok(Block::new(span.start + index * span.size, span.size, state))
+            })
+        }))
+    }
+
+    fn gap(&self) -> u64 {
+        0
+    }
+
+    fn collected(&self) -> bool {
+        true
+    }
+
+    fn check(&self, _view: &View<'_>) -> Option<Damage> {
+        None
+    }
+}

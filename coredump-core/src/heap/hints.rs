@@ -1,0 +1,56 @@
+//! What a program's binary says that helps to find an allocator.
+
+use crate::binaries::Binaries;
+use crate::model::{CoreDump, Value};
+use crate::regions::{Regions, Symbols, Use, global_names, owners};
+
+/// What is known; each of it may be missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hints {
+    /// Where the linker says that the heap begins.
+    pub heap_base: Option<u64>,
+    /// Bytes of memory that the program began with.
+    pub initial: Option<u64>,
+    /// The program has functions of Zig's allocator.
+    pub uses_zig: bool,
+    /// The state of Zig's allocator.
+    pub zig: Option<u64>,
+    /// The colour that AssemblyScript's collector calls white.
+    pub white: Option<u32>,
+}
+
+impl Hints {
+    /// What the binaries of the dump's memory with this index say.
+    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32, regions: &Regions) -> Hints {
+        let owners = owners(dump, binaries, memory);
+        let defined = owners.iter().find_map(|owner| {
+            let memories = owner.binary.module().memories();
+            let definition = memories.get(owner.memory as usize).filter(|definition| !definition.imported)?;
+            Some(definition.initial_pages.saturating_mul(definition.page_size))
+        });
+        let heap_base = regions.iter().find(|region| region.r#use == Use::Heap).map(|region| region.range.start);
+        let names = global_names(dump, binaries);
+        let white = names.iter().position(|names| {
+            names.iter().any(|name| name.ends_with("rt/itcms/white") || name.ends_with("rt/tcms/white"))
+        });
+        let white = white.and_then(|index| match dump.globals.get(index)?.value {
+            Value::I32(value) => u32::try_from(value).ok(),
+            _ => None,
+        });
+        let uses_zig = owners.iter().any(|owner| {
+            owner.binary.module().function_names().any(|(_, name)| name.starts_with("heap.BrkAllocator."))
+        });
+        let zig = if uses_zig { zig(dump, binaries, memory) } else { None };
+        Hints { heap_base, initial: defined, uses_zig, zig, white }
+    }
+}
+
+/// The state of Zig's allocator, by its name in the debug information, all of which is read.
+fn zig(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<u64> {
+    // The variable's namespace is a file, which DWARF has no entry for.
+    const SIZES: [u64; 2] = [4 * 43, 8 * 73];
+    let symbols = Symbols::of(dump, binaries, memory);
+    let is_state = |name: &str| name == "global" || name.ends_with("heap.BrkAllocator.global");
+    let mut states = symbols.iter().filter(|symbol| symbol.size.is_some_and(|size| SIZES.contains(&size)));
+    states.find(|symbol| is_state(&symbol.name)).map(|symbol| symbol.address)
+}

@@ -1,0 +1,176 @@
+//! The heaps in a memory: which allocator keeps them, and every block of them.
+//!
+//! Each allocator's file says how its records look in memory and how they are found: by structure, for most programs
+//! have no names for them. A heap is believed only when records in several places agree; whatever is not recognised is
+//! left alone. Memory may be corrupt, which is why somebody looks: no length or link is trusted before it is checked.
+
+mod bits;
+mod block;
+mod dlmalloc;
+mod emmalloc;
+mod go;
+mod graph;
+mod hints;
+mod preview;
+mod roots;
+mod starts;
+mod survey;
+mod tlsf;
+mod view;
+mod zig;
+
+use std::ops::Range;
+
+pub use block::{Block, Damage, State};
+pub use graph::{Graph, Pointers, Roots, Step};
+pub use preview::preview;
+pub use survey::{Class, Count, Survey};
+pub use view::View;
+
+use hints::Hints;
+
+use crate::binaries::Binaries;
+use crate::model::CoreDump;
+use crate::regions::{Regions, Use};
+
+/// Of a memory whose parts are not known, the first bytes in which allocators' states are looked for.
+const LOOKED_AT: u64 = 64 << 20;
+
+/// An allocator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Doug Lea's malloc in C: wasi-libc, emscripten.
+    Dlmalloc,
+    /// The Rust crate `dlmalloc`: wasm32-unknown-unknown.
+    RustDlmalloc,
+    /// emscripten's small allocator.
+    Emmalloc,
+    /// Zig's `std.heap.BrkAllocator`.
+    Zig,
+    /// The malloc of the C library of `zig cc`, on `std.heap.BrkAllocator`.
+    ZigMalloc,
+    /// AssemblyScript's TLSF with one of its collectors.
+    AssemblyScript,
+    /// Go's spans.
+    Go,
+}
+
+impl Kind {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Dlmalloc => "dlmalloc",
+            Kind::RustDlmalloc => "dlmalloc-rs",
+            Kind::Emmalloc => "emmalloc",
+            Kind::Zig => "zig",
+            Kind::ZigMalloc => "zig-malloc",
+            Kind::AssemblyScript => "assemblyscript",
+            Kind::Go => "go",
+        }
+    }
+}
+
+/// The blocks of a heap, by address as far as the allocator keeps them so. After a [`Damage`] it goes on where other
+/// records allow it.
+pub type Blocks<'v> = Box<dyn Iterator<Item = Result<Block, Damage>> + 'v>;
+
+/// What every allocator's file can do.
+trait Allocator {
+    /// The blocks; `strict` also checks what only `--check` needs.
+    fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v>;
+
+    /// Bytes of the allocator's own in front of each block's address.
+    fn gap(&self) -> u64;
+
+    /// What blocks' addresses are multiples of, in bytes.
+    fn alignment(&self) -> u64 {
+        8
+    }
+
+    /// Whether a garbage collector frees what nothing points to, so that such a block is no leak.
+    fn collected(&self) -> bool {
+        false
+    }
+
+    /// The first fault in the allocator's state, apart from the blocks.
+    fn check(&self, view: &View<'_>) -> Option<Damage>;
+}
+
+/// A heap as an allocator's file found it.
+struct Found {
+    kind: Kind,
+    ranges: Vec<Range<u64>>,
+    state: Vec<Range<u64>>,
+    allocator: Box<dyn Allocator>,
+}
+
+/// A heap: what one allocator keeps in one memory.
+pub struct Heap {
+    /// The allocator.
+    pub kind: Kind,
+    /// The parts of the memory that the allocator hands out blocks of, by address.
+    pub ranges: Vec<Range<u64>>,
+    /// Where the allocator's own state lies, as far as that is outside of the ranges.
+    pub state: Vec<Range<u64>>,
+    allocator: Box<dyn Allocator>,
+}
+
+impl Heap {
+    /// The heaps in the dump's memory with this index, whose parts are `regions`.
+    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32, regions: &Regions) -> Vec<Heap> {
+        let Some(contents) = dump.memories.get(memory as usize) else { return Vec::new() };
+        let view = View::new(contents);
+        let places = statics(regions);
+        let hints = Hints::of(dump, binaries, memory, regions);
+        let mut found = dlmalloc::find(&view, &places);
+        found.extend(emmalloc::find(&view, &places));
+        if found.is_empty() {
+            // The whole heap is a place for what keeps its state there.
+            let low = std::iter::once(0..contents.size.min(LOOKED_AT)).collect::<Vec<_>>();
+            found.extend(tlsf::find(&view, hints.heap_base.map(|base| base.next_multiple_of(16)), &low, hints.white));
+            found.extend(go::find(&view, &low));
+        }
+        if found.is_empty() {
+            found.extend(zig::find(&view, &hints, &places));
+        }
+        let heaps = found.into_iter().map(|Found { kind, mut ranges, state, allocator }| {
+            ranges.sort_by_key(|range| range.start);
+            Heap { kind, ranges, state, allocator }
+        });
+        heaps.collect()
+    }
+
+    /// Whether an address lies in what the allocator hands out blocks of.
+    pub fn holds(&self, address: u64) -> bool {
+        self.ranges.iter().any(|range| range.contains(&address))
+    }
+
+    /// All blocks; where the records are broken, a [`Damage`], and what follows as far as it can be found.
+    pub fn blocks<'v>(&'v self, view: &'v View<'v>) -> Blocks<'v> {
+        self.allocator.blocks(view, false)
+    }
+
+    /// All places where the records are broken; more is checked than [`Heap::blocks`] does.
+    pub fn damage(&self, view: &View<'_>) -> Vec<Damage> {
+        // More than a person reads of.
+        const MOST: usize = 100;
+        let blocks = self.allocator.blocks(view, true).filter_map(Result::err);
+        blocks.chain(self.allocator.check(view)).take(MOST).collect()
+    }
+}
+
+/// Where static data may lie.
+fn statics(regions: &Regions) -> Vec<Range<u64>> {
+    let holds = |r#use| matches!(r#use, Use::Data | Use::Bss | Use::BssOrFreeStack | Use::BssOrHeap | Use::Unknown);
+    let mut places: Vec<Range<u64>> = Vec::new();
+    for region in regions.iter().filter(|region| holds(region.r#use)) {
+        let end = region.range.end;
+        let end = if matches!(region.r#use, Use::BssOrHeap | Use::Unknown) { end.min(LOOKED_AT) } else { end };
+        match places.last_mut() {
+            Some(last) if last.end == region.range.start => last.end = end.max(last.end),
+            _ if region.range.start < end => places.push(region.range.start..end),
+            _ => {}
+        }
+    }
+    places
+}

@@ -1,0 +1,234 @@
+//! AssemblyScript's runtime: the allocator TLSF, and on it the garbage collectors `incremental` (itcms) and `minimal`
+//! (tcms).
+//!
+//! A block at `b` has its size in its first word, with two bits below it: it is free, the one before is free. The next
+//! block is that many bytes and one word further on. A managed object has four words of the collector's in front of it:
+//! links to the next and to the previous object of one of the collector's lists, a class id, and its size. Blocks of
+//! `heap.alloc` and of unmanaged classes have none: what is managed is known by links that agree.
+//!
+//! The root, 1572 bytes, is the first thing in the heap: two levels of bitmaps, a list head for each of their bits, and
+//! the address of the last block, which is empty. All of these must agree.
+
+use std::ops::Range;
+
+use super::block::{Block, Damage, State};
+use super::view::View;
+use super::{Allocator, Blocks, Found, Kind};
+
+/// First levels, and second levels of each.
+const FIRST: u64 = 23;
+const SECOND: u64 = 16;
+/// Offsets in the root.
+const MAPS: u64 = 4;
+const HEADS: u64 = 96;
+const TAIL: u64 = HEADS + 4 * FIRST * SECOND;
+const ROOT: u64 = TAIL + 4;
+/// Bits in a block's size.
+const FREE: u64 = 1;
+const BEFORE_FREE: u64 = 2;
+/// Bytes of the collector's words in front of an object.
+const OBJECT: u64 = 16;
+
+/// The heap.
+#[derive(Clone, Copy, Debug)]
+pub struct Tlsf {
+    root: u64,
+    tail: u64,
+    /// Which of the colours 0 and 1 is white; the other one is black.
+    white: Option<u32>,
+}
+
+/// The heap whose root lies at `root` or in one of `places`; `white` is what the collector's global of that name holds.
+pub fn find(view: &View<'_>, root: Option<u64>, places: &[Range<u64>], white: Option<u32>) -> Option<Found> {
+    if view.width() != 4 {
+        return None;
+    }
+    let heap = root.and_then(|root| Tlsf::at(view, root, white)).or_else(|| {
+        // Where only the allocator grew the memory, the last block is the memory's last word.
+        let tail = view.memory().size.checked_sub(4)?;
+        places.iter().find_map(|place| {
+            let mut found = None;
+            view.words(place.clone(), |at, value| {
+                if value == tail && at % 16 == TAIL % 16 {
+                    found = at.checked_sub(TAIL).and_then(|root| Tlsf::at(view, root, white));
+                }
+                found.is_none()
+            });
+            found
+        })
+    })?;
+    Some(Found {
+        kind: Kind::AssemblyScript,
+        ranges: std::iter::once(heap.root..heap.tail + 4).collect(),
+        state: Vec::new(),
+        allocator: Box::new(heap),
+    })
+}
+
+impl Tlsf {
+    /// The heap with its root at `root`, if all of that agrees.
+    fn at(view: &View<'_>, root: u64, white: Option<u32>) -> Option<Tlsf> {
+        let tail = u64::from(view.u32(root.checked_add(TAIL)?)?);
+        let first = first(root);
+        if root % 16 != 0 || tail % 16 != 12 || tail <= first || tail >= view.memory().size {
+            return None;
+        }
+        let map = view.u32(root)?;
+        if map >> FIRST != 0 {
+            return None;
+        }
+        for level in 0..FIRST {
+            let second = view.u32(root + MAPS + 4 * level)?;
+            if second >> SECOND != 0 || (second != 0) != (map >> level & 1 == 1) {
+                return None;
+            }
+            for index in 0..SECOND {
+                let head = u64::from(view.u32(root + HEADS + 4 * (level * SECOND + index))?);
+                if (head != 0) != (second >> index & 1 == 1) || head != 0 && !(first..tail).contains(&head) {
+                    return None;
+                }
+            }
+        }
+        // The last block is empty and not free.
+        let last = u64::from(view.u32(tail)?);
+        (last & !BEFORE_FREE == 0).then_some(Tlsf { root, tail, white })
+    }
+
+    /// The name of a colour.
+    fn color(&self, bits: u32) -> Option<&'static str> {
+        match (bits, self.white) {
+            (2, _) => Some("gray"),
+            (3, _) => Some("pinned"),
+            (bits, Some(white)) => Some(if bits == white { "white" } else { "black" }),
+            _ => None,
+        }
+    }
+
+    /// The block at `at`, with `size` bytes.
+    fn block(&self, view: &View<'_>, at: u64, size: u64, state: State) -> Block {
+        let plain = Block::new(at + 4, size, state);
+        if state == State::Free || size < OBJECT {
+            return plain;
+        }
+        let object = || {
+            let (next, previous) = (view.u32(at + 4)?, u64::from(view.u32(at + 8)?));
+            let (color, next) = (next & 3, u64::from(next & !3));
+            let back = u64::from(view.u32(next.checked_add(8)?)?);
+            let forth = u64::from(view.u32(previous.checked_add(4)?)? & !3);
+            let used = u64::from(view.u32(at + 16)?);
+            if next == 0 || back != at || forth != at || used > size - OBJECT {
+                return None;
+            }
+            Some(Block {
+                requested: Some(used),
+                class: Some(view.u32(at + 12)?),
+                color: self.color(color),
+                ..Block::new(at + 4 + OBJECT, size - OBJECT, state)
+            })
+        };
+        object().unwrap_or(plain)
+    }
+
+    /// What is wrong with the links of a free block, if anything is.
+    fn broken_link(&self, view: &View<'_>, at: u64, size: u64) -> Option<Damage> {
+        let inside = |link: u64| (first(self.root)..self.tail).contains(&link);
+        let sides = [(4, 8, "previous"), (8, 4, "next")];
+        let broken = sides.into_iter().find_map(|(own, other, name)| {
+            let Some(link) = view.u32(at + own).map(u64::from) else { return Some(Damage::missing(at + own)) };
+            let back = inside(link).then(|| view.u32(link + other)).flatten();
+            (link != 0 && back.map(u64::from) != Some(at)).then(|| {
+                let message =
+                    format!("the link of a free block to the {name} one, {link:#x}, leads to none that links back");
+                Damage::new(at + own, message)
+            })
+        });
+        let foot = at + size;
+        broken.or_else(|| match view.u32(foot).map(u64::from) {
+            None => Some(Damage::missing(foot)),
+            Some(back) if back == at => None,
+            Some(back) => {
+                Some(Damage::new(foot, format!("a free block ends with {back:#x} instead of its own address")))
+            }
+        })
+    }
+}
+
+/// The first block, directly behind the root.
+fn first(root: u64) -> u64 {
+    (root + ROOT + 4).next_multiple_of(16) - 4
+}
+
+impl Allocator for Tlsf {
+    fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
+        Box::new(Walk { heap: self, view, strict, at: Some(first(self.root)), before: None, free: false })
+    }
+
+    fn gap(&self) -> u64 {
+        4
+    }
+
+    fn collected(&self) -> bool {
+        true
+    }
+
+    fn check(&self, view: &View<'_>) -> Option<Damage> {
+        (0..FIRST * SECOND).find_map(|index| {
+            let at = self.root + HEADS + 4 * index;
+            let head = u64::from(view.u32(at)?);
+            let good = head == 0
+                || view.u32(head).is_some_and(|info| u64::from(info) & FREE == FREE) && view.u32(head + 4) == Some(0);
+            (!good).then(|| {
+                Damage::new(
+                    at,
+                    format!("a list of free blocks begins with {head:#x}, which is not the first one of any"),
+                )
+            })
+        })
+    }
+}
+
+struct Walk<'v> {
+    heap: &'v Tlsf,
+    view: &'v View<'v>,
+    strict: bool,
+    at: Option<u64>,
+    before: Option<Block>,
+    /// The block before is free.
+    free: bool,
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Result<Block, Damage>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.at.take().filter(|&at| at != self.heap.tail)?;
+        let before = self.before;
+        let fail = |damage: Damage| Some(Err(damage.about(at + 4).behind(before)));
+        let Some(info) = self.view.u32(at).map(u64::from) else { return fail(Damage::missing(at)) };
+        let size = info & !3;
+        let next = at + 4 + size;
+        // The size is such that blocks stand at 12 mod 16.
+        if next % 16 != 12 || next > self.heap.tail {
+            return fail(Damage::new(
+                at,
+                format!("the block's header holds {info:#x}, which is no size of a block here"),
+            ));
+        }
+        if (info & BEFORE_FREE != 0) != self.free {
+            let (says, is) = if self.free { ("used", "free") } else { ("free", "used") };
+            let message = format!("the block's header holds {info:#x}: the block before is {says}, but it is {is}");
+            return fail(Damage::new(at, message));
+        }
+        let state = if info & FREE != 0 { State::Free } else { State::Used };
+        self.free = state == State::Free;
+        if self.strict
+            && self.free
+            && let Some(damage) = self.heap.broken_link(self.view, at, size)
+        {
+            return fail(damage);
+        }
+        let block = self.heap.block(self.view, at, size, state);
+        (self.before, self.at) = (Some(block), Some(next));
+        Some(Ok(block))
+    }
+}

@@ -1,0 +1,185 @@
+//! Words of a memory, read quickly one after the other.
+
+use std::cell::Cell;
+use std::ops::Range;
+
+use crate::memory::{Chunk, Memory};
+
+/// A memory whose words are read in any order. It remembers the stretch that was read last, for the next word is most
+/// often near.
+pub struct View<'m> {
+    memory: &'m Memory<'m>,
+    last: Cell<Stretch>,
+}
+
+/// A stretch of memory whose bytes are known.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
+    start: u64,
+    end: u64,
+    /// The index of the segment that holds the bytes; `None` where all of them are zero.
+    segment: Option<usize>,
+}
+
+impl<'m> View<'m> {
+    /// A view of `memory`.
+    pub fn new(memory: &'m Memory<'m>) -> View<'m> {
+        View { memory, last: Cell::new(Stretch { start: 0, end: 0, segment: None }) }
+    }
+
+    /// The memory.
+    pub fn memory(&self) -> &'m Memory<'m> {
+        self.memory
+    }
+
+    /// Bytes in an address: 4 or 8.
+    pub fn width(&self) -> u64 {
+        self.memory.pointer_size()
+    }
+
+    /// An unsigned number of as many bytes as an address has; `None` where the dump does not hold it.
+    #[inline]
+    pub fn word(&self, address: u64) -> Option<u64> {
+        if self.memory.memory64 { self.u64(address) } else { self.u32(address).map(u64::from) }
+    }
+
+    /// The 32-bit number at `address`; `None` where the dump does not hold it.
+    #[inline]
+    pub fn u32(&self, address: u64) -> Option<u32> {
+        self.array(address).map(u32::from_le_bytes)
+    }
+
+    /// The 64-bit number at `address`; `None` where the dump does not hold it.
+    #[inline]
+    pub fn u64(&self, address: u64) -> Option<u64> {
+        self.array(address).map(u64::from_le_bytes)
+    }
+
+    /// The 16-bit number at `address`; `None` where the dump does not hold it.
+    #[inline]
+    pub fn u16(&self, address: u64) -> Option<u16> {
+        self.array(address).map(u16::from_le_bytes)
+    }
+
+    /// The byte at `address`; `None` where the dump does not hold it.
+    #[inline]
+    pub fn u8(&self, address: u64) -> Option<u8> {
+        self.array::<1>(address).map(|[byte]| byte)
+    }
+
+    #[inline]
+    fn array<const N: usize>(&self, address: u64) -> Option<[u8; N]> {
+        let last = self.last.get();
+        if last.start <= address && address.saturating_add(N as u64) <= last.end {
+            let Some(segment) = last.segment else { return Some([0; N]) };
+            let bytes = self.memory.segments().get(segment)?.bytes;
+            let at = (address - last.start) as usize;
+            return bytes.get(at..at + N)?.try_into().ok();
+        }
+        self.seek(address)
+    }
+
+    #[cold]
+    fn seek<const N: usize>(&self, address: u64) -> Option<[u8; N]> {
+        let end = address.checked_add(N as u64)?;
+        let stretch = match self.memory.chunks(address..self.memory.size).next()? {
+            Chunk::Captured(_) => {
+                let segments = self.memory.segments();
+                let index = segments.partition_point(|segment| segment.end() <= address);
+                let segment = segments.get(index)?;
+                Stretch { start: segment.address, end: segment.end(), segment: Some(index) }
+            }
+            Chunk::Zero { address, len } => Stretch { start: address, end: address.saturating_add(len), segment: None },
+            Chunk::Hole { .. } => return None,
+        };
+        self.last.set(stretch);
+        if end <= stretch.end {
+            return self.array(address);
+        }
+        self.memory.bytes(address, N as u64).ok()?.as_ref().try_into().ok()
+    }
+
+    /// Calls `each` with the address and the value of every aligned word in `range` that is not zero, up to the first that
+    /// answers `false`. Whether all of the range is known.
+    pub fn words(&self, range: Range<u64>, mut each: impl FnMut(u64, u64) -> bool) -> bool {
+        let width = self.width();
+        let mut known = true;
+        let mut at = range.start.next_multiple_of(width);
+        for chunk in self.memory.chunks(range.clone()) {
+            let end = chunk.range().end;
+            let more = match chunk {
+                Chunk::Captured(segment) => {
+                    let bytes = at.checked_sub(segment.address).and_then(|skip| segment.bytes.get(skip as usize..));
+                    let bytes = bytes.unwrap_or_default();
+                    if width == 4 {
+                        each_word(bytes, &mut at, |word| u64::from(u32::from_le_bytes(word)), &mut each)
+                    } else {
+                        each_word(bytes, &mut at, u64::from_le_bytes, &mut each)
+                    }
+                }
+                Chunk::Zero { .. } => {
+                    at = at.max(end / width * width);
+                    true
+                }
+                Chunk::Hole { .. } => {
+                    known = false;
+                    at = at.max(end.next_multiple_of(width));
+                    true
+                }
+            };
+            // A word that reaches into the next chunk: dumps leave out zeros byte by byte.
+            let across = at < end && end < range.end;
+            if !more || across && self.word(at).is_some_and(|value| value != 0 && !each(at, value)) {
+                return known;
+            }
+            at += if across { width } else { 0 };
+        }
+        known
+    }
+}
+
+/// The words in `bytes`, the first of which is at `at`, which is moved behind the last one. Whether `each` wants more.
+#[inline]
+fn each_word<const N: usize>(
+    bytes: &[u8],
+    at: &mut u64,
+    value: impl Fn([u8; N]) -> u64,
+    each: &mut impl FnMut(u64, u64) -> bool,
+) -> bool {
+    for word in bytes.as_chunks::<N>().0 {
+        let value = value(*word);
+        if value != 0 && !each(*at, value) {
+            return false;
+        }
+        *at += N as u64;
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::memory::Segment;
+
+    #[test]
+    fn words_are_read_across_pieces_and_holes_are_no_zeros() {
+        let mut memory = Memory::new(64);
+        let segments = vec![
+            Segment { address: 0, bytes: &[1, 0, 0, 0, 2, 0] },
+            Segment { address: 6, bytes: &[0, 0, 3, 0, 0, 0] },
+            Segment { address: 17, bytes: &[7, 0, 0] },
+            Segment { address: 32, bytes: &[4, 0, 0, 0] },
+        ];
+        memory.set_contents(segments, std::iter::once(12..24).collect());
+        let view = View::new(&memory);
+        assert_eq!([0, 4, 8, 12, 20].map(|at| view.u32(at)), [Some(1), Some(2), Some(3), Some(0), Some(0)]);
+        assert_eq!([24, 22, 36, 62, u64::MAX].map(|at| view.u32(at)), [None; 5]);
+        let mut seen = Vec::new();
+        let known = view.words(0..64, |at, value| {
+            seen.push((at, value));
+            true
+        });
+        assert_eq!((seen, known), (vec![(0, 1), (4, 2), (8, 3), (16, 0x700), (32, 4)], false));
+        assert!(view.words(0..24, |_, _| true));
+    }
+}

@@ -1,0 +1,62 @@
+//! `--blocks`: every block of the heaps, one line each.
+
+use std::io::{self, Write};
+
+use coredump_core::cli::Exit;
+use coredump_core::cli::text::escape;
+use coredump_core::error::Result;
+use coredump_core::heap::{Block, Heap, View, preview};
+
+use crate::heap::{complain, memories, not_recognised};
+use crate::session::Session;
+use coredump_core::cli::paint::DIM;
+
+/// Lists the blocks: address, size, whether it is used, what it looks like, memory.
+pub fn blocks(session: &Session<'_>) -> Result<Exit> {
+    let mut out = session.output()?;
+    let aligned = session.on_terminal();
+    let paint = session.paint();
+    let mut left = session.args.limit.unwrap_or(u64::MAX);
+    let mut outcome = Exit::Done;
+    for (index, memory) in memories(session)? {
+        let view = View::new(memory);
+        let ranges = session.ranges(index, memory)?;
+        let found = Heap::find(session.dump, session.binaries(), index, &session.regions(index));
+        if found.is_empty() {
+            outcome = not_recognised(session, index);
+        }
+        for heap in &found {
+            for block in heap.blocks(&view) {
+                let block = match block {
+                    Ok(block) => block,
+                    Err(damage) => {
+                        complain(session, index, std::slice::from_ref(&damage));
+                        outcome = Exit::Partial;
+                        continue;
+                    }
+                };
+                if !ranges
+                    .iter()
+                    .any(|range| block.address < range.end && range.start < block.end().max(block.address + 1))
+                {
+                    continue;
+                }
+                let Some(rest) = left.checked_sub(1) else { break };
+                left = rest;
+                let what = preview(&view, &block).unwrap_or_default();
+                let address = paint.paint(DIM, format_args!("{:#010x}", block.address));
+                let line = |out: &mut dyn Write| -> io::Result<()> {
+                    let Block { size, state, .. } = block;
+                    let (state, what) = (state.name(), escape(&what));
+                    match aligned {
+                        true => writeln!(out, "{address}  {size:>10}  {state:<7}  {what}"),
+                        false => writeln!(out, "{address}\t{size}\t{state}\t{what}\t\t{index}"),
+                    }
+                };
+                line(&mut out).map_err(|error| out.failed(error))?;
+            }
+        }
+    }
+    out.commit()?;
+    Ok(outcome)
+}

@@ -1,0 +1,124 @@
+//! `--heap`, `--check`: what the heaps hold, and whether their records are in order.
+
+use coredump_core::cli::Exit;
+use coredump_core::error::{ErrorKind, Result};
+use coredump_core::heap::{Damage, Heap, Survey, View};
+use coredump_core::memory::Memory;
+
+use crate::session::Session;
+use crate::table::Table;
+
+/// Tells what the heaps of the memories hold.
+pub fn heap(session: &Session<'_>) -> Result<Exit> {
+    let mut heaps = Table::new(
+        "Heaps",
+        "heap",
+        &[
+            ">memory",
+            "allocator",
+            ">bytes",
+            ">used blocks",
+            ">used bytes",
+            ">free blocks",
+            ">free bytes",
+            ">largest free",
+            ">blocks not known to be used",
+            ">bytes",
+        ],
+    );
+    let mut sizes = Table::new(
+        "Sizes",
+        "size",
+        &[">memory", ">from", ">used blocks", ">used bytes", ">free blocks", ">free bytes"],
+    );
+    let mut outcome = Exit::Done;
+    for (index, memory) in memories(session)? {
+        let view = View::new(memory);
+        let found = Heap::find(session.dump, session.binaries(), index, &session.regions(index));
+        if found.is_empty() {
+            outcome = not_recognised(session, index);
+        }
+        for heap in &found {
+            let survey = Survey::of(heap, &view);
+            heaps.row([
+                index.to_string(),
+                heap.kind.name().to_owned(),
+                heap.ranges.iter().map(|range| range.end - range.start).sum::<u64>().to_string(),
+                survey.used.blocks.to_string(),
+                survey.used.bytes.to_string(),
+                survey.free.blocks.to_string(),
+                survey.free.bytes.to_string(),
+                survey.largest_free.to_string(),
+                nonzero(survey.unknown.blocks),
+                nonzero(survey.unknown.bytes),
+            ]);
+            for class in &survey.classes {
+                sizes.row([
+                    index.to_string(),
+                    class.from.to_string(),
+                    class.used.blocks.to_string(),
+                    class.used.bytes.to_string(),
+                    class.free.blocks.to_string(),
+                    class.free.bytes.to_string(),
+                ]);
+            }
+            if complain(session, index, &survey.damage) {
+                outcome = Exit::Partial;
+            }
+        }
+    }
+    show(session, &[heaps, sizes])?;
+    Ok(outcome)
+}
+
+/// The memories to look for heaps in; an error if there are none.
+pub fn memories<'a>(session: &Session<'a>) -> Result<Vec<(u32, &'a Memory<'a>)>> {
+    let memories = session.memories()?;
+    match memories.is_empty() {
+        true => Err(session.error(ErrorKind::NotFound, "the dump holds no memory")),
+        false => Ok(memories),
+    }
+}
+
+/// A number, or nothing for 0: a column that nobody needs is left out.
+fn nonzero(number: u64) -> String {
+    if number == 0 { String::new() } else { number.to_string() }
+}
+
+/// Says that no allocator was recognised in a memory.
+pub fn not_recognised(session: &Session<'_>, memory: u32) -> Exit {
+    session.report.say(format_args!("{}: memory {memory}: no allocator was recognised", session.input.name()));
+    if session.binaries().is_empty() || !session.regions(memory).is_known() {
+        session.report.hint("the program's binary tells where its static data lies: -m FILE");
+    }
+    Exit::Partial
+}
+
+/// Reports where the records are broken. Whether there was anything.
+pub fn complain(session: &Session<'_>, memory: u32, damage: &[Damage]) -> bool {
+    for one in damage {
+        let name = session.input.name();
+        let behind =
+            one.before.map(|block| format!(", after the block at {:#x} of {} bytes", block.address, block.size));
+        let behind = behind.unwrap_or_default();
+        session.report.say(match one.missing {
+            true => {
+                format!("{name}: memory {memory}: the heap's record at {:#x}{behind} is not in the dump", one.address)
+            }
+            false => {
+                format!("{name}: memory {memory}: the heap is damaged at {:#x}{behind}: {}", one.address, one.message)
+            }
+        });
+    }
+    !damage.is_empty()
+}
+
+/// Writes tables for whoever reads them.
+pub fn show(session: &Session<'_>, tables: &[Table]) -> Result<()> {
+    session.write(|out| {
+        tables.iter().try_for_each(|table| match session.on_terminal() {
+            true => table.write_aligned(out, session.paint(), usize::MAX),
+            false => table.write_plain(out),
+        })
+    })
+}

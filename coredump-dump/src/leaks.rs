@@ -1,0 +1,78 @@
+//! `--leaks`: used blocks that the program cannot reach any more.
+
+use std::collections::BTreeMap;
+
+use coredump_core::cli::Exit;
+use coredump_core::error::{ErrorKind, Result};
+use coredump_core::heap::{Block, Graph, Heap, Roots, View, preview};
+use coredump_core::regions::global_names;
+
+use crate::heap::{complain, memories, not_recognised, show};
+use crate::session::Session;
+use crate::table::Table;
+
+/// Blocks of a group that are listed for a person.
+const LISTED: usize = 10;
+/// Groups that are told apart; blocks beyond them are counted by size only.
+const MAX_GROUPS: usize = 1 << 16;
+
+/// Lists them in groups, the most bytes first.
+pub fn leaks(session: &Session<'_>) -> Result<Exit> {
+    let mut groups = Table::new("Leaks", "leaks", &[">memory", ">bytes", ">blocks", ">size", "type or contents", ""]);
+    let mut blocks = Table::new("Blocks", "leak", &[">memory", "address", ">size", "type or contents", ""]);
+    let mut outcome = Exit::Done;
+    let mut left = session.args.limit.unwrap_or(u64::MAX);
+    for (index, memory) in memories(session)? {
+        let view = View::new(memory);
+        let regions = session.regions(index);
+        let heaps = Heap::find(session.dump, session.binaries(), index, &regions);
+        if heaps.is_empty() {
+            outcome = not_recognised(session, index);
+            continue;
+        }
+        let names = global_names(session.dump, session.binaries());
+        let roots = Roots::of(session.dump, index, &regions, &heaps, &names);
+        let Some(mut graph) = Graph::new(&heaps, &view) else {
+            return Err(session.error(ErrorKind::TooLarge, format!("the heaps of memory {index} are too far apart")));
+        };
+        if complain(session, index, &graph.damage) {
+            let message = "blocks after the broken place are not known, so that what they point to would look lost";
+            return Err(session.error(ErrorKind::Malformed, message).hint("--check tells more of what is broken"));
+        }
+        let certain = if roots.missing.is_empty() { "certain" } else { "possible" };
+        let mut found: BTreeMap<(u64, String), (u64, u64)> = BTreeMap::new();
+        graph.leaks(&roots, |block: &Block| {
+            let what = preview(&view, block).unwrap_or_default();
+            let key = if found.len() < MAX_GROUPS { (block.size, what.clone()) } else { (block.size, String::new()) };
+            let group = found.entry(key).or_default();
+            *group = (group.0 + 1, group.1.saturating_add(block.size));
+            if left > 0 && (!session.on_terminal() || blocks.rows.len() < LISTED) {
+                left -= 1;
+                let address = format!("{:#010x}", block.address);
+                blocks.row([index.to_string(), address, block.size.to_string(), what, certain.to_owned()]);
+            }
+        });
+        if !found.is_empty() && !roots.missing.is_empty() {
+            session.report.say(format_args!(
+                "{}: memory {index}: the dump does not hold {}: blocks that only these point to are listed too",
+                session.input.name(),
+                roots.missing.join(", ")
+            ));
+            outcome = Exit::Partial;
+        }
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_by_key(|(_, (_, bytes))| std::cmp::Reverse(*bytes));
+        for ((size, what), (count, bytes)) in found {
+            groups.row([
+                index.to_string(),
+                bytes.to_string(),
+                count.to_string(),
+                size.to_string(),
+                what,
+                certain.to_owned(),
+            ]);
+        }
+    }
+    show(session, &[groups, blocks])?;
+    Ok(outcome)
+}

@@ -1,0 +1,284 @@
+//! The heaps in a dump are what the guests printed of them before they died: every block with its address and size, what
+//! was freed, what was lost, and where they broke them themselves.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use coredump_tests::{Outcome, Tool, fixture, scratch};
+use tempfile::TempDir;
+
+/// Which blocks an allocator makes of `n` bytes.
+#[derive(Clone, Copy, PartialEq)]
+enum Rounding {
+    /// Exactly that many, of which no more is known.
+    None,
+    /// Fewer than this many more.
+    Below(u64),
+    /// The next power of two for them and a word.
+    Power,
+    /// Objects share blocks.
+    Shared,
+}
+
+/// A guest: module, allocator's name, rounding.
+type Guest = (&'static str, &'static str, Rounding);
+
+const GUESTS: [Guest; 14] = [
+    ("heap-dlmalloc", "dlmalloc", Rounding::Below(16)),
+    ("heap-wasisdk", "dlmalloc", Rounding::Below(16)),
+    ("heap-emscripten", "dlmalloc", Rounding::Below(16)),
+    ("heap-memory64", "dlmalloc", Rounding::Below(32)),
+    ("heap-rust", "dlmalloc-rs", Rounding::Below(16)),
+    ("heap-rust-1.63", "dlmalloc-rs", Rounding::Below(16)),
+    ("heap-emmalloc", "emmalloc", Rounding::Below(64)),
+    ("heap-zigcc", "zig-malloc", Rounding::None),
+    ("heap-zig", "zig", Rounding::Power),
+    ("heap-zig-names", "zig", Rounding::Power),
+    ("heap-as-incremental", "assemblyscript", Rounding::Below(16)),
+    ("heap-as-minimal", "assemblyscript", Rounding::Below(16)),
+    ("heap-as-O", "assemblyscript", Rounding::Below(16)),
+    ("heap-go", "go", Rounding::Shared),
+];
+
+fn module(name: &str) -> PathBuf {
+    fixture(&format!("modules/{name}.wasm"))
+}
+
+/// What a guest said: a word, an address, a number.
+type Lines = Vec<(String, u64, u64)>;
+
+/// The dump of a guest that ran to its end, and what it said. Each runs once for all tests.
+fn died(name: &'static str) -> (PathBuf, Lines) {
+    static GUESTS: Mutex<BTreeMap<&str, (PathBuf, Lines)>> = Mutex::new(BTreeMap::new());
+    static FOLDER: OnceLock<TempDir> = OnceLock::new();
+    let mut guests = GUESTS.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = FOLDER.get_or_init(scratch).path().join(name);
+    let guest = guests.entry(name).or_insert_with(|| {
+        std::fs::create_dir(&folder).expect("the folder can be made");
+        die(&folder, name, "")
+    });
+    guest.clone()
+}
+
+/// Runs a guest to its end. Its dump, and the lines that it printed or, where it cannot print, left in its memory.
+fn die(folder: &Path, name: &str, how: &str) -> (PathBuf, Lines) {
+    let dump = folder.join("guest.coredump");
+    let quiet = ["heap-rust", "heap-rust-1.63", "heap-memory64"].contains(&name);
+    let mut run = Tool::new("coredump-run").arg("-o").arg(&dump).args(["--env", "GOTRACEBACK=crash"]);
+    if quiet {
+        run = run.args(["--invoke", "run"]);
+    }
+    let outcome = run.arg(module(name)).args((!how.is_empty()).then_some(how)).run().expect(134);
+    let text = if quiet {
+        let image = Tool::new("coredump-dump").arg("--image").arg(&dump).run().expect(0).stdout;
+        let find = |text: &[u8]| image.windows(text.len()).rposition(|bytes| bytes == text);
+        // The marks are also in the program's constants, where no lines are.
+        let end = find(b"\nEND\n").expect("the guest wrote all of its lines");
+        let start = image[..end].windows(5).rposition(|bytes| bytes == b"HEAP\n").expect("the guest wrote its lines");
+        String::from_utf8(image[start + 5..end].to_vec()).expect("the lines are text")
+    } else {
+        outcome.text().to_owned()
+    };
+    let lines = text.lines().filter_map(|line| {
+        let mut fields = line.split(' ');
+        let word = fields.next()?.to_owned();
+        let address = u64::from_str_radix(fields.next()?.strip_prefix("0x")?, 16).ok()?;
+        Some((word, address, fields.next()?.parse().ok()?))
+    });
+    let lines = lines.collect();
+    (dump, lines)
+}
+
+fn dump(name: &str, args: &[&str], dump: &Path) -> Outcome {
+    Tool::new("coredump-dump").args(args).arg("-m").arg(module(name)).arg(dump).run()
+}
+
+/// The blocks that `--blocks` lists: size, state and contents by address.
+fn blocks(outcome: &Outcome) -> BTreeMap<u64, (u64, String, String)> {
+    let lines = outcome.text().lines().map(|line| {
+        let fields: Vec<_> = line.split('\t').collect();
+        let address = u64::from_str_radix(fields[0].trim_start_matches("0x"), 16).expect("an address");
+        (address, (fields[1].parse().expect("a size"), fields[2].to_owned(), fields[3].to_owned()))
+    });
+    lines.collect()
+}
+
+#[test]
+fn every_block_is_where_and_as_large_as_the_guest_said() {
+    for (name, _, rounding) in GUESTS {
+        let (path, said) = died(name);
+        let all = blocks(&dump(name, &["--blocks"], &path).expect(0));
+        let mut told = 0;
+        for (word, address, size) in &said {
+            let at = all.range(..=address).next_back().filter(|(start, block)| *address < *start + block.0.max(1));
+            let used = at
+                .is_some_and(|(start, block)| block.1 == "used" && (start == address || rounding == Rounding::Shared));
+            if word == "freed" {
+                assert!(!used, "{name}: {address:#x} was freed, but is in {at:?}");
+                continue;
+            }
+            assert!(used, "{name}: {word} {address:#x} of {size} is in {at:?}");
+            let (_, (room, _, _)) = at.unwrap();
+            let fits = match rounding {
+                Rounding::None => room == size,
+                Rounding::Below(more) => (*size..size + more).contains(room),
+                // Of larger blocks, the pages are a power of two.
+                Rounding::Power => *room == (size + 4).next_power_of_two() - 4 || *size > 32764,
+                Rounding::Shared => *size <= *room,
+            };
+            assert!(fits, "{name}: {word} {address:#x} of {size} has {room} bytes");
+            told += 1;
+        }
+        assert!(told > 20, "{name} said nothing: {said:?}");
+        // Nothing else is used, but for what runtimes allocate for themselves.
+        let used = all.values().filter(|block| block.1 == "used").count();
+        if !name.starts_with("heap-as") && name != "heap-go" {
+            assert_eq!(used, told, "{name}: {all:#x?}");
+        }
+    }
+}
+
+#[test]
+fn the_numbers_are_those_of_the_blocks() {
+    for (name, kind, _) in GUESTS {
+        let (path, _) = died(name);
+        let all = blocks(&dump(name, &["--blocks"], &path).expect(0));
+        let of = |state: &str| all.values().filter(|block| block.1 == state).map(|block| block.0).collect::<Vec<_>>();
+        let (used, free) = (of("used"), of("free"));
+        let heap = dump(name, &["--heap"], &path).expect(0);
+        let lines: Vec<Vec<&str>> = heap.text().lines().map(|line| line.split('\t').collect()).collect();
+        let numbers = [
+            used.len() as u64,
+            used.iter().sum(),
+            free.len() as u64,
+            free.iter().sum(),
+            free.iter().copied().max().unwrap_or(0),
+        ];
+        let numbers = numbers.map(|number: u64| number.to_string());
+        assert_eq!(lines[0][..3], ["heap", "0", kind], "{name}");
+        assert_eq!(lines[0][4..9], numbers, "{name}");
+        let sizes = lines.iter().filter(|line| line[0] == "size");
+        let sum =
+            |column: usize| sizes.clone().map(|line| line[column].parse::<u64>().unwrap()).sum::<u64>().to_string();
+        assert_eq!([sum(3), sum(4), sum(5), sum(6)], numbers[..4], "{name}");
+    }
+}
+
+#[test]
+fn what_is_lost_is_found_and_nothing_else() {
+    for (name, _, _) in GUESTS {
+        let (path, said) = died(name);
+        let lost: Vec<u64> = said.iter().filter(|line| line.0 == "lost").map(|line| line.1).collect();
+        let found = dump(name, &["--leaks"], &path).expect(0);
+        let leaks = found.text().lines().filter(|line| line.starts_with("leak\t"));
+        let mut leaks: Vec<u64> = leaks
+            .map(|line| {
+                assert!(line.ends_with("\tcertain"), "{name}: {line}");
+                u64::from_str_radix(&line.split('\t').nth(2).unwrap()[2..], 16).unwrap()
+            })
+            .collect();
+        let mut lost = lost;
+        lost.sort_unstable();
+        leaks.sort_unstable();
+        // Optimised code may still hold what the source has lost.
+        if name == "heap-as-O" {
+            leaks.retain(|leak| !lost.contains(leak));
+            lost.clear();
+        }
+        assert_eq!(leaks, lost, "{name}");
+        // Each used block has a chain that leads to it, each lost one has none.
+        let used = said.iter().find(|line| line.0 == "used").unwrap();
+        if name != "heap-go" {
+            dump(name, &["--path-to", &format!("{:#x}", used.1)], &path).expect(0);
+        }
+        if let Some(lost) = lost.first() {
+            dump(name, &["--path-to", &format!("{lost:#x}")], &path).expect(1);
+        }
+    }
+}
+
+#[test]
+fn without_locals_a_leak_is_only_possible() {
+    let folder = scratch();
+    let path = folder.path().join("fast.coredump");
+    Tool::new("coredump-run").args(["--fast", "-o"]).arg(&path).arg(module("heap-dlmalloc")).run().expect(134);
+    let found = dump("heap-dlmalloc", &["--leaks"], &path).expect(1);
+    assert!(found.stderr.contains("the dump does not hold the locals of "), "{found:?}");
+    assert!(found.text().lines().all(|line| line.ends_with("\tpossible")), "{found:?}");
+}
+
+#[test]
+fn an_orderly_heap_is_said_to_be_in_order() {
+    for (name, kind, _) in GUESTS {
+        let (path, _) = died(name);
+        let checked = dump(name, &["--check"], &path).expect(0);
+        assert_eq!(
+            checked.text(),
+            format!("checked\tmemory\t0\nchecked\tallocator\t{kind}\nchecked\trecords\tin order\n"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn what_a_guest_breaks_is_found_where_it_broke_it() {
+    let folder = scratch();
+    let fact = |checked: &Outcome, name: &str| {
+        let start = format!("broken\t{name}\t");
+        checked.text().lines().find_map(|line| line.strip_prefix(&start)).unwrap_or_default().to_owned()
+    };
+    for name in ["heap-dlmalloc", "heap-wasisdk", "heap-emscripten", "heap-emmalloc", "heap-zigcc"] {
+        let (path, said) = die(folder.path(), name, "overflow");
+        let culprit = said.iter().find(|line| line.0 == "culprit").expect("the guest says what it overflowed").1;
+        let checked = dump(name, &["--check"], &path).expect(1);
+        if name == "heap-zigcc" {
+            // Blocks of one size follow each other: the header that is gone is the next slot's.
+            assert_eq!(fact(&checked, "address"), format!("{:#x}", culprit + 64 - 8), "{name}: {}", checked.text());
+            continue;
+        }
+        if name == "heap-emmalloc" {
+            // The size behind the block is its own.
+            assert_eq!(fact(&checked, "block"), format!("{culprit:#x}"), "{name}: {}", checked.text());
+            continue;
+        }
+        assert!(fact(&checked, "block before").starts_with(&format!("{culprit:#x}, ")), "{name}: {}", checked.text());
+        assert!(fact(&checked, "bytes there").contains("AAAA"), "{name}: {}", checked.text());
+    }
+    for name in ["heap-dlmalloc", "heap-wasisdk", "heap-emscripten", "heap-emmalloc"] {
+        let (path, said) = die(folder.path(), name, "use-after-free");
+        let damaged = said.iter().find(|line| line.0 == "damaged").expect("the guest says what it wrote to").1;
+        let checked = dump(name, &["--check"], &path).expect(1);
+        assert_eq!(fact(&checked, "block"), format!("{damaged:#x}"), "{name}: {}", checked.text());
+        assert!(fact(&checked, "bytes there").contains("BBBB"), "{name}: {}", checked.text());
+    }
+    let (path, said) = die(folder.path(), "heap-zigcc", "double-free");
+    let damaged = said.iter().find(|line| line.0 == "damaged").expect("the guest says what it freed twice").1;
+    let checked = dump("heap-zigcc", &["--check"], &path).expect(1);
+    assert!(fact(&checked, "what").ends_with("it was freed twice"), "{}", checked.text());
+    assert_eq!(fact(&checked, "block"), format!("{damaged:#x}"));
+}
+
+#[test]
+fn a_broken_heap_shows_what_comes_before_the_broken_place_and_claims_no_leaks() {
+    let folder = scratch();
+    let (path, said) = die(folder.path(), "heap-dlmalloc", "overflow");
+    let culprit = said.iter().find(|line| line.0 == "culprit").unwrap().1;
+    let listed = dump("heap-dlmalloc", &["--blocks"], &path).expect(1);
+    assert!(listed.stderr.contains("the heap is damaged at 0x"), "{listed:?}");
+    assert_eq!(blocks(&listed).keys().next_back(), Some(&culprit));
+    let leaks = dump("heap-dlmalloc", &["--leaks"], &path).expect(2);
+    assert!(leaks.stdout.is_empty() && leaks.stderr.contains("hint: --check"), "{leaks:?}");
+}
+
+#[test]
+fn a_program_without_a_heap_has_none() {
+    for name in ["wat-overflow", "wat-multi-memory", "shadow"] {
+        let folder = scratch();
+        let path = folder.path().join("guest.coredump");
+        Tool::new("coredump-run").arg("-o").arg(&path).arg(module(name)).run();
+        let outcome = dump(name, &["--heap"], &path).expect(1);
+        assert!(outcome.stdout.is_empty(), "{name}: {}", outcome.text());
+        assert!(outcome.stderr.contains("no allocator was recognised"), "{name}: {outcome:?}");
+    }
+}
