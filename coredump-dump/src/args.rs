@@ -118,7 +118,7 @@ pub struct Args {
     /// list the blocks of the heaps: address, size, used or free, contents
     #[argh(switch)]
     pub blocks: bool,
-    /// list the used blocks that nothing reachable points to, in groups of the same size and contents
+    /// list the used blocks that nothing reachable points to
     #[argh(switch)]
     pub leaks: bool,
     /// a chain of pointers from a root to the block at this address

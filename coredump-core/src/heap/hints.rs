@@ -21,7 +21,7 @@ pub struct Hints {
 
 impl Hints {
     /// What the binaries of the dump's memory with this index say.
-    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32, regions: &Regions) -> Hints {
+    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, regions: &Regions) -> Hints {
         let owners = owners(dump, binaries, memory);
         let defined = owners.iter().find_map(|owner| {
             let memories = owner.binary.module().memories();
@@ -46,7 +46,7 @@ impl Hints {
 }
 
 /// The state of Zig's allocator, by its name in the debug information, all of which is read.
-fn zig(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32) -> Option<u64> {
+fn zig(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Option<u64> {
     // The variable's namespace is a file, which DWARF has no entry for.
     const SIZES: [u64; 2] = [4 * 43, 8 * 73];
     let symbols = Symbols::of(dump, binaries, memory);

@@ -117,7 +117,7 @@ pub struct Heap {
 
 impl Heap {
     /// The heaps in the dump's memory with this index, whose parts are `regions`.
-    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries<'_>, memory: u32, regions: &Regions) -> Vec<Heap> {
+    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, regions: &Regions) -> Vec<Heap> {
         let Some(contents) = dump.memories.get(memory as usize) else { return Vec::new() };
         let view = View::new(contents);
         let places = statics(regions);
