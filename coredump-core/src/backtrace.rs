@@ -81,8 +81,9 @@ pub struct Resolver<'r, 'a> {
     known: Locked<HashMap<Key, ResolvedFrame>>,
 }
 
-/// What decides how a frame is resolved: module, function, code offset, and whether it is a caller.
-type Key = (Option<u32>, Option<u32>, Option<u32>, bool);
+/// What decides how a frame is resolved: module, function, code offset, and whether it is a caller. The crashed thread's
+/// youngest frame is kept apart from those of other threads: it trapped.
+type Key = (Option<u32>, Option<u32>, Option<u32>, Option<usize>);
 
 /// Places remembered.
 const MAX_KNOWN: usize = 1 << 20;
@@ -97,7 +98,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
     pub fn frame(&self, thread: usize, index: usize) -> Option<ResolvedFrame> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
         let module = self.binaries.module_of(self.dump, frame);
-        let key = (module, frame.function, frame.code_offset, index > 0);
+        let key = (module, frame.function, frame.code_offset, (index == 0).then_some(thread));
         if let Some(known) = self.known.lock().get(&key) {
             return Some(ResolvedFrame { index, instance: frame.instance, ..known.clone() });
         }
@@ -130,7 +131,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
         let named = found.binary.function_name(function);
         resolved.raw_name = named.map(|name| shorten(name, MAX_SYMBOL).into());
         resolved.function = named.map(shown);
-        let Some(place) = found.place(frame, index > 0) else { return Some(resolved) };
+        let Some(place) = self.binaries.place(self.dump, thread, index) else { return Some(resolved) };
         resolved.module_offset = Some(place.module_offset);
         resolved.dwarf_pc = Some(place.dwarf_pc);
         let frames = found.binary.lookup(function, place.module_offset);

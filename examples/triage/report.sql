@@ -3,12 +3,13 @@
 SELECT
   count(*) AS dumps,
   signature,
-  kind,
+  -- A dump that holds less may give a neutral kind of the same crash (docs/format.md), which comes behind.
+  min(kind) AS kind,
   min(time) AS first_seen,
   max(time) AS last_seen,
   count(DISTINCT version) AS versions,
   min(path) AS representative
 FROM crashes
 WHERE error IS NULL
-GROUP BY signature, kind
-ORDER BY dumps DESC, signature, kind
+GROUP BY signature
+ORDER BY dumps DESC, signature

@@ -379,7 +379,8 @@ fn older_layouts_are_placed_in_the_module_before_rewriting() {
 fn the_head_tells_why_and_groups() {
     let outcome = backtrace("sum-O2", &[]).expect(0);
     let head: Vec<_> = outcome.text().lines().take(3).collect();
-    assert!(head[1].starts_with("reason: integer-divide-by-zero"), "{head:?}");
+    // Its operands are in locals, which wasmtime does not write: the least integer by -1 traps too.
+    assert!(head[1].starts_with("reason: integer-division: i32.div_s by zero, or "), "{head:?}");
     assert_eq!(head[2], "signature: divide | share | sum | main");
     let trap = backtrace("trap", &["--brief"]).expect(0);
     assert!(trap.text().contains(": unreachable: assertion failed: x != 42"), "{}", trap.text());

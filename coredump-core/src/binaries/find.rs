@@ -175,6 +175,10 @@ impl<'d> Finder<'d> {
         let fit = check::check(binary.code(), self.sites, &conventions);
         match (identified, fit) {
             (Some(verification), Ok(fit)) => Ok((verification, fit)),
+            // Tools that rewrite code keep the build id: without a hash of the code, it is the frames that tell.
+            (Some(Verification::BuildId), Err(reason)) if self.record.content_sha256.is_none() => {
+                Err(format!("the same build id, but other code: {reason}"))
+            }
             // The identity is beyond doubt: the frames that do not fit are the dump's fault and get no place.
             (Some(verification), Err(_)) => {
                 Ok((verification, Fit { convention: conventions[0], checked: 0, agreeing: 0 }))
@@ -203,7 +207,12 @@ impl<'d> Finder<'d> {
         let own = binary.module().build_id();
         match (self.record.build_id.as_deref(), own) {
             (Some(recorded), Some(own)) if recorded.eq_ignore_ascii_case(&own) => {
-                return Ok(Some(Verification::BuildId));
+                if content.is_none() || same_content() {
+                    return Ok(Some(Verification::BuildId));
+                }
+                return Err(
+                    "the same build id, but other code: a tool rewrote one of them (wasm-opt keeps the id)".into()
+                );
             }
             _ if same_content() => return Ok(Some(Verification::Content)),
             (Some(recorded), own) => {

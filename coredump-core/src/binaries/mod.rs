@@ -13,6 +13,7 @@ pub use store::{Binary, Store};
 use crate::files::Search;
 use crate::limits::{MAX_LOCATED, MAX_TRIED};
 use crate::locate::Options;
+use crate::locate::branch::{self, Behind};
 use crate::locate::check::{self, Fit};
 use crate::model::{CoreDump, Frame, ModuleRecord};
 use crate::module::Body;
@@ -217,18 +218,43 @@ impl Binaries {
         recorded.filter(|&module| (module as usize) < self.slots.len()).or(only)
     }
 
-    /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be.
+    /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. One that
+    /// trapped and stands on a branch is at the `unreachable` to which that leads.
     pub fn place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<Place> {
-        let caller = frame > 0;
-        let frame = dump.threads.get(thread)?.frames.get(frame)?;
+        let (place, behind) = self.place_and_behind(dump, thread, frame)?;
+        match behind {
+            Behind::Unreachable(offset) => Some(place.moved_to(offset)),
+            Behind::NoBranch | Behind::Unknown => Some(place),
+        }
+    }
+
+    /// Where the dump says that a frame stands, and where that branches to if the frame trapped there.
+    fn place_and_behind(&self, dump: &CoreDump<'_>, thread: usize, index: usize) -> Option<(Place, Behind)> {
+        let frame = dump.threads.get(thread)?.frames.get(index)?;
         let found = self.found(self.module_of(dump, frame)?)?;
-        found.place(frame, caller)
+        let place = found.place(frame, index > 0)?;
+        let reason = dump.reason.as_ref().map(|reason| reason.kind.as_str()).filter(|kind| !kind.is_empty());
+        let trapped =
+            index == 0 && Some(thread) == dump.crashed_thread() && matches!(reason, None | Some("unreachable"));
+        if !trapped || place.at_call {
+            return Some((place, Behind::NoBranch));
+        }
+        Some((place, branch::behind(found.binary.module(), frame.function?, place.module_offset)))
+    }
+}
+
+impl Place {
+    /// The place of another instruction in the same body, at this offset in the module's file.
+    fn moved_to(self, module_offset: u64) -> Place {
+        let by = module_offset.wrapping_sub(self.module_offset);
+        let code_offset = self.code_offset.wrapping_add(by as u32);
+        Place { module_offset, code_offset, dwarf_pc: self.dwarf_pc.wrapping_add(by), at_call: false, ..self }
     }
 }
 
 impl Found {
-    /// Where a frame stands in this binary; `caller`: it is not the youngest of its thread.
-    pub fn place(&self, frame: &Frame, caller: bool) -> Option<Place> {
+    /// Where the dump says that a frame stands in this binary; `caller`: it is not the youngest of its thread.
+    fn place(&self, frame: &Frame, caller: bool) -> Option<Place> {
         let function = frame.function?;
         let module = self.binary.module();
         let body = module.body(function)?;

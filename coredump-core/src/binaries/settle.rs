@@ -5,6 +5,7 @@ use std::cmp::Ordering;
 
 use crate::limits::MAX_VALUES;
 use crate::locate::Options;
+use crate::locate::branch::Behind;
 use crate::model::{CoreDump, Layout, Reading, Value, Warning};
 use crate::module::{MemoryDefinition, ValueType};
 use crate::read::read_alternative;
@@ -31,6 +32,7 @@ impl Binaries {
             binaries = binaries.choose_layout(store, bytes, dump, options);
         }
         binaries.repair(dump);
+        binaries.warn_of_branch(dump);
         binaries
     }
 
@@ -90,6 +92,18 @@ impl Binaries {
     pub fn may_settle(dump: &CoreDump<'_>) -> bool {
         let wasmtime = dump.producer.as_deref().is_some_and(|producer| producer.starts_with("wasmtime"));
         wasmtime || !dump.alternatives.is_empty() || dump.layout == Layout::WasmEdge
+    }
+
+    /// Says so where the frame that trapped stands on a branch, which cannot trap, and it is not known what it leads to.
+    fn warn_of_branch(&self, dump: &mut CoreDump<'_>) {
+        let Some(thread) = dump.crashed_thread() else { return };
+        if let Some((_, Behind::Unknown)) = self.place_and_behind(dump, thread, 0) {
+            let message = format!(
+                "frame 0 of thread {thread} stands on a branch, which cannot trap: it trapped at an instruction to which \
+                 that leads, and its line may be another"
+            );
+            dump.warnings.push(Warning { message, offset: None });
+        }
     }
 
     fn repair(&self, dump: &mut CoreDump<'_>) {

@@ -1,6 +1,7 @@
 //! Which binary belongs to a dump: where to look, and how to tell that a file fits.
 
 pub mod body;
+pub mod branch;
 pub mod check;
 mod folders;
 mod paths;

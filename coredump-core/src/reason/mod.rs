@@ -12,6 +12,7 @@ use crate::binaries::{Binaries, Binary};
 use crate::model::{CoreDump, Frame, Layout};
 use crate::regions::overrun;
 use crate::signature::Signer;
+use crate::variables::Inspector;
 
 use operands::{Scene, Stopped};
 
@@ -123,7 +124,7 @@ pub fn of(
 ) -> Option<CrashReason> {
     let thread = dump.crashed_thread().unwrap_or(0);
     let frames: Vec<_> = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame)).collect();
-    let crash = Crash { dump, binaries, thread, frames: &frames };
+    let crash = Crash { dump, binaries, thread, frames: &frames, inspector: Inspector::new(dump, binaries) };
     let recorded = dump.reason.as_ref().filter(|reason| !reason.kind.is_empty());
     let trapped = crash.stopped(0);
     let proven = crash.trap(trapped.as_ref());
@@ -170,6 +171,7 @@ struct Crash<'c, 'd> {
     binaries: &'c Binaries,
     thread: usize,
     frames: &'c [ResolvedFrame],
+    inspector: Inspector<'c>,
 }
 
 impl<'c, 'd> Crash<'c, 'd> {
@@ -181,8 +183,9 @@ impl<'c, 'd> Crash<'c, 'd> {
         self.binaries.binary(self.frames.get(index)?.module?)
     }
 
-    fn scene(&self, index: usize) -> Option<Scene<'c, 'd>> {
-        Some(Scene { dump: self.dump, frame: self.frame(index)?, youngest: index == 0 })
+    fn scene(&self, index: usize) -> Option<Scene<'_, 'd>> {
+        let proved = Box::new(move |local| self.inspector.proved_local(self.thread, index, local));
+        Some(Scene { dump: self.dump, frame: self.frame(index)?, youngest: index == 0, proved })
     }
 
     /// The dump's index of the memory that the youngest frame's module works with.

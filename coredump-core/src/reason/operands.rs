@@ -20,8 +20,6 @@ const MAX_LINE: usize = 100_000;
 pub struct Stopped<'s> {
     /// The instruction.
     pub operator: Operator<'s>,
-    /// The one behind it.
-    pub next: Option<Operator<'s>>,
     /// Its operands, the last pushed first, as bits. Shorter than the instruction needs where nothing is known.
     operands: Vec<Option<u64>>,
 }
@@ -41,6 +39,8 @@ pub struct Scene<'f, 'd> {
     pub frame: &'f Frame,
     /// No younger frame ran after it stopped here: it is the one that trapped.
     pub youngest: bool,
+    /// What the code proves of a Wasm local that the dump leaves out.
+    pub proved: Box<dyn Fn(u32) -> Option<Value> + 'f>,
 }
 
 impl<'d> Scene<'_, 'd> {
@@ -55,9 +55,12 @@ impl<'d> Scene<'_, 'd> {
         self.dump.memories.get(memory as usize)
     }
 
-    /// The recorded value of a Wasm local, as bits.
+    /// The value of a Wasm local, as bits: as the dump has it, else as the code proves it.
     pub fn local(&self, index: u32) -> Option<u64> {
-        bits(self.frame.locals.as_ref()?.get(index as usize)?)
+        match self.frame.locals.as_ref().and_then(|locals| locals.get(index as usize)) {
+            None | Some(Value::Missing) => bits(&(self.proved)(index)?),
+            Some(value) => bits(value),
+        }
     }
 
     fn global(&self, index: u32) -> Option<u64> {
@@ -85,7 +88,7 @@ pub fn stopped_at<'s>(binary: &'s Binary, function: u32, offset: u64, scene: &Sc
         let (operator, at) = operators.read_with_offset().ok()?;
         if at as u64 == offset {
             let operands = evaluate(&line, scene);
-            return Some(Stopped { operator, next: operators.read().ok(), operands });
+            return Some(Stopped { operator, operands });
         }
         if at as u64 > offset {
             return None;

@@ -18,9 +18,7 @@ pub fn of(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>) -> Opti
     use Operator as O;
     let instruction = name(&stopped.operator);
     Some(match stopped.operator {
-        // Wasmtime's optimised code blames the branch for the `unreachable` that it guards.
-        O::If { .. } | O::BrIf { .. } if !matches!(stopped.next, Some(O::Unreachable)) => return None,
-        O::Unreachable | O::If { .. } | O::BrIf { .. } => ("unreachable", UNREACHABLE.to_owned()),
+        O::Unreachable => ("unreachable", UNREACHABLE.to_owned()),
         O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => division(stopped, &instruction, 32),
         O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => division(stopped, &instruction, 64),
         O::I32TruncF32S
@@ -30,10 +28,7 @@ pub fn of(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>) -> Opti
         | O::I64TruncF32S
         | O::I64TruncF32U
         | O::I64TruncF64S
-        | O::I64TruncF64U => {
-            let message = format!("{instruction} of a number that no such integer can hold, or of NaN");
-            ("invalid-conversion-to-integer", message)
-        }
+        | O::I64TruncF64U => conversion(stopped, &instruction),
         O::CallIndirect { table_index, type_index } | O::ReturnCallIndirect { table_index, type_index } => {
             indirect_call(stopped, binary, scene, table_index, type_index)
         }
@@ -47,8 +42,7 @@ pub fn of(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>) -> Opti
         | O::StructSet { .. }
         | O::ArrayLen
         | O::I31GetS
-        | O::I31GetU
-        | O::ThrowRef => ("null-reference", format!("{instruction} of a null reference")),
+        | O::I31GetU => ("null-reference", format!("{instruction} of a null reference")),
         O::ArrayGet { .. }
         | O::ArrayGetS { .. }
         | O::ArrayGetU { .. }
@@ -59,8 +53,9 @@ pub fn of(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>) -> Opti
         | O::ArrayInitElem { .. } => {
             ("array-access", format!("{instruction} of a null reference or outside the array"))
         }
-        O::ArrayNewData { .. } => ("memory-out-of-bounds", format!("{instruction} outside its data segment")),
-        O::ArrayNewElem { .. } => ("table-out-of-bounds", format!("{instruction} outside its element segment")),
+        O::ArrayNewData { .. } | O::ArrayNewElem { .. } => {
+            ("array-new", format!("{instruction} outside its segment, or of an array that is too large"))
+        }
         O::RefCastNonNull { .. } | O::RefCastNullable { .. } => {
             ("cast-failure", format!("{instruction} of a reference to something else"))
         }
@@ -76,21 +71,52 @@ pub fn of(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>) -> Opti
         O::Throw { .. } | O::Rethrow { .. } => {
             ("exception", format!("{instruction} of an exception that nothing caught"))
         }
+        O::ThrowRef => {
+            ("throw-ref", format!("{instruction} of a null reference, or of an exception that nothing caught"))
+        }
         _ => return access(stopped, scene, &instruction),
     })
 }
 
-/// A division says no more than that it trapped, unless its divisor is known or only zero can trap.
+/// A division is by zero, unless it is signed: then the least integer by -1 traps too. What of its operands is known tells
+/// which, if it agrees with either.
 fn division(stopped: &Stopped<'_>, instruction: &str, width: u32) -> Trap {
-    let only_zero = !instruction.ends_with("div_s");
-    let divisor = stopped.operand(0).map(|bits| if width == 32 { bits & 0xffff_ffff } else { bits });
-    match divisor {
-        Some(0) => ("integer-divide-by-zero", format!("{instruction} by zero")),
-        _ if only_zero => ("integer-divide-by-zero", format!("{instruction} by zero")),
-        Some(_) => ("integer-overflow", format!("{instruction} of the least integer by -1")),
-        None => {
-            let message = format!("{instruction} by zero, or of the least integer by -1");
-            ("integer-divide-by-zero", message)
+    let mask = u64::MAX >> (64 - width);
+    let (least, minus_one) = (1 << (width - 1), mask);
+    let (dividend, divisor) = (stopped.operand(1), stopped.operand(0));
+    let dividend_is_least = dividend.map(|bits| bits & mask == least);
+    let by_zero = || ("integer-divide-by-zero", format!("{instruction} by zero"));
+    match divisor.map(|bits| bits & mask) {
+        Some(0) => by_zero(),
+        _ if !instruction.ends_with("div_s") => by_zero(),
+        None if dividend_is_least == Some(false) => by_zero(),
+        Some(bits) if bits == minus_one && dividend_is_least != Some(false) => {
+            ("integer-overflow", format!("{instruction} of the least integer by -1"))
+        }
+        _ => ("integer-division", format!("{instruction} by zero, or of the least integer by -1")),
+    }
+}
+
+/// A conversion is of NaN, or of a number that the integer cannot hold.
+fn conversion(stopped: &Stopped<'_>, instruction: &str) -> Trap {
+    // As in `i64.trunc_f32_u`.
+    let number = stopped.operand(0).map(|bits| match instruction.contains("_f32_") {
+        true => f64::from(f32::from_bits(bits as u32)),
+        false => f64::from_bits(bits),
+    });
+    let bits = if instruction.starts_with("i32") { 32 } else { 64 };
+    let (least, end) = match instruction.ends_with("_s") {
+        true => (-f64::powi(2.0, bits - 1), f64::powi(2.0, bits - 1)),
+        false => (0.0, f64::powi(2.0, bits)),
+    };
+    match number {
+        Some(number) if number.is_nan() => ("invalid-conversion-to-integer", format!("{instruction} of NaN")),
+        Some(number) if !(least..end).contains(&number.trunc()) => {
+            ("integer-overflow", format!("{instruction} of {number:?}, which no such integer can hold"))
+        }
+        _ => {
+            let message = format!("{instruction} of NaN, or of a number that no such integer can hold");
+            ("conversion-to-integer", message)
         }
     }
 }
@@ -167,10 +193,14 @@ fn access(stopped: &Stopped<'_>, scene: &Scene<'_, '_>, instruction: &str) -> Op
     let outside =
         |address: &u64| memory.is_none_or(|memory| address.checked_add(size).is_none_or(|end| end > memory.size));
     Some(match address {
-        Some(address) if outside(&address) => {
+        Some(address) if outside(&address) && !(atomic && address % size != 0) => {
             let message =
                 format!("{instruction} of {width} at address {address:#x}, outside the memory{size_of_memory}");
             ("memory-out-of-bounds", message)
+        }
+        // Inside of the memory, so that is why.
+        Some(address) if atomic && memory.is_some() && address % size != 0 && !outside(&address) => {
+            ("unaligned-atomic", format!("{instruction} of {width} at address {address:#x}, which is unaligned"))
         }
         _ if atomic => (kind, format!("{instruction} of {width} outside the memory{size_of_memory} or unaligned")),
         _ => (kind, format!("{instruction} of {width} outside the memory{size_of_memory}")),
@@ -191,9 +221,14 @@ fn memory_access(operator: &Operator<'_>, instruction: &str) -> Option<(MemArg, 
         _ => 16,
     };
     let narrow = digits.parse::<u64>().ok().filter(|bits| bits % 8 == 0).map(|bits| bits / 8);
-    // `v128.load8x8_s` and its like read eight bytes.
-    let size = if access.contains('x') { 8 } else { narrow.unwrap_or(natural) };
+    let size = match access {
+        "notify" => 4,
+        // `v128.load8x8_s` and its like read eight bytes.
+        access if access.starts_with("load") && access.contains('x') => 8,
+        _ => narrow.unwrap_or(natural),
+    };
     let operands = match () {
+        () if access.starts_with("wait") => 2,
         () if access.starts_with("load") => usize::from(access.contains("lane")),
         () if store => 1,
         () if access.contains("cmpxchg") => 2,
@@ -226,4 +261,12 @@ memargs! {
     I32AtomicRmwAdd I64AtomicRmwAdd I32AtomicRmwSub I64AtomicRmwSub I32AtomicRmwAnd I64AtomicRmwAnd
     I32AtomicRmwOr I64AtomicRmwOr I32AtomicRmwXor I64AtomicRmwXor I32AtomicRmwXchg I64AtomicRmwXchg
     I32AtomicRmwCmpxchg I64AtomicRmwCmpxchg
+    I32AtomicRmw8AddU I32AtomicRmw16AddU I64AtomicRmw8AddU I64AtomicRmw16AddU I64AtomicRmw32AddU
+    I32AtomicRmw8SubU I32AtomicRmw16SubU I64AtomicRmw8SubU I64AtomicRmw16SubU I64AtomicRmw32SubU
+    I32AtomicRmw8AndU I32AtomicRmw16AndU I64AtomicRmw8AndU I64AtomicRmw16AndU I64AtomicRmw32AndU
+    I32AtomicRmw8OrU I32AtomicRmw16OrU I64AtomicRmw8OrU I64AtomicRmw16OrU I64AtomicRmw32OrU
+    I32AtomicRmw8XorU I32AtomicRmw16XorU I64AtomicRmw8XorU I64AtomicRmw16XorU I64AtomicRmw32XorU
+    I32AtomicRmw8XchgU I32AtomicRmw16XchgU I64AtomicRmw8XchgU I64AtomicRmw16XchgU I64AtomicRmw32XchgU
+    I32AtomicRmw8CmpxchgU I32AtomicRmw16CmpxchgU I64AtomicRmw8CmpxchgU I64AtomicRmw16CmpxchgU I64AtomicRmw32CmpxchgU
+    MemoryAtomicWait32 MemoryAtomicWait64 MemoryAtomicNotify
 }

@@ -52,6 +52,11 @@ impl Owner<'_> {
         }
     }
 
+    /// The address in the module's global with this index, at the time of the dump.
+    pub(super) fn global_value(&self, dump: &CoreDump<'_>, index: u32) -> Option<u64> {
+        address(&dump.globals.get(self.global(dump, index)? as usize)?.value)
+    }
+
     /// The address in a global of this name, at the time of the dump.
     pub(super) fn mark(&self, dump: &CoreDump<'_>, name: &str) -> Option<u64> {
         let module = self.binary.module();

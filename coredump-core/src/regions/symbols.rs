@@ -22,7 +22,7 @@ impl Symbols {
         let owners = owners(dump, binaries, memory);
         // A static's address means the first memory.
         let owners = owners.into_iter().filter(|owner| owner.memory == 0);
-        Symbols::new(owners.flat_map(|owner| statics(owner.binary)).collect())
+        Symbols::new(owners.flat_map(|owner| statics(owner.binary, |index| owner.global_value(dump, index))).collect())
     }
 
     fn new(mut all: Vec<Symbol>) -> Symbols {

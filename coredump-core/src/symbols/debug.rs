@@ -7,12 +7,14 @@ use std::sync::{Arc, OnceLock};
 use gimli::{DebugInfoOffset, Section, UnitOffset};
 
 use super::functions::{self, FunctionRange};
+use super::inlined::{self, InlinedCall};
 use super::lines::{Found, Lines, Row};
 use super::seek;
 use super::split::{SplitFinder, SplitUnit};
 use super::units::{UnitIndex, table_size};
 use super::work::Work;
 use super::{Dwarf, Location, Slice, SourceFrame, UnitRef};
+use crate::locate::body::Instructions;
 use crate::locked::Locked;
 use crate::module::Module;
 
@@ -27,6 +29,10 @@ pub struct Debug<'s> {
     split: SplitFinder<'s>,
     work: Work,
     abbreviations: Locked<HashMap<usize, Arc<gimli::Abbreviations>>>,
+    /// Functions by the beginning of their body: whether their rows stand on instructions.
+    agreeing: Locked<HashMap<u64, bool>>,
+    /// By how much its addresses are too low.
+    displaced: u64,
 }
 
 /// A parsed unit; of a split one (DWARF 7.3) the skeleton and the unit in the `.dwo` file.
@@ -67,6 +73,12 @@ impl Extent {
         Some(Extent { header: header - code, body: body.start - code, first: first - code, end: body.end - code })
     }
 
+    /// The same, so many bytes lower.
+    fn moved_down(&self, by: u64) -> Option<Extent> {
+        let Extent { header, body, first, end } = *self;
+        Some(Extent { header: header.checked_sub(by)?, body: body.checked_sub(by)?, first: first - by, end: end - by })
+    }
+
     /// Compilers let a function begin at its size or locals and end at or behind its `end`. Code that a tool rewrote
     /// after the debug info was made does not meet both.
     pub(super) fn agrees(&self, begin: u64, end: u64) -> bool {
@@ -91,7 +103,58 @@ impl<'s> Debug<'s> {
         let index = UnitIndex::build(&dwarf, code_size, &work, split.neighbours());
         let mut units = Vec::new();
         units.resize_with(index.offsets.len(), OnceLock::new);
-        Debug { dwarf, index, units, split, work, abbreviations: Locked::default() }
+        let (abbreviations, agreeing) = (Locked::default(), Locked::default());
+        Debug { dwarf, index, units, split, work, abbreviations, agreeing, displaced: 0 }
+    }
+
+    /// The crate `wast` (`wasm-tools parse -g`) counts addresses from the first function's size, and leaves out the bytes of
+    /// the functions' number before it (seen in 263.0.0): where its rows stand on instructions only if moved by as much, they
+    /// are.
+    pub(super) fn put_in_place(&mut self, module: &Module<'_>) {
+        let producer = || {
+            let unit = self.unit_ref(0)?;
+            let root = unit.entry(unit.header.root_offset()).ok()?;
+            unit.attr_string(root.attr_value(gimli::DW_AT_producer)?).ok()
+        };
+        if !producer().is_some_and(|producer| producer.slice().starts_with(b"wast ")) {
+            return;
+        }
+        let first = module.imported_functions();
+        let count = module.function_count().saturating_sub(first);
+        let size = leb128_size(count);
+        let functions = || (first..module.function_count()).take(SAMPLE);
+        let fit = |by| functions().all(|function| self.rows_fit(0, module, function, by) != Some(false));
+        if !fit(0) && fit(size) {
+            self.displaced = size;
+        }
+    }
+
+    /// Whether all rows of a unit for a function's code, moved by some bytes, stand on instructions. `None` if that cannot be
+    /// told.
+    fn rows_fit(&self, unit: u32, module: &Module<'_>, function: u32, by: u64) -> Option<bool> {
+        let code = module.code_section_start()?;
+        let instructions = Instructions::decode(module, function)?;
+        let body = module.body(function)?.start - code;
+        let decoded = body + u64::from(instructions.decoded);
+        let fits = |row: u64| {
+            let at = row.saturating_add(by).saturating_sub(body);
+            at <= u64::from(instructions.first) || instructions.begins_at(at as u32)
+        };
+        let lines = self.unit(unit)?.lines(&self.dwarf)?;
+        lines.all_rows(&(body.checked_sub(by)?..decoded.checked_sub(by)?), &self.work, fits)
+    }
+
+    /// Whether the rows for a function's code stand on its instructions, as far as that can be told: they do in what all
+    /// compilers write, and do not all in debug info of other code that has the same size by chance.
+    fn agrees(&self, unit: u32, module: &Module<'_>, extent: &Extent) -> bool {
+        if let Some(&known) = self.agreeing.lock().get(&extent.body) {
+            return known;
+        }
+        let function = module.code_section_start().and_then(|code| module.function_at(code.checked_add(extent.body)?));
+        let fit = function.and_then(|function| self.rows_fit(unit, module, function, self.displaced));
+        let agrees = fit != Some(false);
+        self.agreeing.lock().insert(extent.body, agrees);
+        agrees
     }
 
     /// Whether the ranges of the units begin where functions of `module` do, as far as there are any. Those of debug info that was made before a
@@ -114,7 +177,7 @@ impl<'s> Debug<'s> {
             Some((Extent::of(module, function)?.header..=Extent::of(module, function)?.first).contains(&at))
         };
         let (mut good, mut bad) = (0, 0);
-        for at in self.index.sample(SAMPLE) {
+        for at in self.index.sample(SAMPLE).map(|at| at.saturating_add(self.displaced)) {
             *if begins(at) == Some(true) { &mut good } else { &mut bad } += 1;
         }
         (good, bad)
@@ -167,12 +230,6 @@ impl<'s> Debug<'s> {
         self.work.is_spent()
     }
 
-    /// The unit (of a split one, that in the `.dwo`) and entry of the function that has this extent.
-    pub fn function(&self, extent: &Extent) -> Option<(UnitRef<'_, 's>, UnitOffset<usize>)> {
-        let (unit, entry) = self.function_entry(extent)?;
-        Some((self.unit_ref(unit)?, entry))
-    }
-
     /// Number of units.
     pub fn unit_count(&self) -> u32 {
         self.units.len() as u32
@@ -183,12 +240,15 @@ impl<'s> Debug<'s> {
         Some(self.unit(index)?.full(&self.dwarf))
     }
 
-    /// The number of the unit that holds the function of this extent, and the function's entry there.
-    pub fn function_entry(&self, extent: &Extent) -> Option<(u32, UnitOffset<usize>)> {
-        let units = self.index.covering(extent.first);
-        units
+    /// The number of the unit that holds a function of `module`, and the function's entry there.
+    pub fn function_entry(&self, module: &Module<'_>, function: u32) -> Option<(u32, UnitOffset<usize>)> {
+        let extent = Extent::of(module, function)?;
+        let stated = extent.moved_down(self.displaced)?;
+        let units = self.index.covering(stated.first);
+        let found = units
             .into_iter()
-            .find_map(|index| Some((index, self.unit(index)?.function(&self.dwarf, &self.work, extent)?.entry)))
+            .find_map(|index| Some((index, self.unit(index)?.function(&self.dwarf, &self.work, &stated)?.entry)));
+        found.filter(|(unit, _)| self.agrees(*unit, module, &extent))
     }
 
     /// Where the prologue of a function ends (DWARF 5, 6.2.2), which has this code in this unit.
@@ -221,12 +281,27 @@ impl<'s> Debug<'s> {
 
     /// What was executing at `pc` in the function of this extent. `module` tells where functions begin and end.
     pub fn lookup(&self, pc: u64, extent: &Extent, module: &Module<'_>) -> Answer {
+        let actual = extent;
+        let (Some(pc), Some(extent)) = (pc.checked_sub(self.displaced), actual.moved_down(self.displaced)) else {
+            return Answer::Nothing;
+        };
         let mut stale = false;
         for index in self.index.covering(pc) {
             let Some(unit) = self.unit(index) else { continue };
-            let function = unit.function(&self.dwarf, &self.work, extent);
+            let function = unit.function(&self.dwarf, &self.work, &extent);
             let begin = function.map(|function| function.begin);
-            let row = unit.row(&self.dwarf, &self.work, pc, begin, |begin, end| bounds_functions(module, begin, end));
+            // Binaryen may let the rows of a function end before it does.
+            let inside = |begin, end| function.is_some() && extent.header <= begin && end <= extent.end;
+            let bounds = |begin: u64, end: u64| {
+                let whole =
+                    bounds_functions(module, begin.saturating_add(self.displaced), end.saturating_add(self.displaced));
+                whole || inside(begin, end)
+            };
+            let row = unit.row(&self.dwarf, &self.work, pc, begin, bounds);
+            if (function.is_some() || matches!(row, Found::Row(_))) && !self.agrees(index, module, actual) {
+                stale = true;
+                continue;
+            }
             let row = match row {
                 Found::Row(row) => Some(row),
                 Found::Refused => {
@@ -249,13 +324,52 @@ impl<'s> Debug<'s> {
         if stale { Answer::Stale } else { Answer::Nothing }
     }
 
+    /// The entries of the calls inlined at `pc` in the function at `entry` of a unit, outermost first.
+    pub fn inlined(&self, unit: u32, entry: UnitOffset<usize>, pc: u64) -> Vec<UnitOffset<usize>> {
+        let Some(unit) = self.unit(unit) else { return Vec::new() };
+        let row = || match unit.row(&self.dwarf, &self.work, pc, None, |_, _| true) {
+            Found::Row(row) => Some(row),
+            Found::Refused | Found::Nothing => None,
+        };
+        let chain = self.chain(unit, entry, pc, row);
+        chain.map(|(chain, _)| chain.iter().map(|call| call.entry).collect()).unwrap_or_default()
+    }
+
+    /// The calls inlined at `pc`, outermost first, and whether these are all. `None` if they cannot be told.
+    fn chain(
+        &self,
+        unit: &Unit<'s>,
+        entry: UnitOffset<usize>,
+        pc: u64,
+        row: impl FnOnce() -> Option<Row>,
+    ) -> Option<(Vec<InlinedCall>, bool)> {
+        let full = unit.full(&self.dwarf);
+        let found = inlined::inlined_at(full, entry, pc, &self.work)?;
+        let mut calls = found.calls;
+        if found.doubtful.is_empty() {
+            return Some((calls, true));
+        }
+        // The line of the address is in one of them, or in what they are inlined into, or it does not tell.
+        let Some((row, line)) = row().and_then(|row| Some((row, row.line?))) else { return Some((calls, false)) };
+        let file = |index| unit.lines(&self.dwarf)?.file(full, index);
+        let Some(path) = file(row.file) else { return Some((calls, false)) };
+        let is_file = |index| index == row.file || file(index).as_ref() == Some(&path);
+        let declared = inlined::declared_before(full, is_file, line, &self.work)?;
+        let declares = |entry| inlined::origins(full, entry).iter().any(|origin| declared.contains(origin));
+        let mut doubtful = found.doubtful.into_iter();
+        let deeper = doubtful.find(|path| path.last().is_some_and(|call| declares(call.entry)));
+        let certain = deeper.is_some() || declares(calls.last().map_or(entry, |call| call.entry));
+        calls.extend(deeper.unwrap_or_default());
+        Some((calls, certain))
+    }
+
     fn frames(&self, unit: &Unit<'s>, entry: UnitOffset<usize>, pc: u64, row: Option<Row>) -> Vec<SourceFrame> {
         let full = unit.full(&self.dwarf);
-        let Some(chain) = functions::inlined_at(full, entry, pc, &self.work) else {
+        let Some((chain, certain)) = self.chain(unit, entry, pc, || row) else {
             return vec![SourceFrame { name: self.entry_name(full, entry), location: None }];
         };
         let mut frames = Vec::with_capacity(chain.len() + 1);
-        let mut location = row.and_then(|row| unit.location(&self.dwarf, row));
+        let mut location = row.filter(|_| certain).and_then(|row| unit.location(&self.dwarf, row));
         for call in chain.iter().rev() {
             let called_at = Row { file: call.call_file.unwrap_or(0), line: call.call_line, column: call.call_column };
             let outer = call.call_file.and_then(|_| unit.location(&self.dwarf, called_at));
@@ -333,4 +447,9 @@ fn bounds_functions(module: &Module<'_>, begin: u64, end: u64) -> bool {
     let last = end.saturating_sub(1);
     let ends = end == module.code_section_size() || extent(last).is_some_and(|extent| extent.end - last <= 2);
     begins && ends
+}
+
+/// Bytes of a number in LEB128.
+fn leb128_size(number: u32) -> u64 {
+    u64::from(number.max(1).ilog2() / 7 + 1)
 }

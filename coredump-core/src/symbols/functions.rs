@@ -1,4 +1,4 @@
-//! The functions of one compilation unit: which covers an address, what was inlined there, what they are called.
+//! The functions of one compilation unit: which addresses they cover, what they are called.
 
 use std::sync::Arc;
 
@@ -11,8 +11,6 @@ use super::{Slice, UnitRef, text};
 
 /// Entries followed from a use to the declaration that names it.
 const MAX_HOPS: usize = 16;
-/// Inlined calls at one address.
-const MAX_INLINED: usize = 1024;
 
 /// One address range of a concrete function.
 #[derive(Clone, Copy, Debug)]
@@ -20,16 +18,6 @@ pub(super) struct FunctionRange {
     pub begin: u64,
     pub end: u64,
     pub entry: UnitOffset<usize>,
-}
-
-/// A call that was inlined.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct InlinedCall {
-    /// Its `DW_TAG_inlined_subroutine`.
-    pub entry: UnitOffset<usize>,
-    pub call_file: Option<u64>,
-    pub call_line: Option<u32>,
-    pub call_column: Option<u32>,
 }
 
 /// Where the name of an entry is to be looked for next.
@@ -73,7 +61,7 @@ fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>, work: &Work) -
 }
 
 /// Gives `each` the attributes of an entry.
-fn read<'s>(
+pub(super) fn read<'s>(
     unit: UnitRef<'_, 's>,
     entry: UnitOffset<usize>,
     mut each: impl FnMut(&Attribute<Slice<'s>>),
@@ -84,79 +72,6 @@ fn read<'s>(
         each(&entries.read_attribute(spec)?);
     }
     Ok(())
-}
-
-/// The calls inlined at `pc` in the function at `entry`, outermost first. `None` if they cannot be told: then what the
-/// line table says cannot be ascribed to a function.
-pub(super) fn inlined_at(
-    unit: UnitRef<'_, '_>,
-    entry: UnitOffset<usize>,
-    pc: u64,
-    work: &Work,
-) -> Option<Vec<InlinedCall>> {
-    let mut chain = Vec::new();
-    walk_inlined(unit, entry, pc, &mut chain, work).ok()?;
-    (!work.is_spent() && chain.len() < MAX_INLINED).then_some(chain)
-}
-
-fn walk_inlined(
-    unit: UnitRef<'_, '_>,
-    entry: UnitOffset<usize>,
-    pc: u64,
-    chain: &mut Vec<InlinedCall>,
-    work: &Work,
-) -> gimli::Result<()> {
-    let calls = |abbreviation: &Abbreviation| {
-        matches!(abbreviation.tag(), gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine)
-    };
-    let mut walk = Walk::entry(unit, entry, calls)?;
-    // Depth of the innermost call taken: only what lies in it can be inlined deeper.
-    let mut innermost = 0;
-    let mut skipped: Option<isize> = None;
-    while !work.is_spent()
-        && let Some(met) = walk.next()
-    {
-        work.spend(walk.take_passed());
-        if met.depth == 0 {
-            continue;
-        }
-        if met.lowest <= innermost && innermost > 0 {
-            // The call that covers the address has ended.
-            return Ok(());
-        }
-        if skipped.is_some_and(|outer| met.lowest > outer) {
-            continue;
-        }
-        skipped = Some(met.depth);
-        // A function in a function (a local class): its code is its own.
-        if met.abbreviation.tag() == gimli::DW_TAG_subprogram {
-            continue;
-        }
-        let mut ranges = Ranges::default();
-        let mut call = InlinedCall { entry: met.offset, call_file: None, call_line: None, call_column: None };
-        read(unit, met.offset, |attribute| match attribute.name() {
-            gimli::DW_AT_call_file => {
-                call.call_file = match attribute.value() {
-                    AttributeValue::FileIndex(file) => Some(file),
-                    value => value.udata_value(),
-                }
-            }
-            gimli::DW_AT_call_line => call.call_line = small(attribute),
-            gimli::DW_AT_call_column => call.call_column = small(attribute),
-            name => ranges.note(name, attribute.value()),
-        })?;
-        if ranges.cover(unit, pc, || work.spend(1)) && chain.len() < MAX_INLINED {
-            chain.push(call);
-            (innermost, skipped) = (met.depth, None);
-        }
-    }
-    work.spend(walk.take_passed());
-    Ok(())
-}
-
-/// A line or column; 0 means that there is none.
-fn small(attribute: &gimli::Attribute<Slice<'_>>) -> Option<u32> {
-    attribute.udata_value().and_then(|value| u32::try_from(value).ok()).filter(|&value| value != 0)
 }
 
 /// The name of an entry: its linkage name if it or the entries it stems from have one, else its name.

@@ -38,6 +38,7 @@ pub(super) struct Sequence {
 }
 
 /// A row: where in the source an address stands. `None` where the compiler says there is no such place (line 0).
+#[derive(Clone, Copy)]
 pub(super) struct Row {
     pub file: u64,
     pub line: Option<u32>,
@@ -71,6 +72,26 @@ impl<'s> Lines<'s> {
             }
         }
         outcome
+    }
+
+    /// Whether `fits` says of all addresses of rows in `code` that they can be. `None` if that would be too much work.
+    pub fn all_rows(&self, code: &Range<u64>, work: &Work, fits: impl Fn(u64) -> bool) -> Option<bool> {
+        let of = |sequence: &Sequence| {
+            let (mut all, mut rows) = (true, 0);
+            let _ = self.program.run(sequence.at, |row, last, _| {
+                rows += 1;
+                all &= last || !code.contains(&row.address) || fits(row.address);
+                !last && all
+            });
+            work.spend(rows).then_some(all)
+        };
+        match self.seek(code.start, work).filter(|sequence| code.end <= sequence.end) {
+            Some(sequence) => of(&sequence),
+            None => {
+                let near = self.all(work).iter().filter(|it| it.begin < code.end && code.start < it.end);
+                near.map(of).try_fold(true, |all, fits| Some(all && fits?))
+            }
+        }
     }
 
     /// The least address in `code` at which the table says that a prologue has ended (DWARF 5, 6.2.2).

@@ -7,6 +7,7 @@ mod debug;
 mod demangle;
 mod functions;
 mod heads;
+mod inlined;
 mod leb128;
 mod line_program;
 mod lines;
@@ -19,6 +20,7 @@ mod source_map;
 mod split;
 mod step;
 mod units;
+mod url;
 mod walk;
 mod work;
 #[cfg(test)]
@@ -171,7 +173,8 @@ impl<'s> Symbols<'s> {
     }
 
     /// Takes debug info that was made for this code.
-    fn accept(&mut self, debug: Debug<'s>, module: &Module<'s>, origin: String) -> bool {
+    fn accept(&mut self, mut debug: Debug<'s>, module: &Module<'s>, origin: String) -> bool {
+        debug.put_in_place(module);
         if !debug.was_made_for(module) {
             self.stale.store(true, Ordering::Relaxed);
             return false;

@@ -9,6 +9,8 @@ use crate::locate::{build_id_files, modules_in};
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
 
+use super::url::{is_remote, local_names};
+
 /// The surroundings of one module.
 #[derive(Clone, Copy)]
 pub struct Neighbours<'s> {
@@ -97,13 +99,14 @@ impl<'s> Neighbours<'s> {
         self.files.read(&files.next()?).ok()
     }
 
+    /// The files that a URL may mean. What is on the network is looked for here.
+    fn files_of(&self, url: &str) -> impl Iterator<Item = PathBuf> {
+        local_names(url).into_iter().flat_map(|name| self.files_called(&name, None))
+    }
+
     /// The source map a module names.
     pub fn source_map(&self, url: &str) -> Result<(PathBuf, &'s [u8]), String> {
-        let name = url.strip_prefix("file://").unwrap_or(url);
-        if name.contains("://") {
-            return Err(format!("{url} is not a local file"));
-        }
-        let file = self.files_called(name, None).into_iter().next().ok_or_else(|| self.not_found(name))?;
+        let file = self.files_of(url).next().ok_or_else(|| self.not_found(url, url))?;
         let bytes = self.files.read(&file).map_err(|error| error.to_string())?;
         Ok((file, bytes))
     }
@@ -111,22 +114,26 @@ impl<'s> Neighbours<'s> {
     /// Another build product of the same code that carries debug info: what `external_debug_info` names, a file of the
     /// same build id, a sibling `app.debug.wasm`, or a file of the same name in a symbol folder.
     ///
-    /// `Err` where the module names a file that is missing or of another build.
+    /// `Err` where the module names a file that is missing or of another build, and no other was found.
     pub fn debug_twin(&self, module: &Module<'s>) -> Result<Option<Twin<'s>>, String> {
-        if let Some(name) = module.custom_name("external_debug_info") {
-            let name = name.strip_prefix("file://").unwrap_or(name);
-            if name.contains("://") {
-                return Err(format!("external debug info {name} is not a local file"));
-            }
-            let mut refused = None;
-            for file in self.files_called(name, None) {
+        let mut refused = None;
+        if let Some(url) = module.custom_name("external_debug_info") {
+            for file in self.files_of(url).filter(|file| Some(file.as_path()) != self.path) {
                 match self.open_twin(&file, module) {
                     Ok(twin) => return Ok(Some(Twin { certain: true, ..twin })),
                     Err(reason) => refused = refused.or(Some(format!("{}: {reason}", file.display()))),
                 }
             }
-            return Err(refused.unwrap_or_else(|| self.not_found(&format!("external debug info {name}"))));
+            refused = refused.or_else(|| Some(self.not_found(&format!("external debug info {url}"), url)));
         }
+        match (self.unnamed_twin(module), refused) {
+            (None, Some(problem)) => Err(problem),
+            (twin, _) => Ok(twin),
+        }
+    }
+
+    /// The same, where the module names none.
+    fn unnamed_twin(&self, module: &Module<'s>) -> Option<Twin<'s>> {
         let mut files = Vec::new();
         let folders = self.folders();
         if let Some(id) = module.build_id() {
@@ -145,7 +152,7 @@ impl<'s> Neighbours<'s> {
         let mut doubtful = None;
         for twin in files.into_iter().filter(may).filter_map(|path| self.open_twin(&path, module).ok()) {
             if twin.certain {
-                return Ok(Some(twin));
+                return Some(twin);
             }
             doubtful.get_or_insert(twin);
         }
@@ -154,7 +161,7 @@ impl<'s> Neighbours<'s> {
         let searched = if module.build_id().is_some() { &folders } else { named };
         let others = searched.iter().flat_map(|folder| modules_in(folder)).filter(may);
         let mut twins = others.filter_map(|path| self.open_twin(&path, module).ok());
-        Ok(twins.find(|twin| twin.certain).or(doubtful))
+        twins.find(|twin| twin.certain).or(doubtful)
     }
 
     /// Opens `file` and checks that it can be of the same build: it has the same build id, or the same code, or none of
@@ -178,9 +185,11 @@ impl<'s> Neighbours<'s> {
             };
             let certain = match twin.code_section().filter(|code| !code.is_empty()) {
                 Some(code) if Some(code) == module.code_section() => true,
-                // Debug info is cut from a file before or after it is optimised further; only equal code is sure.
-                Some(_) if !same => {
-                    reason = "its code is not that of the module".to_owned();
+                // Debug info is cut from a file before or after it is optimised further, and tools that rewrite code keep
+                // the build id: only equal code is sure.
+                Some(_) => {
+                    let id = if same { ", though it has its build id" } else { "" };
+                    reason = format!("its code is not that of the module{id}");
                     continue;
                 }
                 _ => same,
@@ -190,8 +199,13 @@ impl<'s> Neighbours<'s> {
         Err(reason)
     }
 
-    fn not_found(&self, what: &str) -> String {
-        let place = if self.trusted() { "" } else { " in the module's folder: elsewhere nothing it names is opened" };
+    fn not_found(&self, what: &str, url: &str) -> String {
+        let remote = is_remote(url);
+        let place = match (self.trusted(), remote) {
+            (false, _) => " in the module's folder: elsewhere nothing it names is opened",
+            (true, true) => " beside the module or in a --symbols-path folder: nothing is fetched",
+            (true, false) => "",
+        };
         format!("{what} not found{place}")
     }
 

@@ -47,11 +47,21 @@ impl<'s> Ranges<'s> {
         }
     }
 
-    /// Whether one of the ranges holds the address.
-    pub fn cover(self, unit: UnitRef<'_, 's>, pc: u64, go_on: impl Fn() -> bool) -> bool {
-        let mut covered = false;
-        self.for_each(unit, go_on, |begin, end| covered |= (begin..end).contains(&pc));
-        covered
+    /// All ranges, by address; those that touch are joined.
+    pub fn all(self, unit: UnitRef<'_, 's>, go_on: impl Fn() -> bool) -> Vec<(u64, u64)> {
+        let mut all = Vec::new();
+        self.for_each(unit, go_on, |begin, end| all.push((begin, end)));
+        if all.len() > 1 {
+            all.sort_unstable();
+            all.dedup_by(|next, last| {
+                let joined = next.0 <= last.1;
+                if joined {
+                    last.1 = last.1.max(next.1);
+                }
+                joined
+            });
+        }
+        all
     }
 }
 
@@ -65,7 +75,7 @@ mod tests {
         let mut ranges = Ranges::default();
         ranges.note(gimli::DW_AT_low_pc, AttributeValue::Addr(low));
         ranges.note(gimli::DW_AT_high_pc, high);
-        ranges.cover(debug.unit_ref(0).unwrap(), pc, || true)
+        ranges.all(debug.unit_ref(0).unwrap(), || true).iter().any(|(begin, end)| (*begin..*end).contains(&pc))
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use serde::Deserialize;
 
+use super::url::unescaped;
 use super::{Location, SourceFrame};
 use crate::limits::{MAX_NAME, shorten};
 use crate::module::Body;
@@ -240,26 +241,6 @@ fn unguarded(json: &[u8]) -> &[u8] {
         }
         _ => json,
     }
-}
-
-/// Undoes percent encoding. What is not encoded stays.
-fn unescaped(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((&first, behind)) = rest.split_first() {
-        let escaped = behind.get(..2).filter(|_| first == b'%').and_then(|digits| str::from_utf8(digits).ok());
-        match escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &behind[2..];
-            }
-            None => {
-                bytes.push(first);
-                rest = behind;
-            }
-        }
-    }
-    bytes
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use crate::binaries::Binary;
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
+use crate::module::{ItemKind, Module};
 
 /// What is known of a frame, and of the binary it ran in.
 pub struct Frame<'f, 's> {
@@ -89,11 +90,34 @@ impl Frame<'_, '_> {
             let why = || Missing::NotCaptured(self.recovered.why_not().into());
             return self.recovered.stack_pointer.map(|value| self.pointer_value(value)).ok_or_else(why);
         }
-        // Where threads have no storage of their own, the linker drops the global that LLVM adds to addresses there.
         if index == u32::MAX {
-            return self.tls_base().map(|base| self.pointer_value(base));
+            return self.dropped_base().map(|base| self.pointer_value(base));
         }
         self.dumped_global(index)
+    }
+
+    /// The value of a global that LLVM adds to addresses and the linker dropped, since no code needs it: `__tls_base` where
+    /// threads have no storage of their own, `__memory_base` of position-independent objects in a program that is not.
+    fn dropped_base(&self) -> Result<u64, Missing> {
+        let module = self.binary.module();
+        if module.memories().first().is_some_and(|memory| !memory.shared) {
+            return Ok(self.memory_base()?.unwrap_or(0));
+        }
+        // Where threads have storage of their own, its global was not dropped.
+        match super::stack_pointer::global_named(module, "__tls_base") {
+            Some(_) => Ok(self.memory_base()?.unwrap_or(0)),
+            None => Err(Missing::NotCaptured("thread-local storage".into())),
+        }
+    }
+
+    /// What addresses of position-independent code count from; `None` of code that a linker put in its place.
+    pub fn memory_base(&self) -> Result<Option<u64>, Missing> {
+        let Some(index) = memory_base_global(self.binary.module()) else { return Ok(None) };
+        match self.dumped_global(index)? {
+            model::Value::I32(value) => Ok(Some(u64::from(value as u32))),
+            model::Value::I64(value) => Ok(Some(value as u64)),
+            _ => Err(Missing::not_captured()),
+        }
     }
 
     /// A value of the operand stack, 0 at the bottom.
@@ -111,7 +135,7 @@ impl Frame<'_, '_> {
     pub fn tls_base(&self) -> Result<u64, Missing> {
         let module = self.binary.module();
         if module.memories().first().is_some_and(|memory| !memory.shared) {
-            return Ok(0);
+            return Ok(self.memory_base()?.unwrap_or(0));
         }
         let none = || Missing::NotCaptured("thread-local storage".into());
         let index = super::stack_pointer::global_named(module, "__tls_base").ok_or_else(none)?;
@@ -121,4 +145,10 @@ impl Frame<'_, '_> {
             _ => Err(none()),
         }
     }
+}
+
+/// The global that a position-independent module imports as the address of its data.
+pub fn memory_base_global(module: &Module<'_>) -> Option<u32> {
+    let globals = module.imports().filter(|import| import.kind == ItemKind::Global);
+    globals.zip(0..).find(|(import, _)| import.name == "__memory_base").map(|(_, index)| index)
 }

@@ -18,7 +18,9 @@ use crate::binaries::{Binaries, Found};
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
-use crate::symbols::Extent;
+
+/// Frames of a thread of which all are evaluated for a single local.
+const MAX_FRAMES: usize = 10_000;
 
 type FunctionNames = Arc<Locked<HashMap<u64, Option<String>>>>;
 
@@ -101,6 +103,13 @@ impl<'c> Inspector<'c> {
         self.recovered(thread).iter().map(|recovered| recovered.stack_pointer).collect()
     }
 
+    /// A Wasm local that the dump leaves out, where the code and the stack pointer prove its value for certain.
+    pub fn proved_local(&self, thread: usize, frame: usize, local: u32) -> Option<model::Value> {
+        let count = self.dump.threads.get(thread)?.frames.len();
+        let recovered = if count <= MAX_FRAMES { self.recovered(thread) } else { return None };
+        recovered.get(frame).filter(|recovered| !recovered.inferred)?.local(local)
+    }
+
     fn recovered(&self, thread: usize) -> Arc<Vec<Arc<Recovered>>> {
         if let Some(known) = self.threads.lock().get(&thread) {
             return known.clone();
@@ -121,7 +130,7 @@ impl<'c> Inspector<'c> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
         let binary = &*self.found(frame)?.binary;
         let place = self.binaries.place(self.dump, thread, index)?;
-        let extent = Extent::of(binary.module(), frame.function?);
+        let function = frame.function?;
         binary.with_catalog(|catalog| {
             let key = binary.module().bytes().as_ptr() as usize;
             let units = Units::new(catalog.clone());
@@ -133,7 +142,7 @@ impl<'c> Inspector<'c> {
                 binary,
                 memory: self.memory(frame),
                 pc: place.dwarf_pc,
-                function: extent.and_then(|extent| units.function(&extent)),
+                function: units.function(binary.module(), function),
                 rewritten,
                 recovered: self.recovered(thread).get(index).cloned().unwrap_or_default(),
                 youngest: index == 0,

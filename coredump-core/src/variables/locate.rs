@@ -371,6 +371,10 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
         Ok(memory.uint(address, size)?)
     }
 
+    fn memory_base(&self) -> Result<Option<u64>, Missing> {
+        self.frame.memory_base()
+    }
+
     fn tls_base(&self) -> Result<u64, Missing> {
         self.frame.tls_base()
     }

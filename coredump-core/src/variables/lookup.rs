@@ -3,7 +3,7 @@
 use gimli::constants::*;
 
 use super::VariableKind;
-use super::frame::Frame;
+use super::frame::{Frame, memory_base_global};
 use super::scope;
 use super::statics;
 use super::types::{Kind, PointerKind};
@@ -30,7 +30,7 @@ pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
     let found = units.statics_named(first, name.as_bytes());
     let own = |found: Vec<Die>| {
         let here: Vec<Die> = found.iter().copied().filter(|die| die.unit == first).collect();
-        the_only(units, if here.is_empty() { found } else { here })
+        the_only(frame, if here.is_empty() { found } else { here })
     };
     let seen = match scoped(frame, &found, namespaces) {
         Some(seen) => own(seen),
@@ -79,14 +79,18 @@ fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option
 }
 
 /// The variable that all these entries describe, the first of them; `None` when they are several variables.
-fn the_only(units: &Units<'_>, found: Vec<Die>) -> Option<Die> {
+fn the_only(frame: &Frame<'_, '_>, found: Vec<Die>) -> Option<Die> {
+    let units = &frame.units;
+    let relocated = memory_base_global(frame.binary.module()).is_some();
     // What the linker dropped is not what is meant while anything else is.
-    let alive: Vec<Die> = found.iter().copied().filter(|&die| !statics::is_dropped(units, die)).collect();
+    let is_alive = |die: &Die| !statics::written(units, *die).is_some_and(|fixed| fixed.is_dropped(relocated));
+    let alive: Vec<Die> = found.iter().copied().filter(is_alive).collect();
     let candidates = if alive.is_empty() { found } else { alive };
     let place = |die: &Die| {
         let entry = units.entry(*die)?;
         let told = || (entry.attr_value(DW_AT_location), entry.attr_value(DW_AT_const_value));
-        Some(statics::address_of(units, *die).map_or_else(|| (None, Some(told())), |address| (Some(address), None)))
+        let fixed = statics::written(units, *die).filter(|fixed| !fixed.is_dropped(relocated));
+        Some(fixed.map_or_else(|| (None, Some(told())), |address| (Some(address), None)))
     };
     let first = *candidates.first()?;
     (candidates.len() == 1 || candidates.iter().all(|die| place(die) == place(&first))).then_some(first)

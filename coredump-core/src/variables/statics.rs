@@ -1,10 +1,15 @@
 //! Variables of static storage: which addresses they occupy.
 
-use gimli::{AttributeValue, Operation, UnitRef};
+use std::sync::Arc;
 
+use gimli::{AttributeValue, Operation};
+
+use super::frame::memory_base_global;
 use super::location::parse;
-use super::units::{Bytes, Die, Units};
+use super::stack_pointer::global_named;
+use super::units::{Catalog, Die, Units};
 use crate::binaries::Binary;
+use crate::module::Module;
 use crate::symbols::demangle;
 
 /// Statics read from one binary at most: beyond it, debug info is hostile.
@@ -21,71 +26,86 @@ pub struct Static {
     pub name: String,
 }
 
-/// The statics that a binary's debug info describes, by address. Reads all of its units.
-///
-/// Those of position-independent modules are left out: where they lie is decided when they are loaded.
-pub fn statics(binary: &Binary) -> Vec<Static> {
-    let relocated = binary.module().imports().any(|import| import.name == "__memory_base");
-    if relocated {
-        return Vec::new();
-    }
-    binary.with_catalog(|catalog| read_all(&Units::new(catalog.clone()))).unwrap_or_default()
+/// The statics that a binary's debug info describes, by address. Reads all of its units. `global` tells what a global of the
+/// module holds: those of position-independent modules and of threads lie where one says.
+pub fn statics(binary: &Binary, global: impl Fn(u32) -> Option<u64>) -> Vec<Static> {
+    let read = |catalog: &Arc<Catalog<'_>>| read_all(&Units::new(catalog.clone()), binary.module(), &global);
+    binary.with_catalog(read).unwrap_or_default()
 }
 
-fn read_all(units: &Units<'_>) -> Vec<Static> {
-    let mut all: Vec<Static> = (0..units.len())
-        .flat_map(|unit| units.statics_of(unit))
-        .filter_map(|die| read(units, die))
-        .take(MAX_STATICS)
-        .collect();
+fn read_all(units: &Units<'_>, module: &Module<'_>, global: &dyn Fn(u32) -> Option<u64>) -> Vec<Static> {
+    let memory_base = match memory_base_global(module) {
+        Some(index) => global(index),
+        None => Some(0),
+    };
+    let shared = module.memories().first().is_none_or(|memory| memory.shared);
+    let base_of = |base| match base {
+        None => memory_base,
+        // See `Frame::global`: where threads have storage of their own, this is not its base, if it has one.
+        Some(u32::MAX) if shared && global_named(module, "__tls_base").is_none() => None,
+        Some(u32::MAX) => memory_base,
+        Some(index) => global(index),
+    };
+    let relocated = memory_base_global(module).is_some();
+    let read = |die| {
+        let fixed = written(units, die).filter(|fixed| !fixed.is_dropped(relocated))?;
+        let size = units.size_of(units.type_of(die));
+        let address = base_of(fixed.base)?.checked_add(fixed.offset)?.checked_add(fixed.inside)?;
+        Some(Static { address, size, name: name(units, die)? })
+    };
+    let dies = (0..units.len()).flat_map(|unit| units.statics_of(unit));
+    let mut all: Vec<Static> = dies.filter_map(read).take(MAX_STATICS).collect();
     all.sort();
     all.dedup();
     all
 }
 
-/// The address of a static; `None` for what has none that is fixed.
-pub(super) fn address_of(units: &Units<'_>, die: Die) -> Option<u64> {
+/// An address as debug info writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Fixed {
+    /// The global that is added to it; `u32::MAX` where the linker dropped that.
+    base: Option<u32>,
+    offset: u64,
+    /// The constant that is added: where in an object the linker placed.
+    inside: u64,
+}
+
+impl Fixed {
+    /// Whether the linker dropped the variable: it leaves the highest addresses or nothing. `relocated`: the module is
+    /// position-independent.
+    pub fn is_dropped(&self, relocated: bool) -> bool {
+        let nothing = self.offset == 0 && !relocated && matches!(self.base, None | Some(u32::MAX));
+        nothing || self.offset >= u64::MAX - 1 || self.offset == 0xffff_ffff || self.offset == 0xffff_fffe
+    }
+}
+
+/// The address of a static as it is written; `None` for what has none that is fixed: a value that is nowhere.
+///
+/// `DW_OP_addr` or `DW_OP_addrx` (DWARF 5, 2.5.1.1), in position-independent code and of thread-locals added to a global
+/// (`DW_OP_WASM_location`), with a constant added or not.
+pub(super) fn written(units: &Units<'_>, die: Die) -> Option<Fixed> {
     let AttributeValue::Exprloc(expression) = units.entry(die)?.attr_value(gimli::DW_AT_location)? else { return None };
-    address(units.unit(die.unit)?, expression)
-}
-
-/// Whether a static had an address until the linker dropped it.
-pub(super) fn is_dropped(units: &Units<'_>, die: Die) -> bool {
-    let location = units.entry(die).and_then(|entry| entry.attr_value(gimli::DW_AT_location));
-    let (Some(AttributeValue::Exprloc(expression)), Some(unit)) = (location, units.unit(die.unit)) else {
-        return false;
-    };
-    let first = parse(&mut { expression.0 }, unit.encoding());
-    let addressed = matches!(first, Ok(Operation::Address { .. } | Operation::AddressIndex { .. }));
-    addressed && address(unit, expression).is_none()
-}
-
-fn read(units: &Units<'_>, die: Die) -> Option<Static> {
-    let address = address_of(units, die)?;
-    let size = units.size_of(units.type_of(die));
-    Some(Static { address, size, name: name(units, die)? })
-}
-
-/// The address of `DW_OP_addr` or `DW_OP_addrx` (DWARF 5, 2.5.1.1), with a constant added or not. Anything else is not
-/// fixed: a thread's own copy, a value that is nowhere.
-fn address<'s>(unit: UnitRef<'_, Bytes<'s>>, expression: gimli::Expression<Bytes<'s>>) -> Option<u64> {
+    let unit = units.unit(die.unit)?;
     let mut rest = expression.0;
     let mut next = || parse(&mut rest, unit.encoding()).ok();
-    let base = match next()? {
+    let (base, first) = match next()? {
+        Operation::WasmGlobal { index } => (Some(index), next()?),
+        first => (None, first),
+    };
+    let offset = match first {
         Operation::Address { address } => address,
         Operation::AddressIndex { index } => unit.address(index).ok()?,
         _ => return None,
     };
-    // Where the linker dropped the variable it leaves nothing, or one of these (FORMAT: tombstones).
-    if base == 0 || base >= u64::MAX - 1 || base == 0xffff_ffff || base == 0xffff_fffe {
+    if base.is_some() && next()? != Operation::Plus {
         return None;
     }
-    let address = match next() {
-        Some(Operation::PlusConstant { value }) => base.checked_add(value)?,
+    let inside = match next() {
+        Some(Operation::PlusConstant { value }) => value,
         Some(_) => return None,
-        None => base,
+        None => 0,
     };
-    rest.is_empty().then_some(address)
+    rest.is_empty().then_some(Fixed { base, offset, inside })
 }
 
 fn name(units: &Units<'_>, die: Die) -> Option<String> {

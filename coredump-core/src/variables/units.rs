@@ -18,7 +18,8 @@ use super::outline::{ByName, Memo, Outline, outline};
 use super::split_types::SplitTypes;
 use super::types::Type;
 use crate::locked::Locked;
-use crate::symbols::{Debug, Extent, demangle};
+use crate::module::Module;
+use crate::symbols::{Debug, demangle};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
@@ -117,10 +118,15 @@ impl<'s> Catalog<'s> {
         *memo.language.get_or_init(|| self.unit(number).map_or(Language::C, language))
     }
 
-    /// The entry of the function that has this extent.
-    pub fn function(&self, extent: &Extent) -> Option<Die> {
-        let (unit, offset) = self.debug.function_entry(extent)?;
+    /// The entry of a function of `module`.
+    pub fn function(&self, module: &Module<'_>, function: u32) -> Option<Die> {
+        let (unit, offset) = self.debug.function_entry(module, function)?;
         Some(Die { unit, offset: offset.0 })
+    }
+
+    /// The entries of the calls inlined at an address of a function, outermost first.
+    pub fn inlined(&self, function: Die, pc: u64) -> Vec<UnitOffset> {
+        self.debug.inlined(function.unit, UnitOffset(function.offset), pc)
     }
 
     /// Where the prologue of a function of that unit ends, which has this code.

@@ -44,6 +44,10 @@ pub struct Evaluation<'m, 's, M> {
     /// It was worked out from a Wasm value, in a version of DWARF that writes a value in the same way as its address:
     /// `DW_OP_stack_value` came with DWARF 4.
     doubtful: bool,
+    /// A base that is known at run time took part: addresses count from it, and 0 is one of them.
+    based: bool,
+    /// An address of 0 took part that counts from nothing.
+    dropped: bool,
     source: std::marker::PhantomData<&'s ()>,
 }
 
@@ -63,6 +67,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             narrow: false,
             literal: false,
             doubtful: false,
+            based: false,
+            dropped: false,
             source: std::marker::PhantomData,
         }
     }
@@ -72,13 +78,29 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         self.push_slot(Slot::Number(value))
     }
 
-    /// An address fixed at link time. Of what nothing used, the linker drops the storage and leaves a tombstone.
+    /// An address fixed at link time. Of what nothing used, the linker drops the storage and leaves a tombstone: the
+    /// highest addresses, older ones 0. After a base (`__memory_base`, `__tls_base`) it is an offset, and 0 that of the
+    /// first object.
     fn push_address(&mut self, address: u64) -> Result<(), Missing> {
         let mask = address_mask(self.encoding);
-        if address == 0 || address & mask >= mask - 1 {
+        if address & mask >= mask - 1 {
             return Err(Missing::OptimizedOut);
         }
+        let mut address = address;
+        if !self.based
+            && let Some(base) = self.machine.memory_base()?
+        {
+            // LLVM 14 leaves out the base of position-independent code, LLVM 19 has it.
+            address = address.wrapping_add(base);
+            self.based = true;
+        }
+        self.dropped |= address == 0;
         self.push(gimli::Value::Generic(address))
+    }
+
+    /// What came of an address of 0 that counts from nothing is no place.
+    fn check_kept(&self) -> Result<(), Missing> {
+        if self.dropped && !self.based { Err(Missing::OptimizedOut) } else { Ok(()) }
     }
 
     fn push_slot(&mut self, slot: Slot) -> Result<(), Missing> {
@@ -149,6 +171,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
 
     /// The place that a finished description, or the one before a `DW_OP_piece`, gives.
     fn place(&mut self) -> Result<Place, Missing> {
+        self.check_kept()?;
         if let Some(place) = self.told.take() {
             return Ok(place);
         }
@@ -176,6 +199,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
 
     /// The number a description left.
     pub fn into_number(mut self) -> Result<u64, Missing> {
+        self.check_kept()?;
         if let Some(Place::Bytes(bytes)) = self.told.take() {
             let mut wide = [0; 8];
             let len = bytes.len().min(8);
@@ -248,6 +272,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         self.pieces.push(Piece { bits: Some(bits), first_bit, place });
         self.register = false;
         self.doubtful = false;
+        (self.based, self.dropped) = (false, false);
         self.told = None;
         Ok(())
     }
@@ -338,9 +363,11 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             }
             Operation::TLS => {
                 let offset = self.pop_number()?;
+                self.based = true;
                 self.push(Value::Generic(self.machine.tls_base()?.wrapping_add(offset)))?;
             }
             Operation::Deref { base_type, size, space: false } => {
+                self.check_kept()?;
                 let address = self.pop_address()?;
                 let size = u64::from(size);
                 if size == 0 || size > 8 {
@@ -369,7 +396,11 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
                 self.push(value.reinterpret(ty, self.mask)?)?;
             }
             Operation::WasmLocal { index } => self.push_wasm(self.machine.local(index)?)?,
-            Operation::WasmGlobal { index } => self.push_wasm(self.machine.global(index)?)?,
+            Operation::WasmGlobal { index } => {
+                let value = self.machine.global(index)?;
+                self.based |= index != u32::MAX || !matches!(value, model::Value::I32(0) | model::Value::I64(0));
+                self.push_wasm(value)?;
+            }
             Operation::WasmStack { index } => self.push_wasm(self.machine.operand(index)?)?,
             Operation::EntryValue { expression } => {
                 let mut inner = expression;
@@ -393,6 +424,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             }
             Operation::ImplicitValue { data } => self.told = Some(Place::Bytes(data.slice().to_vec())),
             Operation::StackValue => {
+                self.check_kept()?;
                 let slot = self.pop_slot()?;
                 self.told = Some(Place::Bytes(match slot {
                     Slot::Number(value) => self.object_bytes(value),

@@ -39,6 +39,9 @@ impl<'s> Machine<'s> for Fake {
     fn read(&self, address: u64, size: u64) -> Result<u64, Missing> {
         Ok((0..size).map(|byte| ((address + byte) & 0xff) << (8 * byte)).sum())
     }
+    fn memory_base(&self) -> Result<Option<u64>, Missing> {
+        Ok(None)
+    }
     fn tls_base(&self) -> Result<u64, Missing> {
         Ok(0x500)
     }

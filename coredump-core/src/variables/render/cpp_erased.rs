@@ -2,7 +2,6 @@
 //! in the table is found in the debug information, and there the template it was made from.
 
 use super::{Renderer, Shown};
-use crate::symbols::Extent;
 use crate::variables::location::Missing;
 use crate::variables::types::Kind;
 use crate::variables::units::Die;
@@ -130,7 +129,7 @@ impl Renderer<'_, '_, '_> {
     /// The entry of the function at an index of the first table.
     fn entry_in_table(&self, index: u64) -> Option<Die> {
         let function = self.table_function(index)?;
-        self.frame.units.function(&Extent::of(self.frame.binary.module(), function)?)
+        self.frame.units.function(self.frame.binary.module(), function)
     }
 
     /// The class that a function is a member of, complete.

@@ -1,0 +1,219 @@
+//! The calls that were inlined at an address.
+//!
+//! A call lies inside of the function or the call that it was inlined into (DWARF 5, 3.3.8). Tools that rewrite code break
+//! that: where Binaryen cannot tell any more at which instruction a call ends, it writes that it ends at 0x100000000, and all
+//! that follows in the function would be in it. Such a call is believed as far as something else speaks for it: a call
+//! inside of it that fits, or the line of the address.
+
+use gimli::{Abbreviation, AttributeValue, UnitOffset};
+
+use super::functions::read;
+use super::ranges::Ranges;
+use super::walk::Walk;
+use super::work::Work;
+use super::{Slice, UnitRef};
+
+/// Inlined calls at one address.
+const MAX_INLINED: usize = 1024;
+/// Entries followed from a call to the declaration of its function.
+const MAX_HOPS: usize = 16;
+
+/// A call that was inlined.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InlinedCall {
+    /// Its `DW_TAG_inlined_subroutine`.
+    pub entry: UnitOffset<usize>,
+    pub call_file: Option<u64>,
+    pub call_line: Option<u32>,
+    pub call_column: Option<u32>,
+}
+
+/// The calls inlined at an address.
+#[derive(Debug, Default)]
+pub(super) struct Inlined {
+    /// Outermost first.
+    pub calls: Vec<InlinedCall>,
+    /// Each of these may come after them, with the calls before it here that it lies in: their ranges cover the address, but
+    /// do not fit what they lie in.
+    pub doubtful: Vec<Vec<InlinedCall>>,
+}
+
+/// A call that covers the address.
+struct Candidate {
+    call: InlinedCall,
+    /// The call that it lies in, of those that cover the address.
+    parent: Option<usize>,
+    /// How many calls it lies in.
+    level: usize,
+    /// Where its range that covers the address begins.
+    begin: u64,
+    /// That range lies in the parent's.
+    fits: bool,
+    /// It fits, and so does all that it lies in.
+    certain: bool,
+}
+
+/// An entry that the walk is in.
+struct Open {
+    depth: isize,
+    candidate: usize,
+    ranges: Vec<(u64, u64)>,
+}
+
+/// The calls inlined at `pc` in the function at `entry`. `None` if they cannot be told: then what the line table says cannot
+/// be ascribed to a function.
+pub(super) fn inlined_at(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, pc: u64, work: &Work) -> Option<Inlined> {
+    let mut candidates = Vec::new();
+    collect(unit, entry, pc, &mut candidates, work).ok()?;
+    (!work.is_spent() && candidates.len() < MAX_INLINED).then(|| choose(&candidates))
+}
+
+fn collect(
+    unit: UnitRef<'_, '_>,
+    entry: UnitOffset<usize>,
+    pc: u64,
+    candidates: &mut Vec<Candidate>,
+    work: &Work,
+) -> gimli::Result<()> {
+    let calls = |abbreviation: &Abbreviation| {
+        matches!(abbreviation.tag(), gimli::DW_TAG_subprogram | gimli::DW_TAG_inlined_subroutine)
+    };
+    let mut own = Ranges::default();
+    read(unit, entry, |attribute| own.note(attribute.name(), attribute.value()))?;
+    let own = own.all(unit, || work.spend(1));
+    let mut walk = Walk::entry(unit, entry, calls)?;
+    // The calls that the walk is in and that cover the address: only what lies in the last can be inlined deeper.
+    let mut open: Vec<Open> = Vec::new();
+    let mut skipped: Option<isize> = None;
+    while !work.is_spent()
+        && let Some(met) = walk.next()
+    {
+        work.spend(walk.take_passed());
+        if met.depth == 0 {
+            continue;
+        }
+        while let Some(ended) = open.pop_if(|open| met.lowest <= open.depth) {
+            // No two calls that fit lie side by side at one address.
+            if candidates[ended.candidate].certain {
+                return Ok(());
+            }
+        }
+        if skipped.is_some_and(|outer| met.lowest > outer) {
+            continue;
+        }
+        skipped = Some(met.depth);
+        // A function in a function (a local class): its code is its own.
+        if met.abbreviation.tag() == gimli::DW_TAG_subprogram {
+            continue;
+        }
+        let mut ranges = Ranges::default();
+        let mut call = InlinedCall { entry: met.offset, call_file: None, call_line: None, call_column: None };
+        read(unit, met.offset, |attribute| match attribute.name() {
+            gimli::DW_AT_call_file => {
+                call.call_file = match attribute.value() {
+                    AttributeValue::FileIndex(file) => Some(file),
+                    value => value.udata_value(),
+                }
+            }
+            gimli::DW_AT_call_line => call.call_line = small(attribute),
+            gimli::DW_AT_call_column => call.call_column = small(attribute),
+            name => ranges.note(name, attribute.value()),
+        })?;
+        let ranges = ranges.all(unit, || work.spend(1));
+        let Some(&(begin, end)) = ranges.iter().find(|(begin, end)| (*begin..*end).contains(&pc)) else { continue };
+        if candidates.len() == MAX_INLINED {
+            continue;
+        }
+        skipped = None;
+        let parent = open.last().map(|open| open.candidate);
+        let outer = open.last().map_or(&own, |open| &open.ranges);
+        let fits = outer.iter().any(|outer| outer.0 <= begin && end <= outer.1);
+        let certain = fits && parent.is_none_or(|parent| candidates[parent].certain);
+        open.push(Open { depth: met.depth, candidate: candidates.len(), ranges });
+        candidates.push(Candidate { call, parent, level: open.len(), begin, fits, certain });
+    }
+    work.spend(walk.take_passed());
+    Ok(())
+}
+
+/// The innermost call that fits, with those around it, and what may be in it. Of several the one that begins last.
+fn choose(candidates: &[Candidate]) -> Inlined {
+    let fitting = candidates.iter().enumerate().filter(|(_, candidate)| candidate.fits);
+    let innermost = fitting.max_by_key(|(_, candidate)| (candidate.certain, candidate.begin, candidate.level));
+    let innermost = innermost.map(|(index, _)| index);
+    let path = |from: Option<usize>, to: Option<usize>| {
+        let up = std::iter::successors(from, |&index| candidates[index].parent);
+        let mut path: Vec<_> = up.take_while(|&index| Some(index) != to).map(|index| candidates[index].call).collect();
+        path.reverse();
+        path
+    };
+    // Outer ones stand before those that lie in them.
+    let mut extends = vec![false; candidates.len()];
+    let mut doubtful = Vec::new();
+    for (index, candidate) in candidates.iter().enumerate() {
+        let follows = candidate.parent == innermost || candidate.parent.is_some_and(|parent| extends[parent]);
+        extends[index] = !candidate.fits && follows;
+        if extends[index] {
+            doubtful.push(path(Some(index), innermost));
+        }
+    }
+    Inlined { calls: path(innermost, None), doubtful }
+}
+
+/// The entries that stand for the function of an entry in its unit: the entry and those that it stems from.
+pub(super) fn origins(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> Vec<UnitOffset<usize>> {
+    let mut origins = vec![entry];
+    let mut next = Some(entry);
+    while let Some(entry) = next.take().filter(|_| origins.len() < MAX_HOPS) {
+        let _ = read(unit, entry, |attribute| {
+            if let (gimli::DW_AT_abstract_origin | gimli::DW_AT_specification, AttributeValue::UnitRef(other)) =
+                (attribute.name(), attribute.value())
+            {
+                next = Some(other);
+            }
+        });
+        origins.extend(next);
+    }
+    origins
+}
+
+/// The functions declared last before a line of a file, which `is_file` knows by its number: the line is in one of them, if in
+/// any.
+pub(super) fn declared_before(
+    unit: UnitRef<'_, '_>,
+    is_file: impl Fn(u64) -> bool,
+    line: u32,
+    work: &Work,
+) -> Option<Vec<UnitOffset<usize>>> {
+    let declared = |abbreviation: &Abbreviation| {
+        let lines = |spec: &gimli::AttributeSpecification| spec.name() == gimli::DW_AT_decl_line;
+        abbreviation.tag() == gimli::DW_TAG_subprogram && abbreviation.attributes().iter().any(lines)
+    };
+    let mut walk = Walk::unit(unit, declared).ok()?;
+    let (mut last, mut found) = (0, Vec::new());
+    while !work.is_spent()
+        && let Some(met) = walk.next()
+    {
+        work.spend(walk.take_passed() + 1);
+        let (mut file, mut at) = (None, None);
+        let outcome = read(unit, met.offset, |attribute| match (attribute.name(), attribute.value()) {
+            (gimli::DW_AT_decl_file, AttributeValue::FileIndex(index)) => file = Some(index),
+            (gimli::DW_AT_decl_file, value) => file = value.udata_value(),
+            (gimli::DW_AT_decl_line, _) => at = small(attribute),
+            _ => {}
+        });
+        outcome.ok()?;
+        let Some(at) = at.filter(|&at| last <= at && at <= line && file.is_some_and(&is_file)) else { continue };
+        if at > last {
+            found.clear();
+        }
+        last = at;
+        found.push(met.offset);
+    }
+    (!work.is_spent()).then_some(found)
+}
+
+/// A line or column; 0 means that there is none.
+fn small(attribute: &gimli::Attribute<Slice<'_>>) -> Option<u32> {
+    attribute.udata_value().and_then(|value| u32::try_from(value).ok()).filter(|&value| value != 0)
+}

@@ -1,0 +1,85 @@
+//! What a URL in a module means on this machine: a file's name. Nothing is ever fetched.
+
+/// The names of local files that a URL may mean, the likeliest first: the text as it is, since tools write plain paths there
+/// too; then what it means as a URL, percent-encoded, without query and fragment (RFC 3986, 3). Of one on the network
+/// only the last part counts.
+pub(super) fn local_names(url: &str) -> Vec<String> {
+    let (scheme, rest) = split_scheme(url);
+    let path = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
+    let decoded = |path: &str| String::from_utf8_lossy(&unescaped(path)).into_owned();
+    let mut names = match scheme {
+        None => vec![url.to_owned(), decoded(path)],
+        // Between the slashes may stand a host: this one.
+        Some(scheme) if scheme.eq_ignore_ascii_case("file") => {
+            let local = |path: &str| path.strip_prefix("localhost").map_or(path.to_owned(), str::to_owned);
+            vec![local(rest), decoded(&local(path))]
+        }
+        Some(_) => {
+            let last = path.rsplit('/').next().unwrap_or_default();
+            vec![last.to_owned(), decoded(last)]
+        }
+    };
+    names.retain(|name| !name.is_empty());
+    names.dedup();
+    names
+}
+
+/// Whether a URL names a file on another machine.
+pub(super) fn is_remote(url: &str) -> bool {
+    split_scheme(url).0.is_some_and(|scheme| !scheme.eq_ignore_ascii_case("file"))
+}
+
+/// The scheme, and what follows `://`.
+fn split_scheme(url: &str) -> (Option<&str>, &str) {
+    let is_scheme = |text: &str| {
+        let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.bytes().all(rest)
+    };
+    match url.split_once("://") {
+        Some((scheme, rest)) if is_scheme(scheme) => (Some(scheme), rest),
+        _ => (None, url),
+    }
+}
+
+/// Undoes percent encoding. What is not encoded stays.
+pub(super) fn unescaped(text: &str) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, behind)) = rest.split_first() {
+        let escaped = match behind {
+            [high, low, ..] if first == b'%' => digit(*high).zip(digit(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                bytes.push(high << 4 | low);
+                rest = &behind[2..];
+            }
+            None => {
+                bytes.push(first);
+                rest = behind;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_means_the_file_of_its_last_part_and_a_path_itself() {
+        assert_eq!(local_names("dist/app.wasm"), ["dist/app.wasm"]);
+        assert_eq!(local_names("C:\\out\\app.wasm"), ["C:\\out\\app.wasm"]);
+        assert_eq!(local_names("app.wasm?v=3"), ["app.wasm?v=3", "app.wasm"]);
+        assert_eq!(local_names("my%20app.wasm.map#top"), ["my%20app.wasm.map#top", "my app.wasm.map"]);
+        assert_eq!(local_names("https://x.org/sym/app.wasm?v=%20"), ["app.wasm"]);
+        assert_eq!(local_names("http://localhost:4444/my%20app.map"), ["my%20app.map", "my app.map"]);
+        assert_eq!(local_names("file:///sym/my%20app.map"), ["/sym/my%20app.map", "/sym/my app.map"]);
+        assert_eq!(local_names("file://localhost/app.map"), ["/app.map"]);
+        assert_eq!(local_names("https://x.org/?v=3"), [""; 0]);
+        assert_eq!(local_names("%+1%zz%"), ["%+1%zz%"]);
+    }
+}
