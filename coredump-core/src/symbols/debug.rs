@@ -29,10 +29,10 @@ pub struct Debug<'s> {
     split: SplitFinder<'s>,
     work: Work,
     abbreviations: Locked<HashMap<usize, Arc<gimli::Abbreviations>>>,
-    /// Functions by the beginning of their body: whether their rows stand on instructions.
-    agreeing: Locked<HashMap<u64, bool>>,
-    /// By how much its addresses are too low.
-    displaced: u64,
+    /// Functions by the beginning of their body, and by how much debug info is moved: whether their rows stand on instructions.
+    agreeing: Locked<HashMap<(u64, i64), bool>>,
+    /// The memo of [`Debug::displacement`].
+    displaced: OnceLock<i64>,
 }
 
 /// A parsed unit; of a split one (DWARF 7.3) the skeleton and the unit in the `.dwo` file.
@@ -74,9 +74,10 @@ impl Extent {
     }
 
     /// The same, so many bytes lower.
-    fn moved_down(&self, by: u64) -> Option<Extent> {
+    fn moved_down(&self, by: i64) -> Option<Extent> {
+        let down = |at: u64| at.checked_sub_signed(by);
         let Extent { header, body, first, end } = *self;
-        Some(Extent { header: header.checked_sub(by)?, body: body.checked_sub(by)?, first: first - by, end: end - by })
+        Some(Extent { header: down(header)?, body: down(body)?, first: down(first)?, end: down(end)? })
     }
 
     /// Compilers let a function begin at its size or locals and end at or behind its `end`. Code that a tool rewrote
@@ -104,80 +105,96 @@ impl<'s> Debug<'s> {
         let mut units = Vec::new();
         units.resize_with(index.offsets.len(), OnceLock::new);
         let (abbreviations, agreeing) = (Locked::default(), Locked::default());
-        Debug { dwarf, index, units, split, work, abbreviations, agreeing, displaced: 0 }
+        Debug { dwarf, index, units, split, work, abbreviations, agreeing, displaced: OnceLock::new() }
     }
 
-    /// The crate `wast` (`wasm-tools parse -g`) counts addresses from the first function's size, and leaves out the bytes of
-    /// the functions' number before it (seen in 263.0.0): where its rows stand on instructions only if moved by as much, they
-    /// are.
-    pub(super) fn put_in_place(&mut self, module: &Module<'_>) {
-        let producer = || {
-            let unit = self.unit_ref(0)?;
-            let root = unit.entry(unit.header.root_offset()).ok()?;
-            unit.attr_string(root.attr_value(gimli::DW_AT_producer)?).ok()
-        };
-        if !producer().is_some_and(|producer| producer.slice().starts_with(b"wast ")) {
-            return;
-        }
-        let first = module.imported_functions();
-        let count = module.function_count().saturating_sub(first);
-        let size = leb128_size(count);
-        let functions = || (first..module.function_count()).take(SAMPLE);
-        let fit = |by| functions().all(|function| self.rows_fit(0, module, function, by) != Some(false));
-        if !fit(0) && fit(size) {
-            self.displaced = size;
-        }
+    /// By how many bytes all addresses are too low (walrus writes them too high: then it is negative).
+    ///
+    /// Such tools count from another place in the code section than its contents: before or behind the number of functions.
+    /// They are believed if it is only moved by the size of that number that functions begin and end where the code says, with
+    /// rows that stand on instructions. Worked out when something does not fit as it is.
+    fn displacement(&self, module: &Module<'_>) -> i64 {
+        *self.displaced.get_or_init(|| {
+            let first = module.imported_functions();
+            let size = leb128_size(module.function_count().saturating_sub(first));
+            let fit = |by: i64| {
+                let functions = (first..module.function_count()).take(SAMPLE);
+                let fit: Vec<bool> = functions.filter_map(|function| self.fits(module, function, by)).collect();
+                !fit.is_empty() && fit.into_iter().all(|fits| fits)
+            };
+            [size, -size].into_iter().find(|&by| fit(by)).unwrap_or(0)
+        })
+    }
+
+    /// Whether a function that debug info covers fits, moved by some bytes; `None` where none does.
+    fn fits(&self, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
+        let extent = Extent::of(module, function)?;
+        let stated = extent.moved_down(by)?;
+        let units = self.index.covering(stated.first);
+        let index = *units.first()?;
+        let mut found = units.iter().filter_map(|&unit| Some((unit, self.unit(unit)?)));
+        let found = found.find(|(_, unit)| unit.function(&self.dwarf, &self.work, &stated).is_some());
+        let fit = found.map(|(index, _)| index).or(Some(index).filter(|_| self.has_no_functions(index)));
+        Some(fit.is_some_and(|index| self.rows_fit(index, module, function, by) != Some(false)))
+    }
+
+    /// Whether a unit describes no function: only lines.
+    fn has_no_functions(&self, index: u32) -> bool {
+        self.unit(index).is_some_and(|unit| unit.functions(&self.dwarf, &self.work).is_empty())
     }
 
     /// Whether all rows of a unit for a function's code, moved by some bytes, stand on instructions. `None` if that cannot be
     /// told.
-    fn rows_fit(&self, unit: u32, module: &Module<'_>, function: u32, by: u64) -> Option<bool> {
+    fn rows_fit(&self, unit: u32, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
         let code = module.code_section_start()?;
         let instructions = Instructions::decode(module, function)?;
         let body = module.body(function)?.start - code;
         let decoded = body + u64::from(instructions.decoded);
         let fits = |row: u64| {
-            let at = row.saturating_add(by).saturating_sub(body);
+            let at = row.saturating_add_signed(by).saturating_sub(body);
             at <= u64::from(instructions.first) || instructions.begins_at(at as u32)
         };
         let lines = self.unit(unit)?.lines(&self.dwarf)?;
-        lines.all_rows(&(body.checked_sub(by)?..decoded.checked_sub(by)?), &self.work, fits)
+        lines.all_rows(&(body.checked_sub_signed(by)?..decoded.checked_sub_signed(by)?), &self.work, fits)
     }
 
     /// Whether the rows for a function's code stand on its instructions, as far as that can be told: they do in what all
     /// compilers write, and do not all in debug info of other code that has the same size by chance.
-    fn agrees(&self, unit: u32, module: &Module<'_>, extent: &Extent) -> bool {
-        if let Some(&known) = self.agreeing.lock().get(&extent.body) {
+    fn agrees(&self, unit: u32, module: &Module<'_>, extent: &Extent, by: i64) -> bool {
+        if let Some(&known) = self.agreeing.lock().get(&(extent.body, by)) {
             return known;
         }
         let function = module.code_section_start().and_then(|code| module.function_at(code.checked_add(extent.body)?));
-        let fit = function.and_then(|function| self.rows_fit(unit, module, function, self.displaced));
+        let fit = function.and_then(|function| self.rows_fit(unit, module, function, by));
         let agrees = fit != Some(false);
-        self.agreeing.lock().insert(extent.body, agrees);
+        self.agreeing.lock().insert((extent.body, by), agrees);
         agrees
     }
 
     /// Whether the ranges of the units begin where functions of `module` do, as far as there are any. Those of debug info that was made before a
     /// tool rewrote the code do not, but for a few by chance.
     pub(super) fn was_made_for(&self, module: &Module<'_>) -> bool {
-        let (good, bad) = self.beginnings(module);
-        good >= bad && !self.index.is_dead(module.code_section_size())
+        let fit = |by| {
+            let (good, bad) = self.beginnings(module, by);
+            good >= bad
+        };
+        !self.index.is_dead(module.code_section_size()) && (fit(0) || fit(self.displacement(module)))
     }
 
     /// Whether there are ranges, and all that are looked at begin where functions of `module` do.
     pub(super) fn agrees_throughout(&self, module: &Module<'_>) -> bool {
-        matches!(self.beginnings(module), (1.., 0))
+        matches!(self.beginnings(module, 0), (1.., 0))
     }
 
-    /// How many ranges of units begin where functions of `module` do, and how many do not.
-    fn beginnings(&self, module: &Module<'_>) -> (usize, usize) {
+    /// How many ranges of units, moved by some bytes, begin where functions of `module` do, and how many do not.
+    fn beginnings(&self, module: &Module<'_>, by: i64) -> (usize, usize) {
         let Some(code) = module.code_section_start() else { return (0, 0) };
         let begins = |at: u64| {
             let function = module.function_at(code.checked_add(at)?)?;
             Some((Extent::of(module, function)?.header..=Extent::of(module, function)?.first).contains(&at))
         };
         let (mut good, mut bad) = (0, 0);
-        for at in self.index.sample(SAMPLE).map(|at| at.saturating_add(self.displaced)) {
+        for at in self.index.sample(SAMPLE).map(|at| at.saturating_add_signed(by)) {
             *if begins(at) == Some(true) { &mut good } else { &mut bad } += 1;
         }
         (good, bad)
@@ -243,12 +260,15 @@ impl<'s> Debug<'s> {
     /// The number of the unit that holds a function of `module`, and the function's entry there.
     pub fn function_entry(&self, module: &Module<'_>, function: u32) -> Option<(u32, UnitOffset<usize>)> {
         let extent = Extent::of(module, function)?;
-        let stated = extent.moved_down(self.displaced)?;
-        let units = self.index.covering(stated.first);
-        let found = units
-            .into_iter()
-            .find_map(|index| Some((index, self.unit(index)?.function(&self.dwarf, &self.work, &stated)?.entry)));
-        found.filter(|(unit, _)| self.agrees(*unit, module, &extent))
+        let find = |by| {
+            let stated = extent.moved_down(by)?;
+            let mut units = self.index.covering(stated.first).into_iter();
+            let found = units
+                .find_map(|index| Some((index, self.unit(index)?.function(&self.dwarf, &self.work, &stated)?.entry)));
+            found.filter(|(unit, _)| self.agrees(*unit, module, &extent, by))
+        };
+        let covered = || !self.index.covering(extent.first).is_empty();
+        find(0).or_else(|| find(Some(self.displacement(module)).filter(|&by| by != 0 && covered())?))
     }
 
     /// Where the prologue of a function ends (DWARF 5, 6.2.2), which has this code in this unit.
@@ -281,8 +301,17 @@ impl<'s> Debug<'s> {
 
     /// What was executing at `pc` in the function of this extent. `module` tells where functions begin and end.
     pub fn lookup(&self, pc: u64, extent: &Extent, module: &Module<'_>) -> Answer {
-        let actual = extent;
-        let (Some(pc), Some(extent)) = (pc.checked_sub(self.displaced), actual.moved_down(self.displaced)) else {
+        match self.lookup_moved(pc, extent, module, 0) {
+            Answer::Stale if self.displacement(module) != 0 => {
+                self.lookup_moved(pc, extent, module, self.displacement(module))
+            }
+            answer => answer,
+        }
+    }
+
+    /// The same in debug info whose addresses are too low by some bytes.
+    fn lookup_moved(&self, pc: u64, actual: &Extent, module: &Module<'_>, by: i64) -> Answer {
+        let (Some(pc), Some(extent)) = (pc.checked_sub_signed(by), actual.moved_down(by)) else {
             return Answer::Nothing;
         };
         let mut stale = false;
@@ -293,12 +322,11 @@ impl<'s> Debug<'s> {
             // Binaryen may let the rows of a function end before it does.
             let inside = |begin, end| function.is_some() && extent.header <= begin && end <= extent.end;
             let bounds = |begin: u64, end: u64| {
-                let whole =
-                    bounds_functions(module, begin.saturating_add(self.displaced), end.saturating_add(self.displaced));
+                let whole = bounds_functions(module, begin.saturating_add_signed(by), end.saturating_add_signed(by));
                 whole || inside(begin, end)
             };
             let row = unit.row(&self.dwarf, &self.work, pc, begin, bounds);
-            if (function.is_some() || matches!(row, Found::Row(_))) && !self.agrees(index, module, actual) {
+            if (function.is_some() || matches!(row, Found::Row(_))) && !self.agrees(index, module, actual, by) {
                 stale = true;
                 continue;
             }
@@ -450,6 +478,6 @@ fn bounds_functions(module: &Module<'_>, begin: u64, end: u64) -> bool {
 }
 
 /// Bytes of a number in LEB128.
-fn leb128_size(number: u32) -> u64 {
-    u64::from(number.max(1).ilog2() / 7 + 1)
+fn leb128_size(number: u32) -> i64 {
+    i64::from(number.max(1).ilog2() / 7 + 1)
 }

@@ -7,7 +7,7 @@ use gimli::{Abbreviation, Attribute, AttributeSpecification, AttributeValue, Deb
 use super::ranges::Ranges;
 use super::walk::Walk;
 use super::work::Work;
-use super::{Slice, UnitRef, text};
+use super::{Slice, UnitRef, demangle, text};
 
 /// Entries followed from a use to the declaration that names it.
 const MAX_HOPS: usize = 16;
@@ -102,10 +102,11 @@ pub(super) fn name<'u, 's: 'u>(
 }
 
 /// A linkage name that is mangled, or qualifies the plain one (Zig's `module.function`), says more than that. One that
-/// does neither is the linker's affair: clang's `__main_argc_argv` for `main`.
+/// does neither is the linker's affair: clang's `__main_argc_argv` for `main`. So is one that nothing can demangle.
 fn preferred(linkage: Arc<str>, plain: Option<Arc<str>>) -> Arc<str> {
     let mangled = linkage.starts_with("_Z") || linkage.starts_with("_R");
     match plain {
+        Some(plain) if mangled && *demangle(&linkage) == *linkage => plain,
         Some(plain) if !mangled && !linkage.ends_with(&format!(".{plain}")) => plain,
         _ => linkage,
     }
@@ -135,4 +136,21 @@ fn names_of(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> gimli::Result<Na
         }
     }
     Ok((linkage, short, next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::preferred;
+
+    #[test]
+    fn the_name_that_says_more_is_preferred() {
+        let name = |linkage: &str, plain: &str| preferred(linkage.into(), Some(plain.into())).to_string();
+        assert_eq!(name("_ZN3app5countEv", "count"), "_ZN3app5countEv");
+        assert_eq!(name("vars.count", "count"), "vars.count");
+        assert_eq!(name("__main_argc_argv", "main"), "main");
+        // Clang 22's mangling of constraints, which `cpp_demangle` 0.5 does not know.
+        let constrained = "_ZNSt3__16copy_nB9nin220108IPKciPcTnNS_9enable_ifIXntsr37__has_exactly_input_iterator_categoryIT_EE5valueEiE4typeELi0EEET1_S5_T0_S8_";
+        assert_eq!(name(constrained, "copy_n<const char *, int, char *, 0>"), "copy_n<const char *, int, char *, 0>");
+        assert_eq!(*preferred(constrained.into(), None), *constrained);
+    }
 }

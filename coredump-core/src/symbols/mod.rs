@@ -173,8 +173,7 @@ impl<'s> Symbols<'s> {
     }
 
     /// Takes debug info that was made for this code.
-    fn accept(&mut self, mut debug: Debug<'s>, module: &Module<'s>, origin: String) -> bool {
-        debug.put_in_place(module);
+    fn accept(&mut self, debug: Debug<'s>, module: &Module<'s>, origin: String) -> bool {
         if !debug.was_made_for(module) {
             self.stale.store(true, Ordering::Relaxed);
             return false;
