@@ -50,6 +50,7 @@ pub mod model;
 pub mod module;
 pub mod read;
 pub mod reason;
+pub mod recording;
 pub mod regions;
 mod rule;
 pub mod search;

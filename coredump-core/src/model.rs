@@ -37,6 +37,8 @@ pub struct CoreDump<'a> {
     pub globals: Vec<Global>,
     /// Tables (our own section: the standard has none).
     pub tables: Vec<Table>,
+    /// The contents of [`crate::recording::SECTION`]: what the host answered to the program.
+    pub recording: Option<Recorded<'a>>,
     /// Every section of the file, in order.
     pub sections: Vec<Section>,
     /// Size of the file in bytes.
@@ -100,6 +102,17 @@ impl CoreDump<'_> {
     }
 }
 
+/// The recording of a dump, not yet read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded<'a> {
+    /// What comes before the log; all of it, if it was read from a file.
+    pub head: &'a [u8],
+    /// The log, as far as it is not part of `head`.
+    pub log: &'a [u8],
+    /// File offset of `head`.
+    pub offset: u64,
+}
+
 /// Something a reader repaired, skipped or doubts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
@@ -153,6 +166,25 @@ pub struct Process {
     /// Exit code the capturing program ended with (or would: a snapshot has none).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Where the locals and operand stacks come from: `live` (the program ran instrumented), `replayed` (it was run again
+    /// with the host's recorded answers) or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// Of a replayed dump: what was replayed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
+}
+
+/// What a dump was replayed from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Replay {
+    /// Calls of the host that were answered from the recording.
+    pub host_calls: u64,
+    /// Size of the recording's log in bytes.
+    pub recorded_bytes: u64,
+    /// The replay ended at the same place for the same reason, and every memory and global was equal to the first run's.
+    pub verified: bool,
 }
 
 /// Why the program died. Stored as JSON in the custom section `coredump.reason`.

@@ -93,10 +93,21 @@ pub struct Args {
     #[argh(option, arg_name = "size", from_str_fn(size))]
     pub max_wasm_stack: Option<usize>,
 
-    /// run at full speed: dumps have frames, memory and globals, but no locals and operand stacks (the default runs
-    /// 2 to 6 times slower; docs/performance.md)
+    /// run instrumented from the start, 2 to 6 times slower: nothing has to be run again if it dies
+    #[argh(switch)]
+    pub live: bool,
+
+    /// do not record what the host answers: a dump has frames, memory and globals, but no locals and operand stacks
     #[argh(switch)]
     pub fast: bool,
+
+    /// bytes that the recording may take; beyond them a dump is as with --fast (default 1g)
+    #[argh(option, arg_name = "size", default = "1 << 30", from_str_fn(size64))]
+    pub record_limit: u64,
+
+    /// leave the recording out of the dump: it holds what the program read
+    #[argh(switch)]
+    pub no_recording: bool,
 
     /// what leaves a dump: trap,exit,exception,timeout,signal (default: all but exit)
     #[argh(option, arg_name = "kinds", from_str_fn(kinds))]
@@ -192,6 +203,10 @@ fn size(text: &str) -> Result<usize, String> {
     };
     let number: usize = number.parse().map_err(|_| format!("{text:?} is no size: 65536, 64k, 1m, 2g"))?;
     number.checked_mul(1 << shift).ok_or_else(|| format!("{text:?} is out of range"))
+}
+
+fn size64(text: &str) -> Result<u64, String> {
+    size(text).map(|size| size as u64)
 }
 
 fn split_unit(text: &str) -> (&str, &str) {

@@ -9,9 +9,22 @@ use wasmtime::Engine;
 
 use crate::ending::Interruption;
 
+/// Something asked of the guest.
+#[derive(Clone, Copy, Debug)]
+pub enum Asked {
+    /// To end.
+    End(Interruption),
+    /// To be dumped, on this signal, and go on.
+    Snapshot(i32),
+}
+
+/// Does what is asked, of a guest that does not look.
+type Hook = Box<dyn Fn(Asked) + Send + Sync>;
+
 /// What is asked of the guest from outside.
 pub struct Control {
     engine: Engine,
+    hook: OnceLock<Hook>,
     interruption: OnceLock<Interruption>,
     /// The signal that asked for a snapshot, or 0.
     snapshot: AtomicI32,
@@ -22,18 +35,30 @@ impl Control {
     /// Nothing asked yet.
     pub fn new(engine: Engine) -> Arc<Control> {
         let (interruption, snapshot) = (OnceLock::new(), AtomicI32::new(0));
-        Arc::new(Control { engine, interruption, snapshot, wake: Notify::new() })
+        Arc::new(Control { engine, hook: OnceLock::new(), interruption, snapshot, wake: Notify::new() })
+    }
+
+    /// Has `hook` do what is asked from now on: the guest does not look itself.
+    pub fn hand_over(&self, hook: impl Fn(Asked) + Send + Sync + 'static) {
+        let _ = self.hook.set(Box::new(hook));
     }
 
     /// Asks the guest to end; returns whether nobody had asked before.
     pub fn interrupt(&self, interruption: Interruption) -> bool {
         let first = self.interruption.set(interruption).is_ok();
-        self.knock();
+        match self.hook.get() {
+            Some(hook) if first => hook(Asked::End(interruption)),
+            Some(_) => {}
+            None => self.knock(),
+        }
         first
     }
 
     /// Asks for a snapshot.
     pub fn ask_snapshot(&self, signal: i32) {
+        if let Some(hook) = self.hook.get() {
+            return hook(Asked::Snapshot(signal));
+        }
         self.snapshot.store(signal, Ordering::SeqCst);
         self.knock();
     }

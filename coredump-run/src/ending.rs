@@ -135,10 +135,11 @@ impl Ending {
     }
 }
 
-/// The message of an error with those of its causes, in one line each, without the backtrace the engine adds.
+/// The message of an error with those of its causes, in one line each, without the backtrace and the core dump that the engine adds.
 pub fn message(error: &Error) -> String {
     let mut lines: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
-    lines.retain(|line| !line.starts_with("error while executing at wasm backtrace"));
+    let listings = ["error while executing at wasm backtrace", "wasm coredump generated while executing"];
+    lines.retain(|line| !listings.iter().any(|listing| line.starts_with(listing)));
     lines.dedup();
     lines.join(": ")
 }

@@ -14,21 +14,63 @@ const HOST_STACK: usize = 4 << 20;
 /// Frames a backtrace may have: all of them.
 const FRAMES: usize = 1 << 24;
 
-/// Whether anything may want to stop a running guest: then its code must look for that, at a cost.
-pub fn interruptible(args: &Args) -> bool {
-    !args.fast || args.timeout.is_some() || args.signals_asked_for()
+/// How a program runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Instrumented.
+    Live,
+    /// Uninstrumented.
+    Fast,
+    /// Uninstrumented and recorded, to be run again if it dies.
+    Recorded,
 }
 
-/// An engine for the program that `args` names.
-pub fn engine(args: &Args) -> Result<Engine> {
-    let stack = args.max_wasm_stack.unwrap_or(WASM_STACK);
+impl Mode {
+    /// Whether anything may want to stop a running guest: then its code must look for that, at a cost.
+    pub fn interruptible(self, args: &Args) -> bool {
+        match self {
+            Mode::Live => true,
+            Mode::Fast => args.timeout.is_some() || args.signals_asked_for(),
+            Mode::Recorded => false,
+        }
+    }
+}
+
+/// What an engine is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Bytes of stack for Wasm calls.
+    pub stack: usize,
+    /// Whether it counts fuel.
+    pub fuel: bool,
+    /// Whether its code looks whether it is to stop.
+    pub interruptible: bool,
+    /// Whether it knows locals and operand stacks.
+    pub instrumented: bool,
+}
+
+impl Settings {
+    /// Those for a program that runs as `args` say.
+    pub fn of(args: &Args, mode: Mode) -> Settings {
+        Settings {
+            stack: args.max_wasm_stack.unwrap_or(WASM_STACK),
+            fuel: args.fuel.is_some(),
+            interruptible: mode.interruptible(args),
+            instrumented: mode == Mode::Live,
+        }
+    }
+}
+
+/// An engine of these settings.
+pub fn engine(settings: Settings) -> Result<Engine> {
+    let stack = settings.stack;
     let mut config = Config::new();
     config
         .max_wasm_stack(stack)
         .async_stack_size(stack.saturating_add(HOST_STACK))
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES))
-        .consume_fuel(args.fuel.is_some())
-        .epoch_interruption(interruptible(args))
+        .consume_fuel(settings.fuel)
+        .epoch_interruption(settings.interruptible)
         // Pages of a copy-on-write image hold data before they are touched, which the search for touched pages would
         // take for zeros.
         .memory_init_cow(false)
@@ -43,10 +85,10 @@ pub fn engine(args: &Args) -> Result<Engine> {
         .wasm_threads(true)
         .wasm_wide_arithmetic(true)
         .shared_memory(true);
-    if args.fast {
-        config.coredump_on_trap(true);
-    } else {
+    if settings.instrumented {
         config.guest_debug(true);
+    } else {
+        config.coredump_on_trap(true);
     }
     Engine::new(&config)
 }

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{Linker, ResourceLimiter, component};
@@ -11,6 +12,8 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use crate::args::Args;
 use crate::ending::MemoryLimit;
+use crate::engine::Mode;
+use crate::replay::{Growth, Log, Playback};
 use crate::stdio::{Out, Tail};
 
 /// The data of a store.
@@ -18,6 +21,12 @@ pub struct Host {
     /// WASI 0.1, and through it 0.2 and 0.3.
     pub wasi: WasiP1Ctx,
     max_memory: Option<usize>,
+    /// What memories asked for since the last recorded event.
+    pub growth: Growth,
+    /// Where answers are recorded.
+    pub log: Option<Arc<Log>>,
+    /// Where answers come from, of a program that runs again.
+    pub playback: Option<Playback>,
 }
 
 impl WasiView for Host {
@@ -27,11 +36,24 @@ impl WasiView for Host {
 }
 
 impl ResourceLimiter for Host {
-    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        match self.max_memory {
-            Some(limit) if desired > limit => Err(MemoryLimit { asked: desired, limit }.into()),
-            _ => Ok(true),
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if let Some(limit) = self.max_memory.filter(|&limit| desired > limit) {
+            return Err(MemoryLimit { asked: desired, limit }.into());
         }
+        if let Some(playback) = &mut self.playback {
+            return Ok(playback.may_grow(current, desired));
+        }
+        if self.log.is_some() {
+            self.growth.asked(current, desired);
+        }
+        Ok(true)
+    }
+
+    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        if let (Some(log), Some(refusal)) = (&self.log, self.growth.failed()) {
+            log.growth_refused(&refusal);
+        }
+        Ok(())
     }
 
     fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
@@ -41,13 +63,13 @@ impl ResourceLimiter for Host {
 
 impl Host {
     /// The host's side for the program that `args` names, with `guest_args` as its arguments (its own name first).
-    pub fn new(args: &Args, guest_args: &[String], stderr: Tail) -> Result<Host> {
+    pub fn new(args: &Args, mode: Mode, guest_args: &[String], stderr: Tail) -> Result<Host> {
         let mut wasi = WasiCtxBuilder::new();
         // The dump alone goes to standard output if it goes there: what the guest prints must not end up inside it.
         let stdout = if args.output.0 == "-" { Out::Instead } else { Out::Stdout };
         wasi.inherit_stdin().stdout(stdout).stderr(Out::Stderr(stderr)).args(guest_args);
         // Without a detour over another thread, but then nobody can interrupt it.
-        wasi.allow_blocking_current_thread(!crate::engine::interruptible(args));
+        wasi.allow_blocking_current_thread(!mode.interruptible(args));
         for variable in &args.env {
             match variable.split_once('=') {
                 Some((name, value)) => wasi.env(name, value),
@@ -69,7 +91,14 @@ impl Host {
         } else {
             wasi.allow_tcp(false).allow_udp(false);
         }
-        Ok(Host { wasi: wasi.build_p1(), max_memory: args.max_memory })
+        let wasi = wasi.build_p1();
+        Ok(Host { wasi, max_memory: args.max_memory, growth: Growth::default(), log: None, playback: None })
+    }
+
+    /// The host's side for a program that runs again: all its answers come from `playback`.
+    pub fn again(playback: Playback, max_memory: Option<usize>) -> Host {
+        let wasi = WasiCtxBuilder::new().build_p1();
+        Host { wasi, max_memory, growth: Growth::default(), log: None, playback: Some(playback) }
     }
 }
 

@@ -11,6 +11,7 @@ mod invoke;
 mod output;
 mod program;
 mod record;
+mod replay;
 mod report;
 mod run;
 mod session;

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal, Read, Seek, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -23,6 +23,8 @@ pub struct Output {
     keep: Option<usize>,
     /// The file that is being written, so that an abrupt end can remove it.
     unfinished: Mutex<Option<PathBuf>>,
+    /// A whole dump that waits for a better one, where what is written cannot be replaced.
+    held: Mutex<Option<File>>,
 }
 
 /// Where a dump went.
@@ -37,7 +39,7 @@ pub enum Place {
 impl Output {
     /// Dumps of the program `executable`, named by `pattern`; with `keep`, only that many stay.
     pub fn new(pattern: OsString, executable: String, keep: Option<usize>) -> Output {
-        Output { pattern, executable, keep, unfinished: Mutex::new(None) }
+        Output { pattern, executable, keep, unfinished: Mutex::new(None), held: Mutex::new(None) }
     }
 
     /// Whether dumps go to our standard output.
@@ -60,6 +62,59 @@ impl Output {
         }
         let path = self.name(&self.values());
         self.write_file(&path, write).map_err(|error| error.in_file(&path))
+    }
+
+    /// As [`Output::write`], of a dump that [`Output::replace`] may replace. What goes to a pipe is held back until
+    /// [`Output::release`].
+    pub fn write_first(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+        let path = self.name(&self.values());
+        let streams =
+            self.is_stdout() || fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+        if !streams || (self.is_stdout() && io::stdout().is_terminal()) {
+            return self.write(write);
+        }
+        let failed = |error| Error::io("cannot create a temporary file", error);
+        let mut file = tempfile::tempfile().map_err(failed)?;
+        write(&mut file)?;
+        *self.held() = Some(file);
+        Ok(if self.is_stdout() { Place::Stdout } else { Place::File(path) })
+    }
+
+    /// Replaces the dump that [`Output::write_first`] wrote.
+    pub fn replace(&self, place: &Place, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+        if self.held().take().is_some() {
+            // From here on there is no way back to the first dump.
+            return self.write(write);
+        }
+        let Place::File(path) = place else { return self.write(write) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let replaced = self.create(folder).and_then(|mut file| {
+            write(file.as_file_mut())?;
+            file.persist(path).map_err(|error| Error::io("cannot name the dump", error.error))
+        });
+        *self.unfinished() = None;
+        replaced.map_err(|error| error.in_file(path))?;
+        Ok(place.clone())
+    }
+
+    /// Whether a dump is held back.
+    pub fn holds(&self) -> bool {
+        self.held().is_some()
+    }
+
+    /// Writes what was held back, as no better dump came.
+    pub fn release(&self) -> Result<()> {
+        let Some(mut file) = self.held().take() else { return Ok(()) };
+        let copy = |output: &mut dyn Write| {
+            let read = |error| Error::io("cannot copy the dump", error);
+            file.seek(io::SeekFrom::Start(0)).map_err(read)?;
+            io::copy(&mut file, output).map_err(read).map(|_| ())
+        };
+        self.write(copy).map(|_| ())
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<File>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write_file(&self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
@@ -112,11 +167,13 @@ impl Output {
         Err(Error::new(ErrorKind::Io, format!("{CLASHES} dumps of that name are there already")))
     }
 
-    /// Removes what an abrupt end would leave behind.
+    /// Removes what an abrupt end would leave behind. The process is about to end: nobody gets to create another file.
     pub fn abandon(&self) {
-        if let Some(path) = self.unfinished().take() {
+        let mut unfinished = self.unfinished();
+        if let Some(path) = unfinished.take() {
             let _ = fs::remove_file(path);
         }
+        std::mem::forget(unfinished);
     }
 
     fn unfinished(&self) -> std::sync::MutexGuard<'_, Option<PathBuf>> {

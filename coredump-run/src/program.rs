@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use coredump_core::cli::args::RawArg;
@@ -26,7 +27,7 @@ pub struct Program {
     stamp: Option<Stamp>,
     /// No file holds the bytes that ran: it was text, or came from standard input.
     pub fileless: bool,
-    binary: Vec<u8>,
+    binary: Arc<[u8]>,
     /// Where its core modules are in `binary`.
     modules: Vec<Range<usize>>,
 }
@@ -39,10 +40,19 @@ pub enum Code {
     Component(Component),
 }
 
-impl Program {
-    /// Reads and compiles the file. The error says whether the file could not be read ([`ErrorKind::Io`]) or is not
-    /// runnable.
-    pub fn load(engine: &Engine, file: &RawArg) -> Result<Program> {
+/// A program, read.
+#[derive(Clone)]
+pub struct Source {
+    path: PathBuf,
+    given: PathBuf,
+    stamp: Option<Stamp>,
+    fileless: bool,
+    binary: Arc<[u8]>,
+}
+
+impl Source {
+    /// Reads the file. The error says whether it could not be read ([`ErrorKind::Io`]) or is no program.
+    pub fn read(file: &RawArg) -> Result<Source> {
         let path = file.path();
         let from_stdin = file.0 == "-";
         let read = if from_stdin { read_stdin().map(|bytes| (bytes, None)) } else { read_file(path) };
@@ -57,6 +67,22 @@ impl Program {
                 .in_file(path)
                 .hint(format!("coredump-bt {}", text::path(path))));
         }
+        let given = path.to_owned();
+        let path = match from_stdin {
+            true => PathBuf::from("/dev/stdin"),
+            false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
+        };
+        Ok(Source { path, given, stamp, fileless, binary: binary.into() })
+    }
+
+    /// The program's bytes.
+    pub fn binary(&self) -> &[u8] {
+        &self.binary
+    }
+
+    /// Compiles it.
+    pub fn compile(self, engine: &Engine) -> Result<Program> {
+        let Source { path, given, stamp, fileless, binary } = self;
         let compile = || {
             Ok(match kind(&binary) {
                 Kind::Component => Code::Component(Component::from_binary(engine, &binary)?),
@@ -65,18 +91,31 @@ impl Program {
         };
         let code = compile().map_err(|error: wasmtime::Error| {
             Error::new(ErrorKind::Malformed, format!("cannot compile: {}", crate::ending::message(&error)))
-                .in_file(path)
+                .in_file(&given)
         })?;
-        let given = path.to_owned();
-        let path = match from_stdin {
-            true => PathBuf::from("/dev/stdin"),
-            false => std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
-        };
         let modules = module::nested(&binary).unwrap_or_default();
         let base = binary.as_ptr() as usize;
         let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
         let modules = modules.map(|(start, len)| start..start + len).collect();
-        Ok(Program { code, path, given, stamp, fileless, binary: binary.into_owned(), modules })
+        Ok(Program { code, path, given, stamp, fileless, binary, modules })
+    }
+}
+
+impl Program {
+    /// SHA-256 of its bytes, lower-case hex, if it is a core module.
+    pub fn sha256(&self) -> Option<String> {
+        module::Module::parse(&self.binary).ok().map(|module| module.sha256().to_owned())
+    }
+
+    /// What it was compiled from.
+    pub fn source(&self) -> Source {
+        Source {
+            path: self.path.clone(),
+            given: self.given.clone(),
+            stamp: self.stamp,
+            fileless: self.fileless,
+            binary: self.binary.clone(),
+        }
     }
 
     /// The stamp of its file, if a module is all that the file holds, and what is or was written to it since it was read
@@ -86,7 +125,7 @@ impl Program {
             return None;
         }
         // Built just before it ran: has it been built again in the same moment?
-        let again = || read_file(&self.path).ok().filter(|(bytes, _)| *bytes == self.binary)?.1;
+        let again = || read_file(&self.path).ok().filter(|(bytes, _)| **bytes == *self.binary)?.1;
         self.stamp.or_else(again)
     }
 

@@ -6,22 +6,24 @@ use std::time::SystemTime;
 
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::model::{Process, Reason};
+use coredump_core::model::{CoreDump, Process, Reason};
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, StoreContextMut, Trap, Val, WasmCoreDump};
 
 use crate::args::{Args, MemoryChoice, On};
 use crate::capture::{Capture, Stack, Stop, plain};
 use crate::ending::{Ending, Interruption};
+use crate::engine::Mode;
 use crate::host::Host;
 use crate::output::{Output, Place};
 use crate::program::Program;
+use crate::replay::{Again, Expected};
 use crate::report;
 use crate::stdio::Tail;
 
 /// What the whole run knows about its dumps.
 pub struct Recorder {
     /// Where dumps go.
-    pub output: Output,
+    pub output: Arc<Output>,
     /// The program.
     pub program: Arc<Program>,
     /// What the dump says of the process, but for the time and the exit code.
@@ -34,15 +36,29 @@ pub struct Recorder {
     pub memory: MemoryChoice,
     /// Whether modules go in.
     pub embed: bool,
-    /// Whether the guest runs uninstrumented.
-    fast: bool,
+    /// How the guest runs.
+    mode: Mode,
+    /// Which of the dumps of a recorded program this is about.
+    pub stage: Stage,
     /// Who tells of snapshots; nobody, with `--quiet`.
     report: Option<Report>,
     state: Mutex<State>,
 }
 
+/// Which dump is written.
+pub enum Stage {
+    /// The only one.
+    Only,
+    /// The first one of a recorded program, which another may replace.
+    First,
+    /// That other one, of the program that runs again.
+    Again(Again),
+}
+
 #[derive(Default)]
 struct State {
+    /// How a first run ended, for the second one.
+    expected: Option<Expected>,
     /// The dump of the ending, once one was tried.
     dumped: Option<Dumped>,
     /// The stack of the last exception thrown and what it carried, in case nothing catches it.
@@ -61,13 +77,43 @@ pub struct Dumped {
 
 impl Recorder {
     /// A recorder that has seen nothing yet.
-    pub fn new(args: &Args, program: Arc<Program>, process: Process, tail: Tail, report: &Report) -> Recorder {
+    pub fn new(
+        args: &Args,
+        mode: Mode,
+        program: Arc<Program>,
+        process: Process,
+        tail: Tail,
+        report: &Report,
+    ) -> Recorder {
         let output = Output::new(args.output.0.clone(), program.path.to_string_lossy().into_owned(), args.keep);
+        let output = Arc::new(output);
         let embed = args.embed_modules || program.fileless;
         let (on, memory) = (args.dumps_on(), args.memory);
         let report = (!args.quiet).then_some(*report);
-        let (fast, state) = (args.fast, Mutex::default());
-        Recorder { output, program, process, tail, on, memory, embed, fast, report, state }
+        let stage = if mode == Mode::Recorded { Stage::First } else { Stage::Only };
+        Recorder { output, program, process, tail, on, memory, embed, mode, stage, report, state: Mutex::default() }
+    }
+
+    /// The recorder of the same program that runs again.
+    pub fn again(self: &Arc<Recorder>, program: Arc<Program>, again: Again) -> Recorder {
+        Recorder {
+            output: self.output.clone(),
+            program,
+            process: self.process.clone(),
+            tail: self.tail.clone(),
+            on: self.on.clone(),
+            memory: self.memory,
+            embed: self.embed,
+            mode: Mode::Live,
+            stage: Stage::Again(again),
+            report: self.report,
+            state: Mutex::default(),
+        }
+    }
+
+    /// How the first run ended, once.
+    pub fn take_expected(&self) -> Option<Expected> {
+        self.state().expected.take()
     }
 
     /// The dump that was tried, at the end.
@@ -130,14 +176,14 @@ impl Recorder {
     /// Writes the dump of a guest that we end in no function: it waits, or is inside a host call that cannot be
     /// interrupted.
     pub fn idle(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
-        if !self.fast {
+        if self.mode == Mode::Live {
             self.crash(ending, Stop::Anywhere, store);
         }
     }
 
     /// Writes the dump of a guest that goes on, and tells of it.
     pub fn snapshot(&self, signal: i32, store: &mut StoreContextMut<'_, Host>) {
-        let place = if self.fast {
+        let place = if self.mode != Mode::Live {
             Err(needs_detail())
         } else {
             self.dump(&Ending::Snapshot(signal), store, |store| Stack::new(Stop::Anywhere, store)).place
@@ -165,7 +211,9 @@ impl Recorder {
     }
 
     fn reason(&self, ending: &Ending) -> Reason {
-        Reason { kind: ending.kind(), message: Some(ending.message()), guest_stderr: self.tail.text() }
+        let remark = if let Stage::Again(again) = &self.stage { again.remark() } else { "" };
+        let message = Some(ending.message() + remark);
+        Reason { kind: ending.kind(), message, guest_stderr: self.tail.text() }
     }
 
     fn write(
@@ -185,8 +233,37 @@ impl Recorder {
                 ..self.process.clone()
             };
             dump.reason = Some(reason.clone());
-            self.output.write(|output| coredump_core::write::write(&dump, output).map(|_| ()))
+            self.write_stage(ending, dump, capture, store)
         })
+    }
+
+    /// Writes the dump that this stage of the run leaves.
+    fn write_stage<'a>(
+        &'a self,
+        ending: &Ending,
+        mut dump: CoreDump<'a>,
+        capture: &'a Capture,
+        store: &'a StoreContextMut<'_, Host>,
+    ) -> Result<Place> {
+        // What was left out by choice is compared all the same.
+        let whole = || capture.dump(MemoryChoice::All, false, &self.program, store);
+        dump.process.detail = Some(if self.mode == Mode::Live { "live" } else { "none" }.to_owned());
+        match &self.stage {
+            Stage::Only => self.output.write(|output| coredump_core::write::write(&dump, output).map(|_| ())),
+            Stage::First => {
+                self.state().expected = Some(Expected::of(&ending.kind(), &whole()));
+                self.output.write_first(|output| coredump_core::write::write(&dump, output).map(|_| ()))
+            }
+            Stage::Again(again) => {
+                again.verify(ending, &whole(), store)?;
+                again.complete(&mut dump, store);
+                let write = |output: &mut dyn std::io::Write| coredump_core::write::write(&dump, output).map(|_| ());
+                match again.place() {
+                    Some(place) => self.output.replace(place, write),
+                    None => self.output.write(write),
+                }
+            }
+        }
     }
 }
 

@@ -9,22 +9,24 @@ use crate::args::Args;
 use crate::blocking::{self, Waits};
 use crate::control::Control;
 use crate::ending::{Ending, Interruption, message};
+use crate::engine::Mode;
 use crate::host::{self, Host};
 use crate::invoke::{self, Ran};
 use crate::program::{Code, Program};
 use crate::record::Watcher;
+use crate::replay;
 
 /// How long a guest that is to end may take: most host calls that wait end at once, a few do not.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A store for `host`, set up as `args` say.
-pub fn store(engine: &Engine, args: &Args, host: Host, waits: &Waits) -> wasmtime::Result<Store<Host>> {
+pub fn store(engine: &Engine, args: &Args, mode: Mode, host: Host, waits: &Waits) -> wasmtime::Result<Store<Host>> {
     let mut store = Store::new(engine, host);
     store.limiter(|host| host);
     if let Some(fuel) = args.fuel {
         store.set_fuel(fuel)?;
     }
-    if crate::engine::interruptible(args) {
+    if mode.interruptible(args) {
         let waits = waits.clone();
         store.epoch_deadline_callback(move |mut store| {
             waits.look(&mut store)?;
@@ -32,14 +34,14 @@ pub fn store(engine: &Engine, args: &Args, host: Host, waits: &Waits) -> wasmtim
         });
         store.set_epoch_deadline(1);
     }
-    if !args.fast {
+    if mode == Mode::Live {
         store.set_debug_handler(Watcher(waits.recorder.clone()));
     }
     Ok(store)
 }
 
 /// Runs the program. An error means that it could not be started; everything after that is an [`Ending`].
-pub async fn run(program: &Program, args: &Args, store: &mut Store<Host>, waits: &Waits) -> Result<Ending> {
+pub async fn run(program: &Program, args: &Args, mode: Mode, store: &mut Store<Host>, waits: &Waits) -> Result<Ending> {
     let ran = tokio::select! {
         biased;
         ran = start(program, args, store, waits) => ran?,
@@ -52,7 +54,7 @@ pub async fn run(program: &Program, args: &Args, store: &mut Store<Host>, waits:
     let ending = Ending::of(&error);
     let mut store = store.as_context_mut();
     match ending {
-        _ if args.fast => waits.recorder.after_trap(&ending, &error, &mut store),
+        _ if mode != Mode::Live => waits.recorder.after_trap(&ending, &error, &mut store),
         Ending::Exception(_) => waits.recorder.uncaught(&ending, &mut store),
         Ending::Interrupted(interruption) => waits.recorder.idle(&Ending::Waiting(interruption), &mut store),
         _ => {}
@@ -73,7 +75,10 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
             let mut linker = Linker::new(module.engine());
             host::link_module(&mut linker).map_err(|error| not_runnable(&error))?;
             blocking::shadow_module(&mut linker, waits).map_err(|error| not_runnable(&error))?;
-            if args.unknown_imports_trap {
+            if let Some(log) = &store.data().log {
+                replay::link_recording(&mut linker, log, module, args.unknown_imports_trap)
+                    .map_err(|error| not_runnable(&error))?;
+            } else if args.unknown_imports_trap {
                 linker.define_unknown_imports_as_traps(module).map_err(|error| not_runnable(&error))?;
             }
             let instance = linker.instantiate_pre(module).map_err(|error| not_runnable(&error))?;
@@ -82,7 +87,7 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
             {
                 return Err(Error::new(ErrorKind::NotFound, format!("the program exports no function {name:?}")));
             }
-            invoke::module(&instance, args, store).await
+            invoke::module(&instance, &invoke::Entry::of(args), store).await
         }
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());

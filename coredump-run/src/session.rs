@@ -8,17 +8,20 @@ use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;
+use coredump_core::recording::Start;
 
 use crate::args::{Args, On};
 use crate::blocking::Waits;
 use crate::control::Control;
 use crate::ending::{Ending, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
+use crate::engine::{Mode, Settings};
 use crate::host::Host;
 use crate::output;
-use crate::program::Program;
-use crate::record::{Recorder, timestamp};
+use crate::program::Source;
+use crate::record::{Dumped, Recorder, timestamp};
+use crate::replay::{self, Again, Log, Stopper};
 use crate::stdio::Tail;
-use crate::{engine, report, run, signals};
+use crate::{engine, invoke, report, run, signals};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are told and have exit codes of
 /// their own, as they must not be taken for the guest's.
@@ -45,18 +48,31 @@ fn exit_code(error: &Error) -> u8 {
 
 fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, crate::ending::message(&error));
-    let engine = engine::engine(args).map_err(own)?;
-    let program = Arc::new(Program::load(&engine, &args.file)?);
+    let source = Source::read(&args.file)?;
+    let mode = mode(args, &source, report);
+    let settings = Settings::of(args, mode);
+    let engine = engine::engine(settings).map_err(own)?;
+    let program = Arc::new(source.compile(&engine)?);
     let guest_args = guest_args(args);
     let tail = Tail::default();
-    let recorder = Recorder::new(args, program.clone(), process(args, &guest_args), tail.clone(), report);
+    let recorder = Recorder::new(args, mode, program.clone(), process(args, &guest_args), tail.clone(), report);
     let recorder = Arc::new(recorder);
-    let host = Host::new(args, &guest_args, tail)?;
+    let mut host = Host::new(args, mode, &guest_args, tail)?;
+    let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit)));
+    host.log = log.clone();
     let control = Control::new(engine.clone());
     let waits = Waits { control: control.clone(), recorder: recorder.clone() };
-    let mut store = run::store(&engine, args, host, &waits).map_err(own)?;
+    let mut store = run::store(&engine, args, mode, host, &waits).map_err(own)?;
     signals::survive_file_size_limit().map_err(|error| Error::io("cannot watch signals", error))?;
-    if recorder.on.contains(&On::Signal) && engine::interruptible(args) {
+    let paint = Paint { on: args.color.on_stderr() };
+    let stopper = log.clone().map(|log| {
+        let report = (!args.quiet).then_some((*report, paint));
+        Arc::new(Stopper::new(recorder.clone(), log, start(args, settings), !args.no_recording, report))
+    });
+    if let Some(stopper) = stopper.clone() {
+        control.hand_over(move |asked| stopper.asked(asked));
+    }
+    if recorder.on.contains(&On::Signal) && (mode.interruptible(args) || mode == Mode::Recorded) {
         signals::watch(control.clone(), recorder.clone()).map_err(|error| Error::io("cannot watch signals", error))?;
     }
     if let Some(time) = args.timeout {
@@ -67,16 +83,82 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
         .build()
         .map_err(|error| Error::io("cannot start the event loop", error))?;
     let ending = runtime
-        .block_on(run::run(&program, args, &mut store, &waits))
+        .block_on(run::run(&program, args, mode, &mut store, &waits))
         .map_err(|error| error.in_file(args.file.path()))?;
+    if let Some(stopper) = &stopper {
+        stopper.ended();
+    }
+    let mut dumped = recorder.take_dumped().map(Arc::new);
+    if let (Some(log), Some(stopper), Some(first)) = (log, stopper, &dumped) {
+        // The second run needs as much memory again.
+        drop(store);
+        stopper.runs_again(&ending, dumped.clone());
+        let held = recorder.output.holds();
+        let again = runtime.block_on(again(&recorder, first, &log, start(args, settings), args));
+        stopper.ended();
+        match again {
+            Ok(again) => dumped = again.map(Arc::new).or(dumped),
+            // Neither of the two could be written.
+            Err(error) if held && !recorder.output.holds() => dumped = unwritten(dumped, error),
+            Err(error) => {
+                if !args.quiet {
+                    report.say(format_args!("warning: the dump has no locals and operand stacks: {error}"));
+                }
+                if let Err(error) = recorder.output.release() {
+                    dumped = unwritten(dumped, error);
+                }
+            }
+        }
+    }
     // A thread that waits for input would hold up the end of the process.
     runtime.shutdown_background();
-    let dumped = recorder.take_dumped();
     if !args.quiet {
-        let paint = Paint { on: args.color.on_stderr() };
-        report::tell(report, paint, &program, &ending, dumped.as_ref());
+        report::tell(report, paint, &program, &ending, dumped.as_deref());
     }
     Ok(ending)
+}
+
+/// How the program is started, for its recording.
+fn start(args: &Args, settings: Settings) -> Start {
+    replay::start(settings, invoke::Entry::of(args), args.fuel, args.max_memory)
+}
+
+/// How the program runs. Where it cannot be recorded, that is said.
+fn mode(args: &Args, source: &Source, report: &Report) -> Mode {
+    if args.fast {
+        return Mode::Fast;
+    }
+    if args.live {
+        return Mode::Live;
+    }
+    match replay::obstacle(source.binary(), args.unknown_imports_trap) {
+        None => Mode::Recorded,
+        Some(why) => {
+            if !args.quiet {
+                report.say(format_args!("the program runs as with --live, because {why}"));
+            }
+            Mode::Live
+        }
+    }
+}
+
+/// A dump that could not be written after all.
+fn unwritten(dumped: Option<Arc<Dumped>>, error: Error) -> Option<Arc<Dumped>> {
+    let dumped = dumped.and_then(Arc::into_inner)?;
+    Some(Arc::new(Dumped { place: Err(error), ..dumped }))
+}
+
+/// Runs a recorded program again that left the dump `first`, if it did.
+async fn again(
+    recorder: &Arc<Recorder>,
+    first: &Dumped,
+    log: &Log,
+    start: Start,
+    args: &Args,
+) -> Result<Option<Dumped>> {
+    let (Ok(place), Some(expected)) = (&first.place, recorder.take_expected()) else { return Ok(None) };
+    let tape = replay::tape(log.recorded()?, start, &recorder.program);
+    replay::again(recorder, Again::new(tape, expected, place.clone(), !args.no_recording), None).await.map(Some)
 }
 
 /// The arguments as the guest sees them, its own name first. WASI knows only Unicode.

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
 use crate::limits::MAX_JSON;
-use crate::model::{CoreDump, Layout, ModuleRecord, Reference, Value, Warning};
+use crate::model::{CoreDump, Layout, ModuleRecord, Recorded, Reference, Value, Warning};
+use crate::recording;
 
 use super::sections::RawSection;
 
@@ -85,6 +86,8 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     for section in sections.iter().filter(|section| section.id == 0 && section.name == extension::EMBEDDED_MODULE) {
         embedded(section, dump);
     }
+    let recording = sections.iter().find(|section| section.id == 0 && section.name == recording::SECTION);
+    dump.recording = recording.map(|section| Recorded { head: section.bytes, log: &[], offset: section.offset });
 }
 
 fn embedded<'a>(section: &RawSection<'a>, dump: &mut CoreDump<'a>) {

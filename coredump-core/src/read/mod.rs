@@ -151,7 +151,7 @@ fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSecti
 
 /// Whether a section of this name is one of ours that holds JSON.
 fn is_json(name: &str) -> bool {
-    name.starts_with(extension::PREFIX) && name != extension::EMBEDDED_MODULE
+    name.starts_with(extension::PREFIX) && name != extension::EMBEDDED_MODULE && name != crate::recording::SECTION
 }
 
 /// Whether only a core dump has such a section.

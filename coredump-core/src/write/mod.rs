@@ -75,6 +75,13 @@ fn write_within(limit: u64, dump: &CoreDump<'_>, output: impl Write) -> Result<u
             sections.bytes(bytes)?;
         }
     }
+    if let Some(recording) = &dump.recording {
+        let mut name = Vec::new();
+        crate::recording::SECTION.encode(&mut name);
+        let parts = [&name[..], recording.head, recording.log];
+        sections.begin(0, parts.iter().map(|part| part.len() as u64).sum())?;
+        parts.iter().try_for_each(|part| sections.bytes(part))?;
+    }
     sections.output.flush().map_err(|error| Error::io("cannot write", error))?;
     Ok(sections.written)
 }

@@ -152,8 +152,14 @@ proptest! {
                 start_time: process.1.clone(),
                 time: process.1.clone(),
                 runtime: process.1.clone(),
+                detail: process.1.clone(),
                 host: process.1,
                 exit_code: process.2,
+                replay: process.2.map(|code| Replay {
+                    host_calls: code.unsigned_abs().into(),
+                    recorded_bytes: 1 << 40,
+                    verified: code > 0,
+                }),
             },
             reason: reason.map(|(kind, message, guest_stderr)| Reason { kind, message, guest_stderr }),
             modules: names.iter().map(|(name, path, embedded)| ModuleRecord {

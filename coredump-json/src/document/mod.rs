@@ -134,6 +134,8 @@ struct Process<'d> {
     pid: Option<u32>,
     host: Option<&'d str>,
     exit_code: Option<i32>,
+    detail: Option<&'d str>,
+    replay: Option<&'d coredump_core::model::Replay>,
 }
 
 /// `reason`: why it died.
@@ -199,6 +201,8 @@ impl<'d> Document<'d> {
             pid: process.pid,
             host: process.host.as_deref().filter(|_| kept),
             exit_code: process.exit_code,
+            detail: process.detail.as_deref(),
+            replay: process.replay.as_ref(),
         }
     }
 

@@ -16,8 +16,41 @@ use crate::host::Host;
 /// What a call gave: an ending, or the error that left the guest.
 pub type Ran = wasmtime::Result<Ending>;
 
+/// Where a core module is entered.
+#[derive(Clone, Debug, Default)]
+pub struct Entry {
+    /// The export, if it is not the program's start.
+    pub invoke: Option<String>,
+    /// Its parameters, as text.
+    pub parameters: Vec<String>,
+}
+
+impl Entry {
+    /// As `args` say.
+    pub fn of(args: &Args) -> Entry {
+        let parameters = args.args.iter().map(|arg| arg.0.to_string_lossy().into_owned());
+        let parameters = if args.invoke.is_some() { parameters.collect() } else { Vec::new() };
+        Entry { invoke: args.invoke.clone(), parameters }
+    }
+}
+
+/// Runs a core module as [`enter`] does, and prints what a function gave that was asked for.
+pub async fn module(pre: &InstancePre<Host>, entry: &Entry, store: &mut Store<Host>) -> Result<Ran> {
+    match enter(pre, entry, store).await? {
+        Ok(results) => {
+            print(results.iter().map(text))?;
+            Ok(Ok(Ending::Exit(0)))
+        }
+        Err(error) => Ok(Err(error)),
+    }
+}
+
 /// Runs a core module as wasmtime does: `_initialize` if it has one, then the function asked for, `""` or `_start`.
-pub async fn module(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host>) -> Result<Ran> {
+pub async fn enter(
+    pre: &InstancePre<Host>,
+    entry: &Entry,
+    store: &mut Store<Host>,
+) -> Result<wasmtime::Result<Vec<Val>>> {
     let instance = match pre.instantiate_async(&mut *store).await {
         Ok(instance) => instance,
         Err(error) => return Ok(Err(error)),
@@ -27,12 +60,12 @@ pub async fn module(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host
     {
         return Ok(Err(error));
     }
-    let function = match &args.invoke {
+    let function = match &entry.invoke {
         Some(name) => instance.get_func(&mut *store, name),
         None => instance.get_func(&mut *store, "").or_else(|| instance.get_func(&mut *store, "_start")),
     };
-    let Some(function) = function else { return Ok(Ok(Ending::Exit(0))) };
-    let parameters = if args.invoke.is_some() { parameters(&function, args, store)? } else { Vec::new() };
+    let Some(function) = function else { return Ok(Ok(Vec::new())) };
+    let parameters = parameters(&function, entry, store)?;
     let ty = function.ty(&*store);
     if ty.params().len() != parameters.len() {
         let message = format!("the function takes {} arguments, not {}", ty.params().len(), parameters.len());
@@ -40,11 +73,7 @@ pub async fn module(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host
     }
     let mut results = vec![Val::I32(0); ty.results().len()];
     let called = function.call_async(&mut *store, &parameters, &mut results).await;
-    if let Err(error) = called {
-        return Ok(Err(error));
-    }
-    print(results.iter().map(text))?;
-    Ok(Ok(Ending::Exit(0)))
+    Ok(called.map(|()| results))
 }
 
 /// Prints the results of a call, one a line, as `wasmtime run --invoke` does.
@@ -54,13 +83,12 @@ fn print(results: impl Iterator<Item = String>) -> Result<()> {
 }
 
 /// The guest's arguments as the function's parameters.
-fn parameters(function: &Func, args: &Args, store: &Store<Host>) -> Result<Vec<Val>> {
+fn parameters(function: &Func, entry: &Entry, store: &Store<Host>) -> Result<Vec<Val>> {
     let ty = function.ty(store);
-    let parse = |(ty, arg): (ValType, &coredump_core::cli::args::RawArg)| {
-        let text = arg.0.to_string_lossy();
+    let parse = |(ty, text): (ValType, &String)| {
         let value = match ty {
-            ValType::I32 => integer(&text).and_then(|value| narrow(value).map(Val::I32)),
-            ValType::I64 => integer(&text).map(Val::I64),
+            ValType::I32 => integer(text).and_then(|value| narrow(value).map(Val::I32)),
+            ValType::I64 => integer(text).map(Val::I64),
             ValType::F32 => text.parse::<f32>().ok().map(|value| Val::F32(value.to_bits())),
             ValType::F64 => text.parse::<f64>().ok().map(|value| Val::F64(value.to_bits())),
             ValType::V128 => text.parse::<u128>().ok().map(|value| Val::V128(value.into())),
@@ -68,7 +96,7 @@ fn parameters(function: &Func, args: &Args, store: &Store<Host>) -> Result<Vec<V
         };
         value.ok_or_else(|| Error::new(ErrorKind::Usage, format!("{text:?} is no {ty}")))
     };
-    ty.params().zip(&args.args).map(parse).collect::<Result<Vec<Val>>>()
+    ty.params().zip(&entry.parameters).map(parse).collect::<Result<Vec<Val>>>()
 }
 
 /// An integer, decimal or hexadecimal, signed or unsigned.

@@ -7,6 +7,7 @@ mod endings;
 mod fast;
 mod invoke;
 mod output;
+mod replay;
 mod signals;
 mod state;
 

@@ -1,0 +1,144 @@
+//! What a host answered to a program, so that the program can be run again without that host.
+//!
+//! WebAssembly is deterministic but for what the host does: the results of imported functions, the bytes that they write
+//! into the program's memory, and whether a memory may grow. A recording is the list of these answers in the order in
+//! which the program got them (the log), and what it takes to start the program in the same way ([`Start`]).
+//!
+//! In a dump it is the custom section [`SECTION`]: the size of the JSON of [`Start`] (u32, LEB128), the JSON, and the log.
+//! Each event of the log begins with a tag:
+//!
+//! | tag | event | what follows |
+//! | --- | --- | --- |
+//! | 1 | a call returned 0, or nothing | function, hash, writes |
+//! | 2 | a call returned another value | function, hash, the value's bits (u64, LEB128), writes |
+//! | 3 | a call ended the program | function, hash, a failure, writes |
+//! | 4 | a memory was not allowed to grow | current size, size asked for, and how many times the same was allowed since the last event |
+//!
+//! The function counts [`Start::functions`] (u32, LEB128), the hash is that of the arguments ([`hash`], 4 bytes, little
+//! endian). Writes are their number, and for each its address and length (u64, LEB128) and its bytes. A failure is a byte
+//! that says of which kind and, for 0, an exit code (u32, LEB128), for 1 a message (its length as u32, LEB128, and UTF-8),
+//! for 2 the number of the signal that ended the program, or 0 for a timeout (u32, LEB128).
+
+mod read;
+mod write;
+
+use serde::{Deserialize, Serialize};
+
+pub use read::{Reader, Recording};
+pub use write::{Pieces, call, growth_refused, section_head};
+
+/// Name of the custom section that holds a recording.
+pub const SECTION: &str = "coredump.recording";
+
+/// The version of the format that is written and read here.
+pub const VERSION: u32 = 1;
+
+/// Bytes of the log that have a digest of their own in [`Start::digests`].
+pub const CHUNK: usize = 1 << 20;
+
+/// How the program was started, and what the log's numbers mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Start {
+    /// [`VERSION`] of the format.
+    pub version: u32,
+    /// The engine, as `wasmtime 48.0.8`.
+    pub runtime: String,
+    /// SHA-256 of the module that ran, lower-case hex.
+    pub sha256: String,
+    /// The export that was called, if it was not the program's start.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invoke: Option<String>,
+    /// The parameters of that export, as text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<String>,
+    /// Fuel that the program had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
+    /// Bytes that no memory was to exceed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_memory: Option<u64>,
+    /// Bytes of stack that its functions had.
+    pub max_wasm_stack: u64,
+    /// The functions that were called, as import module and name.
+    pub functions: Vec<(String, String)>,
+    /// Calls in the log.
+    pub calls: u64,
+    /// BLAKE3 of each [`CHUNK`] of the log, lower-case hex; of the last one as far as it goes.
+    pub digests: Vec<String>,
+}
+
+/// Something that the host decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// It answered a call.
+    Call(Call<'a>),
+    /// It did not let a memory grow.
+    GrowthRefused(Refusal),
+}
+
+/// An answered call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// Index into [`Start::functions`].
+    pub function: u32,
+    /// [`hash`] of the arguments.
+    pub arguments: u32,
+    /// What the call gave.
+    pub outcome: Outcome,
+    /// The bytes that it wrote into the program's memory, in order.
+    pub writes: Vec<Write<'a>>,
+}
+
+/// What a call gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It returned; the bits of the result, 0 where there is none.
+    Returned(u64),
+    /// It ended the program.
+    Failed(Failure),
+}
+
+/// How a call ended the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The program left, with this code.
+    Exit(i32),
+    /// The host failed, and said this.
+    Message(String),
+    /// Ended from outside: by the signal of this number, or by a timeout.
+    Interrupted(Option<u32>),
+}
+
+/// Bytes that the host wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Write<'a> {
+    /// Address of the first byte.
+    pub address: u64,
+    /// The bytes.
+    pub bytes: &'a [u8],
+}
+
+/// A memory that was not allowed to grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Its size in bytes.
+    pub current: u64,
+    /// The size that was asked for, in bytes.
+    pub desired: u64,
+    /// How many times the same growth was allowed since the last event: of another memory of that size.
+    pub allowed: u32,
+}
+
+/// A hash of a call's arguments, each as its bits. Another order or another number of arguments gives another hash.
+pub fn hash(arguments: impl IntoIterator<Item = u64>) -> u32 {
+    // Two rounds of multiply and rotate for each, as in FxHash: it is there to tell one call from another, not to resist
+    // anybody.
+    const FACTOR: u64 = 0xf135_7aea_2e62_a9c5;
+    let state =
+        arguments.into_iter().fold(FACTOR, |state, argument| (state.rotate_left(26) ^ argument).wrapping_mul(FACTOR));
+    (state >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests;

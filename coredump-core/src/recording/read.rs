@@ -1,0 +1,205 @@
+//! Bytes to events. Nothing in them is trusted: lengths are those of what is there, and every error has its offset.
+
+use wasmparser::{BinaryReader, BinaryReaderError};
+
+use super::{CHUNK, Call, Event, Failure, Outcome, Refusal, Start, VERSION, Write};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::MAX_JSON;
+
+/// A recording as it stands in a dump.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recording<'a> {
+    /// How the program was started.
+    pub start: Start,
+    /// The log.
+    pub log: &'a [u8],
+    /// Offset of the log's first byte in the file.
+    pub offset: u64,
+}
+
+impl<'a> Recording<'a> {
+    /// Reads the contents of the section, which stand at `offset` of the file, and checks that the log is the one that was
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Truncated`] and [`ErrorKind::Malformed`] for a section that was cut off or altered,
+    /// [`ErrorKind::TooLarge`] for another version.
+    pub fn read(section: &'a [u8], offset: u64) -> Result<Recording<'a>> {
+        let mut reader = BinaryReader::new(section, offset as usize);
+        let len = reader.read_var_u32().map_err(failed)? as usize;
+        let at = reader.original_position() as u64;
+        if len > MAX_JSON {
+            return Err(Error::new(ErrorKind::TooLarge, "the head of the recording is too long").at(at));
+        }
+        let json = reader.read_bytes(len).map_err(failed)?;
+        let start: Start = serde_json::from_slice(json)
+            .map_err(|error| Error::malformed(at, format!("the head of the recording cannot be read: {error}")))?;
+        if start.version != VERSION {
+            let message = format!("a recording of version {}; this program reads version {VERSION}", start.version);
+            return Err(Error::new(ErrorKind::TooLarge, message).at(at));
+        }
+        let offset = reader.original_position() as u64;
+        let log = &section[section.len() - reader.bytes_remaining()..];
+        let recording = Recording { start, log, offset };
+        recording.check()?;
+        Ok(recording)
+    }
+
+    /// Compares the log with its digests.
+    fn check(&self) -> Result<()> {
+        let chunks = self.log.chunks(CHUNK);
+        if chunks.len() != self.start.digests.len() {
+            let message = format!(
+                "the recording is cut off: it has {} parts of 1 MiB, and should have {}",
+                chunks.len(),
+                self.start.digests.len()
+            );
+            return Err(Error::truncated(self.offset + self.log.len() as u64, message));
+        }
+        for (index, (chunk, digest)) in chunks.zip(&self.start.digests).enumerate() {
+            if blake3::hash(chunk).to_hex().as_str() != digest {
+                let message = "the recording was cut off or altered here, or in the MiB from here on";
+                return Err(Error::malformed(self.offset + (index * CHUNK) as u64, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The digests of a log.
+    pub fn digests(log: &[u8]) -> Vec<String> {
+        log.chunks(CHUNK).map(|chunk| blake3::hash(chunk).to_hex().to_string()).collect()
+    }
+
+    /// Its events.
+    pub fn events(&self) -> Reader<'a> {
+        Reader::new(self.log, self.offset)
+    }
+}
+
+/// Reads the events of a log one after the other.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    log: &'a [u8],
+    at: usize,
+    offset: u64,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader of `log`, whose first byte stands at `offset` of a file.
+    pub fn new(log: &'a [u8], offset: u64) -> Reader<'a> {
+        Reader { log, at: 0, offset }
+    }
+
+    /// Offset in the file of the next event.
+    pub fn offset(&self) -> u64 {
+        self.offset + self.at as u64
+    }
+
+    /// How many bytes of the log were read.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Whether no event is left.
+    pub fn is_empty(&self) -> bool {
+        self.at == self.log.len()
+    }
+
+    /// The next event; after an error the same error again.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Truncated`] where the log ends inside an event, [`ErrorKind::Malformed`] for what is no event.
+    pub fn next(&mut self) -> Result<Option<Event<'a>>> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let mut reader = BinaryReader::new(&self.log[self.at..], self.offset() as usize);
+        let event = event(&mut reader)?;
+        self.at = self.log.len() - reader.bytes_remaining();
+        Ok(Some(event))
+    }
+
+    /// The next event, which stays the next one.
+    ///
+    /// # Errors
+    ///
+    /// As [`Reader::next`].
+    pub fn peek(&self) -> Result<Option<Event<'a>>> {
+        self.clone().next()
+    }
+}
+
+fn event<'a>(reader: &mut BinaryReader<'a>) -> Result<Event<'a>> {
+    let at = reader.original_position() as u64;
+    match reader.read_u8().map_err(failed)? {
+        tag @ 1..=3 => {
+            let function = reader.read_var_u32().map_err(failed)?;
+            let arguments = reader.read_u32().map_err(failed)?;
+            let outcome = match tag {
+                1 => Outcome::Returned(0),
+                2 => Outcome::Returned(reader.read_var_u64().map_err(failed)?),
+                _ => Outcome::Failed(failure(reader)?),
+            };
+            Ok(Event::Call(Call { function, arguments, outcome, writes: writes(reader)? }))
+        }
+        4 => {
+            let current = reader.read_var_u64().map_err(failed)?;
+            let desired = reader.read_var_u64().map_err(failed)?;
+            Ok(Event::GrowthRefused(Refusal { current, desired, allowed: reader.read_var_u32().map_err(failed)? }))
+        }
+        tag => Err(Error::malformed(at, format!("{tag} is the tag of no event of a recording"))),
+    }
+}
+
+fn failure(reader: &mut BinaryReader<'_>) -> Result<Failure> {
+    let at = reader.original_position() as u64;
+    Ok(match reader.read_u8().map_err(failed)? {
+        0 => Failure::Exit(reader.read_var_u32().map_err(failed)? as i32),
+        1 => {
+            let len = reader.read_var_u32().map_err(failed)?;
+            let at = reader.original_position() as u64;
+            let bytes = reader.read_bytes(len as usize).map_err(failed)?;
+            let text = std::str::from_utf8(bytes)
+                .map_err(|error| Error::malformed(at + error.valid_up_to() as u64, "a message that is not UTF-8"))?;
+            Failure::Message(text.to_owned())
+        }
+        2 => Failure::Interrupted(Some(reader.read_var_u32().map_err(failed)?).filter(|&signal| signal != 0)),
+        kind => return Err(Error::malformed(at, format!("{kind} is no kind of failure"))),
+    })
+}
+
+fn writes<'a>(reader: &mut BinaryReader<'a>) -> Result<Vec<Write<'a>>> {
+    let at = reader.original_position() as u64;
+    let count = reader.read_var_u64().map_err(failed)?;
+    // Each takes two bytes at least.
+    if count > reader.bytes_remaining() as u64 / 2 {
+        return Err(Error::truncated(at, format!("{count} writes do not fit in what is left of the recording")));
+    }
+    let mut writes = Vec::with_capacity(count as usize);
+    for _ in 0..count {
+        let address = reader.read_var_u64().map_err(failed)?;
+        let at = reader.original_position() as u64;
+        let len = reader.read_var_u64().map_err(failed)?;
+        let Some(len) = usize::try_from(len).ok().filter(|&len| len <= reader.bytes_remaining()) else {
+            return Err(Error::truncated(at, format!("{len} bytes that were written are cut off")));
+        };
+        if address.checked_add(len as u64).is_none() {
+            return Err(Error::malformed(
+                at,
+                format!("a write of {len} bytes at {address:#x} leaves the address space"),
+            ));
+        }
+        writes.push(Write { address, bytes: reader.read_bytes(len).map_err(failed)? });
+    }
+    Ok(writes)
+}
+
+fn failed(error: BinaryReaderError) -> Error {
+    let offset = error.offset() as u64;
+    match error.message().starts_with("unexpected end") {
+        true => Error::truncated(offset, "the recording is cut off"),
+        false => Error::malformed(offset, format!("the recording: {}", error.message())),
+    }
+}

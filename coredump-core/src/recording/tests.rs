@@ -1,0 +1,150 @@
+//! Round trips, and what happens to a log that was cut off or altered.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+
+/// An event that owns its bytes.
+#[derive(Clone, Debug)]
+enum Owned {
+    Call { function: u32, arguments: u32, outcome: Outcome, writes: Vec<(u64, Vec<u8>)> },
+    Refusal(Refusal),
+}
+
+impl Owned {
+    fn event(&self) -> Event<'_> {
+        match self {
+            Owned::Call { function, arguments, outcome, writes } => Event::Call(Call {
+                function: *function,
+                arguments: *arguments,
+                outcome: outcome.clone(),
+                writes: writes.iter().map(|(address, bytes)| Write { address: *address, bytes }).collect(),
+            }),
+            Owned::Refusal(refusal) => Event::GrowthRefused(*refusal),
+        }
+    }
+}
+
+fn failure() -> impl Strategy<Value = Failure> {
+    prop_oneof![
+        any::<i32>().prop_map(Failure::Exit),
+        ".*".prop_map(Failure::Message),
+        proptest::option::of(1..u32::MAX).prop_map(Failure::Interrupted),
+    ]
+}
+
+fn event() -> impl Strategy<Value = Owned> {
+    let outcome = prop_oneof![any::<u64>().prop_map(Outcome::Returned), failure().prop_map(Outcome::Failed)];
+    let writes = vec((0..u64::MAX / 2, vec(any::<u8>(), 0..20)), 0..4);
+    prop_oneof![
+        (any::<u32>(), any::<u32>(), outcome, writes).prop_map(|(function, arguments, outcome, writes)| Owned::Call {
+            function,
+            arguments,
+            outcome,
+            writes
+        }),
+        (any::<u64>(), any::<u64>(), any::<u32>()).prop_map(|(current, desired, allowed)| Owned::Refusal(Refusal {
+            current,
+            desired,
+            allowed
+        })),
+    ]
+}
+
+fn log(events: &[Owned]) -> Vec<u8> {
+    let mut log = Vec::new();
+    for event in events {
+        match event.event() {
+            Event::Call(Call { function, arguments, outcome, writes }) => {
+                call(function, arguments, &outcome, writes.into_iter(), &mut log);
+            }
+            Event::GrowthRefused(refusal) => growth_refused(&refusal, &mut log),
+        }
+    }
+    log
+}
+
+fn section(log: &[u8]) -> Vec<u8> {
+    let start = Start { version: VERSION, digests: Recording::digests(log), ..Start::default() };
+    let mut section = section_head(&start);
+    section.extend(log);
+    section
+}
+
+proptest! {
+    #[test]
+    fn events_come_back_as_they_were_written(events in vec(event(), 0..8)) {
+        let log = log(&events);
+        let mut reader = Reader::new(&log, 100);
+        for event in &events {
+            prop_assert_eq!(reader.next().unwrap(), Some(event.event()));
+        }
+        prop_assert_eq!(reader.next().unwrap(), None);
+        prop_assert_eq!(reader.offset(), 100 + log.len() as u64);
+    }
+
+    #[test]
+    fn a_log_that_is_cut_off_never_reads_as_another(events in vec(event(), 1..5), cut in any::<prop::sample::Index>()) {
+        let log = log(&events);
+        let cut = cut.index(log.len());
+        let mut reader = Reader::new(&log[..cut], 0);
+        let mut whole = Reader::new(&log, 0);
+        loop {
+            match reader.next() {
+                Ok(Some(event)) => prop_assert_eq!(Some(event), whole.next().unwrap()),
+                Ok(None) => break,
+                Err(error) => {
+                    prop_assert_eq!(error.kind, crate::error::ErrorKind::Truncated);
+                    prop_assert!(error.offset.unwrap() <= cut as u64);
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_section_that_is_altered_is_refused_with_its_offset(
+        events in vec(event(), 1..5),
+        at in any::<prop::sample::Index>(),
+        bit in 0..8u32,
+    ) {
+        let log = log(&events);
+        let mut section = section(&log);
+        prop_assert_eq!(Recording::read(&section, 0).unwrap().log, &log[..]);
+        let at = section.len() - log.len() + at.index(log.len());
+        section[at] ^= 1 << bit;
+        let error = Recording::read(&section, 1000).unwrap_err();
+        let offset = error.offset.unwrap();
+        prop_assert!((1000..=1000 + at as u64).contains(&offset));
+        // One that was cut off is refused, too.
+        section.truncate(at);
+        prop_assert!(Recording::read(&section, 1000).unwrap_err().offset.is_some());
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_harm(bytes in vec(any::<u8>(), 0..200)) {
+        let mut reader = Reader::new(&bytes, 0);
+        while let Ok(Some(_)) = reader.next() {}
+        let _ = Recording::read(&bytes, 0);
+    }
+}
+
+#[test]
+fn a_length_that_lies_costs_no_memory() {
+    // A call with 2^60 writes, and one with a write of 2^60 bytes.
+    let mut many = vec![1, 0, 0, 0, 0, 0];
+    many.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
+    let mut long = vec![1, 0, 0, 0, 0, 0, 1, 0];
+    long.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
+    for log in [many, long] {
+        let error = Reader::new(&log, 0).next().unwrap_err();
+        assert_eq!(error.kind, crate::error::ErrorKind::Truncated, "{error}");
+    }
+}
+
+#[test]
+fn the_order_of_arguments_matters() {
+    assert_ne!(hash([1, 2]), hash([2, 1]));
+    assert_ne!(hash([0]), hash([0, 0]));
+}

@@ -1,0 +1,125 @@
+//! Events to bytes.
+
+use super::{Failure, Outcome, Refusal, SECTION, Start, Write};
+
+/// Takes what is written, in pieces: long runs of guest memory come as they lie there.
+pub trait Pieces {
+    /// The next piece.
+    fn piece(&mut self, bytes: &[u8]);
+}
+
+impl Pieces for Vec<u8> {
+    fn piece(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Writes an answered call; the fields are those of [`super::Call`].
+pub fn call<'m>(
+    function: u32,
+    arguments: u32,
+    outcome: &Outcome,
+    writes: impl ExactSizeIterator<Item = Write<'m>>,
+    output: &mut impl Pieces,
+) {
+    // Room for all that has a bounded size, so that most calls cost one piece and their writes.
+    let mut head = Head::default();
+    match outcome {
+        Outcome::Returned(0) => head.begin(1, function, arguments),
+        Outcome::Returned(bits) => {
+            head.begin(2, function, arguments);
+            head.leb(*bits);
+        }
+        Outcome::Failed(failure) => {
+            head.begin(3, function, arguments);
+            match failure {
+                Failure::Exit(code) => {
+                    head.byte(0);
+                    head.leb(u64::from(*code as u32));
+                }
+                Failure::Message(message) => {
+                    head.byte(1);
+                    let message = &message.as_bytes()[..message.len().min(u32::MAX as usize)];
+                    head.leb(message.len() as u64);
+                    output.piece(head.take());
+                    output.piece(message);
+                }
+                Failure::Interrupted(signal) => {
+                    head.byte(2);
+                    head.leb(u64::from(signal.unwrap_or(0)));
+                }
+            }
+        }
+    }
+    head.leb(writes.len() as u64);
+    for write in writes {
+        head.leb(write.address);
+        head.leb(write.bytes.len() as u64);
+        output.piece(head.take());
+        output.piece(write.bytes);
+    }
+    output.piece(head.take());
+}
+
+/// Writes that a memory was not allowed to grow.
+pub fn growth_refused(refusal: &Refusal, output: &mut impl Pieces) {
+    let mut head = Head::default();
+    head.byte(4);
+    head.leb(refusal.current);
+    head.leb(refusal.desired);
+    head.leb(u64::from(refusal.allowed));
+    output.piece(head.take());
+}
+
+/// What comes before the log in the section's contents.
+///
+/// # Panics
+///
+/// Never: the fields of [`Start`] are all that JSON can hold.
+pub fn section_head(start: &Start) -> Vec<u8> {
+    let json = serde_json::to_vec(start).unwrap_or_else(|error| panic!("cannot write {SECTION}: {error}"));
+    let mut head = Head::default();
+    head.leb(json.len() as u64);
+    let mut bytes = head.take().to_vec();
+    bytes.extend(json);
+    bytes
+}
+
+/// A few bytes on their way: what has a bounded size of an event.
+struct Head {
+    bytes: [u8; 64],
+    len: usize,
+}
+
+impl Default for Head {
+    fn default() -> Head {
+        Head { bytes: [0; 64], len: 0 }
+    }
+}
+
+impl Head {
+    fn begin(&mut self, tag: u8, function: u32, arguments: u32) {
+        self.byte(tag);
+        self.leb(u64::from(function));
+        arguments.to_le_bytes().into_iter().for_each(|byte| self.byte(byte));
+    }
+
+    fn byte(&mut self, byte: u8) {
+        self.bytes[self.len] = byte;
+        self.len += 1;
+    }
+
+    fn leb(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.byte(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.byte(value as u8);
+    }
+
+    /// The bytes so far; it begins anew.
+    fn take(&mut self) -> &[u8] {
+        let len = std::mem::take(&mut self.len);
+        &self.bytes[..len]
+    }
+}

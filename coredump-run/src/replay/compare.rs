@@ -1,0 +1,191 @@
+//! Whether a run that was repeated ended as the first one did.
+
+use std::collections::HashMap;
+
+use coredump_core::memory::{Chunk, Memory};
+use coredump_core::model::{CoreDump, Frame, Global, RefTarget, Reference, Value};
+use wasmtime::Trap;
+
+use crate::ending::Ending;
+
+/// Bytes of a memory that are compared by one digest.
+const BLOCK: u64 = 1 << 16;
+
+/// How the first run ended: all that a second one must agree with. It owns what it needs, so that the first run's memory
+/// can be given back.
+#[derive(Clone, Debug)]
+pub struct Expected {
+    kind: String,
+    frames: Vec<Place>,
+    globals: Vec<Global>,
+    memories: Vec<Contents>,
+}
+
+/// Function and offset of a frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    function: Option<u32>,
+    offset: Option<u32>,
+}
+
+/// A memory's size, and a digest of each block that is not all zero. Blocks of which something is not known are left out
+/// of a comparison.
+#[derive(Clone, Debug)]
+struct Contents {
+    size: u64,
+    blocks: HashMap<u64, [u8; 32]>,
+    unknown: Vec<u64>,
+}
+
+impl Expected {
+    /// What `dump` says of an ending of this kind.
+    pub fn of(kind: &str, dump: &CoreDump<'_>) -> Expected {
+        let frames = dump.threads.first().map(|thread| &thread.frames[..]).unwrap_or_default();
+        Expected {
+            kind: kind.to_owned(),
+            frames: frames.iter().map(Place::of).collect(),
+            globals: dump.globals.clone(),
+            memories: dump.memories.iter().map(Contents::of).collect(),
+        }
+    }
+
+    /// The function of the youngest frame and how many frames are of it, and how many frames there are, if the stack
+    /// overflowed.
+    pub fn overflow(&self) -> Option<(u32, usize, usize)> {
+        if self.kind != Ending::Trap(Trap::StackOverflow).kind() {
+            return None;
+        }
+        let youngest = self.frames.first()?.function?;
+        let of_it = self.frames.iter().filter(|frame| frame.function == Some(youngest)).count();
+        Some((youngest, of_it, self.frames.len()))
+    }
+
+    /// Whether these are the frames of the first run, but for where the youngest one stands in its function.
+    pub fn has_frames(&self, frames: impl ExactSizeIterator<Item = (u32, Option<u32>)>) -> bool {
+        self.frames.len() == frames.len()
+            && self.frames.iter().zip(frames).enumerate().all(|(index, (expected, (function, offset)))| {
+                expected.function == Some(function) && (index == 0 || expected.offset == offset)
+            })
+    }
+
+    /// Compares an ending of this kind with what `dump` says of it.
+    ///
+    /// # Errors
+    ///
+    /// What differs, for a person.
+    pub fn check(&self, kind: &str, dump: &CoreDump<'_>) -> Result<(), String> {
+        let other = Expected::of(kind, dump);
+        if self.kind != other.kind {
+            return Err(format!("it ended by {} and not by {}", other.kind, self.kind));
+        }
+        self.check_frames(&other.frames)?;
+        if self.globals.len() != other.globals.len() {
+            return Err(format!("it has {} globals and not {}", other.globals.len(), self.globals.len()));
+        }
+        let differs = |(first, second): (&Global, &Global)| !same_global(first, second);
+        if let Some(index) = self.globals.iter().zip(&other.globals).position(differs) {
+            return Err(format!("global {index} has another value"));
+        }
+        if self.memories.len() != other.memories.len() {
+            return Err(format!("it has {} memories and not {}", other.memories.len(), self.memories.len()));
+        }
+        for (index, (first, second)) in self.memories.iter().zip(&other.memories).enumerate() {
+            first.check(second).map_err(|what| format!("memory {index} {what}"))?;
+        }
+        Ok(())
+    }
+
+    fn check_frames(&self, frames: &[Place]) -> Result<(), String> {
+        // An exception's frames are those of the throw; in the first run they were gone.
+        if self.frames.is_empty() || self.kind == Ending::Exception(String::new()).kind() {
+            return Ok(());
+        }
+        if frames.len() != self.frames.len() {
+            return Err(format!("it stopped with {} frames and not {}", frames.len(), self.frames.len()));
+        }
+        // Optimised code traps for several instructions at one place, and in a function's prologue at none.
+        let approximate = self.kind == Ending::Trap(Trap::UnreachableCodeReached).kind() || self.overflow().is_some();
+        let differs = |(index, (first, second)): (usize, (&Place, &Place))| {
+            if index == 0 && approximate { first.function != second.function } else { first != second }
+        };
+        match self.frames.iter().zip(frames).enumerate().position(differs) {
+            Some(index) => Err(format!("frame {index} stopped at another place")),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Place {
+    fn of(frame: &Frame) -> Place {
+        Place { function: frame.function, offset: frame.code_offset }
+    }
+}
+
+/// Whether two globals have the same value as far as both are known. Which object a reference means has no name that
+/// would be the same in both runs.
+fn same_global(first: &Global, second: &Global) -> bool {
+    let opaque = |value: &Value| matches!(value, Value::Ref(Reference { target: RefTarget::Opaque(_), .. }));
+    let null = |value: &Value| matches!(value, Value::Ref(Reference { target: RefTarget::Null, .. }));
+    (first.ty == second.ty && first.mutable == second.mutable)
+        && match (&first.value, &second.value) {
+            (Value::Missing, _) | (_, Value::Missing) => true,
+            // An uninstrumented engine does not always know which function a reference means.
+            (first, second) if opaque(first) || opaque(second) => null(first) == null(second),
+            (first, second) => first == second,
+        }
+}
+
+impl Contents {
+    fn of(memory: &Memory<'_>) -> Contents {
+        let mut contents = Contents { size: memory.size, blocks: HashMap::new(), unknown: Vec::new() };
+        let mut open: Option<(u64, Vec<u8>)> = None;
+        for chunk in memory.chunks(0..memory.size) {
+            let range = chunk.range();
+            match chunk {
+                Chunk::Zero { .. } => {}
+                Chunk::Hole { .. } => contents.unknown.extend(range.start / BLOCK..range.end.div_ceil(BLOCK)),
+                Chunk::Captured(segment) => {
+                    let mut at = segment.address;
+                    while at < segment.end() {
+                        let (block, end) = (at / BLOCK, (at / BLOCK * BLOCK + BLOCK).min(segment.end()));
+                        let bytes = &segment.bytes[(at - segment.address) as usize..(end - segment.address) as usize];
+                        if open.as_ref().is_none_or(|(number, _)| *number != block) {
+                            contents.close(open.take());
+                            open = Some((block, vec![0; BLOCK as usize]));
+                        }
+                        if let Some((_, buffer)) = &mut open {
+                            let start = (at - block * BLOCK) as usize;
+                            buffer[start..start + bytes.len()].copy_from_slice(bytes);
+                        }
+                        at = end;
+                    }
+                }
+            }
+        }
+        contents.close(open);
+        contents
+    }
+
+    fn close(&mut self, block: Option<(u64, Vec<u8>)>) {
+        let Some((number, bytes)) = block else { return };
+        if bytes.iter().any(|&byte| byte != 0) {
+            self.blocks.insert(number, *blake3::hash(&bytes).as_bytes());
+        }
+    }
+
+    fn check(&self, other: &Contents) -> Result<(), String> {
+        if self.size != other.size {
+            return Err(format!("has {} bytes and not {}", other.size, self.size));
+        }
+        let unknown =
+            |block: &u64| self.unknown.binary_search(block).is_ok() || other.unknown.binary_search(block).is_ok();
+        let mut numbers: Vec<u64> = self.blocks.keys().chain(other.blocks.keys()).copied().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let differs = |block: &&u64| !unknown(block) && self.blocks.get(block) != other.blocks.get(block);
+        match numbers.iter().find(differs) {
+            Some(block) => Err(format!("differs in the 64 KiB at {:#x}", block * BLOCK)),
+            None => Ok(()),
+        }
+    }
+}

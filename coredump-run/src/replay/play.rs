@@ -1,0 +1,218 @@
+//! Answers a program from a recording: nothing of the host is asked, nothing is written outside of the program.
+
+use std::sync::Arc;
+
+use coredump_core::error::Error as CoreError;
+use coredump_core::mapped::Bytes;
+use coredump_core::recording::{self, Event, Failure, Outcome, Reader, Refusal};
+use wasmtime::{Caller, Extern, Linker, Module, Result, Val};
+use wasmtime_wasi::I32Exit;
+
+use super::growth::Growth;
+use super::stop::Until;
+use crate::ending::Interruption;
+use crate::host::Host;
+
+/// The program did not do what it did when it was recorded.
+#[derive(Clone, Debug)]
+pub struct Diverged(pub String);
+
+impl std::fmt::Display for Diverged {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Diverged {}
+
+/// The program is where a run of it is to be stopped.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached {
+    /// It is in the very call that the first run was in.
+    pub exact: bool,
+}
+
+impl std::fmt::Display for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("stopped behind the end of the recording")
+    }
+}
+
+impl std::error::Error for Reached {}
+
+/// The recording that a program is run with, and how much of it is used up.
+pub struct Playback {
+    log: Arc<Bytes>,
+    /// Offset of the log in the file it stands in.
+    offset: u64,
+    at: usize,
+    calls: u64,
+    names: Arc<[(String, String)]>,
+    growth: Growth,
+    /// Where it is to stop, if not at its own end.
+    until: Option<Arc<Until>>,
+}
+
+impl Playback {
+    /// The recording from its beginning; `offset` is that of the log in its file, for errors.
+    pub fn new(log: Arc<Bytes>, offset: u64, names: Arc<[(String, String)]>, until: Option<Arc<Until>>) -> Playback {
+        let playback = Playback { log, offset, at: 0, calls: 0, names, growth: Growth::default(), until };
+        playback.tell_over();
+        playback
+    }
+
+    fn tell_over(&self) {
+        if let (true, Some(until)) = (self.is_over(), &self.until) {
+            until.is_over();
+        }
+    }
+
+    /// Whether all of it is used up.
+    pub fn is_over(&self) -> bool {
+        self.at == self.log.len()
+    }
+
+    /// How many calls were answered.
+    pub fn calls(&self) -> u64 {
+        self.calls
+    }
+
+    fn reader<'l>(&self, log: &'l [u8]) -> Reader<'l> {
+        Reader::new(&log[self.at..], self.offset + self.at as u64)
+    }
+
+    /// Whether a memory may grow.
+    pub fn may_grow(&mut self, current: usize, desired: usize) -> bool {
+        let refusal = Refusal {
+            current: current as u64,
+            desired: desired as u64,
+            allowed: self.growth.count(current as u64, desired as u64),
+        };
+        let log = self.log.clone();
+        let mut reader = self.reader(&log);
+        // What is no such event, or none at all, shows at the next call.
+        if reader.next().ok().flatten() == Some(Event::GrowthRefused(refusal)) {
+            self.at += reader.position();
+            self.growth.event();
+            return false;
+        }
+        self.growth.asked(current, desired);
+        true
+    }
+
+    fn name(&self, function: u32) -> String {
+        match self.names.get(function as usize) {
+            Some((module, name)) => format!("{module}::{name}"),
+            None => format!("function {function}"),
+        }
+    }
+
+    fn diverged(&self, how: impl std::fmt::Display) -> wasmtime::Error {
+        Diverged(format!("call {} of the host: {how}", self.calls + 1)).into()
+    }
+}
+
+/// A value's bits as a hash of arguments takes them; references and vectors are never arguments of a recorded function.
+pub fn bits(value: &Val) -> u64 {
+    match *value {
+        Val::I32(value) => value as u64,
+        Val::I64(value) => value as u64,
+        Val::F32(bits) => u64::from(bits),
+        Val::F64(bits) => bits,
+        _ => 0,
+    }
+}
+
+/// Offers the functions that `module` imports.
+pub fn link(linker: &mut Linker<Host>, module: &Module, names: &[(String, String)]) -> Result<()> {
+    linker.allow_shadowing(true);
+    for import in module.imports() {
+        let Some(ty) = import.ty().func().cloned() else { continue };
+        let same =
+            |(module, name): &(String, String)| (module.as_str(), name.as_str()) == (import.module(), import.name());
+        let number = names.iter().position(same);
+        let name = format!("{}::{}", import.module(), import.name());
+        linker.func_new(import.module(), import.name(), ty, move |mut caller, params, results| {
+            answer(&mut caller, number, &name, params, results)
+        })?;
+    }
+    Ok(())
+}
+
+/// Answers one call with the next event.
+fn answer(
+    caller: &mut Caller<'_, Host>,
+    number: Option<usize>,
+    name: &str,
+    params: &[Val],
+    results: &mut [Val],
+) -> Result<()> {
+    let memory = match caller.get_export("memory") {
+        Some(Extern::Memory(memory)) => Some(memory),
+        _ => None,
+    };
+    let (bytes, host): (&mut [u8], &mut Host) = match memory {
+        Some(memory) => memory.data_and_store_mut(&mut *caller),
+        None => (&mut [], caller.data_mut()),
+    };
+    let Some(playback) = &mut host.playback else { return Err(Diverged("nothing is replayed".to_owned()).into()) };
+    playback.growth.event();
+    let log = playback.log.clone();
+    let mut reader = playback.reader(&log);
+    let unreadable = |error: CoreError| Diverged(error.to_string());
+    let event = reader.next().map_err(unreadable)?;
+    let call = match event {
+        Some(Event::Call(call)) => call,
+        Some(Event::GrowthRefused(_)) => {
+            return Err(playback.diverged(format_args!("{name} is called where a memory was not allowed to grow")));
+        }
+        None => {
+            let Some(until) = &playback.until else {
+                return Err(playback.diverged(format_args!("{name} is called behind the end of the recording")));
+            };
+            let call = (number.unwrap_or(usize::MAX) as u32, recording::hash(params.iter().map(bits)));
+            return Err(Reached { exact: until.entered == Some(call) }.into());
+        }
+    };
+    if number != Some(call.function as usize) {
+        let expected = playback.name(call.function);
+        return Err(playback.diverged(format_args!("{name} is called instead of {expected}")));
+    }
+    if recording::hash(params.iter().map(bits)) != call.arguments {
+        return Err(playback.diverged(format_args!("{name} is called with other arguments")));
+    }
+    for write in &call.writes {
+        let target =
+            usize::try_from(write.address).ok().and_then(|at| bytes.get_mut(at..)?.get_mut(..write.bytes.len()));
+        let Some(target) = target else {
+            return Err(playback.diverged(format_args!(
+                "{name} wrote {} bytes at {:#x}, outside of the memory",
+                write.bytes.len(),
+                write.address
+            )));
+        };
+        target.copy_from_slice(write.bytes);
+    }
+    playback.at += reader.position();
+    playback.calls += 1;
+    playback.tell_over();
+    match call.outcome {
+        Outcome::Returned(bits) => {
+            if let Some(result) = results.first_mut() {
+                *result = match result {
+                    Val::I64(_) => Val::I64(bits as i64),
+                    Val::F32(_) => Val::F32(bits as u32),
+                    Val::F64(_) => Val::F64(bits),
+                    _ => Val::I32(bits as i32),
+                };
+            }
+            Ok(())
+        }
+        Outcome::Failed(Failure::Exit(code)) => Err(I32Exit(code).into()),
+        Outcome::Failed(Failure::Message(message)) => Err(wasmtime::Error::msg(message)),
+        Outcome::Failed(Failure::Interrupted(signal)) => Err(match signal {
+            Some(signal) => Interruption::Signal(signal as i32).into(),
+            None => Interruption::Timeout.into(),
+        }),
+    }
+}

@@ -1,0 +1,273 @@
+//! Runs a program again with the recorded answers, instrumented, up to the end of the first run.
+
+use std::sync::{Arc, OnceLock};
+
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::mapped::Bytes;
+use coredump_core::model::{CoreDump, Recorded, Replay};
+use coredump_core::recording::{self, Recording, Start};
+use tokio::sync::Notify;
+use wasmtime::{AsContextMut, DebugEvent, DebugHandler, Linker, Store, StoreContextMut, Trap, UpdateDeadline};
+
+use super::compare::Expected;
+use super::overflow::Overflow;
+use super::play::{self, Diverged, Playback, Reached};
+use super::stop::Until;
+use crate::capture::Stop;
+use crate::ending::Ending;
+use crate::engine::{self, Settings};
+use crate::host::Host;
+use crate::invoke::{self, Entry};
+use crate::output::Place;
+use crate::program::{Code, Program};
+use crate::record::{Dumped, Recorder, Stage, Watcher};
+
+/// Frames of instrumented code are larger than those of the code that was recorded, by this factor at most.
+const LARGER: usize = 64;
+
+/// Bytes of stack that a program which runs again has at least and at most.
+const STACKS: (usize, usize) = (64 << 20, 1 << 30);
+
+/// A recording that is at hand: how the program was started, and what it was answered.
+#[derive(Clone)]
+pub struct Tape {
+    /// How the program was started.
+    pub start: Arc<Start>,
+    /// The log.
+    pub log: Arc<Bytes>,
+    /// The offset of the log in the file that it stands in, in bytes.
+    pub offset: u64,
+}
+
+impl Tape {
+    fn playback(&self, until: Option<Arc<Until>>) -> Playback {
+        Playback::new(self.log.clone(), self.offset, self.start.functions.clone().into(), until)
+    }
+
+    fn entry(&self) -> Entry {
+        Entry { invoke: self.start.invoke.clone(), parameters: self.start.parameters.clone() }
+    }
+}
+
+/// What the dump of a program that ran again must agree with, and what it adds.
+pub struct Again {
+    tape: Tape,
+    /// The first run's end and dump, if it came to an end.
+    first: Option<(Expected, Place)>,
+    /// The head of the section that holds the recording, if it is to be in the dump.
+    head: Option<Vec<u8>>,
+    /// What the reason says of where the program was stopped.
+    remark: OnceLock<String>,
+}
+
+impl Again {
+    /// For a dump that replaces the one at `place`.
+    pub fn new(tape: Tape, expected: Expected, place: Place, keep_recording: bool) -> Again {
+        Again { first: Some((expected, place)), ..Again::elsewhere(tape, keep_recording) }
+    }
+
+    /// For a dump of a program that goes on, or is stopped.
+    pub fn elsewhere(tape: Tape, keep_recording: bool) -> Again {
+        let head = keep_recording.then(|| recording::section_head(&tape.start));
+        Again { tape, first: None, head, remark: OnceLock::new() }
+    }
+
+    /// Where the first dump is.
+    pub fn place(&self) -> Option<&Place> {
+        self.first.as_ref().map(|(_, place)| place)
+    }
+
+    /// What the reason says of where the program was stopped.
+    pub fn remark(&self) -> &str {
+        self.remark.get().map_or("", String::as_str)
+    }
+
+    /// Whether the program ended as in its first run.
+    ///
+    /// # Errors
+    ///
+    /// What differs.
+    pub fn verify(&self, ending: &Ending, dump: &CoreDump<'_>, store: &StoreContextMut<'_, Host>) -> Result<()> {
+        let Some((expected, _)) = &self.first else { return Ok(()) };
+        let playback = store.data().playback.as_ref();
+        let checked = match playback.is_some_and(Playback::is_over) {
+            true => expected.check(&ending.kind(), dump),
+            false => Err("it ended before all of the recording was used".to_owned()),
+        };
+        checked.map_err(differs)
+    }
+
+    /// Adds what a replayed dump says.
+    pub fn complete<'a>(&'a self, dump: &mut CoreDump<'a>, store: &StoreContextMut<'_, Host>) {
+        dump.process.detail = Some("replayed".to_owned());
+        let mut replay = Replay::default();
+        replay.host_calls = store.data().playback.as_ref().map_or(0, Playback::calls);
+        replay.recorded_bytes = self.tape.log.len() as u64;
+        replay.verified = self.first.is_some();
+        dump.process.replay = Some(replay);
+        dump.recording = self.head.as_ref().map(|head| Recorded { head, log: &self.tape.log, offset: 0 });
+    }
+}
+
+fn differs(what: impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Mismatch, format!("run again, the program did not end as before: {what}"))
+}
+
+/// The start of a program that was recorded, for its recording.
+pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Option<usize>) -> Start {
+    Start {
+        version: recording::VERSION,
+        runtime: format!("wasmtime {}", env!("WASMTIME_VERSION")),
+        invoke: entry.invoke,
+        parameters: entry.parameters,
+        fuel,
+        max_memory: max_memory.map(|bytes| bytes as u64),
+        max_wasm_stack: settings.stack as u64,
+        ..Start::default()
+    }
+}
+
+/// A recording with the start that belongs to it.
+pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program) -> Tape {
+    let start = Start {
+        sha256: program.sha256().unwrap_or_default(),
+        functions: recorded.functions,
+        calls: recorded.calls,
+        digests: Recording::digests(&recorded.log),
+        ..start
+    };
+    Tape { start: Arc::new(start), log: Arc::new(recorded.log), offset: 0 }
+}
+
+/// Runs the program of `first` again and returns what became of its dump, which replaces the first one's.
+///
+/// # Errors
+///
+/// Why there is no second dump; then the first one stays.
+pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>>) -> Result<Dumped> {
+    let tape = again.tape.clone();
+    let overflow = again.first.as_ref().and_then(|(expected, _)| Overflow::of(expected)).map(Arc::new);
+    let engine = engine(&tape.start, until.is_some())?;
+    let program = Arc::new(first.program.source().compile(&engine)?);
+    let recorder = Arc::new(first.again(program.clone(), again));
+    let mut store = store(&engine, &tape, until.as_ref())?;
+    let ended = Arc::new(Notify::new());
+    store.set_debug_handler(Replayer {
+        watcher: Watcher(recorder.clone()),
+        overflow: overflow.clone(),
+        until,
+        ended: ended.clone(),
+    });
+    if let (Some(overflow), Code::Module(module)) = (&overflow, &program.code) {
+        overflow.watch(module, &mut store.as_context_mut()).map_err(differs)?;
+    }
+    let ran = tokio::select! {
+        biased;
+        ran = enter(&program, &tape, &mut store) => Some(ran?),
+        () = ended.notified() => None,
+    };
+    match ran {
+        Some(Ok(())) => return Err(differs("it ended by itself")),
+        Some(Err(error)) => {
+            if let Some(Diverged(how)) = error.downcast_ref::<Diverged>() {
+                return Err(differs(how));
+            }
+            let ending = Ending::of(&error);
+            if let Ending::Exception(_) = ending {
+                recorder.uncaught(&ending, &mut store.as_context_mut());
+            }
+        }
+        None => {}
+    }
+    let Some(dumped) = recorder.take_dumped() else { return Err(differs("it left no dump")) };
+    match dumped.place {
+        Ok(_) => Ok(dumped),
+        Err(error) => Err(error),
+    }
+}
+
+fn engine(start: &Start, interruptible: bool) -> Result<wasmtime::Engine> {
+    let stack = usize::try_from(start.max_wasm_stack).unwrap_or(STACKS.1).saturating_mul(LARGER);
+    let stack = stack.clamp(STACKS.0, STACKS.1);
+    let settings = Settings { stack, fuel: start.fuel.is_some(), interruptible, instrumented: true };
+    engine::engine(settings).map_err(own)
+}
+
+fn own(error: wasmtime::Error) -> Error {
+    Error::new(ErrorKind::WrongFile, format!("cannot be run again: {}", crate::ending::message(&error)))
+}
+
+fn store(engine: &wasmtime::Engine, tape: &Tape, until: Option<&Arc<Until>>) -> Result<Store<Host>> {
+    let max_memory = tape.start.max_memory.and_then(|bytes| usize::try_from(bytes).ok());
+    let mut store = Store::new(engine, Host::again(tape.playback(until.cloned()), max_memory));
+    if let Some(until) = until {
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
+        store.set_epoch_deadline(1);
+        until.knock_later(engine);
+    }
+    store.limiter(|host| host);
+    if let Some(fuel) = tape.start.fuel {
+        store.set_fuel(fuel).map_err(own)?;
+    }
+    Ok(store)
+}
+
+async fn enter(program: &Program, tape: &Tape, store: &mut Store<Host>) -> Result<wasmtime::Result<()>> {
+    let Code::Module(module) = &program.code else {
+        return Err(Error::new(ErrorKind::WrongFile, "a component cannot be run again"));
+    };
+    let mut linker = Linker::new(module.engine());
+    play::link(&mut linker, module, &tape.start.functions).map_err(own)?;
+    let instance = linker.instantiate_pre(module).map_err(own)?;
+    Ok(invoke::enter(&instance, &tape.entry(), store).await?.map(|_| ()))
+}
+
+/// The engine's events of a program that runs again.
+#[derive(Clone)]
+struct Replayer {
+    watcher: Watcher,
+    overflow: Option<Arc<Overflow>>,
+    until: Option<Arc<Until>>,
+    ended: Arc<Notify>,
+}
+
+impl Replayer {
+    /// Dumps the program where it stands, and ends it.
+    async fn stop(&self, ending: &Ending, remark: Option<String>, mut store: StoreContextMut<'_, Host>) {
+        if let (Stage::Again(again), Some(remark)) = (&self.watcher.0.stage, remark) {
+            let _ = again.remark.set(remark);
+        }
+        self.watcher.0.crash(ending, Stop::Anywhere, &mut store);
+        // The handler cannot end the program, so it never returns: whoever called it drops the call.
+        self.ended.notify_one();
+        std::future::pending::<()>().await;
+    }
+}
+
+impl DebugHandler for Replayer {
+    type Data = Host;
+
+    async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
+        match (&event, &self.until) {
+            // An epoch passes in the middle of an instruction: the debugger knows a frame only at the beginning of one.
+            (DebugEvent::EpochYield, Some(_)) => {
+                if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
+                    // It fails for modules of other engines.
+                    let _ = breakpoints.single_step(true);
+                }
+            }
+            (DebugEvent::Breakpoint, Some(until)) => self.stop(&until.ending, Some(until.behind()), store).await,
+            (DebugEvent::HostcallError(error), Some(until)) if let Some(reached) = error.downcast_ref::<Reached>() => {
+                let remark = (!reached.exact).then(|| until.behind());
+                self.stop(&until.ending, remark, store).await;
+            }
+            (DebugEvent::Breakpoint, None) => {
+                if self.overflow.as_ref().is_some_and(|overflow| overflow.is_here(&mut store)) {
+                    self.stop(&Ending::Trap(Trap::StackOverflow), None, store).await;
+                }
+            }
+            (DebugEvent::HostcallError(error), _) if error.is::<Diverged>() => {}
+            _ => self.watcher.handle(store, event).await,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Stops a recorded program from outside: a signal, a timeout, a snapshot.
+//!
+//! Its code does not look whether it is to stop, as that costs speed. So it is left where it is, and runs no further than
+//! its next call of the host. Another run of it, with the answers recorded so far, is stopped instead, in code that looks:
+//! in the call of the host that the program is in or, if it is in none, behind its last one. The process ends there.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use coredump_core::cli::paint::Paint;
+use coredump_core::cli::report::Report;
+use coredump_core::error::{Error, Result};
+use coredump_core::recording::Start;
+
+use super::log::Log;
+use super::rerun::{self, Again};
+use crate::control::Asked;
+use crate::ending::Ending;
+use crate::record::{Dumped, Recorder};
+use crate::report;
+
+/// How long a program that is in no call of the host runs on behind its last one, at least and at most: for as long as the
+/// one that is stopped has run.
+const BEHIND: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// Stops a recorded program.
+pub struct Stopper {
+    recorder: Arc<Recorder>,
+    log: Arc<Log>,
+    start: Start,
+    keep_recording: bool,
+    /// Who tells of the end; nobody, with `--quiet`.
+    report: Option<(Report, Paint)>,
+    stage: Mutex<Stage>,
+}
+
+/// Who ends the process.
+enum Stage {
+    /// The program, if nobody asks.
+    Runs,
+    /// Somebody asked.
+    Stops,
+    /// The program ended; its dump is being written.
+    Ended,
+    /// The program runs again; its first dump is there, or is held back.
+    RunsAgain(bool, Ending, Option<Arc<Dumped>>),
+}
+
+impl Stopper {
+    /// For the program that `recorder` and `log` are about, which was started by `start`.
+    pub fn new(
+        recorder: Arc<Recorder>,
+        log: Arc<Log>,
+        start: Start,
+        keep_recording: bool,
+        report: Option<(Report, Paint)>,
+    ) -> Stopper {
+        Stopper { recorder, log, start, keep_recording, report, stage: Mutex::new(Stage::Runs) }
+    }
+
+    fn stage(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The program ended by itself. Does not return if somebody is about to end it.
+    pub fn ended(&self) {
+        let mut stage = self.stage();
+        if let Stage::Stops = *stage {
+            drop(stage);
+            park();
+        }
+        *stage = Stage::Ended;
+    }
+
+    /// The program begins to run again. Who asks it to end then gets its first dump.
+    pub fn runs_again(&self, ending: &Ending, first: Option<Arc<Dumped>>) {
+        *self.stage() = Stage::RunsAgain(self.recorder.output.holds(), ending.clone(), first);
+    }
+
+    /// Something is asked of the program. Returns at once: what takes time is done by another thread.
+    pub fn asked(self: &Arc<Self>, asked: Asked) {
+        let mut stage = self.stage();
+        let ending = match (&*stage, asked) {
+            (Stage::Runs, Asked::Snapshot(signal)) => Ending::Snapshot(signal),
+            (Stage::Runs, Asked::End(interruption)) => {
+                *stage = Stage::Stops;
+                Ending::Interrupted(interruption)
+            }
+            // A dump that goes to a pipe is on its way, which a second signal ends.
+            (Stage::RunsAgain(streams, ..), Asked::End(_)) if *streams && !self.recorder.output.holds() => return,
+            (Stage::RunsAgain(_, ending, first), Asked::End(_)) => {
+                self.recorder.output.abandon();
+                let released = self.recorder.output.release();
+                self.tell(ending, first.as_deref(), released.err());
+                exit(ending);
+            }
+            _ => return,
+        };
+        drop(stage);
+        let stopper = self.clone();
+        let work = move || stopper.stop(&ending);
+        // Without a thread nothing can be run again; the process ends as it is asked to.
+        if std::thread::Builder::new().name("replay".to_owned()).spawn(work).is_err()
+            && let Asked::End(interruption) = asked
+        {
+            exit(&Ending::Interrupted(interruption));
+        }
+    }
+
+    /// Runs the program again up to where it is now, and writes the dump of that.
+    fn stop(&self, ending: &Ending) {
+        let goes_on = matches!(ending, Ending::Snapshot(_));
+        let dumped = match self.recorder.wants(ending) {
+            true => self.replayed(ending, !goes_on).map(Some),
+            false => Ok(None),
+        };
+        if goes_on {
+            if let (Some((report, _)), Ok(Some(dumped))) = (&self.report, &dumped) {
+                report::place(report, &dumped.place);
+            }
+            if let (Some((report, _)), Err(error)) = (&self.report, &dumped) {
+                report.say(format_args!("no core dump: {error}"));
+            }
+            return;
+        }
+        match dumped {
+            Ok(dumped) => self.tell(ending, dumped.as_ref(), None),
+            Err(error) => self.tell(ending, None, Some(error)),
+        }
+        exit(ending);
+    }
+
+    fn replayed(&self, ending: &Ending, freeze: bool) -> Result<Dumped> {
+        let now = self.log.now(freeze)?;
+        let calls = now.recorded.calls;
+        let tape = rerun::tape(now.recorded, self.start.clone(), &self.recorder.program);
+        let again = Again::elsewhere(tape, self.keep_recording);
+        let behind = now.since_start.clamp(BEHIND.0, BEHIND.1);
+        let over = AtomicBool::new(false);
+        let until = Until { ending: ending.clone(), entered: now.entered, behind, calls, over };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| Error::io("cannot start the event loop", error))?;
+        runtime.block_on(rerun::again(&self.recorder, again, Some(Arc::new(until))))
+    }
+
+    fn tell(&self, ending: &Ending, dumped: Option<&Dumped>, error: Option<Error>) {
+        let Some((report, paint)) = &self.report else { return };
+        report::tell(report, *paint, &self.recorder.program, ending, dumped);
+        if let Some(error) = error {
+            report.say(format_args!("no core dump: {error}"));
+        }
+    }
+}
+
+/// Where a run that is repeated is to stop.
+pub struct Until {
+    /// What its dump calls that.
+    pub ending: Ending,
+    /// The call that the program is in: its function, and the hash of its arguments.
+    pub entered: Option<(u32, u32)>,
+    /// How long it runs on behind its last call.
+    behind: Duration,
+    calls: u64,
+    /// The recording is used up.
+    over: AtomicBool,
+}
+
+impl Until {
+    /// Says that the recording is used up.
+    pub fn is_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    /// Makes the code look whether it is to stop, once it has run on for long enough behind its last call.
+    pub fn knock_later(self: &Arc<Self>, engine: &wasmtime::Engine) {
+        if self.entered.is_some() {
+            return;
+        }
+        let (engine, until) = (engine.weak(), self.clone());
+        std::thread::spawn(move || {
+            let mut since: Option<Instant> = None;
+            // Until it has stopped, and nobody has the engine any more.
+            while let Some(engine) = engine.upgrade() {
+                let now = Instant::now();
+                if until.over.load(Ordering::Relaxed) && now - *since.get_or_insert(now) >= until.behind {
+                    engine.increment_epoch();
+                }
+                drop(engine);
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        });
+    }
+
+    /// What is said of a stop in no call, or in another one than the program was in.
+    pub fn behind(&self) -> String {
+        match self.calls {
+            0 => "; shown where a replay of it was stopped".to_owned(),
+            calls => format!("; shown where a replay of it was stopped behind its call {calls} of the host"),
+        }
+    }
+}
+
+/// Ends the process with the code of this ending. The program may be in the middle of a call.
+#[allow(clippy::exit)]
+fn exit(ending: &Ending) -> ! {
+    std::process::exit(ending.exit_code().unwrap_or(0).into())
+}
+
+/// Waits for the end of the process.
+pub fn park() -> ! {
+    loop {
+        std::thread::park();
+    }
+}

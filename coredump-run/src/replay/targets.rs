@@ -1,0 +1,136 @@
+//! Which bytes of the program's memory a function of WASI 0.1 writes.
+
+use coredump_core::recording::Write;
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
+use wiggle::{GuestMemory, GuestPtr};
+
+/// What the witx says of the results of a function, with addresses from its arguments.
+#[derive(Clone, Copy)]
+pub enum Out {
+    /// Nothing.
+    None,
+    /// So many bytes here.
+    At(i32, u32),
+    /// Two words.
+    Two(i32, i32),
+    /// A buffer that is filled whole: address and length.
+    Whole(i32, i32),
+    /// A buffer with its length, and where the number of bytes goes that were written to it.
+    Counted(i32, i32, i32),
+    /// A list of buffers with its length, and where the number of bytes goes.
+    Vectors(i32, i32, i32),
+    /// A list of buffers with its length, where the number of bytes goes, and where flags go.
+    Received(i32, i32, i32, i32),
+    /// A list of events of 32 bytes with its length, and where their number goes.
+    Events(i32, i32, i32),
+    /// The program's arguments: pointers, texts.
+    Arguments(i32, i32),
+    /// The environment: pointers, texts.
+    Environment(i32, i32),
+}
+
+/// Bytes of an event of `poll_oneoff`.
+const EVENT: u32 = 32;
+
+/// Buffers of a list that are looked at: an operating system takes 1024.
+const VECTORS: u32 = 1 << 16;
+
+/// Ranges that may be written, found before the call: the call may overwrite the very list that names them.
+#[derive(Default)]
+pub struct Targets {
+    /// Address and length; written as far as the count says.
+    counted: Vec<(u32, u32)>,
+    /// Where the count is, and how many bytes it counts by.
+    count: Option<(u32, u32)>,
+    /// Whether a call that failed may have written some of it.
+    partly: bool,
+    /// Address and length.
+    fixed: [(u32, u32); 2],
+}
+
+impl Targets {
+    /// Finds them.
+    pub fn of(out: Out, memory: &mut GuestMemory<'_>, wasi: &mut WasiP1Ctx) -> Targets {
+        let mut targets = Targets { partly: true, ..Targets::default() };
+        match out {
+            Out::None => {}
+            Out::At(address, len) => targets.fixed[0] = (address as u32, len),
+            Out::Two(first, second) => targets.fixed = [(first as u32, 4), (second as u32, 4)],
+            Out::Whole(address, len) => targets.fixed[0] = (address as u32, len as u32),
+            Out::Counted(address, len, count) => {
+                targets.counted.push((address as u32, len as u32));
+                targets.counts(count, 1);
+            }
+            Out::Vectors(list, len, count) => targets.vectors(list, len, count, memory),
+            Out::Received(list, len, count, flags) => {
+                targets.vectors(list, len, count, memory);
+                targets.fixed[1] = (flags as u32, 2);
+            }
+            Out::Events(list, len, count) => {
+                targets.counted.push((list as u32, (len as u32).saturating_mul(EVENT)));
+                targets.counts(count, EVENT);
+            }
+            Out::Arguments(pointers, texts) => {
+                targets.texts(pointers, texts, wasi.args_sizes_get(memory).unwrap_or_default());
+            }
+            Out::Environment(pointers, texts) => {
+                targets.texts(pointers, texts, wasi.environ_sizes_get(memory).unwrap_or_default());
+            }
+        }
+        targets
+    }
+
+    fn counts(&mut self, count: i32, unit: u32) {
+        self.fixed[0] = (count as u32, 4);
+        self.count = Some((count as u32, unit));
+    }
+
+    fn vectors(&mut self, list: i32, len: i32, count: i32, memory: &GuestMemory<'_>) {
+        for index in 0..(len as u32).min(VECTORS) {
+            let Some(at) = (list as u32).checked_add(index * 8) else { break };
+            let word = |at| memory.read(GuestPtr::<u32>::new(at));
+            let (Ok(address), Ok(len)) = (word(at), word(at.saturating_add(4))) else { break };
+            if len > 0 {
+                self.counted.push((address, len));
+            }
+        }
+        self.counts(count, 1);
+        // A read that fails has read nothing.
+        self.partly = false;
+    }
+
+    fn texts(&mut self, pointers: i32, texts: i32, (count, bytes): (u32, u32)) {
+        self.fixed = [(pointers as u32, count.saturating_mul(4)), (texts as u32, bytes)];
+    }
+
+    /// What stands there after the call, which gave `errno`. More than was written is harmless: a program that runs again
+    /// has the same bytes there.
+    pub fn writes<'m>(&self, memory: &'m [u8], errno: Option<i32>) -> Vec<Write<'m>> {
+        let mut left = match (errno, self.count) {
+            (Some(0), Some((at, unit))) => u64::from(word(memory, at)).saturating_mul(u64::from(unit)),
+            (Some(0), None) => u64::MAX,
+            _ if self.partly => u64::MAX,
+            _ => 0,
+        };
+        let mut writes = Vec::with_capacity(self.counted.len() + 2);
+        for &(address, len) in &self.counted {
+            let len = u64::from(len).min(left);
+            left -= len;
+            writes.extend(clipped(memory, address, len));
+        }
+        writes.extend(self.fixed.iter().filter_map(|&(address, len)| clipped(memory, address, u64::from(len))));
+        writes
+    }
+}
+
+fn word(memory: &[u8], at: u32) -> u32 {
+    let bytes = memory.get(at as usize..).and_then(|bytes| bytes.first_chunk());
+    bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+}
+
+fn clipped(memory: &[u8], address: u32, len: u64) -> Option<Write<'_>> {
+    let rest = memory.get(address as usize..)?;
+    let bytes = &rest[..usize::try_from(len).unwrap_or(usize::MAX).min(rest.len())];
+    (!bytes.is_empty()).then_some(Write { address: u64::from(address), bytes })
+}
