@@ -2,13 +2,12 @@
 
 use std::io;
 
-use coredump_core::backtrace::{Location, ResolvedFrame, Resolver};
-use coredump_core::binaries::Binaries;
+use coredump_core::backtrace::{Location, ResolvedFrame};
 use coredump_core::cli::args::RawArg;
 use coredump_core::fold::{self, Part};
-use coredump_core::model::{CoreDump, Thread};
 use coredump_core::module::Module;
-use coredump_core::variables::{Inspector, Scope};
+use coredump_core::variables::Scope;
+use coredump_core::{Dump, Frame, Thread, model};
 
 use crate::args::Args;
 use crate::page::{Page, Piece};
@@ -17,54 +16,47 @@ use crate::source::Sources;
 use crate::variables;
 
 /// What is needed to print the frames of a dump.
-pub struct Frames<'r, 'a> {
+pub struct Frames<'r> {
     pub args: &'r Args,
-    pub dump: &'r CoreDump<'a>,
-    pub binaries: &'r Binaries,
-    pub resolver: Resolver<'r, 'a>,
-    pub inspector: Inspector<'r>,
+    pub dump: &'r Dump,
     pub sources: Sources,
     offset_width: usize,
 }
 
-impl<'r, 'a: 'r> Frames<'r, 'a> {
+impl<'r> Frames<'r> {
     /// Prepares to print the frames of `dump`.
-    pub fn new(args: &'r Args, dump: &'r CoreDump<'a>, binaries: &'r Binaries) -> Self {
+    pub fn new(args: &'r Args, dump: &'r Dump) -> Self {
         let code_end = |module: &Module<'_>| module.code_section_start().unwrap_or(0) + module.code_section_size();
-        let modules = binaries.slots().iter().filter_map(|slot| slot.found.as_ref());
+        let modules = dump.binaries().slots().iter().filter_map(|slot| slot.found.as_ref());
         let longest = modules.map(|found| code_end(found.binary.module())).max().unwrap_or(0);
         Frames {
             args,
             dump,
-            binaries,
-            resolver: Resolver::new(dump, binaries),
-            inspector: Inspector::new(dump, binaries),
             sources: Sources::new(args.symbols_path.iter().map(RawArg::to_path).collect()),
             offset_width: format!("{longest:#x}").len().max(6),
         }
     }
 
     /// Prints a thread.
-    pub fn thread(&mut self, page: &mut Page, index: usize) -> io::Result<()> {
-        let thread = &self.dump.threads[index];
-        page.piece(Piece::Title, &format!("thread {index}"))?;
-        if !thread.name.is_empty() {
+    pub fn thread(&mut self, page: &mut Page, thread: &Thread) -> io::Result<()> {
+        page.piece(Piece::Title, &format!("thread {}", thread.index()))?;
+        if !thread.name().is_empty() {
             page.plain(" \"")?;
-            page.piece(Piece::Title, &thread.name)?;
+            page.piece(Piece::Title, thread.name())?;
             page.plain("\"")?;
         }
         page.end()?;
         if let Some(frame) = self.args.frame {
-            return self.frame(page, index, frame, 0);
+            return thread.frame(frame).map_or(Ok(()), |frame| self.frame(page, &frame, 0));
         }
-        let count = thread.frames.len();
+        let count = thread.frames().len();
         let shown = count.min(self.args.limit.unwrap_or(usize::MAX));
         let width = digits(shown.saturating_sub(1));
-        for part in self.parts(thread, shown) {
+        for part in self.parts(thread.recorded(), shown) {
             match part {
                 Part::Frames(frames) => {
-                    for frame in frames {
-                        self.frame(page, index, frame, width)?;
+                    for frame in frames.filter_map(|frame| thread.frame(frame)) {
+                        self.frame(page, &frame, width)?;
                     }
                 }
                 Part::Repeat { frames, period, times } => {
@@ -75,10 +67,10 @@ impl<'r, 'a: 'r> Frames<'r, 'a> {
                 }
             }
         }
-        self.rest(page, thread, count - shown)
+        self.rest(page, thread.recorded(), count - shown)
     }
 
-    fn parts(&self, thread: &Thread, shown: usize) -> Vec<Part> {
+    fn parts(&self, thread: &model::Thread, shown: usize) -> Vec<Part> {
         // Values differ from one activation to the next, so nothing is folded where they are shown.
         if self.args.no_fold || self.args.raw || self.args.locals {
             return vec![Part::Frames(0..shown)];
@@ -86,7 +78,7 @@ impl<'r, 'a: 'r> Frames<'r, 'a> {
         fold::frames(&thread.frames[..shown])
     }
 
-    fn rest(&self, page: &mut Page, thread: &Thread, hidden: usize) -> io::Result<()> {
+    fn rest(&self, page: &mut Page, thread: &model::Thread, hidden: usize) -> io::Result<()> {
         if thread.frames.is_empty() {
             page.piece(Piece::Faint, "no frames")?;
             page.end()?;
@@ -103,27 +95,25 @@ impl<'r, 'a: 'r> Frames<'r, 'a> {
     }
 
     /// Prints a frame: the calls inlined in it, innermost first, then its own function.
-    fn frame(&mut self, page: &mut Page, thread: usize, index: usize, width: usize) -> io::Result<()> {
-        let Some(frame) = self.resolver.frame(thread, index) else { return Ok(()) };
+    fn frame(&mut self, page: &mut Page, frame: &Frame, width: usize) -> io::Result<()> {
+        let resolved = frame.resolved();
         if self.args.source {
-            let binary = frame.module.and_then(|module| self.binaries.binary(module));
+            let binary = resolved.module.and_then(|module| self.dump.binaries().binary(module));
             self.sources.of_binary(binary.and_then(|binary| binary.path()));
         }
-        let scopes = self.inspector.frame_variables(thread, index, &variables::limits(self.args));
+        let scopes = frame.variables(variables::limits(self.args));
         // The two read the same debug info; should they differ, no value is shown rather than another function's.
-        let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == frame.inlines.len() + 1);
-        for (nth, inline) in frame.inlines.iter().enumerate() {
-            self.head(page, &frame, width)?;
+        let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);
+        for (nth, inline) in resolved.inlines.iter().enumerate() {
+            self.head(page, resolved, width)?;
             page.piece(Piece::Function, inline.function.as_deref().unwrap_or("?"))?;
             self.rest_of_line(page, scope(nth), inline.location.as_ref(), true)?;
         }
-        self.head(page, &frame, width)?;
-        self.function(page, &frame)?;
-        self.rest_of_line(page, scope(frame.inlines.len()), frame.location.as_ref(), false)?;
-        if self.args.raw
-            && let Some(frame) = self.dump.threads[thread].frames.get(index)
-        {
-            raw::render(page, self.dump, self.binaries, frame)?;
+        self.head(page, resolved, width)?;
+        self.function(page, resolved)?;
+        self.rest_of_line(page, scope(resolved.inlines.len()), resolved.location.as_ref(), false)?;
+        if self.args.raw {
+            raw::render(page, self.dump.recorded(), self.dump.binaries(), frame.recorded())?;
         }
         Ok(())
     }
@@ -135,8 +125,8 @@ impl<'r, 'a: 'r> Frames<'r, 'a> {
         if let Some(offset) = frame.module_offset {
             page.piece(Piece::Address, &format!("{offset:#0width$x} ", width = self.offset_width))?;
         }
-        let Some(module) = frame.module.filter(|_| self.binaries.len() > 1) else { return Ok(()) };
-        let name = self.binaries.slot(module).map_or("?", |slot| short(&slot.name));
+        let Some(module) = frame.module.filter(|_| self.dump.binaries().len() > 1) else { return Ok(()) };
+        let name = self.dump.binaries().slot(module).map_or("?", |slot| short(&slot.name));
         page.piece(Piece::Faint, name)?;
         page.plain("!")
     }

@@ -2,17 +2,13 @@
 
 use std::mem::ManuallyDrop;
 
-use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::cli::output::{self, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{Exit, help};
-use coredump_core::crash::Crash;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::model::CoreDump;
-use coredump_core::read::read;
-use coredump_core::signature::Signer;
+use coredump_core::{CoreDump, Draft, Store};
 
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
@@ -66,32 +62,32 @@ enum Failure {
 fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Report) -> Result<Exit, Failure> {
     let blame = |error| Failure::Dump(input.blame(error));
     let bytes = input.open().map_err(blame)?;
-    let mut dump = read(&bytes).map_err(blame)?;
-    asked_for(args, &dump).map_err(blame)?;
+    let draft = Draft::new(bytes).map_err(blame)?;
+    asked_for(args, draft.recorded()).map_err(blame)?;
     let options =
         locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
-    let binaries = Binaries::settle(store, &bytes, &mut dump, &options);
-    let mut frames = Frames::new(args, &dump, &binaries);
-    let crash = Crash::of(&dump, &binaries, &frames.resolver, &Signer::default());
+    let dump = draft.find_binaries(store, &options);
+    let mut frames = Frames::new(args, &dump);
     let written = match args.brief {
-        true => brief::render(page, input, &crash),
-        false => threads(page, input, &crash, &mut frames),
+        true => brief::render(page, input, dump.crash()),
+        false => threads(page, input, &mut frames),
     };
     // What is told on standard error belongs behind what was printed.
     let written = written.and_then(|()| std::io::Write::flush(&mut page.out));
     written.map_err(|error| Failure::Output(page.out.failed(error)))?;
 
     let name = input.name();
-    let complete = notes::render(report, &name, &dump, &binaries, args.locals, args.quiet || args.brief);
+    let (recorded, binaries) = (dump.recorded(), dump.binaries());
+    let complete = notes::render(report, &name, recorded, binaries, args.locals, args.quiet || args.brief);
     for note in &frames.sources.notes {
         report.say(format_args!("{name}: {note}"));
     }
     // How a dump was read belongs to a backtrace; of one line among hundreds, only that something is missing.
-    let repairs = dump.warnings.iter().filter(|_| !args.brief);
-    for warning in repairs.chain(&dump.incomplete) {
+    let repairs = recorded.warnings.iter().filter(|_| !args.brief);
+    for warning in repairs.chain(&recorded.incomplete) {
         report.warning(&name, warning);
     }
-    Ok(Exit::partial_if(!complete || !binaries.warnings.is_empty() || dump.incomplete.is_some()))
+    Ok(Exit::partial_if(!complete || !binaries.warnings.is_empty() || recorded.incomplete.is_some()))
 }
 
 /// That the thread and frame that were asked for exist.
@@ -111,15 +107,15 @@ fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
     Ok(())
 }
 
-fn threads(page: &mut Page, input: &Input, crash: &Crash, frames: &mut Frames<'_, '_>) -> std::io::Result<()> {
-    header::render(page, input, frames.dump, crash)?;
-    for thread in 0..frames.dump.threads.len() {
-        if frames.args.thread.is_none_or(|only| only == thread) {
+fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::Result<()> {
+    header::render(page, input, frames.dump.recorded(), frames.dump.crash())?;
+    for thread in frames.dump.threads() {
+        if frames.args.thread.is_none_or(|only| only == thread.index()) {
             page.end()?;
-            frames.thread(page, thread)?;
+            frames.thread(page, &thread)?;
         }
     }
-    if frames.dump.threads.is_empty() {
+    if frames.dump.recorded().threads.is_empty() {
         page.plain("\nthe dump holds no thread\n")?;
     }
     Ok(())

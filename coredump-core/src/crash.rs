@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::backtrace::{Location, ResolvedFrame, Resolver};
-use crate::binaries::Binaries;
 use crate::model::CoreDump;
-use crate::reason::{self, CrashReason};
+use crate::reason::CrashReason;
 use crate::signature::Signer;
 
 /// Frames among which the program's own code is looked for.
@@ -37,10 +36,10 @@ pub struct Place {
 }
 
 impl Crash {
-    /// Of the thread that crashed, which is the first that has frames; `signer` remembers names from dump to dump.
-    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>, signer: &Signer) -> Crash {
+    /// Of the thread that crashed, which is the first that has frames, and died for this reason; `signer` remembers names
+    /// from dump to dump.
+    pub fn of(dump: &CoreDump<'_>, reason: Option<CrashReason>, resolver: &Resolver<'_, '_>, signer: &Signer) -> Crash {
         let thread = dump.crashed_thread().unwrap_or(0);
-        let reason = reason::of(dump, binaries, resolver, signer);
         let signature = signer.signature((0..).map_while(|frame| resolver.frame(thread, frame)));
         let young = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame));
         let mut places = young.flat_map(|frame| places(thread, frame)).peekable();

@@ -18,6 +18,8 @@ use crate::mapped::Bytes;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
 use crate::read::read;
+use crate::reason::{self, CrashReason};
+use crate::regions::{self, Regions};
 use crate::signature::Signer;
 use crate::variables::{ExpressionError, Inspector, Limits, Scope, Variable};
 
@@ -136,6 +138,7 @@ impl Draft {
             store: store.clone(),
             options,
             located,
+            reason: OnceLock::new(),
             crash: OnceLock::new(),
         }))
     }
@@ -151,6 +154,7 @@ struct Settled {
     store: Store,
     options: Options,
     located: OnceLock<Located>,
+    reason: OnceLock<Option<CrashReason>>,
     crash: OnceLock<Crash>,
 }
 
@@ -252,9 +256,15 @@ impl Dump {
     /// # Ok::<(), coredump_core::Error>(())
     /// ```
     pub fn crash(&self) -> &Crash {
-        self.0
-            .crash
-            .get_or_init(|| Crash::of(self.recorded(), self.binaries(), self.resolver(), &self.0.store.0.signer))
+        let signer = &self.0.store.0.signer;
+        self.0.crash.get_or_init(|| Crash::of(self.recorded(), self.reason().cloned(), self.resolver(), signer))
+    }
+
+    /// Why the program died; `None` where nothing says so. [`Dump::crash`] has it too, and where.
+    pub fn reason(&self) -> Option<&CrashReason> {
+        let signer = &self.0.store.0.signer;
+        let known = || reason::of(self.recorded(), self.binaries(), self.resolver(), signer);
+        self.0.reason.get_or_init(known).as_ref()
     }
 
     /// The threads, in the order of the file.
@@ -295,6 +305,27 @@ impl Dump {
     /// ```
     pub fn memory(&self, index: u32) -> Option<&Memory<'_>> {
         self.recorded().memories.get(index as usize)
+    }
+
+    /// A memory as it was before the program ran; `None` unless the binaries of all instances that have it are known for
+    /// certain, and say where each of their data segments lies.
+    pub fn initial_memory(&self, index: u32) -> Option<Memory<'_>> {
+        regions::initial(self.recorded(), self.binaries(), index)
+    }
+
+    /// What the parts of a memory are for.
+    pub fn regions(&self, memory: u32) -> Regions {
+        Regions::of(self.recorded(), self.binaries(), memory)
+    }
+
+    /// The statics in a memory, by address. Reads the debug info of all binaries that have it.
+    pub fn statics(&self, memory: u32) -> regions::Symbols {
+        regions::Symbols::of(self.recorded(), self.binaries(), memory)
+    }
+
+    /// The names of each of the dump's globals: instances may call a shared one differently.
+    pub fn global_names(&self) -> Vec<Vec<String>> {
+        regions::global_names(self.recorded(), self.binaries())
     }
 }
 
@@ -341,6 +372,11 @@ impl Thread {
     pub fn frames(&self) -> impl ExactSizeIterator<Item = Frame> + DoubleEndedIterator + use<> {
         let thread = self.clone();
         (0..self.recorded().frames.len()).map(move |index| Frame::new(&thread, index))
+    }
+
+    /// The shadow stack pointer of each frame at its code offset, youngest first; `None` where it is not certain.
+    pub fn stack_pointers(&self) -> Vec<Option<u64>> {
+        self.dump.inspector().stack_pointers(self.index)
     }
 
     /// The frame with this index, 0 for the youngest; `None` if there is none.
@@ -486,11 +522,6 @@ impl Frame {
     /// As [`Frame::evaluate`], with bounds on how much of the value is written out.
     pub fn evaluate_within(&self, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
         self.dump().inspector().evaluate(self.thread.index, self.index, expression, &limits)
-    }
-
-    /// The shadow stack pointer at the frame's code offset; `None` where it is not certain.
-    pub fn stack_pointer(&self) -> Option<u64> {
-        self.dump().inspector().stack_pointers(self.thread.index).get(self.index).copied().flatten()
     }
 }
 

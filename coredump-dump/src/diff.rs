@@ -7,7 +7,6 @@ use coredump_core::cli::Exit;
 use coredump_core::cli::text::escape;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory};
-use coredump_core::regions::initial;
 
 use crate::session::Session;
 use coredump_core::cli::paint::{DIM, MISSING, NAME, STRONG};
@@ -22,7 +21,7 @@ pub fn against_module(session: &Session<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
     let mut out = session.output()?;
     for (index, memory) in session.memories()? {
-        let Some(before) = initial(session.dump, session.binaries(), index) else {
+        let Some(before) = session.opened.initial_memory(index) else {
             return Err(session
                 .error(ErrorKind::NotFound, format!("what memory {index} held at first is not known"))
                 .hint("it stands in the program's binary: -m FILE names it; two dumps can be compared without it"));

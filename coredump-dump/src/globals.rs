@@ -2,7 +2,6 @@
 
 use coredump_core::error::Result;
 use coredump_core::model::{RefTarget, Value};
-use coredump_core::regions::global_names;
 
 use crate::session::Session;
 use crate::table::Table;
@@ -10,7 +9,7 @@ use crate::table::Table;
 /// The globals as a table.
 pub fn table(session: &Session<'_>) -> Table {
     let mut table = Table::new("Globals", "global", &[">index", "name", "type", "", "value", "hex"]);
-    let names = global_names(session.dump, session.binaries());
+    let names = session.global_names();
     for (index, (global, names)) in session.dump.globals.iter().zip(names).enumerate() {
         let mutable = if global.mutable { "mut" } else { "const" };
         let (value, hex) = describe(&global.value);

@@ -10,7 +10,6 @@ use coredump_core::cli::output::Output;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory, Segment};
 use coredump_core::model::Value;
-use coredump_core::regions::global_names;
 use serde_json::{Map, json};
 
 use crate::raw::refuse_terminal;
@@ -157,7 +156,7 @@ fn memories(session: &Session<'_>) -> serde_json::Value {
 }
 
 fn globals(session: &Session<'_>) -> serde_json::Value {
-    let names = global_names(session.dump, session.binaries());
+    let names = session.global_names();
     let of = |((index, global), names): ((usize, &coredump_core::model::Global), _)| {
         json!({
             "index": index,

@@ -2,12 +2,9 @@
 
 use std::ops::Range;
 
-use coredump_core::backtrace::Resolver;
 use coredump_core::cli::text;
 use coredump_core::error::Result;
 use coredump_core::memory::{Chunk, Memory};
-use coredump_core::reason;
-use coredump_core::signature::Signer;
 
 use crate::globals;
 use crate::session::Session;
@@ -67,8 +64,8 @@ fn process(session: &Session<'_>) -> Table {
     fact("started", process.start_time.clone());
     fact("dumped", process.time.clone());
     fact("exit code", process.exit_code.map(|code| code.to_string()));
-    let resolver = Resolver::new(dump, session.binaries());
-    if let Some(reason) = reason::of(dump, session.binaries(), &resolver, &Signer::default()) {
+    session.binaries();
+    if let Some(reason) = session.opened.reason().cloned() {
         fact("reason", Some(reason.kind));
         fact("message", reason.message);
         fact("detail", reason.detail);

@@ -5,7 +5,7 @@ use std::io::Write;
 use coredump_core::cli::Exit;
 use coredump_core::cli::text::escape;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::variables::{Inspector, Limits, Status};
+use coredump_core::{ExpressionError, Frame, Limits, Status, Variable};
 
 use crate::session::Session;
 use coredump_core::cli::paint::{MISSING, NAME};
@@ -18,18 +18,19 @@ pub fn print(session: &Session<'_>) -> Result<Exit> {
     let args = session.args;
     let (thread, frame) = (args.thread.unwrap_or(0), args.frame.unwrap_or(0));
     check_frame(session, thread, frame)?;
-    let inspector = Inspector::new(session.dump, session.binaries());
+    session.binaries();
+    let seen = session.opened.thread(thread).and_then(|thread| thread.frame(frame));
     let limits = Limits::asked(args.depth, args.elements);
     let mut values = Vec::new();
     let mut failures = Vec::new();
     for expression in &args.print {
-        match inspector.evaluate(thread, frame, expression, &limits) {
+        match evaluate(seen.as_ref(), expression, limits) {
             Ok(value) => values.push((expression, value)),
             Err(error) => {
                 let told = session
                     .error(ErrorKind::NotFound, format!("{expression}: {error}"))
                     .excerpt(expression, error.column);
-                failures.push(match seen_from(session, &inspector, thread, expression) {
+                failures.push(match seen_from(session, thread, expression) {
                     Some(frame) if args.frame.is_none() => told.hint(format!("frame {frame} sees it: --frame {frame}")),
                     _ => told,
                 });
@@ -61,9 +62,14 @@ pub fn print(session: &Session<'_>) -> Result<Exit> {
 }
 
 /// The youngest frame from which an expression means something.
-fn seen_from(session: &Session<'_>, inspector: &Inspector<'_>, thread: usize, expression: &str) -> Option<usize> {
-    let frames = session.dump.threads.get(thread)?.frames.len().min(FRAMES);
-    (0..frames).find(|&frame| inspector.evaluate(thread, frame, expression, &Limits::default()).is_ok())
+fn seen_from(session: &Session<'_>, thread: usize, expression: &str) -> Option<usize> {
+    let mut frames = session.opened.thread(thread)?.frames().take(FRAMES);
+    frames.find(|frame| frame.evaluate(expression).is_ok()).map(|frame| frame.index())
+}
+
+fn evaluate(frame: Option<&Frame>, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
+    let none = || ExpressionError::new(1, "this frame's binary is not known for certain, or has no debug information");
+    frame.ok_or_else(none)?.evaluate_within(expression, limits)
 }
 
 /// Statics need no frame; but a frame that is asked for must be there.

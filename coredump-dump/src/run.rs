@@ -1,12 +1,11 @@
 //! From the command line to the command that does it.
 
-use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::read;
+use coredump_core::{Draft, Store};
 
 use crate::args::{Args, TOOL};
 use crate::session::{self, Session};
@@ -92,17 +91,14 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
 /// Opens a dump for `run`.
 fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'_>) -> Result<Exit>) -> Result<Exit> {
     let (bytes, file) = input.open_with_file()?;
-    let mut dump = read::read(&bytes).map_err(|error| input.blame(error))?;
-    let store = Store::new();
-    // Most dumps say all of their memory themselves: then binaries are looked for when something asks for them.
-    let settled = Binaries::may_settle(&dump)
-        .then(|| Binaries::settle(&store, &bytes, &mut dump, &session::locating_options(args, input)));
-    if let Some(incomplete) = &dump.incomplete {
+    let draft = Draft::new(bytes).map_err(|error| input.blame(error))?;
+    let dump = draft.find_binaries(&Store::new(), &session::locating_options(args, input));
+    if let Some(incomplete) = &dump.recorded().incomplete {
         report.warning(input.name(), incomplete);
     }
-    let session = Session::new(&dump, input, (&bytes, file.as_ref()), args, report, &store, settled);
+    let session = Session::new(&dump, input, file.as_ref(), args, report);
     let outcome = run(&session)?;
-    Ok(outcome.and(Exit::partial_if(dump.incomplete.is_some() || session.warned())))
+    Ok(outcome.and(Exit::partial_if(dump.recorded().incomplete.is_some() || session.warned())))
 }
 
 fn one(command: Command, session: &Session<'_>) -> Result<Exit> {

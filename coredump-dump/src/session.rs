@@ -6,7 +6,8 @@ use std::fs::File;
 use std::io::Write;
 use std::rc::Rc;
 
-use coredump_core::binaries::{Binaries, Store};
+use coredump_core::Dump;
+use coredump_core::binaries::Binaries;
 use coredump_core::cli::locating;
 
 use coredump_core::cli::input::Input;
@@ -17,7 +18,7 @@ use coredump_core::locate::Options;
 use coredump_core::mapped::Bytes;
 use coredump_core::memory::{Chunk, Memory, Unreadable};
 use coredump_core::model::{CoreDump, Value};
-use coredump_core::regions::{Regions, Symbols, global_names};
+use coredump_core::regions::{Regions, Symbols};
 
 use crate::address::{Address, Base, Extent, Range};
 use crate::args::Args;
@@ -34,6 +35,8 @@ pub fn locating_options(args: &Args, input: &Input) -> Options {
 /// A dump, and how to show it. Binaries, regions and symbols are looked for when something asks for them.
 pub struct Session<'a> {
     /// The dump.
+    pub opened: &'a Dump,
+    /// What its file records.
     pub dump: &'a CoreDump<'a>,
     /// Where it came from.
     pub input: &'a Input,
@@ -45,64 +48,59 @@ pub struct Session<'a> {
     pub args: &'a Args,
     /// Where to complain.
     pub report: &'a Report,
-    store: &'a Store,
-    binaries: OnceCell<Binaries>,
+    warned: OnceCell<()>,
     regions: RefCell<HashMap<u32, Rc<Regions>>>,
     symbols: RefCell<HashMap<u32, Rc<Symbols>>>,
 }
 
 impl<'a> Session<'a> {
-    /// A session with an opened dump, and its binaries if they were looked for already.
-    pub fn new(
-        dump: &'a CoreDump<'a>,
-        input: &'a Input,
-        (bytes, file): (&'a Bytes, Option<&'a File>),
-        args: &'a Args,
-        report: &'a Report,
-        store: &'a Store,
-        found: Option<Binaries>,
-    ) -> Session<'a> {
-        let (binaries, regions, symbols) = Default::default();
-        let session = Session { dump, input, bytes, file, args, report, store, binaries, regions, symbols };
-        if let Some(found) = found {
-            session.warn_of(&found);
-            let _ = session.binaries.set(found);
+    /// A session with an opened dump.
+    pub fn new(opened: &'a Dump, input: &'a Input, file: Option<&'a File>, args: &'a Args, report: &'a Report) -> Self {
+        let (warned, regions, symbols) = Default::default();
+        let (dump, bytes) = (opened.recorded(), opened.bytes());
+        let session = Session { opened, dump, input, bytes, file, args, report, warned, regions, symbols };
+        if opened.binaries_so_far().is_some() {
+            session.binaries();
         }
         session
     }
 
-    fn warn_of(&self, binaries: &Binaries) {
-        for warning in &binaries.warnings {
-            self.report.say(format_args!("{}: {warning}", self.input.name()));
-        }
-    }
-
     /// Whether a binary that was named or looked for was refused with a warning.
     pub fn warned(&self) -> bool {
-        self.binaries.get().is_some_and(|binaries| !binaries.warnings.is_empty())
+        self.opened.binaries_so_far().is_some_and(|binaries| !binaries.warnings.is_empty())
     }
 
-    /// The binaries of the dump's modules.
-    pub fn binaries(&self) -> &Binaries {
-        self.binaries.get_or_init(|| {
-            let binaries = Binaries::locate(self.store, self.dump, &locating_options(self.args, self.input));
-            self.warn_of(&binaries);
-            binaries
-        })
+    /// The binaries of the dump's modules. What is wrong with them is said once.
+    pub fn binaries(&self) -> &'a Binaries {
+        let binaries = self.opened.binaries();
+        self.warned.get_or_init(|| {
+            for warning in &binaries.warnings {
+                self.report.say(format_args!("{}: {warning}", self.input.name()));
+            }
+        });
+        binaries
     }
 
     /// What the parts of a memory are for.
     pub fn regions(&self, memory: u32) -> Rc<Regions> {
+        self.binaries();
         let mut known = self.regions.borrow_mut();
-        let regions = known.entry(memory).or_insert_with(|| Rc::new(Regions::of(self.dump, self.binaries(), memory)));
+        let regions = known.entry(memory).or_insert_with(|| Rc::new(self.opened.regions(memory)));
         regions.clone()
     }
 
     /// The statics in a memory.
     pub fn symbols(&self, memory: u32) -> Rc<Symbols> {
+        self.binaries();
         let mut known = self.symbols.borrow_mut();
-        let symbols = known.entry(memory).or_insert_with(|| Rc::new(Symbols::of(self.dump, self.binaries(), memory)));
+        let symbols = known.entry(memory).or_insert_with(|| Rc::new(self.opened.statics(memory)));
         symbols.clone()
+    }
+
+    /// The names of each of the dump's globals.
+    pub fn global_names(&self) -> Vec<Vec<String>> {
+        self.binaries();
+        self.opened.global_names()
     }
 
     /// The name of the symbol an address belongs to, with the offset in it.
@@ -234,7 +232,7 @@ impl<'a> Session<'a> {
     }
 
     fn global(&self, name: &str) -> Result<u64> {
-        let names = global_names(self.dump, self.binaries());
+        let names = self.global_names();
         let wanted = if name == "sp" { "__stack_pointer" } else { name };
         let is_wanted = |name: &String| name == wanted || name.rsplit('/').next() == Some(wanted);
         let mut found = names.iter().zip(&self.dump.globals).filter(|(names, _)| names.iter().any(is_wanted));

@@ -1,11 +1,9 @@
 //! `--whatis`: what an address belongs to.
 
-use coredump_core::backtrace::Resolver;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::memory::Chunk;
-use coredump_core::model::Thread;
 use coredump_core::regions::Use;
-use coredump_core::variables::{Inspector, Limits, Variable};
+use coredump_core::{Limits, Thread, Variable};
 
 use crate::session::Session;
 use crate::table::Table;
@@ -13,7 +11,7 @@ use crate::table::Table;
 /// Tells what is known of each address.
 pub fn whatis(session: &Session<'_>) -> Result<()> {
     let (index, memory) = session.memory()?;
-    let inspector = Inspector::new(session.dump, session.binaries());
+    session.binaries();
     let mut tables = Vec::new();
     for address in &session.args.whatis {
         let at = session.address(index, address)?;
@@ -53,7 +51,7 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
             fact("symbol", format!("{} ({size} at {start:#x}): {place}", symbol.name));
         }
         if regions.at(at).is_some_and(|region| matches!(region.r#use, Use::Stack | Use::Unknown)) {
-            for (name, value) in frames(session, &inspector, index, at) {
+            for (name, value) in frames(session, index, at) {
                 table.row([name.to_owned(), value]);
             }
         }
@@ -68,24 +66,22 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
 }
 
 /// The frames of the shadow stack that hold an address, and the variables that lie there.
-fn frames(session: &Session<'_>, inspector: &Inspector<'_>, memory: u32, at: u64) -> Vec<(&'static str, String)> {
+fn frames(session: &Session<'_>, memory: u32, at: u64) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
-    for (number, thread) in session.dump.threads.iter().enumerate() {
+    for thread in session.opened.threads() {
+        let number = thread.index();
         // A frame reaches from its own stack pointer up to its caller's.
-        let pointers = inspector.stack_pointers(number);
+        let pointers = thread.stack_pointers();
         let holds = |frame: &usize| match pointers.get(*frame..*frame + 2) {
             Some([Some(low), Some(high)]) => (*low..*high).contains(&at),
             _ => false,
         };
         let mut held =
-            (0..thread.frames.len()).filter(|frame| in_memory(session, thread, *frame, memory) && holds(frame));
-        let Some(frame) = held.next() else { continue };
-        let resolver = Resolver::new(session.dump, session.binaries());
-        let function = resolver.frame(number, frame).and_then(|frame| frame.function);
-        let function = function.unwrap_or_else(|| "a function without a name".into());
-        facts.push(("frame", format!("#{frame} of thread {number}: {function}")));
-        for scope in inspector.frame_variables(number, frame, &Limits { depth: 2, elements: 1024, ..Limits::default() })
-        {
+            (0..thread.frames().len()).filter(|frame| in_memory(session, &thread, *frame, memory) && holds(frame));
+        let Some(frame) = held.next().and_then(|frame| thread.frame(frame)) else { continue };
+        let function = frame.function().unwrap_or("a function without a name");
+        facts.push(("frame", format!("#{} of thread {number}: {function}", frame.index())));
+        for scope in frame.variables(Limits { depth: 2, elements: 1024, ..Limits::default() }) {
             for variable in scope.variables.iter().filter(|variable| covers(variable, at)) {
                 let ty = &variable.type_name;
                 facts.push(("variable", format!("{} ({ty}) = {}", variable.name, variable.text())));
@@ -96,7 +92,7 @@ fn frames(session: &Session<'_>, inspector: &Inspector<'_>, memory: u32, at: u64
 }
 
 fn in_memory(session: &Session<'_>, thread: &Thread, frame: usize, memory: u32) -> bool {
-    let instance = thread.frames.get(frame).and_then(|frame| frame.instance);
+    let instance = thread.recorded().frames.get(frame).and_then(|frame| frame.instance);
     match instance.and_then(|instance| session.dump.instances.get(instance as usize)) {
         Some(instance) => instance.memories.first() == Some(&Some(memory)),
         None => session.dump.memories.len() == 1,

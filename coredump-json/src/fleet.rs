@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use coredump_core::binaries::Store;
+use coredump_core::Store;
 use coredump_core::cli::Exit;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::report::Report;

@@ -1,18 +1,12 @@
 //! From a dump's bytes to its document.
 
-use std::cell::RefCell;
 use std::io::Write;
 
-use coredump_core::backtrace::Resolver;
-use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
-use coredump_core::crash::Crash;
 use coredump_core::error::{Error, ErrorKind};
-use coredump_core::read;
-use coredump_core::signature::Signer;
-use coredump_core::variables::{Inspector, Limits};
+use coredump_core::{Draft, Limits, Store};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};
@@ -30,7 +24,6 @@ pub enum Stop {
 pub struct Worker<'w> {
     args: &'w Args,
     store: &'w Store,
-    signer: Signer,
     colored: bool,
 }
 
@@ -38,33 +31,28 @@ impl<'w> Worker<'w> {
     /// A worker that keeps binaries in `store`.
     pub fn new(args: &'w Args, store: &'w Store) -> Self {
         let to_stdout = args.output.as_ref().is_none_or(RawArg::is_dash);
-        Worker { args, store, signer: Signer::default(), colored: to_stdout && args.color.on_stdout() }
+        Worker { args, store, colored: to_stdout && args.color.on_stdout() }
     }
 
     /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.
     pub fn document(&mut self, input: &Input, output: &mut impl Write) -> Result<Option<Error>, Stop> {
         let bytes = input.open().map_err(Stop::Dump)?;
-        let mut dump = read::read(&bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
+        let draft = Draft::new(bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
         let args = self.args;
         let options =
             locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
-        let binaries = Binaries::settle(self.store, &bytes, &mut dump, &options);
-        let resolver = Resolver::new(&dump, &binaries);
-        let crash = Crash::of(&dump, &binaries, &resolver, &self.signer);
+        let dump = draft.find_binaries(self.store, &options);
         let document = Document {
             path: input.path(),
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
             dump: &dump,
-            binaries: &binaries,
-            resolver: RefCell::new(resolver),
-            inspector: args.locals.then(|| Inspector::new(&dump, &binaries)),
+            locals: args.locals,
             limits: Limits::asked(args.depth, args.elements),
-            crash,
             memory: if args.redact { MemoryDetail::None } else { args.memory },
             redact: args.redact,
         };
         self.write(&document, output)?;
-        let incomplete = dump.incomplete.as_ref().map(|incomplete| {
+        let incomplete = dump.recorded().incomplete.as_ref().map(|incomplete| {
             let mut error = Error::new(ErrorKind::Malformed, format!("read in part: {}", incomplete.message));
             error.offset = incomplete.offset;
             input.blame(error)

@@ -2,15 +2,8 @@
 #![no_main]
 #![allow(dead_code, missing_docs, unused_imports)]
 
-use std::cell::RefCell;
-
-use coredump_core::backtrace::Resolver;
-use coredump_core::binaries::{Binaries, Store};
-use coredump_core::cli::text::is_unsafe;
-use coredump_core::crash::Crash;
-use coredump_core::locate::Options;
-use coredump_core::read::read;
-use coredump_core::variables::{Inspector, Limits};
+use coredump_core::text::is_unsafe;
+use coredump_core::{Draft, Limits, Options, Store};
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
 
@@ -20,20 +13,14 @@ mod args;
 mod document;
 
 fuzz_target!(|bytes: &[u8]| {
-    let Ok(mut dump) = read(bytes) else { return };
-    let store = Store::new();
-    let options = Options { recorded_paths: false, trusted: false, ..Options::default() };
-    let binaries = Binaries::settle(&store, bytes, &mut dump, &options);
+    let Ok(draft) = Draft::from_bytes(bytes) else { return };
+    let dump = draft.find_binaries(&Store::new(), &Options::default().untrusted());
     let document = document::Document {
         path: None,
         modified: None,
         dump: &dump,
-        binaries: &binaries,
-        resolver: RefCell::new(Resolver::new(&dump, &binaries)),
-        inspector: (dump.threads.iter().map(|thread| thread.frames.len()).sum::<usize>() < 20)
-            .then(|| Inspector::new(&dump, &binaries)),
+        locals: dump.threads().map(|thread| thread.frames().len()).sum::<usize>() < 20,
         limits: Limits::default(),
-        crash: Crash { reason: None, signature: None, place: None },
         memory: args::MemoryDetail::Base64,
         redact: bytes.len() % 2 == 1,
     };

@@ -4,6 +4,7 @@ use coredump_core::backtrace::{InlinedFrame, Location};
 use coredump_core::crash::Place;
 use coredump_core::model::Value;
 use coredump_core::variables::{Scope, Variable};
+use coredump_core::{Frame, Thread};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -27,52 +28,50 @@ impl Serialize for PlaceEntry<'_> {
 
 /// A thread.
 pub struct ThreadEntry<'c, 'd> {
-    pub index: usize,
+    pub thread: Thread,
     pub document: &'c Document<'d>,
 }
 
 impl Serialize for ThreadEntry<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let thread = &self.document.dump.threads[self.index];
+        let thread = &self.thread;
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("name", &thread.name)?;
-        map.serialize_entry("truncated", &thread.truncated)?;
-        let frames = || (0..thread.frames.len()).map(|frame| FrameEntry { thread: self, index: frame });
+        map.serialize_entry("index", &thread.index())?;
+        map.serialize_entry("name", thread.name())?;
+        map.serialize_entry("truncated", &thread.is_truncated())?;
+        let frames = || thread.frames().map(|frame| FrameEntry { frame, document: self.document });
         map.serialize_entry("frames", &Each(frames))?;
         map.end()
     }
 }
 
 /// A frame.
-struct FrameEntry<'t, 'c, 'd> {
-    thread: &'t ThreadEntry<'c, 'd>,
-    index: usize,
+struct FrameEntry<'c, 'd> {
+    frame: Frame,
+    document: &'c Document<'d>,
 }
 
-impl Serialize for FrameEntry<'_, '_, '_> {
+impl Serialize for FrameEntry<'_, '_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let document = self.thread.document;
-        let frame = &document.dump.threads[self.thread.index].frames[self.index];
-        let resolved = document.resolver.borrow_mut().frame(self.thread.index, self.index);
-        let resolved = resolved.as_ref();
-        let location = resolved.and_then(|resolved| resolved.location.as_ref());
+        let document = self.document;
+        let frame = self.frame.recorded();
+        let resolved = self.frame.resolved();
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &self.index)?;
+        map.serialize_entry("index", &self.frame.index())?;
         map.serialize_entry("instance", &frame.instance)?;
-        map.serialize_entry("module", &resolved.and_then(|resolved| resolved.module))?;
+        map.serialize_entry("module", &resolved.module)?;
         map.serialize_entry("function_index", &frame.function)?;
         map.serialize_entry("code_offset", &frame.code_offset.map(|offset| Hex(offset.into())))?;
-        map.serialize_entry("module_offset", &resolved.and_then(|resolved| resolved.module_offset).map(Hex))?;
-        map.serialize_entry("dwarf_pc", &resolved.and_then(|resolved| resolved.dwarf_pc).map(Hex))?;
-        map.serialize_entry("function", &resolved.and_then(|resolved| resolved.function.as_deref()))?;
-        map.serialize_entry("raw_name", &resolved.and_then(|resolved| resolved.raw_name.as_deref()))?;
-        place(&mut map, location)?;
-        let inlines = || resolved.into_iter().flat_map(|resolved| resolved.inlines.iter().map(InlineEntry));
+        map.serialize_entry("module_offset", &resolved.module_offset.map(Hex))?;
+        map.serialize_entry("dwarf_pc", &resolved.dwarf_pc.map(Hex))?;
+        map.serialize_entry("function", &resolved.function.as_deref())?;
+        map.serialize_entry("raw_name", &resolved.raw_name.as_deref())?;
+        place(&mut map, resolved.location.as_ref())?;
+        let inlines = || resolved.inlines.iter().map(InlineEntry);
         map.serialize_entry("inlines", &Each(inlines))?;
         map.serialize_entry("locals", &values(&frame.locals, document.redact))?;
         map.serialize_entry("stack", &values(&frame.stack, document.redact))?;
-        let scopes = document.variables(self.thread.index, self.index);
+        let scopes = document.locals.then(|| self.frame.variables(document.limits));
         let variables = scopes
             .as_ref()
             .map(|scopes| Each(move || scopes.iter().flat_map(|scope| variables_of(scope, document.redact))));

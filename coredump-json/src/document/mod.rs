@@ -10,17 +10,13 @@ mod state;
 mod text;
 mod values;
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::SystemTime;
 
-use coredump_core::backtrace::Resolver;
-use coredump_core::binaries::Binaries;
-use coredump_core::crash::Crash;
-use coredump_core::model::{CoreDump, Warning};
+use coredump_core::model::Warning;
 use coredump_core::reason::{CrashReason, Panic, Source};
-use coredump_core::variables::{Inspector, Limits, Scope};
+use coredump_core::{CoreDump, Dump, Limits};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -44,17 +40,11 @@ pub struct Document<'d> {
     /// When that file was last written to.
     pub modified: Option<SystemTime>,
     /// The dump.
-    pub dump: &'d CoreDump<'d>,
-    /// The binaries of its modules.
-    pub binaries: &'d Binaries,
-    /// Where its frames stand in them.
-    pub resolver: RefCell<Resolver<'d, 'd>>,
-    /// Finds variables, if they are asked for.
-    pub inspector: Option<Inspector<'d>>,
-    /// How much of a variable is told.
+    pub dump: &'d Dump,
+    /// Whether variables are asked for.
+    pub locals: bool,
+    /// How much of a variable is written.
     pub limits: Limits,
-    /// Why and where it died.
-    pub crash: Crash,
     /// What to tell of memory contents.
     pub memory: MemoryDetail,
     /// Whether to leave out what the program worked on.
@@ -63,23 +53,24 @@ pub struct Document<'d> {
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let dump = self.dump;
+        let dump = self.recorded();
+        let crash = self.dump.crash();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("version", &VERSION)?;
         map.serialize_entry("dump", &self.file())?;
         map.serialize_entry("process", &self.process())?;
         map.serialize_entry("reason", &self.reason())?;
-        map.serialize_entry("signature", &self.crash.signature)?;
-        map.serialize_entry("place", &self.crash.place.as_ref().map(PlaceEntry))?;
+        map.serialize_entry("signature", &crash.signature)?;
+        map.serialize_entry("place", &crash.place.as_ref().map(PlaceEntry))?;
         let modules = || {
-            let slots = self.binaries.slots().iter().enumerate();
+            let slots = self.dump.binaries().slots().iter().enumerate();
             let contents = self.memory == MemoryDetail::Base64;
             slots.map(move |(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot, contents })
         };
         map.serialize_entry("modules", &Each(modules))?;
         let instances = || dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry { index, instance });
         map.serialize_entry("instances", &Each(instances))?;
-        let threads = || (0..dump.threads.len()).map(|index| ThreadEntry { index, document: self });
+        let threads = || self.dump.threads().map(|thread| ThreadEntry { thread, document: self });
         map.serialize_entry("threads", &Each(threads))?;
         let memories = || {
             let entry = |(index, memory)| MemoryEntry { index, memory, detail: self.memory, redacted: self.redact };
@@ -170,17 +161,22 @@ impl<'d> PanicEntry<'d> {
 }
 
 impl<'d> Document<'d> {
+    /// What the dump's file records.
+    fn recorded(&self) -> &'d CoreDump<'d> {
+        self.dump.recorded()
+    }
+
     fn file(&self) -> File<'d> {
         File {
             path: self.path.map(|path| path.to_string_lossy().into_owned()),
-            size: self.dump.size,
+            size: self.recorded().size,
             modified: self.modified.map(|time| Shown(humantime::format_rfc3339_seconds(time))),
-            layout: self.dump.layout.name(),
-            offsets: self.dump.offsets.map(|layout| layout.name()),
-            executable: self.dump.executable.as_deref(),
-            producer: self.dump.producer.as_deref(),
+            layout: self.recorded().layout.name(),
+            offsets: self.recorded().offsets.map(|layout| layout.name()),
+            executable: self.recorded().executable.as_deref(),
+            producer: self.recorded().producer.as_deref(),
             incomplete: self
-                .dump
+                .recorded()
                 .incomplete
                 .as_ref()
                 .map(|incomplete| Incomplete { message: &incomplete.message, offset: incomplete.offset.map(Hex) }),
@@ -188,8 +184,8 @@ impl<'d> Document<'d> {
     }
 
     fn process(&self) -> Process<'d> {
-        let process = &self.dump.process;
-        let named = self.dump.executable.as_deref().filter(|name| !name.is_empty());
+        let process = &self.recorded().process;
+        let named = self.recorded().executable.as_deref().filter(|name| !name.is_empty());
         let kept = !self.redact;
         Process {
             executable: process.executable.as_deref().or(named),
@@ -207,7 +203,7 @@ impl<'d> Document<'d> {
     }
 
     fn reason(&self) -> Option<ReasonEntry<'_>> {
-        self.crash.reason.as_ref().map(|reason| ReasonEntry {
+        self.dump.crash().reason.as_ref().map(|reason| ReasonEntry {
             kind: &reason.kind,
             message: reason.message.as_deref().filter(|_| !(self.redact && tells_values(reason))),
             detail: reason.detail.as_deref().filter(|_| !self.redact),
@@ -217,19 +213,15 @@ impl<'d> Document<'d> {
         })
     }
 
-    /// The variables of a frame, if they are asked for.
-    fn variables(&self, thread: usize, frame: usize) -> Option<Vec<Scope>> {
-        let inspector = self.inspector.as_ref()?;
-        Some(inspector.frame_variables(thread, frame, &self.limits))
-    }
-
     /// The names of globals, by the dump's index.
     fn global_names(&self) -> HashMap<usize, &'d str> {
         let mut names = HashMap::new();
-        for instance in &self.dump.instances {
-            let Some(binary) = instance.module.and_then(|module| self.binaries.binary(module)) else { continue };
+        for instance in &self.recorded().instances {
+            let Some(binary) = instance.module.and_then(|module| self.dump.binaries().binary(module)) else { continue };
             for (own, global) in instance.globals.iter().enumerate() {
-                let Some(index) = global.filter(|&index| (index as usize) < self.dump.globals.len()) else { continue };
+                let Some(index) = global.filter(|&index| (index as usize) < self.recorded().globals.len()) else {
+                    continue;
+                };
                 if let Some(name) = u32::try_from(own).ok().and_then(|own| binary.module().global_name(own)) {
                     names.entry(index as usize).or_insert(name);
                 }
@@ -239,12 +231,17 @@ impl<'d> Document<'d> {
     }
 
     fn warnings(&self) -> impl Iterator<Item = String> {
-        let slots = self.binaries.slots().iter().filter_map(|slot| Some((slot, slot.found.as_ref()?)));
+        let slots = self.dump.binaries().slots().iter().filter_map(|slot| Some((slot, slot.found.as_ref()?)));
         let problems = slots.flat_map(|(slot, found)| {
             let problems = found.binary.symbols_problems().into_iter();
             problems.map(move |problem| format!("module {}: {problem}", slot.name))
         });
-        self.dump.warnings.iter().map(warning).chain(self.binaries.warnings.iter().cloned()).chain(problems)
+        self.recorded()
+            .warnings
+            .iter()
+            .map(warning)
+            .chain(self.dump.binaries().warnings.iter().cloned())
+            .chain(problems)
     }
 }
 

@@ -36,7 +36,8 @@ pub struct ExpressionError {
 }
 
 impl ExpressionError {
-    fn new(column: usize, message: impl Into<String>) -> Self {
+    /// An error about the character in this column.
+    pub fn new(column: usize, message: impl Into<String>) -> Self {
         ExpressionError { column, message: message.into() }
     }
 }
