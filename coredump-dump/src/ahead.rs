@@ -22,9 +22,10 @@ pub fn ahead<T>(memory: &Memory<'_>, range: Range<u64>, search: impl FnOnce() ->
         })
         .collect();
     let size = held.iter().map(|bytes| bytes.len() as u64).sum::<u64>();
-    let alone = thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
+    // The system is asked only where it pays: a dump may have a million memories.
+    let alone = || thread::available_parallelism().is_ok_and(|processors| processors.get() == 1);
     // What does not fit would be gone again before the search comes to it.
-    if size < WORTH || alone || available().is_none_or(|available| size > available / 2) {
+    if size < WORTH || alone() || available().is_none_or(|available| size > available / 2) {
         return search();
     }
     let done = AtomicBool::new(false);

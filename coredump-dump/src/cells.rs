@@ -83,8 +83,8 @@ impl Map {
 /// What most of a range is for; a small part that is known wins over what is not.
 fn most(regions: &Regions, range: &Range<u64>) -> Use {
     let overlap = |region: &Range<u64>| region.end.min(range.end).saturating_sub(region.start.max(range.start));
-    let inside = regions.iter().filter(|region| overlap(&region.range) > 0);
-    inside
+    regions
+        .within(range.clone())
         .max_by_key(|region| (region.r#use != Use::Unknown, overlap(&region.range)))
         .map_or(Use::Unknown, |region| region.r#use)
 }

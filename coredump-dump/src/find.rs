@@ -21,21 +21,30 @@ const SHOWN: u64 = 48;
 /// Searches the memories for what the arguments name.
 pub fn find(session: &Session<'_>) -> Result<Exit> {
     let what = What::of(session.args)?;
+    let expression = match &what {
+        What::Expression(text) => Some(Expression::new(text)?),
+        _ => None,
+    };
     let mut hits = Hits::new(session)?;
     'memories: for (index, memory) in session.memories()? {
         let needle = what.bytes(session, index, memory)?;
-        let pattern: Box<dyn Pattern> = match &what {
-            What::Expression(text) => Box::new(Expression::new(text)?),
-            What::References(range) => {
-                let object = object(session, index, range)?;
-                Box::new(Words::new(object, memory.pointer_size()))
+        let words;
+        let bytes;
+        let pattern: &dyn Pattern = match (&expression, &what) {
+            (Some(expression), _) => expression,
+            (None, What::References(range)) => {
+                words = Words::new(object(session, index, range)?, memory.pointer_size());
+                &words
             }
-            What::Bytes(_) => Box::new(Bytes::new(&needle, 1)),
-            What::Value(_) => Box::new(Bytes::new(&needle, needle.len() as u64)),
+            (None, _) => {
+                let align = if matches!(what, What::Value(_)) { needle.len() as u64 } else { 1 };
+                bytes = Bytes::new(&needle, align);
+                &bytes
+            }
         };
         for range in session.ranges(index, memory)? {
             let hit = |hit: Hit| hits.add(index, hit.address, || preview(session, &what, index, memory, hit));
-            if ahead(memory, range.clone(), || search(memory, range, &*pattern, hit)).is_break() {
+            if ahead(memory, range.clone(), || search(memory, range, pattern, hit)).is_break() {
                 break 'memories;
             }
         }

@@ -1,30 +1,28 @@
 //! `--globals`: the globals with their names and values.
 
+use std::io::{self, Write};
+
 use coredump_core::error::Result;
 use coredump_core::model::{RefTarget, Value};
 
 use crate::session::Session;
-use crate::table::Table;
+use crate::table::{Form, Table};
 
-/// The globals as a table.
-pub fn table(session: &Session<'_>) -> Table {
-    let mut table = Table::new("Globals", "global", &[">index", "name", "type", "", "value", "hex"]);
+/// Writes the globals as a table.
+pub fn table(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    let mut table = Table::new(out, form, "Globals", "global", &[">index", "name", "type", "", "value", "hex"]);
     let names = session.global_names();
     for (index, (global, names)) in session.dump.globals.iter().zip(names).enumerate() {
         let mutable = if global.mutable { "mut" } else { "const" };
         let (value, hex) = describe(&global.value);
         table.row([index.to_string(), names.join(" "), global.ty.clone(), mutable.to_owned(), value, hex]);
     }
-    table
+    table.finish()
 }
 
 /// Lists them.
 pub fn list(session: &Session<'_>) -> Result<()> {
-    let table = table(session);
-    session.write(|out| match session.on_terminal() {
-        true => table.write_aligned(out, session.paint(), usize::MAX),
-        false => table.write_plain(out),
-    })
+    session.write(|out| table(session, out, session.form(usize::MAX)))
 }
 
 /// A value in decimal and in hexadecimal. An integer's sign is a matter of who reads it: decimal is signed.

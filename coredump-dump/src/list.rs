@@ -1,5 +1,7 @@
 //! Without options: what is in the dump.
 
+use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::ops::Range;
 
 use coredump_core::cli::text;
@@ -8,10 +10,12 @@ use coredump_core::memory::{Chunk, Memory};
 
 use crate::globals;
 use crate::session::Session;
-use crate::table::Table;
+use crate::table::{Form, Table};
 
 /// Known zeros shorter than this between captured bytes do not make a line of their own.
 const SHORT: u64 = 4096;
+/// Memories whose parts are listed, or drawn.
+pub const MAX_PICTURED: usize = 1024;
 /// Digits of a hash that a terminal gets.
 const SHORT_HASH: usize = 12;
 /// Records of one sort that a terminal gets.
@@ -22,31 +26,25 @@ pub fn list(session: &Session<'_>) -> Result<()> {
     for warning in &session.dump.warnings {
         session.report.warning(session.input.name(), warning);
     }
-    let tables = [
-        process(session),
-        threads(session),
-        memories(session),
-        ranges(session),
-        regions(session),
-        globals::table(session),
-        tables(session),
-        instances(session),
-        modules(session),
-        sections(session),
-    ];
-    let paint = session.paint();
+    let form = session.form(LINES);
     session.write(|out| {
-        tables.iter().try_for_each(|table| match session.on_terminal() {
-            true => table.write_aligned(out, paint, LINES),
-            false => table.write_plain(out),
-        })
+        process(session, out, form)?;
+        threads(session, out, form)?;
+        memories(session, out, form)?;
+        ranges(session, out, form)?;
+        regions(session, out, form)?;
+        globals::table(session, out, form)?;
+        tables(session, out, form)?;
+        instances(session, out, form)?;
+        modules(session, out, form)?;
+        sections(session, out, form)
     })
 }
 
-fn process(session: &Session<'_>) -> Table {
+fn process(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     let dump = session.dump;
     let process = &dump.process;
-    let mut table = Table::new("Process", "process", &["", ""]);
+    let mut table = Table::new(out, form, "Process", "process", &["", ""]);
     let mut fact = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             table.row([name.to_owned(), value]);
@@ -72,22 +70,22 @@ fn process(session: &Session<'_>) -> Table {
         fact("panic", reason.panic.and_then(|panic| panic.message));
         fact("told by", Some(reason.source.name().to_owned()));
     }
-    table
+    table.finish()
 }
 
-fn threads(session: &Session<'_>) -> Table {
-    let mut table = Table::new("Threads", "thread", &[">index", "name", ">frames", ""]);
+fn threads(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    let mut table = Table::new(out, form, "Threads", "thread", &[">index", "name", ">frames", ""]);
     for (index, thread) in session.dump.threads.iter().enumerate() {
         let truncated = if thread.truncated { "older frames are missing" } else { "" };
         let frames = thread.frames.len().to_string();
         table.row([index.to_string(), thread.name.clone(), frames, truncated.to_owned()]);
     }
-    table
+    table.finish()
 }
 
-fn memories(session: &Session<'_>) -> Table {
+fn memories(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     const COLUMNS: &[&str] = &[">index", ">size", ">captured", ">zero", ">not captured", ">maximum", ">page", ""];
-    let mut table = Table::new("Memories", "memory", COLUMNS);
+    let mut table = Table::new(out, form, "Memories", "memory", COLUMNS);
     for (index, memory) in session.dump.memories.iter().enumerate() {
         let count = Count::of(memory, 0..memory.size);
         let mut kinds = Vec::new();
@@ -104,7 +102,7 @@ fn memories(session: &Session<'_>) -> Table {
             kinds.join(" "),
         ]);
     }
-    table
+    table.finish()
 }
 
 /// How many bytes of a range are of each sort.
@@ -134,10 +132,11 @@ impl Count {
     }
 }
 
-fn ranges(session: &Session<'_>) -> Table {
-    let mut table = Table::new("Ranges", "range", &[">memory", "start", "end", ">size", "contents", ">stored"]);
+fn ranges(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    let mut table =
+        Table::new(out, form, "Ranges", "range", &[">memory", "start", "end", ">size", "contents", ">stored"]);
     for (index, memory) in session.dump.memories.iter().enumerate() {
-        for (range, contents, stored) in stretches(memory) {
+        stretches(memory, |range, contents, stored| {
             table.row([
                 index.to_string(),
                 format!("{:#010x}", range.start),
@@ -146,15 +145,16 @@ fn ranges(session: &Session<'_>) -> Table {
                 contents.to_owned(),
                 stored.to_string(),
             ]);
-        }
+        });
     }
-    table
+    table.finish()
 }
 
 /// The memory as few stretches: captured (with short known zeros in between), zero, not captured; and how many bytes
 /// of each the dump stores.
-fn stretches(memory: &Memory<'_>) -> Vec<(Range<u64>, &'static str, u64)> {
-    let mut found: Vec<(Range<u64>, &'static str, u64)> = Vec::new();
+fn stretches(memory: &Memory<'_>, mut each: impl FnMut(Range<u64>, &'static str, u64)) {
+    // The last two, of which the next one may make one.
+    let mut found: VecDeque<(Range<u64>, &'static str, u64)> = VecDeque::new();
     for chunk in memory.chunks(0..memory.size) {
         let range = chunk.range();
         let (contents, stored) = match chunk {
@@ -162,30 +162,34 @@ fn stretches(memory: &Memory<'_>) -> Vec<(Range<u64>, &'static str, u64)> {
             Chunk::Zero { .. } => ("zero", 0),
             Chunk::Hole { .. } => ("not captured", 0),
         };
-        if stored > 0
-            && let [.., before, zero] = &found[..]
-            && (before.1, zero.1) == ("captured", "zero")
+        if let [before, zero] = &*found.make_contiguous()
+            && (before.1, zero.1, contents) == ("captured", "zero", "captured")
             && zero.0.end - zero.0.start < SHORT
         {
-            found.pop();
+            found.pop_back();
         }
-        match found.last_mut() {
+        match found.back_mut() {
             Some(last) if last.1 == contents => {
                 last.0.end = range.end;
                 last.2 += stored;
             }
-            _ => found.push((range, contents, stored)),
+            _ => found.push_back((range, contents, stored)),
+        }
+        if found.len() > 2
+            && let Some((range, contents, stored)) = found.pop_front()
+        {
+            each(range, contents, stored);
         }
     }
-    found
+    found.into_iter().for_each(|(range, contents, stored)| each(range, contents, stored));
 }
 
 /// What the parts of each memory are for, as far as the binaries tell.
-fn regions(session: &Session<'_>) -> Table {
+fn regions(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     const COLUMNS: &[&str] =
         &[">memory", "start", "end", ">size", "use", "name", ">captured", ">zero", ">not captured"];
-    let mut table = Table::new("Regions", "region", COLUMNS);
-    for (index, memory) in (0..).zip(&session.dump.memories) {
+    let mut table = Table::new(out, form, "Regions", "region", COLUMNS);
+    for (index, memory) in (0..).zip(&session.dump.memories).take(MAX_PICTURED) {
         let regions = session.regions(index);
         for region in regions.iter().filter(|_| regions.is_known()) {
             let count = Count::of(memory, region.range.clone());
@@ -202,11 +206,12 @@ fn regions(session: &Session<'_>) -> Table {
             ]);
         }
     }
-    table
+    table.finish()
 }
 
-fn tables(session: &Session<'_>) -> Table {
-    let mut table = Table::new("Tables", "table", &[">index", "type", ">elements", ">captured", ">not null"]);
+fn tables(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    let mut table =
+        Table::new(out, form, "Tables", "table", &[">index", "type", ">elements", ">captured", ">not null"]);
     for (index, one) in session.dump.tables.iter().enumerate() {
         let set = one.elements.iter().filter(|element| **element != coredump_core::model::RefTarget::Null).count();
         table.row([
@@ -217,11 +222,12 @@ fn tables(session: &Session<'_>) -> Table {
             set.to_string(),
         ]);
     }
-    table
+    table.finish()
 }
 
-fn instances(session: &Session<'_>) -> Table {
-    let mut table = Table::new("Instances", "instance", &[">index", ">module", "memories", "globals", "tables"]);
+fn instances(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    let mut table =
+        Table::new(out, form, "Instances", "instance", &[">index", ">module", "memories", "globals", "tables"]);
     let indices = |indices: &[Option<u32>]| {
         let each = indices.iter().map(|index| index.map_or("?".to_owned(), |index| index.to_string()));
         each.collect::<Vec<_>>().join(" ")
@@ -235,12 +241,12 @@ fn instances(session: &Session<'_>) -> Table {
             instance.tables.as_deref().map(indices).unwrap_or_default(),
         ]);
     }
-    table
+    table.finish()
 }
 
-fn modules(session: &Session<'_>) -> Table {
+fn modules(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     const COLUMNS: &[&str] = &[">index", "name", "binary", "", "path", "sha256", "build id", ">embedded"];
-    let mut table = Table::new("Modules", "module", COLUMNS);
+    let mut table = Table::new(out, form, "Modules", "module", COLUMNS);
     for (index, module) in (0..).zip(&session.dump.modules) {
         let (binary, verified) = match session.binaries().slot(index) {
             Some(slot) => match (&slot.found, slot.refused.first()) {
@@ -264,7 +270,7 @@ fn modules(session: &Session<'_>) -> Table {
             module.embedded.map(|bytes| bytes.len().to_string()).unwrap_or_default(),
         ]);
     }
-    table
+    table.finish()
 }
 
 /// A hash; for a person, enough of it to compare.
@@ -276,8 +282,8 @@ fn hash(hash: Option<&str>, short: bool) -> String {
     }
 }
 
-fn sections(session: &Session<'_>) -> Table {
-    let mut table = Table::new("Sections", "section", &[">id", "name", ">offset", ">size"]);
+fn sections(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    let mut table = Table::new(out, form, "Sections", "section", &[">id", "name", ">offset", ">size"]);
     for section in &session.dump.sections {
         table.row([
             section.id.to_string(),
@@ -286,7 +292,7 @@ fn sections(session: &Session<'_>) -> Table {
             section.size.to_string(),
         ]);
     }
-    table
+    table.finish()
 }
 
 #[cfg(test)]
@@ -300,7 +306,8 @@ mod tests {
         let segment = |address, bytes| Segment { address, bytes };
         let segments = vec![segment(0, b"aa"), segment(0x10, b"b"), segment(0x2000, b"c"), segment(0x4010, b"d")];
         memory.set_contents(segments, vec![0..0x4000, 0x4011..0x5000]);
-        let found: Vec<_> = stretches(&memory);
+        let mut found = Vec::new();
+        stretches(&memory, |range, contents, stored| found.push((range, contents, stored)));
         assert_eq!(
             found,
             [

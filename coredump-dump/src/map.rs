@@ -9,7 +9,7 @@ use coredump_core::regions::Use;
 
 use crate::cells::{Cell, Map, bytes};
 use crate::content::{Content, LOOKED_AT};
-use crate::list::Count;
+use crate::list::{Count, MAX_PICTURED};
 use crate::session::Session;
 use crate::svg;
 use coredump_core::cli::paint::{DIM, HEADING, MISSING, NAME, Paint};
@@ -23,7 +23,14 @@ pub fn map(session: &Session<'_>) -> Result<()> {
         _ if as_svg => Room { columns: 128, rows: 48, names: usize::MAX },
         _ => Room { columns: 64, rows: 32, names: usize::MAX },
     };
-    let memories = session.memories()?;
+    let mut memories = session.memories()?;
+    if memories.len() > MAX_PICTURED {
+        let count = memories.len();
+        session
+            .report
+            .say(format_args!("of {count} memories the first {MAX_PICTURED} are drawn; --memory N draws one"));
+        memories.truncate(MAX_PICTURED);
+    }
     let maps: Vec<Map> = memories
         .into_iter()
         .filter(|(_, memory)| memory.size > 0)

@@ -22,6 +22,7 @@ use coredump_core::regions::{Regions, Symbols};
 
 use crate::address::{Address, Base, Extent, Range};
 use crate::args::Args;
+use crate::table::Form;
 use coredump_core::cli::paint::Paint;
 
 /// Bytes that a hex dump shows where a range has no end and nothing tells how large the object is.
@@ -126,6 +127,11 @@ impl<'a> Session<'a> {
     /// The colours to use.
     pub fn paint(&self) -> Paint {
         Paint { on: self.args.color.on_stdout() && self.args.output.as_ref().is_none_or(|file| file.is_dash()) }
+    }
+
+    /// How tables are written; a person gets at most `limit` records of each.
+    pub fn form(&self, limit: usize) -> Form {
+        if self.on_terminal() { Form::Aligned(self.paint(), limit) } else { Form::Plain }
     }
 
     /// Writes all that `write` writes and makes it count.

@@ -6,50 +6,77 @@ use coredump_core::cli::text::escape;
 
 use coredump_core::cli::paint::{DIM, HEADING, Paint};
 
-/// Records of one sort.
-#[derive(Debug)]
-pub struct Table {
+/// Records of one sort, written as they come: a program gets each at once, a person as many as fit on a screen, aligned.
+pub struct Table<'o> {
+    out: &'o mut dyn Write,
     /// The heading, for a person.
-    pub title: &'static str,
+    title: &'static str,
     /// The first field of each line, for a program.
-    pub record: &'static str,
+    record: &'static str,
     /// Names of the columns; one that starts with `>` is aligned to the right.
-    pub columns: &'static [&'static str],
-    /// The records.
-    pub rows: Vec<Vec<String>>,
+    columns: &'static [&'static str],
+    form: Form,
+    /// The records that a person gets.
+    rows: Vec<Vec<String>>,
+    /// How many more there are.
+    more: usize,
+    /// The first write that failed.
+    failure: Option<io::Error>,
 }
 
-impl Table {
+/// How tables are written.
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// One line a record: its sort, then its fields, separated by tabs.
+    Plain,
+    /// A heading and aligned columns, of at most so many records.
+    Aligned(Paint, usize),
+}
+
+impl<'o> Table<'o> {
     /// A table without records yet.
-    pub fn new(title: &'static str, record: &'static str, columns: &'static [&'static str]) -> Table {
-        Table { title, record, columns, rows: Vec::new() }
+    pub fn new(
+        out: &'o mut dyn Write,
+        form: Form,
+        title: &'static str,
+        record: &'static str,
+        columns: &'static [&'static str],
+    ) -> Table<'o> {
+        Table { out, title, record, columns, form, rows: Vec::new(), more: 0, failure: None }
     }
 
     /// Adds a record.
     pub fn row(&mut self, fields: impl IntoIterator<Item = String>) {
-        self.rows.push(fields.into_iter().collect());
-    }
-
-    /// Writes one line a record: its sort, then its fields, separated by tabs.
-    pub fn write_plain(&self, out: &mut impl Write) -> io::Result<()> {
-        for row in &self.rows {
-            write!(out, "{}", self.record)?;
-            for field in row {
-                write!(out, "\t{}", escape(field))?;
-            }
-            writeln!(out)?;
+        match self.form {
+            Form::Aligned(_, limit) if self.rows.len() < limit => self.rows.push(fields.into_iter().collect()),
+            Form::Aligned(..) => self.more += 1,
+            Form::Plain if self.failure.is_none() => self.failure = self.write_plain(fields).err(),
+            Form::Plain => {}
         }
-        Ok(())
     }
 
-    /// Writes the heading and aligned columns, at most `limit` records. Nothing if there are none.
-    pub fn write_aligned(&self, out: &mut impl Write, paint: Paint, limit: usize) -> io::Result<()> {
+    fn write_plain(&mut self, fields: impl IntoIterator<Item = String>) -> io::Result<()> {
+        write!(self.out, "{}", self.record)?;
+        for field in fields {
+            write!(self.out, "\t{}", escape(&field))?;
+        }
+        writeln!(self.out)
+    }
+
+    /// Writes what was not written yet: for a person all of it, unless there are no records.
+    ///
+    /// Fails if this or an earlier write failed.
+    pub fn finish(self) -> io::Result<()> {
+        if let Some(failure) = self.failure {
+            return Err(failure);
+        }
+        let Form::Aligned(paint, _) = self.form else { return Ok(()) };
         if self.rows.is_empty() {
             return Ok(());
         }
+        let out = self.out;
         writeln!(out, "{}", paint.paint(HEADING, self.title))?;
-        let shown = &self.rows[..self.rows.len().min(limit)];
-        let cells: Vec<Vec<_>> = shown.iter().map(|row| row.iter().map(|field| escape(field)).collect()).collect();
+        let cells: Vec<Vec<_>> = self.rows.iter().map(|row| row.iter().map(|field| escape(field)).collect()).collect();
         let width = |column: usize| {
             let cells = cells.iter().filter_map(|row| Some(row.get(column)?.chars().count()));
             cells.max().unwrap_or(0).max(self.columns[column].trim_start_matches('>').len())
@@ -74,8 +101,12 @@ impl Table {
         for row in &cells {
             writeln!(out, "{}", line(&mut row.iter().map(|cell| &**cell)))?;
         }
-        if let more @ 1.. = self.rows.len() - shown.len() {
-            writeln!(out, "  {}", paint.paint(DIM, format_args!("… and {more} more (a pipe gets all of them)")))?;
+        if self.more > 0 {
+            writeln!(
+                out,
+                "  {}",
+                paint.paint(DIM, format_args!("… and {} more (a pipe gets all of them)", self.more))
+            )?;
         }
         writeln!(out)
     }
@@ -85,28 +116,24 @@ impl Table {
 mod tests {
     use super::*;
 
-    fn table() -> Table {
-        let mut table = Table::new("Things", "thing", &["name", ">size", "note"]);
+    fn written(form: Form) -> String {
+        let mut out = Vec::new();
+        let mut table = Table::new(&mut out, form, "Things", "thing", &["name", ">size", "note"]);
         table.row(["a\tb".to_owned(), "5".to_owned(), String::new()]);
         table.row(["long name".to_owned(), "1234567".to_owned(), String::new()]);
-        table
+        table.finish().unwrap();
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn a_program_gets_tabs_and_a_person_columns() {
-        let mut out = Vec::new();
-        table().write_plain(&mut out).unwrap();
-        assert_eq!(String::from_utf8(out).unwrap(), "thing\ta\\tb\t5\t\nthing\tlong name\t1234567\t\n");
-        let mut out = Vec::new();
-        table().write_aligned(&mut out, Paint { on: false }, 9).unwrap();
+        assert_eq!(written(Form::Plain), "thing\ta\\tb\t5\t\nthing\tlong name\t1234567\t\n");
         let expected = "Things\n  name          size\n  a\\tb             5\n  long name  1234567\n\n";
-        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(written(Form::Aligned(Paint { on: false }, 9)), expected);
     }
 
     #[test]
     fn a_long_table_is_cut_for_a_person_only() {
-        let mut out = Vec::new();
-        table().write_aligned(&mut out, Paint { on: false }, 1).unwrap();
-        assert!(String::from_utf8(out).unwrap().contains("… and 1 more"));
+        assert!(written(Form::Aligned(Paint { on: false }, 1)).contains("… and 1 more"));
     }
 }

@@ -12,7 +12,7 @@ use crate::table::Table;
 pub fn whatis(session: &Session<'_>) -> Result<()> {
     let (index, memory) = session.memory()?;
     session.binaries();
-    let mut tables = Vec::new();
+    let mut addresses = Vec::new();
     for address in &session.args.whatis {
         let at = session.address(index, address)?;
         let Some(chunk) = memory.chunks(at..memory.size).next() else {
@@ -21,8 +21,8 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
                 session.error(ErrorKind::NotFound, format!("{at:#x} lies outside the memory, which ends at {size:#x}"))
             );
         };
-        let mut table = Table::new("Address", "address", &["", ""]);
-        let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
+        let mut facts = Vec::new();
+        let mut fact = |name: &str, value: String| facts.push([name.to_owned(), value]);
         fact("address", format!("{at:#x} in memory {index}"));
         fact(
             "contents",
@@ -52,15 +52,16 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
         }
         if regions.at(at).is_some_and(|region| matches!(region.r#use, Use::Stack | Use::Unknown)) {
             for (name, value) in frames(session, index, at) {
-                table.row([name.to_owned(), value]);
+                facts.push([name.to_owned(), value]);
             }
         }
-        tables.push(table);
+        addresses.push(facts);
     }
     session.write(|out| {
-        tables.iter().try_for_each(|table| match session.on_terminal() {
-            true => table.write_aligned(out, session.paint(), usize::MAX),
-            false => table.write_plain(out),
+        addresses.into_iter().try_for_each(|facts| {
+            let mut table = Table::new(out, session.form(usize::MAX), "Address", "address", &["", ""]);
+            facts.into_iter().for_each(|fact| table.row(fact));
+            table.finish()
         })
     })
 }

@@ -4,9 +4,9 @@ mod find;
 mod settle;
 mod store;
 
-use std::cell::Cell;
+use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use store::{Binary, Store};
 
@@ -17,7 +17,7 @@ use crate::locate::branch::{self, Behind};
 use crate::locate::check::{self, Fit};
 use crate::model::{CoreDump, Frame, ModuleRecord};
 use crate::module::Body;
-use find::Finder;
+use find::{Finder, Left};
 
 /// How sure it is that a binary is the one that ran.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -104,9 +104,13 @@ pub struct Place {
     pub at_call: bool,
 }
 
+/// For each memory of a dump the instances that have it: index of the instance, index of the memory in its module.
+type InstancesOfMemories = HashMap<u32, Vec<(usize, u32)>>;
+
 /// The binaries of one dump, a slot for each of its modules.
 pub struct Binaries {
     slots: Vec<Slot>,
+    instances: OnceLock<InstancesOfMemories>,
     /// What was asked for and could not be done.
     pub warnings: Vec<String>,
 }
@@ -119,11 +123,11 @@ impl Binaries {
         // What an embedded module says, the dump says.
         store.set_search(Search { folders, trusted, embedded_trusted: trusted && options.recorded_paths });
         let count = dump.modules.len().max(1);
-        let mut binaries = Binaries { slots: Vec::new(), warnings: Vec::new() };
+        let mut binaries = Binaries { slots: Vec::new(), instances: OnceLock::new(), warnings: Vec::new() };
         binaries.slots.resize_with(count, Slot::default);
         let sites = check::sites(dump, count, |frame| binaries.module_of(dump, frame));
         let none = ModuleRecord::default();
-        let left = Cell::new(MAX_TRIED);
+        let left = Left::default();
         let (used, unused): (Vec<_>, Vec<_>) = (0..count).partition(|&module| !sites[module].is_empty());
         for (number, index) in used.into_iter().chain(unused).enumerate() {
             let record = dump.modules.get(index).unwrap_or(&none);
@@ -136,7 +140,7 @@ impl Binaries {
         if count > MAX_LOCATED {
             binaries.warnings.push(format!("of {count} modules the binaries of {MAX_LOCATED} are looked for"));
         }
-        if left.get() == 0 {
+        if left.trials.get() == 0 {
             let message = format!("folders hold many modules: {MAX_TRIED} trials were made; name the binary with -m");
             binaries.warnings.push(message);
         }
@@ -216,6 +220,25 @@ impl Binaries {
         let recorded = instance.map_or(frame.module, |instance| instance.module);
         let only = (self.slots.len() == 1).then_some(0);
         recorded.filter(|&module| (module as usize) < self.slots.len()).or(only)
+    }
+
+    /// The instances that have the dump's memory with this index, in order: index of the instance, and of the memory in its
+    /// module. All of them are looked up once: a dump may have a million of both.
+    pub(crate) fn instances_with(&self, dump: &CoreDump<'_>, memory: u32) -> &[(usize, u32)] {
+        let instances = self.instances.get_or_init(|| {
+            let mut known = InstancesOfMemories::new();
+            for (index, instance) in dump.instances.iter().enumerate() {
+                for (own, memory) in (0..).zip(&instance.memories) {
+                    let Some(memory) = memory else { continue };
+                    let instances = known.entry(*memory).or_default();
+                    if instances.last().is_none_or(|&(last, _)| last != index) {
+                        instances.push((index, own));
+                    }
+                }
+            }
+            known
+        });
+        instances.get(&memory).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. One that

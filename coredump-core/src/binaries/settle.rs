@@ -32,6 +32,8 @@ impl Binaries {
             binaries = binaries.choose_layout(store, bytes, dump, options);
         }
         binaries.repair(dump);
+        // A repair renumbers memories.
+        binaries.instances.take();
         binaries.warn_of_branch(dump);
         binaries
     }

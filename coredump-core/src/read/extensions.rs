@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
 use crate::limits::MAX_JSON;
-use crate::model::{CoreDump, Layout, ModuleRecord, Recorded, Reference, Value, Warning};
+use crate::model::{CoreDump, Frame, Layout, ModuleRecord, Recorded, Reference, Value, Warning};
 use crate::recording;
 
 use super::sections::RawSection;
@@ -63,17 +63,16 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
         for (thread, detail) in dump.threads.iter_mut().zip(details) {
             thread.truncated |= detail.truncated;
             dump.offsets = dump.offsets.or_else(|| Layout::named(detail.offsets.as_deref()?));
-            for (start, end) in detail.recorded {
-                let frames = thread.frames.iter_mut().take(end as usize).skip(start as usize);
-                for frame in frames {
-                    frame.locals.get_or_insert_default();
-                    frame.stack.get_or_insert_default();
+            let recorded = detail.recorded.into_iter().map(|(start, end)| (start, end, ()));
+            paint(&mut thread.frames, recorded, |frame, ()| {
+                frame.locals.get_or_insert_default();
+                frame.stack.get_or_insert_default();
+            });
+            paint(&mut thread.frames, detail.modules.into_iter(), |frame, module| {
+                if frame.instance.is_none() {
+                    frame.module = Some(module);
                 }
-            }
-            for (start, end, module) in detail.modules {
-                let frames = thread.frames.iter_mut().take(end as usize).skip(start as usize);
-                frames.filter(|frame| frame.instance.is_none()).for_each(|frame| frame.module = Some(module));
-            }
+            });
         }
     }
     for full in json::<Vec<FullValue>>(sections, extension::VALUES, dump).unwrap_or_default() {
@@ -88,6 +87,35 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     }
     let recording = sections.iter().find(|section| section.id == 0 && section.name == recording::SECTION);
     dump.recording = recording.map(|section| Recorded { head: section.bytes, log: &[], offset: section.offset });
+}
+
+/// Gives each frame what the last of the `[start, end)` ranges that hold it says. Ranges may overlap as they like: what it
+/// costs is one pass over the ranges and one over the frames, not their product.
+fn paint<T: Copy>(
+    frames: &mut [Frame],
+    ranges: impl DoubleEndedIterator<Item = (u32, u32, T)>,
+    mut set: impl FnMut(&mut Frame, T),
+) {
+    // For each frame that has its value already, a later frame that may not have it: a chain that is shortened whenever it
+    // is followed (union-find).
+    let mut next: Vec<usize> = (0..=frames.len()).collect();
+    let mut unset = |mut frame: usize, is_set: Option<usize>| {
+        if let Some(after) = is_set {
+            next[frame] = after;
+        }
+        while next[frame] != frame {
+            next[frame] = next[next[frame]];
+            frame = next[frame];
+        }
+        frame
+    };
+    for (start, end, value) in ranges.rev() {
+        let mut index = unset((start as usize).min(frames.len()), None);
+        while index < frames.len().min(end as usize) {
+            set(&mut frames[index], value);
+            index = unset(index, Some(index + 1));
+        }
+    }
 }
 
 fn embedded<'a>(section: &RawSection<'a>, dump: &mut CoreDump<'a>) {
@@ -136,6 +164,31 @@ fn json<T: DeserializeOwned>(sections: &[RawSection<'_>], name: &str, dump: &mut
             let message = format!("section {name} is not the JSON it should be: {error}");
             dump.warnings.push(Warning { message, offset: Some(section.offset) });
             None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_frame_gets_what_the_last_range_that_holds_it_says(
+            frames in 0usize..40,
+            ranges in proptest::collection::vec((0u32..50, 0u32..50, any::<u32>()), 0..30),
+        ) {
+            let mut painted = vec![Frame::default(); frames];
+            paint(&mut painted, ranges.iter().copied(), |frame, module| frame.module = Some(module));
+            let expected = |index: u32| {
+                let holds = |range: &&(u32, u32, u32)| (range.0..range.1).contains(&index);
+                ranges.iter().rfind(holds).map(|range| range.2)
+            };
+            for (index, frame) in (0..).zip(&painted) {
+                prop_assert_eq!(frame.module, expected(index), "frame {}", index);
+            }
         }
     }
 }

@@ -17,8 +17,12 @@ static PATTERNS: LazyLock<Vec<(&'static str, Rule)>> = LazyLock::new(|| {
     lines.filter_map(pattern).collect()
 });
 
-/// The last panic that the text tells of.
+/// Bytes at the end of the text that are looked at: a program that gives up says so last.
+const TAIL: usize = 64 << 10;
+
+/// The last panic that the end of the text tells of.
 pub fn panic(text: &str) -> Option<Panic> {
+    let text = &text[text.ceil_char_boundary(text.len().saturating_sub(TAIL))..];
     let text = text.replace("\r\n", "\n");
     let last = PATTERNS
         .iter()
@@ -97,6 +101,14 @@ mod tests {
             assert_eq!((found.language, found.message.as_deref()), (language, Some(message)));
             assert_eq!(found.location.as_deref(), location);
         }
+    }
+
+    #[test]
+    fn only_the_end_is_looked_at() {
+        let filler = "größe\n".repeat(TAIL);
+        let panic_message = "thread 'main' panicked at a.rs:2:3:\nlast words\n";
+        assert!(panic(&format!("{filler}{panic_message}")).is_some());
+        assert!(panic(&format!("{panic_message}{filler}")).is_none());
     }
 
     #[test]

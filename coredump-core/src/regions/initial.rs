@@ -10,7 +10,7 @@ use crate::model::CoreDump;
 /// where each segment lies.
 pub fn initial<'s>(dump: &CoreDump<'_>, binaries: &'s Binaries, memory: u32) -> Option<Memory<'s>> {
     let owners = owners(dump, binaries, memory);
-    let having = dump.instances.iter().filter(|instance| instance.memories.contains(&Some(memory))).count();
+    let having = binaries.instances_with(dump, memory).len();
     if owners.is_empty() || !dump.instances.is_empty() && owners.len() < having {
         return None;
     }

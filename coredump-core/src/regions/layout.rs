@@ -10,6 +10,9 @@ use crate::module::{Constant, Module};
 /// Data segments looked at in one module.
 pub(super) const MAX_SEGMENTS: usize = 100_000;
 
+/// Instances that share one memory and are looked at; of a memory of more nothing is known.
+const MAX_OWNERS: usize = 1024;
+
 /// The global in which LLVM keeps the shadow stack's end.
 pub(super) const STACK_POINTER: &str = "__stack_pointer";
 
@@ -34,11 +37,13 @@ pub fn owners<'s>(dump: &CoreDump<'_>, binaries: &'s Binaries, memory: u32) -> V
         let only = if binaries.len() == 1 { verified(0) } else { None };
         return only.map(|binary| Owner { instance: None, binary, memory }).into_iter().collect();
     }
-    let instances = dump.instances.iter().enumerate();
-    let owners = instances.filter_map(|(index, instance)| {
-        let position = instance.memories.iter().position(|&each| each == Some(memory))?;
-        let binary = verified(instance.module?)?;
-        Some(Owner { instance: Some(index), binary, memory: position as u32 })
+    let having = binaries.instances_with(dump, memory);
+    if having.len() > MAX_OWNERS {
+        return Vec::new();
+    }
+    let owners = having.iter().filter_map(|&(index, memory)| {
+        let binary = verified(dump.instances.get(index)?.module?)?;
+        Some(Owner { instance: Some(index), binary, memory })
     });
     owners.collect()
 }
@@ -87,9 +92,10 @@ fn address(value: &Value) -> Option<u64> {
 /// The names of each of the dump's globals, in their order: instances may call a shared one differently.
 pub fn global_names(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<Vec<String>> {
     let mut names: Vec<Vec<String>> = vec![Vec::new(); dump.globals.len()];
-    let mut add = |binary: &Binary, of: &dyn Fn(u32) -> Option<u32>| {
+    let count = dump.globals.len();
+    let mut add = |binary: &Binary, globals: usize, of: &dyn Fn(u32) -> Option<u32>| {
         let module = binary.module();
-        for index in 0..module.globals().len().min(names.len().max(1) * 4) as u32 {
+        for index in 0..module.globals().len().min(globals) as u32 {
             if let Some(name) = module.global_name(index)
                 && let Some(names) = of(index).and_then(|global| names.get_mut(global as usize))
                 && !names.iter().any(|known| known == name)
@@ -102,11 +108,11 @@ pub fn global_names(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<Vec<String>
         && binaries.len() == 1
         && let Some(binary) = binaries.binary(0)
     {
-        add(binary, &Some);
+        add(binary, count, &Some);
     }
     for instance in &dump.instances {
         if let Some(binary) = instance.module.and_then(|module| binaries.binary(module)) {
-            add(binary, &|index| *instance.globals.get(index as usize)?);
+            add(binary, instance.globals.len(), &|index| *instance.globals.get(index as usize)?);
         }
     }
     names

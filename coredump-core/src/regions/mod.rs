@@ -121,6 +121,12 @@ impl Regions {
         self.0.iter()
     }
 
+    /// The parts that a range touches.
+    pub fn within(&self, range: Range<u64>) -> impl Iterator<Item = &Region> {
+        let first = self.0.partition_point(|region| region.range.end <= range.start);
+        self.0[first..].iter().take_while(move |region| region.range.start < range.end)
+    }
+
     /// The part an address lies in; `None` outside the memory.
     pub fn at(&self, address: u64) -> Option<&Region> {
         let region = self.0.get(self.0.partition_point(|region| region.range.end <= address))?;
