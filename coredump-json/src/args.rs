@@ -51,6 +51,9 @@ pub struct Args {
     /// elements of one array or collection that are shown (default 32)
     #[argh(option, arg_name = "n")]
     pub elements: Option<u32>,
+    /// variables and parts of them in one document (default 250000): the frames after that have none, and say so
+    #[argh(option, arg_name = "n")]
+    pub limit: Option<usize>,
     /// a binary: [name=]file; repeatable
     #[argh(option, short = 'm', arg_name = "[name=]file")]
     pub module: Vec<RawArg>,

@@ -1,16 +1,22 @@
 //! From a dump's bytes to its document.
 
+use std::cell::Cell;
 use std::io::Write;
 
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::error::{Error, ErrorKind};
+use coredump_core::mapped::Bytes;
 use coredump_core::{Draft, Limits, Store};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};
-use crate::document::{Document, Failure, Layout};
+use crate::document::{Document, Failure, Layout, Redacting};
+use crate::sources::Source;
+
+/// Variables and parts of them in one document, unless the command line says otherwise.
+const VARIABLES: usize = 250_000;
 
 /// Why a document was not written.
 pub enum Stop {
@@ -35,8 +41,9 @@ impl<'w> Worker<'w> {
     }
 
     /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.
-    pub fn document(&mut self, input: &Input, output: &mut impl Write) -> Result<Option<Error>, Stop> {
-        let bytes = input.open().map_err(Stop::Dump)?;
+    pub fn document(&mut self, source: &Source, output: &mut impl Write) -> Result<Option<Error>, Stop> {
+        let input = &source.input;
+        let bytes = self.open(source).map_err(Stop::Dump)?;
         let draft = Draft::new(bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
         let args = self.args;
         let options =
@@ -48,16 +55,31 @@ impl<'w> Worker<'w> {
             dump: &dump,
             locals: args.locals,
             limits: Limits::asked(args.depth, args.elements),
+            room: Cell::new(args.limit.unwrap_or(VARIABLES)),
+            omitted: Cell::new(0),
             memory: if args.redact { MemoryDetail::None } else { args.memory },
             redact: args.redact,
         };
         self.write(&document, output)?;
         let incomplete = dump.recorded().incomplete.as_ref().map(|incomplete| {
-            let mut error = Error::new(ErrorKind::Malformed, format!("read in part: {}", incomplete.message));
+            let message = match args.redact {
+                true => "read in part".to_owned(),
+                false => format!("read in part: {}", incomplete.message),
+            };
+            let mut error = Error::new(ErrorKind::Malformed, message);
             error.offset = incomplete.offset;
             input.blame(error)
         });
         Ok(incomplete)
+    }
+
+    /// The bytes of a dump. One of many may not hold up the others, and what was found in a folder nobody named.
+    fn open(&self, source: &Source) -> Result<Bytes, Error> {
+        match &source.input {
+            Input::File(path) if source.walked => Bytes::open_regular(path),
+            input if self.args.ndjson || self.args.dumps.len() > 1 => input.open_at_once(),
+            input => input.open(),
+        }
     }
 
     /// Writes the line that stands for a dump that could not be read.
@@ -66,7 +88,7 @@ impl<'w> Worker<'w> {
     }
 
     fn write(&self, value: &impl Serialize, output: &mut impl Write) -> Result<(), Stop> {
-        let layout = Layout::new(self.args.pretty, self.colored);
+        let layout = Redacting::new(Layout::new(self.args.pretty, self.colored), self.args.redact);
         let mut serializer = serde_json::Serializer::with_formatter(&mut *output, layout);
         value.serialize(&mut serializer).map_err(|_| Stop::Output)?;
         output.write_all(b"\n").map_err(|_| Stop::Output)

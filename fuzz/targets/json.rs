@@ -22,6 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
         locals: dump.threads().map(|thread| thread.frames().len()).sum::<usize>() < 20,
         limits: Limits::default(),
         memory: args::MemoryDetail::Base64,
+        room: std::cell::Cell::new(1000),
+        omitted: std::cell::Cell::new(0),
         redact: bytes.len() % 2 == 1,
     };
     let mut text = Vec::new();

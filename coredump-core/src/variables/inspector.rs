@@ -57,10 +57,18 @@ impl<'c> Inspector<'c> {
             let language = frame.units.language(function.unit);
             let renderer = Renderer::new(frame, *limits, language);
             let active = scope::active(&frame.units, function, frame.pc);
+            let mut left: usize = active.iter().map(|active| active.variables.len()).sum();
             let scopes = active.into_iter().map(|active| Scope {
                 function: frame.units.function_name(active.die),
                 inlined: active.inlined,
-                variables: active.variables.iter().filter_map(|&(die, kind)| variable(&renderer, die, kind)).collect(),
+                variables: active
+                    .variables
+                    .iter()
+                    .filter_map(|&(die, kind)| {
+                        left -= 1;
+                        renderer.leaving(left, || variable(&renderer, die, kind))
+                    })
+                    .collect(),
             });
             scopes.collect()
         });
@@ -72,8 +80,13 @@ impl<'c> Inspector<'c> {
         let statics = self.with_frame(thread, frame, |frame| {
             let Some(unit) = frame.function.map(|function| function.unit) else { return Vec::new() };
             let renderer = Renderer::new(frame, *limits, frame.units.language(unit));
-            let statics = frame.units.statics_of(unit).into_iter();
-            statics.filter_map(|die| variable(&renderer, die, VariableKind::Static)).collect()
+            let statics = frame.units.statics_of(unit);
+            let mut left = statics.len();
+            let statics = statics.into_iter().filter_map(|die| {
+                left -= 1;
+                renderer.leaving(left, || variable(&renderer, die, VariableKind::Static))
+            });
+            statics.collect()
         });
         statics.unwrap_or_default()
     }

@@ -71,11 +71,14 @@ impl Serialize for FrameEntry<'_, '_> {
         map.serialize_entry("inlines", &Each(inlines))?;
         map.serialize_entry("locals", &values(&frame.locals, document.redact))?;
         map.serialize_entry("stack", &values(&frame.stack, document.redact))?;
-        let scopes = document.locals.then(|| self.frame.variables(document.limits));
+        let scopes = document.variables(&self.frame);
         let variables = scopes
             .as_ref()
             .map(|scopes| Each(move || scopes.iter().flat_map(|scope| variables_of(scope, document.redact))));
         map.serialize_entry("variables", &variables)?;
+        if document.locals && scopes.is_none() {
+            map.serialize_entry("variables_omitted", &true)?;
+        }
         map.end()
     }
 }

@@ -5,18 +5,21 @@
 mod failure;
 mod frames;
 mod memories;
+mod redact;
 mod safe;
 mod state;
 mod text;
 mod values;
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::SystemTime;
 
 use coredump_core::model::Warning;
-use coredump_core::reason::{CrashReason, Panic, Source};
-use coredump_core::{CoreDump, Dump, Limits};
+use coredump_core::reason::Panic;
+use coredump_core::variables::{Scope, Variable};
+use coredump_core::{CoreDump, Dump, Frame, Limits};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
@@ -28,6 +31,7 @@ use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
 use text::{Each, Hex, Shown};
 
 pub use failure::Failure;
+pub use redact::Redacting;
 pub use safe::Layout;
 
 /// The version of the document's format.
@@ -45,6 +49,10 @@ pub struct Document<'d> {
     pub locals: bool,
     /// How much of a variable is written.
     pub limits: Limits,
+    /// How many variables and parts of them may still be written: frames times variables may be any number.
+    pub room: Cell<usize>,
+    /// Frames whose variables were left out for that.
+    pub omitted: Cell<usize>,
     /// What to tell of memory contents.
     pub memory: MemoryDetail,
     /// Whether to leave out what the program worked on.
@@ -65,7 +73,10 @@ impl Serialize for Document<'_> {
         let modules = || {
             let slots = self.dump.binaries().slots().iter().enumerate();
             let contents = self.memory == MemoryDetail::Base64;
-            slots.map(move |(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot, contents })
+            slots.map(move |(index, slot)| {
+                let module = dump.modules.get(index);
+                ModuleEntry { index, module, slot, contents, slots: self.dump.binaries().slots(), redact: self.redact }
+            })
         };
         map.serialize_entry("modules", &Each(modules))?;
         let instances = || dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry { index, instance });
@@ -86,7 +97,10 @@ impl Serialize for Document<'_> {
         map.serialize_entry("globals", &Each(globals))?;
         let tables = || dump.tables.iter().enumerate().map(|(index, table)| TableEntry { index, table });
         map.serialize_entry("tables", &Each(tables))?;
-        map.serialize_entry("sections", &Each(|| dump.sections.iter().map(SectionEntry)))?;
+        map.serialize_entry(
+            "sections",
+            &Each(|| dump.sections.iter().map(|section| SectionEntry { section, redact: self.redact })),
+        )?;
         // Last, because looking at frames and variables is what finds faults in debug info.
         map.serialize_entry("warnings", &Each(|| self.warnings()))?;
         map.end()
@@ -154,7 +168,7 @@ impl<'d> PanicEntry<'d> {
         PanicEntry {
             language: panic.language,
             message: panic.message.as_deref().filter(|_| !redact),
-            location: panic.location.as_deref(),
+            location: panic.location.as_deref().filter(|_| !redact),
             source: panic.source.name(),
         }
     }
@@ -166,6 +180,16 @@ impl<'d> Document<'d> {
         self.dump.recorded()
     }
 
+    /// Text that stands in the dump; in a redacted document only what `vouched` lets pass.
+    fn shown<'t>(&self, text: Option<&'t str>, vouched: impl FnOnce(&'t str) -> Option<&'t str>) -> Option<&'t str> {
+        if self.redact { text.and_then(vouched) } else { text }
+    }
+
+    /// The name or path of a program.
+    fn program<'t>(&self, name: Option<&'t str>) -> Option<&'t str> {
+        self.shown(name, |name| redact::binary(name, self.dump.binaries().slots()))
+    }
+
     fn file(&self) -> File<'d> {
         File {
             path: self.path.map(|path| path.to_string_lossy().into_owned()),
@@ -173,8 +197,8 @@ impl<'d> Document<'d> {
             modified: self.modified.map(|time| Shown(humantime::format_rfc3339_seconds(time))),
             layout: self.recorded().layout.name(),
             offsets: self.recorded().offsets.map(|layout| layout.name()),
-            executable: self.recorded().executable.as_deref(),
-            producer: self.recorded().producer.as_deref(),
+            executable: self.program(self.recorded().executable.as_deref()),
+            producer: self.shown(self.recorded().producer.as_deref(), redact::producer),
             incomplete: self
                 .recorded()
                 .incomplete
@@ -186,14 +210,15 @@ impl<'d> Document<'d> {
     fn process(&self) -> Process<'d> {
         let process = &self.recorded().process;
         let named = self.recorded().executable.as_deref().filter(|name| !name.is_empty());
+        let executable = process.executable.as_deref().or(named);
         let kept = !self.redact;
         Process {
-            executable: process.executable.as_deref().or(named),
+            executable: self.program(executable),
             args: process.args.as_deref().filter(|_| kept),
-            start_time: process.start_time.as_deref(),
-            time: process.time.as_deref(),
-            runtime: process.runtime.as_deref(),
-            producer: process.producer.as_deref(),
+            start_time: self.shown(process.start_time.as_deref(), redact::time),
+            time: self.shown(process.time.as_deref(), redact::time),
+            runtime: self.shown(process.runtime.as_deref(), redact::producer),
+            producer: self.shown(process.producer.as_deref(), redact::producer),
             pid: process.pid,
             host: process.host.as_deref().filter(|_| kept),
             exit_code: process.exit_code,
@@ -204,13 +229,28 @@ impl<'d> Document<'d> {
 
     fn reason(&self) -> Option<ReasonEntry<'_>> {
         self.dump.crash().reason.as_ref().map(|reason| ReasonEntry {
-            kind: &reason.kind,
-            message: reason.message.as_deref().filter(|_| !(self.redact && tells_values(reason))),
+            kind: if self.redact { redact::kind(&reason.kind) } else { &reason.kind },
+            message: self.shown(reason.message.as_deref(), redact::message),
             detail: reason.detail.as_deref().filter(|_| !self.redact),
             source: reason.source.name(),
             panic: reason.panic.as_ref().map(|panic| PanicEntry::new(panic, self.redact)),
             guest_stderr: reason.guest_stderr.as_deref().filter(|_| !self.redact),
         })
+    }
+
+    /// The variables of a frame, if they are asked for and there is room for them.
+    fn variables(&self, frame: &Frame) -> Option<Vec<Scope>> {
+        if !self.locals {
+            return None;
+        }
+        if self.room.get() == 0 {
+            self.omitted.update(|omitted| omitted + 1);
+            return None;
+        }
+        let scopes = frame.variables(self.limits);
+        let written: usize = scopes.iter().flat_map(|scope| &scope.variables).map(count).sum();
+        self.room.update(|room| room.saturating_sub(written));
+        Some(scopes)
     }
 
     /// The names of globals, by the dump's index.
@@ -230,25 +270,31 @@ impl<'d> Document<'d> {
         names
     }
 
-    fn warnings(&self) -> impl Iterator<Item = String> {
+    fn warnings(&self) -> Box<dyn Iterator<Item = String> + '_> {
+        if self.redact {
+            // They quote names and values.
+            let count = self.all_warnings().count();
+            return Box::new((count > 0).then(|| format!("{count} warnings are left out")).into_iter());
+        }
+        Box::new(self.all_warnings())
+    }
+
+    fn all_warnings(&self) -> impl Iterator<Item = String> {
         let slots = self.dump.binaries().slots().iter().filter_map(|slot| Some((slot, slot.found.as_ref()?)));
         let problems = slots.flat_map(|(slot, found)| {
             let problems = found.binary.symbols_problems().into_iter();
             problems.map(move |problem| format!("module {}: {problem}", slot.name))
         });
-        self.recorded()
-            .warnings
-            .iter()
-            .map(warning)
-            .chain(self.dump.binaries().warnings.iter().cloned())
-            .chain(problems)
+        let omitted = self.omitted.get();
+        let omitted = (omitted > 0).then(|| format!("the variables of {omitted} frames are left out: see --limit"));
+        let recorded = self.recorded().warnings.iter().map(warning);
+        recorded.chain(self.dump.binaries().warnings.iter().cloned()).chain(problems).chain(omitted)
     }
 }
 
-/// Whether a reason's message may hold what the program worked on. A trap's recorded message is the engine's; an inferred one
-/// names operands, these kinds hold the program's own words.
-fn tells_values(reason: &CrashReason) -> bool {
-    reason.source == Source::Inferred || matches!(&*reason.kind, "exception" | "host-error")
+/// A variable and its parts.
+fn count(variable: &Variable) -> usize {
+    1 + variable.children.iter().map(count).sum::<usize>()
 }
 
 fn warning(warning: &Warning) -> String {

@@ -6,6 +6,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::memories::base64;
+use super::redact;
 use super::text::{Each, Hex};
 use super::values::{self, Target};
 
@@ -16,21 +17,30 @@ pub struct ModuleEntry<'c> {
     pub slot: &'c Slot,
     /// Whether to write out the copy in the dump.
     pub contents: bool,
+    /// All modules.
+    pub slots: &'c [Slot],
+    /// Whether only what is vouched for is written.
+    pub redact: bool,
 }
 
-impl Serialize for ModuleEntry<'_> {
+impl<'c> Serialize for ModuleEntry<'c> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let module = self.module;
         let found = self.slot.found.as_ref();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("name", &module.and_then(|module| module.name.as_deref()))?;
-        map.serialize_entry("path", &module.and_then(|module| module.path.as_deref()))?;
-        map.serialize_entry("sha256", &module.and_then(|module| module.sha256.as_deref()))?;
-        map.serialize_entry("content_sha256", &module.and_then(|module| module.content_sha256.as_deref()))?;
-        map.serialize_entry("digest", &module.and_then(|module| module.digest.as_deref()))?;
+        let name = |name: Option<&'c str>| match self.redact {
+            true => name.and_then(|name| redact::binary(name, self.slots)),
+            false => name,
+        };
+        let hash = |hash: Option<&'c str>| if self.redact { hash.and_then(redact::hash) } else { hash };
+        map.serialize_entry("name", &name(module.and_then(|module| module.name.as_deref())))?;
+        map.serialize_entry("path", &name(module.and_then(|module| module.path.as_deref())))?;
+        map.serialize_entry("sha256", &hash(module.and_then(|module| module.sha256.as_deref())))?;
+        map.serialize_entry("content_sha256", &hash(module.and_then(|module| module.content_sha256.as_deref())))?;
+        map.serialize_entry("digest", &hash(module.and_then(|module| module.digest.as_deref())))?;
         map.serialize_entry("stamp", &module.and_then(|module| module.stamp.as_deref()))?;
-        map.serialize_entry("build_id", &module.and_then(|module| module.build_id.as_deref()))?;
+        map.serialize_entry("build_id", &hash(module.and_then(|module| module.build_id.as_deref())))?;
         map.serialize_entry("embedded_size", &module.and_then(|module| module.embedded).map(<[u8]>::len))?;
         if self.contents {
             let embedded = module.and_then(|module| module.embedded);
@@ -140,15 +150,22 @@ impl Serialize for TableEntry<'_> {
 }
 
 /// A section of the dump's file.
-pub struct SectionEntry<'d>(pub &'d Section);
+pub struct SectionEntry<'d> {
+    pub section: &'d Section,
+    /// Whether only names that are known are written.
+    pub redact: bool,
+}
 
 impl Serialize for SectionEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let section = self.section;
+        let name =
+            Some(&*section.name).filter(|name| !self.redact || section.id != 0 || redact::section(name).is_some());
         let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", &self.0.id)?;
-        map.serialize_entry("name", &self.0.name)?;
-        map.serialize_entry("offset", &Hex(self.0.offset))?;
-        map.serialize_entry("size", &self.0.size)?;
+        map.serialize_entry("id", &section.id)?;
+        map.serialize_entry("name", &name)?;
+        map.serialize_entry("offset", &Hex(section.offset))?;
+        map.serialize_entry("size", &section.size)?;
         map.end()
     }
 }

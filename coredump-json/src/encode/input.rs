@@ -68,7 +68,7 @@ pub struct Instance {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Thread {
-    pub name: String,
+    pub name: Option<String>,
     pub truncated: bool,
     pub frames: Vec<Frame>,
 }
@@ -106,7 +106,7 @@ pub struct Global {
 pub struct Table {
     pub r#type: String,
     pub size: u64,
-    pub elements: Vec<serde_json::Value>,
+    pub elements: Option<Vec<serde_json::Value>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

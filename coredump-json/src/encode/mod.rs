@@ -139,7 +139,7 @@ impl Sources {
             let element =
                 values::kind(&table.r#type).ok_or_else(|| wrong(&what, format!("unknown type {:?}", table.r#type)))?;
             let elements =
-                table.elements.iter().map(|element| values::target(element, &what)).collect::<Result<_>>()?;
+                table.elements.iter().flatten().map(|element| values::target(element, &what)).collect::<Result<_>>()?;
             dump.tables.push(Table { element, size: table.size, elements });
         }
         Ok(dump)
@@ -206,7 +206,7 @@ fn thread(index: usize, recorded: input::Thread) -> Result<Thread> {
             stack: all(frame.stack, &what)?,
         });
     }
-    Ok(Thread { name: recorded.name, truncated: recorded.truncated, frames })
+    Ok(Thread { name: recorded.name.unwrap_or_default(), truncated: recorded.truncated, frames })
 }
 
 fn all(recorded: Option<Vec<Typed>>, what: &str) -> Result<Option<Box<[Value]>>> {

@@ -92,7 +92,7 @@ impl<'s> Renderer<'_, '_, 's> {
             return Shown::text(text);
         };
         let mut children = Vec::new();
-        while (children.len() as u64) < count.min(u64::from(self.limits.elements)) {
+        while (children.len() as u64) < count.min(u64::from(self.limits.elements)) && self.has_room() {
             let Some(child) = get(children.len() as u64, deeper) else { break };
             children.push(child);
         }

@@ -33,6 +33,8 @@ use super::{Limits, Status, Variable, VariableKind};
 
 /// Nodes of all trees of one rendering.
 const NODES: u32 = 50_000;
+/// Nodes that each of several values gets at least.
+const RESERVED: u32 = 64;
 /// Longest text of one value, in bytes.
 const LONGEST: usize = 4_000;
 /// Members of one structure that are shown, whatever the limit of elements.
@@ -89,8 +91,26 @@ impl From<Missing> for Shown {
 impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
     /// A renderer for values of `frame`.
     pub fn new(frame: &'r Frame<'f, 's>, limits: Limits, language: Language) -> Self {
-        let limits = Limits { depth: limits.depth.min(Limits::DEEPEST), ..limits };
+        // More elements than nodes are never shown, so that many need not be looked for either.
+        let limits =
+            Limits { depth: limits.depth.min(Limits::DEEPEST), elements: limits.elements.min(NODES), ..limits };
         Renderer { frame, limits, language, nodes: Cell::new(NODES), open: RefCell::default() }
+    }
+
+    /// Whether more of what is rendered can be shown.
+    fn has_room(&self) -> bool {
+        self.nodes.get() > 0
+    }
+
+    /// Renders one of several values, so that of the nodes at least some are left for each of the `others` to come: a deep
+    /// value does not hide those after it.
+    pub fn leaving<T>(&self, others: usize, render: impl FnOnce() -> T) -> T {
+        let left = self.nodes.get();
+        let reserved = u32::try_from(others).unwrap_or(u32::MAX).saturating_mul(RESERVED).min(left / 2);
+        self.nodes.set(left - reserved);
+        let rendered = render();
+        self.nodes.set(self.nodes.get() + reserved);
+        rendered
     }
 
     /// A value as a variable of that name.
