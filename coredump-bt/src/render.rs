@@ -1,7 +1,5 @@
 //! All dumps, one after the other.
 
-use std::mem::ManuallyDrop;
-
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::cli::output::{self, Output};
@@ -28,17 +26,25 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     };
     let mut page = Page::new(out, args.output.is_none() && args.color.on_stdout());
     // What it keeps, it keeps to the end, and the system takes it back faster than it could be freed.
-    let store = ManuallyDrop::new(Store::new());
+    let mut store: &Store = Box::leak(Box::default());
     let mut outcome = Exit::Done;
     let mut failed = 0;
     for (number, input) in inputs.iter().enumerate() {
         if number > 0 && !args.brief {
             page.end().map_err(|error| page.out.failed(error))?;
         }
-        match one(&args, &mut page, &store, input, report) {
+        match one(&args, &mut page, store, input, report, inputs.len() > 1) {
             Ok(exit) => outcome = outcome.and(exit),
             // What cannot be written can be written for no other dump either.
             Err(Failure::Output(error)) => return Err(error),
+            // The end of a file was lost. It may have been a binary, so others are opened for the dumps that follow.
+            Err(Failure::Dump(error)) if page.out.has_losses() && inputs.len() > 1 => {
+                page.out.forget_losses();
+                page.end().map_err(|error| page.out.failed(error))?;
+                store = Box::leak(Box::default());
+                report.error(&error);
+                failed += 1;
+            }
             Err(Failure::Dump(error)) if inputs.len() == 1 => return Err(error),
             Err(Failure::Dump(error)) => {
                 report.error(&error);
@@ -59,9 +65,17 @@ enum Failure {
     Output(Error),
 }
 
-fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Report) -> Result<Exit, Failure> {
+fn one(
+    args: &Args,
+    page: &mut Page,
+    store: &Store,
+    input: &Input,
+    report: &Report,
+    one_of_many: bool,
+) -> Result<Exit, Failure> {
     let blame = |error| Failure::Dump(input.blame(error));
-    let bytes = input.open().map_err(blame)?;
+    let opened = if one_of_many { input.open_at_once() } else { input.open() };
+    let bytes = opened.map_err(blame)?;
     let draft = Draft::new(bytes).map_err(blame)?;
     asked_for(args, draft.recorded()).map_err(blame)?;
     let options =
@@ -74,7 +88,10 @@ fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Repo
     };
     // What is told on standard error belongs behind what was printed.
     let written = written.and_then(|()| std::io::Write::flush(&mut page.out));
-    written.map_err(|error| Failure::Output(page.out.failed(error)))?;
+    written.map_err(|error| match page.out.has_losses() {
+        true => blame(page.out.failed(error)),
+        false => Failure::Output(page.out.failed(error)),
+    })?;
 
     let name = input.name();
     let (recorded, binaries) = (dump.recorded(), dump.binaries());

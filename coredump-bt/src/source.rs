@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use coredump_core::backtrace::Location;
+use coredump_core::unasked;
 
 use crate::page::{Page, Piece};
 
@@ -55,17 +56,17 @@ impl Sources {
 
     fn read(&mut self, file: &Arc<str>) -> Option<Source> {
         let found = self.places(file).into_iter().find_map(|path| {
-            let metadata = std::fs::metadata(&path).ok()?;
-            (metadata.is_file() && metadata.len() <= MAX_SIZE).then_some((path, metadata))
+            let (_, metadata) = unasked::open(&path).ok()?;
+            (metadata.len() <= MAX_SIZE).then_some((path, metadata))
         });
         let Some((path, metadata)) = found else {
             self.notes.push(format!("source {file} not found"));
             return None;
         };
-        let bytes = match std::fs::read(&path) {
+        let bytes = match unasked::read(&path, MAX_SIZE) {
             Ok(bytes) => bytes,
             Err(error) => {
-                self.notes.push(format!("source {}: {error}", path.display()));
+                self.notes.push(format!("source {error}"));
                 return None;
             }
         };

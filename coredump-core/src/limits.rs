@@ -25,6 +25,9 @@ pub const MAX_LOCATED: usize = 1000;
 /// Files of folders that are tried for modules of one dump that no path or name leads to.
 pub const MAX_TRIED: usize = 1 << 16;
 
+/// Bytes of large files in folders that are hashed for modules of one dump that no path or name leads to.
+pub const MAX_HASHED: u64 = 4 << 30;
+
 /// Data segments read from one dump.
 pub const MAX_SEGMENTS: usize = 1 << 22;
 

@@ -112,6 +112,34 @@ impl<'o> Table<'o> {
     }
 }
 
+/// Records that are gathered first and written later.
+#[derive(Debug)]
+pub struct Records {
+    title: &'static str,
+    record: &'static str,
+    columns: &'static [&'static str],
+    rows: Vec<Vec<String>>,
+}
+
+impl Records {
+    /// No records yet.
+    pub fn new(title: &'static str, record: &'static str, columns: &'static [&'static str]) -> Records {
+        Records { title, record, columns, rows: Vec::new() }
+    }
+
+    /// Adds a record.
+    pub fn row(&mut self, fields: impl IntoIterator<Item = String>) {
+        self.rows.push(fields.into_iter().collect());
+    }
+
+    /// Writes them as a table.
+    pub fn write(self, out: &mut dyn Write, form: Form) -> io::Result<()> {
+        let mut table = Table::new(out, form, self.title, self.record, self.columns);
+        self.rows.into_iter().for_each(|row| table.row(row));
+        table.finish()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::num::NonZero;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use coredump_core::Store;
@@ -11,6 +11,7 @@ use coredump_core::cli::Exit;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::mapped;
 
 use crate::args::Args;
 use crate::ordered::Ordered;
@@ -21,7 +22,7 @@ use crate::worker::{Stop, Worker};
 pub fn run(args: &Args, sources: Sources, output: Output, report: &Report) -> Result<Exit> {
     let fleet = Fleet {
         args,
-        store: Store::new(),
+        store: Mutex::default(),
         report,
         sources: Mutex::new((0, sources)),
         ordered: Ordered::new(output),
@@ -44,8 +45,8 @@ pub fn run(args: &Args, sources: Sources, output: Output, report: &Report) -> Re
 
 struct Fleet<'f> {
     args: &'f Args,
-    /// The binaries and their symbols, for all workers.
-    store: Store,
+    /// The binaries and their symbols, for all workers, and [`mapped::losses`] when they were begun.
+    store: Mutex<(u64, Arc<Store>)>,
     report: &'f Report,
     sources: Mutex<(u64, Sources)>,
     ordered: Ordered,
@@ -66,11 +67,25 @@ struct Tally {
 impl Fleet<'_> {
     /// Takes dumps until there are no more.
     fn work(&self) {
-        let mut worker = Worker::new(self.args, &self.store);
+        // After a file became shorter, whatever was read before it may be wrong: begin with an empty store.
+        while !self.work_until_a_loss() {}
+    }
+
+    /// Returns whether there are no more dumps.
+    fn work_until_a_loss(&self) -> bool {
+        let (losses, store) = self.store();
+        let mut worker = Worker::new(self.args, &store);
         while let Some((index, source)) = self.next() {
             let mut place = self.ordered.place(index);
             let walked = source.as_ref().is_ok_and(|source| source.walked);
-            let outcome = source.map_err(Stop::Dump).and_then(|source| worker.document(&source.input, &mut place));
+            let outcome = source.map_err(Stop::Dump).and_then(|source| {
+                let outcome = worker.document(&source, &mut place);
+                if mapped::losses() == losses {
+                    return outcome;
+                }
+                place.begin_again();
+                Err(Stop::Dump(source.input.blame(mapped::shrunk())))
+            });
             match outcome {
                 Ok(incomplete) => {
                     self.tally.dumps.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +99,20 @@ impl Fleet<'_> {
                 Err(Stop::Output) => {}
             }
             self.progress.tell(&self.tally);
+            if mapped::losses() != losses {
+                return false;
+            }
         }
+        true
+    }
+
+    /// The binaries to work with: an empty store if a file became shorter since the last one was begun.
+    fn store(&self) -> (u64, Arc<Store>) {
+        let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
+        if store.0 != mapped::losses() {
+            *store = (mapped::losses(), Arc::default());
+        }
+        store.clone()
     }
 
     fn next(&self) -> Option<(u64, Result<Source>)> {
@@ -117,7 +145,7 @@ impl Fleet<'_> {
     }
 
     fn finish(self) -> Result<Exit> {
-        let (output, failure) = self.ordered.into_inner();
+        let (mut output, failure) = self.ordered.into_inner();
         if let Some(failure) = failure {
             return Err(output.failed(failure));
         }
@@ -132,6 +160,8 @@ impl Fleet<'_> {
                 _ => Error::new(ErrorKind::NotFound, "none of the dumps could be read"),
             });
         }
+        // Documents of files that became shorter were replaced.
+        output.forget_losses();
         output.commit()?;
         if self.args.ndjson && failed > 0 {
             self.report.say(format_args!("{failed} of {} dumps could not be read", dumps + failed));

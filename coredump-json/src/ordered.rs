@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use coredump_core::cli::output::Output;
+use coredump_core::mapped;
 
 /// Bytes of a document that are kept until it is its turn; a longer one waits for it, then streams.
 const MAX_KEPT: usize = 1 << 20;
@@ -34,7 +35,7 @@ impl Ordered {
 
     /// The place of document `index`; every index from 0 must be taken once.
     pub fn place(&self, index: u64) -> Place<'_> {
-        Place { ordered: self, index, kept: Vec::new() }
+        Place { ordered: self, index, kept: Vec::new(), losses: mapped::losses(), streamed: false }
     }
 
     /// Whether writing failed: nothing more needs to be made.
@@ -61,6 +62,8 @@ impl Ordered {
 
 impl State {
     fn write(&mut self, bytes: &[u8]) {
+        // A document of a file that became shorter does not come to this: see `Place::begin_again`.
+        self.output.forget_losses();
         if self.failure.is_none()
             && let Err(error) = self.output.write_all(bytes)
         {
@@ -74,12 +77,31 @@ pub struct Place<'o> {
     ordered: &'o Ordered,
     index: u64,
     kept: Vec<u8>,
+    /// Files that had become shorter when the document was begun: while one does, nothing of it is written.
+    losses: u64,
+    /// Its beginning was written.
+    streamed: bool,
+}
+
+impl Place<'_> {
+    /// Takes back what was written. What cannot be taken back any more becomes a line of its own.
+    pub fn begin_again(&mut self) {
+        self.kept.clear();
+        self.losses = mapped::losses();
+        if std::mem::take(&mut self.streamed) {
+            self.kept.push(b'\n');
+        }
+    }
 }
 
 impl Write for Place<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.kept.extend_from_slice(bytes);
+        if mapped::losses() != self.losses {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         if self.kept.len() > MAX_KEPT {
+            self.streamed = true;
             let mut state = self.ordered.wait_until(|state| state.turn == self.index);
             state.write(&self.kept);
             self.kept.clear();

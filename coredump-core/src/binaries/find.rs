@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Binary, Found, Refused, Slot, Store, Verification};
+use crate::limits::{MAX_HASHED, MAX_TRIED};
 use crate::locate::check::{self, Fit, Site};
 use crate::locate::{Convention, Options, Searched, stages};
 use crate::model::{CoreDump, ModuleRecord};
 use crate::module::Module;
 
+/// Bytes from which on a file in a folder is hashed only if the frames fit its code.
+const LARGE: u64 = 64 << 20;
 /// Refusals kept for one module.
 const MAX_REFUSED: usize = 16;
 
@@ -22,8 +25,21 @@ pub(super) struct Finder<'d> {
     /// It is the dump's only module.
     only: bool,
     refused: Vec<Refused>,
-    /// Files of folders that may still be tried, for all modules together.
-    left: &'d Cell<usize>,
+    left: &'d Left,
+}
+
+/// What may still be done with files of folders that no path or name leads to, for all modules of a dump together.
+pub(super) struct Left {
+    /// Files that may be tried.
+    pub trials: Cell<usize>,
+    /// Bytes of large files that may be hashed.
+    pub hashed: Cell<u64>,
+}
+
+impl Default for Left {
+    fn default() -> Self {
+        Left { trials: Cell::new(MAX_TRIED), hashed: Cell::new(MAX_HASHED) }
+    }
 }
 
 impl<'d> Finder<'d> {
@@ -34,7 +50,7 @@ impl<'d> Finder<'d> {
         record: &'d ModuleRecord<'d>,
         sites: &'d [Site],
         only: bool,
-        left: &'d Cell<usize>,
+        left: &'d Left,
     ) -> Self {
         Finder { store, dump, record, sites, only, refused: Vec::new(), left }
     }
@@ -83,7 +99,7 @@ impl<'d> Finder<'d> {
             .store
             .embedded(bytes, self.record.digest.as_deref())
             .map_err(|error| error.to_string())
-            .and_then(|binary| self.judge(&binary).map(|judged| (binary, judged)));
+            .and_then(|binary| self.judge(&binary, Searched::Recorded).map(|judged| (binary, judged)));
         match judged {
             Ok((binary, (verification, fit))) => Some(Found { binary, verification, fit }),
             Err(reason) => {
@@ -105,8 +121,8 @@ impl<'d> Finder<'d> {
         let mut fitting: Vec<(Rank, Found)> = Vec::new();
         for path in paths {
             if searched == Searched::Folder {
-                let Some(less) = self.left.get().checked_sub(1) else { break };
-                self.left.set(less);
+                let Some(less) = self.left.trials.get().checked_sub(1) else { break };
+                self.left.trials.set(less);
             }
             match &*self.store.open(path) {
                 Ok(binaries) => self.weigh(path, binaries, searched, &mut fitting),
@@ -141,7 +157,7 @@ impl<'d> Finder<'d> {
         let before = fitting.len();
         for binary in binaries {
             let same_name = self.record.name.is_some() && self.record.name.as_deref() == binary.module().name();
-            match self.judge(binary) {
+            match self.judge(binary, searched) {
                 Ok((verification, fit)) => {
                     // With nothing to go by, only a file that was named, of a single module, is believed.
                     let plain = searched != Searched::Folder && self.only && binaries.len() == 1;
@@ -169,8 +185,15 @@ impl<'d> Finder<'d> {
     }
 
     /// Whether a binary is this module's, and what the dump's offsets mean in it.
-    fn judge(&self, binary: &Binary) -> Result<(Verification, Fit), String> {
+    fn judge(&self, binary: &Binary, searched: Searched) -> Result<(Verification, Fit), String> {
         let conventions = Convention::candidates(self.dump);
+        let size = binary.module().bytes().len() as u64;
+        if searched == Searched::Folder && size > LARGE {
+            // To hash it takes long, and there may be many: only what else speaks for.
+            check::check(binary.code(), self.sites, &conventions)?;
+            let left = self.left.hashed.get().checked_sub(size);
+            self.left.hashed.set(left.ok_or("too many large files")?);
+        }
         let identified = self.identify(binary)?;
         let fit = check::check(binary.code(), self.sites, &conventions);
         match (identified, fit) {

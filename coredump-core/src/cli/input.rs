@@ -41,6 +41,14 @@ impl Input {
         self.open_if(is_wasm)
     }
 
+    /// As [`Input::open`], for one input of many: a named pipe that nobody writes to is an error, and nothing waits for it.
+    pub fn open_at_once(&self) -> Result<Bytes> {
+        match self {
+            Input::File(path) => Bytes::open_at_once(path, is_wasm),
+            Input::Stdin => self.open(),
+        }
+    }
+
     /// The bytes of a dump, and the file that they are mapped from, if they are: so the system can copy from one file to
     /// another by itself.
     pub fn open_with_file(&self) -> Result<(Bytes, Option<File>)> {

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 use argh::{ArgsInfo, TopLevelCommand};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::mapped;
 use args::{Early, Grammar};
 use report::Report;
 
@@ -66,6 +67,9 @@ pub fn main<T: TopLevelCommand + ArgsInfo>(
     run: impl FnOnce(T, &Report) -> Result<Exit>,
 ) -> ExitCode {
     let report = Report::new(tool.name);
+    // A file that shrinks while it is read, and a limit on the size of files, are errors to be reported, not to die of.
+    mapped::survive_shrinking();
+    output::survive_size_limit();
     let outcome = match args::parse::<T>(tool, std::env::args_os().skip(1)) {
         Ok(args) => run(args, &report),
         Err(Early::Print(text)) => output::print(&text).map(|()| Exit::Done),

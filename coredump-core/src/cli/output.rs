@@ -5,11 +5,13 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use argh::FromArgValue;
 use tempfile::NamedTempFile;
 
 use crate::error::{Error, Result};
+use crate::mapped;
 
 /// Bytes gathered before they are written.
 const BUFFER: usize = 64 * 1024;
@@ -62,6 +64,13 @@ pub fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// From now on, a file that grows beyond the limit of this process (`ulimit -f`) makes a write fail, as a full disk does,
+/// instead of ending the process by SIGXFSZ.
+pub fn survive_size_limit() {
+    // That there is any handler is what counts. Without one the process ends as it would have.
+    drop(signal_hook::flag::register(libc::SIGXFSZ, Arc::default()));
+}
+
 /// Prints `text` to standard output.
 pub fn print(text: &str) -> Result<()> {
     let mut output = Output::stdout()?;
@@ -70,10 +79,15 @@ pub fn print(text: &str) -> Result<()> {
 }
 
 /// A destination. Nothing counts as written before [`Output::commit`].
+///
+/// Once a mapped file has become shorter ([`mapped::losses`]), nothing can be written any more until
+/// [`Output::forget_losses`]: what follows might show zeros that were never in that file.
 #[derive(Debug)]
 pub struct Output {
     sink: Sink,
     path: PathBuf,
+    /// Losses that are known and dealt with.
+    losses: u64,
 }
 
 #[derive(Debug)]
@@ -90,7 +104,7 @@ impl Output {
         let path = PathBuf::from("<stdout>");
         let stdout = io::stdout().as_fd().try_clone_to_owned();
         let file = File::from(stdout.map_err(|error| Error::io("cannot write", error).in_file(&path))?);
-        Ok(Output { sink: Sink::Stream(BufWriter::with_capacity(BUFFER, file)), path })
+        Ok(Output::new(Sink::Stream(BufWriter::with_capacity(BUFFER, file)), path))
     }
 
     /// The file at `path`, through a temporary file in the same folder and a rename: whole or not at all. It is
@@ -110,7 +124,21 @@ impl Output {
             Ok(Sink::Whole(BufWriter::with_capacity(BUFFER, file)))
         };
         let sink = create().map_err(|error| Error::io("cannot create", error).in_file(path))?;
-        Ok(Output { sink, path: path.to_owned() })
+        Ok(Output::new(sink, path.to_owned()))
+    }
+
+    fn new(sink: Sink, path: PathBuf) -> Output {
+        Output { sink, path, losses: mapped::losses() }
+    }
+
+    /// Whether a file became shorter while what is written here was read.
+    pub fn has_losses(&self) -> bool {
+        mapped::losses() != self.losses
+    }
+
+    /// Lets go on after [`Output::has_losses`]: what is written next does not come from a file that became shorter.
+    pub fn forget_losses(&mut self) {
+        self.losses = mapped::losses();
     }
 
     /// The file behind the buffer, for what a stream cannot do: holes, sizes, large direct writes. Flushes first.
@@ -129,13 +157,16 @@ impl Output {
 
     /// Names this destination in the failure of a write to it.
     pub fn failed(&self, error: io::Error) -> Error {
+        if self.has_losses() {
+            return mapped::shrunk();
+        }
         Error::io("cannot write", error).in_file(&self.path)
     }
 
     /// Makes what was written count: flushes, and renames a file into place.
     pub fn commit(mut self) -> Result<()> {
         self.flush().map_err(|error| self.failed(error))?;
-        let Output { sink, path } = self;
+        let Output { sink, path, .. } = self;
         if let Sink::Whole(whole) = sink {
             let file =
                 whole.into_inner().map_err(|error| Error::io("cannot write", error.into_error()).in_file(&path))?;
@@ -147,6 +178,9 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.has_losses() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         match &mut self.sink {
             Sink::Stream(stream) => stream.write(bytes),
             Sink::Whole(whole) => whole.write(bytes),
@@ -154,6 +188,9 @@ impl Write for Output {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if self.has_losses() {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         match &mut self.sink {
             Sink::Stream(stream) => stream.flush(),
             Sink::Whole(whole) => whole.flush(),

@@ -1,6 +1,7 @@
 //! The modules that lie in a folder. A fleet's dumps often lie in one: it is listed once, not once a dump.
 
 use std::collections::HashMap;
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
 use crate::locked::Locked;
@@ -32,18 +33,18 @@ impl Folders {
     }
 }
 
-/// All modules in a folder, by name; none of one that cannot be read.
+/// All modules in a folder, small ones first and those of one size by name; none of a folder that cannot be read.
 pub(crate) fn modules_in(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries
+    let mut files: Vec<(u64, PathBuf)> = entries
         .take(MAX_ENTRIES)
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm" || extension == "debug"))
-        .filter(|path| path.is_file())
+        .filter_map(|path| Some((path.metadata().ok().filter(Metadata::is_file)?.len(), path)))
         .take(MAX_MODULES)
         .collect();
     files.sort();
-    files
+    files.into_iter().map(|(_, path)| path).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::Folders;
 use super::Options;
+use crate::files::stays_in;
 use crate::model::{CoreDump, ModuleRecord};
 
 /// Files that are tried together: the best of them is taken before the next stage is looked at.
@@ -59,12 +60,27 @@ pub(crate) fn stages<'a>(
         let mut wanted = build_id_names(record);
         wanted.extend(file_names(&names, options.dump_path.as_deref()));
         stages.push(Box::new(move || {
-            let paths = wanted.into_iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect();
-            Stage { searched: Searched::ByName, paths }
+            let files = wanted.into_iter().map(|name| folder.join(name)).filter(|path| path.is_file());
+            Stage {
+                searched: Searched::ByName,
+                paths: files.filter(|path| may_be_opened(path, folder, options)).collect(),
+            }
         }));
-        stages.push(Box::new(move || Stage { searched: Searched::Folder, paths: listed.modules(folder) }));
+        stages.push(Box::new(move || {
+            let mut paths = listed.modules(folder);
+            paths.retain(|path| may_be_opened(path, folder, options));
+            Stage { searched: Searched::Folder, paths }
+        }));
     }
     stages.into_iter().map(|stage| stage())
+}
+
+/// Whether a file of a folder may be looked at: links lead out of the folders that are searched only if they are trusted.
+fn may_be_opened(file: &Path, folder: &Path, options: &Options) -> bool {
+    options.trusted || {
+        let folders: Vec<_> = options.symbol_paths.iter().cloned().chain([folder.to_owned()]).collect();
+        stays_in(file, &folders)
+    }
 }
 
 /// Whether `-m NAME=` means this module: by its name, its file's name with or without extension, or its index.
