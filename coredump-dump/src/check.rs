@@ -8,7 +8,7 @@ use coredump_core::regions::overrun;
 
 use crate::heap::{memories, not_recognised, show};
 use crate::session::Session;
-use crate::table::Table;
+use crate::table::Records;
 
 /// Bytes of a broken record that are shown.
 const SHOWN: u64 = 32;
@@ -20,7 +20,7 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
     for (index, memory) in memories(session)? {
         let view = View::new(memory);
         if let Some(overrun) = overrun(session.dump, session.binaries(), index) {
-            let mut table = Table::new("Broken", "broken", &["", ""]);
+            let mut table = Records::new("Broken", "broken", &["", ""]);
             table.row(["memory".to_owned(), index.to_string()]);
             table.row(["what".to_owned(), overrun.to_string()]);
             tables.push(table);
@@ -32,7 +32,7 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
         }
         for heap in &heaps {
             let damage = heap.damage(&view);
-            let mut table = Table::new("Checked", "checked", &["", ""]);
+            let mut table = Records::new("Checked", "checked", &["", ""]);
             table.row(["memory".to_owned(), index.to_string()]);
             table.row(["allocator".to_owned(), heap.kind.name().to_owned()]);
             let verdict = match damage.len() {
@@ -53,8 +53,8 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
 }
 
 /// One broken place.
-fn broken(session: &Session<'_>, index: u32, memory: &Memory<'_>, damage: &Damage) -> Table {
-    let mut table = Table::new("Broken", "broken", &["", ""]);
+fn broken(session: &Session<'_>, index: u32, memory: &Memory<'_>, damage: &Damage) -> Records {
+    let mut table = Records::new("Broken", "broken", &["", ""]);
     let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
     fact("memory", index.to_string());
     fact("address", format!("{:#x}", damage.address));

@@ -6,11 +6,11 @@ use coredump_core::heap::{Damage, Heap, Survey, View};
 use coredump_core::memory::Memory;
 
 use crate::session::Session;
-use crate::table::Table;
+use crate::table::Records;
 
 /// Tells what the heaps of the memories hold.
 pub fn heap(session: &Session<'_>) -> Result<Exit> {
-    let mut heaps = Table::new(
+    let mut heaps = Records::new(
         "Heaps",
         "heap",
         &[
@@ -26,7 +26,7 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
             ">bytes",
         ],
     );
-    let mut sizes = Table::new(
+    let mut sizes = Records::new(
         "Sizes",
         "size",
         &[">memory", ">from", ">used blocks", ">used bytes", ">free blocks", ">free bytes"],
@@ -114,11 +114,6 @@ pub fn complain(session: &Session<'_>, memory: u32, damage: &[Damage]) -> bool {
 }
 
 /// Writes tables for whoever reads them.
-pub fn show(session: &Session<'_>, tables: &[Table]) -> Result<()> {
-    session.write(|out| {
-        tables.iter().try_for_each(|table| match session.on_terminal() {
-            true => table.write_aligned(out, session.paint(), usize::MAX),
-            false => table.write_plain(out),
-        })
-    })
+pub fn show(session: &Session<'_>, tables: &[Records]) -> Result<()> {
+    session.write(|out| tables.iter().try_for_each(|table| table.write(out, session.form(usize::MAX))))
 }

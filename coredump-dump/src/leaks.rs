@@ -9,7 +9,7 @@ use coredump_core::regions::global_names;
 
 use crate::heap::{complain, memories, not_recognised, show};
 use crate::session::Session;
-use crate::table::Table;
+use crate::table::Records;
 
 /// Blocks of a group that are listed for a person.
 const LISTED: usize = 10;
@@ -18,8 +18,8 @@ const MAX_GROUPS: usize = 1 << 16;
 
 /// Lists them in groups, the most bytes first.
 pub fn leaks(session: &Session<'_>) -> Result<Exit> {
-    let mut groups = Table::new("Leaks", "leaks", &[">memory", ">bytes", ">blocks", ">size", "type or contents", ""]);
-    let mut blocks = Table::new("Blocks", "leak", &[">memory", "address", ">size", "type or contents", ""]);
+    let mut groups = Records::new("Leaks", "leaks", &[">memory", ">bytes", ">blocks", ">size", "type or contents", ""]);
+    let mut blocks = Records::new("Blocks", "leak", &[">memory", "address", ">size", "type or contents", ""]);
     let mut outcome = Exit::Done;
     let mut left = session.args.limit.unwrap_or(u64::MAX);
     for (index, memory) in memories(session)? {

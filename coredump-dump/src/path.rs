@@ -7,7 +7,7 @@ use coredump_core::regions::global_names;
 
 use crate::heap::{complain, not_recognised, show};
 use crate::session::Session;
-use crate::table::Table;
+use crate::table::Records;
 
 /// Shows a shortest chain of pointers from a root to a block.
 pub fn path_to(session: &Session<'_>) -> Result<Exit> {
@@ -34,7 +34,7 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
         }
         return Ok(Exit::Partial);
     };
-    let mut table = Table::new("Path", "step", &["", "place", "points to"]);
+    let mut table = Records::new("Path", "step", &["", "place", "points to"]);
     for step in steps {
         let (kind, place, value) = match step {
             Step::Memory { address, value } => {

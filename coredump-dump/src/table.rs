@@ -118,7 +118,8 @@ pub struct Records {
     title: &'static str,
     record: &'static str,
     columns: &'static [&'static str],
-    rows: Vec<Vec<String>>,
+    /// The records.
+    pub rows: Vec<Vec<String>>,
 }
 
 impl Records {
@@ -133,9 +134,9 @@ impl Records {
     }
 
     /// Writes them as a table.
-    pub fn write(self, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    pub fn write(&self, out: &mut dyn Write, form: Form) -> io::Result<()> {
         let mut table = Table::new(out, form, self.title, self.record, self.columns);
-        self.rows.into_iter().for_each(|row| table.row(row));
+        self.rows.iter().for_each(|row| table.row(row.iter().cloned()));
         table.finish()
     }
 }
