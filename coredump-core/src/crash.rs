@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use crate::backtrace::{Location, ResolvedFrame, Resolver};
 use crate::model::CoreDump;
-use crate::reason::CrashReason;
-use crate::signature::Signer;
+use crate::reason::{CrashReason, ScriptFrame};
+use crate::signature::{Signer, is_library};
 
+/// What a function without a name is called.
+const NAMELESS: &str = "<anonymous>";
 /// Frames among which the program's own code is looked for.
 const FRAMES: usize = 64;
 
@@ -40,7 +42,10 @@ impl Crash {
     /// from dump to dump.
     pub fn of(dump: &CoreDump<'_>, reason: Option<CrashReason>, resolver: &Resolver<'_, '_>, signer: &Signer) -> Crash {
         let thread = dump.crashed_thread().unwrap_or(0);
-        let signature = signer.signature((0..).map_while(|frame| resolver.frame(thread, frame)));
+        let script = reason.as_ref().and_then(|reason| reason.panic.as_ref()).map_or(&[][..], |panic| &panic.frames);
+        let named = script.iter().map(|frame| (frame.function.as_deref().unwrap_or(NAMELESS), frame.file.as_str()));
+        let signature = signer.script_signature(named);
+        let signature = signature.or_else(|| signer.signature((0..).map_while(|frame| resolver.frame(thread, frame))));
         let young = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame));
         let mut places = young.flat_map(|frame| places(thread, frame)).peekable();
         let youngest = places.peek().cloned();
@@ -48,7 +53,20 @@ impl Crash {
             let file = place.location.as_ref().map(|location| &location.file);
             !signer.classify(&place.function, file).1
         };
-        Crash { reason, signature, place: places.find(own).or(youngest) }
+        let place = places.find(own).or(youngest).map(|place| in_script(place, script));
+        Crash { reason, signature, place }
+    }
+}
+
+/// Of an interpreted program, the place in its own source; the frame stays the one in which its interpreter gave up.
+fn in_script(place: Place, script: &[ScriptFrame]) -> Place {
+    match script.iter().find(|frame| !is_library(&frame.file)).or(script.first()) {
+        Some(ScriptFrame { function, file, line, column }) => Place {
+            function: function.as_deref().unwrap_or(NAMELESS).into(),
+            location: Some(Location { file: file.as_str().into(), line: *line, column: *column }),
+            ..place
+        },
+        None => place,
     }
 }
 

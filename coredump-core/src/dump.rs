@@ -523,6 +523,12 @@ impl Frame {
     pub fn evaluate_within(&self, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
         self.dump().inspector().evaluate(self.thread.index, self.index, expression, &limits)
     }
+
+    /// What an address in a vtable of C++ is in the program that the frame is in, as `vtable for Horse+8`; `None` where it
+    /// is no such address for certain.
+    pub fn vtable_name(&self, address: u64) -> Option<String> {
+        self.dump().inspector().vtable_name(self.thread.index, self.index, address)
+    }
 }
 
 #[cfg(test)]

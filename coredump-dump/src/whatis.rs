@@ -8,6 +8,9 @@ use coredump_core::{Limits, Thread, Variable};
 use crate::session::Session;
 use crate::table::Table;
 
+/// Frames of one thread that are asked for the program they are in.
+const FRAMES: usize = 64;
+
 /// Tells what is known of each address.
 pub fn whatis(session: &Session<'_>) -> Result<()> {
     let (index, memory) = session.memory()?;
@@ -49,6 +52,8 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
             let start = symbol.address;
             let place = if offset == 0 { "at its start".to_owned() } else { format!("{offset:#x} bytes into it") };
             fact("symbol", format!("{} ({size} at {start:#x}): {place}", symbol.name));
+        } else if let Some(name) = vtable(session, index, at) {
+            fact("symbol", name);
         }
         if regions.at(at).is_some_and(|region| matches!(region.r#use, Use::Stack | Use::Unknown)) {
             for (name, value) in frames(session, index, at) {
@@ -63,6 +68,15 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
             facts.into_iter().for_each(|fact| table.row(fact));
             table.finish()
         })
+    })
+}
+
+/// The vtable of C++ that an address is in, as the programs whose frames use that memory know it.
+fn vtable(session: &Session<'_>, memory: u32, at: u64) -> Option<String> {
+    session.opened.threads().find_map(|thread| {
+        let mut frames =
+            thread.frames().take(FRAMES).filter(|frame| in_memory(session, &thread, frame.index(), memory));
+        frames.find_map(|frame| frame.vtable_name(at))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use coredump_tests::{Outcome, Tool, fixture, scratch, wasmtime_dump};
+use coredump_tests::{Outcome, Tool, capture, fixture, scratch, wasmtime_dump};
 
 /// Runs a fixture, then shows its dump.
 fn shown(module: &str, run: &[&str], options: &[&str]) -> Outcome {
@@ -115,4 +115,15 @@ fn an_adapter_that_the_engine_made_is_no_missing_binary() {
     assert!(outcome.text().contains("\nsignature: quotient | divide | average | run\n"), "{}", outcome.text());
     assert!(outcome.stderr.contains(": an adapter that the engine made between components"), "{}", outcome.stderr);
     assert!(!outcome.stderr.contains("hint:"), "{}", outcome.stderr);
+}
+
+#[test]
+fn an_abort_of_another_module_is_of_the_language_that_calls_it() {
+    // (foreign-abort.wat): four parameters, and texts of UTF-16 in the memory of the module that calls.
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "wat-foreign-abort", &["--quiet", "--invoke", "run()"]);
+    let document = Tool::new("coredump-json").arg(dump).run().json();
+    let panic = &document["reason"]["panic"];
+    assert_eq!(panic["language"], "assemblyscript");
+    assert_eq!(panic["message"], "no milk (shop.ts:7:3)");
 }

@@ -426,3 +426,38 @@ fn types_in_units_of_their_own_are_found_by_their_signatures() {
         assert!(backtrace.text().contains("    pair: app::Pair<long> = "), "{}", backtrace.text());
     }
 }
+
+#[test]
+fn complex_integers_have_two_parts_and_no_known_sign() {
+    // (int-complex.c): clang writes the same for `int _Complex` and `unsigned _Complex`.
+    let folder = scratch();
+    let dump = captured(folder.path(), "int-complex", &["--invoke", "run"]);
+    let module = fixture("modules/int-complex.wasm");
+    let ask = |expression| print(&dump, &module, 0, expression).unwrap();
+    assert_eq!(ask("whole"), "7 - 9i (unsigned: 7 + 4294967287i)");
+    assert_eq!(ask("wide"), "-1 + 2i (unsigned: 18446744073709551615 + 2i)");
+    assert_eq!(ask("narrow"), "3 - 56i (unsigned: 3 + 200i)");
+    assert_eq!(ask("local"), "8 - 9i (unsigned: 8 + 4294967287i)");
+}
+
+#[test]
+fn a_static_is_written_as_its_own_language_does_whichever_frame_asks() {
+    // (mixed.zig, mixed.c): frame 0 is a function of C's.
+    let folder = scratch();
+    let dump = captured(folder.path(), "mixed", &["--invoke", "run"]);
+    let module = fixture("modules/mixed.wasm");
+    let ask = |frame, expression| print(&dump, &module, frame, expression);
+    for frame in [0, 1] {
+        assert_eq!(ask(frame, "entries[0].state").as_deref(), Some(".idle"));
+        assert_eq!(ask(frame, "*chosen"), ask(frame, "entries[1]"));
+        assert_eq!(ask(frame, "both").as_deref(), Some("{9, 4}"));
+    }
+    // C's own notation of what cannot be printed: compiled, it is the same bytes again.
+    let text = ask(0, "text").unwrap();
+    assert_eq!(text.split_once(' ').unwrap().1, r#""\004bell\a\0331\377""#);
+    assert_eq!(ask(0, "after_zero").as_deref(), Some(r#""a\0001""#));
+    // A variable that is in scope and nowhere is not the same as one that is not there.
+    let said = |name| Tool::new("coredump-dump").arg(&dump).arg("-m").arg(&module).args(["-p", name]).run();
+    assert_eq!(said("scale").text().trim_end(), "scale = <optimized out>");
+    assert!(said("scales").stderr.contains("no variable `scales` is in scope"));
+}

@@ -3,6 +3,7 @@
 
 mod operands;
 mod panics;
+mod script;
 mod stderr;
 mod trap;
 mod words;
@@ -15,6 +16,7 @@ use crate::signature::Signer;
 use crate::variables::Inspector;
 
 use operands::{Scene, Stopped};
+pub use script::ScriptFrame;
 
 /// Frames looked at: panics and recursions show among the youngest.
 const FRAMES: usize = 64;
@@ -59,7 +61,7 @@ impl Source {
 /// A program that gave up: a panic, a failed assertion, an abort.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Panic {
-    /// The runtime's language: `rust`, `c`, `c++`, `zig`, `go`, `assemblyscript`.
+    /// The runtime's language: `rust`, `c`, `c++`, `zig`, `go`, `assemblyscript`, `python`, `javascript`.
     pub language: &'static str,
     /// What it said.
     pub message: Option<String>,
@@ -67,6 +69,8 @@ pub struct Panic {
     pub location: Option<String>,
     /// Where this was found.
     pub source: PanicSource,
+    /// Of an interpreted program, the functions that the exception went through, innermost first; else empty.
+    pub frames: Vec<ScriptFrame>,
 }
 
 /// Where a panic's text was found.
@@ -147,7 +151,7 @@ pub fn of(
     let detail = (!details.is_empty()).then(|| details.join("; "));
     let guest_stderr = dump.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
     let panic = if gives_up(&kind) {
-        let said = guest_stderr.as_deref().and_then(stderr::panic);
+        let said = guest_stderr.as_deref().and_then(|text| script::uncaught(text).or_else(|| stderr::panic(text)));
         said.or_else(|| Some(words::completed(&crash, panics::panic(&crash, trapped.as_ref(), signer)?)))
     } else {
         None

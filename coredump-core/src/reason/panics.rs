@@ -18,6 +18,8 @@ const MAX_ARGUMENTS: usize = 16;
 
 struct Rule {
     function: rule::Rule,
+    /// The Wasm parameters that the function has, where that tells it from others of its name.
+    parameters: Option<usize>,
     language: &'static str,
     says: &'static str,
 }
@@ -25,8 +27,11 @@ struct Rule {
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
     let rule = |line: &'static str| {
         let mut fields = line.splitn(3, " |");
-        let function = rule::Rule::new(fields.next()?.trim(), Place::Whole);
-        Some(Rule { function, language: fields.next()?.trim(), says: fields.next()?.trim() })
+        let function = fields.next()?.trim();
+        let counted = function.rsplit_once('/').and_then(|(function, count)| Some((function, count.parse().ok()?)));
+        let (function, parameters) = counted.map_or((function, None), |(function, count)| (function, Some(count)));
+        let function = rule::Rule::new(function, Place::Whole);
+        Some(Rule { function, parameters, language: fields.next()?.trim(), says: fields.next()?.trim() })
     };
     super::rule_lines(include_str!("panics.txt")).filter_map(rule).collect()
 });
@@ -41,20 +46,31 @@ pub fn panic(crash: &Crash<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &Sign
     for (index, frame) in crash.frames.iter().enumerate() {
         let Some(function) = &frame.function else { break };
         let (name, machinery) = signer.classify(function, frame.location.as_ref().map(|location| &location.file));
-        if let Some(rule) = rule(&name) {
+        if let Some(rule) = rule(&name, parameters(crash, index)) {
             found = Some((index, rule));
         } else if !machinery {
             break;
         }
     }
     if let Some((index, rule)) = found {
-        return Some(told(crash, rule, index, &arguments(crash, index)));
+        // Where the function is another module's, the texts are in the memory of the module that called it.
+        let imported = crash.frames.get(index + 1).is_some_and(|caller| caller.module != crash.frames[index].module);
+        let home = if imported && rule.language == "assemblyscript" { index + 1 } else { index };
+        return Some(told(crash, rule, home, &arguments(crash, index)));
     }
     host_panic(crash, trapped?)
 }
 
-fn rule(function: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.function.is_match(function))
+/// The rule for a function; one that asks for a number of parameters knows nothing of a function whose number is unknown,
+/// unless it asks for none.
+fn rule(function: &str, parameters: Option<usize>) -> Option<&'static Rule> {
+    let fits = |rule: &Rule| rule.parameters.is_none_or(|count| count == parameters.unwrap_or(0));
+    RULES.iter().find(|rule| fits(rule) && rule.function.is_match(function))
+}
+
+/// The number of Wasm parameters that the function of a frame has.
+fn parameters(crash: &Crash<'_, '_>, index: usize) -> Option<usize> {
+    Some(crash.binary(index)?.module().signature(crash.frame(index)?.function?)?.params.len())
 }
 
 /// A call of the host that means giving up (`env.abort` of AssemblyScript).
@@ -62,8 +78,9 @@ fn host_panic(crash: &Crash<'_, '_>, trapped: &Stopped<'_>) -> Option<Panic> {
     let Operator::Call { function_index } = trapped.operator else { return None };
     let module = crash.binary(0)?.module();
     let import = module.imported(crate::module::ItemKind::Function, function_index)?;
-    let rule = rule(&format!("{}.{}", import.module, import.name))?;
-    let count = module.signature(function_index)?.params.len().min(MAX_ARGUMENTS);
+    let parameters = module.signature(function_index)?.params.len();
+    let rule = rule(&format!("{}.{}", import.module, import.name), Some(parameters))?;
+    let count = parameters.min(MAX_ARGUMENTS);
     let arguments: Vec<_> = (0..count).map(|index| trapped.operand(count - 1 - index)).collect();
     Some(told(crash, rule, 0, &arguments))
 }
@@ -77,7 +94,7 @@ fn told(crash: &Crash<'_, '_>, rule: &Rule, index: usize, arguments: &[Option<u6
             .and_then(|memory| arguments.iter().rev().flatten().find_map(|&address| rust_location(memory, address))),
         _ => None,
     };
-    Panic { language: rule.language, message, location, source: PanicSource::Stack }
+    Panic { language: rule.language, message, location, source: PanicSource::Stack, frames: Vec::new() }
 }
 
 /// The arguments with which the function of frame `index` was called.
@@ -89,7 +106,17 @@ fn arguments(crash: &Crash<'_, '_>, index: usize) -> Vec<Option<u64>> {
     };
     let Some((function, count)) = callee() else { return Vec::new() };
     let call = crash.stopped(index + 1).filter(|call| {
-        matches!(call.operator, Operator::Call { function_index } | Operator::ReturnCall { function_index } if function_index == function)
+        let same = crash.frames.get(index + 1).is_some_and(|caller| caller.module == crash.frames[index].module);
+        match call.operator {
+            Operator::Call { function_index } | Operator::ReturnCall { function_index } => match same {
+                true => function_index == function,
+                // Another module's function is called by the import that stands for it.
+                false => {
+                    crash.binary(index + 1).is_some_and(|caller| function_index < caller.module().imported_functions())
+                }
+            },
+            _ => false,
+        }
     });
     let kept = crash.unchanged_parameters(index, count);
     let of_callee = crash.scene(index);

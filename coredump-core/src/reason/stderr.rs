@@ -29,7 +29,8 @@ pub fn panic(text: &str) -> Option<Panic> {
         .filter_map(|(language, rule)| Some((language, rule.for_text(&text)?.captures_iter(&text).last()?)));
     let (language, captures) = last.max_by_key(|(_, captures)| captures.get(0).map(|whole| whole.start()))?;
     let group = |name: &str| captures.name(name).map(|group| bounded(group.as_str().trim_end()));
-    Some(Panic { language, message: group("message"), location: group("location"), source: PanicSource::GuestStderr })
+    let (message, location) = (group("message"), group("location"));
+    Some(Panic { language, message, location, source: PanicSource::GuestStderr, frames: Vec::new() })
 }
 
 fn bounded(text: &str) -> String {

@@ -76,6 +76,18 @@ impl Signer {
         if own.functions.is_empty() { all.finish() } else { own.finish() }
     }
 
+    /// The signature of an interpreted program: the functions of its traceback with their files, innermost first. Whose a
+    /// function is, its file alone tells; `None` if there is none of the program's own.
+    pub fn script_signature<'t>(&self, functions: impl IntoIterator<Item = (&'t str, &'t str)>) -> Option<String> {
+        let mut own = Path::default();
+        for (name, file) in functions {
+            if !is_library(file) {
+                own.push(&name::stable(name).into());
+            }
+        }
+        own.finish()
+    }
+
     /// A function's name in the form in which rules match it, and whether it belongs to a panic's machinery, a standard
     /// library or start-up code, not to the program itself.
     pub fn classify(&self, name: &Arc<str>, file: Option<&Arc<str>>) -> (Arc<str>, bool) {
@@ -91,9 +103,7 @@ impl Signer {
         let stable = name::stable(name);
         let role = if RULES.entry.is_match(&stable) {
             Role::Entry
-        } else if RULES.machinery.is_match(&stable)
-            || file.is_some_and(|file| RULES.paths.is_match(&file.replace('\\', "/")))
-        {
+        } else if RULES.machinery.is_match(&stable) || file.is_some_and(|file| is_library(file)) {
             Role::Machinery
         } else {
             Role::Own
@@ -105,6 +115,11 @@ impl Signer {
         }
         function
     }
+}
+
+/// Whether a source file is one of a runtime or a standard library.
+pub(crate) fn is_library(file: &str) -> bool {
+    RULES.paths.is_match(&file.replace('\\', "/"))
 }
 
 /// The source functions of a frame with their files, innermost first.

@@ -24,9 +24,19 @@ pub fn demangle(name: &str) -> Cow<'_, str> {
         && let Ok(symbol) = cpp_demangle::Symbol::new(name)
         && symbol.structured_demangle(&mut text, &cpp_demangle::DemangleOptions::default()).is_ok()
     {
-        return Cow::Owned(text.0);
+        return Cow::Owned(special(text.0));
     }
     Cow::Borrowed(name)
+}
+
+/// The names of what a compiler makes for a class as debuggers and c++filt write them.
+fn special(name: String) -> String {
+    let class = |prefix| name.strip_prefix(prefix).and_then(|class: &str| class.strip_suffix(")}"));
+    match (class("{vtable("), class("{vtt(")) {
+        (Some(class), _) => format!("vtable for {class}"),
+        (_, Some(class)) => format!("VTT for {class}"),
+        (None, None) => name,
+    }
 }
 
 /// v0 names begin `_R`; legacy ones end in a hash of 16 hex digits: `17h…E`.
@@ -64,6 +74,9 @@ mod tests {
         assert_eq!(demangle("_RNvC6_123foo3bar"), "123foo::bar");
         assert_eq!(demangle("_ZN3foo3barEi"), "foo::bar(int)");
         assert_eq!(demangle("_Z3foov"), "foo()");
+        assert_eq!(demangle("_ZTV5Horse"), "vtable for Horse");
+        assert_eq!(demangle("_ZTTN3zoo4CageIiEE"), "VTT for zoo::Cage<int>");
+        assert_eq!(demangle("_ZTS5Horse"), "typeinfo name for Horse");
     }
 
     #[test]

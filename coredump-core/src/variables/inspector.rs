@@ -110,6 +110,13 @@ impl<'c> Inspector<'c> {
         })
     }
 
+    /// What an address in a vtable of C++ is, as `vtable for Horse+8`, for the program that a frame is in; `None` where it is
+    /// none for certain.
+    pub fn vtable_name(&self, thread: usize, frame: usize, address: u64) -> Option<String> {
+        let name = |frame: &Frame<'_, '_>| Renderer::new(frame, Limits::default(), Language::Cpp).vtable_name(address);
+        self.with_frame(thread, frame, name)?
+    }
+
     /// The shadow stack pointer of each frame of a thread at its code offset, youngest first; `None` where it cannot
     /// be told for certain.
     pub fn stack_pointers(&self, thread: usize) -> Vec<Option<u64>> {
@@ -209,8 +216,11 @@ pub(super) fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: Variable
 /// What a variable's entry says of its value, and where that is in words.
 pub(super) fn value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let located = frame.locate(die);
-    let (location, described) =
-        located.unwrap_or_else(|| (Location::whole(Place::Missing(Missing::OptimizedOut)), String::new()));
+    let nowhere = || match frame.units.entry(die).is_some_and(|entry| entry.has_attr(DW_AT_declaration)) {
+        true => Missing::NotCaptured("only declared: the debug information does not say where it is".into()),
+        false => Missing::OptimizedOut,
+    };
+    let (location, described) = located.unwrap_or_else(|| (Location::whole(Place::Missing(nowhere())), String::new()));
     let ty = frame.concrete(frame.units.type_of(die));
     let size = frame.units.size_of(ty);
     let mut source = Source::locate(frame, &location, size);

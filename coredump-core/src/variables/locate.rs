@@ -195,11 +195,11 @@ impl<'s> Frame<'_, 's> {
         };
         let mut first = expression;
         if let Ok(gimli::Operation::WasmLocal { index }) = location::parse(&mut first, unit.encoding()) {
-            if self.recovered.before_prologue(index) {
-                return Err(not_set_up());
-            }
             if self.rewritten && !self.recovered.is_stack_pointer(index) {
                 return Err(rewritten());
+            }
+            if self.recovered.before_prologue(index) {
+                return Err(if self.youngest { not_set_up() } else { elsewhere() });
             }
             // A frame that is not needed any more may have left its local to another value.
             let once = || self.writes().is_some_and(|writes| writes.values(index) == 1);
@@ -316,6 +316,11 @@ enum Trust {
 
 fn not_set_up() -> Missing {
     Missing::NotCaptured("the function had not set up its frame yet".into())
+}
+
+/// A function that called another has its frame: a local that does not point there is not its frame base.
+fn elsewhere() -> Missing {
+    Missing::NotCaptured("the frame is not where the debug information says".into())
 }
 
 fn overwritten() -> Missing {

@@ -28,6 +28,7 @@ pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
     let (name, namespaces) = path.split_last()?;
     let first = frame.function.map_or(0, |function| function.unit);
     let found = units.statics_named(first, name.as_bytes());
+    let found = if found.is_empty() { units.nowhere_named(first, name.as_bytes()) } else { found };
     let own = |found: Vec<Die>| {
         let here: Vec<Die> = found.iter().copied().filter(|die| die.unit == first).collect();
         the_only(frame, if here.is_empty() { found } else { here })
@@ -183,12 +184,9 @@ fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
     let units = &frame.units;
     let first = frame.function.map_or(0, |function| function.unit);
     let whole = name.strip_prefix("::").unwrap_or(name);
-    // Namespaces end where template arguments begin.
-    let plain = whole.find(['<', '{', '(']).unwrap_or(whole.len());
-    let (namespaces, last) = match whole[..plain].rfind("::") {
-        Some(at) => (whole[..at].split("::").map(str::to_owned).collect(), &whole[at + 2..]),
-        None => (Vec::new(), whole),
-    };
+    let mut namespaces = path_parts(whole);
+    let last = namespaces.pop().unwrap_or_default();
+    let namespaces: Vec<String> = namespaces.into_iter().map(str::to_owned).collect();
     let found = units.types_named(first, last.as_bytes());
     let found = match scoped(frame, &found, &namespaces) {
         Some(seen) => seen.first().copied(),
@@ -201,6 +199,27 @@ fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
     };
     // Zig's names hold the file's: `vars.Point` is `Point` where it is written.
     found.or_else(|| units.types_behind_points(first, last.as_bytes()).into_iter().next())
+}
+
+/// The parts of a path between `::`, without looking into the arguments of a template, a list of parameters or the
+/// braces around what has no name.
+pub(super) fn path_parts(path: &str) -> Vec<&str> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0i32);
+    let bytes = path.as_bytes();
+    for (at, &byte) in bytes.iter().enumerate() {
+        match byte {
+            b'<' | b'(' | b'{' | b'[' => depth += 1,
+            b'>' if at > 0 && bytes[at - 1] == b'-' => {}
+            b'>' | b')' | b'}' | b']' => depth -= 1,
+            b':' if depth == 0 && at >= start && bytes.get(at + 1) == Some(&b':') => {
+                parts.push(&path[start..at]);
+                start = at + 2;
+            }
+            _ => {}
+        }
+    }
+    parts.push(&path[start..]);
+    parts
 }
 
 /// Base types: name, encoding and size in bytes, in Wasm's C ABI.
@@ -266,5 +285,18 @@ pub fn pointer_target(frame: &Frame<'_, '_>, ty: Option<Die>) -> Option<(Option<
     match frame.units.peeled(ty)?.1.kind {
         Kind::Pointer(kind, target) => Some((target, kind)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::path_parts;
+
+    #[test]
+    fn a_path_is_cut_between_its_names_only() {
+        assert_eq!(path_parts("ns::List<std::string>::Node"), ["ns", "List<std::string>", "Node"]);
+        assert_eq!(path_parts("f::{async_fn_env#0}"), ["f", "{async_fn_env#0}"]);
+        assert_eq!(path_parts("a::{impl#0}::b::{closure_env#1}<fn(u8) -> b::C>")[3], "{closure_env#1}<fn(u8) -> b::C>");
+        assert_eq!(path_parts("::x:::y"), ["", "x", ":y"]);
     }
 }

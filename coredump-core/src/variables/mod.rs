@@ -11,6 +11,7 @@
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
 mod by_reference;
+mod classes;
 mod describe;
 mod entries;
 mod expression;

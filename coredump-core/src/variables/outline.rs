@@ -17,6 +17,8 @@ pub(super) struct Outline {
     pub types: Vec<usize>,
     /// Variables that are somewhere, and whether they stand in a function.
     pub variables: Vec<(usize, bool)>,
+    /// Variables outside of functions that are nowhere: those that the compiler left out, and those of other files.
+    pub nowhere: Vec<usize>,
 }
 
 pub(super) type ByName<'s> = HashMap<&'s [u8], Vec<usize>>;
@@ -30,6 +32,8 @@ pub(super) struct Memo<'s> {
     pub types: OnceLock<ByName<'s>>,
     /// Variables outside of functions, and statics in them, by name.
     pub statics: OnceLock<ByName<'s>>,
+    /// Variables outside of functions that are nowhere, by name.
+    pub nowhere: OnceLock<ByName<'s>>,
 }
 
 /// Walks all entries of a unit. What was read before a damaged entry still counts.
@@ -57,6 +61,8 @@ pub(super) fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
             DW_TAG_variable => {
                 if has(DW_AT_location) || has(DW_AT_const_value) {
                     outline.variables.push((offset, in_function));
+                } else if !in_function && has(DW_AT_name) {
+                    outline.nowhere.push(offset);
                 }
             }
             DW_TAG_subprogram | DW_TAG_namespace | DW_TAG_module | DW_TAG_member => {}

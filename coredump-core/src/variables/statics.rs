@@ -71,6 +71,11 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
+    /// The address, where no global is added to it and the linker did not drop the variable.
+    pub fn address(&self) -> Option<u64> {
+        if self.base.is_some() || self.is_dropped(false) { None } else { self.offset.checked_add(self.inside) }
+    }
+
     /// Whether the linker dropped the variable: it leaves the highest addresses or nothing. `relocated`: the module is
     /// position-independent.
     pub fn is_dropped(&self, relocated: bool) -> bool {

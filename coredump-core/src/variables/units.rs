@@ -35,6 +35,7 @@ pub struct Catalog<'s> {
     stubs: bool,
     memos: Vec<Memo<'s>>,
     types: Locked<HashMap<Die, Arc<Type<'s>>>>,
+    cpp_vtables: OnceLock<Vec<(u64, Die)>>,
 }
 
 /// The units of a binary, with the types that were made up while one frame was looked at.
@@ -83,7 +84,16 @@ impl<'s> Catalog<'s> {
         let stub = [DW_AT_signature.0 as u8, DW_FORM_ref_sig8.0 as u8];
         let stubs = memchr::memmem::find(abbreviations, &stub).is_some();
         let split_types = SplitTypes::new(debug.unit_count(), memos.len() as u32);
-        Catalog { debug, type_units, split_types, signatures: OnceLock::new(), stubs, memos, types: Locked::default() }
+        Catalog {
+            debug,
+            type_units,
+            split_types,
+            signatures: OnceLock::new(),
+            stubs,
+            memos,
+            types: Locked::default(),
+            cpp_vtables: OnceLock::new(),
+        }
     }
 
     /// The number of units, without the type units in `.dwo` files: which of those were read depends on what was asked
@@ -269,6 +279,11 @@ impl<'s> Catalog<'s> {
         self.named(first, name, Catalog::statics_by_name)
     }
 
+    /// Variables outside of functions for which the debug information has no place, in `first` before all other units.
+    pub fn nowhere_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
+        self.named(first, name, Catalog::nowhere_of)
+    }
+
     /// Complete types of one unit whose name ends in a point and this one, where the rest is a path of words.
     pub fn types_behind_points(&self, number: u32, name: &[u8]) -> Vec<Die> {
         let Some(types) = self.types_of(number) else { return Vec::new() };
@@ -292,6 +307,22 @@ impl<'s> Catalog<'s> {
             }
         }
         found
+    }
+
+    /// The vtables of C++ classes by address, which `find` finds when they are first asked for: none, where no name in the
+    /// debug information is a vtable's.
+    pub(super) fn cpp_vtables(&self, find: impl FnOnce() -> Vec<(u64, Die)>) -> &[(u64, Die)] {
+        self.cpp_vtables.get_or_init(|| {
+            let named = memchr::memmem::find(self.debug.dwarf().debug_str.reader().slice(), b"_ZTV").is_some();
+            if named { find() } else { Vec::new() }
+        })
+    }
+
+    /// Complete types of one unit that have a name.
+    pub fn all_types_of(&self, number: u32) -> Vec<Die> {
+        let outline = self.outline(number);
+        let offsets = outline.into_iter().flat_map(|outline| &outline.types);
+        offsets.map(|&offset| Die { unit: number, offset }).collect()
     }
 
     /// The vtables that a unit describes: rustc names each `<T as Trait>::{vtable}`.
@@ -337,18 +368,13 @@ impl<'s> Catalog<'s> {
     fn types_of(&self, number: u32) -> Option<&ByName<'s>> {
         let outline = self.outline(number)?;
         let unit = self.unit(number)?;
-        Some(self.memo(number)?.types.get_or_init(|| {
-            let mut names = ByName::default();
-            for &offset in &outline.types {
-                if let Ok(entry) = unit.entry(UnitOffset(offset))
-                    && let Some(name) = entry.attr_value(DW_AT_name)
-                    && let Ok(name) = unit.attr_string(name)
-                {
-                    names.entry(name.slice()).or_default().push(offset);
-                }
-            }
-            names
-        }))
+        Some(self.memo(number)?.types.get_or_init(|| by_name(unit, &outline.types)))
+    }
+
+    fn nowhere_of(&self, number: u32) -> Option<&ByName<'s>> {
+        let outline = self.outline(number)?;
+        let unit = self.unit(number)?;
+        Some(self.memo(number)?.nowhere.get_or_init(|| by_name(unit, &outline.nowhere)))
     }
 
     fn statics_by_name(&self, number: u32) -> Option<&ByName<'s>> {
@@ -372,4 +398,18 @@ impl<'s> Catalog<'s> {
             names
         }))
     }
+}
+
+/// The entries of a unit at these offsets, by the name that each has itself.
+fn by_name<'s>(unit: UnitRef<'_, 's>, offsets: &[usize]) -> ByName<'s> {
+    let mut names = ByName::default();
+    for &offset in offsets {
+        if let Ok(entry) = unit.entry(UnitOffset(offset))
+            && let Some(name) = entry.attr_value(DW_AT_name)
+            && let Ok(name) = unit.attr_string(name)
+        {
+            names.entry(name.slice()).or_default().push(offset);
+        }
+    }
+    names
 }

@@ -17,7 +17,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use coredump_core::model::Warning;
-use coredump_core::reason::Panic;
+use coredump_core::reason::{Panic, ScriptFrame};
 use coredump_core::variables::{Scope, Variable};
 use coredump_core::{CoreDump, Dump, Frame, Limits};
 use serde::ser::SerializeMap;
@@ -161,6 +161,17 @@ struct PanicEntry<'d> {
     message: Option<&'d str>,
     location: Option<&'d str>,
     source: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    frames: Vec<ScriptEntry<'d>>,
+}
+
+/// A function in the traceback of an interpreted program.
+#[derive(Serialize)]
+struct ScriptEntry<'d> {
+    function: Option<&'d str>,
+    file: &'d str,
+    line: u32,
+    column: Option<u32>,
 }
 
 impl<'d> PanicEntry<'d> {
@@ -170,6 +181,16 @@ impl<'d> PanicEntry<'d> {
             message: panic.message.as_deref().filter(|_| !redact),
             location: panic.location.as_deref().filter(|_| !redact),
             source: panic.source.name(),
+            frames: panic
+                .frames
+                .iter()
+                .map(|ScriptFrame { function, file, line, column }| ScriptEntry {
+                    function: function.as_deref(),
+                    file,
+                    line: *line,
+                    column: *column,
+                })
+                .collect(),
         }
     }
 }

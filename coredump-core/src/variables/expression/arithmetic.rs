@@ -86,6 +86,13 @@ impl Evaluation<'_, '_, '_, '_> {
                 _ => {}
             }
         }
+        let (first, second) = match (first, second) {
+            (Worth::Value(one), Worth::Value(other)) if operator.compares() => {
+                let (one, other) = self.alike(self.referred(one), self.referred(other)).map_err(|why| fail(&why))?;
+                (Worth::Value(one), Worth::Value(other))
+            }
+            both => both,
+        };
         let (a, b) = (self.number(first, left.column)?, self.number(second, right.column)?);
         let result = match operator {
             Binary::Add => a.checked_add(b),

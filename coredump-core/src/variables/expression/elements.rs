@@ -20,7 +20,8 @@ impl Evaluation<'_, '_, '_, '_> {
         let fail = |message| ExpressionError::new(index.column, message);
         let value = self.indexed(self.value(inner)?);
         if let NodeKind::Text(text) = &index.kind {
-            let is_it = |key: &Value| self.renderer.variable("", key).value == Some(quoted(text.as_bytes()));
+            let written = quoted(text.as_bytes(), self.renderer.language);
+            let is_it = |key: &Value| self.renderer.variable("", key).value.as_ref() == Some(&written);
             return self.entry(&value, is_it, &format!("{text:?}")).map_err(fail);
         }
         let at = self.integer(index)?;

@@ -1,19 +1,19 @@
 //! The value of an expression in a frame.
 
 use super::ExpressionError;
-use super::parser::{Node, NodeKind, parse};
+use super::parser::{Conversion, Node, NodeKind, parse};
 use crate::model;
 use crate::variables::frame::Frame;
 use crate::variables::inspector;
 use crate::variables::lookup;
 use crate::variables::render::Renderer;
-use crate::variables::types::{Kind, Member, PointerKind};
-use crate::variables::units::Die;
+use crate::variables::types::{Kind, PointerKind};
+use crate::variables::units::{Die, Language};
 use crate::variables::value::{Source, Value};
 use crate::variables::{Status, Variable, VariableKind};
 
-/// Bases and anonymous members within each other that a member is looked for in.
-const NESTED: u32 = 16;
+/// Pointers and arrays within each other that an expression writes.
+const NESTED: u32 = 32;
 
 /// What a part of an expression is worth.
 pub(super) enum Worth {
@@ -31,6 +31,8 @@ pub(super) enum Worth {
 pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable, ExpressionError> {
     let frame = renderer.frame;
     let node = parse(text, &|name| lookup::type_named(frame, name).is_some())?;
+    let language = Evaluation { renderer, frame }.language(&node).unwrap_or(renderer.language);
+    let renderer = &Renderer::new(frame, renderer.limits, language);
     // A name alone is the variable itself, with its place.
     let die = match &node.kind {
         NodeKind::Name(path) => (Evaluation { renderer, frame }).named(path).and_then(|named| match named {
@@ -47,13 +49,25 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
         return Ok(variable);
     }
     let mut variable = match (Evaluation { renderer, frame }).node(&node)? {
-        Worth::Value(value) => renderer.variable("", &value),
+        Worth::Value(value) => object(renderer, &value),
         Worth::Number(number) => plain("integer", number.to_string()),
         Worth::Truth(truth) => plain("bool", truth.to_string()),
         Worth::Register(value) => register(&value),
     };
     variable.name = text.trim().to_owned();
     Ok(variable)
+}
+
+/// A value, an object of C++ as the class that it turns out to be of.
+fn object(renderer: &Renderer<'_, '_, '_>, value: &Value) -> Variable {
+    let whole = match renderer.language {
+        Language::Cpp => renderer.other_class(value),
+        Language::C | Language::Rust | Language::Zig => None,
+    };
+    let Some(whole) = whole else { return renderer.variable("", value) };
+    let mut variable = renderer.variable("", &whole);
+    variable.value = variable.value.map(|text| format!("({}) {text}", renderer.type_name(whole.ty)));
+    variable
 }
 
 fn plain(type_name: &str, value: String) -> Variable {
@@ -101,7 +115,10 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             }),
             NodeKind::FileName(file, name) => match lookup::file_static(frame, file, name) {
                 Some(die) => Worth::Value(inspector::value(frame, die).0),
-                None => return Err(fail(format!("no static `{name}` in a file `{file}`"))),
+                None => match object_and_class(node.column, file, name) {
+                    Some(member) => self.node(&member)?,
+                    None => return Err(fail(format!("no static `{name}` in a file `{file}`"))),
+                },
             },
             NodeKind::Register(name) => Worth::Register(self.register(name).map_err(fail)?),
             NodeKind::Dereference(inner) => Worth::Value(self.dereference(inner)?),
@@ -110,8 +127,8 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
                 let number = self.integer(inner)?;
                 Worth::Number(number.checked_neg().ok_or_else(|| fail("too large".into()))?)
             }
-            NodeKind::Cast(name, inner) => Worth::Value(self.cast(node.column, name, inner)?),
-            NodeKind::Member(inner, name) => Worth::Value(self.member(node.column, inner, name)?),
+            NodeKind::Cast(how, name, inner) => Worth::Value(self.cast(node.column, *how, name, inner)?),
+            NodeKind::Member(inner, path) => Worth::Value(self.member(node.column, inner, path)?),
             NodeKind::Index(inner, index) => Worth::Value(self.element(inner, index)?),
             NodeKind::Slice(inner, from, to) => Worth::Value(self.slice(inner, from, to)?),
             NodeKind::Payload(inner) => Worth::Value(self.payload(inner)?),
@@ -208,10 +225,16 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    fn cast(&self, column: usize, name: &str, inner: &Node) -> Result<Value, ExpressionError> {
+    fn cast(&self, column: usize, how: Conversion, name: &str, inner: &Node) -> Result<Value, ExpressionError> {
         let fail = |message: String| ExpressionError::new(column, message);
         let ty = lookup::type_named(self.frame, name).ok_or_else(|| fail(format!("no type `{name}`")))?;
         let worth = self.node(inner)?;
+        // A reference to a class is the object that it refers to.
+        if let (Worth::Value(value), Some(referred)) = (&worth, name.trim_end().strip_suffix('&')) {
+            let referred = referred.trim_end_matches('&');
+            let ty = lookup::type_named(self.frame, referred).ok_or_else(|| fail(format!("no type `{name}`")))?;
+            return self.as_object(&self.referred(value.clone()), how, ty).map_err(fail);
+        }
         let value = match &worth {
             Worth::Value(value) => Some(self.referred(value.clone())),
             _ => None,
@@ -231,7 +254,10 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
                 return Ok(address.with_type(ty));
             }
             if !scalar {
-                return Ok(value.with_type(ty));
+                return self.as_object(value, how, ty).map_err(fail);
+            }
+            if let Some(moved) = self.moved_pointer(value, ty, how).map_err(fail)? {
+                return Ok(moved);
             }
         }
         let number = self.number(worth, inner.column)?;
@@ -240,18 +266,13 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         Ok(Value { ty, source: Source::bytes(number.to_le_bytes()[..size as usize].to_vec()) })
     }
 
-    fn member(&self, column: usize, inner: &Node, name: &str) -> Result<Value, ExpressionError> {
-        let mut value = self.value(inner)?;
-        // A pointer is followed, as `->` does, and so is what acts like one.
-        for _ in 0..4 {
-            if let Some(found) = self.find_member(&value, name, NESTED) {
-                return Ok(found);
-            }
-            let Some(pointee) = self.followed(&value) else { break };
-            value = pointee;
-        }
-        let ty = self.renderer.type_name(value.ty);
-        Err(ExpressionError::new(column, format!("`{ty}` has no member `{name}`")))
+    /// An object as one of another class: the part that is of it, or the object around; else the same bytes.
+    fn as_object(&self, object: &Value, how: Conversion, ty: Option<Die>) -> Result<Value, String> {
+        let moved = match (how, ty, object.source.address()) {
+            (Conversion::Usual | Conversion::Dynamic, Some(ty), Some(_)) => self.moved(object, ty)?,
+            _ => None,
+        };
+        Ok(moved.map_or_else(|| object.with_type(ty), |moved| moved.with_type(ty)))
     }
 
     /// What a pointer, or what acts like one, points to.
@@ -262,31 +283,41 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    fn find_member(&self, value: &Value, name: &str, levels: u32) -> Option<Value> {
-        let levels = levels.checked_sub(1)?;
-        let (die, ty) = self.frame.units.peeled(value.ty)?;
-        let Kind::Struct(contents) = &ty.kind else { return None };
-        let (die, ty) = match contents.declared {
-            true => self.renderer.completed(die)?,
-            false => (die, ty.clone()),
-        };
-        let Kind::Struct(contents) = &ty.kind else { return None };
-        let value = value.with_type(Some(die));
-        let is_it = |member: &Member<'_>| {
-            member.name.is_some_and(|own| {
-                own == name.as_bytes() || own.strip_prefix(b"__").is_some_and(|number| number == name.as_bytes())
-            })
-        };
-        if let Some(member) = contents.members.iter().find(|member| is_it(member)) {
-            return Some(value.member(self.frame, member));
+    /// The language of the unit in which what an expression begins with is described: a program of several languages
+    /// has statics and types of each. `None` where it begins with nothing of the program's.
+    fn language(&self, node: &Node) -> Option<Language> {
+        let units = &self.frame.units;
+        match &node.kind {
+            NodeKind::Name(path) => match self.named(path)? {
+                Named::Variable(die, _) => Some(units.language(die.unit)),
+                Named::Member(_) => None,
+            },
+            NodeKind::FileName(file, name) => {
+                lookup::file_static(self.frame, file, name).map(|die| units.language(die.unit))
+            }
+            NodeKind::Cast(_, name, _) => {
+                let mut ty = lookup::type_named(self.frame, name)?;
+                // Pointers and arrays that an expression writes stand in no unit.
+                for _ in 0..NESTED {
+                    ty = match units.type_at(ty?)?.kind {
+                        Kind::Pointer(_, target) => target,
+                        Kind::Array(ref array) => array.element,
+                        _ => break,
+                    };
+                }
+                ty.filter(|ty| ty.unit < units.len()).map(|ty| units.language(ty.unit))
+            }
+            NodeKind::Dereference(inner)
+            | NodeKind::Address(inner)
+            | NodeKind::Negative(inner)
+            | NodeKind::Payload(inner)
+            | NodeKind::Member(inner, _)
+            | NodeKind::Index(inner, _)
+            | NodeKind::Slice(inner, ..)
+            | NodeKind::Through(inner, _) => self.language(inner),
+            NodeKind::Binary(_, left, right) => self.language(left).or_else(|| self.language(right)),
+            NodeKind::Number(_) | NodeKind::Register(_) | NodeKind::Text(_) => None,
         }
-        let inner = contents.members.iter().filter(|member| member.base || member.name.is_none());
-        let mut inner = inner.map(|member| value.member(self.frame, member));
-        let found = inner.find_map(|inner| self.find_member(&inner, name, levels));
-        // The variant that a Rust enum is in has its members too, and so has the union of Zig that its tag says is alive.
-        found
-            .or_else(|| self.find_member(&self.renderer.active_variant(&value, contents)?, name, levels))
-            .or_else(|| self.renderer.alive_member(&value, name))
     }
 
     /// What a name means: a variable of the function, a member of the object whose method it is, another variable.
@@ -306,9 +337,10 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
     fn member_of_this(&self, name: &str) -> Option<Value> {
         let (this, _) = lookup::local(self.frame, "this")?;
         let object = self.behind(&inspector::value(self.frame, this).0)?;
-        self.find_member(&object, name, NESTED).or_else(|| {
-            let captured = self.behind(&self.find_member(&object, "this", 1)?)?;
-            self.find_member(&captured, name, NESTED)
+        let member = |object: &Value, name| self.find_member(object, name).ok().flatten();
+        member(&object, name).or_else(|| {
+            let captured = self.behind(&member(&object, "this")?)?;
+            member(&captured, name)
         })
     }
 
@@ -316,6 +348,21 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         let (target, _) = lookup::pointer_target(self.frame, pointer.ty)?;
         Some(self.pointee(pointer, target))
     }
+}
+
+/// `object.Class::member` of C++, which looks like a variable of a file called `object.Class`.
+fn object_and_class(column: usize, file: &str, name: &str) -> Option<Node> {
+    let mut parts: Vec<&str> = file.split('.').collect();
+    let is_word = |part: &&str| !part.is_empty() && part.chars().all(|char| char.is_alphanumeric() || char == '_');
+    let class = parts.pop().filter(|_| !parts.is_empty())?;
+    if !is_word(&class) || !parts.iter().all(|part| is_word(part)) {
+        return None;
+    }
+    let mut object = Node { column, kind: NodeKind::Name(vec![parts[0].to_owned()]) };
+    for part in &parts[1..] {
+        object = Node { column, kind: NodeKind::Member(Box::new(object), vec![(*part).to_owned()]) };
+    }
+    Some(Node { column, kind: NodeKind::Member(Box::new(object), vec![class.to_owned(), name.to_owned()]) })
 }
 
 /// What a name in an expression means.

@@ -71,8 +71,8 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
             // A name that begins with `::` is a global's: its first part is empty.
             let mut len = word(rest);
             let mut parts = vec![rest[..len].to_owned()];
-            while let Some(behind) = rest[len..].strip_prefix("::").filter(|_| !member) {
-                let next = word(behind);
+            while let Some(behind) = rest[len..].strip_prefix("::") {
+                let next = braces(behind).unwrap_or_else(|| word(behind));
                 if next == 0 {
                     return Err(ExpressionError::new(
                         column + rest[..len].chars().count(),
@@ -99,9 +99,17 @@ fn is_word(char: char) -> bool {
     char.is_alphanumeric() || char == '_'
 }
 
-/// Length of the word a text begins with.
+/// Length of the word a text begins with. clang puts a dollar in names of its own, as `_vptr$Animal`.
 fn word(text: &str) -> usize {
-    text.find(|char| !is_word(char)).unwrap_or(text.len())
+    let end = |&(at, char): &(usize, char)| !is_word(char) && (char != '$' || at == 0);
+    text.char_indices().find(end).map_or(text.len(), |(at, _)| at)
+}
+
+/// Length of what Rust calls a thing without a name, as `{async_fn_env#0}`.
+fn braces(text: &str) -> Option<usize> {
+    let inside = text.strip_prefix('{')?;
+    let end = inside.find(['{', '}']).filter(|&end| inside[end..].starts_with('}'))?;
+    Some(end + 2)
 }
 
 /// `file.c::name`, or `'a file.c'::name`: the file, the name, and the length of both.
@@ -119,7 +127,9 @@ fn file_name(text: &str) -> Option<(String, String, usize)> {
     };
     let name = text[behind..].strip_prefix("::")?;
     let len = word(name);
-    (file.contains('.') && len > 0).then(|| (file.to_owned(), name[..len].to_owned(), behind + 2 + len))
+    // What begins with a point is a member behind it, but for a path.
+    let member = file.starts_with('.') && !file.starts_with("./") && !file.starts_with("../");
+    (file.contains('.') && len > 0 && !member).then(|| (file.to_owned(), name[..len].to_owned(), behind + 2 + len))
 }
 
 /// A text in double quotes, and its length with them. A backslash takes its meaning from what follows, as `\"` and `\\`.
@@ -170,13 +180,18 @@ mod tests {
             kinds("*a->b[0x1F]"),
             [Sign("*"), name(&["a"]), Sign("->"), name(&["b"]), Sign("["), Number(31), Sign("]"), End]
         );
+        assert_eq!(kinds("a._vptr$A + $sp")[2..5], [name(&["_vptr$A"]), Sign("+"), TokenKind::Register("sp".into())]);
         assert_eq!(kinds("pair.0.1"), [name(&["pair"]), Sign("."), Number(0), Sign("."), Number(1), End]);
         assert_eq!(kinds("a[1..2]")[2..5], [Number(1), Sign(".."), Number(2)]);
     }
 
     #[test]
     fn a_name_may_be_qualified_by_namespaces_or_a_file() {
+        use TokenKind::Sign;
         assert_eq!(kinds("std::list"), [name(&["std", "list"]), TokenKind::End]);
+        assert_eq!(kinds("f::{async_fn_env#0} *"), [name(&["f", "{async_fn_env#0}"]), Sign("*"), TokenKind::End]);
+        assert_eq!(kinds("horse->ns::Named::name")[2], name(&["ns", "Named", "name"]));
+        assert_eq!(kinds("x[0].Named::name")[5], name(&["Named", "name"]));
         assert_eq!(kinds("src/my-file.c::total")[0], TokenKind::FileName("src/my-file.c".into(), "total".into()));
         assert_eq!(kinds("'my file.c'::total")[0], TokenKind::FileName("my file.c".into(), "total".into()));
     }

@@ -3,12 +3,10 @@
 use super::ExpressionError;
 use super::eval::Evaluation;
 use super::parser::Node;
+use crate::variables::classes::Part;
 use crate::variables::types::Kind;
-use crate::variables::units::Die;
 use crate::variables::value::Value;
 
-/// Bases within each other that a class is looked for in.
-const BASES: u32 = 16;
 /// Pointers that are followed to the object.
 const FOLLOWED: u32 = 4;
 
@@ -33,33 +31,18 @@ impl Evaluation<'_, '_, '_, '_> {
         }
         let mut object = object;
         for _ in 0..FOLLOWED {
-            if let Some(part) = class.and_then(|class| self.part_of_class(&object, class, BASES)) {
-                return Ok(Value { ty: *target, source: part.source.at(offset) });
+            match class.map_or(Part::None, |class| self.frame.part_of_class(&object, class)) {
+                Part::None => {}
+                Part::One(part) => return Ok(Value { ty: *target, source: part.source.at(offset) }),
+                Part::Several => {
+                    return Err(fail("the class whose members it points to is a base more than once".into()));
+                }
+                Part::Unknown(missing) => return Err(fail(format!("where the object lies is not known: {missing}"))),
             }
             let Some(pointee) = self.followed(&object) else { break };
             object = pointee;
         }
         let name = self.renderer.type_name(object.ty);
         Err(fail(format!("`{name}` is not of the class whose members it points to")))
-    }
-
-    /// An object of a class, or the base of it that is.
-    fn part_of_class(&self, object: &Value, class: Die, levels: u32) -> Option<Value> {
-        let levels = levels.checked_sub(1)?;
-        let units = &self.frame.units;
-        let complete = |die: Die| match &units.type_at(die)?.kind {
-            Kind::Struct(contents) if contents.declared => Some(self.renderer.completed(die)?.0),
-            Kind::Struct(_) => Some(die),
-            _ => None,
-        };
-        let die = complete(units.peeled(object.ty)?.0)?;
-        let object = object.with_type(Some(die));
-        if complete(units.peeled(Some(class))?.0)? == die {
-            return Some(object);
-        }
-        let ty = units.type_at(die)?;
-        let Kind::Struct(contents) = &ty.kind else { return None };
-        let mut bases = contents.members.iter().filter(|member| member.base);
-        bases.find_map(|base| self.part_of_class(&object.member(self.frame, base), class, levels))
     }
 }

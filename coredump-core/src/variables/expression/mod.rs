@@ -10,14 +10,17 @@
 //! unary   = ("*" | "&" | "-") unary | "(" type ")" unary | postfix
 //! postfix = primary { "." name | "->" name | "." "*" | "." "?" | "[" index "]" }
 //! index   = compare [ ".." compare ] | text
-//! primary = number | name | register | "(" compare ")"
+//! primary = number | name | register | "(" compare ")" | cast "<" type ">" "(" compare ")"
+//! cast    = "static_cast" | "dynamic_cast" | "reinterpret_cast" | "const_cast"
 //! ```
 
 mod arithmetic;
+mod conversion;
 mod elements;
 mod eval;
 mod lexer;
 mod member_pointer;
+mod members;
 mod parser;
 #[cfg(test)]
 mod properties;

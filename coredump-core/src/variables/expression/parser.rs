@@ -32,10 +32,10 @@ pub enum NodeKind {
     Address(Box<Node>),
     /// Minus.
     Negative(Box<Node>),
-    /// The same bits as another type, by name.
-    Cast(String, Box<Node>),
-    /// A member.
-    Member(Box<Node>, String),
+    /// A value as another type, by its name.
+    Cast(Conversion, String, Box<Node>),
+    /// A member; of several words, the last is its name and those before are the class's whose it is.
+    Member(Box<Node>, Vec<String>),
     /// An element.
     Index(Box<Node>, Box<Node>),
     /// Elements from one up to, without, another.
@@ -48,6 +48,29 @@ pub enum NodeKind {
     Text(String),
     /// Two parts and what is done with them.
     Binary(Binary, Box<Node>, Box<Node>),
+}
+
+/// How a cast makes one value of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conversion {
+    /// As C's cast, Rust's `as` and C++'s `static_cast` do: a pointer to an object moves to the part that is asked for.
+    Usual,
+    /// The same bits: `reinterpret_cast`.
+    Bits,
+    /// By the class that the object turns out to be of: `dynamic_cast`.
+    Dynamic,
+}
+
+impl Conversion {
+    /// The conversion that C++ calls so.
+    fn named(word: &str) -> Option<Conversion> {
+        match word {
+            "static_cast" | "const_cast" => Some(Conversion::Usual),
+            "reinterpret_cast" => Some(Conversion::Bits),
+            "dynamic_cast" => Some(Conversion::Dynamic),
+            _ => None,
+        }
+    }
 }
 
 /// What is done with two parts.
@@ -90,6 +113,14 @@ const LEVELS: [&[(&str, Binary)]; 3] = [
     &[("+", Binary::Add), ("-", Binary::Subtract)],
     &[("*", Binary::Multiply), ("/", Binary::Divide), ("%", Binary::Remainder)],
 ];
+
+impl Binary {
+    /// Whether it says how two things stand to each other.
+    pub fn compares(self) -> bool {
+        use Binary::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, Unequal};
+        matches!(self, Equal | Unequal | Less | LessOrEqual | Greater | GreaterOrEqual)
+    }
+}
 
 #[cfg(test)]
 impl Binary {
@@ -192,7 +223,7 @@ impl Parser<'_> {
             self.at += 1;
             let column = self.peek().column;
             let name = self.type_name()?;
-            node = Node { column, kind: NodeKind::Cast(name, Box::new(node)) };
+            node = Node { column, kind: NodeKind::Cast(Conversion::Usual, name, Box::new(node)) };
             self.deeper()?;
         }
         Ok(node)
@@ -264,7 +295,7 @@ impl Parser<'_> {
             NodeKind::Negative
         } else if let Some(name) = self.cast() {
             let inner = Box::new(self.unary()?);
-            return Ok(Node { column, kind: NodeKind::Cast(name, inner) });
+            return Ok(Node { column, kind: NodeKind::Cast(Conversion::Usual, name, inner) });
         } else {
             return self.postfix();
         };
@@ -340,8 +371,8 @@ impl Parser<'_> {
                 }
                 let member = self.peek().clone();
                 let name = match member.kind {
-                    TokenKind::Name(parts) if parts.len() == 1 => parts.into_iter().next().unwrap_or_default(),
-                    TokenKind::Number(number) => number.to_string(),
+                    TokenKind::Name(parts) if parts.iter().all(|part| !part.is_empty()) => parts,
+                    TokenKind::Number(number) => vec![number.to_string()],
                     _ => return Err(self.unexpected("a member's name")),
                 };
                 self.at += 1;
@@ -378,8 +409,41 @@ impl Parser<'_> {
         }
     }
 
+    /// `static_cast<T>(value)` of C++, and its like.
+    fn named_cast(&mut self) -> Result<Option<Node>, ExpressionError> {
+        let Token { column, kind: TokenKind::Name(parts), .. } = self.peek() else { return Ok(None) };
+        let ([word], column) = (parts.as_slice(), *column) else { return Ok(None) };
+        let less = self.tokens.get(self.at + 1).filter(|token| token.kind == TokenKind::Sign("<"));
+        let (Some(conversion), Some(less)) = (Conversion::named(word), less) else { return Ok(None) };
+        let start = less.start + 1;
+        self.at += 2;
+        let mut depth = 1;
+        loop {
+            match self.peek().kind {
+                TokenKind::Sign("<" | "(" | "[" | "{") => depth += 1,
+                TokenKind::Sign(">" | ")" | "]" | "}") => depth -= 1,
+                TokenKind::End => return Err(self.unexpected("`>`")),
+                _ => {}
+            }
+            if depth == 0 {
+                break;
+            }
+            self.at += 1;
+        }
+        let name = self.text[start..self.peek().start].trim().to_owned();
+        self.expect(">")?;
+        self.expect("(")?;
+        let inner = self.whole()?;
+        self.expect(")")?;
+        self.deeper()?;
+        Ok(Some(Node { column, kind: NodeKind::Cast(conversion, name, Box::new(inner)) }))
+    }
+
     fn primary(&mut self) -> Result<Node, ExpressionError> {
         let token = self.peek().clone();
+        if let Some(cast) = self.named_cast()? {
+            return Ok(cast);
+        }
         let kind = match token.kind {
             TokenKind::Number(number) => NodeKind::Number(number),
             TokenKind::Name(parts) => NodeKind::Name(parts),
@@ -416,8 +480,9 @@ mod tests {
             Dereference(inner) => format!("(* {})", shape(inner)),
             Address(inner) => format!("(& {})", shape(inner)),
             Negative(inner) => format!("(- {})", shape(inner)),
-            Cast(name, inner) => format!("(cast {name} {})", shape(inner)),
-            Member(inner, name) => format!("(. {} {name})", shape(inner)),
+            Cast(Conversion::Usual, name, inner) => format!("(cast {name} {})", shape(inner)),
+            Cast(conversion, name, inner) => format!("({conversion:?} {name} {})", shape(inner)),
+            Member(inner, path) => format!("(. {} {})", shape(inner), path.join("::")),
             Index(inner, index) => format!("([] {} {})", shape(inner), shape(index)),
             Slice(inner, from, to) => format!("([..] {} {} {})", shape(inner), shape(from), shape(to)),
             Payload(inner) => format!("(? {})", shape(inner)),
@@ -451,6 +516,10 @@ mod tests {
         assert_eq!(shape(&parsed("pointer.*.x").unwrap()), "(. (* pointer) x)");
         assert_eq!(shape(&parsed("*a.b->*c.d + 1").unwrap()), "(+ (.* (* (. a b)) (. c d)) 1)");
         assert_eq!(shape(&parsed("pointer.* as u8").unwrap()), "(cast u8 (* pointer))");
+        assert_eq!(shape(&parsed("static_cast<int *>(a)->b").unwrap()), "(. (cast int * a) b)");
+        assert_eq!(shape(&parsed("dynamic_cast<A<B<u8>> *>(a)").unwrap()), "(Dynamic A<B<u8>> * a)");
+        assert_eq!(shape(&parsed("horse->ns::Named::name").unwrap()), "(. horse ns::Named::name)");
+        assert_eq!(parsed("static_cast<int *(a)").unwrap_err().message, "the expression ends where `>` should be");
         assert_eq!(shape(&parsed(r#"map["key"].0"#).unwrap()), r#"(. ([] map "key") 0)"#);
     }
 

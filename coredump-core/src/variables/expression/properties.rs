@@ -104,9 +104,9 @@ fn meaning(node: &Node) -> String {
         NodeKind::Dereference(inner) => format!("(deref {})", meaning(inner)),
         NodeKind::Address(inner) => format!("(address {})", meaning(inner)),
         NodeKind::Negative(inner) => format!("(minus {})", meaning(inner)),
-        NodeKind::Member(inner, name) => format!("(member {} {name})", meaning(inner)),
+        NodeKind::Member(inner, path) => format!("(member {} {})", meaning(inner), path.join("::")),
         NodeKind::Index(inner, index) => format!("(index {} {})", meaning(inner), meaning(index)),
-        NodeKind::Cast(name, inner) => format!("(cast {name} {})", meaning(inner)),
+        NodeKind::Cast(_, name, inner) => format!("(cast {name} {})", meaning(inner)),
         NodeKind::Through(object, pointer) => format!("(through {} {})", meaning(object), meaning(pointer)),
         NodeKind::Text(text) => format!("{text:?}"),
         NodeKind::Binary(operator, left, right) => {

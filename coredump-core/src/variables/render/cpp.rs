@@ -172,7 +172,7 @@ impl<'s> Renderer<'_, '_, 's> {
         Ok(Shown::text(match prefix.ok_or_else(unknown)? {
             (_, 1) => match source.address() {
                 Some(address) => self.text_at(address, text.len)?,
-                None => super::text::quoted(&Value { ty: None, source }.read(self.frame, text.len)?),
+                None => super::text::quoted(&Value { ty: None, source }.read(self.frame, text.len)?, self.language),
             },
             (prefix, size @ (2 | 4)) => self.wide_text(&source, prefix, size, Some(text.len))?,
             (_, size) => return Err(Missing::Malformed(format!("characters of {size} bytes"))),

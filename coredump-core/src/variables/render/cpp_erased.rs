@@ -144,7 +144,7 @@ impl Renderer<'_, '_, '_> {
         }
         let class = units.parent(at)?;
         match &units.type_at(class)?.kind {
-            Kind::Struct(contents) if contents.declared => Some(self.completed(class)?.0),
+            Kind::Struct(contents) if contents.declared => Some(self.frame.units.completed(class)?.0),
             Kind::Struct(_) => Some(class),
             _ => None,
         }

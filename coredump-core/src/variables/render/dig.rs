@@ -19,7 +19,7 @@ impl<'s> Renderer<'_, '_, 's> {
     fn field_within(&self, value: &Value, name: &str, levels: u32) -> Option<Value> {
         let (mut die, mut ty) = self.frame.units.peeled(value.ty)?;
         if matches!(&ty.kind, Kind::Struct(contents) if contents.declared) {
-            (die, ty) = self.completed(die)?;
+            (die, ty) = self.frame.units.completed(die)?;
         }
         let Kind::Struct(contents) = &ty.kind else { return None };
         let value = value.with_type(Some(die));

@@ -5,6 +5,7 @@
 
 mod aggregate;
 mod cpp;
+mod cpp_dynamic;
 mod cpp_elements;
 mod cpp_erased;
 mod cpp_iterators;
@@ -21,12 +22,11 @@ mod zig_containers;
 pub use text::quoted;
 
 use std::cell::{Cell, RefCell};
-use std::sync::Arc;
 
 use super::frame::Frame;
 use super::location::Missing;
 use super::names::type_name;
-use super::types::{Kind, Struct, Type};
+use super::types::{Kind, Struct};
 use super::units::{Die, Language};
 use super::value::{Source, Value};
 use super::{Limits, Status, Variable, VariableKind};
@@ -198,7 +198,7 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
             return self.contents(value, die, contents, depth);
         }
         // Only declared in this unit: another may know its contents.
-        match self.completed(die) {
+        match self.frame.units.completed(die) {
             Some((die, ty)) => match &ty.kind {
                 Kind::Struct(contents) => self.contents(&value.with_type(Some(die)), die, contents, depth),
                 _ => Shown::text("<incomplete type>"),
@@ -215,16 +215,6 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
             Language::Zig => self.zig(value, die, contents, depth),
         };
         pretty.unwrap_or_else(|| self.members(value, die, contents, depth))
-    }
-
-    /// The complete type of the same name as the declaration at `die`.
-    pub fn completed(&self, die: Die) -> Option<(Die, Arc<Type<'s>>)> {
-        let units = &self.frame.units;
-        let name = units.name(die)?;
-        let path = units.path(die);
-        let found = units.types_named(die.unit, name).into_iter().find(|&found| units.path(found) == path)?;
-        let ty = units.type_at(found)?;
-        matches!(&ty.kind, Kind::Struct(contents) if !contents.declared).then_some((found, ty))
     }
 
     /// A type's name in the language of the frame.

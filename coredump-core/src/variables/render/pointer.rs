@@ -52,15 +52,24 @@ impl<'s> Renderer<'_, '_, 's> {
         {
             return Shown::text(text.unwrap_or_else(|missing| format!("{address:#x} {missing}")));
         }
+        if let Kind::Pointer(..) = pointed.kind
+            && pointed.name == Some(b"__vtbl_ptr_type")
+            && let Some(name) = self.vtable_name(address)
+        {
+            return Shown::text(format!("{address:#x} <{name}>"));
+        }
         let reference = kind != PointerKind::Pointer || self.language == Language::Rust && is_rust_reference(ty);
         let unseen = self.limits.text_only && !reference;
         let Some(deeper) = depth.checked_sub(1).filter(|_| !unseen) else {
             return Shown::text(format!("{address:#x}"));
         };
-        let pointee = self.part("*", &Value::in_memory(target, address), deeper);
+        let pointee = Value::in_memory(target, address);
+        let whole = if self.language == Language::Cpp { self.other_class(&pointee) } else { None };
+        let class = whole.as_ref().map_or(String::new(), |whole| format!("({}) ", self.type_name(whole.ty)));
+        let pointee = self.part("*", &whole.unwrap_or(pointee), deeper);
         let text = match (reference, self.language) {
             (true, Language::Rust) => pointee.text(),
-            (true, _) => format!("@{address:#x}: {}", pointee.text()),
+            (true, _) => format!("@{address:#x}: {class}{}", pointee.text()),
             (false, _) => format!("{address:#x}"),
         };
         Shown { text: Ok(super::cut(text)), children: vec![pointee] }

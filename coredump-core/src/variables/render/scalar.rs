@@ -20,8 +20,11 @@ impl<'s> Renderer<'_, '_, 's> {
             // Rust's `()` and `!`.
             return Shown::text(String::from_utf8_lossy(ty.name.unwrap_or(b"()")));
         }
-        if encoding == DW_ATE_complex_float {
-            return self.complex(value, size / 2);
+        match encoding {
+            DW_ATE_complex_float => return self.complex(value, size / 2),
+            encoding if is_integer_complex(ty, encoding) => return self.integer_complex(value, size / 2),
+            encoding if !is_known(encoding) => return self.raw(value, size),
+            _ => {}
         }
         if (17..=WIDEST).contains(&size) && matches!(encoding, DW_ATE_signed | DW_ATE_unsigned) {
             let width = self.odd_width(ty).filter(|&width| width < size * 8).unwrap_or(size * 8);
@@ -51,13 +54,17 @@ impl<'s> Renderer<'_, '_, 's> {
                 None => return Missing::Malformed(format!("a floating-point number of {size} bytes")).into(),
             },
             DW_ATE_UTF => match u32::try_from(bits).ok().and_then(char::from_u32) {
-                Some(char) if self.language == Language::Rust => quoted_char(char),
-                Some(char) => format!("{bits} {}", quoted_char(char)),
+                Some(char) if self.language == Language::Rust => quoted_char(char, self.language),
+                Some(char) => format!("{bits} {}", quoted_char(char, self.language)),
                 None => format!("{bits:#x} (not a character)"),
             },
-            DW_ATE_signed_char if size == 1 && is_plain_char(ty) => character(sign_extend(bits, 8), bits as u8),
-            DW_ATE_unsigned_char if size == 1 && is_plain_char(ty) => character(bits as i128, bits as u8),
-            DW_ATE_signed | DW_ATE_signed_char | DW_ATE_signed_fixed => sign_extend(bits, width).to_string(),
+            DW_ATE_signed_char if size == 1 && is_plain_char(ty) => {
+                character(sign_extend(bits, 8), bits as u8, self.language)
+            }
+            DW_ATE_unsigned_char if size == 1 && is_plain_char(ty) => {
+                character(bits as i128, bits as u8, self.language)
+            }
+            DW_ATE_signed | DW_ATE_signed_char => sign_extend(bits, width).to_string(),
             DW_ATE_address => format!("{bits:#x}"),
             _ => bits.to_string(),
         })
@@ -72,6 +79,32 @@ impl<'s> Renderer<'_, '_, 's> {
         };
         match part(0).and_then(|re| Ok((re, part(half)?))) {
             Ok((re, im)) => Shown::text(complex_text(&re, &im)),
+            Err(missing) => missing.into(),
+        }
+    }
+
+    /// A complex integer, as C has it by an extension. No compiler says whether its parts have a sign: where that makes
+    /// another number of the bits, both readings are written.
+    fn integer_complex(&self, value: &Value, half: u64) -> Shown {
+        let part = |offset| Value { ty: None, source: value.source.at(offset) }.unsigned(self.frame, half);
+        match part(0).and_then(|re| Ok((re, part(half)?))) {
+            Ok((re, im)) => {
+                let unsigned = complex_text(&re.to_string(), &im.to_string());
+                let signed = |part| sign_extend(part, half * 8).to_string();
+                let signed = complex_text(&signed(re), &signed(im));
+                Shown::text(if signed == unsigned { signed } else { format!("{signed} (unsigned: {unsigned})") })
+            }
+            Err(missing) => missing.into(),
+        }
+    }
+
+    /// The bytes of a number whose encoding no one knows.
+    fn raw(&self, value: &Value, size: u64) -> Shown {
+        match value.read(self.frame, size.min(WIDEST)) {
+            Ok(bytes) => {
+                let bytes: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+                Shown::text(format!("<unknown encoding: bytes {}>", bytes.join(" ")))
+            }
             Err(missing) => missing.into(),
         }
     }
@@ -114,6 +147,33 @@ impl<'s> Renderer<'_, '_, 's> {
         let character = matches!(ty.kind, Kind::Base(DW_ATE_signed_char | DW_ATE_unsigned_char | DW_ATE_UTF));
         character && ty.size == Some(1) && is_plain_char(&ty)
     }
+}
+
+/// Whether a base type is one that this program knows how to read (DWARF 5, 7.8). The numbers of packed, edited and
+/// decimal types are those of machines that Wasm's compilers do not make code for.
+fn is_known(encoding: gimli::DwAte) -> bool {
+    matches!(
+        encoding,
+        DW_ATE_address
+            | DW_ATE_boolean
+            | DW_ATE_complex_float
+            | DW_ATE_float
+            | DW_ATE_signed
+            | DW_ATE_signed_char
+            | DW_ATE_unsigned
+            | DW_ATE_unsigned_char
+            | DW_ATE_UTF
+            | DW_ATE_UCS
+            | DW_ATE_ASCII
+    )
+}
+
+/// C's complex integers: clang gives them a number of its own and calls them as it does all complex types, GCC names them.
+fn is_integer_complex(ty: &Type<'_>, encoding: gimli::DwAte) -> bool {
+    let complex = |name: &[u8]| name == b"complex" || name.starts_with(b"complex ") || name.starts_with(b"_Complex ");
+    encoding == DW_ATE_lo_user
+        && ty.name.is_some_and(complex)
+        && ty.size.is_some_and(|size| size % 2 == 0 && size <= 32)
 }
 
 /// A complex number as it is written down: `1.5 - 2i`.
@@ -173,11 +233,11 @@ fn is_plain_char(ty: &Type<'_>) -> bool {
     matches!(ty.name, Some(b"char" | b"char8_t"))
 }
 
-fn character(number: i128, byte: u8) -> String {
+fn character(number: i128, byte: u8, language: Language) -> String {
     match byte {
         0 => "0".into(),
         0x80.. => number.to_string(),
-        byte => format!("{number} {}", quoted_char(char::from(byte))),
+        byte => format!("{number} {}", quoted_char(char::from(byte), language)),
     }
 }
 

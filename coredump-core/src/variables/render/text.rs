@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{Renderer, Shown};
 use crate::variables::location::Missing;
 use crate::variables::types::Kind;
-use crate::variables::units::Die;
+use crate::variables::units::{Die, Language};
 use crate::variables::value::{Source, Value};
 
 /// Bytes of text that are shown at most, when the limit of elements allows fewer.
@@ -20,18 +20,18 @@ impl Renderer<'_, '_, '_> {
     pub(super) fn c_text(&self, address: u64) -> Result<String, Missing> {
         let memory = self.frame.memory.ok_or_else(|| Missing::NotCaptured("memory".into()))?;
         let (bytes, whole) = memory.c_string(address, self.text_limit())?;
-        Ok(if whole { quoted(&bytes) } else { format!("{}...", quoted(&bytes)) })
+        Ok(if whole { quoted(&bytes, self.language) } else { format!("{}...", quoted(&bytes, self.language)) })
     }
 
     /// Text of a known length at an address. A length that the memory cannot hold is an error, and costs nothing.
     pub(super) fn text_at(&self, address: u64, len: u64) -> Result<String, Missing> {
         if len == 0 {
-            return Ok(quoted(b""));
+            return Ok(quoted(b"", self.language));
         }
         self.check_extent(address, len)?;
         let shown = len.min(self.text_limit());
         let value = Value::in_memory(None, address);
-        let text = quoted(&value.read(self.frame, shown)?);
+        let text = quoted(&value.read(self.frame, shown)?, self.language);
         Ok(if shown < len { format!("{text}... ({len} bytes)") } else { text })
     }
 
@@ -91,7 +91,7 @@ impl Renderer<'_, '_, '_> {
         };
         let value = Value { ty: None, source: source.clone() };
         let bytes = if shown == 0 { Cow::default() } else { value.read(self.frame, shown * size)? };
-        let text = quoted_wide(&bytes, size);
+        let text = quoted_wide(&bytes, size, self.language);
         Ok(match len {
             Some(len) if shown < len => format!("{prefix}{text}... ({len} characters)"),
             None if shown == limit => format!("{prefix}{text}..."),
@@ -115,7 +115,7 @@ impl Renderer<'_, '_, '_> {
         match value.read(self.frame, shown * size) {
             Ok(bytes) => {
                 let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last / size as usize + 1);
-                let text = format!("{prefix}{}", quoted_wide(&bytes[..end * size as usize], size));
+                let text = format!("{prefix}{}", quoted_wide(&bytes[..end * size as usize], size, self.language));
                 Shown::text(if shown < len && end as u64 == shown { format!("{text}...") } else { text })
             }
             Err(missing) => missing.into(),
@@ -128,7 +128,7 @@ impl Renderer<'_, '_, '_> {
         match value.read(self.frame, shown) {
             Ok(bytes) => {
                 let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-                let text = quoted(&bytes[..end]);
+                let text = quoted(&bytes[..end], self.language);
                 Shown::text(if shown < len && end as u64 == shown { format!("{text}...") } else { text })
             }
             Err(missing) => missing.into(),
@@ -137,34 +137,41 @@ impl Renderer<'_, '_, '_> {
 }
 
 /// Characters of two or four bytes in double quotes: UTF-16 or UTF-32, and what is neither by its number.
-fn quoted_wide(bytes: &[u8], size: u64) -> String {
-    let mut text = String::from("\"");
-    let mut add = |char: Result<char, u32>| match char {
-        Ok('\'') => text.push('\''),
-        Ok(char) => escape(&mut text, char),
-        Err(unit) => text.push_str(&format!("\\x{unit:02x}")),
-    };
+fn quoted_wide(bytes: &[u8], size: u64, language: Language) -> String {
+    let mut units: Vec<Result<char, u32>> = Vec::new();
     if size == 2 {
-        let units = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
-        char::decode_utf16(units)
-            .for_each(|char| add(char.map_err(|surrogate| u32::from(surrogate.unpaired_surrogate()))));
+        let words = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+        let chars = char::decode_utf16(words);
+        units.extend(chars.map(|char| char.map_err(|surrogate| u32::from(surrogate.unpaired_surrogate()))));
     } else {
-        let units = bytes.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]));
-        units.for_each(|unit| add(char::from_u32(unit).ok_or(unit)));
+        let words = bytes.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]));
+        units.extend(words.map(|unit| char::from_u32(unit).ok_or(unit)));
     }
-    text.push('"');
-    text
+    in_quotes(&units, language)
 }
 
-/// Bytes in double quotes: UTF-8 as it is, everything else escaped.
-pub fn quoted(bytes: &[u8]) -> String {
-    let mut text = String::from("\"");
+/// Bytes in double quotes: UTF-8 as it is, everything else escaped as the language does.
+pub fn quoted(bytes: &[u8], language: Language) -> String {
+    let mut units: Vec<Result<char, u32>> = Vec::new();
     for chunk in bytes.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            if char == '\'' { text.push(char) } else { escape(&mut text, char) }
-        }
-        for byte in chunk.invalid() {
-            text.push_str(&format!("\\x{byte:02x}"));
+        units.extend(chunk.valid().chars().map(Ok));
+        units.extend(chunk.invalid().iter().map(|&byte| Err(u32::from(byte))));
+    }
+    in_quotes(&units, language)
+}
+
+/// Characters, and the numbers of what is none, in double quotes.
+fn in_quotes(units: &[Result<char, u32>], language: Language) -> String {
+    let mut text = String::from("\"");
+    for (index, unit) in units.iter().enumerate() {
+        let digit = matches!(units.get(index + 1), Some(Ok(next)) if next.is_ascii_digit());
+        match *unit {
+            Ok('\'') => text.push('\''),
+            // In C the digits of a number go on: the shortest number is of three.
+            Ok('\0') if digit && is_c(language) => text.push_str("\\000"),
+            Ok(char) => escape(&mut text, char, language),
+            Err(byte @ ..=0xff) if is_c(language) => text.push_str(&format!("\\{byte:03o}")),
+            Err(unit) => text.push_str(&format!("\\x{unit:02x}")),
         }
     }
     text.push('"');
@@ -172,18 +179,22 @@ pub fn quoted(bytes: &[u8]) -> String {
 }
 
 /// A character in single quotes.
-pub fn quoted_char(char: char) -> String {
+pub fn quoted_char(char: char, language: Language) -> String {
     let mut text = String::from("'");
     if char == '"' {
         text.push(char)
     } else {
-        escape(&mut text, char)
+        escape(&mut text, char, language)
     }
     text.push('\'');
     text
 }
 
-fn escape(text: &mut String, char: char) {
+fn is_c(language: Language) -> bool {
+    matches!(language, Language::C | Language::Cpp)
+}
+
+fn escape(text: &mut String, char: char, language: Language) {
     match char {
         '\0' => text.push_str("\\0"),
         '\n' => text.push_str("\\n"),
@@ -193,7 +204,18 @@ fn escape(text: &mut String, char: char) {
         '"' => text.push_str("\\\""),
         '\'' => text.push_str("\\'"),
         // Unicode's own notion of what must not be printed covers controls, directions and unassigned characters.
-        char => text.extend(char.escape_debug()),
+        char => match (char.escape_debug().len() > 1, u32::from(char), language) {
+            (false, ..) => text.push(char),
+            (true, 7, Language::C | Language::Cpp) => text.push_str("\\a"),
+            (true, 8, Language::C | Language::Cpp) => text.push_str("\\b"),
+            (true, 11, Language::C | Language::Cpp) => text.push_str("\\v"),
+            (true, 12, Language::C | Language::Cpp) => text.push_str("\\f"),
+            (true, code @ ..0x80, Language::C | Language::Cpp) => text.push_str(&format!("\\{code:03o}")),
+            (true, code @ ..=0xffff, Language::C | Language::Cpp) => text.push_str(&format!("\\u{code:04x}")),
+            (true, code, Language::C | Language::Cpp) => text.push_str(&format!("\\U{code:08x}")),
+            (true, code @ ..0x80, Language::Zig) => text.push_str(&format!("\\x{code:02x}")),
+            (true, ..) => text.extend(char.escape_unicode()),
+        },
     }
 }
 
@@ -203,17 +225,29 @@ mod tests {
 
     #[test]
     fn text_is_quoted_and_what_no_terminal_should_see_escaped() {
-        assert_eq!(quoted(b"it's \"so\"\n"), r#""it's \"so\"\n""#);
-        assert_eq!(quoted("é\u{1b}[2J\u{202e}".as_bytes()), r#""é\u{1b}[2J\u{202e}""#);
-        assert_eq!(quoted(b"a\xffb"), r#""a\xffb""#);
-        assert_eq!(quoted_char('\''), r"'\''");
+        assert_eq!(quoted(b"it's \"so\"\n", Language::C), r#""it's \"so\"\n""#);
+        assert_eq!(quoted("é\u{1b}[2J\u{202e}".as_bytes(), Language::Rust), r#""é\u{1b}[2J\u{202e}""#);
+        assert_eq!(quoted(b"a\xffb", Language::Rust), r#""a\xffb""#);
+        assert_eq!(quoted_char('\'', Language::C), r"'\''");
+    }
+
+    #[test]
+    fn each_language_has_its_own_notation_of_what_cannot_be_printed() {
+        let bytes = "\u{4}\u{7}\u{1b}1\0x\u{0}1\u{202e}\u{e0001}".as_bytes();
+        // Compiled with Debian's clang 14, the bytes are these again.
+        assert_eq!(quoted(bytes, Language::C), r#""\004\a\0331\0x\0001\u202e\U000e0001""#);
+        assert_eq!(quoted(bytes, Language::Cpp), quoted(bytes, Language::C));
+        assert_eq!(quoted(bytes, Language::Rust), r#""\u{4}\u{7}\u{1b}1\0x\01\u{202e}\u{e0001}""#);
+        assert_eq!(quoted(&bytes[..4], Language::Zig), r#""\x04\x07\x1b1""#);
+        assert_eq!(quoted(b"a\xffb", Language::C), r#""a\377b""#, "`\\xffb` would be one character");
+        assert_eq!(quoted_char('\u{1}', Language::C), r"'\001'");
     }
 
     #[test]
     fn wide_characters_are_text_and_half_of_a_pair_a_number() {
         let utf16: Vec<u8> = "aé😀".encode_utf16().chain([0xd83d, 7]).flat_map(u16::to_le_bytes).collect();
-        assert_eq!(quoted_wide(&utf16, 2), r#""aé😀\xd83d\u{7}""#);
+        assert_eq!(quoted_wide(&utf16, 2, Language::Cpp), r#""aé😀\xd83d\a""#);
         let utf32: Vec<u8> = [0x61, 0x20ac, 0x110000].into_iter().flat_map(u32::to_le_bytes).collect();
-        assert_eq!(quoted_wide(&utf32, 4), r#""a€\x110000""#);
+        assert_eq!(quoted_wide(&utf32, 4, Language::Cpp), r#""a€\x110000""#);
     }
 }

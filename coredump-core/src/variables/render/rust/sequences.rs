@@ -116,7 +116,8 @@ impl<'s> Renderer<'_, '_, 's> {
             // The last character may have been cut.
             Err(error) => str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
         };
-        let mut chars: Vec<String> = text.chars().map(super::super::text::quoted_char).collect();
+        let mut chars: Vec<String> =
+            text.chars().map(|char| super::super::text::quoted_char(char, self.language)).collect();
         if (text.len() as u64) < rest.len {
             chars.push("...".into());
         }

@@ -1,0 +1,179 @@
+//! Programs of interpreted languages: the traceback that an interpreter prints when nothing catches an exception.
+
+use std::sync::LazyLock;
+
+use regex_lite::{Captures, Regex};
+
+use super::{Panic, PanicSource};
+
+/// Functions of one traceback that are kept: the youngest.
+const MAX_FRAMES: usize = 256;
+/// Longest line of a traceback that is read, in bytes.
+const MAX_LINE: usize = 4096;
+
+/// A function in the traceback that an interpreter printed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptFrame {
+    /// Its name, as the interpreter prints it: `<module>` and `<lambda>` of Python are names too.
+    pub function: Option<String>,
+    /// The file of its source, as the interpreter saw it.
+    pub file: String,
+    /// The line, counted from 1.
+    pub line: u32,
+    /// The column, counted from 1, where the interpreter prints it.
+    pub column: Option<u32>,
+}
+
+static PYTHON_FRAME: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"^  File "([^"\n]+)", line ([0-9]+)(?:, in (.+))?$"#).ok());
+static PYTHON_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"^[A-Za-z_][A-Za-z0-9_.]*(?:$|: )").ok());
+/// SpiderMonkey: `lookup@shop.js:4:11`.
+static AT_SIGN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^  ([^@\n]*)@([^\n]+?):([0-9]+)(?::([0-9]+))?$").ok());
+/// V8 and QuickJS: `    at lookup (shop.js:4:11)`, `    at shop.js:4:11`.
+static AT_WORD: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"^ {4}at (?:(?:async )?([^\n(]+) \()?([^\n()]+?):([0-9]+)(?::([0-9]+))?\)?$").ok());
+static SCRIPT_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    Regex::new(r"(?:^|Uncaught (?:\(in promise\) )?)([A-Z][A-Za-z0-9]*(?:Error|Exception)(?:$|: .*))$").ok()
+});
+/// What the runtime of componentize-py says when a function of the program's has thrown.
+const PYTHON_THREW: &str = "Python function threw an unexpected exception";
+
+/// The exception that ended the program: its traceback is the last thing in the text, but for the words in which the runtime
+/// gives up because of it.
+pub fn uncaught(text: &str) -> Option<Panic> {
+    let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
+    python(&lines).or_else(|| spider_monkey(&lines)).or_else(|| v8(&lines))
+}
+
+fn panic(language: &'static str, message: Option<String>, frames: Vec<ScriptFrame>) -> Option<Panic> {
+    let first = frames.first()?;
+    let column = first.column.map_or(String::new(), |column| format!(":{column}"));
+    let location = Some(format!("{}:{}{column}", first.file, first.line));
+    Some(Panic { language, message, location, source: PanicSource::GuestStderr, frames })
+}
+
+fn matched<'t>(regex: &LazyLock<Option<Regex>>, line: &'t str) -> Option<Captures<'t>> {
+    if line.len() <= MAX_LINE { regex.as_ref()?.captures(line) } else { None }
+}
+
+fn frame(captures: &Captures<'_>, function: usize, file: usize, line: usize, column: usize) -> Option<ScriptFrame> {
+    let text = |group| captures.get(group).map(|group| group.as_str());
+    Some(ScriptFrame {
+        function: text(function).filter(|name| !name.is_empty()).map(str::to_owned),
+        file: text(file)?.to_owned(),
+        line: text(line)?.parse().ok().filter(|&line| line > 0)?,
+        column: text(column).and_then(|column| column.parse().ok()).filter(|&column| column > 0),
+    })
+}
+
+/// CPython: a line for each function, the oldest first, with its source below, at last the exception.
+fn python(lines: &[&str]) -> Option<Panic> {
+    let begin = lines.iter().rposition(|line| *line == "Traceback (most recent call last):")?;
+    let mut frames = Vec::new();
+    let mut rest = lines[begin + 1..].iter();
+    let error = loop {
+        let line = *rest.next()?;
+        match matched(&PYTHON_FRAME, line) {
+            Some(found) => frames.push(frame(&found, 3, 1, 2, 9)?),
+            None if line.starts_with("  ") || line.trim().is_empty() => {}
+            None => break line,
+        }
+    };
+    matched(&PYTHON_ERROR, error)?;
+    // What the program says after it has gone on.
+    let words: Vec<&str> = rest.copied().filter(|line| !line.trim().is_empty()).collect();
+    let panicked = words.first().is_some_and(|line| line.starts_with("thread '") && line.contains(" panicked at "));
+    let given_up = panicked && words.get(1).is_some_and(|line| line.contains(PYTHON_THREW));
+    if !words.is_empty() && !given_up {
+        return None;
+    }
+    frames.reverse();
+    frames.truncate(MAX_FRAMES);
+    panic("python", Some(error.to_owned()), frames)
+}
+
+/// StarlingMonkey: the message, `Stack:`, a line for each function, the youngest first.
+fn spider_monkey(lines: &[&str]) -> Option<Panic> {
+    let begin = lines.iter().rposition(|line| *line == "Stack:")?;
+    let found: Vec<_> = lines[begin + 1..].iter().map_while(|line| matched(&AT_SIGN, line)).collect();
+    let rest = &lines[begin + 1 + found.len()..];
+    let ends = |line: &&str| line.trim().is_empty() || line.starts_with("Redirecting call to abort()");
+    if !rest.iter().all(ends) {
+        return None;
+    }
+    let frames = found.iter().take(MAX_FRAMES).map(|found| frame(found, 1, 2, 3, 4)).collect::<Option<Vec<_>>>()?;
+    // What componentize-js puts around an export is no function of the program's.
+    let own = |frame: &ScriptFrame| !frame.file.ends_with("/sources/initializer.js");
+    let message = begin.checked_sub(1).map(|at| lines[at].to_owned()).filter(|line| !line.trim().is_empty());
+    panic("javascript", message, frames.into_iter().filter(own).collect())
+}
+
+/// V8, QuickJS: the message, a line for each function, the youngest first.
+fn v8(lines: &[&str]) -> Option<Panic> {
+    let last = lines.iter().rposition(|line| !line.trim().is_empty())?;
+    let begin = lines[..=last].iter().rposition(|line| matched(&AT_WORD, line).is_none())?;
+    let message = matched(&SCRIPT_ERROR, lines[begin])?.get(1)?.as_str().to_owned();
+    let found = lines[begin + 1..=last].iter().take(MAX_FRAMES).map(|line| matched(&AT_WORD, line));
+    let frames = found.map(|found| frame(&found?, 1, 2, 3, 4)).collect::<Option<Vec<_>>>()?;
+    panic("javascript", Some(message), frames)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(text: &str) -> Option<(String, String, Vec<String>)> {
+        let panic = uncaught(text)?;
+        let frames = panic.frames.iter().map(|frame| {
+            let name = frame.function.as_deref().unwrap_or("?");
+            format!("{name} {}:{}", frame.file, frame.line)
+        });
+        Some((panic.message?, panic.location?, frames.collect()))
+    }
+
+    /// As CPython 3.14 in a component of componentize-py 0.25.1 prints it, which has no source files.
+    const PYTHON: &str = "Traceback (most recent call last):\n  File \"/0/app.py\", line 3, in quote\n  File \"/0/app.py\", line 7, in lookup\nKeyError: 'gift'\n";
+
+    #[test]
+    fn a_traceback_of_python_is_the_reason() {
+        let frames = vec!["lookup /0/app.py:7".to_owned(), "quote /0/app.py:3".to_owned()];
+        let wanted = Some(("KeyError: 'gift'".to_owned(), "/0/app.py:7".to_owned(), frames));
+        assert_eq!(told(PYTHON), wanted);
+        let panicked = "\nthread '<unnamed>' (1) panicked at runtime/src/lib.rs:1280:25:\nPython function threw an unexpected exception\nnote: run with `RUST_BACKTRACE=1` environment variable to display a backtrace\n";
+        assert_eq!(told(&format!("{PYTHON}{panicked}")), wanted);
+    }
+
+    #[test]
+    fn one_that_the_program_survived_is_not() {
+        assert_eq!(told(&format!("{PYTHON}retrying\n")), None);
+        assert_eq!(told(&format!("{PYTHON}thread 'main' (1) panicked at src/main.rs:1:2:\nanother matter\n")), None);
+        assert_eq!(
+            told("Traceback (most recent call last):\n  File \"/0/app.py\", line 3, in quote\n"),
+            None,
+            "cut off"
+        );
+    }
+
+    #[test]
+    fn of_exceptions_that_followed_each_other_the_last_ended_the_program() {
+        let text = format!(
+            "{PYTHON}\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File \"/0/app.py\", line 9, in <module>\n    f(1)\n    ~^^^\n  [Previous line repeated 3 more times]\nshop.errors.Closed\n"
+        );
+        let wanted =
+            ("shop.errors.Closed".to_owned(), "/0/app.py:9".to_owned(), vec!["<module> /0/app.py:9".to_owned()]);
+        assert_eq!(told(&text), Some(wanted));
+    }
+
+    #[test]
+    fn a_stack_of_javascript_is_the_reason() {
+        // As StarlingMonkey in a component of componentize-js 0.19.3 prints it.
+        let text = "no such item: gift\nStack:\n  lookup@shop.js:4:11\n  quote@shop.js:8:45\n  export_quote@/tmp/8f2d4c94d2ce/sources/initializer.js:23:21\n\nRedirecting call to abort() to mozalloc_abort\n\n";
+        let frames = vec!["lookup shop.js:4".to_owned(), "quote shop.js:8".to_owned()];
+        assert_eq!(told(text), Some(("no such item: gift".to_owned(), "shop.js:4:11".to_owned(), frames)));
+        let text = "Uncaught TypeError: not a function\n    at lookup (shop.js:4:11)\n    at shop.js:8\n";
+        let frames = vec!["lookup shop.js:4".to_owned(), "? shop.js:8".to_owned()];
+        assert_eq!(told(text), Some(("TypeError: not a function".to_owned(), "shop.js:4:11".to_owned(), frames)));
+        assert_eq!(told("a table\n    at home: 3\n"), None);
+    }
+}

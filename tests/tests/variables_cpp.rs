@@ -1,0 +1,141 @@
+//! C++ beyond plain values: conversions that move a pointer, and the classes that objects turn out to be of
+//! (`sources/cpp/inherit.cpp`). What is expected was printed by gdb 13 with `set print object on`, of the same source built
+//! natively; where it is wrong, by what C++ says (`findings/gdb-cpp-casts.sh`).
+
+use std::path::{Path, PathBuf};
+
+use coredump_tests::{Tool, capture, fixture, scratch};
+
+/// The dump of `inherit.cpp`: by Debian's clang 14 with and without type information, by zig's clang 22 without.
+fn dumps() -> [(tempfile::TempDir, &'static str, PathBuf); 3] {
+    ["cpp-inherit", "cpp-inherit-rtti", "cpp-inherit-zig"].map(|name| {
+        let folder = scratch();
+        let (dump, _) = capture(folder.path(), name, &["--quiet", "--invoke", "run"]);
+        (folder, name, dump)
+    })
+}
+
+/// What `--print` says in `via`: the value, or the error.
+fn ask(dump: &Path, module: &str, expression: &str) -> String {
+    let module = fixture(&format!("modules/{module}.wasm"));
+    let outcome =
+        Tool::new("coredump-dump").arg(dump).arg("-m").arg(module).args(["--frame", "1", "--print", expression]).run();
+    match outcome.text().trim_end().strip_prefix(expression).and_then(|text| text.strip_prefix(" = ")) {
+        Some(value) => value.to_owned(),
+        None => outcome.stderr.lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+#[test]
+fn a_pointer_moves_with_its_class() {
+    for (_folder, name, dump) in dumps() {
+        let ask = |expression: &str| ask(&dump, name, expression);
+        let text =
+            |expression: &str| ask(expression).split_once(' ').map(|(_, text)| text.to_owned()).unwrap_or_default();
+        // `named` points at the second base of a Horse.
+        assert_eq!(ask("((Horse *)named)->speed"), "44", "{name}");
+        assert_eq!(ask("(named as *const Horse)->legs"), "4", "{name}");
+        assert_eq!(text("((Horse *)named)->name"), "\"Bess\"", "{name}");
+        assert_eq!(text("((Named *)horse)->name"), "\"Bess\"", "{name}");
+        assert_eq!(text("static_cast<Named *>(horse)->name"), "\"Bess\"", "{name}");
+        assert_eq!(text("((Named &)*horse).name"), "\"Bess\"", "{name}");
+        assert_eq!(text("((Named)*horse).name"), "\"Bess\"", "{name}");
+        assert_eq!(ask("((Horse &)*named).speed"), "44", "{name}");
+        assert_eq!(ask("(Horse *)named"), ask("horse"), "{name}");
+        // The same object by two of its parts; a null pointer stays one.
+        assert_eq!(ask("named == horse"), "true", "{name}");
+        assert_eq!(ask("horse != named"), "false", "{name}");
+        assert_eq!(ask("(Horse *)none"), "0x0", "{name}");
+        assert_eq!(ask("no_horse == none"), "true", "{name}");
+        // What only looks at the same bytes does not move.
+        assert_eq!(ask("reinterpret_cast<const Horse *>(named) == (void *)named"), "true", "{name}");
+        assert_eq!(ask("(Horse *)((char *)named - 8)"), ask("horse"), "{name}");
+    }
+}
+
+#[test]
+fn a_base_that_is_there_twice_is_not_guessed() {
+    for (_folder, name, dump) in dumps() {
+        let ask = |expression: &str| ask(&dump, name, expression);
+        for ambiguous in ["both->value", "twice->legs", "((Animal *)twice)->legs"] {
+            assert!(ask(ambiguous).contains(" more than on"), "{name}: {ambiguous}: {}", ask(ambiguous));
+        }
+        assert_eq!(ask("both->Right::value"), "2", "{name}");
+        assert_eq!(ask("both->Left::value"), "1", "{name}");
+        assert_eq!(ask("(*both).Left::value"), "1", "{name}");
+        assert_eq!(ask("both.Left::value"), "1", "{name}");
+        assert_eq!(ask("twice->Twice2::legs"), "12", "{name}");
+        assert_eq!(ask("((Animal *)(Twice2 *)twice)->legs"), "12", "{name}");
+        assert_eq!(ask("((Twice1 *)twice)->legs"), "11", "{name}");
+    }
+}
+
+#[test]
+fn the_way_from_a_virtual_base_is_known_by_the_vtable_or_not_at_all() {
+    for (_folder, name, dump) in dumps() {
+        let ask = |expression: &str| ask(&dump, name, expression);
+        let down = [
+            ("((Terminal *)device)->baud", "9600"),
+            ("((Output *)device)->lines", "25"),
+            ("((Input *)device)->keys", "102"),
+        ];
+        for (expression, value) in down {
+            if name == "cpp-inherit" {
+                // No type information, and the vtables have no variables.
+                assert!(ask(expression).contains("is not known for certain"), "{}", ask(expression));
+            } else {
+                assert_eq!(ask(expression), value, "{name}");
+            }
+        }
+        if name != "cpp-inherit" {
+            // `Output` hides the member of its virtual base, whichever way leads there.
+            assert_eq!(ask("((Terminal *)device)->id"), "72", "{name}");
+            assert_eq!(ask("((Terminal *)device)->Device::id"), "71", "{name}");
+            assert_eq!(ask("((Device *)(Terminal *)device)->id"), "71", "{name}");
+            assert_eq!(ask("dynamic_cast<Horse *>(named) == horse"), "true", "{name}");
+            assert_eq!(ask("dynamic_cast<Foal *>(base)"), "0x0", "{name}");
+            assert_eq!(ask("dynamic_cast<void *>(named) == (void *)horse"), "true", "{name}");
+        }
+    }
+}
+
+#[test]
+fn an_object_is_shown_as_the_class_that_it_turns_out_to_be_of() {
+    for (_folder, name, dump) in dumps() {
+        let ask = |expression: &str| ask(&dump, name, expression);
+        let cage = ask("*cage");
+        assert!(cage.starts_with("(zoo::Cage<int>) {Named = {_vptr$Named = 0x"), "{name}: {cage}");
+        assert!(cage.contains(" <vtable for zoo::Cage<int>+8>, name = 0x"), "{name}: {cage}");
+        assert!(cage.ends_with(" \"Cage\"}, held = 9}"), "{name}: {cage}");
+        assert_eq!(ask("cage->held"), "9", "{name}");
+        let (horse, foal) = (ask("*base"), ask("*foal"));
+        if name == "cpp-inherit" {
+            // A Foal has the same methods as a Horse: which of them it is, nothing tells.
+            assert!(horse.starts_with("{_vptr$Animal = 0x") && horse.ends_with(", legs = 4}"), "{horse}");
+            assert!(foal.starts_with("{_vptr$Animal = 0x") && foal.ends_with(", legs = 5}"), "{foal}");
+            continue;
+        }
+        assert!(horse.starts_with("(Horse) {Animal = {_vptr$Animal = 0x"), "{name}: {horse}");
+        assert!(horse.contains(" <vtable for Horse+8>, legs = 4}, Named = {"), "{name}: {horse}");
+        assert!(horse.ends_with(" \"Bess\"}, speed = 44}"), "{name}: {horse}");
+        assert_eq!(ask("*named"), horse, "{name}");
+        assert!(foal.starts_with("(Foal) {Horse = {") && foal.ends_with(", speed = 55}, age = 2}"), "{name}: {foal}");
+        assert_eq!(ask("foal->age"), "2", "{name}");
+        let device = ask("pen.device");
+        assert!(device.contains(": (Terminal) {Input = {") && device.ends_with(", baud = 9600}"), "{name}: {device}");
+        let plain = ask("plain");
+        assert!(
+            plain.starts_with("{_vptr$Animal = 0x") && plain.ends_with(" <vtable for Animal+8>, legs = 3}"),
+            "{plain}"
+        );
+        // What a backtrace shows below the pointer is the whole object too.
+        let document = Tool::new("coredump-json").args(["--locals"]).arg(&dump).run().json();
+        let variables = document["threads"][0]["frames"][1]["variables"].as_array().unwrap().clone();
+        let base = variables.iter().find(|variable| variable["name"] == "base").unwrap();
+        assert_eq!(base["children"][0]["type"], "Horse", "{name}");
+        // An address in a vtable has a name.
+        let vptr = ask("base->_vptr$Animal").split(' ').next().unwrap().to_owned();
+        let whatis = Tool::new("coredump-dump").args(["--whatis", &vptr]).arg(&dump).run();
+        assert!(whatis.text().contains("symbol\tvtable for Horse+8\n"), "{name}: {}", whatis.text());
+    }
+}
