@@ -22,16 +22,23 @@ pub const TOOL: Tool = Tool {
     help_triggers("-h", "--help"),
     example = "{command_name} app.coredump",
     example = "{command_name} -m app.wasm --source < app.coredump",
+    example = "{command_name} --trace -m app.wasm server.log",
     error_code(0, "done"),
-    error_code(1, "done in part: a dump was damaged, a binary is missing, or one of several dumps could not be read"),
+    error_code(
+        1,
+        "done in part: a dump was damaged, a binary is missing, no trace was found, or one of several could not be read"
+    ),
     error_code(2, "failed"),
     error_code(64, "bad usage")
 )]
 pub struct Args {
-    /// the dumps
+    /// the dumps; with --trace, texts
     #[argh(positional, arg_name = "dump")]
     pub dumps: Vec<RawArg>,
-    /// one line a dump: reason, place, signature
+    /// the files are text with stack traces, of any engine: print it again with every frame resolved
+    #[argh(switch)]
+    pub trace: bool,
+    /// one line a dump or trace: reason, place, signature
     #[argh(switch)]
     pub brief: bool,
     /// the variables of each frame, with their types

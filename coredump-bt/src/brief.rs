@@ -2,7 +2,6 @@
 
 use std::io;
 
-use coredump_core::cli::input::Input;
 use coredump_core::crash::Crash;
 
 use crate::page::{Page, Piece};
@@ -10,9 +9,9 @@ use crate::page::{Page, Piece};
 /// Characters of what a program said last that are shown.
 const MAX_WORDS: usize = 120;
 
-/// Prints `FILE: reason in function at file:line:column [signature]`.
-pub fn render(page: &mut Page, input: &Input, crash: &Crash) -> io::Result<()> {
-    page.piece(Piece::Faint, &input.name())?;
+/// Prints `NAME: reason in function at file:line:column [signature]`.
+pub fn render(page: &mut Page, name: &str, crash: &Crash) -> io::Result<()> {
+    page.piece(Piece::Faint, name)?;
     page.plain(": ")?;
     match &crash.reason {
         Some(reason) => {

@@ -10,6 +10,7 @@ mod raw;
 mod render;
 mod short;
 mod source;
+mod trace;
 mod variables;
 
 fn main() -> std::process::ExitCode {

@@ -7,7 +7,7 @@ use anstyle::Style;
 use coredump_core::backtrace::Location;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::paint::{self, Paint};
-use coredump_core::cli::text::escape;
+use coredump_core::cli::text::{escape, escape_lines};
 
 /// The output with its styles.
 pub struct Page {
@@ -76,8 +76,51 @@ impl Page {
         }
     }
 
+    /// Writes text of several lines that comes from elsewhere. Its own colours stay where colours are on.
+    pub fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {
+            return self.out.write_all(bytes);
+        }
+        let (mut rest, colored) = (bytes, self.paint.on);
+        while let Some(at) = memchr::memchr(b'\x1b', rest) {
+            self.safely(&rest[..at])?;
+            rest = &rest[at..];
+            match color(rest) {
+                0 => {
+                    self.safely(&rest[..1])?;
+                    rest = &rest[1..];
+                }
+                length => {
+                    if colored {
+                        self.out.write_all(&rest[..length])?;
+                    }
+                    rest = &rest[length..];
+                }
+            }
+        }
+        self.safely(rest)
+    }
+
+    fn safely(&mut self, bytes: &[u8]) -> io::Result<()> {
+        for chunk in bytes.utf8_chunks() {
+            // A line may end as on other systems.
+            let mut lines = chunk.valid().split("\r\n");
+            write!(self.out, "{}", escape_lines(lines.next().unwrap_or_default()))?;
+            lines.try_for_each(|line| write!(self.out, "\r\n{}", escape_lines(line)))?;
+            chunk.invalid().iter().try_for_each(|byte| write!(self.out, "\\x{byte:02x}"))?;
+        }
+        Ok(())
+    }
+
     /// Ends a line.
     pub fn end(&mut self) -> io::Result<()> {
         self.out.write_all(b"\n")
     }
+}
+
+/// The length of the sequence that sets colours, `ESC [ … m`, with which these bytes begin; 0 if there is none.
+fn color(bytes: &[u8]) -> usize {
+    let Some(rest) = bytes.strip_prefix(b"\x1b[") else { return 0 };
+    let parameters = rest.iter().take(64).take_while(|byte| matches!(byte, b'0'..=b'9' | b';' | b':')).count();
+    if rest.get(parameters) == Some(&b'm') { parameters + 3 } else { 0 }
 }

@@ -11,7 +11,7 @@ use coredump_core::{CoreDump, Draft, Store};
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
 use crate::page::Page;
-use crate::{brief, header, notes};
+use crate::{brief, header, notes, trace};
 
 /// Prints the backtraces of all dumps that are asked for.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
@@ -19,6 +19,9 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         output::print(&help::<Args>(&TOOL))?;
         return Ok(Exit::Done);
     };
+    if args.trace {
+        trace::check(&args)?;
+    }
     locating::check_folders(&args.symbols_path, report);
     let out = match &args.output {
         Some(path) if !path.is_dash() => Output::file(path.path())?,
@@ -30,10 +33,14 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     let mut outcome = Exit::Done;
     let mut failed = 0;
     for (number, input) in inputs.iter().enumerate() {
-        if number > 0 && !args.brief {
+        if number > 0 && !args.brief && !args.trace {
             page.end().map_err(|error| page.out.failed(error))?;
         }
-        match one(&args, &mut page, store, input, report, inputs.len() > 1) {
+        let outcome_of_one = match args.trace {
+            true => trace::one(&args, &mut page, store, input, report),
+            false => one(&args, &mut page, store, input, report, inputs.len() > 1),
+        };
+        match outcome_of_one {
             Ok(exit) => outcome = outcome.and(exit),
             // What cannot be written can be written for no other dump either.
             Err(Failure::Output(error)) => return Err(error),
@@ -54,13 +61,13 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     }
     page.out.commit()?;
     if failed == inputs.len() {
-        return Err(Error::new(ErrorKind::Io, "none of the dumps could be read"));
+        return Err(Error::new(ErrorKind::Io, "none of the files could be read"));
     }
     Ok(outcome.and(Exit::partial_if(failed > 0)))
 }
 
 /// What went wrong: with a dump, or with the output.
-enum Failure {
+pub enum Failure {
     Dump(Error),
     Output(Error),
 }
@@ -83,7 +90,7 @@ fn one(
     let dump = draft.find_binaries(store, &options);
     let mut frames = Frames::new(args, &dump);
     let written = match args.brief {
-        true => brief::render(page, input, dump.crash()),
+        true => brief::render(page, &input.name(), dump.crash()),
         false => threads(page, input, &mut frames),
     };
     // What is told on standard error belongs behind what was printed.

@@ -96,6 +96,18 @@ impl<'r, 'a> Resolver<'r, 'a> {
 
     /// Resolves a frame; `None` if there is no such frame.
     pub fn frame(&self, thread: usize, index: usize) -> Option<ResolvedFrame> {
+        let mut resolved = self.by_place(thread, index)?;
+        // What a trace prints is all there is where its binary is not known.
+        if resolved.function.is_none()
+            && let Some(name) = self.dump.printed.get(&(thread, index))
+        {
+            resolved.function = Some(shown(name));
+            resolved.raw_name = Some(name.clone());
+        }
+        Some(resolved)
+    }
+
+    fn by_place(&self, thread: usize, index: usize) -> Option<ResolvedFrame> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
         let module = self.binaries.module_of(self.dump, frame);
         let key = (module, frame.function, frame.code_offset, (index == 0).then_some(thread));

@@ -21,6 +21,7 @@ use crate::read::read;
 use crate::reason::{self, CrashReason};
 use crate::regions::{self, Regions};
 use crate::signature::Signer;
+use crate::trace::{self, Locator};
 use crate::variables::{ExpressionError, Inspector, Limits, Scope, Variable};
 
 /// The binaries that were opened, with their symbols. Dumps and threads share it: each file is opened once, and its
@@ -39,6 +40,11 @@ impl Store {
     /// An empty store.
     pub fn new() -> Store {
         Store::default()
+    }
+
+    /// Looks for the binaries of stack traces: [`Dump::of_trace`] makes dumps of what it finds.
+    pub fn locator(&self, options: Options) -> Locator<'_> {
+        Locator::new(&self.0.binaries, options)
     }
 }
 
@@ -201,6 +207,40 @@ impl Dump {
     /// ```
     pub fn open(path: impl AsRef<Path>) -> Result<Dump> {
         Ok(Draft::open(path)?.find_binaries(&Store::new(), &Options::default()))
+    }
+
+    /// A stack trace, with the binaries that were found for it.
+    ///
+    /// ```
+    /// use coredump_core::trace::Scanner;
+    /// use coredump_core::{Dump, Options, Store};
+    ///
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// let text = "RuntimeError: divide by zero\n    at wasm://wasm/0001cd46:wasm-function[12]:0x7c2\n";
+    /// let store = Store::new();
+    /// let mut locator = store.locator(Options::default().symbol_path(modules));
+    /// let mut scanner = Scanner::new(text.as_bytes());
+    /// while let Some(block) = scanner.next_block().unwrap() {
+    ///     for trace in &block.traces {
+    ///         let dump = Dump::of_trace(locator.locate(trace), &store);
+    ///         assert_eq!(dump.crash().reason.as_ref().map(|reason| &*reason.kind), Some("integer-divide-by-zero"));
+    ///     }
+    /// }
+    /// ```
+    pub fn of_trace(located: trace::Located, store: &Store) -> Dump {
+        let trace::Located { dump, binaries } = located;
+        let recorded = Arc::new(Recorded::new(Bytes::Owned(Vec::new()), |_| dump));
+        let found = OnceLock::new();
+        let _ = found.set(located_in(&recorded, binaries));
+        Dump(Arc::new(Settled {
+            recorded,
+            path: None,
+            store: store.clone(),
+            options: Options::default(),
+            located: found,
+            reason: OnceLock::new(),
+            crash: OnceLock::new(),
+        }))
     }
 
     /// The path of the dump's file, if it came from one.

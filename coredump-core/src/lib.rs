@@ -58,6 +58,7 @@ pub mod signature;
 pub mod stamp;
 pub mod symbols;
 pub mod text;
+pub mod trace;
 pub mod unasked;
 pub mod variables;
 pub mod write;

@@ -3,6 +3,9 @@
 //! "Unknown" is `None` everywhere: never zero, never an empty list. Indices are the dump's own (its memory section, its
 //! `coremodules`, …) unless a field says otherwise. Format: WebAssembly tool-conventions, `Coredump.md`.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::memory::Memory;
@@ -43,6 +46,10 @@ pub struct CoreDump<'a> {
     pub sections: Vec<Section>,
     /// Size of the file in bytes.
     pub size: u64,
+    /// Of a trace that was found in text: the line of its first frame, from 1.
+    pub trace_line: Option<u64>,
+    /// Of such a trace: the functions' names as they were printed, by thread and frame.
+    pub printed: HashMap<(usize, usize), Arc<str>>,
     /// What was repaired, skipped or doubted while reading.
     pub warnings: Vec<Warning>,
     /// The first failure that made part of the file unreadable; what came before it is above.

@@ -21,13 +21,14 @@ pub const TOOL: Tool = Tool {
 #[argh(
     help_triggers("-h", "--help"),
     example = "{command_name} app.coredump | jq '.threads[0].frames[0]'",
+    example = "{command_name} --trace --ndjson --symbols-path build server.log",
     error_code(0, "done"),
-    error_code(1, "done in part: a dump was damaged, or one of several could not be read"),
+    error_code(1, "done in part: a dump was damaged, one of several could not be read, or nothing was found"),
     error_code(2, "failed"),
     error_code(64, "bad usage")
 )]
 pub struct Args {
-    /// the dumps
+    /// the dumps; with --trace, texts
     #[argh(positional, arg_name = "dump")]
     pub dumps: Vec<RawArg>,
     /// read the names of dumps from this file, one a line or each ended by NUL; - is standard input
@@ -39,6 +40,12 @@ pub struct Args {
     /// one line a dump; folders stand for the dumps in them; an error object for a dump that cannot be read
     #[argh(switch)]
     pub ndjson: bool,
+    /// the files are text with stack traces, of any engine: a document for each trace
+    #[argh(switch)]
+    pub trace: bool,
+    /// events for Sentry instead of documents
+    #[argh(switch)]
+    pub sentry: bool,
     /// what to tell of memory contents: none, ranges (default) or base64
     #[argh(option, default = "MemoryDetail::Ranges", arg_name = "detail")]
     pub memory: MemoryDetail,

@@ -79,7 +79,10 @@ impl Fleet<'_> {
             let mut place = self.ordered.place(index);
             let walked = source.as_ref().is_ok_and(|source| source.walked);
             let outcome = source.map_err(Stop::Dump).and_then(|source| {
-                let outcome = worker.document(&source, &mut place);
+                let outcome = match self.args.trace {
+                    true => worker.traces(&source.input, &mut place).map(|found| (found, None)),
+                    false => worker.document(&source, &mut place).map(|incomplete| (1, incomplete)),
+                };
                 if mapped::losses() == losses {
                     return outcome;
                 }
@@ -87,8 +90,8 @@ impl Fleet<'_> {
                 Err(Stop::Dump(source.input.blame(mapped::shrunk())))
             });
             match outcome {
-                Ok(incomplete) => {
-                    self.tally.dumps.fetch_add(1, Ordering::Relaxed);
+                Ok((documents, incomplete)) => {
+                    self.tally.dumps.fetch_add(documents, Ordering::Relaxed);
                     if let Some(incomplete) = incomplete {
                         self.tally.damaged.fetch_add(1, Ordering::Relaxed);
                         self.report_damage(incomplete);
@@ -167,7 +170,7 @@ impl Fleet<'_> {
             self.report.say(format_args!("{failed} of {} dumps could not be read", dumps + failed));
         }
         if dumps + failed == 0 {
-            self.report.say("no dump found");
+            self.report.say(if self.args.trace { "no stack trace found" } else { "no dump found" });
         }
         Ok(Exit::partial_if(damaged + failed > 0 || dumps == 0))
     }

@@ -7,7 +7,7 @@ use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
 use coredump_core::error::{Error, ErrorKind, Result};
 
-use crate::args::{Args, TOOL};
+use crate::args::{Args, MemoryDetail, TOOL};
 use crate::encode;
 use crate::fleet;
 use crate::sources::Sources;
@@ -38,6 +38,11 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     if list == Some(Input::Stdin) && named.contains(&Input::Stdin) {
         return Err(Error::new(ErrorKind::Usage, "standard input is either a dump or a list of dumps"));
     }
+    if args.trace && (args.encode || args.locals || args.memory == MemoryDetail::Base64) {
+        let message =
+            "a trace holds neither values nor memory: --encode, --locals and --memory base64 do not go with --trace";
+        return Err(Error::new(ErrorKind::Usage, message));
+    }
     if args.encode {
         return encoded(&args, &named);
     }
@@ -55,7 +60,7 @@ fn encoded(args: &Args, named: &[Input]) -> Result<Exit> {
     let [input] = named else {
         return Err(Error::new(ErrorKind::Usage, "--encode makes one dump of one document"));
     };
-    if args.ndjson || args.redact || args.locals {
+    if args.ndjson || args.redact || args.locals || args.sentry {
         return Err(Error::new(ErrorKind::Usage, "--encode reads a document: options of its making do not go with it"));
     }
     let mut output = match &args.output {

@@ -8,11 +8,13 @@ use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::error::{Error, ErrorKind};
 use coredump_core::mapped::Bytes;
-use coredump_core::{Draft, Limits, Store};
+use coredump_core::signature::Signer;
+use coredump_core::trace::Scanner;
+use coredump_core::{Draft, Dump, Limits, Options, Store};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};
-use crate::document::{Document, Failure, Layout, Redacting};
+use crate::document::{Document, Event, Failure, Layout, Redacting};
 use crate::sources::Source;
 
 /// Variables and parts of them in one document, unless the command line says otherwise.
@@ -30,6 +32,7 @@ pub enum Stop {
 pub struct Worker<'w> {
     args: &'w Args,
     store: &'w Store,
+    signer: Signer,
     colored: bool,
 }
 
@@ -37,7 +40,7 @@ impl<'w> Worker<'w> {
     /// A worker that keeps binaries in `store`.
     pub fn new(args: &'w Args, store: &'w Store) -> Self {
         let to_stdout = args.output.as_ref().is_none_or(RawArg::is_dash);
-        Worker { args, store, colored: to_stdout && args.color.on_stdout() }
+        Worker { args, store, signer: Signer::default(), colored: to_stdout && args.color.on_stdout() }
     }
 
     /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.
@@ -45,24 +48,10 @@ impl<'w> Worker<'w> {
         let input = &source.input;
         let bytes = self.open(source).map_err(Stop::Dump)?;
         let draft = Draft::new(bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
-        let args = self.args;
-        let options =
-            locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
-        let dump = draft.find_binaries(self.store, &options);
-        let document = Document {
-            path: input.path(),
-            modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
-            dump: &dump,
-            locals: args.locals,
-            limits: Limits::asked(args.depth, args.elements),
-            room: Cell::new(args.limit.unwrap_or(VARIABLES)),
-            omitted: Cell::new(0),
-            memory: if args.redact { MemoryDetail::None } else { args.memory },
-            redact: args.redact,
-        };
-        self.write(&document, output)?;
+        let dump = draft.find_binaries(self.store, &self.options(input));
+        self.write_crash(input, &dump, output)?;
         let incomplete = dump.recorded().incomplete.as_ref().map(|incomplete| {
-            let message = match args.redact {
+            let message = match self.args.redact {
                 true => "read in part".to_owned(),
                 false => format!("read in part: {}", incomplete.message),
             };
@@ -80,6 +69,50 @@ impl<'w> Worker<'w> {
             input if self.args.ndjson || self.args.dumps.len() > 1 => input.open_at_once(),
             input => input.open(),
         }
+    }
+
+    /// Writes a document for each stack trace in a text. Returns how many there are.
+    pub fn traces(&mut self, input: &Input, output: &mut impl Write) -> Result<u64, Stop> {
+        let reader = input.reader().map_err(Stop::Dump)?;
+        let mut locator = self.store.locator(self.options(input));
+        let mut scanner = Scanner::new(reader);
+        let mut count = 0;
+        loop {
+            let block = scanner.next_block();
+            let block = block.map_err(|error| Stop::Dump(input.blame(Error::io("cannot read", error))))?;
+            let Some(block) = block else { return Ok(count) };
+            for trace in &block.traces {
+                let dump = Dump::of_trace(locator.locate(trace), self.store);
+                self.write_crash(input, &dump, output)?;
+                count += 1;
+            }
+        }
+    }
+
+    fn options(&self, input: &Input) -> Options {
+        let args = self.args;
+        locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path())
+    }
+
+    /// Writes what is known of a dump or a trace.
+    fn write_crash(&mut self, input: &Input, dump: &Dump, output: &mut impl Write) -> Result<(), Stop> {
+        let args = self.args;
+        let document = Document {
+            path: input.path(),
+            modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
+            dump,
+            locals: args.locals,
+            limits: Limits::asked(args.depth, args.elements),
+            room: Cell::new(args.limit.unwrap_or(VARIABLES)),
+            omitted: Cell::new(0),
+            memory: if args.redact { MemoryDetail::None } else { args.memory },
+            redact: args.redact,
+        };
+        if args.sentry {
+            let event = Event::new(&document, &self.signer);
+            return self.write(&event, output);
+        }
+        self.write(&document, output)
     }
 
     /// Writes the line that stands for a dump that could not be read.

@@ -12,9 +12,9 @@ pub use store::{Binary, Store};
 
 use crate::files::Search;
 use crate::limits::{MAX_LOCATED, MAX_TRIED};
-use crate::locate::Options;
 use crate::locate::branch::{self, Behind};
 use crate::locate::check::{self, Fit};
+use crate::locate::{Folders, Options};
 use crate::model::{CoreDump, Frame, ModuleRecord};
 use crate::module::Body;
 use find::{Finder, Left};
@@ -118,10 +118,7 @@ pub struct Binaries {
 impl Binaries {
     /// Finds and checks the binary of each module. A dump without a list of modules has one.
     pub fn locate(store: &Store, dump: &CoreDump<'_>, options: &Options) -> Binaries {
-        let folders = options.symbol_paths.clone();
-        let trusted = options.trusted;
-        // What an embedded module says, the dump says.
-        store.set_search(Search { folders, trusted, embedded_trusted: trusted && options.recorded_paths });
+        Binaries::search_as(store, options);
         let count = dump.modules.len().max(1);
         let mut binaries = Binaries { slots: Vec::new(), instances: OnceLock::new(), warnings: Vec::new() };
         binaries.slots.resize_with(count, Slot::default);
@@ -146,6 +143,24 @@ impl Binaries {
         }
         binaries.warn_of_unused(store, options);
         binaries
+    }
+
+    /// Binaries that were found in another way than by [`Binaries::locate`], a slot for each module.
+    pub(crate) fn assigned(slots: Vec<Slot>, warnings: Vec<String>) -> Binaries {
+        Binaries { slots, instances: OnceLock::new(), warnings }
+    }
+
+    /// Sets where files are looked for that modules name.
+    pub(crate) fn search_as(store: &Store, options: &Options) {
+        let folders = options.symbol_paths.clone();
+        let trusted = options.trusted;
+        // What an embedded module says, the dump says.
+        store.set_search(Search { folders, trusted, embedded_trusted: trusted && options.recorded_paths });
+    }
+
+    /// The folders that were listed.
+    pub(crate) fn folders(store: &Store) -> &Folders {
+        store.folders()
     }
 
     /// Names files of `-m` that no module uses.

@@ -177,6 +177,11 @@ impl Binary {
         self.nested
     }
 
+    /// Where in its file the core module begins, in bytes: not at 0 if it is nested in a component.
+    pub fn start(&self) -> u64 {
+        self.file.as_ref().and_then(|file| file.offset_of(self.module().bytes())).unwrap_or(0) as u64
+    }
+
     /// The core module.
     pub fn module(&self) -> &Module<'_> {
         self.code().module()

@@ -1,7 +1,7 @@
 //! Where a tool reads from: files, or standard input for `-` or nothing.
 
 use std::fs::File;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
@@ -63,6 +63,17 @@ impl Input {
     /// The bytes, whatever they are.
     pub fn open_any(&self) -> Result<Bytes> {
         self.open_if(|_| true)
+    }
+
+    /// A reader of the bytes, for what is looked at piece by piece and never whole.
+    pub fn reader(&self) -> Result<Box<dyn Read>> {
+        match self {
+            Input::File(path) => {
+                let file = File::open(path).map_err(|error| Error::io("cannot open", error).in_file(path))?;
+                Ok(Box::new(file))
+            }
+            Input::Stdin => Ok(Box::new(std::io::stdin())),
+        }
     }
 
     fn open_if(&self, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {

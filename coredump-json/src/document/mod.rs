@@ -7,6 +7,7 @@ mod frames;
 mod memories;
 mod redact;
 mod safe;
+mod sentry;
 mod state;
 mod text;
 mod values;
@@ -33,6 +34,7 @@ use text::{Each, Hex, Shown};
 pub use failure::Failure;
 pub use redact::Redacting;
 pub use safe::Layout;
+pub use sentry::Event;
 
 /// The version of the document's format.
 const VERSION: u32 = 1;
@@ -110,10 +112,13 @@ impl Serialize for Document<'_> {
 /// `dump`: the file itself.
 #[derive(Serialize)]
 struct File<'d> {
+    kind: &'static str,
     path: Option<String>,
-    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    size: Option<u64>,
     modified: Option<Shown<humantime::Rfc3339Timestamp>>,
-    layout: &'static str,
+    layout: Option<&'static str>,
     offsets: Option<&'static str>,
     executable: Option<&'d str>,
     producer: Option<&'d str>,
@@ -212,11 +217,14 @@ impl<'d> Document<'d> {
     }
 
     fn file(&self) -> File<'d> {
+        let trace = self.recorded().trace_line;
         File {
             path: self.path.map(|path| path.to_string_lossy().into_owned()),
-            size: self.recorded().size,
+            kind: if trace.is_some() { "trace" } else { "core-dump" },
+            line: trace,
+            size: trace.is_none().then_some(self.recorded().size),
             modified: self.modified.map(|time| Shown(humantime::format_rfc3339_seconds(time))),
-            layout: self.recorded().layout.name(),
+            layout: trace.is_none().then(|| self.recorded().layout.name()),
             offsets: self.recorded().offsets.map(|layout| layout.name()),
             executable: self.program(self.recorded().executable.as_deref()),
             producer: self.shown(self.recorded().producer.as_deref(), redact::producer),

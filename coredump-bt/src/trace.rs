@@ -1,0 +1,222 @@
+//! `--trace`: text is printed again, with every stack frame in it resolved.
+
+use std::collections::HashSet;
+use std::io;
+
+use coredump_core::binaries::Slot;
+use coredump_core::cli::Exit;
+use coredump_core::cli::input::Input;
+use coredump_core::cli::locating;
+use coredump_core::cli::report::Report;
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::trace::{Block, Locator, Mark, Scanner};
+use coredump_core::{Dump, Frame, InlinedFrame, Location, ResolvedFrame, Store};
+
+use crate::args::Args;
+use crate::brief;
+use crate::frames::short;
+use crate::page::{Page, Piece};
+use crate::render::Failure;
+
+/// Messages on standard error that are told from each other; beyond them none is printed any more.
+const MAX_NOTES: usize = 1000;
+
+/// Options that need more than a trace holds.
+pub fn check(args: &Args) -> Result<()> {
+    let asked = [
+        ("--locals", args.locals),
+        ("--raw", args.raw),
+        ("--source", args.source),
+        ("--frame", args.frame.is_some()),
+        ("--thread", args.thread.is_some()),
+        ("--limit", args.limit.is_some()),
+        ("--no-fold", args.no_fold),
+    ];
+    match asked.iter().find(|(_, asked)| *asked) {
+        Some((name, _)) => {
+            Err(Error::new(ErrorKind::Usage, format!("{name} needs a core dump: it does not go with --trace")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Prints one text. Exit status 1 if there is no trace in it, or a module of one has no binary.
+pub fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Report) -> Result<Exit, Failure> {
+    let reader = input.reader().map_err(Failure::Dump)?;
+    let options =
+        locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
+    let mut printer = Printer {
+        page,
+        report,
+        name: input.name(),
+        brief: args.brief,
+        quiet: args.quiet || args.brief,
+        store,
+        told: HashSet::new(),
+        traces: 0,
+        complete: true,
+    };
+    let mut locator = store.locator(options);
+    let mut scanner = Scanner::new(reader);
+    loop {
+        let block =
+            scanner.next_block().map_err(|error| Failure::Dump(input.blame(Error::io("cannot read", error))))?;
+        let Some(block) = block else { break };
+        printer.block(&block, &mut locator).map_err(|error| Failure::Output(printer.page.out.failed(error)))?;
+    }
+    if printer.traces == 0 {
+        report.say(format_args!("{}: no stack trace found", printer.name));
+    }
+    Ok(Exit::partial_if(printer.traces == 0 || !printer.complete))
+}
+
+struct Printer<'p> {
+    page: &'p mut Page,
+    report: &'p Report,
+    name: String,
+    brief: bool,
+    quiet: bool,
+    store: &'p Store,
+    told: HashSet<String>,
+    traces: usize,
+    complete: bool,
+}
+
+impl Printer<'_> {
+    /// Prints a piece of the text, or a line for each of its traces.
+    fn block(&mut self, block: &Block<'_>, locator: &mut Locator<'_>) -> io::Result<()> {
+        let dumps: Vec<Dump> =
+            block.traces.iter().map(|trace| Dump::of_trace(locator.locate(trace), self.store)).collect();
+        self.traces += dumps.len();
+        if self.brief {
+            for dump in &dumps {
+                let name = format!("{}:{}", self.name, line(dump));
+                brief::render(self.page, &name, dump.crash())?;
+            }
+        } else {
+            let mut at = 0;
+            for mark in &block.marks {
+                self.page.text(&block.text[at..mark.at])?;
+                at = mark.at;
+                let frame = dumps.get(mark.trace).and_then(|dump| dump.thread(0)?.frame(mark.frame));
+                if let Some(frame) = frame.filter(|frame| is_known(frame, &dumps[mark.trace])) {
+                    self.frame(mark, frame.resolved())?;
+                }
+            }
+            self.page.text(&block.text[at..])?;
+        }
+        if !dumps.is_empty() {
+            io::Write::flush(&mut self.page.out)?;
+        }
+        for dump in &dumps {
+            self.notes(dump);
+        }
+        Ok(())
+    }
+
+    /// Puts in what a frame is: the calls inlined there, innermost first, then its function.
+    fn frame(&mut self, mark: &Mark, frame: &ResolvedFrame) -> io::Result<()> {
+        for InlinedFrame { function, location } in frame.inlines.iter() {
+            self.function(mark, function.as_deref().unwrap_or("?"), location.as_ref(), true)?;
+        }
+        let unnamed = || frame.function_index.map_or_else(|| "?".to_owned(), |index| format!("func[{index}]"));
+        match &frame.function {
+            Some(name) => self.function(mark, name, frame.location.as_ref(), false),
+            None => self.function(mark, &unnamed(), frame.location.as_ref(), false),
+        }
+    }
+
+    fn function(&mut self, mark: &Mark, name: &str, location: Option<&Location>, inlined: bool) -> io::Result<()> {
+        if mark.depth > 0 {
+            // Inside of a string of JSON, which stays one.
+            let place = location.map(|location| format!(" at {}", location_text(location))).unwrap_or_default();
+            let inlined = if inlined { " [inlined]" } else { "" };
+            let mut text = format!("\n{}    => {name}{inlined}{place}", mark.front);
+            for _ in 0..mark.depth {
+                text = serde_json::to_string(&text)?;
+                text = text[1..text.len() - 1].to_owned();
+            }
+            return self.page.text(text.as_bytes());
+        }
+        self.page.end()?;
+        self.page.text(mark.front.as_bytes())?;
+        self.page.plain("    => ")?;
+        self.page.piece(Piece::Function, name)?;
+        if inlined {
+            self.page.piece(Piece::Faint, " [inlined]")?;
+        }
+        match location {
+            Some(location) => {
+                self.page.plain(" at ")?;
+                self.page.location(location)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Tells on standard error which binaries were used and which were not, each once.
+    fn notes(&mut self, dump: &Dump) {
+        for slot in dump.binaries().slots() {
+            match &slot.found {
+                Some(found) if !self.quiet => {
+                    let (name, file) = (short(&slot.name), found.binary.describe());
+                    let (checked, symbols) = (found.verification.describe(), found.binary.symbols_origin());
+                    self.tell(format!("module {name}: {file} ({checked}), {symbols}"));
+                    for problem in found.binary.symbols_problems() {
+                        self.tell(format!("module {name}: warning: {problem}"));
+                    }
+                }
+                Some(_) => {}
+                None => {
+                    self.complete = false;
+                    self.missing(slot, line(dump));
+                }
+            }
+        }
+        for warning in &dump.binaries().warnings {
+            self.tell(format!("warning: {warning}"));
+        }
+    }
+
+    fn missing(&mut self, slot: &Slot, line: u64) {
+        let name = short(&slot.name);
+        let known = self.told.contains(&format!("module {name}: no binary"));
+        if !known && self.told.len() < MAX_NOTES {
+            self.told.insert(format!("module {name}: no binary"));
+            self.report.say(format_args!("{}:{line}: module {name}: no binary found, so no lines", self.name));
+        }
+        for refused in &slot.refused {
+            let file = refused.path.as_ref().map_or_else(|| "?".to_owned(), |path| path.display().to_string());
+            self.tell(format!("not used: {file}: {}", refused.reason));
+        }
+        if !known {
+            self.report.hint("name it: -m FILE");
+        }
+    }
+
+    fn tell(&mut self, note: String) {
+        if self.told.len() < MAX_NOTES && !self.told.contains(&note) {
+            self.report.say(format_args!("{}: {note}", self.name));
+            self.told.insert(note);
+        }
+    }
+}
+
+/// The line a trace begins in.
+fn line(dump: &Dump) -> u64 {
+    dump.recorded().trace_line.unwrap_or_default()
+}
+
+/// Whether more is known of a frame than what was printed.
+fn is_known(frame: &Frame, dump: &Dump) -> bool {
+    let resolved = frame.resolved();
+    let found = resolved.module.is_some_and(|module| dump.binaries().found(module).is_some());
+    found && (resolved.location.is_some() || resolved.function.is_some())
+}
+
+fn location_text(location: &Location) -> String {
+    match location.column {
+        Some(column) => format!("{}:{}:{column}", location.file, location.line),
+        None => format!("{}:{}", location.file, location.line),
+    }
+}

@@ -1,0 +1,102 @@
+//! The engines whose traces are known, and what their offsets mean.
+
+/// An engine, or the host that prints in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Engine {
+    /// Wasmtime, and hosts that print its backtrace (Spin, Extism's Rust SDK).
+    Wasmtime,
+    /// V8: Node, Deno, Chrome, Cloudflare.
+    V8,
+    /// V8 before 2018: offsets count from the function.
+    OldV8,
+    /// SpiderMonkey: Firefox.
+    SpiderMonkey,
+    /// JavaScriptCore: Safari. It prints no offsets.
+    JavaScriptCore,
+    /// Wasmer.
+    Wasmer,
+    /// WasmEdge.
+    WasmEdge,
+    /// WebAssembly Micro Runtime.
+    Wamr,
+    /// wazero, and hosts that print its stack (Extism's Go SDK and command line).
+    Wazero,
+    /// wasm3.
+    Wasm3,
+    /// Hosts of proxy-wasm with V8: Envoy, Istio.
+    ProxyWasm,
+    /// The Internet Computer. It prints no offsets.
+    InternetComputer,
+}
+
+/// What an offset counts from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Base {
+    /// The first byte of the file that was loaded: a module or a component.
+    File,
+    /// The code section's contents, as DWARF's addresses.
+    CodeSection,
+    /// The first byte behind the size of the function's body.
+    Function,
+}
+
+/// Where an offset stands to its instruction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stand {
+    /// On its first byte.
+    On,
+    /// Behind its last byte.
+    Behind,
+}
+
+/// What the offsets of a trace mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// What they count from.
+    pub base: Base,
+    /// Where that of the youngest frame stands to the instruction that failed.
+    pub youngest: Stand,
+    /// Where that of another frame stands to its call.
+    pub caller: Stand,
+}
+
+/// From the file; on the instruction, on the calls: what most engines print.
+const FILE: Rule = Rule { base: Base::File, youngest: Stand::On, caller: Stand::On };
+
+impl Engine {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Engine::Wasmtime => "wasmtime",
+            Engine::V8 | Engine::OldV8 => "v8",
+            Engine::SpiderMonkey => "spidermonkey",
+            Engine::JavaScriptCore => "javascriptcore",
+            Engine::Wasmer => "wasmer",
+            Engine::WasmEdge => "wasmedge",
+            Engine::Wamr => "wamr",
+            Engine::Wazero => "wazero",
+            Engine::Wasm3 => "wasm3",
+            Engine::ProxyWasm => "proxy-wasm",
+            Engine::InternetComputer => "internet-computer",
+        }
+    }
+
+    /// What its offsets may mean, the usual first. Where there are several, the function bodies decide.
+    pub fn rules(self) -> &'static [Rule] {
+        match self {
+            // The classic interpreter stops behind the instruction; code compiled ahead of time records its first byte.
+            Engine::Wamr => &[Rule { youngest: Stand::Behind, caller: Stand::Behind, ..FILE }, FILE],
+            Engine::Wazero => &[
+                Rule { base: Base::CodeSection, ..FILE },
+                Rule { base: Base::CodeSection, youngest: Stand::On, caller: Stand::Behind },
+            ],
+            Engine::OldV8 => &[Rule { base: Base::Function, ..FILE }],
+            _ => &[FILE],
+        }
+    }
+
+    /// Whether frames have numbers, so that traces that are printed at the same time can be told apart.
+    pub(super) fn numbers(self) -> bool {
+        matches!(self, Engine::Wasmtime | Engine::Wasm3 | Engine::ProxyWasm | Engine::Wamr)
+    }
+}

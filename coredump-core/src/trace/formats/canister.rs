@@ -1,0 +1,17 @@
+//! The Internet Computer: under `Canister Backtrace:`, a function a line, or `unknown function at index 672`.
+
+use super::super::{Engine, Printed};
+use super::{Found, named};
+
+/// A frame.
+pub fn frame(line: &str) -> Option<Found> {
+    let start = line.len() - line.trim_start().len();
+    let text = line.trim();
+    // A full stop, or the rest of the message, ends the list.
+    if text.is_empty() || matches!(text, "." | ",") || text.starts_with("error code") || text.contains(": ") {
+        return None;
+    }
+    let index = text.strip_prefix("unknown function at index ").and_then(|index| index.parse().ok());
+    let function = if index.is_some() { None } else { named(text) };
+    Some(Found::Frame(Engine::InternetComputer, Printed { function, index, ..Printed::default() }, start))
+}

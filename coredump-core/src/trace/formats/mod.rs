@@ -1,0 +1,89 @@
+//! One file for each engine's format: how a line of it reads.
+
+mod canister;
+mod javascriptcore;
+mod numbered;
+mod spidermonkey;
+mod v8;
+mod wamr;
+mod wasmedge;
+mod wasmer;
+mod wazero;
+
+use super::{Engine, Printed};
+
+/// What a line is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// A frame; it begins at this byte of the line.
+    Frame(Engine, Printed, usize),
+    /// Several frames in one line.
+    Frames(Engine, Vec<Printed>),
+    /// The headline of a trace: frames follow.
+    Headline(Engine),
+}
+
+/// What a line is by itself, without those above it. `after`: the trace whose headline or frames stand above it.
+pub(super) fn recognise(line: &str, after: Option<Engine>) -> Option<Found> {
+    let continued = match after {
+        Some(Engine::Wazero) => wazero::frame(line),
+        Some(Engine::InternetComputer) => canister::frame(line),
+        Some(Engine::Wasmtime) => numbered::without_offset(line),
+        _ => None,
+    };
+    continued.or_else(|| {
+        v8::frame(line)
+            .or_else(|| spidermonkey::frame(line))
+            .or_else(|| javascriptcore::frame(line))
+            .or_else(|| numbered::frame(line, after))
+            .or_else(|| wamr::frame(line))
+            .or_else(|| wasmer::frame(line))
+            .or_else(|| wasmedge::frame(line))
+            .or_else(|| headline(line))
+    })
+}
+
+/// The headlines of traces whose frames say little by themselves.
+fn headline(line: &str) -> Option<Found> {
+    let engine = match () {
+        () if line.contains("Canister Backtrace:") => Engine::InternetComputer,
+        () if line.contains("wasm stack trace:") => Engine::Wazero,
+        () if line.contains("in-VM backtrace:") => Engine::ProxyWasm,
+        () if line.contains("==== wasm backtrace:") => Engine::Wasm3,
+        () if line.contains("wasm backtrace:") => Engine::Wasmtime,
+        () => return None,
+    };
+    Some(Found::Headline(engine))
+}
+
+/// Whether a line belongs to a trace of this engine without being a frame of a module.
+pub(super) fn belongs(line: &str, engine: Engine) -> bool {
+    let text = line.trim_start();
+    match engine {
+        Engine::V8 | Engine::OldV8 | Engine::Wasmer => text.starts_with("at "),
+        Engine::SpiderMonkey | Engine::JavaScriptCore => text.contains('@') && text.contains(':'),
+        // The source of the frame above: `0x37: /builtin.zig:858:17`, `at src/c/sum.c:25:29`, `- share`.
+        Engine::Wazero => line.starts_with([' ', '\t']) && text.contains(':'),
+        Engine::Wasmtime => text.starts_with("at ") || text.starts_with("- "),
+        _ => false,
+    }
+}
+
+/// The number that a text begins with, and the rest.
+fn decimal(text: &str) -> Option<(u32, &str)> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    Some((text[..digits].parse().ok()?, &text[digits..]))
+}
+
+/// The hexadecimal number with `0x` that a text begins with, and the rest. Offsets in modules have 32 bits.
+fn hexadecimal(text: &str) -> Option<(u64, &str)> {
+    let text = text.strip_prefix("0x")?;
+    let digits = text.bytes().take_while(u8::is_ascii_hexdigit).count();
+    let value = u32::from_str_radix(&text[..digits], 16).ok()?;
+    Some((value.into(), &text[digits..]))
+}
+
+/// A name, unless it is empty.
+fn named(name: &str) -> Option<String> {
+    Some(name.trim()).filter(|name| !name.is_empty()).map(str::to_owned)
+}

@@ -1,0 +1,28 @@
+//! SpiderMonkey: `crash.wasm.divide@http://host/crash.wasm:wasm-function[51]:0x3b62`.
+
+use super::super::{Engine, Printed};
+use super::{Found, decimal, hexadecimal, named};
+
+/// A frame.
+pub fn frame(line: &str) -> Option<Found> {
+    let function = line.rfind(":wasm-function[")?;
+    let at = line[..function].find('@')?;
+    let (index, rest) = decimal(&line[function + ":wasm-function[".len()..])?;
+    let (offset, rest) = hexadecimal(rest.strip_prefix("]:")?)?;
+    if rest.starts_with(|next: char| next.is_alphanumeric()) {
+        return None;
+    }
+    // What a log puts in front of a line ends with a space; the names of functions may hold some as well, in `<…>` and `(…)`.
+    let start = line[..at].rfind(['\t', '|']).map_or(0, |tab| tab + 1);
+    let start = start + (line[start..at].len() - line[start..at].trim_start().len());
+    let url = &line[at + 1..function];
+    // `http://host/a.js line 36 > WebAssembly.instantiate`: compiled by a script, and not named.
+    let module = (!url.contains(" > ")).then_some(url);
+    let name = &line[start..at];
+    let name =
+        name.split_once(".wasm.").filter(|(module, _)| !module.contains([' ', ':', '<'])).map_or(name, |it| it.1);
+    let module = module.and_then(named);
+    let frame =
+        Printed { module, function: named(name), index: Some(index), offset: Some(offset), ..Printed::default() };
+    Some(Found::Frame(Engine::SpiderMonkey, frame, start))
+}

@@ -1,0 +1,96 @@
+//! V8: `at crash.wasm.divide (wasm://wasm/crash.wasm-003aa54a:wasm-function[51]:0x3b62)`, and what browsers and Deno make of
+//! it: `at divide (http://host/crash.wasm:wasm-function[51]:0x3b62)`, `at crash.wasm:0x3b62`.
+
+use super::super::{Engine, Printed};
+use super::{Found, decimal, hexadecimal, named};
+
+/// The file size up to which the number in a module's name is a real hash.
+const HASHED: u64 = 16383;
+
+/// A frame.
+pub fn frame(line: &str) -> Option<Found> {
+    let (start, head, place) = parts(line)?;
+    if let Some(at) = place.find("wasm-function[") {
+        let url = place[..at].strip_suffix(':').unwrap_or(&place[..at]);
+        let (index, rest) = decimal(&place[at + "wasm-function[".len()..])?;
+        let rest = rest.strip_prefix("]:")?;
+        let (engine, offset) = match hexadecimal(rest) {
+            Some((offset, "")) => (Engine::V8, offset),
+            _ => match decimal(rest)? {
+                (offset, "") => (Engine::OldV8, offset.into()),
+                _ => return None,
+            },
+        };
+        let (module, size) = module(url);
+        let function = head.map(|head| own_name(head, module)).filter(|name| *name != "<anonymous>");
+        // Deno prints 0 for every function.
+        let index = Some(index).filter(|&index| index != 0 || engine == Engine::OldV8);
+        let module = module.and_then(named);
+        let function = function.and_then(named);
+        let frame = Printed { module, function, index, offset: Some(offset), size, ..Printed::default() };
+        return Some(Found::Frame(engine, frame, start));
+    }
+    short(start, head, place)
+}
+
+/// The console of Chrome: `at crash.wasm:0x3b62`; puppeteer's form of Firefox's frames: `at f (http://host/crash.wasm:15202:1)`,
+/// where the line is the offset.
+fn short(start: usize, head: Option<&str>, place: &str) -> Option<Found> {
+    let (url, position) =
+        place.split_once(".wasm:").or_else(|| place.split_once(".wasm?").map(|(url, _)| (url, "")))?;
+    let url = &place[..url.len() + ".wasm".len()];
+    let (engine, offset) = match hexadecimal(position) {
+        Some((offset, "")) => (Engine::V8, offset),
+        _ => match decimal(position)? {
+            (offset, ":1") => (Engine::SpiderMonkey, offset.into()),
+            (1, column) => (Engine::V8, decimal(column.strip_prefix(':')?).filter(|rest| rest.1.is_empty())?.0.into()),
+            _ => return None,
+        },
+    };
+    let (module, _) = module(url);
+    let function = head.map(|head| own_name(head, module)).filter(|name| *name != "<anonymous>").and_then(named);
+    let frame = Printed { module: module.and_then(named), function, offset: Some(offset), ..Printed::default() };
+    Some(Found::Frame(engine, frame, start))
+}
+
+/// Where a frame begins, what stands before its place, and the place, which may stand in parentheses.
+fn parts(line: &str) -> Option<(usize, Option<&str>, &str)> {
+    let at = match line.starts_with("at ") {
+        true => 0,
+        false => line.find(" at ").or_else(|| line.find("\tat ")).map(|at| at + 1)?,
+    };
+    let rest = line[at + 3..].trim_end();
+    match rest.strip_suffix(')').and_then(|rest| rest.rsplit_once(" (")) {
+        Some((head, place)) => Some((at, Some(head.strip_prefix("async ").unwrap_or(head)), place)),
+        // A place in parentheses that is cut off.
+        None if rest.contains(" (") => None,
+        None => Some((at, None, rest)),
+    }
+}
+
+/// The module's name and its size, of a URL. `wasm://wasm/crash.wasm-003aa54a`: of a file of more than 16,383 bytes the number
+/// is no hash but four times its size, and two.
+pub(super) fn module(url: &str) -> (Option<&str>, Option<u64>) {
+    let Some(name) = url.strip_prefix("wasm://wasm/") else {
+        return (Some(url).filter(|url| !url.is_empty() && *url != "wasm://wasm"), None);
+    };
+    let (name, hash) = match name.rsplit_once('-') {
+        Some((name, hash)) => (Some(name), hash),
+        None => (None, name),
+    };
+    let number = u32::from_str_radix(hash, 16).ok().filter(|_| hash.len() == 8);
+    let size = number.filter(|number| number % 4 == 2).map(|number| u64::from(number / 4));
+    let name = if number.is_some() { name } else { Some(url) };
+    (name, size.filter(|&size| size > HASHED))
+}
+
+/// A function's name without that of its module, which V8 puts in front with a dot.
+fn own_name<'n>(head: &'n str, module: Option<&str>) -> &'n str {
+    // With a URL, the module's name is not known: names of files end so.
+    match module.and_then(|module| head.strip_prefix(module)).and_then(|rest| rest.strip_prefix('.')) {
+        Some(name) => name,
+        None => {
+            head.split_once(".wasm.").filter(|(module, _)| !module.contains([' ', ':', '<'])).map_or(head, |it| it.1)
+        }
+    }
+}

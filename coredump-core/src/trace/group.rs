@@ -1,0 +1,262 @@
+//! Which frames belong to one trace, where the lines of several come in turns.
+
+use super::formats::{self, Found};
+use super::{Engine, Printed, Trace, message};
+
+/// Frames kept of one trace. The others are passed over.
+pub(super) const MAX_FRAMES: usize = 1 << 16;
+/// Traces that may be open at once.
+const MAX_OPEN: usize = 64;
+/// Lines of the same stream, after the last frame, among which the engine's message is looked for.
+const AFTER: u32 = 6;
+/// Lines of any stream after which a trace is over.
+const MAX_IDLE: u64 = 1000;
+
+/// A trace that is not over.
+#[derive(Debug)]
+struct Open {
+    id: usize,
+    trace: Trace,
+    /// What stands before each of its lines.
+    stream: String,
+    /// The number its next frame must have.
+    next: u32,
+    /// Lines of its stream since its last frame.
+    idle: u32,
+    /// The line in which its last frame, or its headline, stood.
+    touched: u64,
+    /// More frames can follow.
+    accepts: bool,
+}
+
+/// A line, or a part of one, with what is known of its place.
+pub(super) struct Line<'l> {
+    /// Without colours.
+    pub text: &'l str,
+    /// What stands before it in its line, where it is only a part.
+    pub front: &'l str,
+    /// Its number.
+    pub number: u64,
+}
+
+/// The traces that are not over, and those that are.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    open: Vec<Open>,
+    made: usize,
+    done: Vec<(usize, Trace)>,
+}
+
+/// The frame of a trace that a line was found to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Placed {
+    /// The trace's number.
+    pub trace: usize,
+    /// The frame in it.
+    pub frame: usize,
+    /// Where in the text the frame begins.
+    pub start: usize,
+}
+
+impl Groups {
+    /// Whether no trace is open.
+    pub fn is_idle(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// The traces that are over, with their numbers.
+    pub fn take(&mut self) -> Vec<(usize, Trace)> {
+        let mut done = std::mem::take(&mut self.done);
+        done.sort_by_key(|(id, _)| *id);
+        self.made = 0;
+        done
+    }
+
+    /// Takes a line. `before` gives the lines above it, the nearest last.
+    pub fn line(&mut self, line: &Line<'_>, before: impl FnOnce() -> Vec<String>) -> Vec<Placed> {
+        self.expire(line.number);
+        let stream = stream(line.front);
+        let same = |open: &Open| same_stream(&open.stream, &stream, line.text);
+        let after = self.open.iter().filter(|open| open.accepts && same(open)).max_by_key(|open| open.touched);
+        let after = after.map(|open| open.trace.engine);
+        match formats::recognise(line.text, after) {
+            Some(Found::Headline(engine)) => {
+                let stream = stream + &self::stream(indent(line.text));
+                self.begin(engine, stream, line.number, before);
+                Vec::new()
+            }
+            Some(Found::Frame(engine, frame, start)) => {
+                let stream = stream + &self::stream(&line.text[..start]);
+                let placed = self.frame(engine, frame, stream, line.number, before);
+                placed.map(|(trace, frame)| Placed { trace, frame, start }).into_iter().collect()
+            }
+            Some(Found::Frames(engine, frames)) => {
+                let mut before = Some(before);
+                let mut placed = Vec::new();
+                for frame in frames {
+                    let before = before.take();
+                    let lines = || before.map_or_else(Vec::new, |before| before());
+                    let place = self.frame(engine, frame, stream.clone(), line.number, lines);
+                    placed.extend(place.map(|(trace, frame)| Placed { trace, frame, start: 0 }));
+                }
+                placed
+            }
+            None => {
+                for open in self.open.iter_mut().filter(|open| same_stream(&open.stream, &stream, line.text)) {
+                    open.other(line.text);
+                }
+                self.close_if(|open| open.idle > AFTER);
+                Vec::new()
+            }
+        }
+    }
+
+    /// Ends the traces of a line that held all of them.
+    pub fn end_of_line(&mut self, number: u64) {
+        self.close_if(|open| open.trace.line == number && open.touched == number && !open.trace.frames.is_empty());
+    }
+
+    /// Notes that a line was the last of the text and has no end.
+    pub fn cut(&mut self, number: u64) {
+        for open in self.open.iter_mut().filter(|open| open.touched == number) {
+            open.trace.cut = true;
+        }
+    }
+
+    /// Ends all traces.
+    pub fn close(&mut self) {
+        self.close_if(|_| true);
+    }
+
+    fn expire(&mut self, number: u64) {
+        self.close_if(|open| number - open.touched > MAX_IDLE);
+    }
+
+    fn close_if(&mut self, ends: impl Fn(&Open) -> bool) {
+        let (ended, open) = std::mem::take(&mut self.open).into_iter().partition(ends);
+        self.open = open;
+        let ended: Vec<Open> = ended;
+        self.done
+            .extend(ended.into_iter().filter(|open| !open.trace.frames.is_empty()).map(|open| (open.id, open.trace)));
+    }
+
+    fn begin(&mut self, engine: Engine, stream: String, line: u64, before: impl FnOnce() -> Vec<String>) -> &mut Open {
+        // A stream prints one trace at a time, unless the numbers tell them apart.
+        for open in self.open.iter_mut().filter(|open| open.stream == stream) {
+            open.accepts &= open.trace.engine.numbers() && engine.numbers();
+        }
+        if self.open.len() >= MAX_OPEN {
+            let oldest = self.open.iter().map(|open| open.touched).min();
+            self.close_if(|open| Some(open.touched) == oldest);
+        }
+        let before = before();
+        let before: Vec<&str> = before.iter().map(String::as_str).collect();
+        let trace = Trace {
+            engine,
+            line,
+            frames: Vec::new(),
+            message: before.iter().rev().take(3).find_map(|line| message::of_line(line)),
+            said: message::last_words(&before),
+            truncated: false,
+            cut: false,
+            tangled: false,
+        };
+        self.open.push(Open { id: self.made, trace, stream, next: 0, idle: 0, touched: line, accepts: true });
+        self.made += 1;
+        let last = self.open.len() - 1;
+        &mut self.open[last]
+    }
+
+    fn frame(
+        &mut self,
+        engine: Engine,
+        frame: Printed,
+        stream: String,
+        line: u64,
+        before: impl FnOnce() -> Vec<String>,
+    ) -> Option<(usize, usize)> {
+        let fits = |open: &Open| {
+            let kin = open.trace.engine == engine
+                || (open.trace.frames.is_empty() && engine.numbers() == open.trace.engine.numbers());
+            let next = frame.number.is_none_or(|number| number == open.next);
+            // A headline may be indented less than its frames, and stand behind a time that they have not.
+            let same = open.stream == stream || (open.trace.frames.is_empty() && open.touched + 2 >= line);
+            open.accepts && kin && next && same
+        };
+        let joins: Vec<usize> = (0..self.open.len()).filter(|&index| fits(&self.open[index])).collect();
+        let chosen = if engine.numbers() {
+            // Those that have waited longest are printed next; without a number, nothing is printed in turns.
+            joins.iter().copied().min_by_key(|&index| {
+                (self.open[index].trace.frames.is_empty() && frame.number != Some(0), self.open[index].touched)
+            })
+        } else {
+            joins.last().copied()
+        };
+        if engine.numbers() && joins.iter().filter(|&&index| !self.open[index].trace.frames.is_empty()).count() > 1 {
+            for &index in &joins {
+                self.open[index].trace.tangled = true;
+            }
+        }
+        let open = match chosen {
+            Some(index) => &mut self.open[index],
+            // A frame without an offset says too little to begin a trace.
+            None if frame.offset.is_none() && frame.number.is_some_and(|number| number > 0) => return None,
+            None => self.begin(engine, stream.clone(), line, before),
+        };
+        if open.trace.frames.is_empty() {
+            open.trace.engine = engine;
+            open.trace.line = line;
+            open.stream = stream;
+        }
+        (open.next, open.idle, open.touched) = (frame.number.unwrap_or(open.next).saturating_add(1), 0, line);
+        if open.trace.frames.len() >= MAX_FRAMES {
+            open.trace.truncated = true;
+            return None;
+        }
+        open.trace.frames.push(frame);
+        Some((open.id, open.trace.frames.len() - 1))
+    }
+}
+
+impl Open {
+    /// Takes a line of its stream that is no frame.
+    fn other(&mut self, text: &str) {
+        if formats::belongs(text, self.trace.engine) {
+            return;
+        }
+        self.idle += 1;
+        self.accepts &= self.trace.engine.numbers() || (self.trace.frames.is_empty() && self.idle < 3);
+        // What stands behind a trace tells of it where the engine prints it there; it may be the headline of the next.
+        if self.trace.message.is_none() && !self.trace.frames.is_empty() {
+            self.trace.message = message::of_line(text);
+        }
+    }
+}
+
+/// The white space a line begins with.
+fn indent(text: &str) -> &str {
+    &text[..text.len() - text.trim_start().len()]
+}
+
+/// What stands before a frame, so that the lines of one program are known: numbers (times, counters) may differ, and so may
+/// the white space in front of the frame.
+fn stream(front: &str) -> String {
+    let mut stream = String::new();
+    for character in front.trim_end().chars().take(512) {
+        match character {
+            '0'..='9' if stream.ends_with('0') => {}
+            '0'..='9' => stream.push('0'),
+            other => stream.push(other),
+        }
+    }
+    stream
+}
+
+/// Whether a line, with what stands before it, is of this stream.
+fn same_stream(stream: &str, front: &str, text: &str) -> bool {
+    match stream.strip_prefix(front) {
+        Some("") => true,
+        Some(rest) => self::stream(text.get(..text.floor_char_boundary(1024)).unwrap_or(text)).starts_with(rest),
+        None => false,
+    }
+}

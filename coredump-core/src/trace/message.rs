@@ -1,0 +1,108 @@
+//! What stands beside a trace: the engine's words for the trap, and the program's own last ones.
+
+/// The kinds of traps and the words that engines have for them.
+const MESSAGES: &str = include_str!("messages.txt");
+
+/// What stands before the words in a line that tells of a trap: "unreachable" alone is many a host's.
+const BEFORE: [&str; 14] = [
+    "wasm trap:",
+    "wasm error:",
+    "[trap]",
+    "runtimeerror",
+    "rangeerror",
+    "internalerror",
+    "trap:",
+    "trapped:",
+    "exception:",
+    "execution failed:",
+    "uncaught",
+    "wasm `unreachable`",
+    "error:",
+    "memory fault at wasm address",
+];
+
+/// Bytes of a message that are kept.
+const MAX_MESSAGE: usize = 1024;
+
+/// The message that a line holds, from the words that introduce it.
+pub(super) fn of_line(line: &str) -> Option<String> {
+    let lower = line.to_ascii_lowercase();
+    let before = BEFORE.iter().filter_map(|before| lower.find(before)).min()?;
+    kind_in(&lower[before..])?;
+    let message = line[before..].trim_end();
+    Some(message[..message.floor_char_boundary(MAX_MESSAGE)].to_owned())
+}
+
+/// The kind of reason that a message tells, if one.
+pub fn kind(message: &str) -> Option<&'static str> {
+    kind_in(&message.to_ascii_lowercase()).filter(|kind| *kind != "-")
+}
+
+fn kind_in(lower: &str) -> Option<&'static str> {
+    let rules = MESSAGES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'));
+    rules.into_iter().find(|(_, words)| lower.contains(words)).map(|(kind, _)| kind)
+}
+
+/// Lines of the program's own last words that are kept.
+const MAX_SAID: usize = 4;
+
+/// The program's own last words, in lines that stand before a trace: a panic, a failed assertion.
+pub(super) fn last_words(lines: &[&str]) -> Option<String> {
+    let begins = |line: &&str| {
+        line.contains("panicked at")
+            || line.contains("Assertion failed:")
+            || line.contains("assertion failed")
+            || line.starts_with("panic: ")
+            || line.starts_with("abort: ")
+            || line.contains("terminating")
+    };
+    let start = lines.iter().rposition(begins)?;
+    // Rust's message may itself begin with these words: its first line is the one with the place.
+    let start = match start.checked_sub(1) {
+        Some(above) if lines[above].contains("panicked at") => above,
+        _ => start,
+    };
+    let ends = |line: &&&str| {
+        !line.trim().is_empty()
+            && !["note:", "Error", "Caused by", "wasm://", "RuntimeError", "Stack"]
+                .iter()
+                .any(|end| line.starts_with(end))
+    };
+    let said: Vec<&str> = lines[start..].iter().take(MAX_SAID).take_while(ends).copied().collect();
+    Some(said.join("\n") + "\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn engines_words_for_one_trap_are_one_kind() {
+        let divisions = [
+            "    2: wasm trap: integer divide by zero",
+            "RuntimeError: divide by zero",
+            "error: Uncaught (in promise) RuntimeError: divide by zero",
+            "RuntimeError: [trap] integer divide by zero",
+            "Exception: integer divide by zero",
+            "[2022-07-27 19:24:05.981] [error] execution failed: integer divide by zero, Code: 0x84",
+        ];
+        for line in divisions {
+            assert_eq!(kind(&of_line(line).expect(line)), Some("integer-divide-by-zero"), "{line}");
+        }
+        assert_eq!(kind("RuntimeError: null function or function signature mismatch"), None);
+        assert_eq!(kind("RuntimeError: null function"), Some("indirect-call-to-null"));
+        assert_eq!(of_line("host unreachable"), None);
+        assert_eq!(of_line("    2: wasm trap: x"), None);
+    }
+
+    #[test]
+    fn a_panic_that_was_printed_before_is_the_programs_last_words() {
+        let lines =
+            ["main", "thread 'main' (1) panicked at src/main.rs:3:5:", "assertion failed: x != 42", "note: run with"];
+        assert_eq!(
+            last_words(&lines).unwrap(),
+            "thread 'main' (1) panicked at src/main.rs:3:5:\nassertion failed: x != 42\n"
+        );
+        assert_eq!(last_words(&["nothing"]), None);
+    }
+}

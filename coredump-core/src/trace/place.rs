@@ -1,0 +1,161 @@
+//! Where the frames of a trace stand in a file, if its offsets follow a rule.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use wasmparser::Operator;
+
+use super::names::{self, Names};
+use super::{Base, Printed, Rule, Stand};
+use crate::binaries::Binary;
+use crate::module::Module;
+
+/// A frame's place.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Which of the file's core modules.
+    pub module: usize,
+    /// The function; `None` where several may be meant.
+    pub function: Option<u32>,
+    /// Offset from the body's start, on the instruction or the call; `None` where the trace has none.
+    pub code_offset: Option<u32>,
+    /// Functions of the printed name, where that is all there is to go by and there are several.
+    pub candidates: Vec<u32>,
+    /// Whether the printed name is that of the function; `None` if there is nothing to compare.
+    pub name: Option<bool>,
+}
+
+/// The core modules of a file.
+pub(super) struct File<'f> {
+    pub modules: &'f [Arc<Binary>],
+    pub names: &'f mut HashMap<String, Names>,
+}
+
+impl File<'_> {
+    /// Places a frame. `Err` says why it cannot stand in this file.
+    pub fn place(&mut self, frame: &Printed, rule: Rule, caller: bool) -> Result<Place, String> {
+        let Some(offset) = frame.offset else { return self.unplaced(frame) };
+        let (module, function, relative) = match rule.base {
+            Base::File => self.in_file(offset)?,
+            Base::CodeSection => {
+                let start = self.only()?.module().code_section_start().ok_or("it has no code")?;
+                self.in_file(offset + start)?
+            }
+            Base::Function => {
+                let place = self.unplaced(frame)?;
+                (place.module, place.function.ok_or("several functions have that name")?, offset as u32)
+            }
+        };
+        let binary = &self.modules[module];
+        if let Some(index) = frame.index.filter(|&index| index != function) {
+            return Err(format!("offset {offset:#x} is in function {function}, not in function {index}"));
+        }
+        let printed = frame.function.as_deref().filter(|_| !frame.source_name);
+        let name = printed.and_then(|printed| names::is_called(binary, function, printed));
+        let stand = if caller { rule.caller } else { rule.youngest };
+        let code_offset = match stand {
+            Stand::On => relative,
+            Stand::Behind if caller => {
+                let call = binary.instructions(function).and_then(|instructions| instructions.call_before(relative));
+                call.ok_or_else(|| format!("no call ends at offset {offset:#x}"))?.start
+            }
+            Stand::Behind => instruction_before(binary.module(), function, relative)
+                .ok_or_else(|| format!("no instruction ends at offset {offset:#x}"))?,
+        };
+        Ok(Place { module, function: Some(function), code_offset: Some(code_offset), candidates: Vec::new(), name })
+    }
+
+    /// The core module and the function at an offset in the file, and the offset in the function's body.
+    fn in_file(&self, offset: u64) -> Result<(usize, u32, u32), String> {
+        for (index, binary) in self.modules.iter().enumerate() {
+            let start = binary.start();
+            let module = binary.module();
+            let Some(own) = offset.checked_sub(start).filter(|&own| own < module.bytes().len() as u64) else {
+                continue;
+            };
+            let found = module.function_at(own).and_then(|function| {
+                // On the size of its body: it was about to be entered.
+                let relative = own.saturating_sub(module.body(function)?.start);
+                Some((index, function, u32::try_from(relative).ok()?))
+            });
+            return found.ok_or_else(|| format!("no function stands at offset {offset:#x}"));
+        }
+        Err(format!("offset {offset:#x} is behind its end"))
+    }
+
+    fn only(&self) -> Result<&Arc<Binary>, String> {
+        match self.modules {
+            [only] => Ok(only),
+            _ => Err("offsets that count from a code section tell nothing in a component".to_owned()),
+        }
+    }
+
+    /// A frame of which only the function is known.
+    fn unplaced(&mut self, frame: &Printed) -> Result<Place, String> {
+        let place = |module, function| Place { module, function: Some(function), ..Place::default() };
+        if let Some(index) = frame.index {
+            let binary = self.only()?;
+            if index >= binary.module().function_count() {
+                return Err(format!(
+                    "function {index} does not exist (the module has {})",
+                    binary.module().function_count()
+                ));
+            }
+            let name = frame.function.as_deref().and_then(|printed| names::is_called(binary, index, printed));
+            return Ok(Place { name, ..place(0, index) });
+        }
+        // Its line was cut off.
+        let Some(printed) = frame.function.as_deref() else { return Ok(Place::default()) };
+        let mut found = Vec::new();
+        for (module, binary) in self.modules.iter().enumerate() {
+            let names = self.names.entry(binary.describe()).or_insert_with(|| Names::of(binary));
+            found.extend(names.called(printed).iter().map(|&function| (module, function)));
+        }
+        match found[..] {
+            [] => Err(format!("it has no function {printed}")),
+            [(module, function)] => Ok(Place { name: Some(true), ..place(module, function) }),
+            [(module, _), ..] => {
+                let same = found.iter().filter(|(other, _)| *other == module);
+                let candidates = same.map(|(_, function)| *function).collect();
+                Ok(Place { module, candidates, name: Some(true), ..Place::default() })
+            }
+        }
+    }
+}
+
+/// The first byte of the instruction that ends at an offset; offsets count from the body's start.
+fn instruction_before(module: &Module<'_>, function: u32, offset: u32) -> Option<u32> {
+    let body = module.body(function)?;
+    let mut operators = module.operators(function)?;
+    while !operators.eof() {
+        let start = operators.original_position() as u64 - body.start;
+        operators.read().ok()?;
+        let end = operators.original_position() as u64 - body.start;
+        if end >= offset.into() {
+            return (end == u64::from(offset)).then_some(start as u32);
+        }
+    }
+    None
+}
+
+/// The functions that a function calls by name, and whether it calls others, through a table or a reference.
+pub(super) fn calls(module: &Module<'_>, function: u32) -> (Vec<u32>, bool) {
+    let (mut targets, mut others) = (Vec::new(), false);
+    let Some(mut operators) = module.operators(function) else { return (targets, true) };
+    while !operators.eof() {
+        match operators.read() {
+            Ok(Operator::Call { function_index } | Operator::ReturnCall { function_index }) => {
+                targets.push(function_index)
+            }
+            Ok(
+                Operator::CallIndirect { .. }
+                | Operator::ReturnCallIndirect { .. }
+                | Operator::CallRef { .. }
+                | Operator::ReturnCallRef { .. },
+            ) => others = true,
+            Ok(_) => {}
+            Err(_) => return (targets, true),
+        }
+    }
+    (targets, others)
+}

@@ -1,0 +1,312 @@
+//! A crash as an event for Sentry (https://develop.sentry.dev/sdk/data-model/event-payloads/). `docs/sentry.md` tells what its
+//! fields are made of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use coredump_core::backtrace::{Location, ResolvedFrame};
+use coredump_core::model::Thread;
+use coredump_core::module::{Module, hex};
+use coredump_core::signature::Signer;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::Document;
+
+/// Frames of one thread in an event: Sentry keeps 250 source frames, the youngest and the oldest.
+const MAX_FRAMES: usize = 200;
+/// Threads of an event.
+const MAX_THREADS: usize = 64;
+
+/// An event.
+#[derive(Serialize)]
+pub struct Event {
+    event_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    timestamp: Option<String>,
+    platform: &'static str,
+    level: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_name: Option<String>,
+    exception: Values<Exception>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    threads: Option<Values<ThreadEntry>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    fingerprint: Vec<String>,
+    debug_meta: DebugMeta,
+    contexts: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Serialize)]
+struct Values<T> {
+    values: Vec<T>,
+}
+
+#[derive(Serialize)]
+struct Exception {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<String>,
+    mechanism: Mechanism,
+    thread_id: usize,
+    stacktrace: Stacktrace,
+}
+
+#[derive(Serialize)]
+struct Mechanism {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    handled: bool,
+    synthetic: bool,
+}
+
+#[derive(Serialize)]
+struct ThreadEntry {
+    id: usize,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    name: String,
+    crashed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stacktrace: Option<Stacktrace>,
+}
+
+#[derive(Serialize)]
+struct Stacktrace {
+    frames: Vec<Frame>,
+}
+
+/// A source function, with the physical frame it stood in.
+#[derive(Serialize)]
+struct Frame {
+    platform: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    function: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    raw_function: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filename: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    abs_path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lineno: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    colno: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instruction_addr: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    addr_mode: Option<String>,
+    in_app: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Data>,
+}
+
+/// Says to the server that nothing is left to look up.
+#[derive(Serialize)]
+struct Data {
+    symbolicator_status: &'static str,
+}
+
+#[derive(Serialize)]
+struct DebugMeta {
+    images: Vec<Image>,
+}
+
+#[derive(Serialize)]
+struct Image {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_id: Option<String>,
+    debug_id: String,
+    code_file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    debug_file: Option<String>,
+}
+
+impl Event {
+    /// The event of a crash.
+    pub fn new(document: &Document<'_>, signer: &Signer) -> Event {
+        let dump = document.recorded();
+        let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
+        let (images, indices) = images(document);
+        let stack = |thread: usize, signer: &Signer| stacktrace(document, thread, &indices, signer);
+        let reason = document.reason();
+        let kind = reason.as_ref().map_or("unknown", |reason| reason.kind).to_owned();
+        let value = document.dump.crash().reason.as_ref().map(|reason| {
+            let summary = reason.summary();
+            match document.redact {
+                true => kind.clone(),
+                false => summary.strip_prefix(&format!("{kind}: ")).map(str::to_owned).unwrap_or(summary),
+            }
+        });
+        let exception = Exception {
+            kind: kind.clone(),
+            value,
+            mechanism: Mechanism { kind: "wasm", handled: false, synthetic: false },
+            thread_id: crashed,
+            stacktrace: stack(crashed, signer),
+        };
+        let several = dump.threads.len() > 1;
+        let threads = several.then(|| {
+            let entry = |(id, thread): (usize, &Thread)| ThreadEntry {
+                id,
+                name: thread.name.clone(),
+                crashed: id == crashed,
+                stacktrace: (id != crashed).then(|| stack(id, signer)),
+            };
+            Values { values: dump.threads.iter().enumerate().take(MAX_THREADS).map(entry).collect() }
+        });
+        let process = document.process();
+        let modified = document.modified.map(|time| humantime::format_rfc3339_seconds(time).to_string());
+        let timestamp = process.time.map(str::to_owned).or(modified);
+        let signature = document.dump.crash().signature.clone();
+        let mut event = Event {
+            event_id: String::new(),
+            timestamp,
+            platform: "native",
+            level: "fatal",
+            server_name: process.host.map(str::to_owned),
+            exception: Values { values: vec![exception] },
+            threads,
+            fingerprint: signature.into_iter().collect(),
+            debug_meta: DebugMeta { images },
+            contexts: contexts(document),
+        };
+        event.event_id = id(document, &event);
+        event
+    }
+}
+
+/// An id that is the same for the same crash of the same file: what is sent twice counts once.
+fn id(document: &Document<'_>, event: &Event) -> String {
+    let mut hash = Sha256::new();
+    hash.update(document.path.map(|path| path.as_os_str().as_encoded_bytes()).unwrap_or_default());
+    hash.update(document.recorded().trace_line.unwrap_or_default().to_le_bytes());
+    // What cannot be written as JSON is not written at all.
+    hash.update(serde_json::to_vec(event).unwrap_or_default());
+    hex(&hash.finalize()[..16])
+}
+
+/// The images of all modules, and which of them is each module's.
+fn images(document: &Document<'_>) -> (Vec<Image>, HashMap<u32, usize>) {
+    let mut images = Vec::new();
+    let mut indices = HashMap::new();
+    for (module, slot) in document.dump.binaries().slots().iter().enumerate() {
+        let Some(found) = &slot.found else { continue };
+        let (code_id, debug_id) = ids(found.binary.module());
+        indices.insert(module as u32, images.len());
+        images.push(Image {
+            kind: "wasm",
+            code_id,
+            debug_id,
+            code_file: slot.name.clone(),
+            debug_file: found.binary.module().custom_name("external_debug_info").map(str::to_owned),
+        });
+    }
+    (images, indices)
+}
+
+/// The ids by which Sentry finds debug files: those that its library `symbolic` reads. The code id is the whole payload of the
+/// section `build_id`, with the length in front if there is one; the debug id its first 16 bytes, nil if there are fewer.
+fn ids(module: &Module<'_>) -> (Option<String>, String) {
+    let payload = module.custom_section("build_id").unwrap_or_default();
+    let uuid = hex(payload.get(..16).unwrap_or(&[0; 16]));
+    let debug_id = [&uuid[..8], &uuid[8..12], &uuid[12..16], &uuid[16..20], &uuid[20..]].join("-");
+    (Some(hex(payload)).filter(|id| !id.is_empty()), debug_id)
+}
+
+/// The frames of a thread, oldest first, each inlined call as a frame of its own.
+fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usize>, signer: &Signer) -> Stacktrace {
+    let thread = document.dump.thread(thread);
+    let count = thread.as_ref().map_or(0, |thread| thread.frames().len());
+    // Of a deep recursion the youngest frames and the oldest.
+    let shown =
+        (0..count).filter(|&frame| count <= MAX_FRAMES || frame < MAX_FRAMES / 2 || frame >= count - MAX_FRAMES / 2);
+    let mut frames = Vec::new();
+    for index in shown {
+        let Some(frame_of) = thread.as_ref().and_then(|thread| thread.frame(index)) else { continue };
+        let resolved = frame_of.resolved();
+        for inline in resolved.inlines.iter() {
+            frames.push(frame(
+                document,
+                resolved,
+                inline.function.as_ref(),
+                None,
+                inline.location.as_ref(),
+                indices,
+                signer,
+            ));
+        }
+        let name =
+            resolved.function.clone().or_else(|| resolved.function_index.map(|index| format!("func[{index}]").into()));
+        let raw = resolved.raw_name.as_ref().filter(|raw| Some(*raw) != resolved.function.as_ref());
+        frames.push(frame(document, resolved, name.as_ref(), raw, resolved.location.as_ref(), indices, signer));
+    }
+    frames.reverse();
+    Stacktrace { frames }
+}
+
+fn frame(
+    document: &Document<'_>,
+    resolved: &ResolvedFrame,
+    function: Option<&Arc<str>>,
+    raw_function: Option<&Arc<str>>,
+    location: Option<&Location>,
+    indices: &HashMap<u32, usize>,
+    signer: &Signer,
+) -> Frame {
+    let image = resolved.module.and_then(|module| indices.get(&module));
+    let file = location.map(|location| &location.file);
+    let machinery = function.is_none_or(|name| signer.classify(name, file).1);
+    Frame {
+        platform: "native",
+        function: function.map(|name| name.to_string()),
+        raw_function: raw_function.map(|name| name.to_string()),
+        filename: file.map(|file| file.rsplit(['/', '\\']).next().unwrap_or(file).to_owned()),
+        abs_path: file.map(|file| file.to_string()),
+        lineno: location.map(|location| location.line),
+        colno: location.and_then(|location| location.column),
+        package: resolved.module.and_then(|module| Some(document.dump.binaries().slot(module)?.name.clone())),
+        instruction_addr: image.and(resolved.module_offset).map(|offset| format!("{offset:#x}")),
+        addr_mode: image.filter(|_| resolved.module_offset.is_some()).map(|index| format!("rel:{index}")),
+        in_app: !machinery,
+        data: location.map(|_| Data { symbolicator_status: "symbolicated" }),
+    }
+}
+
+/// What ran it, and where the crash was found.
+fn contexts(document: &Document<'_>) -> serde_json::Map<String, serde_json::Value> {
+    let mut contexts = serde_json::Map::new();
+    let process = document.process();
+    let runtime = process.runtime.or(document
+        .recorded()
+        .producer
+        .as_deref()
+        .filter(|_| document.recorded().trace_line.is_some()));
+    if let Some(runtime) = runtime {
+        let (name, version) = runtime.split_once(' ').map_or((runtime, None), |(name, version)| (name, Some(version)));
+        let mut context = serde_json::json!({"type": "runtime", "name": name});
+        if let Some(version) = version {
+            context["version"] = version.into();
+        }
+        contexts.insert("runtime".to_owned(), context);
+    }
+    let file = document.file();
+    let mut dump = serde_json::json!({"type": "coredump", "kind": file.kind});
+    let known = [
+        ("path", file.path.clone().map(Into::into)),
+        ("line", file.line.map(Into::into)),
+        ("producer", file.producer.map(Into::into)),
+        ("executable", process.executable.map(Into::into)),
+    ];
+    for (name, value) in known {
+        if let Some(value) = value {
+            dump[name] = value;
+        }
+    }
+    contexts.insert("coredump".to_owned(), dump);
+    contexts
+}
