@@ -25,7 +25,7 @@ pub fn arguments(page: &mut Page, scope: &Scope) -> io::Result<()> {
     let mut parameters = parameters.peekable();
     page.plain(" (")?;
     while let Some(parameter) = parameters.next() {
-        page.piece(Piece::Name, &parameter.name)?;
+        page.piece(Piece::Name, &parameter.label())?;
         page.plain("=")?;
         value(page, parameter, &argument(parameter))?;
         if parameters.peek().is_some() {
@@ -50,7 +50,7 @@ pub fn all(page: &mut Page, scope: &Scope) -> io::Result<()> {
 
 fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()> {
     page.plain(format_args!("{:width$}", "", width = level * 4))?;
-    page.piece(Piece::Name, &variable.name)?;
+    page.piece(Piece::Name, &variable.label())?;
     if !variable.type_name.is_empty() {
         page.plain(": ")?;
         page.piece(Piece::Faint, &variable.type_name)?;
@@ -89,6 +89,8 @@ pub fn limits(args: &Args) -> Limits {
 
 #[cfg(test)]
 mod tests {
+    use coredump_core::variables::When;
+
     use super::*;
 
     #[test]
@@ -101,6 +103,7 @@ mod tests {
             address: None,
             status,
             value: value.map(str::to_owned),
+            at: When::Now,
             note: note.map(str::to_owned),
             children: Vec::new(),
         };

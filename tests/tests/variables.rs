@@ -61,10 +61,9 @@ fn active(dump: &Path, module: &Path) -> Vec<Active> {
                 && variable["inlined"] == (nth < inlines.len())
                 && !own.contains_key(variable["name"].as_str().unwrap())
             {
-                own.insert(
-                    variable["name"].as_str().unwrap().to_owned(),
-                    variable["value"].as_str().map(str::to_owned),
-                );
+                // What it was at entry says nothing of what it is.
+                let now = variable["value"].as_str().filter(|_| variable["at"] != "entry");
+                own.insert(variable["name"].as_str().unwrap().to_owned(), now.map(str::to_owned));
                 variables.next();
             }
             all.push(Active { frame: number, function: base(name).to_owned(), innermost: nth == 0, variables: own });
@@ -217,6 +216,47 @@ fn what_binaryen_rewrote_shows_no_wrong_value() {
     for (_folder, dump) in full_and_fast("places-binaryen") {
         check("places-binaryen", &dump);
     }
+    // Its variables are in frames, which are where they were; locals, and with them the frame bases, are others.
+    for (_folder, dump) in full_and_fast("vars-binaryen") {
+        let (known, all) = (check("vars-binaryen", &dump), said("vars-binaryen").len());
+        assert!(known * 10 >= all * 7, "{known} of {all}");
+    }
+}
+
+/// gdb's `name@entry`: what a parameter was given, where the compiler keeps it no more.
+#[test]
+fn a_parameter_that_is_gone_is_told_as_it_was_at_entry() {
+    let folder = scratch();
+    let dump = captured(folder.path(), "sum-O2", &[]);
+    let text = Tool::new("coredump-bt").arg("-q").arg(&dump).run().expect(0).text().to_owned();
+    let depths: Vec<_> = text.lines().filter_map(|line| line.split_once("depth@entry=")?.1.split(')').next()).collect();
+    assert_eq!(depths, ["3", "2", "1"], "sum.c counts its calls: {text}");
+    let document = Tool::new("coredump-json").arg("--locals").arg(&dump).run().expect(0).json();
+    let variables = document["threads"][0]["frames"][0]["variables"].as_array().unwrap();
+    let depth = variables.iter().find(|variable| variable["name"] == "depth").unwrap();
+    assert_eq!((&depth["at"], &depth["value"], &depth["kind"]), (&"entry".into(), &"3".into(), &"parameter".into()));
+    // An expression means what is there now.
+    assert_eq!(print(&dump, &fixture("modules/sum-O2.wasm"), 0, "depth"), None);
+}
+
+/// In `calls` the values at entry are among those that the guest printed when each call began.
+#[test]
+fn what_a_caller_recorded_for_its_call_is_what_was_passed() {
+    let folder = scratch();
+    let dump = captured(folder.path(), "calls-O2-dwarf5", &[]);
+    let document = Tool::new("coredump-json").arg("--locals").arg(&dump).run().expect(0).json();
+    let (mut told, said) = (0, said("calls-O2-dwarf5"));
+    for frame in document["threads"][0]["frames"].as_array().unwrap() {
+        let variables = frame["variables"].as_array().into_iter().flatten();
+        for variable in variables.filter(|variable| variable["at"] == "entry") {
+            let (function, name, value) = (&variable["function"], &variable["name"], &variable["value"]);
+            let is_it = |said: &&Said| *function == said.function[..] && *name == said.expression[..];
+            let mut printed = said.iter().filter(is_it).peekable();
+            assert!(printed.peek().is_none() || printed.any(|said| *value == said.value[..]), "{variable}");
+            told += 1;
+        }
+    }
+    assert!(told >= 10, "{told}");
 }
 
 #[test]

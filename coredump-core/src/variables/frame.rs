@@ -122,10 +122,47 @@ impl Frame<'_, '_> {
 
     /// A value of the operand stack, 0 at the bottom.
     pub fn operand(&self, index: u32) -> Result<model::Value, Missing> {
+        if let Some(value) = self.trapped_operand(index) {
+            return Ok(value);
+        }
         let stack = self.frame.stack.as_ref().ok_or_else(Missing::not_captured)?;
         // The operands of the instruction that trapped are off the stack already.
         let value = stack.get(index as usize).filter(|value| **value != model::Value::Missing);
         value.cloned().ok_or_else(|| Missing::NotCaptured("taken off the operand stack".into()))
+    }
+
+    /// An operand of a division that trapped, which is off the operand stack already: the trap proves what it was.
+    fn trapped_operand(&self, index: u32) -> Option<model::Value> {
+        use wasmparser::Operator as O;
+        let trapped = self.dump.threads.get(self.dump.crashed_thread()?)?.frames.first()?;
+        if !std::ptr::eq(trapped, self.frame) {
+            return None;
+        }
+        // How many operands were pushed after it.
+        let above = self.recovered.height()?.checked_sub(index as usize + 1)?;
+        let module = self.binary.module();
+        let at = self.pc.checked_add(module.code_section_start()?)?;
+        let code = module.bytes().get(usize::try_from(at).ok()?..)?;
+        let operator =
+            wasmparser::OperatorsReader::new(wasmparser::BinaryReader::new(code, at as usize)).read().ok()?;
+        let wide = match operator {
+            O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => false,
+            O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => true,
+            _ => return None,
+        };
+        let number = |narrow: i32, number: i64| match wide {
+            true => model::Value::I64(number),
+            false => model::Value::I32(narrow),
+        };
+        let only_zero = !matches!(operator, O::I32DivS | O::I64DivS);
+        let kind = self.dump.reason.as_ref().map(|reason| reason.kind.as_str()).filter(|kind| !kind.is_empty());
+        match (kind, above) {
+            (Some("integer-divide-by-zero"), 0) => Some(number(0, 0)),
+            (None, 0) if only_zero => Some(number(0, 0)),
+            (Some("integer-overflow"), 0) => Some(number(-1, -1)),
+            (Some("integer-overflow"), 1) => Some(number(i32::MIN, i64::MIN)),
+            _ => None,
+        }
     }
 
     /// What offsets of thread-locals are counted from.

@@ -13,7 +13,7 @@ use super::rewritten::is_rewritten;
 use super::units::{Die, Language, Units};
 use super::unwind::{Position, Recovered, Unwinder, certain_instance};
 use super::value::{Source, Value};
-use super::{ExpressionError, Limits, Scope, Variable, VariableKind, expression, scope};
+use super::{ExpressionError, Limits, Scope, Status, Variable, VariableKind, When, expression, scope};
 use crate::binaries::{Binaries, Found};
 use crate::locked::Locked;
 use crate::memory::Memory;
@@ -66,7 +66,10 @@ impl<'c> Inspector<'c> {
                     .iter()
                     .filter_map(|&(die, kind)| {
                         left -= 1;
-                        renderer.leaving(left, || variable(&renderer, die, kind))
+                        renderer.leaving(left, || match kind {
+                            VariableKind::Parameter if !active.inlined => parameter(&renderer, die),
+                            _ => variable(&renderer, die, kind),
+                        })
                     })
                     .collect(),
             });
@@ -211,6 +214,23 @@ pub(super) fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: Variable
     variable.kind = kind;
     variable.location = described;
     Some(variable)
+}
+
+/// A parameter of a frame's own function. Where the compiler does not keep it any more, with the value that it was given.
+fn parameter(renderer: &Renderer<'_, '_, '_>, die: Die) -> Option<Variable> {
+    let now = variable(renderer, die, VariableKind::Parameter)?;
+    let frame = renderer.frame;
+    let at_entry = || {
+        let (location, described) = frame.locate_at_entry(die)?;
+        let ty = frame.concrete(frame.units.type_of(die));
+        let source = Source::locate(frame, &location, frame.units.size_of(ty));
+        let mut variable = renderer.variable(now.name.as_str(), &Value { ty, source });
+        (variable.kind, variable.location, variable.at) = (now.kind, described, When::Entry);
+        Some(variable).filter(|variable| variable.status == Status::Ok)
+    };
+    let gone = now.status == Status::OptimizedOut;
+    let entered = if gone { at_entry() } else { None };
+    Some(entered.unwrap_or(now))
 }
 
 /// What a variable's entry says of its value, and where that is in words.

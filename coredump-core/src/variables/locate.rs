@@ -14,6 +14,7 @@ use super::types::{Kind, PointerKind};
 use super::units::{Attr, Bytes, Die, Language, UnitRef};
 use super::writes::Writes;
 use crate::model;
+use crate::symbols::Extent;
 
 impl<'s> Frame<'_, 's> {
     /// Where the object that `die` describes is, at this frame's code address.
@@ -183,6 +184,49 @@ impl<'s> Frame<'_, 's> {
         None
     }
 
+    /// Where a parameter was when the function was entered: what its list says of the function's beginning, if that is in
+    /// parameters of Wasm that are known as they were.
+    pub fn locate_at_entry(&self, die: Die) -> Option<(Location, String)> {
+        let (number, list) = self.units.inherited(die, DW_AT_location)?;
+        if self.rewritten || matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
+            return None;
+        }
+        let unit = self.units.unit(number)?;
+        let module = self.binary.module();
+        let extent = Extent::of(module, self.frame.function?)?;
+        let parameters = module.signature(self.frame.function?)?.params.len() as u32;
+        let mut entries = unit.attr_locations(list).ok()??;
+        while let Some(entry) = entries.next().ok()? {
+            if !(extent.header..=extent.first).contains(&entry.range.begin) || entry.range.end <= entry.range.begin {
+                continue;
+            }
+            let expression = entry.data.0;
+            let locals = locals_only(&expression, unit.encoding())?;
+            if !locals.into_iter().all(|local| local < parameters) {
+                return None;
+            }
+            let machine = At { frame: self, unit: number, trust: Trust::Entry };
+            let location = location::evaluate(&machine, unit.encoding(), expression, None);
+            return Some((location, super::describe::description(expression, unit.encoding(), "")));
+        }
+        None
+    }
+
+    /// A parameter of Wasm as it was when the function was entered.
+    fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {
+        let unwritten = || {
+            let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+            (index < parameters && self.writes()?.values(index) == 1).then_some(index)
+        };
+        if let Some(now) = self.recovered.unchanged(index).or_else(unwritten)
+            && let Ok(value) = self.local(now)
+        {
+            return Ok(value);
+        }
+        let passed = self.recovered.parameter(index);
+        passed.ok_or_else(|| Missing::NotCaptured("a value at the function's entry".into()))
+    }
+
     fn read_frame_base(&self) -> Result<u64, Missing> {
         let none = || Missing::NotCaptured("no frame base".into());
         let function = self.function.ok_or_else(none)?;
@@ -195,8 +239,9 @@ impl<'s> Frame<'_, 's> {
         };
         let mut first = expression;
         if let Ok(gimli::Operation::WasmLocal { index }) = location::parse(&mut first, unit.encoding()) {
+            // In code that was rewritten the local may be another.
             if self.rewritten && !self.recovered.is_stack_pointer(index) {
-                return Err(rewritten());
+                return self.rewritten_frame_base().ok_or_else(rewritten);
             }
             if self.recovered.before_prologue(index) {
                 return Err(if self.youngest { not_set_up() } else { elsewhere() });
@@ -210,6 +255,14 @@ impl<'s> Frame<'_, 's> {
         let machine = At { frame: self, unit: number, trust: Trust::All };
         let base = location::number(&machine, unit.encoding(), expression, None)?;
         Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
+    }
+
+    /// The frame base of a function that a tool rewrote: locals have other numbers then, but the frame is where it was. A
+    /// function that moved the stack pointer once, and down, made its frame of what lies above.
+    fn rewritten_frame_base(&self) -> Option<u64> {
+        let global = self.recovered.stack_pointer_global.filter(|_| !self.recovered.inferred)?;
+        let (now, entry) = (self.recovered.stack_pointer?, self.recovered.entry_stack_pointer?);
+        (now < entry && self.is_set_once(global)).then_some(now)
     }
 
     /// The global that is the function's frame base: a frame without a local for it.
@@ -254,7 +307,7 @@ impl<'s> Frame<'_, 's> {
             // On every path here the parameter is what it was at entry.
             Trust::Within(_) | Trust::Unwritten if self.recovered.is_parameter(local) => true,
             Trust::All => return Ok(()),
-            Trust::Nothing => return Err(rewritten()),
+            Trust::Nothing | Trust::Entry => return Err(rewritten()),
             Trust::Unwritten => self.writes().is_some_and(|writes| writes.values(local) == 1),
             Trust::Within(range) => {
                 let range = range.start.saturating_add(code)..range.end.saturating_add(code);
@@ -310,6 +363,8 @@ enum Trust {
     Within(Range<u64>),
     /// It is said of the whole function: if the local gets a value once.
     Unwritten,
+    /// As they were when the function was entered.
+    Entry,
     /// Never: it was said of other code.
     Nothing,
 }
@@ -334,6 +389,9 @@ fn rewritten() -> Missing {
 
 impl<'s> Machine<'s> for At<'_, '_, 's> {
     fn local(&self, index: u32) -> Result<model::Value, Missing> {
+        if matches!(self.trust, Trust::Entry) {
+            return self.frame.entry_local(index);
+        }
         self.frame.is_current(index, &self.trust)?;
         self.frame.local(index)
     }
@@ -347,14 +405,12 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
             Trust::Nothing => Err(rewritten()),
             Trust::Within(range) if self.frame.keeps_operand(index, range.start) => self.frame.operand(index),
             // No value stands there from the beginning of a function to its end.
-            Trust::Within(_) | Trust::Unwritten | Trust::All => Err(overwritten()),
+            Trust::Within(_) | Trust::Unwritten | Trust::All | Trust::Entry => Err(overwritten()),
         }
     }
 
     fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {
-        let now = self.frame.recovered.unchanged(index);
-        let now = now.ok_or_else(|| Missing::NotCaptured("a value at the function's entry".into()))?;
-        self.frame.local(now)
+        self.frame.entry_local(index)
     }
 
     fn frame_base(&self) -> Result<u64, Missing> {

@@ -102,10 +102,22 @@ pub struct Variable {
     pub status: Status,
     /// Its value in one line; `None` unless the status is [`Status::Ok`].
     pub value: Option<String>,
+    /// When it had that value.
+    pub at: When,
     /// Why the value is not known, or what is wrong with it.
     pub note: Option<String>,
     /// Members, elements, what it points to.
     pub children: Vec<Variable>,
+}
+
+/// When a variable had the value that is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Where execution stood.
+    #[default]
+    Now,
+    /// When its function was entered: where the parameter is now is not known, and it may have been assigned to since.
+    Entry,
 }
 
 /// What sort of variable it is.
@@ -156,6 +168,14 @@ impl Status {
 }
 
 impl Variable {
+    /// Its name as debuggers write it: `name@entry` where the value is that of the function's entry.
+    pub fn label(&self) -> std::borrow::Cow<'_, str> {
+        match self.at {
+            When::Now => self.name.as_str().into(),
+            When::Entry => format!("{}@entry", self.name).into(),
+        }
+    }
+
     /// Its value, or why there is none, as `<optimized out>`.
     pub fn text(&self) -> String {
         if let Some(value) = &self.value {

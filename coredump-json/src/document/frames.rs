@@ -3,7 +3,7 @@
 use coredump_core::backtrace::{InlinedFrame, Location};
 use coredump_core::crash::Place;
 use coredump_core::model::Value;
-use coredump_core::variables::{Scope, Variable};
+use coredump_core::variables::{Scope, Variable, When};
 use coredump_core::{Frame, Thread};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -132,6 +132,9 @@ impl Serialize for VariableEntry<'_> {
         }
         map.serialize_entry("location", &variable.location)?;
         map.serialize_entry("value", &variable.value.as_ref().filter(|_| !self.hidden))?;
+        if variable.at == When::Entry {
+            map.serialize_entry("at", "entry")?;
+        }
         map.serialize_entry("address", &variable.address.map(Hex))?;
         map.serialize_entry("status", variable.status.name())?;
         map.serialize_entry("note", &variable.note.as_ref().filter(|_| !self.hidden))?;

@@ -10,7 +10,7 @@ use crate::variables::render::Renderer;
 use crate::variables::types::{Kind, PointerKind};
 use crate::variables::units::{Die, Language};
 use crate::variables::value::{Source, Value};
-use crate::variables::{Status, Variable, VariableKind};
+use crate::variables::{Status, Variable, VariableKind, When};
 
 /// Pointers and arrays within each other that an expression writes.
 const NESTED: u32 = 32;
@@ -79,6 +79,7 @@ fn plain(type_name: &str, value: String) -> Variable {
         address: None,
         status: Status::Ok,
         value: Some(value),
+        at: When::Now,
         note: None,
         children: Vec::new(),
     }

@@ -29,7 +29,7 @@ use super::names::type_name;
 use super::types::{Kind, Struct};
 use super::units::{Die, Language};
 use super::value::{Source, Value};
-use super::{Limits, Status, Variable, VariableKind};
+use super::{Limits, Status, Variable, VariableKind, When};
 
 /// Nodes of all trees of one rendering.
 const NODES: u32 = 50_000;
@@ -138,6 +138,7 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
             address: value.source.address(),
             status: Status::Ok,
             value: None,
+            at: When::Now,
             note: None,
             children: shown.children,
         };

@@ -105,18 +105,21 @@ impl Unwinder {
             if let (Some(at), Some(caller)) = (position(callee), position(callee + 1))
                 && frames[callee].instance == frames[callee + 1].instance
             {
-                all[callee].parameters = self.arguments(at, caller, &all[callee + 1]).unwrap_or_default();
+                let recorded = frames[callee + 1].stack.as_deref();
+                all[callee].parameters = self.arguments(at, caller, &all[callee + 1], recorded).unwrap_or_default();
             }
         }
         all.into_iter().map(Arc::new).collect()
     }
 
-    /// The arguments of a direct call, as far as the caller's body proves them.
+    /// The arguments of a direct call, as far as the caller's body proves them or its operand stack was `recorded`, which a
+    /// waiting frame's is as it was before the call.
     fn arguments(
         &self,
         callee: Position<'_, '_>,
         caller: Position<'_, '_>,
         known: &Recovered,
+        recorded: Option<&[Value]>,
     ) -> Option<Vec<Option<u64>>> {
         if module_key(callee.module) != module_key(caller.module) || self.tail_calls(callee.module, callee.function) {
             return None;
@@ -130,8 +133,14 @@ impl Unwinder {
         }
         let operands = &known.state.as_ref()?.operands;
         let count = callee.module.signature(callee.function)?.params.len();
-        let arguments = operands.get(operands.len().checked_sub(count)?..)?;
-        Some(arguments.iter().map(|argument| known.resolve((*argument)?)).collect())
+        let first = operands.len().checked_sub(count)?;
+        let recorded = recorded.filter(|recorded| recorded.len() == operands.len());
+        let arguments = operands.iter().enumerate().skip(first);
+        let known = arguments.map(|(index, argument)| {
+            let proved = argument.and_then(|argument| known.resolve(argument));
+            proved.or_else(|| bits(&recorded?[index]))
+        });
+        Some(known.collect())
     }
 
     /// Whether a function may have been replaced by a tail call, and come back by another: its parameters are then
@@ -215,6 +224,17 @@ pub fn certain_instance(dump: &CoreDump<'_>, frame: &Frame) -> Option<u32> {
     let instance = dump.instances.get(index as usize)?;
     let same = dump.instances.iter().filter(|other| other.module == instance.module).count();
     (same == 1 || frame.locals.is_some()).then_some(index)
+}
+
+/// A number's bits.
+fn bits(value: &Value) -> Option<u64> {
+    match *value {
+        Value::I32(value) => Some(u64::from(value as u32)),
+        Value::I64(value) => Some(value as u64),
+        Value::F32(bits) => Some(u64::from(bits)),
+        Value::F64(bits) => Some(bits),
+        _ => None,
+    }
 }
 
 fn dumped(dump: &CoreDump<'_>, global: u32) -> Option<u64> {

@@ -19,7 +19,7 @@ pub struct Recovered {
     pub entry_stack_pointer: Option<u64>,
     /// Why the stack pointer is not known.
     pub(super) why_not: Option<&'static str>,
-    /// The parameters at entry that the caller's body proves.
+    /// The parameters at entry that the caller's body proves, or its recorded operands are.
     pub(super) parameters: Vec<Option<u64>>,
     pub(super) state: Option<Arc<State>>,
     pub(super) types: Vec<ValueType>,
@@ -72,6 +72,23 @@ impl Recovered {
             ValueType::I64 => Value::I64(value as i64),
             ValueType::F32 if proved.base == Base::Zero => Value::F32(value as u32),
             ValueType::F64 if proved.base == Base::Zero => Value::F64(value),
+            _ => return None,
+        })
+    }
+
+    /// How many operands are on the stack before the instruction at which the frame stands.
+    pub fn height(&self) -> Option<usize> {
+        Some(self.state.as_ref()?.operands.len())
+    }
+
+    /// What a parameter was at entry, as far as the caller tells it.
+    pub fn parameter(&self, index: u32) -> Option<Value> {
+        let bits = self.parameters.get(index as usize).copied().flatten()?;
+        Some(match self.types.get(index as usize)? {
+            ValueType::I32 => Value::I32(bits as u32 as i32),
+            ValueType::I64 => Value::I64(bits as i64),
+            ValueType::F32 => Value::F32(bits as u32),
+            ValueType::F64 => Value::F64(bits),
             _ => return None,
         })
     }
