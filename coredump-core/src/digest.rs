@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::thread;
 
 use crate::buffer::read_in_parts;
-use crate::module::hex;
+use crate::text::hex;
 
 /// Bytes that are hashed as one.
 const PIECE: usize = 1 << 20;

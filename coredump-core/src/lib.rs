@@ -32,6 +32,7 @@
 pub mod backtrace;
 pub mod binaries;
 pub mod buffer;
+mod catalog;
 pub mod cli;
 pub mod crash;
 pub mod digest;

@@ -9,6 +9,7 @@ use self_cell::self_cell;
 use sha2::{Digest, Sha256};
 
 use crate::buffer::read_in_parts;
+use crate::catalog::Catalog;
 use crate::digest;
 use crate::error::{Error, Result};
 use crate::files::{Files, Search};
@@ -19,7 +20,6 @@ use crate::mapped::Bytes;
 use crate::module::{self, Module};
 use crate::stamp::Stamp;
 use crate::symbols::{Kind, Neighbours, SourceFrame, Symbols};
-use crate::variables::Catalog;
 
 /// The binaries that were opened. Dumps and threads share it: each file is opened once, and each module's symbols are read
 /// once. Nothing is dropped from it before it is dropped itself.

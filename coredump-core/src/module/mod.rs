@@ -29,6 +29,7 @@ pub use items::{
 pub use sections::{Preamble, RawSection, nested, preamble};
 
 use crate::error::{Error, ErrorKind, Result};
+pub use crate::text::hex;
 use code::Bodies;
 use items::{ExportEntry, ImportEntry};
 use names::Names;
@@ -477,13 +478,4 @@ impl<'s> Module<'s> {
     fn import_name(&self, kind: ItemKind, index: u32) -> Option<&'s str> {
         self.imported(kind, index).map(|import| import.name)
     }
-}
-
-/// Lower-case hex.
-pub fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

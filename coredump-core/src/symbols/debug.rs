@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use gimli::{DebugInfoOffset, Section, UnitOffset};
 
+use super::extent::Extent;
 use super::functions::{self, FunctionRange};
 use super::inlined::{self, InlinedCall};
 use super::lines::{Found, Lines, Row};
@@ -44,47 +45,6 @@ struct Unit<'s> {
     /// Those that were found before all were read.
     sought: Locked<Vec<FunctionRange>>,
     lines: OnceLock<Option<Lines<'s>>>,
-}
-
-/// A function's code as DWARF addresses: what debug info must agree with.
-#[derive(Clone, Copy, Debug)]
-pub struct Extent {
-    /// The byte of the body's size.
-    pub header: u64,
-    /// The byte behind that: the locals.
-    pub body: u64,
-    /// The first instruction.
-    pub first: u64,
-    /// Behind the last byte.
-    pub end: u64,
-}
-
-impl Extent {
-    /// The extent of a function of `module`.
-    pub fn of(module: &Module<'_>, function: u32) -> Option<Extent> {
-        let code = module.code_section_start()?;
-        let body = module.body(function)?;
-        let first = module.operators(function)?.original_position() as u64;
-        // A body's size is at most five bytes of LEB128.
-        let header = function
-            .checked_sub(1)
-            .and_then(|before| module.body(before))
-            .map_or(body.start.saturating_sub(5).max(code + 1), |before| before.end);
-        Some(Extent { header: header - code, body: body.start - code, first: first - code, end: body.end - code })
-    }
-
-    /// The same, so many bytes lower.
-    fn moved_down(&self, by: i64) -> Option<Extent> {
-        let down = |at: u64| at.checked_sub_signed(by);
-        let Extent { header, body, first, end } = *self;
-        Some(Extent { header: down(header)?, body: down(body)?, first: down(first)?, end: down(end)? })
-    }
-
-    /// Compilers let a function begin at its size or locals and end at or behind its `end`. Code that a tool rewrote
-    /// after the debug info was made does not meet both.
-    pub(super) fn agrees(&self, begin: u64, end: u64) -> bool {
-        (self.header..=self.first).contains(&begin) && (end == self.end || end + 1 == self.end)
-    }
 }
 
 /// What the debug info says of an address.

@@ -5,6 +5,15 @@ use gimli::{DwLne, DwLns, LineProgramHeader};
 use super::Slice;
 use super::leb128::{Damaged, leb, signed_leb};
 
+/// Rows of ascending addresses. It covers the addresses from that of its first row up to that of its last.
+#[derive(Clone, Copy)]
+pub(super) struct Sequence {
+    pub begin: u64,
+    pub end: u64,
+    /// Where it begins in the program.
+    pub at: usize,
+}
+
 /// A program, with what its header says of its encoding.
 pub(super) struct Program<'s> {
     bytes: &'s [u8],

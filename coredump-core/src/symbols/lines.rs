@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
-use super::line_program::Program;
+use super::line_program::{Program, Sequence};
 use super::seek;
 use super::work::Work;
 use super::{UnitRef, text};
@@ -26,15 +26,6 @@ pub(super) struct Lines<'s> {
     /// Those that were found before all were read.
     sought: Locked<Vec<Sequence>>,
     files: Locked<HashMap<u64, Option<Arc<str>>>>,
-}
-
-/// Rows of ascending addresses. It covers the addresses from that of its first row up to that of its last.
-#[derive(Clone, Copy)]
-pub(super) struct Sequence {
-    pub begin: u64,
-    pub end: u64,
-    /// Where it begins in the program.
-    pub at: usize,
 }
 
 /// A row: where in the source an address stands. `None` where the compiler says there is no such place (line 0).

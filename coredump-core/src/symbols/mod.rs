@@ -5,6 +5,7 @@
 
 mod debug;
 mod demangle;
+mod extent;
 mod functions;
 mod heads;
 mod inlined;
@@ -31,8 +32,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-pub use debug::{Answer, Debug, Extent};
+pub use debug::{Answer, Debug};
 pub use demangle::demangle;
+pub use extent::Extent;
 pub use neighbours::{Neighbours, Twin};
 pub use ranges::Ranges;
 pub use walk::Walk;

@@ -10,10 +10,9 @@ use memchr::memmem;
 use wasm_encoder::Encode;
 
 use super::UnitRef;
-use super::debug::Extent;
+use super::extent::Extent;
 use super::functions::FunctionRange;
-use super::line_program::Program;
-use super::lines::Sequence;
+use super::line_program::{Program, Sequence};
 use super::work::Work;
 
 /// Abbreviations of a unit that are looked at. Compilers number them from 1.

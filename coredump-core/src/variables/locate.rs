@@ -9,10 +9,10 @@ use super::forms::{Form, form, locals_only};
 use super::frame::Frame;
 use super::location::{self, Location, Machine, Missing, Piece, Place};
 use super::operands;
-use super::type_reader::wide_constant;
 use super::types::{Kind, PointerKind};
 use super::units::{Attr, Bytes, Die, Language, UnitRef};
 use super::writes::Writes;
+use crate::catalog::wide_constant;
 use crate::model;
 use crate::symbols::Extent;
 

@@ -3,17 +3,15 @@
 //! Right or silent: a value that was optimised out, that the dump does not hold, or whose address makes no sense says
 //! so and has no value. Debug information and memory are hostile: everything is bounded.
 //!
-//! `units` finds debug information: `entries` of it, an `outline` of each unit, `split_types` in `.dwo` files.
-//! `type_reader` reads `types`, `symbolic` and `unwind` recover the shadow stack of `stack_pointer`, `location` evaluates
-//! descriptions of where an object is, which `locate` finds for a `frame`, `scope` lists what is visible, `value` reads
-//! bytes, `render` writes them as the language does.
+//! The catalog of a binary's entries finds debug information and reads types. `symbolic` and `unwind` recover the shadow
+//! stack of `stack_pointer`, `location` evaluates descriptions of where an object is, which `locate` finds for a `frame`,
+//! `scope` lists what is visible, `value` reads bytes, `render` writes them as the language does.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
 mod by_reference;
 mod classes;
 mod describe;
-mod entries;
 mod expression;
 mod forms;
 mod frame;
@@ -23,28 +21,24 @@ mod location;
 mod lookup;
 mod names;
 mod operands;
-mod outline;
 mod prologue;
 mod render;
 mod rewritten;
 mod scope;
-mod split_types;
 mod stack_pointer;
 mod statics;
 mod symbolic;
-mod type_reader;
-mod types;
-mod units;
 mod unwind;
 mod value;
 mod vla;
 mod writes;
 
+use crate::catalog::{types, units};
 pub use expression::ExpressionError;
 pub use inspector::Inspector;
 pub use statics::{Static, statics};
-pub(crate) use units::Catalog;
-pub use units::Language;
+
+pub use crate::catalog::Language;
 
 /// How much of a value is written out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

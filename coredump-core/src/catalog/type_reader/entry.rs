@@ -3,8 +3,8 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 
-use crate::variables::types::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
-use crate::variables::units::{Attr, Bytes, Die, Entry, Units};
+use crate::catalog::types::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
+use crate::catalog::units::{Attr, Bytes, Die, Entry, Units};
 
 /// Members, enumerators or dimensions of one type that are read.
 const PARTS: usize = 20_000;

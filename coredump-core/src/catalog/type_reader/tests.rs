@@ -3,9 +3,9 @@
 use gimli::constants::*;
 
 use super::*;
+use crate::catalog::types::{Member, Offset};
 use crate::symbols::written::Form::{Expression, Flag, Number, Signed, Text, To};
 use crate::symbols::written::{Form, Written, base, debug, entry};
-use crate::variables::types::{Member, Offset};
 
 /// The units of one unit's entries, and what each label stands for.
 fn units(version: u16, mut entries: Vec<Written>) -> (Units<'static>, impl Fn(&str) -> Die) {

@@ -1,0 +1,118 @@
+//! The order of the library's modules, as `docs/architecture.md` lists them: each uses those above it and none below.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The modules of the list, from the bottom up.
+fn listed() -> Vec<String> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/architecture.md");
+    let page = std::fs::read_to_string(page).expect("the page is there");
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    rows.filter(|name| *name != "file")
+        .map(|name| name.trim_end_matches(".rs").trim_end_matches('/').to_owned())
+        .collect()
+}
+
+/// All source files of a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).expect("the folder is there");
+    let paths = entries.map(|entry| entry.expect("it can be listed").path());
+    paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// A file without comments and without its tests.
+fn code(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).expect("the file can be read");
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+}
+
+/// The first names of the paths behind each `root`, as in `root::{a, b::C}` or `root::a::B`.
+fn uses(code: &str, root: &str) -> Vec<String> {
+    let first = |path: &str| {
+        let name: String = path.trim_start().chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();
+        name
+    };
+    let mut found = Vec::new();
+    for (at, _) in code.match_indices(root) {
+        // A longer path that ends like this one: `super::super::`.
+        if code[..at].ends_with("::") || code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_')
+        {
+            continue;
+        }
+        let rest = &code[at + root.len()..];
+        let Some(list) = rest.strip_prefix('{') else {
+            found.push(first(rest));
+            continue;
+        };
+        let (mut depth, mut start) = (0, 0);
+        for (position, letter) in list.char_indices() {
+            match letter {
+                '{' => depth += 1,
+                ',' | '}' if depth == 0 => {
+                    found.push(first(&list[start..position]));
+                    start = position + 1;
+                    if letter == '}' {
+                        break;
+                    }
+                }
+                '}' => depth -= 1,
+                _ => {}
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn each_module_uses_only_those_above_it_in_the_list() {
+    let listed = listed();
+    let rank = |name: &str| listed.iter().position(|listed| listed == name);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut wrong, mut unlisted) = (Vec::new(), Vec::new());
+    for file in files(&root) {
+        let relative = file.strip_prefix(&root).expect("it is inside");
+        let own = relative.iter().next().expect("it has a name").to_string_lossy();
+        let own = own.trim_end_matches(".rs");
+        // Test files are of the tests; the data of rules is no code; the crate's root uses all.
+        if own == "lib"
+            || relative.extension().is_none_or(|extension| extension != "rs")
+            || relative.ends_with("tests.rs")
+        {
+            continue;
+        }
+        let Some(here) = rank(own) else {
+            unlisted.push(own.to_owned());
+            continue;
+        };
+        for used in uses(&code(&file), "crate::") {
+            if rank(&used).is_some_and(|used| used > here) {
+                wrong.push(format!("{} uses {used}", relative.display()));
+            }
+        }
+    }
+    wrong.sort();
+    wrong.dedup();
+    unlisted.dedup();
+    assert!(unlisted.is_empty(), "docs/architecture.md does not list {unlisted:?}");
+    assert!(wrong.is_empty(), "against the order of docs/architecture.md:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_files_of_the_symbols_use_each_other_in_one_direction() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/symbols");
+    let name = |path: &Path| path.file_stem().expect("it has a name").to_string_lossy().into_owned();
+    let files = files(&root).into_iter().filter(|path| name(path) != "mod");
+    let mut left: BTreeMap<String, Vec<String>> =
+        files.map(|path| (name(&path), uses(&code(&path), "super::"))).collect();
+    // What uses nothing that is left comes next; where nothing comes next, there is a circle.
+    while !left.is_empty() {
+        let free: Vec<_> = left
+            .iter()
+            .filter(|(_, uses)| uses.iter().all(|it| !left.contains_key(it)))
+            .map(|it| it.0.clone())
+            .collect();
+        assert!(!free.is_empty(), "these use each other in a circle, or one that does: {left:?}");
+        free.iter().for_each(|name| drop(left.remove(name)));
+    }
+}
