@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn a_function_is_machinery_by_its_name_or_its_source() {
         let signer = Signer::default();
-        let mut is_machinery = |name: &str, file: Option<&str>| {
+        let is_machinery = |name: &str, file: Option<&str>| {
             let (_, machinery) = signer.classify(&name.into(), file.map(Arc::from).as_ref());
             machinery
         };
@@ -268,7 +268,7 @@ mod tests {
     #[test]
     fn an_implementation_of_a_library_trait_is_the_programs_if_the_type_is() {
         let signer = Signer::default();
-        let mut is_machinery = |name: &str| signer.classify(&name.into(), None).1;
+        let is_machinery = |name: &str| signer.classify(&name.into(), None).1;
         assert!(!is_machinery("<bank::Account as core::ops::drop::Drop>::drop"));
         assert!(!is_machinery("<bank::Statement<T> as core::iter::traits::iterator::Iterator>::next"));
         assert!(!is_machinery("<&bank::Account as core::fmt::Display>::fmt"));
