@@ -311,7 +311,7 @@ impl<'s> Catalog<'s> {
 
     /// The vtables of C++ classes by address, which `find` finds when they are first asked for: none, where no name in the
     /// debug information is a vtable's.
-    pub(super) fn cpp_vtables(&self, find: impl FnOnce() -> Vec<(u64, Die)>) -> &[(u64, Die)] {
+    pub fn cpp_vtables(&self, find: impl FnOnce() -> Vec<(u64, Die)>) -> &[(u64, Die)] {
         self.cpp_vtables.get_or_init(|| {
             let named = memchr::memmem::find(self.debug.dwarf().debug_str.reader().slice(), b"_ZTV").is_some();
             if named { find() } else { Vec::new() }
