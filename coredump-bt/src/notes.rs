@@ -2,9 +2,11 @@
 //! name what is missing.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 
 use coredump_core::binaries::{Binaries, Found, Slot, Verification};
 use coredump_core::cli::report::Report;
+use coredump_core::cli::text;
 use coredump_core::limits::MAX_WARNINGS;
 use coredump_core::model::CoreDump;
 
@@ -92,5 +94,6 @@ fn missing(report: &Report, file: &str, slot: &Slot, several: bool) {
             None => report.say(format_args!("{file}: not used: the module embedded in the dump: {}", refused.reason)),
         }
     }
-    report.hint(if several { format!("name it: -m '{name}=FILE'") } else { "name it: -m FILE".to_owned() });
+    let named = || text::shell(OsStr::new(&format!("{name}=FILE")));
+    report.hint(if several { format!("name it: -m {}", named()) } else { "name it: -m FILE".to_owned() });
 }

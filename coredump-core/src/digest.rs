@@ -1,16 +1,19 @@
-//! A digest of a module that is quick to check: processors share the work, and BLAKE3 is quicker than SHA-256.
+//! A digest of a module that is quick to check: its BLAKE3, lower-case hex, as `b3sum` prints it.
 //!
-//! It is the BLAKE3 of the BLAKE3 of each MiB, lower-case hex.
+//! BLAKE3 is quicker than SHA-256, and it is a tree: each MiB is a subtree of its own, which any processor can hash, and the
+//! subtrees are merged to the hash of the whole (`blake3::hazmat`).
 
 use std::fs::File;
 use std::num::NonZero;
 use std::ops::Range;
 use std::thread;
 
+use blake3::hazmat::{self, ChainingValue, HasherExt, Mode};
+
 use crate::buffer::read_in_parts;
 use crate::text::hex;
 
-/// Bytes that are hashed as one.
+/// Bytes of a subtree that is hashed as one: a power of two of BLAKE3's chunks of 1 KiB.
 const PIECE: usize = 1 << 20;
 /// Pieces that are worth a thread of their own.
 const WORTH: usize = 8;
@@ -42,18 +45,21 @@ pub fn of_file(file: &File, size: usize) -> Option<String> {
 type ReadPiece<'r> = &'r (dyn Fn(Range<usize>, &mut dyn FnMut(&[u8])) -> Option<()> + Sync);
 
 fn of_pieces(size: usize, read: ReadPiece<'_>) -> Option<String> {
-    // At least one, which may be empty.
-    let count = size.div_ceil(PIECE).max(1);
-    let hashes = |pieces: Range<usize>| -> Option<Vec<[u8; 32]>> {
-        let hash = |piece: usize| {
-            let mut hasher = blake3::Hasher::new();
-            let range = piece * PIECE..((piece + 1) * PIECE).min(size);
-            read(range, &mut |bytes| {
-                hasher.update(bytes);
-            })?;
-            Some(*hasher.finalize().as_bytes())
-        };
-        pieces.map(hash).collect()
+    let hashed = |piece: usize| {
+        let mut hasher = blake3::Hasher::new();
+        hasher.set_input_offset((piece * PIECE) as u64);
+        let range = piece * PIECE..((piece + 1) * PIECE).min(size);
+        read(range, &mut |bytes| {
+            hasher.update(bytes);
+        })?;
+        Some(hasher)
+    };
+    let count = size.div_ceil(PIECE);
+    if count <= 1 {
+        return Some(hex(hashed(0)?.finalize().as_bytes()));
+    }
+    let hashes = |pieces: Range<usize>| -> Option<Vec<ChainingValue>> {
+        pieces.map(|piece| Some(hashed(piece)?.finalize_non_root())).collect()
     };
     let workers = thread::available_parallelism().map_or(1, NonZero::get).min(count / WORTH).max(1);
     let share = count.div_ceil(workers);
@@ -72,7 +78,26 @@ fn of_pieces(size: usize, read: ReadPiece<'_>) -> Option<String> {
         }
         Some(all)
     })?;
-    Some(hex(blake3::hash(all.as_flattened()).as_bytes()))
+    let (left, right) = halves(&all, size);
+    Some(hex(hazmat::merge_subtrees_root(&left, &right, Mode::Hash).as_bytes()))
+}
+
+/// The subtrees below the root of `size` bytes, which are more than one piece.
+fn halves(pieces: &[ChainingValue], size: usize) -> (ChainingValue, ChainingValue) {
+    let left = hazmat::left_subtree_len(size as u64) as usize;
+    let (first, second) = pieces.split_at(left / PIECE);
+    (subtree(first, left), subtree(second, size - left))
+}
+
+/// The subtree of `size` bytes.
+fn subtree(pieces: &[ChainingValue], size: usize) -> ChainingValue {
+    match pieces {
+        [only] => *only,
+        _ => {
+            let (left, right) = halves(pieces, size);
+            hazmat::merge_subtrees_non_root(&left, &right, Mode::Hash)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -81,17 +106,17 @@ mod tests {
 
     use super::*;
 
-    /// By the plain words of its definition.
+    /// By the library, at one go.
     fn expected(bytes: &[u8]) -> String {
-        let pieces: Vec<&[u8]> = if bytes.is_empty() { vec![bytes] } else { bytes.chunks(1 << 20).collect() };
-        let hashes: Vec<u8> = pieces.iter().flat_map(|piece| *blake3::hash(piece).as_bytes()).collect();
-        blake3::hash(&hashes).to_hex().to_string()
+        blake3::hash(bytes).to_hex().to_string()
     }
 
     #[test]
-    fn it_is_the_hash_of_the_hashes_of_all_pieces_however_many_share_the_work() {
+    fn it_is_the_blake3_of_all_however_many_share_the_work() {
+        // Given in the specification of BLAKE3 and printed by `b3sum`.
+        assert_eq!(of_bytes(b""), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
         let bytes: Vec<u8> = (0..35 * PIECE as u64 + 12345).map(|at| ((at * at) >> 7) as u8).collect();
-        for size in [0, 1, PIECE - 1, PIECE, PIECE + 1, 7 * PIECE, 16 * PIECE, bytes.len()] {
+        for size in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE + 5, 7 * PIECE, 16 * PIECE, 17 * PIECE, bytes.len()] {
             let part = &bytes[..size];
             assert_eq!(of_bytes(part), expected(part), "{size}");
             let mut file = tempfile::tempfile().unwrap();

@@ -1,6 +1,7 @@
 //! What comes from a dump, a module or guest memory is data: nothing in it may steer a terminal or reorder a line.
 
 use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt::Write;
 use std::path::Path;
 
@@ -47,6 +48,36 @@ pub fn escape_bytes(bytes: &[u8]) -> String {
 /// A path, for a person.
 pub fn path(path: &Path) -> String {
     escape_bytes(path.as_os_str().as_encoded_bytes())
+}
+
+/// A path or other argument of a command, as a person can paste it into a shell (POSIX; what cannot be printed needs bash,
+/// zsh or ksh). A name that begins with `-` gets `./` in front, so that no tool takes it for an option.
+pub fn shell(argument: &OsStr) -> String {
+    let bytes = argument.as_encoded_bytes();
+    let start = if bytes.starts_with(b"-") { "./" } else { "" };
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._-+=:,@%^".contains(byte);
+    if !bytes.is_empty() && bytes.iter().all(plain) {
+        return format!("{start}{}", escape_bytes(bytes));
+    }
+    let text = str::from_utf8(bytes).ok().filter(|text| !text.chars().any(is_unsafe));
+    if let Some(text) = text {
+        return format!("{start}'{}'", text.replace('\'', r"'\''"));
+    }
+    let mut quoted = format!("{start}$'");
+    for byte in bytes {
+        match byte {
+            b'\'' | b'\\' => {
+                quoted.push('\\');
+                quoted.push(char::from(*byte));
+            }
+            b' '..=b'~' => quoted.push(char::from(*byte)),
+            byte => {
+                // Three octal digits end by themselves, two hexadecimal ones do not in every shell.
+                let _ = write!(quoted, "\\{byte:03o}");
+            }
+        }
+    }
+    quoted + "'"
 }
 
 /// Whether a character is not to be printed raw: C0 and C1 controls, DEL, and Unicode's directional and other format
@@ -100,5 +131,23 @@ mod tests {
         assert_eq!(escape("a\u{202e}b\u{2066}\u{200f}"), "a\\u{202e}b\\u{2066}\\u{200f}");
         assert_eq!(escape_lines("a\n\tb\x1b"), "a\n\tb\\x1b");
         assert_eq!(escape_bytes(b"a\xff\xc3\xa9\0"), "a\\xff\u{e9}\\x00");
+    }
+
+    /// What a shell makes of it is what was quoted.
+    #[test]
+    fn a_shell_takes_a_quoted_argument_for_what_it_was() {
+        use std::os::unix::ffi::OsStrExt;
+        let all: Vec<u8> = (1..=255).collect();
+        let arguments: [&[u8]; 9] =
+            [b"a.coredump", b"", b"two words", b"$(touch x)`y`;&|", b"it's", b"-rf", b"- f", b"a\nb'\x1b[2J\\", &all];
+        for argument in arguments {
+            let quoted = shell(OsStr::from_bytes(argument));
+            assert!(!quoted.chars().any(is_unsafe), "{quoted}");
+            let script = format!("printf %s {quoted}");
+            let Ok(printed) = std::process::Command::new("bash").args(["-c", &script]).output() else { return };
+            let printed = printed.stdout.strip_prefix(b"./").unwrap_or(&printed.stdout);
+            assert_eq!(printed, argument, "{quoted}");
+        }
+        assert_eq!(shell(OsStr::new("crashes/app.42.coredump")), "crashes/app.42.coredump");
     }
 }

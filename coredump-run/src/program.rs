@@ -65,7 +65,7 @@ impl Source {
         if coredump_core::read::read(&binary).is_ok() {
             return Err(Error::new(ErrorKind::WrongFile, "a core dump, not a program")
                 .in_file(path)
-                .hint(format!("coredump-bt {}", text::path(path))));
+                .hint(format!("coredump-bt {}", text::shell(path.as_os_str()))));
         }
         let given = path.to_owned();
         let path = match from_stdin {

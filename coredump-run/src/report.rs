@@ -40,9 +40,8 @@ pub fn tell(report: &Report, paint: Paint, program: &Program, ending: &Ending, d
 pub fn place(report: &Report, place: &coredump_core::error::Result<Place>) {
     match place {
         Ok(Place::File(path)) => {
-            let path = text::path(path);
-            report.say(format_args!("core dumped: {path}"));
-            report.hint(format_args!("coredump-bt --locals {path}"));
+            report.say(format_args!("core dumped: {}", text::path(path)));
+            report.hint(format_args!("coredump-bt --locals {}", text::shell(path.as_os_str())));
         }
         Ok(Place::Stdout) => {}
         Err(error) => {
