@@ -13,7 +13,7 @@ use crate::fleet;
 use crate::sources::Sources;
 
 /// The JSON Schema of documents and of the lines that stand for unreadable dumps.
-const SCHEMA: &str = include_str!("../../docs/coredump.schema.json");
+const SCHEMA: &str = include_str!("../coredump.schema.json");
 
 /// Runs the tool.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {

@@ -28,7 +28,7 @@ fn peer(program: &str, args: &[&str], file: &Path) -> Option<Vec<u8>> {
     match std::process::Command::new(program).args(args).arg(file).output() {
         Ok(output) => Some(output.stdout),
         Err(error) => {
-            eprintln!("SKIPPED: {program}: {error}");
+            coredump_tests::skip(&format!("{program}: {error}"));
             None
         }
     }

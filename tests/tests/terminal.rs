@@ -8,7 +8,7 @@ use coredump_tests::{Outcome, Tool, binary, fixture, scratch, wasmtime_dump};
 /// Runs a tool on a terminal; `None`, loudly, where `script` is not installed.
 fn on_terminal(tool: &str, args: &[&str], environment: &[(&str, &str)]) -> Option<Outcome> {
     if std::process::Command::new("script").arg("--version").output().is_err() {
-        eprintln!("SKIPPED: script is not on PATH");
+        coredump_tests::skip("script is not on PATH");
         return None;
     }
     let quoted = args.iter().map(|arg| format!(" '{arg}'")).collect::<String>();
