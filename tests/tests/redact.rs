@@ -106,7 +106,7 @@ fn tells_nothing(dump: Vec<u8>, options: &[&str]) -> String {
             "{options:?}: {said}"
         );
     }
-    if outcome.code() == 0 && !text.is_empty() {
+    if outcome.code() == 0 && !options.contains(&"always") {
         coredump_tests::follows_schema(&serde_json::from_str(&text).unwrap());
     }
     text
