@@ -116,7 +116,19 @@ mod tests {
         // Given in the specification of BLAKE3 and printed by `b3sum`.
         assert_eq!(of_bytes(b""), "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262");
         let bytes: Vec<u8> = (0..35 * PIECE as u64 + 12345).map(|at| ((at * at) >> 7) as u8).collect();
-        for size in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE + 5, 7 * PIECE, 16 * PIECE, 17 * PIECE, bytes.len()] {
+        for size in [
+            0,
+            1,
+            PIECE - 1,
+            PIECE,
+            PIECE + 1,
+            2 * PIECE,
+            3 * PIECE + 5,
+            7 * PIECE,
+            16 * PIECE,
+            17 * PIECE,
+            bytes.len(),
+        ] {
             let part = &bytes[..size];
             assert_eq!(of_bytes(part), expected(part), "{size}");
             let mut file = tempfile::tempfile().unwrap();

@@ -44,7 +44,8 @@ fn run(command: &str, folder: &Path) -> String {
 
 fn cases() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("commands");
-    let mut cases: Vec<_> = folder.read_dir().expect("tests/commands is there").map(|entry| entry.unwrap().path()).collect();
+    let mut cases: Vec<_> =
+        folder.read_dir().expect("tests/commands is there").map(|entry| entry.unwrap().path()).collect();
     cases.sort();
     cases
 }
@@ -69,7 +70,13 @@ fn commands_print_what_is_written_down() {
         let first = text.lines().zip(written.lines()).position(|(now, then)| now != then);
         let at = first.unwrap_or_else(|| text.lines().count().min(written.lines().count()));
         let line = |text: &str| text.lines().nth(at).unwrap_or("(nothing)").to_owned();
-        differing.push(format!("{}:{}\n  expected: {}\n  printed:  {}", case.display(), at + 1, line(&written), line(&text)));
+        differing.push(format!(
+            "{}:{}\n  expected: {}\n  printed:  {}",
+            case.display(),
+            at + 1,
+            line(&written),
+            line(&text)
+        ));
     }
     assert!(std::env::var_os("COREDUMP_UPDATE").is_some() || differing.is_empty(), "{}", differing.join("\n"));
 }
