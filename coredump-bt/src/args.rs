@@ -44,7 +44,7 @@ pub struct Args {
     /// the variables of each frame, with their types
     #[argh(switch)]
     pub locals: bool,
-    /// levels of members and of what pointers lead to, in a value (default 4, at most 64)
+    /// how many levels of members and pointers a value shows (default 4, at most 64)
     #[argh(option, arg_name = "n")]
     pub depth: Option<u32>,
     /// elements of one array or collection that are shown (default 32)
@@ -84,7 +84,7 @@ pub struct Args {
     /// auto (default), always or never
     #[argh(option, default = "Color::Auto", arg_name = "when")]
     pub color: Color,
-    /// do not tell which binaries were used
+    /// print no notes about the binaries that were used
     #[argh(switch, short = 'q')]
     pub quiet: bool,
     /// write to this file, whole or not at all

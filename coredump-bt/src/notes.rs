@@ -12,7 +12,7 @@ use coredump_core::model::CoreDump;
 
 use crate::frames::short;
 
-/// The module without a binary with which the telling ends.
+/// The count of modules without a binary at which one last line stands for all that follow.
 const FIRST_UNTOLD: usize = MAX_WARNINGS + 1;
 
 /// Tells about every module that a frame runs in. Whether all of them have a binary.
@@ -65,7 +65,8 @@ pub fn render(
     complete
 }
 
-/// The components that were found, by others of their modules: a module of theirs that they do not hold is in no file.
+/// The paths of components whose file was found. If such a file does not hold one of the component's modules, the engine made
+/// that module itself (an adapter), and it is in no file.
 fn composed<'d>(dump: &'d CoreDump<'_>, binaries: &Binaries) -> BTreeSet<&'d Option<String>> {
     let nested = |slot: &Slot| {
         let found = slot.found.as_ref();

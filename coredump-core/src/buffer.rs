@@ -35,10 +35,10 @@ struct PageBuffer {
 }
 
 impl PageBuffer {
-    /// One of `size` bytes.
+    /// A buffer of `size` bytes.
     fn new(size: usize) -> PageBuffer {
         let bytes = vec![0; size + PAGE];
-        // It may be "never" where the alignment cannot be told: then it begins wherever it does.
+        // `align_offset` may answer that it does not know. Then the buffer begins anywhere, which is slower and not wrong.
         let start = Some(bytes.as_ptr().align_offset(PAGE)).filter(|&start| start < PAGE).unwrap_or(0);
         PageBuffer { bytes, start, size }
     }

@@ -18,12 +18,12 @@ pub struct Stamp {
     changed: i128,
 }
 
-/// File systems look at a clock that stands still for so long.
+/// The longest step of the clock that file systems take times from: Linux advances it with each timer tick.
 const TICK: Duration = Duration::from_millis(20);
 const SECOND: i128 = 1_000_000_000;
 
 impl Stamp {
-    /// That of a file.
+    /// The stamp of a file, from what the system says of it.
     pub fn of(metadata: &Metadata) -> Stamp {
         let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * SECOND + i128::from(nanoseconds);
         Stamp {
@@ -34,8 +34,9 @@ impl Stamp {
         }
     }
 
-    /// Whether what is written to the file after `now` gives it another stamp. Never where the file system keeps whole
-    /// seconds only, or one time for all files (an image of a disk).
+    /// Whether any write to the file after `now` gives it another stamp.
+    ///
+    /// This is never so where the file system stores whole seconds, or one time for all its files (as images of disks do).
     pub fn is_settled(&self, now: SystemTime) -> bool {
         let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.changed % SECOND != 0 && self.changed + (TICK.as_nanos() as i128) < since_1970.as_nanos() as i128

@@ -210,7 +210,7 @@ fn damage_is_told_up_to_a_bound() {
     let bytes = [file(&[custom("core", &[0, 1, b'a'])]), vec![0; 100_000]].concat();
     let dump = read(&bytes).unwrap();
     assert!(dump.incomplete.is_some() && dump.warnings.len() <= MAX_WARNINGS + 2, "{}", dump.warnings.len());
-    assert!(warns(&dump, "more of the kind is not told"));
+    assert!(warns(&dump, "further warnings of this kind are left out"));
 }
 
 /// Every dump among the fixtures, cut behind each of its first bytes: what is read of its frames is how it begins, or the

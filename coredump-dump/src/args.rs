@@ -106,7 +106,7 @@ pub struct Args {
     /// of this thread (0)
     #[argh(option, arg_name = "n")]
     pub thread: Option<usize>,
-    /// levels of members and of what pointers lead to, in a value (default 4, at most 64)
+    /// how many levels of members and pointers a value shows (default 4, at most 64)
     #[argh(option, arg_name = "n")]
     pub depth: Option<u32>,
     /// elements of one array or collection that are shown (default 32)

@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
         redact: bytes.len() % 2 == 1,
     };
     let mut text = Vec::new();
-    let layout = document::Layout::new(false, false);
+    let layout = document::Redacting::new(document::Layout::new(false, false), document.redact);
     document.serialize(&mut serde_json::Serializer::with_formatter(&mut text, layout)).expect("a document can be written");
     let text = std::str::from_utf8(&text).expect("JSON is UTF-8");
     serde_json::from_str::<serde::de::IgnoredAny>(text).expect("it is JSON");

@@ -154,7 +154,7 @@ impl Binaries {
     pub(crate) fn search_as(store: &Store, options: &Options) {
         let folders = options.symbol_paths.clone();
         let trusted = options.trusted;
-        // What an embedded module says, the dump says.
+        // The paths in a module that the dump embeds come from the dump: they are trusted only if its own are.
         store.set_search(Search { folders, trusted, embedded_trusted: trusted && options.recorded_paths });
     }
 

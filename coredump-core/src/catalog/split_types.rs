@@ -15,9 +15,9 @@ const UNITS: usize = 1 << 20;
 
 /// The type units of all `.dwo` files that were read so far.
 pub(super) struct SplitTypes<'s> {
-    /// Those of each split unit's file, by the unit's number.
+    /// For each split unit, by its number, the type units in its file.
     files: Vec<OnceLock<File<'s>>>,
-    /// Which of which file the numbers stand for, from `first` on.
+    /// The file and the type unit that each number from `first` on stands for.
     numbers: Locked<Vec<(u32, u32)>>,
     first: u32,
 }

@@ -167,7 +167,7 @@ fn give_up(dump: &mut CoreDump<'_>, error: Error) {
     } else if dump.incomplete.as_ref() != Some(&warning) && dump.warnings.len() < MAX_WARNINGS {
         dump.warnings.push(warning);
         if dump.warnings.len() == MAX_WARNINGS {
-            dump.warnings.push(Warning { message: "more of the kind is not told".into(), offset: None });
+            dump.warnings.push(Warning { message: "further warnings of this kind are left out".into(), offset: None });
         }
     }
 }

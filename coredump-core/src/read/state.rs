@@ -99,8 +99,10 @@ impl<'a> State<'a> {
         Err(Error::truncated(size, format!("the file ends before its {missing}")))
     }
 
-    /// Up to where it is known what segments there are, as memory and address: writers of zeros that are left out write
-    /// memories and addresses in order, so what lies below the last segment that could be read lies in none that was lost.
+    /// The memory and the address up to which all segments could be read.
+    ///
+    /// Producers that leave zeros out write their segments in the order of memories and addresses. So no segment that was
+    /// lost lies below the last one that could be read.
     fn known_up_to(&self) -> (usize, u64) {
         if !self.damaged {
             return (usize::MAX, u64::MAX);

@@ -40,9 +40,9 @@ pub struct Debug<'s> {
 struct Unit<'s> {
     unit: gimli::Unit<Slice<'s>>,
     split: Option<SplitUnit<'s>>,
-    /// All of them, by address.
+    /// All functions of the unit, by address.
     functions: OnceLock<Vec<FunctionRange>>,
-    /// Those that were found before all were read.
+    /// Functions that were found one by one, before all of them were read.
     sought: Locked<Vec<FunctionRange>>,
     lines: OnceLock<Option<Lines<'s>>>,
 }

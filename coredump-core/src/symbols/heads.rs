@@ -10,9 +10,9 @@ use gimli::{DebugInfo, DebugInfoOffset, LittleEndian, Section, UnitHeader};
 
 use super::{Dwarf, Neighbours, Slice};
 
-/// Where the next unit is farther away than this, its head is read.
+/// A unit whose head lies farther away than this many bytes is read from the file: mapping it would bring in its neighbours.
 const FAR: usize = 64 << 10;
-/// So many bytes of it: nearly all root entries are shorter.
+/// Bytes of a unit that are read as its head: nearly all root entries are shorter.
 const HEAD: usize = 512;
 /// Bytes of the mapping that are passed by before their pages are given back: a look at big debug info must not keep all
 /// of it in memory.

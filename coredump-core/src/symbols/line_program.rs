@@ -121,7 +121,8 @@ impl<'s> Program<'s> {
         Some(at)
     }
 
-    /// Of the rows that do not end a sequence, all or only the first. Without them no register is kept but the address.
+    /// Whether every row is wanted, or only the first row and the end of each sequence. Then only the address is tracked,
+    /// and the other registers are not.
     fn run_for<const ALL_ROWS: bool>(
         &self,
         mut at: usize,

@@ -108,7 +108,7 @@ fn beginnings(unit: UnitRef<'_, '_>, extent: &Extent, form: DwForm, work: &Work)
     let is_inside = |address: &[u8; 4]| {
         u64::from(u32::from_le_bytes(*address).wrapping_sub(header)) <= extent.first - extent.header
     };
-    // Many at once are passed by where none is.
+    // Stretches in which no candidate begins are skipped many bytes at a time.
     let blocks = addresses(unit, work).unwrap_or_default().chunks(64).enumerate();
     let near = blocks.filter(|(_, block)| block.iter().fold(false, |found, address| found | is_inside(address)));
     let inside = near.flat_map(|(number, block)| {

@@ -8,9 +8,9 @@ pub(super) struct Quick {
     /// Bytes up to that attribute, the entry's code included; 0 for an entry that is none of those.
     pub size: u16,
     varying: Varying,
-    /// Bytes behind it.
+    /// Bytes after that attribute.
     rest: u16,
-    /// How much deeper what follows lies.
+    /// By how many levels the next entry lies deeper: 1 after one with children, -1 after the end of a list of them.
     pub deeper: i8,
 }
 
@@ -23,13 +23,13 @@ enum Varying {
 }
 
 impl Quick {
-    /// No such entry.
+    /// The abbreviation is not one that can be stepped over: its entry must be parsed.
     pub const NONE: Quick = Quick { size: 0, varying: Varying::None, rest: 0, deeper: 0 };
 
-    /// No entry, but the end of those in one.
+    /// The null entry that ends a list of children (DWARF 5, 2.3).
     pub const END: Quick = Quick { size: 1, deeper: -1, ..Quick::NONE };
 
-    /// Of an entry with `fixed` bytes behind its code, then these steps.
+    /// The way over an entry whose code is followed by `fixed` bytes, and these by the parts that the steps skip in turn.
     pub fn new(fixed: usize, steps: &[Step], children: bool) -> Option<Quick> {
         let (varying, rest) = match *steps {
             [] => (Varying::None, 0),

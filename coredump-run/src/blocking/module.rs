@@ -32,7 +32,7 @@ macro_rules! once {
     )*};
 }
 
-/// Replaces them.
+/// Replaces the blocking functions of WASI 0.1 in the linker by ones that the guest's end can interrupt.
 pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
     let own = waits.clone();
     linker.func_wrap_async(

@@ -49,7 +49,7 @@ pub fn wave_type(ty: &Type) -> Option<WaveType> {
     })
 }
 
-/// No type is one, too.
+/// The type of a result without a payload: the engine has none there, the notation has an empty one.
 fn optional(ty: Option<&Type>) -> Option<Option<WaveType>> {
     match ty {
         Some(ty) => wave_type(ty).map(Some),

@@ -33,7 +33,7 @@ pub struct Evaluation<'m, 's, M> {
     calls: u32,
     object: Option<u64>,
     pieces: Vec<Piece>,
-    /// What a `DW_OP_piece` would take now, where the description has said so itself.
+    /// The place that the next `DW_OP_piece` cuts from, if an operation named one instead of leaving an address on the stack.
     told: Option<Place>,
     /// The value on top came from a Wasm value just now and is one that no address can be: it is the object itself.
     register: bool,

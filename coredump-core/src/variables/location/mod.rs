@@ -76,7 +76,7 @@ pub trait Machine<'s> {
     fn entry_local(&self, index: u32) -> Result<model::Value, Missing>;
     /// The function's frame base (`DW_AT_frame_base`).
     fn frame_base(&self) -> Result<u64, Missing>;
-    /// What a description means that adds to nothing: see the evaluation of `DW_OP_plus_uconst`.
+    /// The base that `DW_OP_plus_uconst` adds to where the description put nothing on the stack before: see its evaluation.
     fn unnamed_base(&self) -> Result<u64, Missing>;
     /// Bytes of linear memory.
     fn read(&self, address: u64, size: u64) -> Result<u64, Missing>;
