@@ -5,11 +5,14 @@ use std::io;
 use coredump_core::backtrace::{Location, ResolvedFrame};
 use coredump_core::cli::args::RawArg;
 use coredump_core::fold::{self, Part};
+use coredump_core::interpreted::Interpreted;
 use coredump_core::module::Module;
+use coredump_core::runtimes::cpython;
 use coredump_core::variables::Scope;
 use coredump_core::{Dump, Frame, Thread, model};
 
 use crate::args::Args;
+use crate::inner;
 use crate::page::{Page, Piece};
 use crate::raw;
 use crate::source::Sources;
@@ -20,6 +23,7 @@ pub struct Frames<'r> {
     pub args: &'r Args,
     pub dump: &'r Dump,
     pub sources: Sources,
+    interpreted: Option<Interpreted>,
     offset_width: usize,
 }
 
@@ -32,6 +36,7 @@ impl<'r> Frames<'r> {
         Frames {
             args,
             dump,
+            interpreted: (!args.brief).then(|| dump.interpreted(Some(python_limits(args)))).flatten(),
             sources: Sources::new(args.symbols_path.iter().map(RawArg::to_path).collect()),
             offset_width: format!("{longest:#x}").len().max(6),
         }
@@ -45,6 +50,7 @@ impl<'r> Frames<'r> {
             page.piece(Piece::Title, thread.name())?;
             page.plain("\"")?;
         }
+        inner::current(page, thread)?;
         page.end()?;
         if let Some(frame) = self.args.frame {
             return thread.frame(frame).map_or(Ok(()), |frame| self.frame(page, &frame, 0));
@@ -67,7 +73,15 @@ impl<'r> Frames<'r> {
                 }
             }
         }
-        self.rest(page, thread.recorded(), count - shown)
+        self.rest(page, thread.recorded(), count - shown)?;
+        if shown < count {
+            return Ok(());
+        }
+        inner::continued(page, thread, width)?;
+        match self.interpreted.as_ref().filter(|_| thread.is_crashed()) {
+            Some(program) => inner::python(page, program, None, self.args.locals),
+            None => Ok(()),
+        }
     }
 
     fn parts(&self, thread: &model::Thread, shown: usize) -> Vec<Part> {
@@ -115,7 +129,10 @@ impl<'r> Frames<'r> {
         if self.args.raw {
             raw::render(page, self.dump.recorded(), self.dump.binaries(), frame.recorded())?;
         }
-        Ok(())
+        match self.interpreted.as_ref().filter(|_| frame.thread().is_crashed()) {
+            Some(program) => inner::python(page, program, Some(frame.index()), self.args.locals),
+            None => Ok(()),
+        }
     }
 
     /// `#N`, and the offset in the module.
@@ -172,6 +189,12 @@ impl<'r> Frames<'r> {
             None => Ok(()),
         }
     }
+}
+
+/// How much of a Python value is written.
+fn python_limits(args: &Args) -> cpython::Limits {
+    let limits = variables::limits(args);
+    cpython::Limits { depth: limits.depth, elements: limits.elements }
 }
 
 fn digits(number: usize) -> usize {

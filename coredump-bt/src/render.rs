@@ -11,7 +11,7 @@ use coredump_core::{CoreDump, Draft, Store};
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
 use crate::page::Page;
-use crate::{brief, header, notes, trace};
+use crate::{brief, header, inner, notes, trace};
 
 /// Prints the backtraces of all dumps that are asked for.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
@@ -138,6 +138,9 @@ fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::
             page.end()?;
             frames.thread(page, &thread)?;
         }
+    }
+    if frames.args.thread.is_none() && frames.args.frame.is_none() {
+        inner::tasks(page, frames.dump)?;
     }
     if frames.dump.recorded().threads.is_empty() {
         page.plain("\nthe dump holds no thread\n")?;

@@ -1,12 +1,13 @@
 //! A dump's frames with their source: the function, the calls inlined in it, and where each stood.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::binaries::Binaries;
 use crate::limits::{MAX_NAME, MAX_SYMBOL, shorten};
 use crate::locked::Locked;
-use crate::model::CoreDump;
+use crate::model::{CoreDump, Frame};
+use crate::runtimes::{Runtime, Task, TaskFrame};
 pub use crate::symbols::Location;
 use crate::symbols::{SourceFrame, demangle};
 
@@ -47,6 +48,8 @@ pub struct ResolvedFrame {
     pub location: Option<Location>,
     /// What was inlined there, innermost first.
     pub inlines: Arc<[InlinedFrame]>,
+    /// It is no frame of the engine: a language's runtime keeps it in linear memory.
+    pub in_memory: bool,
 }
 
 /// A function whose code was inlined where the frame stood.
@@ -64,7 +67,7 @@ pub fn resolve(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<ResolvedThread> 
     let threads = dump.threads.iter().enumerate().map(|(thread, recorded)| ResolvedThread {
         name: recorded.name.clone(),
         truncated: recorded.truncated,
-        frames: (0..recorded.frames.len()).filter_map(|frame| resolver.frame(thread, frame)).collect(),
+        frames: (0..resolver.frame_count(thread)).filter_map(|frame| resolver.frame(thread, frame)).collect(),
     });
     threads.collect()
 }
@@ -79,6 +82,8 @@ pub struct Resolver<'r, 'a> {
     dump: &'r CoreDump<'a>,
     binaries: &'r Binaries,
     known: Locked<HashMap<Key, ResolvedFrame>>,
+    /// The stack of the task that ran, if a language's runtime keeps one; looked for when a frame is first asked for.
+    task: OnceLock<Option<TaskStack>>,
 }
 
 /// What decides how a frame is resolved: module, function, code offset, and whether it is a caller. The crashed thread's
@@ -91,12 +96,53 @@ const MAX_KNOWN: usize = 1 << 20;
 impl<'r, 'a> Resolver<'r, 'a> {
     /// A resolver for this dump.
     pub fn new(dump: &'r CoreDump<'a>, binaries: &'r Binaries) -> Self {
-        Resolver { dump, binaries, known: Locked::default() }
+        Resolver { dump, binaries, known: Locked::default(), task: OnceLock::new() }
+    }
+
+    /// The runtime of a language that schedules tasks by itself, if the program has one that is known.
+    pub fn runtime(&self) -> Option<&Runtime> {
+        Some(&self.task()?.runtime)
+    }
+
+    fn task(&self) -> Option<&TaskStack> {
+        self.task.get_or_init(|| Some(TaskStack::new(self.dump, Runtime::find(self.dump, self.binaries)?))).as_ref()
+    }
+
+    /// Number of frames of a thread, with those that a language's runtime keeps in linear memory, which come last.
+    pub fn frame_count(&self, thread: usize) -> usize {
+        let recorded = self.dump.threads.get(thread).map_or(0, |thread| thread.frames.len());
+        recorded + self.task().filter(|task| task.runtime.thread == thread).map_or(0, |task| task.continued.len())
+    }
+
+    /// The frames of a thread in the order in which they called each other, youngest first: what a runtime keeps in linear
+    /// memory stands before the frames by which the engine entered that runtime.
+    pub fn calls(&self, thread: usize) -> impl Iterator<Item = ResolvedFrame> + '_ {
+        let recorded = self.dump.threads.get(thread).map_or(0, |thread| thread.frames.len());
+        let count = self.frame_count(thread);
+        let young = if count > recorded { self.task().map_or(recorded, |task| task.young) } else { recorded };
+        (0..young).chain(recorded..count).chain(young..recorded).filter_map(move |index| self.frame(thread, index))
+    }
+
+    /// The frames of a task, youngest first.
+    pub fn task_frames(&self, task: &Task) -> Vec<ResolvedFrame> {
+        let module = self.runtime().map(|runtime| runtime.module);
+        task.physical().enumerate().filter_map(|(index, calls)| in_memory(index, module, calls)).collect()
     }
 
     /// Resolves a frame; `None` if there is no such frame.
     pub fn frame(&self, thread: usize, index: usize) -> Option<ResolvedFrame> {
-        let mut resolved = self.by_place(thread, index)?;
+        let frames = &self.dump.threads.get(thread)?.frames;
+        let task = self.task().filter(|task| task.runtime.thread == thread);
+        let Some(frame) = frames.get(index) else { return task?.continued.get(index - frames.len()).cloned() };
+        let mut resolved = self.by_place(thread, index, frame)?;
+        if let Some(Some(placed)) = task.and_then(|task| task.placed.get(index)) {
+            resolved.location = placed.location.clone();
+            resolved.inlines = placed.inlines.clone();
+        }
+        // Names that were stripped stand in the runtime's table, which is the program's if it knows the frames.
+        if let Some(task) = task.filter(|task| resolved.function.is_none() && task.young > 0) {
+            resolved.function = task.runtime.names.get(index).cloned().flatten();
+        }
         // What a trace prints is all there is where its binary is not known.
         if resolved.function.is_none()
             && let Some(name) = self.dump.printed.get(&(thread, index))
@@ -107,8 +153,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
         Some(resolved)
     }
 
-    fn by_place(&self, thread: usize, index: usize) -> Option<ResolvedFrame> {
-        let frame = self.dump.threads.get(thread)?.frames.get(index)?;
+    fn by_place(&self, thread: usize, index: usize, frame: &Frame) -> Option<ResolvedFrame> {
         let module = self.binaries.module_of(self.dump, frame);
         let key = (module, frame.function, frame.code_offset, (index == 0).then_some(thread));
         if let Some(known) = self.known.lock().get(&key) {
@@ -137,6 +182,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             raw_name: None,
             location: None,
             inlines: Arc::new([]),
+            in_memory: false,
         };
         let found = module.and_then(|module| self.binaries.found(module));
         let (Some(found), Some(function)) = (found, function_index) else { return Some(resolved) };
@@ -157,6 +203,59 @@ impl<'r, 'a> Resolver<'r, 'a> {
         }
         Some(resolved)
     }
+}
+
+/// Where the stack of the task that ran meets the frames of the engine.
+struct TaskStack {
+    runtime: Runtime,
+    /// Places of the engine's frames, by index, where the runtime's own table knows them.
+    placed: Vec<Option<ResolvedFrame>>,
+    /// Number of the engine's frames that are younger than what follows.
+    young: usize,
+    /// Older frames, of which the engine knows nothing any more.
+    continued: Vec<ResolvedFrame>,
+}
+
+impl TaskStack {
+    fn new(dump: &CoreDump<'_>, runtime: Runtime) -> TaskStack {
+        let recorded = dump.threads.get(runtime.thread).map_or(&[][..], |thread| &thread.frames);
+        let calls: Vec<_> = runtime.current().into_iter().flat_map(|task| task.physical()).collect();
+        // The youngest frame has no place in the runtime's terms; each that called another has its return address.
+        let same = recorded.iter().skip(1).zip(&calls);
+        let same = same.take_while(|(frame, calls)| {
+            frame.function.is_some() && calls.last().is_some_and(|call| call.function_index == frame.function)
+        });
+        let same = same.count();
+        let module = Some(runtime.module);
+        let mut placed = vec![None];
+        placed.extend(calls[..same].iter().map(|calls| in_memory(0, module, calls)));
+        let continued = calls[same..].iter().enumerate();
+        let continued = continued.filter_map(|(nth, calls)| in_memory(recorded.len() + nth, module, calls)).collect();
+        let young = if same > 0 { same + 1 } else { 0 };
+        TaskStack { runtime, placed, young, continued }
+    }
+}
+
+/// A frame that a runtime keeps in linear memory: the calls inlined in it first.
+fn in_memory(index: usize, module: Option<u32>, calls: &[TaskFrame]) -> Option<ResolvedFrame> {
+    let (own, inlined) = calls.split_last()?;
+    let location = |call: &TaskFrame| Some(Location { file: call.file.clone()?, line: call.line?, column: None });
+    let inlined = inlined.iter();
+    let inlines = inlined.map(|call| InlinedFrame { function: Some(call.function.clone()), location: location(call) });
+    Some(ResolvedFrame {
+        index,
+        instance: None,
+        module,
+        function_index: own.function_index,
+        code_offset: None,
+        module_offset: None,
+        dwarf_pc: None,
+        function: Some(own.function.clone()),
+        raw_name: None,
+        location: location(own),
+        inlines: inlines.collect(),
+        in_memory: true,
+    })
 }
 
 impl From<&SourceFrame> for InlinedFrame {

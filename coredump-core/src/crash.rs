@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::backtrace::{Location, ResolvedFrame, Resolver};
+use crate::interpreted::Interpreted;
 use crate::model::CoreDump;
 use crate::reason::{CrashReason, ScriptFrame};
+use crate::runtimes::cpython::PythonFrame;
 use crate::signature::{Signer, is_library};
 
 /// What a function without a name is called.
@@ -40,14 +42,33 @@ pub struct Place {
 impl Crash {
     /// Of the thread that crashed, which is the first that has frames, and died for this reason; `signer` remembers names
     /// from dump to dump.
-    pub fn of(dump: &CoreDump<'_>, reason: Option<CrashReason>, resolver: &Resolver<'_, '_>, signer: &Signer) -> Crash {
+    ///
+    /// Where an interpreter ran another program, it is that program's functions that count.
+    pub fn of(
+        dump: &CoreDump<'_>,
+        reason: Option<CrashReason>,
+        resolver: &Resolver<'_, '_>,
+        interpreted: Option<&Interpreted>,
+        signer: &Signer,
+    ) -> Crash {
         let thread = dump.crashed_thread().unwrap_or(0);
+        let inner: Vec<_> = interpreted.into_iter().flat_map(|program| program.frames()).take(FRAMES).collect();
+        if let Some(&(frame, youngest)) = inner.first() {
+            let place = Place {
+                thread,
+                frame: frame.unwrap_or(0),
+                function: youngest.function.clone(),
+                location: youngest.location(),
+            };
+            let signature = signer.signature(inner.iter().map(|(_, frame)| resolved(frame)));
+            return Crash { reason, signature, place: Some(place) };
+        }
         let script = reason.as_ref().and_then(|reason| reason.panic.as_ref()).map_or(&[][..], |panic| &panic.frames);
         let named = script.iter().map(|frame| (frame.function.as_deref().unwrap_or(NAMELESS), frame.file.as_str()));
         let signature = signer.script_signature(named);
-        let signature = signature.or_else(|| signer.signature((0..).map_while(|frame| resolver.frame(thread, frame))));
-        let young = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame));
-        let mut places = young.flat_map(|frame| places(thread, frame)).peekable();
+        let signature = signature.or_else(|| signer.signature(resolver.calls(thread)));
+        let young: Vec<_> = resolver.calls(thread).take(FRAMES).collect();
+        let mut places = young.into_iter().flat_map(|frame| places(thread, frame)).peekable();
         let youngest = places.peek().cloned();
         let own = |place: &Place| {
             let file = place.location.as_ref().map(|location| &location.file);
@@ -67,6 +88,24 @@ fn in_script(place: Place, script: &[ScriptFrame]) -> Place {
             ..place
         },
         None => place,
+    }
+}
+
+/// A frame of an interpreter's program, as one whose function is known by its name and place.
+fn resolved(frame: &PythonFrame) -> ResolvedFrame {
+    ResolvedFrame {
+        index: 0,
+        instance: None,
+        module: None,
+        function_index: None,
+        code_offset: None,
+        module_offset: None,
+        dwarf_pc: None,
+        function: Some(frame.function.clone()),
+        raw_name: None,
+        location: frame.location(),
+        inlines: Arc::new([]),
+        in_memory: true,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::backtrace::{InlinedFrame, Location, ResolvedFrame, Resolver};
 use crate::binaries::{self, Binaries};
 use crate::crash::Crash;
 use crate::error::Result;
+use crate::interpreted::Interpreted;
 use crate::locate::Options;
 use crate::mapped::Bytes;
 use crate::memory::Memory;
@@ -20,6 +21,7 @@ use crate::model::{self, CoreDump};
 use crate::read::read;
 use crate::reason::{self, CrashReason};
 use crate::regions::{self, Regions};
+use crate::runtimes::{Runtime, Task, cpython};
 use crate::signature::Signer;
 use crate::trace::{self, Locator};
 use crate::variables::{ExpressionError, Inspector, Limits, Scope, Variable};
@@ -297,7 +299,10 @@ impl Dump {
     /// ```
     pub fn crash(&self) -> &Crash {
         let signer = &self.0.store.0.signer;
-        self.0.crash.get_or_init(|| Crash::of(self.recorded(), self.reason().cloned(), self.resolver(), signer))
+        self.0.crash.get_or_init(|| {
+            let interpreted = self.interpreted(None);
+            Crash::of(self.recorded(), self.reason().cloned(), self.resolver(), interpreted.as_ref(), signer)
+        })
     }
 
     /// Why the program died; `None` where nothing says so. [`Dump::crash`] has it too, and where.
@@ -331,6 +336,31 @@ impl Dump {
     /// The thread that crashed: the first that has frames.
     pub fn crashed_thread(&self) -> Option<Thread> {
         self.thread(self.recorded().crashed_thread()?)
+    }
+
+    /// The runtime of a language that schedules tasks by itself, with its tasks: the goroutines of a Go program. `None`
+    /// where the program has none that is known.
+    ///
+    /// ```
+    /// # use coredump_core::Dump;
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let dump = Dump::open(path)?;
+    /// assert!(dump.runtime().is_none(), "a C program has no runtime of that kind");
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn runtime(&self) -> Option<&Runtime> {
+        self.resolver().runtime()
+    }
+
+    /// The stack of the program that an interpreter ran; `None` where there is no interpreter that is known. `limits` bound
+    /// the values of its variables, without which they are left out.
+    pub fn interpreted(&self, limits: Option<cpython::Limits>) -> Option<Interpreted> {
+        Interpreted::find(self.recorded(), self.binaries(), self.resolver(), limits)
+    }
+
+    /// The frames of one of the runtime's tasks, youngest first.
+    pub fn task_frames(&self, task: &Task) -> Vec<ResolvedFrame> {
+        self.resolver().task_frames(task)
     }
 
     /// A linear memory by its index in the dump; `None` if there is none.
@@ -417,6 +447,23 @@ impl Thread {
     /// The shadow stack pointer of each frame at its code offset, youngest first; `None` where it is not certain.
     pub fn stack_pointers(&self) -> Vec<Option<u64>> {
         self.dump.inspector().stack_pointers(self.index)
+    }
+
+    /// Whether it is the thread that crashed: the first that has frames.
+    pub fn is_crashed(&self) -> bool {
+        self.dump.recorded().crashed_thread() == Some(self.index)
+    }
+
+    /// The runtime of a language that ran one of its tasks on this thread.
+    pub fn runtime(&self) -> Option<&Runtime> {
+        self.dump.runtime().filter(|runtime| runtime.thread == self.index)
+    }
+
+    /// The frames that follow, of which the engine knows nothing any more: a language's runtime keeps them in linear memory.
+    pub fn continued(&self) -> impl Iterator<Item = ResolvedFrame> + '_ {
+        let recorded = self.recorded().frames.len();
+        let resolver = self.dump.resolver();
+        (recorded..resolver.frame_count(self.index)).filter_map(move |index| resolver.frame(self.index, index))
     }
 
     /// The frame with this index, 0 for the youngest; `None` if there is none.

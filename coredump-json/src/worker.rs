@@ -8,6 +8,7 @@ use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::error::{Error, ErrorKind};
 use coredump_core::mapped::Bytes;
+use coredump_core::runtimes::cpython;
 use coredump_core::signature::Signer;
 use coredump_core::trace::Scanner;
 use coredump_core::{Draft, Dump, Limits, Options, Store};
@@ -97,12 +98,15 @@ impl<'w> Worker<'w> {
     /// Writes what is known of a dump or a trace.
     fn write_crash(&mut self, input: &Input, dump: &Dump, output: &mut impl Write) -> Result<(), Stop> {
         let args = self.args;
+        let limits = Limits::asked(args.depth, args.elements);
+        let inner = args.locals.then_some(cpython::Limits { depth: limits.depth, elements: limits.elements });
         let document = Document {
             path: input.path(),
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
             dump,
             locals: args.locals,
-            limits: Limits::asked(args.depth, args.elements),
+            limits,
+            interpreted: dump.interpreted(inner),
             room: Cell::new(args.limit.unwrap_or(VARIABLES)),
             omitted: Cell::new(0),
             memory: if args.redact { MemoryDetail::None } else { args.memory },

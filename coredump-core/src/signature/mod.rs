@@ -136,7 +136,7 @@ fn unnamed(frame: &ResolvedFrame) -> Function {
         Some(index) => format!("func[{index}]"),
         None => "?".to_owned(),
     };
-    let role = if frame.module_offset.is_some() { Role::Own } else { Role::Machinery };
+    let role = if frame.module_offset.is_some() || frame.in_memory { Role::Own } else { Role::Machinery };
     Function { name: name.into(), role }
 }
 
@@ -198,6 +198,7 @@ mod tests {
             raw_name: None,
             location: None,
             inlines: Arc::new([]),
+            in_memory: false,
         }
     }
 

@@ -2,13 +2,16 @@
 
 use coredump_core::backtrace::{InlinedFrame, Location};
 use coredump_core::crash::Place;
+use coredump_core::interpreted::Interpreted;
 use coredump_core::model::Value;
+use coredump_core::runtimes::Runtime;
 use coredump_core::variables::{Scope, Variable, When};
 use coredump_core::{Frame, Thread};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::Document;
+use super::inner::{MemoryFrame, PythonEntry, TaskEntry};
 use super::text::{Each, Hex};
 use super::values::TypedValue;
 
@@ -39,10 +42,45 @@ impl Serialize for ThreadEntry<'_, '_> {
         map.serialize_entry("index", &thread.index())?;
         map.serialize_entry("name", thread.name())?;
         map.serialize_entry("truncated", &thread.is_truncated())?;
-        let frames = || thread.frames().map(|frame| FrameEntry { frame, document: self.document });
+        let runtime = thread.runtime();
+        if let Some(task) = runtime.and_then(Runtime::current) {
+            map.serialize_entry("task", &TaskEntry(task))?;
+        }
+        let continued: Vec<_> = thread.continued().collect();
+        let language = runtime.map_or("", |runtime| runtime.language);
+        let frames = || {
+            let recorded =
+                thread.frames().map(|frame| EitherFrame::Recorded(FrameEntry { frame, document: self.document }));
+            recorded.chain(continued.iter().map(|frame| EitherFrame::InMemory(MemoryFrame { frame, language })))
+        };
         map.serialize_entry("frames", &Each(frames))?;
+        if let Some(program) = self.document.interpreted.as_ref().filter(|_| thread.is_crashed()) {
+            let unplaced = || python(program, None, self.document);
+            if unplaced().next().is_some() {
+                map.serialize_entry("interpreted", &Each(unplaced))?;
+            }
+        }
         map.end()
     }
+}
+
+/// The Python frames that a frame of the engine runs; with `None`, those of which that is not certain.
+fn python<'d>(
+    program: &'d Interpreted,
+    frame: Option<usize>,
+    document: &Document<'_>,
+) -> impl Iterator<Item = PythonEntry<'d>> + use<'d> {
+    let (locals, hidden) = (document.locals, document.redact);
+    let frames = program.frames().filter(move |(placed, _)| *placed == frame);
+    frames.map(move |(_, frame)| PythonEntry { frame, locals, hidden })
+}
+
+/// A frame of the engine, or of a language's runtime.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EitherFrame<'c, 'd> {
+    Recorded(FrameEntry<'c, 'd>),
+    InMemory(MemoryFrame<'c>),
 }
 
 /// A frame.
@@ -79,19 +117,27 @@ impl Serialize for FrameEntry<'_, '_> {
         if document.locals && scopes.is_none() {
             map.serialize_entry("variables_omitted", &true)?;
         }
+        let program = document.interpreted.as_ref().filter(|_| self.frame.thread().is_crashed());
+        if let Some(program) = program {
+            let frames = || python(program, Some(self.frame.index()), document);
+            if frames().next().is_some() {
+                map.serialize_entry("language", "python")?;
+                map.serialize_entry("interpreted", &Each(frames))?;
+            }
+        }
         map.end()
     }
 }
 
 /// Adds `file`, `line` and `column`.
-fn place<M: SerializeMap>(map: &mut M, location: Option<&Location>) -> Result<(), M::Error> {
+pub fn place<M: SerializeMap>(map: &mut M, location: Option<&Location>) -> Result<(), M::Error> {
     map.serialize_entry("file", &location.map(|location| &*location.file))?;
     map.serialize_entry("line", &location.map(|location| location.line))?;
     map.serialize_entry("column", &location.and_then(|location| location.column))
 }
 
 /// A function inlined where a frame stood.
-struct InlineEntry<'d>(&'d InlinedFrame);
+pub struct InlineEntry<'d>(pub &'d InlinedFrame);
 
 impl Serialize for InlineEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

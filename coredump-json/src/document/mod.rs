@@ -4,6 +4,7 @@
 
 mod failure;
 mod frames;
+mod inner;
 mod memories;
 mod redact;
 mod safe;
@@ -26,7 +27,9 @@ use serde::{Serialize, Serializer};
 
 use crate::args::MemoryDetail;
 
+use coredump_core::interpreted::Interpreted;
 use frames::{PlaceEntry, ThreadEntry};
+use inner::TaskThread;
 use memories::MemoryEntry;
 use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
 use text::{Each, Hex, Shown};
@@ -59,6 +62,16 @@ pub struct Document<'d> {
     pub memory: MemoryDetail,
     /// Whether to leave out what the program worked on.
     pub redact: bool,
+    /// The stack of the program that an interpreter ran.
+    pub interpreted: Option<Interpreted>,
+}
+
+/// A thread of the dump, or a task of a language's runtime that none of them ran.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EitherThread<'c, 'd> {
+    Recorded(ThreadEntry<'c, 'd>),
+    Task(TaskThread<'c>),
 }
 
 impl Serialize for Document<'_> {
@@ -83,7 +96,11 @@ impl Serialize for Document<'_> {
         map.serialize_entry("modules", &Each(modules))?;
         let instances = || dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry { index, instance });
         map.serialize_entry("instances", &Each(instances))?;
-        let threads = || self.dump.threads().map(|thread| ThreadEntry { thread, document: self });
+        let threads = || {
+            let recorded =
+                self.dump.threads().map(|thread| EitherThread::Recorded(ThreadEntry { thread, document: self }));
+            recorded.chain(self.tasks().map(EitherThread::Task))
+        };
         map.serialize_entry("threads", &Each(threads))?;
         let memories = || {
             let entry = |(index, memory)| MemoryEntry { index, memory, detail: self.memory, redacted: self.redact };
@@ -297,6 +314,14 @@ impl<'d> Document<'d> {
             }
         }
         names
+    }
+
+    /// The tasks of a language's runtime that no thread of the dump ran.
+    fn tasks(&self) -> impl Iterator<Item = TaskThread<'_>> {
+        let runtime = self.dump.runtime().into_iter();
+        let tasks = runtime.flat_map(|runtime| runtime.tasks.iter().map(move |task| (runtime, task)));
+        let tasks = tasks.filter(|(_, task)| !task.current).zip(self.recorded().threads.len()..);
+        tasks.map(|((runtime, task), index)| TaskThread { index, task, runtime, dump: self.dump })
     }
 
     fn warnings(&self) -> Box<dyn Iterator<Item = String> + '_> {

@@ -82,6 +82,7 @@ pub struct Frame {
     pub code_offset: Option<String>,
     pub locals: Option<Vec<Typed>>,
     pub stack: Option<Vec<Typed>>,
+    pub in_memory: bool,
 }
 
 /// A value with its type.

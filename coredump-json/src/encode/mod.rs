@@ -123,7 +123,9 @@ impl Sources {
                 tables: instance.tables,
             })
             .collect();
-        for (index, recorded) in document.threads.into_iter().enumerate() {
+        // What a language's runtime keeps in memory is in the memory that is written: it is no thread and no frame.
+        let ran = |recorded: &input::Thread| recorded.frames.first().is_none_or(|frame| !frame.in_memory);
+        for (index, recorded) in document.threads.into_iter().filter(ran).enumerate() {
             dump.threads.push(thread(index, recorded)?);
         }
         for (index, memory) in document.memories.iter().enumerate() {
@@ -192,7 +194,7 @@ fn offsets(file: &input::File) -> Option<Layout> {
 
 fn thread(index: usize, recorded: input::Thread) -> Result<Thread> {
     let mut frames = Vec::with_capacity(recorded.frames.len());
-    for (number, frame) in recorded.frames.into_iter().enumerate() {
+    for (number, frame) in recorded.frames.into_iter().filter(|frame| !frame.in_memory).enumerate() {
         let what = format!("thread {index}, frame {number}");
         let offset = frame.code_offset.map(|offset| values::hex(&offset, &what)).transpose()?;
         let offset =

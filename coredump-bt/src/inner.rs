@@ -1,0 +1,192 @@
+//! Stacks that the engine does not know: the tasks of a language's runtime, and the frames of an interpreter's program.
+
+use std::collections::HashMap;
+use std::io;
+
+use coredump_core::backtrace::{Location, ResolvedFrame};
+use coredump_core::interpreted::Interpreted;
+use coredump_core::runtimes::cpython::{PythonFrame, PythonVariable};
+use coredump_core::runtimes::{Runtime, Task};
+use coredump_core::{Dump, Thread};
+
+use crate::page::{Page, Piece};
+use crate::short::short;
+
+/// Characters of one argument on a frame's line.
+const MAX_ARGUMENT: usize = 64;
+
+/// Prints `, goroutine 7 [chan receive]` behind the title of the thread that a task ran on.
+pub fn current(page: &mut Page, thread: &Thread) -> io::Result<()> {
+    match thread.runtime().and_then(Runtime::current) {
+        Some(task) => {
+            page.plain(", ")?;
+            page.piece(Piece::Title, &format!("goroutine {}", task.id))?;
+            state(page, task)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Prints the frames of a thread that only a runtime knows any more.
+pub fn continued(page: &mut Page, thread: &Thread, width: usize) -> io::Result<()> {
+    let mut first = true;
+    for resolved in thread.continued() {
+        if std::mem::take(&mut first) {
+            page.piece(Piece::Faint, "older frames, which the goroutine's own stack in memory holds:")?;
+            page.end()?;
+        }
+        frame(page, &resolved, width)?;
+    }
+    Ok(())
+}
+
+/// Prints all tasks but the one that ran, those alike together.
+pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
+    let Some(runtime) = dump.runtime() else { return Ok(()) };
+    // Tasks that wait in the same way at the same place, in the order of the first of them.
+    let mut groups: Vec<Vec<&Task>> = Vec::new();
+    let mut known: HashMap<_, usize> = HashMap::new();
+    for task in runtime.tasks.iter().filter(|task| !task.current) {
+        let places = task.frames.iter().map(|frame| (frame.pc, &frame.function)).collect::<Vec<_>>();
+        let created = task.created_by.as_ref().map(|created| created.pc);
+        let key = (&task.status, &task.wait_reason, &task.waits_for, created, places, &task.broken);
+        let group = *known.entry(key).or_insert(groups.len());
+        if group == groups.len() {
+            groups.push(Vec::new());
+        }
+        groups[group].push(task);
+    }
+    for group in groups {
+        let task = group[0];
+        let ids: Vec<_> = group.iter().map(|task| task.id.to_string()).collect();
+        page.end()?;
+        let title = if ids.len() == 1 { "goroutine" } else { "goroutines" };
+        page.piece(Piece::Title, &format!("{title} {}", ids.join(", ")))?;
+        state(page, task)?;
+        if let Some(created) = &task.created_by {
+            page.plain(", started by ")?;
+            page.piece(Piece::Function, &created.function)?;
+            if let (Some(file), Some(line)) = (&created.file, created.line) {
+                page.plain(" at ")?;
+                page.location(&Location { file: file.clone(), line, column: None })?;
+            }
+        }
+        page.end()?;
+        let frames = dump.task_frames(task);
+        let width = frames.len().saturating_sub(1).to_string().len();
+        frames.iter().try_for_each(|resolved| frame(page, resolved, width))?;
+        if let Some(broken) = &task.broken {
+            page.piece(Piece::Faint, &format!("older frames are not known: {broken}"))?;
+            page.end()?;
+        }
+    }
+    if runtime.truncated {
+        page.piece(Piece::Faint, "more goroutines are not shown")?;
+        page.end()?;
+    }
+    Ok(())
+}
+
+fn state(page: &mut Page, task: &Task) -> io::Result<()> {
+    page.plain(" [")?;
+    page.piece(Piece::Value, task.wait_reason.as_deref().unwrap_or(&task.status))?;
+    page.plain("]")?;
+    let waits = task.waits_for.iter().map(|address| format!("{address:#x}")).collect::<Vec<_>>().join(", ");
+    if waits.is_empty() {
+        return Ok(());
+    }
+    page.plain(" on ")?;
+    page.piece(Piece::Address, &waits)
+}
+
+/// Prints a frame of a runtime's stack: the calls inlined in it first.
+fn frame(page: &mut Page, resolved: &ResolvedFrame, width: usize) -> io::Result<()> {
+    let inlined = resolved.inlines.iter().map(|inline| (inline.function.as_deref(), inline.location.as_ref(), true));
+    let own = (resolved.function.as_deref(), resolved.location.as_ref(), false);
+    for (function, location, inlined) in inlined.chain([own]) {
+        page.plain(format_args!("#{:<width$} ", resolved.index))?;
+        page.piece(Piece::Function, function.unwrap_or("?"))?;
+        if inlined {
+            page.piece(Piece::Faint, " [inlined]")?;
+        }
+        at(page, location)?;
+        page.end()?;
+    }
+    Ok(())
+}
+
+fn at(page: &mut Page, location: Option<&Location>) -> io::Result<()> {
+    match location {
+        Some(location) => {
+            page.plain(" at ")?;
+            page.location(location)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Prints the Python frames that a frame of the engine runs, or, with `None`, those of which that is not certain.
+pub fn python(page: &mut Page, program: &Interpreted, frame: Option<usize>, locals: bool) -> io::Result<()> {
+    let frames: Vec<_> = program.frames().filter(|(placed, _)| *placed == frame).map(|(_, frame)| frame).collect();
+    if frame.is_none() && !frames.is_empty() {
+        let (major, minor) = program.python.version;
+        page.end()?;
+        page.piece(Piece::Title, &format!("Python {major}.{minor}"))?;
+        page.end()?;
+    }
+    frames.into_iter().try_for_each(|frame| python_frame(page, frame, locals))?;
+    let broken = program.python.threads.first().and_then(|thread| thread.broken.as_deref());
+    if let (None, Some(broken)) = (frame, broken) {
+        page.piece(Piece::Faint, &format!("older Python frames are not known: {broken}"))?;
+        page.end()?;
+    }
+    if frame.is_none() && !program.python.is_known {
+        let (major, minor) = program.python.version;
+        page.end()?;
+        page.piece(
+            Piece::Faint,
+            &format!("the layout of CPython {major}.{minor} is not known: its frames are not shown"),
+        )?;
+        page.end()?;
+    }
+    Ok(())
+}
+
+fn python_frame(page: &mut Page, frame: &PythonFrame, locals: bool) -> io::Result<()> {
+    page.piece(Piece::Faint, "   python ")?;
+    page.piece(Piece::Function, &frame.function)?;
+    let mut parameters = frame.variables.iter().filter(|variable| variable.is_parameter).peekable();
+    if parameters.peek().is_some() {
+        page.plain(" (")?;
+        while let Some(parameter) = parameters.next() {
+            page.piece(Piece::Name, &parameter.name)?;
+            page.plain("=")?;
+            let value = parameter.value.as_deref().map(|value| short(value, MAX_ARGUMENT));
+            value_of(page, value.as_deref())?;
+            if parameters.peek().is_some() {
+                page.plain(", ")?;
+            }
+        }
+        page.plain(")")?;
+    }
+    at(page, frame.location().as_ref())?;
+    page.end()?;
+    if locals { frame.variables.iter().try_for_each(|variable| python_variable(page, variable)) } else { Ok(()) }
+}
+
+fn python_variable(page: &mut Page, variable: &PythonVariable) -> io::Result<()> {
+    page.plain("        ")?;
+    page.piece(Piece::Name, &variable.name)?;
+    page.plain(": ")?;
+    page.piece(Piece::Faint, &variable.type_name)?;
+    page.plain(" = ")?;
+    value_of(page, variable.value.as_deref())?;
+    page.end()
+}
+
+fn value_of(page: &mut Page, value: Option<&str>) -> io::Result<()> {
+    match value {
+        Some(value) => page.piece(Piece::Value, value),
+        None => page.piece(Piece::Faint, "<unreadable>"),
+    }
+}

@@ -1,0 +1,210 @@
+//! CPython: the stack of the Python program that its interpreter runs.
+//!
+//! From version 3.13 on CPython keeps a table of its own layout for readers from outside, so no symbols are needed:
+//! interpreters, threads, frames, code objects and the values of local variables are found from memory alone. The layouts
+//! of 3.14 and 3.15 are known.
+
+mod lines;
+mod objects;
+mod offsets;
+mod text;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::memory::Memory;
+use crate::symbols::Location;
+
+pub use objects::Limits;
+use objects::Objects;
+use offsets::{Found, Offsets};
+
+/// Interpreters, and threads of one.
+const MAX_THREADS: usize = 4096;
+/// Frames of all threads together.
+const MAX_FRAMES: usize = 1 << 16;
+/// Variables of one frame.
+const MAX_VARIABLES: u64 = 1024;
+/// Bytes of the instructions of one function.
+const MAX_CODE: u64 = 1 << 26;
+/// The owner of a frame that stands for an entry from C (`_frameowner` in `Include/internal/pycore_frame.h`).
+const OWNED_BY_INTERPRETER: u64 = 3;
+/// Kinds of variables (`CO_FAST_HIDDEN`).
+const HIDDEN: u8 = 0x10;
+
+/// An interpreter in a dump's memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Python {
+    /// Major and minor version.
+    pub version: (u8, u8),
+    /// Whether the layout of this version is known; without it there are no threads.
+    pub is_known: bool,
+    /// The threads that run Python code.
+    pub threads: Vec<PythonThread>,
+}
+
+/// A thread of the interpreter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PythonThread {
+    /// The runtime's number of it.
+    pub id: u64,
+    /// Its frames, youngest first, in one list for each call of the evaluation loop from C.
+    pub entries: Vec<Vec<PythonFrame>>,
+    /// Why older frames are missing, where the walk had to stop.
+    pub broken: Option<String>,
+}
+
+/// An activation of a Python function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PythonFrame {
+    /// The function's qualified name.
+    pub function: Arc<str>,
+    /// Its source file, as the interpreter names it.
+    pub file: Option<Arc<str>>,
+    /// The line, counted from 1.
+    pub line: Option<u32>,
+    /// The column in bytes of UTF-8, counted from 1.
+    pub column: Option<u32>,
+    /// Its local variables that have a value.
+    pub variables: Vec<PythonVariable>,
+}
+
+impl PythonFrame {
+    /// Where it stood.
+    pub fn location(&self) -> Option<Location> {
+        Some(Location { file: self.file.clone()?, line: self.line?, column: self.column })
+    }
+}
+
+/// A variable of a Python function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PythonVariable {
+    /// Its name.
+    pub name: String,
+    /// The name of its value's type.
+    pub type_name: String,
+    /// Its value, as `repr()` writes it; `None` where it cannot be read.
+    pub value: Option<String>,
+    /// It is a parameter.
+    pub is_parameter: bool,
+    /// The address of its value.
+    pub address: u64,
+}
+
+/// Looks for an interpreter in a memory; `limits` bound the variables' values, without which they are left out.
+pub fn read(memory: &Memory<'_>, limits: Option<Limits>) -> Option<Python> {
+    let offsets = match offsets::find(memory)? {
+        Found::Known(offsets) => offsets,
+        Found::Unknown(version) => return Some(Python { version, ..Python::default() }),
+    };
+    let objects = Objects::new(memory, &offsets);
+    let mut python = Python { version: offsets.version, is_known: true, threads: Vec::new() };
+    let mut left = MAX_FRAMES;
+    let interpreters = linked(&objects, offsets.runtime + offsets.interpreters_head, offsets.interpreter_next);
+    for interpreter in interpreters {
+        for thread in linked(&objects, interpreter + offsets.threads_head, offsets.thread_next) {
+            let Some(walked) = walk(&objects, thread, &mut left, limits) else { continue };
+            if !walked.entries.is_empty() {
+                python.threads.push(walked);
+            }
+        }
+    }
+    Some(python)
+}
+
+/// A list whose head is at one address, and whose elements have the next one's address at an offset.
+fn linked(objects: &Objects<'_, '_>, head: u64, next: u64) -> Vec<u64> {
+    let mut found = Vec::new();
+    let mut at = objects.pointer(head).unwrap_or(0);
+    while at != 0 && found.len() < MAX_THREADS && !found.contains(&at) {
+        found.push(at);
+        at = objects.pointer(at + next).unwrap_or(0);
+    }
+    found
+}
+
+fn walk(objects: &Objects<'_, '_>, thread: u64, left: &mut usize, limits: Option<Limits>) -> Option<PythonThread> {
+    let offsets = objects.offsets;
+    let id = objects.memory.uint(thread + offsets.thread_id, 4).ok()?;
+    let mut walked = PythonThread { id, ..PythonThread::default() };
+    let mut entry = Vec::new();
+    let mut seen = HashSet::new();
+    let mut at = objects.pointer(thread + offsets.current_frame)?;
+    while at != 0 {
+        if *left == 0 || !seen.insert(at) {
+            walked.broken = Some(format!("the chain of frames does not end at {at:#x}"));
+            break;
+        }
+        *left -= 1;
+        let owner = objects.memory.uint(at + offsets.frame_owner, 1).ok();
+        if owner == Some(OWNED_BY_INTERPRETER) {
+            walked.entries.push(std::mem::take(&mut entry));
+        } else {
+            match frame(objects, offsets, at, limits) {
+                Some(frame) => entry.push(frame),
+                None => {
+                    walked.broken = Some(format!("there is no frame at {at:#x}"));
+                    break;
+                }
+            }
+        }
+        at = objects.pointer(at + offsets.frame_previous).unwrap_or(0);
+    }
+    walked.entries.push(entry);
+    walked.entries.retain(|entry| !entry.is_empty());
+    Some(walked)
+}
+
+fn frame(objects: &Objects<'_, '_>, offsets: &Offsets, at: u64, limits: Option<Limits>) -> Option<PythonFrame> {
+    let code = objects.pointer(at + offsets.frame_executable)?;
+    objects.type_of(code).filter(|kind| kind.name == "code")?;
+    let function = objects.str(objects.pointer(code + offsets.code_qualname)?)?;
+    let file = objects.pointer(code + offsets.code_filename).and_then(|name| objects.str(name));
+    let position = || {
+        let instructions = code + offsets.code_adaptive;
+        let instruction = objects.memory.uint(at + offsets.frame_instr_ptr, 4).ok()?;
+        let offset = instruction.checked_sub(instructions).filter(|&offset| offset < MAX_CODE)?;
+        let table = objects.pointer(code + offsets.code_linetable)?;
+        objects.type_of(table).filter(|kind| kind.name == "bytes")?;
+        let first = objects.memory.uint(code + offsets.code_firstlineno, 4).ok()? as u32;
+        lines::position(&objects.bytes(table)?.0, first, offset)
+    };
+    let position = position();
+    Some(PythonFrame {
+        function: function.into(),
+        file: file.map(Arc::from),
+        line: position.map(|position| position.line),
+        column: position.and_then(|position| position.column),
+        variables: limits.and_then(|limits| variables(objects, offsets, at, code, limits)).unwrap_or_default(),
+    })
+}
+
+fn variables(
+    objects: &Objects<'_, '_>,
+    offsets: &Offsets,
+    frame: u64,
+    code: u64,
+    limits: Limits,
+) -> Option<Vec<PythonVariable>> {
+    let (names, _) = objects.tuple(objects.pointer(code + offsets.code_localsplusnames)?, MAX_VARIABLES)?;
+    let (kinds, _) = objects.bytes(objects.pointer(code + offsets.code_localspluskinds)?)?;
+    let parameters = objects.memory.uint(code + offsets.code_argcount, 4).ok()?;
+    let mut found = Vec::new();
+    for (nth, name) in (0..).zip(names) {
+        if kinds.get(nth as usize).is_none_or(|kind| kind & HIDDEN != 0) {
+            continue;
+        }
+        let address = objects.pointer(frame + offsets.frame_localsplus + 4 * nth)?;
+        let (Some(name), true) = (objects.str(name), address != 0) else { continue };
+        // A variable that inner functions share, and that has no value yet, is an empty cell.
+        let Some(address) = objects.out_of_cell(address) else { continue };
+        found.push(PythonVariable {
+            name,
+            type_name: objects.type_of(address).map_or_else(String::new, |kind| kind.name),
+            value: objects.repr(address, limits),
+            is_parameter: nth < parameters,
+            address,
+        });
+    }
+    Some(found)
+}

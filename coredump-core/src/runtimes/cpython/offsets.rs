@@ -1,0 +1,163 @@
+//! `_Py_DebugOffsets`: the table that CPython keeps for tools that read its memory from outside.
+//!
+//! It begins with the cookie `xdebugpy` and the version. After them come the sizes of the interpreter's structures and the
+//! offsets of their fields, 64 bits each, in an order that changes with each minor version. Layout: CPython's
+//! `Include/internal/pycore_debug_offsets.h`.
+
+use crate::memory::{Chunk, Memory};
+
+/// What the table begins with.
+const COOKIE: &[u8] = b"xdebugpy";
+/// No size and no offset in the table is as large as this.
+const MAX_OFFSET: u64 = 1 << 24;
+
+/// The offsets that a walk needs, in bytes from the beginning of a structure. Each is named after the structure and the
+/// field as CPython spells it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Offsets {
+    /// Address of `_PyRuntime`, where the table lies.
+    pub runtime: u64,
+    /// Major and minor version.
+    pub version: (u8, u8),
+    pub interpreters_head: u64,
+    pub interpreter_next: u64,
+    pub threads_head: u64,
+    pub thread_next: u64,
+    pub current_frame: u64,
+    pub thread_id: u64,
+    pub frame_previous: u64,
+    pub frame_executable: u64,
+    pub frame_instr_ptr: u64,
+    pub frame_localsplus: u64,
+    pub frame_owner: u64,
+    pub code_filename: u64,
+    pub code_qualname: u64,
+    pub code_linetable: u64,
+    pub code_firstlineno: u64,
+    pub code_argcount: u64,
+    pub code_localsplusnames: u64,
+    pub code_localspluskinds: u64,
+    pub code_adaptive: u64,
+    pub ob_type: u64,
+    pub tp_name: u64,
+    pub tp_flags: u64,
+    pub tuple_item: u64,
+    pub tuple_size: u64,
+    pub list_item: u64,
+    pub list_size: u64,
+    pub set_used: u64,
+    pub set_table: u64,
+    pub set_mask: u64,
+    pub dict_keys: u64,
+    pub dict_values: u64,
+    pub float_value: u64,
+    pub long_tag: u64,
+    pub long_digit: u64,
+    pub bytes_size: u64,
+    pub bytes_data: u64,
+    pub unicode_state: u64,
+    pub unicode_length: u64,
+    pub unicode_ascii_size: u64,
+}
+
+/// What a search for the table found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A version whose order of fields is known.
+    Known(Offsets),
+    /// Another version, major and minor, or one that was built without the global lock.
+    Unknown((u8, u8)),
+}
+
+/// Finds the table in a memory.
+pub fn find(memory: &Memory<'_>) -> Option<Found> {
+    memory.chunks(0..memory.size).find_map(|chunk| {
+        let Chunk::Captured(segment) = chunk else { return None };
+        let mut hits = memchr::memmem::find_iter(segment.bytes, COOKIE).take(64);
+        hits.find_map(|hit| at(memory, segment.address + hit as u64))
+    })
+}
+
+fn at(memory: &Memory<'_>, address: u64) -> Option<Found> {
+    let word = |index: u64| memory.uint(address.checked_add(8 * index)?, 8).ok();
+    let hexversion = word(1).filter(|version| version >> 32 == 0)?;
+    let version = ((hexversion >> 24) as u8, (hexversion >> 16) as u8);
+    let free_threaded = word(2).filter(|&flag| flag <= 1)?;
+    if version.0 != 3 {
+        return None;
+    }
+    let order = match version {
+        (3, 14) => ORDER_3_14,
+        (3, 15) => ORDER_3_15,
+        _ => return Some(Found::Unknown(version)),
+    };
+    if free_threaded == 1 || memory.memory64 {
+        return Some(Found::Unknown(version));
+    }
+    let mut offsets = Offsets { runtime: address, version, ..Offsets::default() };
+    for (nth, field) in (3..).zip(order) {
+        let value = word(nth).filter(|&value| value < MAX_OFFSET)?;
+        if let Some(field) = field {
+            *field(&mut offsets) = value;
+        }
+    }
+    Some(Found::Known(offsets))
+}
+
+/// A field of the table: where its value goes, if it is needed.
+type Field = Option<fn(&mut Offsets) -> &mut u64>;
+
+/// The order of a version's fields; `_` stands for one that is not needed.
+macro_rules! order {
+    (@ _) => { None };
+    (@ $field:ident) => { Some(|offsets: &mut Offsets| &mut offsets.$field) };
+    ($($field:tt)*) => { &[$(order!(@ $field)),*] };
+}
+
+const ORDER_3_14: &[Field] = order!(
+    // _PyRuntimeState: size, finalizing, interpreters_head.
+    _ _ interpreters_head
+    // PyInterpreterState: size, id, next, threads_head, threads_main and eleven more.
+    _ _ interpreter_next threads_head _ _ _ _ _ _ _ _ _ _ _ _
+    // PyThreadState: size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status.
+    _ _ thread_next _ current_frame thread_id _ _ _
+    // _PyInterpreterFrame: size, previous, executable, instr_ptr, localsplus, owner, stackpointer, tlbc_index.
+    _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner _ _
+    // PyCodeObject: size, filename, name, qualname, linetable, firstlineno, argcount, names, kinds, code, co_tlbc.
+    _ code_filename _ code_qualname code_linetable code_firstlineno code_argcount
+    code_localsplusnames code_localspluskinds code_adaptive _
+    // PyObject: size, ob_type. PyTypeObject: size, tp_name, tp_repr, tp_flags.
+    _ ob_type
+    _ tp_name _ tp_flags
+    // Tuple, list, set, dict, float, int, bytes, str: the size first.
+    _ tuple_item tuple_size
+    _ list_item list_size
+    _ set_used set_table set_mask
+    _ dict_keys dict_values
+    _ float_value
+    _ long_tag long_digit
+    _ bytes_size bytes_data
+    _ unicode_state unicode_length unicode_ascii_size
+);
+
+const ORDER_3_15: &[Field] = order!(
+    _ _ interpreters_head
+    _ _ interpreter_next threads_head _ _ _ _ _ _ _ _ _ _ _ _
+    // PyThreadState: size, prev, next, interp, current_frame, base_frame, two of profilers, thread_id and seven more.
+    _ _ thread_next _ current_frame _ _ _ thread_id _ _ _ _ _ _ _ _
+    _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner _ _
+    _ code_filename _ code_qualname code_linetable code_firstlineno code_argcount
+    code_localsplusnames code_localspluskinds code_adaptive _
+    _ ob_type
+    // PyTypeObject has tp_basicsize and tp_dictoffset too, and PyHeapTypeObject follows it: size, ht_cached_keys.
+    _ tp_name _ tp_flags _ _
+    _ _
+    _ tuple_item tuple_size
+    _ list_item list_size
+    _ set_used set_table set_mask
+    _ dict_keys dict_values
+    _ float_value
+    _ long_tag long_digit
+    _ bytes_size bytes_data
+    _ unicode_state unicode_length unicode_ascii_size
+);

@@ -1,0 +1,81 @@
+//! Go, as its own compiler builds it for WebAssembly (`GOARCH=wasm`), from version 1.21 on.
+//!
+//! A Go program has no DWARF, but its memory holds what its own tracebacks are made of: the table of functions
+//! (`pclntab`), the list of all goroutines (`runtime.allgs`), and each goroutine's stack with the return addresses. The
+//! layout of these structures differs between versions. So each place is taken only where what stands there is consistent
+//! for every function or goroutine that is looked at. Layouts: Go's `runtime/symtab.go`, `runtime/runtime2.go`.
+
+mod goroutines;
+mod pclntab;
+mod stack;
+
+use std::sync::Arc;
+
+use crate::memory::Memory;
+use crate::runtimes::Task;
+use goroutines::Goroutines;
+use pclntab::Pclntab;
+
+/// Addresses below which a program's static data lies: where the table of functions is looked for.
+const STATIC_DATA: u64 = 256 << 20;
+
+/// Goroutines that are listed.
+const MAX_TASKS: usize = 1 << 20;
+
+/// Frames of all goroutines together.
+const MAX_FRAMES: usize = 1 << 20;
+
+/// What the engine knows of the Go program when it ended. Integers as Go's globals hold them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Registers {
+    /// Global 0, the stack pointer of the current goroutine.
+    pub stack_pointer: Option<u64>,
+    /// Global 2, the current `g`.
+    pub current: Option<u64>,
+    /// WebAssembly function indices of the frames, youngest first.
+    pub frames: Vec<Option<u32>>,
+    /// Number of functions that the module imports.
+    pub imported_functions: u32,
+}
+
+/// The goroutines of a Go program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GoProgram {
+    /// All goroutines that are not dead: the one that ran first, then by number.
+    pub tasks: Vec<Task>,
+    /// Some are missing, since there are more than are listed.
+    pub truncated: bool,
+    /// The names of the functions of [`Registers::frames`].
+    pub names: Vec<Option<Arc<str>>>,
+}
+
+/// Reads the goroutines of a Go program; `None` where the memory is not one of a Go program, or of a version whose
+/// structures are not known.
+pub fn read(memory: &Memory<'_>, registers: &Registers) -> Option<GoProgram> {
+    let table = Pclntab::find(memory, registers.imported_functions)?;
+    let goroutines = Goroutines::find(memory, &table)?;
+    let current = goroutines.current(registers);
+    let name = |frame: &Option<u32>| table.name(table.function(table.entry_of((*frame)?)?)?);
+    let mut program = GoProgram { names: registers.frames.iter().map(name).collect(), ..GoProgram::default() };
+    let mut frames = 0;
+    let mut live: Vec<_> = goroutines.iter().filter(|goroutine| !goroutine.is_dead()).collect();
+    live.sort_by_key(|goroutine| (current.is_none_or(|current| current.address != goroutine.address), goroutine.id));
+    for goroutine in live {
+        if program.tasks.len() >= MAX_TASKS || frames >= MAX_FRAMES {
+            program.truncated = true;
+            break;
+        }
+        let is_current = current.filter(|current| current.address == goroutine.address);
+        let start = match is_current {
+            Some(current) if current.on_its_own_stack => stack::start_of_running(memory, &table, registers),
+            _ => Some((goroutine.pc, goroutine.stack_pointer)),
+        };
+        let (walked, broken) = match start {
+            Some(start) => stack::walk(memory, &table, start, &goroutine.stack, MAX_FRAMES - frames),
+            None => (Vec::new(), Some("where its stack begins is not known".to_owned())),
+        };
+        frames += walked.len();
+        program.tasks.push(goroutines.describe(goroutine, &table, walked, broken, is_current.is_some()));
+    }
+    Some(program)
+}

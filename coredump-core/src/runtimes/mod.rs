@@ -1,0 +1,129 @@
+//! Stacks that a language's own runtime keeps in linear memory: goroutines, the frames of an interpreter.
+//!
+//! WebAssembly frames are only what the engine knows. A runtime that switches between tasks by itself, or interprets
+//! another language, has stacks of its own, and a dump of its memory holds them. They are read here from memory alone,
+//! without debug information. A structure that is not consistent is not shown, and a version that is not known is
+//! reported as such.
+
+pub mod cpython;
+pub mod go;
+
+use std::sync::Arc;
+
+use crate::binaries::Binaries;
+use crate::model::{CoreDump, Value};
+use crate::module::Module;
+
+/// A runtime that was found in a dump, with its tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// The language, as JSON names it.
+    pub language: &'static str,
+    /// Index of the dump's thread that the current task ran on.
+    pub thread: usize,
+    /// Index of the module that the runtime is part of.
+    pub module: u32,
+    /// Its tasks: the one that ran first.
+    pub tasks: Vec<Task>,
+    /// There are more tasks than are listed.
+    pub truncated: bool,
+    /// The runtime's own names of the functions of the thread's frames, youngest first.
+    pub names: Vec<Option<Arc<str>>>,
+}
+
+impl Runtime {
+    /// Looks for the runtime of the program that crashed; `None` where there is none that is known.
+    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries) -> Option<Runtime> {
+        let thread = dump.threads.iter().position(|thread| !thread.frames.is_empty())?;
+        let frames = &dump.threads[thread].frames;
+        let modules = frames.iter().filter_map(|frame| binaries.module_of(dump, frame));
+        let module =
+            modules.clone().find(|&module| binaries.binary(module).is_some_and(|found| is_go(found.module())))?;
+        let instance = dump.instances.iter().find(|instance| instance.module == Some(module));
+        let index = |list: Option<&[Option<u32>]>, nth: usize| match list {
+            Some(list) => list.get(nth).copied().flatten(),
+            None => u32::try_from(nth).ok(),
+        };
+        let memory = dump.memories.get(index(instance.map(|instance| &*instance.memories), 0)? as usize)?;
+        let global = |nth| {
+            let index = index(instance.map(|instance| &*instance.globals), nth)?;
+            match dump.globals.get(index as usize)?.value {
+                Value::I32(value) => Some(u64::from(value as u32)),
+                Value::I64(value) => Some(value as u64),
+                _ => None,
+            }
+        };
+        let registers = go::Registers {
+            stack_pointer: global(0),
+            current: global(2),
+            frames: frames
+                .iter()
+                .map(|frame| frame.function.filter(|_| binaries.module_of(dump, frame) == Some(module)))
+                .collect(),
+            imported_functions: binaries.binary(module)?.module().imported_functions(),
+        };
+        let program = go::read(memory, &registers)?;
+        let go::GoProgram { tasks, truncated, names } = program;
+        Some(Runtime { language: "go", thread, module, tasks, truncated, names })
+    }
+
+    /// The task that ran when the program ended.
+    pub fn current(&self) -> Option<&Task> {
+        self.tasks.first().filter(|task| task.current)
+    }
+}
+
+/// Whether Go's own compiler made a module: it writes its version into the `producers` section, or, without names, a
+/// section of its own.
+fn is_go(module: &Module<'_>) -> bool {
+    let producers = module.custom_section("producers");
+    let named = producers.is_some_and(|section| memchr::memmem::find(section, b"\x02Go").is_some());
+    named || module.custom_section("go:buildid").is_some() || module.custom_section("go.version").is_some()
+}
+
+/// A task of a language's runtime: a goroutine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    /// The runtime's own number of it.
+    pub id: u64,
+    /// What it does, in the runtime's own words: `running`, `waiting`, `runnable`.
+    pub status: String,
+    /// Why it waits, in the runtime's own words: `chan receive`.
+    pub wait_reason: Option<String>,
+    /// Addresses of what it waits for: channels, or the word of a lock.
+    pub waits_for: Vec<u64>,
+    /// The task that started it.
+    pub parent: Option<u64>,
+    /// The statement that started it.
+    pub created_by: Option<TaskFrame>,
+    /// Its frames, youngest first; a call that was inlined is a frame of its own.
+    pub frames: Vec<TaskFrame>,
+    /// Why frames are missing, where the walk had to stop before the stack's end.
+    pub broken: Option<String>,
+    /// It ran when the program ended.
+    pub current: bool,
+}
+
+impl Task {
+    /// Its frames, each with the calls that were inlined in it first.
+    pub fn physical(&self) -> impl Iterator<Item = &[TaskFrame]> {
+        self.frames.split_inclusive(|frame| !frame.inlined)
+    }
+}
+
+/// A function that was active in a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskFrame {
+    /// The function's name.
+    pub function: Arc<str>,
+    /// Its source file as the program was built.
+    pub file: Option<Arc<str>>,
+    /// The line, counted from 1.
+    pub line: Option<u32>,
+    /// It was inlined into the function of the next frame.
+    pub inlined: bool,
+    /// The runtime's own code address.
+    pub pc: u64,
+    /// Index of the WebAssembly function; imported functions count.
+    pub function_index: Option<u32>,
+}

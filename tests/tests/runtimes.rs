@@ -1,0 +1,209 @@
+//! Stacks that the engine does not know: goroutines, and the frames of a Python program. What Go's own traceback says and
+//! what the Python program printed is what the tools must say.
+
+use std::collections::BTreeMap;
+
+use coredump_tests::{Tool, fixture, scratch};
+use serde_json::Value;
+
+/// Frames of a goroutine: function, file and line, inlined calls first.
+type Frames = Vec<(String, String, u64)>;
+
+/// A goroutine: why it waits or what it does, which goroutine started it in which function, and its frames.
+#[derive(Debug, PartialEq)]
+struct Goroutine {
+    state: String,
+    created: Option<(String, u64)>,
+    frames: Frames,
+}
+
+/// Runs `go-tasks` to its end and returns the document of its dump.
+fn run(options: &[&str], argument: &str) -> Value {
+    let folder = scratch();
+    let dump = folder.path().join("d");
+    let command = Tool::new("coredump-run").args(["-q", "--env", "GOTRACEBACK=crash", "-o"]).arg(&dump).args(options);
+    let outcome = command.arg(fixture("modules/go-tasks.wasm")).arg(argument).in_folder(folder.path()).run();
+    assert!(dump.exists(), "{outcome:?}");
+    let json = Tool::new("coredump-json").arg("-m").arg(fixture("modules/go-tasks.wasm")).arg(&dump);
+    json.run().expect(0).json()
+}
+
+/// The goroutines in the traceback that Go itself printed.
+fn printed(document: &Value) -> BTreeMap<u64, Goroutine> {
+    let text = document["reason"]["guest_stderr"].as_str().expect("Go prints a traceback");
+    let mut all = BTreeMap::new();
+    let mut current = 0;
+    let mut function = String::new();
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("goroutine ") {
+            current = rest.split(' ').next().unwrap().parse().unwrap();
+            let state = rest.split_once('[').unwrap().1.split([',', ']']).next().unwrap().to_owned();
+            all.insert(current, Goroutine { state, created: None, frames: Vec::new() });
+        } else if let Some(rest) = line.strip_prefix("created by ") {
+            let (by, parent) = rest.split_once(" in goroutine ").unwrap();
+            all.get_mut(&current).unwrap().created = Some((by.to_owned(), parent.parse().unwrap()));
+            function.clear();
+        } else if let Some((place, _)) =
+            line.strip_prefix('\t').map(|place| place.split_once(' ').unwrap_or((place, "")))
+        {
+            let (file, number) = place.rsplit_once(':').unwrap();
+            // The frame in which every goroutine begins is no call of the program's.
+            if !function.is_empty() && function != "runtime.goexit" {
+                let frame = (function.clone(), file.to_owned(), number.parse().unwrap());
+                all.get_mut(&current).unwrap().frames.push(frame);
+            }
+        } else if let Some((name, _)) = line.rsplit_once('(') {
+            // Go prints `panic` for this function.
+            function = if name == "panic" { "runtime.gopanic".into() } else { name.to_owned() };
+        }
+    }
+    all
+}
+
+/// The goroutines in a document.
+fn shown(document: &Value) -> BTreeMap<u64, Goroutine> {
+    let threads = document["threads"].as_array().unwrap();
+    let goroutines = threads.iter().map(|thread| {
+        let task = &thread["task"];
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let mut frames = Frames::new();
+        for frame in thread["frames"].as_array().unwrap() {
+            for call in frame["inlines"].as_array().unwrap().iter().chain([frame]) {
+                if let Some(line) = call["line"].as_u64() {
+                    frames.push((text(&call["function"]), text(&call["file"]), line));
+                }
+            }
+        }
+        let state = task["wait_reason"].as_str().or(task["status"].as_str()).unwrap_or_default().to_owned();
+        let created = task["parent"].as_u64().map(|parent| (text(&task["created_by"]["function"]), parent));
+        (task["id"].as_u64().expect("every thread is a goroutine"), Goroutine { state, created, frames })
+    });
+    goroutines.collect()
+}
+
+fn compare(document: &Value) {
+    let (printed, mut shown) = (printed(document), shown(document));
+    assert!(printed.len() >= 10, "{printed:?}");
+    // The functions that end a program after it has printed.
+    for goroutine in shown.values_mut() {
+        goroutine.frames.retain(|(function, ..)| !matches!(&**function, "runtime.crash" | "runtime.fatalpanic"));
+    }
+    assert_eq!(shown, printed);
+}
+
+#[test]
+fn goroutines_are_those_of_gos_own_traceback() {
+    for options in [&["--live"][..], &["--fast"]] {
+        compare(&run(options, "here"));
+        compare(&run(options, "elsewhere"));
+    }
+}
+
+#[test]
+fn the_place_of_a_panic_is_the_programs_own_line_although_nothing_has_a_name() {
+    let document = run(&["--fast"], "elsewhere");
+    assert_eq!(document["place"]["function"], "main.price");
+    assert_eq!(document["place"]["line"], 18);
+    assert_eq!(document["signature"], "main.price | main.total | main.receive | main.main.gowrap1");
+}
+
+#[test]
+fn a_goroutine_names_what_it_waits_for() {
+    let document = run(&["--fast"], "elsewhere");
+    let waits = |reason: &str| -> Vec<Value> {
+        let threads = document["threads"].as_array().unwrap().iter();
+        threads
+            .filter(|thread| thread["task"]["wait_reason"] == reason)
+            .map(|thread| thread["task"]["waits_for"].clone())
+            .collect()
+    };
+    // Both receivers that are left wait for the same channel, the choice for two others.
+    let receivers = waits("chan receive");
+    assert_eq!(receivers.len(), 2);
+    assert_eq!(receivers[0], receivers[1]);
+    assert_eq!(receivers[0].as_array().unwrap().len(), 1);
+    let choice = waits("select")[0].as_array().unwrap().clone();
+    assert!(choice.len() == 2 && choice[0] != choice[1] && !choice.contains(&receivers[0][0]), "{choice:?}");
+    assert_eq!(waits("sync.Mutex.Lock")[0].as_array().unwrap().len(), 1);
+    assert_eq!(waits("sleep")[0].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_program_that_exits_has_its_stack_too() {
+    let document = run(&["--live", "--on", "all"], "asleep");
+    assert_eq!(document["place"]["function"], "main.main");
+    let frames = document["threads"][0]["frames"].as_array().unwrap();
+    let oldest = frames.last().unwrap();
+    assert_eq!((&oldest["function"], &oldest["in_memory"]), (&"runtime.main".into(), &true.into()));
+}
+
+#[test]
+fn goroutines_alike_are_printed_once() {
+    let folder = scratch();
+    let module = fixture("modules/go-tasks.wasm");
+    let run = Tool::new("coredump-run").args(["-q", "--fast", "--env", "GOTRACEBACK=crash", "-o", "d"]).arg(&module);
+    run.arg("elsewhere").in_folder(folder.path()).run();
+    let text =
+        Tool::new("coredump-bt").args(["-q", "-m"]).arg(&module).arg("d").in_folder(folder.path()).run().expect(0);
+    let text = text.text();
+    assert!(text.contains("thread 0 \"main\", goroutine 6 [running]\n"), "{text}");
+    assert!(text.contains("\ngoroutines 7, 8 [chan receive] on 0x"), "{text}");
+    assert!(text.contains("#7 main.total [inlined] at example.test/tasks/tasks.go:24\n"), "{text}");
+}
+
+#[test]
+fn a_document_with_goroutines_is_encoded_without_them() {
+    let document = run(&["--fast"], "elsewhere");
+    let folder = scratch();
+    std::fs::write(folder.path().join("d.json"), document.to_string()).unwrap();
+    Tool::new("coredump-json").args(["--encode", "d.json", "-o", "again"]).in_folder(folder.path()).run().expect(0);
+    let again = Tool::new("coredump-json").args(["--no-recorded-paths", "again"]).in_folder(folder.path()).run();
+    let again = again.json();
+    assert_eq!(again["threads"].as_array().unwrap().len(), 1);
+    let engine = document["threads"][0]["frames"].as_array().unwrap().iter().filter(|frame| frame["in_memory"] != true);
+    assert_eq!(again["threads"][0]["frames"].as_array().unwrap().len(), engine.count());
+}
+
+#[test]
+fn python_variables_are_those_that_the_program_printed() {
+    let dump = fixture("dumps/python-shop.wasmtime.coredump");
+    let document = Tool::new("coredump-json").args(["--locals", "--no-recorded-paths"]).arg(&dump).run().json();
+    let frames = document["threads"][0]["interpreted"].as_array().expect("no module says which frame runs them");
+    let variables = frames[0]["variables"].as_array().unwrap();
+    let expected = std::fs::read_to_string(fixture("expected/python-shop.txt")).unwrap();
+    let mut compared = 0;
+    for (name, value) in expected.lines().filter_map(|line| line.strip_prefix("leaf ")?.split_once(" = ")) {
+        let found = variables.iter().find(|variable| variable["name"] == name);
+        assert_eq!(found.unwrap_or_else(|| panic!("{name} is missing"))["value"], value, "{name}");
+        compared += 1;
+    }
+    assert_eq!(compared, 16);
+    let value = |name: &str| variables.iter().find(|variable| variable["name"] == name).unwrap()["value"].clone();
+    // Attributes as they were set: `__init__` sets three, the last one came later; the other class has slots.
+    assert_eq!(value("order"), "<Order number=17 label='gift' price=2.25 extra='late'>");
+    assert_eq!(value("point"), "<Point x=3 y=-4>");
+}
+
+#[test]
+fn python_frames_have_their_lines_and_make_the_signature() {
+    let dump = fixture("dumps/python-shop.wasmtime.coredump");
+    let document = Tool::new("coredump-json").arg("--no-recorded-paths").arg(&dump).run().json();
+    let frames = document["threads"][0]["interpreted"].as_array().unwrap();
+    let places: Vec<_> =
+        frames.iter().map(|frame| (frame["function"].as_str().unwrap(), frame["line"].as_u64())).collect();
+    // The lines of the source: `os.abort()`, the list that calls `leaf`, two recursive calls, the entry.
+    let calls = [("leaf", 46), ("middle", 59), ("middle", 58), ("middle", 58), ("WitWorld.go", 65)];
+    assert_eq!(places, calls.map(|(function, line)| (function, Some(line))));
+    assert_eq!(document["signature"], "leaf | middle | WitWorld.go");
+    assert_eq!(document["place"]["file"], "/0/app.py");
+    let source = std::fs::read_to_string(fixture("sources/python/shop.py")).unwrap();
+    assert_eq!(source.lines().nth(46 - 1).unwrap().trim(), "os.abort()");
+}
+
+#[test]
+fn redaction_hides_the_values_of_an_interpreted_program() {
+    let dump = fixture("dumps/python-shop.wasmtime.coredump");
+    let redacted = Tool::new("coredump-json").args(["--locals", "--redact", "--no-recorded-paths"]).arg(&dump).run();
+    let text = redacted.text();
+    assert!(text.contains("\"leaf\"") && !text.contains("123456789012345678901234567890"), "{text}");
+}
