@@ -6,9 +6,12 @@
 
 use std::cell::OnceCell;
 
+use coredump_core::backtrace::Resolver;
 use coredump_core::binaries::{Binaries, Store};
+use coredump_core::interpreted::Interpreted;
 use coredump_core::locate::Options;
 use coredump_core::read::read;
+use coredump_core::runtimes::cpython;
 use coredump_core::variables::{Inspector, Limits};
 use libfuzzer_sys::fuzz_target;
 
@@ -22,8 +25,15 @@ macro_rules! program {
     };
 }
 
-const PROGRAMS: [(&[u8], &[u8]); 4] =
-    [program!("vars-O0"), program!("cpp-vars-O0"), program!("rust-vars-O0"), program!("zig-vars-Debug")];
+const PROGRAMS: [(&[u8], &[u8]); 6] = [
+    program!("vars-O0"),
+    program!("cpp-vars-O0"),
+    program!("rust-vars-O0"),
+    program!("zig-vars-Debug"),
+    program!("go-panic"),
+    // A Python program, whose module is not there: its frames need none.
+    (include_bytes!("../../tests/fixtures/dumps/python-shop.wasmtime.coredump"), b""),
+];
 
 /// A dump, which of its bytes are guest memory, and where its module is.
 struct Program {
@@ -41,14 +51,15 @@ impl Program {
         let memory = segments.iter().flat_map(|segment| start(segment.bytes)..start(segment.bytes) + segment.bytes.len());
         let path = std::env::temp_dir().join(format!("coredump-fuzz-{}-{}.wasm", std::process::id(), module.len()));
         std::fs::write(&path, module).expect("the module is written");
-        let options = Options { recorded_paths: false, named: vec![(None, path)], ..Options::default() };
+        let named = if module.is_empty() { Vec::new() } else { vec![(None, path)] };
+        let options = Options { recorded_paths: false, named, ..Options::default() };
         Program { store: Store::new(), dump, memory: memory.collect(), options }
     }
 }
 
 thread_local! {
     // Modules are parsed once: a store keeps what it opened.
-    static LOADED: &'static [OnceCell<Program>; 4] = Box::leak(Box::default());
+    static LOADED: &'static [OnceCell<Program>; 6] = Box::leak(Box::default());
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -71,4 +82,7 @@ fuzz_target!(|bytes: &[u8]| {
         inspector.frame_variables(0, frame, &Limits::default());
         inspector.file_statics(0, frame, &Limits::default());
     }
+    let resolver = Resolver::new(&model, &binaries);
+    resolver.runtime();
+    Interpreted::find(&model, &binaries, &resolver, Some(cpython::Limits { depth: 4, elements: 32 }));
 });
