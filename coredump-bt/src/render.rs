@@ -2,7 +2,7 @@
 
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
-use coredump_core::cli::output::{self, Output};
+use coredump_core::cli::output::{self, Destination};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{Exit, help};
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -23,11 +23,8 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         trace::check(&args)?;
     }
     locating::check_folders(&args.symbols_path, report);
-    let out = match &args.output {
-        Some(path) if !path.is_dash() => Output::file(path.path())?,
-        _ => Output::stdout()?,
-    };
-    let mut page = Page::new(out, args.output.is_none() && args.color.on_stdout());
+    let destination = Destination::of(args.output.as_ref());
+    let mut page = Page::new(destination.open()?, destination.is_colored(args.color));
     // What it keeps, it keeps to the end, and the system takes it back faster than it could be freed.
     let mut store: &Store = Box::leak(Box::default());
     let mut outcome = Exit::Done;

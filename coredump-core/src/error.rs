@@ -48,7 +48,7 @@ impl ErrorKind {
 
 /// A failure, told so that a person can act on it.
 ///
-/// `Display` gives `FILE: what (offset 0x2a)`; the hint is a line of its own, printed by [`crate::cli`].
+/// `Display` gives `FILE: what (offset 0x2a)`; the hint is a line of its own, printed by the tools.
 #[derive(Debug)]
 pub struct Error {
     /// The sort of failure.

@@ -33,6 +33,7 @@ pub mod backtrace;
 pub mod binaries;
 pub mod buffer;
 mod catalog;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod crash;
 pub mod digest;

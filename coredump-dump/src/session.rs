@@ -11,7 +11,7 @@ use coredump_core::binaries::Binaries;
 use coredump_core::cli::locating;
 
 use coredump_core::cli::input::Input;
-use coredump_core::cli::output::{Output, stdout_is_terminal};
+use coredump_core::cli::output::{Destination, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::locate::Options;
@@ -111,22 +111,23 @@ impl<'a> Session<'a> {
         Some(if offset == 0 { symbol.name.clone() } else { format!("{}+{offset:#x}", symbol.name) })
     }
 
+    fn destination(&self) -> Destination<'a> {
+        Destination::of(self.args.output.as_ref())
+    }
+
     /// Where output goes: the file of `-o`, or standard output.
     pub fn output(&self) -> Result<Output> {
-        match &self.args.output {
-            Some(file) if !file.is_dash() => Output::file(file.path()),
-            _ => Output::stdout(),
-        }
+        self.destination().open()
     }
 
     /// Whether a person reads along.
     pub fn on_terminal(&self) -> bool {
-        self.args.output.as_ref().is_none_or(|file| file.is_dash()) && stdout_is_terminal()
+        self.destination().is_terminal()
     }
 
     /// The colours to use.
     pub fn paint(&self) -> Paint {
-        Paint { on: self.args.color.on_stdout() && self.args.output.as_ref().is_none_or(|file| file.is_dash()) }
+        Paint { on: self.destination().is_colored(self.args.color) }
     }
 
     /// How tables are written; a person gets at most `limit` records of each.

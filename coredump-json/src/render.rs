@@ -2,7 +2,7 @@
 
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
-use coredump_core::cli::output::{self, Output};
+use coredump_core::cli::output::{self, Destination};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -48,10 +48,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     }
     locating::check_folders(&args.symbols_path, report);
     let sources = Sources::new(named, list.as_ref(), args.ndjson)?;
-    let output = match &args.output {
-        Some(path) if !path.is_dash() => Output::file(path.path())?,
-        _ => Output::stdout()?,
-    };
+    let output = Destination::of(args.output.as_ref()).open()?;
     fleet::run(&args, sources, output, report)
 }
 
@@ -63,13 +60,11 @@ fn encoded(args: &Args, named: &[Input]) -> Result<Exit> {
     if args.ndjson || args.redact || args.locals || args.sentry {
         return Err(Error::new(ErrorKind::Usage, "--encode reads a document: options of its making do not go with it"));
     }
-    let mut output = match &args.output {
-        Some(path) if !path.is_dash() => Output::file(path.path())?,
-        _ if output::stdout_is_terminal() => {
-            return Err(Error::new(ErrorKind::Usage, "a core dump is not for a terminal").hint("name a file: -o FILE"));
-        }
-        _ => Output::stdout()?,
-    };
+    let destination = Destination::of(args.output.as_ref());
+    if destination.is_terminal() {
+        return Err(Error::new(ErrorKind::Usage, "a core dump is not for a terminal").hint("name a file: -o FILE"));
+    }
+    let mut output = destination.open()?;
     encode::run(input, args.untrusted || args.no_recorded_paths, &mut output)?;
     output.commit()?;
     Ok(Exit::Done)

@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::io::Write;
 
-use coredump_core::cli::args::RawArg;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
+use coredump_core::cli::output::Destination;
 use coredump_core::error::{Error, ErrorKind};
 use coredump_core::mapped::Bytes;
 use coredump_core::runtimes::cpython;
@@ -40,8 +40,8 @@ pub struct Worker<'w> {
 impl<'w> Worker<'w> {
     /// A worker that keeps binaries in `store`.
     pub fn new(args: &'w Args, store: &'w Store) -> Self {
-        let to_stdout = args.output.as_ref().is_none_or(RawArg::is_dash);
-        Worker { args, store, signer: Signer::default(), colored: to_stdout && args.color.on_stdout() }
+        let colored = Destination::of(args.output.as_ref()).is_colored(args.color);
+        Worker { args, store, signer: Signer::default(), colored }
     }
 
     /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.

@@ -44,8 +44,9 @@ fn colours_are_for_terminals_unless_they_are_not_wanted() {
         }
         // A pipe gets them on demand only, and its tab-separated lines never.
         let hex = if tool == "coredump-dump" { &["--hex", "--range=0x400+16"][..] } else { &[] };
-        let piped = |color: &str| Tool::new(tool).arg(color).args(hex).arg(&dump).run().text().contains('\x1b');
-        assert!(!piped("--color=auto") && piped("--color=always"), "{tool}");
+        let piped = |args: &[&str]| Tool::new(tool).args(args).args(hex).arg(&dump).run().text().contains('\x1b');
+        assert!(!piped(&["--color=auto"]) && piped(&["--color=always"]), "{tool}");
+        assert!(piped(&["--color=always", "-o", "-"]), "{tool}: `-o -` is standard output");
     }
 }
 

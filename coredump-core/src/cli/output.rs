@@ -10,6 +10,7 @@ use std::sync::Arc;
 use argh::FromArgValue;
 use tempfile::NamedTempFile;
 
+use super::args::RawArg;
 use crate::error::{Error, Result};
 use crate::mapped;
 
@@ -56,6 +57,35 @@ impl Color {
             Color::Never => false,
             Color::Auto => anstream::AutoStream::choice(stream) != anstream::ColorChoice::Never,
         }
+    }
+}
+
+/// Where `-o` sends what a tool writes: to a file, or without it and for `-o -` to standard output. Each tool asks here
+/// whether a person reads along, and whether colours are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'o> {
+    file: Option<&'o Path>,
+}
+
+impl<'o> Destination<'o> {
+    /// The destination that the value of `-o` names.
+    pub fn of(output: Option<&'o RawArg>) -> Destination<'o> {
+        Destination { file: output.filter(|output| !output.is_dash()).map(RawArg::path) }
+    }
+
+    /// Opens it. Fails where the file cannot be created.
+    pub fn open(self) -> Result<Output> {
+        self.file.map_or_else(Output::stdout, Output::file)
+    }
+
+    /// Whether it is a terminal.
+    pub fn is_terminal(self) -> bool {
+        self.file.is_none() && stdout_is_terminal()
+    }
+
+    /// Whether it gets colours: a file has none.
+    pub fn is_colored(self, color: Color) -> bool {
+        self.file.is_none() && color.on_stdout()
     }
 }
 
