@@ -5,6 +5,7 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::output::Color;
+use coredump_core::error::{Error, ErrorKind, Result};
 
 /// How much of the guest's memory goes into a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,18 +41,26 @@ const ALL: [(&str, On); 5] = [
     ("signal", On::Signal),
 ];
 
+impl On {
+    /// All kinds.
+    pub fn all() -> Vec<On> {
+        ALL.iter().map(|(_, on)| *on).collect()
+    }
+}
+
 /// Run a WebAssembly program (core module or component, binary or text). When it dies, leave a core dump and say why.
 #[derive(FromArgs, ArgsInfo, Debug)]
 #[argh(help_triggers("-h", "--help"))]
 #[argh(example = "{command_name} --dir data::/data app.wasm input.txt")]
 #[argh(example = "{command_name} --fast --embed-modules -o - app.wasm | coredump-bt")]
 #[argh(example = "{command_name} -o '%e.%t.coredump' --keep 5 --timeout 10s app.wasm")]
+#[argh(example = "{command_name} --replay app.coredump --last-write 0x11580+4")]
 #[argh(note = "Exit code: the program's own; 134 after a trap, 124 after a timeout, 128+N after signal N,
 125 for failures of coredump-run itself, 126 if FILE cannot be run, 127 if there is none.")]
 pub struct Args {
-    /// where the dump goes: %e program, %p process id, %t time, %h host, %% a percent sign; - is standard output
-    #[argh(option, short = 'o', arg_name = "pattern", default = "RawArg(\"%e.%p.coredump\".into())")]
-    pub output: RawArg,
+    /// where the dump goes (default %e.%p.coredump): %e program, %p process id, %t time, %h host, %% a percent sign; - is standard output
+    #[argh(option, short = 'o', arg_name = "pattern")]
+    pub output: Option<RawArg>,
 
     /// give the guest the folder HOST under the name GUEST
     #[argh(option, arg_name = "host[::guest]")]
@@ -133,13 +142,25 @@ pub struct Args {
     #[argh(switch, short = 'q')]
     pub quiet: bool,
 
+    /// run the program of a dump again, with the answers that it recorded, up to its end; a dump of that goes where -o says
+    #[argh(option, arg_name = "dump")]
+    pub replay: Option<RawArg>,
+
+    /// with --replay: stop behind the last change of these bytes, address[+length] or a variable's name, and show it
+    #[argh(option, arg_name = "bytes")]
+    pub last_write: Option<String>,
+
+    /// with --replay: list the changes of these bytes, the last 1024
+    #[argh(option, arg_name = "bytes")]
+    pub writes: Option<String>,
+
+    /// the frame in which a variable's name is meant (default 0)
+    #[argh(option, arg_name = "n", default = "0")]
+    pub frame: usize,
+
     /// the program (- is standard input), and behind it its arguments
     #[argh(positional, arg_name = "file")]
-    pub file: RawArg,
-
-    /// the program's arguments
-    #[argh(positional, arg_name = "args")]
-    pub args: Vec<RawArg>,
+    pub program: Vec<RawArg>,
 }
 
 /// A set of [`On`].
@@ -147,6 +168,27 @@ pub struct Args {
 pub struct Kinds(Vec<On>);
 
 impl Args {
+    /// Where the dump goes.
+    pub fn output(&self) -> RawArg {
+        self.output.clone().unwrap_or_else(|| RawArg("%e.%p.coredump".into()))
+    }
+
+    /// The program.
+    ///
+    /// # Errors
+    ///
+    /// There is none on the command line.
+    pub fn file(&self) -> Result<&RawArg> {
+        let missing =
+            || Error::new(ErrorKind::Usage, "no program is named").hint("coredump-run --help lists the options");
+        self.program.first().ok_or_else(missing)
+    }
+
+    /// The program's arguments.
+    pub fn guest_args(&self) -> &[RawArg] {
+        self.program.get(1..).unwrap_or_default()
+    }
+
     /// What leaves a dump.
     pub fn dumps_on(&self) -> Vec<On> {
         match &self.on {

@@ -70,6 +70,8 @@ pub enum Ending {
     Waiting(Interruption),
     /// It was not ended: a snapshot.
     Snapshot(i32),
+    /// It was stopped behind a write to its memory, in a replay.
+    Watched,
 }
 
 impl Ending {
@@ -103,6 +105,7 @@ impl Ending {
                 "signal".to_owned()
             }
             Ending::Snapshot(_) => "snapshot".to_owned(),
+            Ending::Watched => "watchpoint".to_owned(),
         }
     }
 
@@ -117,6 +120,7 @@ impl Ending {
             Ending::Waiting(interruption) => {
                 format!("{interruption} while it waited outside of its functions: no frames are known")
             }
+            Ending::Watched => "stopped behind a write to its memory".to_owned(),
             Ending::Snapshot(signal) => format!("snapshot on {}: the program went on", signal_name(*signal)),
         }
     }
@@ -129,7 +133,7 @@ impl Ending {
                 Interruption::Timeout => TIMED_OUT,
                 Interruption::Signal(signal) => 128 + *signal as u8,
             },
-            Ending::Snapshot(_) => return None,
+            Ending::Snapshot(_) | Ending::Watched => return None,
             _ => CRASHED,
         })
     }

@@ -66,7 +66,7 @@ impl Host {
     pub fn new(args: &Args, mode: Mode, guest_args: &[String], stderr: Tail) -> Result<Host> {
         let mut wasi = WasiCtxBuilder::new();
         // The dump alone goes to standard output if it goes there: what the guest prints must not end up inside it.
-        let stdout = if args.output.0 == "-" { Out::Instead } else { Out::Stdout };
+        let stdout = if args.output().0 == "-" { Out::Instead } else { Out::Stdout };
         wasi.inherit_stdin().stdout(stdout).stderr(Out::Stderr(stderr)).args(guest_args);
         // Without a detour over another thread, but then nobody can interrupt it.
         wasi.allow_blocking_current_thread(!mode.interruptible(args));

@@ -17,6 +17,7 @@ mod run;
 mod session;
 mod signals;
 mod stdio;
+mod watched;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;

@@ -30,6 +30,8 @@ pub struct Output {
 /// Where a dump went.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
+    /// It is not written.
+    Nowhere,
     /// Our standard output.
     Stdout,
     /// A file.

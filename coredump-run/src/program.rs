@@ -75,6 +75,21 @@ impl Source {
         Ok(Source { path, given, stamp, fileless, binary: binary.into() })
     }
 
+    /// A module that is at hand; `fileless` if no file holds it.
+    pub fn of_bytes(path: &str, bytes: &[u8], fileless: bool) -> Source {
+        Source { path: path.into(), given: path.into(), stamp: None, fileless, binary: bytes.into() }
+    }
+
+    /// Its path, as text.
+    pub fn name(&self) -> &str {
+        self.path.to_str().unwrap_or_default()
+    }
+
+    /// SHA-256 of its bytes, lower-case hex, if it is a core module.
+    pub fn sha256(&self) -> Option<String> {
+        module::Module::parse(&self.binary).ok().map(|module| module.sha256().to_owned())
+    }
+
     /// The program's bytes.
     pub fn binary(&self) -> &[u8] {
         &self.binary
@@ -102,11 +117,6 @@ impl Source {
 }
 
 impl Program {
-    /// SHA-256 of its bytes, lower-case hex, if it is a core module.
-    pub fn sha256(&self) -> Option<String> {
-        module::Module::parse(&self.binary).ok().map(|module| module.sha256().to_owned())
-    }
-
     /// What it was compiled from.
     pub fn source(&self) -> Source {
         Source {

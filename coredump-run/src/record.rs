@@ -85,13 +85,18 @@ impl Recorder {
         tail: Tail,
         report: &Report,
     ) -> Recorder {
-        let output = Output::new(args.output.0.clone(), program.path.to_string_lossy().into_owned(), args.keep);
+        let output = Output::new(args.output().0, program.path.to_string_lossy().into_owned(), args.keep);
         let output = Arc::new(output);
         let embed = args.embed_modules || program.fileless;
         let (on, memory) = (args.dumps_on(), args.memory);
         let report = (!args.quiet).then_some(*report);
         let stage = if mode == Mode::Recorded { Stage::First } else { Stage::Only };
         Recorder { output, program, process, tail, on, memory, embed, mode, stage, report, state: Mutex::default() }
+    }
+
+    /// One for which every ending leaves a dump.
+    pub fn of_any_ending(self) -> Recorder {
+        Recorder { on: On::all(), ..self }
     }
 
     /// The recorder of the same program that runs again.
@@ -135,7 +140,7 @@ impl Recorder {
             Ending::Interrupted(Interruption::Signal(_))
             | Ending::Waiting(Interruption::Signal(_))
             | Ending::Snapshot(_) => On::Signal,
-            Ending::Trap(_) | Ending::HostError(_) | Ending::MemoryLimit(_) => On::Trap,
+            Ending::Trap(_) | Ending::HostError(_) | Ending::MemoryLimit(_) | Ending::Watched => On::Trap,
         };
         self.on.contains(&on)
     }
@@ -202,7 +207,12 @@ impl Recorder {
     ) -> Dumped {
         let capture = quietly(|| stack(store).complete(&self.program, store));
         let capture = match capture {
-            Ok(capture) => capture,
+            Ok(mut capture) => {
+                if let (Stage::Again(again), Some(youngest)) = (&self.stage, capture.frames.first_mut()) {
+                    youngest.code_offset = again.code_offset().or(youngest.code_offset);
+                }
+                capture
+            }
             Err(error) => return Dumped { capture: None, reason: self.reason(ending), place: Err(error) },
         };
         let reason = self.reason(ending);
@@ -259,6 +269,7 @@ impl Recorder {
                 again.complete(&mut dump, store);
                 let write = |output: &mut dyn std::io::Write| coredump_core::write::write(&dump, output).map(|_| ());
                 match again.place() {
+                    _ if !again.is_written() => Ok(Place::Nowhere),
                     Some(place) => self.output.replace(place, write),
                     None => self.output.write(write),
                 }

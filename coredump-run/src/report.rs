@@ -43,7 +43,7 @@ pub fn place(report: &Report, place: &coredump_core::error::Result<Place>) {
             report.say(format_args!("core dumped: {}", text::path(path)));
             report.hint(format_args!("coredump-bt --locals {}", text::shell(path.as_os_str())));
         }
-        Ok(Place::Stdout) => {}
+        Ok(Place::Stdout | Place::Nowhere) => {}
         Err(error) => {
             report.say(format_args!("no core dump: {error}"));
             if let Some(hint) = &error.hint {
@@ -51,6 +51,12 @@ pub fn place(report: &Report, place: &coredump_core::error::Result<Place>) {
             }
         }
     }
+}
+
+/// The frames of a dump, with their source.
+pub fn frames(dumped: &Dumped, program: &Program, paint: Paint) -> String {
+    let capture = dumped.capture.as_ref();
+    capture.map(|capture| crash_told(capture, &dumped.reason, program, paint).backtrace).unwrap_or_default()
 }
 
 /// What is told of a crash.

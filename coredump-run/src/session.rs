@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use coredump_core::cli::Exit;
+use coredump_core::cli::args::RawArg;
 use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -26,6 +27,19 @@ use crate::{engine, invoke, report, run, signals};
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are told and have exit codes of
 /// their own, as they must not be taken for the guest's.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
+    if args.replay.is_some() {
+        return replay::command(&args, report).or_else(|error| match error.kind {
+            ErrorKind::Usage => Err(error),
+            _ => {
+                report.error(&error);
+                Ok(Exit::Code(OWN_FAILURE))
+            }
+        });
+    }
+    if args.last_write.is_some() || args.writes.is_some() {
+        let error = Error::new(ErrorKind::Usage, "--last-write and --writes ask about a dump");
+        return Err(error.hint("coredump-run --replay DUMP --last-write ADDRESS+LENGTH"));
+    }
     match run_program(&args, report) {
         Ok(ending) => Ok(Exit::Code(ending.exit_code().unwrap_or(0))),
         Err(error) if error.kind == ErrorKind::Usage => Err(error),
@@ -48,14 +62,15 @@ fn exit_code(error: &Error) -> u8 {
 
 fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, crate::ending::message(&error));
-    let source = Source::read(&args.file)?;
+    let file = args.file()?;
+    let source = Source::read(file)?;
     let mode = mode(args, &source, report);
     let settings = Settings::of(args, mode);
     let engine = engine::engine(settings).map_err(own)?;
     let program = Arc::new(source.compile(&engine)?);
-    let guest_args = guest_args(args);
+    let guest_args = guest_args(args, file);
     let tail = Tail::default();
-    let recorder = Recorder::new(args, mode, program.clone(), process(args, &guest_args), tail.clone(), report);
+    let recorder = Recorder::new(args, mode, program.clone(), process(file, &guest_args), tail.clone(), report);
     let recorder = Arc::new(recorder);
     let mut host = Host::new(args, mode, &guest_args, tail)?;
     let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit)));
@@ -84,7 +99,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
         .map_err(|error| Error::io("cannot start the event loop", error))?;
     let ending = runtime
         .block_on(run::run(&program, args, mode, &mut store, &waits))
-        .map_err(|error| error.in_file(args.file.path()))?;
+        .map_err(|error| error.in_file(&program.given))?;
     if let Some(stopper) = &stopper {
         stopper.ended();
     }
@@ -162,15 +177,15 @@ async fn again(
 }
 
 /// The arguments as the guest sees them, its own name first. WASI knows only Unicode.
-fn guest_args(args: &Args) -> Vec<String> {
-    let name = args.argv0.clone().unwrap_or_else(|| args.file.0.to_string_lossy().into_owned());
-    let rest = args.args.iter().map(|arg| arg.0.to_string_lossy().into_owned());
+fn guest_args(args: &Args, file: &RawArg) -> Vec<String> {
+    let name = args.argv0.clone().unwrap_or_else(|| file.0.to_string_lossy().into_owned());
+    let rest = args.guest_args().iter().map(|arg| arg.0.to_string_lossy().into_owned());
     std::iter::once(name).chain(if args.invoke.is_some() { None } else { Some(rest) }.into_iter().flatten()).collect()
 }
 
-fn process(args: &Args, guest_args: &[String]) -> Process {
+fn process(file: &RawArg, guest_args: &[String]) -> Process {
     Process {
-        executable: Some(args.file.0.to_string_lossy().into_owned()),
+        executable: Some(file.0.to_string_lossy().into_owned()),
         args: Some(guest_args.to_vec()),
         start_time: Some(timestamp(SystemTime::now())),
         runtime: Some(format!("wasmtime {}", env!("WASMTIME_VERSION"))),

@@ -31,6 +31,13 @@ impl Tail {
         (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
+    /// One that ends with this text.
+    pub fn of(text: &str) -> Tail {
+        let tail = Tail::default();
+        tail.remember(text.as_bytes());
+        tail
+    }
+
     fn remember(&self, bytes: &[u8]) {
         let mut tail = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = &bytes[bytes.len().saturating_sub(TAIL)..];

@@ -4,25 +4,30 @@
 //! first, whole. Then the program runs again in an engine that knows locals and operand stacks. Its dump counts, and
 //! replaces the first one, if it ended at the same place for the same reason with the same memories and globals.
 
+mod command;
 mod compare;
 mod growth;
+mod hunt;
 mod log;
 mod overflow;
 mod play;
 mod record;
 mod rerun;
+mod rewrite;
 mod stop;
 mod targets;
 mod wasi;
 
 use coredump_core::module::{ItemKind, Module};
 
+pub use command::run as command;
 pub use compare::Expected;
 pub use growth::Growth;
 pub use log::Log;
 pub use play::Playback;
 pub use record::link as link_recording;
 pub use rerun::{Again, again, start, tape};
+pub use rewrite::Site;
 pub use stop::Stopper;
 
 /// The modules of WASI 0.1 and its predecessor, under which programs import their functions.

@@ -9,6 +9,7 @@ use wasmtime::{Caller, Extern, Linker, Module, Result, Val};
 use wasmtime_wasi::I32Exit;
 
 use super::growth::Growth;
+use super::rewrite::{self, Rewritten, Watch};
 use super::stop::Until;
 use crate::ending::Interruption;
 use crate::host::Host;
@@ -51,14 +52,60 @@ pub struct Playback {
     growth: Growth,
     /// Where it is to stop, if not at its own end.
     until: Option<Arc<Until>>,
+    /// The bytes whose changes by the host are noted.
+    watch: Option<Watch>,
+    changes: Vec<HostChange>,
+    /// The call behind which it is to stop, counted from 1.
+    last_call: Option<u64>,
+}
+
+/// A change of watched bytes by the host.
+#[derive(Clone, Debug)]
+pub struct HostChange {
+    /// The call, counted from 1.
+    pub call: u64,
+    /// The function, as `module::name`.
+    pub name: String,
+    /// How many changes by instructions came before it.
+    pub number: u64,
+    /// The bytes before.
+    pub before: Vec<u8>,
+    /// The bytes after.
+    pub after: Vec<u8>,
 }
 
 impl Playback {
     /// The recording from its beginning; `offset` is that of the log in its file, for errors.
     pub fn new(log: Arc<Bytes>, offset: u64, names: Arc<[(String, String)]>, until: Option<Arc<Until>>) -> Playback {
-        let playback = Playback { log, offset, at: 0, calls: 0, names, growth: Growth::default(), until };
+        let playback = Playback {
+            log,
+            offset,
+            at: 0,
+            calls: 0,
+            names,
+            growth: Growth::default(),
+            until,
+            watch: None,
+            changes: Vec::new(),
+            last_call: None,
+        };
         playback.tell_over();
         playback
+    }
+
+    /// Notes changes of these bytes by the host.
+    pub fn watch(&mut self, watch: Watch) {
+        self.watch = Some(watch);
+    }
+
+    /// The changes that were noted.
+    pub fn changes(&self) -> &[HostChange] {
+        &self.changes
+    }
+
+    /// Stops behind this call, counted from 1.
+    pub fn stop_behind(&mut self, call: u64) {
+        self.last_call = Some(call);
     }
 
     fn tell_over(&self) {
@@ -139,6 +186,12 @@ pub fn link(linker: &mut Linker<Host>, module: &Module, names: &[(String, String
     Ok(())
 }
 
+/// The watched bytes, as far as the memory has them.
+fn watched(memory: &[u8], watch: Watch) -> &[u8] {
+    let rest = usize::try_from(watch.address).ok().and_then(|address| memory.get(address..)).unwrap_or_default();
+    &rest[..rest.len().min(watch.len as usize)]
+}
+
 /// Answers one call with the next event.
 fn answer(
     caller: &mut Caller<'_, Host>,
@@ -150,6 +203,13 @@ fn answer(
     let memory = match caller.get_export("memory") {
         Some(Extern::Memory(memory)) => Some(memory),
         _ => None,
+    };
+    let noted = match caller.data().playback.as_ref().is_some_and(|playback| playback.watch.is_some()) {
+        true => match caller.get_export(rewrite::NOTES) {
+            Some(Extern::Memory(notes)) => Rewritten::total(notes.data(&*caller)),
+            _ => 0,
+        },
+        false => 0,
     };
     let (bytes, host): (&mut [u8], &mut Host) = match memory {
         Some(memory) => memory.data_and_store_mut(&mut *caller),
@@ -181,6 +241,7 @@ fn answer(
     if recording::hash(params.iter().map(bits)) != call.arguments {
         return Err(playback.diverged(format_args!("{name} is called with other arguments")));
     }
+    let before = playback.watch.map(|watch| watched(bytes, watch).to_vec());
     for write in &call.writes {
         let target =
             usize::try_from(write.address).ok().and_then(|at| bytes.get_mut(at..)?.get_mut(..write.bytes.len()));
@@ -196,6 +257,16 @@ fn answer(
     playback.at += reader.position();
     playback.calls += 1;
     playback.tell_over();
+    if let (Some(watch), Some(before)) = (playback.watch, before)
+        && before != watched(bytes, watch)
+    {
+        let after = watched(bytes, watch).to_vec();
+        let call = playback.calls;
+        playback.changes.push(HostChange { call, name: name.to_owned(), number: noted, before, after });
+    }
+    if playback.last_call == Some(playback.calls) {
+        return Err(Reached { exact: true }.into());
+    }
     match call.outcome {
         Outcome::Returned(bits) => {
             if let Some(result) = results.first_mut() {

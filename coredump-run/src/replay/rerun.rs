@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, Linker, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use super::compare::Expected;
+use super::hunt::Hunt;
 use super::overflow::Overflow;
 use super::play::{self, Diverged, Playback, Reached};
 use super::stop::Until;
@@ -40,7 +41,8 @@ pub struct Tape {
 }
 
 impl Tape {
-    fn playback(&self, until: Option<Arc<Until>>) -> Playback {
+    /// The answers, from the first one on.
+    pub fn playback(&self, until: Option<Arc<Until>>) -> Playback {
         Playback::new(self.log.clone(), self.offset, self.start.functions.clone().into(), until)
     }
 
@@ -52,29 +54,65 @@ impl Tape {
 /// What the dump of a program that ran again must agree with, and what it adds.
 pub struct Again {
     tape: Tape,
-    /// The first run's end and dump, if it came to an end.
-    first: Option<(Expected, Place)>,
+    /// The first run's end, if it came to one.
+    expected: Option<Expected>,
+    /// The dump that is replaced.
+    place: Option<Place>,
+    /// Whether a dump is written.
+    written: bool,
     /// The head of the section that holds the recording, if it is to be in the dump.
     head: Option<Vec<u8>>,
     /// What the reason says of where the program was stopped.
     remark: OnceLock<String>,
+    /// Where the youngest frame stands in its function, if that is not where the engine stopped.
+    code_offset: OnceLock<u32>,
 }
 
 impl Again {
     /// For a dump that replaces the one at `place`.
     pub fn new(tape: Tape, expected: Expected, place: Place, keep_recording: bool) -> Again {
-        Again { first: Some((expected, place)), ..Again::elsewhere(tape, keep_recording) }
+        Again { expected: Some(expected), place: Some(place), ..Again::elsewhere(tape, keep_recording) }
+    }
+
+    /// For a program that runs again on its own; with `expected` up to its end.
+    pub fn alone(tape: Tape, expected: Option<Expected>, written: bool, keep_recording: bool) -> Again {
+        Again { expected, written, ..Again::elsewhere(tape, keep_recording) }
     }
 
     /// For a dump of a program that goes on, or is stopped.
     pub fn elsewhere(tape: Tape, keep_recording: bool) -> Again {
         let head = keep_recording.then(|| recording::section_head(&tape.start));
-        Again { tape, first: None, head, remark: OnceLock::new() }
+        Again {
+            tape,
+            expected: None,
+            place: None,
+            written: true,
+            head,
+            remark: OnceLock::new(),
+            code_offset: OnceLock::new(),
+        }
     }
 
     /// Where the first dump is.
     pub fn place(&self) -> Option<&Place> {
-        self.first.as_ref().map(|(_, place)| place)
+        self.place.as_ref()
+    }
+
+    /// Says where the youngest frame stands: at the instruction that was executed last, not at the next one.
+    pub fn stands_at(&self, code_offset: Option<u32>) {
+        if let Some(offset) = code_offset {
+            let _ = self.code_offset.set(offset);
+        }
+    }
+
+    /// Where the youngest frame stands in its function, if that is not where the engine stopped.
+    pub fn code_offset(&self) -> Option<u32> {
+        self.code_offset.get().copied()
+    }
+
+    /// Whether a dump is written.
+    pub fn is_written(&self) -> bool {
+        self.written
     }
 
     /// What the reason says of where the program was stopped.
@@ -88,7 +126,7 @@ impl Again {
     ///
     /// What differs.
     pub fn verify(&self, ending: &Ending, dump: &CoreDump<'_>, store: &StoreContextMut<'_, Host>) -> Result<()> {
-        let Some((expected, _)) = &self.first else { return Ok(()) };
+        let Some(expected) = &self.expected else { return Ok(()) };
         let playback = store.data().playback.as_ref();
         let checked = match playback.is_some_and(Playback::is_over) {
             true => expected.check(&ending.kind(), dump),
@@ -103,7 +141,7 @@ impl Again {
         let mut replay = Replay::default();
         replay.host_calls = store.data().playback.as_ref().map_or(0, Playback::calls);
         replay.recorded_bytes = self.tape.log.len() as u64;
-        replay.verified = self.first.is_some();
+        replay.verified = self.expected.is_some();
         dump.process.replay = Some(replay);
         dump.recording = self.head.as_ref().map(|head| Recorded { head, log: &self.tape.log, offset: 0 });
     }
@@ -130,7 +168,7 @@ pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Op
 /// A recording with the start that belongs to it.
 pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program) -> Tape {
     let start = Start {
-        sha256: program.sha256().unwrap_or_default(),
+        sha256: program.source().sha256().unwrap_or_default(),
         functions: recorded.functions,
         calls: recorded.calls,
         digests: Recording::digests(&recorded.log),
@@ -146,27 +184,55 @@ pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program) -> 
 /// Why there is no second dump; then the first one stays.
 pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>>) -> Result<Dumped> {
     let tape = again.tape.clone();
-    let overflow = again.first.as_ref().and_then(|(expected, _)| Overflow::of(expected)).map(Arc::new);
+    let overflow = again.expected.as_ref().and_then(Overflow::of).map(Arc::new);
     let engine = engine(&tape.start, until.is_some())?;
     let program = Arc::new(first.program.source().compile(&engine)?);
-    let recorder = Arc::new(first.again(program.clone(), again));
-    let mut store = store(&engine, &tape, until.as_ref())?;
+    let recorder = Arc::new(first.again(program, again));
+    let mut store = store(&engine, tape.playback(until.clone()), &tape.start)?;
+    if let Some(until) = &until {
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
+        store.set_epoch_deadline(1);
+        until.knock_later(&engine);
+    }
+    run(&recorder, &tape, Goal { overflow, until, hunt: None }, store).await.map(|(dumped, _)| dumped)
+}
+
+/// Where a program that runs again is stopped, if not at its own end.
+#[derive(Clone, Default)]
+pub struct Goal {
+    /// Where its stack overflowed.
+    pub overflow: Option<Arc<Overflow>>,
+    /// Where it was stopped from outside.
+    pub until: Option<Arc<Until>>,
+    /// At a write to its memory.
+    pub hunt: Option<Arc<Hunt>>,
+}
+
+/// Runs the program of `recorder`, whose stage is that of another run, and returns its dump, and how it ended.
+///
+/// # Errors
+///
+/// Why there is no dump.
+pub async fn run(
+    recorder: &Arc<Recorder>,
+    tape: &Tape,
+    goal: Goal,
+    mut store: Store<Host>,
+) -> Result<(Dumped, Ending)> {
+    let program = recorder.program.clone();
     let ended = Arc::new(Notify::new());
-    store.set_debug_handler(Replayer {
-        watcher: Watcher(recorder.clone()),
-        overflow: overflow.clone(),
-        until,
-        ended: ended.clone(),
-    });
-    if let (Some(overflow), Code::Module(module)) = (&overflow, &program.code) {
-        overflow.watch(module, &mut store.as_context_mut()).map_err(differs)?;
+    store.set_debug_handler(Replayer { watcher: Watcher(recorder.clone()), goal: goal.clone(), ended: ended.clone() });
+    if let Code::Module(module) = &program.code {
+        let context = &mut store.as_context_mut();
+        goal.overflow.iter().try_for_each(|overflow| overflow.watch(module, context)).map_err(differs)?;
+        goal.hunt.iter().try_for_each(|hunt| hunt.start(module, context)).map_err(differs)?;
     }
     let ran = tokio::select! {
         biased;
-        ran = enter(&program, &tape, &mut store) => Some(ran?),
+        ran = enter(&program, tape, &mut store) => Some(ran?),
         () = ended.notified() => None,
     };
-    match ran {
+    let ending = match ran {
         Some(Ok(())) => return Err(differs("it ended by itself")),
         Some(Err(error)) => {
             if let Some(Diverged(how)) = error.downcast_ref::<Diverged>() {
@@ -176,43 +242,47 @@ pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>
             if let Ending::Exception(_) = ending {
                 recorder.uncaught(&ending, &mut store.as_context_mut());
             }
+            ending
         }
-        None => {}
-    }
+        None => match (&goal.until, &goal.hunt) {
+            (Some(until), _) => until.ending.clone(),
+            (None, Some(_)) => Ending::Watched,
+            (None, None) => Ending::Trap(Trap::StackOverflow),
+        },
+    };
     let Some(dumped) = recorder.take_dumped() else { return Err(differs("it left no dump")) };
     match dumped.place {
-        Ok(_) => Ok(dumped),
+        Ok(_) => Ok((dumped, ending)),
         Err(error) => Err(error),
     }
 }
 
-fn engine(start: &Start, interruptible: bool) -> Result<wasmtime::Engine> {
+/// The engine that runs a program again.
+pub fn engine(start: &Start, interruptible: bool) -> Result<wasmtime::Engine> {
     let stack = usize::try_from(start.max_wasm_stack).unwrap_or(STACKS.1).saturating_mul(LARGER);
     let stack = stack.clamp(STACKS.0, STACKS.1);
     let settings = Settings { stack, fuel: start.fuel.is_some(), interruptible, instrumented: true };
     engine::engine(settings).map_err(own)
 }
 
-fn own(error: wasmtime::Error) -> Error {
+/// An error of the engine as ours.
+pub fn own(error: wasmtime::Error) -> Error {
     Error::new(ErrorKind::WrongFile, format!("cannot be run again: {}", crate::ending::message(&error)))
 }
 
-fn store(engine: &wasmtime::Engine, tape: &Tape, until: Option<&Arc<Until>>) -> Result<Store<Host>> {
-    let max_memory = tape.start.max_memory.and_then(|bytes| usize::try_from(bytes).ok());
-    let mut store = Store::new(engine, Host::again(tape.playback(until.cloned()), max_memory));
-    if let Some(until) = until {
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
-        store.set_epoch_deadline(1);
-        until.knock_later(engine);
-    }
+/// The store of a program that runs again with the answers of `playback`.
+pub fn store(engine: &wasmtime::Engine, playback: Playback, start: &Start) -> Result<Store<Host>> {
+    let max_memory = start.max_memory.and_then(|bytes| usize::try_from(bytes).ok());
+    let mut store = Store::new(engine, Host::again(playback, max_memory));
     store.limiter(|host| host);
-    if let Some(fuel) = tape.start.fuel {
+    if let Some(fuel) = start.fuel {
         store.set_fuel(fuel).map_err(own)?;
     }
     Ok(store)
 }
 
-async fn enter(program: &Program, tape: &Tape, store: &mut Store<Host>) -> Result<wasmtime::Result<()>> {
+/// Runs a program to its end.
+pub async fn enter(program: &Program, tape: &Tape, store: &mut Store<Host>) -> Result<wasmtime::Result<()>> {
     let Code::Module(module) = &program.code else {
         return Err(Error::new(ErrorKind::WrongFile, "a component cannot be run again"));
     };
@@ -226,8 +296,7 @@ async fn enter(program: &Program, tape: &Tape, store: &mut Store<Host>) -> Resul
 #[derive(Clone)]
 struct Replayer {
     watcher: Watcher,
-    overflow: Option<Arc<Overflow>>,
-    until: Option<Arc<Until>>,
+    goal: Goal,
     ended: Arc<Notify>,
 }
 
@@ -248,7 +317,7 @@ impl DebugHandler for Replayer {
     type Data = Host;
 
     async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
-        match (&event, &self.until) {
+        match (&event, &self.goal.until) {
             // An epoch passes in the middle of an instruction: the debugger knows a frame only at the beginning of one.
             (DebugEvent::EpochYield, Some(_)) => {
                 if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
@@ -261,8 +330,16 @@ impl DebugHandler for Replayer {
                 let remark = (!reached.exact).then(|| until.behind());
                 self.stop(&until.ending, remark, store).await;
             }
+            (DebugEvent::Breakpoint, None) if self.goal.hunt.is_some() => {
+                if self.goal.hunt.as_ref().is_some_and(|hunt| hunt.is_here(&mut store)) {
+                    self.stop(&Ending::Watched, None, store).await;
+                }
+            }
+            (DebugEvent::HostcallError(error), None) if error.is::<Reached>() => {
+                self.stop(&Ending::Watched, None, store).await;
+            }
             (DebugEvent::Breakpoint, None) => {
-                if self.overflow.as_ref().is_some_and(|overflow| overflow.is_here(&mut store)) {
+                if self.goal.overflow.as_ref().is_some_and(|overflow| overflow.is_here(&mut store)) {
                     self.stop(&Ending::Trap(Trap::StackOverflow), None, store).await;
                 }
             }

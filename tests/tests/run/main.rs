@@ -10,6 +10,7 @@ mod output;
 mod replay;
 mod signals;
 mod state;
+mod written;
 
 use std::path::{Path, PathBuf};
 

@@ -1,0 +1,77 @@
+//! Stops a program that runs again at a certain write to its memory.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use coredump_core::module::Module as CoreModule;
+use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, Val};
+
+use super::rewrite::{Site, Watch};
+use crate::host::Host;
+
+/// The write that is looked for.
+pub struct Hunt {
+    watch: Watch,
+    /// The instruction, and how many times it touches the watched bytes up to the write; `None` if the host wrote.
+    instruction: Option<(Site, u64)>,
+    seen: AtomicU64,
+    done: AtomicBool,
+}
+
+impl Hunt {
+    /// The `times`th time that an instruction touches the watched bytes.
+    pub fn instruction(watch: Watch, site: Site, times: u64) -> Hunt {
+        Hunt { watch, instruction: Some((site, times)), seen: AtomicU64::new(0), done: AtomicBool::new(false) }
+    }
+
+    /// A call of the host, at which the recording itself stops.
+    pub fn host(watch: Watch) -> Hunt {
+        Hunt { watch, instruction: None, seen: AtomicU64::new(0), done: AtomicBool::new(false) }
+    }
+
+    /// Offset of the instruction in its function, in bytes.
+    pub fn code_offset(&self, binary: &[u8]) -> Option<u32> {
+        let (site, _) = self.instruction?;
+        let body = CoreModule::parse(binary).ok()?.body(site.function)?;
+        u32::try_from(site.offset.checked_sub(body.start)?).ok()
+    }
+
+    /// Makes the program stop at each execution of the instruction.
+    pub fn start(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<(), String> {
+        let Some((site, _)) = self.instruction else { return Ok(()) };
+        let offset = u32::try_from(site.offset).map_err(|error| error.to_string())?;
+        let mut breakpoints = store.as_context_mut().edit_breakpoints().ok_or("the engine has no breakpoints")?;
+        breakpoints.add_breakpoint(module, ModulePC::new(offset)).map_err(|error| error.to_string())
+    }
+
+    /// The program stopped: whether it is behind the write. Before the write it is made to stop once more.
+    pub fn is_here(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
+        if self.done.load(Ordering::Relaxed) {
+            return true;
+        }
+        let Some((site, times)) = self.instruction else { return false };
+        if self.touches(site, store) && self.seen.fetch_add(1, Ordering::Relaxed) + 1 == times {
+            self.done.store(true, Ordering::Relaxed);
+            if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
+                // It fails for modules of other engines.
+                let _ = breakpoints.single_step(true);
+            }
+        }
+        false
+    }
+
+    /// Whether the instruction, which is about to be executed, touches the watched bytes.
+    fn touches(&self, site: Site, store: &mut StoreContextMut<'_, Host>) -> bool {
+        let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return false };
+        let mut operand = |depth: u32| {
+            let count = frame.num_stacks(&mut *store).ok()?;
+            match frame.stack(&mut *store, count.checked_sub(depth + 1)?).ok()? {
+                Val::I32(value) => Some(u64::from(value as u32)),
+                Val::I64(value) => Some(value as u64),
+                _ => None,
+            }
+        };
+        let Some(address) = operand(site.depth) else { return false };
+        let size = site.size.or_else(|| operand(0));
+        size.is_some_and(|size| self.watch.touches(address.saturating_add(site.plus), size))
+    }
+}

@@ -1,0 +1,66 @@
+//! Where in the source the instructions are that write to watched bytes.
+
+use std::collections::HashMap;
+
+use coredump_core::backtrace::Resolver;
+use coredump_core::binaries::{Binaries, Store};
+use coredump_core::cli::text::escape;
+use coredump_core::locate::Options;
+use coredump_core::model::{CoreDump, Frame, Instance, ModuleRecord, Thread};
+use coredump_core::module::Module;
+
+use crate::program::Source;
+use crate::replay::Site;
+
+/// The lines of instructions, by their numbers.
+pub struct Places(HashMap<u32, String>);
+
+impl Places {
+    /// Finds them.
+    pub fn new(source: &Source, sites: &[(u32, Site)]) -> Places {
+        let (numbers, sites): (Vec<u32>, Vec<Site>) = sites.iter().copied().unzip();
+        let parsed = Module::parse(source.binary()).ok();
+        let frame = |site: &Site| {
+            let body = parsed.as_ref().and_then(|module| module.body(site.function));
+            let offset = body.and_then(|body| u32::try_from(site.offset.checked_sub(body.start)?).ok());
+            Frame { instance: Some(0), function: Some(site.function), code_offset: offset, ..Frame::default() }
+        };
+        let record = ModuleRecord {
+            path: Some(source.name().to_owned()),
+            sha256: source.sha256(),
+            embedded: Some(source.binary()),
+            ..ModuleRecord::default()
+        };
+        let dump = CoreDump {
+            modules: vec![record],
+            instances: vec![Instance { module: Some(0), ..Instance::default() }],
+            // Each is the youngest frame of a thread: it stands at no call.
+            threads: sites.iter().map(|site| Thread { frames: vec![frame(site)], ..Thread::default() }).collect(),
+            ..CoreDump::default()
+        };
+        let store = Store::new();
+        let binaries = Binaries::locate(&store, &dump, &Options::default());
+        let resolver = Resolver::new(&dump, &binaries);
+        let line = |index: usize| {
+            let frame = resolver.frame(index, 0);
+            let Some(frame) = frame else { return "?".to_owned() };
+            let inline = frame.inlines.first();
+            let function = inline.and_then(|inline| inline.function.as_deref()).or(frame.function.as_deref());
+            let location = inline.map_or(frame.location.as_ref(), |inline| inline.location.as_ref());
+            let name = match function {
+                Some(name) => escape(name).into_owned(),
+                None => format!("func[{}]", sites[index].function),
+            };
+            match location {
+                Some(at) => format!("{name} at {}:{}", escape(&at.file), at.line),
+                None => format!("{name} at offset {:#x}", sites[index].offset),
+            }
+        };
+        Places(numbers.into_iter().enumerate().map(|(index, number)| (number, line(index))).collect())
+    }
+
+    /// The place of an instruction.
+    pub fn of(&self, site: u32) -> &str {
+        self.0.get(&site).map_or("?", String::as_str)
+    }
+}

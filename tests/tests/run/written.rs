@@ -1,0 +1,196 @@
+//! `--replay`: a dump's program runs again anywhere, and says who wrote what.
+
+use std::path::{Path, PathBuf};
+
+use coredump_tests::{Outcome, Tool, fixture, scratch};
+use tempfile::TempDir;
+
+use crate::{frames, memory, read};
+
+/// A dump of the fixture `written`, whose first argument says which bug it shows, in a folder of its own.
+fn crash(bug: &str) -> (TempDir, PathBuf) {
+    let folder = scratch();
+    let dump = folder.path().join("app.coredump");
+    let tool = Tool::new("coredump-run").arg("-o").arg(&dump).arg(fixture("modules/written.wasm")).arg(bug);
+    tool.in_folder(folder.path()).run().expect(134);
+    (folder, dump)
+}
+
+fn wat(text: &str, stdin: &str) -> (TempDir, PathBuf) {
+    let folder = scratch();
+    let dump = folder.path().join("app.coredump");
+    std::fs::write(folder.path().join("app.wat"), text).unwrap();
+    let tool = Tool::new("coredump-run").args(["-o", "app.coredump", "app.wat"]);
+    tool.in_folder(folder.path()).stdin(stdin.to_owned()).run().expect(134);
+    (folder, dump)
+}
+
+fn replay(dump: &Path, options: &[&str]) -> Outcome {
+    Tool::new("coredump-run").arg("--replay").arg(dump).args(options).run()
+}
+
+/// The line of the source that a comment marks, as `file:line`.
+fn guilty(bug: &str) -> String {
+    let source = std::fs::read_to_string(fixture("sources/c/written.c")).unwrap();
+    let mark = format!("guilty line of \"{bug}\"");
+    let line = source.lines().position(|line| line.contains(&mark)).unwrap() + 1;
+    format!("written.c:{line}:")
+}
+
+#[test]
+fn a_dump_runs_again_to_the_same_crash_in_another_folder() {
+    let (folder, dump) = crash("freed");
+    // The module is in the dump's record; without it, it must be named.
+    let elsewhere = scratch();
+    let moved = elsewhere.path().join("moved.coredump");
+    std::fs::rename(&dump, &moved).unwrap();
+    drop(folder);
+    let again = elsewhere.path().join("again.coredump");
+    let outcome = replay(&moved, &["-o", again.to_str().unwrap()]).expect(134);
+    assert!(outcome.stderr.contains("it ended as in the dump"), "{}", outcome.stderr);
+    let (first, second) = (read(&moved), read(&again));
+    for key in ["threads", "memories", "globals", "tables", "signature", "reason"] {
+        assert_eq!(first[key], second[key], "{key}");
+    }
+    assert_eq!(second["process"]["replay"]["verified"], true);
+}
+
+#[test]
+fn without_a_recording_that_is_said() {
+    let folder = scratch();
+    let dump = folder.path().join("app.coredump");
+    let program = fixture("modules/written.wasm");
+    Tool::new("coredump-run").args(["--no-recording", "-o"]).arg(&dump).arg(program).arg("freed").run().expect(134);
+    let outcome = replay(&dump, &[]);
+    assert!(outcome.stderr.contains("holds no recording"), "{outcome:?}");
+    assert_ne!(outcome.status.code(), Some(134));
+}
+
+#[test]
+fn a_recording_that_was_altered_is_refused_with_its_offset() {
+    let (_folder, dump) = crash("freed");
+    let mut bytes = std::fs::read(&dump).unwrap();
+    // The recording is the last section.
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&dump, &bytes).unwrap();
+    let outcome = replay(&dump, &[]);
+    assert!(outcome.stderr.contains("altered") && outcome.stderr.contains("(offset 0x"), "{outcome:?}");
+    bytes.truncate(last - 3);
+    std::fs::write(&dump, &bytes).unwrap();
+    let outcome = replay(&dump, &[]);
+    assert!(outcome.stderr.contains("(offset 0x"), "{outcome:?}");
+}
+
+/// Who wrote through a stale pointer, beyond an array, over a variable on the stack.
+#[test]
+fn the_last_write_names_the_guilty_line() {
+    for (bug, bytes, options, function) in [
+        ("freed", "account->balance", &[][..], "#0 note"),
+        ("overrun", "table.limit", &[][..], "#0 overrun"),
+        ("stack", "target", &[][..], "#1 clear"),
+    ] {
+        let (_folder, dump) = crash(bug);
+        let outcome = replay(&dump, &[&["--last-write", bytes], options].concat()).expect(0);
+        let text = outcome.text().to_owned();
+        let line = text.lines().find(|line| line.trim_start().starts_with(function)).unwrap_or_default();
+        assert!(line.contains(&guilty(bug)), "{bug}: {text}");
+        // By its address it is the same.
+        let address = text.split(['(', ')']).nth(1).unwrap().to_owned();
+        let again = replay(&dump, &["--last-write", &address]).expect(0);
+        assert_eq!(again.text().lines().skip(1).collect::<Vec<_>>(), text.lines().skip(1).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn a_dump_of_that_moment_has_everything() {
+    let (folder, dump) = crash("freed");
+    let moment = folder.path().join("moment.coredump");
+    let options = ["--last-write", "account->balance", "-o", moment.to_str().unwrap()];
+    let text = replay(&dump, &options).expect(0).text().to_owned();
+    assert!(text.contains("after:  00 ff ff ff"), "{text}");
+    let document = read(&moment);
+    assert_eq!(document["reason"]["kind"], "watchpoint");
+    assert_eq!(frames(&document)[0]["function"], "note");
+    let address = text.split(['(', '+']).nth(1).unwrap();
+    let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).unwrap();
+    assert_eq!(memory(&moment, 0, address, 4), [0, 0xff, 0xff, 0xff]);
+    let variables = Tool::new("coredump-bt").args(["--locals", "--frame", "0"]).arg(&moment).run();
+    assert!(variables.text().contains("words: unsigned int *"), "{variables:?}");
+}
+
+/// Every instruction that writes: its function is named after it, and the last byte of its bytes is read by nobody else.
+#[test]
+fn every_instruction_that_writes_is_found() {
+    for (writes, before, after) in [
+        ("(i32.store offset=4 (i32.const 96) (i32.const 7))", "00 00 00 00", "07 00 00 00"),
+        ("(i32.store8 offset=5 (i32.const 96) (i32.const 7))", "00 00 00 00", "00 07 00 00"),
+        ("(i64.store (i32.const 97) (i64.const -1))", "00 00 00 00", "ff ff ff ff"),
+        ("(i64.store16 (i32.const 103) (i64.const -1))", "00 00 00 00", "00 00 00 ff"),
+        ("(f32.store (i32.const 100) (f32.const 1))", "00 00 00 00", "00 00 80 3f"),
+        ("(f64.store (i32.const 96) (f64.const 1))", "00 00 00 00", "00 00 f0 3f"),
+        ("(v128.store (i32.const 90) (i32x4.splat (i32.const -1)))", "00 00 00 00", "ff ff ff ff"),
+        ("(v128.store8_lane 3 (i32.const 102) (i32x4.splat (i32.const -1)))", "00 00 00 00", "00 00 ff 00"),
+        ("(memory.fill (i32.const 50) (i32.const 9) (i32.const 52))", "00 00 00 00", "09 09 00 00"),
+        ("(memory.copy (i32.const 101) (i32.const 200) (i32.const 2))", "00 00 00 00", "00 61 62 00"),
+        ("(memory.init $abc (i32.const 99) (i32.const 0) (i32.const 3))", "00 00 00 00", "62 63 00 00"),
+    ] {
+        let text = format!(
+            "(module (memory (export \"memory\") 1)
+                (data (i32.const 200) \"ab\") (data $abc \"abc\")
+                (func $near (i32.store (i32.const 96) (i32.const -1)) (i32.store (i32.const 104) (i32.const -1)))
+                (func $clear (i32.store (i32.const 96) (i32.const 0)) (i32.store (i32.const 104) (i32.const 0)))
+                (func $writes (local $unused i64) {writes})
+                (func $same (i32.store (i32.const 100) (i32.load (i32.const 100))))
+                (func (export \"_start\") (call $near) (call $clear) (call $writes) (call $same) (call $near) unreachable))"
+        );
+        let (_folder, dump) = wat(&text, "");
+        let outcome = replay(&dump, &["--last-write", "0x64+4"]).expect(0);
+        let text = outcome.text();
+        assert!(text.contains("#0 writes\n") && text.contains("#1 _start\n"), "{writes}: {text}");
+        assert!(text.contains(&format!("before: {before}\nafter:  {after}\n")), "{writes}: {text}");
+    }
+}
+
+const READS: &str = "(module
+    (import \"wasi_snapshot_preview1\" \"fd_read\" (func $read (param i32 i32 i32 i32) (result i32)))
+    (memory (export \"memory\") 1)
+    (data (i32.const 0) \"\\64\\00\\00\\00\\08\\00\\00\\00\")
+    (func $ask (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16))))
+    (func (export \"_start\") (i32.store (i32.const 100) (i32.const 1)) (call $ask) unreachable))";
+
+#[test]
+fn a_write_of_the_host_is_told_with_its_call() {
+    let (_folder, dump) = wat(READS, "hello");
+    let text = replay(&dump, &["--last-write", "100+4"]).expect(0).text().to_owned();
+    assert!(text.contains("by wasi_snapshot_preview1::fd_read of the host, call 1"), "{text}");
+    assert!(text.contains("#0 ask\n  #1 _start\n"), "{text}");
+    assert!(text.contains("before: 01 00 00 00\nafter:  68 65 6c 6c\n"), "{text}");
+    let all = replay(&dump, &["--writes", "100+4"]).expect(0).text().to_owned();
+    let lines: Vec<_> = all.lines().collect();
+    assert_eq!(lines[0], "0x64+4: 2 changes");
+    assert!(lines[1].contains("00 00 00 00 -> 01 00 00 00  _start at "), "{all}");
+    assert!(
+        lines[2].contains("01 00 00 00 -> 68 65 6c 6c  wasi_snapshot_preview1::fd_read of the host, call 1"),
+        "{all}"
+    );
+}
+
+#[test]
+fn what_nobody_wrote_is_no_guess() {
+    let (_folder, dump) = wat(READS, "hello");
+    let outcome = replay(&dump, &["--last-write", "0x200+4"]).expect(1);
+    assert!(outcome.text().contains("nothing changed 0x200+4"), "{outcome:?}");
+    assert!(replay(&dump, &["--last-write", "0x10000+4"]).stderr.contains("outside of the memory"));
+    assert!(replay(&dump, &["--last-write", "100+0"]).stderr.contains("can be watched"));
+}
+
+#[test]
+fn all_writes_are_listed_with_their_lines() {
+    let (_folder, dump) = crash("overrun");
+    let text = replay(&dump, &["--writes", "table.limit"]).expect(0).text().to_owned();
+    let guilty = guilty("overrun");
+    let line = guilty.trim_end_matches(':');
+    assert_eq!(text.lines().filter(|change| change.contains(line)).count(), 4, "{text}");
+    assert!(text.lines().nth(1).unwrap().contains("written.c:39"), "{text}");
+}
