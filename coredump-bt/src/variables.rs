@@ -60,6 +60,9 @@ fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()> {
     if level == 1 && variable.kind == VariableKind::Static {
         page.piece(Piece::Faint, " [static]")?;
     }
+    if variable.hidden {
+        page.piece(Piece::Faint, " [hidden]")?;
+    }
     page.end()?;
     if level >= MAX_INDENT {
         return Ok(());
@@ -105,6 +108,7 @@ mod tests {
             value: value.map(str::to_owned),
             at: When::Now,
             note: note.map(str::to_owned),
+            hidden: false,
             children: Vec::new(),
         };
         let why = "the code was rewritten after its debug information was made";

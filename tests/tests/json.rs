@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use coredump_tests::{Tool, fixture, follows_schema, scratch, wasmtime_dump};
+use coredump_tests::{Tool, capture, fixture, follows_schema, scratch, wasmtime_dump};
 use serde_json::{Value, json};
 
 fn tool() -> Tool {
@@ -204,4 +204,39 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), &*output.stderr), (Some(0), &b""[..]));
+}
+
+#[test]
+fn wasm_locals_have_the_names_of_the_name_section() {
+    // (unreachable.wat): what `inner` has.
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "wat-unreachable", &["--quiet"]);
+    let document = Tool::new("coredump-json").arg(dump).run().json();
+    let locals = document["threads"][0]["frames"][0]["locals"].as_array().unwrap().clone();
+    let named: Vec<_> =
+        locals.iter().map(|local| (local["name"].as_str().unwrap_or("?"), local["value"].clone())).collect();
+    let wanted: [(&str, Value); 3] = [("x", 7.into()), ("y", "-1000000000000".into()), ("sum", "-999999999993".into())];
+    assert_eq!(named, wanted);
+}
+
+#[test]
+fn a_variable_that_an_inner_one_hides_is_listed_and_says_so() {
+    // (vars.c): `scopes` printed both before it died.
+    let dump = wasmtime_dump("vars-O0");
+    let document = Tool::new("coredump-json")
+        .arg("--locals")
+        .arg(dump)
+        .arg("-m")
+        .arg(fixture("modules/vars-O0.wasm"))
+        .run()
+        .json();
+    let frames = document["threads"][0]["frames"].as_array().unwrap().clone();
+    let scopes = frames.iter().find(|frame| frame["function"] == "scopes").unwrap();
+    let shadows = scopes["variables"].as_array().unwrap().iter().filter(|variable| variable["name"] == "shadow");
+    let told: Vec<_> = shadows
+        .map(|variable| (variable["value"].as_str().unwrap_or("?").to_owned(), variable["hidden"].clone()))
+        .collect();
+    let [(outer, hides), (inner, shown)] = told.as_slice() else { panic!("{told:?}") };
+    assert!(inner.ends_with("\"inner\"") && shown.is_null(), "{told:?}");
+    assert!(outer == "1" && *hides == true, "{told:?}");
 }

@@ -51,7 +51,8 @@ fn active(dump: &Path, module: &Path) -> Vec<Active> {
     let mut all = Vec::new();
     for (number, frame) in document["threads"][0]["frames"].as_array().unwrap().iter().enumerate() {
         let inlines = frame["inlines"].as_array().unwrap();
-        let mut variables = frame["variables"].as_array().into_iter().flatten().peekable();
+        let shown = frame["variables"].as_array().into_iter().flatten();
+        let mut variables = shown.filter(|variable| variable["hidden"] != true).peekable();
         for (nth, function) in inlines.iter().chain([frame]).enumerate() {
             let name = function["function"].as_str().unwrap_or_default();
             let mut own = HashMap::new();

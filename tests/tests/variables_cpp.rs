@@ -139,3 +139,31 @@ fn an_object_is_shown_as_the_class_that_it_turns_out_to_be_of() {
         assert!(whatis.text().contains("symbol\tvtable for Horse+8\n"), "{name}: {}", whatis.text());
     }
 }
+
+#[test]
+fn arguments_of_templates_that_the_compiler_left_out_are_written() {
+    // (templates.cpp): the types are as the same compiler names them without `-gsimple-template-names`.
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "cpp-templates-simple", &["--quiet", "--invoke", "run"]);
+    let document = Tool::new("coredump-json").args(["--locals"]).arg(&dump).run().json();
+    let variables = document["threads"][0]["frames"][0]["variables"].as_array().unwrap().clone();
+    let types: Vec<_> = variables.iter().map(|variable| variable["type"].as_str().unwrap()).collect();
+    let wanted = [
+        "volatile int",
+        "Row<int, 3>",
+        "Row<const char *, 2>",
+        "Box<Box<int> >",
+        "Box<char>",
+        "Flags<true, 'c', 5UL, Color::green>",
+        "Pack<int, Box<int>, const char *>",
+        "Using<Box>",
+    ];
+    assert_eq!(types, wanted);
+    let ask = |expression: &str| {
+        let outcome = Tool::new("coredump-dump").arg(&dump).args(["--print", expression]).run();
+        outcome.text().trim_end().to_owned()
+    };
+    // Such a name means its own instance.
+    assert_eq!(ask("*(Row<int, 3> *)&row"), "*(Row<int, 3> *)&row = {cells = {1, 2, 3}}");
+    assert_eq!(ask("(*(Box<Box<int>> *)&nested).held.held"), "(*(Box<Box<int>> *)&nested).held.held = 7");
+}

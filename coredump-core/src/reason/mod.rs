@@ -109,6 +109,12 @@ impl CrashReason {
         }
     }
 
+    /// Whether it is an uncaught exception of an interpreted program: place and signature of the crash are then those of
+    /// the traceback that it printed.
+    pub fn is_script(&self) -> bool {
+        self.panic.as_ref().is_some_and(|panic| !panic.frames.is_empty())
+    }
+
     /// The last line that the program wrote to its standard error, if it ended by itself and nothing better is known of
     /// why: programs say so before they exit or abort.
     pub fn last_words(&self) -> Option<&str> {

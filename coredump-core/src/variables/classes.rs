@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::frame::Frame;
 use super::location::Missing;
+use super::template_names;
 use super::types::{Kind, Member, Offset, Struct, Type};
 use super::units::{Die, Units};
 use super::value::{Source, Value};
@@ -32,7 +33,8 @@ impl<'s> Units<'s> {
     pub fn completed(&self, die: Die) -> Option<(Die, Arc<Type<'s>>)> {
         let name = self.name(die)?;
         let path = self.path(die);
-        let found = self.types_named(die.unit, name).into_iter().find(|&found| self.path(found) == path)?;
+        let is_it = |found: &Die| self.path(*found) == path && self.has_same_arguments(*found, die);
+        let found = self.types_named(die.unit, name).into_iter().find(is_it)?;
         let ty = self.type_at(found)?;
         matches!(&ty.kind, Kind::Struct(contents) if !contents.declared).then_some((found, ty))
     }
@@ -51,7 +53,14 @@ impl<'s> Units<'s> {
     pub fn is_same_class(&self, one: Die, other: Die) -> bool {
         let named = || self.name(one).is_some() && self.name(one) == self.name(other);
         let visible = || !self.is_internal(one) && !self.is_internal(other);
-        one == other || one.unit != other.unit && named() && self.path(one) == self.path(other) && visible()
+        let same = || named() && self.path(one) == self.path(other) && self.has_same_arguments(one, other);
+        one == other || one.unit != other.unit && same() && visible()
+    }
+
+    /// Whether two classes of one name are the same instance of a template: the name may leave its arguments out.
+    fn has_same_arguments(&self, one: Die, other: Die) -> bool {
+        let told = |die: Die| self.name(die).is_some_and(|name| name.contains(&b'<'));
+        told(one) || template_names::arguments(self, one, 8) == template_names::arguments(self, other, 8)
     }
 
     /// Whether a type is one of its unit alone: it stands in a namespace without a name.

@@ -57,19 +57,20 @@ impl<'c> Inspector<'c> {
             let language = frame.units.language(function.unit);
             let renderer = Renderer::new(frame, *limits, language);
             let active = scope::active(&frame.units, function, frame.pc);
-            let mut left: usize = active.iter().map(|active| active.variables.len()).sum();
+            let mut left: usize = active.iter().map(|active| active.variables.len() + active.hidden.len()).sum();
             let scopes = active.into_iter().map(|active| Scope {
                 function: frame.units.function_name(active.die),
                 inlined: active.inlined,
                 variables: active
-                    .variables
-                    .iter()
-                    .filter_map(|&(die, kind)| {
+                    .all()
+                    .into_iter()
+                    .filter_map(|(die, kind, hidden)| {
                         left -= 1;
-                        renderer.leaving(left, || match kind {
+                        let variable = renderer.leaving(left, || match kind {
                             VariableKind::Parameter if !active.inlined => parameter(&renderer, die),
                             _ => variable(&renderer, die, kind),
-                        })
+                        });
+                        variable.map(|variable| Variable { hidden, ..variable })
                     })
                     .collect(),
             });

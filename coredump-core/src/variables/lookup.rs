@@ -6,6 +6,7 @@ use super::VariableKind;
 use super::frame::{Frame, memory_base_global};
 use super::scope;
 use super::statics;
+use super::template_names;
 use super::types::{Kind, PointerKind};
 use super::units::{Die, Language, Units};
 
@@ -187,7 +188,15 @@ fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
     let mut namespaces = path_parts(whole);
     let last = namespaces.pop().unwrap_or_default();
     let namespaces: Vec<String> = namespaces.into_iter().map(str::to_owned).collect();
-    let found = units.types_named(first, last.as_bytes());
+    let mut found = units.types_named(first, last.as_bytes());
+    if let Some(end) = last.find('<').filter(|_| found.is_empty()) {
+        // The compiler may have left out a template's arguments.
+        let plain = |name: &str| name.replace(' ', "");
+        let wanted = plain(last);
+        let arguments = |die| template_names::arguments(units, die, 8).unwrap_or_default();
+        found = units.types_named(first, last[..end].as_bytes());
+        found.retain(|&die| plain(&format!("{}{}", &last[..end], arguments(die))) == wanted);
+    }
     let found = match scoped(frame, &found, &namespaces) {
         Some(seen) => seen.first().copied(),
         None => {

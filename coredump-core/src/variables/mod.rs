@@ -28,6 +28,7 @@ mod scope;
 mod stack_pointer;
 mod statics;
 mod symbolic;
+mod template_names;
 mod unwind;
 mod value;
 mod vla;
@@ -100,6 +101,8 @@ pub struct Variable {
     pub at: When,
     /// Why the value is not known, or what is wrong with it.
     pub note: Option<String>,
+    /// A variable of an inner block has its name: in the program's code, and in expressions, the name means that one.
+    pub hidden: bool,
     /// Members, elements, what it points to.
     pub children: Vec<Variable>,
 }

@@ -1,5 +1,6 @@
 //! Types' names as their language writes them.
 
+use super::template_names::arguments;
 use super::types::{Kind, PointerKind, Type};
 use super::units::{Die, Language, Units};
 
@@ -17,6 +18,11 @@ pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> Str
         name.push_str("...");
     }
     name
+}
+
+/// The same within another name, of which `levels` more may be written out.
+pub(super) fn type_name_within(units: &Units<'_>, die: Option<Die>, language: Language, levels: u32) -> String {
+    declare(units, die, String::new(), language, levels)
 }
 
 /// The declaration of `inner` with that type: C writes a type around the name it declares.
@@ -94,7 +100,7 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, language: Languag
                 _ => next(*target, inner),
             }
         }
-        _ => spaced(&qualified(units, die, &ty, language), &inner),
+        _ => spaced(&qualified(units, die, &ty, language, levels), &inner),
     }
 }
 
@@ -113,7 +119,7 @@ fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, language: L
 }
 
 /// A named type with its namespaces.
-fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, language: Language) -> String {
+fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, language: Language, levels: u32) -> String {
     let keyword = match &ty.kind {
         Kind::Struct(contents) => contents.keyword,
         Kind::Enum(_) => "enum",
@@ -144,6 +150,9 @@ fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, language: Language) -> 
                 full.push_str("::");
             }
             full.push_str(&name);
+            if matches!(ty.kind, Kind::Struct(_)) && language == Language::Cpp && !name.contains('<') {
+                full.push_str(&arguments(units, die, levels).unwrap_or_default());
+            }
             if language == Language::Cpp { plain_std(&full) } else { full }
         }
     }

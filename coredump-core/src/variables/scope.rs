@@ -21,13 +21,15 @@ pub struct Function {
     pub die: Die,
     /// It was inlined into the next.
     pub inlined: bool,
-    /// Its parameters, then its variables, outer blocks first; what an inner one hides is left out.
+    /// Its parameters, then its variables, outer blocks first, without those that an inner one hides.
     pub variables: Vec<(Die, VariableKind)>,
+    /// Those: variables of outer blocks whose name means another here.
+    pub hidden: Vec<(Die, VariableKind)>,
 }
 
 /// The functions active at `pc` within `function`, innermost first: the last is `function` itself.
 pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
-    let mut found = vec![Function { die: function, inlined: false, variables: Vec::new() }];
+    let mut found = vec![Function { die: function, inlined: false, variables: Vec::new(), hidden: Vec::new() }];
     let Some(unit) = units.unit(function.unit) else { return found };
     let Ok(mut entries) = unit.entries_raw(Some(gimli::UnitOffset(function.offset))) else { return found };
     let mut entry = Entry::null();
@@ -78,7 +80,7 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
                 inside = depth + 1;
                 owners.push((inside, found.len()));
                 around.push((inside, ranges(unit, &entry, &left)));
-                found.push(Function { die, inlined: true, variables: Vec::new() });
+                found.push(Function { die, inlined: true, variables: Vec::new(), hidden: Vec::new() });
             }
             DW_TAG_formal_parameter => add(VariableKind::Parameter),
             DW_TAG_variable if is_static(&entry) => add(VariableKind::Static),
@@ -87,7 +89,7 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
         }
     }
     for function in &mut found {
-        keep_innermost(units, &mut function.variables);
+        function.hidden = take_hidden(units, &mut function.variables);
     }
     found.reverse();
     found
@@ -102,17 +104,26 @@ fn ranges<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, left: &Cell<u32>) -> Vec
     ranges.all(unit, || left.get().checked_sub(1).inspect(|&less| left.set(less)).is_some())
 }
 
-/// Of variables that share a name, leaves the last: the one of the innermost block.
-fn keep_innermost(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) {
+/// Of variables that share a name, leaves the last, the one of the innermost block, and gives the others.
+fn take_hidden(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) -> Vec<(Die, VariableKind)> {
     let mut seen = std::collections::HashSet::new();
-    let mut kept: Vec<_> = variables
-        .drain(..)
-        .rev()
-        .filter(|(die, _)| units.name(*die).is_none_or(|name| name.is_empty() || seen.insert(name)))
-        .collect();
+    let visible =
+        |(die, _): &(Die, VariableKind)| units.name(*die).is_none_or(|name| name.is_empty() || seen.insert(name));
+    let (mut kept, hidden): (Vec<_>, Vec<_>) = variables.drain(..).rev().partition(visible);
     kept.reverse();
     kept.sort_by_key(|(_, kind)| *kind != VariableKind::Parameter);
     *variables = kept;
+    hidden
+}
+
+impl Function {
+    /// All of its variables and whether each is hidden: parameters first, then outer blocks first.
+    pub fn all(&self) -> Vec<(Die, VariableKind, bool)> {
+        let visible = self.variables.iter().map(|&(die, kind)| (die, kind, false));
+        let mut all: Vec<_> = visible.chain(self.hidden.iter().map(|&(die, kind)| (die, kind, true))).collect();
+        all.sort_by_key(|(die, kind, _)| (*kind != VariableKind::Parameter, die.offset));
+        all
+    }
 }
 
 #[cfg(test)]

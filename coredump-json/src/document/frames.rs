@@ -13,7 +13,7 @@ use serde::{Serialize, Serializer};
 use super::Document;
 use super::inner::{MemoryFrame, PythonEntry, TaskEntry};
 use super::text::{Each, Hex};
-use super::values::TypedValue;
+use super::values::{NamedValue, TypedValue};
 
 /// Where in the program's own code it died.
 pub struct PlaceEntry<'d>(pub &'d Place);
@@ -107,7 +107,10 @@ impl Serialize for FrameEntry<'_, '_> {
         place(&mut map, resolved.location.as_ref())?;
         let inlines = || resolved.inlines.iter().map(InlineEntry);
         map.serialize_entry("inlines", &Each(inlines))?;
-        map.serialize_entry("locals", &values(&frame.locals, document.redact))?;
+        let module = document.dump.binaries().module_of(document.recorded(), frame);
+        let module = module.and_then(|module| document.dump.binaries().binary(module));
+        let name = |local: usize| module?.module().local_name(frame.function?, u32::try_from(local).ok()?);
+        map.serialize_entry("locals", &locals(&frame.locals, &name, document.redact))?;
         map.serialize_entry("stack", &values(&frame.stack, document.redact))?;
         let scopes = document.variables(&self.frame);
         let variables = scopes
@@ -153,6 +156,16 @@ fn values(values: &Option<Box<[Value]>>, hidden: bool) -> Option<impl Serialize 
     values.as_deref().map(|values| Each(move || values.iter().map(move |value| TypedValue { value, hidden })))
 }
 
+/// The same of locals, each with the name that the module's name section has for it.
+fn locals<'v>(
+    values: &'v Option<Box<[Value]>>,
+    name: &'v dyn Fn(usize) -> Option<&'v str>,
+    hidden: bool,
+) -> Option<impl Serialize + 'v> {
+    let named = move |(index, value)| NamedValue { name: name(index), value: TypedValue { value, hidden } };
+    values.as_deref().map(|values| Each(move || values.iter().enumerate().map(named)))
+}
+
 fn variables_of(scope: &Scope, hidden: bool) -> impl Iterator<Item = VariableEntry<'_>> {
     scope.variables.iter().map(move |variable| VariableEntry { variable, scope: Some(scope), hidden })
 }
@@ -175,6 +188,9 @@ impl Serialize for VariableEntry<'_> {
             map.serialize_entry("function", &scope.function)?;
             map.serialize_entry("inlined", &scope.inlined)?;
             map.serialize_entry("kind", variable.kind.name())?;
+            if variable.hidden {
+                map.serialize_entry("hidden", &true)?;
+            }
         }
         map.serialize_entry("location", &variable.location)?;
         map.serialize_entry("value", &variable.value.as_ref().filter(|_| !self.hidden))?;

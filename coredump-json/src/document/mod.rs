@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use coredump_core::model::Warning;
-use coredump_core::reason::{Panic, ScriptFrame};
+use coredump_core::reason::{CrashReason, Panic, ScriptFrame};
 use coredump_core::variables::{Scope, Variable};
 use coredump_core::{CoreDump, Dump, Frame, Limits};
 use serde::ser::SerializeMap;
@@ -83,8 +83,10 @@ impl Serialize for Document<'_> {
         map.serialize_entry("dump", &self.file())?;
         map.serialize_entry("process", &self.process())?;
         map.serialize_entry("reason", &self.reason())?;
-        map.serialize_entry("signature", &crash.signature)?;
-        map.serialize_entry("place", &crash.place.as_ref().map(PlaceEntry))?;
+        // Those of an interpreted program are what it printed, which nothing vouches for.
+        let printed = self.redact && crash.reason.as_ref().is_some_and(CrashReason::is_script);
+        map.serialize_entry("signature", &crash.signature.as_ref().filter(|_| !printed))?;
+        map.serialize_entry("place", &crash.place.as_ref().filter(|_| !printed).map(PlaceEntry))?;
         let modules = || {
             let slots = self.dump.binaries().slots().iter().enumerate();
             let contents = self.memory == MemoryDetail::Base64;

@@ -33,10 +33,10 @@ const KEPT: &str = "
     threads[].frames[].column threads[].frames[].language
     threads[].frames[].inlines[].function threads[].frames[].inlines[].file threads[].frames[].inlines[].line
     threads[].frames[].inlines[].column
-    threads[].frames[].locals[].type threads[].frames[].stack[].type
+    threads[].frames[].locals[].name threads[].frames[].locals[].type threads[].frames[].stack[].type
     threads[].frames[].variables_omitted
     threads[].frames[].variables[].name threads[].frames[].variables[].type threads[].frames[].variables[].function
-    threads[].frames[].variables[].inlined threads[].frames[].variables[].kind threads[].frames[].variables[].location
+    threads[].frames[].variables[].inlined threads[].frames[].variables[].hidden threads[].frames[].variables[].kind threads[].frames[].variables[].location
     threads[].frames[].variables[].address threads[].frames[].variables[].status
     memories[].index memories[].size memories[].maximum memories[].page_size memories[].memory64 memories[].shared
     memories[].captured_bytes memories[].redacted

@@ -22,6 +22,25 @@ impl Serialize for TypedValue<'_> {
     }
 }
 
+/// A value with a name, where it has one.
+pub struct NamedValue<'d> {
+    pub name: Option<&'d str>,
+    pub value: TypedValue<'d>,
+}
+
+impl Serialize for NamedValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let TypedValue { value, hidden } = self.value;
+        let mut map = serializer.serialize_map(None)?;
+        if let Some(name) = self.name {
+            map.serialize_entry("name", name)?;
+        }
+        map.serialize_entry("type", &value.type_name())?;
+        entries(&mut map, if hidden { &Value::Missing } else { value })?;
+        map.end()
+    }
+}
+
 /// Adds `value` and `bits` to an object. A value that is not known is null.
 pub fn entries<M: SerializeMap>(map: &mut M, value: &Value) -> Result<(), M::Error> {
     match value {

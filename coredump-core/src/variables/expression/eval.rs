@@ -81,6 +81,7 @@ fn plain(type_name: &str, value: String) -> Variable {
         value: Some(value),
         at: When::Now,
         note: None,
+        hidden: false,
         children: Vec::new(),
     }
 }

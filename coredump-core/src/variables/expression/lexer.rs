@@ -153,7 +153,9 @@ fn quoted(text: &str) -> Option<(String, usize)> {
 }
 
 fn number(text: &str, column: usize) -> Result<u128, ExpressionError> {
+    // What C writes behind a number says how wide it is.
     let digits = text.replace('_', "");
+    let digits = digits.trim_end_matches(['u', 'U', 'l', 'L']);
     let parsed = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
         Some(hex) => u128::from_str_radix(hex, 16),
         None => digits.parse(),
@@ -182,6 +184,7 @@ mod tests {
         );
         assert_eq!(kinds("a._vptr$A + $sp")[2..5], [name(&["_vptr$A"]), Sign("+"), TokenKind::Register("sp".into())]);
         assert_eq!(kinds("pair.0.1"), [name(&["pair"]), Sign("."), Number(0), Sign("."), Number(1), End]);
+        assert_eq!(kinds("5UL + 0x10u")[..3], [Number(5), Sign("+"), Number(16)]);
         assert_eq!(kinds("a[1..2]")[2..5], [Number(1), Sign(".."), Number(2)]);
     }
 

@@ -135,7 +135,12 @@ impl<'s> Renderer<'_, '_, 's> {
         };
         let first = self.frame.function.map_or(0, |function| function.unit);
         let wanted = plain(name);
-        let mut found = units.types_named(first, last.as_bytes()).into_iter().filter(|&die| {
+        let named = |name: &str| units.types_named(first, name.as_bytes());
+        let mut candidates = named(last);
+        if let Some(end) = last.find('<').filter(|_| candidates.is_empty()) {
+            candidates = named(&last[..end]);
+        }
+        let mut found = candidates.into_iter().filter(|&die| {
             let class = units.type_at(die).is_some_and(|ty| matches!(ty.kind, Kind::Struct(_)));
             class && plain(&self.type_name(Some(die))) == wanted
         });

@@ -140,6 +140,7 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
             value: None,
             at: When::Now,
             note: None,
+            hidden: false,
             children: shown.children,
         };
         match shown.text {
