@@ -13,6 +13,7 @@ use crate::backtrace::{InlinedFrame, Location, ResolvedFrame, Resolver};
 use crate::binaries::{self, Binaries};
 use crate::crash::Crash;
 use crate::error::Result;
+use crate::heap::Heap;
 use crate::interpreted::Interpreted;
 use crate::locate::Options;
 use crate::mapped::Bytes;
@@ -386,6 +387,22 @@ impl Dump {
     /// What the parts of a memory are for.
     pub fn regions(&self, memory: u32) -> Regions {
         Regions::of(self.recorded(), self.binaries(), memory)
+    }
+
+    /// The heaps in a memory that are recognised: one for each allocator.
+    ///
+    /// ```
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// for heap in dump.heap(0) {
+    ///     println!("{} has the byte at 0x11550: {}", heap.kind.name(), heap.holds(0x11550));
+    /// }
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn heap(&self, memory: u32) -> Vec<Heap> {
+        Heap::find(self.recorded(), self.binaries(), memory, &self.regions(memory))
     }
 
     /// The statics in a memory, by address. Reads the debug info of all binaries that have it.

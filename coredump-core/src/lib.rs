@@ -29,28 +29,36 @@
 //!
 //! Modules use each other in one direction only, which `docs/architecture.md` lists.
 
+#[doc(hidden)]
 pub mod backtrace;
 pub mod binaries;
+#[doc(hidden)]
 pub mod buffer;
 mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod crash;
+#[doc(hidden)]
 pub mod digest;
 pub mod dump;
 pub mod error;
 pub mod extension;
+#[doc(hidden)]
 pub mod files;
 pub mod fold;
 pub mod heap;
 pub mod interpreted;
+#[doc(hidden)]
 pub mod limits;
+#[doc(hidden)]
 pub mod locate;
 mod locked;
+#[doc(hidden)]
 pub mod mapped;
 pub mod memory;
 pub mod model;
 pub mod module;
+#[doc(hidden)]
 pub mod read;
 pub mod reason;
 pub mod recording;
@@ -58,12 +66,17 @@ pub mod regions;
 mod rule;
 pub mod runtimes;
 pub mod search;
+#[doc(hidden)]
 pub mod signature;
+#[doc(hidden)]
 pub mod stamp;
+#[doc(hidden)]
 pub mod symbols;
 pub mod text;
 pub mod trace;
+#[doc(hidden)]
 pub mod unasked;
+#[doc(hidden)]
 pub mod variables;
 pub mod write;
 
@@ -72,6 +85,8 @@ pub use crash::Crash;
 pub use dump::{Draft, Dump, Frame, Store, Thread};
 pub use error::{Error, ErrorKind, Result};
 pub use locate::Options;
+pub use mapped::Bytes;
 pub use memory::Memory;
 pub use model::CoreDump;
+pub use reason::CrashReason;
 pub use variables::{ExpressionError, Limits, Scope, Status, Variable, VariableKind};

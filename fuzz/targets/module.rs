@@ -20,8 +20,8 @@ fn ask(module: &Module<'_>) {
     module.build_id();
     module.code_section_size_field();
     module.name();
-    module.imports();
-    module.exports();
+    module.imports().count();
+    module.exports().count();
     module.memories();
     module.tables();
     module.globals();
