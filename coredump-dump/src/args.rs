@@ -36,7 +36,7 @@ pub const TOOL: Tool = Tool {
     error_code(64, "bad usage")
 )]
 pub struct Args {
-    /// the dump (with --diff also two)
+    /// the dump (with --diff and --heap also two)
     #[argh(positional, arg_name = "dump")]
     pub dumps: Vec<RawArg>,
 
@@ -112,10 +112,10 @@ pub struct Args {
     /// elements of one array or collection that are shown (default 32)
     #[argh(option, arg_name = "n")]
     pub elements: Option<u32>,
-    /// what the heaps hold: allocator, used and free blocks and bytes, by size
+    /// what the heaps hold: allocator, used and free blocks and bytes, by size and type; of two dumps what grew
     #[argh(switch)]
     pub heap: bool,
-    /// list the blocks of the heaps: address, size, used or free, contents
+    /// list the blocks of the heaps: address, size, used or free, type or text, pointers to it
     #[argh(switch)]
     pub blocks: bool,
     /// list the used blocks that nothing reachable points to

@@ -5,13 +5,14 @@ use std::io::{self, Write};
 use coredump_core::cli::Exit;
 use coredump_core::cli::text::escape;
 use coredump_core::error::Result;
-use coredump_core::heap::{Block, Heap, View, preview};
+use coredump_core::heap::Block;
 
 use crate::heap::{complain, memories, not_recognised};
+use crate::heaps::Heaps;
 use crate::session::Session;
 use coredump_core::cli::paint::DIM;
 
-/// Lists the blocks: address, size, whether it is used, what it looks like, memory.
+/// Lists the blocks: address, size, whether it is used, type or text, pointers to it, memory.
 pub fn blocks(session: &Session<'_>) -> Result<Exit> {
     let mut out = session.output()?;
     let aligned = session.on_terminal();
@@ -19,14 +20,17 @@ pub fn blocks(session: &Session<'_>) -> Result<Exit> {
     let mut left = session.args.limit.unwrap_or(u64::MAX);
     let mut outcome = Exit::Done;
     for (index, memory) in memories(session)? {
-        let view = View::new(memory);
         let ranges = session.ranges(index, memory)?;
-        let found = Heap::find(session.dump, session.binaries(), index, &session.regions(index));
-        if found.is_empty() {
+        let found = Heaps::of(session, index, memory);
+        if found.heaps.is_empty() {
             outcome = not_recognised(session, index);
+            continue;
         }
-        for heap in &found {
-            for block in heap.blocks(&view) {
+        let graph = found.graph(session, index)?;
+        let types = found.types(&graph);
+        let pointers = graph.pointers(&found.roots);
+        for heap in &found.heaps {
+            for block in heap.blocks(found.view()) {
                 let block = match block {
                     Ok(block) => block,
                     Err(damage) => {
@@ -43,14 +47,15 @@ pub fn blocks(session: &Session<'_>) -> Result<Exit> {
                 }
                 let Some(rest) = left.checked_sub(1) else { break };
                 left = rest;
-                let what = preview(&view, &block).unwrap_or_default();
+                let what = found.what(&graph, &types, &block);
+                let pointers = pointers.to(&block);
                 let address = paint.paint(DIM, format_args!("{:#010x}", block.address));
                 let line = |out: &mut dyn Write| -> io::Result<()> {
                     let Block { size, state, .. } = block;
                     let (state, what) = (state.name(), escape(&what));
                     match aligned {
-                        true => writeln!(out, "{address}  {size:>10}  {state:<7}  {what}"),
-                        false => writeln!(out, "{address}\t{size}\t{state}\t{what}\t\t{index}"),
+                        true => writeln!(out, "{address}  {size:>10}  {state:<7}  {pointers:>6}  {what}"),
+                        false => writeln!(out, "{address}\t{size}\t{state}\t{what}\t{pointers}\t{index}"),
                     }
                 };
                 line(&mut out).map_err(|error| out.failed(error))?;

@@ -2,9 +2,10 @@
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Damage, Heap, Survey, View};
+use coredump_core::heap::{Damage, Survey};
 use coredump_core::memory::Memory;
 
+use crate::heaps::Heaps;
 use crate::session::Session;
 use crate::table::Records;
 
@@ -31,15 +32,16 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
         "size",
         &[">memory", ">from", ">used blocks", ">used bytes", ">free blocks", ">free bytes"],
     );
+    let mut types = Records::new("Types", "type", &[">memory", "type", ">used blocks", ">used bytes"]);
     let mut outcome = Exit::Done;
     for (index, memory) in memories(session)? {
-        let view = View::new(memory);
-        let found = Heap::find(session.dump, session.binaries(), index, &session.regions(index));
-        if found.is_empty() {
+        let found = Heaps::of(session, index, memory);
+        if found.heaps.is_empty() {
             outcome = not_recognised(session, index);
+            continue;
         }
-        for heap in &found {
-            let survey = Survey::of(heap, &view);
+        for heap in &found.heaps {
+            let survey = Survey::of(heap, found.view());
             heaps.row([
                 index.to_string(),
                 heap.kind.name().to_owned(),
@@ -66,8 +68,12 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
                 outcome = Exit::Partial;
             }
         }
+        let graph = found.graph(session, index)?;
+        for (name, count) in found.types(&graph).totals(&graph) {
+            types.row([index.to_string(), name, count.blocks.to_string(), count.bytes.to_string()]);
+        }
     }
-    show(session, &[heaps, sizes])?;
+    show(session, &[heaps, sizes, types])?;
     Ok(outcome)
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Block, Graph, Heap, Roots, View, preview};
-use coredump_core::regions::global_names;
+use coredump_core::heap::Block;
 
 use crate::heap::{complain, memories, not_recognised, show};
+use crate::heaps::Heaps;
 use crate::session::Session;
 use crate::table::Records;
 
@@ -23,26 +23,25 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
     let mut left = session.args.limit.unwrap_or(u64::MAX);
     for (index, memory) in memories(session)? {
-        let view = View::new(memory);
-        let regions = session.regions(index);
-        let heaps = Heap::find(session.dump, session.binaries(), index, &regions);
-        if heaps.is_empty() {
+        let heaps = Heaps::of(session, index, memory);
+        if heaps.heaps.is_empty() {
             outcome = not_recognised(session, index);
             continue;
         }
-        let names = global_names(session.dump, session.binaries());
-        let roots = Roots::of(session.dump, index, &regions, &heaps, &names);
-        let Some(mut graph) = Graph::new(&heaps, &view) else {
-            return Err(session.error(ErrorKind::TooLarge, format!("the heaps of memory {index} are too far apart")));
-        };
+        let roots = &heaps.roots;
+        let mut graph = heaps.graph(session, index)?;
         if complain(session, index, &graph.damage) {
             let message = "blocks after the broken place are not known, so that what they point to would look lost";
             return Err(session.error(ErrorKind::Malformed, message).hint("--check tells more of what is broken"));
         }
         let certain = if roots.missing.is_empty() { "certain" } else { "possible" };
         let mut found: BTreeMap<(u64, String), (u64, u64)> = BTreeMap::new();
-        graph.leaks(&roots, |block: &Block| {
-            let what = preview(&view, block).unwrap_or_default();
+        // No variable leads to a block that is lost, but what it holds may tell its class.
+        let mut lost: Vec<Block> = Vec::new();
+        graph.leaks(roots, |block: &Block| lost.push(*block));
+        let types = heaps.types(&graph);
+        for block in &lost {
+            let what = heaps.what(&graph, &types, block);
             let key = if found.len() < MAX_GROUPS { (block.size, what.clone()) } else { (block.size, String::new()) };
             let group = found.entry(key).or_default();
             *group = (group.0 + 1, group.1.saturating_add(block.size));
@@ -51,7 +50,7 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
                 let address = format!("{:#010x}", block.address);
                 blocks.row([index.to_string(), address, block.size.to_string(), what, certain.to_owned()]);
             }
-        });
+        }
         if !found.is_empty() && !roots.missing.is_empty() {
             session.report.say(format_args!(
                 "{}: memory {index}: the dump does not hold {}: blocks that only these point to are listed too",

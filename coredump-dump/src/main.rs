@@ -12,6 +12,8 @@ mod find;
 mod format;
 mod globals;
 mod heap;
+mod heap_diff;
+mod heaps;
 mod hex;
 mod hits;
 mod image;

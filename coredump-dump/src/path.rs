@@ -2,10 +2,10 @@
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Graph, Heap, Roots, Step, View};
-use coredump_core::regions::global_names;
+use coredump_core::heap::Step;
 
 use crate::heap::{complain, not_recognised, show};
+use crate::heaps::Heaps;
 use crate::session::Session;
 use crate::table::Records;
 
@@ -14,19 +14,18 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
     let (index, memory) = session.memory()?;
     let Some(address) = &session.args.path_to else { return Ok(Exit::Done) };
     let address = session.address(index, address)?;
-    let view = View::new(memory);
     let regions = session.regions(index);
-    let heaps = Heap::find(session.dump, session.binaries(), index, &regions);
-    let names = global_names(session.dump, session.binaries());
-    let roots = Roots::of(session.dump, index, &regions, &heaps, &names);
-    let Some(mut graph) = Graph::new(&heaps, &view) else {
+    let found = Heaps::of(session, index, memory);
+    if found.heaps.is_empty() {
         return Ok(not_recognised(session, index));
-    };
+    }
+    let roots = &found.roots;
+    let mut graph = found.graph(session, index)?;
     complain(session, index, &graph.damage);
-    if !heaps.iter().any(|heap| heap.holds(address)) {
+    if !found.heaps.iter().any(|heap| heap.holds(address)) {
         return Err(session.error(ErrorKind::NotFound, format!("{address:#x} lies in no heap of memory {index}")));
     }
-    let Some(steps) = graph.path_to(&roots, address) else {
+    let Some(steps) = graph.path_to(roots, address) else {
         let name = session.input.name();
         session.report.say(format_args!("{name}: no chain of pointers from a root leads to {address:#x}"));
         if !roots.missing.is_empty() {
@@ -35,6 +34,12 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
         return Ok(Exit::Partial);
     };
     let mut table = Records::new("Path", "step", &["", "place", "points to"]);
+    let types = found.types(&graph);
+    let block_at = |address: u64| {
+        let mut blocks =
+            found.heaps.iter().flat_map(|heap| heap.blocks(found.view()).filter_map(std::result::Result::ok));
+        blocks.find(|block| block.address == address)
+    };
     for step in steps {
         let (kind, place, value) = match step {
             Step::Memory { address, value } => {
@@ -44,7 +49,11 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
                 ("memory", format!("{address:#010x} {place}"), value)
             }
             Step::Value { place, value } => ("value", place, value),
-            Step::Block { block, offset, value } => ("block", format!("{block:#010x}+{offset:#x}"), value),
+            Step::Block { block, offset, value } => {
+                let ty = block_at(block).and_then(|block| types.of(&graph, &block));
+                let ty = ty.map(|ty| format!(" {ty}")).unwrap_or_default();
+                ("block", format!("{block:#010x}+{offset:#x}{ty}"), value)
+            }
         };
         table.row([kind.to_owned(), place.trim_end().to_owned(), format!("{value:#010x}")]);
     }

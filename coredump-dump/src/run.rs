@@ -10,7 +10,8 @@ use coredump_core::{Draft, Store};
 use crate::args::{Args, TOOL};
 use crate::session::{self, Session};
 use crate::{
-    blocks, check, diff, find, format, globals, heap, hex, image, leaks, list, map, path, print, raw, strings, whatis,
+    blocks, check, diff, find, format, globals, heap, heap_diff, hex, image, leaks, list, map, path, print, raw,
+    strings, whatis,
 };
 
 /// What was asked for.
@@ -82,6 +83,9 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         ([input], _) => with(&args, input, report, |session| one(command, session)),
         ([before, after], Command::Diff) => {
             with(&args, before, report, |before| with(&args, after, report, |after| diff::between(before, after)))
+        }
+        ([before, after], Command::Heap) => {
+            with(&args, before, report, |before| with(&args, after, report, |after| heap_diff::between(before, after)))
         }
         (_, Command::Diff) => Err(Error::new(ErrorKind::Usage, "--diff compares one dump with its module, or two")),
         _ => Err(Error::new(ErrorKind::Usage, "one dump at a time")),

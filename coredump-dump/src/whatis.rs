@@ -1,10 +1,12 @@
 //! `--whatis`: what an address belongs to.
 
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::memory::Chunk;
+use coredump_core::heap::Heap;
+use coredump_core::memory::{Chunk, Memory};
 use coredump_core::regions::Use;
 use coredump_core::{Limits, Thread, Variable};
 
+use crate::heaps::Heaps;
 use crate::session::Session;
 use crate::table::Table;
 
@@ -55,6 +57,9 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
         } else if let Some(name) = vtable(session, index, at) {
             fact("symbol", name);
         }
+        for (name, value) in block(session, index, memory, at)? {
+            facts.push([name.to_owned(), value]);
+        }
         if regions.at(at).is_some_and(|region| matches!(region.r#use, Use::Stack | Use::Unknown)) {
             for (name, value) in frames(session, index, at) {
                 facts.push([name.to_owned(), value]);
@@ -78,6 +83,51 @@ fn vtable(session: &Session<'_>, memory: u32, at: u64) -> Option<String> {
             thread.frames().take(FRAMES).filter(|frame| in_memory(session, &thread, frame.index(), memory));
         frames.find_map(|frame| frame.vtable_name(at))
     })
+}
+
+/// The block of a heap that holds an address: its size and state, its type, and the member there.
+fn block<'a>(
+    session: &Session<'a>,
+    index: u32,
+    memory: &'a Memory<'a>,
+    at: u64,
+) -> Result<Vec<(&'static str, String)>> {
+    // Debug information is only read for what lies in a heap.
+    let heaps = Heap::find(session.dump, session.binaries(), index, &session.regions(index));
+    if !heaps.iter().any(|heap| heap.holds(at)) {
+        return Ok(Vec::new());
+    }
+    let found = Heaps::of(session, index, memory);
+    let mut facts = Vec::new();
+    for heap in &found.heaps {
+        facts.extend(heap.holds(at).then(|| ("allocator", heap.kind.name().to_owned())));
+        let mut blocks = heap.blocks(found.view()).filter_map(std::result::Result::ok);
+        let Some(block) = blocks.find(|block| (block.address..block.end()).contains(&at)) else { continue };
+        let offset = at - block.address;
+        let (address, size, state) = (block.address, block.size, block.state.name());
+        let place = if offset == 0 { "at its start".to_owned() } else { format!("{offset:#x} bytes into it") };
+        facts.push(("block", format!("{address:#x}, {size} bytes, {state}: {place}")));
+        let graph = found.graph(session, index)?;
+        let types = found.types(&graph);
+        let what = found.what(&graph, &types, &block);
+        facts.extend((!what.is_empty()).then_some(("type", what)));
+        if let Some((name, size)) = types.element(&graph, &block) {
+            let start = address + offset / size * size;
+            facts.extend(member(session, &name, start, at).map(|member| ("member", member)));
+        }
+    }
+    Ok(facts)
+}
+
+/// The member at an address of a value of that type, as an expression of some frame finds it.
+fn member(session: &Session<'_>, ty: &str, start: u64, at: u64) -> Option<String> {
+    let limits = Limits { depth: 2, elements: 64, ..Limits::default() };
+    let thread = session.opened.thread(0)?;
+    let expression = format!("*({ty} *){start:#x}");
+    let value = thread.frames().take(16).find_map(|frame| frame.evaluate_within(&expression, limits).ok())?;
+    let members = value.children.iter().filter(|member| member.address.is_some_and(|address| address <= at));
+    let member = members.max_by_key(|member| member.address)?;
+    Some(format!("{} ({}) = {}", member.name, member.type_name, member.text()))
 }
 
 /// The frames of the shadow stack that hold an address, and the variables that lie there.

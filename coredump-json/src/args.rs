@@ -52,6 +52,9 @@ pub struct Args {
     /// the variables of each frame, from debug info
     #[argh(switch)]
     pub locals: bool,
+    /// what the allocators hold, in numbers and by type
+    #[argh(switch)]
+    pub heap: bool,
     /// how many levels of members and pointers a value shows (default 4, at most 64)
     #[argh(option, arg_name = "n")]
     pub depth: Option<u32>,

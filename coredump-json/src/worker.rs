@@ -105,6 +105,7 @@ impl<'w> Worker<'w> {
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
             dump,
             locals: args.locals,
+            heap: args.heap,
             limits,
             interpreted: dump.interpreted(inner),
             room: Cell::new(args.limit.unwrap_or(VARIABLES)),

@@ -312,3 +312,83 @@ fn damage_anywhere_is_told_and_never_a_panic() {
         }
     }
 }
+
+/// The block that begins with a text, by its listing.
+fn holding(all: &BTreeMap<u64, (u64, String, String)>, text: &str) -> u64 {
+    *all.iter().find(|(_, block)| block.2.contains(text)).expect("a block holds it").0
+}
+
+#[test]
+fn blocks_have_the_types_that_variables_lead_to() {
+    let (path, _) = died("heap-dlmalloc");
+    let listed = dump("heap-dlmalloc", &["--blocks"], &path).expect(0);
+    let all = blocks(&listed);
+    let of = |ty: &str| all.values().filter(|block| block.2 == ty).count();
+    // The list's three nodes, the table of them, what `last_packet` points to, and what only a variable of main does.
+    assert_eq!(
+        [of("struct node"), of("struct node *[]"), of("struct packet"), of("int[]")],
+        [3, 1, 1, 1],
+        "{}",
+        listed.text()
+    );
+    // Lost nodes have no type: no variable leads to them.
+    let labels = all.values().filter(|block| block.2.starts_with("char[] \"")).count();
+    assert_eq!(labels, 4, "three labels and the program's own name: {}", listed.text());
+    let heap = dump("heap-dlmalloc", &["--heap"], &path).expect(0);
+    assert!(heap.text().contains("type\t0\tstruct node\t3\t36\n"), "{}", heap.text());
+    let document = Tool::new("coredump-json")
+        .args(["--heap", "-m"])
+        .arg(module("heap-dlmalloc"))
+        .arg(&path)
+        .run()
+        .expect(0)
+        .json();
+    assert_eq!(document["heap"]["allocators"][0]["kind"], "dlmalloc");
+    let node =
+        document["heap"]["types"].as_array().unwrap().iter().find(|entry| entry["type"] == "struct node").unwrap();
+    assert_eq!((&node["count"], &node["bytes"]), (&3.into(), &36.into()));
+    // AssemblyScript's objects tell their class ids: the five labels and what they were made of.
+    let (path, said) = died("heap-as-minimal");
+    let all = blocks(&dump("heap-as-minimal", &["--blocks"], &path).expect(0));
+    let label = holding(&all, "u\"node 3\"");
+    assert!(all[&label].2.starts_with("String "), "{:?}", all[&label]);
+    assert!(said.iter().any(|line| line.0 == "object" && line.1 == label), "{label:#x} is no label: {said:?}");
+}
+
+#[test]
+fn an_address_in_a_block_is_named_by_type_and_member() {
+    let (path, _) = died("heap-dlmalloc");
+    let all = blocks(&dump("heap-dlmalloc", &["--blocks"], &path).expect(0));
+    let node = *all.iter().find(|(_, block)| block.2 == "struct node").unwrap().0;
+    let told = dump("heap-dlmalloc", &["--whatis", &format!("{:#x}", node + 4)], &path).expect(0);
+    for line in [
+        format!("block\t{node:#x}, 12 bytes, used: 0x4 bytes into it"),
+        "type\tstruct node".into(),
+        "member\tnext (struct node *)".into(),
+    ] {
+        assert!(told.text().contains(&format!("address\t{line}")), "{line}: {}", told.text());
+    }
+    let chain =
+        dump("heap-dlmalloc", &["--path-to", &format!("{:#x}", holding(&all, "the first node"))], &path).expect(0);
+    let last = chain.text().lines().last().unwrap();
+    assert!(last.starts_with("step\tblock\t0x") && last.contains("+0x8 struct node\t"), "{}", chain.text());
+}
+
+#[test]
+fn two_dumps_tell_what_grew() {
+    let folder = scratch();
+    let (before, _) = died("heap-dlmalloc");
+    // With this word the guest allocates three blocks more, and frees one of them.
+    let (after, _) = die(folder.path(), "heap-dlmalloc", "use-after-free");
+    let used = |path: &Path| {
+        let all = blocks(&dump("heap-dlmalloc", &["--blocks"], path));
+        let used = all.values().filter(|block| block.1 == "used");
+        used.fold((0, 0), |(blocks, bytes), block| (blocks + 1, bytes + block.0 as i64))
+    };
+    let (then, now) = (used(&before), used(&after));
+    let grown =
+        Tool::new("coredump-dump").args(["--heap", "-m"]).arg(module("heap-dlmalloc")).arg(&before).arg(&after).run();
+    let line = format!("heap\t0\tdlmalloc\t{}\t{}\t{:+}\t{:+}", now.0, now.1, now.0 - then.0, now.1 - then.1);
+    assert_eq!(grown.text().lines().next(), Some(&*line), "{grown:?}");
+    assert!(now.0 - then.0 == 2, "{then:?} {now:?}");
+}

@@ -141,8 +141,36 @@ impl<'h, 'v> Graph<'h, 'v> {
         Some((granule, number))
     }
 
+    /// The used block that begins at an address, by its granule and number.
+    #[inline]
+    pub(super) fn used_at(&self, address: u64) -> Option<(u32, usize)> {
+        let granule = self.starts.containing(address)?;
+        let number = self.starts.rank(granule);
+        (self.starts.address(granule) == address && !self.is_seen(number)).then_some((granule, number))
+    }
+
+    /// The number of the block at an address, below [`Graph::len`].
+    pub(super) fn number(&self, address: u64) -> Option<usize> {
+        self.starts.containing(address).map(|granule| self.starts.rank(granule))
+    }
+
+    /// How many numbers there are.
+    pub(super) fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// The memory.
+    pub(super) fn view(&self) -> &'v View<'v> {
+        self.view
+    }
+
+    /// The heaps.
+    pub fn heaps(&self) -> &'h [Heap] {
+        self.heaps
+    }
+
     /// The bytes of the block at a granule, as far as they can hold pointers.
-    fn contents(&self, granule: u32) -> Range<u64> {
+    pub(super) fn contents(&self, granule: u32) -> Range<u64> {
         let start = self.starts.address(granule);
         let end = self.starts.after(granule).map_or(start, |next| self.starts.address(next));
         start..end.saturating_sub(self.gap).max(start)

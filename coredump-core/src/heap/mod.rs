@@ -16,7 +16,9 @@ mod roots;
 mod starts;
 mod survey;
 mod tlsf;
+mod types;
 mod view;
+mod vtable;
 mod zig;
 
 use std::ops::Range;
@@ -25,6 +27,7 @@ pub use block::{Block, Damage, State};
 pub use graph::{Graph, Pointers, Roots, Step};
 pub use preview::preview;
 pub use survey::{Class, Count, Survey};
+pub use types::Types;
 pub use view::View;
 
 use hints::Hints;

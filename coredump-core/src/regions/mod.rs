@@ -15,7 +15,7 @@ use std::ops::Range;
 pub use initial::initial;
 pub use layout::{global_names, owners};
 pub use overrun::{Overrun, overrun, stack_pointer};
-pub use symbols::{Symbol, Symbols};
+pub use symbols::{Symbol, Symbols, shapes};
 
 use crate::binaries::Binaries;
 use crate::model::CoreDump;

@@ -3,7 +3,7 @@
 use super::layout::owners;
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
-use crate::variables::{Static, statics};
+use crate::variables::{Shapes, Static, statics};
 
 /// An object of the program at a fixed address.
 pub type Symbol = Static;
@@ -14,6 +14,20 @@ pub struct Symbols {
     all: Vec<Symbol>,
     /// Greatest end of all up to each: how far back a search must go.
     reach: Vec<u64>,
+}
+
+/// The types of the variables in the dump's memory with this index, and of what these point to. Reads the whole debug info
+/// of all instances that have it.
+pub fn shapes(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Shapes {
+    let owners = owners(dump, binaries, memory);
+    let owners: Vec<_> = owners.into_iter().filter(|owner| owner.memory == 0).collect();
+    let globals: Vec<_> = owners.iter().map(|owner| (owner.binary, |index| owner.global_value(dump, index))).collect();
+    Shapes::of(
+        dump,
+        binaries,
+        memory,
+        globals.iter().map(|(binary, global)| (*binary, global as &dyn Fn(u32) -> Option<u64>)),
+    )
 }
 
 impl Symbols {

@@ -150,7 +150,12 @@ impl<'c> Inspector<'c> {
 
     /// Lets `look` look at a frame with its debug information; `None` when its binary is not known for certain or has
     /// none.
-    fn with_frame<R>(&self, thread: usize, index: usize, look: impl FnOnce(&Frame<'_, '_>) -> R) -> Option<R> {
+    pub(super) fn with_frame<R>(
+        &self,
+        thread: usize,
+        index: usize,
+        look: impl FnOnce(&Frame<'_, '_>) -> R,
+    ) -> Option<R> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
         let binary = &*self.found(frame)?.binary;
         let place = self.binaries.place(self.dump, thread, index)?;

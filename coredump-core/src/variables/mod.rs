@@ -25,6 +25,7 @@ mod prologue;
 mod render;
 mod rewritten;
 mod scope;
+mod shapes;
 mod stack_pointer;
 mod statics;
 mod symbolic;
@@ -37,6 +38,7 @@ mod writes;
 use crate::catalog::{types, units};
 pub use expression::ExpressionError;
 pub use inspector::Inspector;
+pub use shapes::{Choice, Pointer, Root, Shape, Shapes};
 pub use statics::{Static, statics};
 
 pub use crate::catalog::Language;

@@ -34,12 +34,28 @@ pub fn statics(binary: &Binary, global: impl Fn(u32) -> Option<u64>) -> Vec<Stat
 }
 
 fn read_all(units: &Units<'_>, module: &Module<'_>, global: &dyn Fn(u32) -> Option<u64>) -> Vec<Static> {
+    let read = |(die, address)| {
+        let size = units.size_of(units.type_of(die));
+        Some(Static { address, size, name: name(units, die)? })
+    };
+    let mut all: Vec<Static> = placed(units, module, global).filter_map(read).take(MAX_STATICS).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The statics that have an address, and what it is; see [`statics`].
+pub(super) fn placed<'u>(
+    units: &'u Units<'_>,
+    module: &'u Module<'_>,
+    global: &'u dyn Fn(u32) -> Option<u64>,
+) -> impl Iterator<Item = (Die, u64)> + 'u {
     let memory_base = match memory_base_global(module) {
         Some(index) => global(index),
         None => Some(0),
     };
     let shared = module.memories().first().is_none_or(|memory| memory.shared);
-    let base_of = |base| match base {
+    let base_of = move |base| match base {
         None => memory_base,
         // See `Frame::global`: where threads have storage of their own, this is not its base, if it has one.
         Some(u32::MAX) if shared && global_named(module, "__tls_base").is_none() => None,
@@ -47,17 +63,11 @@ fn read_all(units: &Units<'_>, module: &Module<'_>, global: &dyn Fn(u32) -> Opti
         Some(index) => global(index),
     };
     let relocated = memory_base_global(module).is_some();
-    let read = |die| {
-        let fixed = written(units, die).filter(|fixed| !fixed.is_dropped(relocated))?;
-        let size = units.size_of(units.type_of(die));
-        let address = base_of(fixed.base)?.checked_add(fixed.offset)?.checked_add(fixed.inside)?;
-        Some(Static { address, size, name: name(units, die)? })
-    };
     let dies = (0..units.len()).flat_map(|unit| units.statics_of(unit));
-    let mut all: Vec<Static> = dies.filter_map(read).take(MAX_STATICS).collect();
-    all.sort();
-    all.dedup();
-    all
+    dies.filter_map(move |die| {
+        let fixed = written(units, die).filter(|fixed| !fixed.is_dropped(relocated))?;
+        Some((die, base_of(fixed.base)?.checked_add(fixed.offset)?.checked_add(fixed.inside)?))
+    })
 }
 
 /// An address as debug info writes it.

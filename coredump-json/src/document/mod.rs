@@ -4,6 +4,7 @@
 
 mod failure;
 mod frames;
+mod heap;
 mod inner;
 mod memories;
 mod redact;
@@ -52,6 +53,8 @@ pub struct Document<'d> {
     pub dump: &'d Dump,
     /// Whether variables are asked for.
     pub locals: bool,
+    /// Whether to tell what the heaps hold.
+    pub heap: bool,
     /// How much of a variable is written.
     pub limits: Limits,
     /// How many variables and parts of them may still be written: frames times variables may be any number.
@@ -118,6 +121,9 @@ impl Serialize for Document<'_> {
         map.serialize_entry("globals", &Each(globals))?;
         let tables = || dump.tables.iter().enumerate().map(|(index, table)| TableEntry { index, table });
         map.serialize_entry("tables", &Each(tables))?;
+        if self.heap {
+            map.serialize_entry("heap", &self.heap())?;
+        }
         map.serialize_entry(
             "sections",
             &Each(|| dump.sections.iter().map(|section| SectionEntry { section, redact: self.redact })),

@@ -1,0 +1,359 @@
+//! Where pointers are in values of the types of a program's variables, followed from type to type: what a walk over its
+//! objects needs to know, without the debug information at hand.
+
+use std::collections::{HashMap, VecDeque};
+
+use super::inspector::{Inspector, value};
+use super::names::type_name;
+use super::statics::placed;
+use super::types::{Kind, Member, Offset, Struct};
+use super::units::{Die, Units};
+use super::value::Source;
+use super::{VariableKind, scope};
+use crate::binaries::{Binaries, Binary};
+use crate::model::CoreDump;
+
+/// Types that are looked at in all: beyond it, debug info is hostile.
+const MAX_SHAPES: usize = 1 << 16;
+/// Pointers in one value.
+const MAX_POINTERS: usize = 4096;
+/// Types in types.
+const LEVELS: u32 = 32;
+/// Variables that are looked at.
+const MAX_ROOTS: usize = 1 << 20;
+
+/// A type, as far as a walk needs it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    /// Its name as the language writes it.
+    pub name: String,
+    /// Its size in bytes, where it has one.
+    pub size: Option<u64>,
+    /// The pointers in it.
+    pub pointers: Vec<Pointer>,
+    /// Parts that hold other pointers by the value of a discriminant.
+    pub choices: Vec<Choice>,
+}
+
+/// A pointer in a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pointer {
+    /// Bytes from the value's start.
+    pub offset: u64,
+    /// What it points to: an index into [`Shapes::all`].
+    pub target: usize,
+}
+
+/// A part of a value with variants, as a Rust enum's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// The discriminant's bytes from the value's start, and its size.
+    pub discriminant: (u64, u64),
+    /// The discriminant's values for a variant (ranges with both ends; none: all others), and the variant's pointers.
+    pub variants: Vec<(Vec<(u128, u128)>, Vec<Pointer>)>,
+}
+
+/// A variable with a value of a known type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// Its value's place: an address in memory, or the bytes themselves.
+    pub place: Result<u64, Vec<u8>>,
+    /// Its type: an index into [`Shapes::all`].
+    pub shape: usize,
+}
+
+/// The types of a program's variables, and all that these point to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shapes {
+    /// The types.
+    pub all: Vec<Shape>,
+    /// The variables: statics, and those of the frames.
+    pub roots: Vec<Root>,
+}
+
+impl Shapes {
+    /// What the debug information of the binaries `having` the dump's memory with this index says; all of it is read. With
+    /// each binary comes what its globals hold.
+    pub fn of<'b>(
+        dump: &CoreDump<'_>,
+        binaries: &Binaries,
+        memory: u32,
+        having: impl IntoIterator<Item = (&'b Binary, &'b dyn Fn(u32) -> Option<u64>)>,
+    ) -> Shapes {
+        let mut builder = Builder::default();
+        having.into_iter().for_each(|(binary, global)| builder.statics(binary, global));
+        let inspector = Inspector::new(dump, binaries);
+        for (number, thread) in dump.threads.iter().enumerate() {
+            for (index, frame) in thread.frames.iter().enumerate() {
+                let instance = frame.instance.and_then(|instance| dump.instances.get(instance as usize));
+                let own = match instance {
+                    Some(instance) => instance.memories.first() == Some(&Some(memory)),
+                    None => dump.memories.len() == 1,
+                };
+                if own {
+                    builder.frame(&inspector, number, index);
+                }
+            }
+        }
+        builder.shapes
+    }
+}
+
+#[derive(Default)]
+struct Builder {
+    shapes: Shapes,
+    /// The index of each type of each binary.
+    known: HashMap<(usize, Die), usize>,
+    /// Those that were not read yet.
+    left: VecDeque<(Die, usize)>,
+}
+
+/// The pointers found in a value so far.
+#[derive(Default)]
+struct Found {
+    pointers: Vec<Pointer>,
+    choices: Vec<Choice>,
+}
+
+impl Builder {
+    fn statics(&mut self, binary: &Binary, global: &dyn Fn(u32) -> Option<u64>) {
+        let key = binary.module().bytes().as_ptr() as usize;
+        binary.with_catalog(|catalog| {
+            let units = Units::new(catalog.clone());
+            for (die, address) in placed(&units, binary.module(), global).take(MAX_ROOTS) {
+                if let Some(shape) = units.type_of(die).and_then(|ty| self.index(&units, key, ty)) {
+                    self.shapes.roots.push(Root { place: Ok(address), shape });
+                }
+            }
+            self.read(&units, key);
+        });
+    }
+
+    fn frame(&mut self, inspector: &Inspector<'_>, thread: usize, frame: usize) {
+        inspector.with_frame(thread, frame, |frame| {
+            let Some(function) = frame.function else { return };
+            let key = frame.binary.module().bytes().as_ptr() as usize;
+            let active = scope::active(&frame.units, function, frame.pc);
+            for (die, kind) in active.into_iter().flat_map(|active| active.variables) {
+                if kind == VariableKind::Static || self.shapes.roots.len() >= MAX_ROOTS {
+                    continue;
+                }
+                let (value, _) = value(frame, die);
+                let size = frame.units.size_of(value.ty).unwrap_or(0).min(1 << 12);
+                let place = match &value.source {
+                    Source::Memory(address) => Ok(*address),
+                    Source::Bytes(..) => match value.read(frame, size) {
+                        Ok(bytes) => Err(bytes.into_owned()),
+                        Err(_) => continue,
+                    },
+                    Source::Missing(_) => continue,
+                };
+                if let Some(shape) = value.ty.and_then(|ty| self.index(&frame.units, key, ty)) {
+                    self.shapes.roots.push(Root { place, shape });
+                }
+            }
+            self.read(&frame.units, key);
+        });
+    }
+
+    /// The index of a type, which is read later if it is new.
+    fn index(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<usize> {
+        let (die, ty) = units.peeled(Some(die))?;
+        let die = match &ty.kind {
+            Kind::Struct(contents) if contents.declared => self.defined(units, die).unwrap_or(die),
+            _ => die,
+        };
+        if let Some(&known) = self.known.get(&(key, die)) {
+            return Some(known);
+        }
+        let index = self.shapes.all.len();
+        if index >= MAX_SHAPES {
+            return None;
+        }
+        self.known.insert((key, die), index);
+        let name = type_name(units, Some(die), units.language(die.unit));
+        self.shapes.all.push(Shape { name, size: units.size_of(Some(die)), ..Shape::default() });
+        self.left.push_back((die, index));
+        Some(index)
+    }
+
+    /// The definition of a type that is only declared at `die`, if there is one.
+    fn defined(&self, units: &Units<'_>, die: Die) -> Option<Die> {
+        let name = units.name(die)?;
+        let path = units.path(die);
+        units.types_named(die.unit, name).into_iter().find(|&found| {
+            let declared = |found| {
+                units.peeled(Some(found)).is_some_and(|(_, ty)| match &ty.kind {
+                    Kind::Struct(contents) => contents.declared,
+                    _ => true,
+                })
+            };
+            units.path(found) == path && !declared(found)
+        })
+    }
+
+    /// Reads the types that wait for it, and those that they point to.
+    fn read(&mut self, units: &Units<'_>, key: usize) {
+        while let Some((die, index)) = self.left.pop_front() {
+            let mut found = Found::default();
+            self.flatten(units, key, Some(die), 0, None, LEVELS, &mut found);
+            self.shapes.all[index].pointers = found.pointers;
+            self.shapes.all[index].choices = found.choices;
+        }
+    }
+
+    /// Collects the pointers in a value of type `ty` that lies `offset` bytes into the whole. `element` is what pointers to
+    /// bytes point to in truth: Rust's vectors have those.
+    #[expect(clippy::too_many_arguments, reason = "one walk's state")]
+    fn flatten(
+        &mut self,
+        units: &Units<'_>,
+        key: usize,
+        ty: Option<Die>,
+        offset: u64,
+        element: Option<Die>,
+        levels: u32,
+        found: &mut Found,
+    ) {
+        let (Some((_, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return };
+        if found.pointers.len() >= MAX_POINTERS {
+            return;
+        }
+        match &ty.kind {
+            Kind::Pointer(_, Some(target)) => {
+                let bytes = || units.peeled(Some(*target)).is_some_and(|(_, ty)| ty.name == Some(b"u8"));
+                let target = element.filter(|_| bytes()).unwrap_or(*target);
+                if let Some(target) = self.index(units, key, target) {
+                    found.pointers.push(Pointer { offset, target });
+                }
+            }
+            Kind::Array(array) => {
+                let Some(size) = array.stride.or_else(|| units.size_of(array.element)).filter(|&size| size > 0) else {
+                    return;
+                };
+                let count = array.dimensions.iter().try_fold(1u64, |count, dimension| count.checked_mul((*dimension)?));
+                let mut first = Found::default();
+                self.flatten(units, key, array.element, 0, element, levels, &mut first);
+                if first.pointers.is_empty() && first.choices.is_empty() {
+                    return;
+                }
+                for number in 0..count.unwrap_or(0).min(MAX_POINTERS as u64) {
+                    let at = offset.saturating_add(number.saturating_mul(size));
+                    found.pointers.extend(first.pointers.iter().map(|pointer| pointer.at(at)));
+                    found.choices.extend(first.choices.iter().map(|choice| choice.at(at)));
+                    if found.pointers.len() >= MAX_POINTERS || found.choices.len() >= MAX_POINTERS {
+                        break;
+                    }
+                }
+            }
+            Kind::Struct(contents) => {
+                let members = || contents.members.iter().filter(|member| member.bits.is_none());
+                // Of a union nothing says which member it holds, unless only one holds anything.
+                if contents.keyword == "union"
+                    && members().filter(|member| units.size_of(member.ty) != Some(0)).count() > 1
+                {
+                    return;
+                }
+                let element = vector_element(&ty.name, contents).or(element);
+                for member in members() {
+                    if let Some(at) = place(member, offset) {
+                        self.flatten(units, key, member.ty, at, element, levels, found);
+                    }
+                }
+                self.variants(units, key, contents, offset, element, levels, found);
+            }
+            _ => {}
+        }
+    }
+
+    /// Collects the pointers in the variants of a Rust enum.
+    #[expect(clippy::too_many_arguments, reason = "one walk's state")]
+    fn variants(
+        &mut self,
+        units: &Units<'_>,
+        key: usize,
+        contents: &Struct<'_>,
+        offset: u64,
+        element: Option<Die>,
+        levels: u32,
+        found: &mut Found,
+    ) {
+        let Some(variants) = &contents.variants else { return };
+        let each = |builder: &mut Builder, member: &Option<Member<'_>>| {
+            let mut inside = Found::default();
+            if let Some(member) = member
+                && let Some(at) = place(member, offset)
+            {
+                builder.flatten(units, key, member.ty, at, element, levels, &mut inside);
+            }
+            inside
+        };
+        let Some(discriminant) = &variants.discriminant else {
+            // No discriminant is stored where only one variant can be.
+            if let [only] = variants.list.as_slice() {
+                let inside = each(self, &only.member);
+                found.pointers.extend(inside.pointers);
+                found.choices.extend(inside.choices);
+            }
+            return;
+        };
+        let size = units.size_of(discriminant.ty).unwrap_or(0);
+        let Some(at) = place(discriminant, offset).filter(|_| (1..=16).contains(&size)) else { return };
+        let mut choice = Choice { discriminant: (at, size), variants: Vec::new() };
+        for variant in &variants.list {
+            // Enums in enums are left to their own pointers.
+            let inside = each(self, &variant.member);
+            choice.variants.push((variant.values.clone(), inside.pointers));
+        }
+        if choice.variants.iter().any(|variant| !variant.1.is_empty()) {
+            found.choices.push(choice);
+        }
+    }
+}
+
+impl Pointer {
+    fn at(self, offset: u64) -> Pointer {
+        Pointer { offset: self.offset.saturating_add(offset), ..self }
+    }
+}
+
+impl Choice {
+    fn at(&self, offset: u64) -> Choice {
+        let variants = self
+            .variants
+            .iter()
+            .map(|(values, pointers)| (values.clone(), pointers.iter().map(|pointer| pointer.at(offset)).collect()));
+        Choice {
+            discriminant: (self.discriminant.0.saturating_add(offset), self.discriminant.1),
+            variants: variants.collect(),
+        }
+    }
+
+    /// The pointers of the variant that this discriminant means.
+    pub fn pointers(&self, discriminant: u128) -> &[Pointer] {
+        let mask = if self.discriminant.1 >= 16 { u128::MAX } else { (1 << (8 * self.discriminant.1)) - 1 };
+        let holds = |&(low, high): &(u128, u128)| {
+            let (low, high) = (low & mask, high & mask);
+            if low <= high { (low..=high).contains(&discriminant) } else { discriminant >= low || discriminant <= high }
+        };
+        let exact = self.variants.iter().find(|variant| variant.0.iter().any(holds));
+        let found = exact.or_else(|| self.variants.iter().find(|variant| variant.0.is_empty()));
+        found.map_or(&[], |variant| &variant.1)
+    }
+}
+
+/// Where a member lies, `offset` bytes into the whole with its structure.
+fn place(member: &Member<'_>, offset: u64) -> Option<u64> {
+    match member.offset {
+        Offset::Bits(bits) if bits % 8 == 0 => offset.checked_add(bits / 8),
+        _ => None,
+    }
+}
+
+/// The element's type of a Rust vector, whose pointer is one to bytes.
+fn vector_element(name: &Option<&[u8]>, contents: &Struct<'_>) -> Option<Die> {
+    let name = (*name)?;
+    let vector = [&b"Vec<"[..], b"RawVec<", b"VecDeque<"].iter().any(|start| name.starts_with(start));
+    let (_, element) = contents.arguments.first().filter(|_| vector)?;
+    *element
+}

@@ -1,0 +1,89 @@
+//! `--heap` of two dumps: what grew.
+
+use std::collections::BTreeMap;
+
+use coredump_core::cli::Exit;
+use coredump_core::error::{ErrorKind, Result};
+use coredump_core::heap::{Count, Survey};
+
+use crate::heap::{complain, memories, not_recognised, show};
+use crate::heaps::Heaps;
+use crate::session::Session;
+use crate::table::Records;
+
+/// What is used in one dump: by allocator, by size, by type.
+type Used = [BTreeMap<String, Count>; 3];
+
+/// Lists what the second dump has more or less of than the first, the most bytes first.
+pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
+    let mut outcome = Exit::Done;
+    const COLUMNS: &[&str] = &[">memory", "", ">blocks", ">bytes", ">more blocks", ">more bytes"];
+    let mut tables = [
+        Records::new("Heaps", "heap", COLUMNS),
+        Records::new("Sizes", "size", COLUMNS),
+        Records::new("Types", "type", COLUMNS),
+    ];
+    for (index, _) in memories(session)? {
+        if before.dump.memories.get(index as usize).is_none() {
+            return Err(before.error(ErrorKind::NotFound, format!("there is no memory {index}")));
+        }
+        let (Some(old), Some(new)) = (used(before, index, &mut outcome)?, used(session, index, &mut outcome)?) else {
+            continue;
+        };
+        for (number, ((table, old), new)) in tables.iter_mut().zip(old).zip(new).enumerate() {
+            let mut names: Vec<&String> = old.keys().chain(new.keys()).collect();
+            names.sort();
+            names.dedup();
+            let of = |map: &BTreeMap<String, Count>, name: &String| map.get(name).copied().unwrap_or_default();
+            let more = |now: u64, then: u64| i128::from(now) - i128::from(then);
+            let mut rows: Vec<(i128, i128, &String, Count)> = Vec::new();
+            for name in names {
+                let (then, now) = (of(&old, name), of(&new, name));
+                rows.push((more(now.bytes, then.bytes), more(now.blocks, then.blocks), name, now));
+            }
+            // Heaps are listed also where nothing changed.
+            rows.retain(|row| number == 0 || row.0 != 0 || row.1 != 0);
+            rows.sort_by_key(|row| (std::cmp::Reverse(row.0), std::cmp::Reverse(row.1)));
+            for (bytes, blocks, name, now) in rows {
+                table.row([
+                    index.to_string(),
+                    name.clone(),
+                    now.blocks.to_string(),
+                    now.bytes.to_string(),
+                    format!("{blocks:+}"),
+                    format!("{bytes:+}"),
+                ]);
+            }
+        }
+    }
+    show(session, &tables)?;
+    Ok(outcome)
+}
+
+/// What is used in a memory; `None`, with a message, where no allocator is recognised.
+fn used(session: &Session<'_>, index: u32, outcome: &mut Exit) -> Result<Option<Used>> {
+    let Some(memory) = session.dump.memories.get(index as usize) else { return Ok(None) };
+    let found = Heaps::of(session, index, memory);
+    if found.heaps.is_empty() {
+        *outcome = not_recognised(session, index);
+        return Ok(None);
+    }
+    let mut used = Used::default();
+    for heap in &found.heaps {
+        let survey = Survey::of(heap, found.view());
+        if complain(session, index, &survey.damage) {
+            *outcome = Exit::Partial;
+        }
+        let sum = |to: &mut Count, of: Count| {
+            to.blocks += of.blocks;
+            to.bytes += of.bytes;
+        };
+        sum(used[0].entry(heap.kind.name().to_owned()).or_default(), survey.used);
+        for class in survey.classes {
+            sum(used[1].entry(class.from.to_string()).or_default(), class.used);
+        }
+    }
+    let graph = found.graph(session, index)?;
+    used[2].extend(found.types(&graph).totals(&graph));
+    Ok(Some(used))
+}
