@@ -170,6 +170,19 @@ fn a_build_id_does_not_speak_for_other_code() {
     assert!(!shown.text().contains("sum.c"), "{}", shown.text());
 }
 
+/// walrus counts addresses from before the number of functions: every row stands behind the first byte of its instruction.
+#[test]
+fn lines_of_what_walrus_wrote_are_those_of_its_instructions() {
+    let folder = scratch();
+    let shown = |module: &str| {
+        let (dump, _) = capture(folder.path(), module, &[]);
+        frames(&bt(&dump)).into_iter().map(|frame| frame.split_once(" at ").map(|at| at.1.to_owned())).collect()
+    };
+    let (original, again): (Vec<_>, Vec<_>) = (shown("branch-O2"), shown("branch-walrus"));
+    assert_eq!(original[0].as_deref(), Some("src/c/branch.c:6:9"));
+    assert_eq!(original, again);
+}
+
 /// The crate `wast` counts addresses from behind the number of functions: every row stands before its instruction.
 #[test]
 fn lines_of_a_text_module_are_those_of_its_instructions() {
