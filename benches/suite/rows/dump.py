@@ -29,7 +29,7 @@ def register(name, title, megabytes, percent):
         arguments = [module, str(megabytes), str(percent)]
 
         def mode(label, *options):
-            file = folder / f"{name}.{'fast' if options else 'full'}"
+            file = folder / f"{name}.{options[0].strip('-') if options else 'replayed'}"
             return Contender(label, [programs.ours("coredump-run"), *options, "-o", file, *arguments], written(file), "ours", status=(134,),
                              seconds=since_trap, result=file)
 
@@ -42,7 +42,7 @@ def register(name, title, megabytes, percent):
             file = folder / f"{name}.copy"
             return Contender("cp of the dump", [programs.peer("cp"), folder / f"{name}.fast", file], role="limit", result=file)
 
-        return available([lambda: mode("coredump-run --fast", "--fast"), lambda: mode("coredump-run (full)"), wasmtime, copy])
+        return available([lambda: mode("coredump-run --fast", "--fast"), lambda: mode("coredump-run"), lambda: mode("coredump-run --live", "--live"), wasmtime, copy])
 
 
 register("dump-64m", "trap to dump, 64 MiB written", 64, 100)

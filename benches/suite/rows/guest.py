@@ -44,7 +44,7 @@ def contenders(name):
         return Contender("wasm-coredump-rewriter, wasmtime", [programs.peer("wasmtime"), "run", rewritten(module)], said,
                          note="would dump at `unreachable` only, without arguments and operand stacks")
 
-    return available([lambda: mode("coredump-run --fast", "--fast"), lambda: mode("coredump-run (full)"), wasmtime, compiling, rewriter])
+    return available([lambda: mode("coredump-run --fast", "--fast"), lambda: mode("coredump-run"), lambda: mode("coredump-run --live", "--live"), wasmtime, compiling, rewriter])
 
 
 def register(name, title):

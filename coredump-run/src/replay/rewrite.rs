@@ -311,16 +311,35 @@ impl Locals {
 /// An instruction that writes.
 enum Writes {
     /// An address and a value.
-    Store { memarg: wasmparser::MemArg, size: u64, ty: ValType },
-    /// An address, something of this width, and a length of this width.
-    Bulk { memory: u32, source_wide: bool, len_wide: bool },
+    Store(Store),
+    /// An address, something, and a length.
+    Bulk(Bulk),
+}
+
+/// An instruction that stores a value.
+#[derive(Clone, Copy)]
+struct Store {
+    memarg: wasmparser::MemArg,
+    /// Bytes that it writes.
+    size: u64,
+    ty: ValType,
+}
+
+/// An instruction that writes many bytes.
+#[derive(Clone, Copy)]
+struct Bulk {
+    memory: u32,
+    /// Whether its second operand is an i64.
+    source_wide: bool,
+    /// Whether its length is an i64.
+    len_wide: bool,
 }
 
 impl Writes {
     fn memory(&self) -> u32 {
         match self {
-            Writes::Store { memarg, .. } => memarg.memory,
-            Writes::Bulk { memory, .. } => *memory,
+            Writes::Store(store) => store.memarg.memory,
+            Writes::Bulk(bulk) => bulk.memory,
         }
     }
 }
@@ -329,7 +348,8 @@ impl Rewriter<'_> {
     /// Whether an operator writes to memory, and how.
     fn writes(&self, operator: &Operator<'_>, first_byte: u8) -> Encoded<Option<Writes>> {
         use Operator as O;
-        let store = |memarg: &wasmparser::MemArg, size, ty| Ok(Some(Writes::Store { memarg: *memarg, size, ty }));
+        let store =
+            |memarg: &wasmparser::MemArg, size, ty| Ok(Some(Writes::Store(Store { memarg: *memarg, size, ty })));
         match operator {
             O::I32Store { memarg } => store(memarg, 4, ValType::I32),
             O::I64Store { memarg } => store(memarg, 8, ValType::I64),
@@ -347,13 +367,15 @@ impl Rewriter<'_> {
             O::V128Store64Lane { memarg, .. } => store(memarg, 8, ValType::V128),
             O::MemoryFill { mem } => {
                 let wide = self.layout.wide(*mem);
-                Ok(Some(Writes::Bulk { memory: *mem, source_wide: false, len_wide: wide }))
+                Ok(Some(Writes::Bulk(Bulk { memory: *mem, source_wide: false, len_wide: wide })))
             }
-            O::MemoryInit { mem, .. } => Ok(Some(Writes::Bulk { memory: *mem, source_wide: false, len_wide: false })),
+            O::MemoryInit { mem, .. } => {
+                Ok(Some(Writes::Bulk(Bulk { memory: *mem, source_wide: false, len_wide: false })))
+            }
             O::MemoryCopy { dst_mem, src_mem } => {
                 let source_wide = self.layout.wide(*src_mem);
                 let len_wide = source_wide && self.layout.wide(*dst_mem);
-                Ok(Some(Writes::Bulk { memory: *dst_mem, source_wide, len_wide }))
+                Ok(Some(Writes::Bulk(Bulk { memory: *dst_mem, source_wide, len_wide })))
             }
             operator if first_byte == ATOMIC && is_atomic_write(operator) => {
                 Err(reencode::Error::UserError(Refused("atomic instructions that write")))
@@ -365,9 +387,7 @@ impl Rewriter<'_> {
     fn watched_store(
         &self,
         site: i32,
-        memarg: &wasmparser::MemArg,
-        size: u64,
-        ty: ValType,
+        Store { memarg, size, ty }: Store,
         locals: Locals,
         instruction: &Instruction<'_>,
         body: &mut Function,
@@ -396,9 +416,7 @@ impl Rewriter<'_> {
     fn watched_bulk(
         &self,
         site: i32,
-        memory: u32,
-        source_wide: bool,
-        len_wide: bool,
+        Bulk { memory, source_wide, len_wide }: Bulk,
         locals: Locals,
         instruction: &Instruction<'_>,
         body: &mut Function,
@@ -616,13 +634,13 @@ impl Reencode for Rewriter<'_> {
                 None => {
                     body.instruction(&instruction);
                 }
-                Some(Writes::Store { memarg, size, ty }) => {
-                    self.watched_store(site, &memarg, size, ty, locals, &instruction, &mut body);
-                    let plus = memarg.offset;
-                    self.sites.push(Site { function, offset, depth: 1, plus, size: Some(size) });
+                Some(Writes::Store(store)) => {
+                    self.watched_store(site, store, locals, &instruction, &mut body);
+                    let (plus, size) = (store.memarg.offset, Some(store.size));
+                    self.sites.push(Site { function, offset, depth: 1, plus, size });
                 }
-                Some(Writes::Bulk { memory, source_wide, len_wide }) => {
-                    self.watched_bulk(site, memory, source_wide, len_wide, locals, &instruction, &mut body);
+                Some(Writes::Bulk(bulk)) => {
+                    self.watched_bulk(site, bulk, locals, &instruction, &mut body);
                     self.sites.push(Site { function, offset, depth: 2, plus: 0, size: None });
                 }
             }
