@@ -502,3 +502,20 @@ fn a_static_is_written_as_its_own_language_does_whichever_frame_asks() {
     assert_eq!(said("scale").text().trim_end(), "scale = <optimized out>");
     assert!(said("scales").stderr.contains("no variable `scales` is in scope"));
 }
+
+#[test]
+fn a_type_without_a_name_of_its_own_can_stand_in_a_cast() {
+    // (vars.rs): rustc calls a closure's type `{closure_env#1}`; it counts the calls of itself.
+    let dump = wasmtime_dump("rust-vars-O0");
+    let module = fixture("modules/rust-vars-O0.wasm");
+    let document = Tool::new("coredump-json").args(["--locals", "-m"]).arg(&module).arg(&dump).run().json();
+    let frames = document["threads"][0]["frames"].as_array().unwrap();
+    let of_closures =
+        |frame: &&serde_json::Value| frame["raw_name"].as_str().is_some_and(|name| name.contains("closures"));
+    let frame = frames.iter().find(of_closures).unwrap()["index"].as_u64().unwrap() as usize;
+    let ask = |expression| print(&dump, &module, frame, expression).unwrap();
+    assert_eq!(ask("count"), "{closure#1} { calls: 6, factor: 3 }");
+    assert_eq!(ask("*(vars::closures::{closure_env#1} *)&count"), ask("count"));
+    assert_eq!(ask("*(&count as *const vars::closures::{closure_env#1})"), ask("count"));
+    assert_eq!(ask("((vars::closures::{closure_env#1} *)&count).calls"), "6");
+}

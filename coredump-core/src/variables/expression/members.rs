@@ -84,7 +84,9 @@ impl Evaluation<'_, '_, '_, '_> {
         let value = value.with_type(Some(die));
         let is_it = |member: &Member<'_>| {
             member.name.is_some_and(|own| {
-                own == name.as_bytes() || own.strip_prefix(b"__").is_some_and(|number| number == name.as_bytes())
+                // Rust numbers the members of tuples, and says of what a closure refers to that it does.
+                let plain = own.strip_prefix(b"_ref__").or_else(|| own.strip_prefix(b"__"));
+                own == name.as_bytes() || plain == Some(name.as_bytes())
             })
         };
         if let Some(member) = contents.members.iter().find(|member| is_it(member)) {
