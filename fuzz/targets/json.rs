@@ -20,11 +20,13 @@ fuzz_target!(|bytes: &[u8]| {
         modified: None,
         dump: &dump,
         locals: dump.threads().map(|thread| thread.frames().len()).sum::<usize>() < 20,
+        heap: true,
         limits: Limits::default(),
         memory: args::MemoryDetail::Base64,
         room: std::cell::Cell::new(1000),
         omitted: std::cell::Cell::new(0),
         redact: bytes.len() % 2 == 1,
+        interpreted: dump.interpreted(Some(coredump_core::runtimes::cpython::Limits { depth: 4, elements: 32 })),
     };
     let mut text = Vec::new();
     let layout = document::Redacting::new(document::Layout::new(false, false), document.redact);
