@@ -3,7 +3,7 @@
 use std::io;
 
 use coredump_core::cli::input::Input;
-use coredump_core::cli::text::escape_lines;
+use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::crash::Crash;
 use coredump_core::model::{CoreDump, Layout};
 use coredump_core::reason::{CrashReason, Panic, Source};
@@ -43,6 +43,9 @@ pub fn render(page: &mut Page, input: &Input, dump: &CoreDump<'_>, crash: &Crash
         page.piece(Piece::Title, signature)?;
         page.end()?;
     }
+    for (key, value) in &dump.process.annotations {
+        page.plain(format_args!("{}: {}\n", escape(key), escape(value)))?;
+    }
     match &crash.reason {
         Some(reason) => said(page, reason),
         None => Ok(()),
@@ -58,7 +61,21 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
         page.piece(Piece::Faint, " (inferred)")?;
     }
     page.end()?;
-    lines.try_for_each(|line| page.plain(format_args!("    {}\n", escape_lines(line))))
+    lines.try_for_each(|line| page.plain(format_args!("    {}\n", escape_lines(line))))?;
+    match reason.exception.as_ref().map(|exception| (exception.last_only, exception.rethrown)) {
+        Some((true, _)) => page.piece(
+            Piece::Faint,
+            "    the frames are those of the last throw, which may be a clean-up's: --fast knows no other",
+        )?,
+        Some((false, Some(times))) => page.piece(
+            Piece::Faint,
+            &format!(
+                "    thrown again {times} times: memory beside the stack is of the end, the frames of the first throw"
+            ),
+        )?,
+        _ => return Ok(()),
+    }
+    page.end()
 }
 
 /// What the guest said last, if that was recorded.

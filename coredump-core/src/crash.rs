@@ -110,7 +110,7 @@ fn resolved(frame: &PythonFrame) -> ResolvedFrame {
 }
 
 /// The source functions of a frame with their places, innermost first.
-fn places(thread: usize, frame: ResolvedFrame) -> Vec<Place> {
+pub fn places(thread: usize, frame: ResolvedFrame) -> Vec<Place> {
     let place = |function, location| Place { thread, frame: frame.index, function, location };
     let inlined = frame.inlines.iter();
     let inlined = inlined.filter_map(|inline| Some(place(inline.function.clone()?, inline.location.clone())));

@@ -58,6 +58,7 @@ pub mod mapped;
 pub mod memory;
 pub mod model;
 pub mod module;
+pub mod new_file;
 #[doc(hidden)]
 pub mod read;
 pub mod reason;

@@ -3,7 +3,7 @@
 //! "Unknown" is `None` everywhere: never zero, never an empty list. Indices are the dump's own (its memory section, its
 //! `coremodules`, …) unless a field says otherwise. Format: WebAssembly tool-conventions, `Coredump.md`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -180,6 +180,9 @@ pub struct Process {
     /// Of a replayed dump: what was replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
+    /// What the host says of the run: a version, a deployment, a request.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
 }
 
 /// What a dump was replayed from.
@@ -206,6 +209,64 @@ pub struct Reason {
     /// The tail of what the guest wrote to its standard error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub guest_stderr: Option<String>,
+    /// The exception that nothing caught.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exception: Option<Thrown>,
+}
+
+/// A Wasm exception, and what is known of how it was thrown.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Thrown {
+    /// The name of its tag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// What it carries, in the tag's order.
+    pub values: Vec<ThrownValue>,
+    /// How often it was thrown again, by clean-ups and by handlers that did not keep it. The frames are those of the first
+    /// throw; memories and globals are those of the end, but for the stacks in memory, which are of the first throw, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rethrown: Option<u64>,
+    /// The frames are those of the last throw, which may be that of a clean-up: the engine does not say where it was thrown
+    /// first.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub last_only: bool,
+}
+
+/// A value that an exception carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ThrownValue {
+    /// The type's name in the Wasm text format.
+    #[serde(rename = "type")]
+    pub ty: String,
+    /// A number's bits, in hexadecimal with `0x`; absent for anything else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<String>,
+}
+
+impl ThrownValue {
+    /// A number of type `ty`.
+    pub fn number(ty: &str, bits: u64) -> ThrownValue {
+        ThrownValue { ty: ty.to_owned(), bits: Some(format!("{bits:#x}")) }
+    }
+
+    /// A number's bits.
+    pub fn to_bits(&self) -> Option<u64> {
+        u64::from_str_radix(self.bits.as_deref()?.strip_prefix("0x")?, 16).ok()
+    }
+
+    /// The value as `i32 13`; another than a number by its type alone.
+    pub fn text(&self) -> String {
+        let ty = &self.ty;
+        match (ty.as_str(), self.to_bits()) {
+            ("i32", Some(bits)) => format!("i32 {}", bits as i32),
+            ("i64", Some(bits)) => format!("i64 {}", bits as i64),
+            ("f32", Some(bits)) => format!("f32 {}", f32::from_bits(bits as u32)),
+            ("f64", Some(bits)) => format!("f64 {}", f64::from_bits(bits)),
+            _ => ty.clone(),
+        }
+    }
 }
 
 /// A module the dump refers to: its name from `coremodules`, its identity from our section `coredump.modules`.

@@ -45,13 +45,13 @@ pub fn all(session: &Session<'_>) -> Result<()> {
     fs::create_dir_all(folder).map_err(|error| Error::io("cannot create", error).in_file(folder))?;
     for (index, memory) in session.memories()? {
         tell_missing(session, index, memory);
-        let mut out = Output::file(&folder.join(format!("memory-{index}.bin")))?;
+        let mut out = Output::in_folder(folder, &format!("memory-{index}.bin"))?;
         write_sparse(&mut out, memory, session)?;
         out.commit()?;
     }
-    write_json(&folder.join("memories.json"), &memories(session))?;
-    write_json(&folder.join("globals.json"), &globals(session))?;
-    write_json(&folder.join("tables.json"), &json!(session.dump.tables))
+    write_json(folder, "memories.json", &memories(session))?;
+    write_json(folder, "globals.json", &globals(session))?;
+    write_json(folder, "tables.json", &json!(session.dump.tables))
 }
 
 /// Whether the destination is a regular file with nothing in it yet.
@@ -192,8 +192,8 @@ fn hex(number: impl std::fmt::LowerHex) -> String {
     format!("{number:#x}")
 }
 
-fn write_json(path: &Path, value: &serde_json::Value) -> Result<()> {
-    let mut out = Output::file(path)?;
+fn write_json(folder: &Path, name: &str, value: &serde_json::Value) -> Result<()> {
+    let mut out = Output::in_folder(folder, name)?;
     writeln!(out, "{value:#}").map_err(|error| out.failed(error))?;
     out.commit()
 }

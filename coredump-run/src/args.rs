@@ -3,20 +3,10 @@
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
+use coredump_capture::MemoryChoice;
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::output::Color;
 use coredump_core::error::{Error, ErrorKind, Result};
-
-/// How much of the guest's memory goes into a dump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemoryChoice {
-    /// All of it.
-    All,
-    /// The shadow stack and what the frames' values point to.
-    Stack,
-    /// Nothing.
-    None,
-}
 
 /// What leaves a dump.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +52,8 @@ pub struct Args {
     #[argh(option, short = 'o', arg_name = "pattern")]
     pub output: Option<RawArg>,
 
-    /// give the guest the folder HOST under the name GUEST
-    #[argh(option, arg_name = "host[::guest]")]
+    /// give the guest the folder HOST under the name GUEST; with :ro, to read only
+    #[argh(option, arg_name = "host[::guest[:ro]]")]
     pub dir: Vec<RawArg>,
 
     /// set an environment variable of the guest, or pass ours on
@@ -90,11 +80,11 @@ pub struct Args {
     #[argh(option, arg_name = "n")]
     pub fuel: Option<u64>,
 
-    /// end after this time: 10s, 500ms, 2m, 1h
+    /// end after this time, compiling included: 10s, 500ms, 2m, 1h
     #[argh(option, arg_name = "time", from_str_fn(duration))]
     pub timeout: Option<Duration>,
 
-    /// let no memory grow beyond this: 64m, 1g, bytes
+    /// let memories, tables and the garbage-collected heap not grow beyond this together: 64m, 1g, bytes
     #[argh(option, arg_name = "size", from_str_fn(size))]
     pub max_memory: Option<usize>,
 
@@ -130,6 +120,10 @@ pub struct Args {
     #[argh(switch)]
     pub embed_modules: bool,
 
+    /// say this of the run in its dumps: a version, a deployment (repeatable)
+    #[argh(option, arg_name = "key=value", from_str_fn(annotation))]
+    pub annotate: Vec<Annotation>,
+
     /// remove the oldest dumps of this program beyond this many
     #[argh(option, arg_name = "n")]
     pub keep: Option<usize>,
@@ -137,6 +131,10 @@ pub struct Args {
     /// auto (default), always or never
     #[argh(option, default = "Color::Auto", arg_name = "when")]
     pub color: Color,
+
+    /// for the report look up names and lines in the program alone, not in files beside it or that it names
+    #[argh(switch)]
+    pub untrusted: bool,
 
     /// say nothing about the crash and the dump
     #[argh(switch, short = 'q')]
@@ -200,6 +198,22 @@ impl Args {
     /// Whether dumps on signals were asked for by name: with `--fast` they cost speed, so the default leaves them out.
     pub fn signals_asked_for(&self) -> bool {
         self.on.as_ref().is_some_and(|kinds| kinds.0.contains(&On::Signal))
+    }
+}
+
+/// What is said of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Annotation {
+    /// Its name.
+    pub key: String,
+    /// What it says.
+    pub value: String,
+}
+
+fn annotation(text: &str) -> Result<Annotation, String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok(Annotation { key: key.to_owned(), value: value.to_owned() }),
+        _ => Err(format!("{text:?} is no KEY=VALUE")),
     }
 }
 

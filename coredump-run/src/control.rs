@@ -1,6 +1,6 @@
 //! How signals and the clock reach the guest: a flag, an epoch for code that runs, a notification for calls that wait.
 
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -29,13 +29,19 @@ pub struct Control {
     /// The signal that asked for a snapshot, or 0.
     snapshot: AtomicI32,
     wake: Notify,
+    /// The guest is over.
+    over: AtomicBool,
+    /// A step is under way from an epoch's check to the next instruction, where all values are known.
+    stepping: AtomicBool,
 }
 
 impl Control {
     /// Nothing asked yet.
     pub fn new(engine: Engine) -> Arc<Control> {
         let (interruption, snapshot) = (OnceLock::new(), AtomicI32::new(0));
-        Arc::new(Control { engine, hook: OnceLock::new(), interruption, snapshot, wake: Notify::new() })
+        let (over, stepping) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (hook, wake) = (OnceLock::new(), Notify::new());
+        Arc::new(Control { engine, hook, interruption, snapshot, wake, over, stepping })
     }
 
     /// Has `hook` do what is asked from now on: the guest does not look itself.
@@ -67,6 +73,26 @@ impl Control {
     pub fn knock(&self) {
         self.engine.increment_epoch();
         self.wake.notify_waiters();
+    }
+
+    /// Says that the guest is over, so that nothing can be asked of it any more.
+    pub fn set_over(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the guest is over.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Says whether the guest is about to stop at its next instruction.
+    pub fn set_stepping(&self, stepping: bool) {
+        self.stepping.store(stepping, Ordering::SeqCst);
+    }
+
+    /// Whether the guest is about to stop at its next instruction, to be looked at there.
+    pub fn is_stepping(&self) -> bool {
+        self.stepping.load(Ordering::SeqCst)
     }
 
     /// Whether the guest is to end, and why.

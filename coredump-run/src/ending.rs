@@ -1,5 +1,6 @@
 //! How a program ended, what its dump calls that, and with which exit code we end.
 
+use coredump_capture::{Cause, message, trap_kind};
 use wasmtime::{Error, Trap};
 use wasmtime_wasi::I32Exit;
 
@@ -68,6 +69,8 @@ pub enum Ending {
     Interrupted(Interruption),
     /// We ended it where no function of it could be: a task of WASI 0.3 waited, or a host call could not be interrupted.
     Waiting(Interruption),
+    /// It was not started: the time was over before it was compiled.
+    Compiling(Interruption),
     /// It was not ended: a snapshot.
     Snapshot(i32),
     /// It was stopped behind a write to its memory, in a replay.
@@ -92,6 +95,11 @@ impl Ending {
         }
     }
 
+    /// The same as the dump calls it.
+    pub fn cause(&self) -> Cause {
+        Cause { exit_code: self.exit_code().map(i32::from), ..Cause::new(self.kind(), self.message()) }
+    }
+
     /// The stable name of the reason.
     pub fn kind(&self) -> String {
         match self {
@@ -100,10 +108,12 @@ impl Ending {
             Ending::Exception(_) => "exception".to_owned(),
             Ending::HostError(_) => "host-error".to_owned(),
             Ending::MemoryLimit(_) => "memory-limit".to_owned(),
-            Ending::Interrupted(Interruption::Timeout) | Ending::Waiting(Interruption::Timeout) => "timeout".to_owned(),
-            Ending::Interrupted(Interruption::Signal(_)) | Ending::Waiting(Interruption::Signal(_)) => {
-                "signal".to_owned()
-            }
+            Ending::Interrupted(Interruption::Timeout)
+            | Ending::Waiting(Interruption::Timeout)
+            | Ending::Compiling(Interruption::Timeout) => "timeout".to_owned(),
+            Ending::Interrupted(Interruption::Signal(_))
+            | Ending::Waiting(Interruption::Signal(_))
+            | Ending::Compiling(Interruption::Signal(_)) => "signal".to_owned(),
             Ending::Snapshot(_) => "snapshot".to_owned(),
             Ending::Watched => "watchpoint".to_owned(),
         }
@@ -121,6 +131,7 @@ impl Ending {
                 format!("{interruption} while it waited outside of its functions: no frames are known")
             }
             Ending::Watched => "stopped behind a write to its memory".to_owned(),
+            Ending::Compiling(interruption) => format!("{interruption} before it was compiled"),
             Ending::Snapshot(signal) => format!("snapshot on {}: the program went on", signal_name(*signal)),
         }
     }
@@ -129,47 +140,16 @@ impl Ending {
     pub fn exit_code(&self) -> Option<u8> {
         Some(match self {
             Ending::Exit(code) => *code as u8,
-            Ending::Interrupted(interruption) | Ending::Waiting(interruption) => match interruption {
-                Interruption::Timeout => TIMED_OUT,
-                Interruption::Signal(signal) => 128 + *signal as u8,
-            },
+            Ending::Interrupted(interruption) | Ending::Waiting(interruption) | Ending::Compiling(interruption) => {
+                match interruption {
+                    Interruption::Timeout => TIMED_OUT,
+                    Interruption::Signal(signal) => 128 + *signal as u8,
+                }
+            }
             Ending::Snapshot(_) | Ending::Watched => return None,
             _ => CRASHED,
         })
     }
-}
-
-/// The message of an error with those of its causes, in one line each, without the backtrace and the core dump that the engine adds.
-pub fn message(error: &Error) -> String {
-    let mut lines: Vec<String> = error.chain().map(|cause| cause.to_string()).collect();
-    let listings = ["error while executing at wasm backtrace", "wasm coredump generated while executing"];
-    lines.retain(|line| !listings.iter().any(|listing| line.starts_with(listing)));
-    lines.dedup();
-    lines.join(": ")
-}
-
-/// The kebab-case name of a trap: the engine's own, but for those that have a better-known one.
-fn trap_kind(trap: Trap) -> String {
-    match trap {
-        Trap::MemoryOutOfBounds => "memory-out-of-bounds".to_owned(),
-        Trap::HeapMisaligned => "unaligned-atomic".to_owned(),
-        Trap::BadSignature => "indirect-call-type-mismatch".to_owned(),
-        Trap::IntegerDivisionByZero => "integer-divide-by-zero".to_owned(),
-        Trap::BadConversionToInteger => "invalid-conversion-to-integer".to_owned(),
-        Trap::UnreachableCodeReached => "unreachable".to_owned(),
-        other => kebab(&format!("{other:?}")),
-    }
-}
-
-fn kebab(camel: &str) -> String {
-    let mut name = String::new();
-    for (index, letter) in camel.chars().enumerate() {
-        if letter.is_uppercase() && index > 0 {
-            name.push('-');
-        }
-        name.extend(letter.to_lowercase());
-    }
-    name
 }
 
 /// The name of a signal.
@@ -183,14 +163,6 @@ pub fn signal_name(signal: i32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn traps_have_stable_names() {
-        assert_eq!(trap_kind(Trap::StackOverflow), "stack-overflow");
-        assert_eq!(trap_kind(Trap::IndirectCallToNull), "indirect-call-to-null");
-        assert_eq!(trap_kind(Trap::IntegerDivisionByZero), "integer-divide-by-zero");
-        assert_eq!(trap_kind(Trap::OutOfFuel), "out-of-fuel");
-    }
 
     #[test]
     fn exit_codes_follow_the_shell() {

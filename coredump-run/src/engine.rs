@@ -1,18 +1,12 @@
 //! The engine's settings.
 
+use coredump_capture::{Full, Plain};
 use wasmtime::{Config, Engine, Result};
 
 use crate::args::Args;
 
 /// Stack a guest may use, if nothing else is asked for, in bytes.
 const WASM_STACK: usize = 1 << 20;
-
-/// Room above the guest's stack for host calls, the debugger's handler and the capture itself. Too little ends the process
-/// on a stack overflow of the guest.
-const HOST_STACK: usize = 4 << 20;
-
-/// Frames a backtrace may have: all of them.
-const FRAMES: usize = 1 << 24;
 
 /// How a program runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,15 +59,14 @@ impl Settings {
 pub fn engine(settings: Settings) -> Result<Engine> {
     let stack = settings.stack;
     let mut config = Config::new();
+    if settings.instrumented {
+        let _: Full = Full::configure(&mut config, stack);
+    } else {
+        let _: Plain = Plain::configure(&mut config, stack);
+    }
     config
-        .max_wasm_stack(stack)
-        .async_stack_size(stack.saturating_add(HOST_STACK))
-        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES))
         .consume_fuel(settings.fuel)
         .epoch_interruption(settings.interruptible)
-        // Pages of a copy-on-write image hold data before they are touched, which the search for touched pages would
-        // take for zeros.
-        .memory_init_cow(false)
         .wasm_component_model_async(true)
         .wasm_exceptions(true)
         .wasm_function_references(true)
@@ -85,10 +78,5 @@ pub fn engine(settings: Settings) -> Result<Engine> {
         .wasm_threads(true)
         .wasm_wide_arithmetic(true)
         .shared_memory(true);
-    if settings.instrumented {
-        config.guest_debug(true);
-    } else {
-        config.coredump_on_trap(true);
-    }
     Engine::new(&config)
 }

@@ -9,10 +9,12 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{Linker, ResourceLimiter, component};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::args::Args;
 use crate::ending::MemoryLimit;
 use crate::engine::Mode;
+use crate::outgoing::Outgoing;
 use crate::replay::{Growth, Log, Playback};
 use crate::stdio::{Out, Tail};
 
@@ -20,7 +22,11 @@ use crate::stdio::{Out, Tail};
 pub struct Host {
     /// WASI 0.1, and through it 0.2 and 0.3.
     pub wasi: WasiP1Ctx,
-    max_memory: Option<usize>,
+    /// `wasi:http`.
+    pub http: WasiHttpCtx,
+    /// Requests to others.
+    outgoing: Outgoing,
+    limit: MemoryTotal,
     /// What memories asked for since the last recorded event.
     pub growth: Growth,
     /// Where answers are recorded.
@@ -29,6 +35,43 @@ pub struct Host {
     pub playback: Option<Playback>,
 }
 
+impl WasiHttpView for Host {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outgoing, table: self.wasi.ctx().table, ctx: &mut self.http }
+    }
+}
+
+/// What memories, tables and the garbage-collected heap have together, under `--max-memory`.
+#[derive(Default)]
+struct MemoryTotal {
+    /// In bytes.
+    limit: Option<usize>,
+    /// In bytes.
+    used: usize,
+    /// What the last growth took, in case it fails.
+    last: usize,
+}
+
+impl MemoryTotal {
+    /// Grows something from `current` to `desired` bytes.
+    fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<()> {
+        let more = desired.saturating_sub(current);
+        let total = self.used.saturating_add(more);
+        if let Some(limit) = self.limit.filter(|limit| total > *limit) {
+            return Err(MemoryLimit { asked: total, limit }.into());
+        }
+        (self.used, self.last) = (total, more);
+        Ok(())
+    }
+
+    fn give_back(&mut self) {
+        self.used -= std::mem::take(&mut self.last);
+    }
+}
+
+/// Bytes that an element of a table takes.
+const ELEMENT: usize = size_of::<usize>();
+
 impl WasiView for Host {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.wasi.ctx()
@@ -36,9 +79,10 @@ impl WasiView for Host {
 }
 
 impl ResourceLimiter for Host {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if let Some(limit) = self.max_memory.filter(|&limit| desired > limit) {
-            return Err(MemoryLimit { asked: desired, limit }.into());
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        // The engine refuses by itself what is beyond the maximum.
+        if maximum.is_none_or(|maximum| desired <= maximum) {
+            self.limit.grow(current, desired)?;
         }
         if let Some(playback) = &mut self.playback {
             return Ok(playback.may_grow(current, desired));
@@ -49,15 +93,24 @@ impl ResourceLimiter for Host {
         Ok(true)
     }
 
-    fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+    fn memory_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limit.give_back();
         if let (Some(log), Some(refusal)) = (&self.log, self.growth.failed()) {
             log.growth_refused(&refusal);
         }
         Ok(())
     }
 
-    fn table_growing(&mut self, _current: usize, _desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        if maximum.is_none_or(|maximum| desired <= maximum) {
+            self.limit.grow(current.saturating_mul(ELEMENT), desired.saturating_mul(ELEMENT))?;
+        }
         Ok(true)
+    }
+
+    fn table_grow_failed(&mut self, _: wasmtime::Error) -> wasmtime::Result<()> {
+        self.limit.give_back();
+        Ok(())
     }
 }
 
@@ -81,8 +134,8 @@ impl Host {
             };
         }
         for dir in &args.dir {
-            let (host, guest) = mapping(&dir.0);
-            wasi.preopened_dir(&host, guest, FsPerms::ReadWrite).map_err(|error| {
+            let (host, guest, perms) = mapping(&dir.0);
+            wasi.preopened_dir(&host, guest, perms).map_err(|error| {
                 Error::new(ErrorKind::Io, format!("cannot open the folder: {}", error.root_cause())).in_file(host)
             })?;
         }
@@ -92,22 +145,41 @@ impl Host {
             wasi.allow_tcp(false).allow_udp(false);
         }
         let wasi = wasi.build_p1();
-        Ok(Host { wasi, max_memory: args.max_memory, growth: Growth::default(), log: None, playback: None })
+        Ok(Host::with(wasi, args.network, args.max_memory, None))
     }
 
     /// The host's side for a program that runs again: all its answers come from `playback`.
     pub fn again(playback: Playback, max_memory: Option<usize>) -> Host {
         let wasi = WasiCtxBuilder::new().build_p1();
-        Host { wasi, max_memory, growth: Growth::default(), log: None, playback: Some(playback) }
+        Host::with(wasi, false, max_memory, Some(playback))
+    }
+
+    fn with(wasi: WasiP1Ctx, network: bool, max_memory: Option<usize>, playback: Option<Playback>) -> Host {
+        Host {
+            wasi,
+            http: WasiHttpCtx::new(),
+            outgoing: Outgoing { allowed: network },
+            limit: MemoryTotal { limit: max_memory, ..MemoryTotal::default() },
+            growth: Growth::default(),
+            log: None,
+            playback,
+        }
     }
 }
 
-/// Splits `HOST[::GUEST]`.
-fn mapping(value: &OsStr) -> (PathBuf, String) {
+/// Splits `HOST[::GUEST[:ro]]`.
+fn mapping(value: &OsStr) -> (PathBuf, String, FsPerms) {
     let bytes = value.as_bytes();
     match bytes.windows(2).position(|pair| pair == b"::") {
-        Some(at) => (OsStr::from_bytes(&bytes[..at]).into(), String::from_utf8_lossy(&bytes[at + 2..]).into_owned()),
-        None => (value.into(), value.to_string_lossy().into_owned()),
+        Some(at) => {
+            let guest = &bytes[at + 2..];
+            let (guest, perms) = match guest.strip_suffix(b":ro") {
+                Some(guest) => (guest, FsPerms::ReadOnly),
+                None => (guest, FsPerms::ReadWrite),
+            };
+            (OsStr::from_bytes(&bytes[..at]).into(), String::from_utf8_lossy(guest).into_owned(), perms)
+        }
+        None => (value.into(), value.to_string_lossy().into_owned(), FsPerms::ReadWrite),
     }
 }
 
@@ -123,10 +195,11 @@ pub fn link_module(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Offers WASI 0.2 and 0.3 to components.
+/// Offers WASI 0.2 and 0.3 to components, and `wasi:http` of 0.2.
 pub fn link_component(linker: &mut component::Linker<Host>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
     Ok(())
 }

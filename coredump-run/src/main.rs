@@ -2,13 +2,12 @@
 
 mod args;
 mod blocking;
-mod capture;
 mod control;
 mod ending;
 mod engine;
 mod host;
 mod invoke;
-mod output;
+mod outgoing;
 mod program;
 mod record;
 mod replay;
@@ -17,6 +16,7 @@ mod run;
 mod session;
 mod signals;
 mod stdio;
+mod unknown;
 mod watched;
 
 use std::io::IsTerminal;

@@ -1,20 +1,23 @@
 //! Keeps what is to be told of this run, and writes the dump when the moment is there.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use coredump_capture::{
+    Capture, Dumped, Exceptions, MemoryChoice, Output, Place, Stack, Stop, describe, needs_detail, plain_stack,
+    quietly, timestamp,
+};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::model::{CoreDump, Process, Reason};
-use wasmtime::{AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, StoreContextMut, Trap, Val, WasmCoreDump};
+use coredump_core::model::{CoreDump, Process, Reason, Thrown};
+use wasmtime::{AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, Rooted, StoreContextMut, WasmCoreDump};
 
-use crate::args::{Args, MemoryChoice, On};
-use crate::capture::{Capture, Stack, Stop, plain};
+use crate::args::{Args, On};
+use crate::control::Control;
 use crate::ending::{Ending, Interruption};
 use crate::engine::Mode;
 use crate::host::Host;
-use crate::output::{Output, Place};
 use crate::program::Program;
 use crate::replay::{Again, Expected};
 use crate::report;
@@ -43,6 +46,8 @@ pub struct Recorder {
     /// Who tells of snapshots; nobody, with `--quiet`.
     report: Option<Report>,
     state: Mutex<State>,
+    /// The dump of the end was begun.
+    begun: AtomicBool,
 }
 
 /// Which dump is written.
@@ -61,18 +66,8 @@ struct State {
     expected: Option<Expected>,
     /// The dump of the ending, once one was tried.
     dumped: Option<Dumped>,
-    /// The stack of the last exception thrown and what it carried, in case nothing catches it.
-    thrown: Option<(Stack, String)>,
-}
-
-/// A dump that was tried.
-pub struct Dumped {
-    /// What it holds but memory, for the report; none if the capture failed.
-    pub capture: Option<Capture>,
-    /// Why the program ended.
-    pub reason: Reason,
-    /// Where it is, or why not.
-    pub place: Result<Place>,
+    /// The exceptions that were thrown, in case nothing catches one.
+    exceptions: Exceptions,
 }
 
 impl Recorder {
@@ -85,13 +80,27 @@ impl Recorder {
         tail: Tail,
         report: &Report,
     ) -> Recorder {
-        let output = Output::new(args.output().0, program.path.to_string_lossy().into_owned(), args.keep);
+        let executable = program.binary.path().to_string_lossy().into_owned();
+        let output = Output::new(args.output().0, executable, args.keep);
         let output = Arc::new(output);
-        let embed = args.embed_modules || program.fileless;
+        let embed = args.embed_modules || program.binary.is_fileless();
         let (on, memory) = (args.dumps_on(), args.memory);
         let report = (!args.quiet).then_some(*report);
         let stage = if mode == Mode::Recorded { Stage::First } else { Stage::Only };
-        Recorder { output, program, process, tail, on, memory, embed, mode, stage, report, state: Mutex::default() }
+        Recorder {
+            output,
+            program,
+            process,
+            tail,
+            on,
+            memory,
+            embed,
+            mode,
+            stage,
+            report,
+            state: Mutex::default(),
+            begun: AtomicBool::new(false),
+        }
     }
 
     /// One for which every ending leaves a dump.
@@ -113,12 +122,23 @@ impl Recorder {
             stage: Stage::Again(again),
             report: self.report,
             state: Mutex::default(),
+            begun: AtomicBool::new(false),
         }
     }
 
     /// How the first run ended, once.
     pub fn take_expected(&self) -> Option<Expected> {
         self.state().expected.take()
+    }
+
+    /// Whether the dump of the guest's end is being written or was.
+    pub fn has_dumped(&self) -> bool {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Whether a signal now ends this process: the guest is dead and nothing better than its dump will come.
+    pub fn ends_at_once(&self) -> bool {
+        self.mode != Mode::Recorded && self.has_dumped()
     }
 
     /// The dump that was tried, at the end.
@@ -133,7 +153,7 @@ impl Recorder {
     /// Whether an ending is one that leaves a dump.
     pub fn wants(&self, ending: &Ending) -> bool {
         let on = match ending {
-            Ending::Exit(0) => return false,
+            Ending::Exit(0) | Ending::Compiling(_) => return false,
             Ending::Exit(_) => On::Exit,
             Ending::Exception(_) => On::Exception,
             Ending::Interrupted(Interruption::Timeout) | Ending::Waiting(Interruption::Timeout) => On::Timeout,
@@ -148,34 +168,64 @@ impl Recorder {
     /// Writes the dump of a guest that is stopped at its end, once: the engine tells of a trap again for each activation
     /// that it unwinds.
     pub fn crash(&self, ending: &Ending, stop: Stop, store: &mut StoreContextMut<'_, Host>) {
-        if !self.wants(ending) || self.state().dumped.is_some() {
-            return;
+        if self.begins(ending) {
+            let dumped = self.dump(ending, None, store, |store| Stack::new(stop, store));
+            self.state().dumped = Some(dumped);
         }
-        let dumped = self.dump(ending, store, |store| Stack::new(stop, store));
-        self.state().dumped = Some(dumped);
     }
 
-    /// Writes the dump of an uncaught exception, whose stack is gone: the one remembered when it was thrown, with the
-    /// state of the store, in which no guest code ran since.
+    /// Whether the dump of this ending is to be written: once.
+    fn begins(&self, ending: &Ending) -> bool {
+        self.wants(ending) && !self.begun.swap(true, Ordering::SeqCst)
+    }
+
+    /// Remembers where an exception was thrown, in case nothing catches it.
+    fn thrown(&self, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, Host>) {
+        // A failure costs that dump.
+        let _ = quietly(|| self.state().exceptions.note(exception, &self.program.binary, store));
+    }
+
+    /// Writes the dump of an uncaught exception, whose stack is gone: the one remembered when it was thrown first, with the
+    /// state of the store.
     pub fn uncaught(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
-        let Some((stack, carried)) = self.state().thrown.take() else { return };
-        if self.wants(ending) && self.state().dumped.is_none() {
-            let ending = Ending::Exception(format!("{}{carried}", ending.message()));
-            let dumped = self.dump(&ending, store, |_| stack);
+        let pending = store.take_pending_exception();
+        let seen = quietly(|| self.state().exceptions.take(pending, store));
+        let Some(seen) = seen.ok().flatten() else { return };
+        if self.begins(ending) {
+            let dumped = self.dump(ending, Some(seen.thrown), store, |_| seen.stack);
             self.state().dumped = Some(dumped);
         }
     }
 
     /// Writes the dump of an uninstrumented guest, whose stack is gone: what the engine noted when it trapped.
     pub fn after_trap(&self, ending: &Ending, error: &wasmtime::Error, store: &mut StoreContextMut<'_, Host>) {
-        if !self.wants(ending) || self.state().dumped.is_some() {
+        if !self.begins(ending) {
             return;
         }
+        let pending = matches!(ending, Ending::Exception(_)).then(|| store.take_pending_exception()).flatten();
         let dumped = match error.downcast_ref::<WasmCoreDump>() {
-            Some(noted) => self.dump(ending, store, |store| plain::stack(noted, &self.program, store)),
-            None => Dumped { capture: None, reason: self.reason(ending), place: Err(needs_detail()) },
+            Some(noted) => match quietly(|| plain_stack(noted, &self.program.binary, store)) {
+                Ok(stack) => {
+                    let thrown = pending.and_then(|pending| self.describe(&pending, &stack, store));
+                    self.dump(ending, thrown, store, |_| stack)
+                }
+                Err(error) => Dumped { capture: None, reason: self.reason(ending, None), place: Err(error) },
+            },
+            None => Dumped { capture: None, reason: self.reason(ending, None), place: Err(needs_detail()) },
         };
         self.state().dumped = Some(dumped);
+    }
+
+    /// What an exception is of whose throws only the last one is known.
+    fn describe(
+        &self,
+        exception: &Rooted<ExnRef>,
+        stack: &Stack,
+        store: &mut StoreContextMut<'_, Host>,
+    ) -> Option<Thrown> {
+        let mut thrown = quietly(|| describe(exception, stack, &self.program.binary, store)).ok()?;
+        thrown.last_only = true;
+        Some(thrown)
     }
 
     /// Writes the dump of a guest that we end in no function: it waits, or is inside a host call that cannot be
@@ -191,10 +241,21 @@ impl Recorder {
         let place = if self.mode != Mode::Live {
             Err(needs_detail())
         } else {
-            self.dump(&Ending::Snapshot(signal), store, |store| Stack::new(Stop::Anywhere, store)).place
+            self.dump(&Ending::Snapshot(signal), None, store, |store| Stack::new(Stop::Anywhere, store)).place
         };
         if let Some(report) = &self.report {
             report::place(report, &place);
+        }
+    }
+
+    /// Reports that a snapshot was asked for where there can be none.
+    pub fn no_snapshot(&self) {
+        if let Some(report) = &self.report {
+            let error = match self.mode {
+                Mode::Fast => needs_detail(),
+                _ => Error::new(ErrorKind::Usage, "--on leaves out signals").hint("add signal to --on"),
+            };
+            report::place(report, &Err(error));
         }
     }
 
@@ -202,10 +263,11 @@ impl Recorder {
     fn dump(
         &self,
         ending: &Ending,
+        thrown: Option<Thrown>,
         store: &mut StoreContextMut<'_, Host>,
         stack: impl FnOnce(&mut StoreContextMut<'_, Host>) -> Stack,
     ) -> Dumped {
-        let capture = quietly(|| stack(store).complete(&self.program, store));
+        let capture = quietly(|| stack(store).complete(&self.program.binary, store));
         let capture = match capture {
             Ok(mut capture) => {
                 if let (Stage::Again(again), Some(youngest)) = (&self.stage, capture.frames.first_mut()) {
@@ -213,17 +275,23 @@ impl Recorder {
                 }
                 capture
             }
-            Err(error) => return Dumped { capture: None, reason: self.reason(ending), place: Err(error) },
+            Err(error) => return Dumped { capture: None, reason: self.reason(ending, thrown), place: Err(error) },
         };
-        let reason = self.reason(ending);
+        let reason = self.reason(ending, thrown);
         let place = self.write(ending, &reason, &capture, store).and_then(|result| result);
         Dumped { capture: Some(capture), reason, place }
     }
 
-    fn reason(&self, ending: &Ending) -> Reason {
+    fn reason(&self, ending: &Ending, thrown: Option<Thrown>) -> Reason {
         let remark = if let Stage::Again(again) = &self.stage { again.remark() } else { "" };
-        let message = Some(ending.message() + remark);
-        Reason { kind: ending.kind(), message, guest_stderr: self.tail.text() }
+        let mut cause = ending.cause();
+        if let Some(thrown) = thrown {
+            cause.carry(thrown);
+        }
+        let mut reason = cause.reason();
+        reason.message = reason.message.map(|message| message + remark);
+        reason.guest_stderr = self.tail.text();
+        reason
     }
 
     fn write(
@@ -234,8 +302,8 @@ impl Recorder {
         store: &mut StoreContextMut<'_, Host>,
     ) -> Result<Result<Place>> {
         quietly(|| {
-            let mut dump = capture.dump(self.memory, self.embed, &self.program, store);
-            dump.executable = Some(self.program.path.to_string_lossy().into_owned());
+            let mut dump = capture.dump(self.memory, self.embed, &self.program.binary, store);
+            dump.executable = Some(self.program.binary.path().to_string_lossy().into_owned());
             dump.producer = self.process.producer.clone();
             dump.process = Process {
                 time: Some(timestamp(SystemTime::now())),
@@ -256,7 +324,7 @@ impl Recorder {
         store: &'a StoreContextMut<'_, Host>,
     ) -> Result<Place> {
         // What was left out by choice is compared all the same.
-        let whole = || capture.dump(MemoryChoice::All, false, &self.program, store);
+        let whole = || capture.whole(&self.program.binary, store);
         dump.process.detail = Some(if self.mode == Mode::Live { "live" } else { "none" }.to_owned());
         match &self.stage {
             Stage::Only => self.output.write(|output| coredump_core::write::write(&dump, output).map(|_| ())),
@@ -278,62 +346,49 @@ impl Recorder {
     }
 }
 
-fn needs_detail() -> Error {
-    let error = Error::new(ErrorKind::Usage, "the engine tells nothing of an uninstrumented program here");
-    error.hint("run without --fast")
-}
-
-/// Runs `work`; a panic in it becomes an error.
-fn quietly<R>(work: impl FnOnce() -> R) -> Result<R> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        Error::new(ErrorKind::Malformed, format!("cannot capture the program's state: {text}"))
-    })
-}
-
-/// What an exception carries, as ` (i32 13)`.
-fn carried(exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, Host>) -> String {
-    let exception = exception.to_rooted(store.as_context_mut());
-    let Ok(fields) = exception.fields(store.as_context_mut()) else { return String::new() };
-    let fields = fields.map(|field| match field {
-        Val::I32(value) => format!("i32 {value}"),
-        Val::I64(value) => format!("i64 {value}"),
-        Val::F32(bits) => format!("f32 {}", f32::from_bits(bits)),
-        Val::F64(bits) => format!("f64 {}", f64::from_bits(bits)),
-        Val::V128(_) => "v128".to_owned(),
-        _ => "a reference".to_owned(),
-    });
-    let fields: Vec<String> = fields.collect();
-    if fields.is_empty() { String::new() } else { format!(" ({})", fields.join(", ")) }
-}
-
-/// RFC 3339, UTC, to the second.
-pub fn timestamp(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
-}
-
 /// The engine's events, with the guest stopped and its frames live.
 #[derive(Clone)]
-pub struct Watcher(pub Arc<Recorder>);
+pub struct Watcher {
+    /// Writes the dumps.
+    pub recorder: Arc<Recorder>,
+    /// What is asked of the guest from outside; nothing of one that runs again.
+    pub control: Option<Arc<Control>>,
+}
 
 impl DebugHandler for Watcher {
     type Data = Host;
 
     async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
-        let recorder = &self.0;
-        match event {
-            DebugEvent::Trap(trap) => {
-                let stop = if trap == Trap::StackOverflow { Stop::Prologue } else { Stop::Anywhere };
-                recorder.crash(&Ending::Trap(trap), stop, &mut store);
+        let recorder = &self.recorder;
+        match (event, &self.control) {
+            (DebugEvent::Trap(trap), _) => recorder.crash(&Ending::Trap(trap), Stop::of(trap), &mut store),
+            (DebugEvent::HostcallError(error), _) => {
+                recorder.crash(&Ending::of(error), Stop::Anywhere, &mut store);
             }
-            DebugEvent::HostcallError(error) => recorder.crash(&Ending::of(error), Stop::Anywhere, &mut store),
-            DebugEvent::Exception(exception) if recorder.on.contains(&On::Exception) => {
-                let stack = quietly(|| Stack::new(Stop::Anywhere, &mut store.as_context_mut()));
-                let carried = quietly(|| carried(&exception, &mut store)).unwrap_or_default();
-                recorder.state().thrown = stack.ok().map(|stack| (stack, carried));
+            (DebugEvent::Exception(exception), _) if recorder.on.contains(&On::Exception) => {
+                recorder.thrown(&exception, &mut store);
             }
-            DebugEvent::Exception(_) | DebugEvent::Breakpoint | DebugEvent::EpochYield => {}
+            // At an epoch's check the engine has no values for the youngest frame: it is looked at one instruction later.
+            (DebugEvent::EpochYield, Some(control)) if control.is_asked() && !recorder.has_dumped() => {
+                step(true, control, &mut store);
+            }
+            (DebugEvent::Breakpoint, Some(control)) if control.is_stepping() => {
+                step(false, control, &mut store);
+                if let Some(interruption) = control.interruption() {
+                    recorder.crash(&Ending::Interrupted(interruption), Stop::Anywhere, &mut store);
+                } else if let Some(signal) = control.take_snapshot() {
+                    recorder.snapshot(signal, &mut store);
+                }
+                // Now the epoch's own callback is to look again.
+                control.knock();
+            }
+            _ => {}
         }
     }
+}
+
+/// Makes the guest stop at its next instruction, or not any more.
+fn step(on: bool, control: &Control, store: &mut StoreContextMut<'_, Host>) {
+    let stepping = store.as_context_mut().edit_breakpoints().is_some_and(|mut edit| edit.single_step(on).is_ok());
+    control.set_stepping(stepping && on);
 }

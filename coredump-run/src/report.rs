@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use coredump_capture::{Capture, Dumped, Place};
 use coredump_core::backtrace::{Location, Resolver};
 use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::paint::{self, Paint};
@@ -13,27 +14,47 @@ use coredump_core::model::{CoreDump, Frame, Reason};
 use coredump_core::reason;
 use coredump_core::signature::Signer;
 
-use crate::capture::Capture;
 use crate::ending::Ending;
-use crate::output::Place;
 use crate::program::Program;
-use crate::record::Dumped;
 
 /// Youngest and oldest lines of frames that are shown; `coredump-bt` shows all.
 const YOUNGEST: usize = 48;
 const OLDEST: usize = 8;
 
-/// Tells of the ending and of its dump.
-pub fn tell(report: &Report, paint: Paint, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
-    let crash = dumped.and_then(|dumped| Some((dumped.capture.as_ref()?, &dumped.reason)));
-    let told = crash.map(|(capture, reason)| crash_told(capture, reason, program, paint)).unwrap_or_default();
-    if dumped.is_some() || !matches!(ending, Ending::Exit(_)) {
-        let what = told.why.unwrap_or_else(|| ending.message());
+/// Reports the ending and its dump, and then the backtrace: what is looked up for that may be large, slow or broken.
+pub fn tell(
+    report: &Report,
+    paint: Paint,
+    program: &Program,
+    ending: &Ending,
+    dumped: Option<&Dumped>,
+    untrusted: bool,
+) {
+    let said = dumped.and_then(|dumped| words_said(&dumped.reason));
+    let line = |what: &str| {
         report.say(format_args!("{}: {}", text::path(&program.given), what.lines().next().unwrap_or_default()));
+    };
+    if dumped.is_some() || !matches!(ending, Ending::Exit(_)) {
+        line(said.as_ref().unwrap_or(&ending.message()));
     }
     let Some(dumped) = dumped else { return };
-    report.lines(&told.backtrace);
     place(report, &dumped.place);
+    let Some(capture) = &dumped.capture else { return };
+    let told = crash_told(capture, &dumped.reason, program, paint, untrusted);
+    if let Some(why) = told.why.filter(|why| said.as_ref() != Some(why)) {
+        line(&why);
+    }
+    report.lines(&told.backtrace);
+}
+
+/// The program's own words on its standard error, where it gave up by itself.
+fn words_said(reason: &Reason) -> Option<String> {
+    let dump = CoreDump { reason: Some(reason.clone()), ..CoreDump::default() };
+    let store = Store::new();
+    let nowhere = Options { recorded_paths: false, trusted: false, ..Options::default() };
+    let binaries = Binaries::locate(&store, &dump, &nowhere);
+    let known = reason::of(&dump, &binaries, &Resolver::new(&dump, &binaries), &Signer::default());
+    known.filter(|reason| reason.panic.is_some()).map(|reason| escape(&reason.summary()).into_owned())
 }
 
 /// Tells where a dump is, or why there is none.
@@ -56,7 +77,7 @@ pub fn place(report: &Report, place: &coredump_core::error::Result<Place>) {
 /// The frames of a dump, with their source.
 pub fn frames(dumped: &Dumped, program: &Program, paint: Paint) -> String {
     let capture = dumped.capture.as_ref();
-    capture.map(|capture| crash_told(capture, &dumped.reason, program, paint).backtrace).unwrap_or_default()
+    capture.map(|capture| crash_told(capture, &dumped.reason, program, paint, false).backtrace).unwrap_or_default()
 }
 
 /// What is told of a crash.
@@ -68,18 +89,18 @@ struct Told {
     backtrace: String,
 }
 
-fn crash_told(capture: &Capture, reason: &Reason, program: &Program, paint: Paint) -> Told {
-    let skeleton = || CoreDump { reason: Some(reason.clone()), ..capture.skeleton(program) };
+fn crash_told(capture: &Capture, reason: &Reason, program: &Program, paint: Paint, untrusted: bool) -> Told {
+    let skeleton = || CoreDump { reason: Some(reason.clone()), ..capture.skeleton(&program.binary) };
     let (with_bytes, mut by_path) = (skeleton(), skeleton());
     by_path.modules.iter_mut().for_each(|module| module.embedded = None);
     let store = Store::new();
     // By its path a program is found with what lies beside it (source maps, separate debug info), if the file is still the
     // one that ran. Its bytes are at hand in any case.
-    let mut dump = &by_path;
-    let mut binaries = Binaries::locate(&store, dump, &Options::default());
-    if program.fileless || (0..dump.modules.len() as u32).any(|module| binaries.binary(module).is_none()) {
+    let everywhere = Options { recorded_paths: !untrusted, trusted: !untrusted, ..Options::default() };
+    let (mut dump, mut binaries) = (&by_path, Binaries::locate(&store, &by_path, &everywhere));
+    if program.binary.is_fileless() || (0..dump.modules.len() as u32).any(|module| binaries.binary(module).is_none()) {
         dump = &with_bytes;
-        binaries = Binaries::locate(&store, dump, &Options::default());
+        binaries = Binaries::locate(&store, dump, &everywhere);
     }
     let resolver = Resolver::new(dump, &binaries);
     let known = reason::of(dump, &binaries, &resolver, &Signer::default());

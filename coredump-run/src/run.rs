@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
+use coredump_capture::message;
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{AsContextMut, Engine, Linker, Store, UpdateDeadline, component};
 
 use crate::args::Args;
 use crate::blocking::{self, Waits};
 use crate::control::Control;
-use crate::ending::{Ending, Interruption, message};
+use crate::ending::{Ending, Interruption};
 use crate::engine::Mode;
 use crate::host::{self, Host};
 use crate::invoke::{self, Ran};
 use crate::program::{Code, Program};
 use crate::record::Watcher;
 use crate::replay;
+use crate::unknown;
 
 /// How long a guest that is to end may take: most host calls that wait end at once, a few do not.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -29,13 +31,16 @@ pub fn store(engine: &Engine, args: &Args, mode: Mode, host: Host, waits: &Waits
     if mode.interruptible(args) {
         let waits = waits.clone();
         store.epoch_deadline_callback(move |mut store| {
-            waits.look(&mut store)?;
+            // It is looked at one instruction later, where its values are known.
+            if !waits.control.is_stepping() {
+                waits.look(&mut store)?;
+            }
             Ok(UpdateDeadline::Continue(1))
         });
         store.set_epoch_deadline(1);
     }
     if mode == Mode::Live {
-        store.set_debug_handler(Watcher(waits.recorder.clone()));
+        store.set_debug_handler(Watcher { recorder: waits.recorder.clone(), control: Some(waits.control.clone()) });
     }
     Ok(store)
 }
@@ -73,15 +78,16 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
     match &program.code {
         Code::Module(module) => {
             let mut linker = Linker::new(module.engine());
-            host::link_module(&mut linker).map_err(|error| not_runnable(&error))?;
-            blocking::shadow_module(&mut linker, waits).map_err(|error| not_runnable(&error))?;
+            host::link_module(&mut linker).map_err(|error| not_runnable(&error, args))?;
+            blocking::shadow_module(&mut linker, waits).map_err(|error| not_runnable(&error, args))?;
             if let Some(log) = &store.data().log {
                 replay::link_recording(&mut linker, log, module, args.unknown_imports_trap)
-                    .map_err(|error| not_runnable(&error))?;
+                    .map_err(|error| not_runnable(&error, args))?;
             } else if args.unknown_imports_trap {
-                linker.define_unknown_imports_as_traps(module).map_err(|error| not_runnable(&error))?;
+                let stood_in = unknown::stand_in_module(&mut linker, module, &mut *store).await;
+                stood_in.map_err(|error| not_runnable(&error, args))?;
             }
-            let instance = linker.instantiate_pre(module).map_err(|error| not_runnable(&error))?;
+            let instance = linker.instantiate_pre(module).map_err(|error| not_runnable(&error, args))?;
             if let Some(name) = &args.invoke
                 && module.get_export(name).is_none_or(|export| export.func().is_none())
             {
@@ -91,21 +97,29 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
         }
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
-            host::link_component(&mut linker).map_err(|error| not_runnable(&error))?;
-            blocking::shadow_component(&mut linker, waits).map_err(|error| not_runnable(&error))?;
+            host::link_component(&mut linker).map_err(|error| not_runnable(&error, args))?;
+            blocking::shadow_component(&mut linker, waits).map_err(|error| not_runnable(&error, args))?;
             if args.unknown_imports_trap {
-                linker.define_unknown_imports_as_traps(component).map_err(|error| not_runnable(&error))?;
+                let stood_in = unknown::stand_in_component(&mut linker, component);
+                stood_in.map_err(|error| not_runnable(&error, args))?;
             }
-            let instance = linker.instantiate_pre(component).map_err(|error| not_runnable(&error))?;
+            let instance = linker.instantiate_pre(component).map_err(|error| not_runnable(&error, args))?;
             invoke::component(&instance, args, store, waits).await
         }
     }
 }
 
-fn not_runnable(error: &wasmtime::Error) -> Error {
-    let told = Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", message(error)));
-    match error.is::<wasmtime::UnknownImportError>() {
-        true => told.hint("--unknown-imports-trap runs it, up to the first call of such a function"),
-        false => told,
+/// What to try where an import is not offered.
+pub const STAND_IN: &str = "--unknown-imports-trap runs it, up to the first call of such a function";
+
+fn not_runnable(error: &wasmtime::Error, args: &Args) -> Error {
+    let message = message(error);
+    let missing = error.is::<wasmtime::UnknownImportError>()
+        || message.contains("matching implementation was not found in the linker");
+    let told = Error::new(ErrorKind::WrongFile, format!("cannot be run: {message}"));
+    match (missing, args.unknown_imports_trap) {
+        (true, false) => told.hint(STAND_IN),
+        (true, true) => told.hint("only functions, memories and resources can be stood in for"),
+        _ => told,
     }
 }

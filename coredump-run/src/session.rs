@@ -1,8 +1,10 @@
 //! One run from the command line to the exit code.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Instant, SystemTime};
 
+use coredump_capture::Dumped;
 use coredump_core::cli::Exit;
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::paint::Paint;
@@ -14,12 +16,11 @@ use coredump_core::recording::Start;
 use crate::args::{Args, On};
 use crate::blocking::Waits;
 use crate::control::Control;
-use crate::ending::{Ending, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
+use crate::ending::{Ending, Interruption, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
 use crate::engine::{Mode, Settings};
 use crate::host::Host;
-use crate::output;
-use crate::program::Source;
-use crate::record::{Dumped, Recorder, timestamp};
+use crate::program::{Program, Source};
+use crate::record::Recorder;
 use crate::replay::{self, Again, Log, Stopper};
 use crate::stdio::Tail;
 use crate::{engine, invoke, report, run, signals};
@@ -61,16 +62,26 @@ fn exit_code(error: &Error) -> u8 {
 }
 
 fn run_program(args: &Args, report: &Report) -> Result<Ending> {
-    let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, crate::ending::message(&error));
+    let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, coredump_capture::message(&error));
     let file = args.file()?;
     let source = Source::read(file)?;
     let mode = mode(args, &source, report);
     let settings = Settings::of(args, mode);
     let engine = engine::engine(settings).map_err(own)?;
-    let program = Arc::new(source.compile(&engine)?);
+    let began = Instant::now();
+    if !args.unknown_imports_trap {
+        source.look_at_imports()?;
+    }
+    let Some(program) = compile(source, &engine, args, file)?.map(Arc::new) else {
+        let ending = Ending::Compiling(Interruption::Timeout);
+        if !args.quiet {
+            report.say(format_args!("{}: {}", coredump_core::cli::text::path(file.path()), ending.message()));
+        }
+        return Ok(ending);
+    };
     let guest_args = guest_args(args, file);
     let tail = Tail::default();
-    let recorder = Recorder::new(args, mode, program.clone(), process(file, &guest_args), tail.clone(), report);
+    let recorder = Recorder::new(args, mode, program.clone(), process(args, file, &guest_args), tail.clone(), report);
     let recorder = Arc::new(recorder);
     let mut host = Host::new(args, mode, &guest_args, tail)?;
     let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit)));
@@ -78,20 +89,19 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let control = Control::new(engine.clone());
     let waits = Waits { control: control.clone(), recorder: recorder.clone() };
     let mut store = run::store(&engine, args, mode, host, &waits).map_err(own)?;
-    signals::survive_file_size_limit().map_err(|error| Error::io("cannot watch signals", error))?;
     let paint = Paint { on: args.color.on_stderr() };
     let stopper = log.clone().map(|log| {
-        let report = (!args.quiet).then_some((*report, paint));
+        let report = (!args.quiet).then_some((*report, paint, args.untrusted));
         Arc::new(Stopper::new(recorder.clone(), log, start(args, settings), !args.no_recording, report))
     });
     if let Some(stopper) = stopper.clone() {
         control.hand_over(move |asked| stopper.asked(asked));
     }
-    if recorder.on.contains(&On::Signal) && (mode.interruptible(args) || mode == Mode::Recorded) {
-        signals::watch(control.clone(), recorder.clone()).map_err(|error| Error::io("cannot watch signals", error))?;
-    }
+    let watches = recorder.on.contains(&On::Signal) && (mode.interruptible(args) || mode == Mode::Recorded);
+    signals::watch(control.clone(), recorder.clone(), watches)
+        .map_err(|error| Error::io("cannot watch signals", error))?;
     if let Some(time) = args.timeout {
-        control.limit_time(time);
+        control.limit_time(time.saturating_sub(began.elapsed()));
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -125,10 +135,12 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
             }
         }
     }
+    // From now on a signal ends this process at once.
+    control.set_over();
     // A thread that waits for input would hold up the end of the process.
     runtime.shutdown_background();
     if !args.quiet {
-        report::tell(report, paint, &program, &ending, dumped.as_deref());
+        report::tell(report, paint, &program, &ending, dumped.as_deref(), args.untrusted);
     }
     Ok(ending)
 }
@@ -176,22 +188,46 @@ async fn again(
     replay::again(recorder, Again::new(tape, expected, place.clone(), !args.no_recording), None).await.map(Some)
 }
 
-/// The arguments as the guest sees them, its own name first. WASI knows only Unicode.
+/// Compiles the program; none if `--timeout` was over before that was done.
+fn compile(source: Source, engine: &wasmtime::Engine, args: &Args, file: &RawArg) -> Result<Option<Program>> {
+    let Some(time) = args.timeout else { return source.compile(engine).map(Some) };
+    let (sender, compiled) = mpsc::channel();
+    let engine = engine.clone();
+    // Nothing can interrupt the compiler: its thread ends with the process.
+    std::thread::spawn(move || sender.send(source.compile(&engine)));
+    match compiled.recv_timeout(time) {
+        Ok(program) => program.map(Some),
+        Err(RecvTimeoutError::Timeout) => Ok(None),
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(Error::new(ErrorKind::Malformed, "cannot compile: the compiler panicked").in_file(file.path()))
+        }
+    }
+}
+
+/// The arguments as the guest sees them, its own name first: the file's, as wasmtime passes it. WASI knows only Unicode.
 fn guest_args(args: &Args, file: &RawArg) -> Vec<String> {
-    let name = args.argv0.clone().unwrap_or_else(|| file.0.to_string_lossy().into_owned());
+    let name = args.argv0.clone().unwrap_or_else(|| {
+        let path = file.path();
+        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+    });
     let rest = args.guest_args().iter().map(|arg| arg.0.to_string_lossy().into_owned());
     std::iter::once(name).chain(if args.invoke.is_some() { None } else { Some(rest) }.into_iter().flatten()).collect()
 }
 
-fn process(file: &RawArg, guest_args: &[String]) -> Process {
+fn process(args: &Args, file: &RawArg, guest_args: &[String]) -> Process {
     Process {
         executable: Some(file.0.to_string_lossy().into_owned()),
         args: Some(guest_args.to_vec()),
-        start_time: Some(timestamp(SystemTime::now())),
-        runtime: Some(format!("wasmtime {}", env!("WASMTIME_VERSION"))),
+        start_time: Some(coredump_capture::timestamp(SystemTime::now())),
+        runtime: Some(coredump_capture::RUNTIME.to_owned()),
         producer: Some(format!("{} {}", crate::TOOL.name, crate::TOOL.version)),
         pid: Some(std::process::id()),
-        host: output::host_name(),
+        host: coredump_capture::host_name(),
+        annotations: args
+            .annotate
+            .iter()
+            .map(|annotation| (annotation.key.clone(), annotation.value.clone()))
+            .collect(),
         ..Process::default()
     }
 }

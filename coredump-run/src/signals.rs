@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use signal_hook::consts::{SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
@@ -11,26 +11,38 @@ use crate::control::Control;
 use crate::ending::Interruption;
 use crate::record::Recorder;
 
-/// Makes a write beyond the limit of a file's size (`ulimit -f`) an error like any other: by default it kills the process,
-/// and with it the guest's exit code.
-pub fn survive_file_size_limit() -> io::Result<()> {
-    signal_hook::flag::register(SIGXFSZ, Arc::default()).map(|_| ())
-}
+/// Signals that end the guest with a dump.
+const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGQUIT, SIGHUP];
 
-/// Passes signals on to the guest from now on. The first one that ends makes it stop and leave a dump; a second one ends
-/// this process at once, and takes a half-written dump with it.
-pub fn watch(control: Arc<Control>, recorder: Arc<Recorder>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGQUIT, SIGUSR1])?;
+/// Passes signals on to the guest from now on. If it `ends` on them, the first one makes it stop and leave a dump; a second
+/// one, or any once the guest is over, ends this process at once, and takes a half-written dump with it. SIGUSR1 asks for a
+/// snapshot, and where there can be none it is reported and nothing else happens.
+pub fn watch(control: Arc<Control>, recorder: Arc<Recorder>, ends: bool) -> io::Result<()> {
+    // What this process was started to ignore (as `nohup` does with SIGHUP) it goes on to ignore.
+    let ignored = ignored();
+    let ending = ENDING.into_iter().filter(|signal| ends && ignored >> (signal - 1) & 1 == 0);
+    let mut signals = Signals::new(ending.chain([SIGUSR1]))?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
-            if signal == SIGUSR1 {
+            if signal != SIGUSR1 {
+                if control.is_over() || recorder.ends_at_once() || !control.interrupt(Interruption::Signal(signal)) {
+                    recorder.output.abandon();
+                    // Ends the process as if nobody had been listening; it only fails for a signal that has no default.
+                    let _ = emulate_default_handler(signal);
+                }
+            } else if ends {
                 control.ask_snapshot(signal);
-            } else if !control.interrupt(Interruption::Signal(signal)) {
-                recorder.output.abandon();
-                // Ends the process as if nobody had been listening; it only fails for a signal that has no default.
-                let _ = emulate_default_handler(signal);
+            } else {
+                recorder.no_snapshot();
             }
         }
     })?;
     Ok(())
+}
+
+/// The signals that are ignored, as a mask (Linux, proc_pid_status(5)); none where that is not told.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }

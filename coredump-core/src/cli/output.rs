@@ -3,16 +3,15 @@
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use argh::FromArgValue;
-use tempfile::NamedTempFile;
 
 use super::args::RawArg;
 use crate::error::{Error, Result};
 use crate::mapped;
+use crate::new_file::{self, NewFile, Target};
 
 /// Bytes gathered before they are written.
 const BUFFER: usize = 64 * 1024;
@@ -124,8 +123,8 @@ pub struct Output {
 enum Sink {
     /// Standard output, a pipe or a device: what is written is written.
     Stream(BufWriter<File>),
-    /// A temporary file beside the path it will be renamed to.
-    Whole(BufWriter<NamedTempFile>),
+    /// A file that gets its name when it is whole.
+    Whole(BufWriter<NewFile>),
 }
 
 impl Output {
@@ -137,23 +136,14 @@ impl Output {
         Ok(Output::new(Sink::Stream(BufWriter::with_capacity(BUFFER, file)), path))
     }
 
-    /// The file at `path`, through a temporary file in the same folder and a rename: whole or not at all. It is
-    /// readable by its owner only, as core dumps hold private data. What exists and is no regular file (a device, a
-    /// named pipe) is written to directly.
+    /// The file at `path`, which a person spelled out: it appears whole or not at all. It is readable by its owner only,
+    /// as core dumps hold private data. A device or a named pipe is written to directly (see [`new_file::open`]).
     pub fn file(path: &Path) -> Result<Output> {
-        let special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-        let create = || -> io::Result<Sink> {
-            if special {
-                let file = File::options().write(true).open(path)?;
-                return Ok(Sink::Stream(BufWriter::with_capacity(BUFFER, file)));
-            }
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            // Opened by ourselves, because tempfile's own errors name its own path.
-            let open = |path: &Path| File::options().read(true).write(true).create_new(true).mode(0o600).open(path);
-            let file = tempfile::Builder::new().prefix(".coredump-").make_in(folder, open)?;
-            Ok(Sink::Whole(BufWriter::with_capacity(BUFFER, file)))
+        let target = new_file::open(path).map_err(|error| Error::io("cannot create", error).in_file(path))?;
+        let sink = match target {
+            Target::Stream(stream) => Sink::Stream(BufWriter::with_capacity(BUFFER, stream)),
+            Target::New(file) => Sink::Whole(BufWriter::with_capacity(BUFFER, file)),
         };
-        let sink = create().map_err(|error| Error::io("cannot create", error).in_file(path))?;
         Ok(Output::new(sink, path.to_owned()))
     }
 
@@ -171,12 +161,20 @@ impl Output {
         self.losses = mapped::losses();
     }
 
+    /// The file `name` in `folder`, where nobody spelled out the name: it replaces a file or a link, and nothing else that
+    /// stands there is opened.
+    pub fn in_folder(folder: &Path, name: &str) -> Result<Output> {
+        let path = folder.join(name);
+        let file = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create", error).in_file(&path))?;
+        Ok(Output::new(Sink::Whole(BufWriter::with_capacity(BUFFER, file)), path))
+    }
+
     /// The file behind the buffer, for what a stream cannot do: holes, sizes, large direct writes. Flushes first.
     pub fn as_file(&mut self) -> Result<&File> {
         self.flush().map_err(|error| self.failed(error))?;
         Ok(match &self.sink {
             Sink::Stream(stream) => stream.get_ref(),
-            Sink::Whole(whole) => whole.get_ref().as_file(),
+            Sink::Whole(whole) => whole.get_ref().file(),
         })
     }
 
@@ -200,7 +198,8 @@ impl Output {
         if let Sink::Whole(whole) = sink {
             let file =
                 whole.into_inner().map_err(|error| Error::io("cannot write", error.into_error()).in_file(&path))?;
-            file.persist(&path).map_err(|error| Error::io("cannot rename into place", error.error).in_file(&path))?;
+            let name = path.file_name().unwrap_or_default();
+            file.name_over(name).map_err(|error| Error::io("cannot name the file", error).in_file(&path))?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! Why a program died: as the capturing program recorded it, else as the trapping instruction and the functions on top of
 //! the stack tell it. What neither tells is not guessed.
 
+mod access;
+mod exception;
 mod operands;
 mod panics;
 mod script;
@@ -15,6 +17,8 @@ use crate::regions::overrun;
 use crate::signature::Signer;
 use crate::variables::Inspector;
 
+pub use access::MemoryAccess;
+pub use exception::Exception;
 use operands::{Scene, Stopped};
 pub use script::ScriptFrame;
 
@@ -37,6 +41,12 @@ pub struct CrashReason {
     pub guest_stderr: Option<String>,
     /// The program gave up by itself.
     pub panic: Option<Panic>,
+    /// The instruction that trapped, in the Wasm text format.
+    pub instruction: Option<String>,
+    /// What it was about to do to a memory, if that is why it trapped.
+    pub memory_access: Option<MemoryAccess>,
+    /// The exception that nothing caught.
+    pub exception: Option<Exception>,
 }
 
 /// Who says why the program died.
@@ -138,6 +148,7 @@ pub fn of(
     let recorded = dump.reason.as_ref().filter(|reason| !reason.kind.is_empty());
     let trapped = crash.stopped(0);
     let proven = crash.trap(trapped.as_ref());
+    let raises = proven.is_some();
     let (kind, message, source, mut details) = match (recorded, proven) {
         (Some(reason), proven) => {
             let detail = proven.filter(|(kind, _)| *kind == reason.kind && says_more(kind)).map(|(_, detail)| detail);
@@ -162,12 +173,45 @@ pub fn of(
     } else {
         None
     };
-    Some(CrashReason { kind, message, detail, source, guest_stderr, panic })
+    let thrown = dump.reason.as_ref().and_then(|reason| reason.exception.as_ref());
+    let exception = thrown.map(|thrown| {
+        let memory = crash.memory().and_then(|memory| dump.memories.get(memory as usize));
+        exception::of(thrown, dump, memory, crash.binary(0).map(|binary| binary.module()))
+    });
+    let summary = exception.as_ref().and_then(Exception::summary);
+    // The runtime's function says only that something was thrown.
+    let panic = match (panic, &summary) {
+        (Some(panic), Some(summary)) if panic.source == PanicSource::Stack => {
+            Some(Panic { message: Some(summary.clone()), ..panic })
+        }
+        (panic, _) => panic,
+    };
+    let detail = detail.or(summary);
+    // Only a trap stands on the instruction that raised it; optimised code may stand on the branch before it.
+    let raised = trapped.filter(|trapped| raises && is_trap(&kind) && !is_branch(&trapped.operator));
+    let instruction = raised.as_ref().map(|trapped| access::text(&trapped.operator));
+    let outside = |trapped: &Stopped<'_>| access::of(trapped, &crash.scene(0)?);
+    let memory_access = raised.as_ref().filter(|_| kind == "memory-out-of-bounds").and_then(outside);
+    Some(CrashReason { kind, message, detail, source, guest_stderr, panic, instruction, memory_access, exception })
 }
 
 /// Whether what the instruction tells of such a trap is more than the engine's message.
 fn says_more(kind: &str) -> bool {
     kind.ends_with("-out-of-bounds") || kind.starts_with("indirect-call-")
+}
+
+/// Whether such an end is that of an instruction of the program: not one from outside or in the host.
+fn is_trap(kind: &str) -> bool {
+    !matches!(
+        kind,
+        "exit" | "signal" | "timeout" | "snapshot" | "out-of-fuel" | "stack-overflow" | "interrupt" | "exception"
+    )
+}
+
+/// Whether an instruction only decides what comes next.
+fn is_branch(operator: &wasmparser::Operator<'_>) -> bool {
+    use wasmparser::Operator as O;
+    matches!(operator, O::If { .. } | O::Br { .. } | O::BrIf { .. } | O::BrTable { .. })
 }
 
 /// Whether a program that gives up by itself ends this way.

@@ -2,6 +2,7 @@
 
 use wasmparser::{MemArg, Operator};
 
+use super::access::MemoryAccess;
 use super::operands::{Scene, Stopped, name};
 use crate::binaries::Binary;
 use crate::model::RefTarget;
@@ -194,8 +195,14 @@ fn access(stopped: &Stopped<'_>, scene: &Scene<'_, '_>, instruction: &str) -> Op
         |address: &u64| memory.is_none_or(|memory| address.checked_add(size).is_none_or(|end| end > memory.size));
     Some(match address {
         Some(address) if outside(&address) && !(atomic && address % size != 0) => {
+            let near = MemoryAccess { address: Some(address), size: Some(size), write: false }.from_null();
+            let near = near.map(|distance| match distance {
+                0.. => format!(" (null + {distance})"),
+                _ => format!(" (null - {})", -distance),
+            });
+            let near = near.unwrap_or_default();
             let message =
-                format!("{instruction} of {width} at address {address:#x}, outside the memory{size_of_memory}");
+                format!("{instruction} of {width} at address {address:#x}{near}, outside the memory{size_of_memory}");
             ("memory-out-of-bounds", message)
         }
         // Inside of the memory, so that is why.
@@ -208,7 +215,7 @@ fn access(stopped: &Stopped<'_>, scene: &Scene<'_, '_>, instruction: &str) -> Op
 }
 
 /// The memory, size in bytes and number of operands above the address of a load or store.
-fn memory_access(operator: &Operator<'_>, instruction: &str) -> Option<(MemArg, u64, usize)> {
+pub(super) fn memory_access(operator: &Operator<'_>, instruction: &str) -> Option<(MemArg, u64, usize)> {
     let memarg = memarg(operator)?;
     let (_, access) = instruction.split_once('.')?;
     let access = access.strip_prefix("atomic.").unwrap_or(access);

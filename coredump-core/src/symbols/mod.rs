@@ -4,7 +4,7 @@
 //! does not agree with the code (a tool rewrote the code afterwards) is not used: no line is better than a wrong one.
 
 mod debug;
-mod demangle;
+pub(crate) mod demangle;
 mod extent;
 mod functions;
 mod heads;

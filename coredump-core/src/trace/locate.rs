@@ -433,5 +433,10 @@ fn shown(record: &ModuleRecord<'_>, binary: Option<&Binary>) -> String {
 fn reason(trace: &Trace) -> Option<Reason> {
     let message = trace.message.as_deref()?;
     let kind = super::message::kind(message)?;
-    Some(model::Reason { kind: kind.to_owned(), message: Some(message.to_owned()), guest_stderr: trace.said.clone() })
+    Some(model::Reason {
+        kind: kind.to_owned(),
+        message: Some(message.to_owned()),
+        guest_stderr: trace.said.clone(),
+        ..model::Reason::default()
+    })
 }

@@ -153,15 +153,26 @@ proptest! {
                 time: process.1.clone(),
                 runtime: process.1.clone(),
                 detail: process.1.clone(),
-                host: process.1,
+                host: process.1.clone(),
                 exit_code: process.2,
                 replay: process.2.map(|code| Replay {
                     host_calls: code.unsigned_abs().into(),
                     recorded_bytes: 1 << 40,
                     verified: code > 0,
                 }),
+                annotations: process.1.map(|value| ("key".to_owned(), value)).into_iter().collect(),
             },
-            reason: reason.map(|(kind, message, guest_stderr)| Reason { kind, message, guest_stderr }),
+            reason: reason.map(|(kind, message, guest_stderr)| Reason {
+                exception: message.clone().map(|tag| Thrown {
+                    values: vec![ThrownValue::number("i32", 7), ThrownValue { ty: tag.clone(), bits: None }],
+                    tag: Some(tag),
+                    rethrown: guest_stderr.as_ref().map(|_| 3),
+                    last_only: guest_stderr.is_none(),
+                }),
+                kind,
+                message,
+                guest_stderr,
+            }),
             modules: names.iter().map(|(name, path, embedded)| ModuleRecord {
                 name: Some(name.clone()),
                 path: path.clone(),

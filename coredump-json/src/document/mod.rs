@@ -12,10 +12,11 @@ mod safe;
 mod sentry;
 mod state;
 mod text;
+mod thrown;
 mod values;
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -34,6 +35,7 @@ use inner::TaskThread;
 use memories::MemoryEntry;
 use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
 use text::{Each, Hex, Shown};
+use thrown::{AccessEntry, ExceptionEntry};
 
 pub use failure::Failure;
 pub use redact::Redacting;
@@ -171,6 +173,7 @@ struct Process<'d> {
     exit_code: Option<i32>,
     detail: Option<&'d str>,
     replay: Option<&'d coredump_core::model::Replay>,
+    annotations: BTreeMap<&'d str, &'d str>,
 }
 
 /// `reason`: why it died.
@@ -182,6 +185,9 @@ struct ReasonEntry<'d> {
     source: &'static str,
     panic: Option<PanicEntry<'d>>,
     guest_stderr: Option<&'d str>,
+    instruction: Option<&'d str>,
+    memory_access: Option<AccessEntry>,
+    exception: Option<ExceptionEntry<'d>>,
 }
 
 /// `reason.panic`: the program gave up by itself.
@@ -278,6 +284,7 @@ impl<'d> Document<'d> {
             exit_code: process.exit_code,
             detail: process.detail.as_deref(),
             replay: process.replay.as_ref(),
+            annotations: process.annotations.iter().filter(|_| kept).map(|(key, value)| (&**key, &**value)).collect(),
         }
     }
 
@@ -289,6 +296,12 @@ impl<'d> Document<'d> {
             source: reason.source.name(),
             panic: reason.panic.as_ref().map(|panic| PanicEntry::new(panic, self.redact)),
             guest_stderr: reason.guest_stderr.as_deref().filter(|_| !self.redact),
+            instruction: reason.instruction.as_deref(),
+            memory_access: reason.memory_access.map(|access| AccessEntry::new(access, self.redact)),
+            exception: reason
+                .exception
+                .as_ref()
+                .map(|exception| ExceptionEntry::new(exception, self.dump, self.redact)),
         })
     }
 

@@ -17,10 +17,12 @@ use serde_json::ser::{CharEscape, Formatter};
 /// Paths of the values that are kept.
 const KEPT: &str = "
     version signature
-    dump.path dump.size dump.modified dump.layout dump.offsets dump.executable dump.producer dump.incomplete.offset
+    dump.kind dump.path dump.size dump.modified dump.layout dump.offsets dump.executable dump.producer dump.incomplete.offset
     process.executable process.start_time process.time process.runtime process.producer process.pid process.exit_code
     process.detail
     reason.kind reason.message reason.source reason.panic.language reason.panic.source
+    reason.instruction reason.memory_access.size reason.memory_access.kind
+    reason.exception.language reason.exception.rethrown reason.exception.last_only
     place.thread place.frame place.function place.file place.line place.column
     modules[].index modules[].name modules[].path modules[].sha256 modules[].content_sha256 modules[].digest
     modules[].build_id modules[].embedded_size modules[].symbols modules[].verified

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use coredump_core::model::Process;
+use coredump_core::model::{Process, Thrown};
 use serde::Deserialize;
 
 /// A document. Long texts (contents in base64) are borrowed from it.
@@ -40,6 +40,7 @@ pub struct Reason {
     pub message: Option<String>,
     pub source: Option<String>,
     pub guest_stderr: Option<String>,
+    pub exception: Option<Thrown>,
 }
 
 #[derive(Debug, Default, Deserialize)]

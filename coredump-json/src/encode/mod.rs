@@ -97,10 +97,13 @@ impl Sources {
             process: document.process,
             ..CoreDump::default()
         };
-        dump.reason = document
-            .reason
-            .filter(|reason| reason.source.as_deref() != Some("inferred"))
-            .map(|reason| Reason { kind: reason.kind, message: reason.message, guest_stderr: reason.guest_stderr });
+        dump.reason =
+            document.reason.filter(|reason| reason.source.as_deref() != Some("inferred")).map(|reason| Reason {
+                kind: reason.kind,
+                message: reason.message,
+                guest_stderr: reason.guest_stderr,
+                exception: reason.exception,
+            });
         let modules = document.modules.into_iter().zip(&self.modules);
         dump.modules = modules
             .map(|(module, embedded)| ModuleRecord {

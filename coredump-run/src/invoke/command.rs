@@ -35,7 +35,7 @@ pub async fn run(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host>, 
 
 /// Why a component is no command that can be run here.
 fn no_command(pre: &InstancePre<Host>, error: &wasmtime::Error) -> Error {
-    let error = Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", crate::ending::message(error)));
+    let error = Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", coredump_capture::message(error)));
     let component = pre.component();
     let ty = component.component_type();
     let exports: Vec<&str> = ty.exports(component.engine()).map(|(name, _)| name).collect();

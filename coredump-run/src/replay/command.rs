@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coredump_capture::Dumped;
 use coredump_core::Dump;
 use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
@@ -20,7 +21,7 @@ use crate::args::Args;
 use crate::ending::Ending;
 use crate::engine::{self, Mode, Settings};
 use crate::program::{Program, Source};
-use crate::record::{Dumped, Recorder};
+use crate::record::Recorder;
 use crate::stdio::Tail;
 use crate::{report, watched};
 
@@ -112,7 +113,7 @@ impl Session<'_> {
         let goal = Goal { overflow, ..Goal::default() };
         let (program, dumped, ending) = self.again(Some(expected), goal, None)?;
         if !self.args.quiet {
-            report::tell(self.report, self.paint(), &program, &ending, Some(&dumped));
+            report::tell(self.report, self.paint(), &program, &ending, Some(&dumped), self.args.untrusted);
             let calls = self.tape.start.calls;
             self.report
                 .say(format_args!("it ended as in the dump, after {calls} calls of the host from its recording"));
@@ -257,7 +258,7 @@ impl Session<'_> {
         let kind = Ending::of(&error).kind();
         let over = store.data().playback.as_ref().is_some_and(|playback| playback.is_over());
         if kind != self.kind() || !over {
-            return Err(differs(crate::ending::message(&error)));
+            return Err(differs(coredump_capture::message(&error)));
         }
         let instance = error.downcast_ref::<WasmCoreDump>().and_then(|dump| dump.instances().first().copied());
         let notes = instance.and_then(|instance| instance.get_export(store.as_context_mut(), rewrite::NOTES));

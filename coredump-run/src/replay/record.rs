@@ -151,6 +151,6 @@ fn failure(error: &wasmtime::Error) -> Outcome {
         Ending::Exit(code) => Failure::Exit(code),
         Ending::Interrupted(Interruption::Signal(signal)) => Failure::Interrupted(Some(signal as u32)),
         Ending::Interrupted(Interruption::Timeout) => Failure::Interrupted(None),
-        _ => Failure::Message(crate::ending::message(error)),
+        _ => Failure::Message(coredump_capture::message(error)),
     })
 }

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use coredump_capture::Dumped;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::mapped::Bytes;
 use coredump_core::model::{CoreDump, Recorded, Replay};
@@ -14,14 +15,14 @@ use super::hunt::Hunt;
 use super::overflow::Overflow;
 use super::play::{self, Diverged, Playback, Reached};
 use super::stop::Until;
-use crate::capture::Stop;
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
 use crate::host::Host;
 use crate::invoke::{self, Entry};
-use crate::output::Place;
 use crate::program::{Code, Program};
-use crate::record::{Dumped, Recorder, Stage, Watcher};
+use crate::record::{Recorder, Stage, Watcher};
+use coredump_capture::Place;
+use coredump_capture::Stop;
 
 /// Frames of instrumented code are larger than those of the code that was recorded, by this factor at most.
 const LARGER: usize = 64;
@@ -155,7 +156,7 @@ fn differs(what: impl std::fmt::Display) -> Error {
 pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Option<usize>) -> Start {
     Start {
         version: recording::VERSION,
-        runtime: format!("wasmtime {}", env!("WASMTIME_VERSION")),
+        runtime: coredump_capture::RUNTIME.to_owned(),
         invoke: entry.invoke,
         parameters: entry.parameters,
         fuel,
@@ -221,7 +222,11 @@ pub async fn run(
 ) -> Result<(Dumped, Ending)> {
     let program = recorder.program.clone();
     let ended = Arc::new(Notify::new());
-    store.set_debug_handler(Replayer { watcher: Watcher(recorder.clone()), goal: goal.clone(), ended: ended.clone() });
+    store.set_debug_handler(Replayer {
+        watcher: Watcher { recorder: recorder.clone(), control: None },
+        goal: goal.clone(),
+        ended: ended.clone(),
+    });
     if let Code::Module(module) = &program.code {
         let context = &mut store.as_context_mut();
         goal.overflow.iter().try_for_each(|overflow| overflow.watch(module, context)).map_err(differs)?;
@@ -267,7 +272,7 @@ pub fn engine(start: &Start, interruptible: bool) -> Result<wasmtime::Engine> {
 
 /// An error of the engine as ours.
 pub fn own(error: wasmtime::Error) -> Error {
-    Error::new(ErrorKind::WrongFile, format!("cannot be run again: {}", crate::ending::message(&error)))
+    Error::new(ErrorKind::WrongFile, format!("cannot be run again: {}", coredump_capture::message(&error)))
 }
 
 /// The store of a program that runs again with the answers of `playback`.
@@ -303,10 +308,10 @@ struct Replayer {
 impl Replayer {
     /// Dumps the program where it stands, and ends it.
     async fn stop(&self, ending: &Ending, remark: Option<String>, mut store: StoreContextMut<'_, Host>) {
-        if let (Stage::Again(again), Some(remark)) = (&self.watcher.0.stage, remark) {
+        if let (Stage::Again(again), Some(remark)) = (&self.watcher.recorder.stage, remark) {
             let _ = again.remark.set(remark);
         }
-        self.watcher.0.crash(ending, Stop::Anywhere, &mut store);
+        self.watcher.recorder.crash(ending, Stop::Anywhere, &mut store);
         // The handler cannot end the program, so it never returns: whoever called it drops the call.
         self.ended.notify_one();
         std::future::pending::<()>().await;

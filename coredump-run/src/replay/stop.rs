@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use coredump_capture::Dumped;
 use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, Result};
@@ -17,7 +18,7 @@ use super::log::Log;
 use super::rerun::{self, Again};
 use crate::control::Asked;
 use crate::ending::Ending;
-use crate::record::{Dumped, Recorder};
+use crate::record::Recorder;
 use crate::report;
 
 /// How long a program that is in no call of the host runs on behind its last one, at least and at most: for as long as the
@@ -31,7 +32,7 @@ pub struct Stopper {
     start: Start,
     keep_recording: bool,
     /// Who tells of the end; nobody, with `--quiet`.
-    report: Option<(Report, Paint)>,
+    report: Option<(Report, Paint, bool)>,
     stage: Mutex<Stage>,
 }
 
@@ -54,7 +55,7 @@ impl Stopper {
         log: Arc<Log>,
         start: Start,
         keep_recording: bool,
-        report: Option<(Report, Paint)>,
+        report: Option<(Report, Paint, bool)>,
     ) -> Stopper {
         Stopper { recorder, log, start, keep_recording, report, stage: Mutex::new(Stage::Runs) }
     }
@@ -116,10 +117,10 @@ impl Stopper {
             false => Ok(None),
         };
         if goes_on {
-            if let (Some((report, _)), Ok(Some(dumped))) = (&self.report, &dumped) {
+            if let (Some((report, ..)), Ok(Some(dumped))) = (&self.report, &dumped) {
                 report::place(report, &dumped.place);
             }
-            if let (Some((report, _)), Err(error)) = (&self.report, &dumped) {
+            if let (Some((report, ..)), Err(error)) = (&self.report, &dumped) {
                 report.say(format_args!("no core dump: {error}"));
             }
             return;
@@ -145,8 +146,8 @@ impl Stopper {
     }
 
     fn tell(&self, ending: &Ending, dumped: Option<&Dumped>, error: Option<Error>) {
-        let Some((report, paint)) = &self.report else { return };
-        report::tell(report, *paint, &self.recorder.program, ending, dumped);
+        let Some((report, paint, untrusted)) = &self.report else { return };
+        report::tell(report, *paint, &self.recorder.program, ending, dumped, *untrusted);
         if let Some(error) = error {
             report.say(format_args!("no core dump: {error}"));
         }

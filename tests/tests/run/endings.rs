@@ -1,6 +1,8 @@
 //! However a program ends: the reason, the exit code, and the frames with their values.
 
-use crate::{Run, frames, memory, values};
+use coredump_tests::{Tool, fixture};
+
+use crate::{Run, frames, memory, places, values};
 
 /// The reason's kind.
 fn kind(run: &Run) -> String {
@@ -95,6 +97,130 @@ fn an_uncaught_exception_is_dumped_where_it_was_thrown() {
 }
 
 #[test]
+fn an_exception_that_is_thrown_again_shows_where_it_was_thrown_first() {
+    // Every frame has an object whose destructor runs, after which the exception is thrown again.
+    let program = fixture("modules/exception-guard.wasm");
+    let run = Run::new(&["--invoke", "run"], &program, &["4"]).expect(134);
+    let dump = run.json();
+    let told = places(&dump);
+    assert_eq!(
+        told,
+        ["parse(int) exception-guard.cpp:14", "load(int) exception-guard.cpp:21", "run exception-guard.cpp:25"]
+    );
+    assert_eq!(dump["reason"]["exception"]["rethrown"], 3);
+    let thrown_at = &dump["reason"]["exception"]["thrown_at"];
+    assert_eq!((thrown_at[0]["function"].as_str(), thrown_at[0]["line"].as_u64()), (Some("parse(int)"), Some(14)));
+    // The clean-ups ran over the stack in memory, and the dump has it as it was at the throw.
+    let locals = Tool::new("coredump-bt").arg("--locals").arg(&run.dump).run().expect(0);
+    for value in ["guard: Guard = {id = 1}", "guard: Guard = {id = 2}", "doubled: int = 8", "guard: Guard = {id = 3}"] {
+        assert!(locals.text().contains(value), "{value}: {}", locals.text());
+    }
+    // An uninstrumented engine knows the last throw alone, and the dump says so.
+    let fast = Run::new(&["--fast", "--invoke", "run"], &program, &["4"]).expect(134).json();
+    assert_eq!(fast["reason"]["exception"]["last_only"], true);
+    assert!(fast["reason"]["exception"]["thrown_at"].is_null());
+    assert_eq!(fast["reason"]["exception"]["values"], dump["reason"]["exception"]["values"]);
+}
+
+#[test]
+fn a_cpp_exception_that_a_handler_throws_again_has_its_first_throw_its_type_and_its_text() {
+    // Three more of the same type were thrown and caught before; their memory is used again.
+    let run = Run::fixture(&[], "exception-rethrow").expect(134);
+    let dump = run.json();
+    let functions: Vec<_> = frames(&dump).iter().map(|frame| frame["function"].as_str().unwrap()).collect();
+    assert_eq!(functions[1..5], ["__cxa_throw", "parse(int)", "retry(int)", "main"], "{functions:?}");
+    let exception = &dump["reason"]["exception"];
+    assert_eq!(exception["type"], "TooLong");
+    assert_eq!(exception["message"], "too long");
+    assert_eq!(exception["language"], "c++");
+    assert_eq!(dump["reason"]["panic"]["message"], "TooLong: too long");
+    let brief = Tool::new("coredump-bt").arg("--brief").arg(&run.dump).run().expect(0);
+    assert!(brief.text().contains("exception: TooLong: too long in parse"), "{}", brief.text());
+    let hidden = Tool::new("coredump-json").arg("--redact").arg(&run.dump).run().json();
+    assert!(!hidden.to_string().contains("too long"), "{hidden}");
+}
+
+#[test]
+fn an_object_that_is_thrown_again_is_the_same_exception() {
+    // What languages with garbage collection do: the handler takes the object out and throws it with another exception.
+    let text = "(module
+        (type $error (struct (field i32)))
+        (tag $e (param (ref $error)))
+        (func $first (param i32) (throw $e (struct.new $error (local.get 0))))
+        (func $again (block $caught (result (ref $error))
+            (try_table (catch $e $caught) (call $first (i32.const 7)))
+            (unreachable)) (throw $e))
+        (func $other (block $caught (result (ref $error))
+            (try_table (catch $e $caught) (call $first (i32.const 6)))
+            (unreachable)) drop)
+        (func (export \"_start\") (call $other) (call $again)))";
+    let dump = Run::wat(&[], text).expect(134).json();
+    let functions: Vec<_> = frames(&dump).iter().map(|frame| frame["function"].as_str().unwrap()).collect();
+    assert_eq!(functions[..2], ["first", "again"], "{functions:?}");
+    assert_eq!(values(&frames(&dump)[0]["locals"]), ["7"]);
+    assert_eq!(dump["reason"]["exception"]["tag"], "e");
+}
+
+#[test]
+fn a_failed_host_call_is_called_by_its_own_message_at_full_speed_too() {
+    let text = "(module (import \"env\" \"f\" (func $f)) (func (export \"_start\") (call $f)))";
+    for options in [&["--unknown-imports-trap"][..], &["--unknown-imports-trap", "--fast"]] {
+        let dump = Run::wat(options, text).expect(134).json();
+        assert_eq!(dump["reason"]["message"], "unknown import: `env::f` has not been defined");
+    }
+}
+
+#[test]
+fn a_trap_has_its_instruction_and_its_access() {
+    let run = Run::fixture(&[], "oob").expect(134);
+    let reason = run.json()["reason"].clone();
+    assert!(reason["instruction"].as_str().unwrap().starts_with("i32.load8_"), "{reason}");
+    let access = &reason["memory_access"];
+    assert_eq!((access["size"].as_u64(), access["kind"].as_str()), (Some(1), Some("read")));
+    assert_eq!(access["address"], "0xfffffff0");
+    assert_eq!(access["from_null"], -16);
+    let told = Tool::new("coredump-bt").arg("--brief").arg(&run.dump).run().expect(0);
+    assert!(told.text().contains("at address 0xfffffff0 (null - 16)"), "{}", told.text());
+    let hidden = Tool::new("coredump-json").arg("--redact").arg(&run.dump).run().json();
+    assert!(hidden["reason"]["memory_access"]["address"].is_null());
+
+    let division = Run::fixture(&[], "wat-div").expect(134).json();
+    assert_eq!(division["reason"]["instruction"], "i32.div_s");
+    assert!(division["reason"]["memory_access"].is_null());
+}
+
+#[test]
+fn what_the_user_says_of_a_run_is_in_its_dump() {
+    let run = Run::fixture(&["--annotate", "version=1.4.2", "--annotate", "note=a=b"], "wat-div").expect(134);
+    let annotations = run.json()["process"]["annotations"].clone();
+    assert_eq!(annotations, serde_json::json!({"version": "1.4.2", "note": "a=b"}));
+    let told = Tool::new("coredump-bt").arg(&run.dump).run().expect(0);
+    assert!(told.text().contains("version: 1.4.2"), "{}", told.text());
+    Run::fixture(&["--annotate", "version"], "wat-div").expect(64);
+}
+
+#[test]
+fn code_that_hangs_has_the_values_of_its_youngest_frame() {
+    let text = "(module (func $spin (param $n i32) (local $step i64)
+        (i32.const 77) (loop (local.set $step (i64.const 5)) (br 0)) (drop))
+        (func (export \"_start\") (call $spin (i32.const 9))))";
+    let dump = Run::wat(&["--timeout", "300ms"], text).expect(124).json();
+    let youngest = &frames(&dump)[0];
+    assert_eq!(youngest["function"], "spin");
+    assert_eq!(values(&youngest["locals"])[0], "9");
+    assert_eq!(values(&youngest["stack"])[0], "77");
+}
+
+#[test]
+fn the_time_covers_compiling() {
+    let functions: String = (0..20_000)
+        .map(|n| format!("(func (result i32) (i32.add (i32.const {n}) (i32.mul (i32.const 3) (i32.const {n}))))"))
+        .collect();
+    let run = Run::wat(&["--timeout", "1ms"], &format!("(module {functions} (func (export \"_start\")))")).expect(124);
+    assert!(run.outcome.stderr.contains("ended by --timeout"), "{}", run.outcome.stderr);
+}
+
+#[test]
 fn a_caught_exception_leaves_no_trace() {
     let run = Run::fixture(&[], "wat-catch").expect(134);
     assert_eq!(kind(&run), "integer-divide-by-zero");
@@ -153,6 +279,13 @@ fn a_memory_beyond_its_limit_is_an_ending() {
     assert_eq!(dump["reason"]["kind"], "memory-limit");
     assert_eq!(values(&frames(&dump)[0]["locals"]), ["20"]);
     assert_eq!(dump["memories"][0]["size"], 11 * 65536);
+
+    // All memories and tables count together.
+    let two = "(module (memory 7) (memory 7) (table 1 funcref) (func (export \"_start\")
+        (drop (table.grow (ref.null func) (i32.const 40000)))))";
+    let run = Run::wat(&["--max-memory", "1m"], two).expect(134);
+    assert_eq!(kind(&run), "memory-limit");
+    Run::wat(&["--max-memory", "2m"], two).expect(0);
 }
 
 #[test]

@@ -81,6 +81,15 @@ pub fn frames(dump: &Value) -> &Vec<Value> {
     dump["threads"][0]["frames"].as_array().unwrap()
 }
 
+/// Each frame's function, file without its folder, and line.
+pub fn places(dump: &Value) -> Vec<String> {
+    let place = |frame: &Value| {
+        let file = Path::new(frame["file"].as_str()?).file_name()?.to_str()?;
+        Some(format!("{} {file}:{}", frame["function"].as_str()?, frame["line"]))
+    };
+    frames(dump).iter().map(|frame| place(frame).unwrap_or_default()).collect()
+}
+
 /// The values of a list of locals or operands.
 pub fn values(list: &Value) -> Vec<String> {
     let list = list.as_array().unwrap_or_else(|| panic!("not recorded: {list}"));

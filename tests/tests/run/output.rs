@@ -109,6 +109,234 @@ fn only_the_newest_dumps_of_this_program_stay() {
     assert_eq!(files(folder.path()).len(), 3, "two dumps and the notes");
 }
 
+/// Two settings in which each attack below is tried.
+const NAMES: [&str; 2] = ["app.coredump", "%e.coredump"];
+
+#[test]
+fn a_link_at_the_dumps_name_is_not_followed() {
+    for pattern in NAMES {
+        let folder = scratch();
+        let secret = scratch();
+        let target = secret.path().join("secret");
+        fs::write(&target, "precious").unwrap();
+        let name = pattern.replace("%e", "wat-div");
+        std::os::unix::fs::symlink(&target, folder.path().join(&name)).unwrap();
+        let outcome = crash(folder.path(), &["-o", pattern]);
+        assert_eq!(fs::read(&target).unwrap(), b"precious", "{pattern}: {}", outcome.stderr);
+        assert!(outcome.stderr.contains("core dumped: "), "{}", outcome.stderr);
+        let dumps = files(folder.path());
+        let dumps = dumps.iter().filter(|file| fs::symlink_metadata(file).unwrap().is_file());
+        assert_eq!(dumps.count(), 1, "{pattern}");
+    }
+}
+
+#[test]
+fn a_link_to_a_device_gets_no_memory() {
+    for pattern in NAMES {
+        let folder = scratch();
+        std::os::unix::fs::symlink("/dev/full", folder.path().join(pattern.replace("%e", "wat-div"))).unwrap();
+        let outcome = crash(folder.path(), &["-o", pattern]);
+        assert!(outcome.stderr.contains("core dumped: "), "the device was not opened: {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_pipe_at_the_dumps_name_holds_nobody() {
+    for pattern in NAMES {
+        let folder = scratch();
+        let name = pattern.replace("%e", "wat-div");
+        Tool::other("mkfifo").arg(&name).in_folder(folder.path()).run().expect(0);
+        let outcome = crash(folder.path(), &["-o", pattern]);
+        match pattern.contains('%') {
+            true => assert!(outcome.stderr.contains("core dumped: wat-div.1.coredump"), "{}", outcome.stderr),
+            false => assert!(outcome.stderr.contains("nobody reads that pipe"), "{}", outcome.stderr),
+        }
+    }
+}
+
+#[test]
+fn another_users_pipe_takes_no_dump() {
+    // Only root can make one, and only then is there something to be wary of.
+    let folder = scratch();
+    Tool::other("mkfifo").arg("pipe").in_folder(folder.path()).run().expect(0);
+    if Tool::other("chown").args(["65534", "pipe"]).in_folder(folder.path()).run().status.success() {
+        let path = folder.path().join("pipe");
+        let reader = std::thread::spawn(move || fs::read(path).unwrap_or_default());
+        let outcome = crash(folder.path(), &["-o", "pipe"]);
+        assert!(outcome.stderr.contains("somebody else"), "{}", outcome.stderr);
+        assert_eq!(reader.join().unwrap(), b"");
+    }
+}
+
+#[test]
+fn a_normal_user_meets_the_same_rules() {
+    // The tools may lie where only root can look: where that is so, nothing can be tried.
+    let folder = scratch();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+    let secret = folder.path().join("roots");
+    fs::write(&secret, "precious").unwrap();
+    std::os::unix::fs::symlink(&secret, folder.path().join("app.coredump")).unwrap();
+    let program = folder.path().join("app.wat");
+    fs::write(&program, "(module (func (export \"_start\") unreachable))").unwrap();
+    let tool = coredump_tests::binary("coredump-run");
+    let run = Tool::other("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(tool);
+    let outcome = run.args(["-o", "%e.coredump"]).arg(&program).in_folder(folder.path()).run();
+    assert_eq!(fs::read(&secret).unwrap(), b"precious");
+    if outcome.status.code() == Some(134) {
+        assert!(outcome.stderr.contains("core dumped: app.1.coredump"), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn the_other_tools_follow_no_links_either() {
+    let folder = scratch();
+    let target = folder.path().join("target");
+    fs::write(&target, "precious").unwrap();
+    let dump = Run::fixture(&[], "wat-div").expect(134);
+    let link = |name: &str| std::os::unix::fs::symlink(&target, folder.path().join(name)).unwrap();
+    link("out");
+    Tool::new("coredump-json").args(["-o", "out"]).arg(&dump.dump).in_folder(folder.path()).run();
+    fs::create_dir(folder.path().join("all")).unwrap();
+    link("all/memories.json");
+    Tool::other("mkfifo").arg("all/globals.json").in_folder(folder.path()).run().expect(0);
+    Tool::new("coredump-dump").args(["--all", "-o", "all"]).arg(&dump.dump).in_folder(folder.path()).run();
+    assert_eq!(fs::read(&target).unwrap(), b"precious");
+    assert!(fs::symlink_metadata(folder.path().join("all/globals.json")).unwrap().is_file());
+}
+
+#[test]
+fn dumps_that_were_saved_and_files_of_others_stay() {
+    let folder = scratch();
+    let path = |name: &str| folder.path().join(name);
+    crash(folder.path(), &["-o", "%e.%p.coredump"]);
+    let [dump] = &files(folder.path())[..] else { panic!() };
+    // One that was renamed to be saved, an unfinished one, one of another user, one from the future.
+    for name in ["saved-wat-div.coredump", "wat-div.7.coredump.keep", ".coredump-1-1.unfinished", "wat-div.1.coredump"]
+    {
+        fs::copy(dump, path(name)).unwrap();
+    }
+    let others = Tool::other("chown").args(["65534", "wat-div.1.coredump"]).in_folder(folder.path()).run();
+    let others = others.status.success();
+    for _ in 0..3 {
+        crash(folder.path(), &["-o", "%e.%p.coredump", "--keep", "2"]);
+    }
+    let names: Vec<_> = files(folder.path()).iter().map(|file| file.file_name().unwrap().to_owned()).collect();
+    for name in ["saved-wat-div.coredump", "wat-div.7.coredump.keep", ".coredump-1-1.unfinished"] {
+        assert!(names.iter().any(|other| other == name), "{name}: {names:?}");
+    }
+    assert_eq!(names.iter().any(|other| other == "wat-div.1.coredump"), others, "{names:?}");
+    assert_eq!(names.len(), 3 + 2 + usize::from(others), "{names:?}");
+}
+
+#[test]
+fn dumps_written_at_the_same_time_all_stay() {
+    let folder = scratch();
+    let runs: Vec<_> = (0..6)
+        .map(|_| {
+            let program = fixture("modules/wat-div.wasm");
+            let run = Tool::new("coredump-run").args(["-o", "%e.%p.coredump", "--keep", "6"]).arg(program);
+            run.into_command().current_dir(folder.path()).stderr(std::process::Stdio::null()).spawn().unwrap()
+        })
+        .collect();
+    runs.into_iter().for_each(|mut run| assert_eq!(run.wait().unwrap().code(), Some(134)));
+    assert_eq!(files(folder.path()).len(), 6);
+}
+
+#[test]
+fn a_long_name_and_many_dumps_are_no_obstacle() {
+    let folder = scratch();
+    let name = format!("{}.wasm", "n".repeat(248));
+    fs::copy(fixture("modules/wat-div.wasm"), folder.path().join(&name)).unwrap();
+    let run = || Tool::new("coredump-run").args(["-o", "%e.%p.coredump", "--keep", "1"]).arg(&name);
+    for _ in 0..2 {
+        let outcome = run().in_folder(folder.path()).run().expect(134);
+        assert!(outcome.stderr.contains("core dumped: nnn"), "{}", outcome.stderr);
+    }
+    assert_eq!(files(folder.path()).len(), 2, "the program and one dump");
+
+    let folder = scratch();
+    for number in 0..1000 {
+        let number = if number == 0 { String::new() } else { format!(".{number}") };
+        fs::write(folder.path().join(format!("wat-div{number}.coredump")), "").unwrap();
+    }
+    let outcome = crash(folder.path(), &["-o", "%e.coredump"]);
+    assert!(outcome.stderr.contains("core dumped: wat-div."), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_folder_can_be_given_to_read_only() {
+    let folder = scratch();
+    fs::write(folder.path().join("here"), "x").unwrap();
+    let text = "(module
+        (import \"wasi_snapshot_preview1\" \"path_open\"
+            (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+        (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
+        (memory (export \"memory\") 1) (data (i32.const 0) \"new\")
+        (func (export \"_start\") (call $exit (i32.ne (i32.const 0) (call $open (i32.const 3) (i32.const 0)
+            (i32.const 0) (i32.const 3) (i32.const 1) (i64.const 64) (i64.const 0) (i32.const 0) (i32.const 16))))))";
+    let given = folder.path().to_str().unwrap();
+    Run::wat(&["--dir", &format!("{given}::/data:ro")], text).expect(1);
+    assert!(!folder.path().join("new").exists());
+    Run::wat(&["--dir", &format!("{given}::/data")], text).expect(0);
+    assert!(folder.path().join("new").exists());
+}
+
+#[test]
+fn the_programs_name_is_its_files() {
+    let folder = scratch();
+    fs::copy(fixture("modules/args.wasm"), folder.path().join("a.wasm")).unwrap();
+    let outcome = Tool::new("coredump-run").arg(folder.path().join("a.wasm")).run().expect(0);
+    assert!(outcome.text().contains("a.wasm") && !outcome.text().contains("/a.wasm"), "{}", outcome.text());
+}
+
+#[test]
+fn a_program_with_threads_gets_its_memory() {
+    let text = "(module (import \"env\" \"memory\" (memory 1 2 shared))
+        (import \"wasi\" \"thread-spawn\" (func $spawn (param i32) (result i32)))
+        (export \"memory\" (memory 0))
+        (func (export \"_start\") (i32.store (i32.const 8) (i32.const 5)) (drop (call $spawn (i32.const 1)))))";
+    let refused = Run::wat(&[], text).expect(126).outcome.stderr;
+    assert!(refused.contains("hint: --unknown-imports-trap"), "{refused}");
+    let dump = Run::wat(&["--unknown-imports-trap"], text).expect(134).json();
+    assert!(dump["reason"]["message"].as_str().unwrap().contains("thread-spawn"), "{}", dump["reason"]);
+    assert_eq!(dump["memories"][0]["shared"], true);
+    let table = "(module (import \"env\" \"table\" (table 1 funcref)) (func (export \"_start\")))";
+    let refused = Run::wat(&["--unknown-imports-trap"], table).expect(126).outcome.stderr;
+    assert!(!refused.contains("hint: --unknown"), "{refused}");
+}
+
+#[test]
+fn exceptions_of_before_the_standard_are_refused_with_a_remedy() {
+    let module = legacy_module();
+    let folder = scratch();
+    fs::write(folder.path().join("old.wasm"), module).unwrap();
+    let outcome = Tool::new("coredump-run").arg("old.wasm").in_folder(folder.path()).run().expect(126);
+    assert!(outcome.stderr.contains("--emit-exnref"), "{}", outcome.stderr);
+}
+
+/// A module with the old `try`: `(func try end)`.
+fn legacy_module() -> Vec<u8> {
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    module.extend([1, 4, 1, 0x60, 0, 0, 3, 2, 1, 0]);
+    module.extend([10, 8, 1, 6, 0, 0x06, 0x40, 0x19, 0x0B, 0x0B]);
+    module
+}
+
+#[test]
+fn an_untrusted_program_does_not_choose_what_the_report_reads() {
+    let told = Run::fixture(&[], "sum-external").expect(134).outcome.stderr;
+    assert!(told.contains("sum.c:25"), "{told}");
+    let told = Run::fixture(&["--untrusted"], "sum-external").expect(134).outcome.stderr;
+    assert!(!told.contains("sum.c:25") && told.contains("#0 "), "{told}");
+}
+
+#[test]
+fn the_dump_is_reported_before_anything_is_looked_up() {
+    let told = Run::fixture(&[], "sum-O0").expect(134).outcome.stderr;
+    let (dump, frame) = (told.find("core dumped: "), told.find("  #0 "));
+    assert!(dump.is_some() && dump < frame, "{told}");
+}
+
 #[test]
 fn what_cannot_be_run_says_so_by_its_exit_code() {
     let folder = scratch();

@@ -13,7 +13,7 @@ const GROUP: usize = 16;
 /// The parts of `bytes` that may differ from zero, as offsets into it, ascending and disjoint.
 ///
 /// Sound only for memory without a copy-on-write image behind it, whose pages hold data before they are first touched:
-/// the engine is set up without such images ([`crate::engine`]). Where the host does not tell, that is all of it.
+/// the engine is set up without such images ([`crate::setup`]). Where the host does not tell, that is all of it.
 pub fn touched(bytes: &[u8]) -> Vec<Range<usize>> {
     #[cfg(target_os = "linux")]
     if let Some(ranges) = pagemap(bytes) {

@@ -7,13 +7,13 @@ use coredump_core::model::CoreDump;
 use coredump_core::write::scan;
 use wasmtime::{MemoryType, StoreContextMut};
 
-use super::catalog::AnyMemory;
-use super::{pages, reach, shared};
-use crate::args::MemoryChoice;
-use crate::host::Host;
+use crate::capture::MemoryChoice;
+use crate::catalog::AnyMemory;
+use crate::saved::SavedStack;
+use crate::{pages, reach, shared};
 
 /// A memory's record, still without contents, and its bytes.
-fn describe<'a>(memory: &'a AnyMemory, store: &'a StoreContextMut<'_, Host>) -> (MemoryRecord<'a>, &'a [u8]) {
+fn describe<'a, T: 'static>(memory: &'a AnyMemory, store: &'a StoreContextMut<'_, T>) -> (MemoryRecord<'a>, &'a [u8]) {
     let (ty, bytes): (MemoryType, &[u8]) = match memory {
         AnyMemory::Own(memory) => (memory.ty(store), memory.data(store)),
         AnyMemory::Shared(memory) => (memory.ty(), shared::bytes(memory)),
@@ -27,12 +27,13 @@ fn describe<'a>(memory: &'a AnyMemory, store: &'a StoreContextMut<'_, Host>) -> 
 }
 
 /// The memories with those contents that were chosen. `dump` is the rest of the dump: where its frames point to decides
-/// what `--memory stack` takes.
-pub fn memories<'a>(
+/// what `--memory stack` takes. The stacks that were `saved` stand for what is in their place now.
+pub fn memories<'a, T: 'static>(
     memories: &'a [AnyMemory],
     choice: MemoryChoice,
     dump: &CoreDump<'_>,
-    store: &'a StoreContextMut<'_, Host>,
+    saved: &'a [SavedStack],
+    store: &'a StoreContextMut<'_, T>,
 ) -> Vec<MemoryRecord<'a>> {
     let mut records = Vec::with_capacity(memories.len());
     let mut ranges = Vec::with_capacity(memories.len());
@@ -67,7 +68,10 @@ pub fn memories<'a>(
         let bytes = all_bytes[index];
         let segments = ranges[index].iter();
         let segments = segments.map(|range| Segment { address: range.start as u64, bytes: &bytes[range.clone()] });
-        record.set_contents(segments.collect(), std::mem::take(&mut known[index]));
+        let mut segments: Vec<Segment<'_>> = segments.collect();
+        let kept = saved.iter().filter(|stack| stack.memory as usize == index && choice != MemoryChoice::None);
+        segments.extend(kept.map(|stack| Segment { address: stack.start, bytes: &stack.bytes }));
+        record.set_contents(segments, std::mem::take(&mut known[index]));
     }
     records
 }

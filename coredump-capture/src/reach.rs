@@ -47,7 +47,7 @@ pub fn reached(dump: &CoreDump<'_>, index: u32, bytes: &[u8], memory64: bool) ->
 }
 
 /// A value as an address.
-fn address(value: &Value) -> Option<u64> {
+pub fn address(value: &Value) -> Option<u64> {
     match *value {
         Value::I32(value) => Some(u64::from(value as u32)),
         Value::I64(value) => Some(value as u64),
@@ -59,21 +59,29 @@ fn around(address: u64, size: u64) -> Option<Range<u64>> {
     (FIRST_POINTER..size).contains(&address).then(|| address - BEFORE..address.saturating_add(BEHIND).min(size))
 }
 
-/// From the stack pointer to where it began. LLVM-based toolchains keep it in the first mutable global, which begins at
-/// the high end of the stack (tool-conventions, `BasicCABI.md`).
-fn shadow_stack(dump: &CoreDump<'_>, instance: &Instance, size: u64) -> Option<Range<u64>> {
-    let module = dump.modules.get(instance.module? as usize)?;
-    let parsed = Module::parse(module.embedded?).ok()?;
-    let position = parsed.globals().iter().position(|global| global.mutable && global.init.is_some())?;
-    let top = match parsed.globals()[position].init? {
-        init @ (Constant::I32(_) | Constant::I64(_)) => init.as_address()?,
-        _ => return None,
-    };
-    let global: &Global = dump.globals.get((*instance.globals.get(position)?)? as usize)?;
-    let pointer = address(&global.value)?;
+/// Position and initial value of a module's stack pointer: LLVM-based toolchains keep it in the first mutable global,
+/// which begins at the high end of the stack (tool-conventions, `BasicCABI.md`).
+pub fn stack_pointer(module: &Module<'_>) -> Option<(usize, u64)> {
+    let position = module.globals().iter().position(|global| global.mutable && global.init.is_some())?;
+    match module.globals()[position].init? {
+        init @ (Constant::I32(_) | Constant::I64(_)) => Some((position, init.as_address()?)),
+        _ => None,
+    }
+}
+
+/// The used part of a stack that begins at `top` and whose pointer is at `pointer`, in a memory of `size` bytes.
+pub fn used_stack(pointer: u64, top: u64, size: u64) -> Option<Range<u64>> {
     let end = top.min(size);
     let start = pointer.saturating_sub(RED_ZONE).max(end.saturating_sub(LONGEST_STACK));
     (pointer <= top && start < end).then_some(start..end)
+}
+
+/// From the stack pointer to where it began.
+fn shadow_stack(dump: &CoreDump<'_>, instance: &Instance, size: u64) -> Option<Range<u64>> {
+    let module = dump.modules.get(instance.module? as usize)?;
+    let (position, top) = stack_pointer(&Module::parse(module.embedded?).ok()?)?;
+    let global: &Global = dump.globals.get((*instance.globals.get(position)?)? as usize)?;
+    used_stack(address(&global.value)?, top, size)
 }
 
 fn merge(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {

@@ -5,14 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use coredump_core::model::{Global as GlobalRecord, RefKind, RefTarget, Reference, Table as TableRecord, Value};
 use wasmtime::{AnyRef, Global, HeapType, Mutability, Ref, Rooted, StoreContextMut, Table, Val, ValType};
 
-use super::catalog::Catalog;
-use crate::host::Host;
+use crate::catalog::Catalog;
 
 /// Elements kept of one table: more than any toolchain makes, little enough for a dump.
 const TABLE_LIMIT: u64 = 1 << 20;
 
 /// A value of the engine; a reference with what is known of its target.
-pub fn value(value: Val, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Value {
+pub fn value<T: 'static>(value: Val, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> Value {
     let reference = match value {
         Val::I32(value) => return Value::I32(value),
         Val::I64(value) => return Value::I64(value),
@@ -35,7 +34,7 @@ pub fn value(value: Val, catalog: &mut Catalog, store: &mut StoreContextMut<'_, 
 }
 
 /// What a reference refers to.
-fn target(reference: Ref, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> RefTarget {
+fn target<T: 'static>(reference: Ref, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> RefTarget {
     match reference {
         reference if reference.is_null() => RefTarget::Null,
         Ref::Func(Some(function)) => {
@@ -53,7 +52,7 @@ fn target(reference: Ref, catalog: &mut Catalog, store: &mut StoreContextMut<'_,
     }
 }
 
-fn any_target(reference: &Rooted<AnyRef>, store: &mut StoreContextMut<'_, Host>) -> RefTarget {
+fn any_target<T: 'static>(reference: &Rooted<AnyRef>, store: &mut StoreContextMut<'_, T>) -> RefTarget {
     if let Ok(Some(value)) = reference.as_i31(&*store) {
         return RefTarget::I31(value.get_i32());
     }
@@ -90,7 +89,7 @@ fn kind(top: &HeapType) -> RefKind {
 }
 
 /// A global with its value. The engine has no way to read a continuation.
-pub fn global(global: &Global, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> GlobalRecord {
+pub fn global<T: 'static>(global: &Global, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> GlobalRecord {
     let ty = global.ty(&*store);
     let name = type_name(ty.content());
     let current = match name {
@@ -106,7 +105,7 @@ pub fn guarded(read: impl FnOnce() -> Value) -> Value {
 }
 
 /// A table with the first of its elements.
-pub fn table(table: &Table, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> TableRecord {
+pub fn table<T: 'static>(table: &Table, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> TableRecord {
     let element = kind(&table.ty(&*store).element().heap_type().top());
     let size = table.size(&*store);
     let mut elements = Vec::new();

@@ -9,11 +9,10 @@ use std::collections::HashMap;
 
 use coredump_core::model::{Frame, Value};
 use coredump_core::module::{Body, Module as CoreModule};
-use wasmtime::{FrameHandle, FrameInfo, Module, StoreContextMut, WasmBacktrace};
+use wasmtime::{FrameHandle, FrameInfo, Module, StoreContextMut, Trap, WasmBacktrace};
 
-use super::catalog::Catalog;
-use super::values;
-use crate::host::Host;
+use crate::catalog::Catalog;
+use crate::values;
 
 /// Longest encoding of a call instruction in bytes: how far a handle may stand behind its backtrace frame.
 const LONGEST_CALL: u64 = 16;
@@ -27,8 +26,15 @@ pub enum Stop {
     Prologue,
 }
 
+impl Stop {
+    /// Where a trap stops the guest.
+    pub fn of(trap: Trap) -> Stop {
+        if trap == Trap::StackOverflow { Stop::Prologue } else { Stop::Anywhere }
+    }
+}
+
 /// All frames, youngest first.
-pub fn frames(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Vec<Frame> {
+pub fn frames<T: 'static>(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> Vec<Frame> {
     let backtrace = WasmBacktrace::force_capture(&*store);
     let handles = handles(store);
     let mut parsed: HashMap<u32, Option<CoreModule<'_>>> = HashMap::new();
@@ -68,12 +74,12 @@ pub fn frames(stop: Stop, catalog: &mut Catalog, store: &mut StoreContextMut<'_,
 }
 
 /// A handle's offset in the function that the backtrace names.
-fn offset(
+fn offset<T: 'static>(
     handle: &FrameHandle,
     info: &FrameInfo,
     module: &CoreModule<'_>,
     body: Body,
-    store: &mut StoreContextMut<'_, Host>,
+    store: &mut StoreContextMut<'_, T>,
 ) -> Option<u32> {
     let (defined, pc) = handle.wasm_function_index_and_pc(&mut *store).ok()??;
     let pc = u64::from(pc.raw());
@@ -93,7 +99,7 @@ fn inherit_instance(frames: &mut [Frame], infos: &[FrameInfo]) {
 }
 
 /// All handles of Wasm functions, youngest first, across all activations.
-fn handles(store: &mut StoreContextMut<'_, Host>) -> Vec<FrameHandle> {
+fn handles<T: 'static>(store: &mut StoreContextMut<'_, T>) -> Vec<FrameHandle> {
     let exits: Vec<FrameHandle> = store.debug_exit_frames().collect();
     let mut handles = Vec::new();
     for exit in exits {
@@ -124,14 +130,18 @@ impl Place {
     }
 
     /// Whether a handle is of the same frame.
-    fn agrees(&self, handle: &FrameHandle, store: &mut StoreContextMut<'_, Host>) -> bool {
+    fn agrees<T: 'static>(&self, handle: &FrameHandle, store: &mut StoreContextMut<'_, T>) -> bool {
         let Ok(Some((defined, pc))) = handle.wasm_function_index_and_pc(&mut *store) else { return false };
         let ahead = u64::from(pc.raw()).wrapping_sub(self.offset);
         defined.as_u32() == self.defined && ahead <= LONGEST_CALL
     }
 }
 
-fn locals(handle: &FrameHandle, catalog: &mut Catalog, store: &mut StoreContextMut<'_, Host>) -> Option<Box<[Value]>> {
+fn locals<T: 'static>(
+    handle: &FrameHandle,
+    catalog: &mut Catalog,
+    store: &mut StoreContextMut<'_, T>,
+) -> Option<Box<[Value]>> {
     let count = handle.num_locals(&mut *store).ok()?;
     let local = |index| {
         values::guarded(|| match handle.local(&mut *store, index) {
@@ -142,10 +152,10 @@ fn locals(handle: &FrameHandle, catalog: &mut Catalog, store: &mut StoreContextM
     Some((0..count).map(local).collect())
 }
 
-fn operands(
+fn operands<T: 'static>(
     handle: &FrameHandle,
     catalog: &mut Catalog,
-    store: &mut StoreContextMut<'_, Host>,
+    store: &mut StoreContextMut<'_, T>,
 ) -> Option<Box<[Value]>> {
     let count = handle.num_stacks(&mut *store).ok()?;
     let operand = |index| {

@@ -7,8 +7,6 @@ use std::collections::HashMap;
 use coredump_core::model::Instance as InstanceRecord;
 use wasmtime::{AsContextMut, Global, Instance, Memory, Module, SharedMemory, StoreContextMut, Table};
 
-use crate::host::Host;
-
 /// A memory of the store.
 #[derive(Clone)]
 pub enum AnyMemory {
@@ -57,7 +55,7 @@ struct Seen {
 
 impl Catalog {
     /// Lists what is in the store.
-    pub fn new(store: &mut StoreContextMut<'_, Host>) -> Catalog {
+    pub fn new<T: 'static>(store: &mut StoreContextMut<'_, T>) -> Catalog {
         let mut catalog = Catalog::default();
         for instance in store.as_context_mut().debug_all_instances() {
             let module = instance.module(&*store).clone();
@@ -105,7 +103,7 @@ impl Catalog {
     }
 
     /// The index of a global, which is added if it is new.
-    pub fn global_index(&mut self, global: Global, store: &StoreContextMut<'_, Host>) -> u32 {
+    pub fn global_index<T: 'static>(&mut self, global: Global, store: &StoreContextMut<'_, T>) -> u32 {
         let next = self.globals.len();
         let key = (global.debug_index_in_store(), type_key(&global, store));
         let position = *self.seen.globals.entry(key).or_insert(next);
@@ -147,6 +145,11 @@ impl Catalog {
         self.seen.instances.get(&instance.debug_index_in_store()).map(|&position| position as u32)
     }
 
+    /// The position of the instance that has this number in the engine.
+    pub fn instance_numbered(&self, number: u32) -> Option<usize> {
+        self.seen.instances.get(&number).copied()
+    }
+
     /// The instance of a module, if it has exactly one.
     pub fn only_instance(&self, module: u32) -> Option<u32> {
         let mut found = self.instances.iter().enumerate().filter(|(_, instance)| instance.module == Some(module));
@@ -157,7 +160,7 @@ impl Catalog {
     }
 
     /// Instance and index of the function at the engine's address of its reference.
-    pub fn function(&mut self, address: usize, store: &mut StoreContextMut<'_, Host>) -> Option<(u32, u32)> {
+    pub fn function<T: 'static>(&mut self, address: usize, store: &mut StoreContextMut<'_, T>) -> Option<(u32, u32)> {
         if self.functions.is_none() {
             self.functions = Some(self.list_functions(store));
         }
@@ -166,7 +169,7 @@ impl Catalog {
 
     /// Every function that can be referred to, under the address of its reference. Its own instance wins over one that
     /// only imports it.
-    fn list_functions(&self, store: &mut StoreContextMut<'_, Host>) -> Functions {
+    fn list_functions<T: 'static>(&self, store: &mut StoreContextMut<'_, T>) -> Functions {
         let mut functions = Functions::new();
         for (position, instance) in self.handles.iter().enumerate() {
             let imported = self.instances[position].module.map_or(0, |module| self.imported[module as usize]);
@@ -189,7 +192,7 @@ fn imported_functions(module: &Module) -> u32 {
     module.imports().filter(|import| import.ty().func().is_some()).count() as u32
 }
 
-fn type_key(global: &Global, store: &StoreContextMut<'_, Host>) -> (String, bool) {
+fn type_key<T: 'static>(global: &Global, store: &StoreContextMut<'_, T>) -> (String, bool) {
     let ty = global.ty(store);
     (ty.content().to_string(), ty.mutability() == wasmtime::Mutability::Var)
 }

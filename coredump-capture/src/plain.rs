@@ -10,15 +10,14 @@ use coredump_core::model::{Frame, Instance as InstanceRecord};
 use coredump_core::module::{GlobalDefinition, ItemKind, Module as CoreModule, ValueType};
 use wasmtime::{Extern, Instance, Module, Mutability, StoreContextMut, WasmCoreDump};
 
-use super::Stack;
-use super::catalog::{AnyMemory, Catalog, Functions};
-use super::values::type_name;
-use crate::host::Host;
-use crate::program::Program;
+use crate::binary::Binary;
+use crate::capture::Stack;
+use crate::catalog::{AnyMemory, Catalog, Functions};
+use crate::values::type_name;
 
 /// The engine's dump as a stack and a catalog. What cannot be placed stays unknown, and an instance is certain only where
 /// its module has one.
-pub fn stack<'p>(dump: &'p WasmCoreDump, program: &'p Program, store: &mut StoreContextMut<'_, Host>) -> Stack {
+pub fn stack<'p, T: 'static>(dump: &'p WasmCoreDump, binary: &'p Binary, store: &mut StoreContextMut<'_, T>) -> Stack {
     let mut catalog = Catalog::default();
     for module in dump.modules() {
         catalog.module_index(module);
@@ -27,7 +26,7 @@ pub fn stack<'p>(dump: &'p WasmCoreDump, program: &'p Program, store: &mut Store
     for (position, instance) in dump.instances().iter().enumerate() {
         let module = instance.module(&*store);
         let module = dump.modules().iter().find(|known| Module::same(known, module));
-        let bytes = module.and_then(|module| program.bytes_of(module));
+        let bytes = module.and_then(|module| binary.bytes_of(module));
         let parsed = bytes.and_then(|bytes| CoreModule::parse(bytes).ok());
         let record = match &parsed {
             Some(parsed) => InstanceRecord {
@@ -72,7 +71,7 @@ pub fn stack<'p>(dump: &'p WasmCoreDump, program: &'p Program, store: &mut Store
         }
     });
     let frames = frames.collect();
-    Stack { catalog, frames }
+    Stack { catalog, frames, saved: Vec::new() }
 }
 
 /// Which instance has what under which index.
@@ -125,13 +124,13 @@ impl Places<'_> {
     }
 
     /// Places what an instance exports, at itself and at the instance that defines it.
-    fn exported(
+    fn exported<T: 'static>(
         &self,
         position: usize,
         instance: Instance,
         functions: &mut Functions,
         catalog: &mut Catalog,
-        store: &mut StoreContextMut<'_, Host>,
+        store: &mut StoreContextMut<'_, T>,
     ) {
         let Some(module) = &self.modules[position] else { return };
         for export in module.exports() {

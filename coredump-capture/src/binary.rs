@@ -1,0 +1,127 @@
+//! The bytes that a store runs: what a dump says of its modules, and what its offsets are looked up in.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use coredump_core::module;
+use coredump_core::stamp::Stamp;
+use wasmtime::Module;
+
+/// The bytes of a program: a core module, or a component with core modules inside.
+#[derive(Debug, Default)]
+pub struct Binary {
+    /// The absolute path of its file, or another name that a dump shall give.
+    path: PathBuf,
+    /// The stamp of its file, if that was read after it had come to rest.
+    stamp: Option<Stamp>,
+    fileless: bool,
+    bytes: Vec<u8>,
+    /// Where its core modules are in `bytes`.
+    modules: Vec<Range<usize>>,
+}
+
+impl Binary {
+    /// A program whose bytes no file holds: it was text, was made on the spot, or came over a network. Its dumps take its
+    /// modules in, and call it `name`.
+    pub fn from_bytes<'b>(name: impl Into<PathBuf>, bytes: impl Into<Cow<'b, [u8]>>) -> Binary {
+        Binary { fileless: true, ..Binary::new(name.into(), None, bytes.into().into_owned()) }
+    }
+
+    /// The program in the file at `path`, which holds nothing but these `bytes`. `stamp` is that file's, if its contents
+    /// are known to be those of that moment.
+    pub fn of_file<'b>(path: &Path, stamp: Option<Stamp>, bytes: impl Into<Cow<'b, [u8]>>) -> Binary {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Binary::new(path, stamp, bytes.into().into_owned())
+    }
+
+    /// Reads the program in the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// The failure to open or read it.
+    pub fn read(path: &Path) -> std::io::Result<Binary> {
+        let (bytes, stamp) = read_file(path)?;
+        Ok(Binary::of_file(path, stamp, bytes))
+    }
+
+    fn new(path: PathBuf, stamp: Option<Stamp>, bytes: Vec<u8>) -> Binary {
+        let modules = module::nested(&bytes).unwrap_or_default();
+        let base = bytes.as_ptr() as usize;
+        let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
+        let modules = modules.map(|(start, len)| start..start + len).collect();
+        Binary { path, stamp, fileless: false, bytes, modules }
+    }
+
+    /// The absolute path of its file, or the name it was given.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its bytes: to compile, for one.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Whether no file holds these bytes, so that a dump must take them in.
+    pub fn is_fileless(&self) -> bool {
+        self.fileless
+    }
+
+    /// Whether it is a component. (The preamble's layer field is 0 for a core module and 1 for a component: component
+    /// model, `Binary.md`.)
+    pub fn is_component(&self) -> bool {
+        self.bytes.get(6..8) == Some(&[1, 0])
+    }
+
+    /// The stamp of its file, if a module is all that the file holds, and what is or was written to it since it was read
+    /// changes the stamp.
+    pub fn stamp(&self) -> Option<Stamp> {
+        if self.fileless || self.is_component() {
+            return None;
+        }
+        // Built just before it ran: has it been built again in the same moment?
+        let again = || read_file(&self.path).ok().filter(|(bytes, _)| *bytes == self.bytes)?.1;
+        self.stamp.or_else(again)
+    }
+
+    /// The bytes of a core module of this program. An uninstrumented engine has forgotten them: then it is the one whose
+    /// name and functions agree, if only one does.
+    pub fn bytes_of<'p>(&'p self, module: &'p Module) -> Option<&'p [u8]> {
+        if let Some(bytes) = module.debug_bytecode() {
+            return Some(bytes);
+        }
+        let fits = |bytes: &&[u8]| {
+            let Ok(parsed) = module::Module::parse(bytes) else { return false };
+            let defined = parsed.function_count().checked_sub(parsed.imported_functions());
+            parsed.name() == module.name()
+                && defined.is_some_and(|defined| defined as usize == module.functions().len())
+                && parsed.exports().len() == module.exports().len()
+                && parsed.imports().len() == module.imports().len()
+        };
+        let mut found = self.modules.iter().map(|range| &self.bytes[range.clone()]).filter(fits);
+        match (found.next(), found.next()) {
+            (Some(bytes), None) => Some(bytes),
+            _ => None,
+        }
+    }
+}
+
+/// The contents of a file, and its stamp if it cannot be written to without getting another.
+///
+/// # Errors
+///
+/// The failure to open or read it.
+pub fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<Stamp>)> {
+    let mut file = File::open(path)?;
+    let stamp = Stamp::of(&file.metadata()?);
+    let settled = stamp.is_settled(SystemTime::now());
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    // Someone may be writing to it.
+    let settled = settled && Stamp::of(&file.metadata()?) == stamp;
+    Ok((bytes, settled.then_some(stamp)))
+}

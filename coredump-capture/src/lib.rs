@@ -1,0 +1,35 @@
+//! Core dumps from any host that embeds wasmtime 48: from its own `Store<T>` to a dump with everything that the engine
+//! knows, in the layout that `docs/format.md` describes.
+//!
+//! An engine is set up for [`Full`] detail or to run [`Plain`]; a [`Recorder`] is told of what happens in a store and
+//! writes the dump. It never panics, and a dump that cannot be written is a value ([`Dumped::place`]).
+
+mod binary;
+mod capture;
+mod catalog;
+mod cause;
+mod contents;
+mod exceptions;
+mod frames;
+mod keep;
+mod output;
+mod pages;
+mod plain;
+mod reach;
+mod recorder;
+mod saved;
+mod setup;
+mod shared;
+mod values;
+
+pub use binary::{Binary, read_file};
+pub use capture::{Capture, MemoryChoice, Stack, Stop};
+pub use cause::{Cause, message, trap_kind};
+pub use exceptions::{Exceptions, Seen, describe};
+pub use output::{Output, Place, host_name};
+pub use plain::stack as plain_stack;
+pub use recorder::{Complete, Dumped, Recorder, Settings, Watcher, needs_detail, quietly, timestamp};
+pub use setup::{Full, HOST_STACK, Plain};
+
+/// The engine and its version, as `wasmtime 48.0.8`.
+pub const RUNTIME: &str = concat!("wasmtime ", env!("WASMTIME_VERSION"));

@@ -1,0 +1,472 @@
+//! Where a dump goes: the name pattern, a file that gets its name when it is whole, and how many old ones stay.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io::{self, IsTerminal, Seek, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::new_file::{self, NewFile, Target};
+
+use crate::keep;
+
+/// Numbered names tried when a dump of that name is there already; then the time makes it a name of its own.
+const CLASHES: u32 = 1000;
+
+/// Bytes that a file's name may have, less what a number adds to it (Linux and others: 255, `NAME_MAX`).
+const NAME: usize = 230;
+
+/// Greatest write at once, in bytes: a signal that ends the process waits for one to be over.
+const WRITE: usize = 1 << 20;
+
+/// Where the dumps of a program go.
+pub struct Output {
+    pattern: OsString,
+    executable: String,
+    keep: Option<usize>,
+    /// The file that is being written, where the file system makes it have a name, so that an abrupt end can remove it.
+    unfinished: Mutex<Option<PathBuf>>,
+    /// A whole dump that waits for a better one, where what is written cannot be replaced.
+    held: Mutex<Option<File>>,
+}
+
+/// Where a dump went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// It is not written.
+    Nowhere,
+    /// Our standard output.
+    Stdout,
+    /// A file.
+    File(PathBuf),
+}
+
+impl Output {
+    /// Dumps of the program `executable`, named by `pattern`; with `keep`, only that many stay. In the pattern `%e` is the
+    /// program's name, `%p` the process id, `%t` the time in seconds since 1970, `%h` the host and `%%` a percent sign. A
+    /// pattern of `-` is standard output.
+    pub fn new(pattern: impl Into<OsString>, executable: impl Into<String>, keep: Option<usize>) -> Output {
+        let (pattern, executable) = (pattern.into(), executable.into());
+        Output { pattern, executable, keep, unfinished: Mutex::new(None), held: Mutex::new(None) }
+    }
+
+    /// Whether dumps go to our standard output.
+    pub fn is_stdout(&self) -> bool {
+        self.pattern == "-"
+    }
+
+    /// Hands `write` a file and gives it its name when it is whole.
+    ///
+    /// # Errors
+    ///
+    /// The failure to create, write or name it, with its path; nothing is left of it then.
+    pub fn write(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+        if self.is_stdout() {
+            let stdout = io::stdout();
+            refuse_terminal(&stdout)?;
+            let mut stdout = stdout.lock();
+            write(&mut Pieces(&mut stdout)).map_err(|error| error.in_file("<stdout>"))?;
+            stdout.flush().map_err(|error| Error::io("cannot write", error).in_file("<stdout>"))?;
+            return Ok(Place::Stdout);
+        }
+        let values = self.values();
+        let path = self.path(&values);
+        let written = match self.pattern.as_bytes().contains(&b'%') {
+            true => self.write_unused(&path, &values, write),
+            false => self.write_named(&path, write),
+        };
+        *self.unfinished() = None;
+        written.map_err(|error| error.in_file(&path))
+    }
+
+    /// As [`Output::write`], of a dump that [`Output::replace`] may replace. What goes to a pipe is held back until
+    /// [`Output::release`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::write`].
+    pub fn write_first(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+        let path = self.path(&self.values());
+        let spelled_out = !self.pattern.as_bytes().contains(&b'%');
+        let streams = self.is_stdout() || (spelled_out && new_file::is_stream(&path));
+        if !streams || (self.is_stdout() && io::stdout().is_terminal()) {
+            return self.write(write);
+        }
+        let failed = |error| Error::io("cannot create a temporary file", error);
+        let mut file = tempfile::tempfile().map_err(failed)?;
+        write(&mut file)?;
+        *self.held() = Some(file);
+        Ok(if self.is_stdout() { Place::Stdout } else { Place::File(path) })
+    }
+
+    /// Replaces the dump that [`Output::write_first`] wrote.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::write`]; the first dump is still there then, unless it had been held back.
+    pub fn replace(&self, place: &Place, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+        if self.held().take().is_some() {
+            // From here on there is no way back to the first dump.
+            return self.write(write);
+        }
+        let Place::File(path) = place else { return self.write(write) };
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let replaced = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create the dump", error)).and_then(
+            |mut file| {
+                self.note(&file, path);
+                write(&mut Pieces(&mut file))?;
+                let name = path.file_name().unwrap_or_default();
+                file.name_over(name).map_err(|error| Error::io("cannot name the dump", error))
+            },
+        );
+        *self.unfinished() = None;
+        replaced.map_err(|error| error.in_file(path))?;
+        Ok(place.clone())
+    }
+
+    /// Whether a dump is held back.
+    pub fn holds(&self) -> bool {
+        self.held().is_some()
+    }
+
+    /// Writes what was held back, as no better dump came.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::write`].
+    pub fn release(&self) -> Result<()> {
+        let Some(mut file) = self.held().take() else { return Ok(()) };
+        let copy = |output: &mut dyn Write| {
+            let read = |error| Error::io("cannot copy the dump", error);
+            file.seek(io::SeekFrom::Start(0)).map_err(read)?;
+            io::copy(&mut file, output).map_err(read).map(|_| ())
+        };
+        self.write(copy).map(|_| ())
+    }
+
+    fn held(&self) -> MutexGuard<'_, Option<File>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes to the name that the user spelled out: a file of that name is replaced.
+    fn write_named(&self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+        match new_file::open(path).map_err(|error| Error::io("cannot create the dump", error))? {
+            Target::Stream(mut stream) => {
+                refuse_terminal(&stream)?;
+                write(&mut Pieces(&mut stream))?;
+            }
+            Target::New(mut file) => {
+                self.note(&file, path);
+                write(&mut Pieces(&mut file))?;
+                let name = path.file_name().unwrap_or_default();
+                file.name_over(name).map_err(|error| Error::io("cannot name the dump", error))?;
+            }
+        }
+        Ok(Place::File(path.to_owned()))
+    }
+
+    /// Writes to a name that was made from the pattern. Nothing that has it is touched: a snapshot and the crash after it
+    /// share the process id, and who else may write to the folder could have put anything there.
+    fn write_unused(
+        &self,
+        path: &Path,
+        values: &Values,
+        write: impl FnOnce(&mut dyn Write) -> Result<()>,
+    ) -> Result<Place> {
+        let name = path.file_name().ok_or_else(|| Error::new(ErrorKind::Io, "is a directory"))?;
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let file = NewFile::in_folder(folder);
+        let mut file = file.map_err(|error| Error::io("cannot create the dump", error))?;
+        self.note(&file, path);
+        write(&mut Pieces(&mut file))?;
+        let numbers = (0..CLASHES).map(|clash| numbered(name, u128::from(clash)));
+        let last = numbered(name, since_epoch().as_nanos());
+        for name in numbers.chain([last]) {
+            match file.name(&name) {
+                Ok(()) => {
+                    if let Some(keep) = self.keep {
+                        let made = |other: &OsStr| other != name && self.can_have_made(other, values);
+                        keep::remove_oldest(file.folder(), &self.executable, keep, made);
+                    }
+                    return Ok(Place::File(path.with_file_name(name)));
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(Error::io("cannot name the dump", error)),
+            }
+        }
+        Err(Error::new(ErrorKind::Io, format!("{CLASHES} dumps of that name are there already")))
+    }
+
+    /// Notes a file that is being written, if it has a name by now.
+    fn note(&self, file: &NewFile, path: &Path) {
+        *self.unfinished() = file.temporary().map(|temporary| path.with_file_name(temporary));
+    }
+
+    /// Removes what an abrupt end would leave behind. The process is about to end: nobody gets to create another file.
+    pub fn abandon(&self) {
+        let mut unfinished = self.unfinished();
+        if let Some(path) = unfinished.take() {
+            let _ = std::fs::remove_file(path);
+        }
+        std::mem::forget(unfinished);
+    }
+
+    fn unfinished(&self) -> MutexGuard<'_, Option<PathBuf>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the pattern's letters stand for now. A program's name that is too long for a file's is cut.
+    fn values(&self) -> Values {
+        let mut values = Values {
+            program: program_name(&self.executable),
+            process: std::process::id().to_string(),
+            time: since_epoch().as_secs().to_string(),
+            host: host_name().unwrap_or_else(|| "localhost".to_owned()),
+        };
+        let excess = self.path(&values).file_name().map_or(0, |name| name.len().saturating_sub(NAME));
+        let kept = values.program.floor_char_boundary(values.program.len().saturating_sub(excess));
+        values.program.truncate(kept);
+        values
+    }
+
+    /// The path that the pattern makes.
+    fn path(&self, values: &Values) -> PathBuf {
+        let mut name = Vec::new();
+        for part in parts(self.pattern.as_bytes()) {
+            name.extend_from_slice(match part {
+                Part::Text(text) => text,
+                Part::Program => values.program.as_bytes(),
+                Part::Process => values.process.as_bytes(),
+                Part::Time => values.time.as_bytes(),
+                Part::Host => values.host.as_bytes(),
+            });
+        }
+        PathBuf::from(OsString::from_vec(name))
+    }
+
+    /// Whether this pattern can have made the name `other` in another run: the same but for process id, time and number.
+    fn can_have_made(&self, other: &OsStr, values: &Values) -> bool {
+        let pattern = self.pattern.as_bytes();
+        let name = pattern.iter().rposition(|&byte| byte == b'/').map_or(pattern, |slash| &pattern[slash + 1..]);
+        let piece = |part| match part {
+            Part::Text(text) => Piece::Text(text),
+            Part::Program => Piece::Text(values.program.as_bytes()),
+            Part::Host => Piece::Text(values.host.as_bytes()),
+            Part::Process | Part::Time => Piece::Digits,
+        };
+        let pieces: Vec<Piece<'_>> = parts(name).into_iter().map(piece).collect();
+        let other = other.as_bytes();
+        matches(&pieces, other) || without_number(other).is_some_and(|other| matches(&pieces, &other))
+    }
+}
+
+/// A part of a path that a pattern makes.
+enum Piece<'p> {
+    Text(&'p [u8]),
+    Digits,
+}
+
+/// Whether `bytes` are these pieces, one after the other.
+fn matches(pieces: &[Piece<'_>], bytes: &[u8]) -> bool {
+    let Some((first, rest)) = pieces.split_first() else { return bytes.is_empty() };
+    match first {
+        Piece::Text(text) => bytes.strip_prefix(*text).is_some_and(|bytes| matches(rest, bytes)),
+        Piece::Digits => {
+            let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            (1..=digits.min(40)).rev().any(|count| matches(rest, &bytes[count..]))
+        }
+    }
+}
+
+fn refuse_terminal(stream: &impl IsTerminal) -> Result<()> {
+    if !stream.is_terminal() {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Usage, "a core dump is not written to a terminal");
+    Err(error.hint("pipe it on, or name a file with -o"))
+}
+
+fn since_epoch() -> std::time::Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// Writes no more than [`WRITE`] bytes at once.
+struct Pieces<'w, W: Write>(&'w mut W);
+
+impl<W: Write> Write for Pieces<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(&bytes[..bytes.len().min(WRITE)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        match pieces.iter().position(|piece| piece.len() > WRITE) {
+            Some(0) => self.write(&pieces[0]),
+            Some(large) => self.0.write_vectored(&pieces[..large]),
+            None => {
+                let mut total = 0;
+                let fits = pieces.iter().take_while(|piece| {
+                    total += piece.len();
+                    total <= WRITE
+                });
+                let fits = fits.count();
+                self.0.write_vectored(&pieces[..fits])
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[derive(Clone)]
+struct Values {
+    program: String,
+    process: String,
+    time: String,
+    host: String,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Part<'p> {
+    Text(&'p [u8]),
+    Program,
+    Process,
+    Time,
+    Host,
+}
+
+/// Cuts a pattern; `%%` is a percent sign, and an unknown letter stays as it is.
+fn parts(pattern: &[u8]) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let mut rest = pattern;
+    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
+        let (part, used) = match rest.get(at + 1) {
+            Some(b'e') => (Part::Program, 2),
+            Some(b'p') => (Part::Process, 2),
+            Some(b't') => (Part::Time, 2),
+            Some(b'h') => (Part::Host, 2),
+            Some(b'%') => (Part::Text(b"%"), 2),
+            _ => (Part::Text(b"%"), 1),
+        };
+        parts.push(Part::Text(&rest[..at]));
+        parts.push(part);
+        rest = &rest[at + used..];
+    }
+    parts.push(Part::Text(rest));
+    parts
+}
+
+/// `app.1.coredump` for `app.coredump`; the name itself for 0.
+fn numbered(name: &OsStr, number: u128) -> OsString {
+    if number == 0 {
+        return name.to_owned();
+    }
+    let bytes = name.as_bytes();
+    let at = bytes.iter().rposition(|&byte| byte == b'.').filter(|&at| at > 0).unwrap_or(bytes.len());
+    let number = format!(".{number}");
+    OsString::from_vec([&bytes[..at], number.as_bytes(), &bytes[at..]].concat())
+}
+
+/// The path that [`numbered`] made this one of, if it has a number before its last extension.
+fn without_number(path: &[u8]) -> Option<Vec<u8>> {
+    let number = |end: usize| {
+        let digits = path[..end].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let start = end - digits;
+        (digits > 0 && start > 0 && path[start - 1] == b'.').then(|| [&path[..start - 1], &path[end..]].concat())
+    };
+    let dot = path.iter().rposition(|&byte| byte == b'.')?;
+    number(dot).or_else(|| number(path.len()))
+}
+
+/// The file's name without folder and last extension, fit to be part of a file's name.
+fn program_name(executable: &str) -> String {
+    let stem = Path::new(executable).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+    stem.filter(|stem| !stem.is_empty()).unwrap_or_else(|| "wasm".to_owned())
+}
+
+/// The name of this machine.
+pub fn host_name() -> Option<String> {
+    let name = hostname::get().ok()?.to_string_lossy().replace('/', "_");
+    (!name.is_empty()).then_some(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn output(pattern: &str) -> Output {
+        Output::new(pattern, "dir/app.wasm", None)
+    }
+
+    #[test]
+    fn a_pattern_names_program_process_time_and_host() {
+        let values = Values { program: "app".into(), process: "42".into(), time: "1700".into(), host: "h".into() };
+        assert_eq!(output("%e.%p.coredump").path(&values), Path::new("app.42.coredump"));
+        assert_eq!(output("/var/%h/%t-%%%e%").path(&values), Path::new("/var/h/1700-%app%"));
+        assert_eq!(output("100%x").path(&values), Path::new("100%x"));
+    }
+
+    #[test]
+    fn a_whole_file_appears_or_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("core");
+        let output = output(path.to_str().unwrap());
+        let failed = output.write(|file| {
+            file.write_all(b"half").unwrap();
+            Err(Error::new(ErrorKind::Io, "disk full"))
+        });
+        assert!(failed.unwrap_err().to_string().contains("disk full"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+
+        let place = output.write(|file| file.write_all(b"whole").map_err(|error| Error::io("write", error))).unwrap();
+        assert_eq!(place, Place::File(path.clone()));
+        assert_eq!(fs::read(&path).unwrap(), b"whole");
+    }
+
+    #[test]
+    fn a_name_from_a_pattern_is_never_reused() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = output(&format!("{}/%e.coredump", folder.path().display()));
+        for expected in ["app.coredump", "app.1.coredump", "app.2.coredump"] {
+            let place = output.write(|_| Ok(())).unwrap();
+            assert_eq!(place, Place::File(folder.path().join(expected)));
+        }
+    }
+
+    #[test]
+    fn only_dumps_of_the_same_program_are_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let dump = |executable: &str| {
+            let dump = coredump_core::model::CoreDump {
+                executable: Some(executable.to_owned()),
+                ..coredump_core::model::CoreDump::default()
+            };
+            let mut bytes = Vec::new();
+            coredump_core::write::write(&dump, &mut bytes).unwrap();
+            bytes
+        };
+        fs::write(path("other.1.coredump"), dump("dir/other.wasm")).unwrap();
+        fs::write(path("app.1.txt"), "not a dump").unwrap();
+        let mut output = output(&format!("{}/%e.coredump", folder.path().display()));
+        output.keep = Some(2);
+        for _ in 0..4 {
+            output
+                .write(|file| file.write_all(&dump("dir/app.wasm")).map_err(|error| Error::io("write", error)))
+                .unwrap();
+        }
+        let mut left: Vec<String> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        left.sort();
+        assert_eq!(left.iter().filter(|name| name.starts_with("app") && name.ends_with("coredump")).count(), 2);
+        assert!(left.contains(&"other.1.coredump".to_owned()) && left.contains(&"app.1.txt".to_owned()));
+    }
+}

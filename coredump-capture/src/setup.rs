@@ -1,0 +1,54 @@
+//! What an engine must be set to so that its stores can be captured.
+
+use wasmtime::{Config, Store};
+
+use crate::recorder::{Recorder, Watcher};
+use std::sync::Arc;
+
+/// Room above the guest's stack for host calls, the debugger's handler and the capture itself, in bytes. Too little ends
+/// the process on a stack overflow of the guest.
+pub const HOST_STACK: usize = 4 << 20;
+
+/// Frames a backtrace may have: all of them.
+const FRAMES: usize = 1 << 24;
+
+/// An engine that instruments its guests: dumps have every frame's locals and operand stack. Costs 2 to 6 times the guest's
+/// time (`docs/performance.md`). Calls into the guest must be async, and the compiler Cranelift.
+#[derive(Clone, Copy, Debug)]
+pub struct Full(());
+
+impl Full {
+    /// Sets what full detail needs, with a guest's stack of at most `stack` bytes. Settings made afterwards must not undo it.
+    pub fn configure(config: &mut Config, stack: usize) -> Full {
+        common(config, stack).guest_debug(true);
+        Full(())
+    }
+
+    /// Makes `recorder` see what happens in `store`.
+    pub fn watch<T: Send + 'static>(self, store: &mut Store<T>, recorder: Arc<Recorder>) {
+        store.set_debug_handler(Watcher::new(recorder));
+    }
+}
+
+/// An engine that runs its guests at full speed: dumps have frames, memories and globals, but no locals and operand stacks,
+/// and only those tables and shared memories that are exported.
+#[derive(Clone, Copy, Debug)]
+pub struct Plain(());
+
+impl Plain {
+    /// Sets what a dump behind a trap needs, with a guest's stack of at most `stack` bytes.
+    pub fn configure(config: &mut Config, stack: usize) -> Plain {
+        common(config, stack).coredump_on_trap(true);
+        Plain(())
+    }
+}
+
+fn common(config: &mut Config, stack: usize) -> &mut Config {
+    config
+        .max_wasm_stack(stack)
+        .async_stack_size(stack.saturating_add(HOST_STACK))
+        .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES))
+        // Pages of a copy-on-write image hold data before they are touched, which the search for touched pages would
+        // take for zeros.
+        .memory_init_cow(false)
+}

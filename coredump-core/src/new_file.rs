@@ -1,0 +1,369 @@
+//! Writing files safely in folders that others can write to, too: a file appears under its name whole or not at all, and
+//! nothing that already stands there is opened or followed.
+//!
+//! Everything is done relative to the folder's descriptor, so that nobody can exchange the folder in between. A name that
+//! was *made* (from a pattern, say) never opens what has it. A name that a person *spelled out* may also be that of a
+//! named pipe or a device, if its owner could be trusted with the folder anyway; a link there is replaced, not followed.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+
+/// Dumps hold private data: their owner alone reads them.
+const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// How long the reader of a named pipe may take to appear.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Names tried for a temporary file.
+const ATTEMPTS: u32 = 1000;
+
+/// A file that has no name yet.
+#[derive(Debug)]
+pub struct NewFile {
+    file: File,
+    folder: OwnedFd,
+    /// Its temporary name, where the file system has no files without one.
+    temporary: Option<OsString>,
+}
+
+/// What a name that a person spelled out stands for.
+#[derive(Debug)]
+pub enum Target {
+    /// A pipe, a device, or a stream of this process: what is written is written.
+    Stream(File),
+    /// A new file, to be named when it is whole.
+    New(NewFile),
+}
+
+/// Opens what `path` stands for, to write to it.
+///
+/// # Errors
+///
+/// The folder's or the file's failure; [`io::ErrorKind::PermissionDenied`] for a pipe or device of somebody else, and
+/// whatever else is neither a file nor one of these.
+pub fn open(path: &Path) -> io::Result<Target> {
+    if let Some(number) = own_descriptor(path) {
+        let stream = match number {
+            1 => io::stdout().as_fd().try_clone_to_owned().map(File::from),
+            2 => io::stderr().as_fd().try_clone_to_owned().map(File::from),
+            _ => File::options().write(true).open(format!("/proc/self/fd/{number}")),
+        };
+        return stream.map(Target::Stream);
+    }
+    let (folder, name) = split(path)?;
+    let folder = open_folder(folder)?;
+    let Ok(found) = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW) else {
+        return NewFile::within(folder).map(Target::New);
+    };
+    match FileType::from_raw_mode(found.st_mode) {
+        FileType::RegularFile | FileType::Symlink => NewFile::within(folder).map(Target::New),
+        FileType::Directory => Err(io::ErrorKind::IsADirectory.into()),
+        FileType::Fifo | FileType::CharacterDevice => open_stream(&folder, name).map(Target::Stream),
+        _ => Err(refused("is neither a file nor a pipe nor a device to write to")),
+    }
+}
+
+/// Whether [`open`] would find a stream at `path`.
+pub fn is_stream(path: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let is = |ty: std::fs::FileType| ty.is_fifo() || ty.is_char_device();
+    own_descriptor(path).is_some() || std::fs::symlink_metadata(path).is_ok_and(|found| is(found.file_type()))
+}
+
+/// Opens a pipe or a device that stands there, and nothing that took its place.
+fn open_stream(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let since = Instant::now();
+    let opened = loop {
+        match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+            // A pipe that nobody reads yet.
+            Err(rustix::io::Errno::NXIO) if since.elapsed() < PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Err(rustix::io::Errno::NXIO) => return Err(io::Error::other("nobody reads that pipe")),
+            opened => break opened?,
+        }
+    };
+    let found = rustix::fs::fstat(&opened)?;
+    if !matches!(FileType::from_raw_mode(found.st_mode), FileType::Fifo | FileType::CharacterDevice) {
+        return Err(refused("is no longer what it was"));
+    }
+    let trusted = [own_user(), Some(rustix::fs::fstat(folder)?.st_uid)];
+    if !trusted.contains(&Some(found.st_uid)) {
+        return Err(refused("is a pipe or device of somebody else"));
+    }
+    rustix::fs::fcntl_setfl(&opened, rustix::fs::fcntl_getfl(&opened)? - OFlags::NONBLOCK)?;
+    Ok(opened.into())
+}
+
+fn refused(why: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, why)
+}
+
+/// The user that this process acts as, where `/proc` tells.
+pub fn own_user() -> Option<u32> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
+}
+
+/// The number of a descriptor of this process, for the names that every system has for them.
+fn own_descriptor(path: &Path) -> Option<u32> {
+    match path.as_os_str().as_bytes() {
+        b"/dev/stdout" => Some(1),
+        b"/dev/stderr" => Some(2),
+        bytes => {
+            let number = bytes.strip_prefix(b"/dev/fd/").or_else(|| bytes.strip_prefix(b"/proc/self/fd/"))?;
+            std::str::from_utf8(number).ok()?.parse().ok()
+        }
+    }
+}
+
+/// The folder and the name in it.
+fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
+    // `a/` and `a/.` have a last component for `Path`, and mean a folder.
+    let bytes = path.as_os_str().as_bytes();
+    let name = path.file_name().filter(|_| !bytes.ends_with(b"/") && !bytes.ends_with(b"/."));
+    let name = name.ok_or(io::ErrorKind::IsADirectory)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    Ok((folder.unwrap_or(Path::new(".")), name))
+}
+
+/// A descriptor of a folder.
+fn open_folder(folder: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::open(folder, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+impl NewFile {
+    /// A new file that will get a name in `folder`.
+    ///
+    /// # Errors
+    ///
+    /// The folder's failure: it is not there, or nothing can be made in it.
+    pub fn in_folder(folder: &Path) -> io::Result<NewFile> {
+        NewFile::within(open_folder(folder)?)
+    }
+
+    fn within(folder: OwnedFd) -> io::Result<NewFile> {
+        #[cfg(target_os = "linux")]
+        if Path::new("/proc/self/fd").exists() {
+            let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
+            if let Ok(file) = rustix::fs::openat(&folder, ".", flags, MODE) {
+                return Ok(NewFile { file: file.into(), folder, temporary: None });
+            }
+        }
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let (temporary, file) = unused_name(|name| rustix::fs::openat(&folder, name, flags, MODE))?;
+        Ok(NewFile { file: file.into(), folder, temporary: Some(temporary) })
+    }
+
+    /// The file itself.
+    pub fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The folder that it will have its name in.
+    pub fn folder(&self) -> &OwnedFd {
+        &self.folder
+    }
+
+    /// The name that it has until then, where the file system makes it have one: what an abrupt end must remove.
+    pub fn temporary(&self) -> Option<&OsStr> {
+        self.temporary.as_deref()
+    }
+
+    /// Gives it the name `name`, which nothing may have.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::AlreadyExists`] where something has that name, of whatever sort: another can be tried.
+    pub fn name(&mut self, name: &OsStr) -> io::Result<()> {
+        self.link(name)?;
+        self.forget_temporary();
+        Ok(())
+    }
+
+    /// Gives it the name `name`; a file or a link of that name is replaced.
+    ///
+    /// # Errors
+    ///
+    /// The folder's failure; a folder of that name is not replaced.
+    pub fn name_over(mut self, name: &OsStr) -> io::Result<()> {
+        if self.temporary.is_none() {
+            match self.link(name) {
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                done => return done,
+            }
+            // Nothing replaces a name by linking: over a temporary one it is renamed.
+            let (temporary, ()) = unused_name(|temporary| self.link_errno(temporary))?;
+            self.temporary = Some(temporary);
+        }
+        if let Some(temporary) = self.temporary.take()
+            && let Err(error) = rustix::fs::renameat(&self.folder, &temporary, &self.folder, name)
+        {
+            self.temporary = Some(temporary);
+            return Err(error.into());
+        }
+        Ok(())
+    }
+
+    fn link(&self, name: &OsStr) -> io::Result<()> {
+        Ok(self.link_errno(name)?)
+    }
+
+    fn link_errno(&self, name: &OsStr) -> rustix::io::Result<()> {
+        match &self.temporary {
+            Some(temporary) => rustix::fs::linkat(&self.folder, temporary, &self.folder, name, AtFlags::empty()),
+            None => {
+                let own = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                rustix::fs::linkat(rustix::fs::CWD, own.as_str(), &self.folder, name, AtFlags::SYMLINK_FOLLOW)
+            }
+        }
+    }
+
+    fn forget_temporary(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            let _ = rustix::fs::unlinkat(&self.folder, &temporary, AtFlags::empty());
+        }
+    }
+}
+
+impl io::Write for NewFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn write_vectored(&mut self, pieces: &[io::IoSlice<'_>]) -> io::Result<usize> {
+        self.file.write_vectored(pieces)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        self.forget_temporary();
+    }
+}
+
+/// What `find` made under a name that nothing had.
+fn unused_name<R>(mut find: impl FnMut(&OsStr) -> rustix::io::Result<R>) -> io::Result<(OsString, R)> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..ATTEMPTS {
+        let (process, count) = (std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = OsString::from(format!(".coredump-{process}-{count}.unfinished"));
+        match find(&name) {
+            Err(rustix::io::Errno::EXIST) => {}
+            done => return Ok((name, done?)),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// Whether `stat` is of a regular file of the user that this process acts as.
+pub fn is_own_file(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile && Some(stat.st_uid) == own_user()
+}
+
+/// Opens the file `name` of `folder` to read it, if it is a regular one: it is not followed if it is a link, and does not
+/// block if it is a pipe.
+///
+/// # Errors
+///
+/// The failure to open it, or that it is no regular file.
+pub fn read_at(folder: impl AsFd, name: &OsStr) -> io::Result<(File, Stat)> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(folder, name, flags, Mode::empty())?;
+    let stat = rustix::fs::fstat(&file)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::RegularFile => Ok((file.into(), stat)),
+        _ => Err(refused("is no regular file")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    fn new(path: &Path) -> NewFile {
+        match open(path).unwrap() {
+            Target::New(new) => new,
+            Target::Stream(_) => panic!("a stream"),
+        }
+    }
+
+    #[test]
+    fn a_file_has_no_name_until_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = new(&folder.path().join("dump"));
+        file.write_all(b"whole").unwrap();
+        let names = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(names.into_iter().all(|name| name != "dump"));
+        file.name_over(OsStr::new("dump")).unwrap();
+        assert_eq!(fs::read(folder.path().join("dump")).unwrap(), b"whole");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        let mode = fs::metadata(folder.path().join("dump")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_abandoned_file_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(new(&folder.path().join("dump")));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_link_is_replaced_and_its_target_untouched() {
+        let folder = tempfile::tempdir().unwrap();
+        let (target, link) = (folder.path().join("target"), folder.path().join("link"));
+        fs::write(&target, "precious").unwrap();
+        symlink(&target, &link).unwrap();
+        let mut file = new(&link);
+        file.write_all(b"dump").unwrap();
+        assert_eq!(file.name(OsStr::new("link")).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        file.name_over(OsStr::new("link")).unwrap();
+        assert_eq!(fs::read(&target).unwrap(), b"precious");
+        assert_eq!(fs::read(&link).unwrap(), b"dump");
+        assert!(!fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_link_to_a_device_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("link");
+        symlink("/dev/full", &link).unwrap();
+        new(&link).name_over(OsStr::new("link")).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_file());
+    }
+
+    #[test]
+    fn streams_of_this_process_have_their_names() {
+        assert_eq!(own_descriptor(Path::new("/dev/stdout")), Some(1));
+        assert_eq!(own_descriptor(Path::new("/dev/fd/7")), Some(7));
+        assert_eq!(own_descriptor(Path::new("/proc/self/fd/2")), Some(2));
+        assert_eq!(own_descriptor(Path::new("/proc/self/fd/../mem")), None);
+        assert_eq!(own_descriptor(Path::new("dev/stdout")), None);
+    }
+
+    #[test]
+    fn a_folder_is_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        for path in [folder.path().to_owned(), folder.path().join("new/"), Path::new(".").to_owned(), "..".into()] {
+            assert_eq!(open(&path).unwrap_err().kind(), io::ErrorKind::IsADirectory, "{path:?}");
+        }
+    }
+}

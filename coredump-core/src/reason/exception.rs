@@ -1,0 +1,207 @@
+//! What an exception that nothing caught was, in its language's terms.
+//!
+//! C++ throws a pointer to the exception's header for the unwinder; the type and the object lie at fixed distances from it
+//! (libc++abi, `cxa_exception.h` and `private_typeinfo.h`). Rust's panics pass through the same tag with a header of their
+//! own, which its class tells apart.
+
+use crate::memory::Memory;
+use crate::model::{CoreDump, RefTarget, Thrown, ThrownValue};
+use crate::module::Module;
+use crate::symbols::demangle;
+
+/// The classes of exceptions: `CLNGC++\0` of libc++abi, `CLNGC++\1` of one that `std::rethrow_exception` made, and
+/// `MOZ\0RUST` of Rust's panics, as numbers.
+const CPP: u64 = 0x434C_4E47_432B_2B00;
+const CPP_DEPENDENT: u64 = CPP | 1;
+const RUST: u64 = 0x4D4F_5A00_5255_5354;
+
+/// Base classes that are followed, along one line.
+const DEPTH: usize = 16;
+/// Bases of a class that are looked at.
+const BASES: u64 = 16;
+/// Longest name of a type and longest text, in bytes.
+const MAX_TEXT: u64 = 4096;
+
+/// An exception that nothing caught.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exception {
+    /// The name of its tag.
+    pub tag: Option<String>,
+    /// The language whose runtime threw it: `c++`, `rust`.
+    pub language: Option<&'static str>,
+    /// Its type, in that language's notation.
+    pub ty: Option<String>,
+    /// What it says: of C++'s standard exceptions, the text that they were made with; of a number or a C string that was
+    /// thrown, that.
+    pub message: Option<String>,
+    /// What it carries.
+    pub values: Vec<ThrownValue>,
+    /// How often it was thrown again.
+    pub rethrown: Option<u64>,
+    /// Whether the frames are those of the last throw only.
+    pub last_only: bool,
+}
+
+impl Exception {
+    /// Type and message in one line, if either is known.
+    pub fn summary(&self) -> Option<String> {
+        match (&self.ty, &self.message) {
+            (Some(ty), Some(message)) => Some(format!("{ty}: {message}")),
+            (Some(only), None) | (None, Some(only)) => Some(only.clone()),
+            (None, None) => None,
+        }
+    }
+}
+
+/// What is known of `thrown`; its module works with `memory`.
+pub fn of<'d>(
+    thrown: &Thrown,
+    dump: &CoreDump<'d>,
+    memory: Option<&Memory<'d>>,
+    module: Option<&Module<'_>>,
+) -> Exception {
+    let mut exception = Exception {
+        tag: thrown.tag.clone(),
+        values: thrown.values.clone(),
+        rethrown: thrown.rethrown,
+        last_only: thrown.last_only,
+        ..Exception::default()
+    };
+    if let ([value], Some(memory)) = (&thrown.values[..], memory)
+        && let Some(header) = value.to_bits()
+    {
+        match memory.uint(header, 8) {
+            Ok(CPP | CPP_DEPENDENT) => {
+                exception.language = Some("c++");
+                let cpp = Cpp { memory, dump, module };
+                if let Some((ty, object)) = cpp.parts(header) {
+                    exception.ty = cpp.name(ty);
+                    exception.message = cpp.message(ty, object);
+                }
+            }
+            Ok(RUST) => exception.language = Some("rust"),
+            _ => {}
+        }
+    }
+    exception
+}
+
+/// Reads C++ exceptions.
+struct Cpp<'c, 'd, 's> {
+    memory: &'c Memory<'d>,
+    dump: &'c CoreDump<'d>,
+    module: Option<&'c Module<'s>>,
+}
+
+impl Cpp<'_, '_, '_> {
+    fn word(&self, address: u64) -> Option<u64> {
+        self.memory.pointer(address).ok()
+    }
+
+    /// Addresses of the thrown object's type and of the object. The unwinder's header takes 32 bytes and the object lies
+    /// behind it.
+    fn parts(&self, header: u64) -> Option<(u64, u64)> {
+        let wide = self.memory.memory64;
+        let object = match self.memory.uint(header, 8).ok()? {
+            CPP_DEPENDENT => self.word(header.checked_sub(if wide { 88 } else { 4 })?)?,
+            _ => header.checked_add(32)?,
+        };
+        let before = if wide { 80 } else { 48 };
+        let ty = self.word(object.checked_sub(32)?.checked_sub(before)?)?;
+        (ty != 0).then_some((ty, object))
+    }
+
+    /// The mangled name of the type that the type info at `ty` describes.
+    fn mangled(&self, ty: u64) -> Option<String> {
+        let width = self.memory.pointer_size();
+        let (name, whole) = self.memory.c_string(self.word(ty.checked_add(width)?)?, MAX_TEXT).ok()?;
+        let plausible = whole && !name.is_empty() && name.iter().all(|byte| byte.is_ascii_graphic());
+        String::from_utf8(name).ok().filter(|_| plausible)
+    }
+
+    /// The name of that type as people write it.
+    fn name(&self, ty: u64) -> Option<String> {
+        let mangled = self.mangled(ty)?;
+        // A type is demangled as that of its type info.
+        let symbol = format!("_ZTI{mangled}");
+        let demangled = demangle::demangle(&symbol);
+        demangled.strip_prefix("typeinfo for ").map(str::to_owned)
+    }
+
+    fn message(&self, ty: u64, object: u64) -> Option<String> {
+        let mangled = self.mangled(ty)?;
+        let int = |size| self.memory.uint(object, size).ok();
+        Some(match mangled.as_str() {
+            "a" => (int(1)? as i8).to_string(),
+            "b" => (int(1)? != 0).to_string(),
+            "c" | "h" => int(1)?.to_string(),
+            "s" => (int(2)? as i16).to_string(),
+            "t" => int(2)?.to_string(),
+            "i" => (int(4)? as i32).to_string(),
+            "j" => int(4)?.to_string(),
+            "l" if self.memory.memory64 => (int(8)? as i64).to_string(),
+            "m" if self.memory.memory64 => int(8)?.to_string(),
+            "l" => (int(4)? as i32).to_string(),
+            "m" => int(4)?.to_string(),
+            "x" => (int(8)? as i64).to_string(),
+            "y" => int(8)?.to_string(),
+            "f" => f32::from_bits(int(4)? as u32).to_string(),
+            "d" => f64::from_bits(int(8)?).to_string(),
+            "Pc" | "PKc" => self.text(self.word(object)?)?,
+            _ => {
+                let base = self.standard_base(ty, object, DEPTH)?;
+                if !self.says_its_text(object) {
+                    return None;
+                }
+                // A vtable pointer, then the characters (`__libcpp_refstring`).
+                self.text(self.word(base.checked_add(self.memory.pointer_size())?)?)?
+            }
+        })
+    }
+
+    fn text(&self, address: u64) -> Option<String> {
+        let (bytes, _) = self.memory.c_string(address, MAX_TEXT).ok()?;
+        (address != 0).then(|| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// Where in `object` its `std::runtime_error` or `std::logic_error` begins, if it has one. What follows a type info's
+    /// name tells whether it has bases: one, or flags, a count and the bases with their offsets.
+    fn standard_base(&self, ty: u64, object: u64, depth: usize) -> Option<u64> {
+        if matches!(self.mangled(ty)?.as_str(), "St13runtime_error" | "St11logic_error") {
+            return Some(object);
+        }
+        let depth = depth.checked_sub(1)?;
+        let width = self.memory.pointer_size();
+        let behind = ty.checked_add(2 * width)?;
+        let flags = self.memory.uint(behind, 4).ok()?;
+        let count = self.memory.uint(behind.checked_add(4)?, 4).ok()?;
+        if flags <= 3 && (1..=BASES).contains(&count) {
+            return (0..count).find_map(|index| {
+                let base = behind.checked_add(8)?.checked_add(index * 2 * width)?;
+                let offset = self.word(base.checked_add(width)?)?;
+                // Bit 0 says that the base is virtual: its place is in the object's vtable.
+                let place = object.checked_add(offset >> 8).filter(|_| offset & 1 == 0)?;
+                self.standard_base(self.word(base)?, place, depth)
+            });
+        }
+        self.standard_base(self.word(behind)?, object, depth)
+    }
+
+    /// Whether `what()` of an object returns the text that it was made with: not where the program has a function of its
+    /// own for it. Where the names do not tell, the text is what it says.
+    fn says_its_text(&self, object: u64) -> bool {
+        // Two destructors come first in the vtable.
+        let width = self.memory.pointer_size();
+        let slot = self.word(object).and_then(|vtable| self.word(vtable.checked_add(2 * width)?));
+        let element = slot.and_then(|slot| self.dump.tables.first()?.elements.get(slot as usize));
+        let function = match element {
+            Some(RefTarget::Function { index, .. }) => Some(*index),
+            _ => slot.and_then(|slot| self.module?.table_function(0, slot)),
+        };
+        let name = function.and_then(|function| self.module?.function_name(function));
+        name.is_none_or(|name| {
+            let name = demangle::demangle(name);
+            name.contains("runtime_error::what") || name.contains("logic_error::what")
+        })
+    }
+}

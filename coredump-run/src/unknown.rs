@@ -1,0 +1,174 @@
+//! `--unknown-imports-trap`: what nobody offers is stood in for.
+
+use std::collections::HashMap;
+
+use coredump_core::error::{Error, ErrorKind, Result};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, LinkerInstance, ResourceType};
+use wasmtime::{AsContextMut, Engine, ExternType, Linker, Memory, Module, SharedMemory, Store, bail, component};
+use wasmtime_wasi::p2;
+
+use crate::host::Host;
+
+/// Packages of WASI whose interfaces the linker has, in a version that is compatible with any of the same series: an import
+/// of another one of it finds them, unless something of its very name is in the way.
+const OFFERED: [&str; 8] = [
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:filesystem/",
+    "wasi:http/",
+    "wasi:io/",
+    "wasi:random/",
+    "wasi:sockets/",
+    "wasi:tls/",
+];
+
+/// Interfaces of those packages that it does not have.
+const MISSING: [&str; 4] = ["wasi:http/handler", "wasi:http/client", "wasi:clocks/timezone", "wasi:tls/"];
+
+/// Gives a core module the memories that it imports, and functions that trap for what else nobody offers.
+pub async fn stand_in_module(
+    linker: &mut Linker<Host>,
+    module: &Module,
+    store: &mut Store<Host>,
+) -> wasmtime::Result<()> {
+    for import in module.imports() {
+        let ExternType::Memory(ty) = import.ty() else { continue };
+        if linker.get(&mut *store, import.module(), import.name()).is_ok() {
+            continue;
+        }
+        if ty.is_shared() {
+            let memory = SharedMemory::new(module.engine(), ty)?;
+            linker.define(store.as_context_mut(), import.module(), import.name(), memory)?;
+        } else {
+            let memory = Memory::new_async(&mut *store, ty).await?;
+            linker.define(store.as_context_mut(), import.module(), import.name(), memory)?;
+        }
+    }
+    linker.define_unknown_imports_as_traps(module)
+}
+
+/// Gives a component functions that trap, and resources that nobody can make, for what nobody offers. What WASI offers in
+/// another version of the same series stays WASI's, and so do its resources where other interfaces use them.
+pub fn stand_in_component(linker: &mut component::Linker<Host>, component: &Component) -> wasmtime::Result<()> {
+    let engine = component.engine();
+    let ty = component.component_type();
+    let mut resources = Resources::default();
+    for (name, import) in ty.imports(engine) {
+        if let ComponentItem::ComponentInstance(instance) = &import.ty
+            && is_offered(name)
+        {
+            let exports = instance.exports(engine);
+            resources.learn(name, exports.map(|(name, export)| (name, export.ty)));
+        }
+    }
+    for (name, import) in ty.imports(engine) {
+        if !is_offered(name) {
+            stand_in(&mut linker.root(), name, &import.ty, None, engine, &mut resources)?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an import is an interface that WASI offers in a compatible version.
+fn is_offered(name: &str) -> bool {
+    let series = name
+        .rsplit_once('@')
+        .is_some_and(|(_, version)| ["0.2.", "0.3."].iter().any(|series| version.starts_with(series)));
+    let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
+    series && any(&OFFERED) && !any(&MISSING)
+}
+
+/// The resources of a component's imports, and what they are in the linker.
+#[derive(Default)]
+struct Resources {
+    known: Vec<(ResourceType, ResourceType)>,
+    /// How many were made.
+    made: u32,
+}
+
+impl Resources {
+    /// Notes which of WASI's resources an interface's are, if others use them.
+    fn learn<'e>(&mut self, interface: &str, exports: impl Iterator<Item = (&'e str, ComponentItem)>) {
+        let interface = interface.split('@').next().unwrap_or(interface);
+        let wasi = HashMap::from([
+            (("wasi:io/error", "error"), ResourceType::host::<p2::bindings::io::error::Error>()),
+            (("wasi:io/poll", "pollable"), ResourceType::host::<p2::DynPollable>()),
+            (("wasi:io/streams", "input-stream"), ResourceType::host::<p2::DynInputStream>()),
+            (("wasi:io/streams", "output-stream"), ResourceType::host::<p2::DynOutputStream>()),
+        ]);
+        for (name, export) in exports {
+            if let (ComponentItem::Resource(ty), Some(real)) = (export, wasi.get(&(interface, name))) {
+                self.known.push((ty, *real));
+            }
+        }
+    }
+
+    /// What a resource is in the linker: the same wherever it is imported.
+    fn of(&mut self, ty: ResourceType) -> ResourceType {
+        if let Some((_, real)) = self.known.iter().find(|(known, _)| *known == ty) {
+            return *real;
+        }
+        let real = ResourceType::host_dynamic(self.made);
+        self.made += 1;
+        self.known.push((ty, real));
+        real
+    }
+}
+
+fn stand_in(
+    linker: &mut LinkerInstance<'_, Host>,
+    name: &str,
+    item: &ComponentItem,
+    parent: Option<&str>,
+    engine: &Engine,
+    resources: &mut Resources,
+) -> wasmtime::Result<()> {
+    match item {
+        ComponentItem::ComponentFunc(ty) => {
+            let full = parent.map_or_else(|| name.to_owned(), |parent| format!("{parent}#{name}"));
+            if ty.async_() {
+                return linker.func_new_concurrent(name, move |_, _, _, _| {
+                    let full = full.clone();
+                    Box::pin(async move { bail!("unknown import: `{full}` has not been defined") })
+                });
+            }
+            linker.func_new(name, move |_, _, _, _| bail!("unknown import: `{full}` has not been defined"))
+        }
+        ComponentItem::ComponentInstance(instance) => {
+            let mut inside = linker.instance(name)?;
+            instance
+                .exports(engine)
+                .try_for_each(|(export, item)| stand_in(&mut inside, export, &item.ty, Some(name), engine, resources))
+        }
+        ComponentItem::Resource(ty) => linker.resource(name, resources.of(*ty), |_, _| Ok(())),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a component before it is compiled, which may take minutes, if it imports what nobody offers.
+///
+/// # Errors
+///
+/// [`ErrorKind::WrongFile`], with the first such import.
+pub fn look_at_imports(names: &[&str]) -> Result<()> {
+    match names.iter().find(|name| name.contains(':') && !is_offered(name)) {
+        Some(name) => Err(Error::new(ErrorKind::WrongFile, format!("cannot be run: nobody offers its import {name}"))
+            .hint(super::run::STAND_IN)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_wasi_offers_in_another_version_is_offered() {
+        assert!(is_offered("wasi:clocks/monotonic-clock@0.2.6"));
+        assert!(is_offered("wasi:cli/run@0.3.0"));
+        assert!(!is_offered("wasi:clocks/monotonic-clock@0.1.0"));
+        assert!(!is_offered("wasi:keyvalue/store@0.2.0"));
+        assert!(!is_offered("example:app/host"));
+    }
+}
