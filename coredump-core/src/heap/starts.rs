@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// Granules of a line, for each of which the blocks before it are counted: 64 words of the bitmap.
-const LINE: usize = 64;
+/// Words of a line of the bitmap, for each of which the blocks before it are counted: a line of the processor's cache.
+const LINE: usize = 8;
 /// The most bytes of memory that are covered: granules of 8 bytes are counted in 32 bits.
 const MOST: u64 = 32 << 30;
 
