@@ -17,7 +17,7 @@ use serde_json::ser::{CharEscape, Formatter};
 /// Paths of the values that are kept.
 const KEPT: &str = "
     version signature
-    dump.kind dump.path dump.size dump.modified dump.layout dump.offsets dump.executable dump.producer dump.incomplete.offset
+    dump.kind dump.line dump.path dump.size dump.modified dump.layout dump.offsets dump.executable dump.producer dump.incomplete.offset
     process.executable process.start_time process.time process.runtime process.producer process.pid process.exit_code
     process.detail
     reason.kind reason.message reason.source reason.panic.language reason.panic.source
@@ -38,8 +38,9 @@ const KEPT: &str = "
     threads[].frames[].locals[].name threads[].frames[].locals[].type threads[].frames[].stack[].type
     threads[].frames[].variables_omitted
     threads[].frames[].variables[].name threads[].frames[].variables[].type threads[].frames[].variables[].function
-    threads[].frames[].variables[].inlined threads[].frames[].variables[].hidden threads[].frames[].variables[].kind threads[].frames[].variables[].location
-    threads[].frames[].variables[].address threads[].frames[].variables[].status
+    threads[].frames[].variables[].inlined threads[].frames[].variables[].hidden threads[].frames[].variables[].kind
+    threads[].frames[].variables[].location threads[].frames[].variables[].address threads[].frames[].variables[].status
+    threads[].frames[].variables[].at
     memories[].index memories[].size memories[].maximum memories[].page_size memories[].memory64 memories[].shared
     memories[].captured_bytes memories[].redacted
     globals[].index globals[].name globals[].type globals[].mutable
@@ -47,6 +48,23 @@ const KEPT: &str = "
     sections[].id sections[].name sections[].offset sections[].size
     warnings[]
     error.kind error.offset error.path
+";
+
+/// The same for an event for Sentry.
+const KEPT_OF_EVENTS: &str = "
+    event_id timestamp platform level fingerprint[]
+    exception.values[].type exception.values[].value exception.values[].thread_id exception.values[].mechanism.type
+    exception.values[].mechanism.handled exception.values[].mechanism.synthetic
+    threads.values[].id threads.values[].crashed
+    debug_meta.images[].type debug_meta.images[].code_id debug_meta.images[].debug_id
+    contexts.runtime.type contexts.runtime.name contexts.runtime.version
+    contexts.coredump.type contexts.coredump.kind contexts.coredump.path contexts.coredump.line
+    contexts.coredump.producer contexts.coredump.executable
+";
+
+/// And for each of its stack traces.
+const KEPT_OF_STACKS: &str = "
+    platform function raw_function filename abs_path lineno colno instruction_addr addr_mode in_app data.symbolicator_status
 ";
 
 /// A place in a document: whether a value there is kept, and the places below it.
@@ -59,7 +77,12 @@ struct Node {
 
 static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
     let mut nodes = vec![Node::default()];
-    for path in KEPT.split_whitespace() {
+    let stacks = ["exception", "threads"].into_iter().flat_map(|list| {
+        let fields = KEPT_OF_STACKS.split_whitespace();
+        fields.map(move |field| format!("{list}.values[].stacktrace.frames[].{field}"))
+    });
+    let stacks: Vec<&'static str> = stacks.map(|path| &*path.leak()).collect();
+    for path in KEPT.split_whitespace().chain(KEPT_OF_EVENTS.split_whitespace()).chain(stacks) {
         let mut at = 0;
         for field in path.split('.') {
             let name = field.trim_end_matches("[]");
