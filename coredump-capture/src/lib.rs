@@ -2,9 +2,10 @@
 //! knows, in the layout that `docs/format.md` describes.
 //!
 //! An engine is set up for [`Full`] detail or to run [`Plain`]; a [`Recorder`] is told of what happens in a store and
-//! writes the dump. It never panics, and a dump that cannot be written is a value ([`Dumped::place`]).
+//! writes the dump. `docs/embedding.md` shows how, and `examples/embed.rs` is a whole host. It never panics, and a dump that cannot be written is a value ([`Dumped::place`]).
 
 mod binary;
+mod budget;
 mod capture;
 mod catalog;
 mod cause;
@@ -23,6 +24,7 @@ mod shared;
 mod values;
 
 pub use binary::{Binary, read_file};
+pub use budget::Budget;
 pub use capture::{Capture, MemoryChoice, Stack, Stop};
 pub use cause::{Cause, message, trap_kind};
 pub use exceptions::{Exceptions, Seen, describe};

@@ -11,6 +11,7 @@ use coredump_core::model::{CoreDump, Process, Reason, Thrown};
 use wasmtime::{DebugEvent, DebugHandler, ExnRef, OwnedRooted, StoreContextMut, ThrownException, WasmCoreDump};
 
 use crate::binary::Binary;
+use crate::budget::Budget;
 use crate::capture::{Capture, MemoryChoice, Stack, Stop};
 use crate::cause::Cause;
 use crate::exceptions::{self, Exceptions};
@@ -29,6 +30,8 @@ pub struct Settings {
     pub process: Process,
     /// Which causes leave a dump, and how they are called: none for an error that is none, such as an exit with code 0.
     pub classify: fn(&wasmtime::Error) -> Option<Cause>,
+    /// How many dumps all stores of the host may write together; any number, without one.
+    pub budget: Option<Arc<Budget>>,
     /// Adds what only the host knows before a dump is written: what the guest wrote to its standard error, for one.
     pub complete: Option<Complete>,
 }
@@ -52,6 +55,7 @@ impl Settings {
                 ..Process::default()
             },
             classify: |error| Some(Cause::of(error)),
+            budget: None,
             complete: None,
         }
     }
@@ -181,6 +185,12 @@ impl Recorder {
             Ok(capture) => capture,
             Err(error) => return Dumped { capture: None, reason: self.reason(cause), place: Err(error) },
         };
+        if let Some(budget) = &self.settings.budget
+            && let Err(error) = budget.take(&cause.kind, &capture.frames)
+        {
+            let reason = self.reason(cause);
+            return Dumped { capture: Some(capture), reason, place: Err(error) };
+        }
         let written = quietly(|| self.write(cause, &capture, store));
         let (reason, place) = written.unwrap_or_else(|error| (self.reason(cause), Err(error)));
         Dumped { capture: Some(capture), reason, place }
