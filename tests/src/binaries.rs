@@ -14,7 +14,7 @@ pub fn binary(name: &str) -> &'static Path {
     static BINARIES: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     let binaries = BINARIES.get_or_init(|| match std::env::var_os("COREDUMP_BINARIES") {
         Some(folder) => {
-            let tools = ["coredump-run", "coredump-bt", "coredump-json", "coredump-dump"];
+            let tools = ["coredump-run", "coredump-bt", "coredump-json", "coredump-dump", "coredump-serve"];
             tools.map(|tool| (tool.to_owned(), Path::new(&folder).join(tool))).into()
         }
         None => build(),

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use coredump_tests::Tool;
 
-const TOOLS: [&str; 4] = ["coredump-run", "coredump-bt", "coredump-json", "coredump-dump"];
+const TOOLS: [&str; 5] = ["coredump-run", "coredump-bt", "coredump-json", "coredump-dump", "coredump-serve"];
 
 #[test]
 fn man_pages_are_those_the_tools_generate() {

@@ -1,0 +1,47 @@
+//! The command line of `coredump-serve`.
+
+use argh::{ArgsInfo, FromArgs};
+use coredump_core::cli::Tool;
+use coredump_core::cli::args::{Grammar, RawArg};
+
+/// What this tool is.
+pub const TOOL: Tool = Tool {
+    name: env!("CARGO_PKG_NAME"),
+    version: env!("CARGO_PKG_VERSION"),
+    grammar: Grammar { trailing: false, optional_values: &[] },
+};
+
+/// Opens core dumps of WebAssembly programs in editors: a debug adapter.
+///
+/// An editor starts it with --dap and speaks the Debug Adapter Protocol on its standard input and output. The dump is
+/// named in the editor's request, as coreFile, coreDumpPath or core, and its binary, if it has to be named, as program.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    help_triggers("-h", "--help"),
+    example = "{command_name} --dap",
+    example = "{command_name} --dap-port 127.0.0.1:4711",
+    error_code(0, "done"),
+    error_code(2, "failed"),
+    error_code(64, "bad usage")
+)]
+pub struct Args {
+    /// speak the Debug Adapter Protocol on standard input and output
+    #[argh(switch)]
+    pub dap: bool,
+    /// listen for debug adapter clients at this address, one at a time; a port alone is one of the loopback interface
+    #[argh(option, arg_name = "addr")]
+    pub dap_port: Option<String>,
+    /// a binary: [name=]file; repeatable
+    #[argh(option, short = 'm', arg_name = "[name=]file")]
+    pub module: Vec<RawArg>,
+    /// a folder to look for binaries and debug info in; repeatable
+    #[argh(option, arg_name = "dir")]
+    pub symbols_path: Vec<RawArg>,
+    /// open no file by a path that the dump records
+    #[argh(switch)]
+    pub no_recorded_paths: bool,
+    /// dump and modules come from somebody else: --no-recorded-paths, and files that a module names are opened only
+    /// beside it or in --symbols-path
+    #[argh(switch)]
+    pub untrusted: bool,
+}

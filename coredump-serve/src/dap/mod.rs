@@ -1,0 +1,161 @@
+//! The Debug Adapter Protocol: a core dump as a program that has stopped and cannot go on.
+//! Specification: https://microsoft.github.io/debug-adapter-protocol/specification
+
+mod launch;
+mod opened;
+mod stack;
+mod variables;
+mod wire;
+
+use std::io::{self, BufRead, Write};
+
+use serde_json::{Value, json};
+
+use crate::args::Args;
+use launch::Launch;
+use opened::Opened;
+use wire::Incoming;
+
+/// A conversation with one client.
+pub struct Session<'a> {
+    args: &'a Args,
+    sequence: u64,
+    opened: Option<Opened>,
+}
+
+/// The answer to a request: its body, or one sentence that says why there is none.
+type Answer = Result<Value, String>;
+
+impl<'a> Session<'a> {
+    /// A conversation that begins.
+    pub fn new(args: &'a Args) -> Self {
+        Session { args, sequence: 0, opened: None }
+    }
+
+    /// Answers requests until the client leaves. Fails where the connection breaks, or what comes is no protocol.
+    pub fn serve(mut self, mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+        loop {
+            let request = match wire::read(&mut input)? {
+                Incoming::End => return Ok(()),
+                Incoming::Message(request) => request,
+                Incoming::Malformed(why) => {
+                    self.respond(&mut output, &Value::Null, Err(why))?;
+                    continue;
+                }
+            };
+            if request["type"] != "request" {
+                continue;
+            }
+            let command = request["command"].as_str().unwrap_or_default();
+            let answer = self.answer(command, &request["arguments"]);
+            let done = answer.is_ok();
+            self.respond(&mut output, &request, answer)?;
+            match command {
+                // The client sends breakpoints and ends its configuration once it hears this.
+                "launch" | "attach" if done => self.event(&mut output, "initialized", json!({}))?,
+                "configurationDone" if done => self.stopped(&mut output)?,
+                "disconnect" | "terminate" => {
+                    self.event(&mut output, "terminated", json!({}))?;
+                    if command == "disconnect" {
+                        return Ok(());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn respond(&mut self, output: &mut impl Write, request: &Value, answer: Answer) -> io::Result<()> {
+        self.sequence += 1;
+        let mut response = json!({
+            "seq": self.sequence,
+            "type": "response",
+            "request_seq": request["seq"].as_u64().unwrap_or(0),
+            "command": request["command"].as_str().unwrap_or_default(),
+            "success": answer.is_ok(),
+        });
+        match answer {
+            Ok(Value::Null) => {}
+            Ok(body) => response["body"] = body,
+            Err(why) => {
+                response["message"] = json!(why);
+                // Braces would be taken for the names of variables.
+                let format = why.replace(['{', '}'], "");
+                response["body"] = json!({"error": {"id": 1, "format": format, "showUser": true}});
+            }
+        }
+        wire::write(output, &response)
+    }
+
+    fn event(&mut self, output: &mut impl Write, event: &str, body: Value) -> io::Result<()> {
+        self.sequence += 1;
+        wire::write(output, &json!({"seq": self.sequence, "type": "event", "event": event, "body": body}))
+    }
+
+    /// Says where the program stands, and what it said last.
+    fn stopped(&mut self, output: &mut impl Write) -> io::Result<()> {
+        let Some(opened) = &self.opened else { return Ok(()) };
+        let (said, stopped) = (opened.last_words(), opened.stopped());
+        if let Some(text) = said {
+            self.event(output, "output", json!({"category": "stderr", "output": text}))?;
+        }
+        self.event(output, "stopped", stopped)
+    }
+
+    fn answer(&mut self, command: &str, arguments: &Value) -> Answer {
+        match command {
+            "initialize" => Ok(capabilities()),
+            "launch" | "attach" => {
+                self.opened = Some(Opened::open(self.args, Launch::read(arguments))?);
+                Ok(Value::Null)
+            }
+            "configurationDone" | "disconnect" | "terminate" => Ok(Value::Null),
+            "setBreakpoints"
+            | "setFunctionBreakpoints"
+            | "setInstructionBreakpoints"
+            | "setExceptionBreakpoints"
+            | "setDataBreakpoints" => Ok(breakpoints(arguments)),
+            "continue" | "next" | "stepIn" | "stepOut" | "stepBack" | "reverseContinue" | "goto" | "pause"
+            | "restart" | "restartFrame" | "setVariable" | "setExpression" | "writeMemory" => {
+                Err("this is a core dump: the program has ended, and nothing in it can run or change".to_owned())
+            }
+            _ => {
+                let opened = self.opened.as_mut().ok_or("no dump is open yet: launch or attach comes first")?;
+                match command {
+                    "threads" => Ok(opened.threads()),
+                    "stackTrace" => opened.stack_trace(arguments),
+                    "scopes" => opened.scopes(arguments),
+                    "variables" => opened.variables(arguments),
+                    "evaluate" => opened.evaluate(arguments),
+                    "completions" => Ok(opened.completions(arguments)),
+                    "exceptionInfo" => Ok(opened.exception_info()),
+                    "readMemory" => opened.read_memory(arguments),
+                    "modules" => Ok(opened.modules(arguments)),
+                    "loadedSources" => Ok(opened.loaded_sources()),
+                    _ => Err(format!("the request {command:?} is not known")),
+                }
+            }
+        }
+    }
+}
+
+fn capabilities() -> Value {
+    json!({
+        "supportsConfigurationDoneRequest": true,
+        "supportsEvaluateForHovers": true,
+        "supportsExceptionInfoRequest": true,
+        "supportsReadMemoryRequest": true,
+        "supportsModulesRequest": true,
+        "supportsLoadedSourcesRequest": true,
+        "supportsDelayedStackTraceLoading": true,
+        "supportsCompletionsRequest": true,
+        "supportsTerminateRequest": true,
+    })
+}
+
+/// A dump has no breakpoints: each that is asked for is answered, and none is set.
+fn breakpoints(arguments: &Value) -> Value {
+    let asked = arguments["breakpoints"].as_array().map_or(0, |list| list.len().min(10_000));
+    let none = json!({"verified": false, "message": "a core dump does not run, so no breakpoint can be reached"});
+    json!({"breakpoints": vec![none; asked]})
+}
