@@ -4,6 +4,9 @@ use argh::{ArgsInfo, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 use coredump_core::cli::output::Color;
+use coredump_core::cli::path_map::PathMapping;
+use coredump_core::cli::size::size;
+use coredump_core::limits::MAX_PIPED;
 
 /// What this tool is.
 pub const TOOL: Tool = Tool {
@@ -22,6 +25,7 @@ pub const TOOL: Tool = Tool {
     help_triggers("-h", "--help"),
     example = "{command_name} app.coredump",
     example = "{command_name} -m app.wasm --source < app.coredump",
+    example = "{command_name} --store symbols app.wasm",
     example = "{command_name} --trace -m app.wasm server.log",
     error_code(0, "done"),
     error_code(
@@ -68,12 +72,21 @@ pub struct Args {
     /// every frame of a recursion on a line of its own
     #[argh(switch)]
     pub no_fold: bool,
+    /// put the files, which are modules, away in this folder by their build ids: --symbols-path finds them there
+    #[argh(option, arg_name = "dir")]
+    pub store: Option<RawArg>,
+    /// with --store: write a build id into a file that has none
+    #[argh(switch)]
+    pub add_build_id: bool,
     /// a binary: [name=]file; repeatable
     #[argh(option, short = 'm', arg_name = "[name=]file")]
     pub module: Vec<RawArg>,
     /// a folder to look for binaries, debug info and sources in; repeatable
     #[argh(option, arg_name = "dir")]
     pub symbols_path: Vec<RawArg>,
+    /// sources of programs that were built below FROM lie below TO here; * in FROM is any one folder; repeatable
+    #[argh(option, arg_name = "from=to")]
+    pub path_map: Vec<PathMapping>,
     /// open no file by a path that the dump records
     #[argh(switch)]
     pub no_recorded_paths: bool,
@@ -81,6 +94,9 @@ pub struct Args {
     /// beside it or in --symbols-path; no source is read
     #[argh(switch)]
     pub untrusted: bool,
+    /// unpack at most this many bytes of a compressed dump (default 8g)
+    #[argh(option, arg_name = "size", default = "MAX_PIPED", from_str_fn(size))]
+    pub max_size: u64,
     /// auto (default), always or never
     #[argh(option, default = "Color::Auto", arg_name = "when")]
     pub color: Color,

@@ -11,6 +11,7 @@ mod raw;
 mod render;
 mod short;
 mod source;
+mod store;
 mod trace;
 mod variables;
 

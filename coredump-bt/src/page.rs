@@ -7,12 +7,15 @@ use anstyle::Style;
 use coredump_core::backtrace::Location;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::paint::{self, Paint};
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::text::{escape, escape_lines};
 
 /// The output with its styles.
 pub struct Page {
     pub out: Output,
     paint: Paint,
+    /// Where sources lie.
+    pub paths: PathMap,
 }
 
 /// What a piece of text is.
@@ -52,8 +55,8 @@ impl Piece {
 }
 
 impl Page {
-    pub fn new(out: Output, colored: bool) -> Page {
-        Page { out, paint: Paint { on: colored } }
+    pub fn new(out: Output, colored: bool, paths: PathMap) -> Page {
+        Page { out, paint: Paint { on: colored }, paths }
     }
 
     /// Writes text of our own, as it is.
@@ -68,7 +71,8 @@ impl Page {
 
     /// Writes `file:line:column`.
     pub fn location(&mut self, location: &Location) -> io::Result<()> {
-        self.piece(Piece::File, &location.file)?;
+        let file = self.paths.apply(&location.file).into_owned();
+        self.piece(Piece::File, &file)?;
         write!(self.out, ":{}", location.line)?;
         match location.column {
             Some(column) => write!(self.out, ":{column}"),

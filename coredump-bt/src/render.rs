@@ -3,15 +3,17 @@
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::cli::output::{self, Destination};
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{Exit, help};
+use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::{CoreDump, Draft, Store};
 
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
 use crate::page::Page;
-use crate::{brief, header, inner, notes, trace};
+use crate::{brief, header, inner, notes, store as symbol_store, trace};
 
 /// Prints the backtraces of all dumps that are asked for.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
@@ -19,12 +21,18 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         output::print(&help::<Args>(&TOOL))?;
         return Ok(Exit::Done);
     };
+    if let Some(folder) = &args.store {
+        return symbol_store::run(&args, folder, report);
+    }
+    if args.add_build_id {
+        return Err(Error::new(ErrorKind::Usage, "--add-build-id goes with --store"));
+    }
     if args.trace {
         trace::check(&args)?;
     }
     locating::check_folders(&args.symbols_path, report);
     let destination = Destination::of(args.output.as_ref());
-    let mut page = Page::new(destination.open()?, destination.is_colored(args.color));
+    let mut page = Page::new(destination.open()?, destination.is_colored(args.color), PathMap::new(&args.path_map));
     // What it keeps, it keeps to the end, and the system takes it back faster than it could be freed.
     let mut store: &Store = Box::leak(Box::default());
     let mut outcome = Exit::Done;
@@ -80,6 +88,7 @@ fn one(
     let blame = |error| Failure::Dump(input.blame(error));
     let opened = if one_of_many { input.open_at_once() } else { input.open() };
     let bytes = opened.map_err(blame)?;
+    let bytes = unpacked(bytes, args.max_size).map_err(blame)?;
     let draft = Draft::new(bytes).map_err(blame)?;
     asked_for(args, draft.recorded()).map_err(blame)?;
     let options =

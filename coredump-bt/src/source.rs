@@ -104,11 +104,12 @@ impl Sources {
 
     /// Prints the lines around a place, if its file can be read.
     pub fn render(&mut self, page: &mut Page, location: &Location) -> io::Result<()> {
-        if !self.files.contains_key(&location.file) {
-            let source = self.read(&location.file);
-            self.files.insert(location.file.clone(), source);
+        let file: Arc<str> = page.paths.apply(&location.file).into();
+        if !self.files.contains_key(&file) {
+            let source = self.read(&file);
+            self.files.insert(file.clone(), source);
         }
-        let Some(Some(source)) = self.files.get(&location.file) else { return Ok(()) };
+        let Some(Some(source)) = self.files.get(&file) else { return Ok(()) };
         let here = location.line;
         if here as usize > source.lines.len() {
             return Ok(());

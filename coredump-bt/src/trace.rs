@@ -129,7 +129,7 @@ impl Printer<'_> {
     fn function(&mut self, mark: &Mark, name: &str, location: Option<&Location>, inlined: bool) -> io::Result<()> {
         if mark.depth > 0 {
             // Inside of a string of JSON, which stays one.
-            let place = location.map(|location| format!(" at {}", location_text(location))).unwrap_or_default();
+            let place = location.map(|location| self.place(location)).unwrap_or_default();
             let inlined = if inlined { " [inlined]" } else { "" };
             let mut text = format!("\n{}    => {name}{inlined}{place}", mark.front);
             for _ in 0..mark.depth {
@@ -151,6 +151,14 @@ impl Printer<'_> {
                 self.page.location(location)
             }
             None => Ok(()),
+        }
+    }
+
+    fn place(&self, location: &Location) -> String {
+        let file = self.page.paths.apply(&location.file);
+        match location.column {
+            Some(column) => format!(" at {file}:{}:{column}", location.line),
+            None => format!(" at {file}:{}", location.line),
         }
     }
 
@@ -212,11 +220,4 @@ fn is_known(frame: &Frame, dump: &Dump) -> bool {
     let resolved = frame.resolved();
     let found = resolved.module.is_some_and(|module| dump.binaries().found(module).is_some());
     found && (resolved.location.is_some() || resolved.function.is_some())
-}
-
-fn location_text(location: &Location) -> String {
-    match location.column {
-        Some(column) => format!("{}:{}:{column}", location.file, location.line),
-        None => format!("{}:{}", location.file, location.line),
-    }
 }

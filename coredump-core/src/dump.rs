@@ -11,10 +11,12 @@ use self_cell::self_cell;
 
 use crate::backtrace::{InlinedFrame, Location, ResolvedFrame, Resolver};
 use crate::binaries::{self, Binaries};
+use crate::compressed::unpacked;
 use crate::crash::Crash;
 use crate::error::Result;
 use crate::heap::Heap;
 use crate::interpreted::Interpreted;
+use crate::limits::MAX_PIPED;
 use crate::locate::Options;
 use crate::mapped::Bytes;
 use crate::memory::Memory;
@@ -99,8 +101,10 @@ impl Draft {
         Draft::new(Bytes::Owned(bytes.into()))
     }
 
-    /// Reads the dump in bytes that were opened or mapped. Fails as [`Draft::open`] does.
+    /// Reads the dump in bytes that were opened or mapped; if they are compressed (gzip, Zstandard), in what is packed in them.
+    /// Fails as [`Draft::open`] does, and where more than 8 GiB come out.
     pub fn new(bytes: Bytes) -> Result<Draft> {
+        let bytes = unpacked(bytes, MAX_PIPED)?;
         Ok(Draft { recorded: Recorded::try_new(bytes, |bytes| read(bytes))?, path: None })
     }
 

@@ -41,6 +41,12 @@ impl Files {
         Ok(&self.kept[index])
     }
 
+    /// Keeps bytes that were made of a file's.
+    pub fn keep(&self, bytes: Vec<u8>) -> &[u8] {
+        let index = self.kept.push(Bytes::Owned(bytes));
+        &self.kept[index]
+    }
+
     /// Where to look.
     pub fn search(&self) -> &Search {
         &self.search

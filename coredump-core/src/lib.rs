@@ -37,6 +37,7 @@ pub mod buffer;
 mod catalog;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod compressed;
 pub mod crash;
 #[doc(hidden)]
 pub mod digest;

@@ -4,6 +4,8 @@ use argh::{ArgsInfo, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 use coredump_core::cli::output::Color;
+use coredump_core::cli::size::size;
+use coredump_core::limits::MAX_PIPED;
 
 use crate::address::{Address, Range, number};
 use crate::unit::Format;
@@ -148,6 +150,9 @@ pub struct Args {
     /// beside it or in --symbols-path
     #[argh(switch)]
     pub untrusted: bool,
+    /// unpack at most this many bytes of a compressed dump (default 8g)
+    #[argh(option, arg_name = "size", default = "MAX_PIPED", from_str_fn(size))]
+    pub max_size: u64,
     /// auto (default), always or never
     #[argh(option, default = "Color::Auto", arg_name = "when")]
     pub color: Color,

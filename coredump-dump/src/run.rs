@@ -4,7 +4,9 @@ use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
+use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::mapped::Bytes;
 use coredump_core::{Draft, Store};
 
 use crate::args::{Args, TOOL};
@@ -95,6 +97,9 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
 /// Opens a dump for `run`.
 fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'_>) -> Result<Exit>) -> Result<Exit> {
     let (bytes, file) = input.open_with_file()?;
+    let bytes = unpacked(bytes, args.max_size).map_err(|error| input.blame(error))?;
+    // What was unpacked lies in no file.
+    let file = file.filter(|_| matches!(bytes, Bytes::Mapped(_)));
     let draft = Draft::new(bytes).map_err(|error| input.blame(error))?;
     let dump = draft.find_binaries(&Store::new(), &session::locating_options(args, input));
     if let Some(incomplete) = &dump.recorded().incomplete {

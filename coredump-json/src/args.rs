@@ -6,6 +6,9 @@ use argh::{ArgsInfo, FromArgValue, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 use coredump_core::cli::output::Color;
+use coredump_core::cli::path_map::PathMapping;
+use coredump_core::cli::size::size;
+use coredump_core::limits::MAX_PIPED;
 
 /// What this tool is.
 pub const TOOL: Tool = Tool {
@@ -70,6 +73,9 @@ pub struct Args {
     /// a folder to look for binaries and debug info in; repeatable
     #[argh(option, arg_name = "dir")]
     pub symbols_path: Vec<RawArg>,
+    /// sources of programs that were built below FROM lie below TO here; * in FROM is any one folder; repeatable
+    #[argh(option, arg_name = "from=to")]
+    pub path_map: Vec<PathMapping>,
     /// open no file by a path that the dump records
     #[argh(switch)]
     pub no_recorded_paths: bool,
@@ -77,6 +83,9 @@ pub struct Args {
     /// beside it or in --symbols-path
     #[argh(switch)]
     pub untrusted: bool,
+    /// unpack at most this many bytes of a compressed dump (default 8g)
+    #[argh(option, arg_name = "size", default = "MAX_PIPED", from_str_fn(size))]
+    pub max_size: u64,
     /// auto (default), always or never
     #[argh(option, default = "Color::Auto", arg_name = "when")]
     pub color: Color,

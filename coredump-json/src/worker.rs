@@ -6,6 +6,8 @@ use std::io::Write;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::cli::output::Destination;
+use coredump_core::cli::path_map::PathMap;
+use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind};
 use coredump_core::mapped::Bytes;
 use coredump_core::runtimes::cpython;
@@ -48,6 +50,7 @@ impl<'w> Worker<'w> {
     pub fn document(&mut self, source: &Source, output: &mut impl Write) -> Result<Option<Error>, Stop> {
         let input = &source.input;
         let bytes = self.open(source).map_err(Stop::Dump)?;
+        let bytes = unpacked(bytes, self.args.max_size).map_err(|error| Stop::Dump(input.blame(error)))?;
         let draft = Draft::new(bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
         let dump = draft.find_binaries(self.store, &self.options(input));
         self.write_crash(input, &dump, output)?;
@@ -104,6 +107,7 @@ impl<'w> Worker<'w> {
             path: input.path(),
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
             dump,
+            paths: PathMap::new(&args.path_map),
             locals: args.locals,
             heap: args.heap,
             limits,

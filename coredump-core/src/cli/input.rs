@@ -5,6 +5,7 @@ use std::io::{IsTerminal, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
+use crate::compressed::{self, Compression};
 use crate::error::{Error, Result};
 use crate::mapped::Bytes;
 
@@ -36,7 +37,7 @@ impl Input {
     }
 
     /// The bytes of a dump: a regular file is mapped, also when it is standard input; a pipe is read, to its end only if
-    /// it begins as WebAssembly does.
+    /// it begins as WebAssembly does, or is compressed. [`compressed::unpacked`] unpacks them.
     pub fn open(&self) -> Result<Bytes> {
         self.open_if(is_wasm)
     }
@@ -65,15 +66,13 @@ impl Input {
         self.open_if(|_| true)
     }
 
-    /// A reader of the bytes, for what is looked at piece by piece and never whole.
+    /// A reader of the bytes, unpacked if they are compressed, for what is looked at piece by piece and never whole.
     pub fn reader(&self) -> Result<Box<dyn Read>> {
-        match self {
-            Input::File(path) => {
-                let file = File::open(path).map_err(|error| Error::io("cannot open", error).in_file(path))?;
-                Ok(Box::new(file))
-            }
-            Input::Stdin => Ok(Box::new(std::io::stdin())),
-        }
+        let opened = match self {
+            Input::File(path) => compressed::reader(File::open(path).map_err(|error| Error::io("cannot open", error))?),
+            Input::Stdin => compressed::reader(std::io::stdin()),
+        };
+        opened.map_err(|error| self.blame(error))
     }
 
     fn open_if(&self, wanted: impl Fn(&[u8]) -> bool) -> Result<Bytes> {
@@ -112,6 +111,7 @@ impl Input {
     }
 }
 
+/// Whether what begins so may be a dump, as it is or compressed.
 fn is_wasm(start: &[u8]) -> bool {
-    start.starts_with(b"\0asm")
+    start.starts_with(b"\0asm") || Compression::of(start).is_some()
 }

@@ -9,7 +9,9 @@ pub mod locating;
 mod manual;
 pub mod output;
 pub mod paint;
+pub mod path_map;
 pub mod report;
+pub mod size;
 
 pub use crate::text;
 

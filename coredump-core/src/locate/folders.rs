@@ -33,12 +33,16 @@ impl Folders {
     }
 }
 
-/// All modules in a folder, small ones first and those of one size by name; none of a folder that cannot be read.
+/// All modules in a folder and in the folders `ab` of build ids in it, small ones first and those of one size by name; none of a
+/// folder that cannot be read.
 pub(crate) fn modules_in(folder: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    let mut files: Vec<(u64, PathBuf)> = entries
-        .take(MAX_ENTRIES)
-        .filter_map(|entry| Some(entry.ok()?.path()))
+    let entries = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).into_iter().flatten();
+        entries.take(MAX_ENTRIES).filter_map(|entry| Some(entry.ok()?.path()))
+    };
+    let of_build_ids = entries(folder).filter(|path| is_of_build_ids(path)).flat_map(|path| entries(&path));
+    let mut files: Vec<(u64, PathBuf)> = entries(folder)
+        .chain(of_build_ids)
         .filter(|path| path.extension().is_some_and(|extension| extension == "wasm" || extension == "debug"))
         .filter_map(|path| Some((path.metadata().ok().filter(Metadata::is_file)?.len(), path)))
         .take(MAX_MODULES)
@@ -47,9 +51,25 @@ pub(crate) fn modules_in(folder: &Path) -> Vec<PathBuf> {
     files.into_iter().map(|(_, path)| path).collect()
 }
 
+/// Whether files in it may be called as their build ids go on: the first byte, two digits, is its name.
+fn is_of_build_ids(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    name.len() == 2 && name.bytes().all(|byte| byte.is_ascii_hexdigit()) && path.is_dir()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn modules_that_lie_under_their_build_ids_are_found() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["ab", "zz", "abc"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("cdef.wasm"), "").unwrap();
+        }
+        assert_eq!(modules_in(folder.path()), [folder.path().join("ab/cdef.wasm")]);
+    }
 
     #[test]
     fn a_module_is_found_among_any_number_of_dumps() {

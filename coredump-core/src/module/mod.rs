@@ -7,6 +7,7 @@
 mod code;
 mod items;
 mod names;
+mod rewrite;
 mod sections;
 mod state;
 #[cfg(test)]

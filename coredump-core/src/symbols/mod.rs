@@ -20,6 +20,7 @@ mod seek;
 mod source_map;
 mod split;
 mod step;
+mod symbol_map;
 mod units;
 mod url;
 mod walk;
@@ -44,6 +45,7 @@ use crate::locked::Locked;
 use crate::module::Module;
 use source_map::LineMap;
 use split::SplitFinder;
+use symbol_map::SymbolMap;
 
 /// The reader all DWARF is read with.
 pub type Slice<'s> = gimli::EndianSlice<'s, gimli::LittleEndian>;
@@ -108,6 +110,7 @@ pub struct Symbols<'s> {
     debug: Option<Arc<Debug<'s>>>,
     twin: Option<Module<'s>>,
     map: Option<LineMap>,
+    names: Option<SymbolMap<'s>>,
     kind: Kind,
     origin: String,
     problems: Vec<String>,
@@ -122,6 +125,7 @@ impl<'s> Symbols<'s> {
             debug: None,
             twin: None,
             map: None,
+            names: None,
             kind: Kind::Nothing,
             origin: String::new(),
             problems: Vec::new(),
@@ -131,6 +135,8 @@ impl<'s> Symbols<'s> {
         if module.has_function_names() {
             symbols.kind = Kind::Names;
             symbols.origin = "function names only".to_owned();
+        } else if symbols.load_names(module, &neighbours) {
+            symbols.kind = Kind::Names;
         } else if module.exports().len() == 0 {
             symbols.origin = "no symbols".to_owned();
         } else {
@@ -183,6 +189,21 @@ impl<'s> Symbols<'s> {
         (self.kind, self.origin) = (Kind::Dwarf, origin);
         self.debug = Some(Arc::new(debug));
         true
+    }
+
+    /// Takes the names of a symbol map beside the module, if there is one of it.
+    fn load_names(&mut self, module: &Module<'s>, neighbours: &Neighbours<'s>) -> bool {
+        for (path, bytes) in neighbours.symbol_maps() {
+            match SymbolMap::parse(bytes, module, |text| neighbours.keep(text)) {
+                Ok(names) => {
+                    self.origin = format!("function names of {}", path.display());
+                    self.names = Some(names);
+                    return true;
+                }
+                Err(problem) => self.problems.push(format!("{} not used: {problem}", path.display())),
+            }
+        }
+        false
     }
 
     fn load_map(&mut self, module: &Module<'s>, neighbours: &Neighbours<'s>) {
@@ -244,7 +265,9 @@ impl<'s> Symbols<'s> {
         's: 'm,
     {
         let twin = self.twin.as_ref().filter(|_| !module.has_function_names());
-        twin.and_then(|twin| twin.function_name(function)).or_else(|| module.function_name(function))
+        let named = twin.and_then(|twin| twin.function_name(function));
+        let mapped = || self.names.as_ref().and_then(|names| names.name(function));
+        named.or_else(mapped).or_else(|| module.function_name(function))
     }
 
     /// The source frames at a file offset in a function, innermost inlined call first, the function itself last.

@@ -111,6 +111,21 @@ impl<'s> Neighbours<'s> {
         Ok((file, bytes))
     }
 
+    /// The symbol maps beside the module: `app.wasm.symbols`, `app.js.symbols`, `app.symbols`.
+    pub fn symbol_maps(&self) -> Vec<(PathBuf, &'s [u8])> {
+        let Some(name) = self.path.and_then(Path::file_name) else { return Vec::new() };
+        let name = name.to_string_lossy().into_owned();
+        let stem = name.strip_suffix(".wasm").unwrap_or(&name);
+        let names = [format!("{name}.symbols"), format!("{stem}.js.symbols"), format!("{stem}.symbols")];
+        let files = names.iter().flat_map(|name| self.files_called(name, None));
+        files.filter_map(|file| Some((file.clone(), self.files.read(&file).ok()?))).collect()
+    }
+
+    /// Keeps a text that was made of a file, as long as the files are kept.
+    pub fn keep(&self, text: Vec<u8>) -> &'s [u8] {
+        self.files.keep(text)
+    }
+
     /// Another build product of the same code that carries debug info: what `external_debug_info` names, a file of the
     /// same build id, a sibling `app.debug.wasm`, or a file of the same name in a symbol folder.
     ///

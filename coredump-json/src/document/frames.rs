@@ -1,6 +1,7 @@
 //! Threads, their frames, and the variables in them.
 
 use coredump_core::backtrace::{InlinedFrame, Location};
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::crash::Place;
 use coredump_core::interpreted::Interpreted;
 use coredump_core::model::Value;
@@ -16,7 +17,7 @@ use super::text::{Each, Hex};
 use super::values::{NamedValue, TypedValue};
 
 /// Where in the program's own code it died.
-pub struct PlaceEntry<'d>(pub &'d Place);
+pub struct PlaceEntry<'d>(pub &'d Place, pub &'d PathMap);
 
 impl Serialize for PlaceEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -24,7 +25,7 @@ impl Serialize for PlaceEntry<'_> {
         map.serialize_entry("thread", &self.0.thread)?;
         map.serialize_entry("frame", &self.0.frame)?;
         map.serialize_entry("function", &*self.0.function)?;
-        place(&mut map, self.0.location.as_ref())?;
+        place(&mut map, self.0.location.as_ref(), self.1)?;
         map.end()
     }
 }
@@ -51,7 +52,11 @@ impl Serialize for ThreadEntry<'_, '_> {
         let frames = || {
             let recorded =
                 thread.frames().map(|frame| EitherFrame::Recorded(FrameEntry { frame, document: self.document }));
-            recorded.chain(continued.iter().map(|frame| EitherFrame::InMemory(MemoryFrame { frame, language })))
+            recorded.chain(
+                continued
+                    .iter()
+                    .map(|frame| EitherFrame::InMemory(MemoryFrame { frame, language, paths: &self.document.paths })),
+            )
         };
         map.serialize_entry("frames", &Each(frames))?;
         if let Some(program) = self.document.interpreted.as_ref().filter(|_| thread.is_crashed()) {
@@ -104,8 +109,9 @@ impl Serialize for FrameEntry<'_, '_> {
         map.serialize_entry("dwarf_pc", &resolved.dwarf_pc.map(Hex))?;
         map.serialize_entry("function", &resolved.function.as_deref())?;
         map.serialize_entry("raw_name", &resolved.raw_name.as_deref())?;
-        place(&mut map, resolved.location.as_ref())?;
-        let inlines = || resolved.inlines.iter().map(InlineEntry);
+        let paths = &document.paths;
+        place(&mut map, resolved.location.as_ref(), paths)?;
+        let inlines = || resolved.inlines.iter().map(|inline| InlineEntry(inline, paths));
         map.serialize_entry("inlines", &Each(inlines))?;
         let module = document.dump.binaries().module_of(document.recorded(), frame);
         let module = module.and_then(|module| document.dump.binaries().binary(module));
@@ -133,20 +139,20 @@ impl Serialize for FrameEntry<'_, '_> {
 }
 
 /// Adds `file`, `line` and `column`.
-pub fn place<M: SerializeMap>(map: &mut M, location: Option<&Location>) -> Result<(), M::Error> {
-    map.serialize_entry("file", &location.map(|location| &*location.file))?;
+pub fn place<M: SerializeMap>(map: &mut M, location: Option<&Location>, paths: &PathMap) -> Result<(), M::Error> {
+    map.serialize_entry("file", &location.map(|location| paths.apply(&location.file)))?;
     map.serialize_entry("line", &location.map(|location| location.line))?;
     map.serialize_entry("column", &location.and_then(|location| location.column))
 }
 
 /// A function inlined where a frame stood.
-pub struct InlineEntry<'d>(pub &'d InlinedFrame);
+pub struct InlineEntry<'d>(pub &'d InlinedFrame, pub &'d PathMap);
 
 impl Serialize for InlineEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("function", &self.0.function.as_deref())?;
-        place(&mut map, self.0.location.as_ref())?;
+        place(&mut map, self.0.location.as_ref(), self.1)?;
         map.end()
     }
 }

@@ -2,6 +2,7 @@
 
 use coredump_core::Dump;
 use coredump_core::backtrace::ResolvedFrame;
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::runtimes::cpython::{PythonFrame, PythonVariable};
 use coredump_core::runtimes::{Runtime, Task, TaskFrame};
 use serde::ser::SerializeMap;
@@ -16,6 +17,7 @@ pub struct TaskThread<'d> {
     pub task: &'d Task,
     pub runtime: &'d Runtime,
     pub dump: &'d Dump,
+    pub paths: &'d PathMap,
 }
 
 impl Serialize for TaskThread<'_> {
@@ -26,7 +28,8 @@ impl Serialize for TaskThread<'_> {
         map.serialize_entry("truncated", &self.task.broken.is_some())?;
         map.serialize_entry("task", &TaskEntry(self.task))?;
         let frames = self.dump.task_frames(self.task);
-        let entries = || frames.iter().map(|frame| MemoryFrame { frame, language: self.runtime.language });
+        let entries =
+            || frames.iter().map(|frame| MemoryFrame { frame, language: self.runtime.language, paths: self.paths });
         map.serialize_entry("frames", &Each(entries))?;
         map.end()
     }
@@ -68,6 +71,7 @@ impl Serialize for CreatedBy<'_> {
 pub struct MemoryFrame<'d> {
     pub frame: &'d ResolvedFrame,
     pub language: &'static str,
+    pub paths: &'d PathMap,
 }
 
 impl Serialize for MemoryFrame<'_> {
@@ -83,8 +87,8 @@ impl Serialize for MemoryFrame<'_> {
         map.serialize_entry("dwarf_pc", &None::<Hex>)?;
         map.serialize_entry("function", &frame.function.as_deref())?;
         map.serialize_entry("raw_name", &None::<&str>)?;
-        place(&mut map, frame.location.as_ref())?;
-        map.serialize_entry("inlines", &Each(|| frame.inlines.iter().map(InlineEntry)))?;
+        place(&mut map, frame.location.as_ref(), self.paths)?;
+        map.serialize_entry("inlines", &Each(|| frame.inlines.iter().map(|inline| InlineEntry(inline, self.paths))))?;
         map.serialize_entry("locals", &None::<()>)?;
         map.serialize_entry("stack", &None::<()>)?;
         map.serialize_entry("language", self.language)?;

@@ -20,6 +20,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::time::SystemTime;
 
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::model::Warning;
 use coredump_core::reason::{CrashReason, Panic, ScriptFrame};
 use coredump_core::variables::{Scope, Variable};
@@ -53,6 +54,8 @@ pub struct Document<'d> {
     pub modified: Option<SystemTime>,
     /// The dump.
     pub dump: &'d Dump,
+    /// Where sources lie.
+    pub paths: PathMap,
     /// Whether variables are asked for.
     pub locals: bool,
     /// Whether to tell what the heaps hold.
@@ -91,7 +94,8 @@ impl Serialize for Document<'_> {
         // Those of an interpreted program are what it printed, which nothing vouches for.
         let printed = self.redact && crash.reason.as_ref().is_some_and(CrashReason::is_script);
         map.serialize_entry("signature", &crash.signature.as_ref().filter(|_| !printed))?;
-        map.serialize_entry("place", &crash.place.as_ref().filter(|_| !printed).map(PlaceEntry))?;
+        let place = crash.place.as_ref().filter(|_| !printed);
+        map.serialize_entry("place", &place.map(|place| PlaceEntry(place, &self.paths)))?;
         let modules = || {
             let slots = self.dump.binaries().slots().iter().enumerate();
             let contents = self.memory == MemoryDetail::Base64;
@@ -301,7 +305,7 @@ impl<'d> Document<'d> {
             exception: reason
                 .exception
                 .as_ref()
-                .map(|exception| ExceptionEntry::new(exception, self.dump, self.redact)),
+                .map(|exception| ExceptionEntry::new(exception, self.dump, &self.paths, self.redact)),
         })
     }
 
@@ -342,7 +346,7 @@ impl<'d> Document<'d> {
         let runtime = self.dump.runtime().into_iter();
         let tasks = runtime.flat_map(|runtime| runtime.tasks.iter().map(move |task| (runtime, task)));
         let tasks = tasks.filter(|(_, task)| !task.current).zip(self.recorded().threads.len()..);
-        tasks.map(|((runtime, task), index)| TaskThread { index, task, runtime, dump: self.dump })
+        tasks.map(|((runtime, task), index)| TaskThread { index, task, runtime, dump: self.dump, paths: &self.paths })
     }
 
     fn warnings(&self) -> Box<dyn Iterator<Item = String> + '_> {

@@ -259,13 +259,14 @@ fn frame(
     signer: &Signer,
 ) -> Frame {
     let image = resolved.module.and_then(|module| indices.get(&module));
-    let file = location.map(|location| &location.file);
-    let machinery = function.is_none_or(|name| signer.classify(name, file).1);
+    let recorded = location.map(|location| &location.file);
+    let machinery = function.is_none_or(|name| signer.classify(name, recorded).1);
+    let file = recorded.map(|file| document.paths.apply(file));
     Frame {
         platform: "native",
         function: function.map(|name| name.to_string()),
         raw_function: raw_function.map(|name| name.to_string()),
-        filename: file.map(|file| file.rsplit(['/', '\\']).next().unwrap_or(file).to_owned()),
+        filename: file.as_ref().map(|file| file.rsplit(['/', '\\']).next().unwrap_or_default().to_owned()),
         abs_path: file.map(|file| file.to_string()),
         lineno: location.map(|location| location.line),
         colno: location.and_then(|location| location.column),

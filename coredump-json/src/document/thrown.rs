@@ -1,6 +1,7 @@
 //! What a trap was about to do, and what an exception was.
 
 use coredump_core::Dump;
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::crash::{self, Place};
 use coredump_core::model::ThrownValue;
 use coredump_core::reason::{Exception, MemoryAccess};
@@ -43,12 +44,12 @@ pub struct ExceptionEntry<'d> {
     values: &'d [ThrownValue],
     rethrown: Option<u64>,
     last_only: bool,
-    thrown_at: Option<Places>,
+    thrown_at: Option<Places<'d>>,
     cause: Option<()>,
 }
 
 impl<'d> ExceptionEntry<'d> {
-    pub fn new(exception: &'d Exception, dump: &Dump, redact: bool) -> Self {
+    pub fn new(exception: &'d Exception, dump: &Dump, paths: &'d PathMap, redact: bool) -> Self {
         let shown = !redact;
         let thread = dump.crashed_thread().filter(|_| !exception.last_only);
         let frames = thread.iter().flat_map(|thread| thread.frames().take(THROWN_AT));
@@ -62,17 +63,17 @@ impl<'d> ExceptionEntry<'d> {
             values: if shown { &exception.values } else { &[] },
             rethrown: exception.rethrown,
             last_only: exception.last_only,
-            thrown_at: (!places.is_empty()).then_some(Places(places)),
+            thrown_at: (!places.is_empty()).then_some(Places(places, paths)),
             cause: None,
         }
     }
 }
 
 /// Source places, innermost first.
-struct Places(Vec<Place>);
+struct Places<'d>(Vec<Place>, &'d PathMap);
 
-impl Serialize for Places {
+impl Serialize for Places<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(PlaceEntry))
+        serializer.collect_seq(self.0.iter().map(|place| PlaceEntry(place, self.1)))
     }
 }

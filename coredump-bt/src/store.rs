@@ -1,0 +1,115 @@
+//! `--store`: modules are put away by their build ids, where `--symbols-path` finds them.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use coredump_core::cli::Exit;
+use coredump_core::cli::args::RawArg;
+use coredump_core::cli::output::{self, Output};
+use coredump_core::cli::report::Report;
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::mapped::Bytes;
+use coredump_core::module::{self, Module};
+use coredump_core::text;
+
+use crate::args::Args;
+
+/// Puts away all files that are named. A line on standard output tells each file that was written.
+pub fn run(args: &Args, folder: &RawArg, report: &Report) -> Result<Exit> {
+    if args.dumps.is_empty() {
+        return Err(Error::new(ErrorKind::Usage, "--store needs the modules that it shall put away"));
+    }
+    let mut failed = 0;
+    for file in &args.dumps {
+        match one(file.path(), folder.path(), args.add_build_id) {
+            Ok(written) => {
+                for path in written {
+                    output::print(&format!("{}\n", text::path(&path)))?;
+                }
+            }
+            Err(error) if args.dumps.len() == 1 => return Err(error),
+            Err(error) => {
+                report.error(&error);
+                failed += 1;
+            }
+        }
+    }
+    if failed == args.dumps.len() {
+        return Err(Error::new(ErrorKind::NotFound, "none of the files was put away"));
+    }
+    Ok(Exit::partial_if(failed > 0))
+}
+
+/// Puts away the core modules of one file.
+fn one(file: &Path, folder: &Path, add: bool) -> Result<Vec<PathBuf>> {
+    let bytes = Bytes::open(file)?;
+    let modules = module::nested(&bytes).map_err(|error| error.in_file(file))?;
+    let component = !matches!(modules[..], [only] if only.len() == bytes.len());
+    let mut written = Vec::new();
+    let mut without = 0;
+    for bytes in modules {
+        let module = Module::parse(bytes).map_err(|error| error.in_file(file))?;
+        if let Some(defect) = module.defect() {
+            return Err(Error::new(ErrorKind::Malformed, format!("the module is damaged: {defect}")).in_file(file));
+        }
+        match module.build_id() {
+            Some(id) => written.extend(put(&module, &id, folder)?),
+            None if add && !component => {
+                let (with, id) = module.with_build_id();
+                let module = Module::parse(&with).map_err(|error| error.in_file(file))?;
+                written.extend(put(&module, &id, folder)?);
+                // Last: what is deployed must not have an id under which nothing is found.
+                write(file, &with)?;
+            }
+            None => without += 1,
+        }
+    }
+    if written.is_empty() {
+        let hint = match component {
+            true => "give its core modules build ids before they are composed",
+            false => "link with --build-id, or let --add-build-id write one into the file",
+        };
+        return Err(Error::new(ErrorKind::NotFound, "has no build id").in_file(file).hint(hint));
+    }
+    if without > 0 {
+        let message = format!("{without} of its core modules have no build id and were not put away");
+        return Err(Error::new(ErrorKind::NotFound, message).in_file(file));
+    }
+    Ok(written)
+}
+
+/// Writes `ab/cdef….wasm` without debug sections, and `ab/cdef….debug` with them if there are any.
+fn put(module: &Module<'_>, id: &str, folder: &Path) -> Result<Vec<PathBuf>> {
+    let debug = module.custom_section(".debug_info").is_some();
+    let code = module.code_section().is_some_and(|code| !code.is_empty());
+    if id.len() < 4 {
+        return Err(Error::new(ErrorKind::Malformed, format!("its build id, {id}, is too short to name a file")));
+    }
+    let (first, rest) = id.split_at(2);
+    let folder = folder.join(first);
+    std::fs::create_dir_all(&folder).map_err(|error| Error::io("cannot create", error).in_file(&folder))?;
+    let mut written = Vec::new();
+    let path = folder.join(format!("{rest}.wasm"));
+    // A twin with debug info takes no place from the module that runs.
+    if code && !(debug && path.exists()) {
+        write(&path, &module.without_sections(|name| name.starts_with(".debug_")))?;
+        written.push(path);
+    }
+    if debug {
+        let path = folder.join(format!("{rest}.debug"));
+        write(&path, module.bytes())?;
+        written.push(path);
+    }
+    Ok(written)
+}
+
+/// Writes a file, whole or not at all; it can be read by everybody who can read the folder.
+fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mode = std::fs::metadata(path).map(|metadata| metadata.permissions()).ok();
+    let mut output = Output::file(path)?;
+    output.write_all(bytes).map_err(|error| output.failed(error))?;
+    output.commit()?;
+    let permissions = mode.unwrap_or_else(|| std::os::unix::fs::PermissionsExt::from_mode(0o644));
+    std::fs::set_permissions(path, permissions)
+        .map_err(|error| Error::io("cannot set the mode of", error).in_file(path))
+}

@@ -1,0 +1,70 @@
+//! A module with other custom sections and the same code at the same offsets.
+
+use sha2::{Digest, Sha256};
+
+use super::{Module, id, sections};
+
+/// Bytes of a build id that is made here: as many as a UUID.
+const BUILD_ID: usize = 16;
+
+impl Module<'_> {
+    /// The module without those custom sections behind its code whose names `drop` likes. Offsets of code stay as they
+    /// are, so that traces and dumps of one fit the other.
+    pub fn without_sections(&self, drop: impl Fn(&str) -> bool) -> Vec<u8> {
+        let code = self.section(id::CODE).map_or(0, |section| section.contents.end);
+        let mut kept = Vec::with_capacity(self.bytes.len());
+        let mut start = 0;
+        for section in &self.sections {
+            let end = section.contents.end;
+            let contents = &self.bytes[section.contents.clone()];
+            let name = sections::name_bytes(contents, 0).and_then(|(name, _)| str::from_utf8(name).ok());
+            let custom = section.id == sections::CUSTOM && section.contents.start >= code;
+            if !(custom && name.is_some_and(&drop)) {
+                kept.extend_from_slice(&self.bytes[start..end]);
+            }
+            start = end;
+        }
+        // What could not be read as a section stays.
+        kept.extend_from_slice(&self.bytes[start..]);
+        kept
+    }
+
+    /// The module with a `build_id` section at its end, and the id: a digest of all but the custom sections, so that it is the
+    /// same before and after the module is stripped.
+    pub fn with_build_id(&self) -> (Vec<u8>, String) {
+        let digest = Sha256::digest(self.content_sha256());
+        let build_id = &digest[..BUILD_ID];
+        let mut section = vec![b"build_id".len() as u8];
+        section.extend_from_slice(b"build_id");
+        section.push(BUILD_ID as u8);
+        section.extend_from_slice(build_id);
+        let mut bytes = self.bytes.to_vec();
+        bytes.extend_from_slice(&[sections::CUSTOM, section.len() as u8]);
+        bytes.extend_from_slice(&section);
+        (bytes, super::hex(build_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_build_id_is_added_and_debug_sections_are_dropped_without_moving_code() {
+        let text = "(module (@custom \"early\" \"x\") (func (export \"f\")) (@custom \".debug_line\" (after code) \"line\") \
+                    (@custom \"name2\" (after code) \"y\"))";
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        assert_eq!(module.build_id(), None);
+        let (with, build_id) = module.with_build_id();
+        let with = Module::parse(&with).unwrap();
+        assert_eq!((with.build_id(), with.defect().is_none()), (Some(build_id.clone()), true));
+        assert_eq!(with.body(0), module.body(0));
+        let stripped = with.without_sections(|name| name.starts_with(".debug_") || name == "early");
+        let stripped = Module::parse(&stripped).unwrap();
+        let names: Vec<_> = stripped.custom_sections().map(|(name, _)| name).collect();
+        assert_eq!(names, ["early", "name2", "build_id"], "one before the code stays");
+        assert_eq!((stripped.build_id(), stripped.body(0)), (Some(build_id), module.body(0)));
+        assert_eq!(stripped.with_build_id().1, with.with_build_id().1, "the same for the stripped module");
+    }
+}
