@@ -57,7 +57,7 @@ pub enum Stage {
     /// The first one of a recorded program, which another may replace.
     First,
     /// That other one, of the program that runs again.
-    Again(Again),
+    Again(Box<Again>),
 }
 
 #[derive(Default)]
@@ -119,7 +119,7 @@ impl Recorder {
             memory: self.memory,
             embed: self.embed,
             mode: Mode::Live,
-            stage: Stage::Again(again),
+            stage: Stage::Again(Box::new(again)),
             report: self.report,
             state: Mutex::default(),
             begun: AtomicBool::new(false),

@@ -15,7 +15,7 @@ fn events(mut reader: Reader<'_>, size: usize) {
     let mut written = 0;
     loop {
         let before = reader.offset();
-        match reader.next() {
+        match reader.next_event() {
             Ok(Some(event)) => {
                 assert!(reader.offset() > before, "an event has at least one byte");
                 if let Event::Call(call) = event {

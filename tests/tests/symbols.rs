@@ -126,7 +126,9 @@ fn a_url_means_the_file_of_its_last_part_here() {
     let script = without(&std::fs::read(fixture("modules/as-trap.wasm")).unwrap(), "sourceMappingURL");
     let debug = "modules/sum-O0.wasm";
     let map = "modules/as-trap.wasm.map";
-    let cases: [(&str, &[u8], &str, &str, &str, &str); 8] = [
+    // The fields are named where the cases are taken apart.
+    type Case<'a> = (&'a str, &'a [u8], &'a str, &'a str, &'a str, &'a str);
+    let cases: [Case<'_>; 8] = [
         ("external_debug_info", &stripped, debug, "https://x.example/sym/app.debug.wasm", "app.debug.wasm", "sum.c:25"),
         ("external_debug_info", &stripped, debug, "app.sym?v=3", "app.sym", "sum.c:25"),
         ("external_debug_info", &stripped, debug, "my%20symbols.wasm#x", "my symbols.wasm", "sum.c:25"),

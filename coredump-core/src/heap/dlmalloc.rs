@@ -105,7 +105,7 @@ impl Dlmalloc {
             }
             let foot = view.word(top.checked_add(top_size)?.checked_add(width)?)?;
             let alignment = [16, 8].into_iter().find(|&alignment| foot == foot_size(width, alignment))?;
-            let aligned = (top + 2 * width) % alignment == 0 && top_size % alignment == 0;
+            let aligned = (top + 2 * width).is_multiple_of(alignment) && top_size.is_multiple_of(alignment);
             Some((top, top_size, alignment, top + top_size + foot)).filter(|top| aligned && top.3 <= size)
         });
         for (top, top_size, alignment, end) in tops {
@@ -347,7 +347,10 @@ impl Walk<'_> {
             return Ok(None);
         }
         let limit = if newest { top } else { end };
-        if size < 4 * width || size % alignment != 0 || chunk.checked_add(size).is_none_or(|next| next > limit) {
+        if size < 4 * width
+            || !size.is_multiple_of(alignment)
+            || chunk.checked_add(size).is_none_or(|next| next > limit)
+        {
             return fail(format!("the block's header holds {head:#x}, which is no size of a block here"));
         }
         let state = if head & USED != 0 { State::Used } else { State::Free };

@@ -71,7 +71,7 @@ fn first_sentinel(view: &View<'_>, unused: u64, own: &impl Fn(u64) -> bool) -> O
     // The others are in use, and link to free regions: even the list of one that is broken begins with an address.
     let linked = |at: u64| {
         let (previous, next) = (view.u32(at.checked_add(4)?)?, view.u32(at.checked_add(8)?)?);
-        let address = |link: u32| link > 0 && link % 4 == 0 && u64::from(link) < view.memory().size;
+        let address = |link: u32| link > 0 && link.is_multiple_of(4) && u64::from(link) < view.memory().size;
         (address(previous) && address(next)).then_some(())
     };
     let mut first = unused;
@@ -94,7 +94,7 @@ fn pieces(view: &View<'_>, newest: u64) -> Option<Vec<Range<u64>>> {
         let size = u64::from(view.u32(at)?);
         let (next, end) = (u64::from(view.u32(at + 4)?), u64::from(view.u32(at + 8)?));
         // The first region holds two words of its own, and what was cut off where a block was aligned.
-        let first = at % 4 == 0 && size % 4 == 0 && (SMALLEST..=64).contains(&size);
+        let first = at.is_multiple_of(4) && size % 4 == 0 && (SMALLEST..=64).contains(&size);
         if !first || end <= at + size + SMALLEST || end % 4 != 0 || end > view.memory().size {
             return None;
         }

@@ -99,7 +99,7 @@ impl Go {
     /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span.
     fn at(view: &View<'_>, at: u64, array: u64) -> Option<Go> {
         let (high, len, capacity) = (view.u32(at + 4)?, view.u64(at + 8)?, view.u64(at + 16)?);
-        if high != 0 || array % 8 != 0 || len < 4 || len > capacity || len > MAX_SPANS {
+        if high != 0 || !array.is_multiple_of(8) || len < 4 || len > capacity || len > MAX_SPANS {
             return None;
         }
         if array.checked_add(len * 8)? > view.memory().size {

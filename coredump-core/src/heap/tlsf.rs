@@ -70,7 +70,7 @@ impl Tlsf {
     fn at(view: &View<'_>, root: u64, white: Option<u32>) -> Option<Tlsf> {
         let tail = u64::from(view.u32(root.checked_add(TAIL)?)?);
         let first = first(root);
-        if root % 16 != 0 || tail % 16 != 12 || tail <= first || tail >= view.memory().size {
+        if !root.is_multiple_of(16) || tail % 16 != 12 || tail <= first || tail >= view.memory().size {
             return None;
         }
         let map = view.u32(root)?;

@@ -111,7 +111,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// [`ErrorKind::Truncated`] where the log ends inside an event, [`ErrorKind::Malformed`] for what is no event.
-    pub fn next(&mut self) -> Result<Option<Event<'a>>> {
+    pub fn next_event(&mut self) -> Result<Option<Event<'a>>> {
         if self.is_empty() {
             return Ok(None);
         }
@@ -127,7 +127,7 @@ impl<'a> Reader<'a> {
     ///
     /// As [`Reader::next`].
     pub fn peek(&self) -> Result<Option<Event<'a>>> {
-        self.clone().next()
+        self.clone().next_event()
     }
 }
 

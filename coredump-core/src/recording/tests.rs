@@ -78,9 +78,9 @@ proptest! {
         let log = log(&events);
         let mut reader = Reader::new(&log, 100);
         for event in &events {
-            prop_assert_eq!(reader.next().unwrap(), Some(event.event()));
+            prop_assert_eq!(reader.next_event().unwrap(), Some(event.event()));
         }
-        prop_assert_eq!(reader.next().unwrap(), None);
+        prop_assert_eq!(reader.next_event().unwrap(), None);
         prop_assert_eq!(reader.offset(), 100 + log.len() as u64);
     }
 
@@ -91,8 +91,8 @@ proptest! {
         let mut reader = Reader::new(&log[..cut], 0);
         let mut whole = Reader::new(&log, 0);
         loop {
-            match reader.next() {
-                Ok(Some(event)) => prop_assert_eq!(Some(event), whole.next().unwrap()),
+            match reader.next_event() {
+                Ok(Some(event)) => prop_assert_eq!(Some(event), whole.next_event().unwrap()),
                 Ok(None) => break,
                 Err(error) => {
                     prop_assert_eq!(error.kind, crate::error::ErrorKind::Truncated);
@@ -125,7 +125,7 @@ proptest! {
     #[test]
     fn any_bytes_are_read_without_harm(bytes in vec(any::<u8>(), 0..200)) {
         let mut reader = Reader::new(&bytes, 0);
-        while let Ok(Some(_)) = reader.next() {}
+        while let Ok(Some(_)) = reader.next_event() {}
         let _ = Recording::read(&bytes, 0);
     }
 }
@@ -138,7 +138,7 @@ fn a_length_that_lies_costs_no_memory() {
     let mut long = vec![1, 0, 0, 0, 0, 0, 1, 0];
     long.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
     for log in [many, long] {
-        let error = Reader::new(&log, 0).next().unwrap_err();
+        let error = Reader::new(&log, 0).next_event().unwrap_err();
         assert_eq!(error.kind, crate::error::ErrorKind::Truncated, "{error}");
     }
 }

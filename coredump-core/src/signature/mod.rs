@@ -29,8 +29,11 @@ pub fn signature(threads: &[ResolvedThread]) -> Option<String> {
 /// Makes signatures and remembers names, for many dumps of the same programs. Threads can share it.
 #[derive(Debug, Default)]
 pub struct Signer {
-    known: Locked<HashMap<(Arc<str>, Option<Arc<str>>), Function>>,
+    known: Locked<HashMap<Key, Function>>,
 }
+
+/// A function's name, and its source file.
+type Key = (Arc<str>, Option<Arc<str>>);
 
 /// A function's stable name and what it is.
 #[derive(Clone, Debug)]

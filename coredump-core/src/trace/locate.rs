@@ -247,7 +247,7 @@ impl<'s> Locator<'s> {
         let mut places = Vec::with_capacity(group.frames.len());
         let (mut named, mut misnamed, mut wrong) = (0, 0, None);
         // Frames that stand at the same place need to be looked at once: a recursion may have thousands.
-        let mut known: HashMap<(Option<u64>, Option<u32>, Option<&str>, bool), Place> = HashMap::new();
+        let mut known: HashMap<_, Place> = HashMap::new();
         for &index in &group.frames {
             let printed = &trace.frames[index];
             let caller = index > 0 || printed.number.is_some_and(|number| number > 0);

@@ -44,13 +44,16 @@ pub struct Pointer {
     pub target: usize,
 }
 
+/// The pointers of a variant, and the ranges of discriminants that select it.
+type VariantPointers = (Vec<(u128, u128)>, Vec<Pointer>);
+
 /// A part of a value with variants, as a Rust enum's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
     /// The discriminant's bytes from the value's start, and its size.
     pub discriminant: (u64, u64),
     /// The discriminant's values for a variant (ranges with both ends; none: all others), and the variant's pointers.
-    pub variants: Vec<(Vec<(u128, u128)>, Vec<Pointer>)>,
+    pub variants: Vec<VariantPointers>,
 }
 
 /// A variable with a value of a known type.

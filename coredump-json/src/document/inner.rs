@@ -117,7 +117,7 @@ impl Serialize for PythonEntry<'_> {
             let entry = |variable| PythonVariableEntry { variable, hidden: self.hidden };
             self.frame.variables.iter().map(entry)
         };
-        map.serialize_entry("variables", &self.locals.then(|| Each(variables)))?;
+        map.serialize_entry("variables", &self.locals.then_some(Each(variables)))?;
         map.end()
     }
 }

@@ -242,7 +242,7 @@ mod tests {
         let recorded = log.recorded().unwrap();
         let mut reader = Reader::new(&recorded.log, 0);
         for size in sizes {
-            let Some(Event::Call(call)) = reader.next().unwrap() else { panic!("an event is missing") };
+            let Some(Event::Call(call)) = reader.next_event().unwrap() else { panic!("an event is missing") };
             assert_eq!(call.writes[0].bytes, vec![7; size]);
         }
         assert!(reader.is_empty());

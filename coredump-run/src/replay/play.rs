@@ -138,7 +138,7 @@ impl Playback {
         let log = self.log.clone();
         let mut reader = self.reader(&log);
         // What is no such event, or none at all, shows at the next call.
-        if reader.next().ok().flatten() == Some(Event::GrowthRefused(refusal)) {
+        if reader.next_event().ok().flatten() == Some(Event::GrowthRefused(refusal)) {
             self.at += reader.position();
             self.growth.event();
             return false;
@@ -220,7 +220,7 @@ fn answer(
     let log = playback.log.clone();
     let mut reader = playback.reader(&log);
     let unreadable = |error: CoreError| Diverged(error.to_string());
-    let event = reader.next().map_err(unreadable)?;
+    let event = reader.next_event().map_err(unreadable)?;
     let call = match event {
         Some(Event::Call(call)) => call,
         Some(Event::GrowthRefused(_)) => {

@@ -139,11 +139,9 @@ impl Again {
     /// Adds what a replayed dump says.
     pub fn complete<'a>(&'a self, dump: &mut CoreDump<'a>, store: &StoreContextMut<'_, Host>) {
         dump.process.detail = Some("replayed".to_owned());
-        let mut replay = Replay::default();
-        replay.host_calls = store.data().playback.as_ref().map_or(0, Playback::calls);
-        replay.recorded_bytes = self.tape.log.len() as u64;
-        replay.verified = self.expected.is_some();
-        dump.process.replay = Some(replay);
+        let host_calls = store.data().playback.as_ref().map_or(0, Playback::calls);
+        let (recorded_bytes, verified) = (self.tape.log.len() as u64, self.expected.is_some());
+        dump.process.replay = Some(Replay { host_calls, recorded_bytes, verified });
         dump.recording = self.head.as_ref().map(|head| Recorded { head, log: &self.tape.log, offset: 0 });
     }
 }

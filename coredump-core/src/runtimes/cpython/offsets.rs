@@ -61,10 +61,10 @@ pub struct Offsets {
 }
 
 /// What a search for the table found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     /// A version whose order of fields is known.
-    Known(Offsets),
+    Known(Box<Offsets>),
     /// Another version, major and minor, or one that was built without the global lock.
     Unknown((u8, u8)),
 }
@@ -101,7 +101,7 @@ fn at(memory: &Memory<'_>, address: u64) -> Option<Found> {
             *field(&mut offsets) = value;
         }
     }
-    Some(Found::Known(offsets))
+    Some(Found::Known(Box::new(offsets)))
 }
 
 /// A field of the table: where its value goes, if it is needed.

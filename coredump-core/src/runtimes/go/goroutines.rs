@@ -173,7 +173,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
 /// The `g` at an address, if `atomicstatus` stands at that offset.
 fn goroutine(memory: &Memory<'_>, address: u64, status_at: u64) -> Option<Goroutine> {
     let bytes = memory.bytes(address, status_at + 40).ok()?;
-    if address == 0 || address % 8 != 0 || address.checked_add(G_SIZE)? > memory.size {
+    if address == 0 || !address.is_multiple_of(8) || address.checked_add(G_SIZE)? > memory.size {
         return None;
     }
     let word = |offset: u64| bytes.get(offset as usize..offset as usize + 8)?.try_into().ok().map(u64::from_le_bytes);

@@ -103,7 +103,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
             moduledata,
         };
         // `gofunc` moved within `moduledata` from version to version: it is where every tree that is looked at makes sense.
-        let places = (296..368).step_by(8).filter_map(|offset| field(offset)).filter(|&place| place != 0);
+        let places = (296..368).step_by(8).filter_map(field).filter(|&place| place != 0);
         let mut bases: Vec<u64> = places.filter(|&place| table.trees_fit(place)).collect();
         bases.dedup();
         table.inline_trees = Some(bases).filter(|bases| bases.len() == 1).map(|bases| bases[0]);

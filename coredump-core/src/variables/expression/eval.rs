@@ -357,7 +357,7 @@ fn object_and_class(column: usize, file: &str, name: &str) -> Option<Node> {
     let mut parts: Vec<&str> = file.split('.').collect();
     let is_word = |part: &&str| !part.is_empty() && part.chars().all(|char| char.is_alphanumeric() || char == '_');
     let class = parts.pop().filter(|_| !parts.is_empty())?;
-    if !is_word(&class) || !parts.iter().all(|part| is_word(part)) {
+    if !is_word(&class) || !parts.iter().all(is_word) {
         return None;
     }
     let mut object = Node { column, kind: NodeKind::Name(vec![parts[0].to_owned()]) };

@@ -104,7 +104,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let vtables = self.frame.units.vtables();
         let (start, die) = *vtables.get(vtables.partition_point(|(start, _)| *start <= vptr).checked_sub(1)?)?;
         let words = (vptr - start) / self.width();
-        ((2..BEFORE).contains(&words) && (vptr - start) % self.width() == 0).then_some((start, die))
+        ((2..BEFORE).contains(&words) && (vptr - start).is_multiple_of(self.width())).then_some((start, die))
     }
 
     /// Whether a class has a part with a vtable of its own that far before the beginning.
