@@ -181,8 +181,13 @@ pub struct Process {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
     /// What the host says of the run: a version, a deployment, a request.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "none_if_null")]
     pub annotations: BTreeMap<String, String>,
+}
+
+/// A redacted document has null for what it leaves out.
+fn none_if_null<'de, D: serde::Deserializer<'de>>(value: D) -> Result<BTreeMap<String, String>, D::Error> {
+    Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
 /// What a dump was replayed from.

@@ -19,6 +19,17 @@ mod json;
 #[path = "../../coredump-run/src/args.rs"]
 mod run;
 
+// The arguments of `coredump-run` name one type of a crate that links wasmtime, which no fuzz target needs.
+extern crate self as coredump_capture;
+
+/// As `coredump_capture::MemoryChoice`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryChoice {
+    All,
+    Stack,
+    None,
+}
+
 /// What follows the program belongs to the guest.
 const RUN: Tool = Tool {
     name: "coredump-run",

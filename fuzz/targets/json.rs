@@ -22,6 +22,7 @@ fuzz_target!(|bytes: &[u8]| {
         locals: dump.threads().map(|thread| thread.frames().len()).sum::<usize>() < 20,
         heap: true,
         limits: Limits::default(),
+        paths: Default::default(),
         memory: args::MemoryDetail::Base64,
         room: std::cell::Cell::new(1000),
         omitted: std::cell::Cell::new(0),

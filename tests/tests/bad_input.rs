@@ -40,8 +40,7 @@ fn readers_name_what_is_not_a_dump() {
         let component = fixture("modules/component-sum.wasm");
         fails(tool, &component, 2, "a WebAssembly component, not a core dump (offset 0x4)");
         let gzip = there("dump.gz", b"\x1f\x8b\x08\0\0\0\0\0");
-        let outcome = fails(tool, &gzip, 2, "not a WebAssembly file (offset 0x0)");
-        assert!(outcome.stderr.contains("gzip -dc"));
+        fails(tool, &gzip, 2, "cannot be unpacked as gzip: unexpected end of file (offset 0x0)");
     }
 }
 

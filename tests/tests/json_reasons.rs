@@ -76,7 +76,7 @@ fn an_address_is_told_only_where_code_and_dump_prove_it() {
     assert_eq!(message, "i32.store8 of 1 byte at address 0x20000, outside the memory of 131072 bytes");
     // oob.c reads through a pointer in its frame, and the code proves where that is: wasmtime writes no locals.
     let message = document("oob")["reason"]["message"].clone();
-    assert_eq!(message, "i32.load8_u of 1 byte at address 0xfffffff0, outside the memory of 131072 bytes");
+    assert_eq!(message, "i32.load8_u of 1 byte at address 0xfffffff0 (null - 16), outside the memory of 131072 bytes");
 }
 
 #[test]
@@ -107,7 +107,10 @@ fn what_code_and_dump_prove_is_told_beside_the_engines_message() {
     // oob.c: packet->data is 0xfffffff0, i is 0.
     let reason = recorded("oob");
     assert_eq!((&reason["source"], &reason["kind"]), (&json!("recorded"), &json!("memory-out-of-bounds")));
-    assert_eq!(reason["detail"], "i32.load8_u of 1 byte at address 0xfffffff0, outside the memory of 131072 bytes");
+    assert_eq!(
+        reason["detail"],
+        "i32.load8_u of 1 byte at address 0xfffffff0 (null - 16), outside the memory of 131072 bytes"
+    );
     // indirect.c: `handler` is `add`, of another type.
     let detail = recorded("indirect")["detail"].clone();
     assert!(

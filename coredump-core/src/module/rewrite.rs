@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_build_id_is_added_and_debug_sections_are_dropped_without_moving_code() {
-        let text = "(module (@custom \"early\" \"x\") (func (export \"f\")) (@custom \".debug_line\" (after code) \"line\") \
+        let text = "(module (@custom \"early\" (before first) \"x\") (func (export \"f\")) (@custom \".debug_line\" (after code) \"line\") \
                     (@custom \"name2\" (after code) \"y\"))";
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
