@@ -392,3 +392,13 @@ fn two_dumps_tell_what_grew() {
     assert_eq!(grown.text().lines().next(), Some(&*line), "{grown:?}");
     assert!(now.0 - then.0 == 2, "{then:?} {now:?}");
 }
+
+#[test]
+fn a_heap_with_freed_blocks_is_found_once() {
+    // Every bin that is not empty ends a row of empty ones, and none of the rows behind it is another heap's first.
+    let folder = scratch();
+    let (dump, _) = coredump_tests::capture(folder.path(), "cpp-library", &["--fast", "-q"]);
+    let heaps = Tool::new("coredump-dump").arg("--heap").arg("-m").arg(module("cpp-library")).arg(dump).run();
+    let found: Vec<_> = heaps.text().lines().filter(|line| line.starts_with("heap\t")).collect();
+    assert!(found.len() == 1 && found[0].starts_with("heap\t0\tdlmalloc\t"), "{found:?}");
+}

@@ -169,6 +169,8 @@ fn memory_is_read_as_far_as_the_dump_holds_it() {
     };
     // value 30, weight 0: eight bytes.
     assert_eq!(read(&mut editor, &node["memoryReference"], 8)["data"], "HgAAAAAAAAA=");
+    let below = editor.ask("readMemory", json!({"memoryReference": "0x0", "offset": -1, "count": 10}));
+    assert_eq!(below.unwrap_err(), "there is no memory below address 0");
     let outside = read(&mut editor, &json!("0xfffffff0"), 16);
     assert_eq!((&outside["data"], &outside["unreadableBytes"]), (&json!(""), &json!(16)));
 }
@@ -198,6 +200,8 @@ fn a_message_that_makes_no_sense_is_answered() {
     assert!(editor.ask("launch", json!({"coreFile": 7})).unwrap_err().contains("coreFile"));
     let missing = editor.ask("launch", json!({"coreFile": "no-such.coredump", "cwd": "/nowhere"})).unwrap_err();
     assert!(missing.contains("/nowhere/no-such.coredump"), "{missing}");
+    // What has no end is not opened.
+    assert!(editor.ask("launch", json!({"coreFile": "/dev/zero"})).unwrap_err().contains("/dev/zero"));
     assert!(editor.ask("initialize", json!([1, {"deep": []}])).is_ok());
 }
 

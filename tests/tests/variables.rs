@@ -479,6 +479,11 @@ fn complex_integers_have_two_parts_and_no_known_sign() {
     assert_eq!(ask("wide"), "-1 + 2i (unsigned: 18446744073709551615 + 2i)");
     assert_eq!(ask("narrow"), "3 - 56i (unsigned: 3 + 200i)");
     assert_eq!(ask("local"), "8 - 9i (unsigned: 8 + 4294967287i)");
+    // Two numbers are no integer: nothing is computed with them.
+    for expression in ["whole+1", "-whole", "whole*2", "narrow+0", "(double)wide"] {
+        let outcome = Tool::new("coredump-dump").args(["--print", expression, "-m"]).arg(&module).arg(&dump).run();
+        assert!(outcome.text().is_empty() && outcome.code() != 0, "{expression}: {outcome:?}");
+    }
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What the four command lines share: arguments, input, output, exit codes, colour, what is safe to print.
+//! What the command lines share: arguments, input, output, exit codes, colour, what is safe to print.
 //!
 //! A tool's `main` is `cli::main::<Args>(&TOOL, run)`: everything that all tools do alike happens here.
 

@@ -73,11 +73,15 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<Found> {
             }
             bins.len() < 4096
         });
+        // After a bin that is not empty the next row of empty ones begins: it belongs to the bins that were found.
+        let mut inside = 0;
         for bins in bins {
             if found.len() < MAX_HEAPS
+                && bins >= inside
                 && let Some(heap) = Dlmalloc::at(view, bins)
             {
                 found.push(heap);
+                inside = bins + BIN_WORDS * width;
             }
         }
     }

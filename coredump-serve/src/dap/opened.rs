@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use coredump_core::backtrace::{Location, ResolvedFrame};
 use coredump_core::cli::locating;
 use coredump_core::interpreted::Interpreted;
+use coredump_core::mapped::Bytes;
 use coredump_core::memory::Chunk;
 use coredump_core::runtimes::cpython;
 use coredump_core::{Draft, Dump, Frame, Limits, Store, Thread};
@@ -48,7 +49,9 @@ impl Opened {
             Some(hint) => format!("{error} ({hint})"),
             None => error.to_string(),
         };
-        let draft = Draft::open(path).map_err(said)?;
+        // An editor waits for its answer: nothing is opened that may have no end.
+        let bytes = Bytes::open_regular(path).map_err(said)?;
+        let draft = Draft::new(bytes).map_err(|error| said(error.in_file(path)))?.at(Some(path));
         let mut options =
             locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, Some(path));
         options.named.extend(launch.programs.iter().map(|program| (None, program.clone())));
@@ -302,7 +305,8 @@ impl Opened {
         let digits = text.strip_prefix("0x");
         let address = digits.map_or_else(|| text.parse(), |digits| u64::from_str_radix(digits, 16));
         let address = address.map_err(|_| format!("{text:?} is no address"))?;
-        let address = address.saturating_add_signed(arguments["offset"].as_i64().unwrap_or(0));
+        let address = address.checked_add_signed(arguments["offset"].as_i64().unwrap_or(0));
+        let address = address.ok_or("there is no memory below address 0")?;
         let count = arguments["count"].as_u64().unwrap_or(0).min(MAX_MEMORY);
         let memory = self.dump.memory(0).ok_or("the dump holds no memory")?;
         let mut bytes = Vec::new();

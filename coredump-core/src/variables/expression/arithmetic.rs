@@ -8,6 +8,23 @@ use crate::variables::lookup;
 use crate::variables::types::{Kind, PointerKind};
 use crate::variables::value::{Value, is_signed};
 
+/// Whether a base type of this encoding holds one integer: not a float, and not the two halves of a complex number
+/// (DWARF 5, table 7.11).
+pub(super) fn is_integral(encoding: gimli::DwAte) -> bool {
+    matches!(
+        encoding,
+        gimli::DW_ATE_address
+            | gimli::DW_ATE_boolean
+            | gimli::DW_ATE_signed
+            | gimli::DW_ATE_signed_char
+            | gimli::DW_ATE_unsigned
+            | gimli::DW_ATE_unsigned_char
+            | gimli::DW_ATE_UTF
+            | gimli::DW_ATE_UCS
+            | gimli::DW_ATE_ASCII
+    )
+}
+
 impl Evaluation<'_, '_, '_, '_> {
     /// The integer that a part is worth.
     pub(super) fn integer(&self, node: &Node) -> Result<i128, ExpressionError> {
@@ -25,7 +42,7 @@ impl Evaluation<'_, '_, '_, '_> {
             Worth::Value(value) => {
                 let value = self.plain(value);
                 let number = match self.frame.units.peeled(value.ty).map(|(_, ty)| match ty.kind {
-                    Kind::Base(encoding) => encoding != gimli::DW_ATE_float,
+                    Kind::Base(encoding) => is_integral(encoding),
                     Kind::Enum(_) | Kind::Pointer(..) => true,
                     _ => false,
                 }) {

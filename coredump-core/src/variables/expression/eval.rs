@@ -1,6 +1,7 @@
 //! The value of an expression in a frame.
 
 use super::ExpressionError;
+use super::arithmetic::is_integral;
 use super::parser::{Conversion, Node, NodeKind, parse};
 use crate::model;
 use crate::variables::frame::Frame;
@@ -227,6 +228,31 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
+    /// A number of one base type as one of a float type, whose bytes are others; `None` for what is no such conversion.
+    fn as_float(&self, column: usize, value: &Value, ty: Option<Die>) -> Result<Option<Value>, ExpressionError> {
+        let encoding = |ty| match self.frame.units.peeled(ty)?.1.kind {
+            Kind::Base(encoding) => Some(encoding),
+            _ => None,
+        };
+        let size = self.frame.units.size_of(ty);
+        let (Some(gimli::DW_ATE_float), Some(from)) = (encoding(ty), encoding(value.ty)) else { return Ok(None) };
+        if from == gimli::DW_ATE_float && self.frame.units.size_of(value.ty) == size {
+            return Ok(None);
+        }
+        let bytes = match size {
+            Some(4 | 8) if is_integral(from) => {
+                let number = self.number(Worth::Value(value.clone()), column)?;
+                if size == Some(4) {
+                    (number as f32).to_le_bytes().to_vec()
+                } else {
+                    (number as f64).to_le_bytes().to_vec()
+                }
+            }
+            _ => return Err(ExpressionError::new(column, "this conversion between numbers is not computed")),
+        };
+        Ok(Some(Value { ty, source: Source::bytes(bytes) }))
+    }
+
     fn cast(&self, column: usize, how: Conversion, name: &str, inner: &Node) -> Result<Value, ExpressionError> {
         let fail = |message: String| ExpressionError::new(column, message);
         let ty = lookup::type_named(self.frame, name).ok_or_else(|| fail(format!("no type `{name}`")))?;
@@ -254,6 +280,9 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             if array && pointer {
                 let address = self.pointer_to(value).ok_or_else(|| fail("this has no address".into()))?;
                 return Ok(address.with_type(ty));
+            }
+            if let Some(converted) = self.as_float(column, value, ty)? {
+                return Ok(converted);
             }
             if !scalar {
                 return self.as_object(value, how, ty).map_err(fail);
