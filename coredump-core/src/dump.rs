@@ -277,7 +277,7 @@ impl Dump {
         &self.located().borrow_owner().binaries
     }
 
-    /// The same, unless nothing asked for them yet.
+    /// The binaries as [`Dump::binaries`] gives them; `None` if nothing has asked for them yet.
     pub fn binaries_so_far(&self) -> Option<&Binaries> {
         self.0.located.get().map(|located| &located.borrow_owner().binaries)
     }

@@ -112,7 +112,7 @@ fn pieces(view: &View<'_>, newest: u64) -> Option<Vec<Range<u64>>> {
 }
 
 impl Emmalloc {
-    /// What is wrong with the links of a free region, if anything is.
+    /// Reports a link of a free region that leads out of the heap or is not returned.
     fn broken_link(&self, view: &View<'_>, region: u64) -> Option<Damage> {
         let inside = |at: u64| {
             self.pieces.iter().any(|piece| piece.contains(&at))

@@ -20,7 +20,7 @@ pub struct Starts {
 }
 
 impl Starts {
-    /// None yet of those in `range`; `None` if that is longer than a heap can be here.
+    /// An empty set of the starts in `range`; `None` if the range is longer than a heap can be here.
     pub fn new(range: Range<u64>, shift: u32) -> Option<Starts> {
         let start = range.start >> shift << shift;
         let granules = range.end.saturating_sub(start) >> shift;

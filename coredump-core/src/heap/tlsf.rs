@@ -129,7 +129,7 @@ impl Tlsf {
         object().unwrap_or(plain)
     }
 
-    /// What is wrong with the links of a free block, if anything is.
+    /// Reports a link of a free block that leads out of the heap or is not returned, or an end that does not name the block.
     fn broken_link(&self, view: &View<'_>, at: u64, size: u64) -> Option<Damage> {
         let inside = |link: u64| (first(self.root)..self.tail).contains(&link);
         let sides = [(4, 8, "previous"), (8, 4, "next")];

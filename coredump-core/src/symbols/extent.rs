@@ -29,7 +29,7 @@ impl Extent {
         Some(Extent { header: header - code, body: body.start - code, first: first - code, end: body.end - code })
     }
 
-    /// The same, so many bytes lower.
+    /// The extent moved towards the file's start by so many bytes; `None` if it would leave the range of offsets.
     pub(super) fn moved_down(&self, by: i64) -> Option<Extent> {
         let down = |at: u64| at.checked_sub_signed(by);
         let Extent { header, body, first, end } = *self;

@@ -147,7 +147,7 @@ impl<'s> Neighbours<'s> {
         }
     }
 
-    /// The same, where the module names none.
+    /// Looks for a file with the module's debug info where the module itself names none.
     fn unnamed_twin(&self, module: &Module<'s>) -> Option<Twin<'s>> {
         let mut files = Vec::new();
         let folders = self.folders();

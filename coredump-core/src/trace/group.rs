@@ -185,7 +185,7 @@ impl Groups {
         };
         let joins: Vec<usize> = (0..self.open.len()).filter(|&index| fits(&self.open[index])).collect();
         let chosen = if engine.numbers() {
-            // Those that have waited longest are printed next; without a number, nothing is printed in turns.
+            // The trace that has waited longest gets its next frame now. Frames without numbers are not printed in turns.
             joins.iter().copied().min_by_key(|&index| {
                 (self.open[index].trace.frames.is_empty() && frame.number != Some(0), self.open[index].touched)
             })

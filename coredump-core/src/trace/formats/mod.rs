@@ -12,7 +12,7 @@ mod wazero;
 
 use super::{Engine, Printed};
 
-/// What a line is.
+/// The part of a stack trace that a line was recognised as.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// A frame; it begins at this byte of the line.
@@ -23,7 +23,7 @@ pub(super) enum Found {
     Headline(Engine),
 }
 
-/// What a line is by itself, without those above it. `after`: the trace whose headline or frames stand above it.
+/// Recognises a line by itself. `after` names the engine whose headline or frames stand above it.
 pub(super) fn recognise(line: &str, after: Option<Engine>) -> Option<Found> {
     let continued = match after {
         Some(Engine::Wazero) => wazero::frame(line),
