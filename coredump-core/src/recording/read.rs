@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Reader::next`].
+    /// As [`Reader::next_event`].
     pub fn peek(&self) -> Result<Option<Event<'a>>> {
         self.clone().next_event()
     }
