@@ -127,7 +127,7 @@ impl<'r> Frames<'r> {
         self.function(page, resolved)?;
         self.rest_of_line(page, scope(resolved.inlines.len()), resolved.location.as_ref(), false)?;
         if self.args.raw {
-            raw::render(page, self.dump.recorded(), self.dump.binaries(), frame.recorded())?;
+            raw::render(page, self.dump, frame)?;
         }
         match self.interpreted.as_ref().filter(|_| frame.thread().is_crashed()) {
             Some(program) => inner::python(page, program, Some(frame.index()), self.args.locals),

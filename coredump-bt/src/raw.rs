@@ -3,24 +3,27 @@
 use std::fmt::Write;
 use std::io;
 
-use coredump_core::binaries::Binaries;
-use coredump_core::model::{CoreDump, Frame, RefTarget, Reference, Value};
+use coredump_core::gc::View;
+use coredump_core::model::{RefTarget, Reference, Value};
+use coredump_core::{Dump, Frame, Limits};
 
 use crate::page::{Page, Piece};
 
 /// Prints locals and operands of a frame.
-pub fn render(page: &mut Page, dump: &CoreDump<'_>, binaries: &Binaries, frame: &Frame) -> io::Result<()> {
-    let module = binaries.module_of(dump, frame).and_then(|module| binaries.binary(module));
+pub fn render(page: &mut Page, dump: &Dump, frame: &Frame) -> io::Result<()> {
+    let (binaries, frame) = (dump.binaries(), frame.recorded());
+    let module = binaries.module_of(dump.recorded(), frame).and_then(|module| binaries.binary(module));
     let name = |index: usize| {
         let function = frame.function?;
         module?.module().local_name(function, u32::try_from(index).ok()?)
     };
-    values(page, "local", frame.locals.as_deref(), name)?;
-    values(page, "stack", frame.stack.as_deref(), |_| None)
+    values(page, dump.objects(), "local", frame.locals.as_deref(), name)?;
+    values(page, dump.objects(), "stack", frame.stack.as_deref(), |_| None)
 }
 
 fn values<'n>(
     page: &mut Page,
+    objects: &View<'_>,
     what: &str,
     values: Option<&[Value]>,
     name: impl Fn(usize) -> Option<&'n str>,
@@ -43,7 +46,10 @@ fn values<'n>(
         }
         page.plain(" = ")?;
         page.piece(Piece::Faint, value.type_name().unwrap_or("missing"))?;
-        let text = text(value);
+        let text = match value {
+            Value::Ref(Reference { target: RefTarget::Object(id), .. }) => object(objects, *id),
+            value => text(value),
+        };
         if !text.is_empty() {
             page.plain(" ")?;
             page.piece(Piece::Address, &text)?;
@@ -51,6 +57,14 @@ fn values<'n>(
         page.end()?;
     }
     Ok(())
+}
+
+/// An object with its fields.
+fn object(objects: &View<'_>, id: u32) -> String {
+    match objects.get(id) {
+        Some(object) => format!("#{id} {}", objects.object_text(&object, Limits { depth: 1, ..Limits::default() })),
+        None => format!("#{id}, which is not in the dump"),
+    }
 }
 
 /// A value without its type.
@@ -83,6 +97,7 @@ fn target(reference: &Reference) -> String {
         RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
         RefTarget::Function { instance: None, index } => format!("func[{index}]"),
         RefTarget::I31(value) => format!("i31 {value}"),
+        RefTarget::Object(id) => format!("#{id}"),
         RefTarget::Opaque(Some(text)) => text.clone(),
         RefTarget::Opaque(None) => "not null".to_owned(),
     }

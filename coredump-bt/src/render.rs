@@ -114,7 +114,8 @@ fn one(
     }
     // How a dump was read belongs to a backtrace; of one line among hundreds, only that something is missing.
     let repairs = recorded.warnings.iter().filter(|_| !args.brief);
-    for warning in repairs.chain(&recorded.incomplete) {
+    let of_objects = dump.objects().warnings();
+    for warning in repairs.chain(&of_objects).chain(&recorded.incomplete) {
         report.warning(&name, warning);
     }
     Ok(Exit::partial_if(!complete || !binaries.warnings.is_empty() || recorded.incomplete.is_some()))

@@ -1,15 +1,18 @@
 //! From a stopped store to a core dump.
 
 use coredump_core::digest;
-use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread};
+use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread, Thrown};
 use coredump_core::module::Module as CoreModule;
-use wasmtime::{Module, StoreContextMut};
+use coredump_core::objects::Objects;
+use wasmtime::{AsContextMut, Module, RootScope, StoreContextMut};
 
 use crate::binary::Binary;
 use crate::catalog::{AnyMemory, Catalog};
 use crate::contents;
 use crate::frames;
 pub use crate::frames::Stop;
+use crate::objects::{self, Captured};
+use crate::recorder::quietly;
 use crate::saved::{self, SavedStack};
 use crate::values;
 
@@ -42,6 +45,8 @@ pub struct Capture {
     pub(crate) memories: Vec<AnyMemory>,
     /// Stacks in memory as they were at an earlier moment, which is the frames'.
     pub(crate) saved: Vec<SavedStack>,
+    /// The objects that all of these refer to.
+    objects: Captured,
 }
 
 /// Only the frames: all that is lost when the stack unwinds.
@@ -55,7 +60,8 @@ impl Stack {
     /// The stack of a stopped guest.
     pub fn new<T: 'static>(stop: Stop, store: &mut StoreContextMut<'_, T>) -> Stack {
         let mut catalog = Catalog::new(store);
-        let frames = frames::frames(stop, &mut catalog, store);
+        let mut scope = RootScope::new(&mut *store);
+        let frames = frames::frames(stop, &mut catalog, &mut scope.as_context_mut());
         Stack { catalog, frames, saved: Vec::new() }
     }
 
@@ -65,12 +71,32 @@ impl Stack {
         Stack { saved: saved::stacks(&stack.frames, &stack.catalog, store), ..stack }
     }
 
-    /// Completes it with the state of the store, which must not have changed since, but for stacks that were saved.
-    pub fn complete<T: 'static>(mut self, binary: &Binary, store: &mut StoreContextMut<'_, T>) -> Capture {
+    /// Completes it with the state of the store, which must not have changed since, but for stacks that were saved. Objects
+    /// are taken as `memory` says, up to `heap_limit` bytes of them, those nearest to the frames first.
+    pub fn complete<T: 'static>(
+        mut self,
+        binary: &Binary,
+        memory: MemoryChoice,
+        heap_limit: u64,
+        store: &mut StoreContextMut<'_, T>,
+    ) -> Capture {
+        let mut scope = RootScope::new(&mut *store);
+        let store = &mut scope.as_context_mut();
+        let of_frames = self.catalog.roots.len();
         let globals = std::mem::take(&mut self.catalog.globals);
-        let globals = globals.iter().map(|global| values::global(global, &mut self.catalog, store)).collect();
+        let mut globals: Vec<Global> =
+            globals.iter().map(|global| values::global(global, &mut self.catalog, store)).collect();
         let tables = std::mem::take(&mut self.catalog.tables);
-        let tables = tables.iter().map(|table| values::table(table, &mut self.catalog, store)).collect();
+        let mut tables: Vec<Table> =
+            tables.iter().map(|table| values::table(table, &mut self.catalog, store)).collect();
+        let (wanted, limit) = match memory {
+            MemoryChoice::All => (self.catalog.roots.len(), heap_limit),
+            MemoryChoice::Stack => (of_frames, heap_limit),
+            MemoryChoice::None => (0, 0),
+        };
+        // Whatever the engine cannot hand over must not cost the dump.
+        let objects = quietly(|| objects::capture(&mut self.catalog, wanted, limit, binary, store)).unwrap_or_default();
+        objects.ids.name_all(&mut self.frames, &mut globals, &mut tables);
         Capture {
             records: records(&self.catalog.modules, binary),
             modules: self.catalog.modules,
@@ -80,6 +106,7 @@ impl Stack {
             tables,
             memories: self.catalog.memories,
             saved: self.saved,
+            objects,
         }
     }
 }
@@ -107,6 +134,11 @@ fn records(modules: &[Module], binary: &Binary) -> Vec<ModuleRecord<'static>> {
 }
 
 impl Capture {
+    /// Names the objects that an exception carries, which [`describe`](crate::describe) told of for this capture's stack.
+    pub fn settle(&self, thrown: &mut Thrown) {
+        self.objects.ids.name_thrown(thrown);
+    }
+
     /// The dump, with memory contents that borrow from the store. Process, reason and names are left to the caller.
     pub fn dump<'a, T: 'static>(
         &'a self,
@@ -148,6 +180,7 @@ impl Capture {
             threads: vec![Thread { name: "main".to_owned(), frames: self.frames.clone(), truncated: false }],
             globals,
             tables: self.tables.clone(),
+            objects: self.objects.section.as_ref().map(|(head, body)| Objects::of_parts(head, body)),
             ..CoreDump::default()
         }
     }

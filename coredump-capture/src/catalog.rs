@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use coredump_core::model::Instance as InstanceRecord;
 use wasmtime::{AsContextMut, Global, Instance, Memory, Module, SharedMemory, StoreContextMut, Table};
 
+use crate::roots::Roots;
+
 /// A memory of the store.
 #[derive(Clone)]
 pub enum AnyMemory {
@@ -29,6 +31,8 @@ pub struct Catalog {
     pub globals: Vec<Global>,
     /// All tables.
     pub tables: Vec<Table>,
+    /// The objects that values refer to.
+    pub roots: Roots,
     /// The engine's handle of each instance.
     handles: Vec<Instance>,
     seen: Seen,
@@ -143,6 +147,14 @@ impl Catalog {
     /// The index of an instance.
     pub fn instance_index(&self, instance: Instance) -> Option<u32> {
         self.seen.instances.get(&instance.debug_index_in_store()).map(|&position| position as u32)
+    }
+
+    /// The tag that has this number in the engine: its module, and its index there.
+    pub fn tag(&self, number: u64) -> Option<(u32, u32)> {
+        let instance = self.instance_numbered((number >> 32) as u32)?;
+        let module = self.instances.get(instance)?.module?;
+        let imported = self.modules.get(module as usize)?.imports().filter(|import| import.ty().tag().is_some());
+        Some((module, u32::try_from(imported.count()).ok()?.checked_add(number as u32)?))
     }
 
     /// The position of the instance that has this number in the engine.

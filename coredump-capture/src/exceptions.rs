@@ -8,13 +8,14 @@
 
 use std::collections::VecDeque;
 
-use coredump_core::model::{Thrown, ThrownValue};
+use coredump_core::model::{Thrown, ThrownValue, Value};
 use coredump_core::module::{ItemKind, Module as CoreModule};
 use wasmtime::{AsContextMut, ExnRef, OwnedRooted, Rooted, StoreContextMut, Tag, Val, WasmBacktrace};
 
 use crate::binary::Binary;
 use crate::capture::Stack;
 use crate::catalog::{AnyMemory, Catalog};
+use crate::values;
 
 /// Exceptions that are remembered at a time: more than any program has under way.
 const REMEMBERED: usize = 16;
@@ -55,8 +56,8 @@ impl Exceptions {
             self.0.push_back(Seen { exception: exception.clone(), thrown, ..seen });
             return;
         }
-        let stack = Stack::saved(store);
-        let thrown = describe(&exception.to_rooted(store.as_context_mut()), &stack, binary, store);
+        let mut stack = Stack::saved(store);
+        let thrown = describe(&exception.to_rooted(store.as_context_mut()), &mut stack, binary, store);
         if self.0.len() == REMEMBERED {
             self.0.pop_front();
         }
@@ -81,16 +82,18 @@ impl Exceptions {
     }
 }
 
-/// What a dump says of an exception, which was thrown by a guest with this stack.
+/// What a dump says of an exception, which was thrown by a guest with this stack. The objects that it carries are named
+/// when the stack is [completed](Stack::complete): see [`Capture::settle`](crate::Capture::settle).
 pub fn describe<T: 'static>(
     exception: &Rooted<ExnRef>,
-    stack: &Stack,
+    stack: &mut Stack,
     binary: &Binary,
     store: &mut StoreContextMut<'_, T>,
 ) -> Thrown {
     let tag = exception.tag(store.as_context_mut()).ok();
     let tag = tag.and_then(|tag| tag_name(&tag, &stack.catalog, binary));
-    let values = values(exception, store).iter().map(thrown_value).collect();
+    let values = values(exception, store);
+    let values = values.into_iter().map(|value| thrown_value(value, &mut stack.catalog, store)).collect();
     Thrown { tag, values, ..Thrown::default() }
 }
 
@@ -98,30 +101,26 @@ fn values<T: 'static>(exception: &Rooted<ExnRef>, store: &mut StoreContextMut<'_
     exception.fields(store.as_context_mut()).map(|fields| fields.collect()).unwrap_or_default()
 }
 
-fn thrown_value(value: &Val) -> ThrownValue {
-    let other = |ty: &str| ThrownValue { ty: ty.to_owned(), bits: None };
+fn thrown_value<T: 'static>(value: Val, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> ThrownValue {
     match value {
-        Val::I32(value) => ThrownValue::number("i32", u64::from(*value as u32)),
-        Val::I64(value) => ThrownValue::number("i64", *value as u64),
-        Val::F32(bits) => ThrownValue::number("f32", u64::from(*bits)),
-        Val::F64(bits) => ThrownValue::number("f64", *bits),
-        Val::V128(_) => other("v128"),
-        Val::FuncRef(_) => other("funcref"),
-        Val::ExternRef(_) => other("externref"),
-        Val::AnyRef(_) => other("anyref"),
-        Val::ExnRef(_) => other("exnref"),
-        Val::ContRef(_) => other("contref"),
+        Val::I32(value) => ThrownValue::number("i32", u64::from(value as u32)),
+        Val::I64(value) => ThrownValue::number("i64", value as u64),
+        Val::F32(bits) => ThrownValue::number("f32", u64::from(bits)),
+        Val::F64(bits) => ThrownValue::number("f64", bits),
+        Val::V128(_) => ThrownValue { ty: "v128".to_owned(), ..ThrownValue::default() },
+        value => {
+            let value = values::value(value, catalog, store);
+            let ty = value.type_name().unwrap_or("contref").to_owned();
+            let reference = if let Value::Ref(reference) = value { Some(reference.target) } else { None };
+            ThrownValue { ty, reference, ..ThrownValue::default() }
+        }
     }
 }
 
 /// The name of a tag: the one that its module's names give, or under which it is exported.
 fn tag_name(tag: &Tag, catalog: &Catalog, binary: &Binary) -> Option<String> {
-    let number = tag.debug_index_in_store();
-    let instance = catalog.instance_numbered((number >> 32) as u32)?;
-    let module = catalog.modules.get(catalog.instances.get(instance)?.module? as usize)?;
-    let module = CoreModule::parse(binary.bytes_of(module)?).ok()?;
-    let imported = module.imports().filter(|import| import.kind == ItemKind::Tag).count();
-    let index = u32::try_from(imported).ok()?.checked_add(number as u32)?;
+    let (module, index) = catalog.tag(tag.debug_index_in_store())?;
+    let module = CoreModule::parse(binary.bytes_of(catalog.modules.get(module as usize)?)?).ok()?;
     let exported = || {
         let export = module.exports().find(|export| export.kind == ItemKind::Tag && export.index == index);
         export.map(|export| export.name)

@@ -13,14 +13,17 @@ mod contents;
 mod exceptions;
 mod frames;
 mod keep;
+mod objects;
 mod output;
 mod pages;
 mod plain;
 mod reach;
 mod recorder;
+mod roots;
 mod saved;
 mod setup;
 mod shared;
+mod types;
 mod values;
 
 pub use binary::{Binary, read_file};
@@ -30,7 +33,7 @@ pub use cause::{Cause, message, trap_kind};
 pub use exceptions::{Exceptions, Seen, describe};
 pub use output::{Output, Place, host_name};
 pub use plain::stack as plain_stack;
-pub use recorder::{Complete, Dumped, Recorder, Settings, Watcher, needs_detail, quietly, timestamp};
+pub use recorder::{Complete, Dumped, HEAP_LIMIT, Recorder, Settings, Watcher, needs_detail, quietly, timestamp};
 pub use setup::{Full, HOST_STACK, Plain};
 
 /// The engine and its version, as `wasmtime 48.0.8`.

@@ -24,6 +24,8 @@ pub struct Settings {
     pub output: Arc<Output>,
     /// How much of the guest's memory goes in.
     pub memory: MemoryChoice,
+    /// Bytes of objects of a garbage-collected program that go in at most, those nearest to the frames first; 3 GiB at most.
+    pub heap_limit: u64,
     /// Whether the core modules go in, so that a dump needs no other file. Those that no file holds always do.
     pub embed_modules: bool,
     /// What a dump says of the process, but for the time and the exit code.
@@ -36,6 +38,9 @@ pub struct Settings {
     pub complete: Option<Complete>,
 }
 
+/// Bytes of objects that go into a dump unless something else is said.
+pub const HEAP_LIMIT: u64 = 1 << 30;
+
 /// Adds to a dump, whose memories are not in it yet.
 pub type Complete = Box<dyn Fn(&mut CoreDump<'_>) + Send + Sync>;
 
@@ -45,6 +50,7 @@ impl Settings {
         Settings {
             output,
             memory: MemoryChoice::All,
+            heap_limit: HEAP_LIMIT,
             embed_modules: false,
             process: Process {
                 runtime: Some(crate::RUNTIME.to_owned()),
@@ -152,8 +158,8 @@ impl Recorder {
                 self.dump(&cause, store, |_| seen.stack)
             }
             (None, Some(noted)) => {
-                let stack = quietly(|| plain::stack(noted, &self.binary, store));
-                if let (Some(pending), Ok(stack)) = (pending, &stack)
+                let mut stack = quietly(|| plain::stack(noted, &self.binary, store));
+                if let (Some(pending), Ok(stack)) = (pending, &mut stack)
                     && let Ok(thrown) = quietly(|| exceptions::describe(&pending, stack, &self.binary, store))
                 {
                     cause.carry(Thrown { last_only: true, ..thrown });
@@ -180,11 +186,17 @@ impl Recorder {
         store: &mut StoreContextMut<'_, T>,
         stack: impl FnOnce(&mut StoreContextMut<'_, T>) -> Stack,
     ) -> Dumped {
-        let capture = quietly(|| stack(store).complete(&self.binary, store));
+        let (memory, heap_limit) = (self.settings.memory, self.settings.heap_limit);
+        let capture = quietly(|| stack(store).complete(&self.binary, memory, heap_limit, store));
         let capture = match capture {
             Ok(capture) => capture,
             Err(error) => return Dumped { capture: None, reason: self.reason(cause), place: Err(error) },
         };
+        let mut cause = cause.clone();
+        if let Some(thrown) = &mut cause.exception {
+            capture.settle(thrown);
+        }
+        let cause = &cause;
         if let Some(budget) = &self.settings.budget
             && let Err(error) = budget.take(&cause.kind, &capture.frames)
         {

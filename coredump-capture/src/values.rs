@@ -3,14 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use coredump_core::model::{Global as GlobalRecord, RefKind, RefTarget, Reference, Table as TableRecord, Value};
-use wasmtime::{AnyRef, Global, HeapType, Mutability, Ref, Rooted, StoreContextMut, Table, Val, ValType};
+use wasmtime::{Global, HeapType, Mutability, Ref, StoreContextMut, Table, Val, ValType};
 
 use crate::catalog::Catalog;
 
 /// Elements kept of one table: more than any toolchain makes, little enough for a dump.
 const TABLE_LIMIT: u64 = 1 << 20;
 
-/// A value of the engine; a reference with what is known of its target.
+/// A value of the engine. An object that it refers to becomes one of the catalog's roots.
 pub fn value<T: 'static>(value: Val, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> Value {
     let reference = match value {
         Val::I32(value) => return Value::I32(value),
@@ -34,7 +34,7 @@ pub fn value<T: 'static>(value: Val, catalog: &mut Catalog, store: &mut StoreCon
 }
 
 /// What a reference refers to.
-fn target<T: 'static>(reference: Ref, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> RefTarget {
+pub fn target<T: 'static>(reference: Ref, catalog: &mut Catalog, store: &mut StoreContextMut<'_, T>) -> RefTarget {
     match reference {
         reference if reference.is_null() => RefTarget::Null,
         Ref::Func(Some(function)) => {
@@ -44,26 +44,8 @@ fn target<T: 'static>(reference: Ref, catalog: &mut Catalog, store: &mut StoreCo
                 None => RefTarget::Opaque(None),
             }
         }
-        Ref::Any(Some(reference)) => any_target(&reference, store),
-        Ref::Exn(Some(reference)) => {
-            RefTarget::Opaque(reference.ty(&*store).ok().map(|ty| format!("exception {}", ty.tag_type().ty())))
-        }
-        _ => RefTarget::Opaque(None),
+        reference => catalog.roots.add(reference, store).unwrap_or(RefTarget::Opaque(None)),
     }
-}
-
-fn any_target<T: 'static>(reference: &Rooted<AnyRef>, store: &mut StoreContextMut<'_, T>) -> RefTarget {
-    if let Ok(Some(value)) = reference.as_i31(&*store) {
-        return RefTarget::I31(value.get_i32());
-    }
-    if let Ok(Some(array)) = reference.as_array(&*store) {
-        return RefTarget::Opaque(array.len(&*store).ok().map(|len| format!("array of {len}")));
-    }
-    if let Ok(Some(structure)) = reference.as_struct(&*store) {
-        let fields = structure.ty(&*store).ok().map(|ty| ty.fields().len());
-        return RefTarget::Opaque(fields.map(|fields| format!("struct of {fields} fields")));
-    }
-    RefTarget::Opaque(None)
 }
 
 /// The type's name in the text format, a reference by the top of its hierarchy.

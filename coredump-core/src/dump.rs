@@ -14,6 +14,7 @@ use crate::binaries::{self, Binaries};
 use crate::compressed::unpacked;
 use crate::crash::Crash;
 use crate::error::Result;
+use crate::gc;
 use crate::heap::Heap;
 use crate::interpreted::Interpreted;
 use crate::limits::MAX_PIPED;
@@ -181,6 +182,7 @@ struct Scene {
 struct Views<'a> {
     resolver: Resolver<'a, 'a>,
     inspector: Inspector<'a>,
+    objects: gc::View<'a>,
 }
 
 self_cell!(
@@ -194,7 +196,12 @@ self_cell!(
 fn located_in(recorded: &Arc<Recorded>, binaries: Binaries) -> Located {
     Located::new(Scene { recorded: recorded.clone(), binaries }, |scene| {
         let dump = scene.recorded.borrow_dependent();
-        Views { resolver: Resolver::new(dump, &scene.binaries), inspector: Inspector::new(dump, &scene.binaries) }
+        let binaries = &scene.binaries;
+        Views {
+            resolver: Resolver::new(dump, binaries),
+            inspector: Inspector::new(dump, binaries),
+            objects: gc::View::new(dump, binaries),
+        }
     })
 }
 
@@ -288,6 +295,11 @@ impl Dump {
 
     fn inspector(&self) -> &Inspector<'_> {
         &self.located().borrow_dependent().inspector
+    }
+
+    /// The objects of a garbage-collected program, with the names that its modules give types and fields.
+    pub fn objects(&self) -> &gc::View<'_> {
+        &self.located().borrow_dependent().objects
     }
 
     /// Why the program died, where in its own code, and the key that groups the crash with others like it.
@@ -583,7 +595,8 @@ impl Frame {
     }
 
     /// The variables in scope: those of inlined functions first, innermost first, at last those of the Wasm function
-    /// itself. Empty where the binary is not certain or has no debug information.
+    /// itself. Where the binary has no debug information, in a garbage-collected program, the locals that have names or
+    /// refer to objects. Empty where the binary is not certain.
     ///
     /// ```
     /// use coredump_core::Limits;
@@ -599,7 +612,11 @@ impl Frame {
     /// # Ok::<(), coredump_core::Error>(())
     /// ```
     pub fn variables(&self, limits: Limits) -> Vec<Scope> {
-        self.dump().inspector().frame_variables(self.thread.index, self.index, &limits)
+        let scopes = self.dump().inspector().frame_variables(self.thread.index, self.index, &limits);
+        if scopes.is_empty() {
+            return self.dump().objects().locals(self.recorded(), limits).into_iter().collect();
+        }
+        scopes
     }
 
     /// The statics of the source file that the function is in.

@@ -47,6 +47,7 @@ pub mod extension;
 #[doc(hidden)]
 pub mod files;
 pub mod fold;
+pub mod gc;
 pub mod heap;
 pub mod interpreted;
 #[doc(hidden)]
@@ -60,6 +61,7 @@ pub mod memory;
 pub mod model;
 pub mod module;
 pub mod new_file;
+pub mod objects;
 #[doc(hidden)]
 pub mod read;
 pub mod reason;

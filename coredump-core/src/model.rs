@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::Memory;
+use crate::objects::Objects;
 
 /// Everything one dump holds. Memory contents and embedded modules borrow from the file's bytes.
 #[derive(Debug, Default)]
@@ -40,6 +41,8 @@ pub struct CoreDump<'a> {
     pub globals: Vec<Global>,
     /// Tables (our own section: the standard has none).
     pub tables: Vec<Table>,
+    /// The objects of a garbage-collected program (our own section).
+    pub objects: Option<Objects<'a>>,
     /// The contents of [`crate::recording::SECTION`]: what the host answered to the program.
     pub recording: Option<Recorded<'a>>,
     /// Every section of the file, in order.
@@ -248,12 +251,15 @@ pub struct ThrownValue {
     /// A number's bits, in hexadecimal with `0x`; absent for anything else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bits: Option<String>,
+    /// What a reference refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reference: Option<RefTarget>,
 }
 
 impl ThrownValue {
     /// A number of type `ty`.
     pub fn number(ty: &str, bits: u64) -> ThrownValue {
-        ThrownValue { ty: ty.to_owned(), bits: Some(format!("{bits:#x}")) }
+        ThrownValue { ty: ty.to_owned(), bits: Some(format!("{bits:#x}")), reference: None }
     }
 
     /// A number's bits.
@@ -424,6 +430,8 @@ pub enum RefTarget {
     },
     /// An unboxed 31-bit integer.
     I31(i32),
+    /// The object with this id in [`CoreDump::objects`]; what it is is not known if there is none of that id.
+    Object(u32),
     /// Something that is not null and of which no more is known, or only this description.
     Opaque(Option<String>),
 }

@@ -45,6 +45,7 @@ pub fn target(target: &RefTarget) -> String {
         RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
         RefTarget::Function { instance: None, index } => format!("func[{index}]"),
         RefTarget::I31(value) => format!("i31 {value}"),
+        RefTarget::Object(id) => format!("#{id}"),
         RefTarget::Opaque(Some(what)) => what.clone(),
         RefTarget::Opaque(None) => "not null".into(),
     }

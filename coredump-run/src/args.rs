@@ -116,6 +116,10 @@ pub struct Args {
     #[argh(option, arg_name = "which", default = "MemoryChoice::All", from_str_fn(memory))]
     pub memory: MemoryChoice,
 
+    /// bytes of garbage-collected objects that go in at most, those nearest to the frames first (default 1g)
+    #[argh(option, arg_name = "size", default = "coredump_capture::HEAP_LIMIT", from_str_fn(size64))]
+    pub heap_limit: u64,
+
     /// put the program's own bytes in, so that the dump needs no other file
     #[argh(switch)]
     pub embed_modules: bool,

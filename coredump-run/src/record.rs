@@ -37,6 +37,8 @@ pub struct Recorder {
     pub on: Vec<On>,
     /// How much memory goes in.
     pub memory: MemoryChoice,
+    /// Bytes of objects that go in at most.
+    heap_limit: u64,
     /// Whether modules go in.
     pub embed: bool,
     /// How the guest runs.
@@ -94,6 +96,7 @@ impl Recorder {
             tail,
             on,
             memory,
+            heap_limit: args.heap_limit,
             embed,
             mode,
             stage,
@@ -117,6 +120,7 @@ impl Recorder {
             tail: self.tail.clone(),
             on: self.on.clone(),
             memory: self.memory,
+            heap_limit: self.heap_limit,
             embed: self.embed,
             mode: Mode::Live,
             stage: Stage::Again(Box::new(again)),
@@ -205,8 +209,8 @@ impl Recorder {
         let pending = matches!(ending, Ending::Exception(_)).then(|| store.take_pending_exception()).flatten();
         let dumped = match error.downcast_ref::<WasmCoreDump>() {
             Some(noted) => match quietly(|| plain_stack(noted, &self.program.binary, store)) {
-                Ok(stack) => {
-                    let thrown = pending.and_then(|pending| self.describe(&pending, &stack, store));
+                Ok(mut stack) => {
+                    let thrown = pending.and_then(|pending| self.describe(&pending, &mut stack, store));
                     self.dump(ending, thrown, store, |_| stack)
                 }
                 Err(error) => Dumped { capture: None, reason: self.reason(ending, None), place: Err(error) },
@@ -220,7 +224,7 @@ impl Recorder {
     fn describe(
         &self,
         exception: &Rooted<ExnRef>,
-        stack: &Stack,
+        stack: &mut Stack,
         store: &mut StoreContextMut<'_, Host>,
     ) -> Option<Thrown> {
         let mut thrown = quietly(|| describe(exception, stack, &self.program.binary, store)).ok()?;
@@ -263,11 +267,12 @@ impl Recorder {
     fn dump(
         &self,
         ending: &Ending,
-        thrown: Option<Thrown>,
+        mut thrown: Option<Thrown>,
         store: &mut StoreContextMut<'_, Host>,
         stack: impl FnOnce(&mut StoreContextMut<'_, Host>) -> Stack,
     ) -> Dumped {
-        let capture = quietly(|| stack(store).complete(&self.program.binary, store));
+        let (binary, heap_limit) = (&self.program.binary, self.heap_limit);
+        let capture = quietly(|| stack(store).complete(binary, self.memory, heap_limit, store));
         let capture = match capture {
             Ok(mut capture) => {
                 if let (Stage::Again(again), Some(youngest)) = (&self.stage, capture.frames.first_mut()) {
@@ -277,6 +282,9 @@ impl Recorder {
             }
             Err(error) => return Dumped { capture: None, reason: self.reason(ending, thrown), place: Err(error) },
         };
+        if let Some(thrown) = &mut thrown {
+            capture.settle(thrown);
+        }
         let reason = self.reason(ending, thrown);
         let place = self.write(ending, &reason, &capture, store).and_then(|result| result);
         Dumped { capture: Some(capture), reason, place }

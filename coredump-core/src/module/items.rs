@@ -115,6 +115,19 @@ impl From<wasmparser::ValType> for ValueType {
     }
 }
 
+/// What a type of the type section is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TypeKind {
+    /// A function's type.
+    Function,
+    /// A struct's.
+    Struct,
+    /// An array's.
+    Array,
+    /// A continuation's.
+    Continuation,
+}
+
 /// A function's type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Signature {

@@ -25,7 +25,7 @@ use wasmparser::{
 pub use code::Body;
 pub use items::{
     Constant, DataSegment, ElementSegment, Export, GlobalDefinition, Import, ItemKind, MemoryDefinition, Signature,
-    TableDefinition, ValueType,
+    TableDefinition, TypeKind, ValueType,
 };
 pub use sections::{Preamble, RawSection, nested, preamble};
 
@@ -328,6 +328,27 @@ impl<'s> Module<'s> {
         signatures.get(index as usize)?.as_ref()
     }
 
+    /// The type section: how many entries it has, and their bytes. An entry is a type, or several that refer to each
+    /// other.
+    pub fn type_section(&self) -> Option<(u32, &'s [u8])> {
+        let contents = &self.bytes[self.section(id::TYPE)?.contents.clone()];
+        let (count, start) = sections::leb_u32(contents, 0)?;
+        Some((count, &contents[start..]))
+    }
+
+    /// What each type of the type section is, up to the first that cannot be read.
+    pub fn type_kinds(&self) -> Vec<TypeKind> {
+        let groups = self.items::<wasmparser::RecGroup>(id::TYPE);
+        let types = groups.flat_map(|group| group.into_types().collect::<Vec<_>>()).take(MAX_ITEMS);
+        let kind = |ty: wasmparser::SubType| match ty.composite_type.inner {
+            CompositeInnerType::Func(_) => TypeKind::Function,
+            CompositeInnerType::Struct(_) => TypeKind::Struct,
+            CompositeInnerType::Array(_) => TypeKind::Array,
+            CompositeInnerType::Cont(_) => TypeKind::Continuation,
+        };
+        types.map(kind).collect()
+    }
+
     // ---- imports, exports, names ----
 
     fn import_entries(&self) -> &[ImportEntry] {
@@ -457,6 +478,12 @@ impl<'s> Module<'s> {
     pub fn type_name(&self, index: u32) -> Option<&'s str> {
         let (section, names) = self.names();
         names.types.get(section, index)
+    }
+
+    /// The name of a struct type's field in the name section.
+    pub fn field_name(&self, type_index: u32, field: u32) -> Option<&'s str> {
+        let (section, names) = self.names();
+        names.fields.get(section, type_index, field)
     }
 
     /// A data segment's name in the name section.

@@ -19,6 +19,7 @@ pub(super) struct Names {
     pub globals: NameMap,
     pub elements: NameMap,
     pub data: NameMap,
+    pub fields: IndirectNameMap,
     pub tags: NameMap,
 }
 
@@ -40,6 +41,7 @@ impl Names {
                 7 => names.globals = NameMap::parse(section, contents),
                 8 => names.elements = NameMap::parse(section, contents),
                 9 => names.data = NameMap::parse(section, contents),
+                10 => names.fields = IndirectNameMap::parse(section, contents),
                 11 => names.tags = NameMap::parse(section, contents),
                 _ => {}
             }

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
 use crate::limits::MAX_JSON;
 use crate::model::{CoreDump, Frame, Layout, ModuleRecord, Recorded, Reference, Value, Warning};
+use crate::objects::{self, Objects};
 use crate::recording;
 
 use super::sections::RawSection;
@@ -85,6 +86,8 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     for section in sections.iter().filter(|section| section.id == 0 && section.name == extension::EMBEDDED_MODULE) {
         embedded(section, dump);
     }
+    let objects = sections.iter().find(|section| section.id == 0 && section.name == objects::SECTION);
+    dump.objects = objects.map(|section| Objects::new(section.bytes, section.offset));
     let recording = sections.iter().find(|section| section.id == 0 && section.name == recording::SECTION);
     dump.recording = recording.map(|section| Recorded { head: section.bytes, log: &[], offset: section.offset });
 }

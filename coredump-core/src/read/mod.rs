@@ -151,7 +151,8 @@ fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSecti
 
 /// Whether a section of this name is one of ours that holds JSON.
 fn is_json(name: &str) -> bool {
-    name.starts_with(extension::PREFIX) && name != extension::EMBEDDED_MODULE && name != crate::recording::SECTION
+    let other = [extension::EMBEDDED_MODULE, crate::objects::SECTION, crate::recording::SECTION];
+    name.starts_with(extension::PREFIX) && !other.contains(&name)
 }
 
 /// Whether only a core dump has such a section.

@@ -75,12 +75,11 @@ fn write_within(limit: u64, dump: &CoreDump<'_>, output: impl Write) -> Result<u
             sections.bytes(bytes)?;
         }
     }
+    if let Some(objects) = &dump.objects {
+        sections.custom_parts(crate::objects::SECTION, objects.parts())?;
+    }
     if let Some(recording) = &dump.recording {
-        let mut name = Vec::new();
-        crate::recording::SECTION.encode(&mut name);
-        let parts = [&name[..], recording.head, recording.log];
-        sections.begin(0, parts.iter().map(|part| part.len() as u64).sum())?;
-        parts.iter().try_for_each(|part| sections.bytes(part))?;
+        sections.custom_parts(crate::recording::SECTION, [recording.head, recording.log])?;
     }
     sections.output.flush().map_err(|error| Error::io("cannot write", error))?;
     Ok(sections.written)
@@ -130,11 +129,16 @@ impl<W: Write> Sections<W> {
     }
 
     fn custom(&mut self, name: &str, contents: &[u8]) -> Result<()> {
+        self.custom_parts(name, [contents])
+    }
+
+    /// A custom section whose contents lie in several places.
+    fn custom_parts<const N: usize>(&mut self, name: &str, parts: [&[u8]; N]) -> Result<()> {
         let mut head = Vec::new();
         name.encode(&mut head);
-        self.begin(0, head.len() as u64 + contents.len() as u64)?;
+        self.begin(0, parts.iter().fold(head.len() as u64, |size, part| size + part.len() as u64))?;
         self.bytes(&head)?;
-        self.bytes(contents)
+        parts.iter().try_for_each(|part| self.bytes(part))
     }
 }
 

@@ -46,6 +46,7 @@ fn reference() -> impl Strategy<Value = Reference> {
         Just(RefTarget::Null),
         (any::<Option<u32>>(), any::<u32>()).prop_map(|(instance, index)| RefTarget::Function { instance, index }),
         any::<i32>().prop_map(RefTarget::I31),
+        any::<u32>().prop_map(RefTarget::Object),
         any::<Option<String>>().prop_map(RefTarget::Opaque),
     ];
     (kind, target).prop_map(|(kind, target)| Reference { kind, target })
@@ -164,7 +165,7 @@ proptest! {
             },
             reason: reason.map(|(kind, message, guest_stderr)| Reason {
                 exception: message.clone().map(|tag| Thrown {
-                    values: vec![ThrownValue::number("i32", 7), ThrownValue { ty: tag.clone(), bits: None }],
+                    values: vec![ThrownValue::number("i32", 7), ThrownValue { ty: tag.clone(), ..ThrownValue::default() }],
                     tag: Some(tag),
                     rethrown: guest_stderr.as_ref().map(|_| 3),
                     last_only: guest_stderr.is_none(),

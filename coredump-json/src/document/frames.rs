@@ -116,8 +116,8 @@ impl Serialize for FrameEntry<'_, '_> {
         let module = document.dump.binaries().module_of(document.recorded(), frame);
         let module = module.and_then(|module| document.dump.binaries().binary(module));
         let name = |local: usize| module?.module().local_name(frame.function?, u32::try_from(local).ok()?);
-        map.serialize_entry("locals", &locals(&frame.locals, &name, document.redact))?;
-        map.serialize_entry("stack", &values(&frame.stack, document.redact))?;
+        map.serialize_entry("locals", &locals(&frame.locals, &name, document))?;
+        map.serialize_entry("stack", &values(&frame.stack, document))?;
         let scopes = document.variables(&self.frame);
         let variables = scopes
             .as_ref()
@@ -158,17 +158,21 @@ impl Serialize for InlineEntry<'_> {
 }
 
 /// Null if the producer did not record them.
-fn values(values: &Option<Box<[Value]>>, hidden: bool) -> Option<impl Serialize + '_> {
-    values.as_deref().map(|values| Each(move || values.iter().map(move |value| TypedValue { value, hidden })))
+fn values<'v>(values: &'v Option<Box<[Value]>>, document: &'v Document<'_>) -> Option<impl Serialize + 'v> {
+    values.as_deref().map(|values| Each(move || values.iter().map(move |value| typed(value, document))))
+}
+
+fn typed<'v>(value: &'v Value, document: &'v Document<'_>) -> TypedValue<'v> {
+    TypedValue { value, objects: Some(document.dump.objects()), hidden: document.redact }
 }
 
 /// The same of locals, each with the name that the module's name section has for it.
 fn locals<'v>(
     values: &'v Option<Box<[Value]>>,
     name: &'v dyn Fn(usize) -> Option<&'v str>,
-    hidden: bool,
+    document: &'v Document<'_>,
 ) -> Option<impl Serialize + 'v> {
-    let named = move |(index, value)| NamedValue { name: name(index), value: TypedValue { value, hidden } };
+    let named = move |(index, value)| NamedValue { name: name(index), value: typed(value, document) };
     values.as_deref().map(|values| Each(move || values.iter().enumerate().map(named)))
 }
 

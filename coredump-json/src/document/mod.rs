@@ -21,6 +21,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use coredump_core::cli::path_map::PathMap;
+use coredump_core::gc::View;
 use coredump_core::model::Warning;
 use coredump_core::reason::{CrashReason, Panic, ScriptFrame};
 use coredump_core::variables::{Scope, Variable};
@@ -120,12 +121,19 @@ impl Serialize for Document<'_> {
         map.serialize_entry("memories", &Each(memories))?;
         let names = self.global_names();
         let globals = || {
-            let entry =
-                |(index, global)| GlobalEntry { index, global, name: names.get(&index).copied(), hidden: self.redact };
+            let entry = |(index, global)| GlobalEntry {
+                index,
+                global,
+                name: names.get(&index).copied(),
+                objects: self.objects(),
+                hidden: self.redact,
+            };
             dump.globals.iter().enumerate().map(entry)
         };
         map.serialize_entry("globals", &Each(globals))?;
-        let tables = || dump.tables.iter().enumerate().map(|(index, table)| TableEntry { index, table });
+        let objects = self.objects();
+        let table = |(index, table)| TableEntry { index, table, objects };
+        let tables = || dump.tables.iter().enumerate().map(table);
         map.serialize_entry("tables", &Each(tables))?;
         if self.heap {
             map.serialize_entry("heap", &self.heap())?;
@@ -239,6 +247,11 @@ impl<'d> Document<'d> {
     /// What the dump's file records.
     fn recorded(&self) -> &'d CoreDump<'d> {
         self.dump.recorded()
+    }
+
+    /// The objects of the dump, unless the document is to leave out what the program worked on.
+    fn objects(&self) -> Option<&'d View<'d>> {
+        (!self.redact).then(|| self.dump.objects())
     }
 
     /// Text that stands in the dump; in a redacted document only what `vouched` lets pass.
@@ -367,7 +380,8 @@ impl<'d> Document<'d> {
         let omitted = self.omitted.get();
         let omitted = (omitted > 0).then(|| format!("the variables of {omitted} frames are left out: see --limit"));
         let recorded = self.recorded().warnings.iter().map(warning);
-        recorded.chain(self.dump.binaries().warnings.iter().cloned()).chain(problems).chain(omitted)
+        let objects: Vec<String> = self.dump.objects().warnings().iter().map(warning).collect();
+        recorded.chain(objects).chain(self.dump.binaries().warnings.iter().cloned()).chain(problems).chain(omitted)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Modules, instances, globals, tables, sections.
 
 use coredump_core::binaries::{Found, Refused, Slot, Verification};
+use coredump_core::gc::View;
 use coredump_core::model::{Global, Instance, ModuleRecord, Section, Table, Value};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -116,6 +117,7 @@ pub struct GlobalEntry<'d> {
     pub index: usize,
     pub global: &'d Global,
     pub name: Option<&'d str>,
+    pub objects: Option<&'d View<'d>>,
     /// Whether to leave its value out.
     pub hidden: bool,
 }
@@ -127,7 +129,7 @@ impl Serialize for GlobalEntry<'_> {
         map.serialize_entry("name", &self.name)?;
         map.serialize_entry("type", &self.global.ty)?;
         map.serialize_entry("mutable", &self.global.mutable)?;
-        values::entries(&mut map, if self.hidden { &Value::Missing } else { &self.global.value })?;
+        values::entries(&mut map, if self.hidden { &Value::Missing } else { &self.global.value }, self.objects)?;
         map.end()
     }
 }
@@ -136,6 +138,7 @@ impl Serialize for GlobalEntry<'_> {
 pub struct TableEntry<'d> {
     pub index: usize,
     pub table: &'d Table,
+    pub objects: Option<&'d View<'d>>,
 }
 
 impl Serialize for TableEntry<'_> {
@@ -144,7 +147,10 @@ impl Serialize for TableEntry<'_> {
         map.serialize_entry("index", &self.index)?;
         map.serialize_entry("type", self.table.element.name())?;
         map.serialize_entry("size", &self.table.size)?;
-        map.serialize_entry("elements", &Each(|| self.table.elements.iter().map(Target)))?;
+        map.serialize_entry(
+            "elements",
+            &Each(|| self.table.elements.iter().map(|target| Target { target, objects: self.objects })),
+        )?;
         map.end()
     }
 }

@@ -9,6 +9,7 @@ use serde::{Serialize, Serializer};
 
 use super::frames::PlaceEntry;
 use super::text::Hex;
+use super::values::Target;
 
 /// Frames of a throw that are listed with the exception; all are in the thread.
 const THROWN_AT: usize = 64;
@@ -41,7 +42,7 @@ pub struct ExceptionEntry<'d> {
     #[serde(rename = "type")]
     ty: Option<&'d str>,
     message: Option<&'d str>,
-    values: &'d [ThrownValue],
+    values: Vec<ThrownEntry<'d>>,
     rethrown: Option<u64>,
     last_only: bool,
     thrown_at: Option<Places<'d>>,
@@ -49,7 +50,7 @@ pub struct ExceptionEntry<'d> {
 }
 
 impl<'d> ExceptionEntry<'d> {
-    pub fn new(exception: &'d Exception, dump: &Dump, paths: &'d PathMap, redact: bool) -> Self {
+    pub fn new(exception: &'d Exception, dump: &'d Dump, paths: &'d PathMap, redact: bool) -> Self {
         let shown = !redact;
         let thread = dump.crashed_thread().filter(|_| !exception.last_only);
         let frames = thread.iter().flat_map(|thread| thread.frames().take(THROWN_AT));
@@ -60,12 +61,35 @@ impl<'d> ExceptionEntry<'d> {
             language: exception.language,
             ty: exception.ty.as_deref().filter(|_| shown),
             message: exception.message.as_deref().filter(|_| shown),
-            values: if shown { &exception.values } else { &[] },
+            values: if shown {
+                exception.values.iter().map(|value| ThrownEntry::new(value, dump)).collect()
+            } else {
+                Vec::new()
+            },
             rethrown: exception.rethrown,
             last_only: exception.last_only,
             thrown_at: (!places.is_empty()).then_some(Places(places, paths)),
             cause: None,
         }
+    }
+}
+
+/// A value that an exception carries.
+#[derive(Serialize)]
+struct ThrownEntry<'d> {
+    #[serde(rename = "type")]
+    ty: &'d str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<&'d str>,
+    /// What a reference refers to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Target<'d>>,
+}
+
+impl<'d> ThrownEntry<'d> {
+    fn new(value: &'d ThrownValue, dump: &'d Dump) -> Self {
+        let target = |target| Target { target, objects: Some(dump.objects()) };
+        ThrownEntry { ty: &value.ty, bits: value.bits.as_deref(), value: value.reference.as_ref().map(target) }
     }
 }
 

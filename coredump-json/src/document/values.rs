@@ -1,14 +1,20 @@
 //! Wasm values.
 
+use coredump_core::Limits;
+use coredump_core::gc::{View, text_of};
 use coredump_core::model::{RefTarget, Value};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::text::Shown;
 
+/// How deep objects that a value refers to are written.
+const OBJECT: Limits = Limits { depth: 1, elements: 32, text_only: true };
+
 /// A value as `{"type", "value"}`, and for floats `"bits"`.
 pub struct TypedValue<'d> {
     pub value: &'d Value,
+    pub objects: Option<&'d View<'d>>,
     /// Whether to leave all but its type out.
     pub hidden: bool,
 }
@@ -17,7 +23,7 @@ impl Serialize for TypedValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("type", &self.value.type_name())?;
-        entries(&mut map, if self.hidden { &Value::Missing } else { self.value })?;
+        entries(&mut map, if self.hidden { &Value::Missing } else { self.value }, self.objects)?;
         map.end()
     }
 }
@@ -30,19 +36,19 @@ pub struct NamedValue<'d> {
 
 impl Serialize for NamedValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let TypedValue { value, hidden } = self.value;
+        let TypedValue { value, objects, hidden } = self.value;
         let mut map = serializer.serialize_map(None)?;
         if let Some(name) = self.name {
             map.serialize_entry("name", name)?;
         }
         map.serialize_entry("type", &value.type_name())?;
-        entries(&mut map, if hidden { &Value::Missing } else { value })?;
+        entries(&mut map, if hidden { &Value::Missing } else { value }, objects)?;
         map.end()
     }
 }
 
 /// Adds `value` and `bits` to an object. A value that is not known is null.
-pub fn entries<M: SerializeMap>(map: &mut M, value: &Value) -> Result<(), M::Error> {
+pub fn entries<M: SerializeMap>(map: &mut M, value: &Value, objects: Option<&View<'_>>) -> Result<(), M::Error> {
     match value {
         Value::Missing => map.serialize_entry("value", &()),
         Value::I32(number) => map.serialize_entry("value", number),
@@ -69,7 +75,7 @@ pub fn entries<M: SerializeMap>(map: &mut M, value: &Value) -> Result<(), M::Err
         Value::V128(bytes) => {
             map.serialize_entry("value", &Shown(format_args!("{:#034x}", u128::from_le_bytes(*bytes))))
         }
-        Value::Ref(reference) => map.serialize_entry("value", &Target(&reference.target)),
+        Value::Ref(reference) => map.serialize_entry("value", &Target { target: &reference.target, objects }),
     }
 }
 
@@ -85,12 +91,16 @@ fn not_finite(number: f64) -> &'static str {
 }
 
 /// What a reference refers to, as `{"kind", …}`. A null reference is a known value, so it is not JSON's null.
-pub struct Target<'d>(pub &'d RefTarget);
+pub struct Target<'d> {
+    pub target: &'d RefTarget,
+    /// The objects of the dump; none, if nothing is to be told of them but their ids.
+    pub objects: Option<&'d View<'d>>,
+}
 
 impl Serialize for Target<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        match self.0 {
+        match self.target {
             RefTarget::Null => map.serialize_entry("kind", "null")?,
             RefTarget::Function { instance, index } => {
                 map.serialize_entry("kind", "function")?;
@@ -100,6 +110,16 @@ impl Serialize for Target<'_> {
             RefTarget::I31(number) => {
                 map.serialize_entry("kind", "i31")?;
                 map.serialize_entry("number", number)?;
+            }
+            RefTarget::Object(id) => {
+                let known = self.objects.and_then(|objects| Some((objects, objects.get(*id)?)));
+                map.serialize_entry("kind", known.map_or("object", |(_, object)| object.kind().name()))?;
+                map.serialize_entry("id", id)?;
+                if let Some((objects, object)) = known {
+                    map.serialize_entry("type", &objects.type_name(object.type_index))?;
+                    let text = text_of(&object).unwrap_or_else(|| objects.object_text(&object, OBJECT));
+                    map.serialize_entry("text", &text)?;
+                }
             }
             RefTarget::Opaque(description) => {
                 map.serialize_entry("kind", "opaque")?;
@@ -116,7 +136,7 @@ mod tests {
     use coredump_core::model::{RefKind, Reference};
 
     fn json(value: Value) -> String {
-        serde_json::to_string(&TypedValue { value: &value, hidden: false }).unwrap()
+        serde_json::to_string(&TypedValue { value: &value, objects: None, hidden: false }).unwrap()
     }
 
     #[test]

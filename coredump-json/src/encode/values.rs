@@ -72,6 +72,7 @@ pub fn target(json: &serde_json::Value, what: &str) -> Result<RefTarget> {
             RefTarget::Function { instance: index("instance"), index: index("function_index").ok_or_else(bad)? }
         }
         "i31" => RefTarget::I31(json["number"].as_i64().and_then(|number| i32::try_from(number).ok()).ok_or_else(bad)?),
+        "struct" | "array" | "exn" | "extern" | "object" => RefTarget::Object(index("id").ok_or_else(bad)?),
         "opaque" => RefTarget::Opaque(json["description"].as_str().map(str::to_owned)),
         _ => return Err(bad()),
     })

@@ -124,7 +124,9 @@ impl Place {
 /// Whether two globals have the same value as far as both are known. Which object a reference means has no name that
 /// would be the same in both runs.
 fn same_global(first: &Global, second: &Global) -> bool {
-    let opaque = |value: &Value| matches!(value, Value::Ref(Reference { target: RefTarget::Opaque(_), .. }));
+    let opaque = |value: &Value| {
+        matches!(value, Value::Ref(Reference { target: RefTarget::Opaque(_) | RefTarget::Object(_), .. }))
+    };
     let null = |value: &Value| matches!(value, Value::Ref(Reference { target: RefTarget::Null, .. }));
     (first.ty == second.ty && first.mutable == second.mutable)
         && match (&first.value, &second.value) {

@@ -6,6 +6,7 @@ mod concurrent;
 mod endings;
 mod fast;
 mod invoke;
+mod objects;
 mod output;
 mod replay;
 mod signals;

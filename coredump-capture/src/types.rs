@@ -1,0 +1,233 @@
+//! Which type of which module an object has.
+//!
+//! The engine does not say, but it says whether two types are the same. So a second module is compiled beside each of the
+//! guest's: it has the same types, and imports one function for each struct and array type, with a parameter of that type.
+//! The types of its imports are the guest's, by their indices.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+
+use coredump_core::module::{Module as CoreModule, TypeKind};
+use coredump_core::objects::{Kind, Storage, Type, Writer};
+use wasmtime::{ArrayType, Engine, FieldType, HeapType, Module, StorageType, StructType, Tag, ValType};
+
+use crate::binary::Binary;
+use crate::catalog::Catalog;
+
+/// The types that were met, and those that modules declare.
+pub struct Types {
+    met: HashMap<Key, Vec<Met>>,
+    declared: HashMap<Key, Vec<(ObjectType, (u32, u32))>>,
+    tags: HashMap<u64, Known>,
+    host: Option<u32>,
+}
+
+/// A type that was met.
+struct Met {
+    ty: ObjectType,
+    known: Known,
+}
+
+/// How the dump has it.
+#[derive(Clone)]
+pub struct Known {
+    /// Its index in the dump.
+    pub index: u32,
+    /// How its fields are stored; of an array, the elements.
+    pub fields: std::rc::Rc<[Storage]>,
+}
+
+/// Two types that are the same have the same. The hash of a type is that of its group, which may hold most types of a
+/// program.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key {
+    group: u64,
+    fields: usize,
+}
+
+/// A struct's or an array's type.
+enum ObjectType {
+    Struct(StructType),
+    Array(ArrayType),
+}
+
+impl ObjectType {
+    fn key(&self) -> Key {
+        let mut hasher = std::hash::DefaultHasher::new();
+        match self {
+            ObjectType::Struct(ty) => {
+                ty.hash(&mut hasher);
+                Key { group: hasher.finish(), fields: ty.fields().len() }
+            }
+            ObjectType::Array(ty) => {
+                ty.hash(&mut hasher);
+                Key { group: hasher.finish(), fields: usize::MAX }
+            }
+        }
+    }
+
+    fn is(&self, other: &ObjectType) -> bool {
+        match (self, other) {
+            (ObjectType::Struct(this), ObjectType::Struct(other)) => StructType::eq(this, other),
+            (ObjectType::Array(this), ObjectType::Array(other)) => ArrayType::eq(this, other),
+            _ => false,
+        }
+    }
+
+    fn fields(&self) -> Vec<Storage> {
+        match self {
+            ObjectType::Struct(ty) => ty.fields().map(|field| storage(&field)).collect(),
+            ObjectType::Array(ty) => vec![storage(&ty.field_type())],
+        }
+    }
+}
+
+impl Types {
+    /// No type yet; those that the modules of `catalog` declare are known. Those of a module whose bytes are not at hand
+    /// are not.
+    pub fn new(catalog: &Catalog, binary: &Binary, engine: &Engine) -> Types {
+        let mut declared: HashMap<Key, Vec<(ObjectType, (u32, u32))>> = HashMap::new();
+        for (number, module) in (0u32..).zip(&catalog.modules) {
+            let types = binary.bytes_of(module).and_then(|bytes| types_of(bytes, engine));
+            for (index, ty) in types.into_iter().flatten() {
+                declared.entry(ty.key()).or_default().push((ty, (number, index)));
+            }
+        }
+        Types { met: HashMap::new(), declared, tags: HashMap::new(), host: None }
+    }
+
+    /// A struct's type.
+    pub fn of_struct(&mut self, ty: StructType, writer: &mut Writer) -> Known {
+        self.of(ObjectType::Struct(ty), Kind::Struct, writer)
+    }
+
+    /// An array's type.
+    pub fn of_array(&mut self, ty: ArrayType, writer: &mut Writer) -> Known {
+        self.of(ObjectType::Array(ty), Kind::Array, writer)
+    }
+
+    fn of(&mut self, ty: ObjectType, kind: Kind, writer: &mut Writer) -> Known {
+        let key = ty.key();
+        let met = self.met.entry(key).or_default();
+        if let Some(position) = met.iter().position(|met| met.ty.is(&ty)) {
+            // The types of most objects are few.
+            if position > 0 {
+                met.swap(position, position / 2);
+            }
+            return met[position / 2].known.clone();
+        }
+        let declared = self.declared.get(&key).into_iter().flatten();
+        let places = declared.filter(|(declared, _)| declared.is(&ty)).map(|(_, place)| *place).collect();
+        let fields = ty.fields();
+        let index = writer.add_type(&Type::new(kind, places, fields.clone()));
+        let known = Known { index, fields: fields.into() };
+        met.push(Met { ty, known: known.clone() });
+        known
+    }
+
+    /// An exception's type: its tag.
+    pub fn of_exception(&mut self, tag: &Tag, fields: Vec<Storage>, catalog: &Catalog, writer: &mut Writer) -> Known {
+        let number = tag.debug_index_in_store();
+        let known = self.tags.entry(number).or_insert_with(|| {
+            let places = catalog.tag(number).into_iter().collect();
+            let index = writer.add_type(&Type::new(Kind::Exception, places, fields.clone()));
+            Known { index, fields: fields.into() }
+        });
+        known.clone()
+    }
+
+    /// The type of what the host owns.
+    pub fn of_host(&mut self, writer: &mut Writer) -> u32 {
+        *self.host.get_or_insert_with(|| writer.add_type(&Type::new(Kind::Extern, Vec::new(), Vec::new())))
+    }
+}
+
+/// How a field is stored.
+pub fn storage(field: &FieldType) -> Storage {
+    match field.element_type() {
+        StorageType::I8 => Storage::I8,
+        StorageType::I16 => Storage::I16,
+        StorageType::ValType(ty) => match ty {
+            ValType::I32 => Storage::I32,
+            ValType::I64 => Storage::I64,
+            ValType::F32 => Storage::F32,
+            ValType::F64 => Storage::F64,
+            ValType::V128 => Storage::V128,
+            ValType::Ref(_) => Storage::Ref,
+        },
+    }
+}
+
+/// The struct and array types of a module, with their indices.
+fn types_of(module: &[u8], engine: &Engine) -> Option<Vec<(u32, ObjectType)>> {
+    let module = CoreModule::parse(module).ok()?;
+    let kinds = module.type_kinds();
+    let wanted: Vec<u32> = (0u32..)
+        .zip(&kinds)
+        .filter(|(_, kind)| matches!(kind, TypeKind::Struct | TypeKind::Array))
+        .map(|(index, _)| index)
+        .collect();
+    let probe = probe(module.type_section()?, kinds.len(), &wanted)?;
+    let probe = Module::new(engine, probe).ok()?;
+    let parameter = |import: wasmtime::ImportType<'_>| {
+        let parameter = import.ty().func()?.param(0)?;
+        match parameter.as_ref()?.heap_type() {
+            HeapType::ConcreteStruct(ty) => Some(ObjectType::Struct(ty.clone())),
+            HeapType::ConcreteArray(ty) => Some(ObjectType::Array(ty.clone())),
+            _ => None,
+        }
+    };
+    Some(
+        wanted
+            .into_iter()
+            .zip(probe.imports())
+            .filter_map(|(index, import)| Some((index, parameter(import)?)))
+            .collect(),
+    )
+}
+
+/// A module with the types of another one, and one import for each of the `wanted`.
+fn probe((entries, types): (u32, &[u8]), count: usize, wanted: &[u32]) -> Option<Vec<u8>> {
+    if wanted.is_empty() {
+        return None;
+    }
+    let mut section = Vec::new();
+    leb(&mut section, u64::from(entries) + wanted.len() as u64);
+    section.extend(types);
+    let mut imports = Vec::new();
+    leb(&mut imports, wanted.len() as u64);
+    for (number, index) in wanted.iter().enumerate() {
+        // (func (param (ref null $index)))
+        section.extend([0x60, 1, 0x63]);
+        signed_leb(&mut section, *index);
+        section.push(0);
+        // Two empty names, a function.
+        imports.extend([0, 0, 0]);
+        leb(&mut imports, (count + number) as u64);
+    }
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    for (id, contents) in [(1, section), (2, imports)] {
+        module.push(id);
+        leb(&mut module, contents.len() as u64);
+        module.extend(contents);
+    }
+    Some(module)
+}
+
+fn leb(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+/// A number that is not negative, in the signed encoding.
+fn signed_leb(out: &mut Vec<u8>, value: u32) {
+    let mut value = u64::from(value);
+    while value >= 0x40 {
+        out.push(value as u8 & 0x7F | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

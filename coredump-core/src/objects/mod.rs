@@ -1,0 +1,264 @@
+//! The objects of a garbage-collected program, as a dump holds them: structs, arrays, exceptions, and what a host owns.
+//!
+//! They stand in a custom section of their own, in which every object has a number, its *id*, from 1 on. References are ids.
+//! Objects are read where they lie: of each sixteenth the place is remembered, and nothing else of any. `docs/format.md`
+//! describes the section.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::sync::OnceLock;
+
+pub use read::{Contents, Object};
+pub use write::{Code, Mark, Writer};
+
+use read::Index;
+
+/// Section name.
+pub const SECTION: &str = "coredump.objects";
+
+/// The first byte of the section.
+const VERSION: u8 = 1;
+
+/// Greatest id: a reference has 30 bits for it.
+pub const MAX_ID: u32 = (1 << 30) - 1;
+
+/// The number of an object in its dump, from 1 on.
+pub type Id = u32;
+
+/// What an object is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A struct.
+    Struct,
+    /// An array.
+    Array,
+    /// An exception that was thrown, with what it carries.
+    Exception,
+    /// Something of the host, of which only the identity is known.
+    Extern,
+}
+
+impl Kind {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Struct => "struct",
+            Kind::Array => "array",
+            Kind::Exception => "exn",
+            Kind::Extern => "extern",
+        }
+    }
+}
+
+/// How a field or an element is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    /// 8 bits.
+    I8,
+    /// 16 bits.
+    I16,
+    /// A 32-bit integer.
+    I32,
+    /// A 64-bit integer.
+    I64,
+    /// A 32-bit float.
+    F32,
+    /// A 64-bit float.
+    F64,
+    /// A vector.
+    V128,
+    /// A reference of any kind.
+    Ref,
+}
+
+impl Storage {
+    /// The size in bytes, in the section; a reference takes four.
+    pub fn size(self) -> u32 {
+        match self {
+            Storage::I8 => 1,
+            Storage::I16 => 2,
+            Storage::I32 | Storage::F32 | Storage::Ref => 4,
+            Storage::I64 | Storage::F64 => 8,
+            Storage::V128 => 16,
+        }
+    }
+
+    /// The name in the Wasm text format.
+    pub fn name(self) -> &'static str {
+        match self {
+            Storage::I8 => "i8",
+            Storage::I16 => "i16",
+            Storage::I32 => "i32",
+            Storage::I64 => "i64",
+            Storage::F32 => "f32",
+            Storage::F64 => "f64",
+            Storage::V128 => "v128",
+            Storage::Ref => "ref",
+        }
+    }
+
+    /// The byte that stands for it, as in the Wasm binary format.
+    fn code(self) -> u8 {
+        match self {
+            Storage::I8 => 0x78,
+            Storage::I16 => 0x77,
+            Storage::I32 => 0x7F,
+            Storage::I64 => 0x7E,
+            Storage::F32 => 0x7D,
+            Storage::F64 => 0x7C,
+            Storage::V128 => 0x7B,
+            Storage::Ref => 0x63,
+        }
+    }
+}
+
+/// A type that objects of a dump have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Type {
+    /// What such objects are.
+    pub kind: Kind,
+    /// Where the dump's modules have it: the module, and the index of the type there, or of an exception the tag's. Types
+    /// that are equal are one, so there may be several, of one module too; none, if only the host has it.
+    pub places: Vec<(u32, u32)>,
+    /// How the fields are stored; of an array, the elements.
+    pub fields: Vec<Storage>,
+    /// Where each field begins, in bytes.
+    offsets: Vec<u32>,
+    /// Bytes of all fields together.
+    size: u32,
+}
+
+impl Type {
+    /// A type. Fields beyond 4 GiB are left out.
+    pub fn new(kind: Kind, places: Vec<(u32, u32)>, mut fields: Vec<Storage>) -> Type {
+        let mut offsets = Vec::with_capacity(fields.len());
+        let mut size = 0u32;
+        for field in &fields {
+            let Some(end) = size.checked_add(field.size()) else { break };
+            offsets.push(size);
+            size = end;
+        }
+        fields.truncate(offsets.len());
+        Type { kind, places, fields, offsets, size }
+    }
+
+    /// The stored size of one element of an array, in bytes.
+    fn element(&self) -> Storage {
+        self.fields.first().copied().unwrap_or(Storage::I8)
+    }
+}
+
+/// The value of a field or an element. Floats are bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// 8 bits, which the program takes as signed or not.
+    I8(u8),
+    /// 16 bits, likewise.
+    I16(u16),
+    /// A 32-bit integer.
+    I32(i32),
+    /// A 64-bit integer.
+    I64(i64),
+    /// Bits of a 32-bit float.
+    F32(u32),
+    /// Bits of a 64-bit float.
+    F64(u64),
+    /// A vector, in memory order.
+    V128([u8; 16]),
+    /// A reference.
+    Ref(Link),
+}
+
+/// What a reference of an object refers to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Link {
+    /// Nothing.
+    Null,
+    /// An unboxed 31-bit integer.
+    I31(i32),
+    /// An object. It is not in the dump if [`Objects::get`] has none of that id.
+    Object(Id),
+    /// A function: its instance, if that is known, and its index in its module.
+    Function {
+        /// Index of the dump's instance.
+        instance: Option<u32>,
+        /// Function index, imports counted.
+        index: u32,
+    },
+    /// Something that is not null, and of which no more is known.
+    Unknown,
+}
+
+/// The objects of a dump.
+///
+/// Nothing is read before it is asked for: then once through all of them, to learn where they lie.
+#[derive(Debug, Default)]
+pub struct Objects<'a> {
+    /// All of the section, or what comes before the objects.
+    head: &'a [u8],
+    /// The objects, as far as they are not part of `head`.
+    body: &'a [u8],
+    /// File offset of `head`.
+    offset: u64,
+    index: OnceLock<Index>,
+}
+
+impl<'a> Objects<'a> {
+    /// The contents of a section that lies at this offset of its file.
+    pub fn new(section: &'a [u8], offset: u64) -> Objects<'a> {
+        Objects { head: section, offset, ..Objects::default() }
+    }
+
+    /// The contents of a section in the two parts that a [`Writer`] leaves.
+    pub fn of_parts(head: &'a [u8], body: &'a [u8]) -> Objects<'a> {
+        Objects { head, body, ..Objects::default() }
+    }
+
+    /// Both parts, as they stand one after the other in the section.
+    pub fn parts(&self) -> [&'a [u8]; 2] {
+        [self.head, self.body]
+    }
+
+    /// The types of the objects, in no order.
+    pub fn types(&self) -> &[Type] {
+        &self.index().types
+    }
+
+    /// How many objects there are: their ids are those from 1 to this.
+    pub fn count(&self) -> u32 {
+        self.index().count
+    }
+
+    /// The bound that was set to the capture, in bytes, if it left objects or elements out.
+    pub fn limit(&self) -> Option<u64> {
+        self.index().limit
+    }
+
+    /// What is wrong with the section, and at which offset of the file; objects up to there were read.
+    pub fn problem(&self) -> Option<(&str, u64)> {
+        let (message, at) = self.index().problem.as_ref()?;
+        Some((message, self.offset + at))
+    }
+
+    /// Whether anything was asked of the objects yet.
+    pub fn is_read(&self) -> bool {
+        self.index.get().is_some()
+    }
+
+    /// The object with this id, if it is in the dump.
+    pub fn get(&self, id: Id) -> Option<Object<'_>> {
+        self.index().get(self, id)
+    }
+
+    /// All objects, by their ids.
+    pub fn iter(&self) -> impl Iterator<Item = Object<'_>> {
+        self.index().iter(self)
+    }
+
+    fn index(&self) -> &Index {
+        self.index.get_or_init(|| Index::read(self.head, self.body))
+    }
+}

@@ -1,0 +1,159 @@
+//! Writes objects as they are found.
+
+use wasm_encoder::Encode;
+
+use super::{Id, Kind, MAX_ID, Storage, Type, VERSION};
+
+/// A reference as it is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code(u32);
+
+impl Code {
+    /// A null reference.
+    pub const NULL: Code = Code(0);
+    /// A reference to something that is not null, and of which no more is known.
+    pub const UNKNOWN: Code = Code(2);
+
+    /// An unboxed integer of 31 bits.
+    pub fn i31(value: i32) -> Code {
+        Code((value as u32) << 1 | 1)
+    }
+
+    /// An object. Ids beyond [`MAX_ID`] are not known.
+    pub fn object(id: Id) -> Code {
+        if id <= MAX_ID { Code(id << 2) } else { Code::UNKNOWN }
+    }
+}
+
+/// A place among the objects that were written.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark {
+    count: u32,
+    size: usize,
+}
+
+/// Takes objects one after the other, the one with id 1 first, and makes the section's contents of them.
+#[derive(Debug, Default)]
+pub struct Writer {
+    types: Vec<u8>,
+    type_count: u32,
+    functions: Vec<u8>,
+    function_count: u32,
+    objects: Vec<u8>,
+    count: u32,
+    limit: Option<u64>,
+}
+
+impl Writer {
+    /// A writer of no objects yet.
+    pub fn new() -> Writer {
+        Writer::default()
+    }
+
+    /// How many objects were taken.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Bytes that the objects take so far.
+    pub fn size(&self) -> u64 {
+        self.objects.len() as u64
+    }
+
+    /// Where the writer stands.
+    pub fn mark(&self) -> Mark {
+        Mark { count: self.count, size: self.objects.len() }
+    }
+
+    /// Takes back what was written since then, but for types and functions.
+    pub fn undo(&mut self, mark: Mark) {
+        self.objects.truncate(mark.size);
+        self.count = mark.count;
+    }
+
+    /// Says that a bound of so many bytes left objects or elements out.
+    pub fn set_limit(&mut self, limit: u64) {
+        self.limit = Some(limit);
+    }
+
+    /// Adds a type; its index.
+    pub fn add_type(&mut self, ty: &Type) -> u32 {
+        let out = &mut self.types;
+        out.push(match ty.kind {
+            Kind::Struct => 0,
+            Kind::Array => 1,
+            Kind::Exception => 2,
+            Kind::Extern => 3,
+        });
+        ty.places.len().encode(out);
+        for (module, index) in &ty.places {
+            module.encode(out);
+            index.encode(out);
+        }
+        ty.fields.len().encode(out);
+        out.extend(ty.fields.iter().map(|field| field.code()));
+        self.type_count += 1;
+        self.type_count - 1
+    }
+
+    /// Adds a function; the reference to it.
+    pub fn add_function(&mut self, instance: Option<u32>, index: u32) -> Code {
+        if self.function_count >= MAX_ID {
+            return Code::UNKNOWN;
+        }
+        instance.map_or(0, |instance| instance.saturating_add(1)).encode(&mut self.functions);
+        index.encode(&mut self.functions);
+        self.function_count += 1;
+        Code(self.function_count << 2 | 2)
+    }
+
+    /// Begins an object of a type; its fields follow in order. Of an array, [`Writer::begin_array`].
+    pub fn begin(&mut self, type_index: u32) {
+        (type_index << 1).encode(&mut self.objects);
+        self.count += 1;
+    }
+
+    /// Begins an array of `len` elements, of which the first `held` follow.
+    pub fn begin_array(&mut self, type_index: u32, len: u32, held: u32) {
+        (type_index << 1 | u32::from(held < len)).encode(&mut self.objects);
+        len.encode(&mut self.objects);
+        if held < len {
+            held.encode(&mut self.objects);
+        }
+        self.count += 1;
+    }
+
+    /// A number, as it is stored.
+    pub fn number(&mut self, storage: Storage, bits: u64) {
+        self.objects.extend_from_slice(&bits.to_le_bytes()[..(storage.size() as usize).min(8)]);
+    }
+
+    /// A vector, in memory order.
+    pub fn vector(&mut self, bytes: [u8; 16]) {
+        self.objects.extend_from_slice(&bytes);
+    }
+
+    /// A reference.
+    pub fn reference(&mut self, code: Code) {
+        self.objects.extend_from_slice(&code.0.to_le_bytes());
+    }
+
+    /// Room for the next `len` bytes of elements, which are zero until they are set.
+    pub fn room(&mut self, len: usize) -> &mut [u8] {
+        let start = self.objects.len();
+        self.objects.resize(start + len, 0);
+        &mut self.objects[start..]
+    }
+
+    /// The section's contents: what comes before the objects, and the objects.
+    pub fn finish(self) -> (Vec<u8>, Vec<u8>) {
+        let mut head = vec![VERSION];
+        self.limit.unwrap_or(0).encode(&mut head);
+        self.type_count.encode(&mut head);
+        head.extend(self.types);
+        self.function_count.encode(&mut head);
+        head.extend(self.functions);
+        self.count.encode(&mut head);
+        (head, self.objects)
+    }
+}
