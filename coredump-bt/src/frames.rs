@@ -37,7 +37,7 @@ impl<'r> Frames<'r> {
             args,
             dump,
             interpreted: (!args.brief).then(|| dump.interpreted(Some(python_limits(args)))).flatten(),
-            sources: Sources::new(args.symbols_path.iter().map(RawArg::to_path).collect()),
+            sources: Sources::new(args.symbols_path.iter().map(RawArg::to_path).collect(), !args.untrusted),
             offset_width: format!("{longest:#x}").len().max(6),
         }
     }
@@ -121,11 +121,11 @@ impl<'r> Frames<'r> {
         for (nth, inline) in resolved.inlines.iter().enumerate() {
             self.head(page, resolved, width)?;
             page.piece(Piece::Function, inline.function.as_deref().unwrap_or("?"))?;
-            self.rest_of_line(page, scope(nth), inline.location.as_ref(), true)?;
+            self.rest_of_line(page, frame, scope(nth), inline.location.as_ref(), true)?;
         }
         self.head(page, resolved, width)?;
         self.function(page, resolved)?;
-        self.rest_of_line(page, scope(resolved.inlines.len()), resolved.location.as_ref(), false)?;
+        self.rest_of_line(page, frame, scope(resolved.inlines.len()), resolved.location.as_ref(), false)?;
         if self.args.raw {
             raw::render(page, self.dump, frame)?;
         }
@@ -166,6 +166,7 @@ impl<'r> Frames<'r> {
     fn rest_of_line(
         &mut self,
         page: &mut Page,
+        frame: &Frame,
         scope: Option<&Scope>,
         location: Option<&Location>,
         inlined: bool,
@@ -181,8 +182,8 @@ impl<'r> Frames<'r> {
             page.location(location)?;
         }
         page.end()?;
-        if let Some(location) = location.filter(|_| self.args.source && !self.args.untrusted) {
-            self.sources.render(page, location)?;
+        if let Some(location) = location.filter(|_| self.args.source) {
+            self.sources.render(page, frame, location)?;
         }
         match scope.filter(|_| self.args.locals) {
             Some(scope) => variables::all(page, scope),

@@ -1,7 +1,9 @@
-//! The lines of source around a place, read from disk: only regular files, never for an untrusted dump.
+//! The lines of source around a place: from the debug info, if it holds the text, else from disk. There only regular files
+//! are read, and none for an untrusted dump.
 //!
 //! Programs are built elsewhere, so the recorded path is often not there. Then its end is looked for (`app/src/main.c`, then
-//! `src/main.c`) in the current folder, the binary's, and those of `--symbols-path`; a note tells what was read instead.
+//! `src/main.c`) in the current folder, the binary's, and those of `--symbols-path`; a note says what was read instead.
+//! Where the debug info has the MD5 of a file, no other one is shown.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,7 +12,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use coredump_core::backtrace::Location;
-use coredump_core::unasked;
+use coredump_core::{EmbeddedSource, Frame, unasked};
+use md5::{Digest, Md5};
 
 use crate::page::{Page, Piece};
 
@@ -18,6 +21,8 @@ use crate::page::{Page, Piece};
 const AROUND: u32 = 2;
 /// Larger files are no source.
 const MAX_SIZE: u64 = 16 << 20;
+/// Files tried for one source.
+const MAX_TRIED: usize = 16;
 /// A line is cut behind so many characters.
 const MAX_WIDTH: usize = 160;
 
@@ -25,10 +30,11 @@ const MAX_WIDTH: usize = 160;
 #[derive(Default)]
 pub struct Sources {
     files: HashMap<Arc<str>, Option<Source>>,
+    /// Whether files are read.
+    from_disk: bool,
     /// Folders of `--symbols-path`.
     named: Vec<PathBuf>,
-    /// Folder of the binary.
-    folder: Option<PathBuf>,
+    binary: Option<PathBuf>,
     binary_time: Option<SystemTime>,
     /// What a reader should know of the files.
     pub notes: Vec<String>,
@@ -38,48 +44,67 @@ struct Source {
     lines: Vec<String>,
 }
 
+impl Source {
+    fn new(text: &str) -> Source {
+        Source { lines: text.lines().map(str::to_owned).collect() }
+    }
+}
+
 impl Sources {
-    /// None read yet; `named` are folders to look in.
-    pub fn new(named: Vec<PathBuf>) -> Sources {
-        Sources { named, ..Sources::default() }
+    /// None read yet; `named` are folders to look in. Files are only read if `from_disk` says so.
+    pub fn new(named: Vec<PathBuf>, from_disk: bool) -> Sources {
+        Sources { named, from_disk, ..Sources::default() }
     }
 
     /// Sets the binary whose sources are shown next.
     pub fn of_binary(&mut self, path: Option<&Path>) {
-        let folder = path.and_then(Path::parent);
-        if folder != self.folder.as_deref() {
+        if path != self.binary.as_deref() {
             self.files.clear();
-            self.folder = folder.map(Path::to_owned);
+            self.binary = path.map(Path::to_owned);
         }
         self.binary_time = path.and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
     }
 
-    fn read(&mut self, file: &Arc<str>) -> Option<Source> {
-        let found = self.places(file).into_iter().find_map(|path| {
-            let (_, metadata) = unasked::open(&path).ok()?;
-            (metadata.len() <= MAX_SIZE).then_some((path, metadata))
-        });
-        let Some((path, metadata)) = found else {
-            self.notes.push(format!("source {file} not found"));
+    /// The text of `file`; `embedded` is what the debug info holds of it.
+    fn read(&mut self, file: &str, embedded: EmbeddedSource) -> Option<Source> {
+        if let Some(text) = embedded.text {
+            return Some(Source::new(&text));
+        }
+        if !self.from_disk {
             return None;
-        };
-        let bytes = match unasked::read(&path, MAX_SIZE) {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                self.notes.push(format!("source {error}"));
-                return None;
+        }
+        let fits = |bytes: &[u8]| embedded.md5.is_none_or(|md5| Md5::digest(bytes)[..] == md5);
+        let mut problem = format!("source {file} not found");
+        let small = |path: &PathBuf| unasked::open(path).is_ok_and(|(_, metadata)| metadata.len() <= MAX_SIZE);
+        for path in self.places(file).into_iter().filter(small).take(MAX_TRIED) {
+            match unasked::read(&path, MAX_SIZE) {
+                Ok(bytes) if fits(&bytes) => {
+                    if path != Path::new(file) {
+                        self.notes.push(format!("source {file}: read from {}", path.display()));
+                    }
+                    if embedded.md5.is_none() && self.is_newer(&path) {
+                        let path = path.display();
+                        self.notes.push(format!("source {path} is newer than the binary: its lines may have moved"));
+                    }
+                    return Some(Source::new(&String::from_utf8_lossy(&bytes)));
+                }
+                Ok(_) => {
+                    problem = format!(
+                        "source {} is not shown: it is not what was compiled, as the MD5 in the debug info says",
+                        path.display()
+                    );
+                }
+                Err(error) => problem = format!("source {error}"),
             }
-        };
-        if path != Path::new(&**file) {
-            self.notes.push(format!("source {file}: read from {}", path.display()));
         }
-        if let (Some(binary), Ok(source)) = (self.binary_time, metadata.modified())
-            && source > binary
-        {
-            self.notes.push(format!("source {} is newer than the binary: its lines may have moved", path.display()));
-        }
-        let lines = String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect();
-        Some(Source { lines })
+        self.notes.push(problem);
+        None
+    }
+
+    /// Whether a file was changed after the binary was made.
+    fn is_newer(&self, path: &Path) -> bool {
+        let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+        self.binary_time.zip(changed).is_some_and(|(binary, changed)| changed > binary)
     }
 
     /// Where a recorded file may be, the likeliest first.
@@ -95,18 +120,19 @@ impl Sources {
         // A bare `main.c` is many a program's: of a longer path it is taken only from a folder that was named.
         let least = parts.len().clamp(1, 2);
         ends(Path::new(""), least);
-        if let Some(folder) = &self.folder {
+        if let Some(folder) = self.binary.as_deref().and_then(Path::parent) {
             ends(folder, least);
         }
         self.named.iter().for_each(|folder| ends(folder, 1));
         places
     }
 
-    /// Prints the lines around a place, if its file can be read.
-    pub fn render(&mut self, page: &mut Page, location: &Location) -> io::Result<()> {
+    /// Prints the lines around a place of `frame`, if its file can be had.
+    pub fn render(&mut self, page: &mut Page, frame: &Frame, location: &Location) -> io::Result<()> {
         let file: Arc<str> = page.paths.apply(&location.file).into();
         if !self.files.contains_key(&file) {
-            let source = self.read(&file);
+            let embedded = frame.embedded_source(&location.file).unwrap_or_default();
+            let source = self.read(&file, embedded);
             self.files.insert(file.clone(), source);
         }
         let Some(Some(source)) = self.files.get(&file) else { return Ok(()) };
@@ -133,8 +159,8 @@ mod tests {
     use super::*;
 
     fn places(file: &str, named: &[&str]) -> Vec<String> {
-        let mut sources = Sources::new(named.iter().map(PathBuf::from).collect());
-        sources.folder = Some("bin".into());
+        let mut sources = Sources::new(named.iter().map(PathBuf::from).collect(), true);
+        sources.binary = Some("bin/app.wasm".into());
         sources.places(file).iter().map(|path| path.to_str().unwrap().to_owned()).collect()
     }
 

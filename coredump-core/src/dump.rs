@@ -27,6 +27,7 @@ use crate::reason::{self, CrashReason};
 use crate::regions::{self, Regions};
 use crate::runtimes::{Runtime, Task, cpython};
 use crate::signature::Signer;
+use crate::symbols::EmbeddedSource;
 use crate::trace::{self, Locator};
 use crate::variables::{ExpressionError, Inspector, Limits, Scope, Variable};
 
@@ -592,6 +593,14 @@ impl Frame {
     /// ```
     pub fn inlines(&self) -> &[InlinedFrame] {
         &self.resolved().inlines
+    }
+
+    /// What the debug info itself holds of a source file that one of the frame's locations names: DWARF 5 may have its text
+    /// and its MD5, a source map its text.
+    pub fn embedded_source(&self, file: &str) -> Option<EmbeddedSource> {
+        let resolved = self.resolved();
+        let binary = self.dump().binaries().binary(resolved.module?)?;
+        binary.embedded_source(resolved.function_index?, file)
     }
 
     /// The variables in scope: those of inlined functions first, innermost first, at last those of the Wasm function

@@ -93,4 +93,5 @@ pub use mapped::Bytes;
 pub use memory::Memory;
 pub use model::CoreDump;
 pub use reason::CrashReason;
+pub use symbols::EmbeddedSource;
 pub use variables::{ExpressionError, Limits, Scope, Status, Variable, VariableKind};

@@ -19,7 +19,7 @@ use crate::locked::Locked;
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
 use crate::stamp::Stamp;
-use crate::symbols::{Kind, Neighbours, SourceFrame, Symbols};
+use crate::symbols::{EmbeddedSource, Kind, Neighbours, SourceFrame, Symbols};
 
 /// The binaries that were opened. Dumps and threads share it: each file is opened once, and each module's symbols are read
 /// once. Nothing is dropped from it before it is dropped itself.
@@ -284,6 +284,11 @@ impl Binary {
     /// Empty where nothing is known.
     pub fn lookup(&self, function: u32, module_offset: u64) -> Arc<[SourceFrame]> {
         self.loaded(|loaded| loaded.symbols.lookup(self.module(), function, module_offset))
+    }
+
+    /// What its debug info holds of the contents of `file`, as a location in a function names it.
+    pub fn embedded_source(&self, function: u32, file: &str) -> Option<EmbeddedSource> {
+        self.loaded(|loaded| loaded.symbols.embedded_source(self.module(), function, file))
     }
 
     /// Lets `look` look at the entries of its debug info; `None` if it has none.

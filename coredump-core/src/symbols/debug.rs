@@ -14,7 +14,7 @@ use super::seek;
 use super::split::{SplitFinder, SplitUnit};
 use super::units::{UnitIndex, table_size};
 use super::work::Work;
-use super::{Dwarf, Location, Slice, SourceFrame, UnitRef};
+use super::{Dwarf, EmbeddedSource, Location, Slice, SourceFrame, UnitRef};
 use crate::locate::body::Instructions;
 use crate::locked::Locked;
 use crate::module::Module;
@@ -257,6 +257,14 @@ impl<'s> Debug<'s> {
     pub fn entry_name(&self, unit: UnitRef<'_, 's>, entry: UnitOffset<usize>) -> Option<Arc<str>> {
         let split = unit.dwarf.file_type == gimli::DwarfFileType::Dwo;
         functions::name(unit, entry, |offset| if split { None } else { self.entry_at(offset) })
+    }
+
+    /// What is held of the contents of `file`, a source of a function of `module`.
+    pub(super) fn source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
+        let found = self.function_entry(module, function).map(|(unit, _)| unit);
+        let unit = found.or_else(|| self.index.covering(Extent::of(module, function)?.first).first().copied())?;
+        let unit = self.unit(unit)?;
+        unit.lines(&self.dwarf)?.source(unit.unit.unit_ref(&self.dwarf), file)
     }
 
     /// What was executing at `pc` in the function of this extent. `module` tells where functions begin and end.

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use super::line_program::{Program, Sequence};
 use super::seek;
 use super::work::Work;
-use super::{UnitRef, text};
+use super::{EmbeddedSource, UnitRef, text};
 use crate::limits::{MAX_NAME, shorten};
 use crate::locked::Locked;
 
@@ -163,6 +163,21 @@ impl<'s> Lines<'s> {
             .entry(index)
             .or_insert_with(|| self.render(unit, index).map(|path| shorten(&path, MAX_NAME).into()))
             .clone()
+    }
+
+    /// What the table holds of the contents of `file`, a path as [`Lines::file`] gives it (DWARF 5, 6.2.4.1; the text itself
+    /// is an extension of LLVM, `DW_LNCT_LLVM_source`).
+    pub fn source(&self, unit: UnitRef<'_, 's>, file: &str) -> Option<EmbeddedSource> {
+        let header = unit.line_program.as_ref()?.header();
+        let indices = (0..=header.file_names().len() as u64).take(MAX_SEARCHED);
+        let index = indices.into_iter().find(|&index| self.file(unit, index).is_some_and(|path| *path == *file))?;
+        let entry = header.file(index)?;
+        // LLVM writes an empty text where it has none, for files beside others that have one.
+        let text = entry.source().and_then(|text| unit.attr_string(text).ok()).filter(|text| !text.is_empty());
+        let text = text.map(|text| String::from_utf8_lossy(text.slice()).into());
+        // It writes zeros, too.
+        let md5 = Some(*entry.md5()).filter(|md5| header.file_has_md5() && *md5 != [0; 16]);
+        Some(EmbeddedSource { text, md5 })
     }
 
     fn render(&self, unit: UnitRef<'_, 's>, index: u64) -> Option<String> {

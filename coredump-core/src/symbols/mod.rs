@@ -30,8 +30,8 @@ pub(crate) mod written;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 
 pub use debug::{Answer, Debug};
 pub use demangle::demangle;
@@ -77,6 +77,15 @@ pub struct SourceFrame {
     pub location: Option<Location>,
 }
 
+/// What debug info holds of a source file's contents.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EmbeddedSource {
+    /// The text that was compiled.
+    pub text: Option<Arc<str>>,
+    /// Its MD5.
+    pub md5: Option<[u8; 16]>,
+}
+
 /// What a module's symbols are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -110,6 +119,10 @@ pub struct Symbols<'s> {
     debug: Option<Arc<Debug<'s>>>,
     twin: Option<Module<'s>>,
     map: Option<LineMap>,
+    /// What the map was decoded from.
+    map_json: Cow<'s, [u8]>,
+    /// The texts in it, by path.
+    texts: OnceLock<HashMap<String, Arc<str>>>,
     names: Option<SymbolMap<'s>>,
     kind: Kind,
     origin: String,
@@ -125,6 +138,8 @@ impl<'s> Symbols<'s> {
             debug: None,
             twin: None,
             map: None,
+            map_json: Cow::Borrowed(&[]),
+            texts: OnceLock::new(),
             names: None,
             kind: Kind::Nothing,
             origin: String::new(),
@@ -209,17 +224,15 @@ impl<'s> Symbols<'s> {
     fn load_map(&mut self, module: &Module<'s>, neighbours: &Neighbours<'s>) {
         let Some(url) = module.custom_name("sourceMappingURL") else { return };
         let parsed = if url.starts_with("data:") {
-            LineMap::parse_data_url(url).map(|map| (map, "source map in the module".to_owned()))
+            source_map::of_data_url(url).map(|json| (Cow::Owned(json), "source map in the module".to_owned()))
         } else {
-            match neighbours.source_map(url) {
-                Ok((path, bytes)) => LineMap::parse(bytes).map(|map| (map, format!("source map {}", path.display()))),
-                Err(problem) => Err(problem),
-            }
+            let found = neighbours.source_map(url);
+            found.map(|(path, json)| (Cow::Borrowed(json), format!("source map {}", path.display())))
         };
-        match parsed {
-            Ok((map, origin)) => {
+        match parsed.and_then(|(json, origin)| Ok((LineMap::parse(&json)?, json, origin))) {
+            Ok((map, json, origin)) => {
                 (self.kind, self.origin) = (Kind::SourceMap, origin);
-                self.map = Some(map);
+                (self.map, self.map_json) = (Some(map), json);
             }
             Err(problem) => self.problems.push(format!("source map not used: {problem}")),
         }
@@ -284,6 +297,15 @@ impl<'s> Symbols<'s> {
         }
         known.insert(key, frames.clone());
         frames
+    }
+
+    /// What is held of the contents of `file`, as a location of a function of `module` names it.
+    pub fn embedded_source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
+        let described = self.debug.as_ref().and_then(|debug| debug.source(module, function, file));
+        described.or_else(|| {
+            let texts = self.texts.get_or_init(|| source_map::texts(&self.map_json));
+            Some(EmbeddedSource { text: Some(texts.get(file)?.clone()), md5: None })
+        })
     }
 
     fn find(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Vec<SourceFrame> {

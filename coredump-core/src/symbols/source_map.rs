@@ -5,6 +5,8 @@
 //! offsets that overflow. What this keeps is at most eight times the size of the map.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use base64::Engine;
 use serde::Deserialize;
@@ -86,17 +88,6 @@ impl LineMap {
         Ok(map)
     }
 
-    /// Decodes the contents of a `data:` URL (RFC 2397).
-    pub fn parse_data_url(url: &str) -> Result<LineMap, String> {
-        let (kind, data) =
-            url.strip_prefix("data:").and_then(|rest| rest.split_once(',')).ok_or("no data in its URL")?;
-        let json = match kind.ends_with(";base64") {
-            true => base64::engine::general_purpose::STANDARD.decode(data).map_err(|error| error.to_string())?,
-            false => unescaped(data),
-        };
-        LineMap::parse(&json)
-    }
-
     /// Adds a map whose first column is `column` of the whole.
     fn add(&mut self, json: Json<'_>, column: u32) -> Result<(), String> {
         if let Some(version) = json.version.filter(|&version| version != 3) {
@@ -148,13 +139,67 @@ impl LineMap {
         let section = self.sources.partition_point(|sources| sources.first <= index).checked_sub(1)?;
         let Sources { first, root, names } = self.sources.get(section)?;
         let name = names.get((index - first) as usize)?.as_deref()?;
-        let absolute = name.starts_with('/') || name.contains("://");
-        if absolute || root.is_empty() {
-            return Some(shorten(name, MAX_NAME).into_owned());
-        }
-        let root = shorten(root.strip_suffix('/').unwrap_or(root), MAX_NAME);
-        Some(shorten(&format!("{root}/{}", shorten(name, MAX_NAME)), MAX_NAME).into_owned())
+        Some(behind_root(root, name))
     }
+}
+
+/// The path or URL of a source, which a section's root may stand before.
+fn behind_root(root: &str, name: &str) -> String {
+    let absolute = name.starts_with('/') || name.contains("://");
+    if absolute || root.is_empty() {
+        return shorten(name, MAX_NAME).into_owned();
+    }
+    let root = shorten(root.strip_suffix('/').unwrap_or(root), MAX_NAME);
+    shorten(&format!("{root}/{}", shorten(name, MAX_NAME)), MAX_NAME).into_owned()
+}
+
+/// The contents of a `data:` URL (RFC 2397).
+pub fn of_data_url(url: &str) -> Result<Vec<u8>, String> {
+    let (kind, data) = url.strip_prefix("data:").and_then(|rest| rest.split_once(',')).ok_or("no data in its URL")?;
+    match kind.ends_with(";base64") {
+        true => base64::engine::general_purpose::STANDARD.decode(data).map_err(|error| error.to_string()),
+        false => Ok(unescaped(data)),
+    }
+}
+
+/// What a map holds of the texts of its sources.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Texts<'a> {
+    #[serde(borrow)]
+    source_root: Option<Cow<'a, str>>,
+    #[serde(default)]
+    sources: Vec<Option<Box<str>>>,
+    #[serde(default)]
+    sources_content: Vec<Option<Box<str>>>,
+    #[serde(borrow, default)]
+    sections: Vec<TextSection<'a>>,
+}
+
+#[derive(Deserialize)]
+struct TextSection<'a> {
+    #[serde(borrow)]
+    map: Option<Box<Texts<'a>>>,
+}
+
+/// The texts of sources that a map holds, by their paths as locations name them. Where two texts have one path, it has none:
+/// nothing says which of them is meant.
+pub fn texts(json: &[u8]) -> HashMap<String, Arc<str>> {
+    fn add(map: Texts<'_>, found: &mut HashMap<String, Option<Arc<str>>>) {
+        let root = map.source_root.unwrap_or_default();
+        for (name, text) in map.sources.into_iter().zip(map.sources_content) {
+            let (Some(name), Some(text)) = (name, text) else { continue };
+            let text = Arc::from(text);
+            let known = found.entry(behind_root(&root, &name)).or_insert_with(|| Some(Arc::clone(&text)));
+            *known = known.take().filter(|known| *known == text);
+        }
+        map.sections.into_iter().filter_map(|section| section.map).for_each(|map| add(*map, found));
+    }
+    let mut found = HashMap::new();
+    if let Ok(map) = serde_json::from_slice(unguarded(json)) {
+        add(map, &mut found);
+    }
+    found.into_iter().filter_map(|(path, text)| Some((path, text?))).collect()
 }
 
 /// Decodes the mappings of one line: differences, as base 64 numbers of variable length.
@@ -257,6 +302,16 @@ mod tests {
     }
 
     #[test]
+    fn texts_have_the_paths_of_their_sources() {
+        let map = r#"{"version":3,"sections":[
+            {"offset":{"line":0,"column":0},"map":{"sourceRoot":"src/","sources":["a.ts",null,"b.ts"],"sourcesContent":["A","?",null]}},
+            {"offset":{"line":0,"column":9},"map":{"sources":["src/a.ts","c.ts","c.ts"],"sourcesContent":["A","C","other"]}}]}"#;
+        let found = texts(map.as_bytes());
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), [("src/a.ts".to_owned(), "A".into())], "c.ts is two things");
+        assert!(texts(b"{").is_empty() && texts(b"").is_empty());
+    }
+
+    #[test]
     fn a_column_is_a_byte_offset() {
         let map = LineMap::parse(MAP.as_bytes()).unwrap();
         assert_eq!(at(&map, 10, 8).as_deref(), Some("a.ts:1:1"));
@@ -309,7 +364,11 @@ mod tests {
             format!("data:application/json,{percent}"),
             format!("data:,{MAP}"),
         ] {
-            assert_eq!(at(&LineMap::parse_data_url(&url).unwrap(), 10, 8).as_deref(), Some("a.ts:1:1"), "{url}");
+            assert_eq!(
+                at(&LineMap::parse(&of_data_url(&url).unwrap()).unwrap(), 10, 8).as_deref(),
+                Some("a.ts:1:1"),
+                "{url}"
+            );
         }
     }
 
@@ -337,8 +396,8 @@ mod tests {
         ] {
             assert!(LineMap::parse(json.as_bytes()).is_err(), "{json:.60}");
         }
-        assert!(LineMap::parse_data_url("data:application/json;base64,!!").is_err());
-        assert!(LineMap::parse_data_url("data:").is_err());
+        assert!(of_data_url("data:application/json;base64,!!").is_err());
+        assert!(of_data_url("data:").is_err());
     }
 
     #[test]
