@@ -88,6 +88,10 @@ pub struct Args {
     #[argh(option, arg_name = "size", from_str_fn(size))]
     pub max_memory: Option<usize>,
 
+    /// compile the program anew, and do not keep its compiled code for the next start
+    #[argh(switch)]
+    pub no_cache: bool,
+
     /// bytes of stack for Wasm calls (default 1m)
     #[argh(option, arg_name = "size", from_str_fn(size))]
     pub max_wasm_stack: Option<usize>,

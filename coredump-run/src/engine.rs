@@ -1,7 +1,7 @@
 //! The engine's settings.
 
 use coredump_capture::{Full, Plain};
-use wasmtime::{Config, Engine, Result};
+use wasmtime::{Cache, Config, Engine, Result};
 
 use crate::args::Args;
 
@@ -55,8 +55,8 @@ impl Settings {
     }
 }
 
-/// An engine of these settings.
-pub fn engine(settings: Settings) -> Result<Engine> {
+/// An engine of these settings, which keeps compiled code in `cache`.
+pub fn engine(settings: Settings, cache: Option<Cache>) -> Result<Engine> {
     let stack = settings.stack;
     let mut config = Config::new();
     if settings.instrumented {
@@ -65,6 +65,7 @@ pub fn engine(settings: Settings) -> Result<Engine> {
         let _: Plain = Plain::configure(&mut config, stack);
     }
     config
+        .cache(cache)
         .consume_fuel(settings.fuel)
         .epoch_interruption(settings.interruptible)
         .wasm_component_model_async(true)

@@ -167,6 +167,12 @@ impl Host {
     }
 }
 
+/// The folders of the host in which the guest may write.
+pub fn writable_dirs(args: &Args) -> impl Iterator<Item = PathBuf> {
+    let given = args.dir.iter().map(|dir| mapping(&dir.0));
+    given.filter(|(.., perms)| !matches!(perms, FsPerms::ReadOnly)).map(|(host, ..)| host)
+}
+
 /// Splits `HOST[::GUEST[:ro]]`.
 fn mapping(value: &OsStr) -> (PathBuf, String, FsPerms) {
     let bytes = value.as_bytes();

@@ -2,6 +2,7 @@
 
 mod args;
 mod blocking;
+mod cache;
 mod control;
 mod ending;
 mod engine;

@@ -10,7 +10,7 @@ use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::module;
 use wasmtime::component::Component;
-use wasmtime::{Engine, Module};
+use wasmtime::{Cache, Engine, Module};
 
 use crate::unknown;
 
@@ -22,6 +22,8 @@ pub struct Program {
     pub given: PathBuf,
     /// Its bytes.
     pub binary: Arc<Binary>,
+    /// Where its compiled code is kept.
+    pub cache: Option<Cache>,
 }
 
 /// What a program is made of.
@@ -37,6 +39,7 @@ pub enum Code {
 pub struct Source {
     given: PathBuf,
     binary: Arc<Binary>,
+    cache: Option<Cache>,
 }
 
 impl Source {
@@ -60,7 +63,7 @@ impl Source {
             true => Binary::from_bytes(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), binary),
             false => Binary::of_file(path, stamp, binary),
         };
-        Ok(Source { given: path.to_owned(), binary: Arc::new(binary) })
+        Ok(Source { given: path.to_owned(), binary: Arc::new(binary), cache: None })
     }
 
     /// A module that is at hand; `fileless` if no file holds it.
@@ -69,7 +72,17 @@ impl Source {
             true => Binary::from_bytes(path, bytes),
             false => Binary::of_file(path.as_ref(), None, bytes),
         };
-        Source { given: path.into(), binary: Arc::new(binary) }
+        Source { given: path.into(), binary: Arc::new(binary), cache: None }
+    }
+
+    /// Its compiled code is kept in `cache`.
+    pub fn kept_in(self, cache: Option<Cache>) -> Source {
+        Source { cache, ..self }
+    }
+
+    /// Where its compiled code is kept.
+    pub fn cache(&self) -> Option<Cache> {
+        self.cache.clone()
     }
 
     /// Its path, as text.
@@ -98,7 +111,7 @@ impl Source {
 
     /// Compiles it.
     pub fn compile(self, engine: &Engine) -> Result<Program> {
-        let Source { given, binary } = self;
+        let Source { given, binary, cache } = self;
         let compile = || {
             Ok(match binary.is_component() {
                 true => Code::Component(Component::from_binary(engine, binary.bytes())?),
@@ -116,14 +129,14 @@ impl Source {
                 false => told,
             }
         })?;
-        Ok(Program { code, given, binary })
+        Ok(Program { code, given, binary, cache })
     }
 }
 
 impl Program {
     /// What it was compiled from.
     pub fn source(&self) -> Source {
-        Source { given: self.given.clone(), binary: self.binary.clone() }
+        Source { given: self.given.clone(), binary: self.binary.clone(), cache: self.cache.clone() }
     }
 }
 

@@ -23,7 +23,7 @@ use crate::program::{Program, Source};
 use crate::record::Recorder;
 use crate::replay::{self, Again, Log, Stopper};
 use crate::stdio::Tail;
-use crate::{engine, invoke, report, run, signals};
+use crate::{cache, engine, invoke, report, run, signals};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are told and have exit codes of
 /// their own, as they must not be taken for the guest's.
@@ -64,10 +64,10 @@ fn exit_code(error: &Error) -> u8 {
 fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, coredump_capture::message(&error));
     let file = args.file()?;
-    let source = Source::read(file)?;
+    let source = Source::read(file)?.kept_in(cache::cache(args));
     let mode = mode(args, &source, report);
     let settings = Settings::of(args, mode);
-    let engine = engine::engine(settings).map_err(own)?;
+    let engine = engine::engine(settings, source.cache()).map_err(own)?;
     let began = Instant::now();
     if !args.unknown_imports_trap {
         source.look_at_imports()?;

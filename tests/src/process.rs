@@ -60,10 +60,12 @@ impl Outcome {
 }
 
 impl Tool {
-    /// One of the four tools. Colours and other settings of the environment do not reach it.
+    /// One of the tools. Colours and other settings of the environment do not reach it, and what it keeps between runs
+    /// is kept beside the binaries.
     pub fn new(name: &str) -> Self {
         let mut tool = Tool::other(binary(name));
         tool.command.env_remove("NO_COLOR").env_remove("CLICOLOR_FORCE").env_remove("RUST_BACKTRACE");
+        tool.command.env("XDG_CACHE_HOME", std::path::absolute(binary(name).with_file_name("cache")).expect("a path"));
         tool
     }
 

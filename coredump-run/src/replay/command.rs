@@ -23,7 +23,7 @@ use crate::engine::{self, Mode, Settings};
 use crate::program::{Program, Source};
 use crate::record::Recorder;
 use crate::stdio::Tail;
-use crate::{report, watched};
+use crate::{cache, report, watched};
 
 /// Frames of rewritten code are larger than those of the code that was recorded, by this factor at most.
 const LARGER: u64 = 8;
@@ -66,7 +66,7 @@ fn open<'a>(args: &'a Args, report: &'a Report) -> Result<Session<'a>> {
 fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source> {
     let wanted = &recording.start.sha256;
     if let Some(named) = args.program.first() {
-        let source = Source::read(named)?;
+        let source = Source::read(named)?.kept_in(cache::cache(args));
         return match source.sha256().as_ref() == Some(wanted) {
             true => Ok(source),
             false => Err(Error::new(ErrorKind::Mismatch, "not the module that was recorded").in_file(named.path())),
@@ -77,7 +77,7 @@ fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source>
     let embedded = recorded.modules.first().and_then(|module| module.embedded);
     let found = dump.binaries().binary(0).map(|binary| binary.module().bytes());
     let bytes = embedded.into_iter().chain(found);
-    let source = bytes.map(|bytes| Source::of_bytes(&path, bytes, embedded.is_some()));
+    let source = bytes.map(|bytes| Source::of_bytes(&path, bytes, embedded.is_some()).kept_in(cache::cache(args)));
     source.into_iter().find(|source| source.sha256().as_ref() == Some(wanted)).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "the module that was recorded is not found")
             .hint("name it behind the options: coredump-run --replay DUMP MODULE")
@@ -128,7 +128,7 @@ impl Session<'_> {
         goal: Goal,
         last_call: Option<u64>,
     ) -> Result<(Arc<Program>, Dumped, Ending)> {
-        let engine = rerun::engine(&self.tape.start, false)?;
+        let engine = rerun::engine(&self.tape.start, false, self.source.cache())?;
         let program = Arc::new(self.source.clone().compile(&engine)?);
         let process = self.dump.recorded().process.clone();
         let words = self.dump.recorded().reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
@@ -245,7 +245,7 @@ impl Session<'_> {
             return Err(Error::new(ErrorKind::Usage, "writes of a program that ran with --fuel cannot be found"));
         }
         let settings = Settings { stack, fuel: false, interruptible: false, instrumented: false };
-        let engine = engine::engine(settings).map_err(rerun::own)?;
+        let engine = engine::engine(settings, None).map_err(rerun::own)?;
         let source = Source::of_bytes(self.source.name(), &rewritten.binary, true);
         let program = source.compile(&engine)?;
         let mut playback = self.tape.playback(None);

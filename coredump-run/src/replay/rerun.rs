@@ -8,7 +8,7 @@ use coredump_core::mapped::Bytes;
 use coredump_core::model::{CoreDump, Recorded, Replay};
 use coredump_core::recording::{self, Recording, Start};
 use tokio::sync::Notify;
-use wasmtime::{AsContextMut, DebugEvent, DebugHandler, Linker, Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime::{AsContextMut, Cache, DebugEvent, DebugHandler, Linker, Store, StoreContextMut, Trap, UpdateDeadline};
 
 use super::compare::Expected;
 use super::hunt::Hunt;
@@ -184,7 +184,7 @@ pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program) -> 
 pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>>) -> Result<Dumped> {
     let tape = again.tape.clone();
     let overflow = again.expected.as_ref().and_then(Overflow::of).map(Arc::new);
-    let engine = engine(&tape.start, until.is_some())?;
+    let engine = engine(&tape.start, until.is_some(), first.program.cache.clone())?;
     let program = Arc::new(first.program.source().compile(&engine)?);
     let recorder = Arc::new(first.again(program, again));
     let mut store = store(&engine, tape.playback(until.clone()), &tape.start)?;
@@ -260,12 +260,12 @@ pub async fn run(
     }
 }
 
-/// The engine that runs a program again.
-pub fn engine(start: &Start, interruptible: bool) -> Result<wasmtime::Engine> {
+/// The engine that runs a program again, which keeps compiled code in `cache`.
+pub fn engine(start: &Start, interruptible: bool, cache: Option<Cache>) -> Result<wasmtime::Engine> {
     let stack = usize::try_from(start.max_wasm_stack).unwrap_or(STACKS.1).saturating_mul(LARGER);
     let stack = stack.clamp(STACKS.0, STACKS.1);
     let settings = Settings { stack, fuel: start.fuel.is_some(), interruptible, instrumented: true };
-    engine::engine(settings).map_err(own)
+    engine::engine(settings, cache).map_err(own)
 }
 
 /// An error of the engine as ours.

@@ -1,0 +1,55 @@
+//! Where compiled code is kept between runs, so that a program that ran before starts at once.
+//!
+//! What is in the cache is executed as it is. So it is only used if nobody else can write there: neither another user, nor
+//! the guest through a folder that it is given. Where that is not so, programs are compiled at every start.
+
+use std::fs::{DirBuilder, Metadata, symlink_metadata};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use wasmtime::{Cache, CacheConfig};
+
+use crate::args::Args;
+use crate::host;
+
+/// Bytes that the cache holds at most, about; the engine removes what was not used for longest.
+const LIMIT: u64 = 1 << 30;
+
+/// The cache for programs that run as `args` say; none if it is not wanted, or is not safe.
+pub fn cache(args: &Args) -> Option<Cache> {
+    if args.no_cache {
+        return None;
+    }
+    let folder = private(&folder()?)?;
+    let overlaps =
+        |dir: PathBuf| dir.canonicalize().is_ok_and(|dir| dir.starts_with(&folder) || folder.starts_with(dir));
+    if host::writable_dirs(args).any(overlaps) {
+        return None;
+    }
+    let mut config = CacheConfig::new();
+    config.with_directory(&folder).with_files_total_size_soft_limit(LIMIT);
+    Cache::new(config).ok()
+}
+
+/// The folder's name, as the XDG Base Directory Specification has it: relative ones are to be ignored.
+fn folder() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let caches = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")))?;
+    Some(caches.join("coredump-run"))
+}
+
+/// The folder, made if there is none, with no symbolic link in its path; none if others can write there, or could put
+/// another one in its place.
+fn private(folder: &Path) -> Option<PathBuf> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).ok()?;
+    let folder = folder.canonicalize().ok()?;
+    let own = rustix::process::geteuid().as_raw();
+    let trusted = |found: &Metadata| {
+        let sticky = found.mode() & 0o1000 != 0;
+        (found.uid() == own || found.uid() == 0) && (sticky || found.mode() & 0o022 == 0)
+    };
+    let itself = symlink_metadata(&folder).ok()?;
+    let safe = itself.is_dir() && itself.uid() == own && itself.mode() & 0o022 == 0;
+    let above = folder.ancestors().skip(1).all(|parent| symlink_metadata(parent).is_ok_and(|found| trusted(&found)));
+    (safe && above).then_some(folder)
+}
