@@ -54,6 +54,9 @@ pub struct Args {
     /// elements of one array or collection that are shown (default 32)
     #[argh(option, arg_name = "n")]
     pub elements: Option<u32>,
+    /// the asynchronous tasks: what each waits for, through all that it awaits
+    #[argh(switch, long = "async")]
+    pub tasks: bool,
     /// the lines of source around each place
     #[argh(switch)]
     pub source: bool,

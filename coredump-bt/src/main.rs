@@ -12,6 +12,7 @@ mod render;
 mod short;
 mod source;
 mod store;
+mod tasks;
 mod trace;
 mod variables;
 

@@ -13,7 +13,7 @@ use coredump_core::{CoreDump, Draft, Store};
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
 use crate::page::Page;
-use crate::{brief, header, inner, notes, store as symbol_store, trace};
+use crate::{brief, header, inner, notes, store as symbol_store, tasks, trace};
 
 /// Prints the backtraces of all dumps that are asked for.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
@@ -148,6 +148,9 @@ fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::
     }
     if frames.args.thread.is_none() && frames.args.frame.is_none() {
         inner::tasks(page, frames.dump)?;
+        if tasks::wanted(frames.args, frames.dump) {
+            tasks::all(page, frames.args, frames.dump)?;
+        }
     }
     if frames.dump.recorded().threads.is_empty() {
         page.plain("\nthe dump holds no thread\n")?;

@@ -48,7 +48,8 @@ pub fn all(page: &mut Page, scope: &Scope) -> io::Result<()> {
     scope.variables.iter().try_for_each(|variable| one(page, variable, 1))
 }
 
-fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()> {
+/// Prints a variable, indented by its level, and what its pointers lead to below it.
+pub fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()> {
     page.plain(format_args!("{:width$}", "", width = level * 4))?;
     page.piece(Piece::Name, &variable.label())?;
     if !variable.type_name.is_empty() {

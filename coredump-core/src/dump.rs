@@ -28,6 +28,7 @@ use crate::regions::{self, Regions};
 use crate::runtimes::{Runtime, Task, cpython};
 use crate::signature::Signer;
 use crate::symbols::EmbeddedSource;
+use crate::tasks::Tasks;
 use crate::trace::{self, Locator};
 use crate::variables::{ExpressionError, Inspector, Limits, Scope, Variable};
 
@@ -374,6 +375,20 @@ impl Dump {
     /// the values of its variables, without which they are left out.
     pub fn interpreted(&self, limits: Option<cpython::Limits>) -> Option<Interpreted> {
         Interpreted::find(self.recorded(), self.binaries(), self.resolver(), limits)
+    }
+
+    /// The asynchronous tasks of the program: those of executors that are known, and the futures that frames poll. `limits`
+    /// bound the values of their variables, without which they are left out.
+    ///
+    /// ```
+    /// # use coredump_core::Dump;
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let dump = Dump::open(path)?;
+    /// assert!(dump.tasks(None).list.is_empty(), "a C program has no asynchronous tasks");
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn tasks(&self, limits: Option<Limits>) -> Tasks {
+        Tasks::find(self.recorded(), self.binaries(), limits)
     }
 
     /// The frames of one of the runtime's tasks, youngest first.

@@ -76,6 +76,7 @@ pub mod signature;
 pub mod stamp;
 #[doc(hidden)]
 pub mod symbols;
+pub mod tasks;
 pub mod text;
 pub mod trace;
 #[doc(hidden)]

@@ -15,5 +15,5 @@ pub(crate) mod types;
 pub(crate) mod units;
 
 pub use entries::Language;
-pub(crate) use type_reader::wide_constant;
+pub(crate) use type_reader::{declared, wide_constant};
 pub(crate) use units::Catalog;

@@ -125,6 +125,9 @@ pub struct Variant<'s> {
     pub values: Vec<(u128, u128)>,
     /// Its contents: a structure of its own.
     pub member: Option<Member<'s>>,
+    /// Where in the source it is declared, of a coroutine's states where it waits: the number of the file in the unit's line
+    /// table, and the line.
+    pub declared: Option<(u64, u32)>,
 }
 
 /// An enumeration.

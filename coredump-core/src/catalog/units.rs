@@ -19,7 +19,7 @@ use super::split_types::SplitTypes;
 use super::types::Type;
 use crate::locked::Locked;
 use crate::module::Module;
-use crate::symbols::{Debug, demangle};
+use crate::symbols::{Debug, Location, demangle};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
@@ -142,6 +142,16 @@ impl<'s> Catalog<'s> {
     /// Where the prologue of a function of that unit ends, which has this code.
     pub fn prologue_end(&self, unit: u32, code: &Range<u64>) -> Option<u64> {
         self.debug.prologue_end(unit, code)
+    }
+
+    /// Whether a text stands in the names that units share.
+    pub fn mentions(&self, text: &[u8]) -> bool {
+        memchr::memmem::find(self.debug.dwarf().debug_str.reader().slice(), text).is_some()
+    }
+
+    /// The place in the source that an entry of a unit names by the number of a file and a line.
+    pub fn declared_at(&self, unit: u32, (file, line): (u64, u32)) -> Option<Location> {
+        self.debug.declared_at(unit, file, line)
     }
 
     /// The name of a function as backtraces have it: its linkage name, else its plain one, demangled.
@@ -312,10 +322,7 @@ impl<'s> Catalog<'s> {
     /// The vtables of C++ classes by address, which `find` finds when they are first asked for: none, where no name in the
     /// debug information is a vtable's.
     pub fn cpp_vtables(&self, find: impl FnOnce() -> Vec<(u64, Die)>) -> &[(u64, Die)] {
-        self.cpp_vtables.get_or_init(|| {
-            let named = memchr::memmem::find(self.debug.dwarf().debug_str.reader().slice(), b"_ZTV").is_some();
-            if named { find() } else { Vec::new() }
-        })
+        self.cpp_vtables.get_or_init(|| if self.mentions(b"_ZTV") { find() } else { Vec::new() })
     }
 
     /// Complete types of one unit that have a name.

@@ -267,6 +267,12 @@ impl<'s> Debug<'s> {
         unit.lines(&self.dwarf)?.source(unit.unit.unit_ref(&self.dwarf), file)
     }
 
+    /// The place in the source that an entry of a unit names by the number of the file in the line table and the line.
+    pub fn declared_at(&self, unit: u32, file: u64, line: u32) -> Option<Location> {
+        let row = Row { file, line: Some(line), column: None };
+        self.unit(unit)?.location(&self.dwarf, row)
+    }
+
     /// What was executing at `pc` in the function of this extent. `module` tells where functions begin and end.
     pub fn lookup(&self, pc: u64, extent: &Extent, module: &Module<'_>) -> Answer {
         match self.lookup_moved(pc, extent, module, 0) {

@@ -14,7 +14,7 @@ use super::units::{Die, Language, Units};
 use super::unwind::{Position, Recovered, Unwinder, certain_instance};
 use super::value::{Source, Value};
 use super::{ExpressionError, Limits, Scope, Status, Variable, VariableKind, When, expression, scope};
-use crate::binaries::{Binaries, Found};
+use crate::binaries::{Binaries, Binary, Found};
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
@@ -150,7 +150,7 @@ impl<'c> Inspector<'c> {
 
     /// Lets `look` look at a frame with its debug information; `None` when its binary is not known for certain or has
     /// none.
-    pub(super) fn with_frame<R>(
+    pub(crate) fn with_frame<R>(
         &self,
         thread: usize,
         index: usize,
@@ -159,7 +159,35 @@ impl<'c> Inspector<'c> {
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
         let binary = &*self.found(frame)?.binary;
         let place = self.binaries.place(self.dump, thread, index)?;
-        let function = frame.function?;
+        frame.function?;
+        let recovered = || self.recovered(thread).get(index).cloned().unwrap_or_default();
+        self.look_at(binary, frame, place.dwarf_pc, recovered, index == 0, look)
+    }
+
+    /// Lets `look` look at a module of the dump where no frame of it stands: at its types, and its memory in one of its
+    /// instances; `None` when its binary is not known for certain or has no debug information.
+    pub(crate) fn with_module<R>(
+        &self,
+        module: u32,
+        instance: Option<u32>,
+        look: impl FnOnce(&Frame<'_, '_>) -> R,
+    ) -> Option<R> {
+        // It has no locals, which is known: so the instance is the one that is meant.
+        let locals = Some(Box::default());
+        let frame = model::Frame { instance, module: Some(module), locals, ..model::Frame::default() };
+        let binary = &*self.found(&frame)?.binary;
+        self.look_at(binary, &frame, 0, Arc::default, false, look)
+    }
+
+    fn look_at<R>(
+        &self,
+        binary: &Binary,
+        frame: &model::Frame,
+        pc: u64,
+        recovered: impl FnOnce() -> Arc<Recovered>,
+        youngest: bool,
+        look: impl FnOnce(&Frame<'_, '_>) -> R,
+    ) -> Option<R> {
         binary.with_catalog(|catalog| {
             let key = binary.module().bytes().as_ptr() as usize;
             let units = Units::new(catalog.clone());
@@ -170,11 +198,11 @@ impl<'c> Inspector<'c> {
                 frame,
                 binary,
                 memory: self.memory(frame),
-                pc: place.dwarf_pc,
-                function: units.function(binary.module(), function),
+                pc,
+                function: frame.function.and_then(|function| units.function(binary.module(), function)),
                 rewritten,
-                recovered: self.recovered(thread).get(index).cloned().unwrap_or_default(),
-                youngest: index == 0,
+                recovered: recovered(),
+                youngest,
                 prologue: OnceCell::new(),
                 writes: OnceCell::new(),
                 operands: OnceCell::new(),
@@ -240,7 +268,7 @@ fn parameter(renderer: &Renderer<'_, '_, '_>, die: Die) -> Option<Variable> {
 }
 
 /// What a variable's entry says of its value, and where that is in words.
-pub(super) fn value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
+pub fn value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let located = frame.locate(die);
     let nowhere = || match frame.units.entry(die).is_some_and(|entry| entry.has_attr(DW_AT_declaration)) {
         true => Missing::NotCaptured("only declared: the debug information does not say where it is".into()),

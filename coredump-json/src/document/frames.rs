@@ -181,11 +181,11 @@ fn variables_of(scope: &Scope, hidden: bool) -> impl Iterator<Item = VariableEnt
 }
 
 /// A variable, or (without a scope) a part of one.
-struct VariableEntry<'d> {
-    variable: &'d Variable,
-    scope: Option<&'d Scope>,
+pub struct VariableEntry<'d> {
+    pub variable: &'d Variable,
+    pub scope: Option<&'d Scope>,
     /// Whether to leave its value out.
-    hidden: bool,
+    pub hidden: bool,
 }
 
 impl Serialize for VariableEntry<'_> {

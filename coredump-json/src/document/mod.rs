@@ -11,6 +11,7 @@ mod redact;
 mod safe;
 mod sentry;
 mod state;
+mod tasks;
 mod text;
 mod thrown;
 mod values;
@@ -36,6 +37,7 @@ use frames::{PlaceEntry, ThreadEntry};
 use inner::TaskThread;
 use memories::MemoryEntry;
 use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
+use tasks::{AsyncTaskEntry, View};
 use text::{Each, Hex, Shown};
 use thrown::{AccessEntry, ExceptionEntry};
 
@@ -114,6 +116,11 @@ impl Serialize for Document<'_> {
             recorded.chain(self.tasks().map(EitherThread::Task))
         };
         map.serialize_entry("threads", &Each(threads))?;
+        let tasks = self.dump.tasks(self.locals.then_some(self.limits));
+        if !tasks.list.is_empty() {
+            let view = View { paths: &self.paths, locals: self.locals, hidden: self.redact, named: true };
+            map.serialize_entry("tasks", &Each(|| tasks.list.iter().map(|task| AsyncTaskEntry { task, view })))?;
+        }
         let memories = || {
             let entry = |(index, memory)| MemoryEntry { index, memory, detail: self.memory, redacted: self.redact };
             dump.memories.iter().enumerate().map(entry)

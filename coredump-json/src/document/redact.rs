@@ -41,6 +41,7 @@ const KEPT: &str = "
     threads[].frames[].variables[].inlined threads[].frames[].variables[].hidden threads[].frames[].variables[].kind
     threads[].frames[].variables[].location threads[].frames[].variables[].address threads[].frames[].variables[].status
     threads[].frames[].variables[].at
+    tasks[].language tasks[].executor tasks[].id tasks[].state tasks[].address tasks[].waits_for[]
     memories[].index memories[].size memories[].maximum memories[].page_size memories[].memory64 memories[].shared
     memories[].captured_bytes memories[].redacted
     globals[].index globals[].name globals[].type globals[].mutable
@@ -49,6 +50,10 @@ const KEPT: &str = "
     warnings[]
     error.kind error.offset error.path
 ";
+
+/// And of each function and future that an asynchronous task awaits, within each other to this depth.
+const KEPT_OF_AWAITS: &str = "kind function state file line column thread frame address task";
+const AWAITS: usize = 16;
 
 /// The same for an event for Sentry.
 const KEPT_OF_EVENTS: &str = "
@@ -81,8 +86,12 @@ static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
         let fields = KEPT_OF_STACKS.split_whitespace();
         fields.map(move |field| format!("{list}.values[].stacktrace.frames[].{field}"))
     });
-    let stacks: Vec<&'static str> = stacks.map(|path| &*path.leak()).collect();
-    for path in KEPT.split_whitespace().chain(KEPT_OF_EVENTS.split_whitespace()).chain(stacks) {
+    let awaits = (1..=AWAITS).flat_map(|level| {
+        let inner = "awaits[].".repeat(level);
+        KEPT_OF_AWAITS.split_whitespace().map(move |field| format!("tasks[].{inner}{field}"))
+    });
+    let made: Vec<&'static str> = stacks.chain(awaits).map(|path| &*path.leak()).collect();
+    for path in KEPT.split_whitespace().chain(KEPT_OF_EVENTS.split_whitespace()).chain(made) {
         let mut at = 0;
         for field in path.split('.') {
             let name = field.trim_end_matches("[]");

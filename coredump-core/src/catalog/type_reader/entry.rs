@@ -82,6 +82,19 @@ impl<'s> Units<'s> {
         }
     }
 
+    /// The type that is the first argument of a generic function or type.
+    pub fn first_type_argument(&self, die: Die) -> Option<Die> {
+        let mut first = None;
+        self.children(die, |child, entry| {
+            if entry.tag == DW_TAG_template_type_parameter {
+                first = self.type_of(child);
+                return false;
+            }
+            true
+        });
+        first
+    }
+
     fn read_array(&self, die: Die, entry: &Entry<'s>, element: Option<Die>) -> Array {
         let mut dimensions = Vec::new();
         self.children(die, |child, entry| {
@@ -183,14 +196,15 @@ impl<'s> Units<'s> {
         let mut list = Vec::new();
         self.children(die, |child, entry| {
             if entry.tag == DW_TAG_variant {
-                let mut member = None;
+                let (mut member, mut place) = (None, None);
                 self.children(child, |inner, entry| {
                     if entry.tag == DW_TAG_member {
                         member = self.member(inner, entry);
+                        place = declared(entry);
                     }
                     member.is_none()
                 });
-                list.push(Variant { values: discriminant_values(entry), member });
+                list.push(Variant { values: discriminant_values(entry), member, declared: place });
             }
             list.len() < PARTS
         });
@@ -211,6 +225,16 @@ impl<'s> Units<'s> {
         });
         Enum { underlying, enumerators }
     }
+}
+
+/// The file, by its number in the unit's line table, and the line that an entry is declared at.
+pub fn declared(entry: &Entry<'_>) -> Option<(u64, u32)> {
+    let file = match entry.attr_value(DW_AT_decl_file)? {
+        AttributeValue::FileIndex(file) => file,
+        other => other.udata_value()?,
+    };
+    let line = entry.attr_value(DW_AT_decl_line)?.udata_value()?;
+    Some((file, u32::try_from(line).ok().filter(|&line| line > 0)?))
 }
 
 /// A dimension's number of elements (DWARF 5, 5.13), for languages that count from zero.

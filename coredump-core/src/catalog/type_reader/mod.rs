@@ -6,7 +6,7 @@ mod tests;
 
 use std::sync::Arc;
 
-pub use self::entry::wide_constant;
+pub use self::entry::{declared, wide_constant};
 use super::types::{Array, Kind, PointerKind, Type};
 use super::units::{Die, Units};
 

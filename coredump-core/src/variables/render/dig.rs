@@ -12,8 +12,13 @@ const LEVELS: u32 = 8;
 
 impl<'s> Renderer<'_, '_, 's> {
     /// A direct member, or one of a base.
-    pub(super) fn field(&self, value: &Value, name: &str) -> Option<Value> {
+    pub fn field(&self, value: &Value, name: &str) -> Option<Value> {
         self.field_within(value, name, LEVELS)
+    }
+
+    /// The first of these members that there is: versions of a library call it differently.
+    pub fn first_field(&self, value: &Value, names: &[&str]) -> Option<Value> {
+        names.iter().find_map(|name| self.field(value, name))
     }
 
     fn field_within(&self, value: &Value, name: &str, levels: u32) -> Option<Value> {
@@ -32,7 +37,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The first member of that name, here or within the members.
-    pub(super) fn dig(&self, value: &Value, name: &str) -> Option<Value> {
+    pub fn dig(&self, value: &Value, name: &str) -> Option<Value> {
         self.dig_within(value, name, LEVELS)
     }
 
@@ -52,7 +57,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The number inside of wrappers that each have one member that is not empty.
-    pub(super) fn unwrapped(&self, value: &Value) -> Option<Value> {
+    pub fn unwrapped(&self, value: &Value) -> Option<Value> {
         let mut value = value.clone();
         for _ in 0..LEVELS {
             let (die, ty) = self.frame.units.peeled(value.ty)?;
@@ -78,13 +83,13 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// An unsigned number in a member, however wrapped.
-    pub(super) fn count(&self, value: &Value, name: &str) -> Option<Result<u64, Missing>> {
+    pub fn count(&self, value: &Value, name: &str) -> Option<Result<u64, Missing>> {
         let found = self.unwrapped(&self.dig(value, name)?)?;
         Some(found.number(self.frame, false).map(|number| number as u64))
     }
 
     /// The address in a pointer, however wrapped.
-    pub(super) fn address_in(&self, value: &Value) -> Option<Result<(u64, Option<Die>), Missing>> {
+    pub fn address_in(&self, value: &Value) -> Option<Result<(u64, Option<Die>), Missing>> {
         let found = self.unwrapped(value)?;
         let (target, _) = lookup::pointer_target(self.frame, found.ty)?;
         Some(found.pointer(self.frame).map(|address| (address, target)))

@@ -19,6 +19,7 @@ mod text;
 mod zig;
 mod zig_containers;
 
+pub use rust::TraitObject;
 pub use text::quoted;
 
 use std::cell::{Cell, RefCell};

@@ -101,7 +101,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The function at an index of the first table.
-    pub(super) fn table_function(&self, index: u64) -> Option<u32> {
+    pub fn table_function(&self, index: u64) -> Option<u32> {
         let module = || self.frame.binary.module().table_function(0, index);
         self.recorded_function(index).unwrap_or_else(module).filter(|_| index != 0)
     }

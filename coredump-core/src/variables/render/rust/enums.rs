@@ -16,7 +16,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The name and the contents of the variant an enum is in.
-    pub(super) fn named_variant(&self, value: &Value) -> Option<(String, Value)> {
+    pub fn named_variant(&self, value: &Value) -> Option<(String, Value)> {
         let (_, ty) = self.structure_of(value)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
         let variant = self.active_variant(value, contents)?;
@@ -26,7 +26,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// What an `Option` holds, or that it is `None`; `None` for other types.
-    pub(in super::super) fn option_payload(&self, value: &Value) -> Option<Result<Value, String>> {
+    pub fn option_payload(&self, value: &Value) -> Option<Result<Value, String>> {
         let (known, value) = self.known_type(value)?;
         if known.name != "Option" {
             return None;
@@ -37,12 +37,24 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// `None` for what is no enum; `Ok(None)` for an enum without variants.
     fn find_variant(&self, value: &Value, contents: &Struct<'s>) -> Option<Result<Option<Value>, Missing>> {
+        contents.variants.as_ref()?;
+        let found = self.chosen_variant(value, contents).transpose();
+        let member = |variant: &Variant<'s>| Some(value.member(self.frame, variant.member.as_ref()?));
+        Some(found.map(|found| found.and_then(member)))
+    }
+
+    /// The variant an enum is in; `None` for what is no enum, and for an enum without variants.
+    pub fn chosen_variant<'c>(
+        &self,
+        value: &Value,
+        contents: &'c Struct<'s>,
+    ) -> Option<Result<&'c Variant<'s>, Missing>> {
         let variants = contents.variants.as_ref()?;
-        let found = match &variants.discriminant {
+        match &variants.discriminant {
             // No discriminant is stored where only one variant can be.
             None => match variants.list.as_slice() {
-                [only] => Some(only),
-                several => several.iter().find(|variant| self.can_be(variant)),
+                [only] => Some(Ok(only)),
+                several => several.iter().find(|variant| self.can_be(variant)).map(Ok),
             },
             Some(discriminant) => {
                 let member = value.member(self.frame, discriminant);
@@ -59,13 +71,27 @@ impl<'s> Renderer<'_, '_, 's> {
                 let exact = variants.list.iter().find(|variant| variant.values.iter().any(holds));
                 // A niche: every other value means the variant that uses the place for its own contents.
                 let found = exact.or_else(|| variants.list.iter().find(|variant| variant.values.is_empty()));
-                match found {
-                    Some(found) => Some(found),
-                    None => return Some(Err(Missing::Malformed(format!("no variant has discriminant {bits}")))),
-                }
+                let none = || Missing::Malformed(format!("no variant has discriminant {bits}"));
+                Some(found.ok_or_else(none))
             }
-        };
-        Some(Ok(found.and_then(|variant| variant.member.as_ref()).map(|member| value.member(self.frame, member))))
+        }
+    }
+
+    /// What is inside of wrappers that each have one member, and has variants.
+    pub fn with_variants(&self, value: &Value) -> Option<Value> {
+        let mut value = value.clone();
+        for _ in 0..LEVELS {
+            let (die, ty) = self.frame.units.peeled(value.ty)?;
+            let Kind::Struct(contents) = &ty.kind else { return None };
+            value = value.with_type(Some(die));
+            if contents.variants.is_some() {
+                return Some(value);
+            }
+            let mut sized = contents.members.iter().filter(|member| self.frame.units.size_of(member.ty) != Some(0));
+            let (only, None) = (sized.next()?, sized.next()) else { return None };
+            value = value.member(self.frame, only);
+        }
+        None
     }
 
     /// Whether a variant can have a value: none can that holds a value of a type without values.

@@ -15,6 +15,8 @@ mod tails;
 mod trait_objects;
 mod tree;
 
+pub use trait_objects::TraitObject;
+
 use super::{Renderer, Shown, cut};
 use crate::variables::Variable;
 use crate::variables::types::{Kind, Struct};
@@ -105,7 +107,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The first member of a tuple structure or of a variant.
-    fn payload(&self, value: &Value) -> Option<Value> {
+    pub fn payload(&self, value: &Value) -> Option<Value> {
         self.field(value, "__0")
     }
 

@@ -8,7 +8,7 @@ use crate::variables::value::Value;
 
 /// The two words of a pointer to a trait object.
 #[derive(Clone, Copy)]
-pub(super) struct TraitObject {
+pub struct TraitObject {
     /// Address of the value.
     pub address: u64,
     /// Address of the vtable.
@@ -18,7 +18,7 @@ pub(super) struct TraitObject {
 impl<'s> Renderer<'_, '_, 's> {
     /// The parts of a pointer to a trait object; `None` for another type, one that only ends in such an object among them
     /// (`&RefCell<dyn Shape>`): its vtable is for what is at the end.
-    pub(super) fn trait_object_parts(&self, value: &Value, die: Die) -> Option<Result<TraitObject, Missing>> {
+    pub fn trait_object_parts(&self, value: &Value, die: Die) -> Option<Result<TraitObject, Missing>> {
         if !is_object(self.pointer_name(die)?) {
             return None;
         }
@@ -62,7 +62,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The first of a vtable's methods: the words behind drop, size and alignment.
-    pub(super) fn vtable_functions(&self, vtable: u64) -> Option<String> {
+    pub fn vtable_functions(&self, vtable: u64) -> Option<String> {
         let width = u64::from(self.frame.address_size());
         self.vtable_alignment(vtable).ok()?;
         let method = Value::in_memory(None, vtable.checked_add(3 * width)?).unsigned(self.frame, width).ok()?;
@@ -70,7 +70,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The type a vtable is for: rustc describes each as a variable whose type says it.
-    fn vtable_type(&self, address: u64) -> Option<Die> {
+    pub fn vtable_type(&self, address: u64) -> Option<Die> {
         let units = &self.frame.units;
         let first = self.frame.function.map_or(0, |function| function.unit);
         units.mentioning(first, address).into_iter().find_map(|unit| {

@@ -1,0 +1,205 @@
+//! Asynchronous tasks: what each waits for, through all that it awaits.
+//!
+//! A task that waits is on no stack. It is a value in memory: a state, the variables that live across the place where it
+//! waits, and what it waits for, which is such a value again. Where each of these lies is in the debug information of its type.
+//! Tasks are found in the executors that are known, and in the frames that poll one.
+
+mod cpp;
+mod rust;
+
+use crate::backtrace::Location;
+use crate::binaries::Binaries;
+use crate::model::CoreDump;
+use crate::variables::{Inspector, Limits, Variable};
+
+/// Tasks that are listed.
+const MAX_TASKS: usize = 1 << 16;
+
+/// An asynchronous task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AsyncTask {
+    /// Its language, as JSON names it.
+    pub language: &'static str,
+    /// What runs it, where that is known: `tokio`, `futures`, `asyncio`.
+    pub executor: Option<&'static str>,
+    /// The executor's number of it.
+    pub id: Option<u64>,
+    /// The program's name of it.
+    pub name: Option<String>,
+    /// What it does.
+    pub state: TaskState,
+    /// Its address in linear memory.
+    pub address: Option<u64>,
+    /// What it does or waits for, the outermost function first; `None` where that is not known.
+    pub future: Option<Await>,
+    /// What there is to say beside that: why something is not known.
+    pub note: Option<String>,
+}
+
+impl AsyncTask {
+    /// What it waits for in the end: the innermost futures.
+    pub fn leaves(&self) -> Vec<&Await> {
+        let mut leaves = Vec::new();
+        let waits = matches!(self.state, TaskState::Idle | TaskState::Scheduled | TaskState::Cancelled);
+        if let Some(future) = self.future.as_ref().filter(|_| waits) {
+            future.leaves(None, &mut leaves);
+        }
+        leaves
+    }
+}
+
+/// What a task does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TaskState {
+    /// It is being polled: frames of a thread are its own.
+    Running,
+    /// Something woke it, and it will be polled.
+    Scheduled,
+    /// It waits.
+    Idle,
+    /// It has ended.
+    Complete,
+    /// It was cancelled.
+    Cancelled,
+    /// What says so makes no sense.
+    #[default]
+    Unknown,
+}
+
+impl TaskState {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            TaskState::Running => "running",
+            TaskState::Scheduled => "scheduled",
+            TaskState::Idle => "idle",
+            TaskState::Complete => "complete",
+            TaskState::Cancelled => "cancelled",
+            TaskState::Unknown => "unknown",
+        }
+    }
+}
+
+/// Something that is awaited: an asynchronous function, or a future that is none.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Await {
+    /// The function, or the future's type.
+    pub name: String,
+    /// It is an asynchronous function or block.
+    pub is_function: bool,
+    /// How far it is.
+    pub state: AwaitState,
+    /// The place in the source where it waits, or stands.
+    pub location: Option<Location>,
+    /// The frame that polls it: its thread and its index there.
+    pub frame: Option<(usize, usize)>,
+    /// Its address in linear memory.
+    pub address: Option<u64>,
+    /// The variables that live across the place where it waits.
+    pub variables: Vec<Variable>,
+    /// The number of the task that it waits for.
+    pub task: Option<u64>,
+    /// Why something is not known, or more of what it waits for.
+    pub note: Option<String>,
+    /// What it waits for.
+    pub awaits: Vec<Await>,
+    /// It was met before, at another place.
+    pub(crate) is_repeated: bool,
+}
+
+impl Await {
+    fn leaves<'a>(&'a self, around: Option<&'a Await>, leaves: &mut Vec<&'a Await>) {
+        self.awaits.iter().for_each(|inner| inner.leaves(Some(self), leaves));
+        // Of a function that waits for nothing that is known, only who waits for it can tell.
+        let is_leaf = match self.state {
+            AwaitState::Pending => true,
+            AwaitState::Suspended => around.is_some(),
+            _ => false,
+        };
+        if self.awaits.is_empty() && is_leaf {
+            // A function that polls by a closure says more than that closure's type.
+            let closure = self.name.contains("::PollFn<") && !self.is_function;
+            leaves.push(around.filter(|around| closure && around.is_function).unwrap_or(self));
+        }
+    }
+}
+
+/// How far something is that is awaited.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AwaitState {
+    /// It was not polled yet.
+    Unresumed,
+    /// It waits.
+    Suspended,
+    /// A frame polls it.
+    Running,
+    /// It has ended.
+    Returned,
+    /// It panicked.
+    Panicked,
+    /// A future that is no function: what it does is its own affair.
+    #[default]
+    Pending,
+    /// Its state makes no sense.
+    Unknown,
+}
+
+impl AwaitState {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            AwaitState::Unresumed => "not-started",
+            AwaitState::Suspended => "suspended",
+            AwaitState::Running => "running",
+            AwaitState::Returned => "returned",
+            AwaitState::Panicked => "panicked",
+            AwaitState::Pending => "pending",
+            AwaitState::Unknown => "unknown",
+        }
+    }
+}
+
+/// The tasks of a dump.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tasks {
+    /// Those that are known: the one that ran first.
+    pub list: Vec<AsyncTask>,
+    /// There are more than are listed.
+    pub truncated: bool,
+}
+
+impl Tasks {
+    /// Looks for the tasks of a dump. `limits` bound the values of their variables, without which they are left out.
+    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries, limits: Option<Limits>) -> Tasks {
+        let inspector = Inspector::new(dump, binaries);
+        let mut tasks = Tasks::default();
+        rust::find(dump, binaries, &inspector, limits, &mut tasks.list);
+        cpp::find(dump, binaries, &inspector, limits, &mut tasks.list);
+        tasks.list.sort_by_key(|task| (task.state != TaskState::Running, task.executor.is_some(), task.id));
+        tasks.truncated = tasks.list.len() > MAX_TASKS;
+        tasks.list.truncate(MAX_TASKS);
+        tasks
+    }
+}
+
+/// The modules of a dump with their instances: those whose binaries are known for certain and have debug information.
+fn instances(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<(u32, Option<u32>)> {
+    let certain = |module: u32| binaries.found(module).is_some_and(|found| found.verification.is_verified());
+    let placed = (0..).zip(&dump.instances).filter_map(|(index, instance)| Some((instance.module?, Some(index))));
+    let modules: Vec<_> = match dump.instances.is_empty() {
+        false => placed.take(MAX_INSTANCES).collect(),
+        true => (0..binaries.len() as u32).map(|module| (module, None)).take(MAX_INSTANCES).collect(),
+    };
+    modules.into_iter().filter(|&(module, _)| certain(module)).collect()
+}
+
+/// The index of an instance's own memory in the dump.
+fn memory(dump: &CoreDump<'_>, instance: Option<u32>) -> Option<u32> {
+    match instance.and_then(|instance| dump.instances.get(instance as usize)) {
+        Some(instance) => instance.memories.first().copied().flatten(),
+        None => (dump.memories.len() == 1).then_some(0),
+    }
+}
+
+/// Instances that are looked at.
+const MAX_INSTANCES: usize = 256;

@@ -1,0 +1,181 @@
+//! The futures that frames poll, and those that frames hold pinned.
+//!
+//! While a future is polled, its state in memory is still that of the last place where it waited: where it is now, only the
+//! frames say.
+
+use super::names;
+use crate::backtrace::{Location, Resolver};
+use crate::binaries::Binaries;
+use crate::catalog::Language;
+use crate::catalog::types::Kind;
+use crate::catalog::units::Die;
+use crate::model::CoreDump;
+use crate::variables::frame::Frame;
+use crate::variables::inspector;
+use crate::variables::render::Renderer;
+use crate::variables::value::Value;
+use crate::variables::{Inspector, Limits, VariableKind, scope, type_name};
+
+/// Frames of one thread that are looked at: the youngest and the oldest.
+const YOUNG: usize = 1024;
+const OLD: usize = 256;
+/// Variables of all frames that are looked at.
+const MAX_VARIABLES: usize = 1 << 16;
+
+/// A function that a frame polls.
+pub struct Entry {
+    pub thread: usize,
+    pub frame: usize,
+    pub module: u32,
+    /// The type of its state, and that type's name.
+    pub ty: Die,
+    pub name: String,
+    /// Where its state is, if that is known.
+    pub address: Option<u64>,
+    /// Where it stands.
+    pub location: Option<Location>,
+}
+
+/// A value that a variable of a frame is or leads to.
+pub struct Root {
+    pub module: u32,
+    pub ty: Die,
+    pub address: u64,
+}
+
+impl Root {
+    /// The value.
+    pub fn value(&self) -> Value {
+        Value::in_memory(Some(self.ty), self.address)
+    }
+}
+
+/// What the frames of a dump hold.
+#[derive(Default)]
+pub struct Polled {
+    /// Of each thread the oldest first: what an entry calls follows it.
+    pub entries: Vec<Entry>,
+    /// What is pinned, the oldest first.
+    pub roots: Vec<Root>,
+}
+
+impl Polled {
+    /// Looks at the frames of all threads.
+    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries, inspector: &Inspector<'_>) -> Polled {
+        let mut polled = Polled::default();
+        let resolver = Resolver::new(dump, binaries);
+        let mut left = MAX_VARIABLES;
+        for (thread, recorded) in dump.threads.iter().enumerate() {
+            let count = recorded.frames.len();
+            let old = (count.saturating_sub(OLD).max(YOUNG.min(count))..count).rev();
+            for index in old.chain((0..count.min(YOUNG)).rev()) {
+                let module = binaries.module_of(dump, &recorded.frames[index]);
+                let Some(module) = module.filter(|_| left > 0) else { continue };
+                inspector.with_frame(thread, index, |frame| {
+                    if !frame.function.is_some_and(|function| frame.units.language(function.unit) == Language::Rust) {
+                        return;
+                    }
+                    let places = || {
+                        let resolved = resolver.frame(thread, index);
+                        resolved.map(|resolved| {
+                            let inlined = resolved.inlines.iter().map(|inline| inline.location.clone());
+                            inlined.chain([resolved.location.clone()]).collect::<Vec<_>>()
+                        })
+                    };
+                    polled.frame(frame, (thread, index, module), &mut left, places);
+                });
+            }
+        }
+        polled
+    }
+
+    fn frame(
+        &mut self,
+        frame: &Frame<'_, '_>,
+        (thread, index, module): (usize, usize, u32),
+        left: &mut usize,
+        places: impl Fn() -> Option<Vec<Option<Location>>>,
+    ) {
+        let Some(function) = frame.function else { return };
+        let units = &frame.units;
+        let active = scope::active(units, function, frame.pc);
+        // Outermost first: it is what called the others.
+        for (nth, function) in active.iter().enumerate().rev() {
+            let is_body = units.name(function.die).is_some_and(names::is_body);
+            let mut entry = None;
+            for &(die, kind) in &function.variables {
+                if kind == VariableKind::Static || *left == 0 {
+                    continue;
+                }
+                *left -= 1;
+                let Some((ty, held)) = held(frame, die) else { continue };
+                let address = address(frame, die, held);
+                let is_state = || units.name(ty).is_some_and(names::is_coroutine);
+                if is_body && kind == VariableKind::Parameter && held == Held::Pinned && is_state() {
+                    entry = Some((ty, address));
+                }
+                let known = |root: &Root, address| (root.module, root.ty, root.address) == (module, ty, address);
+                if let Some(address) = address
+                    && !self.roots.iter().any(|root| known(root, address))
+                {
+                    self.roots.push(Root { module, ty, address });
+                }
+            }
+            // Optimised code may not keep the parameter; the state's type has the function's name.
+            let by_name = || if is_body { Some((names::state_of(frame, function.die)?, None)) } else { None };
+            if let Some((ty, address)) = entry.or_else(by_name) {
+                // The two read the same debug info; should they differ, there is no place rather than another's.
+                let places = places().filter(|places| places.len() == active.len());
+                let location = places.and_then(|mut places| places[nth].take());
+                let name = type_name(units, Some(ty), Language::Rust);
+                self.entries.push(Entry { thread, frame: index, module, ty, name, address, location });
+            }
+        }
+    }
+}
+
+/// How a variable holds what is looked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Held {
+    /// `Pin<&mut T>`: what may not move any more, and so was not moved since.
+    Pinned,
+    /// By a pointer.
+    Pointer,
+    /// Itself.
+    Value,
+}
+
+/// What a variable holds: something pinned, or an executor.
+fn held(frame: &Frame<'_, '_>, die: Die) -> Option<(Die, Held)> {
+    let units = &frame.units;
+    let (ty, contents) = units.peeled(units.type_of(die))?;
+    let target = |pointer: &Kind<'_>| match pointer {
+        Kind::Pointer(_, target) => Some(units.peeled(*target)?.0),
+        _ => None,
+    };
+    let is_executor = |ty: Die| units.name(ty) == Some(EXECUTOR.1) && units.path(ty).first() == Some(&EXECUTOR.0);
+    match &contents.kind {
+        Kind::Struct(inner) if units.name(ty)?.starts_with(b"Pin<&mut ") => {
+            let pointer = inner.members.first()?;
+            Some((target(&units.peeled(pointer.ty)?.1.kind)?, Held::Pinned))
+        }
+        Kind::Struct(_) => is_executor(ty).then_some((ty, Held::Value)),
+        kind @ Kind::Pointer(..) => target(kind).filter(|&ty| is_executor(ty)).map(|ty| (ty, Held::Pointer)),
+        _ => None,
+    }
+}
+
+/// The executor that lies in a variable of the program: its crate, and its name.
+const EXECUTOR: (&[u8], &[u8]) = (b"futures_executor", b"LocalPool");
+
+/// Where that is.
+fn address(frame: &Frame<'_, '_>, die: Die, held: Held) -> Option<u64> {
+    let (value, _) = inspector::value(frame, die);
+    let renderer = Renderer::new(frame, Limits::default(), Language::Rust);
+    let address = match held {
+        Held::Value => return value.source.address(),
+        Held::Pointer => value.pointer(frame),
+        Held::Pinned => renderer.unwrapped(&value)?.pointer(frame),
+    };
+    address.ok().filter(|&address| address != 0)
+}

@@ -1,0 +1,213 @@
+//! Tasks of tokio, found in memory by the shape of their headers.
+//!
+//! A task is one cell: its state in bits, a link, the address of a table of functions, the owner's number; further on the
+//! scheduler, the task's number, and the future or its result. The table has seven functions and three offsets, two of which
+//! the header's size gives. Layout: `tokio/src/runtime/task/core.rs` and `raw.rs`, seen with tokio 1.54.
+
+use std::collections::HashMap;
+
+use super::futures::Futures;
+use crate::catalog::units::Die;
+use crate::memory::Chunk;
+use crate::regions::{Regions, Use};
+use crate::tasks::{AsyncTask, Await, AwaitState, TaskState};
+use crate::variables::render::Renderer;
+use crate::variables::value::Value;
+
+/// Bits of a task's state (`tokio/src/runtime/task/state.rs`).
+const RUNNING: u64 = 1;
+const COMPLETE: u64 = 1 << 1;
+const NOTIFIED: u64 = 1 << 2;
+const CANCELLED: u64 = 1 << 5;
+const REFERENCES: u64 = 6;
+
+/// Functions of a table, of which each is a number in the program's table of functions.
+const FUNCTIONS: u64 = 7;
+/// Cells that are listed.
+const MAX_CELLS: usize = 1 << 16;
+/// The end of a cell lies before this.
+const MAX_CELL: u64 = 1 << 24;
+
+/// A task's cell.
+pub struct Cell {
+    address: u64,
+    state: u64,
+    id: Option<u64>,
+    /// The future's type, or why it is not known.
+    ty: Result<Die, String>,
+    /// What the future has become: `Running` with it, `Finished` or `Consumed`.
+    stage: Option<(String, Option<Value>)>,
+}
+
+/// What a table of functions says.
+#[derive(Clone)]
+struct Table {
+    id_offset: u64,
+    ty: Result<Die, String>,
+    /// The type of the whole cell.
+    cell: Option<Die>,
+}
+
+/// The number of the task whose header is at an address.
+pub fn id(renderer: &Renderer<'_, '_, '_>, header: u64) -> Option<u64> {
+    let memory = renderer.frame.memory?;
+    let table = word(renderer, header.checked_add(2 * memory.pointer_size())?)?;
+    let offset = offsets(renderer, table)?.2;
+    memory.uint(header.checked_add(offset)?, 8).ok()
+}
+
+/// All tasks in the memory of the renderer's module.
+///
+/// A cell is made on the stack before it is moved to the heap, and what was left over there looks like one.
+pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
+    let is_stack = |address: u64| {
+        let part = regions.at(address).map(|region| region.r#use);
+        part.is_some_and(|part| matches!(part, Use::Stack | Use::FreeStack | Use::BssOrFreeStack | Use::Data))
+    };
+    let Some(memory) = renderer.frame.memory else { return Vec::new() };
+    let width = memory.pointer_size();
+    let mut tables: HashMap<u64, Option<Table>> = HashMap::new();
+    let mut found = Vec::new();
+    for chunk in memory.chunks(0..memory.size) {
+        let Chunk::Captured(segment) = chunk else { continue };
+        // Cells are aligned to twice a pointer at least: the task's number needs it.
+        let first = segment.address.next_multiple_of(2 * width);
+        let mut at = first;
+        while at.saturating_add(4 * width) <= segment.end() && found.len() < MAX_CELLS {
+            let bytes = &segment.bytes[(at - segment.address) as usize..];
+            let read = |nth: u64| {
+                let bytes = &bytes[(nth * width) as usize..][..width as usize];
+                bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
+            };
+            let address = read(2);
+            if address % width == 0 && (1024..memory.size).contains(&address) {
+                let known = tables.entry(address).or_insert_with(|| table(renderer, address));
+                if let Some(table) = known
+                    && !is_stack(at)
+                    && let Some(cell) = cell(renderer, at, read(0), table)
+                {
+                    found.push(cell);
+                }
+            }
+            at += 2 * width;
+        }
+    }
+    found
+}
+
+fn word(renderer: &Renderer<'_, '_, '_>, address: u64) -> Option<u64> {
+    renderer.frame.memory?.pointer(address).ok()
+}
+
+/// The offsets of the trailer, the scheduler and the number, where there is such a table.
+fn offsets(renderer: &Renderer<'_, '_, '_>, table: u64) -> Option<(u64, u64, u64)> {
+    let width = renderer.frame.memory?.pointer_size();
+    let nth = |nth: u64| word(renderer, table.checked_add(nth * width)?);
+    let (trailer, scheduler, id) = (nth(FUNCTIONS)?, nth(FUNCTIONS + 1)?, nth(FUNCTIONS + 2)?);
+    // The header: three words, the owner's number of 8 bytes at a multiple of these, and where it is compiled in, an
+    // identity for tracing; behind it the scheduler.
+    let header = (3 * width).next_multiple_of(8);
+    let sensible = (header..header + 64).contains(&scheduler)
+        && scheduler % width == 0
+        && id % 8 == 0
+        && (scheduler..scheduler + 64).contains(&id)
+        && (id + 8..MAX_CELL).contains(&trailer)
+        && trailer % width == 0;
+    sensible.then_some((trailer, scheduler, id))
+}
+
+/// A table of functions of tokio's tasks, which the names of the functions tell.
+fn table(renderer: &Renderer<'_, '_, '_>, address: u64) -> Option<Table> {
+    let (_, _, id_offset) = offsets(renderer, address)?;
+    let width = renderer.frame.memory?.pointer_size();
+    let units = &renderer.frame.units;
+    let functions: Vec<u32> = (0..FUNCTIONS)
+        .map(|nth| renderer.table_function(word(renderer, address + nth * width)?))
+        .collect::<Option<_>>()?;
+    let die = |nth: usize| units.function(renderer.frame.binary.module(), functions[nth]);
+    let name = |die: Die| units.name(die).map(|name| String::from_utf8_lossy(name).into_owned());
+    let arguments = |nth: usize, start: &str| {
+        let die = die(nth)?;
+        let is_task = units.path(die).iter().take(3).eq([&b"tokio"[..], b"runtime", b"task"].iter());
+        Some((die, name(die).filter(|_| is_task)?.strip_prefix(start)?.to_owned()))
+    };
+    let (poll, of) = arguments(0, "poll")?;
+    // Where the linker made one function of several that are alike, the others tell: all are for the same future.
+    let others = [(2, "dealloc"), (3, "try_read_output"), (6, "shutdown")];
+    let others: Vec<_> = others.iter().filter_map(|&(nth, start)| Some(arguments(nth, start)?.1)).collect();
+    let ty = match others.iter().find(|other| **other != of) {
+        Some(other) => Err(format!("its functions are those of several futures: {of} and {other}")),
+        None => units
+            .first_type_argument(poll)
+            .ok_or_else(|| "the debug information does not say which future it is".into()),
+    };
+    let is_cell = |&found: &Die| units.path(found).iter().eq([&b"tokio"[..], b"runtime", b"task", b"core"].iter());
+    let cell = units.types_named(poll.unit, format!("Cell{of}").as_bytes()).into_iter().find(is_cell);
+    Some(Table { id_offset, ty, cell })
+}
+
+fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, state: u64, table: &Table) -> Option<Cell> {
+    // No reference is left to a cell that was freed.
+    let references = state >> REFERENCES;
+    if references == 0 || references > 1 << 24 {
+        return None;
+    }
+    let id = renderer.frame.memory?.uint(address.checked_add(table.id_offset)?, 8).ok();
+    let value = Value::in_memory(table.cell, address);
+    let stage =
+        renderer.field(&value, "core").and_then(|core| renderer.with_variants(&renderer.field(&core, "stage")?));
+    let stage = stage.and_then(|stage| renderer.named_variant(&stage));
+    let stage = stage.map(|(name, variant)| (name, renderer.payload(&variant)));
+    Some(Cell { address, state, id, ty: table.ty.clone(), stage })
+}
+
+impl Cell {
+    /// The future, as long as there is one.
+    pub fn future(&self) -> Option<Value> {
+        match (&self.stage, &self.ty) {
+            (Some((name, Some(future))), Ok(_)) if name == "Running" => Some(future.clone()),
+            _ => None,
+        }
+    }
+
+    /// The task, with what it waits for.
+    pub fn task(&self, futures: &Futures<'_, '_, '_, '_>) -> AsyncTask {
+        let (language, executor, id, address) = ("rust", Some("tokio"), self.id, Some(self.address));
+        let mut task = AsyncTask { language, executor, id, address, ..AsyncTask::default() };
+        task.state = match self.state {
+            state if state & COMPLETE != 0 => TaskState::Complete,
+            state if state & CANCELLED != 0 => TaskState::Cancelled,
+            state if state & RUNNING != 0 => TaskState::Running,
+            state if state & NOTIFIED != 0 => TaskState::Scheduled,
+            _ => TaskState::Idle,
+        };
+        let known = |ty: Die| futures.named(Some(ty));
+        match (&self.ty, &self.stage) {
+            (Err(why), _) => task.note = Some(why.clone()),
+            (Ok(ty), None) => {
+                task.future = Some(Await { state: AwaitState::Unknown, ..known(*ty) });
+                task.note = Some("the debug information does not describe where its future is".to_owned());
+            }
+            (Ok(ty), Some((name, _))) if name != "Running" => {
+                task.future = Some(Await { state: AwaitState::Returned, ..known(*ty) });
+                if task.state == TaskState::Running {
+                    task.note = Some("its future has ended".to_owned());
+                }
+            }
+            (Ok(ty), _) => {
+                let future = self.future().and_then(|future| futures.future(&future));
+                let future = future.unwrap_or_else(|| known(*ty));
+                // Its state in memory is that of the last place where it waited: where it is now, no frame says.
+                task.future = Some(match (task.state, future.state) {
+                    (TaskState::Running, AwaitState::Running) => future,
+                    (TaskState::Running, _) => {
+                        let note = Some("no frame says where it stands".to_owned());
+                        Await { state: AwaitState::Running, note, address: future.address, ..known(*ty) }
+                    }
+                    _ => future,
+                });
+            }
+        }
+        task
+    }
+}
