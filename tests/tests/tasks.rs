@@ -11,10 +11,10 @@ struct Died {
 }
 
 /// Runs a fixture to its end.
-fn run(module: &str, options: &[&str], argument: &str) -> Died {
+fn run(module: &str, options: &[&str], arguments: &[&str]) -> Died {
     let folder = scratch();
     let module = fixture(&format!("modules/{module}.wasm"));
-    let command = Tool::new("coredump-run").args(["-q", "-o", "d"]).args(options).arg(&module).arg(argument);
+    let command = Tool::new("coredump-run").args(["-q", "-o", "d"]).args(options).arg(&module).args(arguments);
     let outcome = command.in_folder(folder.path()).run();
     assert!(folder.path().join("d").exists(), "{outcome:?}");
     let json = Tool::new("coredump-json").args(["--locals", "-m"]).arg(&module).arg("d");
@@ -119,7 +119,7 @@ fn waits_for(died: &Died, function: &str) -> Vec<String> {
 #[test]
 fn tasks_of_tokio_are_those_that_the_program_printed() {
     for options in [&[][..], &["--live"], &["--fast"]] {
-        let died = run("rust-tasks", options, "panic");
+        let died = run("rust-tasks", options, &["panic"]);
         compare_rust(&died);
         let sleep = "tokio::time::sleep::Sleep";
         assert_eq!(waits_for(&died, "tasks::sleeper"), [sleep]);
@@ -140,7 +140,7 @@ fn tasks_of_tokio_are_those_that_the_program_printed() {
 
 #[test]
 fn what_was_moved_away_is_not_shown_as_a_variable() {
-    let died = run("rust-tasks", &["--fast"], "panic");
+    let died = run("rust-tasks", &["--fast"], &["panic"]);
     let of = |function: &str| {
         let task = died.tasks().iter().find(|task| chain(task)[0]["function"] == function).unwrap();
         let variables = chain(task)[0]["variables"].as_array().unwrap().clone();
@@ -155,7 +155,7 @@ fn what_was_moved_away_is_not_shown_as_a_variable() {
 #[test]
 fn a_task_that_is_polled_stands_where_its_frames_do() {
     for options in [&["--live"][..], &["--fast"]] {
-        let died = run("rust-tasks", options, "panic");
+        let died = run("rust-tasks", options, &["panic"]);
         let crasher =
             died.tasks().iter().find(|task| task["state"] == "running" && task["executor"] == "tokio").unwrap();
         let chain = chain(crasher);
@@ -178,7 +178,7 @@ fn a_task_that_is_polled_stands_where_its_frames_do() {
 
 #[test]
 fn a_deadlock_shows_all_tasks_unasked() {
-    let died = run("rust-tasks", &["--fast"], "deadlock");
+    let died = run("rust-tasks", &["--fast"], &["deadlock"]);
     compare_rust(&died);
     let text = died.backtrace("rust-tasks", &[]).text().to_owned();
     assert!(text.contains("condvar wait not supported"), "{text}");
@@ -193,11 +193,11 @@ fn a_deadlock_shows_all_tasks_unasked() {
 #[test]
 fn futures_in_a_pool_and_in_each_other_are_found() {
     for options in [&["--live"][..], &["--fast"]] {
-        let died = run("rust-pool", options, "panic");
+        let died = run("rust-pool", options, &["panic"]);
         let tasks: Vec<_> = died.tasks().iter().filter(|task| task["executor"] == "futures").collect();
         let named = |name: &str| {
             let is_it = |task: &&&Value| chain(task).iter().any(|one| one["function"] == format!("pool::{name}"));
-            **tasks.iter().find(is_it).unwrap_or_else(|| panic!("no task is {name}: {tasks:#?}"))
+            *tasks.iter().find(is_it).unwrap_or_else(|| panic!("no task is {name}: {tasks:#?}"))
         };
         assert_eq!(tasks.len(), 3, "the fourth is polled: {tasks:#?}");
         assert_eq!(named("wait")["waits_for"], serde_json::json!(["futures_channel::oneshot::Receiver<u32>"]));
@@ -222,7 +222,7 @@ fn futures_in_a_pool_and_in_each_other_are_found() {
 
 #[test]
 fn a_state_that_makes_no_sense_is_said_and_not_followed() {
-    let died = run("rust-tasks", &["--fast"], "deadlock");
+    let died = run("rust-tasks", &["--fast"], &["deadlock"]);
     let receiver = died.tasks().iter().find(|task| chain(task)[0]["function"] == "tasks::receiver").unwrap();
     let address = chain(receiver)[0]["address"].as_str().unwrap();
     let address = u64::from_str_radix(&address[2..], 16).unwrap();
@@ -252,7 +252,7 @@ fn died_bytes(died: &Died, address: u64, length: u64) -> Vec<u8> {
 
 /// Compares the coroutines of a C++ program with what it printed, as far as its debug information goes.
 fn compare_cpp(module: &str, lines: bool, locals: bool) {
-    let died = run(module, &["--fast"], "");
+    let died = run(module, &["--fast"], &[]);
     let all: Vec<_> = died.tasks().iter().flat_map(chain).collect();
     for words in died
         .printed

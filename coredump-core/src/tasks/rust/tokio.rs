@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::futures::Futures;
 use crate::catalog::units::Die;
-use crate::memory::Chunk;
+use crate::memory::{Chunk, Memory};
 use crate::regions::{Regions, Use};
 use crate::tasks::{AsyncTask, Await, AwaitState, TaskState};
 use crate::variables::render::Renderer;
@@ -23,6 +23,8 @@ const REFERENCES: u64 = 6;
 
 /// Functions of a table, of which each is a number in the program's table of functions.
 const FUNCTIONS: u64 = 7;
+/// Tables that are looked at.
+const MAX_TABLES: usize = 1 << 16;
 /// Cells that are listed.
 const MAX_CELLS: usize = 1 << 16;
 /// The end of a cell lies before this.
@@ -66,7 +68,7 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
     };
     let Some(memory) = renderer.frame.memory else { return Vec::new() };
     let width = memory.pointer_size();
-    let mut tables: HashMap<u64, Option<Table>> = HashMap::new();
+    let mut tables = Tables::new(renderer, memory);
     let mut found = Vec::new();
     for chunk in memory.chunks(0..memory.size) {
         let Chunk::Captured(segment) = chunk else { continue };
@@ -81,9 +83,8 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
             };
             let address = read(2);
             if address % width == 0 && (1024..memory.size).contains(&address) {
-                let known = tables.entry(address).or_insert_with(|| table(renderer, address));
-                if let Some(table) = known
-                    && !is_stack(at)
+                if !is_stack(at)
+                    && let Some(table) = tables.get(address)
                     && let Some(cell) = cell(renderer, at, read(0), table)
                 {
                     found.push(cell);
@@ -116,34 +117,96 @@ fn offsets(renderer: &Renderer<'_, '_, '_>, table: u64) -> Option<(u64, u64, u64
     sensible.then_some((trailer, scheduler, id))
 }
 
-/// A table of functions of tokio's tasks, which the names of the functions tell.
-fn table(renderer: &Renderer<'_, '_, '_>, address: u64) -> Option<Table> {
-    let (_, _, id_offset) = offsets(renderer, address)?;
-    let width = renderer.frame.memory?.pointer_size();
-    let units = &renderer.frame.units;
-    let functions: Vec<u32> = (0..FUNCTIONS)
-        .map(|nth| renderer.table_function(word(renderer, address + nth * width)?))
-        .collect::<Option<_>>()?;
-    let die = |nth: usize| units.function(renderer.frame.binary.module(), functions[nth]);
-    let name = |die: Die| units.name(die).map(|name| String::from_utf8_lossy(name).into_owned());
-    let arguments = |nth: usize, start: &str| {
-        let die = die(nth)?;
+/// The tables of functions of tokio's tasks in a memory: which of them poll by the same function.
+///
+/// Compilers and linkers make one function of several that have the same code, and its debug information is that of one of
+/// them. So only a function that polls tells a table's future, and only where no other table has it for another future.
+struct Tables<'t, 'r, 'f, 's> {
+    renderer: &'t Renderer<'r, 'f, 's>,
+    by_poll: HashMap<u64, Vec<u64>>,
+    known: HashMap<u64, Option<Table>>,
+}
+
+impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
+    fn new(renderer: &'t Renderer<'r, 'f, 's>, memory: &Memory<'_>) -> Self {
+        let width = memory.pointer_size();
+        let mut by_poll: HashMap<u64, Vec<u64>> = HashMap::new();
+        let mut left = MAX_TABLES;
+        for chunk in memory.chunks(0..memory.size) {
+            let Chunk::Captured(segment) = chunk else { continue };
+            let mut at = segment.address.next_multiple_of(width);
+            while at.saturating_add(10 * width) <= segment.end() && left > 0 {
+                // The scheduler lies behind the header: few words are that small.
+                let scheduler = memory.pointer(at + (FUNCTIONS + 1) * width).unwrap_or(0);
+                if (16..128).contains(&scheduler)
+                    && functions(renderer, at).is_some()
+                    && offsets(renderer, at).is_some()
+                {
+                    by_poll.entry(memory.pointer(at).unwrap_or(0)).or_default().push(at);
+                    left -= 1;
+                }
+                at += width;
+            }
+        }
+        Tables { renderer, by_poll, known: HashMap::new() }
+    }
+
+    fn get(&mut self, address: u64) -> Option<&Table> {
+        if !self.known.contains_key(&address) {
+            let table = self.read(address);
+            self.known.insert(address, table);
+        }
+        self.known.get(&address)?.as_ref()
+    }
+
+    fn read(&self, address: u64) -> Option<Table> {
+        let (_, _, id_offset) = offsets(self.renderer, address)?;
+        let units = &self.renderer.frame.units;
+        let (poll, of) = self.arguments(address, 0)?;
+        let future = units.first_type_argument(poll);
+        let name = |ty: Option<Die>| self.renderer.type_name(ty);
+        let same = word(self.renderer, address).and_then(|poll| self.by_poll.get(&poll)).map_or(&[][..], Vec::as_slice);
+        // All that the tables with this function are for, if they are not one table that is there twice.
+        let all = self.words(address);
+        let others = same.iter().filter(|&&other| self.words(other) != all);
+        let mut named = others.flat_map(|&other| [0, 2, 3, 6].map(|nth| self.arguments(other, nth)));
+        let other = named.find_map(|found| {
+            let other = units.first_type_argument(found?.0);
+            (name(other) != name(future)).then(|| name(other))
+        });
+        let ty = match (future, other) {
+            (Some(future), None) => Ok(future),
+            (Some(future), Some(other)) => {
+                Err(format!("it is {} or {other}, which have the same code", name(Some(future))))
+            }
+            (None, _) => Err("the debug information does not say which future it is".to_owned()),
+        };
+        let is_cell = |&found: &Die| units.path(found).iter().eq([&b"tokio"[..], b"runtime", b"task", b"core"].iter());
+        let cell = units.types_named(poll.unit, format!("Cell{of}").as_bytes()).into_iter().find(is_cell);
+        Some(Table { id_offset, ty, cell })
+    }
+
+    fn words(&self, table: u64) -> Vec<Option<u64>> {
+        let width = u64::from(self.renderer.frame.address_size());
+        (0..FUNCTIONS + 3).map(|nth| word(self.renderer, table.checked_add(nth * width)?)).collect()
+    }
+
+    /// The entry of a function of a table, and its generic arguments as the debug information writes them.
+    fn arguments(&self, table: u64, nth: usize) -> Option<(Die, String)> {
+        let units = &self.renderer.frame.units;
+        let function = *functions(self.renderer, table)?.get(nth)?;
+        let die = units.function(self.renderer.frame.binary.module(), function)?;
         let is_task = units.path(die).iter().take(3).eq([&b"tokio"[..], b"runtime", b"task"].iter());
-        Some((die, name(die).filter(|_| is_task)?.strip_prefix(start)?.to_owned()))
-    };
-    let (poll, of) = arguments(0, "poll")?;
-    // Where the linker made one function of several that are alike, the others tell: all are for the same future.
-    let others = [(2, "dealloc"), (3, "try_read_output"), (6, "shutdown")];
-    let others: Vec<_> = others.iter().filter_map(|&(nth, start)| Some(arguments(nth, start)?.1)).collect();
-    let ty = match others.iter().find(|other| **other != of) {
-        Some(other) => Err(format!("its functions are those of several futures: {of} and {other}")),
-        None => units
-            .first_type_argument(poll)
-            .ok_or_else(|| "the debug information does not say which future it is".into()),
-    };
-    let is_cell = |&found: &Die| units.path(found).iter().eq([&b"tokio"[..], b"runtime", b"task", b"core"].iter());
-    let cell = units.types_named(poll.unit, format!("Cell{of}").as_bytes()).into_iter().find(is_cell);
-    Some(Table { id_offset, ty, cell })
+        let name = String::from_utf8_lossy(units.name(die).filter(|_| is_task)?).into_owned();
+        let start = ["poll", "schedule", "dealloc", "try_read_output", "", "", "shutdown"].get(nth)?;
+        Some((die, name.strip_prefix(start).filter(|rest| rest.starts_with('<'))?.to_owned()))
+    }
+}
+
+/// The functions of a table.
+fn functions(renderer: &Renderer<'_, '_, '_>, table: u64) -> Option<Vec<u32>> {
+    let width = u64::from(renderer.frame.address_size());
+    (0..FUNCTIONS).map(|nth| renderer.table_function(word(renderer, table.checked_add(nth * width)?)?)).collect()
 }
 
 fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, state: u64, table: &Table) -> Option<Cell> {
