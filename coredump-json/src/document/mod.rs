@@ -37,7 +37,7 @@ use frames::{PlaceEntry, ThreadEntry};
 use inner::TaskThread;
 use memories::MemoryEntry;
 use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
-use tasks::{AsyncTaskEntry, View};
+use tasks::{AsyncTaskEntry, TaskView};
 use text::{Each, Hex, Shown};
 use thrown::{AccessEntry, ExceptionEntry};
 
@@ -118,7 +118,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("threads", &Each(threads))?;
         let tasks = self.dump.tasks(self.locals.then_some(self.limits));
         if !tasks.list.is_empty() {
-            let view = View { paths: &self.paths, locals: self.locals, hidden: self.redact, named: true };
+            let view = TaskView { paths: &self.paths, locals: self.locals, hidden: self.redact, named: true };
             map.serialize_entry("tasks", &Each(|| tasks.list.iter().map(|task| AsyncTaskEntry { task, view })))?;
         }
         let memories = || {

@@ -11,12 +11,12 @@ use super::text::{Each, Hex};
 /// An asynchronous task.
 pub struct AsyncTaskEntry<'d> {
     pub task: &'d AsyncTask,
-    pub view: View<'d>,
+    pub view: TaskView<'d>,
 }
 
 /// How it is written.
 #[derive(Clone, Copy)]
-pub struct View<'d> {
+pub struct TaskView<'d> {
     pub paths: &'d PathMap,
     /// Whether variables are asked for.
     pub locals: bool,
@@ -31,7 +31,7 @@ impl Serialize for AsyncTaskEntry<'_> {
         let AsyncTaskEntry { task, view } = *self;
         // The names of an interpreted program stand in the memory that is left out.
         let named = !(view.hidden && task.language == "python");
-        let view = View { named, ..view };
+        let view = TaskView { named, ..view };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("language", task.language)?;
         map.serialize_entry("executor", &task.executor)?;
@@ -49,7 +49,7 @@ impl Serialize for AsyncTaskEntry<'_> {
 
 struct AwaitEntry<'d> {
     future: &'d Await,
-    view: View<'d>,
+    view: TaskView<'d>,
 }
 
 impl Serialize for AwaitEntry<'_> {
