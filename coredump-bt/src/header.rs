@@ -5,11 +5,16 @@ use std::io;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::crash::Crash;
-use coredump_core::model::{CoreDump, Layout};
+use coredump_core::limits::shorten;
+use coredump_core::model::{CoreDump, Layout, Request};
 use coredump_core::reason::{CrashReason, Panic, Source};
 
 use crate::frames::short;
 use crate::page::{Page, Piece};
+
+/// Headers of a request that are shown, and bytes of one.
+const HEADERS: usize = 40;
+const HEADER: usize = 1000;
 
 /// Lines of the guest's standard error that are shown.
 const STDERR_LINES: usize = 20;
@@ -46,10 +51,28 @@ pub fn render(page: &mut Page, input: &Input, dump: &CoreDump<'_>, crash: &Crash
     for (key, value) in &dump.process.annotations {
         page.plain(format_args!("{}: {}\n", escape(key), escape(value)))?;
     }
+    if let Some(asked) = &dump.process.request {
+        request(page, asked)?;
+    }
     match &crash.reason {
         Some(reason) => said(page, reason),
         None => Ok(()),
     }
+}
+
+/// The request that a server died of.
+fn request(page: &mut Page, request: &Request) -> io::Result<()> {
+    let text = |text: &Option<String>| escape(&shorten(text.as_deref().unwrap_or("?"), HEADER)).into_owned();
+    page.plain(format_args!("request: {} {}", text(&request.method), text(&request.path)))?;
+    if request.peer.is_some() {
+        page.plain(format_args!(" from {}", text(&request.peer)))?;
+    }
+    page.end()?;
+    for header in request.headers.iter().take(HEADERS) {
+        let value = shorten(&header.value, HEADER);
+        page.plain(format_args!("    {}: {}\n", escape(&shorten(&header.name, HEADER)), escape(&value)))?;
+    }
+    omitted(page, request.headers.len().saturating_sub(HEADERS), "further")
 }
 
 fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {

@@ -1,5 +1,7 @@
 //! From a stopped store to a core dump.
 
+use std::time::Instant;
+
 use coredump_core::digest;
 use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread, Thrown};
 use coredump_core::module::Module as CoreModule;
@@ -139,16 +141,18 @@ impl Capture {
         self.objects.ids.name_thrown(thrown);
     }
 
-    /// The dump, with memory contents that borrow from the store. Process, reason and names are left to the caller.
+    /// The dump, with memory contents that borrow from the store, as far as those can be searched `until` then. Process,
+    /// reason and names are left to the caller.
     pub fn dump<'a, T: 'static>(
         &'a self,
         choice: MemoryChoice,
         embed: bool,
         binary: &'a Binary,
+        until: Option<Instant>,
         store: &'a StoreContextMut<'_, T>,
     ) -> CoreDump<'a> {
         let mut dump = self.skeleton(binary);
-        dump.memories = contents::memories(&self.memories, choice, &dump, &self.saved, store);
+        dump.memories = contents::memories(&self.memories, choice, &dump, &self.saved, until, store);
         if !embed {
             dump.modules.iter_mut().for_each(|module| module.embedded = None);
         }
@@ -159,7 +163,7 @@ impl Capture {
     pub fn whole<'a, T: 'static>(&'a self, binary: &'a Binary, store: &'a StoreContextMut<'_, T>) -> CoreDump<'a> {
         let mut dump = self.skeleton(binary);
         dump.globals = self.globals.clone();
-        dump.memories = contents::memories(&self.memories, MemoryChoice::All, &dump, &[], store);
+        dump.memories = contents::memories(&self.memories, MemoryChoice::All, &dump, &[], None, store);
         dump
     }
 

@@ -1,6 +1,7 @@
 //! The contents of the guest's memories, as slices of where they lie: nothing is copied.
 
 use std::ops::Range;
+use std::time::Instant;
 
 use coredump_core::memory::{Memory as MemoryRecord, Segment};
 use coredump_core::model::CoreDump;
@@ -11,6 +12,12 @@ use crate::capture::MemoryChoice;
 use crate::catalog::AnyMemory;
 use crate::saved::SavedStack;
 use crate::{pages, reach, shared};
+
+/// Bytes that are searched between two looks at the clock.
+const PIECE: usize = 64 << 20;
+
+/// What a dump says of memory that there was no time for.
+pub const NO_TIME: &str = "there was no time for it";
 
 /// A memory's record, still without contents, and its bytes.
 fn describe<'a, T: 'static>(memory: &'a AnyMemory, store: &'a StoreContextMut<'_, T>) -> (MemoryRecord<'a>, &'a [u8]) {
@@ -27,12 +34,14 @@ fn describe<'a, T: 'static>(memory: &'a AnyMemory, store: &'a StoreContextMut<'_
 }
 
 /// The memories with those contents that were chosen. `dump` is the rest of the dump: where its frames point to decides
-/// what `--memory stack` takes. The stacks that were `saved` stand for what is in their place now.
+/// what `--memory stack` takes. The stacks that were `saved` stand for what is in their place now. What was not searched
+/// `until` then is left out.
 pub fn memories<'a, T: 'static>(
     memories: &'a [AnyMemory],
     choice: MemoryChoice,
     dump: &CoreDump<'_>,
     saved: &'a [SavedStack],
+    until: Option<Instant>,
     store: &'a StoreContextMut<'_, T>,
 ) -> Vec<MemoryRecord<'a>> {
     let mut records = Vec::with_capacity(memories.len());
@@ -43,8 +52,11 @@ pub fn memories<'a, T: 'static>(
         let (mut record, bytes) = describe(memory, store);
         let (found, covered) = match choice {
             MemoryChoice::All => {
-                let whole = std::iter::once(0..bytes.len() as u64);
-                (scan::nonzero(bytes, pages::touched(bytes)), whole.collect())
+                let (found, end) = search(bytes, until);
+                if end < bytes.len() {
+                    record.missing = Some(NO_TIME.to_owned());
+                }
+                (found, std::iter::once(0..end as u64).collect())
             }
             MemoryChoice::None => {
                 record.missing = Some("left out by --memory none".to_owned());
@@ -74,4 +86,34 @@ pub fn memories<'a, T: 'static>(
         record.set_contents(segments, std::mem::take(&mut known[index]));
     }
     records
+}
+
+/// Where bytes differ from zero, and up to where they were searched.
+fn search(bytes: &[u8], until: Option<Instant>) -> (Vec<Range<usize>>, usize) {
+    let mut found = Vec::new();
+    for range in pages::touched(bytes) {
+        for start in range.clone().step_by(PIECE) {
+            if until.is_some_and(|until| Instant::now() >= until) {
+                return (found, start);
+            }
+            found.extend(scan::nonzero(bytes, [start..range.end.min(start + PIECE)]));
+        }
+    }
+    (found, bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_ends_when_the_time_is_over() {
+        let mut bytes = vec![0; 3 * PIECE];
+        bytes[5] = 1;
+        bytes[2 * PIECE + 7] = 1;
+        let (found, end) = search(&bytes, None);
+        assert_eq!((found.len(), end), (2, bytes.len()));
+        let (found, end) = search(&bytes, Some(Instant::now()));
+        assert_eq!((found.len(), end), (0, 0));
+    }
 }

@@ -12,14 +12,49 @@ const GROUP: usize = 16;
 
 /// The parts of `bytes` that may differ from zero, as offsets into it, ascending and disjoint.
 ///
-/// Sound only for memory without a copy-on-write image behind it, whose pages hold data before they are first touched:
-/// the engine is set up without such images ([`crate::setup`]). Where the host does not tell, that is all of it.
+/// Pages of a copy-on-write image hold data before they are first touched, so those that a file is mapped to are always
+/// among them. Where the host does not tell, that is all of it.
 pub fn touched(bytes: &[u8]) -> Vec<Range<usize>> {
     #[cfg(target_os = "linux")]
-    if let Some(ranges) = pagemap(bytes) {
-        return ranges;
+    if let Some(touched) = pagemap(bytes)
+        && let Some(images) = images(bytes)
+    {
+        return union(touched, images);
     }
     std::iter::once(0..bytes.len()).collect()
+}
+
+/// The parts of `bytes` that files are mapped to (Linux, proc_pid_maps(5): their inode is not 0).
+#[cfg(target_os = "linux")]
+fn images(bytes: &[u8]) -> Option<Vec<Range<usize>>> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    let (first, last) = (bytes.as_ptr() as usize, bytes.as_ptr() as usize + bytes.len());
+    let mut ranges = Vec::new();
+    for line in maps.lines() {
+        let mut fields = line.split_ascii_whitespace();
+        let (start, end) = fields.next()?.split_once('-')?;
+        let (start, end) = (usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?);
+        let (start, end) = (start.max(first), end.min(last));
+        if start < end && fields.nth(3)? != "0" {
+            ranges.push(start - first..end - first);
+        }
+    }
+    Some(ranges)
+}
+
+/// What is in either list; ascending and disjoint, as both are.
+#[cfg(target_os = "linux")]
+fn union(one: Vec<Range<usize>>, other: Vec<Range<usize>>) -> Vec<Range<usize>> {
+    let mut all = [one, other].concat();
+    all.sort_by_key(|range| range.start);
+    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(all.len());
+    for range in all {
+        match ranges.last_mut() {
+            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
+            _ => ranges.push(range),
+        }
+    }
+    ranges
 }
 
 /// Reads `/proc/self/pagemap` (Linux, `Documentation/admin-guide/mm/pagemap.rst`): 64 bits a page, of which bit 63 says
@@ -63,4 +98,25 @@ fn pagemap(bytes: &[u8]) -> Option<Vec<Range<usize>>> {
         page += count;
     }
     Some(ranges)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_a_mapped_file_count_before_they_are_touched() {
+        const PAGE: usize = 4096;
+        let mut file = tempfile::tempfile().unwrap();
+        std::io::Write::write_all(&mut file, &vec![7; 2048 * PAGE]).unwrap();
+        let mapped = coredump_core::mapped::Bytes::from_file(file).unwrap();
+        let covered: usize = touched(&mapped).iter().map(|range| range.len()).sum();
+        assert_eq!(covered, mapped.len());
+    }
+
+    #[test]
+    fn ranges_of_two_lists_are_joined() {
+        assert_eq!(union(vec![0..10, 20..30, 50..60], vec![5..20, 55..58, 70..80]), [0..30, 50..60, 70..80]);
+        assert_eq!(union(vec![], vec![1..2]), [1..2]);
+    }
 }

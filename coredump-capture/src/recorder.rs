@@ -1,19 +1,25 @@
 //! Keeps what is to be said of a guest, and writes its dump when the moment is there.
 
+use std::hash::Hash;
+use std::io::{self, Write};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::{CoreDump, Process, Reason, Thrown};
-use wasmtime::{DebugEvent, DebugHandler, ExnRef, OwnedRooted, StoreContextMut, ThrownException, WasmCoreDump};
+use wasmtime::{
+    DebugEvent, DebugHandler, ExnRef, FrameInfo, OwnedRooted, Rooted, StoreContextMut, ThrownException, WasmBacktrace,
+    WasmCoreDump,
+};
 
 use crate::binary::Binary;
 use crate::budget::Budget;
 use crate::capture::{Capture, MemoryChoice, Stack, Stop};
 use crate::cause::Cause;
+use crate::contents::NO_TIME;
 use crate::exceptions::{self, Exceptions};
 use crate::output::{Output, Place};
 use crate::plain;
@@ -31,7 +37,10 @@ pub struct Settings {
     /// What a dump says of the process, but for the time and the exit code.
     pub process: Process,
     /// Which causes leave a dump, and how they are called: none for an error that is none, such as an exit with code 0.
-    pub classify: fn(&wasmtime::Error) -> Option<Cause>,
+    pub classify: Classify,
+    /// How long a dump may take, in which the guest's thread is busy: memory that was not reached by then is left out. A
+    /// single write that the file system holds up is not cut short.
+    pub time: Option<Duration>,
     /// How many dumps all stores of the host may write together; any number, without one.
     pub budget: Option<Arc<Budget>>,
     /// Adds what only the host knows before a dump is written: what the guest wrote to its standard error, for one.
@@ -41,11 +50,14 @@ pub struct Settings {
 /// Bytes of objects that go into a dump unless something else is said.
 pub const HEAP_LIMIT: u64 = 1 << 30;
 
-/// Adds to a dump, whose memories are not in it yet.
+/// Says which errors are crashes.
+pub type Classify = Box<dyn Fn(&wasmtime::Error) -> Option<Cause> + Send + Sync>;
+
+/// Adds to a dump, whose memories are in it.
 pub type Complete = Box<dyn Fn(&mut CoreDump<'_>) + Send + Sync>;
 
 impl Settings {
-    /// All memory, no modules; dumps of `producer` (a name and a version) go where `output` says.
+    /// All memory, no modules, half a minute; dumps of `producer` (a name and a version) go where `output` says.
     pub fn new(producer: impl Into<String>, output: Arc<Output>) -> Settings {
         Settings {
             output,
@@ -60,7 +72,8 @@ impl Settings {
                 start_time: Some(timestamp(SystemTime::now())),
                 ..Process::default()
             },
-            classify: |error| Some(Cause::of(error)),
+            classify: Box::new(|error| Some(Cause::of(error))),
+            time: Some(Duration::from_secs(30)),
             budget: None,
             complete: None,
         }
@@ -86,7 +99,7 @@ struct State {
 
 /// A dump that was tried.
 pub struct Dumped {
-    /// What it holds but memory, for a report; none if the capture failed.
+    /// What it holds but memory, for a report; none if there was no room for a dump or the capture failed.
     pub capture: Option<Capture>,
     /// Why the program ended.
     pub reason: Reason,
@@ -130,7 +143,11 @@ impl Recorder {
         if self.begun.swap(true, Ordering::SeqCst) {
             return;
         }
-        let dumped = self.dump(cause, store, |store| Stack::new(stop, store));
+        let place = || Places::of(WasmBacktrace::force_capture(&*store).frames());
+        let dumped = match self.has_room(cause, place) {
+            Ok(()) => self.dump(cause, store, |store| Stack::new(stop, store)),
+            Err(error) => self.none(cause, error),
+        };
         self.state().dumped = Some(dumped);
     }
 
@@ -153,25 +170,40 @@ impl Recorder {
             false => None,
         });
         let dumped = match (seen.ok().flatten(), error.downcast_ref::<WasmCoreDump>()) {
-            (Some(seen), _) => {
-                cause.carry(seen.thrown);
-                self.dump(&cause, store, |_| seen.stack)
-            }
-            (None, Some(noted)) => {
-                let mut stack = quietly(|| plain::stack(noted, &self.binary, store));
-                if let (Some(pending), Ok(stack)) = (pending, &mut stack)
-                    && let Ok(thrown) = quietly(|| exceptions::describe(&pending, stack, &self.binary, store))
-                {
-                    cause.carry(Thrown { last_only: true, ..thrown });
+            (Some(seen), _) => match self.has_room(&cause, || Places::of_frames(&seen.stack)) {
+                Ok(()) => {
+                    cause.carry(seen.thrown);
+                    self.dump(&cause, store, |_| seen.stack)
                 }
-                match stack {
-                    Ok(stack) => self.dump(&cause, store, |_| stack),
-                    Err(error) => Dumped { capture: None, reason: self.reason(&cause), place: Err(error) },
-                }
-            }
-            (None, None) => Dumped { capture: None, reason: self.reason(&cause), place: Err(needs_detail()) },
+                Err(error) => self.none(&cause, error),
+            },
+            (None, Some(noted)) => match self.has_room(&cause, || Places::of(noted.frames())) {
+                Ok(()) => self.noted(cause, noted, pending.as_ref(), store),
+                Err(error) => self.none(&cause, error),
+            },
+            (None, None) => self.none(&cause, needs_detail()),
         };
         self.state().dumped = Some(dumped);
+    }
+
+    /// Writes the dump of an uninstrumented guest: what the engine noted when it trapped or threw.
+    fn noted<T: 'static>(
+        &self,
+        mut cause: Cause,
+        noted: &WasmCoreDump,
+        thrown: Option<&Rooted<ExnRef>>,
+        store: &mut StoreContextMut<'_, T>,
+    ) -> Dumped {
+        let mut stack = match quietly(|| plain::stack(noted, &self.binary, store)) {
+            Ok(stack) => stack,
+            Err(error) => return self.none(&cause, error),
+        };
+        if let Some(thrown) = thrown
+            && let Ok(thrown) = quietly(|| exceptions::describe(thrown, &mut stack, &self.binary, store))
+        {
+            cause.carry(Thrown { last_only: true, ..thrown });
+        }
+        self.dump(&cause, store, |_| stack)
     }
 
     /// Writes the dump of a guest that goes on.
@@ -186,26 +218,31 @@ impl Recorder {
         store: &mut StoreContextMut<'_, T>,
         stack: impl FnOnce(&mut StoreContextMut<'_, T>) -> Stack,
     ) -> Dumped {
+        let until = self.settings.time.map(|time| Instant::now() + time);
         let (memory, heap_limit) = (self.settings.memory, self.settings.heap_limit);
         let capture = quietly(|| stack(store).complete(&self.binary, memory, heap_limit, store));
         let capture = match capture {
             Ok(capture) => capture,
-            Err(error) => return Dumped { capture: None, reason: self.reason(cause), place: Err(error) },
+            Err(error) => return self.none(cause, error),
         };
         let mut cause = cause.clone();
         if let Some(thrown) = &mut cause.exception {
             capture.settle(thrown);
         }
         let cause = &cause;
-        if let Some(budget) = &self.settings.budget
-            && let Err(error) = budget.take(&cause.kind, &capture.frames)
-        {
-            let reason = self.reason(cause);
-            return Dumped { capture: Some(capture), reason, place: Err(error) };
-        }
-        let written = quietly(|| self.write(cause, &capture, store));
+        let written = quietly(|| self.write(cause, &capture, until, store));
         let (reason, place) = written.unwrap_or_else(|error| (self.reason(cause), Err(error)));
         Dumped { capture: Some(capture), reason, place }
+    }
+
+    /// Whether there is room for another dump of a crash of this kind at this place.
+    fn has_room<P: Hash>(&self, cause: &Cause, place: impl FnOnce() -> P) -> Result<()> {
+        self.settings.budget.as_ref().map_or(Ok(()), |budget| budget.take(&cause.kind, place()))
+    }
+
+    /// No dump.
+    fn none(&self, cause: &Cause, why: Error) -> Dumped {
+        Dumped { capture: None, reason: self.reason(cause), place: Err(why) }
     }
 
     fn reason(&self, cause: &Cause) -> Reason {
@@ -224,10 +261,11 @@ impl Recorder {
         &self,
         cause: &Cause,
         capture: &Capture,
+        until: Option<Instant>,
         store: &mut StoreContextMut<'_, T>,
     ) -> (Reason, Result<Place>) {
         let embed = self.settings.embed_modules || self.binary.is_fileless();
-        let mut dump = capture.dump(self.settings.memory, embed, &self.binary, store);
+        let mut dump = capture.dump(self.settings.memory, embed, &self.binary, until, store);
         dump.executable = Some(self.binary.path().to_string_lossy().into_owned());
         dump.producer = self.settings.process.producer.clone();
         dump.process = Process {
@@ -238,8 +276,56 @@ impl Recorder {
         dump.reason = Some(cause.reason());
         self.complete(&mut dump);
         let reason = dump.reason.clone().unwrap_or_default();
-        let place = self.settings.output.write(|output| coredump_core::write::write(&dump, output).map(|_| ()));
+        let write = |dump: &CoreDump<'_>, until: Option<Instant>| {
+            let write = |output: &mut dyn Write| coredump_core::write::write(dump, &mut Until { output, until });
+            self.settings.output.write(|output| write(output).map(|_| ()))
+        };
+        let place = match write(&dump, until) {
+            // What a dump has beside its memory is little.
+            Err(error) if error.io_kind() == Some(io::ErrorKind::TimedOut) => {
+                let mut without = capture.dump(MemoryChoice::None, embed, &self.binary, None, store);
+                without.memories.iter_mut().for_each(|memory| memory.missing = Some(NO_TIME.to_owned()));
+                dump.memories = without.memories;
+                write(&dump, None)
+            }
+            place => place,
+        };
         (reason, place)
+    }
+}
+
+/// What tells the places of crashes apart.
+#[derive(Hash)]
+struct Places(Vec<(Option<u32>, Option<u64>)>);
+
+impl Places {
+    fn of(frames: &[FrameInfo]) -> Places {
+        let place = |frame: &FrameInfo| (Some(frame.func_index()), frame.func_offset().map(|offset| offset as u64));
+        Places(frames.iter().map(place).collect())
+    }
+
+    fn of_frames(stack: &Stack) -> Places {
+        let frames = stack.frames.iter();
+        Places(frames.map(|frame| (frame.function, frame.code_offset.map(u64::from))).collect())
+    }
+}
+
+/// Writes until then, and not longer.
+struct Until<'w> {
+    output: &'w mut dyn Write,
+    until: Option<Instant>,
+}
+
+impl Write for Until<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.until {
+            Some(until) if Instant::now() >= until => Err(io::ErrorKind::TimedOut.into()),
+            _ => self.output.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
     }
 }
 

@@ -48,7 +48,6 @@ fn common(config: &mut Config, stack: usize) -> &mut Config {
         .max_wasm_stack(stack)
         .async_stack_size(stack.saturating_add(HOST_STACK))
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(FRAMES))
-        // Pages of a copy-on-write image hold data before they are touched, which the search for touched pages would
-        // take for zeros.
+        // Without copy-on-write images a dump need only look at the pages that the guest touched.
         .memory_init_cow(false)
 }

@@ -186,10 +186,41 @@ pub struct Process {
     /// What the host says of the run: a version, a deployment, a request.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "none_if_null")]
     pub annotations: BTreeMap<String, String>,
+    /// Of a server: the request that it died of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request: Option<Request>,
+}
+
+/// An HTTP request, without its body.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Request {
+    /// `GET`, `POST`, ….
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The target as it was sent: path and query.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The headers, in no particular order; bytes that are no UTF-8 are replaced.
+    #[serde(deserialize_with = "none_if_null")]
+    pub headers: Vec<Header>,
+    /// Who sent it: an address with its port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peer: Option<String>,
+}
+
+/// A header of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Header {
+    /// In lower case.
+    pub name: String,
+    /// As it was sent.
+    pub value: String,
 }
 
 /// A redacted document has null for what it leaves out.
-fn none_if_null<'de, D: serde::Deserializer<'de>>(value: D) -> Result<BTreeMap<String, String>, D::Error> {
+fn none_if_null<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(value: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 

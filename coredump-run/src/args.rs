@@ -1,5 +1,6 @@
 //! The command line of `coredump-run`.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
@@ -44,6 +45,7 @@ impl On {
 #[argh(example = "{command_name} --dir data::/data app.wasm input.txt")]
 #[argh(example = "{command_name} --fast --embed-modules -o - app.wasm | coredump-bt")]
 #[argh(example = "{command_name} -o '%e.%t.coredump' --keep 5 --timeout 10s app.wasm")]
+#[argh(example = "{command_name} --serve 0.0.0.0:8080 --timeout 30s --keep 20 service.wasm")]
 #[argh(example = "{command_name} --replay app.coredump --last-write 0x11580+4")]
 #[argh(note = "Exit code: the program's own; 134 after a trap, 124 after a timeout, 128+N after signal N,
 125 for failures of coredump-run itself, 126 if FILE cannot be run, 127 if there is none.")]
@@ -148,6 +150,18 @@ pub struct Args {
     #[argh(switch, short = 'q')]
     pub quiet: bool,
 
+    /// serve an HTTP component until a signal ends it (default 127.0.0.1:8080; a number alone is a port of 127.0.0.1); each request gets an instance, a crash is answered with 500 and leaves a dump, --timeout limits each request
+    #[argh(option, arg_name = "addr", from_str_fn(address))]
+    pub serve: Option<SocketAddr>,
+
+    /// with --serve: refuse requests with a longer body (default 64m)
+    #[argh(option, arg_name = "size", default = "64 << 20", from_str_fn(size64))]
+    pub max_body: u64,
+
+    /// with --serve: leave no more dumps than this in a minute, and of crashes at one place only the first (default 10)
+    #[argh(option, arg_name = "n", default = "10")]
+    pub max_dumps: u32,
+
     /// run the program of a dump again, with the answers that it recorded, up to its end; a dump of that goes where -o says
     #[argh(option, arg_name = "dump")]
     pub replay: Option<RawArg>,
@@ -244,6 +258,12 @@ fn memory(text: &str) -> Result<MemoryChoice, String> {
         "none" => Ok(MemoryChoice::None),
         _ => Err(format!("{text:?} is none of all, stack, none")),
     }
+}
+
+/// Where to serve: an address with its port, or a port.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.parse().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    port.or_else(|_| text.parse()).map_err(|_| format!("{text:?} is no address: 8080, 127.0.0.1:8080, [::1]:8080"))
 }
 
 /// A time with its unit; a bare number counts seconds.

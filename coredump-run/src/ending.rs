@@ -4,6 +4,8 @@ use coredump_capture::{Cause, message, trap_kind};
 use wasmtime::{Error, Trap};
 use wasmtime_wasi::I32Exit;
 
+use crate::args::On;
+
 /// Exit code after a trap or another crash of the guest: what a shell reports for SIGABRT.
 pub const CRASHED: u8 = 134;
 /// Exit code after `--timeout`, as `timeout` of coreutils has it.
@@ -93,6 +95,21 @@ impl Ending {
         } else {
             Ending::HostError(message(error))
         }
+    }
+
+    /// Whether it leaves a dump, if these kinds do.
+    pub fn leaves_dump(&self, on: &[On]) -> bool {
+        let kind = match self {
+            Ending::Exit(0) | Ending::Compiling(_) => return false,
+            Ending::Exit(_) => On::Exit,
+            Ending::Exception(_) => On::Exception,
+            Ending::Interrupted(Interruption::Timeout) | Ending::Waiting(Interruption::Timeout) => On::Timeout,
+            Ending::Interrupted(Interruption::Signal(_))
+            | Ending::Waiting(Interruption::Signal(_))
+            | Ending::Snapshot(_) => On::Signal,
+            Ending::Trap(_) | Ending::HostError(_) | Ending::MemoryLimit(_) | Ending::Watched => On::Trap,
+        };
+        on.contains(&kind)
     }
 
     /// The same as the dump calls it.

@@ -41,6 +41,8 @@ pub struct Settings {
     pub interruptible: bool,
     /// Whether it knows locals and operand stacks.
     pub instrumented: bool,
+    /// Whether many instances of a program are made: then their memories begin as copy-on-write images of one.
+    pub images: bool,
 }
 
 impl Settings {
@@ -51,6 +53,7 @@ impl Settings {
             fuel: args.fuel.is_some(),
             interruptible: mode.interruptible(args),
             instrumented: mode == Mode::Live,
+            images: args.serve.is_some(),
         }
     }
 }
@@ -66,6 +69,7 @@ pub fn engine(settings: Settings, cache: Option<Cache>) -> Result<Engine> {
     }
     config
         .cache(cache)
+        .memory_init_cow(settings.images)
         .consume_fuel(settings.fuel)
         .epoch_interruption(settings.interruptible)
         .wasm_component_model_async(true)

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Instant;
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{Linker, ResourceLimiter, component};
@@ -13,7 +14,6 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::args::Args;
 use crate::ending::MemoryLimit;
-use crate::engine::Mode;
 use crate::outgoing::Outgoing;
 use crate::replay::{Growth, Log, Playback};
 use crate::stdio::{Out, Tail};
@@ -27,6 +27,8 @@ pub struct Host {
     /// Requests to others.
     outgoing: Outgoing,
     limit: MemoryTotal,
+    /// When a request of a server must be answered.
+    pub deadline: Option<Instant>,
     /// What memories asked for since the last recorded event.
     pub growth: Growth,
     /// Where answers are recorded.
@@ -116,13 +118,18 @@ impl ResourceLimiter for Host {
 
 impl Host {
     /// The host's side for the program that `args` names, with `guest_args` as its arguments (its own name first).
-    pub fn new(args: &Args, mode: Mode, guest_args: &[String], stderr: Tail) -> Result<Host> {
+    /// With `blocking`, host calls may hold up the thread.
+    pub fn new(args: &Args, blocking: bool, guest_args: &[String], stderr: Tail) -> Result<Host> {
         let mut wasi = WasiCtxBuilder::new();
         // The dump alone goes to standard output if it goes there: what the guest prints must not end up inside it.
         let stdout = if args.output().0 == "-" { Out::Instead } else { Out::Stdout };
-        wasi.inherit_stdin().stdout(stdout).stderr(Out::Stderr(stderr)).args(guest_args);
+        wasi.stdout(stdout).stderr(Out::Stderr(stderr)).args(guest_args);
+        // Requests would take it from each other.
+        if args.serve.is_none() {
+            wasi.inherit_stdin();
+        }
         // Without a detour over another thread, but then nobody can interrupt it.
-        wasi.allow_blocking_current_thread(!mode.interruptible(args));
+        wasi.allow_blocking_current_thread(blocking);
         for variable in &args.env {
             match variable.split_once('=') {
                 Some((name, value)) => wasi.env(name, value),
@@ -160,6 +167,7 @@ impl Host {
             http: WasiHttpCtx::new(),
             outgoing: Outgoing { allowed: network },
             limit: MemoryTotal { limit: max_memory, ..MemoryTotal::default() },
+            deadline: None,
             growth: Growth::default(),
             log: None,
             playback,
@@ -201,11 +209,12 @@ pub fn link_module(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-/// Offers WASI 0.2 and 0.3 to components, and `wasi:http` of 0.2.
+/// Offers WASI 0.2 and 0.3 to components, and `wasi:http` of both.
 pub fn link_component(linker: &mut component::Linker<Host>) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     wasmtime_wasi::p2::add_to_linker_async(linker)?;
     wasmtime_wasi::p3::add_to_linker(linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(linker)?;
     Ok(())
 }

@@ -14,6 +14,7 @@ mod record;
 mod replay;
 mod report;
 mod run;
+mod serve;
 mod session;
 mod signals;
 mod stdio;
@@ -29,7 +30,7 @@ use coredump_core::cli::{self, Tool, args::Grammar};
 pub(crate) const TOOL: Tool = Tool {
     name: "coredump-run",
     version: env!("CARGO_PKG_VERSION"),
-    grammar: Grammar { trailing: true, optional_values: &[] },
+    grammar: Grammar { trailing: true, optional_values: &[("serve", "127.0.0.1:8080")] },
 };
 
 fn main() -> ExitCode {

@@ -103,10 +103,15 @@ impl Source {
     /// Refuses a component that imports what nobody offers, before it is compiled, which may take minutes.
     pub fn look_at_imports(&self) -> Result<()> {
         match self.binary.is_component() {
-            true => unknown::look_at_imports(&component_imports(self.binary.bytes()))
+            true => unknown::look_at_imports(&names(self.binary.bytes()).imports)
                 .map_err(|error| error.in_file(&self.given)),
             false => Ok(()),
         }
+    }
+
+    /// The names of what it exports, if it is a component.
+    pub fn component_exports(&self) -> Option<Vec<&str>> {
+        self.binary.is_component().then(|| names(self.binary.bytes()).exports)
     }
 
     /// Compiles it.
@@ -140,16 +145,25 @@ impl Program {
     }
 }
 
-/// The names of what a component imports. One that is malformed is the compiler's to complain of.
-fn component_imports(bytes: &[u8]) -> Vec<&str> {
-    let mut names = Vec::new();
+/// The names of what a component imports and exports. One that is malformed is the compiler's to complain of.
+#[derive(Default)]
+struct Names<'b> {
+    imports: Vec<&'b str>,
+    exports: Vec<&'b str>,
+}
+
+fn names(bytes: &[u8]) -> Names<'_> {
+    let mut names = Names::default();
     let mut depth = 0usize;
     for payload in wasmparser::Parser::new(0).parse_all(bytes) {
         match payload {
             Ok(wasmparser::Payload::ModuleSection { .. } | wasmparser::Payload::ComponentSection { .. }) => depth += 1,
             Ok(wasmparser::Payload::End(_)) => depth = depth.saturating_sub(1),
             Ok(wasmparser::Payload::ComponentImportSection(imports)) if depth == 0 => {
-                names.extend(imports.into_iter().map_while(|import| import.ok()).map(|import| import.name.name));
+                names.imports.extend(imports.into_iter().map_while(|import| import.ok()).map(|import| import.name.name));
+            }
+            Ok(wasmparser::Payload::ComponentExportSection(exports)) if depth == 0 => {
+                names.exports.extend(exports.into_iter().map_while(|export| export.ok()).map(|export| export.name.name));
             }
             Err(_) => break,
             _ => {}

@@ -15,7 +15,7 @@ use wasmtime::{AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, Root
 
 use crate::args::{Args, On};
 use crate::control::Control;
-use crate::ending::{Ending, Interruption};
+use crate::ending::Ending;
 use crate::engine::Mode;
 use crate::host::Host;
 use crate::program::Program;
@@ -156,17 +156,7 @@ impl Recorder {
 
     /// Whether an ending is one that leaves a dump.
     pub fn wants(&self, ending: &Ending) -> bool {
-        let on = match ending {
-            Ending::Exit(0) | Ending::Compiling(_) => return false,
-            Ending::Exit(_) => On::Exit,
-            Ending::Exception(_) => On::Exception,
-            Ending::Interrupted(Interruption::Timeout) | Ending::Waiting(Interruption::Timeout) => On::Timeout,
-            Ending::Interrupted(Interruption::Signal(_))
-            | Ending::Waiting(Interruption::Signal(_))
-            | Ending::Snapshot(_) => On::Signal,
-            Ending::Trap(_) | Ending::HostError(_) | Ending::MemoryLimit(_) | Ending::Watched => On::Trap,
-        };
-        self.on.contains(&on)
+        ending.leaves_dump(&self.on)
     }
 
     /// Writes the dump of a guest that is stopped at its end, once: the engine tells of a trap again for each activation
@@ -310,7 +300,7 @@ impl Recorder {
         store: &mut StoreContextMut<'_, Host>,
     ) -> Result<Result<Place>> {
         quietly(|| {
-            let mut dump = capture.dump(self.memory, self.embed, &self.program.binary, store);
+            let mut dump = capture.dump(self.memory, self.embed, &self.program.binary, None, store);
             dump.executable = Some(self.program.binary.path().to_string_lossy().into_owned());
             dump.producer = self.process.producer.clone();
             dump.process = Process {

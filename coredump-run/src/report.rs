@@ -21,8 +21,21 @@ use crate::program::Program;
 const YOUNGEST: usize = 48;
 const OLDEST: usize = 8;
 
-/// Reports the ending and its dump, and then the backtrace: what is looked up for that may be large, slow or broken.
+/// Reports the ending of a program and its dump, and then the backtrace.
 pub fn tell(
+    report: &Report,
+    paint: Paint,
+    program: &Program,
+    ending: &Ending,
+    dumped: Option<&Dumped>,
+    untrusted: bool,
+) {
+    tell_of(&text::path(&program.given).to_string(), report, paint, program, ending, dumped, untrusted);
+}
+
+/// Reports the ending of what is called `title`, and its dump, and then the backtrace: what is looked up for that may be large, slow or broken.
+pub fn tell_of(
+    title: &str,
     report: &Report,
     paint: Paint,
     program: &Program,
@@ -32,7 +45,7 @@ pub fn tell(
 ) {
     let said = dumped.and_then(|dumped| words_said(&dumped.reason));
     let line = |what: &str| {
-        report.say(format_args!("{}: {}", text::path(&program.given), what.lines().next().unwrap_or_default()));
+        report.say(format_args!("{title}: {}", what.lines().next().unwrap_or_default()));
     };
     if dumped.is_some() || !matches!(ending, Ending::Exit(_)) {
         line(said.as_ref().unwrap_or(&ending.message()));

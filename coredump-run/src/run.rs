@@ -7,7 +7,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{AsContextMut, Engine, Linker, Store, UpdateDeadline, component};
 
 use crate::args::Args;
-use crate::blocking::{self, Waits};
+use crate::blocking::{self, Waiter, Waits};
 use crate::control::Control;
 use crate::ending::{Ending, Interruption};
 use crate::engine::Mode;
@@ -98,7 +98,9 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
             host::link_component(&mut linker).map_err(|error| not_runnable(&error, args))?;
-            blocking::shadow_component(&mut linker, waits).map_err(|error| not_runnable(&error, args))?;
+            let waits_of = waits.clone();
+            let waiter = move |_: &Host| Waiter::Program(waits_of.clone());
+            blocking::shadow_component(&mut linker, waiter).map_err(|error| not_runnable(&error, args))?;
             if args.unknown_imports_trap {
                 let stood_in = unknown::stand_in_component(&mut linker, component);
                 stood_in.map_err(|error| not_runnable(&error, args))?;
@@ -112,7 +114,8 @@ async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &
 /// What to try where an import is not offered.
 pub const STAND_IN: &str = "--unknown-imports-trap runs it, up to the first call of such a function";
 
-fn not_runnable(error: &wasmtime::Error, args: &Args) -> Error {
+/// Why a program cannot be run, of an error of linking it.
+pub fn not_runnable(error: &wasmtime::Error, args: &Args) -> Error {
     let message = message(error);
     let missing = error.is::<wasmtime::UnknownImportError>()
         || message.contains("matching implementation was not found in the linker");

@@ -23,7 +23,7 @@ use crate::program::{Program, Source};
 use crate::record::Recorder;
 use crate::replay::{self, Again, Log, Stopper};
 use crate::stdio::Tail;
-use crate::{cache, engine, invoke, report, run, signals};
+use crate::{cache, engine, invoke, report, run, serve, signals};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are told and have exit codes of
 /// their own, as they must not be taken for the guest's.
@@ -41,8 +41,12 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         let error = Error::new(ErrorKind::Usage, "--last-write and --writes ask about a dump");
         return Err(error.hint("coredump-run --replay DUMP --last-write ADDRESS+LENGTH"));
     }
-    match run_program(&args, report) {
-        Ok(ending) => Ok(Exit::Code(ending.exit_code().unwrap_or(0))),
+    let done = match args.serve {
+        Some(address) => serve::run(args, address, report),
+        None => run_program(&args, report).map(|ending| Exit::Code(ending.exit_code().unwrap_or(0))),
+    };
+    match done {
+        Ok(exit) => Ok(exit),
         Err(error) if error.kind == ErrorKind::Usage => Err(error),
         Err(error) => {
             report.error(&error);
@@ -83,7 +87,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let tail = Tail::default();
     let recorder = Recorder::new(args, mode, program.clone(), process(args, file, &guest_args), tail.clone(), report);
     let recorder = Arc::new(recorder);
-    let mut host = Host::new(args, mode, &guest_args, tail)?;
+    let mut host = Host::new(args, !mode.interruptible(args), &guest_args, tail)?;
     let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit)));
     host.log = log.clone();
     let control = Control::new(engine.clone());
@@ -205,7 +209,7 @@ fn compile(source: Source, engine: &wasmtime::Engine, args: &Args, file: &RawArg
 }
 
 /// The arguments as the guest sees them, its own name first: the file's, as wasmtime passes it. WASI knows only Unicode.
-fn guest_args(args: &Args, file: &RawArg) -> Vec<String> {
+pub fn guest_args(args: &Args, file: &RawArg) -> Vec<String> {
     let name = args.argv0.clone().unwrap_or_else(|| {
         let path = file.path();
         path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
@@ -214,7 +218,8 @@ fn guest_args(args: &Args, file: &RawArg) -> Vec<String> {
     std::iter::once(name).chain(if args.invoke.is_some() { None } else { Some(rest) }.into_iter().flatten()).collect()
 }
 
-fn process(args: &Args, file: &RawArg, guest_args: &[String]) -> Process {
+/// What a dump says of the process.
+pub fn process(args: &Args, file: &RawArg, guest_args: &[String]) -> Process {
     Process {
         executable: Some(file.0.to_string_lossy().into_owned()),
         args: Some(guest_args.to_vec()),

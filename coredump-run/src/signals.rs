@@ -18,10 +18,8 @@ const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGQUIT, SIGHUP];
 /// one, or any once the guest is over, ends this process at once, and takes a half-written dump with it. SIGUSR1 asks for a
 /// snapshot, and where there can be none it is reported and nothing else happens.
 pub fn watch(control: Arc<Control>, recorder: Arc<Recorder>, ends: bool) -> io::Result<()> {
-    // What this process was started to ignore (as `nohup` does with SIGHUP) it goes on to ignore.
-    let ignored = ignored();
-    let ending = ENDING.into_iter().filter(|signal| ends && ignored >> (signal - 1) & 1 == 0);
-    let mut signals = Signals::new(ending.chain([SIGUSR1]))?;
+    let ending = if ends { ending() } else { Vec::new() };
+    let mut signals = Signals::new(ending.into_iter().chain([SIGUSR1]))?;
     std::thread::Builder::new().name("signals".to_owned()).spawn(move || {
         for signal in signals.forever() {
             if signal != SIGUSR1 {
@@ -38,6 +36,12 @@ pub fn watch(control: Arc<Control>, recorder: Arc<Recorder>, ends: bool) -> io::
         }
     })?;
     Ok(())
+}
+
+/// The signals that end a guest: but for those that this process was started to ignore (as `nohup` does with SIGHUP).
+pub fn ending() -> Vec<i32> {
+    let ignored = ignored();
+    ENDING.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
 }
 
 /// The signals that are ignored, as a mask (Linux, proc_pid_status(5)); none where that is not told.

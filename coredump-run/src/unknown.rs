@@ -24,7 +24,7 @@ const OFFERED: [&str; 8] = [
 ];
 
 /// Interfaces of those packages that it does not have.
-const MISSING: [&str; 4] = ["wasi:http/handler", "wasi:http/client", "wasi:clocks/timezone", "wasi:tls/"];
+const MISSING: [&str; 4] = ["wasi:http/handler", "wasi:http/incoming-handler", "wasi:clocks/timezone", "wasi:tls/"];
 
 /// Gives a core module the memories that it imports, and functions that trap for what else nobody offers.
 pub async fn stand_in_module(
@@ -74,7 +74,10 @@ pub fn stand_in_component(linker: &mut component::Linker<Host>, component: &Comp
 fn is_offered(name: &str) -> bool {
     let series = name
         .rsplit_once('@')
-        .is_some_and(|(_, version)| ["0.2.", "0.3."].iter().any(|series| version.starts_with(series)));
+        // A draft of a version is compatible with nothing.
+        .is_some_and(|(_, version)| {
+            !version.contains('-') && ["0.2.", "0.3."].iter().any(|series| version.starts_with(series))
+        });
     let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     series && any(&OFFERED) && !any(&MISSING)
 }
@@ -169,6 +172,7 @@ mod tests {
         assert!(is_offered("wasi:cli/run@0.3.0"));
         assert!(!is_offered("wasi:clocks/monotonic-clock@0.1.0"));
         assert!(!is_offered("wasi:keyvalue/store@0.2.0"));
+        assert!(!is_offered("wasi:cli/run@0.3.0-rc-2025-09-16"));
         assert!(!is_offered("example:app/host"));
     }
 }

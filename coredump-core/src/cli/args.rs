@@ -5,6 +5,7 @@
 //! value on its own, then `--`, then the positional arguments. What takes a value, `ArgsInfo` tells.
 
 use std::ffi::{OsStr, OsString};
+use std::net::SocketAddr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,7 @@ pub struct Grammar {
     /// Everything behind the first positional argument is positional: it belongs to the guest.
     pub trailing: bool,
     /// Options whose value may be left out: `(long name, value then)`. The value is taken from `--name=value`, or from
-    /// the next argument if that is a number.
+    /// the next argument if that is a number or an address with a port.
     pub optional_values: &'static [(&'static str, &'static str)],
 }
 
@@ -85,7 +86,7 @@ fn normalize(
                     let default = grammar.optional_values.iter().find(|(name, _)| *name == long);
                     let value = match (attached, default) {
                         (Some(value), _) => value,
-                        (None, Some((_, default))) => match rest.next_if(|next| next.parse::<u64>().is_ok()) {
+                        (None, Some((_, default))) => match rest.next_if(|next| is_value(next)) {
                             Some(value) => value.clone(),
                             None => (*default).to_owned(),
                         },
@@ -127,6 +128,11 @@ fn normalize(
     options.push("--".to_owned());
     options.append(&mut positional);
     Ok(options)
+}
+
+/// Whether an argument can only be the value of the option before it: no file is called like that.
+fn is_value(arg: &str) -> bool {
+    arg.parse::<u64>().is_ok() || arg.parse::<SocketAddr>().is_ok()
 }
 
 fn next_value<'a>(rest: &mut impl Iterator<Item = &'a String>, given: &str) -> Result<String, Early> {
@@ -293,10 +299,12 @@ mod tests {
     }
 
     #[test]
-    fn an_optional_value_is_taken_only_if_it_is_a_number() {
+    fn an_optional_value_is_taken_only_if_it_can_be_nothing_else() {
         assert_eq!(good(&[b"--strings", b"file"]).strings, Some(4));
         assert_eq!(good(&[b"--strings", b"8", b"file"]).strings, Some(8));
         assert_eq!(good(&[b"--strings=8"]).strings, Some(8));
+        assert!(usage(&[b"--strings", b"127.0.0.1:80", b"file"]).contains("strings"));
+        assert!(is_value("[::1]:8080") && !is_value("localhost:80") && !is_value("1.wasm"));
     }
 
     #[test]

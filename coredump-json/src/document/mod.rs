@@ -193,6 +193,16 @@ struct Process<'d> {
     detail: Option<&'d str>,
     replay: Option<&'d coredump_core::model::Replay>,
     annotations: BTreeMap<&'d str, &'d str>,
+    request: Option<RequestEntry<'d>>,
+}
+
+/// `process.request`: what a server died of.
+#[derive(Serialize)]
+struct RequestEntry<'d> {
+    method: Option<&'d str>,
+    path: Option<&'d str>,
+    headers: &'d [coredump_core::model::Header],
+    peer: Option<&'d str>,
 }
 
 /// `reason`: why it died.
@@ -309,6 +319,12 @@ impl<'d> Document<'d> {
             detail: process.detail.as_deref(),
             replay: process.replay.as_ref(),
             annotations: process.annotations.iter().filter(|_| kept).map(|(key, value)| (&**key, &**value)).collect(),
+            request: process.request.as_ref().map(|request| RequestEntry {
+                method: self.shown(request.method.as_deref(), redact::method),
+                path: request.path.as_deref().filter(|_| kept),
+                headers: if kept { &request.headers } else { &[] },
+                peer: request.peer.as_deref().filter(|_| kept),
+            }),
         }
     }
 

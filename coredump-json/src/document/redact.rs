@@ -19,7 +19,7 @@ const KEPT: &str = "
     version signature
     dump.kind dump.line dump.path dump.size dump.modified dump.layout dump.offsets dump.executable dump.producer dump.incomplete.offset
     process.executable process.start_time process.time process.runtime process.producer process.pid process.exit_code
-    process.detail
+    process.detail process.request.method
     reason.kind reason.message reason.source reason.panic.language reason.panic.source
     reason.instruction reason.memory_access.size reason.memory_access.kind
     reason.exception.language reason.exception.rethrown reason.exception.last_only
@@ -390,6 +390,11 @@ pub fn producer(text: &str) -> Option<&str> {
     }
 }
 
+/// A method of HTTP (RFC 9110, RFC 5789). Another one may be anything.
+pub fn method(text: &str) -> Option<&str> {
+    ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"].contains(&text).then_some(text)
+}
+
 /// A time as RFC 3339 has it.
 pub fn time(text: &str) -> Option<&str> {
     humantime::parse_rfc3339(text).is_ok().then_some(text)
@@ -435,7 +440,8 @@ mod tests {
         let document = json!({
             "version": 1,
             "secret": {"a": ["b", {"c": 1}], "d": "e"},
-            "process": {"pid": 1, "args": ["secret"], "annotations": {"secret": "secret"}},
+            "process": {"pid": 1, "args": ["secret"], "annotations": {"secret": "secret"},
+                "request": {"method": "GET", "path": "secret", "headers": [{"name": "secret"}], "peer": "secret"}},
             "modules": [{"index": 0, "refused": [{"path": "secret"}]}, "secret", 7, ["secret"]],
             "instances": [{"memories": [1, null, {"secret": 1}], "globals": []}],
             "signature": {"secret": "secret"},
@@ -444,7 +450,8 @@ mod tests {
         let expected = json!({
             "version": 1,
             "secret": null,
-            "process": {"pid": 1, "args": null, "annotations": null},
+            "process": {"pid": 1, "args": null, "annotations": null,
+                "request": {"method": "GET", "path": null, "headers": null, "peer": null}},
             "modules": [{"index": 0, "refused": null}, null, null, null],
             "instances": [{"memories": [1, null, null], "globals": []}],
             "signature": null,
@@ -463,6 +470,7 @@ mod tests {
         assert_eq!(producer("secret 1.2.3"), None);
         assert_eq!(message("wasm trap: integer divide by zero"), Some("wasm trap: integer divide by zero"));
         assert_eq!(message("integer divide by zero: 4111"), None);
+        assert_eq!((method("GET"), method("secret")), (Some("GET"), None));
         assert_eq!((time("2026-11-28T10:00:00Z"), time("secret")), (Some("2026-11-28T10:00:00Z"), None));
         assert_eq!((hash("00ff"), hash("secret"), hash(&"0".repeat(65))), (Some("00ff"), None, None));
     }

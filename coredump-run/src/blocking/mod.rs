@@ -9,14 +9,14 @@ mod component;
 mod module;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use component::shadow as shadow_component;
 pub use module::shadow as shadow_module;
 use wasmtime::{AsContextMut, Result};
 
 use crate::control::Control;
-use crate::ending::Ending;
+use crate::ending::{Ending, Interruption};
 use crate::host::Host;
 use crate::record::Recorder;
 
@@ -33,6 +33,45 @@ macro_rules! repeat {
     };
 }
 use repeat;
+
+/// Who may call a guest away while it waits.
+#[derive(Clone)]
+pub enum Waiter {
+    /// The control of the only program.
+    Program(Waits),
+    /// The clock, for a request of a server; nobody, without a limit.
+    Until(Option<Instant>),
+}
+
+impl Waiter {
+    /// Waits for `work` or a knock, for which it is given up.
+    async fn wait<R>(&self, work: impl Future<Output = R>) -> Option<R> {
+        match self {
+            Waiter::Program(waits) => waits.wait(work).await,
+            Waiter::Until(Some(until)) => tokio::time::timeout_at((*until).into(), work).await.ok(),
+            Waiter::Until(None) => Some(work.await),
+        }
+    }
+
+    /// Does `work` once, which only the guest's end interrupts.
+    async fn once<R>(&self, work: impl Future<Output = R>) -> Result<R> {
+        match self {
+            Waiter::Program(waits) => waits.once(work).await,
+            Waiter::Until(_) => self.wait(work).await.ok_or_else(|| Interruption::Timeout.into()),
+        }
+    }
+
+    /// Answers a knock: with the error that ends the guest, or with a snapshot.
+    fn look(&self, store: &mut impl AsContextMut<Data = Host>) -> Result<()> {
+        match self {
+            Waiter::Program(waits) => waits.look(store),
+            Waiter::Until(until) if until.is_some_and(|until| Instant::now() >= until) => {
+                Err(Interruption::Timeout.into())
+            }
+            Waiter::Until(_) => Ok(()),
+        }
+    }
+}
 
 /// What may come up while a guest waits, and who sees to it.
 #[derive(Clone)]

@@ -244,7 +244,7 @@ impl Session<'_> {
         if start.fuel.is_some() {
             return Err(Error::new(ErrorKind::Usage, "writes of a program that ran with --fuel cannot be found"));
         }
-        let settings = Settings { stack, fuel: false, interruptible: false, instrumented: false };
+        let settings = Settings { stack, fuel: false, interruptible: false, instrumented: false, images: false };
         let engine = engine::engine(settings, None).map_err(rerun::own)?;
         let source = Source::of_bytes(self.source.name(), &rewritten.binary, true);
         let program = source.compile(&engine)?;

@@ -264,7 +264,7 @@ pub async fn run(
 pub fn engine(start: &Start, interruptible: bool, cache: Option<Cache>) -> Result<wasmtime::Engine> {
     let stack = usize::try_from(start.max_wasm_stack).unwrap_or(STACKS.1).saturating_mul(LARGER);
     let stack = stack.clamp(STACKS.0, STACKS.1);
-    let settings = Settings { stack, fuel: start.fuel.is_some(), interruptible, instrumented: true };
+    let settings = Settings { stack, fuel: start.fuel.is_some(), interruptible, instrumented: true, images: false };
     engine::engine(settings, cache).map_err(own)
 }
 

@@ -10,6 +10,7 @@ mod invoke;
 mod objects;
 mod output;
 mod replay;
+mod server;
 mod signals;
 mod state;
 mod written;

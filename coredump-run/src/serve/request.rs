@@ -1,0 +1,113 @@
+//! One request: its instance, its answer, and its dump if it crashes.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use coredump_core::model;
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use wasmtime_wasi_http::{Error, WasiBody};
+
+use super::answer::{self, Answer};
+use super::service::Service;
+use crate::ending::{Ending, Interruption};
+
+/// How long a guest that is to end may take: it is in a host call that nothing interrupts.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// What a dump says of the request, but for its body.
+pub struct About {
+    /// How it is done.
+    pub method: Method,
+    /// What it is about.
+    pub target: Uri,
+    headers: HeaderMap,
+    /// Who sent it.
+    pub peer: SocketAddr,
+}
+
+impl About {
+    /// As a dump says it.
+    pub fn model(&self) -> model::Request {
+        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| model::Header {
+            name: name.as_str().to_owned(),
+            value: text(value),
+        };
+        model::Request {
+            method: Some(self.method.to_string()),
+            path: Some(self.target.to_string()),
+            headers: self.headers.iter().map(header).collect(),
+            peer: Some(self.peer.to_string()),
+        }
+    }
+}
+
+/// Answers a request.
+pub async fn answer(service: Arc<Service>, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
+    let limit = service.args.max_body;
+    if announced(request.headers()).is_some_and(|length| length > limit) {
+        return answer::of_status(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    let (parts, body) = request.into_parts();
+    let about = About { method: parts.method.clone(), target: parts.uri.clone(), headers: parts.headers.clone(), peer };
+    let body = Limited::new(body, usize::try_from(limit).unwrap_or(usize::MAX));
+    let body = body.map_err(move |error| match error.downcast::<hyper::Error>() {
+        Ok(error) => Error::Hyper(*error),
+        Err(error) if error.is::<LengthLimitError>() => Error::HttpRequestBodySize(Some(limit)),
+        Err(error) => Error::InternalError(Some(error.to_string())),
+    });
+    let request = Request::from_parts(parts, body.boxed_unsync());
+    let (guests, given) = Answer::new();
+    // The guest may go on with its body, and with what it does behind its answer.
+    tokio::spawn(async move { work(service, request, about, guests).await });
+    given.await.unwrap_or_else(|_| answer::of_status(StatusCode::INTERNAL_SERVER_ERROR))
+}
+
+/// The length that a body is said to have.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+async fn work(service: Arc<Service>, request: Request<WasiBody>, about: About, answer: Answer) {
+    let _room = service.room().await;
+    let mut call = match service.call(&about) {
+        Ok(call) => call,
+        Err(error) => {
+            service.say(error);
+            answer.give(answer::of_status(StatusCode::INTERNAL_SERVER_ERROR));
+            return;
+        }
+    };
+    let handled = service.handler.handle(&mut call.store, request, &answer);
+    let handled = match service.args.timeout {
+        None => handled.await,
+        Some(time) => {
+            let overdue = Instant::now() + time + PATIENCE;
+            let handled = tokio::time::timeout_at(overdue.into(), handled).await;
+            handled.unwrap_or_else(|_| Err(Interruption::Timeout.into()))
+        }
+    };
+    let status = match handled {
+        Ok(()) => StatusCode::INTERNAL_SERVER_ERROR,
+        Err(error) => {
+            answer.set_crashed();
+            let ending = Ending::of(&error);
+            let status = match ending {
+                Ending::Interrupted(_) => StatusCode::GATEWAY_TIMEOUT,
+                _ => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            let crashed = service.clone();
+            // Writing a dump keeps a thread busy.
+            let dumped = tokio::task::spawn_blocking(move || crashed.died(call, &error, &ending, &about)).await;
+            drop(dumped);
+            answer.give(answer::of_status(status));
+            return;
+        }
+    };
+    if answer.give(answer::of_status(status)) {
+        service.say(format_args!("{} {}: the program gave no answer", about.method, about.target.path()));
+    }
+}

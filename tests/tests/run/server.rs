@@ -1,0 +1,389 @@
+//! `--serve`: HTTP components under real requests. What their pages do stands in `sources/component/service.rs`.
+
+use std::collections::HashSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use coredump_tests::{Tool, fixture, scratch, skip};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::signals::{send, until};
+use crate::{Run, frames, read};
+
+/// A server that runs, and the folder for its dumps.
+struct Server {
+    child: Child,
+    address: String,
+    folder: TempDir,
+    /// What it wrote to its standard error.
+    said: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+/// An answer.
+struct Reply {
+    status: u16,
+    body: Vec<u8>,
+    /// The body came to its end.
+    whole: bool,
+}
+
+impl Reply {
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+}
+
+impl Server {
+    fn start(options: &[&str], component: &str) -> Server {
+        Server::start_in(scratch(), options, component)
+    }
+
+    fn start_in(folder: TempDir, options: &[&str], component: &str) -> Server {
+        let tool = Tool::new("coredump-run").args(["--serve", "0", "-o", "%e.%p.coredump"]).args(options);
+        let mut command = tool.arg(fixture(&format!("modules/{component}.wasm"))).into_command();
+        let mut child = command
+            .current_dir(folder.path())
+            .env("SECRET", "4111")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stderr = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        stderr.read_line(&mut line).unwrap();
+        let address = line.trim().split_once("serving HTTP on http://").unwrap_or_else(|| panic!("{line}")).1;
+        let address = address.trim_end_matches('/').to_owned();
+        assert!(address.starts_with("127.0.0.1:"), "only this machine is served unless somebody says so");
+        let said = Arc::new(Mutex::new(String::new()));
+        let more = said.clone();
+        let reader = std::thread::spawn(move || {
+            let mut line = String::new();
+            while stderr.read_line(&mut line).is_ok_and(|len| len > 0) {
+                more.lock().unwrap().push_str(&std::mem::take(&mut line));
+            }
+        });
+        Server { child, address, folder, said, reader: Some(reader) }
+    }
+
+    fn get(&self, target: &str) -> Reply {
+        self.ask(&format!("GET {target} HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n"), b"")
+    }
+
+    fn ask(&self, head: &str, body: &[u8]) -> Reply {
+        ask(&self.address, head, body)
+    }
+
+    fn dumps(&self) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().path());
+        entries.filter(|path| path.extension().is_some_and(|extension| extension == "coredump")).collect()
+    }
+
+    #[track_caller]
+    fn only_dump(&self) -> Value {
+        let dumps = self.dumps();
+        assert_eq!(dumps.len(), 1, "{dumps:?}");
+        read(&dumps[0])
+    }
+
+    /// Ends it as an operator does, and returns its exit code and all that it said.
+    fn stop(mut self) -> (Option<i32>, String) {
+        send("TERM", &self.child);
+        let status = self.child.wait().unwrap();
+        self.reader.take().unwrap().join().unwrap();
+        (status.code(), std::mem::take(&mut *self.said.lock().unwrap()))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Sends a request and reads its answer, whose connection is closed behind it.
+fn ask(address: &str, head: &str, body: &[u8]) -> Reply {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    // It may rightly be refused before all of it was sent.
+    let _ = stream.write_all(body);
+    let mut bytes = Vec::new();
+    let _ = stream.read_to_end(&mut bytes);
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").unwrap_or_else(|| panic!("no answer: {bytes:?}"));
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap().to_lowercase();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    let mut rest = &bytes[end + 4..];
+    if !head.contains("transfer-encoding: chunked") {
+        return Reply { status, body: rest.to_vec(), whole: true };
+    }
+    let mut body = Vec::new();
+    while let Some(line) = rest.windows(2).position(|two| two == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..line]).unwrap(), 16).unwrap();
+        if size == 0 {
+            return Reply { status, body, whole: true };
+        }
+        body.extend(&rest[line + 2..line + 2 + size]);
+        rest = &rest[line + 2 + size + 2..];
+    }
+    Reply { status, body, whole: false }
+}
+
+#[test]
+fn a_crash_leaves_a_dump_with_its_request_and_the_server_goes_on() {
+    let server = Server::start(&["--annotate", "version=1.4.2"], "http-service");
+    assert_eq!((server.get("/").status, server.get("/").text()), (200, "hello\n"));
+    let head = "DELETE /crash?4111 HTTP/1.1\r\nhost: here\r\nx-card: 4111\r\nconnection: close\r\n\r\n";
+    assert_eq!(server.ask(head, b"").status, 500);
+    assert_eq!(server.get("/").status, 200);
+    // Of the same place there is one dump a minute.
+    assert_eq!(server.get("/crash?2").status, 500);
+    let dump = server.only_dump();
+    let request = &dump["process"]["request"];
+    assert_eq!((&request["method"], &request["path"]), (&json!("DELETE"), &json!("/crash?4111")));
+    assert!(request["peer"].as_str().unwrap().starts_with("127.0.0.1:"), "{request}");
+    let headers = request["headers"].as_array().unwrap();
+    assert!(headers.contains(&json!({"name": "x-card", "value": "4111"})), "{request}");
+    assert_eq!(dump["process"]["annotations"], json!({"version": "1.4.2"}));
+    assert_eq!(dump["process"]["exit_code"], Value::Null);
+    assert_eq!(dump["reason"]["panic"]["message"], "order 4111 has no items");
+    let place = &dump["place"];
+    assert_eq!((&place["function"], &place["line"]), (&json!("service::average"), &json!(61)), "{place}");
+
+    let path = server.dumps().remove(0);
+    let text = Tool::new("coredump-bt").arg(&path).run().expect(0);
+    let peer = request["peer"].as_str().unwrap();
+    assert!(text.text().contains(&format!("request: DELETE /crash?4111 from {peer}\n")), "{}", text.text());
+    assert!(text.text().contains("    x-card: 4111\n"), "{}", text.text());
+    let redacted = Tool::new("coredump-json").arg("--redact").arg(&path).run().expect(0);
+    let nothing = json!({"method": "DELETE", "path": null, "headers": null, "peer": null});
+    assert_eq!(redacted.json()["process"]["request"], nothing);
+    assert!(!redacted.text().contains("4111"), "{}", redacted.text());
+
+    let (code, said) = server.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("DELETE /crash from 127.0.0.1:"), "{said}");
+    assert!(!said.contains("/crash?"), "a query may hold secrets: {said}");
+    assert!(said.contains("no core dump: a dump was written of this place in this minute already"), "{said}");
+}
+
+#[test]
+fn with_live_the_dump_has_variables() {
+    let server = Server::start(&["--live"], "http-service");
+    assert_eq!(server.get("/crash?77").status, 500);
+    let dump = Tool::new("coredump-json").arg("--locals").arg(&server.dumps()[0]).run().expect(0).json();
+    let average = frames(&dump).iter().find(|frame| frame["function"] == "service::average").unwrap();
+    let variables = average["variables"].as_array().unwrap();
+    let order = variables.iter().find(|variable| variable["name"] == "order").unwrap();
+    assert_eq!(order["value"], "\"77\"", "{order}");
+    assert_eq!(server.get("/").status, 200);
+}
+
+#[test]
+fn services_of_wasi_0_3_are_served() {
+    let server = Server::start(&[], "http-service3");
+    assert_eq!(server.get("/").text(), "hello\n");
+    assert_eq!(server.get("/crash?5").status, 500);
+    let dump = server.only_dump();
+    assert_eq!(dump["reason"]["panic"]["message"], "order 5 has no items");
+    assert_eq!(dump["process"]["request"]["path"], "/crash?5");
+    // A task that writes the body outlives the call that answered.
+    let late = server.get("/late?6");
+    assert_eq!((late.status, late.text(), late.whole), (200, "hello\n", false));
+    assert_eq!(server.get("/").status, 200);
+}
+
+#[test]
+fn a_body_whose_guest_died_does_not_look_whole() {
+    let server = Server::start(&[], "http-service");
+    let late = server.get("/late?4");
+    assert_eq!((late.status, late.text(), late.whole), (200, "so far so good\n", false));
+    until("dump", || server.dumps().len() == 1);
+}
+
+#[test]
+fn each_request_has_its_time() {
+    let server = Server::start(&["--timeout", "500ms", "--keep", "2"], "http-service");
+    let kinds = |target: &str| {
+        let known: HashSet<_> = server.dumps().into_iter().collect();
+        assert_eq!(server.get(target).status, 504);
+        let new = server.dumps().into_iter().find(|path| !known.contains(path)).unwrap();
+        let dump = read(&new);
+        (dump["reason"]["kind"].clone(), frames(&dump).len() > 0, dump["process"]["request"]["path"].clone())
+    };
+    // Whether it is busy or waits.
+    assert_eq!(kinds("/loop"), (json!("timeout"), true, json!("/loop")));
+    assert_eq!(kinds("/sleep?60000"), (json!("timeout"), true, json!("/sleep?60000")));
+    assert_eq!(server.get("/crash?1").status, 500);
+    assert_eq!(server.dumps().len(), 2, "--keep holds for a server, too");
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| assert_eq!(server.get("/loop").status, 504));
+        }
+        // Busy requests leave room for others.
+        assert_eq!(server.get("/").status, 200);
+    });
+    assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn nothing_is_reachable_that_was_not_given() {
+    let folder = scratch();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("given")).unwrap();
+    std::fs::write(path("given/open.txt"), "for all").unwrap();
+    std::fs::write(path("secret.txt"), "4111").unwrap();
+    std::os::unix::fs::symlink("../secret.txt", path("given/link")).unwrap();
+    std::os::unix::fs::symlink(path("secret.txt"), path("given/absolute")).unwrap();
+    std::os::unix::fs::symlink("..", path("given/up")).unwrap();
+    let secret = path("secret.txt").display().to_string();
+    let server = Server::start_in(folder, &["--dir", "given::/data:ro", "--env", "GIVEN=yes"], "http-service");
+    assert_eq!(server.get("/read?/data/open.txt").text(), "for all");
+    for hidden in [
+        "secret.txt",
+        "../secret.txt",
+        "/secret.txt",
+        "/data/../secret.txt",
+        "/data/../../etc/passwd",
+        "/data/link",
+        "/data/absolute",
+        "/data/up/secret.txt",
+        "given/open.txt",
+        "/etc/passwd",
+        "/proc/self/environ",
+        "/dev/stdin",
+        &secret,
+        fixture("modules/http-service.wasm").to_str().unwrap(),
+    ] {
+        let reply = server.get(&format!("/read?{hidden}"));
+        assert_eq!(reply.status, 404, "{hidden}: {}", String::from_utf8_lossy(&reply.body));
+    }
+    assert_eq!(server.get("/env?GIVEN").text(), "yes");
+    assert_eq!(server.get("/env?SECRET").text(), "");
+    assert_eq!(server.get("/env?PATH").text(), "");
+    let denied = server.get(&format!("/fetch?{}", server.address));
+    assert_eq!((denied.status, denied.text()), (502, "ErrorCode::HttpRequestDenied\n"));
+}
+
+#[test]
+fn with_network_it_asks_others() {
+    let other = Server::start(&[], "http-service");
+    let server = Server::start(&["--network"], "http-service");
+    assert_eq!(server.get(&format!("/fetch?{}", other.address)).text(), "it says 200\n");
+}
+
+#[test]
+fn bodies_have_a_limit() {
+    let server = Server::start(&["--max-body", "1000"], "http-service");
+    let post = |length: usize| {
+        let head = format!("POST /echo HTTP/1.1\r\nhost: here\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n");
+        server.ask(&head, &vec![b'x'; length])
+    };
+    assert_eq!(post(1000).text(), "x".repeat(1000));
+    assert_eq!(post(1001).status, 413);
+    // Who does not say how long it is is stopped on the way.
+    let chunked = "POST /echo HTTP/1.1\r\nhost: here\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n";
+    let pieces = [b"1f4\r\n", &[b'x'; 500][..], b"\r\n"].concat().repeat(3);
+    let reply = server.ask(chunked, &[&pieces[..], b"0\r\n\r\n"].concat());
+    assert_ne!(reply.body, vec![b'x'; 1500]);
+    assert!(String::from_utf8_lossy(&reply.body).contains("HttpRequestBodySize"), "{:?}", reply.body);
+    assert_eq!(server.get("/").status, 200);
+}
+
+#[test]
+fn a_signal_lets_requests_finish() {
+    let server = Server::start(&[], "http-service");
+    let address = server.address.clone();
+    let slow = std::thread::spawn(move || {
+        ask(&address, "GET /sleep?1500 HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n", b"")
+    });
+    std::thread::sleep(Duration::from_millis(500));
+    let address = server.address.clone();
+    let began = Instant::now();
+    let (code, said) = server.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(began.elapsed() < Duration::from_secs(20));
+    let reply = slow.join().unwrap();
+    assert_eq!((reply.status, reply.text()), (200, "rested\n"));
+    assert!(said.contains("SIGTERM: finishing the requests"), "{said}");
+    assert!(TcpStream::connect(address).is_err());
+}
+
+#[test]
+fn of_many_requests_only_those_that_crash_fail() {
+    let server = Server::start(&[], "http-service");
+    let crashed = Mutex::new(0);
+    std::thread::scope(|scope| {
+        for thread in 0..16 {
+            let (server, crashed) = (&server, &crashed);
+            scope.spawn(move || {
+                for round in 0..40 {
+                    let reply = match (thread + round) % 10 {
+                        0 => server.get("/crash?9"),
+                        _ => server.get("/"),
+                    };
+                    match reply.status {
+                        500 => *crashed.lock().unwrap() += 1,
+                        _ => assert_eq!((reply.status, reply.text()), (200, "hello\n")),
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(*crashed.lock().unwrap(), 64);
+    assert_eq!(server.dumps().len(), 1);
+}
+
+#[test]
+fn curl_is_served() {
+    if Tool::other("sh").args(["-c", "command -v curl"]).run().status.code() != Some(0) {
+        return skip("there is no curl");
+    }
+    let server = Server::start(&[], "http-service");
+    let url = |target: &str| format!("http://{}{target}", server.address);
+    // Two requests of one connection, and a body that curl asks leave for.
+    let both = Tool::other("curl").args(["-s", "-S", "-m", "60", &url("/"), &url("/nope")]).run().expect(0);
+    assert_eq!(both.text(), "hello\nno such page\n");
+    let body = "x".repeat(300_000);
+    let curl = Tool::other("curl").args(["-s", "-S", "-m", "60", "--data-binary", "@-", &url("/echo")]);
+    assert_eq!(curl.stdin(body.clone()).run().expect(0).text(), body);
+    // 18: the body is not whole.
+    Tool::other("curl").args(["-s", "-m", "60", &url("/late?1")]).run().expect(18);
+}
+
+#[test]
+fn what_cannot_be_served_is_refused_before_it_is_compiled() {
+    let refused = |options: &[&str], program: &Path, code: i32| {
+        let run = Run::new(&[&["--serve", "0"], options].concat(), program, &[]);
+        run.expect(code).outcome.stderr
+    };
+    let module = refused(&[], &fixture("modules/sum-O0.wasm"), 126);
+    assert!(module.contains("it is a core module"), "{module}");
+    let command = refused(&[], &fixture("modules/component-sum.wasm"), 126);
+    assert!(command.contains("it exports neither wasi:http/incoming-handler 0.2 nor"), "{command}");
+    let folder = scratch();
+    let foreign = folder.path().join("foreign.wat");
+    std::fs::write(
+        &foreign,
+        "(component (import \"wasi:keyvalue/store@0.2.0\" (instance))
+            (instance $i) (export \"wasi:http/incoming-handler@0.2.0\" (instance $i)))",
+    )
+    .unwrap();
+    let foreign = refused(&[], &foreign, 126);
+    assert!(foreign.contains("nobody offers its import wasi:keyvalue/store@0.2.0"), "{foreign}");
+    let service = fixture("modules/http-service.wasm");
+    let stdout = refused(&["-o", "-"], &service, 64);
+    assert!(stdout.contains("standard output takes one"), "{stdout}");
+    let server = Server::start(&[], "http-service");
+    let taken = Tool::new("coredump-run").arg("--serve").arg(&server.address).arg(&service).run().expect(125);
+    assert!(taken.stderr.contains(&format!("{}: cannot listen", server.address)), "{}", taken.stderr);
+}
