@@ -160,10 +160,14 @@ fn names(bytes: &[u8]) -> Names<'_> {
             Ok(wasmparser::Payload::ModuleSection { .. } | wasmparser::Payload::ComponentSection { .. }) => depth += 1,
             Ok(wasmparser::Payload::End(_)) => depth = depth.saturating_sub(1),
             Ok(wasmparser::Payload::ComponentImportSection(imports)) if depth == 0 => {
-                names.imports.extend(imports.into_iter().map_while(|import| import.ok()).map(|import| import.name.name));
+                names
+                    .imports
+                    .extend(imports.into_iter().map_while(|import| import.ok()).map(|import| import.name.name));
             }
             Ok(wasmparser::Payload::ComponentExportSection(exports)) if depth == 0 => {
-                names.exports.extend(exports.into_iter().map_while(|export| export.ok()).map(|export| export.name.name));
+                names
+                    .exports
+                    .extend(exports.into_iter().map_while(|export| export.ok()).map(|export| export.name.name));
             }
             Err(_) => break,
             _ => {}
