@@ -33,7 +33,9 @@ pub use cause::{Cause, message, trap_kind};
 pub use exceptions::{Exceptions, Seen, describe};
 pub use output::{Output, Place, host_name};
 pub use plain::stack as plain_stack;
-pub use recorder::{Classify, Complete, Dumped, HEAP_LIMIT, Recorder, Settings, Watcher, needs_detail, quietly, timestamp};
+pub use recorder::{
+    Classify, Complete, Dumped, HEAP_LIMIT, Recorder, Settings, Watcher, needs_detail, quietly, timestamp,
+};
 pub use setup::{Full, HOST_STACK, Plain};
 
 /// The engine and its version, as `wasmtime 48.0.8`.

@@ -162,6 +162,7 @@ impl Service {
         let on = self.args.dumps_on();
         let mut settings = Settings::new(self.process.producer.clone().unwrap_or_default(), self.output.clone());
         settings.memory = self.args.memory;
+        settings.heap_limit = self.args.heap_limit;
         settings.embed_modules = self.args.embed_modules;
         let detail = if self.mode == Mode::Live { "live" } else { "none" };
         settings.process =
