@@ -161,6 +161,12 @@ proptest! {
                     recorded_bytes: 1 << 40,
                     verified: code > 0,
                 }),
+                request: process.1.clone().map(|text| Request {
+                    method: Some(text.clone()),
+                    path: Some(text.clone()),
+                    headers: vec![Header { name: "host".to_owned(), value: text }],
+                    peer: None,
+                }),
                 annotations: process.1.map(|value| ("key".to_owned(), value)).into_iter().collect(),
             },
             reason: reason.map(|(kind, message, guest_stderr)| Reason {
