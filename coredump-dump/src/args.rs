@@ -1,6 +1,6 @@
 //! The whole command line.
 
-use argh::{ArgsInfo, FromArgs};
+use argh::{ArgsInfo, FromArgValue, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 use coredump_core::cli::output::Color;
@@ -15,7 +15,7 @@ use crate::value::Value;
 pub const TOOL: Tool = Tool {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
-    grammar: Grammar { trailing: false, optional_values: &[("strings", "4")] },
+    grammar: Grammar { trailing: false, optional_values: &[("strings", "4"), ("objects", "")] },
 };
 
 /// The memory of a WebAssembly core dump: list, read, search, compare, extract.
@@ -114,7 +114,7 @@ pub struct Args {
     /// elements of one array or collection that are shown (default 32)
     #[argh(option, arg_name = "n")]
     pub elements: Option<u32>,
-    /// what the heaps hold: allocator, used and free blocks and bytes, by size and type; of two dumps what grew
+    /// what the heaps hold: allocator, used and free blocks and bytes, by size and type; objects by type; of two dumps what grew
     #[argh(switch)]
     pub heap: bool,
     /// list the blocks of the heaps: address, size, used or free, type or text, pointers to it
@@ -123,9 +123,18 @@ pub struct Args {
     /// list the used blocks that nothing reachable points to
     #[argh(switch)]
     pub leaks: bool,
-    /// a chain of pointers from a root to the block at this address
-    #[argh(option, arg_name = "address")]
-    pub path_to: Option<Address>,
+    /// list the objects of a garbage-collected program, those that keep the most alive first; only those of a type
+    #[argh(option, arg_name = "type")]
+    pub objects: Option<String>,
+    /// all of the object with this id: its fields, what it keeps alive, what refers to it
+    #[argh(option, arg_name = "id", from_str_fn(object))]
+    pub object: Option<u32>,
+    /// the objects as a heap snapshot, which Chrome's DevTools open
+    #[argh(switch)]
+    pub heapsnapshot: bool,
+    /// a chain of pointers from a root to the block at this address, or of references to an object
+    #[argh(option, arg_name = "address|id")]
+    pub path_to: Option<Kept>,
     /// verify the heaps' records; exit code 1 and the first broken place
     #[argh(switch)]
     pub check: bool,
@@ -159,6 +168,30 @@ pub struct Args {
     /// write to this file, whole or not at all
     #[argh(option, short = 'o', arg_name = "file")]
     pub output: Option<RawArg>,
+}
+
+/// What `--path-to` is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The block at an address; a bare number may also be an object's id.
+    Address(Address),
+    /// An object, written `#12`.
+    Object(u32),
+}
+
+impl FromArgValue for Kept {
+    fn from_arg_value(text: &str) -> Result<Self, String> {
+        match text.starts_with('#') {
+            true => object(text).map(Kept::Object),
+            false => Address::from_arg_value(text).map(Kept::Address),
+        }
+    }
+}
+
+/// An object's id, as `12` or `#12`.
+fn object(text: &str) -> Result<u32, String> {
+    let id = text.strip_prefix('#').unwrap_or(text).parse().ok().filter(|id| *id > 0);
+    id.ok_or_else(|| format!("{text:?} is no object's id: 12, or '#12'"))
 }
 
 fn byte(text: &str) -> Result<u8, String> {

@@ -3,15 +3,17 @@
 use std::ops::Range;
 
 use coredump_core::cli::Exit;
-use coredump_core::cli::text::escape_bytes;
+use coredump_core::cli::text::{escape, escape_bytes};
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::Memory;
+use coredump_core::objects::{Kind, Storage};
 use coredump_core::search::{Bytes, Expression, Hit, Pattern, Words, search};
 
 use crate::address::{Extent, Range as AddressRange};
 use crate::ahead::ahead;
 use crate::args::Args;
 use crate::hits::Hits;
+use crate::objects;
 use crate::session::Session;
 use crate::value::Value;
 
@@ -49,7 +51,40 @@ pub fn find(session: &Session<'_>) -> Result<Exit> {
             }
         }
     }
+    if let (What::Bytes(needle), true) = (&what, session.args.range.is_empty() && session.args.memory.is_none()) {
+        in_objects(session, needle, &mut hits);
+    }
     hits.finish()
+}
+
+/// Looks for text in arrays: as it is in those of 8 bits, as UTF-16 in those of 16.
+fn in_objects(session: &Session<'_>, needle: &[u8], hits: &mut Hits<'_, '_>) {
+    let Some((view, objects)) = objects::of(session) else { return };
+    let wide: Option<Vec<u8>> =
+        str::from_utf8(needle).ok().map(|text| text.encode_utf16().flat_map(u16::to_le_bytes).collect());
+    for object in objects.iter().filter(|object| object.kind() == Kind::Array) {
+        let (needle, width) = match (object.storage(0), &wide) {
+            (Some(Storage::I8), _) => (needle, 1),
+            (Some(Storage::I16), Some(wide)) => (&wide[..], 2),
+            _ => continue,
+        };
+        let bytes = object.bytes();
+        let at = |at: &usize| bytes[*at..].starts_with(needle);
+        let last = bytes.len().checked_sub(needle.len()).map_or(0, |last| last + 1);
+        for found in (0..last).step_by(width).filter(at) {
+            let preview = || {
+                let shown = &bytes[found..bytes.len().min(found + SHOWN as usize)];
+                let units = shown.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
+                let text =
+                    if width == 2 { String::from_utf16_lossy(&units.collect::<Vec<_>>()) } else { String::new() };
+                if width == 2 { escape(&text).into_owned() } else { escape_bytes(shown) }
+            };
+            let ty = view.type_label(object.type_index);
+            if hits.add_in_object(object.id, &ty, found / width, preview).is_break() {
+                return;
+            }
+        }
+    }
 }
 
 /// What to look for.

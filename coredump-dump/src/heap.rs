@@ -6,6 +6,7 @@ use coredump_core::heap::{Damage, Survey};
 use coredump_core::memory::Memory;
 
 use crate::heaps::Heaps;
+use crate::objects;
 use crate::session::Session;
 use crate::table::Records;
 
@@ -34,10 +35,15 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
     );
     let mut types = Records::new("Types", "type", &[">memory", "type", ">used blocks", ">used bytes"]);
     let mut outcome = Exit::Done;
-    for (index, memory) in memories(session)? {
+    // A program with objects needs no allocator.
+    let objects = objects::types(session);
+    let memories = if objects.is_some() { session.memories()? } else { memories(session)? };
+    for (index, memory) in memories {
         let found = Heaps::of(session, index, memory);
         if found.heaps.is_empty() {
-            outcome = not_recognised(session, index);
+            if objects.is_none() {
+                outcome = not_recognised(session, index);
+            }
             continue;
         }
         for heap in &found.heaps {
@@ -73,7 +79,9 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
             types.row([index.to_string(), name, count.blocks.to_string(), count.bytes.to_string()]);
         }
     }
-    show(session, &[heaps, sizes, types])?;
+    let mut tables = vec![heaps, sizes, types];
+    tables.extend(objects);
+    show(session, &tables)?;
     Ok(outcome)
 }
 

@@ -8,6 +8,7 @@ use coredump_core::heap::{Count, Survey};
 
 use crate::heap::{complain, memories, not_recognised, show};
 use crate::heaps::Heaps;
+use crate::objects;
 use crate::session::Session;
 use crate::table::Records;
 
@@ -23,7 +24,12 @@ pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
         Records::new("Sizes", "size", COLUMNS),
         Records::new("Types", "type", COLUMNS),
     ];
-    for (index, _) in memories(session)? {
+    let of_objects = objects_of(before, session);
+    let memories = if of_objects.is_some() { session.memories()? } else { memories(session)? };
+    for (index, _) in memories {
+        if of_objects.is_some() && no_heap(session, index) && no_heap(before, index) {
+            continue;
+        }
         if before.dump.memories.get(index as usize).is_none() {
             return Err(before.error(ErrorKind::NotFound, format!("there is no memory {index}")));
         }
@@ -56,8 +62,45 @@ pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
             }
         }
     }
-    show(session, &tables)?;
+    show(session, &tables.into_iter().chain(of_objects).collect::<Vec<_>>())?;
     Ok(outcome)
+}
+
+fn no_heap(session: &Session<'_>, index: u32) -> bool {
+    session.dump.memories.get(index as usize).is_none_or(|memory| Heaps::of(session, index, memory).heaps.is_empty())
+}
+
+/// What there are more or fewer of among objects, by type; none if neither dump holds any.
+fn objects_of(before: &Session<'_>, session: &Session<'_>) -> Option<Records> {
+    let counts =
+        |session: &Session<'_>| Some(objects::of(session).map(|(view, all)| objects::counts(view, all, |_| 0))?);
+    let (then, now) = (counts(before), counts(session));
+    if then.is_none() && now.is_none() {
+        return None;
+    }
+    let (then, now) = (then.unwrap_or_default(), now.unwrap_or_default());
+    const COLUMNS: &[&str] = &["kind", "type", ">objects", ">bytes", ">more objects", ">more bytes"];
+    let mut table = Records::new("Object types", "object-type", COLUMNS);
+    let mut rows = Vec::new();
+    for key in then.keys().chain(now.keys()).collect::<std::collections::BTreeSet<_>>() {
+        let of = |counts: &BTreeMap<_, [u64; 3]>| counts.get(key).copied().unwrap_or_default();
+        let ([old_count, old_bytes, _], [count, bytes, _]) = (of(&then), of(&now));
+        let more = |now: u64, then: u64| i128::from(now) - i128::from(then);
+        rows.push((more(bytes, old_bytes), more(count, old_count), key, count, bytes));
+    }
+    rows.retain(|row| row.0 != 0 || row.1 != 0);
+    rows.sort_by_key(|row| (std::cmp::Reverse(row.0), std::cmp::Reverse(row.1)));
+    for (more_bytes, more_objects, (kind, name), count, bytes) in rows {
+        table.row([
+            (*kind).to_owned(),
+            name.clone(),
+            count.to_string(),
+            bytes.to_string(),
+            format!("{more_objects:+}"),
+            format!("{more_bytes:+}"),
+        ]);
+    }
+    Some(table)
 }
 
 /// What is used in a memory; `None`, with a message, where no allocator is recognised.

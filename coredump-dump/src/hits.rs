@@ -54,6 +54,33 @@ impl<'s, 'a> Hits<'s, 'a> {
         if self.count < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
+    /// One more in an object, at one of its elements. Breaks as [`Hits::add`] does.
+    pub fn add_in_object(
+        &mut self,
+        id: u32,
+        ty: &str,
+        element: usize,
+        preview: impl FnOnce() -> String,
+    ) -> ControlFlow<()> {
+        if self.count < self.limit {
+            self.count += 1;
+            let (ty, preview) = (escape(ty), if self.session.args.count { String::new() } else { preview() });
+            let written = match (self.session.args.count, self.aligned) {
+                (true, _) => Ok(()),
+                (false, false) => writeln!(self.out, "object\t#{id}\t{ty}\t{element}\t{preview}"),
+                (false, true) => {
+                    let place = self.paint.paint(DIM, format_args!("#{id} [{element}]"));
+                    writeln!(self.out, "{place}  {}  {preview}", self.paint.paint(NAME, ty))
+                }
+            };
+            if let Err(error) = written {
+                self.failure = Some(error);
+                return ControlFlow::Break(());
+            }
+        }
+        if self.count < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    }
+
     fn show(&mut self, memory: u32, address: u64, preview: &str) -> io::Result<()> {
         let regions = self.session.regions(memory);
         let region = regions.at(address).map_or("", |region| region.label());

@@ -4,15 +4,29 @@ use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::Step;
 
+use crate::address::{Address, Base};
+use crate::args::Kept;
 use crate::heap::{complain, not_recognised, show};
 use crate::heaps::Heaps;
+use crate::objects;
 use crate::session::Session;
 use crate::table::Records;
 
 /// Shows a shortest chain of pointers from a root to a block.
 pub fn path_to(session: &Session<'_>) -> Result<Exit> {
+    let address = match &session.args.path_to {
+        None => return Ok(Exit::Done),
+        Some(Kept::Object(id)) => return objects::path_to(session, *id),
+        Some(Kept::Address(address)) => address,
+    };
+    // Addresses are written with 0x nearly always.
+    if let Address { base: Base::Number(number), offset: 0 } = address
+        && let Some((_, objects)) = objects::of(session)
+        && let Some(id) = u32::try_from(*number).ok().filter(|id| objects.get(*id).is_some())
+    {
+        return objects::path_to(session, id);
+    }
     let (index, memory) = session.memory()?;
-    let Some(address) = &session.args.path_to else { return Ok(Exit::Done) };
     let address = session.address(index, address)?;
     let regions = session.regions(index);
     let found = Heaps::of(session, index, memory);

@@ -12,8 +12,8 @@ use coredump_core::{Draft, Store};
 use crate::args::{Args, TOOL};
 use crate::session::{self, Session};
 use crate::{
-    blocks, check, diff, find, format, globals, heap, heap_diff, hex, image, leaks, list, map, path, print, raw,
-    strings, whatis,
+    blocks, check, diff, find, format, globals, heap, heap_diff, hex, image, leaks, list, map, objects, path, print,
+    raw, snapshot, strings, whatis,
 };
 
 /// What was asked for.
@@ -32,6 +32,9 @@ enum Command {
     Heap,
     Blocks,
     Leaks,
+    Objects,
+    Object(u32),
+    Snapshot,
     PathTo,
     Check,
     Map,
@@ -55,6 +58,9 @@ impl Command {
             (args.heap, "--heap", Command::Heap),
             (args.blocks, "--blocks", Command::Blocks),
             (args.leaks, "--leaks", Command::Leaks),
+            (args.objects.is_some(), "--objects", Command::Objects),
+            (args.object.is_some(), "--object", Command::Object(args.object.unwrap_or(0))),
+            (args.heapsnapshot, "--heapsnapshot", Command::Snapshot),
             (args.path_to.is_some(), "--path-to", Command::PathTo),
             (args.check, "--check", Command::Check),
             (args.map, "--map", Command::Map),
@@ -125,6 +131,9 @@ fn one(command: Command, session: &Session<'_>) -> Result<Exit> {
         Command::Heap => return heap::heap(session),
         Command::Blocks => return blocks::blocks(session),
         Command::Leaks => return leaks::leaks(session),
+        Command::Objects => return objects::list(session, args.objects.as_deref().unwrap_or_default()),
+        Command::Object(id) => return objects::one(session, id),
+        Command::Snapshot => return snapshot::snapshot(session),
         Command::PathTo => return path::path_to(session),
         Command::Check => return check::check(session),
         Command::Map => map::map(session)?,

@@ -3,10 +3,12 @@
 use coredump_core::cli::Exit;
 use coredump_core::cli::text::escape;
 use coredump_core::error::Result;
+use coredump_core::gc::text_of;
 use coredump_core::search::{self, Encoding, Text};
 
 use crate::ahead::ahead;
 use crate::hits::Hits;
+use crate::objects;
 use crate::session::Session;
 
 /// Lists every run of at least `min` printable characters.
@@ -25,5 +27,22 @@ pub fn strings(session: &Session<'_>, min: usize) -> Result<Exit> {
             }
         }
     }
+    if session.args.range.is_empty() && session.args.memory.is_none() {
+        in_objects(session, min, &mut hits);
+    }
     hits.finish()
+}
+
+/// Lists the arrays that are texts of at least `min` characters.
+fn in_objects(session: &Session<'_>, min: usize, hits: &mut Hits<'_, '_>) {
+    let Some((view, objects)) = objects::of(session) else { return };
+    for object in objects.iter() {
+        if let Some(text) = text_of(&object).filter(|text| text.chars().count() >= min)
+            && hits
+                .add_in_object(object.id, &view.type_label(object.type_index), 0, || escape(&text).into_owned())
+                .is_break()
+        {
+            return;
+        }
+    }
 }

@@ -19,7 +19,8 @@ pub struct Grammar {
     /// Everything behind the first positional argument is positional: it belongs to the guest.
     pub trailing: bool,
     /// Options whose value may be left out: `(long name, value then)`. The value is taken from `--name=value`, or from
-    /// the next argument if that is a number or an address with a port.
+    /// the next argument if that is a number or an address with a port; where the value then is empty, from the next
+    /// argument if that is no option and another follows that is none.
     pub optional_values: &'static [(&'static str, &'static str)],
 }
 
@@ -86,10 +87,17 @@ fn normalize(
                     let default = grammar.optional_values.iter().find(|(name, _)| *name == long);
                     let value = match (attached, default) {
                         (Some(value), _) => value,
-                        (None, Some((_, default))) => match rest.next_if(|next| is_value(next)) {
-                            Some(value) => value.clone(),
-                            None => (*default).to_owned(),
-                        },
+                        (None, Some((_, default))) => {
+                            let is_file =
+                                |arg: Option<&&String>| arg.is_some_and(|arg| !arg.starts_with('-') || *arg == "-");
+                            let mut ahead = rest.clone();
+                            let names = is_file(ahead.next().as_ref()) && is_file(ahead.next().as_ref());
+                            let takes = |next: &&String| match default.is_empty() {
+                                true => names,
+                                false => is_value(next),
+                            };
+                            rest.next_if(takes).cloned().unwrap_or_else(|| (*default).to_owned())
+                        }
                         (None, None) => next_value(&mut rest, &given)?,
                     };
                     options.extend([given, value]);

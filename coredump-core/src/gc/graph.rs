@@ -252,6 +252,49 @@ impl Dominators {
         self.retained.get(id as usize).copied().unwrap_or(0)
     }
 
+    /// By type: bytes that would be freed with all objects of the type.
+    pub fn retained_by_type(&self, objects: &Objects<'_>) -> Vec<u64> {
+        let types: Vec<u32> = objects.iter().map(|object| object.type_index).collect();
+        let mut starts = vec![0u32; self.of.len() + 1];
+        let reached = || (1..self.of.len()).filter(|id| self.reached[*id]);
+        for id in reached() {
+            starts[self.of[id] as usize + 1] += 1;
+        }
+        for number in 0..self.of.len() {
+            starts[number + 1] += starts[number];
+        }
+        let mut next = starts.clone();
+        let mut below = vec![0u32; starts.last().map_or(0, |end| *end as usize)];
+        for id in reached() {
+            let place = &mut next[self.of[id] as usize];
+            below[*place as usize] = id as u32;
+            *place += 1;
+        }
+        // What an object of the same type keeps is counted there.
+        let mut totals = vec![0u64; objects.types().len()];
+        let mut inside = vec![0u32; totals.len()];
+        let mut open = vec![(0u32, starts[0])];
+        while let Some((id, at)) = open.last_mut() {
+            let own = id.checked_sub(1).map(|place| types[place as usize] as usize);
+            if *at == starts[*id as usize + 1] {
+                if let Some(own) = own {
+                    inside[own] -= 1;
+                }
+                open.pop();
+                continue;
+            }
+            let child = below[*at as usize];
+            *at += 1;
+            let ty = types[child as usize - 1] as usize;
+            if inside[ty] == 0 {
+                totals[ty] = totals[ty].saturating_add(self.retained(child));
+            }
+            inside[ty] += 1;
+            open.push((child, starts[child as usize]));
+        }
+        totals
+    }
+
     /// Whether a root leads to it.
     pub fn is_reached(&self, id: Id) -> bool {
         self.reached.get(id as usize).copied().unwrap_or(false)

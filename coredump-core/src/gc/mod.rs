@@ -11,9 +11,11 @@ mod show;
 use std::sync::OnceLock;
 
 use crate::binaries::Binaries;
+use crate::limits::shorten;
 use crate::model::{CoreDump, RefTarget, Warning};
 use crate::module::Module;
 use crate::objects::{self, Id, Kind, Link, Object, Objects, Type};
+use crate::symbols::demangle;
 use crate::text;
 
 pub use graph::{Dominators, Graph};
@@ -154,9 +156,9 @@ impl<'d> View<'d> {
     }
 }
 
-/// A name that is safe to print, and not too long.
+/// A name as its language writes it, safe to print and not too long.
 fn clean(name: &str) -> String {
-    text::escape(&crate::limits::shorten(name, MAX_NAME)).into_owned()
+    text::escape(&shorten(&demangle(name), MAX_NAME)).into_owned()
 }
 
 /// A type without a name, by its index.

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use super::View;
 use crate::objects::{Field, Id, Kind, Link, Object, Storage};
-use crate::text::escape;
 use crate::variables::Limits;
 
 /// Bytes of one line, from which on parts are left out.
@@ -36,7 +35,7 @@ impl View<'_> {
     /// What an object is, without what it holds: `struct $Order`.
     pub fn head(&self, object: &Object<'_>) -> String {
         let name = self.type_name(object.type_index);
-        let name = name.map_or(String::new(), |name| format!(" ${}", name.replace(" | ", " | $")));
+        let name = name.map_or(String::new(), |name| format!(" {}", sigils(name)));
         match object.kind() {
             Kind::Struct => format!("struct{name}"),
             Kind::Array => format!("array{name} of {}", object.len),
@@ -44,6 +43,12 @@ impl View<'_> {
             Kind::Extern => "extern".to_owned(),
         }
     }
+}
+
+/// Names of types as the Wasm text format writes them, but for those that their language writes with a sign of its own.
+fn sigils(names: &str) -> String {
+    let name = |name: &str| if name.starts_with('@') { name.to_owned() } else { format!("${name}") };
+    names.split(" | ").map(name).collect::<Vec<_>>().join(" | ")
 }
 
 /// The text that an array is, if its elements are 8 or 16 bits wide, all of them are in the dump, and all are characters
@@ -92,7 +97,7 @@ impl Line<'_, '_> {
             Link::Null => self.text.push_str("null"),
             Link::I31(value) => self.add(format_args!("i31 {value}")),
             Link::Function { instance, index } => match self.view.function_name(instance, index) {
-                Some(name) => self.add(format_args!("func[{index}] <{}>", escape(name))),
+                Some(name) => self.add(format_args!("func[{index}] <{}>", super::clean(name))),
                 None => self.add(format_args!("func[{index}]")),
             },
             Link::Unknown => self.text.push_str("not null"),
@@ -107,6 +112,9 @@ impl Line<'_, '_> {
     fn object(&mut self, object: &Object<'_>, depth: u32) {
         let head = self.view.head(object);
         self.text.push_str(&head);
+        if self.text.len() < MAX_LINE && self.characters(object) {
+            return;
+        }
         let Some(deeper) = depth.checked_sub(1).filter(|_| self.text.len() < MAX_LINE) else {
             self.add(format_args!(" #{}", object.id));
             return;
@@ -137,15 +145,18 @@ impl Line<'_, '_> {
         self.open.pop();
     }
 
+    /// Writes an array that is text. Whether it is.
+    fn characters(&mut self, object: &Object<'_>) -> bool {
+        let Some(text) = text_of(object) else { return false };
+        let shown = (self.limits.elements as usize).saturating_mul(8);
+        let whole = text.chars().count();
+        let start: String = text.chars().take(shown).collect();
+        let more = if start.len() < text.len() { format!("… of {whole} characters") } else { String::new() };
+        self.add(format_args!(" {start:?}{more}"));
+        true
+    }
+
     fn array(&mut self, object: &Object<'_>, deeper: u32) {
-        let shown = self.limits.elements as usize;
-        if let Some(text) = text_of(object) {
-            let whole = text.chars().count();
-            let start: String = text.chars().take(shown.saturating_mul(8)).collect();
-            let more = if start.len() < text.len() { format!("… of {whole} characters") } else { String::new() };
-            self.add(format_args!(" {:?}{more}", escape(&start)));
-            return;
-        }
         self.text.push_str(" [");
         let mut written = 0;
         for field in object.fields() {

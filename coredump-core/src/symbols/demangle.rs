@@ -10,6 +10,9 @@ const MAX_LENGTH: usize = 64 * 1024;
 ///
 /// Rust's disambiguating hashes are left out.
 pub fn demangle(name: &str) -> Cow<'_, str> {
+    if name.starts_with("_M0") && name.len() <= MAX_LENGTH {
+        return super::moonbit::demangle(name).map_or(Cow::Borrowed(name), Cow::Owned);
+    }
     if !(name.starts_with("_Z") || name.starts_with("_R") || name.starts_with("__Z")) || name.len() > MAX_LENGTH {
         return Cow::Borrowed(name);
     }

@@ -12,6 +12,7 @@ mod inlined;
 mod leb128;
 mod line_program;
 mod lines;
+mod moonbit;
 mod neighbours;
 mod ranges;
 #[cfg(test)]

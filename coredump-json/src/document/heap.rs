@@ -2,17 +2,21 @@
 
 use coredump_core::Dump;
 use coredump_core::heap::{Graph, Heap, Survey, Types, View};
+use coredump_core::objects::Kind;
 use coredump_core::regions::shapes;
 use serde::Serialize;
 
 use super::Document;
+use super::objects::{self, ObjectEntries};
 use super::text::Hex;
 
 /// What all heaps hold.
 #[derive(Serialize)]
-pub struct HeapEntry {
+pub struct HeapEntry<'d> {
     allocators: Vec<AllocatorEntry>,
     types: Vec<TypeEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<ObjectEntries<'d>>,
 }
 
 /// One heap.
@@ -38,27 +42,47 @@ struct DamageEntry {
     message: String,
 }
 
-/// The used blocks of one type.
+/// The used blocks of one type, or its objects.
 #[derive(Serialize)]
-struct TypeEntry {
-    memory: u32,
+pub struct TypeEntry {
+    memory: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
     r#type: String,
-    count: u64,
-    bytes: u64,
+    pub count: u64,
+    pub bytes: u64,
 }
 
-impl Document<'_> {
+impl TypeEntry {
+    /// No object of this type yet.
+    pub fn of_objects(name: String, kind: Kind) -> TypeEntry {
+        TypeEntry { memory: None, kind: Some(kind.name()), r#type: name, count: 0, bytes: 0 }
+    }
+
+    /// One more.
+    pub fn add(&mut self, bytes: u64) {
+        self.count += 1;
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+impl<'d> Document<'d> {
     /// What the heaps hold.
-    pub(super) fn heap(&self) -> HeapEntry {
-        let mut entry = HeapEntry { allocators: Vec::new(), types: Vec::new() };
+    pub(super) fn heap(&self) -> HeapEntry<'d> {
+        let mut entry = HeapEntry { allocators: Vec::new(), types: Vec::new(), objects: None };
         for index in 0..u32::try_from(self.recorded().memories.len()).unwrap_or(u32::MAX) {
             of_memory(self.dump, index, &mut entry);
+        }
+        if self.recorded().objects.is_some() {
+            let view = self.dump.objects();
+            entry.types.extend(objects::types(view));
+            entry.objects = (!self.redact).then_some(ObjectEntries(view));
         }
         entry
     }
 }
 
-fn of_memory(dump: &Dump, index: u32, entry: &mut HeapEntry) {
+fn of_memory(dump: &Dump, index: u32, entry: &mut HeapEntry<'_>) {
     let (recorded, binaries) = (dump.recorded(), dump.binaries());
     let Some(memory) = recorded.memories.get(index as usize) else { return };
     let heaps = Heap::find(recorded, binaries, index, &dump.regions(index));
@@ -87,7 +111,8 @@ fn of_memory(dump: &Dump, index: u32, entry: &mut HeapEntry) {
     let shapes = shapes(recorded, binaries, index);
     let totals = Types::find(&graph, &shapes).totals(&graph).into_iter();
     entry.types.extend(totals.map(|(name, count)| TypeEntry {
-        memory: index,
+        memory: Some(index),
+        kind: None,
         r#type: name,
         count: count.blocks,
         bytes: count.bytes,

@@ -7,6 +7,7 @@ mod frames;
 mod heap;
 mod inner;
 mod memories;
+mod objects;
 mod redact;
 mod safe;
 mod sentry;

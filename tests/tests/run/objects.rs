@@ -1,5 +1,6 @@
 //! The objects of garbage-collected programs: what the program made is what the dump holds, however it ran.
 
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::{Run, frames, values};
@@ -61,6 +62,29 @@ fn variables_of_a_program_without_debug_information_are_its_named_locals() {
     assert!(!text.contains("VMSharedTypeIndex"));
 }
 
+/// `tests/fixtures/sources/moonbit/objects.mbt`.
+#[test]
+fn a_program_of_moonbit_is_shown_with_its_types() {
+    let run = Run::fixture(&[], "moonbit-objects").expect(134);
+    let text = Tool::new("coredump-bt").args(["--locals", "-q"]).arg(&run.dump).run().expect(0).stdout;
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains(" @main.checkout (basket=struct @main.Basket {"), "{text}");
+    assert!(text.contains("    depth: i32 = 37\n"), "{text}");
+    for part in [
+        "struct @main.Order {0 = 1, 1 = 2.5, 2 = array $moonbit.string of 3 \"one\"}",
+        "struct @main.Order {0 = 2, 1 = 3.5, 2 = array $moonbit.string of 3 \"two\"}",
+        // The first number of a constructor is which one it is.
+        "1 = struct @main.Tree::Node {0 = 1, 1 = 7, 2 = struct $moonbit.enum {0 = 0}, 3 = struct @main.Tree::Node {0 = 1, 1 = 9, ",
+        "{0 = 4, 1 = array $moonbit.string of 4 \"four\"}",
+        "struct @main.Customer {0 = array $moonbit.string of 3 \"Zoë\", 1 = 12345678901, 2 = #1}",
+        "array $moonbit.bytes of 3 [0, 127, 255]",
+        // What the closure holds, and the count: 5 and 37.
+        ", 1 = 3}, 6 = 42}",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+}
+
 #[test]
 fn an_uninstrumented_run_has_what_globals_and_a_pending_exception_reach() {
     let dump = program(&["--fast"]).json();
@@ -101,4 +125,255 @@ fn what_the_bound_left_out_is_said() {
     let none = program(&["--memory", "none"]).json();
     assert!(!none["sections"].to_string().contains("coredump.objects"));
     assert_eq!(values(&frames(&none)[0]["locals"])[0], r#"{"kind":"object","id":1}"#);
+}
+
+/// Lines that a tool prints to a pipe, by their fields.
+fn lines(options: &[&str], run: &Run) -> Vec<Vec<String>> {
+    let outcome = Tool::new("coredump-dump").args(options).arg(&run.dump).run().expect(0);
+    let text = String::from_utf8(outcome.stdout).unwrap();
+    text.lines().map(|line| line.split('\t').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn objects_are_counted_by_type() {
+    let run = program(&[]);
+    let types = lines(&["--heap"], &run);
+    let of = |name: &str| {
+        types
+            .iter()
+            .find(|line| line[0] == "object-type" && line[2] == name)
+            .unwrap_or_else(|| panic!("{name}: {types:?}"))
+    };
+    assert_eq!(of("node")[1..5], ["struct", "node", "2", "32"]);
+    assert_eq!(of("row")[1..5], ["array", "row", "2", "12"]);
+    assert_eq!(of("one | other")[1..5], ["struct", "one | other", "2", "8"]);
+    // Freed with the things: all but what the other locals, the global and the table hold.
+    assert_eq!(of("grid")[5], (12 + 12).to_string());
+    assert!(!types.iter().any(|line| line.join(" ").contains("VMSharedTypeIndex")));
+}
+
+#[test]
+fn an_object_is_told_with_what_keeps_it() {
+    let run = program(&[]);
+    let grid = &lines(&["--objects", "grid"], &run)[0];
+    assert_eq!(grid[2..6], ["array", "grid", "12", "24"]);
+    let id = grid[1].trim_start_matches('#');
+    let told = lines(&["--object", id], &run);
+    assert!(told.contains(&vec!["field".into(), "[1]".into(), "ref".into(), "null".into()]), "{told:?}");
+    assert!(told.iter().any(|line| line[..2] == ["holder", "#2 array $things of 12"] && line[2] == "[4]"), "{told:?}");
+    let path = lines(&["--path-to", &format!("#{id}")], &run);
+    assert_eq!(path[0][1..], ["root", "frame 0 draw, local things", "#2 array $things of 12"]);
+    assert_eq!(
+        path[1][1..],
+        ["#2 array $things of 12".to_owned(), "[4]".to_owned(), format!("#{id} array $grid of 3")]
+    );
+    let row = lines(&["--objects=row"], &run).iter().find(|row| row[4] == "12").unwrap()[1].clone();
+    let path = lines(&["--path-to", &row], &run);
+    assert_eq!(path.len(), 3, "root, things, grid: {path:?}");
+    // The list's first node is reached by the field's name.
+    let node = lines(&["--objects", "node"], &run)[0][1].clone();
+    let path = lines(&["--path-to", &node], &run);
+    assert!(path.iter().any(|step| step.get(2).is_some_and(|place| place == "first" || place == "next")), "{path:?}");
+}
+
+#[test]
+fn texts_are_found_in_objects() {
+    let run = program(&[]);
+    let found = lines(&["--find", "töp"], &run);
+    assert_eq!(
+        (found.len(), &found[0][0], &found[0][2..]),
+        (1, &"object".to_owned(), &["text".to_owned(), "1".into(), "töp".into()][..])
+    );
+    let texts = lines(&["--strings", "2"], &run);
+    let texts: Vec<&str> = texts.iter().filter(|line| line[0] == "object").map(|line| &*line[4]).collect();
+    assert_eq!(texts, ["hi", "Stöp"]);
+}
+
+#[test]
+fn a_snapshot_has_a_node_for_each_object() {
+    let run = program(&[]);
+    let snapshot = Tool::new("coredump-dump").arg("--heapsnapshot").arg(&run.dump).run().expect(0).json();
+    let meta = &snapshot["snapshot"];
+    let (nodes, edges) = (snapshot["nodes"].as_array().unwrap(), snapshot["edges"].as_array().unwrap());
+    let number = |value: &Value| value.as_u64().unwrap() as usize;
+    assert_eq!(nodes.len(), 6 * number(&meta["node_count"]));
+    assert_eq!(edges.len(), 3 * number(&meta["edge_count"]));
+    let strings = snapshot["strings"].as_array().unwrap();
+    let counted: usize = nodes.chunks(6).map(|node| number(&node[4])).sum();
+    assert_eq!(counted, number(&meta["edge_count"]), "every edge belongs to a node");
+    for edge in edges.chunks(3) {
+        assert!(number(&edge[2]) % 6 == 0 && number(&edge[2]) < nodes.len());
+        assert!(edge[0] == 1 || number(&edge[1]) < strings.len());
+    }
+    let names: Vec<&str> = nodes.chunks(6).map(|node| strings[number(&node[1])].as_str().unwrap()).collect();
+    assert_eq!(names.iter().filter(|name| **name == "node").count(), 2);
+    assert!(names.contains(&"Stöp") && strings.contains(&json!("frame 0 draw, local things")));
+}
+
+/// A random program: its objects, each with what it holds.
+#[derive(Clone, Debug)]
+enum Made {
+    /// `$record`: a small number and a reference.
+    Record(i32, Held),
+    /// `$wide`, a subtype: the same, and numbers of every width.
+    Wide(i32, Held, [u8; 2], i64, u64, Held),
+    /// `$shorts`.
+    Shorts(Vec<u16>),
+    /// `$floats`, as bits.
+    Floats(Vec<u32>),
+    /// `$things`.
+    Things(Vec<Held>),
+}
+
+/// A reference.
+#[derive(Clone, Debug)]
+enum Held {
+    Null,
+    Small(i32),
+    /// The object of that number, modulo how many there are.
+    Object(usize),
+}
+
+fn held() -> impl Strategy<Value = Held> {
+    prop_oneof![1 => Just(Held::Null), 1 => (-(1i32 << 30)..1 << 30).prop_map(Held::Small), 4 => any::<usize>().prop_map(Held::Object)]
+}
+
+fn made() -> impl Strategy<Value = Made> {
+    let few = 0..6usize;
+    prop_oneof![
+        (any::<i32>(), held()).prop_map(|(number, next)| Made::Record(number, next)),
+        (any::<i32>(), held(), any::<[u8; 2]>(), any::<i64>(), any::<u64>(), held())
+            .prop_map(|(number, next, small, wide, float, other)| Made::Wide(number, next, small, wide, float, other)),
+        proptest::collection::vec(any::<u16>(), few.clone()).prop_map(Made::Shorts),
+        proptest::collection::vec(any::<u32>(), few.clone()).prop_map(Made::Floats),
+        proptest::collection::vec(held(), few).prop_map(Made::Things),
+    ]
+}
+
+/// The program in text: it makes all objects, then sets their references, and dies with each in a local.
+fn text(program: &[Made]) -> String {
+    let mut text = String::from(
+        "(module
+        (type $record (sub (struct (field $number (mut i32)) (field $next (mut anyref)))))
+        (type $wide (sub $record (struct (field $number (mut i32)) (field $next (mut anyref)) (field $a i8) (field $b i16)
+            (field $c i64) (field $d f64) (field $other (mut anyref)))))
+        (type $shorts (array (mut i16)))
+        (type $floats (array (mut f32)))
+        (type $things (array (mut anyref)))
+        (func $die unreachable)
+        (func (export \"_start\")\n",
+    );
+    for (number, made) in program.iter().enumerate() {
+        text += &format!("(local $o{number} (ref null ${}))\n", type_of(made));
+    }
+    for (number, made) in program.iter().enumerate() {
+        let new = match made {
+            Made::Record(value, _) => format!("struct.new $record (i32.const {value}) (ref.null any)"),
+            Made::Wide(value, _, [a, b], c, d, _) => format!(
+                "struct.new $wide (i32.const {value}) (ref.null any) (i32.const {a}) (i32.const {}) (i64.const {c}) \
+                 (f64.reinterpret_i64 (i64.const {})) (ref.null any)",
+                u32::from(*b) * 257,
+                *d as i64
+            ),
+            Made::Shorts(all) => {
+                let all: String = all.iter().map(|one| format!(" (i32.const {one})")).collect();
+                format!("array.new_fixed $shorts {}{all}", all.matches('(').count())
+            }
+            Made::Floats(all) => {
+                let each = |bits: &u32| format!(" (f32.reinterpret_i32 (i32.const {}))", *bits as i32);
+                format!("array.new_fixed $floats {}{}", all.len(), all.iter().map(each).collect::<String>())
+            }
+            Made::Things(all) => format!("array.new $things (ref.null any) (i32.const {})", all.len()),
+        };
+        text += &format!("(local.set $o{number} ({new}))\n");
+    }
+    let value = |held: &Held| match held {
+        Held::Null => "(ref.null any)".to_owned(),
+        Held::Small(value) => format!("(ref.i31 (i32.const {value}))"),
+        Held::Object(other) => format!("(local.get $o{})", other % program.len()),
+    };
+    for (number, made) in program.iter().enumerate() {
+        match made {
+            Made::Record(_, next) => {
+                text += &format!("(struct.set $record $next (local.get $o{number}) {})\n", value(next));
+            }
+            Made::Wide(_, next, _, _, _, other) => {
+                text += &format!("(struct.set $record $next (local.get $o{number}) {})\n", value(next));
+                text += &format!("(struct.set $wide $other (local.get $o{number}) {})\n", value(other));
+            }
+            Made::Things(all) => {
+                for (index, held) in all.iter().enumerate() {
+                    text +=
+                        &format!("(array.set $things (local.get $o{number}) (i32.const {index}) {})\n", value(held));
+                }
+            }
+            Made::Shorts(_) | Made::Floats(_) => {}
+        }
+    }
+    text + "(call $die)))"
+}
+
+fn type_of(made: &Made) -> &'static str {
+    match made {
+        Made::Record(..) => "record",
+        Made::Wide(..) => "wide",
+        Made::Shorts(_) => "shorts",
+        Made::Floats(_) => "floats",
+        Made::Things(_) => "things",
+    }
+}
+
+/// What is at a reference, in terms of the program: `ids` are those of its objects.
+fn refers(value: &Value, held: &Held, ids: &[u64]) -> bool {
+    match held {
+        Held::Null => value == &json!({"kind": "null"}),
+        Held::Small(small) => value == &json!({"kind": "i31", "number": small}),
+        Held::Object(other) => value["id"].as_u64() == Some(ids[other % ids.len()]),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, max_shrink_iters: 40, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_a_random_program_made_is_what_its_dump_holds(
+        program in proptest::collection::vec(made(), 1..14),
+        live in any::<bool>(),
+    ) {
+        let run = Run::wat(if live { &["--live"] } else { &[] }, &text(&program)).expect(134);
+        let document = Tool::new("coredump-json").arg("--heap").arg(&run.dump).run().expect(0).json();
+        let locals = frames(&document)[1]["locals"].as_array().unwrap();
+        let ids: Vec<u64> = locals.iter().map(|local| local["value"]["id"].as_u64().unwrap()).collect();
+        let objects = document["heap"]["objects"].as_array().unwrap();
+        prop_assert_eq!(objects.len(), program.len(), "each object once");
+        for (made, id) in program.iter().zip(&ids) {
+            let object = &objects[*id as usize - 1];
+            prop_assert_eq!(&object["id"], id);
+            prop_assert_eq!(object["type"].as_str(), Some(type_of(made)));
+            let field = |index: usize| &object["fields"][index]["value"];
+            match made {
+                Made::Record(number, next) => {
+                    prop_assert_eq!(field(0), number);
+                    prop_assert!(refers(field(1), next, &ids), "{}", object);
+                }
+                Made::Wide(number, next, [a, b], c, d, other) => {
+                    prop_assert_eq!((field(0), field(2)), (&json!(number), &json!(a)));
+                    prop_assert_eq!((field(3), field(4)), (&json!(u32::from(*b) * 257), &json!(c.to_string())));
+                    prop_assert_eq!(object["fields"][5]["bits"].as_str(), Some(&*format!("{d:#018x}")));
+                    prop_assert!(refers(field(1), next, &ids) && refers(field(6), other, &ids), "{}", object);
+                }
+                Made::Shorts(all) => prop_assert_eq!(&object["elements"], &json!(all)),
+                Made::Floats(all) => {
+                    let bits = object["elements"].as_array().unwrap().iter().map(|float| float["bits"].as_str().unwrap().to_owned());
+                    prop_assert_eq!(bits.collect::<Vec<_>>(), all.iter().map(|bits| format!("{bits:#010x}")).collect::<Vec<_>>());
+                }
+                Made::Things(all) => {
+                    prop_assert_eq!(object["elements"].as_array().unwrap().len(), all.len());
+                    for (index, held) in all.iter().enumerate() {
+                        prop_assert!(refers(&object["elements"][index], held, &ids), "{}", object);
+                    }
+                }
+            }
+        }
+    }
 }

@@ -1,0 +1,155 @@
+//! Names of MoonBit's compiler (seen in that of 2026-05, `@moonbit/moonc-worker`): `_M0FP14main8checkout` is `@main.checkout`.
+//!
+//! Behind `_M0` a letter says what it is. A package is `P`, the number of its parts in one digit, and the parts; a part
+//! is its length and its letters, in which `__` is `_` and `_2d` the byte 0x2d. What is not known in full is left alone.
+
+/// The name as the language writes it.
+pub(super) fn demangle(name: &str) -> Option<String> {
+    let mut rest = Rest(name.strip_prefix("_M0")?);
+    let text = match rest.letter()? {
+        'F' => {
+            let mut text = rest.qualified()?;
+            while rest.eat('N') {
+                text = format!("{text}.{}", rest.part()?);
+                rest.stamp()?;
+            }
+            text
+        }
+        'M' => {
+            let class = rest.qualified()?;
+            format!("{class}::{}{}", rest.part()?, rest.arguments()?)
+        }
+        'T' => {
+            let class = rest.qualified()?;
+            format!("{class}{}", rest.arguments()?)
+        }
+        'D' if rest.eat('T') => {
+            let class = rest.qualified()?;
+            format!("{class}::{}", rest.part()?)
+        }
+        'L' => {
+            let text = rest.part()?;
+            rest.stamp()?;
+            text
+        }
+        _ => return None,
+    };
+    rest.0.is_empty().then_some(text)
+}
+
+/// What is still to be read of a name.
+struct Rest<'n>(&'n str);
+
+impl Rest<'_> {
+    fn letter(&mut self) -> Option<char> {
+        let letter = self.0.chars().next()?;
+        self.0 = &self.0[letter.len_utf8()..];
+        Some(letter)
+    }
+
+    fn eat(&mut self, letter: char) -> bool {
+        let rest = self.0.strip_prefix(letter);
+        self.0 = rest.unwrap_or(self.0);
+        rest.is_some()
+    }
+
+    fn number(&mut self) -> Option<usize> {
+        let digits = self.0.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = self.0.split_at(digits);
+        self.0 = rest;
+        number.parse().ok()
+    }
+
+    /// `S12`, which tells apart what has the same name.
+    fn stamp(&mut self) -> Option<()> {
+        if self.eat('S') { self.number().map(|_| ()) } else { Some(()) }
+    }
+
+    /// A length and as many letters.
+    fn part(&mut self) -> Option<String> {
+        let len = self.number()?;
+        let (letters, rest) = self.0.split_at_checked(len)?;
+        self.0 = rest;
+        let mut bytes = Vec::new();
+        let mut letters = letters.bytes();
+        while let Some(letter) = letters.next() {
+            match (letter, letter == b'_') {
+                (_, true) => match letters.next()? {
+                    b'_' => bytes.push(b'_'),
+                    high => {
+                        let digit = |byte: u8| char::from(byte).to_digit(16);
+                        bytes.push((digit(high)? * 16 + digit(letters.next()?)?) as u8);
+                    }
+                },
+                (letter, false) => bytes.push(letter),
+            }
+        }
+        String::from_utf8(bytes).ok()
+    }
+
+    /// A package and a name in it: `@user/module/package.name`; of the program itself the name alone.
+    fn qualified(&mut self) -> Option<String> {
+        if !self.eat('P') {
+            return None;
+        }
+        let parts = self.letter()?.to_digit(10)?;
+        let package: Option<Vec<String>> = (0..parts).map(|_| self.part()).collect();
+        let package = package?.join("/");
+        let name = self.part()?;
+        Some(if package.is_empty() { name } else { format!("@{package}.{name}") })
+    }
+
+    /// Types that something generic was made for, as far as their letters are known.
+    fn arguments(&mut self) -> Option<String> {
+        if !self.eat('G') {
+            return Some(String::new());
+        }
+        let mut arguments = Vec::new();
+        while !self.eat('E') {
+            arguments.push(match self.letter()? {
+                'i' => "Int",
+                's' => "String",
+                _ => return None,
+            });
+        }
+        Some(format!("[{}]", arguments.join(", ")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_written_as_the_language_does() {
+        for (mangled, name) in [
+            ("_M0FP14main8checkout", "@main.checkout"),
+            ("_M0FP34user7my__mod7lib_2dx4show", "@user/my_mod/lib-x.show"),
+            ("_M0FP017____moonbit__mainN9local__fnS32", "__moonbit_main.local_fn"),
+            ("_M0MP34user7my__mod7lib_2dx7Box__er3getGiE", "@user/my_mod/lib-x.Box_er::get[Int]"),
+            ("_M0TP34user7my__mod7lib_2dx7Box__erGsE", "@user/my_mod/lib-x.Box_er[String]"),
+            ("_M0DTP14main4Tree4Node", "@main.Tree::Node"),
+            ("_M0L7my__varS22", "my_var"),
+            ("_M0L6_2aenvS36", "*env"),
+        ] {
+            assert_eq!(demangle(mangled).as_deref(), Some(name), "{mangled}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_in_full_is_left_alone() {
+        for name in [
+            "_M0",
+            "_M0X",
+            "_M0L99x",
+            "_M0FP94main",
+            "_M0TP14main1BGqE",
+            "_M0TUisE",
+            "_M0L3a_qS1",
+            "_M0FP14main8checkoutX",
+            "_M0L2é",
+        ] {
+            assert_eq!(demangle(name), None, "{name}");
+        }
+    }
+}

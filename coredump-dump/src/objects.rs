@@ -1,0 +1,242 @@
+//! `--objects`, `--object` and `--path-to` of objects: what a garbage-collected program holds, and what keeps it.
+
+use std::collections::BTreeMap;
+
+use coredump_core::Limits;
+use coredump_core::cli::Exit;
+use coredump_core::error::{ErrorKind, Result};
+use coredump_core::gc::{Graph, Root, View, text_of};
+use coredump_core::objects::{Field, Id, Kind, Link, Object, Objects};
+
+use crate::heap::show;
+use crate::session::Session;
+use crate::table::{Records, Table};
+
+/// Objects that a person gets listed.
+const LINES: usize = 40;
+/// Objects that refer to another one that are listed.
+const REFERRERS: usize = 20;
+/// How much of an object stands in one line.
+const LINE: Limits = Limits { depth: 1, elements: 8, text_only: true };
+
+/// The objects of a dump, if there are any. What is wrong with them is said.
+pub fn of<'a>(session: &Session<'a>) -> Option<(&'a View<'a>, &'a Objects<'a>)> {
+    session.binaries();
+    let view = session.opened.objects();
+    let objects = view.objects()?;
+    if objects.count() == 0 && objects.problem().is_none() {
+        return None;
+    }
+    for warning in view.warnings() {
+        session.report.warning(session.input.name(), &warning);
+    }
+    Some((view, objects))
+}
+
+/// The same, where nothing can be done without them.
+fn needed<'a>(session: &Session<'a>) -> Result<(&'a View<'a>, &'a Objects<'a>)> {
+    of(session).ok_or_else(|| {
+        let error = session.error(ErrorKind::NotFound, "the dump holds no objects of a garbage-collected program");
+        error.hint("coredump-run captures them; --memory none leaves them out")
+    })
+}
+
+/// Whether not all that was asked for could be told.
+fn outcome(objects: &Objects<'_>) -> Exit {
+    Exit::partial_if(objects.problem().is_some() || objects.limit().is_some())
+}
+
+/// Lists the objects, those that are kept by nothing but themselves with the most bytes first.
+pub fn list(session: &Session<'_>, wanted: &str) -> Result<Exit> {
+    let (view, objects) = needed(session)?;
+    let roots = view.roots();
+    let dominators = Graph::new(objects, &roots).dominators(objects);
+    let types: Vec<bool> = (0..objects.types().len() as u32)
+        .map(|ty| wanted.is_empty() || is_named(&view.type_label(ty), wanted))
+        .collect();
+    let chosen = |object: &Object<'_>| types.get(object.type_index as usize).is_some_and(|chosen| *chosen);
+    let mut ids: Vec<(u64, Id)> =
+        objects.iter().filter(chosen).map(|object| (dominators.retained(object.id), object.id)).collect();
+    if ids.is_empty() {
+        return Err(session
+            .error(ErrorKind::NotFound, format!("there is no object of type {wanted}"))
+            .hint("--heap lists the types"));
+    }
+    ids.sort_by_key(|(retained, id)| (std::cmp::Reverse(*retained), *id));
+    ids.truncate(session.args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
+    const COLUMNS: &[&str] = &[">id", "kind", "type", ">bytes", ">retained", "object"];
+    session.write(|out| {
+        let mut table = Table::new(out, session.form(LINES), "Objects", "object", COLUMNS);
+        for (retained, id) in ids {
+            let Some(object) = objects.get(id) else { continue };
+            table.row([
+                format!("#{id}"),
+                object.kind().name().to_owned(),
+                view.type_label(object.type_index),
+                object.size().to_string(),
+                retained.to_string(),
+                in_short(view, &object),
+            ]);
+        }
+        table.finish()
+    })?;
+    Ok(outcome(objects))
+}
+
+/// Whether one of the names of a type is the wanted one, whole or behind its last dot.
+fn is_named(label: &str, wanted: &str) -> bool {
+    let mut names = label.split(" | ").chain([label]);
+    names.any(|name| name == wanted || name.rsplit('.').next() == Some(wanted))
+}
+
+/// An object in one line: the text that it is, or its fields.
+fn in_short(view: &View<'_>, object: &Object<'_>) -> String {
+    view.object_text(object, LINE)
+}
+
+/// Tells all of one object.
+pub fn one(session: &Session<'_>, id: Id) -> Result<Exit> {
+    let (view, objects) = needed(session)?;
+    let Some(object) = objects.get(id) else { return Err(absent(session, objects, id)) };
+    let roots = view.roots();
+    let graph = Graph::new(objects, &roots);
+    let dominators = graph.dominators(objects);
+    let mut facts = Records::new("Object", "object", &["", ""]);
+    let mut fact = |name: &str, value: String| facts.row([name.to_owned(), value]);
+    fact("id", format!("#{id}"));
+    fact("kind", object.kind().name().to_owned());
+    fact("type", view.type_label(object.type_index));
+    if object.kind() == Kind::Array {
+        fact("length", object.len.to_string());
+    }
+    fact("bytes", object.size().to_string());
+    match dominators.is_reached(id) {
+        true => fact("retained", dominators.retained(id).to_string()),
+        false => fact("retained", "no root leads to it".to_owned()),
+    }
+    if let Some(by) = dominators.of(id) {
+        fact("kept by", head(view, by));
+    }
+    if let Some(text) = text_of(&object) {
+        fact("text", text);
+    }
+    let mut fields = Records::new("Fields", "field", &["", "stored as", "value"]);
+    let shown = session.args.elements.map_or(32, |elements| elements as usize);
+    let limits = Limits::asked(Some(session.args.depth.unwrap_or(1)), session.args.elements);
+    for (index, field) in object.fields().enumerate().take(shown) {
+        let storage = object.storage(index).map_or("", |storage| storage.name());
+        fields.row([part(view, &object, index), storage.to_owned(), value(view, field, limits)]);
+    }
+    if object.held() > shown {
+        fields.row(["…".to_owned(), String::new(), format!("{} more: --elements N", object.held() - shown)]);
+    }
+    if object.len > object.held() as u64 {
+        let lost = object.len - object.held() as u64;
+        fields.row(["…".to_owned(), String::new(), format!("{lost} that are not in the dump")]);
+    }
+    let mut holders = Records::new("Held by", "holder", &["", ""]);
+    for root in roots.iter().filter(|root| root.id == id) {
+        holders.row(["root".to_owned(), root.place.clone()]);
+    }
+    for from in graph.referrers(id, REFERRERS) {
+        let Some(from) = objects.get(from) else { continue };
+        let places: Vec<String> =
+            from.references().filter(|(_, to)| *to == id).take(4).map(|(index, _)| part(view, &from, index)).collect();
+        holders.row([head(view, from.id), places.join(", ")]);
+    }
+    show(session, &[facts, fields, holders])?;
+    Ok(outcome(objects))
+}
+
+/// Shows a shortest chain of references from a root to an object.
+pub fn path_to(session: &Session<'_>, id: Id) -> Result<Exit> {
+    let (view, objects) = needed(session)?;
+    if objects.get(id).is_none() {
+        return Err(absent(session, objects, id));
+    }
+    let roots = view.roots();
+    let Some(path) = Graph::new(objects, &roots).path_to(id) else {
+        session.report.say(format_args!("{}: no root leads to object #{id}", session.input.name()));
+        return Ok(Exit::Partial);
+    };
+    let mut table = Records::new("Path", "step", &["", "place", "refers to"]);
+    let root = roots.iter().find(|root| path.first() == Some(&root.id)).map(|root: &Root| root.place.clone());
+    table.row(["root".to_owned(), root.unwrap_or_default(), path.first().map_or(String::new(), |id| head(view, *id))]);
+    for step in path.windows(2) {
+        let Some(from) = objects.get(step[0]) else { continue };
+        let through = from.references().find(|(_, to)| *to == step[1]).map(|(index, _)| part(view, &from, index));
+        table.row([head(view, from.id), through.unwrap_or_default(), head(view, step[1])]);
+    }
+    show(session, &[table])?;
+    Ok(outcome(objects))
+}
+
+/// The types of the objects: how many there are, their bytes, and what would be freed with all of a type.
+pub fn types(session: &Session<'_>) -> Option<Records> {
+    let (view, objects) = of(session)?;
+    const COLUMNS: &[&str] = &["kind", "type", ">objects", ">bytes", ">retained"];
+    let mut table = Records::new("Object types", "object-type", COLUMNS);
+    let dominators = Graph::new(objects, &view.roots()).dominators(objects);
+    let retained = dominators.retained_by_type(objects);
+    let mut rows: Vec<((&'static str, String), [u64; 3])> =
+        counts(view, objects, |ty| retained[ty as usize]).into_iter().collect();
+    rows.sort_by_key(|(_, [_, bytes, _])| std::cmp::Reverse(*bytes));
+    for ((kind, name), numbers) in rows {
+        let [count, bytes, retained] = numbers.map(|number| number.to_string());
+        table.row([kind.to_owned(), name, count, bytes, retained]);
+    }
+    Some(table)
+}
+
+/// Objects and bytes by kind and name of their type, and a number of each type.
+pub fn counts(
+    view: &View<'_>,
+    objects: &Objects<'_>,
+    third: impl Fn(u32) -> u64,
+) -> BTreeMap<(&'static str, String), [u64; 3]> {
+    let mut by_type = vec![[0u64; 2]; objects.types().len()];
+    for object in objects.iter() {
+        let [count, bytes] = &mut by_type[object.type_index as usize];
+        *count += 1;
+        *bytes = bytes.saturating_add(object.size());
+    }
+    let mut named: BTreeMap<(&'static str, String), [u64; 3]> = BTreeMap::new();
+    for ((ty, numbers), index) in objects.types().iter().zip(by_type).zip(0u32..) {
+        if numbers[0] > 0 {
+            let sums = named.entry((ty.kind.name(), view.type_label(index))).or_default();
+            let more = [numbers[0], numbers[1], third(index)];
+            *sums = std::array::from_fn(|number| sums[number].saturating_add(more[number]));
+        }
+    }
+    named
+}
+
+/// An object's id and what it is.
+fn head(view: &View<'_>, id: Id) -> String {
+    match view.get(id) {
+        Some(object) => format!("#{id} {}", view.head(&object)),
+        None => format!("#{id}"),
+    }
+}
+
+/// The name of a field, or `[3]`.
+fn part(view: &View<'_>, object: &Object<'_>, index: usize) -> String {
+    match view.field_name(object.type_index, index) {
+        Some(name) => name.to_owned(),
+        None => format!("[{index}]"),
+    }
+}
+
+/// A value; a reference to an object with its id.
+fn value(view: &View<'_>, field: Field, limits: Limits) -> String {
+    let text = view.field_text(field, limits);
+    match field {
+        Field::Ref(Link::Object(id)) if view.get(id).is_some() => format!("#{id} {text}"),
+        _ => text,
+    }
+}
+
+fn absent(session: &Session<'_>, objects: &Objects<'_>, id: Id) -> coredump_core::Error {
+    let error = session.error(ErrorKind::NotFound, format!("there is no object #{id}"));
+    error.hint(format!("the dump holds {}, counted from 1", objects.count()))
+}
