@@ -2,8 +2,9 @@
 
 use std::io::{self, Write};
 
+use coredump_core::Limits;
 use coredump_core::error::Result;
-use coredump_core::model::{RefTarget, Value};
+use coredump_core::model::{RefTarget, Reference, Value};
 
 use crate::session::Session;
 use crate::table::{Form, Table};
@@ -14,7 +15,13 @@ pub fn table(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Resu
     let names = session.global_names();
     for (index, (global, names)) in session.dump.globals.iter().zip(names).enumerate() {
         let mutable = if global.mutable { "mut" } else { "const" };
-        let (value, hex) = describe(&global.value);
+        let (mut value, hex) = describe(&global.value);
+        if let Value::Ref(Reference { target: RefTarget::Object(id), .. }) = global.value
+            && let Some(object) = session.opened.objects().get(id)
+        {
+            value += " ";
+            value += &session.opened.objects().object_text(&object, Limits { depth: 1, ..Limits::default() });
+        }
         table.row([index.to_string(), names.join(" "), global.ty.clone(), mutable.to_owned(), value, hex]);
     }
     table.finish()

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{Run, frames, values};
+use crate::{Run, frames};
 use coredump_tests::{Tool, fixture};
 
 /// `tests/fixtures/sources/wat/objects.wat`, where the expected values stand.
@@ -124,7 +124,7 @@ fn what_the_bound_left_out_is_said() {
     );
     let none = program(&["--memory", "none"]).json();
     assert!(!none["sections"].to_string().contains("coredump.objects"));
-    assert_eq!(values(&frames(&none)[0]["locals"])[0], r#"{"kind":"object","id":1}"#);
+    assert_eq!(frames(&none)[0]["locals"][0]["value"], json!({"kind": "object", "id": 1}));
 }
 
 /// Lines that a tool prints to a pipe, by their fields.
@@ -208,6 +208,35 @@ fn a_snapshot_has_a_node_for_each_object() {
     let names: Vec<&str> = nodes.chunks(6).map(|node| strings[number(&node[1])].as_str().unwrap()).collect();
     assert_eq!(names.iter().filter(|name| **name == "node").count(), 2);
     assert!(names.contains(&"Stöp") && strings.contains(&json!("frame 0 draw, local things")));
+}
+
+/// A damaged section costs what is behind the damage, and nothing else.
+#[test]
+fn objects_that_are_damaged_are_read_as_far_as_they_go() {
+    let run = program(&["--no-recording"]);
+    let whole = std::fs::read(&run.dump).unwrap();
+    let name = b"\x10coredump.objects";
+    let start = whole.windows(name.len()).position(|bytes| bytes == name).unwrap() + name.len();
+    let damaged = run.dump.with_extension("damaged");
+    for (at, byte) in (start..whole.len()).step_by(7).zip([0xff, 0x80, 0x7f, 1].into_iter().cycle()) {
+        let mut bytes = whole.clone();
+        bytes[at] = byte;
+        std::fs::write(&damaged, &bytes).unwrap();
+        for (tool, options) in
+            [("coredump-bt", &["--locals"][..]), ("coredump-json", &["--heap"]), ("coredump-dump", &["--heap"])]
+        {
+            let outcome = Tool::new(tool).args(options).arg(&damaged).run();
+            assert!(
+                matches!(outcome.code(), 0..=2) && !outcome.stderr.contains("panicked"),
+                "{tool} {at}: {outcome:?}"
+            );
+        }
+    }
+    std::fs::write(&damaged, &whole[..whole.len() - 40]).unwrap();
+    let outcome = Tool::new("coredump-bt").arg("--locals").arg(&damaged).run().expect(1);
+    assert!(outcome.stderr.contains("coredump.objects: object "), "{}", outcome.stderr);
+    let text = String::from_utf8(outcome.stdout).unwrap();
+    assert!(text.contains("struct $circle {area = 3.5, side = 0, radius = 1.5}"), "{text}");
 }
 
 /// A random program: its objects, each with what it holds.
