@@ -19,8 +19,11 @@ mod json;
 #[path = "../../coredump-run/src/args.rs"]
 mod run;
 
-// The arguments of `coredump-run` name one type of a crate that links wasmtime, which no fuzz target needs.
+// The arguments of `coredump-run` name two things of a crate that links wasmtime, which no fuzz target needs.
 extern crate self as coredump_capture;
+
+/// As `coredump_capture::HEAP_LIMIT`.
+pub const HEAP_LIMIT: u64 = 1 << 30;
 
 /// As `coredump_capture::MemoryChoice`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
