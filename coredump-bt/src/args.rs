@@ -27,6 +27,7 @@ pub const TOOL: Tool = Tool {
     example = "{command_name} -m app.wasm --source < app.coredump",
     example = "{command_name} --store symbols app.wasm",
     example = "{command_name} --trace -m app.wasm server.log",
+    example = "{command_name} --html -o report.html app.coredump",
     error_code(0, "done"),
     error_code(
         1,
@@ -42,6 +43,10 @@ pub struct Args {
     /// the files are text with stack traces, of any engine: print it again with every frame resolved
     #[argh(switch)]
     pub trace: bool,
+    /// a page for a browser, with variables and sources: -o names the file, or a folder that gets an index and a page a
+    /// dump
+    #[argh(switch)]
+    pub html: bool,
     /// one line a dump or trace: reason, place, signature
     #[argh(switch)]
     pub brief: bool,

@@ -1,6 +1,8 @@
 //! The frames of a thread, one source function a line.
 
+use std::borrow::Cow;
 use std::io;
+use std::ops::Range;
 
 use coredump_core::backtrace::{Location, ResolvedFrame};
 use coredump_core::cli::args::RawArg;
@@ -15,7 +17,7 @@ use crate::args::Args;
 use crate::inner;
 use crate::page::{Page, Piece};
 use crate::raw;
-use crate::source::Sources;
+use crate::source::{self, Sources};
 use crate::variables;
 
 /// What is needed to print the frames of a dump.
@@ -66,9 +68,7 @@ impl<'r> Frames<'r> {
                     }
                 }
                 Part::Repeat { frames, period, times } => {
-                    let (first, last) = (frames.start, frames.end - 1);
-                    let what = if period == 1 { "the same frame".into() } else { format!("the same {period} frames") };
-                    page.piece(Piece::Faint, &format!("#{first} to #{last}: {what}, {times} times more"))?;
+                    page.piece(Piece::Faint, &repeated(&frames, period, times))?;
                     page.end()?;
                 }
             }
@@ -150,13 +150,11 @@ impl<'r> Frames<'r> {
 
     /// The function's name; without a line, its offset in the function is all there is to say.
     fn function(&self, page: &mut Page, frame: &ResolvedFrame) -> io::Result<()> {
-        match (&frame.function, frame.function_index) {
-            (Some(name), _) => page.piece(Piece::Function, name)?,
-            (None, Some(index)) => page.piece(Piece::Function, &format!("func[{index}]"))?,
-            (None, None) => page.piece(Piece::Faint, "unknown function")?,
+        match name(frame) {
+            Some(name) => page.piece(Piece::Function, &name)?,
+            None => page.piece(Piece::Faint, UNKNOWN)?,
         }
-        let unplaced = frame.module_offset.is_none();
-        match frame.code_offset.filter(|&offset| unplaced && offset != 0 && offset != u32::MAX) {
+        match offset_in_function(frame) {
             Some(offset) => page.plain(format_args!("+{offset:#x}")),
             None => Ok(()),
         }
@@ -183,7 +181,8 @@ impl<'r> Frames<'r> {
         }
         page.end()?;
         if let Some(location) = location.filter(|_| self.args.source) {
-            self.sources.render(page, frame, location)?;
+            let lines = self.sources.excerpt(&page.paths, frame, location, source::AROUND);
+            source::render(page, &lines)?;
         }
         match scope.filter(|_| self.args.locals) {
             Some(scope) => variables::all(page, scope),
@@ -192,8 +191,29 @@ impl<'r> Frames<'r> {
     }
 }
 
+/// What stands for the name of a function of which not even the number is known.
+pub const UNKNOWN: &str = "unknown function";
+
+/// What a frame's function is called: its name, else its number.
+pub fn name(frame: &ResolvedFrame) -> Option<Cow<'_, str>> {
+    let numbered = || frame.function_index.map(|index| Cow::Owned(format!("func[{index}]")));
+    frame.function.as_deref().map(Cow::Borrowed).or_else(numbered)
+}
+
+/// Of a frame whose place in the module is not known, the offset in bytes in its function, as far as the dump has it.
+pub fn offset_in_function(frame: &ResolvedFrame) -> Option<u32> {
+    frame.code_offset.filter(|&offset| frame.module_offset.is_none() && offset != 0 && offset != u32::MAX)
+}
+
+/// What is said of frames that stand at the same places as those before them.
+pub fn repeated(frames: &Range<usize>, period: usize, times: usize) -> String {
+    let (first, last) = (frames.start, frames.end - 1);
+    let what = if period == 1 { "the same frame".into() } else { format!("the same {period} frames") };
+    format!("#{first} to #{last}: {what}, {times} times more")
+}
+
 /// How much of a Python value is written.
-fn python_limits(args: &Args) -> cpython::Limits {
+pub fn python_limits(args: &Args) -> cpython::Limits {
     let limits = variables::limits(args);
     cpython::Limits { depth: limits.depth, elements: limits.elements }
 }

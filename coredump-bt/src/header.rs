@@ -7,7 +7,7 @@ use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::crash::Crash;
 use coredump_core::limits::shorten;
 use coredump_core::model::{CoreDump, Layout, Request};
-use coredump_core::reason::{CrashReason, Panic, Source};
+use coredump_core::reason::{CrashReason, Source};
 
 use crate::frames::short;
 use crate::page::{Page, Piece};
@@ -85,46 +85,59 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     }
     page.end()?;
     lines.try_for_each(|line| page.plain(format_args!("    {}\n", escape_lines(line))))?;
-    match reason.exception.as_ref().map(|exception| (exception.last_only, exception.rethrown)) {
-        Some((true, _)) => page.piece(
-            Piece::Faint,
-            "    the frames are those of the last throw, which may be a clean-up's: --fast knows no other",
-        )?,
-        Some((false, Some(times))) => page.piece(
-            Piece::Faint,
-            &format!(
-                "    thrown again {times} times: memory beside the stack is of the end, the frames of the first throw"
-            ),
-        )?,
-        _ => return Ok(()),
-    }
-    page.end()
-}
-
-/// What the guest said last, if that was recorded.
-fn said(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
-    match reason.guest_stderr.as_deref().filter(|said| !said.trim().is_empty()) {
-        Some(said) => guest_stderr(page, said.trim_end(), reason.panic.as_ref()),
+    match throw_note(reason) {
+        Some(note) => {
+            page.piece(Piece::Faint, &format!("    {note}"))?;
+            page.end()
+        }
         None => Ok(()),
     }
 }
 
+/// What a reader must know of the frames of an exception.
+pub fn throw_note(reason: &CrashReason) -> Option<String> {
+    let exception = reason.exception.as_ref()?;
+    if exception.last_only {
+        let note = "the frames are those of the last throw, which may be a clean-up's: --fast knows no other";
+        return Some(note.to_owned());
+    }
+    let times = exception.rethrown?;
+    Some(format!("thrown again {times} times: memory beside the stack is of the end, the frames of the first throw"))
+}
+
+/// Prints what the guest said last, if that was recorded.
+fn said(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
+    let Some(said) = last_said(reason) else { return Ok(()) };
+    page.plain("guest stderr:\n")?;
+    omitted(page, said.earlier, "earlier")?;
+    for line in &said.lines {
+        page.plain(format_args!("    {}\n", escape_lines(line)))?;
+    }
+    omitted(page, said.later, "later")
+}
+
+/// A part of what a guest wrote to its standard error.
+pub struct Said<'r> {
+    pub lines: Vec<&'r str>,
+    /// Lines before it.
+    pub earlier: usize,
+    /// Lines after it.
+    pub later: usize,
+}
+
 /// The last lines of what the guest wrote; of a longer text those from its panic on, because some runtimes print the state
 /// of everything behind it.
-fn guest_stderr(page: &mut Page, said: &str, panic: Option<&Panic>) -> io::Result<()> {
-    let lines: Vec<_> = said.lines().collect();
+pub fn last_said(reason: &CrashReason) -> Option<Said<'_>> {
+    let said = reason.guest_stderr.as_deref().filter(|said| !said.trim().is_empty())?;
+    let lines: Vec<_> = said.trim_end().lines().collect();
+    let panic = reason.panic.as_ref();
     let message = panic.and_then(|panic| panic.message.as_deref()?.lines().next());
     let told = message.and_then(|message| lines.iter().rposition(|line| line.contains(message)));
     let last = lines.len().saturating_sub(STDERR_LINES);
     // Some runtimes tell the place on a line of its own before the message.
     let first = told.map_or(last, |told| last.min(told.saturating_sub(1)));
     let end = lines.len().min(first + STDERR_LINES);
-    page.plain("guest stderr:\n")?;
-    omitted(page, first, "earlier")?;
-    for line in &lines[first..end] {
-        page.plain(format_args!("    {}\n", escape_lines(line)))?;
-    }
-    omitted(page, lines.len() - end, "later")
+    Some(Said { lines: lines[first..end].to_vec(), earlier: first, later: lines.len() - end })
 }
 
 fn omitted(page: &mut Page, lines: usize, what: &str) -> io::Result<()> {
@@ -136,7 +149,7 @@ fn omitted(page: &mut Page, lines: usize, what: &str) -> io::Result<()> {
 }
 
 /// What to call the program.
-fn program<'n>(input: &'n Input, dump: &'n CoreDump<'_>) -> &'n str {
+pub fn program<'n>(input: &'n Input, dump: &'n CoreDump<'_>) -> &'n str {
     let module = dump.modules.first().and_then(|module| module.path.as_deref().or(module.name.as_deref()));
     let known = [dump.process.executable.as_deref(), dump.executable.as_deref(), module];
     let name = known.into_iter().flatten().find(|name| !name.is_empty()).map(short);

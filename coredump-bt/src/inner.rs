@@ -40,10 +40,9 @@ pub fn continued(page: &mut Page, thread: &Thread, width: usize) -> io::Result<(
     Ok(())
 }
 
-/// Prints all tasks but the one that ran, those alike together.
-pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
-    let Some(runtime) = dump.runtime() else { return Ok(()) };
-    // Tasks that wait in the same way at the same place, in the order of the first of them.
+/// All tasks but the one that ran, those together that wait in the same way at the same place; in the order of the first of
+/// each group, of which there is one at least.
+pub fn groups(runtime: &Runtime) -> Vec<Vec<&Task>> {
     let mut groups: Vec<Vec<&Task>> = Vec::new();
     let mut known: HashMap<_, usize> = HashMap::new();
     for task in runtime.tasks.iter().filter(|task| !task.current) {
@@ -56,20 +55,38 @@ pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
         }
         groups[group].push(task);
     }
-    for group in groups {
+    groups
+}
+
+/// What the tasks of a group are called.
+pub fn group_title(group: &[&Task]) -> String {
+    let ids: Vec<_> = group.iter().map(|task| task.id.to_string()).collect();
+    format!("{} {}", if ids.len() == 1 { "goroutine" } else { "goroutines" }, ids.join(", "))
+}
+
+/// The statement that started a task.
+pub fn created_at(task: &Task) -> Option<Location> {
+    let created = task.created_by.as_ref()?;
+    Some(Location { file: created.file.clone()?, line: created.line?, column: None })
+}
+
+/// The addresses of what a task waits for.
+pub fn waits_for(task: &Task) -> String {
+    task.waits_for.iter().map(|address| format!("{address:#x}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Prints all tasks but the one that ran, those alike together.
+pub fn tasks(page: &mut Page, dump: &Dump) -> io::Result<()> {
+    let Some(runtime) = dump.runtime() else { return Ok(()) };
+    for group in groups(runtime) {
         let task = group[0];
-        let ids: Vec<_> = group.iter().map(|task| task.id.to_string()).collect();
         page.end()?;
-        let title = if ids.len() == 1 { "goroutine" } else { "goroutines" };
-        page.piece(Piece::Title, &format!("{title} {}", ids.join(", ")))?;
+        page.piece(Piece::Title, &group_title(&group))?;
         state(page, task)?;
         if let Some(created) = &task.created_by {
             page.plain(", started by ")?;
             page.piece(Piece::Function, &created.function)?;
-            if let (Some(file), Some(line)) = (&created.file, created.line) {
-                page.plain(" at ")?;
-                page.location(&Location { file: file.clone(), line, column: None })?;
-            }
+            at(page, created_at(task).as_ref())?;
         }
         page.end()?;
         let frames = dump.task_frames(task);
@@ -91,7 +108,7 @@ fn state(page: &mut Page, task: &Task) -> io::Result<()> {
     page.plain(" [")?;
     page.piece(Piece::Value, task.wait_reason.as_deref().unwrap_or(&task.status))?;
     page.plain("]")?;
-    let waits = task.waits_for.iter().map(|address| format!("{address:#x}")).collect::<Vec<_>>().join(", ");
+    let waits = waits_for(task);
     if waits.is_empty() {
         return Ok(());
     }

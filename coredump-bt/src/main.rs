@@ -4,6 +4,7 @@ mod args;
 mod brief;
 mod frames;
 mod header;
+mod html;
 mod inner;
 mod notes;
 mod page;

@@ -67,7 +67,7 @@ pub fn render(
 
 /// The paths of components whose file was found. If such a file does not hold one of the component's modules, the engine made
 /// that module itself (an adapter), and it is in no file.
-fn composed<'d>(dump: &'d CoreDump<'_>, binaries: &Binaries) -> BTreeSet<&'d Option<String>> {
+pub fn composed<'d>(dump: &'d CoreDump<'_>, binaries: &Binaries) -> BTreeSet<&'d Option<String>> {
     let nested = |slot: &Slot| {
         let found = slot.found.as_ref();
         found.is_some_and(|found| found.binary.nested().is_some() && found.verification >= Verification::Sha256)

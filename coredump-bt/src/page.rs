@@ -122,6 +122,15 @@ impl Page {
     }
 }
 
+/// A place as `file:line:column`.
+pub fn place(paths: &PathMap, location: &Location) -> String {
+    let file = paths.apply(&location.file);
+    match location.column {
+        Some(column) => format!("{file}:{}:{column}", location.line),
+        None => format!("{file}:{}", location.line),
+    }
+}
+
 /// The length of the sequence that sets colours, `ESC [ … m`, with which these bytes begin; 0 if there is none.
 fn color(bytes: &[u8]) -> usize {
     let Some(rest) = bytes.strip_prefix(b"\x1b[") else { return 0 };

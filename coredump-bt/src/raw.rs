@@ -46,10 +46,7 @@ fn values<'n>(
         }
         page.plain(" = ")?;
         page.piece(Piece::Faint, value.type_name().unwrap_or("missing"))?;
-        let text = match value {
-            Value::Ref(Reference { target: RefTarget::Object(id), .. }) => object(objects, *id),
-            value => text(value),
-        };
+        let text = shown(objects, value);
         if !text.is_empty() {
             page.plain(" ")?;
             page.piece(Piece::Address, &text)?;
@@ -64,6 +61,14 @@ fn object(objects: &View<'_>, id: u32) -> String {
     match objects.get(id) {
         Some(object) => format!("#{id} {}", objects.object_text(&object, Limits { depth: 1, ..Limits::default() })),
         None => format!("#{id}, which is not in the dump"),
+    }
+}
+
+/// A value without its type; of a reference to an object, the object in short.
+pub fn shown(objects: &View<'_>, value: &Value) -> String {
+    match value {
+        Value::Ref(Reference { target: RefTarget::Object(id), .. }) => object(objects, *id),
+        value => text(value),
     }
 }
 

@@ -8,12 +8,12 @@ use coredump_core::cli::report::Report;
 use coredump_core::cli::{Exit, help};
 use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::{CoreDump, Draft, Store};
+use coredump_core::{CoreDump, Draft, Dump, Store};
 
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
 use crate::page::Page;
-use crate::{brief, header, inner, notes, store as symbol_store, tasks, trace};
+use crate::{brief, header, html, inner, notes, store as symbol_store, tasks, trace};
 
 /// Prints the backtraces of all dumps that are asked for.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
@@ -31,6 +31,9 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         trace::check(&args)?;
     }
     locating::check_folders(&args.symbols_path, report);
+    if args.html {
+        return html::run(&args, &inputs, report);
+    }
     let destination = Destination::of(args.output.as_ref());
     let mut page = Page::new(destination.open()?, destination.is_colored(args.color), PathMap::new(&args.path_map));
     // What it keeps, it keeps to the end, and the system takes it back faster than it could be freed.
@@ -86,14 +89,7 @@ fn one(
     one_of_many: bool,
 ) -> Result<Exit, Failure> {
     let blame = |error| Failure::Dump(input.blame(error));
-    let opened = if one_of_many { input.open_at_once() } else { input.open() };
-    let bytes = opened.map_err(blame)?;
-    let bytes = unpacked(bytes, args.max_size).map_err(blame)?;
-    let draft = Draft::new(bytes).map_err(blame)?;
-    asked_for(args, draft.recorded()).map_err(blame)?;
-    let options =
-        locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
-    let dump = draft.find_binaries(store, &options);
+    let dump = open(args, store, input, one_of_many).map_err(Failure::Dump)?;
     let mut frames = Frames::new(args, &dump);
     let written = match args.brief {
         true => brief::render(page, &input.name(), dump.crash()),
@@ -106,19 +102,36 @@ fn one(
         false => Failure::Output(page.out.failed(error)),
     })?;
 
-    let name = input.name();
+    Ok(tell(args, report, &input.name(), &dump, &frames.sources.notes()))
+}
+
+/// Opens the dump of an input and finds its binaries.
+pub fn open(args: &Args, store: &Store, input: &Input, one_of_many: bool) -> Result<Dump> {
+    let opened = || {
+        let bytes = if one_of_many { input.open_at_once() } else { input.open() };
+        let draft = Draft::new(unpacked(bytes?, args.max_size)?)?;
+        asked_for(args, draft.recorded())?;
+        let options =
+            locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
+        Ok(draft.find_binaries(store, &options))
+    };
+    opened().map_err(|error: Error| input.blame(error))
+}
+
+/// Tells on standard error what a reader must know of a dump, its binaries and sources.
+pub fn tell(args: &Args, report: &Report, name: &str, dump: &Dump, source_notes: &[String]) -> Exit {
     let (recorded, binaries) = (dump.recorded(), dump.binaries());
-    let complete = notes::render(report, &name, recorded, binaries, args.locals, args.quiet || args.brief);
-    for note in &frames.sources.notes {
+    let complete = notes::render(report, name, recorded, binaries, args.locals, args.quiet || args.brief);
+    for note in source_notes {
         report.say(format_args!("{name}: {note}"));
     }
     // How a dump was read belongs to a backtrace; of one line among hundreds, only that something is missing.
     let repairs = recorded.warnings.iter().filter(|_| !args.brief);
     let of_objects = dump.objects().warnings();
     for warning in repairs.chain(&of_objects).chain(&recorded.incomplete) {
-        report.warning(&name, warning);
+        report.warning(name, warning);
     }
-    Ok(Exit::partial_if(!complete || !binaries.warnings.is_empty() || recorded.incomplete.is_some()))
+    Exit::partial_if(!complete || !binaries.warnings.is_empty() || recorded.incomplete.is_some())
 }
 
 /// That the thread and frame that were asked for exist.

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use coredump_core::backtrace::Location;
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::{EmbeddedSource, Frame, unasked};
 use md5::{Digest, Md5};
 
 use crate::page::{Page, Piece};
 
-/// Lines shown before and behind.
-const AROUND: u32 = 2;
+/// Lines that text shows before a place, and after it.
+pub const AROUND: u32 = 2;
 /// Larger files are no source.
 const MAX_SIZE: u64 = 16 << 20;
 /// Files tried for one source.
@@ -36,12 +37,23 @@ pub struct Sources {
     named: Vec<PathBuf>,
     binary: Option<PathBuf>,
     binary_time: Option<SystemTime>,
-    /// What a reader should know of the files.
+    /// What a reader should know of the files that were found.
     pub notes: Vec<String>,
+    /// Which were not.
+    pub missing: Vec<String>,
 }
 
 struct Source {
     lines: Vec<String>,
+}
+
+/// A line of source.
+pub struct Line {
+    /// Counted from 1.
+    pub number: u32,
+    pub text: String,
+    /// Whether execution stood in it.
+    pub is_here: bool,
 }
 
 impl Source {
@@ -65,6 +77,11 @@ impl Sources {
         self.binary_time = path.and_then(|path| std::fs::metadata(path).ok()?.modified().ok());
     }
 
+    /// All that is to be said of the files.
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.iter().chain(&self.missing).cloned().collect()
+    }
+
     /// The text of `file`; `embedded` is what the debug info holds of it.
     fn read(&mut self, file: &str, embedded: EmbeddedSource) -> Option<Source> {
         if let Some(text) = embedded.text {
@@ -74,7 +91,7 @@ impl Sources {
             return None;
         }
         let fits = |bytes: &[u8]| embedded.md5.is_none_or(|md5| Md5::digest(bytes)[..] == md5);
-        let mut problem = format!("source {file} not found");
+        let mut problem = None;
         let small = |path: &PathBuf| unasked::open(path).is_ok_and(|(_, metadata)| metadata.len() <= MAX_SIZE);
         for path in self.places(file).into_iter().filter(small).take(MAX_TRIED) {
             match unasked::read(&path, MAX_SIZE) {
@@ -89,15 +106,18 @@ impl Sources {
                     return Some(Source::new(&String::from_utf8_lossy(&bytes)));
                 }
                 Ok(_) => {
-                    problem = format!(
+                    problem = Some(format!(
                         "source {} is not shown: it is not what was compiled, as the MD5 in the debug info says",
                         path.display()
-                    );
+                    ));
                 }
-                Err(error) => problem = format!("source {error}"),
+                Err(error) => problem = Some(format!("source {error}")),
             }
         }
-        self.notes.push(problem);
+        match problem {
+            Some(problem) => self.notes.push(problem),
+            None => self.missing.push(format!("source {file} not found")),
+        }
         None
     }
 
@@ -127,31 +147,39 @@ impl Sources {
         places
     }
 
-    /// Prints the lines around a place of `frame`, if its file can be had.
-    pub fn render(&mut self, page: &mut Page, frame: &Frame, location: &Location) -> io::Result<()> {
-        let file: Arc<str> = page.paths.apply(&location.file).into();
+    /// The lines around a place of `frame`, `around` before and as many after, if its file can be had.
+    pub fn excerpt(&mut self, paths: &PathMap, frame: &Frame, location: &Location, around: u32) -> Vec<Line> {
+        let file: Arc<str> = paths.apply(&location.file).into();
         if !self.files.contains_key(&file) {
             let embedded = frame.embedded_source(&location.file).unwrap_or_default();
             let source = self.read(&file, embedded);
             self.files.insert(file.clone(), source);
         }
-        let Some(Some(source)) = self.files.get(&file) else { return Ok(()) };
+        let Some(Some(source)) = self.files.get(&file) else { return Vec::new() };
         let here = location.line;
-        if here as usize > source.lines.len() {
-            return Ok(());
+        if here == 0 || here as usize > source.lines.len() {
+            return Vec::new();
         }
-        let last = here.saturating_add(AROUND).min(source.lines.len() as u32);
-        let width = last.to_string().len().max(4);
-        for number in here.saturating_sub(AROUND).max(1)..=last {
-            let line = source.lines[number as usize - 1].replace('\t', "    ");
-            let line: String = line.trim_end().chars().take(MAX_WIDTH).collect();
-            let mark = if number == here { '>' } else { ' ' };
-            page.plain(format_args!("  {mark} {number:width$} "))?;
-            page.piece(if number == here { Piece::Here } else { Piece::Faint }, &line)?;
-            page.end()?;
-        }
-        Ok(())
+        let last = here.saturating_add(around).min(source.lines.len() as u32);
+        let lines = here.saturating_sub(around).max(1)..=last;
+        let line = |number: u32| {
+            let text = source.lines[number as usize - 1].replace('\t', "    ");
+            Line { number, text: text.trim_end().chars().take(MAX_WIDTH).collect(), is_here: number == here }
+        };
+        lines.map(line).collect()
     }
+}
+
+/// Prints the lines around a place.
+pub fn render(page: &mut Page, lines: &[Line]) -> io::Result<()> {
+    let width = lines.last().map_or(0, |last| last.number.to_string().len()).max(4);
+    for Line { number, text, is_here } in lines {
+        let mark = if *is_here { '>' } else { ' ' };
+        page.plain(format_args!("  {mark} {number:width$} "))?;
+        page.piece(if *is_here { Piece::Here } else { Piece::Faint }, text)?;
+        page.end()?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use coredump_core::{Dump, Frame, InlinedFrame, Location, ResolvedFrame, Store};
 use crate::args::Args;
 use crate::brief;
 use crate::frames::short;
-use crate::page::{Page, Piece};
+use crate::page::{Page, Piece, place};
 use crate::render::Failure;
 
 /// Messages on standard error that are told from each other; beyond them none is printed any more.
@@ -129,7 +129,8 @@ impl Printer<'_> {
     fn function(&mut self, mark: &Mark, name: &str, location: Option<&Location>, inlined: bool) -> io::Result<()> {
         if mark.depth > 0 {
             // Inside of a string of JSON, which stays one.
-            let place = location.map(|location| self.place(location)).unwrap_or_default();
+            let place = location.map(|location| format!(" at {}", place(&self.page.paths, location)));
+            let place = place.unwrap_or_default();
             let inlined = if inlined { " [inlined]" } else { "" };
             let mut text = format!("\n{}    => {name}{inlined}{place}", mark.front);
             for _ in 0..mark.depth {
@@ -151,14 +152,6 @@ impl Printer<'_> {
                 self.page.location(location)
             }
             None => Ok(()),
-        }
-    }
-
-    fn place(&self, location: &Location) -> String {
-        let file = self.page.paths.apply(&location.file);
-        match location.column {
-            Some(column) => format!(" at {file}:{}:{column}", location.line),
-            None => format!(" at {file}:{}", location.line),
         }
     }
 

@@ -15,24 +15,29 @@ const MAX_INDENT: usize = 8;
 
 /// Prints `(dividend=600, divisor=0)`, or `(…)` if none of the values is known. Nothing if there is no parameter.
 pub fn arguments(page: &mut Page, scope: &Scope) -> io::Result<()> {
-    let parameters = scope.variables.iter().filter(|variable| variable.kind == VariableKind::Parameter);
-    if parameters.clone().all(|parameter| parameter.status != Status::Ok) {
-        return match parameters.count() {
-            0 => Ok(()),
-            _ => page.piece(Piece::Faint, " (…)"),
-        };
-    }
-    let mut parameters = parameters.peekable();
+    let arguments = match known_arguments(scope) {
+        None => return page.piece(Piece::Faint, " (…)"),
+        Some(arguments) if arguments.is_empty() => return Ok(()),
+        Some(arguments) => arguments,
+    };
     page.plain(" (")?;
-    while let Some(parameter) = parameters.next() {
-        page.piece(Piece::Name, &parameter.label())?;
-        page.plain("=")?;
-        value(page, parameter, &argument(parameter))?;
-        if parameters.peek().is_some() {
+    for (number, (parameter, text)) in arguments.iter().enumerate() {
+        if number > 0 {
             page.plain(", ")?;
         }
+        page.piece(Piece::Name, &parameter.label())?;
+        page.plain("=")?;
+        value(page, parameter, text)?;
     }
     page.plain(")")
+}
+
+/// The parameters with their values in short; `None` if there are some and none of their values is known.
+pub fn known_arguments(scope: &Scope) -> Option<Vec<(&Variable, String)>> {
+    let parameters = scope.variables.iter().filter(|variable| variable.kind == VariableKind::Parameter);
+    let arguments: Vec<_> = parameters.map(|parameter| (parameter, argument(parameter))).collect();
+    let none = !arguments.is_empty() && arguments.iter().all(|(parameter, _)| parameter.status != Status::Ok);
+    (!none).then_some(arguments)
 }
 
 /// An argument's value in short. Why it is missing is told below the line, with `--locals`.

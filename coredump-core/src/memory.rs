@@ -73,6 +73,33 @@ impl Chunk<'_> {
     }
 }
 
+/// How many bytes of a range are of each sort.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// Stored in the dump.
+    pub captured: u64,
+    /// Known to be zero.
+    pub zero: u64,
+    /// Not known.
+    pub missing: u64,
+}
+
+impl Count {
+    /// Counts the bytes of `range`, as far as it lies in the memory.
+    pub fn of(memory: &Memory<'_>, range: Range<u64>) -> Count {
+        let mut count = Count::default();
+        for chunk in memory.chunks(range) {
+            let len = chunk.range().end - chunk.range().start;
+            match chunk {
+                Chunk::Captured(_) => count.captured += len,
+                Chunk::Zero { .. } => count.zero += len,
+                Chunk::Hole { .. } => count.missing += len,
+            }
+        }
+        count
+    }
+}
+
 /// Why bytes of a memory cannot be told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {

@@ -31,7 +31,41 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same for bytes that may not be UTF-8: those appear as `\xff`.
+/// The same for a page of HTML or a picture in SVG, in a text or a quoted attribute: no markup comes of it.
+///
+/// ```
+/// use coredump_core::text::markup;
+///
+/// assert_eq!(markup("<b title='x'>\u{1b}"), "&lt;b title=&#39;x&#39;&gt;\\x1b");
+/// ```
+pub fn markup(text: &str) -> Cow<'_, str> {
+    inert(escape(text))
+}
+
+/// The same for text of several lines.
+pub fn markup_lines(text: &str) -> Cow<'_, str> {
+    inert(escape_lines(text))
+}
+
+fn inert(text: Cow<'_, str>) -> Cow<'_, str> {
+    if !text.contains(['&', '<', '>', '"', '\'']) {
+        return text;
+    }
+    let mut safe = String::with_capacity(text.len() + 16);
+    for letter in text.chars() {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            letter => safe.push(letter),
+        }
+    }
+    Cow::Owned(safe)
+}
+
+/// The same as [`escape`] for bytes that may not be UTF-8: those appear as `\xff`.
 pub fn escape_bytes(bytes: &[u8]) -> String {
     let mut safe = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
@@ -131,6 +165,25 @@ mod tests {
         assert_eq!(escape("a\u{202e}b\u{2066}\u{200f}"), "a\\u{202e}b\\u{2066}\\u{200f}");
         assert_eq!(escape_lines("a\n\tb\x1b"), "a\n\tb\\x1b");
         assert_eq!(escape_bytes(b"a\xff\xc3\xa9\0"), "a\\xff\u{e9}\\x00");
+    }
+
+    #[test]
+    fn no_markup_comes_of_a_text_and_all_of_it_is_kept() {
+        let letters = ["<", ">", "&", "\"", "'", "`", "=", "/", "!", "-", "script", "&lt;", "\u{1b}", "\n", "\0", "é"];
+        for a in letters {
+            for b in letters {
+                for c in letters {
+                    let text = format!("{a}{b}{c}");
+                    let safe = markup(&text);
+                    assert!(!safe.contains(['<', '>', '"', '\'']) && !safe.chars().any(is_unsafe), "{safe}");
+                    let entities = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#39;", "'"), ("&amp;", "&")];
+                    let back = entities.iter().fold(safe.into_owned(), |text, (from, to)| text.replace(from, to));
+                    assert_eq!(back, escape(&text));
+                }
+            }
+        }
+        assert_eq!(markup_lines("a\n\t<b>"), "a\n\t&lt;b&gt;");
+        assert!(matches!(markup("plain"), Cow::Borrowed("plain")));
     }
 
     /// What a shell makes of it is what was quoted.

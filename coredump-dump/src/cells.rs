@@ -3,11 +3,10 @@
 use std::ops::Range;
 use std::rc::Rc;
 
-use coredump_core::memory::Memory;
+use coredump_core::memory::{Count, Memory};
 use coredump_core::regions::{Region, Regions, Use};
 
 use crate::content::{Content, content};
-use crate::list::Count;
 use crate::session::Session;
 
 /// A memory cut into cells of equal size.
@@ -87,26 +86,4 @@ fn most(regions: &Regions, range: &Range<u64>) -> Use {
         .within(range.clone())
         .max_by_key(|region| (region.r#use != Use::Unknown, overlap(&region.range)))
         .map_or(Use::Unknown, |region| region.r#use)
-}
-
-/// A number of bytes, for a person.
-pub fn bytes(count: u64) -> String {
-    const UNITS: [&str; 7] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
-    let unit = if count == 0 { 0 } else { (count.ilog2() / 10) as usize };
-    let whole = 1u64 << (10 * unit);
-    match count % whole {
-        0 => format!("{} {}", count / whole, UNITS[unit]),
-        _ => format!("{:.1} {}", count as f64 / whole as f64, UNITS[unit]),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::bytes;
-
-    #[test]
-    fn sizes_read_well() {
-        let all: Vec<_> = [0, 1023, 1024, 131072, 1536, u64::MAX].into_iter().map(bytes).collect();
-        assert_eq!(all, ["0 bytes", "1023 bytes", "1 KiB", "128 KiB", "1.5 KiB", "16.0 EiB"]);
-    }
 }

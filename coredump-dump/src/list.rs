@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use coredump_core::cli::text;
 use coredump_core::error::Result;
-use coredump_core::memory::{Chunk, Memory};
+use coredump_core::memory::{Chunk, Count, Memory};
 
 use crate::globals;
 use crate::session::Session;
@@ -103,33 +103,6 @@ fn memories(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Resul
         ]);
     }
     table.finish()
-}
-
-/// How many bytes of a range are of each sort.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Count {
-    /// Stored in the dump.
-    pub captured: u64,
-    /// Known to be zero.
-    pub zero: u64,
-    /// Not known.
-    pub missing: u64,
-}
-
-impl Count {
-    /// Counts the bytes of `range`.
-    pub fn of(memory: &Memory<'_>, range: Range<u64>) -> Count {
-        let mut count = Count::default();
-        for chunk in memory.chunks(range) {
-            let len = chunk.range().end - chunk.range().start;
-            match chunk {
-                Chunk::Captured(_) => count.captured += len,
-                Chunk::Zero { .. } => count.zero += len,
-                Chunk::Hole { .. } => count.missing += len,
-            }
-        }
-        count
-    }
 }
 
 fn ranges(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {

@@ -3,13 +3,15 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use coredump_core::cli::size::bytes;
 use coredump_core::cli::text::escape;
 use coredump_core::error::Result;
+use coredump_core::memory::Count;
 use coredump_core::regions::Use;
 
-use crate::cells::{Cell, Map, bytes};
+use crate::cells::{Cell, Map};
 use crate::content::{Content, LOOKED_AT};
-use crate::list::{Count, MAX_PICTURED};
+use crate::list::MAX_PICTURED;
 use crate::session::Session;
 use crate::svg;
 use coredump_core::cli::paint::{DIM, HEADING, MISSING, NAME, Paint};

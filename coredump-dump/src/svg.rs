@@ -2,10 +2,11 @@
 
 use std::io::{self, Write};
 
-use coredump_core::cli::text::escape;
+use coredump_core::cli::size::bytes;
+use coredump_core::cli::text::markup;
 use coredump_core::regions::Use;
 
-use crate::cells::{Cell, Map, bytes};
+use crate::cells::{Cell, Map};
 use crate::content::Content;
 
 /// Width and height of a cell, in pixels.
@@ -32,7 +33,7 @@ pub fn write(out: &mut impl Write, title: &str, maps: &[Map]) -> io::Result<()> 
 </defs>
 <rect width="{width}" height="{height}" fill="#ffffff"/>
 <text x="{MARGIN}" y="{1}" font-size="18" font-weight="600">{0}</text>"##,
-        xml(title),
+        markup(title),
         MARGIN + 14,
     )?;
     let mut top = MARGIN + 2 * LINE;
@@ -91,7 +92,7 @@ fn draw(out: &mut impl Write, map: &Map, top: usize) -> io::Result<()> {
             let line = middle.max(free);
             free = line + 13;
             let x = left + map.columns * CELL.0 + 12;
-            let shown: Vec<_> = names.iter().take(3).map(|region| xml(region.label())).collect();
+            let shown: Vec<_> = names.iter().take(3).map(|region| markup(region.label())).collect();
             let more = if names.len() > 3 { format!(", and {} more", names.len() - 3) } else { String::new() };
             writeln!(
                 out,
@@ -201,28 +202,5 @@ fn content_name(content: Content) -> &'static str {
         Content::Data(1) => "little data",
         Content::Data(2 | 3) => "some data",
         Content::Data(_) => "dense data",
-    }
-}
-
-/// Text that is safe in XML.
-fn xml(text: &str) -> String {
-    let mut safe = String::new();
-    for letter in escape(text).chars() {
-        match letter {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            letter => safe.push(letter),
-        }
-    }
-    safe
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn names_cannot_leave_their_text() {
-        assert_eq!(super::xml("<b>\"&\u{1b}"), "&lt;b&gt;&quot;&amp;\\x1b");
     }
 }

@@ -1,0 +1,298 @@
+//! `--html`: dumps and traces as pages for a browser: one page that needs nothing else, or a folder of them with an index.
+//!
+//! Everything on a page is written through [`markup::Markup`], which lets no text of a dump become markup; how values, names
+//! and notes are worded is shared with the text that `coredump-bt` prints.
+
+mod index;
+mod markup;
+mod memory;
+mod modules;
+mod report;
+mod rows;
+mod shell;
+mod summary;
+mod threads;
+mod values;
+
+use std::collections::HashSet;
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::time::SystemTime;
+
+use coredump_core::cli::args::RawArg;
+use coredump_core::cli::input::Input;
+use coredump_core::cli::output::{Destination, Output};
+use coredump_core::cli::path_map::PathMap;
+use coredump_core::cli::report::Report;
+use coredump_core::cli::{Exit, locating};
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::signature::Signer;
+use coredump_core::trace::Scanner;
+use coredump_core::{Dump, Store, mapped};
+
+use crate::args::Args;
+use crate::render::{open, tell};
+use index::{Entry, Link};
+use markup::Markup;
+use report::View;
+
+/// Bytes of all reports in one page. Those that come after it are listed and not part of it.
+const PAGE: usize = 48 << 20;
+
+/// Writes the pages that are asked for.
+pub fn run(args: &Args, inputs: &[Input], report: &Report) -> Result<Exit> {
+    if let Some((name, _)) = [("--brief", args.brief), ("--raw", args.raw)].iter().find(|(_, asked)| *asked) {
+        return Err(Error::new(ErrorKind::Usage, format!("{name} is about text: it does not go with --html")));
+    }
+    let mut book = Book::new(args, inputs.len(), report)?;
+    let mut store = Store::new();
+    let mut outcome = Exit::Done;
+    for input in inputs {
+        let losses = mapped::losses();
+        let added = match args.trace {
+            true => book.traces(&store, input),
+            false => book.dump(&store, input, inputs.len() > 1),
+        };
+        match added {
+            Ok(exit) => outcome = outcome.and(exit),
+            Err(Failure::Output(error)) => return Err(error),
+            Err(Failure::Input(error)) if inputs.len() == 1 => return Err(error),
+            Err(Failure::Input(error)) => {
+                report.error(&error);
+                book.failures.push(error.to_string());
+                // The end of a file was lost. It may have been a binary, so others are opened for the dumps that follow.
+                if mapped::losses() != losses {
+                    store = Store::new();
+                }
+            }
+        }
+    }
+    let failed = book.failures.len();
+    if failed == inputs.len() {
+        return Err(Error::new(ErrorKind::Io, "none of the files could be read"));
+    }
+    book.finish()?;
+    Ok(outcome.and(Exit::partial_if(failed > 0)))
+}
+
+enum Failure {
+    /// An input could not be read; others may be.
+    Input(Error),
+    /// What is written could not be.
+    Output(Error),
+}
+
+/// Where the pages go.
+enum Form<'a> {
+    /// All into one page.
+    Page(Output),
+    /// Each into a page of its own in this folder.
+    Folder(&'a Path),
+}
+
+impl<'a> Form<'a> {
+    /// What `-o` says. A folder is what is one, what ends with `/`, and, for several inputs, a name that is not that of a
+    /// page.
+    fn of(output: Option<&'a RawArg>, inputs: usize) -> Result<Form<'a>> {
+        let Some(path) = output.filter(|output| !output.is_dash()).map(RawArg::path) else {
+            return Destination::of(output).open().map(Form::Page);
+        };
+        let is_page =
+            || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("html") || end.eq_ignore_ascii_case("htm"));
+        let ends_as_folder = path.as_os_str().as_encoded_bytes().ends_with(b"/");
+        let is_folder = path.is_dir() || ends_as_folder || inputs > 1 && !is_page() && !path.exists();
+        if !is_folder {
+            return Output::file(path).map(Form::Page);
+        }
+        // What dumps hold is private, and so is what pages show of it.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        made.map_err(|error| Error::io("cannot create", error).in_file(path))?;
+        Ok(Form::Folder(path))
+    }
+}
+
+/// All that is written.
+struct Book<'a> {
+    args: &'a Args,
+    report: &'a Report,
+    form: Form<'a>,
+    paths: PathMap,
+    signer: Signer,
+    /// More than one report may come.
+    several: bool,
+    entries: Vec<Entry>,
+    /// Inputs that could not be read, and why.
+    failures: Vec<String>,
+    /// The reports of a page.
+    parts: Vec<Markup>,
+    /// Bytes of them.
+    size: usize,
+    /// Names of files in the folder.
+    names: HashSet<String>,
+}
+
+impl<'a> Book<'a> {
+    fn new(args: &'a Args, inputs: usize, report: &'a Report) -> Result<Book<'a>> {
+        let form = Form::of(args.output.as_ref(), inputs)?;
+        Ok(Book {
+            args,
+            report,
+            several: inputs > 1 || matches!(form, Form::Folder(_)),
+            form,
+            paths: PathMap::new(&args.path_map),
+            signer: Signer::default(),
+            entries: Vec::new(),
+            failures: Vec::new(),
+            parts: Vec::new(),
+            size: 0,
+            names: HashSet::from(["index.html".to_owned()]),
+        })
+    }
+
+    /// Adds the report of a dump.
+    fn dump(&mut self, store: &Store, input: &Input, one_of_many: bool) -> Result<Exit, Failure> {
+        let losses = mapped::losses();
+        let dump = open(self.args, store, input, one_of_many).map_err(Failure::Input)?;
+        let time = index::time(&dump, input);
+        let notes = self.add(&dump, input, input.name(), time, losses)?;
+        Ok(tell(self.args, self.report, &input.name(), &dump, &notes))
+    }
+
+    /// Adds a report for each stack trace in a text.
+    fn traces(&mut self, store: &Store, input: &Input) -> Result<Exit, Failure> {
+        let losses = mapped::losses();
+        let args = self.args;
+        let reader = input.reader().map_err(Failure::Input)?;
+        let options =
+            locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
+        let mut locator = store.locator(options);
+        let mut scanner = Scanner::new(reader);
+        let (mut found, mut complete) = (false, true);
+        loop {
+            let block = scanner.next_block();
+            let block = block.map_err(|error| Failure::Input(input.blame(Error::io("cannot read", error))))?;
+            let Some(block) = block else { break };
+            for trace in &block.traces {
+                let dump = Dump::of_trace(locator.locate(trace), store);
+                let name = format!("{}:{}", input.name(), dump.recorded().trace_line.unwrap_or_default());
+                self.several |= found;
+                found = true;
+                complete &= dump.binaries().slots().iter().all(|slot| slot.found.is_some());
+                self.add(&dump, input, name, None, losses)?;
+            }
+        }
+        if !found {
+            self.report.say(format_args!("{}: no stack trace found", input.name()));
+        }
+        Ok(Exit::partial_if(!found || !complete))
+    }
+
+    /// Adds a report. What is to be said of the sources that were read for it.
+    fn add(
+        &mut self,
+        dump: &Dump,
+        input: &Input,
+        name: String,
+        time: Option<(SystemTime, bool)>,
+        losses: u64,
+    ) -> Result<Vec<String>, Failure> {
+        let program = crate::header::program(input, dump.recorded());
+        let number = if matches!(self.form, Form::Page(_)) { self.entries.len() } else { 0 };
+        let mut view = View::new(self.args, dump, (&name, program, input.path()), &self.paths, &self.signer, number);
+        let body = view.write();
+        // Nobody is told of sources on standard error who did not ask for them.
+        let notes = if self.args.source { view.sources.notes() } else { Vec::new() };
+        // Zeros of a file that became shorter were never in it.
+        if mapped::losses() != losses {
+            return Err(Failure::Input(input.blame(mapped::shrunk())));
+        }
+        let mut entry = Entry::of(dump, &self.paths, program, name, time);
+        match &self.form {
+            Form::Page(_) => {
+                if self.size + body.len() <= PAGE {
+                    entry.link = Link::Part(number);
+                    self.size += body.len();
+                    self.parts.push(body);
+                }
+            }
+            Form::Folder(folder) => {
+                let file = file_name(&entry.name, &mut self.names);
+                let title = entry.title();
+                let mut top = Markup::default();
+                top.tag("<main id=\"top\"><p class=\"back\"><a href=\"index.html\">All of them</a></p>\n");
+                let mut end = Markup::default();
+                end.tag("</main>\n");
+                write(Output::in_folder(folder, &file).map_err(Failure::Output)?, &title, &[&top, &body, &end])
+                    .map_err(Failure::Output)?;
+                entry.link = Link::File(file);
+            }
+        }
+        self.entries.push(entry);
+        Ok(notes)
+    }
+
+    /// Writes the page, or the folder's index.
+    fn finish(self) -> Result<()> {
+        let (mut top, mut end) = (Markup::default(), Markup::default());
+        top.tag("<main id=\"top\">\n");
+        end.tag("</main>\n");
+        let title = match (&self.entries[..], self.several) {
+            ([only], false) => only.title(),
+            ([], false) => "No stack trace found".to_owned(),
+            (entries, _) => index::write(&mut top, entries, &self.failures),
+        };
+        if self.entries.is_empty() && !self.several {
+            top.tag("<h1>No stack trace found</h1>\n");
+        }
+        let output = match self.form {
+            Form::Page(mut output) => {
+                output.forget_losses();
+                output
+            }
+            Form::Folder(folder) => Output::in_folder(folder, "index.html")?,
+        };
+        let parts: Vec<&Markup> = std::iter::once(&top).chain(&self.parts).chain([&end]).collect();
+        write(output, &title, &parts)
+    }
+}
+
+fn write(mut output: Output, title: &str, parts: &[&Markup]) -> Result<()> {
+    shell::write(&mut output, title, parts.iter().copied()).map_err(|error| output.failed(error))?;
+    output.commit()
+}
+
+/// A name for the page of an input: of letters that mean nothing to a file system, a link or a shell, and not taken yet.
+fn file_name(input: &str, names: &mut HashSet<String>) -> String {
+    const LONGEST: usize = 100;
+    let last = input.rsplit('/').next().unwrap_or(input);
+    let plain = |letter: char| if letter.is_ascii_alphanumeric() || "._-".contains(letter) { letter } else { '_' };
+    let base: String = last.chars().take(LONGEST).map(plain).collect();
+    let base = base.trim_start_matches(['.', '-']);
+    let base = if base.is_empty() { "dump" } else { base };
+    let mut name = format!("{base}.html");
+    let mut number = 2;
+    while !names.insert(name.clone()) {
+        name = format!("{base}-{number}.html");
+        number += 1;
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_have_names_that_are_safe_and_their_own() {
+        let mut names = HashSet::from(["index.html".to_owned()]);
+        let mut name = |input| file_name(input, &mut names);
+        assert_eq!(name("crashes/app.42.coredump"), "app.42.coredump.html");
+        assert_eq!(name("other/app.42.coredump"), "app.42.coredump-2.html");
+        assert_eq!(name("index"), "index-2.html");
+        assert_eq!(name("../.."), "dump.html");
+        assert_eq!(name("a/<b> \"c\"&:7"), "_b___c__7.html");
+        assert_eq!(name("server.log:12"), "server.log_12.html");
+        assert!(name(&"é".repeat(5000)).len() < 120);
+    }
+}

@@ -1,0 +1,224 @@
+//! A frame of a report: the calls inlined in it first, then its own function; below each its source and variables.
+
+use std::sync::Arc;
+
+use coredump_core::Frame;
+use coredump_core::backtrace::{Location, ResolvedFrame};
+use coredump_core::runtimes::cpython::PythonFrame;
+use coredump_core::variables::{Limits, Scope};
+
+use super::markup::Markup;
+use super::report::View;
+use super::values::{self, Arguments};
+use crate::frames::{UNKNOWN, name, offset_in_function, short};
+
+/// Lines of source before and after a place.
+const AROUND: u32 = 3;
+
+/// A source function that was active in a frame, as it stands on the page.
+#[derive(Default)]
+pub struct Row<'a> {
+    /// Thread and frame, and the number of the call inlined in it.
+    pub id: Option<(usize, usize, Option<usize>)>,
+    /// The frame's index in its thread.
+    pub index: Option<usize>,
+    pub name: Option<&'a str>,
+    /// Offset in bytes in the function, where no better place is known.
+    pub offset: Option<u32>,
+    pub arguments: Arguments,
+    pub is_inlined: bool,
+    /// The language, if it is not the engine's frame.
+    pub language: Option<&'static str>,
+    pub place: Option<String>,
+    /// It belongs to a runtime or a standard library.
+    pub is_library: bool,
+    /// It is open from the beginning.
+    pub is_open: bool,
+    /// What is below it.
+    pub body: Markup,
+}
+
+impl Row<'_> {
+    /// Writes it: an element that can be opened, if there is anything below it.
+    pub fn write(&self, view: &View<'_>, out: &mut Markup) {
+        let opens = !self.body.is_empty();
+        out.tag(if opens { "<details" } else { "<div" });
+        out.tag(if self.is_library { " class=\"f lib\"" } else { " class=\"f\"" });
+        if let Some((thread, frame, inline)) = self.id {
+            view.id(out.tag(" id=\""), "t").shown(thread).tag("f").shown(frame);
+            if let Some(inline) = inline {
+                out.tag("i").shown(inline);
+            }
+            out.tag("\"");
+        }
+        out.tag(if opens && self.is_open { " open" } else { "" });
+        out.tag(if opens { "><summary>" } else { "><div class=\"head\">" });
+        out.tag("<span class=\"no\">");
+        match self.index {
+            Some(index) => out.tag("#").shown(index),
+            None => out.text(self.language.unwrap_or_default()),
+        };
+        out.tag("</span> <span class=\"what\">");
+        match self.name {
+            Some(name) => out.within("<code class=\"fn\">", name, "</code>"),
+            None => out.within("<span class=\"note\">", UNKNOWN, "</span>"),
+        };
+        if let Some(offset) = self.offset {
+            out.tag("<code>+").shown(format_args!("{offset:#x}")).tag("</code>");
+        }
+        self.arguments.write(out);
+        if self.is_inlined {
+            out.tag(" <span class=\"tag\">inlined</span>");
+        }
+        out.tag("</span>");
+        if let Some(place) = &self.place {
+            out.within(" <code class=\"at\">", place, "</code>");
+        }
+        out.tag(if opens { "</summary>\n" } else { "</div></div>\n" });
+        if opens {
+            out.tag("<div class=\"in\">").append(&self.body).tag("</div></details>\n");
+        }
+    }
+}
+
+impl View<'_> {
+    /// Writes a frame with all that is known of it.
+    pub fn frame(&mut self, out: &mut Markup, frame: &Frame) {
+        let resolved = frame.resolved();
+        let thread = frame.thread().index();
+        self.linked.insert((thread, frame.index()));
+        let binary = resolved.module.and_then(|module| self.dump.binaries().binary(module));
+        self.sources.of_binary(binary.and_then(|binary| binary.path()));
+        let limits = Limits::asked(self.args.depth, self.args.elements);
+        let scopes = if self.room == 0 { Vec::new() } else { frame.variables(limits) };
+        // The two read the same debug info; should they differ, no value is shown rather than another function's.
+        let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);
+        let crashed = self.dump.crash().place.as_ref();
+        let is_place = crashed.is_some_and(|place| (place.thread, place.frame) == (thread, frame.index()));
+        let named = |function: Option<&Arc<str>>| {
+            let same = crashed.is_some_and(|place| function.is_none_or(|name| *name == place.function));
+            is_place && same
+        };
+        let mut opened = false;
+        for (nth, inline) in resolved.inlines.iter().enumerate() {
+            let is_open = !opened && named(inline.function.as_ref());
+            opened |= is_open;
+            let row = Row {
+                id: Some((thread, frame.index(), Some(nth))),
+                index: Some(frame.index()),
+                name: inline.function.as_deref(),
+                arguments: scope(nth).map(Arguments::of).unwrap_or_default(),
+                is_inlined: true,
+                place: inline.location.as_ref().map(|location| self.place(location)),
+                is_library: self.is_library(inline.function.as_ref(), inline.location.as_ref()),
+                is_open,
+                body: self.below(frame, inline.location.as_ref(), scope(nth), false),
+                ..Row::default()
+            };
+            row.write(self, out);
+        }
+        let own = name(resolved);
+        let own_scope = scope(resolved.inlines.len());
+        let row = Row {
+            id: Some((thread, frame.index(), None)),
+            index: Some(frame.index()),
+            name: own.as_deref(),
+            offset: offset_in_function(resolved),
+            arguments: own_scope.map(Arguments::of).unwrap_or_default(),
+            place: self.place_of(resolved),
+            is_library: self.is_library(resolved.function.as_ref(), resolved.location.as_ref()),
+            is_open: !opened && (named(resolved.function.as_ref()) || is_place),
+            body: self.below(frame, resolved.location.as_ref(), own_scope, true),
+            ..Row::default()
+        };
+        row.write(self, out);
+        let program = self.interpreted.clone().filter(|_| frame.thread().is_crashed());
+        let frames = program.iter().flat_map(|program| program.frames());
+        frames.filter(|(placed, _)| *placed == Some(frame.index())).for_each(|(_, frame)| self.python(out, frame));
+    }
+
+    /// Where a frame stood: its line, else its offset in its module.
+    fn place_of(&self, resolved: &ResolvedFrame) -> Option<String> {
+        match (&resolved.location, resolved.module_offset) {
+            (Some(location), _) => Some(self.place(location)),
+            (None, Some(offset)) => Some(format!("{}+{offset:#x}", self.module_name(resolved))),
+            (None, None) => None,
+        }
+    }
+
+    fn module_name(&self, resolved: &ResolvedFrame) -> &str {
+        let slot = resolved.module.and_then(|module| self.dump.binaries().slot(module));
+        slot.map_or("?", |slot| short(&slot.name))
+    }
+
+    /// What stands below a function's line: source, variables, and of the frame itself what the engine knows.
+    fn below(&mut self, frame: &Frame, location: Option<&Location>, scope: Option<&Scope>, is_own: bool) -> Markup {
+        let mut out = Markup::default();
+        if self.room == 0 {
+            return out;
+        }
+        if let Some(location) = location {
+            let lines = self.sources.excerpt(self.paths, frame, location, AROUND);
+            values::source(&mut out, &lines);
+        }
+        if let Some(scope) = scope {
+            values::variables(&mut out, scope, frame.index());
+        }
+        if is_own {
+            values::machine(&mut out, self.dump, frame, self.module_name(frame.resolved()));
+        }
+        self.room = self.room.saturating_sub(out.len());
+        if self.room == 0 {
+            self.omitted.push(format!(
+                "sources and variables of frames after #{} are not part of this page, to keep it small: \
+                 coredump-bt --locals --source --frame N shows them",
+                frame.index()
+            ));
+        }
+        out
+    }
+
+    /// Writes a frame of a Python program.
+    pub fn python(&mut self, out: &mut Markup, frame: &PythonFrame) {
+        let location = frame.location();
+        let mut body = Markup::default();
+        if self.room > 0 {
+            values::python(&mut body, frame);
+            self.room = self.room.saturating_sub(body.len());
+        }
+        let row = Row {
+            name: Some(&frame.function),
+            language: Some("py"),
+            arguments: Arguments::of_python(frame),
+            place: location.as_ref().map(|location| self.place(location)),
+            body,
+            ..Row::default()
+        };
+        row.write(self, out);
+    }
+
+    /// A frame in short: a line for each source function.
+    pub fn frame_lines(&mut self, frame: &Frame) -> Vec<String> {
+        let resolved = frame.resolved();
+        let scopes = frame.variables(Limits { depth: 1, elements: 8, text_only: true });
+        let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);
+        let line = |name: &str, nth: usize, end: &str, place: Option<String>| {
+            let arguments = scope(nth).map(|scope| Arguments::of(scope).text()).unwrap_or_default();
+            let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
+            format!("#{} {name}{arguments}{end}{place}", frame.index())
+        };
+        let inlined = resolved.inlines.iter().enumerate().map(|(nth, inline)| {
+            let place = inline.location.as_ref().map(|location| self.place(location));
+            line(inline.function.as_deref().unwrap_or(UNKNOWN), nth, " [inlined]", place)
+        });
+        let mut lines: Vec<_> = inlined.collect();
+        let own = name(resolved);
+        lines.push(line(own.as_deref().unwrap_or(UNKNOWN), resolved.inlines.len(), "", self.place_of(resolved)));
+        lines
+    }
+
+    /// Whether a function belongs to a panic's machinery, a standard library or start-up code.
+    pub fn is_library(&self, function: Option<&Arc<str>>, location: Option<&Location>) -> bool {
+        function.is_some_and(|function| self.signer.classify(function, location.map(|location| &location.file)).1)
+    }
+}

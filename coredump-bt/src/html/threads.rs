@@ -1,0 +1,280 @@
+//! The threads of a report: frames that can be opened, recursions folded, the rest of long stacks as lines.
+
+use std::ops::Range;
+
+use coredump_core::Thread;
+use coredump_core::fold::{self, Part};
+use coredump_core::runtimes::{Runtime, Task};
+
+use super::markup::Markup;
+use super::report::View;
+use super::rows::Row;
+use crate::frames::repeated;
+use crate::inner::{self, created_at, group_title, waits_for};
+
+/// Frames of a thread that are shown in full, the youngest; the others are lines.
+const IN_FULL: usize = 100;
+/// Of a recursion, the frames that are shown in full.
+const FOLD_IN_FULL: usize = 8;
+/// Of a recursion, the frames that are listed.
+const FOLD_LISTED: usize = 1000;
+/// Of a panic, the frames of the runtime that are put together, if they are so many.
+const LEAST_RUNTIME: usize = 3;
+/// Lines in one piece.
+const PIECE: usize = 1000;
+/// Threads that are open from the beginning.
+const OPEN: usize = 4;
+
+impl View<'_> {
+    /// Writes the threads that are asked for, and the tasks of a language's runtime.
+    pub fn threads(&mut self) -> Markup {
+        let mut out = Markup::default();
+        let threads = self.dump.threads();
+        if threads.len() == 0 {
+            out.tag("<p class=\"note\">The dump holds no thread.</p>\n");
+        }
+        for thread in threads {
+            if self.args.thread.is_none_or(|only| only == thread.index()) {
+                self.thread(&mut out, &thread);
+            }
+        }
+        if self.args.thread.is_none() && self.args.frame.is_none() {
+            self.tasks(&mut out);
+        }
+        out
+    }
+
+    fn thread(&mut self, out: &mut Markup, thread: &Thread) {
+        let recorded = thread.recorded();
+        let index = thread.index();
+        let is_open = thread.is_crashed() || self.dump.threads().len() <= OPEN || self.args.thread.is_some();
+        self.id(out.tag("<details class=\"thread\" id=\""), "t").shown(index).tag("\"");
+        out.tag(if is_open { " open" } else { "" }).tag("><summary><h3>");
+        if self.dump.recorded().trace_line.is_some() {
+            out.tag("Stack");
+        } else {
+            out.tag("Thread ").shown(index);
+        }
+        if !thread.name().is_empty() {
+            out.tag(" <q>").text(thread.name()).tag("</q>");
+        }
+        if let Some(task) = thread.runtime().and_then(Runtime::current) {
+            out.tag(", goroutine ").shown(task.id);
+            state(out, task);
+        }
+        out.tag("</h3>");
+        if thread.is_crashed() && self.dump.threads().len() > 1 {
+            out.tag(" <span class=\"tag bad\">crashed</span>");
+        }
+        let count = recorded.frames.len();
+        out.tag(" <span class=\"note\">").shown(counted(count, "frame")).tag("</span></summary>\n");
+        match self.args.frame {
+            Some(frame) => self.in_full(out, thread, frame..(frame + 1).min(count)),
+            None => self.all(out, thread),
+        }
+        out.tag("</details>\n");
+    }
+
+    fn all(&mut self, out: &mut Markup, thread: &Thread) {
+        let recorded = thread.recorded();
+        let count = recorded.frames.len();
+        let shown = count.min(self.args.limit.unwrap_or(usize::MAX));
+        let parts = match self.args.no_fold {
+            true => vec![Part::Frames(0..shown)],
+            false => fold::frames(&recorded.frames[..shown]),
+        };
+        let mut room = IN_FULL;
+        let runtime = self.runtime_frames(thread).min(shown);
+        for part in parts {
+            match part {
+                Part::Frames(mut frames) => {
+                    if frames.start == 0 && runtime.min(frames.end) >= LEAST_RUNTIME {
+                        let end = runtime.min(frames.end);
+                        out.tag("<details class=\"fold\"><summary>").shown(format_args!("#0 to #{}: {end}", end - 1));
+                        out.tag(
+                            " frames of the language's runtime and library, in which the program gave up</summary>\n",
+                        );
+                        self.in_full(out, thread, 0..end);
+                        out.tag("</details>\n");
+                        frames.start = end;
+                    }
+                    let full = room.min(frames.len()).min(self.rows);
+                    room -= full;
+                    self.in_full(out, thread, frames.start..frames.start + full);
+                    self.lines(out, thread, frames.start + full..frames.end);
+                }
+                Part::Repeat { frames, period, times } => {
+                    out.tag("<details class=\"fold\"><summary>").text(&repeated(&frames, period, times));
+                    out.tag("</summary>\n");
+                    let full = FOLD_IN_FULL.min(frames.len()).min(self.rows);
+                    self.in_full(out, thread, frames.start..frames.start + full);
+                    let listed = frames.end.min(frames.start + full + FOLD_LISTED);
+                    self.lines(out, thread, frames.start + full..listed);
+                    if listed < frames.end {
+                        out.tag("<p class=\"note\">").shown(counted(frames.end - listed, "more frame"));
+                        out.tag(" of the same kind; <code>--no-fold</code> lists them</p>\n");
+                    }
+                    out.tag("</details>\n");
+                }
+            }
+        }
+        let mut note = |text: &str| {
+            out.within("<p class=\"note\">", text, "</p>\n");
+        };
+        if recorded.frames.is_empty() {
+            note("no frames");
+        }
+        if shown < count {
+            note(&format!("{} not shown", counted(count - shown, "older frame")));
+        }
+        if recorded.truncated {
+            note("older frames are not in the dump");
+        }
+        if shown == count {
+            self.continued(out, thread);
+            self.python_unplaced(out, thread);
+        }
+    }
+
+    /// The number of frames above the place where the program's own code stood: a panic goes through many.
+    fn runtime_frames(&self, thread: &Thread) -> usize {
+        let place = self.dump.crash().place.as_ref().filter(|place| place.thread == thread.index());
+        place.map_or(0, |place| place.frame)
+    }
+
+    /// Frames with all that is known of them.
+    fn in_full(&mut self, out: &mut Markup, thread: &Thread, frames: Range<usize>) {
+        self.rows = self.rows.saturating_sub(frames.len());
+        frames.filter_map(|frame| thread.frame(frame)).for_each(|frame| self.frame(out, &frame));
+    }
+
+    /// Frames as lines of text: a hundred thousand of them are a few elements of the page.
+    fn lines(&mut self, out: &mut Markup, thread: &Thread, frames: Range<usize>) {
+        for start in frames.clone().step_by(PIECE) {
+            let end = frames.end.min(start + PIECE);
+            out.tag("<details class=\"piece\"><summary>#")
+                .shown(start)
+                .tag(" to #")
+                .shown(end - 1)
+                .tag("</summary>\n<pre>");
+            for frame in (start..end).filter_map(|frame| thread.frame(frame)) {
+                for line in self.frame_lines(&frame) {
+                    out.text(&line).tag("\n");
+                }
+            }
+            out.tag("</pre></details>\n");
+        }
+    }
+
+    /// The frames of a thread that only a language's runtime knows any more.
+    fn continued(&mut self, out: &mut Markup, thread: &Thread) {
+        let frames: Vec<_> = thread.continued().collect();
+        if !frames.is_empty() {
+            out.tag("<p class=\"note\">older frames, which the goroutine's own stack in memory holds:</p>\n");
+            frames.iter().for_each(|frame| self.in_memory(out, frame));
+        }
+    }
+
+    /// The tasks of a language's runtime that did not run, those alike together.
+    fn tasks(&mut self, out: &mut Markup) {
+        let Some(runtime) = self.dump.runtime() else { return };
+        for group in inner::groups(runtime) {
+            let task = group[0];
+            out.within("<details class=\"thread task\"><summary><h3>", &group_title(&group), "");
+            state(out, task);
+            out.tag("</h3>");
+            let frames = self.dump.task_frames(task);
+            out.tag(" <span class=\"note\">").shown(counted(frames.len(), "frame"));
+            if let Some(created) = &task.created_by {
+                out.within(", started by <code class=\"fn\">", &created.function, "</code>");
+                if let Some(location) = created_at(task) {
+                    out.within(" at <code class=\"at\">", &self.place(&location), "</code>");
+                }
+            }
+            out.tag("</span></summary>\n");
+            frames.iter().for_each(|frame| self.in_memory(out, frame));
+            if let Some(broken) = &task.broken {
+                out.within("<p class=\"note\">older frames are not known: ", broken, "</p>\n");
+            }
+            out.tag("</details>\n");
+        }
+        if runtime.truncated {
+            out.tag("<p class=\"note\">more goroutines are not shown</p>\n");
+        }
+    }
+
+    /// The frames of an interpreter's program of which it is not certain which frame of the engine runs them.
+    fn python_unplaced(&mut self, out: &mut Markup, thread: &Thread) {
+        let Some(program) = self.interpreted.clone().filter(|_| thread.is_crashed()) else { return };
+        let (major, minor) = program.python.version;
+        let mut frames = program.frames().filter(|(placed, _)| placed.is_none()).peekable();
+        if frames.peek().is_some() {
+            out.tag("<h3>Python ").shown(format_args!("{major}.{minor}")).tag("</h3>\n");
+        }
+        frames.for_each(|(_, frame)| self.python(out, frame));
+        if let Some(broken) = program.python.threads.first().and_then(|thread| thread.broken.as_deref()) {
+            out.within("<p class=\"note\">older Python frames are not known: ", broken, "</p>\n");
+        }
+        if !program.python.is_known {
+            out.tag("<p class=\"note\">the layout of CPython ").shown(format_args!("{major}.{minor}"));
+            out.tag(" is not known: its frames are not shown</p>\n");
+        }
+    }
+
+    fn in_memory(&mut self, out: &mut Markup, frame: &coredump_core::ResolvedFrame) {
+        let inlined = frame.inlines.iter().map(|inline| (inline.function.as_ref(), inline.location.as_ref(), true));
+        let own = (frame.function.as_ref(), frame.location.as_ref(), false);
+        for (function, location, is_inlined) in inlined.chain([own]) {
+            let row = Row {
+                index: Some(frame.index),
+                name: function.map(|name| &**name),
+                place: location.map(|location| self.place(location)),
+                is_inlined,
+                is_library: self.is_library(function, location),
+                ..Row::default()
+            };
+            row.write(self, out);
+        }
+    }
+}
+
+/// What a task does, and what it waits for.
+fn state(out: &mut Markup, task: &Task) {
+    out.within(" [", task.wait_reason.as_deref().unwrap_or(&task.status), "]");
+    let waits = waits_for(task);
+    if !waits.is_empty() {
+        out.within(" on <code>", &waits, "</code>");
+    }
+}
+
+/// `1 frame`, `100,000 frames`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
+}
+
+/// A number with commas between its thousands.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_set_apart() {
+        assert_eq!(
+            [0, 12, 999, 1000, 100_000, 1_234_567].map(grouped),
+            ["0", "12", "999", "1,000", "100,000", "1,234,567"]
+        );
+        assert_eq!([counted(1, "frame"), counted(2, "frame")], ["1 frame", "2 frames"]);
+    }
+}

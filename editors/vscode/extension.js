@@ -1,0 +1,56 @@
+// Starts `coredump-serve --dap`, and opens dumps with it: by command, from the explorer, or as files.
+"use strict";
+const path = require("node:path");
+const vscode = require("vscode");
+
+const TYPE = "wasm-coredump";
+
+function activate(context) {
+  const adapter = {
+    createDebugAdapterDescriptor() {
+      const settings = vscode.workspace.getConfiguration(TYPE);
+      const distrust = vscode.workspace.isTrusted ? [] : ["--untrusted"];
+      return new vscode.DebugAdapterExecutable(settings.get("server"), ["--dap", ...distrust, ...settings.get("arguments")]);
+    },
+  };
+  const configuration = {
+    // Without a launch.json there is nothing but the type: then the dump is asked for.
+    async resolveDebugConfiguration(folder, config) {
+      if (config.coreFile || config.coreDumpPath || config.core) return config;
+      const uri = await ask();
+      return uri && of(uri);
+    },
+  };
+  // A dump that is opened as a file goes to the debugger. Its editor closes as soon as that has it.
+  const editor = {
+    openCustomDocument: (uri) => ({ uri, dispose() {} }),
+    async resolveCustomEditor(document, panel) {
+      panel.webview.html = "<p>The debugger opens this dump.</p>";
+      await open(document.uri);
+      panel.dispose();
+    },
+  };
+  context.subscriptions.push(
+    vscode.debug.registerDebugAdapterDescriptorFactory(TYPE, adapter),
+    vscode.debug.registerDebugConfigurationProvider(TYPE, configuration),
+    vscode.window.registerCustomEditorProvider(`${TYPE}.dump`, editor),
+    vscode.commands.registerCommand(`${TYPE}.open`, async (uri) => open(uri ?? (await ask()))),
+  );
+}
+
+function of(uri) {
+  const folder = vscode.workspace.getWorkspaceFolder(uri);
+  return { type: TYPE, request: "attach", name: path.basename(uri.fsPath), coreFile: uri.fsPath, cwd: folder?.uri.fsPath };
+}
+
+async function open(uri) {
+  if (uri) await vscode.debug.startDebugging(vscode.workspace.getWorkspaceFolder(uri), of(uri));
+}
+
+async function ask() {
+  const filters = { "Core dumps": ["coredump", "gz", "zst", "wasm"], "All files": ["*"] };
+  const chosen = await vscode.window.showOpenDialog({ title: "Open core dump", openLabel: "Open", filters });
+  return chosen?.[0];
+}
+
+exports.activate = activate;
