@@ -6,7 +6,7 @@ use coredump_core::cli::input::Input;
 use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::crash::Crash;
 use coredump_core::limits::shorten;
-use coredump_core::model::{CoreDump, Layout, Request};
+use coredump_core::model::{CoreDump, HostCall, Layout, Request};
 use coredump_core::reason::{CrashReason, Source};
 
 use crate::frames::short;
@@ -15,6 +15,10 @@ use crate::page::{Page, Piece};
 /// Headers of a request that are shown, and bytes of one.
 const HEADERS: usize = 40;
 const HEADER: usize = 1000;
+
+/// Calls of the host that are shown, and arguments of one.
+const CALLS: usize = 16;
+const ARGS: usize = 16;
 
 /// Lines of the guest's standard error that are shown.
 const STDERR_LINES: usize = 20;
@@ -54,10 +58,31 @@ pub fn render(page: &mut Page, input: &Input, dump: &CoreDump<'_>, crash: &Crash
     if let Some(asked) = &dump.process.request {
         request(page, asked)?;
     }
-    match &crash.reason {
-        Some(reason) => said(page, reason),
-        None => Ok(()),
+    if let Some(reason) = &crash.reason {
+        said(page, reason)?;
     }
+    host_calls(page, &dump.host_calls)
+}
+
+/// The last calls of the host, as the end of a trace of system calls shows them; those that failed are marked.
+fn host_calls(page: &mut Page, calls: &[HostCall]) -> io::Result<()> {
+    if calls.is_empty() {
+        return Ok(());
+    }
+    page.plain("last host calls:\n")?;
+    let first = calls.len().saturating_sub(CALLS);
+    omitted(page, first, "earlier")?;
+    for call in &calls[first..] {
+        let args: Vec<_> = call.args.iter().take(ARGS).map(|arg| escape(&shorten(arg, HEADER)).into_owned()).collect();
+        let time = call.since_start_ms.map(|time| format!("{}.{:03} s", time / 1000, time % 1000)).unwrap_or_default();
+        let result = call.result.as_deref().unwrap_or("?");
+        let (name, result) = (escape(&shorten(&call.name, HEADER)).into_owned(), shorten(result, HEADER));
+        let line = format!("  {} {time:>11}  {name}({}) = ", if call.failed { '!' } else { ' ' }, args.join(", "));
+        page.plain(line)?;
+        page.piece(if call.failed { Piece::Here } else { Piece::Faint }, &escape(&result))?;
+        page.end()?;
+    }
+    Ok(())
 }
 
 /// The request that a server died of.

@@ -23,6 +23,8 @@ pub const TABLES: &str = "coredump.tables";
 pub const VALUES: &str = "coredump.values";
 /// Section name: a list of [`ThreadDetail`] as JSON, parallel to the `corestack` sections in file order.
 pub const THREADS: &str = "coredump.threads";
+/// Section name: a list of [`crate::model::HostCall`] as JSON, oldest first.
+pub const CALLS: &str = "coredump.calls";
 /// Section name: a module index (u32 LEB128), then that core module's own bytes, raw.
 pub const EMBEDDED_MODULE: &str = "coredump.module";
 

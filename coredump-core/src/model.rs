@@ -43,6 +43,8 @@ pub struct CoreDump<'a> {
     pub tables: Vec<Table>,
     /// The objects of a garbage-collected program (our own section).
     pub objects: Option<Objects<'a>>,
+    /// The last calls of the host, oldest first (our own section).
+    pub host_calls: Vec<HostCall>,
     /// The contents of [`crate::recording::SECTION`]: what the host answered to the program.
     pub recording: Option<Recorded<'a>>,
     /// Every section of the file, in order.
@@ -234,6 +236,27 @@ pub struct Replay {
     pub recorded_bytes: u64,
     /// The replay ended at the same place for the same reason, and every memory and global was equal to the first run's.
     pub verified: bool,
+}
+
+/// A call of the host. A list of the last ones is stored as JSON in the custom section `coredump.calls`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HostCall {
+    /// The function: of WASI 0.1 its name, else `module.name` or `interface#name`.
+    pub name: String,
+    /// The arguments in order, as `name=value`: numbers decimal, addresses hexadecimal, texts quoted.
+    #[serde(deserialize_with = "none_if_null")]
+    pub args: Vec<String>,
+    /// What it returned: of WASI 0.1 the name of its error, or `success` and what it counted or opened; absent if it did not
+    /// return.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub result: Option<String>,
+    /// It returned an error, or ended the program.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub failed: bool,
+    /// When it was called, in milliseconds since the start of the program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since_start_ms: Option<u64>,
 }
 
 /// Why the program died. Stored as JSON in the custom section `coredump.reason`.

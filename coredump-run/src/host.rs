@@ -13,6 +13,7 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::args::Args;
+use crate::calls::Calls;
 use crate::ending::MemoryLimit;
 use crate::outgoing::Outgoing;
 use crate::replay::{Growth, Log, Playback};
@@ -27,6 +28,8 @@ pub struct Host {
     /// Requests to others.
     outgoing: Outgoing,
     limit: MemoryTotal,
+    /// The last calls of the host.
+    pub calls: Arc<Calls>,
     /// When a request of a server must be answered.
     pub deadline: Option<Instant>,
     /// What memories asked for since the last recorded event.
@@ -167,6 +170,7 @@ impl Host {
             http: WasiHttpCtx::new(),
             outgoing: Outgoing { allowed: network },
             limit: MemoryTotal { limit: max_memory, ..MemoryTotal::default() },
+            calls: Arc::default(),
             deadline: None,
             growth: Growth::default(),
             log: None,

@@ -3,6 +3,7 @@
 mod args;
 mod blocking;
 mod cache;
+mod calls;
 mod control;
 mod ending;
 mod engine;

@@ -49,7 +49,7 @@ pub fn store(engine: &Engine, args: &Args, mode: Mode, host: Host, waits: &Waits
 pub async fn run(program: &Program, args: &Args, mode: Mode, store: &mut Store<Host>, waits: &Waits) -> Result<Ending> {
     let ran = tokio::select! {
         biased;
-        ran = start(program, args, store, waits) => ran?,
+        ran = start(program, args, mode, store, waits) => ran?,
         interruption = overdue(&waits.control) => Err(interruption.into()),
     };
     let error = match ran {
@@ -74,16 +74,20 @@ async fn overdue(control: &Control) -> Interruption {
     interruption
 }
 
-async fn start(program: &Program, args: &Args, store: &mut Store<Host>, waits: &Waits) -> Result<Ran> {
+async fn start(program: &Program, args: &Args, mode: Mode, store: &mut Store<Host>, waits: &Waits) -> Result<Ran> {
     match &program.code {
         Code::Module(module) => {
             let mut linker = Linker::new(module.engine());
             host::link_module(&mut linker).map_err(|error| not_runnable(&error, args))?;
-            blocking::shadow_module(&mut linker, waits).map_err(|error| not_runnable(&error, args))?;
-            if let Some(log) = &store.data().log {
-                replay::link_recording(&mut linker, log, module, args.unknown_imports_trap)
+            let log = store.data().log.clone();
+            if mode != Mode::Fast {
+                replay::link_recording(&mut linker, log.as_ref(), module, args.unknown_imports_trap)
                     .map_err(|error| not_runnable(&error, args))?;
-            } else if args.unknown_imports_trap {
+            }
+            if log.is_none() {
+                blocking::shadow_module(&mut linker, waits).map_err(|error| not_runnable(&error, args))?;
+            }
+            if args.unknown_imports_trap && log.is_none() {
                 let stood_in = unknown::stand_in_module(&mut linker, module, &mut *store).await;
                 stood_in.map_err(|error| not_runnable(&error, args))?;
             }

@@ -88,7 +88,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let recorder = Recorder::new(args, mode, program.clone(), process(args, file, &guest_args), tail.clone(), report);
     let recorder = Arc::new(recorder);
     let mut host = Host::new(args, !mode.interruptible(args), &guest_args, tail)?;
-    let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit)));
+    let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit, host.calls.clone())));
     host.log = log.clone();
     let control = Control::new(engine.clone());
     let waits = Waits { control: control.clone(), recorder: recorder.clone() };
@@ -188,8 +188,11 @@ async fn again(
     args: &Args,
 ) -> Result<Option<Dumped>> {
     let (Ok(place), Some(expected)) = (&first.place, recorder.take_expected()) else { return Ok(None) };
-    let tape = replay::tape(log.recorded()?, start, &recorder.program);
-    replay::again(recorder, Again::new(tape, expected, place.clone(), !args.no_recording), None).await.map(Some)
+    let recorded = log.recorded()?;
+    let calls = recorded.last.clone();
+    let tape = replay::tape(recorded, start, &recorder.program);
+    let again = Again::new(tape, expected, place.clone(), !args.no_recording).with_calls(calls);
+    replay::again(recorder, again, None).await.map(Some)
 }
 
 /// Compiles the program; none if `--timeout` was over before that was done.

@@ -43,6 +43,7 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
         }
     }
     dump.reason = json(sections, extension::REASON, dump);
+    dump.host_calls = json(sections, extension::CALLS, dump).unwrap_or_default();
     if let Some(identities) = json::<Vec<ModuleIdentity>>(sections, extension::MODULES, dump) {
         for (index, identity) in identities.into_iter().enumerate() {
             let Some(module) = dump.modules.get_mut(index) else { break };

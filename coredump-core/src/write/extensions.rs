@@ -17,6 +17,9 @@ pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections
     if let Some(reason) = &dump.reason {
         json(extension::REASON, reason, sections)?;
     }
+    if !dump.host_calls.is_empty() {
+        json(extension::CALLS, &dump.host_calls, sections)?;
+    }
     let identities: Vec<ModuleIdentity> = dump
         .modules
         .iter()

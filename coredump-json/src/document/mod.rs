@@ -109,6 +109,8 @@ impl Serialize for Document<'_> {
             })
         };
         map.serialize_entry("modules", &Each(modules))?;
+        let calls = || dump.host_calls.iter().map(|call| CallEntry::new(call, self.redact));
+        map.serialize_entry("host_calls", &Each(calls))?;
         let instances = || dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry { index, instance });
         map.serialize_entry("instances", &Each(instances))?;
         let threads = || {
@@ -177,6 +179,28 @@ struct File<'d> {
 struct Incomplete<'d> {
     message: &'d str,
     offset: Option<Hex>,
+}
+
+/// `host_calls[]`: a call of the host.
+#[derive(Serialize)]
+struct CallEntry<'d> {
+    name: Option<&'d str>,
+    args: &'d [String],
+    result: Option<&'d str>,
+    failed: bool,
+    since_start_ms: Option<u64>,
+}
+
+impl<'d> CallEntry<'d> {
+    fn new(call: &'d coredump_core::model::HostCall, redact: bool) -> Self {
+        CallEntry {
+            name: Some(&*call.name).filter(|name| !redact || redact::function(name)),
+            args: if redact { &[] } else { &call.args },
+            result: call.result.as_deref().filter(|_| !redact),
+            failed: call.failed,
+            since_start_ms: call.since_start_ms,
+        }
+    }
 }
 
 /// `process`: what ran.

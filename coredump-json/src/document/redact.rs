@@ -20,6 +20,7 @@ const KEPT: &str = "
     dump.kind dump.line dump.path dump.size dump.modified dump.layout dump.offsets dump.executable dump.producer dump.incomplete.offset
     process.executable process.start_time process.time process.runtime process.producer process.pid process.exit_code
     process.detail process.request.method
+    host_calls[].name host_calls[].failed host_calls[].since_start_ms
     reason.kind reason.message reason.source reason.panic.language reason.panic.source
     reason.instruction reason.memory_access.size reason.memory_access.kind
     reason.exception.language reason.exception.rethrown reason.exception.last_only
@@ -305,6 +306,14 @@ const KINDS: &str = "unreachable integer-divide-by-zero integer-overflow invalid
     host-error host-call exit timeout signal snapshot interrupt allocation-too-large null-i31-ref \
     cannot-leave-component cannot-enter-component no-async-result unhandled-tag";
 
+/// The functions of WASI 0.1 (`wasi_snapshot_preview1.witx`).
+const FUNCTIONS: &str = "args_get args_sizes_get environ_get environ_sizes_get clock_res_get clock_time_get fd_advise fd_allocate \
+    fd_close fd_datasync fd_fdstat_get fd_fdstat_set_flags fd_fdstat_set_rights fd_filestat_get fd_filestat_set_size \
+    fd_filestat_set_times fd_pread fd_prestat_get fd_prestat_dir_name fd_pwrite fd_read fd_readdir fd_renumber fd_seek fd_sync \
+    fd_tell fd_write path_create_directory path_filestat_get path_filestat_set_times path_link path_open path_readlink \
+    path_remove_directory path_rename path_symlink path_unlink_file poll_oneoff proc_exit proc_raise sched_yield random_get \
+    sock_accept sock_recv sock_send sock_shutdown";
+
 /// What engines say of traps, as far as it is always the same.
 const MESSAGES: &[&str] = &[
     "all fuel consumed by WebAssembly",
@@ -355,6 +364,7 @@ const SECTIONS: &[&str] = &[
     "producers",
     extension::PROCESS,
     extension::REASON,
+    extension::CALLS,
     extension::MODULES,
     extension::MEMORIES,
     extension::TABLES,
@@ -388,6 +398,11 @@ pub fn producer(text: &str) -> Option<&str> {
         (true, false) => Some(name),
         (false, _) => None,
     }
+}
+
+/// Whether a name is that of a function of WASI 0.1. Another one may be anything.
+pub fn function(name: &str) -> bool {
+    FUNCTIONS.split_whitespace().any(|known| known == name)
 }
 
 /// A method of HTTP (RFC 9110, RFC 5789). Another one may be anything.
@@ -442,6 +457,7 @@ mod tests {
             "secret": {"a": ["b", {"c": 1}], "d": "e"},
             "process": {"pid": 1, "args": ["secret"], "annotations": {"secret": "secret"},
                 "request": {"method": "GET", "path": "secret", "headers": [{"name": "secret"}], "peer": "secret"}},
+            "host_calls": [{"name": "fd_read", "args": ["secret"], "result": "secret", "failed": true}],
             "modules": [{"index": 0, "refused": [{"path": "secret"}]}, "secret", 7, ["secret"]],
             "instances": [{"memories": [1, null, {"secret": 1}], "globals": []}],
             "signature": {"secret": "secret"},
@@ -452,6 +468,7 @@ mod tests {
             "secret": null,
             "process": {"pid": 1, "args": null, "annotations": null,
                 "request": {"method": "GET", "path": null, "headers": null, "peer": null}},
+            "host_calls": [{"name": "fd_read", "args": null, "result": null, "failed": true}],
             "modules": [{"index": 0, "refused": null}, null, null, null],
             "instances": [{"memories": [1, null, null], "globals": []}],
             "signature": null,

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use coredump_core::model::{Process, Thrown};
+use coredump_core::model::{HostCall, Process, Thrown};
 use serde::Deserialize;
 
 /// A document. Long texts (contents in base64) are borrowed from it.
@@ -22,6 +22,7 @@ pub struct Document<'a> {
     pub memories: Vec<Memory<'a>>,
     pub globals: Vec<Global>,
     pub tables: Vec<Table>,
+    pub host_calls: Vec<HostCall>,
 }
 
 #[derive(Debug, Default, Deserialize)]

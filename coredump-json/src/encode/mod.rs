@@ -95,6 +95,7 @@ impl Sources {
             // A producer that was told from the layout did not write its name.
             producer: document.dump.producer.filter(|producer| !producer.ends_with("(inferred)")),
             process: document.process,
+            host_calls: document.host_calls,
             ..CoreDump::default()
         };
         dump.reason =

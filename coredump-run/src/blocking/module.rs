@@ -1,6 +1,7 @@
 //! The waiting functions of WASI 0.1: `poll_oneoff` (sleeping is a poll), `fd_read`, and what may wait for a pipe or a
 //! slow file.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, Result, bail};
@@ -9,6 +10,7 @@ use wasmtime_wasi::p1::wasi_snapshot_preview1::{self as p1, WasiSnapshotPreview1
 use wiggle::{GuestMemory, GuestPtr};
 
 use super::{Waits, repeat};
+use crate::calls::Function;
 use crate::host::Host;
 
 const MODULE: &str = "wasi_snapshot_preview1";
@@ -16,16 +18,21 @@ const MODULE: &str = "wasi_snapshot_preview1";
 /// Offers functions of WASI 0.1 again, so that only the guest's end interrupts them.
 macro_rules! once {
     ($linker:ident, $waits:ident: $($function:ident($($argument:ident: $ty:ty),*);)*) => {$(
-        let own = $waits.clone();
+        let (own, noted) = ($waits.clone(), Function::new(stringify!($function), &[$(stringify!($argument)),*]));
         $linker.func_wrap_async(
             MODULE,
             stringify!($function),
             move |mut caller: Caller<'_, Host>, ($($argument,)*): ($($ty,)*)| {
-                let waits = own.clone();
+                let (waits, noted) = (own.clone(), noted.clone());
                 Box::new(async move {
-                    let mut memory = Parts::of(&mut caller)?;
-                    let (mut memory, wasi) = memory.split(&mut caller);
-                    waits.once(p1::$function(wasi, &mut memory, $($argument),*)).await?
+                    let arguments = [$($argument as u64),*];
+                    let mut parts = Parts::of(&mut caller)?;
+                    parts.begin(&mut caller, &noted, &arguments);
+                    let done = {
+                        let (mut memory, wasi) = parts.split(&mut caller);
+                        waits.once(p1::$function(wasi, &mut memory, $($argument),*)).await.flatten()
+                    };
+                    parts.end(&mut caller, &noted, &arguments, done)
                 })
             },
         )?;
@@ -34,15 +41,17 @@ macro_rules! once {
 
 /// Replaces the blocking functions of WASI 0.1 in the linker by ones that the guest's end can interrupt.
 pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
-    let own = waits.clone();
+    let (own, poll) = (waits.clone(), Function::new("poll_oneoff", &["list", "events", "len", "count"]));
     linker.func_wrap_async(
         MODULE,
         "poll_oneoff",
         move |mut caller: Caller<'_, Host>, (subscriptions, events, count, result): (i32, i32, i32, i32)| {
-            let waits = own.clone();
+            let (waits, noted) = (own.clone(), poll.clone());
             Box::new(async move {
                 let began = Instant::now();
+                let arguments = [subscriptions, events, count, result].map(|argument| argument as u64);
                 let mut parts = Parts::of(&mut caller)?;
+                parts.begin(&mut caller, &noted, &arguments);
                 let mut sleeps: Option<Sleeps> = None;
                 loop {
                     let (mut memory, wasi) = parts.split(&mut caller);
@@ -54,7 +63,7 @@ pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
                         sleeps.write(&mut parts, &mut caller, Duration::ZERO);
                     }
                     if let Some(done) = done {
-                        return done;
+                        return parts.end(&mut caller, &noted, &arguments, done);
                     }
                     waits.look(&mut caller)?;
                     sleeps.get_or_insert_with(|| Sleeps::read(&mut parts, &mut caller, subscriptions, count)).write(
@@ -66,27 +75,30 @@ pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
             })
         },
     )?;
-    let own = waits.clone();
+    let (own, read) = (waits.clone(), Function::new("fd_read", &["fd", "list", "len", "count"]));
     linker.func_wrap_async(
         MODULE,
         "fd_read",
         move |mut caller: Caller<'_, Host>, (fd, vectors, count, result): (i32, i32, i32, i32)| {
-            let waits = own.clone();
+            let (waits, noted) = (own.clone(), read.clone());
             Box::new(async move {
+                let arguments = [fd, vectors, count, result].map(|argument| argument as u64);
                 let mut parts = Parts::of(&mut caller)?;
-                repeat!(waits, caller, async {
+                parts.begin(&mut caller, &noted, &arguments);
+                let done = repeat!(waits, caller, async {
                     let (mut memory, wasi) = parts.split(&mut caller);
                     p1::fd_read(wasi, &mut memory, fd, vectors, count, result).await
-                })
+                });
+                parts.end(&mut caller, &noted, &arguments, done)
             })
         },
     )?;
     once! { linker, waits:
-        fd_pread(fd: i32, vectors: i32, count: i32, offset: i64, result: i32);
-        fd_write(fd: i32, vectors: i32, count: i32, result: i32);
-        fd_pwrite(fd: i32, vectors: i32, count: i32, offset: i64, result: i32);
+        fd_pread(fd: i32, list: i32, len: i32, offset: i64, count: i32);
+        fd_write(fd: i32, list: i32, len: i32, count: i32);
+        fd_pwrite(fd: i32, list: i32, len: i32, offset: i64, count: i32);
         fd_sync(fd: i32);
-        path_open(fd: i32, flags: i32, path: i32, len: i32, how: i32, rights: i64, inherit: i64, more: i32, result: i32);
+        path_open(fd: i32, flags: i32, path: i32, len: i32, how: i32, rights: i64, inheriting: i64, more: i32, out: i32);
     }
     Ok(())
 }
@@ -104,6 +116,36 @@ impl Parts {
             Some(Extern::SharedMemory(memory)) => Ok(Parts::Shared(memory)),
             _ => bail!("missing required memory export"),
         }
+    }
+
+    /// The bytes of a memory that no other thread writes.
+    fn bytes<'a>(&self, caller: &'a Caller<'_, Host>) -> &'a [u8] {
+        match self {
+            Parts::Own(memory) => memory.data(caller),
+            Parts::Shared(_) => &[],
+        }
+    }
+
+    /// Notes that a call begins.
+    fn begin(&self, caller: &mut Caller<'_, Host>, noted: &Arc<Function>, arguments: &[u64]) {
+        let paths = noted.paths(arguments, self.bytes(caller));
+        caller.data().calls.enter(noted, arguments, paths);
+    }
+
+    /// Notes how it ended.
+    fn end(
+        &self,
+        caller: &mut Caller<'_, Host>,
+        noted: &Function,
+        arguments: &[u64],
+        done: Result<i32>,
+    ) -> Result<i32> {
+        let calls = &caller.data().calls;
+        match &done {
+            Ok(errno) => calls.returned(*errno, noted.out(arguments, self.bytes(caller))),
+            Err(error) => calls.failed(coredump_capture::message(error)),
+        }
+        done
     }
 
     /// The memory, and the WASI context with its allowance for copies.

@@ -3,12 +3,15 @@
 use std::fs::File;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::mapped::Bytes;
+use coredump_core::model::HostCall;
 use coredump_core::recording::{self, Outcome, Pieces, Refusal};
+
+use crate::calls::Calls;
 
 /// How long a call takes that does not wait.
 const SHORT: Duration = Duration::from_millis(50);
@@ -24,6 +27,8 @@ pub struct Log {
     /// The program is to go no further than where it is.
     frozen: AtomicBool,
     started: Instant,
+    /// The last calls.
+    last: Arc<Calls>,
 }
 
 /// Set in [`Log::entered`], whatever the function.
@@ -61,15 +66,17 @@ pub struct Recorded {
     pub log: Bytes,
     /// How many calls are in it.
     pub calls: u64,
+    /// The last of them, and the one that the program is in.
+    pub last: Vec<HostCall>,
 }
 
 impl Log {
-    /// An empty log that takes at most `limit` bytes.
-    pub fn new(limit: u64) -> Log {
+    /// An empty log that takes at most `limit` bytes, of a program whose last calls are noted in `last`.
+    pub fn new(limit: u64, last: Arc<Calls>) -> Log {
         let (functions, tail) = (Vec::new(), Vec::new());
         let state = State { functions, tail, file: None, written: 0, limit, calls: 0, stopped: None };
         let (entered, frozen) = (AtomicU64::new(0), AtomicBool::new(false));
-        Log { state: Mutex::new(state), entered, frozen, started: Instant::now() }
+        Log { state: Mutex::new(state), entered, frozen, started: Instant::now(), last }
     }
 
     /// A call begins. Does not return if the program is to go no further.
@@ -93,7 +100,8 @@ impl Log {
         let mut state = self.state();
         let entered = self.entered.load(Ordering::SeqCst);
         let entered = (entered != 0).then_some(((entered & !INSIDE) >> 32) as u32).zip(Some(entered as u32));
-        Ok(Now { recorded: state.recorded()?, entered, since_start: self.started.elapsed() })
+        let last = self.last.list_at(state.calls, entered.is_some());
+        Ok(Now { recorded: state.recorded(last)?, entered, since_start: self.started.elapsed() })
     }
 
     /// A number for a function that the program imports.
@@ -146,7 +154,8 @@ impl Log {
     ///
     /// The system's, and that the recording was stopped.
     pub fn recorded(&self) -> Result<Recorded> {
-        self.state().recorded()
+        let last = self.last.list();
+        self.state().recorded(last)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -175,7 +184,7 @@ impl Pieces for State {
 }
 
 impl State {
-    fn recorded(&mut self) -> Result<Recorded> {
+    fn recorded(&mut self, last: Vec<HostCall>) -> Result<Recorded> {
         self.flush();
         if let Some(why) = &self.stopped {
             return Err(Error::new(ErrorKind::TooLarge, why.clone()));
@@ -187,7 +196,7 @@ impl State {
             }
             None => Bytes::Owned(self.tail.clone()),
         };
-        Ok(Recorded { functions: self.functions.clone(), log, calls: self.calls })
+        Ok(Recorded { functions: self.functions.clone(), log, calls: self.calls, last })
     }
 
     /// Writes the tail to the file, if there is one.
@@ -236,7 +245,7 @@ mod tests {
 
     #[test]
     fn what_goes_through_the_file_comes_back_in_order() {
-        let log = Log::new(1 << 30);
+        let log = Log::new(1 << 30, Arc::default());
         let sizes = [10, TAIL - 20, 5, TAIL * 2, 3, TAIL];
         sizes.iter().for_each(|&size| add(&log, size));
         let recorded = log.recorded().unwrap();
@@ -251,7 +260,7 @@ mod tests {
 
     #[test]
     fn beyond_its_limit_a_recording_is_none() {
-        let log = Log::new(100);
+        let log = Log::new(100, Arc::default());
         add(&log, 50);
         assert!(log.recorded().is_ok());
         add(&log, 50);

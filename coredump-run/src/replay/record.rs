@@ -1,4 +1,4 @@
-//! Records a program that runs: every answer of its imported functions.
+//! Notes the calls of a program that runs, and records every answer of its imported functions if it is recorded.
 
 use std::sync::Arc;
 
@@ -11,16 +11,23 @@ use wiggle::GuestMemory;
 use super::log::Log;
 use super::targets::{Out, Targets};
 use super::wasi;
+use crate::calls::Function;
 use crate::ending::{Ending, Interruption};
 use crate::host::Host;
 
-/// Replaces the functions that `module` imports by recorded ones; with `unknown_imports_trap` also those that nobody offers.
-pub fn link(linker: &mut Linker<Host>, log: &Arc<Log>, module: &Module, unknown_imports_trap: bool) -> Result<()> {
+/// Replaces the functions that `module` imports by those whose calls are noted, and recorded in `log`; with
+/// `unknown_imports_trap` also those that nobody offers.
+pub fn link(
+    linker: &mut Linker<Host>,
+    log: Option<&Arc<Log>>,
+    module: &Module,
+    unknown_imports_trap: bool,
+) -> Result<()> {
     let importing = Importing { module, log };
     wasi::link_p1(linker, &importing)?;
     wasi::link_p0(linker, &importing)?;
-    if unknown_imports_trap {
-        importing.unknown(linker)?;
+    if unknown_imports_trap && let Some(log) = log {
+        importing.unknown(log, linker)?;
     }
     Ok(())
 }
@@ -28,26 +35,30 @@ pub fn link(linker: &mut Linker<Host>, log: &Arc<Log>, module: &Module, unknown_
 /// What a module imports, and where it is recorded.
 pub struct Importing<'a> {
     module: &'a Module,
-    log: &'a Arc<Log>,
+    log: Option<&'a Arc<Log>>,
 }
 
 impl Importing<'_> {
     /// The recorder of a function, if the module imports it.
-    pub fn function(&self, module: &str, name: &str) -> Option<Recorder> {
+    pub fn function(&self, module: &str, name: &str, parameters: &'static [&'static str]) -> Option<Recorder> {
         let mut imports = self.module.imports();
         let imported = imports.any(|import| import.module() == module && import.name() == name);
-        imported.then(|| Recorder { function: self.log.number(module, name), log: self.log.clone() })
+        imported.then(|| Recorder {
+            noted: Function::new(name, parameters),
+            log: self.log.map(|log| (log.number(module, name), log.clone())),
+        })
     }
 
     /// Offers what is missing as functions that end the program, as the engine has it.
-    fn unknown(&self, linker: &mut Linker<Host>) -> Result<()> {
+    fn unknown(&self, log: &Arc<Log>, linker: &mut Linker<Host>) -> Result<()> {
         for import in self.module.imports() {
             let (module, name) = (import.module().to_owned(), import.name().to_owned());
             let Some(ty) = import.ty().func().cloned() else { continue };
-            if self.log.knows(&module, &name) {
+            if log.knows(&module, &name) {
                 continue;
             }
-            let recorder = Recorder { function: self.log.number(&module, &name), log: self.log.clone() };
+            let noted = Function::new(&format!("{module}.{name}"), &[]);
+            let recorder = Recorder { noted, log: Some((log.number(&module, &name), log.clone())) };
             let message = format!("unknown import: `{module}::{name}` has not been defined");
             linker.func_new(&module, &name, ty, move |mut caller, params, _| {
                 let error = wasmtime::Error::msg(message.clone());
@@ -58,63 +69,63 @@ impl Importing<'_> {
     }
 }
 
-/// Records the calls of one function.
+/// Notes the calls of one function, and records them.
 #[derive(Clone)]
 pub struct Recorder {
-    function: u32,
-    log: Arc<Log>,
+    noted: Arc<Function>,
+    /// Its number in the recording, if there is one.
+    log: Option<(u32, Arc<Log>)>,
 }
 
 /// A call that goes on.
-pub struct Call<'r> {
+pub struct Call<'r, const N: usize> {
     recorder: &'r Recorder,
-    arguments: u32,
+    arguments: [u64; N],
     memory: Memory,
     targets: Targets,
 }
 
 impl Recorder {
     /// Begins a call.
-    pub fn call(
+    pub fn call<const N: usize>(
         &self,
         caller: &mut Caller<'_, Host>,
-        arguments: impl IntoIterator<Item = u64>,
+        arguments: [u64; N],
         out: Out,
-    ) -> Result<Call<'_>> {
-        let arguments = recording::hash(arguments);
-        self.log.enter(self.function, arguments);
+    ) -> Result<Call<'_, N>> {
+        if let Some((function, log)) = &self.log {
+            log.enter(*function, recording::hash(arguments));
+        }
         let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
             let Err(error) = missing_memory();
-            self.record(caller, arguments, &failure(&error), &[]);
-            return Err(error);
+            return self.failed(caller, arguments, error);
         };
+        let paths = self.noted.paths(&arguments, memory.data(&*caller));
+        caller.data().calls.enter(&self.noted, &arguments, paths);
         let mut call = Call { recorder: self, arguments, memory, targets: Targets::default() };
-        let (mut guest, wasi) = call.split(caller);
-        let targets = Targets::of(out, &mut guest, wasi);
-        call.targets = targets;
+        if self.log.is_some() {
+            let (mut guest, wasi) = call.split(caller);
+            call.targets = Targets::of(out, &mut guest, wasi);
+        }
         Ok(call)
     }
 
-    /// Records a call that ends the program.
+    /// Notes and records a call that ends the program.
     pub fn failed<R>(
         &self,
         caller: &mut Caller<'_, Host>,
         arguments: impl IntoIterator<Item = u64>,
         error: wasmtime::Error,
     ) -> Result<R> {
-        self.record(caller, recording::hash(arguments), &failure(&error), &[]);
+        let arguments: Vec<u64> = arguments.into_iter().collect();
+        let calls = &caller.data().calls;
+        calls.enter(&self.noted, &arguments, Vec::new());
+        calls.failed(coredump_capture::message(&error));
+        if let Some((function, log)) = &self.log {
+            caller.data_mut().growth.event();
+            log.call(*function, recording::hash(arguments), &failure(&error), [].into_iter());
+        }
         Err(error)
-    }
-
-    fn record(
-        &self,
-        caller: &mut Caller<'_, Host>,
-        arguments: u32,
-        outcome: &Outcome,
-        writes: &[recording::Write<'_>],
-    ) {
-        caller.data_mut().growth.event();
-        self.log.call(self.function, arguments, outcome, writes.iter().copied());
     }
 }
 
@@ -122,7 +133,7 @@ fn missing_memory() -> Result<std::convert::Infallible> {
     bail!("missing required memory export")
 }
 
-impl Call<'_> {
+impl<const N: usize> Call<'_, N> {
     /// What the function works on besides its arguments.
     pub fn split<'c>(&self, caller: &'c mut Caller<'_, Host>) -> (GuestMemory<'c>, &'c mut WasiP1Ctx) {
         let fuel = caller.as_context_mut().hostcall_fuel();
@@ -131,16 +142,21 @@ impl Call<'_> {
         (GuestMemory::Unshared(bytes), &mut host.wasi)
     }
 
-    /// Ends the call with its result, once it is recorded.
+    /// Ends the call with its result, once it is noted and recorded.
     pub fn finish(&self, caller: &mut Caller<'_, Host>, result: Result<i32>) -> Result<i32> {
+        let (bytes, host) = self.memory.data_and_store_mut(caller);
+        match &result {
+            Ok(errno) => host.calls.returned(*errno, self.recorder.noted.out(&self.arguments, bytes)),
+            Err(error) => host.calls.failed(coredump_capture::message(error)),
+        }
+        let Some((function, log)) = &self.recorder.log else { return result };
         let (outcome, errno) = match &result {
             Ok(errno) => (Outcome::Returned(u64::from(*errno as u32)), Some(*errno)),
             Err(error) => (failure(error), None),
         };
-        let (bytes, host) = self.memory.data_and_store_mut(caller);
         host.growth.event();
         let writes = self.targets.writes(bytes, errno);
-        self.recorder.log.call(self.recorder.function, self.arguments, &outcome, writes.into_iter());
+        log.call(*function, recording::hash(self.arguments), &outcome, writes.into_iter());
         result
     }
 }

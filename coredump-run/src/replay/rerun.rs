@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use coredump_capture::Dumped;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::mapped::Bytes;
-use coredump_core::model::{CoreDump, Recorded, Replay};
+use coredump_core::model::{CoreDump, HostCall, Recorded, Replay};
 use coredump_core::recording::{self, Recording, Start};
 use tokio::sync::Notify;
 use wasmtime::{AsContextMut, Cache, DebugEvent, DebugHandler, Linker, Store, StoreContextMut, Trap, UpdateDeadline};
@@ -63,6 +63,8 @@ pub struct Again {
     written: bool,
     /// The head of the section that holds the recording, if it is to be in the dump.
     head: Option<Vec<u8>>,
+    /// The last calls of the host in the first run.
+    calls: Vec<HostCall>,
     /// What the reason says of where the program was stopped.
     remark: OnceLock<String>,
     /// Where the youngest frame stands in its function, if that is not where the engine stopped.
@@ -89,9 +91,15 @@ impl Again {
             place: None,
             written: true,
             head,
+            calls: Vec::new(),
             remark: OnceLock::new(),
             code_offset: OnceLock::new(),
         }
+    }
+
+    /// With the last calls of the host in the first run: this one has only their answers.
+    pub fn with_calls(self, calls: Vec<HostCall>) -> Again {
+        Again { calls, ..self }
     }
 
     /// Where the first dump is.
@@ -142,6 +150,7 @@ impl Again {
         let host_calls = store.data().playback.as_ref().map_or(0, Playback::calls);
         let (recorded_bytes, verified) = (self.tape.log.len() as u64, self.expected.is_some());
         dump.process.replay = Some(Replay { host_calls, recorded_bytes, verified });
+        dump.host_calls = self.calls.clone();
         dump.recording = self.head.as_ref().map(|head| Recorded { head, log: &self.tape.log, offset: 0 });
     }
 }

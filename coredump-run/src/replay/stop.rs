@@ -135,8 +135,9 @@ impl Stopper {
     fn replayed(&self, ending: &Ending, freeze: bool) -> Result<Dumped> {
         let now = self.log.now(freeze)?;
         let calls = now.recorded.calls;
+        let last = now.recorded.last.clone();
         let tape = rerun::tape(now.recorded, self.start.clone(), &self.recorder.program);
-        let again = Again::elsewhere(tape, self.keep_recording);
+        let again = Again::elsewhere(tape, self.keep_recording).with_calls(last);
         let behind = now.since_start.clamp(BEHIND.0, BEHIND.1);
         let over = AtomicBool::new(false);
         let until = Until { ending: ending.clone(), entered: now.entered, behind, calls, over };

@@ -14,7 +14,7 @@ macro_rules! functions {
         $($how:ident $function:ident($($argument:ident: $ty:ident),*) $out:expr;)*
     ) => {{
         use $wasi as wasi;
-        $(if let Some(recorder) = $importing.function($name, stringify!($function)) {
+        $(if let Some(recorder) = $importing.function($name, stringify!($function), &[$(stringify!($argument)),*]) {
             functions!(@$how $linker, wasi, $name, recorder, $function($($argument: $ty),*) $out);
         })*
     }};
@@ -168,7 +168,7 @@ pub fn link_p0(linker: &mut Linker<Host>, importing: &Importing<'_>) -> Result<(
 
 /// `proc_exit` as [`crate::host::link_module`] has it.
 fn link_exit(linker: &mut Linker<Host>, importing: &Importing<'_>, module: &str) -> Result<()> {
-    let Some(recorder) = importing.function(module, "proc_exit") else { return Ok(()) };
+    let Some(recorder) = importing.function(module, "proc_exit", &["code"]) else { return Ok(()) };
     linker.func_wrap(module, "proc_exit", move |mut caller: Caller<'_, Host>, code: i32| -> Result<()> {
         recorder.failed(&mut caller, [code as u64], I32Exit(code).into())
     })?;

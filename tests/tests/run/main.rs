@@ -2,6 +2,7 @@
 //! stand in the programs' sources; dumps are read by `coredump-json` and `coredump-dump`, and validated by wasmparser.
 
 mod cache;
+mod calls;
 mod components;
 mod concurrent;
 mod endings;

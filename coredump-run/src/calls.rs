@@ -1,0 +1,241 @@
+//! The last calls of the host: cheap to note while the program runs, spelled out when a dump is written.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use coredump_core::model::HostCall;
+
+/// Calls that are kept.
+const KEPT: usize = 64;
+
+/// Bytes of a path that are kept.
+const PATH: usize = 256;
+
+/// Arguments of a function of WASI 0.1, at most.
+const ARGUMENTS: usize = 9;
+
+/// A function of the host.
+pub struct Function {
+    name: String,
+    parameters: &'static [&'static str],
+    /// Which parameters are the address and the length of a path.
+    paths: Vec<(usize, usize)>,
+    /// Which parameter is the address of a word that says how much was done, or what was opened.
+    out: Option<usize>,
+}
+
+impl Function {
+    /// The function of WASI 0.1 of that name, with its parameters' names.
+    pub fn new(name: &str, parameters: &'static [&'static str]) -> Arc<Function> {
+        let at = |wanted: &str| parameters.iter().position(|name| *name == wanted);
+        let path =
+            |address: &str, lengths: &[&str]| Some((at(address)?, lengths.iter().find_map(|length| at(length))?));
+        let paths = if name.starts_with("path_") {
+            // `path_symlink` has the old path first, and `path_readlink` the length of a buffer besides.
+            let paths = [path("path", &["path_len", "len"]), path("new", &["new_len"])];
+            paths.into_iter().flatten().collect()
+        } else {
+            Vec::new()
+        };
+        let counts =
+            ["fd_pread", "fd_pwrite", "fd_read", "fd_readdir", "fd_write", "poll_oneoff", "sock_recv", "sock_send"];
+        let out = match name {
+            "path_open" => at("out"),
+            name if counts.contains(&name) => at("count"),
+            _ => None,
+        };
+        Arc::new(Function { name: name.to_owned(), parameters, paths, out })
+    }
+
+    /// The paths among the arguments of a call, as they stand in the program's memory.
+    pub fn paths(&self, arguments: &[u64], memory: &[u8]) -> Vec<String> {
+        let path = |&(address, len): &(usize, usize)| {
+            let (start, len) = (*arguments.get(address)? as u32 as usize, *arguments.get(len)? as u32 as usize);
+            let text = String::from_utf8_lossy(memory.get(start..start.checked_add(len.min(PATH))?)?).into_owned();
+            Some(if len > PATH { text + "…" } else { text })
+        };
+        self.paths.iter().map(|at| path(at).unwrap_or_else(|| "?".to_owned())).collect()
+    }
+
+    /// What a call did that succeeded: the word that it wrote.
+    pub fn out(&self, arguments: &[u64], memory: &[u8]) -> Option<u32> {
+        let start = *arguments.get(self.out?)? as u32 as usize;
+        Some(u32::from_le_bytes(memory.get(start..start.checked_add(4)?)?.try_into().ok()?))
+    }
+}
+
+/// The last calls of the host.
+pub struct Calls {
+    started: Instant,
+    last: Mutex<Last>,
+}
+
+#[derive(Default)]
+struct Last {
+    calls: VecDeque<Call>,
+    /// Calls that were made, those that are forgotten included.
+    made: u64,
+}
+
+struct Call {
+    function: Arc<Function>,
+    arguments: [u64; ARGUMENTS],
+    paths: Vec<String>,
+    at: Duration,
+    end: End,
+}
+
+/// How a call ended.
+enum End {
+    /// It has not.
+    None,
+    /// With an error of WASI 0.1, 0 for none, and the word that it wrote.
+    Returned(i32, Option<u32>),
+    /// It ended the program.
+    Failed(String),
+}
+
+impl Default for Calls {
+    fn default() -> Calls {
+        Calls { started: Instant::now(), last: Mutex::default() }
+    }
+}
+
+impl Calls {
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes that a call begins.
+    pub fn enter(&self, function: &Arc<Function>, arguments: &[u64], paths: Vec<String>) {
+        let mut kept = [0; ARGUMENTS];
+        kept.iter_mut().zip(arguments).for_each(|(kept, argument)| *kept = *argument);
+        let call =
+            Call { function: function.clone(), arguments: kept, paths, at: self.started.elapsed(), end: End::None };
+        let mut last = self.last();
+        if last.calls.len() == KEPT {
+            last.calls.pop_front();
+        }
+        last.calls.push_back(call);
+        last.made += 1;
+    }
+
+    /// Notes that the last call returned an error of WASI 0.1, 0 for none, and wrote a word.
+    pub fn returned(&self, errno: i32, out: Option<u32>) {
+        self.end(End::Returned(errno, out));
+    }
+
+    /// Notes that the last call ended the program.
+    pub fn failed(&self, why: String) {
+        self.end(End::Failed(why));
+    }
+
+    fn end(&self, end: End) {
+        if let Some(call) = self.last().calls.back_mut() {
+            call.end = end;
+        }
+    }
+
+    /// The last calls, oldest first.
+    pub fn list(&self) -> Vec<HostCall> {
+        self.last().calls.iter().map(Call::model).collect()
+    }
+
+    /// The same of an earlier moment, when so many calls had returned, and another one had begun or not.
+    pub fn list_at(&self, returned: u64, inside: bool) -> Vec<HostCall> {
+        let last = self.last();
+        let first = last.made - last.calls.len() as u64;
+        let before = |(number, call): (u64, &Call)| match number {
+            number if number < returned => Some(call.model()),
+            number if number == returned && inside => Some(HostCall { result: None, failed: false, ..call.model() }),
+            _ => None,
+        };
+        (first..).zip(&last.calls).filter_map(before).collect()
+    }
+}
+
+impl Call {
+    fn model(&self) -> HostCall {
+        let mut args = Vec::new();
+        let mut texts = self.paths.iter();
+        for (index, name) in self.function.parameters.iter().enumerate() {
+            if self.function.paths.iter().any(|&(_, len)| len == index) {
+                continue;
+            }
+            if self.function.paths.iter().any(|&(address, _)| address == index) {
+                args.push(format!("{name}={:?}", texts.next().map_or("?", String::as_str)));
+            } else {
+                args.push(format!("{name}={}", number(name, self.arguments[index])));
+            }
+        }
+        let (result, failed) = match &self.end {
+            End::None => (None, false),
+            End::Returned(0, None) => (Some("success".to_owned()), false),
+            End::Returned(0, Some(out)) => (Some(format!("success, {out}")), false),
+            End::Returned(errno, _) => (Some(error(*errno)), true),
+            End::Failed(why) => (Some(why.clone()), true),
+        };
+        let since_start_ms = u64::try_from(self.at.as_millis()).ok();
+        HostCall { name: self.function.name.clone(), args, result, failed, since_start_ms }
+    }
+}
+
+/// An argument: addresses are hexadecimal.
+fn number(name: &str, value: u64) -> String {
+    const ADDRESSES: [&str; 12] =
+        ["argv", "buffer", "count", "events", "list", "new", "out", "path", "pointers", "size", "texts", "vectors"];
+    match name {
+        _ if ADDRESSES.contains(&name) => format!("{:#x}", value as u32),
+        "offset" | "cookie" | "userdata" => (value as i64).to_string(),
+        _ if value > u64::from(u32::MAX) && value as i64 >= 0 => value.to_string(),
+        _ => (value as i64 as i32).to_string(),
+    }
+}
+
+/// The errors of WASI 0.1, by their numbers (`typenames.witx`).
+const ERRORS: &str = "success 2big acces addrinuse addrnotavail afnosupport again already badf badmsg busy canceled child \
+    connaborted connrefused connreset deadlk destaddrreq dom dquot exist fault fbig hostunreach idrm ilseq inprogress intr \
+    inval io isconn isdir loop mfile mlink msgsize multihop nametoolong netdown netreset netunreach nfile nobufs nodev \
+    noent noexec nolck nolink nomem nomsg noprotoopt nospc nosys notconn notdir notempty notrecoverable notsock notsup notty \
+    nxio overflow ownerdead perm pipe proto protonosupport prototype range rofs spipe srch stale timedout txtbsy xdev notcapable";
+
+fn error(errno: i32) -> String {
+    let name = usize::try_from(errno).ok().and_then(|errno| ERRORS.split_whitespace().nth(errno));
+    name.map_or_else(|| format!("error {errno}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_have_the_names_of_the_witx() {
+        assert_eq!((error(8), error(44), error(76)), ("badf".to_owned(), "noent".to_owned(), "notcapable".to_owned()));
+        assert_eq!(error(77), "error 77");
+    }
+
+    #[test]
+    fn calls_are_spelled_out_and_the_oldest_forgotten() {
+        let calls = Calls::default();
+        let open =
+            Function::new("path_open", &["fd", "flags", "path", "len", "how", "rights", "inheriting", "more", "out"]);
+        let arguments = [3, 1, 16, 5, 0, 1 << 33, 0, 0, 0x40];
+        let mut memory = vec![0; 128];
+        memory[16..21].copy_from_slice(b"a\nb.c");
+        memory[0x40] = 4;
+        for _ in 0..100 {
+            calls.enter(&open, &arguments, open.paths(&arguments, &memory));
+            calls.returned(0, open.out(&arguments, &memory));
+        }
+        calls.enter(&open, &arguments, open.paths(&arguments, &[]));
+        let list = calls.list();
+        assert_eq!(list.len(), KEPT);
+        let expected = "fd=3 flags=1 path=\"a\\nb.c\" how=0 rights=8589934592 inheriting=0 more=0 out=0x40";
+        assert_eq!(list[0].args.join(" "), expected);
+        assert_eq!(list[0].result.as_deref(), Some("success, 4"));
+        assert_eq!((&list[63].result, &*list[63].args[2]), (&None, "path=\"?\""));
+        assert_eq!(calls.list_at(100, false).len(), KEPT - 1);
+        assert_eq!(calls.list_at(99, true).last().unwrap().result, None);
+    }
+}
