@@ -40,3 +40,8 @@ pub use setup::{Full, HOST_STACK, Plain};
 
 /// The engine and its version, as `wasmtime 48.0.8`.
 pub const RUNTIME: &str = concat!("wasmtime ", env!("WASMTIME_VERSION"));
+
+/// The page about embedding, whose example is compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/embedding.md")]
+pub struct Embedding;
