@@ -32,6 +32,7 @@ fn assert_same(dump: &CoreDump<'_>, again: &CoreDump<'_>) {
     assert_eq!(dump.memories, again.memories);
     assert_eq!(dump.globals, again.globals);
     assert_eq!(dump.tables, again.tables);
+    assert_eq!(dump.host_calls, again.host_calls);
 }
 
 fn reference() -> impl Strategy<Value = Reference> {
@@ -201,6 +202,13 @@ proptest! {
             threads,
             memories: memories.collect(),
             globals,
+            host_calls: names.iter().map(|(name, result, _)| HostCall {
+                name: name.clone(),
+                args: vec![name.clone(), "fd=3".to_owned()],
+                failed: result.is_none(),
+                since_start_ms: result.as_ref().map(|result| result.len() as u64),
+                result: result.clone(),
+            }).collect(),
             ..CoreDump::default()
         };
         let bytes = written(&dump);
