@@ -70,7 +70,9 @@ pub fn address(listener: &TcpListener) -> Result<SocketAddr> {
 ///
 /// The system's, before the first request.
 pub async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<Exit> {
-    let mut signals = watch_signals().map_err(|error| Error::io("cannot watch signals", error))?;
+    let failed = |error| Error::io("cannot watch signals", error);
+    let mut signals = watch_signals().map_err(failed)?;
+    refuse_snapshots(service.clone()).map_err(failed)?;
     let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
     let (stop, stopping) = watch::channel(false);
     let signal = loop {
@@ -131,6 +133,17 @@ fn watch_signals() -> std::io::Result<mpsc::Receiver<i32>> {
         });
     }
     Ok(receiver)
+}
+
+/// SIGUSR1 asks a program for a snapshot. Here it would be one of which request?
+fn refuse_snapshots(service: Arc<Service>) -> std::io::Result<()> {
+    let mut asked = signal(SignalKind::user_defined1())?;
+    tokio::spawn(async move {
+        while asked.recv().await.is_some() {
+            service.say("a server takes no snapshots");
+        }
+    });
+    Ok(())
 }
 
 /// Serves a connection, request by request.

@@ -319,6 +319,7 @@ fn a_signal_lets_requests_finish() {
         ask(&address, "GET /sleep?1500 HTTP/1.1\r\nhost: here\r\nconnection: close\r\n\r\n", b"")
     });
     std::thread::sleep(Duration::from_millis(500));
+    send("USR1", &server.child);
     let address = server.address.clone();
     let began = Instant::now();
     let (code, said) = server.stop();
@@ -327,6 +328,7 @@ fn a_signal_lets_requests_finish() {
     let reply = slow.join().unwrap();
     assert_eq!((reply.status, reply.text()), (200, "rested\n"));
     assert!(said.contains("SIGTERM: finishing the requests"), "{said}");
+    assert!(said.contains("a server takes no snapshots"), "{said}");
     assert!(TcpStream::connect(address).is_err());
 }
 
