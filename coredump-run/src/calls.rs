@@ -1,16 +1,21 @@
 //! The last calls of the host: cheap to note while the program runs, spelled out when a dump is written.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use coredump_core::model::HostCall;
+use rustix::time::{ClockId, clock_gettime};
 
 /// Calls that are kept.
 const KEPT: usize = 64;
 
 /// Bytes of a path that are kept.
 const PATH: usize = 256;
+
+/// The clock: its reading costs little, and its ticks are some milliseconds apart.
+#[cfg(target_os = "linux")]
+const CLOCK: ClockId = ClockId::MonotonicCoarse;
+#[cfg(not(target_os = "linux"))]
+const CLOCK: ClockId = ClockId::Monotonic;
 
 /// Arguments of a function of WASI 0.1, at most.
 const ARGUMENTS: usize = 9;
@@ -67,13 +72,15 @@ impl Function {
 
 /// The last calls of the host.
 pub struct Calls {
-    started: Instant,
+    /// In milliseconds.
+    started: u64,
     last: Mutex<Last>,
 }
 
 #[derive(Default)]
 struct Last {
-    calls: VecDeque<Call>,
+    /// The call of number N is at N modulo [`KEPT`].
+    calls: Vec<Call>,
     /// Calls that were made, those that are forgotten included.
     made: u64,
 }
@@ -82,7 +89,8 @@ struct Call {
     function: Arc<Function>,
     arguments: [u64; ARGUMENTS],
     paths: Vec<String>,
-    at: Duration,
+    /// In milliseconds since the start.
+    at: u64,
     end: End,
 }
 
@@ -98,7 +106,7 @@ enum End {
 
 impl Default for Calls {
     fn default() -> Calls {
-        Calls { started: Instant::now(), last: Mutex::default() }
+        Calls { started: now(), last: Mutex::default() }
     }
 }
 
@@ -111,13 +119,14 @@ impl Calls {
     pub fn enter(&self, function: &Arc<Function>, arguments: &[u64], paths: Vec<String>) {
         let mut kept = [0; ARGUMENTS];
         kept.iter_mut().zip(arguments).for_each(|(kept, argument)| *kept = *argument);
-        let call =
-            Call { function: function.clone(), arguments: kept, paths, at: self.started.elapsed(), end: End::None };
+        let at = now().saturating_sub(self.started);
+        let call = Call { function: function.clone(), arguments: kept, paths, at, end: End::None };
         let mut last = self.last();
-        if last.calls.len() == KEPT {
-            last.calls.pop_front();
+        let slot = last.made as usize % KEPT;
+        match last.calls.get_mut(slot) {
+            Some(oldest) => *oldest = call,
+            None => last.calls.push(call),
         }
-        last.calls.push_back(call);
         last.made += 1;
     }
 
@@ -132,27 +141,42 @@ impl Calls {
     }
 
     fn end(&self, end: End) {
-        if let Some(call) = self.last().calls.back_mut() {
+        let mut last = self.last();
+        let slot = last.made.wrapping_sub(1) as usize % KEPT;
+        if let Some(call) = last.calls.get_mut(slot) {
             call.end = end;
         }
     }
 
     /// The last calls, oldest first.
     pub fn list(&self) -> Vec<HostCall> {
-        self.last().calls.iter().map(Call::model).collect()
+        self.last().numbered().map(|(_, call)| call.model()).collect()
     }
 
     /// The same of an earlier moment, when so many calls had returned, and another one had begun or not.
     pub fn list_at(&self, returned: u64, inside: bool) -> Vec<HostCall> {
         let last = self.last();
-        let first = last.made - last.calls.len() as u64;
         let before = |(number, call): (u64, &Call)| match number {
             number if number < returned => Some(call.model()),
             number if number == returned && inside => Some(HostCall { result: None, failed: false, ..call.model() }),
             _ => None,
         };
-        (first..).zip(&last.calls).filter_map(before).collect()
+        last.numbered().filter_map(before).collect()
     }
+}
+
+impl Last {
+    /// The calls with their numbers, oldest first.
+    fn numbered(&self) -> impl Iterator<Item = (u64, &Call)> {
+        let first = self.made - self.calls.len() as u64;
+        (first..self.made).map(|number| (number, &self.calls[number as usize % KEPT]))
+    }
+}
+
+/// The clock in milliseconds.
+fn now() -> u64 {
+    let time = clock_gettime(CLOCK);
+    (time.tv_sec as u64).saturating_mul(1000).saturating_add(time.tv_nsec as u64 / 1_000_000)
 }
 
 impl Call {
@@ -176,7 +200,7 @@ impl Call {
             End::Returned(errno, _) => (Some(error(*errno)), true),
             End::Failed(why) => (Some(why.clone()), true),
         };
-        let since_start_ms = u64::try_from(self.at.as_millis()).ok();
+        let since_start_ms = Some(self.at);
         HostCall { name: self.function.name.clone(), args, result, failed, since_start_ms }
     }
 }

@@ -324,7 +324,10 @@ impl Recorder {
         // What was left out by choice is compared all the same.
         let whole = || capture.whole(&self.program.binary, store);
         dump.process.detail = Some(if self.mode == Mode::Live { "live" } else { "none" }.to_owned());
-        dump.host_calls = store.data().calls.list();
+        // With `--fast` only those calls are noted that wait: such a list would mislead.
+        if self.mode != Mode::Fast {
+            dump.host_calls = store.data().calls.list();
+        }
         match &self.stage {
             Stage::Only => self.output.write(|output| coredump_core::write::write(&dump, output).map(|_| ())),
             Stage::First => {
