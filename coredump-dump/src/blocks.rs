@@ -34,7 +34,7 @@ pub fn blocks(session: &Session<'_>) -> Result<Exit> {
                 let block = match block {
                     Ok(block) => block,
                     Err(damage) => {
-                        complain(session, index, std::slice::from_ref(&damage));
+                        complain(session, index, [&damage]);
                         outcome = Exit::Partial;
                         continue;
                     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Count, Survey};
+use coredump_core::heap::Count;
 
 use crate::heap::{complain, memories, not_recognised, show};
 use crate::heaps::Heaps;
@@ -112,21 +112,16 @@ fn used(session: &Session<'_>, index: u32, outcome: &mut Exit) -> Result<Option<
         return Ok(None);
     }
     let mut used = Used::default();
-    for heap in &found.heaps {
-        let survey = Survey::of(heap, found.view());
+    let (surveys, totals) = found.inventory(session, index)?;
+    for (heap, survey) in found.heaps.iter().zip(surveys) {
         if complain(session, index, &survey.damage) {
             *outcome = Exit::Partial;
         }
-        let sum = |to: &mut Count, of: Count| {
-            to.blocks += of.blocks;
-            to.bytes += of.bytes;
-        };
-        sum(used[0].entry(heap.kind.name().to_owned()).or_default(), survey.used);
+        used[0].entry(heap.kind.name().to_owned()).or_default().join(survey.used);
         for class in survey.classes {
-            sum(used[1].entry(class.from.to_string()).or_default(), class.used);
+            used[1].entry(class.from.to_string()).or_default().join(class.used);
         }
     }
-    let graph = found.graph(session, index)?;
-    used[2].extend(found.types(&graph).totals(&graph));
+    used[2].extend(totals);
     Ok(Some(used))
 }

@@ -1,21 +1,28 @@
 //! The heaps of a memory with all that is known of their blocks.
 
-use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Block, Graph, Heap, Roots, Types, View, preview};
+use std::cell::OnceCell;
+
+use coredump_core::binaries::Binaries;
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::heap::{Block, Graph, Heap, Roots, Survey, Totals, Types, View, inventory, preview};
 use coredump_core::memory::Memory;
+use coredump_core::model::CoreDump;
 use coredump_core::regions::{global_names, shapes};
 use coredump_core::variables::Shapes;
 
 use crate::session::Session;
 
-/// The heaps of one memory, and the types that the program's debug information knows.
+/// The heaps of one memory.
 pub struct Heaps<'a> {
     /// The heaps.
     pub heaps: Vec<Heap>,
     /// Where pointers begin.
     pub roots: Roots,
     view: View<'a>,
-    shapes: Shapes,
+    dump: &'a CoreDump<'a>,
+    binaries: &'a Binaries,
+    memory: u32,
+    shapes: OnceCell<Shapes>,
 }
 
 impl<'a> Heaps<'a> {
@@ -26,8 +33,13 @@ impl<'a> Heaps<'a> {
         let heaps = Heap::find(session.dump, binaries, index, &regions);
         let names = global_names(session.dump, binaries);
         let roots = Roots::of(session.dump, index, &regions, &heaps, &names);
-        let shapes = if heaps.is_empty() { Shapes::default() } else { shapes(session.dump, binaries, index) };
-        Heaps { heaps, roots, view: View::new(memory), shapes }
+        let (view, dump, shapes) = (View::new(memory), session.dump, OnceCell::new());
+        Heaps { heaps, roots, view, dump, binaries, memory: index, shapes }
+    }
+
+    /// The types that the program's debug information knows, which is read when they are first asked for.
+    fn shapes(&self) -> &Shapes {
+        self.shapes.get_or_init(|| shapes(self.dump, self.binaries, self.memory))
     }
 
     /// The memory.
@@ -35,15 +47,20 @@ impl<'a> Heaps<'a> {
         &self.view
     }
 
+    /// The numbers of each heap, and the used blocks by type; an error if they are spread too far.
+    pub fn inventory(&self, session: &Session<'_>, index: u32) -> Result<(Vec<Survey>, Totals)> {
+        let (surveys, totals) = inventory(&self.heaps, &self.view, self.shapes());
+        Ok((surveys, totals.ok_or_else(|| too_far(session, index))?))
+    }
+
     /// The blocks and their pointers; an error if they are spread too far.
     pub fn graph<'h>(&'h self, session: &Session<'_>, index: u32) -> Result<Graph<'h, 'h>> {
-        Graph::new(&self.heaps, &self.view)
-            .ok_or_else(|| session.error(ErrorKind::TooLarge, format!("the heaps of memory {index} are too far apart")))
+        Graph::new(&self.heaps, &self.view).ok_or_else(|| too_far(session, index))
     }
 
     /// The types of the graph's blocks.
     pub fn types<'h>(&'h self, graph: &Graph<'h, 'h>) -> Types<'h> {
-        Types::find(graph, &self.shapes)
+        Types::find(graph, self.shapes())
     }
 
     /// What a block holds, in a few words: its type, its text, or that it is zero.
@@ -56,4 +73,8 @@ impl<'a> Heaps<'a> {
             (None, text) => text.unwrap_or_default(),
         }
     }
+}
+
+fn too_far(session: &Session<'_>, memory: u32) -> Error {
+    session.error(ErrorKind::TooLarge, format!("the heaps of memory {memory} are too far apart"))
 }

@@ -30,7 +30,7 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
         }
         let roots = &heaps.roots;
         let mut graph = heaps.graph(session, index)?;
-        if complain(session, index, &graph.damage) {
+        if complain(session, index, graph.damage()) {
             let message = "blocks after the broken place are not known, so that what they point to would look lost";
             return Err(session.error(ErrorKind::Malformed, message).hint("--check tells more of what is broken"));
         }

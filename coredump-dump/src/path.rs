@@ -35,7 +35,7 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
     }
     let roots = &found.roots;
     let mut graph = found.graph(session, index)?;
-    complain(session, index, &graph.damage);
+    complain(session, index, graph.damage());
     if !found.heaps.iter().any(|heap| heap.holds(address)) {
         return Err(session.error(ErrorKind::NotFound, format!("{address:#x} lies in no heap of memory {index}")));
     }

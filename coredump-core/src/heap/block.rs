@@ -9,6 +9,8 @@ pub enum State {
     Used,
     /// The allocator may hand it out.
     Free,
+    /// The program has all of it, as blocks of which the allocator does not keep where one ends and the next begins.
+    Several,
     /// The allocator does not keep whether it is used.
     Unknown,
 }
@@ -19,6 +21,7 @@ impl State {
         match self {
             State::Used => "used",
             State::Free => "free",
+            State::Several => "several",
             State::Unknown => "unknown",
         }
     }

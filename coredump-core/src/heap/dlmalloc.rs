@@ -11,6 +11,7 @@
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
+use super::links::{Link, broken_link};
 use super::view::View;
 use super::{Allocator, Blocks, Found, Kind};
 
@@ -26,6 +27,10 @@ const AROUND: u64 = 64;
 const MAX_SEGMENTS: usize = 1 << 16;
 /// Heaps in one memory.
 const MAX_HEAPS: usize = 16;
+
+/// Where rustc puts the small bins, `top`, the newest segment and the bitmap in the Rust crate's state, all in bytes and on
+/// wasm32, where it has 452: version 1.95, version 1.63.
+const ORDERS: [(u64, u64, u64, u64); 2] = [(144, 428, 128, 408), (8, 412, 424, 0)];
 
 /// One heap.
 #[derive(Clone, Debug)]
@@ -123,14 +128,17 @@ impl Dlmalloc {
                 top_size,
                 segments: Vec::new(),
             };
-            // The newest segment begins before top and ends behind it, and leads to the older ones.
-            let newest = words.windows(2).find_map(|pair| {
+            // The newest segment begins before top and ends behind it, and leads to the older ones. Numbers that count bytes
+            // may look like it: what is where some compiler has put the segment comes first, then what begins with a chunk.
+            let newest = words.windows(2).filter_map(|pair| {
                 let &[(record, base), (behind, len)] = pair else { return None };
                 let fits = behind == record + width && base <= top && base.checked_add(len) == Some(end);
-                let segments = fits.then(|| heap.segments(view, Segment { base, end, record })).flatten()?;
-                Some((record, segments))
+                let newest = Segment { base, end, record };
+                let segments = fits.then(|| heap.segments(view, newest)).flatten()?;
+                let doubt = if heap.expects(record) { 0 } else { 2 - u8::from(heap.begins(view, &newest)) };
+                Some((doubt, record, segments))
             });
-            let Some((record, segments)) = newest else { continue };
+            let Some((_, record, segments)) = newest.min_by_key(|(doubt, ..)| *doubt) else { continue };
             heap.segments = segments;
             // The magic number that C keeps and Rust does not lies before the bins; it makes the order C's.
             let magic = view.word(bins.checked_sub(width)?).filter(|magic| magic & 15 == 8);
@@ -173,6 +181,21 @@ impl Dlmalloc {
         None
     }
 
+    /// Whether the record of the newest segment lies there in a state of C, or of Rust in an order that is known.
+    fn expects(&self, record: u64) -> bool {
+        let in_c = record == self.bins + 102 * self.width;
+        in_c || ORDERS.iter().any(|&(own, _, segment, _)| self.width == 4 && record + own == self.bins + segment)
+    }
+
+    /// Whether a segment begins with a chunk.
+    fn begins(&self, view: &View<'_>, segment: &Segment) -> bool {
+        let first = self.first(segment);
+        let Some(head) = view.word(first + self.width) else { return false };
+        let size = head & !FLAGS;
+        let fits = size >= 4 * self.width && size.is_multiple_of(self.alignment);
+        head & PREVIOUS_USED != 0 && fits && first.checked_add(size).is_some_and(|next| next <= self.top)
+    }
+
     /// The first chunk of a segment.
     fn first(&self, segment: &Segment) -> u64 {
         (segment.base + 2 * self.width).next_multiple_of(self.alignment) - 2 * self.width
@@ -190,36 +213,20 @@ impl Dlmalloc {
     /// What is wrong with the links of a free chunk, if anything is: each neighbour must link back.
     fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
         let width = self.width;
-        let block = chunk + 2 * width;
-        let sides = [(2, 3, "next"), (3, 2, "previous")];
-        let broken = sides.into_iter().find_map(|(own, other, name)| {
-            let at = chunk + own * width;
-            let Some(link) = view.word(at) else { return Some(Damage::missing(at)) };
-            let bin = (self.bins..self.bins + BIN_WORDS * width).contains(&link);
-            if !bin && !self.in_segment(link) {
-                let message = format!("the link of a free block to the {name} one, {link:#x}, leads out of the heap");
-                return Some(Damage::new(at, message));
-            }
-            match view.word(link + other * width) {
-                Some(back) if back == chunk => None,
-                Some(_) => {
-                    let message = format!(
-                        "the link of a free block to the {name} one, {link:#x}, leads to a block that does not link back"
-                    );
-                    Some(Damage::new(at, message))
-                }
-                None => Some(Damage::missing(link + other * width)),
-            }
-        })?;
+        let bins = self.bins..self.bins + BIN_WORDS * width;
+        let inside = |at: u64| bins.contains(&at) || self.in_segment(at);
+        let links = [(2, 3, "next"), (3, 2, "previous")];
+        let links = links.map(|(at, back, to)| Link { at: at * width, back: back * width, to, end: None });
+        let broken = broken_link(view, chunk, links, inside)?;
         // The designated victim, a free chunk that the state names, is in no list.
         let mut named = false;
         view.words(self.around.clone(), |at, value| {
-            let in_bins = (self.bins..self.bins + BIN_WORDS * width).contains(&at);
-            named =
-                value == chunk && !in_bins && view.word(chunk + width).is_some_and(|head| self.names_size(view, head));
+            named = value == chunk
+                && !bins.contains(&at)
+                && view.word(chunk + width).is_some_and(|head| self.names_size(view, head));
             !named
         });
-        (!named).then(|| broken.about(block))
+        (!named).then(|| broken.about(chunk + 2 * width))
     }
 
     /// Whether the state holds this chunk's size: that of the designated victim is kept there.
@@ -236,9 +243,6 @@ impl Dlmalloc {
 /// The state of the Rust crate. The order of its fields is the compiler's: of one that is not known here, only the bins are
 /// sure to belong to it. With it comes the offset of the bitmap of the small bins.
 fn rust_state(view: &View<'_>, bins: u64, top: u64, segment: u64) -> (Range<u64>, Option<u64>) {
-    // Offsets of the small bins, `top`, the newest segment and the bitmap, all on wasm32, where the state has 452 bytes.
-    // rustc 1.95; rustc 1.63.
-    const ORDERS: [(u64, u64, u64, u64); 2] = [(144, 428, 128, 408), (8, 412, 424, 0)];
     const SIZE: u64 = 452;
     let known = ORDERS.into_iter().find_map(|(own, at, of_segment, map)| {
         let start = bins.checked_sub(own)?;
@@ -266,6 +270,10 @@ impl Allocator for Dlmalloc {
 
     fn gap(&self) -> u64 {
         self.width
+    }
+
+    fn alignment(&self) -> u64 {
+        self.alignment
     }
 
     fn check(&self, view: &View<'_>) -> Option<Damage> {

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
+use super::links::{Link, broken_link};
 use super::view::View;
 use super::{Allocator, Blocks, Found, Kind};
 
@@ -112,22 +113,14 @@ fn pieces(view: &View<'_>, newest: u64) -> Option<Vec<Range<u64>>> {
 }
 
 impl Emmalloc {
-    /// Reports a link of a free region that leads out of the heap or is not returned.
+    /// What is wrong with the links of a free region, if anything is.
     fn broken_link(&self, view: &View<'_>, region: u64) -> Option<Damage> {
         let inside = |at: u64| {
             self.pieces.iter().any(|piece| piece.contains(&at))
                 || (self.sentinels..self.sentinels + SENTINELS * SENTINEL).contains(&at)
         };
-        [(4, 8, "previous"), (8, 4, "next")].into_iter().find_map(|(own, other, name)| {
-            let at = region + own;
-            let Some(link) = view.u32(at).map(u64::from) else { return Some(Damage::missing(at)) };
-            let back = inside(link).then(|| view.u32(link + other)).flatten();
-            (back.map(u64::from) != Some(region)).then(|| {
-                let message =
-                    format!("the link of a free block to the {name} one, {link:#x}, leads to none that links back");
-                Damage::new(at, message).about(region + 4)
-            })
-        })
+        let links = [(4, 8, "previous"), (8, 4, "next")].map(|(at, back, to)| Link { at, back, to, end: None });
+        broken_link(view, region, links, inside).map(|damage| damage.about(region + 4))
     }
 }
 

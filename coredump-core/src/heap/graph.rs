@@ -1,13 +1,15 @@
 //! Which blocks point to which, and which of them the program can still reach.
 //!
 //! Every word that is an address in a used block counts as a pointer to it, also one to its inside and one to the byte
-//! after its last, which no allocator gives to the next block. For nothing tells numbers and pointers apart. So a block may be taken for reachable that is not, but
-//! none that is reachable for lost, unless the program keeps pointers unaligned or hidden.
+//! after its last, which no allocator gives to the next block. For nothing tells numbers and pointers apart. So a block may
+//! be taken for reachable that is not, but none that is reachable for lost, unless the program keeps pointers unaligned or
+//! hidden.
 
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
-use super::starts::Starts;
+use super::starts::{Queue, Starts};
+use super::survey::Survey;
 use super::{Heap, View};
 
 /// Blocks of all heaps of one memory.
@@ -15,14 +17,12 @@ pub struct Graph<'h, 'v> {
     heaps: &'h [Heap],
     view: &'v View<'v>,
     starts: Starts,
-    /// By number of the block: there is nothing to follow, for it is free or was reached.
-    seen: Vec<u64>,
-    /// Blocks of which it is not known whether they are used.
+    /// Blocks of which it is not known whether they are used, or where they end.
     unknown: Vec<Range<u64>>,
     /// Bytes between a block's last and the next one's first.
     gap: u64,
-    /// Where the records of a heap are broken.
-    pub damage: Vec<Damage>,
+    /// The numbers of each heap.
+    pub surveys: Vec<Survey>,
 }
 
 /// Where a chain of pointers begins.
@@ -64,8 +64,64 @@ pub enum Step {
     },
 }
 
+/// The bytes of the block at a granule, up to `gap` bytes before the next one.
+fn contents(starts: &Starts, gap: u64, granule: u32) -> Range<u64> {
+    let start = starts.address(granule);
+    let end = starts.after(granule).map_or(start, |next| starts.address(next));
+    start..end.saturating_sub(gap).max(start)
+}
+
 /// No block: the parent of one that a root points to.
 const NONE: u32 = u32::MAX;
+
+/// Where a walk over the pointers has come to.
+struct Front<F> {
+    /// Addresses that lead somewhere, and the blocks that hold them. They wait until there are many: the places that they
+    /// lead to are all over, and memory is quicker when it is asked for several things at a time.
+    waiting: Vec<(u64, u32)>,
+    /// The blocks that were reached.
+    next: Queue,
+    /// Called with each of them, and the one that led there.
+    reached: F,
+}
+
+/// Addresses that wait.
+const WAITING: usize = 256;
+
+impl<F: FnMut(&Starts, u32, u32)> Front<F> {
+    /// Follows a value that may be an address. Always `true`: more are wanted.
+    #[inline]
+    fn add(&mut self, starts: &mut Starts, value: u64, from: u32) -> bool {
+        if starts.covers(value) {
+            self.waiting.push((value, from));
+            if self.waiting.len() == WAITING {
+                self.reach(starts);
+            }
+        }
+        true
+    }
+
+    fn reach(&mut self, starts: &mut Starts) {
+        starts.touch(self.waiting.iter().map(|(value, _)| *value));
+        for (value, from) in self.waiting.drain(..) {
+            if let Some(granule) = starts.take(value) {
+                (self.reached)(starts, granule, from);
+                self.next.push(starts, granule);
+            }
+        }
+    }
+
+    /// Takes a `batch` of the blocks of a `level`, or of those that were reached from it. Whether there are any.
+    fn advance(&mut self, starts: &mut Starts, level: &mut Queue, batch: &mut Vec<u32>) -> bool {
+        level.take(batch);
+        if batch.is_empty() {
+            self.reach(starts);
+            std::mem::swap(level, &mut self.next);
+            level.take(batch);
+        }
+        !batch.is_empty()
+    }
+}
 
 impl<'h, 'v> Graph<'h, 'v> {
     /// The blocks of all `heaps` of one memory; `None` if there are none, or they are spread too far to be listed.
@@ -76,77 +132,43 @@ impl<'h, 'v> Graph<'h, 'v> {
         let gap = heaps.iter().map(|heap| heap.allocator.gap()).min()?;
         let shift = heaps.iter().map(|heap| heap.allocator.alignment().ilog2()).min()?;
         let mut starts = Starts::new(start..end.saturating_add(64), shift)?;
+        let mut unknown = Vec::new();
         let granule = 1 << shift;
-        for heap in heaps {
+        let survey = |heap: &Heap| {
             let gap = heap.allocator.gap();
             let mut last: Option<Block> = None;
-            for block in heap.blocks(view).filter_map(Result::ok) {
-                // Where no block follows, the room after one begins where a block would.
-                let behind = |last: Block| last.end().next_multiple_of(granule) + gap;
+            // Where no block follows, the room after one begins where a block would.
+            let behind = |last: Block| last.end().next_multiple_of(granule) + gap;
+            let survey = Survey::each(heap, view, |block| {
                 if let Some(end) = last.map(behind).filter(|&end| end < block.address) {
-                    starts.insert(end);
+                    starts.insert(end, false);
                 }
-                starts.insert(block.address);
-                last = Some(block);
-            }
+                starts.insert(block.address, block.state == State::Used);
+                if matches!(block.state, State::Several | State::Unknown) {
+                    unknown.push(block.address..block.end());
+                }
+                last = Some(*block);
+            });
             if let Some(last) = last {
-                starts.insert(last.end().next_multiple_of(granule) + gap);
+                starts.insert(behind(last), false);
             }
-        }
+            survey
+        };
+        let surveys = heaps.iter().map(survey).collect();
         starts.finish();
-        let seen = vec![u64::MAX; starts.len() / 64 + 1];
-        let mut graph = Graph { heaps, view, starts, seen, unknown: Vec::new(), gap, damage: Vec::new() };
-        graph.reset();
-        Some(graph)
+        Some(Graph { heaps, view, starts, unknown, gap, surveys })
     }
 
-    /// Forgets what was reached.
-    fn reset(&mut self) {
-        self.seen.fill(u64::MAX);
-        self.unknown.clear();
-        self.damage.clear();
-        for heap in self.heaps {
-            for block in heap.blocks(self.view) {
-                match block {
-                    Err(damage) => self.damage.push(damage),
-                    Ok(block) => match block.state {
-                        State::Free => {}
-                        State::Unknown => self.unknown.push(block.address..block.end()),
-                        State::Used => {
-                            if let Some(granule) = self.starts.containing(block.address) {
-                                let number = self.starts.rank(granule);
-                                self.seen[number / 64] &= !(1 << (number % 64));
-                            }
-                        }
-                    },
-                }
-            }
-        }
-    }
-
-    #[inline]
-    fn is_seen(&self, number: usize) -> bool {
-        self.seen[number / 64] >> (number % 64) & 1 == 1
-    }
-
-    /// The used block that an address points to, which was not reached yet, by its granule and number.
-    #[inline]
-    fn reach(&mut self, address: u64) -> Option<(u32, usize)> {
-        let granule = self.starts.containing(address)?;
-        let number = self.starts.rank(granule);
-        if self.is_seen(number) {
-            return None;
-        }
-        self.seen[number / 64] |= 1 << (number % 64);
-        Some((granule, number))
+    /// Where the records of the heaps are broken.
+    pub fn damage(&self) -> impl Iterator<Item = &Damage> {
+        self.surveys.iter().flat_map(|survey| &survey.damage)
     }
 
     /// The used block that begins at an address, by its granule and number.
     #[inline]
     pub(super) fn used_at(&self, address: u64) -> Option<(u32, usize)> {
-        let granule = self.starts.containing(address)?;
-        let number = self.starts.rank(granule);
-        (self.starts.address(granule) == address && !self.is_seen(number)).then_some((granule, number))
+        let granule = self.starts.open_at(address)?;
+        Some((granule, self.starts.rank(granule)))
     }
 
     /// The number of the block at an address, below [`Graph::len`].
@@ -157,6 +179,11 @@ impl<'h, 'v> Graph<'h, 'v> {
     /// How many numbers there are.
     pub(super) fn len(&self) -> usize {
         self.starts.len()
+    }
+
+    /// Where the blocks begin.
+    pub(super) fn starts(&self) -> &Starts {
+        &self.starts
     }
 
     /// The memory.
@@ -171,80 +198,52 @@ impl<'h, 'v> Graph<'h, 'v> {
 
     /// The bytes of the block at a granule, as far as they can hold pointers.
     pub(super) fn contents(&self, granule: u32) -> Range<u64> {
-        let start = self.starts.address(granule);
-        let end = self.starts.after(granule).map_or(start, |next| self.starts.address(next));
-        start..end.saturating_sub(self.gap).max(start)
+        contents(&self.starts, self.gap, granule)
     }
 
-    /// Follows all pointers from `roots`; `parent` is called with each block reached and the one that led there first.
-    /// Levels are sorted by address, for memory is quicker in order.
-    fn mark(&mut self, roots: &Roots, mut parent: impl FnMut(usize, u32)) {
-        let mut level: Vec<u32> = Vec::new();
-        for &(value, _) in &roots.values {
-            if let Some((granule, number)) = self.reach(value) {
-                parent(number, NONE);
-                level.push(granule);
-            }
+    /// Follows all pointers from `roots`; `parent` is called with each block reached and the one that led there first, as
+    /// granules.
+    /// Levels are by address, for memory is quicker in order.
+    fn mark(&mut self, roots: &Roots, parent: impl FnMut(&Starts, u32, u32)) {
+        let Graph { view, starts, unknown, gap, .. } = self;
+        let mut front = Front { waiting: Vec::with_capacity(WAITING), next: Queue::default(), reached: parent };
+        for range in roots.ranges.iter().chain(unknown.iter()) {
+            view.words(range.clone(), |_, value| front.add(starts, value, NONE));
         }
-        let view = self.view;
-        let unknown = std::mem::take(&mut self.unknown);
-        for range in roots.ranges.iter().chain(&unknown) {
-            view.words(range.clone(), |_, value| {
-                if let Some((granule, number)) = self.reach(value) {
-                    parent(number, NONE);
-                    level.push(granule);
-                }
-                true
-            });
-        }
-        self.unknown = unknown;
-        let mut next = Vec::new();
-        while !level.is_empty() {
-            level.sort_unstable();
-            for &block in &level {
-                view.words(self.contents(block), |_, value| {
-                    if let Some((granule, number)) = self.reach(value) {
-                        parent(number, block);
-                        next.push(granule);
-                    }
-                    true
-                });
+        roots.values.iter().for_each(|(value, _)| _ = front.add(starts, *value, NONE));
+        let (mut level, mut batch) = (Queue::default(), Vec::new());
+        while front.advance(starts, &mut level, &mut batch) {
+            for &block in &batch {
+                view.words(contents(starts, *gap, block), |_, value| front.add(starts, value, block));
             }
-            level.clear();
-            std::mem::swap(&mut level, &mut next);
         }
     }
 
     /// The used blocks that nothing reachable points to, in the order of their heaps; not those that a garbage collector
     /// frees.
     pub fn leaks(&mut self, roots: &Roots, mut each: impl FnMut(&Block)) {
-        self.mark(roots, |_, _| {});
+        self.mark(roots, |_, _, _| {});
         for heap in self.heaps.iter() {
             let blocks = heap.blocks(self.view).filter_map(Result::ok);
             for block in blocks.filter(|block| block.state == State::Used) {
                 let managed = heap.allocator.collected() && (block.class.is_some() || heap.kind == super::Kind::Go);
-                let reached =
-                    self.starts.containing(block.address).is_none_or(|granule| self.is_seen(self.starts.rank(granule)));
-                if !managed && !reached {
+                if !managed && self.starts.open_at(block.address).is_some() {
                     each(&block);
                 }
             }
         }
-        self.reset();
+        self.starts.reopen();
     }
 
     /// A shortest chain of pointers from a root to the block that holds `address`, the root first; `None` if there is none.
     pub fn path_to(&mut self, roots: &Roots, address: u64) -> Option<Vec<Step>> {
         let mut at = self.starts.containing(address)?;
         let mut parents = vec![NONE; self.starts.len()];
-        let mut reached = vec![0u64; self.starts.len() / 64 + 1];
-        self.mark(roots, |number, parent| {
-            parents[number] = parent;
-            reached[number / 64] |= 1 << (number % 64);
-        });
-        let number = self.starts.rank(at);
-        self.reset();
-        if reached[number / 64] >> (number % 64) & 1 == 0 {
+        self.mark(roots, |starts, granule, parent| parents[starts.rank(granule)] = parent);
+        let reached = !self.starts.is_open(at);
+        self.starts.reopen();
+        // What is not open now is free, and was never reached.
+        if !reached || !self.starts.is_open(at) {
             return None;
         }
         let mut steps = Vec::new();

@@ -13,6 +13,8 @@ pub struct Hints {
     pub initial: Option<u64>,
     /// The program has functions of Zig's allocator.
     pub uses_zig: bool,
+    /// The program has functions of the crate `lol_alloc`.
+    pub uses_lol: bool,
     /// The state of Zig's allocator.
     pub zig: Option<u64>,
     /// The colour that AssemblyScript's collector calls white.
@@ -37,11 +39,14 @@ impl Hints {
             Value::I32(value) => u32::try_from(value).ok(),
             _ => None,
         });
-        let uses_zig = owners.iter().any(|owner| {
-            owner.binary.module().function_names().any(|(_, name)| name.starts_with("heap.BrkAllocator."))
-        });
+        let has = |is: fn(&str) -> bool| {
+            owners.iter().any(|owner| owner.binary.module().function_names().any(|(_, name)| is(name)))
+        };
+        let uses_zig = has(|name| name.starts_with("heap.BrkAllocator."));
+        // As symbols are mangled too.
+        let uses_lol = has(|name| name.contains("lol_alloc"));
         let zig = if uses_zig { zig(dump, binaries, memory) } else { None };
-        Hints { heap_base, initial: defined, uses_zig, zig, white }
+        Hints { heap_base, initial: defined, uses_zig, uses_lol, zig, white }
     }
 }
 

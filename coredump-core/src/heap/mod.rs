@@ -11,14 +11,21 @@ mod emmalloc;
 mod go;
 mod graph;
 mod hints;
+mod links;
+mod lol;
 mod preview;
 mod roots;
 mod starts;
+mod stub;
 mod survey;
+mod talc;
+mod talc4;
 mod tlsf;
+mod told;
 mod types;
 mod view;
 mod vtable;
+mod wee;
 mod zig;
 
 use std::ops::Range;
@@ -27,17 +34,20 @@ pub use block::{Block, Damage, State};
 pub use graph::{Graph, Pointers, Roots, Step};
 pub use preview::preview;
 pub use survey::{Class, Count, Survey};
-pub use types::Types;
+pub use types::{Totals, Types, inventory};
 pub use view::View;
 
 use hints::Hints;
 
 use crate::binaries::Binaries;
-use crate::model::CoreDump;
+use crate::model::{CoreDump, Value};
 use crate::regions::{Regions, Use};
 
 /// Of a memory whose parts are not known, the first bytes in which allocators' states are looked for.
 const LOOKED_AT: u64 = 64 << 20;
+
+/// Globals that are looked at.
+const MAX_GLOBALS: usize = 4096;
 
 /// An allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +64,16 @@ pub enum Kind {
     ZigMalloc,
     /// AssemblyScript's TLSF with one of its collectors.
     AssemblyScript,
+    /// AssemblyScript's runtime that gives back nothing.
+    AssemblyScriptStub,
     /// Go's spans.
     Go,
+    /// The Rust crate `talc`, versions 4 and 5.
+    Talc,
+    /// The Rust crate `wee_alloc`.
+    WeeAlloc,
+    /// The Rust crate `lol_alloc`.
+    LolAlloc,
 }
 
 impl Kind {
@@ -68,7 +86,11 @@ impl Kind {
             Kind::Zig => "zig",
             Kind::ZigMalloc => "zig-malloc",
             Kind::AssemblyScript => "assemblyscript",
+            Kind::AssemblyScriptStub => "assemblyscript-stub",
             Kind::Go => "go",
+            Kind::Talc => "talc",
+            Kind::WeeAlloc => "wee_alloc",
+            Kind::LolAlloc => "lol_alloc",
         }
     }
 }
@@ -107,6 +129,12 @@ struct Found {
     allocator: Box<dyn Allocator>,
 }
 
+impl Found {
+    fn sort(&mut self) {
+        self.ranges.sort_by_key(|range| range.start);
+    }
+}
+
 /// A heap: what one allocator keeps in one memory.
 pub struct Heap {
     /// The allocator.
@@ -127,6 +155,15 @@ impl Heap {
         let hints = Hints::of(dump, binaries, memory, regions);
         let mut found = dlmalloc::find(&view, &places);
         found.extend(emmalloc::find(&view, &places));
+        // What a Rust program brings may be beside the C library's.
+        found.iter_mut().for_each(Found::sort);
+        let crates = [wee::find(&view, hints.initial), talc4::find(&view, &places), talc::find(&view, &places)];
+        for heap in crates.into_iter().flatten() {
+            let apart = |other: &Found| !overlap(&other.ranges, &heap.ranges);
+            if found.iter().all(apart) {
+                found.push(heap);
+            }
+        }
         if found.is_empty() {
             // The whole heap is a place for what keeps its state there.
             let low = std::iter::once(0..contents.size.min(LOOKED_AT)).collect::<Vec<_>>();
@@ -136,11 +173,18 @@ impl Heap {
         if found.is_empty() {
             found.extend(zig::find(&view, &hints, &places));
         }
-        let heaps = found.into_iter().map(|Found { kind, mut ranges, state, allocator }| {
-            ranges.sort_by_key(|range| range.start);
-            Heap { kind, ranges, state, allocator }
-        });
-        heaps.collect()
+        if found.is_empty() {
+            let globals = dump.globals.iter().filter_map(|global| match global.value {
+                Value::I32(value) => Some(u64::from(value as u32)),
+                _ => None,
+            });
+            let globals: Vec<u64> = globals.take(MAX_GLOBALS).collect();
+            found.extend(stub::find(&view, hints.heap_base, &globals));
+            found.extend(lol::find(&view, &hints, &places));
+        }
+        found.iter_mut().for_each(Found::sort);
+        let heap = |Found { kind, ranges, state, allocator }| Heap { kind, ranges, state, allocator };
+        found.into_iter().map(heap).collect()
     }
 
     /// Whether an address lies in what the allocator hands out blocks of.
@@ -160,6 +204,14 @@ impl Heap {
         let blocks = self.allocator.blocks(view, true).filter_map(Result::err);
         blocks.chain(self.allocator.check(view)).take(MOST).collect()
     }
+}
+
+/// Whether any of these ranges, which are by address, have an address in common.
+fn overlap(some: &[Range<u64>], others: &[Range<u64>]) -> bool {
+    others.iter().any(|other| {
+        let next = some.partition_point(|range| range.end <= other.start);
+        some.get(next).is_some_and(|range| range.start < other.end)
+    })
 }
 
 /// Where static data may lie.

@@ -18,6 +18,12 @@ impl Count {
         self.blocks += 1;
         self.bytes = self.bytes.saturating_add(block.size);
     }
+
+    /// Adds what was counted elsewhere.
+    pub fn join(&mut self, other: Count) {
+        self.blocks += other.blocks;
+        self.bytes = self.bytes.saturating_add(other.bytes);
+    }
 }
 
 /// Blocks of about the same size.
@@ -38,6 +44,8 @@ pub struct Survey {
     pub used: Count,
     /// Blocks that the allocator may hand out.
     pub free: Count,
+    /// Stretches of used blocks of which the allocator does not keep where one ends.
+    pub several: Count,
     /// Blocks of which the allocator does not keep whether they are used.
     pub unknown: Count,
     /// Size of the largest free block, in bytes.
@@ -51,6 +59,11 @@ pub struct Survey {
 impl Survey {
     /// Counts all blocks of a heap.
     pub fn of(heap: &Heap, view: &View<'_>) -> Survey {
+        Survey::each(heap, view, |_| {})
+    }
+
+    /// Counts all blocks of a heap, and shows `each` of them to somebody on the way.
+    pub fn each(heap: &Heap, view: &View<'_>, mut each: impl FnMut(&Block)) -> Survey {
         let mut survey = Survey::default();
         let mut classes = [Class::default(); 65];
         for block in heap.blocks(view) {
@@ -61,6 +74,7 @@ impl Survey {
                     continue;
                 }
             };
+            each(&block);
             let class = &mut classes[(u64::BITS - block.size.leading_zeros()) as usize];
             match block.state {
                 State::Used => {
@@ -72,6 +86,7 @@ impl Survey {
                     class.free.add(&block);
                     survey.largest_free = survey.largest_free.max(block.size);
                 }
+                State::Several => survey.several.add(&block),
                 State::Unknown => survey.unknown.add(&block),
             }
         }
@@ -79,5 +94,21 @@ impl Survey {
         let classes = classes.into_iter().zip(bounds).map(|(class, from)| Class { from, ..class });
         survey.classes = classes.filter(|class| class.used.blocks + class.free.blocks > 0).collect();
         survey
+    }
+
+    /// Of the bytes that are free, how many in a hundred are not in the largest free block; `None` if none are free.
+    pub fn fragmentation(&self) -> Option<u64> {
+        let outside = u128::from(self.free.bytes.saturating_sub(self.largest_free)) * 100;
+        u64::try_from(outside.checked_div(u128::from(self.free.bytes))?).ok()
+    }
+
+    /// How many blocks the program has, where the allocator tells them apart.
+    pub fn blocks_used(&self) -> Option<u64> {
+        (self.several.blocks == 0).then_some(self.used.blocks)
+    }
+
+    /// How many bytes the program has.
+    pub fn bytes_used(&self) -> u64 {
+        self.used.bytes.saturating_add(self.several.bytes)
     }
 }

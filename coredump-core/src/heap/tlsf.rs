@@ -12,6 +12,7 @@
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
+use super::links::{Link, broken_link};
 use super::view::View;
 use super::{Allocator, Blocks, Found, Kind};
 
@@ -132,16 +133,8 @@ impl Tlsf {
     /// Reports a link of a free block that leads out of the heap or is not returned, or an end that does not name the block.
     fn broken_link(&self, view: &View<'_>, at: u64, size: u64) -> Option<Damage> {
         let inside = |link: u64| (first(self.root)..self.tail).contains(&link);
-        let sides = [(4, 8, "previous"), (8, 4, "next")];
-        let broken = sides.into_iter().find_map(|(own, other, name)| {
-            let Some(link) = view.u32(at + own).map(u64::from) else { return Some(Damage::missing(at + own)) };
-            let back = inside(link).then(|| view.u32(link + other)).flatten();
-            (link != 0 && back.map(u64::from) != Some(at)).then(|| {
-                let message =
-                    format!("the link of a free block to the {name} one, {link:#x}, leads to none that links back");
-                Damage::new(at + own, message)
-            })
-        });
+        let links = [(4, 8, "previous"), (8, 4, "next")].map(|(at, back, to)| Link { at, back, to, end: Some(0) });
+        let broken = broken_link(view, at, links, inside);
         let foot = at + size;
         broken.or_else(|| match view.u32(foot).map(u64::from) {
             None => Some(Damage::missing(foot)),

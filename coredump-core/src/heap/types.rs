@@ -4,20 +4,48 @@ use std::collections::HashMap;
 
 use super::block::{Block, State};
 use super::graph::Graph;
-use super::survey::Count;
-use super::vtable::class;
-use crate::variables::{Pointer, Shape, Shapes};
+use super::starts::Queue;
+use super::survey::{Count, Survey};
+use super::told::Told;
+use super::{Heap, View};
+use crate::variables::{Pointer, Shape, Shapes, Target};
 
 /// Elements of one block that are followed.
 const MAX_ELEMENTS: u64 = 1 << 24;
 /// An allocator may round up by less than this: of smaller elements it is not known how many there are.
 const ROUNDING: u64 = 32;
 
+/// Used blocks and their bytes by type, the most bytes first.
+pub type Totals = Vec<(String, Count)>;
+
+/// The numbers of each heap, and the totals by type; no totals if the heaps are spread too far. Without `shapes` only those
+/// blocks have types that tell them themselves.
+pub fn inventory(heaps: &[Heap], view: &View<'_>, shapes: &Shapes) -> (Vec<Survey>, Option<Totals>) {
+    if !shapes.all.is_empty()
+        && let Some(graph) = Graph::new(heaps, view)
+    {
+        let totals = Types::find(&graph, shapes).totals(&graph);
+        return (graph.surveys, Some(totals));
+    }
+    // One look at each block is enough.
+    let mut told = Told::new(heaps, view);
+    let each = |heap| Survey::each(heap, view, |block| _ = block.state == State::Used && told.count(block));
+    let surveys = heaps.iter().map(each).collect();
+    (surveys, shapes.all.is_empty().then(|| in_order(told.totals())))
+}
+
+/// The most bytes first.
+fn in_order(totals: HashMap<String, Count>) -> Totals {
+    let mut totals: Totals = totals.into_iter().collect();
+    totals.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
+    totals
+}
+
 /// The types of a graph's blocks.
 pub struct Types<'s> {
     shapes: &'s Shapes,
     /// By number of the block: the index of its shape, counted from 1.
-    of: Vec<u32>,
+    of: Vec<u16>,
 }
 
 impl<'s> Types<'s> {
@@ -26,7 +54,7 @@ impl<'s> Types<'s> {
     pub fn find(graph: &Graph<'_, '_>, shapes: &'s Shapes) -> Types<'s> {
         let mut types = Types { shapes, of: if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] } };
         let view = graph.view();
-        let mut level: Vec<u32> = Vec::new();
+        let mut level = Queue::default();
         for root in &shapes.roots {
             let shape = &shapes.all[root.shape];
             let width = view.width();
@@ -44,10 +72,17 @@ impl<'s> Types<'s> {
             };
             types.pointers(graph, shape, word, byte, &mut level);
         }
-        let mut next = Vec::new();
-        while !level.is_empty() {
-            level.sort_unstable();
-            for &granule in &level {
+        let (mut next, mut batch) = (Queue::default(), Vec::new());
+        loop {
+            level.take(&mut batch);
+            if batch.is_empty() {
+                std::mem::swap(&mut level, &mut next);
+                level.take(&mut batch);
+            }
+            if batch.is_empty() {
+                break;
+            }
+            for &granule in &batch {
                 let contents = graph.contents(granule);
                 let Some(shape) = graph.number(contents.start).and_then(|number| types.shape(number)) else { continue };
                 if shape.pointers.is_empty() && shape.choices.is_empty() {
@@ -66,8 +101,6 @@ impl<'s> Types<'s> {
                     );
                 }
             }
-            level.clear();
-            std::mem::swap(&mut level, &mut next);
         }
         types
     }
@@ -84,7 +117,7 @@ impl<'s> Types<'s> {
         shape: &Shape,
         word: impl Fn(u64) -> Option<u64>,
         byte: impl Fn(u64) -> Option<u8>,
-        found: &mut Vec<u32>,
+        found: &mut Queue,
     ) {
         for pointer in &shape.pointers {
             self.pointer(graph, pointer, &word, found);
@@ -105,10 +138,17 @@ impl<'s> Types<'s> {
         graph: &Graph<'_, '_>,
         pointer: &Pointer,
         word: &impl Fn(u64) -> Option<u64>,
-        found: &mut Vec<u32>,
+        found: &mut Queue,
     ) {
         let Some((granule, number)) = word(pointer.offset).and_then(|value| graph.used_at(value)) else { return };
-        let target = &self.shapes.all[pointer.target];
+        let index = match pointer.target {
+            Target::Shape(index) => index,
+            Target::Vtable(at) => match word(at).and_then(|table| self.shapes.vtables.get(&table)) {
+                Some(index) => *index,
+                None => return,
+            },
+        };
+        let target = &self.shapes.all[index];
         let room = graph.contents(granule);
         let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1);
         let better = match self.shape(number) {
@@ -116,8 +156,8 @@ impl<'s> Types<'s> {
             Some(known) => !says(known) && says(target),
         };
         if better && target.size.unwrap_or(0) <= room.end - room.start {
-            self.of[number] = pointer.target as u32 + 1;
-            found.push(granule);
+            self.of[number] = index as u16 + 1;
+            found.push(graph.starts(), granule);
         }
     }
 
@@ -143,50 +183,36 @@ impl<'s> Types<'s> {
 
     /// The used blocks and their bytes by type, the most bytes first; those of no known type are left out. Arrays of all
     /// lengths are one type.
-    pub fn totals(&self, graph: &Graph<'_, '_>) -> Vec<(String, Count)> {
-        let mut totals: HashMap<String, Count> = HashMap::new();
+    fn totals(&self, graph: &Graph<'_, '_>) -> Totals {
+        let mut told = Told::new(graph.heaps(), graph.view());
         // Most blocks are of few shapes: their names are made at last. Alone, and as arrays.
         let mut by_shape = vec![[Count::default(); 2]; self.shapes.all.len()];
         for heap in graph.heaps() {
             for block in heap.blocks(graph.view()).filter_map(Result::ok).filter(|block| block.state == State::Used) {
-                match self.told(graph, &block) {
-                    Some(name) => totals.entry(name).or_default().add(&block),
-                    None => {
-                        let number = graph.number(block.address);
-                        let index = number.and_then(|number| (*self.of.get(number)? as usize).checked_sub(1));
-                        if let Some(index) = index {
-                            let size = self.shapes.all[index].size.unwrap_or(0);
-                            let array = size > 0 && block.requested.unwrap_or(block.size) / size > 1;
-                            by_shape[index][usize::from(array)].add(&block);
-                        }
-                    }
+                if told.count(&block) {
+                    continue;
+                }
+                let number = graph.number(block.address);
+                let index = number.and_then(|number| usize::from(*self.of.get(number)?).checked_sub(1));
+                if let Some(index) = index {
+                    let size = self.shapes.all[index].size.unwrap_or(0);
+                    let array = size > 0 && block.requested.unwrap_or(block.size) / size > 1;
+                    by_shape[index][usize::from(array)].add(&block);
                 }
             }
         }
+        let mut totals = told.totals();
         for (shape, counts) in self.shapes.all.iter().zip(by_shape) {
             for (count, end) in counts.into_iter().zip(["", "[]"]).filter(|(count, _)| count.blocks > 0) {
-                let total = totals.entry(format!("{}{end}", shape.name)).or_default();
-                total.blocks += count.blocks;
-                total.bytes += count.bytes;
+                totals.entry(format!("{}{end}", shape.name)).or_default().join(count);
             }
         }
-        let mut totals: Vec<(String, Count)> = totals.into_iter().collect();
-        totals.sort_by(|a, b| b.1.bytes.cmp(&a.1.bytes).then_with(|| a.0.cmp(&b.0)));
-        totals
+        in_order(totals)
     }
 
     /// The type that a block itself tells.
     fn told(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<String> {
-        if let Some(class) = block.class {
-            return Some(match class {
-                0 => "Object".into(),
-                1 => "ArrayBuffer".into(),
-                2 => "String".into(),
-                other => format!("class {other}"),
-            });
-        }
-        let is_static = |address: u64| address >= 8 && !graph.heaps().iter().any(|heap| heap.holds(address));
-        class(graph.view(), block.address, is_static)
+        Told::new(graph.heaps(), graph.view()).name(block)
     }
 
     /// The type of a block's elements by the debug information, and its size in bytes.

@@ -105,6 +105,25 @@ impl<'m> View<'m> {
         let width = self.width();
         let mut known = true;
         let mut at = range.start.next_multiple_of(width);
+        // Most blocks are small, and in the same stretch as the one before.
+        if at < range.end && self.u8(at).is_some() {
+            let last = self.last.get();
+            let segment = last.segment.and_then(|segment| self.memory.segments().get(segment));
+            let inside = last.start <= at && range.end <= last.end;
+            if inside && last.segment.is_none() {
+                return true;
+            }
+            if inside
+                && let Some(segment) = segment
+                && let Some(bytes) = segment.bytes.get((at - last.start) as usize..(range.end - last.start) as usize)
+            {
+                match width {
+                    4 => each_word(bytes, &mut at, |word| u64::from(u32::from_le_bytes(word)), &mut each),
+                    _ => each_word(bytes, &mut at, u64::from_le_bytes, &mut each),
+                };
+                return true;
+            }
+        }
         for chunk in self.memory.chunks(range.clone()) {
             let end = chunk.range().end;
             let more = match chunk {

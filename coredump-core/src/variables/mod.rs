@@ -39,7 +39,7 @@ use crate::catalog::{types, units};
 pub use expression::ExpressionError;
 pub use inspector::Inspector;
 pub(crate) use names::type_name;
-pub use shapes::{Choice, Pointer, Root, Shape, Shapes};
+pub use shapes::{Choice, Pointer, Root, Shape, Shapes, Target};
 pub use statics::{Static, statics};
 
 pub use crate::catalog::Language;

@@ -14,7 +14,7 @@ use crate::binaries::{Binaries, Binary};
 use crate::model::CoreDump;
 
 /// Types that are looked at in all: beyond it, debug info is hostile.
-const MAX_SHAPES: usize = 1 << 16;
+const MAX_SHAPES: usize = (1 << 16) - 1;
 /// Pointers in one value.
 const MAX_POINTERS: usize = 4096;
 /// Types in types.
@@ -40,8 +40,17 @@ pub struct Shape {
 pub struct Pointer {
     /// Bytes from the value's start.
     pub offset: u64,
-    /// What it points to: an index into [`Shapes::all`].
-    pub target: usize,
+    /// What it points to.
+    pub target: Target,
+}
+
+/// What a pointer points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Always the same type: an index into [`Shapes::all`].
+    Shape(usize),
+    /// The type that the vtable is for, whose address lies so many bytes from the value's start: a Rust trait object.
+    Vtable(u64),
 }
 
 /// The pointers of a variant, and the ranges of discriminants that select it.
@@ -72,6 +81,8 @@ pub struct Shapes {
     pub all: Vec<Shape>,
     /// The variables: statics, and those of the frames.
     pub roots: Vec<Root>,
+    /// The types that vtables are for, by the vtable's address: indices into `all`.
+    pub vtables: HashMap<u64, usize>,
 }
 
 impl Shapes {
@@ -124,7 +135,9 @@ impl Builder {
         binary.with_catalog(|catalog| {
             let units = Units::new(catalog.clone());
             for (die, address) in placed(&units, binary.module(), global).take(MAX_ROOTS) {
-                if let Some(shape) = units.type_of(die).and_then(|ty| self.index(&units, key, ty)) {
+                if let Some(ty) = vtable_of(&units, die).and_then(|ty| self.index(&units, key, ty)) {
+                    self.shapes.vtables.insert(address, ty);
+                } else if let Some(shape) = units.type_of(die).and_then(|ty| self.index(&units, key, ty)) {
                     self.shapes.roots.push(Root { place: Ok(address), shape });
                 }
             }
@@ -226,7 +239,7 @@ impl Builder {
             Kind::Pointer(_, Some(target)) => {
                 let bytes = || units.peeled(Some(*target)).is_some_and(|(_, ty)| ty.name == Some(b"u8"));
                 let target = element.filter(|_| bytes()).unwrap_or(*target);
-                if let Some(target) = self.index(units, key, target) {
+                if let Some(target) = self.index(units, key, target).map(Target::Shape) {
                     found.pointers.push(Pointer { offset, target });
                 }
             }
@@ -255,6 +268,13 @@ impl Builder {
                 if contents.keyword == "union"
                     && members().filter(|member| units.size_of(member.ty) != Some(0)).count() > 1
                 {
+                    return;
+                }
+                if let Some((pointer, vtable)) = trait_object(units, contents) {
+                    let [Some(at), Some(vtable)] = [pointer, vtable].map(|part| offset.checked_add(part)) else {
+                        return;
+                    };
+                    found.pointers.push(Pointer { offset: at, target: Target::Vtable(vtable) });
                     return;
                 }
                 let element = vector_element(&ty.name, contents).or(element);
@@ -316,7 +336,11 @@ impl Builder {
 
 impl Pointer {
     fn at(self, offset: u64) -> Pointer {
-        Pointer { offset: self.offset.saturating_add(offset), ..self }
+        let target = match self.target {
+            Target::Vtable(at) => Target::Vtable(at.saturating_add(offset)),
+            shape => shape,
+        };
+        Pointer { offset: self.offset.saturating_add(offset), target }
     }
 }
 
@@ -351,6 +375,25 @@ fn place(member: &Member<'_>, offset: u64) -> Option<u64> {
         Offset::Bits(bits) if bits % 8 == 0 => offset.checked_add(bits / 8),
         _ => None,
     }
+}
+
+/// The type whose vtable a static is: rustc describes each as a variable whose type says it.
+fn vtable_of(units: &Units<'_>, variable: Die) -> Option<Die> {
+    match &units.peeled(units.type_of(variable))?.1.kind {
+        Kind::Struct(contents) => contents.containing,
+        _ => None,
+    }
+}
+
+/// Where the two words of a pointer to a Rust trait object are, in bytes from its start. What only ends in such an object
+/// (`&RefCell<dyn Shape>`) is none: its vtable is for what is at the end.
+fn trait_object(units: &Units<'_>, contents: &Struct<'_>) -> Option<(u64, u64)> {
+    let [one, two] = contents.members.as_slice() else { return None };
+    let named = |name: &[u8]| [one, two].into_iter().find(|member| member.name == Some(name));
+    let (pointer, vtable) = (named(b"pointer")?, named(b"vtable")?);
+    let Kind::Pointer(_, Some(target)) = &units.peeled(pointer.ty)?.1.kind else { return None };
+    let name = units.peeled(Some(*target))?.1.name?;
+    (name.starts_with(b"dyn ") || name.starts_with(b"(dyn ")).then_some((place(pointer, 0)?, place(vtable, 0)?))
 }
 
 /// The element's type of a Rust vector, whose pointer is one to bytes.

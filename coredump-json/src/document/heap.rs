@@ -1,9 +1,10 @@
 //! `heap`: what the allocators in the memories hold.
 
 use coredump_core::Dump;
-use coredump_core::heap::{Graph, Heap, Survey, Types, View};
+use coredump_core::heap::{Heap, View, inventory};
 use coredump_core::objects::Kind;
 use coredump_core::regions::shapes;
+use coredump_core::variables::Shapes;
 use serde::Serialize;
 
 use super::Document;
@@ -24,7 +25,7 @@ pub struct HeapEntry<'d> {
 struct AllocatorEntry {
     memory: u32,
     kind: &'static str,
-    blocks_used: u64,
+    blocks_used: Option<u64>,
     bytes_used: u64,
     blocks_free: u64,
     bytes_free: u64,
@@ -87,9 +88,10 @@ fn of_memory(dump: &Dump, index: u32, entry: &mut HeapEntry<'_>) {
     let Some(memory) = recorded.memories.get(index as usize) else { return };
     let heaps = Heap::find(recorded, binaries, index, &dump.regions(index));
     let view = View::new(memory);
-    for heap in &heaps {
-        let survey = Survey::of(heap, &view);
-        let damage = survey.damage.into_iter().map(|damage| DamageEntry {
+    let shapes = if heaps.is_empty() { Shapes::default() } else { shapes(recorded, binaries, index) };
+    let (surveys, totals) = inventory(&heaps, &view, &shapes);
+    for (heap, mut survey) in heaps.iter().zip(surveys) {
+        let damage = std::mem::take(&mut survey.damage).into_iter().map(|damage| DamageEntry {
             address: Hex(damage.address),
             block: damage.block.map(Hex),
             block_before: damage.before.map(|block| Hex(block.address)),
@@ -98,8 +100,8 @@ fn of_memory(dump: &Dump, index: u32, entry: &mut HeapEntry<'_>) {
         entry.allocators.push(AllocatorEntry {
             memory: index,
             kind: heap.kind.name(),
-            blocks_used: survey.used.blocks,
-            bytes_used: survey.used.bytes,
+            blocks_used: survey.blocks_used(),
+            bytes_used: survey.bytes_used(),
             blocks_free: survey.free.blocks,
             bytes_free: survey.free.bytes,
             largest_free: survey.largest_free,
@@ -107,10 +109,7 @@ fn of_memory(dump: &Dump, index: u32, entry: &mut HeapEntry<'_>) {
             damage: damage.collect(),
         });
     }
-    let Some(graph) = Graph::new(&heaps, &view) else { return };
-    let shapes = shapes(recorded, binaries, index);
-    let totals = Types::find(&graph, &shapes).totals(&graph).into_iter();
-    entry.types.extend(totals.map(|(name, count)| TypeEntry {
+    entry.types.extend(totals.into_iter().flatten().map(|(name, count)| TypeEntry {
         memory: Some(index),
         kind: None,
         r#type: name,

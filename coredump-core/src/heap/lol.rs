@@ -1,0 +1,119 @@
+//! The free list of the Rust crate `lol_alloc` (0.4.1).
+//!
+//! Free stretches of memory are in one list from the highest address to the lowest: each begins with the address of the
+//! next one (all bits set in the last one) and its size. Used blocks have no record at all: between two free stretches lie
+//! used blocks, and where one of them ends is not kept. Memory that others have grown is not told apart from them.
+
+use std::ops::Range;
+
+use super::block::{Block, Damage, State};
+use super::hints::Hints;
+use super::view::View;
+use super::{Allocator, Blocks, Found, Kind};
+
+/// Bytes of a page of memory: the heap begins with one.
+const PAGE: u64 = 65536;
+/// The end of the list.
+const END: u64 = u32::MAX as u64;
+/// Sizes and addresses are multiples of it.
+const UNIT: u64 = 8;
+/// Stretches of which a list is made that no name speaks for.
+const ENOUGH: usize = 3;
+/// Stretches that are looked at in search of the list.
+const LOOKED_AT: usize = 1 << 24;
+
+/// The heap.
+#[derive(Clone, Debug)]
+pub struct Lol {
+    range: Range<u64>,
+    /// The free stretches, by address.
+    free: Vec<Range<u64>>,
+    /// Where the list leads to no free stretch.
+    broken: Option<Damage>,
+}
+
+/// The heap whose list begins in one of `places`.
+pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Found> {
+    if view.width() != 4 {
+        return None;
+    }
+    let start = hints.initial?.next_multiple_of(PAGE);
+    let mut best: Option<(u64, Lol)> = None;
+    let mut left = LOOKED_AT;
+    for place in places {
+        view.words(place.clone(), |at, value| {
+            let heap = if value >= start && value % UNIT == 0 { Lol::at(view, at, value, start) } else { None };
+            left = left.saturating_sub(heap.as_ref().map_or(0, |heap| heap.free.len()));
+            // A list that ends well is believed by its name, or if it is long. What points into it sees its rest.
+            let heap = heap.filter(|heap| match heap.broken {
+                None => hints.uses_lol || heap.free.len() >= ENOUGH,
+                Some(_) => hints.uses_lol && heap.free.len() >= ENOUGH,
+            });
+            let longer = |heap: &Lol| best.as_ref().is_none_or(|(_, best)| best.free.len() < heap.free.len());
+            if let Some(heap) = heap.filter(longer) {
+                best = Some((at, heap));
+            }
+            left > 0
+        });
+    }
+    let (at, heap) = best?;
+    Some(Found {
+        kind: Kind::LolAlloc,
+        ranges: std::iter::once(heap.range.clone()).collect(),
+        state: std::iter::once(at..at + 4).collect(),
+        allocator: Box::new(heap),
+    })
+}
+
+impl Lol {
+    /// The heap whose list begins with the word `first` at `at`.
+    fn at(view: &View<'_>, at: u64, first: u64, start: u64) -> Option<Lol> {
+        let end = view.memory().size;
+        let (mut free, mut broken) = (Vec::new(), None);
+        let (mut record, mut next, mut below) = (at, first, end + 1);
+        while next != END {
+            let stretch = || {
+                let size = u64::from(view.u32(next.checked_add(4)?)?);
+                let good = next >= start && next % UNIT == 0 && size % UNIT == 0 && size > 0;
+                // Free neighbours are made into one.
+                (good && next + size < below && next + size <= end).then(|| next..next + size)
+            };
+            let Some(stretch) = stretch() else {
+                let message = format!("the list of free blocks leads to {next:#x}, where none can be");
+                broken = Some(Damage::new(record, message));
+                break;
+            };
+            (record, below) = (next, next);
+            free.push(stretch);
+            next = u64::from(view.u32(next)?);
+        }
+        free.reverse();
+        (!free.is_empty()).then_some(Lol { range: start..end, free, broken })
+    }
+}
+
+impl Allocator for Lol {
+    fn blocks<'v>(&'v self, _view: &'v View<'v>, strict: bool) -> Blocks<'v> {
+        let _ = strict;
+        // Below a broken link nothing is known.
+        let known =
+            if self.broken.is_some() { self.free.first().map_or(0, |free| free.start) } else { self.range.start };
+        let mut at = known;
+        let ends = std::iter::once(self.range.end..self.range.end);
+        let stretches = self.free.iter().cloned().chain(ends).flat_map(move |free| {
+            let used = (at < free.start).then(|| Block::new(at, free.start - at, State::Several));
+            at = free.end;
+            let free = (free.start < free.end).then(|| Block::new(free.start, free.end - free.start, State::Free));
+            used.into_iter().chain(free)
+        });
+        Box::new(self.broken.clone().into_iter().map(Err).chain(stretches.map(Ok)))
+    }
+
+    fn gap(&self) -> u64 {
+        0
+    }
+
+    fn check(&self, _view: &View<'_>) -> Option<Damage> {
+        None
+    }
+}

@@ -1,0 +1,231 @@
+//! The Rust crate `talc`, version 5.
+//!
+//! A free chunk begins with two links, the number of its list and its size, and ends with its size. The word at the end of a
+//! used one says only that it is used and whether the chunk above it is free: its size is the program's to know. So the free
+//! blocks are known, and between two of them lie used ones, of which nothing tells where one ends.
+//!
+//! The heads of the lists lie at the start of the first heap; a static holds their address, and beside it which of them are
+//! not empty. Each list must have what its number and the bits say.
+
+use std::ops::Range;
+
+use super::block::{Block, Damage, State};
+use super::links::{Link, broken_link};
+use super::view::View;
+use super::{Allocator, Blocks, Found, Kind};
+
+/// Bytes of a page of memory.
+const PAGE: u64 = 65536;
+/// Bits of the word at the end of a used chunk; the last one of a free chunk's size too.
+const USED: u64 = 1;
+const ABOVE_FREE: u64 = 2;
+const HEAP_BASE: u64 = 4;
+const HEAP_END: u64 = 8;
+/// Lists that there are at least, and at most.
+const LISTS: Range<u64> = 16..1024;
+/// Bytes at the start of a memory where linkers put nothing.
+const NOTHING: u64 = 1024;
+/// Words that are read in search of the heads: many places may look like the beginning of them.
+const LOOKED_AT: u64 = 1 << 22;
+/// Words of the state on either side of the address of the heads.
+const AROUND: u64 = 8;
+
+/// The heap.
+#[derive(Clone, Debug)]
+pub struct Talc {
+    width: u64,
+    heads: Range<u64>,
+    /// By address.
+    pieces: Vec<Range<u64>>,
+    /// The free chunks, by address.
+    free: Vec<Range<u64>>,
+    broken: Vec<Damage>,
+}
+
+/// The heaps whose state lies in one of `places`.
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+    let mut left = LOOKED_AT;
+    let heap = places.iter().find_map(|place| {
+        let mut heap = None;
+        view.words(place.clone(), |at, heads| {
+            heap = Talc::at(view, at, heads, &mut left);
+            heap.is_none() && left > 0
+        });
+        heap
+    })?;
+    Some(Found {
+        kind: Kind::Talc,
+        ranges: heap.pieces.clone(),
+        state: std::iter::once(heap.heads.clone()).collect(),
+        allocator: Box::new(heap),
+    })
+}
+
+/// Start and end of a free chunk that is in the list with this number, and that `link` leads to.
+fn free(view: &View<'_>, chunk: u64, list: u64, link: u64) -> Option<Range<u64>> {
+    let width = view.width();
+    let unit = 4 * width;
+    // The number of the list has 32 bits also where addresses have 64.
+    let number = u64::from(view.u32(chunk.checked_add(2 * width)?)?);
+    let size = view.word(chunk + 3 * width)? & !HEAP_END;
+    let end = chunk.checked_add(size).filter(|_| chunk % unit == 0 && size % unit == 0 && size >= unit)?;
+    let foot = view.word(end - width)? & !HEAP_END;
+    (number == list && foot == size && view.word(chunk + width)? == link).then_some(chunk..end)
+}
+
+impl Talc {
+    /// The heap with the heads of its lists at `heads`, whose address the state holds at `at`. `left` words may be read.
+    fn at(view: &View<'_>, at: u64, heads: u64, left: &mut u64) -> Option<Talc> {
+        let width = view.width();
+        if !heads.is_multiple_of(width) || heads < NOTHING || heads >= view.memory().size {
+            return None;
+        }
+        // After the heads, up to the word before the first chunk, is nothing.
+        let mut used: Vec<u64> = Vec::new();
+        let mut count = 0;
+        let tag = loop {
+            let slot = heads + count * width;
+            let head = view.word(slot)?;
+            if head != 0 {
+                if free(view, head, count, slot).is_none() {
+                    break slot;
+                }
+                used.push(count);
+            }
+            count += 1;
+            *left = left.saturating_sub(1);
+            if count >= LISTS.end || *left == 0 {
+                return None;
+            }
+        };
+        let start = tag + width;
+        let is_tag = view.word(tag)? & !ABOVE_FREE == USED && start % (4 * width) == 0;
+        if !is_tag || count < LISTS.start || used.is_empty() {
+            return None;
+        }
+        // A bit for each list that is not empty is in the words beside the address.
+        let bits = 8 * width;
+        let states: Vec<u64> =
+            (1..=AROUND).flat_map(|by| [at.checked_sub(by * width), at.checked_add(by * width)]).flatten().collect();
+        for word in 0..count.div_ceil(bits) {
+            let expected =
+                used.iter().filter(|list| *list / bits == word).fold(0, |all, list| all | 1 << (list % bits));
+            if expected != 0 && !states.iter().any(|&state| view.word(state) == Some(expected)) {
+                return None;
+            }
+        }
+        let mut heap = Talc { width, heads: heads..tag, pieces: Vec::new(), free: Vec::new(), broken: Vec::new() };
+        heap.read_lists(view, &used);
+        heap.find_pieces(view, start);
+        Some(heap)
+    }
+
+    /// Collects the free chunks. A list ends where it leads to none.
+    fn read_lists(&mut self, view: &View<'_>, used: &[u64]) {
+        // More than there can be: then a list comes back to itself.
+        let most = view.memory().size / (4 * self.width);
+        for &list in used {
+            let mut link = self.heads.start + list * self.width;
+            while let Some(chunk) = view.word(link).filter(|&chunk| chunk != 0) {
+                let Some(chunk) = free(view, chunk, list, link).filter(|_| (self.free.len() as u64) < most) else {
+                    let message = format!("a list of free blocks leads to {chunk:#x}, which is none that links back");
+                    self.broken.push(Damage::new(link, message));
+                    break;
+                };
+                link = chunk.start;
+                self.free.push(chunk);
+            }
+        }
+        self.free.sort_by_key(|free| free.start);
+        let mut end = 0;
+        self.free.retain(|free| {
+            let apart = free.start >= end;
+            end = end.max(free.end);
+            if !apart {
+                let message = "a free block begins within another one";
+                self.broken.push(Damage::new(free.start, message).about(free.start));
+            }
+            apart
+        });
+    }
+
+    /// Finds where the heaps begin and end: the first one at `start`, others in a page of memory that begins with a tag.
+    fn find_pieces(&mut self, view: &View<'_>, start: u64) {
+        let unit = 4 * self.width;
+        let size = view.memory().size / PAGE * PAGE;
+        let tag = |end: u64| view.word(end - self.width);
+        let begins = |page: &u64| {
+            let base = page + unit;
+            match tag(base) {
+                Some(word) if word == USED | HEAP_BASE => tag(*page).is_some_and(|word| word & !HEAP_END == USED),
+                Some(word) if word == USED | HEAP_BASE | ABOVE_FREE => self.starts(base),
+                _ => false,
+            }
+        };
+        let pages = (start.next_multiple_of(PAGE)..size).step_by(PAGE as usize).filter(begins).map(|page| page + unit);
+        let mut starts: Vec<u64> = std::iter::once(start).chain(pages).collect();
+        starts.push(size + unit);
+        for (start, next) in starts.iter().zip(&starts[1..]) {
+            let limit = next - unit;
+            let ends_used = tag(limit).is_some_and(|word| word & !HEAP_END == USED);
+            let inside = self.free.partition_point(|free| free.end <= limit);
+            let last = inside.checked_sub(1).map(|last| self.free[last].end).filter(|end| end > start);
+            // Where the memory does not end with a chunk of this heap, what lies after the last free one is not known.
+            let end = if ends_used { Some(limit) } else { last };
+            self.pieces.extend(end.map(|end| *start..end));
+        }
+    }
+
+    fn starts(&self, address: u64) -> bool {
+        self.free.binary_search_by_key(&address, |free| free.start).is_ok()
+    }
+
+    /// What is wrong with a free chunk, if anything is: its links, or the word in front of it.
+    fn broken(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
+        let inside = |at: u64| self.heads.contains(&at) || self.pieces.iter().any(|piece| piece.contains(&at));
+        let links = [
+            Link { at: 0, back: self.width, to: "next", end: Some(0) },
+            Link { at: self.width, back: 0, to: "previous", end: None },
+        ];
+        broken_link(view, chunk, links, inside).map(|damage| damage.about(chunk))
+    }
+}
+
+impl Allocator for Talc {
+    fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
+        let width = self.width;
+        let pieces = self.pieces.iter().flat_map(move |piece| {
+            let first = self.free.partition_point(|free| free.start < piece.start);
+            let free = self.free[first..].iter().take_while(|free| free.end <= piece.end).cloned();
+            let mut at = piece.start;
+            free.chain(std::iter::once(piece.end..piece.end)).flat_map(move |free| {
+                let run = (at < free.start).then(|| Block::new(at, free.start - at - width, State::Several));
+                at = free.end;
+                let block =
+                    (!free.is_empty()).then(|| Block::new(free.start, free.end - free.start - width, State::Free));
+                // The word at the end of the used block in front tells that this one is free.
+                let tag = free.start - width;
+                let wrong = view.word(tag).filter(|word| block.is_some() && word & !HEAP_BASE != USED | ABOVE_FREE);
+                let damage = wrong.map(|word| {
+                    let message = format!("the tag in front of a free block is {word:#x}");
+                    Damage::new(tag, message).about(free.start).behind(run)
+                });
+                let damage = damage.or_else(|| self.broken(view, free.start).filter(|_| strict && block.is_some()));
+                run.map(Ok).into_iter().chain(damage.map(Err)).chain(block.map(Ok))
+            })
+        });
+        Box::new(self.broken.iter().cloned().map(Err).chain(pieces))
+    }
+
+    fn gap(&self) -> u64 {
+        self.width
+    }
+
+    fn alignment(&self) -> u64 {
+        4 * self.width
+    }
+
+    fn check(&self, _view: &View<'_>) -> Option<Damage> {
+        None
+    }
+}

@@ -1,0 +1,226 @@
+//! The Rust crate `talc`, version 4.
+//!
+//! The last word of a used chunk is its tag: the address of its first byte, with two bits below it: it is used, the chunk
+//! above it is free. A free chunk begins with two links and its size, and ends with its size (the same word in the smallest one). So chunks are gone over from the
+//! end of a heap downwards. A heap begins with a tag without an address, and ends, as far as it was grown by the crate itself,
+//! with a page of memory. In the first one lie the heads of the lists of free chunks, in a chunk of their own.
+//!
+//! That chunk is what the state is found by: a static holds the address of the heads, around which lie two tags.
+
+use std::ops::Range;
+
+use super::block::{Block, Damage, State};
+use super::links::{Link, broken_link};
+use super::view::View;
+use super::{Allocator, Blocks, Found, Kind};
+
+/// Bytes of a page of memory.
+const PAGE: u64 = 65536;
+/// Bits of a tag.
+const USED: u64 = 1;
+const ABOVE_FREE: u64 = 2;
+/// Chunks that agree, of a heap that is broken further down.
+const AGREEING: usize = 2;
+
+/// The heap.
+#[derive(Clone, Debug)]
+pub struct Talc4 {
+    width: u64,
+    /// The heads of the lists.
+    heads: Range<u64>,
+    /// By address.
+    pieces: Vec<Piece>,
+}
+
+/// Memory that chunks follow each other in.
+#[derive(Clone, Debug)]
+struct Piece {
+    range: Range<u64>,
+    /// Where chunks end, from the highest on, in words after the piece's start.
+    ends: Vec<u32>,
+    /// What ends the walk early.
+    broken: Option<Damage>,
+}
+
+/// The heaps whose state lies in one of `places`.
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+    let width = view.width();
+    let first = places.iter().find_map(|place| {
+        let mut first = None;
+        view.words(place.clone(), |_, heads| {
+            first = is_first(view, heads).then_some(heads);
+            first.is_none()
+        });
+        first
+    })?;
+    let heads = first..first + width * lists(width);
+    let base = heads.start - width;
+    let mut pieces: Vec<Piece> = Vec::new();
+    let mut end = view.memory().size / PAGE * PAGE;
+    while end > base {
+        match piece(view, base, heads.end + width, end, AGREEING) {
+            Some(piece) => {
+                end = piece.range.start / PAGE * PAGE;
+                pieces.push(piece);
+            }
+            None => end -= PAGE,
+        }
+    }
+    // Where the first heap is, is certain: if no chunks lead there, those at the memory's end are broken.
+    if pieces.iter().all(|piece| piece.broken.is_none() && piece.range.start > base) {
+        let highest = pieces.last().map_or(view.memory().size / PAGE * PAGE, |piece| piece.range.start / PAGE * PAGE);
+        pieces.extend(piece(view, base, heads.end + width, highest, 0));
+    }
+    pieces.reverse();
+    let heap = Talc4 { width, heads, pieces };
+    (!heap.pieces.is_empty()).then(|| Found {
+        kind: Kind::Talc,
+        ranges: heap.pieces.iter().map(|piece| piece.range.clone()).collect(),
+        state: Vec::new(),
+        allocator: Box::new(heap),
+    })
+}
+
+/// Lists of free chunks: two words of bits say which of them have any.
+fn lists(width: u64) -> u64 {
+    2 * 8 * width
+}
+
+/// Whether heads of lists are at an address, with the tags around them.
+fn is_first(view: &View<'_>, heads: u64) -> bool {
+    let width = view.width();
+    let check = || {
+        let base = heads.checked_sub(width).filter(|base| *base > 0 && base.is_multiple_of(width))?;
+        let end = heads.checked_add(width * lists(width))?;
+        let (before, behind) = (view.word(base)?, view.word(end)?);
+        if before & !ABOVE_FREE != USED || behind & !ABOVE_FREE != base | USED {
+            return None;
+        }
+        let free = |at: u64| -> Option<bool> {
+            let chunk = view.word(at)?;
+            let size = view.word(chunk.checked_add(2 * width)?)?;
+            let foot = view.word(chunk.checked_add(size)?.checked_sub(width)?)?;
+            Some(view.word(chunk + width)? == at && size >= 3 * width && foot == size)
+        };
+        let heads = (0..lists(width)).map(|list| heads + list * width).filter(|&at| view.word(at) != Some(0));
+        let (sound, all) = heads.fold((0, 0), |(sound, all), at| (sound + u32::from(free(at) == Some(true)), all + 1));
+        (2 * sound >= all).then_some(())
+    };
+    check().is_some()
+}
+
+/// The memory that ends at `end`, as far down as a heap's start or a break after `least` chunks; `None` if none ends there.
+/// `base` is the first heap's start, and `first` where its chunks begin.
+fn piece(view: &View<'_>, base: u64, first: u64, end: u64, least: usize) -> Option<Piece> {
+    let width = view.width();
+    let mut ends = Vec::new();
+    let (mut at, mut above) = (end, None);
+    let (start, broken) = loop {
+        if at == first {
+            break (base, None);
+        }
+        match chunk(view, base, at, above) {
+            Ok(None) => break (at - width, None),
+            Ok(Some((start, state))) => {
+                ends.push(at);
+                (at, above) = (start, Some(state));
+            }
+            Err(damage) => break (at, Some(damage)),
+        }
+    };
+    if end <= first || broken.is_some() && ends.len() < least {
+        return None;
+    }
+    let ends = ends.into_iter().map(|end| u32::try_from((end - start) / width).ok()).collect::<Option<_>>()?;
+    Some(Piece { range: start..end, ends, broken })
+}
+
+/// Start and state of the chunk that ends at `end`, above which lies one with the state `above`; `None` where a heap begins.
+fn chunk(view: &View<'_>, base: u64, end: u64, above: Option<State>) -> Result<Option<(u64, State)>, Damage> {
+    let width = view.width();
+    let at = end - width;
+    let Some(word) = view.word(at) else { return Err(Damage::missing(at)) };
+    let bits = width - 1;
+    let above_free = above == Some(State::Free);
+    let says_free = word & ABOVE_FREE != 0;
+    if word & USED == 0 {
+        let start = end.checked_sub(word).filter(|start| *start > base && word >= 3 * width && word & bits == 0);
+        let again = start.and_then(|start| view.word(start + 2 * width));
+        return match start.filter(|_| again == Some(word) && !above_free) {
+            Some(start) => Ok(Some((start, State::Free))),
+            None => {
+                Err(Damage::new(at, format!("a block ends with {word:#x}, which is neither a tag nor a size here")))
+            }
+        };
+    }
+    if above.is_some() && says_free != above_free {
+        let (says, is) = if says_free { ("free", "used") } else { ("used", "free") };
+        let message = format!("the tag at the end of a block is {word:#x}: the next one is {says}, but it is {is}");
+        return Err(Damage::new(at, message));
+    }
+    match word & !bits {
+        0 if above.is_some() => Ok(None),
+        start if start > base && end >= start + 3 * width && word & bits & !(USED | ABOVE_FREE) == 0 => {
+            Ok(Some((start, State::Used)))
+        }
+        _ => Err(Damage::new(at, format!("the tag at the end of a block is {word:#x}, which is no start of one here"))),
+    }
+}
+
+impl Talc4 {
+    /// What is wrong with the links of a free chunk, if anything is.
+    fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
+        let inside = |at: u64| self.heads.contains(&at) || self.pieces.iter().any(|piece| piece.range.contains(&at));
+        let links = [
+            Link { at: 0, back: self.width, to: "next", end: Some(0) },
+            Link { at: self.width, back: 0, to: "previous", end: None },
+        ];
+        broken_link(view, chunk, links, inside).map(|damage| damage.about(chunk))
+    }
+}
+
+impl Allocator for Talc4 {
+    fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
+        let width = self.width;
+        Box::new(self.pieces.iter().flat_map(move |piece| {
+            let mut start = match (&piece.broken, self.heads.end + width) {
+                (Some(_), _) => piece.range.start,
+                (None, first) if piece.range.contains(&first) => first,
+                (None, _) => piece.range.start + width,
+            };
+            let chunks = piece.ends.iter().rev().map(move |end| {
+                let end = piece.range.start + u64::from(*end) * width;
+                let used = view.word(end - width).is_some_and(|word| word & USED != 0);
+                let state = if used { State::Used } else { State::Free };
+                let block = Block::new(start, end - width - start, state);
+                start = end;
+                match strict && !used {
+                    true => self.broken_link(view, block.address).map_or(Ok(block), Err),
+                    false => Ok(block),
+                }
+            });
+            piece.broken.clone().into_iter().map(Err).chain(chunks)
+        }))
+    }
+
+    fn gap(&self) -> u64 {
+        self.width
+    }
+
+    fn alignment(&self) -> u64 {
+        self.width
+    }
+
+    fn check(&self, view: &View<'_>) -> Option<Damage> {
+        let mut heads = self.heads.clone().step_by(self.width as usize);
+        heads.find_map(|at| {
+            let chunk = view.word(at).filter(|&chunk| chunk != 0)?;
+            let good = view.word(chunk.checked_add(self.width)?) == Some(at);
+            (!good).then(|| {
+                let message =
+                    format!("a list of free blocks begins with {chunk:#x}, which is no block that links back");
+                Damage::new(at, message)
+            })
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! The types that blocks tell themselves: a class id in front of them, or a vtable at their start.
+
+use std::collections::HashMap;
+
+use super::block::Block;
+use super::survey::Count;
+use super::view::View;
+use super::{Heap, vtable};
+
+/// Counts of blocks by what they tell. Most blocks tell the same few things: each is put into words once.
+pub struct Told<'h, 'v> {
+    heaps: &'h [Heap],
+    view: &'v View<'v>,
+    classes: HashMap<u32, Count>,
+    /// By a block's first word; no class for what is no vtable.
+    tables: HashMap<u64, Option<(String, Count)>>,
+}
+
+/// Words that are remembered; beyond it, what looks like vtables is looked at each time.
+const REMEMBERED: usize = 1 << 16;
+
+impl<'h, 'v> Told<'h, 'v> {
+    /// Nothing counted of the blocks of these heaps.
+    pub fn new(heaps: &'h [Heap], view: &'v View<'v>) -> Self {
+        Told { heaps, view, classes: HashMap::new(), tables: HashMap::new() }
+    }
+
+    /// Counts a block, if it tells its type.
+    pub fn count(&mut self, block: &Block) -> bool {
+        if let Some(class) = block.class {
+            self.classes.entry(class).or_default().add(block);
+            return true;
+        }
+        let Some(table) = self.view.word(block.address).filter(|&table| self.is_static(table)) else { return false };
+        let known = match self.tables.get_mut(&table) {
+            Some(known) => known,
+            None => {
+                let class = self.class(table).map(|name| (name, Count::default()));
+                if class.is_none() && self.tables.len() >= REMEMBERED {
+                    return false;
+                }
+                self.tables.entry(table).or_insert(class)
+            }
+        };
+        known.as_mut().map(|(_, count)| count.add(block)).is_some()
+    }
+
+    /// What was counted, by type.
+    pub fn totals(self) -> HashMap<String, Count> {
+        let mut totals: HashMap<String, Count> = HashMap::new();
+        for (class, count) in self.classes {
+            totals.entry(class_name(class)).or_default().join(count);
+        }
+        for (name, count) in self.tables.into_values().flatten() {
+            totals.entry(name).or_default().join(count);
+        }
+        totals
+    }
+
+    /// The type that one block tells.
+    pub fn name(&self, block: &Block) -> Option<String> {
+        match block.class {
+            Some(class) => Some(class_name(class)),
+            None => self.class(self.view.word(block.address).filter(|&table| self.is_static(table))?),
+        }
+    }
+
+    /// The class whose vtable is at this address.
+    fn class(&self, table: u64) -> Option<String> {
+        vtable::class(self.view, table, |address| self.is_static(address))
+    }
+
+    #[inline]
+    fn is_static(&self, address: u64) -> bool {
+        address >= 8 && address < self.view.memory().size && !self.heaps.iter().any(|heap| heap.holds(address))
+    }
+}
+
+/// What AssemblyScript's class ids mean; the others differ from program to program.
+fn class_name(class: u32) -> String {
+    match class {
+        0 => "Object".into(),
+        1 => "ArrayBuffer".into(),
+        2 => "String".into(),
+        other => format!("class {other}"),
+    }
+}
