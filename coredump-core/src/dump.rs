@@ -331,6 +331,20 @@ impl Dump {
         self.0.reason.get_or_init(known).as_ref()
     }
 
+    /// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none, or
+    /// its size is not known for certain.
+    ///
+    /// ```
+    /// # use coredump_core::Dump;
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let dump = Dump::open(path)?;
+    /// assert!(dump.allocation().is_none(), "the program divided by zero");
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn allocation(&self) -> Option<reason::Allocation> {
+        reason::allocation(self.recorded(), self.binaries(), self.resolver(), &self.0.store.0.signer)
+    }
+
     /// The threads, in the order of the file.
     ///
     /// ```

@@ -204,6 +204,13 @@ impl<'a> Memory<'a> {
         merge(segments.chain(self.zero.iter().cloned()).collect(), self.size)
     }
 
+    /// The size in bytes that it may grow to; `None` for one of 64-bit addresses that declares no limit. A host may allow
+    /// less.
+    pub fn most(&self) -> Option<u64> {
+        let addresses = (!self.memory64).then_some(1 << 32);
+        self.maximum.map_or(addresses, |maximum| Some(maximum.min(addresses.unwrap_or(u64::MAX))))
+    }
+
     /// Width of a pointer into this memory, in bytes.
     pub fn pointer_size(&self) -> u64 {
         if self.memory64 { 8 } else { 4 }

@@ -2,7 +2,7 @@
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::{Damage, Survey};
+use coredump_core::heap::Damage;
 use coredump_core::memory::Memory;
 
 use crate::heaps::Heaps;
@@ -26,8 +26,10 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
             ">largest free",
             ">blocks not known to be used",
             ">bytes",
+            ">% outside of largest free",
         ],
     );
+    let mut limits = Records::new("Limits", "limit", &[">memory", ">bytes", ">may have", ">may grow by"]);
     let mut sizes = Records::new(
         "Sizes",
         "size",
@@ -35,6 +37,7 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
     );
     let mut types = Records::new("Types", "type", &[">memory", "type", ">used blocks", ">used bytes"]);
     let mut outcome = Exit::Done;
+    let mut largest = Vec::new();
     // A program with objects needs no allocator.
     let objects = objects::types(session);
     let memories = if objects.is_some() { session.memories()? } else { memories(session)? };
@@ -46,19 +49,20 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
             }
             continue;
         }
-        for heap in &found.heaps {
-            let survey = Survey::of(heap, found.view());
+        let (surveys, totals) = found.inventory(session, index)?;
+        for (heap, survey) in found.heaps.iter().zip(&surveys) {
             heaps.row([
                 index.to_string(),
                 heap.kind.name().to_owned(),
                 heap.ranges.iter().map(|range| range.end - range.start).sum::<u64>().to_string(),
-                survey.used.blocks.to_string(),
-                survey.used.bytes.to_string(),
+                survey.blocks_used().map(|blocks| blocks.to_string()).unwrap_or_default(),
+                survey.bytes_used().to_string(),
                 survey.free.blocks.to_string(),
                 survey.free.bytes.to_string(),
                 survey.largest_free.to_string(),
                 nonzero(survey.unknown.blocks),
                 nonzero(survey.unknown.bytes),
+                survey.fragmentation().map(|percent| percent.to_string()).unwrap_or_default(),
             ]);
             for class in &survey.classes {
                 sizes.row([
@@ -74,15 +78,40 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
                 outcome = Exit::Partial;
             }
         }
-        let graph = found.graph(session, index)?;
-        for (name, count) in found.types(&graph).totals(&graph) {
+        let most = memory.most();
+        limits.row([
+            index.to_string(),
+            memory.size.to_string(),
+            most.map(|most| most.to_string()).unwrap_or_default(),
+            most.map(|most| most.saturating_sub(memory.size).to_string()).unwrap_or_default(),
+        ]);
+        largest.extend(surveys.iter().map(|survey| survey.largest_free));
+        for (name, count) in totals {
             types.row([index.to_string(), name, count.blocks.to_string(), count.bytes.to_string()]);
         }
     }
-    let mut tables = vec![heaps, sizes, types];
+    let mut tables = vec![heaps, limits, request(session, &largest), sizes, types];
     tables.extend(objects);
     show(session, &tables)?;
     Ok(outcome)
+}
+
+/// The allocation that the program died in, or after the failure of which it gave up. `largest` are the largest free blocks
+/// of all heaps.
+fn request(session: &Session<'_>, largest: &[u64]) -> Records {
+    let mut table =
+        Records::new("Allocation under way", "request", &[">bytes", "function", ">frame", ">thread", "free block"]);
+    if let Some(request) = session.opened.allocation() {
+        // Of several heaps it is not known which one was asked.
+        let fits = match largest {
+            [largest] if *largest < request.bytes => "none is as large",
+            [_] => "one is as large",
+            _ => "",
+        };
+        let (frame, thread) = (request.frame.to_string(), request.thread.to_string());
+        table.row([request.bytes.to_string(), request.function, frame, thread, fits.to_owned()]);
+    }
+    table
 }
 
 /// The memories to look for heaps in; an error if there are none.
@@ -109,8 +138,10 @@ pub fn not_recognised(session: &Session<'_>, memory: u32) -> Exit {
 }
 
 /// Reports where the records are broken. Whether there was anything.
-pub fn complain(session: &Session<'_>, memory: u32, damage: &[Damage]) -> bool {
+pub fn complain<'d>(session: &Session<'_>, memory: u32, damage: impl IntoIterator<Item = &'d Damage>) -> bool {
+    let mut any = false;
     for one in damage {
+        any = true;
         let name = session.input.name();
         let behind =
             one.before.map(|block| format!(", after the block at {:#x} of {} bytes", block.address, block.size));
@@ -124,7 +155,7 @@ pub fn complain(session: &Session<'_>, memory: u32, damage: &[Damage]) -> bool {
             }
         });
     }
-    !damage.is_empty()
+    any
 }
 
 /// Writes tables for whoever reads them.

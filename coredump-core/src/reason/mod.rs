@@ -2,6 +2,7 @@
 //! the stack tell it. What neither tells is not guessed.
 
 mod access;
+mod allocation;
 mod exception;
 mod operands;
 mod panics;
@@ -18,6 +19,7 @@ use crate::signature::Signer;
 use crate::variables::Inspector;
 
 pub use access::MemoryAccess;
+pub use allocation::Allocation;
 pub use exception::Exception;
 use operands::{Scene, Stopped};
 pub use script::ScriptFrame;
@@ -142,9 +144,8 @@ pub fn of(
     resolver: &Resolver<'_, '_>,
     signer: &Signer,
 ) -> Option<CrashReason> {
-    let thread = dump.crashed_thread().unwrap_or(0);
-    let frames: Vec<_> = (0..FRAMES).map_while(|frame| resolver.frame(thread, frame)).collect();
-    let crash = Crash { dump, binaries, thread, frames: &frames, inspector: Inspector::new(dump, binaries) };
+    let frames = youngest(dump, resolver);
+    let crash = Crash::new(dump, binaries, &frames);
     let recorded = dump.reason.as_ref().filter(|reason| !reason.kind.is_empty());
     let trapped = crash.stopped(0);
     let proven = crash.trap(trapped.as_ref());
@@ -195,6 +196,24 @@ pub fn of(
     Some(CrashReason { kind, message, detail, source, guest_stderr, panic, instruction, memory_access, exception })
 }
 
+/// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none, or its
+/// size is not known for certain.
+pub fn allocation(
+    dump: &CoreDump<'_>,
+    binaries: &Binaries,
+    resolver: &Resolver<'_, '_>,
+    signer: &Signer,
+) -> Option<Allocation> {
+    let frames = youngest(dump, resolver);
+    allocation::allocation(&Crash::new(dump, binaries, &frames), signer)
+}
+
+/// The youngest frames of the crashed thread.
+fn youngest(dump: &CoreDump<'_>, resolver: &Resolver<'_, '_>) -> Vec<ResolvedFrame> {
+    let thread = dump.crashed_thread().unwrap_or(0);
+    (0..FRAMES).map_while(|frame| resolver.frame(thread, frame)).collect()
+}
+
 /// Whether what the instruction tells of such a trap is more than the engine's message.
 fn says_more(kind: &str) -> bool {
     kind.ends_with("-out-of-bounds") || kind.starts_with("indirect-call-")
@@ -229,6 +248,11 @@ struct Crash<'c, 'd> {
 }
 
 impl<'c, 'd> Crash<'c, 'd> {
+    fn new(dump: &'c CoreDump<'d>, binaries: &'c Binaries, frames: &'c [ResolvedFrame]) -> Self {
+        let thread = dump.crashed_thread().unwrap_or(0);
+        Crash { dump, binaries, thread, frames, inspector: Inspector::new(dump, binaries) }
+    }
+
     fn frame(&self, index: usize) -> Option<&'c Frame> {
         self.dump.threads.get(self.thread)?.frames.get(index)
     }

@@ -68,6 +68,11 @@ fn rule(function: &str, parameters: Option<usize>) -> Option<&'static Rule> {
     RULES.iter().find(|rule| fits(rule) && rule.function.is_match(function))
 }
 
+/// Whether the function of a frame, which has this name, is known for giving up.
+pub fn is_known(crash: &Crash<'_, '_>, index: usize, name: &str) -> bool {
+    rule(name, parameters(crash, index)).is_some()
+}
+
 /// The number of Wasm parameters that the function of a frame has.
 fn parameters(crash: &Crash<'_, '_>, index: usize) -> Option<usize> {
     Some(crash.binary(index)?.module().signature(crash.frame(index)?.function?)?.params.len())
@@ -98,7 +103,7 @@ fn told(crash: &Crash<'_, '_>, rule: &Rule, index: usize, arguments: &[Option<u6
 }
 
 /// The arguments with which the function of frame `index` was called.
-fn arguments(crash: &Crash<'_, '_>, index: usize) -> Vec<Option<u64>> {
+pub fn arguments(crash: &Crash<'_, '_>, index: usize) -> Vec<Option<u64>> {
     let callee = || {
         let function = crash.frame(index)?.function?;
         let count = crash.binary(index)?.module().signature(function)?.params.len();

@@ -1,0 +1,52 @@
+//! The allocation that was under way when the program died, or that failed before it gave up: how many bytes were asked
+//! for.
+
+use std::sync::LazyLock;
+
+use super::{Crash, panics};
+use crate::rule::{Place, Rule};
+use crate::signature::Signer;
+
+/// A request for memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Allocation {
+    /// The thread, counted from 0.
+    pub thread: usize,
+    /// The frame of the function that was asked, 0 being the youngest.
+    pub frame: usize,
+    /// The function.
+    pub function: String,
+    /// How many bytes it was asked for.
+    pub bytes: u64,
+}
+
+/// A function and the parameters whose product is the size.
+static RULES: LazyLock<Vec<(Rule, Vec<usize>)>> = LazyLock::new(|| {
+    let rule = |line: &'static str| {
+        let (function, parameters) = line.rsplit_once(" |")?;
+        let parameters = parameters.split_whitespace().map(|number| number.parse().ok()).collect::<Option<_>>()?;
+        Some((Rule::new(function.trim(), Place::Whole), parameters))
+    };
+    super::rule_lines(include_str!("allocations.txt")).filter_map(rule).collect()
+});
+
+/// The request in whose functions the crash happened: of those on top of the stack, the oldest whose arguments are known for
+/// certain. `None` if there is none.
+pub fn allocation(crash: &Crash<'_, '_>, signer: &Signer) -> Option<Allocation> {
+    let mut found = Vec::new();
+    for (index, frame) in crash.frames.iter().enumerate() {
+        let Some(function) = &frame.function else { break };
+        let (name, machinery) = signer.classify(function, frame.location.as_ref().map(|location| &location.file));
+        match RULES.iter().find(|(rule, _)| rule.is_match(&name)) {
+            Some((_, parameters)) => found.push((index, name, parameters)),
+            None if machinery || panics::is_known(crash, index, &name) => {}
+            None => break,
+        }
+    }
+    found.into_iter().rev().find_map(|(frame, function, parameters)| {
+        let arguments = panics::arguments(crash, frame);
+        let argument = |parameter: &usize| arguments.get(*parameter).copied().flatten();
+        let bytes = parameters.iter().try_fold(1u64, |product, parameter| product.checked_mul(argument(parameter)?))?;
+        Some(Allocation { thread: crash.thread, frame, function: function.to_string(), bytes })
+    })
+}
