@@ -1,10 +1,13 @@
 //! `--check`: whether allocators' records, shadow stack and constant data are in order.
 
+use std::ops::Range;
+
 use coredump_core::cli::Exit;
+use coredump_core::cli::text::shell;
 use coredump_core::error::Result;
-use coredump_core::heap::{Block, Damage, Heap, View};
+use coredump_core::heap::{Block, Damage, Heap, Roots, View};
 use coredump_core::memory::Memory;
-use coredump_core::regions::overrun;
+use coredump_core::regions::{Changed, changed_constants, overrun};
 
 use crate::heap::{memories, not_recognised, show};
 use crate::session::Session;
@@ -12,6 +15,10 @@ use crate::table::Records;
 
 /// Bytes of a broken record that are shown.
 const SHOWN: u64 = 32;
+/// Broken places of which it is told what points there: each takes a look at all of the memory.
+const TRACED: usize = 4;
+/// Pointers to a block that are told.
+const POINTERS: usize = 5;
 
 /// Verifies each memory; [`Exit::Partial`] if anything is broken or cannot be verified.
 pub fn check(session: &Session<'_>) -> Result<Exit> {
@@ -26,10 +33,17 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
             tables.push(table);
             outcome = Exit::Partial;
         }
-        let heaps = Heap::find(session.dump, session.binaries(), index, &session.regions(index));
+        let regions = session.regions(index);
+        for changed in changed_constants(session.dump, session.binaries(), index, &regions) {
+            tables.push(overwritten(session, index, memory, &changed));
+            outcome = Exit::Partial;
+        }
+        let heaps = Heap::find(session.dump, session.binaries(), index, &regions);
         if heaps.is_empty() {
             outcome = not_recognised(session, index);
         }
+        let names = session.global_names();
+        let roots = Roots::of(session.dump, index, &regions, &heaps, &names);
         for heap in &heaps {
             let damage = heap.damage(&view);
             let mut table = Records::new("Checked", "checked", &["", ""]);
@@ -42,8 +56,9 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
             };
             table.row(["records".to_owned(), verdict]);
             tables.push(table);
-            for one in &damage {
-                tables.push(broken(session, index, memory, one));
+            for (number, one) in damage.iter().enumerate() {
+                let roots = (number < TRACED).then_some(&roots);
+                tables.push(broken(session, index, &view, one, roots));
                 outcome = Exit::Partial;
             }
         }
@@ -52,8 +67,8 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
     Ok(outcome)
 }
 
-/// One broken place.
-fn broken(session: &Session<'_>, index: u32, memory: &Memory<'_>, damage: &Damage) -> Records {
+/// One broken place; with `roots` also what points to the blocks there.
+fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, roots: Option<&Roots>) -> Records {
     let mut table = Records::new("Broken", "broken", &["", ""]);
     let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
     fact("memory", index.to_string());
@@ -62,17 +77,90 @@ fn broken(session: &Session<'_>, index: u32, memory: &Memory<'_>, damage: &Damag
     if let Some(block) = damage.block {
         fact("block", format!("{block:#x}"));
     }
+    let pointers = |block: Range<u64>| roots.map_or(Vec::new(), |roots| pointers(session, index, view, block, roots));
     if let Some(Block { address, size, state, .. }) = damage.before {
         fact("block before", format!("{address:#x}, {size} bytes, {}", state.name()));
         if let Some(symbol) = session.symbol(index, address) {
             fact("symbol", symbol);
         }
+        // Links of free lists may point to its last word, where the next chunk begins.
+        for place in pointers(address..(address + size).saturating_sub(view.width()).max(address + 1)) {
+            fact("pointer to the block before", place);
+        }
     }
-    if let Ok(bytes) = memory.bytes(damage.address, SHOWN.min(memory.size.saturating_sub(damage.address))) {
-        let text: String =
-            bytes.iter().map(|&byte| if (b' '..=b'~').contains(&byte) { byte as char } else { '.' }).collect();
-        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        fact("bytes there", format!("{}  {text}", hex.join(" ")));
+    for place in damage.block.map(|block| pointers(block..block + 1)).unwrap_or_default() {
+        fact("pointer to the block", place);
+    }
+    if let Some(bytes) = shown(view.memory(), damage.address) {
+        fact("bytes there", bytes);
+    }
+    for (name, value) in last_write(session, index, damage.address) {
+        fact(name, value);
     }
     table
+}
+
+/// Constant data that was written over.
+fn overwritten(session: &Session<'_>, index: u32, memory: &Memory<'_>, changed: &Changed) -> Records {
+    let mut table = Records::new("Broken", "broken", &["", ""]);
+    let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
+    let Changed { changed, bytes, was, .. } = changed;
+    fact("memory", index.to_string());
+    fact("address", format!("{:#x}", changed.start));
+    let last = changed.end - 1;
+    fact("what", format!("constant data was written over: {bytes} bytes differ from the module's, up to {last:#x}"));
+    if let Some(symbol) = session.symbol(index, changed.start) {
+        fact("symbol", symbol);
+    }
+    if let Some(bytes) = shown(memory, changed.start) {
+        fact("bytes there", bytes);
+    }
+    fact("bytes in the module", hex_and_text(was));
+    for (name, value) in last_write(session, index, changed.start) {
+        fact(name, value);
+    }
+    table
+}
+
+/// How to find who wrote there, where the dump's recording tells it.
+fn last_write(session: &Session<'_>, index: u32, address: u64) -> Option<(&'static str, String)> {
+    session.dump.recording.as_ref().filter(|_| index == 0)?;
+    let name = shell(session.input.path()?.as_os_str());
+    Some(("who wrote it", format!("coredump-run --replay {name} --last-write {address:#x}")))
+}
+
+/// What points into a range: words of memory, and values of globals and frames.
+fn pointers(session: &Session<'_>, index: u32, view: &View<'_>, block: Range<u64>, roots: &Roots) -> Vec<String> {
+    let mut places = Vec::new();
+    let into = |value: u64| match value - block.start {
+        0 => String::new(),
+        offset => format!(" ({offset:#x} bytes into it)"),
+    };
+    for (value, place) in roots.values.iter().filter(|(value, _)| block.contains(value)) {
+        places.push(format!("{place}{}", into(*value)));
+    }
+    let regions = session.regions(index);
+    view.words(0..view.memory().size, |at, value| {
+        if block.contains(&value) {
+            let symbol = session.symbol(index, at);
+            let place = symbol.or_else(|| Some(regions.at(at)?.label().to_owned())).unwrap_or_default();
+            places.push(format!("{at:#x} {place}{}", into(value)));
+        }
+        places.len() < POINTERS
+    });
+    places.truncate(POINTERS);
+    places
+}
+
+/// The bytes at an address, as numbers and as text.
+fn shown(memory: &Memory<'_>, address: u64) -> Option<String> {
+    let bytes = memory.bytes(address, SHOWN.min(memory.size.saturating_sub(address))).ok()?;
+    Some(hex_and_text(&bytes))
+}
+
+fn hex_and_text(bytes: &[u8]) -> String {
+    let text: String =
+        bytes.iter().map(|&byte| if (b' '..=b'~').contains(&byte) { byte as char } else { '.' }).collect();
+    let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{}  {text}", hex.join(" "))
 }

@@ -4,6 +4,7 @@
 //! `BasicCABI.md`, wasm-ld's layout), which AssemblyScript shares: data segments, a stack that grows downwards, the heap up
 //! to the memory's end. What these leave open stays unknown: nothing is guessed.
 
+mod constants;
 mod initial;
 mod layout;
 mod overrun;
@@ -12,6 +13,7 @@ mod symbols;
 use std::fmt;
 use std::ops::Range;
 
+pub use constants::{Changed, changed_constants};
 pub use initial::initial;
 pub use layout::{global_names, owners};
 pub use overrun::{Overrun, overrun, stack_pointer};
