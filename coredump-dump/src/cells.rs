@@ -3,10 +3,12 @@
 use std::ops::Range;
 use std::rc::Rc;
 
+use coredump_core::heap::{Block, Graph, State};
 use coredump_core::memory::{Count, Memory};
 use coredump_core::regions::{Region, Regions, Use};
 
 use crate::content::{Content, content};
+use crate::heaps::Heaps;
 use crate::session::Session;
 
 /// A memory cut into cells of equal size.
@@ -25,13 +27,45 @@ pub struct Map {
     pub regions: Rc<Regions>,
     /// How much of it is known.
     pub count: Count,
+    /// Bytes of blocks of the heaps: used, free, leaked.
+    blocks: [u64; 3],
 }
+
+/// What a part of a memory is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// What the program's layout says.
+    Region(Use),
+    /// Blocks of a heap that the program has.
+    Used,
+    /// Blocks of a heap that the allocator may hand out.
+    Free,
+    /// Used blocks that nothing reachable points to.
+    Leaked,
+}
+
+impl Part {
+    /// What to call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Part::Region(r#use) => r#use.name(),
+            Part::Used => "used",
+            Part::Free => "free",
+            Part::Leaked => "leaked",
+        }
+    }
+}
+
+/// The parts that heaps consist of.
+const OF_HEAPS: [Part; 3] = [Part::Used, Part::Free, Part::Leaked];
+/// Bytes of heaps in which leaks are looked for.
+const SEARCHED: u64 = 256 << 20;
 
 /// One cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// What most of it is for.
-    pub r#use: Use,
+    pub part: Part,
     /// What it holds.
     pub content: Content,
 }
@@ -47,10 +81,16 @@ impl Map {
             let start = number * cell;
             start..start.saturating_add(cell).min(memory.size)
         });
-        let cells =
-            ranges.map(|range| Cell { r#use: most(&regions, &range), content: content(memory, range) }).collect();
+        let heaps = heaps(session, index, memory, cell);
+        let cells = ranges.enumerate().map(|(number, range)| {
+            let part = heaps.get(number).and_then(|bytes| most_of_heaps(bytes, range.end - range.start));
+            let part = part.unwrap_or_else(|| Part::Region(most(&regions, &range)));
+            Cell { part, content: content(memory, range) }
+        });
+        let cells = cells.collect();
         let count = Count::of(memory, 0..memory.size);
-        Map { index, size: memory.size, cell, columns, cells, regions, count }
+        let blocks = [0, 1, 2].map(|part| heaps.iter().map(|bytes| bytes[part]).sum());
+        Map { index, size: memory.size, cell, columns, cells, regions, count, blocks }
     }
 
     /// The rows: address of the first cell, the cells.
@@ -65,18 +105,69 @@ impl Map {
         self.regions.iter().filter(move |region| row.contains(&region.range.start) && region.r#use != Use::Unknown)
     }
 
-    /// The uses that appear, with the bytes of each.
-    pub fn uses(&self) -> Vec<(Use, u64)> {
-        let mut uses: Vec<(Use, u64)> = Vec::new();
+    /// The parts that appear, with the bytes of each; those of heaps are in their regions too.
+    pub fn parts(&self) -> Vec<(Part, u64)> {
+        let mut parts: Vec<(Part, u64)> = Vec::new();
         for region in self.regions.iter() {
             let len = region.range.end - region.range.start;
-            match uses.iter_mut().find(|(known, _)| *known == region.r#use) {
+            let part = Part::Region(region.r#use);
+            match parts.iter_mut().find(|(known, _)| *known == part) {
                 Some((_, sum)) => *sum += len,
-                None => uses.push((region.r#use, len)),
+                None => parts.push((part, len)),
             }
         }
-        uses
+        parts.extend(OF_HEAPS.into_iter().zip(self.blocks).filter(|(_, bytes)| *bytes > 0));
+        parts
     }
+}
+
+/// By cell, the bytes of used, free and leaked blocks. Where roots are missing or records are broken, nothing is called
+/// leaked.
+fn heaps(session: &Session<'_>, index: u32, memory: &Memory<'_>, cell: u64) -> Vec<[u64; 3]> {
+    let Some(memory) = session.dump.memories.get(index as usize).filter(|known| known.size == memory.size) else {
+        return Vec::new();
+    };
+    let found = Heaps::of(session, index, memory);
+    let count = memory.size.div_ceil(cell) as usize;
+    let mut cells = if found.heaps.is_empty() { Vec::new() } else { vec![[0; 3]; count] };
+    let mut add = |block: &Block, part: usize| {
+        let mut at = block.address;
+        while at < block.end()
+            && let Some(bytes) = cells.get_mut((at / cell) as usize)
+        {
+            let end = block.end().min((at / cell + 1).saturating_mul(cell));
+            bytes[part] += end - at;
+            if part == 2 {
+                // A leaked block was counted as used.
+                bytes[0] = bytes[0].saturating_sub(end - at);
+            }
+            at = end;
+        }
+    };
+    let blocks = found.heaps.iter().flat_map(|heap| heap.blocks(found.view())).filter_map(Result::ok);
+    for block in blocks {
+        match block.state {
+            State::Used | State::Several => add(&block, 0),
+            State::Free => add(&block, 1),
+            State::Unknown => {}
+        }
+    }
+    let ranges = found.heaps.iter().flat_map(|heap| &heap.ranges);
+    let size: u64 = ranges.map(|range| range.end - range.start).sum();
+    if found.roots.missing.is_empty()
+        && size <= SEARCHED
+        && let Some(mut graph) = Graph::new(&found.heaps, found.view())
+        && graph.damage().next().is_none()
+    {
+        graph.leaks(&found.roots, |block| add(block, 2));
+    }
+    cells
+}
+
+/// What most of a cell is that heaps have at least half of.
+fn most_of_heaps(bytes: &[u64; 3], size: u64) -> Option<Part> {
+    let (part, _) = OF_HEAPS.into_iter().zip(bytes).max_by_key(|(_, bytes)| **bytes)?;
+    (bytes.iter().sum::<u64>() * 2 >= size).then_some(part)
 }
 
 /// What most of a range is for; a small part that is known wins over what is not.

@@ -9,7 +9,7 @@ use coredump_core::error::Result;
 use coredump_core::memory::Count;
 use coredump_core::regions::Use;
 
-use crate::cells::{Cell, Map};
+use crate::cells::{Cell, Map, Part};
 use crate::content::{Content, LOOKED_AT};
 use crate::list::MAX_PICTURED;
 use crate::session::Session;
@@ -90,11 +90,11 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
             let text: String = run.iter().map(|cell| glyph(cell.content)).collect();
             line.push_str(&paint.paint(style(&run[0]), text));
         }
-        let names: Vec<_> = map.beginning(start).map(|region| (region.r#use, region.label())).collect();
+        let names: Vec<_> = map.beginning(start).map(|region| (Part::Region(region.r#use), region.label())).collect();
         if !names.is_empty() {
             line.push_str(&" ".repeat(map.columns - cells.len() + 2));
             let mut room = room;
-            for (number, (r#use, name)) in names.iter().enumerate() {
+            for (number, (part, name)) in names.iter().enumerate() {
                 let name = escape(name);
                 let comma = if number > 0 { ", " } else { "" };
                 let len = comma.len() + name.chars().count();
@@ -105,7 +105,7 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
                     break;
                 }
                 room -= len;
-                line.push_str(&format!("{comma}{}", paint.paint(colour(*r#use), name)));
+                line.push_str(&format!("{comma}{}", paint.paint(colour(*part), name)));
             }
         }
         writeln!(out, "{line}")?;
@@ -115,12 +115,14 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
 
 fn legend(out: &mut impl Write, map: &Map, paint: Paint) -> io::Result<()> {
     writeln!(out)?;
-    let uses: Vec<_> = map
-        .uses()
+    let parts: Vec<_> = map
+        .parts()
         .into_iter()
-        .map(|(r#use, len)| format!("{} {} {}", paint.paint(colour(r#use), "██"), r#use, paint.paint(DIM, bytes(len))))
+        .map(|(part, len)| {
+            format!("{} {} {}", paint.paint(colour(part), "██"), part.name(), paint.paint(DIM, bytes(len)))
+        })
         .collect();
-    for line in uses.chunks(3) {
+    for line in parts.chunks(3) {
         writeln!(out, "  {}", line.join("   "))?;
     }
     let glyphs = [
@@ -154,12 +156,18 @@ fn glyph(content: Content) -> char {
 fn style(cell: &Cell) -> Style {
     match cell.content {
         Content::Missing => MISSING.dimmed(),
-        Content::Zero => colour(cell.r#use).dimmed(),
-        _ => colour(cell.r#use),
+        Content::Zero => colour(cell.part).dimmed(),
+        _ => colour(cell.part),
     }
 }
 
-fn colour(r#use: Use) -> Style {
+fn colour(part: Part) -> Style {
+    let r#use = match part {
+        Part::Region(r#use) => r#use,
+        Part::Used => Use::Heap,
+        Part::Free => return AnsiColor::Cyan.on_default(),
+        Part::Leaked => return AnsiColor::Red.on_default().bold(),
+    };
     match r#use {
         Use::Data => AnsiColor::Blue.on_default(),
         Use::Bss => NAME,

@@ -6,7 +6,7 @@ use coredump_core::cli::size::bytes;
 use coredump_core::cli::text::markup;
 use coredump_core::regions::Use;
 
-use crate::cells::{Cell, Map};
+use crate::cells::{Cell, Map, Part};
 use crate::content::Content;
 
 /// Width and height of a cell, in pixels.
@@ -80,7 +80,7 @@ fn draw(out: &mut impl Write, map: &Map, top: usize) -> io::Result<()> {
                 out,
                 r##"<rect x="{x}" y="{y}" width="{width}" height="{}" fill="{colour}" fill-opacity="{opacity}"><title>{address:#x}..{end:#x}: {}, {}</title></rect>"##,
                 CELL.1 - 1,
-                run[0].r#use,
+                run[0].part.name(),
                 content_name(run[0].content),
             )?;
             mark(out, &run[0], x, y, run.len())?;
@@ -97,7 +97,7 @@ fn draw(out: &mut impl Write, map: &Map, top: usize) -> io::Result<()> {
             writeln!(
                 out,
                 r##"<text x="{x}" y="{line}" font-size="11" fill="{}">{}{more}<tspan dx="6" fill="#9aa5b1">{:#x}</tspan></text>"##,
-                colour(first.r#use),
+                colour(Part::Region(first.r#use)),
                 shown.join(", "),
                 first.range.start,
             )?;
@@ -109,9 +109,9 @@ fn draw(out: &mut impl Write, map: &Map, top: usize) -> io::Result<()> {
 
 fn legend(out: &mut impl Write, map: &Map, left: usize, top: usize) -> io::Result<()> {
     let mut x = left;
-    for (r#use, len) in map.uses() {
-        let text = format!("{} {}", r#use.name(), bytes(len));
-        swatch(out, &Cell { r#use, content: Content::Data(4) }, x, top, &text)?;
+    for (part, len) in map.parts() {
+        let text = format!("{} {}", part.name(), bytes(len));
+        swatch(out, &Cell { part, content: Content::Data(4) }, x, top, &text)?;
         x += 40 + 7 * text.len();
     }
     let contents = [
@@ -126,7 +126,7 @@ fn legend(out: &mut impl Write, map: &Map, left: usize, top: usize) -> io::Resul
     let mut x = left;
     for content in contents {
         let name = content_name(content);
-        swatch(out, &Cell { r#use: Use::Unknown, content }, x, top + LINE + 4, name)?;
+        swatch(out, &Cell { part: Part::Region(Use::Unknown), content }, x, top + LINE + 4, name)?;
         x += 40 + 7 * name.len();
     }
     Ok(())
@@ -171,16 +171,22 @@ fn mark(out: &mut impl Write, cell: &Cell, x: usize, y: usize, cells: usize) -> 
 fn fill(cell: &Cell) -> (&'static str, f32) {
     match cell.content {
         Content::Missing => ("url(#missing)", 1.0),
-        Content::Zero => (colour(cell.r#use), 0.13),
-        Content::Data(1) => (colour(cell.r#use), 0.4),
-        Content::Data(2) => (colour(cell.r#use), 0.6),
-        Content::Data(3) => (colour(cell.r#use), 0.8),
-        _ => (colour(cell.r#use), 1.0),
+        Content::Zero => (colour(cell.part), 0.13),
+        Content::Data(1) => (colour(cell.part), 0.4),
+        Content::Data(2) => (colour(cell.part), 0.6),
+        Content::Data(3) => (colour(cell.part), 0.8),
+        _ => (colour(cell.part), 1.0),
     }
 }
 
 /// Told apart also by those who see few colours (after Okabe and Ito).
-fn colour(r#use: Use) -> &'static str {
+fn colour(part: Part) -> &'static str {
+    let r#use = match part {
+        Part::Region(r#use) => r#use,
+        Part::Used => Use::Heap,
+        Part::Free => return "#9be0c8",
+        Part::Leaked => return "#cc3311",
+    };
     match r#use {
         Use::Data => "#0072b2",
         Use::Bss => "#56b4e9",
