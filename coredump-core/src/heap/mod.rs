@@ -27,6 +27,7 @@ mod view;
 mod vtable;
 mod wee;
 mod zig;
+mod zig_debug;
 
 use std::ops::Range;
 

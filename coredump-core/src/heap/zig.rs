@@ -14,6 +14,7 @@ use super::bits::Bits;
 use super::block::{Block, Damage, State};
 use super::hints::Hints;
 use super::view::View;
+use super::zig_debug::Bucket;
 use super::{Allocator, Blocks, Found, Kind};
 
 /// Bytes of a page of slots.
@@ -108,7 +109,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
             if value % (2 * width) == 0 && value >= 1024 {
                 let before = (0..Layout::at(0, width).classes).filter_map(|class| at.checked_sub(class * width));
                 let before = before.take_while(|state| place.contains(state));
-                states.extend(before.filter(|&state| plausible(view, Layout::at(state, width), start)));
+                states.extend(before.filter(|&state| plausible(view, Layout::at(state, width), start, false)));
             }
             states.len() < 1024
         });
@@ -120,20 +121,22 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
     // A state may look like one again some words further on, but not when malloc's headers or lists of free slots of its
     // classes disagree.
     if found.len() > 1 {
-        found.retain(|heap| heap.malloc || heap.broken.is_empty());
+        let malloc = found.iter().any(|heap| heap.malloc);
+        found.retain(|heap| heap.malloc || !malloc && heap.broken.is_empty());
     }
     let heap = if found.len() == 1 { found.pop() } else { None };
     heap.map(Zig::found)
 }
 
 /// Whether the words at `layout` may be a state.
-fn plausible(view: &View<'_>, layout: Layout, start: Option<u64>) -> bool {
+fn plausible(view: &View<'_>, layout: Layout, start: Option<u64>, named: bool) -> bool {
     let size = view.memory().size;
     let low = start.unwrap_or(PAGE);
     let address = |value: Option<u64>, multiple: u64| {
         value.is_some_and(|value| value == 0 || value % multiple == 0 && (low..=size).contains(&value))
     };
-    let mut any = false;
+    // A program whose blocks are all large has no slots.
+    let mut any = named;
     for class in 0..layout.classes {
         let (next, free) = (layout.next(view, class), layout.free(view, class));
         if !address(next, layout.slot(class)) || !address(free, layout.slot(class)) || free > Some(0) && next == Some(0)
@@ -151,7 +154,7 @@ impl Zig {
     /// The heap with its state at `state`. Without malloc's headers it is only believed by its `named` symbol.
     fn at(view: &View<'_>, state: u64, start: Option<u64>, named: bool) -> Option<Zig> {
         let layout = Layout::at(state, view.width());
-        if !plausible(view, layout, start) {
+        if !plausible(view, layout, start, named) {
             return None;
         }
         let nexts =
@@ -159,7 +162,7 @@ impl Zig {
         // The page that a class takes slots from, or took them from until it was full.
         let current: Vec<(u64, Range<u64>)> =
             nexts.map(|(class, next)| (class, (next - 1) / PAGE * PAGE..next)).collect();
-        let lowest = current.iter().map(|(_, used)| used.start).min()?;
+        let lowest = current.iter().map(|(_, used)| used.start).min().or(start)?;
         let pages = start.filter(|&start| start <= lowest).unwrap_or(lowest).next_multiple_of(PAGE)
             ..view.memory().size / PAGE * PAGE;
         if state + layout.len() > pages.start {
@@ -184,16 +187,24 @@ impl Zig {
         // Every slot that was ever used has a header, if any of them has.
         let mut slots = 0;
         let mut headers = 0;
+        // Of headers that need this very slot: another state, a few words away, has the same headers in other slots.
+        let mut exact = 0;
         for (class, used) in &current {
             let slot = layout.slot(*class);
             for at in used.clone().step_by(slot as usize) {
                 slots += 1;
-                headers += u64::from(header(view, at, slot).is_some());
+                let found = header(view, at, slot);
+                headers += u64::from(found.is_some());
+                exact +=
+                    u64::from(found.is_some_and(|(alignment, requested)| {
+                        extent_of(requested, alignment, layout.width) == Some(slot)
+                    }));
             }
         }
-        heap.malloc = headers == slots;
+        heap.malloc = headers == slots && slots > 0;
         // One slot without, of many, was written over.
         heap.malloc |= headers > 4 && headers + 1 + headers / 64 >= slots;
+        heap.malloc &= 2 * exact >= headers;
         (heap.malloc || named).then_some(heap)
     }
 
@@ -281,8 +292,8 @@ impl Zig {
         match self.page(page) {
             Page::Slots(class) => Extent::Slots(self.layout.slot(u64::from(class))),
             Page::FreeRun(class) => Extent::Run(PAGE << class, State::Free),
-            Page::Unknown if !self.malloc => Extent::Unknown,
-            Page::Unknown => match first_header(view, page) {
+            Page::Unknown if !self.malloc => Bucket::at(view, page).map_or(Extent::Unknown, Extent::Bucket),
+            Page::Unknown => match page_slot(view, page) {
                 Some(slot) if slot < PAGE => Extent::Slots(slot),
                 Some(run) if page + run <= self.pages.end => Extent::Run(run, State::Used),
                 _ => Extent::Unknown,
@@ -293,22 +304,39 @@ impl Zig {
 
 enum Extent {
     Slots(u64),
+    Bucket(Bucket),
     Run(u64, State),
     Unknown,
 }
 
-/// Alignment and size in malloc's header, if it is one that fits a slot or run of `slot` bytes at `at`.
+/// Alignment and size in malloc's header, if it is one that fits a slot or run of `slot` bytes at `at`. A block that was made
+/// smaller in its place may be smaller than those of the slot.
 fn header(view: &View<'_>, at: u64, slot: u64) -> Option<(u64, u64)> {
     let mut alignment = HEADER;
     while alignment < slot && alignment <= MAX_ALIGNMENT {
         let word = view.u64(at + alignment - 8)?;
         let (log, requested) = (word & 31, word >> 5);
-        if 1 << log == alignment && extent_of(requested, alignment, view.width()) == Some(slot) {
+        let fits = || extent_of(requested, alignment, view.width()).is_some_and(|extent| extent <= slot);
+        if 1 << log == alignment && fits() {
             return Some((alignment, requested));
         }
         alignment *= 2;
     }
     None
+}
+
+/// Bytes of the slots in a page, or of the run that begins with it.
+fn page_slot(view: &View<'_>, page: u64) -> Option<u64> {
+    // The first block may have been made smaller in its place: then what is between two slots is taken for one.
+    const LOOKED_AT: u64 = 8;
+    let first = first_header(view, page)?;
+    let fits = |slot: &u64| {
+        let count = (PAGE / slot).min(LOOKED_AT);
+        let sound = (0..count).filter(|index| header(view, page + index * slot, *slot).is_some()).count() as u64;
+        2 * sound > count
+    };
+    let mut slots = std::iter::successors(Some(first), |slot| Some(2 * slot)).take_while(|&slot| slot < PAGE);
+    Some(slots.find(fits).unwrap_or(first))
 }
 
 /// The slot or run that the first header in a page asks for.
@@ -338,7 +366,15 @@ fn extent_of(requested: u64, alignment: u64, width: u64) -> Option<u64> {
 impl Allocator for Zig {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let _ = strict;
-        Box::new(Walk { heap: self, view, page: self.pages.start, slots: 0..0, slot: 0, broken: self.broken.iter() })
+        Box::new(Walk {
+            heap: self,
+            view,
+            page: self.pages.start,
+            bucket: None,
+            slots: 0..0,
+            slot: 0,
+            broken: self.broken.iter(),
+        })
     }
 
     fn gap(&self) -> u64 {
@@ -354,6 +390,8 @@ struct Walk<'v> {
     heap: &'v Zig,
     view: &'v View<'v>,
     page: u64,
+    /// The general-purpose allocator's slots in the page before, and how many of them were seen.
+    bucket: Option<(Bucket, u64)>,
     /// The slots that are left of the page before, and their size.
     slots: Range<u64>,
     slot: u64,
@@ -368,6 +406,13 @@ impl Iterator for Walk<'_> {
             return Some(Err(damage.clone()));
         }
         loop {
+            if let Some((bucket, slot)) = &mut self.bucket {
+                *slot += 1;
+                match bucket.block(self.view, *slot - 1) {
+                    Some(block) => return Some(Ok(block)),
+                    None => self.bucket = None,
+                }
+            }
             if self.slots.start < self.slots.end {
                 let at = self.slots.start;
                 self.slots.start += self.slot;
@@ -385,6 +430,10 @@ impl Iterator for Walk<'_> {
                     let next = self.heap.layout.next(self.view, u64::from(class)).unwrap_or(0);
                     let end = if (page..page + PAGE).contains(&next) { next } else { page + PAGE };
                     (self.slots, self.slot, self.page) = (page..end, slot, page + PAGE);
+                }
+                Extent::Bucket(bucket) => {
+                    // With the link of the allocator below it takes a page more.
+                    (self.bucket, self.page) = (Some((bucket, 0)), page + 2 * PAGE);
                 }
                 Extent::Run(len, state) => {
                     self.page = page + len;

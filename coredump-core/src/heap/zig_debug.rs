@@ -1,0 +1,113 @@
+//! Zig's general-purpose allocator, `std.heap.DebugAllocator` (0.17), which takes pages from another allocator.
+//!
+//! A page has slots of one size, a power of two, and behind them a header: how many slots were used and how many of these
+//! were freed again, two links, a canary, a bit for each slot that is used; where safety is on also the bytes that were asked
+//! for and alignments. Where the header is tells the size of the slots, which is written nowhere. Slots are used once.
+
+use super::block::{Block, State};
+use super::view::View;
+
+/// Bytes of a page.
+const PAGE: u64 = 65536;
+/// What the canary is, unless the program chooses another one.
+const CANARY: u64 = 0x9232_a6ff_85df_f10f;
+/// Sizes of slots, from 1 byte on: two slots of the largest one fit a page.
+const CLASSES: u32 = 15;
+
+/// A page of slots.
+#[derive(Clone, Copy, Debug)]
+pub struct Bucket {
+    page: u64,
+    /// Bytes of a slot.
+    slot: u64,
+    /// Slots that were ever used.
+    used: u64,
+    /// Where the bits of the slots are.
+    bits: u64,
+    /// Where the bytes are that were asked for, 2 bytes each.
+    sizes: Option<u64>,
+}
+
+/// Slots of a page, and where the header lies in it.
+fn layout(width: u64, class: u32, safe: bool) -> (u64, u64) {
+    let header = 2 * 4 + 3 * width;
+    // The header and all that follows it.
+    let size = |slots: u64| {
+        let bits = header + slots.div_ceil(8 * width) * width;
+        if safe { (bits.next_multiple_of(2) + 3 * slots).next_multiple_of(width) } else { bits }
+    };
+    let fits = |slots: u64| (slots << class).next_multiple_of(width) + size(slots) <= PAGE;
+    // By halves as the library does it, which may leave room for one more.
+    let (mut low, mut high) = (2, (PAGE - size(2)) >> class);
+    while high > low {
+        let middle = low + (high - low) / 2;
+        if middle == low {
+            break;
+        }
+        if fits(middle) { low = middle } else { high = middle - 1 }
+    }
+    (low, (PAGE - size(low)) / width * width)
+}
+
+impl Bucket {
+    /// The slots of the page at `page`, if there are any, all records of them agree, and those of no others do.
+    pub fn at(view: &View<'_>, page: u64) -> Option<Bucket> {
+        let width = view.width();
+        let canary = if width == 4 { CANARY & u64::from(u32::MAX) } else { CANARY };
+        let layouts = (0..CLASSES).flat_map(|class| [(class, true), (class, false)]);
+        let buckets = layouts.filter_map(|(class, safe)| {
+            let (slots, header) = layout(width, class, safe);
+            let header = page + header;
+            if view.word(header + 8 + 2 * width) != Some(canary) {
+                return None;
+            }
+            let (used, freed) = (u64::from(view.u32(header)?), u64::from(view.u32(header + 4)?));
+            let bits = header + 8 + 3 * width;
+            let sizes = safe.then(|| (bits + slots.div_ceil(8 * width) * width).next_multiple_of(2));
+            let bucket = Bucket { page, slot: 1 << class, used, bits, sizes };
+            let mut live = 0;
+            for slot in 0..slots {
+                let is_used = bucket.is_used(view, slot)?;
+                live += u64::from(is_used);
+                if is_used && slot >= used {
+                    return None;
+                }
+            }
+            (used <= slots && used.checked_sub(freed) == Some(live)).then_some((live, bucket))
+        });
+        // A page that was given back and taken again still has the header of before, with no slot in use.
+        let buckets: Vec<_> = buckets.collect();
+        let mut live = buckets.iter().filter(|(live, _)| *live > 0);
+        match (live.next(), live.next(), buckets.as_slice()) {
+            (Some((_, bucket)), None, _) | (None, None, [(_, bucket)]) => Some(*bucket),
+            _ => None,
+        }
+    }
+
+    fn is_used(&self, view: &View<'_>, slot: u64) -> Option<bool> {
+        Some(view.u8(self.bits + slot / 8)? >> (slot % 8) & 1 == 1)
+    }
+
+    /// The block in a slot; `None` from the first one on that was never used.
+    pub fn block(&self, view: &View<'_>, slot: u64) -> Option<Block> {
+        let state = if self.is_used(view, slot).filter(|_| slot < self.used)? { State::Used } else { State::Free };
+        let requested = self.sizes.and_then(|sizes| view.u16(sizes + 2 * slot)).map(u64::from);
+        let requested = requested.filter(|&size| state == State::Used && size <= self.slot);
+        Some(Block { requested, ..Block::new(self.page + slot * self.slot, self.slot, state) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::layout;
+
+    #[test]
+    fn a_page_has_as_many_slots_as_the_library_puts_there() {
+        // There would be room for a third.
+        assert_eq!(layout(4, 14, true).0, 2);
+        for class in 0..15 {
+            let (slots, header) = layout(4, class, true);
+            assert!(slots << class <= header && header % 4 == 0, "{class}: {slots} {header}");
+        }
+    }
+}
