@@ -114,7 +114,8 @@ pub struct Args {
     /// elements of one array or collection that are shown (default 32)
     #[argh(option, arg_name = "n")]
     pub elements: Option<u32>,
-    /// what the heaps hold: allocator, used and free blocks and bytes, by size and type; objects by type; of two dumps what grew
+    /// what the heaps hold: allocator, used and free blocks and bytes, by size and type, how far memories may grow, the
+    /// allocation that failed; objects by type; of two dumps what grew
     #[argh(switch)]
     pub heap: bool,
     /// list the blocks of the heaps: address, size, used or free, type or text, pointers to it
@@ -135,7 +136,7 @@ pub struct Args {
     /// a chain of pointers from a root to the block at this address, or of references to an object
     #[argh(option, arg_name = "address|id")]
     pub path_to: Option<Kept>,
-    /// verify the heaps' records; exit code 1 and the first broken place
+    /// verify the heaps' records, the shadow stack and constant data; exit code 1 and the broken places
     #[argh(switch)]
     pub check: bool,
 

@@ -39,7 +39,7 @@ const GUESTS: [Guest; 20] = [
     ("heap-memory64", "dlmalloc", Rounding::Below(32)),
     ("heap-rust", "dlmalloc-rs", Rounding::Below(16)),
     ("heap-rust-1.63", "dlmalloc-rs", Rounding::Below(16)),
-    ("heap-emmalloc", "emmalloc", Rounding::Below(96)),
+    ("heap-emmalloc", "emmalloc", Rounding::From(0)),
     ("heap-zigcc", "zig-malloc", Rounding::None),
     ("heap-zig", "zig", Rounding::Power),
     ("heap-zig-names", "zig", Rounding::Power),
@@ -266,9 +266,9 @@ fn whatever_a_guest_allocates_is_read_as_it_says() {
     let count = std::env::var("COREDUMP_SEEDS").map_or(2, |count| count.parse().expect("COREDUMP_SEEDS is a number"));
     let folder = scratch();
     for (name, _, rounding) in GUESTS {
-        let without =
-            name.starts_with("heap-as") || name.starts_with("heap-zig") || name == "heap-go" || name == "heap-memory64";
-        if without && name != "heap-zigcc" {
+        // The others take no seed. Of zig's malloc a slot that was used for two alignments has two headers that fit.
+        let without = ["heap-as", "heap-zig", "heap-go", "heap-memory64"];
+        if without.iter().any(|start| name.starts_with(start)) {
             continue;
         }
         for seed in (1..=count).map(|number: u32| number.wrapping_mul(7919) & 0x7fff_ffff) {
@@ -545,6 +545,19 @@ fn two_dumps_tell_what_grew() {
     let line = format!("heap\t0\tdlmalloc\t{}\t{}\t{:+}\t{:+}", now.0, now.1, now.0 - then.0, now.1 - then.1);
     assert_eq!(grown.text().lines().next(), Some(&*line), "{grown:?}");
     assert!(now.0 - then.0 == 2, "{then:?} {now:?}");
+}
+
+#[test]
+fn what_a_trait_object_points_to_has_the_type_that_its_vtable_is_for() {
+    let folder = scratch();
+    let (path, _) = coredump_tests::capture(folder.path(), "rust-std-O0", &["-q"]);
+    let listed = dump("rust-std-O0", &["--blocks"], &path).expect(0);
+    let all = blocks(&listed);
+    // `objects` keeps a vector of two bytes as `dyn Debug`: the block of the vector itself, and that of its bytes.
+    let vector = all.values().find(|block| block.2 == "alloc::vec::Vec<u8, alloc::alloc::Global>");
+    assert_eq!(vector.map(|block| (block.0, &*block.1)), Some((12, "used")), "{}", listed.text());
+    // Of a counted slice or trait object only the counts have a known size: it is no array of them.
+    assert!(all.values().any(|block| block.2 == "alloc::rc::RcInner<dyn stdlib::Shape>"), "{}", listed.text());
 }
 
 #[test]

@@ -47,6 +47,9 @@ use crate::regions::{Regions, Use};
 /// Of a memory whose parts are not known, the first bytes in which allocators' states are looked for.
 const LOOKED_AT: u64 = 64 << 20;
 
+/// Bytes of the largest memory that is gone over page by page in search of an allocator: no engine gives more.
+const MOST_PAGED: u64 = 64 << 30;
+
 /// Globals that are looked at.
 const MAX_GLOBALS: usize = 4096;
 
@@ -158,8 +161,10 @@ impl Heap {
         found.extend(emmalloc::find(&view, &places));
         // What a Rust program brings may be beside the C library's.
         found.iter_mut().for_each(Found::sort);
-        let crates = [wee::find(&view, hints.initial), talc4::find(&view, &places), talc::find(&view, &places)];
-        for heap in crates.into_iter().flatten() {
+        // These are looked for page by page.
+        let crates = (contents.size <= MOST_PAGED)
+            .then(|| [wee::find(&view, hints.initial), talc4::find(&view, &places), talc::find(&view, &places)]);
+        for heap in crates.into_iter().flatten().flatten() {
             let apart = |other: &Found| !overlap(&other.ranges, &heap.ranges);
             if found.iter().all(apart) {
                 found.push(heap);

@@ -88,8 +88,10 @@ impl<'s> Types<'s> {
                 if shape.pointers.is_empty() && shape.choices.is_empty() {
                     continue;
                 }
-                let size = shape.size.unwrap_or(0).max(1);
-                let count = ((contents.end - contents.start) / size).clamp(1, MAX_ELEMENTS);
+                // A type without a size is there once.
+                let size = shape.size.unwrap_or(0);
+                let count =
+                    (contents.end - contents.start).checked_div(size).map_or(1, |count| count.clamp(1, MAX_ELEMENTS));
                 for element in 0..count {
                     let at = contents.start + element * size;
                     types.pointers(

@@ -188,7 +188,8 @@ impl Builder {
         }
         self.known.insert((key, die), index);
         let name = type_name(units, Some(die), units.language(die.unit));
-        self.shapes.all.push(Shape { name, size: units.size_of(Some(die)), ..Shape::default() });
+        let size = units.size_of(Some(die)).filter(|_| !is_unsized(&name));
+        self.shapes.all.push(Shape { name, size, ..Shape::default() });
         self.left.push_back((die, index));
         Some(index)
     }
@@ -375,6 +376,16 @@ fn place(member: &Member<'_>, offset: u64) -> Option<u64> {
         Offset::Bits(bits) if bits % 8 == 0 => offset.checked_add(bits / 8),
         _ => None,
     }
+}
+
+/// Whether a type is that of a counted slice, text or trait object in Rust, of which the debug information knows only the size
+/// of the counts.
+fn is_unsized(name: &str) -> bool {
+    let starts = ["alloc::rc::RcInner<", "alloc::sync::ArcInner<", "alloc::rc::RcBox<"];
+    let Some(inner) = starts.iter().find_map(|start| name.strip_prefix(start)?.strip_suffix('>')) else { return false };
+    inner == "str"
+        || inner.starts_with("dyn ")
+        || inner.starts_with('[') && inner.ends_with(']') && !inner.contains(';')
 }
 
 /// The type whose vtable a static is: rustc describes each as a variable whose type says it.
