@@ -1,7 +1,7 @@
 //! The memories of a report: what their parts are for, how much of them the dump holds, and what their heaps hold.
 
 use coredump_core::cli::size::bytes;
-use coredump_core::heap::{Graph, Survey, Types, View as HeapView};
+use coredump_core::heap::{Survey, View as HeapView, inventory};
 use coredump_core::memory::{Count, Memory};
 use coredump_core::regions::{self, Region, Regions, Use};
 
@@ -175,17 +175,18 @@ fn heaps(view: &View<'_>, out: &mut Markup, index: u32, memory: &Memory<'_>) {
     out.tag("<th scope=\"col\" class=\"right\">Used</th><th scope=\"col\" class=\"right\">Free blocks</th>");
     out.tag("<th scope=\"col\" class=\"right\">Free</th><th scope=\"col\" class=\"right\">Largest free</th></tr></thead><tbody>\n");
     let mut damage = Vec::new();
-    for heap in &heaps {
-        let survey = Survey::of(heap, &heap_view);
+    let shapes = regions::shapes(view.dump.recorded(), view.dump.binaries(), index);
+    let (surveys, totals) = inventory(&heaps, &heap_view, &shapes);
+    for (heap, survey) in heaps.iter().zip(&surveys) {
         out.within("<tr><th scope=\"row\">", heap.kind.name(), "</th>");
-        number(out, &grouped(survey.used.blocks));
-        number(out, &bytes(survey.used.bytes));
+        number(out, &survey.blocks_used().map(grouped).unwrap_or_default());
+        number(out, &bytes(survey.bytes_used()));
         number(out, &grouped(survey.free.blocks));
         number(out, &bytes(survey.free.bytes));
         number(out, &bytes(survey.largest_free));
         out.tag("</tr>\n");
         if survey.unknown.blocks > 0 {
-            let Survey { unknown, .. } = &survey;
+            let Survey { unknown, .. } = survey;
             damage.push(format!(
                 "{} blocks, {}, of which the allocator does not keep whether they are used",
                 grouped(unknown.blocks),
@@ -204,9 +205,7 @@ fn heaps(view: &View<'_>, out: &mut Markup, index: u32, memory: &Memory<'_>) {
     if let Some(rest) = damage.len().checked_sub(DAMAGE).filter(|&rest| rest > 0) {
         out.tag("<p class=\"note\">").shown(rest).tag(" more: <code>coredump-dump --check</code></p>\n");
     }
-    let Some(graph) = Graph::new(&heaps, &heap_view) else { return };
-    let shapes = regions::shapes(view.dump.recorded(), view.dump.binaries(), index);
-    let totals = Types::find(&graph, &shapes).totals(&graph);
+    let totals = totals.unwrap_or_default();
     if totals.is_empty() {
         return;
     }
