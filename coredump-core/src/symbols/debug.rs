@@ -9,7 +9,7 @@ use gimli::{DebugInfoOffset, Section, UnitOffset};
 use super::extent::Extent;
 use super::functions::{self, FunctionRange};
 use super::inlined::{self, InlinedCall};
-use super::lines::{Found, Lines, Row};
+use super::lines::{self, Found, Lines, Row};
 use super::seek;
 use super::split::{SplitFinder, SplitUnit};
 use super::units::{UnitIndex, table_size};
@@ -45,12 +45,16 @@ struct Unit<'s> {
     /// Functions that were found one by one, before all of them were read.
     sought: Locked<Vec<FunctionRange>>,
     lines: OnceLock<Option<Lines<'s>>>,
+    /// The memo of [`Unit::is_doubtful`].
+    doubtful: OnceLock<bool>,
 }
 
 /// What the debug info says of an address.
 pub enum Answer {
     /// Innermost inlined function first, the function itself last.
     Frames(Vec<SourceFrame>),
+    /// The same, from a line table that contradicts itself: it names no source file.
+    Doubtful(Vec<SourceFrame>),
     /// It covers the address, but not with a function that has the code's extent: it was made for other code.
     Stale,
     /// Nothing.
@@ -138,7 +142,25 @@ impl<'s> Debug<'s> {
             let (good, bad) = self.beginnings(module, by);
             good >= bad
         };
-        !self.index.is_dead(module.code_section_size()) && (fit(0) || fit(self.displacement(module)))
+        let alive = !self.index.is_dead(module.code_section_size()) || self.has_functions_of(module);
+        alive && (fit(0) || fit(self.displacement(module)))
+    }
+
+    /// Whether functions are described that the code has, and not more that it has not. Kotlin says of a unit that it begins
+    /// at 0, as linkers do of one that was dropped.
+    fn has_functions_of(&self, module: &Module<'_>) -> bool {
+        let Some(code) = module.code_section_start() else { return false };
+        let (mut good, mut bad) = (0, 0);
+        for unit in (0..self.unit_count().min(SAMPLE as u32)).filter_map(|index| self.unit(index)) {
+            let described = unit.functions(&self.dwarf, &self.work).iter().filter(|function| function.begin > 0);
+            for function in described.take(SAMPLE) {
+                let extent =
+                    code.checked_add(function.begin).and_then(|at| Extent::of(module, module.function_at(at)?));
+                let fits = extent.is_some_and(|extent| extent.agrees(function.begin, function.end));
+                *if fits { &mut good } else { &mut bad } += 1;
+            }
+        }
+        good > bad
     }
 
     /// Whether there are ranges, and all that are looked at begin where functions of `module` do.
@@ -170,6 +192,14 @@ impl<'s> Debug<'s> {
         self.split.missing()
     }
 
+    /// A path of the first line table, of those looked at, that names no source file.
+    pub(super) fn path_of_no_file(&self) -> Option<String> {
+        let units = (0..self.unit_count().min(SAMPLE as u32)).filter_map(|index| self.unit(index));
+        units
+            .filter(|unit| unit.is_doubtful(&self.dwarf))
+            .find_map(|unit| lines::first_file(unit.unit.unit_ref(&self.dwarf)))
+    }
+
     /// Whether there is any unit.
     pub fn is_empty(&self) -> bool {
         self.units.is_empty()
@@ -181,8 +211,8 @@ impl<'s> Debug<'s> {
             let header = self.dwarf.unit_header(offset).ok()?;
             let unit = self.parse(header)?;
             let split = self.split.load(&self.dwarf, &unit);
-            let (functions, lines) = (OnceLock::new(), OnceLock::new());
-            Some(Box::new(Unit { unit, split, functions, sought: Locked::default(), lines }))
+            let (functions, lines, doubtful) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+            Some(Box::new(Unit { unit, split, functions, sought: Locked::default(), lines, doubtful }))
         });
         parsed.as_deref()
     }
@@ -296,8 +326,9 @@ impl<'s> Debug<'s> {
             // Binaryen may let the rows of a function end before it does.
             let inside = |begin, end| function.is_some() && extent.header <= begin && end <= extent.end;
             let bounds = |begin: u64, end: u64| {
-                let whole = bounds_functions(module, begin.saturating_add_signed(by), end.saturating_add_signed(by));
-                whole || inside(begin, end)
+                let (first, behind) = (begin.saturating_add_signed(by), end.saturating_add_signed(by));
+                // Kotlin forgets to end sequences: what comes behind counts on from the last line of another function.
+                inside(begin, end) || (!unit.is_doubtful(&self.dwarf) && bounds_functions(module, first, behind))
             };
             let row = unit.row(&self.dwarf, &self.work, pc, begin, bounds);
             if (function.is_some() || matches!(row, Found::Row(_))) && !self.agrees(index, module, actual, by) {
@@ -313,14 +344,16 @@ impl<'s> Debug<'s> {
                 Found::Nothing => None,
             };
             if let Some(function) = function {
-                return Answer::Frames(self.frames(unit, function.entry, pc, row));
+                let frames = self.frames(unit, function.entry, pc, row);
+                return if unit.is_doubtful(&self.dwarf) { Answer::Doubtful(frames) } else { Answer::Frames(frames) };
             }
             stale |= unit.functions(&self.dwarf, &self.work).iter().any(|other| (other.begin..other.end).contains(&pc));
             // Line tables without functions (-gmlt of some assemblers): the line alone.
             if let Some(row) = row
                 && !stale
             {
-                return Answer::Frames(vec![SourceFrame { name: None, location: unit.location(&self.dwarf, row) }]);
+                let frames = vec![SourceFrame { name: None, location: unit.location(&self.dwarf, row) }];
+                return if unit.is_doubtful(&self.dwarf) { Answer::Doubtful(frames) } else { Answer::Frames(frames) };
             }
         }
         if stale { Answer::Stale } else { Answer::Nothing }
@@ -433,10 +466,17 @@ impl<'s> Unit<'s> {
         self.lines(main).map_or(Found::Nothing, |lines| lines.row(pc, begin, work, accept))
     }
 
+    /// Whether the line table contradicts itself: what it names as a source file is a folder. Kotlin 2.4 writes such
+    /// tables, and in them columns from 0 and sequences without an end.
+    fn is_doubtful(&self, main: &Dwarf<'s>) -> bool {
+        *self.doubtful.get_or_init(|| lines::names_folders(self.unit.unit_ref(main)))
+    }
+
     fn location(&self, main: &Dwarf<'s>, row: Row) -> Option<Location> {
         let line = row.line?;
         let file = self.lines(main)?.file(self.unit.unit_ref(main), row.file)?;
-        Some(Location { file, line, column: row.column.filter(|&column| column != 0) })
+        let column = row.column.filter(|&column| column != 0 && !self.is_doubtful(main));
+        Some(Location { file, line, column })
     }
 }
 

@@ -18,6 +18,9 @@ const MAX_SEARCHED: usize = 1 << 12;
 /// Of those that cover it, how many are tried.
 const MAX_TRIED: usize = 16;
 
+/// Files of a table that are looked at to tell whether it names any.
+const MAX_FILES: usize = 64;
+
 /// The line table.
 pub(super) struct Lines<'s> {
     program: Program<'s>,
@@ -184,15 +187,45 @@ impl<'s> Lines<'s> {
         let header = unit.line_program.as_ref()?.header();
         let file = header.file(index)?;
         let mut path = unit.comp_dir.map(|directory| text(directory).into_owned()).unwrap_or_default();
-        // Directory 0 is the compilation directory itself (before DWARF 5 it has no entry).
-        if file.directory_index() != 0
-            && let Some(directory) = file.directory(header)
-        {
-            push(&mut path, &text(unit.attr_string(directory).ok()?));
+        let name = text(unit.attr_string(file.path_name()).ok()?);
+        let directory = file.directory(header).and_then(|directory| unit.attr_string(directory).ok()).map(text);
+        match directory {
+            // Kotlin writes the folder where the file's name belongs, and the name where the folder does.
+            Some(file) if names_folders(unit) => {
+                if name != "." {
+                    push(&mut path, &name);
+                }
+                push(&mut path, &file);
+            }
+            // Directory 0 is the compilation directory itself (before DWARF 5 it has no entry).
+            Some(directory) if file.directory_index() != 0 => {
+                push(&mut path, &directory);
+                push(&mut path, &name);
+            }
+            _ => push(&mut path, &name),
         }
-        push(&mut path, &text(unit.attr_string(file.path_name()).ok()?));
         Some(path)
     }
+}
+
+/// The first file that a unit's table lists, with its folder, as they stand there.
+pub(super) fn first_file(unit: UnitRef<'_, '_>) -> Option<String> {
+    let header = unit.line_program.as_ref()?.header();
+    let file = header.file_names().first()?;
+    let name = text(unit.attr_string(file.path_name()).ok()?);
+    let directory = file.directory(header).and_then(|directory| unit.attr_string(directory).ok());
+    let path = directory.map_or_else(|| name.to_string(), |directory| format!("{}/{name}", text(directory)));
+    Some(crate::text::escape(&shorten(&path, MAX_NAME)).into_owned())
+}
+
+/// Whether a file that a unit's table lists is called as only a folder can be.
+pub(super) fn names_folders(unit: UnitRef<'_, '_>) -> bool {
+    let Some(program) = &unit.line_program else { return false };
+    let files = program.header().file_names();
+    let is_folder = |name: &str| matches!(name, "." | "..") || name.ends_with(['/', '\\']);
+    let folder =
+        |file: &gimli::FileEntry<_>| unit.attr_string(file.path_name()).is_ok_and(|name| is_folder(&text(name)));
+    files.iter().take(MAX_FILES).any(folder)
 }
 
 /// What a table says of an address.

@@ -202,7 +202,10 @@ impl<'s> Symbols<'s> {
             self.stale.store(true, Ordering::Relaxed);
             return false;
         }
-        (self.kind, self.origin) = (Kind::Dwarf, origin);
+        // A line table that names no source file leaves the lines to the map.
+        if self.map.is_none() || debug.path_of_no_file().is_none() {
+            (self.kind, self.origin) = (Kind::Dwarf, origin);
+        }
         self.debug = Some(Arc::new(debug));
         true
     }
@@ -253,11 +256,13 @@ impl<'s> Symbols<'s> {
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.problems.clone();
         if self.stale.load(Ordering::Relaxed) {
-            problems.push(
-                "its debug info was made for other code (a tool such as wasm-opt rewrote the module afterwards), so \
-                 its lines are not used"
-                    .to_owned(),
-            );
+            let instead = if self.map.is_some() { ": the source map's are" } else { "" };
+            problems.push(format!("its debug info does not fit its code, so its lines are not used there{instead}"));
+        }
+        if let Some(path) = self.debug.as_ref().and_then(|debug| debug.path_of_no_file()) {
+            let instead =
+                if self.map.is_some() { "the source map's lines are used" } else { "its columns are not used" };
+            problems.push(format!("the line table of its debug info names no file ({path}), so {instead}"));
         }
         if let Some(debug) = &self.debug {
             if debug.gave_up() {
@@ -311,16 +316,29 @@ impl<'s> Symbols<'s> {
 
     fn find(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Vec<SourceFrame> {
         let pc = module.code_section_start().and_then(|code| module_offset.checked_sub(code));
+        let mapped = || self.map.as_ref()?.lookup(module_offset, module.body(function)?);
         if let (Some(debug), Some(pc), Some(extent)) = (&self.debug, pc, Extent::of(module, function)) {
             match debug.lookup(pc, &extent, module) {
-                Answer::Frames(frames) => return frames,
+                // A line table that is refused leaves the function without a line.
+                Answer::Frames(frames) if !matches!(&frames[..], [SourceFrame { location: None, .. }]) => {
+                    return frames;
+                }
+                Answer::Frames(frames) => return relocated(frames, mapped()),
+                Answer::Doubtful(frames) if self.map.is_some() => return relocated(frames, mapped()),
+                Answer::Doubtful(frames) => return frames,
                 Answer::Stale => self.stale.store(true, Ordering::Relaxed),
                 Answer::Nothing => {}
             }
         }
-        let (Some(map), Some(body)) = (&self.map, module.body(function)) else { return Vec::new() };
-        map.lookup(module_offset, body).into_iter().collect()
+        mapped().into_iter().collect()
     }
+}
+
+/// The function that debug info names, at the place that a source map gives.
+fn relocated(frames: Vec<SourceFrame>, mapped: Option<SourceFrame>) -> Vec<SourceFrame> {
+    let function = frames.into_iter().next_back();
+    let location = mapped.and_then(|mapped| mapped.location);
+    function.map(|function| SourceFrame { location, ..function }).into_iter().collect()
 }
 
 /// Text of debug info, which may have any length.

@@ -5,7 +5,7 @@
 //! offsets that overflow. What this keeps is at most eight times the size of the map.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -58,6 +58,10 @@ struct Json<'a> {
     mappings: Option<Cow<'a, str>>,
     #[serde(borrow)]
     sections: Option<Vec<Section<'a>>>,
+    /// Sources that are not the program's own (ECMA-426), under its old name too: Kotlin writes both.
+    ignore_list: Option<Vec<u32>>,
+    #[serde(rename = "x_google_ignoreList")]
+    old_ignore_list: Option<Vec<u32>>,
 }
 
 #[derive(Deserialize)]
@@ -112,7 +116,11 @@ impl LineMap {
             // Behind the first `;` come mappings of other lines, which a WebAssembly file does not have.
             let line = mappings.split(';').next().unwrap_or_default();
             self.mappings.reserve(line.len() / 8);
+            let before = self.mappings.len();
             Decoder { text: line.as_bytes(), column, first, count }.decode(&mut self.mappings)?;
+            let ignored = json.ignore_list.or(json.old_ignore_list).unwrap_or_default();
+            let ignored = ignored.into_iter().filter_map(|index| first.checked_add(index)).collect();
+            forget_stand_ins(&mut self.mappings[before..], ignored);
         }
         if count > 0 {
             self.sources.push(Sources { first, root: json.source_root.unwrap_or_default().into(), names });
@@ -200,6 +208,17 @@ pub fn texts(json: &[u8]) -> HashMap<String, Arc<str>> {
         add(map, &mut found);
     }
     found.into_iter().filter_map(|(path, text)| Some((path, text?))).collect()
+}
+
+/// Makes code come from nowhere that is mapped to a source which only stands in for one: it is ignored, and all code of it
+/// is at its very beginning. Kotlin maps what it makes itself to line 1 of a `NATIVE_IMPLEMENTATIONS.kt` that nobody has.
+fn forget_stand_ins(mappings: &mut [Mapping], mut ignored: HashSet<u32>) {
+    for mapping in mappings.iter().filter(|mapping| (mapping.line, mapping.source_column) != (0, 0)) {
+        ignored.remove(&mapping.source);
+    }
+    for mapping in mappings.iter_mut().filter(|mapping| ignored.contains(&mapping.source)) {
+        mapping.source = NOWHERE;
+    }
 }
 
 /// Decodes the mappings of one line: differences, as base 64 numbers of variable length.
@@ -339,6 +358,22 @@ mod tests {
         assert_eq!(at(&map, 115, 8).as_deref(), Some("a.ts:1:1"));
         assert_eq!(at(&map, 126, 8).as_deref(), Some("a.ts:3:5"));
         assert_eq!(at(&map, 210, 8), None, "a section that is elsewhere");
+    }
+
+    #[test]
+    fn a_source_that_only_stands_in_for_one_is_nowhere() {
+        // Offsets 10 -> made:1:1, 20 -> a.kt:3:5, 30 -> made:1:1.
+        let map = |rest: &str| {
+            let text = format!(r#"{{"version":3,"sources":["made","a.kt"],"mappings":"UAAA,UCEI,UDFJ"{rest}}}"#);
+            let map = LineMap::parse(text.as_bytes()).unwrap();
+            [10, 20, 30].map(|offset| at(&map, offset, 8))
+        };
+        let own = Some("a.kt:3:5".to_owned());
+        assert_eq!(map(r#","ignoreList":[0]"#), [None, own.clone(), None]);
+        assert_eq!(map(r#","x_google_ignoreList":[0]"#), [None, own.clone(), None]);
+        // A library's source is ignored by those who step, and has lines.
+        assert_eq!(map(r#","ignoreList":[1]"#)[1], own);
+        assert_eq!(map("")[0].as_deref(), Some("made:1:1"));
     }
 
     #[test]
