@@ -110,6 +110,16 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     }
     page.end()?;
     lines.try_for_each(|line| page.plain(format_args!("    {}\n", escape_lines(line))))?;
+    if let Some(exception) = &reason.exception {
+        let mut cause = exception.cause.as_deref();
+        while let Some(thrown) = cause {
+            page.plain(format_args!("    caused by {}\n", escape(&thrown.summary())))?;
+            cause = thrown.cause.as_deref();
+        }
+        for thrown in &exception.suppressed {
+            page.plain(format_args!("    suppressed {}\n", escape(&thrown.summary())))?;
+        }
+    }
     match throw_note(reason) {
         Some(note) => {
             page.piece(Piece::Faint, &format!("    {note}"))?;

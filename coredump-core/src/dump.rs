@@ -650,9 +650,16 @@ impl Frame {
     /// # Ok::<(), coredump_core::Error>(())
     /// ```
     pub fn variables(&self, limits: Limits) -> Vec<Scope> {
-        let scopes = self.dump().inspector().frame_variables(self.thread.index, self.index, &limits);
-        if scopes.is_empty() {
-            return self.dump().objects().locals(self.recorded(), limits).into_iter().collect();
+        let (thread, frame) = (self.thread.index, self.index);
+        let mut scopes = self.dump().inspector().frame_variables(thread, frame, &limits);
+        // Kotlin's debug information describes functions without any variable.
+        if scopes.iter().all(|scope| scope.variables.is_empty())
+            && let Some(named) = self.dump().objects().locals(thread, frame, limits)
+        {
+            match scopes.last_mut() {
+                Some(scope) => scope.variables = named.variables,
+                None => scopes.push(named),
+            }
         }
         scopes
     }
@@ -684,7 +691,13 @@ impl Frame {
 
     /// As [`Frame::evaluate`], with bounds on how much of the value is written out.
     pub fn evaluate_within(&self, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
-        self.dump().inspector().evaluate(self.thread.index, self.index, expression, &limits)
+        let (thread, frame) = (self.thread.index, self.index);
+        let evaluated = self.dump().inspector().evaluate(thread, frame, expression, &limits);
+        match evaluated {
+            Ok(variable) => Ok(variable),
+            // In a garbage-collected program, where debug information knows no such name.
+            Err(error) => self.dump().objects().evaluate(thread, frame, expression, limits).unwrap_or(Err(error)),
+        }
     }
 
     /// What an address in a vtable of C++ is in the program that the frame is in, as `vtable for Horse+8`; `None` where it

@@ -1,64 +1,107 @@
 //! The locals of a frame whose debug information says nothing of variables: by the names of the name section.
 
-use super::View;
+use std::collections::HashMap;
+
+use super::assigned::{self, State};
+use super::meaning::{Form, Part, Reading};
+use super::{View, kotlin};
 use crate::model::{Frame, Reference, Value};
+use crate::module::Module;
 use crate::objects::{Field, Id, Kind, Link, Object};
 use crate::variables::{Limits, Scope, Status, Variable, VariableKind, When};
 
 /// Parts of the variables of one frame that are listed.
 const MAX_PARTS: usize = 1 << 14;
+/// Locals of a frame that are listed.
+const MAX_LOCALS: usize = 10_000;
 
-impl View<'_> {
+/// A local as its frame's code sees it.
+pub(super) struct Local {
+    /// Its number.
+    pub index: usize,
+    /// Its name, else none.
+    pub name: Option<String>,
+    /// Its value; none where the dump does not hold it.
+    pub part: Option<Part>,
+    /// Whether it is one of the function's parameters.
+    pub parameter: bool,
+    /// It may not have been assigned to, and holds what all locals begin with.
+    pub perhaps_unset: bool,
+    /// Its Wasm type.
+    ty: &'static str,
+}
+
+/// What the locals of one function are called and are.
+struct Names<'d> {
+    module: Option<&'d Module<'d>>,
+    function: u32,
+    /// Of a program whose language is known.
+    language: Option<Language>,
+}
+
+struct Language {
+    readings: HashMap<u32, Reading>,
+    states: Option<Vec<State>>,
+}
+
+impl<'d> View<'d> {
     /// The locals of a frame that have names, and those that refer to objects; parameters first. None where the dump holds no
-    /// objects or no locals.
-    pub fn locals(&self, frame: &Frame, limits: Limits) -> Option<Scope> {
-        self.objects()?;
-        let locals = frame.locals.as_deref()?;
-        let function = frame.function?;
-        let found = self.binaries.module_of(self.dump, frame).and_then(|module| self.binaries.found(module));
-        let module = found.filter(|found| found.verification.is_verified()).map(|found| found.binary.module());
-        let parameters = module.and_then(|module| module.signature(function)).map_or(0, |ty| ty.params.len());
+    /// objects or no locals. Where the program's language is known, only those that are variables of it in scope.
+    pub fn locals(&self, thread: usize, frame: usize, limits: Limits) -> Option<Scope> {
         let mut left = MAX_PARTS;
-        let variables = locals.iter().enumerate().filter_map(|(index, value)| {
-            let name = module.and_then(|module| module.local_name(function, u32::try_from(index).ok()?));
-            let refers = matches!(value, Value::Ref(_));
-            if name.is_none() && !refers {
-                return None;
+        let variables = self.local_parts(thread, frame)?.into_iter().map(|local| {
+            let name = local.name.unwrap_or_else(|| format!("local[{}]", local.index));
+            let mut variable = match local.part {
+                Some(part) if local.perhaps_unset => {
+                    let text = self.value_text(part, limits);
+                    let note = format!("{text}, unless it is not set yet");
+                    Variable { status: Status::NotCaptured, note: Some(note), ..empty(name) }
+                }
+                Some(part) => self.part(name, part, limits, limits.depth, &mut Vec::new(), &mut left),
+                None => Variable { status: Status::NotCaptured, ..empty(name) },
+            };
+            if variable.type_name.is_empty() {
+                variable.type_name = local.ty.to_owned();
             }
-            let name = name.map_or_else(|| format!("local[{index}]"), super::clean);
-            let mut variable = self.variable(name, value, limits, &mut left);
-            variable.location = format!("local {index}");
-            variable.kind = if index < parameters { VariableKind::Parameter } else { VariableKind::Local };
-            Some(variable)
+            variable.location = format!("local {}", local.index);
+            variable.kind = if local.parameter { VariableKind::Parameter } else { VariableKind::Local };
+            variable
         });
         let variables: Vec<Variable> = variables.collect();
         (!variables.is_empty()).then_some(Scope { function: None, inlined: false, variables })
     }
 
-    fn variable(&self, name: String, value: &Value, limits: Limits, left: &mut usize) -> Variable {
-        let field = match *value {
-            Value::Missing => {
-                let missing = Variable { status: Status::NotCaptured, value: None, ..empty(name) };
-                return missing;
-            }
-            Value::I32(value) => Field::I32(value),
-            Value::I64(value) => Field::I64(value),
-            Value::F32(bits) => Field::F32(bits),
-            Value::F64(bits) => Field::F64(bits),
-            Value::V128(bytes) => Field::V128(bytes),
-            Value::Ref(Reference { ref target, .. }) => Field::Ref(View::link(target)),
-        };
-        let ty = value.type_name().unwrap_or_default();
-        self.part(name, field, ty, limits, limits.depth, &mut Vec::new(), left)
+    /// The same, not written out.
+    pub(super) fn local_parts(&self, thread: usize, index: usize) -> Option<Vec<Local>> {
+        self.objects()?;
+        let frame = self.dump.threads.get(thread)?.frames.get(index)?;
+        let locals = frame.locals.as_deref()?;
+        let names = self.names_in(thread, index, frame)?;
+        let signature = names.module.and_then(|module| module.signature(names.function));
+        let parameters = signature.map_or(0, |ty| ty.params.len());
+        let listed = locals.iter().take(MAX_LOCALS).enumerate();
+        let locals = listed.filter_map(|(index, value)| names.local(index, value, index < parameters));
+        Some(locals.collect())
+    }
+
+    fn names_in(&self, thread: usize, index: usize, frame: &Frame) -> Option<Names<'d>> {
+        let function = frame.function?;
+        let number = self.binaries.module_of(self.dump, frame);
+        let module = number.and_then(|module| self.module(module));
+        let of_language = number.is_some_and(|number| self.kotlin.is_program(self, number));
+        let language = module.filter(|_| of_language).map(|module| {
+            let place = self.binaries.place(self.dump, thread, index);
+            let states = place.and_then(|place| assigned::states(module, function, place.module_offset));
+            Language { readings: self.kotlin.locals(module, function), states }
+        });
+        Some(Names { module, function, language })
     }
 
     /// A value with its parts. `open` are the objects that it is in.
-    #[allow(clippy::too_many_arguments)]
-    fn part(
+    pub(super) fn part(
         &self,
         name: String,
-        field: Field,
-        ty: &str,
+        part: Part,
         limits: Limits,
         depth: u32,
         open: &mut Vec<Id>,
@@ -66,41 +109,134 @@ impl View<'_> {
     ) -> Variable {
         *left = left.saturating_sub(1);
         let mut variable = empty(name);
-        variable.type_name = ty.to_owned();
-        variable.value = Some(self.field_text(field, Limits { depth, ..limits }));
-        let Field::Ref(Link::Object(id)) = field else { return variable };
+        variable.type_name = type_word(part).to_owned();
+        variable.value = Some(self.value_text(part, Limits { depth, ..limits }));
+        let Field::Ref(Link::Object(id)) = part.field else { return variable };
         let Some(object) = self.get(id) else {
             variable.status = Status::NotCaptured;
             variable.value = None;
             variable.note = Some(format!("object #{id} is not in the dump"));
             return variable;
         };
-        variable.type_name = self.type_label(object.type_index);
+        variable.type_name = self.class_of(&object).unwrap_or_else(|| self.type_label(object.type_index));
         if let Some(deeper) = depth.checked_sub(1)
             && !open.contains(&id)
             && !limits.text_only
         {
             open.push(id);
-            for (index, field) in object.fields().enumerate().take(limits.elements as usize) {
+            for (name, part) in self.parts(&object, limits).into_iter().take(limits.elements as usize) {
                 if *left == 0 {
                     break;
                 }
-                let ty = object.storage(index).map_or("", |storage| storage.name());
-                let name = self.part_name(&object, index);
-                variable.children.push(self.part(name, field, ty, limits, deeper, open, left));
+                variable.children.push(self.part(name, part, limits, deeper, open, left));
             }
             open.pop();
         }
         variable
     }
 
-    /// The name of a field, or `[3]` of an element and of a field without one.
-    fn part_name(&self, object: &Object<'_>, index: usize) -> String {
-        match object.kind() {
-            Kind::Struct => self.field_name(object.type_index, index).map(str::to_owned),
-            _ => None,
+    /// The parts of an object by their names: fields, elements, a map's values by their keys.
+    pub fn parts(&self, object: &Object<'_>, limits: Limits) -> Vec<(String, Part)> {
+        let Some(meaning) = self.meaning(object, 0..u64::from(limits.elements)) else {
+            let name = |index| match object.kind() {
+                Kind::Struct => self.field_name(object.type_index, index).map(str::to_owned),
+                _ => None,
+            };
+            let fields = object.fields().enumerate().take(limits.elements as usize);
+            let named = |(index, field)| (name(index).unwrap_or_else(|| format!("[{index}]")), Part::raw(field));
+            return fields.map(named).collect();
+        };
+        match meaning.form {
+            Form::Elements { parts, .. } => {
+                parts.into_iter().enumerate().map(|(index, part)| (format!("[{index}]"), part)).collect()
+            }
+            Form::Entries { parts, .. } => {
+                let shallow = Limits { depth: 1, ..limits };
+                let key = |part| format!("[{}]", self.value_text(part, shallow));
+                parts.into_iter().map(|(part, value)| (key(part), value)).collect()
+            }
+            Form::Other(Part { field: Field::Ref(Link::Object(id)), .. }) if id != object.id => {
+                // It has no parts of its own; those of what it holds are.
+                self.get(id).map(|other| self.members(&other)).unwrap_or_default()
+            }
+            _ => meaning.members,
         }
-        .unwrap_or_else(|| format!("[{index}]"))
+    }
+}
+
+impl Names<'_> {
+    /// A local, if it is to be shown.
+    fn local(&self, index: usize, value: &Value, parameter: bool) -> Option<Local> {
+        let number = u32::try_from(index).ok()?;
+        let name = self.module.and_then(|module| module.local_name(self.function, number));
+        let refers = matches!(value, Value::Ref(_));
+        if name.is_none() && !refers {
+            return None;
+        }
+        let reading = match &self.language {
+            None => Reading::Raw,
+            Some(language) => {
+                if name.is_some_and(|name| kotlin::local_name(name).is_none()) {
+                    return None;
+                }
+                language.readings.get(&number).copied().unwrap_or(Reading::Unknown)
+            }
+        };
+        let states = self.language.as_ref().and_then(|language| language.states.as_deref());
+        let state = states.and_then(|states| states.get(index)).copied().unwrap_or_default();
+        if self.language.is_some() && !parameter && state == State::Unset {
+            return None;
+        }
+        let part = part_of(value, reading);
+        let initial = part.is_none_or(|part| is_initial(part.field));
+        let perhaps_unset =
+            self.language.is_some() && !parameter && state == State::Perhaps && initial && part.is_some();
+        let name =
+            name.map(|name| super::clean(kotlin::local_name(name).filter(|_| self.language.is_some()).unwrap_or(name)));
+        Some(Local { index, name, part, parameter, perhaps_unset, ty: value.type_name().unwrap_or_default() })
+    }
+}
+
+/// The value of a local or a global.
+pub(super) fn part_of(value: &Value, reading: Reading) -> Option<Part> {
+    let field = match *value {
+        Value::Missing => return None,
+        Value::I32(value) => Field::I32(value),
+        Value::I64(value) => Field::I64(value),
+        Value::F32(bits) => Field::F32(bits),
+        Value::F64(bits) => Field::F64(bits),
+        Value::V128(bytes) => Field::V128(bytes),
+        Value::Ref(Reference { ref target, .. }) => Field::Ref(View::link(target)),
+    };
+    // Only of integers of 32 bits the code has to tell.
+    let reading = match (field, reading) {
+        (Field::I32(_), _) | (_, Reading::Raw) => reading,
+        _ => Reading::Signed,
+    };
+    Some(Part { field, reading })
+}
+
+/// Whether a value is what all locals begin with.
+fn is_initial(field: Field) -> bool {
+    matches!(
+        field,
+        Field::I32(0) | Field::I64(0) | Field::F32(0) | Field::F64(0) | Field::V128([0, ..]) | Field::Ref(Link::Null)
+    )
+}
+
+/// The type of a number in a word.
+fn type_word(part: Part) -> &'static str {
+    match (part.field, part.reading) {
+        (_, Reading::Truth) => "Boolean",
+        (_, Reading::Character) => "Char",
+        (Field::I8(_), _) => "i8",
+        (Field::I16(_), _) => "i16",
+        (Field::I32(_), _) => "i32",
+        (Field::I64(_), _) => "i64",
+        (Field::F32(_), _) => "f32",
+        (Field::F64(_), _) => "f64",
+        (Field::V128(_), _) => "v128",
+        (Field::Ref(_), _) => "",
     }
 }
 

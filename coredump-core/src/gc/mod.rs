@@ -3,8 +3,12 @@
 //! The name section has them (Wasm's extended-name-section proposal, subsections 4 and 10). Types that are equal are one in
 //! a program, so an object's type may have several names.
 
+mod assigned;
+mod evaluate;
 mod graph;
+mod kotlin;
 mod locals;
+mod meaning;
 mod roots;
 mod show;
 
@@ -19,6 +23,7 @@ use crate::symbols::demangle;
 use crate::text;
 
 pub use graph::{Dominators, Graph};
+pub use meaning::{Form, Meaning, Part, Reading, Text, Thrown};
 pub use roots::Root;
 pub use show::text_of;
 
@@ -32,6 +37,8 @@ pub struct View<'d> {
     dump: &'d CoreDump<'d>,
     binaries: &'d Binaries,
     names: OnceLock<Vec<Names>>,
+    classes: OnceLock<Vec<Option<String>>>,
+    kotlin: kotlin::Kotlin,
 }
 
 /// The names of a type and its fields.
@@ -44,7 +51,7 @@ struct Names {
 impl<'d> View<'d> {
     /// The objects of `dump`, whose modules' binaries are `binaries`.
     pub fn new(dump: &'d CoreDump<'d>, binaries: &'d Binaries) -> View<'d> {
-        View { dump, binaries, names: OnceLock::new() }
+        View { dump, binaries, names: OnceLock::new(), classes: OnceLock::new(), kotlin: kotlin::Kotlin::default() }
     }
 
     /// The objects, if the dump has any.
@@ -77,7 +84,8 @@ impl<'d> View<'d> {
     /// The name of the type with this index in [`Objects::types`]; of an exception, the tag's. Several names of one type
     /// have ` | ` in between.
     pub fn type_name(&self, index: u32) -> Option<&str> {
-        self.names().get(index as usize)?.own.as_deref()
+        let index = index as usize;
+        self.names().get(index)?.own.as_deref().or_else(|| self.classes().get(index)?.as_deref())
     }
 
     /// The name of a field; none where it has none, or names of the same type differ.
@@ -101,6 +109,25 @@ impl<'d> View<'d> {
         self.binaries.binary(instance.module?)?.module().function_name(index)
     }
 
+    /// The module of that index, if its binary is certain.
+    pub(crate) fn module(&self, module: u32) -> Option<&'d Module<'d>> {
+        let found = self.binaries.found(module)?;
+        found.verification.is_verified().then(|| found.binary.module())
+    }
+
+    /// The index of the module of an instance, or, where that is not known, of an object's type.
+    pub(crate) fn module_of(&self, instance: Option<u32>, object: &Object<'_>) -> Option<u32> {
+        match instance {
+            Some(instance) => self.dump.instances.get(instance as usize)?.module,
+            None => object.ty.places.first().map(|(module, _)| *module),
+        }
+    }
+
+    /// The name of a function that an object refers to.
+    pub(crate) fn function_in(&self, instance: Option<u32>, object: &Object<'_>, index: u32) -> Option<&'d str> {
+        self.module(self.module_of(instance, object)?)?.function_name(index)
+    }
+
     /// What a reference in a frame, a global or a table refers to, as references of objects do.
     pub fn link(target: &RefTarget) -> Link {
         match *target {
@@ -116,6 +143,25 @@ impl<'d> View<'d> {
         self.names.get_or_init(|| {
             let types = self.objects().map_or(&[][..], Objects::types);
             types.iter().map(|ty| self.names_of(ty)).collect()
+        })
+    }
+
+    /// The classes of the types' objects, where the name section is lost and a language's objects know them.
+    fn classes(&self) -> &[Option<String>] {
+        self.classes.get_or_init(|| {
+            let Some(objects) = self.objects() else { return Vec::new() };
+            let mut classes = vec![None; objects.types().len()];
+            if !objects.types().iter().any(|ty| kotlin::is_information(&ty.fields)) {
+                return classes;
+            }
+            let mut open: Vec<bool> = self.names().iter().map(|names| names.own.is_none()).collect();
+            for object in objects.iter() {
+                let index = object.type_index as usize;
+                if std::mem::replace(&mut open[index], false) {
+                    classes[index] = self.class_of(&object).map(|class| clean(&class));
+                }
+            }
+            classes
         })
     }
 

@@ -3,8 +3,14 @@
 use std::fmt::Write;
 
 use super::View;
+use super::kotlin::quoted;
+use super::meaning::{Form, Meaning, Part, Text};
 use crate::objects::{Field, Id, Kind, Link, Object, Storage};
+use crate::text::escape;
 use crate::variables::Limits;
+
+/// Characters of a text that are shown for each element of an array that is.
+const CHARACTERS: u64 = 8;
 
 /// Bytes of one line, from which on parts are left out.
 const MAX_LINE: usize = 64 << 10;
@@ -15,6 +21,13 @@ impl View<'_> {
     pub fn text(&self, link: Link, limits: Limits) -> String {
         let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
         line.link(link, limits.depth);
+        line.text
+    }
+
+    /// A value in one line, as its language writes it.
+    pub fn value_text(&self, part: Part, limits: Limits) -> String {
+        let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
+        line.part(part, limits.depth);
         line.text
     }
 
@@ -110,6 +123,13 @@ impl Line<'_, '_> {
     }
 
     fn object(&mut self, object: &Object<'_>, depth: u32) {
+        let window = u64::from(self.limits.elements) * CHARACTERS;
+        if let Some(meaning) = self.view.meaning(object, 0..window) {
+            self.open.push(object.id);
+            self.meaning(object, meaning, depth);
+            self.open.pop();
+            return;
+        }
         let head = self.view.head(object);
         self.text.push_str(&head);
         if self.text.len() < MAX_LINE && self.characters(object) {
@@ -148,12 +168,86 @@ impl Line<'_, '_> {
     /// Writes an array that is text. Whether it is.
     fn characters(&mut self, object: &Object<'_>) -> bool {
         let Some(text) = text_of(object) else { return false };
-        let shown = (self.limits.elements as usize).saturating_mul(8);
+        let shown = (self.limits.elements as usize).saturating_mul(CHARACTERS as usize);
         let whole = text.chars().count();
         let start: String = text.chars().take(shown).collect();
         let more = if start.len() < text.len() { format!("… of {whole} characters") } else { String::new() };
         self.add(format_args!(" {start:?}{more}"));
         true
+    }
+
+    /// An object as its language writes it.
+    fn meaning(&mut self, object: &Object<'_>, meaning: Meaning, depth: u32) {
+        let deeper = depth.checked_sub(1).filter(|_| self.text.len() < MAX_LINE);
+        match (meaning.form, deeper) {
+            (Form::Plain(text), _) => self.text.push_str(&text),
+            (Form::Text(text), _) => self.quoted(&text),
+            (Form::Other(part), _) => self.part(part, depth),
+            (Form::Elements { open, len: 0, close, .. }, _) => self.add(format_args!("{open}{close}")),
+            (Form::Elements { open, close, .. }, None) => self.add(format_args!("{open}…{close}")),
+            (Form::Elements { open, parts, len, close }, Some(deeper)) => {
+                self.text.push_str(open);
+                self.parts(parts, len, |line, part| line.part(part, deeper));
+                self.text.push_str(close);
+            }
+            (Form::Entries { len: 0, .. }, _) => self.text.push_str("{}"),
+            (Form::Entries { .. }, None) => self.text.push_str("{…}"),
+            (Form::Entries { parts, len }, Some(deeper)) => {
+                self.text.push('{');
+                self.parts(parts, len, |line, (key, value)| {
+                    line.part(key, deeper);
+                    line.text.push('=');
+                    line.part(value, deeper);
+                });
+                self.text.push('}');
+            }
+            (Form::Record(name), _) if meaning.members.is_empty() => self.add(format_args!("{}", escape(&name))),
+            (Form::Record(name), None) => self.add(format_args!("{} #{}", escape(&name), object.id)),
+            (Form::Record(name), Some(deeper)) => {
+                self.add(format_args!("{}(", escape(&name)));
+                let len = meaning.members.len() as u64;
+                self.parts(meaning.members, len, |line, (name, part)| {
+                    line.add(format_args!("{name}="));
+                    line.part(part, deeper);
+                });
+                self.text.push(')');
+            }
+        }
+    }
+
+    /// Parts with commas in between, as many as are to be shown.
+    fn parts<P>(&mut self, parts: Vec<P>, len: u64, mut each: impl FnMut(&mut Self, P)) {
+        let mut written = 0;
+        for part in parts {
+            if self.is_full(written) {
+                break;
+            }
+            if written > 0 {
+                self.text.push_str(", ");
+            }
+            each(self, part);
+            written += 1;
+        }
+        if len > written as u64 {
+            let comma = if written > 0 { ", " } else { "" };
+            self.add(format_args!("{comma}… {} more", len - written as u64));
+        }
+    }
+
+    fn part(&mut self, part: Part, depth: u32) {
+        match (part.field, self.view.part_text(part)) {
+            (_, Some(text)) => self.text.push_str(&text),
+            (field, None) => self.field(field, depth),
+        }
+    }
+
+    fn quoted(&mut self, text: &Text) {
+        self.text.push_str(&quoted(&text.units));
+        if !text.whole {
+            self.text.push_str("… of which not all is in the dump");
+        } else if text.len > text.units.len() as u64 {
+            self.add(format_args!("… of {} characters", text.len));
+        }
     }
 
     fn array(&mut self, object: &Object<'_>, deeper: u32) {

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use wasmparser::{ConstExpr, ExternalKind, HeapType, Operator, TypeRef};
+use wasmparser::{CompositeInnerType, ConstExpr, ExternalKind, HeapType, Operator, TypeRef};
 
 /// The sort of an import or export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +126,39 @@ pub enum TypeKind {
     Array,
     /// A continuation's.
     Continuation,
+}
+
+/// A type of the type section, as far as its objects are concerned.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Subtype {
+    pub kind: TypeKind,
+    pub supertype: Option<u32>,
+    /// Of an array of numbers, in bytes.
+    pub element_size: Option<u8>,
+}
+
+impl From<wasmparser::SubType> for Subtype {
+    fn from(ty: wasmparser::SubType) -> Self {
+        let (kind, element_size) = match &ty.composite_type.inner {
+            CompositeInnerType::Func(_) => (TypeKind::Function, None),
+            CompositeInnerType::Struct(_) => (TypeKind::Struct, None),
+            CompositeInnerType::Array(array) => (TypeKind::Array, size_of(array.0.element_type)),
+            CompositeInnerType::Cont(_) => (TypeKind::Continuation, None),
+        };
+        Subtype { kind, supertype: ty.supertype_idx.and_then(|index| index.as_module_index()), element_size }
+    }
+}
+
+fn size_of(storage: wasmparser::StorageType) -> Option<u8> {
+    use wasmparser::{StorageType, ValType};
+    Some(match storage {
+        StorageType::I8 => 1,
+        StorageType::I16 => 2,
+        StorageType::Val(ValType::I32 | ValType::F32) => 4,
+        StorageType::Val(ValType::I64 | ValType::F64) => 8,
+        StorageType::Val(ValType::V128) => 16,
+        StorageType::Val(ValType::Ref(_)) => return None,
+    })
 }
 
 /// A function's type.

@@ -23,6 +23,7 @@ use wasmparser::{
 };
 
 pub use code::Body;
+use items::Subtype;
 pub use items::{
     Constant, DataSegment, ElementSegment, Export, GlobalDefinition, Import, ItemKind, MemoryDefinition, Signature,
     TableDefinition, TypeKind, ValueType,
@@ -69,6 +70,7 @@ pub struct Module<'s> {
     exports: OnceLock<Vec<ExportEntry>>,
     exported_functions: OnceLock<HashMap<u32, Range<usize>>>,
     signatures: OnceLock<Vec<Option<Signature>>>,
+    subtypes: OnceLock<Vec<Subtype>>,
     functions: OnceLock<Vec<u32>>,
     globals: OnceLock<Vec<GlobalDefinition>>,
     elements: OnceLock<Vec<ElementSegment>>,
@@ -97,6 +99,7 @@ impl<'s> Module<'s> {
             exports: OnceLock::new(),
             exported_functions: OnceLock::new(),
             signatures: OnceLock::new(),
+            subtypes: OnceLock::new(),
             functions: OnceLock::new(),
             globals: OnceLock::new(),
             elements: OnceLock::new(),
@@ -338,15 +341,25 @@ impl<'s> Module<'s> {
 
     /// What each type of the type section is, up to the first that cannot be read.
     pub fn type_kinds(&self) -> Vec<TypeKind> {
-        let groups = self.items::<wasmparser::RecGroup>(id::TYPE);
-        let types = groups.flat_map(|group| group.into_types().collect::<Vec<_>>()).take(MAX_ITEMS);
-        let kind = |ty: wasmparser::SubType| match ty.composite_type.inner {
-            CompositeInnerType::Func(_) => TypeKind::Function,
-            CompositeInnerType::Struct(_) => TypeKind::Struct,
-            CompositeInnerType::Array(_) => TypeKind::Array,
-            CompositeInnerType::Cont(_) => TypeKind::Continuation,
-        };
-        types.map(kind).collect()
+        self.subtypes().iter().map(|ty| ty.kind).collect()
+    }
+
+    /// The type that one of the type section is declared to be a subtype of.
+    pub fn supertype(&self, index: u32) -> Option<u32> {
+        self.subtypes().get(index as usize)?.supertype
+    }
+
+    /// The size in bytes of an element of an array type of numbers.
+    pub fn element_size(&self, index: u32) -> Option<u8> {
+        self.subtypes().get(index as usize)?.element_size
+    }
+
+    fn subtypes(&self) -> &[Subtype] {
+        self.subtypes.get_or_init(|| {
+            let groups = self.items::<wasmparser::RecGroup>(id::TYPE);
+            let types = groups.flat_map(|group| group.into_types().collect::<Vec<_>>()).take(MAX_ITEMS);
+            types.map(Subtype::from).collect()
+        })
     }
 
     // ---- imports, exports, names ----

@@ -4,6 +4,7 @@
 //! (libc++abi, `cxa_exception.h` and `private_typeinfo.h`). Rust's panics pass through the same tag with a header of their
 //! own, which its class tells apart.
 
+use crate::gc;
 use crate::memory::Memory;
 use crate::model::{CoreDump, RefTarget, Thrown, ThrownValue};
 use crate::module::Module;
@@ -27,13 +28,17 @@ const MAX_TEXT: u64 = 4096;
 pub struct Exception {
     /// The name of its tag.
     pub tag: Option<String>,
-    /// The language whose runtime threw it: `c++`, `rust`.
+    /// The language whose runtime threw it: `c++`, `rust`, `kotlin`.
     pub language: Option<&'static str>,
     /// Its type, in that language's notation.
     pub ty: Option<String>,
     /// What it says: of C++'s standard exceptions, the text that they were made with; of a number or a C string that was
     /// thrown, that.
     pub message: Option<String>,
+    /// The exception that caused it.
+    pub cause: Option<Box<gc::Thrown>>,
+    /// Those that were thrown while it was under way, and kept with it.
+    pub suppressed: Vec<gc::Thrown>,
     /// What it carries.
     pub values: Vec<ThrownValue>,
     /// How often it was thrown again.
@@ -53,10 +58,11 @@ impl Exception {
     }
 }
 
-/// What is known of `thrown`; its module works with `memory`.
+/// What is known of `thrown`, of which `objects` are those of its program; its module works with `memory`.
 pub fn of<'d>(
     thrown: &Thrown,
     dump: &CoreDump<'d>,
+    objects: &gc::View<'_>,
     memory: Option<&Memory<'d>>,
     module: Option<&Module<'_>>,
 ) -> Exception {
@@ -67,6 +73,13 @@ pub fn of<'d>(
         last_only: thrown.last_only,
         ..Exception::default()
     };
+    let object = thrown.values.iter().find_map(|value| objects.thrown(gc::View::link(value.reference.as_ref()?)));
+    if let Some(object) = object {
+        exception.language = Some("kotlin");
+        (exception.ty, exception.message) = (Some(object.class), object.message);
+        (exception.cause, exception.suppressed) = (object.cause, object.suppressed);
+        return exception;
+    }
     if let ([value], Some(memory)) = (&thrown.values[..], memory)
         && let Some(header) = value.to_bits()
     {

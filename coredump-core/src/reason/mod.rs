@@ -13,6 +13,7 @@ mod words;
 
 use crate::backtrace::{ResolvedFrame, Resolver};
 use crate::binaries::{Binaries, Binary};
+use crate::gc;
 use crate::model::{CoreDump, Frame, Layout};
 use crate::regions::overrun;
 use crate::signature::Signer;
@@ -177,7 +178,8 @@ pub fn of(
     let thrown = dump.reason.as_ref().and_then(|reason| reason.exception.as_ref());
     let exception = thrown.map(|thrown| {
         let memory = crash.memory().and_then(|memory| dump.memories.get(memory as usize));
-        exception::of(thrown, dump, memory, crash.binary(0).map(|binary| binary.module()))
+        let objects = gc::View::new(dump, binaries);
+        exception::of(thrown, dump, &objects, memory, crash.binary(0).map(|binary| binary.module()))
     });
     let summary = exception.as_ref().and_then(Exception::summary);
     // The runtime's function says only that something was thrown.

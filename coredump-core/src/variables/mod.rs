@@ -37,6 +37,7 @@ mod writes;
 
 use crate::catalog::{types, units};
 pub use expression::ExpressionError;
+pub(crate) use expression::{Node, NodeKind, parse};
 pub use inspector::Inspector;
 pub(crate) use names::type_name;
 pub use shapes::{Choice, Pointer, Root, Shape, Shapes, Target};

@@ -3,8 +3,10 @@
 use coredump_core::Dump;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::crash::{self, Place};
+use coredump_core::gc::Thrown;
 use coredump_core::model::ThrownValue;
 use coredump_core::reason::{Exception, MemoryAccess};
+use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::frames::PlaceEntry;
@@ -46,7 +48,8 @@ pub struct ExceptionEntry<'d> {
     rethrown: Option<u64>,
     last_only: bool,
     thrown_at: Option<Places<'d>>,
-    cause: Option<()>,
+    cause: Option<CauseEntry<'d>>,
+    suppressed: Vec<CauseEntry<'d>>,
 }
 
 impl<'d> ExceptionEntry<'d> {
@@ -69,8 +72,24 @@ impl<'d> ExceptionEntry<'d> {
             rethrown: exception.rethrown,
             last_only: exception.last_only,
             thrown_at: (!places.is_empty()).then_some(Places(places, paths)),
-            cause: None,
+            cause: exception.cause.as_deref().filter(|_| shown).map(CauseEntry),
+            suppressed: if shown { exception.suppressed.iter().map(CauseEntry).collect() } else { Vec::new() },
         }
+    }
+}
+
+/// An exception that belongs to another.
+struct CauseEntry<'d>(&'d Thrown);
+
+impl Serialize for CauseEntry<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Thrown { class, message, cause, suppressed, .. } = self.0;
+        let mut map = serializer.serialize_map(Some(4))?;
+        map.serialize_entry("type", class)?;
+        map.serialize_entry("message", message)?;
+        map.serialize_entry("cause", &cause.as_deref().map(CauseEntry))?;
+        map.serialize_entry("suppressed", &suppressed.iter().map(CauseEntry).collect::<Vec<_>>())?;
+        map.end()
     }
 }
 

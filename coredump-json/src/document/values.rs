@@ -1,7 +1,7 @@
 //! Wasm values.
 
 use coredump_core::Limits;
-use coredump_core::gc::{View, text_of};
+use coredump_core::gc::View;
 use coredump_core::model::{RefTarget, Value};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -116,8 +116,9 @@ impl Serialize for Target<'_> {
                 map.serialize_entry("kind", known.map_or("object", |(_, object)| object.kind().name()))?;
                 map.serialize_entry("id", id)?;
                 if let Some((objects, object)) = known {
-                    map.serialize_entry("type", &objects.type_name(object.type_index))?;
-                    let text = text_of(&object).unwrap_or_else(|| objects.object_text(&object, OBJECT));
+                    let name = || objects.type_name(object.type_index).map(str::to_owned);
+                    map.serialize_entry("type", &objects.class_of(&object).or_else(name))?;
+                    let text = objects.string(&object).unwrap_or_else(|| objects.object_text(&object, OBJECT));
                     map.serialize_entry("text", &text)?;
                 }
             }

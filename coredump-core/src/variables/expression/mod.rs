@@ -28,6 +28,7 @@ mod properties;
 use std::fmt;
 
 pub(super) use eval::evaluate;
+pub(crate) use parser::{Node, NodeKind, parse};
 
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]

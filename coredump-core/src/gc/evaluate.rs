@@ -1,0 +1,264 @@
+//! Expressions over objects: `basket.orders[1].label`, `map["two"]`, `Cache.sessions.size`. A name is a local of the frame, a member
+//! of its `this`, a global, or an object of which a global holds the only instance.
+
+use super::View;
+use super::locals::{Local, part_of};
+use super::meaning::{Form, Part, Reading};
+use crate::objects::{Field, Kind, Link, Object};
+use crate::variables::{ExpressionError, Limits, Node, NodeKind, Variable, parse};
+
+/// Entries of a map that are compared with a key at a time.
+const ENTRIES: u64 = 1024;
+/// Parts that are written out.
+const MAX_PARTS: usize = 1 << 14;
+/// Places of values within each other.
+const PLACES: usize = 16;
+
+/// Why a part of an expression has no value.
+type Failed = ExpressionError;
+
+impl View<'_> {
+    /// The value of an expression in a frame. None where the dump holds no objects.
+    pub fn evaluate(
+        &self,
+        thread: usize,
+        frame: usize,
+        text: &str,
+        limits: Limits,
+    ) -> Option<Result<Variable, ExpressionError>> {
+        self.objects()?;
+        Some(self.evaluated(thread, frame, text, limits))
+    }
+
+    fn evaluated(&self, thread: usize, frame: usize, text: &str, limits: Limits) -> Result<Variable, Failed> {
+        let node = parse(text, &|_| false)?;
+        let locals = self.local_parts(thread, frame).unwrap_or_default();
+        let evaluation = Evaluation { view: self, thread, frame, locals: &locals };
+        let name = text.trim().to_owned();
+        // A local alone is the variable itself, known or not.
+        if let NodeKind::Name(path) = &node.kind
+            && let Some(local) = evaluation.local(path)
+            && (local.part.is_none() || local.perhaps_unset)
+        {
+            let scope = self.locals(thread, frame, limits);
+            let variables = scope.into_iter().flat_map(|scope| scope.variables);
+            let wanted = format!("local {}", local.index);
+            if let Some(variable) = variables.into_iter().find(|variable| variable.location == wanted) {
+                return Ok(Variable { name, ..variable });
+            }
+        }
+        let part = evaluation.node(&node)?;
+        Ok(self.part(name, part, limits, limits.depth, &mut Vec::new(), &mut MAX_PARTS.clone()))
+    }
+}
+
+struct Evaluation<'e, 'd> {
+    view: &'e View<'d>,
+    thread: usize,
+    frame: usize,
+    locals: &'e [Local],
+}
+
+impl<'d> Evaluation<'_, 'd> {
+    fn node(&self, node: &Node) -> Result<Part, Failed> {
+        let fail = |message: String| ExpressionError::new(node.column, message);
+        match &node.kind {
+            NodeKind::Number(number) => {
+                let number = i64::try_from(*number).map_err(|_| fail("too large".to_owned()))?;
+                Ok(Part::new(Field::I64(number)))
+            }
+            NodeKind::Name(path) => self.named(path).map_err(fail),
+            NodeKind::Register(name) => self.register(name).ok_or_else(|| fail(format!("no `{name}` here"))),
+            NodeKind::Member(inner, path) => {
+                let whole = self.node(inner)?;
+                self.member(whole, &path.join("::")).map_err(fail)
+            }
+            NodeKind::Index(inner, index) => {
+                let whole = self.node(inner)?;
+                match &index.kind {
+                    NodeKind::Text(key) => self.entry(whole, &|part| self.text_of(part).as_deref() == Some(key)),
+                    _ => {
+                        let index = self.node(index)?;
+                        self.element(whole, index)
+                    }
+                }
+                .map_err(fail)
+            }
+            NodeKind::Negative(inner) => match self.node(inner)?.field {
+                Field::I64(number) => Ok(Part::new(Field::I64(number.wrapping_neg()))),
+                Field::I32(number) => Ok(Part::new(Field::I32(number.wrapping_neg()))),
+                _ => Err(fail("not an integer".to_owned())),
+            },
+            _ => Err(fail("of objects, expressions are names, members and elements".to_owned())),
+        }
+    }
+
+    fn local(&self, path: &[String]) -> Option<&Local> {
+        let [name] = path else { return None };
+        // Of several of one name the innermost, which was declared last.
+        self.locals.iter().rev().find(|local| local.name.as_deref() == Some(name.as_str()))
+    }
+
+    fn named(&self, path: &[String]) -> Result<Part, String> {
+        if let Some(local) = self.local(path) {
+            return match local.part {
+                Some(part) if !local.perhaps_unset => Ok(part),
+                Some(_) => Err(format!("`{}` may not be set yet", path.join("::"))),
+                None => Err(format!("`{}` is not in the dump", path.join("::"))),
+            };
+        }
+        let of_this = || {
+            let this = self.local(&["this".to_owned()])?.part?;
+            self.member(this, path.last().filter(|_| path.len() == 1)?).ok()
+        };
+        let none = || format!("no variable `{}` is in scope here", path.join("::"));
+        of_this().or_else(|| self.global(&path.join("."))).ok_or_else(none)
+    }
+
+    /// A global by its name, by the end of it behind a package, or as the holder of an object's only instance.
+    fn global(&self, name: &str) -> Option<Part> {
+        let dump = self.view.dump;
+        let frame = dump.threads.get(self.thread)?.frames.get(self.frame)?;
+        let module = self.view.module(self.view.binaries.module_of(dump, frame)?)?;
+        let instance = dump.instances.get(frame.instance? as usize)?;
+        let holder = format!("{name}_instance");
+        let fits = |own: &str, wanted: &str| {
+            own.strip_suffix(wanted).is_some_and(|package| package.is_empty() || package.ends_with('.'))
+        };
+        let named = (0u32..).zip(&instance.globals).filter_map(|(own, global)| {
+            let found = module.global_name(own)?;
+            (fits(found, name) || fits(found, &holder)).then_some((found, (*global)?))
+        });
+        let found: Vec<(&str, u32)> = named.take(2).collect();
+        let exact = (0u32..)
+            .zip(&instance.globals)
+            .find(|(own, _)| module.global_name(*own).is_some_and(|own| own == name || own == holder));
+        let index = match (exact, &found[..]) {
+            (Some((_, Some(index))), _) => *index,
+            (_, [(_, index)]) => *index,
+            _ => return None,
+        };
+        part_of(&dump.globals.get(index as usize)?.value, Reading::Signed)
+    }
+
+    /// `$local0`, `$global1`.
+    fn register(&self, name: &str) -> Option<Part> {
+        let dump = self.view.dump;
+        let frame = dump.threads.get(self.thread)?.frames.get(self.frame)?;
+        let name = name.trim_start_matches('$');
+        if let Some(index) = name.strip_prefix("local") {
+            return part_of(frame.locals.as_deref()?.get(index.parse::<usize>().ok()?)?, Reading::Raw);
+        }
+        let own: usize = name.strip_prefix("global")?.parse().ok()?;
+        let instance = dump.instances.get(frame.instance? as usize)?;
+        part_of(&dump.globals.get((*instance.globals.get(own)?)? as usize)?.value, Reading::Raw)
+    }
+
+    /// The object that a value is, behind places that only hold it.
+    fn object(&self, part: Part) -> Result<Object<'d>, String> {
+        let mut part = part;
+        for _ in 0..PLACES {
+            let id = match part.field {
+                Field::Ref(Link::Object(id)) => id,
+                Field::Ref(Link::Null) => return Err("it is null".to_owned()),
+                Field::Ref(Link::Unknown) => return Err("what it refers to is not in the dump".to_owned()),
+                _ => return Err("it is no object".to_owned()),
+            };
+            let object = self.view.get(id).ok_or_else(|| format!("object #{id} is not in the dump"))?;
+            match self.view.meaning(&object, 0..0).map(|meaning| meaning.form) {
+                Some(Form::Other(inner)) => part = inner,
+                _ => return Ok(object),
+            }
+        }
+        Err("it is a place of a place of a place".to_owned())
+    }
+
+    fn member(&self, whole: Part, name: &str) -> Result<Part, String> {
+        let object = self.object(whole)?;
+        let meaning = self.view.meaning(&object, 0..0);
+        let members = meaning.as_ref().map(|meaning| meaning.members.clone()).unwrap_or_default();
+        let all = members.into_iter().chain(self.view.members(&object));
+        if let Some((_, part)) = all.into_iter().find(|(own, _)| own == name) {
+            return Ok(part);
+        }
+        let len = match meaning.map(|meaning| meaning.form) {
+            Some(Form::Elements { len, open: "[", .. } | Form::Entries { len, .. }) if name == "size" => Some(len),
+            Some(Form::Text(text)) if name == "length" => Some(text.len),
+            None if object.kind() == Kind::Array && name == "length" => Some(object.len),
+            _ => None,
+        };
+        let len = len.and_then(|len| i64::try_from(len).ok());
+        len.map(|len| Part::new(Field::I64(len))).ok_or_else(|| {
+            let class = self.view.class_of(&object).unwrap_or_else(|| self.view.type_label(object.type_index));
+            format!("`{class}` has no member `{name}`")
+        })
+    }
+
+    fn element(&self, whole: Part, index: Part) -> Result<Part, String> {
+        let object = self.object(whole)?;
+        let form = self.view.meaning(&object, 0..0).map(|meaning| meaning.form);
+        if let Some(Form::Entries { .. }) = form {
+            let wanted = self.view.part_text(index).ok_or("a key is a number or a text")?;
+            return self.entry(whole, &|part| self.plain(part).as_deref() == Some(&wanted));
+        }
+        let number = match index.field {
+            Field::I64(number) => Some(number),
+            Field::I32(number) => Some(i64::from(number)),
+            _ => None,
+        };
+        let number = number.and_then(|number| u64::try_from(number).ok()).ok_or("an index is a number from 0 on")?;
+        let behind = |len: u64| format!("it has {len} elements");
+        let window = number..number.saturating_add(1);
+        match (form, self.view.meaning(&object, window).map(|meaning| meaning.form)) {
+            (_, Some(Form::Elements { parts, len, .. })) => parts.first().copied().ok_or_else(|| behind(len)),
+            (_, Some(Form::Text(text))) => {
+                let unit =
+                    text.units.first().filter(|_| text.whole && number < text.len).ok_or_else(|| behind(text.len))?;
+                Ok(Part::new(Field::I16(*unit)).read(Reading::Character))
+            }
+            (None, _) => {
+                let index = usize::try_from(number).ok();
+                index.and_then(|index| object.get(index)).map(Part::raw).ok_or_else(|| behind(object.len))
+            }
+            _ => Err("it has no elements".to_owned()),
+        }
+    }
+
+    /// The value of a map's entry whose key is the wanted one.
+    fn entry(&self, whole: Part, is_wanted: &dyn Fn(Part) -> bool) -> Result<Part, String> {
+        let object = self.object(whole)?;
+        let mut start = 0;
+        loop {
+            let form = self.view.meaning(&object, start..start + ENTRIES).map(|meaning| meaning.form);
+            let Some(Form::Entries { parts, .. }) = form else { return Err("it is no map".to_owned()) };
+            if let Some((_, value)) = parts.iter().find(|(key, _)| is_wanted(*key)) {
+                return Ok(*value);
+            }
+            if (parts.len() as u64) < ENTRIES {
+                return Err("it has no such key".to_owned());
+            }
+            start += ENTRIES;
+        }
+    }
+
+    /// A text that is a key.
+    fn text_of(&self, part: Part) -> Option<String> {
+        let object = self.object(part).ok()?;
+        match self.view.meaning(&object, 0..0)?.form {
+            Form::Text(_) => self.view.string(&object),
+            Form::Plain(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// A number that is a key, in its box or without.
+    fn plain(&self, part: Part) -> Option<String> {
+        if let Some(text) = self.view.part_text(part) {
+            return Some(text);
+        }
+        match self.view.meaning(&self.object(part).ok()?, 0..0)?.form {
+            Form::Plain(text) => Some(text),
+            _ => None,
+        }
+    }
+}

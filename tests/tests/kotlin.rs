@@ -1,0 +1,302 @@
+//! Kotlin programs: what they print about their own variables before they die is what the tools show, where they died is where
+//! the source says, and an exception is shown with all that it carries.
+
+use std::path::{Path, PathBuf};
+
+use coredump_tests::{Outcome, Tool, fixture, scratch};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// A run of a fixture that died, and its dump.
+struct Died {
+    run: Outcome,
+    dump: PathBuf,
+    _folder: TempDir,
+}
+
+/// Runs `modules/NAME.wasm`, which dies.
+fn died(name: &str, args: &[&str]) -> Died {
+    died_with(&[], &fixture(&format!("modules/{name}.wasm")), args)
+}
+
+fn died_with(options: &[&str], program: &Path, args: &[&str]) -> Died {
+    let folder = scratch();
+    let dump = folder.path().join("app.coredump");
+    let tool = Tool::new("coredump-run").arg("-o").arg(&dump).args(options).arg(program).args(args);
+    Died { run: tool.run().expect(134), dump, _folder: folder }
+}
+
+impl Died {
+    fn bt(&self, options: &[&str]) -> Outcome {
+        Tool::new("coredump-bt").args(options).arg(&self.dump).run().expect(0)
+    }
+
+    fn json(&self) -> Value {
+        Tool::new("coredump-json").arg(&self.dump).run().expect(0).json()
+    }
+
+    /// The values of expressions in the youngest frame of a function.
+    fn values(&self, function: &str, expressions: &[&str]) -> Vec<String> {
+        let document = self.json();
+        let frames = document["threads"][0]["frames"].as_array().unwrap();
+        let frame = frames.iter().position(|frame| frame["function"] == function);
+        self.values_in(frame.unwrap_or_else(|| panic!("no frame of {function}")), expressions)
+    }
+
+    /// The values of expressions in a frame.
+    fn values_in(&self, frame: usize, expressions: &[&str]) -> Vec<String> {
+        let print = expressions.iter().flat_map(|expression| ["--print", expression]);
+        let tool = Tool::new("coredump-dump").args(&["--frame", &frame.to_string()]).args(&print.collect::<Vec<_>>());
+        let outcome = tool.arg(&self.dump).run();
+        let text = outcome.text().to_owned();
+        let value = |(line, expression): (&str, &&str)| {
+            line.strip_prefix(&format!("{expression} = "))
+                .unwrap_or_else(|| panic!("{line} is not of {expression}"))
+                .to_owned()
+        };
+        assert_eq!(text.lines().count(), expressions.len(), "{text}{}", outcome.stderr);
+        text.lines().zip(expressions).map(value).collect()
+    }
+
+    /// What the program printed as `function expression = value`.
+    fn printed(&self) -> Vec<(&str, &str, &str)> {
+        let lines = self.run.text().lines();
+        let parts = lines.filter_map(|line| {
+            let (place, value) = line.split_once(" = ")?;
+            let (function, expression) = place.split_once(' ')?;
+            Some((function, expression, value))
+        });
+        parts.collect()
+    }
+
+    /// Checks that each value is what the program printed of it.
+    fn agrees(&self) -> usize {
+        let printed = self.printed();
+        let mut functions: Vec<&str> = printed.iter().map(|(function, ..)| *function).collect();
+        functions.dedup();
+        for function in functions {
+            let of: Vec<_> = printed.iter().filter(|(own, ..)| *own == function).collect();
+            let expressions: Vec<&str> = of.iter().map(|(_, expression, _)| *expression).collect();
+            let seen = self.values(function, &expressions);
+            for ((_, expression, value), seen) in of.iter().zip(seen) {
+                assert_eq!(&seen, value, "{function} {expression}");
+            }
+        }
+        printed.len()
+    }
+}
+
+#[test]
+fn every_value_is_what_the_program_printed() {
+    assert!(died("kotlin-basket", &[]).agrees() > 80);
+}
+
+#[test]
+fn variables_are_those_in_scope_and_the_compilers_own_are_not_shown() {
+    let text = died("kotlin-basket", &[]).bt(&["--locals"]).text().to_owned();
+    let line = |start: &str| text.lines().any(|line| line.trim_start().starts_with(start));
+    assert!(line("basket: Basket = Basket(owner=\"Ada\", orders=[Order(id=1, "), "{text}");
+    assert!(line("longRope: kotlin.String = \"rope 7 of ab; rope 7 of ab; end\""), "{text}");
+    // It is assigned to behind the call that does not return; `i` and `it` are of blocks that have ended.
+    for gone in ["quotient", "i:", "it:", "index:", "e:", "merged_catch_param"] {
+        assert!(!line(gone), "{gone}: {text}");
+    }
+    assert!(!text.contains('~') && !text.contains("VMShared"), "{text}");
+}
+
+#[test]
+fn lines_are_those_of_the_source_map_and_only_what_is_known_is_said() {
+    let died = died("kotlin-basket", &[]);
+    let outcome = died.bt(&[]);
+    let frames: Vec<&str> = outcome.text().lines().filter(|line| line.starts_with('#')).collect();
+    let source = std::fs::read_to_string(fixture("sources/kotlin/basket.kt")).unwrap();
+    for (frame, statement) in frames[1..].iter().zip(["scaled / basket.people", "share(basket, list.size)", "fill(7)"])
+    {
+        let line = source.lines().position(|line| line.contains(statement) && !line.contains("fun ")).unwrap() + 1;
+        let column = source.lines().nth(line - 1).unwrap().find(statement).unwrap() + 1;
+        let place = format!("at src/kotlin/basket.kt:{line}:{column}");
+        assert!(frame.ends_with(&place), "{frame}: {place}");
+    }
+    assert!(
+        frames[0].ends_with("kotlin.Int__div-impl ($this=40, other=0)"),
+        "code of the compiler's own has no line: {}",
+        frames[0]
+    );
+    assert!(
+        outcome.stderr.contains("names no file (basket.kt/.), so the source map's lines are used"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!outcome.stderr.contains("wasm-opt"), "{}", outcome.stderr);
+}
+
+#[test]
+fn without_its_map_lines_are_those_of_debug_info_as_far_as_they_are_sound() {
+    let died = died("kotlin-basket", &[]);
+    let folder = scratch();
+    let module = folder.path().join("kotlin-basket.wasm");
+    std::fs::copy(fixture("modules/kotlin-basket.wasm"), &module).unwrap();
+    let outcome = died.bt(&["-m", module.to_str().unwrap()]);
+    let mapped = died.bt(&[]);
+    let line = |text: &str| {
+        let frames = text.lines().filter(|line| line.starts_with('#') && line.contains("basket.kt:"));
+        frames.map(|frame| frame.split(':').nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(line(outcome.text()), line(mapped.text()), "{}", outcome.text());
+    assert!(outcome.text().contains(" at ./basket.kt:"), "{}", outcome.text());
+    assert!(outcome.stderr.contains("its columns are not used"), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_map_counts_also_where_the_dump_embeds_the_module() {
+    let died = died_with(&["--embed-modules"], &fixture("modules/kotlin-basket.wasm"), &[]);
+    let folder = fixture("modules");
+    let outcome = died.bt(&["--no-recorded-paths", "--symbols-path", folder.to_str().unwrap()]);
+    assert!(outcome.text().contains("at src/kotlin/basket.kt:"), "{}{}", outcome.text(), outcome.stderr);
+}
+
+#[test]
+fn a_stripped_module_still_has_its_classes() {
+    let folder = scratch();
+    let module = folder.path().join("stripped.wasm");
+    std::fs::write(&module, without_names(&std::fs::read(fixture("modules/kotlin-basket.wasm")).unwrap())).unwrap();
+    let died = died_with(&[], &module, &[]);
+    let document = died.json();
+    let exception = &document["reason"]["exception"];
+    assert_eq!((&exception["type"], &exception["language"]), (&json!("kotlin.ArithmeticException"), &json!("kotlin")));
+    let text = died.bt(&["--locals"]).text().to_owned();
+    for value in [
+        "\"rope 7 of ab\"",
+        "[1, 2, 3, 7]",
+        "{8=\"eight\", 9=\"nine\"}",
+        "Basket([4]=\"Ada\", [5]=[Order([4]=1, [5]=9.99, ",
+    ] {
+        assert!(text.contains(value), "{value}: {text}");
+    }
+}
+
+/// A module without its custom sections.
+fn without_names(module: &[u8]) -> Vec<u8> {
+    let mut stripped = module[..8].to_vec();
+    let mut at = 8;
+    while at < module.len() {
+        let (start, mut size, mut shift) = (at, 0usize, 0);
+        at += 1;
+        loop {
+            let byte = module[at];
+            at += 1;
+            size |= usize::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        at += size;
+        if module[start] != 0 {
+            stripped.extend(&module[start..at]);
+        }
+    }
+    stripped
+}
+
+#[test]
+fn an_exception_that_is_thrown_again_is_shown_where_it_was_thrown_first() {
+    let died = died("kotlin-trouble", &["rethrow"]);
+    let document = died.json();
+    let reason = &document["reason"];
+    assert_eq!((&reason["kind"], &reason["exception"]["type"]), (&json!("exception"), &json!("Refused")));
+    assert_eq!(reason["exception"]["message"], "order 7 was refused");
+    assert_eq!(reason["exception"]["rethrown"], 3);
+    let cause = &reason["exception"]["cause"];
+    assert_eq!(
+        *cause,
+        json!({"type": "kotlin.IllegalArgumentException", "message": "too short: x7", "cause": null, "suppressed": []})
+    );
+    let suppressed = &reason["exception"]["suppressed"];
+    assert_eq!(
+        (&suppressed[0]["type"], &suppressed[0]["message"]),
+        (&json!("kotlin.IllegalStateException"), &json!("log is full"))
+    );
+    let at: Vec<&Value> =
+        reason["exception"]["thrown_at"].as_array().unwrap().iter().map(|place| &place["function"]).collect();
+    assert_eq!(at, ["load", "retry", "main"]);
+    let source = std::fs::read_to_string(fixture("sources/kotlin/trouble.kt")).unwrap();
+    let line = source.lines().position(|line| line.contains("throw refused")).unwrap() + 1;
+    assert_eq!(document["threads"][0]["frames"][0]["line"], line);
+    assert_eq!(document["signature"], "load | retry | main");
+    let head = died.bt(&[]).text().to_owned();
+    assert!(head.contains("reason: exception: Refused: order 7 was refused"), "{head}");
+    assert!(head.contains("    caused by kotlin.IllegalArgumentException: too short: x7\n"), "{head}");
+    assert!(head.contains("    suppressed kotlin.IllegalStateException: log is full\n"), "{head}");
+    assert_eq!(
+        died.values("load", &["id", "refused.code", "refused.message", "e.message", "refused.cause.message"]),
+        ["7", "70", "\"order 7 was refused\"", "\"too short: x7\"", "\"too short: x7\""]
+    );
+    assert_eq!(died.values("retry", &["attempts"]), ["1"], "as it was at the throw");
+}
+
+#[test]
+fn what_the_library_throws_is_blamed_on_the_programs_own_function() {
+    for (trouble, ty, function) in [
+        ("cast", "kotlin.ClassCastException", "cast"),
+        ("index", "kotlin.IndexOutOfBoundsException", "index"),
+        ("element", "kotlin.IndexOutOfBoundsException", "element"),
+        ("null", "kotlin.NullPointerException", "assured"),
+        ("leak", "kotlin.OutOfMemoryError", "leak"),
+        ("inlined", "kotlin.ArithmeticException", "inlined"),
+    ] {
+        let document = died("kotlin-trouble", &[trouble]).json();
+        assert_eq!(document["reason"]["exception"]["type"], ty, "{trouble}");
+        assert_eq!(document["place"]["function"], function, "{trouble}");
+        assert_eq!(document["signature"], format!("{function} | main"));
+    }
+}
+
+#[test]
+fn what_is_inlined_has_its_variables_while_it_runs() {
+    let died = died("kotlin-trouble", &["inlined"]);
+    assert_eq!(died.values("inlined", &["n", "inner"]), ["3", "0"]);
+    let place = &died.json()["place"];
+    let source = std::fs::read_to_string(fixture("sources/kotlin/trouble.kt")).unwrap();
+    let line = source.lines().position(|line| line.trim() == "n / inner").unwrap() + 1;
+    assert_eq!((&place["file"], &place["line"]), (&json!("src/kotlin/trouble.kt"), &json!(line)));
+}
+
+#[test]
+fn an_endless_recursion_is_one() {
+    let died = died("kotlin-trouble", &["recursion"]);
+    let document = died.json();
+    assert_eq!(document["reason"]["kind"], "stack-overflow");
+    assert_eq!(document["signature"], "descend | main");
+    let depth = |frame| died.values_in(frame, &["depth"])[0].parse::<i64>().unwrap();
+    assert_eq!(depth(1), depth(2) + 1);
+    assert_eq!(died.values("main", &["kind"]), ["\"recursion\""]);
+}
+
+#[test]
+fn what_leaks_is_found_behind_the_object_that_holds_it() {
+    let died = died("kotlin-trouble", &["leak"]);
+    assert_eq!(died.agrees(), 1);
+    assert_eq!(
+        died.values("leak", &["Cache.sessions[299].user", "Cache.sessions[7].entries[9]"]),
+        ["\"user 299\"", "Entry(key=9, text=\"entry 9 of user 7\")"]
+    );
+}
+
+#[test]
+fn suspended_functions_are_read_by_their_names_and_variables() {
+    let died = died("kotlin-parked", &[]);
+    let receive = "parked.delegate";
+    let order = format!("{receive}.resultContinuation");
+    let serve = format!("{order}.resultContinuation");
+    assert_eq!(died.values("main", &[receive]), ["suspended receive(state=1, name=\"stock\", tries=5)"]);
+    assert_eq!(died.values("main", &[&order]), ["suspended order(state=1, id=41, urgent=true, label=\"order 41\")"]);
+    assert!(
+        died.values("main", &[&serve])[0].starts_with("suspended serve(state="),
+        "{:?}",
+        died.values("main", &[&serve])
+    );
+    let exception = died.json()["reason"]["exception"].clone();
+    assert_eq!(exception["type"], "kotlin.IllegalStateException");
+    assert_eq!(exception["message"], "nobody resumed EmptyCoroutineContext");
+}
