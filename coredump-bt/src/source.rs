@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use coredump_core::backtrace::Location;
 use coredump_core::cli::path_map::PathMap;
+use coredump_core::cli::sources::places;
 use coredump_core::{EmbeddedSource, Frame, unasked};
 use md5::{Digest, Md5};
 
@@ -93,7 +94,9 @@ impl Sources {
         let fits = |bytes: &[u8]| embedded.md5.is_none_or(|md5| Md5::digest(bytes)[..] == md5);
         let mut problem = None;
         let small = |path: &PathBuf| unasked::open(path).is_ok_and(|(_, metadata)| metadata.len() <= MAX_SIZE);
-        for path in self.places(file).into_iter().filter(small).take(MAX_TRIED) {
+        let folder = self.binary.as_deref().and_then(Path::parent);
+        let places = places(file, Path::new(""), folder, &self.named);
+        for path in places.into_iter().filter(small).take(MAX_TRIED) {
             match unasked::read(&path, MAX_SIZE) {
                 Ok(bytes) if fits(&bytes) => {
                     if path != Path::new(file) {
@@ -125,26 +128,6 @@ impl Sources {
     fn is_newer(&self, path: &Path) -> bool {
         let changed = std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
         self.binary_time.zip(changed).is_some_and(|(binary, changed)| changed > binary)
-    }
-
-    /// Where a recorded file may be, the likeliest first.
-    fn places(&self, file: &str) -> Vec<PathBuf> {
-        let parts: Vec<&str> = file.split(['/', '\\']).filter(|part| !matches!(*part, "" | ".")).collect();
-        // Behind `..`, what stood before it says nothing.
-        let first = parts.iter().rposition(|part| *part == "..").map_or(0, |up| up + 1);
-        let mut places = vec![PathBuf::from(file)];
-        let mut ends = |folder: &Path, least: usize| {
-            let starts = first..(parts.len() + 1).saturating_sub(least);
-            places.extend(starts.map(|start| folder.join(parts[start..].join("/"))));
-        };
-        // A bare `main.c` is many a program's: of a longer path it is taken only from a folder that was named.
-        let least = parts.len().clamp(1, 2);
-        ends(Path::new(""), least);
-        if let Some(folder) = self.binary.as_deref().and_then(Path::parent) {
-            ends(folder, least);
-        }
-        self.named.iter().for_each(|folder| ends(folder, 1));
-        places
     }
 
     /// The lines around a place of `frame`, `around` before and as many after, if its file can be had.
@@ -180,33 +163,4 @@ pub fn render(page: &mut Page, lines: &[Line]) -> io::Result<()> {
         page.end()?;
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn places(file: &str, named: &[&str]) -> Vec<String> {
-        let mut sources = Sources::new(named.iter().map(PathBuf::from).collect(), true);
-        sources.binary = Some("bin/app.wasm".into());
-        sources.places(file).iter().map(|path| path.to_str().unwrap().to_owned()).collect()
-    }
-
-    #[test]
-    fn ends_of_the_recorded_path_are_looked_for() {
-        let expected =
-            ["/ci/app/src/main.c", "ci/app/src/main.c", "app/src/main.c", "src/main.c", "bin/ci/app/src/main.c"];
-        let found = places("/ci/app/src/main.c", &[]);
-        assert_eq!(found[..5], expected);
-        assert!(!found.contains(&"main.c".to_owned()), "a bare name says too little: {found:?}");
-        assert!(places("/ci/app/src/main.c", &["here"]).contains(&"here/main.c".to_owned()));
-        assert!(places("C:\\app\\src\\main.rs", &[]).contains(&"src/main.rs".to_owned()));
-    }
-
-    #[test]
-    fn a_bare_recorded_name_is_looked_for_as_it_is() {
-        assert_eq!(places("main.c", &["here"]), ["main.c", "main.c", "bin/main.c", "here/main.c"]);
-        assert_eq!(places("../x/main.c", &[]), ["../x/main.c", "x/main.c", "bin/x/main.c"]);
-        assert_eq!(places("", &[]), [""]);
-    }
 }

@@ -30,7 +30,7 @@ use crate::signature::Signer;
 use crate::symbols::EmbeddedSource;
 use crate::tasks::Tasks;
 use crate::trace::{self, Locator};
-use crate::variables::{ExpressionError, Inspector, Limits, Scope, Variable};
+use crate::variables::{ExpressionError, Inspector, Limits, Register, Scope, Variable};
 
 /// The binaries that were opened, with their symbols. Dumps and threads share it: each file is opened once, and its
 /// symbols are read once. A clone is the same store. It grows with the binaries that it opens, until it is dropped with
@@ -343,6 +343,12 @@ impl Dump {
     /// ```
     pub fn allocation(&self) -> Option<reason::Allocation> {
         reason::allocation(self.recorded(), self.binaries(), self.resolver(), &self.0.store.0.signer)
+    }
+
+    /// Whether a function belongs to a panic's machinery, a standard library or the code that starts a program, by its name
+    /// or its source file: what [`Crash`] looks through for the program's own code.
+    pub fn is_machinery(&self, function: &Arc<str>, location: Option<&Location>) -> bool {
+        self.0.store.0.signer.classify(function, location.map(|location| &location.file)).1
     }
 
     /// The threads, in the order of the file.
@@ -698,6 +704,48 @@ impl Frame {
             // In a garbage-collected program, where debug information knows no such name.
             Err(error) => self.dump().objects().evaluate(thread, frame, expression, limits).unwrap_or(Err(error)),
         }
+    }
+
+    /// As [`Frame::evaluate_within`], as one of the functions that were inlined there sees it, counted as in
+    /// [`Frame::variables`]: 0 is the innermost, and their number the function itself.
+    ///
+    /// ```
+    /// use coredump_core::Limits;
+    ///
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O2.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// # let frame = dump.thread(0).and_then(|thread| thread.frame(0)).expect("the thread has a frame");
+    /// // `divide` and `share` are inlined in `sum`, which knows nothing of their variables.
+    /// assert!(frame.evaluate_in(0, "dividend", Limits::default()).is_ok());
+    /// assert!(frame.evaluate_in(2, "dividend", Limits::default()).is_err());
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn evaluate_in(&self, scope: usize, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
+        self.dump().inspector().evaluate_in(self.thread.index, self.index, scope, expression, &limits)
+    }
+
+    /// A Wasm local, global or operand, as the frame's debug information refers to it: also what the dump leaves out, where
+    /// the code proves it; the stack pointer is that of this frame. The error says why it is not known.
+    ///
+    /// ```
+    /// use coredump_core::model::Value;
+    /// use coredump_core::variables::Register;
+    ///
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// # let frame = dump.thread(0).and_then(|thread| thread.frame(0)).expect("the thread has a frame");
+    /// // Wasmtime writes no locals. This one is the frame's base, which the stack pointer and the prologue give away.
+    /// assert!(frame.recorded().locals.iter().flatten().all(|local| *local == Value::Missing));
+    /// assert!(matches!(frame.register(Register::Local(4)), Ok(Value::I32(_))));
+    /// assert!(frame.register(Register::Local(1000)).is_err());
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn register(&self, register: Register) -> Result<model::Value, String> {
+        self.dump().inspector().register(self.thread.index, self.index, register)
     }
 
     /// What an address in a vtable of C++ is in the program that the frame is in, as `vtable for Horse+8`; `None` where it

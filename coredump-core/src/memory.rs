@@ -266,6 +266,19 @@ impl<'a> Memory<'a> {
         Ok(Cow::Owned(all))
     }
 
+    /// The bytes from `address` on up to the first that is not known, at most `limit` of them.
+    pub fn known_bytes(&self, address: u64, limit: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for chunk in self.chunks(address..address.saturating_add(limit)) {
+            match chunk {
+                Chunk::Captured(segment) => bytes.extend_from_slice(segment.bytes),
+                Chunk::Zero { len, .. } => bytes.resize(bytes.len() + len as usize, 0),
+                Chunk::Hole { .. } => break,
+            }
+        }
+        bytes
+    }
+
     /// An unsigned little-endian integer of `size` bytes, 1 to 8.
     pub fn uint(&self, address: u64, size: u64) -> Result<u64, Unreadable> {
         debug_assert!((1..=8).contains(&size));

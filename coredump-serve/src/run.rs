@@ -1,49 +1,86 @@
 //! Serves one client on standard input and output, or one after another on a port.
 
 use std::io::{self, BufReader};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 
+use coredump_core::cli::input::Input;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{Exit, help, locating, output};
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::{Draft, Dump, Store};
 
 use crate::args::{Args, TOOL};
-use crate::dap::Session;
+use crate::{dap, gdb};
 
 /// Serves until the client leaves; on a port, for ever.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
     locating::check_folders(&args.symbols_path, report);
-    let failed = |error| Error::io("cannot speak with the client", error);
-    match &args.dap_port {
-        None if args.dap => {
+    match (args.dap, &args.dap_port, &args.gdb) {
+        (true, None, None) => {
             let (input, output) = (io::stdin().lock(), io::stdout().lock());
-            Session::new(&args).serve(BufReader::new(input), output).map_err(failed)?;
+            dap::Session::new(&args).serve(BufReader::new(input), output).map_err(failed)?;
             Ok(Exit::Done)
         }
-        None => {
+        (false, Some(address), None) => listen(address, report, |client| {
+            let input = BufReader::new(client.try_clone()?);
+            dap::Session::new(&args).serve(input, client)
+        }),
+        (false, None, Some(address)) => {
+            let space = gdb::Space::new(open(&args, report)?);
+            for problem in space.problems() {
+                report.say(problem);
+            }
+            listen(address, report, |client| {
+                // Its requests are short, and it waits for each answer.
+                client.set_nodelay(true)?;
+                let input = BufReader::new(client.try_clone()?);
+                gdb::Session::new(&space).serve(input, client)
+            })
+        }
+        (false, None, None) => {
             output::print(&help::<Args>(&TOOL))?;
             Ok(Exit::Done)
         }
-        Some(_) if args.dap => Err(Error::new(ErrorKind::Usage, "--dap and --dap-port exclude each other")),
-        Some(address) => {
-            let address = if address.contains(':') { address.clone() } else { format!("127.0.0.1:{address}") };
-            let listener = TcpListener::bind(&address).map_err(|error| {
-                Error::io("cannot listen", error)
-                    .hint(format!("{address} has to be an address of this machine with a free port"))
-            })?;
-            let local = listener.local_addr().map_err(failed)?;
-            report.say(format_args!("listening at {local}"));
-            for client in listener.incoming() {
-                let served = client.and_then(|client| {
-                    let input = client.try_clone()?;
-                    Session::new(&args).serve(BufReader::new(input), client)
-                });
-                // One client's failure is no reason to leave the next one alone.
-                if let Err(error) = served {
-                    report.say(format_args!("a client left: {error}"));
-                }
-            }
-            Ok(Exit::Done)
+        _ => Err(Error::new(ErrorKind::Usage, "--dap, --dap-port and --gdb exclude each other")),
+    }
+}
+
+/// Opens the dump that the command line names.
+fn open(args: &Args, report: &Report) -> Result<Dump> {
+    let dump = args.dump.as_ref().ok_or_else(|| Error::new(ErrorKind::Usage, "--gdb needs the dump as an argument"))?;
+    let input = Input::from_arg(dump);
+    let draft = Draft::new(input.open()?).map_err(|error| input.blame(error))?.at(input.path());
+    let recorded = draft.recorded();
+    for warning in recorded.warnings.iter().chain(&recorded.incomplete) {
+        report.warning(input.name(), warning);
+    }
+    let (modules, folders) = (&args.module, &args.symbols_path);
+    let options = locating::options(modules, folders, args.no_recorded_paths, args.untrusted, input.path());
+    Ok(draft.find_binaries(&Store::new(), &options))
+}
+
+/// Serves the clients that come to an address, one after another.
+fn listen(address: &str, report: &Report, serve: impl Fn(TcpStream) -> io::Result<()>) -> Result<Exit> {
+    // A port alone is nobody's but this machine's.
+    let address = if address.contains(':') { address.to_owned() } else { format!("127.0.0.1:{address}") };
+    let listener = TcpListener::bind(&address).map_err(|error| {
+        Error::io("cannot listen", error)
+            .hint(format!("{address} has to be an address of this machine with a free port"))
+    })?;
+    let local = listener.local_addr().map_err(failed)?;
+    report.say(format_args!("listening at {local}"));
+    if !local.ip().is_loopback() {
+        report.say("other machines can reach this address, and read all that is in the dump");
+    }
+    for client in listener.incoming() {
+        // One client's failure is no reason to leave the next one alone.
+        if let Err(error) = client.and_then(&serve) {
+            report.say(format_args!("a client left: {error}"));
         }
     }
+    Ok(Exit::Done)
+}
+
+fn failed(error: io::Error) -> Error {
+    Error::io("cannot speak with the client", error)
 }

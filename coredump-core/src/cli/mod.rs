@@ -12,6 +12,7 @@ pub mod paint;
 pub mod path_map;
 pub mod report;
 pub mod size;
+pub mod sources;
 
 pub use crate::text;
 

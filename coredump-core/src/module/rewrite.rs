@@ -7,6 +7,17 @@ use super::{Module, id, sections};
 /// Bytes of a build id that is made here: as many as a UUID.
 const BUILD_ID: usize = 16;
 
+/// A body with its size: no locals, the instruction `end`.
+const EMPTY_BODY: [u8; 3] = [2, 0, 0x0b];
+
+fn push_leb(bytes: &mut Vec<u8>, mut value: u32) {
+    while value >= 0x80 {
+        bytes.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    bytes.push(value as u8);
+}
+
 impl Module<'_> {
     /// The module without those custom sections behind its code whose names `drop` likes. Offsets of code stay as they
     /// are, so that traces and dumps of one fit the other.
@@ -29,6 +40,40 @@ impl Module<'_> {
         kept
     }
 
+    /// The module for a printer of the text format that is to print one function: with its body, no other instruction, no
+    /// data, and no custom section but the names. And what to add to an offset in that body, to get the one here.
+    pub fn with_one_body(&self, function: u32) -> Option<(Vec<u8>, i64)> {
+        let body = self.body(function)?;
+        let kept = self.bytes.get(body.start as usize..body.end as usize)?;
+        let defined = function - self.imported_functions();
+        let count = self.bodies().len() as u32;
+        let mut code = Vec::new();
+        push_leb(&mut code, count);
+        code.extend((0..defined).flat_map(|_| EMPTY_BODY));
+        push_leb(&mut code, kept.len() as u32);
+        let at = code.len();
+        code.extend_from_slice(kept);
+        code.extend((defined + 1..count).flat_map(|_| EMPTY_BODY));
+        let mut bytes = self.bytes[..8].to_vec();
+        let mut moved = 0;
+        for section in &self.sections {
+            let contents = &self.bytes[section.contents.clone()];
+            let contents = match section.id {
+                id::CODE => &code,
+                id::DATA | id::ELEMENT | id::EXPORT => continue,
+                sections::CUSTOM if !contents.starts_with(b"\x04name") => continue,
+                _ => contents,
+            };
+            bytes.push(section.id);
+            push_leb(&mut bytes, contents.len() as u32);
+            if section.id == id::CODE {
+                moved = body.start as i64 - (bytes.len() + at) as i64;
+            }
+            bytes.extend_from_slice(contents);
+        }
+        Some((bytes, moved))
+    }
+
     /// The module with a `build_id` section at its end, and the id: a digest of all but the custom sections, so that it is the
     /// same before and after the module is stripped.
     pub fn with_build_id(&self) -> (Vec<u8>, String) {
@@ -48,6 +93,23 @@ impl Module<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_body_keeps_its_index_and_its_names() {
+        let text = "(module (import \"a\" \"b\" (func $imported)) (memory 1) (data (i32.const 0) \"x\") (func $first i32.const 1 drop) \
+                    (func $second i64.const 300 drop) (func $third nop))";
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let (one, moved) = module.with_one_body(2).unwrap();
+        let one = Module::parse(&one).unwrap();
+        let (body, original) = (one.body(2).unwrap(), module.body(2).unwrap());
+        assert_eq!(body.start.checked_add_signed(moved), Some(original.start));
+        assert_eq!(body.size(), original.size());
+        assert_eq!((one.function_count(), one.function_name(2)), (4, Some("second")));
+        assert_eq!(one.body(1).unwrap().size(), 2);
+        assert_eq!(one.data_segments().count(), 0);
+        assert!(module.with_one_body(0).is_none() && module.with_one_body(9).is_none());
+    }
 
     #[test]
     fn a_build_id_is_added_and_debug_sections_are_dropped_without_moving_code() {

@@ -36,6 +36,8 @@ pub struct Frame<'f, 's> {
     pub recovered: Arc<Recovered>,
     /// No frame was called from it.
     pub youngest: bool,
+    /// How many of the functions inlined there are not looked at for names, from the innermost on.
+    pub scope: Cell<usize>,
     /// The memo of [`Frame::in_prologue`].
     pub prologue: OnceCell<bool>,
     /// The memo of which instructions write the function's locals.

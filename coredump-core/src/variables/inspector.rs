@@ -13,7 +13,7 @@ use super::rewritten::is_rewritten;
 use super::units::{Die, Language, Units};
 use super::unwind::{Position, Recovered, Unwinder, certain_instance};
 use super::value::{Source, Value};
-use super::{ExpressionError, Limits, Scope, Status, Variable, VariableKind, When, expression, scope};
+use super::{ExpressionError, Limits, Register, Scope, Status, Variable, VariableKind, When, expression, scope};
 use crate::binaries::{Binaries, Binary, Found};
 use crate::locked::Locked;
 use crate::memory::Memory;
@@ -104,7 +104,20 @@ impl<'c> Inspector<'c> {
         expression: &str,
         limits: &Limits,
     ) -> Result<Variable, ExpressionError> {
+        self.evaluate_in(thread, frame, 0, expression, limits)
+    }
+
+    /// As [`Inspector::evaluate`], as it is seen from one of the functions that were inlined there: 0 is the innermost.
+    pub fn evaluate_in(
+        &self,
+        thread: usize,
+        frame: usize,
+        scope: usize,
+        expression: &str,
+        limits: &Limits,
+    ) -> Result<Variable, ExpressionError> {
         let evaluated = self.with_frame(thread, frame, |frame| {
+            frame.scope.set(scope);
             let language = frame.function.map_or(Language::C, |function| frame.units.language(function.unit));
             expression::evaluate(&Renderer::new(frame, *limits, language), expression)
         });
@@ -132,6 +145,22 @@ impl<'c> Inspector<'c> {
         let count = self.dump.threads.get(thread)?.frames.len();
         let recovered = if count <= MAX_FRAMES { self.recovered(thread) } else { return None };
         recovered.get(frame).filter(|recovered| !recovered.inferred)?.local(local)
+    }
+
+    /// A Wasm local, global or operand of a frame, as location descriptions of its debug info see it: what the dump leaves
+    /// out where the code proves it, and the stack pointer as it was in that frame. The error says why it is not known.
+    pub fn register(&self, thread: usize, frame: usize, register: Register) -> Result<model::Value, String> {
+        let seen = self.with_frame(thread, frame, |frame| {
+            let value = match register {
+                Register::Local(index) => frame.local(index),
+                Register::Global(index) => frame.global(index),
+                Register::Operand(index) => frame.operand(index),
+            };
+            value.map_err(|missing| missing.to_string())
+        });
+        seen.unwrap_or_else(|| {
+            Err("this frame's binary is not known for certain, or has no debug information".to_owned())
+        })
     }
 
     fn recovered(&self, thread: usize) -> Arc<Vec<Arc<Recovered>>> {
@@ -203,6 +232,7 @@ impl<'c> Inspector<'c> {
                 rewritten,
                 recovered: recovered(),
                 youngest,
+                scope: Cell::new(0),
                 prologue: OnceCell::new(),
                 writes: OnceCell::new(),
                 operands: OnceCell::new(),

@@ -17,7 +17,7 @@ const POINTERS: usize = 16;
 pub fn local(frame: &Frame<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
     let units = &frame.units;
     let active = scope::active(units, frame.function?, frame.pc);
-    let visible = active.iter().flat_map(|function| &function.variables);
+    let visible = active.iter().skip(frame.scope.get()).flat_map(|function| &function.variables);
     visible.copied().find(|(die, _)| units.name(*die) == Some(name.as_bytes()))
 }
 

@@ -111,6 +111,17 @@ pub struct Variable {
     pub children: Vec<Variable>,
 }
 
+/// A value of the Wasm machine in a frame, by its index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Register {
+    /// A local; parameters come first.
+    Local(u32),
+    /// A global of the frame's instance.
+    Global(u32),
+    /// A value of the operand stack, from its bottom.
+    Operand(u32),
+}
+
 /// When a variable had the value that is told.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {

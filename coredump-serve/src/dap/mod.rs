@@ -1,8 +1,14 @@
 //! The Debug Adapter Protocol: a core dump as a program that has stopped and cannot go on.
 //! Specification: https://microsoft.github.io/debug-adapter-protocol/specification
 
+mod completions;
+mod console;
+mod disassembly;
 mod launch;
+mod memory;
 mod opened;
+mod opening;
+mod sources;
 mod stack;
 mod variables;
 mod wire;
@@ -12,6 +18,7 @@ use std::io::{self, BufRead, Write};
 use serde_json::{Value, json};
 
 use crate::args::Args;
+use crate::words::ENDED;
 use launch::Launch;
 use opened::Opened;
 use wire::Incoming;
@@ -35,10 +42,16 @@ impl<'a> Session<'a> {
     /// Answers requests until the client leaves. Fails where the connection breaks, or what comes is no protocol.
     pub fn serve(mut self, mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
         loop {
-            let request = match wire::read(&mut input)? {
-                Incoming::End => return Ok(()),
-                Incoming::Message(request) => request,
-                Incoming::Malformed(why) => {
+            let request = match wire::read(&mut input) {
+                Ok(Incoming::End) => return Ok(()),
+                Ok(Incoming::Message(request)) => request,
+                // Nothing that follows could be understood; but who wrote it is told why.
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    let _ = self.respond(&mut output, &Value::Null, Err(error.to_string()));
+                    return Err(error);
+                }
+                Err(error) => return Err(error),
+                Ok(Incoming::Malformed(why)) => {
                     self.respond(&mut output, &Value::Null, Err(why))?;
                     continue;
                 }
@@ -109,15 +122,18 @@ impl<'a> Session<'a> {
                 self.opened = Some(Opened::open(self.args, Launch::read(arguments))?);
                 Ok(Value::Null)
             }
-            "configurationDone" | "disconnect" | "terminate" => Ok(Value::Null),
+            "configurationDone" | "disconnect" | "terminate" | "cancel" => Ok(Value::Null),
             "setBreakpoints"
             | "setFunctionBreakpoints"
             | "setInstructionBreakpoints"
             | "setExceptionBreakpoints"
             | "setDataBreakpoints" => Ok(breakpoints(arguments)),
+            "breakpointLocations" => Ok(json!({"breakpoints": []})),
+            "dataBreakpointInfo" => Ok(json!({"dataId": null, "description": ENDED})),
+            "stepInTargets" | "gotoTargets" => Ok(json!({"targets": []})),
             "continue" | "next" | "stepIn" | "stepOut" | "stepBack" | "reverseContinue" | "goto" | "pause"
-            | "restart" | "restartFrame" | "setVariable" | "setExpression" | "writeMemory" => {
-                Err("this is a core dump: the program has ended, and nothing in it can run or change".to_owned())
+            | "restart" | "restartFrame" | "setVariable" | "setExpression" | "writeMemory" | "terminateThreads" => {
+                Err(ENDED.to_owned())
             }
             _ => {
                 let opened = self.opened.as_mut().ok_or("no dump is open yet: launch or attach comes first")?;
@@ -127,9 +143,11 @@ impl<'a> Session<'a> {
                     "scopes" => opened.scopes(arguments),
                     "variables" => opened.variables(arguments),
                     "evaluate" => opened.evaluate(arguments),
-                    "completions" => Ok(opened.completions(arguments)),
-                    "exceptionInfo" => Ok(opened.exception_info()),
+                    "completions" => opened.completions(arguments),
+                    "exceptionInfo" => opened.exception_info(arguments),
                     "readMemory" => opened.read_memory(arguments),
+                    "disassemble" => opened.disassemble(arguments),
+                    "source" => opened.source(arguments),
                     "modules" => Ok(opened.modules(arguments)),
                     "loadedSources" => Ok(opened.loaded_sources()),
                     _ => Err(format!("the request {command:?} is not known")),
@@ -145,10 +163,12 @@ fn capabilities() -> Value {
         "supportsEvaluateForHovers": true,
         "supportsExceptionInfoRequest": true,
         "supportsReadMemoryRequest": true,
+        "supportsDisassembleRequest": true,
         "supportsModulesRequest": true,
         "supportsLoadedSourcesRequest": true,
         "supportsDelayedStackTraceLoading": true,
         "supportsCompletionsRequest": true,
+        "completionTriggerCharacters": [".", ">"],
         "supportsTerminateRequest": true,
     })
 }

@@ -1,113 +1,141 @@
 //! A dump that is open, and the answers to what an editor asks of it.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use coredump_core::backtrace::{Location, ResolvedFrame};
-use coredump_core::cli::locating;
 use coredump_core::interpreted::Interpreted;
-use coredump_core::mapped::Bytes;
-use coredump_core::memory::Chunk;
 use coredump_core::runtimes::cpython;
-use coredump_core::{Draft, Dump, Frame, Limits, Store, Thread};
+use coredump_core::text::{escape, escape_lines};
+use coredump_core::{Dump, Frame, Limits};
 use serde_json::{Value, json};
 
+use super::completions::completions;
+use super::console::{self, Scene};
+use super::disassembly::Disassembly;
 use super::launch::Launch;
-use super::stack::{self, Line, Lines, Origin};
-use super::variables::{self, Handles, Scope};
+use super::memory::{self, Place};
+use super::opening::{self, Evidence};
+use super::sources::{Code, Sources};
+use super::stack::{self, Entry, EntryKind, Line, Lines, Origin};
+use super::variables::{self, Handles, Row, Rows, Scope};
 use crate::args::Args;
 
 /// How much of a value is sent at once: what is deeper is asked for when it is opened.
 pub const LIMITS: Limits = Limits { depth: 3, elements: 100, text_only: false };
-/// Bytes of memory that one request may ask for.
-const MAX_MEMORY: u64 = 1 << 20;
 /// Frames whose sources are listed.
 const SOURCE_FRAMES: usize = 1000;
-/// Names that one request for completions gives.
-const MAX_COMPLETIONS: usize = 1000;
 
-/// A dump, with what the editor was told of it: numbers of frames and of variables stay valid while it is open.
+/// A dump, or the traces of a text, with what the editor was told: numbers of frames and of variables stay valid while it is
+/// open.
 pub struct Opened {
-    dump: Dump,
+    dumps: Vec<Dump>,
     launch: Launch,
+    /// What a dump names may be looked for on this machine.
+    trusted: bool,
     program: Option<Interpreted>,
-    threads: HashMap<u64, Lines>,
+    entries: Vec<Entry>,
+    /// Index of the thread that crashed.
+    crashed: usize,
+    /// What was shown of each thread.
+    shown: HashMap<u64, Lines>,
     frames: Vec<Line>,
     numbers: HashMap<(u64, usize), u64>,
     handles: Handles,
+    sources: Sources,
+    disassembly: Disassembly,
 }
 
 impl Opened {
     /// Opens the dump that a request names. The error is one sentence.
     pub fn open(args: &Args, launch: Launch) -> Result<Opened, String> {
-        let Some(path) = &launch.dump else {
-            return Err("name the core dump: coreFile, coreDumpPath or core".to_owned());
+        let Evidence { dumps, is_text } = opening::open(args, &launch)?;
+        let limits = cpython::Limits { depth: LIMITS.depth, elements: LIMITS.elements };
+        let program = dumps.first().filter(|_| !is_text).and_then(|dump| dump.interpreted(Some(limits)));
+        let numbered = dumps.iter().enumerate();
+        let entries: Vec<_> = match is_text {
+            true => numbered.map(|(index, dump)| stack::trace_entry(dump, index)).collect(),
+            false => numbered.flat_map(|(index, dump)| stack::entries(dump, index)).collect(),
         };
-        let said = |error: coredump_core::Error| match &error.hint {
-            Some(hint) => format!("{error} ({hint})"),
-            None => error.to_string(),
+        // Of the traces of a text, the last one is what somebody looks for.
+        let crashed = match is_text {
+            true => entries.len().saturating_sub(1),
+            false => dumps.first().and_then(Dump::crashed_thread).map_or(0, |thread| thread.index()),
         };
-        // An editor waits for its answer: nothing is opened that may have no end.
-        let bytes = Bytes::open_regular(path).map_err(said)?;
-        let draft = Draft::new(bytes).map_err(|error| said(error.in_file(path)))?.at(Some(path));
-        let mut options =
-            locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, Some(path));
-        options.named.extend(launch.programs.iter().map(|program| (None, program.clone())));
-        options.symbol_paths.extend(launch.folders.iter().cloned());
-        let dump = draft.find_binaries(&Store::new(), &options);
-        let program = dump.interpreted(Some(cpython::Limits { depth: LIMITS.depth, elements: LIMITS.elements }));
         Ok(Opened {
-            dump,
+            dumps,
             launch,
+            trusted: !args.untrusted,
             program,
-            threads: HashMap::new(),
+            entries,
+            crashed,
+            shown: HashMap::new(),
             frames: Vec::new(),
             numbers: HashMap::new(),
             handles: Handles::default(),
+            sources: Sources::default(),
+            disassembly: Disassembly::default(),
         })
     }
 
-    fn crashed(&self) -> u64 {
-        self.dump.crashed_thread().map_or(1, |thread| thread.index() as u64 + 1)
+    /// The dump of the thread that crashed.
+    fn dump(&self) -> &Dump {
+        let crashed = self.entries.get(self.crashed).map_or(0, |entry| entry.dump);
+        &self.dumps[crashed]
     }
 
     /// The body of the event that says where the program stands.
     pub fn stopped(&self) -> Value {
-        let reason = self.dump.reason();
+        let reason = self.dump().reason();
         let kind = reason.map_or("unknown", |reason| &reason.kind);
         json!({
             "reason": "exception",
             "description": kind,
-            "text": reason.map_or_else(|| "no reason is known".to_owned(), |reason| reason.summary()),
-            "threadId": self.crashed(),
+            "text": self.reason(),
+            "threadId": self.crashed + 1,
             "allThreadsStopped": true,
         })
     }
 
-    /// What the program wrote to its standard error before it died.
-    pub fn last_words(&self) -> Option<String> {
-        self.dump.reason()?.guest_stderr.clone()
+    /// Why the program died, for a person.
+    fn reason(&self) -> String {
+        let reason = self.dump().reason();
+        reason.map_or_else(|| "no reason is known".to_owned(), |reason| escape_lines(&reason.summary()).into_owned())
     }
 
-    /// Why it died.
-    pub fn exception_info(&self) -> Value {
-        let reason = self.dump.reason();
+    /// What the program wrote to its standard error before it died.
+    pub fn last_words(&self) -> Option<String> {
+        let words = self.dump().reason()?.guest_stderr.as_deref()?;
+        Some(escape_lines(words).into_owned())
+    }
+
+    /// Why a thread died.
+    pub fn exception_info(&self, arguments: &Value) -> Result<Value, String> {
+        let id = arguments["threadId"].as_u64().unwrap_or(0);
+        let (index, _) = self.entry(id)?;
+        if index != self.crashed {
+            return Err(format!("thread {id} is not the one that crashed"));
+        }
+        let reason = self.dump().reason();
         let kind = reason.map_or("unknown", |reason| &reason.kind);
-        json!({
+        let message = reason.and_then(|reason| reason.message.as_deref()).map(escape_lines);
+        Ok(json!({
             "exceptionId": kind,
-            "description": reason.map_or_else(|| "no reason is known".to_owned(), |reason| reason.summary()),
+            "description": self.reason(),
             "breakMode": "always",
-            "details": {"typeName": kind, "message": reason.and_then(|reason| reason.message.as_deref())},
-        })
+            "details": {"typeName": kind, "message": message},
+        }))
     }
 
     /// The threads.
     pub fn threads(&self) -> Value {
-        let names = stack::thread_names(&self.dump).into_iter();
-        let threads: Vec<_> = names.zip(1..).map(|(name, id)| json!({"id": id, "name": name})).collect();
+        let threads = self.entries.iter().zip(1..).map(|(entry, id)| json!({"id": id, "name": entry.name}));
+        let threads: Vec<_> = threads.collect();
         json!({"threads": threads})
+    }
+
+    fn entry(&self, id: u64) -> Result<(usize, &Entry), String> {
+        let index = id.checked_sub(1).and_then(|index| usize::try_from(index).ok());
+        let entry = index.and_then(|index| Some((index, self.entries.get(index)?)));
+        entry.ok_or_else(|| format!("there is no thread {id}"))
     }
 
     /// Some frames of a thread.
@@ -116,36 +144,32 @@ impl Opened {
         let start = arguments["startFrame"].as_u64().unwrap_or(0) as usize;
         let levels =
             arguments["levels"].as_u64().filter(|&levels| levels > 0).map_or(usize::MAX, |levels| levels as usize);
-        let thread = self.thread(id)?;
         let end = start.saturating_add(levels);
-        let lines = self.threads.entry(id).or_insert_with(|| match &thread {
-            Ok(_) => Lines::new(),
-            Err(frames) => Lines::of_task(frames),
+        let (_, &Entry { dump: index, kind, .. }) = self.entry(id)?;
+        let dump = &self.dumps[index];
+        let thread = match kind {
+            EntryKind::Thread(thread) => dump.thread(thread),
+            EntryKind::Task(_) => None,
+        };
+        let lines = self.shown.entry(id).or_insert_with(|| match kind {
+            EntryKind::Thread(_) => Lines::new(),
+            EntryKind::Task(task) => {
+                let task = dump.runtime().and_then(|runtime| runtime.tasks.get(task));
+                Lines::of_task(dump, &task.map(|task| dump.task_frames(task)).unwrap_or_default())
+            }
         });
-        if let Ok(thread) = &thread {
-            lines.extend(thread, self.program.as_ref().filter(|_| thread.is_crashed()), end);
+        if let Some(thread) = &thread {
+            lines.extend((dump, index), thread, self.program.as_ref().filter(|_| thread.is_crashed()), end);
         }
-        let total = lines.total(thread.as_ref().ok());
+        let total = lines.total(thread.as_ref());
         let shown: Vec<(usize, Line)> =
             lines.made().iter().cloned().enumerate().skip(start).take(end.saturating_sub(start)).collect();
-        let frames: Vec<_> = shown.into_iter().map(|(position, line)| self.frame(id, position, line)).collect();
+        let frames: Vec<_> =
+            shown.into_iter().map(|(position, line)| self.frame((id, index), position, line)).collect();
         Ok(json!({"stackFrames": frames, "totalFrames": total}))
     }
 
-    /// A thread of the dump, or the frames of a task of a language's runtime.
-    fn thread(&self, id: u64) -> Result<Result<Thread, Vec<ResolvedFrame>>, String> {
-        let count = self.dump.threads().len() as u64;
-        let unknown = || format!("there is no thread {id}");
-        let index = id.checked_sub(1).ok_or_else(unknown)?;
-        if index < count {
-            return Ok(Ok(self.dump.thread(index as usize).ok_or_else(unknown)?));
-        }
-        let mut tasks = self.dump.runtime().into_iter().flat_map(|runtime| &runtime.tasks).filter(|task| !task.current);
-        let task = tasks.nth((index - count) as usize).ok_or_else(unknown)?;
-        Ok(Err(self.dump.task_frames(task)))
-    }
-
-    fn frame(&mut self, thread: u64, position: usize, line: Line) -> Value {
+    fn frame(&mut self, (thread, dump): (u64, usize), position: usize, line: Line) -> Value {
         let frames = &mut self.frames;
         let number = *self.numbers.entry((thread, position)).or_insert_with(|| {
             frames.push(line.clone());
@@ -153,16 +177,19 @@ impl Opened {
         });
         let mut frame = json!({
             "id": number,
-            "name": &*line.name,
+            "name": escape(&line.name),
             "line": line.location.as_ref().map_or(0, |location| location.line),
             "column": line.location.as_ref().and_then(|location| location.column).unwrap_or(0),
         });
-        match &line.location {
-            Some(location) => frame["source"] = self.source(location),
-            None => frame["presentationHint"] = json!("subtle"),
+        if let Some(location) = &line.location {
+            let code = Code { dump: (&self.dumps[dump], dump), module: line.module, offset: line.offset };
+            frame["source"] = self.sources.describe(&self.launch, location, code, self.trusted);
         }
-        if let Some(offset) = line.offset {
-            frame["instructionPointerReference"] = json!(format!("{offset:#x}"));
+        if line.machinery {
+            frame["presentationHint"] = json!("subtle");
+        }
+        if let (Some(module), Some(offset)) = (line.module, line.offset) {
+            frame["instructionPointerReference"] = json!(Place::Code(module, offset).text());
         }
         if let Some(module) = line.module {
             frame["moduleId"] = json!(module);
@@ -170,11 +197,12 @@ impl Opened {
         frame
     }
 
-    fn source(&self, location: &Location) -> Value {
-        let path = self.launch.source(&location.file);
-        let name =
-            Path::new(&path).file_name().map_or_else(|| path.clone(), |name| name.to_string_lossy().into_owned());
-        json!({"name": name, "path": path})
+    /// The text of a source that the debug info holds.
+    pub fn source(&self, arguments: &Value) -> Result<Value, String> {
+        let inner = arguments["source"]["sourceReference"].as_u64().filter(|&number| number > 0);
+        let number = inner.or_else(|| arguments["sourceReference"].as_u64()).unwrap_or(0);
+        let text = self.sources.text(&self.dumps, number);
+        text.map(|text| json!({"content": text})).ok_or_else(|| format!("there is no source {number}"))
     }
 
     fn line(&self, arguments: &Value) -> Result<&Line, String> {
@@ -183,9 +211,12 @@ impl Opened {
         index.and_then(|index| self.frames.get(index)).ok_or_else(|| format!("there is no frame {number}"))
     }
 
-    fn engine_frame(&self, origin: Origin) -> Option<(Frame, usize)> {
+    fn engine_frame(&self, origin: Origin) -> Option<(&Dump, Frame, usize)> {
         match origin {
-            Origin::Engine { thread, frame, scope } => Some((self.dump.thread(thread)?.frame(frame)?, scope)),
+            Origin::Engine { dump, thread, frame, scope } => {
+                let dump = self.dumps.get(dump)?;
+                Some((dump, dump.thread(thread)?.frame(frame)?, scope))
+            }
             _ => None,
         }
     }
@@ -194,7 +225,10 @@ impl Opened {
     pub fn scopes(&mut self, arguments: &Value) -> Result<Value, String> {
         let origin = self.line(arguments)?.origin;
         let scopes = match origin {
-            Origin::Engine { thread, frame, scope } => variables::scopes(&self.dump, thread, frame, scope),
+            Origin::Engine { .. } => {
+                let frame = self.engine_frame(origin);
+                frame.map_or_else(Vec::new, |(dump, frame, scope)| variables::scopes(dump, &frame, scope))
+            }
             Origin::Python(number) => {
                 let frame = self.program.as_ref().and_then(|program| program.frames().nth(number));
                 frame.map_or_else(Vec::new, |(_, frame)| vec![variables::python_scope(frame)])
@@ -202,15 +236,17 @@ impl Opened {
             Origin::Runtime => Vec::new(),
         };
         let entry = |Scope { name, hint, expensive, rows }: Scope| {
-            let count = rows.len();
-            let reference = self.handles.add(origin, rows);
-            json!({
+            let count = if let Rows::Made(rows) = &rows { Some(rows.len()) } else { None };
+            let mut scope = json!({
                 "name": name,
                 "presentationHint": hint,
-                "variablesReference": reference,
-                "namedVariables": count,
+                "variablesReference": self.handles.add(origin, rows),
                 "expensive": expensive,
-            })
+            });
+            if let Some(count) = count {
+                scope["namedVariables"] = json!(count);
+            }
+            scope
         };
         let entries: Vec<_> = scopes.into_iter().map(entry).collect();
         Ok(json!({"scopes": entries}))
@@ -222,106 +258,127 @@ impl Opened {
         let start = arguments["start"].as_u64().unwrap_or(0) as usize;
         let count = arguments["count"].as_u64().filter(|&count| count > 0).map_or(usize::MAX, |count| count as usize);
         let (origin, rows) = self.handles.get(number).ok_or_else(|| format!("there are no variables {number}"))?;
-        let shown: Vec<_> = rows.into_iter().skip(start).take(count).collect();
+        let rows = match rows {
+            Rows::Made(rows) => rows,
+            Rows::Statics => {
+                let frame = self.engine_frame(origin);
+                frame.map(|(dump, frame, _)| variables::statics(dump, &frame)).unwrap_or_default()
+            }
+        };
+        let is_element = |row: &Row| row.name.starts_with('[');
+        let wanted = |row: &Row| match arguments["filter"].as_str() {
+            Some("indexed") => is_element(row),
+            Some("named") => !is_element(row),
+            _ => true,
+        };
+        let shown: Vec<_> = rows.into_iter().filter(wanted).skip(start).take(count).collect();
         let shown: Vec<_> = shown.into_iter().map(|row| self.row(origin, row)).collect();
         Ok(json!({"variables": shown}))
     }
 
-    fn row(&mut self, origin: Origin, mut row: variables::Row) -> Value {
+    fn row(&mut self, origin: Origin, mut row: Row) -> Value {
         // What lies deeper than was sent so far is evaluated when it is opened.
         if row.parts.is_empty()
             && row.may_have_parts
             && let Some(expression) = &row.expression
-            && let Some((frame, _)) = self.engine_frame(origin)
-            && let Ok(value) = frame.evaluate_within(expression, LIMITS)
+            && let Some((dump, frame, scope)) = self.engine_frame(origin)
+            && let Ok(value) = frame.evaluate_in(scope, expression, LIMITS)
         {
-            row.parts = variables::Row::of(&value, Some(expression.clone())).parts;
+            row.parts = Row::of(&value, Some(expression.clone()), memory::memory_of(dump, &frame)).parts;
         }
-        let reference = if row.parts.is_empty() { 0 } else { self.handles.add(origin, row.parts) };
+        let elements = row.parts.iter().filter(|part| part.name.starts_with('[')).count();
+        let named = row.parts.len() - elements;
+        let reference = if row.parts.is_empty() { 0 } else { self.handles.add(origin, Rows::Made(row.parts)) };
         let mut entry = json!({
             "name": row.name,
             "value": row.value,
             "type": row.type_name,
             "variablesReference": reference,
         });
+        if elements > 0 {
+            entry["indexedVariables"] = json!(elements);
+            entry["namedVariables"] = json!(named);
+        }
         if let Some(expression) = row.expression {
             entry["evaluateName"] = json!(expression);
         }
-        if let Some(address) = row.address {
-            entry["memoryReference"] = json!(format!("{address:#x}"));
+        if let Some(place) = row.place {
+            entry["memoryReference"] = json!(place.text());
         }
         entry
     }
 
-    /// The value of an expression.
+    /// What is seen from the frame that a request names: without one, from the youngest of the thread that crashed.
+    fn scene(&self, arguments: &Value) -> Result<(Origin, Scene<'_>), String> {
+        let origin = match (arguments["frameId"].is_null(), self.entries.get(self.crashed)) {
+            (true, Some(&Entry { dump, kind: EntryKind::Thread(thread), .. })) => {
+                Origin::Engine { dump, thread, frame: 0, scope: 0 }
+            }
+            (true, _) => Origin::Runtime,
+            (false, _) => self.line(arguments)?.origin,
+        };
+        let scene = match self.engine_frame(origin) {
+            Some((dump, frame, scope)) => Scene { dump, frame: Some((frame, scope)) },
+            None => Scene { dump: self.dump(), frame: None },
+        };
+        Ok((origin, scene))
+    }
+
+    /// The value of an expression; in the console, also what its other words say.
     pub fn evaluate(&mut self, arguments: &Value) -> Result<Value, String> {
         let expression = arguments["expression"].as_str().unwrap_or_default().trim();
-        let origin = match arguments["frameId"].is_null() {
-            true => Origin::Engine { thread: self.crashed() as usize - 1, frame: 0, scope: 0 },
-            false => self.line(arguments)?.origin,
-        };
+        let (origin, scene) = self.scene(arguments)?;
+        if arguments["context"] == "repl"
+            && let Some(said) = console::run(&scene, expression)
+        {
+            return Ok(json!({"result": said?, "variablesReference": 0}));
+        }
         if let Origin::Python(number) = origin {
             let frame = self.program.as_ref().and_then(|program| program.frames().nth(number));
             let mut variables = frame.into_iter().flat_map(|(_, frame)| &frame.variables);
             let found = variables.find(|variable| variable.name == expression);
             let found = found.ok_or("of a Python frame, variables can be named and nothing else")?;
-            let value = found.value.as_deref().unwrap_or("<unreadable>");
-            return Ok(json!({"result": value, "type": found.type_name, "variablesReference": 0}));
+            let value = found.value.as_deref().map_or("<unreadable>".into(), escape);
+            return Ok(json!({"result": value, "type": escape(&found.type_name), "variablesReference": 0}));
         }
-        let (frame, _) = self.engine_frame(origin).ok_or("nothing is known of this frame's variables")?;
-        let value = frame.evaluate_within(expression, LIMITS);
+        let (frame, scope) = scene.frame.as_ref().ok_or("nothing is known of this frame's variables")?;
+        let value = frame.evaluate_in(*scope, expression, LIMITS);
         let value = value.map_err(|error| format!("column {}: {}", error.column, error.message))?;
-        let row = variables::Row::of(&value, Some(expression.to_owned()));
-        let entry = self.row(origin, row);
-        let mut body = json!({
-            "result": entry["value"],
-            "type": entry["type"],
-            "variablesReference": entry["variablesReference"],
-        });
-        if !entry["memoryReference"].is_null() {
-            body["memoryReference"] = entry["memoryReference"].clone();
+        let row = Row::of(&value, Some(expression.to_owned()), memory::memory_of(scene.dump, frame));
+        let mut body = self.row(origin, row);
+        if let Some(body) = body.as_object_mut() {
+            // Here it has another name.
+            let value = body.remove("value").unwrap_or_default();
+            body.insert("result".to_owned(), value);
+            body.remove("name");
+            body.remove("evaluateName");
         }
         Ok(body)
     }
 
-    /// The names of variables in scope that begin as what was typed ends.
-    pub fn completions(&self, arguments: &Value) -> Value {
-        let text = arguments["text"].as_str().unwrap_or_default();
-        let column = arguments["column"].as_u64().map_or(usize::MAX, |column| column.saturating_sub(1) as usize);
-        let typed: String = text.chars().take(column).collect();
-        let begun = typed.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
-        let frame = self.line(arguments).ok().and_then(|line| self.engine_frame(line.origin));
-        let scopes = frame.map(|(frame, _)| frame.variables(Limits { depth: 0, elements: 0, text_only: true }));
-        let names: BTreeSet<_> =
-            scopes.into_iter().flatten().flat_map(|scope| scope.variables).map(|variable| variable.name).collect();
-        let names = names.iter().filter(|name| name.starts_with(begun)).take(MAX_COMPLETIONS);
-        let targets: Vec<_> = names.map(|name| json!({"label": name, "type": "variable"})).collect();
-        json!({"targets": targets})
+    /// What may follow what was typed.
+    pub fn completions(&self, arguments: &Value) -> Result<Value, String> {
+        let (_, scene) = self.scene(arguments)?;
+        Ok(completions(&scene, arguments))
     }
 
-    /// Bytes of the first memory: those from the reference on that are known, then how many are not.
+    /// Bytes from a reference on.
     pub fn read_memory(&self, arguments: &Value) -> Result<Value, String> {
-        let text = arguments["memoryReference"].as_str().unwrap_or_default();
-        let digits = text.strip_prefix("0x");
-        let address = digits.map_or_else(|| text.parse(), |digits| u64::from_str_radix(digits, 16));
-        let address = address.map_err(|_| format!("{text:?} is no address"))?;
-        let address = address.checked_add_signed(arguments["offset"].as_i64().unwrap_or(0));
-        let address = address.ok_or("there is no memory below address 0")?;
-        let count = arguments["count"].as_u64().unwrap_or(0).min(MAX_MEMORY);
-        let memory = self.dump.memory(0).ok_or("the dump holds no memory")?;
-        let mut bytes = Vec::new();
-        for chunk in memory.chunks(address..address.saturating_add(count)) {
-            match chunk {
-                Chunk::Captured(segment) => bytes.extend_from_slice(segment.bytes),
-                Chunk::Zero { len, .. } => bytes.resize(bytes.len() + len as usize, 0),
-                Chunk::Hole { .. } => break,
-            }
-        }
-        Ok(json!({
-            "address": format!("{address:#x}"),
-            "data": STANDARD.encode(&bytes),
-            "unreadableBytes": count - bytes.len() as u64,
-        }))
+        memory::read(self.dump(), arguments)
+    }
+
+    /// The instructions around a reference.
+    pub fn disassemble(&mut self, arguments: &Value) -> Result<Value, String> {
+        let crashed = self.entries.get(self.crashed).map_or(0, |entry| entry.dump);
+        let dump = &self.dumps[crashed];
+        let (sources, launch, trusted) = (&mut self.sources, &self.launch, self.trusted);
+        self.disassembly.answer(dump, arguments, |module, offset| {
+            let binary = dump.binaries().binary(module)?;
+            let frames = binary.lookup(binary.module().function_at(offset)?, offset);
+            let location = frames.first()?.location.as_ref()?;
+            let code = Code { dump: (dump, crashed), module: Some(module), offset: Some(offset) };
+            Some((sources.describe(launch, location, code, trusted), location.line, location.column))
+        })
     }
 
     /// The modules that ran.
@@ -329,9 +386,9 @@ impl Opened {
         let start = arguments["startModule"].as_u64().unwrap_or(0) as usize;
         let count =
             arguments["moduleCount"].as_u64().filter(|&count| count > 0).map_or(usize::MAX, |count| count as usize);
-        let slots = self.dump.binaries().slots();
+        let slots = self.dump().binaries().slots();
         let modules = slots.iter().enumerate().skip(start).take(count).map(|(index, slot)| {
-            let mut module = json!({"id": index, "name": slot.name});
+            let mut module = json!({"id": index, "name": escape(&slot.name)});
             match &slot.found {
                 Some(found) => {
                     module["symbolStatus"] = json!(found.verification.describe());
@@ -348,15 +405,23 @@ impl Opened {
     }
 
     /// The source files of the thread that crashed.
-    pub fn loaded_sources(&self) -> Value {
-        let frames = self.dump.crashed_thread().into_iter().flat_map(|thread| thread.frames().take(SOURCE_FRAMES));
+    pub fn loaded_sources(&mut self) -> Value {
+        let dump = self.dump().clone();
+        let index = self.entries.get(self.crashed).map_or(0, |entry| entry.dump);
+        let thread = self.entries.get(self.crashed).and_then(|entry| match entry.kind {
+            EntryKind::Thread(thread) => dump.thread(thread),
+            EntryKind::Task(_) => None,
+        });
+        let frames = thread.into_iter().flat_map(|thread| thread.frames().take(SOURCE_FRAMES));
         let mut seen = BTreeSet::new();
         let mut sources = Vec::new();
         for frame in frames {
+            let resolved = frame.resolved();
+            let code = Code { dump: (&dump, index), module: resolved.module, offset: resolved.module_offset };
             let inlined = frame.inlines().iter().filter_map(|inline| inline.location.as_ref());
             for location in inlined.chain(frame.location()) {
                 if seen.insert(location.file.clone()) {
-                    sources.push(self.source(location));
+                    sources.push(self.sources.describe(&self.launch, location, code, self.trusted));
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use coredump_core::backtrace::{Location, ResolvedFrame};
 use coredump_core::interpreted::Interpreted;
+use coredump_core::text::escape;
 use coredump_core::{Dump, Thread};
 
 /// A line of an editor's list of frames.
@@ -17,6 +18,8 @@ pub struct Line {
     pub offset: Option<u64>,
     /// Index of the module.
     pub module: Option<u32>,
+    /// It is a part of a panic's machinery, of a library or of what starts programs.
+    pub machinery: bool,
     /// Where its variables come from.
     pub origin: Origin,
 }
@@ -24,8 +27,8 @@ pub struct Line {
 /// Where the variables of a line come from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
-    /// A frame of the engine, and which of the functions inlined in it: their number stands for its own.
-    Engine { thread: usize, frame: usize, scope: usize },
+    /// A frame of the engine in one of the dumps, and which of the functions inlined in it: their number stands for its own.
+    Engine { dump: usize, thread: usize, frame: usize, scope: usize },
     /// A frame of a Python program, by its number.
     Python(usize),
     /// A language's runtime knows the frame, and nothing of its variables.
@@ -47,35 +50,43 @@ impl Lines {
     }
 
     /// A task of a language's runtime.
-    pub fn of_task(frames: &[ResolvedFrame]) -> Lines {
+    pub fn of_task(dump: &Dump, frames: &[ResolvedFrame]) -> Lines {
         let mut lines = Lines { lines: Vec::new(), next: 0, complete: true };
-        frames.iter().for_each(|frame| lines.push(frame, |_| Origin::Runtime));
+        frames.iter().for_each(|frame| lines.push(dump, frame, |_| Origin::Runtime));
         lines
     }
 
-    /// Makes the lines of a thread until there are `count`, or all.
-    pub fn extend(&mut self, thread: &Thread, program: Option<&Interpreted>, count: usize) {
+    /// Makes the lines of a thread until there are `count`, or all. The dump is the one with that index.
+    pub fn extend(
+        &mut self,
+        (dump, index): (&Dump, usize),
+        thread: &Thread,
+        program: Option<&Interpreted>,
+        count: usize,
+    ) {
         while self.lines.len() < count && !self.complete {
             let Some(frame) = thread.frame(self.next) else {
-                thread.continued().for_each(|frame| self.push(&frame, |_| Origin::Runtime));
+                thread.continued().for_each(|frame| self.push(dump, &frame, |_| Origin::Runtime));
                 self.push_python(program, None);
                 self.complete = true;
                 return;
             };
             self.push_python(program, Some(self.next));
             let (thread, frame_index) = (thread.index(), self.next);
-            self.push(frame.resolved(), |scope| Origin::Engine { thread, frame: frame_index, scope });
+            let origin = |scope| Origin::Engine { dump: index, thread, frame: frame_index, scope };
+            self.push(dump, frame.resolved(), origin);
             self.next += 1;
         }
     }
 
-    fn push(&mut self, frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) {
+    fn push(&mut self, dump: &Dump, frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) {
         let inlined = frame.inlines.iter().map(|inline| (inline.function.clone(), inline.location.clone()));
         let own = frame.function.clone().or_else(|| Some(format!("func[{}]", frame.function_index?).into()));
         for (scope, (name, location)) in inlined.chain([(own, frame.location.clone())]).enumerate() {
             let name = name.unwrap_or_else(|| "?".into());
+            let machinery = dump.is_machinery(&name, location.as_ref());
             let (offset, module) = (frame.module_offset, frame.module);
-            self.lines.push(Line { name, location, offset, module, origin: origin(scope) });
+            self.lines.push(Line { name, location, offset, module, machinery, origin: origin(scope) });
         }
     }
 
@@ -89,6 +100,7 @@ impl Lines {
                 location: python.location(),
                 offset: None,
                 module: None,
+                machinery: false,
                 origin: Origin::Python(number),
             });
         }
@@ -106,22 +118,53 @@ impl Lines {
     }
 }
 
-/// The number of threads that an editor sees: those of the dump, and the tasks of a runtime that none of them ran.
-pub fn thread_names(dump: &Dump) -> Vec<String> {
+/// A thread as an editor sees it.
+pub struct Entry {
+    /// Its name.
+    pub name: String,
+    /// Index of its dump.
+    pub dump: usize,
+    /// What it is.
+    pub kind: EntryKind,
+}
+
+/// What an editor takes for a thread.
+#[derive(Clone, Copy)]
+pub enum EntryKind {
+    /// A thread of the dump, by its index.
+    Thread(usize),
+    /// A task of a language's runtime, by its index there.
+    Task(usize),
+}
+
+/// The threads of a dump, and the tasks of a runtime that none of them ran.
+pub fn entries(dump: &Dump, index: usize) -> Vec<Entry> {
     let threads = dump.threads().map(|thread| {
         let task = thread.runtime().and_then(|runtime| runtime.current());
         let name = match thread.name() {
             "" => format!("thread {}", thread.index()),
-            name => name.to_owned(),
+            name => escape(name).into_owned(),
         };
-        match task {
+        let name = match task {
             Some(task) => format!("{name}: goroutine {} [{}]", task.id, task.status),
             None => name,
-        }
+        };
+        Entry { name, dump: index, kind: EntryKind::Thread(thread.index()) }
     });
-    let runtime = dump.runtime().into_iter();
-    let tasks = runtime.flat_map(|runtime| runtime.tasks.iter().filter(|task| !task.current));
-    let tasks =
-        tasks.map(|task| format!("goroutine {} [{}]", task.id, task.wait_reason.as_ref().unwrap_or(&task.status)));
+    let tasks = dump.runtime().into_iter().flat_map(|runtime| runtime.tasks.iter().enumerate());
+    let tasks = tasks.filter(|(_, task)| !task.current).map(|(number, task)| {
+        let name = format!("goroutine {} [{}]", task.id, task.wait_reason.as_ref().unwrap_or(&task.status));
+        Entry { name, dump: index, kind: EntryKind::Task(number) }
+    });
     threads.chain(tasks).collect()
+}
+
+/// A stack trace of a text as a thread: where it stands, and why the program died.
+pub fn trace_entry(dump: &Dump, index: usize) -> Entry {
+    let line = dump.recorded().trace_line.unwrap_or(0);
+    let name = match dump.reason() {
+        Some(reason) => format!("line {line}: {}", escape(&reason.summary())),
+        None => format!("line {line}"),
+    };
+    Entry { name, dump: index, kind: EntryKind::Thread(0) }
 }

@@ -1,10 +1,12 @@
 //! Variables as an editor shows them: rows that can be opened.
 
-use coredump_core::Dump;
-use coredump_core::model::{self, Value};
+use coredump_core::model::{self, RefTarget, Reference, Value};
 use coredump_core::runtimes::cpython::PythonFrame;
+use coredump_core::text::{escape, escape_lines};
 use coredump_core::variables::{Variable, VariableKind};
+use coredump_core::{Dump, Frame};
 
+use super::memory::{self, Place};
 use super::opened::LIMITS;
 use super::stack::Origin;
 
@@ -22,8 +24,8 @@ pub struct Row {
     pub type_name: String,
     /// The expression that gives it, where there is one.
     pub expression: Option<String>,
-    /// Its address in linear memory.
-    pub address: Option<u64>,
+    /// Its place in linear memory.
+    pub place: Option<Place>,
     /// Its parts, as far as they were read.
     pub parts: Vec<Row>,
     /// There may be parts that were not read.
@@ -31,24 +33,43 @@ pub struct Row {
 }
 
 impl Row {
-    /// A row of a variable that `expression` names.
-    pub fn of(variable: &Variable, expression: Option<String>) -> Row {
+    /// A row of a variable that `expression` names. `memory`: the index of the one it lies in.
+    pub fn of(variable: &Variable, expression: Option<String>, memory: Option<u32>) -> Row {
         let part = |child: &Variable| {
             let inner = expression.as_ref().map(|outer| inner_expression(outer, &child.name));
-            Row::of(child, inner)
+            Row::of(child, inner, memory)
         };
         let value = variable.text();
         let may_have_parts = value.starts_with(['{', '[']) || value.starts_with("0x") && value != "0x0";
+        let mut parts: Vec<Row> = variable.children.iter().map(part).collect();
+        parts.extend(expression.as_ref().and_then(|outer| rest_of(variable, outer)));
         Row {
-            name: variable.name.clone(),
-            value,
-            type_name: variable.type_name.clone(),
-            address: variable.address,
-            parts: variable.children.iter().map(part).collect(),
-            expression,
+            name: escape(&variable.name).into_owned(),
+            value: escape_lines(&value).into_owned(),
+            type_name: escape(&variable.type_name).into_owned(),
+            place: memory.zip(variable.address).map(|(memory, address)| Place::Memory(memory, address)),
+            parts,
+            // A variable whose name means another one in expressions has none.
+            expression: expression.filter(|_| !variable.hidden),
             may_have_parts,
         }
     }
+}
+
+/// A row for the elements after those that are shown at once, if there may be more: they are read when it is opened.
+fn rest_of(variable: &Variable, outer: &str) -> Option<Row> {
+    let full = LIMITS.elements as usize;
+    let last = variable.children.last().filter(|_| variable.children.len() == full)?;
+    let last: u64 = last.name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
+    let (from, to) = (last.checked_add(1)?, last.checked_add(1 + full as u64)?);
+    let name = format!("[{from}..{to}]");
+    Some(Row {
+        expression: Some(inner_expression(outer, &name)),
+        name,
+        value: "...".to_owned(),
+        may_have_parts: true,
+        ..Row::default()
+    })
 }
 
 /// The expression of a part of what another expression names.
@@ -65,60 +86,83 @@ pub struct Scope {
     pub name: &'static str,
     pub hint: &'static str,
     pub expensive: bool,
-    pub rows: Vec<Row>,
+    pub rows: Rows,
+}
+
+/// The rows of a list.
+#[derive(Clone, Debug)]
+pub enum Rows {
+    /// These.
+    Made(Vec<Row>),
+    /// The statics of the function's file, which are read when somebody looks.
+    Statics,
 }
 
 /// The scopes of a frame of the engine, `scope` the number of the function inlined in it. Scopes without rows are left out.
-pub fn scopes(dump: &Dump, thread: usize, frame: usize, scope: usize) -> Vec<Scope> {
-    let Some(frame) = dump.thread(thread).and_then(|thread| thread.frame(frame)) else { return Vec::new() };
+pub fn scopes(dump: &Dump, frame: &Frame, scope: usize) -> Vec<Scope> {
+    let memory = memory::memory_of(dump, frame);
     let known = frame.variables(LIMITS);
     // The two read the same debug info; should they differ, no value is shown rather than another function's.
     let known = known.get(scope).filter(|_| known.len() == frame.inlines().len() + 1);
-    let rows = |kind: VariableKind| -> Vec<Row> {
+    let rows = |kind: VariableKind| -> Rows {
         let variables = known.into_iter().flat_map(|scope| &scope.variables).filter(|variable| variable.kind == kind);
-        variables.map(|variable| Row::of(variable, Some(variable.name.clone()))).collect()
+        Rows::Made(variables.map(|variable| Row::of(variable, named(variable), memory)).collect())
     };
-    let statics = frame.statics(LIMITS).iter().map(|variable| Row::of(variable, Some(variable.name.clone()))).collect();
     let recorded = frame.recorded();
+    let has_statics = known.is_some() && memory.is_some();
+    let statics = if has_statics { Rows::Statics } else { Rows::Made(Vec::new()) };
+    let cheap = |name, hint, rows| Scope { name, hint, expensive: false, rows };
+    let dear = |name, hint, rows| Scope { name, hint, expensive: true, rows };
     let all = [
-        Scope { name: "Arguments", hint: "arguments", expensive: false, rows: rows(VariableKind::Parameter) },
-        Scope { name: "Locals", hint: "locals", expensive: false, rows: rows(VariableKind::Local) },
-        Scope { name: "Statics", hint: "globals", expensive: true, rows: statics },
-        Scope { name: "Wasm locals", hint: "registers", expensive: true, rows: numbered(&recorded.locals, "local") },
-        Scope { name: "Operand stack", hint: "registers", expensive: true, rows: numbered(&recorded.stack, "") },
-        Scope { name: "Globals", hint: "globals", expensive: true, rows: globals(dump, recorded) },
+        cheap("Arguments", "arguments", rows(VariableKind::Parameter)),
+        cheap("Locals", "locals", rows(VariableKind::Local)),
+        dear("Statics", "globals", statics),
+        dear("Wasm locals", "registers", numbered(&recorded.locals, "local")),
+        dear("Operand stack", "registers", numbered(&recorded.stack, "")),
+        dear("Globals", "globals", globals(dump, recorded)),
     ];
-    all.into_iter().filter(|scope| !scope.rows.is_empty()).collect()
+    all.into_iter().filter(|scope| !matches!(&scope.rows, Rows::Made(rows) if rows.is_empty())).collect()
+}
+
+/// The statics of the file that the function is in.
+pub fn statics(dump: &Dump, frame: &Frame) -> Vec<Row> {
+    let memory = memory::memory_of(dump, frame);
+    frame.statics(LIMITS).iter().map(|variable| Row::of(variable, named(variable), memory)).collect()
+}
+
+/// The expression that names a variable in its own function.
+fn named(variable: &Variable) -> Option<String> {
+    (!variable.hidden).then(|| variable.name.clone())
 }
 
 /// The variables of a Python frame.
 pub fn python_scope(frame: &PythonFrame) -> Scope {
     let row = |variable: &coredump_core::runtimes::cpython::PythonVariable| Row {
-        name: variable.name.clone(),
-        value: variable.value.clone().unwrap_or_else(|| "<unreadable>".to_owned()),
-        type_name: variable.type_name.clone(),
-        address: Some(variable.address),
+        name: escape(&variable.name).into_owned(),
+        value: variable.value.as_deref().map_or("<unreadable>".into(), escape).into_owned(),
+        type_name: escape(&variable.type_name).into_owned(),
         ..Row::default()
     };
-    Scope { name: "Locals", hint: "locals", expensive: false, rows: frame.variables.iter().map(row).collect() }
+    let rows = Rows::Made(frame.variables.iter().map(row).collect());
+    Scope { name: "Locals", hint: "locals", expensive: false, rows }
 }
 
-fn numbered(values: &Option<Box<[Value]>>, prefix: &str) -> Vec<Row> {
+fn numbered(values: &Option<Box<[Value]>>, prefix: &str) -> Rows {
     let values = values.iter().flatten().enumerate();
-    values.map(|(index, value)| row_of(format!("{prefix}{index}"), value)).collect()
+    Rows::Made(values.map(|(index, value)| row_of(format!("{prefix}{index}"), value)).collect())
 }
 
-fn globals(dump: &Dump, frame: &model::Frame) -> Vec<Row> {
+fn globals(dump: &Dump, frame: &model::Frame) -> Rows {
     let recorded = dump.recorded();
     let instance = frame.instance.and_then(|instance| recorded.instances.get(instance as usize));
     let binary = instance.and_then(|instance| dump.binaries().binary(instance.module?));
     let globals = instance.into_iter().flat_map(|instance| instance.globals.iter().enumerate());
     let rows = globals.filter_map(|(own, index)| {
         let global = recorded.globals.get((*index)? as usize)?;
-        let name = binary.and_then(|binary| binary.module().global_name(u32::try_from(own).ok()?).map(str::to_owned));
-        Some(row_of(name.unwrap_or_else(|| format!("global{own}")), &global.value))
+        let name = binary.and_then(|binary| binary.module().global_name(u32::try_from(own).ok()?));
+        Some(row_of(name.map_or_else(|| format!("global{own}"), |name| escape(name).into_owned()), &global.value))
     });
-    rows.collect()
+    Rows::Made(rows.collect())
 }
 
 fn row_of(name: String, value: &Value) -> Row {
@@ -129,23 +173,35 @@ fn row_of(name: String, value: &Value) -> Row {
         Value::F64(bits) => f64::from_bits(*bits).to_string(),
         Value::V128(bytes) => format!("{:#034x}", u128::from_le_bytes(*bytes)),
         Value::Missing => "<not recorded>".to_owned(),
-        Value::Ref(reference) => format!("{reference:?}"),
+        Value::Ref(reference) => target(reference),
     };
     let type_name = value.type_name().unwrap_or_default().to_owned();
     Row { name, value: text, type_name, ..Row::default() }
 }
 
+/// What a reference refers to, in a few words.
+fn target(reference: &Reference) -> String {
+    match &reference.target {
+        RefTarget::Null => "null".to_owned(),
+        RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
+        RefTarget::Function { instance: None, index } => format!("func[{index}]"),
+        RefTarget::I31(value) => format!("i31 {value}"),
+        RefTarget::Opaque(Some(text)) => escape(text).into_owned(),
+        RefTarget::Opaque(None) => "not null".to_owned(),
+    }
+}
+
 /// Lists of rows by the numbers that the editor was given.
 #[derive(Default)]
 pub struct Handles {
-    rows: Vec<(Origin, Vec<Row>)>,
+    rows: Vec<(Origin, Rows)>,
     /// Number of the first that is remembered, from 1.
     first: u64,
 }
 
 impl Handles {
     /// Remembers a list, and gives its number.
-    pub fn add(&mut self, origin: Origin, rows: Vec<Row>) -> u64 {
+    pub fn add(&mut self, origin: Origin, rows: Rows) -> u64 {
         if self.rows.len() >= MAX_HANDLES {
             self.first += self.rows.len() as u64;
             self.rows.clear();
@@ -155,7 +211,7 @@ impl Handles {
     }
 
     /// The list with this number.
-    pub fn get(&self, number: u64) -> Option<(Origin, Vec<Row>)> {
+    pub fn get(&self, number: u64) -> Option<(Origin, Rows)> {
         let index = number.checked_sub(self.first + 1)?;
         self.rows.get(usize::try_from(index).ok()?).cloned()
     }
@@ -175,8 +231,8 @@ mod tests {
     #[test]
     fn a_number_that_was_never_given_has_no_rows() {
         let mut handles = Handles::default();
-        let number = handles.add(Origin::Runtime, vec![Row::default()]);
-        assert_eq!(handles.get(number).map(|(_, rows)| rows.len()), Some(1));
+        let number = handles.add(Origin::Runtime, Rows::Made(vec![Row::default()]));
+        assert!(matches!(handles.get(number), Some((_, Rows::Made(rows))) if rows.len() == 1));
         assert!(handles.get(0).is_none() && handles.get(number + 1).is_none() && handles.get(u64::MAX).is_none());
     }
 }

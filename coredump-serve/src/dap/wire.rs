@@ -24,11 +24,12 @@ pub enum Incoming {
 pub fn read(input: &mut impl BufRead) -> io::Result<Incoming> {
     let wrong = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
     let mut length = None;
+    let mut begun = false;
     loop {
         let mut line = Vec::new();
         let read = input.by_ref().take(MAX_HEADER).read_until(b'\n', &mut line)?;
         if read == 0 {
-            return if length.is_none() { Ok(Incoming::End) } else { Err(wrong("the header ends early")) };
+            return if begun { Err(wrong("the header ends early")) } else { Ok(Incoming::End) };
         }
         let line = String::from_utf8_lossy(&line);
         let Some(line) = line.strip_suffix('\n') else { return Err(wrong("a line of the header is too long")) };
@@ -36,10 +37,15 @@ pub fn read(input: &mut impl BufRead) -> io::Result<Incoming> {
         if line.is_empty() {
             match length {
                 Some(_) => break,
+                None if begun => return Err(wrong("a message has no Content-Length")),
                 // Between messages nothing but an empty line may stand.
                 None => continue,
             }
         }
+        if line.starts_with('{') {
+            return Err(wrong("a message has no header with its Content-Length"));
+        }
+        begun = true;
         let Some((name, value)) = line.split_once(':') else { return Err(wrong("a line of the header has no colon")) };
         if name.eq_ignore_ascii_case("content-length") {
             length = Some(value.trim().parse::<usize>().map_err(|_| wrong("Content-Length is no number"))?);
@@ -102,5 +108,13 @@ mod tests {
         assert_eq!(all(b"Content-Length: 99999999999\r\n\r\n{}"), ["a message is longer than 16 MiB"]);
         assert_eq!(all(b"Content-Length: 10\r\n\r\n{}"), ["a message ends early"]);
         assert_eq!(all(&[b'a'; 5000]), ["a line of the header is too long"]);
+    }
+
+    #[test]
+    fn a_message_without_its_length_is_told_from_a_header() {
+        assert_eq!(all(b"{\"seq\":1}\n"), ["a message has no header with its Content-Length"]);
+        assert_eq!(all(b"Host: here\r\n\r\n"), ["a message has no Content-Length"]);
+        assert_eq!(all(b"GET / HTTP/1.1\r\n"), ["a line of the header has no colon"]);
+        assert_eq!(all(b"Content-Type: x\r\n"), ["the header ends early"]);
     }
 }

@@ -1,0 +1,81 @@
+//! Opens what a request names: a core dump, or a text with stack traces.
+
+use std::collections::VecDeque;
+use std::io::Read;
+use std::path::Path;
+
+use coredump_core::cli::locating;
+use coredump_core::compressed::{self, unpacked};
+use coredump_core::limits::MAX_PIPED;
+use coredump_core::mapped::Bytes;
+use coredump_core::trace::Scanner;
+use coredump_core::{Draft, Dump, Error, Options, Store, unasked};
+
+use super::launch::Launch;
+use crate::args::Args;
+
+/// Traces of a text that are shown: the last ones.
+const MAX_TRACES: usize = 100;
+/// Bytes of a text that are read.
+const MAX_TEXT: u64 = 1 << 30;
+
+/// What was opened.
+pub struct Evidence {
+    /// The dump; of a text, a dump for each of its traces, in their order.
+    pub dumps: Vec<Dump>,
+    /// It is a text.
+    pub is_text: bool,
+}
+
+/// Opens what a request names. The error is one sentence.
+pub fn open(args: &Args, launch: &Launch) -> Result<Evidence, String> {
+    let default = args.dump.as_ref().map(|dump| dump.to_path());
+    let (path, programs) = match (launch.dump.clone().or(default), launch.programs.split_first()) {
+        (Some(path), _) => (path, &launch.programs[..]),
+        // Who names nothing else means that the program itself is what is to be looked at.
+        (None, Some((first, rest))) => (first.clone(), rest),
+        (None, None) => return Err("name the core dump: coreFile, coreDumpPath or core".to_owned()),
+    };
+    let mut options =
+        locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, Some(&path));
+    options.named.extend(programs.iter().map(|program| (None, program.clone())));
+    options.symbol_paths.extend(launch.folders.iter().cloned());
+    // An editor waits for its answer: nothing is opened that may have no end.
+    let bytes = Bytes::open_regular(&path).map_err(said)?;
+    let bytes = unpacked(bytes, MAX_PIPED).map_err(|error| said(error.in_file(&path)))?;
+    if !bytes.starts_with(b"\0asm") {
+        return traces(&path, options);
+    }
+    let draft = Draft::new(bytes).map_err(|error| said(error.in_file(&path)))?.at(Some(&path));
+    Ok(Evidence { dumps: vec![draft.find_binaries(&Store::new(), &options)], is_text: false })
+}
+
+/// Finds the stack traces in a text.
+fn traces(path: &Path, options: Options) -> Result<Evidence, String> {
+    let (file, _) = unasked::open(path).map_err(said)?;
+    let text = compressed::reader(file).map_err(|error| said(error.in_file(path)))?;
+    let mut last = VecDeque::new();
+    let mut scanner = Scanner::new(text.take(MAX_TEXT));
+    while let Some(block) = scanner.next_block().map_err(|error| error.to_string())? {
+        for trace in block.traces {
+            last.push_back(trace);
+            if last.len() > MAX_TRACES {
+                last.pop_front();
+            }
+        }
+    }
+    if last.is_empty() {
+        return Err(format!("{}: neither a core dump nor a text with a stack trace", path.display()));
+    }
+    let store = Store::new();
+    let mut locator = store.locator(options);
+    let dumps = last.iter().map(|trace| Dump::of_trace(locator.locate(trace), &store)).collect();
+    Ok(Evidence { dumps, is_text: true })
+}
+
+fn said(error: Error) -> String {
+    match &error.hint {
+        Some(hint) => format!("{error} ({hint})"),
+        None => error.to_string(),
+    }
+}

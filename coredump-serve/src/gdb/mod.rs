@@ -1,0 +1,347 @@
+//! The remote protocol of GDB as LLDB's plugin for WebAssembly speaks it: a core dump as a process that has stopped.
+//! Specification: GDB manual, "Remote Protocol"; LLDB's additions in `lldb/docs/resources/lldbgdbremote.md`.
+
+mod space;
+mod wire;
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead, Write};
+
+use coredump_core::Dump;
+use coredump_core::variables::Register;
+
+use crate::words::ENDED;
+pub use space::Space;
+use wire::{Incoming, framed, hex};
+
+/// What a target is called of which both ends know no more than that it is WebAssembly.
+const TRIPLE: &str = "wasm32-unknown-wasi-wasm";
+/// Threads that are listed in one answer.
+const THREADS: usize = 1000;
+
+/// A conversation with one client.
+pub struct Session<'a> {
+    space: &'a Space,
+    acknowledged: bool,
+    /// Errors carry a sentence.
+    sentences: bool,
+    /// The thread that was chosen, by its index.
+    thread: usize,
+    /// The thread from which on the next list of threads goes.
+    listed: usize,
+}
+
+/// What is answered to a request.
+enum Answer {
+    /// This; nothing, where the request is not known.
+    Data(Vec<u8>),
+    /// It cannot be done, for this reason.
+    Error(String),
+    /// A sentence for the person, and where the program stands.
+    Stays,
+    /// This, and the conversation is over.
+    Last(&'static str),
+}
+
+impl Answer {
+    fn text(text: impl Into<String>) -> Answer {
+        Answer::Data(text.into().into_bytes())
+    }
+}
+
+impl From<Result<Vec<u8>, String>> for Answer {
+    fn from(result: Result<Vec<u8>, String>) -> Answer {
+        result.map_or_else(Answer::Error, |bytes| Answer::text(hex(&bytes)))
+    }
+}
+
+impl<'a> Session<'a> {
+    /// A conversation that begins.
+    pub fn new(space: &'a Space) -> Self {
+        let thread = space.dump().crashed_thread().map_or(0, |thread| thread.index());
+        Session { space, acknowledged: true, sentences: false, thread, listed: 0 }
+    }
+
+    /// Answers requests until the client leaves. Fails where the connection breaks.
+    pub fn serve(mut self, mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
+        let mut sent = Vec::new();
+        loop {
+            // Whether a packet is acknowledged was agreed before it.
+            let acknowledged = self.acknowledged;
+            let answer = match wire::read(&mut input)? {
+                Incoming::End => return Ok(()),
+                Incoming::Resend => {
+                    output.write_all(&sent)?;
+                    output.flush()?;
+                    continue;
+                }
+                Incoming::Garbled if acknowledged => {
+                    output.write_all(b"-")?;
+                    output.flush()?;
+                    continue;
+                }
+                Incoming::Garbled => Answer::Error("the checksum of the packet is wrong".to_owned()),
+                Incoming::TooLong => Answer::Error("the packet is too long".to_owned()),
+                Incoming::Packet(packet) => self.answer(&packet),
+            };
+            if acknowledged {
+                output.write_all(b"+")?;
+            }
+            let (data, over) = match answer {
+                Answer::Data(data) => (data, false),
+                Answer::Error(why) if self.sentences => (format!("E01;{}", hex(why.as_bytes())).into_bytes(), false),
+                Answer::Error(_) => (b"E01".to_vec(), false),
+                Answer::Stays => {
+                    output.write_all(&framed(format!("O{}", hex(format!("{ENDED}\n").as_bytes())).as_bytes()))?;
+                    (self.stopped(self.crashed()).into_bytes(), false)
+                }
+                Answer::Last(text) => (text.into(), true),
+            };
+            sent = framed(&data);
+            output.write_all(&sent)?;
+            output.flush()?;
+            if over {
+                return Ok(());
+            }
+        }
+    }
+
+    fn dump(&self) -> &'a Dump {
+        self.space.dump()
+    }
+
+    fn threads(&self) -> usize {
+        // A process without a thread is none.
+        self.dump().threads().len().max(1)
+    }
+
+    fn crashed(&self) -> usize {
+        self.dump().crashed_thread().map_or(0, |thread| thread.index())
+    }
+
+    fn answer(&mut self, packet: &[u8]) -> Answer {
+        // All that a client sends to a dump is text.
+        let Ok(packet) = str::from_utf8(packet) else { return Answer::text("") };
+        let (name, rest) = packet.split_once([':', ',']).unwrap_or((packet, ""));
+        match name {
+            "QStartNoAckMode" => {
+                self.acknowledged = false;
+                Answer::text("OK")
+            }
+            "QEnableErrorStrings" => {
+                self.sentences = true;
+                Answer::text("OK")
+            }
+            "QThreadSuffixSupported" => Answer::text("OK"),
+            "qSupported" => Answer::text(format!(
+                "PacketSize={:x};QStartNoAckMode+;QThreadSuffixSupported+;qXfer:libraries:read+",
+                wire::MAX_PACKET
+            )),
+            "qHostInfo" => Answer::text(host()),
+            "qProcessInfo" => {
+                let pid = self.dump().recorded().process.pid.unwrap_or(1).max(1);
+                Answer::text(format!("pid:{pid:x};parent-pid:0;{}", host()))
+            }
+            "qC" => Answer::text(format!("QC{:x}", self.thread + 1)),
+            "qfThreadInfo" => {
+                self.listed = 0;
+                Answer::text(self.thread_list())
+            }
+            "qsThreadInfo" => Answer::text(self.thread_list()),
+            "qThreadExtraInfo" => match self.thread_named(rest) {
+                Some(thread) => Answer::text(hex(self.name(thread).as_bytes())),
+                None => no_thread(),
+            },
+            "qWasmCallStack" => {
+                let stack = self.thread_named(rest).and_then(|thread| self.space.call_stack(thread));
+                stack.map_or_else(no_thread, |stack| {
+                    Answer::text(stack.iter().fold(String::new(), |text, at| text + &hex(&at.to_le_bytes())))
+                })
+            }
+            "qWasmLocal" => self.register(rest, Register::Local),
+            "qWasmGlobal" => self.register(rest, Register::Global),
+            "qWasmStackValue" => self.register(rest, Register::Operand),
+            "qMemoryRegionInfo" => number(rest).map_or_else(bad_number, |address| self.region(address)),
+            "qXfer" => match rest.strip_prefix("libraries:read::").and_then(two_numbers) {
+                Some((offset, len)) => Answer::Data(piece(&self.libraries(), offset, len)),
+                None => Answer::text(""),
+            },
+            _ => self.short(packet),
+        }
+    }
+
+    /// Requests whose name is not set off from what follows.
+    fn short(&mut self, packet: &str) -> Answer {
+        if let Some(rest) = packet.strip_prefix("qRegisterInfo") {
+            // Beyond the last register, an error is what ends the list.
+            return match number(rest) {
+                Some(0) => Answer::text(
+                    "name:pc;alt-name:pc;bitsize:64;offset:0;encoding:uint;format:hex;set:General Purpose Registers;\
+                     ehframe:16;dwarf:16;generic:pc;",
+                ),
+                _ => Answer::Error("there is one register, the program counter".to_owned()),
+            };
+        }
+        if let Some(rest) = packet.strip_prefix("qThreadStopInfo") {
+            return self.thread_named(rest).map_or_else(no_thread, |thread| Answer::text(self.stopped(thread)));
+        }
+        if packet.starts_with("vCont;") || packet.starts_with("vRun") || packet.starts_with("vAttach") {
+            return Answer::Stays;
+        }
+        if packet.starts_with("vKill") {
+            return Answer::Last("OK");
+        }
+        let Some(first) = packet.chars().next() else { return Answer::text("") };
+        let rest = &packet[first.len_utf8()..];
+        match first {
+            '?' => Answer::text(self.stopped(self.crashed())),
+            'H' => match rest.get(1..).and_then(|id| self.thread_or_any(id)) {
+                Some(thread) => {
+                    self.thread = thread;
+                    Answer::text("OK")
+                }
+                None => no_thread(),
+            },
+            'T' => self.thread_named(rest).map_or_else(no_thread, |_| Answer::text("OK")),
+            'g' | 'p' => {
+                let (register, suffix) = rest.split_once(';').unwrap_or((rest, ""));
+                let named = suffix.strip_prefix("thread:").map(|id| id.trim_end_matches(';'));
+                let thread = named.map_or(Some(self.thread), |id| self.thread_named(id));
+                match thread {
+                    _ if first == 'p' && number(register) != Some(0) => {
+                        Answer::Error("there is one register, the program counter".to_owned())
+                    }
+                    Some(thread) => Answer::text(hex(&self.space.youngest(thread).to_le_bytes())),
+                    None => no_thread(),
+                }
+            }
+            'm' => two_numbers(rest).map_or_else(bad_number, |(address, len)| self.space.read(address, len).into()),
+            'x' => match two_numbers(rest) {
+                // Asked for nothing, so as to learn whether the request is known.
+                Some((_, 0)) => Answer::text("OK"),
+                Some((address, len)) => self.space.read(address, len).map_or_else(Answer::Error, Answer::Data),
+                None => bad_number(),
+            },
+            'c' | 'C' | 's' | 'S' | 'R' | 'b' => Answer::Stays,
+            'G' | 'P' | 'M' | 'X' | 'Z' | 'z' => Answer::Error(ENDED.to_owned()),
+            'D' => Answer::Last("OK"),
+            'k' => Answer::Last("X09"),
+            _ => Answer::text(""),
+        }
+    }
+
+    /// Where a thread stands: of the one that crashed, also why the program died.
+    fn stopped(&self, thread: usize) -> String {
+        let pc = hex(&self.space.youngest(thread).to_le_bytes());
+        let id = thread + 1;
+        let mut text = format!("thread:{id:x};00:{pc};");
+        let name = self.name(thread);
+        if !name.is_empty() {
+            let _ = write!(text, "hexname:{};", hex(name.as_bytes()));
+        }
+        if thread != self.crashed() {
+            return format!("T00{text}");
+        }
+        let reason = self.dump().reason().map_or_else(|| "no reason is known".to_owned(), |reason| reason.summary());
+        let reason = coredump_core::text::escape_lines(&reason);
+        // SIGTRAP: it is none of a signal's doing.
+        format!("T05{text}reason:exception;description:{};", hex(reason.as_bytes()))
+    }
+
+    fn name(&self, thread: usize) -> String {
+        let thread = self.dump().thread(thread);
+        thread.map(|thread| coredump_core::text::escape(thread.name()).into_owned()).unwrap_or_default()
+    }
+
+    fn thread_list(&mut self) -> String {
+        let end = self.threads().min(self.listed.saturating_add(THREADS));
+        let ids: Vec<_> = (self.listed..end).map(|index| format!("{:x}", index + 1)).collect();
+        self.listed = end;
+        if ids.is_empty() { "l".to_owned() } else { format!("m{}", ids.join(",")) }
+    }
+
+    fn thread_named(&self, id: &str) -> Option<usize> {
+        let index = usize::try_from(number(id)?.checked_sub(1)?).ok()?;
+        (index < self.threads()).then_some(index)
+    }
+
+    /// As [`Session::thread_named`]; for 0 and -1, any or all of them, the one that was chosen.
+    fn thread_or_any(&self, id: &str) -> Option<usize> {
+        if matches!(id, "0" | "-1") { Some(self.thread) } else { self.thread_named(id) }
+    }
+
+    /// A value of a frame, both by their numbers, which are decimal.
+    fn register(&self, rest: &str, which: fn(u32) -> Register) -> Answer {
+        let Some((frame, index)) = rest.split_once(';') else { return bad_number() };
+        match (frame.parse(), index.parse()) {
+            (Ok(frame), Ok(index)) => self.space.register(self.thread, frame, which(index)).into(),
+            _ => bad_number(),
+        }
+    }
+
+    fn region(&self, address: u64) -> Answer {
+        let region = self.space.region(address);
+        let mut text = format!("start:{address:x};size:{:x};", region.size);
+        if region.readable {
+            text.push_str(if region.code { "permissions:rx;" } else { "permissions:rw;" });
+        }
+        Answer::text(text)
+    }
+
+    fn libraries(&self) -> String {
+        let mut list = "<library-list>".to_owned();
+        for (name, address) in self.space.modules() {
+            let name = xml(&name);
+            let _ = write!(list, "<library name=\"{name}\"><section address=\"{address:#x}\"/></library>");
+        }
+        list + "</library-list>"
+    }
+}
+
+fn host() -> String {
+    format!("triple:{};endian:little;ptrsize:4;", hex(TRIPLE.as_bytes()))
+}
+
+fn no_thread() -> Answer {
+    Answer::Error("there is no such thread".to_owned())
+}
+
+fn bad_number() -> Answer {
+    Answer::Error("a number is missing, or is none".to_owned())
+}
+
+fn number(text: &str) -> Option<u64> {
+    // `from_str_radix` takes a sign.
+    text.bytes().all(|digit| digit.is_ascii_hexdigit()).then(|| u64::from_str_radix(text, 16).ok())?
+}
+
+fn two_numbers(text: &str) -> Option<(u64, u64)> {
+    let (first, second) = text.split_once(',')?;
+    Some((number(first)?, number(second)?))
+}
+
+/// A piece of a document: `m` before one that more follows, `l` before the last.
+fn piece(document: &str, offset: u64, len: u64) -> Vec<u8> {
+    let document = document.as_bytes();
+    let start = usize::try_from(offset).unwrap_or(usize::MAX).min(document.len());
+    let end = start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX)).min(document.len());
+    let mut piece = vec![if end < document.len() { b'm' } else { b'l' }];
+    piece.extend_from_slice(&document[start..end]);
+    piece
+}
+
+/// Text as an attribute's value. Characters that XML does not allow are left out.
+fn xml(text: &str) -> String {
+    let mut safe = String::new();
+    for letter in text.chars().filter(|letter| !letter.is_control()) {
+        match letter {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&apos;"),
+            letter => safe.push(letter),
+        }
+    }
+    safe
+}
