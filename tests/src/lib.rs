@@ -4,14 +4,18 @@
 
 mod binaries;
 pub mod dump_builder;
+mod editor;
 mod fixtures;
 mod process;
 mod schema;
+mod served;
 
 pub use binaries::binary;
+pub use editor::Editor;
 pub use fixtures::{capture, fixture, scratch, wasmtime_dump};
 pub use process::{Outcome, Tool, pipeline};
 pub use schema::follows_schema;
+pub use served::Served;
 
 /// Says that a test is skipped, and why. Where `CI` is set nothing is skipped: what a test needs must be there.
 #[track_caller]

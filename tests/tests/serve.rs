@@ -1,106 +1,28 @@
 //! `coredump-serve --dap`: what an editor asks of a debug adapter, over its standard input and output.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Stdio};
-
-use coredump_tests::{Tool, fixture, wasmtime_dump};
+use coredump_tests::{Editor, Tool, capture, fixture, scratch, wasmtime_dump};
 use serde_json::{Value, json};
 
-/// An editor that speaks with the adapter.
-struct Editor {
-    adapter: Child,
-    input: ChildStdin,
-    output: BufReader<ChildStdout>,
-    sequence: u64,
-    events: Vec<Value>,
+/// Opens a dump as an editor does, and leaves it stopped.
+fn open(dump: &str, module: &str) -> Editor {
+    let mut editor = start();
+    let arguments = json!({
+        "coreFile": wasmtime_dump(dump),
+        "program": fixture(&format!("modules/{module}.wasm")),
+        "sourceMap": [["src", "/home/me/src"]],
+    });
+    editor.ask("attach", arguments).unwrap();
+    editor.ask("setBreakpoints", json!({"source": {"path": "sum.c"}, "breakpoints": [{"line": 1}]})).unwrap();
+    editor.ask("configurationDone", json!({})).unwrap();
+    editor
 }
 
-impl Editor {
-    fn new() -> Editor {
-        let mut command = Tool::new("coredump-serve").arg("--dap").into_command();
-        let mut adapter = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the adapter starts");
-        let (input, output) = (adapter.stdin.take().unwrap(), BufReader::new(adapter.stdout.take().unwrap()));
-        Editor { adapter, input, output, sequence: 0, events: Vec::new() }
-    }
-
-    /// Opens a dump as an editor does, and leaves it stopped.
-    fn open(dump: &str, module: &str) -> Editor {
-        let mut editor = Editor::new();
-        let capabilities = editor.ask("initialize", json!({"adapterID": "wasm-coredump"})).unwrap();
-        assert_eq!(capabilities["supportsReadMemoryRequest"], true);
-        let arguments = json!({
-            "coreFile": wasmtime_dump(dump),
-            "program": fixture(&format!("modules/{module}.wasm")),
-            "sourceMap": [["src", "/home/me/src"]],
-        });
-        editor.ask("attach", arguments).unwrap();
-        editor.ask("setBreakpoints", json!({"source": {"path": "sum.c"}, "breakpoints": [{"line": 1}]})).unwrap();
-        editor.ask("configurationDone", json!({})).unwrap();
-        editor
-    }
-
-    fn write(&mut self, text: &str) {
-        write!(self.input, "Content-Length: {}\r\n\r\n{text}", text.len()).unwrap();
-    }
-
-    fn read(&mut self) -> Value {
-        let mut length = 0;
-        loop {
-            let mut line = String::new();
-            assert!(self.output.read_line(&mut line).unwrap() > 0, "the adapter ended");
-            match line.trim_end().strip_prefix("Content-Length: ") {
-                Some(value) => length = value.parse().unwrap(),
-                None => break,
-            }
-        }
-        let mut bytes = vec![0; length];
-        self.output.read_exact(&mut bytes).unwrap();
-        serde_json::from_slice(&bytes).unwrap()
-    }
-
-    /// The response to what was sent last; events are kept.
-    fn response(&mut self) -> Value {
-        loop {
-            let message = self.read();
-            if message["type"] == "response" {
-                return message;
-            }
-            self.events.push(message);
-        }
-    }
-
-    /// A request's body, or its error's words.
-    fn ask(&mut self, command: &str, arguments: Value) -> Result<Value, String> {
-        self.sequence += 1;
-        let request = json!({"seq": self.sequence, "type": "request", "command": command, "arguments": arguments});
-        self.write(&request.to_string());
-        let response = self.response();
-        assert_eq!(response["request_seq"], self.sequence);
-        assert_eq!(response["command"], command);
-        match response["success"].as_bool().unwrap() {
-            true => Ok(response["body"].clone()),
-            false => Err(response["message"].as_str().unwrap().to_owned()),
-        }
-    }
-
-    fn frames(&mut self, start: u64, levels: u64) -> Vec<Value> {
-        let arguments = json!({"threadId": 1, "startFrame": start, "levels": levels});
-        self.ask("stackTrace", arguments).unwrap()["stackFrames"].as_array().unwrap().clone()
-    }
-
-    /// The rows below a reference, by name.
-    fn rows(&mut self, reference: &Value) -> Vec<(String, Value)> {
-        let body = self.ask("variables", json!({"variablesReference": reference})).unwrap();
-        let rows = body["variables"].as_array().unwrap().iter();
-        rows.map(|row| (row["name"].as_str().unwrap().to_owned(), row.clone())).collect()
-    }
-}
-
-impl Drop for Editor {
-    fn drop(&mut self) {
-        let _ = self.adapter.kill();
-        let _ = self.adapter.wait();
-    }
+/// An editor that has said who it is.
+fn start() -> Editor {
+    let mut editor = Editor::new(Tool::new("coredump-serve").arg("--dap"));
+    let capabilities = editor.ask("initialize", json!({"adapterID": "wasm-coredump"})).unwrap();
+    assert_eq!(capabilities["supportsReadMemoryRequest"], true);
+    editor
 }
 
 fn row(rows: &[(String, Value)], name: &str) -> Value {
@@ -109,7 +31,7 @@ fn row(rows: &[(String, Value)], name: &str) -> Value {
 
 #[test]
 fn a_dump_opens_as_a_stopped_program() {
-    let mut editor = Editor::open("sum-O0", "sum-O0");
+    let mut editor = open("sum-O0", "sum-O0");
     let frames = editor.frames(0, 3);
     let lines: Vec<_> = frames.iter().map(|frame| (frame["name"].as_str().unwrap(), frame["line"].as_u64())).collect();
     assert_eq!(lines, [("divide", Some(25)), ("share", Some(33)), ("sum", Some(46))]);
@@ -125,7 +47,7 @@ fn a_dump_opens_as_a_stopped_program() {
 
 #[test]
 fn frames_are_paged_and_inlined_calls_are_frames() {
-    let mut editor = Editor::open("sum-O2", "sum-O2");
+    let mut editor = open("sum-O2", "sum-O2");
     let all = editor.frames(0, 0);
     let names: Vec<_> = all.iter().map(|frame| frame["name"].as_str().unwrap()).collect();
     assert_eq!(names[..3], ["divide", "share", "sum"]);
@@ -137,7 +59,7 @@ fn frames_are_paged_and_inlined_calls_are_frames() {
 
 #[test]
 fn variables_open_to_what_the_program_printed() {
-    let mut editor = Editor::open("sum-O0", "sum-O0");
+    let mut editor = open("sum-O0", "sum-O0");
     let frame = editor.frames(2, 1)[0]["id"].clone();
     let scopes = editor.ask("scopes", json!({"frameId": frame})).unwrap()["scopes"].as_array().unwrap().clone();
     let named = |name: &str| scopes.iter().find(|scope| scope["name"] == name).unwrap()["variablesReference"].clone();
@@ -161,7 +83,7 @@ fn variables_open_to_what_the_program_printed() {
 
 #[test]
 fn memory_is_read_as_far_as_the_dump_holds_it() {
-    let mut editor = Editor::open("sum-O0", "sum-O0");
+    let mut editor = open("sum-O0", "sum-O0");
     let frame = editor.frames(2, 1)[0]["id"].clone();
     let node = editor.ask("evaluate", json!({"expression": "*node", "frameId": frame})).unwrap();
     let read = |editor: &mut Editor, reference: &Value, count: u64| {
@@ -177,7 +99,7 @@ fn memory_is_read_as_far_as_the_dump_holds_it() {
 
 #[test]
 fn what_a_dump_cannot_do_is_said_in_one_sentence() {
-    let mut editor = Editor::open("sum-O0", "sum-O0");
+    let mut editor = open("sum-O0", "sum-O0");
     for command in ["continue", "next", "stepIn", "stepOut", "pause", "setVariable"] {
         let why = editor.ask(command, json!({"threadId": 1})).unwrap_err();
         assert_eq!(why, "this is a core dump: the program has ended, and nothing in it can run or change");
@@ -187,12 +109,12 @@ fn what_a_dump_cannot_do_is_said_in_one_sentence() {
         assert!(editor.ask(command, arguments).unwrap_err().starts_with("there is no "));
     }
     editor.ask("disconnect", json!({})).unwrap();
-    assert!(editor.adapter.wait().unwrap().success());
+    assert!(editor.wait().success());
 }
 
 #[test]
 fn a_message_that_makes_no_sense_is_answered() {
-    let mut editor = Editor::new();
+    let mut editor = Editor::new(Tool::new("coredump-serve").arg("--dap"));
     editor.write("{no json");
     let response = editor.response();
     assert_eq!(response["success"], false);
@@ -207,8 +129,7 @@ fn a_message_that_makes_no_sense_is_answered() {
 
 #[test]
 fn the_frames_of_a_python_program_have_their_variables() {
-    let mut editor = Editor::new();
-    editor.ask("initialize", json!({})).unwrap();
+    let mut editor = start();
     editor.ask("attach", json!({"coreFile": wasmtime_dump("python-shop")})).unwrap();
     editor.ask("configurationDone", json!({})).unwrap();
     let frames = editor.frames(0, 0);
@@ -217,4 +138,210 @@ fn the_frames_of_a_python_program_have_their_variables() {
     let scopes = editor.ask("scopes", json!({"frameId": leaf["id"]})).unwrap();
     let rows = editor.rows(&scopes["scopes"][0]["variablesReference"]);
     assert_eq!(row(&rows, "pair")["value"], "(7, 'seven')");
+}
+
+#[test]
+fn instructions_are_shown_with_their_offsets_and_lines() {
+    let mut editor = open("sum-O0", "sum-O0");
+    let here = editor.frames(0, 1)[0]["instructionPointerReference"].clone();
+    let ask = |editor: &mut Editor, from: i64, count: u64| {
+        let arguments = json!({"memoryReference": here, "instructionOffset": from, "instructionCount": count});
+        editor.ask("disassemble", arguments).unwrap()["instructions"].as_array().unwrap().clone()
+    };
+    let around = ask(&mut editor, -2, 4);
+    // As wasm-objdump shows the body of `divide`.
+    let text: Vec<_> =
+        around.iter().map(|one| (one["address"].as_str().unwrap(), one["instruction"].as_str().unwrap())).collect();
+    assert_eq!(
+        text,
+        [
+            ("0x40000000000007be", "local.get 5"),
+            ("0x40000000000007c0", "local.get 6"),
+            ("0x40000000000007c2", "i32.div_s"),
+            ("0x40000000000007c3", "local.set 7"),
+        ]
+    );
+    assert_eq!((&around[0]["instructionBytes"], &around[2]["instructionBytes"]), (&json!("20 05"), &json!("6d")));
+    let line = around.iter().find(|one| !one["line"].is_null()).unwrap();
+    assert_eq!((&line["line"], &line["location"]["name"]), (&json!(25), &json!("sum.c")));
+    // As many as were asked for come, also from outside of the function.
+    let all = ask(&mut editor, -10_000, 10_000);
+    assert_eq!(all.len(), 10_000);
+    assert_eq!(all[0]["presentationHint"], "invalid");
+    let first = all.iter().find(|one| one["presentationHint"].is_null()).unwrap();
+    assert_eq!((&first["symbol"], &first["instruction"]), (&json!("divide"), &json!("global.get $__stack_pointer")));
+    // Code is memory that can be read, and what is no code cannot be disassembled.
+    let bytes = editor.ask("readMemory", json!({"memoryReference": here, "count": 1})).unwrap();
+    assert_eq!(bytes["data"], "bQ==");
+    for reference in ["0x400", "0x4000000000000002", "0x40000009000007c2", "nothing"] {
+        let wrong =
+            editor.ask("disassemble", json!({"memoryReference": reference, "instructionCount": 1})).unwrap_err();
+        assert!(wrong.contains("code") || wrong.contains("binary") || wrong.contains("address"), "{wrong}");
+    }
+}
+
+#[test]
+fn each_of_several_memories_can_be_read() {
+    let mut editor = open("wat-multi-memory", "wat-multi-memory");
+    let read = |editor: &mut Editor, reference: &str| {
+        let read = editor.ask("readMemory", json!({"memoryReference": reference, "count": 6})).unwrap();
+        read["data"].as_str().unwrap().to_owned()
+    };
+    // "in the"
+    for reference in ["256", "0x100", "0:0x100", "1:0x1000", "2:0x10000"] {
+        assert_eq!(read(&mut editor, reference), "aW4gdGhl", "{reference}");
+    }
+    let wrong = editor.ask("readMemory", json!({"memoryReference": "3:0", "count": 6})).unwrap_err();
+    assert_eq!(wrong, "there is no memory 3: the dump holds 3, counted from 0");
+    let text = editor.ask("evaluate", json!({"expression": "memory 2:0x10000 19", "context": "repl"})).unwrap();
+    assert!(text["result"].as_str().unwrap().contains("|in the third mem|"), "{text}");
+}
+
+#[test]
+fn sources_that_the_debug_info_holds_need_no_file() {
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "embedded", &["--quiet", "--invoke", "run"]);
+    let mut editor = start();
+    editor.ask("attach", json!({"core": dump})).unwrap();
+    let source = editor.frames(0, 1)[0]["source"].clone();
+    let text = editor.ask("source", json!({"source": source, "sourceReference": source["sourceReference"]})).unwrap();
+    assert_eq!(text["content"].as_str().unwrap(), std::fs::read_to_string(fixture("sources/c/embedded.c")).unwrap());
+    assert!(editor.ask("source", json!({"sourceReference": 99})).unwrap_err().contains("no source 99"));
+    // A source map may hold its sources, too.
+    let mut editor = open("as-trap", "as-trap");
+    let source = editor.frames(0, 1)[0]["source"].clone();
+    let text = editor.ask("source", json!({"sourceReference": source["sourceReference"]})).unwrap();
+    let own = fixture("sources/assemblyscript/trap.ts");
+    assert_eq!(text["content"].as_str().unwrap(), std::fs::read_to_string(own).unwrap());
+}
+
+#[test]
+fn a_source_that_lies_here_is_opened_by_its_path() {
+    let folder = scratch();
+    let mut editor = start();
+    let path = folder.path().join("src/c/sum.c");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, "").unwrap();
+    let arguments =
+        json!({"core": wasmtime_dump("sum-O0"), "program": fixture("modules/sum-O0.wasm"), "cwd": folder.path()});
+    editor.ask("launch", arguments.clone()).unwrap();
+    assert_eq!(editor.frames(0, 1)[0]["source"]["path"], path.to_str().unwrap());
+    // Of somebody else's dump, nothing is looked for that only the dump names.
+    let mut editor = Editor::new(Tool::new("coredump-serve").args(["--dap", "--untrusted"]));
+    editor.ask("launch", arguments).unwrap();
+    assert_eq!(editor.frames(0, 1)[0]["source"], json!({"name": "sum.c"}));
+}
+
+#[test]
+fn a_text_with_stack_traces_opens_as_well() {
+    let mut editor = start();
+    let trace = fixture("traces/node-24.txt");
+    editor.ask("launch", json!({"program": [trace, fixture("modules/sum-O0.wasm")]})).unwrap();
+    editor.ask("configurationDone", json!({})).unwrap();
+    let threads = editor.ask("threads", json!({})).unwrap();
+    assert_eq!(editor.events.last().unwrap()["body"]["threadId"], 1);
+    assert_eq!(threads["threads"][0]["name"], "line 18: integer-divide-by-zero: RuntimeError: divide by zero");
+    let frames = editor.frames(0, 3);
+    let lines: Vec<_> = frames.iter().map(|frame| (frame["name"].as_str().unwrap(), frame["line"].as_u64())).collect();
+    assert_eq!(lines, [("divide", Some(25)), ("share", Some(33)), ("sum", Some(46))]);
+    // Of what was in memory, a trace says nothing.
+    let scopes = editor.ask("scopes", json!({"frameId": frames[0]["id"]})).unwrap()["scopes"].clone();
+    for scope in scopes.as_array().unwrap() {
+        for (name, row) in editor.rows(&scope["variablesReference"]) {
+            assert!(row["value"].as_str().unwrap().starts_with('<'), "{name}: {row}");
+        }
+    }
+    let memory = editor.ask("readMemory", json!({"memoryReference": "0x400", "count": 4})).unwrap_err();
+    assert_eq!(memory, "the dump holds no memory");
+    let neither = editor.ask("launch", json!({"program": fixture("sources/c/sum.c")})).unwrap_err();
+    assert!(neither.ends_with("neither a core dump nor a text with a stack trace"), "{neither}");
+}
+
+#[test]
+fn the_console_has_words_of_its_own() {
+    let mut editor = open("sum-O0", "sum-O0");
+    let frame = editor.frames(2, 1)[0]["id"].clone();
+    let mut say = |text: &str| {
+        let arguments = json!({"expression": text, "frameId": frame, "context": "repl"});
+        editor.ask("evaluate", arguments).map(|body| body["result"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(say("node.value").unwrap(), "30");
+    let memory = say("memory node 8").unwrap();
+    assert!(memory.starts_with("0x00011550  1e 00 00 00 00 00 00 00 "), "{memory}");
+    assert_eq!(say("memory 0x11550 8").unwrap(), memory, "a pointer leads where it points");
+    let what = say("whatis &visited").unwrap();
+    assert!(what.contains("\nsymbol: visited at "), "{what}");
+    assert!(say("help").unwrap().contains("whatis PLACE"));
+    // Three nodes, and what the C library allocated.
+    let heap = say("heap").unwrap();
+    assert!(heap.starts_with("memory 0, dlmalloc: ") && heap.contains(" used blocks of "), "{heap}");
+    assert!(say("whatis node").unwrap().contains("\nblock: 0x11550, 12 bytes, used"));
+    assert_eq!(say("whatis").unwrap_err(), "whatis needs an address or an expression");
+    assert!(say("memory nowhere").unwrap_err().contains("nowhere"));
+    assert!(say("memory 0xffffff00").unwrap_err().contains("outside the memory"));
+    // Elsewhere they are expressions, and no variable has such a name.
+    assert!(editor.ask("evaluate", json!({"expression": "help", "frameId": frame, "context": "hover"})).is_err());
+}
+
+#[test]
+fn names_and_members_are_completed() {
+    let mut editor = open("sum-O0", "sum-O0");
+    let frame = editor.frames(2, 1)[0]["id"].clone();
+    let mut complete = |text: &str| -> Vec<String> {
+        let arguments = json!({"text": text, "column": text.len() + 1, "frameId": frame});
+        let body = editor.ask("completions", arguments).unwrap();
+        body["targets"].as_array().unwrap().iter().map(|one| one["label"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(complete("n"), ["node"]);
+    assert_eq!(complete("1 + node->"), ["next", "value", "weight"]);
+    assert_eq!(complete("stats.last.v"), ["value"]);
+    assert_eq!(complete("wh"), ["whatis"]);
+    assert!(complete("nowhere.").is_empty());
+}
+
+#[test]
+fn machinery_is_faint_and_the_programs_own_code_is_not() {
+    let mut editor = open("rust-inline-O2", "rust-inline-O2");
+    let frames = editor.frames(0, 0);
+    let faint = |name: &str| {
+        let frame = frames.iter().find(|frame| frame["name"] == name).unwrap_or_else(|| panic!("{name}"));
+        frame["presentationHint"] == "subtle"
+    };
+    assert!(faint("std::process::abort") && faint("std::rt::lang_start_internal"));
+    assert!(!faint("inline::refuse") && !faint("inline::main"));
+}
+
+#[test]
+fn an_inlined_functions_variables_are_not_its_callers() {
+    let mut editor = open("rust-inline-O2", "rust-inline-O2");
+    let frames = editor.frames(0, 0);
+    let id = |name: &str| frames.iter().find(|frame| frame["name"] == name).unwrap()["id"].clone();
+    let mut value = |name: &str| {
+        let arguments = json!({"expression": "amount", "frameId": id(name)});
+        editor.ask("evaluate", arguments).map(|body| body["result"].as_str().unwrap().to_owned())
+    };
+    // Both have a parameter of that name, of which only the inner one's value is known; `pay` has none.
+    assert_eq!(value("inline::refuse").unwrap(), "1000");
+    assert_eq!(value("inline::withdraw").unwrap(), "<not captured>");
+    assert!(value("inline::pay").is_err());
+}
+
+#[test]
+fn only_the_thread_that_crashed_has_an_exception() {
+    let mut editor = open("sum-O0", "sum-O0");
+    assert_eq!(editor.ask("exceptionInfo", json!({"threadId": 2})).unwrap_err(), "there is no thread 2");
+    assert_eq!(editor.ask("exceptionInfo", json!({})).unwrap_err(), "there is no thread 0");
+    assert!(editor.ask("exceptionInfo", json!({"threadId": 1})).is_ok());
+}
+
+#[test]
+fn what_is_no_protocol_gets_a_word_before_the_end() {
+    for bytes in [&b"{\"seq\": 1}\n"[..], b"GET / HTTP/1.1\r\n\r\n", b"Content-Length: x\r\n\r\n"] {
+        let mut editor = Editor::new(Tool::new("coredump-serve").arg("--dap"));
+        editor.write_raw(bytes);
+        let response = editor.response();
+        assert_eq!(response["success"], false);
+        assert!(response["message"].as_str().unwrap().len() > 20, "{response}");
+        assert_eq!(editor.wait().code(), Some(2));
+    }
 }

@@ -138,10 +138,8 @@ impl<'a> Session<'a> {
                 wire::MAX_PACKET
             )),
             "qHostInfo" => Answer::text(host()),
-            "qProcessInfo" => {
-                let pid = self.dump().recorded().process.pid.unwrap_or(1).max(1);
-                Answer::text(format!("pid:{pid:x};parent-pid:0;{}", host()))
-            }
+            // Whatever its number was, a process of that number here is another one.
+            "qProcessInfo" => Answer::text(format!("pid:1;parent-pid:0;{}", host())),
             "qC" => Answer::text(format!("QC{:x}", self.thread + 1)),
             "qfThreadInfo" => {
                 self.listed = 0;

@@ -9,6 +9,7 @@
 //! - memory N: the first memory of module N, where its instances share one;
 //! - memory [`BY_INDEX`] + N: the dump's memory N, whoever has it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use coredump_core::binaries::Found;
@@ -94,9 +95,13 @@ impl Space {
             problems.push("the frames use several memories, so that LLDB cannot follow pointers".to_owned());
         }
         if recorded.memories.iter().any(|memory| memory.memory64) {
-            problems.push(
-                "LLDB takes pointers for 4 bytes wide, which in a memory64 are 8: it shows wrong values".to_owned(),
-            );
+            let known = "LLDB 22 reads 4 of the 8 bytes of a memory64's pointers: those beyond 4 GiB it shows wrong";
+            problems.push(known.to_owned());
+        }
+        if recorded.threads.iter().any(recurses) {
+            let known =
+                "LLDB 22 shows, in all frames of a recursion, the variables of its youngest: see coredump-bt --locals";
+            problems.push(known.to_owned());
         }
         problems
     }
@@ -338,6 +343,15 @@ fn common_memory(dump: &Dump) -> Option<u32> {
         }
     }
     common
+}
+
+/// Whether a function is there twice.
+fn recurses(thread: &model::Thread) -> bool {
+    let mut seen = HashSet::new();
+    !thread
+        .frames
+        .iter()
+        .all(|frame| frame.function.is_none() || seen.insert((frame.instance, frame.module, frame.function)))
 }
 
 fn bytes_of(value: &Value) -> Result<Vec<u8>, String> {

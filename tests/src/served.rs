@@ -1,0 +1,40 @@
+//! A dump that `coredump-serve --gdb` serves on a port of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Stdio};
+
+use crate::Tool;
+
+/// A server; it ends when this is dropped.
+pub struct Served {
+    server: Child,
+    /// Where it listens.
+    pub address: String,
+    /// What it said before.
+    pub said: Vec<String>,
+}
+
+impl Served {
+    /// Serves a dump with the binary of its module.
+    pub fn new(dump: &Path, module: &Path) -> Served {
+        let tool = Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0", "-m"]).arg(module).arg(dump);
+        let mut server = tool.into_command().stderr(Stdio::piped()).spawn().expect("the server starts");
+        let lines = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut said = Vec::new();
+        for line in lines {
+            if let Some((_, address)) = line.split_once("listening at ") {
+                return Served { server, address: address.to_owned(), said };
+            }
+            said.push(line);
+        }
+        panic!("the server does not listen: {said:?}");
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}

@@ -1,0 +1,190 @@
+//! `coredump-serve --gdb`: what a client of GDB's remote protocol asks, packet by packet. How LLDB sees it: `lldb.rs`.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use coredump_tests::{Served, Tool, fixture, wasmtime_dump};
+
+/// A client that acknowledges nothing, and wants no acknowledgement.
+struct Client {
+    stream: TcpStream,
+}
+
+impl Client {
+    fn new(served: &Served) -> Client {
+        let stream = TcpStream::connect(&served.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        Client { stream }
+    }
+
+    /// A client that wants errors as sentences.
+    fn quiet(served: &Served) -> Client {
+        let mut client = Client::new(served);
+        assert_eq!(client.ask("QStartNoAckMode"), "OK");
+        assert_eq!(client.ask("QEnableErrorStrings"), "OK");
+        client
+    }
+
+    fn send(&mut self, data: &[u8]) {
+        let sum = data.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+        let packet = [b"$", data, format!("#{sum:02x}").as_bytes()].concat();
+        self.stream.write_all(&packet).unwrap();
+    }
+
+    fn byte(&mut self) -> u8 {
+        let mut byte = [0];
+        self.stream.read_exact(&mut byte).unwrap();
+        byte[0]
+    }
+
+    /// The next packet's data; what stands before it is skipped.
+    fn receive(&mut self) -> String {
+        while self.byte() != b'$' {}
+        let mut data = Vec::new();
+        loop {
+            match self.byte() {
+                b'#' => break,
+                byte => data.push(byte),
+            }
+        }
+        let sum = data.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+        let stated = [self.byte(), self.byte()];
+        assert_eq!(std::str::from_utf8(&stated).unwrap(), format!("{sum:02x}"));
+        String::from_utf8_lossy(&data).into_owned()
+    }
+
+    fn ask(&mut self, request: &str) -> String {
+        self.send(request.as_bytes());
+        self.receive()
+    }
+
+    /// The sentence of an error.
+    fn refused(&mut self, request: &str) -> String {
+        let answer = self.ask(request);
+        let text = answer.strip_prefix("E01;").unwrap_or_else(|| panic!("{request}: {answer}"));
+        String::from_utf8(unhex(text)).unwrap()
+    }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16).unwrap()).collect();
+    digits.chunks(2).map(|pair| (pair[0] * 16 + pair[1]) as u8).collect()
+}
+
+fn serve(name: &str) -> Served {
+    Served::new(&wasmtime_dump(name), &fixture(&format!("modules/{name}.wasm")))
+}
+
+#[test]
+fn frames_stand_behind_their_calls() {
+    let served = serve("sum-O0");
+    let mut client = Client::quiet(&served);
+    let stack = unhex(&client.ask("qWasmCallStack:1"));
+    let stack: Vec<u64> = stack.chunks(8).map(|at| u64::from_le_bytes(at.try_into().unwrap())).collect();
+    // The trap is at 0x7c2; the calls at 0x761, 0x661, 0x6a7 have six bytes each: an opcode, and an index padded by the linker.
+    let expected = [0x7c2, 0x761 + 6, 0x661 + 6, 0x6a7 + 6];
+    assert_eq!(stack[..4], expected.map(|offset| 0x4000_0000_0000_0000 + offset));
+    assert!(served.said.iter().any(|line| line.contains("recursion")), "{:?}", served.said);
+    let stopped = client.ask("?");
+    assert!(stopped.starts_with("T05thread:1;") && stopped.contains("reason:exception;"), "{stopped}");
+    assert_eq!((client.ask("qfThreadInfo").as_str(), client.ask("qsThreadInfo").as_str()), ("m1", "l"));
+    assert!(client.ask("qXfer:libraries:read::0,fff").contains("sum-O0.wasm"));
+}
+
+#[test]
+fn memories_have_addresses_of_their_own() {
+    let served = serve("wat-multi-memory");
+    let mut client = Client::quiet(&served);
+    let read =
+        |client: &mut Client, address: &str| String::from_utf8(unhex(&client.ask(&format!("m{address},13")))).unwrap();
+    // The frames' own, the module's first, the dump's first, second and third.
+    for address in ["100", "0080000000000100"] {
+        assert_eq!(read(&mut client, address), "in the first memory");
+    }
+    assert!(read(&mut client, "0080000100001000").starts_with("in the second memor"));
+    assert_eq!(read(&mut client, "0080000200010000"), "in the third memory");
+    assert_eq!(client.refused("m0080000300000000,1"), "there is no memory 3");
+    assert!(client.refused("m20000,1").contains("does not hold"));
+    assert!(client.refused("mc000000000000000,1").contains("nothing has such an address"));
+    // A component's module stands in its own file.
+    let served = serve("component-sum");
+    let mut client = Client::quiet(&served);
+    assert_eq!(client.ask("m4000000100000000,4"), "0061736d");
+}
+
+#[test]
+fn nothing_that_comes_in_ends_the_server() {
+    let served = serve("sum-O0");
+    let mut client = Client::quiet(&served);
+    for request in [
+        "",
+        "qWasmLocal:",
+        "qWasmLocal:0",
+        "qWasmLocal:99999999999999999999;0",
+        "m",
+        "m,",
+        "mzz,1",
+        "x-1,+1",
+        "H",
+        "Hg",
+        "p",
+        "vCont",
+        "qRegisterInfo",
+        "qThreadStopInfo",
+        "QEcho:\u{e9}",
+        "qXfer:libraries:read::,",
+        "T",
+        "!",
+    ] {
+        let answer = client.ask(request);
+        assert!(answer.is_empty() || answer.starts_with('E'), "{request}: {answer}");
+    }
+    for request in [
+        "qWasmCallStack:2",
+        "qWasmLocal:99;0",
+        "qWasmLocal:0;99999",
+        "qWasmGlobal:0;999",
+        "Hg7",
+        "mffffffffffffffff,ffffffffffffffff",
+    ] {
+        assert!(client.refused(request).len() > 10);
+    }
+    for request in ["c", "s", "vCont;c", "bc"] {
+        assert!(client.ask(request).starts_with('O'));
+        assert!(client.receive().starts_with("T05"));
+    }
+    for request in ["M0,1:00", "Z0,0,1", "G00"] {
+        assert!(client.refused(request).starts_with("this is a core dump"));
+    }
+    // Noise, a wrong checksum, and a packet without an end.
+    client.stream.write_all(b"GET / HTTP/1.1\r\n\r\n\x03$?#00").unwrap();
+    assert!(client.receive().starts_with("E01"));
+    client.stream.write_all(&[&b"$"[..], &vec![b'm'; 1 << 18], b"#00"].concat()).unwrap();
+    assert!(client.receive().starts_with("E01"));
+    client.send(&[0xff, 0xfe, 0]);
+    assert_eq!(client.receive(), "");
+    assert!(client.ask("?").starts_with("T05"));
+    client.stream.write_all(b"$m0,").unwrap();
+    drop(client);
+    // The next client is served, acknowledgements and all.
+    let mut client = Client::new(&served);
+    client.stream.write_all(b"$qC#b4").unwrap();
+    let mut answer = [0; 4];
+    client.stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"+$QC");
+    client.stream.write_all(b"$qC#00").unwrap();
+    while client.byte() != b'-' {}
+    assert_eq!(client.ask("D"), "OK");
+}
+
+#[test]
+fn a_dump_has_to_be_named() {
+    let outcome = Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0"]).run().expect(64);
+    assert!(outcome.stderr.contains("--gdb needs the dump"), "{}", outcome.stderr);
+    let both = Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0", "--dap", "x"]).run().expect(64);
+    assert!(both.stderr.contains("exclude each other"), "{}", both.stderr);
+    let module =
+        Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0"]).arg(fixture("modules/sum-O0.wasm")).run().expect(2);
+    assert!(module.stderr.contains("not a core dump"), "{}", module.stderr);
+}
