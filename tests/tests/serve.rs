@@ -200,12 +200,26 @@ fn each_of_several_memories_can_be_read() {
 #[test]
 fn sources_that_the_debug_info_holds_need_no_file() {
     let folder = scratch();
-    let (dump, _) = capture(folder.path(), "embedded", &["--quiet", "--invoke", "run"]);
+    let (dump, _) = capture(folder.path(), "sum-embedded", &["--quiet"]);
     let mut editor = start();
     editor.ask("attach", json!({"core": dump})).unwrap();
     let source = editor.frames(0, 1)[0]["source"].clone();
     let text = editor.ask("source", json!({"source": source, "sourceReference": source["sourceReference"]})).unwrap();
-    assert_eq!(text["content"].as_str().unwrap(), std::fs::read_to_string(fixture("sources/c/embedded.c")).unwrap());
+    assert_eq!(text["content"].as_str().unwrap(), std::fs::read_to_string(fixture("sources/c/sum.c")).unwrap());
+    // A file of that name with other contents is not what was compiled; one with the same contents is.
+    for (contents, path) in
+        [("", Value::Null), (text["content"].as_str().unwrap(), json!(folder.path().join("c/sum.c")))]
+    {
+        std::fs::create_dir_all(folder.path().join("c")).unwrap();
+        std::fs::write(folder.path().join("c/sum.c"), contents).unwrap();
+        let mut editor = start();
+        editor.ask("attach", json!({"core": dump, "cwd": folder.path()})).unwrap();
+        let source = editor.frames(0, 1)[0]["source"].clone();
+        match path.is_null() {
+            true => assert!(source["sourceReference"].is_u64(), "{source}"),
+            false => assert_eq!((&source["path"], &source["sourceReference"]), (&path, &Value::Null)),
+        }
+    }
     assert!(editor.ask("source", json!({"sourceReference": 99})).unwrap_err().contains("no source 99"));
     // A source map may hold its sources, too.
     let mut editor = open("as-trap", "as-trap");

@@ -182,7 +182,7 @@ impl Opened {
             "column": line.location.as_ref().and_then(|location| location.column).unwrap_or(0),
         });
         if let Some(location) = &line.location {
-            let code = Code { dump: (&self.dumps[dump], dump), module: line.module, offset: line.offset };
+            let code = Code { dump: (&self.dumps[dump], dump), module: line.module, function: line.function };
             frame["source"] = self.sources.describe(&self.launch, location, code, self.trusted);
         }
         if line.machinery {
@@ -201,7 +201,7 @@ impl Opened {
     pub fn source(&self, arguments: &Value) -> Result<Value, String> {
         let inner = arguments["source"]["sourceReference"].as_u64().filter(|&number| number > 0);
         let number = inner.or_else(|| arguments["sourceReference"].as_u64()).unwrap_or(0);
-        let text = self.sources.text(&self.dumps, number);
+        let text = self.sources.text(number);
         text.map(|text| json!({"content": text})).ok_or_else(|| format!("there is no source {number}"))
     }
 
@@ -374,9 +374,10 @@ impl Opened {
         let (sources, launch, trusted) = (&mut self.sources, &self.launch, self.trusted);
         self.disassembly.answer(dump, arguments, |module, offset| {
             let binary = dump.binaries().binary(module)?;
-            let frames = binary.lookup(binary.module().function_at(offset)?, offset);
+            let function = binary.module().function_at(offset)?;
+            let frames = binary.lookup(function, offset);
             let location = frames.first()?.location.as_ref()?;
-            let code = Code { dump: (dump, crashed), module: Some(module), offset: Some(offset) };
+            let code = Code { dump: (dump, crashed), module: Some(module), function: Some(function) };
             Some((sources.describe(launch, location, code, trusted), location.line, location.column))
         })
     }
@@ -417,7 +418,7 @@ impl Opened {
         let mut sources = Vec::new();
         for frame in frames {
             let resolved = frame.resolved();
-            let code = Code { dump: (&dump, index), module: resolved.module, offset: resolved.module_offset };
+            let code = Code { dump: (&dump, index), module: resolved.module, function: resolved.function_index };
             let inlined = frame.inlines().iter().filter_map(|inline| inline.location.as_ref());
             for location in inlined.chain(frame.location()) {
                 if seen.insert(location.file.clone()) {

@@ -6,29 +6,27 @@ use std::sync::Arc;
 
 use coredump_core::backtrace::Location;
 use coredump_core::cli::sources::places;
-use coredump_core::{Dump, unasked};
+use coredump_core::{Dump, EmbeddedSource, unasked};
+use md5::{Digest, Md5};
 use serde_json::{Value, json};
 
 use super::launch::Launch;
+
+/// Larger files are no source.
+const MAX_SIZE: u64 = 16 << 20;
+/// Files tried for one source.
+const MAX_TRIED: usize = 16;
 
 /// Sources that the editor was told of.
 #[derive(Default)]
 pub struct Sources {
     known: HashMap<Key, Value>,
     /// Texts that the debug info holds; the editor names them by their number, from 1.
-    texts: Vec<Text>,
+    texts: Vec<Arc<str>>,
 }
 
 /// Index of the dump, index of the module, recorded path.
 type Key = (usize, Option<u32>, Arc<str>);
-
-/// Where a text is.
-struct Text {
-    dump: usize,
-    module: u32,
-    offset: u64,
-    file: Arc<str>,
-}
 
 /// The code that a source belongs to.
 #[derive(Clone, Copy)]
@@ -37,8 +35,8 @@ pub struct Code<'a> {
     pub dump: (&'a Dump, usize),
     /// The module.
     pub module: Option<u32>,
-    /// Offset of an instruction of which debug info says that it comes from the source.
-    pub offset: Option<u64>,
+    /// The function in it of which debug info says that it comes from the source.
+    pub function: Option<u32>,
 }
 
 impl Sources {
@@ -54,46 +52,48 @@ impl Sources {
         let mut source = json!({"name": name});
         // A person who maps a folder means it.
         let named = trusted || mapped != *location.file;
-        let found = if named { find(launch, &mapped, code) } else { None };
+        let binary = code.module.and_then(|module| code.dump.0.binaries().binary(module));
+        let held = binary.and_then(|binary| binary.embedded_source(code.function?, &location.file)).unwrap_or_default();
+        let folder = binary.and_then(|binary| binary.path()?.parent());
+        let found = if named { find(launch, &mapped, folder, &held) } else { None };
         if let Some(found) = found {
             source["path"] = json!(found.to_string_lossy());
             if found != Path::new(&*location.file) {
                 source["origin"] = json!(format!("recorded as {}", location.file));
             }
-        } else {
-            if named {
-                source["path"] = json!(mapped);
-            }
-            if let (Some(module), Some(offset)) = (code.module, code.offset)
-                && text(code.dump.0, module, offset, &location.file).is_some()
-            {
-                self.texts.push(Text { dump: code.dump.1, module, offset, file: location.file.clone() });
-                source["path"] = json!(mapped);
-                source["sourceReference"] = json!(self.texts.len());
-                source["origin"] = json!("in the debug info");
-            }
+        } else if let Some(text) = held.text {
+            self.texts.push(text);
+            source["path"] = json!(mapped);
+            source["sourceReference"] = json!(self.texts.len());
+            source["origin"] = json!("in the debug info");
+        } else if named {
+            source["path"] = json!(mapped);
         }
         self.known.insert(key, source.clone());
         source
     }
 
     /// The text that the editor knows by this number.
-    pub fn text(&self, dumps: &[Dump], number: u64) -> Option<String> {
+    pub fn text(&self, number: u64) -> Option<&str> {
         let index = usize::try_from(number).ok()?.checked_sub(1)?;
-        let Text { dump, module, offset, file } = self.texts.get(index)?;
-        text(dumps.get(*dump)?, *module, *offset, file)
+        self.texts.get(index).map(|text| &**text)
     }
 }
 
-fn text(dump: &Dump, module: u32, offset: u64, file: &str) -> Option<String> {
-    dump.binaries().binary(module)?.embedded_source(offset, file)
-}
-
-/// The file on this machine: where it was recorded, or where the end of that path leads from the folders around.
-fn find(launch: &Launch, path: &str, code: Code<'_>) -> Option<PathBuf> {
-    let binary = code.module.and_then(|module| code.dump.0.binaries().binary(module)?.path());
-    let folder = binary.and_then(Path::parent).map(|folder| launch.folder().join(folder));
-    let found = places(path, launch.folder(), folder.as_deref(), &launch.folders).into_iter();
-    let found = found.map(|place| launch.folder().join(place)).find(|place| unasked::open(place).is_ok())?;
-    std::path::absolute(found).ok()
+/// The file on this machine: where it was recorded, or where the end of that path leads from the folders around. What the
+/// debug info knows to be another file's contents is not it.
+fn find(launch: &Launch, path: &str, folder: Option<&Path>, held: &EmbeddedSource) -> Option<PathBuf> {
+    let here = launch.folder();
+    let folder = folder.map(|folder| here.join(folder));
+    let places = places(path, here, folder.as_deref(), &launch.folders).into_iter().map(|place| here.join(place));
+    let mut places = places.filter(|place| unasked::open(place).is_ok()).take(MAX_TRIED);
+    let found = places.find(|place| {
+        let same = |bytes: Vec<u8>| match (&held.md5, &held.text) {
+            (Some(md5), _) => Md5::digest(bytes)[..] == *md5,
+            (None, Some(text)) => bytes == text.as_bytes(),
+            (None, None) => true,
+        };
+        held == &EmbeddedSource::default() || unasked::read(place, MAX_SIZE).is_ok_and(same)
+    });
+    std::path::absolute(found?).ok()
 }

@@ -16,8 +16,9 @@ pub struct Line {
     pub location: Option<Location>,
     /// Offset in the module of a frame of the engine.
     pub offset: Option<u64>,
-    /// Index of the module.
+    /// Index of the module, and of the function in it.
     pub module: Option<u32>,
+    pub function: Option<u32>,
     /// It is a part of a panic's machinery, of a library or of what starts programs.
     pub machinery: bool,
     /// Where its variables come from.
@@ -85,8 +86,8 @@ impl Lines {
         for (scope, (name, location)) in inlined.chain([(own, frame.location.clone())]).enumerate() {
             let name = name.unwrap_or_else(|| "?".into());
             let machinery = dump.is_machinery(&name, location.as_ref());
-            let (offset, module) = (frame.module_offset, frame.module);
-            self.lines.push(Line { name, location, offset, module, machinery, origin: origin(scope) });
+            let (offset, module, function) = (frame.module_offset, frame.module, frame.function_index);
+            self.lines.push(Line { name, location, offset, module, function, machinery, origin: origin(scope) });
         }
     }
 
@@ -100,6 +101,7 @@ impl Lines {
                 location: python.location(),
                 offset: None,
                 module: None,
+                function: None,
                 machinery: false,
                 origin: Origin::Python(number),
             });

@@ -1,10 +1,11 @@
 //! Variables as an editor shows them: rows that can be opened.
 
-use coredump_core::model::{self, RefTarget, Reference, Value};
+use coredump_core::gc::View;
+use coredump_core::model::{self, Value};
 use coredump_core::runtimes::cpython::PythonFrame;
 use coredump_core::text::{escape, escape_lines};
 use coredump_core::variables::{Variable, VariableKind};
-use coredump_core::{Dump, Frame};
+use coredump_core::{Dump, Frame, Limits};
 
 use super::memory::{self, Place};
 use super::opened::LIMITS;
@@ -12,6 +13,9 @@ use super::stack::Origin;
 
 /// Lists of rows that are remembered; the oldest requests of a long session are forgotten first.
 const MAX_HANDLES: usize = 1 << 20;
+
+/// How much of an object of a garbage-collected program is shown in one line.
+const OBJECTS: Limits = Limits { depth: 2, elements: 16, text_only: false };
 
 /// A row.
 #[derive(Clone, Debug, Default)]
@@ -117,8 +121,8 @@ pub fn scopes(dump: &Dump, frame: &Frame, scope: usize) -> Vec<Scope> {
         cheap("Arguments", "arguments", rows(VariableKind::Parameter)),
         cheap("Locals", "locals", rows(VariableKind::Local)),
         dear("Statics", "globals", statics),
-        dear("Wasm locals", "registers", numbered(&recorded.locals, "local")),
-        dear("Operand stack", "registers", numbered(&recorded.stack, "")),
+        dear("Wasm locals", "registers", numbered(dump, &recorded.locals, "local")),
+        dear("Operand stack", "registers", numbered(dump, &recorded.stack, "")),
         dear("Globals", "globals", globals(dump, recorded)),
     ];
     all.into_iter().filter(|scope| !matches!(&scope.rows, Rows::Made(rows) if rows.is_empty())).collect()
@@ -147,9 +151,9 @@ pub fn python_scope(frame: &PythonFrame) -> Scope {
     Scope { name: "Locals", hint: "locals", expensive: false, rows }
 }
 
-fn numbered(values: &Option<Box<[Value]>>, prefix: &str) -> Rows {
+fn numbered(dump: &Dump, values: &Option<Box<[Value]>>, prefix: &str) -> Rows {
     let values = values.iter().flatten().enumerate();
-    Rows::Made(values.map(|(index, value)| row_of(format!("{prefix}{index}"), value)).collect())
+    Rows::Made(values.map(|(index, value)| row_of(dump, format!("{prefix}{index}"), value)).collect())
 }
 
 fn globals(dump: &Dump, frame: &model::Frame) -> Rows {
@@ -160,12 +164,12 @@ fn globals(dump: &Dump, frame: &model::Frame) -> Rows {
     let rows = globals.filter_map(|(own, index)| {
         let global = recorded.globals.get((*index)? as usize)?;
         let name = binary.and_then(|binary| binary.module().global_name(u32::try_from(own).ok()?));
-        Some(row_of(name.map_or_else(|| format!("global{own}"), |name| escape(name).into_owned()), &global.value))
+        Some(row_of(dump, name.map_or_else(|| format!("global{own}"), |name| escape(name).into_owned()), &global.value))
     });
     Rows::Made(rows.collect())
 }
 
-fn row_of(name: String, value: &Value) -> Row {
+fn row_of(dump: &Dump, name: String, value: &Value) -> Row {
     let text = match value {
         Value::I32(value) => value.to_string(),
         Value::I64(value) => value.to_string(),
@@ -173,22 +177,10 @@ fn row_of(name: String, value: &Value) -> Row {
         Value::F64(bits) => f64::from_bits(*bits).to_string(),
         Value::V128(bytes) => format!("{:#034x}", u128::from_le_bytes(*bytes)),
         Value::Missing => "<not recorded>".to_owned(),
-        Value::Ref(reference) => target(reference),
+        Value::Ref(reference) => escape(&dump.objects().text(View::link(&reference.target), OBJECTS)).into_owned(),
     };
     let type_name = value.type_name().unwrap_or_default().to_owned();
     Row { name, value: text, type_name, ..Row::default() }
-}
-
-/// What a reference refers to, in a few words.
-fn target(reference: &Reference) -> String {
-    match &reference.target {
-        RefTarget::Null => "null".to_owned(),
-        RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
-        RefTarget::Function { instance: None, index } => format!("func[{index}]"),
-        RefTarget::I31(value) => format!("i31 {value}"),
-        RefTarget::Opaque(Some(text)) => escape(text).into_owned(),
-        RefTarget::Opaque(None) => "not null".to_owned(),
-    }
 }
 
 /// Lists of rows by the numbers that the editor was given.
