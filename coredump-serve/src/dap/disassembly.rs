@@ -77,7 +77,9 @@ impl Disassembly {
                 last = Some((source["path"].clone(), line));
                 entry["location"] = source;
                 entry["line"] = json!(line);
-                entry["column"] = json!(column);
+                if let Some(column) = column {
+                    entry["column"] = json!(column);
+                }
             }
             entry
         });

@@ -117,12 +117,11 @@ impl Opened {
         let reason = self.dump().reason();
         let kind = reason.map_or("unknown", |reason| &reason.kind);
         let message = reason.and_then(|reason| reason.message.as_deref()).map(escape_lines);
-        Ok(json!({
-            "exceptionId": kind,
-            "description": self.reason(),
-            "breakMode": "always",
-            "details": {"typeName": kind, "message": message},
-        }))
+        let mut details = json!({"typeName": kind});
+        if let Some(message) = message {
+            details["message"] = json!(message);
+        }
+        Ok(json!({"exceptionId": kind, "description": self.reason(), "breakMode": "always", "details": details}))
     }
 
     /// The threads.

@@ -4,7 +4,7 @@ use coredump_core::gc::View;
 use coredump_core::model::{self, Value};
 use coredump_core::runtimes::cpython::PythonFrame;
 use coredump_core::text::{escape, escape_lines};
-use coredump_core::variables::{Variable, VariableKind};
+use coredump_core::variables::{Variable, VariableKind, When};
 use coredump_core::{Dump, Frame, Limits};
 
 use super::memory::{self, Place};
@@ -47,14 +47,14 @@ impl Row {
         let may_have_parts = value.starts_with(['{', '[']) || value.starts_with("0x") && value != "0x0";
         let mut parts: Vec<Row> = variable.children.iter().map(part).collect();
         parts.extend(expression.as_ref().and_then(|outer| rest_of(variable, outer)));
+        let when = if variable.at == When::Entry { "@entry" } else { "" };
         Row {
-            name: escape(&variable.name).into_owned(),
+            name: format!("{}{when}", escape(&variable.name)),
             value: escape_lines(&value).into_owned(),
             type_name: escape(&variable.type_name).into_owned(),
             place: memory.zip(variable.address).map(|(memory, address)| Place::Memory(memory, address)),
             parts,
-            // A variable whose name means another one in expressions has none.
-            expression: expression.filter(|_| !variable.hidden),
+            expression,
             may_have_parts,
         }
     }
@@ -134,9 +134,11 @@ pub fn statics(dump: &Dump, frame: &Frame) -> Vec<Row> {
     frame.statics(LIMITS).iter().map(|variable| Row::of(variable, named(variable), memory)).collect()
 }
 
-/// The expression that names a variable in its own function.
+/// The expression that names a variable in its own function; none where the name means another one there, or a value that
+/// it had before.
 fn named(variable: &Variable) -> Option<String> {
-    (!variable.hidden).then(|| variable.name.clone())
+    let plain = variable.name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+    (plain && !variable.hidden && variable.at == When::Now).then(|| variable.name.clone())
 }
 
 /// The variables of a Python frame.
