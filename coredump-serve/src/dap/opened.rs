@@ -154,15 +154,16 @@ impl Opened {
             EntryKind::Thread(_) => Lines::new(),
             EntryKind::Task(task) => {
                 let task = dump.runtime().and_then(|runtime| runtime.tasks.get(task));
-                Lines::of_task(dump, &task.map(|task| dump.task_frames(task)).unwrap_or_default())
+                Lines::of_task(&task.map(|task| dump.task_frames(task)).unwrap_or_default())
             }
         });
         if let Some(thread) = &thread {
-            lines.extend((dump, index), thread, self.program.as_ref().filter(|_| thread.is_crashed()), end);
+            lines.extend(index, thread, self.program.as_ref().filter(|_| thread.is_crashed()), end);
         }
         let total = lines.total(thread.as_ref());
-        let shown: Vec<(usize, Line)> =
-            lines.made().iter().cloned().enumerate().skip(start).take(end.saturating_sub(start)).collect();
+        let made = lines.made();
+        let (start, end) = (start.min(made.len()), end.min(made.len()));
+        let shown: Vec<(usize, Line)> = (start..).zip(made[start..end].iter().cloned()).collect();
         let frames: Vec<_> =
             shown.into_iter().map(|(position, line)| self.frame((id, index), position, line)).collect();
         Ok(json!({"stackFrames": frames, "totalFrames": total}))
@@ -184,7 +185,7 @@ impl Opened {
             let code = Code { dump: (&self.dumps[dump], dump), module: line.module, function: line.function };
             frame["source"] = self.sources.describe(&self.launch, location, code, self.trusted);
         }
-        if line.machinery {
+        if self.dumps[dump].is_machinery(&line.name, line.location.as_ref()) {
             frame["presentationHint"] = json!("subtle");
         }
         if let (Some(module), Some(offset)) = (line.module, line.offset) {

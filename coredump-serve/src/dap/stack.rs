@@ -19,8 +19,6 @@ pub struct Line {
     /// Index of the module, and of the function in it.
     pub module: Option<u32>,
     pub function: Option<u32>,
-    /// It is a part of a panic's machinery, of a library or of what starts programs.
-    pub machinery: bool,
     /// Where its variables come from.
     pub origin: Origin,
 }
@@ -51,43 +49,36 @@ impl Lines {
     }
 
     /// A task of a language's runtime.
-    pub fn of_task(dump: &Dump, frames: &[ResolvedFrame]) -> Lines {
+    pub fn of_task(frames: &[ResolvedFrame]) -> Lines {
         let mut lines = Lines { lines: Vec::new(), next: 0, complete: true };
-        frames.iter().for_each(|frame| lines.push(dump, frame, |_| Origin::Runtime));
+        frames.iter().for_each(|frame| lines.push(frame, |_| Origin::Runtime));
         lines
     }
 
     /// Makes the lines of a thread until there are `count`, or all. The dump is the one with that index.
-    pub fn extend(
-        &mut self,
-        (dump, index): (&Dump, usize),
-        thread: &Thread,
-        program: Option<&Interpreted>,
-        count: usize,
-    ) {
+    pub fn extend(&mut self, dump: usize, thread: &Thread, program: Option<&Interpreted>, count: usize) {
         while self.lines.len() < count && !self.complete {
             let Some(frame) = thread.frame(self.next) else {
-                thread.continued().for_each(|frame| self.push(dump, &frame, |_| Origin::Runtime));
+                thread.continued().for_each(|frame| self.push(&frame, |_| Origin::Runtime));
                 self.push_python(program, None);
                 self.complete = true;
                 return;
             };
             self.push_python(program, Some(self.next));
             let (thread, frame_index) = (thread.index(), self.next);
-            let origin = |scope| Origin::Engine { dump: index, thread, frame: frame_index, scope };
-            self.push(dump, frame.resolved(), origin);
+            let origin = |scope| Origin::Engine { dump, thread, frame: frame_index, scope };
+            self.push(frame.resolved(), origin);
             self.next += 1;
         }
     }
 
-    fn push(&mut self, dump: &Dump, frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) {
+    fn push(&mut self, frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) {
         let inlined = frame.inlines.iter().map(|inline| (inline.function.clone(), inline.location.clone()));
         let own = frame.function.clone().or_else(|| Some(format!("func[{}]", frame.function_index?).into()));
         for (scope, (name, location)) in inlined.chain([(own, frame.location.clone())]).enumerate() {
             let name = name.unwrap_or_else(|| "?".into());
-            let machinery = dump.is_machinery(&name, location.as_ref());
             let (offset, module, function) = (frame.module_offset, frame.module, frame.function_index);
-            self.lines.push(Line { name, location, offset, module, function, machinery, origin: origin(scope) });
+            self.lines.push(Line { name, location, offset, module, function, origin: origin(scope) });
         }
     }
 
@@ -102,7 +93,6 @@ impl Lines {
                 offset: None,
                 module: None,
                 function: None,
-                machinery: false,
                 origin: Origin::Python(number),
             });
         }
