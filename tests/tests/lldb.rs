@@ -221,7 +221,7 @@ fn lldb_reads_memory_and_statics_and_finds_lines() {
         .collect();
     let raw = Tool::new("coredump-dump").args(["--range", "0x400+64"]).arg(&dump).run().expect(0).stdout;
     assert_eq!(bytes, raw);
-    // A static that the program has changed since it was loaded: LLDB takes it from where it is in the file.
+    // A static that the program has changed since it was loaded.
     assert!(answers[1].contains("visited = 3") && answers[1].contains("limit = 16"), "{}", answers[1]);
     assert!(answers[2].contains("at sum.c:25:29"), "{}", answers[2]);
     assert!(answers[3].contains("error"), "{}", answers[3]);
