@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use coredump_core::gc;
 use coredump_core::model::{Frame, Value};
 use coredump_core::module::{Body, Module as CoreModule};
 use wasmtime::{FrameHandle, FrameInfo, Module, StoreContextMut, Trap, WasmBacktrace};
@@ -54,7 +55,11 @@ pub fn frames<T: 'static>(stop: Stop, catalog: &mut Catalog, store: &mut StoreCo
             Some(handle) if index > 0 || stop == Stop::Anywhere => {
                 let instance = handle.instance(&mut *store).ok();
                 frame.instance = instance.and_then(|instance| catalog.instance_index(instance));
-                frame.locals = locals(handle, catalog, store);
+                let empty = parsed
+                    .as_ref()
+                    .zip(place.as_ref())
+                    .map(|(module, place)| gc::empty_locals(module, info.func_index(), place.offset));
+                frame.locals = locals(handle, &empty.unwrap_or_default(), catalog, store);
                 frame.stack = operands(handle, catalog, store);
             }
             _ => frame.instance = catalog.only_instance(module),
@@ -137,13 +142,18 @@ impl Place {
     }
 }
 
+/// A frame's locals, but for those that hold nothing yet: the engine would take what is in their place for an object.
 fn locals<T: 'static>(
     handle: &FrameHandle,
+    empty: &[u32],
     catalog: &mut Catalog,
     store: &mut StoreContextMut<'_, T>,
 ) -> Option<Box<[Value]>> {
     let count = handle.num_locals(&mut *store).ok()?;
     let local = |index| {
+        if empty.contains(&index) {
+            return Value::Missing;
+        }
         values::guarded(|| match handle.local(&mut *store, index) {
             Ok(value) => values::value(value, catalog, store),
             Err(_) => Value::Missing,

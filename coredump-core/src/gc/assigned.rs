@@ -60,6 +60,17 @@ struct Block {
     entry: Option<Set>,
 }
 
+/// The locals of a function that may hold nothing at all where execution stands at an instruction's file offset: references that
+/// cannot be null, and that are not surely assigned to. What an engine has there is no value.
+pub fn empty_locals(module: &Module<'_>, function: u32, offset: u64) -> Vec<u32> {
+    let mut locals = module.locals_without_default(function).unwrap_or_default();
+    if !locals.is_empty() {
+        let states = states(module, function, offset).unwrap_or_default();
+        locals.retain(|local| states.get(*local as usize) != Some(&State::Set));
+    }
+    locals
+}
+
 /// Follows a function's code.
 struct Walk {
     open: Vec<Block>,
@@ -79,7 +90,7 @@ struct Walk {
 /// its code cannot be followed.
 pub fn states(module: &Module<'_>, function: u32, offset: u64) -> Option<Vec<State>> {
     let parameters = module.signature(function)?.params.len();
-    let count = parameters.checked_add(module.local_types(function)?.len())?;
+    let count = module.local_types(function)?.len();
     if count > MAX_LOCALS {
         return None;
     }

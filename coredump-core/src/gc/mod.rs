@@ -22,6 +22,7 @@ use crate::objects::{self, Id, Kind, Link, Object, Objects, Type};
 use crate::symbols::demangle;
 use crate::text;
 
+pub use assigned::empty_locals;
 pub use graph::{Dominators, Graph};
 pub use meaning::{Form, Meaning, Part, Reading, Text, Thrown};
 pub use roots::Root;

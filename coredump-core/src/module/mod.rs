@@ -297,6 +297,22 @@ impl<'s> Module<'s> {
         Some(types)
     }
 
+    /// The locals of a function, without its parameters, that hold nothing before they are assigned to: references that cannot
+    /// be null. None as for [`Module::local_types`].
+    pub fn locals_without_default(&self, function: u32) -> Option<Vec<u32>> {
+        let mut next = u32::try_from(self.signature(function)?.params.len()).ok()?;
+        let mut found = Vec::new();
+        for group in self.function_body(function)?.get_locals_reader().ok()? {
+            let (count, ty) = group.ok()?;
+            let end = next.checked_add(count).filter(|end| *end as usize <= MAX_LOCALS)?;
+            if !ty.is_defaultable() {
+                found.extend(next..end);
+            }
+            next = end;
+        }
+        Some(found)
+    }
+
     /// The index of a function's type.
     pub fn type_index(&self, function: u32) -> Option<u32> {
         let imported = self.imported_function_types();
