@@ -94,7 +94,7 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
     if let Some(bytes) = shown(view.memory(), damage.address) {
         fact("bytes there", bytes);
     }
-    for (name, value) in last_write(session, index, damage.address) {
+    if let Some((name, value)) = last_write(session, index, damage.address) {
         fact(name, value);
     }
     table
@@ -116,7 +116,7 @@ fn overwritten(session: &Session<'_>, index: u32, memory: &Memory<'_>, changed: 
         fact("bytes there", bytes);
     }
     fact("bytes in the module", hex_and_text(was));
-    for (name, value) in last_write(session, index, changed.start) {
+    if let Some((name, value)) = last_write(session, index, changed.start) {
         fact(name, value);
     }
     table

@@ -276,6 +276,10 @@ impl Zig {
             return Ok(Block::new(at + HEADER, room, state));
         }
         match header(view, at, size) {
+            // The header of an earlier block with another alignment stays: which one counts is not known then.
+            Some((alignment, _)) if has_other_header(view, at, size, alignment) => {
+                Ok(Block::new(at + HEADER, room, state))
+            }
             Some((alignment, requested)) => {
                 Ok(Block { requested: Some(requested), ..Block::new(at + alignment, requested, state) })
             }
@@ -323,6 +327,17 @@ fn header(view: &View<'_>, at: u64, slot: u64) -> Option<(u64, u64)> {
         alignment *= 2;
     }
     None
+}
+
+/// Whether a slot with a header for one alignment has another one too, for a greater alignment and this very slot.
+fn has_other_header(view: &View<'_>, at: u64, slot: u64, alignment: u64) -> bool {
+    let alignments = std::iter::successors(Some(2 * alignment), |alignment| Some(2 * alignment));
+    let mut alignments = alignments.take_while(|&alignment| alignment < slot && alignment <= MAX_ALIGNMENT);
+    alignments.any(|alignment| {
+        let word = view.u64(at + alignment - 8).unwrap_or(0);
+        1u64.checked_shl((word & 31) as u32) == Some(alignment)
+            && extent_of(word >> 5, alignment, view.width()) == Some(slot)
+    })
 }
 
 /// Bytes of the slots in a page, or of the run that begins with it.
