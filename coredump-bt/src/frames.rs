@@ -79,7 +79,7 @@ impl<'r> Frames<'r> {
         }
         inner::continued(page, thread, width)?;
         match self.interpreted.as_ref().filter(|_| thread.is_crashed()) {
-            Some(program) => inner::python(page, program, None, self.args.locals),
+            Some(program) => inner::interpreted(page, program, None, self.args.locals),
             None => Ok(()),
         }
     }
@@ -130,7 +130,7 @@ impl<'r> Frames<'r> {
             raw::render(page, self.dump, frame)?;
         }
         match self.interpreted.as_ref().filter(|_| frame.thread().is_crashed()) {
-            Some(program) => inner::python(page, program, Some(frame.index()), self.args.locals),
+            Some(program) => inner::interpreted(page, program, Some(frame.index()), self.args.locals),
             None => Ok(()),
         }
     }

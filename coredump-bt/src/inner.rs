@@ -5,7 +5,7 @@ use std::io;
 
 use coredump_core::backtrace::{Location, ResolvedFrame};
 use coredump_core::interpreted::Interpreted;
-use coredump_core::runtimes::cpython::{PythonFrame, PythonVariable};
+use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::runtimes::{Runtime, Task};
 use coredump_core::{Dump, Thread};
 
@@ -142,35 +142,38 @@ fn at(page: &mut Page, location: Option<&Location>) -> io::Result<()> {
     }
 }
 
-/// Prints the Python frames that a frame of the engine runs, or, with `None`, those of which that is not certain.
-pub fn python(page: &mut Page, program: &Interpreted, frame: Option<usize>, locals: bool) -> io::Result<()> {
+/// Prints the frames of an interpreter's program that a frame of the engine runs, or, with `None`, those of which that is not
+/// certain.
+pub fn interpreted(page: &mut Page, program: &Interpreted, frame: Option<usize>, locals: bool) -> io::Result<()> {
     let frames: Vec<_> = program.frames().filter(|(placed, _)| *placed == frame).map(|(_, frame)| frame).collect();
     if frame.is_none() && !frames.is_empty() {
-        let (major, minor) = program.python.version;
         page.end()?;
-        page.piece(Piece::Title, &format!("Python {major}.{minor}"))?;
-        page.end()?;
-    }
-    frames.into_iter().try_for_each(|frame| python_frame(page, frame, locals))?;
-    let broken = program.python.threads.first().and_then(|thread| thread.broken.as_deref());
-    if let (None, Some(broken)) = (frame, broken) {
-        page.piece(Piece::Faint, &format!("older Python frames are not known: {broken}"))?;
+        page.piece(Piece::Title, &program.title)?;
         page.end()?;
     }
-    if frame.is_none() && !program.python.is_known {
-        let (major, minor) = program.python.version;
-        page.end()?;
-        page.piece(
-            Piece::Faint,
-            &format!("the layout of CPython {major}.{minor} is not known: its frames are not shown"),
-        )?;
-        page.end()?;
+    frames.into_iter().try_for_each(|frame| interpreted_frame(page, program.language, frame, locals))?;
+    if frame.is_some() {
+        return Ok(());
     }
-    Ok(())
+    match &program.broken {
+        Some(broken) => {
+            page.piece(Piece::Faint, &format!("older frames of {} are not known: {broken}", program.title))?;
+            page.end()
+        }
+        None if !program.is_known => {
+            page.end()?;
+            page.piece(
+                Piece::Faint,
+                &format!("the layout of C{} is not known: its frames are not shown", program.title),
+            )?;
+            page.end()
+        }
+        None => Ok(()),
+    }
 }
 
-fn python_frame(page: &mut Page, frame: &PythonFrame, locals: bool) -> io::Result<()> {
-    page.piece(Piece::Faint, "   python ")?;
+fn interpreted_frame(page: &mut Page, language: &str, frame: &InterpretedFrame, locals: bool) -> io::Result<()> {
+    page.piece(Piece::Faint, &format!("   {language} "))?;
     page.piece(Piece::Function, &frame.function)?;
     let mut parameters = frame.variables.iter().filter(|variable| variable.is_parameter).peekable();
     if parameters.peek().is_some() {
@@ -188,10 +191,10 @@ fn python_frame(page: &mut Page, frame: &PythonFrame, locals: bool) -> io::Resul
     }
     at(page, frame.location().as_ref())?;
     page.end()?;
-    if locals { frame.variables.iter().try_for_each(|variable| python_variable(page, variable)) } else { Ok(()) }
+    if locals { frame.variables.iter().try_for_each(|variable| interpreted_variable(page, variable)) } else { Ok(()) }
 }
 
-fn python_variable(page: &mut Page, variable: &PythonVariable) -> io::Result<()> {
+fn interpreted_variable(page: &mut Page, variable: &InterpretedVariable) -> io::Result<()> {
     page.plain("        ")?;
     page.piece(Piece::Name, &variable.name)?;
     page.plain(": ")?;

@@ -6,7 +6,7 @@ use crate::backtrace::{Location, ResolvedFrame, Resolver};
 use crate::interpreted::Interpreted;
 use crate::model::CoreDump;
 use crate::reason::{CrashReason, ScriptFrame};
-use crate::runtimes::cpython::PythonFrame;
+use crate::runtimes::InterpretedFrame;
 use crate::signature::{Signer, is_library};
 
 /// What a function without a name is called.
@@ -92,7 +92,7 @@ fn in_script(place: Place, script: &[ScriptFrame]) -> Place {
 }
 
 /// A frame of an interpreter's program, as one whose function is known by its name and place.
-fn resolved(frame: &PythonFrame) -> ResolvedFrame {
+fn resolved(frame: &InterpretedFrame) -> ResolvedFrame {
     ResolvedFrame {
         index: 0,
         instance: None,

@@ -16,7 +16,7 @@ use crate::crash::Crash;
 use crate::error::Result;
 use crate::gc;
 use crate::heap::Heap;
-use crate::interpreted::Interpreted;
+use crate::interpreted::{Interpreted, Site};
 use crate::limits::MAX_PIPED;
 use crate::locate::Options;
 use crate::mapped::Bytes;
@@ -156,6 +156,7 @@ impl Draft {
             located,
             reason: OnceLock::new(),
             crash: OnceLock::new(),
+            interpreter: OnceLock::new(),
         }))
     }
 }
@@ -172,6 +173,8 @@ struct Settled {
     located: OnceLock<Located>,
     reason: OnceLock<Option<CrashReason>>,
     crash: OnceLock<Crash>,
+    /// Where an interpreter is in memory: the memory is searched once.
+    interpreter: OnceLock<Option<Site>>,
 }
 
 /// What is looked at: a dump, and the binaries that were found for it.
@@ -256,6 +259,7 @@ impl Dump {
             located: found,
             reason: OnceLock::new(),
             crash: OnceLock::new(),
+            interpreter: OnceLock::new(),
         }))
     }
 
@@ -327,7 +331,10 @@ impl Dump {
     /// Why the program died; `None` where nothing says so. [`Dump::crash`] has it too, and where.
     pub fn reason(&self) -> Option<&CrashReason> {
         let signer = &self.0.store.0.signer;
-        let known = || reason::of(self.recorded(), self.binaries(), self.resolver(), signer);
+        let known = || {
+            let reason = reason::of(self.recorded(), self.binaries(), self.resolver(), signer)?;
+            Some(reason.with_exception(|| self.interpreter()?.uncaught(self.recorded())))
+        };
         self.0.reason.get_or_init(known).as_ref()
     }
 
@@ -394,7 +401,13 @@ impl Dump {
     /// The stack of the program that an interpreter ran; `None` where there is no interpreter that is known. `limits` bound
     /// the values of its variables, without which they are left out.
     pub fn interpreted(&self, limits: Option<cpython::Limits>) -> Option<Interpreted> {
-        Interpreted::find(self.recorded(), self.binaries(), self.resolver(), limits)
+        Interpreted::read(self.recorded(), self.resolver(), self.interpreter()?, limits)
+    }
+
+    /// Where the interpreter of the program is in memory, which is searched once.
+    fn interpreter(&self) -> Option<&Site> {
+        let find = || Site::find(self.recorded(), self.binaries(), self.resolver());
+        self.0.interpreter.get_or_init(find).as_ref()
     }
 
     /// The asynchronous tasks of the program: those of executors that are known, and the futures that frames poll. `limits`
@@ -408,7 +421,7 @@ impl Dump {
     /// # Ok::<(), coredump_core::Error>(())
     /// ```
     pub fn tasks(&self, limits: Option<Limits>) -> Tasks {
-        Tasks::find(self.recorded(), self.binaries(), limits)
+        Tasks::find(self.recorded(), self.binaries(), self.interpreter(), limits)
     }
 
     /// The frames of one of the runtime's tasks, youngest first.

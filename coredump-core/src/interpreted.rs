@@ -1,55 +1,142 @@
 //! The frames of an interpreter's program, beside the engine's frames that run them.
 
+use memchr::memmem;
+
 use crate::backtrace::{ResolvedFrame, Resolver};
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
-use crate::runtimes::cpython::{self, Limits, Python, PythonFrame};
+use crate::runtimes::cpython::{self, Limits};
+use crate::runtimes::{InterpretedFrame, quickjs};
 
-/// The function of CPython that runs Python code is `_PyEval_EvalFrameDefault`; compilers make parts of it functions of
-/// their own.
-const EVALUATION: &str = "_PyEval_EvalFrame";
 /// Frames among which the evaluation loop is looked for, to tell whether a program is an interpreter.
 const YOUNG_FRAMES: usize = 256;
 
-/// The stack of a Python program.
+/// An interpreter that is known.
+struct Kind {
+    /// The language of its programs, as JSON names it.
+    language: &'static str,
+    /// What names of its modules have in them.
+    modules: &'static [&'static str],
+    /// The function that runs a program's functions: each call of it is one entry from outside. Compilers make parts of it
+    /// functions of their own.
+    evaluation: &'static str,
+}
+
+const PYTHON: Kind = Kind { language: "python", modules: &["python"], evaluation: "_PyEval_EvalFrame" };
+const JAVASCRIPT: Kind =
+    Kind { language: "javascript", modules: &["quickjs", "qjs", "javy"], evaluation: "JS_CallInternal" };
+
+/// Where the interpreter of a program is in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Site {
+    /// CPython, in the dump's memory with this index.
+    Python(usize, cpython::Place),
+    /// QuickJS.
+    JavaScript(usize, quickjs::Place),
+}
+
+/// The stack of an interpreter's program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Interpreted {
-    /// The interpreter with its threads; the first one ran.
-    pub python: Python,
-    /// Indices of the engine's frames that run the lists of Python frames of the first thread, youngest first. Empty where it
-    /// is not certain which they are.
+    /// The program's language, as JSON names it.
+    pub language: &'static str,
+    /// What runs it, for people: `Python 3.14`.
+    pub title: String,
+    /// Whether the interpreter's structures are known; without that there are no frames.
+    pub is_known: bool,
+    /// The frames of the thread that ran, youngest first, in one list for each call of the evaluation loop.
+    pub entries: Vec<Vec<InterpretedFrame>>,
+    /// Why older frames are missing, where the walk had to stop.
+    pub broken: Option<String>,
+    /// Indices of the engine's frames that run these lists. Empty where it is not certain which they are.
     placed: Vec<usize>,
 }
 
+impl Site {
+    /// Looks for the interpreter of the program that crashed. Memory is searched only if a module is named after one, the
+    /// evaluation loop is among the frames, or none of these has a name and a module holds what QuickJS does.
+    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>) -> Option<Site> {
+        let thread = dump.crashed_thread()?;
+        let young = resolver.frame_count(thread).min(YOUNG_FRAMES);
+        let frames = || (0..young).filter_map(|frame| resolver.frame(thread, frame));
+        let is = |kind: &Kind| {
+            let named = |name: &str| kind.modules.iter().any(|part| name.contains(part));
+            binaries.slots().iter().any(|slot| named(&slot.name.to_ascii_lowercase()))
+                || frames().any(|frame| evaluates(kind, &frame))
+        };
+        let mut memories = dump.memories.iter().enumerate();
+        if is(&PYTHON) {
+            return memories.find_map(|(index, memory)| Some(Site::Python(index, cpython::find(memory)?)));
+        }
+        let holds = |frame: ResolvedFrame| {
+            let binary = binaries.binary(frame.module?)?;
+            memmem::find(binary.module().bytes(), quickjs::MARK).map(|_| ())
+        };
+        let nameless = || frames().all(|frame| frame.function.is_none()) && frames().next().and_then(holds).is_some();
+        if is(&JAVASCRIPT) || nameless() {
+            return memories.find_map(|(index, memory)| Some(Site::JavaScript(index, quickjs::find(memory)?)));
+        }
+        None
+    }
+}
+
+impl Site {
+    /// The exception that nothing caught, of a program that the interpreter runs no more.
+    pub fn uncaught(&self, dump: &CoreDump<'_>) -> Option<cpython::Uncaught> {
+        let Site::Python(memory, place) = self else { return None };
+        let memory = dump.memories.get(*memory)?;
+        let runs = !cpython::read(memory, place, None).threads.is_empty();
+        if runs { None } else { cpython::uncaught(memory, place) }
+    }
+}
+
 impl Interpreted {
-    /// Looks for the interpreter of the program that crashed. Memory is searched only if a module is named after Python, or
-    /// the evaluation loop is among the frames. `limits` bound the variables' values, without which they are left out.
+    /// Looks for the interpreter of the program that crashed, and reads the program's stack. `limits` bound the variables'
+    /// values, without which they are left out.
     pub fn find(
         dump: &CoreDump<'_>,
         binaries: &Binaries,
         resolver: &Resolver<'_, '_>,
         limits: Option<Limits>,
     ) -> Option<Interpreted> {
-        let thread = dump.crashed_thread()?;
-        let frames = || (0..resolver.frame_count(thread)).filter_map(|frame| resolver.frame(thread, frame));
-        let named = binaries.slots().iter().any(|slot| slot.name.to_ascii_lowercase().contains("python"));
-        if !named && !frames().take(YOUNG_FRAMES).any(|frame| evaluates(&frame)) {
-            return None;
-        }
-        let python = dump.memories.iter().find_map(|memory| cpython::read(memory, limits))?;
-        let placed: Vec<_> = frames().filter(evaluates).map(|frame| frame.index).collect();
-        let entries = python.threads.first().map_or(0, |thread| thread.entries.len());
-        Some(Interpreted { python, placed: if placed.len() == entries { placed } else { Vec::new() } })
+        Interpreted::read(dump, resolver, &Site::find(dump, binaries, resolver)?, limits)
     }
 
-    /// The Python frames of the thread that ran, youngest first, each with the index of the engine's frame that runs it.
-    pub fn frames(&self) -> impl Iterator<Item = (Option<usize>, &PythonFrame)> {
-        let entries = self.python.threads.first().into_iter().flat_map(|thread| &thread.entries).enumerate();
+    /// Reads the stack of the program of the interpreter at that site.
+    pub fn read(
+        dump: &CoreDump<'_>,
+        resolver: &Resolver<'_, '_>,
+        site: &Site,
+        limits: Option<Limits>,
+    ) -> Option<Interpreted> {
+        let (kind, title, is_known, entries, broken) = match site {
+            Site::Python(memory, place) => {
+                let python = cpython::read(dump.memories.get(*memory)?, place, limits);
+                let (major, minor) = python.version;
+                let thread = python.threads.into_iter().next().unwrap_or_default();
+                (&PYTHON, format!("Python {major}.{minor}"), python.is_known, thread.entries, thread.broken)
+            }
+            Site::JavaScript(memory, place) => {
+                let stack = quickjs::read(dump.memories.get(*memory)?, *place);
+                let entries = stack.frames.into_iter().map(|frame| frame.into_iter().collect()).collect();
+                (&JAVASCRIPT, "JavaScript (QuickJS)".to_owned(), stack.broken.is_none(), entries, stack.broken)
+            }
+        };
+        let thread = dump.crashed_thread()?;
+        let frames = (0..resolver.frame_count(thread)).filter_map(|frame| resolver.frame(thread, frame));
+        let placed: Vec<_> = frames.filter(|frame| evaluates(kind, frame)).map(|frame| frame.index).collect();
+        let placed = if placed.len() == entries.len() { placed } else { Vec::new() };
+        Some(Interpreted { language: kind.language, title, is_known, entries, broken, placed })
+    }
+
+    /// The program's frames, youngest first, each with the index of the engine's frame that runs it.
+    pub fn frames(&self) -> impl Iterator<Item = (Option<usize>, &InterpretedFrame)> {
+        let entries = self.entries.iter().enumerate();
         entries.flat_map(move |(nth, entry)| entry.iter().map(move |frame| (self.placed.get(nth).copied(), frame)))
     }
 }
 
-fn evaluates(frame: &ResolvedFrame) -> bool {
+fn evaluates(kind: &Kind, frame: &ResolvedFrame) -> bool {
     let name = frame.raw_name.as_deref().or(frame.function.as_deref());
-    name.is_some_and(|name| name.contains(EVALUATION))
+    name.is_some_and(|name| name.contains(kind.evaluation))
 }

@@ -8,10 +8,11 @@ use std::cell::OnceCell;
 
 use coredump_core::backtrace::Resolver;
 use coredump_core::binaries::{Binaries, Store};
-use coredump_core::interpreted::Interpreted;
+use coredump_core::interpreted::{Interpreted, Site};
 use coredump_core::locate::Options;
 use coredump_core::read::read;
 use coredump_core::runtimes::cpython;
+use coredump_core::tasks::Tasks;
 use coredump_core::variables::{Inspector, Limits};
 use libfuzzer_sys::fuzz_target;
 
@@ -25,7 +26,7 @@ macro_rules! program {
     };
 }
 
-const PROGRAMS: [(&[u8], &[u8]); 6] = [
+const PROGRAMS: [(&[u8], &[u8]); 11] = [
     program!("vars-O0"),
     program!("cpp-vars-O0"),
     program!("rust-vars-O0"),
@@ -33,6 +34,11 @@ const PROGRAMS: [(&[u8], &[u8]); 6] = [
     program!("go-panic"),
     // A Python program, whose module is not there: its frames need none.
     (include_bytes!("../../tests/fixtures/dumps/python-shop.wasmtime.coredump"), b""),
+    (include_bytes!("../../tests/fixtures/dumps/python-tasks.wasmtime.coredump"), b""),
+    (include_bytes!("../../tests/fixtures/dumps/python-raise.wasmtime.coredump"), b""),
+    program!("rust-tasks"),
+    program!("cpp-coroutines-22-O0"),
+    program!("js-quickjs-ng"),
 ];
 
 /// A dump, which of its bytes are guest memory, and where its module is.
@@ -59,7 +65,7 @@ impl Program {
 
 thread_local! {
     // Modules are parsed once: a store keeps what it opened.
-    static LOADED: &'static [OnceCell<Program>; 6] = Box::leak(Box::default());
+    static LOADED: &'static [OnceCell<Program>; 11] = Box::leak(Box::default());
 }
 
 fuzz_target!(|bytes: &[u8]| {
@@ -84,5 +90,10 @@ fuzz_target!(|bytes: &[u8]| {
     }
     let resolver = Resolver::new(&model, &binaries);
     resolver.runtime();
-    Interpreted::find(&model, &binaries, &resolver, Some(cpython::Limits { depth: 4, elements: 32 }));
+    let site = Site::find(&model, &binaries, &resolver);
+    if let Some(site) = &site {
+        Interpreted::read(&model, &resolver, site, Some(cpython::Limits { depth: 4, elements: 32 }));
+        site.uncaught(&model);
+    }
+    Tasks::find(&model, &binaries, site.as_ref(), Some(Limits::default()));
 });

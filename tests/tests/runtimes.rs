@@ -207,3 +207,56 @@ fn redaction_hides_the_values_of_an_interpreted_program() {
     let text = redacted.text();
     assert!(text.contains("\"leaf\"") && !text.contains("123456789012345678901234567890"), "{text}");
 }
+
+#[test]
+fn javascript_frames_are_those_of_the_programs_own_stack() {
+    // With names and without any; quickjs-ng has columns.
+    for (name, columns) in [("js-quickjs-ng", true), ("js-quickjs-2021", false)] {
+        for options in [&["--live"][..], &["--fast"]] {
+            let folder = scratch();
+            let module = fixture(&format!("modules/{name}.wasm"));
+            let run = Tool::new("coredump-run").args(["-q", "-o", "d"]).args(options).arg(&module);
+            let printed = run.in_folder(folder.path()).run().text().to_owned();
+            let json = Tool::new("coredump-json").arg("-m").arg(&module).arg("d").in_folder(folder.path());
+            let document = json.run().expect(0).json();
+            let thread = &document["threads"][0];
+            let placed = thread["frames"].as_array().unwrap().iter().filter(|frame| frame["interpreted"].is_array());
+            let placed = placed.inspect(|frame| assert_eq!(frame["language"], "javascript"));
+            let all: Vec<&Value> = match thread["interpreted"].as_array() {
+                Some(unplaced) => unplaced.iter().collect(),
+                None => placed.flat_map(|frame| frame["interpreted"].as_array().unwrap()).collect(),
+            };
+            let shown: Vec<_> = all
+                .iter()
+                .map(|frame| {
+                    format!(
+                        "{} {}:{}",
+                        frame["function"].as_str().unwrap(),
+                        frame["file"].as_str().unwrap(),
+                        frame["line"]
+                    )
+                })
+                .collect();
+            // `    at total (shop.js:12:20)`, and `    at forEach (native)`, whose frames are the engine's.
+            let lines =
+                printed.lines().filter_map(|line| line.strip_prefix("    at ")?.strip_suffix(')')?.split_once(" ("));
+            let wanted: Vec<_> = lines
+                .filter(|(_, place)| *place != "native")
+                .map(|(function, place)| {
+                    let mut parts = place.split(':');
+                    let (file, line) = (parts.next().unwrap(), parts.next().unwrap());
+                    (format!("{function} {file}:{line}"), parts.next().map(|column| column.parse::<u64>().unwrap()))
+                })
+                .collect();
+            assert_eq!(shown, wanted.iter().map(|(place, _)| place.clone()).collect::<Vec<_>>(), "{name} {options:?}");
+            assert_eq!(shown.len(), 5);
+            // The youngest went on in its line: it printed its stack before it died.
+            for (frame, (_, column)) in all.iter().zip(&wanted).skip(1) {
+                assert_eq!(frame["column"].as_u64(), *column, "{name}");
+                assert_eq!(column.is_some(), columns);
+            }
+            assert_eq!(document["signature"], "stop | <anonymous> | total | main | <eval>");
+            assert_eq!(document["place"]["function"], "stop");
+        }
+    }
+}

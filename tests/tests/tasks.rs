@@ -307,3 +307,87 @@ fn a_program_without_tasks_says_so() {
     let text = tool.arg(fixture("dumps/sum-O0.wasmtime.coredump")).run().expect(0).text().to_owned();
     assert!(text.ends_with("\nno asynchronous task was found\n"), "{text}");
 }
+
+/// The document of a Python program's dump, whose modules are not kept.
+fn python(name: &str) -> Value {
+    let dump = fixture(&format!("dumps/{name}.wasmtime.coredump"));
+    Tool::new("coredump-json").args(["--locals", "--no-recorded-paths"]).arg(dump).run().json()
+}
+
+#[test]
+fn tasks_of_asyncio_are_those_that_the_program_printed() {
+    let document = python("python-tasks");
+    let tasks = document["tasks"].as_array().unwrap();
+    let printed = std::fs::read_to_string(fixture("expected/python-tasks.txt")).unwrap();
+    for words in printed.lines().map(words) {
+        let task =
+            tasks.iter().find(|task| task["name"] == *words[0]).unwrap_or_else(|| panic!("no task {}", words[0]));
+        assert_eq!(task["address"], *words[1]);
+        assert_eq!((&task["executor"], &task["state"]), (&"asyncio".into(), &"idle".into()));
+        // As `get_stack()` gives the outermost function: `['sleeper:35']`.
+        let first = &task["awaits"][0];
+        assert_eq!(format!("['{}:{}']", first["function"].as_str().unwrap(), first["line"]), words[2]);
+    }
+    let of = |name: &str| {
+        let task = tasks.iter().find(|task| task["name"] == name).unwrap();
+        chain(task).iter().map(|one| one["function"].as_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(of("sleeper"), ["sleeper", "nap", "sleep", "Future"]);
+    assert_eq!(of("getter"), ["getter", "Queue.get", "Future"]);
+    assert_eq!(of("opener"), ["opener", "Event.wait", "Future"]);
+    assert_eq!(of("gatherer"), ["gatherer", "_GatheringFuture"]);
+    assert_eq!(of("locker"), ["locker", "_ContextManagerMixin.__aenter__", "Lock.acquire", "Future"]);
+    let sleeper = tasks.iter().find(|task| task["name"] == "sleeper").unwrap();
+    assert!(
+        in_order(
+            &["number=1".into(), "label='sleeper 1'".into(), "number=6".into(), "before=60".into()],
+            &variables(sleeper)
+        ),
+        "{:?}",
+        variables(sleeper)
+    );
+    // What runs the others, and those of `gather`, which nobody named.
+    let running: Vec<_> = tasks.iter().filter(|task| task["state"] == "running").collect();
+    assert_eq!(running.len(), 1);
+    assert_eq!((&running[0]["name"], &running[0]["awaits"][0]["function"]), (&"Task-1".into(), &"main".into()));
+    assert_eq!(tasks.len(), 8);
+}
+
+#[test]
+fn an_exception_that_nothing_caught_is_found_in_memory() {
+    // Nothing of what the program printed is in the dump, and an exception that was caught lives still. Without its modules a
+    // dump does not tell that the program gave up: it is added to the dump.
+    let folder = scratch();
+    let dump = fixture("dumps/python-raise.wasmtime.coredump");
+    let whole = Tool::new("coredump-json").args(["--memory", "base64", "--no-recorded-paths"]).arg(dump).run();
+    let mut document: Value = serde_json::from_slice(&whole.stdout).unwrap();
+    assert!(document["reason"].is_null());
+    document["reason"] = serde_json::json!({"kind": "unreachable", "source": "recorded"});
+    let encode = Tool::new("coredump-json").args(["--encode", "-o", "d"]).stdin(document.to_string());
+    encode.in_folder(folder.path()).run().expect(0);
+    let json = Tool::new("coredump-json").args(["--no-recorded-paths", "d"]).in_folder(folder.path());
+    let document = json.run().json();
+    let panic = &document["reason"]["panic"];
+    let printed = std::fs::read_to_string(fixture("expected/python-raise.txt")).unwrap();
+    let message = printed.lines().last().unwrap().strip_prefix("app.").unwrap();
+    assert_eq!(panic["message"], message);
+    assert_eq!((&panic["language"], &panic["source"]), (&"python".into(), &"stack".into()));
+    let frames: Vec<_> = panic["frames"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .map(|frame| {
+            format!(
+                "  File {}, line {}, in {}",
+                frame["file"],
+                frame["line"],
+                frame["function"].as_str().unwrap().rsplit('.').next().unwrap()
+            )
+        })
+        .collect();
+    let last = printed.rsplit_once("Traceback (most recent call last):\n").unwrap().1;
+    assert_eq!(frames, last.lines().filter(|line| line.starts_with("  File")).collect::<Vec<_>>());
+    assert_eq!((&document["place"]["function"], &document["place"]["line"]), (&"quote".into(), &97.into()));
+    assert_eq!(document["signature"], "quote | WitWorld.go");
+}

@@ -16,6 +16,7 @@ use crate::binaries::{Binaries, Binary};
 use crate::gc;
 use crate::model::{CoreDump, Frame, Layout};
 use crate::regions::overrun;
+use crate::runtimes::cpython::Uncaught;
 use crate::signature::Signer;
 use crate::variables::Inspector;
 
@@ -119,6 +120,20 @@ impl CrashReason {
         match told.as_ref().or(self.detail.as_ref()).or(self.message.as_ref()) {
             Some(told) => format!("{kind}: {told}"),
             None => kind.clone(),
+        }
+    }
+
+    /// The same with the exception of an interpreted program that `find` finds in memory, where the program gave up and what it
+    /// said of that is not known: an interpreter's runtime says no more than that something was thrown.
+    pub fn with_exception(self, find: impl FnOnce() -> Option<Uncaught>) -> CrashReason {
+        let said = |panic: &Panic| panic.source == PanicSource::GuestStderr && !script::only_threw(panic);
+        let known = self.panic.as_ref().is_some_and(|panic| said(panic) || !panic.frames.is_empty());
+        if known || !gives_up(&self.kind) {
+            return self;
+        }
+        match find().and_then(script::in_memory) {
+            Some(panic) => CrashReason { panic: Some(panic), ..self },
+            None => self,
         }
     }
 

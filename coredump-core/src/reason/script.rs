@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use regex_lite::{Captures, Regex};
 
 use super::{Panic, PanicSource};
+use crate::runtimes::cpython::Uncaught;
 
 /// Functions of one traceback that are kept: the youngest.
 const MAX_FRAMES: usize = 256;
@@ -44,6 +45,25 @@ const PYTHON_THREW: &str = "Python function threw an unexpected exception";
 pub fn uncaught(text: &str) -> Option<Panic> {
     let lines: Vec<&str> = text.lines().map(|line| line.trim_end_matches('\r')).collect();
     python(&lines).or_else(|| spider_monkey(&lines)).or_else(|| v8(&lines))
+}
+
+/// Whether all that was said is that a function of the program's has thrown.
+pub fn only_threw(panic: &Panic) -> bool {
+    panic.message.as_deref().is_some_and(|message| message.contains(PYTHON_THREW))
+}
+
+/// The exception that ended the program, as it is in memory.
+pub fn in_memory(found: Uncaught) -> Option<Panic> {
+    let frames = found.frames.iter().take(MAX_FRAMES).map(|frame| {
+        Some(ScriptFrame {
+            function: Some(frame.function.to_string()),
+            file: frame.file.as_deref()?.to_owned(),
+            line: frame.line?,
+            column: frame.column,
+        })
+    });
+    let frames = frames.collect::<Option<Vec<_>>>()?;
+    Some(Panic { source: PanicSource::Stack, ..panic("python", Some(found.message), frames)? })
 }
 
 fn panic(language: &'static str, message: Option<String>, frames: Vec<ScriptFrame>) -> Option<Panic> {

@@ -7,12 +7,14 @@
 
 pub mod cpython;
 pub mod go;
+pub mod quickjs;
 
 use std::sync::Arc;
 
 use crate::binaries::Binaries;
 use crate::model::{CoreDump, Value};
 use crate::module::Module;
+use crate::symbols::Location;
 
 /// A runtime that was found in a dump, with its tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -126,4 +128,41 @@ pub struct TaskFrame {
     pub pc: u64,
     /// Index of the WebAssembly function; imported functions count.
     pub function_index: Option<u32>,
+}
+
+/// An activation of a function of a program that an interpreter runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterpretedFrame {
+    /// The function's qualified name.
+    pub function: Arc<str>,
+    /// Its source file, as the interpreter names it.
+    pub file: Option<Arc<str>>,
+    /// The line, counted from 1.
+    pub line: Option<u32>,
+    /// The column in bytes of UTF-8, counted from 1.
+    pub column: Option<u32>,
+    /// Its local variables that have a value.
+    pub variables: Vec<InterpretedVariable>,
+}
+
+impl InterpretedFrame {
+    /// Where it stood.
+    pub fn location(&self) -> Option<Location> {
+        Some(Location { file: self.file.clone()?, line: self.line?, column: self.column })
+    }
+}
+
+/// A variable of such a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InterpretedVariable {
+    /// Its name.
+    pub name: String,
+    /// The name of its value's type.
+    pub type_name: String,
+    /// Its value, as Python's `repr()` writes it; `None` where it cannot be read.
+    pub value: Option<String>,
+    /// It is a parameter.
+    pub is_parameter: bool,
+    /// The address of its value.
+    pub address: u64,
 }

@@ -12,7 +12,7 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::Document;
-use super::inner::{MemoryFrame, PythonEntry, TaskEntry};
+use super::inner::{InterpretedEntry, MemoryFrame, TaskEntry};
 use super::text::{Each, Hex};
 use super::values::{NamedValue, TypedValue};
 
@@ -60,7 +60,7 @@ impl Serialize for ThreadEntry<'_, '_> {
         };
         map.serialize_entry("frames", &Each(frames))?;
         if let Some(program) = self.document.interpreted.as_ref().filter(|_| thread.is_crashed()) {
-            let unplaced = || python(program, None, self.document);
+            let unplaced = || interpreted(program, None, self.document);
             if unplaced().next().is_some() {
                 map.serialize_entry("interpreted", &Each(unplaced))?;
             }
@@ -69,15 +69,15 @@ impl Serialize for ThreadEntry<'_, '_> {
     }
 }
 
-/// The Python frames that a frame of the engine runs; with `None`, those of which that is not certain.
-fn python<'d>(
+/// The frames of an interpreter's program that a frame of the engine runs; with `None`, those of which that is not certain.
+fn interpreted<'d>(
     program: &'d Interpreted,
     frame: Option<usize>,
     document: &Document<'_>,
-) -> impl Iterator<Item = PythonEntry<'d>> + use<'d> {
+) -> impl Iterator<Item = InterpretedEntry<'d>> + use<'d> {
     let (locals, hidden) = (document.locals, document.redact);
     let frames = program.frames().filter(move |(placed, _)| *placed == frame);
-    frames.map(move |(_, frame)| PythonEntry { frame, locals, hidden })
+    frames.map(move |(_, frame)| InterpretedEntry { frame, locals, hidden })
 }
 
 /// A frame of the engine, or of a language's runtime.
@@ -128,9 +128,9 @@ impl Serialize for FrameEntry<'_, '_> {
         }
         let program = document.interpreted.as_ref().filter(|_| self.frame.thread().is_crashed());
         if let Some(program) = program {
-            let frames = || python(program, Some(self.frame.index()), document);
+            let frames = || interpreted(program, Some(self.frame.index()), document);
             if frames().next().is_some() {
-                map.serialize_entry("language", "python")?;
+                map.serialize_entry("language", program.language)?;
                 map.serialize_entry("interpreted", &Each(frames))?;
             }
         }

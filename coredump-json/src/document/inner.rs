@@ -3,7 +3,7 @@
 use coredump_core::Dump;
 use coredump_core::backtrace::ResolvedFrame;
 use coredump_core::cli::path_map::PathMap;
-use coredump_core::runtimes::cpython::{PythonFrame, PythonVariable};
+use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::runtimes::{Runtime, Task, TaskFrame};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -97,16 +97,16 @@ impl Serialize for MemoryFrame<'_> {
     }
 }
 
-/// A frame of the Python program that a frame of the engine ran.
-pub struct PythonEntry<'d> {
-    pub frame: &'d PythonFrame,
+/// A frame of an interpreter's program that a frame of the engine ran.
+pub struct InterpretedEntry<'d> {
+    pub frame: &'d InterpretedFrame,
     /// Whether variables are asked for.
     pub locals: bool,
     /// Whether to leave their values out.
     pub hidden: bool,
 }
 
-impl Serialize for PythonEntry<'_> {
+impl Serialize for InterpretedEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("function", &*self.frame.function)?;
@@ -114,7 +114,7 @@ impl Serialize for PythonEntry<'_> {
         map.serialize_entry("line", &self.frame.line)?;
         map.serialize_entry("column", &self.frame.column)?;
         let variables = || {
-            let entry = |variable| PythonVariableEntry { variable, hidden: self.hidden };
+            let entry = |variable| InterpretedVariableEntry { variable, hidden: self.hidden };
             self.frame.variables.iter().map(entry)
         };
         map.serialize_entry("variables", &self.locals.then_some(Each(variables)))?;
@@ -122,12 +122,12 @@ impl Serialize for PythonEntry<'_> {
     }
 }
 
-struct PythonVariableEntry<'d> {
-    variable: &'d PythonVariable,
+struct InterpretedVariableEntry<'d> {
+    variable: &'d InterpretedVariable,
     hidden: bool,
 }
 
-impl Serialize for PythonVariableEntry<'_> {
+impl Serialize for InterpretedVariableEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let variable = self.variable;
         let mut map = serializer.serialize_map(None)?;

@@ -2,7 +2,7 @@
 
 use coredump_core::gc::View;
 use coredump_core::model::{self, Value};
-use coredump_core::runtimes::cpython::PythonFrame;
+use coredump_core::runtimes::InterpretedFrame;
 use coredump_core::text::{escape, escape_lines};
 use coredump_core::variables::{Variable, VariableKind, When};
 use coredump_core::{Dump, Frame, Limits};
@@ -142,8 +142,8 @@ fn named(variable: &Variable) -> Option<String> {
 }
 
 /// The variables of a Python frame.
-pub fn python_scope(frame: &PythonFrame) -> Scope {
-    let row = |variable: &coredump_core::runtimes::cpython::PythonVariable| Row {
+pub fn python_scope(frame: &InterpretedFrame) -> Scope {
+    let row = |variable: &coredump_core::runtimes::InterpretedVariable| Row {
         name: escape(&variable.name).into_owned(),
         value: variable.value.as_deref().map_or("<unreadable>".into(), escape).into_owned(),
         type_name: escape(&variable.type_name).into_owned(),

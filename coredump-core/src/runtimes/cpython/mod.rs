@@ -4,6 +4,8 @@
 //! interpreters, threads, frames, code objects and the values of local variables are found from memory alone. The layouts
 //! of 3.14 and 3.15 are known.
 
+mod asyncio;
+mod exceptions;
 mod lines;
 mod objects;
 mod offsets;
@@ -12,9 +14,11 @@ mod text;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::{InterpretedFrame, InterpretedVariable};
 use crate::memory::Memory;
-use crate::symbols::Location;
 
+pub use asyncio::{AsyncioTask, Awaited, State, tasks};
+pub use exceptions::{Uncaught, uncaught};
 pub use objects::Limits;
 use objects::Objects;
 use offsets::{Found, Offsets};
@@ -49,55 +53,27 @@ pub struct PythonThread {
     /// The runtime's number of it.
     pub id: u64,
     /// Its frames, youngest first, in one list for each call of the evaluation loop from C.
-    pub entries: Vec<Vec<PythonFrame>>,
+    pub entries: Vec<Vec<InterpretedFrame>>,
     /// Why older frames are missing, where the walk had to stop.
     pub broken: Option<String>,
 }
 
-/// An activation of a Python function.
+/// Where an interpreter is in a memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PythonFrame {
-    /// The function's qualified name.
-    pub function: Arc<str>,
-    /// Its source file, as the interpreter names it.
-    pub file: Option<Arc<str>>,
-    /// The line, counted from 1.
-    pub line: Option<u32>,
-    /// The column in bytes of UTF-8, counted from 1.
-    pub column: Option<u32>,
-    /// Its local variables that have a value.
-    pub variables: Vec<PythonVariable>,
+pub struct Place(Found);
+
+/// Looks for an interpreter in a memory.
+pub fn find(memory: &Memory<'_>) -> Option<Place> {
+    offsets::find(memory).map(Place)
 }
 
-impl PythonFrame {
-    /// Where it stood.
-    pub fn location(&self) -> Option<Location> {
-        Some(Location { file: self.file.clone()?, line: self.line?, column: self.column })
-    }
-}
-
-/// A variable of a Python function.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PythonVariable {
-    /// Its name.
-    pub name: String,
-    /// The name of its value's type.
-    pub type_name: String,
-    /// Its value, as `repr()` writes it; `None` where it cannot be read.
-    pub value: Option<String>,
-    /// It is a parameter.
-    pub is_parameter: bool,
-    /// The address of its value.
-    pub address: u64,
-}
-
-/// Looks for an interpreter in a memory; `limits` bound the variables' values, without which they are left out.
-pub fn read(memory: &Memory<'_>, limits: Option<Limits>) -> Option<Python> {
-    let offsets = match offsets::find(memory)? {
+/// Reads the interpreter at that place; `limits` bound the variables' values, without which they are left out.
+pub fn read(memory: &Memory<'_>, place: &Place, limits: Option<Limits>) -> Python {
+    let offsets = match &place.0 {
         Found::Known(offsets) => offsets,
-        Found::Unknown(version) => return Some(Python { version, ..Python::default() }),
+        Found::Unknown(version) => return Python { version: *version, ..Python::default() },
     };
-    let objects = Objects::new(memory, &offsets);
+    let objects = Objects::new(memory, offsets);
     let mut python = Python { version: offsets.version, is_known: true, threads: Vec::new() };
     let mut left = MAX_FRAMES;
     let interpreters = linked(&objects, offsets.runtime + offsets.interpreters_head, offsets.interpreter_next);
@@ -109,7 +85,7 @@ pub fn read(memory: &Memory<'_>, limits: Option<Limits>) -> Option<Python> {
             }
         }
     }
-    Some(python)
+    python
 }
 
 /// A list whose head is at one address, and whose elements have the next one's address at an offset.
@@ -155,22 +131,20 @@ fn walk(objects: &Objects<'_, '_>, thread: u64, left: &mut usize, limits: Option
     Some(walked)
 }
 
-fn frame(objects: &Objects<'_, '_>, offsets: &Offsets, at: u64, limits: Option<Limits>) -> Option<PythonFrame> {
+fn frame(objects: &Objects<'_, '_>, offsets: &Offsets, at: u64, limits: Option<Limits>) -> Option<InterpretedFrame> {
     let code = objects.pointer(at + offsets.frame_executable)?;
     objects.type_of(code).filter(|kind| kind.name == "code")?;
     let function = objects.str(objects.pointer(code + offsets.code_qualname)?)?;
     let file = objects.pointer(code + offsets.code_filename).and_then(|name| objects.str(name));
     let position = || {
-        let instructions = code + offsets.code_adaptive;
-        let instruction = objects.memory.uint(at + offsets.frame_instr_ptr, 4).ok()?;
-        let offset = instruction.checked_sub(instructions).filter(|&offset| offset < MAX_CODE)?;
+        let offset = instruction(objects, at)?;
         let table = objects.pointer(code + offsets.code_linetable)?;
         objects.type_of(table).filter(|kind| kind.name == "bytes")?;
         let first = objects.memory.uint(code + offsets.code_firstlineno, 4).ok()? as u32;
         lines::position(&objects.bytes(table)?.0, first, offset)
     };
     let position = position();
-    Some(PythonFrame {
+    Some(InterpretedFrame {
         function: function.into(),
         file: file.map(Arc::from),
         line: position.map(|position| position.line),
@@ -179,13 +153,21 @@ fn frame(objects: &Objects<'_, '_>, offsets: &Offsets, at: u64, limits: Option<L
     })
 }
 
+/// The instruction at which a frame stands: bytes from the beginning of its code object's.
+fn instruction(objects: &Objects<'_, '_>, frame: u64) -> Option<u64> {
+    let offsets = objects.offsets;
+    let instructions = objects.pointer(frame + offsets.frame_executable)? + offsets.code_adaptive;
+    let instruction = objects.memory.uint(frame + offsets.frame_instr_ptr, 4).ok()?;
+    instruction.checked_sub(instructions).filter(|&offset| offset < MAX_CODE)
+}
+
 fn variables(
     objects: &Objects<'_, '_>,
     offsets: &Offsets,
     frame: u64,
     code: u64,
     limits: Limits,
-) -> Option<Vec<PythonVariable>> {
+) -> Option<Vec<InterpretedVariable>> {
     let (names, _) = objects.tuple(objects.pointer(code + offsets.code_localsplusnames)?, MAX_VARIABLES)?;
     let (kinds, _) = objects.bytes(objects.pointer(code + offsets.code_localspluskinds)?)?;
     let parameters = objects.memory.uint(code + offsets.code_argcount, 4).ok()?;
@@ -198,7 +180,7 @@ fn variables(
         let (Some(name), true) = (objects.str(name), address != 0) else { continue };
         // A variable that inner functions share, and that has no value yet, is an empty cell.
         let Some(address) = objects.out_of_cell(address) else { continue };
-        found.push(PythonVariable {
+        found.push(InterpretedVariable {
             name,
             type_name: objects.type_of(address).map_or_else(String::new, |kind| kind.name),
             value: objects.repr(address, limits),

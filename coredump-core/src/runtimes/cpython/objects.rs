@@ -95,6 +95,11 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.described(self.pointer(object + self.offsets.ob_type)?)
     }
 
+    /// Whether the objects of a type are exceptions.
+    pub fn is_exception_type(&self, address: u64) -> bool {
+        self.described(address).is_some_and(|kind| kind.flags & EXCEPTION != 0)
+    }
+
     fn described(&self, address: u64) -> Option<Type> {
         let name = self.uint(address + self.offsets.tp_name, 4)?;
         let (name, whole) = self.memory.c_string(name, MAX_NAME).ok()?;
@@ -286,7 +291,8 @@ impl<'m, 'a> Objects<'m, 'a> {
         (count == used).then_some((found, count))
     }
 
-    fn integer(&self, object: u64) -> Option<String> {
+    /// An integer in decimal digits.
+    pub fn integer(&self, object: u64) -> Option<String> {
         let tag = self.uint(object + self.offsets.long_tag, 4)?;
         let (count, sign) = (tag >> 3, tag & 3);
         match sign {

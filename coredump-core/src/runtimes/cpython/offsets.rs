@@ -20,6 +20,7 @@ pub struct Offsets {
     /// Major and minor version.
     pub version: (u8, u8),
     pub interpreters_head: u64,
+    pub interpreter_size: u64,
     pub interpreter_next: u64,
     pub threads_head: u64,
     pub thread_next: u64,
@@ -30,6 +31,7 @@ pub struct Offsets {
     pub frame_instr_ptr: u64,
     pub frame_localsplus: u64,
     pub frame_owner: u64,
+    pub frame_stackpointer: u64,
     pub code_filename: u64,
     pub code_qualname: u64,
     pub code_linetable: u64,
@@ -58,6 +60,9 @@ pub struct Offsets {
     pub unicode_state: u64,
     pub unicode_length: u64,
     pub unicode_ascii_size: u64,
+    /// 0 where the order of the fields is not known so far.
+    pub generator_frame: u64,
+    pub generator_state: u64,
 }
 
 /// What a search for the table found.
@@ -118,11 +123,11 @@ const ORDER_3_14: &[Field] = order!(
     // _PyRuntimeState: size, finalizing, interpreters_head.
     _ _ interpreters_head
     // PyInterpreterState: size, id, next, threads_head, threads_main and eleven more.
-    _ _ interpreter_next threads_head _ _ _ _ _ _ _ _ _ _ _ _
+    interpreter_size _ interpreter_next threads_head _ _ _ _ _ _ _ _ _ _ _ _
     // PyThreadState: size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status.
     _ _ thread_next _ current_frame thread_id _ _ _
     // _PyInterpreterFrame: size, previous, executable, instr_ptr, localsplus, owner, stackpointer, tlbc_index.
-    _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner _ _
+    _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner frame_stackpointer _
     // PyCodeObject: size, filename, name, qualname, linetable, firstlineno, argcount, names, kinds, code, co_tlbc.
     _ code_filename _ code_qualname code_linetable code_firstlineno code_argcount
     code_localsplusnames code_localspluskinds code_adaptive _
@@ -138,14 +143,17 @@ const ORDER_3_14: &[Field] = order!(
     _ long_tag long_digit
     _ bytes_size bytes_data
     _ unicode_state unicode_length unicode_ascii_size
+    // Collector: the size and one more. Generators: size, gi_name, gi_iframe, gi_frame_state.
+    _ _
+    _ _ generator_frame generator_state
 );
 
 const ORDER_3_15: &[Field] = order!(
     _ _ interpreters_head
-    _ _ interpreter_next threads_head _ _ _ _ _ _ _ _ _ _ _ _
+    interpreter_size _ interpreter_next threads_head _ _ _ _ _ _ _ _ _ _ _ _
     // PyThreadState: size, prev, next, interp, current_frame, base_frame, two of profilers, thread_id and seven more.
     _ _ thread_next _ current_frame _ _ _ thread_id _ _ _ _ _ _ _ _
-    _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner _ _
+    _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner frame_stackpointer _
     _ code_filename _ code_qualname code_linetable code_firstlineno code_argcount
     code_localsplusnames code_localspluskinds code_adaptive _
     _ ob_type

@@ -4,7 +4,7 @@
 //! scheduler, the task's number, and the future or its result. The table has seven functions and three offsets, two of which
 //! the header's size gives. Layout: `tokio/src/runtime/task/core.rs` and `raw.rs`, seen with tokio 1.54.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::futures::Futures;
 use crate::catalog::units::Die;
@@ -23,6 +23,8 @@ const REFERENCES: u64 = 6;
 
 /// Functions of a table, of which each is a number in the program's table of functions.
 const FUNCTIONS: u64 = 7;
+/// The bytes of a word that is zero.
+const ZERO: [u8; 8] = [0; 8];
 /// Tables that are looked at.
 const MAX_TABLES: usize = 1 << 16;
 /// Cells that are listed.
@@ -68,7 +70,7 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
     };
     let Some(memory) = renderer.frame.memory else { return Vec::new() };
     let width = memory.pointer_size();
-    let mut tables = Tables::new(renderer, memory);
+    let mut tables = Tables::new(renderer, memory, regions);
     let mut found = Vec::new();
     for chunk in memory.chunks(0..memory.size) {
         let Chunk::Captured(segment) = chunk else { continue };
@@ -82,13 +84,11 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
                 bytes.iter().rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
             };
             let address = read(2);
-            if address % width == 0 && (1024..memory.size).contains(&address) {
-                if !is_stack(at)
-                    && let Some(table) = tables.get(address)
-                    && let Some(cell) = cell(renderer, at, read(0), table)
-                {
-                    found.push(cell);
-                }
+            if let Some(table) = tables.get(address)
+                && !is_stack(at)
+                && let Some(cell) = cell(renderer, at, read(0), table)
+            {
+                found.push(cell);
             }
             at += 2 * width;
         }
@@ -124,34 +124,38 @@ fn offsets(renderer: &Renderer<'_, '_, '_>, table: u64) -> Option<(u64, u64, u64
 struct Tables<'t, 'r, 'f, 's> {
     renderer: &'t Renderer<'r, 'f, 's>,
     by_poll: HashMap<u64, Vec<u64>>,
+    all: HashSet<u64>,
     known: HashMap<u64, Option<Table>>,
 }
 
 impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
-    fn new(renderer: &'t Renderer<'r, 'f, 's>, memory: &Memory<'_>) -> Self {
+    fn new(renderer: &'t Renderer<'r, 'f, 's>, memory: &Memory<'_>, regions: &Regions) -> Self {
         let width = memory.pointer_size();
-        let mut by_poll: HashMap<u64, Vec<u64>> = HashMap::new();
-        let mut left = MAX_TABLES;
-        for chunk in memory.chunks(0..memory.size) {
+        let mut tables = Tables { renderer, by_poll: HashMap::new(), all: HashSet::new(), known: HashMap::new() };
+        // They are constants.
+        let data = regions.iter().filter(|region| matches!(region.r#use, Use::Data | Use::Unknown));
+        for chunk in data.flat_map(|region| memory.chunks(region.range.clone())) {
             let Chunk::Captured(segment) = chunk else { continue };
             let mut at = segment.address.next_multiple_of(width);
-            while at.saturating_add(10 * width) <= segment.end() && left > 0 {
+            while at.saturating_add((FUNCTIONS + 3) * width) <= segment.end() && tables.all.len() < MAX_TABLES {
                 // The scheduler lies behind the header: few words are that small.
-                let scheduler = memory.pointer(at + (FUNCTIONS + 1) * width).unwrap_or(0);
-                if (16..128).contains(&scheduler)
-                    && functions(renderer, at).is_some()
-                    && offsets(renderer, at).is_some()
-                {
-                    by_poll.entry(memory.pointer(at).unwrap_or(0)).or_default().push(at);
-                    left -= 1;
+                let scheduler = (at + (FUNCTIONS + 1) * width - segment.address) as usize;
+                let small = segment.bytes[scheduler] >= 16
+                    && segment.bytes[scheduler..][1..width as usize] == ZERO[1..width as usize];
+                if small && offsets(renderer, at).is_some() && functions(renderer, at).is_some() {
+                    tables.by_poll.entry(word(renderer, at).unwrap_or(0)).or_default().push(at);
+                    tables.all.insert(at);
                 }
                 at += width;
             }
         }
-        Tables { renderer, by_poll, known: HashMap::new() }
+        tables
     }
 
     fn get(&mut self, address: u64) -> Option<&Table> {
+        if !self.all.contains(&address) {
+            return None;
+        }
         if !self.known.contains_key(&address) {
             let table = self.read(address);
             self.known.insert(address, table);

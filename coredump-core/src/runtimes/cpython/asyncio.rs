@@ -1,0 +1,208 @@
+//! Tasks of asyncio: what each waits for, through all that it awaits.
+//!
+//! The extension module `_asyncio` keeps a table of its own for readers from outside, since CPython 3.14, and every thread
+//! a list of its tasks (`Modules/_asynciomodule.c`). The table has no cookie; it holds the size of an interpreter, which
+//! `_PyRuntime` tells too, among offsets that must fit.
+
+use std::collections::HashSet;
+
+use super::InterpretedFrame;
+use super::objects::{Limits, Objects};
+use super::offsets::Found;
+use super::{Place, frame, linked};
+use crate::memory::{Chunk, Memory};
+
+/// Tasks that are listed, and coroutines within each other.
+const MAX_TASKS: usize = 1 << 14;
+const LEVELS: usize = 96;
+/// States of a coroutine's frame (`Include/internal/pycore_frame.h`).
+const CREATED: i8 = -3;
+const SUSPENDED: i8 = -2;
+const AWAITS: i8 = -1;
+const EXECUTING: i8 = 0;
+/// What the objects that stand between a coroutine and what it awaits refer to lies behind their header.
+const REFERENCE: u64 = 8;
+
+/// A task.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AsyncioTask {
+    /// The address of its object, which is its `id()`.
+    pub address: u64,
+    /// Its name, as `get_name()` gives it.
+    pub name: String,
+    /// The loop runs it.
+    pub is_running: bool,
+    /// What it awaits, the outermost first.
+    pub awaits: Vec<Awaited>,
+    /// Why more is not known.
+    pub broken: Option<String>,
+}
+
+/// Something that is awaited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// The address of its object.
+    pub address: u64,
+    /// The name of a coroutine's function; of anything else, its type's.
+    pub name: String,
+    /// How far a coroutine is; `None` of anything else.
+    pub state: Option<State>,
+    /// Where a coroutine stands, with its variables.
+    pub frame: Option<InterpretedFrame>,
+    /// The name of the task that this is.
+    pub task: Option<String>,
+}
+
+/// How far a coroutine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It has not begun.
+    Created,
+    /// It waits.
+    Suspended,
+    /// It runs.
+    Executing,
+    /// It has ended.
+    Completed,
+}
+
+/// Offsets, in bytes.
+struct Table {
+    task_name: u64,
+    task_coroutine: u64,
+    task_node: u64,
+    running_task: u64,
+    tasks_head: u64,
+}
+
+/// The tasks of all threads of the interpreter at that place; `limits` bound the variables' values, without which they are left
+/// out.
+pub fn tasks(memory: &Memory<'_>, place: &Place, limits: Option<Limits>) -> Vec<AsyncioTask> {
+    let Found::Known(offsets) = &place.0 else { return Vec::new() };
+    let objects = Objects::new(memory, offsets);
+    // Versions whose table does not tell where a coroutine's frame is.
+    let Some(table) = find(memory, offsets.interpreter_size).filter(|_| offsets.generator_frame > 0) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for interpreter in linked(&objects, offsets.runtime + offsets.interpreters_head, offsets.interpreter_next) {
+        for thread in linked(&objects, interpreter + offsets.threads_head, offsets.thread_next) {
+            let running = objects.pointer(thread + table.running_task);
+            let head = thread + table.tasks_head;
+            let mut seen = HashSet::new();
+            let mut node = objects.pointer(head).unwrap_or(0);
+            while node != head && node != 0 && found.len() < MAX_TASKS && seen.insert(node) {
+                if let Some(address) = node.checked_sub(table.task_node) {
+                    found.extend(task(&objects, &table, address, running == Some(address), limits));
+                }
+                node = objects.pointer(node).unwrap_or(0);
+            }
+        }
+    }
+    found
+}
+
+/// The table: seven offsets of a task, the interpreter's size, and five more.
+fn find(memory: &Memory<'_>, interpreter: u64) -> Option<Table> {
+    let needle = interpreter.to_le_bytes();
+    let read = |at: u64| {
+        let start = at.checked_sub(7 * 8)?;
+        let word = |nth: u64| memory.uint(start + 8 * nth, 8).ok();
+        let (size, thread) = (word(0)?, word(9)?);
+        let of_task = (1..7).map(word).collect::<Option<Vec<_>>>()?;
+        let of_thread = (10..13).map(word).collect::<Option<Vec<_>>>()?;
+        let fits = (32..1024).contains(&size)
+            && (64..1 << 16).contains(&thread)
+            && word(8)? < interpreter
+            && of_task.iter().all(|&offset| (8..size).contains(&offset))
+            && of_thread.iter().all(|&offset| (8..thread).contains(&offset));
+        let table = Table {
+            task_name: of_task[0],
+            task_coroutine: of_task[4],
+            task_node: of_task[5],
+            running_task: of_thread[1],
+            tasks_head: of_thread[2],
+        };
+        fits.then_some(table)
+    };
+    memory.chunks(0..memory.size).find_map(|chunk| {
+        let Chunk::Captured(segment) = chunk else { return None };
+        let mut hits = memchr::memmem::find_iter(segment.bytes, &needle).take(4096);
+        hits.find_map(|hit| read(segment.address + hit as u64))
+    })
+}
+
+fn task(
+    objects: &Objects<'_, '_>,
+    table: &Table,
+    address: u64,
+    is_running: bool,
+    limits: Option<Limits>,
+) -> Option<AsyncioTask> {
+    objects.type_of(address)?;
+    let name = name(objects, table, address)?;
+    let mut found = AsyncioTask { address, name, is_running, ..AsyncioTask::default() };
+    let mut seen = HashSet::new();
+    let mut at = objects.pointer(address + table.task_coroutine).filter(|&at| at != 0);
+    while let Some(object) = at {
+        if found.awaits.len() == LEVELS || !seen.insert(object) {
+            found.broken = Some("what it awaits is not followed any further".to_owned());
+            break;
+        }
+        let Some(kind) = objects.type_of(object) else {
+            found.broken = Some(format!("there is no object at {object:#x}"));
+            break;
+        };
+        at = match &*kind.name {
+            "coroutine" | "generator" | "async_generator" => {
+                let Some((awaited, next)) = coroutine(objects, object, limits) else {
+                    found.broken = Some(format!("the coroutine at {object:#x} makes no sense"));
+                    break;
+                };
+                found.awaits.push(awaited);
+                next
+            }
+            "FutureIter" | "coroutine_wrapper" | "async_generator_asend" | "async_generator_athrow" => {
+                objects.pointer(object + REFERENCE).filter(|&next| next != 0)
+            }
+            other => {
+                // Of a class that is derived from the task's nothing says where its name is.
+                let task = if other == "Task" { self::name(objects, table, object) } else { None };
+                found.awaits.push(Awaited { address: object, name: kind.name, state: None, frame: None, task });
+                None
+            }
+        };
+    }
+    Some(found)
+}
+
+/// A task's name, which is a text, or a number until somebody asks for it.
+fn name(objects: &Objects<'_, '_>, table: &Table, address: u64) -> Option<String> {
+    let name = objects.pointer(address + table.task_name)?;
+    match &*objects.type_of(name)?.name {
+        "int" => Some(format!("Task-{}", objects.integer(name)?)),
+        _ => objects.str(name),
+    }
+}
+
+/// A coroutine, and what it awaits.
+fn coroutine(objects: &Objects<'_, '_>, object: u64, limits: Option<Limits>) -> Option<(Awaited, Option<u64>)> {
+    let offsets = objects.offsets;
+    let at = object + offsets.generator_frame;
+    let raw = objects.memory.uint(object + offsets.generator_state, 1).ok()? as u8 as i8;
+    let state = match raw {
+        CREATED => State::Created,
+        SUSPENDED | AWAITS => State::Suspended,
+        EXECUTING => State::Executing,
+        _ => State::Completed,
+    };
+    // Of one that has ended, the frame is left over.
+    let frame = if state == State::Completed { None } else { Some(frame(objects, offsets, at, limits)?) };
+    let name = frame.as_ref().map_or_else(|| "coroutine".to_owned(), |frame| frame.function.to_string());
+    let top = || {
+        let end = objects.pointer(at + offsets.frame_stackpointer)?;
+        objects.pointer(end.checked_sub(4)?).filter(|&next| next != 0)
+    };
+    let next = if raw == AWAITS { top() } else { None };
+    Some((Awaited { address: object, name, state: Some(state), frame, task: None }, next))
+}
