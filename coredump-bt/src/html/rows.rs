@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use coredump_core::Frame;
 use coredump_core::backtrace::{Location, ResolvedFrame};
-use coredump_core::runtimes::cpython::PythonFrame;
+use coredump_core::runtimes::InterpretedFrame;
 use coredump_core::variables::{Limits, Scope};
 
 use super::markup::Markup;
@@ -133,8 +133,9 @@ impl View<'_> {
         };
         row.write(self, out);
         let program = self.interpreted.clone().filter(|_| frame.thread().is_crashed());
-        let frames = program.iter().flat_map(|program| program.frames());
-        frames.filter(|(placed, _)| *placed == Some(frame.index())).for_each(|(_, frame)| self.python(out, frame));
+        let Some(program) = program else { return };
+        let frames = program.frames().filter(|(placed, _)| *placed == Some(frame.index()));
+        frames.for_each(|(_, frame)| self.interpreted(out, program.language, frame));
     }
 
     /// Where a frame stood: its line, else its offset in its module.
@@ -178,18 +179,18 @@ impl View<'_> {
         out
     }
 
-    /// Writes a frame of a Python program.
-    pub fn python(&mut self, out: &mut Markup, frame: &PythonFrame) {
+    /// Writes a frame of a program that an interpreter of that language runs.
+    pub fn interpreted(&mut self, out: &mut Markup, language: &str, frame: &InterpretedFrame) {
         let location = frame.location();
         let mut body = Markup::default();
         if self.room > 0 {
-            values::python(&mut body, frame);
+            values::interpreted(&mut body, frame);
             self.room = self.room.saturating_sub(body.len());
         }
         let row = Row {
             name: Some(&frame.function),
-            language: Some("py"),
-            arguments: Arguments::of_python(frame),
+            language: Some(if language == "javascript" { "js" } else { "py" }),
+            arguments: Arguments::of_interpreted(frame),
             place: location.as_ref().map(|location| self.place(location)),
             body,
             ..Row::default()

@@ -132,7 +132,7 @@ impl View<'_> {
         }
         if shown == count {
             self.continued(out, thread);
-            self.python_unplaced(out, thread);
+            self.interpreted_unplaced(out, thread);
         }
     }
 
@@ -204,20 +204,22 @@ impl View<'_> {
     }
 
     /// The frames of an interpreter's program of which it is not certain which frame of the engine runs them.
-    fn python_unplaced(&mut self, out: &mut Markup, thread: &Thread) {
+    fn interpreted_unplaced(&mut self, out: &mut Markup, thread: &Thread) {
         let Some(program) = self.interpreted.clone().filter(|_| thread.is_crashed()) else { return };
-        let (major, minor) = program.python.version;
         let mut frames = program.frames().filter(|(placed, _)| placed.is_none()).peekable();
         if frames.peek().is_some() {
-            out.tag("<h3>Python ").shown(format_args!("{major}.{minor}")).tag("</h3>\n");
+            out.within("<h3>", &program.title, "</h3>\n");
         }
-        frames.for_each(|(_, frame)| self.python(out, frame));
-        if let Some(broken) = program.python.threads.first().and_then(|thread| thread.broken.as_deref()) {
-            out.within("<p class=\"note\">older Python frames are not known: ", broken, "</p>\n");
-        }
-        if !program.python.is_known {
-            out.tag("<p class=\"note\">the layout of CPython ").shown(format_args!("{major}.{minor}"));
-            out.tag(" is not known: its frames are not shown</p>\n");
+        frames.for_each(|(_, frame)| self.interpreted(out, program.language, frame));
+        if let Some(broken) = &program.broken {
+            out.within("<p class=\"note\">older frames of ", &program.title, " are not known: ");
+            out.within("", broken, "</p>\n");
+        } else if !program.is_known {
+            out.within(
+                "<p class=\"note\">the layout of C",
+                &program.title,
+                " is not known: its frames are not shown</p>\n",
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! What can be opened below a frame: lines of source, variables, Wasm locals and operands.
 
 use coredump_core::model::Value;
-use coredump_core::runtimes::cpython::{PythonFrame, PythonVariable};
+use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::variables::{Scope, Status, Variable, VariableKind};
 use coredump_core::{Dump, Frame};
 
@@ -89,9 +89,9 @@ impl Arguments {
         }
     }
 
-    /// The arguments of a Python function.
-    pub fn of_python(frame: &PythonFrame) -> Arguments {
-        let argument = |variable: &PythonVariable| Argument {
+    /// The arguments of a function of an interpreted program.
+    pub fn of_interpreted(frame: &InterpretedFrame) -> Arguments {
+        let argument = |variable: &InterpretedVariable| Argument {
             name: variable.name.clone(),
             value: variable.value.as_deref().map_or("<unreadable>".to_owned(), |value| short(value, ARGUMENT)),
             is_known: variable.value.is_some(),
@@ -227,8 +227,8 @@ fn listed<'n>(
     }
 }
 
-/// Writes the variables of a Python function.
-pub fn python(out: &mut Markup, frame: &PythonFrame) {
+/// Writes the variables of a function of an interpreted program.
+pub fn interpreted(out: &mut Markup, frame: &InterpretedFrame) {
     if frame.variables.is_empty() {
         return;
     }
