@@ -13,8 +13,8 @@ use crate::frames::short;
 use crate::page::{Page, Piece};
 
 /// Headers of a request that are shown, and bytes of one.
-const HEADERS: usize = 40;
-const HEADER: usize = 1000;
+pub const HEADERS: usize = 40;
+pub const HEADER: usize = 1000;
 
 /// Calls of the host that are shown, and arguments of one.
 const CALLS: usize = 16;

@@ -92,7 +92,7 @@ fn awaiting(page: &mut Page, future: &Await, level: usize, mark: &str) -> io::Re
 }
 
 /// How far something is, where it does not simply wait.
-fn state(future: &Await) -> Option<String> {
+pub fn state(future: &Await) -> Option<String> {
     match (future.state, future.frame) {
         (AwaitState::Suspended | AwaitState::Pending, _) => None,
         (AwaitState::Running, Some((_, frame))) => Some(format!("running in frame #{frame}")),

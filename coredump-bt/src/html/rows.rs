@@ -30,6 +30,8 @@ pub struct Row<'a> {
     /// The language, if it is not the engine's frame.
     pub language: Option<&'static str>,
     pub place: Option<String>,
+    /// How far it is, if it is no frame of a stack.
+    pub state: Option<String>,
     /// It belongs to a runtime or a standard library.
     pub is_library: bool,
     /// It is open from the beginning.
@@ -67,6 +69,9 @@ impl Row<'_> {
             out.tag("<code>+").shown(format_args!("{offset:#x}")).tag("</code>");
         }
         self.arguments.write(out);
+        if let Some(state) = &self.state {
+            out.within(" <span class=\"tag\">", state, "</span>");
+        }
         if self.is_inlined {
             out.tag(" <span class=\"tag\">inlined</span>");
         }

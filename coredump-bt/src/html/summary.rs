@@ -1,14 +1,15 @@
 //! What stands on top of a report: why the program died, where, what it said last, and what ran.
 
 use coredump_core::cli::size::bytes;
-use coredump_core::model::Layout;
+use coredump_core::limits::shorten;
+use coredump_core::model::{Layout, Request};
 use coredump_core::reason::{CrashReason, MemoryAccess, Source};
 use coredump_core::text::shell;
 
 use super::index::moment;
 use super::markup::Markup;
 use super::report::View;
-use crate::header::{last_said, throw_note};
+use crate::header::{HEADER, HEADERS, last_said, throw_note};
 
 /// Writes the top of a report.
 pub fn write(view: &View<'_>, out: &mut Markup) {
@@ -43,6 +44,9 @@ pub fn write(view: &View<'_>, out: &mut Markup) {
     if let Some(reason) = &crash.reason {
         said(out, reason);
     }
+    if let Some(asked) = &view.dump.recorded().process.request {
+        request(out, asked);
+    }
     facts(view, out);
     out.tag("</header>\n");
 }
@@ -75,6 +79,24 @@ fn said(out: &mut Markup, reason: &CrashReason) {
     omitted(out, said.earlier, "earlier");
     out.lines(&said.lines.join("\n")).tag("\n");
     omitted(out, said.later, "later");
+    out.tag("</pre></section>\n");
+}
+
+/// The request that a server died of.
+fn request(out: &mut Markup, request: &Request) {
+    let known = |text: &Option<String>| shorten(text.as_deref().unwrap_or("?"), HEADER).into_owned();
+    out.tag("<section class=\"words\"><h2>Request</h2>\n<pre class=\"said\">").text(&known(&request.method));
+    out.tag(" ").text(&known(&request.path));
+    if request.peer.is_some() {
+        out.within(" <i>from ", &known(&request.peer), "</i>");
+    }
+    out.tag("\n");
+    for header in request.headers.iter().take(HEADERS) {
+        out.text(&shorten(&header.name, HEADER)).tag(": ").text(&shorten(&header.value, HEADER)).tag("\n");
+    }
+    if let Some(rest) = request.headers.len().checked_sub(HEADERS).filter(|&rest| rest > 0) {
+        out.tag("<i>… ").shown(rest).tag(" further headers</i>\n");
+    }
     out.tag("</pre></section>\n");
 }
 

@@ -1,16 +1,19 @@
 //! The threads of a report: frames that can be opened, recursions folded, the rest of long stacks as lines.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use coredump_core::Thread;
 use coredump_core::fold::{self, Part};
 use coredump_core::runtimes::{Runtime, Task};
+use coredump_core::tasks::{Await, AwaitState, Tasks};
 
 use super::markup::Markup;
 use super::report::View;
 use super::rows::Row;
 use crate::frames::repeated;
 use crate::inner::{self, created_at, group_title, waits_for};
+use crate::tasks::state as state_of;
 
 /// Frames of a thread that are shown in full, the youngest; the others are lines.
 const IN_FULL: usize = 100;
@@ -22,6 +25,8 @@ const FOLD_LISTED: usize = 1000;
 const LEAST_RUNTIME: usize = 3;
 /// Lines in one piece.
 const PIECE: usize = 1000;
+/// Asynchronous tasks that are shown.
+const TASKS: usize = 200;
 /// Threads that are open from the beginning.
 const OPEN: usize = 4;
 
@@ -40,6 +45,7 @@ impl View<'_> {
         }
         if self.args.thread.is_none() && self.args.frame.is_none() {
             self.tasks(&mut out);
+            self.async_tasks(&mut out);
         }
         out
     }
@@ -201,6 +207,57 @@ impl View<'_> {
         if runtime.truncated {
             out.tag("<p class=\"note\">more goroutines are not shown</p>\n");
         }
+    }
+
+    /// Asynchronous tasks, each with what it waits for, the outermost function first.
+    fn async_tasks(&mut self, out: &mut Markup) {
+        let Tasks { list, truncated } = self.dump.tasks(None);
+        for task in list.iter().take(TASKS) {
+            out.tag("<details class=\"thread task\"><summary><h3>Task");
+            if let Some(id) = task.id {
+                out.tag(" ").shown(id);
+            }
+            if let Some(name) = &task.name {
+                out.within(" <q>", name, "</q>");
+            }
+            if let Some(executor) = task.executor {
+                out.tag(" of ").text(executor);
+            }
+            out.within(" [", task.state.name(), "]</h3>");
+            for (nth, leaf) in task.leaves().iter().enumerate() {
+                out.tag(if nth == 0 { " <span class=\"note\">waits for" } else { "<span class=\"note\">," });
+                out.within(" <code class=\"fn\">", &leaf.name, "</code></span>");
+            }
+            out.tag("</summary>\n");
+            if let Some(note) = &task.note {
+                out.within("<p class=\"note\">", note, "</p>\n");
+            }
+            if let Some(future) = &task.future {
+                self.awaiting(out, future, 0);
+            }
+            out.tag("</details>\n");
+        }
+        if truncated || list.len() > TASKS {
+            out.tag("<p class=\"note\">more tasks are not shown: <code>coredump-bt --tasks</code></p>\n");
+        }
+    }
+
+    fn awaiting(&mut self, out: &mut Markup, future: &Await, level: usize) {
+        let name: Arc<str> = future.name.as_str().into();
+        let location = future.location.as_ref().filter(|_| future.state != AwaitState::Returned);
+        let row = Row {
+            index: Some(level),
+            name: Some(&future.name),
+            place: location.map(|location| self.place(location)),
+            state: state_of(future),
+            is_library: self.is_library(Some(&name), location),
+            ..Row::default()
+        };
+        row.write(self, out);
+        if let Some(note) = &future.note {
+            out.within("<p class=\"note\">", note, "</p>\n");
+        }
+        future.awaits.iter().for_each(|inner| self.awaiting(out, inner, level + 1));
     }
 
     /// The frames of an interpreter's program of which it is not certain which frame of the engine runs them.
