@@ -1,5 +1,6 @@
 // Starts `coredump-serve --dap`, and opens dumps with it: by command, from the explorer, or as files.
 "use strict";
+const { execFile } = require("node:child_process");
 const path = require("node:path");
 const vscode = require("vscode");
 
@@ -7,10 +8,16 @@ const TYPE = "wasm-coredump";
 
 function activate(context) {
   const adapter = {
-    createDebugAdapterDescriptor() {
+    async createDebugAdapterDescriptor() {
       const settings = vscode.workspace.getConfiguration(TYPE);
+      const server = settings.get("server");
+      // VS Code says no more than that something failed.
+      await new Promise((found, failed) => {
+        const missing = (error) => new Error(`${server} cannot be started (${error.code}): install it, or name it in the setting ${TYPE}.server`);
+        execFile(server, ["--version"], (error) => (error ? failed(missing(error)) : found()));
+      });
       const distrust = vscode.workspace.isTrusted ? [] : ["--untrusted"];
-      return new vscode.DebugAdapterExecutable(settings.get("server"), ["--dap", ...distrust, ...settings.get("arguments")]);
+      return new vscode.DebugAdapterExecutable(server, ["--dap", ...distrust, ...settings.get("arguments")]);
     },
   };
   const configuration = {

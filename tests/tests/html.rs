@@ -173,7 +173,12 @@ fn hostile(folder: &Path) -> Outcome {
     let process = serde_json::json!({
         "executable": text, "args": ["app", text], "time": text, "start_time": text, "runtime": text, "producer": text,
         "host": text, "detail": text, "annotations": {(text.clone()): text},
+        "request": {"method": text, "path": text, "peer": text, "headers": [{"name": text, "value": text}]},
     });
+    let calls = serde_json::json!([
+        {"name": text, "args": [text], "result": text, "failed": true, "since_start_ms": 12},
+        {"name": "proc_exit", "args": ["code=3"]},
+    ]);
     let mut stack = build::standard_stack(&frames);
     // The name of the thread, which is `main` otherwise.
     let named = build::custom("corestack", &[vec![0], build::name(&text), stack.split_off(17)].concat());
@@ -186,6 +191,7 @@ fn hostile(folder: &Path) -> Outcome {
         build::data(&[(1024, text.as_bytes())]),
         build::custom("coredump.process", process.to_string().as_bytes()),
         build::custom("coredump.reason", reason.to_string().as_bytes()),
+        build::custom("coredump.calls", calls.to_string().as_bytes()),
     ]);
     std::fs::write(folder.join("<b onmouseover=x>&.coredump"), dump).unwrap();
     let tool =
@@ -207,6 +213,7 @@ fn no_text_of_a_dump_becomes_markup() {
         assert!(seen >= 6, "{hostile} is text of names, reason, words, facts: {seen} times");
     }
     assert!(!page.contains(['\u{202e}', '\u{0}', '\u{1b}']));
+    assert!(text.contains("12 ms") && text.contains("proc_exit(code=3)did not return"), "the last calls of the host");
 }
 
 /// What Chromium makes of the page, with the page's policy and without it: nothing of the dump runs.

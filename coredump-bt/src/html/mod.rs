@@ -3,6 +3,7 @@
 //! Everything on a page is written through [`markup::Markup`], which lets no text of a dump become markup; how values, names
 //! and notes are worded is shared with the text that `coredump-bt` prints.
 
+mod calls;
 mod index;
 mod markup;
 mod memory;

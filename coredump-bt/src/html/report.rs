@@ -12,7 +12,7 @@ use coredump_core::interpreted::Interpreted;
 use coredump_core::signature::Signer;
 
 use super::markup::Markup;
-use super::{memory, modules, summary};
+use super::{calls, memory, modules, summary};
 use crate::args::Args;
 use crate::frames;
 use crate::page::place;
@@ -81,6 +81,7 @@ impl<'r> View<'r> {
     pub fn write(&mut self) -> Markup {
         // What is above the threads links to their frames and tells what is left out of them.
         let threads = self.threads();
+        let calls = calls::section(&self.dump.recorded().host_calls);
         let memory = memory::section(self);
         let modules = modules::section(self);
         let warnings = modules::warnings(self);
@@ -89,6 +90,7 @@ impl<'r> View<'r> {
         summary::write(self, &mut out);
         let sections = [
             ("threads", "Threads", &threads),
+            ("calls", "Last host calls", &calls),
             ("memory", "Memory", &memory),
             ("modules", "Modules", &modules),
             ("warnings", "Warnings", &warnings),

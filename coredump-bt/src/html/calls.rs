@@ -1,0 +1,44 @@
+//! The last calls of the host, as the end of a trace of system calls: those that failed marked.
+
+use coredump_core::limits::shorten;
+use coredump_core::model::HostCall;
+
+use super::markup::Markup;
+use super::threads::counted;
+
+/// Calls that are shown, the last ones.
+const CALLS: usize = 64;
+/// Bytes of one call's arguments that are shown.
+const LONGEST: usize = 1000;
+
+/// Writes the calls, oldest first; nothing if there is none.
+pub fn section(calls: &[HostCall]) -> Markup {
+    let mut out = Markup::default();
+    if calls.is_empty() {
+        return out;
+    }
+    out.tag("<div class=\"card\"><div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Host calls\">");
+    out.tag("<table><thead><tr><th scope=\"col\" class=\"right\">Since start</th><th scope=\"col\">Call</th>");
+    out.tag("<th scope=\"col\">Result</th></tr></thead><tbody>\n");
+    let first = calls.len().saturating_sub(CALLS);
+    for call in &calls[first..] {
+        out.tag("<tr><td class=\"right\">");
+        if let Some(time) = call.since_start_ms {
+            out.shown(time).tag(" ms");
+        }
+        out.within("</td><th scope=\"row\"><code>", &call.name, "(");
+        out.text(&shorten(&call.args.join(", "), LONGEST)).tag(")</code></th>");
+        out.tag(if call.failed { "<td class=\"bad\">" } else { "<td>" });
+        match &call.result {
+            Some(result) => out.text(&shorten(result, LONGEST)),
+            None => out.tag("<span class=\"note\">did not return</span>"),
+        };
+        out.tag("</td></tr>\n");
+    }
+    out.tag("</tbody></table></div>");
+    if first > 0 {
+        out.tag("<p class=\"note\">").text(&counted(first, "earlier call")).tag("</p>");
+    }
+    out.tag("</div>\n");
+    out
+}
