@@ -28,6 +28,7 @@ async function stack(page, first) {
   await command(page, "View: Show Run and Debug");
   const rows = page.locator(".debug-call-stack .stack-frame");
   await rows.filter({ hasText: first }).first().waitFor({ timeout: 60_000 });
+  await rows.nth(5).waitFor();
   return rows.allInnerTexts();
 }
 
