@@ -3,8 +3,6 @@ from .. import build, programs
 from ..row import Contender, available, row
 
 BLOCKS = 20_000_000
-# Of 10 million entries, one in 64 is lost, with its label.
-LOST = 2 * len(range(5, BLOCKS // 2, 64))
 
 
 def dump():
