@@ -21,7 +21,7 @@
       (br_if $more (i32.lt_u (local.get $at) (local.get $count))))
     (ref.as_non_null (local.get $orders)))
 
-  ;; The time in nanoseconds behind the words, from the last digit to the first.
+  ;; The time in nanoseconds behind the words, 19 digits, from the last to the first.
   (func $tell
     (local $time i64) (local $at i32)
     (drop (call $clock_time_get (i32.const 0) (i64.const 0) (i32.const 8)))
@@ -35,10 +35,8 @@
       (local.set $time (i64.div_u (local.get $time) (i64.const 10)))
       (br_if $digit (i64.ne (local.get $time) (i64.const 0))))
     (i32.store (i32.const 16) (i32.const 64))
-    (i32.store (i32.const 20) (i32.const 25))
-    (i32.store (i32.const 24) (local.get $at))
-    (i32.store (i32.const 28) (i32.sub (i32.const 109) (local.get $at)))
-    (drop (call $fd_write (i32.const 2) (i32.const 16) (i32.const 2) (i32.const 32))))
+    (i32.store (i32.const 20) (i32.const 45))
+    (drop (call $fd_write (i32.const 2) (i32.const 16) (i32.const 1) (i32.const 32))))
 
   (func $die (param $orders (ref $orders))
     (call $tell)

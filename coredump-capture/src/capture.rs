@@ -29,6 +29,17 @@ pub enum MemoryChoice {
     None,
 }
 
+/// How much of the state goes into a capture.
+#[derive(Clone, Copy, Debug)]
+pub struct Extent {
+    /// Of memories, and of objects: those that the frames reach, or none.
+    pub memory: MemoryChoice,
+    /// Bytes of objects, those nearest to the frames first.
+    pub heap_limit: u64,
+    /// When the walk through the objects ends, whatever it has found.
+    pub until: Option<Instant>,
+}
+
 /// Everything of a crash but the contents of memories, which stay where they are.
 pub struct Capture {
     /// The engine's modules, parallel to `records`.
@@ -74,12 +85,11 @@ impl Stack {
     }
 
     /// Completes it with the state of the store, which must not have changed since, but for stacks that were saved. Objects
-    /// are taken as `memory` says, up to `heap_limit` bytes of them, those nearest to the frames first.
+    /// are taken as `extent` says.
     pub fn complete<T: 'static>(
         mut self,
         binary: &Binary,
-        memory: MemoryChoice,
-        heap_limit: u64,
+        extent: Extent,
         store: &mut StoreContextMut<'_, T>,
     ) -> Capture {
         let mut scope = RootScope::new(&mut *store);
@@ -91,13 +101,14 @@ impl Stack {
         let tables = std::mem::take(&mut self.catalog.tables);
         let mut tables: Vec<Table> =
             tables.iter().map(|table| values::table(table, &mut self.catalog, store)).collect();
-        let (wanted, limit) = match memory {
-            MemoryChoice::All => (self.catalog.roots.len(), heap_limit),
-            MemoryChoice::Stack => (of_frames, heap_limit),
-            MemoryChoice::None => (0, 0),
+        let wanted = match extent.memory {
+            MemoryChoice::All => self.catalog.roots.len(),
+            MemoryChoice::Stack => of_frames,
+            MemoryChoice::None => 0,
         };
         // Whatever the engine cannot hand over must not cost the dump.
-        let objects = quietly(|| objects::capture(&mut self.catalog, wanted, limit, binary, store)).unwrap_or_default();
+        let objects =
+            quietly(|| objects::capture(&mut self.catalog, wanted, extent, binary, store)).unwrap_or_default();
         objects.ids.name_all(&mut self.frames, &mut globals, &mut tables);
         Capture {
             records: records(&self.catalog.modules, binary),

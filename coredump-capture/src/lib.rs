@@ -28,7 +28,7 @@ mod values;
 
 pub use binary::{Binary, read_file};
 pub use budget::Budget;
-pub use capture::{Capture, MemoryChoice, Stack, Stop};
+pub use capture::{Capture, Extent, MemoryChoice, Stack, Stop};
 pub use cause::{Cause, message, trap_kind};
 pub use exceptions::{Exceptions, Seen, describe};
 pub use output::{Output, Place, host_name};

@@ -6,11 +6,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::time::Instant;
 
 use coredump_core::objects::{Code, Id, MAX_ID, Storage, Writer};
 use wasmtime::{AnyRef, ArrayRef, AsContextMut, ExnRef, GcRef, RootScope, Rooted, StoreContextMut, StructRef, Val};
 
 use crate::binary::Binary;
+use crate::capture::Extent;
 use crate::catalog::Catalog;
 use crate::roots::{Ids, Root};
 use crate::types::{Types, storage};
@@ -20,6 +22,9 @@ const MOST: u64 = 3 << 30;
 
 /// Elements of an array of references that are held at once.
 const BATCH: u32 = 1024;
+
+/// Objects after which somebody looks at the clock.
+const LOOK: u32 = 4096;
 
 /// Bytes of an array's head at most.
 const ARRAY_HEAD: u64 = 15;
@@ -33,11 +38,11 @@ pub struct Captured {
     pub ids: Ids,
 }
 
-/// Everything that the first `wanted` of the catalog's roots reach, up to `limit` bytes, and ids for all roots.
+/// Everything that the first `wanted` of the catalog's roots reach, as far as `extent` goes, and ids for all roots.
 pub fn capture<T: 'static>(
     catalog: &mut Catalog,
     wanted: usize,
-    limit: u64,
+    extent: Extent,
     binary: &Binary,
     store: &mut StoreContextMut<'_, T>,
 ) -> Captured {
@@ -52,14 +57,16 @@ pub fn capture<T: 'static>(
         writer: Writer::new(),
         numbers: Numbers::default(),
         functions: HashMap::new(),
-        limit: limit.min(MOST),
+        limit: extent.heap_limit.min(MOST),
+        until: extent.until,
         values: Vec::new(),
     };
     for root in roots.iter().take(wanted) {
         walk.numbers.of_root(root, store);
     }
-    if limit > 0 && !walk.run(store) {
-        walk.writer.set_limit(limit);
+    if wanted > 0 && !walk.run(store) {
+        let limit = if walk.is_late() { walk.writer.size() } else { walk.limit };
+        walk.writer.set_limit(limit.max(1));
     }
     // The other roots have ids, too: so they can be told apart, whether they were reached or not.
     let ids = roots.iter().map(|root| walk.numbers.of_root(root, store)).collect();
@@ -75,6 +82,7 @@ struct Walk<'c> {
     /// References to functions, by the engine's addresses.
     functions: HashMap<usize, Code>,
     limit: u64,
+    until: Option<Instant>,
     /// The fields of the object at hand.
     values: Vec<Val>,
 }
@@ -84,6 +92,9 @@ impl Walk<'_> {
     fn run<T: 'static>(&mut self, store: &mut StoreContextMut<'_, T>) -> bool {
         let mut whole = true;
         while let Some(&found) = self.numbers.order.get(self.writer.count() as usize) {
+            if self.writer.count() % LOOK == 0 && self.is_late() {
+                return false;
+            }
             let mark = self.writer.mark();
             let mut scope = RootScope::new(&mut *store);
             let written = match found {
@@ -99,6 +110,11 @@ impl Walk<'_> {
             }
         }
         whole
+    }
+
+    /// Whether the time is over.
+    fn is_late(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// Writes a struct, an array or something of the host. None if it does not fit; false if not all of it does.

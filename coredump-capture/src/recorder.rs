@@ -17,7 +17,7 @@ use wasmtime::{
 
 use crate::binary::Binary;
 use crate::budget::Budget;
-use crate::capture::{Capture, MemoryChoice, Stack, Stop};
+use crate::capture::{Capture, Extent, MemoryChoice, Stack, Stop};
 use crate::cause::Cause;
 use crate::contents::NO_TIME;
 use crate::exceptions::{self, Exceptions};
@@ -219,8 +219,8 @@ impl Recorder {
         stack: impl FnOnce(&mut StoreContextMut<'_, T>) -> Stack,
     ) -> Dumped {
         let until = self.settings.time.map(|time| Instant::now() + time);
-        let (memory, heap_limit) = (self.settings.memory, self.settings.heap_limit);
-        let capture = quietly(|| stack(store).complete(&self.binary, memory, heap_limit, store));
+        let extent = Extent { memory: self.settings.memory, heap_limit: self.settings.heap_limit, until };
+        let capture = quietly(|| stack(store).complete(&self.binary, extent, store));
         let capture = match capture {
             Ok(capture) => capture,
             Err(error) => return self.none(cause, error),

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use coredump_capture::{
-    Capture, Dumped, Exceptions, MemoryChoice, Output, Place, Stack, Stop, describe, needs_detail, plain_stack,
+    Capture, Dumped, Exceptions, Extent, MemoryChoice, Output, Place, Stack, Stop, describe, needs_detail, plain_stack,
     quietly, timestamp,
 };
 use coredump_core::cli::report::Report;
@@ -261,8 +261,8 @@ impl Recorder {
         store: &mut StoreContextMut<'_, Host>,
         stack: impl FnOnce(&mut StoreContextMut<'_, Host>) -> Stack,
     ) -> Dumped {
-        let (binary, heap_limit) = (&self.program.binary, self.heap_limit);
-        let capture = quietly(|| stack(store).complete(binary, self.memory, heap_limit, store));
+        let extent = Extent { memory: self.memory, heap_limit: self.heap_limit, until: None };
+        let capture = quietly(|| stack(store).complete(&self.program.binary, extent, store));
         let capture = match capture {
             Ok(mut capture) => {
                 if let (Stage::Again(again), Some(youngest)) = (&self.stage, capture.frames.first_mut()) {

@@ -74,7 +74,7 @@ impl<'d> View<'d> {
         });
         let limit = objects.limit().map(|limit| Warning {
             message: format!(
-                "the {} objects nearest to the frames are here: more than {limit} bytes were not captured (--heap-limit)",
+                "the {} objects nearest to the frames are here: what goes beyond {limit} bytes was not captured (--heap-limit)",
                 objects.count()
             ),
             offset: None,

@@ -118,7 +118,7 @@ fn what_the_bound_left_out_is_said() {
     assert_eq!(texts(&draw["locals"])[0], "struct $circle {area = 3.5, side = 0, radius = 1.5}");
     assert!(texts(&draw["locals"])[1].ends_with("that are not in the dump]"), "{}", draw["locals"]);
     assert!(
-        dump["warnings"].to_string().contains("more than 60 bytes were not captured (--heap-limit)"),
+        dump["warnings"].to_string().contains("what goes beyond 60 bytes was not captured (--heap-limit)"),
         "{}",
         dump["warnings"]
     );
