@@ -221,6 +221,9 @@ fn sources_that_the_debug_info_holds_need_no_file() {
         }
     }
     assert!(editor.ask("source", json!({"sourceReference": 99})).unwrap_err().contains("no source 99"));
+    // What an editor looked for and did not find.
+    let missing = editor.ask("source", json!({"source": {"path": "src/c/sum.c"}, "sourceReference": 0})).unwrap_err();
+    assert_eq!(missing, "src/c/sum.c is not here: sourceMap says where sources lie");
     // A source map may hold its sources, too.
     let mut editor = open("as-trap", "as-trap");
     let source = editor.frames(0, 1)[0]["source"].clone();

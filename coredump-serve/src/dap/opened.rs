@@ -202,7 +202,11 @@ impl Opened {
         let inner = arguments["source"]["sourceReference"].as_u64().filter(|&number| number > 0);
         let number = inner.or_else(|| arguments["sourceReference"].as_u64()).unwrap_or(0);
         let text = self.sources.text(number);
-        text.map(|text| json!({"content": text})).ok_or_else(|| format!("there is no source {number}"))
+        text.map(|text| json!({"content": text})).ok_or_else(|| match arguments["source"]["path"].as_str() {
+            // An editor asks for a file that it did not find.
+            Some(path) => format!("{path} is not here: sourceMap says where sources lie"),
+            None => format!("there is no source {number}"),
+        })
     }
 
     fn line(&self, arguments: &Value) -> Result<&Line, String> {
