@@ -1,9 +1,8 @@
-//! Where a dump goes: the name pattern, a file that gets its name when it is whole, and how many old ones stay.
+//! Where a dump goes: a file that gets its name when it is whole, and how many old ones stay.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, IsTerminal, Seek, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,19 +11,17 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::new_file::{self, NewFile, Target};
 
 use crate::keep;
+use crate::pattern::{self, Pattern, Values};
 
 /// Numbered names tried when a dump of that name is there already; then the time makes it a name of its own.
 const CLASHES: u32 = 1000;
-
-/// Bytes that a file's name may have, less what a number adds to it (Linux and others: 255, `NAME_MAX`).
-const NAME: usize = 230;
 
 /// Greatest write at once, in bytes: a signal that ends the process waits for one to be over.
 const WRITE: usize = 1 << 20;
 
 /// Where the dumps of a program go.
 pub struct Output {
-    pattern: OsString,
+    pattern: Pattern,
     executable: String,
     keep: Option<usize>,
     /// The file that is being written, where the file system makes it have a name, so that an abrupt end can remove it.
@@ -47,15 +44,15 @@ pub enum Place {
 impl Output {
     /// Dumps of the program `executable`, named by `pattern`; with `keep`, only that many stay. In the pattern `%e` is the
     /// program's name, `%p` the process id, `%t` the time in seconds since 1970, `%h` the host and `%%` a percent sign. A
-    /// pattern of `-` is standard output.
+    /// pattern of `-` is standard output. With `.zst` or `.gz` at its end, dumps are compressed while they are written.
     pub fn new(pattern: impl Into<OsString>, executable: impl Into<String>, keep: Option<usize>) -> Output {
-        let (pattern, executable) = (pattern.into(), executable.into());
+        let (pattern, executable) = (Pattern::new(pattern.into()), executable.into());
         Output { pattern, executable, keep, unfinished: Mutex::new(None), held: Mutex::new(None) }
     }
 
     /// Whether dumps go to our standard output.
     pub fn is_stdout(&self) -> bool {
-        self.pattern == "-"
+        self.pattern.is_stdout()
     }
 
     /// Hands `write` a file and gives it its name when it is whole.
@@ -73,8 +70,8 @@ impl Output {
             return Ok(Place::Stdout);
         }
         let values = self.values();
-        let path = self.path(&values);
-        let written = match self.pattern.as_bytes().contains(&b'%') {
+        let path = self.pattern.path(&values);
+        let written = match self.pattern.makes_names() {
             true => self.write_unused(&path, &values, write),
             false => self.write_named(&path, write),
         };
@@ -89,15 +86,14 @@ impl Output {
     ///
     /// As [`Output::write`].
     pub fn write_first(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
-        let path = self.path(&self.values());
-        let spelled_out = !self.pattern.as_bytes().contains(&b'%');
-        let streams = self.is_stdout() || (spelled_out && new_file::is_stream(&path));
+        let path = self.pattern.path(&self.values());
+        let streams = self.is_stdout() || (!self.pattern.makes_names() && new_file::is_stream(&path));
         if !streams || (self.is_stdout() && io::stdout().is_terminal()) {
             return self.write(write);
         }
         let failed = |error| Error::io("cannot create a temporary file", error);
         let mut file = tempfile::tempfile().map_err(failed)?;
-        write(&mut file)?;
+        write(&mut Pieces(&mut file))?;
         *self.held() = Some(file);
         Ok(if self.is_stdout() { Place::Stdout } else { Place::File(path) })
     }
@@ -117,7 +113,7 @@ impl Output {
         let replaced = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create the dump", error)).and_then(
             |mut file| {
                 self.note(&file, path);
-                write(&mut Pieces(&mut file))?;
+                self.pack(&mut file, write)?;
                 let name = path.file_name().unwrap_or_default();
                 file.name_over(name).map_err(|error| Error::io("cannot name the dump", error))
             },
@@ -151,16 +147,25 @@ impl Output {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Hands `write` the file, in pieces and compressed as the pattern says.
+    fn pack(&self, file: &mut impl Write, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+        let mut file = Pieces(file);
+        let Some(compression) = self.pattern.compression() else { return write(&mut file) };
+        let mut packer = compression.packer(file);
+        write(&mut packer)?;
+        packer.finish().map(|_| ()).map_err(|error| Error::io("cannot write", error))
+    }
+
     /// Writes to the name that the user spelled out: a file of that name is replaced.
     fn write_named(&self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
         match new_file::open(path).map_err(|error| Error::io("cannot create the dump", error))? {
             Target::Stream(mut stream) => {
                 refuse_terminal(&stream)?;
-                write(&mut Pieces(&mut stream))?;
+                self.pack(&mut stream, write)?;
             }
             Target::New(mut file) => {
                 self.note(&file, path);
-                write(&mut Pieces(&mut file))?;
+                self.pack(&mut file, write)?;
                 let name = path.file_name().unwrap_or_default();
                 file.name_over(name).map_err(|error| Error::io("cannot name the dump", error))?;
             }
@@ -181,14 +186,14 @@ impl Output {
         let file = NewFile::in_folder(folder);
         let mut file = file.map_err(|error| Error::io("cannot create the dump", error))?;
         self.note(&file, path);
-        write(&mut Pieces(&mut file))?;
-        let numbers = (0..CLASHES).map(|clash| numbered(name, u128::from(clash)));
-        let last = numbered(name, since_epoch().as_nanos());
+        self.pack(&mut file, write)?;
+        let numbers = (0..CLASHES).map(|clash| pattern::numbered(name, u128::from(clash)));
+        let last = pattern::numbered(name, since_epoch().as_nanos());
         for name in numbers.chain([last]) {
             match file.name(&name) {
                 Ok(()) => {
                     if let Some(keep) = self.keep {
-                        let made = |other: &OsStr| other != name && self.can_have_made(other, values);
+                        let made = |other: &OsStr| other != name && self.pattern.can_have_made(other, values);
                         keep::remove_oldest(file.folder(), &self.executable, keep, made);
                     }
                     return Ok(Place::File(path.with_file_name(name)));
@@ -218,65 +223,13 @@ impl Output {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the pattern's letters stand for now. A program's name that is too long for a file's is cut.
+    /// What the pattern's letters stand for now.
     fn values(&self) -> Values {
-        let mut values = Values {
-            program: program_name(&self.executable),
+        Values {
+            program: pattern::program_name(&self.executable),
             process: std::process::id().to_string(),
             time: since_epoch().as_secs().to_string(),
             host: host_name().unwrap_or_else(|| "localhost".to_owned()),
-        };
-        let excess = self.path(&values).file_name().map_or(0, |name| name.len().saturating_sub(NAME));
-        let kept = values.program.floor_char_boundary(values.program.len().saturating_sub(excess));
-        values.program.truncate(kept);
-        values
-    }
-
-    /// The path that the pattern makes.
-    fn path(&self, values: &Values) -> PathBuf {
-        let mut name = Vec::new();
-        for part in parts(self.pattern.as_bytes()) {
-            name.extend_from_slice(match part {
-                Part::Text(text) => text,
-                Part::Program => values.program.as_bytes(),
-                Part::Process => values.process.as_bytes(),
-                Part::Time => values.time.as_bytes(),
-                Part::Host => values.host.as_bytes(),
-            });
-        }
-        PathBuf::from(OsString::from_vec(name))
-    }
-
-    /// Whether this pattern can have made the name `other` in another run: the same but for process id, time and number.
-    fn can_have_made(&self, other: &OsStr, values: &Values) -> bool {
-        let pattern = self.pattern.as_bytes();
-        let name = pattern.iter().rposition(|&byte| byte == b'/').map_or(pattern, |slash| &pattern[slash + 1..]);
-        let piece = |part| match part {
-            Part::Text(text) => Piece::Text(text),
-            Part::Program => Piece::Text(values.program.as_bytes()),
-            Part::Host => Piece::Text(values.host.as_bytes()),
-            Part::Process | Part::Time => Piece::Digits,
-        };
-        let pieces: Vec<Piece<'_>> = parts(name).into_iter().map(piece).collect();
-        let other = other.as_bytes();
-        matches(&pieces, other) || without_number(other).is_some_and(|other| matches(&pieces, &other))
-    }
-}
-
-/// A part of a path that a pattern makes.
-enum Piece<'p> {
-    Text(&'p [u8]),
-    Digits,
-}
-
-/// Whether `bytes` are these pieces, one after the other.
-fn matches(pieces: &[Piece<'_>], bytes: &[u8]) -> bool {
-    let Some((first, rest)) = pieces.split_first() else { return bytes.is_empty() };
-    match first {
-        Piece::Text(text) => bytes.strip_prefix(*text).is_some_and(|bytes| matches(rest, bytes)),
-        Piece::Digits => {
-            let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
-            (1..=digits.min(40)).rev().any(|count| matches(rest, &bytes[count..]))
         }
     }
 }
@@ -322,72 +275,6 @@ impl<W: Write> Write for Pieces<'_, W> {
     }
 }
 
-#[derive(Clone)]
-struct Values {
-    program: String,
-    process: String,
-    time: String,
-    host: String,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Part<'p> {
-    Text(&'p [u8]),
-    Program,
-    Process,
-    Time,
-    Host,
-}
-
-/// Cuts a pattern; `%%` is a percent sign, and an unknown letter stays as it is.
-fn parts(pattern: &[u8]) -> Vec<Part<'_>> {
-    let mut parts = Vec::new();
-    let mut rest = pattern;
-    while let Some(at) = rest.iter().position(|&byte| byte == b'%') {
-        let (part, used) = match rest.get(at + 1) {
-            Some(b'e') => (Part::Program, 2),
-            Some(b'p') => (Part::Process, 2),
-            Some(b't') => (Part::Time, 2),
-            Some(b'h') => (Part::Host, 2),
-            Some(b'%') => (Part::Text(b"%"), 2),
-            _ => (Part::Text(b"%"), 1),
-        };
-        parts.push(Part::Text(&rest[..at]));
-        parts.push(part);
-        rest = &rest[at + used..];
-    }
-    parts.push(Part::Text(rest));
-    parts
-}
-
-/// `app.1.coredump` for `app.coredump`; the name itself for 0.
-fn numbered(name: &OsStr, number: u128) -> OsString {
-    if number == 0 {
-        return name.to_owned();
-    }
-    let bytes = name.as_bytes();
-    let at = bytes.iter().rposition(|&byte| byte == b'.').filter(|&at| at > 0).unwrap_or(bytes.len());
-    let number = format!(".{number}");
-    OsString::from_vec([&bytes[..at], number.as_bytes(), &bytes[at..]].concat())
-}
-
-/// The path that [`numbered`] made this one of, if it has a number before its last extension.
-fn without_number(path: &[u8]) -> Option<Vec<u8>> {
-    let number = |end: usize| {
-        let digits = path[..end].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-        let start = end - digits;
-        (digits > 0 && start > 0 && path[start - 1] == b'.').then(|| [&path[..start - 1], &path[end..]].concat())
-    };
-    let dot = path.iter().rposition(|&byte| byte == b'.')?;
-    number(dot).or_else(|| number(path.len()))
-}
-
-/// The file's name without folder and last extension, fit to be part of a file's name.
-fn program_name(executable: &str) -> String {
-    let stem = Path::new(executable).file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    stem.filter(|stem| !stem.is_empty()).unwrap_or_else(|| "wasm".to_owned())
-}
-
 /// The name of this machine.
 pub fn host_name() -> Option<String> {
     let name = hostname::get().ok()?.to_string_lossy().replace('/', "_");
@@ -402,14 +289,6 @@ mod tests {
 
     fn output(pattern: &str) -> Output {
         Output::new(pattern, "dir/app.wasm", None)
-    }
-
-    #[test]
-    fn a_pattern_names_program_process_time_and_host() {
-        let values = Values { program: "app".into(), process: "42".into(), time: "1700".into(), host: "h".into() };
-        assert_eq!(output("%e.%p.coredump").path(&values), Path::new("app.42.coredump"));
-        assert_eq!(output("/var/%h/%t-%%%e%").path(&values), Path::new("/var/h/1700-%app%"));
-        assert_eq!(output("100%x").path(&values), Path::new("100%x"));
     }
 
     #[test]

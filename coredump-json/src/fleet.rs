@@ -178,7 +178,9 @@ impl Fleet<'_> {
 
 /// Whether a file found in a folder was never meant to be a dump.
 fn is_no_dump(error: &Error) -> bool {
-    let named_dump = error.path.as_ref().is_some_and(|path| path.extension().is_some_and(|it| it == "coredump"));
+    let name = error.path.as_ref().and_then(|path| path.file_name()).map(|name| name.as_encoded_bytes());
+    let ends = |end: &str| name.is_some_and(|name| name.ends_with(end.as_bytes()));
+    let named_dump = [".coredump", ".coredump.zst", ".coredump.gz"].into_iter().any(ends);
     let other = matches!(error.kind, ErrorKind::NotWasm | ErrorKind::WrongFile)
         || (error.kind == ErrorKind::Truncated && error.offset.is_some_and(|offset| offset < 8));
     other && !named_dump

@@ -84,8 +84,6 @@ impl<'a> Sections<'a> {
         if same < bytes.len().min(4) {
             let error = Error::new(ErrorKind::NotWasm, "not a WebAssembly file").at(0);
             return Err(match bytes {
-                [0x1f, 0x8b, ..] => error.hint("it is compressed with gzip: pipe it through `gzip -dc`"),
-                [0x28, 0xb5, 0x2f, 0xfd, ..] => error.hint("it is compressed with zstd: pipe it through `zstd -dc`"),
                 [0x7f, b'E', b'L', b'F', ..] => error.hint("it is an ELF file: a native core dump is for gdb or lldb"),
                 _ => error,
             });

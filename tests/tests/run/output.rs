@@ -70,6 +70,7 @@ fn a_program_from_standard_input_is_in_its_dump() {
 fn an_import_that_nobody_offers_is_a_crash_only_when_called() {
     let refused = Run::fixture(&[], "as-abort").expect(126).outcome.stderr;
     assert!(refused.contains("env::abort") && refused.contains("--unknown-imports-trap"), "{refused}");
+    assert!(!refused.contains("--live"), "it does not run, so it is not said how: {refused}");
     let run = Run::fixture(&["--unknown-imports-trap"], "as-abort").expect(134);
     let dump = run.json();
     assert_eq!(dump["reason"]["kind"], "host-error");
@@ -107,125 +108,6 @@ fn only_the_newest_dumps_of_this_program_stay() {
         crash(folder.path(), &["--keep", "2"]);
     }
     assert_eq!(files(folder.path()).len(), 3, "two dumps and the notes");
-}
-
-/// Two settings in which each attack below is tried.
-const NAMES: [&str; 2] = ["app.coredump", "%e.coredump"];
-
-#[test]
-fn a_link_at_the_dumps_name_is_not_followed() {
-    for pattern in NAMES {
-        let folder = scratch();
-        let secret = scratch();
-        let target = secret.path().join("secret");
-        fs::write(&target, "precious").unwrap();
-        let name = pattern.replace("%e", "wat-div");
-        std::os::unix::fs::symlink(&target, folder.path().join(&name)).unwrap();
-        let outcome = crash(folder.path(), &["-o", pattern]);
-        assert_eq!(fs::read(&target).unwrap(), b"precious", "{pattern}: {}", outcome.stderr);
-        assert!(outcome.stderr.contains("core dumped: "), "{}", outcome.stderr);
-        let dumps = files(folder.path());
-        let dumps = dumps.iter().filter(|file| fs::symlink_metadata(file).unwrap().is_file());
-        assert_eq!(dumps.count(), 1, "{pattern}");
-    }
-}
-
-#[test]
-fn a_link_to_a_device_gets_no_memory() {
-    for pattern in NAMES {
-        let folder = scratch();
-        std::os::unix::fs::symlink("/dev/full", folder.path().join(pattern.replace("%e", "wat-div"))).unwrap();
-        let outcome = crash(folder.path(), &["-o", pattern]);
-        assert!(outcome.stderr.contains("core dumped: "), "the device was not opened: {}", outcome.stderr);
-    }
-}
-
-#[test]
-fn a_pipe_at_the_dumps_name_holds_nobody() {
-    for pattern in NAMES {
-        let folder = scratch();
-        let name = pattern.replace("%e", "wat-div");
-        Tool::other("mkfifo").arg(&name).in_folder(folder.path()).run().expect(0);
-        let outcome = crash(folder.path(), &["-o", pattern]);
-        match pattern.contains('%') {
-            true => assert!(outcome.stderr.contains("core dumped: wat-div.1.coredump"), "{}", outcome.stderr),
-            false => assert!(outcome.stderr.contains("nobody reads that pipe"), "{}", outcome.stderr),
-        }
-    }
-}
-
-#[test]
-fn another_users_pipe_takes_no_dump() {
-    // Only root can make one, and only then is there something to be wary of.
-    let folder = scratch();
-    Tool::other("mkfifo").arg("pipe").in_folder(folder.path()).run().expect(0);
-    if Tool::other("chown").args(["65534", "pipe"]).in_folder(folder.path()).run().status.success() {
-        let path = folder.path().join("pipe");
-        let reader = std::thread::spawn(move || fs::read(path).unwrap_or_default());
-        let outcome = crash(folder.path(), &["-o", "pipe"]);
-        assert!(outcome.stderr.contains("somebody else"), "{}", outcome.stderr);
-        assert_eq!(reader.join().unwrap(), b"");
-    }
-}
-
-#[test]
-fn a_normal_user_meets_the_same_rules() {
-    // The tools may lie where only root can look: where that is so, nothing can be tried.
-    let folder = scratch();
-    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let secret = folder.path().join("roots");
-    fs::write(&secret, "precious").unwrap();
-    std::os::unix::fs::symlink(&secret, folder.path().join("app.coredump")).unwrap();
-    let program = folder.path().join("app.wat");
-    fs::write(&program, "(module (func (export \"_start\") unreachable))").unwrap();
-    let tool = coredump_tests::binary("coredump-run");
-    let run = Tool::other("setpriv").args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(tool);
-    let outcome = run.args(["-o", "%e.coredump"]).arg(&program).in_folder(folder.path()).run();
-    assert_eq!(fs::read(&secret).unwrap(), b"precious");
-    if outcome.status.code() == Some(134) {
-        assert!(outcome.stderr.contains("core dumped: app.1.coredump"), "{}", outcome.stderr);
-    }
-}
-
-#[test]
-fn the_other_tools_follow_no_links_either() {
-    let folder = scratch();
-    let target = folder.path().join("target");
-    fs::write(&target, "precious").unwrap();
-    let dump = Run::fixture(&[], "wat-div").expect(134);
-    let link = |name: &str| std::os::unix::fs::symlink(&target, folder.path().join(name)).unwrap();
-    link("out");
-    Tool::new("coredump-json").args(["-o", "out"]).arg(&dump.dump).in_folder(folder.path()).run();
-    fs::create_dir(folder.path().join("all")).unwrap();
-    link("all/memories.json");
-    Tool::other("mkfifo").arg("all/globals.json").in_folder(folder.path()).run().expect(0);
-    Tool::new("coredump-dump").args(["--all", "-o", "all"]).arg(&dump.dump).in_folder(folder.path()).run();
-    assert_eq!(fs::read(&target).unwrap(), b"precious");
-    assert!(fs::symlink_metadata(folder.path().join("all/globals.json")).unwrap().is_file());
-}
-
-#[test]
-fn dumps_that_were_saved_and_files_of_others_stay() {
-    let folder = scratch();
-    let path = |name: &str| folder.path().join(name);
-    crash(folder.path(), &["-o", "%e.%p.coredump"]);
-    let [dump] = &files(folder.path())[..] else { panic!() };
-    // One that was renamed to be saved, an unfinished one, one of another user, one from the future.
-    for name in ["saved-wat-div.coredump", "wat-div.7.coredump.keep", ".coredump-1-1.unfinished", "wat-div.1.coredump"]
-    {
-        fs::copy(dump, path(name)).unwrap();
-    }
-    let others = Tool::other("chown").args(["65534", "wat-div.1.coredump"]).in_folder(folder.path()).run();
-    let others = others.status.success();
-    for _ in 0..3 {
-        crash(folder.path(), &["-o", "%e.%p.coredump", "--keep", "2"]);
-    }
-    let names: Vec<_> = files(folder.path()).iter().map(|file| file.file_name().unwrap().to_owned()).collect();
-    for name in ["saved-wat-div.coredump", "wat-div.7.coredump.keep", ".coredump-1-1.unfinished"] {
-        assert!(names.iter().any(|other| other == name), "{name}: {names:?}");
-    }
-    assert_eq!(names.iter().any(|other| other == "wat-div.1.coredump"), others, "{names:?}");
-    assert_eq!(names.len(), 3 + 2 + usize::from(others), "{names:?}");
 }
 
 #[test]
@@ -328,6 +210,13 @@ fn an_untrusted_program_does_not_choose_what_the_report_reads() {
     assert!(told.contains("sum.c:25"), "{told}");
     let told = Run::fixture(&["--untrusted"], "sum-external").expect(134).outcome.stderr;
     assert!(!told.contains("sum.c:25") && told.contains("#0 "), "{told}");
+}
+
+#[test]
+fn sources_of_the_report_lie_where_they_are_said_to() {
+    let told = Run::fixture(&["--path-map", "src/c=/home/me/app"], "sum-O0").expect(134).outcome.stderr;
+    assert!(told.contains("divide at /home/me/app/sum.c:25:29"), "{told}");
+    Run::fixture(&["--path-map", "nothing"], "sum-O0").expect(64);
 }
 
 #[test]

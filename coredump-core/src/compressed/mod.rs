@@ -1,9 +1,12 @@
 //! Files that were compressed as a whole: gzip (RFC 1952) and Zstandard (RFC 8878), told by their first bytes.
 
-use std::io::{self, Read};
+mod packer;
+
+use std::io::{self, Read, Write};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapped::Bytes;
+pub use packer::Packer;
 
 /// Bytes that tell whether it is WebAssembly.
 const START: u64 = 64;
@@ -29,12 +32,27 @@ impl Compression {
         }
     }
 
+    /// The compression that the end of a file's name asks for: `.gz` or `.zst`.
+    pub fn of_name(name: &[u8]) -> Option<Compression> {
+        match () {
+            () if name.ends_with(b".gz") => Some(Compression::Gzip),
+            () if name.ends_with(b".zst") => Some(Compression::Zstandard),
+            () => None,
+        }
+    }
+
     /// Its name for people.
     pub fn name(self) -> &'static str {
         match self {
             Compression::Gzip => "gzip",
             Compression::Zstandard => "Zstandard",
         }
+    }
+
+    /// Compresses what is written to it into `output`, at the fastest level and on several processors. That takes at most 64 MiB
+    /// of memory, however much is written.
+    pub fn packer<W: Write>(self, output: W) -> Packer<W> {
+        Packer::new(self, output)
     }
 
     /// A reader of what `packed` holds.
@@ -90,18 +108,22 @@ pub fn reader<'r>(mut source: impl Read + 'r) -> Result<Box<dyn Read + 'r>> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
-
     use super::*;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(bytes).unwrap();
-        encoder.finish().unwrap()
+        packed(bytes, Compression::Gzip)
     }
 
     fn zstandard(bytes: &[u8]) -> Vec<u8> {
-        zstd::encode_all(bytes, 1).unwrap()
+        packed(bytes, Compression::Zstandard)
+    }
+
+    fn packed(bytes: &[u8], compression: Compression) -> Vec<u8> {
+        let mut packer = compression.packer(Vec::new());
+        packer.write_all(bytes).unwrap();
+        let packed = packer.finish().unwrap();
+        assert_eq!(Compression::of(&packed), Some(compression));
+        packed
     }
 
     #[test]
