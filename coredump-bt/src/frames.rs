@@ -125,6 +125,9 @@ impl<'r> Frames<'r> {
         }
         self.head(page, resolved, width)?;
         self.function(page, resolved)?;
+        if let Some(declared) = &resolved.declared {
+            page.declaration(declared)?;
+        }
         self.rest_of_line(page, frame, scope(resolved.inlines.len()), resolved.location.as_ref(), false)?;
         if self.args.raw {
             raw::render(page, self.dump, frame)?;

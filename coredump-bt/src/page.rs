@@ -80,6 +80,13 @@ impl Page {
         }
     }
 
+    /// Writes where a function is declared, so that nobody takes it for the place where it stood.
+    pub fn declaration(&mut self, declared: &Location) -> io::Result<()> {
+        self.piece(Piece::Faint, " (declared at ")?;
+        self.location(declared)?;
+        self.piece(Piece::Faint, ")")
+    }
+
     /// Writes text of several lines that comes from elsewhere. Its own colours stay where colours are on.
     pub fn text(&mut self, bytes: &[u8]) -> io::Result<()> {
         if bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\t')) {

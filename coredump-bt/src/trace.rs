@@ -70,6 +70,15 @@ pub fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &
     Ok(Exit::partial_if(printer.traces == 0 || !printer.complete))
 }
 
+/// What is known of where a function stood.
+enum Place<'l> {
+    /// It stood there.
+    At(&'l Location),
+    /// It is declared there; the text does not tell where in it execution stood.
+    Declared(&'l Location),
+    Unknown,
+}
+
 struct Printer<'p> {
     page: &'p mut Page,
     report: &'p Report,
@@ -117,20 +126,28 @@ impl Printer<'_> {
     /// Puts in what a frame is: the calls inlined there, innermost first, then its function.
     fn frame(&mut self, mark: &Mark, frame: &ResolvedFrame) -> io::Result<()> {
         for InlinedFrame { function, location } in frame.inlines.iter() {
-            self.function(mark, function.as_deref().unwrap_or("?"), location.as_ref(), true)?;
+            let place = location.as_ref().map_or(Place::Unknown, Place::At);
+            self.function(mark, function.as_deref().unwrap_or("?"), place, true)?;
         }
         let unnamed = || frame.function_index.map_or_else(|| "?".to_owned(), |index| format!("func[{index}]"));
-        match &frame.function {
-            Some(name) => self.function(mark, name, frame.location.as_ref(), false),
-            None => self.function(mark, &unnamed(), frame.location.as_ref(), false),
-        }
+        let name = frame.function.as_deref().map_or_else(unnamed, str::to_owned);
+        let place = match (&frame.location, &frame.declared) {
+            (Some(location), _) => Place::At(location),
+            (None, Some(declared)) => Place::Declared(declared),
+            (None, None) => Place::Unknown,
+        };
+        self.function(mark, &name, place, false)
     }
 
-    fn function(&mut self, mark: &Mark, name: &str, location: Option<&Location>, inlined: bool) -> io::Result<()> {
+    fn function(&mut self, mark: &Mark, name: &str, at: Place<'_>, inlined: bool) -> io::Result<()> {
         if mark.depth > 0 {
             // Inside of a string of JSON, which stays one.
-            let place = location.map(|location| format!(" at {}", place(&self.page.paths, location)));
-            let place = place.unwrap_or_default();
+            let paths = &self.page.paths;
+            let place = match at {
+                Place::At(location) => format!(" at {}", place(paths, location)),
+                Place::Declared(declared) => format!(" (declared at {})", place(paths, declared)),
+                Place::Unknown => String::new(),
+            };
             let inlined = if inlined { " [inlined]" } else { "" };
             let mut text = format!("\n{}    => {name}{inlined}{place}", mark.front);
             for _ in 0..mark.depth {
@@ -146,12 +163,13 @@ impl Printer<'_> {
         if inlined {
             self.page.piece(Piece::Faint, " [inlined]")?;
         }
-        match location {
-            Some(location) => {
+        match at {
+            Place::At(location) => {
                 self.page.plain(" at ")?;
                 self.page.location(location)
             }
-            None => Ok(()),
+            Place::Declared(declared) => self.page.declaration(declared),
+            Place::Unknown => Ok(()),
         }
     }
 

@@ -46,6 +46,8 @@ pub struct ResolvedFrame {
     pub raw_name: Option<Arc<str>>,
     /// Where execution stood in the function's own source: with inlines, the line of the inlined call.
     pub location: Option<Location>,
+    /// Where the source declares the function, if it is not known where in it execution stood.
+    pub declared: Option<Location>,
     /// What was inlined there, innermost first.
     pub inlines: Arc<[InlinedFrame]>,
     /// It is no frame of the engine: a language's runtime keeps it in linear memory.
@@ -181,6 +183,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             function: None,
             raw_name: None,
             location: None,
+            declared: None,
             inlines: Arc::new([]),
             in_memory: false,
         };
@@ -189,7 +192,10 @@ impl<'r, 'a> Resolver<'r, 'a> {
         let named = found.binary.function_name(function);
         resolved.raw_name = named.map(|name| shorten(name, MAX_SYMBOL).into());
         resolved.function = named.map(shown);
-        let Some(place) = self.binaries.place(self.dump, thread, index) else { return Some(resolved) };
+        let Some(place) = self.binaries.place(self.dump, thread, index) else {
+            resolved.declared = found.binary.declaration(function);
+            return Some(resolved);
+        };
         resolved.module_offset = Some(place.module_offset);
         resolved.dwarf_pc = Some(place.dwarf_pc);
         let frames = found.binary.lookup(function, place.module_offset);
@@ -253,6 +259,7 @@ fn in_memory(index: usize, module: Option<u32>, calls: &[TaskFrame]) -> Option<R
         function: Some(own.function.clone()),
         raw_name: None,
         location: location(own),
+        declared: None,
         inlines: inlines.collect(),
         in_memory: true,
     })

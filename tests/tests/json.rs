@@ -127,6 +127,29 @@ fn variables_come_with_locals() {
 }
 
 #[test]
+fn a_limit_bounds_the_variables_of_a_document_and_says_what_it_left_out() {
+    let with = |options: &[&str]| document("sum-O0", &[&["--locals"], options].concat());
+    let frames = |document: &Value| document["threads"][0]["frames"].as_array().expect("frames").clone();
+    let all = frames(&with(&[]));
+    assert!(all.iter().all(|frame| frame["variables"].is_array() && frame["variables_omitted"].is_null()));
+    let count = |frame: &Value| frame["variables"].as_array().map_or(0, Vec::len);
+    let (first, second) = (count(&all[0]), count(&all[1]));
+    assert!(first > 1 && second > 0, "{first} {second}");
+    // A frame is listed whole as long as there is room when its turn comes.
+    for (limit, listed) in [(0, 0), (1, 1), (first, 1), (first + 1, 2), (1_000_000, all.len())] {
+        let document = with(&["--limit", &limit.to_string()]);
+        let limited = frames(&document);
+        assert_eq!(limited[..listed], all[..listed], "{limit}");
+        assert!(limited[listed..].iter().all(|frame| frame["variables"].is_null()), "{limit}");
+        assert!(limited[listed..].iter().all(|frame| frame["variables_omitted"] == true), "{limit}");
+        let left = all.len() - listed;
+        let said = format!("the variables of {left} frames are left out: see --limit");
+        assert_eq!(document["warnings"].as_array().unwrap().contains(&json!(said)), left > 0, "{limit}");
+    }
+    tool().args(["--locals", "--limit", "-1"]).arg(wasmtime_dump("sum-O0")).run().expect(64);
+}
+
+#[test]
 fn memory_comes_as_sizes_ranges_or_bytes() {
     use std::fmt::Write;
     let memory = |detail: &str| document("wat-unreachable", &["--memory", detail])["memories"][0].clone();

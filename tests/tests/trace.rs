@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use coredump_tests::dump_builder as build;
 use coredump_tests::{Outcome, Tool, fixture, scratch};
 
 fn module(name: &str) -> PathBuf {
@@ -49,10 +50,116 @@ fn frames_of_every_engine_get_their_lines() {
         "wasmer-sdk-0.5.0-stripped",
         "wasm3-0.5.0",
         "wasm3-0.5.0-stripped",
+        "wazero-1.12.0",
     ];
     for name in traces {
         let outcome = resolve(text(name), "sum-O0").expect(0);
         assert_eq!(resolved(outcome.text())[..6], SUM, "{name}");
+    }
+}
+
+#[test]
+fn a_plugin_of_envoy_gets_its_lines() {
+    let outcome = resolve(text("envoy-1.40.0-plugin"), "plugin").expect(0);
+    let expected =
+        ["share at src/c/plugin.c:4:18", "split at src/c/plugin.c:8:17", "proxy_on_vm_start at src/c/plugin.c:13:12"];
+    assert_eq!(resolved(outcome.text()), expected);
+}
+
+#[test]
+fn a_trace_without_offsets_gives_functions_and_where_they_are_declared() {
+    // Named in the trace, or by their indices.
+    let traces = [
+        "javascriptcore-2.50.6",
+        "javascriptcore-2.50.6-stripped",
+        "wamr-2020-12",
+        "wamr-2020-12-stripped",
+        "wazero-1.12.0-stripped",
+    ];
+    let line = |function: &str| {
+        let source = std::fs::read_to_string(fixture("sources/c/sum.c")).unwrap();
+        let declares =
+            |line: &str| line.contains(&format!(" {function}(")) && line.ends_with(')') && !line.starts_with(' ');
+        source.lines().position(declares).expect(function) + 1
+    };
+    let declared = |function: &str| format!("{function} (declared at src/c/sum.c:{})", line(function));
+    for name in traces {
+        let outcome = resolve(text(name), "sum-O0").expect(0);
+        let expected = ["divide", "share", "sum", "sum", "sum", "main"].map(declared);
+        assert_eq!(resolved(outcome.text())[..6], expected, "{name}");
+        // Nothing that could be taken for the line of the crash.
+        assert!(!outcome.text().contains("=> divide at"), "{name}");
+        let log = format!("{}\n", serde_json::json!({"msg": text(name)}));
+        let outcome = resolve(log, "sum-O0").expect(0);
+        let line: serde_json::Value = serde_json::from_str(outcome.text()).expect("a line of JSON");
+        assert_eq!(resolved(line["msg"].as_str().unwrap())[..6], expected, "{name}, in JSON");
+        let json = |options: &[&str]| {
+            let tool = Tool::new("coredump-json").arg("--trace").args(options).arg("-m").arg(module("sum-O0"));
+            tool.arg(fixture(&format!("traces/{name}.txt"))).run().expect(0).json()
+        };
+        let document = json(&["--path-map", "src=/home/me"]);
+        let frame = &document["threads"][0]["frames"][0];
+        assert_eq!((&frame["function"], &frame["line"]), (&"divide".into(), &serde_json::Value::Null));
+        let place = serde_json::json!({"file": "/home/me/c/sum.c", "line": line_number(&expected[0])});
+        assert_eq!(frame["declared"], place);
+        assert_eq!(document["place"]["line"], serde_json::Value::Null);
+        assert_eq!(document["signature"], "divide | share | sum | main");
+        assert_eq!(json(&["--redact"])["threads"][0]["frames"][0]["declared"]["line"], place["line"]);
+    }
+}
+
+fn line_number(place: &str) -> u64 {
+    place.trim_end_matches(')').rsplit(':').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn a_name_that_several_functions_have_is_said_to_be_one() {
+    let folder = scratch();
+    let path = folder.path().join("app.wasm");
+    let body = [0, 0, 0x0b];
+    std::fs::write(&path, build::wasm(&[&body, &body, &body], &[(0, "twin"), (1, "twin"), (2, "only")])).unwrap();
+    let trace = "Error: wasm error: unreachable\nwasm stack trace:\n\t.twin()\n\t.only()\n";
+    let outcome = Tool::new("coredump-bt").args(["--trace", "-m"]).arg(&path).stdin(trace).run().expect(0);
+    assert_eq!(resolved(outcome.text()), ["twin", "only"], "a name, and no place");
+    let said = "line 3: frame 0: 2 functions are called twin, and nothing tells which";
+    assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+}
+
+#[test]
+fn traces_that_only_numbers_tell_apart_are_said_to_be_mixed() {
+    let text = text("wasmtime-48.0.2");
+    let frames: Vec<&str> = text.lines().filter(|line| line.contains(" - ")).collect();
+    let mixed: String = frames.iter().flat_map(|line| [line, line]).map(|line| format!("{line}\n")).collect();
+    let outcome = resolve(format!("wasm backtrace:\n{mixed}"), "sum-O0").expect(0);
+    assert!(outcome.stderr.contains("only their numbers tell them apart"), "{}", outcome.stderr);
+}
+
+#[test]
+fn texts_of_other_systems_are_read() {
+    let trace = text("node-24");
+    let units: Vec<u16> = format!("\u{feff}{}", trace.replace('\n', "\r\n")).encode_utf16().collect();
+    let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+    let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+    let returns = trace.replace('\n', "\r").into_bytes();
+    for (text, form) in [(little, "UTF-16, as PowerShell writes it"), (big, "UTF-16"), (returns, "carriage returns")] {
+        let outcome = resolve(text, "sum-O0").expect(0);
+        assert_eq!(resolved(outcome.text())[..6], SUM, "{form}");
+        let rest: String = outcome.text().split_inclusive('\n').filter(|line| !line.contains("=> ")).collect();
+        assert_eq!(rest.replace("\r\n", "\n"), trace, "{form}: the text is printed in UTF-8");
+    }
+}
+
+#[test]
+fn a_line_without_an_end_takes_no_more_memory_than_any_other() {
+    // As long as the memory that there is, from a pipe, once of nothing and once of beginnings of frames.
+    for (word, count) in [("x", 80), ("0x1 - ", 8), ("at wasm-function[1]:", 8), ("\\n0: 0x1 - a!b", 8)] {
+        let script = format!(
+            "ulimit -v 131072; yes '{word}' | tr -d '\\n' | head -c {count}000000 | exec {} --trace -m {} > /dev/null",
+            coredump_tests::binary("coredump-bt").display(),
+            module("sum-O0").display()
+        );
+        let outcome = Tool::other("bash").args(["-c", &script]).run();
+        assert!(matches!(outcome.code(), 0 | 1), "{word}: {outcome:?}");
     }
 }
 

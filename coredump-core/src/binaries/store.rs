@@ -19,7 +19,7 @@ use crate::locked::Locked;
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
 use crate::stamp::Stamp;
-use crate::symbols::{EmbeddedSource, Kind, Neighbours, SourceFrame, Symbols};
+use crate::symbols::{EmbeddedSource, Kind, Location, Neighbours, SourceFrame, Symbols};
 
 /// The binaries that were opened. Dumps and threads share it: each file is opened once, and each module's symbols are read
 /// once. Nothing is dropped from it before it is dropped itself.
@@ -289,6 +289,11 @@ impl Binary {
     /// What its debug info holds of the contents of `file`, as a location in a function names it.
     pub fn embedded_source(&self, function: u32, file: &str) -> Option<EmbeddedSource> {
         self.loaded(|loaded| loaded.symbols.embedded_source(self.module(), function, file))
+    }
+
+    /// Where the source declares a function, if its debug info says so.
+    pub fn declaration(&self, function: u32) -> Option<Location> {
+        self.loaded(|loaded| loaded.symbols.declaration(self.module(), function))
     }
 
     /// Lets `look` look at the entries of its debug info; `None` if it has none.

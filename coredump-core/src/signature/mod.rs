@@ -200,6 +200,7 @@ mod tests {
             function: (!function.is_empty()).then(|| function.into()),
             raw_name: None,
             location: None,
+            declared: None,
             inlines: Arc::new([]),
             in_memory: false,
         }

@@ -303,6 +303,12 @@ impl<'s> Debug<'s> {
         self.unit(unit)?.location(&self.dwarf, row)
     }
 
+    /// Where the source declares a function of `module`: the line of its name, which is not where its code begins.
+    pub fn declaration(&self, module: &Module<'_>, function: u32) -> Option<Location> {
+        let (unit, entry) = self.function_entry(module, function)?;
+        functions::declaration(self.unit_ref(unit)?, entry, |file, line| self.declared_at(unit, file, line))
+    }
+
     /// What was executing at `pc` in the function of this extent. `module` tells where functions begin and end.
     pub fn lookup(&self, pc: u64, extent: &Extent, module: &Module<'_>) -> Answer {
         match self.lookup_moved(pc, extent, module, 0) {

@@ -7,7 +7,7 @@ use gimli::{Abbreviation, Attribute, AttributeSpecification, AttributeValue, Deb
 use super::ranges::Ranges;
 use super::walk::Walk;
 use super::work::Work;
-use super::{Slice, UnitRef, demangle, text};
+use super::{Location, Slice, UnitRef, demangle, text};
 
 /// Entries followed from a use to the declaration that names it.
 const MAX_HOPS: usize = 16;
@@ -99,6 +99,43 @@ pub(super) fn name<'u, 's: 'u>(
         }
     }
     plain
+}
+
+/// Where an entry is declared, by its own attributes or those of the entries in its unit that it stems from; `location` makes a
+/// place of the number of a file and a line.
+pub(super) fn declaration<'u, 's: 'u>(
+    unit: UnitRef<'u, 's>,
+    mut entry: UnitOffset<usize>,
+    location: impl Fn(u64, u32) -> Option<Location>,
+) -> Option<Location> {
+    let (mut file, mut line) = (None, None);
+    for _ in 0..MAX_HOPS {
+        let mut next = None;
+        let attributes = read(unit, entry, |attribute| match attribute.name() {
+            gimli::DW_AT_decl_file => file = file.or(file_index(attribute.value())),
+            gimli::DW_AT_decl_line => line = line.or(attribute.udata_value()),
+            gimli::DW_AT_abstract_origin | gimli::DW_AT_specification => {
+                if let AttributeValue::UnitRef(offset) = attribute.value() {
+                    next = Some(offset);
+                }
+            }
+            _ => {}
+        });
+        attributes.ok()?;
+        // An entry that stands elsewhere than the one it stems from says only what differs.
+        if let (Some(file), Some(line)) = (file, line) {
+            return location(file, u32::try_from(line).ok().filter(|&line| line > 0)?);
+        }
+        entry = next?;
+    }
+    None
+}
+
+fn file_index(value: AttributeValue<Slice<'_>>) -> Option<u64> {
+    match value {
+        AttributeValue::FileIndex(index) => Some(index),
+        other => other.udata_value(),
+    }
 }
 
 /// A linkage name that is mangled, or qualifies the plain one (Zig's `module.function`), says more than that. One that

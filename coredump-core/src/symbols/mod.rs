@@ -314,6 +314,11 @@ impl<'s> Symbols<'s> {
         })
     }
 
+    /// Where the source declares a function, if its debug info says so.
+    pub fn declaration(&self, module: &Module<'_>, function: u32) -> Option<Location> {
+        self.debug.as_ref()?.declaration(module, function)
+    }
+
     fn find(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Vec<SourceFrame> {
         let pc = module.code_section_start().and_then(|code| module_offset.checked_sub(code));
         let mapped = || self.map.as_ref()?.lookup(module_offset, module.body(function)?);

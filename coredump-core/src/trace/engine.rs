@@ -86,10 +86,7 @@ impl Engine {
         match self {
             // The classic interpreter stops behind the instruction; code compiled ahead of time records its first byte.
             Engine::Wamr => &[Rule { youngest: Stand::Behind, caller: Stand::Behind, ..FILE }, FILE],
-            Engine::Wazero => &[
-                Rule { base: Base::CodeSection, ..FILE },
-                Rule { base: Base::CodeSection, youngest: Stand::On, caller: Stand::Behind },
-            ],
+            Engine::Wazero => &[Rule { base: Base::CodeSection, ..FILE }],
             Engine::OldV8 => &[Rule { base: Base::Function, ..FILE }],
             _ => &[FILE],
         }

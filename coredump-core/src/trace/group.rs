@@ -90,6 +90,18 @@ impl Groups {
                 let placed = self.frame(engine, frame, stream, line.number, before);
                 placed.map(|(trace, frame)| Placed { trace, frame, start }).into_iter().collect()
             }
+            Some(Found::Offset(engine, offset)) => {
+                let ours = |open: &&mut Open| open.accepts && open.trace.engine == engine;
+                let open = self.open.iter_mut().filter(ours).max_by_key(|open| open.touched);
+                if let Some(open) = open.filter(|open| same_stream(&open.stream, &stream, line.text)) {
+                    (open.idle, open.touched) = (0, line.number);
+                    // Further ones are of the same frame's inlined functions.
+                    if let Some(frame) = open.trace.frames.last_mut() {
+                        frame.offset.get_or_insert(offset);
+                    }
+                }
+                Vec::new()
+            }
             Some(Found::Frames(engine, frames)) => {
                 let mut before = Some(before);
                 let mut placed = Vec::new();

@@ -1,6 +1,6 @@
 //! The binaries of a trace: looked for where those of a dump are, and judged by its frames.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use super::names::Names;
 use super::place::{self, File, Place};
 use super::{Printed, Rule, Trace};
 use crate::binaries::{Binaries, Binary, Found, Refused, Slot, Store, Verification};
-use crate::limits::MAX_TRIED;
+use crate::limits::{MAX_NAME, MAX_TRIED, shorten};
 use crate::locate::check::{self, Fit};
 use crate::locate::{Base, CallOffset, Convention, Options, Searched, stages};
 use crate::model::{self, CoreDump, Frame, ModuleRecord, Reason, Thread};
@@ -18,6 +18,8 @@ use crate::model::{self, CoreDump, Frame, ModuleRecord, Reason, Thread};
 const CONVENTION: Convention = Convention { base: Base::Body, call: CallOffset::AtCall };
 /// Refusals kept for one module.
 const MAX_REFUSED: usize = 16;
+/// Frames of one module of which is said that several functions have their names.
+const MAX_AMBIGUOUS: usize = 8;
 /// Modules of one trace that are looked for.
 const MAX_MODULES: usize = 64;
 
@@ -108,6 +110,7 @@ impl<'s> Locator<'s> {
                     trace.line
                 ));
             }
+            warnings.extend(ambiguous(trace, &group, &found));
             let mut placed: HashMap<usize, u32> = HashMap::new();
             for (&frame, place) in group.frames.iter().zip(&found.places) {
                 let binary = &found.modules[place.module];
@@ -136,6 +139,12 @@ impl<'s> Locator<'s> {
                 // An offset of 0 in a body means that none is known; the function was entered all the same.
                 frame.code_offset = frame.code_offset.filter(|&offset| offset != 0);
             }
+        }
+        if trace.tangled {
+            warnings.push(format!(
+                "line {}: its frames are mixed with those of another trace, and only their numbers tell them apart",
+                trace.line
+            ));
         }
         if slots.is_empty() {
             slots.push(Slot { name: "module 0".to_owned(), ..Slot::default() });
@@ -285,6 +294,21 @@ impl<'s> Locator<'s> {
     }
 }
 
+/// What is said of frames whose functions are known by names that several have.
+fn ambiguous(trace: &Trace, group: &Group, found: &Fitting) -> Vec<String> {
+    let places = group.frames.iter().zip(&found.places).filter(|(_, place)| place.function.is_none());
+    let places = places.filter(|(_, place)| place.candidates.len() > 1).take(MAX_AMBIGUOUS);
+    let said = places.map(|(&frame, place)| {
+        let (name, count) = (trace.frames[frame].function.as_deref().unwrap_or("?"), place.candidates.len());
+        format!(
+            "line {}: frame {frame}: {count} functions are called {}, and nothing tells which",
+            trace.line,
+            shorten(name, MAX_NAME)
+        )
+    });
+    said.collect()
+}
+
 /// How many frames can be checked against the code, and how many callers stand on a call of the next frame's function.
 fn agreement(
     modules: &[Arc<Binary>],
@@ -320,12 +344,16 @@ fn decide(modules: &[Arc<Binary>], trace: &Trace, group: &[usize], places: &mut 
     if trace.tangled {
         return;
     }
+    let mut known: HashMap<(usize, u32), HashSet<u32>> = HashMap::new();
+    let mut calls = |module: usize, caller: u32, called: u32| {
+        let called_by = || place::calls(modules[module].module(), caller);
+        known.entry((module, caller)).or_insert_with(called_by).contains(&called)
+    };
     for at in 0..places.len() {
         if places[at].candidates.is_empty() {
             continue;
         }
         let module = places[at].module;
-        let code = modules[module].module();
         let neighbour = |other: Range<usize>| {
             let place = places.get(other.start).filter(|_| group[other.start].abs_diff(group[at]) == 1)?;
             place.function.filter(|_| place.module == module)
@@ -334,13 +362,11 @@ fn decide(modules: &[Arc<Binary>], trace: &Trace, group: &[usize], places: &mut 
         let older = neighbour(at + 1..at + 2);
         let mut left = places[at].candidates.clone();
         if let Some(older) = older {
-            let (targets, _) = place::calls(code, older);
-            let called: Vec<u32> = left.iter().copied().filter(|function| targets.contains(function)).collect();
+            let called: Vec<u32> = left.iter().copied().filter(|&function| calls(module, older, function)).collect();
             left = if called.is_empty() { left } else { called };
         }
         if let Some(younger) = younger {
-            let callers = left.iter().copied().filter(|&function| place::calls(code, function).0.contains(&younger));
-            let callers: Vec<u32> = callers.collect();
+            let callers: Vec<u32> = left.iter().copied().filter(|&function| calls(module, function, younger)).collect();
             left = if callers.is_empty() { left } else { callers };
         }
         if let [only] = left[..] {

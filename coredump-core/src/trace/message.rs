@@ -21,12 +21,14 @@ const BEFORE: [&str; 14] = [
     "memory fault at wasm address",
 ];
 
+/// Bytes of a line in which a message is looked for.
+const MAX_LINE: usize = 16 << 10;
 /// Bytes of a message that are kept.
 const MAX_MESSAGE: usize = 1024;
 
 /// The message that a line holds, from the words that introduce it.
 pub(super) fn of_line(line: &str) -> Option<String> {
-    let lower = line.to_ascii_lowercase();
+    let lower = line[..line.floor_char_boundary(MAX_LINE)].to_ascii_lowercase();
     let before = BEFORE.iter().filter_map(|before| lower.find(before)).min()?;
     kind_in(&lower[before..])?;
     let message = line[before..].trim_end();

@@ -3,6 +3,7 @@
 //! [`Scanner`] finds them, [`Locator`] looks for their binaries and makes a [`CoreDump`](crate::model::CoreDump) of each,
 //! which then goes the way of every dump. `docs/traces.md` tells what is recognised.
 
+mod encoding;
 mod engine;
 mod formats;
 mod group;

@@ -1,6 +1,6 @@
 //! Where the frames of a trace stand in a file, if its offsets follow a rule.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use wasmparser::Operator;
@@ -138,24 +138,18 @@ fn instruction_before(module: &Module<'_>, function: u32, offset: u32) -> Option
     None
 }
 
-/// The functions that a function calls by name, and whether it calls others, through a table or a reference.
-pub(super) fn calls(module: &Module<'_>, function: u32) -> (Vec<u32>, bool) {
-    let (mut targets, mut others) = (Vec::new(), false);
-    let Some(mut operators) = module.operators(function) else { return (targets, true) };
+/// The functions that a function calls by name.
+pub(super) fn calls(module: &Module<'_>, function: u32) -> HashSet<u32> {
+    let mut targets = HashSet::new();
+    let Some(mut operators) = module.operators(function) else { return targets };
     while !operators.eof() {
         match operators.read() {
             Ok(Operator::Call { function_index } | Operator::ReturnCall { function_index }) => {
-                targets.push(function_index)
+                targets.insert(function_index);
             }
-            Ok(
-                Operator::CallIndirect { .. }
-                | Operator::ReturnCallIndirect { .. }
-                | Operator::CallRef { .. }
-                | Operator::ReturnCallRef { .. },
-            ) => others = true,
             Ok(_) => {}
-            Err(_) => return (targets, true),
+            Err(_) => break,
         }
     }
-    (targets, others)
+    targets
 }

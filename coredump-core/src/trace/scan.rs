@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
+use super::encoding::Text;
 use super::group::{Groups, Line};
 use super::{Trace, line};
 
@@ -23,9 +24,15 @@ static ANCHORS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
     anchors.iter().map(|anchor| Finder::new(anchor.as_bytes())).collect()
 });
 
-/// Reads text and finds the traces in it.
+/// Bytes before a string in its line that tell whose it is.
+const MAX_FRONT: usize = 4096;
+/// Lines of one string above a trace that are looked at.
+const MAX_ABOVE: usize = 64;
+
+/// Reads text and finds the traces in it. Text in UTF-16 is read as UTF-8, and lines that end in a carriage return alone as
+/// lines that end in a line feed.
 pub struct Scanner<R> {
-    reader: R,
+    reader: Text<R>,
     buffer: Vec<u8>,
     /// Where the next block begins; what stands before it was given out.
     begin: usize,
@@ -68,7 +75,7 @@ impl<R: Read> Scanner<R> {
     /// Of the text that `reader` gives.
     pub fn new(reader: R) -> Scanner<R> {
         Scanner {
-            reader,
+            reader: Text::new(reader),
             buffer: Vec::new(),
             begin: 0,
             at: 0,
@@ -79,7 +86,7 @@ impl<R: Read> Scanner<R> {
         }
     }
 
-    /// The next piece of the text; `None` at its end. All pieces together are the text.
+    /// The next piece of the text; `None` at its end. All pieces together are the text, in UTF-8.
     pub fn next_block(&mut self) -> io::Result<Option<Block<'_>>> {
         self.forget();
         loop {
@@ -173,13 +180,21 @@ impl<R: Read> Scanner<R> {
         let segments = line::segments(bytes);
         let history = &self.buffer[start.saturating_sub(HISTORY)..start];
         let mut found = 0;
+        let mut strings = Vec::new();
+        // What stands before the string that begins there.
+        let (mut begin, mut front) = (0, String::new());
         for (index, segment) in segments.iter().enumerate() {
-            let front =
-                if segment.depth > 0 { line::clean(&bytes[..front_end(&segments, index)]) } else { String::new() };
+            let string = begin_of_string(&mut strings, segment);
+            if segment.depth == 0 {
+                (begin, front) = (0, String::new());
+            } else if begin != string {
+                (begin, front) = (string, line::clean(&bytes[..string.min(MAX_FRONT)]));
+            }
             let line = Line { text: &segment.text, front: &front, number: self.line };
             let before = || {
                 let above = history.split(|&byte| byte == b'\n').map(line::clean);
-                above.chain(segments[..index].iter().map(|segment| segment.text.clone())).collect()
+                let own = &segments[index.saturating_sub(MAX_ABOVE)..index];
+                above.chain(own.iter().map(|segment| segment.text.clone())).collect()
             };
             for placed in self.groups.line(&line, before) {
                 found += 1;
@@ -201,10 +216,9 @@ impl<R: Read> Scanner<R> {
     }
 }
 
-/// Where the string begins that a part of a line stands in.
-fn front_end(segments: &[line::Segment], index: usize) -> usize {
+/// Where the string begins that a part of a line stands in. `strings` are the beginnings of those that are open, by depth.
+fn begin_of_string(strings: &mut Vec<usize>, segment: &line::Segment) -> usize {
     // What stands between two quotes of the same string are parts of the same depth, one behind the other.
-    let depth = segments[index].depth;
-    let first = segments[..index].iter().rposition(|segment| segment.depth < depth).map_or(0, |outer| outer + 1);
-    segments[first].start
+    strings.resize(segment.depth as usize + 1, segment.start);
+    strings[segment.depth as usize]
 }

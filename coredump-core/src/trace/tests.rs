@@ -74,6 +74,7 @@ fn each_engines_frames_are_told_apart() {
         ("<?>.wasm-function[divide]@[wasm code]", Engine::JavaScriptCore, "- divide - -"),
         ("<?>.wasm-function[1693]@[wasm code]", Engine::JavaScriptCore, "- - 1693 -"),
         ("run@<?>:wasm-function[1]", Engine::JavaScriptCore, "- run 1 -"),
+        ("12@<?>:wasm-function[12]", Engine::JavaScriptCore, "- - 12 -"),
         ("    at divide (crash.wasm[51]:0x3b62)", Engine::Wasmer, "crash.wasm divide 51 0x3b62"),
         ("           at <unnamed> (<module>[51]:0x3b62)", Engine::Wasmer, "- - 51 0x3b62"),
         ("  0: 0x003b62 - .unnamed!divide", Engine::Wasm3, "- divide - 0x3b62"),
@@ -88,6 +89,7 @@ fn each_engines_frames_are_told_apart() {
             "- - - 0x59719",
         ),
         ("  0:  0xdbd - runtime._panic", Engine::ProxyWasm, "- runtime._panic - 0xdbd"),
+        ("  1:  0xd1 - unknown(function index:1)", Engine::ProxyWasm, "- - 1 0xd1"),
     ];
     for (line, engine, expected) in lines {
         let trace = only(line);
@@ -101,7 +103,7 @@ fn lists_below_a_headline_are_traces() {
         "Error: wasm error: unreachable\nwasm stack trace:\n\t.$1049(i32,i32)\n\tapp.wasm._ZN3foo3barE(i32) i32\n\t\t0x37: /b.zig:8:1\n\t.main() (i32,i64)\ndone (now)\n",
     );
     assert_eq!(wazero.engine, Engine::Wazero);
-    assert_eq!(frames(&wazero), ["- - 1049 -", "app.wasm _ZN3foo3barE - -", "- main - -"]);
+    assert_eq!(frames(&wazero), ["- - 1049 -", "app.wasm _ZN3foo3barE - 0x37", "- main - -"]);
     assert_eq!(wazero.message.as_deref(), Some("Error: wasm error: unreachable"));
     let canister = only(
         "Canister trapped: unreachable\nCanister Backtrace:\n_canister::inner_2\nunknown function at index 672\n_canister::method::{{closure}}\n.\nother\n",
@@ -113,6 +115,16 @@ fn lists_below_a_headline_are_traces() {
     );
     assert_eq!((envoy.engine, envoy.frames.len()), (Engine::ProxyWasm, 2));
     assert_eq!(envoy.message.as_deref(), Some("Uncaught RuntimeError: unreachable"));
+}
+
+#[test]
+fn a_list_is_known_behind_what_a_log_puts_in_front() {
+    let front = "2026-11-28T12:00:00.5Z web | ";
+    let lines = ["wasm error: unreachable", "wasm stack trace:", "\t.f(i32) i32", "\t\t0x5ef: src/f.c:25:29 (inlined)"];
+    let more = ["\t\t       src/f.c:33:12", "\t.ns::g(int, char*)(i32,i32)", "\t\t0x58e: src/f.c:40:1", "done (now)"];
+    let text: String = lines.iter().chain(&more).map(|line| format!("{front}{line}\n")).collect();
+    let trace = only(&text);
+    assert_eq!(frames(&trace), ["- f - 0x5ef", "- ns::g(int, char*) - 0x58e"]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Threads, their frames, and the variables in them.
 
+use std::borrow::Cow;
+
 use coredump_core::backtrace::{InlinedFrame, Location};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::crash::Place;
@@ -111,6 +113,9 @@ impl Serialize for FrameEntry<'_, '_> {
         map.serialize_entry("raw_name", &resolved.raw_name.as_deref())?;
         let paths = &document.paths;
         place(&mut map, resolved.location.as_ref(), paths)?;
+        if let Some(declared) = &resolved.declared {
+            map.serialize_entry("declared", &Declared { file: paths.apply(&declared.file), line: declared.line })?;
+        }
         let inlines = || resolved.inlines.iter().map(|inline| InlineEntry(inline, paths));
         map.serialize_entry("inlines", &Each(inlines))?;
         let module = document.dump.binaries().module_of(document.recorded(), frame);
@@ -136,6 +141,13 @@ impl Serialize for FrameEntry<'_, '_> {
         }
         map.end()
     }
+}
+
+/// Where a function is declared.
+#[derive(Serialize)]
+struct Declared<'d> {
+    file: Cow<'d, str>,
+    line: u32,
 }
 
 /// Adds `file`, `line` and `column`.

@@ -28,6 +28,12 @@ pub struct Event {
     level: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     server_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    environment: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dist: Option<String>,
     exception: Values<Exception>,
     #[serde(skip_serializing_if = "Option::is_none")]
     threads: Option<Values<ThreadEntry>>,
@@ -163,12 +169,18 @@ impl Event {
         let modified = document.modified.map(|time| humantime::format_rfc3339_seconds(time).to_string());
         let timestamp = process.time.map(str::to_owned).or(modified);
         let signature = document.dump.crash().signature.clone();
+        // What was said of the run under the names that Sentry has for it.
+        let annotated =
+            |names: &[&str]| names.iter().find_map(|name| process.annotations.get(name)).map(|&said| said.to_owned());
         let mut event = Event {
             event_id: String::new(),
             timestamp,
             platform: "native",
             level: "fatal",
             server_name: process.host.map(str::to_owned),
+            release: annotated(&["release", "version"]),
+            environment: annotated(&["environment"]),
+            dist: annotated(&["dist"]),
             exception: Values { values: vec![exception] },
             threads,
             fingerprint: signature.into_iter().collect(),
@@ -309,5 +321,8 @@ fn contexts(document: &Document<'_>) -> serde_json::Map<String, serde_json::Valu
         }
     }
     contexts.insert("coredump".to_owned(), dump);
+    if !process.annotations.is_empty() {
+        contexts.insert("annotations".to_owned(), serde_json::json!(process.annotations));
+    }
     contexts
 }

@@ -26,6 +26,8 @@ pub fn frame(line: &str) -> Option<Found> {
     let (function, module) = front.trim_start().split_once('@')?;
     let module = Some(module).filter(|module| *module != "<?>").and_then(named);
     let start = front.len() - front.trim_start().len();
-    let frame = Printed { module, function: named(function), index: Some(index), ..Printed::default() };
+    // A function without a name has its index in the name's place.
+    let function = named(function).filter(|name| name.parse() != Ok(index));
+    let frame = Printed { module, function, index: Some(index), ..Printed::default() };
     Some(Found::Frame(Engine::JavaScriptCore, frame, start))
 }

@@ -19,6 +19,8 @@ pub(super) enum Found {
     Frame(Engine, Printed, usize),
     /// Several frames in one line.
     Frames(Engine, Vec<Printed>),
+    /// Where the frame above stands in the code section.
+    Offset(Engine, u64),
     /// The headline of a trace: frames follow.
     Headline(Engine),
 }
@@ -26,7 +28,7 @@ pub(super) enum Found {
 /// Recognises a line by itself. `after` names the engine whose headline or frames stand above it.
 pub(super) fn recognise(line: &str, after: Option<Engine>) -> Option<Found> {
     let continued = match after {
-        Some(Engine::Wazero) => wazero::frame(line),
+        Some(Engine::Wazero) => wazero::offset(line).or_else(|| wazero::frame(line)),
         Some(Engine::InternetComputer) => canister::frame(line),
         Some(Engine::Wasmtime) => numbered::without_offset(line),
         _ => None,
@@ -62,8 +64,8 @@ pub(super) fn belongs(line: &str, engine: Engine) -> bool {
     match engine {
         Engine::V8 | Engine::OldV8 | Engine::Wasmer => text.starts_with("at "),
         Engine::SpiderMonkey | Engine::JavaScriptCore => text.contains('@') && text.contains(':'),
-        // The source of the frame above: `0x37: /builtin.zig:858:17`, `at src/c/sum.c:25:29`, `- share`.
-        Engine::Wazero => line.starts_with([' ', '\t']) && text.contains(':'),
+        // The source of the frame above: `/builtin.zig:858:17 (inlined)`, `at src/c/sum.c:25:29`, `- share`.
+        Engine::Wazero => wazero::own(line).starts_with(' ') && text.contains(':'),
         Engine::Wasmtime => text.starts_with("at ") || text.starts_with("- "),
         _ => false,
     }

@@ -35,9 +35,11 @@ pub fn frame(line: &str, after: Option<Engine>) -> Option<Found> {
 
 /// Where `12:   0x3b62` at the end of a text begins, and its numbers.
 fn before(text: &str) -> Option<(usize, u32, u64)> {
-    let hex = text.rfind("0x")?;
-    let (offset, "") = hexadecimal(&text[hex..])? else { return None };
-    let front = text[..hex].trim_end();
+    // As many as an offset has, so that a long line is not looked at again and again.
+    let digits = text.bytes().rev().take(16).take_while(u8::is_ascii_hexdigit).count();
+    let front = text[..text.len() - digits].strip_suffix("0x")?;
+    let (offset, "") = hexadecimal(&text[front.len()..])? else { return None };
+    let front = front.trim_end();
     let front = front.strip_suffix(':')?;
     let digits = front.bytes().rev().take_while(u8::is_ascii_digit).count();
     let start = front.len() - digits;
@@ -64,6 +66,7 @@ fn index(function: &str, engine: Engine) -> (Option<u32>, Option<&str>) {
     let number = match engine {
         Engine::Wasmtime => function.strip_prefix("<wasm function ").and_then(|rest| rest.strip_suffix('>')),
         Engine::Wasm3 => function.strip_prefix("$func"),
+        Engine::ProxyWasm => function.strip_prefix("unknown(function index:").and_then(|rest| rest.strip_suffix(')')),
         _ => None,
     };
     match number.and_then(|number| number.parse().ok()) {

@@ -1,14 +1,32 @@
 //! wazero: under `wasm stack trace:`, `main.runtime._panic(i32) i32`, or `.$1049(i32)` without a name; below it, where there is
-//! debug info, the offset in the code section and the source.
+//! debug info, the offset in the code section and the source: `0x5ef: src/c/sum.c:25:29`.
 
 use super::super::{Engine, Printed};
-use super::{Found, named};
+use super::{Found, hexadecimal, named};
+
+/// Bytes of a frame: a name with the types of its function.
+const MAX_FRAME: usize = 16 << 10;
+
+/// What wazero wrote of a line: all of it stands behind tabs, whatever a log puts in front of them.
+pub fn own(line: &str) -> &str {
+    match line.rfind('\t') {
+        Some(tab) => &line[tab + 1..],
+        None => line.trim_start(),
+    }
+}
+
+/// The offset of the frame above.
+pub fn offset(line: &str) -> Option<Found> {
+    let (offset, rest) = hexadecimal(own(line))?;
+    rest.starts_with(": ").then_some(Found::Offset(Engine::Wazero, offset))
+}
 
 /// A frame.
 pub fn frame(line: &str) -> Option<Found> {
-    let start = line.len() - line.trim_start().len();
-    let text = line.trim();
-    if text.starts_with("0x") || text.contains("://") {
+    let text = own(line);
+    let start = line.len() - text.len();
+    let text = text.trim_end();
+    if text.len() > MAX_FRAME || text.starts_with("0x") || text.contains("://") {
         return None;
     }
     // The parameters' types are the last parentheses but for those of several results.
