@@ -7,6 +7,7 @@ use argh::{ArgsInfo, FromArgs};
 use coredump_capture::MemoryChoice;
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::output::Color;
+use coredump_core::cli::path_map::PathMapping;
 use coredump_core::error::{Error, ErrorKind, Result};
 
 /// What leaves a dump.
@@ -50,7 +51,8 @@ impl On {
 #[argh(note = "Exit code: the program's own; 134 after a trap, 124 after a timeout, 128+N after signal N,
 125 for failures of coredump-run itself, 126 if FILE cannot be run, 127 if there is none.")]
 pub struct Args {
-    /// where the dump goes (default %e.%p.coredump): %e program, %p process id, %t time, %h host, %% a percent sign; - is standard output
+    /// where the dump goes (default %e.%p.coredump): %e program, %p process id, %t time, %h host, %% a percent sign; with .zst
+    /// or .gz at its end the dump is compressed; - is standard output
     #[argh(option, short = 'o', arg_name = "pattern")]
     pub output: Option<RawArg>,
 
@@ -145,6 +147,10 @@ pub struct Args {
     /// for the report look up names and lines in the program alone, not in files beside it or that it names
     #[argh(switch)]
     pub untrusted: bool,
+
+    /// in the report, sources that were built below FROM lie below TO; repeatable, * is any one folder
+    #[argh(option, arg_name = "from=to")]
+    pub path_map: Vec<PathMapping>,
 
     /// say nothing about the crash and the dump
     #[argh(switch, short = 'q')]

@@ -6,6 +6,7 @@ use coredump_capture::{Capture, Dumped, Place};
 use coredump_core::backtrace::{Location, Resolver};
 use coredump_core::binaries::{Binaries, Store};
 use coredump_core::cli::paint::{self, Paint};
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text::{self, escape};
 use coredump_core::fold::{self, Part};
@@ -14,6 +15,7 @@ use coredump_core::model::{CoreDump, Frame, Reason};
 use coredump_core::reason;
 use coredump_core::signature::Signer;
 
+use crate::args::Args;
 use crate::ending::Ending;
 use crate::program::Program;
 
@@ -21,27 +23,39 @@ use crate::program::Program;
 const YOUNGEST: usize = 48;
 const OLDEST: usize = 8;
 
-/// Reports the ending of a program and its dump, and then the backtrace.
-pub fn tell(
-    report: &Report,
-    paint: Paint,
-    program: &Program,
-    ending: &Ending,
-    dumped: Option<&Dumped>,
-    untrusted: bool,
-) {
-    tell_of(&text::path(&program.given).to_string(), report, paint, program, ending, dumped, untrusted);
+/// How a backtrace is shown.
+#[derive(Clone)]
+pub struct Look {
+    /// Its colours.
+    pub paint: Paint,
+    /// Names and lines are looked up in the program alone.
+    pub untrusted: bool,
+    /// Where its sources lie.
+    pub paths: PathMap,
 }
 
-/// Reports the ending of what is called `title`, and its dump, and then the backtrace: what is looked up for that may be large, slow or broken.
+impl Look {
+    /// As `args` say, for standard error.
+    pub fn of(args: &Args) -> Look {
+        let paint = Paint { on: args.color.on_stderr() };
+        Look { paint, untrusted: args.untrusted, paths: PathMap::new(&args.path_map) }
+    }
+}
+
+/// Reports the ending of a program and its dump, and then the backtrace.
+pub fn tell(report: &Report, look: &Look, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
+    tell_of(&text::path(&program.given).to_string(), report, look, program, ending, dumped);
+}
+
+/// Reports the ending of what is called `title`, and its dump, and then the backtrace: what is looked up for that may be large,
+/// slow or broken.
 pub fn tell_of(
     title: &str,
     report: &Report,
-    paint: Paint,
+    look: &Look,
     program: &Program,
     ending: &Ending,
     dumped: Option<&Dumped>,
-    untrusted: bool,
 ) {
     let said = dumped.and_then(|dumped| words_said(&dumped.reason));
     let line = |what: &str| {
@@ -53,7 +67,7 @@ pub fn tell_of(
     let Some(dumped) = dumped else { return };
     place(report, &dumped.place);
     let Some(capture) = &dumped.capture else { return };
-    let told = crash_told(capture, &dumped.reason, program, paint, untrusted);
+    let told = crash_told(capture, &dumped.reason, program, look);
     if let Some(why) = told.why.filter(|why| said.as_ref() != Some(why)) {
         line(&why);
     }
@@ -88,9 +102,9 @@ pub fn place(report: &Report, place: &coredump_core::error::Result<Place>) {
 }
 
 /// The frames of a dump, with their source.
-pub fn frames(dumped: &Dumped, program: &Program, paint: Paint) -> String {
+pub fn frames(dumped: &Dumped, program: &Program, look: &Look) -> String {
     let capture = dumped.capture.as_ref();
-    capture.map(|capture| crash_told(capture, &dumped.reason, program, paint, false).backtrace).unwrap_or_default()
+    capture.map(|capture| crash_told(capture, &dumped.reason, program, look).backtrace).unwrap_or_default()
 }
 
 /// What is told of a crash.
@@ -102,14 +116,14 @@ struct Told {
     backtrace: String,
 }
 
-fn crash_told(capture: &Capture, reason: &Reason, program: &Program, paint: Paint, untrusted: bool) -> Told {
+fn crash_told(capture: &Capture, reason: &Reason, program: &Program, look: &Look) -> Told {
     let skeleton = || CoreDump { reason: Some(reason.clone()), ..capture.skeleton(&program.binary) };
     let (with_bytes, mut by_path) = (skeleton(), skeleton());
     by_path.modules.iter_mut().for_each(|module| module.embedded = None);
     let store = Store::new();
     // By its path a program is found with what lies beside it (source maps, separate debug info), if the file is still the
     // one that ran. Its bytes are at hand in any case.
-    let everywhere = Options { recorded_paths: !untrusted, trusted: !untrusted, ..Options::default() };
+    let everywhere = Options { recorded_paths: !look.untrusted, trusted: !look.untrusted, ..Options::default() };
     let (mut dump, mut binaries) = (&by_path, Binaries::locate(&store, &by_path, &everywhere));
     if program.binary.is_fileless() || (0..dump.modules.len() as u32).any(|module| binaries.binary(module).is_none()) {
         dump = &with_bytes;
@@ -119,11 +133,11 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, paint: Pain
     let known = reason::of(dump, &binaries, &resolver, &Signer::default());
     let own = known.filter(|reason| reason.panic.is_some());
     let why = own.map(|reason| escape(&reason.summary()).into_owned());
-    Told { why, backtrace: backtrace(&capture.frames, &resolver, paint) }
+    Told { why, backtrace: backtrace(&capture.frames, &resolver, look) }
 }
 
 /// The frames with their source; the same ones over and over only once.
-fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, paint: Paint) -> String {
+fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, look: &Look) -> String {
     let width = frames.len().saturating_sub(1).to_string().len();
     let mut lines = Vec::new();
     let parts = fold::frames(frames);
@@ -139,7 +153,7 @@ fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, paint: Paint) -> Str
                         lines.push(format!("     ({} lines in between)\n", hidden.len()));
                     }
                     if !hidden.contains(&at) {
-                        lines.extend(frame(resolver, index, width, paint));
+                        lines.extend(frame(resolver, index, width, look));
                     }
                     at += 1;
                 }
@@ -159,12 +173,13 @@ fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, paint: Paint) -> Str
 }
 
 /// A frame's lines: the calls inlined in it, innermost first, then its own function.
-fn frame(resolver: &Resolver<'_, '_>, index: usize, width: usize, paint: Paint) -> Option<String> {
+fn frame(resolver: &Resolver<'_, '_>, index: usize, width: usize, look: &Look) -> Option<String> {
+    let paint = look.paint;
     let frame = resolver.frame(0, index)?;
     let mut lines = String::new();
     for inline in frame.inlines.iter() {
         let name = inline.function.as_deref().unwrap_or("?");
-        let (name, at) = (paint.paint(paint::FUNCTION, escape(name)), at(inline.location.as_ref(), paint));
+        let (name, at) = (paint.paint(paint::FUNCTION, escape(name)), at(inline.location.as_ref(), look));
         let _ = writeln!(lines, "  #{index:<width$} {name} [inlined]{at}");
     }
     let name = match (&frame.function, frame.function_index) {
@@ -172,14 +187,15 @@ fn frame(resolver: &Resolver<'_, '_>, index: usize, width: usize, paint: Paint) 
         (None, Some(index)) => format!("func[{index}]"),
         (None, None) => "unknown function".to_owned(),
     };
-    let (name, at) = (paint.paint(paint::FUNCTION, name), at(frame.location.as_ref(), paint));
+    let (name, at) = (paint.paint(paint::FUNCTION, name), at(frame.location.as_ref(), look));
     let _ = writeln!(lines, "  #{index:<width$} {name}{at}");
     Some(lines)
 }
 
-fn at(location: Option<&Location>, paint: Paint) -> String {
+fn at(location: Option<&Location>, look: &Look) -> String {
     let Some(location) = location else { return String::new() };
-    let mut text = format!(" at {}:{}", paint.paint(paint::FILE, escape(&location.file)), location.line);
+    let file = look.paths.apply(&location.file);
+    let mut text = format!(" at {}:{}", look.paint.paint(paint::FILE, escape(&file)), location.line);
     if let Some(column) = location.column {
         let _ = write!(text, ":{column}");
     }

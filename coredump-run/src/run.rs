@@ -45,11 +45,19 @@ pub fn store(engine: &Engine, args: &Args, mode: Mode, host: Host, waits: &Waits
     Ok(store)
 }
 
-/// Runs the program. An error means that it could not be started; everything after that is an [`Ending`].
-pub async fn run(program: &Program, args: &Args, mode: Mode, store: &mut Store<Host>, waits: &Waits) -> Result<Ending> {
+/// Runs the program. An error means that it could not be started; everything after that is an [`Ending`]. `starts` is called
+/// when all that it imports was found.
+pub async fn run(
+    program: &Program,
+    args: &Args,
+    mode: Mode,
+    store: &mut Store<Host>,
+    waits: &Waits,
+    starts: impl FnOnce(),
+) -> Result<Ending> {
     let ran = tokio::select! {
         biased;
-        ran = start(program, args, mode, store, waits) => ran?,
+        ran = start(program, args, mode, store, waits, starts) => ran?,
         interruption = overdue(&waits.control) => Err(interruption.into()),
     };
     let error = match ran {
@@ -74,7 +82,14 @@ async fn overdue(control: &Control) -> Interruption {
     interruption
 }
 
-async fn start(program: &Program, args: &Args, mode: Mode, store: &mut Store<Host>, waits: &Waits) -> Result<Ran> {
+async fn start(
+    program: &Program,
+    args: &Args,
+    mode: Mode,
+    store: &mut Store<Host>,
+    waits: &Waits,
+    starts: impl FnOnce(),
+) -> Result<Ran> {
     match &program.code {
         Code::Module(module) => {
             let mut linker = Linker::new(module.engine());
@@ -97,6 +112,7 @@ async fn start(program: &Program, args: &Args, mode: Mode, store: &mut Store<Hos
             {
                 return Err(Error::new(ErrorKind::NotFound, format!("the program exports no function {name:?}")));
             }
+            starts();
             invoke::module(&instance, &invoke::Entry::of(args), store).await
         }
         Code::Component(component) => {
@@ -110,6 +126,7 @@ async fn start(program: &Program, args: &Args, mode: Mode, store: &mut Store<Hos
                 stood_in.map_err(|error| not_runnable(&error, args))?;
             }
             let instance = linker.instantiate_pre(component).map_err(|error| not_runnable(&error, args))?;
+            starts();
             invoke::component(&instance, args, store, waits).await
         }
     }

@@ -7,7 +7,6 @@ use std::time::{Instant, SystemTime};
 use coredump_capture::Dumped;
 use coredump_core::cli::Exit;
 use coredump_core::cli::args::RawArg;
-use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;
@@ -22,6 +21,7 @@ use crate::host::Host;
 use crate::program::{Program, Source};
 use crate::record::Recorder;
 use crate::replay::{self, Again, Log, Stopper};
+use crate::report::Look;
 use crate::stdio::Tail;
 use crate::{cache, engine, invoke, report, run, serve, signals};
 
@@ -69,7 +69,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, coredump_capture::message(&error));
     let file = args.file()?;
     let source = Source::read(file)?.kept_in(cache::cache(args));
-    let mode = mode(args, &source, report);
+    let (mode, obstacle) = mode(args, &source);
     let settings = Settings::of(args, mode);
     let engine = engine::engine(settings, source.cache()).map_err(own)?;
     let began = Instant::now();
@@ -93,9 +93,9 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let control = Control::new(engine.clone());
     let waits = Waits { control: control.clone(), recorder: recorder.clone() };
     let mut store = run::store(&engine, args, mode, host, &waits).map_err(own)?;
-    let paint = Paint { on: args.color.on_stderr() };
+    let look = Look::of(args);
     let stopper = log.clone().map(|log| {
-        let report = (!args.quiet).then_some((*report, paint, args.untrusted));
+        let report = (!args.quiet).then(|| (*report, look.clone()));
         Arc::new(Stopper::new(recorder.clone(), log, start(args, settings), !args.no_recording, report))
     });
     if let Some(stopper) = stopper.clone() {
@@ -112,7 +112,11 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
         .build()
         .map_err(|error| Error::io("cannot start the event loop", error))?;
     let ending = runtime
-        .block_on(run::run(&program, args, mode, &mut store, &waits))
+        .block_on(run::run(&program, args, mode, &mut store, &waits, || {
+            if let Some(why) = obstacle.filter(|_| !args.quiet) {
+                report.say(format_args!("the program runs as with --live, because {why}"));
+            }
+        }))
         .map_err(|error| error.in_file(&program.given))?;
     if let Some(stopper) = &stopper {
         stopper.ended();
@@ -144,7 +148,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     // A thread that waits for input would hold up the end of the process.
     runtime.shutdown_background();
     if !args.quiet {
-        report::tell(report, paint, &program, &ending, dumped.as_deref(), args.untrusted);
+        report::tell(report, &look, &program, &ending, dumped.as_deref());
     }
     Ok(ending)
 }
@@ -154,23 +158,16 @@ fn start(args: &Args, settings: Settings) -> Start {
     replay::start(settings, invoke::Entry::of(args), args.fuel, args.max_memory)
 }
 
-/// How the program runs. Where it cannot be recorded, that is said.
-fn mode(args: &Args, source: &Source, report: &Report) -> Mode {
+/// How the program runs, and why it is not recorded, where nobody chose that.
+fn mode(args: &Args, source: &Source) -> (Mode, Option<&'static str>) {
     if args.fast {
-        return Mode::Fast;
+        return (Mode::Fast, None);
     }
     if args.live {
-        return Mode::Live;
+        return (Mode::Live, None);
     }
-    match replay::obstacle(source.binary(), args.unknown_imports_trap) {
-        None => Mode::Recorded,
-        Some(why) => {
-            if !args.quiet {
-                report.say(format_args!("the program runs as with --live, because {why}"));
-            }
-            Mode::Live
-        }
-    }
+    let obstacle = replay::obstacle(source.binary(), args.unknown_imports_trap);
+    (if obstacle.is_some() { Mode::Live } else { Mode::Recorded }, obstacle)
 }
 
 /// A dump that could not be written after all.

@@ -3,6 +3,7 @@
 use argh::{ArgsInfo, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
+use coredump_core::cli::path_map::PathMapping;
 
 /// What this tool is.
 pub const TOOL: Tool = Tool {
@@ -45,6 +46,10 @@ pub struct Args {
     /// a folder to look for binaries and debug info in; repeatable
     #[argh(option, arg_name = "dir")]
     pub symbols_path: Vec<RawArg>,
+    /// sources of programs that were built below FROM lie below TO here, unless the editor says otherwise; * in FROM is any
+    /// one folder; repeatable
+    #[argh(option, arg_name = "from=to")]
+    pub path_map: Vec<PathMapping>,
     /// open no file by a path that the dump records
     #[argh(switch)]
     pub no_recorded_paths: bool,

@@ -21,7 +21,7 @@ impl FromArgValue for PathMapping {
 }
 
 /// All that were given. The longest FROM that a path begins with counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathMap {
     mappings: Vec<PathMapping>,
 }

@@ -22,6 +22,7 @@ use crate::ending::Ending;
 use crate::engine::{self, Mode, Settings};
 use crate::program::{Program, Source};
 use crate::record::Recorder;
+use crate::report::Look;
 use crate::stdio::Tail;
 use crate::{cache, report, watched};
 
@@ -102,10 +103,6 @@ impl Session<'_> {
         self.dump.recorded().reason.as_ref().map_or("", |reason| &reason.kind)
     }
 
-    fn paint(&self) -> Paint {
-        Paint { on: self.args.color.on_stderr() }
-    }
-
     /// Runs the program again to the end that the dump shows.
     fn to_the_end(&self) -> Result<Exit> {
         let expected = Expected::of(self.kind(), self.dump.recorded());
@@ -113,7 +110,7 @@ impl Session<'_> {
         let goal = Goal { overflow, ..Goal::default() };
         let (program, dumped, ending) = self.again(Some(expected), goal, None)?;
         if !self.args.quiet {
-            report::tell(self.report, self.paint(), &program, &ending, Some(&dumped), self.args.untrusted);
+            report::tell(self.report, &Look::of(self.args), &program, &ending, Some(&dumped));
             let calls = self.tape.start.calls;
             self.report
                 .say(format_args!("it ended as in the dump, after {calls} calls of the host from its recording"));
@@ -178,8 +175,8 @@ impl Session<'_> {
             Some(host) => format!(" by {} of the host, call {}", host.name, host.call),
             None => String::new(),
         };
-        let paint = Paint { on: self.args.color.on_stdout() };
-        let frames = report::frames(&dumped, &program, paint);
+        let look = Look { paint: Paint { on: self.args.color.on_stdout() }, ..Look::of(self.args) };
+        let frames = report::frames(&dumped, &program, &look);
         output::print(&format!(
             "{} was last changed{who} here:\n{frames}before: {}\nafter:  {}\n",
             named(bytes, watch),

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use coredump_capture::Dumped;
-use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, Result};
 use coredump_core::recording::Start;
@@ -19,7 +18,7 @@ use super::rerun::{self, Again};
 use crate::control::Asked;
 use crate::ending::Ending;
 use crate::record::Recorder;
-use crate::report;
+use crate::report::{self, Look};
 
 /// How long a program that is in no call of the host runs on behind its last one, at least and at most: for as long as the
 /// one that is stopped has run.
@@ -32,7 +31,7 @@ pub struct Stopper {
     start: Start,
     keep_recording: bool,
     /// Who tells of the end; nobody, with `--quiet`.
-    report: Option<(Report, Paint, bool)>,
+    report: Option<(Report, Look)>,
     stage: Mutex<Stage>,
 }
 
@@ -55,7 +54,7 @@ impl Stopper {
         log: Arc<Log>,
         start: Start,
         keep_recording: bool,
-        report: Option<(Report, Paint, bool)>,
+        report: Option<(Report, Look)>,
     ) -> Stopper {
         Stopper { recorder, log, start, keep_recording, report, stage: Mutex::new(Stage::Runs) }
     }
@@ -147,8 +146,8 @@ impl Stopper {
     }
 
     fn tell(&self, ending: &Ending, dumped: Option<&Dumped>, error: Option<Error>) {
-        let Some((report, paint, untrusted)) = &self.report else { return };
-        report::tell(report, *paint, &self.recorder.program, ending, dumped, *untrusted);
+        let Some((report, look)) = &self.report else { return };
+        report::tell(report, look, &self.recorder.program, ending, dumped);
         if let Some(error) = error {
             report.say(format_args!("no core dump: {error}"));
         }
@@ -197,8 +196,10 @@ impl Until {
     /// What is said of a stop in no call, or in another one than the program was in.
     pub fn behind(&self) -> String {
         match self.calls {
-            0 => "; shown where a replay of it was stopped".to_owned(),
-            calls => format!("; shown where a replay of it was stopped behind its call {calls} of the host"),
+            0 => "; frames and values are those of a replay of it, where that was stopped".to_owned(),
+            calls => {
+                format!("; frames and values are those of a replay of it, stopped behind its call {calls} of the host")
+            }
         }
     }
 }

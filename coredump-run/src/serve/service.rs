@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use coredump_capture::{Budget, Dumped, Output, Recorder, Settings, Watcher, message};
-use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;
@@ -20,6 +19,7 @@ use crate::ending::{Ending, Interruption};
 use crate::engine::{self, Mode};
 use crate::host::{self, Host};
 use crate::program::{Code, Program, Source};
+use crate::report::Look;
 use crate::stdio::Tail;
 use crate::{report, run, session, unknown};
 
@@ -45,7 +45,7 @@ pub struct Service {
     room: Semaphore,
     /// Who writes to standard error: crashes are reported one after the other.
     report: Mutex<Report>,
-    paint: Paint,
+    look: Look,
 }
 
 /// A request's store, and who writes its dump if that must be known from the start.
@@ -97,7 +97,7 @@ impl Service {
             budget: Arc::new(Budget::new(args.max_dumps, 1)),
             room: Semaphore::new(REQUESTS as usize),
             report: Mutex::new(*report),
-            paint: Paint { on: args.color.on_stderr() },
+            look: Look::of(&args),
             args,
             handler,
             engine,
@@ -201,8 +201,7 @@ impl Service {
             }
             None if matches!(ending, Ending::Exit(_)) => report.say(format_args!("{title}: {}", ending.message())),
             dumped => {
-                let untrusted = self.args.untrusted;
-                report::tell_of(&title, &report, self.paint, &self.program, ending, dumped.as_ref(), untrusted);
+                report::tell_of(&title, &report, &self.look, &self.program, ending, dumped.as_ref());
             }
         }
     }

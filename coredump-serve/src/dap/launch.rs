@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use coredump_core::cli::path_map::PathMap;
 use serde_json::Value;
 
 /// The folder that an editor has open, where it left it to us to fill that in.
@@ -18,6 +19,8 @@ pub struct Launch {
     pub folders: Vec<PathBuf>,
     /// Beginnings of source paths and what stands for them here: `sourceMap`, `sourceFileMap`.
     pub source_map: Vec<(String, String)>,
+    /// What stands for other paths: `--path-map`.
+    pub paths: PathMap,
     /// The folder that relative paths count from: `cwd`.
     cwd: PathBuf,
 }
@@ -46,7 +49,7 @@ impl Launch {
         let folders = ["symbolsPath", "additionalSOLibSearchPath"].iter().flat_map(|name| list(name)).collect();
         let maps = ["sourceMap", "sourceFileMap"].iter().flat_map(|name| pairs(&arguments[*name]));
         let maps = maps.map(|(from, to)| (in_text(&from), in_text(&to))).collect();
-        Launch { dump, programs, folders, source_map: maps, cwd: cwd.into() }
+        Launch { dump, programs, folders, source_map: maps, paths: PathMap::default(), cwd: cwd.into() }
     }
 
     /// The folder that relative paths count from.
@@ -60,7 +63,7 @@ impl Launch {
         let fits = self.source_map.iter().filter(|(from, _)| path.strip_prefix(from.as_str()).is_some_and(is_rest));
         match fits.max_by_key(|(from, _)| from.len()) {
             Some((from, to)) => format!("{to}{}", &path[from.len()..]),
-            None => path.to_owned(),
+            None => self.paths.apply(path).into_owned(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use coredump_core::cli::path_map::PathMap;
 use coredump_core::interpreted::Interpreted;
 use coredump_core::runtimes::cpython;
 use coredump_core::text::{escape, escape_lines};
@@ -47,6 +48,7 @@ pub struct Opened {
 impl Opened {
     /// Opens the dump that a request names. The error is one sentence.
     pub fn open(args: &Args, launch: Launch) -> Result<Opened, String> {
+        let launch = Launch { paths: PathMap::new(&args.path_map), ..launch };
         let Evidence { dumps, is_text } = opening::open(args, &launch)?;
         let limits = cpython::Limits { depth: LIMITS.depth, elements: LIMITS.elements };
         let program = dumps.first().filter(|_| !is_text).and_then(|dump| dump.interpreted(Some(limits)));

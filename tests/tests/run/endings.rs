@@ -289,6 +289,33 @@ fn a_memory_beyond_its_limit_is_an_ending() {
 }
 
 #[test]
+fn the_heap_of_garbage_collected_objects_counts_with_memories_and_tables() {
+    // A list of arrays that is reachable to its end, beside 1 MiB each of memory and table.
+    let module = |others: &str| {
+        format!(
+            "(module {others}
+                (type $bytes (array (mut i8)))
+                (type $list (struct (field (ref null $list)) (field (ref null $bytes))))
+                (global $head (mut (ref null $list)) (ref.null $list))
+                (func (export \"_start\") (local $left i32)
+                    (local.set $left (i32.const 16))
+                    (loop $again
+                        (global.set $head (struct.new $list
+                            (global.get $head) (array.new_default $bytes (i32.const 65536))))
+                        (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))"
+        )
+    };
+    let (alone, together) = (module(""), module("(memory 16) (table 131072 funcref)"));
+    for mode in [&[][..], &["--live"], &["--fast"]] {
+        let limited = |limit| [&["--max-memory", limit][..], mode].concat();
+        Run::wat(&limited("2500k"), &alone).expect(0);
+        Run::wat(&limited("8m"), &together).expect(0);
+        let run = Run::wat(&limited("2500k"), &together).expect(134);
+        assert_eq!(kind(&run), "memory-limit", "{mode:?}: {}", run.outcome.stderr);
+    }
+}
+
+#[test]
 fn what_leaves_a_dump_can_be_chosen() {
     let run = Run::fixture(&["--on", "exit"], "wat-div").expect(134);
     assert!(!run.dump.exists());

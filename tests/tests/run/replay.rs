@@ -188,7 +188,7 @@ fn a_timeout_says_where_code_that_runs_was_stopped() {
     let run = Run::fixture(&["--timeout", "200ms"], "spin").expect(124);
     let dump = run.json();
     let message = dump["reason"]["message"].as_str().unwrap();
-    assert!(message.starts_with("ended by --timeout; shown where a replay of it was stopped"), "{message}");
+    assert!(message.starts_with("ended by --timeout; frames and values are those of a replay of it, "), "{message}");
     assert_eq!(dump["process"]["replay"]["verified"], false);
     assert!(frames(&dump)[0]["locals"].is_array());
     // In a call of the host it is stopped exactly there.
