@@ -15,7 +15,8 @@ def row(line):
     process = document.get("process") or {}
     dump = document["dump"]
     return (
-        dump.get("path"),
+        # A log may hold many traces.
+        f"{dump['path']}:{dump['line']}" if dump.get("line") else dump.get("path"),
         document.get("signature"),
         reason.get("kind"),
         reason.get("source"),
@@ -27,9 +28,9 @@ def row(line):
 
 
 def render(rows, unreadable):
-    lines = ["dumps  first seen            last seen             versions  crash"]
-    for dumps, signature, kind, first, last, versions, representative in rows:
-        lines.append(f"{dumps:5}  {first or '-':20}  {last or '-':20}  {versions:8}  {kind or 'unknown'}: {signature or '?'}")
+    lines = ["count  first seen            last seen             versions  crash"]
+    for count, signature, kind, first, last, versions, representative in rows:
+        lines.append(f"{count:5}  {first or '-':20}  {last or '-':20}  {versions:8}  {kind or 'unknown'}: {signature or '?'}")
         lines.append(f"       for example {representative}")
-    lines.append(f"{unreadable} dumps could not be read")
+    lines.append(f"{unreadable} could not be read")
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
--- Crashes by signature. The table `crashes` has one row a dump; see the programs beside this file.
+-- Crashes by signature. The table `crashes` has one row a dump or stack trace; see the programs beside this file.
 -- The order is complete, so that every engine gives the same report.
 SELECT
-  count(*) AS dumps,
+  count(*) AS total,
   signature,
   -- A dump that holds less may give a neutral kind of the same crash (docs/format.md), which comes behind.
   min(kind) AS kind,
@@ -12,4 +12,4 @@ SELECT
 FROM crashes
 WHERE error IS NULL
 GROUP BY signature
-ORDER BY dumps DESC, signature
+ORDER BY total DESC, signature
