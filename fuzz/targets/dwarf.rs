@@ -21,9 +21,8 @@ const CODE: std::ops::Range<u8> = 2..11;
 const LANGUAGES: [u8; 4] = [0x0c, 0x21, 0x1c, 0x27];
 const STRUCTS: [&str; 10] =
     ["node", "Vec<u8>", "&str", "String", "Option<u8>", "vector<char>", "basic_string<char>", "[]u8", "?u8", "E!u8"];
-const MEMBERS: [&str; 12] = [
-    "next", "ptr", "len", "pointer", "data_ptr", "length", "__begin_", "__end_", "__size_", "__0", "cap", "__value_",
-];
+const MEMBERS: [&str; 12] =
+    ["next", "ptr", "len", "pointer", "data_ptr", "length", "__begin_", "__end_", "__size_", "__0", "cap", "__value_"];
 
 /// Abbreviation codes.
 const UNIT: u8 = 1;

@@ -31,7 +31,9 @@ fuzz_target!(|bytes: &[u8]| {
     };
     let mut text = Vec::new();
     let layout = document::Redacting::new(document::Layout::new(false, false), document.redact);
-    document.serialize(&mut serde_json::Serializer::with_formatter(&mut text, layout)).expect("a document can be written");
+    document
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, layout))
+        .expect("a document can be written");
     let text = std::str::from_utf8(&text).expect("JSON is UTF-8");
     serde_json::from_str::<serde::de::IgnoredAny>(text).expect("it is JSON");
     assert!(!text.chars().any(is_unsafe));

@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     let dump = read_as(&file, layout).expect("there are sections of a dump");
     assert_eq!(dump.layout, layout);
     let sniffed = read(&file).expect("there are sections of a dump");
-    
+
     for dump in [&dump, &sniffed] {
         assert!(dump.threads.len() == 1 || dump.incomplete.is_some());
         for thread in &dump.threads {

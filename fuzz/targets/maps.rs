@@ -8,7 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use wasm_encoder::{CustomSection, Encode, Section};
 
 /// A type, a function of it, and its body of `nop`s.
-const MODULE: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x0a\x01\x08\0\x01\x01\x01\x01\x01\x01\x0b";
+const MODULE: &[u8] =
+    b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x0a\x01\x08\0\x01\x01\x01\x01\x01\x01\x0b";
 
 fuzz_target!(|bytes: &[u8]| {
     let escaped: String = bytes.iter().map(|byte| format!("%{byte:02x}")).collect();

@@ -54,7 +54,8 @@ impl Program {
         let model = read(dump).expect("the fixture is a dump");
         let segments = model.memories[0].segments();
         let start = |bytes: &[u8]| bytes.as_ptr() as usize - dump.as_ptr() as usize;
-        let memory = segments.iter().flat_map(|segment| start(segment.bytes)..start(segment.bytes) + segment.bytes.len());
+        let memory =
+            segments.iter().flat_map(|segment| start(segment.bytes)..start(segment.bytes) + segment.bytes.len());
         let path = std::env::temp_dir().join(format!("coredump-fuzz-{}-{}.wasm", std::process::id(), module.len()));
         std::fs::write(&path, module).expect("the module is written");
         let named = if module.is_empty() { Vec::new() } else { vec![(None, path)] };

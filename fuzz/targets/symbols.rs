@@ -10,7 +10,12 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut dump) = read(bytes) else { return };
     let store = Store::new();
-    let binaries = Binaries::settle(&store, bytes, &mut dump, &Options { recorded_paths: false, trusted: false, ..Options::default() });
+    let binaries = Binaries::settle(
+        &store,
+        bytes,
+        &mut dump,
+        &Options { recorded_paths: false, trusted: false, ..Options::default() },
+    );
     for thread in backtrace::resolve(&dump, &binaries) {
         for frame in &thread.frames {
             assert!(frame.location.is_none() || frame.module_offset.is_some(), "a line without a place");

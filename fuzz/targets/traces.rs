@@ -29,9 +29,19 @@ fuzz_target!(|text: &[u8]| {
         for trace in &block.traces {
             let dump = Dump::of_trace(locator.locate(trace), &store);
             let thread = dump.thread(0).expect("a trace is a thread");
-            assert_eq!(thread.frames().map(|frame| frame.resolved().index).collect::<Vec<_>>().len(), trace.frames.len());
+            assert_eq!(
+                thread.frames().map(|frame| frame.resolved().index).collect::<Vec<_>>().len(),
+                trace.frames.len()
+            );
             assert!(dump.crash().place.as_ref().is_none_or(|place| place.frame < trace.frames.len()));
         }
     }
-    assert_eq!(all, text, "nothing of the text is lost");
+    // Texts of other systems become UTF-8 with line feeds.
+    if !text.contains(&0)
+        && !text.starts_with(&[0xFF, 0xFE])
+        && !text.starts_with(&[0xFE, 0xFF])
+        && !text.contains(&b'\r')
+    {
+        assert_eq!(all, text, "nothing of the text is lost");
+    }
 });

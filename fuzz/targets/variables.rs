@@ -10,7 +10,12 @@ use libfuzzer_sys::fuzz_target;
 fuzz_target!(|bytes: &[u8]| {
     let Ok(mut dump) = read(bytes) else { return };
     let store = Store::new();
-    let binaries = Binaries::settle(&store, bytes, &mut dump, &Options { recorded_paths: false, trusted: false, ..Options::default() });
+    let binaries = Binaries::settle(
+        &store,
+        bytes,
+        &mut dump,
+        &Options { recorded_paths: false, trusted: false, ..Options::default() },
+    );
     let inspector = Inspector::new(&dump, &binaries);
     for (number, thread) in dump.threads.iter().enumerate().take(2) {
         inspector.stack_pointers(number);
