@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use coredump_tests::dump_builder::{self as build, FrameBytes, Number, frame};
-use coredump_tests::{Tool, binary, scratch};
+use coredump_tests::{Tool, binary, fixture, scratch, wasmtime_dump};
 use serde_json::{Value, json};
 
 /// Entries of the shorter list.
@@ -16,6 +16,8 @@ const SLACK: f64 = 1e6;
 
 /// A list of a dump: the sections that have so many entries of it.
 type List = (&'static str, fn(usize) -> Vec<Vec<u8>>);
+/// A text with so many of something, of which a trace may be made.
+type Text = (&'static str, fn(usize) -> String);
 
 fn custom(name: &str, value: &Value) -> Vec<u8> {
     build::custom(name, value.to_string().as_bytes())
@@ -133,6 +135,26 @@ const LISTS: &[List] = &[
             stack(1),
         ]
     }),
+    ("annotations", |count| {
+        let annotations: serde_json::Map<_, _> =
+            (0..count).map(|index| (format!("key {index}"), json!("value"))).collect();
+        vec![custom("coredump.process", &json!({"annotations": annotations})), stack(1)]
+    }),
+    ("values of an exception", |count| {
+        let exception = json!({"tag": "t", "values": vec![json!({"type": "i32", "value": "7"}); count]});
+        vec![custom("coredump.reason", &json!({"kind": "exception", "exception": exception})), stack(1)]
+    }),
+    ("calls of a recording", |count| {
+        let call = [1, 0, 0, 0, 0, 0, 0];
+        let written = [&[2, 1, 0, 0, 0, 0, 5, 1, 16, 4][..], b"text"].concat();
+        let start =
+            json!({"functions": ["wasi_snapshot_preview1.fd_write", "wasi_snapshot_preview1.fd_read"]}).to_string();
+        let head = [build::leb(start.len() as u64), start.into_bytes()].concat();
+        vec![
+            build::custom("coredump.recording", &[head, [&call[..], &written].concat().repeat(count)].concat()),
+            stack(1),
+        ]
+    }),
     ("sections", |count| vec![build::custom("x", b""); count]),
     ("repeated sections", |count| vec![build::custom("coremodules", &[0]); count]),
     ("embedded modules", |count| {
@@ -143,38 +165,90 @@ const LISTS: &[List] = &[
     }),
 ];
 
-/// A module of one function that is `unreachable`.
+/// A module whose first function is `unreachable`, and two of whose others have one name.
 fn module() -> Vec<u8> {
-    build::wasm(&[&[0, 0, 0x0b]], &[(0, "fail")])
+    build::wasm(&[&[0, 0, 0x0b], &[0, 0x0b], &[0, 0x0b]], &[(0, "fail"), (1, "same"), (2, "same")])
 }
 
 /// Tools, and the lists that are worth their while: words that are in the names of these.
-const COMMANDS: &[(&[&str], &str)] = &[
-    (&["coredump-json"], ""),
-    (&["coredump-dump"], ""),
-    (&["coredump-bt", "--color", "never"], "frames"),
-    (&["coredump-dump", "--find", "texts"], "memor"),
-    (&["coredump-dump", "--regex", "t[ex]*ts"], "segments"),
+const COMMANDS: &[(&[&str], &[&str])] = &[
+    (&["coredump-json"], &[""]),
+    (&["coredump-dump"], &[""]),
+    (&["coredump-bt", "--color", "never"], &["frames"]),
+    (&["coredump-dump", "--find", "texts"], &["memor"]),
+    (&["coredump-dump", "--regex", "t[ex]*ts"], &["segments"]),
+    (&["coredump-dump", "--map"], &["memor", "segments", "captured ranges"]),
+    (&["coredump-dump", "--heap"], &["memor", "segments", "instances"]),
+    (&["coredump-json", "--locals", "--heap"], &["frames", "threads", "instances", "segments"]),
+    (&["coredump-json", "--sentry"], &["frames", "threads", "modules", "annotations"]),
 ];
 
-/// Instructions that a tool takes for a dump of these sections.
-fn count(command: &[&str], folder: &Path, sections: &[Vec<u8>]) -> f64 {
-    let dump = folder.join("dump");
-    std::fs::write(&dump, build::module(&[&[build::core("app")], sections].concat())).unwrap();
+/// Texts for `--trace`, in which the module of [`module`] is `app.wasm`.
+const TEXTS: &[Text] = &[
+    ("frames of a trace", |count| format!("RuntimeError: unreachable\n{}", frame_of_v8().repeat(count))),
+    ("frames of different places", |count| {
+        let frames =
+            (0..count).map(|index| format!("    at wasm://wasm/app.wasm-0:wasm-function[{index}]:0x{index:x}\n"));
+        format!("RuntimeError: unreachable\n{}", frames.collect::<String>())
+    }),
+    ("frames without offsets", |count| "fail@app.wasm:wasm-function[0]\n".repeat(count)),
+    ("frames by one name of several", |count| format!("wasm stack trace:\n{}", "\t.same()\n".repeat(count))),
+    ("frames of many modules", |count| (0..count).map(|index| format!("{index}: 0x10 - m{index}!f\n")).collect()),
+    ("traces", |count| format!("RuntimeError: unreachable\n{}other\n\n\n\n\n\n\n", frame_of_v8()).repeat(count)),
+    ("traces that are printed in turns", |count| {
+        (0..count).map(|index| format!("p{} | {}: 0x10 - app.wasm!fail\n", index % 100, index / 100)).collect()
+    }),
+    ("traces that nothing tells apart", |count| "0: 0x10 - app.wasm!fail\n".repeat(count)),
+    ("lines behind a trace", |count| {
+        format!("{}{}", frame_of_v8(), "unreachable error: no trace, 0x10\n".repeat(count))
+    }),
+    ("escaped lines of a string", |count| {
+        let frame = r"    at wasm://wasm/app.wasm-0:wasm-function[0]:0x10\n";
+        format!("{{\"time\":1,\"message\":\"{}\"}}\n", frame.repeat(count))
+    }),
+    ("strings of a line", |count| format!("{{{}}}\n", r#""key":"0x1 at f","#.repeat(count))),
+    ("strings in strings", |count| format!("{{{}}}\n", r#""a":"{\\"b\\":\\"0x1\\"}","#.repeat(count))),
+    ("headlines of a line", |count| format!("{{\"m\":\"{}\"}}\n", r"wasm backtrace:\n".repeat(count))),
+    ("colours of a line", |count| format!("0x1 {}\n", "\x1b[31m".repeat(count))),
+    ("callers of a line", |count| format!("calling stack:{}\n", "module[0]:0, ".repeat(count))),
+    ("hyphens of a line", |count| format!("0x1 {}\n", "0x1 - ".repeat(count))),
+    ("parentheses of a line", |count| format!("wasm stack trace:\n\t{}\n", "f(i32".repeat(count))),
+    ("places of a line", |count| format!("{}\n", " at f (wasm-function[1]:0x1".repeat(count))),
+    ("addresses of a line", |count| format!("{}\n", "@a:wasm-function[1]:0x1]:0x1".repeat(count))),
+    ("numbers of a line", |count| format!("wasm backtrace:\n{}\n", "0: ".repeat(count))),
+    ("hashes of a line", |count| format!("{}\n", "#00 $f1 ".repeat(count))),
+    ("backslashes of a line", |count| format!("0x1 {}\n", "\\\\n\\t".repeat(count))),
+];
+
+/// The frame that stands on the `unreachable` of the module.
+fn frame_of_v8() -> String {
+    let module = module();
+    let body = module.windows(3).position(|bytes| bytes == [0, 0, 0x0b]).expect("the body of the function");
+    format!("    at fail (wasm://wasm/app.wasm-0:wasm-function[0]:{:#x})\n", body + 1)
+}
+
+/// Instructions that a command takes, with the module of [`module`], or another one, and a file of these bytes.
+fn count(command: &[&str], folder: &Path, binary_of: &Path, bytes: &[u8]) -> f64 {
+    let file = folder.join("input");
+    std::fs::write(&file, bytes).unwrap();
     let tool = Tool::other("valgrind").args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    let tool = tool.arg(binary(command[0])).args(&command[1..]).arg("-m").arg(folder.join("app.wasm")).arg(&dump);
+    let tool = tool.arg(binary(command[0])).args(&command[1..]).arg("-m").arg(binary_of).arg(&file);
     let outcome = tool.in_folder(folder).run();
     assert!(matches!(outcome.code(), 0 | 1), "{command:?}: {outcome:?}");
     let counted = outcome.stderr.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind counts");
     counted.1.trim().parse().unwrap()
 }
 
-#[test]
-fn twice_the_entries_take_twice_the_instructions() {
+/// What is counted: a name for people, and the bytes of a file with so many entries.
+type Case<'c> = (String, &'c [&'c str], Box<dyn Fn(usize) -> Vec<u8> + Sync + 'c>);
+
+/// Checks that twice the entries take about twice the instructions that the entries themselves take.
+#[track_caller]
+fn grow_as_their_input(entries: usize, binary_of: Option<&Path>, cases: &[Case<'_>]) {
     if std::process::Command::new("valgrind").arg("--version").output().is_err() {
         return coredump_tests::skip("valgrind counts the instructions");
     }
-    // One thread a processor takes every so many lists.
+    // One thread a processor takes every so many cases.
     let workers = std::thread::available_parallelism().map_or(1, |count| count.get());
     let failures = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
@@ -182,19 +256,16 @@ fn twice_the_entries_take_twice_the_instructions() {
             let failures = &failures;
             scope.spawn(move || {
                 let folder = scratch();
-                std::fs::write(folder.path().join("app.wasm"), module()).unwrap();
-                for (command, part) in COMMANDS {
-                    let nothing = count(command, folder.path(), &[stack(1)]);
-                    let lists = LISTS.iter().filter(|(name, _)| name.contains(part));
-                    for (name, sections) in lists.skip(worker).step_by(workers) {
-                        let [one, two] = [COUNT, 2 * COUNT]
-                            .map(|entries| count(command, folder.path(), &sections(entries)) - nothing);
-                        if two > GROWTH * one.max(0.0) + SLACK {
-                            failures
-                                .lock()
-                                .unwrap()
-                                .push(format!("{command:?}, {name}: {one:.2e} instructions, twice as long {two:.2e}"));
-                        }
+                let own = folder.path().join("app.wasm");
+                std::fs::write(&own, module()).unwrap();
+                let mut nothing = std::collections::HashMap::new();
+                for (name, command, bytes) in cases.iter().skip(worker).step_by(workers) {
+                    let count = |entries| count(command, folder.path(), binary_of.unwrap_or(&own), &bytes(entries));
+                    let nothing = *nothing.entry(*command).or_insert_with(|| count(0));
+                    let [one, two] = [entries, 2 * entries].map(|entries| count(entries) - nothing);
+                    if two > GROWTH * one.max(0.0) + SLACK {
+                        let told = format!("{command:?}, {name}: {one:.2e} instructions, twice as long {two:.2e}");
+                        failures.lock().unwrap().push(told);
                     }
                 }
             });
@@ -202,6 +273,57 @@ fn twice_the_entries_take_twice_the_instructions() {
     });
     let failures = failures.into_inner().unwrap();
     assert!(failures.is_empty(), "{failures:#?}");
+}
+
+fn dump(sections: Vec<Vec<u8>>) -> Vec<u8> {
+    build::module(&[vec![build::core("app")], sections].concat())
+}
+
+#[test]
+fn twice_the_entries_take_twice_the_instructions() {
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    for (command, parts) in COMMANDS {
+        let worth = |name: &str| parts.iter().any(|part| name.contains(part));
+        for (name, sections) in LISTS.iter().filter(|(name, _)| worth(name)) {
+            cases.push((name.to_string(), command, Box::new(|entries| dump(sections(entries)))));
+        }
+    }
+    grow_as_their_input(COUNT, None, &cases);
+}
+
+#[test]
+fn twice_the_text_takes_twice_the_instructions() {
+    let commands: [&[&str]; 2] =
+        [&["coredump-bt", "--trace", "--color", "never"], &["coredump-json", "--trace", "--ndjson"]];
+    let mut cases: Vec<Case<'_>> = Vec::new();
+    for command in commands {
+        for (name, text) in TEXTS {
+            cases.push((name.to_string(), command, Box::new(|entries| text(entries).into_bytes())));
+        }
+    }
+    grow_as_their_input(2 * COUNT, None, &cases);
+}
+
+#[test]
+fn twice_the_frames_take_twice_the_instructions_for_their_variables() {
+    // A frame with variables of every sort, over and over.
+    let program = fixture("modules/vars-O0.wasm");
+    let document = Tool::new("coredump-json").arg("-m").arg(&program).arg(wasmtime_dump("vars-O0")).run().json();
+    let youngest = &document["threads"][0]["frames"][0];
+    let function = youngest["function_index"].as_u64().unwrap() as u32;
+    let offset = u32::from_str_radix(youngest["code_offset"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
+    let frames = |count: usize| {
+        let all: Vec<_> = (0..count.max(1)).map(|_| frame(function, offset, &[Number::I32(1024); 4])).collect();
+        dump(vec![build::memory(16, None), build::data(&[(1024, b"text")]), build::standard_stack(&all)])
+    };
+    let commands: [&[&str]; 3] = [
+        &["coredump-json", "--locals"],
+        &["coredump-json", "--locals", "--limit", "100"],
+        &["coredump-bt", "--locals", "--color", "never"],
+    ];
+    let cases: Vec<Case<'_>> =
+        commands.into_iter().map(|command| ("frames".to_owned(), command, Box::new(frames) as Box<_>)).collect();
+    grow_as_their_input(100, Some(&program), &cases);
 }
 
 /// A tool that may use so many kilobytes of address space.
