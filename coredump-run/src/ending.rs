@@ -1,7 +1,7 @@
 //! How a program ended, what its dump calls that, and with which exit code we end.
 
 use coredump_capture::{Cause, message, trap_kind};
-use wasmtime::{Error, Trap};
+use wasmtime::{Error, GcHeapOutOfMemory, Trap};
 use wasmtime_wasi::I32Exit;
 
 use crate::args::On;
@@ -65,7 +65,7 @@ pub enum Ending {
     Exception(String),
     /// A host function failed.
     HostError(String),
-    /// It grew beyond `--max-memory`.
+    /// It grew beyond `--max-memory`, or filled the heap of garbage-collected objects.
     MemoryLimit(String),
     /// We ended it.
     Interrupted(Interruption),
@@ -88,6 +88,9 @@ impl Ending {
             Ending::Interrupted(*interruption)
         } else if let Some(limit) = error.downcast_ref::<MemoryLimit>() {
             Ending::MemoryLimit(limit.to_string())
+        } else if let Some(full) = error.downcast_ref::<GcHeapOutOfMemory<()>>() {
+            // The engine was not allowed to grow it, and keeps to itself who refused.
+            Ending::MemoryLimit(full.to_string())
         } else if let Some(trap) = error.downcast_ref::<Trap>() {
             Ending::Trap(*trap)
         } else if error.is::<wasmtime::ThrownException>() {

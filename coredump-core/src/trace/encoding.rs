@@ -228,8 +228,8 @@ mod tests {
 
     #[test]
     fn any_other_text_stays_as_it_is() {
-        for text in ["", "x", "one\r\ntwo\r\n", "10%\r20%\rdone\nnext", "a\0b\0c\0d\0e", "\u{FEFF}x", "one\r"] {
-            assert_eq!(read(text.as_bytes(), 1000), text.replace("a\0b\0c\0d\0e", "abcde"));
+        for text in ["", "x", "one\r\ntwo\r\n", "10%\r20%\rdone\nnext", "a\0b\0c\0d", "\u{FEFF}x", "one\r"] {
+            assert_eq!(read(text.as_bytes(), 1000), text);
         }
     }
 }

@@ -7,6 +7,8 @@ use super::{Engine, Printed, Trace, message};
 pub(super) const MAX_FRAMES: usize = 1 << 16;
 /// Traces that may be open at once.
 const MAX_OPEN: usize = 64;
+/// Traces that may begin in one line; what would begin another is passed over.
+const MAX_OF_LINE: usize = 256;
 /// Lines of the same stream, after the last frame, among which the engine's message is looked for.
 const AFTER: u32 = 6;
 /// Lines of any stream after which a trace is over.
@@ -44,6 +46,8 @@ pub(super) struct Line<'l> {
 pub(super) struct Groups {
     open: Vec<Open>,
     made: usize,
+    /// A line, and how many traces began in it.
+    begun: (u64, usize),
     done: Vec<(usize, Trace)>,
 }
 
@@ -64,6 +68,11 @@ impl Groups {
         self.open.is_empty()
     }
 
+    /// How many traces are over.
+    pub fn over(&self) -> usize {
+        self.done.len()
+    }
+
     /// The traces that are over, with their numbers.
     pub fn take(&mut self) -> Vec<(usize, Trace)> {
         let mut done = std::mem::take(&mut self.done);
@@ -82,7 +91,9 @@ impl Groups {
         match formats::recognise(line.text, after) {
             Some(Found::Headline(engine)) => {
                 let stream = stream + &self::stream(indent(line.text));
-                self.begin(engine, stream, line.number, before);
+                if self.may_begin(line.number) {
+                    self.begin(engine, stream, line.number, before);
+                }
                 Vec::new()
             }
             Some(Found::Frame(engine, frame, start)) => {
@@ -152,6 +163,15 @@ impl Groups {
             .extend(ended.into_iter().filter(|open| !open.trace.frames.is_empty()).map(|open| (open.id, open.trace)));
     }
 
+    /// Whether another trace may begin in a line: counts it.
+    fn may_begin(&mut self, line: u64) -> bool {
+        if self.begun.0 != line {
+            self.begun = (line, 0);
+        }
+        self.begun.1 += 1;
+        self.begun.1 <= MAX_OF_LINE
+    }
+
     fn begin(&mut self, engine: Engine, stream: String, line: u64, before: impl FnOnce() -> Vec<String>) -> &mut Open {
         // A stream prints one trace at a time, unless the numbers tell them apart.
         for open in self.open.iter_mut().filter(|open| open.stream == stream) {
@@ -213,6 +233,7 @@ impl Groups {
             Some(index) => &mut self.open[index],
             // A frame without an offset says too little to begin a trace.
             None if frame.offset.is_none() && frame.number.is_some_and(|number| number > 0) => return None,
+            None if !self.may_begin(line) => return None,
             None => self.begin(engine, stream.clone(), line, before),
         };
         if open.trace.frames.is_empty() {

@@ -15,6 +15,8 @@ const CHUNK: usize = 1 << 18;
 const MAX_LINE: usize = 1 << 20;
 /// Bytes of text around traces that are kept until the traces are over.
 const MAX_BLOCK: usize = 16 << 20;
+/// Traces that are kept until others, whose lines stand among theirs, are over.
+const MAX_TRACES: usize = 4096;
 /// Bytes before a trace in which the program's last words are looked for.
 const HISTORY: usize = 4096;
 
@@ -91,7 +93,7 @@ impl<R: Read> Scanner<R> {
         self.forget();
         loop {
             self.look();
-            let waits = !self.groups.is_idle() && self.at - self.begin <= MAX_BLOCK;
+            let waits = !self.groups.is_idle() && !self.is_full();
             if self.at > self.begin && !waits {
                 return Ok(Some(self.block()));
             }
@@ -103,6 +105,11 @@ impl<R: Read> Scanner<R> {
             }
             self.read()?;
         }
+    }
+
+    /// Whether no more is kept until the traces are over.
+    fn is_full(&self) -> bool {
+        self.at - self.begin > MAX_BLOCK || self.groups.over() >= MAX_TRACES
     }
 
     fn block(&mut self) -> Block<'_> {
@@ -166,7 +173,7 @@ impl<R: Read> Scanner<R> {
                 self.look_at(start);
             }
             self.line += u64::from(self.buffer[self.at - 1] == b'\n');
-            if !self.marks.is_empty() && self.groups.is_idle() || self.at - self.begin > MAX_BLOCK {
+            if !self.marks.is_empty() && self.groups.is_idle() || self.is_full() {
                 return;
             }
         }
