@@ -49,14 +49,7 @@ pub fn tell(report: &Report, look: &Look, program: &Program, ending: &Ending, du
 
 /// Reports the ending of what is called `title`, and its dump, and then the backtrace: what is looked up for that may be large,
 /// slow or broken.
-pub fn tell_of(
-    title: &str,
-    report: &Report,
-    look: &Look,
-    program: &Program,
-    ending: &Ending,
-    dumped: Option<&Dumped>,
-) {
+pub fn tell_of(title: &str, report: &Report, look: &Look, program: &Program, ending: &Ending, dumped: Option<&Dumped>) {
     let said = dumped.and_then(|dumped| words_said(&dumped.reason));
     let line = |what: &str| {
         report.say(format_args!("{title}: {}", what.lines().next().unwrap_or_default()));

@@ -305,25 +305,28 @@ fn twice_the_text_takes_twice_the_instructions() {
 }
 
 #[test]
-fn twice_the_frames_take_twice_the_instructions_for_their_variables() {
-    // A frame with variables of every sort, over and over.
+fn twice_the_threads_take_twice_the_instructions_for_their_variables() {
+    // The stack of a program with variables of every sort, over and over.
     let program = fixture("modules/vars-O0.wasm");
-    let document = Tool::new("coredump-json").arg("-m").arg(&program).arg(wasmtime_dump("vars-O0")).run().json();
-    let youngest = &document["threads"][0]["frames"][0];
-    let function = youngest["function_index"].as_u64().unwrap() as u32;
-    let offset = u32::from_str_radix(youngest["code_offset"].as_str().unwrap().trim_start_matches("0x"), 16).unwrap();
-    let frames = |count: usize| {
-        let all: Vec<_> = (0..count.max(1)).map(|_| frame(function, offset, &[Number::I32(1024); 4])).collect();
-        dump(vec![build::memory(16, None), build::data(&[(1024, b"text")]), build::standard_stack(&all)])
-    };
+    let dump = std::fs::read(wasmtime_dump("vars-O0")).unwrap();
+    let payloads = wasmparser::Parser::new(0).parse_all(&dump);
+    let stack = payloads.filter_map(|payload| match payload.unwrap() {
+        wasmparser::Payload::CustomSection(section) if section.name() == "corestack" => Some(section.data().to_vec()),
+        _ => None,
+    });
+    let stack = build::custom("corestack", &stack.into_iter().next().expect("a stack"));
+    let backtrace =
+        Tool::new("coredump-bt").arg("--locals").arg("-m").arg(&program).arg(wasmtime_dump("vars-O0")).run();
+    assert!(backtrace.text().lines().filter(|line| line.contains(" = ")).count() > 50, "{}", backtrace.text());
+    let threads = |count: usize| [&dump[..], &stack.repeat(count)].concat();
     let commands: [&[&str]; 3] = [
         &["coredump-json", "--locals"],
         &["coredump-json", "--locals", "--limit", "100"],
         &["coredump-bt", "--locals", "--color", "never"],
     ];
     let cases: Vec<Case<'_>> =
-        commands.into_iter().map(|command| ("frames".to_owned(), command, Box::new(frames) as Box<_>)).collect();
-    grow_as_their_input(100, Some(&program), &cases);
+        commands.into_iter().map(|command| ("threads".to_owned(), command, Box::new(threads) as Box<_>)).collect();
+    grow_as_their_input(20, Some(&program), &cases);
 }
 
 /// A tool that may use so many kilobytes of address space.
