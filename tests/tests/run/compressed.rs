@@ -28,7 +28,7 @@ fn read(dump: &Path) -> Value {
 
 /// What two runs of a program do not have in common.
 fn without_process(mut document: Value) -> Value {
-    for field in ["process", "dump", "sections"] {
+    for field in ["process", "dump", "sections", "host_calls"] {
         document.as_object_mut().unwrap().remove(field);
     }
     document
