@@ -47,8 +47,8 @@ pub struct Opened {
 
 impl Opened {
     /// Opens the dump that a request names. The error is one sentence.
-    pub fn open(args: &Args, launch: Launch) -> Result<Opened, String> {
-        let launch = Launch { paths: PathMap::new(&args.path_map), ..launch };
+    pub fn open(args: &Args, mut launch: Launch) -> Result<Opened, String> {
+        launch.paths = PathMap::new(&args.path_map);
         let Evidence { dumps, is_text } = opening::open(args, &launch)?;
         let limits = cpython::Limits { depth: LIMITS.depth, elements: LIMITS.elements };
         let program = dumps.first().filter(|_| !is_text).and_then(|dump| dump.interpreted(Some(limits)));
