@@ -236,6 +236,15 @@ fn an_exception_that_is_thrown_again_is_shown_where_it_was_thrown_first() {
 }
 
 #[test]
+fn an_uninstrumented_run_knows_the_exception_and_not_where_it_was_thrown_first() {
+    let died = died_with(&["--fast"], &fixture("modules/kotlin-trouble.wasm"), &["rethrow"]);
+    let exception = &died.json()["reason"]["exception"];
+    assert_eq!((&exception["type"], &exception["message"]), (&json!("Refused"), &json!("order 7 was refused")));
+    assert_eq!(exception["cause"]["message"], "too short: x7");
+    assert_eq!((&exception["last_only"], &exception["thrown_at"]), (&json!(true), &json!(null)));
+}
+
+#[test]
 fn what_the_library_throws_is_blamed_on_the_programs_own_function() {
     for (trouble, ty, function) in [
         ("cast", "kotlin.ClassCastException", "cast"),

@@ -138,10 +138,26 @@ impl Kotlin {
         let begins = || object.ty.fields.starts_with(&HEADER).then(|| object.get(RTTI));
         let named = (0..=RTTI).find(|index| view.field_name(object.type_index, *index) == Some("rtti"));
         let field = named.map_or_else(begins, |index| Some(object.get(index)))??;
-        match field {
+        let information = match field {
             Field::Ref(Link::Object(information)) => self.class_of_information(view, information),
             _ => None,
+        };
+        information.or_else(|| self.class_of_type(view, object.ty.places.first()?))
+    }
+
+    /// The class that a type's name and those of its supertypes are of. An uninstrumented engine does not tell the functions that
+    /// load strings.
+    fn class_of_type(&self, view: &View<'_>, &(number, ty): &(u32, u32)) -> Option<Arc<Class>> {
+        if let Some(known) = self.named.lock().get(&(number, ty)) {
+            return known.clone();
         }
+        let module = view.module(number)?;
+        let types = std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS);
+        let names: Option<Vec<String>> = types.map(|ty| module.type_name(ty).map(with_outer)).collect();
+        let names = names.filter(|names| names.last().is_some_and(|name| name == "kotlin.Any"));
+        let class = names.map(|names| Arc::new(Class(names)));
+        self.named.lock().insert((number, ty), class.clone());
+        class
     }
 
     /// The class that an object of runtime type information describes.
@@ -203,4 +219,15 @@ fn field(view: &View<'_>, information: &Object<'_>, (name, place): (&str, usize)
     let nameless =
         || is_information(&information.ty.fields) && (0..information.held()).all(|index| own(index).is_none());
     information.get(named.or_else(|| nameless().then_some(place))?)
+}
+
+/// A class by the name of its type, which leaves out the class that it is nested in. Those of the library are known.
+fn with_outer(name: &str) -> String {
+    let outer = match name {
+        "kotlin.Failure" => "kotlin.Result.Failure",
+        "kotlin.collections.ArraySubList" => "kotlin.collections.ArrayList.ArraySubList",
+        "kotlin.collections.EntryRef" => "kotlin.collections.HashMap.EntryRef",
+        name => name,
+    };
+    outer.to_owned()
 }

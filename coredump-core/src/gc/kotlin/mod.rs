@@ -33,6 +33,8 @@ const MESSAGE: u64 = 4096;
 #[derive(Debug, Default)]
 pub struct Kotlin {
     classes: Locked<HashMap<Id, Option<Arc<Class>>>>,
+    /// By module and type.
+    named: Locked<HashMap<(u32, u32), Option<Arc<Class>>>>,
     pools: Locked<HashMap<(u32, u32), Option<Arc<Pool>>>>,
     fields: Locked<HashMap<u32, Arc<Fields>>>,
 }
