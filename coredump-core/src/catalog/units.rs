@@ -36,6 +36,7 @@ pub struct Catalog<'s> {
     memos: Vec<Memo<'s>>,
     types: Locked<HashMap<Die, Arc<Type<'s>>>>,
     cpp_vtables: OnceLock<Vec<(u64, Die)>>,
+    asynchronous: OnceLock<bool>,
 }
 
 /// The units of a binary, with the types that were made up while one frame was looked at.
@@ -93,6 +94,7 @@ impl<'s> Catalog<'s> {
             memos,
             types: Locked::default(),
             cpp_vtables: OnceLock::new(),
+            asynchronous: OnceLock::new(),
         }
     }
 
@@ -144,8 +146,13 @@ impl<'s> Catalog<'s> {
         self.debug.prologue_end(unit, code)
     }
 
+    /// Whether asynchronous functions of Rust are described: their types are called `{async_fn_env#0}` and the like.
+    pub fn has_asynchronous(&self) -> bool {
+        *self.asynchronous.get_or_init(|| self.mentions(b"{async_"))
+    }
+
     /// Whether a text stands in the names that units share.
-    pub fn mentions(&self, text: &[u8]) -> bool {
+    fn mentions(&self, text: &[u8]) -> bool {
         memchr::memmem::find(self.debug.dwarf().debug_str.reader().slice(), text).is_some()
     }
 

@@ -22,6 +22,8 @@ const LEVELS: u32 = 96;
 const WRAPPERS: u32 = 12;
 /// Values of one dump that are looked at.
 const VALUES: u32 = 1 << 20;
+/// Functions whose variables are shown: each has room of its own.
+const SHOWN: u32 = 4096;
 /// Elements of one container that are looked at.
 const ELEMENTS: u64 = 256;
 
@@ -32,6 +34,8 @@ pub struct Futures<'w, 'r, 'f, 's> {
     /// Whether variables are wanted.
     locals: bool,
     left: Cell<u32>,
+    /// How many functions may yet show their variables.
+    shown: Cell<u32>,
     /// The futures that were met, by address and the type's name: each unit has a description of the same type.
     known: RefCell<HashSet<(u64, String)>>,
     /// The addresses of the futures that tasks are of, and the names of their types.
@@ -52,7 +56,7 @@ struct Around {
 impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     pub fn new(renderer: &'w Renderer<'r, 'f, 's>, polled: &'w Polled, locals: bool) -> Self {
         let (left, known, roots) = (Cell::new(VALUES), RefCell::default(), RefCell::default());
-        Futures { renderer, polled, locals, left, known, roots }
+        Futures { renderer, polled, locals, left, shown: Cell::new(SHOWN), known, roots }
     }
 
     pub fn frame(&self) -> &'r Frame<'f, 's> {
@@ -212,7 +216,13 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         };
         (found.location, found.note) = self.place(die, contents, variant);
         if self.locals && matches!(found.state, AwaitState::Unresumed | AwaitState::Suspended) {
-            found.variables = self.variables(&inner, die, contents, state, found.state);
+            match self.shown.get().checked_sub(1) {
+                Some(left) => {
+                    self.shown.set(left);
+                    found.variables = self.variables(&inner, die, contents, state, found.state);
+                }
+                None => found.note = Some("its variables are left out: there are too many".to_owned()),
+            }
         }
         if found.state != AwaitState::Suspended {
             return found;
@@ -321,6 +331,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             arguments.iter().any(|argument| argument.name == member.name && bits(argument) == bits(member))
         };
         let in_place = units.name(die).is_some_and(names::uses_in_place);
+        let renderer = Renderer::new(self.frame(), self.renderer.limits, Language::Rust);
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         for member in &state.members {
@@ -330,7 +341,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
                 continue;
             }
             let name = String::from_utf8_lossy(name.strip_prefix(b"_ref__").unwrap_or(name));
-            let mut variable = self.renderer.variable(name, &value.member(self.frame(), member));
+            let mut variable = renderer.variable(name, &value.member(self.frame(), member));
             if argument && !in_place {
                 variable.at = When::Entry;
             }

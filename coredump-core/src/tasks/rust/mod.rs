@@ -29,7 +29,7 @@ pub fn find(
 ) {
     let is_asynchronous = |module: u32| {
         let binary = binaries.binary(module);
-        binary.is_some_and(|binary| binary.with_catalog(|catalog| names::is_asynchronous(catalog)) == Some(true))
+        binary.is_some_and(|binary| binary.with_catalog(|catalog| catalog.has_asynchronous()) == Some(true))
     };
     let mut instances = instances(dump, binaries);
     instances.retain(|&(module, _)| is_asynchronous(module));

@@ -2,7 +2,7 @@
 
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, Struct};
-use crate::catalog::units::{Catalog, Die};
+use crate::catalog::units::Die;
 use crate::variables::frame::Frame;
 use crate::variables::type_name;
 
@@ -14,11 +14,6 @@ const COROUTINES: [(&str, &str); 4] = [
     ("{async_closure_env#", "{async closure#"),
     ("{async_gen_fn_env#", ""),
 ];
-
-/// Whether a binary's debug information describes asynchronous functions.
-pub fn is_asynchronous(catalog: &Catalog<'_>) -> bool {
-    catalog.mentions(b"{async_")
-}
 
 /// Whether this is the name of a type that is the state of an asynchronous function or block.
 pub fn is_coroutine(name: &[u8]) -> bool {
