@@ -244,7 +244,7 @@ impl Line<'_, '_> {
     fn quoted(&mut self, text: &Text) {
         self.text.push_str(&quoted(&text.units));
         if !text.whole {
-            self.text.push_str("… of which not all is in the dump");
+            self.text.push_str("… of which the rest is not known");
         } else if text.len > text.units.len() as u64 {
             self.add(format_args!("… of {} characters", text.len));
         }

@@ -246,6 +246,9 @@ impl Kotlin {
         let places = self.object(view, map, MAP, "presenceArray");
         let places = places.and_then(|array| self.object(view, &array, "IntArray", "storage"));
         let used = used.min(places.map_or(0, |array| array.held() as u64));
+        if !self.spend(used) {
+            return None;
+        }
         let count = usize::try_from(window.end.saturating_sub(window.start)).unwrap_or(usize::MAX);
         let skipped = usize::try_from(window.start).unwrap_or(usize::MAX);
         let parts = (0..used).filter_map(entry).skip(skipped).take(count).collect();

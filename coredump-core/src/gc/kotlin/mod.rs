@@ -10,6 +10,7 @@ mod text;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use class::{Class, Pool};
 use kinds::Fields;
@@ -28,10 +29,14 @@ const CAUSES: u32 = 8;
 const SUPPRESSED: u64 = 16;
 /// Units of a message.
 const MESSAGE: u64 = 4096;
+/// Parts of texts and places of maps that are looked at in one dump: of a sound one more than all that is asked for.
+const WORK: u64 = 1 << 25;
 
 /// What is known of the Kotlin program in a dump; nothing, if it holds none.
 #[derive(Debug, Default)]
 pub struct Kotlin {
+    /// Parts of texts and places of maps that were looked at.
+    work: AtomicU64,
     classes: Locked<HashMap<Id, Option<Arc<Class>>>>,
     /// By module and type.
     named: Locked<HashMap<(u32, u32), Option<Arc<Class>>>>,
@@ -60,6 +65,11 @@ impl Kotlin {
             (form, _) => (form, members),
         };
         Some(Meaning { class: class.name().to_owned(), form, members })
+    }
+
+    /// Whether so much more may be looked at.
+    fn spend(&self, work: u64) -> bool {
+        self.work.fetch_add(work, Ordering::Relaxed).saturating_add(work) <= WORK
     }
 
     /// The fields of an object behind those that all have, by their names.

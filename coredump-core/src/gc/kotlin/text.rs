@@ -21,7 +21,7 @@ impl Kotlin {
         let (mut end, mut next, mut held) = (len, view.get(object.id), 0);
         let mut whole = true;
         for _ in 0..PARTS {
-            let Some(part) = next else {
+            let Some(part) = next.filter(|_| self.spend(1)) else {
                 whole = false;
                 break;
             };
