@@ -27,7 +27,7 @@ static ANCHORS: LazyLock<Vec<Finder<'static>>> = LazyLock::new(|| {
 });
 
 /// Bytes before a string in its line that tell whose it is.
-const MAX_FRONT: usize = 4096;
+const MAX_FRONT: usize = 1024;
 /// Lines of one string above a trace that are looked at.
 const MAX_ABOVE: usize = 64;
 
