@@ -263,3 +263,14 @@ fn a_variable_that_an_inner_one_hides_is_listed_and_says_so() {
     assert!(inner.ends_with("\"inner\"") && shown.is_null(), "{told:?}");
     assert!(outer == "1" && *hides == true, "{told:?}");
 }
+
+#[test]
+fn a_file_may_have_any_time() {
+    let folder = scratch();
+    let dump = folder.path().join("old.coredump");
+    std::fs::copy(wasmtime_dump("wat-div"), &dump).unwrap();
+    let file = std::fs::File::options().write(true).open(&dump).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH - std::time::Duration::from_secs(86400)).unwrap();
+    let document = Tool::new("coredump-json").arg(&dump).run().expect(0).json();
+    assert!(document["dump"]["modified"].is_null(), "{}", document["dump"]);
+}

@@ -292,7 +292,7 @@ mod tests {
         assert_eq!(name("other/app.42.coredump"), "app.42.coredump-2.html");
         assert_eq!(name("index"), "index-2.html");
         assert_eq!(name("../.."), "dump.html");
-        assert_eq!(name("a/<b> \"c\"&:7"), "_b___c__7.html");
+        assert_eq!(name("a/<b> \"c\"&:7"), "_b___c___7.html");
         assert_eq!(name("server.log:12"), "server.log_12.html");
         assert!(name(&"é".repeat(5000)).len() < 120);
     }

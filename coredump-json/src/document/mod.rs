@@ -313,7 +313,7 @@ impl<'d> Document<'d> {
             kind: if trace.is_some() { "trace" } else { "core-dump" },
             line: trace,
             size: trace.is_none().then_some(self.recorded().size),
-            modified: self.modified.map(|time| Shown(humantime::format_rfc3339_seconds(time))),
+            modified: self.modified.filter(has_four_digits).map(|time| Shown(humantime::format_rfc3339_seconds(time))),
             layout: trace.is_none().then(|| self.recorded().layout.name()),
             offsets: self.recorded().offsets.map(|layout| layout.name()),
             executable: self.program(self.recorded().executable.as_deref()),
@@ -436,6 +436,12 @@ impl<'d> Document<'d> {
 /// A variable and its parts.
 fn count(variable: &Variable) -> usize {
     1 + variable.children.iter().map(count).sum::<usize>()
+}
+
+/// Whether a time is in one of the years that RFC 3339 can write, 1970 to 9999: a file may have any.
+fn has_four_digits(time: &SystemTime) -> bool {
+    const YEAR_10000: u64 = 253_402_300_800;
+    time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < YEAR_10000)
 }
 
 fn warning(warning: &Warning) -> String {

@@ -166,7 +166,10 @@ impl Event {
             Values { values: dump.threads.iter().enumerate().take(MAX_THREADS).map(entry).collect() }
         });
         let process = document.process();
-        let modified = document.modified.map(|time| humantime::format_rfc3339_seconds(time).to_string());
+        let modified = document
+            .modified
+            .filter(super::has_four_digits)
+            .map(|time| humantime::format_rfc3339_seconds(time).to_string());
         let timestamp = process.time.map(str::to_owned).or(modified);
         let signature = document.dump.crash().signature.clone();
         // What was said of the run under the names that Sentry has for it.
