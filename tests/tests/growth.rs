@@ -183,7 +183,8 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["coredump-json", "--sentry"], &["frames", "threads", "modules", "annotations"]),
 ];
 
-/// Texts for `--trace`, in which the module of [`module`] is `app.wasm`.
+/// Texts for `--trace`, in which the module of [`module`] is `app.wasm`. Up to 64 traces are open at once, and each looks at each
+/// line: so more than those are counted.
 const TEXTS: &[Text] = &[
     ("frames of a trace", 100, |count| format!("RuntimeError: unreachable\n{}", frame_of_v8().repeat(count))),
     ("frames of different places", 100, |count| {
@@ -194,11 +195,11 @@ const TEXTS: &[Text] = &[
     ("frames without offsets", 100, |count| "fail@app.wasm:wasm-function[0]\n".repeat(count)),
     ("frames by one name of several", 100, |count| format!("wasm stack trace:\n{}", "\t.same()\n".repeat(count))),
     ("frames of many modules", 20, |count| (0..count).map(|index| format!("{index}: 0x10 - m{index}!f\n")).collect()),
-    ("traces", 50, |count| format!("RuntimeError: unreachable\n{}other\n\n\n\n\n\n\n", frame_of_v8()).repeat(count)),
-    ("traces that are printed in turns", 100, |count| {
+    ("traces", 200, |count| format!("RuntimeError: unreachable\n{}other\n\n\n\n\n\n\n", frame_of_v8()).repeat(count)),
+    ("traces that are printed in turns", 200, |count| {
         (0..count).map(|index| format!("p{} | {}: 0x10 - app.wasm!fail\n", index % 100, index / 100)).collect()
     }),
-    ("traces that nothing tells apart", 50, |count| "0: 0x10 - app.wasm!fail\n".repeat(count)),
+    ("traces that nothing tells apart", 200, |count| "0: 0x10 - app.wasm!fail\n".repeat(count)),
     ("lines behind a trace", 1000, |count| {
         format!("{}{}", frame_of_v8(), "unreachable error: no trace, 0x10\n".repeat(count))
     }),
@@ -206,8 +207,8 @@ const TEXTS: &[Text] = &[
         let frame = r"    at wasm://wasm/app.wasm-0:wasm-function[0]:0x10\n";
         format!("{{\"time\":1,\"message\":\"{}\"}}\n", frame.repeat(count))
     }),
-    ("strings of a line", 300, |count| format!("{{{}}}\n", r#""key":"0x1 at f","#.repeat(count))),
-    ("strings in strings", 300, |count| format!("{{{}}}\n", r#""a":"{\\"b\\":\\"0x1\\"}","#.repeat(count))),
+    ("strings of a line", 600, |count| format!("{{{}}}\n", r#""key":"0x1 at f","#.repeat(count))),
+    ("strings in strings", 600, |count| format!("{{{}}}\n", r#""a":"{\\"b\\":\\"0x1\\"}","#.repeat(count))),
     ("headlines of a line", 300, |count| format!("{{\"m\":\"{}\"}}\n", r"wasm backtrace:\n".repeat(count))),
     ("colours of a line", 1000, |count| format!("0x1 {}\n", "\x1b[31m".repeat(count))),
     ("callers of a line", 1000, |count| format!("calling stack:{}\n", "module[0]:0, ".repeat(count))),

@@ -31,7 +31,7 @@ pub fn frame(line: &str) -> Option<Found> {
     }
     // The parameters' types are the last parentheses but for those of several results.
     let types = |inner: &str| inner.is_empty() || inner.split(',').all(|ty| TYPES.contains(&ty));
-    let (name, _) = text.rmatch_indices('(').find_map(|(open, _)| {
+    let (name, _) = text.rmatch_indices('(').take(2).find_map(|(open, _)| {
         let (inner, results) = text[open + 1..].split_once(')')?;
         let results = results.trim().trim_start_matches('(').trim_end_matches(')');
         (types(inner) && types(results) && !text[..open].ends_with(' ')).then_some((&text[..open], ()))
