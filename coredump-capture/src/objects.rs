@@ -92,7 +92,7 @@ impl Walk<'_> {
     fn run<T: 'static>(&mut self, store: &mut StoreContextMut<'_, T>) -> bool {
         let mut whole = true;
         while let Some(&found) = self.numbers.order.get(self.writer.count() as usize) {
-            if self.writer.count() % LOOK == 0 && self.is_late() {
+            if self.writer.count().is_multiple_of(LOOK) && self.is_late() {
                 return false;
             }
             let mark = self.writer.mark();

@@ -17,10 +17,13 @@ use crate::catalog::Catalog;
 /// The types that were met, and those that modules declare.
 pub struct Types {
     met: HashMap<Key, Vec<Met>>,
-    declared: HashMap<Key, Vec<(ObjectType, (u32, u32))>>,
+    declared: Declared,
     tags: HashMap<u64, Known>,
     host: Option<u32>,
 }
+
+/// Types, each with its module and its index there.
+type Declared = HashMap<Key, Vec<(ObjectType, (u32, u32))>>;
 
 /// A type that was met.
 struct Met {
@@ -86,7 +89,7 @@ impl Types {
     /// No type yet; those that the modules of `catalog` declare are known. Those of a module whose bytes are not at hand
     /// are not.
     pub fn new(catalog: &Catalog, binary: &Binary, engine: &Engine) -> Types {
-        let mut declared: HashMap<Key, Vec<(ObjectType, (u32, u32))>> = HashMap::new();
+        let mut declared = Declared::new();
         for (number, module) in (0u32..).zip(&catalog.modules) {
             let types = binary.bytes_of(module).and_then(|bytes| types_of(bytes, engine));
             for (index, ty) in types.into_iter().flatten() {

@@ -88,9 +88,8 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
             fact("pointer to the block before", place);
         }
     }
-    for place in damage.block.map(|block| pointers(block..block + 1)).unwrap_or_default() {
-        fact("pointer to the block", place);
-    }
+    let to_the_block = damage.block.map(|block| pointers(block..block + 1));
+    to_the_block.unwrap_or_default().into_iter().for_each(|place| fact("pointer to the block", place));
     if let Some(bytes) = shown(view.memory(), damage.address) {
         fact("bytes there", bytes);
     }

@@ -198,7 +198,10 @@ fn compile(source: Source, engine: &wasmtime::Engine, args: &Args, file: &RawArg
     let (sender, compiled) = mpsc::channel();
     let engine = engine.clone();
     // Nothing can interrupt the compiler: its thread ends with the process.
-    std::thread::spawn(move || sender.send(source.compile(&engine)));
+    std::thread::spawn(move || {
+        // Nobody waits any more once the time is over.
+        let _ = sender.send(source.compile(&engine));
+    });
     match compiled.recv_timeout(time) {
         Ok(program) => program.map(Some),
         Err(RecvTimeoutError::Timeout) => Ok(None),

@@ -19,16 +19,17 @@ impl Served {
     /// Serves a dump with the binary of its module.
     pub fn new(dump: &Path, module: &Path) -> Served {
         let tool = Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0", "-m"]).arg(module).arg(dump);
-        let mut server = tool.into_command().stderr(Stdio::piped()).spawn().expect("the server starts");
-        let lines = BufReader::new(server.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let mut said = Vec::new();
+        let server = tool.into_command().stderr(Stdio::piped()).spawn().expect("the server starts");
+        let mut served = Served { server, address: String::new(), said: Vec::new() };
+        let lines = BufReader::new(served.server.stderr.take().unwrap()).lines().map_while(Result::ok);
         for line in lines {
             if let Some((_, address)) = line.split_once("listening at ") {
-                return Served { server, address: address.to_owned(), said };
+                served.address = address.to_owned();
+                return served;
             }
-            said.push(line);
+            served.said.push(line);
         }
-        panic!("the server does not listen: {said:?}");
+        panic!("the server does not listen: {:?}", served.said);
     }
 }
 

@@ -68,7 +68,8 @@ fn free(view: &View<'_>, chunk: u64, list: u64, link: u64) -> Option<Range<u64>>
     // The number of the list has 32 bits also where addresses have 64.
     let number = u64::from(view.u32(chunk.checked_add(2 * width)?)?);
     let size = view.word(chunk + 3 * width)? & !HEAP_END;
-    let end = chunk.checked_add(size).filter(|_| chunk % unit == 0 && size % unit == 0 && size >= unit)?;
+    let end =
+        chunk.checked_add(size).filter(|_| chunk.is_multiple_of(unit) && size.is_multiple_of(unit) && size >= unit)?;
     let foot = view.word(end - width)? & !HEAP_END;
     (number == list && foot == size && view.word(chunk + width)? == link).then_some(chunk..end)
 }
@@ -99,7 +100,7 @@ impl Talc {
             }
         };
         let start = tag + width;
-        let is_tag = view.word(tag)? & !ABOVE_FREE == USED && start % (4 * width) == 0;
+        let is_tag = view.word(tag)? & !ABOVE_FREE == USED && start.is_multiple_of(4 * width);
         if !is_tag || count < LISTS.start || used.is_empty() {
             return None;
         }

@@ -14,7 +14,7 @@ const NAME: u64 = 1024;
 /// of the heaps, where `is_static`.
 pub fn class(view: &View<'_>, table: u64, is_static: impl Fn(u64) -> bool) -> Option<String> {
     let width = view.width();
-    if table % width != 0 || !is_static(table) {
+    if !table.is_multiple_of(width) || !is_static(table) {
         return None;
     }
     let offset = view.word(table.checked_sub(2 * width)?)?;

@@ -162,7 +162,7 @@ impl Index {
                 () if at >= bytes.len() => format!("{declared} objects are declared and {number} are here"),
                 () => match self.span(bytes, at) {
                     Some(span) => {
-                        if self.count % STRIDE == 0 {
+                        if self.count.is_multiple_of(STRIDE) {
                             self.places.push(at as u32);
                         }
                         self.count += 1;

@@ -203,7 +203,7 @@ impl Reader<'_, '_> {
         while frame != 0 {
             let (object, tag) = (self.word(frame.checked_add(8)?)?, self.word(frame + 12)?);
             let is_function = tag == OBJECT && object % 8 == 0 && object != 0 && object < self.memory.size;
-            let sound = frame % 8 == 0 && (is_function || tag == UNDEFINED);
+            let sound = frame.is_multiple_of(8) && (is_function || tag == UNDEFINED);
             if !sound || found.len() == MAX_FRAMES || !seen.insert(frame) {
                 return None;
             }

@@ -108,7 +108,9 @@ fn functions(renderer: &Renderer<'_, '_, '_>, module: &Module<'_>) -> Vec<Functi
         }
     }
     let size = module.tables().first().map_or(0, |table| table.initial).min(MAX_TABLE);
-    let mut halves: HashMap<&str, (Vec<(u64, u32)>, Vec<u64>)> = HashMap::new();
+    // By name: places in the table and functions of the first halves, places of the others.
+    type Halves = (Vec<(u64, u32)>, Vec<u64>);
+    let mut halves: HashMap<&str, Halves> = HashMap::new();
     for number in 1..size {
         let Some(function) = renderer.table_function(number) else { continue };
         match parts.get(&function) {

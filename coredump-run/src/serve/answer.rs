@@ -31,8 +31,12 @@ impl Answer {
         let sender = self.sender.lock().unwrap_or_else(PoisonError::into_inner).take();
         let crashed = self.crashed.clone();
         let response = response.map(|body| Whole { body, crashed }.boxed_unsync());
-        // A client that went away needs no answer.
-        sender.map(|sender| sender.send(response)).is_some()
+        let first = sender.is_some();
+        if let Some(sender) = sender {
+            // A client that went away needs no answer.
+            let _ = sender.send(response);
+        }
+        first
     }
 
     /// Says that the guest died. Its body, if one was begun, ends in an error from now on: the client must not take it for

@@ -32,15 +32,18 @@ const MESSAGE: u64 = 4096;
 /// Parts of texts and places of maps that are looked at in one dump: of a sound one more than all that is asked for.
 const WORK: u64 = 1 << 25;
 
+/// What was looked for, and whether it was found.
+type Found<K, T> = HashMap<K, Option<Arc<T>>>;
+
 /// What is known of the Kotlin program in a dump; nothing, if it holds none.
 #[derive(Debug, Default)]
 pub struct Kotlin {
     /// Parts of texts and places of maps that were looked at.
     work: AtomicU64,
-    classes: Locked<HashMap<Id, Option<Arc<Class>>>>,
+    classes: Locked<Found<Id, Class>>,
     /// By module and type.
-    named: Locked<HashMap<(u32, u32), Option<Arc<Class>>>>,
-    pools: Locked<HashMap<(u32, u32), Option<Arc<Pool>>>>,
+    named: Locked<Found<(u32, u32), Class>>,
+    pools: Locked<Found<(u32, u32), Pool>>,
     fields: Locked<HashMap<u32, Arc<Fields>>>,
 }
 
