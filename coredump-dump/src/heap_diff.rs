@@ -72,8 +72,7 @@ fn no_heap(session: &Session<'_>, index: u32) -> bool {
 
 /// What there are more or fewer of among objects, by type; none if neither dump holds any.
 fn objects_of(before: &Session<'_>, session: &Session<'_>) -> Option<Records> {
-    let counts =
-        |session: &Session<'_>| Some(objects::of(session).map(|(view, all)| objects::counts(view, all, |_| 0))?);
+    let counts = |session: &Session<'_>| objects::of(session).map(|(view, all)| objects::counts(view, all, |_| 0));
     let (then, now) = (counts(before), counts(session));
     if then.is_none() && now.is_none() {
         return None;

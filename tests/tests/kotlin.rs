@@ -46,7 +46,7 @@ impl Died {
     /// The values of expressions in a frame.
     fn values_in(&self, frame: usize, expressions: &[&str]) -> Vec<String> {
         let print = expressions.iter().flat_map(|expression| ["--print", expression]);
-        let tool = Tool::new("coredump-dump").args(&["--frame", &frame.to_string()]).args(&print.collect::<Vec<_>>());
+        let tool = Tool::new("coredump-dump").args(["--frame", &frame.to_string()]).args(print);
         let outcome = tool.arg(&self.dump).run();
         let text = outcome.text().to_owned();
         let value = |(line, expression): (&str, &&str)| {

@@ -48,7 +48,11 @@ fn a_dump_is_compressed_as_its_name_says_and_holds_the_same() {
             let told = crash(folder.path(), &[&["-o", &pattern], mode].concat()).stderr;
             let name = name.replace("sum", "sum-O0");
             assert!(told.contains(&format!("core dumped: {name}\n")), "{told}");
-            assert_eq!(names(folder.path()), [name.clone()], "the first dump and the replayed one have one name");
+            assert_eq!(
+                names(folder.path()),
+                std::slice::from_ref(&name),
+                "the first dump and the replayed one have one name"
+            );
             let dump = folder.path().join(name);
             assert!(fs::read(&dump).unwrap().starts_with(magic));
             let document = read(&dump);

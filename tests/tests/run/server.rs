@@ -227,7 +227,7 @@ fn each_request_has_its_time() {
         assert_eq!(server.get(target).status, 504);
         let new = server.dumps().into_iter().find(|path| !known.contains(path)).unwrap();
         let dump = read(&new);
-        (dump["reason"]["kind"].clone(), frames(&dump).len() > 0, dump["process"]["request"]["path"].clone())
+        (dump["reason"]["kind"].clone(), !frames(&dump).is_empty(), dump["process"]["request"]["path"].clone())
     };
     // Whether it is busy or waits.
     assert_eq!(kinds("/loop"), (json!("timeout"), true, json!("/loop")));
