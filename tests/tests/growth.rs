@@ -199,7 +199,7 @@ const TEXTS: &[Text] = &[
     ("traces that are printed in turns", 200, |count| {
         (0..count).map(|index| format!("p{} | {}: 0x10 - app.wasm!fail\n", index % 100, index / 100)).collect()
     }),
-    ("traces that nothing tells apart", 200, |count| "0: 0x10 - app.wasm!fail\n".repeat(count)),
+    ("traces that nothing tells apart", 400, |count| "0: 0x10 - app.wasm!fail\n".repeat(count)),
     ("lines behind a trace", 1000, |count| {
         format!("{}{}", frame_of_v8(), "unreachable error: no trace, 0x10\n".repeat(count))
     }),
