@@ -178,7 +178,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["coredump-dump", "--find", "texts"], &["memor"]),
     (&["coredump-dump", "--regex", "t[ex]*ts"], &["segments"]),
     (&["coredump-dump", "--map"], &["memor", "segments", "captured ranges"]),
-    (&["coredump-dump", "--heap"], &["memor", "segments", "instances"]),
+    (&["coredump-dump", "--heap"], &["memor", "segments"]),
     (&["coredump-json", "--locals", "--heap"], &["frames", "threads", "instances", "segments"]),
     (&["coredump-json", "--sentry"], &["frames", "threads", "modules", "annotations"]),
 ];
@@ -235,7 +235,9 @@ fn count(command: &[&str], folder: &Path, binary_of: &Path, bytes: &[u8]) -> f64
     let tool = Tool::other("valgrind").args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
     let tool = tool.arg(binary(command[0])).args(&command[1..]).arg("-m").arg(binary_of).arg(&file);
     let outcome = tool.in_folder(folder).run();
-    assert!(matches!(outcome.code(), 0 | 1), "{command:?}: {outcome:?}");
+    // A list without an entry may leave nothing to look into.
+    let empty = outcome.stderr.contains("the dump holds no memory");
+    assert!(empty || matches!(outcome.code(), 0 | 1), "{command:?}: {outcome:?}");
     let counted = outcome.stderr.lines().find_map(|line| line.split_once("Collected : ")).expect("callgrind counts");
     counted.1.trim().parse().unwrap()
 }
