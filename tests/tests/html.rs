@@ -219,9 +219,9 @@ fn no_text_of_a_dump_becomes_markup() {
 /// What Chromium makes of the page, with the page's policy and without it: nothing of the dump runs.
 #[test]
 fn nothing_of_a_dump_runs_in_a_browser() {
-    if std::process::Command::new("chromium").arg("--version").output().is_err() {
-        return skip("chromium is not on PATH");
-    }
+    let names = ["chromium", "chromium-browser", "google-chrome"];
+    let starts = |name: &&str| std::process::Command::new(name).arg("--version").output().is_ok();
+    let Some(browser) = names.into_iter().find(starts) else { return skip("no Chromium is on PATH") };
     let folder = scratch();
     hostile(folder.path());
     let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();
@@ -240,12 +240,8 @@ fn nothing_of_a_dump_runs_in_a_browser() {
             "--dump-dom",
         ];
         let profile = format!("--user-data-dir={}", folder.path().join("profile").display());
-        let shown = Tool::other("chromium")
-            .args(options)
-            .arg(profile)
-            .arg(format!("file://{}", file.display()))
-            .run()
-            .expect(0);
+        let shown =
+            Tool::other(browser).args(options).arg(profile).arg(format!("file://{}", file.display())).run().expect(0);
         let shown = shown.text();
         let root = &shown[..shown.find("<head>").expect("a page has a head")];
         assert_eq!(root.contains("data-ran"), runs, "{name}: {root}");
