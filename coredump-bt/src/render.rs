@@ -153,6 +153,10 @@ fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
 
 fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::Result<()> {
     header::render(page, input, frames.dump.recorded(), frames.dump.crash())?;
+    // Who asks for one frame has seen them.
+    if frames.args.frame.is_none() {
+        header::host_calls(page, &frames.dump.recorded().host_calls)?;
+    }
     for thread in frames.dump.threads() {
         if frames.args.thread.is_none_or(|only| only == thread.index()) {
             page.end()?;

@@ -67,6 +67,8 @@ fn the_last_calls_are_told_with_arguments_and_results() {
         assert!(text.text().contains("last host calls:\n    … 48 earlier lines\n"), "{}", text.text());
         let marked = text.text().lines().filter(|line| line.starts_with("  ! ")).count();
         assert_eq!(marked, 3, "{}", text.text());
+        let frame = Tool::new("coredump-bt").args(["--frame", "0"]).arg(&run.dump).run().expect(0);
+        assert!(!frame.text().contains("last host calls"), "{}", frame.text());
         let redacted = Tool::new("coredump-json").arg("--redact").arg(&run.dump).run().expect(0);
         assert!(!redacted.text().contains("txt"), "{}", redacted.text());
         assert_eq!(redacted.json()["host_calls"][60]["name"], "fd_read");
