@@ -197,6 +197,17 @@ fn what_the_user_says_of_a_run_is_in_its_dump() {
     let told = Tool::new("coredump-bt").arg(&run.dump).run().expect(0);
     assert!(told.text().contains("version: 1.4.2"), "{}", told.text());
     Run::fixture(&["--annotate", "version"], "wat-div").expect(64);
+
+    let event = |annotations: &[&str]| -> serde_json::Value {
+        let options: Vec<&str> = annotations.iter().flat_map(|said| ["--annotate", said]).collect();
+        let run = Run::fixture(&options, "wat-div").expect(134);
+        let event = Tool::new("coredump-json").arg("--sentry").arg(&run.dump).run().expect(0);
+        serde_json::from_slice(&event.stdout).unwrap()
+    };
+    let sent = event(&["version=1.4.2", "environment=staging", "dist=a"]);
+    assert_eq!([&sent["release"], &sent["environment"], &sent["dist"]], ["1.4.2", "staging", "a"]);
+    assert_eq!(event(&["version=1.4.2", "release=app@1.4.2"])["release"], "app@1.4.2");
+    assert!(event(&["note=x"]).get("release").is_none());
 }
 
 #[test]
