@@ -28,7 +28,7 @@ pub fn blocks(session: &Session<'_>) -> Result<Exit> {
         }
         let graph = found.graph(session, index)?;
         let types = found.types(&graph);
-        let pointers = graph.pointers(&found.roots);
+        let pointers = graph.pointers(found.roots());
         for heap in &found.heaps {
             for block in heap.blocks(found.view()) {
                 let block = match block {

@@ -154,12 +154,12 @@ fn heaps(session: &Session<'_>, index: u32, memory: &Memory<'_>, cell: u64) -> V
     }
     let ranges = found.heaps.iter().flat_map(|heap| &heap.ranges);
     let size: u64 = ranges.map(|range| range.end - range.start).sum();
-    if found.roots.missing.is_empty()
+    if found.roots().missing.is_empty()
         && size <= SEARCHED
         && let Some(mut graph) = Graph::new(&found.heaps, found.view())
         && graph.damage().next().is_none()
     {
-        graph.leaks(&found.roots, |block| add(block, 2));
+        graph.leaks(found.roots(), |block| add(block, 2));
     }
     cells
 }

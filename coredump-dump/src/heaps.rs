@@ -1,13 +1,14 @@
 //! The heaps of a memory with all that is known of their blocks.
 
 use std::cell::OnceCell;
+use std::rc::Rc;
 
 use coredump_core::binaries::Binaries;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::heap::{Block, Graph, Heap, Roots, Survey, Totals, Types, View, inventory, preview};
 use coredump_core::memory::Memory;
 use coredump_core::model::CoreDump;
-use coredump_core::regions::{global_names, shapes};
+use coredump_core::regions::{Regions, global_names, shapes};
 use coredump_core::variables::Shapes;
 
 use crate::session::Session;
@@ -16,8 +17,8 @@ use crate::session::Session;
 pub struct Heaps<'a> {
     /// The heaps.
     pub heaps: Vec<Heap>,
-    /// Where pointers begin.
-    pub roots: Roots,
+    roots: OnceCell<Roots>,
+    regions: Rc<Regions>,
     view: View<'a>,
     dump: &'a CoreDump<'a>,
     binaries: &'a Binaries,
@@ -31,10 +32,16 @@ impl<'a> Heaps<'a> {
         let regions = session.regions(index);
         let binaries = session.binaries();
         let heaps = Heap::find(session.dump, binaries, index, &regions);
-        let names = global_names(session.dump, binaries);
-        let roots = Roots::of(session.dump, index, &regions, &heaps, &names);
-        let (view, dump, shapes) = (View::new(memory), session.dump, OnceCell::new());
-        Heaps { heaps, roots, view, dump, binaries, memory: index, shapes }
+        let (roots, view, dump, shapes) = (OnceCell::new(), View::new(memory), session.dump, OnceCell::new());
+        Heaps { heaps, roots, regions, view, dump, binaries, memory: index, shapes }
+    }
+
+    /// Where pointers begin.
+    pub fn roots(&self) -> &Roots {
+        self.roots.get_or_init(|| {
+            let names = global_names(self.dump, self.binaries);
+            Roots::of(self.dump, self.memory, &self.regions, &self.heaps, &names)
+        })
     }
 
     /// The types that the program's debug information knows, which is read when they are first asked for.

@@ -28,7 +28,7 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
             outcome = not_recognised(session, index);
             continue;
         }
-        let roots = &heaps.roots;
+        let roots = heaps.roots();
         let mut graph = heaps.graph(session, index)?;
         if complain(session, index, graph.damage()) {
             let message = "blocks after the broken place are not known, so that what they point to would look lost";

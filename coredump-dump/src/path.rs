@@ -33,7 +33,7 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
     if found.heaps.is_empty() {
         return Ok(not_recognised(session, index));
     }
-    let roots = &found.roots;
+    let roots = found.roots();
     let mut graph = found.graph(session, index)?;
     complain(session, index, graph.damage());
     if !found.heaps.iter().any(|heap| heap.holds(address)) {

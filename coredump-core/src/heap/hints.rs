@@ -1,8 +1,8 @@
 //! What a program's binary says that helps to find an allocator.
 
 use crate::binaries::Binaries;
-use crate::model::{CoreDump, Value};
-use crate::regions::{Regions, Symbols, Use, global_names, owners};
+use crate::model::CoreDump;
+use crate::regions::{Regions, Symbols, Use, owners};
 
 /// What is known; each of it may be missing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -31,14 +31,9 @@ impl Hints {
             Some(definition.initial_pages.saturating_mul(definition.page_size))
         });
         let heap_base = regions.iter().find(|region| region.r#use == Use::Heap).map(|region| region.range.start);
-        let names = global_names(dump, binaries);
-        let white = names.iter().position(|names| {
-            names.iter().any(|name| name.ends_with("rt/itcms/white") || name.ends_with("rt/tcms/white"))
-        });
-        let white = white.and_then(|index| match dump.globals.get(index)?.value {
-            Value::I32(value) => u32::try_from(value).ok(),
-            _ => None,
-        });
+        let is_white = |name: &str| name.ends_with("rt/itcms/white") || name.ends_with("rt/tcms/white");
+        let white = owners.iter().find_map(|owner| owner.value_of_global(dump, is_white));
+        let white = white.and_then(|value| u32::try_from(value).ok());
         let has = |is: fn(&str) -> bool| {
             owners.iter().any(|owner| owner.binary.module().function_names().any(|(_, name)| is(name)))
         };

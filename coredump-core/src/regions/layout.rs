@@ -62,6 +62,13 @@ impl Owner<'_> {
         address(&dump.globals.get(self.global(dump, index)? as usize)?.value)
     }
 
+    /// The number in the first global that has such a name, at the time of the dump.
+    pub fn value_of_global(&self, dump: &CoreDump<'_>, is: impl Fn(&str) -> bool) -> Option<u64> {
+        let module = self.binary.module();
+        let mut indices = 0..u32::try_from(module.globals().len()).ok()?;
+        self.global_value(dump, indices.find(|&index| module.global_name(index).is_some_and(&is))?)
+    }
+
     /// The address in a global of this name, at the time of the dump.
     pub(super) fn mark(&self, dump: &CoreDump<'_>, name: &str) -> Option<u64> {
         let module = self.binary.module();
