@@ -137,7 +137,10 @@ pub fn throw_note(reason: &CrashReason) -> Option<String> {
         return Some(note.to_owned());
     }
     let times = exception.rethrown?;
-    Some(format!("thrown again {times} times: memory beside the stack is of the end, the frames of the first throw"))
+    let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+    Some(format!(
+        "thrown again {times}: the frames are those of the first throw, the memory is that of the end, but for the stack"
+    ))
 }
 
 /// Prints what the guest said last, if that was recorded.

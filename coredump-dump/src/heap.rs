@@ -131,7 +131,9 @@ fn nonzero(number: u64) -> String {
 /// Says that no allocator was recognised in a memory.
 pub fn not_recognised(session: &Session<'_>, memory: u32) -> Exit {
     session.report.say(format_args!("{}: memory {memory}: no allocator was recognised", session.input.name()));
-    if session.binaries().is_empty() || !session.regions(memory).is_known() {
+    if session.dump.objects.is_some() {
+        session.report.hint("the program has garbage-collected objects: --heap counts them, --objects lists them");
+    } else if session.binaries().is_empty() || !session.regions(memory).is_known() {
         session.report.hint("the program's binary tells where its static data lies: -m FILE");
     }
     Exit::Partial
