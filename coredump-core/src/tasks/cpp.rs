@@ -73,11 +73,15 @@ pub fn find(
         let Some(binary) = binaries.binary(module).filter(|binary| has_coroutines(binary.module())) else { continue };
         let Some(index) = memory(dump, instance) else { continue };
         let Some(memory) = dump.memories.get(index as usize) else { continue };
-        let heaps = Heap::find(dump, binaries, index, &Regions::of(dump, binaries, index));
-        let view = View::new(memory);
         inspector.with_module(module, instance, |frame| {
             let renderer = Renderer::new(frame, limits.unwrap_or_default(), Language::Cpp);
             let functions = functions(&renderer, binary.module());
+            // Functions of other languages are called so as well, and heaps take long to find.
+            if functions.is_empty() {
+                return;
+            }
+            let heaps = Heap::find(dump, binaries, index, &Regions::of(dump, binaries, index));
+            let view = View::new(memory);
             let found = coroutines(&functions, &heaps, &view, frame);
             let program = Program { renderer, functions, found, locals: limits.is_some() };
             tasks.extend(program.tasks());
