@@ -71,7 +71,7 @@ impl<'d> View<'d> {
         (!variables.is_empty()).then_some(Scope { function: None, inlined: false, variables })
     }
 
-    /// The same, not written out.
+    /// The locals of a frame as values, which are not written out as text.
     pub(super) fn local_parts(&self, thread: usize, index: usize) -> Option<Vec<Local>> {
         self.objects()?;
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;

@@ -30,7 +30,7 @@ pub enum Form {
     Elements {
         /// What comes before them.
         open: &'static str,
-        /// Those of the window.
+        /// The elements of the window.
         parts: Vec<Part>,
         /// How many there are in all.
         len: u64,
@@ -39,7 +39,7 @@ pub enum Form {
     },
     /// Keys and values.
     Entries {
-        /// Those of the window.
+        /// The entries of the window.
         parts: Vec<(Part, Part)>,
         /// How many there are in all.
         len: u64,
@@ -98,7 +98,7 @@ impl Part {
         Part { field, reading: Reading::Signed }
     }
 
-    /// The same, read in another way.
+    /// The same value, which reads in another way.
     pub fn read(self, reading: Reading) -> Part {
         Part { reading, ..self }
     }
@@ -113,7 +113,7 @@ pub struct Thrown {
     pub message: Option<String>,
     /// What caused it.
     pub cause: Option<Box<Thrown>>,
-    /// Those that were thrown while it was under way.
+    /// The exceptions that were thrown while it was under way.
     pub suppressed: Vec<Thrown>,
 }
 

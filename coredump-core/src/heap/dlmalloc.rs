@@ -210,7 +210,7 @@ impl Dlmalloc {
         Block::new(chunk + 2 * self.width, size - self.width, state)
     }
 
-    /// What is wrong with the links of a free chunk, if anything is: each neighbour must link back.
+    /// The first link of a free chunk that is broken: each neighbour must link back.
     fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
         let width = self.width;
         let bins = self.bins..self.bins + BIN_WORDS * width;

@@ -168,7 +168,7 @@ fn chunk(view: &View<'_>, base: u64, end: u64, above: Option<State>) -> Result<O
 }
 
 impl Talc4 {
-    /// What is wrong with the links of a free chunk, if anything is.
+    /// The first link of a free chunk that is broken: each neighbour must link back.
     fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
         let inside = |at: u64| self.heads.contains(&at) || self.pieces.iter().any(|piece| piece.range.contains(&at));
         let links = [

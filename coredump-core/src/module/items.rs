@@ -115,7 +115,7 @@ impl From<wasmparser::ValType> for ValueType {
     }
 }
 
-/// What a type of the type section is.
+/// The kind of a type in the type section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TypeKind {
     /// A function's type.

@@ -37,7 +37,7 @@ pub struct Exception {
     pub message: Option<String>,
     /// The exception that caused it.
     pub cause: Option<Box<gc::Thrown>>,
-    /// Those that were thrown while it was under way, and kept with it.
+    /// The exceptions that were thrown while it was under way, and are kept with it.
     pub suppressed: Vec<gc::Thrown>,
     /// What it carries.
     pub values: Vec<ThrownValue>,

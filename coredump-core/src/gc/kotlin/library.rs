@@ -33,7 +33,7 @@ impl Elements<'_> {
         Some(Part { field, reading: self.reading })
     }
 
-    /// Those of a window; what the dump does not hold is not known.
+    /// The elements of a window. An element that the dump does not hold is unknown.
     fn window(&self, window: &Range<u64>) -> Vec<Part> {
         let unknown = Part::new(Field::Ref(Link::Unknown));
         let end = window.end.min(self.len);
