@@ -43,6 +43,7 @@ pub mod crash;
 pub mod digest;
 pub mod dump;
 pub mod error;
+mod expression;
 pub mod extension;
 #[doc(hidden)]
 pub mod files;
@@ -50,10 +51,12 @@ pub mod fold;
 pub mod gc;
 pub mod heap;
 pub mod interpreted;
+mod lang;
 #[doc(hidden)]
 pub mod limits;
 #[doc(hidden)]
 pub mod locate;
+mod location;
 mod locked;
 #[doc(hidden)]
 pub mod mapped;
@@ -69,6 +72,7 @@ pub mod recording;
 pub mod regions;
 mod rule;
 pub mod runtimes;
+mod scope;
 pub mod search;
 #[doc(hidden)]
 pub mod signature;
@@ -81,6 +85,8 @@ pub mod text;
 pub mod trace;
 #[doc(hidden)]
 pub mod unasked;
+mod unwind;
+mod values;
 #[doc(hidden)]
 pub mod variables;
 pub mod write;

@@ -4,8 +4,9 @@
 use super::View;
 use super::locals::{Local, part_of};
 use super::meaning::{Form, Part, Reading};
+use crate::expression::{ExpressionError, Node, NodeKind, parse};
 use crate::objects::{Field, Kind, Link, Object};
-use crate::variables::{ExpressionError, Limits, Node, NodeKind, Variable, parse};
+use crate::values::{Limits, Variable};
 
 /// Entries of a map that are compared with a key at a time.
 const ENTRIES: u64 = 1024;

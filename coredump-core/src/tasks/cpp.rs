@@ -16,14 +16,15 @@ use crate::catalog::Language;
 use crate::catalog::types::{Kind, Member, Offset};
 use crate::catalog::units::Die;
 use crate::heap::{Heap, State, View};
+use crate::lang::Renderer;
+use crate::location::frame::Frame;
 use crate::model::CoreDump;
 use crate::module::Module;
 use crate::regions::Regions;
+use crate::scope;
 use crate::symbols::demangle;
-use crate::variables::frame::Frame;
-use crate::variables::render::Renderer;
-use crate::variables::value::Value;
-use crate::variables::{Inspector, Limits, Variable, VariableKind, scope};
+use crate::values::Value;
+use crate::variables::{Inspector, Limits, Variable, VariableKind};
 
 /// Entries of a table, and blocks, that are looked at.
 const MAX_TABLE: u64 = 1 << 20;

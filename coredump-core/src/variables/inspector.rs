@@ -4,20 +4,20 @@ use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use gimli::constants::*;
-
-use super::frame::Frame;
-use super::location::{Location, Missing, Place};
-use super::render::Renderer;
-use super::rewritten::is_rewritten;
-use super::units::{Die, Language, Units};
-use super::unwind::{Position, Recovered, Unwinder, certain_instance};
-use super::value::{Source, Value};
-use super::{ExpressionError, Limits, Register, Scope, Status, Variable, VariableKind, When, expression, scope};
+use super::Register;
 use crate::binaries::{Binaries, Binary, Found};
+use crate::catalog::Language;
+use crate::catalog::units::{Die, Units};
+use crate::expression::{self, ExpressionError};
+use crate::lang::Renderer;
+use crate::location::frame::Frame;
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
+use crate::scope::{self, VariableKind};
+use crate::unwind::rewritten::is_rewritten;
+use crate::unwind::{Position, Recovered, Unwinder, certain_instance};
+use crate::values::{Limits, Scope, Source, Status, Value, Variable, When};
 
 /// Frames of a thread of which all are evaluated for a single local.
 const MAX_FRAMES: usize = 10_000;
@@ -68,7 +68,7 @@ impl<'c> Inspector<'c> {
                         left -= 1;
                         let variable = renderer.leaving(left, || match kind {
                             VariableKind::Parameter if !active.inlined => parameter(&renderer, die),
-                            _ => variable(&renderer, die, kind),
+                            _ => renderer.described(die, kind),
                         });
                         variable.map(|variable| Variable { hidden, ..variable })
                     })
@@ -88,7 +88,7 @@ impl<'c> Inspector<'c> {
             let mut left = statics.len();
             let statics = statics.into_iter().filter_map(|die| {
                 left -= 1;
-                renderer.leaving(left, || variable(&renderer, die, VariableKind::Static))
+                renderer.leaving(left, || renderer.described(die, VariableKind::Static))
             });
             statics.collect()
         });
@@ -263,26 +263,9 @@ impl<'c> Inspector<'c> {
     }
 }
 
-/// A variable's value; `None` for what is no variable: a declaration, or one without a name.
-pub(super) fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: VariableKind) -> Option<Variable> {
-    let frame = renderer.frame;
-    let name = frame.units.name(die).filter(|name| !name.is_empty())?;
-    let entry = frame.units.entry(die)?;
-    // What the compiler made for itself: the length of an array, the end of a loop over a range.
-    let made = entry.has_attr(DW_AT_artificial) && name.starts_with(b"__");
-    if made || entry.has_attr(DW_AT_declaration) {
-        return None;
-    }
-    let (value, described) = value(frame, die);
-    let mut variable = renderer.variable(String::from_utf8_lossy(name), &value);
-    variable.kind = kind;
-    variable.location = described;
-    Some(variable)
-}
-
 /// A parameter of a frame's own function. Where the compiler does not keep it any more, with the value that it was given.
 fn parameter(renderer: &Renderer<'_, '_, '_>, die: Die) -> Option<Variable> {
-    let now = variable(renderer, die, VariableKind::Parameter)?;
+    let now = renderer.described(die, VariableKind::Parameter)?;
     let frame = renderer.frame;
     let at_entry = || {
         let (location, described) = frame.locate_at_entry(die)?;
@@ -295,22 +278,4 @@ fn parameter(renderer: &Renderer<'_, '_, '_>, die: Die) -> Option<Variable> {
     let gone = now.status == Status::OptimizedOut;
     let entered = if gone { at_entry() } else { None };
     Some(entered.unwrap_or(now))
-}
-
-/// What a variable's entry says of its value, and where that is in words.
-pub fn value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
-    let located = frame.locate(die);
-    let nowhere = || match frame.units.entry(die).is_some_and(|entry| entry.has_attr(DW_AT_declaration)) {
-        true => Missing::NotCaptured("only declared: the debug information does not say where it is".into()),
-        false => Missing::OptimizedOut,
-    };
-    let (location, described) = located.unwrap_or_else(|| (Location::whole(Place::Missing(nowhere())), String::new()));
-    let ty = frame.concrete(frame.units.type_of(die));
-    let size = frame.units.size_of(ty);
-    let mut source = Source::locate(frame, &location, size);
-    // Rust's types of no size have one value, wherever it is.
-    if size == Some(0) && matches!(source, Source::Missing(_)) && frame.units.language(die.unit) == Language::Rust {
-        source = Source::bytes(Vec::new());
-    }
-    (Value { ty, source }, described)
 }

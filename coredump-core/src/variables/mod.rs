@@ -1,115 +1,21 @@
-//! Variables: where the debug information says they are, what bytes the dump holds there, and what those mean.
+//! The variables of a dump's frames: where the debug information says they are, what bytes the dump holds there, and what
+//! those mean.
 //!
 //! Right or silent: a value that was optimised out, that the dump does not hold, or whose address makes no sense says
 //! so and has no value. Debug information and memory are hostile: everything is bounded.
 //!
-//! The catalog of a binary's entries finds debug information and reads types. `symbolic` and `unwind` recover the shadow
-//! stack of `stack_pointer`, `location` evaluates descriptions of where an object is, which `locate` finds for a `frame`,
-//! `scope` lists what is visible, `value` reads bytes, `render` writes them as the language does.
+//! [`Inspector`] is the way in, for frames; `shapes` follows pointers from the variables of a whole program.
 
-#![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
-
-mod by_reference;
-mod classes;
-mod describe;
-mod expression;
-mod forms;
-pub(crate) mod frame;
-pub(crate) mod inspector;
-mod locate;
-pub(crate) mod location;
-mod lookup;
-mod names;
-mod operands;
-mod prologue;
-pub(crate) mod render;
-mod rewritten;
-pub(crate) mod scope;
+mod inspector;
 mod shapes;
-mod stack_pointer;
-mod statics;
-mod symbolic;
-mod template_names;
-mod unwind;
-pub(crate) mod value;
-mod vla;
-mod writes;
-
-use crate::catalog::{types, units};
-pub use expression::ExpressionError;
-pub(crate) use expression::{Node, NodeKind, parse};
-pub use inspector::Inspector;
-pub(crate) use names::type_name;
-pub use shapes::{Choice, Pointer, Root, Shape, Shapes, Target};
-pub use statics::{Static, statics};
 
 pub use crate::catalog::Language;
-
-/// How much of a value is written out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Levels of members, elements and pointed-to values.
-    pub depth: u32,
-    /// Elements of one array, string-like or container.
-    pub elements: u32,
-    /// Only each variable's own text is wanted: the names of types, and what plain pointers lead to, are not looked for.
-    pub text_only: bool,
-}
-
-impl Limits {
-    /// The most levels that are shown: a level is one of recursion too.
-    pub const DEEPEST: u32 = 64;
-
-    /// What a command line asks for, and the usual where it does not.
-    pub fn asked(depth: Option<u32>, elements: Option<u32>) -> Self {
-        let usual = Limits::default();
-        Limits { depth: depth.unwrap_or(usual.depth), elements: elements.unwrap_or(usual.elements), ..usual }
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits { depth: 4, elements: 32, text_only: false }
-    }
-}
-
-/// The variables of one function that was active in a frame.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Scope {
-    /// The function's name with its namespaces, where the debug information has it.
-    pub function: Option<String>,
-    /// It was inlined into the function of the next scope.
-    pub inlined: bool,
-    /// Parameters first, then variables, outer blocks first.
-    pub variables: Vec<Variable>,
-}
-
-/// A variable, or a part of one.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Variable {
-    /// Its name; of a part, the member's name, `[3]` for an element, `*` for what a pointer points to.
-    pub name: String,
-    /// Its type as the language writes it.
-    pub type_name: String,
-    /// Parameter, local or static.
-    pub kind: VariableKind,
-    /// Where the debug information says it is, for a person.
-    pub location: String,
-    /// Its address in linear memory, where it has one.
-    pub address: Option<u64>,
-    /// Whether its value is known.
-    pub status: Status,
-    /// Its value in one line; `None` unless the status is [`Status::Ok`].
-    pub value: Option<String>,
-    /// When it had that value.
-    pub at: When,
-    /// Why the value is not known, or what is wrong with it.
-    pub note: Option<String>,
-    /// A variable of an inner block has its name: in the program's code, and in expressions, the name means that one.
-    pub hidden: bool,
-    /// Members, elements, what it points to.
-    pub children: Vec<Variable>,
-}
+pub use crate::expression::ExpressionError;
+pub use crate::location::statics::{Static, statics};
+pub use crate::scope::VariableKind;
+pub use crate::values::{Limits, Scope, Status, Variable, When};
+pub use inspector::Inspector;
+pub use shapes::{Choice, Pointer, Root, Shape, Shapes, Target};
 
 /// A value of the Wasm machine in a frame, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,85 +26,4 @@ pub enum Register {
     Global(u32),
     /// A value of the operand stack, from its bottom.
     Operand(u32),
-}
-
-/// When a variable had the value that is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum When {
-    /// Where execution stood.
-    #[default]
-    Now,
-    /// When its function was entered: where the parameter is now is not known, and it may have been assigned to since.
-    Entry,
-}
-
-/// What sort of variable it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum VariableKind {
-    /// A parameter of its function.
-    Parameter,
-    /// A variable of its function.
-    Local,
-    /// It exists once: a global, or a static of a file or function.
-    Static,
-}
-
-impl VariableKind {
-    /// The stable name, as it appears in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            VariableKind::Parameter => "parameter",
-            VariableKind::Local => "local",
-            VariableKind::Static => "static",
-        }
-    }
-}
-
-/// Whether a value is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It is.
-    Ok,
-    /// The compiler kept it nowhere.
-    OptimizedOut,
-    /// The dump does not hold it.
-    NotCaptured,
-    /// Its address, or what describes it, makes no sense.
-    Unreadable,
-}
-
-impl Status {
-    /// The stable name, as it appears in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Status::Ok => "ok",
-            Status::OptimizedOut => "optimized-out",
-            Status::NotCaptured => "not-captured",
-            Status::Unreadable => "unreadable",
-        }
-    }
-}
-
-impl Variable {
-    /// Its name as debuggers write it: `name@entry` where the value is that of the function's entry.
-    pub fn label(&self) -> std::borrow::Cow<'_, str> {
-        match self.at {
-            When::Now => self.name.as_str().into(),
-            When::Entry => format!("{}@entry", self.name).into(),
-        }
-    }
-
-    /// Its value, or why there is none, as `<optimized out>`.
-    pub fn text(&self) -> String {
-        if let Some(value) = &self.value {
-            return value.clone();
-        }
-        match (self.status, &self.note) {
-            (Status::OptimizedOut, _) => "<optimized out>".into(),
-            (Status::NotCaptured, None) => "<not captured>".into(),
-            (Status::NotCaptured, Some(note)) => format!("<not captured: {note}>"),
-            (Status::Unreadable | Status::Ok, Some(note)) => format!("<unreadable {note}>"),
-            (Status::Unreadable | Status::Ok, None) => "<unreadable>".into(),
-        }
-    }
 }

@@ -3,15 +3,15 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::inspector::{Inspector, value};
-use super::names::type_name;
-use super::statics::placed;
-use super::types::{Kind, Member, Offset, Struct};
-use super::units::{Die, Units};
-use super::value::Source;
-use super::{VariableKind, scope};
+use super::inspector::Inspector;
 use crate::binaries::{Binaries, Binary};
+use crate::catalog::types::{Kind, Member, Offset, Struct};
+use crate::catalog::units::{Die, Units};
+use crate::lang::names::type_name;
+use crate::location::statics::placed;
 use crate::model::CoreDump;
+use crate::scope::{self, VariableKind};
+use crate::values::{Source, variable_value};
 
 /// Types that are looked at in all: beyond it, debug info is hostile.
 const MAX_SHAPES: usize = (1 << 16) - 1;
@@ -154,7 +154,7 @@ impl Builder {
                 if kind == VariableKind::Static || self.shapes.roots.len() >= MAX_ROOTS {
                     continue;
                 }
-                let (value, _) = value(frame, die);
+                let (value, _) = variable_value(frame, die);
                 let size = frame.units.size_of(value.ty).unwrap_or(0).min(1 << 12);
                 let place = match &value.source {
                     Source::Memory(address) => Ok(*address),

@@ -10,10 +10,10 @@ use crate::backtrace::Location;
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, Member, Offset, Struct, Variant};
 use crate::catalog::units::Die;
+use crate::lang::{Renderer, TraitObject};
+use crate::location::frame::Frame;
 use crate::tasks::{Await, AwaitState};
-use crate::variables::frame::Frame;
-use crate::variables::render::{Renderer, TraitObject};
-use crate::variables::value::{Source, Value};
+use crate::values::{Source, Value};
 use crate::variables::{Status, Variable, When};
 
 /// Futures within each other that are followed.
@@ -501,7 +501,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             Some((die, _)) if units.name(die).is_some_and(names::is_coroutine) => {
                 Await { name: names::function(self.frame(), die), is_function: true, ..Await::default() }
             }
-            _ => Await { name: crate::variables::type_name(units, ty, Language::Rust), ..Await::default() },
+            _ => Await { name: crate::lang::type_name(units, ty, Language::Rust), ..Await::default() },
         }
     }
 }

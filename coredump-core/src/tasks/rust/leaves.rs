@@ -3,7 +3,7 @@
 use super::futures::Futures;
 use crate::catalog::units::Die;
 use crate::tasks::Await;
-use crate::variables::value::Value;
+use crate::values::Value;
 
 /// They end a chain of futures: the module that each is in, the type without its arguments, and what it waits for.
 const LEAVES: [(&[&str], &str, &str); 13] = [

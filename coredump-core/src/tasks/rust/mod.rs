@@ -10,10 +10,10 @@ mod unordered;
 use super::{AsyncTask, Await, AwaitState, TaskState, instances, memory};
 use crate::binaries::Binaries;
 use crate::catalog::Language;
+use crate::lang::Renderer;
 use crate::model::CoreDump;
 use crate::regions::Regions;
-use crate::variables::render::Renderer;
-use crate::variables::value::Value;
+use crate::values::Value;
 use crate::variables::{Inspector, Limits};
 
 use futures::Futures;

@@ -3,8 +3,8 @@
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
-use crate::variables::frame::Frame;
-use crate::variables::type_name;
+use crate::lang::type_name;
+use crate::location::frame::Frame;
 
 /// What the names of their types begin with, and what stands for it in a name for people. Before Rust 1.74 (August 2023) all
 /// of them are generators.

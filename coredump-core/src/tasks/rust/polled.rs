@@ -9,12 +9,13 @@ use crate::binaries::Binaries;
 use crate::catalog::Language;
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
+use crate::lang::Renderer;
+use crate::lang::type_name;
+use crate::location::frame::Frame;
 use crate::model::CoreDump;
-use crate::variables::frame::Frame;
-use crate::variables::inspector;
-use crate::variables::render::Renderer;
-use crate::variables::value::Value;
-use crate::variables::{Inspector, Limits, VariableKind, scope, type_name};
+use crate::scope;
+use crate::values::{Value, variable_value};
+use crate::variables::{Inspector, Limits, VariableKind};
 
 /// Frames of one thread that are looked at: the youngest and the oldest.
 const YOUNG: usize = 1024;
@@ -170,7 +171,7 @@ const EXECUTOR: (&[u8], &[u8]) = (b"futures_executor", b"LocalPool");
 
 /// Where that is.
 fn address(frame: &Frame<'_, '_>, die: Die, held: Held) -> Option<u64> {
-    let (value, _) = inspector::value(frame, die);
+    let (value, _) = variable_value(frame, die);
     let renderer = Renderer::new(frame, Limits::default(), Language::Rust);
     let address = match held {
         Held::Value => return value.source.address(),

@@ -8,11 +8,11 @@ use std::collections::{HashMap, HashSet};
 
 use super::futures::Futures;
 use crate::catalog::units::Die;
+use crate::lang::Renderer;
 use crate::memory::{Chunk, Memory};
 use crate::regions::{Regions, Use};
 use crate::tasks::{AsyncTask, Await, AwaitState, TaskState};
-use crate::variables::render::Renderer;
-use crate::variables::value::Value;
+use crate::values::Value;
 
 /// Bits of a task's state (`tokio/src/runtime/task/state.rs`).
 const RUNNING: u64 = 1;

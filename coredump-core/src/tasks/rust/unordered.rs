@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use super::futures::Futures;
 use crate::catalog::units::Die;
 use crate::tasks::{AsyncTask, Await, AwaitState, TaskState};
-use crate::variables::value::Value;
+use crate::values::Value;
 
 /// Futures of one list.
 const MAX_NODES: usize = 1 << 14;

@@ -1,0 +1,119 @@
+//! Elements in expressions: of arrays and pointers, of what languages keep elements in, and of maps by their keys.
+
+use super::ExpressionError;
+use super::eval::Evaluation;
+use super::parser::{Node, NodeKind};
+use crate::catalog::types::Kind;
+use crate::catalog::units::Die;
+use crate::lang::quoted;
+use crate::values::{Source, Value, is_signed};
+
+/// Elements of one slice.
+const SLICE: u64 = 1 << 20;
+/// Entries of a map that are compared with a key.
+const ENTRIES: u64 = 1 << 16;
+/// References and smart pointers that are followed to what has elements.
+const FOLLOWED: u32 = 8;
+
+impl Evaluation<'_, '_, '_, '_> {
+    pub(super) fn element(&self, inner: &Node, index: &Node) -> Result<Value, ExpressionError> {
+        let fail = |message| ExpressionError::new(index.column, message);
+        let value = self.indexed(self.value(inner)?);
+        if let NodeKind::Text(text) = &index.kind {
+            let written = quoted(text.as_bytes(), self.renderer.language);
+            let is_it = |key: &Value| self.renderer.variable("", key).value.as_ref() == Some(&written);
+            return self.entry(&value, is_it, &format!("{text:?}")).map_err(fail);
+        }
+        let at = self.integer(index)?;
+        if self.renderer.is_map(&value) {
+            let is_it = |key: &Value| key.number(self.frame, is_signed(self.frame, key.ty)) == Ok(at);
+            return self.entry(&value, is_it, &at.to_string()).map_err(fail);
+        }
+        self.element_of(&value, at).map_err(fail)
+    }
+
+    /// The value of the first entry whose key is the one that is asked for.
+    fn entry(&self, value: &Value, is_it: impl Fn(&Value) -> bool, key: &str) -> Result<Value, String> {
+        let none = || format!("`{}` is no map with keys", self.renderer.type_name(value.ty));
+        let entries = self.renderer.entries(value, ENTRIES).ok_or_else(none)??;
+        let found = entries.into_iter().find(|(key, _)| is_it(key));
+        found.map(|(_, value)| value).ok_or_else(|| format!("no entry has the key {key}"))
+    }
+
+    /// What is indexed: a reference stands for what it refers to, and so does what only holds something else.
+    fn indexed(&self, value: Value) -> Value {
+        let mut value = value;
+        for _ in 0..FOLLOWED {
+            let renderer = self.renderer;
+            let ends = renderer.contiguous(&value).is_some() || renderer.is_map(&value);
+            if ends || renderer.element(&value, 0).is_some() || renderer.array_pointer(&value).is_some() {
+                break;
+            }
+            match self.renderer.reference_target(&value).or_else(|| self.renderer.pointee(&value)) {
+                Some(target) => value = target,
+                None => break,
+            }
+        }
+        value
+    }
+
+    /// An element by its number.
+    pub(super) fn element_of(&self, value: &Value, index: i128) -> Result<Value, String> {
+        if let Some(found) = u64::try_from(index).ok().and_then(|index| self.renderer.element(value, index)) {
+            return found;
+        }
+        let (element, base, len) = self.elements(value)?;
+        let size = self.frame.units.size_of(element).ok_or("its elements have no size")?;
+        if let Some(len) = len
+            && !(0..i128::from(len)).contains(&index)
+        {
+            return Err(format!("there are {len} elements"));
+        }
+        let offset = i128::from(size).checked_mul(index).ok_or("too far")?;
+        if let Source::Memory(address) = base {
+            // Before a pointer there may be elements too.
+            let address = i128::from(address).checked_add(offset).and_then(|at| u64::try_from(at).ok());
+            return Ok(Value::in_memory(element, address.ok_or("outside of the memory")?));
+        }
+        Ok(Value { ty: element, source: base.at(u64::try_from(offset).map_err(|_| "outside of it")?) })
+    }
+
+    /// The type of the elements, where they begin, and how many there are.
+    fn elements(&self, value: &Value) -> Result<(Option<Die>, Source, Option<u64>), String> {
+        let peeled = self.frame.units.peeled(value.ty);
+        match peeled.as_ref().map(|(_, ty)| &ty.kind) {
+            Some(Kind::Pointer(_, target @ Some(_))) => Ok((*target, self.pointee(value, *target).source, None)),
+            Some(Kind::Array(array)) => match array.dimensions.split_first() {
+                Some((count, [])) => Ok((array.element, value.source.clone(), *count)),
+                Some((count, rest)) => {
+                    let inner = self.frame.units.array_of(array.element, rest.to_vec());
+                    Ok((Some(inner), value.source.clone(), *count))
+                }
+                None => Err("an array without dimensions".into()),
+            },
+            _ => match self.renderer.contiguous(value) {
+                Some(Ok(found)) => Ok((found.element, Source::Memory(found.address), Some(found.len))),
+                Some(Err(missing)) => Err(format!("its elements are not known: {missing}")),
+                None => match self.renderer.array_pointer(value) {
+                    Some((element, source)) => Ok((element, source, None)),
+                    None => Err(format!("`{}` has no elements", self.renderer.type_name(value.ty))),
+                },
+            },
+        }
+    }
+
+    pub(super) fn slice(&self, inner: &Node, from: &Node, to: &Node) -> Result<Value, ExpressionError> {
+        let (first, last) = (self.integer(from)?, self.integer(to)?);
+        let count = last.checked_sub(first).and_then(|count| u64::try_from(count).ok());
+        let count = count.filter(|&count| count <= SLICE);
+        let count = count.ok_or_else(|| ExpressionError::new(to.column, "no such range of elements"))?;
+        let value = self.indexed(self.value(inner)?);
+        let fail = |message| ExpressionError::new(from.column, message);
+        let (element, base, len) = self.elements(&value).map_err(fail)?;
+        if len.is_some_and(|len| last > i128::from(len)) {
+            return Err(ExpressionError::new(to.column, format!("there are {} elements", len.unwrap_or_default())));
+        }
+        let source = if count == 0 { base } else { self.element_of(&value, first).map_err(fail)?.source };
+        Ok(Value { ty: Some(self.frame.units.array_of(element, vec![Some(count)])), source })
+    }
+}

@@ -1,0 +1,402 @@
+//! The value of an expression in a frame.
+
+use super::ExpressionError;
+use super::arithmetic::is_integral;
+use super::lookup;
+use super::parser::{Conversion, Node, NodeKind, parse};
+use crate::catalog::types::{Kind, PointerKind};
+use crate::catalog::units::{Die, Language};
+use crate::lang::Renderer;
+use crate::location::frame::Frame;
+use crate::model;
+use crate::scope::VariableKind;
+use crate::values::{Source, Status, Value, Variable, When, pointer_target, variable_value};
+
+/// Pointers and arrays within each other that an expression writes.
+const NESTED: u32 = 32;
+
+/// What a part of an expression is worth.
+pub(super) enum Worth {
+    /// A value of the program.
+    Value(Value),
+    /// A number without a type.
+    Number(i128),
+    /// Whether something is so.
+    Truth(bool),
+    /// A Wasm register, with the name it was asked by.
+    Register(model::Value),
+}
+
+/// Evaluates `text` in the renderer's frame.
+pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable, ExpressionError> {
+    let frame = renderer.frame;
+    let node = parse(text, &|name| lookup::type_named(frame, name).is_some())?;
+    let language = Evaluation { renderer, frame }.language(&node).unwrap_or(renderer.language);
+    let renderer = &Renderer::new(frame, renderer.limits, language);
+    // A name alone is the variable itself, with its place.
+    let die = match &node.kind {
+        NodeKind::Name(path) => (Evaluation { renderer, frame }).named(path).and_then(|named| match named {
+            Named::Variable(die, kind) => Some((die, kind)),
+            Named::Member(_) => None,
+        }),
+        NodeKind::FileName(file, name) => lookup::file_static(frame, file, name).map(|die| (die, VariableKind::Static)),
+        _ => None,
+    };
+    if let Some((die, kind)) = die
+        && let Some(mut variable) = renderer.described(die, kind)
+    {
+        variable.name = text.trim().to_owned();
+        return Ok(variable);
+    }
+    let mut variable = match (Evaluation { renderer, frame }).node(&node)? {
+        Worth::Value(value) => object(renderer, &value),
+        Worth::Number(number) => plain("integer", number.to_string()),
+        Worth::Truth(truth) => plain("bool", truth.to_string()),
+        Worth::Register(value) => register(&value),
+    };
+    variable.name = text.trim().to_owned();
+    Ok(variable)
+}
+
+/// A value, an object of C++ as the class that it turns out to be of.
+fn object(renderer: &Renderer<'_, '_, '_>, value: &Value) -> Variable {
+    let whole = match renderer.language {
+        Language::Cpp => renderer.other_class(value),
+        Language::C | Language::Rust | Language::Zig => None,
+    };
+    let Some(whole) = whole else { return renderer.variable("", value) };
+    let mut variable = renderer.variable("", &whole);
+    variable.value = variable.value.map(|text| format!("({}) {text}", renderer.type_name(whole.ty)));
+    variable
+}
+
+fn plain(type_name: &str, value: String) -> Variable {
+    Variable {
+        name: String::new(),
+        type_name: type_name.to_owned(),
+        kind: VariableKind::Local,
+        location: String::new(),
+        address: None,
+        status: Status::Ok,
+        value: Some(value),
+        at: When::Now,
+        note: None,
+        hidden: false,
+        children: Vec::new(),
+    }
+}
+
+fn register(value: &model::Value) -> Variable {
+    let text = match value {
+        model::Value::I32(value) => format!("{value} ({value:#x})"),
+        model::Value::I64(value) => format!("{value} ({value:#x})"),
+        model::Value::F32(bits) => format!("{:?}", f32::from_bits(*bits)),
+        model::Value::F64(bits) => format!("{:?}", f64::from_bits(*bits)),
+        model::Value::V128(bytes) => format!("{:#034x}", u128::from_le_bytes(*bytes)),
+        model::Value::Ref(_) => "a reference".into(),
+        model::Value::Missing => "missing".into(),
+    };
+    plain(value.type_name().unwrap_or("unknown"), text)
+}
+
+pub(super) struct Evaluation<'e, 'r, 'f, 's> {
+    pub(super) renderer: &'e Renderer<'r, 'f, 's>,
+    pub(super) frame: &'e Frame<'f, 's>,
+}
+
+impl<'s> Evaluation<'_, '_, '_, 's> {
+    pub(super) fn node(&self, node: &Node) -> Result<Worth, ExpressionError> {
+        let fail = |message: String| ExpressionError::new(node.column, message);
+        let frame = self.frame;
+        Ok(match &node.kind {
+            NodeKind::Number(number) => Worth::Number(i128::try_from(*number).map_err(|_| fail("too large".into()))?),
+            NodeKind::Name(path) => Worth::Value(match self.named(path) {
+                Some(Named::Variable(die, _)) => variable_value(frame, die).0,
+                Some(Named::Member(member)) => member,
+                None => return Err(fail(format!("no variable `{}` is in scope here", path.join("::")))),
+            }),
+            NodeKind::FileName(file, name) => match lookup::file_static(frame, file, name) {
+                Some(die) => Worth::Value(variable_value(frame, die).0),
+                None => match object_and_class(node.column, file, name) {
+                    Some(member) => self.node(&member)?,
+                    None => return Err(fail(format!("no static `{name}` in a file `{file}`"))),
+                },
+            },
+            NodeKind::Register(name) => Worth::Register(self.register(name).map_err(fail)?),
+            NodeKind::Dereference(inner) => Worth::Value(self.dereference(inner)?),
+            NodeKind::Address(inner) => Worth::Value(self.address_of(inner)?),
+            NodeKind::Negative(inner) => {
+                let number = self.integer(inner)?;
+                Worth::Number(number.checked_neg().ok_or_else(|| fail("too large".into()))?)
+            }
+            NodeKind::Cast(how, name, inner) => Worth::Value(self.cast(node.column, *how, name, inner)?),
+            NodeKind::Member(inner, path) => Worth::Value(self.member(node.column, inner, path)?),
+            NodeKind::Index(inner, index) => Worth::Value(self.element(inner, index)?),
+            NodeKind::Slice(inner, from, to) => Worth::Value(self.slice(inner, from, to)?),
+            NodeKind::Payload(inner) => Worth::Value(self.payload(inner)?),
+            NodeKind::Through(object, pointer) => Worth::Value(self.through(object, pointer)?),
+            NodeKind::Text(_) => return Err(fail("a text is the key of a map's element only".into())),
+            NodeKind::Binary(operator, left, right) => self.binary(node.column, *operator, left, right)?,
+        })
+    }
+
+    pub(super) fn value(&self, node: &Node) -> Result<Value, ExpressionError> {
+        match self.node(node)? {
+            Worth::Value(value) => Ok(self.referred(value)),
+            Worth::Number(_) | Worth::Truth(_) | Worth::Register(_) => {
+                Err(ExpressionError::new(node.column, "a number has no type: cast it, as in `(int *)0x400`"))
+            }
+        }
+    }
+
+    /// What a C++ reference refers to: it stands for that itself.
+    pub(super) fn referred(&self, value: Value) -> Value {
+        match pointer_target(self.frame, value.ty) {
+            Some((target, kind)) if kind != PointerKind::Pointer => match value.pointer(self.frame) {
+                Ok(address) => Value::in_memory(target, address),
+                Err(missing) => Value::missing(target, missing),
+            },
+            _ => value,
+        }
+    }
+
+    fn register(&self, name: &str) -> Result<model::Value, String> {
+        let frame = self.frame;
+        let numbered = |prefix: &str| name.strip_prefix(prefix).and_then(|number| number.parse::<u32>().ok());
+        let found = if name == "sp" {
+            match frame.recovered.stack_pointer {
+                Some(pointer) => Ok(frame.pointer_value(pointer)),
+                None => return Err(format!("the stack pointer is not known: {}", frame.recovered.why_not())),
+            }
+        } else if let Some(index) = numbered("local") {
+            frame.local(index)
+        } else if let Some(index) = numbered("global") {
+            frame.global(index)
+        } else if let Some(index) = numbered("stack") {
+            frame.operand(index)
+        } else {
+            return Err(format!("no register `${name}`: there are $sp, $local0, $global0, $stack0 and so on"));
+        };
+        found.map_err(|missing| format!("${name} is {missing}"))
+    }
+
+    fn dereference(&self, inner: &Node) -> Result<Value, ExpressionError> {
+        let fail = |message: String| ExpressionError::new(inner.column, message);
+        let value = self.value(inner)?;
+        match self.frame.units.peeled(value.ty).as_ref().map(|(_, ty)| &ty.kind) {
+            Some(Kind::Pointer(_, None)) => Err(fail("a `void *` points to no type: cast it".into())),
+            Some(Kind::Pointer(_, target)) => Ok(self.pointee(&value, *target)),
+            Some(Kind::Array(_)) => self.element_of(&value, 0).map_err(fail),
+            _ => self
+                .renderer
+                .pointee(&value)
+                .ok_or_else(|| fail(format!("`{}` is no pointer", self.renderer.type_name(value.ty)))),
+        }
+    }
+
+    pub(super) fn pointee(&self, value: &Value, target: Option<Die>) -> Value {
+        match value.pointer(self.frame) {
+            Ok(address) => Value::in_memory(target, address),
+            Err(missing) => Value::missing(target, missing),
+        }
+    }
+
+    fn address_of(&self, inner: &Node) -> Result<Value, ExpressionError> {
+        let value = self.value(inner)?;
+        self.pointer_to(&value).ok_or_else(|| ExpressionError::new(inner.column, "this has no address"))
+    }
+
+    /// A pointer to a value in memory.
+    pub(super) fn pointer_to(&self, value: &Value) -> Option<Value> {
+        let address = value.source.address()?;
+        let size = u64::from(self.frame.address_size());
+        let ty = Some(self.frame.units.pointer_to(value.ty, size));
+        Some(Value { ty, source: Source::bytes(address.to_le_bytes()[..size as usize].to_vec()) })
+    }
+
+    /// What an optional of Rust or Zig holds.
+    fn payload(&self, inner: &Node) -> Result<Value, ExpressionError> {
+        let value = self.value(inner)?;
+        match self.renderer.payload_of(&value) {
+            Some(Ok(payload)) => Ok(payload),
+            Some(Err(why)) => Err(ExpressionError::new(inner.column, why)),
+            None => {
+                let ty = self.renderer.type_name(value.ty);
+                Err(ExpressionError::new(inner.column, format!("`{ty}` is no optional")))
+            }
+        }
+    }
+
+    /// A number of one base type as one of a float type, whose bytes are others; `None` for what is no such conversion.
+    fn as_float(&self, column: usize, value: &Value, ty: Option<Die>) -> Result<Option<Value>, ExpressionError> {
+        let encoding = |ty| match self.frame.units.peeled(ty)?.1.kind {
+            Kind::Base(encoding) => Some(encoding),
+            _ => None,
+        };
+        let size = self.frame.units.size_of(ty);
+        let (Some(gimli::DW_ATE_float), Some(from)) = (encoding(ty), encoding(value.ty)) else { return Ok(None) };
+        if from == gimli::DW_ATE_float && self.frame.units.size_of(value.ty) == size {
+            return Ok(None);
+        }
+        let bytes = match size {
+            Some(4 | 8) if is_integral(from) => {
+                let number = self.number(Worth::Value(value.clone()), column)?;
+                if size == Some(4) {
+                    (number as f32).to_le_bytes().to_vec()
+                } else {
+                    (number as f64).to_le_bytes().to_vec()
+                }
+            }
+            _ => return Err(ExpressionError::new(column, "this conversion between numbers is not computed")),
+        };
+        Ok(Some(Value { ty, source: Source::bytes(bytes) }))
+    }
+
+    fn cast(&self, column: usize, how: Conversion, name: &str, inner: &Node) -> Result<Value, ExpressionError> {
+        let fail = |message: String| ExpressionError::new(column, message);
+        let ty = lookup::type_named(self.frame, name).ok_or_else(|| fail(format!("no type `{name}`")))?;
+        let worth = self.node(inner)?;
+        // A reference to a class is the object that it refers to.
+        if let (Worth::Value(value), Some(referred)) = (&worth, name.trim_end().strip_suffix('&')) {
+            let referred = referred.trim_end_matches('&');
+            let ty = lookup::type_named(self.frame, referred).ok_or_else(|| fail(format!("no type `{name}`")))?;
+            return self.as_object(&self.referred(value.clone()), how, ty).map_err(fail);
+        }
+        let value = match &worth {
+            Worth::Value(value) => Some(self.referred(value.clone())),
+            _ => None,
+        };
+        let kind = self.frame.units.peeled(ty);
+        let scalar = match kind.as_ref().map(|(_, ty)| &ty.kind) {
+            Some(Kind::Base(encoding)) => *encoding != gimli::DW_ATE_float,
+            Some(Kind::Enum(_) | Kind::Pointer(..)) => true,
+            _ => false,
+        };
+        // An array decays to its address; anything but numbers is looked at as it lies in memory.
+        if let Some(value) = &value {
+            let array = self.frame.units.peeled(value.ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));
+            let pointer = kind.as_ref().is_some_and(|(_, ty)| matches!(ty.kind, Kind::Pointer(..)));
+            if array && pointer {
+                let address = self.pointer_to(value).ok_or_else(|| fail("this has no address".into()))?;
+                return Ok(address.with_type(ty));
+            }
+            if let Some(converted) = self.as_float(column, value, ty)? {
+                return Ok(converted);
+            }
+            if !scalar {
+                return self.as_object(value, how, ty).map_err(fail);
+            }
+            if let Some(moved) = self.moved_pointer(value, ty, how).map_err(fail)? {
+                return Ok(moved);
+            }
+        }
+        let number = self.number(worth, inner.column)?;
+        let size = self.frame.units.size_of(ty).filter(|&size| scalar && size <= 16);
+        let size = size.ok_or_else(|| fail(format!("a number cannot become `{name}`")))?;
+        Ok(Value { ty, source: Source::bytes(number.to_le_bytes()[..size as usize].to_vec()) })
+    }
+
+    /// An object as one of another class: the part that is of it, or the object around; else the same bytes.
+    fn as_object(&self, object: &Value, how: Conversion, ty: Option<Die>) -> Result<Value, String> {
+        let moved = match (how, ty, object.source.address()) {
+            (Conversion::Usual | Conversion::Dynamic, Some(ty), Some(_)) => self.moved(object, ty)?,
+            _ => None,
+        };
+        Ok(moved.map_or_else(|| object.with_type(ty), |moved| moved.with_type(ty)))
+    }
+
+    /// What a pointer, or what acts like one, points to.
+    pub(super) fn followed(&self, value: &Value) -> Option<Value> {
+        match pointer_target(self.frame, value.ty) {
+            Some((target, _)) => Some(self.pointee(value, target)),
+            None => self.renderer.pointee(value),
+        }
+    }
+
+    /// The language of the unit in which what an expression begins with is described: a program of several languages
+    /// has statics and types of each. `None` where it begins with nothing of the program's.
+    fn language(&self, node: &Node) -> Option<Language> {
+        let units = &self.frame.units;
+        match &node.kind {
+            NodeKind::Name(path) => match self.named(path)? {
+                Named::Variable(die, _) => Some(units.language(die.unit)),
+                Named::Member(_) => None,
+            },
+            NodeKind::FileName(file, name) => {
+                lookup::file_static(self.frame, file, name).map(|die| units.language(die.unit))
+            }
+            NodeKind::Cast(_, name, _) => {
+                let mut ty = lookup::type_named(self.frame, name)?;
+                // Pointers and arrays that an expression writes stand in no unit.
+                for _ in 0..NESTED {
+                    ty = match units.type_at(ty?)?.kind {
+                        Kind::Pointer(_, target) => target,
+                        Kind::Array(ref array) => array.element,
+                        _ => break,
+                    };
+                }
+                ty.filter(|ty| ty.unit < units.len()).map(|ty| units.language(ty.unit))
+            }
+            NodeKind::Dereference(inner)
+            | NodeKind::Address(inner)
+            | NodeKind::Negative(inner)
+            | NodeKind::Payload(inner)
+            | NodeKind::Member(inner, _)
+            | NodeKind::Index(inner, _)
+            | NodeKind::Slice(inner, ..)
+            | NodeKind::Through(inner, _) => self.language(inner),
+            NodeKind::Binary(_, left, right) => self.language(left).or_else(|| self.language(right)),
+            NodeKind::Number(_) | NodeKind::Register(_) | NodeKind::Text(_) => None,
+        }
+    }
+
+    /// What a name means: a variable of the function, a member of the object whose method it is, another variable.
+    fn named(&self, path: &[String]) -> Option<Named> {
+        if let [name] = path {
+            if let Some((die, kind)) = lookup::local(self.frame, name) {
+                return Some(Named::Variable(die, kind));
+            }
+            if let Some(member) = self.member_of_this(name) {
+                return Some(Named::Member(member));
+            }
+        }
+        lookup::outer(self.frame, path).map(|die| Named::Variable(die, VariableKind::Static))
+    }
+
+    /// In a method, a member of its object; in a lambda what it captured, and of an object that it captured a member.
+    fn member_of_this(&self, name: &str) -> Option<Value> {
+        let (this, _) = lookup::local(self.frame, "this")?;
+        let object = self.behind(&variable_value(self.frame, this).0)?;
+        let member = |object: &Value, name| self.find_member(object, name).ok().flatten();
+        member(&object, name).or_else(|| {
+            let captured = self.behind(&member(&object, "this")?)?;
+            member(&captured, name)
+        })
+    }
+
+    fn behind(&self, pointer: &Value) -> Option<Value> {
+        let (target, _) = pointer_target(self.frame, pointer.ty)?;
+        Some(self.pointee(pointer, target))
+    }
+}
+
+/// `object.Class::member` of C++, which looks like a variable of a file called `object.Class`.
+fn object_and_class(column: usize, file: &str, name: &str) -> Option<Node> {
+    let mut parts: Vec<&str> = file.split('.').collect();
+    let is_word = |part: &&str| !part.is_empty() && part.chars().all(|char| char.is_alphanumeric() || char == '_');
+    let class = parts.pop().filter(|_| !parts.is_empty())?;
+    if !is_word(&class) || !parts.iter().all(is_word) {
+        return None;
+    }
+    let mut object = Node { column, kind: NodeKind::Name(vec![parts[0].to_owned()]) };
+    for part in &parts[1..] {
+        object = Node { column, kind: NodeKind::Member(Box::new(object), vec![(*part).to_owned()]) };
+    }
+    Some(Node { column, kind: NodeKind::Member(Box::new(object), vec![class.to_owned(), name.to_owned()]) })
+}
+
+/// What a name in an expression means.
+enum Named {
+    Variable(Die, VariableKind),
+    Member(Value),
+}

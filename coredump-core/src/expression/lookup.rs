@@ -1,0 +1,269 @@
+//! Names to entries: variables in scope, statics, and types as a person writes them.
+
+use gimli::constants::*;
+
+use crate::catalog::units::{Die, Language, Units};
+use crate::lang::cpp::template_names;
+use crate::lang::names::path_parts;
+use crate::location::frame::{Frame, memory_base_global};
+use crate::location::statics;
+use crate::scope;
+use crate::scope::VariableKind;
+
+/// Stars behind a type's name.
+const POINTERS: usize = 16;
+
+/// The variable of that name that the frame's code sees in its function: the innermost block's.
+pub fn local(frame: &Frame<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
+    let units = &frame.units;
+    let active = scope::active(units, frame.function?, frame.pc);
+    let visible = active.iter().skip(frame.scope.get()).flat_map(|function| &function.variables);
+    visible.copied().find(|(die, _)| units.name(*die) == Some(name.as_bytes()))
+}
+
+/// The variable of that name outside of the function, as the frame's code sees it: of its class and its namespaces, the
+/// innermost first, and of its own file before others. One that the code would have to name by more words is found too,
+/// where no other has that name: else which is meant would be a guess.
+pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
+    let units = &frame.units;
+    let (name, namespaces) = path.split_last()?;
+    let first = frame.function.map_or(0, |function| function.unit);
+    let found = units.statics_named(first, name.as_bytes());
+    let found = if found.is_empty() { units.nowhere_named(first, name.as_bytes()) } else { found };
+    let own = |found: Vec<Die>| {
+        let here: Vec<Die> = found.iter().copied().filter(|die| die.unit == first).collect();
+        the_only(frame, if here.is_empty() { found } else { here })
+    };
+    let seen = match scoped(frame, &found, namespaces) {
+        Some(seen) => own(seen),
+        None => own(found.into_iter().filter(|&die| ends_with(units, die, namespaces)).collect()),
+    };
+    seen.or_else(|| own(rust_thread_locals(frame, name, namespaces)))
+}
+
+/// Rust's thread-locals of that name: `thread_local!` makes modules and closures of it, and in them a static of its own.
+fn rust_thread_locals(frame: &Frame<'_, '_>, name: &str, namespaces: &[String]) -> Vec<Die> {
+    let units = &frame.units;
+    let Some(function) = frame.function.filter(|function| units.language(function.unit) == Language::Rust) else {
+        return Vec::new();
+    };
+    let mut found = units.statics_named(function.unit, b"__RUST_STD_INTERNAL_VAL");
+    found.retain(|&die| {
+        let path = units.path(die);
+        let end = path.iter().rposition(|part| !part.starts_with(b"{")).unwrap_or(0);
+        let around = |namespaces: &[String]| {
+            end >= namespaces.len()
+                && path[end - namespaces.len()..end].iter().zip(namespaces).all(|(part, name)| *part == name.as_bytes())
+        };
+        path.get(end) == Some(&name.as_bytes()) && around(namespaces)
+    });
+    found
+}
+
+/// Of entries with the same name, those in the innermost scope around the frame's code that has any of them, where they
+/// are named with these namespaces.
+fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option<Vec<Die>> {
+    let units = &frame.units;
+    let (global, namespaces) = match namespaces.strip_prefix(&[String::new()]) {
+        Some(rest) => (true, rest),
+        None => (false, namespaces),
+    };
+    let active = frame.function.map(|function| scope::active(units, function, frame.pc));
+    let around = active.and_then(|active| Some(units.written_path(active.first()?.die))).unwrap_or_default();
+    let paths: Vec<_> = found.iter().map(|&die| (die, units.written_path(die))).collect();
+    let depths = if global { 0..1 } else { 0..around.len() + 1 };
+    depths.rev().find_map(|depth| {
+        let wanted = || around[..depth].iter().copied().chain(namespaces.iter().map(|name| name.as_bytes()));
+        let seen = paths.iter().filter(|(_, path)| path.iter().copied().eq(wanted())).map(|(die, _)| *die);
+        let seen: Vec<Die> = seen.collect();
+        (!seen.is_empty()).then_some(seen)
+    })
+}
+
+/// The variable that all these entries describe, the first of them; `None` when they are several variables.
+fn the_only(frame: &Frame<'_, '_>, found: Vec<Die>) -> Option<Die> {
+    let units = &frame.units;
+    let relocated = memory_base_global(frame.binary.module()).is_some();
+    // What the linker dropped is not what is meant while anything else is.
+    let is_alive = |die: &Die| !statics::written(units, *die).is_some_and(|fixed| fixed.is_dropped(relocated));
+    let alive: Vec<Die> = found.iter().copied().filter(is_alive).collect();
+    let candidates = if alive.is_empty() { found } else { alive };
+    let place = |die: &Die| {
+        let entry = units.entry(*die)?;
+        let told = || (entry.attr_value(DW_AT_location), entry.attr_value(DW_AT_const_value));
+        let fixed = statics::written(units, *die).filter(|fixed| !fixed.is_dropped(relocated));
+        Some(fixed.map_or_else(|| (None, Some(told())), |address| (Some(address), None)))
+    };
+    let first = *candidates.first()?;
+    (candidates.len() == 1 || candidates.iter().all(|die| place(die) == place(&first))).then_some(first)
+}
+
+/// The static of that name in the file, whose path ends in `file`.
+pub fn file_static(frame: &Frame<'_, '_>, file: &str, name: &str) -> Option<Die> {
+    let units = &frame.units;
+    let first = frame.function.map_or(0, |function| function.unit);
+    let mut found = units.statics_named(first, name.as_bytes()).into_iter();
+    found.find(|die| {
+        let path = units.unit(die.unit).and_then(|unit| unit.name);
+        path.is_some_and(|path| {
+            let (path, file) = (path.slice(), file.as_bytes());
+            path == file || path.strip_suffix(file).is_some_and(|folder| folder.ends_with(b"/"))
+        })
+    })
+}
+
+/// Whether the innermost namespaces of an entry are these.
+fn ends_with(units: &Units<'_>, die: Die, namespaces: &[String]) -> bool {
+    if namespaces.is_empty() {
+        return true;
+    }
+    if namespaces[0].is_empty() {
+        return false;
+    }
+    let path = units.written_path(die);
+    path.len() >= namespaces.len()
+        && path[path.len() - namespaces.len()..].iter().zip(namespaces).all(|(part, name)| *part == name.as_bytes())
+}
+
+/// A type as C or Rust write it: `unsigned int`, `struct node *`, `ns::Point`, `*const u8`. `Some(None)` is `void`.
+pub fn type_named(frame: &Frame<'_, '_>, text: &str) -> Option<Option<Die>> {
+    let units = &frame.units;
+    let mut name = text.trim();
+    let mut pointers = 0;
+    loop {
+        if let Some(rest) = name.strip_suffix('*').or_else(|| name.strip_suffix('&')) {
+            name = rest.trim_end();
+            pointers += 1;
+        } else if let Some(rest) =
+            ["*const ", "*mut ", "*", "&mut ", "&", "[*]", "[*c]"].iter().find_map(|prefix| name.strip_prefix(prefix))
+        {
+            name = rest.trim_start();
+            pointers += 1;
+        } else if let Some(rest) = ["const ", "volatile ", "struct ", "union ", "enum ", "class "]
+            .iter()
+            .find_map(|word| name.strip_prefix(word))
+        {
+            name = rest.trim_start();
+        } else if let Some(rest) = name.strip_suffix(" const") {
+            name = rest.trim_end();
+        } else {
+            break;
+        }
+        if pointers > POINTERS {
+            return None;
+        }
+    }
+    let mut found = match name {
+        "" => return None,
+        "void" | "anyopaque" | "c_void" => None,
+        name => Some(match array(name) {
+            Some((element, count)) if pointers <= POINTERS => {
+                units.array_of(type_named(frame, element)?, vec![Some(count)])
+            }
+            _ => named(frame, name).or_else(|| builtin(frame, name))?,
+        }),
+    };
+    let size = frame.address_size();
+    for _ in 0..pointers {
+        found = Some(units.pointer_to(found, u64::from(size)));
+    }
+    Some(found)
+}
+
+/// `[T; 4]` of Rust or `[4]T` of Zig: the element's type, which is no array itself, and the number of elements.
+fn array(name: &str) -> Option<(&str, u64)> {
+    let inside = name.strip_prefix('[')?;
+    let (element, count) = match inside.strip_suffix(']') {
+        Some(inside) => inside.rsplit_once(';')?,
+        None => inside.split_once(']').map(|(count, element)| (element, count))?,
+    };
+    let element = element.trim();
+    (!element.contains('[')).then_some((element, count.trim().parse().ok()?))
+}
+
+fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
+    let units = &frame.units;
+    let first = frame.function.map_or(0, |function| function.unit);
+    let whole = name.strip_prefix("::").unwrap_or(name);
+    let mut namespaces = path_parts(whole);
+    let last = namespaces.pop().unwrap_or_default();
+    let namespaces: Vec<String> = namespaces.into_iter().map(str::to_owned).collect();
+    let mut found = units.types_named(first, last.as_bytes());
+    if let Some(end) = last.find('<').filter(|_| found.is_empty()) {
+        // The compiler may have left out a template's arguments.
+        let plain = |name: &str| name.replace(' ', "");
+        let wanted = plain(last);
+        let arguments = |die| template_names::arguments(units, die, 8).unwrap_or_default();
+        found = units.types_named(first, &last.as_bytes()[..end]);
+        found.retain(|&die| plain(&format!("{}{}", &last[..end], arguments(die))) == wanted);
+    }
+    let found = match scoped(frame, &found, &namespaces) {
+        Some(seen) => seen.first().copied(),
+        None => {
+            let found: Vec<Die> = found.into_iter().filter(|&die| ends_with(units, die, &namespaces)).collect();
+            let path = found.first().map(|&die| units.written_path(die));
+            let one = found.iter().all(|&die| Some(units.written_path(die)) == path);
+            found.first().copied().filter(|_| one)
+        }
+    };
+    // Zig's names hold the file's: `vars.Point` is `Point` where it is written.
+    found.or_else(|| units.types_behind_points(first, last.as_bytes()).into_iter().next())
+}
+
+/// Base types: name, encoding and size in bytes, in Wasm's C ABI.
+const BUILTIN: [(&str, gimli::DwAte, u64); 35] = [
+    ("char", DW_ATE_signed_char, 1),
+    ("bool", DW_ATE_boolean, 1),
+    ("_Bool", DW_ATE_boolean, 1),
+    ("signed char", DW_ATE_signed, 1),
+    ("int8_t", DW_ATE_signed, 1),
+    ("i8", DW_ATE_signed, 1),
+    ("unsigned char", DW_ATE_unsigned, 1),
+    ("uint8_t", DW_ATE_unsigned, 1),
+    ("u8", DW_ATE_unsigned, 1),
+    ("short", DW_ATE_signed, 2),
+    ("int16_t", DW_ATE_signed, 2),
+    ("i16", DW_ATE_signed, 2),
+    ("unsigned short", DW_ATE_unsigned, 2),
+    ("uint16_t", DW_ATE_unsigned, 2),
+    ("u16", DW_ATE_unsigned, 2),
+    ("int", DW_ATE_signed, 4),
+    ("signed", DW_ATE_signed, 4),
+    ("int32_t", DW_ATE_signed, 4),
+    ("i32", DW_ATE_signed, 4),
+    ("unsigned", DW_ATE_unsigned, 4),
+    ("unsigned int", DW_ATE_unsigned, 4),
+    ("uint32_t", DW_ATE_unsigned, 4),
+    ("u32", DW_ATE_unsigned, 4),
+    ("long long", DW_ATE_signed, 8),
+    ("int64_t", DW_ATE_signed, 8),
+    ("i64", DW_ATE_signed, 8),
+    ("unsigned long long", DW_ATE_unsigned, 8),
+    ("uint64_t", DW_ATE_unsigned, 8),
+    ("u64", DW_ATE_unsigned, 8),
+    ("i128", DW_ATE_signed, 16),
+    ("u128", DW_ATE_unsigned, 16),
+    ("float", DW_ATE_float, 4),
+    ("f32", DW_ATE_float, 4),
+    ("double", DW_ATE_float, 8),
+    ("f64", DW_ATE_float, 8),
+];
+
+/// The types every program knows, where the debug information has no entry for one: for Wasm's C ABI.
+fn builtin(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
+    let units = &frame.units;
+    let rust = frame.function.is_some_and(|function| units.language(function.unit) == Language::Rust);
+    let wide = u64::from(frame.address_size());
+    match name {
+        "char" if rust => return Some(units.base_type("char", DW_ATE_UTF, 4)),
+        "usize" => return Some(units.base_type("usize", DW_ATE_unsigned, wide)),
+        "size_t" => return Some(units.base_type("size_t", DW_ATE_unsigned, wide)),
+        "uintptr_t" => return Some(units.base_type("uintptr_t", DW_ATE_unsigned, wide)),
+        "isize" => return Some(units.base_type("isize", DW_ATE_signed, wide)),
+        "long" => return Some(units.base_type("long", DW_ATE_signed, wide)),
+        "unsigned long" => return Some(units.base_type("unsigned long", DW_ATE_unsigned, wide)),
+        _ => {}
+    }
+    let (name, encoding, size) = BUILTIN.iter().copied().find(|builtin| builtin.0 == name)?;
+    Some(units.base_type(name, encoding, size))
+}

@@ -1,0 +1,128 @@
+//! Members of objects, by name: their own, those of bases and of anonymous members (C++20, 6.5.2), of variants.
+
+use std::cell::Cell;
+
+use super::ExpressionError;
+use super::eval::Evaluation;
+use super::lookup;
+use super::parser::Node;
+use crate::catalog::types::{Kind, Member};
+use crate::catalog::units::Language;
+use crate::lang::cpp::classes::Part;
+use crate::values::Value;
+
+/// Bases and anonymous members within each other that a member is looked for in.
+const NESTED: u32 = 16;
+/// Objects that one member is looked for in.
+const OBJECTS: u32 = 4096;
+
+/// A member that was found, and the object whose own it is.
+struct Found {
+    member: Value,
+    owner: Value,
+}
+
+impl Evaluation<'_, '_, '_, '_> {
+    pub(super) fn member(&self, column: usize, inner: &Node, path: &[String]) -> Result<Value, ExpressionError> {
+        let fail = |message| ExpressionError::new(column, message);
+        let mut value = self.value(inner)?;
+        let Some((name, class)) = path.split_last() else { return Err(fail("a member without a name".into())) };
+        // A pointer is followed, as `->` does, and so is what acts like one.
+        for _ in 0..4 {
+            let found = match class {
+                [] => self.find_member(&value, name),
+                class => self.member_of_class(&value, &class.join("::"), name),
+            };
+            if let Some(found) = found.map_err(fail)? {
+                return Ok(found);
+            }
+            // A class derived from the one that the pointer is said to point to may have it.
+            if class.is_empty()
+                && self.renderer.language == Language::Cpp
+                && let Some(whole) = self.renderer.other_class(&value)
+                && let Some(found) = self.find_member(&whole, name).map_err(fail)?
+            {
+                return Ok(found);
+            }
+            let Some(pointee) = self.followed(&value) else { break };
+            value = pointee;
+        }
+        let ty = self.renderer.type_name(value.ty);
+        Err(fail(format!("`{ty}` has no member `{}`", path.join("::"))))
+    }
+
+    /// `object.Class::member`: the member of the object's part of that class.
+    fn member_of_class(&self, object: &Value, class: &str, name: &str) -> Result<Option<Value>, String> {
+        if self.frame.units.class_of(object.ty).is_none() {
+            return Ok(None);
+        }
+        let wanted = lookup::type_named(self.frame, class).flatten().ok_or_else(|| format!("no type `{class}`"))?;
+        match self.frame.part_of_class(object, wanted) {
+            Part::None => Ok(None),
+            Part::One(part) => self.find_member(&part, name),
+            Part::Several => Err(format!("`{class}` is a base more than once")),
+            Part::Unknown(missing) => Err(format!("where its base `{class}` lies is not known: {missing}")),
+        }
+    }
+
+    /// A member of an object, or of a base of it; an error where C++ would not know which is meant.
+    pub(super) fn find_member(&self, value: &Value, name: &str) -> Result<Option<Value>, String> {
+        let found = self.find_within(value, name, (&Cell::new(OBJECTS), NESTED))?;
+        Ok(found.map(|found| found.member))
+    }
+
+    fn find_within(
+        &self,
+        value: &Value,
+        name: &str,
+        (left, levels): (&Cell<u32>, u32),
+    ) -> Result<Option<Found>, String> {
+        let Some((die, ty)) = self.frame.units.class_of(value.ty) else { return Ok(None) };
+        let (Some(less), Some(levels)) = (left.get().checked_sub(1), levels.checked_sub(1)) else { return Ok(None) };
+        left.set(less);
+        let Kind::Struct(contents) = &ty.kind else { return Ok(None) };
+        let value = value.with_type(Some(die));
+        let is_it = |member: &Member<'_>| {
+            member.name.is_some_and(|own| {
+                // Rust numbers the members of tuples, and says of what a closure refers to that it does.
+                let plain = own.strip_prefix(b"_ref__").or_else(|| own.strip_prefix(b"__"));
+                own == name.as_bytes() || plain == Some(name.as_bytes())
+            })
+        };
+        if let Some(member) = contents.members.iter().find(|member| is_it(member)) {
+            return Ok(Some(Found { member: value.member(self.frame, member), owner: value }));
+        }
+        let inner = contents.members.iter().filter(|member| member.base || member.name.is_none());
+        let mut found: Option<Found> = None;
+        for inner in inner.map(|member| value.member(self.frame, member)) {
+            let Some(other) = self.find_within(&inner, name, (left, levels))? else { continue };
+            found = Some(match found {
+                None => other,
+                Some(known) => self.visible(known, other).ok_or_else(|| {
+                    let ty = self.renderer.type_name(value.ty);
+                    format!("more than one base of `{ty}` has a member `{name}`: say whose, as `Base::{name}`")
+                })?,
+            });
+        }
+        if found.is_some() {
+            return Ok(found);
+        }
+        // The variant that a Rust enum is in has its members too, and so has the union of Zig that its tag says is alive.
+        if let Some(variant) = self.renderer.active_variant(&value, contents)
+            && let Some(found) = self.find_within(&variant, name, (left, levels))?
+        {
+            return Ok(Some(found));
+        }
+        Ok(self.renderer.alive_member(&value, name).map(|member| Found { member, owner: value }))
+    }
+
+    /// Of two members of one name the one that C++ sees: one of a class hides those of its bases, also of a virtual base to
+    /// which another way leads; by two ways to one virtual base the same member is found.
+    fn visible(&self, one: Found, other: Found) -> Option<Found> {
+        let hides = |one: &Found, other: &Found| {
+            let part = other.owner.ty.map(|class| self.frame.part_of_class(&one.owner, class));
+            matches!(part, Some(Part::One(part)) if part.source.address() == other.owner.source.address())
+        };
+        if hides(&one, &other) { Some(one) } else { hides(&other, &one).then_some(other) }
+    }
+}

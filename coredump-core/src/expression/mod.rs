@@ -1,0 +1,56 @@
+//! Expressions over a frame's variables, in the notation that C, C++, Rust and Zig share: `total`, `*node.next`,
+//! `buf[3]`, `buf[2..5]`, `(struct node *)0x10450`, `0x10450 as *const Node`, `file.c::counter`, `ns::table`,
+//! `map["key"]`, `maybe.?`, `$sp`, `$local0`, `$global1`.
+//!
+//! ```text
+//! compare = sum { ("==" | "!=" | "<" | "<=" | ">" | ">=") sum }
+//! sum     = product { ("+" | "-") product }
+//! product = as { ("*" | "/" | "%") as }
+//! as      = unary { "as" type }
+//! unary   = ("*" | "&" | "-") unary | "(" type ")" unary | postfix
+//! postfix = primary { "." name | "->" name | "." "*" | "." "?" | "[" index "]" }
+//! index   = compare [ ".." compare ] | text
+//! primary = number | name | register | "(" compare ")" | cast "<" type ">" "(" compare ")"
+//! cast    = "static_cast" | "dynamic_cast" | "reinterpret_cast" | "const_cast"
+//! ```
+
+mod arithmetic;
+mod conversion;
+mod elements;
+mod eval;
+mod lexer;
+pub mod lookup;
+mod member_pointer;
+mod members;
+mod parser;
+#[cfg(test)]
+mod properties;
+
+use std::fmt;
+
+pub use eval::evaluate;
+pub use parser::{Node, NodeKind, parse};
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExpressionError {
+    /// The character it is about, counted from 1.
+    pub column: usize,
+    /// What is wrong, in one line.
+    pub message: String,
+}
+
+impl ExpressionError {
+    /// An error about the character in this column.
+    pub fn new(column: usize, message: impl Into<String>) -> Self {
+        ExpressionError { column, message: message.into() }
+    }
+}
+
+impl fmt::Display for ExpressionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (column {})", self.message, self.column)
+    }
+}
+
+impl std::error::Error for ExpressionError {}

@@ -1,0 +1,245 @@
+//! Arrays, structures and unions, and the sequences that containers are shown as.
+
+use super::{MEMBERS, Renderer, Shown, cut};
+use crate::catalog::types::{Array, Member, Struct};
+use crate::catalog::units::{Die, Language};
+use crate::location::Missing;
+use crate::values::{Value, Variable};
+
+impl<'s> Renderer<'_, '_, 's> {
+    /// An array, of which `dimensions` are left to go through.
+    pub(super) fn array(&self, value: &Value, array: &Array, dimensions: &[Option<u64>], depth: u32) -> Shown {
+        let Some((first, inner)) = dimensions.split_first() else { return self.show_element(value, array, depth) };
+        let Some(count) = *first else { return Shown::text("{...}") };
+        let element = self.frame.units.size_of(array.element);
+        let stride = array.stride.or(element);
+        let stride = inner.iter().try_fold(stride.unwrap_or(0), |size, count| size.checked_mul((*count)?));
+        let Some(stride) = stride.filter(|&stride| stride > 0 || count == 0 || element == Some(0)) else {
+            return Missing::Malformed("an array whose elements have no size".into()).into();
+        };
+        let textual = matches!(self.language, Language::C | Language::Cpp);
+        if inner.is_empty()
+            && textual
+            && !array.vector
+            && let Some((prefix, size)) = self.text_prefix(array.element)
+        {
+            return match size {
+                1 => self.text_array(value, count),
+                _ => self.wide_array(value, prefix, size, count),
+            };
+        }
+        let (open, close) = self.array_marks();
+        self.sequence(open, close, count, depth, |index, deeper| {
+            let at = match self.lane(value, array, index) {
+                Some(lane) => lane,
+                None => Value { ty: array.element, source: value.source.at(index.checked_mul(stride)?) },
+            };
+            let shown = match inner.is_empty() {
+                true => return Some(self.part(format!("[{index}]"), &at, deeper)),
+                false => self.array(&at, array, inner, deeper),
+            };
+            let mut part = self.part(format!("[{index}]"), &Value::missing(array.element, Missing::OptimizedOut), 0);
+            let bounds = inner.iter().map(|count| count.map_or("[]".into(), |count| format!("[{count}]")));
+            part.type_name.push_str(&bounds.collect::<String>());
+            part.address = at.source.address();
+            part.children = shown.children;
+            match shown.text {
+                Ok(text) => (part.status, part.value) = (crate::values::Status::Ok, Some(text)),
+                Err(missing) => (part.status, part.note) = super::explain(missing),
+            }
+            Some(part)
+        })
+    }
+
+    fn show_element(&self, value: &Value, array: &Array, depth: u32) -> Shown {
+        self.show(&value.with_type(array.element), depth)
+    }
+
+    /// What stands around an array's elements.
+    pub(super) fn array_marks(&self) -> (&'static str, &'static str) {
+        match self.language {
+            Language::Rust => ("[", "]"),
+            Language::Zig => (".{ ", " }"),
+            Language::C | Language::Cpp => ("{", "}"),
+        }
+    }
+
+    /// `count` elements, as many as the limit allows; `get` gives each, or `None` where they end early.
+    pub(super) fn sequence(
+        &self,
+        open: &str,
+        close: &str,
+        count: u64,
+        depth: u32,
+        get: impl FnMut(u64, u32) -> Option<Variable>,
+    ) -> Shown {
+        self.listed((open, close), count, depth, get, Variable::text)
+    }
+
+    /// A sequence in which `text` writes each element.
+    fn listed(
+        &self,
+        (open, close): (&str, &str),
+        count: u64,
+        depth: u32,
+        mut get: impl FnMut(u64, u32) -> Option<Variable>,
+        text: impl Fn(&Variable) -> String,
+    ) -> Shown {
+        let Some(deeper) = depth.checked_sub(1) else {
+            let text =
+                if count == 0 { format!("{}{}", open.trim(), close.trim()) } else { format!("{open}...{close}") };
+            return Shown::text(text);
+        };
+        let mut children = Vec::new();
+        while (children.len() as u64) < count.min(u64::from(self.limits.elements)) && self.has_room() {
+            let Some(child) = get(children.len() as u64, deeper) else { break };
+            children.push(child);
+        }
+        if let Some(missing) = all_missing(&children) {
+            return missing.into();
+        }
+        let mut texts: Vec<String> = children.iter().map(text).collect();
+        let left = count - children.len() as u64;
+        if left > 0 {
+            texts.push(format!("... ({left} more)"));
+        }
+        Shown { text: Ok(joined(open, close, &texts)), children }
+    }
+
+    /// Entries of a map: `get` gives key and value.
+    pub(super) fn map(&self, count: u64, depth: u32, mut get: impl FnMut(u64) -> Option<(Value, Value)>) -> Shown {
+        let equals = if self.language == Language::Rust { ": " } else { " = " };
+        let entry = |index, deeper| {
+            let (key, value) = get(index)?;
+            let key = self.part("key", &key, deeper).text();
+            Some(self.part(format!("[{key}]"), &value, deeper))
+        };
+        let text = |entry: &Variable| {
+            let key = entry.name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or_default();
+            cut(format!("{key}{equals}{}", entry.text()))
+        };
+        self.listed(("{", "}"), count, depth, entry, text)
+    }
+
+    /// A structure's or union's members as the language writes them.
+    pub(super) fn members(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
+        let (open, close) = match self.language {
+            Language::Rust => ("{ ", " }"),
+            Language::Zig => (".{ ", " }"),
+            Language::C | Language::Cpp => ("{", "}"),
+        };
+        let tuple = self.language == Language::Rust && is_tuple(contents);
+        let name = self.struct_name(die);
+        if contents.members.is_empty() {
+            let empty = if self.language == Language::Rust { name } else { format!("{}{}", open.trim(), close.trim()) };
+            return Shown::text(if empty.is_empty() { "()".into() } else { empty });
+        }
+        let Some(deeper) = depth.checked_sub(1) else {
+            return Shown::text(if tuple { format!("{name}(...)") } else { spaced(&name, "{...}") });
+        };
+        let mut children: Vec<Variable> = Vec::new();
+        for member in contents.members.iter().take(MEMBERS) {
+            children.push(self.part(self.member_name(member), &value.member(self.frame, member), deeper));
+        }
+        if let Some(missing) = all_missing(&children) {
+            return missing.into();
+        }
+        let written = |(child, member): (&Variable, &Member<'s>)| match self.language {
+            _ if tuple => child.text(),
+            Language::Rust => format!("{}: {}", child.name, child.text()),
+            Language::Zig => format!(".{} = {}", child.name, child.text()),
+            _ if member.name.is_none() && !member.base => child.text(),
+            _ => format!("{} = {}", child.name, child.text()),
+        };
+        let mut texts: Vec<String> = children.iter().zip(&contents.members).map(written).collect();
+        if contents.members.len() > children.len() {
+            texts.push(format!("... ({} more)", contents.members.len() - children.len()));
+        }
+        let text = match (tuple, texts.len()) {
+            (true, 1) if name.is_empty() => joined("(", ",)", &texts),
+            (true, _) => joined(&format!("{name}("), ")", &texts),
+            (false, _) if self.language == Language::Rust => joined(&spaced(&name, open), close, &texts),
+            (false, _) => joined(open, close, &texts),
+        };
+        Shown { text: Ok(text), children }
+    }
+
+    /// The name of a part: the member's, or for a base its class's.
+    fn member_name(&self, member: &Member<'s>) -> String {
+        if member.base {
+            return crate::lang::names::type_name(&self.frame.units, member.ty, self.language);
+        }
+        let name = String::from_utf8_lossy(member.name.unwrap_or_default()).into_owned();
+        match name.strip_prefix("__") {
+            Some(number) if self.language == Language::Rust && is_number(number) => number.to_owned(),
+            _ => name,
+        }
+    }
+
+    /// A Rust structure's name without path and arguments; tuples and other languages' have none.
+    fn struct_name(&self, die: Die) -> String {
+        if self.language != Language::Rust {
+            return String::new();
+        }
+        let name = self.frame.units.name(die).map(|name| String::from_utf8_lossy(name).into_owned());
+        let name = name.unwrap_or_default();
+        let end = name.find('<').unwrap_or(name.len());
+        if name.starts_with(['(', '{', '&', '[', '*']) { String::new() } else { name[..end].to_owned() }
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Rust's tuples and tuple structures number their members `__0`, `__1`.
+fn is_tuple(contents: &Struct<'_>) -> bool {
+    let numbered = |member: &Member<'_>| {
+        let name = member.name.and_then(|name| str::from_utf8(name).ok());
+        name.and_then(|name| name.strip_prefix("__")).is_some_and(is_number)
+    };
+    !contents.members.is_empty() && contents.members.iter().all(numbered)
+}
+
+fn spaced(name: &str, rest: &str) -> String {
+    if name.is_empty() { rest.to_owned() } else { format!("{name} {rest}") }
+}
+
+/// Texts in a row, cut where the line grows too long.
+pub(super) fn joined(open: &str, close: &str, texts: &[String]) -> String {
+    if texts.is_empty() {
+        return format!("{}{}", open.trim_end(), close.trim_start());
+    }
+    let mut text = String::from(open);
+    for (index, part) in texts.iter().enumerate() {
+        if index > 0 {
+            text.push_str(", ");
+        }
+        if text.len() + part.len() > super::LONGEST {
+            text.push_str("...");
+            break;
+        }
+        text.push_str(part);
+    }
+    text.push_str(close);
+    text
+}
+
+/// Of several parts in no memory that are all unknown for one reason, the reason: it is told once, of the whole.
+fn all_missing(parts: &[Variable]) -> Option<Missing> {
+    use crate::values::Status;
+    let first = parts.first().filter(|_| parts.len() > 1)?;
+    let same = |part: &Variable| {
+        let unknown = part.value.is_none() && part.address.is_none();
+        unknown && part.status == first.status && part.note == first.note
+    };
+    if !parts.iter().all(same) {
+        return None;
+    }
+    let note = first.note.clone().unwrap_or_default();
+    Some(match first.status {
+        Status::OptimizedOut => Missing::OptimizedOut,
+        Status::NotCaptured => Missing::NotCaptured(note),
+        Status::Ok | Status::Unreadable => Missing::Malformed(note),
+    })
+}

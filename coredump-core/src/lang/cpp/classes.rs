@@ -1,0 +1,209 @@
+//! Objects within objects of C++: which part of an object is of a class, and where it lies (Itanium C++ ABI, 2.4).
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use crate::catalog::types::{Kind, Member, Offset, Struct, Type};
+use crate::catalog::units::{Die, Units};
+use crate::lang::cpp::template_names;
+use crate::location::Missing;
+use crate::location::frame::Frame;
+use crate::values::{Source, Value};
+
+/// Bases within each other that are looked through.
+const NESTED: u32 = 32;
+/// Bases of one class that are looked at, those of bases among them: each way to one counts.
+const BASES: u32 = 4096;
+
+/// The part of an object that is of a class.
+#[derive(Clone, Debug)]
+pub enum Part<P> {
+    /// The class is neither that of the object nor a base of it.
+    None,
+    /// The only one.
+    One(P),
+    /// The class is a base more than once.
+    Several,
+    /// There is one, and its place is not known.
+    Unknown(Missing),
+}
+
+impl<'s> Units<'s> {
+    /// The complete type of the same name as the declaration at `die`.
+    pub fn completed(&self, die: Die) -> Option<(Die, Arc<Type<'s>>)> {
+        let name = self.name(die)?;
+        let path = self.path(die);
+        let is_it = |found: &Die| self.path(*found) == path && self.has_same_arguments(*found, die);
+        let found = self.types_named(die.unit, name).into_iter().find(is_it)?;
+        let ty = self.type_at(found)?;
+        matches!(&ty.kind, Kind::Struct(contents) if !contents.declared).then_some((found, ty))
+    }
+
+    /// The structure or class that a type is, complete where any unit describes it.
+    pub fn class_of(&self, ty: Option<Die>) -> Option<(Die, Arc<Type<'s>>)> {
+        let (die, ty) = self.peeled(ty)?;
+        match &ty.kind {
+            Kind::Struct(contents) if contents.declared => Some(self.completed(die).unwrap_or((die, ty))),
+            Kind::Struct(_) => Some((die, ty)),
+            _ => None,
+        }
+    }
+
+    /// Whether two entries describe one class: each unit that uses it has one.
+    pub fn is_same_class(&self, one: Die, other: Die) -> bool {
+        let named = || self.name(one).is_some() && self.name(one) == self.name(other);
+        let visible = || !self.is_internal(one) && !self.is_internal(other);
+        let same = || named() && self.path(one) == self.path(other) && self.has_same_arguments(one, other);
+        one == other || one.unit != other.unit && same() && visible()
+    }
+
+    /// Whether two classes of one name are the same instance of a template: the name may leave its arguments out.
+    fn has_same_arguments(&self, one: Die, other: Die) -> bool {
+        let told = |die: Die| self.name(die).is_some_and(|name| name.contains(&b'<'));
+        told(one) || template_names::arguments(self, one, 8) == template_names::arguments(self, other, 8)
+    }
+
+    /// Whether a type is one of its unit alone: it stands in a namespace without a name.
+    fn is_internal(&self, die: Die) -> bool {
+        let mut at = die;
+        for _ in 0..NESTED {
+            let Some(parent) = self.parent(at) else { return false };
+            let namespace = self.entry(parent).is_some_and(|entry| entry.tag == gimli::DW_TAG_namespace);
+            if namespace && self.name(parent).is_none_or(<[u8]>::is_empty) {
+                return true;
+            }
+            at = parent;
+        }
+        true
+    }
+
+    /// Calls `met` with each place at which `wanted` is a part of an object of `class` at `at`; `step` goes from a class to
+    /// a base. False when there are too many to look at.
+    fn walk_bases<P>(
+        &self,
+        class: Die,
+        at: P,
+        wanted: Die,
+        step: &dyn Fn(Die, &P, &Member<'s>) -> P,
+        met: &mut dyn FnMut(P),
+    ) -> bool {
+        let left = Cell::new(BASES);
+        self.walk_within(class, at, wanted, (step, &left, NESTED), met)
+    }
+
+    #[expect(clippy::type_complexity, reason = "the three go together from level to level")]
+    fn walk_within<P>(
+        &self,
+        class: Die,
+        at: P,
+        wanted: Die,
+        (step, left, levels): (&dyn Fn(Die, &P, &Member<'s>) -> P, &Cell<u32>, u32),
+        met: &mut dyn FnMut(P),
+    ) -> bool {
+        let (Some(less), Some(levels)) = (left.get().checked_sub(1), levels.checked_sub(1)) else { return false };
+        left.set(less);
+        let Some((class, ty)) = self.class_of(Some(class)) else { return true };
+        if self.is_same_class(class, wanted) {
+            met(at);
+            return true;
+        }
+        let Kind::Struct(contents) = &ty.kind else { return true };
+        bases(contents).all(|base| match base.ty {
+            Some(ty) => self.walk_within(ty, step(class, &at, base), wanted, (step, left, levels), met),
+            None => true,
+        })
+    }
+
+    /// How far into every object of `class` its part of class `wanted` lies, in bytes: `None` where that differs from object
+    /// to object, since it is in a virtual base.
+    pub fn offset_of_part(&self, class: Die, wanted: Die) -> Part<Option<u64>> {
+        let mut found = Vec::new();
+        let step = |_, at: &Option<Option<u64>>, base: &Member<'s>| match base.offset {
+            Offset::Bits(bits) => at.map(|at| at.and_then(|at| at.checked_add(bits / 8))),
+            Offset::Expression(_) => Some(None),
+            Offset::Unknown => None,
+        };
+        let whole = self.walk_bases(class, Some(Some(0)), wanted, &step, &mut |at| found.push(at));
+        // A virtual base is there once, however many ways lead to it.
+        found.dedup();
+        match found.as_slice() {
+            _ if !whole => Part::Unknown(too_many()),
+            [] => Part::None,
+            [Some(at)] => Part::One(*at),
+            [None] => Part::Unknown(Missing::Malformed("a base without an offset".into())),
+            _ => Part::Several,
+        }
+    }
+
+    /// Whether objects of a class begin with the address of a vtable.
+    pub fn is_polymorphic(&self, class: Die) -> bool {
+        self.is_polymorphic_within(class, &Cell::new(BASES), NESTED)
+    }
+
+    fn is_polymorphic_within(&self, class: Die, left: &Cell<u32>, levels: u32) -> bool {
+        let (Some(less), Some(levels)) = (left.get().checked_sub(1), levels.checked_sub(1)) else { return false };
+        left.set(less);
+        let Some((_, ty)) = self.class_of(Some(class)) else { return false };
+        let Kind::Struct(contents) = &ty.kind else { return false };
+        contents.members.iter().any(|member| match member.base {
+            true => member.ty.is_some_and(|base| self.is_polymorphic_within(base, left, levels)),
+            false => member.name.is_some_and(is_vptr),
+        })
+    }
+}
+
+impl<'s> Frame<'_, 's> {
+    /// The part of an object that is of class `wanted`: itself, or a base of it.
+    pub fn part_of_class(&self, object: &Value, wanted: Die) -> Part<Value> {
+        let Some((mut found, whole)) = self.parts_of_class(object, wanted) else { return Part::None };
+        if !whole {
+            return Part::Unknown(too_many());
+        }
+        let missing = found.iter().find_map(|part| match &part.source {
+            Source::Missing(missing) => Some(missing.clone()),
+            _ => None,
+        });
+        match (missing, found.len()) {
+            (Some(missing), _) => Part::Unknown(missing),
+            (None, 0) => Part::None,
+            (None, 1) => found.pop().map_or(Part::None, Part::One),
+            (None, _) => Part::Several,
+        }
+    }
+
+    /// Whether an object has a part of class `wanted` at an address.
+    pub fn has_part_at(&self, object: &Value, wanted: Die, address: u64) -> bool {
+        let parts = self.parts_of_class(object, wanted).map_or(Vec::new(), |parts| parts.0);
+        parts.iter().any(|part| part.source.address() == Some(address))
+    }
+
+    /// The parts of an object that are of class `wanted`, and whether these are all.
+    fn parts_of_class(&self, object: &Value, wanted: Die) -> Option<(Vec<Value>, bool)> {
+        let units = &self.units;
+        let (class, wanted) = (units.class_of(object.ty)?.0, units.class_of(Some(wanted))?.0);
+        let mut found: Vec<Value> = Vec::new();
+        let step = |class, at: &Value, base: &Member<'s>| at.with_type(Some(class)).member(self, base);
+        let whole = units.walk_bases(class, object.clone(), wanted, &step, &mut |at: Value| {
+            // Two objects of one class have two addresses: another way to the same one leads to the same virtual base.
+            let known = |other: &Value| at.source.address().is_some() && other.source.address() == at.source.address();
+            if !found.iter().any(known) {
+                found.push(at.with_type(Some(wanted)));
+            }
+        });
+        Some((found, whole))
+    }
+}
+
+/// The bases of a class.
+pub fn bases<'c, 's>(contents: &'c Struct<'s>) -> impl Iterator<Item = &'c Member<'s>> {
+    contents.members.iter().filter(|member| member.base)
+}
+
+/// Whether a member is the address of a vtable, as clang and gcc name it.
+pub fn is_vptr(name: &[u8]) -> bool {
+    name.starts_with(b"_vptr$") || name.starts_with(b"_vptr.")
+}
+
+fn too_many() -> Missing {
+    Missing::Malformed("a class of too many bases".into())
+}

@@ -1,0 +1,165 @@
+//! `std::function` and `std::any` of libc++: what they hold has a type that only their own functions know. The function
+//! in the table is found in the debug information, and there the template it was made from.
+
+use crate::catalog::types::Kind;
+use crate::catalog::units::Die;
+use crate::lang::{Renderer, Shown};
+use crate::location::Missing;
+use crate::values::Value;
+
+/// Entries of a vtable that are looked at.
+const SLOTS: u64 = 16;
+/// Entries from a function's code to its declaration in a class.
+const LINKS: u32 = 4;
+
+impl Renderer<'_, '_, '_> {
+    /// What a `function` calls.
+    pub(in crate::lang) fn cpp_function(&self, value: &Value, depth: u32) -> Option<Shown> {
+        let holder = self.field(value, "__f_")?;
+        Some(self.held(self.callable(&holder)?, depth))
+    }
+
+    /// The value in an `any`.
+    pub(in crate::lang) fn cpp_any(&self, value: &Value, depth: u32) -> Option<Shown> {
+        let handler = ["__h_", "__h"].iter().find_map(|name| self.field(value, name))?;
+        let storage = ["__s_", "__s"].iter().find_map(|name| self.field(value, name))?;
+        let read = || {
+            let handler = match handler.pointer(self.frame) {
+                Ok(0) => return Some(Ok(None)),
+                Ok(handler) => handler,
+                Err(missing) => return Some(Err(missing)),
+            };
+            let class = self.class_of(self.entry_in_table(handler)?)?;
+            let ty = self.argument_of(Some(class), 0);
+            let held = match self.family(class).1.as_str() {
+                "_SmallHandler" => self.field(&storage, "__buf")?.with_type(ty),
+                "_LargeHandler" => self.pointed(&self.field(&storage, "__ptr")?, ty),
+                _ => return None,
+            };
+            Some(Ok(Some(held)))
+        };
+        Some(self.held(read()?, depth))
+    }
+
+    fn held(&self, held: Result<Option<Value>, Missing>, depth: u32) -> Shown {
+        match held {
+            Ok(None) => Shown::text("nullptr"),
+            Ok(Some(held)) => {
+                let part = self.part("held", &held, depth);
+                Shown { text: Ok(part.text()), children: vec![part] }
+            }
+            Err(missing) => missing.into(),
+        }
+    }
+
+    /// What is called, `Ok(None)` for nothing; `None` where it cannot be told.
+    fn callable(&self, holder: &Value) -> Option<Result<Option<Value>, Missing>> {
+        let Some(policy) = self.field(holder, "__policy_") else {
+            let object = match self.field(holder, "__f_")?.pointer(self.frame) {
+                Ok(0) => return Some(Ok(None)),
+                Ok(object) => object,
+                Err(missing) => return Some(Err(missing)),
+            };
+            let class = self.dynamic_class(object, "__func")?;
+            let object = Value::in_memory(Some(class), object);
+            let held = self.field(&object, "__func_").or_else(|| self.within(&self.field(&object, "__f_")?))?;
+            return Some(Ok(Some(held)));
+        };
+        // The layout of libc++'s second ABI: a policy says how the object is kept.
+        let policy = match self.address_in(&policy)? {
+            Ok((address, target)) => Value::in_memory(target, address),
+            Err(missing) => return Some(Err(missing)),
+        };
+        match self.field(&policy, "__is_null")?.unsigned(self.frame, 1) {
+            Ok(0) => {}
+            Ok(_) => return Some(Ok(None)),
+            Err(missing) => return Some(Err(missing)),
+        }
+        let invoker = self.dig(holder, "__call_").or_else(|| self.field(holder, "__func_"))?.pointer(self.frame);
+        let large = self.field(&policy, "__clone")?.pointer(self.frame).map(|clone| clone != 0);
+        let (invoker, large) = match invoker.and_then(|invoker| Ok((invoker, large?))) {
+            Ok(found) => found,
+            Err(missing) => return Some(Err(missing)),
+        };
+        let held = self.template_argument(self.entry_in_table(invoker)?)?;
+        let storage = self.field(holder, "__buf_")?;
+        let object = match large {
+            true => self.pointed(&self.field(&storage, "__large")?, Some(held)),
+            false => self.field(&storage, "__small")?.with_type(Some(held)),
+        };
+        Some(Ok(Some(self.within(&object)?)))
+    }
+
+    /// The callable object itself, taken out of what libc++ pairs it with an allocator in.
+    fn within(&self, value: &Value) -> Option<Value> {
+        let (die, _) = self.frame.units.peeled(value.ty)?;
+        let (outer, name) = self.family(die);
+        if outer != "std" || !matches!(name.as_str(), "__alloc_func" | "__default_alloc_func") {
+            return Some(value.clone());
+        }
+        let found = self.field(value, "__f_")?;
+        if name == "__default_alloc_func" {
+            return Some(found);
+        }
+        // Of a pair; an object that holds nothing is a base of it.
+        let held = self.argument_of(Some(die), 0)?;
+        Some(self.field(&found, "__value_").unwrap_or(found).with_type(Some(held)))
+    }
+
+    /// What a pointer points to, as a type of its own.
+    pub(in crate::lang) fn pointed(&self, pointer: &Value, ty: Option<Die>) -> Value {
+        match pointer.pointer(self.frame) {
+            Ok(address) => Value::in_memory(ty, address),
+            Err(missing) => Value::missing(ty, missing),
+        }
+    }
+
+    /// The class of that name in `std` that an object's vtable belongs to: one of its functions is a member of it.
+    fn dynamic_class(&self, object: u64, name: &str) -> Option<Die> {
+        let width = u64::from(self.frame.address_size());
+        let word = |address: u64| Some(Value::in_memory(None, address).unsigned(self.frame, width).ok()? as u64);
+        let vtable = word(object)?;
+        (0..SLOTS).find_map(|slot| {
+            let entry = self.entry_in_table(word(vtable.checked_add(slot * width)?)?)?;
+            let class = self.class_of(entry)?;
+            (self.family(class) == ("std".to_owned(), name.to_owned())).then_some(class)
+        })
+    }
+
+    /// The entry of the function at an index of the first table.
+    fn entry_in_table(&self, index: u64) -> Option<Die> {
+        let function = self.table_function(index)?;
+        self.frame.units.function(self.frame.binary.module(), function)
+    }
+
+    /// The class that a function is a member of, complete.
+    fn class_of(&self, function: Die) -> Option<Die> {
+        let units = &self.frame.units;
+        let mut at = function;
+        for _ in 0..LINKS {
+            match units.entry(at).and_then(|entry| units.origin(at.unit, &entry)) {
+                Some(origin) => at = origin,
+                None => break,
+            }
+        }
+        let class = units.parent(at)?;
+        match &units.type_at(class)?.kind {
+            Kind::Struct(contents) if contents.declared => Some(self.frame.units.completed(class)?.0),
+            Kind::Struct(_) => Some(class),
+            _ => None,
+        }
+    }
+
+    /// The first template argument of a function that is a type.
+    fn template_argument(&self, function: Die) -> Option<Die> {
+        let units = &self.frame.units;
+        let mut found = None;
+        units.children(function, |child, entry| {
+            if entry.tag == gimli::DW_TAG_template_type_parameter {
+                found = units.type_of(child);
+            }
+            found.is_none()
+        });
+        found
+    }
+}

@@ -1,0 +1,103 @@
+//! Names of templates' instances whose arguments the compiler left out (clang's `-gsimple-template-names`): they are put
+//! together again from the entries of the arguments, as clang writes them otherwise.
+
+use gimli::AttributeValue;
+use gimli::constants::*;
+
+use crate::catalog::Language;
+use crate::catalog::types::Kind;
+use crate::catalog::units::{Die, Entry, Units};
+use crate::lang::names::type_name_within;
+use crate::values::sign_extend;
+
+/// Arguments of one template that are written.
+const ARGUMENTS: usize = 256;
+
+/// The arguments of the template that the class at `die` is an instance of, as `<int, 3>`; `None` where it is none, or one of
+/// the arguments is nothing that can be written for certain.
+pub fn arguments(units: &Units<'_>, die: Die, levels: u32) -> Option<String> {
+    let mut written = Vec::new();
+    let (mut template, mut whole) = (false, true);
+    units.children(die, |child, entry| {
+        match entry.tag {
+            DW_TAG_GNU_template_parameter_pack => {
+                template = true;
+                units.children(child, |child, entry| {
+                    match argument(units, child, entry, levels) {
+                        Some(text) => written.push(text),
+                        None => whole = false,
+                    }
+                    written.len() < ARGUMENTS
+                });
+            }
+            DW_TAG_template_type_parameter | DW_TAG_template_value_parameter | DW_TAG_GNU_template_template_param => {
+                template = true;
+                match argument(units, child, entry, levels) {
+                    Some(text) => written.push(text),
+                    None => whole = false,
+                }
+            }
+            _ => {}
+        }
+        whole && written.len() < ARGUMENTS
+    });
+    if !template || !whole {
+        return None;
+    }
+    let mut text = format!("<{}", written.join(", "));
+    // As before C++11, and as clang still writes it.
+    text.push_str(if text.ends_with('>') { " >" } else { ">" });
+    Some(text)
+}
+
+fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, levels: u32) -> Option<String> {
+    let ty = units.type_of(die);
+    match entry.tag {
+        DW_TAG_template_type_parameter => Some(type_name_within(units, ty, Language::Cpp, levels)),
+        DW_TAG_GNU_template_template_param => {
+            let name = units.text(die.unit, entry.attr_value(DW_AT_GNU_template_name)?)?;
+            Some(String::from_utf8_lossy(name).into_owned())
+        }
+        _ => {
+            let size = units.size_of(ty).filter(|size| (1..=8).contains(size))?;
+            let bits = match entry.attr_value(DW_AT_const_value)? {
+                AttributeValue::Sdata(value) => value as u64,
+                value => value.udata_value()?,
+            };
+            let bits = u128::from(bits) & (u128::MAX >> (128 - size * 8));
+            value(units, ty, bits, size * 8, levels)
+        }
+    }
+}
+
+/// A value as clang writes it between the brackets.
+fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, levels: u32) -> Option<String> {
+    let (_, peeled) = units.peeled(ty)?;
+    let name = peeled.name.map(String::from_utf8_lossy);
+    let signed = sign_extend(bits, width);
+    match (&peeled.kind, name.as_deref()?) {
+        (Kind::Base(DW_ATE_boolean), _) => Some(if bits == 0 { "false".into() } else { "true".into() }),
+        (_, "int") => Some(signed.to_string()),
+        (_, "long") => Some(format!("{signed}L")),
+        (_, "long long") => Some(format!("{signed}LL")),
+        (_, "unsigned int") => Some(format!("{bits}U")),
+        (_, "unsigned long") => Some(format!("{bits}UL")),
+        (_, "unsigned long long") => Some(format!("{bits}ULL")),
+        (_, "char") => match u8::try_from(bits).ok()? {
+            byte @ b' '..=b'~' if !matches!(byte, b'\'' | b'\\') => Some(format!("'{}'", char::from(byte))),
+            _ => None,
+        },
+        (Kind::Base(DW_ATE_signed | DW_ATE_signed_char), name) => Some(format!("({name}){signed}")),
+        (Kind::Base(DW_ATE_unsigned | DW_ATE_unsigned_char), name) => Some(format!("({name}){bits}")),
+        (Kind::Enum(list), _) => {
+            let name = type_name_within(units, ty, Language::Cpp, levels);
+            let mask = u128::MAX >> (128 - width);
+            let known = list.enumerators.iter().find(|enumerator| enumerator.1 & mask == bits);
+            Some(match known {
+                Some((enumerator, _)) => format!("{name}::{}", String::from_utf8_lossy(enumerator)),
+                None => format!("({name}){signed}"),
+            })
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,158 @@
+//! Pointers, references, function pointers.
+
+use super::{Renderer, Shown};
+use crate::catalog::types::{Kind, PointerKind, Type};
+use crate::catalog::units::{Die, Language};
+use crate::location::Missing;
+use crate::model::RefTarget;
+use crate::unwind::certain_instance;
+use crate::values::{Source, Value};
+
+impl<'s> Renderer<'_, '_, 's> {
+    /// A pointer: its address, for text and functions what they are, and the value it points to as its part.
+    pub(super) fn pointer(
+        &self,
+        value: &Value,
+        ty: &Type<'s>,
+        kind: PointerKind,
+        target: Option<Die>,
+        depth: u32,
+    ) -> Shown {
+        let address = match value.pointer(self.frame) {
+            Ok(address) => address,
+            Err(missing) => return missing.into(),
+        };
+        let Some((_, pointed)) = self.frame.units.peeled(target) else {
+            return Shown::text(format!("{address:#x}"));
+        };
+        if let Kind::Function(..) = pointed.kind {
+            return Shown::text(self.function_pointer(address));
+        }
+        if address == 0 && kind == PointerKind::Pointer {
+            return Shown::text(match self.language {
+                Language::Zig => "null",
+                _ => "0x0",
+            });
+        }
+        if kind == PointerKind::Pointer
+            && matches!(self.language, Language::C | Language::Cpp)
+            && let Some((prefix, size)) = self.text_prefix(target)
+        {
+            let text = match size {
+                1 => self.c_text(address),
+                _ => self.wide_text(&Source::Memory(address), prefix, size, None),
+            };
+            return Shown::text(match text {
+                Ok(text) => format!("{address:#x} {text}"),
+                Err(missing) => format!("{address:#x} {missing}"),
+            });
+        }
+        if self.language == Language::Zig
+            && let Some(text) = self.zig_text(ty, target, address)
+        {
+            return Shown::text(text.unwrap_or_else(|missing| format!("{address:#x} {missing}")));
+        }
+        if let Kind::Pointer(..) = pointed.kind
+            && pointed.name == Some(b"__vtbl_ptr_type")
+            && let Some(name) = self.vtable_name(address)
+        {
+            return Shown::text(format!("{address:#x} <{name}>"));
+        }
+        let reference = kind != PointerKind::Pointer || self.language == Language::Rust && is_rust_reference(ty);
+        let unseen = self.limits.text_only && !reference;
+        let Some(deeper) = depth.checked_sub(1).filter(|_| !unseen) else {
+            return Shown::text(format!("{address:#x}"));
+        };
+        let pointee = Value::in_memory(target, address);
+        let whole = if self.language == Language::Cpp { self.other_class(&pointee) } else { None };
+        let class = whole.as_ref().map_or(String::new(), |whole| format!("({}) ", self.type_name(whole.ty)));
+        let pointee = self.part("*", &whole.unwrap_or(pointee), deeper);
+        let text = match (reference, self.language) {
+            (true, Language::Rust) => pointee.text(),
+            (true, _) => format!("@{address:#x}: {class}{}", pointee.text()),
+            (false, _) => format!("{address:#x}"),
+        };
+        Shown { text: Ok(super::cut(text)), children: vec![pointee] }
+    }
+
+    /// A pointer to a function: an index in the module's first table, and the function there.
+    pub(super) fn function_pointer(&self, index: u64) -> String {
+        match self.function_in_table(index) {
+            Some(name) => format!("{index:#x} <{name}>"),
+            None => format!("{index:#x}"),
+        }
+    }
+
+    /// The name of the function in the first table: as the dump has it, else as the module's segments fill it.
+    pub(super) fn function_in_table(&self, index: u64) -> Option<String> {
+        // Entry 0 is left empty, so that no function pointer is null.
+        if index == 0 {
+            return None;
+        }
+        if let Some(known) = self.frame.functions.lock().get(&index) {
+            return known.clone();
+        }
+        let name = self.table_function(index).map(|function| match self.frame.binary.function_name(function) {
+            Some(name) => crate::symbols::demangle(name).into_owned(),
+            None => format!("func[{function}]"),
+        });
+        self.frame.functions.lock().insert(index, name.clone());
+        name
+    }
+
+    /// The function at an index of the first table.
+    pub fn table_function(&self, index: u64) -> Option<u32> {
+        let module = || self.frame.binary.module().table_function(0, index);
+        self.recorded_function(index).unwrap_or_else(module).filter(|_| index != 0)
+    }
+
+    /// The function that the dump's own record of the table names; `None` when it has no record of it.
+    fn recorded_function(&self, index: u64) -> Option<Option<u32>> {
+        let dump = self.frame.dump;
+        let instance = certain_instance(dump, self.frame.frame)?;
+        let table = (*dump.instances.get(instance as usize)?.tables.as_ref()?.first()?)?;
+        match dump.tables.get(table as usize)?.elements.get(usize::try_from(index).ok()?)? {
+            RefTarget::Function { instance: other, index } => {
+                Some((other.is_none_or(|other| other == instance)).then_some(*index))
+            }
+            _ => Some(None),
+        }
+    }
+
+    /// A pointer to a member: to data an offset, to a method its function (Itanium C++ ABI, 2.3).
+    pub(super) fn member_pointer(&self, value: &Value, target: Option<Die>) -> Shown {
+        let width = u64::from(self.frame.address_size());
+        let method = self.frame.units.peeled(target).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Function(..)));
+        let read = |at: u64| -> Result<u64, Missing> {
+            Ok(Value { ty: None, source: value.source.at(at) }.unsigned(self.frame, width)? as u64)
+        };
+        let first = match read(0) {
+            Ok(first) => first,
+            Err(missing) => return missing.into(),
+        };
+        if !method {
+            let null = if width == 8 { u64::MAX } else { u64::from(u32::MAX) };
+            return Shown::text(if first == null { "null".into() } else { format!("offset {first}") });
+        }
+        // Wasm's addresses are no multiples of two: the virtual flag stands in the second word, as on ARM.
+        match read(width) {
+            Ok(second) if second & 1 == 1 => Shown::text(format!("virtual, vtable offset {first}")),
+            Ok(_) if first == 0 => Shown::text("null"),
+            Ok(_) => Shown::text(self.function_pointer(first)),
+            Err(missing) => missing.into(),
+        }
+    }
+}
+
+/// Whether a Rust pointer type is a reference or a box: those print what they hold.
+pub(super) fn is_rust_reference(ty: &Type<'_>) -> bool {
+    ty.name.is_some_and(|name| name.starts_with(b"&") || name.starts_with(b"alloc::boxed::Box<"))
+}
+
+/// A null pointer by the name a smart pointer gives it.
+pub(super) fn null_or(null: &str, shown: Shown) -> Shown {
+    match shown.text.as_deref() {
+        Ok("0x0") => Shown::text(null),
+        _ => shown,
+    }
+}

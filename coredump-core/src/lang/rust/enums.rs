@@ -1,0 +1,134 @@
+//! Enums: which variant one is in (DWARF 5, 5.7.10), by its tag or by a niche in its contents.
+
+use crate::catalog::types::{Kind, Struct, Variant};
+use crate::catalog::units::Die;
+use crate::lang::{Renderer, Shown};
+use crate::location::Missing;
+use crate::values::Value;
+
+/// Types within each other that are asked whether they can have a value.
+const LEVELS: u32 = 8;
+
+impl<'s> Renderer<'_, '_, 's> {
+    /// The contents of the variant an enum is in, as a structure.
+    pub fn active_variant(&self, value: &Value, contents: &Struct<'s>) -> Option<Value> {
+        self.find_variant(value, contents)?.ok().flatten()
+    }
+
+    /// The name and the contents of the variant an enum is in.
+    pub fn named_variant(&self, value: &Value) -> Option<(String, Value)> {
+        let (_, ty) = self.structure_of(value)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let variant = self.active_variant(value, contents)?;
+        let name = self.frame.units.name(variant.ty?)?;
+        let name = String::from_utf8_lossy(name).into_owned();
+        Some((name[..name.find('<').unwrap_or(name.len())].to_owned(), variant))
+    }
+
+    /// What an `Option` holds, or that it is `None`; `None` for other types.
+    pub fn option_payload(&self, value: &Value) -> Option<Result<Value, String>> {
+        let (known, value) = self.known_type(value)?;
+        if known.name != "Option" {
+            return None;
+        }
+        let (name, variant) = self.named_variant(&value)?;
+        Some(if name == "Some" { Ok(self.payload(&variant)?) } else { Err("it is `None`".into()) })
+    }
+
+    /// `None` for what is no enum; `Ok(None)` for an enum without variants.
+    fn find_variant(&self, value: &Value, contents: &Struct<'s>) -> Option<Result<Option<Value>, Missing>> {
+        contents.variants.as_ref()?;
+        let found = self.chosen_variant(value, contents).transpose();
+        let member = |variant: &Variant<'s>| Some(value.member(self.frame, variant.member.as_ref()?));
+        Some(found.map(|found| found.and_then(member)))
+    }
+
+    /// The variant an enum is in; `None` for what is no enum, and for an enum without variants.
+    pub fn chosen_variant<'c>(
+        &self,
+        value: &Value,
+        contents: &'c Struct<'s>,
+    ) -> Option<Result<&'c Variant<'s>, Missing>> {
+        let variants = contents.variants.as_ref()?;
+        match &variants.discriminant {
+            // No discriminant is stored where only one variant can be.
+            None => match variants.list.as_slice() {
+                [only] => Some(Ok(only)),
+                several => several.iter().find(|variant| self.can_be(variant)).map(Ok),
+            },
+            Some(discriminant) => {
+                let member = value.member(self.frame, discriminant);
+                let size = self.frame.units.size_of(member.ty).unwrap_or(0).min(16);
+                let bits = match member.unsigned(self.frame, size) {
+                    Ok(bits) => bits,
+                    Err(missing) => return Some(Err(missing)),
+                };
+                let mask = if size >= 16 { u128::MAX } else { (1 << (size * 8)) - 1 };
+                let holds = |&(low, high): &(u128, u128)| {
+                    let (low, high) = (low & mask, high & mask);
+                    if low <= high { (low..=high).contains(&bits) } else { bits >= low || bits <= high }
+                };
+                let exact = variants.list.iter().find(|variant| variant.values.iter().any(holds));
+                // A niche: every other value means the variant that uses the place for its own contents.
+                let found = exact.or_else(|| variants.list.iter().find(|variant| variant.values.is_empty()));
+                let none = || Missing::Malformed(format!("no variant has discriminant {bits}"));
+                Some(found.ok_or_else(none))
+            }
+        }
+    }
+
+    /// What is inside of wrappers that each have one member, and has variants.
+    pub fn with_variants(&self, value: &Value) -> Option<Value> {
+        let mut value = value.clone();
+        for _ in 0..LEVELS {
+            let (die, ty) = self.frame.units.peeled(value.ty)?;
+            let Kind::Struct(contents) = &ty.kind else { return None };
+            value = value.with_type(Some(die));
+            if contents.variants.is_some() {
+                return Some(value);
+            }
+            let mut sized = contents.members.iter().filter(|member| self.frame.units.size_of(member.ty) != Some(0));
+            let (only, None) = (sized.next()?, sized.next()) else { return None };
+            value = value.member(self.frame, only);
+        }
+        None
+    }
+
+    /// Whether a variant can have a value: none can that holds a value of a type without values.
+    fn can_be(&self, variant: &Variant<'_>) -> bool {
+        variant.member.as_ref().is_none_or(|member| self.has_values(member.ty, LEVELS))
+    }
+
+    fn has_values(&self, ty: Option<Die>, levels: u32) -> bool {
+        let (Some((_, ty)), Some(levels)) = (self.frame.units.peeled(ty), levels.checked_sub(1)) else { return true };
+        match &ty.kind {
+            Kind::Base(_) => ty.name != Some(b"!"),
+            Kind::Struct(contents) => {
+                contents.keyword == "union"
+                    || contents.members.iter().all(|member| self.has_values(member.ty, levels))
+                        && contents.variants.as_ref().is_none_or(|variants| {
+                            let of = |variant: &Variant<'_>| {
+                                variant.member.as_ref().is_none_or(|member| self.has_values(member.ty, levels))
+                            };
+                            variants.list.iter().any(of)
+                        })
+            }
+            _ => true,
+        }
+    }
+
+    pub(super) fn variant(&self, value: &Value, contents: &Struct<'s>, depth: u32) -> Shown {
+        match self.find_variant(value, contents) {
+            Some(Ok(Some(variant))) => match self.frame.units.peeled(variant.ty) {
+                Some((die, ty)) => match &ty.kind {
+                    // The variant's structure holds its own members only: no printer knows it better.
+                    Kind::Struct(contents) => self.members(&variant.with_type(Some(die)), die, contents, depth),
+                    _ => self.show(&variant, depth),
+                },
+                None => Missing::Malformed("a variant without a type".into()).into(),
+            },
+            Some(Err(missing)) => missing.into(),
+            Some(Ok(None)) | None => Missing::Malformed("an enum without variants".into()).into(),
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Trait objects: the value behind one, with the type that its vtable is for.
+
+use crate::catalog::types::Kind;
+use crate::catalog::units::Die;
+use crate::lang::{Renderer, Shown};
+use crate::location::{Missing, Place};
+use crate::values::Value;
+
+/// The two words of a pointer to a trait object.
+#[derive(Clone, Copy)]
+pub struct TraitObject {
+    /// Address of the value.
+    pub address: u64,
+    /// Address of the vtable.
+    pub vtable: u64,
+}
+
+impl<'s> Renderer<'_, '_, 's> {
+    /// The parts of a pointer to a trait object; `None` for another type, one that only ends in such an object among them
+    /// (`&RefCell<dyn Shape>`): its vtable is for what is at the end.
+    pub fn trait_object_parts(&self, value: &Value, die: Die) -> Option<Result<TraitObject, Missing>> {
+        if !is_object(self.pointer_name(die)?) {
+            return None;
+        }
+        let (pointer, vtable) = (self.field(value, "pointer")?, self.field(value, "vtable")?);
+        let address = pointer.pointer(self.frame);
+        Some(address.and_then(|address| Ok(TraitObject { address, vtable: vtable.pointer(self.frame)? })))
+    }
+
+    /// The value behind a trait object; `None` if the debug information does not know the vtable.
+    pub(super) fn trait_object(&self, object: &TraitObject) -> Option<Value> {
+        let known = self.vtable_type(object.vtable).map(|ty| Value::in_memory(Some(ty), object.address));
+        known.or_else(|| self.error_text(object))
+    }
+
+    pub(super) fn dynamic(&self, object: Result<TraitObject, Missing>, depth: u32) -> Shown {
+        let object = match object {
+            Ok(object) => object,
+            Err(missing) => return missing.into(),
+        };
+        let TraitObject { address, vtable } = object;
+        let Some(value) = self.trait_object(&object) else {
+            // The functions of a vtable still tell by their names whose they are.
+            let of = self.vtable_functions(vtable).map(|name| format!(" of {name}")).unwrap_or_default();
+            return Shown::text(format!("{address:#x} (vtable {vtable:#x}{of})"));
+        };
+        let Some(deeper) = depth.checked_sub(1) else {
+            return Shown::text(format!("{address:#x} ({})", self.type_name(value.ty)));
+        };
+        self.standing_for(self.part("*", &value, deeper), Vec::new())
+    }
+
+    /// Alignment of the value that a vtable is for: its third word.
+    pub(super) fn vtable_alignment(&self, vtable: u64) -> Result<u64, Missing> {
+        let width = u64::from(self.frame.address_size());
+        let at = vtable.checked_add(2 * width).ok_or(Missing::Unreadable(vtable))?;
+        let alignment = Value::in_memory(None, at).unsigned(self.frame, width)? as u64;
+        match alignment.is_power_of_two() && alignment <= 1 << 29 {
+            true => Ok(alignment),
+            false => Err(Missing::Malformed(format!("alignment {alignment} in the vtable at {vtable:#x}"))),
+        }
+    }
+
+    /// The first of a vtable's methods: the words behind drop, size and alignment.
+    pub fn vtable_functions(&self, vtable: u64) -> Option<String> {
+        let width = u64::from(self.frame.address_size());
+        self.vtable_alignment(vtable).ok()?;
+        let method = Value::in_memory(None, vtable.checked_add(3 * width)?).unsigned(self.frame, width).ok()?;
+        self.function_in_table(method as u64)
+    }
+
+    /// The type a vtable is for: rustc describes each as a variable whose type says it.
+    pub fn vtable_type(&self, address: u64) -> Option<Die> {
+        let units = &self.frame.units;
+        let first = self.frame.function.map_or(0, |function| function.unit);
+        units.mentioning(first, address).into_iter().find_map(|unit| {
+            units.vtables_of(unit).into_iter().find_map(|die| {
+                let (location, _) = self.frame.locate(die)?;
+                let at = match location.pieces.as_slice() {
+                    [piece] => &piece.place,
+                    _ => return None,
+                };
+                if *at != Place::Memory(address) {
+                    return None;
+                }
+                match &units.peeled(units.type_of(die))?.1.kind {
+                    Kind::Struct(contents) => contents.containing,
+                    _ => None,
+                }
+            })
+        })
+    }
+}
+
+/// Whether a type's name is that of a trait object.
+pub(super) fn is_object(name: &[u8]) -> bool {
+    name.starts_with(b"dyn ") || name.starts_with(b"(dyn ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_object;
+
+    #[test]
+    fn what_only_ends_in_a_trait_object_is_none() {
+        assert!(is_object(b"dyn core::fmt::Debug") && is_object(b"(dyn core::error::Error + core::marker::Send)"));
+        // The vtable in a pointer to one of these is for the value within, which lies further on.
+        for name in [&b"core::cell::RefCell<dyn shapes::Shape>"[..], b"Tail<dyn core::fmt::Debug>", b"dynamic::Type"] {
+            assert!(!is_object(name));
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! Ordered maps and sets: the standard library's B-tree.
+
+use crate::catalog::types::Kind;
+use crate::catalog::units::Die;
+use crate::lang::{Renderer, Shown};
+use crate::location::Missing;
+use crate::values::{Value, pointer_target};
+
+/// Levels of a B-tree: with six entries a node at least, more than any memory holds.
+const TREE: u64 = 32;
+
+impl<'s> Renderer<'_, '_, 's> {
+    /// A B-tree, in order.
+    pub(super) fn tree(&self, value: &Value, set: bool, depth: u32) -> Option<Result<Shown, Missing>> {
+        let (len, found) = match self.tree_entries(value, u64::from(self.limits.elements))? {
+            Ok(found) => found,
+            Err(missing) => return Some(Err(missing)),
+        };
+        if len == 0 {
+            return Some(Ok(Shown::text("{}")));
+        }
+        Some(Ok(if set {
+            self.sequence("{", "}", len, depth, |index, deeper| {
+                Some(self.part(format!("[{index}]"), &found.get(index as usize)?.0, deeper))
+            })
+        } else {
+            self.map(len, depth, |index| found.get(index as usize).cloned())
+        }))
+    }
+
+    /// How many entries a tree has, and the first of them.
+    #[expect(clippy::type_complexity, reason = "entries, or why there are none, or no tree")]
+    pub(super) fn tree_entries(
+        &self,
+        value: &Value,
+        limit: u64,
+    ) -> Option<Result<(u64, Vec<(Value, Value)>), Missing>> {
+        let len = match self.count(value, "length")? {
+            Ok(len) => len,
+            Err(missing) => return Some(Err(missing)),
+        };
+        if len == 0 {
+            return Some(Ok((0, Vec::new())));
+        }
+        let root = self.field(value, "root")?;
+        let contents = self.frame.units.peeled(root.ty)?;
+        let Kind::Struct(contents) = &contents.1.kind else { return None };
+        let root = self.payload(&self.active_variant(&root, contents)?)?;
+        let height = match self.count(&root, "height")? {
+            Ok(height) if height <= TREE => height,
+            Ok(height) => return Some(Err(Missing::Malformed(format!("a tree {height} levels high")))),
+            Err(missing) => return Some(Err(missing)),
+        };
+        let (node, leaf) = match self.address_in(&self.field(&root, "node")?)? {
+            Ok(found) => found,
+            Err(missing) => return Some(Err(missing)),
+        };
+        let arguments = (self.argument_of(leaf, 0), self.argument_of(leaf, 1));
+        let mut found = Vec::new();
+        let wanted = limit.min(len) as usize;
+        Some(self.walk(node, height, leaf, arguments, wanted, &mut found)?.map(|()| (len, found)))
+    }
+
+    /// Entries of a node and the nodes below, as long as more are wanted. `None` for a layout that is not known.
+    fn walk(
+        &self,
+        address: u64,
+        height: u64,
+        leaf: Option<Die>,
+        (key, data): (Option<Die>, Option<Die>),
+        wanted: usize,
+        found: &mut Vec<(Value, Value)>,
+    ) -> Option<Result<(), Missing>> {
+        let node = Value::in_memory(leaf, address);
+        let len = match self.count(&node, "len")? {
+            // A node of Rust's B-tree has eleven entries at most.
+            Ok(len) if len <= 11 => len,
+            Ok(len) => return Some(Err(Missing::Malformed(format!("a tree node of {len} entries")))),
+            Err(missing) => return Some(Err(missing)),
+        };
+        let edges = if height == 0 { None } else { Some(self.edges(&node)?) };
+        let width = u64::from(self.frame.address_size());
+        let keys = self.field(&node, "keys")?.source.address()?;
+        let values = self.field(&node, "vals")?.source.address()?;
+        let (key_size, data_size) = (self.frame.units.size_of(key)?, self.frame.units.size_of(data)?);
+        for index in 0..=len {
+            if found.len() >= wanted {
+                break;
+            }
+            if let Some(edges) = edges {
+                let child = Value::in_memory(None, edges.checked_add(index * width)?).unsigned(self.frame, width);
+                let below = match child {
+                    Ok(child) => self.walk(child as u64, height - 1, leaf, (key, data), wanted, found)?,
+                    Err(missing) => Err(missing),
+                };
+                if below.is_err() {
+                    return Some(below);
+                }
+            }
+            if index < len && found.len() < wanted {
+                found.push((
+                    Value::in_memory(key, keys.checked_add(index * key_size)?),
+                    Value::in_memory(data, values.checked_add(index * data_size)?),
+                ));
+            }
+        }
+        Some(Ok(()))
+    }
+
+    /// Where the children of an inner node stand: its type is what a node's parent pointer points to.
+    fn edges(&self, leaf: &Value) -> Option<u64> {
+        let parent = self.field(leaf, "parent")?;
+        let (_, ty) = self.frame.units.peeled(parent.ty)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let variants = contents.variants.as_ref()?;
+        let pointers = variants.list.iter().filter_map(|variant| variant.member.as_ref()?.ty);
+        let inner = pointers.into_iter().find_map(|ty| {
+            let pointer = self.dig(&Value::in_memory(Some(ty), 0), "pointer")?;
+            pointer_target(self.frame, pointer.ty)?.0
+        })?;
+        self.field(&leaf.with_type(Some(inner)), "edges")?.source.address()
+    }
+}

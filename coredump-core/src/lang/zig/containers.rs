@@ -1,0 +1,261 @@
+//! Containers of Zig's standard library, and its vectors: what its compiler describes as a few words, found as the
+//! library's code finds it. One of a layout that is not known is shown by its members.
+
+use std::cmp::Reverse;
+
+use crate::catalog::types::{Array, Kind, Member, Struct};
+use crate::catalog::units::{Die, Language};
+use crate::lang::aggregate::joined;
+use crate::lang::scalar::odd_width;
+use crate::lang::{Renderer, Shown};
+use crate::location::Missing;
+use crate::values::{Status, Value};
+
+/// Buckets of a hash map that are looked at.
+const BUCKETS: u64 = 1 << 20;
+/// Members of the elements of a `MultiArrayList`. Zig sorts as many as that without exchanging equal ones.
+const COLUMNS: usize = 20;
+
+/// Where a `MultiArrayList` keeps its elements: each member of all of them in an array of its own.
+struct Columns<'s> {
+    element: Die,
+    /// Each member, and the address of its array.
+    members: Vec<(Member<'s>, u64)>,
+    len: u64,
+}
+
+/// The entries of a map: the keys' and the values' place, and which there are.
+type Entries = Vec<(Value, Value)>;
+
+impl<'s> Renderer<'_, '_, 's> {
+    /// A map or list of the standard library; `None` for another type.
+    pub(in crate::lang) fn zig_container(&self, value: &Value, die: Die, depth: u32) -> Option<Shown> {
+        if let Some(inner) = self.managed(value, die) {
+            return Some(self.show(&inner, depth));
+        }
+        if let Some(found) = self.columns(value, die) {
+            return Some(match found {
+                Ok(columns) => self.rows(&columns, depth),
+                Err(missing) => missing.into(),
+            });
+        }
+        let (count, entries) = match self.zig_map(value, die, u64::from(self.limits.elements))? {
+            Ok(found) => found,
+            Err(missing) => return Some(missing.into()),
+        };
+        let get = |index: u64| entries.get(index as usize).cloned();
+        Some(match entries.first() {
+            // A set is a map to nothing.
+            Some((_, value)) if self.type_name(value.ty) == "void" => {
+                self.sequence("{", "}", count, depth, |index, deeper| {
+                    Some(self.part(format!("[{index}]"), &get(index)?.0, deeper))
+                })
+            }
+            _ => self.map(count, depth, get),
+        })
+    }
+
+    /// The entries of a map, key and value, as many as `limit`; `None` for another type.
+    pub(in crate::lang) fn zig_entries(&self, value: &Value, limit: u64) -> Option<Result<Entries, String>> {
+        let (die, _) = self.frame.units.peeled(value.ty)?;
+        let value = value.with_type(Some(die));
+        let value = self.managed(&value, die).unwrap_or(value);
+        let (die, _) = self.frame.units.peeled(value.ty)?;
+        let found = self.zig_map(&value, die, limit)?;
+        Some(found.map(|(_, entries)| entries).map_err(|missing| missing.to_string()))
+    }
+
+    fn is_zig_type(&self, die: Die, prefixes: &[&str]) -> bool {
+        let name = self.frame.units.name(die).unwrap_or_default();
+        // A type within one of these has its name before its own.
+        name.ends_with(b")") && prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+    }
+
+    /// What a map that remembers its allocator wraps.
+    fn managed(&self, value: &Value, die: Die) -> Option<Value> {
+        let known = ["hash_map.HashMap(", "array_hash_map.ArrayHashMapWithAllocator("];
+        self.is_zig_type(die, &known).then(|| self.field(value, "unmanaged"))?
+    }
+
+    fn zig_map(&self, value: &Value, die: Die, limit: u64) -> Option<Result<(u64, Entries), Missing>> {
+        if self.is_zig_type(die, &["hash_map.Custom(", "hash_map.HashMapUnmanaged("]) {
+            return self.hash_map(value, die, limit);
+        }
+        if !self.is_zig_type(die, &["array_hash_map.Custom(", "array_hash_map.ArrayHashMapUnmanaged("]) {
+            return None;
+        }
+        let list = self.field(value, "entries")?;
+        let (die, _) = self.frame.units.peeled(list.ty)?;
+        let columns = match self.columns(&list.with_type(Some(die)), die)? {
+            Ok(columns) => columns,
+            Err(missing) => return Some(Err(missing)),
+        };
+        let column = |name: &str| columns.members.iter().position(|(member, _)| member.name == Some(name.as_bytes()));
+        let (key, data) = (column("key")?, column("value"));
+        let entry = |row| {
+            let data = data
+                .map_or(Some(Value::missing(None, Missing::OptimizedOut)), |data| self.cell_of(&columns, data, row));
+            Some((self.cell_of(&columns, key, row)?, data?))
+        };
+        let entries = (0..columns.len.min(limit)).map_while(entry).collect();
+        Some(Ok((columns.len, entries)))
+    }
+
+    /// A hash map: a byte for each bucket, and before them a header that says where keys and values are.
+    fn hash_map(&self, value: &Value, die: Die, limit: u64) -> Option<Result<(u64, Entries), Missing>> {
+        let units = &self.frame.units;
+        let size = match self.count(value, "size")? {
+            Ok(0) => return Some(Ok((0, Vec::new()))),
+            Ok(size) => size,
+            Err(missing) => return Some(Err(missing)),
+        };
+        let metadata = match self.address_in(&self.field(value, "metadata")?)? {
+            Ok((metadata, _)) => metadata,
+            Err(missing) => return Some(Err(missing)),
+        };
+        let name = [units.name(die)?, b".Header"].concat();
+        let header = *units.types_named(die.unit, &name).first()?;
+        let start = metadata.checked_sub(units.size_of(Some(header))?);
+        let Some(start) = start else { return Some(Err(Missing::Unreadable(metadata))) };
+        let header = Value::in_memory(Some(header), start);
+        let buckets = match self.count(&header, "capacity")? {
+            Ok(buckets) if buckets.is_power_of_two() && size < buckets => buckets,
+            Ok(buckets) => return Some(Err(Missing::Malformed(format!("{size} entries in {buckets} buckets")))),
+            Err(missing) => return Some(Err(missing)),
+        };
+        let (keys, values) = match (
+            self.address_in(&self.field(&header, "keys")?)?,
+            self.address_in(&self.field(&header, "values")?)?,
+        ) {
+            (Ok(keys), Ok(values)) => (keys, values),
+            (Err(missing), _) | (_, Err(missing)) => return Some(Err(missing)),
+        };
+        if let Err(missing) = self.check_extent(metadata, buckets) {
+            return Some(Err(missing));
+        }
+        let states = Value::in_memory(None, metadata);
+        let states = match states.read(self.frame, buckets.min(BUCKETS)) {
+            Ok(states) => states,
+            Err(missing) => return Some(Err(missing)),
+        };
+        let at = |(address, ty): (u64, Option<Die>), bucket: u64| {
+            // Of a type without bits there is nothing, and no description.
+            let Some(size) = units.size_of(ty) else { return Some(Value::missing(None, Missing::OptimizedOut)) };
+            Some(Value::in_memory(ty, address.checked_add(bucket.checked_mul(size)?)?))
+        };
+        // The highest bit of a bucket's byte says that it is in use.
+        let used = states.iter().zip(0..).filter(|(state, _)| **state >= 0x80).map(|(_, bucket)| bucket);
+        let wanted = usize::try_from(limit.min(size)).unwrap_or(usize::MAX);
+        let entries: Option<Entries> =
+            used.take(wanted).map(|bucket| Some((at(keys, bucket)?, at(values, bucket)?))).collect();
+        Some(Ok((size, entries?)))
+    }
+
+    /// Where a `MultiArrayList` keeps what: the arrays of its members stand one behind the other, those of the greatest
+    /// alignment first.
+    fn columns(&self, value: &Value, die: Die) -> Option<Result<Columns<'s>, Missing>> {
+        let units = &self.frame.units;
+        let element = units.name(die)?.strip_prefix(b"multi_array_list.MultiArrayList(")?.strip_suffix(b")")?;
+        let element = *units.types_named(die.unit, element).first()?;
+        let ty = units.type_at(element)?;
+        let Kind::Struct(Struct { keyword: "struct", members, .. }) = &ty.kind else { return None };
+        let is = |member: &Member<'_>, name: &str| member.name == Some(name.as_bytes());
+        // A tagged union is kept in other columns than its description has.
+        let tagged = members.len() == 2
+            && members.iter().any(|member| is(member, "payload"))
+            && members.iter().any(|member| is(member, "tag"));
+        if members.is_empty() || members.len() > COLUMNS || tagged {
+            return None;
+        }
+        let (len, capacity, bytes) =
+            (self.count(value, "len")?, self.count(value, "capacity")?, self.address_in(&self.field(value, "bytes")?)?);
+        let (len, capacity, bytes) = match (len, capacity, bytes) {
+            (Ok(len), Ok(capacity), Ok((bytes, _))) => (len, capacity, bytes),
+            (Err(missing), ..) | (_, Err(missing), _) | (.., Err(missing)) => return Some(Err(missing)),
+        };
+        if len > capacity {
+            return Some(Err(Missing::Malformed(format!("{len} elements where {capacity} have room"))));
+        }
+        let mut sorted =
+            members.iter().map(|member| Some((member.alignment?, member.clone()))).collect::<Option<Vec<_>>>()?;
+        sorted.sort_by_key(|(alignment, _)| Reverse(*alignment));
+        let mut at = bytes;
+        let mut found = Vec::new();
+        for (_, member) in sorted {
+            let size = units.size_of(member.ty)?;
+            found.push((member, at));
+            let Some(end) = size.checked_mul(capacity).and_then(|size| at.checked_add(size)) else {
+                return Some(Err(Missing::Malformed(format!("room for {capacity} elements"))));
+            };
+            at = end;
+        }
+        if len > 0
+            && let Err(missing) = self.check_extent(bytes, at - bytes)
+        {
+            return Some(Err(missing));
+        }
+        Some(Ok(Columns { element, members: found, len }))
+    }
+
+    fn cell_of(&self, columns: &Columns<'s>, column: usize, row: u64) -> Option<Value> {
+        let (member, address) = columns.members.get(column)?;
+        let size = self.frame.units.size_of(member.ty)?;
+        Some(Value::in_memory(member.ty, address.checked_add(row.checked_mul(size)?)?))
+    }
+
+    /// The elements of a list that is kept by columns.
+    fn rows(&self, columns: &Columns<'s>, depth: u32) -> Shown {
+        self.sequence(".{ ", " }", columns.len, depth, |row, deeper| {
+            let mut part =
+                self.part(format!("[{row}]"), &Value::missing(Some(columns.element), Missing::OptimizedOut), 0);
+            part.address = None;
+            (part.status, part.note, part.value) = (Status::Ok, None, Some(".{...}".into()));
+            let Some(deeper) = deeper.checked_sub(1) else { return Some(part) };
+            for (column, (member, _)) in columns.members.iter().enumerate() {
+                let name = String::from_utf8_lossy(member.name.unwrap_or_default()).into_owned();
+                part.children.push(self.part(name, &self.cell_of(columns, column, row)?, deeper));
+            }
+            let texts: Vec<_> = part.children.iter().map(|cell| format!(".{} = {}", cell.name, cell.text())).collect();
+            part.value = Some(joined(".{ ", " }", &texts));
+            Some(part)
+        })
+    }
+
+    /// The bits of an element of a vector whose elements are no whole bytes: those stand side by side.
+    fn lane_bits(&self, array: &Array) -> Option<u64> {
+        let (_, ty) =
+            self.frame.units.peeled(array.element).filter(|_| array.vector && self.language == Language::Zig)?;
+        let bits = match ty.kind {
+            Kind::Base(gimli::DW_ATE_boolean) => 1,
+            // The elements' own type has the vector's name.
+            Kind::Base(_) => odd_width(ty.name.map(|name| match name.strip_prefix(b"@Vector(") {
+                Some(_) => name.strip_suffix(b")").unwrap_or(name).rsplit(|&byte| byte == b' ').next().unwrap_or(name),
+                None => name,
+            })?)?,
+            _ => return None,
+        };
+        (bits % 8 != 0 || bits != ty.size? * 8).then_some(bits)
+    }
+
+    /// An element of such a vector.
+    pub(in crate::lang) fn lane(&self, value: &Value, array: &Array, index: u64) -> Option<Value> {
+        let bits = self.lane_bits(array)?;
+        let first = index.checked_mul(bits)?;
+        Some(value.bit_field(self.frame, array.element, first, bits))
+    }
+
+    /// An element by its number, of a tuple or such a vector; `None` for other types.
+    pub(in crate::lang) fn zig_element(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
+        let (die, ty) = self.frame.units.peeled(value.ty)?;
+        let value = value.with_type(Some(die));
+        match &ty.kind {
+            Kind::Array(array) => match array.dimensions.as_slice() {
+                [Some(count)] if index >= *count => None,
+                [_] => Some(Ok(self.lane(&value, array, index)?)),
+                _ => None,
+            },
+            Kind::Struct(_) => Some(Ok(self.field(&value, &index.to_string())?)),
+            _ => None,
+        }
+    }
+}

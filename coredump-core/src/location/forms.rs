@@ -1,0 +1,50 @@
+//! Shapes of location descriptions that say more than their code addresses.
+
+use crate::catalog::units::Bytes;
+use crate::location::parse;
+
+/// Descriptions that may be true beyond the code they are given for.
+pub enum Form {
+    /// A local holds the object's address.
+    AddressInLocal,
+    /// A local holds the object.
+    ValueInLocal,
+    /// One or the other: before DWARF 4 they are written alike.
+    Local,
+    /// The object is a number, and nowhere.
+    Number,
+}
+
+/// Which of them a description is.
+pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
+    use gimli::Operation::{SignedConstant, StackValue, UnsignedConstant, WasmLocal};
+    let mut rest = *expression;
+    let mut next = || parse(&mut rest, encoding).ok();
+    let form = match (next()?, next()) {
+        (WasmLocal { .. }, None) if encoding.version < 4 => Form::Local,
+        (WasmLocal { .. }, None) => Form::AddressInLocal,
+        (WasmLocal { .. }, Some(StackValue)) => Form::ValueInLocal,
+        (UnsignedConstant { .. } | SignedConstant { .. }, Some(StackValue)) => Form::Number,
+        _ => return None,
+    };
+    gimli::Reader::is_empty(&rest).then_some(form)
+}
+
+/// The locals that a value is in, whole or by pieces; `None` if it is elsewhere too, or nowhere in part.
+pub fn locals_only(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Vec<u32>> {
+    use gimli::Operation::{Piece, StackValue, WasmLocal};
+    let mut rest = *expression;
+    let mut locals = Vec::new();
+    loop {
+        let mut next = || parse(&mut rest, encoding).ok();
+        let (WasmLocal { index }, StackValue) = (next()?, next()?) else { return None };
+        locals.push(index);
+        if gimli::Reader::is_empty(&rest) {
+            return Some(locals);
+        }
+        let Piece { bit_offset: None, .. } = parse(&mut rest, encoding).ok()? else { return None };
+        if gimli::Reader::is_empty(&rest) {
+            return Some(locals);
+        }
+    }
+}

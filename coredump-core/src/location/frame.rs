@@ -1,0 +1,193 @@
+//! One frame's state, as location descriptions refer to it.
+
+use std::cell::{Cell, OnceCell};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::binaries::Binary;
+use crate::catalog::units::{Die, Units};
+use crate::location::Missing;
+use crate::locked::Locked;
+use crate::memory::Memory;
+use crate::model::{self, CoreDump};
+use crate::module::{ItemKind, Module};
+use crate::unwind::writes::Writes;
+use crate::unwind::{Recovered, certain_instance};
+
+/// What is known of a frame, and of the binary it ran in.
+pub struct Frame<'f, 's> {
+    /// The dump.
+    pub dump: &'f CoreDump<'f>,
+    /// The frame in the dump.
+    pub frame: &'f model::Frame,
+    /// The binary it ran in.
+    pub binary: &'f Binary,
+    /// The binary's debug information.
+    pub units: Units<'s>,
+    /// The memory that its addresses mean: the instance's first.
+    pub memory: Option<&'f Memory<'f>>,
+    /// The code address of the call or of the trap, as DWARF counts it.
+    pub pc: u64,
+    /// The function's entry; `None` when it has no debug information.
+    pub function: Option<Die>,
+    /// A tool rewrote the code: what the debug information says of Wasm's locals is true of other code.
+    pub rewritten: bool,
+    /// What the function's body tells of its state.
+    pub recovered: Arc<Recovered>,
+    /// No frame was called from it.
+    pub youngest: bool,
+    /// How many of the functions inlined there are not looked at for names, from the innermost on.
+    pub scope: Cell<usize>,
+    /// The memo of [`Frame::in_prologue`].
+    pub prologue: OnceCell<bool>,
+    /// The memo of which instructions write the function's locals.
+    pub writes: OnceCell<Option<Writes>>,
+    /// The memo of which instructions put the function's operands where they are.
+    pub operands: OnceCell<Option<Vec<u64>>>,
+    /// The memo of [`Frame::frame_base`].
+    pub base: OnceCell<Result<u64, Missing>>,
+    /// The frame base is being worked out.
+    pub reads_base: Cell<bool>,
+    /// The memo of functions' names by index in the table.
+    pub functions: Arc<Locked<HashMap<u64, Option<String>>>>,
+}
+
+impl Frame<'_, '_> {
+    /// The dump's value of a global of the frame's instance.
+    fn dumped_global(&self, index: u32) -> Result<model::Value, Missing> {
+        let instance = certain_instance(self.dump, self.frame);
+        let instance = instance.and_then(|instance| self.dump.instances.get(instance as usize));
+        let global = instance.and_then(|instance| instance.globals.get(index as usize).copied().flatten());
+        match global.and_then(|global| self.dump.globals.get(global as usize)) {
+            Some(model::Global { value: model::Value::Missing, .. }) | None => Err(Missing::not_captured()),
+            Some(global) => Ok(global.value.clone()),
+        }
+    }
+
+    /// A 32-bit or 64-bit Wasm integer, as wide as an address.
+    pub fn pointer_value(&self, value: u64) -> model::Value {
+        if self.address_size() == 8 { model::Value::I64(value as i64) } else { model::Value::I32(value as u32 as i32) }
+    }
+
+    /// Bytes a pointer has.
+    pub fn address_size(&self) -> u8 {
+        if self.memory.is_some_and(|memory| memory.memory64) { 8 } else { 4 }
+    }
+
+    /// A Wasm local: as the dump has it, else as the body proves it.
+    pub fn local(&self, index: u32) -> Result<model::Value, Missing> {
+        if let Some(locals) = &self.frame.locals {
+            match locals.get(index as usize) {
+                Some(model::Value::Missing) => {}
+                Some(value) => return Ok(value.clone()),
+                None => return Err(Missing::Malformed(format!("location: no local {index}"))),
+            }
+        }
+        self.recovered.local(index).ok_or_else(Missing::not_captured)
+    }
+
+    /// A Wasm global, the stack pointer as it was in this frame.
+    pub fn global(&self, index: u32) -> Result<model::Value, Missing> {
+        if self.recovered.stack_pointer_global == Some(index) {
+            let why = || Missing::NotCaptured(self.recovered.why_not().into());
+            return self.recovered.stack_pointer.map(|value| self.pointer_value(value)).ok_or_else(why);
+        }
+        if index == u32::MAX {
+            return self.dropped_base().map(|base| self.pointer_value(base));
+        }
+        self.dumped_global(index)
+    }
+
+    /// The value of a global that LLVM adds to addresses and the linker dropped, since no code needs it: `__tls_base` where
+    /// threads have no storage of their own, `__memory_base` of position-independent objects in a program that is not.
+    fn dropped_base(&self) -> Result<u64, Missing> {
+        let module = self.binary.module();
+        if module.memories().first().is_some_and(|memory| !memory.shared) {
+            return Ok(self.memory_base()?.unwrap_or(0));
+        }
+        // Where threads have storage of their own, its global was not dropped.
+        match crate::unwind::stack_pointer::global_named(module, "__tls_base") {
+            Some(_) => Ok(self.memory_base()?.unwrap_or(0)),
+            None => Err(Missing::NotCaptured("thread-local storage".into())),
+        }
+    }
+
+    /// What addresses of position-independent code count from; `None` of code that a linker put in its place.
+    pub fn memory_base(&self) -> Result<Option<u64>, Missing> {
+        let Some(index) = memory_base_global(self.binary.module()) else { return Ok(None) };
+        match self.dumped_global(index)? {
+            model::Value::I32(value) => Ok(Some(u64::from(value as u32))),
+            model::Value::I64(value) => Ok(Some(value as u64)),
+            _ => Err(Missing::not_captured()),
+        }
+    }
+
+    /// A value of the operand stack, 0 at the bottom.
+    pub fn operand(&self, index: u32) -> Result<model::Value, Missing> {
+        if let Some(value) = self.trapped_operand(index) {
+            return Ok(value);
+        }
+        let stack = self.frame.stack.as_ref().ok_or_else(Missing::not_captured)?;
+        // The operands of the instruction that trapped are off the stack already.
+        let value = stack.get(index as usize).filter(|value| **value != model::Value::Missing);
+        value.cloned().ok_or_else(|| Missing::NotCaptured("taken off the operand stack".into()))
+    }
+
+    /// An operand of a division that trapped, which is off the operand stack already: the trap proves what it was.
+    fn trapped_operand(&self, index: u32) -> Option<model::Value> {
+        use wasmparser::Operator as O;
+        let trapped = self.dump.threads.get(self.dump.crashed_thread()?)?.frames.first()?;
+        if !std::ptr::eq(trapped, self.frame) {
+            return None;
+        }
+        // How many operands were pushed after it.
+        let above = self.recovered.height()?.checked_sub(index as usize + 1)?;
+        let module = self.binary.module();
+        let at = self.pc.checked_add(module.code_section_start()?)?;
+        let code = module.bytes().get(usize::try_from(at).ok()?..)?;
+        let operator =
+            wasmparser::OperatorsReader::new(wasmparser::BinaryReader::new(code, at as usize)).read().ok()?;
+        let wide = match operator {
+            O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => false,
+            O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => true,
+            _ => return None,
+        };
+        let number = |narrow: i32, number: i64| match wide {
+            true => model::Value::I64(number),
+            false => model::Value::I32(narrow),
+        };
+        let only_zero = !matches!(operator, O::I32DivS | O::I64DivS);
+        let kind = self.dump.reason.as_ref().map(|reason| reason.kind.as_str()).filter(|kind| !kind.is_empty());
+        match (kind, above) {
+            (Some("integer-divide-by-zero"), 0) => Some(number(0, 0)),
+            (None, 0) if only_zero => Some(number(0, 0)),
+            (Some("integer-overflow"), 0) => Some(number(-1, -1)),
+            (Some("integer-overflow"), 1) => Some(number(i32::MIN, i64::MIN)),
+            _ => None,
+        }
+    }
+
+    /// What offsets of thread-locals are counted from.
+    ///
+    /// The linker gives each thread a copy only where a memory is shared; else they are statics, and their offsets are
+    /// addresses (wasm-ld, `DefinedData::getVA`).
+    pub fn tls_base(&self) -> Result<u64, Missing> {
+        let module = self.binary.module();
+        if module.memories().first().is_some_and(|memory| !memory.shared) {
+            return Ok(self.memory_base()?.unwrap_or(0));
+        }
+        let none = || Missing::NotCaptured("thread-local storage".into());
+        let index = crate::unwind::stack_pointer::global_named(module, "__tls_base").ok_or_else(none)?;
+        match self.dumped_global(index)? {
+            model::Value::I32(value) => Ok(u64::from(value as u32)),
+            model::Value::I64(value) => Ok(value as u64),
+            _ => Err(none()),
+        }
+    }
+}
+
+/// The global that a position-independent module imports as the address of its data.
+pub fn memory_base_global(module: &Module<'_>) -> Option<u32> {
+    let globals = module.imports().filter(|import| import.kind == ItemKind::Global);
+    globals.zip(0..).find(|(import, _)| import.name == "__memory_base").map(|(_, index)| index)
+}

@@ -1,0 +1,465 @@
+//! Where an object of a frame is: its entry's location, for the frame's code address, as far as it can be believed.
+
+use std::ops::Range;
+
+use gimli::constants::*;
+use gimli::{AttributeValue, DieReference, UnitOffset};
+
+use super::forms::{Form, form, locals_only};
+use crate::catalog::types::{Kind, PointerKind};
+use crate::catalog::units::{Attr, Bytes, Die, Language, UnitRef};
+use crate::catalog::wide_constant;
+use crate::location::frame::Frame;
+use crate::location::{self, Location, Machine, Missing, Piece, Place};
+use crate::model;
+use crate::symbols::Extent;
+use crate::unwind::operands;
+use crate::unwind::writes::Writes;
+
+impl<'s> Frame<'_, 's> {
+    /// Where the object that `die` describes is, at this frame's code address.
+    ///
+    /// `None` when the entry gives no location at all and no constant: a declaration.
+    pub fn locate(&self, die: Die) -> Option<(Location, String)> {
+        if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
+            let mut found = self.locate_attribute(unit, value, self.object(die));
+            if self.units.unit(unit).is_some_and(|unit| unit.encoding().version < 4) {
+                found.0 = self.by_reference(self.units.type_of(die), found.0);
+            }
+            if matches!(found.0.pieces.as_slice(), [Piece { place: Place::Missing(Missing::OptimizedOut), .. }])
+                && let Some(kept) = self.kept_parameter(die, unit, value)
+            {
+                return Some(kept);
+            }
+            return Some(found);
+        }
+        let (_, value) = self.units.inherited(die, DW_AT_const_value)?;
+        let bytes = match value {
+            AttributeValue::Block(bytes) => bytes.slice().to_vec(),
+            AttributeValue::String(bytes) => bytes.slice().to_vec(),
+            value => wide_constant(&value)?.to_le_bytes().to_vec(),
+        };
+        Some((Location::whole(Place::Bytes(bytes)), "constant".into()))
+    }
+
+    fn locate_attribute(&self, number: u32, value: Attr<'s>, object: Object) -> (Location, String) {
+        let missing = |missing| (Location::whole(Place::Missing(missing)), String::new());
+        let Some(unit) = self.units.unit(number) else {
+            return missing(Missing::Malformed("unit".into()));
+        };
+        let found = match value {
+            AttributeValue::Exprloc(expression) => Some((expression.0, Trust::Unwritten)),
+            AttributeValue::Block(bytes) => Some((bytes, Trust::Unwritten)),
+            list => match self.listed(unit, list, object) {
+                Ok(found) => found,
+                Err(error) => return missing(error),
+            },
+        };
+        let Some((expression, trust)) = found else { return missing(Missing::OptimizedOut) };
+        let trust = if self.rewritten { Trust::Nothing } else { trust };
+        let machine = At { frame: self, unit: number, trust };
+        // What LLVM writes of a variable at the very place that `unnamed_base` is: of one that it removed it says nothing.
+        let at_base = || match value {
+            AttributeValue::Exprloc(expression) if expression.0.is_empty() && !self.rewritten => {
+                machine.unnamed_base().ok()
+            }
+            _ => None,
+        };
+        let place = at_base();
+        let unnamed = place.is_some();
+        let location = match place {
+            Some(base) => Location::whole(Place::Memory(base)),
+            None => location::evaluate(&machine, unit.encoding(), expression, None),
+        };
+        // A frame base that the dump does not hold is found by what the code says of the stack pointer.
+        let base = match (&self.frame.locals, self.recovered.inferred) {
+            (Some(_), _) => "frame base",
+            (None, false) => "recovered frame base",
+            (None, true) => "guessed frame base",
+        };
+        let described = crate::location::describe::description(expression, unit.encoding(), base);
+        let unnamed = unnamed || described.starts_with('+');
+        (location, if unnamed { format!("{base} {described}").trim_end().to_owned() } else { described })
+    }
+
+    /// What of a variable matters to where it may be.
+    fn object(&self, die: Die) -> Object {
+        let ty = self.units.type_of(die);
+        let size = self.units.size_of(ty);
+        let parts = self.units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Struct(_) | Kind::Array(_)));
+        if parts && size.is_none_or(|size| size > u64::from(self.address_size())) {
+            Object::Large
+        } else if self.is_constant(die) {
+            Object::Constant
+        } else {
+            Object::Other
+        }
+    }
+
+    /// Whether a variable keeps the value that it begins with: a reference, `this`, what is declared `const`.
+    fn is_constant(&self, die: Die) -> bool {
+        let mut at = self.units.type_of(die);
+        for _ in 0..8 {
+            let Some(ty) = at.and_then(|at| self.units.type_at(at)) else { return false };
+            match &ty.kind {
+                Kind::Qualified("const", _) => return true,
+                Kind::Qualified("restrict", target) | Kind::Typedef(target) => at = *target,
+                Kind::Pointer(PointerKind::Reference | PointerKind::RvalueReference, _) => return true,
+                Kind::Pointer(..) => return self.units.name(die) == Some(b"this"),
+                _ => return false,
+            }
+        }
+        false
+    }
+
+    /// The description that a location list gives for this frame's code address (DWARF 5, 2.6.2), and how far it is
+    /// to be believed; `object` says what the object is like.
+    fn listed(
+        &self,
+        unit: UnitRef<'_, 's>,
+        list: Attr<'s>,
+        object: Object,
+    ) -> Result<Option<(Bytes<'s>, Trust)>, Missing> {
+        if self.rewritten {
+            return Err(rewritten());
+        }
+        let Some(mut entries) = unit.attr_locations(list)? else {
+            return Err(Missing::Malformed("location: of an unknown form".into()));
+        };
+        let mut default = None;
+        let (mut earlier, mut count) = (None, 0);
+        while let Some(entry) = entries.next()? {
+            let (expression, range) = (entry.data.0, entry.range.begin..entry.range.end);
+            if (range.start, range.end) == (0, u64::MAX) {
+                default = Some((expression, Trust::Within(range)));
+            } else if range.contains(&self.pc) {
+                return Ok(Some((expression, Trust::Within(range))));
+            } else {
+                count += 1;
+                // Of those that ended before, the one that began last.
+                if range.start <= self.pc && earlier.as_ref().is_none_or(|(_, start)| *start <= range.start) {
+                    earlier = Some((expression, range.start));
+                }
+            }
+        }
+        // LLVM's descriptions for Wasm end with the block of code they are in. What they say goes on being true as long
+        // as the local is not written: of an object that does not move (a structure passed by value, an array of
+        // variable length), the address of which is in a local, and of one that does not change.
+        let earlier = earlier.filter(|_| default.is_none()).and_then(|(expression, start)| {
+            let form = match form(&expression, unit.encoding())? {
+                Form::Local if object == Object::Large => Form::AddressInLocal,
+                Form::Local => Form::ValueInLocal,
+                form => form,
+            };
+            let constant = object == Object::Constant;
+            match form {
+                Form::Local => None,
+                Form::AddressInLocal => (count == 1).then_some((expression, Trust::Unwritten)),
+                Form::ValueInLocal => constant.then(|| (expression, Trust::Within(start..self.pc.saturating_add(1)))),
+                Form::Number => (constant && count == 1).then_some((expression, Trust::Unwritten)),
+            }
+        });
+        Ok(default.or(earlier))
+    }
+
+    /// A parameter of Zig's, which nothing can assign to, where some code address has it in Wasm parameters that nothing
+    /// writes: it is there from beginning to end.
+    fn kept_parameter(&self, die: Die, number: u32, list: Attr<'s>) -> Option<(Location, String)> {
+        let parameter = self.units.entry(die)?.tag == DW_TAG_formal_parameter;
+        if !parameter || self.rewritten || self.units.language(die.unit) != Language::Zig {
+            return None;
+        }
+        let unit = self.units.unit(number)?;
+        let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+        let kept = |local: u32| local < parameters && self.writes().is_some_and(|writes| writes.values(local) == 1);
+        let mut entries = unit.attr_locations(list).ok()??;
+        while let Some(entry) = entries.next().ok()? {
+            let expression = entry.data.0;
+            if locals_only(&expression, unit.encoding()).is_some_and(|locals| locals.into_iter().all(kept)) {
+                let machine = At { frame: self, unit: number, trust: Trust::Unwritten };
+                let location = location::evaluate(&machine, unit.encoding(), expression, None);
+                return Some((location, crate::location::describe::description(expression, unit.encoding(), "")));
+            }
+        }
+        None
+    }
+
+    /// Where a parameter was when the function was entered: what its list says of the function's beginning, if that is in
+    /// parameters of Wasm that are known as they were.
+    pub fn locate_at_entry(&self, die: Die) -> Option<(Location, String)> {
+        let (number, list) = self.units.inherited(die, DW_AT_location)?;
+        if self.rewritten || matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
+            return None;
+        }
+        let unit = self.units.unit(number)?;
+        let module = self.binary.module();
+        let extent = Extent::of(module, self.frame.function?)?;
+        let parameters = module.signature(self.frame.function?)?.params.len() as u32;
+        let mut entries = unit.attr_locations(list).ok()??;
+        while let Some(entry) = entries.next().ok()? {
+            if !(extent.header..=extent.first).contains(&entry.range.begin) || entry.range.end <= entry.range.begin {
+                continue;
+            }
+            let expression = entry.data.0;
+            let locals = locals_only(&expression, unit.encoding())?;
+            if !locals.into_iter().all(|local| local < parameters) {
+                return None;
+            }
+            let machine = At { frame: self, unit: number, trust: Trust::Entry };
+            let location = location::evaluate(&machine, unit.encoding(), expression, None);
+            return Some((location, crate::location::describe::description(expression, unit.encoding(), "")));
+        }
+        None
+    }
+
+    /// A parameter of Wasm as it was when the function was entered.
+    fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {
+        let unwritten = || {
+            let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+            (index < parameters && self.writes()?.values(index) == 1).then_some(index)
+        };
+        if let Some(now) = self.recovered.unchanged(index).or_else(unwritten)
+            && let Ok(value) = self.local(now)
+        {
+            return Ok(value);
+        }
+        let passed = self.recovered.parameter(index);
+        passed.ok_or_else(|| Missing::NotCaptured("a value at the function's entry".into()))
+    }
+
+    fn read_frame_base(&self) -> Result<u64, Missing> {
+        let none = || Missing::NotCaptured("no frame base".into());
+        let function = self.function.ok_or_else(none)?;
+        let (number, value) = self.units.inherited(function, DW_AT_frame_base).ok_or_else(none)?;
+        let unit = self.units.unit(number).ok_or_else(none)?;
+        let expression = match value {
+            AttributeValue::Exprloc(expression) => expression.0,
+            AttributeValue::Block(bytes) => bytes,
+            list => self.listed(unit, list, Object::Other)?.ok_or(Missing::OptimizedOut)?.0,
+        };
+        let mut first = expression;
+        if let Ok(gimli::Operation::WasmLocal { index }) = location::parse(&mut first, unit.encoding()) {
+            // In code that was rewritten the local may be another.
+            if self.rewritten && !self.recovered.is_stack_pointer(index) {
+                return self.rewritten_frame_base().ok_or_else(rewritten);
+            }
+            if self.recovered.before_prologue(index) {
+                return Err(if self.youngest { not_set_up() } else { elsewhere() });
+            }
+            // A frame that is not needed any more may have left its local to another value.
+            let once = || self.writes().is_some_and(|writes| writes.values(index) == 1);
+            if !self.recovered.is_in_stack(index) && !once() {
+                return Err(overwritten());
+            }
+        }
+        let machine = At { frame: self, unit: number, trust: Trust::All };
+        let base = location::number(&machine, unit.encoding(), expression, None)?;
+        Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
+    }
+
+    /// The frame base of a function that a tool rewrote: locals have other numbers then, but the frame is where it was. A
+    /// function that moved the stack pointer once, and down, made its frame of what lies above.
+    fn rewritten_frame_base(&self) -> Option<u64> {
+        let global = self.recovered.stack_pointer_global.filter(|_| !self.recovered.inferred)?;
+        let (now, entry) = (self.recovered.stack_pointer?, self.recovered.entry_stack_pointer?);
+        (now < entry && self.is_set_once(global)).then_some(now)
+    }
+
+    /// The global that is the function's frame base: a frame without a local for it.
+    fn base_global(&self) -> Option<u32> {
+        let (number, value) = self.units.inherited(self.function?, DW_AT_frame_base)?;
+        let AttributeValue::Exprloc(expression) = value else { return None };
+        let mut first = expression.0;
+        match location::parse(&mut first, self.units.unit(number)?.encoding()) {
+            Ok(gimli::Operation::WasmGlobal { index }) => {
+                (self.recovered.stack_pointer_global == Some(index)).then_some(index)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the function wrote a global once before this frame's code address: the stack pointer, when it made its
+    /// frame. One that makes room a second time has its variables elsewhere.
+    fn is_set_once(&self, global: u32) -> bool {
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        self.writes().is_some_and(|writes| writes.global_before(global, self.pc.saturating_add(code)) == 1)
+    }
+
+    /// Whether an operand is still the one that was there at a code address.
+    fn keeps_operand(&self, index: u32, start: u64) -> bool {
+        let module = self.binary.module();
+        let code = module.code_section_start().unwrap_or(0);
+        let at = self.pc.saturating_add(code);
+        let operands = self.operands.get_or_init(|| operands::since(module, self.frame.function?, at));
+        let since = operands.as_ref().and_then(|operands| operands.get(index as usize));
+        since.is_some_and(|&since| since < start.saturating_add(code))
+    }
+
+    fn writes(&self) -> Option<&Writes> {
+        let function = self.frame.function;
+        self.writes.get_or_init(|| Writes::of(self.binary.module(), function?)).as_ref()
+    }
+
+    /// Whether a local still holds what a description says is in it.
+    fn is_current(&self, local: u32, trust: &Trust) -> Result<(), Missing> {
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        let current = match trust {
+            // On every path here the parameter is what it was at entry.
+            Trust::Within(_) | Trust::Unwritten if self.recovered.is_parameter(local) => true,
+            Trust::All => return Ok(()),
+            Trust::Nothing | Trust::Entry => return Err(rewritten()),
+            Trust::Unwritten => self.writes().is_some_and(|writes| writes.values(local) == 1),
+            Trust::Within(range) => {
+                let range = range.start.saturating_add(code)..range.end.saturating_add(code);
+                self.writes().is_some_and(|writes| writes.unchanged(local, &range, self.pc.saturating_add(code)))
+            }
+        };
+        if current { Ok(()) } else { Err(overwritten()) }
+    }
+
+    /// The frame base, evaluated once.
+    pub fn frame_base(&self) -> Result<u64, Missing> {
+        if let Some(known) = self.base.get() {
+            return known.clone();
+        }
+        if self.reads_base.replace(true) {
+            return Err(Missing::Malformed("location: the frame base needs itself".into()));
+        }
+        let base = self.read_frame_base();
+        self.reads_base.set(false);
+        self.base.get_or_init(|| base).clone()
+    }
+
+    /// A member's offset, or anything else that is an expression over an address.
+    pub fn computed(&self, unit: u32, expression: Bytes<'s>, initial: u64) -> Result<u64, Missing> {
+        let encoding = self.units.unit(unit).ok_or_else(Missing::not_captured)?.encoding();
+        location::number(&At { frame: self, unit, trust: Trust::Nothing }, encoding, expression, Some(initial))
+    }
+}
+
+/// The frame, seen from the unit an expression stands in.
+struct At<'f, 'g, 's> {
+    frame: &'f Frame<'g, 's>,
+    unit: u32,
+    trust: Trust,
+}
+
+/// What an object is like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Object {
+    /// No local that holds an address can hold it.
+    Large,
+    /// It does not change.
+    Constant,
+    /// Neither.
+    Other,
+}
+
+/// When what a description says of Wasm's locals is believed.
+enum Trust {
+    /// Always: it was checked elsewhere.
+    All,
+    /// As long as the local has not been written since the addresses for which it is said began.
+    Within(Range<u64>),
+    /// It is said of the whole function: if the local gets a value once.
+    Unwritten,
+    /// As they were when the function was entered.
+    Entry,
+    /// Never: it was said of other code.
+    Nothing,
+}
+
+fn not_set_up() -> Missing {
+    Missing::NotCaptured("the function had not set up its frame yet".into())
+}
+
+/// A function that called another has its frame: a local that does not point there is not its frame base.
+fn elsewhere() -> Missing {
+    Missing::NotCaptured("the frame is not where the debug information says".into())
+}
+
+fn overwritten() -> Missing {
+    // The compiler kept the variable only until it needed the local for something else.
+    Missing::OptimizedOut
+}
+
+fn rewritten() -> Missing {
+    Missing::NotCaptured("the code was rewritten after its debug information was made".into())
+}
+
+impl<'s> Machine<'s> for At<'_, '_, 's> {
+    fn local(&self, index: u32) -> Result<model::Value, Missing> {
+        if matches!(self.trust, Trust::Entry) {
+            return self.frame.entry_local(index);
+        }
+        self.frame.is_current(index, &self.trust)?;
+        self.frame.local(index)
+    }
+
+    fn global(&self, index: u32) -> Result<model::Value, Missing> {
+        self.frame.global(index)
+    }
+
+    fn operand(&self, index: u32) -> Result<model::Value, Missing> {
+        match &self.trust {
+            Trust::Nothing => Err(rewritten()),
+            Trust::Within(range) if self.frame.keeps_operand(index, range.start) => self.frame.operand(index),
+            // No value stands there from the beginning of a function to its end.
+            Trust::Within(_) | Trust::Unwritten | Trust::All | Trust::Entry => Err(overwritten()),
+        }
+    }
+
+    fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {
+        self.frame.entry_local(index)
+    }
+
+    fn frame_base(&self) -> Result<u64, Missing> {
+        if self.frame.in_prologue() {
+            return Err(not_set_up());
+        }
+        self.frame.frame_base()
+    }
+
+    fn unnamed_base(&self) -> Result<u64, Missing> {
+        match self.frame.base_global() {
+            Some(global) if self.frame.is_set_once(global) => self.frame_base(),
+            _ => Err(Missing::Malformed("location: it adds to nothing".into())),
+        }
+    }
+
+    fn read(&self, address: u64, size: u64) -> Result<u64, Missing> {
+        let memory = self.frame.memory.ok_or_else(Missing::not_captured)?;
+        Ok(memory.uint(address, size)?)
+    }
+
+    fn memory_base(&self) -> Result<Option<u64>, Missing> {
+        self.frame.memory_base()
+    }
+
+    fn tls_base(&self) -> Result<u64, Missing> {
+        self.frame.tls_base()
+    }
+
+    fn indexed_address(&self, index: gimli::DebugAddrIndex<usize>) -> Result<u64, Missing> {
+        let unit = self.frame.units.unit(self.unit).ok_or_else(Missing::not_captured)?;
+        Ok(unit.address(index)?)
+    }
+
+    fn base_type(&self, entry: UnitOffset<usize>) -> Result<gimli::ValueType, Missing> {
+        let entry = self.frame.units.entry(Die { unit: self.unit, offset: entry.0 });
+        let ty = entry.and_then(|entry| gimli::ValueType::from_entry(&entry).ok().flatten());
+        ty.ok_or_else(|| Missing::Malformed("location: of an unknown type".into()))
+    }
+
+    fn called(&self, entry: DieReference<usize>) -> Result<Option<Bytes<'s>>, Missing> {
+        let die = match entry {
+            DieReference::UnitRef(offset) => Some(Die { unit: self.unit, offset: offset.0 }),
+            DieReference::DebugInfoRef(offset) => self.frame.units.at_info_offset(self.unit, offset.0),
+        };
+        match die.and_then(|die| self.frame.units.inherited(die, DW_AT_location)) {
+            Some((_, AttributeValue::Exprloc(expression))) => Ok(Some(expression.0)),
+            Some(_) => Err(Missing::Malformed("location: calls a list".into())),
+            None => Ok(None),
+        }
+    }
+}

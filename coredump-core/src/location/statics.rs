@@ -1,0 +1,140 @@
+//! Variables of static storage: which addresses they occupy.
+
+use std::sync::Arc;
+
+use gimli::{AttributeValue, Operation};
+
+use crate::binaries::Binary;
+use crate::catalog::units::{Catalog, Die, Units};
+use crate::location::frame::memory_base_global;
+use crate::location::parse;
+use crate::module::Module;
+use crate::symbols::demangle;
+use crate::unwind::stack_pointer::global_named;
+
+/// Statics read from one binary at most: beyond it, debug info is hostile.
+const MAX_STATICS: usize = 1 << 20;
+
+/// A variable with an address fixed at link time.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Static {
+    /// Its address in the module's first memory.
+    pub address: u64,
+    /// Its size in bytes, where the debug info tells it.
+    pub size: Option<u64>,
+    /// Its name, with namespaces and, of one in a function, that function.
+    pub name: String,
+}
+
+/// The statics that a binary's debug info describes, by address. Reads all of its units. `global` tells what a global of the
+/// module holds: those of position-independent modules and of threads lie where one says.
+pub fn statics(binary: &Binary, global: impl Fn(u32) -> Option<u64>) -> Vec<Static> {
+    let read = |catalog: &Arc<Catalog<'_>>| read_all(&Units::new(catalog.clone()), binary.module(), &global);
+    binary.with_catalog(read).unwrap_or_default()
+}
+
+fn read_all(units: &Units<'_>, module: &Module<'_>, global: &dyn Fn(u32) -> Option<u64>) -> Vec<Static> {
+    let read = |(die, address)| {
+        let size = units.size_of(units.type_of(die));
+        Some(Static { address, size, name: name(units, die)? })
+    };
+    let mut all: Vec<Static> = placed(units, module, global).filter_map(read).take(MAX_STATICS).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// The statics that have an address, and what it is; see [`statics`].
+pub fn placed<'u>(
+    units: &'u Units<'_>,
+    module: &'u Module<'_>,
+    global: &'u dyn Fn(u32) -> Option<u64>,
+) -> impl Iterator<Item = (Die, u64)> + 'u {
+    let memory_base = match memory_base_global(module) {
+        Some(index) => global(index),
+        None => Some(0),
+    };
+    let shared = module.memories().first().is_none_or(|memory| memory.shared);
+    let base_of = move |base| match base {
+        None => memory_base,
+        // See `Frame::global`: where threads have storage of their own, this is not its base, if it has one.
+        Some(u32::MAX) if shared && global_named(module, "__tls_base").is_none() => None,
+        Some(u32::MAX) => memory_base,
+        Some(index) => global(index),
+    };
+    let relocated = memory_base_global(module).is_some();
+    let dies = (0..units.len()).flat_map(|unit| units.statics_of(unit));
+    dies.filter_map(move |die| {
+        let fixed = written(units, die).filter(|fixed| !fixed.is_dropped(relocated))?;
+        Some((die, base_of(fixed.base)?.checked_add(fixed.offset)?.checked_add(fixed.inside)?))
+    })
+}
+
+/// An address as debug info writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fixed {
+    /// The global that is added to it; `u32::MAX` where the linker dropped that.
+    base: Option<u32>,
+    offset: u64,
+    /// The constant that is added: where in an object the linker placed.
+    inside: u64,
+}
+
+impl Fixed {
+    /// The address, where no global is added to it and the linker did not drop the variable.
+    pub fn address(&self) -> Option<u64> {
+        if self.base.is_some() || self.is_dropped(false) { None } else { self.offset.checked_add(self.inside) }
+    }
+
+    /// Whether the linker dropped the variable: it leaves the highest addresses or nothing. `relocated`: the module is
+    /// position-independent.
+    pub fn is_dropped(&self, relocated: bool) -> bool {
+        let nothing = self.offset == 0 && !relocated && matches!(self.base, None | Some(u32::MAX));
+        nothing || self.offset >= u64::MAX - 1 || self.offset == 0xffff_ffff || self.offset == 0xffff_fffe
+    }
+}
+
+/// The address of a static as it is written; `None` for what has none that is fixed: a value that is nowhere.
+///
+/// `DW_OP_addr` or `DW_OP_addrx` (DWARF 5, 2.5.1.1), in position-independent code and of thread-locals added to a global
+/// (`DW_OP_WASM_location`), with a constant added or not.
+pub fn written(units: &Units<'_>, die: Die) -> Option<Fixed> {
+    let AttributeValue::Exprloc(expression) = units.entry(die)?.attr_value(gimli::DW_AT_location)? else { return None };
+    let unit = units.unit(die.unit)?;
+    let mut rest = expression.0;
+    let mut next = || parse(&mut rest, unit.encoding()).ok();
+    let (base, first) = match next()? {
+        Operation::WasmGlobal { index } => (Some(index), next()?),
+        first => (None, first),
+    };
+    let offset = match first {
+        Operation::Address { address } => address,
+        Operation::AddressIndex { index } => unit.address(index).ok()?,
+        _ => return None,
+    };
+    if base.is_some() && next()? != Operation::Plus {
+        return None;
+    }
+    let inside = match next() {
+        Some(Operation::PlusConstant { value }) => value,
+        Some(_) => return None,
+        None => 0,
+    };
+    rest.is_empty().then_some(Fixed { base, offset, inside })
+}
+
+fn name(units: &Units<'_>, die: Die) -> Option<String> {
+    let linkage = units.inherited(die, gimli::DW_AT_linkage_name);
+    if let Some(linkage) = linkage.and_then(|(unit, value)| units.text(unit, value))
+        && let Ok(linkage) = str::from_utf8(linkage)
+    {
+        let plain = demangle(linkage);
+        if plain != linkage {
+            return Some(plain.into_owned());
+        }
+    }
+    let mut path = units.path(die);
+    path.push(units.name(die).filter(|name| !name.is_empty())?);
+    let path: Vec<_> = path.into_iter().map(String::from_utf8_lossy).collect();
+    Some(path.join("::"))
+}

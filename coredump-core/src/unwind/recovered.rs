@@ -1,0 +1,132 @@
+//! What is known of one frame's state without its locals.
+
+use std::sync::Arc;
+
+use crate::model::Value;
+use crate::module::ValueType;
+use crate::unwind::symbolic::{Abstract, Base, State, Sum};
+
+/// What a function's body, and the frames below, tell of one frame's state.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Index of the stack pointer global in the frame's module.
+    pub stack_pointer_global: Option<u32>,
+    /// The global was found by how functions use it: no name says what it is.
+    pub inferred: bool,
+    /// The stack pointer at the frame's code offset.
+    pub stack_pointer: Option<u64>,
+    /// The stack pointer when the function was entered.
+    pub entry_stack_pointer: Option<u64>,
+    /// Why the stack pointer is not known.
+    pub(super) why_not: Option<&'static str>,
+    /// The parameters at entry that the caller's body proves, or its recorded operands are.
+    pub(super) parameters: Vec<Option<u64>>,
+    pub(super) state: Option<Arc<State>>,
+    pub(super) types: Vec<ValueType>,
+}
+
+impl Recovered {
+    /// Why [`Recovered::stack_pointer`] is not known, for a person.
+    pub fn why_not(&self) -> &'static str {
+        self.why_not.unwrap_or("the stack pointer of this frame")
+    }
+
+    /// How far the stack pointer has moved since the function was entered, where that is known.
+    pub(super) fn moved(&self) -> Option<u64> {
+        match self.state.as_ref()?.stack_pointer? {
+            Sum { base: Base::StackPointer, constant } => Some(constant),
+            _ => None,
+        }
+    }
+
+    /// What is proved of a Wasm local.
+    fn proved(&self, index: u32) -> Abstract {
+        self.state.as_ref()?.locals.get(index as usize).copied().flatten()
+    }
+
+    /// A proved value, where what it is counted from is known.
+    pub(super) fn resolve(&self, proved: Sum) -> Option<u64> {
+        Some(match proved.base {
+            Base::Zero => proved.constant,
+            Base::StackPointer => self.entry_stack_pointer?.wrapping_add(proved.constant),
+            Base::Parameter(index) if self.parameters.get(index as usize).is_some_and(Option::is_some) => {
+                self.parameters[index as usize]?.wrapping_add(proved.constant)
+            }
+            // The same unknown as in the stack pointer: an aligned frame.
+            base => {
+                let pointer = self.state.as_ref()?.stack_pointer?;
+                if pointer.base != base {
+                    return None;
+                }
+                self.stack_pointer?.wrapping_sub(pointer.constant).wrapping_add(proved.constant)
+            }
+        })
+    }
+
+    /// A Wasm local's value, where the body and the stack pointer prove it.
+    pub fn local(&self, index: u32) -> Option<Value> {
+        let proved = self.proved(index)?;
+        let value = self.resolve(proved)?;
+        Some(match self.types.get(index as usize)? {
+            ValueType::I32 => Value::I32(value as u32 as i32),
+            ValueType::I64 => Value::I64(value as i64),
+            ValueType::F32 if proved.base == Base::Zero => Value::F32(value as u32),
+            ValueType::F64 if proved.base == Base::Zero => Value::F64(value),
+            _ => return None,
+        })
+    }
+
+    /// How many operands are on the stack before the instruction at which the frame stands.
+    pub fn height(&self) -> Option<usize> {
+        Some(self.state.as_ref()?.operands.len())
+    }
+
+    /// What a parameter was at entry, as far as the caller tells it.
+    pub fn parameter(&self, index: u32) -> Option<Value> {
+        let bits = self.parameters.get(index as usize).copied().flatten()?;
+        Some(match self.types.get(index as usize)? {
+            ValueType::I32 => Value::I32(bits as u32 as i32),
+            ValueType::I64 => Value::I64(bits as i64),
+            ValueType::F32 => Value::F32(bits as u32),
+            ValueType::F64 => Value::F64(bits),
+            _ => return None,
+        })
+    }
+
+    /// A local that still holds what parameter `index` was at entry.
+    pub fn unchanged(&self, index: u32) -> Option<u32> {
+        let entry = Some(Sum { base: Base::Parameter(index), constant: 0 });
+        let locals = &self.state.as_ref()?.locals;
+        locals.iter().position(|&local| local == entry).map(|at| at as u32)
+    }
+
+    /// Whether a parameter's local is proved to hold the parameter still.
+    pub fn is_parameter(&self, index: u32) -> bool {
+        self.proved(index) == Some(Sum { base: Base::Parameter(index), constant: 0 })
+    }
+
+    /// Whether a local is proved to point into the frame: a fixed distance from the stack pointer, now or at entry.
+    pub fn is_in_stack(&self, index: u32) -> bool {
+        let pointer = self.state.as_ref().and_then(|state| state.stack_pointer);
+        self.proved(index).is_some_and(|local| {
+            local.base == Base::StackPointer || pointer.is_some_and(|pointer| pointer.base == local.base)
+        })
+    }
+
+    /// Whether a local is proved to hold what the stack pointer holds, a fixed distance from what it was at entry: where
+    /// a frame grew by an unknown amount, or was aligned, that says nothing of its base.
+    pub fn is_stack_pointer(&self, index: u32) -> bool {
+        let local = self.proved(index);
+        let pointer = self.state.as_ref().and_then(|state| state.stack_pointer);
+        local.is_some_and(|local| local.base == Base::StackPointer) && local == pointer
+    }
+
+    /// A local that holds the frame base once it is set up, and does not hold it yet.
+    pub fn before_prologue(&self, index: u32) -> bool {
+        match self.proved(index) {
+            Some(Sum { base: Base::Zero, constant }) => constant == 0,
+            Some(Sum { base: Base::Parameter(_), .. }) => true,
+            _ => false,
+        }
+    }
+}

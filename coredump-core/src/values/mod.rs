@@ -1,0 +1,303 @@
+//! A value: a type and where its bytes are. Bytes are read when they are asked for.
+
+#![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
+
+mod variable;
+mod vla;
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use gimli::constants::*;
+
+use crate::catalog::Language;
+use crate::catalog::types::{Kind, Member, Offset, PointerKind};
+use crate::catalog::units::Die;
+use crate::location::frame::Frame;
+use crate::location::{Location, Missing, Piece, Place};
+
+pub use variable::{Limits, Scope, Status, Variable, When};
+
+/// The largest object that is put together from pieces, in bytes.
+const ASSEMBLED: u64 = 1 << 16;
+
+/// A value of some type.
+#[derive(Clone, Debug)]
+pub struct Value {
+    /// Its type; `None` is no type (`void`).
+    pub ty: Option<Die>,
+    /// Where its bytes are.
+    pub source: Source,
+}
+
+/// Where bytes are.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// Linear memory, from this address.
+    Memory(u64),
+    /// Here, from this index: an object in no memory. `None` is a byte that is not known.
+    Bytes(Rc<Assembled>, usize),
+    /// Nowhere.
+    Missing(Missing),
+}
+
+/// The bytes of an object that is (partly) in no memory.
+#[derive(Debug)]
+pub struct Assembled {
+    bytes: Vec<u8>,
+    /// Ranges of `bytes` that are not known, and why.
+    holes: Vec<(usize, usize, Missing)>,
+}
+
+impl Source {
+    /// Bytes that are all known.
+    pub fn bytes(bytes: Vec<u8>) -> Source {
+        Source::Bytes(Rc::new(Assembled { bytes, holes: Vec::new() }), 0)
+    }
+
+    /// What a location says of an object of `size` bytes.
+    pub fn locate(frame: &Frame<'_, '_>, location: &Location, size: Option<u64>) -> Source {
+        match location.pieces.as_slice() {
+            [Piece { bits: None, place, .. }] => match place {
+                Place::Memory(address) => Source::Memory(*address),
+                Place::Bytes(bytes) => {
+                    let mut bytes = bytes.clone();
+                    // A number on the machine's stack is as wide as an address, whatever the object's size.
+                    bytes.truncate(size.map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(usize::MAX)));
+                    Source::bytes(bytes)
+                }
+                Place::Missing(missing) => Source::Missing(missing.clone()),
+                Place::ImplicitPointer { .. } => Source::Missing(Missing::NotCaptured("what it points to".into())),
+            },
+            pieces => assemble(frame, pieces, size),
+        }
+    }
+
+    /// The same, `offset` bytes on.
+    pub fn at(&self, offset: u64) -> Source {
+        match self {
+            Source::Memory(address) => match address.checked_add(offset) {
+                Some(address) => Source::Memory(address),
+                None => Source::Missing(Missing::Unreadable(*address)),
+            },
+            Source::Bytes(object, start) => {
+                let start = usize::try_from(offset).ok().and_then(|offset| start.checked_add(offset));
+                start.map_or(Source::Missing(Missing::OptimizedOut), |start| Source::Bytes(object.clone(), start))
+            }
+            Source::Missing(missing) => Source::Missing(missing.clone()),
+        }
+    }
+
+    /// The address, of an object in memory.
+    pub fn address(&self) -> Option<u64> {
+        match self {
+            Source::Memory(address) => Some(*address),
+            _ => None,
+        }
+    }
+}
+
+/// Puts an object together whose pieces are in several places.
+fn assemble(frame: &Frame<'_, '_>, pieces: &[Piece], size: Option<u64>) -> Source {
+    let mut bytes: Vec<u8> = Vec::new();
+    let mut holes = Vec::new();
+    let limit = size.unwrap_or(ASSEMBLED).min(ASSEMBLED);
+    for piece in pieces {
+        let start = bytes.len();
+        let room = limit.saturating_sub(start as u64);
+        let bits = piece.bits.unwrap_or(room.saturating_mul(8));
+        if bits % 8 != 0 || piece.first_bit % 8 != 0 {
+            // Compilers cut at bytes. Behind such a piece nothing can be told.
+            break;
+        }
+        let len = (bits / 8).min(room);
+        let skip = piece.first_bit / 8;
+        let found = match &piece.place {
+            Place::Memory(address) => read_memory(frame, address.saturating_add(skip), len).map(Cow::into_owned),
+            Place::Bytes(bytes) => {
+                let skip = usize::try_from(skip).unwrap_or(usize::MAX);
+                let part = bytes.get(skip..).and_then(|bytes| bytes.get(..len as usize));
+                part.map(<[u8]>::to_vec).ok_or(Missing::OptimizedOut)
+            }
+            Place::Missing(missing) => Err(missing.clone()),
+            Place::ImplicitPointer { .. } => Err(Missing::NotCaptured("what it points to".into())),
+        };
+        match found {
+            Ok(found) => bytes.extend(found),
+            Err(missing) => {
+                bytes.resize(start + len as usize, 0);
+                holes.push((start, bytes.len(), missing));
+            }
+        }
+    }
+    if let [(0, end, missing)] = holes.as_slice()
+        && *end == bytes.len()
+    {
+        return Source::Missing(missing.clone());
+    }
+    Source::Bytes(Rc::new(Assembled { bytes, holes }), 0)
+}
+
+fn read_memory<'f>(frame: &Frame<'f, '_>, address: u64, len: u64) -> Result<Cow<'f, [u8]>, Missing> {
+    let memory = frame.memory.ok_or_else(|| Missing::NotCaptured("memory".into()))?;
+    Ok(memory.bytes(address, len)?)
+}
+
+impl Value {
+    /// A value of type `ty` in memory.
+    pub fn in_memory(ty: Option<Die>, address: u64) -> Value {
+        Value { ty, source: Source::Memory(address) }
+    }
+
+    /// A value that cannot be told.
+    pub fn missing(ty: Option<Die>, missing: Missing) -> Value {
+        Value { ty, source: Source::Missing(missing) }
+    }
+
+    /// The same bytes as another type.
+    pub fn with_type(&self, ty: Option<Die>) -> Value {
+        Value { ty, source: self.source.clone() }
+    }
+
+    /// Its first `len` bytes.
+    pub fn read<'v>(&'v self, frame: &'v Frame<'_, '_>, len: u64) -> Result<Cow<'v, [u8]>, Missing> {
+        match &self.source {
+            Source::Memory(address) => read_memory(frame, *address, len),
+            Source::Bytes(object, start) => {
+                let range = usize::try_from(len).ok().and_then(|len| Some(*start..start.checked_add(len)?));
+                let range = range.filter(|range| range.end <= object.bytes.len()).ok_or(Missing::OptimizedOut)?;
+                let hole = object.holes.iter().find(|hole| hole.0 < range.end && range.start < hole.1);
+                match hole {
+                    Some((_, _, missing)) => Err(missing.clone()),
+                    None => Ok(Cow::Borrowed(&object.bytes[range])),
+                }
+            }
+            Source::Missing(missing) => Err(missing.clone()),
+        }
+    }
+
+    /// An unsigned number of `size` bytes, up to 16.
+    pub fn unsigned(&self, frame: &Frame<'_, '_>, size: u64) -> Result<u128, Missing> {
+        if size > 16 {
+            return Err(Missing::Malformed(format!("a number of {size} bytes")));
+        }
+        let bytes = self.read(frame, size)?;
+        let mut wide = [0; 16];
+        wide[..bytes.len()].copy_from_slice(&bytes);
+        Ok(u128::from_le_bytes(wide))
+    }
+
+    /// The number of this value's own size, sign extended when `signed`.
+    pub fn number(&self, frame: &Frame<'_, '_>, signed: bool) -> Result<i128, Missing> {
+        let size = frame.units.size_of(self.ty).ok_or_else(|| Missing::Malformed("a type without a size".into()))?;
+        let unsigned = self.unsigned(frame, size)?;
+        Ok(if signed { sign_extend(unsigned, size * 8) } else { unsigned as i128 })
+    }
+
+    /// The address a pointer holds.
+    pub fn pointer(&self, frame: &Frame<'_, '_>) -> Result<u64, Missing> {
+        let size = frame.units.size_of(self.ty).unwrap_or(u64::from(frame.address_size()));
+        Ok(self.unsigned(frame, size.min(8))? as u64)
+    }
+
+    /// A member of this structure.
+    pub fn member<'s>(&self, frame: &Frame<'_, 's>, member: &Member<'s>) -> Value {
+        let bits = match member.offset {
+            Offset::Bits(bits) => bits,
+            Offset::Expression(expression) => {
+                let ty = self.ty.map_or(0, |ty| ty.unit);
+                let address = self.source.address().ok_or(Missing::OptimizedOut);
+                // The expression is over the structure's address, and gives the member's.
+                return match address.and_then(|address| frame.computed(ty, expression, address)) {
+                    Ok(at) => Value::in_memory(member.ty, at),
+                    Err(missing) => Value::missing(member.ty, missing),
+                };
+            }
+            Offset::Unknown => {
+                return Value::missing(member.ty, Missing::Malformed("a member without an offset".into()));
+            }
+        };
+        match member.bits {
+            Some(size) => self.bit_field(frame, member.ty, bits, size),
+            None => Value { ty: member.ty, source: self.source.at(bits / 8) },
+        }
+    }
+
+    /// A bit-field: its bits as a value of its type.
+    pub fn bit_field(&self, frame: &Frame<'_, '_>, ty: Option<Die>, first: u64, size: u64) -> Value {
+        let fail = |missing| Value::missing(ty, missing);
+        let Some(whole) = frame.units.size_of(ty).filter(|&whole| whole <= 16 && size <= whole * 8 && size > 0) else {
+            return fail(Missing::Malformed(format!("a bit-field of {size} bits")));
+        };
+        let start = Value { ty, source: self.source.at(first / 8) };
+        let shift = first % 8;
+        let read = start.read(frame, (shift + size).div_ceil(8));
+        let bytes = match read {
+            Ok(bytes) => bytes.into_owned(),
+            Err(missing) => return fail(missing),
+        };
+        let mut bits = 0u128;
+        for bit in 0..size {
+            let at = shift + bit;
+            let set = bytes[(at / 8) as usize] >> (at % 8) & 1;
+            bits |= u128::from(set) << bit;
+        }
+        let bits = if is_signed(frame, ty) { sign_extend(bits, size) as u128 } else { bits };
+        let mut bytes = bits.to_le_bytes().to_vec();
+        bytes.truncate(whole as usize);
+        Value { ty, source: Source::bytes(bytes) }
+    }
+}
+
+/// Whether numbers of this type have a sign.
+pub fn is_signed(frame: &Frame<'_, '_>, ty: Option<Die>) -> bool {
+    let mut at = ty;
+    for _ in 0..8 {
+        match frame.units.peeled(at).as_ref().map(|(_, ty)| &ty.kind) {
+            Some(Kind::Base(encoding)) => {
+                return matches!(*encoding, gimli::DW_ATE_signed | gimli::DW_ATE_signed_char);
+            }
+            Some(Kind::Enum(list)) => match list.underlying {
+                Some(underlying) => at = Some(underlying),
+                // DWARF 2 has no type below an enumeration.
+                None => return list.enumerators.iter().any(|(_, value)| (*value as i128) < 0),
+            },
+            _ => return false,
+        }
+    }
+    false
+}
+
+/// Extends the sign of a number of `bits` bits.
+pub fn sign_extend(value: u128, bits: u64) -> i128 {
+    match 128u32.checked_sub(bits.min(128) as u32) {
+        Some(128) | None => 0,
+        Some(shift) => (value as i128) << shift >> shift,
+    }
+}
+
+/// What a variable's entry says of its value, and where that is in words.
+pub fn variable_value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
+    let located = frame.locate(die);
+    let nowhere = || match frame.units.entry(die).is_some_and(|entry| entry.has_attr(DW_AT_declaration)) {
+        true => Missing::NotCaptured("only declared: the debug information does not say where it is".into()),
+        false => Missing::OptimizedOut,
+    };
+    let (location, described) = located.unwrap_or_else(|| (Location::whole(Place::Missing(nowhere())), String::new()));
+    let ty = frame.concrete(frame.units.type_of(die));
+    let size = frame.units.size_of(ty);
+    let mut source = Source::locate(frame, &location, size);
+    // Rust's types of no size have one value, wherever it is.
+    if size == Some(0) && matches!(source, Source::Missing(_)) && frame.units.language(die.unit) == Language::Rust {
+        source = Source::bytes(Vec::new());
+    }
+    (Value { ty, source }, described)
+}
+
+/// Whether a type is a pointer, and what it points to.
+pub fn pointer_target(frame: &Frame<'_, '_>, ty: Option<Die>) -> Option<(Option<Die>, PointerKind)> {
+    match frame.units.peeled(ty)?.1.kind {
+        Kind::Pointer(kind, target) => Some((target, kind)),
+        _ => None,
+    }
+}

@@ -1,0 +1,128 @@
+//! A variable as plain data: what a person or another program is shown of it.
+
+use crate::scope::VariableKind;
+
+/// How much of a value is written out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Levels of members, elements and pointed-to values.
+    pub depth: u32,
+    /// Elements of one array, string-like or container.
+    pub elements: u32,
+    /// Only each variable's own text is wanted: the names of types, and what plain pointers lead to, are not looked for.
+    pub text_only: bool,
+}
+
+impl Limits {
+    /// The most levels that are shown: a level is one of recursion too.
+    pub const DEEPEST: u32 = 64;
+
+    /// What a command line asks for, and the usual where it does not.
+    pub fn asked(depth: Option<u32>, elements: Option<u32>) -> Self {
+        let usual = Limits::default();
+        Limits { depth: depth.unwrap_or(usual.depth), elements: elements.unwrap_or(usual.elements), ..usual }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { depth: 4, elements: 32, text_only: false }
+    }
+}
+
+/// The variables of one function that was active in a frame.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scope {
+    /// The function's name with its namespaces, where the debug information has it.
+    pub function: Option<String>,
+    /// It was inlined into the function of the next scope.
+    pub inlined: bool,
+    /// Parameters first, then variables, outer blocks first.
+    pub variables: Vec<Variable>,
+}
+
+/// A variable, or a part of one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variable {
+    /// Its name; of a part, the member's name, `[3]` for an element, `*` for what a pointer points to.
+    pub name: String,
+    /// Its type as the language writes it.
+    pub type_name: String,
+    /// Parameter, local or static.
+    pub kind: VariableKind,
+    /// Where the debug information says it is, for a person.
+    pub location: String,
+    /// Its address in linear memory, where it has one.
+    pub address: Option<u64>,
+    /// Whether its value is known.
+    pub status: Status,
+    /// Its value in one line; `None` unless the status is [`Status::Ok`].
+    pub value: Option<String>,
+    /// When it had that value.
+    pub at: When,
+    /// Why the value is not known, or what is wrong with it.
+    pub note: Option<String>,
+    /// A variable of an inner block has its name: in the program's code, and in expressions, the name means that one.
+    pub hidden: bool,
+    /// Members, elements, what it points to.
+    pub children: Vec<Variable>,
+}
+
+/// When a variable had the value that is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum When {
+    /// Where execution stood.
+    #[default]
+    Now,
+    /// When its function was entered: where the parameter is now is not known, and it may have been assigned to since.
+    Entry,
+}
+
+/// Whether a value is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It is.
+    Ok,
+    /// The compiler kept it nowhere.
+    OptimizedOut,
+    /// The dump does not hold it.
+    NotCaptured,
+    /// Its address, or what describes it, makes no sense.
+    Unreadable,
+}
+
+impl Status {
+    /// The stable name, as it appears in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Status::Ok => "ok",
+            Status::OptimizedOut => "optimized-out",
+            Status::NotCaptured => "not-captured",
+            Status::Unreadable => "unreadable",
+        }
+    }
+}
+
+impl Variable {
+    /// Its name as debuggers write it: `name@entry` where the value is that of the function's entry.
+    pub fn label(&self) -> std::borrow::Cow<'_, str> {
+        match self.at {
+            When::Now => self.name.as_str().into(),
+            When::Entry => format!("{}@entry", self.name).into(),
+        }
+    }
+
+    /// Its value, or why there is none, as `<optimized out>`.
+    pub fn text(&self) -> String {
+        if let Some(value) = &self.value {
+            return value.clone();
+        }
+        match (self.status, &self.note) {
+            (Status::OptimizedOut, _) => "<optimized out>".into(),
+            (Status::NotCaptured, None) => "<not captured>".into(),
+            (Status::NotCaptured, Some(note)) => format!("<not captured: {note}>"),
+            (Status::Unreadable | Status::Ok, Some(note)) => format!("<unreadable {note}>"),
+            (Status::Unreadable | Status::Ok, None) => "<unreadable>".into(),
+        }
+    }
+}

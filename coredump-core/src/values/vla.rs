@@ -1,0 +1,67 @@
+//! Arrays whose length the program keeps in a variable (C's arrays of variable length): with the length they have in a
+//! frame.
+
+use gimli::constants::*;
+
+use super::variable_value;
+use crate::catalog::types::{Array, Kind, PointerKind};
+use crate::catalog::units::Die;
+use crate::location::frame::Frame;
+use crate::values::is_signed;
+
+/// Pointers and arrays within each other that are followed.
+const LEVELS: u32 = 8;
+
+impl Frame<'_, '_> {
+    /// The type, with the lengths that arrays in it have in this frame.
+    pub fn concrete(&self, ty: Option<Die>) -> Option<Die> {
+        self.measured(ty, LEVELS).or(ty)
+    }
+
+    /// `None` where nothing in the type depends on the frame.
+    fn measured(&self, ty: Option<Die>, levels: u32) -> Option<Die> {
+        let levels = levels.checked_sub(1)?;
+        let (die, found) = self.units.peeled(ty)?;
+        match &found.kind {
+            Kind::Pointer(PointerKind::Pointer, target) => {
+                let target = self.measured(*target, levels)?;
+                let size = self.units.size_of(Some(die))?;
+                Some(self.units.pointer_to(Some(target), size))
+            }
+            Kind::Array(array) => {
+                let element = self.measured(array.element, levels);
+                let open = array.dimensions.iter().any(Option::is_none);
+                if element.is_none() && (!open || array.stride.is_some()) {
+                    return None;
+                }
+                let lengths = if open { self.lengths(die, array) } else { array.dimensions.clone() };
+                (element.is_some() || lengths != array.dimensions)
+                    .then(|| self.units.array_of(element.or(array.element), lengths))
+            }
+            _ => None,
+        }
+    }
+
+    /// The dimensions of an array, those that variables hold read from them.
+    fn lengths(&self, array: Die, known: &Array) -> Vec<Option<u64>> {
+        let mut lengths = known.dimensions.clone();
+        let mut at = 0;
+        self.units.children(array, |child, entry| {
+            if matches!(entry.tag, DW_TAG_subrange_type | DW_TAG_enumeration_type) {
+                if let Some(length) = lengths.get_mut(at).filter(|length| length.is_none()) {
+                    let count = entry.attr_value(DW_AT_count).map(|count| (count, 0));
+                    let bound = count.or_else(|| Some((entry.attr_value(DW_AT_upper_bound)?, 1)));
+                    *length = bound.and_then(|(bound, more)| {
+                        let variable = self.units.target(child.unit, &bound)?;
+                        let (value, _) = variable_value(self, variable);
+                        let number = value.number(self, is_signed(self, value.ty)).ok()?;
+                        u64::try_from(number.checked_add(more)?).ok()
+                    });
+                }
+                at += 1;
+            }
+            at < known.dimensions.len()
+        });
+        lengths
+    }
+}
