@@ -155,18 +155,43 @@ impl<'r, 'a> Resolver<'r, 'a> {
         Some(resolved)
     }
 
+    /// Number of calls that were inlined where a frame stands. It takes less than the frame itself, so that the frames of a
+    /// deep stack can be counted.
+    pub fn inlined(&self, thread: usize, index: usize) -> usize {
+        let recorded = self.dump.threads.get(thread).and_then(|thread| thread.frames.get(index));
+        let Some(frame) = recorded else { return self.frame(thread, index).map_or(0, |frame| frame.inlines.len()) };
+        let task = self.task().filter(|task| task.runtime.thread == thread);
+        if let Some(Some(placed)) = task.and_then(|task| task.placed.get(index)) {
+            return placed.inlines.len();
+        }
+        self.at_place(thread, index, frame, |known| known.inlines.len()).unwrap_or(0)
+    }
+
     fn by_place(&self, thread: usize, index: usize, frame: &Frame) -> Option<ResolvedFrame> {
+        let known = self.at_place(thread, index, frame, ResolvedFrame::clone)?;
+        Some(ResolvedFrame { index, instance: frame.instance, ..known })
+    }
+
+    /// Lets `look` look at a frame that stands at the same place, if not this one.
+    fn at_place<R>(
+        &self,
+        thread: usize,
+        index: usize,
+        frame: &Frame,
+        look: impl FnOnce(&ResolvedFrame) -> R,
+    ) -> Option<R> {
         let module = self.binaries.module_of(self.dump, frame);
         let key = (module, frame.function, frame.code_offset, (index == 0).then_some(thread));
         if let Some(known) = self.known.lock().get(&key) {
-            return Some(ResolvedFrame { index, instance: frame.instance, ..known.clone() });
+            return Some(look(known));
         }
         let resolved = self.resolve(thread, index, module)?;
+        let seen = look(&resolved);
         let mut known = self.known.lock();
         if known.len() < MAX_KNOWN {
-            known.insert(key, resolved.clone());
+            known.insert(key, resolved);
         }
-        Some(resolved)
+        Some(seen)
     }
 
     fn resolve(&self, thread: usize, index: usize, module: Option<u32>) -> Option<ResolvedFrame> {

@@ -548,6 +548,12 @@ impl Thread {
         (recorded..resolver.frame_count(self.index)).filter_map(move |index| resolver.frame(self.index, index))
     }
 
+    /// Number of calls that were inlined where the frame with this index stands: as many as [`Frame::inlines`] has, for
+    /// less.
+    pub fn inlined(&self, index: usize) -> usize {
+        self.dump.resolver().inlined(self.index, index)
+    }
+
     /// The frame with this index, 0 for the youngest; `None` if there is none.
     pub fn frame(&self, index: usize) -> Option<Frame> {
         (index < self.recorded().frames.len()).then(|| Frame::new(self, index))
@@ -710,13 +716,7 @@ impl Frame {
 
     /// As [`Frame::evaluate`], with bounds on how much of the value is written out.
     pub fn evaluate_within(&self, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
-        let (thread, frame) = (self.thread.index, self.index);
-        let evaluated = self.dump().inspector().evaluate(thread, frame, expression, &limits);
-        match evaluated {
-            Ok(variable) => Ok(variable),
-            // In a garbage-collected program, where debug information knows no such name.
-            Err(error) => self.dump().objects().evaluate(thread, frame, expression, limits).unwrap_or(Err(error)),
-        }
+        self.evaluate_in(0, expression, limits)
     }
 
     /// As [`Frame::evaluate_within`], as one of the functions that were inlined there sees it, counted as in
@@ -736,7 +736,20 @@ impl Frame {
     /// # Ok::<(), coredump_core::Error>(())
     /// ```
     pub fn evaluate_in(&self, scope: usize, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
-        self.dump().inspector().evaluate_in(self.thread.index, self.index, scope, expression, &limits)
+        let (thread, frame) = (self.thread.index, self.index);
+        let of_objects = || self.dump().objects().evaluate(thread, frame, expression, limits);
+        // What a register refers to, debug information does not know.
+        if expression.trim_start_matches(['(', ' ']).starts_with('$')
+            && let Some(Ok(variable)) = of_objects()
+        {
+            return Ok(variable);
+        }
+        let evaluated = self.dump().inspector().evaluate_in(thread, frame, scope, expression, &limits);
+        match evaluated {
+            Ok(variable) => Ok(variable),
+            // In a garbage-collected program, where debug information knows no such name.
+            Err(error) => of_objects().unwrap_or(Err(error)),
+        }
     }
 
     /// A Wasm local, global or operand, as the frame's debug information refers to it: also what the dump leaves out, where

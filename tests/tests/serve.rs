@@ -292,7 +292,9 @@ fn the_console_has_words_of_its_own() {
     // Three nodes, and what the C library allocated.
     let heap = say("heap").unwrap();
     assert!(heap.starts_with("memory 0, dlmalloc: ") && heap.contains(" used blocks of "), "{heap}");
-    assert!(say("whatis node").unwrap().contains("\nblock: 0x11550, 12 bytes, used"));
+    assert!(say("whatis node").unwrap().contains("\nblock: 0x11550, 12 bytes, used\ntype: struct node"));
+    assert_eq!(say("leaks").unwrap(), "memory 0: 0 blocks of 0 bytes are lost");
+    assert_eq!(say("tasks").unwrap_err(), "no asynchronous task was found");
     assert_eq!(say("whatis").unwrap_err(), "whatis needs an address or an expression");
     assert!(say("memory nowhere").unwrap_err().contains("nowhere"));
     assert!(say("memory 0xffffff00").unwrap_err().contains("outside the memory"));
@@ -361,4 +363,77 @@ fn what_is_no_protocol_gets_a_word_before_the_end() {
         assert!(response["message"].as_str().unwrap().len() > 20, "{response}");
         assert_eq!(editor.wait().code(), Some(2));
     }
+}
+
+/// The threads by name, and the numbers by which they are asked for.
+fn threads(editor: &mut Editor) -> Vec<(u64, String)> {
+    let threads = editor.ask("threads", json!({})).unwrap()["threads"].as_array().unwrap().clone();
+    threads.iter().map(|one| (one["id"].as_u64().unwrap(), one["name"].as_str().unwrap().to_owned())).collect()
+}
+
+/// The stack of a thread whose name begins so.
+fn stack(editor: &mut Editor, name: &str) -> Vec<Value> {
+    let found = threads(editor);
+    let (id, _) = found.iter().find(|(_, own)| own.starts_with(name)).unwrap_or_else(|| panic!("{name}: {found:?}"));
+    editor.ask("stackTrace", json!({"threadId": id})).unwrap()["stackFrames"].as_array().unwrap().clone()
+}
+
+/// The variables of the first scope of a frame.
+fn first_scope(editor: &mut Editor, frame: &Value) -> Vec<(String, Value)> {
+    let scopes = editor.ask("scopes", json!({"frameId": frame["id"]})).unwrap();
+    editor.rows(&scopes["scopes"][0]["variablesReference"])
+}
+
+#[test]
+fn asynchronous_tasks_are_threads_whose_stack_is_what_they_await() {
+    let mut editor = open("rust-tasks", "rust-tasks");
+    let frames = stack(&mut editor, "task 3 of tokio [idle], waits for tokio::sync::batch_semaphore::Acquire");
+    let lines: Vec<_> = frames.iter().map(|frame| (frame["name"].as_str().unwrap(), frame["line"].as_u64())).collect();
+    assert_eq!(lines[1], ("(waits for permits: 1)", Some(0)));
+    assert_eq!(frames[1]["presentationHint"], "label");
+    assert_eq!(*lines.last().unwrap(), ("tasks::locker", Some(44)));
+    // What the program printed of the task that it woke before.
+    let frames = stack(&mut editor, "task 1 of tokio");
+    let variables = first_scope(&mut editor, frames.last().unwrap());
+    assert_eq!(row(&variables, "doubled")["value"], "42");
+    let named = json!({"expression": "doubled", "frameId": frames.last().unwrap()["id"], "context": "hover"});
+    assert_eq!(editor.ask("evaluate", named).unwrap()["result"], "42");
+    let said = editor.ask("evaluate", json!({"expression": "tasks", "context": "repl"})).unwrap();
+    assert!(said["result"].as_str().unwrap().contains("    tasks::locker at src/rust-async/"), "{said}");
+    // Coroutines of C++ and tasks of asyncio likewise.
+    let mut editor = open("cpp-coroutines-22-O0", "cpp-coroutines-22-O0");
+    let names: Vec<_> = stack(&mut editor, "task [idle], waits for leaf").iter().map(|one| one["name"].clone()).collect();
+    assert_eq!(names, ["leaf(int, char const*)", "middle(int)", "top()"]);
+    let mut editor = start();
+    editor.ask("attach", json!({"coreFile": wasmtime_dump("python-tasks")})).unwrap();
+    let frames = stack(&mut editor, "task \"sleeper\" of asyncio [idle], waits for Future");
+    let nap = frames.iter().find(|frame| frame["name"] == "nap").unwrap();
+    assert_eq!(row(&first_scope(&mut editor, nap), "before")["value"], "60");
+}
+
+#[test]
+fn objects_of_a_garbage_collected_program_open_as_deep_as_they_are() {
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "kotlin-basket", &[]);
+    let mut editor = start();
+    editor.ask("attach", json!({"core": dump})).unwrap();
+    let share = editor.frames(1, 1)[0].clone();
+    assert_eq!(share["name"], "share");
+    let mut row_at = first_scope(&mut editor, &share);
+    let orders = row(&editor.rows(&row(&row_at, "basket")["variablesReference"]), "orders");
+    assert_eq!(orders["indexedVariables"], 2);
+    row_at = editor.rows(&orders["variablesReference"]);
+    for (name, value) in [("[0]", "price"), ("label", "text"), ("color", "name")] {
+        row_at = editor.rows(&row(&row_at, name)["variablesReference"]);
+        assert!(row_at.iter().any(|(name, _)| name == value), "{name}: {row_at:?}");
+    }
+    assert_eq!(row(&row_at, "name")["value"], "\"GREEN\"");
+    // What the engine's own locals refer to opens too, and some elements can be asked for.
+    let ask = |editor: &mut Editor, expression: &str| {
+        editor.ask("evaluate", json!({"expression": expression, "frameId": share["id"]})).unwrap()["result"].clone()
+    };
+    assert!(ask(&mut editor, "$local0").as_str().unwrap().starts_with("Basket(owner=\"Ada\""));
+    assert_eq!(ask(&mut editor, "basket.orders[1..2]"), "[Order(id=2, price=1.25, label=null, urgent=true)]");
+    let heap = editor.ask("evaluate", json!({"expression": "heap", "context": "repl"})).unwrap();
+    assert!(heap["result"].as_str().unwrap().contains(" bytes in      237  kotlin.String\n"), "{heap}");
 }

@@ -1,8 +1,10 @@
 //! Expressions over objects: `basket.orders[1].label`, `map["two"]`, `Cache.sessions.size`. A name is a local of the frame, a member
 //! of its `this`, a global, or an object of which a global holds the only instance.
 
+use std::ops::Range;
+
 use super::View;
-use super::locals::{Local, part_of};
+use super::locals::{Local, empty, part_of};
 use super::meaning::{Form, Part, Reading};
 use crate::expression::{ExpressionError, Node, NodeKind, parse};
 use crate::objects::{Field, Kind, Link, Object};
@@ -48,8 +50,29 @@ impl View<'_> {
                 return Ok(Variable { name, ..variable });
             }
         }
+        if let NodeKind::Slice(whole, from, to) = &node.kind {
+            let [from, to] = [evaluation.index(from)?, evaluation.index(to)?];
+            let object = evaluation.object(evaluation.node(whole)?);
+            let object = object.map_err(|message| ExpressionError::new(node.column, message))?;
+            return Ok(self.slice(name, &object, from..to, limits));
+        }
         let part = evaluation.node(&node)?;
         Ok(self.part(name, part, limits, limits.depth, &mut Vec::new(), &mut MAX_PARTS.clone()))
+    }
+
+    /// Some of an object's elements, or of a map's entries.
+    fn slice(&self, name: String, object: &Object<'_>, window: Range<u64>, limits: Limits) -> Variable {
+        let end = window.end.min(window.start.saturating_add(limits.elements.into()));
+        let mut left = MAX_PARTS;
+        let parts = self.parts(object, window.start..end, limits).into_iter();
+        let mut whole = empty(name);
+        whole.type_name = self.class_of(object).unwrap_or_else(|| self.type_label(object.type_index));
+        whole.children = parts
+            .map(|(name, part)| self.part(name, part, limits, limits.depth, &mut vec![object.id], &mut left))
+            .collect();
+        let texts: Vec<_> = whole.children.iter().map(|part| part.text()).collect();
+        whole.value = Some(format!("[{}]", texts.join(", ")));
+        whole
     }
 }
 
@@ -92,6 +115,16 @@ impl<'d> Evaluation<'_, 'd> {
             },
             _ => Err(fail("of objects, expressions are names, members and elements".to_owned())),
         }
+    }
+
+    /// The number of an element.
+    fn index(&self, node: &Node) -> Result<u64, Failed> {
+        let number = match self.node(node)?.field {
+            Field::I64(number) => u64::try_from(number).ok(),
+            Field::I32(number) => u64::try_from(number).ok(),
+            _ => None,
+        };
+        number.ok_or_else(|| ExpressionError::new(node.column, "an index is a number from 0 on"))
     }
 
     fn local(&self, path: &[String]) -> Option<&Local> {

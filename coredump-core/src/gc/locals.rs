@@ -1,6 +1,7 @@
 //! The locals of a frame whose debug information says nothing of variables: by the names of the name section.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::assigned::{self, State};
 use super::meaning::{Form, Part, Reading};
@@ -124,7 +125,8 @@ impl<'d> View<'d> {
             && !limits.text_only
         {
             open.push(id);
-            for (name, part) in self.parts(&object, limits).into_iter().take(limits.elements as usize) {
+            let window = 0..u64::from(limits.elements);
+            for (name, part) in self.parts(&object, window, limits).into_iter().take(limits.elements as usize) {
                 if *left == 0 {
                     break;
                 }
@@ -135,20 +137,24 @@ impl<'d> View<'d> {
         variable
     }
 
-    /// The parts of an object by their names: fields, elements, a map's values by their keys.
-    pub fn parts(&self, object: &Object<'_>, limits: Limits) -> Vec<(String, Part)> {
-        let Some(meaning) = self.meaning(object, 0..u64::from(limits.elements)) else {
+    /// The parts of an object by their names: fields, elements, a map's values by their keys. Of elements and entries those of a
+    /// window; `limits` bound the keys.
+    pub(super) fn parts(&self, object: &Object<'_>, window: Range<u64>, limits: Limits) -> Vec<(String, Part)> {
+        let start = window.start;
+        let places = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let (first, count) = (places(start), places(window.end.saturating_sub(start)));
+        let Some(meaning) = self.meaning(object, window) else {
             let name = |index| match object.kind() {
                 Kind::Struct => self.field_name(object.type_index, index).map(str::to_owned),
                 _ => None,
             };
-            let fields = object.fields().enumerate().take(limits.elements as usize);
+            let fields = object.fields().enumerate().skip(first).take(count);
             let named = |(index, field)| (name(index).unwrap_or_else(|| format!("[{index}]")), Part::raw(field));
             return fields.map(named).collect();
         };
         match meaning.form {
             Form::Elements { parts, .. } => {
-                parts.into_iter().enumerate().map(|(index, part)| (format!("[{index}]"), part)).collect()
+                (start..).zip(parts).map(|(index, part)| (format!("[{index}]"), part)).collect()
             }
             Form::Entries { parts, .. } => {
                 let shallow = Limits { depth: 1, ..limits };
@@ -240,7 +246,7 @@ fn type_word(part: Part) -> &'static str {
     }
 }
 
-fn empty(name: String) -> Variable {
+pub(super) fn empty(name: String) -> Variable {
     Variable {
         name,
         type_name: String::new(),

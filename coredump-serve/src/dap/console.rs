@@ -1,18 +1,18 @@
-//! The words of an editor's console that are no expressions: `help`, `memory`, `whatis`, `heap`.
+//! The words of an editor's console that are no expressions: `help`, `memory`, `whatis`, `heap`, `leaks`, `tasks`.
 
 use std::fmt::Write;
 use std::ops::Range;
 
-use coredump_core::heap::{Heap, Survey, View};
 use coredump_core::memory::Chunk;
 use coredump_core::text::escape;
 use coredump_core::{Dump, Frame, Memory};
 
 use super::memory::{self, Place, number};
 use super::opened::LIMITS;
+use super::{heaps, tasks};
 
 /// The words.
-pub const VERBS: [&str; 4] = ["heap", "help", "memory", "whatis"];
+pub const VERBS: [&str; 6] = ["heap", "help", "leaks", "memory", "tasks", "whatis"];
 /// Bytes that `memory` shows unless it is told how many.
 const SHOWN: u64 = 64;
 /// Bytes that it shows at most.
@@ -25,12 +25,16 @@ EXPRESSION        its value in the selected frame: node->next, buf[2..5], (struc
 memory PLACE [N]  N bytes from an address or an expression on
 whatis PLACE      what an address belongs to
 heap              what the heaps hold
+leaks             the blocks that nothing points to any more
+tasks             the asynchronous tasks, and what each waits for
 A place is an address (0x10450; in memory 2, 2:0x10450) or an expression: a pointer leads where it points.";
 
 /// What is seen from a line of the call stack.
 pub struct Scene<'a> {
     /// The dump.
     pub dump: &'a Dump,
+    /// Its asynchronous tasks.
+    pub tasks: &'a tasks::Known,
     /// The frame, and which of the functions inlined there.
     pub frame: Option<(Frame, usize)>,
 }
@@ -45,7 +49,9 @@ pub fn run(scene: &Scene<'_>, line: &str) -> Option<Result<String, String>> {
     }
     Some(match (verb, rest) {
         ("help", _) => Ok(scene.help()),
-        ("heap", "") => scene.heaps(),
+        ("heap", "") => heaps::summary(scene.dump),
+        ("leaks", "") => heaps::leaks(scene.dump),
+        ("tasks", "") => scene.tasks.text(scene.dump).ok_or_else(|| "no asynchronous task was found".to_owned()),
         ("memory", rest) if !rest.is_empty() => scene.memory(rest),
         ("whatis", rest) if !rest.is_empty() => scene.whatis(rest),
         ("memory" | "whatis", _) => Err(format!("{verb} needs an address or an expression")),
@@ -130,51 +136,9 @@ impl Scene<'_> {
                 let _ = write!(text, ", {offset:#x} bytes into it");
             }
         }
-        let view = View::new(memory);
-        for heap in self.dump.heap(index).iter().filter(|heap| heap.holds(address)) {
-            let _ = write!(text, "\nheap: {}", heap.kind.name());
-            let mut blocks = heap.blocks(&view).filter_map(Result::ok);
-            if let Some(block) = blocks.find(|block| (block.address..block.end()).contains(&address)) {
-                let (start, size, state) = (block.address, block.size, block.state.name());
-                let _ = write!(text, "\nblock: {start:#x}, {size} bytes, {state}");
-            }
-        }
+        heaps::at(self.dump, index, memory, address, &mut text);
         Ok(text)
     }
-
-    fn heaps(&self) -> Result<String, String> {
-        let mut lines = Vec::new();
-        for (index, memory) in (0..).zip(&self.dump.recorded().memories) {
-            let view = View::new(memory);
-            for heap in self.dump.heap(index) {
-                lines.push(summary(index, &heap, &view));
-            }
-        }
-        match lines.is_empty() {
-            true => Err("no heap of an allocator that is known was found".to_owned()),
-            false => Ok(lines.join("\n")),
-        }
-    }
-}
-
-fn summary(memory: u32, heap: &Heap, view: &View<'_>) -> String {
-    let survey = Survey::of(heap, view);
-    let mut text = format!(
-        "memory {memory}, {}: {} used blocks of {} bytes, {} free blocks of {} bytes",
-        heap.kind.name(),
-        survey.used.blocks,
-        survey.used.bytes,
-        survey.free.blocks,
-        survey.free.bytes
-    );
-    if survey.unknown.blocks > 0 {
-        let _ = write!(
-            text,
-            ", {} blocks of {} bytes of which that is not known",
-            survey.unknown.blocks, survey.unknown.bytes
-        );
-    }
-    text
 }
 
 fn outside(memory: &Memory<'_>, address: u64) -> String {

@@ -8,21 +8,29 @@ use serde_json::Value;
 /// The folder that an editor has open, where it left it to us to fill that in.
 const WORKSPACE: [&str; 2] = ["${workspaceFolder}", "${workspaceRoot}"];
 
+/// The fields that are lists of LLDB's commands.
+const LLDB_COMMANDS: [&str; 6] =
+    ["initCommands", "targetCreateCommands", "preRunCommands", "attachCommands", "launchCommands", "processCreateCommands"];
+/// The fields that are lists of GDB's commands, each in an object with a `text`.
+const GDB_COMMANDS: [&str; 3] = ["setupCommands", "customLaunchSetupCommands", "postRemoteConnectCommands"];
+
 /// The request, read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Launch {
-    /// The dump: `coreFile`, `coreDumpPath` or `core`, or what `targetCreateCommands` name.
+    /// The dump: `coreFile`, `coreDumpPath`, `dumpPath` or `core`, or what commands name.
     pub dump: Option<PathBuf>,
-    /// Binaries: `program`, a path or a list of them.
+    /// Binaries: `program`, a path or a list of them, and what commands name.
     pub programs: Vec<PathBuf>,
-    /// Folders to look for binaries in: `symbolsPath`, `additionalSOLibSearchPath`.
+    /// Folders to look for binaries in: `symbolsPath`, `symbolSearchPath`, `additionalSOLibSearchPath`.
     pub folders: Vec<PathBuf>,
-    /// Beginnings of source paths and what stands for them here: `sourceMap`, `sourceFileMap`.
+    /// Beginnings of source paths and what stands for them here: `sourceMap`, `sourceFileMap`, `sourcePath`.
     pub source_map: Vec<(String, String)>,
     /// What stands for other paths: `--path-map`.
     pub paths: PathMap,
     /// The folder that relative paths count from: `cwd`.
     cwd: PathBuf,
+    /// The folder that relative paths of sources count from: `relativePathBase`, `debuggerRoot`, else the same.
+    sources: PathBuf,
 }
 
 impl Launch {
@@ -38,23 +46,31 @@ impl Launch {
                 _ => Vec::new(),
             }
         };
-        let named = ["coreFile", "coreDumpPath", "core"].iter().find_map(|name| arguments[*name].as_str());
+        let first = |names: &[&str]| names.iter().find_map(|name| arguments[*name].as_str()).map(path);
+        let commands = Commands::read(arguments);
         let mut programs = list("program");
-        let mut dump = named.map(path);
-        for command in arguments["targetCreateCommands"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-            let (program, core) = target_create(command);
-            programs.extend(program.map(path));
-            dump = dump.or(core.map(path));
+        programs.extend(commands.programs.iter().map(|program| path(program)));
+        let folders = ["symbolsPath", "symbolSearchPath", "additionalSOLibSearchPath"];
+        let mut maps: Vec<_> =
+            ["sourceMap", "sourceFileMap"].iter().flat_map(|name| pairs(&arguments[*name])).collect();
+        maps.extend(commands.source_map);
+        // LLDB's adapter takes it for what relative paths begin with, unless they are mapped.
+        let source_path = arguments["sourcePath"].as_str().filter(|_| maps.is_empty());
+        maps.extend(source_path.map(|to| (".".to_owned(), to.to_owned())));
+        Launch {
+            dump: first(&["coreFile", "coreDumpPath", "dumpPath", "core"]).or(commands.dump.as_deref().map(path)),
+            programs,
+            folders: folders.iter().flat_map(|name| list(name)).collect(),
+            source_map: maps.into_iter().map(|(from, to)| (in_text(&from), in_text(&to))).collect(),
+            paths: PathMap::default(),
+            sources: first(&["relativePathBase", "debuggerRoot"]).unwrap_or_else(|| cwd.clone().into()),
+            cwd: cwd.into(),
         }
-        let folders = ["symbolsPath", "additionalSOLibSearchPath"].iter().flat_map(|name| list(name)).collect();
-        let maps = ["sourceMap", "sourceFileMap"].iter().flat_map(|name| pairs(&arguments[*name]));
-        let maps = maps.map(|(from, to)| (in_text(&from), in_text(&to))).collect();
-        Launch { dump, programs, folders, source_map: maps, paths: PathMap::default(), cwd: cwd.into() }
     }
 
-    /// The folder that relative paths count from.
+    /// The folder that relative paths of sources count from.
     pub fn folder(&self) -> &Path {
-        &self.cwd
+        &self.sources
     }
 
     /// A source path as it is here.
@@ -79,32 +95,104 @@ fn workspace(text: &str, folder: &str) -> String {
     WORKSPACE.iter().fold(text.to_owned(), |text, name| text.replace(name, folder))
 }
 
-/// Program and dump of LLDB's `target create PROGRAM --core DUMP`, as CodeLLDB's users write it.
-fn target_create(command: &str) -> (Option<&str>, Option<&str>) {
-    let mut words = command.split_whitespace().map(|word| word.trim_matches(['"', '\'']));
-    let (mut program, mut core) = (None, None);
-    if !(words.next() == Some("target") && words.next() == Some("create")) {
-        return (None, None);
+/// What the commands of a request say that users of LLDB and GDB put there.
+#[derive(Default)]
+struct Commands {
+    dump: Option<String>,
+    programs: Vec<String>,
+    source_map: Vec<(String, String)>,
+}
+
+impl Commands {
+    fn read(arguments: &Value) -> Commands {
+        let mut commands = Commands::default();
+        let list = |name: &str| arguments[name].as_array().into_iter().flatten();
+        for command in LLDB_COMMANDS.iter().flat_map(|name| list(name)).filter_map(Value::as_str) {
+            // The adapter of LLDB looks at these marks itself.
+            commands.lldb(&words(command.trim_start_matches(['?', '!', '`'])));
+        }
+        for command in GDB_COMMANDS.iter().flat_map(|name| list(name)) {
+            commands.gdb(&words(command["text"].as_str().or(command.as_str()).unwrap_or_default()));
+        }
+        commands
     }
-    while let Some(word) = words.next() {
-        match word {
-            "-c" | "--core" => core = words.next(),
-            // Options that take a value we have no use for.
-            "-a" | "--arch" | "-p" | "--platform" | "-s" | "--symfile" | "-d" | "--no-dependents" | "-b"
-            | "--build" | "-r" | "--remote-file" | "-l" | "--label" => {
-                words.next();
+
+    fn lldb(&mut self, words: &[String]) {
+        let plain: Vec<&str> = words.iter().map(String::as_str).collect();
+        match &plain[..] {
+            ["target", "create", rest @ ..] => self.target_create(rest),
+            ["target", "symbols", "add", .., file] => self.programs.push((*file).to_owned()),
+            ["settings", "set" | "append" | "insert-after" | "insert-before", rest @ ..] => {
+                let rest = rest.iter().position(|word| *word == "target.source-map").map_or(&[][..], |at| &rest[at + 1..]);
+                let pairs = rest.as_chunks::<2>().0.iter();
+                self.source_map.extend(pairs.map(|[from, to]| pair(from, to)));
             }
-            word if !word.starts_with('-') => program = Some(word),
             _ => {}
         }
     }
-    (program, core)
+
+    /// LLDB's `target create PROGRAM --core DUMP`.
+    fn target_create(&mut self, words: &[&str]) {
+        let mut words = words.iter();
+        while let Some(word) = words.next() {
+            match *word {
+                "-c" | "--core" => self.dump = words.next().map(|word| (*word).to_owned()),
+                // Options that take a value we have no use for.
+                "-a" | "--arch" | "-p" | "--platform" | "-s" | "--symfile" | "-d" | "--no-dependents" | "-b"
+                | "--build" | "-r" | "--remote-file" | "-l" | "--label" => {
+                    words.next();
+                }
+                word => match word.strip_prefix("--core=") {
+                    Some(dump) => self.dump = Some(dump.to_owned()),
+                    None if !word.starts_with('-') => self.programs.push(word.to_owned()),
+                    None => {}
+                },
+            }
+        }
+    }
+
+    fn gdb(&mut self, words: &[String]) {
+        match words {
+            [set, name, from, to] if set == "set" && name == "substitute-path" => self.source_map.push(pair(from, to)),
+            [core, file] if core == "core-file" || core == "core" => self.dump = Some(file.clone()),
+            [command, file] if matches!(&**command, "file" | "exec-file" | "symbol-file") => {
+                self.programs.push(file.clone());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The words of a command: in quotes there may be spaces, and a backslash takes the next letter as it is.
+fn words(command: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    let mut letters = command.chars();
+    while let Some(letter) = letters.next() {
+        match (letter, quote) {
+            (letter, Some(open)) if letter == open => quote = None,
+            ('"' | '\'', None) => {
+                quote = Some(letter);
+                word.get_or_insert_default();
+            }
+            ('\\', None | Some('"')) => word.get_or_insert_default().extend(letters.next()),
+            (letter, None) if letter.is_whitespace() => words.extend(word.take()),
+            (letter, _) => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// A beginning of a path, and what stands for it.
+fn pair(from: &str, to: &str) -> (String, String) {
+    (from.trim_end_matches('/').to_owned(), to.trim_end_matches('/').to_owned())
 }
 
 /// Pairs as an object (`{"from": "to"}`, in cppdbg also `{"from": {"editorPath": "to"}}`), or as a list of lists
 /// (`[["from", "to"]]`).
 fn pairs(map: &Value) -> Vec<(String, String)> {
-    let pair = |from: &str, to: &str| (from.trim_end_matches('/').to_owned(), to.trim_end_matches('/').to_owned());
     let target = |to: &'_ Value| to.as_str().or_else(|| to["editorPath"].as_str()).map(str::to_owned);
     match map {
         Value::Object(map) => map.iter().filter_map(|(from, to)| Some(pair(from, &target(to)?))).collect(),
@@ -123,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_dump_is_named_as_users_of_other_debuggers_name_it() {
-        for name in ["coreFile", "coreDumpPath", "core"] {
+        for name in ["coreFile", "coreDumpPath", "dumpPath", "core"] {
             let launch = Launch::read(&json!({name: "a.coredump", "cwd": "/app", "program": "a.wasm"}));
             assert_eq!(launch.dump, Some("/app/a.coredump".into()));
             assert_eq!(launch.programs, [PathBuf::from("/app/a.wasm")]);
@@ -133,14 +221,40 @@ mod tests {
 
     #[test]
     fn a_dump_is_named_as_in_lldbs_command() {
-        for command in
-            ["target create app.wasm --core /d/a.coredump", "target create -c \"/d/a.coredump\" --arch wasm32 app.wasm"]
-        {
-            let launch = Launch::read(&json!({"targetCreateCommands": [command], "cwd": "/app"}));
-            assert_eq!(launch.dump, Some("/d/a.coredump".into()));
+        for (field, command) in [
+            ("targetCreateCommands", "target create app.wasm --core '/d/my dumps/a.coredump'"),
+            ("initCommands", "target create -c \"/d/my dumps/a.coredump\" --arch wasm32 app.wasm"),
+            ("attachCommands", "?target create --core=/d/my\\ dumps/a.coredump app.wasm"),
+        ] {
+            let launch = Launch::read(&json!({field: [command], "cwd": "/app"}));
+            assert_eq!(launch.dump, Some("/d/my dumps/a.coredump".into()), "{command}");
             assert_eq!(launch.programs, [PathBuf::from("/app/app.wasm")]);
         }
-        assert_eq!(Launch::read(&json!({"targetCreateCommands": ["settings set x y", 3]})), Launch::default());
+        assert_eq!(Launch::read(&json!({"targetCreateCommands": ["settings set x y", 3, "target create -c"]})), Launch::default());
+    }
+
+    #[test]
+    fn sources_are_mapped_by_commands_too() {
+        for map in [
+            json!({"preRunCommands": ["settings set target.source-map /build/ \"${workspaceFolder}\" /std /lib/rust"]}),
+            json!({"initCommands": ["!settings append target.source-map /build ${workspaceFolder}", "settings append target.source-map /std /lib/rust"]}),
+            json!({"setupCommands": [{"text": "set substitute-path /build ${workspaceFolder}/"}, {"text": "set substitute-path /std /lib/rust"}]}),
+        ] {
+            let mut arguments = map.clone();
+            arguments["cwd"] = json!("/my app");
+            let launch = Launch::read(&arguments);
+            assert_eq!(launch.source("/build/a.c"), "/my app/a.c", "{map}");
+            assert_eq!(launch.source("/std/vec.rs"), "/lib/rust/vec.rs", "{map}");
+        }
+    }
+
+    #[test]
+    fn relative_sources_count_from_where_each_debugger_says() {
+        let launch = Launch::read(&json!({"cwd": "/run", "relativePathBase": "${workspaceFolder}/src"}));
+        assert_eq!(launch.folder(), Path::new("/run/src"));
+        assert_eq!(Launch::read(&json!({"cwd": "/run", "debuggerRoot": "/src"})).folder(), Path::new("/src"));
+        assert_eq!(Launch::read(&json!({"cwd": "/run"})).folder(), Path::new("/run"));
+        assert_eq!(Launch::read(&json!({"sourcePath": "/src"})).source("./a.c"), "/src/a.c");
     }
 
     #[test]

@@ -4,12 +4,15 @@
 mod completions;
 mod console;
 mod disassembly;
+mod heaps;
 mod launch;
 mod memory;
 mod opened;
 mod opening;
 mod sources;
 mod stack;
+mod tasks;
+mod values;
 mod variables;
 mod wire;
 

@@ -3,21 +3,19 @@
 use std::collections::{BTreeSet, HashMap};
 
 use coredump_core::cli::path_map::PathMap;
-use coredump_core::interpreted::Interpreted;
-use coredump_core::runtimes::cpython;
+use coredump_core::runtimes::{InterpretedFrame, cpython};
 use coredump_core::text::{escape, escape_lines};
-use coredump_core::{Dump, Frame, Limits};
+use coredump_core::{Dump, Frame, Limits, Thread};
 use serde_json::{Value, json};
 
-use super::completions::completions;
-use super::console::{self, Scene};
 use super::disassembly::Disassembly;
 use super::launch::Launch;
 use super::memory::{self, Place};
 use super::opening::{self, Evidence};
 use super::sources::{Code, Sources};
-use super::stack::{self, Entry, EntryKind, Line, Lines, Origin};
-use super::variables::{self, Handles, Row, Rows, Scope};
+use super::stack::{self, Entry, EntryKind, Line, Lines, Origin, Program};
+use super::tasks;
+use super::variables::Handles;
 use crate::args::Args;
 
 /// How much of a value is sent at once: what is deeper is asked for when it is opened.
@@ -28,19 +26,24 @@ const SOURCE_FRAMES: usize = 1000;
 /// A dump, or the traces of a text, with what the editor was told: numbers of frames and of variables stay valid while it is
 /// open.
 pub struct Opened {
-    dumps: Vec<Dump>,
+    pub(super) dumps: Vec<Dump>,
     launch: Launch,
     /// What a dump names may be looked for on this machine.
     trusted: bool,
-    program: Option<Interpreted>,
-    entries: Vec<Entry>,
+    /// The frames of the program that an interpreter ran.
+    pub(super) program: Vec<(Option<usize>, InterpretedFrame)>,
+    pub(super) tasks: tasks::Known,
+    /// The threads; the asynchronous tasks come last, once they were looked for.
+    pub(super) entries: Vec<Entry>,
+    /// The asynchronous tasks are among them.
+    has_tasks: bool,
     /// Index of the thread that crashed.
-    crashed: usize,
+    pub(super) crashed: usize,
     /// What was shown of each thread.
     shown: HashMap<u64, Lines>,
     frames: Vec<Line>,
     numbers: HashMap<(u64, usize), u64>,
-    handles: Handles,
+    pub(super) handles: Handles,
     sources: Sources,
     disassembly: Disassembly,
 }
@@ -52,6 +55,8 @@ impl Opened {
         let Evidence { dumps, is_text } = opening::open(args, &launch)?;
         let limits = cpython::Limits { depth: LIMITS.depth, elements: LIMITS.elements };
         let program = dumps.first().filter(|_| !is_text).and_then(|dump| dump.interpreted(Some(limits)));
+        let program = program.iter().flat_map(|program| program.frames());
+        let program = program.map(|(placed, frame)| (placed, frame.clone())).collect();
         let numbered = dumps.iter().enumerate();
         let entries: Vec<_> = match is_text {
             true => numbered.map(|(index, dump)| stack::trace_entry(dump, index)).collect(),
@@ -67,7 +72,10 @@ impl Opened {
             launch,
             trusted: !args.untrusted,
             program,
+            tasks: tasks::Known::default(),
             entries,
+            // Of what was in memory, a text says nothing.
+            has_tasks: is_text,
             crashed,
             shown: HashMap::new(),
             frames: Vec::new(),
@@ -79,7 +87,7 @@ impl Opened {
     }
 
     /// The dump of the thread that crashed.
-    fn dump(&self) -> &Dump {
+    pub(super) fn dump(&self) -> &Dump {
         let crashed = self.entries.get(self.crashed).map_or(0, |entry| entry.dump);
         &self.dumps[crashed]
     }
@@ -127,7 +135,11 @@ impl Opened {
     }
 
     /// The threads.
-    pub fn threads(&self) -> Value {
+    pub fn threads(&mut self) -> Value {
+        if !std::mem::replace(&mut self.has_tasks, true) {
+            let tasks = self.tasks.entries(&self.dumps[0], 0);
+            self.entries.extend(tasks);
+        }
         let threads = self.entries.iter().zip(1..).map(|(entry, id)| json!({"id": id, "name": entry.name}));
         let threads: Vec<_> = threads.collect();
         json!({"threads": threads})
@@ -150,22 +162,25 @@ impl Opened {
         let dump = &self.dumps[index];
         let thread = match kind {
             EntryKind::Thread(thread) => dump.thread(thread),
-            EntryKind::Task(_) => None,
+            EntryKind::Task(_) | EntryKind::Async(_) => None,
         };
         let lines = self.shown.entry(id).or_insert_with(|| match kind {
-            EntryKind::Thread(_) => Lines::new(),
+            EntryKind::Thread(_) => Lines::default(),
             EntryKind::Task(task) => {
                 let task = dump.runtime().and_then(|runtime| runtime.tasks.get(task));
                 Lines::of_task(&task.map(|task| dump.task_frames(task)).unwrap_or_default())
             }
+            EntryKind::Async(task) => Lines::of(self.tasks.lines(dump, task)),
         });
+        let is_crashed = thread.as_ref().is_some_and(Thread::is_crashed);
+        let program: &Program = if is_crashed { &self.program } else { &[] };
         if let Some(thread) = &thread {
-            lines.extend(index, thread, self.program.as_ref().filter(|_| thread.is_crashed()), end);
+            lines.extend(thread, program, end);
         }
         let total = lines.total(thread.as_ref());
-        let made = lines.made();
-        let (start, end) = (start.min(made.len()), end.min(made.len()));
-        let shown: Vec<(usize, Line)> = (start..).zip(made[start..end].iter().cloned()).collect();
+        let (start, end) = (start.min(lines.found()), end.min(lines.found()));
+        let shown = lines.read(start..end, index, thread.as_ref(), program);
+        let shown: Vec<(usize, Line)> = (start..).zip(shown).collect();
         let frames: Vec<_> =
             shown.into_iter().map(|(position, line)| self.frame((id, index), position, line)).collect();
         Ok(json!({"stackFrames": frames, "totalFrames": total}))
@@ -187,7 +202,9 @@ impl Opened {
             let code = Code { dump: (&self.dumps[dump], dump), module: line.module, function: line.function };
             frame["source"] = self.sources.describe(&self.launch, location, code, self.trusted);
         }
-        if self.dumps[dump].is_machinery(&line.name, line.location.as_ref()) {
+        if line.origin == Origin::Label {
+            frame["presentationHint"] = json!("label");
+        } else if self.dumps[dump].is_machinery(&line.name, line.location.as_ref()) {
             frame["presentationHint"] = json!("subtle");
         }
         if let (Some(module), Some(offset)) = (line.module, line.offset) {
@@ -211,13 +228,13 @@ impl Opened {
         })
     }
 
-    fn line(&self, arguments: &Value) -> Result<&Line, String> {
+    pub(super) fn line(&self, arguments: &Value) -> Result<&Line, String> {
         let number = arguments["frameId"].as_u64().unwrap_or(0);
         let index = number.checked_sub(1).and_then(|index| usize::try_from(index).ok());
         index.and_then(|index| self.frames.get(index)).ok_or_else(|| format!("there is no frame {number}"))
     }
 
-    fn engine_frame(&self, origin: Origin) -> Option<(&Dump, Frame, usize)> {
+    pub(super) fn engine_frame(&self, origin: Origin) -> Option<(&Dump, Frame, usize)> {
         match origin {
             Origin::Engine { dump, thread, frame, scope } => {
                 let dump = self.dumps.get(dump)?;
@@ -225,147 +242,6 @@ impl Opened {
             }
             _ => None,
         }
-    }
-
-    /// The scopes of a frame.
-    pub fn scopes(&mut self, arguments: &Value) -> Result<Value, String> {
-        let origin = self.line(arguments)?.origin;
-        let scopes = match origin {
-            Origin::Engine { .. } => {
-                let frame = self.engine_frame(origin);
-                frame.map_or_else(Vec::new, |(dump, frame, scope)| variables::scopes(dump, &frame, scope))
-            }
-            Origin::Python(number) => {
-                let frame = self.program.as_ref().and_then(|program| program.frames().nth(number));
-                frame.map_or_else(Vec::new, |(_, frame)| vec![variables::python_scope(frame)])
-            }
-            Origin::Runtime => Vec::new(),
-        };
-        let entry = |Scope { name, hint, expensive, rows }: Scope| {
-            let count = if let Rows::Made(rows) = &rows { Some(rows.len()) } else { None };
-            let mut scope = json!({
-                "name": name,
-                "presentationHint": hint,
-                "variablesReference": self.handles.add(origin, rows),
-                "expensive": expensive,
-            });
-            if let Some(count) = count {
-                scope["namedVariables"] = json!(count);
-            }
-            scope
-        };
-        let entries: Vec<_> = scopes.into_iter().map(entry).collect();
-        Ok(json!({"scopes": entries}))
-    }
-
-    /// The variables of a scope, or the parts of a variable.
-    pub fn variables(&mut self, arguments: &Value) -> Result<Value, String> {
-        let number = arguments["variablesReference"].as_u64().unwrap_or(0);
-        let start = arguments["start"].as_u64().unwrap_or(0) as usize;
-        let count = arguments["count"].as_u64().filter(|&count| count > 0).map_or(usize::MAX, |count| count as usize);
-        let (origin, rows) = self.handles.get(number).ok_or_else(|| format!("there are no variables {number}"))?;
-        let rows = match rows {
-            Rows::Made(rows) => rows,
-            Rows::Statics => {
-                let frame = self.engine_frame(origin);
-                frame.map(|(dump, frame, _)| variables::statics(dump, &frame)).unwrap_or_default()
-            }
-        };
-        let is_element = |row: &Row| row.name.starts_with('[');
-        let wanted = |row: &Row| match arguments["filter"].as_str() {
-            Some("indexed") => is_element(row),
-            Some("named") => !is_element(row),
-            _ => true,
-        };
-        let shown: Vec<_> = rows.into_iter().filter(wanted).skip(start).take(count).collect();
-        let shown: Vec<_> = shown.into_iter().map(|row| self.row(origin, row)).collect();
-        Ok(json!({"variables": shown}))
-    }
-
-    fn row(&mut self, origin: Origin, mut row: Row) -> Value {
-        // What lies deeper than was sent so far is evaluated when it is opened.
-        if row.parts.is_empty()
-            && row.may_have_parts
-            && let Some(expression) = &row.expression
-            && let Some((dump, frame, scope)) = self.engine_frame(origin)
-            && let Ok(value) = frame.evaluate_in(scope, expression, LIMITS)
-        {
-            row.parts = Row::of(&value, Some(expression.clone()), memory::memory_of(dump, &frame)).parts;
-        }
-        let elements = row.parts.iter().filter(|part| part.name.starts_with('[')).count();
-        let named = row.parts.len() - elements;
-        let reference = if row.parts.is_empty() { 0 } else { self.handles.add(origin, Rows::Made(row.parts)) };
-        let mut entry = json!({
-            "name": row.name,
-            "value": row.value,
-            "type": row.type_name,
-            "variablesReference": reference,
-        });
-        if elements > 0 {
-            entry["indexedVariables"] = json!(elements);
-            entry["namedVariables"] = json!(named);
-        }
-        if let Some(expression) = row.expression {
-            entry["evaluateName"] = json!(expression);
-        }
-        if let Some(place) = row.place {
-            entry["memoryReference"] = json!(place.text());
-        }
-        entry
-    }
-
-    /// What is seen from the frame that a request names: without one, from the youngest of the thread that crashed.
-    fn scene(&self, arguments: &Value) -> Result<(Origin, Scene<'_>), String> {
-        let origin = match (arguments["frameId"].is_null(), self.entries.get(self.crashed)) {
-            (true, Some(&Entry { dump, kind: EntryKind::Thread(thread), .. })) => {
-                Origin::Engine { dump, thread, frame: 0, scope: 0 }
-            }
-            (true, _) => Origin::Runtime,
-            (false, _) => self.line(arguments)?.origin,
-        };
-        let scene = match self.engine_frame(origin) {
-            Some((dump, frame, scope)) => Scene { dump, frame: Some((frame, scope)) },
-            None => Scene { dump: self.dump(), frame: None },
-        };
-        Ok((origin, scene))
-    }
-
-    /// The value of an expression; in the console, also what its other words say.
-    pub fn evaluate(&mut self, arguments: &Value) -> Result<Value, String> {
-        let expression = arguments["expression"].as_str().unwrap_or_default().trim();
-        let (origin, scene) = self.scene(arguments)?;
-        if arguments["context"] == "repl"
-            && let Some(said) = console::run(&scene, expression)
-        {
-            return Ok(json!({"result": said?, "variablesReference": 0}));
-        }
-        if let Origin::Python(number) = origin {
-            let frame = self.program.as_ref().and_then(|program| program.frames().nth(number));
-            let mut variables = frame.into_iter().flat_map(|(_, frame)| &frame.variables);
-            let found = variables.find(|variable| variable.name == expression);
-            let found = found.ok_or("of a Python frame, variables can be named and nothing else")?;
-            let value = found.value.as_deref().map_or("<unreadable>".into(), escape);
-            return Ok(json!({"result": value, "type": escape(&found.type_name), "variablesReference": 0}));
-        }
-        let (frame, scope) = scene.frame.as_ref().ok_or("nothing is known of this frame's variables")?;
-        let value = frame.evaluate_in(*scope, expression, LIMITS);
-        let value = value.map_err(|error| format!("column {}: {}", error.column, error.message))?;
-        let row = Row::of(&value, Some(expression.to_owned()), memory::memory_of(scene.dump, frame));
-        let mut body = self.row(origin, row);
-        if let Some(body) = body.as_object_mut() {
-            // Here it has another name.
-            let value = body.remove("value").unwrap_or_default();
-            body.insert("result".to_owned(), value);
-            body.remove("name");
-            body.remove("evaluateName");
-        }
-        Ok(body)
-    }
-
-    /// What may follow what was typed.
-    pub fn completions(&self, arguments: &Value) -> Result<Value, String> {
-        let (_, scene) = self.scene(arguments)?;
-        Ok(completions(&scene, arguments))
     }
 
     /// Bytes from a reference on.
@@ -417,7 +293,7 @@ impl Opened {
         let index = self.entries.get(self.crashed).map_or(0, |entry| entry.dump);
         let thread = self.entries.get(self.crashed).and_then(|entry| match entry.kind {
             EntryKind::Thread(thread) => dump.thread(thread),
-            EntryKind::Task(_) => None,
+            EntryKind::Task(_) | EntryKind::Async(_) => None,
         });
         let frames = thread.into_iter().flat_map(|thread| thread.frames().take(SOURCE_FRAMES));
         let mut seen = BTreeSet::new();

@@ -1,9 +1,10 @@
 //! The frames of a thread as an editor lists them: inlined calls are frames of their own.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use coredump_core::backtrace::{Location, ResolvedFrame};
-use coredump_core::interpreted::Interpreted;
+use coredump_core::runtimes::InterpretedFrame;
 use coredump_core::text::escape;
 use coredump_core::{Dump, Thread};
 
@@ -28,86 +29,153 @@ pub struct Line {
 pub enum Origin {
     /// A frame of the engine in one of the dumps, and which of the functions inlined in it: their number stands for its own.
     Engine { dump: usize, thread: usize, frame: usize, scope: usize },
-    /// A frame of a Python program, by its number.
-    Python(usize),
+    /// A frame of an interpreter's program, by its number.
+    Interpreted(usize),
+    /// What an asynchronous task awaits: the task's number, and the number of its line.
+    Await { task: usize, line: usize },
     /// A language's runtime knows the frame, and nothing of its variables.
     Runtime,
+    /// It is no frame: a heading among frames.
+    Label,
 }
 
-/// The lines of one thread, made as far as they are asked for.
+/// The frames of an interpreter's program, youngest first, each with the index of the engine's frame that runs it.
+pub type Program = [(Option<usize>, InterpretedFrame)];
+
+/// The lines of one thread. Which they are is found as far as they are asked for; what they say is read when they are shown.
+#[derive(Default)]
 pub struct Lines {
-    lines: Vec<Line>,
+    marks: Vec<Mark>,
+    /// Lines that were made at once.
+    made: Vec<Line>,
     /// The next frame of the engine.
     next: usize,
+    /// The next frame of the interpreter's program.
+    next_interpreted: usize,
     complete: bool,
 }
 
+/// Which line it is.
+#[derive(Clone, Copy)]
+enum Mark {
+    /// A function active in a frame of the engine: the frame's index, and the function's number there.
+    Engine { frame: u32, scope: u32 },
+    /// A frame of the interpreter's program, by its number.
+    Interpreted(u32),
+    /// One that was made, by its number.
+    Made(u32),
+}
+
 impl Lines {
-    /// A thread of the dump, from its youngest frame.
-    pub fn new() -> Lines {
-        Lines { lines: Vec::new(), next: 0, complete: false }
+    /// The lines of a task of a language's runtime.
+    pub fn of_task(frames: &[ResolvedFrame]) -> Lines {
+        Lines::of(frames.iter().flat_map(|frame| lines_of(frame, |_| Origin::Runtime)))
     }
 
-    /// A task of a language's runtime.
-    pub fn of_task(frames: &[ResolvedFrame]) -> Lines {
-        let mut lines = Lines { lines: Vec::new(), next: 0, complete: true };
-        frames.iter().for_each(|frame| lines.push(frame, |_| Origin::Runtime));
+    /// Lines that are all there.
+    pub fn of(made: impl IntoIterator<Item = Line>) -> Lines {
+        let mut lines = Lines { complete: true, ..Lines::default() };
+        made.into_iter().for_each(|line| lines.push_made(line));
         lines
     }
 
-    /// Makes the lines of a thread until there are `count`, or all. The dump is the one with that index.
-    pub fn extend(&mut self, dump: usize, thread: &Thread, program: Option<&Interpreted>, count: usize) {
-        while self.lines.len() < count && !self.complete {
-            let Some(frame) = thread.frame(self.next) else {
-                thread.continued().for_each(|frame| self.push(&frame, |_| Origin::Runtime));
-                self.push_python(program, None);
+    /// Finds the lines of a thread until there are `count`, or all.
+    pub fn extend(&mut self, thread: &Thread, program: &Program, count: usize) {
+        let frames = thread.frames().len();
+        while self.marks.len() < count && !self.complete {
+            if self.next == frames {
+                thread.continued().for_each(|frame| {
+                    lines_of(&frame, |_| Origin::Runtime).for_each(|line| self.push_made(line));
+                });
+                self.push_interpreted(program, None);
                 self.complete = true;
                 return;
-            };
-            self.push_python(program, Some(self.next));
-            let (thread, frame_index) = (thread.index(), self.next);
-            let origin = |scope| Origin::Engine { dump, thread, frame: frame_index, scope };
-            self.push(frame.resolved(), origin);
+            }
+            self.push_interpreted(program, Some(self.next));
+            let frame = self.next as u32;
+            let scopes = thread.inlined(self.next) as u32;
+            self.marks.extend((0..=scopes).map(|scope| Mark::Engine { frame, scope }));
             self.next += 1;
         }
     }
 
-    fn push(&mut self, frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) {
-        let inlined = frame.inlines.iter().map(|inline| (inline.function.clone(), inline.location.clone()));
-        let own = frame.function.clone().or_else(|| Some(format!("func[{}]", frame.function_index?).into()));
-        for (scope, (name, location)) in inlined.chain([(own, frame.location.clone())]).enumerate() {
-            let name = name.unwrap_or_else(|| "?".into());
-            let (offset, module, function) = (frame.module_offset, frame.module, frame.function_index);
-            self.lines.push(Line { name, location, offset, module, function, origin: origin(scope) });
+    fn push_made(&mut self, line: Line) {
+        self.marks.push(Mark::Made(self.made.len() as u32));
+        self.made.push(line);
+    }
+
+    /// An interpreter's frames stand before the engine's frame that runs them; with `None`, those of which that frame is not
+    /// certain.
+    fn push_interpreted(&mut self, program: &Program, frame: Option<usize>) {
+        while program.get(self.next_interpreted).is_some_and(|(placed, _)| *placed == frame) {
+            self.marks.push(Mark::Interpreted(self.next_interpreted as u32));
+            self.next_interpreted += 1;
         }
     }
 
-    /// Python frames stand before the frame of the interpreter that runs them; with `None`, those of which that frame is
-    /// not certain.
-    fn push_python(&mut self, program: Option<&Interpreted>, frame: Option<usize>) {
-        let frames = program.into_iter().flat_map(|program| program.frames()).enumerate();
-        for (number, (_, python)) in frames.filter(|(_, (placed, _))| *placed == frame) {
-            self.lines.push(Line {
-                name: python.function.clone(),
-                location: python.location(),
-                offset: None,
-                module: None,
-                function: None,
-                origin: Origin::Python(number),
-            });
+    /// How many lines were found.
+    pub fn found(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Some of the lines that were found. `thread` is the one that they are of, in the dump with that index.
+    pub fn read(&self, range: Range<usize>, dump: usize, thread: Option<&Thread>, program: &Program) -> Vec<Line> {
+        let mut lines: Vec<Line> = Vec::new();
+        let mut at = range.start;
+        while let Some(&mark) = self.marks.get(at).filter(|_| at < range.end) {
+            match (mark, thread) {
+                (Mark::Engine { frame, scope }, Some(thread)) => {
+                    let frame_index = frame as usize;
+                    let origin =
+                        |scope| Origin::Engine { dump, thread: thread.index(), frame: frame_index, scope };
+                    let frame = thread.frame(frame_index);
+                    let all: Vec<Line> = frame.map_or_else(Vec::new, |frame| lines_of(frame.resolved(), origin).collect());
+                    lines.extend(all.into_iter().skip(scope as usize).take(range.end - at));
+                }
+                (Mark::Interpreted(number), _) => {
+                    let (_, frame) = &program[number as usize];
+                    lines.push(Line::of_interpreted(number as usize, frame));
+                }
+                (Mark::Made(number), _) => lines.push(self.made[number as usize].clone()),
+                (Mark::Engine { .. }, None) => break,
+            }
+            if range.start + lines.len() == at {
+                break;
+            }
+            at = range.start + lines.len();
         }
+        lines
     }
 
-    /// The lines that were made.
-    pub fn made(&self) -> &[Line] {
-        &self.lines
-    }
-
-    /// How many there are as far as is known: what is not made yet counts one a frame.
+    /// How many there are as far as is known: what is not found yet counts one a frame.
     pub fn total(&self, thread: Option<&Thread>) -> usize {
         let rest = thread.filter(|_| !self.complete).map_or(0, |thread| thread.frames().len() - self.next);
-        self.lines.len() + rest
+        self.marks.len() + rest
     }
+}
+
+impl Line {
+    /// A heading.
+    pub fn label(name: String) -> Line {
+        Line { name: name.into(), location: None, offset: None, module: None, function: None, origin: Origin::Label }
+    }
+
+    fn of_interpreted(number: usize, frame: &InterpretedFrame) -> Line {
+        let (name, location) = (frame.function.clone(), frame.location());
+        Line { name, location, offset: None, module: None, function: None, origin: Origin::Interpreted(number) }
+    }
+}
+
+/// The lines of a frame: the calls inlined in it first.
+fn lines_of(frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) -> impl Iterator<Item = Line> {
+    let inlined = frame.inlines.iter().map(|inline| (inline.function.clone(), inline.location.clone()));
+    let own = frame.function.clone().or_else(|| Some(format!("func[{}]", frame.function_index?).into()));
+    let (offset, module, function) = (frame.module_offset, frame.module, frame.function_index);
+    let calls = inlined.chain([(own, frame.location.clone())]).enumerate();
+    calls.map(move |(scope, (name, location))| {
+        let name = name.unwrap_or_else(|| "?".into());
+        Line { name, location, offset, module, function, origin: origin(scope) }
+    })
 }
 
 /// A thread as an editor sees it.
@@ -127,6 +195,8 @@ pub enum EntryKind {
     Thread(usize),
     /// A task of a language's runtime, by its index there.
     Task(usize),
+    /// An asynchronous task, by its index among them.
+    Async(usize),
 }
 
 /// The threads of a dump, and the tasks of a runtime that none of them ran.

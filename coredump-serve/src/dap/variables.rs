@@ -1,8 +1,8 @@
 //! Variables as an editor shows them: rows that can be opened.
 
 use coredump_core::gc::View;
-use coredump_core::model::{self, Value};
-use coredump_core::runtimes::InterpretedFrame;
+use coredump_core::model::{self, RefTarget, Value};
+use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::text::{escape, escape_lines};
 use coredump_core::variables::{Variable, VariableKind, When};
 use coredump_core::{Dump, Frame, Limits};
@@ -141,9 +141,9 @@ fn named(variable: &Variable) -> Option<String> {
     (plain && !variable.hidden && variable.at == When::Now).then(|| variable.name.clone())
 }
 
-/// The variables of a Python frame.
-pub fn python_scope(frame: &InterpretedFrame) -> Scope {
-    let row = |variable: &coredump_core::runtimes::InterpretedVariable| Row {
+/// The variables of a frame of an interpreter's program.
+pub fn interpreted_scope(frame: &InterpretedFrame) -> Scope {
+    let row = |variable: &InterpretedVariable| Row {
         name: escape(&variable.name).into_owned(),
         value: variable.value.as_deref().map_or("<unreadable>".into(), escape).into_owned(),
         type_name: escape(&variable.type_name).into_owned(),
@@ -153,9 +153,19 @@ pub fn python_scope(frame: &InterpretedFrame) -> Scope {
     Scope { name: "Locals", hint: "locals", expensive: false, rows }
 }
 
+/// The variables that live across the place where an asynchronous function waits.
+pub fn await_scopes(dump: &Dump, variables: &[Variable]) -> Vec<Scope> {
+    // In which of several memories they lie is not said.
+    let memory = (dump.recorded().memories.len() == 1).then_some(0);
+    let rows: Vec<Row> = variables.iter().map(|variable| Row::of(variable, None, memory)).collect();
+    let scope = Scope { name: "Locals", hint: "locals", expensive: false, rows: Rows::Made(rows) };
+    if variables.is_empty() { Vec::new() } else { vec![scope] }
+}
+
 fn numbered(dump: &Dump, values: &Option<Box<[Value]>>, prefix: &str) -> Rows {
     let values = values.iter().flatten().enumerate();
-    Rows::Made(values.map(|(index, value)| row_of(dump, format!("{prefix}{index}"), value)).collect())
+    let register = |index| (prefix == "local").then(|| format!("$local{index}"));
+    Rows::Made(values.map(|(index, value)| row_of(dump, format!("{prefix}{index}"), register(index), value)).collect())
 }
 
 fn globals(dump: &Dump, frame: &model::Frame) -> Rows {
@@ -166,12 +176,15 @@ fn globals(dump: &Dump, frame: &model::Frame) -> Rows {
     let rows = globals.filter_map(|(own, index)| {
         let global = recorded.globals.get((*index)? as usize)?;
         let name = binary.and_then(|binary| binary.module().global_name(u32::try_from(own).ok()?));
-        Some(row_of(dump, name.map_or_else(|| format!("global{own}"), |name| escape(name).into_owned()), &global.value))
+        let name = name.map_or_else(|| format!("global{own}"), |name| escape(name).into_owned());
+        Some(row_of(dump, name, Some(format!("$global{own}")), &global.value))
     });
     Rows::Made(rows.collect())
 }
 
-fn row_of(dump: &Dump, name: String, value: &Value) -> Row {
+/// A row of what the engine has. `register` is the expression that names it; an object's parts are read by it.
+fn row_of(dump: &Dump, name: String, register: Option<String>, value: &Value) -> Row {
+    let is_object = matches!(value, Value::Ref(model::Reference { target: RefTarget::Object(_), .. }));
     let text = match value {
         Value::I32(value) => value.to_string(),
         Value::I64(value) => value.to_string(),
@@ -182,7 +195,7 @@ fn row_of(dump: &Dump, name: String, value: &Value) -> Row {
         Value::Ref(reference) => escape(&dump.objects().text(View::link(&reference.target), OBJECTS)).into_owned(),
     };
     let type_name = value.type_name().unwrap_or_default().to_owned();
-    Row { name, value: text, type_name, ..Row::default() }
+    Row { name, value: text, type_name, expression: register.filter(|_| is_object), may_have_parts: is_object, ..Row::default() }
 }
 
 /// Lists of rows by the numbers that the editor was given.
