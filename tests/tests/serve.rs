@@ -402,7 +402,8 @@ fn asynchronous_tasks_are_threads_whose_stack_is_what_they_await() {
     assert!(said["result"].as_str().unwrap().contains("    tasks::locker at src/rust-async/"), "{said}");
     // Coroutines of C++ and tasks of asyncio likewise.
     let mut editor = open("cpp-coroutines-22-O0", "cpp-coroutines-22-O0");
-    let names: Vec<_> = stack(&mut editor, "task [idle], waits for leaf").iter().map(|one| one["name"].clone()).collect();
+    let names: Vec<_> =
+        stack(&mut editor, "task [idle], waits for leaf").iter().map(|one| one["name"].clone()).collect();
     assert_eq!(names, ["leaf(int, char const*)", "middle(int)", "top()"]);
     let mut editor = start();
     editor.ask("attach", json!({"coreFile": wasmtime_dump("python-tasks")})).unwrap();

@@ -9,8 +9,14 @@ use serde_json::Value;
 const WORKSPACE: [&str; 2] = ["${workspaceFolder}", "${workspaceRoot}"];
 
 /// The fields that are lists of LLDB's commands.
-const LLDB_COMMANDS: [&str; 6] =
-    ["initCommands", "targetCreateCommands", "preRunCommands", "attachCommands", "launchCommands", "processCreateCommands"];
+const LLDB_COMMANDS: [&str; 6] = [
+    "initCommands",
+    "targetCreateCommands",
+    "preRunCommands",
+    "attachCommands",
+    "launchCommands",
+    "processCreateCommands",
+];
 /// The fields that are lists of GDB's commands, each in an object with a `text`.
 const GDB_COMMANDS: [&str; 3] = ["setupCommands", "customLaunchSetupCommands", "postRemoteConnectCommands"];
 
@@ -123,7 +129,8 @@ impl Commands {
             ["target", "create", rest @ ..] => self.target_create(rest),
             ["target", "symbols", "add", .., file] => self.programs.push((*file).to_owned()),
             ["settings", "set" | "append" | "insert-after" | "insert-before", rest @ ..] => {
-                let rest = rest.iter().position(|word| *word == "target.source-map").map_or(&[][..], |at| &rest[at + 1..]);
+                let rest =
+                    rest.iter().position(|word| *word == "target.source-map").map_or(&[][..], |at| &rest[at + 1..]);
                 let pairs = rest.as_chunks::<2>().0.iter();
                 self.source_map.extend(pairs.map(|[from, to]| pair(from, to)));
             }
@@ -230,7 +237,10 @@ mod tests {
             assert_eq!(launch.dump, Some("/d/my dumps/a.coredump".into()), "{command}");
             assert_eq!(launch.programs, [PathBuf::from("/app/app.wasm")]);
         }
-        assert_eq!(Launch::read(&json!({"targetCreateCommands": ["settings set x y", 3, "target create -c"]})), Launch::default());
+        assert_eq!(
+            Launch::read(&json!({"targetCreateCommands": ["settings set x y", 3, "target create -c"]})),
+            Launch::default()
+        );
     }
 
     #[test]

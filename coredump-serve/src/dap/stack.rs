@@ -126,10 +126,10 @@ impl Lines {
             match (mark, thread) {
                 (Mark::Engine { frame, scope }, Some(thread)) => {
                     let frame_index = frame as usize;
-                    let origin =
-                        |scope| Origin::Engine { dump, thread: thread.index(), frame: frame_index, scope };
+                    let origin = |scope| Origin::Engine { dump, thread: thread.index(), frame: frame_index, scope };
                     let frame = thread.frame(frame_index);
-                    let all: Vec<Line> = frame.map_or_else(Vec::new, |frame| lines_of(frame.resolved(), origin).collect());
+                    let all: Vec<Line> =
+                        frame.map_or_else(Vec::new, |frame| lines_of(frame.resolved(), origin).collect());
                     lines.extend(all.into_iter().skip(scope as usize).take(range.end - at));
                 }
                 (Mark::Interpreted(number), _) => {

@@ -195,7 +195,14 @@ fn row_of(dump: &Dump, name: String, register: Option<String>, value: &Value) ->
         Value::Ref(reference) => escape(&dump.objects().text(View::link(&reference.target), OBJECTS)).into_owned(),
     };
     let type_name = value.type_name().unwrap_or_default().to_owned();
-    Row { name, value: text, type_name, expression: register.filter(|_| is_object), may_have_parts: is_object, ..Row::default() }
+    Row {
+        name,
+        value: text,
+        type_name,
+        expression: register.filter(|_| is_object),
+        may_have_parts: is_object,
+        ..Row::default()
+    }
 }
 
 /// Lists of rows by the numbers that the editor was given.
