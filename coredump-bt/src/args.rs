@@ -1,12 +1,7 @@
 //! The command line of `coredump-bt`.
 
-use argh::{ArgsInfo, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
-use coredump_core::cli::output::Color;
-use coredump_core::cli::path_map::PathMapping;
-use coredump_core::cli::size::size;
-use coredump_core::limits::MAX_PIPED;
 
 /// What this tool is.
 pub const TOOL: Tool = Tool {
@@ -15,103 +10,91 @@ pub const TOOL: Tool = Tool {
     grammar: Grammar { trailing: false, optional_values: &[] },
 };
 
-/// Shows where a WebAssembly program died: a backtrace of each thread in a core dump, youngest frame first.
-///
-/// Without a file, or for `-`, standard input is read. Each line is a function with its offset in the module and its
-/// place in the source; inlined functions share the number of the frame they run in. Binaries are looked for at the path
-/// the dump records, then in the dump's folder; standard error tells which were used, and why others were not.
-#[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(
-    help_triggers("-h", "--help"),
-    example = "{command_name} app.coredump",
-    example = "{command_name} -m app.wasm --source < app.coredump",
-    example = "{command_name} --store symbols app.wasm",
-    example = "{command_name} --trace -m app.wasm server.log",
-    example = "{command_name} --html -o report.html app.coredump",
-    error_code(0, "done"),
-    error_code(
-        1,
-        "done in part: a dump was damaged, a binary is missing, no trace was found, or one of several could not be read"
-    ),
-    error_code(2, "failed"),
-    error_code(64, "bad usage")
-)]
-pub struct Args {
-    /// the dumps; with --trace, texts
-    #[argh(positional, arg_name = "dump")]
-    pub dumps: Vec<RawArg>,
-    /// the files are text with stack traces, of any engine: print it again with every frame resolved
-    #[argh(switch)]
-    pub trace: bool,
-    /// a page for a browser, with variables and sources: -o names the file, or a folder that gets an index and a page a
-    /// dump
-    #[argh(switch)]
-    pub html: bool,
-    /// one line a dump or trace: reason, place, signature
-    #[argh(switch)]
-    pub brief: bool,
-    /// the variables of each frame, with their types
-    #[argh(switch)]
-    pub locals: bool,
-    /// how many levels of members and pointers a value shows (default 4, at most 64)
-    #[argh(option, arg_name = "n")]
-    pub depth: Option<u32>,
-    /// elements of one array or collection that are shown (default 32)
-    #[argh(option, arg_name = "n")]
-    pub elements: Option<u32>,
-    /// the asynchronous tasks: what each waits for, through all that it awaits
-    #[argh(switch, long = "async")]
-    pub tasks: bool,
-    /// the lines of source around each place
-    #[argh(switch)]
-    pub source: bool,
-    /// the Wasm locals and operand stack of each frame
-    #[argh(switch)]
-    pub raw: bool,
-    /// this frame only
-    #[argh(option, arg_name = "n")]
-    pub frame: Option<usize>,
-    /// this thread only, counted from 0
-    #[argh(option, arg_name = "n")]
-    pub thread: Option<usize>,
-    /// at most this many frames of a thread, the youngest
-    #[argh(option, arg_name = "n")]
-    pub limit: Option<usize>,
-    /// every frame of a recursion on a line of its own
-    #[argh(switch)]
-    pub no_fold: bool,
-    /// put the files, which are modules, away in this folder by their build ids: --symbols-path finds them there
-    #[argh(option, arg_name = "dir")]
-    pub store: Option<RawArg>,
-    /// with --store: write a build id into a file that has none
-    #[argh(switch)]
-    pub add_build_id: bool,
-    /// a binary: [name=]file; repeatable
-    #[argh(option, short = 'm', arg_name = "[name=]file")]
-    pub module: Vec<RawArg>,
-    /// a folder to look for binaries, debug info and sources in; repeatable
-    #[argh(option, arg_name = "dir")]
-    pub symbols_path: Vec<RawArg>,
-    /// sources of programs that were built below FROM lie below TO here; * in FROM is any one folder; repeatable
-    #[argh(option, arg_name = "from=to")]
-    pub path_map: Vec<PathMapping>,
-    /// open no file by a path that the dump records
-    #[argh(switch)]
-    pub no_recorded_paths: bool,
-    /// dump and modules come from somebody else: --no-recorded-paths, and files that a module names are opened only
-    /// beside it or in --symbols-path; no source is read
-    #[argh(switch)]
-    pub untrusted: bool,
-    /// unpack at most this many bytes of a compressed dump (default 8g)
-    #[argh(option, arg_name = "size", default = "MAX_PIPED", from_str_fn(size))]
-    pub max_size: u64,
-    /// auto (default), always or never
-    #[argh(option, default = "Color::Auto", arg_name = "when")]
-    pub color: Color,
-    /// print no notes about the binaries that were used
-    #[argh(switch, short = 'q')]
-    pub quiet: bool,
-    /// write to this file, whole or not at all
-    #[argh(option, short = 'o', arg_name = "file")]
-    pub output: Option<RawArg>,
+coredump_core::reader_args! {
+    /// Shows where a WebAssembly program died: a backtrace of each thread in a core dump, youngest frame first.
+    ///
+    /// Without a file, or for `-`, standard input is read. Each line is a function with its offset in the module and its
+    /// place in the source; inlined functions share the number of the frame they run in. Binaries are looked for at the path
+    /// the dump records, then in the dump's folder; standard error tells which were used, and why others were not.
+    #[argh(
+        help_triggers("-h", "--help"),
+        example = "{command_name} app.coredump",
+        example = "{command_name} -m app.wasm --source < app.coredump",
+        example = "{command_name} --store symbols app.wasm",
+        example = "{command_name} --trace -m app.wasm server.log",
+        example = "{command_name} --html -o report.html app.coredump",
+        error_code(0, "done"),
+        error_code(
+            1,
+            "done in part: a dump was damaged, a binary is missing, no trace was found, or one of several could not be read"
+        ),
+        error_code(2, "failed"),
+        error_code(64, "bad usage")
+    )]
+    pub struct Args {
+        /// the dumps; with --trace, texts
+        #[argh(positional, arg_name = "dump")]
+        pub dumps: Vec<RawArg>,
+        /// the files are text with stack traces, of any engine: print it again with every frame resolved
+        #[argh(switch)]
+        pub trace: bool,
+        /// a page for a browser, with variables and sources: -o names the file, or a folder that gets an index and a page a
+        /// dump
+        #[argh(switch)]
+        pub html: bool,
+        /// one line a dump or trace: reason, place, signature
+        #[argh(switch)]
+        pub brief: bool,
+        /// the variables of each frame, with their types
+        #[argh(switch)]
+        pub locals: bool,
+        /// how many levels of members and pointers a value shows (default 4, at most 64)
+        #[argh(option, arg_name = "n")]
+        pub depth: Option<u32>,
+        /// elements of one array or collection that are shown (default 32)
+        #[argh(option, arg_name = "n")]
+        pub elements: Option<u32>,
+        /// the asynchronous tasks: what each waits for, through all that it awaits
+        #[argh(switch, long = "async")]
+        pub tasks: bool,
+        /// the lines of source around each place
+        #[argh(switch)]
+        pub source: bool,
+        /// the Wasm locals and operand stack of each frame
+        #[argh(switch)]
+        pub raw: bool,
+        /// this frame only
+        #[argh(option, arg_name = "n")]
+        pub frame: Option<usize>,
+        /// this thread only, counted from 0
+        #[argh(option, arg_name = "n")]
+        pub thread: Option<usize>,
+        /// at most this many frames of a thread, the youngest
+        #[argh(option, arg_name = "n")]
+        pub limit: Option<usize>,
+        /// every frame of a recursion on a line of its own
+        #[argh(switch)]
+        pub no_fold: bool,
+        /// put the files, which are modules, away in this folder by their build ids: --symbols-path finds them there
+        #[argh(option, arg_name = "dir")]
+        pub store: Option<RawArg>,
+        /// with --store: write a build id into a file that has none
+        #[argh(switch)]
+        pub add_build_id: bool,
+    }
+    shared {
+        /// binaries, debug info and sources
+        symbols_path,
+        /// beside it or in --symbols-path; no source is read
+        untrusted,
+        /// here;
+        path_map,
+        max_size, color,
+    }
+    last {
+        /// print no notes about the binaries that were used
+        #[argh(switch, short = 'q')]
+        pub quiet: bool,
+    }
+    shared { output }
 }

@@ -111,8 +111,7 @@ pub fn open(args: &Args, store: &Store, input: &Input, one_of_many: bool) -> Res
         let bytes = if one_of_many { input.open_at_once() } else { input.open() };
         let draft = Draft::new(unpacked(bytes?, args.max_size)?)?;
         asked_for(args, draft.recorded())?;
-        let options =
-            locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
+        let options = args.locating(input.path());
         Ok(draft.find_binaries(store, &options))
     };
     opened().map_err(|error: Error| input.blame(error))

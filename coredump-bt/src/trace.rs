@@ -6,7 +6,6 @@ use std::io;
 use coredump_core::binaries::Slot;
 use coredump_core::cli::Exit;
 use coredump_core::cli::input::Input;
-use coredump_core::cli::locating;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::trace::{Block, Locator, Mark, Scanner};
@@ -43,8 +42,7 @@ pub fn check(args: &Args) -> Result<()> {
 /// Prints one text. Exit status 1 if there is no trace in it, or a module of one has no binary.
 pub fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Report) -> Result<Exit, Failure> {
     let reader = input.reader().map_err(Failure::Dump)?;
-    let options =
-        locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
+    let options = args.locating(input.path());
     let mut printer = Printer {
         page,
         report,

@@ -1,11 +1,8 @@
 //! The whole command line.
 
-use argh::{ArgsInfo, FromArgValue, FromArgs};
+use argh::FromArgValue;
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
-use coredump_core::cli::output::Color;
-use coredump_core::cli::size::size;
-use coredump_core::limits::MAX_PIPED;
 
 use crate::address::{Address, Range, number};
 use crate::unit::Format;
@@ -18,157 +15,145 @@ pub const TOOL: Tool = Tool {
     grammar: Grammar { trailing: false, optional_values: &[("strings", "4"), ("objects", "")] },
 };
 
-/// The memory of a WebAssembly core dump: list, read, search, compare, extract.
-///
-/// Without a command, lists what is in the dump; without a file, or for `-`, reads standard input. A range is ADDR+LEN,
-/// ADDR..ADDR or ADDR; an address is decimal, 0x hexadecimal, a static's name, or a global as $sp, with +N or -N.
-/// A terminal gets columns and hex dumps, a pipe tab-separated lines and raw bytes. Bytes that the dump does not hold are
-/// never shown as zero.
-#[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(
-    help_triggers("-h", "--help"),
-    example = "{command_name} app.coredump",
-    example = "{command_name} --range '$sp+64' app.coredump",
-    example = "{command_name} --range table --format 8i32 app.coredump",
-    example = "{command_name} --find-value ptr=&table app.coredump",
-    example = "{command_name} --image -o memory.bin app.coredump",
-    error_code(0, "done"),
-    error_code(1, "done in part, or nothing was found"),
-    error_code(2, "failed"),
-    error_code(64, "bad usage")
-)]
-pub struct Args {
-    /// the dump (with --diff and --heap also two)
-    #[argh(positional, arg_name = "dump")]
-    pub dumps: Vec<RawArg>,
+coredump_core::reader_args! {
+    /// The memory of a WebAssembly core dump: list, read, search, compare, extract.
+    ///
+    /// Without a command, lists what is in the dump; without a file, or for `-`, reads standard input. A range is ADDR+LEN,
+    /// ADDR..ADDR or ADDR; an address is decimal, 0x hexadecimal, a static's name, or a global as $sp, with +N or -N.
+    /// A terminal gets columns and hex dumps, a pipe tab-separated lines and raw bytes. Bytes that the dump does not hold are
+    /// never shown as zero.
+    #[argh(
+        help_triggers("-h", "--help"),
+        example = "{command_name} app.coredump",
+        example = "{command_name} --range '$sp+64' app.coredump",
+        example = "{command_name} --range table --format 8i32 app.coredump",
+        example = "{command_name} --find-value ptr=&table app.coredump",
+        example = "{command_name} --image -o memory.bin app.coredump",
+        error_code(0, "done"),
+        error_code(1, "done in part, or nothing was found"),
+        error_code(2, "failed"),
+        error_code(64, "bad usage")
+    )]
+    pub struct Args {
+        /// the dump (with --diff and --heap also two)
+        #[argh(positional, arg_name = "dump")]
+        pub dumps: Vec<RawArg>,
 
-    /// read these addresses; repeatable. Restricts searches
-    #[argh(option, short = 'r', arg_name = "range")]
-    pub range: Vec<Range>,
-    /// as a hex dump (default on a terminal)
-    #[argh(switch, short = 'x')]
-    pub hex: bool,
-    /// every line of a hex dump, also those that repeat
-    #[argh(switch)]
-    pub no_squeeze: bool,
-    /// as they are (default for a pipe)
-    #[argh(switch)]
-    pub raw: bool,
-    /// as values: [count]type, of i8 to i64, u8 to u64, x8 to x64, f32, f64, ptr, char, c-string, utf16, wide; or as gdb's x, 4xw
-    #[argh(option, short = 'f', arg_name = "format")]
-    pub format: Option<Format>,
-    /// this byte for those the dump does not hold, in --raw and --image
-    #[argh(option, arg_name = "byte", from_str_fn(byte))]
-    pub fill: Option<u8>,
+        /// read these addresses; repeatable. Restricts searches
+        #[argh(option, short = 'r', arg_name = "range")]
+        pub range: Vec<Range>,
+        /// as a hex dump (default on a terminal)
+        #[argh(switch, short = 'x')]
+        pub hex: bool,
+        /// every line of a hex dump, also those that repeat
+        #[argh(switch)]
+        pub no_squeeze: bool,
+        /// as they are (default for a pipe)
+        #[argh(switch)]
+        pub raw: bool,
+        /// as values: [count]type, of i8 to i64, u8 to u64, x8 to x64, f32, f64, ptr, char, c-string, utf16, wide; or as gdb's x, 4xw
+        #[argh(option, short = 'f', arg_name = "format")]
+        pub format: Option<Format>,
+        /// this byte for those the dump does not hold, in --raw and --image
+        #[argh(option, arg_name = "byte", from_str_fn(byte))]
+        pub fill: Option<u8>,
 
-    /// list the globals
-    #[argh(switch, short = 'g')]
-    pub globals: bool,
-    /// the whole memory as a sparse file
-    #[argh(switch)]
-    pub image: bool,
-    /// every memory, memories.json, globals.json, tables.json into the folder of -o
-    #[argh(switch)]
-    pub all: bool,
+        /// list the globals
+        #[argh(switch, short = 'g')]
+        pub globals: bool,
+        /// the whole memory as a sparse file
+        #[argh(switch)]
+        pub image: bool,
+        /// every memory, memories.json, globals.json, tables.json into the folder of -o
+        #[argh(switch)]
+        pub all: bool,
 
-    /// find text, or bytes as 0xDEADBEEF
-    #[argh(option, arg_name = "text")]
-    pub find: Option<String>,
-    /// find an aligned value, as i32=42, f64=2.5 or ptr=&name
-    #[argh(option, arg_name = "type=value")]
-    pub find_value: Option<Value>,
-    /// find a regular expression over bytes
-    #[argh(option, arg_name = "expression")]
-    pub regex: Option<String>,
-    /// find every pointer into an object, given by an address in it or a range
-    #[argh(option, arg_name = "range")]
-    pub refs: Option<Range>,
-    /// list texts (UTF-8, UTF-16) of at least this many characters (4)
-    #[argh(option, arg_name = "min")]
-    pub strings: Option<usize>,
-    /// only the number of hits
-    #[argh(switch)]
-    pub count: bool,
-    /// at most this many hits
-    #[argh(option, arg_name = "n")]
-    pub limit: Option<u64>,
+        /// find text, or bytes as 0xDEADBEEF
+        #[argh(option, arg_name = "text")]
+        pub find: Option<String>,
+        /// find an aligned value, as i32=42, f64=2.5 or ptr=&name
+        #[argh(option, arg_name = "type=value")]
+        pub find_value: Option<Value>,
+        /// find a regular expression over bytes
+        #[argh(option, arg_name = "expression")]
+        pub regex: Option<String>,
+        /// find every pointer into an object, given by an address in it or a range
+        #[argh(option, arg_name = "range")]
+        pub refs: Option<Range>,
+        /// list texts (UTF-8, UTF-16) of at least this many characters (4)
+        #[argh(option, arg_name = "min")]
+        pub strings: Option<usize>,
+        /// only the number of hits
+        #[argh(switch)]
+        pub count: bool,
+        /// at most this many hits
+        #[argh(option, arg_name = "n")]
+        pub limit: Option<u64>,
 
-    /// what differs from the module's initial memory, or between two dumps
-    #[argh(switch)]
-    pub diff: bool,
-    /// what an address belongs to; repeatable
-    #[argh(option, arg_name = "address")]
-    pub whatis: Vec<Address>,
-    /// the value of an expression: total, *node.next, buf[3], (struct node *)0x10450; repeatable
-    #[argh(option, short = 'p', arg_name = "expression")]
-    pub print: Vec<String>,
-    /// as this frame sees it (0, the youngest)
-    #[argh(option, arg_name = "n")]
-    pub frame: Option<usize>,
-    /// of this thread (0)
-    #[argh(option, arg_name = "n")]
-    pub thread: Option<usize>,
-    /// how many levels of members and pointers a value shows (default 4, at most 64)
-    #[argh(option, arg_name = "n")]
-    pub depth: Option<u32>,
-    /// elements of one array or collection that are shown (default 32)
-    #[argh(option, arg_name = "n")]
-    pub elements: Option<u32>,
-    /// what the heaps hold: allocator, used and free blocks and bytes, by size and type, how far memories may grow, the
-    /// allocation that failed; objects by type; of two dumps what grew
-    #[argh(switch)]
-    pub heap: bool,
-    /// list the blocks of the heaps: address, size, used or free, type or text, pointers to it
-    #[argh(switch)]
-    pub blocks: bool,
-    /// list the used blocks that nothing reachable points to
-    #[argh(switch)]
-    pub leaks: bool,
-    /// list the objects of a garbage-collected program, those that keep the most alive first; only those of a type
-    #[argh(option, arg_name = "type")]
-    pub objects: Option<String>,
-    /// all of the object with this id: its fields, what it keeps alive, what refers to it
-    #[argh(option, arg_name = "id", from_str_fn(object))]
-    pub object: Option<u32>,
-    /// the objects as a heap snapshot, which Chrome's DevTools open
-    #[argh(switch)]
-    pub heapsnapshot: bool,
-    /// a chain of pointers from a root to the block at this address, or of references to an object
-    #[argh(option, arg_name = "address|id")]
-    pub path_to: Option<Kept>,
-    /// verify the heaps' records, the shadow stack and constant data; exit code 1 and the broken places
-    #[argh(switch)]
-    pub check: bool,
+        /// what differs from the module's initial memory, or between two dumps
+        #[argh(switch)]
+        pub diff: bool,
+        /// what an address belongs to; repeatable
+        #[argh(option, arg_name = "address")]
+        pub whatis: Vec<Address>,
+        /// the value of an expression: total, *node.next, buf[3], (struct node *)0x10450; repeatable
+        #[argh(option, short = 'p', arg_name = "expression")]
+        pub print: Vec<String>,
+        /// as this frame sees it (0, the youngest)
+        #[argh(option, arg_name = "n")]
+        pub frame: Option<usize>,
+        /// of this thread (0)
+        #[argh(option, arg_name = "n")]
+        pub thread: Option<usize>,
+        /// how many levels of members and pointers a value shows (default 4, at most 64)
+        #[argh(option, arg_name = "n")]
+        pub depth: Option<u32>,
+        /// elements of one array or collection that are shown (default 32)
+        #[argh(option, arg_name = "n")]
+        pub elements: Option<u32>,
+        /// what the heaps hold: allocator, used and free blocks and bytes, by size and type, how far memories may grow, the
+        /// allocation that failed; objects by type; of two dumps what grew
+        #[argh(switch)]
+        pub heap: bool,
+        /// list the blocks of the heaps: address, size, used or free, type or text, pointers to it
+        #[argh(switch)]
+        pub blocks: bool,
+        /// list the used blocks that nothing reachable points to
+        #[argh(switch)]
+        pub leaks: bool,
+        /// list the objects of a garbage-collected program, those that keep the most alive first; only those of a type
+        #[argh(option, arg_name = "type")]
+        pub objects: Option<String>,
+        /// all of the object with this id: its fields, what it keeps alive, what refers to it
+        #[argh(option, arg_name = "id", from_str_fn(object))]
+        pub object: Option<u32>,
+        /// the objects as a heap snapshot, which Chrome's DevTools open
+        #[argh(switch)]
+        pub heapsnapshot: bool,
+        /// a chain of pointers from a root to the block at this address, or of references to an object
+        #[argh(option, arg_name = "address|id")]
+        pub path_to: Option<Kept>,
+        /// verify the heaps' records, the shadow stack and constant data; exit code 1 and the broken places
+        #[argh(switch)]
+        pub check: bool,
 
-    /// a picture of each memory; with -o FILE.svg as SVG
-    #[argh(switch)]
-    pub map: bool,
+        /// a picture of each memory; with -o FILE.svg as SVG
+        #[argh(switch)]
+        pub map: bool,
 
-    /// this memory, counted from 0 (default: 0; of searches: all)
-    #[argh(option, arg_name = "n")]
-    pub memory: Option<u32>,
-    /// a binary: [name=]file; repeatable
-    #[argh(option, short = 'm', arg_name = "[name=]file")]
-    pub module: Vec<RawArg>,
-    /// a folder to look for binaries and debug info in; repeatable
-    #[argh(option, arg_name = "dir")]
-    pub symbols_path: Vec<RawArg>,
-    /// open no file by a path that the dump records
-    #[argh(switch)]
-    pub no_recorded_paths: bool,
-    /// dump and modules come from somebody else: --no-recorded-paths, and files that a module names are opened only
-    /// beside it or in --symbols-path
-    #[argh(switch)]
-    pub untrusted: bool,
-    /// unpack at most this many bytes of a compressed dump (default 8g)
-    #[argh(option, arg_name = "size", default = "MAX_PIPED", from_str_fn(size))]
-    pub max_size: u64,
-    /// auto (default), always or never
-    #[argh(option, default = "Color::Auto", arg_name = "when")]
-    pub color: Color,
-    /// write to this file, whole or not at all
-    #[argh(option, short = 'o', arg_name = "file")]
-    pub output: Option<RawArg>,
+        /// this memory, counted from 0 (default: 0; of searches: all)
+        #[argh(option, arg_name = "n")]
+        pub memory: Option<u32>,
+    }
+    shared {
+        /// binaries and debug info
+        symbols_path,
+        /// beside it or in --symbols-path
+        untrusted,
+        max_size, color,
+    }
+    last {}
+    shared { output }
 }
 
 /// What `--path-to` is about.

@@ -10,7 +10,7 @@ use coredump_core::mapped::Bytes;
 use coredump_core::{Draft, Store};
 
 use crate::args::{Args, TOOL};
-use crate::session::{self, Session};
+use crate::session::Session;
 use crate::{
     blocks, check, diff, find, format, globals, heap, heap_diff, hex, image, leaks, list, map, objects, path, print,
     raw, snapshot, strings, whatis,
@@ -107,7 +107,7 @@ fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'
     // What was unpacked lies in no file.
     let file = file.filter(|_| matches!(bytes, Bytes::Mapped(_)));
     let draft = Draft::new(bytes).map_err(|error| input.blame(error))?;
-    let dump = draft.find_binaries(&Store::new(), &session::locating_options(args, input));
+    let dump = draft.find_binaries(&Store::new(), &args.locating(input.path()));
     if let Some(incomplete) = &dump.recorded().incomplete {
         report.warning(input.name(), incomplete);
     }

@@ -8,13 +8,11 @@ use std::rc::Rc;
 
 use coredump_core::Dump;
 use coredump_core::binaries::Binaries;
-use coredump_core::cli::locating;
 
 use coredump_core::cli::input::Input;
 use coredump_core::cli::output::{Destination, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::locate::Options;
 use coredump_core::mapped::Bytes;
 use coredump_core::memory::{Chunk, Memory, Unreadable};
 use coredump_core::model::{CoreDump, Value};
@@ -27,11 +25,6 @@ use coredump_core::cli::paint::Paint;
 
 /// Bytes that a hex dump shows where a range has no end and nothing tells how large the object is.
 const GLIMPSE: u64 = 64;
-
-/// Where the command line says that binaries are.
-pub fn locating_options(args: &Args, input: &Input) -> Options {
-    locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path())
-}
 
 /// A dump, and how to show it. Binaries, regions and symbols are looked for when something asks for them.
 pub struct Session<'a> {

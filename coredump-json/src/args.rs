@@ -2,13 +2,9 @@
 
 use std::num::NonZero;
 
-use argh::{ArgsInfo, FromArgValue, FromArgs};
+use argh::FromArgValue;
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
-use coredump_core::cli::output::Color;
-use coredump_core::cli::path_map::PathMapping;
-use coredump_core::cli::size::size;
-use coredump_core::limits::MAX_PIPED;
 
 /// What this tool is.
 pub const TOOL: Tool = Tool {
@@ -17,93 +13,81 @@ pub const TOOL: Tool = Tool {
     grammar: Grammar { trailing: false, optional_values: &[] },
 };
 
-/// Core dumps as JSON: one document a dump, for jq, scripts and query engines.
-///
-/// Without a file, or for `-`, standard input is read. Field names are stable; `--schema` documents them.
-#[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(
-    help_triggers("-h", "--help"),
-    example = "{command_name} app.coredump | jq '.threads[0].frames[0]'",
-    example = "{command_name} --trace --ndjson --symbols-path build server.log",
-    error_code(0, "done"),
-    error_code(1, "done in part: a dump was damaged, one of several could not be read, or nothing was found"),
-    error_code(2, "failed"),
-    error_code(64, "bad usage")
-)]
-pub struct Args {
-    /// the dumps; with --trace, texts
-    #[argh(positional, arg_name = "dump")]
-    pub dumps: Vec<RawArg>,
-    /// read the names of dumps from this file, one a line or each ended by NUL; - is standard input
-    #[argh(option, arg_name = "list")]
-    pub files_from: Option<RawArg>,
-    /// work on this many dumps at once (default 1)
-    #[argh(option, short = 'j', arg_name = "n")]
-    pub jobs: Option<NonZero<usize>>,
-    /// one line a dump; folders stand for the dumps in them; an error object for a dump that cannot be read
-    #[argh(switch)]
-    pub ndjson: bool,
-    /// the files are text with stack traces, of any engine: a document for each trace
-    #[argh(switch)]
-    pub trace: bool,
-    /// events for Sentry instead of documents
-    #[argh(switch)]
-    pub sentry: bool,
-    /// what to tell of memory contents: none, ranges (default) or base64
-    #[argh(option, default = "MemoryDetail::Ranges", arg_name = "detail")]
-    pub memory: MemoryDetail,
-    /// the variables of each frame, from debug info
-    #[argh(switch)]
-    pub locals: bool,
-    /// what the allocators hold, in numbers and by type
-    #[argh(switch)]
-    pub heap: bool,
-    /// how many levels of members and pointers a value shows (default 4, at most 64)
-    #[argh(option, arg_name = "n")]
-    pub depth: Option<u32>,
-    /// elements of one array or collection that are shown (default 32)
-    #[argh(option, arg_name = "n")]
-    pub elements: Option<u32>,
-    /// variables and parts of them in one document (default 250000): the frames after that have none, and say so
-    #[argh(option, arg_name = "n")]
-    pub limit: Option<usize>,
-    /// a binary: [name=]file; repeatable
-    #[argh(option, short = 'm', arg_name = "[name=]file")]
-    pub module: Vec<RawArg>,
-    /// a folder to look for binaries and debug info in; repeatable
-    #[argh(option, arg_name = "dir")]
-    pub symbols_path: Vec<RawArg>,
-    /// sources of programs that were built below FROM lie below TO here; * in FROM is any one folder; repeatable
-    #[argh(option, arg_name = "from=to")]
-    pub path_map: Vec<PathMapping>,
-    /// open no file by a path that the dump records
-    #[argh(switch)]
-    pub no_recorded_paths: bool,
-    /// dump and modules come from somebody else: --no-recorded-paths, and files that a module names are opened only
-    /// beside it or in --symbols-path
-    #[argh(switch)]
-    pub untrusted: bool,
-    /// unpack at most this many bytes of a compressed dump (default 8g)
-    #[argh(option, arg_name = "size", default = "MAX_PIPED", from_str_fn(size))]
-    pub max_size: u64,
-    /// auto (default), always or never
-    #[argh(option, default = "Color::Auto", arg_name = "when")]
-    pub color: Color,
-    /// indent the output
-    #[argh(switch)]
-    pub pretty: bool,
-    /// the other way: write the core dump that a document describes
-    #[argh(switch)]
-    pub encode: bool,
-    /// leave out what the program worked on: contents of memories, values, arguments, what it printed
-    #[argh(switch)]
-    pub redact: bool,
-    /// print the JSON Schema of the output
-    #[argh(switch)]
-    pub schema: bool,
-    /// write to this file, whole or not at all
-    #[argh(option, short = 'o', arg_name = "file")]
-    pub output: Option<RawArg>,
+coredump_core::reader_args! {
+    /// Core dumps as JSON: one document a dump, for jq, scripts and query engines.
+    ///
+    /// Without a file, or for `-`, standard input is read. Field names are stable; `--schema` documents them.
+    #[argh(
+        help_triggers("-h", "--help"),
+        example = "{command_name} app.coredump | jq '.threads[0].frames[0]'",
+        example = "{command_name} --trace --ndjson --symbols-path build server.log",
+        error_code(0, "done"),
+        error_code(1, "done in part: a dump was damaged, one of several could not be read, or nothing was found"),
+        error_code(2, "failed"),
+        error_code(64, "bad usage")
+    )]
+    pub struct Args {
+        /// the dumps; with --trace, texts
+        #[argh(positional, arg_name = "dump")]
+        pub dumps: Vec<RawArg>,
+        /// read the names of dumps from this file, one a line or each ended by NUL; - is standard input
+        #[argh(option, arg_name = "list")]
+        pub files_from: Option<RawArg>,
+        /// work on this many dumps at once (default 1)
+        #[argh(option, short = 'j', arg_name = "n")]
+        pub jobs: Option<NonZero<usize>>,
+        /// one line a dump; folders stand for the dumps in them; an error object for a dump that cannot be read
+        #[argh(switch)]
+        pub ndjson: bool,
+        /// the files are text with stack traces, of any engine: a document for each trace
+        #[argh(switch)]
+        pub trace: bool,
+        /// events for Sentry instead of documents
+        #[argh(switch)]
+        pub sentry: bool,
+        /// what to tell of memory contents: none, ranges (default) or base64
+        #[argh(option, default = "MemoryDetail::Ranges", arg_name = "detail")]
+        pub memory: MemoryDetail,
+        /// the variables of each frame, from debug info
+        #[argh(switch)]
+        pub locals: bool,
+        /// what the allocators hold, in numbers and by type
+        #[argh(switch)]
+        pub heap: bool,
+        /// how many levels of members and pointers a value shows (default 4, at most 64)
+        #[argh(option, arg_name = "n")]
+        pub depth: Option<u32>,
+        /// elements of one array or collection that are shown (default 32)
+        #[argh(option, arg_name = "n")]
+        pub elements: Option<u32>,
+        /// variables and parts of them in one document (default 250000): the frames after that have none, and say so
+        #[argh(option, arg_name = "n")]
+        pub limit: Option<usize>,
+    }
+    shared {
+        /// binaries and debug info
+        symbols_path,
+        /// beside it or in --symbols-path
+        untrusted,
+        /// here;
+        path_map,
+        max_size, color,
+    }
+    last {
+        /// indent the output
+        #[argh(switch)]
+        pub pretty: bool,
+        /// the other way: write the core dump that a document describes
+        #[argh(switch)]
+        pub encode: bool,
+        /// leave out what the program worked on: contents of memories, values, arguments, what it printed
+        #[argh(switch)]
+        pub redact: bool,
+        /// print the JSON Schema of the output
+        #[argh(switch)]
+        pub schema: bool,
+    }
+    shared { output }
 }
 
 /// How much of the memories goes into a document.

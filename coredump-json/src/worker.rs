@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io::Write;
 
 use coredump_core::cli::input::Input;
-use coredump_core::cli::locating;
 use coredump_core::cli::output::Destination;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::compressed::unpacked;
@@ -52,7 +51,7 @@ impl<'w> Worker<'w> {
         let bytes = self.open(source).map_err(Stop::Dump)?;
         let bytes = unpacked(bytes, self.args.max_size).map_err(|error| Stop::Dump(input.blame(error)))?;
         let draft = Draft::new(bytes).map_err(|error| Stop::Dump(input.blame(error)))?;
-        let dump = draft.find_binaries(self.store, &self.options(input));
+        let dump = draft.find_binaries(self.store, &self.args.locating(input.path()));
         self.write_crash(input, &dump, output)?;
         let incomplete = dump.recorded().incomplete.as_ref().map(|incomplete| {
             let message = match self.args.redact {
@@ -78,7 +77,7 @@ impl<'w> Worker<'w> {
     /// Writes a document for each stack trace in a text. Returns how many there are.
     pub fn traces(&mut self, input: &Input, output: &mut impl Write) -> Result<u64, Stop> {
         let reader = input.reader().map_err(Stop::Dump)?;
-        let mut locator = self.store.locator(self.options(input));
+        let mut locator = self.store.locator(self.args.locating(input.path()));
         let mut scanner = Scanner::new(reader);
         let mut count = 0;
         loop {
@@ -91,11 +90,6 @@ impl<'w> Worker<'w> {
                 count += 1;
             }
         }
-    }
-
-    fn options(&self, input: &Input) -> Options {
-        let args = self.args;
-        locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path())
     }
 
     /// Writes what is known of a dump or a trace.

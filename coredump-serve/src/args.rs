@@ -1,9 +1,7 @@
 //! The command line of `coredump-serve`.
 
-use argh::{ArgsInfo, FromArgs};
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
-use coredump_core::cli::path_map::PathMapping;
 
 /// What this tool is.
 pub const TOOL: Tool = Tool {
@@ -12,49 +10,42 @@ pub const TOOL: Tool = Tool {
     grammar: Grammar { trailing: false, optional_values: &[] },
 };
 
-/// Opens core dumps of WebAssembly programs in editors and debuggers.
-///
-/// An editor starts it with --dap and speaks the Debug Adapter Protocol on its standard input and output. The dump is
-/// named in the editor's request, as coreFile, coreDumpPath or core, and its binary, if it has to be named, as program.
-/// With --gdb, LLDB sees the dump as a process that has stopped: process connect --plugin wasm connect://ADDR.
-#[derive(Debug, FromArgs, ArgsInfo)]
-#[argh(
-    help_triggers("-h", "--help"),
-    example = "{command_name} --dap",
-    example = "{command_name} --dap-port 127.0.0.1:4711",
-    example = "{command_name} --gdb 4712 -m app.wasm app.coredump",
-    error_code(0, "done"),
-    error_code(2, "failed"),
-    error_code(64, "bad usage")
-)]
-pub struct Args {
-    /// the dump; with --dap, the one to open where a request names none
-    #[argh(positional, arg_name = "dump")]
-    pub dump: Option<RawArg>,
-    /// speak the Debug Adapter Protocol on standard input and output
-    #[argh(switch)]
-    pub dap: bool,
-    /// listen for debug adapter clients at this address, one at a time; a port alone is one of the loopback interface
-    #[argh(option, arg_name = "addr")]
-    pub dap_port: Option<String>,
-    /// speak GDB's remote protocol with LLDB at this address, one client at a time
-    #[argh(option, arg_name = "addr")]
-    pub gdb: Option<String>,
-    /// a binary: [name=]file; repeatable
-    #[argh(option, short = 'm', arg_name = "[name=]file")]
-    pub module: Vec<RawArg>,
-    /// a folder to look for binaries and debug info in; repeatable
-    #[argh(option, arg_name = "dir")]
-    pub symbols_path: Vec<RawArg>,
-    /// sources of programs that were built below FROM lie below TO here, unless the editor says otherwise; * in FROM is any
-    /// one folder; repeatable
-    #[argh(option, arg_name = "from=to")]
-    pub path_map: Vec<PathMapping>,
-    /// open no file by a path that the dump records
-    #[argh(switch)]
-    pub no_recorded_paths: bool,
-    /// dump and modules come from somebody else: --no-recorded-paths, and files that a module names are opened only
-    /// beside it or in --symbols-path
-    #[argh(switch)]
-    pub untrusted: bool,
+coredump_core::reader_args! {
+    /// Opens core dumps of WebAssembly programs in editors and debuggers.
+    ///
+    /// An editor starts it with --dap and speaks the Debug Adapter Protocol on its standard input and output. The dump is
+    /// named in the editor's request, as coreFile, coreDumpPath or core, and its binary, if it has to be named, as program.
+    /// With --gdb, LLDB sees the dump as a process that has stopped: process connect --plugin wasm connect://ADDR.
+    #[argh(
+        help_triggers("-h", "--help"),
+        example = "{command_name} --dap",
+        example = "{command_name} --dap-port 127.0.0.1:4711",
+        example = "{command_name} --gdb 4712 -m app.wasm app.coredump",
+        error_code(0, "done"),
+        error_code(2, "failed"),
+        error_code(64, "bad usage")
+    )]
+    pub struct Args {
+        /// the dump; with --dap, the one to open where a request names none
+        #[argh(positional, arg_name = "dump")]
+        pub dump: Option<RawArg>,
+        /// speak the Debug Adapter Protocol on standard input and output
+        #[argh(switch)]
+        pub dap: bool,
+        /// listen for debug adapter clients at this address, one at a time; a port alone is one of the loopback interface
+        #[argh(option, arg_name = "addr")]
+        pub dap_port: Option<String>,
+        /// speak GDB's remote protocol with LLDB at this address, one client at a time
+        #[argh(option, arg_name = "addr")]
+        pub gdb: Option<String>,
+    }
+    shared {
+        /// binaries and debug info
+        symbols_path,
+        /// beside it or in --symbols-path
+        untrusted,
+        /// here, unless the editor says otherwise;
+        path_map,
+    }
+    last {}
 }

@@ -54,8 +54,7 @@ fn open(args: &Args, report: &Report) -> Result<Dump> {
     for warning in recorded.warnings.iter().chain(&recorded.incomplete) {
         report.warning(input.name(), warning);
     }
-    let (modules, folders) = (&args.module, &args.symbols_path);
-    let options = locating::options(modules, folders, args.no_recorded_paths, args.untrusted, input.path());
+    let options = args.locating(input.path());
     Ok(draft.find_binaries(&Store::new(), &options))
 }
 

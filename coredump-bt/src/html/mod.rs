@@ -26,7 +26,7 @@ use coredump_core::cli::input::Input;
 use coredump_core::cli::output::{Destination, Output};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
-use coredump_core::cli::{Exit, locating};
+use coredump_core::cli::Exit;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::signature::Signer;
 use coredump_core::trace::Scanner;
@@ -165,8 +165,7 @@ impl<'a> Book<'a> {
         let losses = mapped::losses();
         let args = self.args;
         let reader = input.reader().map_err(Failure::Input)?;
-        let options =
-            locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, input.path());
+        let options = args.locating(input.path());
         let mut locator = store.locator(options);
         let mut scanner = Scanner::new(reader);
         let (mut found, mut complete) = (false, true);

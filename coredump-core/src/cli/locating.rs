@@ -1,7 +1,4 @@
-//! The options that say where binaries are, the same in every tool.
-//!
-//! argh cannot flatten one structure into another, so each tool's `args.rs` declares `module`, `symbols_path`,
-//! `no_recorded_paths` and `untrusted`, and hands them here.
+//! The options that tools share, each defined once: where binaries are, how much is unpacked, colours, `-o`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -10,6 +7,84 @@ use std::path::{Path, PathBuf};
 use super::args::RawArg;
 use super::report::Report;
 use crate::text;
+
+/// Defines the `Args` of a tool that reads dumps: its own options, then the shared ones, then more of its own.
+///
+/// argh cannot flatten one structure into another, so the fields of all are written into one. A comment before a shared
+/// option is what its description says in this tool alone: which files `--symbols-path` leads to, where `--path-map` finds
+/// sources, where `--untrusted` still looks for files.
+#[macro_export]
+macro_rules! reader_args {
+    (
+        $(#[$about:meta])*
+        pub struct Args { $($own:tt)* }
+        shared {
+            #[doc = $files:tt] symbols_path,
+            #[doc = $untrusted:tt] untrusted,
+            $(#[doc = $sources:tt] path_map,)?
+            $($max_size:ident, $color:ident,)?
+        }
+        last { $($last:tt)* }
+        $(shared { $output:ident })?
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, argh::FromArgs, argh::ArgsInfo)]
+        pub struct Args {
+            $($own)*
+            /// a binary: [name=]file; repeatable
+            #[argh(option, short = 'm', arg_name = "[name=]file")]
+            pub module: Vec<$crate::cli::args::RawArg>,
+            /// a folder to look for
+            #[doc = $files]
+            /// in; repeatable
+            #[argh(option, arg_name = "dir")]
+            pub symbols_path: Vec<$crate::cli::args::RawArg>,
+            $(
+                /// sources of programs that were built below FROM lie below TO
+                #[doc = $sources]
+                /// * in FROM is any one folder; repeatable
+                #[argh(option, arg_name = "from=to")]
+                pub path_map: Vec<$crate::cli::path_map::PathMapping>,
+            )?
+            /// open no file by a path that the dump records
+            #[argh(switch)]
+            pub no_recorded_paths: bool,
+            /// dump and modules come from somebody else: --no-recorded-paths, and files that a module names are opened only
+            #[doc = $untrusted]
+            #[argh(switch)]
+            pub untrusted: bool,
+            $(
+                /// unpack at most this many bytes of a compressed dump (default 8g)
+                #[argh(option, arg_name = "size", default = "coredump_core::limits::MAX_PIPED")]
+                #[argh(from_str_fn($crate::cli::size::size))]
+                pub $max_size: u64,
+                /// auto (default), always or never
+                #[argh(option, default = "Default::default()", arg_name = "when")]
+                pub $color: $crate::cli::output::Color,
+            )?
+            $($last)*
+            $(
+                /// write to this file, whole or not at all
+                #[argh(option, short = 'o', arg_name = "file")]
+                pub $output: Option<$crate::cli::args::RawArg>,
+            )?
+        }
+
+        impl Args {
+            /// Where the binaries of the dump in a file are looked for. `--untrusted` implies `--no-recorded-paths`, and
+            /// distrusts what modules name as well.
+            pub fn locating(&self, dump: Option<&std::path::Path>) -> $crate::Options {
+                $crate::Options {
+                    named: self.module.iter().map($crate::cli::locating::named_module).collect(),
+                    symbol_paths: self.symbols_path.iter().map(|folder| folder.to_path()).collect(),
+                    recorded_paths: !self.no_recorded_paths && !self.untrusted,
+                    trusted: !self.untrusted,
+                    dump_path: dump.map(std::path::Path::to_owned),
+                }
+            }
+        }
+    };
+}
 
 /// Splits the value of `-m [NAME=]FILE`. An existing file whose own name holds a `=` is that file.
 pub fn named_module(value: &RawArg) -> (Option<String>, PathBuf) {
@@ -28,23 +103,5 @@ pub fn named_module(value: &RawArg) -> (Option<String>, PathBuf) {
 pub fn check_folders(symbol_paths: &[RawArg], report: &Report) {
     for folder in symbol_paths.iter().filter(|folder| !folder.path().is_dir()) {
         report.say(format_args!("warning: --symbols-path {}: no such folder", text::path(folder.path())));
-    }
-}
-
-/// What all those options say together. `--untrusted` implies `--no-recorded-paths`, and distrusts what modules name as
-/// well.
-pub fn options(
-    modules: &[RawArg],
-    symbol_paths: &[RawArg],
-    no_recorded_paths: bool,
-    untrusted: bool,
-    dump: Option<&Path>,
-) -> crate::locate::Options {
-    crate::locate::Options {
-        named: modules.iter().map(named_module).collect(),
-        symbol_paths: symbol_paths.iter().map(RawArg::to_path).collect(),
-        recorded_paths: !no_recorded_paths && !untrusted,
-        trusted: !untrusted,
-        dump_path: dump.map(Path::to_owned),
     }
 }

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
 
-use coredump_core::cli::locating;
 use coredump_core::compressed::{self, unpacked};
 use coredump_core::limits::MAX_PIPED;
 use coredump_core::mapped::Bytes;
@@ -36,8 +35,7 @@ pub fn open(args: &Args, launch: &Launch) -> Result<Evidence, String> {
         (None, Some((first, rest))) => (first.clone(), rest),
         (None, None) => return Err("name the core dump: coreFile, coreDumpPath or core".to_owned()),
     };
-    let mut options =
-        locating::options(&args.module, &args.symbols_path, args.no_recorded_paths, args.untrusted, Some(&path));
+    let mut options = args.locating(Some(&path));
     options.named.extend(programs.iter().map(|program| (None, program.clone())));
     options.symbol_paths.extend(launch.folders.iter().cloned());
     // An editor waits for its answer: nothing is opened that may have no end.
