@@ -66,6 +66,8 @@ pub mod module;
 pub mod new_file;
 pub mod objects;
 #[doc(hidden)]
+pub mod producers;
+#[doc(hidden)]
 pub mod read;
 pub mod reason;
 pub mod recording;
@@ -74,6 +76,7 @@ mod rule;
 pub mod runtimes;
 mod scope;
 pub mod search;
+mod sections;
 #[doc(hidden)]
 pub mod signature;
 #[doc(hidden)]

@@ -356,6 +356,13 @@ pub struct ModuleRecord<'a> {
     pub embedded: Option<&'a [u8]>,
 }
 
+impl ModuleRecord<'_> {
+    /// A module of which only the name is known; an empty one says nothing.
+    pub fn named(name: String) -> Self {
+        ModuleRecord { name: (!name.is_empty()).then_some(name), ..ModuleRecord::default() }
+    }
+}
+
 /// An instance: a module with its state.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Instance {

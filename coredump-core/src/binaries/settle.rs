@@ -6,23 +6,17 @@ use std::cmp::Ordering;
 use crate::limits::MAX_VALUES;
 use crate::locate::Options;
 use crate::locate::branch::Behind;
-use crate::model::{CoreDump, Layout, Reading, Value, Warning};
-use crate::module::{MemoryDefinition, ValueType};
+use crate::model::{CoreDump, Reading, Warning};
+use crate::producers;
 use crate::read::read_alternative;
 
 use super::{Binaries, Store};
-
-/// The size of the pieces in which Wasmtime writes a memory; what is left at its end is lost.
-const WASMTIME_CHUNK: u64 = 4096;
 
 /// Instances that are put right. No engine writes dumps of so many.
 const MAX_REPAIRED: usize = 1024;
 
 /// Memories of a module that is put right: the limit of engines.
 const MAX_MEMORIES: usize = 100;
-
-/// The page size of a memory that declares none.
-const PAGE: u64 = 65536;
 
 impl Binaries {
     /// Finds the binaries of the dump that was read from `bytes`, and puts right in it what they show to be wrong.
@@ -92,8 +86,7 @@ impl Binaries {
 
     /// Whether a dump may need to be settled: its layout is in doubt, or its producer is known for what is repaired here.
     pub fn may_settle(dump: &CoreDump<'_>) -> bool {
-        let wasmtime = dump.producer.as_deref().is_some_and(|producer| producer.starts_with("wasmtime"));
-        wasmtime || !dump.alternatives.is_empty() || dump.layout == Layout::WasmEdge
+        !dump.alternatives.is_empty() || producers::needs_modules(dump)
     }
 
     /// Says so where the frame that trapped stands on a branch, which cannot trap, and it is not known what it leads to.
@@ -113,17 +106,16 @@ impl Binaries {
             let module = dump.instances[instance].module.and_then(|module| self.binary(module));
             let memories = module.map(|binary| binary.module().memories()).unwrap_or_default();
             if memories.len() <= MAX_MEMORIES {
-                shared_memories(dump, instance, &memories);
-                page_sizes(dump, instance, &memories);
+                producers::repair_memories(dump, instance, &memories);
             }
         }
-        if dump.layout == Layout::WasmEdge {
-            self.value_types(dump);
+        if producers::mistakes_locals(dump) {
+            self.repair_locals(dump);
         }
     }
 
-    /// Old WasmEdge writes the low 32 bits of every value: right for an i32, the bits of an f32, half of the rest.
-    fn value_types(&self, dump: &mut CoreDump<'_>) {
+    /// Puts right the locals of all frames.
+    fn repair_locals(&self, dump: &mut CoreDump<'_>) {
         let module_of: Vec<Vec<_>> = dump
             .threads
             .iter()
@@ -140,50 +132,8 @@ impl Binaries {
                 let function = frame.function.filter(|_| left > 0);
                 let types = function.and_then(|function| binary.module().local_types(function)).unwrap_or_default();
                 left = left.saturating_sub(types.len().max(1));
-                let types = types.into_iter().map(Some).chain(std::iter::repeat(None));
-                for (value, ty) in locals.iter_mut().zip(types) {
-                    *value = match (&*value, ty) {
-                        (Value::I32(bits), Some(ValueType::I32)) => Value::I32(*bits),
-                        (Value::I32(bits), Some(ValueType::F32)) => Value::F32(*bits as u32),
-                        _ => Value::Missing,
-                    };
-                }
+                producers::repair_locals(locals, types);
             }
         }
-    }
-}
-
-/// Wasmtime leaves shared memories out and closes the list up: puts the others back to their indices.
-fn shared_memories(dump: &mut CoreDump<'_>, instance: usize, definitions: &[MemoryDefinition]) {
-    let listed = &dump.instances[instance].memories;
-    let unshared = definitions.iter().filter(|definition| !definition.shared).count();
-    if unshared == definitions.len() || listed.len() != unshared {
-        return;
-    }
-    let mut listed = listed.iter();
-    let memories = definitions
-        .iter()
-        .map(|definition| if definition.shared { None } else { listed.next().copied().flatten() })
-        .collect();
-    dump.instances[instance].memories = memories;
-    let message = format!("instance {instance}: its shared memories are not in the dump; the others are renumbered");
-    dump.warnings.push(Warning { message, offset: None });
-}
-
-/// Wasmtime counts a memory in the module's own pages and then declares pages of 64 KiB.
-fn page_sizes(dump: &mut CoreDump<'_>, instance: usize, definitions: &[MemoryDefinition]) {
-    for (number, definition) in definitions.iter().enumerate() {
-        let index = dump.instances[instance].memories.get(number).copied().flatten();
-        let Some(index) = index else { continue };
-        let Some(memory) = dump.memories.get_mut(index as usize) else { continue };
-        let end = memory.segments().last().map_or(0, |segment| segment.end());
-        let size = memory.size / memory.page_size * definition.page_size;
-        if memory.page_size != PAGE || definition.page_size == PAGE || end > size {
-            continue;
-        }
-        memory.correct_page_size(definition.page_size, WASMTIME_CHUNK);
-        let size = memory.size;
-        let message = format!("memory {index} has pages of {} bytes: its size is {size:#x}", definition.page_size);
-        dump.warnings.push(Warning { message, offset: None });
     }
 }

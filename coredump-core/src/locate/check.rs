@@ -6,19 +6,9 @@
 use std::collections::HashSet;
 
 use super::body::{Code, Instructions};
-use crate::model::{CoreDump, Frame, Layout};
+use crate::model::{CoreDump, Frame};
 use crate::module::Body;
-
-/// What code offsets count from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Base {
-    /// The first byte behind the body's size, where the locals are declared.
-    Body,
-    /// The first instruction, behind the locals.
-    FirstInstruction,
-    /// The code section's size field: xtuc's rewriter 0.1.20 to 0.1.24.
-    CodeSection,
-}
+use crate::producers::{Base, bases, confuses_functions};
 
 /// Where a caller's code offset points.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -41,15 +31,8 @@ pub struct Convention {
 impl Convention {
     /// All conventions, that of the dump's producer first.
     pub fn candidates(dump: &CoreDump<'_>) -> Vec<Convention> {
-        let wasmedge = dump.producer.as_deref().is_some_and(|name| name.to_ascii_lowercase().starts_with("wasmedge"));
-        let bases: &[Base] = match dump.offsets.unwrap_or(dump.layout) {
-            Layout::Standard if wasmedge => &[Base::FirstInstruction, Base::Body],
-            Layout::Standard | Layout::Wasmer => &[Base::Body, Base::FirstInstruction],
-            Layout::Xtuc02 | Layout::WasmEdge => &[Base::FirstInstruction, Base::Body],
-            Layout::Xtuc01 => &[Base::CodeSection, Base::FirstInstruction, Base::Body],
-        };
         let calls = [CallOffset::AtCall, CallOffset::BehindCall];
-        bases.iter().flat_map(|&base| calls.map(|call| Convention { base, call })).collect()
+        bases(dump).iter().flat_map(|&base| calls.map(|call| Convention { base, call })).collect()
     }
 
     /// The offset a frame stands at, from the body's start, at the call for a caller. `Err` says why it cannot be so.
@@ -139,8 +122,7 @@ pub fn sites(dump: &CoreDump<'_>, modules: usize, module_of: impl Fn(&Frame) -> 
             let younger = index.checked_sub(1).map(|younger| &frames[younger]);
             let same = |younger: &&Frame| younger.instance == frame.instance && module_of(younger) == Some(module);
             let callee = younger.filter(same).and_then(|frame| frame.function);
-            // Old WasmEdge gives wrong functions for some frames.
-            let callee = callee.filter(|_| dump.layout != Layout::WasmEdge);
+            let callee = callee.filter(|_| !confuses_functions(dump));
             let caller = index > 0;
             if let Some(list) = sites.get_mut(module as usize)
                 && seen.insert((module, frame.function, frame.code_offset, caller, callee))

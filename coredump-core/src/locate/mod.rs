@@ -8,7 +8,7 @@ mod paths;
 
 use std::path::PathBuf;
 
-pub use check::{Base, CallOffset, Convention};
+pub use check::{CallOffset, Convention};
 pub(crate) use folders::{Folders, modules_in};
 pub(crate) use paths::{Searched, build_id_files, stages};
 

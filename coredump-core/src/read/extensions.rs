@@ -10,7 +10,7 @@ use crate::model::{CoreDump, Frame, Layout, ModuleRecord, Recorded, Reference, V
 use crate::objects::{self, Objects};
 use crate::recording;
 
-use super::sections::RawSection;
+use crate::sections::RawSection;
 
 /// For each memory the ranges that were captured, as `coredump.memories` lists them.
 #[derive(Debug, Default)]

@@ -4,73 +4,10 @@ use wasmparser::BinaryReader;
 
 use crate::error::{Error, Result};
 use crate::limits::{MAX_FRAMES, MAX_VALUES};
-use crate::model::{CoreDump, Frame, Layout, Thread, Value, Warning};
-
-use super::input::{capacity, failed, index, name, version};
-use super::sections::RawSection;
-
-/// How a producer writes a frame. The order is always: size, version byte, instance, function, code offset, values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Encoding {
-    /// The layout it belongs to.
-    pub layout: Layout,
-    /// What to call it.
-    pub name: &'static str,
-    /// How numbers are written, the number of frames included.
-    pub numbers: Numbers,
-    /// The size of all frames follows their number.
-    pub size: bool,
-    /// Each frame begins with a version byte.
-    pub version: bool,
-    /// Each frame names its instance.
-    pub instance: bool,
-    /// How its locals and operands are written.
-    pub values: Values,
-    /// Fewer frames than declared may be written.
-    pub may_end_early: bool,
-}
-
-impl Encoding {
-    /// Bytes that a frame takes at least.
-    fn least(&self) -> u64 {
-        let counts = if self.values == Values::OneCount { 1 } else { 2 };
-        let numbers = 2 + u64::from(self.instance) + counts;
-        let width = if self.numbers == Numbers::Fixed { 4 } else { 1 };
-        u64::from(self.version) + numbers * width
-    }
-
-    /// Whether a section, whole or not, declares more frames than its declared size can hold.
-    pub fn declares_too_many(&self, section: &RawSection<'_>) -> bool {
-        let mut reader = section.reader();
-        let count = version(&mut reader, "corestack")
-            .and_then(|()| name(&mut reader, "a thread's name"))
-            .and_then(|_| self.numbers.read(&mut reader, "the number of frames"));
-        count.is_ok_and(|count| u64::from(count) * self.least() > section.declared)
-    }
-}
-
-/// How unsigned numbers are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Numbers {
-    /// LEB128.
-    Leb128,
-    /// Four bytes, little endian.
-    Fixed,
-}
-
-/// How locals and operands are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Values {
-    /// Two vectors; integers are LEB128.
-    Vectors,
-    /// Both counts, then the locals, then perhaps the operands; integers have four or eight bytes, little endian.
-    BothCounts {
-        /// The operands follow.
-        operands: bool,
-    },
-    /// A vector of locals and no word of operands; integers have four or eight bytes.
-    OneCount,
-}
+use crate::model::{CoreDump, Frame, Thread, Value, Warning};
+use crate::producers::{Encoding, Values};
+use crate::sections::RawSection;
+use crate::sections::input::{capacity, failed, index, name, version};
 
 /// What may still be kept of one dump, all its threads together.
 #[derive(Debug)]
@@ -221,14 +158,4 @@ fn value(reader: &mut BinaryReader<'_>, fixed: bool, what: &str) -> Result<Value
         0x7c => Value::F64(reader.read_f64().map_err(failed(what))?.bits()),
         tag => return Err(Error::malformed(start, format!("{what}: unknown value type {tag:#04x}"))),
     })
-}
-
-impl Numbers {
-    fn read(self, reader: &mut BinaryReader<'_>, what: &str) -> Result<u32> {
-        match self {
-            Numbers::Leb128 => reader.read_var_u32(),
-            Numbers::Fixed => reader.read_u32(),
-        }
-        .map_err(failed(what))
-    }
 }

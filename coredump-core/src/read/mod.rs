@@ -5,10 +5,7 @@
 
 mod extensions;
 mod frames;
-mod input;
 mod layouts;
-mod repairs;
-mod sections;
 mod standard;
 mod state;
 #[cfg(test)]
@@ -20,9 +17,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::extension;
 use crate::limits::{MAX_SECTIONS, MAX_WARNINGS};
 use crate::model::{CoreDump, Layout, Reading, Warning};
-
-use frames::Encoding;
-use sections::{RawSection, Sections};
+use crate::producers::{self, Encoding, Producer};
+use crate::sections::{RawSection, Sections};
 
 /// Reads a core dump in the layout that uses up its sections to the last byte and suits the rest of the file.
 ///
@@ -89,7 +85,7 @@ fn read_with<'a>(
     }
     state.finish(coverage, &mut dump);
     extensions::apply(&sections, &mut dump);
-    repairs::apply(&mut dump, layouts::is_rewriter(&sections));
+    producers::repair(&mut dump, Producer::candidates(&sections));
     if dump.threads.is_empty() {
         dump.warnings.push(Warning { message: "no corestack section: no frames are known".into(), offset: None });
     }

@@ -4,12 +4,12 @@
 
 use wasmparser::BinaryReader;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::limits::MAX_ITEMS;
-use crate::model::{CoreDump, Instance, Layout, ModuleRecord, Warning};
-
-use super::input::{capacity, failed, index, name, shortened, used_up, version, within};
-use super::sections::RawSection;
+use crate::model::{CoreDump, Instance, Layout, ModuleRecord};
+use crate::producers;
+use crate::sections::RawSection;
+use crate::sections::input::{capacity, failed, index, name, used_up, version, within};
 
 /// `core`: `0x00 executable-name:name`.
 pub fn executable(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {
@@ -25,7 +25,7 @@ pub fn executable(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<(
 /// `coremodules`: `vec(0x00 module-name:name)`.
 pub fn modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {
     if dump.layout == Layout::WasmEdge {
-        return nameless_lengths(section, dump);
+        return producers::modules_of_old_wasmedge(section, dump);
     }
     let mut reader = section.reader();
     let count = reader.read_var_u32().map_err(failed("the number of modules"))?;
@@ -33,38 +33,12 @@ pub fn modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> 
         within(dump.modules.len(), MAX_ITEMS, "modules", &reader)?;
         version(&mut reader, "a module of coremodules")?;
         let name = name(&mut reader, "a module's name")?;
-        dump.modules.push(module(name));
+        dump.modules.push(ModuleRecord::named(name));
     }
     used_up(&reader, "coremodules")
 }
 
-/// The same by old WasmEdge: the names have no length. It writes one module, so the name is what is left.
-fn nameless_lengths(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {
-    let mut reader = section.reader();
-    let count = reader.read_var_u32().map_err(failed("the number of modules"))?;
-    if count != 1 {
-        let message = format!("the names of {count} modules have no lengths: they can't be told apart");
-        return Err(Error::malformed(section.offset, message));
-    }
-    version(&mut reader, "a module of coremodules")?;
-    let rest = reader.read_bytes(reader.bytes_remaining()).map_err(failed("a module's name"))?;
-    if let Some((&length, name)) = rest.split_first()
-        && usize::from(length) == name.len()
-    {
-        dump.modules.push(module(shortened(name)));
-        return Ok(());
-    }
-    dump.modules.push(module(shortened(rest)));
-    if !rest.is_empty() {
-        let message = "the module's name has no length: taken to the end of its section".into();
-        dump.warnings.push(Warning { message, offset: Some(section.offset) });
-    }
-    Ok(())
-}
 
-fn module(name: String) -> ModuleRecord<'static> {
-    ModuleRecord { name: (!name.is_empty()).then_some(name), ..ModuleRecord::default() }
-}
 
 /// `coreinstances`: `vec(0x00 moduleidx:u32 memories:vec(u32) globals:vec(u32))`.
 pub fn instances(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {

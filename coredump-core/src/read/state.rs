@@ -8,11 +8,12 @@ use wasmparser::{BinaryReader, GlobalType, MemoryType};
 use crate::error::{Error, Result};
 use crate::limits::{MAX_ITEMS, MAX_SEGMENTS};
 use crate::memory::{Memory, Segment};
-use crate::model::{CoreDump, Global, Layout, RefKind, RefTarget, Reference, Value, Warning};
+use crate::model::{CoreDump, Global, RefKind, RefTarget, Reference, Value, Warning};
+use crate::producers::{self, Producer};
+use crate::sections::RawSection;
+use crate::sections::input::{failed, used_up, within};
 
 use super::extensions::Coverage;
-use super::input::{failed, used_up, within};
-use super::sections::RawSection;
 
 /// Memories and their contents, put together once every section was seen: their order is free.
 #[derive(Debug, Default)]
@@ -114,11 +115,11 @@ impl<'a> State<'a> {
 
     /// Lays the segments into their memories and hands these to the dump.
     pub fn finish(mut self, coverage: Option<Coverage>, dump: &mut CoreDump<'a>) {
-        let engine = engine(dump);
-        if dump.producer.is_none() {
-            dump.producer = engine.map(|engine| format!("{engine} (inferred)"));
+        let engine = Producer::of_standard(dump);
+        if let Some(engine) = engine {
+            producers::infer(dump, engine);
         }
-        let trimmed = coverage.is_none() && engine.is_some() && self.is_trimmed();
+        let trimmed = coverage.is_none() && engine.is_some() && producers::is_trimmed(&self.segments);
         let known_up_to = self.known_up_to();
         let mut by_memory: Vec<Vec<Segment<'a>>> = vec![Vec::new(); self.memories.len()];
         let mut lost = 0usize;
@@ -156,20 +157,6 @@ impl<'a> State<'a> {
         }
         dump.memories = self.memories;
     }
-
-    /// Whether the contents are in chunks of 4 KiB, trimmed of zeros at both ends, as Wasmtime and WasmEdge write them:
-    /// then what no segment covers is known to be zero.
-    fn is_trimmed(&self) -> bool {
-        const CHUNK: u64 = 4096;
-        !self.segments.is_empty()
-            && self.segments.iter().all(|(_, segment)| match segment.bytes {
-                [first, .., last] => {
-                    *first != 0 && *last != 0 && segment.address / CHUNK == (segment.end() - 1) / CHUNK
-                }
-                [only] => *only != 0,
-                [] => false,
-            })
-    }
 }
 
 /// The ranges of a memory as far as they lie below a place.
@@ -183,26 +170,6 @@ fn below(mut ranges: Vec<Range<u64>>, index: usize, (memory, end): (usize, u64))
     ranges
 }
 
-/// The engine that lays out its dumps as this one is: by the order of the sections, and what it knows of values.
-fn engine(dump: &CoreDump<'_>) -> Option<&'static str> {
-    const WASMTIME: [&str; 7] = ["core", "memory", "global", "data", "coremodules", "coreinstances", "corestack"];
-    const WASMEDGE: [&str; 7] = ["memory", "global", "data", "core", "coremodules", "coreinstances", "corestack"];
-    let is_state = |name: &str| matches!(name, "memory" | "global" | "data");
-    let follows = |order: [&str; 7]| {
-        let mut sections = dump.sections.iter().map(|section| section.name.as_str()).peekable();
-        order.iter().all(|name| sections.next_if_eq(name).is_some() || is_state(name)) && sections.next().is_none()
-    };
-    let mut frames = dump.threads.iter().flat_map(|thread| &thread.frames);
-    if dump.layout != Layout::Standard {
-        None
-    } else if follows(WASMTIME) && frames.all(|frame| frame.locals.is_none() && frame.stack.is_none()) {
-        Some("wasmtime")
-    } else if dump.sections.first().is_some_and(|first| is_state(&first.name)) && follows(WASMEDGE) {
-        Some("wasmedge")
-    } else {
-        None
-    }
-}
 
 /// The global section.
 pub fn globals(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {

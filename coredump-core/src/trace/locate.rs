@@ -11,8 +11,9 @@ use super::{Printed, Rule, Trace};
 use crate::binaries::{Binaries, Binary, Found, Refused, Slot, Store, Verification};
 use crate::limits::{MAX_NAME, MAX_TRIED, shorten};
 use crate::locate::check::{self, Fit};
-use crate::locate::{Base, CallOffset, Convention, Options, Searched, stages};
+use crate::locate::{CallOffset, Convention, Options, Searched, stages};
 use crate::model::{self, CoreDump, Frame, ModuleRecord, Reason, Thread};
+use crate::producers::Base;
 
 /// What the offsets in a model of a trace mean, whatever the engine printed.
 const CONVENTION: Convention = Convention { base: Base::Body, call: CallOffset::AtCall };

@@ -13,6 +13,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::files::stays_in;
 use coredump_core::mapped::Bytes;
 use coredump_core::memory::{Memory, Segment};
+use coredump_core::producers;
 use coredump_core::model::{CoreDump, Frame, Global, Instance, Layout, ModuleRecord, Reason, Table, Thread, Value};
 use coredump_core::write;
 
@@ -188,12 +189,7 @@ impl Sources {
 /// The layout that says what the code offsets mean, where it is not the standard's: what is written is in that layout.
 fn offsets(file: &input::File) -> Option<Layout> {
     let layout = file.offsets.as_deref().or(file.layout.as_deref()).and_then(Layout::named);
-    let wasmedge = file.producer.as_deref().is_some_and(|producer| producer.starts_with("wasmedge"));
-    match layout {
-        // Its newer dumps are in the standard layout, but for this.
-        Some(Layout::Standard) | None if wasmedge => Some(Layout::WasmEdge),
-        layout => layout.filter(|layout| *layout != Layout::Standard),
-    }
+    producers::layout_of_offsets(layout, file.producer.as_deref())
 }
 
 fn thread(index: usize, recorded: input::Thread) -> Result<Thread> {

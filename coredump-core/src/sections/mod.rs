@@ -1,11 +1,13 @@
-//! The outermost layer: the header and the sections, core specification 5.5.2.
+//! The outermost layer of a dump: its header and its sections (core specification 5.5.2), and how to read in them.
+
+pub mod input;
 
 use wasmparser::BinaryReader;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Section;
 
-use super::input::{failed, shortened};
+use input::{failed, shortened};
 
 /// A section's contents, where they stand in the file, and whether the file ends inside them.
 #[derive(Debug)]
@@ -43,6 +45,11 @@ impl<'a> RawSection<'a> {
             Error::truncated(self.offset + here, message)
         })
     }
+}
+
+/// The place of the first custom section of that name.
+pub fn position(sections: &[RawSection<'_>], name: &str) -> Option<usize> {
+    sections.iter().position(|section| section.id == 0 && section.name == name)
 }
 
 /// The name the core specification gives a section id.

@@ -1,0 +1,94 @@
+//! How a producer writes the frames of a `corestack` section.
+
+use wasmparser::BinaryReader;
+
+use crate::error::Result;
+use crate::model::Layout;
+use crate::sections::RawSection;
+use crate::sections::input::{failed, name, version};
+
+/// How a producer writes a frame. The order is always: size, version byte, instance, function, code offset, values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Encoding {
+    /// The layout it belongs to.
+    pub layout: Layout,
+    /// What to call it.
+    pub name: &'static str,
+    /// How numbers are written, the number of frames included.
+    pub numbers: Numbers,
+    /// The size of all frames follows their number.
+    pub size: bool,
+    /// Each frame begins with a version byte.
+    pub version: bool,
+    /// Each frame names its instance.
+    pub instance: bool,
+    /// How its locals and operands are written.
+    pub values: Values,
+    /// Fewer frames than declared may be written.
+    pub may_end_early: bool,
+}
+
+impl Encoding {
+    /// Bytes that a frame takes at least.
+    fn least(&self) -> u64 {
+        let counts = if self.values == Values::OneCount { 1 } else { 2 };
+        let numbers = 2 + u64::from(self.instance) + counts;
+        let width = if self.numbers == Numbers::Fixed { 4 } else { 1 };
+        u64::from(self.version) + numbers * width
+    }
+
+    /// Whether a section, whole or not, declares more frames than its declared size can hold.
+    pub fn declares_too_many(&self, section: &RawSection<'_>) -> bool {
+        let mut reader = section.reader();
+        let count = version(&mut reader, "corestack")
+            .and_then(|()| name(&mut reader, "a thread's name"))
+            .and_then(|_| self.numbers.read(&mut reader, "the number of frames"));
+        count.is_ok_and(|count| u64::from(count) * self.least() > section.declared)
+    }
+}
+
+/// The standard's: `0x00 instance function offset vec(local) vec(operand)`.
+pub const STANDARD: Encoding = Encoding {
+    layout: Layout::Standard,
+    name: "standard",
+    numbers: Numbers::Leb128,
+    size: false,
+    version: true,
+    instance: true,
+    values: Values::Vectors,
+    may_end_early: false,
+};
+
+/// How unsigned numbers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// LEB128.
+    Leb128,
+    /// Four bytes, little endian.
+    Fixed,
+}
+
+/// How locals and operands are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Values {
+    /// Two vectors; integers are LEB128.
+    Vectors,
+    /// Both counts, then the locals, then perhaps the operands; integers have four or eight bytes, little endian.
+    BothCounts {
+        /// The operands follow.
+        operands: bool,
+    },
+    /// A vector of locals and no word of operands; integers have four or eight bytes.
+    OneCount,
+}
+
+impl Numbers {
+    /// Reads one; `what` names it in a failure.
+    pub fn read(self, reader: &mut BinaryReader<'_>, what: &str) -> Result<u32> {
+        match self {
+            Numbers::Leb128 => reader.read_var_u32(),
+            Numbers::Fixed => reader.read_u32(),
+        }
+        .map_err(failed(what))
+    }
+}

@@ -1,0 +1,233 @@
+//! The programs that write dumps, each in a file of its own: how to know it, its encodings, its habits, and what it
+//! writes that is not so.
+//!
+//! A program that follows the standard needs no file here.
+
+mod encoding;
+mod ours;
+mod rewriter;
+mod wasmedge;
+mod wasmer;
+mod wasmtime;
+
+use crate::memory::Segment;
+use crate::model::{CoreDump, Layout, RefTarget, Reference, Section, Value, Warning};
+use crate::module::MemoryDefinition;
+use crate::sections::RawSection;
+
+pub use encoding::{Encoding, STANDARD, Values};
+pub use wasmedge::{modules as modules_of_old_wasmedge, value_types as repair_locals};
+
+/// A program that writes dumps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Producer {
+    /// Any that follows the standard.
+    Standard,
+    /// One of this project.
+    Ours,
+    /// Wasmtime, and hosts that use its dumps.
+    Wasmtime,
+    /// WasmEdge since August 2026.
+    WasmEdge,
+    /// WasmEdge before that.
+    OldWasmEdge,
+    /// Wasmer.
+    Wasmer,
+    /// xtuc's wasm-coredump-rewriter, asc-coredump.
+    Rewriter,
+}
+
+/// What code offsets count from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Base {
+    /// The first byte behind the body's size, where the locals are declared.
+    Body,
+    /// The first instruction, behind the locals.
+    FirstInstruction,
+    /// The code section's size field: xtuc's rewriter 0.1.20 to 0.1.24.
+    CodeSection,
+}
+
+impl Producer {
+    /// The programs that may have written these sections, by their order and their shape.
+    pub fn candidates(sections: &[RawSection<'_>]) -> &'static [Producer] {
+        match () {
+            () if ours::wrote(sections) => &[Producer::Ours],
+            () if rewriter::wrote(sections) => &[Producer::Rewriter],
+            () if wasmer::wrote(sections) => &[Producer::Wasmer],
+            () if wasmedge::old_wrote(sections) => &[Producer::OldWasmEdge],
+            () if wasmedge::old_may_have_written(sections) => &[Producer::Standard, Producer::OldWasmEdge],
+            () if wasmtime::wrote(sections) => &[Producer::Wasmtime],
+            () => &[Producer::Standard],
+        }
+    }
+
+    /// The engine that a dump in the standard's encoding is from, by how it is laid out and what it knows of values.
+    pub fn of_standard(dump: &CoreDump<'_>) -> Option<Producer> {
+        match () {
+            () if dump.layout != Layout::Standard => None,
+            () if wasmtime::laid_out(dump) => Some(Producer::Wasmtime),
+            () if wasmedge::laid_out(dump) => Some(Producer::WasmEdge),
+            () => None,
+        }
+    }
+
+    /// The program that a dump says it is from, by name and version.
+    fn named(name: Option<&str>) -> Option<Producer> {
+        let name = name?.to_ascii_lowercase();
+        let known = [Producer::Wasmtime, Producer::WasmEdge];
+        known.into_iter().find(|producer| producer.name().is_some_and(|known| name.starts_with(known)))
+    }
+
+    /// Its name, as dumps have it.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Producer::Standard | Producer::Ours => None,
+            Producer::Wasmtime => Some("wasmtime"),
+            Producer::WasmEdge | Producer::OldWasmEdge => Some("wasmedge"),
+            Producer::Wasmer => Some("wasmer"),
+            Producer::Rewriter => Some("wasm-coredump-rewriter"),
+        }
+    }
+
+    /// Whether it writes such a layout.
+    pub fn writes(self, layout: Layout) -> bool {
+        match layout {
+            Layout::Standard => {
+                matches!(self, Producer::Standard | Producer::Ours | Producer::Wasmtime | Producer::WasmEdge)
+            }
+            Layout::Xtuc01 | Layout::Xtuc02 => self == Producer::Rewriter,
+            Layout::Wasmer => self == Producer::Wasmer,
+            Layout::WasmEdge => self == Producer::OldWasmEdge,
+        }
+    }
+
+    /// Whether it has never written anything but the standard's encoding: what does not fit that is damage.
+    pub fn is_faithful(self) -> bool {
+        matches!(self, Producer::Ours | Producer::Wasmtime)
+    }
+}
+
+/// All encodings, the standard's first. Wasmer's is one of the rewriter's, and stands in its place for a file that Wasmer may
+/// have written.
+pub fn encodings(candidates: &[Producer]) -> Vec<Encoding> {
+    let mut all = [&[STANDARD][..], &rewriter::ENCODINGS, &wasmedge::ENCODINGS].concat();
+    if candidates.contains(&Producer::Wasmer) {
+        all.iter_mut().filter(|encoding| **encoding == rewriter::FROM_0_1_14).for_each(|it| *it = wasmer::ENCODING);
+    }
+    all
+}
+
+/// Puts right, or takes out, what the dump alone shows to be wrong. Each repair leaves a warning.
+pub fn repair(dump: &mut CoreDump<'_>, candidates: &[Producer]) {
+    if candidates == [Producer::Rewriter] {
+        infer(dump, Producer::Rewriter);
+        rewriter::placeholders(dump);
+    }
+    match dump.layout {
+        Layout::Xtuc01 => rewriter::offsets_never_written(dump),
+        Layout::Wasmer => {
+            infer(dump, Producer::Wasmer);
+            wasmer::repair(dump);
+        }
+        Layout::WasmEdge => {
+            infer(dump, Producer::OldWasmEdge);
+            wasmedge::repair_old(dump);
+        }
+        Layout::Standard | Layout::Xtuc02 => {}
+    }
+    match Producer::named(dump.producer.as_deref()) {
+        Some(Producer::Wasmtime) => wasmtime::repair(dump),
+        Some(_) => references_written_as_null(dump),
+        None => {}
+    }
+}
+
+/// Names the producer of a dump that does not name it.
+pub fn infer(dump: &mut CoreDump<'_>, producer: Producer) {
+    if let Some(name) = producer.name() {
+        dump.producer.get_or_insert_with(|| format!("{name} (inferred)"));
+    }
+}
+
+/// Whether the producer is known for what only the modules show to be wrong.
+pub fn needs_modules(dump: &CoreDump<'_>) -> bool {
+    dump.layout == Layout::WasmEdge || Producer::named(dump.producer.as_deref()) == Some(Producer::Wasmtime)
+}
+
+/// Puts right the memories of an instance, whose module defines these.
+pub fn repair_memories(dump: &mut CoreDump<'_>, instance: usize, definitions: &[MemoryDefinition]) {
+    wasmtime::shared_memories(dump, instance, definitions);
+    wasmtime::page_sizes(dump, instance, definitions);
+}
+
+/// Whether the types of locals are not those of their functions: [`repair_locals`] puts them right.
+pub fn mistakes_locals(dump: &CoreDump<'_>) -> bool {
+    dump.layout == Layout::WasmEdge
+}
+
+/// Whether some frames name another function than the one that ran.
+pub fn confuses_functions(dump: &CoreDump<'_>) -> bool {
+    dump.layout == Layout::WasmEdge
+}
+
+/// What the code offsets of a dump may count from, the likeliest first.
+pub fn bases(dump: &CoreDump<'_>) -> &'static [Base] {
+    let wasmedge = Producer::named(dump.producer.as_deref()) == Some(Producer::WasmEdge);
+    match dump.offsets.unwrap_or(dump.layout) {
+        Layout::Standard if wasmedge => wasmedge::BASES,
+        Layout::Standard => &[Base::Body, Base::FirstInstruction],
+        Layout::Wasmer => wasmer::BASES,
+        Layout::WasmEdge => wasmedge::BASES,
+        Layout::Xtuc02 => rewriter::BASES,
+        Layout::Xtuc01 => rewriter::BASES_OF_0_1,
+    }
+}
+
+/// The layout that says what the code offsets of a program's dumps mean, if it is not the one that they are in.
+pub fn layout_of_offsets(layout: Option<Layout>, producer: Option<&str>) -> Option<Layout> {
+    match layout {
+        Some(Layout::Standard) | None if Producer::named(producer) == Some(Producer::WasmEdge) => Some(Layout::WasmEdge),
+        layout => layout.filter(|layout| *layout != Layout::Standard),
+    }
+}
+
+/// Whether the contents of memories are in chunks of 4 KiB, trimmed of zeros at both ends, as Wasmtime and WasmEdge write
+/// them: then what no segment covers is known to be zero.
+pub fn is_trimmed<'a>(segments: &[(u32, Segment<'a>)]) -> bool {
+    const CHUNK: u64 = 4096;
+    !segments.is_empty()
+        && segments.iter().all(|(_, segment)| match segment.bytes {
+            [first, .., last] => *first != 0 && *last != 0 && segment.address / CHUNK == (segment.end() - 1) / CHUNK,
+            [only] => *only != 0,
+            [] => false,
+        })
+}
+
+/// Whether sections are in this order, each once; those of the state may be left out.
+fn follow(sections: &[Section], order: [&str; 7]) -> bool {
+    let mut sections = sections.iter().map(|section| section.name.as_str()).peekable();
+    order.iter().all(|name| sections.next_if_eq(name).is_some() || is_state(name)) && sections.next().is_none()
+}
+
+/// Whether a section of that name holds the state of the program.
+fn is_state(name: &str) -> bool {
+    matches!(name, "memory" | "global" | "data")
+}
+
+/// Takes out the references of globals: Wasmtime and WasmEdge write a null for each, whatever it refers to.
+fn references_written_as_null(dump: &mut CoreDump<'_>) {
+    let null = |value: &Value| matches!(value, Value::Ref(Reference { target: RefTarget::Null, .. }));
+    let mut found = false;
+    for global in dump.globals.iter_mut().filter(|global| null(&global.value)) {
+        global.value = Value::Missing;
+        found = true;
+    }
+    if found {
+        warn(dump, "this producer writes every reference in a global as null: taken as missing");
+    }
+}
+
+fn warn(dump: &mut CoreDump<'_>, message: &str) {
+    dump.warnings.push(Warning { message: message.into(), offset: None });
+}

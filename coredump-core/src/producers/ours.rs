@@ -1,0 +1,9 @@
+//! The tools of this project. They follow the standard, and put what it has no place for into sections of their own.
+
+use crate::extension;
+use crate::sections::RawSection;
+
+/// Whether one of them wrote these sections: one is of ours. Without frames or modules, other encodings would fit as well.
+pub fn wrote(sections: &[RawSection<'_>]) -> bool {
+    sections.iter().any(|section| section.id == 0 && section.name.starts_with(extension::PREFIX))
+}

@@ -1,0 +1,27 @@
+//! Wasmer, with `--coredump-on-trap`. It writes as the rewriter of 0.1.14 does.
+
+use crate::model::{CoreDump, Layout};
+use crate::sections::{self, RawSection};
+
+use super::encoding::Encoding;
+use super::{Base, rewriter, warn};
+
+/// What its code offsets may count from, the likeliest first.
+pub const BASES: &[Base] = &[Base::Body, Base::FirstInstruction];
+
+/// Its encoding.
+pub const ENCODING: Encoding = Encoding { layout: Layout::Wasmer, name: "wasmer", ..rewriter::FROM_0_1_14 };
+
+/// Whether it wrote these sections, if the rewriter did not: neither modules nor instances.
+pub fn wrote(sections: &[RawSection<'_>]) -> bool {
+    let has = |name| sections::position(sections, name).is_some();
+    !has("coremodules") && !has("coreinstances") && has("core") && has("corestack")
+}
+
+/// It declares a memory of no pages and one empty segment: it captures none.
+pub fn repair(dump: &mut CoreDump<'_>) {
+    if dump.memories.iter().all(|memory| memory.size == 0 && memory.segments().is_empty()) {
+        dump.memories.clear();
+        warn(dump, "this producer captures no memory");
+    }
+}
