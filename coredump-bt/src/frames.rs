@@ -1,11 +1,10 @@
 //! The frames of a thread, one source function a line.
 
-use std::borrow::Cow;
 use std::io;
-use std::ops::Range;
 
-use coredump_core::backtrace::{Location, ResolvedFrame};
+use coredump_core::backtrace::{Call, ResolvedFrame};
 use coredump_core::cli::args::RawArg;
+use coredump_core::cli::frame::repeated;
 use coredump_core::fold::{self, Part};
 use coredump_core::interpreted::Interpreted;
 use coredump_core::module::Module;
@@ -118,17 +117,11 @@ impl<'r> Frames<'r> {
         let scopes = frame.variables(variables::limits(self.args));
         // The two read the same debug info; should they differ, no value is shown rather than another function's.
         let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);
-        for (nth, inline) in resolved.inlines.iter().enumerate() {
+        for (nth, call) in resolved.calls().enumerate() {
             self.head(page, resolved, width)?;
-            page.piece(Piece::Function, inline.function.as_deref().unwrap_or("?"))?;
-            self.rest_of_line(page, frame, scope(nth), inline.location.as_ref(), true)?;
+            page.function(&call)?;
+            self.rest_of_line(page, frame, scope(nth), &call)?;
         }
-        self.head(page, resolved, width)?;
-        self.function(page, resolved)?;
-        if let Some(declared) = &resolved.declared {
-            page.declaration(declared)?;
-        }
-        self.rest_of_line(page, frame, scope(resolved.inlines.len()), resolved.location.as_ref(), false)?;
         if self.args.raw {
             raw::render(page, self.dump, frame)?;
         }
@@ -151,39 +144,20 @@ impl<'r> Frames<'r> {
         page.plain("!")
     }
 
-    /// The function's name; without a line, its offset in the function is all there is to say.
-    fn function(&self, page: &mut Page, frame: &ResolvedFrame) -> io::Result<()> {
-        match name(frame) {
-            Some(name) => page.piece(Piece::Function, &name)?,
-            None => page.piece(Piece::Faint, UNKNOWN)?,
-        }
-        match offset_in_function(frame) {
-            Some(offset) => page.plain(format_args!("+{offset:#x}")),
-            None => Ok(()),
-        }
-    }
-
     /// Arguments and place, then what belongs below the line.
     fn rest_of_line(
         &mut self,
         page: &mut Page,
         frame: &Frame,
         scope: Option<&Scope>,
-        location: Option<&Location>,
-        inlined: bool,
+        call: &Call<'_>,
     ) -> io::Result<()> {
         if let Some(scope) = scope {
             variables::arguments(page, scope)?;
         }
-        if inlined {
-            page.piece(Piece::Faint, " [inlined]")?;
-        }
-        if let Some(location) = location {
-            page.plain(" at ")?;
-            page.location(location)?;
-        }
+        page.place(call)?;
         page.end()?;
-        if let Some(location) = location.filter(|_| self.args.source) {
+        if let Some(location) = call.location.filter(|_| self.args.source) {
             let lines = self.sources.excerpt(&page.paths, frame, location, source::AROUND);
             source::render(page, &lines)?;
         }
@@ -192,27 +166,6 @@ impl<'r> Frames<'r> {
             None => Ok(()),
         }
     }
-}
-
-/// What stands for the name of a function of which not even the number is known.
-pub const UNKNOWN: &str = "unknown function";
-
-/// What a frame's function is called: its name, else its number.
-pub fn name(frame: &ResolvedFrame) -> Option<Cow<'_, str>> {
-    let numbered = || frame.function_index.map(|index| Cow::Owned(format!("func[{index}]")));
-    frame.function.as_deref().map(Cow::Borrowed).or_else(numbered)
-}
-
-/// Of a frame whose place in the module is not known, the offset in bytes in its function, as far as the dump has it.
-pub fn offset_in_function(frame: &ResolvedFrame) -> Option<u32> {
-    frame.code_offset.filter(|&offset| frame.module_offset.is_none() && offset != 0 && offset != u32::MAX)
-}
-
-/// What is said of frames that stand at the same places as those before them.
-pub fn repeated(frames: &Range<usize>, period: usize, times: usize) -> String {
-    let (first, last) = (frames.start, frames.end - 1);
-    let what = if period == 1 { "the same frame".into() } else { format!("the same {period} frames") };
-    format!("#{first} to #{last}: {what}, {times} times more")
 }
 
 /// How much of a Python value is written.

@@ -118,15 +118,10 @@ fn state(page: &mut Page, task: &Task) -> io::Result<()> {
 
 /// Prints a frame of a runtime's stack: the calls inlined in it first.
 fn frame(page: &mut Page, resolved: &ResolvedFrame, width: usize) -> io::Result<()> {
-    let inlined = resolved.inlines.iter().map(|inline| (inline.function.as_deref(), inline.location.as_ref(), true));
-    let own = (resolved.function.as_deref(), resolved.location.as_ref(), false);
-    for (function, location, inlined) in inlined.chain([own]) {
+    for call in resolved.calls() {
         page.plain(format_args!("#{:<width$} ", resolved.index))?;
-        page.piece(Piece::Function, function.unwrap_or("?"))?;
-        if inlined {
-            page.piece(Piece::Faint, " [inlined]")?;
-        }
-        at(page, location)?;
+        page.function(&call)?;
+        page.place(&call)?;
         page.end()?;
     }
     Ok(())

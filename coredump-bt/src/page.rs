@@ -3,10 +3,11 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use anstyle::Style;
-use coredump_core::backtrace::Location;
+use coredump_core::backtrace::{Call, Location};
+use coredump_core::cli::frame;
 use coredump_core::cli::output::Output;
-use coredump_core::cli::paint::{self, Paint};
+use coredump_core::cli::paint::Paint;
+pub use coredump_core::cli::paint::Piece;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::text::{escape, escape_lines};
 
@@ -16,42 +17,6 @@ pub struct Page {
     paint: Paint,
     /// Where sources lie.
     pub paths: PathMap,
-}
-
-/// What a piece of text is.
-#[derive(Clone, Copy)]
-pub enum Piece {
-    /// A heading.
-    Title,
-    /// A function's name.
-    Function,
-    /// A file's name.
-    File,
-    /// A variable's name.
-    Name,
-    /// A value.
-    Value,
-    /// An offset or address.
-    Address,
-    /// What a reader may skip.
-    Faint,
-    /// The line of source execution stood at.
-    Here,
-}
-
-impl Piece {
-    fn style(self) -> Style {
-        match self {
-            Piece::Title => paint::HEADING,
-            Piece::Function => paint::FUNCTION,
-            Piece::File => paint::FILE,
-            Piece::Name => paint::NAME,
-            Piece::Value => Style::new(),
-            Piece::Address => paint::ADDRESS,
-            Piece::Faint => paint::DIM,
-            Piece::Here => paint::HERE,
-        }
-    }
 }
 
 impl Page {
@@ -66,25 +31,27 @@ impl Page {
 
     /// Writes text that may come from a dump or a module, on one line.
     pub fn piece(&mut self, piece: Piece, text: &str) -> io::Result<()> {
-        write!(self.out, "{}", self.paint.paint(piece.style(), escape(text)))
+        write!(self.out, "{}", self.paint.paint(piece, escape(text)))
     }
 
     /// Writes `file:line:column`.
     pub fn location(&mut self, location: &Location) -> io::Result<()> {
-        let file = self.paths.apply(&location.file).into_owned();
-        self.piece(Piece::File, &file)?;
-        write!(self.out, ":{}", location.line)?;
-        match location.column {
-            Some(column) => write!(self.out, ":{column}"),
-            None => Ok(()),
-        }
+        self.pieces(|paths, write| frame::location(location, paths, write))
     }
 
-    /// Writes where a function is declared, so that nobody takes it for the place where it stood.
-    pub fn declaration(&mut self, declared: &Location) -> io::Result<()> {
-        self.piece(Piece::Faint, " (declared at ")?;
-        self.location(declared)?;
-        self.piece(Piece::Faint, ")")
+    /// Writes the function of a call.
+    pub fn function(&mut self, call: &Call<'_>) -> io::Result<()> {
+        self.pieces(|paths, write| frame::function(call, paths, write))
+    }
+
+    /// Writes where a call stood.
+    pub fn place(&mut self, call: &Call<'_>) -> io::Result<()> {
+        self.pieces(|paths, write| frame::place(call, paths, write))
+    }
+
+    fn pieces(&mut self, write: impl FnOnce(&PathMap, frame::Write<'_>) -> io::Result<()>) -> io::Result<()> {
+        let Page { out, paint, paths } = self;
+        write(paths, &mut |piece, text| write!(out, "{}", paint.paint(piece, escape(text))))
     }
 
     /// Writes text of several lines that comes from elsewhere. Its own colours stay where colours are on.
@@ -126,15 +93,6 @@ impl Page {
     /// Ends a line.
     pub fn end(&mut self) -> io::Result<()> {
         self.out.write_all(b"\n")
-    }
-}
-
-/// A place as `file:line:column`.
-pub fn place(paths: &PathMap, location: &Location) -> String {
-    let file = paths.apply(&location.file);
-    match location.column {
-        Some(column) => format!("{file}:{}:{column}", location.line),
-        None => format!("{file}:{}", location.line),
     }
 }
 

@@ -3,18 +3,20 @@
 use std::collections::HashSet;
 use std::io;
 
+use coredump_core::backtrace::Call;
 use coredump_core::binaries::Slot;
 use coredump_core::cli::Exit;
+use coredump_core::cli::frame;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::trace::{Block, Locator, Mark, Scanner};
-use coredump_core::{Dump, Frame, InlinedFrame, Location, ResolvedFrame, Store};
+use coredump_core::{Dump, Frame, ResolvedFrame, Store};
 
 use crate::args::Args;
 use crate::brief;
 use crate::frames::short;
-use crate::page::{Page, Piece, place};
+use crate::page::Page;
 use crate::render::Failure;
 
 /// Messages on standard error that are told from each other; beyond them none is printed any more.
@@ -68,15 +70,6 @@ pub fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &
     Ok(Exit::partial_if(printer.traces == 0 || !printer.complete))
 }
 
-/// What is known of where a function stood.
-enum Place<'l> {
-    /// It stood there.
-    At(&'l Location),
-    /// It is declared there; the text does not tell where in it execution stood.
-    Declared(&'l Location),
-    Unknown,
-}
-
 struct Printer<'p> {
     page: &'p mut Page,
     report: &'p Report,
@@ -123,31 +116,17 @@ impl Printer<'_> {
 
     /// Puts in what a frame is: the calls inlined there, innermost first, then its function.
     fn frame(&mut self, mark: &Mark, frame: &ResolvedFrame) -> io::Result<()> {
-        for InlinedFrame { function, location } in frame.inlines.iter() {
-            let place = location.as_ref().map_or(Place::Unknown, Place::At);
-            self.function(mark, function.as_deref().unwrap_or("?"), place, true)?;
-        }
-        let unnamed = || frame.function_index.map_or_else(|| "?".to_owned(), |index| format!("func[{index}]"));
-        let name = frame.function.as_deref().map_or_else(unnamed, str::to_owned);
-        let place = match (&frame.location, &frame.declared) {
-            (Some(location), _) => Place::At(location),
-            (None, Some(declared)) => Place::Declared(declared),
-            (None, None) => Place::Unknown,
-        };
-        self.function(mark, &name, place, false)
+        frame.calls().try_for_each(|call| self.call(mark, &call))
     }
 
-    fn function(&mut self, mark: &Mark, name: &str, at: Place<'_>, inlined: bool) -> io::Result<()> {
+    fn call(&mut self, mark: &Mark, call: &Call<'_>) -> io::Result<()> {
         if mark.depth > 0 {
             // Inside of a string of JSON, which stays one.
             let paths = &self.page.paths;
-            let place = match at {
-                Place::At(location) => format!(" at {}", place(paths, location)),
-                Place::Declared(declared) => format!(" (declared at {})", place(paths, declared)),
-                Place::Unknown => String::new(),
-            };
-            let inlined = if inlined { " [inlined]" } else { "" };
-            let mut text = format!("\n{}    => {name}{inlined}{place}", mark.front);
+            let line = frame::text(|write| {
+                frame::function(call, paths, write).and_then(|()| frame::place(call, paths, write))
+            });
+            let mut text = format!("\n{}    => {line}", mark.front);
             for _ in 0..mark.depth {
                 text = serde_json::to_string(&text)?;
                 text = text[1..text.len() - 1].to_owned();
@@ -157,18 +136,8 @@ impl Printer<'_> {
         self.page.end()?;
         self.page.text(mark.front.as_bytes())?;
         self.page.plain("    => ")?;
-        self.page.piece(Piece::Function, name)?;
-        if inlined {
-            self.page.piece(Piece::Faint, " [inlined]")?;
-        }
-        match at {
-            Place::At(location) => {
-                self.page.plain(" at ")?;
-                self.page.location(location)
-            }
-            Place::Declared(declared) => self.page.declaration(declared),
-            Place::Unknown => Ok(()),
-        }
+        self.page.function(call)?;
+        self.page.place(call)
     }
 
     /// Tells on standard error which binaries were used and which were not, each once.

@@ -63,6 +63,44 @@ pub struct InlinedFrame {
     pub location: Option<Location>,
 }
 
+/// A function of the source that was active in a frame: one that was inlined there, or the Wasm function itself.
+#[derive(Clone, Debug, Default)]
+pub struct Call<'f> {
+    /// Its name, demangled; of a Wasm function without one `func[N]`.
+    pub function: Option<Arc<str>>,
+    /// Where execution stood in it.
+    pub location: Option<&'f Location>,
+    /// Where the source declares it, if it is not known where in it execution stood.
+    pub declared: Option<&'f Location>,
+    /// Its offset in the Wasm function, in bytes as far as the dump has it, if its offset in the module is not known.
+    pub offset: Option<u32>,
+    /// It was inlined.
+    pub inlined: bool,
+}
+
+impl ResolvedFrame {
+    /// The functions of the source that were active in the frame, those that were inlined first, innermost first.
+    pub fn calls(&self) -> impl Iterator<Item = Call<'_>> {
+        let inlined = self.inlines.iter().map(|inline| Call {
+            function: inline.function.clone(),
+            location: inline.location.as_ref(),
+            inlined: true,
+            ..Call::default()
+        });
+        let numbered = || Some(format!("func[{}]", self.function_index?).into());
+        let own = Call {
+            function: self.function.clone().or_else(numbered),
+            location: self.location.as_ref(),
+            declared: self.declared.as_ref(),
+            offset: self
+                .code_offset
+                .filter(|&offset| self.module_offset.is_none() && offset != 0 && offset != u32::MAX),
+            inlined: false,
+        };
+        inlined.chain([own])
+    }
+}
+
 /// Resolves all frames of all threads.
 pub fn resolve(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<ResolvedThread> {
     let resolver = Resolver::new(dump, binaries);

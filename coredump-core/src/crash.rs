@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::backtrace::{Location, ResolvedFrame, Resolver};
+use crate::backtrace::{Call, Location, ResolvedFrame, Resolver};
 use crate::interpreted::Interpreted;
 use crate::model::CoreDump;
 use crate::reason::{CrashReason, ScriptFrame};
@@ -112,10 +112,8 @@ fn resolved(frame: &InterpretedFrame) -> ResolvedFrame {
 
 /// The source functions of a frame with their places, innermost first.
 pub fn places(thread: usize, frame: ResolvedFrame) -> Vec<Place> {
-    let place = |function, location| Place { thread, frame: frame.index, function, location };
-    let inlined = frame.inlines.iter();
-    let inlined = inlined.filter_map(|inline| Some(place(inline.function.clone()?, inline.location.clone())));
-    let unnamed = || frame.function_index.map(|index| format!("func[{index}]").into());
-    let own = frame.function.clone().or_else(unnamed);
-    inlined.chain(own.map(|own| place(own, frame.location.clone()))).collect()
+    let place = |call: Call<'_>| {
+        Some(Place { thread, frame: frame.index, function: call.function?, location: call.location.cloned() })
+    };
+    frame.calls().filter_map(place).collect()
 }

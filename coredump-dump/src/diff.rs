@@ -9,7 +9,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory};
 
 use crate::session::Session;
-use coredump_core::cli::paint::{DIM, MISSING, NAME, STRONG};
+use coredump_core::cli::paint::Piece;
 
 /// Equal bytes between two changes that do not make two of them.
 const GAP: u64 = 8;
@@ -256,11 +256,11 @@ impl Changes<'_, '_> {
         let (old, new) = (shown(self.before, &range), shown(self.after, &range));
         if session.on_terminal() {
             let paint = session.paint();
-            let place = paint.paint(DIM, format_args!("{:#010x}", range.start));
-            let symbol = paint.paint(NAME, symbol);
+            let place = paint.paint(Piece::Faint, format_args!("{:#010x}", range.start));
+            let symbol = paint.paint(Piece::Name, symbol);
             writeln!(out, "{place}  {region}  {symbol}  {len} bytes")?;
-            writeln!(out, "  {} {old}", paint.paint(MISSING, "-"))?;
-            writeln!(out, "  {} {new}", paint.paint(STRONG, "+"))
+            writeln!(out, "  {} {old}", paint.paint(Piece::Missing, "-"))?;
+            writeln!(out, "  {} {new}", paint.paint(Piece::New, "+"))
         } else {
             writeln!(out, "{}\t{:#010x}\t{len}\t{region}\t{symbol}\t{old}\t{new}", self.index, range.start)
         }

@@ -10,7 +10,7 @@ use coredump_core::memory::{Memory, Unreadable};
 
 use crate::session::Session;
 use crate::unit::{Format, Unit};
-use coredump_core::cli::paint::{DIM, MISSING, NAME};
+use coredump_core::cli::paint::Piece;
 
 /// Bytes of a text that are looked at.
 const TEXT: u64 = 64 * 1024;
@@ -66,14 +66,14 @@ fn show(
         complete &= read.text.is_ok();
         let (style, text) = match &read.text {
             Ok(text) => (None, text.clone()),
-            Err(Unreadable::NotCaptured { .. }) => (Some(MISSING), "not captured".to_owned()),
-            Err(other) => (Some(MISSING), other.to_string()),
+            Err(Unreadable::NotCaptured { .. }) => (Some(Piece::Missing), "not captured".to_owned()),
+            Err(other) => (Some(Piece::Missing), other.to_string()),
         };
         if aligned {
             if column == 0 {
                 let symbol = session.symbol(index, at).map(|symbol| format!(" <{}>", escape(&symbol)));
-                let symbol = paint.paint(NAME, symbol.unwrap_or_default());
-                write!(out, "{}{symbol}:", paint.paint(DIM, format_args!("{at:#010x}")))?;
+                let symbol = paint.paint(Piece::Name, symbol.unwrap_or_default());
+                write!(out, "{}{symbol}:", paint.paint(Piece::Faint, format_args!("{at:#010x}")))?;
             }
             write!(out, "\t{}", style.map_or(text.clone(), |style| paint.paint(style, &text)))?;
             column = (column + 1) % per_line;

@@ -11,7 +11,7 @@ use coredump_core::error::Result;
 use coredump_core::memory::{Chunk, Memory};
 
 use crate::session::Session;
-use coredump_core::cli::paint::{DIM, MISSING, Paint};
+use coredump_core::cli::paint::{Paint, Piece};
 
 /// Bytes a row.
 const ROW: u64 = 16;
@@ -64,7 +64,7 @@ impl HexDump<'_> {
                 // Whole rows of a hole are one line.
                 let len = if chunk.range().end == range.end { rest } else { rest / ROW * ROW };
                 let text = format!("{at:0width$x}: not captured: {len} bytes up to {:#x}", at + len);
-                writeln!(out, "{}", self.paint.paint(MISSING, text))?;
+                writeln!(out, "{}", self.paint.paint(Piece::Missing, text))?;
                 (previous, folded) = (None, false);
                 at += len;
                 continue;
@@ -77,7 +77,7 @@ impl HexDump<'_> {
             let last = range.end - at <= ROW;
             if self.squeeze && previous == Some(row) && !last {
                 if !folded {
-                    writeln!(out, "{}", self.paint.paint(DIM, "*"))?;
+                    writeln!(out, "{}", self.paint.paint(Piece::Faint, "*"))?;
                 }
                 folded = true;
             } else {
@@ -108,7 +108,7 @@ impl HexDump<'_> {
     }
 
     fn write_row(&self, out: &mut impl Write, at: u64, width: usize, row: &Row) -> io::Result<()> {
-        let mut line = self.paint.paint(DIM, format_args!("{at:0width$x}:"));
+        let mut line = self.paint.paint(Piece::Faint, format_args!("{at:0width$x}:"));
         let known = &row.bytes[..row.len];
         self.spans(&mut line, known, |byte| match byte {
             Some(byte) => format!(" {byte:02x}"),
@@ -128,7 +128,7 @@ impl HexDump<'_> {
     fn spans(&self, line: &mut String, bytes: &[Option<u8>], text: impl Fn(Option<u8>) -> String) {
         for run in bytes.chunk_by(|&a, &b| class(a) == class(b)) {
             let run_text: String = run.iter().map(|&byte| text(byte)).collect();
-            line.push_str(&self.paint.paint(class(run[0]), run_text));
+            line.push_str(&self.paint.paint_as(class(run[0]), run_text));
         }
     }
 }
@@ -142,7 +142,7 @@ impl Row {
 /// The colour class of a byte, as hexyl has them: zero, printable, white space, other ASCII, the rest.
 fn class(byte: Option<u8>) -> Style {
     let colour = match byte {
-        None => return MISSING,
+        None => AnsiColor::Red,
         Some(0) => AnsiColor::BrightBlack,
         Some(byte) if byte.is_ascii_graphic() => AnsiColor::Cyan,
         Some(byte) if byte.is_ascii_whitespace() => AnsiColor::Green,

@@ -14,7 +14,7 @@ use crate::content::{Content, LOOKED_AT};
 use crate::list::MAX_PICTURED;
 use crate::session::Session;
 use crate::svg;
-use coredump_core::cli::paint::{DIM, HEADING, MISSING, NAME, Paint};
+use coredump_core::cli::paint::{Paint, Piece};
 
 /// Draws the memories: as SVG into a file, else for a terminal.
 pub fn map(session: &Session<'_>) -> Result<()> {
@@ -80,15 +80,15 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
     writeln!(
         out,
         "{}  {}",
-        paint.paint(HEADING, title),
-        paint.paint(DIM, format_args!("{} a cell{judged}, {} a row", bytes(map.cell), bytes(row)))
+        paint.paint(Piece::Title, title),
+        paint.paint(Piece::Faint, format_args!("{} a cell{judged}, {} a row", bytes(map.cell), bytes(row)))
     )?;
     writeln!(out)?;
     for (start, cells) in map.rows() {
-        let mut line = format!("{} ", paint.paint(DIM, format_args!("{start:#010x}")));
+        let mut line = format!("{} ", paint.paint(Piece::Faint, format_args!("{start:#010x}")));
         for run in cells.chunk_by(|a, b| style(a) == style(b)) {
             let text: String = run.iter().map(|cell| glyph(cell.content)).collect();
-            line.push_str(&paint.paint(style(&run[0]), text));
+            line.push_str(&paint.paint_as(style(&run[0]), text));
         }
         let names: Vec<_> = map.beginning(start).map(|region| (Part::Region(region.r#use), region.label())).collect();
         if !names.is_empty() {
@@ -101,11 +101,11 @@ fn draw(out: &mut impl Write, map: &Map, room: usize, paint: Paint) -> io::Resul
                 // The last name needs no room for the count of those that follow.
                 let rest = if number + 1 < names.len() { ", 99 more".len() } else { 0 };
                 if number == 4 || len + rest > room {
-                    line.push_str(&paint.paint(DIM, format_args!("{comma}{} more", names.len() - number)));
+                    line.push_str(&paint.paint(Piece::Faint, format_args!("{comma}{} more", names.len() - number)));
                     break;
                 }
                 room -= len;
-                line.push_str(&format!("{comma}{}", paint.paint(colour(*part), name)));
+                line.push_str(&format!("{comma}{}", paint.paint_as(colour(*part), name)));
             }
         }
         writeln!(out, "{line}")?;
@@ -119,7 +119,7 @@ fn legend(out: &mut impl Write, map: &Map, paint: Paint) -> io::Result<()> {
         .parts()
         .into_iter()
         .map(|(part, len)| {
-            format!("{} {} {}", paint.paint(colour(part), "██"), part.name(), paint.paint(DIM, bytes(len)))
+            format!("{} {} {}", paint.paint_as(colour(part), "██"), part.name(), paint.paint(Piece::Faint, bytes(len)))
         })
         .collect();
     for line in parts.chunks(3) {
@@ -133,11 +133,11 @@ fn legend(out: &mut impl Write, map: &Map, paint: Paint) -> io::Result<()> {
         (Content::Data(4), "much data"),
     ];
     let mut glyphs: Vec<_> = glyphs.iter().map(|(content, name)| format!("{} {name}", glyph(*content))).collect();
-    glyphs.push(format!("{} not captured", paint.paint(MISSING, glyph(Content::Missing))));
+    glyphs.push(format!("{} not captured", paint.paint(Piece::Missing, glyph(Content::Missing))));
     writeln!(out, "  {}", glyphs.join("   "))?;
     let Count { captured, zero, missing } = map.count;
     let counts = format!("{} stored, {} zero, {} not captured", bytes(captured), bytes(zero), bytes(missing));
-    writeln!(out, "  {}\n", paint.paint(DIM, counts))
+    writeln!(out, "  {}\n", paint.paint(Piece::Faint, counts))
 }
 
 fn glyph(content: Content) -> char {
@@ -155,7 +155,7 @@ fn glyph(content: Content) -> char {
 
 fn style(cell: &Cell) -> Style {
     match cell.content {
-        Content::Missing => MISSING.dimmed(),
+        Content::Missing => AnsiColor::Red.on_default().dimmed(),
         Content::Zero => colour(cell.part).dimmed(),
         _ => colour(cell.part),
     }
@@ -170,7 +170,7 @@ fn colour(part: Part) -> Style {
     };
     match r#use {
         Use::Data => AnsiColor::Blue.on_default(),
-        Use::Bss => NAME,
+        Use::Bss => AnsiColor::Cyan.on_default(),
         Use::Stack => AnsiColor::Yellow.on_default().bold(),
         Use::FreeStack | Use::BssOrFreeStack => AnsiColor::Yellow.on_default(),
         Use::Heap | Use::BssOrHeap => AnsiColor::Green.on_default(),

@@ -8,7 +8,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::{ExpressionError, Frame, Limits, Status, Variable};
 
 use crate::session::Session;
-use coredump_core::cli::paint::{MISSING, NAME};
+use coredump_core::cli::paint::Piece;
 
 /// Frames that are asked whether they know a name.
 const FRAMES: usize = 64;
@@ -47,12 +47,12 @@ pub fn print(session: &Session<'_>) -> Result<Exit> {
     let paint = session.paint();
     session.write(|out| {
         for (expression, value) in &values {
-            let name = paint.paint(NAME, escape(expression));
+            let name = paint.paint(Piece::Name, escape(expression));
             let text = value.text();
             let text = escape(&text);
             match value.status {
                 Status::Ok => writeln!(out, "{name} = {text}")?,
-                _ => writeln!(out, "{name} = {}", paint.paint(MISSING, text))?,
+                _ => writeln!(out, "{name} = {}", paint.paint(Piece::Missing, text))?,
             }
         }
         Ok(())

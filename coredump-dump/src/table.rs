@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use coredump_core::cli::text::escape;
 
-use coredump_core::cli::paint::{DIM, HEADING, Paint};
+use coredump_core::cli::paint::{Paint, Piece};
 
 /// Records of one sort, written as they come: a program gets each at once, a person as many as fit on a screen, aligned.
 pub struct Table<'o> {
@@ -75,7 +75,7 @@ impl<'o> Table<'o> {
             return Ok(());
         }
         let out = self.out;
-        writeln!(out, "{}", paint.paint(HEADING, self.title))?;
+        writeln!(out, "{}", paint.paint(Piece::Title, self.title))?;
         let cells: Vec<Vec<_>> = self.rows.iter().map(|row| row.iter().map(|field| escape(field)).collect()).collect();
         let width = |column: usize| {
             let cells = cells.iter().filter_map(|row| Some(row.get(column)?.chars().count()));
@@ -96,7 +96,7 @@ impl<'o> Table<'o> {
         };
         if self.columns.iter().any(|name| !name.is_empty()) {
             let names = line(&mut self.columns.iter().map(|name| name.trim_start_matches('>')));
-            writeln!(out, "{}", paint.paint(DIM, names))?;
+            writeln!(out, "{}", paint.paint(Piece::Faint, names))?;
         }
         for row in &cells {
             writeln!(out, "{}", line(&mut row.iter().map(|cell| &**cell)))?;
@@ -105,7 +105,7 @@ impl<'o> Table<'o> {
             writeln!(
                 out,
                 "  {}",
-                paint.paint(DIM, format_args!("… and {} more (a pipe gets all of them)", self.more))
+                paint.paint(Piece::Faint, format_args!("… and {} more (a pipe gets all of them)", self.more))
             )?;
         }
         writeln!(out)

@@ -12,7 +12,7 @@ use coredump_core::mapped::Bytes;
 use coredump_core::runtimes::cpython;
 use coredump_core::signature::Signer;
 use coredump_core::trace::Scanner;
-use coredump_core::{Draft, Dump, Limits, Options, Store};
+use coredump_core::{Draft, Dump, Limits, Store};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};

@@ -3,9 +3,10 @@
 use std::fmt::Write;
 
 use coredump_capture::{Capture, Dumped, Place};
-use coredump_core::backtrace::{Location, Resolver};
+use coredump_core::backtrace::Resolver;
 use coredump_core::binaries::{Binaries, Store};
-use coredump_core::cli::paint::{self, Paint};
+use coredump_core::cli::frame;
+use coredump_core::cli::paint::Paint;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text::{self, escape};
@@ -146,17 +147,14 @@ fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, look: &Look) -> Stri
                         lines.push(format!("     ({} lines in between)\n", hidden.len()));
                     }
                     if !hidden.contains(&at) {
-                        lines.extend(frame(resolver, index, width, look));
+                        lines.extend(lines_of(resolver, index, width, look));
                     }
                     at += 1;
                 }
             }
             Part::Repeat { frames, period, times } => {
                 if !hidden.contains(&at) {
-                    let what =
-                        if period == 1 { "the same frame".to_owned() } else { format!("the same {period} frames") };
-                    let (first, last) = (frames.start, frames.end - 1);
-                    lines.push(format!("  #{first} to #{last}: {what}, {times} times more\n"));
+                    lines.push(format!("  {}\n", frame::repeated(&frames, period, times)));
                 }
                 at += 1;
             }
@@ -166,31 +164,18 @@ fn backtrace(frames: &[Frame], resolver: &Resolver<'_, '_>, look: &Look) -> Stri
 }
 
 /// A frame's lines: the calls inlined in it, innermost first, then its own function.
-fn frame(resolver: &Resolver<'_, '_>, index: usize, width: usize, look: &Look) -> Option<String> {
-    let paint = look.paint;
-    let frame = resolver.frame(0, index)?;
+fn lines_of(resolver: &Resolver<'_, '_>, index: usize, width: usize, look: &Look) -> Option<String> {
     let mut lines = String::new();
-    for inline in frame.inlines.iter() {
-        let name = inline.function.as_deref().unwrap_or("?");
-        let (name, at) = (paint.paint(paint::FUNCTION, escape(name)), at(inline.location.as_ref(), look));
-        let _ = writeln!(lines, "  #{index:<width$} {name} [inlined]{at}");
+    for call in resolver.frame(0, index)?.calls() {
+        let _ = write!(lines, "  #{index:<width$} ");
+        let mut piece = |piece, text: &str| {
+            lines.push_str(&look.paint.paint(piece, escape(text)));
+            Ok(())
+        };
+        // A text takes whatever is written to it.
+        let _ =
+            frame::function(&call, &look.paths, &mut piece).and_then(|()| frame::place(&call, &look.paths, &mut piece));
+        lines.push('\n');
     }
-    let name = match (&frame.function, frame.function_index) {
-        (Some(name), _) => escape(name).into_owned(),
-        (None, Some(index)) => format!("func[{index}]"),
-        (None, None) => "unknown function".to_owned(),
-    };
-    let (name, at) = (paint.paint(paint::FUNCTION, name), at(frame.location.as_ref(), look));
-    let _ = writeln!(lines, "  #{index:<width$} {name}{at}");
     Some(lines)
-}
-
-fn at(location: Option<&Location>, look: &Look) -> String {
-    let Some(location) = location else { return String::new() };
-    let file = look.paths.apply(&location.file);
-    let mut text = format!(" at {}:{}", look.paint.paint(paint::FILE, escape(&file)), location.line);
-    if let Some(column) = location.column {
-        let _ = write!(text, ":{column}");
-    }
-    text
 }

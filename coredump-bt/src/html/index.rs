@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::time::SystemTime;
 
 use coredump_core::Dump;
+use coredump_core::cli::frame::location_text;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::path_map::PathMap;
 
 use super::markup::Markup;
 use super::threads::counted;
-use crate::page::place;
 
 /// Seconds from 1970 to the year 10000.
 const YEAR_10000: u64 = 253_402_300_800;
@@ -47,7 +47,7 @@ impl Entry {
         let crash = dump.crash();
         let summary = crash.reason.as_ref().map(|reason| reason.summary());
         let at = crash.place.as_ref().map(|found| match &found.location {
-            Some(location) => format!("{} at {}", found.function, place(paths, location)),
+            Some(location) => format!("{} at {}", found.function, location_text(location, paths)),
             None => found.function.to_string(),
         });
         Entry {

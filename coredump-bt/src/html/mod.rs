@@ -21,12 +21,12 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::time::SystemTime;
 
+use coredump_core::cli::Exit;
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::output::{Destination, Output};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
-use coredump_core::cli::Exit;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::signature::Signer;
 use coredump_core::trace::Scanner;

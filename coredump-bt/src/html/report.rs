@@ -7,6 +7,7 @@ use std::rc::Rc;
 use coredump_core::Dump;
 use coredump_core::backtrace::Location;
 use coredump_core::cli::args::RawArg;
+use coredump_core::cli::frame::location_text;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::interpreted::Interpreted;
 use coredump_core::signature::Signer;
@@ -15,7 +16,6 @@ use super::markup::Markup;
 use super::{calls, memory, modules, summary};
 use crate::args::Args;
 use crate::frames;
-use crate::page::place;
 use crate::source::Sources;
 
 /// Frames of all threads that are shown with all that is known of them.
@@ -118,6 +118,6 @@ impl<'r> View<'r> {
 
     /// A place in the source, as the reader's files are called.
     pub fn place(&self, location: &Location) -> String {
-        place(self.paths, location)
+        location_text(location, self.paths)
     }
 }

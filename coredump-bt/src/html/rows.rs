@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use coredump_core::Frame;
-use coredump_core::backtrace::{Location, ResolvedFrame};
+use coredump_core::backtrace::{Call, Location, ResolvedFrame};
+use coredump_core::cli::frame::UNKNOWN;
 use coredump_core::runtimes::InterpretedFrame;
 use coredump_core::variables::{Limits, Scope};
 
 use super::markup::Markup;
 use super::report::View;
 use super::values::{self, Arguments};
-use crate::frames::{UNKNOWN, name, offset_in_function, short};
+use crate::frames::short;
 
 /// Lines of source before and after a place.
 const AROUND: u32 = 3;
@@ -105,50 +106,36 @@ impl View<'_> {
             is_place && same
         };
         let mut opened = false;
-        for (nth, inline) in resolved.inlines.iter().enumerate() {
-            let is_open = !opened && named(inline.function.as_ref());
+        for (nth, call) in resolved.calls().enumerate() {
+            let is_open = !opened && if call.inlined { named(call.function.as_ref()) } else { is_place };
             opened |= is_open;
             let row = Row {
-                id: Some((thread, frame.index(), Some(nth))),
+                id: Some((thread, frame.index(), call.inlined.then_some(nth))),
                 index: Some(frame.index()),
-                name: inline.function.as_deref(),
+                name: call.function.as_deref(),
+                offset: call.offset,
                 arguments: scope(nth).map(Arguments::of).unwrap_or_default(),
-                is_inlined: true,
-                place: inline.location.as_ref().map(|location| self.place(location)),
-                is_library: self.is_library(inline.function.as_ref(), inline.location.as_ref()),
+                is_inlined: call.inlined,
+                place: self.place_of(resolved, &call),
+                is_library: self.is_library(call.function.as_ref(), call.location),
                 is_open,
-                body: self.below(frame, inline.location.as_ref(), scope(nth), false),
+                body: self.below(frame, call.location, scope(nth), !call.inlined),
                 ..Row::default()
             };
             row.write(self, out);
         }
-        let own = name(resolved);
-        let own_scope = scope(resolved.inlines.len());
-        let row = Row {
-            id: Some((thread, frame.index(), None)),
-            index: Some(frame.index()),
-            name: own.as_deref(),
-            offset: offset_in_function(resolved),
-            arguments: own_scope.map(Arguments::of).unwrap_or_default(),
-            place: self.place_of(resolved),
-            is_library: self.is_library(resolved.function.as_ref(), resolved.location.as_ref()),
-            is_open: !opened && (named(resolved.function.as_ref()) || is_place),
-            body: self.below(frame, resolved.location.as_ref(), own_scope, true),
-            ..Row::default()
-        };
-        row.write(self, out);
         let program = self.interpreted.clone().filter(|_| frame.thread().is_crashed());
         let Some(program) = program else { return };
         let frames = program.frames().filter(|(placed, _)| *placed == Some(frame.index()));
         frames.for_each(|(_, frame)| self.interpreted(out, program.language, frame));
     }
 
-    /// Where a frame stood: its line, else its offset in its module.
-    fn place_of(&self, resolved: &ResolvedFrame) -> Option<String> {
-        match (&resolved.location, resolved.module_offset) {
+    /// Where a call stood: its line, else that of the frame itself in its module.
+    fn place_of(&self, resolved: &ResolvedFrame, call: &Call<'_>) -> Option<String> {
+        match (call.location, resolved.module_offset) {
             (Some(location), _) => Some(self.place(location)),
-            (None, Some(offset)) => Some(format!("{}+{offset:#x}", self.module_name(resolved))),
-            (None, None) => None,
+            (None, Some(offset)) if !call.inlined => Some(format!("{}+{offset:#x}", self.module_name(resolved))),
+            _ => None,
         }
     }
 
@@ -204,23 +191,18 @@ impl View<'_> {
     }
 
     /// A frame in short: a line for each source function.
-    pub fn frame_lines(&mut self, frame: &Frame) -> Vec<String> {
+    pub fn frame_lines(&self, frame: &Frame) -> Vec<String> {
         let resolved = frame.resolved();
         let scopes = frame.variables(Limits { depth: 1, elements: 8, text_only: true });
         let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);
-        let line = |name: &str, nth: usize, end: &str, place: Option<String>| {
+        let line = |(nth, call): (usize, Call<'_>)| {
+            let name = call.function.as_deref().unwrap_or(UNKNOWN);
             let arguments = scope(nth).map(|scope| Arguments::of(scope).text()).unwrap_or_default();
-            let place = place.map(|place| format!(" at {place}")).unwrap_or_default();
-            format!("#{} {name}{arguments}{end}{place}", frame.index())
+            let inlined = if call.inlined { " [inlined]" } else { "" };
+            let place = self.place_of(resolved, &call).map(|place| format!(" at {place}")).unwrap_or_default();
+            format!("#{} {name}{arguments}{inlined}{place}", frame.index())
         };
-        let inlined = resolved.inlines.iter().enumerate().map(|(nth, inline)| {
-            let place = inline.location.as_ref().map(|location| self.place(location));
-            line(inline.function.as_deref().unwrap_or(UNKNOWN), nth, " [inlined]", place)
-        });
-        let mut lines: Vec<_> = inlined.collect();
-        let own = name(resolved);
-        lines.push(line(own.as_deref().unwrap_or(UNKNOWN), resolved.inlines.len(), "", self.place_of(resolved)));
-        lines
+        resolved.calls().enumerate().map(line).collect()
     }
 
     /// Whether a function belongs to a panic's machinery, a standard library or start-up code.

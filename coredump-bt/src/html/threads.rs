@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use coredump_core::Thread;
+use coredump_core::cli::frame::repeated;
 use coredump_core::fold::{self, Part};
 use coredump_core::runtimes::{Runtime, Task};
 use coredump_core::tasks::{Await, AwaitState, Tasks};
@@ -11,7 +12,6 @@ use coredump_core::tasks::{Await, AwaitState, Tasks};
 use super::markup::Markup;
 use super::report::View;
 use super::rows::Row;
-use crate::frames::repeated;
 use crate::inner::{self, created_at, group_title, waits_for};
 use crate::tasks::state as state_of;
 
@@ -281,15 +281,13 @@ impl View<'_> {
     }
 
     fn in_memory(&mut self, out: &mut Markup, frame: &coredump_core::ResolvedFrame) {
-        let inlined = frame.inlines.iter().map(|inline| (inline.function.as_ref(), inline.location.as_ref(), true));
-        let own = (frame.function.as_ref(), frame.location.as_ref(), false);
-        for (function, location, is_inlined) in inlined.chain([own]) {
+        for call in frame.calls() {
             let row = Row {
                 index: Some(frame.index),
-                name: function.map(|name| &**name),
-                place: location.map(|location| self.place(location)),
-                is_inlined,
-                is_library: self.is_library(function, location),
+                name: call.function.as_deref(),
+                place: call.location.map(|location| self.place(location)),
+                is_inlined: call.inlined,
+                is_library: self.is_library(call.function.as_ref(), call.location),
                 ..Row::default()
             };
             row.write(self, out);

@@ -27,8 +27,8 @@ macro_rules! reader_args {
         last { $($last:tt)* }
         $(shared { $output:ident })?
     ) => {
-        $(#[$about])*
         #[derive(Debug, argh::FromArgs, argh::ArgsInfo)]
+        $(#[$about])*
         pub struct Args {
             $($own)*
             /// a binary: [name=]file; repeatable

@@ -3,6 +3,7 @@
 //! A tool's `main` is `cli::main::<Args>(&TOOL, run)`: everything that all tools do alike happens here.
 
 pub mod args;
+pub mod frame;
 mod help;
 pub mod input;
 pub mod locating;

@@ -4,24 +4,48 @@ use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 
-/// Headings.
-pub const HEADING: Style = Style::new().bold();
-/// What is there to read the rest by.
-pub const DIM: Style = Style::new().dimmed();
-/// Names of functions.
-pub const FUNCTION: Style = AnsiColor::Yellow.on_default();
-/// Names of files.
-pub const FILE: Style = AnsiColor::Green.on_default();
-/// Names of variables and symbols.
-pub const NAME: Style = AnsiColor::Cyan.on_default();
-/// Offsets and addresses.
-pub const ADDRESS: Style = AnsiColor::Blue.on_default();
-/// What is missing.
-pub const MISSING: Style = AnsiColor::Red.on_default();
-/// What is new.
-pub const STRONG: Style = AnsiColor::Green.on_default();
-/// Where execution stood.
-pub const HERE: Style = AnsiColor::Red.on_default().bold();
+/// What a piece of text is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// A heading.
+    Title,
+    /// A function's name.
+    Function,
+    /// A file's name.
+    File,
+    /// The name of a variable or symbol.
+    Name,
+    /// A value.
+    Value,
+    /// An offset or address.
+    Address,
+    /// What a reader may skip.
+    Faint,
+    /// What is missing.
+    Missing,
+    /// What is new.
+    New,
+    /// The line of source execution stood at.
+    Here,
+    /// Anything else.
+    Plain,
+}
+
+impl Piece {
+    fn style(self) -> Style {
+        match self {
+            Piece::Title => Style::new().bold(),
+            Piece::Function => AnsiColor::Yellow.on_default(),
+            Piece::File | Piece::New => AnsiColor::Green.on_default(),
+            Piece::Name => AnsiColor::Cyan.on_default(),
+            Piece::Address => AnsiColor::Blue.on_default(),
+            Piece::Faint => Style::new().dimmed(),
+            Piece::Missing => AnsiColor::Red.on_default(),
+            Piece::Here => AnsiColor::Red.on_default().bold(),
+            Piece::Value | Piece::Plain => Style::new(),
+        }
+    }
+}
 
 /// Whether to colour.
 #[derive(Clone, Copy, Debug)]
@@ -31,8 +55,13 @@ pub struct Paint {
 }
 
 impl Paint {
-    /// `text` in `style`. What comes from a dump must have been escaped before.
-    pub fn paint(self, style: Style, text: impl Display) -> String {
+    /// `text` in the colour of what it is. What comes from a dump must have been escaped before.
+    pub fn paint(self, piece: Piece, text: impl Display) -> String {
+        self.paint_as(piece.style(), text)
+    }
+
+    /// `text` in a style that is a tool's own: `{style}` begins it and `{style:#}` ends it.
+    pub fn paint_as(self, style: impl Display, text: impl Display) -> String {
         if self.on { format!("{style}{text}{style:#}") } else { text.to_string() }
     }
 }

@@ -187,7 +187,9 @@ pub fn bases(dump: &CoreDump<'_>) -> &'static [Base] {
 /// The layout that says what the code offsets of a program's dumps mean, if it is not the one that they are in.
 pub fn layout_of_offsets(layout: Option<Layout>, producer: Option<&str>) -> Option<Layout> {
     match layout {
-        Some(Layout::Standard) | None if Producer::named(producer) == Some(Producer::WasmEdge) => Some(Layout::WasmEdge),
+        Some(Layout::Standard) | None if Producer::named(producer) == Some(Producer::WasmEdge) => {
+            Some(Layout::WasmEdge)
+        }
         layout => layout.filter(|layout| *layout != Layout::Standard),
     }
 }

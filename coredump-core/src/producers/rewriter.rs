@@ -20,8 +20,7 @@ const FROM_0_2: Encoding =
     Encoding { layout: Layout::Xtuc02, name: "xtuc-0.2", values: Values::BothCounts { operands: false }, ..STANDARD };
 
 /// 0.1.14 to 0.1.24: the same without the instance.
-pub const FROM_0_1_14: Encoding =
-    Encoding { layout: Layout::Xtuc01, name: "xtuc-0.1.14", instance: false, ..FROM_0_2 };
+pub const FROM_0_1_14: Encoding = Encoding { layout: Layout::Xtuc01, name: "xtuc-0.1.14", instance: false, ..FROM_0_2 };
 
 /// May 2023, between releases: numbers of four bytes.
 const OF_MAY_2023: Encoding = Encoding { name: "xtuc of May 2023", numbers: Numbers::Fixed, ..FROM_0_1_14 };

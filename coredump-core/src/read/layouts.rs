@@ -55,11 +55,6 @@ pub fn of_reading(reading: Reading, sections: &[RawSection<'_>]) -> Encoding {
     encodings(Producer::candidates(sections)).into_iter().find(same).unwrap_or(STANDARD)
 }
 
-
-
-
-
-
 /// How well an encoding suits a file; the greater, the better. What comes first counts most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fit {
@@ -76,12 +71,7 @@ struct Fit {
 }
 
 impl Fit {
-    fn of(
-        encoding: &Encoding,
-        candidates: &[Producer],
-        stacks: &[&RawSection<'_>],
-        instances: Option<u32>,
-    ) -> Fit {
+    fn of(encoding: &Encoding, candidates: &[Producer], stacks: &[&RawSection<'_>], instances: Option<u32>) -> Fit {
         let habit = candidates.iter().any(|producer| producer.writes(encoding.layout));
         let mut fit = Fit { exact: true, counted: true, instances: true, read: 0, habit };
         for stack in stacks {

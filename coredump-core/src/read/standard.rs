@@ -38,8 +38,6 @@ pub fn modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> 
     used_up(&reader, "coremodules")
 }
 
-
-
 /// `coreinstances`: `vec(0x00 moduleidx:u32 memories:vec(u32) globals:vec(u32))`.
 pub fn instances(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {
     let mut reader = section.reader();

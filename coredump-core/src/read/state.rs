@@ -170,7 +170,6 @@ fn below(mut ranges: Vec<Range<u64>>, index: usize, (memory, end): (usize, u64))
     ranges
 }
 
-
 /// The global section.
 pub fn globals(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {
     let mut reader = section.reader();

@@ -244,21 +244,10 @@ fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usi
     for index in shown {
         let Some(frame_of) = thread.as_ref().and_then(|thread| thread.frame(index)) else { continue };
         let resolved = frame_of.resolved();
-        for inline in resolved.inlines.iter() {
-            frames.push(frame(
-                document,
-                resolved,
-                inline.function.as_ref(),
-                None,
-                inline.location.as_ref(),
-                indices,
-                signer,
-            ));
+        for call in resolved.calls() {
+            let raw = resolved.raw_name.as_ref().filter(|raw| !call.inlined && Some(*raw) != call.function.as_ref());
+            frames.push(frame(document, resolved, call.function.as_ref(), raw, call.location, indices, signer));
         }
-        let name =
-            resolved.function.clone().or_else(|| resolved.function_index.map(|index| format!("func[{index}]").into()));
-        let raw = resolved.raw_name.as_ref().filter(|raw| Some(*raw) != resolved.function.as_ref());
-        frames.push(frame(document, resolved, name.as_ref(), raw, resolved.location.as_ref(), indices, signer));
     }
     frames.reverse();
     Stacktrace { frames }

@@ -13,8 +13,8 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::files::stays_in;
 use coredump_core::mapped::Bytes;
 use coredump_core::memory::{Memory, Segment};
-use coredump_core::producers;
 use coredump_core::model::{CoreDump, Frame, Global, Instance, Layout, ModuleRecord, Reason, Table, Thread, Value};
+use coredump_core::producers;
 use coredump_core::write;
 
 use contents::{Spool, Spooled, sidecar};

@@ -168,13 +168,10 @@ impl Line {
 
 /// The lines of a frame: the calls inlined in it first.
 fn lines_of(frame: &ResolvedFrame, origin: impl Fn(usize) -> Origin) -> impl Iterator<Item = Line> {
-    let inlined = frame.inlines.iter().map(|inline| (inline.function.clone(), inline.location.clone()));
-    let own = frame.function.clone().or_else(|| Some(format!("func[{}]", frame.function_index?).into()));
     let (offset, module, function) = (frame.module_offset, frame.module, frame.function_index);
-    let calls = inlined.chain([(own, frame.location.clone())]).enumerate();
-    calls.map(move |(scope, (name, location))| {
-        let name = name.unwrap_or_else(|| "?".into());
-        Line { name, location, offset, module, function, origin: origin(scope) }
+    frame.calls().enumerate().map(move |(scope, call)| {
+        let name = call.function.unwrap_or_else(|| "?".into());
+        Line { name, location: call.location.cloned(), offset, module, function, origin: origin(scope) }
     })
 }
 

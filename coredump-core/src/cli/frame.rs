@@ -1,0 +1,109 @@
+//! The calls of a frame, a line each, the same in every tool: `divide+0x12 [inlined] at file:line:column`.
+
+use std::io;
+use std::ops::Range;
+
+use super::paint::Piece;
+use super::path_map::PathMap;
+use crate::backtrace::{Call, Location};
+
+/// Writes a piece of text, which may come from a dump or a module.
+pub type Write<'w> = &'w mut dyn FnMut(Piece, &str) -> io::Result<()>;
+
+/// What stands for the name of a function of which not even the number is known.
+pub const UNKNOWN: &str = "unknown function";
+
+/// Writes the function of a call: its name; where its line is not known, its offset in the function, or where that is
+/// declared, so that nobody takes it for the place where it stood.
+pub fn function(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
+    match &call.function {
+        Some(name) => write(Piece::Function, name)?,
+        None => write(Piece::Faint, UNKNOWN)?,
+    }
+    if let Some(offset) = call.offset {
+        write(Piece::Plain, &format!("+{offset:#x}"))?;
+    }
+    if let Some(declared) = call.declared {
+        write(Piece::Faint, " (declared at ")?;
+        location(declared, paths, write)?;
+        write(Piece::Faint, ")")?;
+    }
+    Ok(())
+}
+
+/// Writes whether the call was inlined, and where it stood.
+pub fn place(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
+    if call.inlined {
+        write(Piece::Faint, " [inlined]")?;
+    }
+    match call.location {
+        Some(at) => {
+            write(Piece::Plain, " at ")?;
+            location(at, paths, write)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Writes `file:line:column`.
+pub fn location(location: &Location, paths: &PathMap, write: Write<'_>) -> io::Result<()> {
+    write(Piece::File, &paths.apply(&location.file))?;
+    write(
+        Piece::Plain,
+        &match location.column {
+            Some(column) => format!(":{}:{column}", location.line),
+            None => format!(":{}", location.line),
+        },
+    )
+}
+
+/// `file:line:column` as a text.
+pub fn location_text(at: &Location, paths: &PathMap) -> String {
+    text(|write| location(at, paths, write))
+}
+
+/// What is said of frames that stand at the same places as those before them.
+pub fn repeated(frames: &Range<usize>, period: usize, times: usize) -> String {
+    let (first, last) = (frames.start, frames.end - 1);
+    let what = if period == 1 { "the same frame".to_owned() } else { format!("the same {period} frames") };
+    format!("#{first} to #{last}: {what}, {times} times more")
+}
+
+/// The text of what `write` writes, without colours.
+pub fn text(write: impl FnOnce(Write<'_>) -> io::Result<()>) -> String {
+    let mut text = String::new();
+    // A text takes whatever is written to it.
+    let _ = write(&mut |_, piece| {
+        text.push_str(piece);
+        Ok(())
+    });
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(call: &Call<'_>) -> String {
+        let paths = PathMap::default();
+        text(|write| function(call, &paths, write).and_then(|()| place(call, &paths, write)))
+    }
+
+    #[test]
+    fn a_call_says_where_it_stood_or_what_else_is_known() {
+        let at = Location { file: "sum.c".into(), line: 25, column: Some(29) };
+        let known = Call { function: Some("divide".into()), location: Some(&at), ..Call::default() };
+        assert_eq!(line(&known), "divide at sum.c:25:29");
+        assert_eq!(line(&Call { inlined: true, ..known.clone() }), "divide [inlined] at sum.c:25:29");
+        let declared = Call { location: None, declared: Some(&at), ..known.clone() };
+        assert_eq!(line(&declared), "divide (declared at sum.c:25:29)");
+        assert_eq!(line(&Call { location: None, offset: Some(18), ..known }), "divide+0x12");
+        assert_eq!(line(&Call::default()), "unknown function");
+    }
+
+    #[test]
+    fn a_recursion_names_its_frames() {
+        assert_eq!(repeated(&(2..12), 1, 10), "#2 to #11: the same frame, 10 times more");
+        assert_eq!(repeated(&(2..12), 2, 5), "#2 to #11: the same 2 frames, 5 times more");
+    }
+}
