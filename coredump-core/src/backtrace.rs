@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
-use crate::binaries::Binaries;
+use crate::binaries::{Binaries, Binary, Stop};
 use crate::limits::{MAX_NAME, MAX_SYMBOL, shorten};
+use crate::locate::branch;
 use crate::locked::Locked;
 use crate::model::{CoreDump, Frame};
 use crate::runtimes::{Runtime, Task, TaskFrame};
@@ -46,6 +47,8 @@ pub struct ResolvedFrame {
     pub raw_name: Option<Arc<str>>,
     /// Where execution stood in the function's own source: with inlines, the line of the inlined call.
     pub location: Option<Location>,
+    /// It was only entered: none of its instructions had run.
+    pub entered: bool,
     /// Where the source declares the function, if it is not known where in it execution stood.
     pub declared: Option<Location>,
     /// What was inlined there, innermost first.
@@ -70,6 +73,8 @@ pub struct Call<'f> {
     pub function: Option<Arc<str>>,
     /// Where execution stood in it.
     pub location: Option<&'f Location>,
+    /// It was only entered: none of its instructions had run.
+    pub entered: bool,
     /// Where the source declares it, if it is not known where in it execution stood.
     pub declared: Option<&'f Location>,
     /// Its offset in the Wasm function, in bytes as far as the dump has it, if its offset in the module is not known.
@@ -91,6 +96,7 @@ impl ResolvedFrame {
         let own = Call {
             function: self.function.clone().or_else(numbered),
             location: self.location.as_ref(),
+            entered: self.entered,
             declared: self.declared.as_ref(),
             offset: self
                 .code_offset
@@ -129,6 +135,9 @@ pub struct Resolver<'r, 'a> {
 /// What decides how a frame is resolved: module, function, code offset, and whether it is a caller. The crashed thread's
 /// youngest frame is kept apart from those of other threads: it trapped.
 type Key = (Option<u32>, Option<u32>, Option<u32>, Option<usize>);
+
+/// Instructions that are looked at for the next line.
+const AHEAD: usize = 100;
 
 /// Places remembered.
 const MAX_KNOWN: usize = 1 << 20;
@@ -246,6 +255,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             function: None,
             raw_name: None,
             location: None,
+            entered: false,
             declared: None,
             inlines: Arc::new([]),
             in_memory: false,
@@ -261,7 +271,11 @@ impl<'r, 'a> Resolver<'r, 'a> {
         };
         resolved.module_offset = Some(place.module_offset);
         resolved.dwarf_pc = Some(place.dwarf_pc);
-        let frames = found.binary.lookup(function, place.module_offset);
+        resolved.entered = place.stop == Stop::Entry;
+        let mut frames = found.binary.lookup(function, place.module_offset);
+        if place.stop == Stop::Loop && frames.first().is_some_and(|frame| frame.location.is_none()) {
+            frames = line_ahead(&found.binary, function, place.module_offset).unwrap_or(frames);
+        }
         if let Some((own, inlined)) = frames.split_last() {
             resolved.location = own.location.clone();
             if let Some(name) = &own.name {
@@ -270,8 +284,22 @@ impl<'r, 'a> Resolver<'r, 'a> {
             }
             resolved.inlines = inlined.iter().map(InlinedFrame::from).collect();
         }
+        if resolved.location.is_none() && resolved.inlines.is_empty() {
+            resolved.declared = found.binary.declaration(function);
+        }
         Some(resolved)
     }
+}
+
+/// What the head of a loop is compiled to often has no line of its own. A program that was interrupted there goes on to the
+/// next line, whatever its values are: in the same function, inlined or not.
+fn line_ahead(binary: &Binary, function: u32, module_offset: u64) -> Option<Arc<[SourceFrame]>> {
+    let here = binary.lookup(function, module_offset);
+    let ahead = branch::ahead(binary.module(), function, module_offset).take(AHEAD);
+    let mut found = ahead.map(|at| binary.lookup(function, at));
+    let found = found.find(|frames| frames.first().is_some_and(|frame| frame.location.is_some()));
+    let names = |frames: &[SourceFrame]| frames.iter().map(|frame| frame.name.clone()).collect::<Vec<_>>();
+    found.filter(|found| names(found) == names(&here))
 }
 
 /// Where the stack of the task that ran meets the frames of the engine.
@@ -322,6 +350,7 @@ fn in_memory(index: usize, module: Option<u32>, calls: &[TaskFrame]) -> Option<R
         function: Some(own.function.clone()),
         raw_name: None,
         location: location(own),
+        entered: false,
         declared: None,
         inlines: inlines.collect(),
         in_memory: true,

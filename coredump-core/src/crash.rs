@@ -104,6 +104,7 @@ fn resolved(frame: &InterpretedFrame) -> ResolvedFrame {
         function: Some(frame.function.clone()),
         raw_name: None,
         location: frame.location(),
+        entered: false,
         declared: None,
         inlines: Arc::new([]),
         in_memory: true,

@@ -219,3 +219,16 @@ fn a_kind_is_told_only_where_the_operands_prove_it() {
     assert_eq!(kind(&[&float(f64::NAN)], trunc_s), "invalid-conversion-to-integer");
     assert_eq!(kind(&[&UNKNOWN_FLOAT], trunc_s), "conversion-to-integer");
 }
+
+#[test]
+fn an_interruption_that_wasmtime_does_not_name_is_no_stack_that_ran_out() {
+    // Stopped at the entry of a function that calls itself; 53 frames are far from the end of any stack.
+    let entered = document("climb-O0");
+    assert!(entered["reason"].is_null(), "{}", entered["reason"]);
+    assert_eq!(entered["threads"][0]["frames"][0]["entered"], true);
+    let stopped = document("climb-O2");
+    assert_eq!(stopped["reason"]["kind"], "interrupt");
+    let youngest = &stopped["threads"][0]["frames"][0];
+    assert!(youngest["entered"].is_null());
+    assert_eq!((&youngest["function"], &youngest["line"]), (&json!("climb"), &json!(5)), "the line that the loop comes to next");
+}

@@ -13,10 +13,12 @@ pub use store::{Binary, Store};
 use crate::files::Search;
 use crate::limits::{MAX_LOCATED, MAX_TRIED};
 use crate::locate::branch::{self, Behind};
-use crate::locate::check::{self, Fit};
+use crate::locate::body::Instructions;
+use crate::locate::check::{self, Fit, Placed};
 use crate::locate::{Folders, Options};
-use crate::model::{CoreDump, Frame, ModuleRecord};
+use crate::model::{CoreDump, Frame, Layout, ModuleRecord};
 use crate::module::Body;
+use crate::producers::Base;
 use find::{Finder, Left};
 
 /// How sure it is that a binary is the one that ran.
@@ -102,6 +104,19 @@ pub struct Place {
     pub dwarf_pc: u64,
     /// It stands on a call instruction.
     pub at_call: bool,
+    /// What stopped it.
+    pub stop: Stop,
+}
+
+/// What stopped a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The instruction at its place: a call, or what trapped.
+    Instruction,
+    /// Its function was only entered: engines look there for interruptions and for room on their stack.
+    Entry,
+    /// The head of a loop, where engines look for interruptions; its place is the first instruction in the loop.
+    Loop,
 }
 
 /// For each memory of a dump the instances that have it: index of the instance, index of the memory in its module.
@@ -257,7 +272,8 @@ impl Binaries {
     }
 
     /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. One that
-    /// trapped and stands on a branch is at the `unreachable` to which that leads.
+    /// trapped and stands on a branch is at the `unreachable` to which that leads, one that was interrupted at the head of a
+    /// loop at the first instruction in it.
     pub fn place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<Place> {
         let (place, behind) = self.place_and_behind(dump, thread, frame)?;
         match behind {
@@ -270,15 +286,35 @@ impl Binaries {
     fn place_and_behind(&self, dump: &CoreDump<'_>, thread: usize, index: usize) -> Option<(Place, Behind)> {
         let frame = dump.threads.get(thread)?.frames.get(index)?;
         let found = self.found(self.module_of(dump, frame)?)?;
-        let place = found.place(frame, index > 0)?;
+        let module = found.binary.module();
         let reason = dump.reason.as_ref().map(|reason| reason.kind.as_str()).filter(|kind| !kind.is_empty());
+        let entered = || index == 0 && only_entered(dump, frame, reason) && found.fit.convention.base == Base::Body;
+        let place = match found.place(frame, index > 0) {
+            Some(place) if index == 0 && place.stop == Stop::Instruction => {
+                match branch::within(module, frame.function?, place.module_offset) {
+                    Some(within) => Place { stop: Stop::Loop, ..place.moved_to(within) },
+                    None => place,
+                }
+            }
+            Some(place) => place,
+            None if entered() => found.placed(frame, |instructions| Some(Placed::at_entry(instructions)))?,
+            None => return None,
+        };
         let trapped =
             index == 0 && Some(thread) == dump.crashed_thread() && matches!(reason, None | Some("unreachable"));
-        if !trapped || place.at_call {
+        if !trapped || place.at_call || place.stop != Stop::Instruction {
             return Some((place, Behind::NoBranch));
         }
-        Some((place, branch::behind(found.binary.module(), frame.function?, place.module_offset)))
+        Some((place, branch::behind(module, frame.function?, place.module_offset)))
     }
+}
+
+/// Whether a youngest frame without a code offset was stopped where its function begins, which is no instruction's place: a
+/// recorded reason says that it was interrupted there or found no room; without one the offset is the 0 that wasmtime writes.
+fn only_entered(dump: &CoreDump<'_>, frame: &Frame, reason: Option<&str>) -> bool {
+    let of_an_engine = dump.layout == Layout::Standard && dump.trace_line.is_none();
+    let stopped = ["timeout", "interrupt", "signal", "snapshot", "out-of-fuel", "stack-overflow"];
+    of_an_engine && reason.map_or(frame.code_offset == Some(0), |reason| stopped.contains(&reason))
 }
 
 impl Place {
@@ -293,11 +329,18 @@ impl Place {
 impl Found {
     /// Where the dump says that a frame stands in this binary; `caller`: it is not the youngest of its thread.
     fn place(&self, frame: &Frame, caller: bool) -> Option<Place> {
+        let body = self.binary.module().body(frame.function?)?;
+        let code_offset = frame.code_offset;
+        let placed = |instructions: &_| self.fit.convention.offset(instructions, body, code_offset, caller).ok()?;
+        self.placed(frame, placed)
+    }
+
+    /// The place that `placed` finds among the instructions of a frame's function.
+    fn placed(&self, frame: &Frame, placed: impl FnOnce(&Instructions) -> Option<Placed>) -> Option<Place> {
         let function = frame.function?;
         let module = self.binary.module();
         let body = module.body(function)?;
-        let instructions = self.binary.instructions(function)?;
-        let placed = self.fit.convention.offset(&instructions, body, frame.code_offset, caller).ok()??;
+        let placed = placed(&*self.binary.instructions(function)?)?;
         let module_offset = body.start + u64::from(placed.offset);
         Some(Place {
             body,
@@ -305,6 +348,7 @@ impl Found {
             code_offset: placed.offset,
             dwarf_pc: module_offset - module.code_section_start()?,
             at_call: placed.call.is_some(),
+            stop: if placed.entered { Stop::Entry } else { Stop::Instruction },
         })
     }
 }

@@ -23,6 +23,9 @@ pub fn function(call: &Call<'_>, paths: &PathMap, write: Write<'_>) -> io::Resul
     if let Some(offset) = call.offset {
         write(Piece::Plain, &format!("+{offset:#x}"))?;
     }
+    if call.entered {
+        write(Piece::Faint, " (just entered)")?;
+    }
     if let Some(declared) = call.declared {
         write(Piece::Faint, " (declared at ")?;
         location(declared, paths, write)?;
@@ -95,6 +98,7 @@ mod tests {
         let known = Call { function: Some("divide".into()), location: Some(&at), ..Call::default() };
         assert_eq!(line(&known), "divide at sum.c:25:29");
         assert_eq!(line(&Call { inlined: true, ..known.clone() }), "divide [inlined] at sum.c:25:29");
+        assert_eq!(line(&Call { entered: true, ..known.clone() }), "divide (just entered) at sum.c:25:29");
         let declared = Call { location: None, declared: Some(&at), ..known.clone() };
         assert_eq!(line(&declared), "divide (declared at sum.c:25:29)");
         assert_eq!(line(&Call { location: None, offset: Some(18), ..known }), "divide+0x12");

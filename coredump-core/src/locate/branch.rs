@@ -4,7 +4,7 @@
 //! code offset for it (Cranelift 0.135, `branch_to_trap.rs`: a block whose instructions before the trap are all pure). So a
 //! frame that trapped can stand on an instruction that cannot trap.
 
-use wasmparser::Operator;
+use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
 use crate::module::Module;
 
@@ -31,6 +31,39 @@ struct Open {
 /// Where the branch at `offset` (in the module's file) leads. It is followed over `end`s and instructions that only compute.
 pub fn behind(module: &Module<'_>, function: u32, offset: u64) -> Behind {
     follow(module, function, offset).unwrap_or(Behind::Unknown)
+}
+
+/// The first instruction in the loop whose head is at `offset` (both in the module's file): the head does nothing itself, and
+/// debug information describes what is in it. `None` where no loop begins.
+pub fn within(module: &Module<'_>, function: u32, offset: u64) -> Option<u64> {
+    let start = usize::try_from(offset).ok()?;
+    let code = module.bytes().get(start..)?;
+    let end = module.body(function)?.end;
+    let mut operators = OperatorsReader::new(BinaryReader::new(code, start));
+    if !matches!(operators.read().ok()?, Operator::Loop { .. }) {
+        return None;
+    }
+    loop {
+        let (operator, at) = operators.read_with_offset().ok()?;
+        let runs = !matches!(operator, Operator::Loop { .. } | Operator::Block { .. } | Operator::Nop);
+        if runs || at as u64 >= end {
+            return Some(at as u64).filter(|&at| at < end);
+        }
+    }
+}
+
+/// The instructions that run after the one at `offset` whatever the values are, up to the first that leaves a trace outside
+/// of the frame; their offsets in the module's file.
+pub fn ahead<'m>(module: &'m Module<'_>, function: u32, offset: u64) -> impl Iterator<Item = u64> + 'm {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    let code = module.bytes().get(start..).filter(|_| module.body(function).is_some_and(|body| offset < body.end));
+    let mut operators = OperatorsReader::new(BinaryReader::new(code.unwrap_or_default(), start));
+    let mut computes = true;
+    std::iter::from_fn(move || {
+        let (operator, at) = operators.read_with_offset().ok().filter(|_| computes)?;
+        computes = only_computes(&operator) && !matches!(operator, Operator::End);
+        Some(at as u64)
+    })
 }
 
 fn follow(module: &Module<'_>, function: u32, offset: u64) -> Option<Behind> {

@@ -41,7 +41,8 @@ impl Convention {
     pub fn offset(self, instructions: &Instructions, body: Body, code_offset: Option<u32>, caller: bool) -> Outcome {
         let Some(raw) = code_offset.filter(|&raw| raw != u32::MAX) else { return Ok(None) };
         if self.base == Base::Body && raw == 0 {
-            // Wasmtime writes 0 for an offset it does not know; a body cannot begin with an instruction.
+            // Wasmtime writes 0 for an offset it does not know, as that of a function that was only entered; a body cannot
+            // begin with an instruction.
             return Ok(None);
         }
         let offset = match self.base {
@@ -57,12 +58,12 @@ impl Convention {
             return Err(format!("its code offset {raw:#x} is outside the function ({:#x} bytes)", body.size()));
         }
         let offset = offset as u32;
-        let known = |offset| Placed { offset, call: None, decoded: true };
+        let known = |offset| Placed { offset, call: None, decoded: true, entered: false };
         if offset < instructions.first {
             return match caller {
                 true => Err(format!("its code offset {raw:#x} is inside the declaration of locals")),
                 // It has only been entered: a stack overflow. That proves nothing of the binary.
-                false => Ok(Some(Placed { decoded: false, ..known(instructions.first) })),
+                false => Ok(Some(Placed::at_entry(instructions))),
             };
         }
         if offset > instructions.decoded {
@@ -98,6 +99,15 @@ pub struct Placed {
     pub call: Option<Option<u32>>,
     /// Whether it is checked: the instructions up to here could be decoded, and execution had reached one.
     pub decoded: bool,
+    /// Its function was only entered: none of its instructions had run.
+    pub entered: bool,
+}
+
+impl Placed {
+    /// A frame whose function was only entered.
+    pub fn at_entry(instructions: &Instructions) -> Placed {
+        Placed { offset: instructions.first, call: None, decoded: false, entered: true }
+    }
 }
 
 /// A distinct place some frame of a module stands at.

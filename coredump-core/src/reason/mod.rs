@@ -12,7 +12,7 @@ mod trap;
 mod words;
 
 use crate::backtrace::{ResolvedFrame, Resolver};
-use crate::binaries::{Binaries, Binary};
+use crate::binaries::{Binaries, Binary, Stop};
 use crate::gc;
 use crate::model::{CoreDump, Frame, Layout};
 use crate::regions::overrun;
@@ -25,6 +25,9 @@ pub use allocation::Allocation;
 pub use exception::Exception;
 use operands::{Scene, Stopped};
 pub use script::ScriptFrame;
+
+/// Calls for which an engine has room: in half a megabyte, the least that any has by default, 2.6 kB for each.
+const FEW: usize = 200;
 
 /// Frames looked at: panics and recursions show among the youngest.
 const FRAMES: usize = 64;
@@ -305,9 +308,12 @@ impl<'c, 'd> Crash<'c, 'd> {
 
     /// What the youngest frame tells.
     fn trap(&self, trapped: Option<&Stopped<'c>>) -> Option<trap::Trap> {
-        match trapped {
-            Some(trapped) => trap::of(trapped, self.binary(0)?, &self.scene(0)?),
-            None => self.overflow(),
+        if let Some(trapped) = trapped {
+            return trap::of(trapped, self.binary(0)?, &self.scene(0)?);
+        }
+        match self.binaries.place(self.dump, self.thread, 0).map(|place| place.stop) {
+            Some(Stop::Loop) => Some(("interrupt", "stopped at the head of a loop, or out of fuel there".to_owned())),
+            _ => self.overflow(),
         }
     }
 
@@ -325,8 +331,13 @@ impl<'c, 'd> Crash<'c, 'd> {
         ends().is_some() && panics::panic(self, None, signer).is_some()
     }
 
-    /// A function that trapped before its first instruction, below other calls of itself, ran out of stack.
+    /// A function that trapped before its first instruction, below other calls of itself, ran out of stack. Few calls did
+    /// not: one was interrupted there.
     fn overflow(&self) -> Option<trap::Trap> {
+        let thread = self.dump.threads.get(self.thread)?;
+        if !thread.truncated && thread.frames.len() < FEW {
+            return None;
+        }
         let youngest = self.frame(0).filter(|_| self.dump.layout == Layout::Standard)?;
         let entered = matches!(youngest.code_offset, None | Some(0));
         let same =

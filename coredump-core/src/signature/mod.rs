@@ -200,7 +200,8 @@ mod tests {
             function: (!function.is_empty()).then(|| function.into()),
             raw_name: None,
             location: None,
-            declared: None,
+            entered: false,
+        declared: None,
             inlines: Arc::new([]),
             in_memory: false,
         }

@@ -113,6 +113,9 @@ impl Serialize for FrameEntry<'_, '_> {
         map.serialize_entry("raw_name", &resolved.raw_name.as_deref())?;
         let paths = &document.paths;
         place(&mut map, resolved.location.as_ref(), paths)?;
+        if resolved.entered {
+            map.serialize_entry("entered", &true)?;
+        }
         if let Some(declared) = &resolved.declared {
             map.serialize_entry("declared", &Declared { file: paths.apply(&declared.file), line: declared.line })?;
         }

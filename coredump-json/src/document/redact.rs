@@ -33,7 +33,7 @@ const KEPT: &str = "
     threads[].frames[].index threads[].frames[].instance threads[].frames[].module threads[].frames[].function_index
     threads[].frames[].code_offset threads[].frames[].module_offset threads[].frames[].dwarf_pc
     threads[].frames[].function threads[].frames[].raw_name threads[].frames[].file threads[].frames[].line
-    threads[].frames[].column threads[].frames[].declared.file threads[].frames[].declared.line threads[].frames[].language
+    threads[].frames[].column threads[].frames[].entered threads[].frames[].declared.file threads[].frames[].declared.line threads[].frames[].language
     threads[].frames[].inlines[].function threads[].frames[].inlines[].file threads[].frames[].inlines[].line
     threads[].frames[].inlines[].column
     threads[].frames[].locals[].name threads[].frames[].locals[].type threads[].frames[].stack[].type

@@ -1,5 +1,8 @@
 //! `--fast`: what an uninstrumented engine tells, and what stays unknown.
 
+use std::path::Path;
+
+use coredump_tests::{Tool, fixture, wasmtime_dump};
 use serde_json::{Value, json};
 
 use crate::{Run, frames, memory};
@@ -84,4 +87,34 @@ fn a_frame_whose_instance_is_in_doubt_has_its_module() {
     assert_eq!(frames[1]["module"], module);
     let of_module = dump["instances"].as_array().unwrap().iter().filter(|instance| instance["module"] == module);
     assert_eq!(of_module.count(), 2);
+}
+
+/// The calls of `climb` in a dump of that fixture, youngest first, with the variables that are known.
+fn climbs(module: &str, dump: &Path) -> Vec<Value> {
+    let binary = fixture(&format!("modules/{module}.wasm"));
+    let document = Tool::new("coredump-json").arg("--locals").arg("-m").arg(binary).arg(dump).run().expect(0).json();
+    frames(&document).iter().filter(|frame| frame["function"] == "climb").cloned().collect()
+}
+
+/// A variable's value, if it is known.
+fn value(frame: &Value, name: &str) -> Option<usize> {
+    let found = frame["variables"].as_array().unwrap().iter().find(|variable| variable["name"] == name).unwrap();
+    found["value"].as_str().map(|value| value.parse().unwrap())
+}
+
+#[test]
+fn an_interruption_at_a_functions_entry_hides_nothing_of_its_callers() {
+    let run = Run::fixture(&["--fast", "--timeout", "300ms"], "climb-O0").expect(124);
+    let calls = [run.dump.clone(), wasmtime_dump("climb-O0")].map(|dump| climbs("climb-O0", &dump));
+    for calls in calls {
+        let [youngest, callers @ ..] = &calls[..] else { panic!("{calls:?}") };
+        assert_eq!((&youngest["entered"], &youngest["line"]), (&json!(true), &json!(4)));
+        assert_eq!(value(youngest, "height"), None, "what is in its place in memory was there before");
+        assert!(callers.len() > 20, "{}", callers.len());
+        for (index, caller) in callers.iter().rev().enumerate() {
+            assert!(caller["entered"].is_null());
+            let known = ["height", "next", "top"].map(|name| value(caller, name));
+            assert_eq!(known, [Some(index), Some(index + 1), Some(50)]);
+        }
+    }
 }
