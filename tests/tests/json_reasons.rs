@@ -230,5 +230,9 @@ fn an_interruption_that_wasmtime_does_not_name_is_no_stack_that_ran_out() {
     assert_eq!(stopped["reason"]["kind"], "interrupt");
     let youngest = &stopped["threads"][0]["frames"][0];
     assert!(youngest["entered"].is_null());
-    assert_eq!((&youngest["function"], &youngest["line"]), (&json!("climb"), &json!(5)), "the line that the loop comes to next");
+    assert_eq!(
+        (&youngest["function"], &youngest["line"]),
+        (&json!("climb"), &json!(5)),
+        "the line that the loop comes to next"
+    );
 }

@@ -12,8 +12,8 @@ pub use store::{Binary, Store};
 
 use crate::files::Search;
 use crate::limits::{MAX_LOCATED, MAX_TRIED};
-use crate::locate::branch::{self, Behind};
 use crate::locate::body::Instructions;
+use crate::locate::branch::{self, Behind};
 use crate::locate::check::{self, Fit, Placed};
 use crate::locate::{Folders, Options};
 use crate::model::{CoreDump, Frame, Layout, ModuleRecord};

@@ -228,7 +228,8 @@ pub fn unchanged(binary: &crate::binaries::Binary, function: u32, count: usize) 
 /// The instruction a frame stands at.
 pub fn stopped<'c>(crash: &Crash<'c, '_>, index: usize) -> Option<Stopped<'c>> {
     let frame = crash.frame(index)?;
-    let place = crash.binaries.place(crash.dump, crash.thread, index).filter(|place| place.stop == Stop::Instruction)?;
+    let place =
+        crash.binaries.place(crash.dump, crash.thread, index).filter(|place| place.stop == Stop::Instruction)?;
     stopped_at(crash.binary(index)?, frame.function?, place.module_offset, &crash.scene(index)?)
 }
 

@@ -201,7 +201,7 @@ mod tests {
             raw_name: None,
             location: None,
             entered: false,
-        declared: None,
+            declared: None,
             inlines: Arc::new([]),
             in_memory: false,
         }
