@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use coredump_core::model::HostCall;
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::components::Values;
+
 /// Calls that are kept.
 const KEPT: usize = 64;
 
@@ -70,6 +72,45 @@ impl Function {
     }
 }
 
+/// A function of the host that components call.
+pub struct ComponentFunction {
+    name: String,
+    parameters: &'static [&'static str],
+    arguments: fn(&[u8]) -> Vec<String>,
+    results: fn(&[u8]) -> Vec<String>,
+    /// Whether its result says by its case that the call failed.
+    fallible: bool,
+}
+
+/// Bytes that are kept of the arguments and of the results of a component's call.
+const ENCODED: usize = 256;
+
+impl ComponentFunction {
+    /// The function of that name in an interface of WASI 0.2, with its parameters' names and the types of parameters and
+    /// results.
+    pub fn new<P: Values, R: Values>(
+        interface: &str,
+        name: &str,
+        parameters: &'static [&'static str],
+    ) -> ComponentFunction {
+        // The name without what marks it as a method's.
+        let plain = name.rsplit_once(']').filter(|(kind, _)| *kind != "[resource-drop").map_or(name, |(_, plain)| plain);
+        ComponentFunction {
+            name: if interface.is_empty() { plain.to_owned() } else { format!("{interface}#{plain}") },
+            parameters,
+            arguments: P::texts,
+            // What is in the environment may be secret.
+            results: if name == "get-environment" { |_| vec!["…".to_owned()] } else { R::texts },
+            fallible: R::FALLIBLE,
+        }
+    }
+
+    /// Its name, with that of its interface.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
 /// The last calls of the host.
 pub struct Calls {
     /// In milliseconds.
@@ -86,12 +127,18 @@ struct Last {
 }
 
 struct Call {
-    function: Arc<Function>,
-    arguments: [u64; ARGUMENTS],
-    paths: Vec<String>,
+    what: What,
     /// In milliseconds since the start.
     at: u64,
     end: End,
+}
+
+/// What was called.
+enum What {
+    /// A function of WASI 0.1, with the paths among its arguments.
+    Core(Arc<Function>, [u64; ARGUMENTS], Vec<String>),
+    /// A component's import, with its arguments, encoded and perhaps cut off.
+    Component(Arc<ComponentFunction>, Box<[u8]>),
 }
 
 /// How a call ended.
@@ -100,8 +147,14 @@ enum End {
     None,
     /// With an error of WASI 0.1, 0 for none, and the word that it wrote.
     Returned(i32, Option<u32>),
+    /// With the results of a component's import, encoded and perhaps cut off.
+    Gave(Box<[u8]>),
     /// It ended the program.
     Failed(String),
+}
+
+fn cut(bytes: &[u8]) -> Box<[u8]> {
+    bytes[..bytes.len().min(ENCODED)].into()
 }
 
 impl Default for Calls {
@@ -119,8 +172,16 @@ impl Calls {
     pub fn enter(&self, function: &Arc<Function>, arguments: &[u64], paths: Vec<String>) {
         let mut kept = [0; ARGUMENTS];
         kept.iter_mut().zip(arguments).for_each(|(kept, argument)| *kept = *argument);
-        let at = now().saturating_sub(self.started);
-        let call = Call { function: function.clone(), arguments: kept, paths, at, end: End::None };
+        self.add(What::Core(function.clone(), kept, paths));
+    }
+
+    /// Notes that a call of a component begins, with its arguments as they are encoded.
+    pub fn enter_component(&self, function: &Arc<ComponentFunction>, arguments: &[u8]) {
+        self.add(What::Component(function.clone(), cut(arguments)));
+    }
+
+    fn add(&self, what: What) {
+        let call = Call { what, at: now().saturating_sub(self.started), end: End::None };
         let mut last = self.last();
         let slot = last.made as usize % KEPT;
         match last.calls.get_mut(slot) {
@@ -133,6 +194,11 @@ impl Calls {
     /// Notes that the last call returned an error of WASI 0.1, 0 for none, and wrote a word.
     pub fn returned(&self, errno: i32, out: Option<u32>) {
         self.end(End::Returned(errno, out));
+    }
+
+    /// Notes that the last call, of a component, gave these results, as they are encoded.
+    pub fn gave(&self, results: &[u8]) {
+        self.end(End::Gave(cut(results)));
     }
 
     /// Notes that the last call ended the program.
@@ -181,27 +247,54 @@ fn now() -> u64 {
 
 impl Call {
     fn model(&self) -> HostCall {
+        let (name, args) = match &self.what {
+            What::Core(function, arguments, paths) => (&function.name, function.texts(arguments, paths)),
+            What::Component(function, arguments) => (&function.name, function.texts(arguments)),
+        };
+        let (result, failed) = match (&self.end, &self.what) {
+            (End::None, _) => (None, false),
+            (End::Returned(0, None), _) => (Some("success".to_owned()), false),
+            (End::Returned(0, Some(out)), _) => (Some(format!("success, {out}")), false),
+            (End::Returned(errno, _), _) => (Some(error(*errno)), true),
+            (End::Gave(bytes), What::Component(function, _)) => function.result(bytes),
+            (End::Gave(_), What::Core(..)) => (None, false),
+            (End::Failed(why), _) => (Some(why.clone()), true),
+        };
+        HostCall { name: name.clone(), args, result, failed, since_start_ms: Some(self.at) }
+    }
+}
+
+impl Function {
+    /// The arguments of a call as text.
+    fn texts(&self, arguments: &[u64], paths: &[String]) -> Vec<String> {
         let mut args = Vec::new();
-        let mut texts = self.paths.iter();
-        for (index, name) in self.function.parameters.iter().enumerate() {
-            if self.function.paths.iter().any(|&(_, len)| len == index) {
+        let mut texts = paths.iter();
+        for (index, name) in self.parameters.iter().enumerate() {
+            if self.paths.iter().any(|&(_, len)| len == index) {
                 continue;
             }
-            if self.function.paths.iter().any(|&(address, _)| address == index) {
+            if self.paths.iter().any(|&(address, _)| address == index) {
                 args.push(format!("{name}={:?}", texts.next().map_or("?", String::as_str)));
             } else {
-                args.push(format!("{name}={}", number(name, self.arguments[index])));
+                args.push(format!("{name}={}", number(name, arguments[index])));
             }
         }
-        let (result, failed) = match &self.end {
-            End::None => (None, false),
-            End::Returned(0, None) => (Some("success".to_owned()), false),
-            End::Returned(0, Some(out)) => (Some(format!("success, {out}")), false),
-            End::Returned(errno, _) => (Some(error(*errno)), true),
-            End::Failed(why) => (Some(why.clone()), true),
-        };
-        let since_start_ms = Some(self.at);
-        HostCall { name: self.function.name.clone(), args, result, failed, since_start_ms }
+        args
+    }
+}
+
+impl ComponentFunction {
+    /// The arguments of a call as text; where they were cut off, the last ones are missing.
+    fn texts(&self, arguments: &[u8]) -> Vec<String> {
+        let texts = (self.arguments)(arguments);
+        self.parameters.iter().zip(texts).map(|(name, text)| format!("{}={text}", name.replace('_', "-"))).collect()
+    }
+
+    /// The result as text, and whether it says that the call failed.
+    fn result(&self, results: &[u8]) -> (Option<String>, bool) {
+        let text = (self.results)(results).join(", ");
+        let failed = self.fallible && results.first() == Some(&1);
+        (Some(if text.is_empty() { "success".to_owned() } else { text }), failed)
     }
 }
 

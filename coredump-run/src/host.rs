@@ -9,7 +9,7 @@ use std::time::Instant;
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{Linker, ResourceLimiter, component};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, I32Exit, ResourceTable, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::args::Args;
@@ -32,6 +32,8 @@ pub struct Host {
     pub calls: Arc<Calls>,
     /// When a request of a server must be answered.
     pub deadline: Option<Instant>,
+    /// Arguments and results of a call of a component, encoded.
+    pub scratch: Vec<u8>,
     /// What memories asked for since the last recorded event.
     pub growth: Growth,
     /// Where answers are recorded.
@@ -158,6 +160,11 @@ impl Host {
         Ok(Host::with(wasi, args.network, args.max_memory, None))
     }
 
+    /// The resources that the program has.
+    pub fn table(&mut self) -> &mut ResourceTable {
+        self.wasi.ctx().table
+    }
+
     /// The host's side for a program that runs again: all its answers come from `playback`.
     pub fn again(playback: Playback, max_memory: Option<usize>) -> Host {
         let wasi = WasiCtxBuilder::new().build_p1();
@@ -172,6 +179,7 @@ impl Host {
             limit: MemoryTotal { limit: max_memory, ..MemoryTotal::default() },
             calls: Arc::default(),
             deadline: None,
+            scratch: Vec::new(),
             growth: Growth::default(),
             log: None,
             playback,

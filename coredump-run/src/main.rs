@@ -4,6 +4,7 @@ mod args;
 mod blocking;
 mod cache;
 mod calls;
+mod components;
 mod control;
 mod ending;
 mod engine;

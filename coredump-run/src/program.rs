@@ -90,9 +90,14 @@ impl Source {
         self.binary.path().to_str().unwrap_or_default()
     }
 
-    /// SHA-256 of its bytes, lower-case hex, if it is a core module.
-    pub fn sha256(&self) -> Option<String> {
-        module::Module::parse(self.binary.bytes()).ok().map(|module| module.sha256().to_owned())
+    /// SHA-256 of its bytes, lower-case hex.
+    pub fn sha256(&self) -> String {
+        module::sha256(self.binary.bytes())
+    }
+
+    /// Whether it is a component.
+    pub fn is_component(&self) -> bool {
+        self.binary.is_component()
     }
 
     /// The program's bytes.

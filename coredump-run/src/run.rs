@@ -8,6 +8,7 @@ use wasmtime::{AsContextMut, Engine, Linker, Store, UpdateDeadline, component};
 
 use crate::args::Args;
 use crate::blocking::{self, Waiter, Waits};
+use crate::components::{self, Imports};
 use crate::control::Control;
 use crate::ending::{Ending, Interruption};
 use crate::engine::Mode;
@@ -118,11 +119,17 @@ async fn start(
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
             host::link_component(&mut linker).map_err(|error| not_runnable(&error, args))?;
-            let waits_of = waits.clone();
-            let waiter = move |_: &Host| Waiter::Program(waits_of.clone());
-            blocking::shadow_component(&mut linker, waiter).map_err(|error| not_runnable(&error, args))?;
+            let imports = Imports::recorded(component, store.data().log.clone());
+            if mode != Mode::Fast {
+                components::link(&mut linker, &imports).map_err(|error| not_runnable(&error, args))?;
+            }
+            if mode != Mode::Recorded {
+                let waits_of = waits.clone();
+                let waiter = move |_: &Host| Waiter::Program(waits_of.clone());
+                blocking::shadow_component(&mut linker, waiter).map_err(|error| not_runnable(&error, args))?;
+            }
             if args.unknown_imports_trap {
-                let stood_in = unknown::stand_in_component(&mut linker, component);
+                let stood_in = unknown::stand_in_component(&mut linker, component, &imports);
                 stood_in.map_err(|error| not_runnable(&error, args))?;
             }
             let instance = linker.instantiate_pre(component).map_err(|error| not_runnable(&error, args))?;

@@ -8,6 +8,7 @@ use wasmtime::component::{Component, LinkerInstance, ResourceType};
 use wasmtime::{AsContextMut, Engine, ExternType, Linker, Memory, Module, SharedMemory, Store, bail, component};
 use wasmtime_wasi::p2;
 
+use crate::components::Imports;
 use crate::host::Host;
 
 /// Packages of WASI whose interfaces the linker has, in a version that is compatible with any of the same series: an import
@@ -50,7 +51,11 @@ pub async fn stand_in_module(
 
 /// Gives a component functions that trap, and resources that nobody can make, for what nobody offers. What WASI offers in
 /// another version of the same series stays WASI's, and so do its resources where other interfaces use them.
-pub fn stand_in_component(linker: &mut component::Linker<Host>, component: &Component) -> wasmtime::Result<()> {
+pub fn stand_in_component(
+    linker: &mut component::Linker<Host>,
+    component: &Component,
+    imports: &Imports,
+) -> wasmtime::Result<()> {
     let engine = component.engine();
     let ty = component.component_type();
     let mut resources = Resources::default();
@@ -64,7 +69,7 @@ pub fn stand_in_component(linker: &mut component::Linker<Host>, component: &Comp
     }
     for (name, import) in ty.imports(engine) {
         if !is_offered(name) {
-            stand_in(&mut linker.root(), name, &import.ty, None, engine, &mut resources)?;
+            stand_in(&mut linker.root(), name, &import.ty, "", engine, (&mut resources, imports))?;
         }
     }
     Ok(())
@@ -123,26 +128,30 @@ fn stand_in(
     linker: &mut LinkerInstance<'_, Host>,
     name: &str,
     item: &ComponentItem,
-    parent: Option<&str>,
+    parent: &str,
     engine: &Engine,
-    resources: &mut Resources,
+    (resources, imports): (&mut Resources, &Imports),
 ) -> wasmtime::Result<()> {
     match item {
         ComponentItem::ComponentFunc(ty) => {
-            let full = parent.map_or_else(|| name.to_owned(), |parent| format!("{parent}#{name}"));
+            let full = if parent.is_empty() { name.to_owned() } else { format!("{parent}#{name}") };
             if ty.async_() {
                 return linker.func_new_concurrent(name, move |_, _, _, _| {
                     let full = full.clone();
                     Box::pin(async move { bail!("unknown import: `{full}` has not been defined") })
                 });
             }
-            linker.func_new(name, move |_, _, _, _| bail!("unknown import: `{full}` has not been defined"))
+            let function = imports.unknown(parent, name);
+            linker.func_new(name, move |mut store, _, _, _| {
+                let error = wasmtime::format_err!("unknown import: `{full}` has not been defined");
+                function.fails(store.data_mut(), error)
+            })
         }
         ComponentItem::ComponentInstance(instance) => {
             let mut inside = linker.instance(name)?;
-            instance
-                .exports(engine)
-                .try_for_each(|(export, item)| stand_in(&mut inside, export, &item.ty, Some(name), engine, resources))
+            instance.exports(engine).try_for_each(|(export, item)| {
+                stand_in(&mut inside, export, &item.ty, name, engine, (&mut *resources, imports))
+            })
         }
         ComponentItem::Resource(ty) => linker.resource(name, resources.of(*ty), |_, _| Ok(())),
         _ => Ok(()),

@@ -27,7 +27,7 @@ impl Places {
         };
         let record = ModuleRecord {
             path: Some(source.name().to_owned()),
-            sha256: source.sha256(),
+            sha256: Some(source.sha256()),
             embedded: Some(source.binary()),
             ..ModuleRecord::default()
         };

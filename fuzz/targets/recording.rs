@@ -1,7 +1,7 @@
 //! Any bytes as a recording and as its log: whatever they say, reading ends, and no more is kept than is there.
 #![no_main]
 
-use coredump_core::recording::{Event, Reader, Recording};
+use coredump_core::recording::{Event, Outcome, Reader, Recording};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -20,6 +20,9 @@ fn events(mut reader: Reader<'_>, size: usize) {
                 assert!(reader.offset() > before, "an event has at least one byte");
                 if let Event::Call(call) = event {
                     written += call.writes.iter().map(|write| write.bytes.len()).sum::<usize>();
+                    if let Outcome::Values(values) = call.outcome {
+                        written += values.len();
+                    }
                 }
             }
             Ok(None) => break,

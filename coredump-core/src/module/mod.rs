@@ -77,6 +77,11 @@ pub struct Module<'s> {
     sha256: OnceLock<String>,
 }
 
+/// SHA-256 of these bytes, lower-case hex.
+pub fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 impl<'s> Module<'s> {
     /// Opens a core module. Reads section headers only.
     ///
@@ -119,7 +124,7 @@ impl<'s> Module<'s> {
 
     /// SHA-256 of the module's bytes, lower-case hex. Computed once.
     pub fn sha256(&self) -> &str {
-        self.sha256.get_or_init(|| hex(&Sha256::digest(self.bytes)))
+        self.sha256.get_or_init(|| sha256(self.bytes))
     }
 
     /// SHA-256 of the module without its custom sections, lower-case hex: of each section its id, its size as eight bytes

@@ -13,6 +13,7 @@
 //! | 2 | a call returned another value | function, hash, the value's bits (u64, LEB128), writes |
 //! | 3 | a call ended the program | function, hash, a failure, writes |
 //! | 4 | a memory was not allowed to grow | current size, size asked for, and how many times the same was allowed since the last event |
+//! | 5 | a call of a component returned | function, hash, how many bytes its results take (u64, LEB128), and these |
 //!
 //! The function counts [`Start::functions`] (u32, LEB128), the hash is that of the arguments ([`hash`], 4 bytes, little
 //! endian). Writes are their number, and for each its address and length (u64, LEB128) and its bytes. A failure is a byte
@@ -85,16 +86,19 @@ pub struct Call<'a> {
     /// [`hash`] of the arguments.
     pub arguments: u32,
     /// What the call gave.
-    pub outcome: Outcome,
+    pub outcome: Outcome<'a>,
     /// The bytes that it wrote into the program's memory, in order.
     pub writes: Vec<Write<'a>>,
 }
 
 /// What a call gave.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum Outcome<'a> {
     /// It returned; the bits of the result, 0 where there is none.
     Returned(u64),
+    /// It returned to a component, in an encoding that the function's type decides. What that takes in the component's
+    /// memory is the component's own work, so such a call has no writes.
+    Values(&'a [u8]),
     /// It ended the program.
     Failed(Failure),
 }
@@ -138,6 +142,15 @@ pub fn hash(arguments: impl IntoIterator<Item = u64>) -> u32 {
     let state =
         arguments.into_iter().fold(FACTOR, |state, argument| (state.rotate_left(26) ^ argument).wrapping_mul(FACTOR));
     (state >> 32) as u32
+}
+
+/// A [`hash`] of arguments that are encoded as bytes.
+pub fn hash_bytes(bytes: &[u8]) -> u32 {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let words = words.iter().map(|word| u64::from_le_bytes(*word));
+    hash(words.chain([u64::from_le_bytes(last), bytes.len() as u64]))
 }
 
 #[cfg(test)]

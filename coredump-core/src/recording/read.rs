@@ -144,6 +144,12 @@ fn event<'a>(reader: &mut BinaryReader<'a>) -> Result<Event<'a>> {
             };
             Ok(Event::Call(Call { function, arguments, outcome, writes: writes(reader)? }))
         }
+        5 => {
+            let function = reader.read_var_u32().map_err(failed)?;
+            let arguments = reader.read_u32().map_err(failed)?;
+            let outcome = Outcome::Values(bytes(reader)?);
+            Ok(Event::Call(Call { function, arguments, outcome, writes: Vec::new() }))
+        }
         4 => {
             let current = reader.read_var_u64().map_err(failed)?;
             let desired = reader.read_var_u64().map_err(failed)?;
@@ -181,19 +187,26 @@ fn writes<'a>(reader: &mut BinaryReader<'a>) -> Result<Vec<Write<'a>>> {
     for _ in 0..count {
         let address = reader.read_var_u64().map_err(failed)?;
         let at = reader.original_position() as u64;
-        let len = reader.read_var_u64().map_err(failed)?;
-        let Some(len) = usize::try_from(len).ok().filter(|&len| len <= reader.bytes_remaining()) else {
-            return Err(Error::truncated(at, format!("{len} bytes that were written are cut off")));
-        };
-        if address.checked_add(len as u64).is_none() {
+        let bytes = bytes(reader)?;
+        if address.checked_add(bytes.len() as u64).is_none() {
             return Err(Error::malformed(
                 at,
-                format!("a write of {len} bytes at {address:#x} leaves the address space"),
+                format!("a write of {} bytes at {address:#x} leaves the address space", bytes.len()),
             ));
         }
-        writes.push(Write { address, bytes: reader.read_bytes(len).map_err(failed)? });
+        writes.push(Write { address, bytes });
     }
     Ok(writes)
+}
+
+/// Bytes behind their number.
+fn bytes<'a>(reader: &mut BinaryReader<'a>) -> Result<&'a [u8]> {
+    let at = reader.original_position() as u64;
+    let len = reader.read_var_u64().map_err(failed)?;
+    let Some(len) = usize::try_from(len).ok().filter(|&len| len <= reader.bytes_remaining()) else {
+        return Err(Error::truncated(at, format!("{len} bytes are cut off")));
+    };
+    reader.read_bytes(len).map_err(failed)
 }
 
 fn failed(error: BinaryReaderError) -> Error {

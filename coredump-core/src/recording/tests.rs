@@ -8,7 +8,8 @@ use super::*;
 /// An event that owns its bytes.
 #[derive(Clone, Debug)]
 enum Owned {
-    Call { function: u32, arguments: u32, outcome: Outcome, writes: Vec<(u64, Vec<u8>)> },
+    Call { function: u32, arguments: u32, outcome: Outcome<'static>, writes: Vec<(u64, Vec<u8>)> },
+    Values { function: u32, arguments: u32, values: Vec<u8> },
     Refusal(Refusal),
 }
 
@@ -20,6 +21,12 @@ impl Owned {
                 arguments: *arguments,
                 outcome: outcome.clone(),
                 writes: writes.iter().map(|(address, bytes)| Write { address: *address, bytes }).collect(),
+            }),
+            Owned::Values { function, arguments, values } => Event::Call(Call {
+                function: *function,
+                arguments: *arguments,
+                outcome: Outcome::Values(values),
+                writes: Vec::new(),
             }),
             Owned::Refusal(refusal) => Event::GrowthRefused(*refusal),
         }
@@ -43,6 +50,11 @@ fn event() -> impl Strategy<Value = Owned> {
             arguments,
             outcome,
             writes
+        }),
+        (any::<u32>(), any::<u32>(), vec(any::<u8>(), 0..20)).prop_map(|(function, arguments, values)| Owned::Values {
+            function,
+            arguments,
+            values
         }),
         (any::<u64>(), any::<u64>(), any::<u32>()).prop_map(|(current, desired, allowed)| Owned::Refusal(Refusal {
             current,
@@ -137,7 +149,10 @@ fn a_length_that_lies_costs_no_memory() {
     many.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
     let mut long = vec![1, 0, 0, 0, 0, 0, 1, 0];
     long.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
-    for log in [many, long] {
+    // A call of a component that returned so many.
+    let mut values = vec![5, 0, 0, 0, 0, 0];
+    values.extend([0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10]);
+    for log in [many, long, values] {
         let error = Reader::new(&log, 0).next_event().unwrap_err();
         assert_eq!(error.kind, crate::error::ErrorKind::Truncated, "{error}");
     }
@@ -147,4 +162,6 @@ fn a_length_that_lies_costs_no_memory() {
 fn the_order_of_arguments_matters() {
     assert_ne!(hash([1, 2]), hash([2, 1]));
     assert_ne!(hash([0]), hash([0, 0]));
+    assert_ne!(hash_bytes(&[0; 3]), hash_bytes(&[0; 4]));
+    assert_ne!(hash_bytes(b"12345678"), hash_bytes(b"12345678\0"));
 }

@@ -14,11 +14,11 @@ impl Pieces for Vec<u8> {
     }
 }
 
-/// Writes an answered call; the fields are those of [`super::Call`].
+/// Writes an answered call; the fields are those of [`super::Call`]. One that returned to a component has no writes.
 pub fn call<'m>(
     function: u32,
     arguments: u32,
-    outcome: &Outcome,
+    outcome: &Outcome<'_>,
     writes: impl ExactSizeIterator<Item = Write<'m>>,
     output: &mut impl Pieces,
 ) {
@@ -29,6 +29,12 @@ pub fn call<'m>(
         Outcome::Returned(bits) => {
             head.begin(2, function, arguments);
             head.leb(*bits);
+        }
+        Outcome::Values(bytes) => {
+            head.begin(5, function, arguments);
+            head.leb(bytes.len() as u64);
+            output.piece(head.take());
+            return output.piece(bytes);
         }
         Outcome::Failed(failure) => {
             head.begin(3, function, arguments);

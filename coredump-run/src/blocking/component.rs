@@ -2,17 +2,16 @@
 
 use wasmtime::component::{Linker, Resource};
 use wasmtime::{Result, StoreContextMut};
-use wasmtime_wasi::WasiView;
 use wasmtime_wasi::p2::bindings::io::poll::{Host as _, HostPollable as _};
-use wasmtime_wasi::p2::bindings::io::streams::{Host as _, HostInputStream as _, HostOutputStream as _, StreamError};
+use wasmtime_wasi::p2::bindings::io::streams::{HostInputStream as _, HostOutputStream as _, StreamError};
 use wasmtime_wasi::p2::{self, DynInputStream, DynOutputStream, DynPollable};
 
 use super::{Waiter, repeat};
+use crate::components::{Answer, Function, VERSION};
 use crate::host::Host;
 
-/// The version under which the library offers `wasi:io`.
-const POLL: &str = "wasi:io/poll@0.2.12";
-const STREAMS: &str = "wasi:io/streams@0.2.12";
+const POLL: &str = "wasi:io/poll";
+const STREAMS: &str = "wasi:io/streams";
 
 type Store<'a> = StoreContextMut<'a, Host>;
 
@@ -21,62 +20,70 @@ pub fn shadow(
     linker: &mut Linker<Host>,
     waiter: impl Fn(&Host) -> Waiter + Clone + Send + Sync + 'static,
 ) -> Result<()> {
-    let mut poll = linker.instance(POLL)?;
+    let mut poll = linker.instance(&versioned(POLL))?;
     let own = waiter.clone();
-    poll.func_wrap_async("poll", move |mut store: Store<'_>, (list,): (Vec<Resource<DynPollable>>,)| {
-        let waits = own(store.data());
+    let noted = Function::noted::<(Vec<Resource<DynPollable>>,), (Vec<u32>,)>(POLL, "poll", &["in"]);
+    poll.func_wrap_async("poll", move |mut store: Store<'_>, list: (Vec<Resource<DynPollable>>,)| {
+        let (waits, noted) = (own(store.data()), noted.clone());
         Box::new(async move {
-            let again = || list.iter().map(|pollable| Resource::new_borrow(pollable.rep())).collect();
-            let ready = repeat!(waits, store, store.data_mut().ctx().table.poll(again()));
-            Ok((ready?,))
+            let call = noted.begin(store.data_mut(), &list);
+            let again = || list.0.iter().map(|pollable| Resource::new_borrow(pollable.rep())).collect();
+            let ready = repeat!(waits, store, store.data_mut().table().poll(again()));
+            noted.end(store.data_mut(), call, ready.map(|ready| (ready,)))
         })
     })?;
     let own = waiter.clone();
-    poll.func_wrap_async(
-        "[method]pollable.block",
-        move |mut store: Store<'_>, (pollable,): (Resource<DynPollable>,)| {
-            let waits = own(store.data());
-            Box::new(async move {
-                let again = || Resource::new_borrow(pollable.rep());
-                repeat!(waits, store, store.data_mut().ctx().table.block(again()))
-            })
-        },
-    )?;
-    let mut streams = linker.instance(STREAMS)?;
+    const BLOCK: &str = "[method]pollable.block";
+    let noted = Function::noted::<(Resource<DynPollable>,), ()>(POLL, BLOCK, &["this"]);
+    poll.func_wrap_async(BLOCK, move |mut store: Store<'_>, pollable: (Resource<DynPollable>,)| {
+        let (waits, noted) = (own(store.data()), noted.clone());
+        Box::new(async move {
+            let call = noted.begin(store.data_mut(), &pollable);
+            let again = || Resource::new_borrow(pollable.0.rep());
+            let blocked = repeat!(waits, store, store.data_mut().table().block(again()));
+            noted.end(store.data_mut(), call, blocked)
+        })
+    })?;
+    let mut streams = linker.instance(&versioned(STREAMS))?;
     let own = waiter.clone();
-    streams.func_wrap_async(
-        "[method]input-stream.blocking-read",
-        move |mut store: Store<'_>, (stream, len): (Resource<DynInputStream>, u64)| {
-            let waits = own(store.data());
-            Box::new(async move {
-                let again = || Resource::new_borrow(stream.rep());
-                let read = repeat!(waits, store, store.data_mut().ctx().table.blocking_read(again(), len));
-                Ok((or_stream_error(read, &mut store)?,))
-            })
-        },
-    )?;
+    const READ: &str = "[method]input-stream.blocking-read";
+    let noted = Function::noted::<(Resource<DynInputStream>, u64), (Given<Vec<u8>>,)>(STREAMS, READ, &["this", "len"]);
+    streams.func_wrap_async(READ, move |mut store: Store<'_>, arguments: (Resource<DynInputStream>, u64)| {
+        let (waits, noted) = (own(store.data()), noted.clone());
+        Box::new(async move {
+            let call = noted.begin(store.data_mut(), &arguments);
+            let (stream, len) = arguments;
+            let again = || Resource::new_borrow(stream.rep());
+            let read = repeat!(waits, store, store.data_mut().table().blocking_read(again(), len));
+            let read = or_stream_error(read, &mut store);
+            noted.end(store.data_mut(), call, read)
+        })
+    })?;
     let own = waiter.clone();
-    streams.func_wrap_async(
-        "[method]output-stream.blocking-write-and-flush",
-        move |mut store: Store<'_>, (stream, bytes): (Resource<DynOutputStream>, Vec<u8>)| {
-            let waits = own(store.data());
-            Box::new(async move {
-                let work = store.data_mut().ctx().table.blocking_write_and_flush(stream, bytes);
-                let written = waits.once(work).await?;
-                Ok((or_stream_error(written, &mut store)?,))
-            })
-        },
-    )?;
+    const WRITE: &str = "[method]output-stream.blocking-write-and-flush";
+    let noted =
+        Function::noted::<(Resource<DynOutputStream>, Vec<u8>), (Given<()>,)>(STREAMS, WRITE, &["this", "contents"]);
+    streams.func_wrap_async(WRITE, move |mut store: Store<'_>, arguments: (Resource<DynOutputStream>, Vec<u8>)| {
+        let (waits, noted) = (own(store.data()), noted.clone());
+        Box::new(async move {
+            let call = noted.begin(store.data_mut(), &arguments);
+            let (stream, bytes) = arguments;
+            let written = waits.once(store.data_mut().table().blocking_write_and_flush(stream, bytes)).await;
+            let written = written.and_then(|written| or_stream_error(written, &mut store));
+            noted.end(store.data_mut(), call, written)
+        })
+    })?;
     Ok(())
 }
 
+/// What a stream's function gives.
+type Given<R> = std::result::Result<R, StreamError>;
+
+fn versioned(interface: &str) -> String {
+    format!("{interface}@{VERSION}")
+}
+
 /// What a stream's function returns to the guest; an error of its own kind ends the guest.
-fn or_stream_error<R>(
-    result: p2::StreamResult<R>,
-    store: &mut Store<'_>,
-) -> Result<std::result::Result<R, StreamError>> {
-    Ok(match result {
-        Ok(result) => Ok(result),
-        Err(error) => Err(store.data_mut().ctx().table.convert_stream_error(error)?),
-    })
+fn or_stream_error<R>(result: p2::StreamResult<R>, store: &mut Store<'_>) -> Result<(Given<R>,)> {
+    result.given(store.data_mut()).map(|given| (given,))
 }

@@ -8,7 +8,7 @@ use wasmtime::component::InstancePre;
 use wasmtime::{AsContextMut, Store};
 use wasmtime_wasi::{p2, p3};
 
-use super::{Ran, named};
+use super::{Entry, Ran, named};
 use crate::args::Args;
 use crate::blocking::Waits;
 use crate::ending::Ending;
@@ -25,12 +25,35 @@ pub async fn run(pre: &InstancePre<Host>, args: &Args, store: &mut Store<Host>, 
     if let Ok(command) = p3::bindings::CommandPre::new(pre.clone()) {
         return Ok(concurrent(command, store, waits).await);
     }
+    command(pre, store, |_| Ok(())).await.map(|ran| ran.map(ended))
+}
+
+/// Runs a component of WASI 0.2 as [`run`] does, and prints nothing; `starts` is called when it is instantiated.
+pub async fn enter(
+    pre: &InstancePre<Host>,
+    entry: &Entry,
+    store: &mut Store<Host>,
+    starts: impl FnOnce(&mut Store<Host>) -> Result<()>,
+) -> Result<wasmtime::Result<()>> {
+    match &entry.invoke {
+        Some(name) => Ok(named::enter(pre, name, store, starts).await?.map(|_| ())),
+        None => Ok(command(pre, store, starts).await?.map(|_| ())),
+    }
+}
+
+/// Runs `wasi:cli/run` of WASI 0.2.
+async fn command(
+    pre: &InstancePre<Host>,
+    store: &mut Store<Host>,
+    starts: impl FnOnce(&mut Store<Host>) -> Result<()>,
+) -> Result<wasmtime::Result<std::result::Result<(), ()>>> {
     let command = p2::bindings::CommandPre::new(pre.clone()).map_err(|error| no_command(pre, &error))?;
     let command = match command.instantiate_async(&mut *store).await {
         Ok(command) => command,
         Err(error) => return Ok(Err(error)),
     };
-    Ok(command.wasi_cli_run().call_run(&mut *store).await.map(ended))
+    starts(store)?;
+    Ok(command.wasi_cli_run().call_run(&mut *store).await)
 }
 
 /// Why a component is no command that can be run here.

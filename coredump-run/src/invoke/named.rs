@@ -13,23 +13,36 @@ use crate::host::Host;
 
 /// Calls the function that `call` names, at the root or in one of the exported interfaces, and prints what it returns.
 pub async fn run(pre: &InstancePre<Host>, call: &str, store: &mut Store<Host>) -> Result<Ran> {
+    match enter(pre, call, store, |_| Ok(())).await? {
+        Ok(results) => {
+            super::print(results.iter().map(wave::text))?;
+            Ok(Ok(Ending::Exit(0)))
+        }
+        Err(error) => Ok(Err(error)),
+    }
+}
+
+/// Calls it; `starts` is called when the component is instantiated.
+pub async fn enter(
+    pre: &InstancePre<Host>,
+    call: &str,
+    store: &mut Store<Host>,
+    starts: impl FnOnce(&mut Store<Host>) -> Result<()>,
+) -> Result<wasmtime::Result<Vec<Val>>> {
     let (name, arguments) = split_call(call);
     let export = find(pre.component(), name)?;
     let instance = match pre.instantiate_async(&mut *store).await {
         Ok(instance) => instance,
         Err(error) => return Ok(Err(error)),
     };
+    starts(store)?;
     let Some(function) = instance.get_func(&mut *store, export) else { return Err(missing(name)) };
     let ty = function.ty(&*store);
     let types: Vec<Type> = ty.params().map(|(_, ty)| ty).collect();
     let parameters = parameters(name, arguments, &types)?;
     let mut results = vec![Val::Bool(false); ty.results().len()];
     let called = function.call_async(&mut *store, &parameters, &mut results).await;
-    if let Err(error) = called {
-        return Ok(Err(error));
-    }
-    super::print(results.iter().map(wave::text))?;
-    Ok(Ok(Ending::Exit(0)))
+    Ok(called.map(|()| results))
 }
 
 /// Reads `(a, b)` as parameters of these types.

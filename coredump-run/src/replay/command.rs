@@ -1,5 +1,6 @@
 //! `--replay`: runs the program of a dump again, to its end, or to the write that is asked for.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use coredump_capture::Dumped;
@@ -10,6 +11,7 @@ use coredump_core::cli::{Exit, output, text};
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::mapped::Bytes;
 use coredump_core::recording::Recording;
+use coredump_core::unasked;
 use wasmtime::{AsContextMut, Extern, WasmCoreDump};
 
 use super::compare::Expected;
@@ -28,6 +30,9 @@ use crate::{cache, report, watched};
 
 /// Frames of rewritten code are larger than those of the code that was recorded, by this factor at most.
 const LARGER: u64 = 8;
+
+/// Bytes that the file of a component has at most.
+const COMPONENT: u64 = 1 << 30;
 
 /// A dump whose program runs again.
 struct Session<'a> {
@@ -68,9 +73,9 @@ fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source>
     let wanted = &recording.start.sha256;
     if let Some(named) = args.program.first() {
         let source = Source::read(named)?.kept_in(cache::cache(args));
-        return match source.sha256().as_ref() == Some(wanted) {
+        return match source.sha256() == *wanted {
             true => Ok(source),
-            false => Err(Error::new(ErrorKind::Mismatch, "not the module that was recorded").in_file(named.path())),
+            false => Err(Error::new(ErrorKind::Mismatch, "not the program that was recorded").in_file(named.path())),
         };
     }
     let recorded = dump.recorded();
@@ -78,10 +83,17 @@ fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source>
     let embedded = recorded.modules.first().and_then(|module| module.embedded);
     let found = dump.binaries().binary(0).map(|binary| binary.module().bytes());
     let bytes = embedded.into_iter().chain(found);
-    let source = bytes.map(|bytes| Source::of_bytes(&path, bytes, embedded.is_some()).kept_in(cache::cache(args)));
-    source.into_iter().find(|source| source.sha256().as_ref() == Some(wanted)).ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, "the module that was recorded is not found")
-            .hint("name it behind the options: coredump-run --replay DUMP MODULE")
+    let module = bytes.map(|bytes| Source::of_bytes(&path, bytes, embedded.is_some()));
+    // A component is in no dump: only its modules may be.
+    let component = || {
+        let bytes = (!args.untrusted).then(|| unasked::read(Path::new(&path), COMPONENT).ok()).flatten()?;
+        Some(Source::of_bytes(&path, &bytes, false))
+    };
+    let mut sources = module.chain(std::iter::from_fn(component).take(1));
+    let source = sources.find(|source| source.sha256() == *wanted);
+    source.map(|source| source.kept_in(cache::cache(args))).ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, "the program that was recorded is not found")
+            .hint("name it behind the options: coredump-run --replay DUMP PROGRAM")
     })
 }
 
@@ -234,6 +246,9 @@ impl Session<'_> {
                 "writes before a stack overflow cannot be found: the code that looks for them needs more stack";
             return Err(Error::new(ErrorKind::Usage, message));
         }
+        if self.source.is_component() {
+            return Err(Error::new(ErrorKind::Usage, "writes to the memories of a component cannot be found"));
+        }
         let rewritten = rewrite::rewrite(self.source.binary(), watch)?;
         let start = &self.tape.start;
         let stack = start.max_wasm_stack.saturating_mul(LARGER).clamp(1 << 20, 1 << 30) as usize;
@@ -248,7 +263,7 @@ impl Session<'_> {
         let mut playback = self.tape.playback(None);
         playback.watch(watch);
         let mut store = rerun::store(&engine, playback, start)?;
-        let ended = block_on(rerun::enter(&program, &self.tape, &mut store))?;
+        let ended = block_on(rerun::enter(&program, &self.tape, &Goal::default(), &mut store))?;
         let differs =
             |what: String| Error::new(ErrorKind::Mismatch, format!("run again, it did not end as before: {what}"));
         let Err(error) = ended else { return Err(differs("it ended by itself".to_owned())) };

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use coredump_core::memory::{Chunk, Memory};
-use coredump_core::model::{CoreDump, Frame, Global, RefTarget, Reference, Value};
+use coredump_core::model::{CoreDump, Frame, Global, Instance, RefTarget, Reference, Value};
 use wasmtime::Trap;
 
 use crate::ending::Ending;
@@ -17,13 +17,18 @@ const BLOCK: u64 = 1 << 16;
 pub struct Expected {
     kind: String,
     frames: Vec<Place>,
-    globals: Vec<Global>,
-    memories: Vec<Contents>,
+    globals: Vec<(Owner, Global)>,
+    memories: Vec<(Owner, Contents)>,
 }
+
+/// The first instance that has a memory or a global, and under which index; `None` if that is not known.
+type Owner = Option<(usize, usize)>;
 
 /// Function and offset of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
+    /// Digest of the module, if that is known.
+    module: Option<String>,
     function: Option<u32>,
     offset: Option<u32>,
 }
@@ -43,10 +48,21 @@ impl Expected {
         let frames = dump.threads.first().map(|thread| &thread.frames[..]).unwrap_or_default();
         Expected {
             kind: kind.to_owned(),
-            frames: frames.iter().map(Place::of).collect(),
-            globals: dump.globals.clone(),
-            memories: dump.memories.iter().map(Contents::of).collect(),
+            frames: frames.iter().map(|frame| Place::of(frame, dump)).collect(),
+            globals: owners(dump, dump.globals.len(), |instance| &instance.globals)
+                .into_iter()
+                .zip(dump.globals.iter().cloned())
+                .collect(),
+            memories: owners(dump, dump.memories.len(), |instance| &instance.memories)
+                .into_iter()
+                .zip(dump.memories.iter().map(Contents::of))
+                .collect(),
         }
+    }
+
+    /// Digest of the module that the youngest frame is in.
+    pub fn youngest_module(&self) -> Option<&str> {
+        self.frames.first()?.module.as_deref()
     }
 
     /// The function of the youngest frame and how many frames are of it, and how many frames there are, if the stack
@@ -79,17 +95,12 @@ impl Expected {
             return Err(format!("it ended by {} and not by {}", other.kind, self.kind));
         }
         self.check_frames(&other.frames)?;
-        if self.globals.len() != other.globals.len() {
-            return Err(format!("it has {} globals and not {}", other.globals.len(), self.globals.len()));
+        for (index, (first, second)) in pairs("globals", &self.globals, &other.globals)?.into_iter().enumerate() {
+            if !same_global(first, second) {
+                return Err(format!("global {index} has another value"));
+            }
         }
-        let differs = |(first, second): (&Global, &Global)| !same_global(first, second);
-        if let Some(index) = self.globals.iter().zip(&other.globals).position(differs) {
-            return Err(format!("global {index} has another value"));
-        }
-        if self.memories.len() != other.memories.len() {
-            return Err(format!("it has {} memories and not {}", other.memories.len(), self.memories.len()));
-        }
-        for (index, (first, second)) in self.memories.iter().zip(&other.memories).enumerate() {
+        for (index, (first, second)) in pairs("memories", &self.memories, &other.memories)?.into_iter().enumerate() {
             first.check(second).map_err(|what| format!("memory {index} {what}"))?;
         }
         Ok(())
@@ -106,7 +117,10 @@ impl Expected {
         // Optimised code traps for several instructions at one place, and in a function's prologue at none.
         let approximate = self.kind == Ending::Trap(Trap::UnreachableCodeReached).kind() || self.overflow().is_some();
         let differs = |(index, (first, second)): (usize, (&Place, &Place))| {
-            if index == 0 && approximate { first.function != second.function } else { first != second }
+            let known = first.module.as_ref().zip(second.module.as_ref());
+            let other_module = known.is_some_and(|(first, second)| first != second);
+            let other_offset = first.offset != second.offset && !(index == 0 && approximate);
+            other_module || first.function != second.function || other_offset
         };
         match self.frames.iter().zip(frames).enumerate().position(differs) {
             Some(index) => Err(format!("frame {index} stopped at another place")),
@@ -116,9 +130,56 @@ impl Expected {
 }
 
 impl Place {
-    fn of(frame: &Frame) -> Place {
-        Place { function: frame.function, offset: frame.code_offset }
+    fn of(frame: &Frame, dump: &CoreDump<'_>) -> Place {
+        let of_instance = || dump.instances.get(frame.instance? as usize)?.module;
+        let module = frame.module.or_else(of_instance);
+        let module = module.and_then(|module| dump.modules.get(module as usize)?.digest.clone());
+        Place { module, function: frame.function, offset: frame.code_offset }
     }
+}
+
+/// The owners of a dump's memories or globals, of which instances list the indices.
+fn owners<'d>(
+    dump: &'d CoreDump<'_>,
+    count: usize,
+    of: impl Fn(&'d Instance) -> &'d Vec<Option<u32>>,
+) -> Vec<Owner> {
+    let mut owners = vec![None; count];
+    for (position, instance) in dump.instances.iter().enumerate() {
+        for (own, index) in of(instance).iter().enumerate() {
+            if let Some(owner) = index.and_then(|index| owners.get_mut(index as usize)) {
+                owner.get_or_insert((position, own));
+            }
+        }
+    }
+    owners
+}
+
+/// The same of two runs, as far as the first one has it. An uninstrumented engine lists them in another order, does not know
+/// the owners of all, and does not list what the engine itself keeps for a component's adapters; what is left over then is in
+/// the same order.
+fn pairs<'p, T>(
+    what: &str,
+    first: &'p [(Owner, T)],
+    second: &'p [(Owner, T)],
+) -> Result<Vec<(&'p T, &'p T)>, String> {
+    let mut by_owner: HashMap<(usize, usize), usize> = HashMap::new();
+    for (index, (owner, _)) in second.iter().enumerate() {
+        owner.map(|owner| by_owner.insert(owner, index));
+    }
+    let found: Vec<Option<usize>> = first.iter().map(|(owner, _)| by_owner.remove(&(*owner)?)).collect();
+    let mut taken = vec![false; second.len()];
+    found.iter().flatten().for_each(|&index| taken[index] = true);
+    let mut left = (0..second.len()).filter(|&index| !taken[index]);
+    let missing = found.iter().filter(|found| found.is_none()).count();
+    if missing > 0 && missing != left.clone().count() {
+        return Err(format!("it has {} {what} and not {}", second.len(), first.len()));
+    }
+    let pair = |((_, item), found): (&'p (Owner, T), &Option<usize>)| {
+        let index = found.or_else(|| left.next())?;
+        Some((item, &second[index].1))
+    };
+    Ok(first.iter().zip(&found).filter_map(pair).collect())
 }
 
 /// Whether two globals have the same value as far as both are known. Which object a reference means has no name that

@@ -130,7 +130,7 @@ impl Log {
         &self,
         function: u32,
         arguments: u32,
-        outcome: &Outcome,
+        outcome: &Outcome<'_>,
         writes: impl ExactSizeIterator<Item = recording::Write<'m>>,
     ) {
         let mut state = self.state();

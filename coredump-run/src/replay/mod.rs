@@ -20,12 +20,14 @@ mod wasi;
 
 use coredump_core::module::{ItemKind, Module};
 
+use crate::components;
+
 pub use command::run as command;
 pub use compare::Expected;
 pub use growth::Growth;
 pub use log::Log;
 pub use play::Playback;
-pub use record::link as link_recording;
+pub use record::{failure, link as link_recording};
 pub use rerun::{Again, again, start, tape};
 pub use rewrite::Site;
 pub use stop::Stopper;
@@ -35,7 +37,7 @@ const WASI: [&str; 2] = ["wasi_snapshot_preview1", "wasi_unstable"];
 
 /// Why a program cannot be recorded, or nothing if it can.
 pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static str> {
-    let Ok(module) = Module::parse(binary) else { return Some("components are not recorded yet") };
+    let Ok(module) = Module::parse(binary) else { return components::obstacle(binary, unknown_imports_trap) };
     if module.memories().iter().any(|memory| memory.shared) {
         return Some("it has a shared memory");
     }

@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use coredump_core::digest;
 use coredump_core::module::Module as CoreModule;
 use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, WasmBacktrace};
 
@@ -28,6 +29,12 @@ impl Overflow {
         let (_, of_it, frames) = expected.overflow()?;
         let (entries, walked) = Default::default();
         Some(Overflow { expected: expected.clone(), skipped: of_it as u64 - 1, frames, entries, walked })
+    }
+
+    /// Whether it is in this module of a component.
+    pub fn is_in(&self, module: &Module) -> bool {
+        let digest = module.debug_bytecode().map(digest::of_bytes);
+        digest.is_some() && digest.as_deref() == self.expected.youngest_module()
     }
 
     /// Makes the program stop at each entry of the function.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use coredump_core::error::Error as CoreError;
 use coredump_core::mapped::Bytes;
-use coredump_core::recording::{self, Event, Failure, Outcome, Reader, Refusal};
+use coredump_core::recording::{self, Call, Event, Failure, Outcome, Reader, Refusal};
 use wasmtime::{Caller, Extern, Linker, Module, Result, Val};
 use wasmtime_wasi::I32Exit;
 
@@ -147,6 +147,75 @@ impl Playback {
         true
     }
 
+    /// The next event, which must be an answer to this call, and its length in the log in bytes.
+    fn next_call<'l>(
+        &mut self,
+        log: &'l [u8],
+        number: Option<u32>,
+        name: &str,
+        arguments: u32,
+    ) -> Result<(Call<'l>, usize)> {
+        self.growth.event();
+        let mut reader = self.reader(log);
+        let unreadable = |error: CoreError| Diverged(error.to_string());
+        let call = match reader.next_event().map_err(unreadable)? {
+            Some(Event::Call(call)) => call,
+            Some(Event::GrowthRefused(_)) => {
+                return Err(
+                    self.diverged(format_args!("{name} is called where a memory was not allowed to grow"))
+                );
+            }
+            None => {
+                let Some(until) = &self.until else {
+                    return Err(self.diverged(format_args!("{name} is called behind the end of the recording")));
+                };
+                let call = (number.unwrap_or(u32::MAX), arguments);
+                return Err(Reached { exact: until.entered == Some(call) }.into());
+            }
+        };
+        if number != Some(call.function) {
+            let expected = self.name(call.function);
+            return Err(self.diverged(format_args!("{name} is called instead of {expected}")));
+        }
+        if arguments != call.arguments {
+            return Err(self.diverged(format_args!("{name} is called with other arguments")));
+        }
+        Ok((call, reader.position()))
+    }
+
+    /// The call whose event takes so many bytes was answered.
+    fn answered(&mut self, len: usize) {
+        self.at += len;
+        self.calls += 1;
+        self.tell_over();
+    }
+
+    /// Answers a call of a component with the next event, whose results `read` makes of their bytes.
+    pub fn values<R>(
+        &mut self,
+        number: Option<u32>,
+        name: &str,
+        arguments: u32,
+        read: impl FnOnce(&[u8]) -> Option<R>,
+    ) -> Result<R> {
+        let log = self.log.clone();
+        let (call, len) = self.next_call(&log, number, name, arguments)?;
+        let result = match call.outcome {
+            Outcome::Values(bytes) => read(bytes),
+            Outcome::Failed(failure) => {
+                self.answered(len);
+                return Err(as_error(failure));
+            }
+            Outcome::Returned(_) => None,
+        };
+        let Some(result) = result else {
+            let offset = self.offset + self.at as u64;
+            return Err(self.diverged(format_args!("the answer of {name} at offset {offset:#x} is no value of its type")));
+        };
+        self.answered(len);
+        Ok(result)
+    }
+
     fn name(&self, function: u32) -> String {
         match self.names.get(function as usize) {
             Some((module, name)) => format!("{module}::{name}"),
@@ -216,31 +285,9 @@ fn answer(
         None => (&mut [], caller.data_mut()),
     };
     let Some(playback) = &mut host.playback else { return Err(Diverged("nothing is replayed".to_owned()).into()) };
-    playback.growth.event();
     let log = playback.log.clone();
-    let mut reader = playback.reader(&log);
-    let unreadable = |error: CoreError| Diverged(error.to_string());
-    let event = reader.next_event().map_err(unreadable)?;
-    let call = match event {
-        Some(Event::Call(call)) => call,
-        Some(Event::GrowthRefused(_)) => {
-            return Err(playback.diverged(format_args!("{name} is called where a memory was not allowed to grow")));
-        }
-        None => {
-            let Some(until) = &playback.until else {
-                return Err(playback.diverged(format_args!("{name} is called behind the end of the recording")));
-            };
-            let call = (number.unwrap_or(usize::MAX) as u32, recording::hash(params.iter().map(bits)));
-            return Err(Reached { exact: until.entered == Some(call) }.into());
-        }
-    };
-    if number != Some(call.function as usize) {
-        let expected = playback.name(call.function);
-        return Err(playback.diverged(format_args!("{name} is called instead of {expected}")));
-    }
-    if recording::hash(params.iter().map(bits)) != call.arguments {
-        return Err(playback.diverged(format_args!("{name} is called with other arguments")));
-    }
+    let number = number.map(|number| number as u32);
+    let (call, position) = playback.next_call(&log, number, name, recording::hash(params.iter().map(bits)))?;
     let before = playback.watch.map(|watch| watched(bytes, watch).to_vec());
     for write in &call.writes {
         let target =
@@ -254,9 +301,7 @@ fn answer(
         };
         target.copy_from_slice(write.bytes);
     }
-    playback.at += reader.position();
-    playback.calls += 1;
-    playback.tell_over();
+    playback.answered(position);
     if let (Some(watch), Some(before)) = (playback.watch, before)
         && before != watched(bytes, watch)
     {
@@ -279,11 +324,17 @@ fn answer(
             }
             Ok(())
         }
-        Outcome::Failed(Failure::Exit(code)) => Err(I32Exit(code).into()),
-        Outcome::Failed(Failure::Message(message)) => Err(wasmtime::Error::msg(message)),
-        Outcome::Failed(Failure::Interrupted(signal)) => Err(match signal {
-            Some(signal) => Interruption::Signal(signal as i32).into(),
-            None => Interruption::Timeout.into(),
-        }),
+        Outcome::Values(_) => Err(playback.diverged(format_args!("{name} was called by a component"))),
+        Outcome::Failed(failure) => Err(as_error(failure)),
+    }
+}
+
+/// The error with which a call ended the program.
+fn as_error(failure: Failure) -> wasmtime::Error {
+    match failure {
+        Failure::Exit(code) => I32Exit(code).into(),
+        Failure::Message(message) => wasmtime::Error::msg(message),
+        Failure::Interrupted(Some(signal)) => Interruption::Signal(signal as i32).into(),
+        Failure::Interrupted(None) => Interruption::Timeout.into(),
     }
 }

@@ -162,7 +162,7 @@ impl<const N: usize> Call<'_, N> {
 }
 
 /// How an error of a host's function ends the program.
-fn failure(error: &wasmtime::Error) -> Outcome {
+pub fn failure(error: &wasmtime::Error) -> Outcome<'static> {
     Outcome::Failed(match Ending::of(error) {
         Ending::Exit(code) => Failure::Exit(code),
         Ending::Interrupted(Interruption::Signal(signal)) => Failure::Interrupted(Some(signal as u32)),

@@ -8,19 +8,23 @@ use coredump_core::mapped::Bytes;
 use coredump_core::model::{CoreDump, HostCall, Recorded, Replay};
 use coredump_core::recording::{self, Recording, Start};
 use tokio::sync::Notify;
-use wasmtime::{AsContextMut, Cache, DebugEvent, DebugHandler, Linker, Store, StoreContextMut, Trap, UpdateDeadline};
+use wasmtime::{
+    AsContextMut, Cache, DebugEvent, DebugHandler, Linker, Module, Store, StoreContextMut, Trap, UpdateDeadline, component,
+};
 
 use super::compare::Expected;
 use super::hunt::Hunt;
 use super::overflow::Overflow;
 use super::play::{self, Diverged, Playback, Reached};
 use super::stop::Until;
+use crate::components::{self, Imports};
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
 use crate::host::Host;
 use crate::invoke::{self, Entry};
 use crate::program::{Code, Program};
 use crate::record::{Recorder, Stage, Watcher};
+use crate::unknown;
 use coredump_capture::Place;
 use coredump_capture::Stop;
 
@@ -176,7 +180,7 @@ pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Op
 /// A recording with the start that belongs to it.
 pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program) -> Tape {
     let start = Start {
-        sha256: program.source().sha256().unwrap_or_default(),
+        sha256: program.source().sha256(),
         functions: recorded.functions,
         calls: recorded.calls,
         digests: Recording::digests(&recorded.log),
@@ -234,14 +238,9 @@ pub async fn run(
         goal: goal.clone(),
         ended: ended.clone(),
     });
-    if let Code::Module(module) = &program.code {
-        let context = &mut store.as_context_mut();
-        goal.overflow.iter().try_for_each(|overflow| overflow.watch(module, context)).map_err(differs)?;
-        goal.hunt.iter().try_for_each(|hunt| hunt.start(module, context)).map_err(differs)?;
-    }
     let ran = tokio::select! {
         biased;
-        ran = enter(&program, tape, &mut store) => Some(ran?),
+        ran = enter(&program, tape, &goal, &mut store) => Some(ran?),
         () = ended.notified() => None,
     };
     let ending = match ran {
@@ -293,15 +292,48 @@ pub fn store(engine: &wasmtime::Engine, playback: Playback, start: &Start) -> Re
     Ok(store)
 }
 
-/// Runs a program to its end.
-pub async fn enter(program: &Program, tape: &Tape, store: &mut Store<Host>) -> Result<wasmtime::Result<()>> {
-    let Code::Module(module) = &program.code else {
-        return Err(Error::new(ErrorKind::WrongFile, "a component cannot be run again"));
-    };
-    let mut linker = Linker::new(module.engine());
-    play::link(&mut linker, module, &tape.start.functions).map_err(own)?;
-    let instance = linker.instantiate_pre(module).map_err(own)?;
-    Ok(invoke::enter(&instance, &tape.entry(), store).await?.map(|_| ()))
+/// Runs a program to its end, or to its goal.
+pub async fn enter(
+    program: &Program,
+    tape: &Tape,
+    goal: &Goal,
+    store: &mut Store<Host>,
+) -> Result<wasmtime::Result<()>> {
+    let (entry, names) = (tape.entry(), &tape.start.functions);
+    match &program.code {
+        Code::Module(module) => {
+            goal.watch(module, &mut store.as_context_mut())?;
+            let mut linker = Linker::new(module.engine());
+            play::link(&mut linker, module, names).map_err(own)?;
+            let instance = linker.instantiate_pre(module).map_err(own)?;
+            Ok(invoke::enter(&instance, &entry, store).await?.map(|_| ()))
+        }
+        Code::Component(component) => {
+            let mut linker = component::Linker::new(component.engine());
+            linker.allow_shadowing(true);
+            let imports = Imports::replayed(component, names);
+            components::link(&mut linker, &imports).map_err(own)?;
+            unknown::stand_in_component(&mut linker, component, &imports).map_err(own)?;
+            let instance = linker.instantiate_pre(component).map_err(own)?;
+            let starts = |store: &mut Store<Host>| goal.watch_any(&mut store.as_context_mut());
+            Ok(invoke::enter_component(&instance, &entry, store, starts).await?.map(|_| ()))
+        }
+    }
+}
+
+impl Goal {
+    /// Makes the program stop where it may be reached.
+    fn watch(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
+        self.overflow.iter().try_for_each(|overflow| overflow.watch(module, store)).map_err(differs)?;
+        self.hunt.iter().try_for_each(|hunt| hunt.start(module, store)).map_err(differs)
+    }
+
+    /// The same of a component, whose modules are known once it is instantiated.
+    fn watch_any(&self, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
+        let modules = store.as_context_mut().debug_all_modules();
+        let wanted = |module: &&Module| self.overflow.as_ref().is_some_and(|overflow| overflow.is_in(module));
+        modules.iter().filter(wanted).try_for_each(|module| self.watch(module, store))
+    }
 }
 
 /// The engine's events of a program that runs again.

@@ -15,6 +15,7 @@ use super::guest::Handler;
 use super::request::About;
 use crate::args::Args;
 use crate::blocking::{self, Waiter};
+use crate::components::Imports;
 use crate::ending::{Ending, Interruption};
 use crate::engine::{self, Mode};
 use crate::host::{self, Host};
@@ -78,7 +79,7 @@ impl Service {
                 blocking::shadow_component(&mut linker, |host: &Host| Waiter::Until(host.deadline))?;
             }
             if args.unknown_imports_trap {
-                unknown::stand_in_component(&mut linker, component)?;
+                unknown::stand_in_component(&mut linker, component, &Imports::recorded(component, None))?;
             }
             Handler::of(linker.instantiate_pre(component)?)
         };

@@ -99,3 +99,26 @@ fn a_call_that_did_not_return_has_no_result() {
     let last = calls.last().unwrap();
     assert_eq!((&last["name"], &last["result"], &last["failed"]), (&"poll_oneoff".into(), &Value::Null, &false.into()));
 }
+
+/// A component names the interface with the function; paths are texts, what is read and written is counted.
+#[test]
+fn the_calls_of_a_component_are_told_as_its_interfaces_have_them() {
+    for options in [&[][..], &["--live"]] {
+        let folder = coredump_tests::scratch();
+        fs::create_dir(folder.path().join("data")).unwrap();
+        fs::write(folder.path().join("data/file.txt"), "0123456789abcdef").unwrap();
+        let tool = Tool::new("coredump-run").args(["-o", "app.coredump", "--dir", "data::/data"]).args(options);
+        let tool = tool.arg(fixture("modules/component-curious.wasm")).in_folder(folder.path());
+        tool.stdin("hello").run().expect(134);
+        let calls = crate::read(&folder.path().join("app.coredump"))["host_calls"].as_array().unwrap().clone();
+        let lines: Vec<String> = calls.iter().map(line).collect();
+        let has = |wanted: &str| assert!(lines.iter().any(|line| line.contains(wanted)), "{wanted}: {lines:#?}");
+        has("path=\"missing\" open-flags={} flags={read}) = no-entry");
+        has("old-path=\"new.txt\"");
+        has("#output-stream.blocking-write-and-flush(this=");
+        has("contents=5 bytes) = success");
+        has("wasi:clocks/monotonic-clock#subscribe-duration(when=2000000) = ");
+        has("#[resource-drop]descriptor(this=");
+        assert!(lines.iter().any(|line| line.starts_with("!wasi:filesystem/types#descriptor.open-at(this=")), "{lines:#?}");
+    }
+}

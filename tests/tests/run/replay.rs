@@ -161,11 +161,132 @@ fn a_dump_that_goes_to_a_pipe_comes_once_and_replayed() {
 
 #[test]
 fn what_cannot_be_recorded_runs_instrumented_and_says_so() {
-    let run = Run::fixture(&[], "component-sum").expect(134);
-    assert!(run.outcome.stderr.contains("runs as with --live"), "{}", run.outcome.stderr);
+    let text = "(module (memory (export \"memory\") 1 1 shared) (func (export \"_start\") unreachable))";
+    let run = Run::wat(&[], text).expect(134);
+    assert!(run.outcome.stderr.contains("runs as with --live, because it has a shared memory"), "{:?}", run.outcome);
     let dump = run.json();
     assert_eq!(dump["process"]["detail"], "live");
     assert!(frames(&dump)[0]["locals"].is_array());
+    let text = "(component (import \"wasi:http/types@0.2.0\" (instance))
+        (core module $main (func (export \"run\") unreachable))
+        (core instance $main (instantiate $main))
+        (func (export \"run\") (canon lift (core func $main \"run\"))))";
+    let run = Run::wat(&["--invoke", "run()"], text).expect(134);
+    assert!(run.outcome.stderr.contains("because it imports more than WASI 0.2 for command lines"), "{:?}", run.outcome);
+    assert_eq!(run.json()["process"]["detail"], "live");
+}
+
+#[test]
+fn a_component_is_replayed_as_a_module_is() {
+    let programs: [(&str, &[&str]); 8] = [
+        // It imports every function of WASI 0.2 for command lines.
+        ("component-all-imports", &[]),
+        ("component-composed", &["--invoke", "run(0)"]),
+        ("component-exit3", &["--on", "exit"]),
+        ("component-pic", &["--invoke", "run(2)"]),
+        ("component-sum", &[]),
+        ("component-two", &["--invoke", "go(2)"]),
+        ("wat-foreign-abort", &["--invoke", "run()"]),
+        ("wat-instances", &["--invoke", "run(1)"]),
+    ];
+    for (name, options) in programs {
+        let live = Run::fixture(&[&["--live"], options].concat(), name);
+        let replayed = Run::fixture(options, name);
+        assert_eq!(state(&replayed.dump), state(&live.dump), "{name}");
+        assert_eq!(replayed.outcome.status, live.outcome.status, "{name}");
+        let process = &replayed.json()["process"];
+        assert_eq!((&process["detail"], &process["replay"]["verified"]), (&json!("replayed"), &json!(true)), "{name}");
+        // And again from the dump alone.
+        let again = Tool::new("coredump-run").arg("--replay").arg(&replayed.dump).run();
+        assert_eq!(again.status, live.outcome.status, "{name}: {}", again.stderr);
+    }
+}
+
+/// Runs the component that asks for clocks, random numbers, its arguments, the environment, files and folders, reads its
+/// input and sleeps.
+fn curious(folder: &Path, options: &[&str]) -> coredump_tests::Outcome {
+    std::fs::create_dir_all(folder.join("data")).unwrap();
+    std::fs::write(folder.join("data/file.txt"), "0123456789abcdef").unwrap();
+    let tool = Tool::new("coredump-run").args(["-o", "app.coredump", "--dir", "data::/data", "--env", "GREETING=hi"]);
+    let program = fixture("modules/component-curious.wasm");
+    tool.args(options).arg(program).arg("one").in_folder(folder).stdin("hello").run()
+}
+
+#[test]
+fn whatever_the_host_answers_to_a_component_is_replayed() {
+    let folder = scratch();
+    let outcome = curious(folder.path(), &[]).expect(134);
+    assert_eq!(outcome.stdout, b"hello", "what it prints appears once");
+    let path = folder.path().join("app.coredump");
+    let dump = read(&path);
+    // The bytes of this dump are those of the replay; that they are the first run's was verified.
+    assert_eq!(dump["process"]["replay"]["verified"], true, "{outcome:?}");
+    assert!(dump["process"]["replay"]["host_calls"].as_u64().unwrap() > 40);
+    assert_eq!(crate::places(&dump)[..3], ["divide curious.c:23", "ask curious.c:56", "main curious.c:59"]);
+    let evaluated = |expression: &str| {
+        let tool = Tool::new("coredump-dump").args(["--print", expression]).arg(&path);
+        tool.run().expect(0).text().trim().to_owned()
+    };
+    for (expression, value) in [
+        ("answers.name", "\"one\""),
+        ("answers.home", "\"hi\""),
+        ("answers.text", "\"0123456789abcde\""),
+        ("answers.input", "\"hello\""),
+        ("answers.link", "\"newer.txt\""),
+        ("answers.entries", "3"),
+        ("answers.size", "16"),
+        ("answers.missing", "44"),
+    ] {
+        assert_eq!(evaluated(expression), format!("{expression} = {value}"));
+    }
+    // Elsewhere, without the files of the first run.
+    let elsewhere = scratch();
+    let again = Tool::new("coredump-run").args(["-o", "again.coredump", "--replay"]).arg(&path);
+    let again = again.in_folder(elsewhere.path()).run().expect(134);
+    assert!(again.stderr.contains("it ended as in the dump"), "{}", again.stderr);
+    assert_eq!(state(&elsewhere.path().join("again.coredump")), state(&path));
+}
+
+#[test]
+fn the_recording_of_a_component_is_refused_once_it_is_altered() {
+    let folder = scratch();
+    curious(folder.path(), &[]).expect(134);
+    let path = folder.path().join("app.coredump");
+    let bytes = std::fs::read(&path).unwrap();
+    let section = read(&path)["sections"].as_array().unwrap().clone();
+    let section = section.into_iter().find(|section| section["name"] == "coredump.recording").unwrap();
+    let start = section["offset"].as_str().unwrap().trim_start_matches("0x");
+    let start = usize::from_str_radix(start, 16).unwrap();
+    let end = start + section["size"].as_u64().unwrap() as usize;
+    let program = fixture("modules/component-curious.wasm");
+    for back in [1, 40, 200] {
+        let mut altered = bytes.clone();
+        altered[end - back] ^= 1;
+        std::fs::write(&path, &altered).unwrap();
+        let again = Tool::new("coredump-run").arg("--replay").arg(&path).arg(&program).run().expect(125);
+        assert!(again.stderr.contains("cut off or altered") && again.stderr.contains("offset 0x"), "{}", again.stderr);
+    }
+    // A component that is another one is not run.
+    std::fs::write(&path, &bytes).unwrap();
+    let other = fixture("modules/component-sum.wasm");
+    let again = Tool::new("coredump-run").arg("--replay").arg(&path).arg(other).run().expect(125);
+    assert!(again.stderr.contains("not the program that was recorded"), "{}", again.stderr);
+}
+
+#[test]
+fn a_component_whose_stack_overflows_is_stopped_at_the_same_call() {
+    let text = "(component
+        (core module $main
+            (func $deep (param $n i32) (result i32)
+                (i32.add (call $deep (i32.add (local.get $n) (i32.const 1))) (i32.const 1)))
+            (func (export \"run\") (result i32) (call $deep (i32.const 0))))
+        (core instance $main (instantiate $main))
+        (func (export \"run\") (result u32) (canon lift (core func $main \"run\"))))";
+    let run = Run::wat(&["--invoke", "run()"], text).expect(134);
+    let dump = run.json();
+    assert_eq!(dump["process"]["replay"]["verified"], true, "{:?}", run.outcome);
+    let depth = frames(&dump).len() - 1;
+    assert_eq!(values(&frames(&dump)[0]["locals"]), [(depth - 1).to_string()]);
 }
 
 /// Where a memory ends is the host's decision as well.

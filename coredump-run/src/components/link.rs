@@ -1,0 +1,333 @@
+//! Offers functions to a component whose calls are noted, and recorded or answered from a recording: the store's host says
+//! which.
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use coredump_core::recording::{self, Outcome};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{
+    Component, ComponentNamedList, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType,
+};
+use wasmtime::{Result, StoreContextMut};
+use wasmtime_wasi::TrappableError;
+use wasmtime_wasi::p2::StreamError;
+use wasmtime_wasi::p2::bindings::io::streams::{self, Host as _};
+
+use super::values::{Input, Values};
+use crate::calls::ComponentFunction;
+use crate::host::Host;
+use crate::replay::{Log, failure};
+
+/// The version under which the library offers the interfaces of WASI 0.2.
+pub const VERSION: &str = "0.2.12";
+
+/// Bytes of encoded arguments that are kept allocated from call to call.
+const SCRATCH: usize = 1 << 20;
+
+type Store<'a> = StoreContextMut<'a, Host>;
+
+/// What a call that may wait gives.
+pub type Waiting<'a, R> = Pin<Box<dyn Future<Output = Result<R>> + Send + 'a>>;
+
+/// What a component imports, and the numbers of these functions in a recording.
+pub struct Imports {
+    /// Interface, without its version, and function or resource.
+    imported: HashSet<(String, String)>,
+    numbers: Numbers,
+}
+
+/// Where a function gets its number in the recording.
+enum Numbers {
+    /// It has none.
+    None,
+    /// The next one.
+    Recorded(Arc<Log>),
+    /// The one that it had in the recording.
+    Replayed(Vec<(String, String)>),
+}
+
+impl Imports {
+    /// Those of a component that is recorded in `log`, or only has its calls noted.
+    pub fn recorded(component: &Component, log: Option<Arc<Log>>) -> Imports {
+        Imports { imported: imported(component), numbers: log.map_or(Numbers::None, Numbers::Recorded) }
+    }
+
+    /// Those of a component that runs again; the names are the recording's.
+    pub fn replayed(component: &Component, names: &[(String, String)]) -> Imports {
+        Imports { imported: imported(component), numbers: Numbers::Replayed(names.to_vec()) }
+    }
+
+    /// The place in the linker of an interface, if the component imports it.
+    pub fn interface<'l>(&'l self, name: &'static str, linker: &'l mut Linker<Host>) -> Result<Option<Interface<'l>>> {
+        if !self.imported.iter().any(|(interface, _)| interface == name) {
+            return Ok(None);
+        }
+        Ok(Some(Interface { imports: self, name, instance: linker.instance(&format!("{name}@{VERSION}"))? }))
+    }
+
+    /// The number in the recording of a function.
+    fn number(&self, interface: &str, name: &str) -> Option<u32> {
+        match &self.numbers {
+            Numbers::None => None,
+            Numbers::Recorded(log) => Some(log.number(interface, name)),
+            Numbers::Replayed(names) => {
+                let same = |known: &(String, String)| (&*known.0, &*known.1) == (interface, name);
+                names.iter().position(same).map(|number| number as u32)
+            }
+        }
+    }
+
+    /// A function that nobody offers.
+    pub fn unknown(&self, interface: &str, name: &str) -> Function {
+        let noted = Arc::new(ComponentFunction::new::<(), ()>(interface, name, &[]));
+        Function { noted, number: self.number(interface, name) }
+    }
+
+    /// Whether the component imports it.
+    fn has(&self, interface: &str, name: &str) -> bool {
+        self.imported.contains(&(interface.to_owned(), name.to_owned()))
+    }
+}
+
+/// The functions and resources of the interfaces that a component imports.
+fn imported(component: &Component) -> HashSet<(String, String)> {
+    let engine = component.engine();
+    let ty = component.component_type();
+    let mut imported = HashSet::new();
+    for (name, import) in ty.imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = import.ty else { continue };
+        let name = name.split('@').next().unwrap_or(name);
+        imported.extend(instance.exports(engine).map(|(export, _)| (name.to_owned(), export.to_owned())));
+    }
+    imported
+}
+
+/// An interface in a linker.
+pub struct Interface<'l> {
+    imports: &'l Imports,
+    name: &'static str,
+    instance: LinkerInstance<'l, Host>,
+}
+
+impl Interface<'_> {
+    /// Offers a function that does not wait.
+    pub fn sync<P, R>(
+        &mut self,
+        name: &str,
+        parameters: &'static [&'static str],
+        call: impl Fn(&mut Host, P) -> Result<R> + Send + Sync + 'static,
+    ) -> Result<()>
+    where
+        P: Values + ComponentNamedList + Lift + 'static,
+        R: Values + ComponentNamedList + Lower + 'static,
+    {
+        if !self.imports.has(self.name, name) {
+            return Ok(());
+        }
+        let function = self.function::<P, R>(name, parameters);
+        self.instance.func_wrap(name, move |mut store: Store<'_>, params: P| {
+            let host = store.data_mut();
+            let arguments = function.begin(host, &params);
+            if host.playback.is_some() {
+                return function.replay(host, arguments);
+            }
+            let result = call(host, params);
+            function.end(host, arguments, result)
+        })
+    }
+
+    /// Offers a function that may wait.
+    pub fn waits<P, R>(
+        &mut self,
+        name: &str,
+        parameters: &'static [&'static str],
+        call: impl for<'a> Fn(&'a mut Host, P) -> Waiting<'a, R> + Copy + Send + Sync + 'static,
+    ) -> Result<()>
+    where
+        P: Values + ComponentNamedList + Lift + Send + 'static,
+        R: Values + ComponentNamedList + Lower + Send + 'static,
+    {
+        if !self.imports.has(self.name, name) {
+            return Ok(());
+        }
+        let function = self.function::<P, R>(name, parameters);
+        self.instance.func_wrap_async(name, move |mut store: Store<'_>, params: P| {
+            let function = function.clone();
+            Box::new(async move {
+                let host = store.data_mut();
+                let arguments = function.begin(host, &params);
+                if host.playback.is_some() {
+                    return function.replay(host, arguments);
+                }
+                let result = call(host, params).await;
+                function.end(store.data_mut(), arguments, result)
+            })
+        })
+    }
+
+    /// Offers a resource whose drop does not wait.
+    pub fn resource<T: 'static>(
+        &mut self,
+        name: &str,
+        drop: impl Fn(&mut Host, Resource<T>) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<()> {
+        if !self.imports.has(self.name, name) {
+            return Ok(());
+        }
+        let function = self.function::<(u32,), ()>(&format!("[resource-drop]{name}"), &["this"]);
+        self.instance.resource(name, ResourceType::host::<T>(), move |mut store, own| {
+            let host = store.data_mut();
+            let arguments = function.begin(host, &(own,));
+            if host.playback.is_some() {
+                return function.replay(host, arguments);
+            }
+            let result = drop(host, Resource::new_own(own));
+            function.end(host, arguments, result)
+        })
+    }
+
+    /// Offers a resource whose drop may wait.
+    pub fn resource_waits<T: Send + 'static>(
+        &mut self,
+        name: &str,
+        drop: impl for<'a> Fn(&'a mut Host, Resource<T>) -> Waiting<'a, ()> + Copy + Send + Sync + 'static,
+    ) -> Result<()> {
+        if !self.imports.has(self.name, name) {
+            return Ok(());
+        }
+        let function = self.function::<(u32,), ()>(&format!("[resource-drop]{name}"), &["this"]);
+        self.instance.resource_async(name, ResourceType::host::<T>(), move |mut store, own| {
+            let function = function.clone();
+            Box::new(async move {
+                let host = store.data_mut();
+                let arguments = function.begin(host, &(own,));
+                if host.playback.is_some() {
+                    return function.replay(host, arguments);
+                }
+                let result = drop(host, Resource::new_own(own)).await;
+                function.end(store.data_mut(), arguments, result)
+            })
+        })
+    }
+
+    fn function<P: Values, R: Values>(&self, name: &str, parameters: &'static [&'static str]) -> Arc<Function> {
+        let noted = ComponentFunction::new::<P, R>(self.name, name, parameters);
+        Arc::new(Function { noted: Arc::new(noted), number: self.imports.number(self.name, name) })
+    }
+}
+
+/// A function of the host.
+pub struct Function {
+    noted: Arc<ComponentFunction>,
+    /// Its number in the recording, if there is one that has it.
+    number: Option<u32>,
+}
+
+impl Function {
+    /// A function whose calls are noted, and not recorded.
+    pub fn noted<P: Values, R: Values>(
+        interface: &str,
+        name: &str,
+        parameters: &'static [&'static str],
+    ) -> Arc<Function> {
+        Arc::new(Function { noted: Arc::new(ComponentFunction::new::<P, R>(interface, name, parameters)), number: None })
+    }
+
+    /// Begins a call, and returns the hash of its arguments.
+    pub fn begin(&self, host: &mut Host, parameters: &impl Values) -> u32 {
+        let mut bytes = std::mem::take(&mut host.scratch);
+        bytes.clear();
+        parameters.write(&mut bytes);
+        let arguments = recording::hash_bytes(&bytes);
+        if let (Some(log), Some(number)) = (&host.log, self.number) {
+            log.enter(number, arguments);
+        }
+        host.calls.enter_component(&self.noted, &bytes);
+        bytes.shrink_to(SCRATCH);
+        host.scratch = bytes;
+        arguments
+    }
+
+    /// Ends a call with its result, once it is noted and recorded.
+    pub fn end<R: Values>(&self, host: &mut Host, arguments: u32, result: Result<R>) -> Result<R> {
+        let mut bytes = std::mem::take(&mut host.scratch);
+        bytes.clear();
+        let outcome = match &result {
+            Ok(value) => {
+                value.write(&mut bytes);
+                host.calls.gave(&bytes);
+                Outcome::Values(&bytes)
+            }
+            Err(error) => {
+                host.calls.failed(coredump_capture::message(error));
+                failure(error)
+            }
+        };
+        if let (Some(log), Some(number)) = (&host.log, self.number) {
+            host.growth.event();
+            log.call(number, arguments, &outcome, [].into_iter());
+        }
+        bytes.shrink_to(SCRATCH);
+        host.scratch = bytes;
+        result
+    }
+
+    /// A call of what nobody offers, which ends the program.
+    pub fn fails(&self, host: &mut Host, error: wasmtime::Error) -> Result<()> {
+        let arguments = self.begin(host, &());
+        match host.playback.is_some() {
+            true => self.replay(host, arguments),
+            false => self.end(host, arguments, Err(error)),
+        }
+    }
+
+    /// Answers a call as the recording has it.
+    fn replay<R: Values>(&self, host: &mut Host, arguments: u32) -> Result<R> {
+        let Some(playback) = &mut host.playback else { wasmtime::bail!("nothing is replayed") };
+        playback.values(self.number, self.noted.name(), arguments, |bytes| {
+            let mut input = Input::new(bytes);
+            R::read(&mut input).filter(|_| input.is_over())
+        })
+    }
+}
+
+/// What a function of the library gives, as a component gets it.
+pub trait Answer {
+    /// Its type in the component.
+    type Given;
+
+    /// The same as the component gets it; what is no answer to it is an error, which ends the program.
+    fn given(self, host: &mut Host) -> Result<Self::Given>;
+}
+
+impl<T> Answer for Result<T> {
+    type Given = T;
+
+    fn given(self, _: &mut Host) -> Result<T> {
+        self
+    }
+}
+
+impl<T> Answer for std::result::Result<T, StreamError> {
+    type Given = std::result::Result<T, streams::StreamError>;
+
+    fn given(self, host: &mut Host) -> Result<Self::Given> {
+        match self {
+            Ok(value) => Ok(Ok(value)),
+            Err(error) => host.table().convert_stream_error(error).map(Err),
+        }
+    }
+}
+
+impl<T, E: std::error::Error + Send + Sync + 'static> Answer for std::result::Result<T, TrappableError<E>> {
+    type Given = std::result::Result<T, E>;
+
+    fn given(self, _: &mut Host) -> Result<Self::Given> {
+        match self {
+            Ok(value) => Ok(Ok(value)),
+            Err(error) => error.downcast().map(Err),
+        }
+    }
+}

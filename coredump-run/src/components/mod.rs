@@ -1,0 +1,14 @@
+//! Components of WASI 0.2: what they ask the host for is noted, recorded, and answered from a recording.
+
+mod link;
+mod obstacle;
+#[cfg(test)]
+mod tests;
+mod types;
+mod values;
+mod wasi;
+
+pub use link::{Answer, Function, Imports, VERSION};
+pub use obstacle::obstacle;
+pub use values::Values;
+pub use wasi::link;

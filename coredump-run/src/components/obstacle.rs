@@ -1,0 +1,84 @@
+//! Which components can be recorded.
+
+use coredump_core::module::{self, Module};
+use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload};
+
+use super::wasi::INTERFACES;
+
+/// Why a component cannot be recorded, or nothing if it can.
+pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static str> {
+    let modules = module::nested(binary).unwrap_or_default();
+    let shared = |bytes: &&[u8]| {
+        let module = Module::parse(bytes).ok();
+        module.is_some_and(|module| module.memories().iter().any(|memory| memory.shared))
+    };
+    if modules.iter().any(shared) {
+        return Some("it has a shared memory");
+    }
+    let mut depth = 0usize;
+    for payload in Parser::new(0).parse_all(binary) {
+        // One that is malformed is the compiler's to complain of.
+        let Ok(payload) = payload else { return None };
+        match payload {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                for import in imports.into_iter().map_while(Result::ok) {
+                    match known(import.name.name) {
+                        Known::Yes => {}
+                        Known::Later => return Some("it imports WASI 0.3"),
+                        Known::No if unknown_imports_trap => {}
+                        Known::No => return Some("it imports more than WASI 0.2 for command lines"),
+                    }
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 0 => {
+                if exports.into_iter().map_while(Result::ok).any(|export| known(export.name.name) == Known::Later) {
+                    return Some("it exports WASI 0.3");
+                }
+            }
+            Payload::ComponentCanonicalSection(functions) => {
+                if functions.into_iter().map_while(Result::ok).any(|function| is_concurrent(&function)) {
+                    return Some("it has tasks that run side by side");
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Whether an import is one whose answers are recorded.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Known {
+    Yes,
+    No,
+    /// It is of WASI 0.3.
+    Later,
+}
+
+fn known(import: &str) -> Known {
+    let Some((interface, version)) = import.rsplit_once('@') else {
+        // What is no interface of another package (a type, say) is nothing to call.
+        return if import.contains(':') { Known::No } else { Known::Yes };
+    };
+    match version {
+        _ if !interface.starts_with("wasi:") => Known::No,
+        version if version.starts_with("0.3.") => Known::Later,
+        version if version.starts_with("0.2.") && !version.contains('-') && INTERFACES.contains(&interface) => Known::Yes,
+        _ => Known::No,
+    }
+}
+
+/// Whether a function of the canonical ABI lets others run before it is done.
+fn is_concurrent(function: &CanonicalFunction) -> bool {
+    match function {
+        CanonicalFunction::Lift { options, .. } | CanonicalFunction::Lower { options, .. } => {
+            options.iter().any(|option| matches!(option, CanonicalOption::Async))
+        }
+        CanonicalFunction::ResourceNew { .. }
+        | CanonicalFunction::ResourceDrop { .. }
+        | CanonicalFunction::ResourceRep { .. } => false,
+        _ => true,
+    }
+}
