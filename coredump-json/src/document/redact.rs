@@ -306,13 +306,8 @@ const KINDS: &str = "unreachable integer-divide-by-zero integer-overflow invalid
     host-error host-call exit timeout signal snapshot interrupt allocation-too-large null-i31-ref \
     cannot-leave-component cannot-enter-component no-async-result unhandled-tag";
 
-/// The functions of WASI 0.1 (`wasi_snapshot_preview1.witx`).
-const FUNCTIONS: &str = "args_get args_sizes_get environ_get environ_sizes_get clock_res_get clock_time_get fd_advise fd_allocate \
-    fd_close fd_datasync fd_fdstat_get fd_fdstat_set_flags fd_fdstat_set_rights fd_filestat_get fd_filestat_set_size \
-    fd_filestat_set_times fd_pread fd_prestat_get fd_prestat_dir_name fd_pwrite fd_read fd_readdir fd_renumber fd_seek fd_sync \
-    fd_tell fd_write path_create_directory path_filestat_get path_filestat_set_times path_link path_open path_readlink \
-    path_remove_directory path_rename path_symlink path_unlink_file poll_oneoff proc_exit proc_raise sched_yield random_get \
-    sock_accept sock_recv sock_send sock_shutdown";
+/// The functions of WASI 0.1 (`wasi_snapshot_preview1.witx`), and those of WASI 0.2 for command lines, as its WIT has them.
+const FUNCTIONS: &str = include_str!("functions.txt");
 
 /// What engines say of traps, as far as it is always the same.
 const MESSAGES: &[&str] = &[
@@ -400,7 +395,7 @@ pub fn producer(text: &str) -> Option<&str> {
     }
 }
 
-/// Whether a name is that of a function of WASI 0.1. Another one may be anything.
+/// Whether a name is that of a function of WASI. Another one may be anything.
 pub fn function(name: &str) -> bool {
     FUNCTIONS.split_whitespace().any(|known| known == name)
 }

@@ -1,5 +1,6 @@
 //! Components of WASI 0.2: what they ask the host for is noted, recorded, and answered from a recording.
 
+mod compound;
 mod link;
 mod obstacle;
 #[cfg(test)]
