@@ -94,7 +94,8 @@ impl ComponentFunction {
         parameters: &'static [&'static str],
     ) -> ComponentFunction {
         // The name without what marks it as a method's.
-        let plain = name.rsplit_once(']').filter(|(kind, _)| *kind != "[resource-drop").map_or(name, |(_, plain)| plain);
+        let plain =
+            name.rsplit_once(']').filter(|(kind, _)| *kind != "[resource-drop").map_or(name, |(_, plain)| plain);
         ComponentFunction {
             name: if interface.is_empty() { plain.to_owned() } else { format!("{interface}#{plain}") },
             parameters,

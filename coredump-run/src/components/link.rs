@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use coredump_core::recording::{self, Outcome};
 use wasmtime::component::types::ComponentItem;
-use wasmtime::component::{
-    Component, ComponentNamedList, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType,
-};
+use wasmtime::component::{Component, ComponentNamedList, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType};
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::TrappableError;
 use wasmtime_wasi::p2::StreamError;
@@ -232,7 +230,10 @@ impl Function {
         name: &str,
         parameters: &'static [&'static str],
     ) -> Arc<Function> {
-        Arc::new(Function { noted: Arc::new(ComponentFunction::new::<P, R>(interface, name, parameters)), number: None })
+        Arc::new(Function {
+            noted: Arc::new(ComponentFunction::new::<P, R>(interface, name, parameters)),
+            number: None,
+        })
     }
 
     /// Begins a call, and returns the hash of its arguments.

@@ -65,7 +65,9 @@ fn known(import: &str) -> Known {
     match version {
         _ if !interface.starts_with("wasi:") => Known::No,
         version if version.starts_with("0.3.") => Known::Later,
-        version if version.starts_with("0.2.") && !version.contains('-') && INTERFACES.contains(&interface) => Known::Yes,
+        version if version.starts_with("0.2.") && !version.contains('-') && INTERFACES.contains(&interface) => {
+            Known::Yes
+        }
         _ => Known::No,
     }
 }

@@ -139,11 +139,7 @@ impl Place {
 }
 
 /// The owners of a dump's memories or globals, of which instances list the indices.
-fn owners<'d>(
-    dump: &'d CoreDump<'_>,
-    count: usize,
-    of: impl Fn(&'d Instance) -> &'d Vec<Option<u32>>,
-) -> Vec<Owner> {
+fn owners<'d>(dump: &'d CoreDump<'_>, count: usize, of: impl Fn(&'d Instance) -> &'d Vec<Option<u32>>) -> Vec<Owner> {
     let mut owners = vec![None; count];
     for (position, instance) in dump.instances.iter().enumerate() {
         for (own, index) in of(instance).iter().enumerate() {
@@ -158,11 +154,7 @@ fn owners<'d>(
 /// The same of two runs, as far as the first one has it. An uninstrumented engine lists them in another order, does not know
 /// the owners of all, and does not list what the engine itself keeps for a component's adapters; what is left over then is in
 /// the same order.
-fn pairs<'p, T>(
-    what: &str,
-    first: &'p [(Owner, T)],
-    second: &'p [(Owner, T)],
-) -> Result<Vec<(&'p T, &'p T)>, String> {
+fn pairs<'p, T>(what: &str, first: &'p [(Owner, T)], second: &'p [(Owner, T)]) -> Result<Vec<(&'p T, &'p T)>, String> {
     let mut by_owner: HashMap<(usize, usize), usize> = HashMap::new();
     for (index, (owner, _)) in second.iter().enumerate() {
         owner.map(|owner| by_owner.insert(owner, index));

@@ -161,9 +161,7 @@ impl Playback {
         let call = match reader.next_event().map_err(unreadable)? {
             Some(Event::Call(call)) => call,
             Some(Event::GrowthRefused(_)) => {
-                return Err(
-                    self.diverged(format_args!("{name} is called where a memory was not allowed to grow"))
-                );
+                return Err(self.diverged(format_args!("{name} is called where a memory was not allowed to grow")));
             }
             None => {
                 let Some(until) = &self.until else {
@@ -210,7 +208,9 @@ impl Playback {
         };
         let Some(result) = result else {
             let offset = self.offset + self.at as u64;
-            return Err(self.diverged(format_args!("the answer of {name} at offset {offset:#x} is no value of its type")));
+            return Err(
+                self.diverged(format_args!("the answer of {name} at offset {offset:#x} is no value of its type"))
+            );
         };
         self.answered(len);
         Ok(result)

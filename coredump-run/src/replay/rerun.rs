@@ -9,7 +9,8 @@ use coredump_core::model::{CoreDump, HostCall, Recorded, Replay};
 use coredump_core::recording::{self, Recording, Start};
 use tokio::sync::Notify;
 use wasmtime::{
-    AsContextMut, Cache, DebugEvent, DebugHandler, Linker, Module, Store, StoreContextMut, Trap, UpdateDeadline, component,
+    AsContextMut, Cache, DebugEvent, DebugHandler, Linker, Module, Store, StoreContextMut, Trap, UpdateDeadline,
+    component,
 };
 
 use super::compare::Expected;

@@ -123,6 +123,9 @@ fn the_calls_of_a_component_are_told_as_its_interfaces_have_them() {
         has("contents=5 bytes) = success");
         has("wasi:clocks/monotonic-clock#subscribe-duration(when=2000000) = ");
         has("#[resource-drop]descriptor(this=");
-        assert!(lines.iter().any(|line| line.starts_with("!wasi:filesystem/types#descriptor.open-at(this=")), "{lines:#?}");
+        assert!(
+            lines.iter().any(|line| line.starts_with("!wasi:filesystem/types#descriptor.open-at(this=")),
+            "{lines:#?}"
+        );
     }
 }

@@ -172,7 +172,11 @@ fn what_cannot_be_recorded_runs_instrumented_and_says_so() {
         (core instance $main (instantiate $main))
         (func (export \"run\") (canon lift (core func $main \"run\"))))";
     let run = Run::wat(&["--invoke", "run()"], text).expect(134);
-    assert!(run.outcome.stderr.contains("because it imports more than WASI 0.2 for command lines"), "{:?}", run.outcome);
+    assert!(
+        run.outcome.stderr.contains("because it imports more than WASI 0.2 for command lines"),
+        "{:?}",
+        run.outcome
+    );
     assert_eq!(run.json()["process"]["detail"], "live");
 }
 
