@@ -5,6 +5,7 @@ use std::io::Read;
 use coredump_core::compressed;
 use coredump_core::extension;
 use coredump_core::model::Process;
+use wasmparser::BinaryReader;
 
 /// Bytes at the start of a dump that are looked at, packed and unpacked.
 const HEAD: u64 = 256 * 1024;
@@ -24,49 +25,28 @@ impl Head {
         let mut bytes = Vec::new();
         // What is cut there, or damaged, gives what comes before that.
         let _ = compressed::reader(file.take(HEAD)).ok()?.take(HEAD).read_to_end(&mut bytes);
-        let mut rest = bytes.strip_prefix(b"\0asm\x01\0\0\0")?;
+        let mut rest = BinaryReader::new(bytes.strip_prefix(b"\0asm\x01\0\0\0")?, 0);
         let mut head = Head::default();
-        while let Some((contents, behind)) = section(rest) {
-            match contents {
-                Some((b"core", contents)) => {
-                    let (len, name) = leb(contents.strip_prefix(b"\0")?)?;
-                    head.executable = std::str::from_utf8(name.get(..len)?).ok().map(str::to_owned);
+        // Up to what is cut there.
+        while let Ok((id, contents)) = rest.read_u8().and_then(|id| Ok((id, rest.read_reader()?))) {
+            match (id == 0).then(|| custom(contents)).flatten() {
+                Some(("core", mut contents)) => {
+                    let zero = contents.read_u8().ok()?;
+                    head.executable = Some(contents.read_string().ok().filter(|_| zero == 0)?.to_owned());
                 }
-                Some((name, contents)) if name == extension::PROCESS.as_bytes() => {
-                    head.time = serde_json::from_slice::<Process>(contents).ok().and_then(|process| process.time);
+                Some((extension::PROCESS, mut contents)) => {
+                    let json = contents.read_bytes(contents.bytes_remaining()).ok()?;
+                    head.time = serde_json::from_slice::<Process>(json).ok().and_then(|process| process.time);
                     break;
                 }
                 _ => {}
             }
-            rest = behind;
         }
         head.executable.is_some().then_some(head)
     }
 }
 
-/// A custom section's name and contents.
-type Custom<'b> = Option<(&'b [u8], &'b [u8])>;
-
-/// The first section, if it is there as a whole, and what follows.
-fn section(bytes: &[u8]) -> Option<(Custom<'_>, &[u8])> {
-    let (id, bytes) = bytes.split_first()?;
-    let (len, bytes) = leb(bytes)?;
-    let (contents, rest) = bytes.split_at_checked(len)?;
-    if *id != 0 {
-        return Some((None, rest));
-    }
-    let (len, contents) = leb(contents)?;
-    Some((contents.split_at_checked(len), rest))
-}
-
-/// An unsigned LEB128 of at most five bytes, and what follows.
-fn leb(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut value = 0;
-    for (index, byte) in bytes.iter().take(5).enumerate() {
-        value |= u64::from(byte & 0x7F) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((usize::try_from(value).ok()?, &bytes[index + 1..]));
-        }
-    }
-    None
+/// A custom section's name, and what follows it.
+fn custom(mut contents: BinaryReader<'_>) -> Option<(&str, BinaryReader<'_>)> {
+    Some((contents.read_string().ok()?, contents))
 }

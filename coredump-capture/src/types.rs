@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 
 use coredump_core::module::{Module as CoreModule, TypeKind};
 use coredump_core::objects::{Kind, Storage, Type, Writer};
+use wasm_encoder::Encode;
 use wasmtime::{ArrayType, Engine, FieldType, HeapType, Module, StorageType, StructType, Tag, ValType};
 
 use crate::binary::Binary;
@@ -195,42 +196,23 @@ fn probe((entries, types): (u32, &[u8]), count: usize, wanted: &[u32]) -> Option
         return None;
     }
     let mut section = Vec::new();
-    leb(&mut section, u64::from(entries) + wanted.len() as u64);
+    (u64::from(entries) + wanted.len() as u64).encode(&mut section);
     section.extend(types);
     let mut imports = Vec::new();
-    leb(&mut imports, wanted.len() as u64);
+    wanted.len().encode(&mut imports);
     for (number, index) in wanted.iter().enumerate() {
         // (func (param (ref null $index)))
         section.extend([0x60, 1, 0x63]);
-        signed_leb(&mut section, *index);
+        i64::from(*index).encode(&mut section);
         section.push(0);
         // Two empty names, a function.
         imports.extend([0, 0, 0]);
-        leb(&mut imports, (count + number) as u64);
+        (count + number).encode(&mut imports);
     }
     let mut module = b"\0asm\x01\0\0\0".to_vec();
     for (id, contents) in [(1, section), (2, imports)] {
         module.push(id);
-        leb(&mut module, contents.len() as u64);
-        module.extend(contents);
+        contents.encode(&mut module);
     }
     Some(module)
-}
-
-fn leb(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// A number that is not negative, in the signed encoding.
-fn signed_leb(out: &mut Vec<u8>, value: u32) {
-    let mut value = u64::from(value);
-    while value >= 0x40 {
-        out.push(value as u8 & 0x7F | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

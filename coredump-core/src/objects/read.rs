@@ -89,7 +89,8 @@ impl Head<'_> {
     }
 }
 
-/// An unsigned LEB128 number of at most ten bytes, and the position behind it.
+/// An unsigned LEB128 number of at most ten bytes, and the position behind it. Each look at all objects reads two of them an object,
+/// nearly all of one byte, which the first lines decide.
 fn leb(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let first = *bytes.get(at)?;
     if first < 0x80 {

@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use super::{Crash, panics};
-use crate::rule::{Place, Rule};
+use crate::rule::Pattern;
 use crate::signature::Signer;
 
 /// A request for memory.
@@ -21,11 +21,11 @@ pub struct Allocation {
 }
 
 /// A function and the parameters whose product is the size.
-static RULES: LazyLock<Vec<(Rule, Vec<usize>)>> = LazyLock::new(|| {
+static RULES: LazyLock<Vec<(Pattern, Vec<usize>)>> = LazyLock::new(|| {
     let rule = |line: &'static str| {
         let (function, parameters) = line.rsplit_once(" |")?;
         let parameters = parameters.split_whitespace().map(|number| number.parse().ok()).collect::<Option<_>>()?;
-        Some((Rule::new(function.trim(), Place::Whole), parameters))
+        Some((Pattern::new(function.trim()), parameters))
     };
     super::rule_lines(include_str!("allocations.txt")).filter_map(rule).collect()
 });
@@ -37,7 +37,7 @@ pub fn allocation(crash: &Crash<'_, '_>, signer: &Signer) -> Option<Allocation> 
     for (index, frame) in crash.frames.iter().enumerate() {
         let Some(function) = &frame.function else { break };
         let (name, machinery) = signer.classify(function, frame.location.as_ref().map(|location| &location.file));
-        match RULES.iter().find(|(rule, _)| rule.is_match(&name)) {
+        match RULES.iter().find(|(pattern, _)| pattern.is_match(&name)) {
             Some((_, parameters)) => found.push((index, name, parameters)),
             None if machinery || panics::is_known(crash, index, &name) => {}
             None => break,

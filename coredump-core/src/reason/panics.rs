@@ -2,14 +2,13 @@
 
 use std::sync::LazyLock;
 
-use regex_lite::Regex;
 use wasmparser::Operator;
 
 use super::operands::{Stopped, stopped_at};
 use super::{Crash, Panic, PanicSource};
 use crate::binaries::Stop;
 use crate::memory::Memory;
-use crate::rule::{self, Place};
+use crate::rule::Pattern;
 use crate::signature::Signer;
 
 /// Longest text read from memory, in bytes.
@@ -18,7 +17,7 @@ const MAX_TEXT: u64 = 4096;
 const MAX_ARGUMENTS: usize = 16;
 
 struct Rule {
-    function: rule::Rule,
+    function: Pattern,
     /// The Wasm parameters that the function has, where that tells it from others of its name.
     parameters: Option<usize>,
     language: &'static str,
@@ -31,14 +30,10 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         let function = fields.next()?.trim();
         let counted = function.rsplit_once('/').and_then(|(function, count)| Some((function, count.parse().ok()?)));
         let (function, parameters) = counted.map_or((function, None), |(function, count)| (function, Some(count)));
-        let function = rule::Rule::new(function, Place::Whole);
-        Some(Rule { function, parameters, language: fields.next()?.trim(), says: fields.next()?.trim() })
+        Some(Rule { function: Pattern::new(function), parameters, language: fields.next()?.trim(), says: fields.next()?.trim() })
     };
     super::rule_lines(include_str!("panics.txt")).filter_map(rule).collect()
 });
-
-static PLACEHOLDER: LazyLock<Option<Regex>> =
-    LazyLock::new(|| Regex::new(r"\{(?:(str|c|utf16|args) )?(-?[0-9]+)(?: (-?[0-9]+))?\}").ok());
 
 /// The panic in whose machinery the crash happened: of the functions on top of the stack that are machinery, the oldest
 /// that is known for it.
@@ -142,29 +137,27 @@ fn fill(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> O
 
 /// The same; `None` if one of them is not known.
 fn filled(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> Option<String> {
-    let mut filled = String::new();
-    let mut end = 0;
-    for captures in PLACEHOLDER.as_ref()?.captures_iter(says) {
-        let whole = captures.get(0)?;
-        let argument = |group: usize| {
-            let index: isize = captures.get(group)?.as_str().parse().ok()?;
-            // Counted from the end where the compiler puts arguments of its own before the program's.
-            let index = if index < 0 { arguments.len().checked_add_signed(index)? } else { index as usize };
-            arguments.get(index).copied().flatten()
+    let argument = |index: &str| {
+        let index: isize = index.parse().ok()?;
+        // Counted from the end where the compiler puts arguments of its own before the program's.
+        let index = if index < 0 { arguments.len().checked_add_signed(index)? } else { index as usize };
+        arguments.get(index).copied().flatten()
+    };
+    let mut parts = says.split('{');
+    let mut filled = parts.next()?.to_owned();
+    for part in parts {
+        let (placeholder, plain) = part.split_once('}')?;
+        let text = match placeholder.split(' ').collect::<Vec<_>>()[..] {
+            [index] => argument(index)?.to_string(),
+            ["str", pointer, len] => text(memory?, argument(pointer)?, argument(len)?)?,
+            ["c", pointer] => c_text(memory?, argument(pointer)?)?,
+            ["utf16", pointer] => utf16(memory?, argument(pointer)?)?,
+            ["args", pointer] => static_arguments(memory?, argument(pointer)?)?,
+            _ => return None,
         };
-        let first = argument(2)?;
-        let text = match captures.get(1).map(|kind| kind.as_str()) {
-            None => first.to_string(),
-            Some("str") => text(memory?, first, argument(3)?)?,
-            Some("c") => c_text(memory?, first)?,
-            Some("utf16") => utf16(memory?, first)?,
-            Some(_) => static_arguments(memory?, first)?,
-        };
-        filled.push_str(&says[end..whole.start()]);
         filled.push_str(&text);
-        end = whole.end();
+        filled.push_str(plain);
     }
-    filled.push_str(&says[end..]);
     Some(filled)
 }
 
@@ -239,9 +232,17 @@ mod tests {
     use crate::memory::Segment;
 
     #[test]
-    fn every_rule_compiles() {
+    fn every_line_is_a_rule_with_placeholders_that_are_known() {
         assert_eq!(super::super::rule_lines(include_str!("panics.txt")).count(), RULES.len());
-        assert!(RULES.iter().all(|rule| rule.function.compiled().is_some()));
+        for says in RULES.iter().map(|rule| rule.says) {
+            let placeholders = says.split('{').skip(1).map(|part| part.split_once('}').expect(says).0);
+            let kinds = ["str ", "c ", "utf16 ", "args ", ""];
+            let known = |placeholder: &str| {
+                let rest = kinds.iter().find_map(|kind| placeholder.strip_prefix(kind)).unwrap_or_default();
+                rest.split(' ').all(|index| index.parse::<isize>().is_ok())
+            };
+            assert!(placeholders.into_iter().all(known), "{says}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex_lite::{Captures, Regex};
+use regex::{Captures, Regex};
 
 use super::{Panic, PanicSource};
 use crate::runtimes::cpython::Uncaught;
@@ -129,12 +129,18 @@ fn spider_monkey(lines: &[&str]) -> Option<Panic> {
     panic("javascript", message, frames.into_iter().filter(own).collect())
 }
 
+/// A frame as V8 and QuickJS print it.
+fn at_word<'t>(line: &'t str) -> Option<Captures<'t>> {
+    if line.starts_with("    at ") { matched(&AT_WORD, line) } else { None }
+}
+
 /// V8, QuickJS: the message, a line for each function, the youngest first.
 fn v8(lines: &[&str]) -> Option<Panic> {
     let last = lines.iter().rposition(|line| !line.trim().is_empty())?;
-    let begin = lines[..=last].iter().rposition(|line| matched(&AT_WORD, line).is_none())?;
+    at_word(lines[last])?;
+    let begin = lines[..last].iter().rposition(|line| at_word(line).is_none())?;
     let message = matched(&SCRIPT_ERROR, lines[begin])?.get(1)?.as_str().to_owned();
-    let found = lines[begin + 1..=last].iter().take(MAX_FRAMES).map(|line| matched(&AT_WORD, line));
+    let found = lines[begin + 1..=last].iter().take(MAX_FRAMES).map(|line| at_word(line));
     let frames = found.map(|found| frame(&found?, 1, 2, 3, 4)).collect::<Option<Vec<_>>>()?;
     panic("javascript", Some(message), frames)
 }

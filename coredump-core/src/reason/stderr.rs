@@ -3,16 +3,16 @@
 use std::sync::LazyLock;
 
 use super::{Panic, PanicSource};
-use crate::rule::{Place, Rule};
+use crate::rule::Expression;
 
 /// Longest message taken over, in bytes.
 const MAX_MESSAGE: usize = 4096;
 
-static PATTERNS: LazyLock<Vec<(&'static str, Rule)>> = LazyLock::new(|| {
+static PATTERNS: LazyLock<Vec<(&'static str, Expression)>> = LazyLock::new(|| {
     let lines = super::rule_lines(include_str!("stderr.txt"));
     let pattern = |line: &'static str| {
         let (language, expression) = line.split_once(" | ")?;
-        Some((language, Rule::new(expression, Place::Lines)))
+        Some((language, Expression::new(expression)?))
     };
     lines.filter_map(pattern).collect()
 });

@@ -115,6 +115,7 @@ impl Head {
         self.len += 1;
     }
 
+    /// Into the array: `wasm_encoder` would need a `Vec`, and a program that reads its clock makes millions of such calls a second.
     fn leb(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.byte(value as u8 | 0x80);

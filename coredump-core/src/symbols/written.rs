@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gimli::constants::*;
 use gimli::{DwAt, DwTag};
+use wasm_encoder::Encode;
 
 use super::neighbours::Neighbours;
 use super::split::SplitFinder;
@@ -104,14 +105,14 @@ impl Writer {
         self.found.insert(written.label, self.info.len());
         // Every entry has an abbreviation of its own.
         self.code += 1;
-        leb(&mut self.info, self.code);
-        leb(&mut self.abbreviations, self.code);
-        leb(&mut self.abbreviations, u64::from(written.tag.0));
+        self.code.encode(&mut self.info);
+        self.code.encode(&mut self.abbreviations);
+        u64::from(written.tag.0).encode(&mut self.abbreviations);
         self.abbreviations.push(u8::from(!written.children.is_empty()));
         for (name, value) in &written.attributes {
-            leb(&mut self.abbreviations, u64::from(name.0));
+            u64::from(name.0).encode(&mut self.abbreviations);
             let form = self.value(value);
-            leb(&mut self.abbreviations, u64::from(form.0));
+            u64::from(form.0).encode(&mut self.abbreviations);
         }
         self.abbreviations.extend([0, 0]);
         if !written.children.is_empty() {
@@ -127,7 +128,7 @@ impl Writer {
                 DW_FORM_string
             }
             Form::Number(number) => {
-                leb(&mut self.info, *number);
+                number.encode(&mut self.info);
                 DW_FORM_udata
             }
             Form::Signed(number) => {
@@ -148,21 +149,10 @@ impl Writer {
                 DW_FORM_addr
             }
             Form::Expression(bytes) => {
-                leb(&mut self.info, bytes.len() as u64);
+                bytes.len().encode(&mut self.info);
                 self.info.extend(bytes);
                 if self.version < 4 { DW_FORM_block } else { DW_FORM_exprloc }
             }
-        }
-    }
-}
-
-fn leb(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let byte = (value & 0x7f) as u8;
-        value >>= 7;
-        out.push(if value == 0 { byte } else { byte | 0x80 });
-        if value == 0 {
-            return;
         }
     }
 }
