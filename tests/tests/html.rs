@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use coredump_tests::dump_builder::{self as build, FrameBytes, frame};
-use coredump_tests::{Outcome, Tool, fixture, scratch, skip, wasmtime_dump};
+use coredump_tests::{Outcome, Tool, fixture, scratch, skip_everywhere, wasmtime_dump};
 
 /// The page of a fixture's dump, in a folder where its sources are.
 fn page(module: &str, options: &[&str]) -> String {
@@ -221,7 +221,7 @@ fn no_text_of_a_dump_becomes_markup() {
 fn nothing_of_a_dump_runs_in_a_browser() {
     let names = ["chromium", "chromium-browser", "google-chrome"];
     let starts = |name: &&str| std::process::Command::new(name).arg("--version").output().is_ok();
-    let Some(browser) = names.into_iter().find(starts) else { return skip("no Chromium is on PATH") };
+    let Some(browser) = names.into_iter().find(starts) else { return skip_everywhere("no Chromium is on PATH") };
     let folder = scratch();
     hostile(folder.path());
     let page = std::fs::read_to_string(folder.path().join("page.html")).unwrap();

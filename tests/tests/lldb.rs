@@ -17,7 +17,7 @@ fn program() -> Option<&'static str> {
     };
     let found = ["lldb-22", "lldb"].into_iter().find(|name| version(name).is_some_and(|version| version >= 22));
     if found.is_none() {
-        eprintln!("SKIPPED: needs LLDB 22 or newer");
+        coredump_tests::skip_everywhere("needs LLDB 22 or newer");
     }
     found
 }
