@@ -1,22 +1,34 @@
 //! The line that stands for a dump that could not be read.
 
 use coredump_core::error::Error;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::text::Hex;
 
-/// `{"error": …}`.
+/// With `--ndjson`, the line that stands for a dump that could not be read.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "failure"))]
 pub struct Failure<'e> {
+    /// Why.
     error: Description<'e>,
 }
 
+/// Why a dump could not be read.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "error"))]
 struct Description<'e> {
+    /// A stable name.
+    #[cfg_attr(feature = "schema", schemars(example = &"io", example = &"not-wasm", example = &"wrong-file", example = &"truncated", example = &"malformed", example = &"too-large", example = &"mismatch", example = &"not-found"))]
     kind: &'static str,
+    /// What went wrong.
     message: &'e str,
+    /// Byte offset in the dump.
     offset: Option<Hex>,
+    /// The dump.
     path: Option<String>,
+    /// What can be tried.
     hint: Option<&'e str>,
 }
 

@@ -5,52 +5,81 @@ use coredump_core::heap::{Heap, View, inventory};
 use coredump_core::objects::Kind;
 use coredump_core::regions::shapes;
 use coredump_core::variables::Shapes;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::Document;
-use super::objects::{self, ObjectEntries};
-use super::text::Hex;
+use super::objects::{self, ObjectEntry};
+use super::text::{Each, Hex};
 
-/// What all heaps hold.
+/// What the allocators in the memories hold, and the objects of a garbage-collected program.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "heap"))]
 pub struct HeapEntry<'d> {
+    /// One for each heap that is recognised; empty if none is.
     allocators: Vec<AllocatorEntry>,
+    /// The used blocks of known types, the most bytes first; then the objects of a garbage-collected program by type, the most bytes first.
     types: Vec<TypeEntry>,
+    /// The objects of a garbage-collected program that the dump holds, by their ids; not in a redacted document.
     #[serde(skip_serializing_if = "Option::is_none")]
-    objects: Option<ObjectEntries<'d>>,
+    objects: Option<Each<'d, ObjectEntry<'d>>>,
 }
 
-/// One heap.
+/// A heap. Bytes are those that the program can use.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "allocator"))]
 struct AllocatorEntry {
+    /// The memory's index.
     memory: u32,
+    /// The allocator.
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["dlmalloc", "dlmalloc-rs", "emmalloc", "zig", "zig-malloc", "assemblyscript", "assemblyscript-stub", "go", "talc", "wee_alloc", "lol_alloc"])))]
     kind: &'static str,
+    /// Blocks that the program has; null if the allocator does not keep where one ends and the next begins.
     blocks_used: Option<u64>,
+    /// Bytes of these.
     bytes_used: u64,
+    /// Blocks that the allocator may hand out.
     blocks_free: u64,
+    /// Bytes of these.
     bytes_free: u64,
+    /// Bytes of the largest free block.
     largest_free: u64,
+    /// Blocks of which the allocator does not keep whether they are used.
     blocks_unknown: u64,
+    /// Where the records are broken; blocks after such a place are missing from the numbers.
     damage: Vec<DamageEntry>,
 }
 
 /// A place where a heap's records are broken, or are not in the dump.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "damage"))]
 struct DamageEntry {
+    /// The address of the broken record.
     address: Hex,
+    /// The block that the record is about.
     block: Option<Hex>,
+    /// The last block before it that is in order.
     block_before: Option<Hex>,
+    /// What is wrong, for a person.
     message: String,
 }
 
 /// The used blocks of one type, or its objects.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "type"))]
 pub struct TypeEntry {
+    /// The memory's index; null for objects, which are in none.
     memory: Option<u32>,
+    /// Of objects: what they are.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
     kind: Option<&'static str>,
+    /// The type's name; arrays of all lengths are one type, as `node[]`. Of objects the name in the module's name section, else what they are.
     r#type: String,
+    /// Blocks or objects.
     pub count: u64,
+    /// Bytes of these. Of objects, those of their fields and elements, where a reference counts four.
     pub bytes: u64,
 }
 
@@ -77,7 +106,7 @@ impl<'d> Document<'d> {
         if self.recorded().objects.is_some() {
             let view = self.dump.objects();
             entry.types.extend(objects::types(view));
-            entry.objects = (!self.redact).then_some(ObjectEntries(view));
+            entry.objects = (!self.redact).then(|| objects::entries(view));
         }
         entry
     }

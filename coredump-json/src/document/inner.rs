@@ -5,11 +5,12 @@ use coredump_core::backtrace::ResolvedFrame;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::runtimes::{Runtime, Task, TaskFrame};
-use serde::ser::SerializeMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::frames::{InlineEntry, place};
-use super::text::{Each, Hex};
+use super::frames::{EitherFrame, FrameFields, InlineEntry, Spot, ThreadFields};
+use super::text::{Each, Hex, written_as};
 
 /// A task of the runtime that no thread of the dump ran, as a thread of its own.
 pub struct TaskThread<'d> {
@@ -22,48 +23,76 @@ pub struct TaskThread<'d> {
 
 impl Serialize for TaskThread<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("name", &format!("goroutine {}", self.task.id))?;
-        map.serialize_entry("truncated", &self.task.broken.is_some())?;
-        map.serialize_entry("task", &TaskEntry(self.task))?;
         let frames = self.dump.task_frames(self.task);
-        let entries =
-            || frames.iter().map(|frame| MemoryFrame { frame, language: self.runtime.language, paths: self.paths });
-        map.serialize_entry("frames", &Each(entries))?;
-        map.end()
+        let (language, paths) = (self.runtime.language, self.paths);
+        let name = format!("goroutine {}", self.task.id);
+        let fields = ThreadFields {
+            index: self.index,
+            name: Some(&name),
+            truncated: self.task.broken.is_some(),
+            task: Some(TaskEntry::new(self.task)),
+            frames: Each::new(|| {
+                frames.iter().map(|frame| EitherFrame::InMemory(MemoryFrame { frame, language, paths }))
+            }),
+            interpreted: None,
+        };
+        fields.serialize(serializer)
     }
 }
 
-/// What a task is and does.
-pub struct TaskEntry<'d>(pub &'d Task);
+/// A task of a language's runtime: what ran on this thread or, for threads after those of the dump, what waits in memory.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "task"))]
+pub struct TaskEntry<'d> {
+    /// What the language calls it.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["goroutine"])))]
+    kind: &'static str,
+    /// The runtime's own number of it.
+    id: u64,
+    /// What it does, in the runtime's own words.
+    status: &'d str,
+    /// Why it waits, in the runtime's own words.
+    wait_reason: Option<&'d str>,
+    /// Addresses of the channels or the lock that it waits for.
+    waits_for: Vec<Hex>,
+    /// The number of the task that started it.
+    parent: Option<u64>,
+    /// The statement that started it.
+    created_by: Option<CreatedBy<'d>>,
+    /// Why older frames are missing, where its stack could not be read to its end.
+    broken: Option<&'d str>,
+}
 
-impl Serialize for TaskEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let task = self.0;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", "goroutine")?;
-        map.serialize_entry("id", &task.id)?;
-        map.serialize_entry("status", &task.status)?;
-        map.serialize_entry("wait_reason", &task.wait_reason)?;
-        map.serialize_entry("waits_for", &Each(|| task.waits_for.iter().map(|&address| Hex(address))))?;
-        map.serialize_entry("parent", &task.parent)?;
-        map.serialize_entry("created_by", &task.created_by.as_ref().map(CreatedBy))?;
-        map.serialize_entry("broken", &task.broken)?;
-        map.end()
+impl<'d> TaskEntry<'d> {
+    pub fn new(task: &'d Task) -> Self {
+        TaskEntry {
+            kind: "goroutine",
+            id: task.id,
+            status: &task.status,
+            wait_reason: task.wait_reason.as_deref(),
+            waits_for: task.waits_for.iter().map(|&address| Hex(address)).collect(),
+            parent: task.parent,
+            created_by: task.created_by.as_ref().map(CreatedBy::new),
+            broken: task.broken.as_deref(),
+        }
     }
 }
 
 /// The statement that started a task.
-struct CreatedBy<'d>(&'d TaskFrame);
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "created_by"))]
+struct CreatedBy<'d> {
+    /// The function it is in.
+    function: &'d str,
+    /// Source file.
+    file: Option<&'d str>,
+    /// Line, from 1.
+    line: Option<u32>,
+}
 
-impl Serialize for CreatedBy<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("function", &*self.0.function)?;
-        map.serialize_entry("file", &self.0.file.as_deref())?;
-        map.serialize_entry("line", &self.0.line)?;
-        map.end()
+impl<'d> CreatedBy<'d> {
+    fn new(frame: &'d TaskFrame) -> Self {
+        CreatedBy { function: &frame.function, file: frame.file.as_deref(), line: frame.line }
     }
 }
 
@@ -74,69 +103,88 @@ pub struct MemoryFrame<'d> {
     pub paths: &'d PathMap,
 }
 
+written_as! {
+    MemoryFrame<'_> => FrameFields<'static>;
+    TaskThread<'_> => ThreadFields<'static>;
+}
+
 impl Serialize for MemoryFrame<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let frame = self.frame;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &frame.index)?;
-        map.serialize_entry("instance", &None::<u32>)?;
-        map.serialize_entry("module", &frame.module)?;
-        map.serialize_entry("function_index", &frame.function_index)?;
-        map.serialize_entry("code_offset", &None::<Hex>)?;
-        map.serialize_entry("module_offset", &None::<Hex>)?;
-        map.serialize_entry("dwarf_pc", &None::<Hex>)?;
-        map.serialize_entry("function", &frame.function.as_deref())?;
-        map.serialize_entry("raw_name", &None::<&str>)?;
-        place(&mut map, frame.location.as_ref(), self.paths)?;
-        map.serialize_entry("inlines", &Each(|| frame.inlines.iter().map(|inline| InlineEntry(inline, self.paths))))?;
-        map.serialize_entry("locals", &None::<()>)?;
-        map.serialize_entry("stack", &None::<()>)?;
-        map.serialize_entry("language", self.language)?;
-        map.serialize_entry("in_memory", &true)?;
-        map.end()
-    }
-}
-
-/// A frame of an interpreter's program that a frame of the engine ran.
-pub struct InterpretedEntry<'d> {
-    pub frame: &'d InterpretedFrame,
-    /// Whether variables are asked for.
-    pub locals: bool,
-    /// Whether to leave their values out.
-    pub hidden: bool,
-}
-
-impl Serialize for InterpretedEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("function", &*self.frame.function)?;
-        map.serialize_entry("file", &self.frame.file.as_deref())?;
-        map.serialize_entry("line", &self.frame.line)?;
-        map.serialize_entry("column", &self.frame.column)?;
-        let variables = || {
-            let entry = |variable| InterpretedVariableEntry { variable, hidden: self.hidden };
-            self.frame.variables.iter().map(entry)
+        let MemoryFrame { frame, language, paths } = *self;
+        let fields = FrameFields {
+            index: frame.index,
+            module: frame.module,
+            function_index: frame.function_index,
+            function: frame.function.as_deref(),
+            spot: Spot::new(frame.location.as_ref(), paths),
+            inlines: Each::new(move || frame.inlines.iter().map(move |inline| InlineEntry::new(inline, paths))),
+            language: Some(language),
+            in_memory: Some(true),
+            ..FrameFields::unknown()
         };
-        map.serialize_entry("variables", &self.locals.then_some(Each(variables)))?;
-        map.end()
+        fields.serialize(serializer)
     }
 }
 
-struct InterpretedVariableEntry<'d> {
-    variable: &'d InterpretedVariable,
-    hidden: bool,
+/// A frame of a program that an interpreter runs.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "interpreted"))]
+pub struct InterpretedEntry<'d> {
+    /// Its function's qualified name.
+    function: &'d str,
+    /// Its source file, as the interpreter names it.
+    file: Option<&'d str>,
+    /// Line, from 1.
+    line: Option<u32>,
+    /// Column in bytes of UTF-8, from 1.
+    column: Option<u32>,
+    /// Its local variables that have a value; null unless they are asked for.
+    variables: Option<Each<'d, InterpretedVariableEntry<'d>>>,
 }
 
-impl Serialize for InterpretedVariableEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let variable = self.variable;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &variable.name)?;
-        map.serialize_entry("type", &variable.type_name)?;
-        map.serialize_entry("kind", if variable.is_parameter { "parameter" } else { "local" })?;
-        map.serialize_entry("value", &variable.value.as_ref().filter(|_| !self.hidden))?;
-        map.serialize_entry("address", &Hex(variable.address))?;
-        map.serialize_entry("status", if variable.value.is_some() { "ok" } else { "unreadable" })?;
-        map.end()
+impl<'d> InterpretedEntry<'d> {
+    /// With variables if they are asked for, and with their values unless these are to be `hidden`.
+    pub fn new(frame: &'d InterpretedFrame, locals: bool, hidden: bool) -> Self {
+        let entry = move |variable| InterpretedVariableEntry::new(variable, hidden);
+        InterpretedEntry {
+            function: &frame.function,
+            file: frame.file.as_deref(),
+            line: frame.line,
+            column: frame.column,
+            variables: locals.then(|| Each::new(move || frame.variables.iter().map(entry))),
+        }
+    }
+}
+
+/// A variable of an interpreted function.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "interpreted_variable"))]
+struct InterpretedVariableEntry<'d> {
+    /// Its name.
+    name: &'d str,
+    /// The name of its value's type.
+    r#type: &'d str,
+    /// Parameter or local.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["parameter", "local"])))]
+    kind: &'static str,
+    /// Its value as the language writes it; null where it cannot be read or is left out.
+    value: Option<&'d str>,
+    /// Its address in linear memory.
+    address: Hex,
+    /// Whether its value could be read.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["ok", "unreadable"])))]
+    status: &'static str,
+}
+
+impl<'d> InterpretedVariableEntry<'d> {
+    fn new(variable: &'d InterpretedVariable, hidden: bool) -> Self {
+        InterpretedVariableEntry {
+            name: &variable.name,
+            r#type: &variable.type_name,
+            kind: if variable.is_parameter { "parameter" } else { "local" },
+            value: variable.value.as_deref().filter(|_| !hidden),
+            address: Hex(variable.address),
+            status: if variable.value.is_some() { "ok" } else { "unreadable" },
+        }
     }
 }

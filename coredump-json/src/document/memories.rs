@@ -3,96 +3,110 @@
 use base64::display::Base64Display;
 use base64::engine::general_purpose::STANDARD;
 use coredump_core::memory::{Chunk, Memory};
-use serde::ser::SerializeMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::args::MemoryDetail;
 
-use super::text::{Each, Hex, Shown};
+use super::text::{Each, Hex, written_as};
 
-/// A memory.
+/// A linear memory. Sizes in bytes.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "memory"))]
 pub struct MemoryEntry<'d> {
-    pub index: usize,
-    pub memory: &'d Memory<'d>,
-    pub detail: MemoryDetail,
-    pub redacted: bool,
+    /// Its index in the dump.
+    index: usize,
+    /// Its size.
+    size: u64,
+    /// The greatest size it may grow to.
+    maximum: Option<u64>,
+    /// Bytes a page.
+    page_size: u64,
+    /// Addresses are 64 bits wide.
+    memory64: bool,
+    /// Shared between threads.
+    shared: bool,
+    /// How many bytes are known: stored in the dump, or known to have been zero.
+    captured_bytes: u64,
+    /// Its contents were taken out by `--redact`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    redacted: Option<bool>,
+    /// The ranges that are known, by address; null with `--memory none`.
+    captured: Option<Each<'d, Range<'d>>>,
 }
 
-impl Serialize for MemoryEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let memory = self.memory;
+impl<'d> MemoryEntry<'d> {
+    pub fn new(index: usize, memory: &'d Memory<'d>, detail: MemoryDetail, redacted: bool) -> Self {
         let captured = memory.captured();
-        let captured_bytes: u64 = captured.iter().map(|range| range.end - range.start).sum();
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("size", &memory.size)?;
-        map.serialize_entry("maximum", &memory.maximum)?;
-        map.serialize_entry("page_size", &memory.page_size)?;
-        map.serialize_entry("memory64", &memory.memory64)?;
-        map.serialize_entry("shared", &memory.shared)?;
-        map.serialize_entry("captured_bytes", &captured_bytes)?;
-        if self.redacted {
-            map.serialize_entry("redacted", &true)?;
+        MemoryEntry {
+            index,
+            size: memory.size,
+            maximum: memory.maximum,
+            page_size: memory.page_size,
+            memory64: memory.memory64,
+            shared: memory.shared,
+            captured_bytes: captured.iter().map(|range| range.end - range.start).sum(),
+            redacted: redacted.then_some(true),
+            captured: match detail {
+                MemoryDetail::None => None,
+                MemoryDetail::Ranges => Some(Each::new(move || {
+                    memory.captured().into_iter().map(|range| Range::bare(range.start, range.end - range.start))
+                })),
+                MemoryDetail::Base64 => {
+                    Some(Each::new(move || memory.chunks(0..memory.size).filter_map(Range::with_contents)))
+                }
+            },
         }
-        match self.detail {
-            MemoryDetail::None => map.serialize_entry("captured", &())?,
-            MemoryDetail::Ranges => {
-                let ranges = || captured.iter().map(|range| Range::bare(range.start, range.end - range.start));
-                map.serialize_entry("captured", &Each(ranges))?;
-            }
-            MemoryDetail::Base64 => {
-                let ranges = || memory.chunks(0..memory.size).filter_map(Range::with_contents);
-                map.serialize_entry("captured", &Each(ranges))?;
-            }
-        }
-        map.end()
     }
 }
 
 /// Bytes in base64, encoded while they are written: gigabytes pass through a buffer of a kilobyte.
-pub fn base64(bytes: &[u8]) -> impl Serialize + '_ {
-    Shown(Base64Display::new(bytes, &STANDARD))
+pub struct Base64<'d>(pub &'d [u8]);
+
+impl Serialize for Base64<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &STANDARD))
+    }
 }
 
-/// A captured range. In a document with contents, ranges end where stored bytes and known zeros meet.
+written_as! { Base64<'_> => String; }
+
+/// A range. With `--memory base64` it has `data` or `zero`, and ends where stored bytes and known zeros meet.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "range"))]
 struct Range<'d> {
-    address: u64,
+    /// Its first address.
+    address: Hex,
+    /// Its size.
     size: u64,
-    contents: Option<Contents<'d>>,
-}
-
-enum Contents<'d> {
-    Bytes(&'d [u8]),
-    Zero,
+    /// Its bytes in base64.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<Base64<'d>>,
+    /// All its bytes were zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zero: Option<bool>,
+    /// Input of `--encode`: a file that holds its bytes, relative to the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'d str>,
+    /// Input of `--encode`: where in that file they begin.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
 }
 
 impl<'d> Range<'d> {
     fn bare(address: u64, size: u64) -> Self {
-        Range { address, size, contents: None }
+        Range { address: Hex(address), size, data: None, zero: None, file: None, offset: None }
     }
 
     fn with_contents(chunk: Chunk<'d>) -> Option<Self> {
         let size = chunk.range().end - chunk.range().start;
         Some(match chunk {
             Chunk::Captured(segment) => {
-                Range { address: segment.address, size, contents: Some(Contents::Bytes(segment.bytes)) }
+                Range { data: Some(Base64(segment.bytes)), ..Range::bare(segment.address, size) }
             }
-            Chunk::Zero { address, .. } => Range { address, size, contents: Some(Contents::Zero) },
+            Chunk::Zero { address, .. } => Range { zero: Some(true), ..Range::bare(address, size) },
             Chunk::Hole { .. } => return None,
         })
-    }
-}
-
-impl Serialize for Range<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("address", &Hex(self.address))?;
-        map.serialize_entry("size", &self.size)?;
-        match self.contents {
-            Some(Contents::Bytes(bytes)) => map.serialize_entry("data", &base64(bytes))?,
-            Some(Contents::Zero) => map.serialize_entry("zero", &true)?,
-            None => {}
-        }
-        map.end()
     }
 }

@@ -8,8 +8,12 @@ mod heap;
 mod inner;
 mod memories;
 mod objects;
+mod process;
+mod reason;
 mod redact;
 mod safe;
+#[cfg(all(test, feature = "schema"))]
+mod schema;
 mod sentry;
 mod state;
 mod tasks;
@@ -17,30 +21,36 @@ mod text;
 mod thrown;
 mod values;
 
+use std::borrow::Cow;
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::SystemTime;
 
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::gc::View;
+use coredump_core::interpreted::Interpreted;
 use coredump_core::model::Warning;
-use coredump_core::reason::{CrashReason, Panic, ScriptFrame};
+use coredump_core::reason::CrashReason;
 use coredump_core::variables::{Scope, Variable};
 use coredump_core::{CoreDump, Dump, Frame, Limits};
-use serde::ser::SerializeMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use crate::args::MemoryDetail;
 
-use coredump_core::interpreted::Interpreted;
+#[cfg(feature = "schema")]
+use frames::ThreadFields;
 use frames::{PlaceEntry, ThreadEntry};
+use heap::HeapEntry;
 use inner::TaskThread;
 use memories::MemoryEntry;
+use process::{CallEntry, File, Process};
+use reason::ReasonEntry;
 use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
 use tasks::{AsyncTaskEntry, TaskView};
-use text::{Each, Hex, Shown};
-use thrown::{AccessEntry, ExceptionEntry};
+use text::{Each, written_as};
 
 pub use failure::Failure;
 pub use redact::Redacting;
@@ -81,207 +91,112 @@ pub struct Document<'d> {
 /// A thread of the dump, or a task of a language's runtime that none of them ran.
 #[derive(Serialize)]
 #[serde(untagged)]
-enum EitherThread<'c, 'd> {
-    Recorded(ThreadEntry<'c, 'd>),
-    Task(TaskThread<'c>),
+enum EitherThread<'d> {
+    Recorded(ThreadEntry<'d>),
+    Task(TaskThread<'d>),
+}
+
+written_as! {
+    EitherThread<'_> => ThreadFields<'static>;
+    Document<'_> => DocumentFields<'static>;
+}
+
+/// What is known of one core dump.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "document"))]
+struct DocumentFields<'d> {
+    /// Version of this format.
+    #[cfg_attr(feature = "schema", schemars(extend("const" = VERSION)))]
+    version: u32,
+    /// The dump's file, or the text that a trace was found in.
+    dump: File<'d>,
+    /// What ran, as the capturing program recorded it.
+    process: Process<'d>,
+    /// Why it died; null if nothing tells.
+    reason: Option<ReasonEntry<'d>>,
+    /// The grouping key: the functions it happened in, youngest first, stable across rebuilds. See docs/signature.md.
+    signature: Option<&'d str>,
+    /// Where it died in the program's own code: below a panic's machinery and the standard library, if the crash happened there.
+    place: Option<PlaceEntry<'d>>,
+    /// The modules that ran.
+    modules: Each<'d, ModuleEntry<'d>>,
+    /// The last calls of the host, oldest first; none if the dump does not hold any.
+    host_calls: Each<'d, CallEntry<'d>>,
+    /// The modules' instances.
+    instances: Each<'d, InstanceEntry<'d>>,
+    /// The threads.
+    threads: Each<'d, EitherThread<'d>>,
+    /// The asynchronous tasks, and the coroutines that wait; left out where there are none. docs/languages.md says of which languages and executors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tasks: Option<Each<'d, AsyncTaskEntry<'d>>>,
+    /// The linear memories.
+    memories: Each<'d, MemoryEntry<'d>>,
+    /// The globals.
+    globals: Each<'d, GlobalEntry<'d>>,
+    /// The tables; empty if the producer recorded none.
+    tables: Each<'d, TableEntry<'d>>,
+    /// With `--heap`: what the allocators in the memories hold, and the objects of a garbage-collected program.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    heap: Option<HeapEntry<'d>>,
+    /// The sections of the dump's file, in order.
+    sections: Each<'d, SectionEntry<'d>>,
+    /// What was repaired, skipped or doubted. Last, because looking at frames and variables is what finds faults in debug info.
+    warnings: Each<'d, String>,
 }
 
 impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let dump = self.recorded();
+        let (dump, slots, redact) = (self.recorded(), self.dump.binaries().slots(), self.redact);
         let crash = self.dump.crash();
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("version", &VERSION)?;
-        map.serialize_entry("dump", &self.file())?;
-        map.serialize_entry("process", &self.process())?;
-        map.serialize_entry("reason", &self.reason())?;
         // Those of an interpreted program are what it printed, which nothing vouches for.
-        let printed = self.redact && crash.reason.as_ref().is_some_and(CrashReason::is_script);
-        map.serialize_entry("signature", &crash.signature.as_ref().filter(|_| !printed))?;
+        let printed = redact && crash.reason.as_ref().is_some_and(CrashReason::is_script);
         let place = crash.place.as_ref().filter(|_| !printed);
-        map.serialize_entry("place", &place.map(|place| PlaceEntry(place, &self.paths)))?;
-        let modules = || {
-            let slots = self.dump.binaries().slots().iter().enumerate();
-            let contents = self.memory == MemoryDetail::Base64;
-            slots.map(move |(index, slot)| {
-                let module = dump.modules.get(index);
-                ModuleEntry { index, module, slot, contents, slots: self.dump.binaries().slots(), redact: self.redact }
-            })
-        };
-        map.serialize_entry("modules", &Each(modules))?;
-        let calls = || dump.host_calls.iter().map(|call| CallEntry::new(call, self.redact));
-        map.serialize_entry("host_calls", &Each(calls))?;
-        let instances = || dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry { index, instance });
-        map.serialize_entry("instances", &Each(instances))?;
-        let threads = || {
-            let recorded =
-                self.dump.threads().map(|thread| EitherThread::Recorded(ThreadEntry { thread, document: self }));
-            recorded.chain(self.tasks().map(EitherThread::Task))
-        };
-        map.serialize_entry("threads", &Each(threads))?;
+        let contents = self.memory == MemoryDetail::Base64;
+        let module =
+            move |(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot, contents, slots, redact };
         let tasks = self.dump.tasks(self.locals.then_some(self.limits));
-        if !tasks.list.is_empty() {
-            let view = TaskView { paths: &self.paths, locals: self.locals, hidden: self.redact, named: true };
-            map.serialize_entry("tasks", &Each(|| tasks.list.iter().map(|task| AsyncTaskEntry { task, view })))?;
-        }
-        let memories = || {
-            let entry = |(index, memory)| MemoryEntry { index, memory, detail: self.memory, redacted: self.redact };
-            dump.memories.iter().enumerate().map(entry)
-        };
-        map.serialize_entry("memories", &Each(memories))?;
+        let view = TaskView { paths: &self.paths, locals: self.locals, hidden: redact, named: true };
         let names = self.global_names();
-        let globals = || {
-            let entry = |(index, global)| GlobalEntry {
-                index,
-                global,
-                name: names.get(&index).copied(),
-                objects: self.objects(),
-                hidden: self.redact,
-            };
-            dump.globals.iter().enumerate().map(entry)
-        };
-        map.serialize_entry("globals", &Each(globals))?;
         let objects = self.objects();
-        let table = |(index, table)| TableEntry { index, table, objects };
-        let tables = || dump.tables.iter().enumerate().map(table);
-        map.serialize_entry("tables", &Each(tables))?;
-        if self.heap {
-            map.serialize_entry("heap", &self.heap())?;
-        }
-        map.serialize_entry(
-            "sections",
-            &Each(|| dump.sections.iter().map(|section| SectionEntry { section, redact: self.redact })),
-        )?;
-        // Last, because looking at frames and variables is what finds faults in debug info.
-        map.serialize_entry("warnings", &Each(|| self.warnings()))?;
-        map.end()
-    }
-}
-
-/// `dump`: the file itself.
-#[derive(Serialize)]
-struct File<'d> {
-    kind: &'static str,
-    path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
-    size: Option<u64>,
-    modified: Option<Shown<humantime::Rfc3339Timestamp>>,
-    layout: Option<&'static str>,
-    offsets: Option<&'static str>,
-    executable: Option<&'d str>,
-    producer: Option<&'d str>,
-    incomplete: Option<Incomplete<'d>>,
-}
-
-/// Where reading had to stop.
-#[derive(Serialize)]
-struct Incomplete<'d> {
-    message: &'d str,
-    offset: Option<Hex>,
-}
-
-/// `host_calls[]`: a call of the host.
-#[derive(Serialize)]
-struct CallEntry<'d> {
-    name: Option<&'d str>,
-    args: &'d [String],
-    result: Option<&'d str>,
-    failed: bool,
-    since_start_ms: Option<u64>,
-}
-
-impl<'d> CallEntry<'d> {
-    fn new(call: &'d coredump_core::model::HostCall, redact: bool) -> Self {
-        CallEntry {
-            name: Some(&*call.name).filter(|name| !redact || redact::function(name)),
-            args: if redact { &[] } else { &call.args },
-            result: call.result.as_deref().filter(|_| !redact),
-            failed: call.failed,
-            since_start_ms: call.since_start_ms,
-        }
-    }
-}
-
-/// `process`: what ran.
-#[derive(Serialize)]
-struct Process<'d> {
-    executable: Option<&'d str>,
-    args: Option<&'d [String]>,
-    start_time: Option<&'d str>,
-    time: Option<&'d str>,
-    runtime: Option<&'d str>,
-    producer: Option<&'d str>,
-    pid: Option<u32>,
-    host: Option<&'d str>,
-    exit_code: Option<i32>,
-    detail: Option<&'d str>,
-    replay: Option<&'d coredump_core::model::Replay>,
-    annotations: BTreeMap<&'d str, &'d str>,
-    request: Option<RequestEntry<'d>>,
-}
-
-/// `process.request`: what a server died of.
-#[derive(Serialize)]
-struct RequestEntry<'d> {
-    method: Option<&'d str>,
-    path: Option<&'d str>,
-    headers: &'d [coredump_core::model::Header],
-    peer: Option<&'d str>,
-}
-
-/// `reason`: why it died.
-#[derive(Serialize)]
-struct ReasonEntry<'d> {
-    kind: &'d str,
-    message: Option<&'d str>,
-    detail: Option<&'d str>,
-    source: &'static str,
-    panic: Option<PanicEntry<'d>>,
-    guest_stderr: Option<&'d str>,
-    instruction: Option<&'d str>,
-    memory_access: Option<AccessEntry>,
-    exception: Option<ExceptionEntry<'d>>,
-}
-
-/// `reason.panic`: the program gave up by itself.
-#[derive(Serialize)]
-struct PanicEntry<'d> {
-    language: &'static str,
-    message: Option<&'d str>,
-    location: Option<&'d str>,
-    source: &'static str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    frames: Vec<ScriptEntry<'d>>,
-}
-
-/// A function in the traceback of an interpreted program.
-#[derive(Serialize)]
-struct ScriptEntry<'d> {
-    function: Option<&'d str>,
-    file: &'d str,
-    line: u32,
-    column: Option<u32>,
-}
-
-impl<'d> PanicEntry<'d> {
-    fn new(panic: &'d Panic, redact: bool) -> Self {
-        PanicEntry {
-            language: panic.language,
-            message: panic.message.as_deref().filter(|_| !redact),
-            location: panic.location.as_deref().filter(|_| !redact),
-            source: panic.source.name(),
-            frames: panic
-                .frames
-                .iter()
-                .map(|ScriptFrame { function, file, line, column }| ScriptEntry {
-                    function: function.as_deref(),
-                    file,
-                    line: *line,
-                    column: *column,
-                })
-                .collect(),
-        }
+        let global = |(index, global)| GlobalEntry {
+            index,
+            global,
+            name: names.get(&index).copied(),
+            objects,
+            hidden: redact,
+        };
+        let fields = DocumentFields {
+            version: VERSION,
+            dump: self.file(),
+            process: self.process(),
+            reason: self.reason(),
+            signature: crash.signature.as_deref().filter(|_| !printed),
+            place: place.map(|place| PlaceEntry { place: Cow::Borrowed(place), paths: &self.paths }),
+            modules: Each::new(move || slots.iter().enumerate().map(module)),
+            host_calls: Each::new(move || dump.host_calls.iter().map(move |call| CallEntry::new(call, redact))),
+            instances: Each::new(move || {
+                dump.instances.iter().enumerate().map(|(index, instance)| InstanceEntry::new(index, instance))
+            }),
+            threads: Each::new(|| {
+                let recorded = self.dump.threads();
+                let recorded = recorded.map(|thread| EitherThread::Recorded(ThreadEntry { thread, document: self }));
+                recorded.chain(self.tasks().map(EitherThread::Task))
+            }),
+            tasks: (!tasks.list.is_empty())
+                .then(|| Each::new(|| tasks.list.iter().map(|task| AsyncTaskEntry { task, view }))),
+            memories: Each::new(|| {
+                let memories = dump.memories.iter().enumerate();
+                memories.map(|(index, memory)| MemoryEntry::new(index, memory, self.memory, redact))
+            }),
+            globals: Each::new(|| dump.globals.iter().enumerate().map(global)),
+            tables: Each::new(move || {
+                dump.tables.iter().enumerate().map(move |(index, table)| TableEntry::new(index, table, objects))
+            }),
+            heap: self.heap.then(|| self.heap()),
+            sections: Each::new(move || dump.sections.iter().map(move |section| SectionEntry::new(section, redact))),
+            warnings: Each::new(|| self.warnings()),
+        };
+        fields.serialize(serializer)
     }
 }
 
@@ -299,75 +214,6 @@ impl<'d> Document<'d> {
     /// Text that stands in the dump; in a redacted document only what `vouched` lets pass.
     fn shown<'t>(&self, text: Option<&'t str>, vouched: impl FnOnce(&'t str) -> Option<&'t str>) -> Option<&'t str> {
         if self.redact { text.and_then(vouched) } else { text }
-    }
-
-    /// The name or path of a program.
-    fn program<'t>(&self, name: Option<&'t str>) -> Option<&'t str> {
-        self.shown(name, |name| redact::binary(name, self.dump.binaries().slots()))
-    }
-
-    fn file(&self) -> File<'d> {
-        let trace = self.recorded().trace_line;
-        File {
-            path: self.path.map(|path| path.to_string_lossy().into_owned()),
-            kind: if trace.is_some() { "trace" } else { "core-dump" },
-            line: trace,
-            size: trace.is_none().then_some(self.recorded().size),
-            modified: self.modified.filter(has_four_digits).map(|time| Shown(humantime::format_rfc3339_seconds(time))),
-            layout: trace.is_none().then(|| self.recorded().layout.name()),
-            offsets: self.recorded().offsets.map(|layout| layout.name()),
-            executable: self.program(self.recorded().executable.as_deref()),
-            producer: self.shown(self.recorded().producer.as_deref(), redact::producer),
-            incomplete: self
-                .recorded()
-                .incomplete
-                .as_ref()
-                .map(|incomplete| Incomplete { message: &incomplete.message, offset: incomplete.offset.map(Hex) }),
-        }
-    }
-
-    fn process(&self) -> Process<'d> {
-        let process = &self.recorded().process;
-        let named = self.recorded().executable.as_deref().filter(|name| !name.is_empty());
-        let executable = process.executable.as_deref().or(named);
-        let kept = !self.redact;
-        Process {
-            executable: self.program(executable),
-            args: process.args.as_deref().filter(|_| kept),
-            start_time: self.shown(process.start_time.as_deref(), redact::time),
-            time: self.shown(process.time.as_deref(), redact::time),
-            runtime: self.shown(process.runtime.as_deref(), redact::producer),
-            producer: self.shown(process.producer.as_deref(), redact::producer),
-            pid: process.pid,
-            host: process.host.as_deref().filter(|_| kept),
-            exit_code: process.exit_code,
-            detail: process.detail.as_deref(),
-            replay: process.replay.as_ref(),
-            annotations: process.annotations.iter().filter(|_| kept).map(|(key, value)| (&**key, &**value)).collect(),
-            request: process.request.as_ref().map(|request| RequestEntry {
-                method: self.shown(request.method.as_deref(), redact::method),
-                path: request.path.as_deref().filter(|_| kept),
-                headers: if kept { &request.headers } else { &[] },
-                peer: request.peer.as_deref().filter(|_| kept),
-            }),
-        }
-    }
-
-    fn reason(&self) -> Option<ReasonEntry<'_>> {
-        self.dump.crash().reason.as_ref().map(|reason| ReasonEntry {
-            kind: if self.redact { redact::kind(&reason.kind) } else { &reason.kind },
-            message: self.shown(reason.message.as_deref(), redact::message),
-            detail: reason.detail.as_deref().filter(|_| !self.redact),
-            source: reason.source.name(),
-            panic: reason.panic.as_ref().map(|panic| PanicEntry::new(panic, self.redact)),
-            guest_stderr: reason.guest_stderr.as_deref().filter(|_| !self.redact),
-            instruction: reason.instruction.as_deref(),
-            memory_access: reason.memory_access.map(|access| AccessEntry::new(access, self.redact)),
-            exception: reason
-                .exception
-                .as_ref()
-                .map(|exception| ExceptionEntry::new(exception, self.dump, &self.paths, self.redact)),
-        })
     }
 
     /// The variables of a frame, if they are asked for and there is room for them.
@@ -436,12 +282,6 @@ impl<'d> Document<'d> {
 /// A variable and its parts.
 fn count(variable: &Variable) -> usize {
     1 + variable.children.iter().map(count).sum::<usize>()
-}
-
-/// Whether a time is in one of the years that RFC 3339 can write, 1970 to 9999: a file may have any.
-fn has_four_digits(time: &SystemTime) -> bool {
-    const YEAR_10000: u64 = 253_402_300_800;
-    time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.as_secs() < YEAR_10000)
 }
 
 fn warning(warning: &Warning) -> String {

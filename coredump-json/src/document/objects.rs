@@ -3,12 +3,13 @@
 use coredump_core::gc::{View, text_of};
 use coredump_core::model::{RefTarget, Value};
 use coredump_core::objects::{Field, Kind, Link, Object, Storage};
-use serde::ser::SerializeMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::heap::TypeEntry;
-use super::text::Each;
-use super::values::{self, Target, TypedValue};
+use super::text::{Each, written_as};
+use super::values::{Bits, Content, Target, TargetFields, ValueEntry};
 
 /// Elements of one array that are written.
 const MAX_ELEMENTS: usize = 1 << 16;
@@ -29,54 +30,89 @@ pub fn types(view: &View<'_>) -> Vec<TypeEntry> {
 }
 
 /// All objects, by their ids.
-pub struct ObjectEntries<'d>(pub &'d View<'d>);
-
-impl Serialize for ObjectEntries<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let entry = |object| ObjectEntry { object, view: self.0 };
-        serializer.collect_seq(self.0.objects().into_iter().flat_map(|objects| objects.iter().map(entry)))
-    }
+pub fn entries<'d>(view: &'d View<'d>) -> Each<'d, ObjectEntry<'d>> {
+    let entry = move |object| ObjectEntry { object, view };
+    Each::new(move || view.objects().into_iter().flat_map(move |objects| objects.iter().map(entry)))
 }
 
 /// An object.
-struct ObjectEntry<'d> {
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "object"))]
+struct ObjectFields<'d> {
+    /// Its id.
+    id: u32,
+    /// As of a reference.
+    r#type: Option<&'d str>,
+    /// What it is.
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
+    kind: &'static str,
+    /// Bytes of its fields or elements, where a reference counts four.
+    bytes: u64,
+    /// Of an array of 8 or 16 bits a character: the text that it seems to be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    /// Of an array: how many elements it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    length: Option<u64>,
+    /// Of an array: its elements. Integers are numbers (8 and 16 bits without a sign), i64 decimal strings, v128 as of a value, floats values, references as of a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elements: Option<Each<'d, ValueOf<'d>>>,
+    /// Of an array: elements at its end that are not listed; absent if all are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    elements_omitted: Option<u64>,
+    /// Of a struct its fields, of an exception what it carries.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fields: Option<Each<'d, FieldEntry<'d>>>,
+}
+
+/// An object.
+pub struct ObjectEntry<'d> {
     object: Object<'d>,
     view: &'d View<'d>,
 }
 
+written_as! { ObjectEntry<'_> => ObjectFields<'static>; }
+
 impl Serialize for ObjectEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (object, view) = (&self.object, self.view);
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", &object.id)?;
-        map.serialize_entry("type", &view.type_name(object.type_index))?;
-        map.serialize_entry("kind", object.kind().name())?;
-        map.serialize_entry("bytes", &object.size())?;
-        if let Some(text) = text_of(object) {
-            map.serialize_entry("text", &text)?;
-        }
-        match object.kind() {
-            Kind::Array => {
-                map.serialize_entry("length", &object.len)?;
-                let element = |field| ValueOf { field, view };
-                map.serialize_entry("elements", &Each(|| object.fields().take(MAX_ELEMENTS).map(element)))?;
-                let left_out = object.len - object.held().min(MAX_ELEMENTS) as u64;
-                if left_out > 0 {
-                    map.serialize_entry("elements_omitted", &left_out)?;
-                }
-            }
-            Kind::Struct | Kind::Exception => {
-                let field = |(index, field)| FieldEntry {
-                    name: view.field_name(object.type_index, index),
-                    storage: object.storage(index),
-                    value: ValueOf { field, view },
-                };
-                map.serialize_entry("fields", &Each(|| object.fields().enumerate().map(field)))?;
-            }
-            Kind::Extern => {}
-        }
-        map.end()
+        let is_array = object.kind() == Kind::Array;
+        let left_out = object.len.saturating_sub(object.held().min(MAX_ELEMENTS) as u64);
+        let element = move |field| ValueOf { field, view };
+        let field = move |(index, field)| FieldEntry {
+            name: view.field_name(object.type_index, index),
+            storage: object.storage(index),
+            value: ValueOf { field, view },
+        };
+        let fields = ObjectFields {
+            id: object.id,
+            r#type: view.type_name(object.type_index),
+            kind: object.kind().name(),
+            bytes: object.size(),
+            text: text_of(object),
+            length: is_array.then_some(object.len),
+            elements: is_array.then(|| Each::new(move || object.fields().take(MAX_ELEMENTS).map(element))),
+            elements_omitted: (is_array && left_out > 0).then_some(left_out),
+            fields: matches!(object.kind(), Kind::Struct | Kind::Exception)
+                .then(|| Each::new(move || object.fields().enumerate().map(field))),
+        };
+        fields.serialize(serializer)
     }
+}
+
+/// A field of a struct or an exception.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "field"))]
+struct FieldFields<'d> {
+    /// Its name in the module's name section.
+    name: Option<&'d str>,
+    /// How it is stored.
+    r#type: Option<&'static str>,
+    /// Its value, as that of any value.
+    value: FieldContent<'d>,
+    /// Of floats: all bits, in hexadecimal. NaN payloads are only here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<Bits>,
 }
 
 /// A field of a struct or an exception.
@@ -86,17 +122,35 @@ struct FieldEntry<'d> {
     value: ValueOf<'d>,
 }
 
+written_as! { FieldEntry<'_> => FieldFields<'static>; }
+
 impl Serialize for FieldEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("name", &self.name)?;
-        map.serialize_entry("type", &self.storage.map(Storage::name))?;
-        match self.value.field {
-            Field::Ref(link) => map.serialize_entry("value", &LinkEntry { link, view: self.value.view })?,
-            _ => values::entries(&mut map, &self.value.value(), None)?,
-        }
-        map.end()
+        let value = self.value.value();
+        let fields = FieldFields {
+            name: self.name,
+            r#type: self.storage.map(Storage::name),
+            value: match self.value.field {
+                Field::Ref(link) => FieldContent::Link(LinkEntry { link, view: self.value.view }),
+                _ => FieldContent::Value(Content { value: &value, objects: None }),
+            },
+            bits: Bits::of(&value),
+        };
+        fields.serialize(serializer)
     }
+}
+
+/// What a field holds.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum FieldContent<'d> {
+    Link(LinkEntry<'d>),
+    Value(Content<'d>),
+}
+
+written_as! {
+    FieldContent<'_> => Content<'static>;
+    LinkEntry<'_> => TargetFields<'static>;
 }
 
 /// The value of a field or an element.
@@ -126,13 +180,26 @@ impl Serialize for ValueOf<'_> {
             (Field::Ref(link), _) => LinkEntry { link, view: self.view }.serialize(serializer),
             // All bits of a float do not fit into a number.
             (_, value @ (Value::F32(_) | Value::F64(_))) => {
-                TypedValue { value: &value, objects: None, hidden: false }.serialize(serializer)
+                ValueEntry { name: None, value: &value, objects: None, hidden: false }.serialize(serializer)
             }
             (_, Value::I32(value)) => value.serialize(serializer),
             (_, Value::I64(value)) => serializer.collect_str(&value),
             (_, Value::V128(bytes)) => serializer.collect_str(&format_args!("{:#034x}", u128::from_le_bytes(bytes))),
             (_, Value::Missing | Value::Ref(_)) => serializer.serialize_none(),
         }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl JsonSchema for ValueOf<'_> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "element".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let value = generator.subschema_for::<ValueEntry<'static>>();
+        let reference = generator.subschema_for::<TargetFields<'static>>();
+        schemars::json_schema!({ "anyOf": [{ "type": ["integer", "string", "null"] }, value, reference] })
     }
 }
 
@@ -148,14 +215,14 @@ impl Serialize for LinkEntry<'_> {
         let Some(object) = object else {
             return Target { target: &target(self.link), objects: None }.serialize(serializer);
         };
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", object.kind().name())?;
-        map.serialize_entry("id", &object.id)?;
-        map.serialize_entry("type", &self.view.type_name(object.type_index))?;
-        if let Some(text) = text_of(&object) {
-            map.serialize_entry("text", &text)?;
-        }
-        map.end()
+        let fields = TargetFields {
+            kind: object.kind().name(),
+            id: Some(object.id),
+            r#type: Some(self.view.type_name(object.type_index).map(Into::into)),
+            text: text_of(&object),
+            ..TargetFields::default()
+        };
+        fields.serialize(serializer)
     }
 }
 

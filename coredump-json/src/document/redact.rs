@@ -110,6 +110,24 @@ static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
     nodes
 });
 
+/// A place in a document of which something is kept, for the schema.
+#[cfg(all(test, feature = "schema"))]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Kept(usize);
+
+#[cfg(all(test, feature = "schema"))]
+impl Kept {
+    /// The document itself.
+    pub fn all() -> Kept {
+        Kept(0)
+    }
+
+    /// What has this name there (`[]` is any element of a list), if anything of it is kept.
+    pub fn below(self, name: &str) -> Option<Kept> {
+        NODES[self.0].below.get(name).copied().map(Kept)
+    }
+}
+
 /// Writes a document as the formatter inside does, with null for what is not kept.
 pub struct Redacting<F> {
     inner: F,

@@ -168,7 +168,7 @@ impl Event {
         let process = document.process();
         let modified = document
             .modified
-            .filter(super::has_four_digits)
+            .filter(super::process::has_four_digits)
             .map(|time| humantime::format_rfc3339_seconds(time).to_string());
         let timestamp = process.time.map(str::to_owned).or(modified);
         let signature = document.dump.crash().signature.clone();

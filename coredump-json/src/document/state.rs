@@ -3,13 +3,50 @@
 use coredump_core::binaries::{Found, Refused, Slot, Verification};
 use coredump_core::gc::View;
 use coredump_core::model::{Global, Instance, ModuleRecord, Section, Table, Value};
-use serde::ser::SerializeMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::memories::base64;
+use super::memories::Base64;
 use super::redact;
-use super::text::{Each, Hex};
-use super::values::{self, Target};
+use super::text::{Each, Hex, written_as};
+use super::values::{Bits, Content, Target};
+
+/// A module that ran.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "module"))]
+struct ModuleFields<'c> {
+    /// Its index.
+    index: usize,
+    /// Its name in the dump.
+    name: Option<&'c str>,
+    /// Where its binary was when it ran.
+    path: Option<&'c str>,
+    /// SHA-256 of the core module, lower-case hex, as recorded.
+    sha256: Option<&'c str>,
+    /// SHA-256 of the core module without its custom sections, lower-case hex, as recorded: a stripped twin has the same.
+    content_sha256: Option<&'c str>,
+    /// BLAKE3 of the BLAKE3 of each MiB of the core module, lower-case hex, as recorded: quicker to check than SHA-256.
+    digest: Option<&'c str>,
+    /// Of the file at `path` when it was read: inode, size, and the times of the last change of its contents and of anything, in nanoseconds since 1970, with `-` between. Where the file still has it, it is not hashed.
+    stamp: Option<&'c str>,
+    /// Its build id, lower-case hex, as recorded.
+    build_id: Option<&'c str>,
+    /// Size in bytes of the copy in the dump; null if there is none.
+    embedded_size: Option<usize>,
+    /// The copy in the dump, in base64; with `--memory base64`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    embedded: Option<Option<Base64<'c>>>,
+    /// Where functions and lines come from; null if no binary was found.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["dwarf", "source-map", "names", "none", null])))]
+    symbols: Option<&'static str>,
+    /// Whether the binary that was found was checked to be the one that ran; null if none was found.
+    verified: Option<bool>,
+    /// The binary that was found.
+    binary: Option<BinaryEntry<'c>>,
+    /// Files that were looked at and not used.
+    refused: Each<'c, RefusedEntry<'c>>,
+}
 
 /// A module that the dump refers to, and the binary that was found for it.
 pub struct ModuleEntry<'c> {
@@ -24,49 +61,63 @@ pub struct ModuleEntry<'c> {
     pub redact: bool,
 }
 
+written_as! { ModuleEntry<'_> => ModuleFields<'static>; }
+
 impl<'c> Serialize for ModuleEntry<'c> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let module = self.module;
         let found = self.slot.found.as_ref();
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &self.index)?;
         let name = |name: Option<&'c str>| match self.redact {
             true => name.and_then(|name| redact::binary(name, self.slots)),
             false => name,
         };
         let hash = |hash: Option<&'c str>| if self.redact { hash.and_then(redact::hash) } else { hash };
-        map.serialize_entry("name", &name(module.and_then(|module| module.name.as_deref())))?;
-        map.serialize_entry("path", &name(module.and_then(|module| module.path.as_deref())))?;
-        map.serialize_entry("sha256", &hash(module.and_then(|module| module.sha256.as_deref())))?;
-        map.serialize_entry("content_sha256", &hash(module.and_then(|module| module.content_sha256.as_deref())))?;
-        map.serialize_entry("digest", &hash(module.and_then(|module| module.digest.as_deref())))?;
-        map.serialize_entry("stamp", &module.and_then(|module| module.stamp.as_deref()))?;
-        map.serialize_entry("build_id", &hash(module.and_then(|module| module.build_id.as_deref())))?;
-        map.serialize_entry("embedded_size", &module.and_then(|module| module.embedded).map(<[u8]>::len))?;
-        if self.contents {
-            let embedded = module.and_then(|module| module.embedded);
-            map.serialize_entry("embedded", &embedded.map(base64))?;
-        }
-        map.serialize_entry("symbols", &found.map(|found| found.binary.symbols_kind().name()))?;
-        map.serialize_entry("verified", &found.map(|found| found.verification.is_verified()))?;
-        map.serialize_entry("binary", &found.map(BinaryEntry))?;
-        map.serialize_entry("refused", &Each(|| self.slot.refused.iter().map(RefusedEntry)))?;
-        map.end()
+        let embedded = module.and_then(|module| module.embedded);
+        let refused = &self.slot.refused;
+        let fields = ModuleFields {
+            index: self.index,
+            name: name(module.and_then(|module| module.name.as_deref())),
+            path: name(module.and_then(|module| module.path.as_deref())),
+            sha256: hash(module.and_then(|module| module.sha256.as_deref())),
+            content_sha256: hash(module.and_then(|module| module.content_sha256.as_deref())),
+            digest: hash(module.and_then(|module| module.digest.as_deref())),
+            stamp: module.and_then(|module| module.stamp.as_deref()),
+            build_id: hash(module.and_then(|module| module.build_id.as_deref())),
+            embedded_size: embedded.map(<[u8]>::len),
+            embedded: self.contents.then_some(embedded.map(Base64)),
+            symbols: found.map(|found| found.binary.symbols_kind().name()),
+            verified: found.map(|found| found.verification.is_verified()),
+            binary: found.map(BinaryEntry::new),
+            refused: Each::new(move || refused.iter().map(RefusedEntry::new)),
+        };
+        fields.serialize(serializer)
     }
 }
 
 /// The file that was used for a module.
-struct BinaryEntry<'c>(&'c Found);
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "binary"))]
+struct BinaryEntry<'c> {
+    /// Its file; null if it is the dump's own copy.
+    path: Option<std::borrow::Cow<'c, str>>,
+    /// Its index among the core modules of a component.
+    nested: Option<usize>,
+    /// What showed that it belongs to the dump.
+    #[cfg_attr(feature = "schema", schemars(example = &"sha256", example = &"digest", example = &"stamp", example = &"content", example = &"build-id", example = &"frames", example = &"nothing"))]
+    checked: &'static str,
+    /// Where its symbols come from, for a person.
+    symbols_from: &'c str,
+}
 
-impl Serialize for BinaryEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let binary = &self.0.binary;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("path", &binary.path().map(|path| path.to_string_lossy()))?;
-        map.serialize_entry("nested", &binary.nested())?;
-        map.serialize_entry("checked", checked(self.0.verification))?;
-        map.serialize_entry("symbols_from", binary.symbols_origin())?;
-        map.end()
+impl<'c> BinaryEntry<'c> {
+    fn new(found: &'c Found) -> Self {
+        let binary = &found.binary;
+        BinaryEntry {
+            path: binary.path().map(|path| path.to_string_lossy()),
+            nested: binary.nested(),
+            checked: checked(found.verification),
+            symbols_from: binary.symbols_origin(),
+        }
     }
 }
 
@@ -83,33 +134,66 @@ fn checked(verification: Verification) -> &'static str {
 }
 
 /// A file that was looked at and not used.
-struct RefusedEntry<'c>(&'c Refused);
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "refused"))]
+struct RefusedEntry<'c> {
+    /// Its path; null is the dump's own copy.
+    path: Option<std::borrow::Cow<'c, str>>,
+    /// Why it was not used.
+    reason: &'c str,
+}
 
-impl Serialize for RefusedEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("path", &self.0.path.as_ref().map(|path| path.to_string_lossy()))?;
-        map.serialize_entry("reason", &self.0.reason)?;
-        map.end()
+impl<'c> RefusedEntry<'c> {
+    fn new(refused: &'c Refused) -> Self {
+        RefusedEntry { path: refused.path.as_ref().map(|path| path.to_string_lossy()), reason: &refused.reason }
     }
 }
 
 /// An instance of a module.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "instance"))]
 pub struct InstanceEntry<'d> {
-    pub index: usize,
-    pub instance: &'d Instance,
+    /// Its index.
+    index: usize,
+    /// Index into `modules`.
+    module: Option<u32>,
+    /// Indices into `memories`, in the module's order; null where the producer could not place one.
+    memories: &'d [Option<u32>],
+    /// Indices into `globals`, likewise.
+    globals: &'d [Option<u32>],
+    /// Indices into `tables`, likewise; null if none were recorded.
+    tables: Option<&'d [Option<u32>]>,
 }
 
-impl Serialize for InstanceEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("module", &self.instance.module)?;
-        map.serialize_entry("memories", &self.instance.memories)?;
-        map.serialize_entry("globals", &self.instance.globals)?;
-        map.serialize_entry("tables", &self.instance.tables)?;
-        map.end()
+impl<'d> InstanceEntry<'d> {
+    pub fn new(index: usize, instance: &'d Instance) -> Self {
+        InstanceEntry {
+            index,
+            module: instance.module,
+            memories: &instance.memories,
+            globals: &instance.globals,
+            tables: instance.tables.as_deref(),
+        }
     }
+}
+
+/// A global.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "global"))]
+struct GlobalFields<'d> {
+    /// Its index in the dump.
+    index: usize,
+    /// Its name in the module: name section, export or import.
+    name: Option<&'d str>,
+    /// Its type in the Wasm text format.
+    r#type: &'d str,
+    /// Whether it can change.
+    mutable: bool,
+    /// Its value, as that of any [`value`](#/$defs/value).
+    value: Content<'d>,
+    /// Of floats: all bits, in hexadecimal. NaN payloads are only here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<Bits>,
 }
 
 /// A global.
@@ -122,56 +206,67 @@ pub struct GlobalEntry<'d> {
     pub hidden: bool,
 }
 
+written_as! { GlobalEntry<'_> => GlobalFields<'static>; }
+
 impl Serialize for GlobalEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("name", &self.name)?;
-        map.serialize_entry("type", &self.global.ty)?;
-        map.serialize_entry("mutable", &self.global.mutable)?;
-        values::entries(&mut map, if self.hidden { &Value::Missing } else { &self.global.value }, self.objects)?;
-        map.end()
+        let value = if self.hidden { &Value::Missing } else { &self.global.value };
+        let fields = GlobalFields {
+            index: self.index,
+            name: self.name,
+            r#type: &self.global.ty,
+            mutable: self.global.mutable,
+            value: Content { value, objects: self.objects },
+            bits: Bits::of(value),
+        };
+        fields.serialize(serializer)
     }
 }
 
 /// A table.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "table"))]
 pub struct TableEntry<'d> {
-    pub index: usize,
-    pub table: &'d Table,
-    pub objects: Option<&'d View<'d>>,
+    /// Its index in the dump.
+    index: usize,
+    /// The hierarchy of its elements.
+    r#type: &'static str,
+    /// Number of elements.
+    size: u64,
+    /// The first elements; fewer than `size` if the capture was bounded.
+    elements: Each<'d, Target<'d>>,
 }
 
-impl Serialize for TableEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("index", &self.index)?;
-        map.serialize_entry("type", self.table.element.name())?;
-        map.serialize_entry("size", &self.table.size)?;
-        map.serialize_entry(
-            "elements",
-            &Each(|| self.table.elements.iter().map(|target| Target { target, objects: self.objects })),
-        )?;
-        map.end()
+impl<'d> TableEntry<'d> {
+    pub fn new(index: usize, table: &'d Table, objects: Option<&'d View<'d>>) -> Self {
+        let elements = move || table.elements.iter().map(move |target| Target { target, objects });
+        TableEntry { index, r#type: table.element.name(), size: table.size, elements: Each::new(elements) }
     }
 }
 
 /// A section of the dump's file.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "section"))]
 pub struct SectionEntry<'d> {
-    pub section: &'d Section,
-    /// Whether only names that are known are written.
-    pub redact: bool,
+    /// Section id; 0 is custom.
+    id: u8,
+    /// Name of a custom section, else the standard's. Null in a redacted document, unless the standard or this project gives it.
+    name: Option<&'d str>,
+    /// Where its contents begin in the file.
+    offset: Hex,
+    /// Size of its contents in bytes.
+    size: u64,
 }
 
-impl Serialize for SectionEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let section = self.section;
-        let name =
-            Some(&*section.name).filter(|name| !self.redact || section.id != 0 || redact::section(name).is_some());
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("id", &section.id)?;
-        map.serialize_entry("name", &name)?;
-        map.serialize_entry("offset", &Hex(section.offset))?;
-        map.serialize_entry("size", &section.size)?;
-        map.end()
+impl<'d> SectionEntry<'d> {
+    /// If `redact`, without a name that is not known.
+    pub fn new(section: &'d Section, redact: bool) -> Self {
+        let known = |name: &&str| !redact || section.id != 0 || redact::section(name).is_some();
+        SectionEntry {
+            id: section.id,
+            name: Some(&*section.name).filter(known),
+            offset: Hex(section.offset),
+            size: section.size,
+        }
     }
 }

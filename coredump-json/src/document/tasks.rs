@@ -2,11 +2,39 @@
 
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::tasks::{AsyncTask, Await};
-use serde::ser::SerializeMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::frames::{VariableEntry, place};
-use super::text::{Each, Hex};
+use super::frames::{Spot, VariableEntry};
+use super::text::{Each, Hex, written_as};
+
+/// An asynchronous task: something that an executor polls, or that a frame holds to wait for it.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "async_task"))]
+struct AsyncTaskFields<'d> {
+    /// Its language.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["rust", "c++", "python", "kotlin"])))]
+    language: &'static str,
+    /// What runs it, where that is known.
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["tokio", "futures", "asyncio"])))]
+    executor: Option<&'static str>,
+    /// The executor's number of it.
+    id: Option<u64>,
+    /// The program's name of it.
+    name: Option<&'d str>,
+    /// What it does: `scheduled` is woken and not polled yet, `idle` waits.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["running", "scheduled", "idle", "complete", "cancelled", "unknown"])))]
+    state: &'static str,
+    /// Its address in linear memory.
+    address: Option<Hex>,
+    /// What it waits for in the end: the innermost futures.
+    waits_for: Vec<&'d str>,
+    /// Why something of it is not known.
+    note: Option<&'d str>,
+    /// What it does or waits for, the outermost function first: one, or none where that is not known.
+    awaits: Each<'d, AwaitEntry<'d>>,
+}
 
 /// An asynchronous task.
 pub struct AsyncTaskEntry<'d> {
@@ -26,25 +54,62 @@ pub struct TaskView<'d> {
     pub named: bool,
 }
 
+written_as! {
+    AsyncTaskEntry<'_> => AsyncTaskFields<'static>;
+    AwaitEntry<'_> => AwaitFields<'static>;
+}
+
 impl Serialize for AsyncTaskEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let AsyncTaskEntry { task, view } = *self;
         // The names of an interpreted program stand in the memory that is left out.
         let named = !(view.hidden && task.language == "python");
         let view = TaskView { named, ..view };
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("language", task.language)?;
-        map.serialize_entry("executor", &task.executor)?;
-        map.serialize_entry("id", &task.id)?;
-        map.serialize_entry("name", &task.name)?;
-        map.serialize_entry("state", task.state.name())?;
-        map.serialize_entry("address", &task.address.map(Hex))?;
         let leaves = task.leaves();
-        map.serialize_entry("waits_for", &Each(|| leaves.iter().filter(|_| named).map(|leaf| &leaf.name)))?;
-        map.serialize_entry("note", &task.note)?;
-        map.serialize_entry("awaits", &Each(|| task.future.iter().map(|future| AwaitEntry { future, view })))?;
-        map.end()
+        let fields = AsyncTaskFields {
+            language: task.language,
+            executor: task.executor,
+            id: task.id,
+            name: task.name.as_deref(),
+            state: task.state.name(),
+            address: task.address.map(Hex),
+            waits_for: leaves.iter().filter(|_| named).map(|leaf| &*leaf.name).collect(),
+            note: task.note.as_deref(),
+            awaits: Each::new(move || task.future.iter().map(move |future| AwaitEntry { future, view })),
+        };
+        fields.serialize(serializer)
     }
+}
+
+/// Something that is awaited.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "await"))]
+struct AwaitFields<'d> {
+    /// `function` is an asynchronous function or block, `future` anything else.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["function", "future"])))]
+    kind: &'static str,
+    /// The function, or the future's type.
+    function: Option<&'d str>,
+    /// How far it is: `pending` of a future that is no function.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["not-started", "suspended", "running", "returned", "panicked", "pending", "unknown"])))]
+    state: &'static str,
+    /// Where it waits; where it runs, the place of its frame.
+    #[serde(flatten)]
+    spot: Spot<'d>,
+    /// Where it runs: the thread.
+    thread: Option<usize>,
+    /// Where it runs: the frame of that thread.
+    frame: Option<usize>,
+    /// Its address in linear memory.
+    address: Option<Hex>,
+    /// The number of the task that it waits for.
+    task: Option<u64>,
+    /// What it waits for, or why something is not known.
+    note: Option<&'d str>,
+    /// With --locals, the variables that live across the place where it waits; null without.
+    variables: Option<Each<'d, VariableEntry<'d>>>,
+    /// What it waits for; several where it waits for any or all of them.
+    awaits: Each<'d, AwaitEntry<'d>>,
 }
 
 struct AwaitEntry<'d> {
@@ -55,22 +120,20 @@ struct AwaitEntry<'d> {
 impl Serialize for AwaitEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let AwaitEntry { future, view } = *self;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("kind", if future.is_function { "function" } else { "future" })?;
-        map.serialize_entry("function", &Some(&future.name).filter(|_| view.named))?;
-        map.serialize_entry("state", future.state.name())?;
-        place(&mut map, future.location.as_ref().filter(|_| view.named), view.paths)?;
-        map.serialize_entry("thread", &future.frame.map(|frame| frame.0))?;
-        map.serialize_entry("frame", &future.frame.map(|frame| frame.1))?;
-        map.serialize_entry("address", &future.address.map(Hex))?;
-        map.serialize_entry("task", &future.task)?;
-        map.serialize_entry("note", &future.note)?;
-        let variables = || {
-            let entry = |variable| VariableEntry { variable, scope: None, hidden: view.hidden };
-            future.variables.iter().map(entry)
+        let variable = move |variable| VariableEntry { variable, scope: None, hidden: view.hidden };
+        let fields = AwaitFields {
+            kind: if future.is_function { "function" } else { "future" },
+            function: Some(&*future.name).filter(|_| view.named),
+            state: future.state.name(),
+            spot: Spot::new(future.location.as_ref().filter(|_| view.named), view.paths),
+            thread: future.frame.map(|frame| frame.0),
+            frame: future.frame.map(|frame| frame.1),
+            address: future.address.map(Hex),
+            task: future.task,
+            note: future.note.as_deref(),
+            variables: view.locals.then(|| Each::new(move || future.variables.iter().map(variable))),
+            awaits: Each::new(move || future.awaits.iter().map(move |future| AwaitEntry { future, view })),
         };
-        map.serialize_entry("variables", &view.locals.then_some(Each(variables)))?;
-        map.serialize_entry("awaits", &Each(|| future.awaits.iter().map(|future| AwaitEntry { future, view })))?;
-        map.end()
+        fields.serialize(serializer)
     }
 }

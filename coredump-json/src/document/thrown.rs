@@ -2,12 +2,13 @@
 
 use coredump_core::Dump;
 use coredump_core::cli::path_map::PathMap;
-use coredump_core::crash::{self, Place};
+use coredump_core::crash;
 use coredump_core::gc::Thrown;
 use coredump_core::model::ThrownValue;
 use coredump_core::reason::{Exception, MemoryAccess};
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::frames::PlaceEntry;
 use super::text::Hex;
@@ -16,12 +17,18 @@ use super::values::Target;
 /// Frames of a throw that are listed with the exception; all are in the thread.
 const THROWN_AT: usize = 64;
 
-/// `reason.memory_access`: what the trapping instruction was about to do.
+/// What the instruction that trapped was about to do to a memory when it left it.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "memory_access"))]
 pub struct AccessEntry {
+    /// The first byte's address; null where code and dump do not prove it.
     address: Option<Hex>,
+    /// In bytes.
     size: Option<u64>,
+    /// Whether it was to be read or written.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["read", "write"])))]
     kind: &'static str,
+    /// The distance from address 0 in bytes, of an address so near to it that a null pointer is behind it; below 0 it wraps round.
     from_null: Option<i64>,
 }
 
@@ -36,19 +43,29 @@ impl AccessEntry {
     }
 }
 
-/// `reason.exception`: what nothing caught.
+/// The exception that nothing caught.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "exception"))]
 pub struct ExceptionEntry<'d> {
+    /// The name of its tag.
     tag: Option<&'d str>,
+    /// Of the runtime that threw it: c++, rust.
     language: Option<&'static str>,
-    #[serde(rename = "type")]
-    ty: Option<&'d str>,
+    /// Its type, in that language's notation.
+    r#type: Option<&'d str>,
+    /// What it says: the text of a standard exception of C++, a number, a C string.
     message: Option<&'d str>,
+    /// What it carries, in the tag's order.
     values: Vec<ThrownEntry<'d>>,
+    /// How often it was thrown again. The frames are those of the first throw.
     rethrown: Option<u64>,
+    /// The frames are those of the last throw, which may be that of a clean-up: an uninstrumented engine does not say where it was thrown first.
     last_only: bool,
-    thrown_at: Option<Places<'d>>,
+    /// Where it was thrown first, innermost function first; null where that is not known.
+    thrown_at: Option<Vec<PlaceEntry<'d>>>,
+    /// The exception that caused it.
     cause: Option<CauseEntry<'d>>,
+    /// Exceptions that were thrown while it was under way, and kept with it.
     suppressed: Vec<CauseEntry<'d>>,
 }
 
@@ -58,11 +75,11 @@ impl<'d> ExceptionEntry<'d> {
         let thread = dump.crashed_thread().filter(|_| !exception.last_only);
         let frames = thread.iter().flat_map(|thread| thread.frames().take(THROWN_AT));
         let places = frames.flat_map(|frame| crash::places(frame.thread().index(), frame.resolved().clone()));
-        let places: Vec<Place> = places.collect();
+        let places: Vec<_> = places.map(|place| PlaceEntry { place: std::borrow::Cow::Owned(place), paths }).collect();
         ExceptionEntry {
             tag: exception.tag.as_deref(),
             language: exception.language,
-            ty: exception.ty.as_deref().filter(|_| shown),
+            r#type: exception.ty.as_deref().filter(|_| shown),
             message: exception.message.as_deref().filter(|_| shown),
             values: if shown {
                 exception.values.iter().map(|value| ThrownEntry::new(value, dump)).collect()
@@ -71,36 +88,48 @@ impl<'d> ExceptionEntry<'d> {
             },
             rethrown: exception.rethrown,
             last_only: exception.last_only,
-            thrown_at: (!places.is_empty()).then_some(Places(places, paths)),
-            cause: exception.cause.as_deref().filter(|_| shown).map(CauseEntry),
-            suppressed: if shown { exception.suppressed.iter().map(CauseEntry).collect() } else { Vec::new() },
+            thrown_at: (!places.is_empty()).then_some(places),
+            cause: exception.cause.as_deref().filter(|_| shown).map(CauseEntry::new),
+            suppressed: if shown { exception.suppressed.iter().map(CauseEntry::new).collect() } else { Vec::new() },
         }
     }
 }
 
-/// An exception that belongs to another.
-struct CauseEntry<'d>(&'d Thrown);
+/// An exception that belongs to another one.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "thrown"))]
+struct CauseEntry<'d> {
+    /// Its class, as the language names it.
+    r#type: &'d str,
+    /// What it says.
+    message: Option<&'d str>,
+    /// The exception that caused it.
+    cause: Option<Box<CauseEntry<'d>>>,
+    /// Exceptions that were thrown while it was under way, and kept with it.
+    suppressed: Vec<CauseEntry<'d>>,
+}
 
-impl Serialize for CauseEntry<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Thrown { class, message, cause, suppressed, .. } = self.0;
-        let mut map = serializer.serialize_map(Some(4))?;
-        map.serialize_entry("type", class)?;
-        map.serialize_entry("message", message)?;
-        map.serialize_entry("cause", &cause.as_deref().map(CauseEntry))?;
-        map.serialize_entry("suppressed", &suppressed.iter().map(CauseEntry).collect::<Vec<_>>())?;
-        map.end()
+impl<'d> CauseEntry<'d> {
+    fn new(Thrown { class, message, cause, suppressed, .. }: &'d Thrown) -> Self {
+        CauseEntry {
+            r#type: class,
+            message: message.as_deref(),
+            cause: cause.as_deref().map(CauseEntry::new).map(Box::new),
+            suppressed: suppressed.iter().map(CauseEntry::new).collect(),
+        }
     }
 }
 
 /// A value that an exception carries.
 #[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "carried"))]
 struct ThrownEntry<'d> {
-    #[serde(rename = "type")]
-    ty: &'d str,
+    /// Its type in the Wasm text format.
+    r#type: &'d str,
+    /// Of a number, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     bits: Option<&'d str>,
-    /// What a reference refers to.
+    /// Of a reference, what it refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Target<'d>>,
 }
@@ -108,15 +137,6 @@ struct ThrownEntry<'d> {
 impl<'d> ThrownEntry<'d> {
     fn new(value: &'d ThrownValue, dump: &'d Dump) -> Self {
         let target = |target| Target { target, objects: Some(dump.objects()) };
-        ThrownEntry { ty: &value.ty, bits: value.bits.as_deref(), value: value.reference.as_ref().map(target) }
-    }
-}
-
-/// Source places, innermost first.
-struct Places<'d>(Vec<Place>, &'d PathMap);
-
-impl Serialize for Places<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|place| PlaceEntry(place, self.1)))
+        ThrownEntry { r#type: &value.ty, bits: value.bits.as_deref(), value: value.reference.as_ref().map(target) }
     }
 }

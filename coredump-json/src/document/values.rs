@@ -3,79 +3,129 @@
 use coredump_core::Limits;
 use coredump_core::gc::View;
 use coredump_core::model::{RefTarget, Value};
-use serde::ser::SerializeMap;
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::text::Shown;
+#[cfg(feature = "schema")]
+use super::text::Hex;
+use super::text::written_as;
 
 /// How deep objects that a value refers to are written.
 const OBJECT: Limits = Limits { depth: 1, elements: 32, text_only: true };
 
-/// A value as `{"type", "value"}`, and for floats `"bits"`.
-pub struct TypedValue<'d> {
+/// A Wasm value.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "value"))]
+struct ValueFields<'d> {
+    /// Of a local, its name in the module's name section, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<&'d str>,
+    /// Its type in the Wasm text format; null if it is not known.
+    r#type: Option<&'static str>,
+    /// null: not known. i32 a number; i64 a decimal string; floats a number, or "NaN", "Infinity", "-Infinity"; v128 one hexadecimal number, the lowest address last; references an object.
+    value: Content<'d>,
+    /// Of floats: all bits, in hexadecimal. NaN payloads are only here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bits: Option<Bits>,
+}
+
+/// A value, with its name where it has one.
+pub struct ValueEntry<'d> {
+    pub name: Option<&'d str>,
     pub value: &'d Value,
     pub objects: Option<&'d View<'d>>,
-    /// Whether to leave all but its type out.
+    /// Whether to leave all but name and type out.
     pub hidden: bool,
 }
 
-impl Serialize for TypedValue<'_> {
+written_as! { ValueEntry<'_> => ValueFields<'static>; }
+
+impl Serialize for ValueEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("type", &self.value.type_name())?;
-        entries(&mut map, if self.hidden { &Value::Missing } else { self.value }, self.objects)?;
-        map.end()
+        let shown = if self.hidden { &Value::Missing } else { self.value };
+        let fields = ValueFields {
+            name: self.name,
+            r#type: self.value.type_name(),
+            value: Content { value: shown, objects: self.objects },
+            bits: Bits::of(shown),
+        };
+        fields.serialize(serializer)
     }
 }
 
-/// A value with a name, where it has one.
-pub struct NamedValue<'d> {
-    pub name: Option<&'d str>,
-    pub value: TypedValue<'d>,
+/// The value itself. One that is not known is null.
+pub struct Content<'d> {
+    pub value: &'d Value,
+    /// The objects of the dump; none, if nothing is to be told of them but their ids.
+    pub objects: Option<&'d View<'d>>,
 }
 
-impl Serialize for NamedValue<'_> {
+impl Serialize for Content<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let TypedValue { value, objects, hidden } = self.value;
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(name) = self.name {
-            map.serialize_entry("name", name)?;
+        match self.value {
+            Value::Missing => serializer.serialize_unit(),
+            Value::I32(number) => serializer.serialize_i32(*number),
+            Value::I64(number) => serializer.collect_str(number),
+            Value::F32(bits) => match f32::from_bits(*bits) {
+                number if number.is_finite() => serializer.serialize_f32(number),
+                number => serializer.serialize_str(not_finite(f64::from(number))),
+            },
+            Value::F64(bits) => match f64::from_bits(*bits) {
+                number if number.is_finite() => serializer.serialize_f64(number),
+                number => serializer.serialize_str(not_finite(number)),
+            },
+            // As one number: the byte at the lowest address is the last pair of digits.
+            Value::V128(bytes) => serializer.collect_str(&format_args!("{:#034x}", u128::from_le_bytes(*bytes))),
+            Value::Ref(reference) => {
+                Target { target: &reference.target, objects: self.objects }.serialize(serializer)
+            }
         }
-        map.serialize_entry("type", &value.type_name())?;
-        entries(&mut map, if hidden { &Value::Missing } else { value }, objects)?;
-        map.end()
     }
 }
 
-/// Adds `value` and `bits` to an object. A value that is not known is null.
-pub fn entries<M: SerializeMap>(map: &mut M, value: &Value, objects: Option<&View<'_>>) -> Result<(), M::Error> {
-    match value {
-        Value::Missing => map.serialize_entry("value", &()),
-        Value::I32(number) => map.serialize_entry("value", number),
-        Value::I64(number) => map.serialize_entry("value", &Shown(number)),
-        Value::F32(bits) => {
-            let number = f32::from_bits(*bits);
-            if number.is_finite() {
-                map.serialize_entry("value", &number)?;
-            } else {
-                map.serialize_entry("value", not_finite(f64::from(number)))?;
-            }
-            map.serialize_entry("bits", &Shown(format_args!("{bits:#010x}")))
+/// All bits of a float.
+#[derive(Clone, Copy)]
+pub enum Bits {
+    F32(u32),
+    F64(u64),
+}
+
+impl Bits {
+    /// Those of a value, if it is a float.
+    pub fn of(value: &Value) -> Option<Bits> {
+        match *value {
+            Value::F32(bits) => Some(Bits::F32(bits)),
+            Value::F64(bits) => Some(Bits::F64(bits)),
+            _ => None,
         }
-        Value::F64(bits) => {
-            let number = f64::from_bits(*bits);
-            if number.is_finite() {
-                map.serialize_entry("value", &number)?;
-            } else {
-                map.serialize_entry("value", not_finite(number))?;
-            }
-            map.serialize_entry("bits", &Shown(format_args!("{bits:#018x}")))
+    }
+}
+
+impl Serialize for Bits {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Bits::F32(bits) => serializer.collect_str(&format_args!("{bits:#010x}")),
+            Bits::F64(bits) => serializer.collect_str(&format_args!("{bits:#018x}")),
         }
-        // As one number: the byte at the lowest address is the last pair of digits.
-        Value::V128(bytes) => {
-            map.serialize_entry("value", &Shown(format_args!("{:#034x}", u128::from_le_bytes(*bytes))))
-        }
-        Value::Ref(reference) => map.serialize_entry("value", &Target { target: &reference.target, objects }),
+    }
+}
+
+written_as! { Bits => Hex; }
+
+#[cfg(feature = "schema")]
+impl JsonSchema for Content<'_> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "content".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let reference = generator.subschema_for::<TargetFields<'static>>();
+        schemars::json_schema!({ "anyOf": [{ "type": ["integer", "number", "string", "null"] }, reference] })
+    }
+
+    fn inline_schema() -> bool {
+        true
     }
 }
 
@@ -90,6 +140,36 @@ fn not_finite(number: f64) -> &'static str {
     }
 }
 
+/// What a reference refers to.
+#[derive(Default, Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "reference"))]
+pub struct TargetFields<'d> {
+    /// `null` is a null reference (a known value). `object` is one that the dump does not hold.
+    #[cfg_attr(feature = "schema", schemars(example = &"struct", example = &"function", example = &"object"))]
+    pub kind: &'static str,
+    /// Of a function: index into `instances`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Option<u32>>,
+    /// Of a function: its index in its module; imports count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function_index: Option<u32>,
+    /// Of an i31: its value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<i32>,
+    /// Of an object: its id, the same wherever it is referred to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<u32>,
+    /// Of an object: the name of its type in the module's name section, of an exception its tag's; types that are equal are one, and have all their names with ` | ` in between. null: it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub r#type: Option<Option<std::borrow::Cow<'d, str>>>,
+    /// Of an object: the text that it is, if it is one; else the object in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// Of anything else: what the producer says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<Option<&'d str>>,
+}
+
 /// What a reference refers to, as `{"kind", …}`. A null reference is a known value, so it is not JSON's null.
 pub struct Target<'d> {
     pub target: &'d RefTarget,
@@ -97,37 +177,45 @@ pub struct Target<'d> {
     pub objects: Option<&'d View<'d>>,
 }
 
-impl Serialize for Target<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
+written_as! { Target<'_> => TargetFields<'static>; }
+
+impl Target<'_> {
+    fn fields(&self) -> TargetFields<'_> {
         match self.target {
-            RefTarget::Null => map.serialize_entry("kind", "null")?,
-            RefTarget::Function { instance, index } => {
-                map.serialize_entry("kind", "function")?;
-                map.serialize_entry("instance", instance)?;
-                map.serialize_entry("function_index", index)?;
-            }
-            RefTarget::I31(number) => {
-                map.serialize_entry("kind", "i31")?;
-                map.serialize_entry("number", number)?;
-            }
+            RefTarget::Null => TargetFields { kind: "null", ..TargetFields::default() },
+            RefTarget::Function { instance, index } => TargetFields {
+                kind: "function",
+                instance: Some(*instance),
+                function_index: Some(*index),
+                ..TargetFields::default()
+            },
+            RefTarget::I31(number) => TargetFields { kind: "i31", number: Some(*number), ..TargetFields::default() },
             RefTarget::Object(id) => {
                 let known = self.objects.and_then(|objects| Some((objects, objects.get(*id)?)));
-                map.serialize_entry("kind", known.map_or("object", |(_, object)| object.kind().name()))?;
-                map.serialize_entry("id", id)?;
-                if let Some((objects, object)) = known {
-                    let name = || objects.type_name(object.type_index).map(str::to_owned);
-                    map.serialize_entry("type", &objects.class_of(&object).or_else(name))?;
-                    let text = objects.string(&object).unwrap_or_else(|| objects.object_text(&object, OBJECT));
-                    map.serialize_entry("text", &text)?;
+                let Some((objects, object)) = known else {
+                    return TargetFields { kind: "object", id: Some(*id), ..TargetFields::default() };
+                };
+                let name = || objects.type_name(object.type_index).map(str::to_owned);
+                TargetFields {
+                    kind: object.kind().name(),
+                    id: Some(*id),
+                    r#type: Some(objects.class_of(&object).or_else(name).map(Into::into)),
+                    text: Some(objects.string(&object).unwrap_or_else(|| objects.object_text(&object, OBJECT))),
+                    ..TargetFields::default()
                 }
             }
-            RefTarget::Opaque(description) => {
-                map.serialize_entry("kind", "opaque")?;
-                map.serialize_entry("description", description)?;
-            }
+            RefTarget::Opaque(description) => TargetFields {
+                kind: "opaque",
+                description: Some(description.as_deref()),
+                ..TargetFields::default()
+            },
         }
-        map.end()
+    }
+}
+
+impl Serialize for Target<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.fields().serialize(serializer)
     }
 }
 
@@ -137,7 +225,7 @@ mod tests {
     use coredump_core::model::{RefKind, Reference};
 
     fn json(value: Value) -> String {
-        serde_json::to_string(&TypedValue { value: &value, objects: None, hidden: false }).unwrap()
+        serde_json::to_string(&ValueEntry { name: None, value: &value, objects: None, hidden: false }).unwrap()
     }
 
     #[test]

@@ -1,0 +1,108 @@
+//! Why the program died.
+
+use coredump_core::reason::{Panic, ScriptFrame};
+#[cfg(feature = "schema")]
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::thrown::{AccessEntry, ExceptionEntry};
+use super::{Document, redact};
+
+/// Why it died.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "reason"))]
+pub struct ReasonEntry<'d> {
+    /// A stable name.
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["unreachable", "integer-divide-by-zero", "integer-overflow", "invalid-conversion-to-integer", "memory-out-of-bounds", "table-out-of-bounds", "indirect-call-to-null", "indirect-call-type-mismatch", "indirect-call", "integer-division", "conversion-to-integer", "null-reference", "cast-failure", "stack-overflow", "exception", "host-call", "host-error", "exit", "signal", "timeout", "out-of-fuel"])))]
+    pub kind: &'d str,
+    /// What the engine said, or what the trapping instruction says.
+    pub message: Option<&'d str>,
+    /// What code and dump prove beside that: the address of an access, the callee of an indirect call, a shadow stack that ran out.
+    pub detail: Option<&'d str>,
+    /// `recorded` by the capturing program, or `inferred` from code and stack.
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["recorded", "inferred"])))]
+    pub source: &'static str,
+    /// The program gave up by itself: a panic, a failed assertion, an abort.
+    pub panic: Option<PanicEntry<'d>>,
+    /// The last of what the guest wrote to its standard error.
+    pub guest_stderr: Option<&'d str>,
+    /// The instruction that trapped, in the Wasm text format, as `i32.load offset=8`.
+    pub instruction: Option<&'d str>,
+    /// What that instruction was about to do to a memory when it left it.
+    pub memory_access: Option<AccessEntry>,
+    /// The exception that nothing caught.
+    pub exception: Option<ExceptionEntry<'d>>,
+}
+
+/// The program gave up by itself: a panic, a failed assertion, an abort.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "panic"))]
+pub struct PanicEntry<'d> {
+    /// Of the runtime that gave up.
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["rust", "c", "c++", "zig", "go", "assemblyscript", "python", "javascript"])))]
+    pub language: &'static str,
+    /// What it said.
+    pub message: Option<&'d str>,
+    /// Where in the source, as the runtime tells it.
+    pub location: Option<&'d str>,
+    /// Found in the guest's standard error, or in the arguments of functions on the stack.
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["guest-stderr", "stack"])))]
+    pub source: &'static str,
+    /// Of an interpreted program (Python, JavaScript), the functions of the traceback that it printed, innermost first. Only with one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub frames: Vec<ScriptEntry<'d>>,
+}
+
+/// A function in the traceback of an interpreted program.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "script_frame"))]
+pub struct ScriptEntry<'d> {
+    /// Its name.
+    pub function: Option<&'d str>,
+    /// The file of its source, as the interpreter saw it.
+    pub file: &'d str,
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: Option<u32>,
+}
+
+impl<'d> PanicEntry<'d> {
+    fn new(panic: &'d Panic, redact: bool) -> Self {
+        PanicEntry {
+            language: panic.language,
+            message: panic.message.as_deref().filter(|_| !redact),
+            location: panic.location.as_deref().filter(|_| !redact),
+            source: panic.source.name(),
+            frames: panic
+                .frames
+                .iter()
+                .map(|ScriptFrame { function, file, line, column }| ScriptEntry {
+                    function: function.as_deref(),
+                    file,
+                    line: *line,
+                    column: *column,
+                })
+                .collect(),
+        }
+    }
+}
+
+impl Document<'_> {
+    pub(super) fn reason(&self) -> Option<ReasonEntry<'_>> {
+        self.dump.crash().reason.as_ref().map(|reason| ReasonEntry {
+            kind: if self.redact { redact::kind(&reason.kind) } else { &reason.kind },
+            message: self.shown(reason.message.as_deref(), redact::message),
+            detail: reason.detail.as_deref().filter(|_| !self.redact),
+            source: reason.source.name(),
+            panic: reason.panic.as_ref().map(|panic| PanicEntry::new(panic, self.redact)),
+            guest_stderr: reason.guest_stderr.as_deref().filter(|_| !self.redact),
+            instruction: reason.instruction.as_deref(),
+            memory_access: reason.memory_access.map(|access| AccessEntry::new(access, self.redact)),
+            exception: reason
+                .exception
+                .as_ref()
+                .map(|exception| ExceptionEntry::new(exception, self.dump, &self.paths, self.redact)),
+        })
+    }
+}
