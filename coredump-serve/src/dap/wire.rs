@@ -47,6 +47,10 @@ pub fn read(input: &mut impl BufRead) -> io::Result<Incoming> {
         }
         begun = true;
         let Some((name, value)) = line.split_once(':') else { return Err(wrong("a line of the header has no colon")) };
+        // A browser's request line may have a colon too: what any page on the web sends to this port is no message.
+        if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
+            return Err(wrong("a line of the header does not begin with a name"));
+        }
         if name.eq_ignore_ascii_case("content-length") {
             length = Some(value.trim().parse::<usize>().map_err(|_| wrong("Content-Length is no number"))?);
         }
@@ -108,6 +112,8 @@ mod tests {
         assert_eq!(all(b"Content-Length: 99999999999\r\n\r\n{}"), ["a message is longer than 16 MiB"]);
         assert_eq!(all(b"Content-Length: 10\r\n\r\n{}"), ["a message ends early"]);
         assert_eq!(all(&[b'a'; 5000]), ["a line of the header is too long"]);
+        let posted = b"POST /a:b HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}";
+        assert_eq!(all(posted), ["a line of the header does not begin with a name"]);
     }
 
     #[test]
