@@ -40,15 +40,18 @@ fn matches(pattern: &str, text: &str) -> bool {
     let mut behind = rest.chars();
     match behind.next() {
         None => text.is_empty(),
-        Some('#') => text.strip_prefix(|letter: char| letter.is_ascii_digit()).is_some_and(|text| matches(&rest[1..], text)),
+        Some('#') => {
+            text.strip_prefix(|letter: char| letter.is_ascii_digit()).is_some_and(|text| matches(&rest[1..], text))
+        }
         Some('{') => {
             let (alternatives, rest) = rest[1..].split_once('}').unwrap_or((&rest[1..], ""));
             let mut left = alternatives.split(',').filter_map(|alternative| text.strip_prefix(alternative));
             left.any(|text| matches(rest, text))
         }
-        Some('\\') => {
-            behind.next().and_then(|letter| text.strip_prefix(letter)).is_some_and(|text| matches(behind.as_str(), text))
-        }
+        Some('\\') => behind
+            .next()
+            .and_then(|letter| text.strip_prefix(letter))
+            .is_some_and(|text| matches(behind.as_str(), text)),
         Some(_) => {
             let (anything, rest) = rest.strip_prefix("**").map_or((false, &rest[1..]), |rest| (true, rest));
             let within = |skipped: &str| anything || !skipped.contains(['/', ':']);

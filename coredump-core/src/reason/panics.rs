@@ -30,7 +30,12 @@ static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
         let function = fields.next()?.trim();
         let counted = function.rsplit_once('/').and_then(|(function, count)| Some((function, count.parse().ok()?)));
         let (function, parameters) = counted.map_or((function, None), |(function, count)| (function, Some(count)));
-        Some(Rule { function: Pattern::new(function), parameters, language: fields.next()?.trim(), says: fields.next()?.trim() })
+        Some(Rule {
+            function: Pattern::new(function),
+            parameters,
+            language: fields.next()?.trim(),
+            says: fields.next()?.trim(),
+        })
     };
     super::rule_lines(include_str!("panics.txt")).filter_map(rule).collect()
 });

@@ -158,13 +158,8 @@ impl Serialize for Document<'_> {
         let view = TaskView { paths: &self.paths, locals: self.locals, hidden: redact, named: true };
         let names = self.global_names();
         let objects = self.objects();
-        let global = |(index, global)| GlobalEntry {
-            index,
-            global,
-            name: names.get(&index).copied(),
-            objects,
-            hidden: redact,
-        };
+        let global =
+            |(index, global)| GlobalEntry { index, global, name: names.get(&index).copied(), objects, hidden: redact };
         let fields = DocumentFields {
             version: VERSION,
             dump: self.file(),

@@ -77,7 +77,8 @@ impl<'s> LeftOut<'s> {
 
 /// The schema, as it is published.
 fn published() -> String {
-    let mut schema: Schema = SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Line>();
+    let mut schema: Schema =
+        SchemaSettings::draft2020_12().for_serialize().into_generator().into_root_schema_for::<Line>();
     // How wide an integer is in Rust means nothing in JSON.
     RecursiveTransform(|schema: &mut Schema| drop(schema.remove("format"))).transform(&mut schema);
     let mut schema = Value::from(schema);

@@ -77,9 +77,7 @@ impl Serialize for Content<'_> {
             },
             // As one number: the byte at the lowest address is the last pair of digits.
             Value::V128(bytes) => serializer.collect_str(&format_args!("{:#034x}", u128::from_le_bytes(*bytes))),
-            Value::Ref(reference) => {
-                Target { target: &reference.target, objects: self.objects }.serialize(serializer)
-            }
+            Value::Ref(reference) => Target { target: &reference.target, objects: self.objects }.serialize(serializer),
         }
     }
 }
@@ -204,11 +202,9 @@ impl Target<'_> {
                     ..TargetFields::default()
                 }
             }
-            RefTarget::Opaque(description) => TargetFields {
-                kind: "opaque",
-                description: Some(description.as_deref()),
-                ..TargetFields::default()
-            },
+            RefTarget::Opaque(description) => {
+                TargetFields { kind: "opaque", description: Some(description.as_deref()), ..TargetFields::default() }
+            }
         }
     }
 }
