@@ -5,7 +5,7 @@ use std::io;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::crash::Crash;
-use coredump_core::limits::shorten;
+use coredump_core::cli::shorten;
 use coredump_core::model::{CoreDump, HostCall, Layout, Request};
 use coredump_core::reason::{CrashReason, Source};
 

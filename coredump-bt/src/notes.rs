@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-use coredump_core::binaries::{Binaries, Found, Slot, Verification};
+use coredump_core::{Binaries, Found, Slot, Verification};
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text;
-use coredump_core::limits::MAX_WARNINGS;
+use coredump_core::cli::report::MAX_WARNINGS;
 use coredump_core::model::CoreDump;
 
 use crate::frames::short;

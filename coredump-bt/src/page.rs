@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use coredump_core::backtrace::{Call, Location};
+use coredump_core::{Call, Location};
 use coredump_core::cli::frame;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::paint::Paint;

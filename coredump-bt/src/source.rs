@@ -11,20 +11,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use coredump_core::backtrace::Location;
+use coredump_core::{EmbeddedSource, Frame, Location};
 use coredump_core::cli::path_map::PathMap;
-use coredump_core::cli::sources::places;
-use coredump_core::{EmbeddedSource, Frame, unasked};
-use md5::{Digest, Md5};
+use coredump_core::cli::sources;
 
 use crate::page::{Page, Piece};
 
 /// Lines that text shows before a place, and after it.
 pub const AROUND: u32 = 2;
-/// Larger files are no source.
-const MAX_SIZE: u64 = 16 << 20;
-/// Files tried for one source.
-const MAX_TRIED: usize = 16;
 /// A line is cut behind so many characters.
 const MAX_WIDTH: usize = 160;
 
@@ -91,35 +85,21 @@ impl Sources {
         if !self.from_disk {
             return None;
         }
-        let fits = |bytes: &[u8]| embedded.md5.is_none_or(|md5| Md5::digest(bytes)[..] == md5);
-        let mut problem = None;
-        let small = |path: &PathBuf| unasked::open(path).is_ok_and(|(_, metadata)| metadata.len() <= MAX_SIZE);
         let folder = self.binary.as_deref().and_then(Path::parent);
-        let places = places(file, Path::new(""), folder, &self.named);
-        for path in places.into_iter().filter(small).take(MAX_TRIED) {
-            match unasked::read(&path, MAX_SIZE) {
-                Ok(bytes) if fits(&bytes) => {
-                    if path != Path::new(file) {
-                        self.notes.push(format!("source {file}: read from {}", path.display()));
-                    }
-                    if embedded.md5.is_none() && self.is_newer(&path) {
-                        let path = path.display();
-                        self.notes.push(format!("source {path} is newer than the binary: its lines may have moved"));
-                    }
-                    return Some(Source::new(&String::from_utf8_lossy(&bytes)));
+        let places = sources::places(file, Path::new(""), folder, &self.named);
+        match sources::read(places.into_iter(), &embedded) {
+            Ok((path, bytes)) => {
+                if path != Path::new(file) {
+                    self.notes.push(format!("source {file}: read from {}", path.display()));
                 }
-                Ok(_) => {
-                    problem = Some(format!(
-                        "source {} is not shown: it is not what was compiled, as the MD5 in the debug info says",
-                        path.display()
-                    ));
+                if embedded.md5.is_none() && self.is_newer(&path) {
+                    let path = path.display();
+                    self.notes.push(format!("source {path} is newer than the binary: its lines may have moved"));
                 }
-                Err(error) => problem = Some(format!("source {error}")),
+                return Some(Source::new(&String::from_utf8_lossy(&bytes)));
             }
-        }
-        match problem {
-            Some(problem) => self.notes.push(problem),
-            None => self.missing.push(format!("source {file} not found")),
+            Err(Some(problem)) => self.notes.push(problem),
+            Err(None) => self.missing.push(format!("source {file} not found")),
         }
         None
     }

@@ -8,7 +8,7 @@ use coredump_core::cli::args::RawArg;
 use coredump_core::cli::output::{self, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::mapped::Bytes;
+use coredump_core::Bytes;
 use coredump_core::module::{self, Module};
 use coredump_core::text;
 

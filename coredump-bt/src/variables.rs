@@ -2,7 +2,7 @@
 
 use std::io;
 
-use coredump_core::variables::{Limits, Scope, Status, Variable, VariableKind};
+use coredump_core::{Limits, Scope, Status, Variable, VariableKind};
 
 use crate::args::Args;
 use crate::page::{Page, Piece};
@@ -98,7 +98,7 @@ pub fn limits(args: &Args) -> Limits {
 
 #[cfg(test)]
 mod tests {
-    use coredump_core::variables::When;
+    use coredump_core::When;
 
     use super::*;
 

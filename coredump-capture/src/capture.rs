@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use coredump_core::digest;
+use coredump_core::internals::digest;
 use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread, Thrown};
 use coredump_core::module::Module as CoreModule;
 use coredump_core::objects::Objects;

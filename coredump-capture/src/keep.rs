@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use coredump_core::new_file;
+use coredump_core::internals::new_file;
 use rustix::fs::{AtFlags, Dir, Stat};
 
 use crate::head::Head;

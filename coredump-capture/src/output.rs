@@ -8,7 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::new_file::{self, NewFile, Target};
+use coredump_core::internals::new_file::{self, NewFile, Target};
 
 use crate::keep;
 use crate::pattern::{self, Pattern, Values};

@@ -109,7 +109,7 @@ mod tests {
         const PAGE: usize = 4096;
         let mut file = tempfile::tempfile().unwrap();
         std::io::Write::write_all(&mut file, &vec![7; 2048 * PAGE]).unwrap();
-        let mapped = coredump_core::mapped::Bytes::from_file(file).unwrap();
+        let mapped = coredump_core::internals::mapped::Bytes::from_file(file).unwrap();
         let covered: usize = touched(&mapped).iter().map(|range| range.len()).sum();
         assert_eq!(covered, mapped.len());
     }

@@ -12,10 +12,9 @@ fn main() -> Result<()> {
     println!("{}", dump.crash().reason.as_ref().map_or("no reason known".into(), |reason| reason.summary()));
     for frame in dump.threads().flat_map(|thread| thread.frames()) {
         let scopes = frame.variables(Limits::default());
-        let inlined = frame.inlines().iter().map(|call| (call.function.as_deref(), call.location.as_ref()));
-        for (nth, (function, location)) in inlined.chain([(frame.function(), frame.location())]).enumerate() {
-            let at = location.map(|at| format!(" at {}:{}", at.file, at.line)).unwrap_or_default();
-            println!("#{} {}{}", frame.index(), escape(function.unwrap_or("?")), escape(&at));
+        for (nth, call) in frame.calls().enumerate() {
+            let at = call.location.map(|at| format!(" at {}:{}", at.file, at.line)).unwrap_or_default();
+            println!("#{} {}{}", frame.index(), escape(call.function.as_deref().unwrap_or("?")), escape(&at));
             for variable in scopes.get(nth).iter().flat_map(|scope| &scope.variables) {
                 println!("    {}: {} = {}", variable.name, variable.type_name, escape(&variable.text()));
             }

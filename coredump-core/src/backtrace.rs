@@ -14,6 +14,7 @@ use crate::symbols::{SourceFrame, demangle};
 
 /// A thread.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ResolvedThread {
     /// Its name in the dump.
     pub name: String,
@@ -26,6 +27,7 @@ pub struct ResolvedThread {
 /// A physical frame: one activation of a Wasm function. Text is shared between frames that stand at the same place, so
 /// that a million of them cost little.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ResolvedFrame {
     /// Index in its thread, youngest 0.
     pub index: usize,
@@ -59,6 +61,7 @@ pub struct ResolvedFrame {
 
 /// A function whose code was inlined where the frame stood.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InlinedFrame {
     /// Its name, demangled.
     pub function: Option<Arc<str>>,

@@ -16,6 +16,7 @@ const FRAMES: usize = 64;
 
 /// A crash in short.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Crash {
     /// Why.
     pub reason: Option<CrashReason>,

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 
 use self_cell::self_cell;
 
-use crate::backtrace::{InlinedFrame, Location, ResolvedFrame, Resolver};
+use crate::backtrace::{Call, InlinedFrame, Location, ResolvedFrame, Resolver};
 use crate::binaries::{self, Binaries};
 use crate::compressed::unpacked;
 use crate::crash::Crash;
@@ -649,6 +649,23 @@ impl Frame {
         &self.resolved().inlines
     }
 
+    /// The functions of the source that were active in the frame: those that were inlined, innermost first, then the Wasm
+    /// function itself. [`Frame::variables`] has a scope for each, in the same order.
+    ///
+    /// ```
+    /// # use coredump_core::{Draft, Options, Store};
+    /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O2.wasmtime.coredump");
+    /// # let modules = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/modules");
+    /// # let dump = Draft::open(path)?.find_binaries(&Store::new(), &Options::default().symbol_path(modules));
+    /// # let frame = dump.thread(0).and_then(|thread| thread.frame(0)).expect("the thread has a frame");
+    /// let names: Vec<_> = frame.calls().map(|call| call.function.unwrap_or_else(|| "?".into())).collect();
+    /// assert_eq!(names.iter().map(|name| &**name).collect::<Vec<_>>(), ["divide", "share", "sum"]);
+    /// # Ok::<(), coredump_core::Error>(())
+    /// ```
+    pub fn calls(&self) -> impl Iterator<Item = Call<'_>> {
+        self.resolved().calls()
+    }
+
     /// What the debug info itself holds of a source file that one of the frame's locations names: DWARF 5 may have its text
     /// and its MD5, a source map its text.
     pub fn embedded_source(&self, file: &str) -> Option<EmbeddedSource> {
@@ -757,7 +774,7 @@ impl Frame {
     ///
     /// ```
     /// use coredump_core::model::Value;
-    /// use coredump_core::variables::Register;
+    /// use coredump_core::Register;
     ///
     /// # use coredump_core::{Draft, Options, Store};
     /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures/dumps/sum-O0.wasmtime.coredump");

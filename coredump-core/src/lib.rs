@@ -29,72 +29,65 @@
 //!
 //! Modules use each other in one direction only, which `docs/architecture.md` lists.
 
-#[doc(hidden)]
-pub mod backtrace;
-pub mod binaries;
-#[doc(hidden)]
-pub mod buffer;
+#![cfg_attr(not(feature = "internals"), allow(dead_code))]
+
+mod backtrace;
+mod binaries;
+mod buffer;
 mod catalog;
+mod digest;
+mod dump;
+mod expression;
+mod files;
+mod lang;
+mod limits;
+mod locate;
+mod location;
+mod locked;
+mod mapped;
+mod new_file;
+mod producers;
+mod read;
+mod recording;
+mod rule;
+mod scope;
+mod sections;
+mod signature;
+mod stamp;
+mod symbols;
+mod unasked;
+mod unwind;
+mod values;
+mod variables;
+
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod compressed;
 pub mod crash;
-#[doc(hidden)]
-pub mod digest;
-pub mod dump;
 pub mod error;
-mod expression;
 pub mod extension;
-#[doc(hidden)]
-pub mod files;
 pub mod fold;
 pub mod gc;
 pub mod heap;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
 pub mod interpreted;
-mod lang;
-#[doc(hidden)]
-pub mod limits;
-#[doc(hidden)]
-pub mod locate;
-mod location;
-mod locked;
-#[doc(hidden)]
-pub mod mapped;
 pub mod memory;
 pub mod model;
 pub mod module;
-pub mod new_file;
 pub mod objects;
-#[doc(hidden)]
-pub mod producers;
-#[doc(hidden)]
-pub mod read;
 pub mod reason;
-pub mod recording;
 pub mod regions;
-mod rule;
 pub mod runtimes;
-mod scope;
 pub mod search;
-mod sections;
-#[doc(hidden)]
-pub mod signature;
-#[doc(hidden)]
-pub mod stamp;
-#[doc(hidden)]
-pub mod symbols;
 pub mod tasks;
 pub mod text;
 pub mod trace;
-#[doc(hidden)]
-pub mod unasked;
-mod unwind;
-mod values;
-#[doc(hidden)]
-pub mod variables;
 pub mod write;
 
-pub use backtrace::{InlinedFrame, Location, ResolvedFrame};
+pub use backtrace::{Call, InlinedFrame, Location, ResolvedFrame};
+pub use binaries::{Binaries, Binary, Found, Refused, Slot, Verification};
 pub use crash::Crash;
 pub use dump::{Draft, Dump, Frame, Store, Thread};
 pub use error::{Error, ErrorKind, Result};
@@ -104,4 +97,6 @@ pub use memory::Memory;
 pub use model::CoreDump;
 pub use reason::CrashReason;
 pub use symbols::EmbeddedSource;
-pub use variables::{ExpressionError, Limits, Scope, Status, Variable, VariableKind};
+pub use variables::{
+    ExpressionError, Limits, Register, Scope, Shapes, Status, Variable, VariableKind, When,
+};

@@ -79,6 +79,7 @@ pub enum Layout {
 
 /// A way to read the stacks of a dump: a layout, and which of its encodings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Reading {
     /// The layout.
     pub layout: Layout,
@@ -127,6 +128,7 @@ pub struct Recorded<'a> {
 
 /// Something a reader repaired, skipped or doubts.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Warning {
     /// One line for a person.
     pub message: String,
@@ -136,6 +138,7 @@ pub struct Warning {
 
 /// A section of the dump file.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Section {
     /// Section id (0 is custom).
     pub id: u8,

@@ -1,10 +1,10 @@
 //! Dumps made to hurt: what they declare is not believed, and what is kept of them is bounded (`docs/limits.md`).
 
 use coredump_core::error::ErrorKind;
-use coredump_core::limits::{MAX_FRAMES, MAX_JSON, MAX_NAME, MAX_SECTIONS, MAX_VALUES, MAX_WARNINGS};
+use coredump_core::internals::limits::{MAX_FRAMES, MAX_JSON, MAX_NAME, MAX_SECTIONS, MAX_VALUES, MAX_WARNINGS};
 use coredump_core::memory::{Memory, Segment, Unreadable};
 use coredump_core::model::{CoreDump, Layout, Value};
-use coredump_core::read::read;
+use coredump_core::internals::read::read;
 
 fn leb(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use coredump_core::backtrace::resolve;
-use coredump_core::binaries::{Binaries, Store, Verification};
-use coredump_core::digest::of_bytes;
-use coredump_core::locate::Options;
+use coredump_core::internals::backtrace::resolve;
+use coredump_core::internals::binaries::{Binaries, Store, Verification};
+use coredump_core::internals::digest::of_bytes;
+use coredump_core::internals::locate::Options;
 use coredump_core::model::CoreDump;
 use coredump_core::module::Module;
-use coredump_core::read::read;
-use coredump_core::stamp::Stamp;
+use coredump_core::internals::read::read;
+use coredump_core::internals::stamp::Stamp;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)

@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use coredump_core::backtrace::{Location, resolve};
-use coredump_core::binaries::{Binaries, Store};
-use coredump_core::locate::Options;
-use coredump_core::mapped::Bytes;
+use coredump_core::internals::backtrace::{Location, resolve};
+use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::locate::Options;
+use coredump_core::internals::mapped::Bytes;
 use coredump_core::module;
-use coredump_core::read::read;
+use coredump_core::internals::read::read;
 
 /// Function and `file:line:column` of each source frame at a module offset, innermost first.
 type Expected = HashMap<u64, Vec<(String, String)>>;

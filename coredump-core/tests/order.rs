@@ -1,6 +1,7 @@
-//! The order of the library's modules, as `docs/architecture.md` lists them: each uses those above it and none below.
+//! The walls of the library. Its modules are in the order that `docs/architecture.md` lists, each uses those above it and none
+//! below; what others see of it is what `FACE` lists; and the tools that read dumps see no more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The modules of the list, from the bottom up.
@@ -74,8 +75,8 @@ fn each_module_uses_only_those_above_it_in_the_list() {
         let relative = file.strip_prefix(&root).expect("it is inside");
         let own = relative.iter().next().expect("it has a name").to_string_lossy();
         let own = own.trim_end_matches(".rs");
-        // Test files are of the tests; the data of rules is no code; the crate's root uses all.
-        if own == "lib"
+        // Test files are of the tests; the data of rules is no code; the crate's root and what shows its insides use all.
+        if matches!(&*own, "lib" | "internals")
             || relative.extension().is_none_or(|extension| extension != "rs")
             || relative.ends_with("tests.rs")
         {
@@ -114,5 +115,50 @@ fn the_files_of_the_symbols_use_each_other_in_one_direction() {
             .collect();
         assert!(!free.is_empty(), "these use each other in a circle, or one that does: {left:?}");
         free.iter().for_each(|name| drop(left.remove(name)));
+    }
+}
+
+/// What a program that uses the library sees: modules, then names. What is added here is promised to all users.
+const FACE: &str = "
+    cli compressed crash error extension fold gc heap interpreted memory model module objects reason regions runtimes search
+    tasks text trace write
+    Binaries Binary Bytes Call CoreDump Crash CrashReason Draft Dump EmbeddedSource Error ErrorKind ExpressionError Found Frame
+    InlinedFrame Limits Location Memory Options Refused Register ResolvedFrame Result Scope Shapes Slot Status Store Thread
+    Variable VariableKind Verification When
+";
+
+/// The root of the library.
+fn root() -> String {
+    code(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs"))
+}
+
+/// The names in a list of words.
+fn words(list: &str) -> BTreeSet<String> {
+    list.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_face_of_the_library_is_what_is_listed() {
+    let root = root();
+    let modules = root.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    // Without its feature nobody sees it.
+    let modules = modules.filter(|name| *name != "internals");
+    let mut face: BTreeSet<String> = modules.map(str::to_owned).collect();
+    for list in root.split("\npub use ").skip(1) {
+        let list = list.split(';').next().unwrap_or_default();
+        let names = list.split_once("::").map_or(list, |(_, names)| names);
+        face.extend(names.split(|letter: char| !letter.is_alphanumeric()).filter(|it| !it.is_empty()).map(str::to_owned));
+    }
+    assert_eq!(face, words(FACE));
+}
+
+#[test]
+fn the_tools_that_read_dumps_use_the_door_and_nothing_behind_it() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for tool in ["coredump-bt", "coredump-dump", "coredump-json", "coredump-serve"] {
+        for file in files(&crates.join(tool).join("src")) {
+            // The compiler keeps it from the rest.
+            assert!(!code(&file).contains("internals"), "{} looks behind the door", file.display());
+        }
     }
 }

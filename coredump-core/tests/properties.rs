@@ -1,10 +1,11 @@
 //! Modules that nobody wrote: what wasm-smith makes up must not break the readers of dumps and of modules.
 
 use coredump_core::error::ErrorKind;
-use coredump_core::locate::Options;
+use coredump_core::internals::locate::Options;
 use coredump_core::module::Module;
-use coredump_core::read::{read, read_as};
-use coredump_core::{backtrace, binaries, model::Layout};
+use coredump_core::internals::read::{read, read_as};
+use coredump_core::internals::{backtrace, binaries};
+use coredump_core::model::Layout;
 use proptest::prelude::*;
 
 /// A valid module made of random bytes.

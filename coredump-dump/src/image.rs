@@ -5,7 +5,7 @@ use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use coredump_core::buffer::read_in_parts;
+use coredump_core::cli::input::read_in_parts;
 use coredump_core::cli::output::Output;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory, Segment};

@@ -6,8 +6,7 @@ use coredump_core::cli::report::Report;
 use coredump_core::cli::{self, Exit};
 use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::mapped::Bytes;
-use coredump_core::{Draft, Store};
+use coredump_core::{Bytes, Draft, Store};
 
 use crate::args::{Args, TOOL};
 use crate::session::Session;

@@ -6,14 +6,12 @@ use std::fs::File;
 use std::io::Write;
 use std::rc::Rc;
 
-use coredump_core::Dump;
-use coredump_core::binaries::Binaries;
+use coredump_core::{Binaries, Bytes, Dump};
 
 use coredump_core::cli::input::Input;
 use coredump_core::cli::output::{Destination, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::mapped::Bytes;
 use coredump_core::memory::{Chunk, Memory, Unreadable};
 use coredump_core::model::{CoreDump, Value};
 use coredump_core::regions::{Regions, Symbols};

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::gc::{Root, View, text_of};
-use coredump_core::limits::shorten;
+use coredump_core::cli::shorten;
 use coredump_core::objects::{Kind, Object, Objects};
 
 use crate::objects;

@@ -11,7 +11,7 @@ use coredump_core::cli::Exit;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::mapped;
+use coredump_core::cli::input;
 
 use crate::args::Args;
 use crate::ordered::Ordered;
@@ -45,7 +45,7 @@ pub fn run(args: &Args, sources: Sources, output: Output, report: &Report) -> Re
 
 struct Fleet<'f> {
     args: &'f Args,
-    /// The binaries and their symbols, for all workers, and [`mapped::losses`] when they were begun.
+    /// The binaries and their symbols, for all workers, and [`input::losses`] when they were begun.
     store: Mutex<(u64, Arc<Store>)>,
     report: &'f Report,
     sources: Mutex<(u64, Sources)>,
@@ -83,11 +83,11 @@ impl Fleet<'_> {
                     true => worker.traces(&source.input, &mut place).map(|found| (found, None)),
                     false => worker.document(&source, &mut place).map(|incomplete| (1, incomplete)),
                 };
-                if mapped::losses() == losses {
+                if input::losses() == losses {
                     return outcome;
                 }
                 place.begin_again();
-                Err(Stop::Dump(source.input.blame(mapped::shrunk())))
+                Err(Stop::Dump(source.input.blame(input::shrunk())))
             });
             match outcome {
                 Ok((documents, incomplete)) => {
@@ -102,7 +102,7 @@ impl Fleet<'_> {
                 Err(Stop::Output) => {}
             }
             self.progress.tell(&self.tally);
-            if mapped::losses() != losses {
+            if input::losses() != losses {
                 return false;
             }
         }
@@ -112,8 +112,8 @@ impl Fleet<'_> {
     /// The binaries to work with: an empty store if a file became shorter since the last one was begun.
     fn store(&self) -> (u64, Arc<Store>) {
         let mut store = self.store.lock().unwrap_or_else(PoisonError::into_inner);
-        if store.0 != mapped::losses() {
-            *store = (mapped::losses(), Arc::default());
+        if store.0 != input::losses() {
+            *store = (input::losses(), Arc::default());
         }
         store.clone()
     }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use coredump_core::cli::output::Output;
-use coredump_core::mapped;
+use coredump_core::cli::input;
 
 /// Bytes of a document that are kept until it is its turn; a longer one waits for it, then streams.
 const MAX_KEPT: usize = 1 << 20;
@@ -35,7 +35,7 @@ impl Ordered {
 
     /// The place of document `index`; every index from 0 must be taken once.
     pub fn place(&self, index: u64) -> Place<'_> {
-        Place { ordered: self, index, kept: Vec::new(), losses: mapped::losses(), streamed: false }
+        Place { ordered: self, index, kept: Vec::new(), losses: input::losses(), streamed: false }
     }
 
     /// Whether writing failed: nothing more needs to be made.
@@ -87,7 +87,7 @@ impl Place<'_> {
     /// Takes back what was written. What cannot be taken back any more becomes a line of its own.
     pub fn begin_again(&mut self) {
         self.kept.clear();
-        self.losses = mapped::losses();
+        self.losses = input::losses();
         if std::mem::take(&mut self.streamed) {
             self.kept.push(b'\n');
         }
@@ -97,7 +97,7 @@ impl Place<'_> {
 impl Write for Place<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.kept.extend_from_slice(bytes);
-        if mapped::losses() != self.losses {
+        if input::losses() != self.losses {
             return Err(io::ErrorKind::InvalidData.into());
         }
         if self.kept.len() > MAX_KEPT {

@@ -8,11 +8,9 @@ use coredump_core::cli::output::Destination;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind};
-use coredump_core::mapped::Bytes;
+use coredump_core::{Bytes, Draft, Dump, Limits, Store};
 use coredump_core::runtimes::cpython;
-use coredump_core::signature::Signer;
 use coredump_core::trace::Scanner;
-use coredump_core::{Draft, Dump, Limits, Store};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};
@@ -34,7 +32,6 @@ pub enum Stop {
 pub struct Worker<'w> {
     args: &'w Args,
     store: &'w Store,
-    signer: Signer,
     colored: bool,
 }
 
@@ -42,7 +39,7 @@ impl<'w> Worker<'w> {
     /// A worker that keeps binaries in `store`.
     pub fn new(args: &'w Args, store: &'w Store) -> Self {
         let colored = Destination::of(args.output.as_ref()).is_colored(args.color);
-        Worker { args, store, signer: Signer::default(), colored }
+        Worker { args, store, colored }
     }
 
     /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.
@@ -112,7 +109,7 @@ impl<'w> Worker<'w> {
             redact: args.redact,
         };
         if args.sentry {
-            let event = Event::new(&document, &self.signer);
+            let event = Event::new(&document);
             return self.write(&event, output);
         }
         self.write(&document, output)

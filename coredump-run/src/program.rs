@@ -53,7 +53,7 @@ impl Source {
             let message = error.to_string();
             Error::new(ErrorKind::NotWasm, format!("not a WebAssembly program: {}", first_line(&message))).in_file(path)
         })?;
-        if coredump_core::read::read(&binary).is_ok() {
+        if coredump_core::internals::read::read(&binary).is_ok() {
             return Err(Error::new(ErrorKind::WrongFile, "a core dump, not a program")
                 .in_file(path)
                 .hint(format!("coredump-bt {}", text::shell(path.as_os_str()))));

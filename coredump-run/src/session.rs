@@ -10,7 +10,7 @@ use coredump_core::cli::args::RawArg;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;
-use coredump_core::recording::Start;
+use coredump_core::internals::recording::Start;
 
 use crate::args::{Args, On};
 use crate::blocking::Waits;

@@ -5,10 +5,10 @@
 //! something here.
 #![no_main]
 
-use coredump_core::binaries::{Binaries, Store};
-use coredump_core::locate::Options;
-use coredump_core::read::read;
-use coredump_core::variables::{Inspector, Limits};
+use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::locate::Options;
+use coredump_core::internals::read::read;
+use coredump_core::internals::variables::{Inspector, Limits};
 use libfuzzer_sys::fuzz_target;
 use wasm_encoder::{
     CodeSection, ConstExpr, CustomSection, DataSection, Encode, Function, FunctionSection, GlobalSection, GlobalType,

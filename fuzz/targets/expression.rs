@@ -1,10 +1,10 @@
 //! The first line is an expression, the rest a dump with its module embedded: evaluated in its youngest frames.
 #![no_main]
 
-use coredump_core::binaries::{Binaries, Store};
-use coredump_core::locate::Options;
-use coredump_core::read::read;
-use coredump_core::variables::{Inspector, Limits};
+use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::locate::Options;
+use coredump_core::internals::read::read;
+use coredump_core::internals::variables::{Inspector, Limits};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

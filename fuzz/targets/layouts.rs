@@ -3,7 +3,7 @@
 #![no_main]
 
 use coredump_core::model::Layout;
-use coredump_core::read::{read, read_as};
+use coredump_core::internals::read::{read, read_as};
 use coredump_core::write;
 use libfuzzer_sys::fuzz_target;
 

@@ -1,9 +1,9 @@
 //! Any bytes as the source map of a module.
 #![no_main]
 
-use coredump_core::files::Files;
+use coredump_core::internals::files::Files;
 use coredump_core::module::Module;
-use coredump_core::symbols::{Neighbours, Symbols};
+use coredump_core::internals::symbols::{Neighbours, Symbols};
 use libfuzzer_sys::fuzz_target;
 use wasm_encoder::{CustomSection, Encode, Section};
 

@@ -3,9 +3,9 @@
 #![no_main]
 
 use coredump_core::Limits;
-use coredump_core::binaries::{Binaries, Store};
+use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::gc::{Graph, Root, View, text_of};
-use coredump_core::locate::Options;
+use coredump_core::internals::locate::Options;
 use coredump_core::model::CoreDump;
 use coredump_core::objects::{Link, Objects};
 use libfuzzer_sys::fuzz_target;

@@ -6,14 +6,14 @@
 
 use std::cell::OnceCell;
 
-use coredump_core::backtrace::Resolver;
-use coredump_core::binaries::{Binaries, Store};
+use coredump_core::internals::backtrace::Resolver;
+use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::interpreted::{Interpreted, Site};
-use coredump_core::locate::Options;
-use coredump_core::read::read;
+use coredump_core::internals::locate::Options;
+use coredump_core::internals::read::read;
 use coredump_core::runtimes::cpython;
 use coredump_core::tasks::Tasks;
-use coredump_core::variables::{Inspector, Limits};
+use coredump_core::internals::variables::{Inspector, Limits};
 use libfuzzer_sys::fuzz_target;
 
 /// A dump and its module.

@@ -3,7 +3,7 @@
 
 use coredump_core::memory::Memory;
 use coredump_core::model::{CoreDump, Layout};
-use coredump_core::read::{read, read_as};
+use coredump_core::internals::read::{read, read_as};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! Any bytes as a recording and as its log: whatever they say, reading ends, and no more is kept than is there.
 #![no_main]
 
-use coredump_core::recording::{Event, Outcome, Reader, Recording};
+use coredump_core::internals::recording::{Event, Outcome, Reader, Recording};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

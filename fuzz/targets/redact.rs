@@ -2,7 +2,7 @@
 #![no_main]
 #![allow(dead_code, missing_docs, unused_imports)]
 
-use coredump_core::signature::Signer;
+use coredump_core::internals::signature::Signer;
 use coredump_core::{Draft, Limits, Options, Store};
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;

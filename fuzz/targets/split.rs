@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
-use coredump_core::backtrace;
-use coredump_core::binaries::{Binaries, Store};
-use coredump_core::locate::Options;
-use coredump_core::read::read;
-use coredump_core::variables::{Inspector, Limits};
+use coredump_core::internals::backtrace;
+use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::locate::Options;
+use coredump_core::internals::read::read;
+use coredump_core::internals::variables::{Inspector, Limits};
 use libfuzzer_sys::fuzz_target;
 
 macro_rules! fixture {

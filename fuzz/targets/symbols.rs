@@ -1,10 +1,10 @@
 //! A dump with its module embedded: is it the right one, and where in the source does every frame stand?
 #![no_main]
 
-use coredump_core::backtrace;
-use coredump_core::binaries::{Binaries, Store};
-use coredump_core::locate::Options;
-use coredump_core::read::read;
+use coredump_core::internals::backtrace;
+use coredump_core::internals::binaries::{Binaries, Store};
+use coredump_core::internals::locate::Options;
+use coredump_core::internals::read::read;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,6 +1,6 @@
 //! The last calls of the host, as the end of a trace of system calls: those that failed marked.
 
-use coredump_core::limits::shorten;
+use coredump_core::cli::shorten;
 use coredump_core::model::HostCall;
 
 use super::markup::Markup;

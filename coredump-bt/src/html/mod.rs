@@ -23,14 +23,13 @@ use std::time::SystemTime;
 
 use coredump_core::cli::Exit;
 use coredump_core::cli::args::RawArg;
-use coredump_core::cli::input::Input;
+use coredump_core::cli::input::{self, Input};
 use coredump_core::cli::output::{Destination, Output};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::signature::Signer;
 use coredump_core::trace::Scanner;
-use coredump_core::{Dump, Store, mapped};
+use coredump_core::{Dump, Store};
 
 use crate::args::Args;
 use crate::render::{open, tell};
@@ -50,7 +49,7 @@ pub fn run(args: &Args, inputs: &[Input], report: &Report) -> Result<Exit> {
     let mut store = Store::new();
     let mut outcome = Exit::Done;
     for input in inputs {
-        let losses = mapped::losses();
+        let losses = input::losses();
         let added = match args.trace {
             true => book.traces(&store, input),
             false => book.dump(&store, input, inputs.len() > 1),
@@ -63,7 +62,7 @@ pub fn run(args: &Args, inputs: &[Input], report: &Report) -> Result<Exit> {
                 report.error(&error);
                 book.failures.push(error.to_string());
                 // The end of a file was lost. It may have been a binary, so others are opened for the dumps that follow.
-                if mapped::losses() != losses {
+                if input::losses() != losses {
                     store = Store::new();
                 }
             }
@@ -119,7 +118,6 @@ struct Book<'a> {
     report: &'a Report,
     form: Form<'a>,
     paths: PathMap,
-    signer: Signer,
     /// More than one report may come.
     several: bool,
     entries: Vec<Entry>,
@@ -142,7 +140,6 @@ impl<'a> Book<'a> {
             several: inputs > 1 || matches!(form, Form::Folder(_)),
             form,
             paths: PathMap::new(&args.path_map),
-            signer: Signer::default(),
             entries: Vec::new(),
             failures: Vec::new(),
             parts: Vec::new(),
@@ -153,7 +150,7 @@ impl<'a> Book<'a> {
 
     /// Adds the report of a dump.
     fn dump(&mut self, store: &Store, input: &Input, one_of_many: bool) -> Result<Exit, Failure> {
-        let losses = mapped::losses();
+        let losses = input::losses();
         let dump = open(self.args, store, input, one_of_many).map_err(Failure::Input)?;
         let time = index::time(&dump, input);
         let notes = self.add(&dump, input, input.name(), time, losses)?;
@@ -162,7 +159,7 @@ impl<'a> Book<'a> {
 
     /// Adds a report for each stack trace in a text.
     fn traces(&mut self, store: &Store, input: &Input) -> Result<Exit, Failure> {
-        let losses = mapped::losses();
+        let losses = input::losses();
         let args = self.args;
         let reader = input.reader().map_err(Failure::Input)?;
         let options = args.locating(input.path());
@@ -199,13 +196,13 @@ impl<'a> Book<'a> {
     ) -> Result<Vec<String>, Failure> {
         let program = crate::header::program(input, dump.recorded());
         let number = if matches!(self.form, Form::Page(_)) { self.entries.len() } else { 0 };
-        let mut view = View::new(self.args, dump, (&name, program, input.path()), &self.paths, &self.signer, number);
+        let mut view = View::new(self.args, dump, (&name, program, input.path()), &self.paths, number);
         let body = view.write();
         // Nobody is told of sources on standard error who did not ask for them.
         let notes = if self.args.source { view.sources.notes() } else { Vec::new() };
         // Zeros of a file that became shorter were never in it.
-        if mapped::losses() != losses {
-            return Err(Failure::Input(input.blame(mapped::shrunk())));
+        if input::losses() != losses {
+            return Err(Failure::Input(input.blame(input::shrunk())));
         }
         let mut entry = Entry::of(dump, &self.paths, program, name, time);
         match &self.form {

@@ -1,6 +1,6 @@
 //! The modules of a report with the binaries that were found for them, and the report's warnings.
 
-use coredump_core::binaries::Slot;
+use coredump_core::Slot;
 
 use super::markup::Markup;
 use super::report::View;

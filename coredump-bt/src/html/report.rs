@@ -4,13 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::rc::Rc;
 
-use coredump_core::Dump;
-use coredump_core::backtrace::Location;
+use coredump_core::{Dump, Location};
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::frame::location_text;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::interpreted::Interpreted;
-use coredump_core::signature::Signer;
 
 use super::markup::Markup;
 use super::{calls, memory, modules, summary};
@@ -34,7 +32,6 @@ pub struct View<'r> {
     /// Its file, if it has one.
     pub path: Option<&'r Path>,
     pub paths: &'r PathMap,
-    pub signer: &'r Signer,
     pub sources: Sources,
     pub interpreted: Option<Rc<Interpreted>>,
     /// The report's number in its page.
@@ -56,7 +53,6 @@ impl<'r> View<'r> {
         dump: &'r Dump,
         (name, program, path): (&'r str, &'r str, Option<&'r Path>),
         paths: &'r PathMap,
-        signer: &'r Signer,
         number: usize,
     ) -> View<'r> {
         View {
@@ -66,7 +62,6 @@ impl<'r> View<'r> {
             program,
             path,
             paths,
-            signer,
             sources: Sources::new(args.symbols_path.iter().map(RawArg::to_path).collect(), !args.untrusted),
             interpreted: dump.interpreted(Some(frames::python_limits(args))).map(Rc::new),
             number,

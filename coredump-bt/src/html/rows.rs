@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use coredump_core::Frame;
-use coredump_core::backtrace::{Call, Location, ResolvedFrame};
+use coredump_core::{Call, Frame, Limits, Location, ResolvedFrame, Scope};
 use coredump_core::cli::frame::UNKNOWN;
 use coredump_core::runtimes::InterpretedFrame;
-use coredump_core::variables::{Limits, Scope};
 
 use super::markup::Markup;
 use super::report::View;
@@ -207,6 +205,6 @@ impl View<'_> {
 
     /// Whether a function belongs to a panic's machinery, a standard library or start-up code.
     pub fn is_library(&self, function: Option<&Arc<str>>, location: Option<&Location>) -> bool {
-        function.is_some_and(|function| self.signer.classify(function, location.map(|location| &location.file)).1)
+        function.is_some_and(|function| self.dump.is_machinery(function, location))
     }
 }

@@ -2,8 +2,7 @@
 
 use coredump_core::model::Value;
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
-use coredump_core::variables::{Scope, Status, Variable, VariableKind};
-use coredump_core::{Dump, Frame};
+use coredump_core::{Dump, Frame, Scope, Status, Variable, VariableKind};
 
 use super::markup::Markup;
 use super::threads::counted;

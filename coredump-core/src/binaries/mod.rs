@@ -82,6 +82,7 @@ pub struct Refused {
 
 /// What is known of one module's binary.
 #[derive(Default)]
+#[non_exhaustive]
 pub struct Slot {
     /// What to call the module.
     pub name: String,

@@ -12,6 +12,10 @@ use crate::mapped::Bytes;
 use super::args::RawArg;
 use crate::text;
 
+pub use crate::buffer::read_in_parts;
+pub use crate::files::stays_in;
+pub use crate::mapped::{losses, shrunk};
+
 /// A source of a dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {

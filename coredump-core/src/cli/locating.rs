@@ -55,7 +55,7 @@ macro_rules! reader_args {
             pub untrusted: bool,
             $(
                 /// unpack at most this many bytes of a compressed dump (default 8g)
-                #[argh(option, arg_name = "size", default = "coredump_core::limits::MAX_PIPED")]
+                #[argh(option, arg_name = "size", default = "coredump_core::compressed::MAX_PIPED")]
                 #[argh(from_str_fn($crate::cli::size::size))]
                 pub $max_size: u64,
                 /// auto (default), always or never

@@ -15,6 +15,7 @@ pub mod report;
 pub mod size;
 pub mod sources;
 
+pub use crate::limits::shorten;
 pub use crate::text;
 
 use std::process::ExitCode;

@@ -6,8 +6,9 @@ use std::io::Write;
 use crate::error::Error;
 use crate::limits::{MAX_MESSAGE, shorten};
 use crate::model::Warning;
-
 use crate::text::escape;
+
+pub use crate::limits::MAX_WARNINGS;
 
 /// Tells a person what went wrong. Failing to tell is not a failure.
 #[derive(Clone, Copy, Debug)]

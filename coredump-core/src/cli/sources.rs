@@ -1,6 +1,48 @@
-//! Where the source files of a program may lie that was built elsewhere.
+//! Where the source files of a program may lie that was built elsewhere, and which of them are what was compiled.
 
 use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+
+use crate::symbols::EmbeddedSource;
+use crate::unasked;
+
+/// Bytes of a source file. Larger ones are none.
+const MAX_SIZE: u64 = 16 << 20;
+
+/// Files tried for one source.
+const MAX_TRIED: usize = 16;
+
+/// Reads the first of these files that is what was compiled, as far as debug info tells: its MD5 or its text are `held`.
+///
+/// Fails with a reason if a file is there and another was compiled, or if it cannot be read; without one if none is there.
+pub fn read(places: impl Iterator<Item = PathBuf>, held: &EmbeddedSource) -> Result<(PathBuf, Vec<u8>), Option<String>> {
+    let small = |path: &PathBuf| unasked::open(path).is_ok_and(|(_, metadata)| metadata.len() <= MAX_SIZE);
+    let mut problem = None;
+    for path in places.filter(small).take(MAX_TRIED) {
+        match unasked::read(&path, MAX_SIZE) {
+            Ok(bytes) if is_held(held, &bytes) => return Ok((path, bytes)),
+            Ok(_) => {
+                let known = if held.md5.is_some() { "the MD5" } else { "the text" };
+                problem = Some(format!(
+                    "source {} is not shown: it is not what was compiled, as {known} in the debug info says",
+                    path.display()
+                ));
+            }
+            Err(error) => problem = Some(format!("source {error}")),
+        }
+    }
+    Err(problem)
+}
+
+/// Whether these are the contents of the file that was compiled, or nothing is known of them.
+fn is_held(held: &EmbeddedSource, bytes: &[u8]) -> bool {
+    match (&held.md5, &held.text) {
+        (Some(md5), _) => Md5::digest(bytes)[..] == *md5,
+        (None, Some(text)) => bytes == text.as_bytes(),
+        (None, None) => true,
+    }
+}
 
 /// Where a recorded file may be, the likeliest first: as it is recorded, then where the end of its path leads
 /// (`app/src/main.c`, then `src/main.c`) from `here`, from the binary's folder, and from those that were `named`.
@@ -42,6 +84,24 @@ mod tests {
         assert!(!places.contains(&"main.c".to_owned()), "a bare name says too little: {places:?}");
         assert!(found("/ci/app/src/main.c", &["here"]).contains(&"here/main.c".to_owned()));
         assert!(found("C:\\app\\src\\main.rs", &[]).contains(&"src/main.rs".to_owned()));
+    }
+
+    #[test]
+    fn a_file_that_is_not_what_was_compiled_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("other.c"), "int b;").unwrap();
+        std::fs::write(path("main.c"), "int a;").unwrap();
+        let places = || ["none.c", "other.c", "main.c"].map(path).into_iter();
+        let text = EmbeddedSource { text: Some("int a;".into()), md5: None };
+        let md5 = EmbeddedSource { text: None, md5: Some(Md5::digest("int a;").into()) };
+        for held in [&text, &md5] {
+            assert_eq!(read(places(), held), Ok((path("main.c"), b"int a;".to_vec())));
+            let problem = read(places().take(2), held).unwrap_err().unwrap();
+            assert!(problem.contains("other.c is not shown: it is not what was compiled"), "{problem}");
+            assert_eq!(read(places().take(1), held), Err(None));
+        }
+        assert_eq!(read(places(), &EmbeddedSource::default()), Ok((path("other.c"), b"int b;".to_vec())));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mapped::Bytes;
+pub use crate::limits::MAX_PIPED;
 pub use packer::Packer;
 
 /// Bytes that tell whether it is WebAssembly.

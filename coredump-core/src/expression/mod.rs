@@ -33,6 +33,7 @@ pub use parser::{Node, NodeKind, parse};
 
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ExpressionError {
     /// The character it is about, counted from 1.
     pub column: usize,

@@ -10,6 +10,7 @@ const MAX_STRING: u64 = 1 << 16;
 
 /// An object as its language sees it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Meaning {
     /// Its class, with the package.
     pub class: String,
@@ -52,6 +53,7 @@ pub enum Form {
 
 /// A text, as far as it was asked for.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct Text {
     /// The characters, in UTF-16.
     pub units: Vec<u16>,

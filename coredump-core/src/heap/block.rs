@@ -58,6 +58,7 @@ impl Block {
 
 /// A place where the allocator's records contradict each other, or are not in the dump.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Damage {
     /// The address of the record that is wrong.
     pub address: u64,

@@ -6,6 +6,7 @@ use super::sections::leb_u32;
 
 /// A function body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Body {
     /// File offset in the core module of the first byte after the body's size: the vector of locals.
     pub start: u64,

@@ -20,8 +20,8 @@ pub enum ItemKind {
     Tag,
 }
 
-impl From<ExternalKind> for ItemKind {
-    fn from(kind: ExternalKind) -> Self {
+impl ItemKind {
+    pub(super) fn of(kind: ExternalKind) -> Self {
         match kind {
             ExternalKind::Func | ExternalKind::FuncExact => ItemKind::Function,
             ExternalKind::Table => ItemKind::Table,
@@ -34,6 +34,7 @@ impl From<ExternalKind> for ItemKind {
 
 /// An import.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Import<'s> {
     /// The module it comes from.
     pub module: &'s str,
@@ -62,6 +63,7 @@ pub(super) struct ExportEntry {
 
 /// An export.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Export<'s> {
     /// Its name.
     pub name: &'s str,
@@ -102,8 +104,8 @@ impl ValueType {
     }
 }
 
-impl From<wasmparser::ValType> for ValueType {
-    fn from(ty: wasmparser::ValType) -> Self {
+impl ValueType {
+    pub(super) fn of(ty: wasmparser::ValType) -> Self {
         match ty {
             wasmparser::ValType::I32 => ValueType::I32,
             wasmparser::ValType::I64 => ValueType::I64,
@@ -163,6 +165,7 @@ fn size_of(storage: wasmparser::StorageType) -> Option<u8> {
 
 /// A function's type.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Signature {
     /// Parameters.
     pub params: Vec<ValueType>,
@@ -221,6 +224,7 @@ impl Constant {
 
 /// A global of a module, imported or defined.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct GlobalDefinition {
     /// Its type.
     pub ty: ValueType,
@@ -234,6 +238,7 @@ pub struct GlobalDefinition {
 
 /// A linear memory of a module, imported or defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MemoryDefinition {
     /// Addresses are 64 bits wide.
     pub memory64: bool,
@@ -265,6 +270,7 @@ impl MemoryDefinition {
 
 /// A data segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DataSegment<'s> {
     /// The memory an active segment fills; `None` for a passive one.
     pub memory: Option<u32>,
@@ -276,6 +282,7 @@ pub struct DataSegment<'s> {
 
 /// What an element segment puts into a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ElementSegment {
     /// The table an active segment fills; `None` for a passive or declared one.
     pub table: Option<u32>,
@@ -287,6 +294,7 @@ pub struct ElementSegment {
 
 /// A table of a module, imported or defined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TableDefinition {
     /// It is imported.
     pub imported: bool,

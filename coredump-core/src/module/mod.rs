@@ -278,7 +278,7 @@ impl<'s> Module<'s> {
     }
 
     /// The instructions of a function, behind its locals. Offsets are file offsets.
-    pub fn operators(&self, function: u32) -> Option<OperatorsReader<'s>> {
+    pub(crate) fn operators(&self, function: u32) -> Option<OperatorsReader<'s>> {
         self.function_body(function)?.get_operators_reader().ok()
     }
 
@@ -297,7 +297,7 @@ impl<'s> Module<'s> {
             if types.len().saturating_add(count as usize) > MAX_LOCALS {
                 return None;
             }
-            types.resize(types.len() + count as usize, ty.into());
+            types.resize(types.len() + count as usize, ValueType::of(ty));
         }
         Some(types)
     }
@@ -342,8 +342,8 @@ impl<'s> Module<'s> {
                 .take(MAX_ITEMS)
                 .map(|ty| match &ty.composite_type.inner {
                     CompositeInnerType::Func(function) => Some(Signature {
-                        params: function.params().iter().map(|&ty| ty.into()).collect(),
-                        results: function.results().iter().map(|&ty| ty.into()).collect(),
+                        params: function.params().iter().copied().map(ValueType::of).collect(),
+                        results: function.results().iter().copied().map(ValueType::of).collect(),
                     }),
                     _ => None,
                 })
@@ -428,7 +428,7 @@ impl<'s> Module<'s> {
             let exports = self.items::<wasmparser::Export<'s>>(id::EXPORT).take(MAX_ITEMS);
             let entry = |export: wasmparser::Export<'s>| ExportEntry {
                 name: self.position(export.name),
-                kind: export.kind.into(),
+                kind: ItemKind::of(export.kind),
                 index: export.index,
             };
             exports.map(entry).collect()

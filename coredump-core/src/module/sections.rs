@@ -52,6 +52,7 @@ pub fn preamble(bytes: &[u8]) -> Result<Preamble> {
 
 /// A section: its id and where its contents lie in the bytes it was read from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RawSection {
     /// Section id.
     pub id: u8,

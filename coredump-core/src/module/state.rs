@@ -2,7 +2,9 @@
 
 use wasmparser::{ElementItems, ElementKind, TypeRef};
 
-use super::items::{Constant, DataSegment, ElementSegment, GlobalDefinition, MemoryDefinition, TableDefinition};
+use super::items::{
+    Constant, DataSegment, ElementSegment, GlobalDefinition, MemoryDefinition, TableDefinition, ValueType,
+};
 use super::{MAX_ITEMS, Module, id};
 
 impl<'s> Module<'s> {
@@ -11,7 +13,7 @@ impl<'s> Module<'s> {
         self.globals.get_or_init(|| {
             let imported = self.import_entries().iter().filter_map(|import| match import.ty {
                 TypeRef::Global(ty) => Some(GlobalDefinition {
-                    ty: ty.content_type.into(),
+                    ty: ValueType::of(ty.content_type),
                     mutable: ty.mutable,
                     imported: true,
                     init: None,
@@ -19,7 +21,7 @@ impl<'s> Module<'s> {
                 _ => None,
             });
             let defined = self.items::<wasmparser::Global<'s>>(id::GLOBAL).map(|global| GlobalDefinition {
-                ty: global.ty.content_type.into(),
+                ty: ValueType::of(global.ty.content_type),
                 mutable: global.ty.mutable,
                 imported: false,
                 init: Constant::read(&global.init_expr),

@@ -184,13 +184,14 @@ pub fn bases(dump: &CoreDump<'_>) -> &'static [Base] {
     }
 }
 
-/// The layout that says what the code offsets of a program's dumps mean, if it is not the one that they are in.
-pub fn layout_of_offsets(layout: Option<Layout>, producer: Option<&str>) -> Option<Layout> {
-    match layout {
-        Some(Layout::Standard) | None if Producer::named(producer) == Some(Producer::WasmEdge) => {
-            Some(Layout::WasmEdge)
+impl Layout {
+    /// The layout that says what code offsets mean in the dumps of a producer, if that is not the standard's.
+    pub fn of_offsets(layout: Option<Layout>, producer: Option<&str>) -> Option<Layout> {
+        let wasmedge = || Producer::named(producer) == Some(Producer::WasmEdge);
+        match layout {
+            Some(Layout::Standard) | None if wasmedge() => Some(Layout::WasmEdge),
+            layout => layout.filter(|layout| *layout != Layout::Standard),
         }
-        layout => layout.filter(|layout| *layout != Layout::Standard),
     }
 }
 

@@ -10,6 +10,7 @@ const NEAR_NULL: u64 = 1 << 16;
 
 /// An access outside a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct MemoryAccess {
     /// The first byte's address, if it is known.
     pub address: Option<u64>,

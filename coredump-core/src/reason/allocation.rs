@@ -9,6 +9,7 @@ use crate::signature::Signer;
 
 /// A request for memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Allocation {
     /// The thread, counted from 0.
     pub thread: usize,

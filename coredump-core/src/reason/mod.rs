@@ -34,6 +34,7 @@ const FRAMES: usize = 64;
 
 /// Why a program died.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CrashReason {
     /// A stable name: `integer-divide-by-zero`, `unreachable`, ….
     pub kind: String,
@@ -77,6 +78,7 @@ impl Source {
 
 /// A program that gave up: a panic, a failed assertion, an abort.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Panic {
     /// The runtime's language: `rust`, `c`, `c++`, `zig`, `go`, `assemblyscript`, `python`, `javascript`.
     pub language: &'static str,

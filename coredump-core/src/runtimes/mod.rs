@@ -18,6 +18,7 @@ use crate::symbols::Location;
 
 /// A runtime that was found in a dump, with its tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Runtime {
     /// The language, as JSON names it.
     pub language: &'static str,
@@ -85,6 +86,7 @@ fn is_go(module: &Module<'_>) -> bool {
 
 /// A task of a language's runtime: a goroutine.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Task {
     /// The runtime's own number of it.
     pub id: u64,
@@ -115,6 +117,7 @@ impl Task {
 
 /// A function that was active in a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct TaskFrame {
     /// The function's name.
     pub function: Arc<str>,
@@ -132,6 +135,7 @@ pub struct TaskFrame {
 
 /// An activation of a function of a program that an interpreter runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InterpretedFrame {
     /// The function's qualified name.
     pub function: Arc<str>,
@@ -154,6 +158,7 @@ impl InterpretedFrame {
 
 /// A variable of such a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InterpretedVariable {
     /// Its name.
     pub name: String,

@@ -18,6 +18,7 @@ use blocks::{BLOCK, Block, Blocks};
 
 /// A place where something was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Hit {
     /// Address of the first byte.
     pub address: u64,

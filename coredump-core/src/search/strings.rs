@@ -30,6 +30,7 @@ impl Encoding {
 
 /// A text and where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Text {
     /// Address of the first byte.
     pub address: u64,

@@ -71,6 +71,7 @@ pub struct Location {
 
 /// A source function and where execution stood in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceFrame {
     /// Linkage name, else plain name, as the debug info has it.
     pub name: Option<Arc<str>>,
@@ -80,6 +81,7 @@ pub struct SourceFrame {
 
 /// What debug info holds of a source file's contents.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct EmbeddedSource {
     /// The text that was compiled.
     pub text: Option<Arc<str>>,

@@ -19,6 +19,7 @@ const MAX_TASKS: usize = 1 << 16;
 
 /// An asynchronous task.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct AsyncTask {
     /// Its language, as JSON names it.
     pub language: &'static str,
@@ -84,6 +85,7 @@ impl TaskState {
 
 /// Something that is awaited: an asynchronous function, or a future that is none.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Await {
     /// The function, or the future's type.
     pub name: String,

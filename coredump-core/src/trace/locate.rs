@@ -32,6 +32,7 @@ pub struct Locator<'s> {
 }
 
 /// A trace as a dump, with its binaries.
+#[non_exhaustive]
 pub struct Located {
     /// The trace, as what a dump would have held.
     pub dump: CoreDump<'static>,

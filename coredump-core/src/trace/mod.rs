@@ -22,6 +22,7 @@ pub use scan::{Block, Mark, Scanner};
 
 /// A stack trace.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Trace {
     /// The engine whose format it has.
     pub engine: Engine,
@@ -43,6 +44,7 @@ pub struct Trace {
 
 /// A frame as it was printed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Printed {
     /// Its number in the trace, youngest 0, where the format has one.
     pub number: Option<u32>,

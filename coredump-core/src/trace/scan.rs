@@ -60,6 +60,7 @@ pub struct Block<'b> {
 
 /// Where in a text a frame stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mark {
     /// Index of the trace in the block.
     pub trace: usize,

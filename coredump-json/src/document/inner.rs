@@ -1,7 +1,6 @@
 //! Stacks that the engine does not know: the tasks of a language's runtime, and the frames of an interpreter's program.
 
-use coredump_core::Dump;
-use coredump_core::backtrace::ResolvedFrame;
+use coredump_core::{Dump, ResolvedFrame};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::runtimes::{Runtime, Task, TaskFrame};

@@ -32,8 +32,7 @@ use coredump_core::gc::View;
 use coredump_core::interpreted::Interpreted;
 use coredump_core::model::Warning;
 use coredump_core::reason::CrashReason;
-use coredump_core::variables::{Scope, Variable};
-use coredump_core::{CoreDump, Dump, Frame, Limits};
+use coredump_core::{CoreDump, Dump, Frame, Limits, Scope, Variable};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use coredump_core::binaries::Slot;
+use coredump_core::Slot;
 use coredump_core::extension;
 use serde_json::ser::{CharEscape, Formatter};
 

@@ -4,10 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use coredump_core::backtrace::{Location, ResolvedFrame};
+use coredump_core::{Location, ResolvedFrame};
 use coredump_core::model::Thread;
 use coredump_core::module::{Module, hex};
-use coredump_core::signature::Signer;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -134,11 +133,11 @@ struct Image {
 
 impl Event {
     /// The event of a crash.
-    pub fn new(document: &Document<'_>, signer: &Signer) -> Event {
+    pub fn new(document: &Document<'_>) -> Event {
         let dump = document.recorded();
         let crashed = dump.threads.iter().position(|thread| !thread.frames.is_empty()).unwrap_or(0);
         let (images, indices) = images(document);
-        let stack = |thread: usize, signer: &Signer| stacktrace(document, thread, &indices, signer);
+        let stack = |thread: usize| stacktrace(document, thread, &indices);
         let reason = document.reason();
         let kind = reason.as_ref().map_or("unknown", |reason| reason.kind).to_owned();
         let value = document.dump.crash().reason.as_ref().map(|reason| {
@@ -153,7 +152,7 @@ impl Event {
             value,
             mechanism: Mechanism { kind: "wasm", handled: false, synthetic: false },
             thread_id: crashed,
-            stacktrace: stack(crashed, signer),
+            stacktrace: stack(crashed),
         };
         let several = dump.threads.len() > 1;
         let threads = several.then(|| {
@@ -161,7 +160,7 @@ impl Event {
                 id,
                 name: thread.name.clone(),
                 crashed: id == crashed,
-                stacktrace: (id != crashed).then(|| stack(id, signer)),
+                stacktrace: (id != crashed).then(|| stack(id)),
             };
             Values { values: dump.threads.iter().enumerate().take(MAX_THREADS).map(entry).collect() }
         });
@@ -234,7 +233,7 @@ fn ids(module: &Module<'_>) -> (Option<String>, String) {
 }
 
 /// The frames of a thread, oldest first, each inlined call as a frame of its own.
-fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usize>, signer: &Signer) -> Stacktrace {
+fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usize>) -> Stacktrace {
     let thread = document.dump.thread(thread);
     let count = thread.as_ref().map_or(0, |thread| thread.frames().len());
     // Of a deep recursion the youngest frames and the oldest.
@@ -246,7 +245,7 @@ fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usi
         let resolved = frame_of.resolved();
         for call in resolved.calls() {
             let raw = resolved.raw_name.as_ref().filter(|raw| !call.inlined && Some(*raw) != call.function.as_ref());
-            frames.push(frame(document, resolved, call.function.as_ref(), raw, call.location, indices, signer));
+            frames.push(frame(document, resolved, call.function.as_ref(), raw, call.location, indices));
         }
     }
     frames.reverse();
@@ -260,11 +259,10 @@ fn frame(
     raw_function: Option<&Arc<str>>,
     location: Option<&Location>,
     indices: &HashMap<u32, usize>,
-    signer: &Signer,
 ) -> Frame {
     let image = resolved.module.and_then(|module| indices.get(&module));
     let recorded = location.map(|location| &location.file);
-    let machinery = function.is_none_or(|name| signer.classify(name, recorded).1);
+    let machinery = function.is_none_or(|name| document.dump.is_machinery(name, location));
     let file = recorded.map(|file| document.paths.apply(file));
     Frame {
         platform: "native",

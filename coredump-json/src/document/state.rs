@@ -1,6 +1,6 @@
 //! Modules, instances, globals, tables, sections.
 
-use coredump_core::binaries::{Found, Refused, Slot, Verification};
+use coredump_core::{Found, Refused, Slot, Verification};
 use coredump_core::gc::View;
 use coredump_core::model::{Global, Instance, ModuleRecord, Section, Table, Value};
 #[cfg(feature = "schema")]

@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 
 use coredump_core::cli::input::Input;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::files::stays_in;
-use coredump_core::mapped::Bytes;
+use coredump_core::cli::input::stays_in;
+use coredump_core::Bytes;
 use coredump_core::memory::{Memory, Segment};
 use coredump_core::model::{CoreDump, Frame, Global, Instance, Layout, ModuleRecord, Reason, Table, Thread, Value};
-use coredump_core::producers;
 use coredump_core::write;
 
 use contents::{Spool, Spooled, sidecar};
@@ -189,7 +188,7 @@ impl Sources {
 /// The layout that says what the code offsets mean, where it is not the standard's: what is written is in that layout.
 fn offsets(file: &input::File) -> Option<Layout> {
     let layout = file.offsets.as_deref().or(file.layout.as_deref()).and_then(Layout::named);
-    producers::layout_of_offsets(layout, file.producer.as_deref())
+    Layout::of_offsets(layout, file.producer.as_deref())
 }
 
 fn thread(index: usize, recorded: input::Thread) -> Result<Thread> {

@@ -9,9 +9,9 @@ use coredump_core::cli::paint::Paint;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{Exit, output, text};
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::mapped::Bytes;
-use coredump_core::recording::Recording;
-use coredump_core::unasked;
+use coredump_core::internals::mapped::Bytes;
+use coredump_core::internals::recording::Recording;
+use coredump_core::internals::unasked;
 use wasmtime::{AsContextMut, Extern, WasmCoreDump};
 
 use super::compare::Expected;

@@ -1,6 +1,6 @@
 //! Whether a memory may grow: the one thing that the host decides without a call.
 
-use coredump_core::recording::Refusal;
+use coredump_core::internals::recording::Refusal;
 
 /// Requests that are remembered between two events; more of one kind are not told apart.
 const REMEMBERED: usize = 1 << 12;

@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::mapped::Bytes;
+use coredump_core::internals::mapped::Bytes;
 use coredump_core::model::HostCall;
-use coredump_core::recording::{self, Outcome, Pieces, Refusal};
+use coredump_core::internals::recording::{self, Outcome, Pieces, Refusal};
 
 use crate::calls::Calls;
 
@@ -235,7 +235,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use coredump_core::recording::{Event, Reader, Write};
+    use coredump_core::internals::recording::{Event, Reader, Write};
 
     fn add(log: &Log, len: usize) {
         let bytes = vec![7; len];

@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use coredump_core::digest;
+use coredump_core::internals::digest;
 use coredump_core::module::Module as CoreModule;
 use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, WasmBacktrace};
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use coredump_core::error::Error as CoreError;
-use coredump_core::mapped::Bytes;
-use coredump_core::recording::{self, Call, Event, Failure, Outcome, Reader, Refusal};
+use coredump_core::internals::mapped::Bytes;
+use coredump_core::internals::recording::{self, Call, Event, Failure, Outcome, Reader, Refusal};
 use wasmtime::{Caller, Extern, Linker, Module, Result, Val};
 use wasmtime_wasi::I32Exit;
 

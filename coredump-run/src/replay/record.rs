@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coredump_core::recording::{self, Failure, Outcome};
+use coredump_core::internals::recording::{self, Failure, Outcome};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, Module, Result, bail};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;

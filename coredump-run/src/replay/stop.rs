@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use coredump_capture::Dumped;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, Result};
-use coredump_core::recording::Start;
+use coredump_core::internals::recording::Start;
 
 use super::log::Log;
 use super::rerun::{self, Again};

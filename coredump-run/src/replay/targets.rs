@@ -1,6 +1,6 @@
 //! Which bytes of the program's memory a function of WASI 0.1 writes.
 
-use coredump_core::recording::Write;
+use coredump_core::internals::recording::Write;
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
 use wiggle::{GuestMemory, GuestPtr};

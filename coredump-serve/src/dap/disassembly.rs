@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use coredump_core::Dump;
-use coredump_core::binaries::Binary;
+use coredump_core::{Binary, Dump};
 use serde_json::{Value, json};
 
 use super::memory::Place;

@@ -4,11 +4,9 @@ use std::collections::VecDeque;
 use std::io::Read;
 use std::path::Path;
 
-use coredump_core::compressed::{self, unpacked};
-use coredump_core::limits::MAX_PIPED;
-use coredump_core::mapped::Bytes;
+use coredump_core::compressed::{MAX_PIPED, unpacked};
 use coredump_core::trace::Scanner;
-use coredump_core::{Draft, Dump, Error, Options, Store, unasked};
+use coredump_core::{Bytes, Draft, Dump, Error, Options, Store};
 
 use super::launch::Launch;
 use crate::args::Args;
@@ -42,16 +40,14 @@ pub fn open(args: &Args, launch: &Launch) -> Result<Evidence, String> {
     let bytes = Bytes::open_regular(&path).map_err(said)?;
     let bytes = unpacked(bytes, MAX_PIPED).map_err(|error| said(error.in_file(&path)))?;
     if !bytes.starts_with(b"\0asm") {
-        return traces(&path, options);
+        return traces(&path, &bytes, options);
     }
     let draft = Draft::new(bytes).map_err(|error| said(error.in_file(&path)))?.at(Some(&path));
     Ok(Evidence { dumps: vec![draft.find_binaries(&Store::new(), &options)], is_text: false })
 }
 
 /// Finds the stack traces in a text.
-fn traces(path: &Path, options: Options) -> Result<Evidence, String> {
-    let (file, _) = unasked::open(path).map_err(said)?;
-    let text = compressed::reader(file).map_err(|error| said(error.in_file(path)))?;
+fn traces(path: &Path, text: &[u8], options: Options) -> Result<Evidence, String> {
     let mut last = VecDeque::new();
     let mut scanner = Scanner::new(text.take(MAX_TEXT));
     while let Some(block) = scanner.next_block().map_err(|error| error.to_string())? {

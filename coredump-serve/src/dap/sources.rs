@@ -4,18 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use coredump_core::backtrace::Location;
-use coredump_core::cli::sources::places;
-use coredump_core::{Dump, EmbeddedSource, unasked};
-use md5::{Digest, Md5};
+use coredump_core::{Dump, EmbeddedSource, Location};
+use coredump_core::cli::sources;
 use serde_json::{Value, json};
 
 use super::launch::Launch;
-
-/// Larger files are no source.
-const MAX_SIZE: u64 = 16 << 20;
-/// Files tried for one source.
-const MAX_TRIED: usize = 16;
 
 /// Sources that the editor was told of.
 #[derive(Default)]
@@ -85,15 +78,7 @@ impl Sources {
 fn find(launch: &Launch, path: &str, folder: Option<&Path>, held: &EmbeddedSource) -> Option<PathBuf> {
     let here = launch.folder();
     let folder = folder.map(|folder| here.join(folder));
-    let places = places(path, here, folder.as_deref(), &launch.folders).into_iter().map(|place| here.join(place));
-    let mut places = places.filter(|place| unasked::open(place).is_ok()).take(MAX_TRIED);
-    let found = places.find(|place| {
-        let same = |bytes: Vec<u8>| match (&held.md5, &held.text) {
-            (Some(md5), _) => Md5::digest(bytes)[..] == *md5,
-            (None, Some(text)) => bytes == text.as_bytes(),
-            (None, None) => true,
-        };
-        held == &EmbeddedSource::default() || unasked::read(place, MAX_SIZE).is_ok_and(same)
-    });
-    std::path::absolute(found?).ok()
+    let places = sources::places(path, here, folder.as_deref(), &launch.folders);
+    let (found, _) = sources::read(places.into_iter().map(|place| here.join(place)), held).ok()?;
+    std::path::absolute(found).ok()
 }

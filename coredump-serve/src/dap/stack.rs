@@ -3,10 +3,9 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use coredump_core::backtrace::{Location, ResolvedFrame};
 use coredump_core::runtimes::InterpretedFrame;
+use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 use coredump_core::text::escape;
-use coredump_core::{Dump, Thread};
 
 /// A line of an editor's list of frames.
 #[derive(Clone, Debug)]

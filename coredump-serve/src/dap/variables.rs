@@ -4,8 +4,7 @@ use coredump_core::gc::View;
 use coredump_core::model::{self, RefTarget, Value};
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::text::{escape, escape_lines};
-use coredump_core::variables::{Variable, VariableKind, When};
-use coredump_core::{Dump, Frame, Limits};
+use coredump_core::{Dump, Frame, Limits, Variable, VariableKind, When};
 
 use super::memory::{self, Place};
 use super::opened::LIMITS;

@@ -7,8 +7,7 @@ mod wire;
 use std::fmt::Write as _;
 use std::io::{self, BufRead, Write};
 
-use coredump_core::Dump;
-use coredump_core::variables::Register;
+use coredump_core::{Dump, Register};
 
 use crate::words::ENDED;
 pub use space::Space;

@@ -38,6 +38,7 @@ const HIDDEN: u8 = 0x10;
 
 /// An interpreter in a dump's memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Python {
     /// Major and minor version.
     pub version: (u8, u8),
@@ -49,6 +50,7 @@ pub struct Python {
 
 /// A thread of the interpreter.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PythonThread {
     /// The runtime's number of it.
     pub id: u64,
