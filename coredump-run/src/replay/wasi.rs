@@ -51,119 +51,77 @@ macro_rules! functions {
     };
 }
 
+/// Offers the functions that WASI 0.1 and its predecessor both have, recorded, and `more`. They differ in the bytes of a
+/// `filestat`, whose number of links has grown.
+macro_rules! wasi {
+    ($linker:ident, $importing:ident, $wasi:path as $name:literal, filestat: $filestat:literal; $($more:tt)*) => {{
+        functions! { $linker, $importing, $wasi as $name:
+            sync args_get(argv: i32, texts: i32) Out::Arguments(argv, texts);
+            sync args_sizes_get(count: i32, size: i32) Out::Two(count, size);
+            sync environ_get(pointers: i32, texts: i32) Out::Environment(pointers, texts);
+            sync environ_sizes_get(count: i32, size: i32) Out::Two(count, size);
+            sync clock_res_get(id: i32, out: i32) Out::At(out, 8);
+            sync clock_time_get(id: i32, precision: i64, out: i32) Out::At(out, 8);
+            waits fd_advise(fd: i32, offset: i64, len: i64, advice: i32) Out::None;
+            sync fd_allocate(fd: i32, offset: i64, len: i64) Out::None;
+            waits fd_close(fd: i32) Out::None;
+            waits fd_datasync(fd: i32) Out::None;
+            waits fd_fdstat_get(fd: i32, out: i32) Out::At(out, 24);
+            sync fd_fdstat_set_flags(fd: i32, flags: i32) Out::None;
+            sync fd_fdstat_set_rights(fd: i32, base: i64, inheriting: i64) Out::None;
+            waits fd_filestat_get(fd: i32, out: i32) Out::At(out, $filestat);
+            waits fd_filestat_set_size(fd: i32, size: i64) Out::None;
+            waits fd_filestat_set_times(fd: i32, accessed: i64, modified: i64, flags: i32) Out::None;
+            waits fd_pread(fd: i32, list: i32, len: i32, offset: i64, count: i32) Out::Vectors(list, len, count);
+            sync fd_prestat_get(fd: i32, out: i32) Out::At(out, 8);
+            sync fd_prestat_dir_name(fd: i32, path: i32, len: i32) Out::Whole(path, len);
+            waits fd_pwrite(fd: i32, list: i32, len: i32, offset: i64, count: i32) Out::At(count, 4);
+            waits fd_read(fd: i32, list: i32, len: i32, count: i32) Out::Vectors(list, len, count);
+            waits fd_readdir(fd: i32, buffer: i32, len: i32, cookie: i64, count: i32) Out::Counted(buffer, len, count);
+            waits fd_renumber(fd: i32, to: i32) Out::None;
+            waits fd_seek(fd: i32, offset: i64, whence: i32, out: i32) Out::At(out, 8);
+            waits fd_sync(fd: i32) Out::None;
+            sync fd_tell(fd: i32, out: i32) Out::At(out, 8);
+            waits fd_write(fd: i32, list: i32, len: i32, count: i32) Out::At(count, 4);
+            waits path_create_directory(fd: i32, path: i32, len: i32) Out::None;
+            waits path_filestat_get(fd: i32, flags: i32, path: i32, len: i32, out: i32) Out::At(out, $filestat);
+            waits path_filestat_set_times(
+                fd: i32, flags: i32, path: i32, len: i32, accessed: i64, modified: i64, which: i32
+            ) Out::None;
+            waits path_link(fd: i32, flags: i32, path: i32, len: i32, to: i32, new: i32, new_len: i32) Out::None;
+            waits path_open(
+                fd: i32, flags: i32, path: i32, len: i32, how: i32, rights: i64, inheriting: i64, more: i32, out: i32
+            ) Out::At(out, 4);
+            waits path_readlink(fd: i32, path: i32, path_len: i32, buffer: i32, len: i32, count: i32)
+                Out::Counted(buffer, len, count);
+            waits path_remove_directory(fd: i32, path: i32, len: i32) Out::None;
+            waits path_rename(fd: i32, path: i32, len: i32, to: i32, new: i32, new_len: i32) Out::None;
+            waits path_symlink(path: i32, len: i32, fd: i32, new: i32, new_len: i32) Out::None;
+            waits path_unlink_file(fd: i32, path: i32, len: i32) Out::None;
+            waits poll_oneoff(list: i32, events: i32, len: i32, count: i32) Out::Events(events, len, count);
+            sync proc_raise(signal: i32) Out::None;
+            sync sched_yield() Out::None;
+            sync random_get(buffer: i32, len: i32) Out::Whole(buffer, len);
+            sync sock_recv(fd: i32, list: i32, len: i32, flags: i32, count: i32, out: i32)
+                Out::Received(list, len, count, out);
+            sync sock_send(fd: i32, list: i32, len: i32, flags: i32, count: i32) Out::At(count, 4);
+            sync sock_shutdown(fd: i32, how: i32) Out::None;
+            $($more)*
+        }
+        link_exit($linker, $importing, $name)
+    }};
+}
+
 /// Offers WASI 0.1, recorded.
 pub fn link_p1(linker: &mut Linker<Host>, importing: &Importing<'_>) -> Result<()> {
-    functions! { linker, importing, wasmtime_wasi::p1::wasi_snapshot_preview1 as "wasi_snapshot_preview1":
-        sync args_get(argv: i32, texts: i32) Out::Arguments(argv, texts);
-        sync args_sizes_get(count: i32, size: i32) Out::Two(count, size);
-        sync environ_get(pointers: i32, texts: i32) Out::Environment(pointers, texts);
-        sync environ_sizes_get(count: i32, size: i32) Out::Two(count, size);
-        sync clock_res_get(id: i32, out: i32) Out::At(out, 8);
-        sync clock_time_get(id: i32, precision: i64, out: i32) Out::At(out, 8);
-        waits fd_advise(fd: i32, offset: i64, len: i64, advice: i32) Out::None;
-        sync fd_allocate(fd: i32, offset: i64, len: i64) Out::None;
-        waits fd_close(fd: i32) Out::None;
-        waits fd_datasync(fd: i32) Out::None;
-        waits fd_fdstat_get(fd: i32, out: i32) Out::At(out, 24);
-        sync fd_fdstat_set_flags(fd: i32, flags: i32) Out::None;
-        sync fd_fdstat_set_rights(fd: i32, base: i64, inheriting: i64) Out::None;
-        waits fd_filestat_get(fd: i32, out: i32) Out::At(out, 64);
-        waits fd_filestat_set_size(fd: i32, size: i64) Out::None;
-        waits fd_filestat_set_times(fd: i32, accessed: i64, modified: i64, flags: i32) Out::None;
-        waits fd_pread(fd: i32, list: i32, len: i32, offset: i64, count: i32) Out::Vectors(list, len, count);
-        sync fd_prestat_get(fd: i32, out: i32) Out::At(out, 8);
-        sync fd_prestat_dir_name(fd: i32, path: i32, len: i32) Out::Whole(path, len);
-        waits fd_pwrite(fd: i32, list: i32, len: i32, offset: i64, count: i32) Out::At(count, 4);
-        waits fd_read(fd: i32, list: i32, len: i32, count: i32) Out::Vectors(list, len, count);
-        waits fd_readdir(fd: i32, buffer: i32, len: i32, cookie: i64, count: i32) Out::Counted(buffer, len, count);
-        waits fd_renumber(fd: i32, to: i32) Out::None;
-        waits fd_seek(fd: i32, offset: i64, whence: i32, out: i32) Out::At(out, 8);
-        waits fd_sync(fd: i32) Out::None;
-        sync fd_tell(fd: i32, out: i32) Out::At(out, 8);
-        waits fd_write(fd: i32, list: i32, len: i32, count: i32) Out::At(count, 4);
-        waits path_create_directory(fd: i32, path: i32, len: i32) Out::None;
-        waits path_filestat_get(fd: i32, flags: i32, path: i32, len: i32, out: i32) Out::At(out, 64);
-        waits path_filestat_set_times(
-            fd: i32, flags: i32, path: i32, len: i32, accessed: i64, modified: i64, which: i32
-        ) Out::None;
-        waits path_link(fd: i32, flags: i32, path: i32, len: i32, to: i32, new: i32, new_len: i32) Out::None;
-        waits path_open(
-            fd: i32, flags: i32, path: i32, len: i32, how: i32, rights: i64, inheriting: i64, more: i32, out: i32
-        ) Out::At(out, 4);
-        waits path_readlink(fd: i32, path: i32, path_len: i32, buffer: i32, len: i32, count: i32)
-            Out::Counted(buffer, len, count);
-        waits path_remove_directory(fd: i32, path: i32, len: i32) Out::None;
-        waits path_rename(fd: i32, path: i32, len: i32, to: i32, new: i32, new_len: i32) Out::None;
-        waits path_symlink(path: i32, len: i32, fd: i32, new: i32, new_len: i32) Out::None;
-        waits path_unlink_file(fd: i32, path: i32, len: i32) Out::None;
-        waits poll_oneoff(list: i32, events: i32, len: i32, count: i32) Out::Events(events, len, count);
-        sync proc_raise(signal: i32) Out::None;
-        sync sched_yield() Out::None;
-        sync random_get(buffer: i32, len: i32) Out::Whole(buffer, len);
+    wasi! { linker, importing, wasmtime_wasi::p1::wasi_snapshot_preview1 as "wasi_snapshot_preview1", filestat: 64;
         sync sock_accept(fd: i32, flags: i32, out: i32) Out::At(out, 4);
-        sync sock_recv(fd: i32, list: i32, len: i32, flags: i32, count: i32, out: i32)
-            Out::Received(list, len, count, out);
-        sync sock_send(fd: i32, list: i32, len: i32, flags: i32, count: i32) Out::At(count, 4);
-        sync sock_shutdown(fd: i32, how: i32) Out::None;
     }
-    link_exit(linker, importing, "wasi_snapshot_preview1")
 }
 
 /// Offers the predecessor of WASI 0.1, recorded.
 pub fn link_p0(linker: &mut Linker<Host>, importing: &Importing<'_>) -> Result<()> {
-    functions! { linker, importing, wasmtime_wasi::p0::wasi_unstable as "wasi_unstable":
-        sync args_get(argv: i32, texts: i32) Out::Arguments(argv, texts);
-        sync args_sizes_get(count: i32, size: i32) Out::Two(count, size);
-        sync environ_get(pointers: i32, texts: i32) Out::Environment(pointers, texts);
-        sync environ_sizes_get(count: i32, size: i32) Out::Two(count, size);
-        sync clock_res_get(id: i32, out: i32) Out::At(out, 8);
-        sync clock_time_get(id: i32, precision: i64, out: i32) Out::At(out, 8);
-        waits fd_advise(fd: i32, offset: i64, len: i64, advice: i32) Out::None;
-        sync fd_allocate(fd: i32, offset: i64, len: i64) Out::None;
-        waits fd_close(fd: i32) Out::None;
-        waits fd_datasync(fd: i32) Out::None;
-        waits fd_fdstat_get(fd: i32, out: i32) Out::At(out, 24);
-        sync fd_fdstat_set_flags(fd: i32, flags: i32) Out::None;
-        sync fd_fdstat_set_rights(fd: i32, base: i64, inheriting: i64) Out::None;
-        waits fd_filestat_get(fd: i32, out: i32) Out::At(out, 56);
-        waits fd_filestat_set_size(fd: i32, size: i64) Out::None;
-        waits fd_filestat_set_times(fd: i32, accessed: i64, modified: i64, flags: i32) Out::None;
-        waits fd_pread(fd: i32, list: i32, len: i32, offset: i64, count: i32) Out::Vectors(list, len, count);
-        sync fd_prestat_get(fd: i32, out: i32) Out::At(out, 8);
-        sync fd_prestat_dir_name(fd: i32, path: i32, len: i32) Out::Whole(path, len);
-        waits fd_pwrite(fd: i32, list: i32, len: i32, offset: i64, count: i32) Out::At(count, 4);
-        waits fd_read(fd: i32, list: i32, len: i32, count: i32) Out::Vectors(list, len, count);
-        waits fd_readdir(fd: i32, buffer: i32, len: i32, cookie: i64, count: i32) Out::Counted(buffer, len, count);
-        waits fd_renumber(fd: i32, to: i32) Out::None;
-        waits fd_seek(fd: i32, offset: i64, whence: i32, out: i32) Out::At(out, 8);
-        waits fd_sync(fd: i32) Out::None;
-        sync fd_tell(fd: i32, out: i32) Out::At(out, 8);
-        waits fd_write(fd: i32, list: i32, len: i32, count: i32) Out::At(count, 4);
-        waits path_create_directory(fd: i32, path: i32, len: i32) Out::None;
-        waits path_filestat_get(fd: i32, flags: i32, path: i32, len: i32, out: i32) Out::At(out, 56);
-        waits path_filestat_set_times(
-            fd: i32, flags: i32, path: i32, len: i32, accessed: i64, modified: i64, which: i32
-        ) Out::None;
-        waits path_link(fd: i32, flags: i32, path: i32, len: i32, to: i32, new: i32, new_len: i32) Out::None;
-        waits path_open(
-            fd: i32, flags: i32, path: i32, len: i32, how: i32, rights: i64, inheriting: i64, more: i32, out: i32
-        ) Out::At(out, 4);
-        waits path_readlink(fd: i32, path: i32, path_len: i32, buffer: i32, len: i32, count: i32)
-            Out::Counted(buffer, len, count);
-        waits path_remove_directory(fd: i32, path: i32, len: i32) Out::None;
-        waits path_rename(fd: i32, path: i32, len: i32, to: i32, new: i32, new_len: i32) Out::None;
-        waits path_symlink(path: i32, len: i32, fd: i32, new: i32, new_len: i32) Out::None;
-        waits path_unlink_file(fd: i32, path: i32, len: i32) Out::None;
-        waits poll_oneoff(list: i32, events: i32, len: i32, count: i32) Out::Events(events, len, count);
-        sync proc_raise(signal: i32) Out::None;
-        sync sched_yield() Out::None;
-        sync random_get(buffer: i32, len: i32) Out::Whole(buffer, len);
-        sync sock_recv(fd: i32, list: i32, len: i32, flags: i32, count: i32, out: i32)
-            Out::Received(list, len, count, out);
-        sync sock_send(fd: i32, list: i32, len: i32, flags: i32, count: i32) Out::At(count, 4);
-        sync sock_shutdown(fd: i32, how: i32) Out::None;
-    }
-    link_exit(linker, importing, "wasi_unstable")
+    wasi! { linker, importing, wasmtime_wasi::p0::wasi_unstable as "wasi_unstable", filestat: 56; }
 }
 
 /// `proc_exit` as [`crate::host::link_module`] has it.
