@@ -2,13 +2,13 @@
 
 use std::io;
 
-use coredump_core::{Call, Dump, Frame, ResolvedFrame, Scope, Thread, model};
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::frame::repeated;
 use coredump_core::fold::{self, Part};
 use coredump_core::interpreted::Interpreted;
 use coredump_core::module::Module;
 use coredump_core::runtimes::cpython;
+use coredump_core::{Call, Dump, Frame, ResolvedFrame, Scope, Thread, model};
 
 use crate::args::Args;
 use crate::inner;

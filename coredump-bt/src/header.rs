@@ -3,9 +3,9 @@
 use std::io;
 
 use coredump_core::cli::input::Input;
+use coredump_core::cli::shorten;
 use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::crash::Crash;
-use coredump_core::cli::shorten;
 use coredump_core::model::{CoreDump, HostCall, Layout, Request};
 use coredump_core::reason::{CrashReason, Source};
 
@@ -71,7 +71,7 @@ pub fn host_calls(page: &mut Page, calls: &[HostCall]) -> io::Result<()> {
     }
     page.plain("last host calls:\n")?;
     let first = calls.len().saturating_sub(CALLS);
-    omitted(page, first, "earlier")?;
+    omitted(page, first, "earlier calls")?;
     for call in &calls[first..] {
         let args: Vec<_> = call.args.iter().take(ARGS).map(|arg| escape(&shorten(arg, HEADER)).into_owned()).collect();
         let time = call.since_start_ms.map(|time| format!("{}.{:03} s", time / 1000, time % 1000)).unwrap_or_default();
@@ -97,7 +97,7 @@ fn request(page: &mut Page, request: &Request) -> io::Result<()> {
         let value = shorten(&header.value, HEADER);
         page.plain(format_args!("    {}: {}\n", escape(&shorten(&header.name, HEADER)), escape(&value)))?;
     }
-    omitted(page, request.headers.len().saturating_sub(HEADERS), "further")
+    omitted(page, request.headers.len().saturating_sub(HEADERS), "further headers")
 }
 
 fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
@@ -147,11 +147,11 @@ pub fn throw_note(reason: &CrashReason) -> Option<String> {
 fn said(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     let Some(said) = last_said(reason) else { return Ok(()) };
     page.plain("guest stderr:\n")?;
-    omitted(page, said.earlier, "earlier")?;
+    omitted(page, said.earlier, "earlier lines")?;
     for line in &said.lines {
         page.plain(format_args!("    {}\n", escape_lines(line)))?;
     }
-    omitted(page, said.later, "later")
+    omitted(page, said.later, "later lines")
 }
 
 /// A part of what a guest wrote to its standard error.
@@ -178,11 +178,11 @@ pub fn last_said(reason: &CrashReason) -> Option<Said<'_>> {
     Some(Said { lines: lines[first..end].to_vec(), earlier: first, later: lines.len() - end })
 }
 
-fn omitted(page: &mut Page, lines: usize, what: &str) -> io::Result<()> {
-    if lines == 0 {
+fn omitted(page: &mut Page, count: usize, what: &str) -> io::Result<()> {
+    if count == 0 {
         return Ok(());
     }
-    page.piece(Piece::Faint, &format!("    … {lines} {what} lines"))?;
+    page.piece(Piece::Faint, &format!("    … {count} {what}"))?;
     page.end()
 }
 

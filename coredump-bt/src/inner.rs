@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 
-use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 use coredump_core::interpreted::Interpreted;
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::runtimes::{Runtime, Task};
+use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 
 use crate::page::{Page, Piece};
 use crate::short::short;

@@ -4,16 +4,23 @@
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
 
-use coredump_core::{Binaries, Found, Slot, Verification};
+use coredump_core::cli::report::MAX_WARNINGS;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text;
-use coredump_core::cli::report::MAX_WARNINGS;
 use coredump_core::model::CoreDump;
+use coredump_core::{Binaries, Found, Slot, Verification};
 
 use crate::frames::short;
 
 /// The count of modules without a binary at which one last line stands for all that follow.
 const FIRST_UNTOLD: usize = MAX_WARNINGS + 1;
+
+/// What a reader must know of the variables in a dump without Wasm locals.
+pub fn without_locals(dump: &CoreDump<'_>) -> String {
+    let recorded =
+        if dump.process.detail.as_deref() == Some("none") { "; coredump-run --live records them" } else { "" };
+    format!("the dump has no Wasm locals: variables are found by stack pointers recovered from the code{recorded}")
+}
 
 /// Tells about every module that a frame runs in. Whether all of them have a binary.
 pub fn render(
@@ -31,9 +38,7 @@ pub fn render(
         found.is_some_and(|found| found.binary.has_dwarf())
     });
     if locals && !quiet && with_debug && frames().all(|frame| frame.locals.is_none()) {
-        report.say(format_args!(
-            "{file}: the dump has no Wasm locals: variables are found by stack pointers recovered from the code"
-        ));
+        report.say(format_args!("{file}: {}", without_locals(dump)));
     }
     let composed = composed(dump, binaries);
     let is_adapter = |module: u32| dump.modules.get(module as usize).is_some_and(|it| composed.contains(&it.path));

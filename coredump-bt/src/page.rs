@@ -3,13 +3,13 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use coredump_core::{Call, Location};
 use coredump_core::cli::frame;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::paint::Paint;
 pub use coredump_core::cli::paint::Piece;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::text::{escape, escape_lines};
+use coredump_core::{Call, Location};
 
 /// The output with its styles.
 pub struct Page {

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use coredump_core::{EmbeddedSource, Frame, Location};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::sources;
+use coredump_core::{EmbeddedSource, Frame, Location};
 
 use crate::page::{Page, Piece};
 

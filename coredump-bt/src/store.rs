@@ -3,12 +3,12 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use coredump_core::Bytes;
 use coredump_core::cli::Exit;
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::output::{self, Output};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::Bytes;
 use coredump_core::module::{self, Module};
 use coredump_core::text;
 

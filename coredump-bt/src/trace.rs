@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::io;
 
-use coredump_core::{Call, Dump, Frame, ResolvedFrame, Slot, Store};
 use coredump_core::cli::Exit;
 use coredump_core::cli::frame;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::trace::{Block, Locator, Mark, Scanner};
+use coredump_core::{Call, Dump, Frame, ResolvedFrame, Slot, Store};
 
 use crate::args::Args;
 use crate::brief;

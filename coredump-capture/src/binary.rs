@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use coredump_core::module;
 use coredump_core::internals::stamp::Stamp;
+use coredump_core::module;
 use wasmtime::Module;
 
 /// The bytes of a program: a core module, or a component with core modules inside.

@@ -97,6 +97,4 @@ pub use memory::Memory;
 pub use model::CoreDump;
 pub use reason::CrashReason;
 pub use symbols::EmbeddedSource;
-pub use variables::{
-    ExpressionError, Limits, Register, Scope, Shapes, Status, Variable, VariableKind, When,
-};
+pub use variables::{ExpressionError, Limits, Register, Scope, Shapes, Status, Variable, VariableKind, When};

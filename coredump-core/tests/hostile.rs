@@ -5,8 +5,8 @@ use std::path::Path;
 use coredump_core::internals::backtrace::resolve;
 use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::locate::Options;
-use coredump_core::module::{Module, nested};
 use coredump_core::internals::read::read;
+use coredump_core::module::{Module, nested};
 
 fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)).unwrap()

@@ -2,9 +2,9 @@
 
 use coredump_core::error::ErrorKind;
 use coredump_core::internals::limits::{MAX_FRAMES, MAX_JSON, MAX_NAME, MAX_SECTIONS, MAX_VALUES, MAX_WARNINGS};
+use coredump_core::internals::read::read;
 use coredump_core::memory::{Memory, Segment, Unreadable};
 use coredump_core::model::{CoreDump, Layout, Value};
-use coredump_core::internals::read::read;
 
 fn leb(mut number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();

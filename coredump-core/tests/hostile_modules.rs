@@ -5,10 +5,10 @@ use std::fs::File;
 use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::files::Files;
 use coredump_core::internals::locate::Options;
-use coredump_core::module::{Module, nested};
 use coredump_core::internals::read::read;
 use coredump_core::internals::symbols::{Kind, Neighbours, Symbols};
 use coredump_core::internals::variables::{Inspector, Limits};
+use coredump_core::module::{Module, nested};
 use wasm_encoder::{
     CodeSection, Component, CustomSection, Function, FunctionSection, ModuleSection, NestedComponentSection,
     TypeSection, ValType,

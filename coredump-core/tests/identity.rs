@@ -6,10 +6,10 @@ use coredump_core::internals::backtrace::resolve;
 use coredump_core::internals::binaries::{Binaries, Store, Verification};
 use coredump_core::internals::digest::of_bytes;
 use coredump_core::internals::locate::Options;
-use coredump_core::model::CoreDump;
-use coredump_core::module::Module;
 use coredump_core::internals::read::read;
 use coredump_core::internals::stamp::Stamp;
+use coredump_core::model::CoreDump;
+use coredump_core::module::Module;
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures").join(name)

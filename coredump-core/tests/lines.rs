@@ -7,8 +7,8 @@ use coredump_core::internals::backtrace::{Location, resolve};
 use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::mapped::Bytes;
-use coredump_core::module;
 use coredump_core::internals::read::read;
+use coredump_core::module;
 
 /// Function and `file:line:column` of each source frame at a module offset, innermost first.
 type Expected = HashMap<u64, Vec<(String, String)>>;

@@ -147,7 +147,9 @@ fn the_face_of_the_library_is_what_is_listed() {
     for list in root.split("\npub use ").skip(1) {
         let list = list.split(';').next().unwrap_or_default();
         let names = list.split_once("::").map_or(list, |(_, names)| names);
-        face.extend(names.split(|letter: char| !letter.is_alphanumeric()).filter(|it| !it.is_empty()).map(str::to_owned));
+        face.extend(
+            names.split(|letter: char| !letter.is_alphanumeric()).filter(|it| !it.is_empty()).map(str::to_owned),
+        );
     }
     assert_eq!(face, words(FACE));
 }

@@ -2,10 +2,10 @@
 
 use coredump_core::error::ErrorKind;
 use coredump_core::internals::locate::Options;
-use coredump_core::module::Module;
 use coredump_core::internals::read::{read, read_as};
 use coredump_core::internals::{backtrace, binaries};
 use coredump_core::model::Layout;
+use coredump_core::module::Module;
 use proptest::prelude::*;
 
 /// A valid module made of random bytes.

@@ -1,8 +1,8 @@
 //! Source maps against the `sourcemap` crate: what that writes, and where it says that an offset lies.
 
 use coredump_core::internals::files::Files;
-use coredump_core::module::Module;
 use coredump_core::internals::symbols::{Kind, Neighbours, Symbols};
+use coredump_core::module::Module;
 use proptest::prelude::*;
 use sourcemap::{SourceMap, SourceMapBuilder};
 use wasm_encoder::{CodeSection, CustomSection, Encode, Function, FunctionSection, TypeSection};

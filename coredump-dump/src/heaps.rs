@@ -3,12 +3,12 @@
 use std::cell::OnceCell;
 use std::rc::Rc;
 
-use coredump_core::{Binaries, Shapes};
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::heap::{Block, Graph, Heap, Roots, Survey, Totals, Types, View, inventory, preview};
 use coredump_core::memory::Memory;
 use coredump_core::model::CoreDump;
 use coredump_core::regions::{Regions, global_names, shapes};
+use coredump_core::{Binaries, Shapes};
 
 use crate::session::Session;
 

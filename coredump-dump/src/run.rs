@@ -1,5 +1,7 @@
 //! From the command line to the command that does it.
 
+use std::io;
+
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::cli::report::Report;
@@ -87,7 +89,11 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     };
     locating::check_folders(&args.symbols_path, report);
     match (&inputs[..], command) {
-        ([input], _) => with(&args, input, report, |session| one(command, session)),
+        ([input], _) => with(&args, input, report, |session| one(command, session)).map_err(|error| {
+            // `--objects TYPE` without a dump behind it has taken the type for the dump.
+            let is_type = args.objects.as_deref() == Some("") && error.io_kind() == Some(io::ErrorKind::NotFound);
+            if is_type { error.hint("a type is named by --objects=TYPE") } else { error }
+        }),
         ([before, after], Command::Diff) => {
             with(&args, before, report, |before| with(&args, after, report, |after| diff::between(before, after)))
         }

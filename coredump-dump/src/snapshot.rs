@@ -8,9 +8,9 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 
 use coredump_core::cli::Exit;
+use coredump_core::cli::shorten;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::gc::{Root, View, text_of};
-use coredump_core::cli::shorten;
 use coredump_core::objects::{Kind, Object, Objects};
 
 use crate::objects;

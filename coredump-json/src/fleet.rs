@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use coredump_core::Store;
 use coredump_core::cli::Exit;
+use coredump_core::cli::input;
 use coredump_core::cli::output::Output;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::cli::input;
 
 use crate::args::Args;
 use crate::ordered::Ordered;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use coredump_core::cli::output::Output;
 use coredump_core::cli::input;
+use coredump_core::cli::output::Output;
 
 /// Bytes of a document that are kept until it is its turn; a longer one waits for it, then streams.
 const MAX_KEPT: usize = 1 << 20;

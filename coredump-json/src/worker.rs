@@ -8,9 +8,9 @@ use coredump_core::cli::output::Destination;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind};
-use coredump_core::{Bytes, Draft, Dump, Limits, Store};
 use coredump_core::runtimes::cpython;
 use coredump_core::trace::Scanner;
+use coredump_core::{Bytes, Draft, Dump, Limits, Store};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};

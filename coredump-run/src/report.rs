@@ -3,18 +3,18 @@
 use std::fmt::Write;
 
 use coredump_capture::{Capture, Dumped, Place};
-use coredump_core::internals::backtrace::Resolver;
-use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::cli::frame;
 use coredump_core::cli::paint::Paint;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text::{self, escape};
 use coredump_core::fold::{self, Part};
+use coredump_core::internals::backtrace::Resolver;
+use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::locate::Options;
+use coredump_core::internals::signature::Signer;
 use coredump_core::model::{CoreDump, Frame, Reason};
 use coredump_core::reason;
-use coredump_core::internals::signature::Signer;
 
 use crate::args::Args;
 use crate::ending::Ending;

@@ -9,8 +9,8 @@ use coredump_core::cli::Exit;
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::model::Process;
 use coredump_core::internals::recording::Start;
+use coredump_core::model::Process;
 
 use crate::args::{Args, On};
 use crate::blocking::Waits;

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
+use coredump_core::cli::text::escape;
 use coredump_core::internals::backtrace::Resolver;
 use coredump_core::internals::binaries::{Binaries, Store};
-use coredump_core::cli::text::escape;
 use coredump_core::internals::locate::Options;
 use coredump_core::model::{CoreDump, Frame, Instance, ModuleRecord, Thread};
 use coredump_core::module::Module;

@@ -6,7 +6,7 @@ use super::markup::Markup;
 use super::report::View;
 use super::threads::grouped;
 use crate::frames::short;
-use crate::notes::composed;
+use crate::notes::{composed, without_locals};
 
 /// Modules that are listed.
 const MODULES: usize = 100;
@@ -89,9 +89,7 @@ pub fn warnings(view: &View<'_>) -> Markup {
         && frames().all(|frame| frame.locals.is_none())
         && has_dwarf()
     {
-        told.push(
-            "the dump has no Wasm locals: variables are found by stack pointers recovered from the code".to_owned(),
-        );
+        told.push(without_locals(recorded));
     }
     told.extend(view.sources.notes.iter().cloned());
     if view.args.source {

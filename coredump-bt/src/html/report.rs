@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::rc::Rc;
 
-use coredump_core::{Dump, Location};
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::frame::location_text;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::interpreted::Interpreted;
+use coredump_core::{Dump, Location};
 
 use super::markup::Markup;
 use super::{calls, memory, modules, summary};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use coredump_core::{Call, Frame, Limits, Location, ResolvedFrame, Scope};
 use coredump_core::cli::frame::UNKNOWN;
 use coredump_core::runtimes::InterpretedFrame;
+use coredump_core::{Call, Frame, Limits, Location, ResolvedFrame, Scope};
 
 use super::markup::Markup;
 use super::report::View;

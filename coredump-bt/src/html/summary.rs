@@ -1,7 +1,7 @@
 //! What stands on top of a report: why the program died, where, what it said last, and what ran.
 
-use coredump_core::cli::size::bytes;
 use coredump_core::cli::shorten;
+use coredump_core::cli::size::bytes;
 use coredump_core::model::{Layout, Request};
 use coredump_core::reason::{CrashReason, MemoryAccess, Source};
 use coredump_core::text::shell;

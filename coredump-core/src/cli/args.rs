@@ -24,6 +24,19 @@ pub struct Grammar {
     pub optional_values: &'static [(&'static str, &'static str)],
 }
 
+impl Grammar {
+    /// The value of an option that is given without one, if it may be; `long` is its name with or without the dashes.
+    fn default_of(&self, long: &str) -> Option<&'static str> {
+        let long = long.trim_start_matches('-');
+        self.optional_values.iter().find(|(name, _)| *name == long).map(|(_, default)| *default)
+    }
+
+    /// Whether an option's value may be left out.
+    pub fn is_optional(&self, long: &str) -> bool {
+        self.default_of(long).is_some()
+    }
+}
+
 /// Why a tool ends before it starts.
 #[derive(Debug)]
 pub enum Early {
@@ -84,10 +97,10 @@ fn normalize(
                     return Err(Early::Usage(format!("option {given} takes no value")));
                 }
                 (FlagInfoKind::Option { .. }, attached) => {
-                    let default = grammar.optional_values.iter().find(|(name, _)| *name == long);
+                    let default = grammar.default_of(long);
                     let value = match (attached, default) {
                         (Some(value), _) => value,
-                        (None, Some((_, default))) => {
+                        (None, Some(default)) => {
                             let is_file =
                                 |arg: Option<&&String>| arg.is_some_and(|arg| !arg.starts_with('-') || *arg == "-");
                             let mut ahead = rest.clone();
@@ -96,7 +109,7 @@ fn normalize(
                                 true => names,
                                 false => is_value(next),
                             };
-                            rest.next_if(takes).cloned().unwrap_or_else(|| (*default).to_owned())
+                            rest.next_if(takes).cloned().unwrap_or_else(|| default.to_owned())
                         }
                         (None, None) => next_value(&mut rest, &given)?,
                     };
@@ -338,6 +351,7 @@ mod tests {
             let Err(Early::Print(text)) = parse_with(&TOOL, &[args]) else { panic!("no help") };
             assert!(text.starts_with("Usage: try [options] [files...]\n"), "{text}");
             assert!(text.contains("\n  -o, --output <output>     output\n"), "{text}");
+            assert!(text.contains("\n  --strings[=<strings>]     strings\n"), "{text}");
             assert!(text.contains("\n  -V, --version "), "{text}");
         }
         for args in [b"--version" as &[u8], b"-V"] {

@@ -32,6 +32,7 @@ pub fn help(tool: &Tool, info: &CommandInfoWithArgs) -> String {
     for flag in info.flags.iter().filter(|flag| !flag.hidden && flag.long != "--help") {
         let short = flag.short.map(|short| format!("-{short}, ")).unwrap_or_default();
         let value = match flag.kind {
+            FlagInfoKind::Option { arg_name } if tool.grammar.is_optional(flag.long) => format!("[=<{arg_name}>]"),
             FlagInfoKind::Option { arg_name } => format!(" <{arg_name}>"),
             FlagInfoKind::Switch => String::new(),
         };

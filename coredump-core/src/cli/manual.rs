@@ -43,9 +43,13 @@ fn man(tool: &Tool, info: &CommandInfoWithArgs) -> String {
             let _ = write!(out, "\\fB\\-{short}\\fR, ");
         }
         let _ = write!(out, "\\fB{}\\fR", roff(flag.long));
-        if let FlagInfoKind::Option { arg_name } = flag.kind {
-            let _ = write!(out, " \\fI{}\\fR", roff(arg_name));
-        }
+        let _ = match flag.kind {
+            FlagInfoKind::Option { arg_name } if tool.grammar.is_optional(flag.long) => {
+                write!(out, "[=\\fI{}\\fR]", roff(arg_name))
+            }
+            FlagInfoKind::Option { arg_name } => write!(out, " \\fI{}\\fR", roff(arg_name)),
+            FlagInfoKind::Switch => Ok(()),
+        };
         let _ = writeln!(out, "\n{}", roff(flag.description));
     }
     let _ = writeln!(out, ".TP\n\\fB\\-h\\fR, \\fB\\-\\-help\\fR\nprint the options and end");

@@ -16,7 +16,10 @@ const MAX_TRIED: usize = 16;
 /// Reads the first of these files that is what was compiled, as far as debug info tells: its MD5 or its text are `held`.
 ///
 /// Fails with a reason if a file is there and another was compiled, or if it cannot be read; without one if none is there.
-pub fn read(places: impl Iterator<Item = PathBuf>, held: &EmbeddedSource) -> Result<(PathBuf, Vec<u8>), Option<String>> {
+pub fn read(
+    places: impl Iterator<Item = PathBuf>,
+    held: &EmbeddedSource,
+) -> Result<(PathBuf, Vec<u8>), Option<String>> {
     let small = |path: &PathBuf| unasked::open(path).is_ok_and(|(_, metadata)| metadata.len() <= MAX_SIZE);
     let mut problem = None;
     for path in places.filter(small).take(MAX_TRIED) {

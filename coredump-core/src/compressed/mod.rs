@@ -5,8 +5,8 @@ mod packer;
 use std::io::{self, Read, Write};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::mapped::Bytes;
 pub use crate::limits::MAX_PIPED;
+use crate::mapped::Bytes;
 pub use packer::Packer;
 
 /// Bytes that tell whether it is WebAssembly.

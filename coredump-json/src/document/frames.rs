@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use coredump_core::{Frame, InlinedFrame, Location, Scope, Thread, Variable, When};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::crash::Place;
 use coredump_core::model::Value;
 use coredump_core::runtimes::Runtime;
+use coredump_core::{Frame, InlinedFrame, Location, Scope, Thread, Variable, When};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};

@@ -1,9 +1,9 @@
 //! `heap`: what the allocators in the memories hold.
 
-use coredump_core::{Dump, Shapes};
 use coredump_core::heap::{Heap, View, inventory};
 use coredump_core::objects::Kind;
 use coredump_core::regions::shapes;
+use coredump_core::{Dump, Shapes};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::Serialize;

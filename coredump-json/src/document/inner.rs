@@ -1,9 +1,9 @@
 //! Stacks that the engine does not know: the tasks of a language's runtime, and the frames of an interpreter's program.
 
-use coredump_core::{Dump, ResolvedFrame};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::runtimes::{Runtime, Task, TaskFrame};
+use coredump_core::{Dump, ResolvedFrame};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};

@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use coredump_core::{Location, ResolvedFrame};
 use coredump_core::model::Thread;
 use coredump_core::module::{Module, hex};
+use coredump_core::{Location, ResolvedFrame};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 

@@ -1,8 +1,8 @@
 //! Modules, instances, globals, tables, sections.
 
-use coredump_core::{Found, Refused, Slot, Verification};
 use coredump_core::gc::View;
 use coredump_core::model::{Global, Instance, ModuleRecord, Section, Table, Value};
+use coredump_core::{Found, Refused, Slot, Verification};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::Bytes;
+use coredump_core::error::{Error, ErrorKind, Result};
 
 use super::values::wrong;
 

@@ -8,10 +8,10 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use coredump_core::cli::input::Input;
-use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::cli::input::stays_in;
 use coredump_core::Bytes;
+use coredump_core::cli::input::Input;
+use coredump_core::cli::input::stays_in;
+use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::{Memory, Segment};
 use coredump_core::model::{CoreDump, Frame, Global, Instance, Layout, ModuleRecord, Reason, Table, Thread, Value};
 use coredump_core::write;

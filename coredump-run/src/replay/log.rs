@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::mapped::Bytes;
-use coredump_core::model::HostCall;
 use coredump_core::internals::recording::{self, Outcome, Pieces, Refusal};
+use coredump_core::model::HostCall;
 
 use crate::calls::Calls;
 

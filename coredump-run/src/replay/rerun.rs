@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock};
 use coredump_capture::Dumped;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::mapped::Bytes;
-use coredump_core::model::{CoreDump, HostCall, Recorded, Replay};
 use coredump_core::internals::recording::{self, Recording, Start};
+use coredump_core::model::{CoreDump, HostCall, Recorded, Replay};
 use tokio::sync::Notify;
 use wasmtime::{
     AsContextMut, Cache, DebugEvent, DebugHandler, Linker, Module, Store, StoreContextMut, Trap, UpdateDeadline,

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use coredump_core::{Dump, EmbeddedSource, Location};
 use coredump_core::cli::sources;
+use coredump_core::{Dump, EmbeddedSource, Location};
 use serde_json::{Value, json};
 
 use super::launch::Launch;

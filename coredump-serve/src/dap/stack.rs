@@ -4,8 +4,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use coredump_core::runtimes::InterpretedFrame;
-use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 use coredump_core::text::escape;
+use coredump_core::{Dump, Location, ResolvedFrame, Thread};
 
 /// A line of an editor's list of frames.
 #[derive(Clone, Debug)]

@@ -12,9 +12,9 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use coredump_core::{Dump, Found, Memory, Register};
 use coredump_core::memory::Chunk;
 use coredump_core::model::{self, Instance, Value};
+use coredump_core::{Dump, Found, Memory, Register};
 
 /// Memories by their index in the dump begin here.
 pub const BY_INDEX: u64 = 0x80_0000;
