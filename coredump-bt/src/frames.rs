@@ -7,7 +7,6 @@ use coredump_core::cli::frame::repeated;
 use coredump_core::fold::{self, Part};
 use coredump_core::interpreted::Interpreted;
 use coredump_core::module::Module;
-use coredump_core::runtimes::cpython;
 use coredump_core::{Call, Dump, Frame, ResolvedFrame, Scope, Thread, model};
 
 use crate::args::Args;
@@ -35,7 +34,7 @@ impl<'r> Frames<'r> {
         Frames {
             args,
             dump,
-            interpreted: (!args.brief).then(|| dump.interpreted(Some(python_limits(args)))).flatten(),
+            interpreted: (!args.brief).then(|| dump.interpreted(Some(variables::limits(args)))).flatten(),
             sources: Sources::new(args.symbols_path.iter().map(RawArg::to_path).collect(), !args.untrusted),
             offset_width: format!("{longest:#x}").len().max(6),
         }
@@ -164,12 +163,6 @@ impl<'r> Frames<'r> {
             None => Ok(()),
         }
     }
-}
-
-/// How much of a Python value is written.
-pub fn python_limits(args: &Args) -> cpython::Limits {
-    let limits = variables::limits(args);
-    cpython::Limits { depth: limits.depth, elements: limits.elements }
 }
 
 fn digits(number: usize) -> usize {

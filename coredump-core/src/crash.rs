@@ -45,7 +45,7 @@ impl Crash {
     /// from dump to dump.
     ///
     /// Where an interpreter ran another program, it is that program's functions that count.
-    pub fn of(
+    pub(crate) fn of(
         dump: &CoreDump<'_>,
         reason: Option<CrashReason>,
         resolver: &Resolver<'_, '_>,

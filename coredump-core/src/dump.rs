@@ -400,7 +400,8 @@ impl Dump {
 
     /// The stack of the program that an interpreter ran; `None` where there is no interpreter that is known. `limits` bound
     /// the values of its variables, without which they are left out.
-    pub fn interpreted(&self, limits: Option<cpython::Limits>) -> Option<Interpreted> {
+    pub fn interpreted(&self, limits: Option<Limits>) -> Option<Interpreted> {
+        let limits = limits.map(|limits| cpython::Limits { depth: limits.depth, elements: limits.elements });
         Interpreted::read(self.recorded(), self.resolver(), self.interpreter()?, limits)
     }
 

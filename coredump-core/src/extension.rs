@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{RefKind, RefTarget, Table};
 
 /// What the names of all of them begin with.
-pub const PREFIX: &str = "coredump.";
+pub(crate) const PREFIX: &str = "coredump.";
 /// Section name: [`crate::model::Process`] as JSON.
 pub const PROCESS: &str = "coredump.process";
 /// Section name: [`crate::model::Reason`] as JSON.
@@ -31,7 +31,7 @@ pub const EMBEDDED_MODULE: &str = "coredump.module";
 /// Which binary a module was.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ModuleIdentity {
+pub(crate) struct ModuleIdentity {
     /// Path of the file that held it (of a component: the component's).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -56,7 +56,7 @@ pub struct ModuleIdentity {
 /// Which part of a memory the capture covers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct MemoryCoverage {
+pub(crate) struct MemoryCoverage {
     /// `[start, end)` address ranges that were captured: what no data segment covers in them was zero.
     /// ([`crate::memory::Memory::known_zero`]; a data segment's own range need not be repeated.)
     pub captured: Vec<(u64, u64)>,
@@ -68,7 +68,7 @@ pub struct MemoryCoverage {
 /// All tables, and which instance has which.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Tables {
+pub(crate) struct Tables {
     /// The tables of the store.
     pub tables: Vec<Table>,
     /// For each instance its table indices, in the module's own index order; null where they are not known.
@@ -78,7 +78,7 @@ pub struct Tables {
 /// Where a [`FullValue`] belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Slot {
+pub(crate) enum Slot {
     /// `index` counts the frame's locals.
     Local,
     /// `index` counts the frame's operand stack, bottom first.
@@ -89,7 +89,7 @@ pub enum Slot {
 
 /// A value that stands as "missing" (or null) in the standard's section.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FullValue {
+pub(crate) struct FullValue {
     /// Which list it belongs to.
     pub slot: Slot,
     /// Index of the `corestack` section.
@@ -107,7 +107,7 @@ pub struct FullValue {
 /// A value outside i32, i64, f32 and f64.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Special {
+pub(crate) enum Special {
     /// Not known. Only a global needs to say so: the standard makes it write a constant, which then means nothing.
     Missing,
     /// A vector: 32 hex digits, byte 0 (lowest address) first.
@@ -124,7 +124,7 @@ pub enum Special {
 /// What the standard's `corestack` cannot say of a thread.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct ThreadDetail {
+pub(crate) struct ThreadDetail {
     /// Older frames were left out.
     pub truncated: bool,
     /// `[start, end)` ranges of frames whose locals and operand stack were recorded, so that an empty list there means

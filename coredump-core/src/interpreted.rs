@@ -28,7 +28,7 @@ const JAVASCRIPT: Kind =
 
 /// Where the interpreter of a program is in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Site {
+pub(crate) enum Site {
     /// CPython, in the dump's memory with this index.
     Python(usize, cpython::Place),
     /// QuickJS.
@@ -55,7 +55,7 @@ pub struct Interpreted {
 impl Site {
     /// Looks for the interpreter of the program that crashed. Memory is searched only if a module is named after one, the
     /// evaluation loop is among the frames, or none of these has a name and a module holds what QuickJS does.
-    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>) -> Option<Site> {
+    pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>) -> Option<Site> {
         let thread = dump.crashed_thread()?;
         let young = resolver.frame_count(thread).min(YOUNG_FRAMES);
         let frames = || (0..young).filter_map(|frame| resolver.frame(thread, frame));
@@ -82,7 +82,7 @@ impl Site {
 
 impl Site {
     /// The exception that nothing caught, of a program that the interpreter runs no more.
-    pub fn uncaught(&self, dump: &CoreDump<'_>) -> Option<cpython::Uncaught> {
+    pub(crate) fn uncaught(&self, dump: &CoreDump<'_>) -> Option<cpython::Uncaught> {
         let Site::Python(memory, place) = self else { return None };
         let memory = dump.memories.get(*memory)?;
         let runs = !cpython::read(memory, place, None).threads.is_empty();
@@ -91,19 +91,9 @@ impl Site {
 }
 
 impl Interpreted {
-    /// Looks for the interpreter of the program that crashed, and reads the program's stack. `limits` bound the variables'
-    /// values, without which they are left out.
-    pub fn find(
-        dump: &CoreDump<'_>,
-        binaries: &Binaries,
-        resolver: &Resolver<'_, '_>,
-        limits: Option<Limits>,
-    ) -> Option<Interpreted> {
-        Interpreted::read(dump, resolver, &Site::find(dump, binaries, resolver)?, limits)
-    }
-
-    /// Reads the stack of the program of the interpreter at that site.
-    pub fn read(
+    /// Reads the stack of the program of the interpreter at that site. `limits` bound the variables' values, without which
+    /// they are left out.
+    pub(crate) fn read(
         dump: &CoreDump<'_>,
         resolver: &Resolver<'_, '_>,
         site: &Site,

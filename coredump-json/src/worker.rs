@@ -8,7 +8,6 @@ use coredump_core::cli::output::Destination;
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind};
-use coredump_core::runtimes::cpython;
 use coredump_core::trace::Scanner;
 use coredump_core::{Bytes, Draft, Dump, Limits, Store};
 use serde::Serialize;
@@ -93,7 +92,6 @@ impl<'w> Worker<'w> {
     fn write_crash(&mut self, input: &Input, dump: &Dump, output: &mut impl Write) -> Result<(), Stop> {
         let args = self.args;
         let limits = Limits::asked(args.depth, args.elements);
-        let inner = args.locals.then_some(cpython::Limits { depth: limits.depth, elements: limits.elements });
         let document = Document {
             path: input.path(),
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),
@@ -102,7 +100,7 @@ impl<'w> Worker<'w> {
             locals: args.locals,
             heap: args.heap,
             limits,
-            interpreted: dump.interpreted(inner),
+            interpreted: dump.interpreted(args.locals.then_some(limits)),
             room: Cell::new(args.limit.unwrap_or(VARIABLES)),
             omitted: Cell::new(0),
             memory: if args.redact { MemoryDetail::None } else { args.memory },

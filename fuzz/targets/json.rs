@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
         room: std::cell::Cell::new(1000),
         omitted: std::cell::Cell::new(0),
         redact: bytes.len() % 2 == 1,
-        interpreted: dump.interpreted(Some(coredump_core::runtimes::cpython::Limits { depth: 4, elements: 32 })),
+        interpreted: dump.interpreted(Some(coredump_core::Limits::default())),
     };
     let mut text = Vec::new();
     let layout = document::Redacting::new(document::Layout::new(false, false), document.redact);

@@ -6,14 +6,8 @@
 
 use std::cell::OnceCell;
 
-use coredump_core::internals::backtrace::Resolver;
-use coredump_core::internals::binaries::{Binaries, Store};
-use coredump_core::interpreted::{Interpreted, Site};
-use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
-use coredump_core::runtimes::cpython;
-use coredump_core::tasks::Tasks;
-use coredump_core::internals::variables::{Inspector, Limits};
+use coredump_core::{Draft, Limits, Options, Store};
 use libfuzzer_sys::fuzz_target;
 
 /// A dump and its module.
@@ -82,19 +76,15 @@ fuzz_target!(|bytes: &[u8]| {
         }
         patches = rest;
     }
-    let mut model = read(&dump).expect("its sections are as they were");
-    let binaries = Binaries::settle(&program.store, &dump, &mut model, &program.options);
-    let inspector = Inspector::new(&model, &binaries);
-    for frame in 0..model.threads[0].frames.len().min(8) {
-        inspector.frame_variables(0, frame, &Limits::default());
-        inspector.file_statics(0, frame, &Limits::default());
+    let draft = Draft::from_bytes(dump).expect("its sections are as they were");
+    let dump = draft.find_binaries(&program.store, &program.options);
+    let thread = dump.thread(0).expect("it has a thread");
+    for frame in thread.frames().take(8) {
+        frame.variables(Limits::default());
+        frame.statics(Limits::default());
     }
-    let resolver = Resolver::new(&model, &binaries);
-    resolver.runtime();
-    let site = Site::find(&model, &binaries, &resolver);
-    if let Some(site) = &site {
-        Interpreted::read(&model, &resolver, site, Some(cpython::Limits { depth: 4, elements: 32 }));
-        site.uncaught(&model);
-    }
-    Tasks::find(&model, &binaries, site.as_ref(), Some(Limits::default()));
+    dump.runtime();
+    dump.reason();
+    dump.interpreted(Some(Limits::default()));
+    dump.tasks(Some(Limits::default()));
 });

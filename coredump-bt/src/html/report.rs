@@ -13,7 +13,7 @@ use coredump_core::{Dump, Location};
 use super::markup::Markup;
 use super::{calls, memory, modules, summary};
 use crate::args::Args;
-use crate::frames;
+use crate::variables;
 use crate::source::Sources;
 
 /// Frames of all threads that are shown with all that is known of them.
@@ -63,7 +63,7 @@ impl<'r> View<'r> {
             path,
             paths,
             sources: Sources::new(args.symbols_path.iter().map(RawArg::to_path).collect(), !args.untrusted),
-            interpreted: dump.interpreted(Some(frames::python_limits(args))).map(Rc::new),
+            interpreted: dump.interpreted(Some(variables::limits(args))).map(Rc::new),
             number,
             rows: ROWS,
             room: ROOM,

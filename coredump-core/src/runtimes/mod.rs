@@ -5,9 +5,9 @@
 //! without debug information. A structure that is not consistent is not shown, and a version that is not known is
 //! reported as such.
 
-pub mod cpython;
-pub mod go;
-pub mod quickjs;
+pub(crate) mod cpython;
+pub(crate) mod go;
+pub(crate) mod quickjs;
 
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub struct Runtime {
 
 impl Runtime {
     /// Looks for the runtime of the program that crashed; `None` where there is none that is known.
-    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries) -> Option<Runtime> {
+    pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries) -> Option<Runtime> {
         let thread = dump.threads.iter().position(|thread| !thread.frames.is_empty())?;
         let frames = &dump.threads[thread].frames;
         let modules = frames.iter().filter_map(|frame| binaries.module_of(dump, frame));

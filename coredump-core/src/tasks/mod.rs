@@ -176,7 +176,7 @@ impl Tasks {
     /// Looks for the tasks of a dump. `limits` bound the values of their variables, without which they are left out.
     ///
     /// `site` is where the interpreter is in memory, of a program that one runs.
-    pub fn find(dump: &CoreDump<'_>, binaries: &Binaries, site: Option<&Site>, limits: Option<Limits>) -> Tasks {
+    pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries, site: Option<&Site>, limits: Option<Limits>) -> Tasks {
         let inspector = Inspector::new(dump, binaries);
         let mut tasks = Tasks::default();
         rust::find(dump, binaries, &inspector, limits, &mut tasks.list);

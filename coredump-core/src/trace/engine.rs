@@ -31,7 +31,7 @@ pub enum Engine {
 
 /// What an offset counts from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Base {
+pub(crate) enum Base {
     /// The first byte of the file that was loaded: a module or a component.
     File,
     /// The code section's contents, as DWARF's addresses.
@@ -42,7 +42,7 @@ pub enum Base {
 
 /// Where an offset stands to its instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stand {
+pub(crate) enum Stand {
     /// On its first byte.
     On,
     /// Behind its last byte.
@@ -51,7 +51,7 @@ pub enum Stand {
 
 /// What the offsets of a trace mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rule {
+pub(crate) struct Rule {
     /// What they count from.
     pub base: Base,
     /// Where that of the youngest frame stands to the instruction that failed.
@@ -82,7 +82,7 @@ impl Engine {
     }
 
     /// What its offsets may mean, the usual first. Where there are several, the function bodies decide.
-    pub fn rules(self) -> &'static [Rule] {
+    pub(crate) fn rules(self) -> &'static [Rule] {
         match self {
             // The classic interpreter stops behind the instruction; code compiled ahead of time records its first byte.
             Engine::Wamr => &[Rule { youngest: Stand::Behind, caller: Stand::Behind, ..FILE }, FILE],

@@ -66,7 +66,7 @@ struct Rank {
 
 impl<'s> Locator<'s> {
     /// A locator that opens files through `store`, where `options` say.
-    pub fn new(store: &'s Store, options: Options) -> Locator<'s> {
+    pub(crate) fn new(store: &'s Store, options: Options) -> Locator<'s> {
         Locator { store, options, names: HashMap::new() }
     }
 

@@ -16,7 +16,8 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
-pub use engine::{Base, Engine, Rule, Stand};
+pub use engine::Engine;
+pub(crate) use engine::{Base, Rule, Stand};
 pub use locate::{Located, Locator};
 pub use scan::{Block, Mark, Scanner};
 

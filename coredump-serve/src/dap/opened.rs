@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use coredump_core::cli::path_map::PathMap;
-use coredump_core::runtimes::{InterpretedFrame, cpython};
+use coredump_core::runtimes::InterpretedFrame;
 use coredump_core::text::{escape, escape_lines};
 use coredump_core::{Dump, Frame, Limits, Thread};
 use serde_json::{Value, json};
@@ -53,8 +53,7 @@ impl Opened {
     pub fn open(args: &Args, mut launch: Launch) -> Result<Opened, String> {
         launch.paths = PathMap::new(&args.path_map);
         let Evidence { dumps, is_text } = opening::open(args, &launch)?;
-        let limits = cpython::Limits { depth: LIMITS.depth, elements: LIMITS.elements };
-        let program = dumps.first().filter(|_| !is_text).and_then(|dump| dump.interpreted(Some(limits)));
+        let program = dumps.first().filter(|_| !is_text).and_then(|dump| dump.interpreted(Some(LIMITS)));
         let program = program.iter().flat_map(|program| program.frames());
         let program = program.map(|(placed, frame)| (placed, frame.clone())).collect();
         let numbered = dumps.iter().enumerate();
