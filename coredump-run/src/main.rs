@@ -11,6 +11,7 @@ mod engine;
 mod host;
 mod invoke;
 mod outgoing;
+mod placed;
 mod program;
 mod record;
 mod replay;

@@ -18,9 +18,9 @@ use crate::control::Control;
 use crate::ending::Ending;
 use crate::engine::Mode;
 use crate::host::Host;
+use crate::placed;
 use crate::program::Program;
 use crate::replay::{Again, Expected};
-use crate::report;
 use crate::stdio::Tail;
 
 /// What the whole run knows about its dumps.
@@ -238,7 +238,7 @@ impl Recorder {
             self.dump(&Ending::Snapshot(signal), None, store, |store| Stack::new(Stop::Anywhere, store)).place
         };
         if let Some(report) = &self.report {
-            report::place(report, &place);
+            placed::report(report, &place);
         }
     }
 
@@ -249,7 +249,7 @@ impl Recorder {
                 Mode::Fast => needs_detail(),
                 _ => Error::new(ErrorKind::Usage, "--on leaves out signals").hint("add signal to --on"),
             };
-            report::place(report, &Err(error));
+            placed::report(report, &Err(error));
         }
     }
 

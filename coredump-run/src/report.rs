@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use coredump_capture::{Capture, Dumped, Place};
+use coredump_capture::{Capture, Dumped};
 use coredump_core::cli::frame;
 use coredump_core::cli::paint::Paint;
 use coredump_core::cli::path_map::PathMap;
@@ -18,6 +18,7 @@ use coredump_core::reason;
 
 use crate::args::Args;
 use crate::ending::Ending;
+use crate::placed;
 use crate::program::Program;
 
 /// Youngest and oldest lines of frames that are shown; `coredump-bt` shows all.
@@ -59,7 +60,7 @@ pub fn tell_of(title: &str, report: &Report, look: &Look, program: &Program, end
         line(said.as_ref().unwrap_or(&ending.message()));
     }
     let Some(dumped) = dumped else { return };
-    place(report, &dumped.place);
+    placed::report(report, &dumped.place);
     let Some(capture) = &dumped.capture else { return };
     let told = crash_told(capture, &dumped.reason, program, look);
     if let Some(why) = told.why.filter(|why| said.as_ref() != Some(why)) {
@@ -76,23 +77,6 @@ fn words_said(reason: &Reason) -> Option<String> {
     let binaries = Binaries::locate(&store, &dump, &nowhere);
     let known = reason::of(&dump, &binaries, &Resolver::new(&dump, &binaries), &Signer::default());
     known.filter(|reason| reason.panic.is_some()).map(|reason| escape(&reason.summary()).into_owned())
-}
-
-/// Tells where a dump is, or why there is none.
-pub fn place(report: &Report, place: &coredump_core::error::Result<Place>) {
-    match place {
-        Ok(Place::File(path)) => {
-            report.say(format_args!("core dumped: {}", text::path(path)));
-            report.hint(format_args!("coredump-bt --locals {}", text::shell(path.as_os_str())));
-        }
-        Ok(Place::Stdout | Place::Nowhere) => {}
-        Err(error) => {
-            report.say(format_args!("no core dump: {error}"));
-            if let Some(hint) = &error.hint {
-                report.hint(hint);
-            }
-        }
-    }
 }
 
 /// The frames of a dump, with their source.

@@ -26,7 +26,7 @@ use crate::program::{Program, Source};
 use crate::record::Recorder;
 use crate::report::Look;
 use crate::stdio::Tail;
-use crate::{cache, report, watched};
+use crate::{cache, placed, report, watched};
 
 /// Frames of rewritten code are larger than those of the code that was recorded, by this factor at most.
 const LARGER: u64 = 8;
@@ -196,7 +196,7 @@ impl Session<'_> {
             hex(after)
         ))?;
         if !self.args.quiet {
-            report::place(self.report, &dumped.place);
+            placed::report(self.report, &dumped.place);
         }
         Ok(Exit::Done)
     }

@@ -17,6 +17,7 @@ use super::log::Log;
 use super::rerun::{self, Again};
 use crate::control::Asked;
 use crate::ending::Ending;
+use crate::placed;
 use crate::record::Recorder;
 use crate::report::{self, Look};
 
@@ -117,7 +118,7 @@ impl Stopper {
         };
         if goes_on {
             if let (Some((report, ..)), Ok(Some(dumped))) = (&self.report, &dumped) {
-                report::place(report, &dumped.place);
+                placed::report(report, &dumped.place);
             }
             if let (Some((report, ..)), Err(error)) = (&self.report, &dumped) {
                 report.say(format_args!("no core dump: {error}"));
