@@ -87,25 +87,13 @@ fn text(value: &Value) -> String {
             let _ = write!(text, " {lane:#010x}");
             text
         }),
-        Value::Ref(reference) => target(reference),
+        Value::Ref(reference) => reference.target.describe(),
     }
 }
 
 /// A float; of what is not a number, the bits.
 fn float(value: f64, text: String, bits: impl std::fmt::LowerHex) -> String {
     if value.is_nan() { format!("NaN ({bits:#x})") } else { text }
-}
-
-fn target(reference: &Reference) -> String {
-    match &reference.target {
-        RefTarget::Null => "null".to_owned(),
-        RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
-        RefTarget::Function { instance: None, index } => format!("func[{index}]"),
-        RefTarget::I31(value) => format!("i31 {value}"),
-        RefTarget::Object(id) => format!("#{id}"),
-        RefTarget::Opaque(Some(text)) => text.clone(),
-        RefTarget::Opaque(None) => "not null".to_owned(),
-    }
 }
 
 #[cfg(test)]

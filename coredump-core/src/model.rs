@@ -500,6 +500,21 @@ pub enum RefTarget {
     Opaque(Option<String>),
 }
 
+impl RefTarget {
+    /// What it is, in a few words.
+    pub fn describe(&self) -> String {
+        match self {
+            RefTarget::Null => "null".to_owned(),
+            RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
+            RefTarget::Function { instance: None, index } => format!("func[{index}]"),
+            RefTarget::I31(value) => format!("i31 {value}"),
+            RefTarget::Object(id) => format!("#{id}"),
+            RefTarget::Opaque(Some(text)) => text.clone(),
+            RefTarget::Opaque(None) => "not null".to_owned(),
+        }
+    }
+}
+
 /// A global.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Global {

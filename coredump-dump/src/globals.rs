@@ -41,19 +41,6 @@ pub fn describe(value: &Value) -> (String, String) {
         Value::F32(bits) => (f32::from_bits(*bits).to_string(), format!("{bits:#x}")),
         Value::F64(bits) => (f64::from_bits(*bits).to_string(), format!("{bits:#x}")),
         Value::V128(bytes) => (String::new(), format!("{:#034x}", u128::from_le_bytes(*bytes))),
-        Value::Ref(reference) => (target(&reference.target), String::new()),
-    }
-}
-
-/// What a reference refers to, in a few words.
-pub fn target(target: &RefTarget) -> String {
-    match target {
-        RefTarget::Null => "null".into(),
-        RefTarget::Function { instance: Some(instance), index } => format!("func[{index}] of instance {instance}"),
-        RefTarget::Function { instance: None, index } => format!("func[{index}]"),
-        RefTarget::I31(value) => format!("i31 {value}"),
-        RefTarget::Object(id) => format!("#{id}"),
-        RefTarget::Opaque(Some(what)) => what.clone(),
-        RefTarget::Opaque(None) => "not null".into(),
+        Value::Ref(reference) => (reference.target.describe(), String::new()),
     }
 }
