@@ -53,7 +53,7 @@ pub struct ResolvedFrame {
     pub entered: bool,
     /// Where the source declares the function, if it is not known where in it execution stood.
     pub declared: Option<Location>,
-    /// What was inlined there, innermost first.
+    /// The calls that were inlined there, innermost first.
     pub inlines: Arc<[InlinedFrame]>,
     /// It is no frame of the engine: a language's runtime keeps it in linear memory.
     pub in_memory: bool,
@@ -135,7 +135,7 @@ pub struct Resolver<'r, 'a> {
     task: OnceLock<Option<TaskStack>>,
 }
 
-/// What decides how a frame is resolved: module, function, code offset, and whether it is a caller. The crashed thread's
+/// The properties that decide how a frame is resolved: module, function, code offset, and whether it is a caller. The crashed thread's
 /// youngest frame is kept apart from those of other threads: it trapped.
 type Key = (Option<u32>, Option<u32>, Option<u32>, Option<usize>);
 
@@ -195,7 +195,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
         if let Some(task) = task.filter(|task| resolved.function.is_none() && task.young > 0) {
             resolved.function = task.runtime.names.get(index).cloned().flatten();
         }
-        // What a trace prints is all there is where its binary is not known.
+        // Where the binary of a trace is not known, there is only the printed text.
         if resolved.function.is_none()
             && let Some(name) = self.dump.printed.get(&(thread, index))
         {

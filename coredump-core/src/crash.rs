@@ -9,7 +9,7 @@ use crate::reason::{CrashReason, ScriptFrame};
 use crate::runtimes::InterpretedFrame;
 use crate::signature::{Signer, is_library};
 
-/// What a function without a name is called.
+/// The name of a function that has none.
 const NAMELESS: &str = "<anonymous>";
 /// Frames among which the program's own code is looked for.
 const FRAMES: usize = 64;

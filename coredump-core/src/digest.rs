@@ -18,7 +18,7 @@ const PIECE: usize = 1 << 20;
 /// Pieces that are worth a thread of their own.
 const WORTH: usize = 8;
 
-/// That of bytes in memory.
+/// The digest of bytes in memory.
 pub fn of_bytes(bytes: &[u8]) -> String {
     let piece = |range: Range<usize>, hash: &mut dyn FnMut(&[u8])| {
         hash(&bytes[range]);
@@ -27,7 +27,7 @@ pub fn of_bytes(bytes: &[u8]) -> String {
     of_pieces(bytes.len(), &piece).unwrap_or_default()
 }
 
-/// That of a file of so many bytes, which is read and not mapped: no page of it becomes resident. `None` if it cannot be
+/// The digest of a file of so many bytes, which is read and not mapped: no page of it becomes resident. `None` if it cannot be
 /// read, or has another size.
 pub fn of_file(file: &File, size: usize) -> Option<String> {
     (file.metadata().ok()?.len() == size as u64).then_some(())?;

@@ -57,7 +57,7 @@ impl Store {
 }
 
 self_cell!(
-    /// What a file records, with the file's bytes.
+    /// The contents of a dump's file, with its bytes.
     struct Recorded {
         owner: Bytes,
         #[covariant]
@@ -117,7 +117,7 @@ impl Draft {
         Draft { path: path.map(Path::to_owned), ..self }
     }
 
-    /// What the file records. Where [`CoreDump::alternatives`] is not empty, the frames may turn out to be others.
+    /// The contents of the file. Where [`CoreDump::alternatives`] is not empty, the frames may turn out to be others.
     pub fn recorded(&self) -> &CoreDump<'_> {
         self.recorded.borrow_dependent()
     }
@@ -177,7 +177,7 @@ struct Settled {
     interpreter: OnceLock<Option<Site>>,
 }
 
-/// What is looked at: a dump, and the binaries that were found for it.
+/// A dump, and the binaries that were found for it.
 struct Scene {
     recorded: Arc<Recorded>,
     binaries: Binaries,
@@ -273,7 +273,7 @@ impl Dump {
         self.0.recorded.borrow_owner()
     }
 
-    /// What the file records: modules, instances, globals, tables, the process, repairs and what could not be read.
+    /// The contents of the file: modules, instances, globals, tables, the process, repairs and what could not be read.
     pub fn recorded(&self) -> &CoreDump<'_> {
         self.0.recorded.borrow_dependent()
     }
@@ -450,7 +450,7 @@ impl Dump {
         regions::initial(self.recorded(), self.binaries(), index)
     }
 
-    /// What the parts of a memory are for.
+    /// The parts of a memory, each with its use.
     pub fn regions(&self, memory: u32) -> Regions {
         Regions::of(self.recorded(), self.binaries(), memory)
     }
@@ -495,7 +495,7 @@ impl Thread {
         self.index
     }
 
-    /// What the dump records of it.
+    /// The record of it in the dump.
     pub fn recorded(&self) -> &model::Thread {
         &self.dump.recorded().threads[self.index]
     }
@@ -588,7 +588,7 @@ impl Frame {
         &self.thread
     }
 
-    /// What the dump records of it: indices, code offset, Wasm locals, operand stack.
+    /// The record of it in the dump: indices, code offset, Wasm locals, operand stack.
     pub fn recorded(&self) -> &model::Frame {
         &self.thread.recorded().frames[self.index]
     }
@@ -667,7 +667,7 @@ impl Frame {
         self.resolved().calls()
     }
 
-    /// What the debug info itself holds of a source file that one of the frame's locations names: DWARF 5 may have its text
+    /// The contents of a source file that one of the frame's locations names, as far as the debug info itself holds them: DWARF 5 may have its text
     /// and its MD5, a source map its text.
     pub fn embedded_source(&self, file: &str) -> Option<EmbeddedSource> {
         let resolved = self.resolved();
@@ -756,7 +756,7 @@ impl Frame {
     pub fn evaluate_in(&self, scope: usize, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
         let (thread, frame) = (self.thread.index, self.index);
         let of_objects = || self.dump().objects().evaluate(thread, frame, expression, limits);
-        // What a register refers to, debug information does not know.
+        // Debug information does not know what a register refers to.
         if expression.trim_start_matches(['(', ' ']).starts_with('$')
             && let Some(Ok(variable)) = of_objects()
         {
@@ -792,7 +792,7 @@ impl Frame {
         self.dump().inspector().register(self.thread.index, self.index, register)
     }
 
-    /// What an address in a vtable of C++ is in the program that the frame is in, as `vtable for Horse+8`; `None` where it
+    /// The name of an address in a vtable of C++ in the frame's program, as `vtable for Horse+8`; `None` where it
     /// is no such address for certain.
     pub fn vtable_name(&self, address: u64) -> Option<String> {
         self.dump().inspector().vtable_name(self.thread.index, self.index, address)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 /// A shorthand for results that fail with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What sort of failure it was. The names are stable: scripts may match on them in JSON.
+/// The kind of a failure. The names are stable: scripts may match on them in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The operating system refused: missing file, no permission, disk full.
@@ -23,7 +23,7 @@ pub enum ErrorKind {
     TooLarge,
     /// A binary does not belong to the dump.
     Mismatch,
-    /// What was asked for is not there.
+    /// Something that was asked for is not there.
     NotFound,
     /// The request itself makes no sense.
     Usage,
@@ -53,7 +53,7 @@ impl ErrorKind {
 pub struct Error {
     /// The sort of failure.
     pub kind: ErrorKind,
-    /// What was being done and what went wrong, in one line.
+    /// The attempt and its failure, in one line.
     pub message: String,
     /// The file it happened in, where there is one.
     pub path: Option<PathBuf>,
@@ -61,7 +61,7 @@ pub struct Error {
     pub offset: Option<u64>,
     /// A line that was read, and the character it is about, counted from 1.
     pub excerpt: Option<Box<(String, usize)>>,
-    /// What the user can try.
+    /// A hint: something that the user can try.
     pub hint: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }

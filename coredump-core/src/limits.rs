@@ -7,13 +7,13 @@ use std::borrow::Cow;
 /// Sections read from one dump. Reading stops there.
 pub const MAX_SECTIONS: usize = 1 << 16;
 
-/// Damaged or repeated sections of one dump that are told of.
+/// Damaged or repeated sections of one dump that are reported.
 pub const MAX_WARNINGS: usize = 64;
 
 /// Frames read from one dump, all threads together. Older ones beyond it are dropped with a warning.
 pub const MAX_FRAMES: usize = 1 << 20;
 
-/// Wasm locals and operands kept from one dump. Those of the frames beyond it are unknown, with a warning.
+/// Wasm locals and operands kept from one dump. In the frames beyond it they are unknown, with a warning.
 pub const MAX_VALUES: usize = 1 << 22;
 
 /// Modules, instances, memories or globals read from one dump, each.

@@ -17,7 +17,7 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// The address behind the last byte; at most the last one, of a segment that leaves the address space.
+    /// The address after the last byte; at most the last one, of a segment that leaves the address space.
     pub fn end(&self) -> u64 {
         self.address.saturating_add(self.bytes.len() as u64)
     }
@@ -100,7 +100,7 @@ impl Count {
     }
 }
 
-/// Why bytes of a memory cannot be told.
+/// Why bytes of a memory are not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unreadable {
     /// The range leaves the memory.
@@ -176,7 +176,7 @@ impl<'a> Memory<'a> {
     }
 
     /// Counts the pages again with the size they really have. Of a memory that the producer wrote in pieces of `chunk`
-    /// bytes nothing is known behind the last whole piece.
+    /// bytes nothing is known after the last whole piece.
     pub fn correct_page_size(&mut self, page_size: u64, chunk: u64) {
         let declared = std::mem::replace(&mut self.page_size, page_size);
         let scale = |bytes: &mut u64| *bytes = (*bytes / declared).saturating_mul(page_size);

@@ -25,7 +25,7 @@ pub struct CoreDump<'a> {
     pub executable: Option<String>,
     /// The program that wrote the dump, from the `producers` section or our own, as `name version`.
     pub producer: Option<String>,
-    /// What ran and when (our own section).
+    /// The process: the program and the time (our own section).
     pub process: Process,
     /// Why it died, as the capturing program recorded it.
     pub reason: Option<Reason>,
@@ -55,7 +55,7 @@ pub struct CoreDump<'a> {
     pub trace_line: Option<u64>,
     /// Of such a trace: the functions' names as they were printed, by thread and frame.
     pub printed: HashMap<(usize, usize), Arc<str>>,
-    /// What was repaired, skipped or doubted while reading.
+    /// Repairs, and parts that were skipped or doubted while reading.
     pub warnings: Vec<Warning>,
     /// The first failure that made part of the file unreadable; what came before it is above.
     pub incomplete: Option<Warning>,
@@ -118,7 +118,7 @@ impl CoreDump<'_> {
 /// The recording of a dump, not yet read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded<'a> {
-    /// What comes before the log; all of it, if it was read from a file.
+    /// The bytes before the log; all of it, if it was read from a file.
     pub head: &'a [u8],
     /// The log, as far as it is not part of `head`.
     pub log: &'a [u8],
@@ -144,13 +144,13 @@ pub struct Section {
     pub id: u8,
     /// Name of a custom section, else the standard's name of the id.
     pub name: String,
-    /// File offset of the section's contents (of a custom section: behind its name).
+    /// File offset of the section's contents (of a custom section: after its name).
     pub offset: u64,
     /// Size of the contents in bytes.
     pub size: u64,
 }
 
-/// What ran. Stored as JSON in the custom section `coredump.process`.
+/// The process. Stored as JSON in the custom section `coredump.process`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Process {
@@ -188,7 +188,7 @@ pub struct Process {
     /// Of a replayed dump: what was replayed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
-    /// What the host says of the run: a version, a deployment, a request.
+    /// Remarks of the host on the run: a version, a deployment, a request.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "none_if_null")]
     pub annotations: BTreeMap<String, String>,
     /// Of a server: the request that it died of.
@@ -229,7 +229,7 @@ fn none_if_null<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }
 
-/// What a dump was replayed from.
+/// The recording that a dump was replayed from.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Replay {
@@ -250,7 +250,7 @@ pub struct HostCall {
     /// The arguments in order, as `name=value`: numbers decimal, addresses hexadecimal, texts quoted.
     #[serde(deserialize_with = "none_if_null")]
     pub args: Vec<String>,
-    /// What it returned: of WASI 0.1 the name of its error, or `success` and what it counted or opened; absent if it did not
+    /// Its result: of WASI 0.1 the name of its error, or `success` and what it counted or opened; absent if it did not
     /// return.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
@@ -286,7 +286,7 @@ pub struct Thrown {
     /// The name of its tag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// What it carries, in the tag's order.
+    /// Its values, in the tag's order.
     pub values: Vec<ThrownValue>,
     /// How often it was thrown again, by clean-ups and by handlers that did not keep it. The frames are those of the first
     /// throw; memories and globals are those of the end, but for the stacks in memory, which are of the first throw, too.
@@ -475,11 +475,11 @@ impl RefKind {
 pub struct Reference {
     /// Its hierarchy.
     pub kind: RefKind,
-    /// What it refers to.
+    /// Its target.
     pub target: RefTarget,
 }
 
-/// What a reference refers to.
+/// The target of a reference.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RefTarget {
@@ -501,7 +501,7 @@ pub enum RefTarget {
 }
 
 impl RefTarget {
-    /// What it is, in a few words.
+    /// A description in a few words.
     pub fn describe(&self) -> String {
         match self {
             RefTarget::Null => "null".to_owned(),

@@ -1,4 +1,4 @@
-//! Whether a file is still the one that it was, told without reading it.
+//! Whether a file is still the one that it was, found out without reading it.
 
 use std::fmt;
 use std::fs::Metadata;

@@ -1,4 +1,4 @@
-//! What comes from a dump, a module or guest memory is data: nothing in it may steer a terminal or reorder a line.
+//! Text from a dump, a module or guest memory is data: nothing in it may steer a terminal or reorder a line.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;

@@ -75,7 +75,7 @@ pub enum Ending {
     Compiling(Interruption),
     /// It was not ended: a snapshot.
     Snapshot(i32),
-    /// It was stopped behind a write to its memory, in a replay.
+    /// It was stopped after a write to its memory, in a replay.
     Watched,
 }
 

@@ -46,7 +46,7 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// Those for a program that runs as `args` say.
+    /// The settings for a program that runs as `args` say.
     pub fn of(args: &Args, mode: Mode) -> Settings {
         Settings {
             stack: args.max_wasm_stack.unwrap_or(WASM_STACK),

@@ -1,4 +1,4 @@
-//! Where a dump was put, as a person is told.
+//! The report of where a dump was put.
 
 use coredump_capture::Place;
 use coredump_core::cli::report::Report;

@@ -1,4 +1,4 @@
-//! Keeps what is to be told of this run, and writes the dump when the moment is there.
+//! Keeps what a dump says of this run, and writes the dump when the moment is there.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,7 +45,7 @@ pub struct Recorder {
     mode: Mode,
     /// Which of the dumps of a recorded program this is about.
     pub stage: Stage,
-    /// Who tells of snapshots; nobody, with `--quiet`.
+    /// Where snapshots are reported; nowhere, with `--quiet`.
     report: Option<Report>,
     state: Mutex<State>,
     /// The dump of the end was begun.
@@ -159,7 +159,7 @@ impl Recorder {
         ending.leaves_dump(&self.on)
     }
 
-    /// Writes the dump of a guest that is stopped at its end, once: the engine tells of a trap again for each activation
+    /// Writes the dump of a guest that is stopped at its end, once: the engine reports a trap again for each activation
     /// that it unwinds.
     pub fn crash(&self, ending: &Ending, stop: Stop, store: &mut StoreContextMut<'_, Host>) {
         if self.begins(ending) {
@@ -230,7 +230,7 @@ impl Recorder {
         }
     }
 
-    /// Writes the dump of a guest that goes on, and tells of it.
+    /// Writes the dump of a guest that goes on, and reports it.
     pub fn snapshot(&self, signal: i32, store: &mut StoreContextMut<'_, Host>) {
         let place = if self.mode != Mode::Live {
             Err(needs_detail())

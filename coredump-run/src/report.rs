@@ -1,4 +1,4 @@
-//! What a person is told at the end: why the program died, where, and how to look further.
+//! The report at the end: why the program died, where, and how to look further.
 
 use std::fmt::Write;
 
@@ -85,7 +85,7 @@ pub fn frames(dumped: &Dumped, program: &Program, look: &Look) -> String {
     capture.map(|capture| crash_told(capture, &dumped.reason, program, look).backtrace).unwrap_or_default()
 }
 
-/// What is told of a crash.
+/// What the report says of a crash.
 #[derive(Default)]
 struct Told {
     /// The program's own words, where it gave up by itself.

@@ -25,7 +25,7 @@ use crate::report::Look;
 use crate::stdio::Tail;
 use crate::{cache, engine, invoke, report, run, serve, signals};
 
-/// Runs the program that `args` name. Only wrong usage is an error here: other failures are told and have exit codes of
+/// Runs the program that `args` name. Only wrong usage is an error here: other failures are reported and have exit codes of
 /// their own, as they must not be taken for the guest's.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
     if args.replay.is_some() {

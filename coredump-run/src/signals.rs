@@ -44,7 +44,7 @@ pub fn ending() -> Vec<i32> {
     ENDING.into_iter().filter(|signal| ignored >> (signal - 1) & 1 == 0).collect()
 }
 
-/// The signals that are ignored, as a mask (Linux, proc_pid_status(5)); none where that is not told.
+/// The signals that are ignored, as a mask (Linux, proc_pid_status(5)); none where the system does not say.
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

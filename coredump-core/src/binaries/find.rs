@@ -28,7 +28,7 @@ pub(super) struct Finder<'d> {
     left: &'d Left,
 }
 
-/// What may still be done with files of folders that no path or name leads to, for all modules of a dump together.
+/// The work that is still allowed on files of folders to which no path or name leads, for all modules of a dump together.
 pub(super) struct Left {
     /// Files that may be tried.
     pub trials: Cell<usize>,
@@ -77,7 +77,7 @@ impl<'d> Finder<'d> {
         Slot { name: self.name(index, None), found: None, refused: Vec::new() }
     }
 
-    /// What to call the module: as the dump does, unless that says nothing.
+    /// The name of the module: as the dump has it, unless that says nothing.
     fn name(&self, index: usize, found: Option<&Found>) -> String {
         // Wasmtime's `<anonymous-module-0>`.
         let says_something = |name: &&str| !name.is_empty() && !name.starts_with('<');
@@ -260,14 +260,14 @@ fn plain(path: &Path) -> &Path {
     path.strip_prefix(".").unwrap_or(path)
 }
 
-/// How much a module tells of its source by itself.
+/// How much a module itself says of its source.
 fn symbols_in(module: &Module<'_>) -> usize {
     let sections = [".debug_line", ".debug_info", "external_debug_info", "sourceMappingURL", "name"];
-    // Each outweighs all behind it.
+    // Each outweighs all that follow.
     sections.iter().fold(0, |known, name| known * 2 + usize::from(module.custom_section(name).is_some()))
 }
 
-/// What makes one fitting file better than another.
+/// The merits of a file that fits, the weightiest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank {
     verification: Verification,

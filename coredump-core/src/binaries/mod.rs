@@ -80,15 +80,15 @@ pub struct Refused {
     pub reason: String,
 }
 
-/// What is known of one module's binary.
+/// The state of the search for one module's binary.
 #[derive(Default)]
 #[non_exhaustive]
 pub struct Slot {
-    /// What to call the module.
+    /// The name of the module.
     pub name: String,
     /// The binary.
     pub found: Option<Found>,
-    /// What was looked at and does not fit.
+    /// Files that were looked at and do not fit.
     pub refused: Vec<Refused>,
 }
 
@@ -127,7 +127,7 @@ type InstancesOfMemories = HashMap<u32, Vec<(usize, u32)>>;
 pub struct Binaries {
     slots: Vec<Slot>,
     instances: OnceLock<InstancesOfMemories>,
-    /// What was asked for and could not be done.
+    /// Requests that could not be met.
     pub warnings: Vec<String>,
 }
 
@@ -194,7 +194,7 @@ impl Binaries {
             }
             let used =
                 self.slots.iter().filter_map(|slot| slot.found.as_ref()).any(|found| found.binary.path() == Some(path));
-            // Where a module has no binary, what was refused is told with it.
+            // Where a module has no binary, what was refused is reported with it.
             let told = self.slots.iter().filter(|slot| slot.found.is_none()).flat_map(|slot| &slot.refused);
             if used || told.filter_map(|refused| refused.path.as_ref()).any(|refused| refused == path) {
                 continue;
@@ -230,7 +230,7 @@ impl Binaries {
         &self.slots
     }
 
-    /// What is known of a module's binary.
+    /// The state of the search for a module's binary.
     pub fn slot(&self, module: u32) -> Option<&Slot> {
         self.slots.get(module as usize)
     }

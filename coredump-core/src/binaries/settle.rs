@@ -1,4 +1,4 @@
-//! What only the module can decide of a dump: which layout it was written in, and what its producer left out or got
+//! The questions of a dump that only the module decides: which layout it was written in, and what its producer left out or got
 //! wrong. Each repair leaves a warning.
 
 use std::cmp::Ordering;

@@ -68,7 +68,7 @@ self_cell!(
     }
 );
 
-/// What symbols are read from.
+/// The files that symbols are read from.
 struct Sources {
     code: Arc<CodeCell>,
     path: Option<PathBuf>,
@@ -260,7 +260,7 @@ impl Binary {
         symbols.with_dependent(|_, loaded| look(loaded))
     }
 
-    /// What sort of symbols it has.
+    /// The kind of its symbols.
     pub fn symbols_kind(&self) -> Kind {
         self.loaded(|loaded| loaded.symbols.kind())
     }
@@ -270,7 +270,7 @@ impl Binary {
         self.loaded(|loaded| loaded.symbols.origin())
     }
 
-    /// What of its symbols could not be used, and why. Grows as addresses are looked up.
+    /// The parts of its symbols that could not be used, and why. The list grows as addresses are looked up.
     pub fn symbols_problems(&self) -> Vec<String> {
         self.loaded(|loaded| loaded.symbols.problems())
     }
@@ -286,7 +286,7 @@ impl Binary {
         self.loaded(|loaded| loaded.symbols.lookup(self.module(), function, module_offset))
     }
 
-    /// What its debug info holds of the contents of `file`, as a location in a function names it.
+    /// The contents of `file` as far as its debug info holds them, as a location in a function names it.
     pub fn embedded_source(&self, function: u32, file: &str) -> Option<EmbeddedSource> {
         self.loaded(|loaded| loaded.symbols.embedded_source(self.module(), function, file))
     }
@@ -309,7 +309,7 @@ impl Binary {
         self.loaded(|loaded| loaded.symbols.function_name(self.module(), function))
     }
 
-    /// What to call it in a message.
+    /// Its name in a message.
     pub fn describe(&self) -> String {
         match (&self.path, self.nested) {
             (None, _) => "the module embedded in the dump".to_owned(),

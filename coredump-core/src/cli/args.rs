@@ -16,7 +16,7 @@ use super::{Tool, help, manual};
 /// How a tool's arguments differ from the common grammar.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Grammar {
-    /// Everything behind the first positional argument is positional: it belongs to the guest.
+    /// Everything after the first positional argument is positional: it belongs to the guest.
     pub trailing: bool,
     /// Options whose value may be left out: `(long name, value then)`. The value is taken from `--name=value`, or from
     /// the next argument if that is a number or an address with a port; where the value then is empty, from the next
@@ -188,7 +188,7 @@ fn encode(arg: &OsStr) -> String {
     for chunk in arg.as_bytes().utf8_chunks() {
         for letter in chunk.valid().chars() {
             match letter as u32 {
-                // Such a character itself is told byte by byte, so that decoding is exact.
+                // Such a character itself is written byte by byte, so that decoding is exact.
                 RAW.. => text.extend(letter.to_string().bytes().filter_map(raw)),
                 _ => text.push(letter),
             }

@@ -10,7 +10,7 @@ use crate::backtrace::{Call, Location};
 /// Writes a piece of text, which may come from a dump or a module.
 pub type Write<'w> = &'w mut dyn FnMut(Piece, &str) -> io::Result<()>;
 
-/// What stands for the name of a function of which not even the number is known.
+/// The name of a function of which not even the number is known.
 pub const UNKNOWN: &str = "unknown function";
 
 /// Writes the function of a call: its name; where its line is not known, its offset in the function, or where that is
@@ -65,7 +65,7 @@ pub fn location_text(at: &Location, paths: &PathMap) -> String {
     text(|write| location(at, paths, write))
 }
 
-/// What is said of frames that stand at the same places as those before them.
+/// The line for frames that stand at the same places as the frames before them.
 pub fn repeated(frames: &Range<usize>, period: usize, times: usize) -> String {
     let (first, last) = (frames.start, frames.end - 1);
     let what = if period == 1 { "the same frame".to_owned() } else { format!("the same {period} frames") };

@@ -11,7 +11,7 @@ const WIDTH: usize = 80;
 /// Column where descriptions begin.
 const INDENT: usize = 28;
 
-/// What `--help` prints.
+/// The text of `--help`.
 pub fn help(tool: &Tool, info: &CommandInfoWithArgs) -> String {
     let mut text = format!("Usage: {} [options]", tool.name);
     for positional in info.positionals.iter().filter(|positional| !positional.hidden) {

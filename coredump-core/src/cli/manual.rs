@@ -7,7 +7,7 @@ use argh_complete::Generator;
 
 use super::Tool;
 
-/// What `--generate kind` prints; `None` if there is no such kind.
+/// The output of `--generate kind`; `None` if there is no such kind.
 pub fn generate(kind: &str, tool: &Tool, info: &CommandInfoWithArgs) -> Option<String> {
     Some(match kind {
         "man" => man(tool, info),

@@ -1,4 +1,4 @@
-//! What the command lines share: arguments, input, output, exit codes, colour, what is safe to print.
+//! The layer that the command lines share: arguments, input, output, exit codes, colour, what is safe to print.
 //!
 //! A tool's `main` is `cli::main::<Args>(&TOOL, run)`: everything that all tools do alike happens here.
 
@@ -27,7 +27,7 @@ use crate::mapped;
 use args::{Early, Grammar};
 use report::Report;
 
-/// What a tool says of itself.
+/// The description of a tool.
 #[derive(Clone, Copy, Debug)]
 pub struct Tool {
     /// The command's name.

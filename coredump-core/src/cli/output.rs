@@ -96,7 +96,7 @@ pub fn stdout_is_terminal() -> bool {
 /// From now on, a file that grows beyond the limit of this process (`ulimit -f`) makes a write fail, as a full disk does,
 /// instead of ending the process by SIGXFSZ.
 pub fn survive_size_limit() {
-    // That there is any handler is what counts. Without one the process ends as it would have.
+    // Any handler will do. Without one the process ends as it would have.
     drop(signal_hook::flag::register(libc::SIGXFSZ, Arc::default()));
 }
 
@@ -169,7 +169,7 @@ impl Output {
         Ok(Output::new(Sink::Whole(BufWriter::with_capacity(BUFFER, file)), path))
     }
 
-    /// The file behind the buffer, for what a stream cannot do: holes, sizes, large direct writes. Flushes first.
+    /// The file under the buffer, for what a stream cannot do: holes, sizes, large direct writes. Flushes first.
     pub fn as_file(&mut self) -> Result<&File> {
         self.flush().map_err(|error| self.failed(error))?;
         Ok(match &self.sink {

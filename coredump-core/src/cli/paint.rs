@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use anstyle::{AnsiColor, Style};
 
-/// What a piece of text is.
+/// The kind of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece {
     /// A heading.
@@ -19,11 +19,11 @@ pub enum Piece {
     Value,
     /// An offset or address.
     Address,
-    /// What a reader may skip.
+    /// Text that a reader may skip.
     Faint,
-    /// What is missing.
+    /// Something that is missing.
     Missing,
-    /// What is new.
+    /// Something that is new.
     New,
     /// The line of source execution stood at.
     Here,

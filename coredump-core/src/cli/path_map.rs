@@ -49,7 +49,7 @@ impl PathMap {
     }
 }
 
-/// What of `path` stands behind `from`, which ends where one of its folders does. `*` is any one folder: `/rustc/*`.
+/// The rest of `path` after `from`, which ends where one of its folders does. `*` is any one folder: `/rustc/*`.
 fn rest<'p>(from: &str, path: &'p str) -> Option<&'p str> {
     let mut rest = path;
     let from = from.strip_suffix('/').unwrap_or(from);

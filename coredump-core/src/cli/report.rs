@@ -43,7 +43,7 @@ impl Report {
         }
     }
 
-    /// One line, behind the tool's name.
+    /// One line, after the tool's name.
     pub fn say(&self, message: impl Display) {
         let message = message.to_string();
         let _ = writeln!(std::io::stderr(), "{}: {}", self.tool, escape(&shorten(&message, MAX_MESSAGE)));
@@ -54,7 +54,7 @@ impl Report {
         let _ = std::io::stderr().write_all(lines.as_bytes());
     }
 
-    /// What the user can try.
+    /// A hint: something that the user can try.
     pub fn hint(&self, hint: impl Display) {
         let hint = hint.to_string();
         let _ = writeln!(std::io::stderr(), "hint: {}", escape(&shorten(&hint, MAX_MESSAGE)));

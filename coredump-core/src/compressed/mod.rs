@@ -1,4 +1,4 @@
-//! Files that were compressed as a whole: gzip (RFC 1952) and Zstandard (RFC 8878), told by their first bytes.
+//! Files that were compressed as a whole: gzip (RFC 1952) and Zstandard (RFC 8878), known by their first bytes.
 
 mod packer;
 
@@ -136,7 +136,7 @@ mod tests {
             reader(&packed[..]).unwrap().read_to_end(&mut read).unwrap();
             assert_eq!(read, bytes);
         }
-        // Several members behind one another are one file.
+        // Several members in a row are one file.
         for two in
             [[gzip(b"\0asm one "), gzip(b"two")].concat(), [zstandard(b"\0asm one "), zstandard(b"two")].concat()]
         {

@@ -46,11 +46,11 @@ pub struct Call {
 /// A decoded body: instruction boundaries as a bit set, calls in order.
 #[derive(Debug)]
 pub struct Instructions {
-    /// Offset of the first instruction, behind the locals.
+    /// Offset of the first instruction, after the locals.
     pub first: u32,
     /// Offset up to which the body could be decoded: its size, unless it holds an unknown instruction.
     pub decoded: u32,
-    /// How far behind the code section's size field the body starts.
+    /// Bytes from the code section's size field to the start of the body.
     pub from_section: Option<u32>,
     /// Some call in it is a tail call; also where not all of it could be decoded.
     pub tail_calls: bool,

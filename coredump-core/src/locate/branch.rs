@@ -8,7 +8,7 @@ use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
 use crate::module::Module;
 
-/// What follows the instruction at which a frame trapped.
+/// The code that follows the instruction at which a frame trapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behind {
     /// The instruction does not branch: nothing else is blamed on it.
@@ -22,9 +22,9 @@ pub enum Behind {
 /// A construct that is open at an instruction.
 struct Open {
     is_loop: bool,
-    /// Control may go on behind its `end`.
+    /// Control may go on after its `end`.
     end_wanted: bool,
-    /// Control may go on behind its `else`, or behind its `end` where it has none.
+    /// Control may go on after its `else`, or after its `end` where it has none.
     else_wanted: bool,
 }
 
@@ -122,7 +122,7 @@ fn follow(module: &Module<'_>, function: u32, offset: u64) -> Option<Behind> {
     })
 }
 
-/// Notes that control may go on at a label: behind the `end` of a block. A loop begins with no `unreachable`, or its branch
+/// Notes that control may go on at a label: after the `end` of a block. A loop begins with no `unreachable`, or its branch
 /// would not be there.
 fn want(open: &mut [Open], depth: u32) {
     let index = open.len().checked_sub(depth as usize + 1);
@@ -215,7 +215,7 @@ fn only_computes(operator: &Operator<'_>) -> bool {
 mod tests {
     use super::*;
 
-    /// What follows the first instruction of that name in a function with this body; offsets are told as the number of the
+    /// What follows the first instruction of that name in a function with this body; offsets are given as the number of the
     /// instruction.
     fn after(name: &str, body: &str) -> Result<usize, Behind> {
         let text = format!("(module (func (param i32) (local i32) {body}))");

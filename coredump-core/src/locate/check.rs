@@ -1,7 +1,7 @@
 //! Does a binary belong to a dump? The frames tell: each must lie in a function of it, each caller must stand on a call.
 //!
 //! The same check finds out what a producer's offsets mean: from which byte they count, and whether a caller's points at
-//! its call or behind it.
+//! its call or after it.
 
 use std::collections::HashSet;
 
@@ -19,10 +19,10 @@ pub enum CallOffset {
     BehindCall,
 }
 
-/// What a producer's code offsets mean.
+/// The meaning of a producer's code offsets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Convention {
-    /// What they count from.
+    /// The byte that they count from.
     pub base: Base,
     /// Where a caller's points.
     pub call: CallOffset,
@@ -87,7 +87,7 @@ impl Convention {
     }
 }
 
-/// What [`Convention::offset`] finds.
+/// The result of [`Convention::offset`].
 pub type Outcome = Result<Option<Placed>, String>;
 
 /// A frame's place in its function.
@@ -145,10 +145,10 @@ pub fn sites(dump: &CoreDump<'_>, modules: usize, module_of: impl Fn(&Frame) -> 
     sites
 }
 
-/// That the frames fit.
+/// The proof that the frames fit.
 #[derive(Clone, Copy, Debug)]
 pub struct Fit {
-    /// What the offsets mean.
+    /// The meaning of the offsets.
     pub convention: Convention,
     /// Frames whose place could be checked against the code.
     pub checked: usize,
@@ -156,7 +156,7 @@ pub struct Fit {
     pub agreeing: usize,
 }
 
-/// What a site that can be checked tells.
+/// The result for a site that can be checked.
 enum Sign {
     /// It stands where a frame can stand.
     Possible,
@@ -209,7 +209,7 @@ fn check_as(code: &Code<'_>, sites: &[Site], convention: Convention) -> Result<F
     }
 }
 
-/// Whether a site fits: `Ok(None)` if that cannot be told.
+/// Whether a site fits: `Ok(None)` if that is not known.
 fn judge(code: &Code<'_>, site: &Site, convention: Convention) -> Result<Option<Sign>, String> {
     let Some(function) = site.function.filter(|&function| function != u32::MAX) else { return Ok(None) };
     let module = code.module();

@@ -10,7 +10,7 @@ use crate::model::{CoreDump, ModuleRecord};
 
 /// Files that are tried together: the best of them is taken before the next stage is looked at.
 pub(crate) struct Stage {
-    /// What these files have in common, for a person.
+    /// The property that these files share, for a person.
     pub searched: Searched,
     /// The files.
     pub paths: Vec<PathBuf>,
@@ -44,7 +44,7 @@ pub(crate) fn stages<'a>(
     let names = recorded_names(dump, record);
     let named =
         options.named.iter().filter(move |(name, _)| name.as_deref().is_none_or(|name| is_called(name, record, index)));
-    // Those for this very module first.
+    // Files that were named for this very module come first.
     let (own, any): (Vec<_>, Vec<_>) = named.partition(|(name, _)| name.is_some());
     let files = |list: Vec<&(Option<String>, PathBuf)>| list.into_iter().map(|(_, path)| path.clone()).collect();
     let mut stages: Vec<Box<dyn FnOnce() -> Stage + 'a>> = Vec::new();

@@ -10,7 +10,7 @@ use super::sections::leb_u32;
 pub struct Body {
     /// File offset in the core module of the first byte after the body's size: the vector of locals.
     pub start: u64,
-    /// File offset behind the body's last byte.
+    /// File offset after the body's last byte.
     pub end: u64,
 }
 
@@ -21,7 +21,7 @@ impl Body {
     }
 }
 
-/// The code section's bodies. Only the ends are kept: a body begins behind its size, which stands at the end of the
+/// The code section's bodies. Only the ends are kept: a body begins after its size, which stands at the end of the
 /// body before it.
 #[derive(Debug)]
 pub(super) struct Bodies {

@@ -173,7 +173,7 @@ pub struct Signature {
     pub results: Vec<ValueType>,
 }
 
-/// What an initialiser that needs no instance says.
+/// The value of an initialiser that needs no instance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Constant {
     /// `i32.const`.
@@ -280,7 +280,7 @@ pub struct DataSegment<'s> {
     pub bytes: &'s [u8],
 }
 
-/// What an element segment puts into a table.
+/// The contents that an element segment gives a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ElementSegment {

@@ -277,7 +277,7 @@ impl<'s> Module<'s> {
         self.bodies().section_size()
     }
 
-    /// The instructions of a function, behind its locals. Offsets are file offsets.
+    /// The instructions of a function, after its locals. Offsets are file offsets.
     pub(crate) fn operators(&self, function: u32) -> Option<OperatorsReader<'s>> {
         self.function_body(function)?.get_operators_reader().ok()
     }
@@ -360,7 +360,7 @@ impl<'s> Module<'s> {
         Some((count, &contents[start..]))
     }
 
-    /// What each type of the type section is, up to the first that cannot be read.
+    /// The kind of each type of the type section, up to the first that cannot be read.
     pub fn type_kinds(&self) -> Vec<TypeKind> {
         self.subtypes().iter().map(|ty| ty.kind).collect()
     }

@@ -71,7 +71,7 @@ impl NameMap {
         map
     }
 
-    /// Reads the map at `position` in the contents; gives the position behind it, or where it is damaged none.
+    /// Reads the map at `position` in the contents; gives the position after it, or none where it is damaged.
     fn parse_at(section: &[u8], contents: Range<usize>, position: usize) -> (NameMap, Option<usize>) {
         let bytes = &section[contents.clone()];
         let Some((count, mut position)) = leb_u32(bytes, position) else {

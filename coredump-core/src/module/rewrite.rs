@@ -19,7 +19,7 @@ fn push_leb(bytes: &mut Vec<u8>, mut value: u32) {
 }
 
 impl Module<'_> {
-    /// The module without those custom sections behind its code whose names `drop` likes. Offsets of code stay as they
+    /// The module without those custom sections after its code whose names `drop` likes. Offsets of code stay as they
     /// are, so that traces and dumps of one fit the other.
     pub fn without_sections(&self, drop: impl Fn(&str) -> bool) -> Vec<u8> {
         let code = self.section(id::CODE).map_or(0, |section| section.contents.end);
@@ -35,7 +35,7 @@ impl Module<'_> {
             }
             start = end;
         }
-        // What could not be read as a section stays.
+        // Bytes that could not be read as a section stay.
         kept.extend_from_slice(&self.bytes[start..]);
         kept
     }

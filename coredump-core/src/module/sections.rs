@@ -20,7 +20,7 @@ const COMPONENT_CORE_MODULE: u8 = 1;
 /// Component binary format: a section that holds a component.
 const COMPONENT_COMPONENT: u8 = 4;
 
-/// What the eight bytes at the front say the file is.
+/// The kind of a file, as its first eight bytes have it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preamble {
     /// A core module.
@@ -115,7 +115,7 @@ pub fn nested(bytes: &[u8]) -> Result<Vec<&[u8]>> {
     Ok(modules)
 }
 
-/// An unsigned LEB128 number of at most 32 bits at `position`, and the position behind it. Every function, name and section begins
+/// An unsigned LEB128 number of at most 32 bits at `position`, and the position after it. Every function, name and section begins
 /// with one: `wasmparser`'s reader, which makes an error with a text and a position of what is damaged, takes longer.
 pub(super) fn leb_u32(bytes: &[u8], position: usize) -> Option<(u32, usize)> {
     let mut value = 0u64;
@@ -128,7 +128,7 @@ pub(super) fn leb_u32(bytes: &[u8], position: usize) -> Option<(u32, usize)> {
     None
 }
 
-/// A length-prefixed string at `position` as raw bytes, and the position behind it.
+/// A length-prefixed string at `position` as raw bytes, and the position after it.
 pub(super) fn name_bytes(bytes: &[u8], position: usize) -> Option<(&[u8], usize)> {
     let (len, start) = leb_u32(bytes, position)?;
     let end = start.checked_add(len as usize)?;

@@ -12,7 +12,7 @@ use crate::sections::input::{failed, name, version};
 pub struct Encoding {
     /// The layout it belongs to.
     pub layout: Layout,
-    /// What to call it.
+    /// Its name, for a person.
     pub name: &'static str,
     /// How numbers are written, the number of frames included.
     pub numbers: Numbers,

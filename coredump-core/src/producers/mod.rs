@@ -37,12 +37,12 @@ pub enum Producer {
     Rewriter,
 }
 
-/// What code offsets count from.
+/// The byte that code offsets count from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Base {
-    /// The first byte behind the body's size, where the locals are declared.
+    /// The first byte after the body's size, where the locals are declared.
     Body,
-    /// The first instruction, behind the locals.
+    /// The first instruction, after the locals.
     FirstInstruction,
     /// The code section's size field: xtuc's rewriter 0.1.20 to 0.1.24.
     CodeSection,
@@ -171,7 +171,7 @@ pub fn confuses_functions(dump: &CoreDump<'_>) -> bool {
     dump.layout == Layout::WasmEdge
 }
 
-/// What the code offsets of a dump may count from, the likeliest first.
+/// The bytes from which the code offsets of a dump may count, the likeliest first.
 pub fn bases(dump: &CoreDump<'_>) -> &'static [Base] {
     let wasmedge = Producer::named(dump.producer.as_deref()) == Some(Producer::WasmEdge);
     match dump.offsets.unwrap_or(dump.layout) {

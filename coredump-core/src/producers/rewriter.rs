@@ -6,13 +6,13 @@ use crate::sections::{self, RawSection};
 use super::encoding::{Encoding, Numbers, STANDARD, Values};
 use super::{Base, warn};
 
-/// What its code offsets may count from, the likeliest first: 0.2.
+/// The bytes from which its code offsets may count, the likeliest first: 0.2.
 pub const BASES: &[Base] = &[Base::FirstInstruction, Base::Body];
 
 /// The same of 0.1.
 pub const BASES_OF_0_1: &[Base] = &[Base::CodeSection, Base::FirstInstruction, Base::Body];
 
-/// What it writes for parameter 0 where it does not know it; for parameter 1 the next number, and so on.
+/// The value that it writes for parameter 0 where it does not know it; for parameter 1 the next number, and so on.
 const PLACEHOLDER: i32 = 669;
 
 /// 0.2: both counts before the locals; values of fixed size; operands are never written.

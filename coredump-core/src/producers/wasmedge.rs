@@ -13,7 +13,7 @@ use super::{Base, follow, is_state, warn};
 /// The order of its sections.
 const ORDER: [&str; 7] = ["memory", "global", "data", "core", "coremodules", "coreinstances", "corestack"];
 
-/// What its code offsets may count from, the likeliest first.
+/// The bytes from which its code offsets may count, the likeliest first.
 pub const BASES: &[Base] = &[Base::FirstInstruction, Base::Body];
 
 /// The old encodings: as xtuc 0.1.14 with operands, or, made for wasmgdb, with their count only. Frames of host functions
@@ -102,7 +102,7 @@ pub fn repair_old(dump: &mut CoreDump<'_>) {
     if dump.threads.iter().flat_map(|thread| &thread.frames).any(|frame| frame.locals.is_some()) {
         warn(dump, "this producer writes the low 32 bits of every value and calls them i32");
     }
-    // A function that an index of 0 truly means is lost with the others: which is which cannot be told.
+    // A function that an index of 0 truly means is lost with the others: nothing tells them apart.
     let frames = dump.threads.iter_mut().flat_map(|thread| &mut thread.frames);
     frames.filter(|frame| frame.function == Some(0)).for_each(|frame| frame.function = None);
     warn(

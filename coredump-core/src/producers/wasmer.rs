@@ -6,7 +6,7 @@ use crate::sections::{self, RawSection};
 use super::encoding::Encoding;
 use super::{Base, rewriter, warn};
 
-/// What its code offsets may count from, the likeliest first.
+/// The bytes from which its code offsets may count, the likeliest first.
 pub const BASES: &[Base] = &[Base::Body, Base::FirstInstruction];
 
 /// Its encoding.

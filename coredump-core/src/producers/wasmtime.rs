@@ -11,7 +11,7 @@ use super::{follow, references_written_as_null, warn};
 /// The order of its sections.
 const ORDER: [&str; 7] = ["core", "memory", "global", "data", "coremodules", "coreinstances", "corestack"];
 
-/// The youngest frames it writes unless it is told otherwise.
+/// The youngest frames it writes unless an option says otherwise.
 const FRAMES: usize = 20;
 
 /// Modules of which the same is reported.

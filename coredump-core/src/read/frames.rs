@@ -9,7 +9,7 @@ use crate::producers::{Encoding, Values};
 use crate::sections::RawSection;
 use crate::sections::input::{capacity, failed, index, name, version};
 
-/// What may still be kept of one dump, all its threads together.
+/// The room that is left for one dump, all its threads together.
 #[derive(Debug)]
 pub struct Budget {
     frames: usize,

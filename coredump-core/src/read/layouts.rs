@@ -81,7 +81,7 @@ impl Fit {
             let outcome = frames(&mut reader, encoding, &mut thread, &mut budget);
             let used_up = match &outcome {
                 Ok(_) => reader.eof() && stack.cut_off().is_none() || thread.frames.len() >= MAX_FRAMES,
-                // What the file's end cut off can't be read to its end in any encoding.
+                // A section that the file's end cuts off cannot be read to its end in any encoding.
                 Err(error) => {
                     let cut = stack.cut_off().is_some() && error.kind == ErrorKind::Truncated;
                     cut && !encoding.declares_too_many(stack)

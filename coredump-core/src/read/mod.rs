@@ -22,7 +22,7 @@ use crate::sections::{RawSection, Sections};
 
 /// Reads a core dump in the layout that uses up its sections to the last byte and suits the rest of the file.
 ///
-/// Fails only if nothing can be told from the bytes: not WebAssembly, an ordinary module, a component. A dump that is
+/// Fails only if the bytes say nothing: no WebAssembly, an ordinary module, a component. A dump that is
 /// damaged or cut off yields what could be read, with [`CoreDump::incomplete`] set to the first failure.
 pub fn read(bytes: &[u8]) -> Result<CoreDump<'_>> {
     read_with(bytes, |sections, dump| {
@@ -66,7 +66,7 @@ fn read_with<'a>(
             (11, _) => state.data(section),
             _ => Ok(()),
         };
-        // That the file ends inside this section has been told.
+        // The end of the file inside this section was reported before.
         if let Err(error) = outcome
             && !(error.kind == ErrorKind::Truncated && section.cut_off().is_some())
         {

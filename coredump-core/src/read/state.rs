@@ -89,7 +89,7 @@ impl<'a> State<'a> {
         used_up(&reader, "data")
     }
 
-    /// What the dump says of memories that are not there: its end is cut off where a section begins.
+    /// Notes memories that the dump describes and does not have: its end is cut off where a section begins.
     pub fn lost(&mut self, coverage: &Coverage, size: u64) -> Result<()> {
         let missing = match () {
             () if coverage.captured.len() > self.memories.len() => "memory section",

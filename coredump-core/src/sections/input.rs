@@ -42,7 +42,7 @@ pub fn within(count: usize, limit: usize, what: &str, reader: &BinaryReader<'_>)
     Err(Error::new(ErrorKind::TooLarge, message).at(reader.original_position() as u64))
 }
 
-/// Refuses bytes behind what a section declares: its count is wrong, or not all of it is understood.
+/// Refuses bytes after what a section declares: its count is wrong, or not all of it is understood.
 pub fn used_up(reader: &BinaryReader<'_>, section: &str) -> Result<()> {
     let extra = reader.bytes_remaining();
     if extra == 0 {

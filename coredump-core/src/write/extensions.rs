@@ -11,7 +11,7 @@ use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Sp
 use crate::model::{CoreDump, Frame, Layout, Thread, Value};
 
 /// Writes those sections that say something, and always [`extension::PROCESS`]: one of ours tells a reader that the file
-/// follows the standard, where it would else have to be told from other layouts by its contents.
+/// follows the standard, where its contents would else have to distinguish it from other layouts.
 pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections: &mut Sections<W>) -> Result<()> {
     json(extension::PROCESS, &dump.process, sections)?;
     if let Some(reason) = &dump.reason {
