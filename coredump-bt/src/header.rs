@@ -7,7 +7,7 @@ use coredump_core::cli::shorten;
 use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::crash::Crash;
 use coredump_core::model::{CoreDump, HostCall, Layout, Request};
-use coredump_core::reason::{CrashReason, Source};
+use coredump_core::reason::{CrashReason, ReasonSource};
 
 use crate::frames::short;
 use crate::page::{Page, Piece};
@@ -105,7 +105,7 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     let mut lines = summary.trim().lines();
     page.plain("reason: ")?;
     page.piece(Piece::Here, lines.next().unwrap_or_default())?;
-    if reason.source == Source::Inferred {
+    if reason.source == ReasonSource::Inferred {
         page.piece(Piece::Faint, " (inferred)")?;
     }
     page.end()?;

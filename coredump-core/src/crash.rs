@@ -23,13 +23,13 @@ pub struct Crash {
     /// Its grouping key.
     pub signature: Option<String>,
     /// Where.
-    pub place: Option<Place>,
+    pub place: Option<CrashPlace>,
 }
 
 /// The youngest place in the program's own code: below a panic's machinery and the standard library, if the crash
 /// happened there. Where all is machinery, the youngest of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CrashPlace {
     /// Index of the thread.
     pub thread: usize,
     /// Index of the frame in it.
@@ -55,7 +55,7 @@ impl Crash {
         let thread = dump.crashed_thread().unwrap_or(0);
         let inner: Vec<_> = interpreted.into_iter().flat_map(|program| program.frames()).take(FRAMES).collect();
         if let Some(&(frame, youngest)) = inner.first() {
-            let place = Place {
+            let place = CrashPlace {
                 thread,
                 frame: frame.unwrap_or(0),
                 function: youngest.function.clone(),
@@ -71,7 +71,7 @@ impl Crash {
         let young: Vec<_> = resolver.calls(thread).take(FRAMES).collect();
         let mut places = young.into_iter().flat_map(|frame| places(thread, frame)).peekable();
         let youngest = places.peek().cloned();
-        let own = |place: &Place| {
+        let own = |place: &CrashPlace| {
             let file = place.location.as_ref().map(|location| &location.file);
             !signer.classify(&place.function, file).1
         };
@@ -81,9 +81,9 @@ impl Crash {
 }
 
 /// Of an interpreted program, the place in its own source; the frame stays the one in which its interpreter gave up.
-fn in_script(place: Place, script: &[ScriptFrame]) -> Place {
+fn in_script(place: CrashPlace, script: &[ScriptFrame]) -> CrashPlace {
     match script.iter().find(|frame| !is_library(&frame.file)).or(script.first()) {
-        Some(ScriptFrame { function, file, line, column }) => Place {
+        Some(ScriptFrame { function, file, line, column }) => CrashPlace {
             function: function.as_deref().unwrap_or(NAMELESS).into(),
             location: Some(Location { file: file.as_str().into(), line: *line, column: *column }),
             ..place
@@ -113,9 +113,9 @@ fn resolved(frame: &InterpretedFrame) -> ResolvedFrame {
 }
 
 /// The source functions of a frame with their places, innermost first.
-pub fn places(thread: usize, frame: ResolvedFrame) -> Vec<Place> {
+pub fn places(thread: usize, frame: ResolvedFrame) -> Vec<CrashPlace> {
     let place = |call: Call<'_>| {
-        Some(Place { thread, frame: frame.index, function: call.function?, location: call.location.cloned() })
+        Some(CrashPlace { thread, frame: frame.index, function: call.function?, location: call.location.cloned() })
     };
     frame.calls().filter_map(place).collect()
 }

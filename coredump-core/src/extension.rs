@@ -78,7 +78,7 @@ pub(crate) struct Tables {
 /// Where a [`FullValue`] belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Slot {
+pub(crate) enum ValueSlot {
     /// `index` counts the frame's locals.
     Local,
     /// `index` counts the frame's operand stack, bottom first.
@@ -91,7 +91,7 @@ pub(crate) enum Slot {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct FullValue {
     /// Which list it belongs to.
-    pub slot: Slot,
+    pub slot: ValueSlot,
     /// Index of the `corestack` section.
     #[serde(default)]
     pub thread: u32,

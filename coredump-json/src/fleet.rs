@@ -15,11 +15,11 @@ use coredump_core::error::{Error, ErrorKind, Result};
 
 use crate::args::Args;
 use crate::ordered::Ordered;
-use crate::sources::{Source, Sources};
+use crate::sources::{Listed, Listing};
 use crate::worker::{Stop, Worker};
 
 /// Writes the documents of all dumps to `output`.
-pub fn run(args: &Args, sources: Sources, output: Output, report: &Report) -> Result<Exit> {
+pub fn run(args: &Args, sources: Listing, output: Output, report: &Report) -> Result<Exit> {
     let fleet = Fleet {
         args,
         store: Mutex::default(),
@@ -48,7 +48,7 @@ struct Fleet<'f> {
     /// The binaries and their symbols, for all workers, and [`input::losses`] when they were begun.
     store: Mutex<(u64, Arc<Store>)>,
     report: &'f Report,
-    sources: Mutex<(u64, Sources)>,
+    sources: Mutex<(u64, Listing)>,
     ordered: Ordered,
     tally: Tally,
     progress: Progress,
@@ -118,7 +118,7 @@ impl Fleet<'_> {
         store.clone()
     }
 
-    fn next(&self) -> Option<(u64, Result<Source>)> {
+    fn next(&self) -> Option<(u64, Result<Listed>)> {
         if self.ordered.has_failed() {
             return None;
         }

@@ -34,8 +34,8 @@ impl Ordered {
     }
 
     /// The place of document `index`; every index from 0 must be taken once.
-    pub fn place(&self, index: u64) -> Place<'_> {
-        Place { ordered: self, index, kept: Vec::new(), losses: input::losses(), streamed: false }
+    pub fn place(&self, index: u64) -> Turn<'_> {
+        Turn { ordered: self, index, kept: Vec::new(), losses: input::losses(), streamed: false }
     }
 
     /// Whether writing failed: nothing more needs to be made.
@@ -62,7 +62,7 @@ impl Ordered {
 
 impl State {
     fn write(&mut self, bytes: &[u8]) {
-        // A document of a file that became shorter does not come to this: see `Place::begin_again`.
+        // A document of a file that became shorter does not come to this: see `Turn::begin_again`.
         self.output.forget_losses();
         if self.failure.is_none()
             && let Err(error) = self.output.write_all(bytes)
@@ -73,7 +73,7 @@ impl State {
 }
 
 /// Where one document is written to. It ends when this is dropped.
-pub struct Place<'o> {
+pub struct Turn<'o> {
     ordered: &'o Ordered,
     index: u64,
     kept: Vec<u8>,
@@ -83,7 +83,7 @@ pub struct Place<'o> {
     streamed: bool,
 }
 
-impl Place<'_> {
+impl Turn<'_> {
     /// Takes back what was written. What cannot be taken back any more becomes a line of its own.
     pub fn begin_again(&mut self) {
         self.kept.clear();
@@ -94,7 +94,7 @@ impl Place<'_> {
     }
 }
 
-impl Write for Place<'_> {
+impl Write for Turn<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.kept.extend_from_slice(bytes);
         if input::losses() != self.losses {
@@ -117,7 +117,7 @@ impl Write for Place<'_> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.ordered.wait_until(|state| self.index < state.turn + MAX_AHEAD);
         state.finished.insert(self.index, std::mem::take(&mut self.kept));

@@ -10,7 +10,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use crate::args::{Args, MemoryDetail, TOOL};
 use crate::encode;
 use crate::fleet;
-use crate::sources::Sources;
+use crate::sources::Listing;
 
 /// The JSON Schema of documents and of the lines that stand for unreadable dumps.
 const SCHEMA: &str = include_str!("../coredump.schema.json");
@@ -47,7 +47,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         return encoded(&args, &named);
     }
     locating::check_folders(&args.symbols_path, report);
-    let sources = Sources::new(named, list.as_ref(), args.ndjson)?;
+    let sources = Listing::new(named, list.as_ref(), args.ndjson)?;
     let output = Destination::of(args.output.as_ref()).open()?;
     fleet::run(&args, sources, output, report)
 }

@@ -15,7 +15,7 @@ const MAX_PATH: u64 = 4096;
 
 /// A dump to read.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Source {
+pub struct Listed {
     /// Where it is.
     pub input: Input,
     /// Found in a folder, not named: passed over if it is no dump.
@@ -23,7 +23,7 @@ pub struct Source {
 }
 
 /// Yields dumps one at a time.
-pub struct Sources {
+pub struct Listing {
     open: Vec<Level>,
     walk: bool,
 }
@@ -34,7 +34,7 @@ enum Level {
     List(List),
 }
 
-impl Sources {
+impl Listing {
     /// Those named on the command line, then those in `list`. `walk`: folders stand for the dumps in them.
     pub fn new(named: Vec<Input>, list: Option<&Input>, walk: bool) -> Result<Self> {
         let mut open = Vec::new();
@@ -42,10 +42,10 @@ impl Sources {
             open.push(Level::List(List::open(list)?));
         }
         open.push(Level::Named(named.into()));
-        Ok(Sources { open, walk })
+        Ok(Listing { open, walk })
     }
 
-    fn named(&mut self, input: Input) -> Option<Source> {
+    fn named(&mut self, input: Input) -> Option<Listed> {
         if self.walk
             && let Some(path) = input.path()
             && path.is_dir()
@@ -53,7 +53,7 @@ impl Sources {
             self.open_folder(path);
             return None;
         }
-        Some(Source { input, walked: false })
+        Some(Listed { input, walked: false })
     }
 
     fn open_folder(&mut self, path: &Path) {
@@ -65,10 +65,10 @@ impl Sources {
     }
 }
 
-impl Iterator for Sources {
-    type Item = Result<Source>;
+impl Iterator for Listing {
+    type Item = Result<Listed>;
 
-    fn next(&mut self) -> Option<Result<Source>> {
+    fn next(&mut self) -> Option<Result<Listed>> {
         loop {
             let found = match self.open.last_mut()? {
                 Level::Named(inputs) => inputs.pop_front().map(|input| Ok((input, false))),
@@ -95,7 +95,7 @@ impl Iterator for Sources {
                         let path = path.to_owned();
                         self.open_folder(&path);
                     } else if path.is_file() {
-                        return Some(Ok(Source { input, walked: true }));
+                        return Some(Ok(Listed { input, walked: true }));
                     }
                 }
             }

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};
 use crate::document::{Document, Event, Failure, Layout, Redacting};
-use crate::sources::Source;
+use crate::sources::Listed;
 
 /// Variables and parts of them in one document, unless the command line says otherwise.
 const VARIABLES: usize = 250_000;
@@ -42,7 +42,7 @@ impl<'w> Worker<'w> {
     }
 
     /// Writes one dump's document. Returns the failure that made part of the dump unreadable, if there was one.
-    pub fn document(&mut self, source: &Source, output: &mut impl Write) -> Result<Option<Error>, Stop> {
+    pub fn document(&mut self, source: &Listed, output: &mut impl Write) -> Result<Option<Error>, Stop> {
         let input = &source.input;
         let bytes = self.open(source).map_err(Stop::Dump)?;
         let bytes = unpacked(bytes, self.args.max_size).map_err(|error| Stop::Dump(input.blame(error)))?;
@@ -62,7 +62,7 @@ impl<'w> Worker<'w> {
     }
 
     /// The bytes of a dump. One of many may not hold up the others, and what was found in a folder nobody named.
-    fn open(&self, source: &Source) -> Result<Bytes, Error> {
+    fn open(&self, source: &Listed) -> Result<Bytes, Error> {
         match &source.input {
             Input::File(path) if source.walked => Bytes::open_regular(path),
             input if self.args.ndjson || self.args.dumps.len() > 1 => input.open_at_once(),

@@ -13,8 +13,8 @@ use coredump_core::{Dump, Location};
 use super::markup::Markup;
 use super::{calls, memory, modules, summary};
 use crate::args::Args;
-use crate::variables;
 use crate::source::Sources;
+use crate::variables;
 
 /// Frames of all threads that are shown with all that is known of them.
 const ROWS: usize = 400;

@@ -3,7 +3,7 @@
 use coredump_core::cli::shorten;
 use coredump_core::cli::size::bytes;
 use coredump_core::model::{Layout, Request};
-use coredump_core::reason::{CrashReason, MemoryAccess, Source};
+use coredump_core::reason::{CrashReason, MemoryAccess, ReasonSource};
 use coredump_core::text::shell;
 
 use super::index::moment;
@@ -56,7 +56,7 @@ fn why(out: &mut Markup, reason: &CrashReason) {
     let told = summary.strip_prefix(&reason.kind).and_then(|rest| rest.strip_prefix(": ")).unwrap_or(&summary);
     let (first, rest) = told.trim().split_once('\n').unwrap_or((told.trim(), ""));
     out.within("<h1>", first, "</h1>\n").within("<p class=\"kind\"><code>", &reason.kind, "</code>");
-    if reason.source == Source::Inferred {
+    if reason.source == ReasonSource::Inferred {
         out.tag(" <span class=\"note\">inferred from code and stack</span>");
     }
     out.tag("</p>\n");

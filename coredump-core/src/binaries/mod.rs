@@ -94,7 +94,7 @@ pub struct Slot {
 
 /// Where a frame stands in its module. Offsets in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CodePlace {
     /// The function's body.
     pub body: Body,
     /// Offset in the core module's file: what engines print.
@@ -275,7 +275,7 @@ impl Binaries {
     /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. One that
     /// trapped and stands on a branch is at the `unreachable` to which that leads, one that was interrupted at the head of a
     /// loop at the first instruction in it.
-    pub fn place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<Place> {
+    pub fn place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<CodePlace> {
         let (place, behind) = self.place_and_behind(dump, thread, frame)?;
         match behind {
             Behind::Unreachable(offset) => Some(place.moved_to(offset)),
@@ -284,7 +284,7 @@ impl Binaries {
     }
 
     /// Where the dump says that a frame stands, and where that branches to if the frame trapped there.
-    fn place_and_behind(&self, dump: &CoreDump<'_>, thread: usize, index: usize) -> Option<(Place, Behind)> {
+    fn place_and_behind(&self, dump: &CoreDump<'_>, thread: usize, index: usize) -> Option<(CodePlace, Behind)> {
         let frame = dump.threads.get(thread)?.frames.get(index)?;
         let found = self.found(self.module_of(dump, frame)?)?;
         let module = found.binary.module();
@@ -293,7 +293,7 @@ impl Binaries {
         let place = match found.place(frame, index > 0) {
             Some(place) if index == 0 && place.stop == Stop::Instruction => {
                 match branch::within(module, frame.function?, place.module_offset) {
-                    Some(within) => Place { stop: Stop::Loop, ..place.moved_to(within) },
+                    Some(within) => CodePlace { stop: Stop::Loop, ..place.moved_to(within) },
                     None => place,
                 }
             }
@@ -318,18 +318,18 @@ fn only_entered(dump: &CoreDump<'_>, frame: &Frame, reason: Option<&str>) -> boo
     of_an_engine && reason.map_or(frame.code_offset == Some(0), |reason| stopped.contains(&reason))
 }
 
-impl Place {
+impl CodePlace {
     /// The place of another instruction in the same body, at this offset in the module's file.
-    fn moved_to(self, module_offset: u64) -> Place {
+    fn moved_to(self, module_offset: u64) -> CodePlace {
         let by = module_offset.wrapping_sub(self.module_offset);
         let code_offset = self.code_offset.wrapping_add(by as u32);
-        Place { module_offset, code_offset, dwarf_pc: self.dwarf_pc.wrapping_add(by), at_call: false, ..self }
+        CodePlace { module_offset, code_offset, dwarf_pc: self.dwarf_pc.wrapping_add(by), at_call: false, ..self }
     }
 }
 
 impl Found {
     /// Where the dump says that a frame stands in this binary; `caller`: it is not the youngest of its thread.
-    fn place(&self, frame: &Frame, caller: bool) -> Option<Place> {
+    fn place(&self, frame: &Frame, caller: bool) -> Option<CodePlace> {
         let body = self.binary.module().body(frame.function?)?;
         let code_offset = frame.code_offset;
         let placed = |instructions: &_| self.fit.convention.offset(instructions, body, code_offset, caller).ok()?;
@@ -337,13 +337,13 @@ impl Found {
     }
 
     /// The place that `placed` finds among the instructions of a frame's function.
-    fn placed(&self, frame: &Frame, placed: impl FnOnce(&Instructions) -> Option<Placed>) -> Option<Place> {
+    fn placed(&self, frame: &Frame, placed: impl FnOnce(&Instructions) -> Option<Placed>) -> Option<CodePlace> {
         let function = frame.function?;
         let module = self.binary.module();
         let body = module.body(function)?;
         let placed = placed(&*self.binary.instructions(function)?)?;
         let module_offset = body.start + u64::from(placed.offset);
-        Some(Place {
+        Some(CodePlace {
             body,
             module_offset,
             code_offset: placed.offset,

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
-use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
+use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Special, Tables, ThreadDetail, ValueSlot};
 use crate::limits::MAX_JSON;
 use crate::model::{CoreDump, Frame, Layout, ModuleRecord, Recorded, Reference, Value, Warning};
 use crate::objects::{self, Objects};
@@ -139,11 +139,11 @@ fn embedded<'a>(section: &RawSection<'a>, dump: &mut CoreDump<'a>) {
 /// The place a full value belongs to: one that the standard's section left out.
 fn slot<'d>(dump: &'d mut CoreDump<'_>, full: &FullValue) -> Option<&'d mut Value> {
     let index = full.index as usize;
-    if full.slot == Slot::Global {
+    if full.slot == ValueSlot::Global {
         return Some(&mut dump.globals.get_mut(index)?.value);
     }
     let frame = dump.threads.get_mut(full.thread as usize)?.frames.get_mut(full.frame as usize)?;
-    let values = if full.slot == Slot::Local { &mut frame.locals } else { &mut frame.stack };
+    let values = if full.slot == ValueSlot::Local { &mut frame.locals } else { &mut frame.stack };
     values.as_mut()?.get_mut(index).filter(|value| **value == Value::Missing)
 }
 

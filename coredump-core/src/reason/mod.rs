@@ -44,7 +44,7 @@ pub struct CrashReason {
     /// that ran out.
     pub detail: Option<String>,
     /// Who says so.
-    pub source: Source,
+    pub source: ReasonSource,
     /// The tail of what the guest wrote to its standard error, if that was recorded.
     pub guest_stderr: Option<String>,
     /// The program gave up by itself.
@@ -59,19 +59,19 @@ pub struct CrashReason {
 
 /// Who says why the program died.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum ReasonSource {
     /// The capturing program.
     Recorded,
     /// The code and the stack.
     Inferred,
 }
 
-impl Source {
+impl ReasonSource {
     /// The stable name, as it appears in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Source::Recorded => "recorded",
-            Source::Inferred => "inferred",
+            ReasonSource::Recorded => "recorded",
+            ReasonSource::Inferred => "inferred",
         }
     }
 }
@@ -174,13 +174,13 @@ pub fn of(
     let (kind, message, source, mut details) = match (recorded, proven) {
         (Some(reason), proven) => {
             let detail = proven.filter(|(kind, _)| *kind == reason.kind && says_more(kind)).map(|(_, detail)| detail);
-            (reason.kind.clone(), reason.message.clone(), Source::Recorded, Vec::from_iter(detail))
+            (reason.kind.clone(), reason.message.clone(), ReasonSource::Recorded, Vec::from_iter(detail))
         }
-        (None, Some((kind, message))) => (kind.to_owned(), Some(message), Source::Inferred, Vec::new()),
+        (None, Some((kind, message))) => (kind.to_owned(), Some(message), ReasonSource::Inferred, Vec::new()),
         // Optimised code is blamed for an instruction before the one that trapped. Where the functions on top of the stack
         // are those in which programs give up, that is what this one did.
         (None, None) if crash.gave_up(signer) => {
-            ("unreachable".to_owned(), Some(trap::UNREACHABLE.to_owned()), Source::Inferred, Vec::new())
+            ("unreachable".to_owned(), Some(trap::UNREACHABLE.to_owned()), ReasonSource::Inferred, Vec::new())
         }
         (None, None) => return None,
     };

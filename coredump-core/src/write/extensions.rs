@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::memories::Plan;
 use super::{Result, Sections};
 use crate::error::{Error, ErrorKind};
-use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Slot, Special, Tables, ThreadDetail};
+use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Special, Tables, ThreadDetail, ValueSlot};
 use crate::model::{CoreDump, Frame, Layout, Thread, Value};
 
 /// Writes those sections that say something, and always [`extension::PROCESS`]: one of ours tells a reader that the file
@@ -96,7 +96,7 @@ fn full_values(dump: &CoreDump<'_>) -> Vec<FullValue> {
     let mut values = Vec::new();
     for (thread_index, thread) in dump.threads.iter().enumerate() {
         for (frame_index, frame) in thread.frames.iter().enumerate() {
-            for (slot, list) in [(Slot::Local, &frame.locals), (Slot::Stack, &frame.stack)] {
+            for (slot, list) in [(ValueSlot::Local, &frame.locals), (ValueSlot::Stack, &frame.stack)] {
                 for (index, value) in list.iter().flat_map(|list| list.iter()).enumerate() {
                     if let Some(value) = special(value) {
                         let (thread, frame) = (thread_index as u32, frame_index as u32);
@@ -112,7 +112,7 @@ fn full_values(dump: &CoreDump<'_>) -> Vec<FullValue> {
             ref value => special(value),
         };
         if let Some(value) = value {
-            values.push(FullValue { slot: Slot::Global, thread: 0, frame: 0, index: index as u32, value });
+            values.push(FullValue { slot: ValueSlot::Global, thread: 0, frame: 0, index: index as u32, value });
         }
     }
     values

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use coredump_core::cli::path_map::PathMap;
+use coredump_core::crash::CrashPlace;
+use coredump_core::interpreted::Interpreted;
 use coredump_core::crash::Place;
 use coredump_core::model::Value;
 use coredump_core::runtimes::Runtime;

@@ -37,14 +37,14 @@ pub fn run(input: &Input, confined: bool, output: impl Write) -> Result<()> {
         return Err(input.blame(Error::new(ErrorKind::Malformed, message)));
     }
     let folder = input.path().and_then(Path::parent).unwrap_or(Path::new("")).to_owned();
-    let sources = Sources::collect(&document, folder, confined).map_err(|error| input.blame(error))?;
+    let sources = Contents::collect(&document, folder, confined).map_err(|error| input.blame(error))?;
     let dump = sources.dump(document).map_err(|error| input.blame(error))?;
     write::write(&dump, output)?;
     Ok(())
 }
 
 /// The contents of memories and embedded modules.
-struct Sources {
+struct Contents {
     spool: Bytes,
     files: HashMap<PathBuf, Bytes>,
     folder: PathBuf,
@@ -53,7 +53,7 @@ struct Sources {
     modules: Vec<Option<Spooled>>,
 }
 
-impl Sources {
+impl Contents {
     fn collect(document: &Document<'_>, folder: PathBuf, confined: bool) -> Result<Self> {
         let mut spool = Spool::new()?;
         let mut files = HashMap::new();
@@ -85,7 +85,7 @@ impl Sources {
             let embedded = module.embedded.as_deref();
             modules.push(embedded.map(|embedded| spool.base64(embedded, None, &what)).transpose()?);
         }
-        Ok(Sources { spool: spool.finish()?, files, folder, ranges, modules })
+        Ok(Contents { spool: spool.finish()?, files, folder, ranges, modules })
     }
 
     fn dump(&self, document: Document<'_>) -> Result<CoreDump<'_>> {
