@@ -4,8 +4,6 @@ use std::borrow::Cow;
 
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::crash::CrashPlace;
-use coredump_core::interpreted::Interpreted;
-use coredump_core::crash::Place;
 use coredump_core::model::Value;
 use coredump_core::runtimes::Runtime;
 use coredump_core::{Frame, InlinedFrame, Location, Scope, Thread, Variable, When};
@@ -56,13 +54,13 @@ struct PlaceFields<'d> {
 
 /// A place in the program's own code.
 pub struct PlaceEntry<'d> {
-    pub place: Cow<'d, Place>,
+    pub place: Cow<'d, CrashPlace>,
     pub paths: &'d PathMap,
 }
 
 impl Serialize for PlaceEntry<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Place { thread, frame, function, location } = &*self.place;
+        let CrashPlace { thread, frame, function, location } = &*self.place;
         let spot = Spot::new(location.as_ref(), self.paths);
         PlaceFields { thread: *thread, frame: *frame, function, spot }.serialize(serializer)
     }

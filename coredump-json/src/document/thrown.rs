@@ -2,7 +2,6 @@
 
 use coredump_core::Dump;
 use coredump_core::cli::path_map::PathMap;
-use coredump_core::crash::{self, CrashPlace};
 use coredump_core::crash;
 use coredump_core::gc::Thrown;
 use coredump_core::model::ThrownValue;
