@@ -38,6 +38,9 @@ coredump_core::reader_args! {
         /// speak GDB's remote protocol with LLDB at this address, one client at a time
         #[argh(option, arg_name = "addr")]
         pub gdb: Option<String>,
+        /// with --gdb, serve only the thread with this index: of several, LLDB does not say whose variables it asks for
+        #[argh(option, arg_name = "n")]
+        pub thread: Option<usize>,
     }
     shared {
         /// binaries and debug info

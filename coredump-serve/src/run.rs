@@ -15,6 +15,9 @@ use crate::{dap, gdb};
 /// Serves until the client leaves; on a port, for ever.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
     locating::check_folders(&args.symbols_path, report);
+    if args.thread.is_some() && args.gdb.is_none() {
+        return Err(Error::new(ErrorKind::Usage, "--thread goes with --gdb: an editor shows all threads"));
+    }
     match (args.dap, &args.dap_port, &args.gdb) {
         (true, None, None) => {
             let (input, output) = (io::stdin().lock(), io::stdout().lock());
@@ -26,7 +29,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
             dap::Session::new(&args).serve(input, client)
         }),
         (false, None, Some(address)) => {
-            let space = gdb::Space::new(open(&args, report)?);
+            let space = gdb::Space::new(open(&args, report)?, args.thread)?;
             for problem in space.problems() {
                 report.say(problem);
             }

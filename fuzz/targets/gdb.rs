@@ -19,7 +19,7 @@ static SPACES: LazyLock<[gdb::Space; 2]> = LazyLock::new(|| {
         let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/fixtures");
         let draft = Draft::open(format!("{fixtures}/dumps/{name}.wasmtime.coredump")).expect("the fixture is a dump");
         let options = Options::default().symbol_path(format!("{fixtures}/modules"));
-        gdb::Space::new(draft.find_binaries(&Store::new(), &options))
+        gdb::Space::new(draft.find_binaries(&Store::new(), &options), None).expect("all threads can be served")
     })
 });
 

@@ -4,7 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use coredump_tests::{Served, Tool, fixture, wasmtime_dump};
+use coredump_tests::{Served, Tool, capture, fixture, scratch, wasmtime_dump};
+use serde_json::json;
 
 /// A client that acknowledges nothing, and wants no acknowledgement.
 struct Client {
@@ -187,4 +188,50 @@ fn a_dump_has_to_be_named() {
     let module =
         Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0"]).arg(fixture("modules/sum-O0.wasm")).run().expect(2);
     assert!(module.stderr.contains("not a core dump"), "{}", module.stderr);
+}
+
+/// A dump of `sum-O0` with a second thread, which is the first without its three youngest frames.
+fn two_threads(folder: &std::path::Path) -> std::path::PathBuf {
+    let (dump, _) = capture(folder, "sum-O0", &[]);
+    let mut document = Tool::new("coredump-json").args(["--memory", "base64"]).arg(&dump).run().expect(0).json();
+    let mut frames = document["threads"][0]["frames"].as_array().unwrap()[3..].to_vec();
+    for (index, frame) in frames.iter_mut().enumerate() {
+        frame["index"] = json!(index);
+    }
+    document["threads"].as_array_mut().unwrap().push(json!({"index": 1, "name": "worker", "truncated": false, "frames": frames}));
+    let (text, two) = (folder.join("two.json"), folder.join("two.coredump"));
+    std::fs::write(&text, document.to_string()).unwrap();
+    Tool::new("coredump-json").args(["--encode", "-o"]).arg(&two).arg(&text).run().expect(0);
+    two
+}
+
+#[test]
+fn a_value_that_threads_do_not_share_is_not_given_as_another_threads() {
+    let folder = scratch();
+    let (dump, module) = (two_threads(folder.path()), fixture("modules/sum-O0.wasm"));
+    let served = Served::new(&dump, &module);
+    assert!(served.said.iter().any(|line| line.contains("--thread N")), "{:?}", served.said);
+    let mut client = Client::quiet(&served);
+    assert_eq!(client.ask("qfThreadInfo"), "m1,2");
+    // The frame's address in local 5: of `divide` and of `sum`.
+    for chosen in ["Hg1", "Hg2"] {
+        assert_eq!(client.ask(chosen), "OK");
+        assert!(client.refused("qWasmLocal:0;5").contains("the threads differ"));
+    }
+    // The youngest of the threads' frames that only one of them has.
+    let stacks = ["qWasmCallStack:1", "qWasmCallStack:2"].map(|request| client.ask(request).len() / 16);
+    assert_eq!(stacks, [10, 7]);
+    let mut alone = Client::quiet(&Served::with(&["--thread", "0"], &dump, &module));
+    assert_eq!(alone.ask("qfThreadInfo"), "m1");
+    let last = |client: &mut Client| client.ask("qWasmLocal:7;2");
+    assert_eq!(last(&mut client), last(&mut alone));
+    // Of one thread alone, all values are there: what `sum` was called with.
+    let mut worker = Client::quiet(&Served::with(&["--thread", "1"], &dump, &module));
+    assert_eq!(worker.ask("qfThreadInfo"), "m2");
+    assert!(worker.ask("?").starts_with("T05thread:2;"));
+    assert_eq!(worker.ask("qWasmLocal:0;2"), "02000000", "depth=2");
+    assert_eq!(worker.ask("qWasmLocal:1;2"), "01000000", "depth=1");
+    assert!(worker.refused("qThreadStopInfo1").contains("no such thread"));
+    let wrong = Tool::new("coredump-serve").args(["--gdb", "0", "--thread", "2"]).arg(&dump).run();
+    assert!(wrong.code() == 2 && wrong.stderr.contains("counted from 0"), "{}", wrong.stderr);
 }

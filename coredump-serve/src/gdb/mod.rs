@@ -26,7 +26,7 @@ pub struct Session<'a> {
     sentences: bool,
     /// The thread that was chosen, by its index.
     thread: usize,
-    /// The thread from which on the next list of threads goes.
+    /// How many threads were listed.
     listed: usize,
 }
 
@@ -57,7 +57,7 @@ impl From<Result<Vec<u8>, String>> for Answer {
 impl<'a> Session<'a> {
     /// A conversation that begins.
     pub fn new(space: &'a Space) -> Self {
-        let thread = space.dump().crashed_thread().map_or(0, |thread| thread.index());
+        let thread = space.first_thread();
         Session { space, acknowledged: true, sentences: false, thread, listed: 0 }
     }
 
@@ -92,7 +92,7 @@ impl<'a> Session<'a> {
                 Answer::Error(_) => (b"E01".to_vec(), false),
                 Answer::Stays => {
                     output.write_all(&framed(format!("O{}", hex(format!("{ENDED}\n").as_bytes())).as_bytes()))?;
-                    (self.stopped(self.crashed()).into_bytes(), false)
+                    (self.stopped(self.space.first_thread()).into_bytes(), false)
                 }
                 Answer::Last(text) => (text.into(), true),
             };
@@ -109,14 +109,6 @@ impl<'a> Session<'a> {
         self.space.dump()
     }
 
-    fn threads(&self) -> usize {
-        // A process without a thread is none.
-        self.dump().threads().len().max(1)
-    }
-
-    fn crashed(&self) -> usize {
-        self.dump().crashed_thread().map_or(0, |thread| thread.index())
-    }
 
     fn answer(&mut self, packet: &[u8]) -> Answer {
         // All that a client sends to a dump is text.
@@ -191,7 +183,7 @@ impl<'a> Session<'a> {
         let Some(first) = packet.chars().next() else { return Answer::text("") };
         let rest = &packet[first.len_utf8()..];
         match first {
-            '?' => Answer::text(self.stopped(self.crashed())),
+            '?' => Answer::text(self.stopped(self.space.first_thread())),
             'H' => match rest.get(1..).and_then(|id| self.thread_or_any(id)) {
                 Some(thread) => {
                     self.thread = thread;
@@ -236,10 +228,15 @@ impl<'a> Session<'a> {
         if !name.is_empty() {
             let _ = write!(text, "hexname:{};", hex(name.as_bytes()));
         }
-        if thread != self.crashed() {
+        if thread != self.space.first_thread() {
             return format!("T00{text}");
         }
-        let reason = self.dump().reason().map_or_else(|| "no reason is known".to_owned(), |reason| reason.summary());
+        let crashed = self.dump().crashed_thread().is_none_or(|crashed| crashed.index() == thread);
+        let reason = match self.dump().reason() {
+            _ if !crashed => "another thread crashed".to_owned(),
+            Some(reason) => reason.summary(),
+            None => "no reason is known".to_owned(),
+        };
         let reason = coredump_core::text::escape_lines(&reason);
         // SIGTRAP: it is none of a signal's doing.
         format!("T05{text}reason:exception;description:{};", hex(reason.as_bytes()))
@@ -251,15 +248,15 @@ impl<'a> Session<'a> {
     }
 
     fn thread_list(&mut self) -> String {
-        let end = self.threads().min(self.listed.saturating_add(THREADS));
-        let ids: Vec<_> = (self.listed..end).map(|index| format!("{:x}", index + 1)).collect();
-        self.listed = end;
+        let threads = self.space.threads().iter().skip(self.listed).take(THREADS);
+        let ids: Vec<_> = threads.map(|index| format!("{:x}", index + 1)).collect();
+        self.listed += ids.len();
         if ids.is_empty() { "l".to_owned() } else { format!("m{}", ids.join(",")) }
     }
 
     fn thread_named(&self, id: &str) -> Option<usize> {
         let index = usize::try_from(number(id)?.checked_sub(1)?).ok()?;
-        (index < self.threads()).then_some(index)
+        self.space.threads().binary_search(&index).is_ok().then_some(index)
     }
 
     /// As [`Session::thread_named`]; for 0 and -1, any or all of them, the one that was chosen.
@@ -267,11 +264,11 @@ impl<'a> Session<'a> {
         if matches!(id, "0" | "-1") { Some(self.thread) } else { self.thread_named(id) }
     }
 
-    /// A value of a frame, both by their numbers, which are decimal.
+    /// A value of a frame, both by their numbers, which are decimal: whatever thread was chosen, LLDB may mean another.
     fn register(&self, rest: &str, which: fn(u32) -> Register) -> Answer {
         let Some((frame, index)) = rest.split_once(';') else { return bad_number() };
         match (frame.parse(), index.parse()) {
-            (Ok(frame), Ok(index)) => self.space.register(self.thread, frame, which(index)).into(),
+            (Ok(frame), Ok(index)) => self.space.register(frame, which(index)).into(),
             _ => bad_number(),
         }
     }

@@ -12,6 +12,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::Chunk;
 use coredump_core::model::{self, Instance, Value};
 use coredump_core::{Dump, Found, Memory, Register};
@@ -64,17 +65,41 @@ struct Segment {
 /// The address space of one dump.
 pub struct Space {
     dump: Dump,
+    /// Indices of the threads that are served, by their order in the dump.
+    threads: Vec<usize>,
     code: Vec<Code>,
     /// The memory that all frames use.
     common: Option<u32>,
 }
 
 impl Space {
-    /// The space of this dump. Finds its binaries.
-    pub fn new(dump: Dump) -> Space {
+    /// The space of this dump, with all of its threads or the one with that index. Finds its binaries. Fails where there is no
+    /// such thread.
+    pub fn new(dump: Dump, only: Option<usize>) -> Result<Space> {
+        let count = dump.threads().len();
+        let threads = match only {
+            // A process without a thread is none.
+            None => (0..count.max(1)).collect(),
+            Some(only) if only < count => vec![only],
+            Some(only) => {
+                let error = Error::new(ErrorKind::NotFound, format!("there is no thread {only}"));
+                return Err(error.hint(format!("the dump holds {count}, counted from 0")));
+            }
+        };
         let slots = dump.binaries().slots();
         let code = (0..).zip(slots).filter_map(|(index, slot)| Some(Code::new(&dump, index, slot.found.as_ref()?)));
-        Space { code: code.collect(), common: common_memory(&dump), dump }
+        Ok(Space { code: code.collect(), common: common_memory(&dump), dump, threads })
+    }
+
+    /// Indices of the threads that are served.
+    pub fn threads(&self) -> &[usize] {
+        &self.threads
+    }
+
+    /// The thread that a client sees first: the one that crashed, if it is served.
+    pub fn first_thread(&self) -> usize {
+        let crashed = self.dump.crashed_thread().map(|thread| thread.index());
+        crashed.filter(|crashed| self.threads.contains(crashed)).unwrap_or(self.threads[0])
     }
 
     /// The dump.
@@ -94,6 +119,13 @@ impl Space {
         }
         if recorded.memories.iter().any(|memory| memory.memory64) {
             let known = "LLDB 22 reads 4 of the 8 bytes of a memory64's pointers: those beyond 4 GiB it shows wrong";
+            problems.push(known.to_owned());
+        }
+        let with_frames =
+            self.threads.iter().filter_map(|thread| recorded.threads.get(*thread)).filter(|thread| !thread.frames.is_empty());
+        if with_frames.count() > 1 {
+            let known = "LLDB does not say of which thread it wants a value: those that differ between threads it does not get; \
+                         --thread N serves one thread with all of them";
             problems.push(known.to_owned());
         }
         if recorded.threads.iter().any(recurses) {
@@ -146,7 +178,7 @@ impl Space {
     }
 
     /// Bytes from an address on, as far as they are known; an error where not even the first is.
-    pub fn read(&self, address: u64, len: u64) -> Result<Vec<u8>, String> {
+    pub fn read(&self, address: u64, len: u64) -> std::result::Result<Vec<u8>, String> {
         let (_, _, offset) = parts(address);
         // A read does not leave its 4 GiB.
         let len = len.min(MAX_READ).min((1 << 32) - offset);
@@ -156,7 +188,7 @@ impl Space {
         }
     }
 
-    fn at(&self, address: u64) -> Result<At<'_>, String> {
+    fn at(&self, address: u64) -> std::result::Result<At<'_>, String> {
         let (kind, owner, offset) = parts(address);
         match kind {
             0 if owner == 0 => match self.common {
@@ -180,11 +212,11 @@ impl Space {
         }
     }
 
-    fn memory(&self, index: u32) -> Result<&Memory<'_>, String> {
+    fn memory(&self, index: u32) -> std::result::Result<&Memory<'_>, String> {
         self.dump.memory(index).ok_or_else(|| format!("there is no memory {index}"))
     }
 
-    fn memory_bytes(&self, memory: u32, range: Range<u64>) -> Result<Vec<u8>, String> {
+    fn memory_bytes(&self, memory: u32, range: Range<u64>) -> std::result::Result<Vec<u8>, String> {
         let bytes = self.memory(memory)?.known_bytes(range.start, range.end - range.start);
         match bytes.is_empty() && !range.is_empty() {
             true => Err(format!("the dump does not hold the byte at {:#x} of memory {memory}", range.start)),
@@ -194,7 +226,7 @@ impl Space {
 
     /// The bytes of a module's file. Where its data segments are, those of the memory that they were copied to: LLDB reads
     /// variables there, and they have changed since.
-    fn file_bytes(&self, code: &Code, range: Range<u64>) -> Result<Vec<u8>, String> {
+    fn file_bytes(&self, code: &Code, range: Range<u64>) -> std::result::Result<Vec<u8>, String> {
         let binary = self.dump.binaries().binary(code.index).ok_or("its binary is not known")?;
         let file = binary.module().bytes();
         let end = range.end.min(file.len() as u64);
@@ -276,14 +308,19 @@ impl Space {
         }
     }
 
-    /// A local, global or operand of a frame, little endian.
-    pub fn register(&self, thread: usize, frame: usize, register: Register) -> Result<Vec<u8>, String> {
-        let thread = self.dump.thread(thread).ok_or("there is no such thread")?;
-        let frame = thread.frame(frame).ok_or_else(|| format!("there is no frame {frame}"))?;
-        match frame.register(register) {
+    /// A local, global or operand of the frame with that index, little endian. Which thread's frame is meant, LLDB does not
+    /// say, and it asks in no order that would tell: so a value is given only if it is the same whichever is meant.
+    pub fn register(&self, frame: usize, register: Register) -> std::result::Result<Vec<u8>, String> {
+        let threads = self.threads.iter().filter_map(|&thread| self.dump.thread(thread)?.frame(frame));
+        let mut values = threads.map(|frame| match frame.register(register) {
             Ok(value) => bytes_of(&value),
             // Without debug information, there is what the dump holds.
             Err(why) => bytes_of(self.recorded(frame.recorded(), register).ok_or(why)?),
+        });
+        let first = values.next().ok_or_else(|| format!("there is no frame {frame}"))?;
+        match values.all(|other| other == first) {
+            true => first,
+            false => Err("the threads differ, and which of them is meant is not said: --thread N serves one".to_owned()),
         }
     }
 
@@ -352,7 +389,7 @@ fn recurses(thread: &model::Thread) -> bool {
         .all(|frame| frame.function.is_none() || seen.insert((frame.instance, frame.module, frame.function)))
 }
 
-fn bytes_of(value: &Value) -> Result<Vec<u8>, String> {
+fn bytes_of(value: &Value) -> std::result::Result<Vec<u8>, String> {
     match value {
         Value::I32(value) => Ok(value.to_le_bytes().to_vec()),
         Value::I64(value) => Ok(value.to_le_bytes().to_vec()),
