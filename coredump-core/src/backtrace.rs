@@ -191,8 +191,8 @@ impl<'r, 'a> Resolver<'r, 'a> {
             resolved.location = placed.location.clone();
             resolved.inlines = placed.inlines.clone();
         }
-        // Names that were stripped stand in the runtime's table, which is the program's if it knows the frames.
-        if let Some(task) = task.filter(|task| resolved.function.is_none() && task.young > 0) {
+        // Names that were stripped stand in the runtime's table.
+        if let Some(task) = task.filter(|_| resolved.function.is_none()) {
             resolved.function = task.runtime.names.get(index).cloned().flatten();
         }
         // Where the binary of a trace is not known, there is only the printed text.

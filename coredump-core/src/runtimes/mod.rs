@@ -9,6 +9,7 @@ pub(crate) mod cpython;
 pub(crate) mod go;
 pub(crate) mod quickjs;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::binaries::Binaries;
@@ -39,9 +40,11 @@ impl Runtime {
     pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries) -> Option<Runtime> {
         let thread = dump.threads.iter().position(|thread| !thread.frames.is_empty())?;
         let frames = &dump.threads[thread].frames;
-        let modules = frames.iter().filter_map(|frame| binaries.module_of(dump, frame));
-        let module =
-            modules.clone().find(|&module| binaries.binary(module).is_some_and(|found| is_go(found.module())))?;
+        let mut seen = HashSet::new();
+        let mut modules = frames.iter().filter_map(|frame| binaries.module_of(dump, frame));
+        let module = modules.find(|&module| {
+            seen.insert(module) && binaries.binary(module).is_some_and(|found| is_go(found.module()))
+        })?;
         let instance = dump.instances.iter().find(|instance| instance.module == Some(module));
         let index = |list: Option<&[Option<u32>]>, nth: usize| match list {
             Some(list) => list.get(nth).copied().flatten(),
@@ -66,7 +69,14 @@ impl Runtime {
             imported_functions: binaries.binary(module)?.module().imported_functions(),
         };
         let program = go::read(memory, &registers)?;
-        let go::GoProgram { tasks, truncated, names } = program;
+        let go::GoProgram { tasks, truncated, mut names } = program;
+        // Of a module that was put in another order after Go's linker, the numbers mean other functions.
+        let module_code = binaries.binary(module)?.module();
+        for (name, function) in names.iter_mut().zip(&registers.frames) {
+            let own = function.and_then(|function| function.checked_sub(registers.imported_functions));
+            let at = own.and_then(|own| module_code.table_function(0, go::table_index(own)));
+            *name = name.take().filter(|_| at.is_some() && at == *function);
+        }
         Some(Runtime { language: "go", thread, module, tasks, truncated, names })
     }
 

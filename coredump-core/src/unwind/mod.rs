@@ -56,6 +56,9 @@ impl Unwinder {
         frames: &[Frame],
         position: impl Fn(usize) -> Option<Position<'m, 's>>,
     ) -> Vec<Arc<Recovered>> {
+        // Each is asked for several times.
+        let positions: Vec<_> = (0..frames.len()).map(position).collect();
+        let position = |index: usize| positions.get(index).copied().flatten();
         // The stack pointers by the dump's index of their global; one that is not here has its value in the dump.
         let mut pointers: HashMap<u32, Result<u64, &'static str>> = HashMap::new();
         let mut lost: Option<&'static str> = None;

@@ -49,6 +49,11 @@ pub struct GoProgram {
     pub names: Vec<Option<Arc<str>>>,
 }
 
+/// Where Go's linker puts a function into the module's table; functions are counted without those that are imported.
+pub fn table_index(own: u32) -> u64 {
+    pclntab::FIRST_FUNCTION + u64::from(own)
+}
+
 /// Reads the goroutines of a Go program; `None` where the memory is not one of a Go program, or of a version whose
 /// structures are not known.
 pub fn read(memory: &Memory<'_>, registers: &Registers) -> Option<GoProgram> {

@@ -14,7 +14,7 @@ use super::STATIC_DATA;
 /// The header's magic of Go 1.20 and later, two bytes of zero, the instruction size 1 and the pointer size 8.
 const MAGIC: [u8; 8] = [0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8];
 /// F of the first function.
-const FIRST_FUNCTION: u64 = 0x1000;
+pub const FIRST_FUNCTION: u64 = 0x1000;
 /// Functions that a program may have.
 const MAX_FUNCTIONS: u64 = 1 << 24;
 /// Bytes of a name or a path.
