@@ -6,8 +6,9 @@ use coredump_core::model::HostCall;
 use super::markup::Markup;
 use super::threads::counted;
 
-/// Calls that are shown, the last ones.
+/// Calls that can be seen, the last ones, and those of them that are seen at once.
 const CALLS: usize = 64;
+const OPEN: usize = 12;
 /// Bytes of one call's arguments that are shown.
 const LONGEST: usize = 1000;
 
@@ -17,11 +18,27 @@ pub fn section(calls: &[HostCall]) -> Markup {
     if calls.is_empty() {
         return out;
     }
-    out.tag("<div class=\"card\"><div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"Host calls\">");
+    let first = calls.len().saturating_sub(CALLS);
+    let (older, last) = calls[first..].split_at((calls.len() - first).saturating_sub(OPEN));
+    out.tag("<div class=\"card\">");
+    if !older.is_empty() {
+        out.tag("<details class=\"piece\"><summary>").text(&counted(older.len(), "earlier call")).tag("</summary>\n");
+        table(&mut out, "Earlier host calls", older);
+        out.tag("</details>\n");
+    }
+    table(&mut out, "Host calls", last);
+    if first > 0 {
+        out.tag("<p class=\"note\">").text(&counted(first, "call")).tag(" before these are not shown</p>");
+    }
+    out.tag("</div>\n");
+    out
+}
+
+fn table(out: &mut Markup, title: &str, calls: &[HostCall]) {
+    out.within("<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"", title, "\">");
     out.tag("<table><thead><tr><th scope=\"col\" class=\"right\">Since start</th><th scope=\"col\">Call</th>");
     out.tag("<th scope=\"col\">Result</th></tr></thead><tbody>\n");
-    let first = calls.len().saturating_sub(CALLS);
-    for call in &calls[first..] {
+    for call in calls {
         out.tag("<tr><td class=\"right\">");
         if let Some(time) = call.since_start_ms {
             out.shown(time).tag(" ms");
@@ -36,9 +53,4 @@ pub fn section(calls: &[HostCall]) -> Markup {
         out.tag("</td></tr>\n");
     }
     out.tag("</tbody></table></div>");
-    if first > 0 {
-        out.tag("<p class=\"note\">").text(&counted(first, "earlier call")).tag("</p>");
-    }
-    out.tag("</div>\n");
-    out
 }

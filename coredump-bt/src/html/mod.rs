@@ -8,6 +8,7 @@ mod index;
 mod markup;
 mod memory;
 mod modules;
+mod objects;
 mod report;
 mod rows;
 mod shell;

@@ -11,7 +11,7 @@ use coredump_core::interpreted::Interpreted;
 use coredump_core::{Dump, Location};
 
 use super::markup::Markup;
-use super::{calls, memory, modules, summary};
+use super::{calls, memory, modules, objects, summary};
 use crate::args::Args;
 use crate::source::Sources;
 use crate::variables;
@@ -78,6 +78,7 @@ impl<'r> View<'r> {
         let threads = self.threads();
         let calls = calls::section(&self.dump.recorded().host_calls);
         let memory = memory::section(self);
+        let objects = objects::section(self);
         let modules = modules::section(self);
         let warnings = modules::warnings(self);
         let mut out = Markup::default();
@@ -87,6 +88,7 @@ impl<'r> View<'r> {
             ("threads", "Threads", &threads),
             ("calls", "Last host calls", &calls),
             ("memory", "Memory", &memory),
+            ("objects", "Objects", &objects),
             ("modules", "Modules", &modules),
             ("warnings", "Warnings", &warnings),
         ];

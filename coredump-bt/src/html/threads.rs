@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use coredump_core::Thread;
 use coredump_core::cli::frame::repeated;
+use coredump_core::{Limits, Thread};
 use coredump_core::fold::{self, Part};
 use coredump_core::runtimes::{Runtime, Task};
 use coredump_core::tasks::{Await, AwaitState, Tasks};
@@ -12,6 +12,7 @@ use coredump_core::tasks::{Await, AwaitState, Tasks};
 use super::markup::Markup;
 use super::report::View;
 use super::rows::Row;
+use super::values;
 use crate::inner::{self, created_at, group_title, waits_for};
 use crate::tasks::state as state_of;
 
@@ -211,7 +212,7 @@ impl View<'_> {
 
     /// Asynchronous tasks, each with what it waits for, the outermost function first.
     fn async_tasks(&mut self, out: &mut Markup) {
-        let Tasks { list, truncated } = self.dump.tasks(None);
+        let Tasks { list, truncated } = self.dump.tasks(Some(Limits::asked(self.args.depth, self.args.elements)));
         for task in list.iter().take(TASKS) {
             out.tag("<details class=\"thread task\"><summary><h3>Task");
             if let Some(id) = task.id {
@@ -238,19 +239,25 @@ impl View<'_> {
             out.tag("</details>\n");
         }
         if truncated || list.len() > TASKS {
-            out.tag("<p class=\"note\">more tasks are not shown: <code>coredump-bt --tasks</code></p>\n");
+            out.tag("<p class=\"note\">more tasks are not shown: <code>coredump-bt --async</code></p>\n");
         }
     }
 
     fn awaiting(&mut self, out: &mut Markup, future: &Await, level: usize) {
         let name: Arc<str> = future.name.as_str().into();
         let location = future.location.as_ref().filter(|_| future.state != AwaitState::Returned);
+        let mut body = Markup::default();
+        if self.room > 0 {
+            values::all(&mut body, &future.variables, "coredump-bt --async --locals");
+            self.room = self.room.saturating_sub(body.len());
+        }
         let row = Row {
             index: Some(level),
             name: Some(&future.name),
             place: location.map(|location| self.place(location)),
             state: state_of(future),
             is_library: self.is_library(Some(&name), location),
+            body,
             ..Row::default()
         };
         row.write(self, out);

@@ -112,24 +112,29 @@ pub fn source(out: &mut Markup, lines: &[Line]) {
 
 /// Writes the variables of a function, each with its parts to be opened, as far as there is room for them.
 pub fn variables(out: &mut Markup, scope: &Scope, frame: usize) {
-    if scope.variables.is_empty() {
+    all(out, &scope.variables, &format!("coredump-bt --locals --frame {frame}"));
+}
+
+/// Writes variables, each with its parts to be opened, as far as there is room for them. `command` shows all of them.
+pub fn all(out: &mut Markup, variables: &[Variable], command: &str) {
+    if variables.is_empty() {
         return;
     }
     let end = out.len() + ROOM;
     out.tag("<div>");
     let mut cut = false;
-    for (number, variable) in scope.variables.iter().enumerate() {
+    for (number, variable) in variables.iter().enumerate() {
         if out.len() > end + ROOM {
             cut = true;
-            let rest = scope.variables.len() - number;
+            let rest = variables.len() - number;
             out.tag("<p class=\"note\">").shown(counted(rest, "more variable")).tag("</p>\n");
             break;
         }
         one(out, variable, 0, end, &mut cut);
     }
     if cut {
-        out.tag("<p class=\"note\">Not all of these values' parts are shown here: <code>coredump-bt --locals --frame ");
-        out.shown(frame).tag("</code> has them.</p>\n");
+        out.tag("<p class=\"note\">Not all of these values' parts are shown here: <code>");
+        out.text(command).tag("</code> has them.</p>\n");
     }
     out.tag("</div>\n");
 }
