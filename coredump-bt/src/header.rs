@@ -110,6 +110,10 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
     }
     page.end()?;
     lines.try_for_each(|line| page.plain(format_args!("    {}\n", escape_lines(line))))?;
+    for one in reason.panic.iter().flat_map(|panic| &panic.chain) {
+        let relation = if one.is_cause { "from" } else { "while handling" };
+        page.plain(format_args!("    raised {relation} {}\n", escape(&one.message)))?;
+    }
     if let Some(exception) = &reason.exception {
         let mut cause = exception.cause.as_deref();
         while let Some(thrown) = cause {

@@ -1,5 +1,7 @@
 //! The objects of a garbage-collected program: how many there are of each type, and which keep the most.
 
+use std::collections::BTreeMap;
+
 use coredump_core::Limits;
 use coredump_core::cli::size::bytes;
 use coredump_core::gc::Graph;
@@ -23,19 +25,22 @@ pub fn section(view: &View<'_>) -> Markup {
     let mut out = Markup::default();
     let objects = view.dump.objects();
     let Some(all) = objects.objects().filter(|all| all.count() > 0) else { return out };
-    let mut types = vec![(0u64, 0u64); all.types().len()];
+    // Types of several modules may have one name.
+    let labels: Vec<String> = (0..all.types().len() as u32).map(|ty| objects.type_label(ty)).collect();
+    let mut types: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
     for object in all.iter() {
-        let (count, size) = &mut types[object.type_index as usize];
+        let Some(label) = labels.get(object.type_index as usize) else { continue };
+        let (count, size) = types.entry(label).or_default();
         (*count, *size) = (*count + 1, size.saturating_add(object.size()));
     }
-    let total = types.iter().fold(0u64, |sum, (_, size)| sum.saturating_add(*size));
-    let mut types: Vec<_> = (0u32..).zip(types).filter(|(_, (count, _))| *count > 0).collect();
+    let total = types.values().fold(0u64, |sum, (_, size)| sum.saturating_add(*size));
+    let mut types: Vec<(&str, (u64, u64))> = types.into_iter().collect();
     types.sort_by_key(|(_, (_, size))| std::cmp::Reverse(*size));
     out.tag("<div class=\"card\"><p>").text(&grouped(all.count().into())).tag(" objects that the engine collects, ");
     out.text(&bytes(total)).tag(".</p>\n");
     table(&mut out, "Types of objects", &["Type", "Objects", "Size"]);
-    for (ty, (count, size)) in types.iter().take(LISTED) {
-        out.within("<tr><th scope=\"row\"><code>", &objects.type_label(*ty), "</code></th>");
+    for (name, (count, size)) in types.iter().take(LISTED) {
+        out.within("<tr><th scope=\"row\"><code>", name, "</code></th>");
         number(&mut out, &grouped(*count));
         number(&mut out, &bytes(*size));
         out.tag("</tr>\n");

@@ -16,6 +16,7 @@ use crate::binaries::{Binaries, Binary, Stop};
 use crate::gc;
 use crate::model::{CoreDump, Frame, Layout};
 use crate::regions::overrun;
+pub use crate::runtimes::cpython::Chained;
 use crate::runtimes::cpython::Uncaught;
 use crate::signature::Signer;
 use crate::variables::Inspector;
@@ -90,6 +91,8 @@ pub struct Panic {
     pub source: PanicSource,
     /// Of an interpreted program, the functions that the exception went through, innermost first; else empty.
     pub frames: Vec<ScriptFrame>,
+    /// The exceptions that it goes back to, from one to the next, as they are in memory.
+    pub chain: Vec<Chained>,
 }
 
 /// Where a panic's text was found.

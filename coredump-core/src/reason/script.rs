@@ -63,14 +63,14 @@ pub fn in_memory(found: Uncaught) -> Option<Panic> {
         })
     });
     let frames = frames.collect::<Option<Vec<_>>>()?;
-    Some(Panic { source: PanicSource::Stack, ..panic("python", Some(found.message), frames)? })
+    Some(Panic { source: PanicSource::Stack, chain: found.chain, ..panic("python", Some(found.message), frames)? })
 }
 
 fn panic(language: &'static str, message: Option<String>, frames: Vec<ScriptFrame>) -> Option<Panic> {
     let first = frames.first()?;
     let column = first.column.map_or(String::new(), |column| format!(":{column}"));
     let location = Some(format!("{}:{}{column}", first.file, first.line));
-    Some(Panic { language, message, location, source: PanicSource::GuestStderr, frames })
+    Some(Panic { language, message, location, source: PanicSource::GuestStderr, frames, chain: Vec::new() })
 }
 
 fn matched<'t>(regex: &LazyLock<Option<Regex>>, line: &'t str) -> Option<Captures<'t>> {

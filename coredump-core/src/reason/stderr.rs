@@ -30,7 +30,7 @@ pub fn panic(text: &str) -> Option<Panic> {
     let (language, captures) = last.max_by_key(|(_, captures)| captures.get(0).map(|whole| whole.start()))?;
     let group = |name: &str| captures.name(name).map(|group| bounded(group.as_str().trim_end()));
     let (message, location) = (group("message"), group("location"));
-    Some(Panic { language, message, location, source: PanicSource::GuestStderr, frames: Vec::new() })
+    Some(Panic { language, message, location, source: PanicSource::GuestStderr, frames: Vec::new(), chain: Vec::new() })
 }
 
 fn bounded(text: &str) -> String {

@@ -1,4 +1,6 @@
-//! Python: tasks of asyncio, from the interpreter's memory.
+//! Python: tasks of asyncio, and generators and coroutines that wait outside of them, from the interpreter's memory.
+
+use std::collections::HashSet;
 
 use super::{AsyncTask, Await, AwaitState, TaskState};
 use crate::interpreted::Site;
@@ -12,7 +14,11 @@ pub fn find(dump: &CoreDump<'_>, site: Option<&Site>, limits: Option<Limits>, ta
     let Some(Site::Python(memory, place)) = site else { return };
     let Some(memory) = dump.memories.get(*memory) else { return };
     let limits = limits.map(|limits| cpython::Limits { depth: limits.depth, elements: limits.elements });
-    tasks.extend(cpython::tasks(memory, place, limits).into_iter().map(task));
+    let of_asyncio = cpython::tasks(memory, place, limits);
+    let known: HashSet<u64> = of_asyncio.iter().flat_map(|task| &task.awaits).map(|one| one.address).collect();
+    let others = cpython::generators(memory, place, &known, limits).into_iter();
+    tasks.extend(of_asyncio.into_iter().map(task));
+    tasks.extend(others.map(|found| AsyncTask { executor: None, name: None, ..task(found) }));
 }
 
 fn task(found: AsyncioTask) -> AsyncTask {

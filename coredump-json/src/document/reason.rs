@@ -51,6 +51,20 @@ pub struct PanicEntry<'d> {
     /// Of an interpreted program (Python, JavaScript), the functions of the traceback that it printed, innermost first. Only with one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<ScriptEntry<'d>>,
+    /// The exceptions of Python that it goes back to, from one to the next, as they are in memory. Only with one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<ChainedEntry<'d>>,
+}
+
+/// An exception that another one goes back to.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "chained_exception"))]
+pub struct ChainedEntry<'d> {
+    /// Its type and what it says.
+    pub message: &'d str,
+    /// The exception before it was raised from it, or while it was handled.
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["cause", "context"])))]
+    pub relation: &'static str,
 }
 
 /// A function in the traceback of an interpreted program.
@@ -82,6 +96,12 @@ impl<'d> PanicEntry<'d> {
                     file,
                     line: *line,
                     column: *column,
+                })
+                .collect(),
+            chain: (panic.chain.iter().filter(|_| !redact))
+                .map(|one| ChainedEntry {
+                    message: &one.message,
+                    relation: if one.is_cause { "cause" } else { "context" },
                 })
                 .collect(),
         }

@@ -141,25 +141,35 @@ fn task(
 ) -> Option<AsyncioTask> {
     objects.type_of(address)?;
     let name = name(objects, table, address)?;
-    let mut found = AsyncioTask { address, name, is_running, ..AsyncioTask::default() };
+    let coroutine = objects.pointer(address + table.task_coroutine);
+    let name_of = |task: u64| self::name(objects, table, task);
+    let (awaits, broken) = chain(objects, coroutine, limits, &name_of);
+    Some(AsyncioTask { address, name, is_running, awaits, broken })
+}
+
+/// What is awaited from an object on, the outermost first, and why no more is known. `name_of` tells a task's name.
+pub(super) fn chain(
+    objects: &Objects<'_, '_>,
+    first: Option<u64>,
+    limits: Option<Limits>,
+    name_of: &dyn Fn(u64) -> Option<String>,
+) -> (Vec<Awaited>, Option<String>) {
+    let mut awaits = Vec::new();
     let mut seen = HashSet::new();
-    let mut at = objects.pointer(address + table.task_coroutine).filter(|&at| at != 0);
+    let mut at = first.filter(|&at| at != 0);
     while let Some(object) = at {
-        if found.awaits.len() == LEVELS || !seen.insert(object) {
-            found.broken = Some("what it awaits is not followed any further".to_owned());
-            break;
+        if awaits.len() == LEVELS || !seen.insert(object) {
+            return (awaits, Some("what it awaits is not followed any further".to_owned()));
         }
         let Some(kind) = objects.type_of(object) else {
-            found.broken = Some(format!("there is no object at {object:#x}"));
-            break;
+            return (awaits, Some(format!("there is no object at {object:#x}")));
         };
         at = match &*kind.name {
             "coroutine" | "generator" | "async_generator" => {
                 let Some((awaited, next)) = coroutine(objects, object, limits) else {
-                    found.broken = Some(format!("the coroutine at {object:#x} makes no sense"));
-                    break;
+                    return (awaits, Some(format!("the coroutine at {object:#x} makes no sense")));
                 };
-                found.awaits.push(awaited);
+                awaits.push(awaited);
                 next
             }
             "FutureIter" | "coroutine_wrapper" | "async_generator_asend" | "async_generator_athrow" => {
@@ -167,13 +177,13 @@ fn task(
             }
             other => {
                 // Of a class that is derived from the task's nothing says where its name is.
-                let task = if other == "Task" { self::name(objects, table, object) } else { None };
-                found.awaits.push(Awaited { address: object, name: kind.name, state: None, frame: None, task });
+                let task = if other == "Task" { name_of(object) } else { None };
+                awaits.push(Awaited { address: object, name: kind.name, state: None, frame: None, task });
                 None
             }
         };
     }
-    Some(found)
+    (awaits, None)
 }
 
 /// A task's name, which is a text, or a number until somebody asks for it.
@@ -186,7 +196,7 @@ fn name(objects: &Objects<'_, '_>, table: &Table, address: u64) -> Option<String
 }
 
 /// A coroutine, and what it awaits.
-fn coroutine(objects: &Objects<'_, '_>, object: u64, limits: Option<Limits>) -> Option<(Awaited, Option<u64>)> {
+pub(super) fn coroutine(objects: &Objects<'_, '_>, object: u64, limits: Option<Limits>) -> Option<(Awaited, Option<u64>)> {
     let offsets = objects.offsets;
     let at = object + offsets.generator_frame;
     let raw = objects.memory.uint(object + offsets.generator_state, 1).ok()? as u8 as i8;

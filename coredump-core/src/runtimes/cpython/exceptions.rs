@@ -11,12 +11,16 @@ use super::offsets::Found;
 use super::{Place, frame, instruction};
 use crate::memory::{Chunk, Memory};
 
-/// Functions of one traceback.
+/// Functions of one traceback, and exceptions behind each other.
 const MAX_FRAMES: usize = 1 << 12;
+const MAX_CHAIN: usize = 64;
 /// Offsets of an exception, of a traceback and of a frame's object (`Include/cpython/pyerrors.h`, `traceback.h`,
 /// `Include/internal/pycore_frame.h`): bytes from the object.
 const ARGS: u64 = 12;
 const TRACEBACK: u64 = 20;
+const CONTEXT: u64 = 24;
+const CAUSE: u64 = 28;
+const SUPPRESS_CONTEXT: u64 = 32;
 const NEXT: u64 = 8;
 const FRAME: u64 = 12;
 const LAST_INSTRUCTION: u64 = 16;
@@ -29,6 +33,17 @@ pub struct Uncaught {
     pub message: String,
     /// The functions that it went through, youngest first.
     pub frames: Vec<InterpretedFrame>,
+    /// The exceptions that a traceback names with it, from one to the next.
+    pub chain: Vec<Chained>,
+}
+
+/// An exception that another one goes back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chained {
+    /// Its type and what it says.
+    pub message: String,
+    /// The other was raised `from` it; else while it was handled.
+    pub is_cause: bool,
 }
 
 /// Looks for the exception that nothing caught; `None` where there is none or it is not certain which it is.
@@ -61,7 +76,6 @@ pub fn uncaught(memory: &Memory<'_>, place: &Place) -> Option<Uncaught> {
 
 /// An exception whose traceback says where its functions have ended.
 fn read(objects: &Objects<'_, '_>, exception: u64) -> Option<Uncaught> {
-    let kind = objects.type_of(exception)?;
     let args = objects.pointer(exception + ARGS)?;
     objects.type_of(args).filter(|kind| kind.name == "tuple")?;
     let mut frames = Vec::new();
@@ -79,9 +93,38 @@ fn read(objects: &Objects<'_, '_>, exception: u64) -> Option<Uncaught> {
         at = objects.pointer(at + NEXT)?;
     }
     frames.reverse();
+    Some(Uncaught { message: message(objects, exception)?, frames, chain: chain(objects, exception) })
+}
+
+/// The type of an exception and what it says.
+fn message(objects: &Objects<'_, '_>, exception: u64) -> Option<String> {
+    let kind = objects.type_of(exception)?;
+    let args = objects.pointer(exception + ARGS)?;
+    objects.is_exception_type(objects.pointer(exception + objects.offsets.ob_type)?).then_some(())?;
+    objects.type_of(args).filter(|kind| kind.name == "tuple")?;
     let said = said(objects, &kind.name, args);
-    let message = if said.is_empty() { kind.name } else { format!("{}: {said}", kind.name) };
-    Some(Uncaught { message, frames })
+    Some(if said.is_empty() { kind.name } else { format!("{}: {said}", kind.name) })
+}
+
+/// The exceptions behind one, as a traceback shows them: its cause, or else what was being handled.
+fn chain(objects: &Objects<'_, '_>, exception: u64) -> Vec<Chained> {
+    let mut chain = Vec::new();
+    let mut seen = vec![exception];
+    let mut at = exception;
+    while chain.len() < MAX_CHAIN {
+        let behind = |offset: u64| objects.pointer(at + offset).filter(|&behind| behind != 0);
+        let suppressed = || objects.memory.uint(at + SUPPRESS_CONTEXT, 1).ok() == Some(1);
+        let (next, is_cause) = match (behind(CAUSE), behind(CONTEXT)) {
+            (Some(cause), _) => (cause, true),
+            (None, Some(context)) if !suppressed() => (context, false),
+            _ => break,
+        };
+        let Some(message) = message(objects, next).filter(|_| !seen.contains(&next)) else { break };
+        chain.push(Chained { message, is_cause });
+        seen.push(next);
+        at = next;
+    }
+    chain
 }
 
 /// What an exception says by its arguments: nothing, the only one, or all of them.

@@ -6,9 +6,11 @@
 
 mod asyncio;
 mod exceptions;
+mod generators;
 mod lines;
 mod objects;
 mod offsets;
+mod repr;
 mod text;
 
 use std::collections::HashSet;
@@ -18,7 +20,8 @@ use super::{InterpretedFrame, InterpretedVariable};
 use crate::memory::Memory;
 
 pub use asyncio::{AsyncioTask, Awaited, State, tasks};
-pub use exceptions::{Uncaught, uncaught};
+pub use exceptions::{Chained, Uncaught, uncaught};
+pub use generators::generators;
 pub use objects::Limits;
 use objects::Objects;
 use offsets::{Found, Offsets};

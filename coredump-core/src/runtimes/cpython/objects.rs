@@ -1,10 +1,11 @@
-//! Python objects in memory, written as `repr()` writes them.
+//! Python objects in memory: their types, and what those of the built-in types hold.
 //!
 //! What `_Py_DebugOffsets` does not describe is laid out as in CPython 3.14 and 3.15 for 32-bit pointers: the header of
 //! dictionary keys, values that instances keep inline, bits of a string's state. Layout: CPython's `Include/cpython/` and
 //! `Include/internal/pycore_dict.h`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 
 use crate::memory::Memory;
 
@@ -14,33 +15,27 @@ use super::text;
 /// Bytes of a name.
 const MAX_NAME: u64 = 256;
 /// Bytes of a text or of bytes that are read.
-const MAX_TEXT: u64 = 4096;
+pub(super) const MAX_TEXT: u64 = 4096;
 /// Decimal digits of an integer are computed from at most so many digits of 30 bits.
 const MAX_DIGITS: u64 = 256;
 /// Slots of a hash table that are looked at.
 const MAX_SLOTS: u64 = 1 << 16;
-/// Bytes of text that one value may become.
-const MAX_WRITTEN: usize = 1 << 16;
 
 /// Bits of `tp_flags` (`Include/object.h`).
 const INLINE_VALUES: u64 = 1 << 2;
 const MANAGED_DICT: u64 = 1 << 4;
-const LONG: u64 = 1 << 24;
-const LIST: u64 = 1 << 25;
-const TUPLE: u64 = 1 << 26;
-const BYTES: u64 = 1 << 27;
+const HEAP_TYPE: u64 = 1 << 9;
 const UNICODE: u64 = 1 << 28;
-const DICT: u64 = 1 << 29;
-const EXCEPTION: u64 = 1 << 30;
-const TYPE: u64 = 1 << 31;
+pub(super) const EXCEPTION: u64 = 1 << 30;
+pub(super) const TYPE: u64 = 1 << 31;
 
 /// Offsets that the table does not hold.
 const TP_BASICSIZE: u64 = 16;
 const HT_CACHED_KEYS: [(u8, u64); 2] = [(14, 440), (15, 444)];
 const TP_MEMBERS: u64 = 120;
 const TP_BASE: u64 = 128;
+const TP_DICT: u64 = 132;
 const MANAGED_DICT_BEFORE: u64 = 12;
-const EXCEPTION_ARGS: u64 = 12;
 const CELL_VALUE: u64 = 8;
 
 /// The type of a member that is a slot (`Py_T_OBJECT_EX`).
@@ -48,6 +43,10 @@ const OBJECT_MEMBER: u64 = 16;
 /// Classes above a class, and slots of one, that are looked at.
 const MAX_BASES: usize = 32;
 const MAX_MEMBERS: u64 = 64;
+/// Attributes of a class that are looked at.
+const MAX_ATTRIBUTES: u64 = 4096;
+/// Names that are compared with those of attributes of classes, of all classes together.
+const MAX_COMPARED: usize = 1 << 20;
 
 /// How much of a value is written.
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +61,14 @@ pub struct Limits {
 pub struct Objects<'m, 'a> {
     pub memory: &'m Memory<'a>,
     pub offsets: &'m Offsets,
-    written: Cell<usize>,
+    /// Bytes of text that were written so far.
+    pub(super) written: Cell<usize>,
+    /// The containers that are being written, from the outside in.
+    pub(super) open: RefCell<Vec<u64>>,
+    /// Attributes of classes that were looked for.
+    attributes_of_classes: RefCell<HashMap<(u64, &'static str), Option<u64>>>,
+    /// Names that were compared in doing so.
+    compared: Cell<usize>,
 }
 
 /// The type of an object.
@@ -70,14 +76,17 @@ pub struct Objects<'m, 'a> {
 pub struct Type {
     /// Its name without its module.
     pub name: String,
-    address: u64,
-    flags: u64,
+    /// Its name as the type itself has it: of types that are written in C, with their module.
+    pub(super) full: String,
+    pub(super) address: u64,
+    pub(super) flags: u64,
 }
 
 impl<'m, 'a> Objects<'m, 'a> {
     /// A reader of the objects in this memory.
     pub fn new(memory: &'m Memory<'a>, offsets: &'m Offsets) -> Self {
-        Objects { memory, offsets, written: Cell::new(0) }
+        let (open, attributes_of_classes) = (RefCell::default(), RefCell::default());
+        Objects { memory, offsets, written: Cell::new(0), open, attributes_of_classes, compared: Cell::new(0) }
     }
 
     /// A pointer, without the bits that mark it on the interpreter's stack.
@@ -86,7 +95,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         (value < self.memory.size).then_some(value)
     }
 
-    fn uint(&self, address: u64, size: u64) -> Option<u64> {
+    pub(super) fn uint(&self, address: u64, size: u64) -> Option<u64> {
         self.memory.uint(address, size).ok()
     }
 
@@ -100,17 +109,71 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.described(address).is_some_and(|kind| kind.flags & EXCEPTION != 0)
     }
 
-    fn described(&self, address: u64) -> Option<Type> {
+    pub(super) fn described(&self, address: u64) -> Option<Type> {
         let name = self.uint(address + self.offsets.tp_name, 4)?;
         let (name, whole) = self.memory.c_string(name, MAX_NAME).ok()?;
         let name = String::from_utf8(name).ok().filter(|name| whole && !name.is_empty())?;
         let sensible = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ' ' | '<' | '>' | '-'));
         let flags = self.uint(address + self.offsets.tp_flags, 4)?;
-        let name = name.rsplit('.').next()?.to_owned();
+        let short = name.rsplit('.').next()?.to_owned();
         // The type of a type is `type`, or derived from it: its own flags say that it is one.
         let meta = self.pointer(address + self.offsets.ob_type)?;
         let is_type = self.uint(meta + self.offsets.tp_flags, 4)? & TYPE != 0;
-        (sensible && is_type).then_some(Type { name, address, flags })
+        (sensible && is_type).then_some(Type { name: short, full: name, address, flags })
+    }
+
+    /// The type that is written in C and that another is derived from, or is: not `object`, from which all are.
+    pub(super) fn built_in(&self, kind: &Type) -> Option<Type> {
+        let mut at = kind.address;
+        for _ in 0..MAX_BASES {
+            let base = self.described(at)?;
+            // A class of the program's has no module in its name there.
+            if base.flags & HEAP_TYPE == 0 || base.full.contains('.') {
+                return Some(base).filter(|base| base.full != "object");
+            }
+            at = self.pointer(at + TP_BASE).filter(|&base| base != 0)?;
+        }
+        None
+    }
+
+    /// Whether a type is a class that the program made, or that a library written in Python did.
+    pub(super) fn is_class(kind: &Type) -> bool {
+        kind.flags & HEAP_TYPE != 0 && !kind.full.contains('.')
+    }
+
+    /// An attribute of a class, or of those that it is derived from.
+    pub(super) fn class_attribute(&self, class: u64, name: &'static str) -> Option<u64> {
+        if let Some(known) = self.attributes_of_classes.borrow().get(&(class, name)) {
+            return *known;
+        }
+        let found = self.find_class_attribute(class, name);
+        self.attributes_of_classes.borrow_mut().insert((class, name), found);
+        found
+    }
+
+    fn find_class_attribute(&self, class: u64, name: &str) -> Option<u64> {
+        let mut at = class;
+        for _ in 0..MAX_BASES {
+            let dictionary = self.pointer(at + TP_DICT).filter(|&dictionary| dictionary != 0);
+            let entries = dictionary.and_then(|dictionary| self.entries(dictionary, MAX_ATTRIBUTES));
+            for (key, value) in entries.into_iter().flat_map(|(entries, _)| entries) {
+                self.compared.set(self.compared.get() + 1);
+                if self.compared.get() > MAX_COMPARED {
+                    return None;
+                }
+                if self.str(key).as_deref() == Some(name) {
+                    return Some(value);
+                }
+            }
+            at = self.pointer(at + TP_BASE).filter(|&base| base != 0)?;
+        }
+        None
+    }
+
+    /// The name of a class with those that it is defined in; as for [`Objects::is_class`].
+    pub(super) fn qualified(&self, class: u64) -> Option<String> {
+        let cached = HT_CACHED_KEYS.iter().find(|(minor, _)| *minor == self.offsets.version.1)?.1;
+        self.str(self.pointer(class + cached - 4)?)
     }
 
     /// The text of a `str` object.
@@ -120,15 +183,21 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// The text of a `str` object, and whether all of it is there.
-    fn str_cut(&self, object: u64) -> Option<(String, bool)> {
+    pub(super) fn str_cut(&self, object: u64) -> Option<(String, bool)> {
         let state = self.uint(object + self.offsets.unicode_state, 4)?;
         let length = self.uint(object + self.offsets.unicode_length, 4)?;
         let (kind, compact, ascii) = ((state >> 2) & 7, state & 1 << 5 != 0, state & 1 << 6 != 0);
-        if !compact || !matches!(kind, 1 | 2 | 4) {
+        if !matches!(kind, 1 | 2 | 4) {
             return None;
         }
-        // A compact string that is not ASCII has the length and the address of its UTF-8 before its characters.
-        let data = object + self.offsets.unicode_ascii_size + if ascii { 0 } else { 8 };
+        // A string that is not ASCII has the length and the address of its UTF-8 before its characters; that of a class
+        // derived from `str` has their address there.
+        let behind = object + self.offsets.unicode_ascii_size;
+        let data = match (compact, ascii) {
+            (true, true) => behind,
+            (true, false) => behind + 8,
+            (false, _) => self.uint(behind + 8, 4)?,
+        };
         let shown = length.min(MAX_TEXT / kind);
         let bytes = self.memory.bytes(data, shown * kind).ok()?;
         let characters = bytes.chunks_exact(kind as usize).map(|unit| {
@@ -153,7 +222,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.pointers(object + self.offsets.tuple_item, self.uint(object + self.offsets.tuple_size, 4)?, limit)
     }
 
-    fn list(&self, object: u64, limit: u64) -> Option<(Vec<u64>, u64)> {
+    pub(super) fn list(&self, object: u64, limit: u64) -> Option<(Vec<u64>, u64)> {
         let length = self.uint(object + self.offsets.list_size, 4)?;
         if length == 0 {
             return Some((Vec::new(), 0));
@@ -162,7 +231,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// Objects at `start`, at most `limit` of them, and how many there are.
-    fn pointers(&self, start: u64, length: u64, limit: u64) -> Option<(Vec<u64>, u64)> {
+    pub(super) fn pointers(&self, start: u64, length: u64, limit: u64) -> Option<(Vec<u64>, u64)> {
         if length.checked_mul(4)? > self.memory.size {
             return None;
         }
@@ -179,7 +248,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// The attributes that an instance keeps for itself, in the order in which they were first set.
-    fn attributes(&self, object: u64, kind: &Type, limit: u64) -> Option<Vec<(u64, u64)>> {
+    pub(super) fn attributes(&self, object: u64, kind: &Type, limit: u64) -> Option<Vec<(u64, u64)>> {
         if kind.flags & MANAGED_DICT == 0 {
             return None;
         }
@@ -201,7 +270,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// The entries of a dictionary as keys and values, and how many there are.
-    fn entries(&self, dictionary: u64, limit: u64) -> Option<(Vec<(u64, u64)>, u64)> {
+    pub(super) fn entries(&self, dictionary: u64, limit: u64) -> Option<(Vec<(u64, u64)>, u64)> {
         let keys = self.pointer(dictionary + self.offsets.dict_keys)?;
         let values = self.pointer(dictionary + self.offsets.dict_values)?;
         if values != 0 {
@@ -241,7 +310,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     }
 
     /// The attributes that a type has a slot for, and their values, as far as they are set.
-    fn slots(&self, object: u64, kind: &Type, limit: usize) -> Vec<(String, u64)> {
+    pub(super) fn slots(&self, object: u64, kind: &Type, limit: usize) -> Vec<(String, u64)> {
         let mut found = Vec::new();
         let mut at = kind.address;
         for _ in 0..MAX_BASES {
@@ -272,7 +341,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         Some(Keys { kind, used, entries: address + 20 + (1 << log_bytes) })
     }
 
-    fn set(&self, object: u64, limit: u64) -> Option<(Vec<u64>, u64)> {
+    pub(super) fn set(&self, object: u64, limit: u64) -> Option<(Vec<u64>, u64)> {
         let used = self.uint(object + self.offsets.set_used, 4)?;
         let mask = self.uint(object + self.offsets.set_mask, 4).filter(|&mask| mask < MAX_SLOTS && used <= mask)?;
         let table = self.pointer(object + self.offsets.set_table)?;
@@ -306,86 +375,6 @@ impl<'m, 'a> Objects<'m, 'a> {
         let digits = (0..count).map(|nth| self.uint(object + self.offsets.long_digit + 4 * nth, 4));
         let digits = digits.collect::<Option<Vec<_>>>()?;
         Some(format!("{}{}", if sign == 2 { "-" } else { "" }, text::decimal(&digits)?))
-    }
-
-    /// An object as `repr()` writes it; `None` where what stands there is no object. A type that is not known is written as
-    /// `<Name object at 0x…>`.
-    pub fn repr(&self, object: u64, limits: Limits) -> Option<String> {
-        let kind = self.type_of(object)?;
-        let written = self.repr_of(object, &kind, limits)?;
-        self.written.set(self.written.get() + written.len());
-        Some(written)
-    }
-
-    fn repr_of(&self, object: u64, kind: &Type, limits: Limits) -> Option<String> {
-        let is = |flag: u64, name: &str| kind.flags & flag != 0 && kind.name == name;
-        let inner = Limits { depth: limits.depth.saturating_sub(1), ..limits };
-        let limit = u64::from(limits.elements);
-        let deep = limits.depth == 0 || self.written.get() > MAX_WRITTEN;
-        let element = |item: &u64| self.repr(*item, inner).unwrap_or_else(|| "<unreadable>".to_owned());
-        let list = |open: &str, items: Option<(Vec<u64>, u64)>, close: &str, none: &str| {
-            let (items, count) = items?;
-            if count == 0 {
-                return Some(none.to_owned());
-            }
-            if deep {
-                return Some(format!("{open}…{close}"));
-            }
-            let rest = if count > items.len() as u64 { ", …" } else { "" };
-            let single = if open == "(" && count == 1 { "," } else { "" };
-            Some(format!("{open}{}{rest}{single}{close}", items.iter().map(element).collect::<Vec<_>>().join(", ")))
-        };
-        let pairs = |pairs: Option<(Vec<(u64, u64)>, u64)>| {
-            let (pairs, count) = pairs?;
-            if deep && count > 0 {
-                return Some("{…}".to_owned());
-            }
-            let rest = if count > pairs.len() as u64 { ", …" } else { "" };
-            let pairs = pairs.iter().map(|(key, value)| format!("{}: {}", element(key), element(value)));
-            Some(format!("{{{}{rest}}}", pairs.collect::<Vec<_>>().join(", ")))
-        };
-        match &*kind.name {
-            "NoneType" => Some("None".to_owned()),
-            "bool" if kind.flags & LONG != 0 => match &*self.integer(object)? {
-                "0" => Some("False".to_owned()),
-                _ => Some("True".to_owned()),
-            },
-            "ellipsis" => Some("Ellipsis".to_owned()),
-            "float" => Some(text::float(f64::from_bits(self.uint(object + self.offsets.float_value, 8)?))),
-            "set" => list("{", self.set(object, limit), "}", "set()"),
-            "frozenset" => list("frozenset({", self.set(object, limit), "})", "frozenset()"),
-            _ if is(LONG, "int") => self.integer(object),
-            _ if is(UNICODE, "str") => {
-                let (text, whole) = self.str_cut(object)?;
-                Some(format!("{}{}", text::quote(&text), if whole { "" } else { "…" }))
-            }
-            _ if is(BYTES, "bytes") => {
-                let (bytes, whole) = self.bytes(object)?;
-                let shown = &bytes[..bytes.len().min(MAX_TEXT as usize)];
-                let cut = !whole || shown.len() < bytes.len();
-                Some(format!("{}{}", text::quote_bytes(shown), if cut { "…" } else { "" }))
-            }
-            _ if is(TUPLE, "tuple") => list("(", self.tuple(object, limit), ")", "()"),
-            _ if is(LIST, "list") => list("[", self.list(object, limit), "]", "[]"),
-            _ if is(DICT, "dict") => pairs(self.entries(object, limit)),
-            _ if kind.flags & TYPE != 0 => Some(format!("<class '{}'>", self.described(object)?.name)),
-            _ if kind.flags & EXCEPTION != 0 => {
-                let args = self.pointer(object + EXCEPTION_ARGS)?;
-                let args = if deep { "(…)".to_owned() } else { list("(", self.tuple(args, limit), ")", "()")? };
-                Some(format!("{}{}", kind.name, args.replace(",)", ")")))
-            }
-            name => {
-                let address = format!("<{name} object at {object:#x}>");
-                if deep {
-                    return Some(address);
-                }
-                let attributes = self.attributes(object, kind, limit).unwrap_or_default();
-                let named = attributes.iter().filter_map(|&(key, value)| Some((self.str(key)?, value)));
-                let named = self.slots(object, kind, limits.elements as usize).into_iter().chain(named);
-                let shown: Vec<_> = named.map(|(key, value)| format!("{key}={}", element(&value))).collect();
-                Some(if shown.is_empty() { address } else { format!("<{name} {}>", shown.join(" ")) })
-            }
-        }
     }
 }
 

@@ -42,6 +42,7 @@ pub struct Offsets {
     pub code_adaptive: u64,
     pub ob_type: u64,
     pub tp_name: u64,
+    pub tp_repr: u64,
     pub tp_flags: u64,
     pub tuple_item: u64,
     pub tuple_size: u64,
@@ -61,6 +62,7 @@ pub struct Offsets {
     pub unicode_length: u64,
     pub unicode_ascii_size: u64,
     /// 0 where the order of the fields is not known so far.
+    pub generator_name: u64,
     pub generator_frame: u64,
     pub generator_state: u64,
 }
@@ -92,15 +94,15 @@ fn at(memory: &Memory<'_>, address: u64) -> Option<Found> {
         return None;
     }
     let order = match version {
-        (3, 14) => ORDER_3_14,
-        (3, 15) => ORDER_3_15,
+        (3, 14) => [RUNTIME, THREAD_3_14, FRAME_AND_CODE, TYPE_3_14, VALUES, GENERATOR],
+        (3, 15) => [RUNTIME, THREAD_3_15, FRAME_AND_CODE, TYPE_3_15, VALUES, &[]],
         _ => return Some(Found::Unknown(version)),
     };
     if free_threaded == 1 || memory.memory64 {
         return Some(Found::Unknown(version));
     }
     let mut offsets = Offsets { runtime: address, version, ..Offsets::default() };
-    for (nth, field) in (3..).zip(order) {
+    for (nth, field) in (3..).zip(order.into_iter().flatten()) {
         let value = word(nth).filter(|&value| value < MAX_OFFSET)?;
         if let Some(field) = field {
             *field(&mut offsets) = value;
@@ -119,47 +121,37 @@ macro_rules! order {
     ($($field:tt)*) => { &[$(order!(@ $field)),*] };
 }
 
-const ORDER_3_14: &[Field] = order!(
+const RUNTIME: &[Field] = order!(
     // _PyRuntimeState: size, finalizing, interpreters_head.
     _ _ interpreters_head
     // PyInterpreterState: size, id, next, threads_head, threads_main and eleven more.
     interpreter_size _ interpreter_next threads_head _ _ _ _ _ _ _ _ _ _ _ _
-    // PyThreadState: size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status.
-    _ _ thread_next _ current_frame thread_id _ _ _
+);
+
+/// PyThreadState: size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status.
+const THREAD_3_14: &[Field] = order!(_ _ thread_next _ current_frame thread_id _ _ _);
+
+/// PyThreadState: size, prev, next, interp, current_frame, base_frame, two of profilers, thread_id and seven more.
+const THREAD_3_15: &[Field] = order!(_ _ thread_next _ current_frame _ _ _ thread_id _ _ _ _ _ _ _ _);
+
+const FRAME_AND_CODE: &[Field] = order!(
     // _PyInterpreterFrame: size, previous, executable, instr_ptr, localsplus, owner, stackpointer, tlbc_index.
     _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner frame_stackpointer _
     // PyCodeObject: size, filename, name, qualname, linetable, firstlineno, argcount, names, kinds, code, co_tlbc.
     _ code_filename _ code_qualname code_linetable code_firstlineno code_argcount
     code_localsplusnames code_localspluskinds code_adaptive _
-    // PyObject: size, ob_type. PyTypeObject: size, tp_name, tp_repr, tp_flags.
+    // PyObject: size, ob_type.
     _ ob_type
-    _ tp_name _ tp_flags
-    // Tuple, list, set, dict, float, int, bytes, str: the size first.
-    _ tuple_item tuple_size
-    _ list_item list_size
-    _ set_used set_table set_mask
-    _ dict_keys dict_values
-    _ float_value
-    _ long_tag long_digit
-    _ bytes_size bytes_data
-    _ unicode_state unicode_length unicode_ascii_size
-    // Collector: the size and one more. Generators: size, gi_name, gi_iframe, gi_frame_state.
-    _ _
-    _ _ generator_frame generator_state
 );
 
-const ORDER_3_15: &[Field] = order!(
-    _ _ interpreters_head
-    interpreter_size _ interpreter_next threads_head _ _ _ _ _ _ _ _ _ _ _ _
-    // PyThreadState: size, prev, next, interp, current_frame, base_frame, two of profilers, thread_id and seven more.
-    _ _ thread_next _ current_frame _ _ _ thread_id _ _ _ _ _ _ _ _
-    _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner frame_stackpointer _
-    _ code_filename _ code_qualname code_linetable code_firstlineno code_argcount
-    code_localsplusnames code_localspluskinds code_adaptive _
-    _ ob_type
-    // PyTypeObject has tp_basicsize and tp_dictoffset too, and PyHeapTypeObject follows it: size, ht_cached_keys.
-    _ tp_name _ tp_flags _ _
-    _ _
+/// PyTypeObject: size, tp_name, tp_repr, tp_flags.
+const TYPE_3_14: &[Field] = order!(_ tp_name tp_repr tp_flags);
+
+/// PyTypeObject has tp_basicsize and tp_dictoffset too, and PyHeapTypeObject follows it: size, ht_cached_keys.
+const TYPE_3_15: &[Field] = order!(_ tp_name tp_repr tp_flags _ _ _ _);
+
+/// Tuple, list, set, dict, float, int, bytes, str: the size first.
+const VALUES: &[Field] = order!(
     _ tuple_item tuple_size
     _ list_item list_size
     _ set_used set_table set_mask
@@ -169,3 +161,6 @@ const ORDER_3_15: &[Field] = order!(
     _ bytes_size bytes_data
     _ unicode_state unicode_length unicode_ascii_size
 );
+
+/// Collector: the size and one more. Generators: size, gi_name, gi_iframe, gi_frame_state.
+const GENERATOR: &[Field] = order!(_ _ _ generator_name generator_frame generator_state);

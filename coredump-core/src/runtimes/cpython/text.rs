@@ -40,6 +40,19 @@ pub fn float(value: f64) -> String {
     if text.contains('.') { text } else { format!("{text}.0") }
 }
 
+/// A complex number as Python writes it.
+pub fn complex(real: f64, imaginary: f64) -> String {
+    let number = |value: f64| {
+        let text = float(value);
+        text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+    };
+    if real == 0.0 && real.is_sign_positive() {
+        return format!("{}j", number(imaginary));
+    }
+    let sign = if imaginary.is_sign_negative() && !imaginary.is_nan() { "" } else { "+" };
+    format!("({}{sign}{}j)", number(real), number(imaginary))
+}
+
 /// A text in quotes: single ones, unless it holds such and no double ones.
 pub fn quote(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };

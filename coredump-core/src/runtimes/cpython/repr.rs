@@ -1,0 +1,359 @@
+//! Python objects, written as `repr()` writes them.
+//!
+//! No code of the program's is run. An object of a built-in type is written as that type does; of a class that is derived from
+//! one and writes its objects by a function of its own, the class's name stands around that: `Counter({'a': 2})`. Named
+//! tuples, members of enumerations and data classes are written as their library does; any other class with its attributes.
+
+use std::fmt::Write;
+
+use super::objects::{EXCEPTION, Limits, MAX_TEXT, Objects, TYPE, Type};
+use super::text;
+
+/// Bytes of text that one value may become.
+const MAX_WRITTEN: usize = 1 << 16;
+/// Elements of one block of a `deque` (`Modules/_collectionsmodule.c`), and blocks that are looked at.
+const BLOCK: u64 = 64;
+const MAX_BLOCKS: usize = 1 << 12;
+
+/// Offsets in objects whose layout the table does not tell, in bytes; all from CPython's `Include/cpython/` and the types' own
+/// files, for 32-bit pointers.
+const EXCEPTION_ARGS: u64 = 12;
+const COMPLEX: [u64; 2] = [8, 16];
+const BYTEARRAY: (u64, u64) = (8, 20);
+const SLICE: [u64; 3] = [8, 12, 16];
+const FUNCTION_QUALNAME: u64 = 20;
+const METHOD: (u64, u64) = (8, 12);
+const BUILT_IN: (u64, u64) = (8, 12);
+const DEFAULT_FACTORY: u64 = 32;
+/// A `deque`: its length, its first block, the first element there, the greatest length.
+const DEQUE: [u64; 4] = [8, 12, 20, 32];
+/// A `timedelta`: days, seconds, microseconds. A `date` and a `datetime`: whether there is a time zone, the fields, the zone.
+const TIMEDELTA: [u64; 3] = [12, 16, 20];
+const DATE: (u64, u64, u64) = (12, 13, 24);
+
+impl Objects<'_, '_> {
+    /// An object as `repr()` writes it; `None` where what stands there is no object. A type that is not known is written as
+    /// `<Name object at 0x…>`.
+    pub fn repr(&self, object: u64, limits: Limits) -> Option<String> {
+        let kind = self.type_of(object)?;
+        let written = self.repr_of(object, &kind, limits)?;
+        self.written.set(self.written.get() + written.len());
+        Some(written)
+    }
+
+    fn is_deep(&self, limits: Limits) -> bool {
+        limits.depth == 0 || self.written.get() > MAX_WRITTEN
+    }
+
+    fn repr_of(&self, object: u64, kind: &Type, limits: Limits) -> Option<String> {
+        if kind.flags & TYPE != 0 {
+            return self.class(object);
+        }
+        if kind.flags & EXCEPTION != 0 {
+            let args = self.pointer(object + EXCEPTION_ARGS)?;
+            let args = match self.is_deep(limits) {
+                true => "(…)".to_owned(),
+                false => self.sequence(args, ("(", ")"), self.tuple(args, limits.elements.into()), limits)?,
+            };
+            return Some(format!("{}{}", kind.name, args.replace(",)", ")")));
+        }
+        if let Some(member) = self.member_of_enumeration(object, kind, limits) {
+            return Some(member);
+        }
+        let Some(base) = self.built_in(kind) else { return self.instance(object, kind, limits) };
+        let Some(contents) = self.contents(object, &base, limits) else {
+            return self.instance(object, kind, limits);
+        };
+        let contents = contents?;
+        let inherits = |kind: &Type| self.uint(kind.address + self.offsets.tp_repr, 4);
+        if !Objects::is_class(kind) || inherits(kind) == inherits(&base) {
+            return Some(contents);
+        }
+        let named = self.named_tuple(object, kind, &base, limits);
+        Some(named.unwrap_or_else(|| format!("{}({contents})", kind.name)))
+    }
+
+    /// What an object of a built-in type, or of a class derived from it, is written as; the outer `None` where the type is not
+    /// known here, the inner where what stands in memory makes no sense.
+    fn contents(&self, object: u64, base: &Type, limits: Limits) -> Option<Option<String>> {
+        let limit = u64::from(limits.elements);
+        Some(match &*base.full {
+            "NoneType" => Some("None".to_owned()),
+            "ellipsis" => Some("Ellipsis".to_owned()),
+            "NotImplementedType" => Some("NotImplemented".to_owned()),
+            "bool" => self.integer(object).map(|value| if value == "0" { "False" } else { "True" }.to_owned()),
+            "int" => self.integer(object),
+            "float" => self.double(object + self.offsets.float_value).map(text::float),
+            "complex" => {
+                let [real, imaginary] = COMPLEX.map(|at| self.double(object + at));
+                real.zip(imaginary).map(|(real, imaginary)| text::complex(real, imaginary))
+            }
+            "str" => self.str_cut(object).map(|(text, whole)| cut(text::quote(&text), whole)),
+            "bytes" => self.bytes(object).map(|(bytes, whole)| quoted(&bytes, whole)),
+            "bytearray" => self.byte_array(object),
+            "tuple" => self.sequence(object, ("(", ")"), self.tuple(object, limit), limits),
+            "list" => self.sequence(object, ("[", "]"), self.list(object, limit), limits),
+            "set" => self.sequence(object, ("{", "}"), self.set(object, limit), limits),
+            "frozenset" => self.sequence(object, ("frozenset({", "})"), self.set(object, limit), limits),
+            "dict" | "collections.OrderedDict" => {
+                let pairs = self.mapping(object, limits);
+                match base.name.as_str() {
+                    "dict" => pairs,
+                    name => pairs.map(|pairs| if pairs == "{}" { format!("{name}()") } else { format!("{name}({pairs})") }),
+                }
+            }
+            "collections.defaultdict" => self.mapping(object, limits).and_then(|pairs| {
+                let factory = self.pointer(object + DEFAULT_FACTORY)?;
+                let factory = if factory == 0 { "None".to_owned() } else { self.repr(factory, limits)? };
+                Some(format!("defaultdict({factory}, {pairs})"))
+            }),
+            "collections.deque" => self.deque(object, limits),
+            "slice" => {
+                let parts = SLICE.map(|at| self.repr(self.pointer(object + at)?, limits));
+                let [Some(start), Some(stop), Some(step)] = parts else { return Some(None) };
+                Some(format!("slice({start}, {stop}, {step})"))
+            }
+            "function" => {
+                let name = self.pointer(object + FUNCTION_QUALNAME).and_then(|name| self.str(name));
+                name.map(|name| format!("<function {name} at {object:#x}>"))
+            }
+            "method" => self.method(object, limits),
+            "builtin_function_or_method" => self.built_in_function(object),
+            "generator" | "coroutine" | "async_generator" if self.offsets.generator_name > 0 => {
+                // The qualified name follows the plain one.
+                let name = self.pointer(object + self.offsets.generator_name + 4).and_then(|name| self.str(name));
+                name.map(|name| format!("<{} object {name} at {object:#x}>", base.name))
+            }
+            "datetime.timedelta" => self.duration(object),
+            "datetime.date" => self.date(object, false, limits),
+            "datetime.datetime" => self.date(object, true, limits),
+            _ => return None,
+        })
+    }
+
+    fn double(&self, address: u64) -> Option<f64> {
+        Some(f64::from_bits(self.uint(address, 8)?))
+    }
+
+    /// Elements in brackets; an object within itself is `[...]`.
+    fn sequence(
+        &self,
+        object: u64,
+        (open, close): (&str, &str),
+        items: Option<(Vec<u64>, u64)>,
+        limits: Limits,
+    ) -> Option<String> {
+        let (items, count) = items?;
+        if count == 0 {
+            return Some(match open {
+                "{" => "set()".to_owned(),
+                "frozenset({" => "frozenset()".to_owned(),
+                _ => format!("{open}{close}"),
+            });
+        }
+        self.within(object, (open, close), limits, |inner| {
+            let rest = if count > items.len() as u64 { ", …" } else { "" };
+            let single = if open == "(" && count == 1 { "," } else { "" };
+            let items: Vec<_> = items.iter().map(|item| self.element(*item, inner)).collect();
+            format!("{}{rest}{single}", items.join(", "))
+        })
+    }
+
+    fn mapping(&self, object: u64, limits: Limits) -> Option<String> {
+        let (pairs, count) = self.entries(object, limits.elements.into())?;
+        if count == 0 {
+            return Some("{}".to_owned());
+        }
+        self.within(object, ("{", "}"), limits, |inner| {
+            let rest = if count > pairs.len() as u64 { ", …" } else { "" };
+            let pairs = pairs.iter().map(|&(key, value)| (self.element(key, inner), self.element(value, inner)));
+            let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}: {value}")).collect();
+            format!("{}{rest}", pairs.join(", "))
+        })
+    }
+
+    /// Writes what is in a container, unless it is within itself or too deep.
+    fn within(
+        &self,
+        object: u64,
+        (open, close): (&str, &str),
+        limits: Limits,
+        write: impl FnOnce(Limits) -> String,
+    ) -> Option<String> {
+        if self.open.borrow().contains(&object) {
+            return Some(format!("{open}...{close}"));
+        }
+        if self.is_deep(limits) {
+            return Some(format!("{open}…{close}"));
+        }
+        self.open.borrow_mut().push(object);
+        let written = write(Limits { depth: limits.depth - 1, ..limits });
+        self.open.borrow_mut().pop();
+        Some(format!("{open}{written}{close}"))
+    }
+
+    fn element(&self, object: u64, limits: Limits) -> String {
+        self.repr(object, limits).unwrap_or_else(|| "<unreadable>".to_owned())
+    }
+
+    fn byte_array(&self, object: u64) -> Option<String> {
+        let (length, start) = BYTEARRAY;
+        let length = self.uint(object + length, 4)?;
+        let shown = length.min(MAX_TEXT);
+        let bytes = match shown {
+            0 => Vec::new(),
+            _ => self.memory.bytes(self.pointer_exact(object + start)?, shown).ok()?.into_owned(),
+        };
+        Some(format!("bytearray({})", quoted(&bytes, shown == length)))
+    }
+
+    /// An address that need not be one of an object.
+    fn pointer_exact(&self, address: u64) -> Option<u64> {
+        self.uint(address, 4).filter(|&value| value < self.memory.size)
+    }
+
+    fn deque(&self, object: u64, limits: Limits) -> Option<String> {
+        let [length, block, first, most] = DEQUE.map(|at| self.uint(object + at, 4));
+        let (length, mut block, mut at, most) = (length?, block?, first?, most?);
+        let mut items = Vec::new();
+        for _ in 0..MAX_BLOCKS {
+            // The link to the block before, the elements, the link to the block behind.
+            while at < BLOCK && (items.len() as u64) < length.min(limits.elements.into()) {
+                items.push(self.pointer(block + 4 + 4 * at)?);
+                at += 1;
+            }
+            if at < BLOCK {
+                break;
+            }
+            (block, at) = (self.pointer_exact(block + 4 + 4 * BLOCK)?, 0);
+        }
+        let items = self.sequence(object, ("[", "]"), Some((items, length)), limits)?;
+        Some(match most as u32 as i32 {
+            most if most < 0 => format!("deque({items})"),
+            most => format!("deque({items}, maxlen={most})"),
+        })
+    }
+
+    fn method(&self, object: u64, limits: Limits) -> Option<String> {
+        let (function, receiver) = (self.pointer(object + METHOD.0)?, self.pointer(object + METHOD.1)?);
+        self.type_of(function).filter(|kind| kind.full == "function")?;
+        let name = self.str(self.pointer(function + FUNCTION_QUALNAME)?)?;
+        let receiver = self.within(object, ("", ""), limits, |inner| self.element(receiver, inner))?;
+        Some(format!("<bound method {name} of {receiver}>"))
+    }
+
+    fn built_in_function(&self, object: u64) -> Option<String> {
+        let described = self.pointer_exact(object + BUILT_IN.0)?;
+        let (name, whole) = self.memory.c_string(self.pointer_exact(described)?, 256).ok()?;
+        let name = String::from_utf8(name).ok().filter(|_| whole)?;
+        let receiver = self.pointer(object + BUILT_IN.1)?;
+        match self.type_of(receiver).filter(|kind| receiver != 0 && kind.full != "module") {
+            None => Some(format!("<built-in function {name}>")),
+            Some(kind) => Some(format!("<built-in method {name} of {} object at {receiver:#x}>", kind.full)),
+        }
+    }
+
+    fn duration(&self, object: u64) -> Option<String> {
+        let [days, seconds, micros] = TIMEDELTA.map(|at| self.uint(object + at, 4).map(|value| value as u32 as i32));
+        let parts = [("days", days?), ("seconds", seconds?), ("microseconds", micros?)];
+        let parts: Vec<_> = parts.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name}={value}")).collect();
+        Some(format!("datetime.timedelta({})", if parts.is_empty() { "0".to_owned() } else { parts.join(", ") }))
+    }
+
+    fn date(&self, object: u64, has_time: bool, limits: Limits) -> Option<String> {
+        let (zoned, fields, zone) = DATE;
+        let byte = |nth: u64| self.uint(object + fields + nth, 1);
+        let mut text = format!("{}, {}, {}", byte(0)? << 8 | byte(1)?, byte(2)?, byte(3)?);
+        if !has_time {
+            return Some(format!("datetime.date({text})"));
+        }
+        let micros = byte(7)? << 16 | byte(8)? << 8 | byte(9)?;
+        let _ = write!(text, ", {}, {}", byte(4)?, byte(5)?);
+        if byte(6)? != 0 || micros != 0 {
+            let _ = write!(text, ", {}", byte(6)?);
+        }
+        if micros != 0 {
+            let _ = write!(text, ", {micros}");
+        }
+        if self.uint(object + zoned, 1)? != 0 {
+            let _ = write!(text, ", tzinfo={}", self.element(self.pointer(object + zone)?, limits));
+        }
+        Some(format!("datetime.datetime({text})"))
+    }
+
+    fn class(&self, object: u64) -> Option<String> {
+        let kind = self.described(object)?;
+        let module = self.class_attribute(object, "__module__").and_then(|module| self.str(module));
+        let name = match (Objects::is_class(&kind), self.qualified(object), module) {
+            (true, Some(name), Some(module)) if module != "builtins" => format!("{module}.{name}"),
+            (true, Some(name), _) => name,
+            _ => kind.full,
+        };
+        Some(format!("<class '{name}'>"))
+    }
+
+    /// A member of an enumeration: `<Color.GREEN: 'g'>`.
+    fn member_of_enumeration(&self, object: u64, kind: &Type, limits: Limits) -> Option<String> {
+        self.type_of(kind.address).filter(|meta| matches!(&*meta.name, "EnumType" | "EnumMeta"))?;
+        let attributes = self.attributes(object, kind, 16)?;
+        let attribute = |name: &str| {
+            let mut attributes = attributes.iter();
+            attributes.find(|(key, _)| self.str(*key).as_deref() == Some(name)).map(|(_, value)| *value)
+        };
+        let name = attribute("_name_").and_then(|name| self.str(name));
+        let name = name.map_or(String::new(), |name| format!(".{name}"));
+        Some(format!("<{}{name}: {}>", kind.name, self.element(attribute("_value_")?, limits)))
+    }
+
+    /// A tuple whose class has names for its elements.
+    fn named_tuple(&self, object: u64, kind: &Type, base: &Type, limits: Limits) -> Option<String> {
+        if base.full != "tuple" {
+            return None;
+        }
+        let (items, count) = self.tuple(object, limits.elements.into())?;
+        let names = self.class_attribute(kind.address, "_fields")?;
+        self.type_of(names).filter(|kind| kind.full == "tuple")?;
+        let (names, named) = self.tuple(names, limits.elements.into())?;
+        let names = names.into_iter().map(|name| self.str(name)).collect::<Option<Vec<_>>>()?;
+        if named != count {
+            return None;
+        }
+        self.within(object, (&format!("{}(", kind.name), ")"), limits, |inner| {
+            let rest = if count > items.len() as u64 { ", …" } else { "" };
+            let parts = names.iter().zip(&items).map(|(name, item)| format!("{name}={}", self.element(*item, inner)));
+            format!("{}{rest}", parts.collect::<Vec<_>>().join(", "))
+        })
+    }
+
+    /// An object with its attributes: of a data class as that writes them, else in angle brackets.
+    fn instance(&self, object: u64, kind: &Type, limits: Limits) -> Option<String> {
+        let plain = format!("<{} object at {object:#x}>", kind.name);
+        if self.is_deep(limits) || self.open.borrow().contains(&object) {
+            return Some(plain);
+        }
+        let inner = Limits { depth: limits.depth - 1, ..limits };
+        let attributes = self.attributes(object, kind, limits.elements.into()).unwrap_or_default();
+        let named = attributes.iter().filter_map(|&(key, value)| Some((self.str(key)?, value)));
+        let slots = self.slots(object, kind, limits.elements as usize);
+        self.open.borrow_mut().push(object);
+        let shown: Vec<_> = slots.into_iter().chain(named).map(|(key, value)| format!("{key}={}", self.element(value, inner))).collect();
+        self.open.borrow_mut().pop();
+        if shown.is_empty() {
+            return Some(plain);
+        }
+        let is_data = Objects::is_class(kind) && self.class_attribute(kind.address, "__dataclass_fields__").is_some();
+        Some(match is_data.then(|| self.qualified(kind.address)).flatten() {
+            Some(name) => format!("{name}({})", shown.join(", ")),
+            None => format!("<{} {}>", kind.name, shown.join(" ")),
+        })
+    }
+}
+
+fn cut(text: String, whole: bool) -> String {
+    if whole { text } else { text + "…" }
+}
+
+fn quoted(bytes: &[u8], whole: bool) -> String {
+    let shown = &bytes[..bytes.len().min(MAX_TEXT as usize)];
+    cut(text::quote_bytes(shown), whole && shown.len() == bytes.len())
+}
