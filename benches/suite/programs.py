@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = ("coredump-run", "coredump-bt", "coredump-json", "coredump-dump")
+OURS = ("coredump-run", "coredump-bt", "coredump-json", "coredump-dump", "coredump-serve")
 
 # name: (environment variable, arguments for the version, how to get it)
 PEERS = {
@@ -17,6 +17,7 @@ PEERS = {
     "llvm-symbolizer": ("LLVM_SYMBOLIZER", ["--version"], "apt-get install llvm"),
     "gdb": ("GDB", ["--version"], "apt-get install gdb"),
     "lldb": ("LLDB", ["--version"], "apt-get install lldb"),
+    "lldb-dap": ("LLDB_DAP", ["--version"], "apt-get install lldb-22, LLDB_DAP=lldb-dap-22"),
     "minidump-stackwalk": ("MINIDUMP_STACKWALK", ["--version"], "cargo install minidump-stackwalk"),
     "dump_syms": ("DUMP_SYMS", ["--version"], "cargo install dump_syms"),
     "cp": ("CP", ["--version"], "coreutils"),
