@@ -2,10 +2,11 @@
 
 use std::io;
 
+use coredump_core::Dump;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::shorten;
 use coredump_core::cli::text::{escape, escape_lines};
-use coredump_core::crash::Crash;
+use coredump_core::crash::Place;
 use coredump_core::model::{CoreDump, HostCall, Layout, Request};
 use coredump_core::reason::{CrashReason, ReasonSource};
 
@@ -23,8 +24,19 @@ const ARGS: usize = 16;
 /// Lines of the guest's standard error that are shown.
 const STDERR_LINES: usize = 20;
 
+/// Whether a place is that of the youngest frame, and not that of a program which an interpreter ran there.
+fn is_youngest(dump: &Dump, place: &Place) -> bool {
+    let frame = dump.thread(place.thread).and_then(|thread| thread.frame(0));
+    frame.is_none_or(|frame| {
+        let names = frame.inlines().iter().filter_map(|inline| inline.function.as_deref());
+        let nameless = frame.function().is_none() && place.location.is_none();
+        nameless || names.chain(frame.function()).any(|name| name == &*place.function)
+    })
+}
+
 /// Prints the head of a dump.
-pub fn render(page: &mut Page, input: &Input, dump: &CoreDump<'_>, crash: &Crash) -> io::Result<()> {
+pub fn render(page: &mut Page, input: &Input, opened: &Dump) -> io::Result<()> {
+    let (dump, crash) = (opened.recorded(), opened.crash());
     page.piece(Piece::Title, &format!("core dump of {}", program(input, dump)))?;
     if let Some(producer) = &dump.producer {
         page.plain(" by ")?;
@@ -38,8 +50,12 @@ pub fn render(page: &mut Page, input: &Input, dump: &CoreDump<'_>, crash: &Crash
         why(page, reason)?;
     }
     // Where frame 0 is the program's own, it says the same.
-    if let Some(place) = crash.place.as_ref().filter(|place| place.frame > 0) {
-        page.plain(format_args!("where: #{} ", place.frame))?;
+    if let Some(place) = crash.place.as_ref().filter(|place| place.frame > 0 || !is_youngest(opened, place)) {
+        page.plain("where: ")?;
+        // Of which frame it is part is not certain where an interpreter's is 0: that one gave up.
+        if place.frame > 0 {
+            page.plain(format_args!("#{} ", place.frame))?;
+        }
         page.piece(Piece::Function, &place.function)?;
         if let Some(location) = &place.location {
             page.plain(" at ")?;

@@ -151,7 +151,7 @@ fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
 }
 
 fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::Result<()> {
-    header::render(page, input, frames.dump.recorded(), frames.dump.crash())?;
+    header::render(page, input, frames.dump)?;
     // Who asks for one frame has seen them.
     if frames.args.frame.is_none() {
         header::host_calls(page, &frames.dump.recorded().host_calls)?;

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use coredump_core::tasks::{AsyncTask, Await, AwaitState, Tasks};
+use coredump_core::tasks::{self, AsyncTask, Await, AwaitState, Tasks};
 use coredump_core::{Dump, Limits};
 
 use crate::args::Args;
@@ -27,7 +27,7 @@ pub fn all(page: &mut Page, args: &Args, dump: &Dump) -> io::Result<()> {
     let Tasks { list, truncated } = dump.tasks(limits);
     if list.is_empty() && args.tasks {
         page.end()?;
-        page.piece(Piece::Faint, "no asynchronous task was found")?;
+        page.piece(Piece::Faint, &tasks::none_found(dump.binaries()))?;
         page.end()?;
     }
     list.iter().try_for_each(|task| one(page, task))?;

@@ -306,6 +306,10 @@ fn a_program_without_tasks_says_so() {
     let tool = Tool::new("coredump-bt").args(["-q", "--async", "-m"]).arg(fixture("modules/sum-O0.wasm"));
     let text = tool.arg(fixture("dumps/sum-O0.wasmtime.coredump")).run().expect(0).text().to_owned();
     assert!(text.ends_with("\nno asynchronous task was found\n"), "{text}");
+    // Without debug information nobody can tell, which is another answer.
+    let tool = Tool::new("coredump-bt").args(["-q", "--async", "-m"]).arg(fixture("modules/sum-stripped.wasm"));
+    let text = tool.arg(fixture("dumps/sum-stripped.wasmtime.coredump")).run().text().to_owned();
+    assert!(text.contains("known by debug information only, and there is none of sum-stripped"), "{text}");
 }
 
 /// The document of a Python program's dump, whose modules are not kept.

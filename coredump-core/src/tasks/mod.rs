@@ -9,7 +9,7 @@ mod python;
 mod rust;
 
 use crate::backtrace::Location;
-use crate::binaries::Binaries;
+use crate::binaries::{Binaries, Slot};
 use crate::interpreted::Site;
 use crate::model::CoreDump;
 use crate::variables::{Inspector, Limits, Variable};
@@ -186,6 +186,20 @@ impl Tasks {
         tasks.truncated = tasks.list.len() > MAX_TASKS;
         tasks.list.truncate(MAX_TASKS);
         tasks
+    }
+}
+
+/// What to say where no task was found: which modules could not be asked.
+pub fn none_found(binaries: &Binaries) -> String {
+    const NONE: &str = "no asynchronous task was found";
+    let mute = |slot: &&Slot| slot.found.as_ref().is_none_or(|found| !found.binary.has_dwarf());
+    let mute: Vec<_> = binaries.slots().iter().filter(mute).take(MAX_INSTANCES).map(|slot| &*slot.name).collect();
+    match mute.is_empty() {
+        true => NONE.to_owned(),
+        false => format!(
+            "{NONE}: those of Rust and C++ are known by debug information only, and there is none of {}",
+            mute.join(", ")
+        ),
     }
 }
 

@@ -51,7 +51,10 @@ pub fn run(scene: &Scene<'_>, line: &str) -> Option<Result<String, String>> {
         ("help", _) => Ok(scene.help()),
         ("heap", "") => heaps::summary(scene.dump),
         ("leaks", "") => heaps::leaks(scene.dump),
-        ("tasks", "") => scene.tasks.text(scene.dump).ok_or_else(|| "no asynchronous task was found".to_owned()),
+        ("tasks", "") => {
+            let none = || escape(&coredump_core::tasks::none_found(scene.dump.binaries())).into_owned();
+            scene.tasks.text(scene.dump).ok_or_else(none)
+        }
         ("memory", rest) if !rest.is_empty() => scene.memory(rest),
         ("whatis", rest) if !rest.is_empty() => scene.whatis(rest),
         ("memory" | "whatis", _) => Err(format!("{verb} needs an address or an expression")),
