@@ -24,6 +24,8 @@ const MAX_TABLE: u64 = 1 << 22;
 /// A runtime's structure is smaller than this, and so is what a function's description has before its bytecode.
 const RUNTIME: u64 = 1024;
 const DESCRIPTION: u64 = 1 << 20;
+/// Runtimes in one memory that are looked at.
+const MAX_RUNTIMES: usize = 16;
 /// Sizes of a table of names.
 const MIN_NAMES: u64 = 128;
 
@@ -69,24 +71,30 @@ struct Layout {
 /// Objects as versions lay them out: the description, the shape, the properties.
 const OBJECTS: [(u64, u64, u64); 3] = [(24, 12, 16), (32, 16, 20), (28, 16, 20)];
 
-/// Looks for a runtime in a memory.
+/// Looks for a runtime in a memory: of several, one that runs a program. Javy's plugin leaves behind that with which it was made.
 pub fn find(memory: &Memory<'_>) -> Option<Place> {
     if memory.memory64 {
         return None;
     }
-    memory.chunks(0..memory.size).find_map(|chunk| {
-        let Chunk::Captured(segment) = chunk else { return None };
-        let first = segment.address.next_multiple_of(4);
-        let bytes = segment.bytes.get((first - segment.address) as usize..)?;
-        let words = bytes.as_chunks::<4>().0;
-        let word = |nth: usize| u64::from(u32::from_le_bytes(words[nth]));
-        // The size of the hash table, a power of two; names, their greatest number, twice the size; the two tables.
-        let hits = (0..words.len().saturating_sub(6)).filter(|&nth| {
-            let size = word(nth);
-            size >= MIN_NAMES && size.is_power_of_two() && word(nth + 3) == 2 * size && word(nth + 1) <= word(nth + 2)
-        });
-        hits.take(1 << 16).find_map(|nth| place(memory, first + 4 * nth as u64))
-    })
+    let mut places = memory.chunks(0..memory.size).flat_map(|chunk| runtimes(memory, chunk)).take(MAX_RUNTIMES);
+    let first = places.next()?;
+    let runs = |place: &Place| Reader { memory, place: *place }.stack().is_some();
+    std::iter::once(first).chain(places).find(runs).or(Some(first))
+}
+
+/// The runtimes in a part of a memory.
+fn runtimes(memory: &Memory<'_>, chunk: Chunk<'_>) -> Vec<Place> {
+    let Chunk::Captured(segment) = chunk else { return Vec::new() };
+    let first = segment.address.next_multiple_of(4);
+    let bytes = segment.bytes.get((first - segment.address) as usize..).unwrap_or_default();
+    let words = bytes.as_chunks::<4>().0;
+    let word = |nth: usize| u64::from(u32::from_le_bytes(words[nth]));
+    // The size of the hash table, a power of two; names, their greatest number, twice the size; the two tables.
+    let hits = (0..words.len().saturating_sub(6)).filter(|&nth| {
+        let size = word(nth);
+        size >= MIN_NAMES && size.is_power_of_two() && word(nth + 3) == 2 * size && word(nth + 1) <= word(nth + 2)
+    });
+    hits.take(1 << 16).filter_map(|nth| place(memory, first + 4 * nth as u64)).take(MAX_RUNTIMES).collect()
 }
 
 fn place(memory: &Memory<'_>, runtime: u64) -> Option<Place> {
