@@ -260,3 +260,22 @@ fn javascript_frames_are_those_of_the_programs_own_stack() {
         }
     }
 }
+
+#[test]
+fn of_several_runtimes_the_stack_is_that_of_the_one_that_runs() {
+    // A plugin of Javy holds the runtime with which it was made, too. Nothing of it has a name, and its module is not here.
+    let dump = fixture("dumps/javy-shop.node.coredump");
+    let document = Tool::new("coredump-json").arg(&dump).run().json();
+    let frames = document["threads"][0]["interpreted"].as_array().expect("JavaScript's frames are shown");
+    let place = |frame: &Value| format!("{} {}:{}", frame["function"].as_str().unwrap(), frame["file"].as_str().unwrap(), frame["line"]);
+    let shown: Vec<_> = frames.iter().map(place).collect();
+    // What the script printed of itself, but for the column and the functions of the engine.
+    let printed = std::fs::read_to_string(fixture("expected/javy-shop.txt")).unwrap();
+    let lines = printed.lines().filter_map(|line| line.trim().strip_prefix("at ")?.strip_suffix(')')?.split_once(" ("));
+    let lines = lines.filter(|(_, place)| *place != "native");
+    let wanted: Vec<_> = lines.map(|(name, place)| format!("{name} {}", place.rsplit_once(':').unwrap().0)).collect();
+    assert_eq!(wanted.len(), 6);
+    assert_eq!(shown, wanted);
+    let text = Tool::new("coredump-bt").args(["-q"]).arg(&dump).run().text().to_owned();
+    assert!(text.contains("\nwhere: spin at function.mjs:11:"), "{text}");
+}
