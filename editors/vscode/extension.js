@@ -5,6 +5,8 @@ const path = require("node:path");
 const vscode = require("vscode");
 
 const TYPE = "wasm-coredump";
+// What may name the dump in a configuration.
+const NAMES = ["coreFile", "coreDumpPath", "dumpPath", "core", "targetCreateCommands", "initCommands", "attachCommands", "setupCommands"];
 
 function activate(context) {
   const adapter = {
@@ -23,7 +25,7 @@ function activate(context) {
   const configuration = {
     // Without a launch.json there is nothing but the type: then the dump is asked for.
     async resolveDebugConfiguration(folder, config) {
-      if (config.coreFile || config.coreDumpPath || config.core) return config;
+      if (NAMES.some((name) => config[name])) return config;
       const uri = await ask();
       return uri && of(uri);
     },
