@@ -221,12 +221,14 @@ fn a_value_that_threads_do_not_share_is_not_given_as_another_threads() {
     // The youngest of the threads' frames that only one of them has.
     let stacks = ["qWasmCallStack:1", "qWasmCallStack:2"].map(|request| client.ask(request).len() / 16);
     assert_eq!(stacks, [10, 7]);
-    let mut alone = Client::quiet(&Served::with(&["--thread", "0"], &dump, &module));
+    let first = Served::with(&["--thread", "0"], &dump, &module);
+    let mut alone = Client::quiet(&first);
     assert_eq!(alone.ask("qfThreadInfo"), "m1");
     let last = |client: &mut Client| client.ask("qWasmLocal:7;2");
     assert_eq!(last(&mut client), last(&mut alone));
     // Of one thread alone, all values are there: what `sum` was called with.
-    let mut worker = Client::quiet(&Served::with(&["--thread", "1"], &dump, &module));
+    let second = Served::with(&["--thread", "1"], &dump, &module);
+    let mut worker = Client::quiet(&second);
     assert_eq!(worker.ask("qfThreadInfo"), "m2");
     assert!(worker.ask("?").starts_with("T05thread:2;"));
     assert_eq!(worker.ask("qWasmLocal:0;2"), "02000000", "depth=2");

@@ -20,6 +20,7 @@ const MAX_BLOCKS: usize = 1 << 12;
 const EXCEPTION_ARGS: u64 = 12;
 const COMPLEX: [u64; 2] = [8, 16];
 const BYTEARRAY: (u64, u64) = (8, 20);
+/// A `slice` and a `range`: where they begin, where they end, the step.
 const SLICE: [u64; 3] = [8, 12, 16];
 const FUNCTION_QUALNAME: u64 = 20;
 const METHOD: (u64, u64) = (8, 12);
@@ -112,6 +113,14 @@ impl Objects<'_, '_> {
                 let parts = SLICE.map(|at| self.repr(self.pointer(object + at)?, limits));
                 let [Some(start), Some(stop), Some(step)] = parts else { return Some(None) };
                 Some(format!("slice({start}, {stop}, {step})"))
+            }
+            "range" => {
+                let parts = SLICE.map(|at| self.repr(self.pointer(object + at)?, limits));
+                let [Some(start), Some(stop), Some(step)] = parts else { return Some(None) };
+                Some(match &*step {
+                    "1" => format!("range({start}, {stop})"),
+                    step => format!("range({start}, {stop}, {step})"),
+                })
             }
             "function" => {
                 let name = self.pointer(object + FUNCTION_QUALNAME).and_then(|name| self.str(name));
