@@ -6,7 +6,7 @@ use coredump_core::Dump;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::shorten;
 use coredump_core::cli::text::{escape, escape_lines};
-use coredump_core::crash::Place;
+use coredump_core::crash::CrashPlace;
 use coredump_core::model::{CoreDump, HostCall, Layout, Request};
 use coredump_core::reason::{CrashReason, ReasonSource};
 
@@ -25,7 +25,7 @@ const ARGS: usize = 16;
 const STDERR_LINES: usize = 20;
 
 /// Whether a place is that of the youngest frame, and not that of a program which an interpreter ran there.
-fn is_youngest(dump: &Dump, place: &Place) -> bool {
+fn is_youngest(dump: &Dump, place: &CrashPlace) -> bool {
     let frame = dump.thread(place.thread).and_then(|thread| thread.frame(0));
     frame.is_none_or(|frame| {
         let names = frame.inlines().iter().filter_map(|inline| inline.function.as_deref());
