@@ -23,7 +23,8 @@ impl Served {
 
     /// The same with more options.
     pub fn with(options: &[&str], dump: &Path, module: &Path) -> Served {
-        let tool = Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0"]).args(options).arg("-m").arg(module).arg(dump);
+        let tool =
+            Tool::new("coredump-serve").args(["--gdb", "127.0.0.1:0"]).args(options).arg("-m").arg(module).arg(dump);
         let server = tool.into_command().stderr(Stdio::piped()).spawn().expect("the server starts");
         let mut served = Served { server, address: String::new(), said: Vec::new() };
         let lines = BufReader::new(served.server.stderr.take().unwrap()).lines().map_while(Result::ok);

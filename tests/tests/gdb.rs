@@ -198,7 +198,10 @@ fn two_threads(folder: &std::path::Path) -> std::path::PathBuf {
     for (index, frame) in frames.iter_mut().enumerate() {
         frame["index"] = json!(index);
     }
-    document["threads"].as_array_mut().unwrap().push(json!({"index": 1, "name": "worker", "truncated": false, "frames": frames}));
+    document["threads"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({"index": 1, "name": "worker", "truncated": false, "frames": frames}));
     let (text, two) = (folder.join("two.json"), folder.join("two.coredump"));
     std::fs::write(&text, document.to_string()).unwrap();
     Tool::new("coredump-json").args(["--encode", "-o"]).arg(&two).arg(&text).run().expect(0);

@@ -267,7 +267,9 @@ fn of_several_runtimes_the_stack_is_that_of_the_one_that_runs() {
     let dump = fixture("dumps/javy-shop.node.coredump");
     let document = Tool::new("coredump-json").arg(&dump).run().json();
     let frames = document["threads"][0]["interpreted"].as_array().expect("JavaScript's frames are shown");
-    let place = |frame: &Value| format!("{} {}:{}", frame["function"].as_str().unwrap(), frame["file"].as_str().unwrap(), frame["line"]);
+    let place = |frame: &Value| {
+        format!("{} {}:{}", frame["function"].as_str().unwrap(), frame["file"].as_str().unwrap(), frame["line"])
+    };
     let shown: Vec<_> = frames.iter().map(place).collect();
     // What the script printed of itself, but for the column and the functions of the engine.
     let printed = std::fs::read_to_string(fixture("expected/javy-shop.txt")).unwrap();

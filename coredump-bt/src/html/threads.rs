@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use coredump_core::cli::frame::repeated;
-use coredump_core::{Limits, Thread};
 use coredump_core::fold::{self, Part};
 use coredump_core::runtimes::{Runtime, Task};
 use coredump_core::tasks::{Await, AwaitState, Tasks};
+use coredump_core::{Limits, Thread};
 
 use super::markup::Markup;
 use super::report::View;

@@ -100,7 +100,14 @@ fn told(crash: &Crash<'_, '_>, rule: &Rule, index: usize, arguments: &[Option<u6
             .and_then(|memory| arguments.iter().rev().flatten().find_map(|&address| rust_location(memory, address))),
         _ => None,
     };
-    Panic { language: rule.language, message, location, source: PanicSource::Stack, frames: Vec::new(), chain: Vec::new() }
+    Panic {
+        language: rule.language,
+        message,
+        location,
+        source: PanicSource::Stack,
+        frames: Vec::new(),
+        chain: Vec::new(),
+    }
 }
 
 /// The arguments with which the function of frame `index` was called.

@@ -109,7 +109,6 @@ impl<'a> Session<'a> {
         self.space.dump()
     }
 
-
     fn answer(&mut self, packet: &[u8]) -> Answer {
         // All that a client sends to a dump is text.
         let Ok(packet) = str::from_utf8(packet) else { return Answer::text("") };

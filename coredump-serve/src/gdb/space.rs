@@ -121,8 +121,11 @@ impl Space {
             let known = "LLDB 22 reads 4 of the 8 bytes of a memory64's pointers: those beyond 4 GiB it shows wrong";
             problems.push(known.to_owned());
         }
-        let with_frames =
-            self.threads.iter().filter_map(|thread| recorded.threads.get(*thread)).filter(|thread| !thread.frames.is_empty());
+        let with_frames = self
+            .threads
+            .iter()
+            .filter_map(|thread| recorded.threads.get(*thread))
+            .filter(|thread| !thread.frames.is_empty());
         if with_frames.count() > 1 {
             let known = "LLDB does not say of which thread it wants a value: those that differ between threads it does not get; \
                          --thread N serves one thread with all of them";
@@ -320,7 +323,9 @@ impl Space {
         let first = values.next().ok_or_else(|| format!("there is no frame {frame}"))?;
         match values.all(|other| other == first) {
             true => first,
-            false => Err("the threads differ, and which of them is meant is not said: --thread N serves one".to_owned()),
+            false => {
+                Err("the threads differ, and which of them is meant is not said: --thread N serves one".to_owned())
+            }
         }
     }
 

@@ -196,7 +196,11 @@ fn name(objects: &Objects<'_, '_>, table: &Table, address: u64) -> Option<String
 }
 
 /// A coroutine, and what it awaits.
-pub(super) fn coroutine(objects: &Objects<'_, '_>, object: u64, limits: Option<Limits>) -> Option<(Awaited, Option<u64>)> {
+pub(super) fn coroutine(
+    objects: &Objects<'_, '_>,
+    object: u64,
+    limits: Option<Limits>,
+) -> Option<(Awaited, Option<u64>)> {
     let offsets = objects.offsets;
     let at = object + offsets.generator_frame;
     let raw = objects.memory.uint(object + offsets.generator_state, 1).ok()? as u8 as i8;

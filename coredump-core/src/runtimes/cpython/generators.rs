@@ -63,10 +63,12 @@ fn waiting(objects: &Objects<'_, '_>) -> Vec<u64> {
         let first = segment.address.next_multiple_of(8);
         let Some(bytes) = segment.bytes.get((first - segment.address) as usize..) else { continue };
         for (nth, words) in bytes.as_chunks::<8>().0.iter().enumerate() {
-            let word = |at: usize| u64::from(u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]));
+            let word =
+                |at: usize| u64::from(u32::from_le_bytes([words[at], words[at + 1], words[at + 2], words[at + 3]]));
             let (count, ty) = (word(0), word(4));
             // A free block has the address of the next one in the place of the number of references.
-            if (1..1 << 16).contains(&count) && ty >= 1024 && ty % 4 == 0 && *types.entry(ty).or_insert_with(|| is(ty)) {
+            if (1..1 << 16).contains(&count) && ty >= 1024 && ty % 4 == 0 && *types.entry(ty).or_insert_with(|| is(ty))
+            {
                 found.push(first + 8 * nth as u64);
             }
             if found.len() == MAX_PLACES {

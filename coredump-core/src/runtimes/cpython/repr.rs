@@ -100,7 +100,9 @@ impl Objects<'_, '_> {
                 let pairs = self.mapping(object, limits);
                 match base.name.as_str() {
                     "dict" => pairs,
-                    name => pairs.map(|pairs| if pairs == "{}" { format!("{name}()") } else { format!("{name}({pairs})") }),
+                    name => {
+                        pairs.map(|pairs| if pairs == "{}" { format!("{name}()") } else { format!("{name}({pairs})") })
+                    }
                 }
             }
             "collections.defaultdict" => self.mapping(object, limits).and_then(|pairs| {
@@ -265,7 +267,8 @@ impl Objects<'_, '_> {
     fn duration(&self, object: u64) -> Option<String> {
         let [days, seconds, micros] = TIMEDELTA.map(|at| self.uint(object + at, 4).map(|value| value as u32 as i32));
         let parts = [("days", days?), ("seconds", seconds?), ("microseconds", micros?)];
-        let parts: Vec<_> = parts.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name}={value}")).collect();
+        let parts: Vec<_> =
+            parts.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name}={value}")).collect();
         Some(format!("datetime.timedelta({})", if parts.is_empty() { "0".to_owned() } else { parts.join(", ") }))
     }
 
@@ -345,7 +348,11 @@ impl Objects<'_, '_> {
         let named = attributes.iter().filter_map(|&(key, value)| Some((self.str(key)?, value)));
         let slots = self.slots(object, kind, limits.elements as usize);
         self.open.borrow_mut().push(object);
-        let shown: Vec<_> = slots.into_iter().chain(named).map(|(key, value)| format!("{key}={}", self.element(value, inner))).collect();
+        let shown: Vec<_> = slots
+            .into_iter()
+            .chain(named)
+            .map(|(key, value)| format!("{key}={}", self.element(value, inner)))
+            .collect();
         self.open.borrow_mut().pop();
         if shown.is_empty() {
             return Some(plain);
