@@ -27,7 +27,7 @@ coredump_core::reader_args! {
         example = "{command_name} app.coredump",
         example = "{command_name} --range '$sp+64' app.coredump",
         example = "{command_name} --range table --format 8i32 app.coredump",
-        example = "{command_name} --find-value ptr=&table app.coredump",
+        example = "{command_name} --find-value ptr=\\&table app.coredump",
         example = "{command_name} --image -o memory.bin app.coredump",
         error_code(0, "done"),
         error_code(1, "done in part, or nothing was found"),
