@@ -103,7 +103,9 @@ fn cases() -> Vec<(PathBuf, String)> {
 /// Fills a folder as the head of a file of cases asks for.
 fn furnish(head: &[&str], folder: &Path) {
     for line in head {
-        if let Some((copy, original)) = line.strip_prefix("@ ").map(|line| line.split_once(" = ").expect("@ COPY = FIXTURE")) {
+        if let Some((copy, original)) =
+            line.strip_prefix("@ ").map(|line| line.split_once(" = ").expect("@ COPY = FIXTURE"))
+        {
             let copy = folder.join(copy);
             std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
             std::fs::copy(fixtures().join(original), copy).expect(original);
@@ -199,7 +201,9 @@ fn every_documented_command_is_a_case() {
     assert!(documented.len() > 80, "{documented:#?}");
     let tested: BTreeSet<String> = cases()
         .iter()
-        .flat_map(|(_, text)| text.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|(_, text)| {
+            text.lines().filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect::<Vec<_>>()
+        })
         .collect();
     let elsewhere = |command: &str| ELSEWHERE.iter().any(|(text, _)| command.contains(text));
     let missing: Vec<_> =
