@@ -164,3 +164,25 @@ fn the_tools_that_read_dumps_use_the_door_and_nothing_behind_it() {
         }
     }
 }
+
+/// Whether the code names one of the languages that debug information describes.
+fn chooses_by_language(code: &str) -> bool {
+    ["C", "Cpp", "Rust", "Zig"].iter().any(|name| code.contains(&format!("Language::{name}")))
+}
+
+#[test]
+fn what_a_language_does_otherwise_is_decided_in_its_own_folder() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    // What a unit's language is, and what each says: the two tables. Tasks are found by each language's own runtime.
+    let allowed = ["catalog/entries.rs", "lang/mod.rs", "tasks/"];
+    let folders = ["lang/c/", "lang/cpp/", "lang/rust/", "lang/zig/"];
+    let mut wrong = Vec::new();
+    for file in files(&root).into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
+        let name = file.strip_prefix(&root).expect("it is inside").to_string_lossy().into_owned();
+        let is_own = allowed.iter().chain(&folders).any(|start| name.starts_with(start));
+        if !is_own && chooses_by_language(&code(&file)) {
+            wrong.push(name);
+        }
+    }
+    assert!(wrong.is_empty(), "these choose by the language of a value, which `lang::Lang` is for: {wrong:?}");
+}

@@ -155,6 +155,9 @@ fn expressions_in_the_notation_of_each_language() {
         ("map[\"answer\"] % 5 == 2".into(), "true".into()),
         ("numbers[0..2]".into(), "[10, 20]".into()),
         ("inclusive.end".into(), "4".into()),
+        ("list[1]".into(), "\"m\"".into()),
+        ("set[2]".into(), "3".into()),
+        ("os_string[0]".into(), u32::from(b'o').to_string()),
     ] {
         assert_eq!(print("sequences", &expression), value, "{expression}");
     }

@@ -20,9 +20,10 @@ pub struct Die {
 }
 
 /// The language of a unit, as far as values are written differently in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
     /// C, and what is not known better.
+    #[default]
     C,
     /// C++.
     Cpp,
@@ -30,6 +31,18 @@ pub enum Language {
     Rust,
     /// Zig.
     Zig,
+}
+
+impl Language {
+    /// Whether no program can assign to a parameter.
+    pub fn has_constant_parameters(self) -> bool {
+        self == Language::Zig
+    }
+
+    /// Whether types of no size have one value, which is known wherever it is.
+    pub fn has_unit_types(self) -> bool {
+        self == Language::Rust
+    }
 }
 
 /// Whether a variable's location is an address fixed at link time, or one in each thread's own storage.

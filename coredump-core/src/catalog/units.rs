@@ -126,8 +126,8 @@ impl<'s> Catalog<'s> {
 
     /// The language of a unit's source.
     pub fn language(&self, number: u32) -> Language {
-        let Some(memo) = self.memo(number) else { return Language::C };
-        *memo.language.get_or_init(|| self.unit(number).map_or(Language::C, language))
+        let Some(memo) = self.memo(number) else { return Language::default() };
+        *memo.language.get_or_init(|| self.unit(number).map(language).unwrap_or_default())
     }
 
     /// The entry of a function of `module`.

@@ -2,7 +2,7 @@
 
 use super::ExpressionError;
 use super::eval::{Evaluation, Worth};
-use super::parser::{Binary, Node};
+use super::tree::{Binary, Node};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::model;
 use crate::values::{Value, is_signed, pointer_target};

@@ -2,10 +2,12 @@
 //! the object around, that is of that class (C++20, 7.3.12 and 7.6.1).
 
 use super::eval::Evaluation;
-use super::parser::Conversion;
+use super::tree::Conversion;
 use crate::catalog::types::{Kind, PointerKind};
-use crate::catalog::units::{Die, Language};
+use crate::catalog::units::Die;
+use crate::lang::cpp::CppValues;
 use crate::lang::cpp::classes::Part;
+use crate::lang::table;
 use crate::values::{Source, Value, pointer_target};
 
 impl Evaluation<'_, '_, '_, '_> {
@@ -86,7 +88,7 @@ impl Evaluation<'_, '_, '_, '_> {
         }
         let declared = |kind: &Kind<'_>| matches!(kind, Kind::Struct(contents) if contents.declared);
         let unknown = if declared(&from_type.kind) { Some(from) } else { declared(&to_type.kind).then_some(to) };
-        match unknown.filter(|die| units.language(die.unit) == Language::Cpp) {
+        match unknown.filter(|die| table(units.language(die.unit)).has_bases()) {
             Some(die) => Err(format!("the debug information does not say which bases `{}` has", name(die))),
             None => Ok(None),
         }
@@ -94,7 +96,7 @@ impl Evaluation<'_, '_, '_, '_> {
 
     /// The part of class `to` of the object that this is a part of, by its vtable; `None` where it has no such part.
     fn turned_out(&self, object: &Value, to: Die) -> Result<Option<Value>, String> {
-        let whole = self.renderer.dynamic_object(object);
+        let whole = CppValues(self.renderer).dynamic_object(object);
         let whole = whole.ok_or("of which class the object is, and where it begins, is not known for certain")?;
         match self.frame.part_of_class(&whole, to) {
             Part::None => Ok(None),
@@ -116,7 +118,7 @@ impl Evaluation<'_, '_, '_, '_> {
 
     /// `dynamic_cast<void *>`: the beginning of the whole object.
     fn complete(&self, object: &Value, ty: Option<Die>) -> Result<Option<Value>, String> {
-        let whole = self.renderer.dynamic_object(object).and_then(|whole| whole.source.address());
+        let whole = CppValues(self.renderer).dynamic_object(object).and_then(|whole| whole.source.address());
         let whole = whole.ok_or("of which class the object is, and where it begins, is not known for certain")?;
         Ok(Some(self.number_as_pointer(whole, ty)))
     }

@@ -2,10 +2,10 @@
 
 use super::ExpressionError;
 use super::eval::Evaluation;
-use super::parser::{Node, NodeKind};
+use super::tree::{Node, NodeKind};
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
-use crate::lang::quoted;
+use crate::lang::{Meaning, quoted};
 use crate::values::{Source, Value, is_signed};
 
 /// Elements of one slice.
@@ -20,12 +20,12 @@ impl Evaluation<'_, '_, '_, '_> {
         let fail = |message| ExpressionError::new(index.column, message);
         let value = self.indexed(self.value(inner)?);
         if let NodeKind::Text(text) = &index.kind {
-            let written = quoted(text.as_bytes(), self.renderer.language);
+            let written = quoted(text.as_bytes(), self.renderer.lang);
             let is_it = |key: &Value| self.renderer.variable("", key).value.as_ref() == Some(&written);
             return self.entry(&value, is_it, &format!("{text:?}")).map_err(fail);
         }
         let at = self.integer(index)?;
-        if self.renderer.is_map(&value) {
+        if let Some(Ok(Meaning::Entries(_))) = self.renderer.meaning(&value, 0..0) {
             let is_it = |key: &Value| key.number(self.frame, is_signed(self.frame, key.ty)) == Ok(at);
             return self.entry(&value, is_it, &at.to_string()).map_err(fail);
         }
@@ -35,22 +35,26 @@ impl Evaluation<'_, '_, '_, '_> {
     /// The value of the first entry whose key is the one that is asked for.
     fn entry(&self, value: &Value, is_it: impl Fn(&Value) -> bool, key: &str) -> Result<Value, String> {
         let none = || format!("`{}` is no map with keys", self.renderer.type_name(value.ty));
-        let entries = self.renderer.entries(value, ENTRIES).ok_or_else(none)??;
+        let entries = self.renderer.entries(value, ENTRIES).ok_or_else(none)?;
+        let entries = entries.map_err(|missing| format!("its entries are not known: {missing}"))?;
         let found = entries.into_iter().find(|(key, _)| is_it(key));
         found.map(|(_, value)| value).ok_or_else(|| format!("no entry has the key {key}"))
     }
 
     /// What is indexed: a reference stands for what it refers to, and so does what only holds something else.
     fn indexed(&self, value: Value) -> Value {
+        let renderer = self.renderer;
         let mut value = value;
         for _ in 0..FOLLOWED {
-            let renderer = self.renderer;
-            let ends = renderer.contiguous(&value).is_some() || renderer.is_map(&value);
-            if ends || renderer.element(&value, 0).is_some() || renderer.array_pointer(&value).is_some() {
-                break;
-            }
-            match self.renderer.reference_target(&value).or_else(|| self.renderer.pointee(&value)) {
-                Some(target) => value = target,
+            let inner = match renderer.meaning(&value, 0..0) {
+                Some(Ok(Meaning::Wrapped(inner))) => Some(inner),
+                Some(_) => break,
+                None if renderer.lang.part(renderer, &value, 0).is_some() => break,
+                None if renderer.lang.array_pointee(renderer, &value).is_some() => break,
+                None => renderer.reference_target(&value).or_else(|| renderer.pointee(&value)),
+            };
+            match inner {
+                Some(inner) => value = inner,
                 None => break,
             }
         }
@@ -94,7 +98,7 @@ impl Evaluation<'_, '_, '_, '_> {
             _ => match self.renderer.contiguous(value) {
                 Some(Ok(found)) => Ok((found.element, Source::Memory(found.address), Some(found.len))),
                 Some(Err(missing)) => Err(format!("its elements are not known: {missing}")),
-                None => match self.renderer.array_pointer(value) {
+                None => match self.renderer.lang.array_pointee(self.renderer, value) {
                     Some((element, source)) => Ok((element, source, None)),
                     None => Err(format!("`{}` has no elements", self.renderer.type_name(value.ty))),
                 },

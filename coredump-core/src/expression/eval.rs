@@ -3,7 +3,8 @@
 use super::ExpressionError;
 use super::arithmetic::is_integral;
 use super::lookup;
-use super::parser::{Conversion, Node, NodeKind, parse};
+use super::parser::parse;
+use super::tree::{Conversion, Node, NodeKind};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::{Die, Language};
 use crate::lang::Renderer;
@@ -31,8 +32,9 @@ pub(super) enum Worth {
 pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable, ExpressionError> {
     let frame = renderer.frame;
     let node = parse(text, &|name| lookup::type_named(frame, name).is_some())?;
-    let language = Evaluation { renderer, frame }.language(&node).unwrap_or(renderer.language);
-    let renderer = &Renderer::new(frame, renderer.limits, language);
+    let other = Evaluation { renderer, frame }.language(&node);
+    let other = other.map(|language| Renderer::new(frame, renderer.limits, language));
+    let renderer = other.as_ref().unwrap_or(renderer);
     // A name alone is the variable itself, with its place.
     let die = match &node.kind {
         NodeKind::Name(path) => (Evaluation { renderer, frame }).named(path).and_then(|named| match named {
@@ -58,13 +60,9 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
     Ok(variable)
 }
 
-/// A value, an object of C++ as the class that it turns out to be of.
+/// A value, an object as the class that it turns out to be of.
 fn object(renderer: &Renderer<'_, '_, '_>, value: &Value) -> Variable {
-    let whole = match renderer.language {
-        Language::Cpp => renderer.other_class(value),
-        Language::C | Language::Rust | Language::Zig => None,
-    };
-    let Some(whole) = whole else { return renderer.variable("", value) };
+    let Some(whole) = renderer.lang.dynamic_object(renderer, value) else { return renderer.variable("", value) };
     let mut variable = renderer.variable("", &whole);
     variable.value = variable.value.map(|text| format!("({}) {text}", renderer.type_name(whole.ty)));
     variable
@@ -217,7 +215,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
     /// What an optional of Rust or Zig holds.
     fn payload(&self, inner: &Node) -> Result<Value, ExpressionError> {
         let value = self.value(inner)?;
-        match self.renderer.payload_of(&value) {
+        match self.renderer.lang.payload(self.renderer, &value) {
             Some(Ok(payload)) => Ok(payload),
             Some(Err(why)) => Err(ExpressionError::new(inner.column, why)),
             None => {

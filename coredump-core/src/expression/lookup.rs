@@ -2,9 +2,10 @@
 
 use gimli::constants::*;
 
-use crate::catalog::units::{Die, Language, Units};
+use crate::catalog::units::{Die, Units};
 use crate::lang::cpp::template_names;
 use crate::lang::names::path_parts;
+use crate::lang::table;
 use crate::location::frame::{Frame, memory_base_global};
 use crate::location::statics;
 use crate::scope;
@@ -38,26 +39,10 @@ pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
         Some(seen) => own(seen),
         None => own(found.into_iter().filter(|&die| ends_with(units, die, namespaces)).collect()),
     };
-    seen.or_else(|| own(rust_thread_locals(frame, name, namespaces)))
-}
-
-/// Rust's thread-locals of that name: `thread_local!` makes modules and closures of it, and in them a static of its own.
-fn rust_thread_locals(frame: &Frame<'_, '_>, name: &str, namespaces: &[String]) -> Vec<Die> {
-    let units = &frame.units;
-    let Some(function) = frame.function.filter(|function| units.language(function.unit) == Language::Rust) else {
-        return Vec::new();
-    };
-    let mut found = units.statics_named(function.unit, b"__RUST_STD_INTERNAL_VAL");
-    found.retain(|&die| {
-        let path = units.path(die);
-        let end = path.iter().rposition(|part| !part.starts_with(b"{")).unwrap_or(0);
-        let around = |namespaces: &[String]| {
-            end >= namespaces.len()
-                && path[end - namespaces.len()..end].iter().zip(namespaces).all(|(part, name)| *part == name.as_bytes())
-        };
-        path.get(end) == Some(&name.as_bytes()) && around(namespaces)
-    });
-    found
+    seen.or_else(|| {
+        let lang = table(units.language(frame.function?.unit));
+        own(lang.renamed_statics(units, first, name, namespaces))
+    })
 }
 
 /// Of entries with the same name, those in the innermost scope around the frame's code that has any of them, where they
@@ -252,10 +237,12 @@ const BUILTIN: [(&str, gimli::DwAte, u64); 35] = [
 /// The types every program knows, where the debug information has no entry for one: for Wasm's C ABI.
 fn builtin(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
     let units = &frame.units;
-    let rust = frame.function.is_some_and(|function| units.language(function.unit) == Language::Rust);
     let wide = u64::from(frame.address_size());
+    let lang = frame.function.map(|function| table(units.language(function.unit)));
+    if let Some((name, encoding, size)) = lang.and_then(|lang| lang.base_type(name)) {
+        return Some(units.base_type(name, encoding, size));
+    }
     match name {
-        "char" if rust => return Some(units.base_type("char", DW_ATE_UTF, 4)),
         "usize" => return Some(units.base_type("usize", DW_ATE_unsigned, wide)),
         "size_t" => return Some(units.base_type("size_t", DW_ATE_unsigned, wide)),
         "uintptr_t" => return Some(units.base_type("uintptr_t", DW_ATE_unsigned, wide)),

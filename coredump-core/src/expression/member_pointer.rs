@@ -2,7 +2,7 @@
 
 use super::ExpressionError;
 use super::eval::Evaluation;
-use super::parser::Node;
+use super::tree::Node;
 use crate::catalog::types::Kind;
 use crate::lang::cpp::classes::Part;
 use crate::values::Value;

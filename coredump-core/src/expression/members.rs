@@ -5,9 +5,8 @@ use std::cell::Cell;
 use super::ExpressionError;
 use super::eval::Evaluation;
 use super::lookup;
-use super::parser::Node;
+use super::tree::Node;
 use crate::catalog::types::{Kind, Member};
-use crate::catalog::units::Language;
 use crate::lang::cpp::classes::Part;
 use crate::values::Value;
 
@@ -17,7 +16,7 @@ const NESTED: u32 = 16;
 const OBJECTS: u32 = 4096;
 
 /// A member that was found, and the object whose own it is.
-struct Found {
+struct Owned {
     member: Value,
     owner: Value,
 }
@@ -38,8 +37,7 @@ impl Evaluation<'_, '_, '_, '_> {
             }
             // A class derived from the one that the pointer is said to point to may have it.
             if class.is_empty()
-                && self.renderer.language == Language::Cpp
-                && let Some(whole) = self.renderer.other_class(&value)
+                && let Some(whole) = self.renderer.lang.dynamic_object(self.renderer, &value)
                 && let Some(found) = self.find_member(&whole, name).map_err(fail)?
             {
                 return Ok(found);
@@ -76,7 +74,7 @@ impl Evaluation<'_, '_, '_, '_> {
         value: &Value,
         name: &str,
         (left, levels): (&Cell<u32>, u32),
-    ) -> Result<Option<Found>, String> {
+    ) -> Result<Option<Owned>, String> {
         let Some((die, ty)) = self.frame.units.class_of(value.ty) else { return Ok(None) };
         let (Some(less), Some(levels)) = (left.get().checked_sub(1), levels.checked_sub(1)) else { return Ok(None) };
         left.set(less);
@@ -90,10 +88,10 @@ impl Evaluation<'_, '_, '_, '_> {
             })
         };
         if let Some(member) = contents.members.iter().find(|member| is_it(member)) {
-            return Ok(Some(Found { member: value.member(self.frame, member), owner: value }));
+            return Ok(Some(Owned { member: value.member(self.frame, member), owner: value }));
         }
         let inner = contents.members.iter().filter(|member| member.base || member.name.is_none());
-        let mut found: Option<Found> = None;
+        let mut found: Option<Owned> = None;
         for inner in inner.map(|member| value.member(self.frame, member)) {
             let Some(other) = self.find_within(&inner, name, (left, levels))? else { continue };
             found = Some(match found {
@@ -107,19 +105,16 @@ impl Evaluation<'_, '_, '_, '_> {
         if found.is_some() {
             return Ok(found);
         }
-        // The variant that a Rust enum is in has its members too, and so has the union of Zig that its tag says is alive.
-        if let Some(variant) = self.renderer.active_variant(&value, contents)
-            && let Some(found) = self.find_within(&variant, name, (left, levels))?
-        {
-            return Ok(Some(found));
+        match self.renderer.lang.active_part(self.renderer, &value, contents, name) {
+            Some(part) => self.find_within(&part, name, (left, levels)),
+            None => Ok(None),
         }
-        Ok(self.renderer.alive_member(&value, name).map(|member| Found { member, owner: value }))
     }
 
     /// Of two members of one name the one that C++ sees: one of a class hides those of its bases, also of a virtual base to
     /// which another way leads; by two ways to one virtual base the same member is found.
-    fn visible(&self, one: Found, other: Found) -> Option<Found> {
-        let hides = |one: &Found, other: &Found| {
+    fn visible(&self, one: Owned, other: Owned) -> Option<Owned> {
+        let hides = |one: &Owned, other: &Owned| {
             let part = other.owner.ty.map(|class| self.frame.part_of_class(&one.owner, class));
             matches!(part, Some(Part::One(part)) if part.source.address() == other.owner.source.address())
         };

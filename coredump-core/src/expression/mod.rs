@@ -25,11 +25,13 @@ mod members;
 mod parser;
 #[cfg(test)]
 mod properties;
+mod tree;
 
 use std::fmt;
 
 pub use eval::evaluate;
-pub use parser::{Node, NodeKind, parse};
+pub use parser::parse;
+pub use tree::{Node, NodeKind};
 
 /// What is wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,7 +1,8 @@
 //! What holds for all expressions: any text is parsed or refused at one of its characters, and what is written with
 //! brackets around everything means what it says.
 
-use super::parser::{Node, NodeKind, parse};
+use super::parser::parse;
+use super::tree::{Node, NodeKind};
 
 /// Numbers that look random and are the same each time.
 struct Dice(u64);

@@ -1,8 +1,8 @@
 //! Arrays, structures and unions, and the sequences that containers are shown as.
 
-use super::{MEMBERS, Renderer, Shown, cut};
+use super::renderer::{Contiguous, LONGEST, MEMBERS, Renderer, Shown, cut, explain};
 use crate::catalog::types::{Array, Member, Struct};
-use crate::catalog::units::{Die, Language};
+use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::{Value, Variable};
 
@@ -17,20 +17,18 @@ impl<'s> Renderer<'_, '_, 's> {
         let Some(stride) = stride.filter(|&stride| stride > 0 || count == 0 || element == Some(0)) else {
             return Missing::Malformed("an array whose elements have no size".into()).into();
         };
-        let textual = matches!(self.language, Language::C | Language::Cpp);
         if inner.is_empty()
-            && textual
             && !array.vector
-            && let Some((prefix, size)) = self.text_prefix(array.element)
+            && let Some((prefix, size)) = self.lang.character(self, array.element)
         {
             return match size {
                 1 => self.text_array(value, count),
                 _ => self.wide_array(value, prefix, size, count),
             };
         }
-        let (open, close) = self.array_marks();
+        let (open, close) = self.lang.notation().array;
         self.sequence(open, close, count, depth, |index, deeper| {
-            let at = match self.lane(value, array, index) {
+            let at = match self.lang.lane(self, value, array, index) {
                 Some(lane) => lane,
                 None => Value { ty: array.element, source: value.source.at(index.checked_mul(stride)?) },
             };
@@ -45,7 +43,7 @@ impl<'s> Renderer<'_, '_, 's> {
             part.children = shown.children;
             match shown.text {
                 Ok(text) => (part.status, part.value) = (crate::values::Status::Ok, Some(text)),
-                Err(missing) => (part.status, part.note) = super::explain(missing),
+                Err(missing) => (part.status, part.note) = explain(missing),
             }
             Some(part)
         })
@@ -53,15 +51,6 @@ impl<'s> Renderer<'_, '_, 's> {
 
     fn show_element(&self, value: &Value, array: &Array, depth: u32) -> Shown {
         self.show(&value.with_type(array.element), depth)
-    }
-
-    /// What stands around an array's elements.
-    pub(super) fn array_marks(&self) -> (&'static str, &'static str) {
-        match self.language {
-            Language::Rust => ("[", "]"),
-            Language::Zig => (".{ ", " }"),
-            Language::C | Language::Cpp => ("{", "}"),
-        }
     }
 
     /// `count` elements, as many as the limit allows; `get` gives each, or `None` where they end early.
@@ -106,9 +95,26 @@ impl<'s> Renderer<'_, '_, 's> {
         Shown { text: Ok(joined(open, close, &texts)), children }
     }
 
+    /// Elements one behind the other.
+    pub(super) fn elements(&self, found: Contiguous, depth: u32) -> Shown {
+        let size = self.frame.units.size_of(found.element).unwrap_or(0);
+        let extent = size.checked_mul(found.len);
+        let checked = extent.ok_or_else(|| Missing::Malformed(format!("length {}", found.len)));
+        // Of elements without a size any number fits.
+        match checked.and_then(|extent| if extent == 0 { Ok(()) } else { self.check_extent(found.address, extent) }) {
+            Ok(()) => {}
+            Err(missing) => return missing.into(),
+        }
+        let (open, close) = self.lang.notation().array;
+        self.sequence(open, close, found.len, depth, |index, deeper| {
+            let element = Value::in_memory(found.element, found.address + index * size);
+            Some(self.part(format!("[{index}]"), &element, deeper))
+        })
+    }
+
     /// Entries of a map: `get` gives key and value.
     pub(super) fn map(&self, count: u64, depth: u32, mut get: impl FnMut(u64) -> Option<(Value, Value)>) -> Shown {
-        let equals = if self.language == Language::Rust { ": " } else { " = " };
+        let equals = self.lang.notation().entry;
         let entry = |index, deeper| {
             let (key, value) = get(index)?;
             let key = self.part("key", &key, deeper).text();
@@ -123,16 +129,12 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// A structure's or union's members as the language writes them.
     pub(super) fn members(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
-        let (open, close) = match self.language {
-            Language::Rust => ("{ ", " }"),
-            Language::Zig => (".{ ", " }"),
-            Language::C | Language::Cpp => ("{", "}"),
-        };
-        let tuple = self.language == Language::Rust && is_tuple(contents);
-        let name = self.struct_name(die);
+        let notation = self.lang.notation();
+        let (open, close) = notation.structure;
+        let tuple = self.lang.is_tuple(contents);
+        let name = self.lang.structure_name(&self.frame.units, die);
         if contents.members.is_empty() {
-            let empty = if self.language == Language::Rust { name } else { format!("{}{}", open.trim(), close.trim()) };
-            return Shown::text(if empty.is_empty() { "()".into() } else { empty });
+            return Shown::text(if name.is_empty() { notation.empty.to_owned() } else { name });
         }
         let Some(deeper) = depth.checked_sub(1) else {
             return Shown::text(if tuple { format!("{name}(...)") } else { spaced(&name, "{...}") });
@@ -144,12 +146,9 @@ impl<'s> Renderer<'_, '_, 's> {
         if let Some(missing) = all_missing(&children) {
             return missing.into();
         }
-        let written = |(child, member): (&Variable, &Member<'s>)| match self.language {
-            _ if tuple => child.text(),
-            Language::Rust => format!("{}: {}", child.name, child.text()),
-            Language::Zig => format!(".{} = {}", child.name, child.text()),
-            _ if member.name.is_none() && !member.base => child.text(),
-            _ => format!("{} = {}", child.name, child.text()),
+        let written = |(child, member): (&Variable, &Member<'s>)| match tuple {
+            true => child.text(),
+            false => self.lang.member(member, &child.name, &child.text()),
         };
         let mut texts: Vec<String> = children.iter().zip(&contents.members).map(written).collect();
         if contents.members.len() > children.len() {
@@ -158,8 +157,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let text = match (tuple, texts.len()) {
             (true, 1) if name.is_empty() => joined("(", ",)", &texts),
             (true, _) => joined(&format!("{name}("), ")", &texts),
-            (false, _) if self.language == Language::Rust => joined(&spaced(&name, open), close, &texts),
-            (false, _) => joined(open, close, &texts),
+            (false, _) => joined(&spaced(&name, open), close, &texts),
         };
         Shown { text: Ok(text), children }
     }
@@ -167,38 +165,11 @@ impl<'s> Renderer<'_, '_, 's> {
     /// The name of a part: the member's, or for a base its class's.
     fn member_name(&self, member: &Member<'s>) -> String {
         if member.base {
-            return crate::lang::names::type_name(&self.frame.units, member.ty, self.language);
+            return self.type_name(member.ty);
         }
-        let name = String::from_utf8_lossy(member.name.unwrap_or_default()).into_owned();
-        match name.strip_prefix("__") {
-            Some(number) if self.language == Language::Rust && is_number(number) => number.to_owned(),
-            _ => name,
-        }
+        let name = String::from_utf8_lossy(member.name.unwrap_or_default());
+        self.lang.member_name(&name).to_owned()
     }
-
-    /// A Rust structure's name without path and arguments; tuples and other languages' have none.
-    fn struct_name(&self, die: Die) -> String {
-        if self.language != Language::Rust {
-            return String::new();
-        }
-        let name = self.frame.units.name(die).map(|name| String::from_utf8_lossy(name).into_owned());
-        let name = name.unwrap_or_default();
-        let end = name.find('<').unwrap_or(name.len());
-        if name.starts_with(['(', '{', '&', '[', '*']) { String::new() } else { name[..end].to_owned() }
-    }
-}
-
-fn is_number(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Rust's tuples and tuple structures number their members `__0`, `__1`.
-fn is_tuple(contents: &Struct<'_>) -> bool {
-    let numbered = |member: &Member<'_>| {
-        let name = member.name.and_then(|name| str::from_utf8(name).ok());
-        name.and_then(|name| name.strip_prefix("__")).is_some_and(is_number)
-    };
-    !contents.members.is_empty() && contents.members.iter().all(numbered)
 }
 
 fn spaced(name: &str, rest: &str) -> String {
@@ -215,7 +186,7 @@ pub(super) fn joined(open: &str, close: &str, texts: &[String]) -> String {
         if index > 0 {
             text.push_str(", ");
         }
-        if text.len() + part.len() > super::LONGEST {
+        if text.len() + part.len() > LONGEST {
             text.push_str("...");
             break;
         }

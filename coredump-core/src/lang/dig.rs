@@ -1,6 +1,6 @@
 //! Members by name: how the pretty printers find their way in the standard libraries' own types.
 
-use super::Renderer;
+use super::renderer::Renderer;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
 use crate::location::Missing;
@@ -105,14 +105,5 @@ impl<'s> Renderer<'_, '_, 's> {
             Kind::Struct(contents) => self.argument(contents, index),
             _ => None,
         }
-    }
-
-    /// A type's name without its arguments, and the outermost namespace it is in.
-    pub(super) fn family(&self, die: Die) -> (String, String) {
-        let units = &self.frame.units;
-        let name = units.name(die).map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
-        let end = name.find('<').unwrap_or(name.len());
-        let outer = units.path(die).first().map(|part| String::from_utf8_lossy(part).into_owned());
-        (outer.unwrap_or_default(), name[..end].to_owned())
     }
 }

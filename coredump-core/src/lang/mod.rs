@@ -1,346 +1,313 @@
-//! Values as text and as trees. What all languages share is here; how each writes its own is in a file of its own.
+//! What types mean, and how values are written.
 //!
-//! A tree is bounded in depth, in the elements of each level, in nodes and in text, so that hostile debug information
-//! and memory cost no more than honest ones.
+//! [`Lang`] is what one language has to say: what the types of its library hold, what its pointers lead to, and its
+//! notation. Whoever shows a value or evaluates an expression asks it through a [`Renderer`], and never which language it
+//! is: that is decided in one place, [`table`]. The files of this folder are what all languages share; each language has a
+//! folder of its own.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
 mod aggregate;
+mod c;
 pub mod cpp;
 mod dig;
+mod meaning;
 pub mod names;
 mod pointer;
-mod rust;
+mod renderer;
+pub mod rust;
 mod scalar;
 mod text;
+mod variants;
 mod zig;
 
-pub use rust::TraitObject;
+use std::ops::Range;
+
+use crate::catalog::Language;
+use crate::catalog::types::{Array, Member, PointerKind, Struct, Type};
+use crate::catalog::units::{Die, Units};
+use crate::location::Missing;
+use crate::values::{Source, Value};
+pub use meaning::{Elements, Entries, Meaning, Text};
+pub use names::type_name;
+use renderer::cut;
+pub use renderer::{Contiguous, Renderer, Shown, explain};
 pub use text::quoted;
 
-use std::cell::{Cell, RefCell};
-
-use gimli::constants::*;
-
-use crate::catalog::types::{Kind, Struct};
-use crate::catalog::units::{Die, Language};
-use crate::location::Missing;
-use crate::location::frame::Frame;
-use crate::scope::VariableKind;
-use crate::values::{Limits, Source, Status, Value, Variable, When, variable_value};
-pub use names::type_name;
-
-/// Nodes of all trees of one rendering.
-const NODES: u32 = 50_000;
-/// Nodes that each of several values gets at least.
-const RESERVED: u32 = 64;
-/// Longest text of one value, in bytes.
-const LONGEST: usize = 4_000;
-/// Members of one structure that are shown, whatever the limit of elements.
-const MEMBERS: usize = 1_000;
-
-/// Renders values of one frame.
-pub struct Renderer<'r, 'f, 's> {
-    /// The frame.
-    pub frame: &'r Frame<'f, 's>,
-    /// How much is written out.
-    pub limits: Limits,
-    /// The language whose notation is used.
-    pub language: Language,
-    nodes: Cell<u32>,
-    /// The objects that are being rendered: address and type, so that a circle of pointers ends.
-    open: RefCell<Vec<(u64, Die)>>,
-}
-
-/// Elements that lie one behind the other.
-#[derive(Clone, Copy, Debug)]
-pub struct Contiguous {
-    /// Their type.
-    pub element: Option<Die>,
-    /// Address of the first.
-    pub address: u64,
-    /// How many there are.
-    pub len: u64,
-}
-
-/// A rendered value: its text, and its parts.
-pub struct Shown {
-    /// One line, or why there is none.
-    pub text: Result<String, Missing>,
-    /// The parts.
-    pub children: Vec<Variable>,
-}
-
-impl Shown {
-    fn text(text: impl Into<String>) -> Shown {
-        Shown { text: Ok(text.into()), children: Vec::new() }
-    }
-
-    fn missing(missing: Missing) -> Shown {
-        Shown { text: Err(missing), children: Vec::new() }
+/// What each language says of its types and values.
+pub fn table(language: Language) -> &'static dyn Lang {
+    match language {
+        Language::C => &c::C,
+        Language::Cpp => &cpp::Cpp,
+        Language::Rust => &rust::Rust,
+        Language::Zig => &zig::Zig,
     }
 }
 
-impl From<Missing> for Shown {
-    fn from(missing: Missing) -> Shown {
-        Shown::missing(missing)
+/// A language: what its types mean, and how it writes values. What it does not say otherwise is as in C, without C's texts
+/// and declarators.
+pub trait Lang: Sync {
+    // What types mean.
+
+    /// What a structure holds; `None` for one that its language's library does not make. Of elements and entries those in
+    /// `window` are looked for.
+    fn meaning<'s>(
+        &self,
+        _renderer: &Renderer<'_, '_, 's>,
+        _value: &Value,
+        _die: Die,
+        _contents: &Struct<'s>,
+        _window: Range<u64>,
+    ) -> Option<Result<Meaning, Missing>> {
+        None
+    }
+
+    /// The part with this number of what has numbered parts and is no container; `None` for other types.
+    fn part(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value, _number: u64) -> Option<Value> {
+        None
+    }
+
+    /// An element of an array whose elements are no whole bytes; `None` for other arrays.
+    fn lane(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value, _array: &Array, _index: u64) -> Option<Value> {
+        None
+    }
+
+    /// What a structure that acts as a pointer points to; `None` for what is none.
+    fn pointee<'s>(
+        &self,
+        _renderer: &Renderer<'_, '_, 's>,
+        _value: &Value,
+        _die: Die,
+        _contents: &Struct<'s>,
+    ) -> Option<Value> {
+        None
+    }
+
+    /// Where the elements begin that a structure which acts as a pointer to an array points to, and their type; how many
+    /// there are it does not know.
+    fn array_pointee(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value) -> Option<(Option<Die>, Source)> {
+        None
+    }
+
+    /// Whether a pointer stands for what it points to in most places.
+    fn is_reference(&self, _ty: &Type<'_>) -> bool {
+        false
+    }
+
+    /// What an optional holds, or why nothing; `None` for other types.
+    fn payload(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value) -> Option<Result<Value, String>> {
+        None
+    }
+
+    /// Whether a value is the null of an optional that keeps it in its contents' own bits; `None` for other types.
+    fn is_null(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value) -> Option<Result<bool, Missing>> {
+        None
+    }
+
+    /// The part of a structure in which, at this moment, a member of that name is: a variant, the payload of a tagged union.
+    fn active_part<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        contents: &Struct<'s>,
+        _name: &str,
+    ) -> Option<Value> {
+        renderer.active_variant(value, contents)
+    }
+
+    /// The whole object that one of a class turns out to be a part of, where that is of another class; `None` where that is
+    /// not known for certain.
+    fn dynamic_object(&self, _renderer: &Renderer<'_, '_, '_>, _object: &Value) -> Option<Value> {
+        None
+    }
+
+    /// Whether classes have bases, which the debug information of a class that is only declared does not name.
+    fn has_bases(&self) -> bool {
+        false
+    }
+
+    /// The statics that a program calls by that name, and the compiler by others.
+    fn renamed_statics(&self, _units: &Units<'_>, _unit: u32, _name: &str, _namespaces: &[String]) -> Vec<Die> {
+        Vec::new()
+    }
+
+    /// A base type that other languages have too, and otherwise: its name, encoding and size in bytes.
+    fn base_type(&self, _name: &str) -> Option<(&'static str, gimli::DwAte, u64)> {
+        None
+    }
+
+    /// The size in bits of a type of integers, where only its name tells.
+    fn integer_bits(&self, _name: &[u8]) -> Option<u64> {
+        None
+    }
+
+    /// What a text of characters of this type has before its quotes, and their size in bytes; `None` for what is no type of
+    /// characters.
+    fn character(&self, _renderer: &Renderer<'_, '_, '_>, _ty: Option<Die>) -> Option<(&'static str, u64)> {
+        None
+    }
+
+    // What its pointers lead to, for a walk over all objects.
+
+    /// Whether a type of that name is larger than its description says.
+    fn is_unsized(&self, _name: &str) -> bool {
+        false
+    }
+
+    /// The two words of a pointer beside which the vtable of what it points to is; `None` for other structures.
+    fn pointer_with_vtable<'m, 's>(
+        &self,
+        _units: &Units<'s>,
+        _contents: &'m Struct<'s>,
+    ) -> Option<(&'m Member<'s>, &'m Member<'s>)> {
+        None
+    }
+
+    /// What pointers to bytes in a structure of that name point to in truth; `None` where they point to bytes.
+    fn buffer_element(&self, _name: &[u8], _contents: &Struct<'_>) -> Option<Die> {
+        None
+    }
+
+    /// The type whose vtable a variable is; `None` for other variables.
+    fn vtable_type(&self, _units: &Units<'_>, _variable: Die) -> Option<Die> {
+        None
+    }
+
+    // How values are written.
+
+    /// A structure that is written in a way of its own; `None` for one that is written by its members.
+    fn written<'s>(
+        &self,
+        _renderer: &Renderer<'_, '_, 's>,
+        _value: &Value,
+        _die: Die,
+        _contents: &Struct<'s>,
+        _depth: u32,
+    ) -> Option<Shown> {
+        None
+    }
+
+    /// A pointer that is written as more than its address; `None` for others.
+    fn pointer<'s>(
+        &self,
+        _renderer: &Renderer<'_, '_, 's>,
+        _ty: &Type<'s>,
+        _kind: PointerKind,
+        _target: Option<Die>,
+        _address: u64,
+    ) -> Option<String> {
+        None
+    }
+
+    /// The notation of arrays, structures and numbers.
+    fn notation(&self) -> &'static Notation {
+        &Notation::PLAIN
+    }
+
+    /// The name that stands before a structure's members.
+    fn structure_name(&self, _units: &Units<'_>, _die: Die) -> String {
+        String::new()
+    }
+
+    /// Whether the members of a structure are written by their places, in parentheses.
+    fn is_tuple(&self, _contents: &Struct<'_>) -> bool {
+        false
+    }
+
+    /// A member's name as the program has it, which may be only a part of what the compiler calls it.
+    fn member_name<'n>(&self, name: &'n str) -> &'n str {
+        name
+    }
+
+    /// A member of a structure with its value.
+    fn member(&self, member: &Member<'_>, name: &str, text: &str) -> String {
+        match member.name {
+            None if !member.base => text.to_owned(),
+            _ => format!("{name} = {text}"),
+        }
+    }
+
+    /// A name of an enumeration.
+    fn enumerator(&self, name: &[u8]) -> String {
+        String::from_utf8_lossy(name).into_owned()
+    }
+
+    /// A character of a text that must not be printed.
+    fn escaped(&self, char: char) -> String {
+        char.escape_unicode().to_string()
+    }
+
+    /// The number of what is no character in a text: a byte, or half of a pair.
+    fn escaped_number(&self, number: u32) -> String {
+        format!("\\x{number:02x}")
+    }
+
+    /// A zero in a text, before a digit or not.
+    fn escaped_zero(&self, _before_digit: bool) -> &'static str {
+        "\\0"
+    }
+
+    // How types are written.
+
+    /// Whether a type is written around the name that it declares: `int (*f)(void)`.
+    fn has_declarators(&self) -> bool {
+        false
+    }
+
+    /// An array of `count` elements of a type.
+    fn array_type(&self, element: &str, count: &str) -> String {
+        format!("[{element}; {count}]")
+    }
+
+    /// A type that has a name, as a program writes it. `levels` of its arguments may be written out.
+    fn named_type(&self, _units: &Units<'_>, _die: Die, _ty: &Type<'_>, name: &str, _levels: u32) -> String {
+        name.to_owned()
     }
 }
 
-impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
-    /// A renderer for values of `frame`.
-    pub fn new(frame: &'r Frame<'f, 's>, limits: Limits, language: Language) -> Self {
-        // More elements than nodes are never shown, so that many need not be looked for either.
-        let limits =
-            Limits { depth: limits.depth.min(Limits::DEEPEST), elements: limits.elements.min(NODES), ..limits };
-        Renderer { frame, limits, language, nodes: Cell::new(NODES), open: RefCell::default() }
-    }
-
-    /// Whether more of what is rendered can be shown.
-    fn has_room(&self) -> bool {
-        self.nodes.get() > 0
-    }
-
-    /// Renders one of several values, so that of the nodes at least some are left for each of the `others` to come: a deep
-    /// value does not hide those after it.
-    pub fn leaving<T>(&self, others: usize, render: impl FnOnce() -> T) -> T {
-        let left = self.nodes.get();
-        let reserved = u32::try_from(others).unwrap_or(u32::MAX).saturating_mul(RESERVED).min(left / 2);
-        self.nodes.set(left - reserved);
-        let rendered = render();
-        self.nodes.set(self.nodes.get() + reserved);
-        rendered
-    }
-
-    /// The variable that the debug information describes at `die`; `None` for what is no variable: a declaration, or one without a name.
-    pub fn described(&self, die: Die, kind: VariableKind) -> Option<Variable> {
-        let frame = self.frame;
-        let name = frame.units.name(die).filter(|name| !name.is_empty())?;
-        let entry = frame.units.entry(die)?;
-        // What the compiler made for itself: the length of an array, the end of a loop over a range.
-        let made = entry.has_attr(DW_AT_artificial) && name.starts_with(b"__");
-        if made || entry.has_attr(DW_AT_declaration) {
-            return None;
-        }
-        let (value, described) = variable_value(frame, die);
-        let mut variable = self.variable(String::from_utf8_lossy(name), &value);
-        variable.kind = kind;
-        variable.location = described;
-        Some(variable)
-    }
-
-    /// A value as a variable of that name.
-    pub fn variable(&self, name: impl Into<String>, value: &Value) -> Variable {
-        self.part(name, value, self.limits.depth)
-    }
-
-    /// A part of a value, of which `depth` more levels are shown.
-    fn part(&self, name: impl Into<String>, value: &Value, depth: u32) -> Variable {
-        let shown = match self.nodes.get().checked_sub(1) {
-            Some(left) => {
-                self.nodes.set(left);
-                self.show(value, depth)
-            }
-            None => Shown::text("..."),
-        };
-        let mut variable = Variable {
-            name: name.into(),
-            type_name: match self.limits.text_only {
-                true => String::new(),
-                false => self.type_name(value.ty),
-            },
-            kind: VariableKind::Local,
-            location: String::new(),
-            address: value.source.address(),
-            status: Status::Ok,
-            value: None,
-            at: When::Now,
-            note: None,
-            hidden: false,
-            children: shown.children,
-        };
-        match shown.text {
-            Ok(text) => variable.value = Some(text),
-            Err(missing) => (variable.status, variable.note) = explain(missing),
-        }
-        variable
-    }
-
-    /// Renders a value.
-    fn show(&self, value: &Value, depth: u32) -> Shown {
-        if let Source::Missing(missing) = &value.source {
-            return missing.clone().into();
-        }
-        if self.language == Language::Zig
-            && let Some(null) = self.zig_null(value)
-        {
-            return null;
-        }
-        let Some((die, ty)) = self.frame.units.peeled(value.ty) else {
-            return match value.ty {
-                None => Shown::text("void"),
-                Some(_) => Shown::text("..."),
-            };
-        };
-        let value = &value.with_type(Some(die));
-        match &ty.kind {
-            Kind::Base(encoding) => self.scalar(value, &ty, *encoding),
-            Kind::Enum(list) => self.enumerator(value, list),
-            Kind::Pointer(kind, target) => self.pointer(value, &ty, *kind, *target, depth),
-            Kind::MemberPointer(target, _) => self.member_pointer(value, *target),
-            Kind::Array(array) => self.array(value, array, &array.dimensions, depth),
-            Kind::Struct(contents) => {
-                let object = value.source.address().map(|address| (address, die));
-                if let Some(object) = object {
-                    if self.open.borrow().contains(&object) {
-                        return Shown::text("{...}");
-                    }
-                    self.open.borrow_mut().push(object);
-                }
-                let shown = self.structure(value, die, contents, depth);
-                if object.is_some() {
-                    self.open.borrow_mut().pop();
-                }
-                shown
-            }
-            Kind::Function(..) => match value.source.address() {
-                Some(index) => Shown::text(self.function_pointer(index)),
-                None => Shown::text("{...}"),
-            },
-            Kind::Unspecified | Kind::Typedef(_) | Kind::Qualified(..) => self.unspecified(value),
-        }
-    }
-
-    fn structure(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
-        if !contents.declared {
-            return self.contents(value, die, contents, depth);
-        }
-        // Only declared in this unit: another may know its contents.
-        match self.frame.units.completed(die) {
-            Some((die, ty)) => match &ty.kind {
-                Kind::Struct(contents) => self.contents(&value.with_type(Some(die)), die, contents, depth),
-                _ => Shown::text("<incomplete type>"),
-            },
-            None => Shown::text("<incomplete type>"),
-        }
-    }
-
-    fn contents(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
-        let pretty = match self.language {
-            Language::C => None,
-            Language::Cpp => self.cpp(value, die, contents, depth),
-            Language::Rust => self.rust(value, die, contents, depth),
-            Language::Zig => self.zig(value, die, contents, depth),
-        };
-        pretty.unwrap_or_else(|| self.members(value, die, contents, depth))
-    }
-
-    /// A type's name in the language of the frame.
-    pub fn type_name(&self, ty: Option<Die>) -> String {
-        type_name(&self.frame.units, ty, self.language)
-    }
-
-    /// Where the elements of a container lie one behind the other; `None` for what is no such container.
-    pub fn contiguous(&self, value: &Value) -> Option<Result<Contiguous, Missing>> {
-        let (die, ty) = self.frame.units.peeled(value.ty)?;
-        let Kind::Struct(contents) = &ty.kind else { return None };
-        let value = &value.with_type(Some(die));
-        match self.language {
-            Language::C => None,
-            Language::Cpp => self.cpp_contiguous(value, die, contents),
-            Language::Rust => self.rust_contiguous(value, die, contents),
-            Language::Zig => self.zig_contiguous(value, die, contents),
-        }
-    }
-
-    /// What a smart pointer points to; `None` for what is none.
-    pub fn pointee(&self, value: &Value) -> Option<Value> {
-        let (die, ty) = self.frame.units.peeled(value.ty)?;
-        let Kind::Struct(contents) = &ty.kind else { return None };
-        let value = &value.with_type(Some(die));
-        match self.language {
-            Language::Cpp => self.cpp_pointee(value, die, contents),
-            Language::Rust => self.rust_pointee(value, die),
-            Language::C | Language::Zig => None,
-        }
-    }
-
-    /// What a reference or a box refers to, which stands for it itself in most places; `None` for other types.
-    pub fn reference_target(&self, value: &Value) -> Option<Value> {
-        let (die, ty) = self.frame.units.peeled(value.ty)?;
-        let Kind::Pointer(_, target) = &ty.kind else { return None };
-        let stands = match self.language {
-            Language::Rust => pointer::is_rust_reference(&ty),
-            Language::Zig => ty.name.is_some_and(|name| name.starts_with(b"*")),
-            Language::C | Language::Cpp => false,
-        };
-        let address = value.with_type(Some(die)).pointer(self.frame);
-        stands.then(|| match address {
-            Ok(address) => Value::in_memory(*target, address),
-            Err(missing) => Value::missing(*target, missing),
-        })
-    }
-
-    /// What an optional of Rust or Zig holds, or why nothing; `None` for other types.
-    pub fn payload_of(&self, value: &Value) -> Option<Result<Value, String>> {
-        match self.language {
-            Language::Rust => self.option_payload(value),
-            Language::Zig => self.zig_payload(value),
-            Language::C | Language::Cpp => None,
-        }
-    }
-
-    /// An element by its number, of containers whose elements do not lie one behind the other; `None` for other types.
-    pub fn element(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
-        match self.language {
-            Language::Rust => self.rust_element(value, index),
-            Language::Cpp => self.cpp_element(value, index),
-            Language::Zig => self.zig_element(value, index),
-            Language::C => None,
-        }
-    }
-
-    /// Whether a value is a map whose entries [`Renderer::entries`] finds.
-    pub fn is_map(&self, value: &Value) -> bool {
-        self.entries(value, 0).is_some()
-    }
-
-    /// The entries of a map, key and value, up to a limit; `None` for other types.
-    pub fn entries(&self, value: &Value, limit: u64) -> Option<Result<Vec<(Value, Value)>, String>> {
-        match self.language {
-            Language::Rust => self.rust_entries(value, limit),
-            Language::Cpp => self.cpp_entries(value, limit),
-            Language::Zig => self.zig_entries(value, limit),
-            Language::C => None,
-        }
-    }
-
-    /// A decltype(nullptr), or a type that is only a name.
-    fn unspecified(&self, value: &Value) -> Shown {
-        let name = type_name(&self.frame.units, value.ty, self.language);
-        if name.ends_with("nullptr_t") || name.contains("decltype(nullptr)") {
-            return Shown::text("nullptr");
-        }
-        Shown::text("<unknown type>")
-    }
+/// Signs and words of a language.
+#[derive(Debug)]
+pub struct Notation {
+    /// What stands around an array's elements.
+    pub array: (&'static str, &'static str),
+    /// What stands around a structure's members.
+    pub structure: (&'static str, &'static str),
+    /// A structure without members and without a name.
+    pub empty: &'static str,
+    /// What stands between a key and its value.
+    pub entry: &'static str,
+    /// The pointer to nothing.
+    pub null: &'static str,
+    /// No type.
+    pub no_type: &'static str,
+    /// The parameters of a function that takes none.
+    pub no_parameters: &'static str,
+    /// Whether a reference is written as what it refers to, and its address left out.
+    pub referents: bool,
+    /// Whether a character comes with its number.
+    pub character_numbers: bool,
+    /// What is no number.
+    pub nan: &'static str,
+    /// The smallest number that is not written with a power of ten.
+    pub least: f64,
+    /// Whether whole numbers of a floating-point type have a point.
+    pub point: bool,
 }
 
-/// A missing value's status and the words for it.
-pub fn explain(missing: Missing) -> (Status, Option<String>) {
-    match missing {
-        Missing::OptimizedOut => (Status::OptimizedOut, None),
-        Missing::NotCaptured(why) => (Status::NotCaptured, (!why.is_empty()).then_some(why)),
-        Missing::Unreadable(address) => (Status::Unreadable, Some(format!("{address:#x}"))),
-        Missing::Malformed(why) => (Status::Unreadable, Some(why)),
-    }
-}
-
-/// Cuts a text that grew too long.
-fn cut(mut text: String) -> String {
-    if text.len() > LONGEST {
-        let end = (0..=LONGEST).rev().find(|&end| text.is_char_boundary(end)).unwrap_or(0);
-        text.truncate(end);
-        text.push_str("...");
-    }
-    text
+impl Notation {
+    /// The notation of C and C++, and what others share with them.
+    pub const PLAIN: Notation = Notation {
+        array: ("{", "}"),
+        structure: ("{", "}"),
+        empty: "{}",
+        entry: " = ",
+        null: "0x0",
+        no_type: "void",
+        no_parameters: "",
+        referents: false,
+        character_numbers: true,
+        nan: "nan",
+        least: 1e-5,
+        point: false,
+    };
 }

@@ -1,8 +1,9 @@
 //! Types' names as their language writes them.
 
+use super::{Lang, table};
+use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Type};
-use crate::catalog::units::{Die, Language, Units};
-use crate::lang::cpp::template_names::arguments;
+use crate::catalog::units::{Die, Units};
 
 /// Types within types that are written out.
 const LEVELS: u32 = 24;
@@ -11,7 +12,12 @@ const LONGEST: usize = 4096;
 
 /// The name of the type at `die`; of `None`, that of "no type" in `language`.
 pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> String {
-    let mut name = declare(units, die, String::new(), language, LEVELS);
+    written(units, die, table(language))
+}
+
+/// The same for a language that is known by what it says.
+pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang) -> String {
+    let mut name = written_within(units, die, lang, LEVELS);
     if name.len() > LONGEST {
         let end = (0..=LONGEST).rev().find(|&end| name.is_char_boundary(end)).unwrap_or(0);
         name.truncate(end);
@@ -21,21 +27,18 @@ pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> Str
 }
 
 /// The same within another name, of which `levels` more may be written out.
-pub(super) fn type_name_within(units: &Units<'_>, die: Option<Die>, language: Language, levels: u32) -> String {
-    declare(units, die, String::new(), language, levels)
+pub(super) fn written_within(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, levels: u32) -> String {
+    declare(units, die, String::new(), lang, levels)
 }
 
 /// The declaration of `inner` with that type: C writes a type around the name it declares.
-fn declare(units: &Units<'_>, die: Option<Die>, inner: String, language: Language, levels: u32) -> String {
+fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, levels: u32) -> String {
     let Some(die) = die else {
-        return match language {
-            Language::Rust => spaced("()", &inner),
-            _ => spaced("void", &inner),
-        };
+        return spaced(lang.notation().no_type, &inner);
     };
     let (Some(ty), Some(levels)) = (units.type_at(die), levels.checked_sub(1)) else { return spaced("...", &inner) };
-    let c_like = matches!(language, Language::C | Language::Cpp);
-    let next = |die, inner| declare(units, die, inner, language, levels);
+    let c_like = lang.has_declarators();
+    let next = |die, inner| declare(units, die, inner, lang, levels);
     match &ty.kind {
         Kind::Pointer(kind, target) => {
             if let Some(name) = ty.name {
@@ -69,10 +72,11 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, language: Languag
             if !c_like {
                 let element = next(array.element, String::new());
                 let count = |count: &Option<u64>| count.map_or("?".into(), |count| count.to_string());
-                let text = array.dimensions.iter().rev().fold(element, |element, dimension| match language {
-                    Language::Zig => format!("[{}]{element}", count(dimension)),
-                    _ => format!("[{element}; {}]", count(dimension)),
-                });
+                let text = array
+                    .dimensions
+                    .iter()
+                    .rev()
+                    .fold(element, |element, dimension| lang.array_type(&element, &count(dimension)));
                 return spaced(&text, &inner);
             }
             let bounds = array.dimensions.iter().take(LEVELS as usize);
@@ -80,7 +84,7 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, language: Languag
             next(array.element, format!("{inner}{bounds}"))
         }
         Kind::Function(result, parameters, more) => {
-            let list = parameter_list(units, parameters, *more, language, levels);
+            let list = parameter_list(units, parameters, *more, lang, levels);
             if c_like {
                 return next(*result, format!("{inner}({list})"));
             }
@@ -94,32 +98,32 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, language: Languag
             match method.as_deref() {
                 // The object is a parameter that is not written.
                 Some(Type { kind: Kind::Function(result, parameters, more), .. }) => {
-                    let list = parameter_list(units, parameters.get(1..).unwrap_or_default(), *more, language, levels);
+                    let list = parameter_list(units, parameters.get(1..).unwrap_or_default(), *more, lang, levels);
                     next(*result, format!("({inner})({list})"))
                 }
                 _ => next(*target, inner),
             }
         }
-        _ => spaced(&qualified(units, die, &ty, language, levels), &inner),
+        _ => spaced(&qualified(units, die, &ty, lang, levels), &inner),
     }
 }
 
-/// The types of a function's parameters, for C `void` where there are none.
-fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, language: Language, levels: u32) -> String {
+/// The types of a function's parameters.
+fn parameter_list(units: &Units<'_>, parameters: &[Die], more: bool, lang: &dyn Lang, levels: u32) -> String {
     let shown = parameters.iter().take(LEVELS as usize);
-    let name = |&parameter: &Die| declare(units, Some(parameter), String::new(), language, levels);
+    let name = |&parameter: &Die| declare(units, Some(parameter), String::new(), lang, levels);
     let mut list: Vec<String> = shown.map(name).collect();
     if more || parameters.len() > list.len() {
         list.push("...".into());
     }
-    if list.is_empty() && matches!(language, Language::C | Language::Cpp) {
-        list.push("void".into());
+    if list.is_empty() {
+        return lang.notation().no_parameters.into();
     }
     list.join(", ")
 }
 
 /// A named type with its namespaces.
-fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, language: Language, levels: u32) -> String {
+fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, levels: u32) -> String {
     let keyword = match &ty.kind {
         Kind::Struct(contents) => contents.keyword,
         Kind::Enum(_) => "enum",
@@ -137,30 +141,20 @@ fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, language: Language, lev
             _ => "long double _Complex".into(),
         };
     }
-    match language {
-        Language::C if !keyword.is_empty() => format!("{keyword} {name}"),
-        Language::C | Language::Zig => name.into_owned(),
-        Language::Cpp | Language::Rust => {
-            if matches!(ty.kind, Kind::Base(_)) {
-                return name.into_owned();
-            }
-            let mut full = String::new();
-            for part in units.path(die) {
-                full.push_str(&String::from_utf8_lossy(part));
-                full.push_str("::");
-            }
-            full.push_str(&name);
-            if matches!(ty.kind, Kind::Struct(_)) && language == Language::Cpp && !name.contains('<') {
-                full.push_str(&arguments(units, die, levels).unwrap_or_default());
-            }
-            if language == Language::Cpp { plain_std(&full) } else { full }
-        }
-    }
+    lang.named_type(units, die, ty, &name, levels)
 }
 
-/// Takes out libc++'s inline namespace: `std::__1::vector` is what a program calls `std::vector`.
-fn plain_std(name: &str) -> String {
-    name.replace("std::__1::", "std::").replace("std::__2::", "std::")
+/// A type's name behind the names of what it is in; base types are in nothing.
+pub(super) fn with_path(units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str) -> String {
+    let mut full = String::new();
+    if !matches!(ty.kind, Kind::Base(_)) {
+        for part in units.path(die) {
+            full.push_str(&String::from_utf8_lossy(part));
+            full.push_str("::");
+        }
+    }
+    full.push_str(name);
+    full
 }
 
 fn spaced(name: &str, inner: &str) -> String {

@@ -1,12 +1,12 @@
 //! Pointers, references, function pointers.
 
-use super::{Renderer, Shown};
+use super::renderer::{Renderer, Shown, cut};
 use crate::catalog::types::{Kind, PointerKind, Type};
-use crate::catalog::units::{Die, Language};
+use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::model::RefTarget;
 use crate::unwind::certain_instance;
-use crate::values::{Source, Value};
+use crate::values::Value;
 
 impl<'s> Renderer<'_, '_, 's> {
     /// A pointer: its address, for text and functions what they are, and the value it points to as its part.
@@ -29,50 +29,27 @@ impl<'s> Renderer<'_, '_, 's> {
             return Shown::text(self.function_pointer(address));
         }
         if address == 0 && kind == PointerKind::Pointer {
-            return Shown::text(match self.language {
-                Language::Zig => "null",
-                _ => "0x0",
-            });
+            return Shown::text(self.lang.notation().null);
         }
-        if kind == PointerKind::Pointer
-            && matches!(self.language, Language::C | Language::Cpp)
-            && let Some((prefix, size)) = self.text_prefix(target)
-        {
-            let text = match size {
-                1 => self.c_text(address),
-                _ => self.wide_text(&Source::Memory(address), prefix, size, None),
-            };
-            return Shown::text(match text {
-                Ok(text) => format!("{address:#x} {text}"),
-                Err(missing) => format!("{address:#x} {missing}"),
-            });
+        if let Some(text) = self.lang.pointer(self, ty, kind, target, address) {
+            return Shown::text(text);
         }
-        if self.language == Language::Zig
-            && let Some(text) = self.zig_text(ty, target, address)
-        {
-            return Shown::text(text.unwrap_or_else(|missing| format!("{address:#x} {missing}")));
-        }
-        if let Kind::Pointer(..) = pointed.kind
-            && pointed.name == Some(b"__vtbl_ptr_type")
-            && let Some(name) = self.vtable_name(address)
-        {
-            return Shown::text(format!("{address:#x} <{name}>"));
-        }
-        let reference = kind != PointerKind::Pointer || self.language == Language::Rust && is_rust_reference(ty);
+        let referents = self.lang.notation().referents;
+        let reference = kind != PointerKind::Pointer || referents && self.lang.is_reference(ty);
         let unseen = self.limits.text_only && !reference;
         let Some(deeper) = depth.checked_sub(1).filter(|_| !unseen) else {
             return Shown::text(format!("{address:#x}"));
         };
         let pointee = Value::in_memory(target, address);
-        let whole = if self.language == Language::Cpp { self.other_class(&pointee) } else { None };
+        let whole = self.lang.dynamic_object(self, &pointee);
         let class = whole.as_ref().map_or(String::new(), |whole| format!("({}) ", self.type_name(whole.ty)));
         let pointee = self.part("*", &whole.unwrap_or(pointee), deeper);
-        let text = match (reference, self.language) {
-            (true, Language::Rust) => pointee.text(),
-            (true, _) => format!("@{address:#x}: {class}{}", pointee.text()),
+        let text = match (reference, referents) {
+            (true, true) => pointee.text(),
+            (true, false) => format!("@{address:#x}: {class}{}", pointee.text()),
             (false, _) => format!("{address:#x}"),
         };
-        Shown { text: Ok(super::cut(text)), children: vec![pointee] }
+        Shown { text: Ok(cut(text)), children: vec![pointee] }
     }
 
     /// A pointer to a function: an index in the module's first table, and the function there.
@@ -141,18 +118,5 @@ impl<'s> Renderer<'_, '_, 's> {
             Ok(_) => Shown::text(self.function_pointer(first)),
             Err(missing) => missing.into(),
         }
-    }
-}
-
-/// Whether a Rust pointer type is a reference or a box: those print what they hold.
-pub(super) fn is_rust_reference(ty: &Type<'_>) -> bool {
-    ty.name.is_some_and(|name| name.starts_with(b"&") || name.starts_with(b"alloc::boxed::Box<"))
-}
-
-/// A null pointer by the name a smart pointer gives it.
-pub(super) fn null_or(null: &str, shown: Shown) -> Shown {
-    match shown.text.as_deref() {
-        Ok("0x0") => Shown::text(null),
-        _ => shown,
     }
 }

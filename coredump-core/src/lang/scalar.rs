@@ -2,10 +2,11 @@
 
 use gimli::constants::*;
 
+use super::Lang;
+use super::renderer::{Renderer, Shown};
 use super::text::quoted_char;
-use super::{Renderer, Shown};
 use crate::catalog::types::{Enum, Kind, Type};
-use crate::catalog::units::Language;
+use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::{Value, is_signed, sign_extend};
 
@@ -49,21 +50,19 @@ impl<'s> Renderer<'_, '_, 's> {
                 // No program that keeps to its language's rules stores another.
                 other => format!("{other} (neither true nor false)"),
             },
-            DW_ATE_float => match float(bits, size, self.language) {
+            DW_ATE_float => match float(bits, size, self.lang) {
                 Some(text) => text,
                 None => return Missing::Malformed(format!("a floating-point number of {size} bytes")).into(),
             },
             DW_ATE_UTF => match u32::try_from(bits).ok().and_then(char::from_u32) {
-                Some(char) if self.language == Language::Rust => quoted_char(char, self.language),
-                Some(char) => format!("{bits} {}", quoted_char(char, self.language)),
+                Some(char) if !self.lang.notation().character_numbers => quoted_char(char, self.lang),
+                Some(char) => format!("{bits} {}", quoted_char(char, self.lang)),
                 None => format!("{bits:#x} (not a character)"),
             },
             DW_ATE_signed_char if size == 1 && is_plain_char(ty) => {
-                character(sign_extend(bits, 8), bits as u8, self.language)
+                character(sign_extend(bits, 8), bits as u8, self.lang)
             }
-            DW_ATE_unsigned_char if size == 1 && is_plain_char(ty) => {
-                character(bits as i128, bits as u8, self.language)
-            }
+            DW_ATE_unsigned_char if size == 1 && is_plain_char(ty) => character(bits as i128, bits as u8, self.lang),
             DW_ATE_signed | DW_ATE_signed_char => sign_extend(bits, width).to_string(),
             DW_ATE_address => format!("{bits:#x}"),
             _ => bits.to_string(),
@@ -75,7 +74,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let part = |offset| {
             let bits = Value { ty: None, source: value.source.at(offset) }.unsigned(self.frame, half)?;
             let unknown = || Missing::Malformed(format!("a complex number of {} bytes", half * 2));
-            float(bits, half, self.language).ok_or_else(unknown)
+            float(bits, half, self.lang).ok_or_else(unknown)
         };
         match part(0).and_then(|re| Ok((re, part(half)?))) {
             Ok((re, im)) => Shown::text(complex_text(&re, &im)),
@@ -110,7 +109,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     fn odd_width(&self, ty: &Type<'s>) -> Option<u64> {
-        odd_width(ty.name.filter(|_| self.language == Language::Zig)?)
+        self.lang.integer_bits(ty.name?)
     }
 
     /// An enumerator by name, or the number that has none.
@@ -128,11 +127,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let bits = bits & mask;
         let found = list.enumerators.iter().find(|enumerator| enumerator.1 & mask == bits);
         Shown::text(match found {
-            // An error says by its name that it is one.
-            Some((name, _)) if self.language == Language::Zig && !name.starts_with(b"error.") => {
-                format!(".{}", String::from_utf8_lossy(name))
-            }
-            Some((name, _)) => String::from_utf8_lossy(name).into_owned(),
+            Some((name, _)) => self.lang.enumerator(name),
             None if is_signed(self.frame, value.ty) => {
                 let number = sign_extend(bits, width);
                 with_flags(number.to_string(), bits, list)
@@ -141,8 +136,8 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// Whether a type is one of text: `char` and `char8_t`, not the numbers of a byte.
-    pub(super) fn is_text(&self, ty: Option<crate::catalog::units::Die>) -> bool {
+    /// Whether a type is that of a character of one byte: `char` and `char8_t`, not the numbers of a byte.
+    pub(super) fn is_char(&self, ty: Option<Die>) -> bool {
         let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
         let character = matches!(ty.kind, Kind::Base(DW_ATE_signed_char | DW_ATE_unsigned_char | DW_ATE_UTF));
         character && ty.size == Some(1) && is_plain_char(&ty)
@@ -197,11 +192,6 @@ fn with_flags(number: String, bits: u128, list: &Enum<'_>) -> String {
     if left == 0 && names.len() > 1 { format!("{number} ({})", names.join(" | ")) } else { number }
 }
 
-/// The bits of Zig's integers of any width, which only their names tell.
-pub(super) fn odd_width(name: &[u8]) -> Option<u64> {
-    str::from_utf8(name).ok()?.strip_prefix(['u', 'i'])?.parse().ok()
-}
-
 /// An integer of any width in decimal.
 fn wide_integer(bytes: &[u8], width: u64, signed: bool) -> String {
     let mut bits: Vec<bool> = (0..width).map(|at| bytes[(at / 8) as usize] >> (at % 8) & 1 == 1).collect();
@@ -233,24 +223,24 @@ fn is_plain_char(ty: &Type<'_>) -> bool {
     matches!(ty.name, Some(b"char" | b"char8_t"))
 }
 
-fn character(number: i128, byte: u8, language: Language) -> String {
+fn character(number: i128, byte: u8, lang: &dyn Lang) -> String {
     match byte {
         0 => "0".into(),
         0x80.. => number.to_string(),
-        byte => format!("{number} {}", quoted_char(char::from(byte), language)),
+        byte => format!("{number} {}", quoted_char(char::from(byte), lang)),
     }
 }
 
 /// A floating-point number in the fewest digits that tell it from its neighbours.
-fn float(bits: u128, size: u64, language: Language) -> Option<String> {
+fn float(bits: u128, size: u64, lang: &dyn Lang) -> Option<String> {
     let approximate = |(value, exact): (f64, bool)| {
-        let text = decimal(value, value.abs(), language);
+        let text = decimal(value, value.abs(), lang);
         if exact { text } else { format!("~{text}") }
     };
     Some(match size {
-        2 => decimal(half(bits as u16), f64::from(half(bits as u16).abs()), language),
-        4 => decimal(f32::from_bits(bits as u32), f64::from(f32::from_bits(bits as u32).abs()), language),
-        8 => decimal(f64::from_bits(bits as u64), f64::from_bits(bits as u64).abs(), language),
+        2 => decimal(half(bits as u16), f64::from(half(bits as u16).abs()), lang),
+        4 => decimal(f32::from_bits(bits as u32), f64::from(f32::from_bits(bits as u32).abs()), lang),
+        8 => decimal(f64::from_bits(bits as u64), f64::from_bits(bits as u64).abs(), lang),
         10 => approximate(extended(bits)?),
         16 => approximate(quad(bits)),
         _ => return None,
@@ -258,16 +248,16 @@ fn float(bits: u128, size: u64, language: Language) -> Option<String> {
 }
 
 /// As the language's own debug notation does: plain digits near one, powers of ten far from it.
-fn decimal<F: std::fmt::Display + std::fmt::LowerExp>(value: F, size: f64, language: Language) -> String {
+fn decimal<F: std::fmt::Display + std::fmt::LowerExp>(value: F, size: f64, lang: &dyn Lang) -> String {
+    let notation = lang.notation();
     if size.is_nan() {
-        return if language == Language::Rust { "NaN".into() } else { "nan".into() };
+        return notation.nan.into();
     }
-    let least = if language == Language::Rust { 1e-4 } else { 1e-5 };
-    if size.is_finite() && size != 0.0 && !(least..1e16).contains(&size) {
+    if size.is_finite() && size != 0.0 && !(notation.least..1e16).contains(&size) {
         return format!("{value:e}");
     }
     let text = format!("{value}");
-    if language == Language::Rust && size.is_finite() && !text.contains('.') { format!("{text}.0") } else { text }
+    if notation.point && size.is_finite() && !text.contains('.') { format!("{text}.0") } else { text }
 }
 
 /// IEEE 754 binary16.
@@ -321,24 +311,29 @@ fn quad(bits: u128) -> (f64, bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Language;
+    use crate::lang::table;
 
     #[test]
     fn floats_are_written_with_the_digits_that_matter() {
-        assert_eq!(float(u128::from(3.25f64.to_bits()), 8, Language::C).unwrap(), "3.25");
-        assert_eq!(float(u128::from(0.1f32.to_bits()), 4, Language::C).unwrap(), "0.1");
-        assert_eq!(float(u128::from(2f64.to_bits()), 8, Language::Rust).unwrap(), "2.0");
-        assert_eq!(float(u128::from(1e300f64.to_bits()), 8, Language::C).unwrap(), "1e300");
-        assert_eq!(float(u128::from(1e-7f32.to_bits()), 4, Language::C).unwrap(), "1e-7");
-        assert_eq!(float(u128::from(f32::NEG_INFINITY.to_bits()), 4, Language::C).unwrap(), "-inf");
+        assert_eq!(float(u128::from(3.25f64.to_bits()), 8, table(Language::C)).unwrap(), "3.25");
+        assert_eq!(float(u128::from(0.1f32.to_bits()), 4, table(Language::C)).unwrap(), "0.1");
+        assert_eq!(float(u128::from(2f64.to_bits()), 8, table(Language::Rust)).unwrap(), "2.0");
+        assert_eq!(float(u128::from(1e300f64.to_bits()), 8, table(Language::C)).unwrap(), "1e300");
+        assert_eq!(float(u128::from(1e-7f32.to_bits()), 4, table(Language::C)).unwrap(), "1e-7");
+        assert_eq!(float(u128::from(f32::NEG_INFINITY.to_bits()), 4, table(Language::C)).unwrap(), "-inf");
         // Each width has its own shortest digits, even for a number that a narrower one could hold.
         assert_eq!(
-            float(u128::from(f64::from(1e20f32).to_bits()), 8, Language::Rust).unwrap(),
+            float(u128::from(f64::from(1e20f32).to_bits()), 8, table(Language::Rust)).unwrap(),
             "1.0000000200408773e20"
         );
-        assert_eq!(float(u128::from(f64::EPSILON.to_bits()), 8, Language::Rust).unwrap(), "2.220446049250313e-16");
-        assert_eq!(float(u128::from(5e-5f64.to_bits()), 8, Language::Rust).unwrap(), "5e-5");
-        assert_eq!(float(0x3c00, 2, Language::C).unwrap(), "1");
-        assert_eq!(float(0xc100, 2, Language::C).unwrap(), "-2.5");
+        assert_eq!(
+            float(u128::from(f64::EPSILON.to_bits()), 8, table(Language::Rust)).unwrap(),
+            "2.220446049250313e-16"
+        );
+        assert_eq!(float(u128::from(5e-5f64.to_bits()), 8, table(Language::Rust)).unwrap(), "5e-5");
+        assert_eq!(float(0x3c00, 2, table(Language::C)).unwrap(), "1");
+        assert_eq!(float(0xc100, 2, table(Language::C)).unwrap(), "-2.5");
     }
 
     #[test]
@@ -376,12 +371,12 @@ mod tests {
     #[test]
     fn a_long_double_is_told_as_far_as_a_double_goes() {
         // 1.5 and 0.1L as clang stores them.
-        assert_eq!(float(0x3fff_8000 << 96, 16, Language::C).unwrap(), "1.5");
-        assert!(float(0x3ffb_9999_9999_9999_9999_9999_9999_999a, 16, Language::C).unwrap().starts_with("~0.1"));
+        assert_eq!(float(0x3fff_8000 << 96, 16, table(Language::C)).unwrap(), "1.5");
+        assert!(float(0x3ffb_9999_9999_9999_9999_9999_9999_999a, 16, table(Language::C)).unwrap().starts_with("~0.1"));
         // Zig's `f80`: 2.25, and minus one.
-        assert_eq!(float(0x4000_9000_0000_0000_0000, 10, Language::Zig).unwrap(), "2.25");
-        assert_eq!(float(0xbfff_8000_0000_0000_0000, 10, Language::Zig).unwrap(), "-1");
-        assert_eq!(float(0, 10, Language::Zig).unwrap(), "0");
-        assert_eq!(float(0x4000_1000_0000_0000_0000, 10, Language::Zig), None, "no number the format has");
+        assert_eq!(float(0x4000_9000_0000_0000_0000, 10, table(Language::Zig)).unwrap(), "2.25");
+        assert_eq!(float(0xbfff_8000_0000_0000_0000, 10, table(Language::Zig)).unwrap(), "-1");
+        assert_eq!(float(0, 10, table(Language::Zig)).unwrap(), "0");
+        assert_eq!(float(0x4000_1000_0000_0000_0000, 10, table(Language::Zig)), None, "no number the format has");
     }
 }

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::{Renderer, Shown};
-use crate::catalog::types::Kind;
-use crate::catalog::units::{Die, Language};
+use super::renderer::{LONGEST, Renderer, Shown};
+use super::{Lang, Text};
 use crate::location::Missing;
 use crate::values::{Source, Value};
 
@@ -13,25 +12,25 @@ const TEXT: u64 = 200;
 
 impl Renderer<'_, '_, '_> {
     fn text_limit(&self) -> u64 {
-        u64::from(self.limits.elements).clamp(TEXT, super::LONGEST as u64)
+        u64::from(self.limits.elements).clamp(TEXT, LONGEST as u64)
     }
 
     /// NUL-terminated text at an address.
     pub(super) fn c_text(&self, address: u64) -> Result<String, Missing> {
         let memory = self.frame.memory.ok_or_else(|| Missing::NotCaptured("memory".into()))?;
         let (bytes, whole) = memory.c_string(address, self.text_limit())?;
-        Ok(if whole { quoted(&bytes, self.language) } else { format!("{}...", quoted(&bytes, self.language)) })
+        Ok(if whole { quoted(&bytes, self.lang) } else { format!("{}...", quoted(&bytes, self.lang)) })
     }
 
     /// Text of a known length at an address. A length that the memory cannot hold is an error, and costs nothing.
     pub(super) fn text_at(&self, address: u64, len: u64) -> Result<String, Missing> {
         if len == 0 {
-            return Ok(quoted(b"", self.language));
+            return Ok(quoted(b"", self.lang));
         }
         self.check_extent(address, len)?;
         let shown = len.min(self.text_limit());
         let value = Value::in_memory(None, address);
-        let text = quoted(&value.read(self.frame, shown)?, self.language);
+        let text = quoted(&value.read(self.frame, shown)?, self.lang);
         Ok(if shown < len { format!("{text}... ({len} bytes)") } else { text })
     }
 
@@ -45,31 +44,23 @@ impl Renderer<'_, '_, '_> {
         }
     }
 
-    /// What C and C++ write before a text of characters of this type, and their size: of `char` nothing and 1; `None`
-    /// for what is no text.
-    pub(super) fn text_prefix(&self, ty: Option<Die>) -> Option<(&'static str, u64)> {
-        if self.is_text(ty) {
-            return Some(("", 1));
-        }
-        // In C the wide characters are other names for integers.
-        let mut at = ty?;
-        for _ in 0..8 {
-            let ty = self.frame.units.type_at(at)?;
-            let found = match ty.name {
-                Some(b"wchar_t") => Some(("L", 4)),
-                Some(b"char16_t") => Some(("u", 2)),
-                Some(b"char32_t") => Some(("U", 4)),
-                _ => None,
-            };
-            match (found, &ty.kind) {
-                (Some((_, size)), Kind::Base(_) | Kind::Typedef(_)) => {
-                    return found.filter(|_| self.frame.units.size_of(Some(at)) == Some(size));
+    /// A text of characters of one, two or four bytes.
+    pub(super) fn characters(&self, text: &Text) -> Result<String, Missing> {
+        let unknown = || Missing::Malformed("a string of an unknown layout".into());
+        let prefix = self.lang.character(self, text.character);
+        // A type of no size is that of a text as a whole, which is in bytes: Rust's `Path`.
+        let size = || self.frame.units.size_of(text.character).map(|size| size.max(1));
+        match prefix.or_else(|| Some(("", size()?))).ok_or_else(unknown)? {
+            (_, 1) => match text.source.address() {
+                Some(address) => self.text_at(address, text.len),
+                None => {
+                    let bytes = Value { ty: None, source: text.source.clone() };
+                    Ok(quoted(&bytes.read(self.frame, text.len)?, self.lang))
                 }
-                (_, Kind::Typedef(target) | Kind::Qualified(_, target)) => at = (*target)?,
-                _ => return None,
-            }
+            },
+            (prefix, size @ (2 | 4)) => self.wide_text(&text.source, prefix, size, Some(text.len)),
+            (_, size) => Err(Missing::Malformed(format!("characters of {size} bytes"))),
         }
-        None
     }
 
     /// Text of wide characters: `len` of them, or as many as stand before a zero.
@@ -91,7 +82,7 @@ impl Renderer<'_, '_, '_> {
         };
         let value = Value { ty: None, source: source.clone() };
         let bytes = if shown == 0 { Cow::default() } else { value.read(self.frame, shown * size)? };
-        let text = quoted_wide(&bytes, size, self.language);
+        let text = quoted_wide(&bytes, size, self.lang);
         Ok(match len {
             Some(len) if shown < len => format!("{prefix}{text}... ({len} characters)"),
             None if shown == limit => format!("{prefix}{text}..."),
@@ -115,7 +106,7 @@ impl Renderer<'_, '_, '_> {
         match value.read(self.frame, shown * size) {
             Ok(bytes) => {
                 let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last / size as usize + 1);
-                let text = format!("{prefix}{}", quoted_wide(&bytes[..end * size as usize], size, self.language));
+                let text = format!("{prefix}{}", quoted_wide(&bytes[..end * size as usize], size, self.lang));
                 Shown::text(if shown < len && end as u64 == shown { format!("{text}...") } else { text })
             }
             Err(missing) => missing.into(),
@@ -128,7 +119,7 @@ impl Renderer<'_, '_, '_> {
         match value.read(self.frame, shown) {
             Ok(bytes) => {
                 let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-                let text = quoted(&bytes[..end], self.language);
+                let text = quoted(&bytes[..end], self.lang);
                 Shown::text(if shown < len && end as u64 == shown { format!("{text}...") } else { text })
             }
             Err(missing) => missing.into(),
@@ -137,7 +128,7 @@ impl Renderer<'_, '_, '_> {
 }
 
 /// Characters of two or four bytes in double quotes: UTF-16 or UTF-32, and what is neither by its number.
-fn quoted_wide(bytes: &[u8], size: u64, language: Language) -> String {
+fn quoted_wide(bytes: &[u8], size: u64, lang: &dyn Lang) -> String {
     let mut units: Vec<Result<char, u32>> = Vec::new();
     if size == 2 {
         let words = bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
@@ -147,31 +138,29 @@ fn quoted_wide(bytes: &[u8], size: u64, language: Language) -> String {
         let words = bytes.chunks_exact(4).map(|unit| u32::from_le_bytes([unit[0], unit[1], unit[2], unit[3]]));
         units.extend(words.map(|unit| char::from_u32(unit).ok_or(unit)));
     }
-    in_quotes(&units, language)
+    in_quotes(&units, lang)
 }
 
 /// Bytes in double quotes: UTF-8 as it is, everything else escaped as the language does.
-pub fn quoted(bytes: &[u8], language: Language) -> String {
+pub fn quoted(bytes: &[u8], lang: &dyn Lang) -> String {
     let mut units: Vec<Result<char, u32>> = Vec::new();
     for chunk in bytes.utf8_chunks() {
         units.extend(chunk.valid().chars().map(Ok));
         units.extend(chunk.invalid().iter().map(|&byte| Err(u32::from(byte))));
     }
-    in_quotes(&units, language)
+    in_quotes(&units, lang)
 }
 
 /// Characters, and the numbers of what is none, in double quotes.
-fn in_quotes(units: &[Result<char, u32>], language: Language) -> String {
+fn in_quotes(units: &[Result<char, u32>], lang: &dyn Lang) -> String {
     let mut text = String::from("\"");
     for (index, unit) in units.iter().enumerate() {
         let digit = matches!(units.get(index + 1), Some(Ok(next)) if next.is_ascii_digit());
         match *unit {
             Ok('\'') => text.push('\''),
-            // In C the digits of a number go on: the shortest number is of three.
-            Ok('\0') if digit && is_c(language) => text.push_str("\\000"),
-            Ok(char) => escape(&mut text, char, language),
-            Err(byte @ ..=0xff) if is_c(language) => text.push_str(&format!("\\{byte:03o}")),
-            Err(unit) => text.push_str(&format!("\\x{unit:02x}")),
+            Ok('\0') => text.push_str(lang.escaped_zero(digit)),
+            Ok(char) => escape(&mut text, char, lang),
+            Err(number) => text.push_str(&lang.escaped_number(number)),
         }
     }
     text.push('"');
@@ -179,22 +168,18 @@ fn in_quotes(units: &[Result<char, u32>], language: Language) -> String {
 }
 
 /// A character in single quotes.
-pub fn quoted_char(char: char, language: Language) -> String {
+pub fn quoted_char(char: char, lang: &dyn Lang) -> String {
     let mut text = String::from("'");
     if char == '"' {
         text.push(char)
     } else {
-        escape(&mut text, char, language)
+        escape(&mut text, char, lang)
     }
     text.push('\'');
     text
 }
 
-fn is_c(language: Language) -> bool {
-    matches!(language, Language::C | Language::Cpp)
-}
-
-fn escape(text: &mut String, char: char, language: Language) {
+fn escape(text: &mut String, char: char, lang: &dyn Lang) {
     match char {
         '\0' => text.push_str("\\0"),
         '\n' => text.push_str("\\n"),
@@ -204,50 +189,42 @@ fn escape(text: &mut String, char: char, language: Language) {
         '"' => text.push_str("\\\""),
         '\'' => text.push_str("\\'"),
         // Unicode's own notion of what must not be printed covers controls, directions and unassigned characters.
-        char => match (char.escape_debug().len() > 1, u32::from(char), language) {
-            (false, ..) => text.push(char),
-            (true, 7, Language::C | Language::Cpp) => text.push_str("\\a"),
-            (true, 8, Language::C | Language::Cpp) => text.push_str("\\b"),
-            (true, 11, Language::C | Language::Cpp) => text.push_str("\\v"),
-            (true, 12, Language::C | Language::Cpp) => text.push_str("\\f"),
-            (true, code @ ..0x80, Language::C | Language::Cpp) => text.push_str(&format!("\\{code:03o}")),
-            (true, code @ ..=0xffff, Language::C | Language::Cpp) => text.push_str(&format!("\\u{code:04x}")),
-            (true, code, Language::C | Language::Cpp) => text.push_str(&format!("\\U{code:08x}")),
-            (true, code @ ..0x80, Language::Zig) => text.push_str(&format!("\\x{code:02x}")),
-            (true, ..) => text.extend(char.escape_unicode()),
-        },
+        char if char.escape_debug().len() > 1 => text.push_str(&lang.escaped(char)),
+        char => text.push(char),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Language;
+    use crate::lang::table;
 
     #[test]
     fn text_is_quoted_and_what_no_terminal_should_see_escaped() {
-        assert_eq!(quoted(b"it's \"so\"\n", Language::C), r#""it's \"so\"\n""#);
-        assert_eq!(quoted("é\u{1b}[2J\u{202e}".as_bytes(), Language::Rust), r#""é\u{1b}[2J\u{202e}""#);
-        assert_eq!(quoted(b"a\xffb", Language::Rust), r#""a\xffb""#);
-        assert_eq!(quoted_char('\'', Language::C), r"'\''");
+        assert_eq!(quoted(b"it's \"so\"\n", table(Language::C)), r#""it's \"so\"\n""#);
+        assert_eq!(quoted("é\u{1b}[2J\u{202e}".as_bytes(), table(Language::Rust)), r#""é\u{1b}[2J\u{202e}""#);
+        assert_eq!(quoted(b"a\xffb", table(Language::Rust)), r#""a\xffb""#);
+        assert_eq!(quoted_char('\'', table(Language::C)), r"'\''");
     }
 
     #[test]
     fn each_language_has_its_own_notation_of_what_cannot_be_printed() {
         let bytes = "\u{4}\u{7}\u{1b}1\0x\u{0}1\u{202e}\u{e0001}".as_bytes();
         // Compiled with Debian's clang 14, the bytes are these again.
-        assert_eq!(quoted(bytes, Language::C), r#""\004\a\0331\0x\0001\u202e\U000e0001""#);
-        assert_eq!(quoted(bytes, Language::Cpp), quoted(bytes, Language::C));
-        assert_eq!(quoted(bytes, Language::Rust), r#""\u{4}\u{7}\u{1b}1\0x\01\u{202e}\u{e0001}""#);
-        assert_eq!(quoted(&bytes[..4], Language::Zig), r#""\x04\x07\x1b1""#);
-        assert_eq!(quoted(b"a\xffb", Language::C), r#""a\377b""#, "`\\xffb` would be one character");
-        assert_eq!(quoted_char('\u{1}', Language::C), r"'\001'");
+        assert_eq!(quoted(bytes, table(Language::C)), r#""\004\a\0331\0x\0001\u202e\U000e0001""#);
+        assert_eq!(quoted(bytes, table(Language::Cpp)), quoted(bytes, table(Language::C)));
+        assert_eq!(quoted(bytes, table(Language::Rust)), r#""\u{4}\u{7}\u{1b}1\0x\01\u{202e}\u{e0001}""#);
+        assert_eq!(quoted(&bytes[..4], table(Language::Zig)), r#""\x04\x07\x1b1""#);
+        assert_eq!(quoted(b"a\xffb", table(Language::C)), r#""a\377b""#, "`\\xffb` would be one character");
+        assert_eq!(quoted_char('\u{1}', table(Language::C)), r"'\001'");
     }
 
     #[test]
     fn wide_characters_are_text_and_half_of_a_pair_a_number() {
         let utf16: Vec<u8> = "aé😀".encode_utf16().chain([0xd83d, 7]).flat_map(u16::to_le_bytes).collect();
-        assert_eq!(quoted_wide(&utf16, 2, Language::Cpp), r#""aé😀\xd83d\a""#);
+        assert_eq!(quoted_wide(&utf16, 2, table(Language::Cpp)), r#""aé😀\xd83d\a""#);
         let utf32: Vec<u8> = [0x61, 0x20ac, 0x110000].into_iter().flat_map(u32::to_le_bytes).collect();
-        assert_eq!(quoted_wide(&utf32, 4, Language::Cpp), r#""a€\x110000""#);
+        assert_eq!(quoted_wide(&utf32, 4, table(Language::Cpp)), r#""a€\x110000""#);
     }
 }

@@ -7,7 +7,7 @@ use gimli::{AttributeValue, DieReference, UnitOffset};
 
 use super::forms::{Form, form, locals_only};
 use crate::catalog::types::{Kind, PointerKind};
-use crate::catalog::units::{Attr, Bytes, Die, Language, UnitRef};
+use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
 use crate::catalog::wide_constant;
 use crate::location::frame::Frame;
 use crate::location::{self, Location, Machine, Missing, Piece, Place};
@@ -162,11 +162,11 @@ impl<'s> Frame<'_, 's> {
         Ok(default.or(earlier))
     }
 
-    /// A parameter of Zig's, which nothing can assign to, where some code address has it in Wasm parameters that nothing
+    /// A parameter of a language where nothing can assign to one, where some code address has it in Wasm parameters that nothing
     /// writes: it is there from beginning to end.
     fn kept_parameter(&self, die: Die, number: u32, list: Attr<'s>) -> Option<(Location, String)> {
         let parameter = self.units.entry(die)?.tag == DW_TAG_formal_parameter;
-        if !parameter || self.rewritten || self.units.language(die.unit) != Language::Zig {
+        if !parameter || self.rewritten || !self.units.language(die.unit).has_constant_parameters() {
             return None;
         }
         let unit = self.units.unit(number)?;

@@ -10,7 +10,6 @@ use std::rc::Rc;
 
 use gimli::constants::*;
 
-use crate::catalog::Language;
 use crate::catalog::types::{Kind, Member, Offset, PointerKind};
 use crate::catalog::units::Die;
 use crate::location::frame::Frame;
@@ -287,8 +286,7 @@ pub fn variable_value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let ty = frame.concrete(frame.units.type_of(die));
     let size = frame.units.size_of(ty);
     let mut source = Source::locate(frame, &location, size);
-    // Rust's types of no size have one value, wherever it is.
-    if size == Some(0) && matches!(source, Source::Missing(_)) && frame.units.language(die.unit) == Language::Rust {
+    if size == Some(0) && matches!(source, Source::Missing(_)) && frame.units.language(die.unit).has_unit_types() {
         source = Source::bytes(Vec::new());
     }
     (Value { ty, source }, described)

@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use super::Register;
 use crate::binaries::{Binaries, Binary, Found};
-use crate::catalog::Language;
 use crate::catalog::units::{Die, Units};
 use crate::expression::{self, ExpressionError};
-use crate::lang::Renderer;
+use crate::lang::{Renderer, cpp};
 use crate::location::frame::Frame;
 use crate::locked::Locked;
 use crate::memory::Memory;
@@ -118,7 +117,7 @@ impl<'c> Inspector<'c> {
     ) -> Result<Variable, ExpressionError> {
         let evaluated = self.with_frame(thread, frame, |frame| {
             frame.scope.set(scope);
-            let language = frame.function.map_or(Language::C, |function| frame.units.language(function.unit));
+            let language = frame.function.map(|function| frame.units.language(function.unit)).unwrap_or_default();
             expression::evaluate(&Renderer::new(frame, *limits, language), expression)
         });
         evaluated.unwrap_or_else(|| {
@@ -130,8 +129,7 @@ impl<'c> Inspector<'c> {
     /// What an address in a vtable of C++ is, as `vtable for Horse+8`, for the program that a frame is in; `None` where it is
     /// none for certain.
     pub fn vtable_name(&self, thread: usize, frame: usize, address: u64) -> Option<String> {
-        let name = |frame: &Frame<'_, '_>| Renderer::new(frame, Limits::default(), Language::Cpp).vtable_name(address);
-        self.with_frame(thread, frame, name)?
+        self.with_frame(thread, frame, |frame| cpp::vtable_name(frame, address))?
     }
 
     /// The shadow stack pointer of each frame of a thread at its code offset, youngest first; `None` where it cannot

@@ -7,7 +7,7 @@ use super::inspector::Inspector;
 use crate::binaries::{Binaries, Binary};
 use crate::catalog::types::{Kind, Member, Offset, Struct};
 use crate::catalog::units::{Die, Units};
-use crate::lang::names::type_name;
+use crate::lang::{table, type_name};
 use crate::location::statics::placed;
 use crate::model::CoreDump;
 use crate::scope::{self, VariableKind};
@@ -135,7 +135,8 @@ impl Builder {
         binary.with_catalog(|catalog| {
             let units = Units::new(catalog.clone());
             for (die, address) in placed(&units, binary.module(), global).take(MAX_ROOTS) {
-                if let Some(ty) = vtable_of(&units, die).and_then(|ty| self.index(&units, key, ty)) {
+                let described = table(units.language(die.unit)).vtable_type(&units, die);
+                if let Some(ty) = described.and_then(|ty| self.index(&units, key, ty)) {
                     self.shapes.vtables.insert(address, ty);
                 } else if let Some(shape) = units.type_of(die).and_then(|ty| self.index(&units, key, ty)) {
                     self.shapes.roots.push(Root { place: Ok(address), shape });
@@ -187,8 +188,9 @@ impl Builder {
             return None;
         }
         self.known.insert((key, die), index);
-        let name = type_name(units, Some(die), units.language(die.unit));
-        let size = units.size_of(Some(die)).filter(|_| !is_unsized(&name));
+        let language = units.language(die.unit);
+        let name = type_name(units, Some(die), language);
+        let size = units.size_of(Some(die)).filter(|_| !table(language).is_unsized(&name));
         self.shapes.all.push(Shape { name, size, ..Shape::default() });
         self.left.push_back((die, index));
         Some(index)
@@ -220,7 +222,7 @@ impl Builder {
     }
 
     /// Collects the pointers in a value of type `ty` that lies `offset` bytes into the whole. `element` is what pointers to
-    /// bytes point to in truth: Rust's vectors have those.
+    /// bytes point to in truth.
     #[expect(clippy::too_many_arguments, reason = "one walk's state")]
     fn flatten(
         &mut self,
@@ -232,7 +234,7 @@ impl Builder {
         levels: u32,
         found: &mut Found,
     ) {
-        let (Some((_, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return };
+        let (Some((die, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return };
         if found.pointers.len() >= MAX_POINTERS {
             return;
         }
@@ -271,14 +273,13 @@ impl Builder {
                 {
                     return;
                 }
-                if let Some((pointer, vtable)) = trait_object(units, contents) {
-                    let [Some(at), Some(vtable)] = [pointer, vtable].map(|part| offset.checked_add(part)) else {
-                        return;
-                    };
+                let lang = table(units.language(die.unit));
+                if let Some((pointer, vtable)) = lang.pointer_with_vtable(units, contents) {
+                    let (Some(at), Some(vtable)) = (place(pointer, offset), place(vtable, offset)) else { return };
                     found.pointers.push(Pointer { offset: at, target: Target::Vtable(vtable) });
                     return;
                 }
-                let element = vector_element(&ty.name, contents).or(element);
+                let element = ty.name.and_then(|name| lang.buffer_element(name, contents)).or(element);
                 for member in members() {
                     if let Some(at) = place(member, offset) {
                         self.flatten(units, key, member.ty, at, element, levels, found);
@@ -376,41 +377,4 @@ fn place(member: &Member<'_>, offset: u64) -> Option<u64> {
         Offset::Bits(bits) if bits % 8 == 0 => offset.checked_add(bits / 8),
         _ => None,
     }
-}
-
-/// Whether a type is that of a counted slice, text or trait object in Rust, of which the debug information knows only the size
-/// of the counts.
-fn is_unsized(name: &str) -> bool {
-    let starts = ["alloc::rc::RcInner<", "alloc::sync::ArcInner<", "alloc::rc::RcBox<"];
-    let Some(inner) = starts.iter().find_map(|start| name.strip_prefix(start)?.strip_suffix('>')) else { return false };
-    inner == "str"
-        || inner.starts_with("dyn ")
-        || inner.starts_with('[') && inner.ends_with(']') && !inner.contains(';')
-}
-
-/// The type whose vtable a static is: rustc describes each as a variable whose type says it.
-fn vtable_of(units: &Units<'_>, variable: Die) -> Option<Die> {
-    match &units.peeled(units.type_of(variable))?.1.kind {
-        Kind::Struct(contents) => contents.containing,
-        _ => None,
-    }
-}
-
-/// Where the two words of a pointer to a Rust trait object are, in bytes from its start. What only ends in such an object
-/// (`&RefCell<dyn Shape>`) is none: its vtable is for what is at the end.
-fn trait_object(units: &Units<'_>, contents: &Struct<'_>) -> Option<(u64, u64)> {
-    let [one, two] = contents.members.as_slice() else { return None };
-    let named = |name: &[u8]| [one, two].into_iter().find(|member| member.name == Some(name));
-    let (pointer, vtable) = (named(b"pointer")?, named(b"vtable")?);
-    let Kind::Pointer(_, Some(target)) = &units.peeled(pointer.ty)?.1.kind else { return None };
-    let name = units.peeled(Some(*target))?.1.name?;
-    (name.starts_with(b"dyn ") || name.starts_with(b"(dyn ")).then_some((place(pointer, 0)?, place(vtable, 0)?))
-}
-
-/// The element's type of a Rust vector, whose pointer is one to bytes.
-fn vector_element(name: &Option<&[u8]>, contents: &Struct<'_>) -> Option<Die> {
-    let name = (*name)?;
-    let vector = [&b"Vec<"[..], b"RawVec<", b"VecDeque<"].iter().any(|start| name.starts_with(start));
-    let (_, element) = contents.arguments.first().filter(|_| vector)?;
-    *element
 }

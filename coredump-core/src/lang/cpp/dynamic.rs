@@ -9,9 +9,9 @@ use std::collections::HashSet;
 use gimli::constants::*;
 use gimli::{AttributeValue, Operation};
 
+use super::CppValues;
 use crate::catalog::types::{Kind, Offset};
 use crate::catalog::units::{Die, Units};
-use crate::lang::Renderer;
 use crate::lang::names::path_parts;
 use crate::location::parse;
 use crate::location::statics;
@@ -25,7 +25,7 @@ const NAME: u64 = 4096;
 /// Words that may stand in a vtable before the address that objects hold.
 const BEFORE: u64 = 512;
 
-impl<'s> Renderer<'_, '_, 's> {
+impl<'s> CppValues<'_, '_, '_, 's> {
     /// The whole object that one of a class is a part of, of the class that its vtable is for; `None` where that is not known
     /// for certain.
     pub fn dynamic_object(&self, object: &Value) -> Option<Value> {

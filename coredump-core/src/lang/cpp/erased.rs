@@ -1,9 +1,10 @@
 //! `std::function` and `std::any` of libc++: what they hold has a type that only their own functions know. The function
 //! in the table is found in the debug information, and there the template it was made from.
 
+use super::CppValues;
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown};
+use crate::lang::Shown;
 use crate::location::Missing;
 use crate::values::Value;
 
@@ -12,15 +13,15 @@ const SLOTS: u64 = 16;
 /// Entries from a function's code to its declaration in a class.
 const LINKS: u32 = 4;
 
-impl Renderer<'_, '_, '_> {
+impl CppValues<'_, '_, '_, '_> {
     /// What a `function` calls.
-    pub(in crate::lang) fn cpp_function(&self, value: &Value, depth: u32) -> Option<Shown> {
+    pub(super) fn function(&self, value: &Value, depth: u32) -> Option<Shown> {
         let holder = self.field(value, "__f_")?;
         Some(self.held(self.callable(&holder)?, depth))
     }
 
     /// The value in an `any`.
-    pub(in crate::lang) fn cpp_any(&self, value: &Value, depth: u32) -> Option<Shown> {
+    pub(super) fn any(&self, value: &Value, depth: u32) -> Option<Shown> {
         let handler = ["__h_", "__h"].iter().find_map(|name| self.field(value, name))?;
         let storage = ["__s_", "__s"].iter().find_map(|name| self.field(value, name))?;
         let read = || {
@@ -31,7 +32,7 @@ impl Renderer<'_, '_, '_> {
             };
             let class = self.class_of(self.entry_in_table(handler)?)?;
             let ty = self.argument_of(Some(class), 0);
-            let held = match self.family(class).1.as_str() {
+            let held = match self.std_name(class)? {
                 "_SmallHandler" => self.field(&storage, "__buf")?.with_type(ty),
                 "_LargeHandler" => self.pointed(&self.field(&storage, "__ptr")?, ty),
                 _ => return None,
@@ -93,10 +94,8 @@ impl Renderer<'_, '_, '_> {
     /// The callable object itself, taken out of what libc++ pairs it with an allocator in.
     fn within(&self, value: &Value) -> Option<Value> {
         let (die, _) = self.frame.units.peeled(value.ty)?;
-        let (outer, name) = self.family(die);
-        if outer != "std" || !matches!(name.as_str(), "__alloc_func" | "__default_alloc_func") {
-            return Some(value.clone());
-        }
+        let name = self.std_name(die).filter(|name| matches!(*name, "__alloc_func" | "__default_alloc_func"));
+        let Some(name) = name else { return Some(value.clone()) };
         let found = self.field(value, "__f_")?;
         if name == "__default_alloc_func" {
             return Some(found);
@@ -107,7 +106,7 @@ impl Renderer<'_, '_, '_> {
     }
 
     /// What a pointer points to, as a type of its own.
-    pub(in crate::lang) fn pointed(&self, pointer: &Value, ty: Option<Die>) -> Value {
+    pub(super) fn pointed(&self, pointer: &Value, ty: Option<Die>) -> Value {
         match pointer.pointer(self.frame) {
             Ok(address) => Value::in_memory(ty, address),
             Err(missing) => Value::missing(ty, missing),
@@ -122,7 +121,7 @@ impl Renderer<'_, '_, '_> {
         (0..SLOTS).find_map(|slot| {
             let entry = self.entry_in_table(word(vtable.checked_add(slot * width)?)?)?;
             let class = self.class_of(entry)?;
-            (self.family(class) == ("std".to_owned(), name.to_owned())).then_some(class)
+            (self.std_name(class) == Some(name)).then_some(class)
         })
     }
 

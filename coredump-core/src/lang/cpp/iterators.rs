@@ -1,21 +1,20 @@
 //! libc++'s iterators, which are shown as pointers to what they are at.
 
+use super::CppValues;
 use crate::catalog::units::Die;
-use crate::lang::Renderer;
 use crate::location::Missing;
 use crate::values::{Source, Value, pointer_target};
 
-impl Renderer<'_, '_, '_> {
+impl CppValues<'_, '_, '_, '_> {
     /// An iterator as a pointer; `None` for what is none, and for one that is (or may be) at an end.
-    pub(in crate::lang) fn cpp_iterator(&self, value: &Value, name: &str) -> Option<Result<Value, Missing>> {
+    pub(super) fn iterator(&self, value: &Value, name: &str) -> Option<Result<Value, Missing>> {
         match name {
             "__wrap_iter" => Some(Ok(["__i_", "__i"].iter().find_map(|name| self.field(value, name))?)),
             "__deque_iterator" => Some(Ok(self.field(value, "__ptr_")?)),
             "__map_iterator" | "__map_const_iterator" | "__hash_map_iterator" | "__hash_map_const_iterator" => {
                 let inner = self.field(value, "__i_")?;
                 let (die, _) = self.frame.units.peeled(inner.ty)?;
-                let (outer, name) = self.family(die);
-                if outer != "std" || !matches!(name.as_str(), "__tree_iterator" | "__tree_const_iterator") {
+                if !matches!(self.std_name(die), Some("__tree_iterator" | "__tree_const_iterator")) {
                     return self.at_node(&inner, "__node_", 0);
                 }
                 self.at_tree_node(&inner)

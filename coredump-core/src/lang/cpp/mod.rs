@@ -3,42 +3,230 @@
 
 pub mod classes;
 mod dynamic;
-mod elements;
 mod erased;
 mod iterators;
 mod nodes;
 mod numbers;
+mod sequences;
 pub mod template_names;
 
-use crate::catalog::types::{Kind, Struct};
-use crate::catalog::units::Die;
-use crate::lang::pointer::null_or;
-use crate::lang::{Contiguous, Renderer, Shown, cut};
-use crate::location::Missing;
-use crate::values::{Source, Value, pointer_target};
+use std::ops::{Deref, Range};
 
-impl<'s> Renderer<'_, '_, 's> {
-    /// A structure as C++'s programmers know it; `None` for one that is shown by its members.
-    pub(super) fn cpp(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
-        let (outer, name) = self.family(die);
-        if outer != "std" {
-            return None;
+use crate::catalog::Language;
+use crate::catalog::types::{Kind, PointerKind, Struct, Type};
+use crate::catalog::units::{Die, Units};
+use crate::lang::names::with_path;
+use crate::lang::{Elements, Lang, Meaning, Notation, Renderer, Shown, c, cut};
+use crate::location::Missing;
+use crate::location::frame::Frame;
+use crate::values::{Limits, Source, Value, pointer_target};
+
+/// C++.
+pub struct Cpp;
+
+/// The classes of the standard library that hold elements, or one value that stands for them.
+const CONTAINERS: [&str; 22] = [
+    "basic_string",
+    "basic_string_view",
+    "vector",
+    "span",
+    "initializer_list",
+    "array",
+    "atomic",
+    "stack",
+    "queue",
+    "priority_queue",
+    "time_point",
+    "map",
+    "multimap",
+    "set",
+    "multiset",
+    "unordered_map",
+    "unordered_multimap",
+    "unordered_set",
+    "unordered_multiset",
+    "list",
+    "forward_list",
+    "deque",
+];
+
+/// Whether classes of that name are written in a way of their own, if they are the standard library's.
+fn is_written(name: &str) -> bool {
+    const OTHERS: [&str; 11] = [
+        "optional",
+        "variant",
+        "tuple",
+        "unique_ptr",
+        "shared_ptr",
+        "weak_ptr",
+        "complex",
+        "bitset",
+        "function",
+        "any",
+        "duration",
+    ];
+    OTHERS.contains(&name) || name.ends_with("_iter") || name.ends_with("_iterator")
+}
+
+impl Lang for Cpp {
+    fn meaning<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        die: Die,
+        contents: &Struct<'s>,
+        window: Range<u64>,
+    ) -> Option<Result<Meaning, Missing>> {
+        CppValues(renderer).meaning(value, die, contents, window)
+    }
+
+    fn pointee<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        die: Die,
+        _contents: &Struct<'s>,
+    ) -> Option<Value> {
+        CppValues(renderer).pointee(value, die)
+    }
+
+    fn array_pointee(&self, renderer: &Renderer<'_, '_, '_>, value: &Value) -> Option<(Option<Die>, Source)> {
+        CppValues(renderer).array_pointee(value)
+    }
+
+    fn dynamic_object(&self, renderer: &Renderer<'_, '_, '_>, object: &Value) -> Option<Value> {
+        CppValues(renderer).other_class(object)
+    }
+
+    fn has_bases(&self) -> bool {
+        true
+    }
+
+    fn character(&self, renderer: &Renderer<'_, '_, '_>, ty: Option<Die>) -> Option<(&'static str, u64)> {
+        c::character(renderer, ty)
+    }
+
+    fn written<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        die: Die,
+        contents: &Struct<'s>,
+        depth: u32,
+    ) -> Option<Shown> {
+        CppValues(renderer).written(value, die, contents, depth)
+    }
+
+    fn pointer<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        _ty: &Type<'s>,
+        kind: PointerKind,
+        target: Option<Die>,
+        address: u64,
+    ) -> Option<String> {
+        if let Some(text) = c::pointer_to_text(renderer, kind, target, address) {
+            return Some(text);
         }
-        let counted = |found: Result<Shown, Missing>| Some(found.unwrap_or_else(Shown::from));
-        if let Some(nodes) = self.cpp_nodes(value, &name, contents, 0..u64::from(self.limits.elements)) {
-            return counted(nodes.map(|nodes| self.show_nodes(&nodes, depth)));
+        let (_, pointed) = renderer.frame.units.peeled(target)?;
+        let is_vtable = matches!(pointed.kind, Kind::Pointer(..)) && pointed.name == Some(b"__vtbl_ptr_type");
+        let name = if is_vtable { CppValues(renderer).vtable_name(address)? } else { return None };
+        Some(format!("{address:#x} <{name}>"))
+    }
+
+    fn notation(&self) -> &'static Notation {
+        &c::NOTATION
+    }
+
+    fn escaped(&self, char: char) -> String {
+        c::escaped(char)
+    }
+
+    fn escaped_number(&self, number: u32) -> String {
+        c::escaped_number(number)
+    }
+
+    fn escaped_zero(&self, before_digit: bool) -> &'static str {
+        c::escaped_zero(before_digit)
+    }
+
+    fn has_declarators(&self) -> bool {
+        true
+    }
+
+    fn named_type(&self, units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str, levels: u32) -> String {
+        let mut full = with_path(units, die, ty, name);
+        if matches!(ty.kind, Kind::Struct(_)) && !name.contains('<') {
+            full.push_str(&template_names::arguments(units, die, levels).unwrap_or_default());
         }
-        match name.as_str() {
-            "basic_string" | "basic_string_view" => {
-                let found = self.cpp_text(value, &name)?;
-                let character = self.argument(contents, 0);
-                counted(found.and_then(|found| self.characters(found, character)))
+        plain_std(&full)
+    }
+}
+
+/// Takes out libc++'s inline namespace: `std::__1::vector` is what a program calls `std::vector`.
+fn plain_std(name: &str) -> String {
+    name.replace("std::__1::", "std::").replace("std::__2::", "std::")
+}
+
+/// A null pointer by the name a smart pointer gives it.
+fn null_or(null: &str, shown: Shown) -> Shown {
+    match shown.text.as_deref() {
+        Ok("0x0") => Shown::text(null),
+        _ => shown,
+    }
+}
+
+/// What an address in a vtable is, as `vtable for Horse+8`, in the program of a frame; `None` where it is none for certain.
+pub fn vtable_name(frame: &Frame<'_, '_>, address: u64) -> Option<String> {
+    CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtable_name(address)
+}
+
+/// The renderer, and beside it what only values of C++ need.
+#[derive(Clone, Copy)]
+pub struct CppValues<'a, 'r, 'f, 's>(pub &'a Renderer<'r, 'f, 's>);
+
+impl<'r, 'f, 's> Deref for CppValues<'_, 'r, 'f, 's> {
+    type Target = Renderer<'r, 'f, 's>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0
+    }
+}
+
+impl<'s> CppValues<'_, '_, '_, 's> {
+    fn meaning(
+        &self,
+        value: &Value,
+        die: Die,
+        contents: &Struct<'s>,
+        window: Range<u64>,
+    ) -> Option<Result<Meaning, Missing>> {
+        let name = self.bare_name(die).filter(|name| CONTAINERS.contains(name) && self.is_std(die))?;
+        if let Some(nodes) = self.nodes(value, name, contents, window.clone()) {
+            return Some(nodes);
+        }
+        let wrapped = |inner| Some(Ok(Meaning::Wrapped(inner)));
+        match name {
+            "basic_string" => self.string(value, contents),
+            "basic_string_view" => {
+                Some(self.contiguous_elements(value, name, die, contents)?.map(|found| Meaning::Text(found.into())))
             }
-            "vector" if self.is_bool(self.argument(contents, 0)) => counted(self.bits(value, depth)?),
+            "vector" if self.is_bool(self.argument(contents, 0)) => self.bits(value, window),
             "vector" | "span" | "initializer_list" => {
-                counted(self.cpp_contiguous(value, die, contents)?.map(|found| self.elements("{", "}", found, depth)))
+                let found = self.contiguous_elements(value, name, die, contents)?;
+                Some(found.map(|found| Meaning::Elements(Elements::Contiguous(found))))
             }
-            "array" => Some(self.show(&self.field(value, "__elems_")?, depth)),
+            "array" => wrapped(self.field(value, "__elems_")?),
+            "atomic" => wrapped(self.dig(value, "__a_value")?),
+            "stack" | "queue" | "priority_queue" => wrapped(self.field(value, "c")?),
+            "time_point" => wrapped(self.field(value, "__d_")?),
+            _ => None,
+        }
+    }
+
+    /// A structure as C++'s programmers know it; `None` for one that is shown by its members.
+    fn written(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+        match self.bare_name(die).filter(|name| is_written(name) && self.is_std(die))? {
             "optional" => {
                 let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
                 match engaged {
@@ -47,160 +235,48 @@ impl<'s> Renderer<'_, '_, 's> {
                     Err(missing) => Some(missing.into()),
                 }
             }
-            "variant" => self.cpp_variant(value, contents, depth),
-            "tuple" => self.cpp_tuple(value, depth),
-            "unique_ptr" => Some(null_or("nullptr", self.show(&self.cpp_pointer(value)?, depth))),
+            "variant" => self.variant(value, contents, depth),
+            "tuple" => self.tuple(value, depth),
+            "unique_ptr" => Some(null_or("nullptr", self.show(&self.smart_pointer(value)?, depth))),
             "shared_ptr" | "weak_ptr" => {
                 let shown = null_or("nullptr", self.show(&self.field(value, "__ptr_")?, depth));
                 Some(self.with_owners(shown, value))
             }
-            "atomic" => Some(self.show(&self.dig(value, "__a_value")?, depth)),
-            "stack" | "queue" | "priority_queue" => Some(self.show(&self.field(value, "c")?, depth)),
-            "complex" => self.cpp_complex(value, depth),
-            "bitset" => counted(self.cpp_bitset(value, die)?),
-            "function" => self.cpp_function(value, depth),
-            "any" => self.cpp_any(value, depth),
-            "duration" => self.cpp_duration(value, contents, depth),
-            "time_point" => Some(self.show(&self.field(value, "__d_")?, depth)),
-            _ => match self.cpp_iterator(value, &name)? {
+            "complex" => self.complex(value, depth),
+            "bitset" => Some(self.bitset(value, die)?.unwrap_or_else(Shown::from)),
+            "function" => self.function(value, depth),
+            "any" => self.any(value, depth),
+            "duration" => self.duration(value, contents, depth),
+            name => match self.iterator(value, name)? {
                 Ok(pointer) => Some(self.show(&pointer, depth)),
                 Err(missing) => Some(missing.into()),
             },
         }
     }
 
+    /// The name without arguments of a class of the standard library; `None` for other types.
+    fn std_name(&self, die: Die) -> Option<&'s str> {
+        self.bare_name(die).filter(|_| self.is_std(die))
+    }
+
+    fn bare_name(&self, die: Die) -> Option<&'s str> {
+        let name = self.frame.units.name(die)?;
+        str::from_utf8(name.split(|&byte| byte == b'<').next()?).ok()
+    }
+
+    /// Whether a class is one of the standard library's, which takes longer to tell than its name.
+    fn is_std(&self, die: Die) -> bool {
+        self.frame.units.path(die).first() == Some(&&b"std"[..])
+    }
+
     /// The pointer in a smart pointer, beside which a deleter may lie.
-    fn cpp_pointer(&self, value: &Value) -> Option<Value> {
+    fn smart_pointer(&self, value: &Value) -> Option<Value> {
         let pointer = self.dig(value, "__ptr_")?;
         self.unwrapped(&pointer).or_else(|| self.unwrapped(&self.dig(&pointer, "__value_")?))
     }
 
-    pub(super) fn is_bool(&self, ty: Option<Die>) -> bool {
-        let peeled = self.frame.units.peeled(ty);
-        peeled.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(gimli::DW_ATE_boolean)))
-    }
-
-    pub(super) fn cpp_contiguous(
-        &self,
-        value: &Value,
-        die: Die,
-        contents: &Struct<'s>,
-    ) -> Option<Result<Contiguous, Missing>> {
-        let (outer, name) = self.family(die);
-        if outer != "std" {
-            return None;
-        }
-        let element = self.argument(contents, 0);
-        match name.as_str() {
-            "vector" if !self.is_bool(element) => {
-                let begin = self.address_in(&self.field(value, "__begin_")?)?;
-                let end = self.address_in(&self.field(value, "__end_")?)?;
-                let size = self.frame.units.size_of(element).filter(|&size| size > 0)?;
-                Some(begin.and_then(|(begin, _)| {
-                    let (end, _) = end?;
-                    match end.checked_sub(begin) {
-                        Some(extent) if extent % size == 0 => {
-                            Ok(Contiguous { element, address: begin, len: extent / size })
-                        }
-                        _ => Err(Missing::Malformed(format!("a vector from {begin:#x} to {end:#x}"))),
-                    }
-                }))
-            }
-            "span" | "initializer_list" | "basic_string_view" => {
-                let data = ["__data_", "__data", "__begin_"].iter().find_map(|name| self.field(value, name))?;
-                let size = ["__size_", "__size"].iter().find_map(|name| self.field(value, name));
-                let address = self.address_in(&data)?;
-                let len = match size {
-                    Some(size) => size.number(self.frame, false),
-                    // A span of fixed extent knows its length by its type.
-                    None => Ok(self.number_argument(die, 1)?),
-                };
-                Some(address.and_then(|(address, _)| Ok(Contiguous { element, address, len: len? as u64 })))
-            }
-            "array" => {
-                let elements = self.field(value, "__elems_")?;
-                let (_, ty) = self.frame.units.peeled(elements.ty)?;
-                let Kind::Array(array) = &ty.kind else { return None };
-                let (address, len) = (elements.source.address()?, (*array.dimensions.first()?)?);
-                Some(Ok(Contiguous { element: array.element, address, len }))
-            }
-            "basic_string" => Some(self.cpp_text(value, &name)?.and_then(|text| {
-                let address = text.address.ok_or_else(|| Missing::NotCaptured("in no memory".into()))?;
-                Ok(Contiguous { element, address, len: text.len })
-            })),
-            _ => None,
-        }
-    }
-
-    /// Where a string's characters are: in the object itself when they are few.
-    fn cpp_text(&self, value: &Value, name: &str) -> Option<Result<Text, Missing>> {
-        let frame = self.frame;
-        if name == "basic_string_view" {
-            let (die, ty) = frame.units.peeled(value.ty)?;
-            let Kind::Struct(contents) = &ty.kind else { return None };
-            let found = self.cpp_contiguous(value, die, contents)?;
-            return Some(found.map(|found| Text { address: Some(found.address), source: None, len: found.len }));
-        }
-        let (short, long) = (self.dig(value, "__s")?, self.dig(value, "__l")?);
-        let short_data = self.field(&short, "__data_")?;
-        let short_size = self.field(&short, "__size_")?;
-        let (is_long, len) = match self.field(&short, "__is_long_") {
-            Some(flag) => (flag.number(frame, false).map(|flag| flag != 0), short_size.number(frame, false)),
-            // Before LLVM 15 one bit of the size's byte is the flag: the lowest where the byte comes first, the highest
-            // where it comes last (the layout of libc++'s second ABI).
-            None => {
-                let byte = short_size.unsigned(frame, 1);
-                if value.source.address()? == short_size.source.address()? {
-                    (byte.clone().map(|byte| byte & 1 == 1), byte.map(|byte| (byte >> 1) as i128))
-                } else {
-                    (byte.clone().map(|byte| byte & 0x80 != 0), byte.map(|byte| byte as i128))
-                }
-            }
-        };
-        Some(is_long.and_then(|is_long| {
-            let unknown = || Missing::Malformed("a string of an unknown layout".into());
-            if is_long {
-                let len = self.field(&long, "__size_").ok_or_else(unknown)?.number(frame, false)?;
-                let data = self.field(&long, "__data_").and_then(|data| self.address_in(&data)).ok_or_else(unknown)?;
-                return Ok(Text { address: Some(data?.0), source: None, len: len as u64 });
-            }
-            let len = len? as u64;
-            let room = frame.units.size_of(short_data.ty).unwrap_or(0);
-            if len > room {
-                return Err(Missing::Malformed(format!("length {len} in {room} bytes")));
-            }
-            Ok(Text { address: short_data.source.address(), source: Some(short_data.source), len })
-        }))
-    }
-
-    /// A string's characters, of one, two or four bytes.
-    fn characters(&self, text: Text, ty: Option<Die>) -> Result<Shown, Missing> {
-        let unknown = || Missing::Malformed("a string of an unknown layout".into());
-        let source = text.address.map(Source::Memory).or(text.source).ok_or_else(unknown)?;
-        let prefix = self.text_prefix(ty).or_else(|| Some(("", self.frame.units.size_of(ty)?)));
-        Ok(Shown::text(match prefix.ok_or_else(unknown)? {
-            (_, 1) => match source.address() {
-                Some(address) => self.text_at(address, text.len)?,
-                None => {
-                    crate::lang::text::quoted(&Value { ty: None, source }.read(self.frame, text.len)?, self.language)
-                }
-            },
-            (prefix, size @ (2 | 4)) => self.wide_text(&source, prefix, size, Some(text.len))?,
-            (_, size) => return Err(Missing::Malformed(format!("characters of {size} bytes"))),
-        }))
-    }
-
-    /// `vector<bool>`: bits in words.
-    fn bits(&self, value: &Value, depth: u32) -> Option<Result<Shown, Missing>> {
-        Some(self.bit_vector(value)?.map(|(begin, len)| {
-            self.sequence("{", "}", len, depth, |index, deeper| {
-                Some(self.part(format!("[{index}]"), &self.bit_of(begin, index).ok()?, deeper))
-            })
-        }))
-    }
-
     /// The alternative a variant holds.
-    fn cpp_variant(&self, value: &Value, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+    fn variant(&self, value: &Value, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
         let index = self.dig(value, "__index")?;
         let size = self.frame.units.size_of(index.ty)?;
         let index = match index.unsigned(self.frame, size) {
@@ -216,7 +292,7 @@ impl<'s> Renderer<'_, '_, 's> {
         Some(self.show(&self.dig(value, "__data")?.with_type(held), depth))
     }
 
-    fn cpp_tuple(&self, value: &Value, depth: u32) -> Option<Shown> {
+    fn tuple(&self, value: &Value, depth: u32) -> Option<Shown> {
         let base = self.field(value, "__base_")?;
         let (die, ty) = self.frame.units.peeled(base.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
@@ -231,15 +307,11 @@ impl<'s> Renderer<'_, '_, 's> {
         }))
     }
 
-    /// What a smart pointer points to.
-    pub(super) fn cpp_pointee(&self, value: &Value, die: Die, _contents: &Struct<'s>) -> Option<Value> {
-        let (outer, name) = self.family(die);
-        if outer != "std" {
-            return None;
-        }
-        match name.as_str() {
+    /// What a smart pointer or an iterator points to, and what an optional holds.
+    fn pointee(&self, value: &Value, die: Die) -> Option<Value> {
+        match self.std_name(die)? {
             "unique_ptr" | "shared_ptr" => {
-                let pointer = self.cpp_pointer(value)?;
+                let pointer = self.smart_pointer(value)?;
                 Some(match self.address_in(&pointer)? {
                     Ok((address, target)) => Value::in_memory(target, address),
                     Err(missing) => Value::missing(None, missing),
@@ -249,7 +321,7 @@ impl<'s> Renderer<'_, '_, 's> {
                 let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
                 (engaged == Ok(1)).then(|| self.dig(value, "__val_")).flatten()
             }
-            _ => match self.cpp_iterator(value, &name)? {
+            name => match self.iterator(value, name)? {
                 Ok(pointer) => {
                     let (target, _) = pointer_target(self.frame, pointer.ty)?;
                     Some(self.pointed(&pointer, target))
@@ -257,6 +329,16 @@ impl<'s> Renderer<'_, '_, 's> {
                 Err(missing) => Some(Value::missing(None, missing)),
             },
         }
+    }
+
+    /// Where the elements begin that a smart pointer to an array owns, and their type.
+    fn array_pointee(&self, value: &Value) -> Option<(Option<Die>, Source)> {
+        let (die, ty) = self.frame.units.peeled(value.ty)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let array = self.frame.units.peeled(self.argument(contents, 0))?;
+        let Kind::Array(array) = &array.1.kind else { return None };
+        let pointee = self.pointee(&value.with_type(Some(die)), die)?;
+        Some((array.element, pointee.source))
     }
 
     /// How many own what a shared pointer points to; libc++ counts from -1.
@@ -274,11 +356,4 @@ impl<'s> Renderer<'_, '_, 's> {
             (text, _) => Shown { text, children: shown.children },
         }
     }
-}
-
-/// Where text is.
-struct Text {
-    address: Option<u64>,
-    source: Option<Source>,
-    len: u64,
 }

@@ -4,46 +4,27 @@
 
 use std::ops::Range;
 
+use super::CppValues;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown};
+use crate::lang::{Elements, Entries, Meaning};
 use crate::location::Missing;
 use crate::values::Value;
-
-/// Elements of a container.
-pub(in crate::lang) struct Nodes {
-    /// The type of the elements.
-    ty: Option<Die>,
-    /// Where those are that were asked for.
-    addresses: Vec<u64>,
-    /// How many the container has.
-    pub len: u64,
-    /// They are pairs of key and value.
-    pub map: bool,
-}
-
-impl Nodes {
-    /// The element at a place among those that were asked for.
-    pub fn get(&self, index: u64) -> Option<Value> {
-        let address = self.addresses.get(usize::try_from(index).ok()?)?;
-        Some(Value::in_memory(self.ty, *address))
-    }
-}
 
 /// Steps from one node to the next: the height of the highest balanced tree.
 const CLIMB: u32 = 128;
 /// Nodes that are gone through from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
 
-impl<'s> Renderer<'_, '_, 's> {
+impl<'s> CppValues<'_, '_, '_, 's> {
     /// The elements with these numbers of a container by its name; `None` for what is none.
-    pub(in crate::lang) fn cpp_nodes(
+    pub(super) fn nodes(
         &self,
         value: &Value,
         name: &str,
         contents: &Struct<'s>,
         range: Range<u64>,
-    ) -> Option<Result<Nodes, Missing>> {
+    ) -> Option<Result<Meaning, Missing>> {
         let map = matches!(name, "map" | "multimap" | "unordered_map" | "unordered_multimap");
         let ty = match name {
             "map" | "multimap" => self.entry_type(contents, 3),
@@ -60,22 +41,14 @@ impl<'s> Renderer<'_, '_, 's> {
             "deque" => self.block_elements(value, ty, range)?,
             _ => return None,
         };
-        Some(found.map(|(addresses, len)| Nodes { ty, addresses, len, map }))
-    }
-
-    /// A container of nodes as a sequence, or as a map when they hold pairs.
-    pub(in crate::lang) fn show_nodes(&self, nodes: &Nodes, depth: u32) -> Shown {
-        if nodes.map {
-            return self.map(nodes.len, depth, |index| self.pair(&nodes.get(index)?));
-        }
-        self.sequence("{", "}", nodes.len, depth, |index, deeper| {
-            Some(self.part(format!("[{index}]"), &nodes.get(index)?, deeper))
-        })
-    }
-
-    /// Key and value of a map's element.
-    pub(in crate::lang) fn pair(&self, pair: &Value) -> Option<(Value, Value)> {
-        Some((self.field(pair, "first")?, self.field(pair, "second")?))
+        let elements = |addresses: Vec<u64>| addresses.into_iter().map(|address| Value::in_memory(ty, address));
+        Some(found.map(|(addresses, len)| match map {
+            true => {
+                let pair = |pair: Value| Some((self.field(&pair, "first")?, self.field(&pair, "second")?));
+                Meaning::Entries(Entries { list: elements(addresses).map_while(pair).collect(), len, is_set: false })
+            }
+            false => Meaning::Elements(Elements::list(elements(addresses).collect(), len)),
+        }))
     }
 
     /// The type of a map's entries: what its allocator allocates.
@@ -83,7 +56,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.argument_of(self.argument(contents, allocator), 0)
     }
 
-    pub(in crate::lang) fn word(&self, address: u64) -> Result<u64, Missing> {
+    pub(super) fn word(&self, address: u64) -> Result<u64, Missing> {
         let width = u64::from(self.frame.address_size());
         Ok(Value::in_memory(None, address).unsigned(self.frame, width)? as u64)
     }
@@ -115,7 +88,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// `map`, `set`: a tree, in order.
-    fn tree_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Found, Missing>> {
+    fn tree_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Reached, Missing>> {
         let tree = self.field(value, "__tree_")?;
         let size = self.cpp_size(&tree, "__pair3_")?;
         let begin = self.address_in(&self.field(&tree, "__begin_node_")?)?;
@@ -127,17 +100,17 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The offset of an element in a tree's node: behind three links and a colour.
-    pub(in crate::lang) fn tree_links(&self, ty: Option<Die>) -> u64 {
+    fn tree_links(&self, ty: Option<Die>) -> u64 {
         self.behind(3 * u64::from(self.frame.address_size()) + 1, ty)
     }
 
     /// The offset of an element in a hash table's node, behind a link and the hash, or in a list's, behind two links.
-    pub(in crate::lang) fn two_links(&self, ty: Option<Die>) -> u64 {
+    fn two_links(&self, ty: Option<Die>) -> u64 {
         self.behind(2 * u64::from(self.frame.address_size()), ty)
     }
 
     /// The offset of an element in a `forward_list`'s node.
-    pub(in crate::lang) fn one_link(&self, ty: Option<Die>) -> u64 {
+    fn one_link(&self, ty: Option<Die>) -> u64 {
         self.behind(u64::from(self.frame.address_size()), ty)
     }
 
@@ -167,7 +140,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// `unordered_map`, `unordered_set`: all nodes are in one list.
-    fn hash_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Found, Missing>> {
+    fn hash_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Reached, Missing>> {
         let table = self.field(value, "__table_")?;
         // The bucket list has a size of its own: the table's stands beside it.
         let size = self.field(&table, "__size_").or_else(|| self.dig(&self.field(&table, "__p2_")?, "__value_"))?;
@@ -181,7 +154,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// `list`.
-    fn list_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Found, Missing>> {
+    fn list_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Reached, Missing>> {
         let size = self.cpp_size(value, "__size_alloc_")?;
         let end = self.field(value, "__end_")?;
         let first = self.address_in(&self.field(&end, "__next_")?)?;
@@ -193,7 +166,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// `forward_list`, which does not know its length: there is one element more than were asked for, or none.
-    fn forward_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Found, Missing>> {
+    fn forward_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Reached, Missing>> {
         let first = self.address_in(&self.dig(value, "__next_")?)?;
         Some(first.and_then(|(first, _)| {
             let (mut nodes, mut node, mut len) = (Vec::new(), first, 0);
@@ -209,7 +182,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// `deque`: a map of blocks.
-    fn block_elements(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Found, Missing>> {
+    fn block_elements(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Reached, Missing>> {
         let element = self.frame.units.size_of(ty).filter(|&size| size > 0)?;
         let blocks = self.field(value, "__map_")?;
         let begin = self.address_in(&self.dig(&blocks, "__begin_")?)?;
@@ -242,7 +215,7 @@ impl<'s> Renderer<'_, '_, 's> {
 }
 
 /// Where elements are, and how many there are in all.
-type Found = (Vec<u64>, u64);
+type Reached = (Vec<u64>, u64);
 
 /// The nodes with these numbers of `size`, from the first on, by the way from each to the next.
 fn walk(

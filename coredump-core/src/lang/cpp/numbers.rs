@@ -1,18 +1,19 @@
 //! libc++'s types that are a number or a few bits: complex numbers, durations, bit sets.
 
+use super::CppValues;
 use crate::catalog::types::Struct;
 use crate::catalog::units::Die;
 use crate::lang::scalar::complex_text;
-use crate::lang::{Renderer, Shown, cut};
+use crate::lang::{Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
 /// Bits of a bit set that are shown.
 const BITS: u64 = 1024;
 
-impl<'s> Renderer<'_, '_, 's> {
+impl<'s> CppValues<'_, '_, '_, 's> {
     /// A template argument that is a number, as the type's name tells it.
-    pub(in crate::lang) fn number_argument(&self, die: Die, index: usize) -> Option<i128> {
+    pub(super) fn number_argument(&self, die: Die, index: usize) -> Option<i128> {
         let name = String::from_utf8_lossy(self.frame.units.name(die)?).into_owned();
         let list = name.split_once('<')?.1.strip_suffix('>')?;
         let mut depth = 0;
@@ -25,14 +26,14 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// `complex`: as C's complex numbers are written.
-    pub(in crate::lang) fn cpp_complex(&self, value: &Value, depth: u32) -> Option<Shown> {
+    pub(super) fn complex(&self, value: &Value, depth: u32) -> Option<Shown> {
         let (re, im) = (self.field(value, "__re_")?, self.field(value, "__im_")?);
         let text = self.show(&re, depth).text.and_then(|re| Ok(complex_text(&re, &self.show(&im, depth).text?)));
         Some(Shown { text, children: vec![self.part("real", &re, depth), self.part("imag", &im, depth)] })
     }
 
     /// `chrono::duration`: its count and its unit.
-    pub(in crate::lang) fn cpp_duration(&self, value: &Value, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+    pub(super) fn duration(&self, value: &Value, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
         let (_, period) = (self.argument(contents, 0)?, self.argument(contents, 1)?);
         let (period, _) = self.frame.units.peeled(Some(period))?;
         let unit = match (self.number_argument(period, 0)?, self.number_argument(period, 1).unwrap_or(1)) {
@@ -51,7 +52,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// `bitset`: its bits, the highest first.
-    pub(in crate::lang) fn cpp_bitset(&self, value: &Value, die: Die) -> Option<Result<Shown, Missing>> {
+    pub(super) fn bitset(&self, value: &Value, die: Die) -> Option<Result<Shown, Missing>> {
         let len = u64::try_from(self.number_argument(die, 0)?).ok()?;
         let words = Value { ty: None, source: self.dig(value, "__first_")?.source };
         let shown = len.min(BITS);

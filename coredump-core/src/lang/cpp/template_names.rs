@@ -4,10 +4,10 @@
 use gimli::AttributeValue;
 use gimli::constants::*;
 
-use crate::catalog::Language;
+use super::Cpp;
 use crate::catalog::types::Kind;
 use crate::catalog::units::{Die, Entry, Units};
-use crate::lang::names::type_name_within;
+use crate::lang::names::written_within;
 use crate::values::sign_extend;
 
 /// Arguments of one template that are written.
@@ -53,7 +53,7 @@ pub fn arguments(units: &Units<'_>, die: Die, levels: u32) -> Option<String> {
 fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, levels: u32) -> Option<String> {
     let ty = units.type_of(die);
     match entry.tag {
-        DW_TAG_template_type_parameter => Some(type_name_within(units, ty, Language::Cpp, levels)),
+        DW_TAG_template_type_parameter => Some(written_within(units, ty, &Cpp, levels)),
         DW_TAG_GNU_template_template_param => {
             let name = units.text(die.unit, entry.attr_value(DW_AT_GNU_template_name)?)?;
             Some(String::from_utf8_lossy(name).into_owned())
@@ -90,7 +90,7 @@ fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, levels: u32
         (Kind::Base(DW_ATE_signed | DW_ATE_signed_char), name) => Some(format!("({name}){signed}")),
         (Kind::Base(DW_ATE_unsigned | DW_ATE_unsigned_char), name) => Some(format!("({name}){bits}")),
         (Kind::Enum(list), _) => {
-            let name = type_name_within(units, ty, Language::Cpp, levels);
+            let name = written_within(units, ty, &Cpp, levels);
             let mask = u128::MAX >> (128 - width);
             let known = list.enumerators.iter().find(|enumerator| enumerator.1 & mask == bits);
             Some(match known {

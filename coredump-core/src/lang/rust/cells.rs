@@ -1,18 +1,18 @@
 //! Cells, locks and what is made once: what they hold, and the state they are in.
 
-use super::Known;
+use super::{RustValues, StdType};
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown};
+use crate::lang::Shown;
 use crate::values::{Value, Variable};
 
-impl<'s> Renderer<'_, '_, 's> {
-    pub(super) fn cell(&self, known: &Known, value: &Value, die: Die, depth: u32) -> Option<Shown> {
+impl<'s> RustValues<'_, '_, '_, 's> {
+    pub(super) fn cell(&self, known: &StdType<'_>, value: &Value, die: Die, depth: u32) -> Option<Shown> {
         let once = |name: &str, inner: Option<Value>| match inner {
             Some(inner) => self.with_payload(name, &inner, depth),
             None => Shown::text(format!("{name}(<uninit>)")),
         };
-        Some(match known.name.as_str() {
+        Some(match known.name {
             "UnsafeCell" | "SyncUnsafeCell" => self.show(&self.field(value, "value")?, depth),
             "Cell" => self.with_field("Cell", "value", &self.cell_contents(known, value)?, "", depth),
             "RefCell" => {
@@ -24,7 +24,7 @@ impl<'s> Renderer<'_, '_, 's> {
                     Err(missing) => ("", missing.to_string()),
                 };
                 let shown = self.with_field("RefCell", "value", &self.cell_contents(known, value)?, more, depth);
-                self.with_state(shown, self.told("borrow", &borrows, state))
+                self.with_state(shown, self.noted("borrow", &borrows, state))
             }
             "Mutex" | "RwLock" => {
                 let contents = self.cell_contents(known, value)?;
@@ -34,13 +34,13 @@ impl<'s> Renderer<'_, '_, 's> {
                     Some(state) if *state != "no" => format!(", locked: {state}, poisoned: {poisoned}, .."),
                     _ => format!(", poisoned: {poisoned}, .."),
                 };
-                let shown = self.with_field(&known.name, "data", &contents, &more, depth);
+                let shown = self.with_field(known.name, "data", &contents, &more, depth);
                 match locked {
-                    Some(state) => self.with_state(shown, self.told("locked", &self.field(value, "inner")?, state)),
+                    Some(state) => self.with_state(shown, self.noted("locked", &self.field(value, "inner")?, state)),
                     None => shown,
                 }
             }
-            "OnceCell" | "OnceLock" | "LazyCell" | "LazyLock" => once(&known.name, self.made_once(known, value)?),
+            "OnceCell" | "OnceLock" | "LazyCell" | "LazyLock" => once(known.name, self.made_once(known, value)?),
             // What a thread-local is kept in, in a program without threads.
             "EagerStorage" if known.is_in("std::sys") => self.show(&self.field(value, "value")?, depth),
             "LazyStorage" if known.is_in("std::sys") => {
@@ -71,8 +71,8 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// What a cell or a lock holds, if it holds something now.
-    pub(super) fn cell_contents(&self, known: &Known, value: &Value) -> Option<Value> {
-        Some(match known.name.as_str() {
+    pub(super) fn cell_contents(&self, known: &StdType<'_>, value: &Value) -> Option<Value> {
+        Some(match known.name {
             "UnsafeCell" | "SyncUnsafeCell" | "Cell" | "RefCell" | "ManuallyDrop" => {
                 self.bare(&self.field(value, "value")?)
             }
@@ -90,12 +90,12 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The value of a cell that gets one once, or `None` before it has; `None` outside for a layout that is not known.
-    fn made_once(&self, known: &Known, value: &Value) -> Option<Option<Value>> {
+    fn made_once(&self, known: &StdType<'_>, value: &Value) -> Option<Option<Value>> {
         let of_variant = |inner: &Value, name: &str| {
             let (found, variant) = self.named_variant(inner)?;
-            Some(if found == name { Some(self.payload(&variant)?) } else { None })
+            Some(if found == name { Some(self.first_member(&variant)?) } else { None })
         };
-        match known.name.as_str() {
+        match known.name {
             "OnceCell" => of_variant(&self.bare(&self.field(value, "inner")?), "Some"),
             "LazyCell" => of_variant(&self.bare(&self.field(value, "state")?), "Init"),
             name => {

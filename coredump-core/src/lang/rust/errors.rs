@@ -1,28 +1,28 @@
 //! Errors of the standard library, which are kept in another form than they are written in.
 
-use super::Known;
 use super::trait_objects::TraitObject;
+use super::{RustValues, StdType};
 use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown, aggregate::joined};
+use crate::lang::{Shown, aggregate::joined};
 use crate::values::{Value, Variable};
 
 /// What `Box<dyn Error>` is made of from a text: the name, in its functions' names, of a type that holds a `String`.
 const STRING_ERROR: &str = "core::convert::From<alloc::string::String>>::from::StringError as core::";
 
-impl<'s> Renderer<'_, '_, 's> {
+impl<'s> RustValues<'_, '_, '_, 's> {
     /// `std::io::Error`, and the error that is a text; `None` for another type.
-    pub(super) fn error(&self, known: &Known, value: &Value, depth: u32) -> Option<Shown> {
-        match known.name.as_str() {
-            "StringError" if known.is_in("alloc") => Some(self.show(&self.payload(value)?, depth)),
-            "Error" if known.path.iter().any(|part| part == "io") => self.io_error(value, depth),
+    pub(super) fn error(&self, known: &StdType<'_>, value: &Value, depth: u32) -> Option<Shown> {
+        match known.name {
+            "StringError" if known.is_in("alloc") => Some(self.show(&self.first_member(value)?, depth)),
+            "Error" if known.path.contains(&&b"io"[..]) => self.io_error(value, depth),
             _ => None,
         }
     }
 
     /// The four forms of an `io::Error` that is an enum, as it is where addresses have 32 bits.
     fn io_error(&self, value: &Value, depth: u32) -> Option<Shown> {
-        let (form, variant) = self.named_variant(&self.payload(&self.field(value, "repr")?)?)?;
-        let inner = self.payload(&variant)?;
+        let (form, variant) = self.named_variant(&self.first_member(&self.field(value, "repr")?)?)?;
+        let inner = self.first_member(&variant)?;
         let Some(deeper) = depth.checked_sub(1) else { return Some(Shown::text(format!("{form}(...)"))) };
         let written = |name: &str, parts: Vec<Variable>, more: &str| {
             let mut texts: Vec<_> = parts.iter().map(|part| format!("{}: {}", part.name, part.text())).collect();
@@ -49,14 +49,14 @@ impl<'s> Renderer<'_, '_, 's> {
         if !self.vtable_functions(object.vtable)?.contains(STRING_ERROR) {
             return None;
         }
-        let string = self.std_type(b"String", &[b"alloc", b"string"])?;
+        let string = self.type_in(b"String", &[b"alloc", b"string"])?;
         let size = Value::in_memory(None, object.vtable.checked_add(width)?).unsigned(self.frame, width).ok()?;
         let same = self.frame.units.size_of(Some(string)).is_some_and(|own| u128::from(own) == size);
         same.then(|| Value::in_memory(Some(string), object.address))
     }
 
     /// A type of the standard library by its name and the modules it is in.
-    fn std_type(&self, name: &[u8], path: &[&[u8]]) -> Option<Die> {
+    fn type_in(&self, name: &[u8], path: &[&[u8]]) -> Option<Die> {
         let units = &self.frame.units;
         let first = self.frame.function.map_or(0, |function| function.unit);
         units.types_named(first, name).into_iter().find(|&die| units.path(die) == path)

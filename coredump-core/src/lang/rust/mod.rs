@@ -4,7 +4,6 @@
 //! promised to stay. One that does not find what it knows gives way to the plain list of members, never to a guess.
 
 mod cells;
-mod enums;
 mod errors;
 mod hash_table;
 mod plain;
@@ -17,84 +16,306 @@ mod tree;
 
 pub use trait_objects::TraitObject;
 
-use crate::catalog::types::{Kind, Struct};
-use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown, cut};
-use crate::values::{Value, Variable};
+use std::ops::{Deref, Range};
+
+use crate::catalog::types::{Member, Struct, Type};
+use crate::catalog::units::{Die, Units};
+use crate::lang::aggregate::joined;
+use crate::lang::names::with_path;
+use crate::lang::renderer::MEMBERS;
+use crate::lang::{Elements, Entries, Lang, Meaning, Notation, Renderer, Shown, cut};
+use crate::location::Missing;
+use crate::values::{Status, Value, Variable};
 
 /// Wrappers within each other that are looked through.
 const WRAPPERS: u32 = 8;
+/// The types of the standard library that hold elements.
+const CONTAINERS: [&str; 12] = [
+    "String",
+    "PathBuf",
+    "OsString",
+    "CString",
+    "Vec",
+    "BinaryHeap",
+    "VecDeque",
+    "LinkedList",
+    "HashMap",
+    "HashSet",
+    "BTreeMap",
+    "BTreeSet",
+];
 
-/// A type of the standard library: its path without generic arguments.
-struct Known {
-    path: Vec<String>,
-    name: String,
-}
+/// Rust.
+pub struct Rust;
 
-impl Known {
-    /// Whether it is defined in this module or one below, as `core::slice`.
-    fn is_in(&self, module: &str) -> bool {
-        let mut path = self.path.iter();
-        module.split("::").all(|part| path.next().is_some_and(|own| own == part))
+impl Lang for Rust {
+    fn meaning<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        die: Die,
+        contents: &Struct<'s>,
+        window: Range<u64>,
+    ) -> Option<Result<Meaning, Missing>> {
+        RustValues(renderer).meaning(value, die, contents, window)
+    }
+
+    fn pointee<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        die: Die,
+        _contents: &Struct<'s>,
+    ) -> Option<Value> {
+        RustValues(renderer).pointee(value, die)
+    }
+
+    fn is_reference(&self, ty: &Type<'_>) -> bool {
+        ty.name.is_some_and(|name| name.starts_with(b"&") || name.starts_with(b"alloc::boxed::Box<"))
+    }
+
+    fn payload(&self, renderer: &Renderer<'_, '_, '_>, value: &Value) -> Option<Result<Value, String>> {
+        RustValues(renderer).option_payload(value)
+    }
+
+    fn renamed_statics(&self, units: &Units<'_>, unit: u32, name: &str, namespaces: &[String]) -> Vec<Die> {
+        thread_locals(units, unit, name, namespaces)
+    }
+
+    fn base_type(&self, name: &str) -> Option<(&'static str, gimli::DwAte, u64)> {
+        (name == "char").then_some(("char", gimli::DW_ATE_UTF, 4))
+    }
+
+    /// Of counted slices, texts and trait objects the debug information knows only the size of the counts.
+    fn is_unsized(&self, name: &str) -> bool {
+        let starts = ["alloc::rc::RcInner<", "alloc::sync::ArcInner<", "alloc::rc::RcBox<"];
+        let inner = starts.iter().find_map(|start| name.strip_prefix(start)?.strip_suffix('>'));
+        inner.is_some_and(|inner| {
+            let slice = inner.starts_with('[') && inner.ends_with(']') && !inner.contains(';');
+            inner == "str" || inner.starts_with("dyn ") || slice
+        })
+    }
+
+    fn pointer_with_vtable<'m, 's>(
+        &self,
+        units: &Units<'s>,
+        contents: &'m Struct<'s>,
+    ) -> Option<(&'m Member<'s>, &'m Member<'s>)> {
+        trait_objects::words(units, contents)
+    }
+
+    /// The pointer of a vector is one to bytes.
+    fn buffer_element(&self, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
+        let vector = [&b"Vec<"[..], b"RawVec<", b"VecDeque<"].iter().any(|start| name.starts_with(start));
+        contents.arguments.first().filter(|_| vector)?.1
+    }
+
+    fn vtable_type(&self, units: &Units<'_>, variable: Die) -> Option<Die> {
+        trait_objects::described_type(units, variable)
+    }
+
+    fn written<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        die: Die,
+        contents: &Struct<'s>,
+        depth: u32,
+    ) -> Option<Shown> {
+        RustValues(renderer).written(value, die, contents, depth)
+    }
+
+    fn notation(&self) -> &'static Notation {
+        const NOTATION: Notation = Notation {
+            array: ("[", "]"),
+            structure: ("{ ", " }"),
+            empty: "()",
+            entry: ": ",
+            no_type: "()",
+            referents: true,
+            character_numbers: false,
+            nan: "NaN",
+            least: 1e-4,
+            point: true,
+            ..Notation::PLAIN
+        };
+        &NOTATION
+    }
+
+    fn structure_name(&self, units: &Units<'_>, die: Die) -> String {
+        let name = units.name(die).map(|name| String::from_utf8_lossy(name).into_owned()).unwrap_or_default();
+        let end = name.find('<').unwrap_or(name.len());
+        if name.starts_with(['(', '{', '&', '[', '*']) { String::new() } else { name[..end].to_owned() }
+    }
+
+    /// Tuples and tuple structures number their members `__0`, `__1`.
+    fn is_tuple(&self, contents: &Struct<'_>) -> bool {
+        let is_numbered = |member: &Member<'_>| {
+            let name = member.name.and_then(|name| str::from_utf8(name).ok());
+            name.and_then(place).is_some()
+        };
+        !contents.members.is_empty() && contents.members.iter().all(is_numbered)
+    }
+
+    fn member_name<'n>(&self, name: &'n str) -> &'n str {
+        place(name).unwrap_or(name)
+    }
+
+    fn member(&self, _member: &Member<'_>, name: &str, text: &str) -> String {
+        format!("{name}: {text}")
+    }
+
+    fn named_type(&self, units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str, _levels: u32) -> String {
+        with_path(units, die, ty, name)
     }
 }
 
-impl<'s> Renderer<'_, '_, 's> {
-    /// A structure as Rust's programmers know it; `None` for one that is shown by its members.
-    pub(super) fn rust(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
-        let known = self.known(die);
+/// A type's name without its generic arguments.
+fn bare(name: &[u8]) -> Option<&str> {
+    str::from_utf8(name.split(|&byte| byte == b'<').next()?).ok()
+}
+
+/// The place of a member in a tuple: `0` of `__0`.
+fn place(name: &str) -> Option<&str> {
+    let number = name.strip_prefix("__")?;
+    (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
+}
+
+/// The thread-locals of that name: `thread_local!` makes modules and closures of it, and in them a static of its own.
+fn thread_locals(units: &Units<'_>, unit: u32, name: &str, namespaces: &[String]) -> Vec<Die> {
+    let mut found = units.statics_named(unit, b"__RUST_STD_INTERNAL_VAL");
+    found.retain(|&die| {
+        let path = units.path(die);
+        let end = path.iter().rposition(|part| !part.starts_with(b"{")).unwrap_or(0);
+        let around = |namespaces: &[String]| {
+            end >= namespaces.len()
+                && path[end - namespaces.len()..end].iter().zip(namespaces).all(|(part, name)| *part == name.as_bytes())
+        };
+        path.get(end) == Some(&name.as_bytes()) && around(namespaces)
+    });
+    found
+}
+
+/// The renderer, and beside it what only values of Rust need.
+#[derive(Clone, Copy)]
+pub struct RustValues<'a, 'r, 'f, 's>(pub &'a Renderer<'r, 'f, 's>);
+
+impl<'r, 'f, 's> Deref for RustValues<'_, 'r, 'f, 's> {
+    type Target = Renderer<'r, 'f, 's>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0
+    }
+}
+
+/// A type of the standard library: the modules that it is in, and its name without generic arguments.
+struct StdType<'s> {
+    path: Vec<&'s [u8]>,
+    name: &'s str,
+}
+
+impl StdType<'_> {
+    /// Whether it is defined in this module or one below, as `core::slice`.
+    fn is_in(&self, module: &str) -> bool {
+        let mut path = self.path.iter();
+        module.split("::").all(|part| path.next().is_some_and(|own| *own == part.as_bytes()))
+    }
+}
+
+impl<'s> RustValues<'_, '_, '_, 's> {
+    fn meaning(
+        &self,
+        value: &Value,
+        die: Die,
+        contents: &Struct<'s>,
+        window: Range<u64>,
+    ) -> Option<Result<Meaning, Missing>> {
+        if contents.variants.is_some() {
+            return None;
+        }
+        if let Some(found) = self.unsized_pointee(value, die) {
+            return Some(found);
+        }
+        if !CONTAINERS.contains(&bare(self.frame.units.name(die)?)?) {
+            return None;
+        }
+        let known = self.std_type(die)?;
+        let map = |list, len| Meaning::Entries(Entries { list, len, is_set: false });
+        let set = |list, len| Meaning::Elements(Elements::set(list, len));
+        match known.name {
+            "String" | "PathBuf" | "OsString" | "CString" => self.string(&known, value),
+            "Vec" => {
+                Some(self.vector(value, &known, contents)?.map(|found| Meaning::Elements(Elements::Contiguous(found))))
+            }
+            "BinaryHeap" => Some(Ok(Meaning::Wrapped(self.field(value, "data")?))),
+            "VecDeque" => self.ring(value, window),
+            "LinkedList" => self.linked_list(value, window),
+            "HashMap" => {
+                let pair = |entry: &Value| Some((self.field(entry, "__0")?, self.field(entry, "__1")?));
+                let entries = self.hash_entries(value, window)?;
+                Some(entries.map(|(len, found)| map(found.iter().map_while(pair).collect(), len)))
+            }
+            "HashSet" => {
+                let entries = self.hash_entries(value, window)?;
+                let key = |entry: &Value| self.field(entry, "__0");
+                Some(entries.map(|(len, found)| set(found.iter().map_while(key).collect(), len)))
+            }
+            "BTreeMap" => Some(self.tree_entries(value, window)?.map(|(len, found)| map(found, len))),
+            "BTreeSet" => {
+                let entries = self.tree_entries(&self.field(value, "map")?, window)?;
+                Some(entries.map(|(len, found)| set(found.into_iter().map(|(key, _)| key).collect(), len)))
+            }
+            _ => None,
+        }
+    }
+
+    /// A structure in the notation of `{:?}`; `None` for one that is shown by its members.
+    fn written(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+        let known = self.std_type(die);
         if contents.variants.is_some() {
             return Some(match known {
-                Some(known) if matches!(known.name.as_str(), "Cow" | "IpAddr" | "SocketAddr") => {
-                    self.show(&self.payload(&self.active_variant(value, contents)?)?, depth)
+                Some(known) if matches!(known.name, "Cow" | "IpAddr" | "SocketAddr") => {
+                    self.show(&self.first_member(&self.active_variant(value, contents)?)?, depth)
                 }
                 _ => self.variant(value, contents, depth),
             });
         }
-        if let Some(shown) = self.fat_pointer(value, die, contents, depth) {
+        if let Some(shown) = self.pointer_to_object(value, die, depth) {
             return Some(shown);
         }
         if let Some(shown) = self.closure(value, die, contents, depth) {
             return Some(shown);
         }
         let known = known?;
-        self.string(&known, value)
-            .or_else(|| self.sequence_of(&known, value, die, contents, depth))
+        self.iterator(&known, value, contents, depth)
             .or_else(|| self.cell(&known, value, die, depth))
             .or_else(|| self.smart_pointer(&known, value, die, depth))
             .or_else(|| self.error(&known, value, depth))
             .or_else(|| self.plain(&known, value, die, depth))
-            .or_else(|| match known.name.as_str() {
-                "HashMap" | "HashSet" => Some(self.hash_table(value, &known.name, depth)?.unwrap_or_else(Shown::from)),
-                "BTreeMap" => Some(self.tree(value, false, depth)?.unwrap_or_else(Shown::from)),
-                "BTreeSet" => Some(self.tree(&self.field(value, "map")?, true, depth)?.unwrap_or_else(Shown::from)),
-                _ => None,
-            })
     }
 
     /// The standard library's type at `die`; `None` for a program's own.
-    fn known(&self, die: Die) -> Option<Known> {
+    fn std_type(&self, die: Die) -> Option<StdType<'s>> {
         let units = &self.frame.units;
-        let path: Vec<_> = units.path(die).iter().map(|part| String::from_utf8_lossy(part).into_owned()).collect();
-        if !matches!(path.first()?.as_str(), "alloc" | "core" | "std" | "hashbrown") {
+        let path = units.path(die);
+        if !matches!(*path.first()?, b"alloc" | b"core" | b"std" | b"hashbrown") {
             return None;
         }
-        let name = String::from_utf8_lossy(units.name(die)?).into_owned();
-        Some(Known { path, name: name[..name.find('<').unwrap_or(name.len())].to_owned() })
+        Some(StdType { path, name: bare(units.name(die)?)? })
     }
 
     /// The standard library's type of a value.
-    fn known_type(&self, value: &Value) -> Option<(Known, Value)> {
+    fn std_type_of(&self, value: &Value) -> Option<(StdType<'s>, Value)> {
         let (die, _) = self.frame.units.peeled(value.ty)?;
-        Some((self.known(die)?, value.with_type(Some(die))))
+        Some((self.std_type(die)?, value.with_type(Some(die))))
     }
 
     /// What is inside of wrappers that only say how their contents may be used.
     fn bare(&self, value: &Value) -> Value {
         let mut value = value.clone();
         for _ in 0..WRAPPERS {
-            let Some((known, inner)) = self.known_type(&value) else { break };
-            let inner = match known.name.as_str() {
+            let Some((known, inner)) = self.std_type_of(&value) else { break };
+            let inner = match known.name {
                 "UnsafeCell" | "SyncUnsafeCell" | "ManuallyDrop" | "MaybeUninit" => self.field(&inner, "value"),
                 "MaybeDangling" => self.field(&inner, "__0"),
                 _ => None,
@@ -106,7 +327,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The first member of a tuple structure or of a variant.
-    pub fn payload(&self, value: &Value) -> Option<Value> {
+    pub fn first_member(&self, value: &Value) -> Option<Value> {
         self.field(value, "__0")
     }
 
@@ -135,9 +356,9 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// A number that is told of a value beside its contents.
-    fn told(&self, name: &str, value: &Value, text: impl Into<String>) -> Variable {
+    fn noted(&self, name: &str, value: &Value, text: impl Into<String>) -> Variable {
         let mut told = self.part(name, value, 0);
-        (told.status, told.note, told.value) = (crate::values::Status::Ok, None, Some(text.into()));
+        (told.status, told.note, told.value) = (Status::Ok, None, Some(text.into()));
         told.children.clear();
         told
     }
@@ -152,66 +373,31 @@ impl<'s> Renderer<'_, '_, 's> {
         }
         let Some(deeper) = depth.checked_sub(1) else { return Some(Shown::text(format!("{label} {{...}}"))) };
         let mut children = Vec::new();
-        for member in contents.members.iter().take(crate::lang::MEMBERS) {
+        for member in contents.members.iter().take(MEMBERS) {
             let name = String::from_utf8_lossy(member.name.unwrap_or_default()).into_owned();
             let name = name.strip_prefix("_ref__").unwrap_or(&name);
             children.push(self.part(name, &value.member(self.frame, member), deeper));
         }
         let texts: Vec<_> = children.iter().map(|child| format!("{}: {}", child.name, child.text())).collect();
-        Some(Shown { text: Ok(crate::lang::aggregate::joined(&format!("{label} {{ "), " }", &texts)), children })
+        Some(Shown { text: Ok(joined(&format!("{label} {{ "), " }", &texts)), children })
     }
 
-    /// The value that a container holds or a pointer points to, for expressions that look through it.
-    pub(super) fn rust_pointee(&self, value: &Value, die: Die) -> Option<Value> {
+    /// What a cell holds or a pointer points to.
+    fn pointee(&self, value: &Value, die: Die) -> Option<Value> {
         if let Some(object) = self.trait_object_parts(value, die) {
             return self.trait_object(&object.ok()?);
         }
-        let known = self.known(die)?;
+        let known = self.std_type(die)?;
         self.cell_contents(&known, value).or_else(|| self.smart_pointee(&known, value, die))
     }
 
-    /// An element by its number, of what does not keep its elements one behind the other; `None` for other types.
-    pub(super) fn rust_element(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
-        let (known, value) = self.known_type(value)?;
-        match known.name.as_str() {
-            "VecDeque" => Some(match self.ring(&value)? {
-                Ok(ring) if index < ring.len => Ok(ring.at(index)),
-                Ok(ring) => Err(format!("there are {} elements", ring.len)),
-                Err(missing) => Err(missing.to_string()),
-            }),
-            "BinaryHeap" => self.rust_element_of(&self.field(&value, "data")?, index),
-            _ => None,
+    /// What an `Option` holds, or that it is `None`; `None` for other types.
+    fn option_payload(&self, value: &Value) -> Option<Result<Value, String>> {
+        let (known, value) = self.std_type_of(value)?;
+        if known.name != "Option" {
+            return None;
         }
-    }
-
-    fn rust_element_of(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
-        Some(match self.contiguous(value)? {
-            Ok(found) if index < found.len => {
-                let size = self.frame.units.size_of(found.element)?;
-                Ok(Value::in_memory(found.element, found.address.checked_add(index.checked_mul(size)?)?))
-            }
-            Ok(found) => Err(format!("there are {} elements", found.len)),
-            Err(missing) => Err(missing.to_string()),
-        })
-    }
-
-    /// The entries of a map, key and value, as many as `limit`; `None` for what is no map.
-    pub(super) fn rust_entries(&self, value: &Value, limit: u64) -> Option<Result<Vec<(Value, Value)>, String>> {
-        let (known, value) = self.known_type(value)?;
-        let entries = match known.name.as_str() {
-            "HashMap" => self.hash_entries(&value, limit)?.map(|(_, entries)| {
-                let pair = |entry: &Value| Some((self.field(entry, "__0")?, self.field(entry, "__1")?));
-                entries.iter().filter_map(pair).collect()
-            }),
-            "BTreeMap" => self.tree_entries(&value, limit)?.map(|(_, entries)| entries),
-            _ => return None,
-        };
-        Some(entries.map_err(|missing| missing.to_string()))
-    }
-
-    /// The structure at `die`, with its contents.
-    fn structure_of(&self, value: &Value) -> Option<(Die, std::sync::Arc<crate::catalog::types::Type<'s>>)> {
-        let (die, ty) = self.frame.units.peeled(value.ty)?;
-        matches!(ty.kind, Kind::Struct(_)).then_some((die, ty))
+        let (name, variant) = self.named_variant(&value)?;
+        Some(if name == "Some" { Ok(self.first_member(&variant)?) } else { Err("it is `None`".into()) })
     }
 }

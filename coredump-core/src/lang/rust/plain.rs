@@ -3,22 +3,22 @@
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
 use std::time::Duration;
 
-use super::Known;
+use super::{RustValues, StdType};
 use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown, cut};
+use crate::lang::{Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
-impl<'s> Renderer<'_, '_, 's> {
-    pub(super) fn plain(&self, known: &Known, value: &Value, die: Die, depth: u32) -> Option<Shown> {
-        Some(match known.name.as_str() {
+impl<'s> RustValues<'_, '_, '_, 's> {
+    pub(super) fn plain(&self, known: &StdType<'_>, value: &Value, die: Die, depth: u32) -> Option<Shown> {
+        Some(match known.name {
             "Range" | "RangeFrom" | "RangeTo" | "RangeInclusive" | "RangeToInclusive" | "RangeFull"
                 if known.is_in("core") =>
             {
                 self.range(known, value, depth)?
             }
-            "Wrapping" | "Saturating" => self.show(&self.payload(value)?, depth),
-            "MaybeDangling" => self.with_payload("MaybeDangling", &self.payload(value)?, depth),
+            "Wrapping" | "Saturating" => self.show(&self.first_member(value)?, depth),
+            "MaybeDangling" => self.with_payload("MaybeDangling", &self.first_member(value)?, depth),
             // Whether it was ever written nobody knows: its contents are told as a part.
             "MaybeUninit" => {
                 let name = self.own_name(die)?;
@@ -33,7 +33,9 @@ impl<'s> Renderer<'_, '_, 's> {
                     name.replace(", alloc::alloc::Global>", ">").replace(", std::hash::random::RandomState>", ">"),
                 )
             }
-            "Instant" | "SystemTime" if known.path == ["std", "time"] => self.show(&self.payload(value)?, depth),
+            "Instant" | "SystemTime" if known.path == [&b"std"[..], b"time"] => {
+                self.show(&self.first_member(value)?, depth)
+            }
             "Alignment" if known.is_in("core") => match self.unwrapped(value)?.number(self.frame, false) {
                 Ok(bytes @ 1..) if bytes.count_ones() == 1 => {
                     Shown::text(format!("{bytes} (1 << {})", bytes.trailing_zeros()))
@@ -62,7 +64,7 @@ impl<'s> Renderer<'_, '_, 's> {
         Some(String::from_utf8_lossy(self.frame.units.name(die)?).into_owned())
     }
 
-    fn range(&self, known: &Known, value: &Value, depth: u32) -> Option<Shown> {
+    fn range(&self, known: &StdType<'_>, value: &Value, depth: u32) -> Option<Shown> {
         let Some(deeper) = depth.checked_sub(1) else { return Some(Shown::text("..")) };
         let end = |name: &str| Some(self.part(name, &self.field(value, name)?, deeper));
         let (start, end) = (end("start"), end("end").or_else(|| end("last")));

@@ -1,8 +1,8 @@
 //! Pointers with an owner: `Rc`, `Arc`, `Weak`, boxes with an allocator, guards.
 
-use super::Known;
+use super::{RustValues, StdType};
 use crate::catalog::units::Die;
-use crate::lang::{Contiguous, Renderer, Shown};
+use crate::lang::{Contiguous, Shown, explain};
 use crate::location::Missing;
 use crate::values::{Source, Value, Variable, pointer_target};
 
@@ -20,9 +20,9 @@ enum Target {
     Unknown { address: u64, vtable: u64 },
 }
 
-impl<'s> Renderer<'_, '_, 's> {
-    pub(super) fn smart_pointer(&self, known: &Known, value: &Value, die: Die, depth: u32) -> Option<Shown> {
-        match known.name.as_str() {
+impl<'s> RustValues<'_, '_, '_, 's> {
+    pub(super) fn smart_pointer(&self, known: &StdType<'_>, value: &Value, die: Die, depth: u32) -> Option<Shown> {
+        match known.name {
             "Pin" | "NonNull" | "Unique" => {
                 let pointer = ["pointer", "__pointer"].iter().find_map(|name| self.field(value, name))?;
                 Some(self.show(&pointer, depth))
@@ -54,12 +54,12 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// What a pointer with an owner points to, where that has a size.
-    pub(super) fn smart_pointee(&self, known: &Known, value: &Value, die: Die) -> Option<Value> {
+    pub(super) fn smart_pointee(&self, known: &StdType<'_>, value: &Value, die: Die) -> Option<Value> {
         let through = |pointer: Value| match self.address_in(&pointer)? {
             Ok((address, target)) => Some(Value::in_memory(target, address)),
             Err(missing) => Some(Value::missing(self.argument_of(value.ty, 0), missing)),
         };
-        match known.name.as_str() {
+        match known.name {
             "Rc" | "Arc" | "UniqueRc" | "UniqueArc" if known.is_in("alloc") => match self.counted(value, die)? {
                 Ok((Target::Sized(target), _)) => Some(target),
                 Ok(_) => None,
@@ -72,7 +72,7 @@ impl<'s> Renderer<'_, '_, 's> {
                 let (inner, _) = self.frame.units.peeled(pointer.ty)?;
                 match pointer_target(self.frame, pointer.ty) {
                     Some(_) => through(pointer),
-                    None => self.pointee(&pointer.with_type(Some(inner))),
+                    None => self.0.pointee(&pointer.with_type(Some(inner))),
                 }
             }
             "MutexGuard" | "RwLockWriteGuard" => self.bare_field(&through(self.field(value, "lock")?)?, "data"),
@@ -88,20 +88,23 @@ impl<'s> Renderer<'_, '_, 's> {
     /// A target as a part, of which `deeper` more levels are shown.
     fn target(&self, target: Target, deeper: u32) -> Option<Variable> {
         let made = |shown: Shown, address: u64| {
-            let mut part = self.told("*", &Value::in_memory(None, address), "");
+            let mut part = self.noted("*", &Value::in_memory(None, address), "");
             part.type_name.clear();
             part.children = shown.children;
             match shown.text {
                 Ok(text) => part.value = Some(text),
-                Err(missing) => (part.value, (part.status, part.note)) = (None, crate::lang::explain(missing)),
+                Err(missing) => (part.value, (part.status, part.note)) = (None, explain(missing)),
             }
             part
         };
         Some(match target {
             Target::Nothing => return None,
             Target::Sized(value) => self.part("*", &value, deeper),
-            Target::Elements(found, true) => made(self.text_of(found), found.address),
-            Target::Elements(found, false) => made(self.elements("[", "]", found, deeper), found.address),
+            Target::Elements(found, true) => {
+                let text = self.text_at(found.address, found.len);
+                made(text.map_or_else(Shown::from, Shown::text), found.address)
+            }
+            Target::Elements(found, false) => made(self.elements(found, deeper), found.address),
             Target::Tailed { ty, address, vtable } => {
                 let unknown = || Shown::text(format!("{address:#x} (vtable {vtable:#x})"));
                 made(self.tailed(ty, address, vtable, deeper).unwrap_or_else(unknown), address)
@@ -145,7 +148,7 @@ impl<'s> Renderer<'_, '_, 's> {
             let count = self.field(&inner, name)?;
             if let Some(Ok(number)) = self.count(&inner, name) {
                 // All strong ones together count as one weak.
-                counts.push(self.told(name, &self.unwrapped(&count)?, number.saturating_sub(own).to_string()));
+                counts.push(self.noted(name, &self.unwrapped(&count)?, number.saturating_sub(own).to_string()));
             }
         }
         if let (Some(vtable), Some(at)) = (vtable, inner.source.address()) {

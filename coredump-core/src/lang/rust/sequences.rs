@@ -1,55 +1,30 @@
-//! What is written as a list: vectors, rings, linked lists, heaps, and the iterators over slices.
+//! Rings, linked lists, and the iterators over slices.
 
-use super::Known;
+use std::ops::Range;
+
+use super::{RustValues, StdType};
 use crate::catalog::types::Struct;
-use crate::catalog::units::Die;
-use crate::lang::{Contiguous, Renderer, Shown, cut};
+use crate::lang::aggregate::joined;
+use crate::lang::text::quoted_char;
+use crate::lang::{Contiguous, Elements, Meaning, Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
-/// A `VecDeque`'s elements: they begin anywhere in a buffer and go on at its start.
-pub(super) struct Ring {
-    element: Option<Die>,
-    size: u64,
-    address: u64,
-    head: u64,
-    capacity: u64,
-    /// How many elements there are.
-    pub len: u64,
-}
+/// Elements that are gone through from the first to the one that is wanted.
+const STEPS: u64 = 1 << 20;
 
-impl Ring {
-    /// An element; `index` is below `len`.
-    pub fn at(&self, index: u64) -> Value {
-        let slot = if self.capacity == 0 { 0 } else { (self.head + index) % self.capacity };
-        Value::in_memory(self.element, self.address + slot * self.size)
-    }
-}
-
-impl<'s> Renderer<'_, '_, 's> {
-    pub(super) fn sequence_of(
+impl<'s> RustValues<'_, '_, '_, 's> {
+    /// An iterator over elements that lie one behind the other, with what is left for it.
+    pub(super) fn iterator(
         &self,
-        known: &Known,
+        known: &StdType<'_>,
         value: &Value,
-        die: Die,
         contents: &Struct<'s>,
         depth: u32,
     ) -> Option<Shown> {
-        Some(match known.name.as_str() {
-            "Vec" => match self.rust_contiguous(value, die, contents)? {
-                Ok(found) => self.elements("[", "]", found, depth),
-                Err(missing) => missing.into(),
-            },
-            "BinaryHeap" => self.show(&self.field(value, "data")?, depth),
-            "VecDeque" => match self.ring(value)? {
-                Ok(ring) => self.sequence("[", "]", ring.len, depth, |index, deeper| {
-                    Some(self.part(format!("[{index}]"), &ring.at(index), deeper))
-                }),
-                Err(missing) => missing.into(),
-            },
-            "LinkedList" => self.linked_list(value, depth)?,
-            "Iter" | "IterMut" if known.is_in("core::slice") => self.iterator(known, self.rest(value)?, depth),
-            "IntoIter" if known.is_in("alloc::vec") => self.iterator(known, self.rest(value)?, depth),
+        let rest = match known.name {
+            "Iter" | "IterMut" if known.is_in("core::slice") => self.rest(value)?,
+            "IntoIter" if known.is_in("alloc::vec") => self.rest(value)?,
             "IntoIter" if known.is_in("core::array") => {
                 let (start, end) = match self.alive(value)? {
                     Ok(alive) => alive,
@@ -59,14 +34,22 @@ impl<'s> Renderer<'_, '_, 's> {
                 let address = self.dig(value, "data")?.source.address()?;
                 let len = end.checked_sub(start)?;
                 let address = address.checked_add(start.checked_mul(self.frame.units.size_of(element)?)?)?;
-                self.iterator(known, Ok(Contiguous { element, address, len }), depth)
+                Ok(Contiguous { element, address, len })
             }
-            "Chars" if known.is_in("core::str") => match self.rest(&self.field(value, "iter")?)? {
-                Ok(rest) => self.chars(rest)?,
-                Err(missing) => missing.into(),
-            },
+            "Chars" if known.is_in("core::str") => {
+                return match self.rest(&self.field(value, "iter")?)? {
+                    Ok(rest) => self.chars(rest),
+                    Err(missing) => Some(missing.into()),
+                };
+            }
             _ => return None,
-        })
+        };
+        let shown = match rest {
+            Ok(rest) => self.elements(rest, depth),
+            Err(missing) => return Some(missing.into()),
+        };
+        let text = shown.text.map(|text| cut(format!("{}({text})", known.name)));
+        Some(Shown { text, children: shown.children })
     }
 
     /// What is left for an iterator with a pointer and an end.
@@ -93,14 +76,6 @@ impl<'s> Renderer<'_, '_, 's> {
         Some(start.and_then(|start| Ok((start, end?))))
     }
 
-    fn iterator(&self, known: &Known, rest: Result<Contiguous, Missing>, depth: u32) -> Shown {
-        let shown = match rest {
-            Ok(rest) => self.elements("[", "]", rest, depth),
-            Err(missing) => return missing.into(),
-        };
-        Shown { text: shown.text.map(|text| cut(format!("{}({text})", known.name))), children: shown.children }
-    }
-
     fn chars(&self, rest: Contiguous) -> Option<Shown> {
         let shown = rest.len.min(u64::from(self.limits.elements) * 4);
         if let Err(missing) = self.check_extent(rest.address, rest.len) {
@@ -116,32 +91,15 @@ impl<'s> Renderer<'_, '_, 's> {
             // The last character may have been cut.
             Err(error) => str::from_utf8(&bytes[..error.valid_up_to()]).ok()?,
         };
-        let mut chars: Vec<String> =
-            text.chars().map(|char| crate::lang::text::quoted_char(char, self.language)).collect();
+        let mut chars: Vec<String> = text.chars().map(|char| quoted_char(char, self.lang)).collect();
         if (text.len() as u64) < rest.len {
             chars.push("...".into());
         }
-        Some(Shown::text(crate::lang::aggregate::joined("Chars([", "])", &chars)))
+        Some(Shown::text(joined("Chars([", "])", &chars)))
     }
 
-    /// Elements one behind the other.
-    pub(in crate::lang) fn elements(&self, open: &str, close: &str, found: Contiguous, depth: u32) -> Shown {
-        let size = self.frame.units.size_of(found.element).unwrap_or(0);
-        let extent = size.checked_mul(found.len);
-        let checked = extent.ok_or_else(|| Missing::Malformed(format!("length {}", found.len)));
-        // Of elements without a size any number fits.
-        match checked.and_then(|extent| if extent == 0 { Ok(()) } else { self.check_extent(found.address, extent) }) {
-            Ok(()) => {}
-            Err(missing) => return missing.into(),
-        }
-        self.sequence(open, close, found.len, depth, |index, deeper| {
-            let element = Value::in_memory(found.element, found.address + index * size);
-            Some(self.part(format!("[{index}]"), &element, deeper))
-        })
-    }
-
-    /// `VecDeque`: a ring.
-    pub(super) fn ring(&self, value: &Value) -> Option<Result<Ring, Missing>> {
+    /// `VecDeque`: a ring. Its elements begin anywhere in a buffer and go on at its start.
+    pub(super) fn ring(&self, value: &Value, window: Range<u64>) -> Option<Result<Meaning, Missing>> {
         let element = self.argument_of(value.ty, 0);
         let size = self.frame.units.size_of(element)?;
         let buffer = self.field(value, "buf")?;
@@ -168,33 +126,38 @@ impl<'s> Renderer<'_, '_, 's> {
             (_, 0) => Ok(()),
             _ => self.check_extent(address, whole),
         });
-        let capacity = if size == 0 { 0 } else { capacity };
-        Some(sound.map(|()| Ring { element, size, address, head, capacity, len }))
+        // Elements without a size all lie in one place.
+        let place = |index: u64| if size == 0 { 0 } else { (head + index) % capacity };
+        let at = |index: u64| Value::in_memory(element, address + place(index) * size);
+        Some(sound.map(|()| {
+            let shown = window.start..window.end.min(len).min(window.start.saturating_add(STEPS));
+            Meaning::Elements(Elements::list(shown.map(at).collect(), len))
+        }))
     }
 
-    /// A linked list, node for node, as far as its elements are shown.
-    fn linked_list(&self, value: &Value, depth: u32) -> Option<Shown> {
+    /// A linked list, node for node.
+    pub(super) fn linked_list(&self, value: &Value, window: Range<u64>) -> Option<Result<Meaning, Missing>> {
         let len = match self.count(value, "len")? {
             Ok(len) => len,
-            Err(missing) => return Some(missing.into()),
+            Err(missing) => return Some(Err(missing)),
         };
         let mut next = self.field(value, "head")?;
         let mut found = Vec::new();
-        while (found.len() as u64) < len.min(u64::from(self.limits.elements)) {
+        for index in 0..window.end.min(len).min(STEPS) {
             let (name, some) = self.named_variant(&next)?;
             if name != "Some" {
-                return Some(Missing::Malformed(format!("a list of {len} that ends after {}", found.len())).into());
+                return Some(Err(Missing::Malformed(format!("a list of {len} that ends after {index}"))));
             }
-            let (address, node) = match self.address_in(&self.payload(&some)?)? {
+            let (address, node) = match self.address_in(&self.first_member(&some)?)? {
                 Ok(found) => found,
-                Err(missing) => return Some(missing.into()),
+                Err(missing) => return Some(Err(missing)),
             };
             let node = Value::in_memory(node, address);
-            found.push(self.field(&node, "element")?);
+            if window.contains(&index) {
+                found.push(self.field(&node, "element")?);
+            }
             next = self.field(&node, "next")?;
         }
-        Some(self.sequence("[", "]", len, depth, |index, deeper| {
-            Some(self.part(format!("[{index}]"), found.get(index as usize)?, deeper))
-        }))
+        Some(Ok(Meaning::Elements(Elements::list(found, len))))
     }
 }

@@ -1,9 +1,9 @@
 //! Texts: `String`, paths, C strings, and the fat pointers to their unsized kin.
 
-use super::Known;
+use super::{RustValues, StdType};
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::Die;
-use crate::lang::{Contiguous, Renderer, Shown};
+use crate::lang::{Contiguous, Elements, Meaning, Shown};
 use crate::location::Missing;
 use crate::values::Value;
 
@@ -16,21 +16,13 @@ enum Unsized {
     CText,
 }
 
-impl<'s> Renderer<'_, '_, 's> {
-    /// `&str`, `&[T]`, `Box<Path>`, …, and trait objects; `None` for another type.
-    pub(super) fn fat_pointer(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
-        if let Some(found) = self.trait_object_parts(value, die) {
-            return Some(self.dynamic(found, depth));
+impl<'s> RustValues<'_, '_, '_, 's> {
+    /// A pointer to a trait object, or to a structure that ends in one; `None` for another type.
+    pub(super) fn pointer_to_object(&self, value: &Value, die: Die, depth: u32) -> Option<Shown> {
+        match self.trait_object_parts(value, die) {
+            Some(found) => Some(self.dynamic(found, depth)),
+            None => self.pointer_to_tailed(value, die, depth),
         }
-        if let Some(shown) = self.pointer_to_tailed(value, die, depth) {
-            return Some(shown);
-        }
-        let sort = self.unsized_target(die)?;
-        Some(match self.rust_contiguous(value, die, contents)? {
-            Ok(found) if sort == Unsized::Slice => self.elements("[", "]", found, depth),
-            Ok(found) => self.text_of(found),
-            Err(missing) => missing.into(),
-        })
     }
 
     /// What a type points to, by its name; `None` for one that is no pointer by its name.
@@ -53,25 +45,32 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// `Vec`, slices behind any pointer, and texts.
-    pub(in crate::lang) fn rust_contiguous(
+    /// What `&str`, `&[T]`, `Box<Path>`, … point to; `None` for another type.
+    pub(super) fn unsized_pointee(&self, value: &Value, die: Die) -> Option<Result<Meaning, Missing>> {
+        let sort = self.unsized_target(die)?;
+        // A pointer to an unsized structure (`Rc<[T]>` inside) counts what stands at its end: no plain slice.
+        let (data, len) = (self.field(value, "data_ptr")?, self.field(value, "length")?);
+        let (address, element) = match self.address_in(&data)? {
+            Ok(found) => found,
+            Err(missing) => return Some(Err(missing)),
+        };
+        Some(len.number(self.frame, false).map(|len| {
+            let found = Contiguous { element, address, len: len as u64 };
+            match sort {
+                Unsized::Slice => Meaning::Elements(Elements::Contiguous(found)),
+                Unsized::Text => Meaning::Text(found.into()),
+                Unsized::CText => Meaning::Text(without_end(found).into()),
+            }
+        }))
+    }
+
+    /// Where a vector's elements are.
+    pub(super) fn vector(
         &self,
         value: &Value,
-        die: Die,
+        known: &StdType<'_>,
         contents: &Struct<'s>,
     ) -> Option<Result<Contiguous, Missing>> {
-        if let (Some(data), Some(len)) = (self.field(value, "data_ptr"), self.field(value, "length")) {
-            // A pointer to an unsized structure (`Rc<[T]>` inside) counts what stands at its end: no plain slice.
-            let sort = self.unsized_target(die)?;
-            let (address, element) = match self.address_in(&data)? {
-                Ok(found) => found,
-                Err(missing) => return Some(Err(missing)),
-            };
-            let len = len.number(self.frame, false).map(|len| len as u64);
-            let len = len.map(|len| if sort == Unsized::CText { len.saturating_sub(1) } else { len });
-            return Some(len.map(|len| Contiguous { element, address, len }));
-        }
-        let known = self.known(die)?;
         if known.name != "Vec" || !known.is_in("alloc") {
             return None;
         }
@@ -85,34 +84,29 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// A `String`, or what wraps bytes as one.
-    pub(super) fn string(&self, known: &Known, value: &Value) -> Option<Shown> {
-        let zero = match known.name.as_str() {
-            "String" | "PathBuf" | "OsString" => false,
-            "CString" => true,
-            _ => return None,
-        };
+    pub(super) fn string(&self, known: &StdType<'_>, value: &Value) -> Option<Result<Meaning, Missing>> {
         let mut at = value.clone();
         for _ in 0..super::WRAPPERS {
-            let (die, ty) = self.structure_of(&at)?;
+            let (die, ty) = self.frame.units.peeled(at.ty)?;
             let Kind::Struct(contents) = &ty.kind else { return None };
             at = at.with_type(Some(die));
-            match self.rust_contiguous(&at, die, contents) {
-                Some(Ok(found)) => {
-                    let len = if zero { found.len.saturating_sub(1) } else { found.len };
-                    return Some(self.text_of(Contiguous { len, ..found }));
-                }
-                Some(Err(missing)) => return Some(missing.into()),
-                None => {}
+            let bytes = match self.unsized_pointee(&at, die) {
+                Some(Ok(Meaning::Elements(Elements::Contiguous(bytes)))) => Some(Ok(bytes)),
+                Some(Ok(meaning)) => return Some(Ok(meaning)),
+                Some(Err(missing)) => return Some(Err(missing)),
+                None => self.std_type(die).and_then(|known| self.vector(&at, &known, contents)),
+            };
+            if let Some(bytes) = bytes {
+                let is_c = known.name == "CString";
+                return Some(bytes.map(|bytes| Meaning::Text(if is_c { without_end(bytes) } else { bytes }.into())));
             }
             at = ["vec", "inner", "bytes"].iter().find_map(|name| self.field(&at, name))?;
         }
         None
     }
+}
 
-    pub(super) fn text_of(&self, found: Contiguous) -> Shown {
-        match self.text_at(found.address, found.len) {
-            Ok(text) => Shown::text(text),
-            Err(missing) => missing.into(),
-        }
-    }
+/// A text of C without the zero at its end.
+fn without_end(text: Contiguous) -> Contiguous {
+    Contiguous { len: text.len.saturating_sub(1), ..text }
 }

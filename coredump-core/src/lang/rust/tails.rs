@@ -3,17 +3,18 @@
 
 use gimli::DW_AT_alignment;
 
+use super::RustValues;
 use super::trait_objects::{TraitObject, is_object};
 use crate::catalog::types::{Kind, Member, Offset};
 use crate::catalog::units::Die;
 use crate::lang::aggregate::joined;
-use crate::lang::{Renderer, Shown, cut, explain};
+use crate::lang::{Shown, cut, explain};
 use crate::values::{Status, Value, Variable};
 
 /// Structures within each other that are looked through.
 const LEVELS: u32 = 8;
 
-impl<'s> Renderer<'_, '_, 's> {
+impl<'s> RustValues<'_, '_, '_, 's> {
     /// A pointer to such a structure; `None` for another type.
     pub(super) fn pointer_to_tailed(&self, value: &Value, die: Die, depth: u32) -> Option<Shown> {
         self.pointer_name(die)?;
@@ -45,7 +46,7 @@ impl<'s> Renderer<'_, '_, 's> {
             .map(|member| self.part(own(member), &whole.member(self.frame, member), deeper))
             .collect();
         let shown = self.tailed(last.ty, at, vtable, deeper)?;
-        let mut tail = self.told(&own(last), &Value::in_memory(last.ty, at), "");
+        let mut tail = self.noted(&own(last), &Value::in_memory(last.ty, at), "");
         tail.children = shown.children;
         match shown.text {
             Ok(text) => (tail.status, tail.value) = (Status::Ok, Some(text)),

@@ -1,8 +1,9 @@
 //! Trait objects: the value behind one, with the type that its vtable is for.
 
-use crate::catalog::types::Kind;
-use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown};
+use super::RustValues;
+use crate::catalog::types::{Kind, Member, Struct};
+use crate::catalog::units::{Die, Units};
+use crate::lang::Shown;
 use crate::location::{Missing, Place};
 use crate::values::Value;
 
@@ -15,7 +16,7 @@ pub struct TraitObject {
     pub vtable: u64,
 }
 
-impl<'s> Renderer<'_, '_, 's> {
+impl<'s> RustValues<'_, '_, '_, 's> {
     /// The parts of a pointer to a trait object; `None` for another type, one that only ends in such an object among them
     /// (`&RefCell<dyn Shape>`): its vtable is for what is at the end.
     pub fn trait_object_parts(&self, value: &Value, die: Die) -> Option<Result<TraitObject, Missing>> {
@@ -69,7 +70,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.function_in_table(method as u64)
     }
 
-    /// The type a vtable is for: rustc describes each as a variable whose type says it.
+    /// The type that a vtable is for.
     pub fn vtable_type(&self, address: u64) -> Option<Die> {
         let units = &self.frame.units;
         let first = self.frame.function.map_or(0, |function| function.unit);
@@ -83,13 +84,28 @@ impl<'s> Renderer<'_, '_, 's> {
                 if *at != Place::Memory(address) {
                     return None;
                 }
-                match &units.peeled(units.type_of(die))?.1.kind {
-                    Kind::Struct(contents) => contents.containing,
-                    _ => None,
-                }
+                described_type(units, die)
             })
         })
     }
+}
+
+/// The type whose vtable a variable is: rustc describes each vtable as a variable whose type says it.
+pub(super) fn described_type(units: &Units<'_>, variable: Die) -> Option<Die> {
+    match &units.peeled(units.type_of(variable))?.1.kind {
+        Kind::Struct(contents) => contents.containing,
+        _ => None,
+    }
+}
+
+/// The two words of a pointer to a trait object. What only ends in such an object (`&RefCell<dyn Shape>`) is none: its
+/// vtable is for what is at the end.
+pub(super) fn words<'m, 's>(units: &Units<'s>, contents: &'m Struct<'s>) -> Option<(&'m Member<'s>, &'m Member<'s>)> {
+    let [one, two] = contents.members.as_slice() else { return None };
+    let named = |name: &[u8]| [one, two].into_iter().find(|member| member.name == Some(name));
+    let (pointer, vtable) = (named(b"pointer")?, named(b"vtable")?);
+    let Kind::Pointer(_, Some(target)) = &units.peeled(pointer.ty)?.1.kind else { return None };
+    is_object(units.peeled(Some(*target))?.1.name?).then_some((pointer, vtable))
 }
 
 /// Whether a type's name is that of a trait object.

@@ -1,39 +1,25 @@
 //! Ordered maps and sets: the standard library's B-tree.
 
+use std::ops::Range;
+
+use super::RustValues;
 use crate::catalog::types::Kind;
 use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown};
 use crate::location::Missing;
 use crate::values::{Value, pointer_target};
 
 /// Levels of a B-tree: with six entries a node at least, more than any memory holds.
 const TREE: u64 = 32;
+/// Entries that are gone through from the first to the one that is wanted.
+const STEPS: u64 = 1 << 20;
 
-impl<'s> Renderer<'_, '_, 's> {
-    /// A B-tree, in order.
-    pub(super) fn tree(&self, value: &Value, set: bool, depth: u32) -> Option<Result<Shown, Missing>> {
-        let (len, found) = match self.tree_entries(value, u64::from(self.limits.elements))? {
-            Ok(found) => found,
-            Err(missing) => return Some(Err(missing)),
-        };
-        if len == 0 {
-            return Some(Ok(Shown::text("{}")));
-        }
-        Some(Ok(if set {
-            self.sequence("{", "}", len, depth, |index, deeper| {
-                Some(self.part(format!("[{index}]"), &found.get(index as usize)?.0, deeper))
-            })
-        } else {
-            self.map(len, depth, |index| found.get(index as usize).cloned())
-        }))
-    }
-
-    /// How many entries a tree has, and the first of them.
+impl<'s> RustValues<'_, '_, '_, 's> {
+    /// How many entries a tree has, and those of a window in order.
     #[expect(clippy::type_complexity, reason = "entries, or why there are none, or no tree")]
     pub(super) fn tree_entries(
         &self,
         value: &Value,
-        limit: u64,
+        window: Range<u64>,
     ) -> Option<Result<(u64, Vec<(Value, Value)>), Missing>> {
         let len = match self.count(value, "length")? {
             Ok(len) => len,
@@ -45,7 +31,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let root = self.field(value, "root")?;
         let contents = self.frame.units.peeled(root.ty)?;
         let Kind::Struct(contents) = &contents.1.kind else { return None };
-        let root = self.payload(&self.active_variant(&root, contents)?)?;
+        let root = self.first_member(&self.active_variant(&root, contents)?)?;
         let height = match self.count(&root, "height")? {
             Ok(height) if height <= TREE => height,
             Ok(height) => return Some(Err(Missing::Malformed(format!("a tree {height} levels high")))),
@@ -57,8 +43,9 @@ impl<'s> Renderer<'_, '_, 's> {
         };
         let arguments = (self.argument_of(leaf, 0), self.argument_of(leaf, 1));
         let mut found = Vec::new();
-        let wanted = limit.min(len) as usize;
-        Some(self.walk(node, height, leaf, arguments, wanted, &mut found)?.map(|()| (len, found)))
+        let wanted = window.end.min(len).min(STEPS) as usize;
+        let walked = self.walk(node, height, leaf, arguments, wanted, &mut found)?;
+        Some(walked.map(|()| (len, found.into_iter().skip(window.start as usize).collect())))
     }
 
     /// Entries of a node and the nodes below, as long as more are wanted. `None` for a layout that is not known.

@@ -2,12 +2,13 @@
 //! library's code finds it. One of a layout that is not known is shown by its members.
 
 use std::cmp::Reverse;
+use std::ops::Range;
 
+use super::{ZigValues, integer_bits};
 use crate::catalog::types::{Array, Kind, Member, Struct};
-use crate::catalog::units::{Die, Language};
+use crate::catalog::units::Die;
+use crate::lang::Shown;
 use crate::lang::aggregate::joined;
-use crate::lang::scalar::odd_width;
-use crate::lang::{Renderer, Shown};
 use crate::location::Missing;
 use crate::values::{Status, Value};
 
@@ -17,54 +18,17 @@ const BUCKETS: u64 = 1 << 20;
 const COLUMNS: usize = 20;
 
 /// Where a `MultiArrayList` keeps its elements: each member of all of them in an array of its own.
-struct Columns<'s> {
+pub(super) struct Columns<'s> {
     element: Die,
     /// Each member, and the address of its array.
     members: Vec<(Member<'s>, u64)>,
     len: u64,
 }
 
-/// The entries of a map: the keys' and the values' place, and which there are.
-type Entries = Vec<(Value, Value)>;
+/// Entries of a map, key and value.
+type Pairs = Vec<(Value, Value)>;
 
-impl<'s> Renderer<'_, '_, 's> {
-    /// A map or list of the standard library; `None` for another type.
-    pub(in crate::lang) fn zig_container(&self, value: &Value, die: Die, depth: u32) -> Option<Shown> {
-        if let Some(inner) = self.managed(value, die) {
-            return Some(self.show(&inner, depth));
-        }
-        if let Some(found) = self.columns(value, die) {
-            return Some(match found {
-                Ok(columns) => self.rows(&columns, depth),
-                Err(missing) => missing.into(),
-            });
-        }
-        let (count, entries) = match self.zig_map(value, die, u64::from(self.limits.elements))? {
-            Ok(found) => found,
-            Err(missing) => return Some(missing.into()),
-        };
-        let get = |index: u64| entries.get(index as usize).cloned();
-        Some(match entries.first() {
-            // A set is a map to nothing.
-            Some((_, value)) if self.type_name(value.ty) == "void" => {
-                self.sequence("{", "}", count, depth, |index, deeper| {
-                    Some(self.part(format!("[{index}]"), &get(index)?.0, deeper))
-                })
-            }
-            _ => self.map(count, depth, get),
-        })
-    }
-
-    /// The entries of a map, key and value, as many as `limit`; `None` for another type.
-    pub(in crate::lang) fn zig_entries(&self, value: &Value, limit: u64) -> Option<Result<Entries, String>> {
-        let (die, _) = self.frame.units.peeled(value.ty)?;
-        let value = value.with_type(Some(die));
-        let value = self.managed(&value, die).unwrap_or(value);
-        let (die, _) = self.frame.units.peeled(value.ty)?;
-        let found = self.zig_map(&value, die, limit)?;
-        Some(found.map(|(_, entries)| entries).map_err(|missing| missing.to_string()))
-    }
-
+impl<'s> ZigValues<'_, '_, '_, 's> {
     fn is_zig_type(&self, die: Die, prefixes: &[&str]) -> bool {
         let name = self.frame.units.name(die).unwrap_or_default();
         // A type within one of these has its name before its own.
@@ -72,14 +36,20 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// What a map that remembers its allocator wraps.
-    fn managed(&self, value: &Value, die: Die) -> Option<Value> {
+    pub(super) fn managed(&self, value: &Value, die: Die) -> Option<Value> {
         let known = ["hash_map.HashMap(", "array_hash_map.ArrayHashMapWithAllocator("];
         self.is_zig_type(die, &known).then(|| self.field(value, "unmanaged"))?
     }
 
-    fn zig_map(&self, value: &Value, die: Die, limit: u64) -> Option<Result<(u64, Entries), Missing>> {
+    /// How many entries a map has, and those of a window, key and value; `None` for another type.
+    pub(super) fn map_entries(
+        &self,
+        value: &Value,
+        die: Die,
+        window: Range<u64>,
+    ) -> Option<Result<(u64, Pairs), Missing>> {
         if self.is_zig_type(die, &["hash_map.Custom(", "hash_map.HashMapUnmanaged("]) {
-            return self.hash_map(value, die, limit);
+            return self.hash_map(value, die, window);
         }
         if !self.is_zig_type(die, &["array_hash_map.Custom(", "array_hash_map.ArrayHashMapUnmanaged("]) {
             return None;
@@ -97,12 +67,12 @@ impl<'s> Renderer<'_, '_, 's> {
                 .map_or(Some(Value::missing(None, Missing::OptimizedOut)), |data| self.cell_of(&columns, data, row));
             Some((self.cell_of(&columns, key, row)?, data?))
         };
-        let entries = (0..columns.len.min(limit)).map_while(entry).collect();
+        let entries = (window.start..columns.len.min(window.end)).map_while(entry).collect();
         Some(Ok((columns.len, entries)))
     }
 
     /// A hash map: a byte for each bucket, and before them a header that says where keys and values are.
-    fn hash_map(&self, value: &Value, die: Die, limit: u64) -> Option<Result<(u64, Entries), Missing>> {
+    fn hash_map(&self, value: &Value, die: Die, window: Range<u64>) -> Option<Result<(u64, Pairs), Missing>> {
         let units = &self.frame.units;
         let size = match self.count(value, "size")? {
             Ok(0) => return Some(Ok((0, Vec::new()))),
@@ -145,15 +115,19 @@ impl<'s> Renderer<'_, '_, 's> {
         };
         // The highest bit of a bucket's byte says that it is in use.
         let used = states.iter().zip(0..).filter(|(state, _)| **state >= 0x80).map(|(_, bucket)| bucket);
-        let wanted = usize::try_from(limit.min(size)).unwrap_or(usize::MAX);
-        let entries: Option<Entries> =
-            used.take(wanted).map(|bucket| Some((at(keys, bucket)?, at(values, bucket)?))).collect();
+        let skipped = window.start.min(size);
+        let wanted = (window.end.min(size) - skipped) as usize;
+        let entries: Option<Pairs> = used
+            .skip(skipped as usize)
+            .take(wanted)
+            .map(|bucket| Some((at(keys, bucket)?, at(values, bucket)?)))
+            .collect();
         Some(Ok((size, entries?)))
     }
 
     /// Where a `MultiArrayList` keeps what: the arrays of its members stand one behind the other, those of the greatest
     /// alignment first.
-    fn columns(&self, value: &Value, die: Die) -> Option<Result<Columns<'s>, Missing>> {
+    pub(super) fn columns(&self, value: &Value, die: Die) -> Option<Result<Columns<'s>, Missing>> {
         let units = &self.frame.units;
         let element = units.name(die)?.strip_prefix(b"multi_array_list.MultiArrayList(")?.strip_suffix(b")")?;
         let element = *units.types_named(die.unit, element).first()?;
@@ -204,8 +178,9 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The elements of a list that is kept by columns.
-    fn rows(&self, columns: &Columns<'s>, depth: u32) -> Shown {
-        self.sequence(".{ ", " }", columns.len, depth, |row, deeper| {
+    pub(super) fn rows(&self, columns: &Columns<'s>, depth: u32) -> Shown {
+        let (open, close) = self.lang.notation().array;
+        self.sequence(open, close, columns.len, depth, |row, deeper| {
             let mut part =
                 self.part(format!("[{row}]"), &Value::missing(Some(columns.element), Missing::OptimizedOut), 0);
             part.address = None;
@@ -223,12 +198,11 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// The bits of an element of a vector whose elements are no whole bytes: those stand side by side.
     fn lane_bits(&self, array: &Array) -> Option<u64> {
-        let (_, ty) =
-            self.frame.units.peeled(array.element).filter(|_| array.vector && self.language == Language::Zig)?;
+        let (_, ty) = self.frame.units.peeled(array.element).filter(|_| array.vector)?;
         let bits = match ty.kind {
             Kind::Base(gimli::DW_ATE_boolean) => 1,
             // The elements' own type has the vector's name.
-            Kind::Base(_) => odd_width(ty.name.map(|name| match name.strip_prefix(b"@Vector(") {
+            Kind::Base(_) => integer_bits(ty.name.map(|name| match name.strip_prefix(b"@Vector(") {
                 Some(_) => name.strip_suffix(b")").unwrap_or(name).rsplit(|&byte| byte == b' ').next().unwrap_or(name),
                 None => name,
             })?)?,
@@ -238,23 +212,23 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// An element of such a vector.
-    pub(in crate::lang) fn lane(&self, value: &Value, array: &Array, index: u64) -> Option<Value> {
+    pub(super) fn lane(&self, value: &Value, array: &Array, index: u64) -> Option<Value> {
         let bits = self.lane_bits(array)?;
         let first = index.checked_mul(bits)?;
         Some(value.bit_field(self.frame, array.element, first, bits))
     }
 
-    /// An element by its number, of a tuple or such a vector; `None` for other types.
-    pub(in crate::lang) fn zig_element(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
+    /// A part by its number, of a tuple or such a vector; `None` for other types.
+    pub(super) fn numbered_part(&self, value: &Value, number: u64) -> Option<Value> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let value = value.with_type(Some(die));
         match &ty.kind {
             Kind::Array(array) => match array.dimensions.as_slice() {
-                [Some(count)] if index >= *count => None,
-                [_] => Some(Ok(self.lane(&value, array, index)?)),
+                [Some(count)] if number >= *count => None,
+                [_] => self.lane(&value, array, number),
                 _ => None,
             },
-            Kind::Struct(_) => Some(Ok(self.field(&value, &index.to_string())?)),
+            Kind::Struct(_) => self.field(&value, &number.to_string()),
             _ => None,
         }
     }

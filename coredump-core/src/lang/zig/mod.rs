@@ -3,30 +3,162 @@
 
 mod containers;
 
-use crate::catalog::types::{Kind, Struct, Type};
-use crate::catalog::units::{Die, Language};
-use crate::lang::{Contiguous, Renderer, Shown, cut};
+use std::ops::{Deref, Range};
+
+use crate::catalog::types::{Array, Kind, Member, PointerKind, Struct, Type};
+use crate::catalog::units::Die;
+use crate::lang::{Contiguous, Elements, Entries, Lang, Meaning, Notation, Renderer, Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
 /// Bytes of a slice that are asked whether they are a text.
 const READABLE: u64 = 256;
 
-impl<'s> Renderer<'_, '_, 's> {
-    /// A structure as Zig's programmers know it; `None` for one that is shown by its members.
-    pub(super) fn zig(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+/// Zig.
+pub struct Zig;
+
+impl Lang for Zig {
+    fn meaning<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        die: Die,
+        _contents: &Struct<'s>,
+        window: Range<u64>,
+    ) -> Option<Result<Meaning, Missing>> {
+        ZigValues(renderer).meaning(value, die, window)
+    }
+
+    fn part(&self, renderer: &Renderer<'_, '_, '_>, value: &Value, number: u64) -> Option<Value> {
+        ZigValues(renderer).numbered_part(value, number)
+    }
+
+    fn lane(&self, renderer: &Renderer<'_, '_, '_>, value: &Value, array: &Array, index: u64) -> Option<Value> {
+        ZigValues(renderer).lane(value, array, index)
+    }
+
+    fn is_reference(&self, ty: &Type<'_>) -> bool {
+        ty.name.is_some_and(|name| name.starts_with(b"*"))
+    }
+
+    fn payload(&self, renderer: &Renderer<'_, '_, '_>, value: &Value) -> Option<Result<Value, String>> {
+        ZigValues(renderer).payload(value)
+    }
+
+    fn is_null(&self, renderer: &Renderer<'_, '_, '_>, value: &Value) -> Option<Result<bool, Missing>> {
+        ZigValues(renderer).is_null(value)
+    }
+
+    fn active_part<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        contents: &Struct<'s>,
+        name: &str,
+    ) -> Option<Value> {
+        ZigValues(renderer).active_payload(value, name).or_else(|| renderer.active_variant(value, contents))
+    }
+
+    fn integer_bits(&self, name: &[u8]) -> Option<u64> {
+        integer_bits(name)
+    }
+
+    fn written<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        value: &Value,
+        die: Die,
+        _contents: &Struct<'s>,
+        depth: u32,
+    ) -> Option<Shown> {
+        ZigValues(renderer).written(value, die, depth)
+    }
+
+    fn pointer<'s>(
+        &self,
+        renderer: &Renderer<'_, '_, 's>,
+        ty: &Type<'s>,
+        _kind: PointerKind,
+        target: Option<Die>,
+        address: u64,
+    ) -> Option<String> {
+        let text = ZigValues(renderer).pointer_to_text(ty, target, address)?;
+        Some(text.unwrap_or_else(|missing| format!("{address:#x} {missing}")))
+    }
+
+    fn notation(&self) -> &'static Notation {
+        const NOTATION: Notation =
+            Notation { array: (".{ ", " }"), structure: (".{ ", " }"), empty: ".{}", null: "null", ..Notation::PLAIN };
+        &NOTATION
+    }
+
+    fn member(&self, _member: &Member<'_>, name: &str, text: &str) -> String {
+        format!(".{name} = {text}")
+    }
+
+    /// An error says by its name that it is one.
+    fn enumerator(&self, name: &[u8]) -> String {
+        let dot = if name.starts_with(b"error.") { "" } else { "." };
+        format!("{dot}{}", String::from_utf8_lossy(name))
+    }
+
+    fn escaped(&self, char: char) -> String {
+        match u32::from(char) {
+            code @ ..0x80 => format!("\\x{code:02x}"),
+            _ => char.escape_unicode().to_string(),
+        }
+    }
+
+    fn array_type(&self, element: &str, count: &str) -> String {
+        format!("[{count}]{element}")
+    }
+}
+
+/// The bits of Zig's integers of any width, which only their names tell.
+fn integer_bits(name: &[u8]) -> Option<u64> {
+    str::from_utf8(name).ok()?.strip_prefix(['u', 'i'])?.parse().ok()
+}
+
+/// The renderer, and beside it what only values of Zig need.
+#[derive(Clone, Copy)]
+struct ZigValues<'a, 'r, 'f, 's>(&'a Renderer<'r, 'f, 's>);
+
+impl<'r, 'f, 's> Deref for ZigValues<'_, 'r, 'f, 's> {
+    type Target = Renderer<'r, 'f, 's>;
+
+    fn deref(&self) -> &Self::Target {
+        self.0
+    }
+}
+
+impl<'s> ZigValues<'_, '_, '_, 's> {
+    fn meaning(&self, value: &Value, die: Die, window: Range<u64>) -> Option<Result<Meaning, Missing>> {
+        if let Some(found) = self.slice(value, die) {
+            return Some(found.map(|found| match self.is_byte(found.element) && self.is_readable(found) {
+                true => Meaning::Text(found.into()),
+                false => Meaning::Elements(Elements::Contiguous(found)),
+            }));
+        }
+        if let Some(inner) = self.managed(value, die) {
+            return Some(Ok(Meaning::Wrapped(inner)));
+        }
+        let (len, list) = match self.map_entries(value, die, window)? {
+            Ok(found) => found,
+            Err(missing) => return Some(Err(missing)),
+        };
+        // A set is a map to nothing.
+        let is_set = list.first().is_some_and(|(_, value)| self.type_name(value.ty) == "void");
+        Some(Ok(Meaning::Entries(Entries { list, len, is_set })))
+    }
+
+    /// A structure in Zig's own notation; `None` for one that is shown by its members.
+    fn written(&self, value: &Value, die: Die, depth: u32) -> Option<Shown> {
         let name = self.frame.units.name(die).unwrap_or_default();
-        if let Some(found) = self.zig_contiguous(value, die, contents) {
+        if let Some(found) = self.columns(value, die) {
             return Some(match found {
-                Ok(found) if self.is_byte(found.element) && self.is_readable(found) => {
-                    self.text_at(found.address, found.len).map_or_else(Shown::from, Shown::text)
-                }
-                Ok(found) => self.elements(".{ ", " }", found, depth),
+                Ok(columns) => self.rows(&columns, depth),
                 Err(missing) => missing.into(),
             });
-        }
-        if let Some(shown) = self.zig_container(value, die, depth) {
-            return Some(shown);
         }
         let payload = self.field(value, "payload")?;
         if name.starts_with(b"?") {
@@ -58,26 +190,21 @@ impl<'s> Renderer<'_, '_, 's> {
         self.tagged_union(value, &payload, depth)
     }
 
-    /// `null` of an optional that keeps it in its own bits: a pointer, a slice, an error; `None` for any other value.
-    pub(super) fn zig_null(&self, value: &Value) -> Option<Shown> {
+    fn is_null(&self, value: &Value) -> Option<Result<bool, Missing>> {
         let ty = self.frame.units.type_at(value.ty?)?;
         if !matches!(ty.kind, Kind::Typedef(_)) || !ty.name?.starts_with(b"?") {
             return None;
         }
         let size = self.frame.units.size_of(value.ty)?.min(u64::from(self.frame.address_size()));
-        match value.unsigned(self.frame, size) {
-            Ok(0) => Some(Shown::text("null")),
-            Ok(_) => None,
-            Err(missing) => Some(missing.into()),
-        }
+        Some(value.unsigned(self.frame, size).map(|bits| bits == 0))
     }
 
     /// What an optional holds, or that it is null; `None` for other types.
-    pub(super) fn zig_payload(&self, value: &Value) -> Option<Result<Value, String>> {
-        match self.zig_null(value) {
-            Some(Shown { text: Ok(_), .. }) => return Some(Err("it is null".into())),
-            Some(Shown { text: Err(missing), .. }) => return Some(Err(missing.to_string())),
-            None => {}
+    fn payload(&self, value: &Value) -> Option<Result<Value, String>> {
+        match self.is_null(value) {
+            Some(Ok(true)) => return Some(Err("it is null".into())),
+            Some(Err(missing)) => return Some(Err(missing.to_string())),
+            Some(Ok(false)) | None => {}
         }
         let optional = |name: Option<&[u8]>| name.is_some_and(|name| name.starts_with(b"?"));
         let ty = self.frame.units.type_at(value.ty?)?;
@@ -96,16 +223,13 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// A member of a union with a tag, if it is the one that is alive.
-    pub fn alive_member(&self, value: &Value, name: &str) -> Option<Value> {
-        if self.language != Language::Zig {
-            return None;
-        }
+    /// The payload of a union with a tag, if the member of that name is the one that is alive.
+    fn active_payload(&self, value: &Value, name: &str) -> Option<Value> {
         let (payload, tag) = (self.field(value, "payload")?, self.field(value, "tag")?);
         let (_, ty) = self.frame.units.peeled(tag.ty)?;
         let Kind::Enum(tags) = &ty.kind else { return None };
         let alive = self.enumerator(&tag, tags).text.ok()?;
-        if alive.strip_prefix('.') == Some(name) { self.field(&payload, name) } else { None }
+        (alive.strip_prefix('.') == Some(name)).then_some(payload)
     }
 
     /// A union with the tag that tells which of its members is alive.
@@ -149,12 +273,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// Slices.
-    pub(super) fn zig_contiguous(
-        &self,
-        value: &Value,
-        die: Die,
-        _contents: &Struct<'s>,
-    ) -> Option<Result<Contiguous, Missing>> {
+    fn slice(&self, value: &Value, die: Die) -> Option<Result<Contiguous, Missing>> {
         let name = self.frame.units.name(die)?;
         if !name.starts_with(b"[") {
             return None;
@@ -165,7 +284,7 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 
     /// The text a pointer of Zig points to: `[*:0]const u8`, or `*const [5:0]u8` as string literals are.
-    pub(super) fn zig_text(&self, ty: &Type<'s>, target: Option<Die>, address: u64) -> Option<Result<String, Missing>> {
+    fn pointer_to_text(&self, ty: &Type<'s>, target: Option<Die>, address: u64) -> Option<Result<String, Missing>> {
         let name = ty.name?;
         if (name.starts_with(b"[*:0]") || name.starts_with(b"[*c]")) && self.is_byte(target) {
             return Some(self.c_text(address));

@@ -10,7 +10,8 @@ use crate::backtrace::Location;
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, Member, Offset, Struct, Variant};
 use crate::catalog::units::Die;
-use crate::lang::{Renderer, TraitObject};
+use crate::lang::Renderer;
+use crate::lang::rust::{RustValues, TraitObject};
 use crate::location::frame::Frame;
 use crate::tasks::{Await, AwaitState};
 use crate::values::{Source, Value};
@@ -150,21 +151,21 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             let (die, _) = self.frame().units.peeled(inner.ty)?;
             return self.object(&inner.with_type(Some(die)), die, self.frame().units.name(die)?);
         }
-        Some(self.renderer.trait_object_parts(value, die)?.ok())
+        Some(RustValues(self.renderer).trait_object_parts(value, die)?.ok())
     }
 
     fn behind(&self, value: &Value, object: Option<TraitObject>, around: &Around) -> Option<Await> {
         let unknown = |note: &str| Some(Await { note: Some(note.to_owned()), ..self.plain(value) });
         let Some(object) = object else { return unknown("it cannot be read") };
         let is_future = || self.renderer.type_name(value.ty).contains("::Future<");
-        match self.renderer.vtable_type(object.vtable) {
+        match RustValues(self.renderer).vtable_type(object.vtable) {
             Some(ty) => {
                 let value = Value::in_memory(Some(ty), object.address);
                 let found = self.within(&value, &around.deeper()?);
                 found.or_else(|| is_future().then(|| self.plain(&value)))
             }
             None if is_future() => {
-                let method = self.renderer.vtable_functions(object.vtable);
+                let method = RustValues(self.renderer).vtable_functions(object.vtable);
                 let method = method.map(|method| format!(", whose first method is {method}")).unwrap_or_default();
                 unknown(&format!("nothing describes its vtable at {:#x}{method}", object.vtable))
             }

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::futures::Futures;
 use crate::catalog::units::Die;
 use crate::lang::Renderer;
+use crate::lang::rust::RustValues;
 use crate::memory::{Chunk, Memory};
 use crate::regions::{Regions, Use};
 use crate::tasks::{AsyncTask, Await, AwaitState, TaskState};
@@ -224,7 +225,7 @@ fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, state: u64, table: &Table
     let stage =
         renderer.field(&value, "core").and_then(|core| renderer.with_variants(&renderer.field(&core, "stage")?));
     let stage = stage.and_then(|stage| renderer.named_variant(&stage));
-    let stage = stage.map(|(name, variant)| (name, renderer.payload(&variant)));
+    let stage = stage.map(|(name, variant)| (name, RustValues(renderer).first_member(&variant)));
     Some(Cell { address, state, id, ty: table.ty.clone(), stage })
 }
 

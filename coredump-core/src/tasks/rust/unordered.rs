@@ -98,7 +98,7 @@ fn nodes(futures: &Futures<'_, '_, '_, '_>, value: &Value) -> Option<Vec<Node>> 
         let queued =
             renderer.count(&node, "queued").and_then(Result::ok).filter(|&flag| flag <= 1).map(|flag| flag == 1);
         let option = renderer.field(&node, "future").and_then(|cell| renderer.with_variants(&cell));
-        let future = option.and_then(|option| renderer.option_payload(&option)?.ok());
+        let future = option.and_then(|option| renderer.lang.payload(renderer, &option)?.ok());
         found.push(Node { address: at, queued, future });
         (younger, at) = (at, older);
     }

@@ -1,8 +1,9 @@
-//! Enums: which variant one is in (DWARF 5, 5.7.10), by its tag or by a niche in its contents.
+//! Structures with variants, as Rust's enums are: which variant one is in (DWARF 5, 5.7.10), by its tag or by a niche in its
+//! contents.
 
+use super::renderer::{Renderer, Shown};
 use crate::catalog::types::{Kind, Struct, Variant};
 use crate::catalog::units::Die;
-use crate::lang::{Renderer, Shown};
 use crate::location::Missing;
 use crate::values::Value;
 
@@ -17,22 +18,12 @@ impl<'s> Renderer<'_, '_, 's> {
 
     /// The name and the contents of the variant an enum is in.
     pub fn named_variant(&self, value: &Value) -> Option<(String, Value)> {
-        let (_, ty) = self.structure_of(value)?;
+        let (_, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
         let variant = self.active_variant(value, contents)?;
         let name = self.frame.units.name(variant.ty?)?;
         let name = String::from_utf8_lossy(name).into_owned();
         Some((name[..name.find('<').unwrap_or(name.len())].to_owned(), variant))
-    }
-
-    /// What an `Option` holds, or that it is `None`; `None` for other types.
-    pub fn option_payload(&self, value: &Value) -> Option<Result<Value, String>> {
-        let (known, value) = self.known_type(value)?;
-        if known.name != "Option" {
-            return None;
-        }
-        let (name, variant) = self.named_variant(&value)?;
-        Some(if name == "Some" { Ok(self.payload(&variant)?) } else { Err("it is `None`".into()) })
     }
 
     /// `None` for what is no enum; `Ok(None)` for an enum without variants.

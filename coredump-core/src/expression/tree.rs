@@ -1,0 +1,126 @@
+//! An expression as a tree of its parts.
+
+/// A part of an expression and the column it stands at.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Column of the character that an error of this part is about.
+    pub column: usize,
+    /// What it is.
+    pub kind: NodeKind,
+}
+
+/// The sorts of parts.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeKind {
+    /// A number.
+    Number(u128),
+    /// A variable, with its namespaces.
+    Name(Vec<String>),
+    /// A variable of a file.
+    FileName(String, String),
+    /// A Wasm register.
+    Register(String),
+    /// What a pointer points to.
+    Dereference(Box<Node>),
+    /// The address of something.
+    Address(Box<Node>),
+    /// Minus.
+    Negative(Box<Node>),
+    /// A value as another type, by its name.
+    Cast(Conversion, String, Box<Node>),
+    /// A member; of several words, the last is its name and those before are the class's whose it is.
+    Member(Box<Node>, Vec<String>),
+    /// An element.
+    Index(Box<Node>, Box<Node>),
+    /// Elements from one up to, without, another.
+    Slice(Box<Node>, Box<Node>, Box<Node>),
+    /// What an optional holds.
+    Payload(Box<Node>),
+    /// The member of an object that a pointer to a member means.
+    Through(Box<Node>, Box<Node>),
+    /// A text, as a key.
+    Text(String),
+    /// Two parts and what is done with them.
+    Binary(Binary, Box<Node>, Box<Node>),
+}
+
+/// How a cast makes one value of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conversion {
+    /// As C's cast, Rust's `as` and C++'s `static_cast` do: a pointer to an object moves to the part that is asked for.
+    Usual,
+    /// The same bits: `reinterpret_cast`.
+    Bits,
+    /// By the class that the object turns out to be of: `dynamic_cast`.
+    Dynamic,
+}
+
+impl Conversion {
+    /// The conversion that C++ calls so.
+    pub fn named(word: &str) -> Option<Conversion> {
+        match word {
+            "static_cast" | "const_cast" => Some(Conversion::Usual),
+            "reinterpret_cast" => Some(Conversion::Bits),
+            "dynamic_cast" => Some(Conversion::Dynamic),
+            _ => None,
+        }
+    }
+}
+
+/// What is done with two parts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binary {
+    /// `+`
+    Add,
+    /// `-`
+    Subtract,
+    /// `*`
+    Multiply,
+    /// `/`
+    Divide,
+    /// `%`
+    Remainder,
+    /// `==`
+    Equal,
+    /// `!=`
+    Unequal,
+    /// `<`
+    Less,
+    /// `<=`
+    LessOrEqual,
+    /// `>`
+    Greater,
+    /// `>=`
+    GreaterOrEqual,
+}
+
+/// The operators with two sides: those of one line bind alike, those of the next closer.
+pub const LEVELS: [&[(&str, Binary)]; 3] = [
+    &[
+        ("==", Binary::Equal),
+        ("!=", Binary::Unequal),
+        ("<", Binary::Less),
+        ("<=", Binary::LessOrEqual),
+        (">", Binary::Greater),
+        (">=", Binary::GreaterOrEqual),
+    ],
+    &[("+", Binary::Add), ("-", Binary::Subtract)],
+    &[("*", Binary::Multiply), ("/", Binary::Divide), ("%", Binary::Remainder)],
+];
+
+impl Binary {
+    /// Whether it says how two things stand to each other.
+    pub fn compares(self) -> bool {
+        use Binary::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, Unequal};
+        matches!(self, Equal | Unequal | Less | LessOrEqual | Greater | GreaterOrEqual)
+    }
+}
+
+#[cfg(test)]
+impl Binary {
+    /// How it is written.
+    pub fn sign(self) -> &'static str {
+        let mut signs = LEVELS.iter().flat_map(|level| level.iter());
+        signs.find(|(_, operator)| *operator == self).unwrap().0
+    }
+}
