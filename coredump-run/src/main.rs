@@ -13,6 +13,7 @@ mod invoke;
 mod outgoing;
 mod placed;
 mod program;
+mod progress;
 mod record;
 mod replay;
 mod report;

@@ -1,6 +1,7 @@
 //! Keeps what a dump says of this run, and writes the dump when the moment is there.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{IoSlice, Write};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
@@ -20,6 +21,7 @@ use crate::engine::Mode;
 use crate::host::Host;
 use crate::placed;
 use crate::program::Program;
+use crate::progress::Progress;
 use crate::replay::{Again, Expected};
 use crate::stdio::Tail;
 
@@ -128,6 +130,11 @@ impl Recorder {
             state: Mutex::default(),
             begun: AtomicBool::new(false),
         }
+    }
+
+    /// Whether nothing is told of it.
+    pub fn is_quiet(&self) -> bool {
+        self.report.is_none()
     }
 
     /// How the first run ended, once.
@@ -328,16 +335,18 @@ impl Recorder {
         if self.mode != Mode::Fast {
             dump.host_calls = store.data().calls.list();
         }
+        let written = Arc::new(AtomicU64::new(0));
+        let _progress = Progress::of_count(self.is_quiet(), "writing the dump", "MiB", written.clone(), None);
         match &self.stage {
-            Stage::Only => self.output.write(|output| coredump_core::write::write(&dump, output).map(|_| ())),
+            Stage::Only => self.output.write(|output| write(&dump, output, &written)),
             Stage::First => {
                 self.state().expected = Some(Expected::of(&ending.kind(), &whole()));
-                self.output.write_first(|output| coredump_core::write::write(&dump, output).map(|_| ()))
+                self.output.write_first(|output| write(&dump, output, &written))
             }
             Stage::Again(again) => {
                 again.verify(ending, &whole(), store)?;
                 again.complete(&mut dump, store);
-                let write = |output: &mut dyn std::io::Write| coredump_core::write::write(&dump, output).map(|_| ());
+                let write = |output: &mut dyn Write| write(&dump, output, &written);
                 match again.place() {
                     _ if !again.is_written() => Ok(Place::Nowhere),
                     Some(place) => self.output.replace(place, write),
@@ -345,6 +354,37 @@ impl Recorder {
                 }
             }
         }
+    }
+}
+
+fn write(dump: &CoreDump<'_>, output: &mut dyn Write, mebibytes: &AtomicU64) -> Result<()> {
+    coredump_core::write::write(dump, &mut Counted { output, bytes: 0, mebibytes }).map(|_| ())
+}
+
+/// Counts what is written.
+struct Counted<'w> {
+    output: &'w mut dyn Write,
+    bytes: u64,
+    mebibytes: &'w AtomicU64,
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.output.write(bytes)?;
+        self.bytes += written as u64;
+        self.mebibytes.store(self.bytes >> 20, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+        let written = self.output.write_vectored(slices)?;
+        self.bytes += written as u64;
+        self.mebibytes.store(self.bytes >> 20, Ordering::Relaxed);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.output.flush()
     }
 }
 

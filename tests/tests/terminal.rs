@@ -68,6 +68,29 @@ fn the_report_of_a_crash_has_colours_there_too() {
 }
 
 #[test]
+fn a_long_replay_says_how_far_it_is() {
+    let folder = scratch();
+    let program = folder.path().join("app.wat");
+    let text = "(module (memory (export \"memory\") 1)
+        (func (export \"_start\") (local $n i64)
+            (loop $more
+                (local.set $n (i64.add (local.get $n) (i64.const 1)))
+                (br_if $more (i64.lt_u (local.get $n) (i64.const 1000000000))))
+            unreachable))";
+    std::fs::write(&program, text).unwrap();
+    let dump = folder.path().join("app.coredump");
+    let args = ["-o", path(&dump), path(&program)];
+    let Some(outcome) = on_terminal("coredump-run", &args, &[]) else { return };
+    let text = outcome.expect(134).text().to_owned();
+    assert!(text.contains("\rthe program runs again: 0 of 0 calls of the host, "), "{text}");
+    // The line is gone before anything else is said.
+    let (_, behind) = text.rsplit_once("calls of the host").unwrap();
+    assert!(behind.contains("\r\x1b[Kcoredump-run: "), "{behind:?}");
+    let Some(quiet) = on_terminal("coredump-run", &["-q", args[0], args[1], args[2]], &[]) else { return };
+    assert!(!quiet.text().contains("runs again"), "{}", quiet.text());
+}
+
+#[test]
 fn raw_bytes_do_not_go_there() {
     let dump = wasmtime_dump("sum-O0");
     let module = fixture("modules/wat-unreachable.wasm");
