@@ -172,7 +172,8 @@ pub struct Args {
     #[argh(option, arg_name = "dump")]
     pub replay: Option<RawArg>,
 
-    /// with --replay: stop behind the last change of these bytes, address[+length] or a variable's name, and show it
+    /// with --replay: stop behind the last change of these bytes, address[+length], N:address of memory N, or a variable's name or an
+    /// expression, and show it
     #[argh(option, arg_name = "bytes")]
     pub last_write: Option<String>,
 

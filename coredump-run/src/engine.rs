@@ -1,7 +1,7 @@
 //! The engine's settings.
 
 use coredump_capture::{Full, Plain};
-use wasmtime::{Cache, Config, Engine, Result};
+use wasmtime::{Cache, Config, Engine, PoolingAllocationConfig, Result};
 
 use crate::args::Args;
 
@@ -43,6 +43,49 @@ pub struct Settings {
     pub instrumented: bool,
     /// Whether many instances of a program are made: then their memories begin as copy-on-write images of one.
     pub images: bool,
+    /// What those instances take their memories, tables and stacks from; each has its own, without it.
+    pub pool: Option<Pool>,
+}
+
+/// Memories, tables and stacks that are used again and again.
+#[derive(Clone, Copy, Debug)]
+pub struct Pool {
+    /// Instances of the program that live at once, at most.
+    pub instances: u32,
+    /// Memories of each.
+    pub memories: u32,
+    /// Tables of each.
+    pub tables: u32,
+}
+
+/// Core instances, and stacks of tasks, that an instance of a component has, at most.
+const PARTS: u32 = 100;
+
+/// Elements that a table of the pool may have: address space is set aside for so many.
+const ELEMENTS: usize = 10_000_000;
+
+/// Bytes that the engine's own data of an instance may have.
+const INSTANCE: usize = 64 << 20;
+
+impl Pool {
+    fn config(self) -> PoolingAllocationConfig {
+        let Pool { instances, memories, tables } = self;
+        let mut config = PoolingAllocationConfig::new();
+        config
+            .total_component_instances(instances)
+            .total_core_instances(instances.saturating_mul(PARTS))
+            .max_component_instance_size(INSTANCE)
+            .max_core_instance_size(INSTANCE)
+            // The heap of garbage-collected objects is a memory as well.
+            .total_memories(instances.saturating_mul(memories.saturating_add(1)))
+            .max_memories_per_module(memories.max(1))
+            .total_tables(instances.saturating_mul(tables))
+            .max_tables_per_module(tables.max(1))
+            .table_elements(ELEMENTS)
+            .total_gc_heaps(instances)
+            .total_stacks(instances.saturating_mul(4));
+        config
+    }
 }
 
 impl Settings {
@@ -54,6 +97,7 @@ impl Settings {
             interruptible: mode.interruptible(args),
             instrumented: mode == Mode::Live,
             images: args.serve.is_some(),
+            pool: None,
         }
     }
 }
@@ -83,5 +127,8 @@ pub fn engine(settings: Settings, cache: Option<Cache>) -> Result<Engine> {
         .wasm_threads(true)
         .wasm_wide_arithmetic(true)
         .shared_memory(true);
+    if let Some(pool) = settings.pool {
+        config.allocation_strategy(pool.config());
+    }
     Engine::new(&config)
 }

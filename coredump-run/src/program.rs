@@ -119,6 +119,18 @@ impl Source {
         self.binary.is_component().then(|| names(self.binary.bytes()).exports)
     }
 
+    /// Whether it has a memory with 64-bit addresses.
+    pub fn has_wide_memory(&self) -> bool {
+        wasmparser::Parser::new(0).parse_all(self.binary.bytes()).map_while(|payload| payload.ok()).any(|payload| {
+            match payload {
+                wasmparser::Payload::MemorySection(memories) => {
+                    memories.into_iter().map_while(|memory| memory.ok()).any(|memory| memory.memory64)
+                }
+                _ => false,
+            }
+        })
+    }
+
     /// Compiles it.
     pub fn compile(self, engine: &Engine) -> Result<Program> {
         let Source { given, binary, cache } = self;

@@ -67,6 +67,25 @@ pub struct Start {
     pub calls: u64,
     /// BLAKE3 of each [`CHUNK`] of the log, lower-case hex; of the last one as far as it goes.
     pub digests: Vec<String>,
+    /// Where the program was stopped, if it did not end by itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+}
+
+/// Where a program was stopped from outside: at its next call of the host once the log is used up, or before that.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stop {
+    /// The number of the signal that stopped it; none for a timeout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// The call that it was in: its function, as in the log, and the [`hash`] of its arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub call: Option<(u32, u32)>,
+    /// How far it ran on behind the last call of the log, in the engine's units of fuel (about one an instruction). It stands
+    /// at the beginning of the first loop or function behind that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fuel: Option<u64>,
 }
 
 /// Something that the host decided.

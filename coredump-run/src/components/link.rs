@@ -16,7 +16,7 @@ use wasmtime_wasi::p2::bindings::io::streams::{self, Host as _};
 use super::values::{Input, Values};
 use crate::calls::ComponentFunction;
 use crate::host::Host;
-use crate::replay::{Log, failure};
+use crate::replay::{self, Log, failure};
 
 /// The version under which the library offers the interfaces of WASI 0.2.
 pub const VERSION: &str = "0.2.12";
@@ -129,7 +129,7 @@ impl Interface<'_> {
             let host = store.data_mut();
             let arguments = function.begin(host, &params);
             if host.playback.is_some() {
-                return function.replay(host, arguments);
+                return function.replay(&mut store, arguments);
             }
             let result = call(host, params);
             function.end(host, arguments, result)
@@ -157,7 +157,7 @@ impl Interface<'_> {
                 let host = store.data_mut();
                 let arguments = function.begin(host, &params);
                 if host.playback.is_some() {
-                    return function.replay(host, arguments);
+                    return function.replay(&mut store, arguments);
                 }
                 let result = call(host, params).await;
                 function.end(store.data_mut(), arguments, result)
@@ -179,7 +179,7 @@ impl Interface<'_> {
             let host = store.data_mut();
             let arguments = function.begin(host, &(own,));
             if host.playback.is_some() {
-                return function.replay(host, arguments);
+                return function.replay(&mut store, arguments);
             }
             let result = drop(host, Resource::new_own(own));
             function.end(host, arguments, result)
@@ -202,7 +202,7 @@ impl Interface<'_> {
                 let host = store.data_mut();
                 let arguments = function.begin(host, &(own,));
                 if host.playback.is_some() {
-                    return function.replay(host, arguments);
+                    return function.replay(&mut store, arguments);
                 }
                 let result = drop(host, Resource::new_own(own)).await;
                 function.end(store.data_mut(), arguments, result)
@@ -279,13 +279,19 @@ impl Function {
     pub fn fails(&self, host: &mut Host, error: wasmtime::Error) -> Result<()> {
         let arguments = self.begin(host, &());
         match host.playback.is_some() {
-            true => self.replay(host, arguments),
+            true => self.answer(host, arguments),
             false => self.end(host, arguments, Err(error)),
         }
     }
 
     /// Answers a call as the recording has it.
-    fn replay<R: Values>(&self, host: &mut Host, arguments: u32) -> Result<R> {
+    fn replay<R: Values>(&self, store: &mut StoreContextMut<'_, Host>, arguments: u32) -> Result<R> {
+        let answer = self.answer(store.data_mut(), arguments)?;
+        replay::run_on(store)?;
+        Ok(answer)
+    }
+
+    fn answer<R: Values>(&self, host: &mut Host, arguments: u32) -> Result<R> {
         let Some(playback) = &mut host.playback else { wasmtime::bail!("nothing is replayed") };
         playback.values(self.number, self.noted.name(), arguments, |bytes| {
             let mut input = Input::new(bytes);

@@ -37,10 +37,7 @@ impl Hunt {
 
     /// Makes the program stop at each execution of the instruction.
     pub fn start(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<(), String> {
-        let Some((site, _)) = self.instruction else { return Ok(()) };
-        let offset = u32::try_from(site.offset).map_err(|error| error.to_string())?;
-        let mut breakpoints = store.as_context_mut().edit_breakpoints().ok_or("the engine has no breakpoints")?;
-        breakpoints.add_breakpoint(module, ModulePC::new(offset)).map_err(|error| error.to_string())
+        self.instruction.map_or(Ok(()), |(site, _)| stop_at(site, module, store))
     }
 
     /// The program stopped: whether it is behind the write. Before the write it is made to stop once more.
@@ -49,7 +46,7 @@ impl Hunt {
             return true;
         }
         let Some((site, times)) = self.instruction else { return false };
-        if self.touches(site, store) && self.seen.fetch_add(1, Ordering::Relaxed) + 1 == times {
+        if touches(self.watch, site, store) && self.seen.fetch_add(1, Ordering::Relaxed) + 1 == times {
             self.done.store(true, Ordering::Relaxed);
             if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
                 // It fails for modules of other engines.
@@ -58,20 +55,66 @@ impl Hunt {
         }
         false
     }
+}
 
-    /// Whether the instruction, which is about to be executed, touches the watched bytes.
-    fn touches(&self, site: Site, store: &mut StoreContextMut<'_, Host>) -> bool {
-        let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return false };
-        let mut operand = |depth: u32| {
-            let count = frame.num_stacks(&mut *store).ok()?;
-            match frame.stack(&mut *store, count.checked_sub(depth + 1)?).ok()? {
-                Val::I32(value) => Some(u64::from(value as u32)),
-                Val::I64(value) => Some(value as u64),
-                _ => None,
-            }
-        };
-        let Some(address) = operand(site.depth) else { return false };
-        let size = site.size.or_else(|| operand(0));
-        size.is_some_and(|size| self.watch.touches(address.saturating_add(site.plus), size))
+/// Counts how many times some instructions touch the watched bytes.
+pub struct Touches {
+    watch: Watch,
+    sites: Vec<Site>,
+    count: AtomicU64,
+}
+
+impl Touches {
+    /// None yet of these instructions.
+    pub fn new(watch: Watch, sites: Vec<Site>) -> Touches {
+        Touches { watch, sites, count: AtomicU64::new(0) }
     }
+
+    /// Makes the program stop at each execution of the instructions.
+    pub fn start(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<(), String> {
+        self.sites.iter().try_for_each(|site| stop_at(*site, module, store))
+    }
+
+    /// The program stopped: counts a touch that is about to come.
+    pub fn count(&self, store: &mut StoreContextMut<'_, Host>) {
+        let Some(pc) = standing_at(store) else { return };
+        let here = self.sites.iter().find(|site| site.offset == pc);
+        if here.is_some_and(|site| touches(self.watch, *site, store)) {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many there were.
+    pub fn total(&self) -> u64 {
+        self.count.load(Ordering::Relaxed)
+    }
+}
+
+fn stop_at(site: Site, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<(), String> {
+    let offset = u32::try_from(site.offset).map_err(|error| error.to_string())?;
+    let mut breakpoints = store.as_context_mut().edit_breakpoints().ok_or("the engine has no breakpoints")?;
+    breakpoints.add_breakpoint(module, ModulePC::new(offset)).map_err(|error| error.to_string())
+}
+
+/// Offset in the module's file of the instruction that is about to be executed.
+pub fn standing_at(store: &mut StoreContextMut<'_, Host>) -> Option<u64> {
+    let frame = store.as_context_mut().debug_exit_frames().next()?;
+    let (_, pc) = frame.wasm_function_index_and_pc(&mut *store).ok()??;
+    Some(u64::from(pc.raw()))
+}
+
+/// Whether an instruction, which is about to be executed, touches the watched bytes.
+fn touches(watch: Watch, site: Site, store: &mut StoreContextMut<'_, Host>) -> bool {
+    let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return false };
+    let mut operand = |depth: u32| {
+        let count = frame.num_stacks(&mut *store).ok()?;
+        match frame.stack(&mut *store, count.checked_sub(depth + 1)?).ok()? {
+            Val::I32(value) => Some(u64::from(value as u32)),
+            Val::I64(value) => Some(value as u64),
+            _ => None,
+        }
+    };
+    let Some(address) = operand(site.depth) else { return false };
+    let size = site.size.or_else(|| operand(0));
+    size.is_some_and(|size| watch.touches(address.saturating_add(site.plus), size))
 }

@@ -4,6 +4,8 @@
 //! first, whole. Then the program runs again in an engine that knows locals and operand stacks. Its dump counts, and
 //! replaces the first one, if it ended at the same place for the same reason with the same memories and globals.
 
+mod bytes;
+mod changes;
 mod command;
 mod compare;
 mod growth;
@@ -12,11 +14,13 @@ mod log;
 mod overflow;
 mod play;
 mod record;
+mod replayer;
 mod rerun;
 mod rewrite;
 mod stop;
 mod targets;
 mod wasi;
+mod written;
 
 use coredump_core::module::{ItemKind, Module};
 
@@ -26,7 +30,7 @@ pub use command::run as command;
 pub use compare::Expected;
 pub use growth::Growth;
 pub use log::Log;
-pub use play::Playback;
+pub use play::{Playback, run_on};
 pub use record::{failure, link as link_recording};
 pub use rerun::{Again, again, start, tape};
 pub use rewrite::Site;

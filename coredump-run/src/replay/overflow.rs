@@ -1,13 +1,16 @@
 //! Where a stack overflowed: frames of instrumented code are larger, so the limit itself is no guide. The program runs
 //! again with a larger stack and stops where the first run did: at the entry of the same function, below the same frames.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coredump_core::internals::digest;
 use coredump_core::module::Module as CoreModule;
+use wasmparser::{BinaryReader, FunctionBody};
 use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, WasmBacktrace};
 
 use super::compare::Expected;
+use super::hunt;
 use crate::host::Host;
 
 /// Frames that are walked in search of the place, at most: about a minute.
@@ -19,6 +22,8 @@ pub struct Overflow {
     /// Entries of the function that come before it can be on the stack so many times.
     skipped: u64,
     frames: usize,
+    /// Offset of the function's first instruction in the module's file.
+    entry: OnceLock<u64>,
     entries: AtomicU64,
     walked: AtomicU64,
 }
@@ -27,8 +32,8 @@ impl Overflow {
     /// The place where a first run's stack overflowed, if it did.
     pub fn of(expected: &Expected) -> Option<Overflow> {
         let (_, of_it, frames) = expected.overflow()?;
-        let (entries, walked) = Default::default();
-        Some(Overflow { expected: expected.clone(), skipped: of_it as u64 - 1, frames, entries, walked })
+        let (entry, entries, walked) = Default::default();
+        Some(Overflow { expected: expected.clone(), skipped: of_it as u64 - 1, frames, entry, entries, walked })
     }
 
     /// Whether it is in this module of a component.
@@ -40,17 +45,23 @@ impl Overflow {
     /// Makes the program stop at each entry of the function.
     pub fn watch(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<(), String> {
         let function = self.expected.overflow().map_or(0, |(function, ..)| function);
-        let entry = module.debug_bytecode().and_then(|bytes| {
-            // The first byte of the body is no instruction; the engine takes the first one behind it.
-            u32::try_from(CoreModule::parse(bytes).ok()?.body(function)?.start).ok()
+        let first = module.debug_bytecode().and_then(|bytes| {
+            let body = CoreModule::parse(bytes).ok()?.body(function)?;
+            let code = bytes.get(body.start as usize..body.end as usize)?;
+            let code = FunctionBody::new(BinaryReader::new(code, body.start as usize));
+            let first = code.get_operators_reader().ok()?.original_position() as u64;
+            Some((self.entry.get_or_init(|| first), u32::try_from(first).ok()?))
         });
-        let entry = entry.ok_or("the function whose frame overflowed the stack is not in the module")?;
+        let (_, entry) = first.ok_or("the function whose frame overflowed the stack is not in the module")?;
         let mut breakpoints = store.as_context_mut().edit_breakpoints().ok_or("the engine has no breakpoints")?;
         breakpoints.add_breakpoint(module, ModulePC::new(entry)).map_err(|error| error.to_string())
     }
 
-    /// Whether the program, which stopped at an entry, is at the place.
+    /// Whether the program, which stopped at an instruction, is at the place.
     pub fn is_here(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
+        if hunt::standing_at(store) != self.entry.get().copied() {
+            return false;
+        }
         let entered = self.entries.fetch_add(1, Ordering::Relaxed);
         let over = store.data().playback.as_ref().is_some_and(|playback| playback.is_over());
         if entered < self.skipped || !over || self.walked.load(Ordering::Relaxed) > FRAMES {

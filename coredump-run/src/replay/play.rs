@@ -1,11 +1,12 @@
 //! Answers a program from a recording: nothing of the host is asked, nothing is written outside of the program.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use coredump_core::error::Error as CoreError;
 use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{self, Call, Event, Failure, Outcome, Reader, Refusal};
-use wasmtime::{Caller, Extern, Linker, Module, Result, Val};
+use wasmtime::{AsContextMut, Caller, Extern, Linker, Module, Result, StoreContextMut, Val};
 use wasmtime_wasi::I32Exit;
 
 use super::growth::Growth;
@@ -48,6 +49,7 @@ pub struct Playback {
     offset: u64,
     at: usize,
     calls: u64,
+    played: Arc<AtomicU64>,
     names: Arc<[(String, String)]>,
     growth: Growth,
     /// Where it is to stop, if not at its own end.
@@ -57,6 +59,8 @@ pub struct Playback {
     changes: Vec<HostChange>,
     /// The call behind which it is to stop, counted from 1.
     last_call: Option<u64>,
+    /// Units of fuel that are left to it behind the last event.
+    end_behind: Option<u64>,
 }
 
 /// A change of watched bytes by the host.
@@ -75,22 +79,28 @@ pub struct HostChange {
 }
 
 impl Playback {
-    /// The recording from its beginning; `offset` is that of the log in its file, for errors.
-    pub fn new(log: Arc<Bytes>, offset: u64, names: Arc<[(String, String)]>, until: Option<Arc<Until>>) -> Playback {
-        let playback = Playback {
+    /// The recording from its beginning; `offset` is that of the log in its file, for errors. Calls are counted in `played`.
+    pub fn new(
+        log: Arc<Bytes>,
+        offset: u64,
+        names: Arc<[(String, String)]>,
+        until: Option<Arc<Until>>,
+        played: Arc<AtomicU64>,
+    ) -> Playback {
+        Playback {
             log,
             offset,
             at: 0,
             calls: 0,
+            played,
             names,
             growth: Growth::default(),
             until,
             watch: None,
             changes: Vec::new(),
             last_call: None,
-        };
-        playback.tell_over();
-        playback
+            end_behind: None,
+        }
     }
 
     /// Notes changes of these bytes by the host.
@@ -108,10 +118,14 @@ impl Playback {
         self.last_call = Some(call);
     }
 
-    fn tell_over(&self) {
-        if let (true, Some(until)) = (self.is_over(), &self.until) {
-            until.is_over();
-        }
+    /// Where the program is to stop, if not at its own end.
+    pub fn until(&self) -> Option<&Arc<Until>> {
+        self.until.as_ref()
+    }
+
+    /// Ends the program by want of fuel, so many units behind the last event.
+    pub fn end_behind(&mut self, fuel: u64) {
+        self.end_behind = Some(fuel);
     }
 
     /// Whether all of it is used up.
@@ -141,6 +155,10 @@ impl Playback {
         if reader.next_event().ok().flatten() == Some(Event::GrowthRefused(refusal)) {
             self.at += reader.position();
             self.growth.event();
+            // From here its fuel cannot be set.
+            if let (true, Some(until)) = (self.is_over(), &self.until) {
+                until.knock();
+            }
             return false;
         }
         self.growth.asked(current, desired);
@@ -168,7 +186,7 @@ impl Playback {
                     return Err(self.diverged(format_args!("{name} is called behind the end of the recording")));
                 };
                 let call = (number.unwrap_or(u32::MAX), arguments);
-                return Err(Reached { exact: until.entered == Some(call) }.into());
+                return Err(Reached { exact: until.stop.call == Some(call) }.into());
             }
         };
         if number != Some(call.function) {
@@ -185,7 +203,7 @@ impl Playback {
     fn answered(&mut self, len: usize) {
         self.at += len;
         self.calls += 1;
-        self.tell_over();
+        self.played.store(self.calls, Ordering::Relaxed);
     }
 
     /// Answers a call of a component with the next event, whose results `read` makes of their bytes.
@@ -225,6 +243,21 @@ impl Playback {
 
     fn diverged(&self, how: impl std::fmt::Display) -> wasmtime::Error {
         Diverged(format!("call {} of the host: {how}", self.calls + 1)).into()
+    }
+}
+
+/// Once the recording is used up: says how much further the program runs, if it is to stop in no call of the host.
+pub fn run_on(store: &mut StoreContextMut<'_, Host>) -> Result<()> {
+    let Some(playback) = store.data().playback.as_ref().filter(|playback| playback.is_over()) else { return Ok(()) };
+    let until = playback.until.as_ref().and_then(|until| Some((until, until.stop.fuel?)));
+    match (playback.end_behind, until) {
+        (Some(fuel), _) => store.set_fuel(fuel),
+        // Where it yields, it is made to look.
+        (None, Some((until, fuel))) => {
+            until.set_last();
+            store.fuel_async_yield_interval(Some(fuel.max(1)))
+        }
+        (None, None) => Ok(()),
     }
 }
 
@@ -322,7 +355,7 @@ fn answer(
                     _ => Val::I32(bits as i32),
                 };
             }
-            Ok(())
+            run_on(&mut caller.as_context_mut())
         }
         Outcome::Values(_) => Err(playback.diverged(format_args!("{name} was called by a component"))),
         Outcome::Failed(failure) => Err(as_error(failure)),

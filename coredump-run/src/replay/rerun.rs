@@ -1,5 +1,8 @@
 //! Runs a program again with the recorded answers, instrumented, up to the end of the first run.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use coredump_capture::Dumped;
@@ -8,15 +11,13 @@ use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{self, Recording, Start};
 use coredump_core::model::{CoreDump, HostCall, Recorded, Replay};
 use tokio::sync::Notify;
-use wasmtime::{
-    AsContextMut, Cache, DebugEvent, DebugHandler, Linker, Module, Store, StoreContextMut, Trap, UpdateDeadline,
-    component,
-};
+use wasmtime::{AsContextMut, Cache, Linker, Module, Store, StoreContextMut, Trap, UpdateDeadline, component};
 
 use super::compare::Expected;
-use super::hunt::Hunt;
+use super::hunt::{Hunt, Touches};
 use super::overflow::Overflow;
-use super::play::{self, Diverged, Playback, Reached};
+use super::play::{self, Diverged, Playback};
+use super::replayer::Replayer;
 use super::stop::Until;
 use crate::components::{self, Imports};
 use crate::ending::Ending;
@@ -24,10 +25,10 @@ use crate::engine::{self, Settings};
 use crate::host::Host;
 use crate::invoke::{self, Entry};
 use crate::program::{Code, Program};
-use crate::record::{Recorder, Stage, Watcher};
+use crate::progress::Progress;
+use crate::record::Recorder;
 use crate::unknown;
 use coredump_capture::Place;
-use coredump_capture::Stop;
 
 /// Frames of instrumented code are larger than those of the code that was recorded, by this factor at most.
 const LARGER: usize = 64;
@@ -44,12 +45,26 @@ pub struct Tape {
     pub log: Arc<Bytes>,
     /// The offset of the log in the file that it stands in, in bytes.
     pub offset: u64,
+    /// How many calls were answered from it, in the run that is under way.
+    played: Arc<AtomicU64>,
 }
 
 impl Tape {
+    /// The recording in a file, at an offset.
+    pub fn new(start: Start, log: Bytes, offset: u64) -> Tape {
+        Tape { start: Arc::new(start), log: Arc::new(log), offset, played: Arc::default() }
+    }
+
+    /// Says on a terminal how far a run with it has come.
+    pub fn progress(&self, quiet: bool, what: &'static str) -> Progress {
+        self.played.store(0, Ordering::Relaxed);
+        Progress::of_count(quiet, what, "calls of the host", self.played.clone(), Some(self.start.calls))
+    }
+
     /// The answers, from the first one on.
     pub fn playback(&self, until: Option<Arc<Until>>) -> Playback {
-        Playback::new(self.log.clone(), self.offset, self.start.functions.clone().into(), until)
+        let names = self.start.functions.clone().into();
+        Playback::new(self.log.clone(), self.offset, names, until, self.played.clone())
     }
 
     fn entry(&self) -> Entry {
@@ -129,6 +144,11 @@ impl Again {
         self.written
     }
 
+    /// Says of where the program was stopped what its reason is to say.
+    pub fn set_remark(&self, remark: String) {
+        let _ = self.remark.set(remark);
+    }
+
     /// What the reason says of where the program was stopped.
     pub fn remark(&self) -> &str {
         self.remark.get().map_or("", String::as_str)
@@ -187,7 +207,7 @@ pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program) -> 
         digests: Recording::digests(&recorded.log),
         ..start
     };
-    Tape { start: Arc::new(start), log: Arc::new(recorded.log), offset: 0 }
+    Tape::new(start, recorded.log, 0)
 }
 
 /// Runs the program of `first` again and returns what became of its dump, which replaces the first one's.
@@ -197,17 +217,13 @@ pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program) -> 
 /// Why there is no second dump; then the first one stays.
 pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>>) -> Result<Dumped> {
     let tape = again.tape.clone();
+    let _progress = tape.progress(first.is_quiet(), "the program runs again");
     let overflow = again.expected.as_ref().and_then(Overflow::of).map(Arc::new);
-    let engine = engine(&tape.start, until.is_some(), first.program.cache.clone())?;
+    let engine = engine(&tape.start, until.as_deref(), first.program.cache.clone())?;
     let program = Arc::new(first.program.source().compile(&engine)?);
     let recorder = Arc::new(first.again(program, again));
-    let mut store = store(&engine, tape.playback(until.clone()), &tape.start)?;
-    if let Some(until) = &until {
-        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
-        store.set_epoch_deadline(1);
-        until.knock_later(&engine);
-    }
-    run(&recorder, &tape, Goal { overflow, until, hunt: None }, store).await.map(|(dumped, _)| dumped)
+    let store = store(&engine, tape.playback(until.clone()), &tape.start)?;
+    run(&recorder, &tape, Goal { overflow, until, ..Goal::default() }, store).await.map(|(dumped, _)| dumped)
 }
 
 /// Where a program that runs again is stopped, if not at its own end.
@@ -219,6 +235,8 @@ pub struct Goal {
     pub until: Option<Arc<Until>>,
     /// At a write to its memory.
     pub hunt: Option<Arc<Hunt>>,
+    /// Nowhere else, but these writes are counted.
+    pub touches: Option<Arc<Touches>>,
 }
 
 /// Runs the program of `recorder`, whose stage is that of another run, and returns its dump, and how it ended.
@@ -234,15 +252,21 @@ pub async fn run(
 ) -> Result<(Dumped, Ending)> {
     let program = recorder.program.clone();
     let ended = Arc::new(Notify::new());
-    store.set_debug_handler(Replayer {
-        watcher: Watcher { recorder: recorder.clone(), control: None },
-        goal: goal.clone(),
-        ended: ended.clone(),
-    });
-    let ran = tokio::select! {
-        biased;
-        ran = enter(&program, tape, &goal, &mut store) => Some(ran?),
-        () = ended.notified() => None,
+    store.set_debug_handler(Replayer::new(recorder.clone(), goal.clone(), ended.clone()));
+    let ran = {
+        let mut entered = pin!(enter(&program, tape, &goal, &mut store));
+        let watched = poll_fn(|context| {
+            let polled = entered.as_mut().poll(context);
+            if let (true, Some(until)) = (polled.is_pending(), &goal.until) {
+                until.yields();
+            }
+            polled
+        });
+        tokio::select! {
+            biased;
+            ran = watched => Some(ran?),
+            () = ended.notified() => None,
+        }
     };
     let ending = match ran {
         Some(Ok(())) => return Err(differs("it ended by itself")),
@@ -269,11 +293,13 @@ pub async fn run(
     }
 }
 
-/// The engine that runs a program again, which keeps compiled code in `cache`.
-pub fn engine(start: &Start, interruptible: bool, cache: Option<Cache>) -> Result<wasmtime::Engine> {
+/// The engine that runs a program again, up to its end or `until` it is stopped; it keeps compiled code in `cache`.
+pub fn engine(start: &Start, until: Option<&Until>, cache: Option<Cache>) -> Result<wasmtime::Engine> {
     let stack = usize::try_from(start.max_wasm_stack).unwrap_or(STACKS.1).saturating_mul(LARGER);
     let stack = stack.clamp(STACKS.0, STACKS.1);
-    let settings = Settings { stack, fuel: start.fuel.is_some(), interruptible, instrumented: true, images: false };
+    let interruptible = until.is_some_and(|until| until.stop.fuel.is_some());
+    let fuel = interruptible || start.fuel.is_some();
+    let settings = Settings { stack, fuel, interruptible, instrumented: true, images: false, pool: None };
     engine::engine(settings, cache).map_err(own)
 }
 
@@ -285,11 +311,18 @@ pub fn own(error: wasmtime::Error) -> Error {
 /// The store of a program that runs again with the answers of `playback`.
 pub fn store(engine: &wasmtime::Engine, playback: Playback, start: &Start) -> Result<Store<Host>> {
     let max_memory = start.max_memory.and_then(|bytes| usize::try_from(bytes).ok());
+    let until = playback.until().filter(|until| until.stop.fuel.is_some()).cloned();
     let mut store = Store::new(engine, Host::again(playback, max_memory));
     store.limiter(|host| host);
-    if let Some(fuel) = start.fuel {
+    if let Some(fuel) = start.fuel.or(until.as_ref().map(|_| u64::MAX)) {
         store.set_fuel(fuel).map_err(own)?;
     }
+    if let Some(until) = until {
+        until.runs_in(engine);
+        store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)));
+        store.set_epoch_deadline(1);
+    }
+    play::run_on(&mut store.as_context_mut()).map_err(own)?;
     Ok(store)
 }
 
@@ -326,7 +359,8 @@ impl Goal {
     /// Makes the program stop where it may be reached.
     fn watch(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
         self.overflow.iter().try_for_each(|overflow| overflow.watch(module, store)).map_err(differs)?;
-        self.hunt.iter().try_for_each(|hunt| hunt.start(module, store)).map_err(differs)
+        self.hunt.iter().try_for_each(|hunt| hunt.start(module, store)).map_err(differs)?;
+        self.touches.iter().try_for_each(|touches| touches.start(module, store)).map_err(differs)
     }
 
     /// The same of a component, whose modules are known once it is instantiated.
@@ -334,62 +368,5 @@ impl Goal {
         let modules = store.as_context_mut().debug_all_modules();
         let wanted = |module: &&Module| self.overflow.as_ref().is_some_and(|overflow| overflow.is_in(module));
         modules.iter().filter(wanted).try_for_each(|module| self.watch(module, store))
-    }
-}
-
-/// The engine's events of a program that runs again.
-#[derive(Clone)]
-struct Replayer {
-    watcher: Watcher,
-    goal: Goal,
-    ended: Arc<Notify>,
-}
-
-impl Replayer {
-    /// Dumps the program where it stands, and ends it.
-    async fn stop(&self, ending: &Ending, remark: Option<String>, mut store: StoreContextMut<'_, Host>) {
-        if let (Stage::Again(again), Some(remark)) = (&self.watcher.recorder.stage, remark) {
-            let _ = again.remark.set(remark);
-        }
-        self.watcher.recorder.crash(ending, Stop::Anywhere, &mut store);
-        // The handler cannot end the program, so it never returns: whoever called it drops the call.
-        self.ended.notify_one();
-        std::future::pending::<()>().await;
-    }
-}
-
-impl DebugHandler for Replayer {
-    type Data = Host;
-
-    async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
-        match (&event, &self.goal.until) {
-            // An epoch passes in the middle of an instruction: the debugger knows a frame only at the beginning of one.
-            (DebugEvent::EpochYield, Some(_)) => {
-                if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
-                    // It fails for modules of other engines.
-                    let _ = breakpoints.single_step(true);
-                }
-            }
-            (DebugEvent::Breakpoint, Some(until)) => self.stop(&until.ending, Some(until.behind()), store).await,
-            (DebugEvent::HostcallError(error), Some(until)) if let Some(reached) = error.downcast_ref::<Reached>() => {
-                let remark = (!reached.exact).then(|| until.behind());
-                self.stop(&until.ending, remark, store).await;
-            }
-            (DebugEvent::Breakpoint, None) if self.goal.hunt.is_some() => {
-                if self.goal.hunt.as_ref().is_some_and(|hunt| hunt.is_here(&mut store)) {
-                    self.stop(&Ending::Watched, None, store).await;
-                }
-            }
-            (DebugEvent::HostcallError(error), None) if error.is::<Reached>() => {
-                self.stop(&Ending::Watched, None, store).await;
-            }
-            (DebugEvent::Breakpoint, None) => {
-                if self.goal.overflow.as_ref().is_some_and(|overflow| overflow.is_here(&mut store)) {
-                    self.stop(&Ending::Trap(Trap::StackOverflow), None, store).await;
-                }
-            }
-            (DebugEvent::HostcallError(error), _) if error.is::<Diverged>() => {}
-            _ => self.watcher.handle(store, event).await,
-        }
     }
 }

@@ -5,25 +5,30 @@
 //! in the call of the host that the program is in or, if it is in none, behind its last one. The process ends there.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
 
 use coredump_capture::Dumped;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, Result};
-use coredump_core::internals::recording::Start;
+use coredump_core::internals::recording::{self, Start};
+use wasmtime::{Engine, EngineWeak};
 
 use super::log::Log;
 use super::rerun::{self, Again};
 use crate::control::Asked;
-use crate::ending::Ending;
+use crate::ending::{Ending, Interruption};
 use crate::placed;
+use crate::progress;
 use crate::record::Recorder;
 use crate::report::{self, Look};
 
-/// How long a program that is in no call of the host runs on behind its last one, at least and at most: for as long as the
-/// one that is stopped has run.
+/// How long a program that is in no call of the host runs on behind its last one, at least and at most: about as long as
+/// the one that is stopped has run.
 const BEHIND: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
+
+/// Units of fuel that a program uses in a millisecond, about: it is the same place in every replay, however fast that runs.
+const PACE: u64 = 100_000;
 
 /// Stops a recorded program.
 pub struct Stopper {
@@ -136,11 +141,17 @@ impl Stopper {
         let now = self.log.now(freeze)?;
         let calls = now.recorded.calls;
         let last = now.recorded.last.clone();
-        let tape = rerun::tape(now.recorded, self.start.clone(), &self.recorder.program);
+        let behind = now.since_start.clamp(BEHIND.0, BEHIND.1).as_millis() as u64 * PACE;
+        let signal = match ending {
+            Ending::Interrupted(Interruption::Signal(signal)) | Ending::Snapshot(signal) => Some(*signal),
+            _ => None,
+        };
+        let fuel = now.entered.is_none().then_some(behind);
+        let stop = recording::Stop { signal, call: now.entered, fuel };
+        let start = Start { stop: Some(stop.clone()), ..self.start.clone() };
+        let tape = rerun::tape(now.recorded, start, &self.recorder.program);
         let again = Again::elsewhere(tape, self.keep_recording).with_calls(last);
-        let behind = now.since_start.clamp(BEHIND.0, BEHIND.1);
-        let over = AtomicBool::new(false);
-        let until = Until { ending: ending.clone(), entered: now.entered, behind, calls, over };
+        let until = Until::new(ending.clone(), stop, calls);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::io("cannot start the event loop", error))?;
         runtime.block_on(rerun::again(&self.recorder, again, Some(Arc::new(until))))
@@ -148,6 +159,7 @@ impl Stopper {
 
     fn tell(&self, ending: &Ending, dumped: Option<&Dumped>, error: Option<Error>) {
         let Some((report, look)) = &self.report else { return };
+        progress::clear();
         report::tell(report, look, &self.recorder.program, ending, dumped);
         if let Some(error) = error {
             report.say(format_args!("no core dump: {error}"));
@@ -159,39 +171,54 @@ impl Stopper {
 pub struct Until {
     /// What its dump calls that.
     pub ending: Ending,
-    /// The call that the program is in: its function, and the hash of its arguments.
-    pub entered: Option<(u32, u32)>,
-    /// How long it runs on behind its last call.
-    behind: Duration,
+    /// Where it is.
+    pub stop: recording::Stop,
     calls: u64,
-    /// The recording is used up.
-    over: AtomicBool,
+    /// The engine that it runs in.
+    engine: OnceLock<EngineWeak>,
+    /// It is behind the last call, and stops where it yields.
+    last: AtomicBool,
 }
 
 impl Until {
-    /// Says that the recording is used up.
-    pub fn is_over(&self) {
-        self.over.store(true, Ordering::Relaxed);
+    /// For a stop behind so many calls.
+    pub fn new(ending: Ending, stop: recording::Stop, calls: u64) -> Until {
+        Until { ending, stop, calls, engine: OnceLock::new(), last: AtomicBool::new(false) }
     }
 
-    /// Makes the code look whether it is to stop, once it has run on for long enough behind its last call.
-    pub fn knock_later(self: &Arc<Self>, engine: &wasmtime::Engine) {
-        if self.entered.is_some() {
-            return;
+    /// The stop that a recording of so many calls tells of; none if the program ended by itself.
+    pub fn of(start: &Start, kind: &str) -> Option<Until> {
+        let stop = start.stop.clone()?;
+        let ending = match stop.signal {
+            Some(signal) if kind == Ending::Snapshot(signal).kind() => Ending::Snapshot(signal),
+            Some(signal) => Ending::Interrupted(Interruption::Signal(signal)),
+            None => Ending::Interrupted(Interruption::Timeout),
+        };
+        Some(Until::new(ending, stop, start.calls))
+    }
+
+    /// Says in which engine the program runs.
+    pub fn runs_in(&self, engine: &Engine) {
+        let _ = self.engine.set(engine.weak());
+    }
+
+    /// Says that the program is behind the last call.
+    pub fn set_last(&self) {
+        self.last.store(true, Ordering::Relaxed);
+    }
+
+    /// The program yields: it is made to look, if it has run on for long enough behind the last call.
+    pub fn yields(&self) {
+        if self.last.load(Ordering::Relaxed) {
+            self.knock();
         }
-        let (engine, until) = (engine.weak(), self.clone());
-        std::thread::spawn(move || {
-            let mut since: Option<Instant> = None;
-            // Until it has stopped, and nobody has the engine any more.
-            while let Some(engine) = engine.upgrade() {
-                let now = Instant::now();
-                if until.over.load(Ordering::Relaxed) && now - *since.get_or_insert(now) >= until.behind {
-                    engine.increment_epoch();
-                }
-                drop(engine);
-                std::thread::sleep(Duration::from_millis(5));
-            }
-        });
+    }
+
+    /// Makes the code look whether it is to stop, at the beginning of its next loop or function.
+    pub fn knock(&self) {
+        if let Some(engine) = self.engine.get().and_then(EngineWeak::upgrade) {
+            engine.increment_epoch();
+        }
     }
 
     /// What is said of a stop in no call, or in another one than the program was in.

@@ -219,6 +219,32 @@ fn a_guest_that_waits_for_its_reader_is_interrupted() {
     has_seven(&read(&folder.path().join("app.coredump")), "it writes");
 }
 
+/// Ctrl-C while the program runs again, which takes some seconds: what the first run left is there, and no more is waited for.
+#[test]
+fn a_signal_during_the_replay_leaves_the_first_dump() {
+    let text = "(module (memory (export \"memory\") 1)
+        (func (export \"_start\") (local $n i64)
+            (loop $more
+                (local.set $n (i64.add (local.get $n) (i64.const 1)))
+                (br_if $more (i64.lt_u (local.get $n) (i64.const 3000000000))))
+            unreachable))";
+    let folder = scratch();
+    std::fs::write(folder.path().join("app.wat"), text).unwrap();
+    let mut run = Tool::new("coredump-run").args(["-o", "app.coredump", "app.wat"]).into_command();
+    let child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let dump = folder.path().join("app.coredump");
+    until("the first dump", || dump.exists());
+    send("INT", &child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(134), "the program's own end: {output:?}");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("core dumped: app.coredump"), "{told}");
+    let dump = read(&dump);
+    assert_eq!((&dump["process"]["detail"], &dump["reason"]["kind"]), (&"none".into(), &"unreachable".into()));
+    assert_eq!(frames(&dump)[0]["function"], "_start");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2, "nothing else is left behind");
+}
+
 /// A program that traps with 256 MiB to write.
 const LARGE: &str = "(module (memory (export \"memory\") 4096)
     (func (export \"_start\") (memory.fill (i32.const 0) (i32.const 7) (i32.const 268435456)) unreachable))";

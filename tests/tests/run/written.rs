@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use coredump_tests::{Outcome, Tool, fixture, scratch};
 use tempfile::TempDir;
 
-use crate::{frames, memory, read};
+use crate::{Run, frames, memory, read};
 
 /// A dump of the fixture `written`, whose first argument says which bug it shows, in a folder of its own.
 fn crash(bug: &str) -> (TempDir, PathBuf) {
@@ -95,10 +95,15 @@ fn the_last_write_names_the_guilty_line() {
         let text = outcome.text().to_owned();
         let line = text.lines().find(|line| line.trim_start().starts_with(function)).unwrap_or_default();
         assert!(line.contains(&guilty(bug)), "{bug}: {text}");
-        // By its address it is the same.
+        // By its address it is the same, but for what the bytes mean.
         let address = text.split(['(', ')']).nth(1).unwrap().to_owned();
         let again = replay(&dump, &["--last-write", &address]).expect(0);
-        assert_eq!(again.text().lines().skip(1).collect::<Vec<_>>(), text.lines().skip(1).collect::<Vec<_>>());
+        let bytes = |text: &str| {
+            let bytes = |line: &str| line.split(" = ").next().unwrap().to_owned();
+            text.lines().skip(1).map(bytes).collect::<Vec<_>>()
+        };
+        assert_eq!(bytes(again.text()), bytes(&text));
+        assert!(!again.text().contains(" = ") && text.contains(" = "), "{text}");
     }
 }
 
@@ -108,7 +113,7 @@ fn a_dump_of_that_moment_has_everything() {
     let moment = folder.path().join("moment.coredump");
     let options = ["--last-write", "account->balance", "-o", moment.to_str().unwrap()];
     let text = replay(&dump, &options).expect(0).text().to_owned();
-    assert!(text.contains("after:  00 ff ff ff"), "{text}");
+    assert!(text.contains("after:  00 ff ff ff = 0xffffff00"), "{text}");
     let document = read(&moment);
     assert_eq!(document["reason"]["kind"], "watchpoint");
     assert_eq!(frames(&document)[0]["function"], "note");
@@ -134,6 +139,10 @@ fn every_instruction_that_writes_is_found() {
         ("(memory.fill (i32.const 50) (i32.const 9) (i32.const 52))", "00 00 00 00", "09 09 00 00"),
         ("(memory.copy (i32.const 101) (i32.const 200) (i32.const 2))", "00 00 00 00", "00 61 62 00"),
         ("(memory.init $abc (i32.const 99) (i32.const 0) (i32.const 3))", "00 00 00 00", "62 63 00 00"),
+        ("(i32.atomic.store8 offset=3 (i32.const 99) (i32.const 7))", "00 00 00 00", "00 00 07 00"),
+        ("(drop (i64.atomic.rmw.sub (i32.const 96) (i64.const 1)))", "00 00 00 00", "ff ff ff ff"),
+        ("(drop (i32.atomic.rmw16.xchg_u (i32.const 102) (i32.const -1)))", "00 00 00 00", "00 00 ff ff"),
+        ("(drop (i32.atomic.rmw.cmpxchg (i32.const 100) (i32.const 0) (i32.const 9)))", "00 00 00 00", "09 00 00 00"),
     ] {
         let text = format!(
             "(module (memory (export \"memory\") 1)
@@ -193,4 +202,60 @@ fn all_writes_are_listed_with_their_lines() {
     let line = guilty.trim_end_matches(':');
     assert_eq!(text.lines().filter(|change| change.contains(line)).count(), 4, "{text}");
     assert!(text.lines().nth(1).unwrap().contains("written.c:39"), "{text}");
+}
+
+/// An expression's value before and after, as its type has it.
+#[test]
+fn values_are_spelled_out_as_their_types_have_them() {
+    let (_folder, dump) = crash("overrun");
+    let text = replay(&dump, &["--last-write", "table"]).expect(0).text().to_owned();
+    let values: Vec<_> = text.lines().filter_map(|line| line.split_once(" = ")).collect();
+    assert!(values[1].1.contains("name = ") && values[1].1.contains("limit = 0xffffffff"), "{text}");
+    assert!(values[0].0.starts_with("before: ") && values[0].1.contains("limit = 0xffffff"), "{text}");
+}
+
+#[test]
+fn writes_to_another_memory_are_found() {
+    let text = "(module (memory (export \"memory\") 1) (memory $other 1)
+        (func $both (i32.store $other (i32.const 16) (i32.const 7)) (i32.store (i32.const 16) (i32.const 8)))
+        (func (export \"_start\") (call $both) unreachable))";
+    let (_folder, dump) = wat(text, "");
+    let text = replay(&dump, &["--last-write", "1:16+4"]).expect(0).text().to_owned();
+    assert!(text.starts_with("1:0x10+4 was last changed here:\n  #0 both\n  #1 _start\n"), "{text}");
+    assert!(text.ends_with("before: 00 00 00 00\nafter:  07 00 00 00\n"), "{text}");
+    let text = replay(&dump, &["--last-write", "0:16+4"]).expect(0).text().to_owned();
+    assert!(text.ends_with("after:  08 00 00 00\n"), "{text}");
+    assert!(replay(&dump, &["--last-write", "2:16+4"]).stderr.contains("the program has no memory 2"));
+}
+
+/// Ends that rewritten code comes to at another place: the last write before them is found all the same.
+#[test]
+fn the_last_write_before_a_stack_overflow_and_the_end_of_fuel() {
+    let overflow = "(module (memory (export \"memory\") 1) (global $depth (mut i32) (i32.const 0))
+        (func $deep (param i32) (result i32)
+            (global.set $depth (i32.add (global.get $depth) (i32.const 1)))
+            (if (i32.and (global.get $depth) (i32.const 1))
+                (then (i32.store (i32.const 16) (global.get $depth))))
+            (i32.add (call $deep (local.get 0)) (local.get 0)))
+        (func (export \"_start\") (drop (call $deep (i32.const 1)))))";
+    let fuel = "(module (memory (export \"memory\") 1)
+        (func $count (local $n i32)
+            (loop $more
+                (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                (if (i32.eqz (i32.rem_u (local.get $n) (i32.const 10)))
+                    (then (i32.store (i32.const 16) (local.get $n))))
+                (br $more)))
+        (func (export \"_start\") (call $count)))";
+    for (text, options, function) in [(overflow, &[][..], "deep"), (fuel, &["--fuel", "100000"][..], "count")] {
+        let run = Run::wat(options, text).expect(134);
+        let last = memory(&run.dump, 0, 16, 4);
+        let found = replay(&run.dump, &["--last-write", "16+4"]).expect(0).text().to_owned();
+        let youngest: Vec<_> = found.lines().nth(1).unwrap().split_whitespace().collect();
+        assert_eq!(youngest, ["#0", function], "{found}");
+        let last: Vec<_> = last.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert!(found.ends_with(&format!("after:  {}\n", last.join(" "))), "{found}");
+        assert_ne!(last[0], "00");
+        let all = replay(&run.dump, &["--writes", "16+4"]).expect(0).text().to_owned();
+        assert!(all.lines().last().unwrap().contains(&format!("-> {}  {function}", last.join(" "))), "{all}");
+    }
 }

@@ -1,0 +1,191 @@
+//! The changes of some bytes, of which a program that runs again at full speed takes notes.
+
+use std::sync::Arc;
+
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::internals::recording::Start;
+use coredump_core::module::{ItemKind, Module as CoreModule};
+use wasmtime::{AsContextMut, Extern, Trap, WasmCoreDump};
+
+use super::command::{Session, block_on};
+use super::hunt::Touches;
+use super::play::{Diverged, HostChange, Reached};
+use super::rerun::{self, Goal};
+use super::rewrite::{self, Change, Rewritten, Site, Watch};
+use super::stop::Until;
+use crate::ending::Ending;
+use crate::engine::{self, Settings};
+use crate::program::Source;
+
+/// Frames of rewritten code are larger than those of the code that was recorded, by this factor at most.
+const LARGER: u64 = 8;
+
+/// Rewritten code usually needs no more fuel than this many times that of the original.
+const USUAL: u64 = 4;
+
+/// Units of fuel that are not worth counting.
+const SOME_FUEL: u64 = 1 << 20;
+
+/// What changed the watched bytes, up to the end that the dump shows.
+pub struct Changes {
+    /// The instructions that write, by their numbers.
+    pub sites: Vec<Site>,
+    /// The changes by instructions, oldest first, the last ones.
+    pub changes: Vec<Change>,
+    /// The changes by the host, oldest first.
+    pub host: Vec<HostChange>,
+}
+
+/// Where the rewritten program is to end.
+#[derive(Clone, Copy)]
+enum End {
+    /// Where the original ended.
+    Same,
+    /// Somewhere behind that: rewritten code uses its stack and its fuel in another way. It has so much fuel in all, if the
+    /// original ended for want of it.
+    Behind(Option<u64>),
+}
+
+/// What the rewritten program noted.
+struct Noted {
+    rewritten: Rewritten,
+    notes: Vec<u8>,
+    host: Vec<HostChange>,
+}
+
+impl Session<'_> {
+    /// Runs the program again at full speed, rewritten so that it notes who changes the watched bytes.
+    ///
+    /// # Errors
+    ///
+    /// The program did not end as before.
+    pub fn changes(&self, watch: Watch) -> Result<Changes> {
+        if self.source.is_component() {
+            return Err(Error::new(ErrorKind::Usage, "writes to the memories of a component cannot be found"));
+        }
+        let noted = match self.fuel() {
+            None if self.kind() != Ending::Trap(Trap::StackOverflow).kind() => {
+                self.noted(watch, u64::MAX, End::Same)?
+            }
+            fuel => self.noted_behind(watch, fuel)?,
+        };
+        let Noted { rewritten, notes, host } = noted;
+        let changes = rewritten.changes(&notes);
+        // The last bytes noted are those of the dump, or something was missed.
+        let by_host = host.last().filter(|host| changes.last().is_none_or(|change| host.number > change.number));
+        let last = by_host.map(|host| &host.after).or(changes.last().map(|change| &change.after));
+        let known = self.dump.memory(watch.memory).and_then(|memory| memory.bytes(watch.address, watch.len).ok());
+        if let (Some(last), Some(known)) = (last, known)
+            && last[..] != known[..last.len().min(known.len())]
+        {
+            return Err(differs("the watched bytes are others than in the dump"));
+        }
+        Ok(Changes { sites: rewritten.sites, changes, host })
+    }
+
+    /// The fuel that the program had, if it ended for want of it, or was stopped after so much.
+    fn fuel(&self) -> Option<u64> {
+        let start = &self.tape.start;
+        match &start.stop {
+            Some(stop) => stop.fuel,
+            None => start.fuel.filter(|_| self.kind() == Ending::Trap(Trap::OutOfFuel).kind()),
+        }
+    }
+
+    /// For an end that rewritten code comes to elsewhere. It runs to somewhere behind that, and shows which instructions touch
+    /// the watched bytes. The original, instrumented, shows how many times they do up to the end. With that the rewritten
+    /// code takes its notes up to there.
+    fn noted_behind(&self, watch: Watch, fuel: Option<u64>) -> Result<Noted> {
+        let mut enough = fuel.map(|fuel| fuel.saturating_mul(USUAL).saturating_add(SOME_FUEL));
+        loop {
+            let noted = self.noted(watch, u64::MAX, End::Behind(enough))?;
+            let touched = Rewritten::touches(&noted.notes);
+            let touches = Arc::new(Touches::new(watch, noted.rewritten.touching(&noted.notes)));
+            let (expected, goal) = self.end();
+            self.again(Some(expected), Goal { touches: Some(touches.clone()), ..goal }, None, false)?;
+            let needed = fuel.map(|fuel| {
+                let for_touches = touched.saturating_mul(rewrite::cost_of_touch(watch.len));
+                fuel.saturating_mul(rewrite::LARGER).saturating_add(for_touches)
+            });
+            match (needed, &mut enough) {
+                // More touches than there are up to the end are proof that it ran further than that, and so is that much fuel.
+                (Some(needed), Some(enough)) if touched <= touches.total() && needed > *enough => *enough = needed,
+                _ => return self.noted(watch, touches.total(), End::Behind(enough)),
+            }
+        }
+    }
+
+    /// Runs the rewritten program, which notes no change behind the touch number `last`.
+    fn noted(&self, watch: Watch, last: u64, end: End) -> Result<Noted> {
+        let _progress = self.tape.progress(self.args.quiet, "looking for writes");
+        let rewritten = rewrite::rewrite(self.source.binary(), watch, last)?;
+        let start = self.start(&rewritten, end);
+        let stack = start.max_wasm_stack.saturating_mul(LARGER).clamp(1 << 20, 1 << 30) as usize;
+        let counted = matches!(end, End::Behind(Some(_)));
+        let settings =
+            Settings { stack, fuel: counted, interruptible: false, instrumented: false, images: false, pool: None };
+        let engine = engine::engine(settings, None).map_err(rerun::own)?;
+        let program = Source::of_bytes(self.source.name(), &rewritten.binary, true).compile(&engine)?;
+        let until = match end {
+            End::Same => Until::of(&start, self.kind()).map(Arc::new),
+            End::Behind(_) => None,
+        };
+        let mut playback = self.tape.playback(until);
+        if host_writes_to(self.source.binary()) == Some(watch.memory) {
+            playback.watch(watch);
+        }
+        if let (End::Behind(Some(fuel)), true) = (end, start.stop.is_some()) {
+            playback.end_behind(fuel);
+        }
+        let mut store = rerun::store(&engine, playback, &start)?;
+        let ended = block_on(rerun::enter(&program, &self.tape, &Goal::default(), &mut store))?;
+        let Err(error) = ended else { return Err(differs("it ended by itself")) };
+        let over = store.data().playback.as_ref().is_some_and(|playback| playback.is_over());
+        let as_before = match end {
+            End::Same if error.is::<Reached>() => start.stop.is_some(),
+            End::Same => Ending::of(&error).kind() == self.kind(),
+            // What comes behind the end is not recorded. An overflow must not come before it.
+            End::Behind(None) => self.is_as_deep(&error),
+            End::Behind(Some(_)) => true,
+        };
+        if !as_before || !over {
+            return Err(differs(&coredump_capture::message(&error)));
+        }
+        let instance = error.downcast_ref::<WasmCoreDump>().and_then(|dump| dump.instances().first().copied());
+        let notes = instance.and_then(|instance| instance.get_export(store.as_context_mut(), rewrite::NOTES));
+        let Some(Extern::Memory(notes)) = notes else { return Err(differs("its notes are gone")) };
+        let notes = notes.data(&store).to_vec();
+        let host = store.data().playback.as_ref().map(|playback| playback.changes().to_vec()).unwrap_or_default();
+        Ok(Noted { rewritten, notes, host })
+    }
+
+    /// How the rewritten program is started: with room for its notes, and fuel only if that is to end it.
+    fn start(&self, rewritten: &Rewritten, end: End) -> Start {
+        let start = Start::clone(&self.tape.start);
+        let fuel = match end {
+            End::Behind(Some(_)) if start.stop.is_some() => Some(u64::MAX),
+            End::Behind(fuel) => fuel,
+            End::Same => None,
+        };
+        let max_memory = start.max_memory.map(|bytes| bytes.saturating_add(rewritten.notes_size()));
+        Start { fuel, max_memory, ..start }
+    }
+
+    /// Whether the stack overflowed, and not before that of the original.
+    fn is_as_deep(&self, error: &wasmtime::Error) -> bool {
+        let depth = self.dump.crashed_thread().map_or(0, |thread| thread.frames().len());
+        let frames = error.downcast_ref::<WasmCoreDump>().map_or(0, |dump| dump.frames().len());
+        error.is::<Diverged>() || Ending::of(error).kind() != self.kind() || frames >= depth
+    }
+}
+
+/// The memory that functions of WASI 0.1 write to, by the module's index.
+fn host_writes_to(binary: &[u8]) -> Option<u32> {
+    let module = CoreModule::parse(binary).ok()?;
+    let export = module.exports().find(|export| export.name == "memory" && export.kind == ItemKind::Memory);
+    export.map(|export| export.index)
+}
+
+fn differs(what: &str) -> Error {
+    Error::new(ErrorKind::Mismatch, format!("run again, it did not end as before: {what}"))
+}

@@ -1,0 +1,99 @@
+//! Stops a program that runs again where its run is to end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use coredump_capture::Stop;
+use tokio::sync::Notify;
+use wasmtime::{AsContextMut, DebugEvent, DebugHandler, StoreContextMut, Trap};
+
+use super::play::{Diverged, Reached};
+use super::rerun::Goal;
+use crate::ending::Ending;
+use crate::host::Host;
+use crate::record::{Recorder, Stage, Watcher};
+
+/// The engine's events of a program that runs again.
+#[derive(Clone)]
+pub struct Replayer {
+    watcher: Watcher,
+    goal: Goal,
+    /// It stops at the next instruction.
+    stepping: Arc<AtomicBool>,
+    ended: Arc<Notify>,
+}
+
+impl Replayer {
+    /// Stops it at its `goal`, has `recorder` dump it there, and says that it `ended`.
+    pub fn new(recorder: Arc<Recorder>, goal: Goal, ended: Arc<Notify>) -> Replayer {
+        let watcher = Watcher { recorder, control: None };
+        Replayer { watcher, goal, stepping: Arc::default(), ended }
+    }
+
+    /// Dumps the program where it stands, and ends it.
+    async fn stop(&self, ending: &Ending, remark: Option<String>, mut store: StoreContextMut<'_, Host>) {
+        if let (Stage::Again(again), Some(remark)) = (&self.watcher.recorder.stage, remark) {
+            again.set_remark(remark);
+        }
+        self.watcher.recorder.crash(ending, Stop::Anywhere, &mut store);
+        // The handler cannot end the program, so it never returns: whoever called it drops the call.
+        self.ended.notify_one();
+        std::future::pending::<()>().await;
+    }
+
+    /// The program stands before an instruction.
+    async fn breakpoint(&self, mut store: StoreContextMut<'_, Host>) {
+        let Goal { overflow, until, hunt, touches } = &self.goal;
+        if let (Some(until), true) = (until, self.stepping.load(Ordering::Relaxed)) {
+            return self.stop(&until.ending, Some(until.behind()), store).await;
+        }
+        if overflow.as_ref().is_some_and(|overflow| overflow.is_here(&mut store)) {
+            return self.stop(&Ending::Trap(Trap::StackOverflow), None, store).await;
+        }
+        if hunt.as_ref().is_some_and(|hunt| hunt.is_here(&mut store)) {
+            return self.stop(&Ending::Watched, None, store).await;
+        }
+        if let Some(touches) = touches {
+            touches.count(&mut store);
+        }
+    }
+
+    /// A call of the host came behind the end of what is to be run again.
+    async fn reached(&self, reached: Reached, store: StoreContextMut<'_, Host>) {
+        match &self.goal.until {
+            Some(until) => {
+                let remark = (!reached.exact).then(|| until.behind());
+                self.stop(&until.ending, remark, store).await;
+            }
+            None => self.stop(&Ending::Watched, None, store).await,
+        }
+    }
+}
+
+impl DebugHandler for Replayer {
+    type Data = Host;
+
+    async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
+        match (&event, &self.goal.until) {
+            // An epoch passes in the middle of an instruction: the debugger knows a frame only at the beginning of one.
+            (DebugEvent::EpochYield, Some(_)) => {
+                if let Some(mut breakpoints) = store.as_context_mut().edit_breakpoints() {
+                    // It fails for modules of other engines.
+                    let _ = breakpoints.single_step(true);
+                }
+                self.stepping.store(true, Ordering::Relaxed);
+            }
+            (DebugEvent::Breakpoint, _) => self.breakpoint(store).await,
+            (DebugEvent::HostcallError(error), _) => match error.downcast_ref::<Reached>() {
+                Some(reached) => self.reached(*reached, store).await,
+                None if error.is::<Diverged>() => {}
+                None => self.watcher.handle(store, event).await,
+            },
+            // Its own fuel was used up before.
+            (DebugEvent::Trap(Trap::OutOfFuel), Some(until)) if until.stop.fuel.is_some() => {
+                self.stop(&until.ending, Some(until.behind()), store).await;
+            }
+            _ => self.watcher.handle(store, event).await,
+        }
+    }
+}

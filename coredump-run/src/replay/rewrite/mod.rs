@@ -1,0 +1,189 @@
+//! A module rewritten so that it notes which instruction changed some bytes of its memory.
+//!
+//! Each instruction that writes to the watched memory is put between two looks: if it is about to touch the watched
+//! bytes, they are copied before it, and compared behind it. Functions, a memory and an export are only appended, and
+//! temporaries are appended locals, so no index changes, and the rewritten program does what the original did.
+
+use coredump_core::error::{Error, ErrorKind, Result};
+use wasm_encoder::Module;
+use wasm_encoder::reencode::{self, Reencode};
+
+mod code;
+mod layout;
+mod operators;
+mod sections;
+
+use layout::Layout;
+use sections::Rewriter;
+
+/// Name under which the rewritten module exports its notes.
+pub const NOTES: &str = "coredump-run:notes";
+
+/// Changes that are kept, the last ones.
+pub const KEPT: u64 = 1024;
+
+/// Longest stretch that is watched, in bytes.
+pub const LONGEST: u64 = 4096;
+
+/// No instruction becomes more than so many, as fuel counts them, beside those that are executed for each touch.
+pub const LARGER: u64 = 32;
+
+/// Offset in the notes of the number of changes (u64).
+const TOTAL: u64 = 0;
+/// Offset in the notes of the number of touches (u64).
+const TOUCHES: u64 = 8;
+/// Offset in the notes of the bytes before a write.
+const BEFORE: u64 = 64;
+
+/// The bytes that are watched.
+#[derive(Clone, Copy, Debug)]
+pub struct Watch {
+    /// The memory, by the module's index.
+    pub memory: u32,
+    /// Address of the first byte.
+    pub address: u64,
+    /// How many there are, at most [`LONGEST`].
+    pub len: u64,
+}
+
+/// An instruction that writes to the watched memory.
+#[derive(Clone, Copy, Debug)]
+pub struct Site {
+    /// Its function.
+    pub function: u32,
+    /// Its offset in the module's file.
+    pub offset: u64,
+    /// Where its address is on the operand stack, counted from the top.
+    pub depth: u32,
+    /// What is added to that address.
+    pub plus: u64,
+    /// How many bytes it writes; `None` for those whose length is on top of the operand stack.
+    pub size: Option<u64>,
+}
+
+impl Watch {
+    /// Whether a write of `size` bytes at `address` touches the watched bytes.
+    pub fn touches(&self, address: u64, size: u64) -> bool {
+        address < self.address.saturating_add(self.len) && address.saturating_add(size) > self.address
+    }
+}
+
+/// A change that was noted.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// How many changes by instructions came before it.
+    pub number: u64,
+    /// Index of the instruction's site.
+    pub site: u32,
+    /// How many times the instruction had touched the watched bytes by then.
+    pub times: u64,
+    /// The bytes before.
+    pub before: Vec<u8>,
+    /// The bytes after.
+    pub after: Vec<u8>,
+}
+
+/// A rewritten module.
+pub struct Rewritten {
+    /// Its bytes.
+    pub binary: Vec<u8>,
+    /// The instructions that write, by the number under which they are noted.
+    pub sites: Vec<Site>,
+    len: u64,
+}
+
+impl Rewritten {
+    /// Reads how many changes were noted.
+    pub fn total(notes: &[u8]) -> u64 {
+        word(notes, TOTAL)
+    }
+
+    /// Bytes of the memory that was added.
+    pub fn notes_size(&self) -> u64 {
+        notes_size(self.len, self.sites.len() as u64)
+    }
+
+    /// How many times the watched bytes were touched.
+    pub fn touches(notes: &[u8]) -> u64 {
+        word(notes, TOUCHES)
+    }
+
+    /// The sites that touched the watched bytes.
+    pub fn touching(&self, notes: &[u8]) -> Vec<Site> {
+        let touched = |index: usize| word(notes, counters(self.len) + 8 * index as u64) > 0;
+        self.sites.iter().enumerate().filter(|(index, _)| touched(*index)).map(|(_, site)| *site).collect()
+    }
+
+    /// The last changes that were noted, oldest first.
+    pub fn changes(&self, notes: &[u8]) -> Vec<Change> {
+        let total = Rewritten::total(notes);
+        let entry = |number: u64| {
+            let at = entries(self.len) + number % KEPT * entry_size(self.len);
+            let head = word(notes, at);
+            let (site, known) = (head as u32, (head >> 32).min(self.len));
+            let bytes = |from: u64| {
+                let from = (at + from) as usize;
+                notes.get(from..from + known as usize).unwrap_or_default().to_vec()
+            };
+            let (before, after) = (bytes(16), bytes(16 + self.len));
+            Change { number, site, times: word(notes, at + 8), before, after }
+        };
+        (total.saturating_sub(KEPT)..total).map(entry).collect()
+    }
+}
+
+fn word(notes: &[u8], at: u64) -> u64 {
+    let bytes = notes.get(at as usize..).and_then(|bytes| bytes.first_chunk());
+    bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
+}
+
+fn entries(len: u64) -> u64 {
+    (BEFORE + len).next_multiple_of(64)
+}
+
+/// Site (u32), bytes that are known (u32), how many times (u64), the bytes before, the bytes after.
+fn entry_size(len: u64) -> u64 {
+    (16 + 2 * len).next_multiple_of(8)
+}
+
+fn counters(len: u64) -> u64 {
+    entries(len) + KEPT * entry_size(len)
+}
+
+/// Bytes of the notes, if there are so many sites.
+fn notes_size(len: u64, sites: u64) -> u64 {
+    (counters(len) + 8 * sites).next_multiple_of(1 << 16)
+}
+
+/// How many more instructions are executed for each touch of so many bytes, at most.
+pub fn cost_of_touch(len: u64) -> u64 {
+    128 + 32 * len
+}
+
+/// Rewrites a module. Of the changes none is noted that comes behind the touch number `last`, counted from 1.
+///
+/// # Errors
+///
+/// What of it cannot be rewritten.
+pub fn rewrite(binary: &[u8], watch: Watch, last: u64) -> Result<Rewritten> {
+    let layout = Layout::of(binary, watch.memory).map_err(malformed)?;
+    // The notes' size depends on the number of sites, which are known only behind the memory section: two rounds.
+    let mut first = Rewriter::new(watch, last, &layout, 0);
+    let mut module = Module::new();
+    first.parse_core_module(&mut module, wasmparser::Parser::new(0), binary).map_err(failed)?;
+    let mut second = Rewriter::new(watch, last, &layout, first.sites.len() as u64);
+    let mut module = Module::new();
+    second.parse_core_module(&mut module, wasmparser::Parser::new(0), binary).map_err(failed)?;
+    Ok(Rewritten { binary: module.finish(), sites: second.sites, len: watch.len })
+}
+
+fn malformed(error: wasmparser::BinaryReaderError) -> Error {
+    Error::malformed(error.offset() as u64, format!("the module cannot be read: {}", error.message()))
+}
+
+fn failed(error: reencode::Error) -> Error {
+    Error::new(ErrorKind::Malformed, format!("the module cannot be rewritten: {error}"))
+}
+
+#[cfg(test)]
+mod tests;
