@@ -1,5 +1,6 @@
 //! The last calls of the host: cheap to note while the program runs, spelled out when a dump is written.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coredump_core::model::HostCall;
@@ -117,7 +118,14 @@ pub struct Calls {
     /// In milliseconds.
     started: u64,
     last: Mutex<Last>,
+    /// The error that the last call returned, with [`RETURNED`]; 0 if it is in its place, or the call goes on.
+    errno: AtomicU64,
+    /// The word that it wrote, with [`RETURNED`]; or 0.
+    out: AtomicU64,
 }
+
+/// Set where something was returned, whatever it is.
+const RETURNED: u64 = 1 << 32;
 
 #[derive(Default)]
 struct Last {
@@ -160,59 +168,65 @@ fn cut(bytes: &[u8]) -> Box<[u8]> {
 
 impl Default for Calls {
     fn default() -> Calls {
-        Calls { started: now(), last: Mutex::default() }
+        let (errno, out) = Default::default();
+        Calls { started: now(), last: Mutex::default(), errno, out }
     }
 }
 
 impl Calls {
+    /// The last calls, with what was returned in its place.
     fn last(&self) -> MutexGuard<'_, Last> {
-        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let errno = self.errno.load(Ordering::Acquire);
+        if errno != 0 {
+            let out = self.out.load(Ordering::Relaxed);
+            last.end(End::Returned(errno as i32, (out != 0).then_some(out as u32)));
+            self.errno.store(0, Ordering::Relaxed);
+        }
+        last
     }
 
     /// Notes that a call begins.
     pub fn enter(&self, function: &Arc<Function>, arguments: &[u64], paths: Vec<String>) {
-        let mut kept = [0; ARGUMENTS];
-        kept.iter_mut().zip(arguments).for_each(|(kept, argument)| *kept = *argument);
-        self.add(What::Core(function.clone(), kept, paths));
+        let now = now().saturating_sub(self.started);
+        let mut last = self.last();
+        let slot = last.made as usize % KEPT;
+        match last.calls.get_mut(slot) {
+            // Most programs call the same few functions over and over.
+            Some(Call { what: What::Core(known, kept, texts), at, end }) if Arc::ptr_eq(known, function) => {
+                kept.iter_mut().zip(arguments).for_each(|(kept, argument)| *kept = *argument);
+                (*texts, *at, *end) = (paths, now, End::None);
+                last.made += 1;
+            }
+            _ => {
+                let mut kept = [0; ARGUMENTS];
+                kept.iter_mut().zip(arguments).for_each(|(kept, argument)| *kept = *argument);
+                last.add(Call { what: What::Core(function.clone(), kept, paths), at: now, end: End::None });
+            }
+        }
     }
 
     /// Notes that a call of a component begins, with its arguments as they are encoded.
     pub fn enter_component(&self, function: &Arc<ComponentFunction>, arguments: &[u8]) {
-        self.add(What::Component(function.clone(), cut(arguments)));
+        let what = What::Component(function.clone(), cut(arguments));
+        self.last().add(Call { what, at: now().saturating_sub(self.started), end: End::None });
     }
 
-    fn add(&self, what: What) {
-        let call = Call { what, at: now().saturating_sub(self.started), end: End::None };
-        let mut last = self.last();
-        let slot = last.made as usize % KEPT;
-        match last.calls.get_mut(slot) {
-            Some(oldest) => *oldest = call,
-            None => last.calls.push(call),
-        }
-        last.made += 1;
-    }
-
-    /// Notes that the last call returned an error of WASI 0.1, 0 for none, and wrote a word.
+    /// Notes that the last call returned an error of WASI 0.1, 0 for none, and wrote a word. It comes to its place when
+    /// somebody looks.
     pub fn returned(&self, errno: i32, out: Option<u32>) {
-        self.end(End::Returned(errno, out));
+        self.out.store(out.map_or(0, |out| RETURNED | u64::from(out)), Ordering::Relaxed);
+        self.errno.store(RETURNED | u64::from(errno as u32), Ordering::Release);
     }
 
     /// Notes that the last call, of a component, gave these results, as they are encoded.
     pub fn gave(&self, results: &[u8]) {
-        self.end(End::Gave(cut(results)));
+        self.last().end(End::Gave(cut(results)));
     }
 
     /// Notes that the last call ended the program.
     pub fn failed(&self, why: String) {
-        self.end(End::Failed(why));
-    }
-
-    fn end(&self, end: End) {
-        let mut last = self.last();
-        let slot = last.made.wrapping_sub(1) as usize % KEPT;
-        if let Some(call) = last.calls.get_mut(slot) {
-            call.end = end;
-        }
+        self.last().end(End::Failed(why));
     }
 
     /// The last calls, oldest first.
@@ -233,6 +247,23 @@ impl Calls {
 }
 
 impl Last {
+    fn add(&mut self, call: Call) {
+        let slot = self.made as usize % KEPT;
+        match self.calls.get_mut(slot) {
+            Some(oldest) => *oldest = call,
+            None => self.calls.push(call),
+        }
+        self.made += 1;
+    }
+
+    /// The last call ended.
+    fn end(&mut self, end: End) {
+        let slot = self.made.wrapping_sub(1) as usize % KEPT;
+        if let Some(call) = self.calls.get_mut(slot) {
+            call.end = end;
+        }
+    }
+
     /// The calls with their numbers, oldest first.
     fn numbered(&self) -> impl Iterator<Item = (u64, &Call)> {
         let first = self.made - self.calls.len() as u64;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use coredump_core::internals::recording::{self, Failure, Outcome};
-use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, Module, Result, bail};
+use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, Module, ModuleExport, Result, bail};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
 use wiggle::GuestMemory;
@@ -45,6 +45,7 @@ impl Importing<'_> {
         let imported = imports.any(|import| import.module() == module && import.name() == name);
         imported.then(|| Recorder {
             noted: Function::new(name, parameters),
+            memory: self.module.get_export_index("memory"),
             log: self.log.map(|log| (log.number(module, name), log.clone())),
         })
     }
@@ -58,7 +59,7 @@ impl Importing<'_> {
                 continue;
             }
             let noted = Function::new(&format!("{module}.{name}"), &[]);
-            let recorder = Recorder { noted, log: Some((log.number(&module, &name), log.clone())) };
+            let recorder = Recorder { noted, memory: None, log: Some((log.number(&module, &name), log.clone())) };
             let message = format!("unknown import: `{module}::{name}` has not been defined");
             linker.func_new(&module, &name, ty, move |mut caller, params, _| {
                 let error = wasmtime::Error::msg(message.clone());
@@ -73,6 +74,8 @@ impl Importing<'_> {
 #[derive(Clone)]
 pub struct Recorder {
     noted: Arc<Function>,
+    /// The memory that it works on, if the module exports one.
+    memory: Option<ModuleExport>,
     /// Its number in the recording, if there is one.
     log: Option<(u32, Arc<Log>)>,
 }
@@ -81,6 +84,8 @@ pub struct Recorder {
 pub struct Call<'r, const N: usize> {
     recorder: &'r Recorder,
     arguments: [u64; N],
+    /// Of the arguments.
+    hash: u32,
     memory: Memory,
     targets: Targets,
 }
@@ -93,19 +98,24 @@ impl Recorder {
         arguments: [u64; N],
         out: Out,
     ) -> Result<Call<'_, N>> {
+        let hash = recording::hash(arguments);
         if let Some((function, log)) = &self.log {
-            log.enter(*function, recording::hash(arguments));
+            log.enter(*function, hash);
         }
-        let Some(Extern::Memory(memory)) = caller.get_export("memory") else {
+        let memory = self.memory.as_ref().and_then(|export| caller.get_module_export(export));
+        let Some(Extern::Memory(memory)) = memory else {
             let Err(error) = missing_memory();
             return self.failed(caller, arguments, error);
         };
         let paths = self.noted.paths(&arguments, memory.data(&*caller));
         caller.data().calls.enter(&self.noted, &arguments, paths);
-        let mut call = Call { recorder: self, arguments, memory, targets: Targets::default() };
-        if self.log.is_some() {
+        let targets = self.log.as_ref().map_or_else(Targets::default, |_| Targets::of(out));
+        let mut call = Call { recorder: self, arguments, hash, memory, targets };
+        if self.log.is_some() && out.is_in_memory() {
+            let mut targets = std::mem::take(&mut call.targets);
             let (mut guest, wasi) = call.split(caller);
-            call.targets = Targets::of(out, &mut guest, wasi);
+            targets.read(out, &mut guest, wasi);
+            call.targets = targets;
         }
         Ok(call)
     }
@@ -156,7 +166,7 @@ impl<const N: usize> Call<'_, N> {
         };
         host.growth.event();
         let writes = self.targets.writes(bytes, errno);
-        log.call(*function, recording::hash(self.arguments), &outcome, writes.into_iter());
+        log.call(*function, self.hash, &outcome, writes);
         result
     }
 }

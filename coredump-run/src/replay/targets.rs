@@ -49,12 +49,18 @@ pub struct Targets {
     fixed: [(u32, u32); 2],
 }
 
+impl Out {
+    /// Whether it takes a look at the memory to find them.
+    pub fn is_in_memory(self) -> bool {
+        matches!(self, Out::Vectors(..) | Out::Received(..) | Out::Arguments(..) | Out::Environment(..))
+    }
+}
+
 impl Targets {
-    /// Finds them.
-    pub fn of(out: Out, memory: &mut GuestMemory<'_>, wasi: &mut WasiP1Ctx) -> Targets {
+    /// Finds those that the arguments alone name.
+    pub fn of(out: Out) -> Targets {
         let mut targets = Targets { partly: true, ..Targets::default() };
         match out {
-            Out::None => {}
             Out::At(address, len) => targets.fixed[0] = (address as u32, len),
             Out::Two(first, second) => targets.fixed = [(first as u32, 4), (second as u32, 4)],
             Out::Whole(address, len) => targets.fixed[0] = (address as u32, len as u32),
@@ -62,23 +68,31 @@ impl Targets {
                 targets.counted.push((address as u32, len as u32));
                 targets.counts(count, 1);
             }
-            Out::Vectors(list, len, count) => targets.vectors(list, len, count, memory),
-            Out::Received(list, len, count, flags) => {
-                targets.vectors(list, len, count, memory);
-                targets.fixed[1] = (flags as u32, 2);
-            }
             Out::Events(list, len, count) => {
                 targets.counted.push((list as u32, (len as u32).saturating_mul(EVENT)));
                 targets.counts(count, EVENT);
             }
-            Out::Arguments(pointers, texts) => {
-                targets.texts(pointers, texts, wasi.args_sizes_get(memory).unwrap_or_default());
-            }
-            Out::Environment(pointers, texts) => {
-                targets.texts(pointers, texts, wasi.environ_sizes_get(memory).unwrap_or_default());
-            }
+            Out::None | Out::Vectors(..) | Out::Received(..) | Out::Arguments(..) | Out::Environment(..) => {}
         }
         targets
+    }
+
+    /// Finds those that stand in the memory.
+    pub fn read(&mut self, out: Out, memory: &mut GuestMemory<'_>, wasi: &mut WasiP1Ctx) {
+        match out {
+            Out::Vectors(list, len, count) => self.vectors(list, len, count, memory),
+            Out::Received(list, len, count, flags) => {
+                self.vectors(list, len, count, memory);
+                self.fixed[1] = (flags as u32, 2);
+            }
+            Out::Arguments(pointers, texts) => {
+                self.texts(pointers, texts, wasi.args_sizes_get(memory).unwrap_or_default());
+            }
+            Out::Environment(pointers, texts) => {
+                self.texts(pointers, texts, wasi.environ_sizes_get(memory).unwrap_or_default());
+            }
+            Out::None | Out::At(..) | Out::Two(..) | Out::Whole(..) | Out::Counted(..) | Out::Events(..) => {}
+        }
     }
 
     fn counts(&mut self, count: i32, unit: u32) {
@@ -106,23 +120,46 @@ impl Targets {
 
     /// What stands there after the call, which gave `errno`. More than was written is harmless: a program that runs again
     /// has the same bytes there.
-    pub fn writes<'m>(&self, memory: &'m [u8], errno: Option<i32>) -> Vec<Write<'m>> {
+    pub fn writes<'m>(&self, memory: &'m [u8], errno: Option<i32>) -> Writes<'m> {
         let mut left = match (errno, self.count) {
             (Some(0), Some((at, unit))) => u64::from(word(memory, at)).saturating_mul(u64::from(unit)),
             (Some(0), None) => u64::MAX,
             _ if self.partly => u64::MAX,
             _ => 0,
         };
-        let mut writes = Vec::with_capacity(self.counted.len() + 2);
-        for &(address, len) in &self.counted {
+        let counted = self.counted.iter().filter_map(|&(address, len)| {
             let len = u64::from(len).min(left);
             left -= len;
-            writes.extend(clipped(memory, address, len));
+            clipped(memory, address, len)
+        });
+        let counted: Vec<Write<'m>> = counted.collect();
+        Writes {
+            counted: counted.into_iter(),
+            fixed: self.fixed.map(|(address, len)| clipped(memory, address, u64::from(len))),
         }
-        writes.extend(self.fixed.iter().filter_map(|&(address, len)| clipped(memory, address, u64::from(len))));
-        writes
     }
 }
+
+/// What a call wrote. Most write at one or two places, for which nothing is allocated.
+pub struct Writes<'m> {
+    counted: std::vec::IntoIter<Write<'m>>,
+    fixed: [Option<Write<'m>>; 2],
+}
+
+impl<'m> Iterator for Writes<'m> {
+    type Item = Write<'m>;
+
+    fn next(&mut self) -> Option<Write<'m>> {
+        self.counted.next().or_else(|| self.fixed.iter_mut().find_map(Option::take))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let len = self.counted.len() + self.fixed.iter().flatten().count();
+        (len, Some(len))
+    }
+}
+
+impl ExactSizeIterator for Writes<'_> {}
 
 fn word(memory: &[u8], at: u32) -> u32 {
     let bytes = memory.get(at as usize..).and_then(|bytes| bytes.first_chunk());
