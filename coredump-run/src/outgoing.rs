@@ -44,8 +44,9 @@ async fn send(
     let uri = request.uri();
     let authority = uri.authority().ok_or(Error::HttpRequestUriInvalid)?;
     if uri.scheme() == Some(&http::uri::Scheme::HTTPS) {
-        // No TLS is built in.
-        return Err(Error::TlsProtocolError);
+        let why =
+            "coredump-run sends requests without TLS: https is not supported, use http through a proxy that adds TLS";
+        return Err(Error::InternalError(Some(why.to_owned())));
     }
     let address = (authority.host().trim_matches(['[', ']']).to_owned(), authority.port_u16().unwrap_or(80));
     let path = uri.path_and_query().map_or("/", |path| path.as_str());

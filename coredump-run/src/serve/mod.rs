@@ -4,6 +4,7 @@
 mod answer;
 mod guest;
 mod listen;
+mod pool;
 mod request;
 mod service;
 

@@ -12,6 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{AsContextMut, Engine, Store, UpdateDeadline, component};
 
 use super::guest::Handler;
+use super::pool;
 use super::request::About;
 use crate::args::Args;
 use crate::blocking::{self, Waiter};
@@ -64,12 +65,10 @@ impl Service {
     ///
     /// Why it cannot be served.
     pub fn new(source: Source, args: Args, report: &Report) -> Result<Service> {
-        let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, message(&error));
         let file = args.file()?.clone();
         let mode = if args.live { Mode::Live } else { Mode::Fast };
         let settings = engine::Settings { interruptible: args.timeout.is_some(), ..engine::Settings::of(&args, mode) };
-        let engine = engine::engine(settings, source.cache()).map_err(own)?;
-        let program = source.compile(&engine)?;
+        let (engine, program) = pool::compile(&source, settings, REQUESTS)?;
         let Code::Component(component) = &program.code else {
             return Err(Error::new(ErrorKind::WrongFile, "only a component can be served").in_file(&program.given));
         };

@@ -1,0 +1,49 @@
+//! Instances whose memories, tables and stacks come from a pool: to make them anew for each request takes as long as a short
+//! request itself.
+
+use coredump_capture::message;
+use coredump_core::error::{Error, ErrorKind, Result};
+use wasmtime::Engine;
+
+use crate::engine::{self, Pool, Settings};
+use crate::program::{Code, Program, Source};
+
+/// Memories and tables that most components have, at most.
+const USUAL: (u32, u32) = (3, 4);
+
+/// Compiles a component of which so many `instances` live at once. Without a pool where that cannot be had: it sets address space
+/// aside for all of them.
+///
+/// # Errors
+///
+/// Why it cannot be compiled.
+pub fn compile(source: &Source, settings: Settings, instances: u32) -> Result<(Engine, Program)> {
+    // A memory of the pool has room for 4 GiB.
+    let pooled = if source.has_wide_memory() { None } else { pooled(source, settings, instances) };
+    if let Some(pooled) = pooled {
+        return Ok(pooled);
+    }
+    let engine = engine::engine(settings, source.cache());
+    let engine = engine.map_err(|error| Error::new(ErrorKind::Usage, message(&error)))?;
+    let program = source.clone().compile(&engine)?;
+    Ok((engine, program))
+}
+
+fn pooled(source: &Source, settings: Settings, instances: u32) -> Option<(Engine, Program)> {
+    let (memories, tables) = USUAL;
+    let mut pool = Pool { instances, memories, tables };
+    loop {
+        let settings = Settings { pool: Some(pool), ..settings };
+        let engine = engine::engine(settings, source.cache()).ok()?;
+        let program = source.clone().compile(&engine).ok()?;
+        let Code::Component(component) = &program.code else { return None };
+        // What it imports is not known here.
+        let needed = component.resources_required()?;
+        if needed.num_memories <= pool.memories && needed.num_tables <= pool.tables {
+            return Some((engine, program));
+        }
+        // Its code is the same, and comes from the cache.
+        let (memories, tables) = (needed.num_memories.max(pool.memories), needed.num_tables.max(pool.tables));
+        pool = Pool { instances, memories, tables };
+    }
+}
