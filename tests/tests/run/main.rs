@@ -12,10 +12,12 @@ mod fast;
 mod invoke;
 mod objects;
 mod output;
+mod property;
 mod replay;
 mod server;
 mod signals;
 mod state;
+mod stopped;
 mod written;
 
 use std::path::{Path, PathBuf};

@@ -1,0 +1,103 @@
+//! Random programs: what a replay shows is what an instrumented run shows. Few of them come to a call of the host before they
+//! die; what the host answers has tests of its own in `replay`.
+
+use std::path::Path;
+
+use arbitrary::Unstructured;
+use coredump_tests::{Tool, scratch};
+use serde_json::{Value, json};
+use wasm_smith::{Config, Module};
+
+use crate::read;
+
+/// What the programs may import: functions whose answers are the same in two runs with the same input.
+const IMPORTS: &str = r#"(module
+    (import "wasi_snapshot_preview1" "args_get" (func (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "args_sizes_get" (func (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_get" (func (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "environ_sizes_get" (func (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_fdstat_get" (func (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_prestat_get" (func (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_read" (func (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_seek" (func (param i32 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_tell" (func (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "sched_yield" (func (result i32))))"#;
+
+/// What they export. What is read on standard input is asked for through lists of buffers in their own memory.
+const EXPORTS: &str = r#"(module (memory (export "memory") 1 4) (func (export "_start")))"#;
+
+/// Programs that are tried.
+const PROGRAMS: u64 = 40;
+
+/// Bytes that are as good as random, always the same for one seed (xorshift64).
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 32) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+fn program(seed: u64) -> Vec<u8> {
+    let parsed = |text| Some(wat::parse_str(text).unwrap());
+    let config = Config {
+        available_imports: parsed(IMPORTS),
+        exports: parsed(EXPORTS),
+        min_imports: 8,
+        min_funcs: 4,
+        // One that cannot trap goes on until its fuel is used up, and calls the host more often.
+        disallow_traps: seed % 2 == 0,
+        max_memories: 2,
+        max_memory32_bytes: 4 << 16,
+        // Which of two NaN a processor takes is not said by the standard.
+        canonicalize_nans: true,
+        exceptions_enabled: false,
+        gc_enabled: false,
+        memory64_enabled: false,
+        relaxed_simd_enabled: false,
+        shared_everything_threads_enabled: false,
+        threads_enabled: false,
+        ..Config::default()
+    };
+    let bytes = noise(seed, 20_000);
+    let mut module = Module::new(config, &mut Unstructured::new(&bytes)).expect("any bytes will do");
+    module.ensure_termination(2000).expect("nothing is exported that is in the way");
+    module.to_bytes()
+}
+
+/// The dump of a run, if it died.
+fn dump(folder: &Path, seed: u64, options: &[&str]) -> Option<Value> {
+    let dump = folder.join(format!("{}.coredump", options.len()));
+    let input = noise(seed + 1000, 100);
+    let letters: String = noise(seed + 2000, 20).iter().map(|byte| char::from(b'a' + byte % 26)).collect();
+    let tool = Tool::new("coredump-run").args(options).args(["-o", dump.to_str().unwrap(), "--env"]);
+    let tool = tool.arg(format!("LETTERS={letters}")).arg("app.wasm").arg(&letters);
+    let outcome = tool.in_folder(folder).stdin(input).run();
+    assert!(!outcome.stderr.contains("warning"), "{seed}: {}", outcome.stderr);
+    dump.exists().then(|| read(&dump))
+}
+
+#[test]
+fn what_a_replay_of_a_random_program_shows_is_what_a_live_run_shows() {
+    let mut compared = 0;
+    for seed in 0..PROGRAMS {
+        let folder = scratch();
+        std::fs::write(folder.path().join("app.wasm"), program(seed)).unwrap();
+        let live = dump(folder.path(), seed, &["--live"]);
+        let replayed = dump(folder.path(), seed, &[]);
+        let (Some(live), Some(replayed)) = (&live, &replayed) else {
+            assert_eq!(live, replayed, "program {seed}: one of two runs left a dump");
+            continue;
+        };
+        for key in ["threads", "memories", "globals", "tables", "instances", "reason"] {
+            assert_eq!(replayed[key], live[key], "program {seed}: {key}");
+        }
+        assert_eq!(replayed["process"]["detail"], "replayed", "program {seed}");
+        assert_eq!(replayed["process"]["replay"]["verified"], json!(true), "program {seed}");
+        compared += 1;
+    }
+    assert!(compared > PROGRAMS / 4, "{compared} programs died");
+}
