@@ -19,7 +19,7 @@ impl Opened {
                 frame.map_or_else(Vec::new, |(dump, frame, scope)| variables::scopes(dump, &frame, scope))
             }
             Origin::Interpreted(number) => {
-                self.program.get(number).map_or_else(Vec::new, |(_, frame)| vec![variables::interpreted_scope(frame)])
+                self.program.get(number).map_or_else(Vec::new, |(_, frame)| variables::interpreted_scopes(frame))
             }
             Origin::Await { task, line } => {
                 let dump = &self.dumps[0];
@@ -140,7 +140,7 @@ impl Opened {
     /// The variables of a frame that is none of the engine's.
     fn named_rows(&self, origin: Origin) -> Option<Vec<Row>> {
         let scopes = match origin {
-            Origin::Interpreted(number) => vec![variables::interpreted_scope(&self.program.get(number)?.1)],
+            Origin::Interpreted(number) => variables::interpreted_scopes(&self.program.get(number)?.1),
             Origin::Await { task, line } => {
                 let dump = &self.dumps[0];
                 variables::await_scopes(dump, self.tasks.variables(dump, task, line))

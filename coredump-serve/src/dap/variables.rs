@@ -141,24 +141,29 @@ fn named(variable: &Variable) -> Option<String> {
 }
 
 /// The variables of a frame of an interpreter's program.
-pub fn interpreted_scope(frame: &InterpretedFrame) -> Scope {
+pub fn interpreted_scopes(frame: &InterpretedFrame) -> Vec<Scope> {
     let row = |variable: &InterpretedVariable| Row {
         name: escape(&variable.name).into_owned(),
         value: variable.value.as_deref().map_or("<unreadable>".into(), escape).into_owned(),
         type_name: escape(&variable.type_name).into_owned(),
         ..Row::default()
     };
-    let rows = Rows::Made(frame.variables.iter().map(row).collect());
-    Scope { name: "Locals", hint: "locals", expensive: false, rows }
+    locals(frame.variables.iter().map(row).collect())
+}
+
+/// The scope of these rows, unless there is none.
+fn locals(rows: Vec<Row>) -> Vec<Scope> {
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    vec![Scope { name: "Locals", hint: "locals", expensive: false, rows: Rows::Made(rows) }]
 }
 
 /// The variables that live across the place where an asynchronous function waits.
 pub fn await_scopes(dump: &Dump, variables: &[Variable]) -> Vec<Scope> {
     // In which of several memories they lie is not said.
     let memory = (dump.recorded().memories.len() == 1).then_some(0);
-    let rows: Vec<Row> = variables.iter().map(|variable| Row::of(variable, None, memory)).collect();
-    let scope = Scope { name: "Locals", hint: "locals", expensive: false, rows: Rows::Made(rows) };
-    if variables.is_empty() { Vec::new() } else { vec![scope] }
+    locals(variables.iter().map(|variable| Row::of(variable, None, memory)).collect())
 }
 
 fn numbered(dump: &Dump, values: &Option<Box<[Value]>>, prefix: &str) -> Rows {
