@@ -140,6 +140,9 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
             page.plain(format_args!("    suppressed {}\n", escape(&thrown.summary())))?;
         }
     }
+    if let Some(allocation) = &reason.allocation {
+        page.plain(format_args!("    {}\n", escape(&allocation.to_string())))?;
+    }
     match throw_note(reason) {
         Some(note) => {
             page.piece(Piece::Faint, &format!("    {note}"))?;

@@ -116,6 +116,7 @@ fn facts(view: &View<'_>, out: &mut Markup) {
     if let Some(reason) = &view.dump.crash().reason {
         fact("Instruction", reason.instruction.clone());
         fact("Access", reason.memory_access.map(access));
+        fact("Allocation", reason.allocation.as_ref().map(ToString::to_string));
         let exception = reason.exception.as_ref();
         fact("Exception", exception.and_then(|thrown| thrown.ty.clone().or_else(|| thrown.tag.clone())));
     }

@@ -1,6 +1,7 @@
 //! The allocation that was under way when the program died, or that failed before it gave up: how many bytes were asked
 //! for.
 
+use std::fmt;
 use std::sync::LazyLock;
 
 use super::{Crash, panics};
@@ -19,6 +20,13 @@ pub struct Allocation {
     pub function: String,
     /// How many bytes it was asked for.
     pub bytes: u64,
+}
+
+impl fmt::Display for Allocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Allocation { frame, function, bytes, .. } = self;
+        write!(f, "while {bytes} bytes were asked of {function} (frame {frame})")
+    }
 }
 
 /// A function and the parameters whose product is the size.

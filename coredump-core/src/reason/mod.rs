@@ -56,6 +56,8 @@ pub struct CrashReason {
     pub memory_access: Option<MemoryAccess>,
     /// The exception that nothing caught.
     pub exception: Option<Exception>,
+    /// The allocation in whose functions it died, or after whose failure it gave up.
+    pub allocation: Option<Allocation>,
 }
 
 /// Who says why the program died.
@@ -218,7 +220,19 @@ pub fn of(
     let instruction = raised.as_ref().map(|trapped| access::text(&trapped.operator));
     let outside = |trapped: &Stopped<'_>| access::of(trapped, &crash.scene(0)?);
     let memory_access = raised.as_ref().filter(|_| kind == "memory-out-of-bounds").and_then(outside);
-    Some(CrashReason { kind, message, detail, source, guest_stderr, panic, instruction, memory_access, exception })
+    let allocation = allocation::allocation(&crash, signer);
+    Some(CrashReason {
+        kind,
+        message,
+        detail,
+        source,
+        guest_stderr,
+        panic,
+        instruction,
+        memory_access,
+        exception,
+        allocation,
+    })
 }
 
 /// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none, or its

@@ -24,6 +24,7 @@ const KEPT: &str = "
     reason.kind reason.message reason.source reason.panic.language reason.panic.source
     reason.instruction reason.memory_access.size reason.memory_access.kind
     reason.exception.language reason.exception.rethrown reason.exception.last_only
+    reason.allocation.function reason.allocation.thread reason.allocation.frame
     place.thread place.frame place.function place.file place.line place.column
     modules[].index modules[].name modules[].path modules[].sha256 modules[].content_sha256 modules[].digest
     modules[].build_id modules[].embedded_size modules[].symbols modules[].verified
