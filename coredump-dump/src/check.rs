@@ -93,8 +93,18 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
     if let Some(bytes) = shown(view.memory(), damage.address) {
         fact("bytes there", bytes);
     }
-    if let Some((name, value)) = last_write(session, index, damage.address) {
-        fact(name, value);
+    if let Some(value) = last_write(session, index, damage.address) {
+        fact("who wrote it", value);
+    }
+    // Nothing is wrong with the place itself if the size that led there is.
+    if let Some(header) = damage.led_by {
+        fact("size that leads there", format!("{header:#x}"));
+        if let Some(bytes) = view.memory().bytes(header, view.width()).ok() {
+            fact("bytes of that size", hex_and_text(&bytes));
+        }
+        if let Some(value) = last_write(session, index, header) {
+            fact("who wrote that size", value);
+        }
     }
     table
 }
@@ -115,17 +125,17 @@ fn overwritten(session: &Session<'_>, index: u32, memory: &Memory<'_>, changed: 
         fact("bytes there", bytes);
     }
     fact("bytes in the module", hex_and_text(was));
-    if let Some((name, value)) = last_write(session, index, changed.start) {
-        fact(name, value);
+    if let Some(value) = last_write(session, index, changed.start) {
+        fact("who wrote it", value);
     }
     table
 }
 
 /// How to find who wrote there, where the dump's recording tells it.
-fn last_write(session: &Session<'_>, index: u32, address: u64) -> Option<(&'static str, String)> {
+fn last_write(session: &Session<'_>, index: u32, address: u64) -> Option<String> {
     session.dump.recording.as_ref().filter(|_| index == 0)?;
     let name = shell(session.input.path()?.as_os_str());
-    Some(("who wrote it", format!("coredump-run --replay {name} --last-write {address:#x}")))
+    Some(format!("coredump-run --replay {name} --last-write {address:#x}"))
 }
 
 /// What points into a range: words of memory, and values of globals and frames.

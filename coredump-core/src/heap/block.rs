@@ -66,6 +66,8 @@ pub struct Damage {
     pub block: Option<u64>,
     /// The last block before it that is in order: the one that was most likely written beyond its end.
     pub before: Option<Block>,
+    /// The header of that block, whose size alone says that the record is at `address`.
+    pub led_by: Option<u64>,
     /// What is wrong with it, in one sentence without the place.
     pub message: String,
     /// Nothing is wrong: the dump does not hold the record.
@@ -75,7 +77,7 @@ pub struct Damage {
 impl Damage {
     /// The record at `address` is wrong.
     pub fn new(address: u64, message: impl Into<String>) -> Damage {
-        Damage { address, block: None, before: None, message: message.into(), missing: false }
+        Damage { address, block: None, before: None, led_by: None, message: message.into(), missing: false }
     }
 
     /// The record at `address` is not in the dump.
@@ -91,6 +93,11 @@ impl Damage {
     /// The block in front of it.
     pub fn behind(self, before: Option<Block>) -> Damage {
         Damage { before, ..self }
+    }
+
+    /// The size in the header at this address leads to it.
+    pub fn led_by(self, header: Option<u64>) -> Damage {
+        Damage { led_by: header, ..self }
     }
 }
 

@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
+use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, Found, Kind};
 
@@ -265,7 +266,7 @@ fn foot_size(width: u64, alignment: u64) -> u64 {
 impl Allocator for Dlmalloc {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let start = self.segments.len();
-        Box::new(Walk { heap: self, view, strict, next: start, chunk: None, before: None, free_before: None })
+        Box::new(Walk { heap: self, view, strict, next: start, chunk: None, before: [None; 2], free_before: None })
     }
 
     fn gap(&self) -> u64 {
@@ -274,6 +275,10 @@ impl Allocator for Dlmalloc {
 
     fn alignment(&self) -> u64 {
         self.alignment
+    }
+
+    fn is_dense(&self) -> bool {
+        true
     }
 
     fn check(&self, view: &View<'_>) -> Option<Damage> {
@@ -302,7 +307,8 @@ struct Walk<'v> {
     /// The number of segments that are left.
     next: usize,
     chunk: Option<u64>,
-    before: Option<Block>,
+    /// The two blocks before, the nearer one first.
+    before: [Option<Block>; 2],
     /// The size of the chunk before, if that is free. `None` at a segment's start too.
     free_before: Option<u64>,
 }
@@ -315,12 +321,12 @@ impl Iterator for Walk<'_> {
             let Some(chunk) = self.chunk else {
                 self.next = self.next.checked_sub(1)?;
                 self.chunk = Some(self.heap.first(&self.heap.segments[self.next]));
-                (self.before, self.free_before) = (None, None);
+                (self.before, self.free_before) = ([None; 2], None);
                 continue;
             };
             match self.step(chunk) {
                 Ok(Some(block)) => {
-                    self.before = Some(block);
+                    self.before = [Some(block), self.before[0]];
                     // A chunk that holds the record of its segment is the allocator's own.
                     let own = self.heap.segments.iter().skip(1).any(|segment| segment.record == block.address);
                     if !own {
@@ -330,7 +336,8 @@ impl Iterator for Walk<'_> {
                 Ok(None) => self.chunk = None,
                 Err(damage) => {
                     self.chunk = None;
-                    return Some(Err(damage.behind(self.before)));
+                    let wrong = if self.strict { self.wrong_size(chunk) } else { None };
+                    return Some(Err(wrong.unwrap_or_else(|| damage.behind(self.before[0]).led_by(self.header_before()))));
                 }
             }
         }
@@ -338,10 +345,40 @@ impl Iterator for Walk<'_> {
 }
 
 impl Walk<'_> {
+    /// Where blocks of the segment end.
+    fn limit(&self) -> u64 {
+        if self.next == 0 { self.heap.top } else { self.heap.segments[self.next].end }
+    }
+
+    /// The header of the block before.
+    fn header_before(&self) -> Option<u64> {
+        Some(self.before[0]?.address - self.heap.width)
+    }
+
+    /// Of the block before, the header whose size led to `chunk` and not to where blocks go on.
+    fn wrong_size(&self, chunk: u64) -> Option<Damage> {
+        let Dlmalloc { width, alignment, .. } = *self.heap;
+        let [block, before] = self.before;
+        let wrong = self.header_before()? - width;
+        let sound = |chunk: u64| {
+            let head = self.view.word(chunk.checked_add(width)?)?;
+            if head == width | USED | PREVIOUS_USED {
+                return Some(self.limit());
+            }
+            let size = head & !FLAGS;
+            let next = chunk.checked_add(size).filter(|_| size >= 4 * width && size.is_multiple_of(alignment))?;
+            let says_used = self.view.word(next.checked_add(width)?)? & PREVIOUS_USED != 0;
+            (says_used == (head & USED != 0)).then_some(next)
+        };
+        let next = resumes(wrong + 4 * width, chunk, alignment, self.limit(), sound)?;
+        let head = self.view.word(wrong + width)?;
+        let message = format!("the block's header holds {head:#x}, but its size is {:#x}, by where blocks go on", next - wrong);
+        Some(Damage::new(wrong + width, message).about(block?.address).behind(before))
+    }
+
     /// The block at `chunk`, and on to the next one; `None` at a segment's end.
     fn step(&mut self, chunk: u64) -> Result<Option<Block>, Damage> {
         let Dlmalloc { width, alignment, top, top_size, .. } = *self.heap;
-        let end = self.heap.segments[self.next].end;
         let newest = self.next == 0;
         let at = chunk + width;
         let block = chunk + 2 * width;
@@ -358,7 +395,7 @@ impl Walk<'_> {
         if !newest && head == width | USED | PREVIOUS_USED {
             return Ok(None);
         }
-        let limit = if newest { top } else { end };
+        let limit = self.limit();
         if size < 4 * width
             || !size.is_multiple_of(alignment)
             || chunk.checked_add(size).is_none_or(|next| next > limit)

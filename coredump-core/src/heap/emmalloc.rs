@@ -9,6 +9,7 @@ use std::ops::Range;
 
 use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
+use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, Found, Kind};
 
@@ -137,6 +138,10 @@ impl Allocator for Emmalloc {
         OVERHEAD
     }
 
+    fn is_dense(&self) -> bool {
+        true
+    }
+
     fn check(&self, _view: &View<'_>) -> Option<Damage> {
         None
     }
@@ -158,7 +163,11 @@ impl Iterator for Walk<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.at.take()?;
         let block = at + 4;
-        let fail = |at, message| Some(Err(Damage::new(at, message).about(block).behind(self.before)));
+        // The header of the block before, or of this one for what is wrong at its end.
+        let led_by = |fault: u64| if fault > at { Some(at) } else { Some(self.before?.address - 4) };
+        let fail = |fault, message| {
+            Some(Err(Damage::new(fault, message).about(block).behind(self.before).led_by(led_by(fault))))
+        };
         let Some(size) = self.view.u32(at).map(u64::from) else {
             return Some(Err(Damage::missing(at).about(block).behind(self.before)));
         };
@@ -173,6 +182,11 @@ impl Iterator for Walk<'_> {
             return None;
         }
         if again & !1 != size {
+            // Which of the two is wrong tell the regions that follow.
+            if let Some(end) = self.strict.then(|| self.real_end(at, next)).flatten() {
+                let message = format!("the block's header holds {size:#x}, but its end says {:#x}", end - at);
+                return fail(at, message);
+            }
             return fail(
                 next - 4,
                 format!("the size at the end of the block is {again:#x}, in its header it is {size:#x}"),
@@ -189,5 +203,19 @@ impl Iterator for Walk<'_> {
         self.before = Some(block);
         self.at = Some(next);
         Some(Ok(block))
+    }
+}
+
+impl Walk<'_> {
+    /// Where the region at `at` ends by the sizes at its own end and of the regions behind, if its header, which says
+    /// `end`, is wrong.
+    fn real_end(&self, at: u64, end: u64) -> Option<u64> {
+        let sound = |region: u64| {
+            let size = self.view.u32(region).map(u64::from)?;
+            let next = region.checked_add(size).filter(|_| size % 4 == 0 && size >= SMALLEST)?;
+            (u64::from(self.view.u32(next - 4)?) & !1 == size).then_some(next)
+        };
+        let next = resumes(at + SMALLEST, end, 4, self.end, sound)?;
+        (u64::from(self.view.u32(next - 4)?) & !1 == next - at).then_some(next)
     }
 }

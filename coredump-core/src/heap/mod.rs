@@ -14,6 +14,7 @@ mod hints;
 mod links;
 mod lol;
 mod preview;
+mod resume;
 mod roots;
 mod starts;
 mod stub;
@@ -114,6 +115,11 @@ trait Allocator {
     /// What blocks' addresses are multiples of, in bytes.
     fn alignment(&self) -> u64 {
         8
+    }
+
+    /// Whether a used block has all bytes up to the gap before the next block, and no more is known of its size.
+    fn is_dense(&self) -> bool {
+        false
     }
 
     /// Whether a garbage collector frees what nothing points to, so that such a block is no leak.

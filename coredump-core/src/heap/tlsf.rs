@@ -13,6 +13,7 @@ use std::ops::Range;
 
 use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
+use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, Found, Kind};
 
@@ -153,7 +154,7 @@ fn first(root: u64) -> u64 {
 
 impl Allocator for Tlsf {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
-        Box::new(Walk { heap: self, view, strict, at: Some(first(self.root)), before: None, free: false })
+        Box::new(Walk { heap: self, view, strict, at: Some(first(self.root)), header: None, before: [None; 2], free: false })
     }
 
     fn gap(&self) -> u64 {
@@ -185,7 +186,10 @@ struct Walk<'v> {
     view: &'v View<'v>,
     strict: bool,
     at: Option<u64>,
-    before: Option<Block>,
+    /// The header of the block before.
+    header: Option<u64>,
+    /// The two blocks before, the nearer one first.
+    before: [Option<Block>; 2],
     /// The block before is free.
     free: bool,
 }
@@ -195,8 +199,11 @@ impl Iterator for Walk<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.at.take().filter(|&at| at != self.heap.tail)?;
-        let before = self.before;
-        let fail = |damage: Damage| Some(Err(damage.about(at + 4).behind(before)));
+        let before = self.before[0];
+        let fail = |damage: Damage| {
+            let wrong = if self.strict { self.wrong_size(at) } else { None };
+            Some(Err(wrong.unwrap_or_else(|| damage.about(at + 4).behind(before).led_by(self.header))))
+        };
         let Some(info) = self.view.u32(at).map(u64::from) else { return fail(Damage::missing(at)) };
         let size = info & !3;
         let next = at + 4 + size;
@@ -213,15 +220,34 @@ impl Iterator for Walk<'_> {
             return fail(Damage::new(at, message));
         }
         let state = if info & FREE != 0 { State::Free } else { State::Used };
-        self.free = state == State::Free;
         if self.strict
-            && self.free
+            && state == State::Free
             && let Some(damage) = self.heap.broken_link(self.view, at, size)
         {
             return fail(damage);
         }
         let block = self.heap.block(self.view, at, size, state);
-        (self.before, self.at) = (Some(block), Some(next));
+        self.free = state == State::Free;
+        (self.header, self.before, self.at) = (Some(at), [Some(block), before], Some(next));
         Some(Ok(block))
+    }
+}
+
+impl Walk<'_> {
+    /// Of the block before, the header whose size led to `at` and not to where blocks go on.
+    fn wrong_size(&self, at: u64) -> Option<Damage> {
+        let wrong = self.header?;
+        let tail = self.heap.tail;
+        let sound = |at: u64| {
+            let info = u64::from(self.view.u32(at)?);
+            let next = (at + 4 + (info & !3)).min(tail + 1);
+            let says_free = u64::from(self.view.u32(next)?) & BEFORE_FREE != 0;
+            (next % 16 == 12 && says_free == (info & FREE != 0)).then_some(next)
+        };
+        let next = resumes(wrong + 16, at, 16, tail, sound)?;
+        let info = self.view.u32(wrong)?;
+        let size = next - wrong - 4;
+        let message = format!("the block's header holds {info:#x}, but its size is {size:#x}, by where blocks go on");
+        Some(Damage::new(wrong, message).about(wrong + 4).behind(self.before[1]))
     }
 }
