@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::Block;
+use coredump_core::heap::{Block, Types};
+use coredump_core::variables::Shapes;
 
 use crate::heap::{complain, memories, not_recognised, show};
 use crate::heaps::Heaps;
@@ -36,10 +37,11 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
         }
         let certain = if roots.missing.is_empty() { "certain" } else { "possible" };
         let mut found: BTreeMap<(u64, String), (u64, u64)> = BTreeMap::new();
-        // No variable leads to a block that is lost, but what it holds may tell its class.
+        // No variable leads to a block that is lost, so that none gives it a type; but what it holds may tell its class.
         let mut lost: Vec<Block> = Vec::new();
         graph.leaks(roots, |block: &Block| lost.push(*block));
-        let types = heaps.types(&graph);
+        let shapes = Shapes::default();
+        let types = Types::find(&graph, &shapes);
         for block in &lost {
             let what = heaps.what(&graph, &types, block);
             let key = if found.len() < MAX_GROUPS { (block.size, what.clone()) } else { (block.size, String::new()) };

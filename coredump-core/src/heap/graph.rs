@@ -126,12 +126,22 @@ impl<F: FnMut(&Starts, u32, u32)> Front<F> {
 impl<'h, 'v> Graph<'h, 'v> {
     /// The blocks of all `heaps` of one memory; `None` if there are none, or they are spread too far to be listed.
     pub fn new(heaps: &'h [Heap], view: &'v View<'v>) -> Option<Graph<'h, 'v>> {
+        Graph::with(heaps, view, |_, _| {})
+    }
+
+    /// The same; `each` is shown every block on the way, with the part of the memory that all of them are in.
+    pub(super) fn with(
+        heaps: &'h [Heap],
+        view: &'v View<'v>,
+        mut each: impl FnMut(&Range<u64>, &Block),
+    ) -> Option<Graph<'h, 'v>> {
         let ranges = || heaps.iter().flat_map(|heap| &heap.ranges);
         let start = ranges().map(|range| range.start).min()?;
         let end = ranges().map(|range| range.end).max()?;
         let gap = heaps.iter().map(|heap| heap.allocator.gap()).min()?;
         let shift = heaps.iter().map(|heap| heap.allocator.alignment().ilog2()).min()?;
-        let mut starts = Starts::new(start..end.saturating_add(64), shift)?;
+        let range = start..end.saturating_add(64);
+        let mut starts = Starts::new(range.clone(), shift)?;
         let mut unknown = Vec::new();
         let granule = 1 << shift;
         let survey = |heap: &Heap| {
@@ -140,6 +150,7 @@ impl<'h, 'v> Graph<'h, 'v> {
             // Where no block follows, the room after one begins where a block would.
             let behind = |last: Block| last.end().next_multiple_of(granule) + gap;
             let survey = Survey::each(heap, view, |block| {
+                each(&range, block);
                 if let Some(end) = last.map(behind).filter(|&end| end < block.address) {
                     starts.insert(end, false);
                 }
@@ -162,13 +173,6 @@ impl<'h, 'v> Graph<'h, 'v> {
     /// Where the records of the heaps are broken.
     pub fn damage(&self) -> impl Iterator<Item = &Damage> {
         self.surveys.iter().flat_map(|survey| &survey.damage)
-    }
-
-    /// The used block that begins at an address, by its granule and number.
-    #[inline]
-    pub(super) fn used_at(&self, address: u64) -> Option<(u32, usize)> {
-        let granule = self.starts.open_at(address)?;
-        Some((granule, self.starts.rank(granule)))
     }
 
     /// The number of the block at an address, below [`Graph::len`].
@@ -201,11 +205,24 @@ impl<'h, 'v> Graph<'h, 'v> {
         contents(&self.starts, self.gap, granule)
     }
 
+    /// Calls `each` with the used blocks and their numbers, by address, if the heaps are dense: without a look at the memory.
+    pub(super) fn each_used(&self, mut each: impl FnMut(usize, &Block)) {
+        let mut granules = self.starts.iter().enumerate().peekable();
+        while let Some((number, granule)) = granules.next() {
+            if self.starts.is_open(granule) {
+                let start = self.starts.address(granule);
+                let next = granules.peek().map_or(start, |(_, next)| self.starts.address(*next));
+                each(number, &Block::new(start, next.saturating_sub(self.gap).saturating_sub(start), State::Used));
+            }
+        }
+    }
+
     /// Follows all pointers from `roots`; `parent` is called with each block reached and the one that led there first, as
     /// granules.
     /// Levels are by address, for memory is quicker in order.
     fn mark(&mut self, roots: &Roots, parent: impl FnMut(&Starts, u32, u32)) {
         let Graph { view, starts, unknown, gap, .. } = self;
+        starts.keep();
         let mut front = Front { waiting: Vec::with_capacity(WAITING), next: Queue::default(), reached: parent };
         for range in roots.ranges.iter().chain(unknown.iter()) {
             view.words(range.clone(), |_, value| front.add(starts, value, NONE));

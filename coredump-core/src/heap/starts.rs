@@ -2,17 +2,40 @@
 
 use std::ops::Range;
 
-/// The starts among 64 granules, and the open ones of these. Whoever looks at one looks at the other: they are neighbours.
-#[derive(Clone, Copy, Debug, Default)]
-struct Cell {
-    starts: u64,
-    open: u64,
-}
-
-/// Cells of a line, for each of which the blocks before it are counted: a line of the processor's cache.
-const LINE: usize = 4;
+/// Words of bits in a line.
+const WORDS: usize = 3;
+/// Granules of a line.
+const GRANULES: usize = 64 * WORDS;
 /// The most bytes of memory that are covered: granules of 8 bytes are counted in 32 bits.
 const MOST: u64 = 32 << 30;
+/// No granule.
+const NONE: u32 = u32::MAX;
+
+/// The starts among some granules, the open ones of these, and what is to be known of all before. Whoever looks at one looks
+/// at the others: they are in one line of the processor's cache.
+#[derive(Clone, Copy, Debug, Default)]
+#[repr(align(64))]
+struct Line {
+    starts: [u64; WORDS],
+    open: [u64; WORDS],
+    /// The number of starts before.
+    before: u32,
+    /// The granule of the last start before.
+    last: u32,
+}
+
+/// Where a granule is: its line, its word there, its bit.
+#[inline]
+fn place(granule: u32) -> (usize, usize, u32) {
+    let granule = granule as usize;
+    (granule / GRANULES, granule % GRANULES / 64, (granule % GRANULES % 64) as u32)
+}
+
+/// The granule of a bit.
+#[inline]
+fn granule(line: usize, word: usize, bit: u32) -> u32 {
+    (line * GRANULES + word * 64) as u32 + bit
+}
 
 /// The starts of the blocks in a part of a memory, as a bitmap. A block reaches up to the next start.
 #[derive(Clone, Debug)]
@@ -20,11 +43,9 @@ pub struct Starts {
     start: u64,
     /// The granule is `1 << shift` bytes.
     shift: u32,
-    cells: Vec<Cell>,
-    /// The number of starts before each line, and the granule of the last one of them.
-    lines: Vec<(u32, u32)>,
+    lines: Vec<Line>,
     count: u32,
-    /// The blocks that were open at first, by number.
+    /// The blocks that were open when that was kept, by number.
     used: Vec<u64>,
 }
 
@@ -33,15 +54,16 @@ impl Starts {
     pub fn new(range: Range<u64>, shift: u32) -> Option<Starts> {
         let start = range.start >> shift << shift;
         let granules = range.end.saturating_sub(start) >> shift;
-        let cells = (granules << 3 <= MOST).then(|| vec![Cell::default(); granules as usize / 64 + 1])?;
-        Some(Starts { start, shift, cells, lines: Vec::new(), count: 0, used: Vec::new() })
+        let lines =
+            (granules << 3 <= MOST).then(|| vec![Line::default(); granules as usize / GRANULES + 1])?;
+        Some(Starts { start, shift, lines, count: 0, used: Vec::new() })
     }
 
     /// The granule of an address.
     #[inline]
     fn granule(&self, address: u64) -> Option<u32> {
         let granule = address.checked_sub(self.start)? >> self.shift;
-        (granule / 64 < self.cells.len() as u64).then_some(granule as u32)
+        (granule < (self.lines.len() * GRANULES) as u64).then_some(granule as u32)
     }
 
     /// The address of a granule.
@@ -54,48 +76,63 @@ impl Starts {
     #[inline]
     pub fn insert(&mut self, address: u64, open: bool) {
         if let Some(granule) = self.granule(address) {
-            let cell = &mut self.cells[granule as usize / 64];
-            cell.starts |= 1 << (granule % 64);
-            cell.open |= u64::from(open) << (granule % 64);
+            let (line, word, bit) = place(granule);
+            let line = &mut self.lines[line];
+            line.starts[word] |= 1 << bit;
+            line.open[word] |= u64::from(open) << bit;
         }
     }
 
     /// Counts the starts; what is asked for below is right after that only.
     pub fn finish(&mut self) {
-        let (mut count, mut last) = (0u32, u32::MAX);
-        self.lines.clear();
-        for (line, cells) in self.cells.chunks(LINE).enumerate() {
-            self.lines.push((count, last));
-            for (index, cell) in cells.iter().enumerate().filter(|(_, cell)| cell.starts != 0) {
-                count += cell.starts.count_ones();
-                last = ((line * LINE + index) * 64) as u32 + cell.starts.ilog2();
+        let (mut count, mut last) = (0u32, NONE);
+        for (index, line) in self.lines.iter_mut().enumerate() {
+            (line.before, line.last) = (count, last);
+            for (word, starts) in line.starts.into_iter().enumerate().filter(|(_, starts)| *starts != 0) {
+                count += starts.count_ones();
+                last = granule(index, word, starts.ilog2());
             }
         }
         self.count = count;
-        self.used = vec![0; self.len() / 64 + 1];
+    }
+
+    /// Keeps which ones are open, for [`Starts::reopen`].
+    pub fn keep(&mut self) {
+        let mut used = vec![0; self.len() / 64 + 1];
+        for (number, granule) in self.iter().enumerate() {
+            used[number / 64] |= u64::from(self.is_open(granule)) << (number % 64);
+        }
+        self.used = used;
+    }
+
+    /// Opens again what was taken since [`Starts::keep`].
+    pub fn reopen(&mut self) {
         let mut number = 0;
-        for cell in &self.cells {
-            let mut starts = cell.starts;
-            while starts != 0 {
-                self.used[number / 64] |= (cell.open >> starts.trailing_zeros() & 1) << (number % 64);
-                starts &= starts - 1;
-                number += 1;
+        for line in &mut self.lines {
+            for (starts, open) in line.starts.into_iter().zip(&mut line.open) {
+                *open = 0;
+                let mut left = starts;
+                while left != 0 {
+                    *open |= (self.used[number / 64] >> (number % 64) & 1) << left.trailing_zeros();
+                    left &= left - 1;
+                    number += 1;
+                }
             }
         }
     }
 
-    /// Opens again what was taken.
-    pub fn reopen(&mut self) {
-        let mut number = 0;
-        for cell in &mut self.cells {
-            let mut starts = cell.starts;
-            cell.open = 0;
-            while starts != 0 {
-                cell.open |= (self.used[number / 64] >> (number % 64) & 1) << starts.trailing_zeros();
-                starts &= starts - 1;
-                number += 1;
-            }
-        }
+    /// The granules of all starts, in order.
+    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        let words = self.lines.iter().enumerate().flat_map(|(index, line)| {
+            line.starts.into_iter().enumerate().map(move |(word, starts)| (index, word, starts))
+        });
+        words.flat_map(|(index, word, mut left)| {
+            std::iter::from_fn(move || {
+                let bit = (left != 0).then(|| left.trailing_zeros())?;
+                left &= left - 1;
+                Some(granule(index, word, bit))
+            })
+        })
     }
 
     /// How many there are.
@@ -106,25 +143,15 @@ impl Starts {
     /// The granule of the last start at or before an address.
     #[inline]
     pub fn containing(&self, address: u64) -> Option<u32> {
-        let granule = self.granule(address)?;
-        let (index, bit) = (granule as usize / 64, granule % 64);
-        let here = self.cells[index].starts & (u64::MAX >> (63 - bit));
+        let (index, word, bit) = place(self.granule(address)?);
+        let line = &self.lines[index];
+        let here = line.starts[word] & (u64::MAX >> (63 - bit));
         if here != 0 {
-            return Some((index * 64) as u32 + here.ilog2());
+            return Some(granule(index, word, here.ilog2()));
         }
-        self.before(index)
-    }
-
-    /// The granule of the last start before a cell.
-    fn before(&self, index: usize) -> Option<u32> {
-        let line = index / LINE;
-        let before = self.cells[line * LINE..index].iter().rposition(|cell| cell.starts != 0);
-        match before {
-            Some(at) => {
-                let index = line * LINE + at;
-                Some((index * 64) as u32 + self.cells[index].starts.ilog2())
-            }
-            None => Some(self.lines.get(line)?.1).filter(|&last| last != u32::MAX),
+        match line.starts[..word].iter().rposition(|starts| *starts != 0) {
+            Some(word) => Some(granule(index, word, line.starts[word].ilog2())),
+            None => Some(line.last).filter(|&last| last != NONE),
         }
     }
 
@@ -134,27 +161,28 @@ impl Starts {
         self.granule(address).is_some()
     }
 
-    /// Looks at the cells of these addresses, so that they are at hand when they are asked for one by one.
+    /// Looks at the lines of these addresses, so that they are at hand when they are asked for one by one.
     pub fn touch(&self, addresses: impl Iterator<Item = u64>) {
-        let cells = addresses.filter_map(|address| self.cells.get(self.granule(address)? as usize / 64));
-        std::hint::black_box(cells.fold(0, |all, cell| all | cell.starts));
+        let lines = addresses.filter_map(|address| self.lines.get(place(self.granule(address)?).0));
+        std::hint::black_box(lines.fold(0, |all, line| all | line.before));
     }
 
     /// Closes the open block that holds an address. Its granule; `None` if there is none, or it was closed before.
     #[inline]
     pub fn take(&mut self, address: u64) -> Option<u32> {
         let granule = self.containing(address)?;
-        let open = &mut self.cells[granule as usize / 64].open;
-        let bit = 1 << (granule % 64);
-        let was_open = *open & bit != 0;
-        *open &= !bit;
+        let (line, word, bit) = place(granule);
+        let open = &mut self.lines[line].open[word];
+        let was_open = *open >> bit & 1 != 0;
+        *open &= !(1 << bit);
         was_open.then_some(granule)
     }
 
     /// Whether the block at this granule is open.
     #[inline]
     pub fn is_open(&self, granule: u32) -> bool {
-        self.cells[granule as usize / 64].open >> (granule % 64) & 1 == 1
+        let (line, word, bit) = place(granule);
+        self.lines[line].open[word] >> bit & 1 == 1
     }
 
     /// The open block that begins at this very address.
@@ -166,26 +194,27 @@ impl Starts {
 
     /// The granule of the first start after this one.
     #[inline]
-    pub fn after(&self, granule: u32) -> Option<u32> {
-        let next = granule as usize + 1;
-        let (index, bit) = (next / 64, next % 64);
-        let here = self.cells.get(index)?.starts & (u64::MAX << bit);
-        if here != 0 {
-            return Some((index * 64) as u32 + here.trailing_zeros());
+    pub fn after(&self, from: u32) -> Option<u32> {
+        let (mut index, mut word, bit) = place(from.checked_add(1)?);
+        let mut starts = self.lines.get(index)?.starts[word] & (u64::MAX << bit);
+        while starts == 0 {
+            word += 1;
+            if word == WORDS {
+                (index, word) = (index + 1, 0);
+            }
+            starts = self.lines.get(index)?.starts[word];
         }
-        let ahead = self.cells[index + 1..].iter().position(|cell| cell.starts != 0)?;
-        let index = index + 1 + ahead;
-        Some((index * 64) as u32 + self.cells[index].starts.trailing_zeros())
+        Some(granule(index, word, starts.trailing_zeros()))
     }
 
     /// How many starts there are before this one: the starts by number.
     #[inline]
     pub fn rank(&self, granule: u32) -> usize {
-        let index = granule as usize / 64;
-        let line = index / LINE;
-        let before: u32 = self.cells[line * LINE..index].iter().map(|cell| cell.starts.count_ones()).sum();
-        let here = (self.cells[index].starts & ((1 << (granule % 64)) - 1)).count_ones();
-        (self.lines.get(line).map_or(0, |line| line.0) + before + here) as usize
+        let (line, word, bit) = place(granule);
+        let line = &self.lines[line];
+        let before: u32 = line.starts[..word].iter().map(|starts| starts.count_ones()).sum();
+        let here = (line.starts[word] & ((1 << bit) - 1)).count_ones();
+        (line.before + before + here) as usize
     }
 }
 
@@ -216,7 +245,7 @@ impl Queue {
 
     fn spill(&mut self, starts: &Starts, granule: u32) {
         if self.many.is_empty() {
-            self.many = vec![0; starts.cells.len()];
+            self.many = vec![0; starts.lines.len() * WORDS];
         }
         self.many[granule as usize / 64] |= 1 << (granule % 64);
         self.cursor = 0;
@@ -271,6 +300,8 @@ mod tests {
         starts.insert(0x1010, true);
         starts.insert(0x1100, false);
         starts.finish();
+        starts.keep();
+        assert_eq!(starts.iter().collect::<Vec<_>>(), [1, 16]);
         for _ in 0..2 {
             assert_eq!(starts.open_at(0x1010), starts.containing(0x1010));
             assert_eq!([0x1018, 0x1100].map(|at| starts.open_at(at)), [None; 2]);

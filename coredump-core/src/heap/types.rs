@@ -1,7 +1,9 @@
 //! The types of blocks: what typed pointers lead to, from the program's variables on, and what blocks say themselves.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
+use super::bits::Bits;
 use super::block::{Block, State};
 use super::graph::Graph;
 use super::starts::Queue;
@@ -21,17 +23,43 @@ pub type Totals = Vec<(String, Count)>;
 /// The numbers of each heap, and the totals by type; no totals if the heaps are spread too far. Without `shapes` only those
 /// blocks have types that tell them themselves.
 pub fn inventory(heaps: &[Heap], view: &View<'_>, shapes: &Shapes) -> (Vec<Survey>, Option<Totals>) {
-    if !shapes.all.is_empty()
-        && let Some(graph) = Graph::new(heaps, view)
-    {
-        let totals = Types::find(&graph, shapes).totals(&graph);
-        return (graph.surveys, Some(totals));
-    }
-    // One look at each block is enough.
+    // One look at each block is enough: what it tells itself is counted on the way.
     let mut told = Told::new(heaps, view);
-    let each = |heap| Survey::each(heap, view, |block| _ = block.state == State::Used && told.count(block));
-    let surveys = heaps.iter().map(each).collect();
-    (surveys, shapes.all.is_empty().then(|| in_order(told.totals())))
+    let mut tell = |block: &Block| block.state == State::Used && told.count(block);
+    if shapes.all.is_empty() {
+        let surveys = heaps.iter().map(|heap| Survey::each(heap, view, |block| _ = tell(block))).collect();
+        return (surveys, Some(in_order(told.totals())));
+    }
+    let mut tellers = Tellers::default();
+    let graph = Graph::with(heaps, view, |range, block| {
+        if tell(block) {
+            tellers.add(range, block.address);
+        }
+    });
+    let Some(graph) = graph else { return (heaps.iter().map(|heap| Survey::of(heap, view)).collect(), None) };
+    let mut totals = told.totals();
+    Types::find(&graph, shapes).add_totals(&graph, &tellers, &mut totals);
+    (graph.surveys, Some(in_order(totals)))
+}
+
+/// Blocks that tell their type themselves: in most programs there are none.
+#[derive(Default)]
+struct Tellers(Option<Bits>);
+
+impl Tellers {
+    /// Adds the block at an address in `range`.
+    fn add(&mut self, range: &Range<u64>, address: u64) {
+        if self.0.is_none() {
+            self.0 = Bits::new(range.clone(), 3);
+        }
+        if let Some(bits) = &mut self.0 {
+            bits.insert(address);
+        }
+    }
+
+    fn has(&self, address: u64) -> bool {
+        self.0.as_ref().is_some_and(|bits| bits.contains(address))
+    }
 }
 
 /// The most bytes first.
@@ -48,13 +76,118 @@ pub struct Types<'s> {
     of: Vec<u16>,
 }
 
+/// A walk along typed pointers.
+struct Walk<'g, 's, 'h, 'v> {
+    graph: &'g Graph<'h, 'v>,
+    types: Types<'s>,
+    /// Addresses that pointers hold, and the indices of what they point to. They wait until there are many, for memory is
+    /// quicker when it is asked for several things at a time.
+    waiting: Vec<(u64, u16)>,
+    /// Used blocks at these addresses, by granule and number.
+    blocks: Vec<(u32, u32, u16)>,
+    /// Blocks whose pointers are to be followed.
+    next: Queue,
+}
+
+/// Pointers that wait.
+const WAITING: usize = 512;
+
+impl<'s> Walk<'_, 's, '_, '_> {
+    /// Follows the pointers in a value of this shape, of which `word` and `byte` give what is at an offset.
+    fn pointers(
+        &mut self,
+        shape: &'s Shape,
+        word: impl Fn(u64) -> Option<u64>,
+        byte: impl Fn(u64) -> Option<u8>,
+    ) {
+        shape.pointers.iter().for_each(|pointer| self.pointer(pointer, &word));
+        for choice in &shape.choices {
+            let (offset, size) = choice.discriminant;
+            let discriminant = (0..size)
+                .rev()
+                .try_fold(0u128, |value, index| Some(value << 8 | u128::from(byte(offset.checked_add(index)?)?)));
+            for pointer in discriminant.map(|value| choice.pointers(value)).unwrap_or_default() {
+                self.pointer(pointer, &word);
+            }
+        }
+    }
+
+    #[inline]
+    fn pointer(&mut self, pointer: &Pointer, word: &impl Fn(u64) -> Option<u64>) {
+        let Some(value) = word(pointer.offset).filter(|&value| self.graph.starts().covers(value)) else { return };
+        let index = match pointer.target {
+            Target::Shape(index) => index,
+            Target::Vtable(at) => match word(at).and_then(|table| self.types.shapes.vtables.get(&table)) {
+                Some(index) => *index,
+                None => return,
+            },
+        };
+        self.waiting.push((value, index as u16));
+        if self.waiting.len() == WAITING {
+            self.arrive();
+        }
+    }
+
+    /// Gives a type to each block that a waiting pointer leads to.
+    fn arrive(&mut self) {
+        let Walk { graph, types, waiting, blocks, next } = self;
+        let starts = graph.starts();
+        starts.touch(waiting.iter().map(|(value, _)| *value));
+        // One after the other they would be waited for one by one.
+        blocks.clear();
+        blocks.extend(waiting.drain(..).filter_map(|(value, index)| {
+            let granule = starts.open_at(value)?;
+            Some((granule, starts.rank(granule) as u32, index))
+        }));
+        let known = blocks.iter().fold(0, |all, &(_, number, _)| all | types.of[number as usize]);
+        std::hint::black_box(known);
+        for &(granule, number, index) in blocks.iter() {
+            let target = &types.shapes.all[usize::from(index)];
+            let known = types.of[number as usize];
+            let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1);
+            let better = known == 0
+                || known != index + 1 && says(target) && !says(&types.shapes.all[usize::from(known) - 1]);
+            if !better {
+                continue;
+            }
+            let room = graph.contents(granule);
+            if target.size.unwrap_or(0) <= room.end - room.start {
+                types.of[number as usize] = index + 1;
+                // Nothing is to be followed in the others.
+                if !target.pointers.is_empty() || !target.choices.is_empty() {
+                    next.push(starts, granule);
+                }
+            }
+        }
+    }
+
+    /// Follows the pointers in a block, as often as its type fits into it.
+    fn block(&mut self, granule: u32) {
+        let view = self.graph.view();
+        let contents = self.graph.contents(granule);
+        let Some(shape) = self.types.shape(self.graph.starts().rank(granule)) else { return };
+        // A type without a size is there once.
+        let size = shape.size.unwrap_or(0);
+        let count = (contents.end - contents.start).checked_div(size).map_or(1, |count| count.clamp(1, MAX_ELEMENTS));
+        for element in 0..count {
+            let at = contents.start + element * size;
+            self.pointers(
+                shape,
+                |offset| view.word(at.checked_add(offset)?),
+                |offset| view.u8(at.checked_add(offset)?),
+            );
+        }
+    }
+}
+
 impl<'s> Types<'s> {
     /// Follows the typed pointers from all variables of `shapes`. The first type that leads to a block counts, but for
     /// bytes and unknown contents any other type counts more.
     pub fn find(graph: &Graph<'_, '_>, shapes: &'s Shapes) -> Types<'s> {
-        let mut types = Types { shapes, of: if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] } };
+        let types = Types { shapes, of: if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] } };
         let view = graph.view();
-        let mut level = Queue::default();
+        let next = Queue::default();
+        let mut walk = Walk { graph, types, waiting: Vec::with_capacity(WAITING), blocks: Vec::new(), next };
         for root in &shapes.roots {
             let shape = &shapes.all[root.shape];
             let width = view.width();
@@ -70,97 +203,26 @@ impl<'s> Types<'s> {
                 Ok(address) => view.u8(address.checked_add(offset)?),
                 Err(bytes) => bytes.get(usize::try_from(offset).ok()?).copied(),
             };
-            types.pointers(graph, shape, word, byte, &mut level);
+            walk.pointers(shape, word, byte);
         }
-        let (mut next, mut batch) = (Queue::default(), Vec::new());
+        let (mut level, mut batch) = (Queue::default(), Vec::new());
         loop {
             level.take(&mut batch);
             if batch.is_empty() {
-                std::mem::swap(&mut level, &mut next);
+                walk.arrive();
+                std::mem::swap(&mut level, &mut walk.next);
                 level.take(&mut batch);
             }
             if batch.is_empty() {
-                break;
+                return walk.types;
             }
-            for &granule in &batch {
-                let contents = graph.contents(granule);
-                let Some(shape) = graph.number(contents.start).and_then(|number| types.shape(number)) else { continue };
-                if shape.pointers.is_empty() && shape.choices.is_empty() {
-                    continue;
-                }
-                // A type without a size is there once.
-                let size = shape.size.unwrap_or(0);
-                let count =
-                    (contents.end - contents.start).checked_div(size).map_or(1, |count| count.clamp(1, MAX_ELEMENTS));
-                for element in 0..count {
-                    let at = contents.start + element * size;
-                    types.pointers(
-                        graph,
-                        shape,
-                        |offset| view.word(at.checked_add(offset)?),
-                        |offset| view.u8(at.checked_add(offset)?),
-                        &mut next,
-                    );
-                }
-            }
+            batch.iter().for_each(|&granule| walk.block(granule));
         }
-        types
     }
 
     fn shape(&self, number: usize) -> Option<&'s Shape> {
         let index = *self.of.get(number)?;
         self.shapes.all.get((index as usize).checked_sub(1)?)
-    }
-
-    /// Gives a type to each block that a pointer in a value of this shape leads to.
-    fn pointers(
-        &mut self,
-        graph: &Graph<'_, '_>,
-        shape: &Shape,
-        word: impl Fn(u64) -> Option<u64>,
-        byte: impl Fn(u64) -> Option<u8>,
-        found: &mut Queue,
-    ) {
-        for pointer in &shape.pointers {
-            self.pointer(graph, pointer, &word, found);
-        }
-        for choice in &shape.choices {
-            let (offset, size) = choice.discriminant;
-            let discriminant = (0..size)
-                .rev()
-                .try_fold(0u128, |value, index| Some(value << 8 | u128::from(byte(offset.checked_add(index)?)?)));
-            for pointer in discriminant.map(|value| choice.pointers(value)).unwrap_or_default() {
-                self.pointer(graph, pointer, &word, found);
-            }
-        }
-    }
-
-    fn pointer(
-        &mut self,
-        graph: &Graph<'_, '_>,
-        pointer: &Pointer,
-        word: &impl Fn(u64) -> Option<u64>,
-        found: &mut Queue,
-    ) {
-        let Some((granule, number)) = word(pointer.offset).and_then(|value| graph.used_at(value)) else { return };
-        let index = match pointer.target {
-            Target::Shape(index) => index,
-            Target::Vtable(at) => match word(at).and_then(|table| self.shapes.vtables.get(&table)) {
-                Some(index) => *index,
-                None => return,
-            },
-        };
-        let target = &self.shapes.all[index];
-        let room = graph.contents(granule);
-        let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1);
-        let better = match self.shape(number) {
-            None => true,
-            Some(known) => !says(known) && says(target),
-        };
-        if better && target.size.unwrap_or(0) <= room.end - room.start {
-            self.of[number] = index as u16 + 1;
-            found.push(graph.starts(), granule);
-        }
     }
 
     /// The type of a block, as far as it is known; of an array with the number of its elements.
@@ -183,33 +245,32 @@ impl<'s> Types<'s> {
         })
     }
 
-    /// The used blocks and their bytes by type, the most bytes first; those of no known type are left out. Arrays of all
-    /// lengths are one type.
-    fn totals(&self, graph: &Graph<'_, '_>) -> Totals {
-        let mut told = Told::new(graph.heaps(), graph.view());
+    /// Adds the used blocks and their bytes by type, but for `tellers`. Arrays of all lengths are one type.
+    fn add_totals(&self, graph: &Graph<'_, '_>, tellers: &Tellers, totals: &mut HashMap<String, Count>) {
         // Most blocks are of few shapes: their names are made at last. Alone, and as arrays.
         let mut by_shape = vec![[Count::default(); 2]; self.shapes.all.len()];
-        for heap in graph.heaps() {
-            for block in heap.blocks(graph.view()).filter_map(Result::ok).filter(|block| block.state == State::Used) {
-                if told.count(&block) {
-                    continue;
-                }
-                let number = graph.number(block.address);
-                let index = number.and_then(|number| usize::from(*self.of.get(number)?).checked_sub(1));
-                if let Some(index) = index {
-                    let size = self.shapes.all[index].size.unwrap_or(0);
-                    let array = size > 0 && block.requested.unwrap_or(block.size) / size > 1;
-                    by_shape[index][usize::from(array)].add(&block);
+        let mut add = |number: usize, block: &Block| {
+            let index = self.of.get(number).and_then(|&index| usize::from(index).checked_sub(1));
+            if let Some(index) = index.filter(|_| !tellers.has(block.address)) {
+                let size = self.shapes.all[index].size.unwrap_or(0);
+                let array = size > 0 && block.requested.unwrap_or(block.size) / size > 1;
+                by_shape[index][usize::from(array)].add(block);
+            }
+        };
+        if graph.heaps().iter().all(|heap| heap.allocator.is_dense()) {
+            graph.each_used(|number, block| add(number, block));
+        } else {
+            for block in graph.heaps().iter().flat_map(|heap| heap.blocks(graph.view())).filter_map(Result::ok) {
+                if let Some(number) = graph.number(block.address).filter(|_| block.state == State::Used) {
+                    add(number, &block);
                 }
             }
         }
-        let mut totals = told.totals();
         for (shape, counts) in self.shapes.all.iter().zip(by_shape) {
             for (count, end) in counts.into_iter().zip(["", "[]"]).filter(|(count, _)| count.blocks > 0) {
                 totals.entry(format!("{}{end}", shape.name)).or_default().join(count);
             }
         }
-        in_order(totals)
     }
 
     /// The type that a block itself tells.
