@@ -422,7 +422,7 @@ impl Dump {
     /// # Ok::<(), coredump_core::Error>(())
     /// ```
     pub fn tasks(&self, limits: Option<Limits>) -> Tasks {
-        Tasks::find(self.recorded(), self.binaries(), self.interpreter(), limits)
+        Tasks::find(self.recorded(), self.binaries(), self.interpreter(), self.objects(), limits)
     }
 
     /// The frames of one of the runtime's tasks, youngest first.

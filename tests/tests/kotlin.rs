@@ -309,3 +309,57 @@ fn suspended_functions_are_read_by_their_names_and_variables() {
     assert_eq!(exception["type"], "kotlin.IllegalStateException");
     assert_eq!(exception["message"], "nobody resumed EmptyCoroutineContext");
 }
+
+#[test]
+fn chains_of_suspended_functions_are_tasks_with_lines_and_variables() {
+    let died = died("kotlin-parked", &[]);
+    let source = std::fs::read_to_string(fixture("sources/kotlin/parked.kt")).unwrap();
+    let line = |statement: &str| 1 + source.lines().position(|line| line.contains(statement)).unwrap() as u64;
+    let document = Tool::new("coredump-json").args(["--locals"]).arg(&died.dump).run().expect(0).json();
+    let tasks = document["tasks"].as_array().expect("tasks are listed");
+    assert_eq!(tasks.len(), 2, "{tasks:#?}");
+    let chain = tasks.iter().find(|task| task["awaits"][0]["function"] == "serve").expect("the chain");
+    assert_eq!((&chain["language"], &chain["state"], &chain["note"]), (&json!("kotlin"), &json!("idle"), &Value::Null));
+    assert_eq!(chain["waits_for"], json!(["receive"]));
+    // Resumed once, they wait in their second round.
+    let mut one = &chain["awaits"][0];
+    let expected = [
+        ("serve", "total += order(", json!({"rounds": "2", "total": "18"})),
+        ("order", "receive(\"stock\")", json!({"id": "41", "urgent": "true", "label": "\"order 41\""})),
+        ("receive", "suspendCoroutine<Int>", json!({"name": "\"stock\"", "tries": "5"})),
+    ];
+    for (function, statement, variables) in expected {
+        assert_eq!((&one["function"], &one["state"]), (&json!(function), &json!("suspended")), "{one:#}");
+        assert_eq!(one["line"], line(statement), "{one:#}");
+        let seen = one["variables"].as_array().unwrap().iter();
+        let seen = seen.map(|variable| (variable["name"].as_str().unwrap().to_owned(), variable["value"].clone()));
+        assert_eq!(Value::Object(seen.collect()), variables);
+        one = &one["awaits"][0];
+    }
+    let sequence = tasks.iter().find(|task| task["awaits"][0]["function"] != "serve").unwrap();
+    assert_eq!(sequence["awaits"][0]["line"], line("yield(n * n)"), "{sequence:#}");
+    assert_eq!(sequence["note"], "it goes on when its next element is asked for");
+    let text = died.bt(&["--async"]).text().to_owned();
+    assert!(text.contains("task [idle], waits for receive"), "{text}");
+}
+
+#[test]
+fn a_document_with_contents_has_the_objects_too() {
+    let died = died("kotlin-basket", &[]);
+    let document = Tool::new("coredump-json").args(["--memory", "base64"]).arg(&died.dump).run().expect(0);
+    let again = died.dump.with_file_name("again.coredump");
+    let encoded = Tool::new("coredump-json").arg("--encode").stdin(document.stdout.clone()).run().expect(0).stdout;
+    std::fs::write(&again, encoded).unwrap();
+    let heap = |dump: &Path| Tool::new("coredump-dump").arg("--heap").arg(dump).run().expect(0).stdout;
+    assert_eq!(heap(&again), heap(&died.dump));
+    let count = document.json()["objects"]["count"].as_u64().unwrap();
+    assert!(count > 500, "{count}");
+    let basket = |dump: &Path| {
+        let tool = Tool::new("coredump-dump").args(["--frame", "2", "--print", "basket"]).arg(dump);
+        tool.run().expect(0).text().to_owned()
+    };
+    assert!(basket(&again).contains("Basket(owner=\"Ada\""), "{}", basket(&again));
+    // Who redacts gives none of them away.
+    let redacted = Tool::new("coredump-json").args(["--memory", "base64", "--redact"]).arg(&died.dump).run().expect(0);
+    assert!(redacted.json()["objects"].is_null());
+}

@@ -188,6 +188,11 @@ impl View<'_> {
         }
     }
 
+    /// The functions of a program that wait until they are resumed, in languages that keep them as objects.
+    pub(crate) fn suspended(&self) -> Vec<kotlin::Suspended> {
+        self.kotlin.suspended(self)
+    }
+
     /// The exception that a reference means, if its language has such.
     pub fn thrown(&self, link: Link) -> Option<Thrown> {
         let Link::Object(id) = link else { return None };

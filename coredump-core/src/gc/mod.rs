@@ -24,6 +24,7 @@ use crate::text;
 
 pub use assigned::empty_locals;
 pub use graph::{Dominators, Graph};
+pub(crate) use kotlin::{Held, Place, Suspended};
 pub use meaning::{Form, Meaning, Part, Reading, Text, Thrown};
 pub use roots::Root;
 pub use show::text_of;

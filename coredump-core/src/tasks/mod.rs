@@ -5,11 +5,13 @@
 //! Tasks are found in the executors that are known, and in the frames that poll one.
 
 mod cpp;
+mod kotlin;
 mod python;
 mod rust;
 
 use crate::backtrace::Location;
 use crate::binaries::{Binaries, Slot};
+use crate::gc;
 use crate::interpreted::Site;
 use crate::model::CoreDump;
 use crate::variables::{Inspector, Limits, Variable};
@@ -175,13 +177,20 @@ pub struct Tasks {
 impl Tasks {
     /// Looks for the tasks of a dump. `limits` bound the values of their variables, without which they are left out.
     ///
-    /// `site` is where the interpreter is in memory, of a program that one runs.
-    pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries, site: Option<&Site>, limits: Option<Limits>) -> Tasks {
+    /// `site` is where the interpreter is in memory, of a program that one runs; `objects` are those of the dump.
+    pub(crate) fn find(
+        dump: &CoreDump<'_>,
+        binaries: &Binaries,
+        site: Option<&Site>,
+        objects: &gc::View<'_>,
+        limits: Option<Limits>,
+    ) -> Tasks {
         let inspector = Inspector::new(dump, binaries);
         let mut tasks = Tasks::default();
         rust::find(dump, binaries, &inspector, limits, &mut tasks.list);
         cpp::find(dump, binaries, &inspector, limits, &mut tasks.list);
         python::find(dump, site, limits, &mut tasks.list);
+        kotlin::find(dump, binaries, objects, limits, &mut tasks.list);
         tasks.list.sort_by_key(|task| (task.state != TaskState::Running, task.executor.is_some(), task.id));
         tasks.truncated = tasks.list.len() > MAX_TASKS;
         tasks.list.truncate(MAX_TASKS);

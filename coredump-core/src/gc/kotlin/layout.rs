@@ -90,6 +90,23 @@ const LAYOUTS: &[(&str, Fields)] = &[
     ("collections.HashMapValues", &[("backing", Ref)]),
     ("collections.HashSet", &[("backing", Ref)]),
     ("collections.HashMap.EntryRef", &[("map", Ref), ("index", I32)]),
+    (
+        "coroutines.CoroutineImpl",
+        &[
+            ("resultContinuation", Ref),
+            ("state", I32),
+            ("exceptionState", I32),
+            ("result", Ref),
+            ("exception", Ref),
+            ("_context", Ref),
+            ("intercepted_", Ref),
+        ],
+    ),
+    ("coroutines.SafeContinuation", &[("delegate", Ref), ("result", Ref)]),
+    (
+        "sequences.SequenceBuilderIterator",
+        &[("state", I32), ("nextValue", Ref), ("nextIterator", Ref), ("nextStep", Ref)],
+    ),
     ("wasm.internal.KClassImpl", &[("rtti", Ref)]),
     ("wasm.internal.KPropertyImplBase", &[("reflectionTargetLinkageError", Ref), ("_name", Ref)]),
     (

@@ -5,6 +5,7 @@ mod kinds;
 mod layout;
 mod library;
 mod numbers;
+mod suspended;
 mod text;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use crate::objects::{Field, Id, Link, Object, Storage};
 
 pub use class::is_information;
 pub use numbers::{character, double, float, quoted};
+pub use suspended::{Held, Place, Suspended};
 
 /// Causes of an exception that are followed, and exceptions that are listed as suppressed.
 const CAUSES: u32 = 8;

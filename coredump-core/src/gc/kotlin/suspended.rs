@@ -1,0 +1,195 @@
+//! Suspended functions: the objects that keep the state of suspend functions which wait.
+//!
+//! Such an object refers to that of its caller, which is resumed when it ends. The number of the place where it waits is
+//! stored just before what is called there, so the function's code tells the place. Seen in Kotlin 2.4.20.
+
+use wasmparser::{Operator, OperatorsReader};
+
+use super::{Class, Kotlin, View};
+use crate::gc::Part;
+use crate::objects::{Field, Id, Kind, Link, Object};
+
+/// Objects that are listed.
+const MOST: usize = 1 << 16;
+/// Functions of one class that are looked through.
+const FUNCTIONS: usize = 256;
+
+/// A suspend function that waits, or the state of one that nothing says whether it does.
+#[derive(Clone, Debug)]
+pub struct Suspended {
+    /// The object that keeps its state.
+    pub id: Id,
+    /// The function.
+    pub function: String,
+    /// The number of its place.
+    pub state: i32,
+    /// Who waits for it: the object of another one.
+    pub caller: Option<Id>,
+    /// Where it waits.
+    pub place: Option<Place>,
+    /// What will resume it.
+    pub held: Held,
+    /// The parameters and variables that live across the place.
+    pub variables: Vec<(String, Part)>,
+}
+
+/// Where a suspended function waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The module.
+    pub module: u32,
+    /// The function that resumes it.
+    pub function: u32,
+    /// Where that function begins, and what it does from where it stores the number of the place up to where it returns: offsets in
+    /// the module's file.
+    pub start: u64,
+    /// The latter.
+    pub offsets: Vec<u64>,
+}
+
+/// Instructions from the place where its number is stored on.
+const INSTRUCTIONS: usize = 256;
+
+/// What will resume a suspended function that waits for no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// A continuation that was not resumed yet.
+    Continuation,
+    /// A sequence or an iterator, when its next element is asked for.
+    Sequence,
+    /// Nothing says whether it waits.
+    Unknown,
+}
+
+impl Kotlin {
+    /// All suspended functions of a dump, by the ids of their objects.
+    pub fn suspended(&self, view: &View<'_>) -> Vec<Suspended> {
+        let Some(objects) = view.objects() else { return Vec::new() };
+        if !objects.types().iter().any(|ty| super::is_information(&ty.fields)) {
+            return Vec::new();
+        }
+        let mut roles: Vec<Option<Role>> = vec![None; objects.types().len()];
+        let (mut found, mut holders) = (Vec::new(), Vec::new());
+        for object in objects.iter().filter(|object| object.kind() == Kind::Struct) {
+            let role = roles[object.type_index as usize].get_or_insert_with(|| {
+                let class = self.class(view, &object);
+                class.map_or(Role::Other, |class| Role::of(&class))
+            });
+            match role {
+                Role::Other => {}
+                Role::Suspended if found.len() < MOST => found.extend(self.suspended_in(view, &object)),
+                Role::Suspended => {}
+                role => holders.extend(self.holder(view, &object, *role)),
+            }
+        }
+        // What its continuation was told of has gone on.
+        found.retain(|one: &Suspended| !holders.contains(&(one.id, None)));
+        for one in &mut found {
+            let held = holders.iter().find_map(|(id, held)| held.filter(|_| *id == one.id));
+            one.held = held.unwrap_or(Held::Unknown);
+        }
+        found
+    }
+
+    fn suspended_in(&self, view: &View<'_>, object: &Object<'_>) -> Option<Suspended> {
+        const CLASS: &str = "coroutines.CoroutineImpl";
+        let class = self.class(view, object)?;
+        let state = self.int(view, object, CLASS, "state").filter(|&state| state > 0)?;
+        // One that has ended has given its interceptor back.
+        let intercepted = self.object(view, object, CLASS, "intercepted_").and_then(|held| self.class(view, &held));
+        if intercepted.is_some_and(|class| class.is("kotlin.coroutines.CompletedContinuation")) {
+            return None;
+        }
+        let (_, members) = self.coroutine(&class, &self.members(view, object))?;
+        Some(Suspended {
+            id: object.id,
+            function: class.simple_of_coroutine()?.to_owned(),
+            state,
+            caller: self.object(view, object, CLASS, "resultContinuation").map(|caller| caller.id),
+            place: self.place(view, object, state),
+            held: Held::Unknown,
+            variables: members.into_iter().filter(|(name, _)| name != "state").collect(),
+        })
+    }
+
+    /// The suspended function that an object will resume; `None` in the second place if it has done so.
+    fn holder(&self, view: &View<'_>, object: &Object<'_>, role: Role) -> Option<(Id, Option<Held>)> {
+        if role == Role::Sequence {
+            let next = self.object(view, object, "sequences.SequenceBuilderIterator", "nextStep")?;
+            return Some((next.id, Some(Held::Sequence)));
+        }
+        const CLASS: &str = "coroutines.SafeContinuation";
+        let waits = self.object(view, object, CLASS, "delegate")?;
+        // One of the entries of an enumeration, or what it was resumed with.
+        let result = self.object(view, object, CLASS, "result")?;
+        let entry = self.object(view, &result, "Enum", "name").and_then(|name| view.string(&name));
+        match entry.as_deref() {
+            Some("COROUTINE_SUSPENDED") => Some((waits.id, Some(Held::Continuation))),
+            Some("RESUMED") => Some((waits.id, None)),
+            _ => None,
+        }
+    }
+
+    /// Where an object of a suspended function has this state: one of its class's functions stores the number just before the
+    /// call at which it waits.
+    fn place(&self, view: &View<'_>, object: &Object<'_>, state: i32) -> Option<Place> {
+        let own = self.own(view, object);
+        let field = own.iter().position(|index| view.field_name(object.type_index, *index) == Some("state"));
+        let field = *own.get(field.unwrap_or(1))? as u32;
+        let Field::Ref(Link::Object(vtable)) = object.get(0)? else { return None };
+        let vtable = view.get(vtable)?;
+        let mut places = vtable.fields().take(FUNCTIONS).filter_map(|function| {
+            let Field::Ref(Link::Function { instance, index }) = function else { return None };
+            let number = view.module_of(instance, object)?;
+            let ty = object.ty.places.iter().find(|place| place.0 == number)?.1;
+            let operators = view.module(number)?.operators(index)?;
+            let start = operators.original_position() as u64;
+            let offsets = waits(operators, (ty, field), state)?;
+            Some(Place { module: number, function: index, start, offsets })
+        });
+        let first = places.next()?;
+        places.all(|other| other == first).then_some(first)
+    }
+}
+
+/// The instructions from where a number is stored in a field of a type, up to where the function returns.
+fn waits(mut operators: OperatorsReader<'_>, field: (u32, u32), state: i32) -> Option<Vec<u64>> {
+    let mut constant = None;
+    let mut offsets = Vec::new();
+    while !operators.eof() && offsets.len() < INSTRUCTIONS {
+        let offset = operators.original_position() as u64;
+        let operator = operators.read().ok()?;
+        match operator {
+            Operator::Return if !offsets.is_empty() => break,
+            Operator::StructSet { struct_type_index, field_index }
+                if (struct_type_index, field_index) == field && constant == Some(state) =>
+            {
+                offsets.push(offset);
+            }
+            _ if !offsets.is_empty() => offsets.push(offset),
+            _ => {}
+        }
+        constant = if let Operator::I32Const { value } = operator { Some(value) } else { None };
+    }
+    (!offsets.is_empty()).then_some(offsets)
+}
+
+/// What objects of a type are to suspended functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Suspended,
+    Continuation,
+    Sequence,
+    Other,
+}
+
+impl Role {
+    fn of(class: &Class) -> Role {
+        match () {
+            () if class.is("kotlin.coroutines.CoroutineImpl") => Role::Suspended,
+            () if class.is("kotlin.coroutines.SafeContinuation") => Role::Continuation,
+            () if class.is("kotlin.sequences.SequenceBuilderIterator") => Role::Sequence,
+            () => Role::Other,
+        }
+    }
+}
