@@ -14,6 +14,7 @@ mod exceptions;
 mod frames;
 mod head;
 mod keep;
+mod numbers;
 mod objects;
 mod output;
 mod pages;

@@ -5,15 +5,16 @@
 //! tells objects apart.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::Hasher;
 use std::time::Instant;
 
-use coredump_core::objects::{Code, Id, MAX_ID, Storage, Writer};
+use coredump_core::objects::{Code, Id, Storage, Writer};
 use wasmtime::{AnyRef, ArrayRef, AsContextMut, ExnRef, GcRef, RootScope, Rooted, StoreContextMut, StructRef, Val};
 
 use crate::binary::Binary;
 use crate::capture::Extent;
 use crate::catalog::Catalog;
+use crate::numbers::{Found, Numbers};
 use crate::roots::{Ids, Root};
 use crate::types::{Types, storage};
 
@@ -59,17 +60,16 @@ pub fn capture<T: 'static>(
         functions: HashMap::new(),
         limit: extent.heap_limit.min(MOST),
         until: extent.until,
-        values: Vec::new(),
     };
     for root in roots.iter().take(wanted) {
-        walk.numbers.of_root(root, store);
+        of_root(&mut walk.numbers, root, store);
     }
     if wanted > 0 && !walk.run(store) {
         let limit = if walk.is_late() { walk.writer.size() } else { walk.limit };
         walk.writer.set_limit(limit.max(1));
     }
     // The other roots have ids, too: so they can be told apart, whether they were reached or not.
-    let ids = roots.iter().map(|root| walk.numbers.of_root(root, store)).collect();
+    let ids = roots.iter().map(|root| of_root(&mut walk.numbers, root, store)).collect();
     let section = (walk.writer.count() > 0).then(|| walk.writer.finish());
     Captured { section, ids: Ids(ids) }
 }
@@ -83,15 +83,13 @@ struct Walk<'c> {
     functions: HashMap<usize, Code>,
     limit: u64,
     until: Option<Instant>,
-    /// The fields of the object at hand.
-    values: Vec<Val>,
 }
 
 impl Walk<'_> {
     /// Writes all objects in the order in which they are found. Whether nothing was left out.
     fn run<T: 'static>(&mut self, store: &mut StoreContextMut<'_, T>) -> bool {
         let mut whole = true;
-        while let Some(&found) = self.numbers.order.get(self.writer.count() as usize) {
+        while let Some(found) = self.numbers.take() {
             if self.writer.count().is_multiple_of(LOOK) && self.is_late() {
                 return false;
             }
@@ -138,9 +136,14 @@ impl Walk<'_> {
         store: &mut StoreContextMut<'_, T>,
     ) -> Option<bool> {
         let ty = self.types.of_struct(structure.ty(&*store).ok()?, &mut self.writer);
-        self.values.clear();
-        self.values.extend(structure.fields(store.as_context_mut()).ok()?);
-        self.fields(ty.index, &ty.fields, store)
+        self.fits(ty.size)?;
+        self.writer.begin(ty.index);
+        for (index, storage) in ty.fields.iter().enumerate() {
+            // One field at a time, as the engine gives them out anyway; all at once would take the type again.
+            let value = structure.field(store.as_context_mut(), index).ok()?;
+            self.put(&value, *storage, store);
+        }
+        Some(true)
     }
 
     fn exception<T: 'static>(&mut self, raw: u32, store: &mut StoreContextMut<'_, T>) -> Option<bool> {
@@ -148,23 +151,12 @@ impl Walk<'_> {
         let tag = exception.tag(&mut *store).ok()?;
         let fields = exception.ty(&*store).ok()?.fields().map(|field| storage(&field)).collect();
         let ty = self.types.of_exception(&tag, fields, self.catalog, &mut self.writer);
-        self.values.clear();
-        self.values.extend(exception.fields(store.as_context_mut()).ok()?);
-        self.fields(ty.index, &ty.fields, store)
-    }
-
-    /// Writes an object of this type with the fields that are at hand.
-    fn fields<T: 'static>(&mut self, ty: u32, fields: &[Storage], store: &mut StoreContextMut<'_, T>) -> Option<bool> {
-        let values = std::mem::take(&mut self.values);
-        if values.len() != fields.len() {
-            return None;
+        self.fits(ty.size)?;
+        self.writer.begin(ty.index);
+        for (index, storage) in ty.fields.iter().enumerate() {
+            let value = exception.field(store.as_context_mut(), index).ok()?;
+            self.put(&value, *storage, store);
         }
-        self.fits(fields.iter().map(|field| u64::from(field.size())).sum())?;
-        self.writer.begin(ty);
-        for (value, storage) in values.iter().zip(fields) {
-            self.put(value, *storage, store);
-        }
-        self.values = values;
         Some(true)
     }
 
@@ -256,50 +248,20 @@ fn put_number(writer: &mut Writer, value: &Val, storage: Storage) {
     }
 }
 
-/// An object that was found, by the engine's number for references to it.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Found {
-    Any(u32),
-    Exn(u32),
-}
-
-/// The ids of objects.
-#[derive(Default)]
-struct Numbers {
-    ids: HashMap<u32, Id, BuildHasherDefault<Mixed>>,
-    /// All that were found, in the order of their ids.
-    order: Vec<Found>,
-}
-
-impl Numbers {
-    /// The object's id; none if there are too many.
-    fn of(&mut self, found: Found) -> Option<Id> {
-        let (Found::Any(raw) | Found::Exn(raw)) = found;
-        let next = self.order.len() as u32 + 1;
-        if next > MAX_ID {
-            return self.ids.get(&raw).copied();
+/// The id of a root.
+fn of_root<T: 'static>(numbers: &mut Numbers, root: &Root, store: &mut StoreContextMut<'_, T>) -> Option<Id> {
+    let mut number = Raw(None);
+    let found = match root {
+        Root::Any(root) => {
+            root.ref_hash(&*store, &mut number);
+            Found::Any(number.0?)
         }
-        let id = *self.ids.entry(raw).or_insert(next);
-        if id == next {
-            self.order.push(found);
+        Root::Exn(root) => {
+            root.ref_hash(&*store, &mut number);
+            Found::Exn(number.0?)
         }
-        Some(id)
-    }
-
-    fn of_root<T: 'static>(&mut self, root: &Root, store: &mut StoreContextMut<'_, T>) -> Option<Id> {
-        let mut number = Raw(None);
-        let found = match root {
-            Root::Any(root) => {
-                root.ref_hash(&*store, &mut number);
-                Found::Any(number.0?)
-            }
-            Root::Exn(root) => {
-                root.ref_hash(&*store, &mut number);
-                Found::Exn(number.0?)
-            }
-        };
-        self.of(found)
-    }
+    };
+    numbers.of(found)
 }
 
 /// The engine's number for references to an object.
@@ -324,26 +286,5 @@ impl Hasher for Raw {
 
     fn finish(&self) -> u64 {
         0
-    }
-}
-
-/// Spreads numbers, which are multiples of a small power of two.
-#[derive(Default)]
-struct Mixed(u64);
-
-impl Hasher for Mixed {
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.0 = u64::from(number);
-    }
-
-    fn finish(&self) -> u64 {
-        let product = self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        product ^ product >> 32
     }
 }

@@ -18,6 +18,8 @@ use crate::catalog::Catalog;
 /// The types that were met, and those that modules declare.
 pub struct Types {
     met: HashMap<Key, Vec<Met>>,
+    /// The struct's and the array's type that were met last: the next one is most often the same.
+    last: [Option<Met>; 2],
     declared: Declared,
     tags: HashMap<u64, Known>,
     host: Option<u32>,
@@ -39,6 +41,15 @@ pub struct Known {
     pub index: u32,
     /// How its fields are stored; of an array, the elements.
     pub fields: std::rc::Rc<[Storage]>,
+    /// Bytes of all of them.
+    pub size: u64,
+}
+
+impl Known {
+    fn new(index: u32, fields: Vec<Storage>) -> Known {
+        let size = fields.iter().map(|field| u64::from(field.size())).sum();
+        Known { index, fields: fields.into(), size }
+    }
 }
 
 /// Two types that are the same have the same. The hash of a type is that of its group, which may hold most types of a
@@ -50,6 +61,7 @@ struct Key {
 }
 
 /// A struct's or an array's type.
+#[derive(Clone)]
 enum ObjectType {
     Struct(StructType),
     Array(ArrayType),
@@ -97,7 +109,7 @@ impl Types {
                 declared.entry(ty.key()).or_default().push((ty, (number, index)));
             }
         }
-        Types { met: HashMap::new(), declared, tags: HashMap::new(), host: None }
+        Types { met: HashMap::new(), last: [None, None], declared, tags: HashMap::new(), host: None }
     }
 
     /// A struct's type.
@@ -111,9 +123,19 @@ impl Types {
     }
 
     fn of(&mut self, ty: ObjectType, kind: Kind, writer: &mut Writer) -> Known {
+        let last = usize::from(kind == Kind::Array);
+        if let Some(met) = self.last[last].as_ref().filter(|met| met.ty.is(&ty)) {
+            return met.known.clone();
+        }
+        let known = self.among_all(&ty, kind, writer);
+        self.last[last] = Some(Met { ty, known: known.clone() });
+        known
+    }
+
+    fn among_all(&mut self, ty: &ObjectType, kind: Kind, writer: &mut Writer) -> Known {
         let key = ty.key();
         let met = self.met.entry(key).or_default();
-        if let Some(position) = met.iter().position(|met| met.ty.is(&ty)) {
+        if let Some(position) = met.iter().position(|met| met.ty.is(ty)) {
             // The types of most objects are few.
             if position > 0 {
                 met.swap(position, position / 2);
@@ -121,11 +143,11 @@ impl Types {
             return met[position / 2].known.clone();
         }
         let declared = self.declared.get(&key).into_iter().flatten();
-        let places = declared.filter(|(declared, _)| declared.is(&ty)).map(|(_, place)| *place).collect();
+        let places = declared.filter(|(declared, _)| declared.is(ty)).map(|(_, place)| *place).collect();
         let fields = ty.fields();
         let index = writer.add_type(&Type::new(kind, places, fields.clone()));
-        let known = Known { index, fields: fields.into() };
-        met.push(Met { ty, known: known.clone() });
+        let known = Known::new(index, fields);
+        met.push(Met { ty: ty.clone(), known: known.clone() });
         known
     }
 
@@ -135,7 +157,7 @@ impl Types {
         let known = self.tags.entry(number).or_insert_with(|| {
             let places = catalog.tag(number).into_iter().collect();
             let index = writer.add_type(&Type::new(Kind::Exception, places, fields.clone()));
-            Known { index, fields: fields.into() }
+            Known::new(index, fields)
         });
         known.clone()
     }

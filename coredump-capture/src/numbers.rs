@@ -1,0 +1,87 @@
+//! The ids of objects: in the order in which they are found, each once.
+
+use std::collections::{HashMap, VecDeque};
+
+use coredump_core::objects::{Id, MAX_ID};
+
+/// Objects lie at multiples of so many bytes in the engine's heap.
+const ALIGNED: u32 = 16;
+/// Places of one page of the table.
+const PLACES: u32 = 1024;
+
+/// An object that was found, by the engine's number for references to it: its place in the engine's heap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// A struct, an array, something of the host.
+    Any(u32),
+    /// An exception.
+    Exn(u32),
+}
+
+/// The ids of all objects that were found, and those of which nobody has asked yet.
+///
+/// A table by place: it takes a quarter of the bytes of a heap that is full of objects, and finds neighbours near each other,
+/// where a hash table would take more for each object and look for it anywhere.
+#[derive(Default)]
+pub struct Numbers {
+    pages: Vec<Option<Box<[Id; PLACES as usize]>>>,
+    /// Those at other places, which no engine has that is known.
+    others: HashMap<u32, Id>,
+    count: u32,
+    left: VecDeque<Found>,
+}
+
+impl Numbers {
+    /// The object's id; none if there are too many.
+    pub fn of(&mut self, found: Found) -> Option<Id> {
+        let (Found::Any(raw) | Found::Exn(raw)) = found;
+        let next = self.count + 1;
+        let id = self.id(raw);
+        if *id != 0 {
+            return Some(*id);
+        }
+        if next > MAX_ID {
+            return None;
+        }
+        *id = next;
+        self.count = next;
+        self.left.push_back(found);
+        Some(next)
+    }
+
+    /// The first of the objects that were not taken yet, in the order of their ids.
+    pub fn take(&mut self) -> Option<Found> {
+        self.left.pop_front()
+    }
+
+    /// The id of the object at a place, 0 of one that was not met.
+    fn id(&mut self, raw: u32) -> &mut Id {
+        if !raw.is_multiple_of(ALIGNED) {
+            return self.others.entry(raw).or_default();
+        }
+        let place = raw / ALIGNED;
+        let (page, place) = ((place / PLACES) as usize, (place % PLACES) as usize);
+        if page >= self.pages.len() {
+            self.pages.resize(page + 1, None);
+        }
+        &mut self.pages[page].get_or_insert_with(|| Box::new([0; PLACES as usize]))[place]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_has_one_id_and_is_given_out_once() {
+        let mut numbers = Numbers::default();
+        let places = [0x10, 0xffff_fff0, 0x4010, 7, 0x20];
+        for (number, &raw) in (1..).zip(&places) {
+            assert_eq!(numbers.of(Found::Any(raw)), Some(number));
+        }
+        assert_eq!(numbers.of(Found::Exn(0x4010)), Some(3));
+        assert_eq!(places.map(|_| numbers.take()), places.map(|raw| Some(Found::Any(raw))));
+        assert_eq!(numbers.of(Found::Any(7)), Some(4));
+        assert_eq!(numbers.take(), None);
+    }
+}
