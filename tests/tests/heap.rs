@@ -479,6 +479,69 @@ fn a_record_that_is_written_over_is_found_there_and_nowhere_before() {
     }
 }
 
+/// What a record holds that says `name`, of the first broken place.
+fn first_fact<'t>(checked: &'t Outcome, name: &str) -> &'t str {
+    let start = format!("broken\t{name}\t");
+    checked.text().lines().find_map(|line| line.strip_prefix(&*start)).unwrap_or_default()
+}
+
+#[test]
+fn a_size_that_is_replaced_by_another_one_is_found_in_its_own_header() {
+    // Where the size would lead is no header: but it is not there that anything is wrong.
+    let folder = scratch();
+    let guests = [
+        ("heap-dlmalloc", 4),
+        ("heap-wasisdk", 4),
+        ("heap-emscripten", 4),
+        ("heap-memory64", 8),
+        ("heap-rust", 4),
+        ("heap-rust-1.63", 4),
+        ("heap-emmalloc", 4),
+        ("heap-as-incremental", 4),
+        ("heap-as-minimal", 4),
+    ];
+    for (name, record) in guests {
+        let (path, _) = died(name);
+        let bytes = std::fs::read(&path).expect("the dump can be read");
+        let all: Vec<_> = blocks(&dump(name, &["--blocks"], &path).expect(0)).into_iter().collect();
+        // In front of an object of AssemblyScript's stand the collector's words.
+        let known = |kind: &str| !name.starts_with("heap-as") || kind.is_empty();
+        let pairs = all.windows(2).filter(|pair| {
+            let [(_, (_, state, kind)), (_, (size, next, _))] = pair else { return false };
+            state == "used" && next == "used" && *size >= 128 && known(kind)
+        });
+        let mut planted = 0;
+        for pair in pairs.take(5) {
+            let header = pair[0].0 - record;
+            let mut broken = bytes.clone();
+            let Some(was) = plant(&mut broken, header, [0; 4]) else { continue };
+            // Into the middle of the next block.
+            plant(&mut broken, header, (u32::from_le_bytes(was) + 64).to_le_bytes());
+            let path = folder.path().join("planted.coredump");
+            std::fs::write(&path, &broken).expect("a file can be written");
+            let checked = dump(name, &["--check"], &path).expect(1);
+            assert_eq!(first_fact(&checked, "address"), format!("{header:#x}"), "{name}: {}", checked.text());
+            planted += 1;
+        }
+        assert!(planted > 0, "{name} has no two large blocks: {all:?}");
+    }
+}
+
+#[test]
+fn the_size_that_leads_to_a_broken_header_is_named_too() {
+    let folder = scratch();
+    let (path, said) = die(folder.path(), "heap-dlmalloc", "overflow");
+    let culprit = said.iter().find(|line| line.0 == "culprit").unwrap().1;
+    let checked = dump("heap-dlmalloc", &["--check"], &path).expect(1);
+    assert_eq!(first_fact(&checked, "size that leads there"), format!("{:#x}", culprit - 4), "{}", checked.text());
+    // 20 bytes and a header, in steps of 16; it and the block before are used.
+    assert!(first_fact(&checked, "bytes of that size").starts_with("23 00 00 00"), "{}", checked.text());
+    let write = |address: u64| format!("coredump-run --replay {} --last-write {address:#x}", path.display());
+    assert_eq!(first_fact(&checked, "who wrote that size"), write(culprit - 4));
+    let broken = u64::from_str_radix(first_fact(&checked, "address").trim_start_matches("0x"), 16).unwrap();
+    assert_eq!(first_fact(&checked, "who wrote it"), write(broken));
+}
+
 /// The block that begins with a text, by its listing.
 fn holding(all: &BTreeMap<u64, (u64, String, String)>, text: &str) -> u64 {
     *all.iter().find(|(_, block)| block.2.contains(text)).expect("a block holds it").0
@@ -593,11 +656,20 @@ fn the_allocation_that_failed_is_told() {
             let [has, may, more] = [2, 3, 4].map(|field: usize| limit[field].parse::<u64>().unwrap());
             assert!(may == 64 << 16 && has + more == may && more < bytes, "{limit:?}");
         }
+        // The backtrace says it with the reason, and so does the document.
+        let trace = Tool::new("coredump-bt").arg("-m").arg(module(name)).arg(&path).run().expect(0);
+        let said = format!("    while {bytes} bytes were asked of {function} (frame ");
+        assert!(trace.text().lines().any(|line| line.starts_with(&said)), "{name}: {}", trace.text());
+        let document = Tool::new("coredump-json").arg("-m").arg(module(name)).arg(&path).run().expect(0).json();
+        let allocation = &document["reason"]["allocation"];
+        assert_eq!((&allocation["bytes"], &allocation["function"]), (&bytes.into(), &function.into()), "{name}");
     }
     // A program that died of something else asked for nothing.
     let (path, _) = died("heap-dlmalloc");
     let told = dump("heap-dlmalloc", &["--heap"], &path).expect(0);
     assert!(!told.text().contains("request\t"), "{}", told.text());
+    let trace = Tool::new("coredump-bt").arg("-m").arg(module("heap-dlmalloc")).arg(&path).run().expect(0);
+    assert!(!trace.text().contains("bytes were asked of"), "{}", trace.text());
 }
 
 #[test]

@@ -45,6 +45,7 @@ use frames::{PlaceEntry, ThreadEntry};
 use heap::HeapEntry;
 use inner::TaskThread;
 use memories::MemoryEntry;
+use objects::ObjectsEntry;
 use process::{CallEntry, File, Process};
 use reason::ReasonEntry;
 use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
@@ -134,6 +135,9 @@ struct DocumentFields<'d> {
     globals: Each<'d, GlobalEntry<'d>>,
     /// The tables; empty if the producer recorded none.
     tables: Each<'d, TableEntry<'d>>,
+    /// With `--memory base64`: the objects of a garbage-collected program, as the dump has them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    objects: Option<ObjectsEntry<'d>>,
     /// With `--heap`: what the allocators in the memories hold, and the objects of a garbage-collected program.
     #[serde(skip_serializing_if = "Option::is_none")]
     heap: Option<HeapEntry<'d>>,
@@ -186,6 +190,7 @@ impl Serialize for Document<'_> {
             tables: Each::new(move || {
                 dump.tables.iter().enumerate().map(move |(index, table)| TableEntry::new(index, table, objects))
             }),
+            objects: dump.objects.as_ref().filter(|_| contents && !redact).map(ObjectsEntry::new),
             heap: self.heap.then(|| self.heap()),
             sections: Each::new(move || dump.sections.iter().map(move |section| SectionEntry::new(section, redact))),
             warnings: Each::new(|| self.warnings()),

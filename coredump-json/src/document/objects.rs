@@ -2,12 +2,13 @@
 
 use coredump_core::gc::{View, text_of};
 use coredump_core::model::{RefTarget, Value};
-use coredump_core::objects::{Field, Kind, Link, Object, Storage};
+use coredump_core::objects::{Field, Kind, Link, Object, Objects, Storage};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
 use super::heap::TypeEntry;
+use super::memories::Base64;
 use super::text::{Each, written_as};
 use super::values::{Bits, Content, Target, TargetFields, ValueEntry};
 
@@ -27,6 +28,26 @@ pub fn types(view: &View<'_>) -> Vec<TypeEntry> {
     entries.retain(|entry| entry.count > 0);
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.bytes));
     entries
+}
+
+/// The objects of a garbage-collected program, as the dump has them.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "objects"))]
+pub struct ObjectsEntry<'d> {
+    /// How many there are.
+    count: u32,
+    /// Bytes of their section.
+    size: usize,
+    /// The section's contents in base64, from which `--encode` has them again; docs/format.md describes them.
+    data: Base64<'d>,
+}
+
+impl<'d> ObjectsEntry<'d> {
+    pub fn new(objects: &'d Objects<'d>) -> Self {
+        // A dump that was read has all of it in one part.
+        let [section, _] = objects.parts();
+        ObjectsEntry { count: objects.count(), size: section.len(), data: Base64(section) }
+    }
 }
 
 /// All objects, by their ids.

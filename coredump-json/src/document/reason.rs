@@ -32,6 +32,23 @@ pub struct ReasonEntry<'d> {
     pub memory_access: Option<AccessEntry>,
     /// The exception that nothing caught.
     pub exception: Option<ExceptionEntry<'d>>,
+    /// The request for memory in whose functions the program died, or after the failure of which it gave up; left out where there is none, or its size is not known for certain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocation: Option<AllocationEntry<'d>>,
+}
+
+/// A request for memory.
+#[derive(Serialize)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "allocation"))]
+pub struct AllocationEntry<'d> {
+    /// How many bytes were asked for; null in a redacted document.
+    pub bytes: Option<u64>,
+    /// The function that was asked.
+    pub function: &'d str,
+    /// Its thread: an index into `threads`.
+    pub thread: usize,
+    /// Its frame: an index into the frames of that thread.
+    pub frame: usize,
 }
 
 /// The program gave up by itself: a panic, a failed assertion, an abort.
@@ -123,6 +140,12 @@ impl Document<'_> {
                 .exception
                 .as_ref()
                 .map(|exception| ExceptionEntry::new(exception, self.dump, &self.paths, self.redact)),
+            allocation: reason.allocation.as_ref().map(|allocation| AllocationEntry {
+                bytes: (!self.redact).then_some(allocation.bytes),
+                function: &allocation.function,
+                thread: allocation.thread,
+                frame: allocation.frame,
+            }),
         })
     }
 }

@@ -143,7 +143,7 @@ fn not_finite(number: f64) -> &'static str {
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "reference"))]
 pub struct TargetFields<'d> {
     /// `null` is a null reference (a known value). `object` is one that the dump does not hold.
-    #[cfg_attr(feature = "schema", schemars(example = &"struct", example = &"function", example = &"object"))]
+    #[cfg_attr(feature = "schema", schemars(example = &"struct", example = &"func", example = &"object"))]
     pub kind: &'static str,
     /// Of a function: index into `instances`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -182,7 +182,7 @@ impl Target<'_> {
         match self.target {
             RefTarget::Null => TargetFields { kind: "null", ..TargetFields::default() },
             RefTarget::Function { instance, index } => TargetFields {
-                kind: "function",
+                kind: "func",
                 instance: Some(*instance),
                 function_index: Some(*index),
                 ..TargetFields::default()

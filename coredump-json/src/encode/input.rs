@@ -23,6 +23,16 @@ pub struct Document<'a> {
     pub globals: Vec<Global>,
     pub tables: Vec<Table>,
     pub host_calls: Vec<HostCall>,
+    #[serde(borrow)]
+    pub objects: Option<Objects<'a>>,
+}
+
+/// The section of objects, as it is.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Objects<'a> {
+    #[serde(borrow)]
+    pub data: Cow<'a, str>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -14,6 +14,7 @@ use coredump_core::cli::input::stays_in;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::{Memory, Segment};
 use coredump_core::model::{CoreDump, Frame, Global, Instance, Layout, ModuleRecord, Reason, Table, Thread, Value};
+use coredump_core::objects::Objects;
 use coredump_core::write;
 
 use contents::{Spool, Spooled, sidecar};
@@ -51,6 +52,7 @@ struct Contents {
     /// For each memory, for each of its ranges.
     ranges: Vec<Vec<Option<Spooled>>>,
     modules: Vec<Option<Spooled>>,
+    objects: Option<Spooled>,
 }
 
 impl Contents {
@@ -85,7 +87,9 @@ impl Contents {
             let embedded = module.embedded.as_deref();
             modules.push(embedded.map(|embedded| spool.base64(embedded, None, &what)).transpose()?);
         }
-        Ok(Contents { spool: spool.finish()?, files, folder, ranges, modules })
+        let objects = document.objects.as_ref();
+        let objects = objects.map(|objects| spool.base64(&objects.data, None, "the objects")).transpose()?;
+        Ok(Contents { spool: spool.finish()?, files, folder, ranges, modules, objects })
     }
 
     fn dump(&self, document: Document<'_>) -> Result<CoreDump<'_>> {
@@ -96,6 +100,7 @@ impl Contents {
             producer: document.dump.producer.filter(|producer| !producer.ends_with("(inferred)")),
             process: document.process,
             host_calls: document.host_calls,
+            objects: self.objects.map(|objects| Objects::new(objects.of(&self.spool), 0)),
             ..CoreDump::default()
         };
         dump.reason =

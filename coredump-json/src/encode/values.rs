@@ -68,7 +68,8 @@ pub fn target(json: &serde_json::Value, what: &str) -> Result<RefTarget> {
     let index = |name: &str| json[name].as_u64().and_then(|index| u32::try_from(index).ok());
     Ok(match json["kind"].as_str().ok_or_else(bad)? {
         "null" => RefTarget::Null,
-        "function" => {
+        // Documents of older versions say `function`.
+        "func" | "function" => {
             RefTarget::Function { instance: index("instance"), index: index("function_index").ok_or_else(bad)? }
         }
         "i31" => RefTarget::I31(json["number"].as_i64().and_then(|number| i32::try_from(number).ok()).ok_or_else(bad)?),
