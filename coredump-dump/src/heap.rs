@@ -5,6 +5,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::Damage;
 use coredump_core::memory::Memory;
 
+use crate::ahead::ahead;
 use crate::heaps::Heaps;
 use crate::objects;
 use crate::session::Session;
@@ -49,7 +50,7 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
             }
             continue;
         }
-        let (surveys, totals) = found.inventory(session, index)?;
+        let (surveys, totals) = ahead(memory, 0..memory.size, || found.inventory(session, index))?;
         for (heap, survey) in found.heaps.iter().zip(&surveys) {
             heaps.row([
                 index.to_string(),

@@ -7,6 +7,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::{Block, Types};
 use coredump_core::variables::Shapes;
 
+use crate::ahead::ahead;
 use crate::heap::{complain, memories, not_recognised, show};
 use crate::heaps::Heaps;
 use crate::session::Session;
@@ -30,7 +31,7 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
             continue;
         }
         let roots = heaps.roots();
-        let mut graph = heaps.graph(session, index)?;
+        let mut graph = ahead(memory, 0..memory.size, || heaps.graph(session, index))?;
         if complain(session, index, graph.damage()) {
             let message = "blocks after the broken place are not known, so that what they point to would look lost";
             return Err(session.error(ErrorKind::Malformed, message).hint("--check tells more of what is broken"));

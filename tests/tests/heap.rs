@@ -528,6 +528,42 @@ fn a_size_that_is_replaced_by_another_one_is_found_in_its_own_header() {
 }
 
 #[test]
+fn what_a_free_block_keeps_of_itself_is_checked_where_used_ones_keep_nothing() {
+    let folder = scratch();
+    // A record of each free block: the link at its start, the tag in front of it, the link in its last word, its header.
+    type Record = fn(u64, u64) -> u64;
+    let guests: [(&str, Record); 5] = [
+        ("heap-lol", |block, _| block),
+        ("heap-talc5", |block, _| block - 4),
+        ("heap-zig", |block, size| block + size),
+        ("heap-as-minimal", |block, _| block - 4),
+        ("heap-as-incremental", |block, _| block - 4),
+    ];
+    for (name, record) in guests {
+        let (path, _) = died(name);
+        let bytes = std::fs::read(&path).expect("the dump can be read");
+        let all = blocks(&dump(name, &["--blocks"], &path).expect(0));
+        let free = all.iter().filter(|(_, (_, state, _))| state == "free");
+        let mut planted = 0;
+        // A list that ends too soon is not believed: the first ones of each are left as they are.
+        for (&block, (size, ..)) in free.skip(1).take(6) {
+            let address = record(block, *size);
+            let mut broken = bytes.clone();
+            // The end of a list is zero, which dumps leave out.
+            if plant(&mut broken, address, *b"AAAA").is_none() {
+                continue;
+            }
+            let path = folder.path().join("planted.coredump");
+            std::fs::write(&path, &broken).expect("a file can be written");
+            let checked = dump(name, &["--check"], &path).expect(1);
+            assert_eq!(first_fact(&checked, "address"), format!("{address:#x}"), "{name} {block:#x}: {}", checked.text());
+            planted += 1;
+        }
+        assert!(planted > 2, "{name}: {all:?}");
+    }
+}
+
+#[test]
 fn the_size_that_leads_to_a_broken_header_is_named_too() {
     let folder = scratch();
     let (path, said) = die(folder.path(), "heap-dlmalloc", "overflow");
@@ -582,6 +618,23 @@ fn blocks_have_the_types_that_variables_lead_to() {
     let label = holding(&all, "u\"node 3\"");
     assert!(all[&label].2.starts_with("String "), "{:?}", all[&label]);
     assert!(said.iter().any(|line| line.0 == "object" && line.1 == label), "{label:#x} is no label: {said:?}");
+}
+
+#[test]
+fn a_struct_with_a_flexible_array_is_no_array() {
+    let folder = scratch();
+    let (path, _) = coredump_tests::capture(folder.path(), "heap-flexible", &["-q"]);
+    let listed = dump("heap-flexible", &["--blocks"], &path).expect(0);
+    let all = blocks(&listed);
+    let of = |ty: &str| all.values().filter(|block| block.2 == ty).map(|block| block.0).collect::<Vec<_>>();
+    // Of 4 bytes and five pointers, and of 4 bytes and a text of 41 bytes and more, rounded up by the allocator.
+    assert_eq!((of("struct message"), of("struct part")), (vec![28], vec![60, 60, 76, 92, 92]), "{}", listed.text());
+    let heap = dump("heap-flexible", &["--heap"], &path).expect(0);
+    assert!(heap.text().contains("type\t0\tstruct part\t5\t380\n"), "{}", heap.text());
+    // A byte of its text is one of the block's only element.
+    let part = *all.iter().find(|(_, block)| block.2 == "struct part").unwrap().0;
+    let told = dump("heap-flexible", &["--whatis", &format!("{:#x}", part + 20)], &path).expect(0);
+    assert!(told.text().contains("type\tstruct part\n"), "{}", told.text());
 }
 
 #[test]

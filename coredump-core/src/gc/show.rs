@@ -116,7 +116,13 @@ impl Line<'_, '_> {
             Link::Unknown => self.text.push_str("not null"),
             Link::Object(id) => match self.view.get(id) {
                 None => self.add(format_args!("#{id}, which is not in the dump")),
-                Some(_) if self.open.contains(&id) => self.add(format_args!("#{id}")),
+                Some(object) if self.open.contains(&id) => {
+                    let name = match self.view.meaning(&object, 0..0).map(|meaning| meaning.form) {
+                        Some(Form::Record(name)) => escape(&name).into_owned(),
+                        _ => self.view.head(&object),
+                    };
+                    self.add(format_args!("{name} #{id}"));
+                }
                 Some(object) => self.object(&object, depth),
             },
         }

@@ -154,7 +154,7 @@ impl<'s> Walk<'_, 's, '_, '_> {
             if target.size.unwrap_or(0) <= room.end - room.start {
                 types.of[number as usize] = index + 1;
                 // Nothing is to be followed in the others.
-                if !target.pointers.is_empty() || !target.choices.is_empty() {
+                if !target.pointers.is_empty() || !target.choices.is_empty() || target.tail.is_some() {
                     next.push(starts, granule);
                 }
             }
@@ -165,17 +165,28 @@ impl<'s> Walk<'_, 's, '_, '_> {
     fn block(&mut self, granule: u32) {
         let view = self.graph.view();
         let contents = self.graph.contents(granule);
+        let shapes = self.types.shapes;
         let Some(shape) = self.types.shape(self.graph.starts().rank(granule)) else { return };
-        // A type without a size is there once.
-        let size = shape.size.unwrap_or(0);
-        let count = (contents.end - contents.start).checked_div(size).map_or(1, |count| count.clamp(1, MAX_ELEMENTS));
-        for element in 0..count {
-            let at = contents.start + element * size;
-            self.pointers(
-                shape,
-                |offset| view.word(at.checked_add(offset)?),
-                |offset| view.u8(at.checked_add(offset)?),
-            );
+        let mut values = |shape: &'s Shape, range: Range<u64>| {
+            // A type without a size is there once.
+            let size = shape.size.unwrap_or(0);
+            let count = range.end.saturating_sub(range.start).checked_div(size);
+            for element in 0..count.map_or(1, |count| count.min(MAX_ELEMENTS)) {
+                let at = range.start + element * size;
+                self.pointers(
+                    shape,
+                    |offset| view.word(at.checked_add(offset)?),
+                    |offset| view.u8(at.checked_add(offset)?),
+                );
+            }
+        };
+        match shape.tail {
+            None => values(shape, contents),
+            Some(tail) => {
+                let end = contents.start + shape.size.unwrap_or(0);
+                values(shape, contents.start..end);
+                values(&shapes.all[tail.element], contents.start.saturating_add(tail.offset)..contents.end);
+            }
         }
     }
 }
@@ -235,7 +246,7 @@ impl<'s> Types<'s> {
         }
         let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
         let name = &shape.name;
-        Some(match shape.size {
+        Some(match shape.size.filter(|_| shape.tail.is_none()) {
             None | Some(0) => name.clone(),
             Some(size) => match (block.requested, block.requested.unwrap_or(block.size) / size) {
                 (_, 0 | 1) => name.clone(),
@@ -252,7 +263,8 @@ impl<'s> Types<'s> {
         let mut add = |number: usize, block: &Block| {
             let index = self.of.get(number).and_then(|&index| usize::from(index).checked_sub(1));
             if let Some(index) = index.filter(|_| !tellers.has(block.address)) {
-                let size = self.shapes.all[index].size.unwrap_or(0);
+                let shape = &self.shapes.all[index];
+                let size = shape.size.filter(|_| shape.tail.is_none()).unwrap_or(0);
                 let array = size > 0 && block.requested.unwrap_or(block.size) / size > 1;
                 by_shape[index][usize::from(array)].add(block);
             }
@@ -281,7 +293,9 @@ impl<'s> Types<'s> {
     /// The type of a block's elements by the debug information, and its size in bytes.
     pub fn element(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<(String, u64)> {
         let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
-        Some((shape.name.clone(), shape.size.filter(|&size| size > 0 && block.state == State::Used)?))
+        // What has a tail is there once, up to the block's end.
+        let size = if shape.tail.is_some() { Some(block.size) } else { shape.size };
+        Some((shape.name.clone(), size.filter(|&size| size > 0 && block.state == State::Used)?))
     }
 
     /// Whether a block holds characters, whose text says more than the type.

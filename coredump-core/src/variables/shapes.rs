@@ -33,6 +33,17 @@ pub struct Shape {
     pub pointers: Vec<Pointer>,
     /// Parts that hold other pointers by the value of a discriminant.
     pub choices: Vec<Choice>,
+    /// The array without a length at its end: then a block holds it once, however large that is.
+    pub tail: Option<Tail>,
+}
+
+/// An array without a length, to the end of what holds it: C's flexible array member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// Bytes from the value's start.
+    pub offset: u64,
+    /// The type of its elements: an index into [`Shapes::all`].
+    pub element: usize,
 }
 
 /// A pointer in a value.
@@ -218,7 +229,21 @@ impl Builder {
             self.flatten(units, key, Some(die), 0, None, LEVELS, &mut found);
             self.shapes.all[index].pointers = found.pointers;
             self.shapes.all[index].choices = found.choices;
+            self.shapes.all[index].tail = self.tail(units, key, die);
         }
+    }
+
+    /// The array without a length at the end of a struct.
+    fn tail(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<Tail> {
+        let (_, ty) = units.peeled(Some(die))?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let last = contents.members.last().filter(|_| contents.keyword != "union")?;
+        let offset = place(last, 0)?;
+        let (_, ty) = units.peeled(last.ty)?;
+        let Kind::Array(array) = &ty.kind else { return None };
+        let without = matches!(array.dimensions.first(), None | Some(None | Some(0)));
+        let element = array.element.filter(|_| without)?;
+        Some(Tail { offset, element: self.index(units, key, element)? })
     }
 
     /// Collects the pointers in a value of type `ty` that lies `offset` bytes into the whole. `element` is what pointers to

@@ -76,7 +76,7 @@ fn a_program_of_moonbit_is_shown_with_its_types() {
         // The first number of a constructor is which one it is.
         "1 = struct @main.Tree::Node {0 = 1, 1 = 7, 2 = struct $moonbit.enum {0 = 0}, 3 = struct @main.Tree::Node {0 = 1, 1 = 9, ",
         "{0 = 4, 1 = array $moonbit.string of 4 \"four\"}",
-        "struct @main.Customer {0 = array $moonbit.string of 3 \"Zoë\", 1 = 12345678901, 2 = #1}",
+        "struct @main.Customer {0 = array $moonbit.string of 3 \"Zoë\", 1 = 12345678901, 2 = struct @main.Basket #1}",
         "array $moonbit.bytes of 3 [0, 127, 255]",
         // What the closure holds, and the count: 5 and 37.
         ", 1 = 3}, 6 = 42}",
@@ -94,6 +94,28 @@ fn an_uninstrumented_run_has_what_globals_and_a_pending_exception_reach() {
     let thrown = program(&["--fast", "--invoke", "throw"]).json();
     let values = &thrown["reason"]["exception"]["values"];
     assert_eq!(values[1]["value"]["id"], thrown["globals"][0]["value"]["id"], "the exception carries that list");
+}
+
+#[test]
+fn a_program_that_exits_leaves_its_objects_and_an_unset_local_refers_to_none() {
+    let text = "(module
+        (import \"wasi_snapshot_preview1\" \"proc_exit\" (func $exit (param i32)))
+        (type $pair (struct (field $left i32) (field $right i64)))
+        (global $kept (mut (ref null $pair)) (ref.null $pair))
+        (memory (export \"memory\") 1)
+        (func (export \"_start\")
+          (local $mine (ref $pair)) (local $never (ref $pair))
+          (local.set $mine (struct.new $pair (i32.const 7) (i64.const 8)))
+          (global.set $kept (struct.new $pair (i32.const 9) (i64.const 10)))
+          (call $exit (i32.const 3))
+          (drop (struct.get $pair $left (local.get $mine)))))";
+    for options in [&["--on", "exit"][..], &["--on", "exit", "--live"]] {
+        let dump = Run::wat(options, text).expect(3).json();
+        let locals = &frames(&dump)[0]["locals"];
+        assert_eq!(texts(locals), ["struct $pair {left = 7, right = 8}", ""], "{options:?}");
+        assert_eq!(locals[1]["value"], json!({"kind": "null"}), "{options:?}: it is not nullable, and was never set");
+        assert_eq!(dump["globals"][0]["value"]["text"], "struct $pair {left = 9, right = 10}");
+    }
 }
 
 #[test]
