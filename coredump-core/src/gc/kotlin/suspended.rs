@@ -141,10 +141,11 @@ impl Kotlin {
         let mut places = vtable.fields().take(FUNCTIONS).filter_map(|function| {
             let Field::Ref(Link::Function { instance, index }) = function else { return None };
             let number = view.module_of(instance, object)?;
-            let ty = object.ty.places.iter().find(|place| place.0 == number)?.1;
             let operators = view.module(number)?.operators(index)?;
             let start = operators.original_position() as u64;
-            let offsets = waits(operators, (ty, field), state)?;
+            // Types that are equal are one to the engine, and several in the module.
+            let own = |ty: u32| object.ty.places.contains(&(number, ty));
+            let offsets = waits(operators, |ty, at| at == field && own(ty), state)?;
             Some(Place { module: number, function: index, start, offsets })
         });
         let first = places.next()?;
@@ -152,8 +153,8 @@ impl Kotlin {
     }
 }
 
-/// The instructions from where a number is stored in a field of a type, up to where the function returns.
-fn waits(mut operators: OperatorsReader<'_>, field: (u32, u32), state: i32) -> Option<Vec<u64>> {
+/// The instructions from where a number is stored in a field, up to where the function returns.
+fn waits(mut operators: OperatorsReader<'_>, is_field: impl Fn(u32, u32) -> bool, state: i32) -> Option<Vec<u64>> {
     let mut constant = None;
     let mut offsets = Vec::new();
     while !operators.eof() && offsets.len() < INSTRUCTIONS {
@@ -162,7 +163,7 @@ fn waits(mut operators: OperatorsReader<'_>, field: (u32, u32), state: i32) -> O
         match operator {
             Operator::Return if !offsets.is_empty() => break,
             Operator::StructSet { struct_type_index, field_index }
-                if (struct_type_index, field_index) == field && constant == Some(state) =>
+                if constant == Some(state) && is_field(struct_type_index, field_index) =>
             {
                 offsets.push(offset);
             }
