@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use coredump_core::Shapes;
 use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::{Block, Types};
-use coredump_core::variables::Shapes;
 
 use crate::ahead::ahead;
 use crate::heap::{complain, memories, not_recognised, show};

@@ -11,6 +11,8 @@ use crate::objects::{Field, Id, Kind, Link, Object};
 
 /// Objects that are listed.
 const MOST: usize = 1 << 16;
+/// Superclasses' types that are followed.
+const ANCESTORS: usize = 64;
 /// Functions of one class that are looked through.
 const FUNCTIONS: usize = 256;
 
@@ -141,11 +143,16 @@ impl Kotlin {
         let mut places = vtable.fields().take(FUNCTIONS).filter_map(|function| {
             let Field::Ref(Link::Function { instance, index }) = function else { return None };
             let number = view.module_of(instance, object)?;
-            let operators = view.module(number)?.operators(index)?;
+            let module = view.module(number)?;
+            let operators = module.operators(index)?;
             let start = operators.original_position() as u64;
-            // Types that are equal are one to the engine, and several in the module.
-            let own = |ty: u32| object.ty.places.contains(&(number, ty));
-            let offsets = waits(operators, |ty, at| at == field && own(ty), state)?;
+            // The field is the superclass's. Types that are equal are one to the engine, and several in the module.
+            let places = object.ty.places.iter().filter(|place| place.0 == number);
+            let types = places.flat_map(|&(_, ty)| {
+                std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS)
+            });
+            let types: Vec<u32> = types.collect();
+            let offsets = waits(operators, |ty, at| at == field && types.contains(&ty), state)?;
             Some(Place { module: number, function: index, start, offsets })
         });
         let first = places.next()?;
@@ -153,22 +160,29 @@ impl Kotlin {
     }
 }
 
-/// The instructions from where a number is stored in a field, up to where the function returns.
-fn waits(mut operators: OperatorsReader<'_>, is_field: impl Fn(u32, u32) -> bool, state: i32) -> Option<Vec<u64>> {
-    let mut constant = None;
-    let mut offsets = Vec::new();
-    while !operators.eof() && offsets.len() < INSTRUCTIONS {
+/// The instructions from where a number is stored in a field, up to where the function returns; `None` if it is stored in
+/// several places, or none.
+fn waits(
+    mut operators: OperatorsReader<'_>,
+    is_field: impl Fn(u32, u32) -> bool,
+    state: i32,
+) -> Option<Vec<u64>> {
+    let (mut constant, mut offsets, mut open) = (None, Vec::new(), false);
+    while !operators.eof() {
         let offset = operators.original_position() as u64;
         let operator = operators.read().ok()?;
-        match operator {
-            Operator::Return if !offsets.is_empty() => break,
-            Operator::StructSet { struct_type_index, field_index }
-                if constant == Some(state) && is_field(struct_type_index, field_index) =>
-            {
-                offsets.push(offset);
+        if let Operator::StructSet { struct_type_index, field_index } = operator
+            && constant == Some(state)
+            && is_field(struct_type_index, field_index)
+        {
+            if !offsets.is_empty() {
+                return None;
             }
-            _ if !offsets.is_empty() => offsets.push(offset),
-            _ => {}
+            open = true;
+        }
+        open &= !matches!(operator, Operator::Return) && offsets.len() < INSTRUCTIONS;
+        if open {
+            offsets.push(offset);
         }
         constant = if let Operator::I32Const { value } = operator { Some(value) } else { None };
     }
