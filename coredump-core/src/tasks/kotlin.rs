@@ -65,13 +65,9 @@ fn awaiting(one: &Suspended, binaries: &Binaries, objects: &gc::View<'_>, limits
     }
 }
 
-/// The first place in the source that is in the file in which the function begins: what it inlined is from others.
 fn location(place: &Place, binaries: &Binaries) -> Option<Location> {
-    let binary = binaries.binary(place.module)?;
-    let at = |offset: u64| binary.lookup(place.function, offset).last()?.location.clone();
-    let file = at(place.start).map(|location| location.file);
-    let mut locations = place.offsets.iter().filter_map(|&offset| at(offset));
-    locations.find(|location| file.as_ref().is_none_or(|file| *file == location.file))
+    let frames = binaries.binary(place.module)?.lookup(place.function, place.offset);
+    frames.last()?.location.clone()
 }
 
 /// The frames that work on the state of one of these functions.

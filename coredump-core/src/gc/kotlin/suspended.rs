@@ -42,15 +42,9 @@ pub struct Place {
     pub module: u32,
     /// The function that resumes it.
     pub function: u32,
-    /// Where that function begins, and what it does from where it stores the number of the place up to where it returns: offsets in
-    /// the module's file.
-    pub start: u64,
-    /// The latter.
-    pub offsets: Vec<u64>,
+    /// The call at which it waits, an offset in the module's file.
+    pub offset: u64,
 }
-
-/// Instructions from the place where its number is stored on.
-const INSTRUCTIONS: usize = 256;
 
 /// What will resume a suspended function that waits for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -144,49 +138,55 @@ impl Kotlin {
             let Field::Ref(Link::Function { instance, index }) = function else { return None };
             let number = view.module_of(instance, object)?;
             let module = view.module(number)?;
-            let operators = module.operators(index)?;
-            let start = operators.original_position() as u64;
             // The field is the superclass's. Types that are equal are one to the engine, and several in the module.
             let places = object.ty.places.iter().filter(|place| place.0 == number);
             let types = places.flat_map(|&(_, ty)| {
                 std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS)
             });
             let types: Vec<u32> = types.collect();
-            let offsets = waits(operators, |ty, at| at == field && types.contains(&ty), state)?;
-            Some(Place { module: number, function: index, start, offsets })
+            let is_helper = |function| module.function_name(function) == Some("kotlin.wasm.internal.returnIfSuspended");
+            let is_field = |ty: u32, at: u32| at == field && types.contains(&ty);
+            let offset = call_at(module.operators(index)?, is_field, is_helper, state)?;
+            Some(Place { module: number, function: index, offset })
         });
         let first = places.next()?;
         places.all(|other| other == first).then_some(first)
     }
 }
 
-/// The instructions from where a number is stored in a field, up to where the function returns; `None` if it is stored in
-/// several places, or none.
-fn waits(
+/// The call at which a function waits after it has stored a number in a field: the last one before what it gave is compared with
+/// the mark of functions that wait. `None` if the number is stored in several places, or none. `is_helper` tells the library's
+/// own calls in between.
+fn call_at(
     mut operators: OperatorsReader<'_>,
     is_field: impl Fn(u32, u32) -> bool,
+    is_helper: impl Fn(u32) -> bool,
     state: i32,
-) -> Option<Vec<u64>> {
-    let (mut constant, mut offsets, mut open) = (None, Vec::new(), false);
+) -> Option<u64> {
+    let (mut constant, mut stores) = (None, 0);
+    // The calls since the number was stored; the last one gets the mark.
+    let (mut calls, mut found): (Vec<u64>, Option<u64>) = (Vec::new(), None);
     while !operators.eof() {
         let offset = operators.original_position() as u64;
         let operator = operators.read().ok()?;
-        if let Operator::StructSet { struct_type_index, field_index } = operator
-            && constant == Some(state)
-            && is_field(struct_type_index, field_index)
-        {
-            if !offsets.is_empty() {
-                return None;
+        match operator {
+            Operator::StructSet { struct_type_index, field_index }
+                if constant == Some(state) && is_field(struct_type_index, field_index) =>
+            {
+                stores += 1;
+                calls.clear();
             }
-            open = true;
-        }
-        open &= !matches!(operator, Operator::Return) && offsets.len() < INSTRUCTIONS;
-        if open {
-            offsets.push(offset);
+            Operator::RefEq if stores > 0 && found.is_none() => {
+                calls.pop();
+                found = calls.pop();
+            }
+            Operator::Call { function_index } if !is_helper(function_index) => calls.push(offset),
+            Operator::CallRef { .. } | Operator::CallIndirect { .. } => calls.push(offset),
+            _ => {}
         }
         constant = if let Operator::I32Const { value } = operator { Some(value) } else { None };
     }
-    (!offsets.is_empty()).then_some(offsets)
+    found.filter(|_| stores == 1)
 }
 
 /// What objects of a type are to suspended functions.
