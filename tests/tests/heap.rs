@@ -556,7 +556,12 @@ fn what_a_free_block_keeps_of_itself_is_checked_where_used_ones_keep_nothing() {
             let path = folder.path().join("planted.coredump");
             std::fs::write(&path, &broken).expect("a file can be written");
             let checked = dump(name, &["--check"], &path).expect(1);
-            assert_eq!(first_fact(&checked, "address"), format!("{address:#x}"), "{name} {block:#x}: {}", checked.text());
+            assert_eq!(
+                first_fact(&checked, "address"),
+                format!("{address:#x}"),
+                "{name} {block:#x}: {}",
+                checked.text()
+            );
             planted += 1;
         }
         assert!(planted > 2, "{name}: {all:?}");

@@ -337,7 +337,9 @@ impl Iterator for Walk<'_> {
                 Err(damage) => {
                     self.chunk = None;
                     let wrong = if self.strict { self.wrong_size(chunk) } else { None };
-                    return Some(Err(wrong.unwrap_or_else(|| damage.behind(self.before[0]).led_by(self.header_before()))));
+                    return Some(Err(
+                        wrong.unwrap_or_else(|| damage.behind(self.before[0]).led_by(self.header_before()))
+                    ));
                 }
             }
         }
@@ -372,7 +374,8 @@ impl Walk<'_> {
         };
         let next = resumes(wrong + 4 * width, chunk, alignment, self.limit(), sound)?;
         let head = self.view.word(wrong + width)?;
-        let message = format!("the block's header holds {head:#x}, but its size is {:#x}, by where blocks go on", next - wrong);
+        let message =
+            format!("the block's header holds {head:#x}, but its size is {:#x}, by where blocks go on", next - wrong);
         Some(Damage::new(wrong + width, message).about(block?.address).behind(before))
     }
 

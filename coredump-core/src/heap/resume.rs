@@ -9,13 +9,7 @@ const MOST: usize = 1 << 20;
 /// Where blocks go on between `first` and `broken`, a place to which the size of the block before led and where no sound
 /// header is: then that size is wrong. `next` tells where the block at a place ends, if its header is sound; blocks end at
 /// `end`, and places are multiples of `step` apart.
-pub fn resumes(
-    first: u64,
-    broken: u64,
-    step: u64,
-    end: u64,
-    next: impl Fn(u64) -> Option<u64>,
-) -> Option<u64> {
+pub fn resumes(first: u64, broken: u64, step: u64, end: u64, next: impl Fn(u64) -> Option<u64>) -> Option<u64> {
     let mut left = MOST;
     let mut start = first;
     while start < broken && left > 0 {

@@ -54,8 +54,7 @@ impl Starts {
     pub fn new(range: Range<u64>, shift: u32) -> Option<Starts> {
         let start = range.start >> shift << shift;
         let granules = range.end.saturating_sub(start) >> shift;
-        let lines =
-            (granules << 3 <= MOST).then(|| vec![Line::default(); granules as usize / GRANULES + 1])?;
+        let lines = (granules << 3 <= MOST).then(|| vec![Line::default(); granules as usize / GRANULES + 1])?;
         Some(Starts { start, shift, lines, count: 0, used: Vec::new() })
     }
 

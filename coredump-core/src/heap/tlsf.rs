@@ -154,7 +154,15 @@ fn first(root: u64) -> u64 {
 
 impl Allocator for Tlsf {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
-        Box::new(Walk { heap: self, view, strict, at: Some(first(self.root)), header: None, before: [None; 2], free: false })
+        Box::new(Walk {
+            heap: self,
+            view,
+            strict,
+            at: Some(first(self.root)),
+            header: None,
+            before: [None; 2],
+            free: false,
+        })
     }
 
     fn gap(&self) -> u64 {

@@ -94,12 +94,7 @@ const WAITING: usize = 512;
 
 impl<'s> Walk<'_, 's, '_, '_> {
     /// Follows the pointers in a value of this shape, of which `word` and `byte` give what is at an offset.
-    fn pointers(
-        &mut self,
-        shape: &'s Shape,
-        word: impl Fn(u64) -> Option<u64>,
-        byte: impl Fn(u64) -> Option<u8>,
-    ) {
+    fn pointers(&mut self, shape: &'s Shape, word: impl Fn(u64) -> Option<u64>, byte: impl Fn(u64) -> Option<u8>) {
         shape.pointers.iter().for_each(|pointer| self.pointer(pointer, &word));
         for choice in &shape.choices {
             let (offset, size) = choice.discriminant;
@@ -145,8 +140,8 @@ impl<'s> Walk<'_, 's, '_, '_> {
             let target = &types.shapes.all[usize::from(index)];
             let known = types.of[number as usize];
             let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1);
-            let better = known == 0
-                || known != index + 1 && says(target) && !says(&types.shapes.all[usize::from(known) - 1]);
+            let better =
+                known == 0 || known != index + 1 && says(target) && !says(&types.shapes.all[usize::from(known) - 1]);
             if !better {
                 continue;
             }

@@ -77,7 +77,8 @@ fn running(dump: &CoreDump<'_>, found: &HashMap<Id, Suspended>) -> HashMap<Id, (
         for (index, frame) in frames.frames.iter().enumerate() {
             for value in frame.locals.iter().flat_map(|locals| locals.iter()) {
                 let Value::Ref(Reference { target: RefTarget::Object(id), .. }) = value else { continue };
-                let own = |one: &&Suspended| one.place.as_ref().is_some_and(|place| Some(place.function) == frame.function);
+                let own =
+                    |one: &&Suspended| one.place.as_ref().is_some_and(|place| Some(place.function) == frame.function);
                 if found.get(id).filter(own).is_some() {
                     running.entry(*id).or_insert((thread, index));
                 }

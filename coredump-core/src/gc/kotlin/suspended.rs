@@ -140,9 +140,8 @@ impl Kotlin {
             let module = view.module(number)?;
             // The field is the superclass's. Types that are equal are one to the engine, and several in the module.
             let places = object.ty.places.iter().filter(|place| place.0 == number);
-            let types = places.flat_map(|&(_, ty)| {
-                std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS)
-            });
+            let types =
+                places.flat_map(|&(_, ty)| std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS));
             let types: Vec<u32> = types.collect();
             let is_helper = |function| module.function_name(function) == Some("kotlin.wasm.internal.returnIfSuspended");
             let is_field = |ty: u32, at: u32| at == field && types.contains(&ty);
