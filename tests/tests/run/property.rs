@@ -1,5 +1,4 @@
-//! Random programs: what a replay shows is what an instrumented run shows. Few of them come to a call of the host before they
-//! die; what the host answers has tests of its own in `replay`.
+//! Random programs with random answers of the host: what a replay shows is what an instrumented run shows.
 
 use std::path::Path;
 
@@ -68,6 +67,71 @@ fn program(seed: u64) -> Vec<u8> {
     module.to_bytes()
 }
 
+/// A program that asks the host again and again, with random arguments, mixes what it is told, and dies. Those of wasm-smith
+/// seldom come to a call before they die.
+fn asking(seed: u64) -> Vec<u8> {
+    let noise = noise(seed, 500);
+    let mut bytes = noise.iter();
+    let mut next = |below: u32| u32::from(*bytes.next().expect("there is noise enough")) % below;
+    let mut body = String::new();
+    for step in 0..40 {
+        let at = 1024 + next(64) * 64;
+        let call = match next(9) {
+            0 => format!("(call $args_sizes_get (i32.const {at}) (i32.const {}))", at + 4),
+            1 => format!("(call $args_get (i32.const {at}) (i32.const {}))", at + 32),
+            2 => format!("(call $environ_sizes_get (i32.const {at}) (i32.const {}))", at + 4),
+            3 => format!("(call $environ_get (i32.const {at}) (i32.const {}))", at + 32),
+            4 => format!("(call $fd_fdstat_get (i32.const {}) (i32.const {at}))", next(5)),
+            5 => format!(
+                "(call $fd_seek (i32.const {}) (i64.const {}) (i32.const 1) (i32.const {at}))",
+                next(5),
+                next(9)
+            ),
+            6 => "(call $sched_yield)".to_owned(),
+            7 => format!("(memory.grow (i32.const {}))", next(2)),
+            // Two buffers, of which one may be empty.
+            _ => {
+                let (first, second) = (next(8), next(8));
+                format!(
+                    "(i32.store (i32.const 16) (i32.const {at})) (i32.store (i32.const 20) (i32.const {first}))
+                     (i32.store (i32.const 24) (i32.const {})) (i32.store (i32.const 28) (i32.const {second}))
+                     (call $fd_read (i32.const 0) (i32.const 16) (i32.const 2) (i32.const {}))",
+                    at + 8,
+                    at + 16
+                )
+            }
+        };
+        let result = 8192 + 4 * step;
+        body += &format!(
+            "(local.set $told (block (result i32) {call})) (i32.store (i32.const {result}) (local.get $told))\n"
+        );
+        body += &format!(
+            "(global.set $mix (i32.add (i32.mul (global.get $mix) (i32.const 31)) (i32.load (i32.const {at}))))\n"
+        );
+    }
+    let ends = [
+        "unreachable",
+        "(drop (i32.div_u (global.get $mix) (i32.const 0)))",
+        "(drop (i32.load (i32.const -4)))",
+        "(drop (i32.trunc_f32_s (f32.const nan)))",
+    ];
+    let functions = IMPORTS.replace("(func (", "(func $NAME (");
+    let named = |line: &str| match line.split('"').nth(3) {
+        Some(name) => line.replace("$NAME", &format!("${name}")),
+        None => line.to_owned(),
+    };
+    let imports: Vec<_> = functions.trim_end_matches(')').lines().map(named).collect();
+    // The last import lost its own parentheses with the module's.
+    let text = format!(
+        "{})))
+            (memory (export \"memory\") 1 4) (global $mix (mut i32) (i32.const 7))
+            (func (export \"_start\") (local $told i32) {body} {}))",
+        imports.join("\n"),
+        ends[(seed % 4) as usize]
+    );
+    wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
 /// The dump of a run, if it died.
 fn dump(folder: &Path, seed: u64, options: &[&str]) -> Option<Value> {
     let dump = folder.join(format!("{}.coredump", options.len()));
@@ -82,10 +146,11 @@ fn dump(folder: &Path, seed: u64, options: &[&str]) -> Option<Value> {
 
 #[test]
 fn what_a_replay_of_a_random_program_shows_is_what_a_live_run_shows() {
-    let mut compared = 0;
+    let (mut compared, mut called) = (0, 0);
     for seed in 0..PROGRAMS {
         let folder = scratch();
-        std::fs::write(folder.path().join("app.wasm"), program(seed)).unwrap();
+        let program = if seed < PROGRAMS / 2 { program(seed) } else { asking(seed) };
+        std::fs::write(folder.path().join("app.wasm"), program).unwrap();
         let live = dump(folder.path(), seed, &["--live"]);
         let replayed = dump(folder.path(), seed, &[]);
         let (Some(live), Some(replayed)) = (&live, &replayed) else {
@@ -98,6 +163,10 @@ fn what_a_replay_of_a_random_program_shows_is_what_a_live_run_shows() {
         assert_eq!(replayed["process"]["detail"], "replayed", "program {seed}");
         assert_eq!(replayed["process"]["replay"]["verified"], json!(true), "program {seed}");
         compared += 1;
+        called += u64::from(replayed["process"]["replay"]["host_calls"].as_u64() > Some(20));
     }
-    assert!(compared > PROGRAMS / 4, "{compared} programs died");
+    assert!(
+        compared >= PROGRAMS / 2 && called >= PROGRAMS / 2,
+        "{compared} programs died, {called} of them after many calls"
+    );
 }
