@@ -165,9 +165,13 @@ fn the_tools_that_read_dumps_use_the_door_and_nothing_behind_it() {
     }
 }
 
-/// Whether the code names one of the languages that debug information describes.
+/// The languages that debug information describes, as the code calls them, and the folder of each.
+const LANGUAGES: [(&str, &str); 4] =
+    [("C", "lang/c/"), ("Cpp", "lang/cpp/"), ("Rust", "lang/rust/"), ("Zig", "lang/zig/")];
+
+/// Whether the code names one of them.
 fn chooses_by_language(code: &str) -> bool {
-    ["C", "Cpp", "Rust", "Zig"].iter().any(|name| code.contains(&format!("Language::{name}")))
+    LANGUAGES.iter().any(|(name, _)| code.contains(&format!("Language::{name}")))
 }
 
 #[test]
@@ -175,7 +179,7 @@ fn what_a_language_does_otherwise_is_decided_in_its_own_folder() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     // What a unit's language is, and what each says: the two tables. Tasks are found by each language's own runtime.
     let allowed = ["catalog/entries.rs", "lang/mod.rs", "tasks/"];
-    let folders = ["lang/c/", "lang/cpp/", "lang/rust/", "lang/zig/"];
+    let folders = LANGUAGES.map(|(_, folder)| folder);
     let mut wrong = Vec::new();
     for file in files(&root).into_iter().filter(|file| file.extension().is_some_and(|extension| extension == "rs")) {
         let name = file.strip_prefix(&root).expect("it is inside").to_string_lossy().into_owned();
