@@ -23,6 +23,8 @@ pub const UNKNOWN_INDEX: u32 = u32::MAX;
 
 /// Bytes gathered before a write; longer runs of guest memory are written directly.
 const BUFFER: usize = 1 << 20;
+/// Bytes of one write: a signal that is to end the process waits until the write that is under way is done.
+const AT_ONCE: usize = 1 << 20;
 
 /// Writes `dump` as a core dump module in the standard layout. Returns its size in bytes.
 ///
@@ -102,8 +104,16 @@ impl<W: Write> Sections<W> {
     fn gather(&mut self, mut pieces: &mut [IoSlice<'_>]) -> Result<()> {
         self.written += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         IoSlice::advance_slices(&mut pieces, 0);
-        while !pieces.is_empty() {
-            match self.output.write_vectored(pieces) {
+        while let Some(first) = pieces.first() {
+            let lengths = pieces.iter().scan(0, |sum: &mut usize, piece| {
+                *sum += piece.len();
+                Some(*sum)
+            });
+            let written = match lengths.take_while(|&sum| sum <= AT_ONCE).count() {
+                0 => self.output.write(&first[..AT_ONCE]),
+                whole => self.output.write_vectored(&pieces[..whole]),
+            };
+            match written {
                 Ok(0) => return Err(Error::io("cannot write", io::ErrorKind::WriteZero.into())),
                 Ok(count) => IoSlice::advance_slices(&mut pieces, count),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -388,6 +388,38 @@ fn many_segments_are_written_from_where_they_lie_whatever_is_taken_at_once() {
     assert_same(&dump, &again);
 }
 
+/// Remembers the longest write.
+struct Longest(usize);
+
+impl std::io::Write for Longest {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.write_vectored(&[std::io::IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, pieces: &[std::io::IoSlice<'_>]) -> std::io::Result<usize> {
+        let length = pieces.iter().map(|piece| piece.len()).sum();
+        self.0 = self.0.max(length);
+        Ok(length)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn no_write_is_so_long_that_a_signal_waits_for_it() {
+    let bytes = vec![7; 10 << 20];
+    let mut memory = Memory::new(64 << 20);
+    let small = (1..500).map(|index| Segment { address: (20 << 20) + index * 50_000, bytes: &bytes[..40_000] });
+    let segments = std::iter::once(Segment { address: 0, bytes: &bytes[..] }).chain(small);
+    memory.set_contents(segments.collect(), vec![]);
+    let dump = CoreDump { memories: vec![memory], ..CoreDump::default() };
+    let mut output = Longest(0);
+    write(&dump, &mut output).unwrap();
+    assert!((1 << 19..=1 << 20).contains(&output.0), "{}", output.0);
+}
+
 /// A dump that lost part of its contents never calls that part zero.
 #[test]
 fn what_a_cut_dump_lost_is_unknown_not_zero() {
