@@ -62,6 +62,8 @@ mod variables;
 
 #[cfg(feature = "cli")]
 pub mod cli;
+#[doc(hidden)]
+pub mod component;
 pub mod compressed;
 pub mod crash;
 pub mod error;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::component::Component;
 use crate::memory::Memory;
 use crate::objects::Objects;
 
@@ -47,6 +48,8 @@ pub struct CoreDump<'a> {
     pub host_calls: Vec<HostCall>,
     /// The contents of [`crate::recording::SECTION`]: what the host answered to the program.
     pub recording: Option<Recorded<'a>>,
+    /// The component that ran, around the modules that are embedded (our own section).
+    pub component: Option<Component<'a>>,
     /// Every section of the file, in order.
     pub sections: Vec<Section>,
     /// Size of the file in bytes.

@@ -10,8 +10,10 @@ use coredump_capture::{
     quietly, timestamp,
 };
 use coredump_core::cli::report::Report;
+use coredump_core::component::Component;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::{CoreDump, Process, Reason, Thrown};
+use coredump_core::module::nested;
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, Rooted, StoreContextMut, WasmCoreDump};
 
 use crate::args::{Args, On};
@@ -308,6 +310,11 @@ impl Recorder {
     ) -> Result<Result<Place>> {
         quietly(|| {
             let mut dump = capture.dump(self.memory, self.embed, &self.program.binary, None, store);
+            if self.embed && self.program.binary.is_component() {
+                let bytes = self.program.binary.bytes();
+                let modules: Vec<_> = dump.modules.iter().map(|module| module.embedded).collect();
+                dump.component = Some(Component::around(bytes, &nested(bytes).unwrap_or_default(), &modules));
+            }
             dump.executable = Some(self.program.binary.path().to_string_lossy().into_owned());
             dump.producer = self.process.producer.clone();
             dump.process = Process {

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use serde::de::DeserializeOwned;
 
+use crate::component::{self, Component};
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Special, Tables, ThreadDetail, ValueSlot};
 use crate::limits::MAX_JSON;
 use crate::model::{CoreDump, Frame, Layout, ModuleRecord, Recorded, Reference, Value, Warning};
@@ -86,6 +87,12 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     }
     for section in sections.iter().filter(|section| section.id == 0 && section.name == extension::EMBEDDED_MODULE) {
         embedded(section, dump);
+    }
+    if let Some(section) = sections.iter().find(|section| section.id == 0 && section.name == component::SECTION) {
+        match Component::read(section.bytes, section.offset) {
+            Ok(component) => dump.component = Some(component),
+            Err(error) => dump.warnings.push(Warning { message: error.message, offset: error.offset }),
+        }
     }
     let objects = sections.iter().find(|section| section.id == 0 && section.name == objects::SECTION);
     dump.objects = objects.map(|section| Objects::new(section.bytes, section.offset));

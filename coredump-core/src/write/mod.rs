@@ -77,11 +77,15 @@ fn write_within(limit: u64, dump: &CoreDump<'_>, output: impl Write) -> Result<u
             sections.bytes(bytes)?;
         }
     }
+    if let Some(component) = &dump.component {
+        let parts = component.parts();
+        sections.custom_parts(crate::component::SECTION, &parts.iter().map(AsRef::as_ref).collect::<Vec<_>>())?;
+    }
     if let Some(objects) = &dump.objects {
-        sections.custom_parts(crate::objects::SECTION, objects.parts())?;
+        sections.custom_parts(crate::objects::SECTION, &objects.parts())?;
     }
     if let Some(recording) = &dump.recording {
-        sections.custom_parts(crate::recording::SECTION, [recording.head, recording.log])?;
+        sections.custom_parts(crate::recording::SECTION, &[recording.head, recording.log])?;
     }
     sections.output.flush().map_err(|error| Error::io("cannot write", error))?;
     Ok(sections.written)
@@ -139,11 +143,11 @@ impl<W: Write> Sections<W> {
     }
 
     fn custom(&mut self, name: &str, contents: &[u8]) -> Result<()> {
-        self.custom_parts(name, [contents])
+        self.custom_parts(name, &[contents])
     }
 
     /// A custom section whose contents lie in several places.
-    fn custom_parts<const N: usize>(&mut self, name: &str, parts: [&[u8]; N]) -> Result<()> {
+    fn custom_parts(&mut self, name: &str, parts: &[&[u8]]) -> Result<()> {
         let mut head = Vec::new();
         name.encode(&mut head);
         self.begin(0, parts.iter().fold(head.len() as u64, |size, part| size + part.len() as u64))?;

@@ -10,8 +10,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use coredump_core::Slot;
-use coredump_core::extension;
+use coredump_core::{Slot, component, extension};
 use serde_json::ser::{CharEscape, Formatter};
 
 /// Paths of the values that are kept.
@@ -385,6 +384,7 @@ const SECTIONS: &[&str] = &[
     extension::VALUES,
     extension::THREADS,
     extension::EMBEDDED_MODULE,
+    component::SECTION,
 ];
 
 /// A kind of reason, or `other`.

@@ -82,12 +82,14 @@ fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source>
     let found = dump.binaries().binary(0).map(|binary| binary.module().bytes());
     let bytes = embedded.into_iter().chain(found);
     let module = bytes.map(|bytes| Source::of_bytes(&path, bytes, embedded.is_some()));
-    // A component is in no dump: only its modules may be.
-    let component = || {
+    let component = recorded.component.as_ref();
+    let component = component.and_then(|component| component.bytes(|module| recorded.modules.get(module as usize)?.embedded));
+    let component = component.map(|bytes| Source::of_bytes(&path, &bytes, true));
+    let file = || {
         let bytes = (!args.untrusted).then(|| unasked::read(Path::new(&path), COMPONENT).ok()).flatten()?;
         Some(Source::of_bytes(&path, &bytes, false))
     };
-    let mut sources = module.chain(std::iter::from_fn(component).take(1));
+    let mut sources = module.chain(component).chain(std::iter::from_fn(file).take(1));
     let source = sources.find(|source| source.sha256() == *wanted);
     source.map(|source| source.kept_in(cache::cache(args))).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "the program that was recorded is not found")

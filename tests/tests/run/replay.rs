@@ -251,6 +251,45 @@ fn whatever_the_host_answers_to_a_component_is_replayed() {
     assert_eq!(state(&elsewhere.path().join("again.coredump")), state(&path));
 }
 
+/// A dump with its modules holds the rest of the component, too.
+#[test]
+fn a_component_is_run_again_from_the_dump_alone() {
+    let folder = scratch();
+    let program = folder.path().join("app.wasm");
+    std::fs::copy(fixture("modules/component-sum.wasm"), &program).unwrap();
+    for (options, code) in [(&[][..], 125), (&["--embed-modules"][..], 134)] {
+        let run = Run::new(options, &program, &[]).expect(134);
+        std::fs::rename(&program, folder.path().join("away")).unwrap();
+        let again = Tool::new("coredump-run").arg("--replay").arg(&run.dump).run().expect(code);
+        std::fs::rename(folder.path().join("away"), &program).unwrap();
+        let expected = if code == 125 { "coredump-run --replay DUMP PROGRAM" } else { "it ended as in the dump" };
+        assert!(again.stderr.contains(expected), "{}", again.stderr);
+    }
+}
+
+#[test]
+fn a_component_in_a_call_or_in_a_loop_is_stopped_by_a_timeout() {
+    let folder = scratch();
+    let tool = Tool::new("coredump-run").args(["-o", "app.coredump", "--timeout", "3s", "--quiet"]);
+    let mut command = tool.arg(fixture("modules/component-curious.wasm")).into_command();
+    // Nobody writes to its standard input.
+    let mut child = command.current_dir(folder.path()).stdin(std::process::Stdio::piped()).spawn().unwrap();
+    let _open = child.stdin.take();
+    assert_eq!(child.wait().unwrap().code(), Some(124));
+    let dump = read(&folder.path().join("app.coredump"));
+    assert_eq!(dump["reason"]["message"], "ended by --timeout");
+    let last = dump["host_calls"].as_array().unwrap().last().unwrap();
+    assert_eq!((&last["name"], &last["result"]), (&json!("wasi:io/streams#input-stream.blocking-read"), &Value::Null));
+    let text = "(component
+        (core module $main (func $spin (export \"run\") (local $n i32) (local.set $n (i32.const 7)) (loop (br 0))))
+        (core instance $main (instantiate $main))
+        (func (export \"run\") (canon lift (core func $main \"run\"))))";
+    let run = Run::wat(&["--timeout", "200ms", "--invoke", "run()"], text).expect(124);
+    let dump = run.json();
+    assert!(dump["reason"]["message"].as_str().unwrap().contains("those of a replay of it"), "{}", dump["reason"]);
+    assert_eq!(values(&frames(&dump)[0]["locals"]), ["7"]);
+}
+
 #[test]
 fn the_recording_of_a_component_is_refused_once_it_is_altered() {
     let folder = scratch();
