@@ -118,7 +118,7 @@ mod tests {
     fn a_component_comes_back_from_its_pieces() {
         let bytes = b"<one|two|two>";
         let nested = [&bytes[1..4], &bytes[5..8], &bytes[9..12]];
-        let modules = [Some(&b"two"[..]), None, Some(b"one"), Some(b"more")];
+        let modules: [Option<&[u8]>; 4] = [Some(b"two"), None, Some(b"one"), Some(b"more")];
         let component = Component::around(bytes, &nested, &modules);
         let section = component.parts().concat();
         assert!(section.len() < bytes.len() + 6, "the modules are not in it: {section:?}");
@@ -131,7 +131,7 @@ mod tests {
             assert_ne!(bytes.as_deref(), Some(&b"<one|two|two>"[..]));
         }
         // The same module over and over would make much of little.
-        assert_eq!(Component::read(&[1, 1], 0).unwrap().bytes(|_| Some(b"two")), None);
+        assert_eq!(Component::read(&[1, 1], 0).unwrap().bytes(|_| Some(&b"two"[..])), None);
         let error = Component::read(&[0, 9, 1], 100).unwrap_err();
         assert_eq!(error.offset, Some(102));
     }
