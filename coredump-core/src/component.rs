@@ -37,7 +37,8 @@ impl<'a> Component<'a> {
         for module in nested {
             let start = (module.as_ptr() as usize).saturating_sub(bytes.as_ptr() as usize);
             // A module that is there twice is left out once.
-            let same = |(index, embedded): (usize, &Option<&[u8]>)| *embedded == Some(*module) && !left.contains(&index);
+            let same =
+                |(index, embedded): (usize, &Option<&[u8]>)| *embedded == Some(*module) && !left.contains(&index);
             let Some(index) = modules.iter().enumerate().position(same) else { continue };
             let Some(own) = bytes.get(at..start) else { continue };
             left.insert(index);

@@ -147,12 +147,8 @@ fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSecti
 
 /// Whether a section of this name is one of ours that holds JSON.
 fn is_json(name: &str) -> bool {
-    let other = [
-        extension::EMBEDDED_MODULE,
-        crate::component::SECTION,
-        crate::objects::SECTION,
-        crate::recording::SECTION,
-    ];
+    let other =
+        [extension::EMBEDDED_MODULE, crate::component::SECTION, crate::objects::SECTION, crate::recording::SECTION];
     name.starts_with(extension::PREFIX) && !other.contains(&name)
 }
 

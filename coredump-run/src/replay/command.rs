@@ -83,7 +83,8 @@ fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source>
     let bytes = embedded.into_iter().chain(found);
     let module = bytes.map(|bytes| Source::of_bytes(&path, bytes, embedded.is_some()));
     let component = recorded.component.as_ref();
-    let component = component.and_then(|component| component.bytes(|module| recorded.modules.get(module as usize)?.embedded));
+    let component =
+        component.and_then(|component| component.bytes(|module| recorded.modules.get(module as usize)?.embedded));
     let component = component.map(|bytes| Source::of_bytes(&path, &bytes, true));
     let file = || {
         let bytes = (!args.untrusted).then(|| unasked::read(Path::new(&path), COMPONENT).ok()).flatten()?;
