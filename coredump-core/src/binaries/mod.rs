@@ -94,7 +94,7 @@ pub struct Slot {
 
 /// Where a frame stands in its module. Offsets in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CodePlace {
+pub(crate) struct CodePlace {
     /// The function's body.
     pub body: Body,
     /// Offset in the core module's file: what engines print.
@@ -133,6 +133,7 @@ pub struct Binaries {
 
 impl Binaries {
     /// Finds and checks the binary of each module. A dump without a list of modules has one.
+    #[doc(hidden)]
     pub fn locate(store: &Store, dump: &CoreDump<'_>, options: &Options) -> Binaries {
         Binaries::search_as(store, options);
         let count = dump.modules.len().max(1);
@@ -275,7 +276,7 @@ impl Binaries {
     /// Where a frame stands; `None` if its binary is not known, the dump does not say, or what it says cannot be. One that
     /// trapped and stands on a branch is at the `unreachable` to which that leads, one that was interrupted at the head of a
     /// loop at the first instruction in it.
-    pub fn place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<CodePlace> {
+    pub(crate) fn place(&self, dump: &CoreDump<'_>, thread: usize, frame: usize) -> Option<CodePlace> {
         let (place, behind) = self.place_and_behind(dump, thread, frame)?;
         match behind {
             Behind::Unreachable(offset) => Some(place.moved_to(offset)),

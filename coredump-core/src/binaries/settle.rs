@@ -20,6 +20,7 @@ const MAX_MEMORIES: usize = 100;
 
 impl Binaries {
     /// Finds the binaries of the dump that was read from `bytes`, and puts right in it what they show to be wrong.
+    #[doc(hidden)]
     pub fn settle<'a>(store: &Store, bytes: &'a [u8], dump: &mut CoreDump<'a>, options: &Options) -> Binaries {
         let mut binaries = Binaries::locate(store, dump, options);
         if !dump.alternatives.is_empty() {
@@ -85,7 +86,7 @@ impl Binaries {
     }
 
     /// Whether a dump may need to be settled: its layout is in doubt, or its producer is known for what is repaired here.
-    pub fn may_settle(dump: &CoreDump<'_>) -> bool {
+    pub(crate) fn may_settle(dump: &CoreDump<'_>) -> bool {
         !dump.alternatives.is_empty() || producers::needs_modules(dump)
     }
 

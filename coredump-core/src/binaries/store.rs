@@ -188,7 +188,7 @@ impl Binary {
     }
 
     /// The stamp of its file, if there is nothing else in it and it is not small.
-    pub fn stamp(&self) -> Option<Stamp> {
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
         self.whole_file()?.stamp()
     }
 
@@ -233,11 +233,12 @@ impl Binary {
     }
 
     /// Its code, as the frame check reads it.
-    pub fn code(&self) -> &Code<'_> {
+    pub(crate) fn code(&self) -> &Code<'_> {
         self.code.borrow_dependent()
     }
 
     /// The instructions of a function, decoded once.
+    #[doc(hidden)]
     pub fn instructions(&self, function: u32) -> Option<Arc<Instructions>> {
         self.code().instructions(function)
     }

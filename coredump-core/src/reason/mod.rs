@@ -164,6 +164,7 @@ impl CrashReason {
 
 /// Why the program died; `None` if nothing tells. The crashed thread is the first that has frames; `signer` remembers names
 /// from dump to dump.
+#[doc(hidden)]
 pub fn of(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
@@ -237,7 +238,7 @@ pub fn of(
 
 /// The allocation in whose functions the program died, or after whose failure it gave up; `None` if there is none, or its
 /// size is not known for certain.
-pub fn allocation(
+pub(crate) fn allocation(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
     resolver: &Resolver<'_, '_>,
