@@ -45,10 +45,10 @@ pub(crate) struct ModuleIdentity {
     /// the same before and after it is stripped.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub content_sha256: Option<String>,
-    /// [Digest](crate::digest) of the core module's own bytes: quicker to check than SHA-256.
+    /// BLAKE3 of the core module's own bytes: quicker to check than SHA-256.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
-    /// The [stamp](crate::stamp::Stamp) of the file at `path`, if the module is all that it holds.
+    /// The stamp of the file at `path`, if the module is all that it holds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stamp: Option<String>,
 }

@@ -52,7 +52,7 @@ impl Bytes {
         Bytes::open_if(path, |_| true)
     }
 
-    /// The contents of a file that no person named: see [`crate::unasked`].
+    /// The contents of a file that no person named: see `unasked.rs`.
     ///
     /// Fails on everything that is no regular file, and on a file that neither is small nor can be mapped.
     pub fn open_regular(path: &Path) -> Result<Bytes> {

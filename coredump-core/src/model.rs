@@ -19,7 +19,7 @@ pub struct CoreDump<'a> {
     pub layout: Layout,
     /// The layout that says what code offsets mean, if it is another one: of a dump that was read and written anew.
     pub offsets: Option<Layout>,
-    /// Other ways to read the same bytes, as different frames: for [`crate::read::read_alternative`], if the frames do
+    /// Other ways to read the same bytes, as different frames, if the frames do
     /// not agree with the module.
     pub alternatives: Vec<Reading>,
     /// The name in the `core` section: a path, a URL or any identifier.
@@ -46,7 +46,7 @@ pub struct CoreDump<'a> {
     pub objects: Option<Objects<'a>>,
     /// The last calls of the host, oldest first (our own section).
     pub host_calls: Vec<HostCall>,
-    /// The contents of [`crate::recording::SECTION`]: what the host answered to the program.
+    /// The contents of the section `coredump.recording`: what the host answered to the program.
     pub recording: Option<Recorded<'a>>,
     /// The component that ran, around the modules that are embedded (our own section).
     pub component: Option<Component<'a>>,
@@ -353,9 +353,9 @@ pub struct ModuleRecord<'a> {
     pub build_id: Option<String>,
     /// SHA-256 of the module without its custom sections, lower-case hex: the same before and after it is stripped.
     pub content_sha256: Option<String>,
-    /// [Digest](crate::digest) of the core module's own bytes.
+    /// BLAKE3 of the core module's own bytes.
     pub digest: Option<String>,
-    /// The [stamp](crate::stamp::Stamp) of the file at `path` when it was read, if the module is all that it holds: as
+    /// The stamp of the file at `path` when it was read, if the module is all that it holds: as
     /// long as it has that, it is the same file.
     pub stamp: Option<String>,
     /// The core module's own bytes, where the dump embeds them.

@@ -34,7 +34,7 @@ pub enum Verification {
     BuildId,
     /// Its SHA-256 is the recorded one.
     Sha256,
-    /// Its [digest](crate::digest) is the recorded one.
+    /// Its BLAKE3 is the recorded one.
     Digest,
     /// It is the recorded file, and nothing was written to it since.
     Unchanged,

@@ -208,7 +208,7 @@ impl Binary {
         })
     }
 
-    /// [Digest](crate::digest) of the core module's bytes.
+    /// BLAKE3 of the core module's bytes.
     pub fn digest(&self) -> &str {
         self.digest.get_or_init(|| {
             let bytes = self.module().bytes();
