@@ -120,7 +120,7 @@ fn the_files_of_the_symbols_use_each_other_in_one_direction() {
 
 /// What a program that uses the library sees: modules, then names. What is added here is promised to all users.
 const FACE: &str = "
-    cli compressed crash error extension fold gc heap interpreted memory model module objects reason regions runtimes search
+    cli component compressed crash error extension fold gc heap interpreted memory model module objects reason regions runtimes search
     tasks text trace write
     Binaries Binary Bytes Call CoreDump Crash CrashReason Draft Dump EmbeddedSource Error ErrorKind ExpressionError Found Frame
     InlinedFrame Limits Location Memory Options Refused Register ResolvedFrame Result Scope Shapes Slot Status Store Thread
