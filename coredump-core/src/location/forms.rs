@@ -48,3 +48,22 @@ pub fn locals_only(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<
         }
     }
 }
+
+/// The locals that a description names.
+pub fn locals(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Vec<u32> {
+    let named = |operation| match operation {
+        gimli::Operation::WasmLocal { index } => Some(index),
+        _ => None,
+    };
+    operations(expression, encoding).filter_map(named).collect()
+}
+
+/// Whether a description names a value of the operand stack.
+pub fn on_stack(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
+    operations(expression, encoding).any(|operation| matches!(operation, gimli::Operation::WasmStack { .. }))
+}
+
+fn operations<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> impl Iterator<Item = gimli::Operation<Bytes<'s>>> {
+    let mut rest = *expression;
+    std::iter::from_fn(move || parse(&mut rest, encoding).ok())
+}

@@ -1,7 +1,7 @@
 //! One frame's state, as location descriptions refer to it.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::binaries::Binary;
@@ -44,6 +44,10 @@ pub struct Frame<'f, 's> {
     pub writes: OnceCell<Option<Writes>>,
     /// The memo of which instructions put the function's operands where they are.
     pub operands: OnceCell<Option<Vec<u64>>>,
+    /// The memo of the parameters that are said to be in another's place.
+    pub anothers: OnceCell<HashSet<Die>>,
+    /// The memo of whether the function is optimised.
+    pub optimised: OnceCell<bool>,
     /// The memo of [`Frame::frame_base`].
     pub base: OnceCell<Result<u64, Missing>>,
     /// The frame base is being worked out.

@@ -5,14 +5,14 @@ use std::ops::Range;
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
 
-use super::forms::{Form, form, locals_only};
+use super::forms::locals_only;
+use super::listed::Since;
 use crate::catalog::types::{Kind, PointerKind};
-use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
+use crate::catalog::units::{Attr, Bytes, Die};
 use crate::catalog::wide_constant;
 use crate::location::frame::Frame;
 use crate::location::{self, Location, Machine, Missing, Piece, Place};
 use crate::model;
-use crate::symbols::Extent;
 use crate::unwind::operands;
 use crate::unwind::writes::Writes;
 
@@ -22,6 +22,9 @@ impl<'s> Frame<'_, 's> {
     /// `None` when the entry gives no location at all and no constant: a declaration.
     pub fn locate(&self, die: Die) -> Option<(Location, String)> {
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
+            if let Some(doubt) = self.doubt(die, unit, value) {
+                return Some((Location::whole(Place::Missing(doubt)), String::new()));
+            }
             let mut found = self.locate_attribute(unit, value, self.object(die));
             if self.units.unit(unit).is_some_and(|unit| unit.encoding().version < 4) {
                 found.0 = self.by_reference(self.units.type_of(die), found.0);
@@ -112,56 +115,6 @@ impl<'s> Frame<'_, 's> {
         false
     }
 
-    /// The description that a location list gives for this frame's code address (DWARF 5, 2.6.2), and how far it is
-    /// to be believed; `object` says what the object is like.
-    fn listed(
-        &self,
-        unit: UnitRef<'_, 's>,
-        list: Attr<'s>,
-        object: Object,
-    ) -> Result<Option<(Bytes<'s>, Trust)>, Missing> {
-        if self.rewritten {
-            return Err(rewritten());
-        }
-        let Some(mut entries) = unit.attr_locations(list)? else {
-            return Err(Missing::Malformed("location: of an unknown form".into()));
-        };
-        let mut default = None;
-        let (mut earlier, mut count) = (None, 0);
-        while let Some(entry) = entries.next()? {
-            let (expression, range) = (entry.data.0, entry.range.begin..entry.range.end);
-            if (range.start, range.end) == (0, u64::MAX) {
-                default = Some((expression, Trust::Within(range)));
-            } else if range.contains(&self.pc) {
-                return Ok(Some((expression, Trust::Within(range))));
-            } else {
-                count += 1;
-                // Of those that ended before, the one that began last.
-                if range.start <= self.pc && earlier.as_ref().is_none_or(|(_, start)| *start <= range.start) {
-                    earlier = Some((expression, range.start));
-                }
-            }
-        }
-        // LLVM's descriptions for Wasm end with the block of code they are in. What they say goes on being true as long
-        // as the local is not written: of an object that does not move (a structure passed by value, an array of
-        // variable length), the address of which is in a local, and of one that does not change.
-        let earlier = earlier.filter(|_| default.is_none()).and_then(|(expression, start)| {
-            let form = match form(&expression, unit.encoding())? {
-                Form::Local if object == Object::Large => Form::AddressInLocal,
-                Form::Local => Form::ValueInLocal,
-                form => form,
-            };
-            let constant = object == Object::Constant;
-            match form {
-                Form::Local => None,
-                Form::AddressInLocal => (count == 1).then_some((expression, Trust::Unwritten)),
-                Form::ValueInLocal => constant.then(|| (expression, Trust::Within(start..self.pc.saturating_add(1)))),
-                Form::Number => (constant && count == 1).then_some((expression, Trust::Unwritten)),
-            }
-        });
-        Ok(default.or(earlier))
-    }
-
     /// A parameter of a language where nothing can assign to one, where some code address has it in Wasm parameters that nothing
     /// writes: it is there from beginning to end.
     fn kept_parameter(&self, die: Die, number: u32, list: Attr<'s>) -> Option<(Location, String)> {
@@ -188,28 +141,19 @@ impl<'s> Frame<'_, 's> {
     /// parameters of Wasm that are known as they were.
     pub fn locate_at_entry(&self, die: Die) -> Option<(Location, String)> {
         let (number, list) = self.units.inherited(die, DW_AT_location)?;
-        if self.rewritten || matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
+        let single = matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_));
+        if self.rewritten || single || self.doubt(die, number, list).is_some() {
             return None;
         }
         let unit = self.units.unit(number)?;
-        let module = self.binary.module();
-        let extent = Extent::of(module, self.frame.function?)?;
-        let parameters = module.signature(self.frame.function?)?.params.len() as u32;
-        let mut entries = unit.attr_locations(list).ok()??;
-        while let Some(entry) = entries.next().ok()? {
-            if !(extent.header..=extent.first).contains(&entry.range.begin) || entry.range.end <= entry.range.begin {
-                continue;
-            }
-            let expression = entry.data.0;
-            let locals = locals_only(&expression, unit.encoding())?;
-            if !locals.into_iter().all(|local| local < parameters) {
-                return None;
-            }
-            let machine = At { frame: self, unit: number, trust: Trust::Entry };
-            let location = location::evaluate(&machine, unit.encoding(), expression, None);
-            return Some((location, crate::location::describe::description(expression, unit.encoding(), "")));
+        let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+        let expression = self.at_beginning(unit, list)?;
+        if !locals_only(&expression, unit.encoding())?.into_iter().all(|local| local < parameters) {
+            return None;
         }
-        None
+        let machine = At { frame: self, unit: number, trust: Trust::Entry };
+        let location = location::evaluate(&machine, unit.encoding(), expression, None);
+        Some((location, super::describe::description(expression, unit.encoding(), "")))
     }
 
     /// A parameter of Wasm as it was when the function was entered.
@@ -295,7 +239,7 @@ impl<'s> Frame<'_, 's> {
         since.is_some_and(|&since| since < start.saturating_add(code))
     }
 
-    fn writes(&self) -> Option<&Writes> {
+    pub(super) fn writes(&self) -> Option<&Writes> {
         let function = self.frame.function;
         self.writes.get_or_init(|| Writes::of(self.binary.module(), function?)).as_ref()
     }
@@ -305,12 +249,13 @@ impl<'s> Frame<'_, 's> {
         let code = self.binary.module().code_section_start().unwrap_or(0);
         let current = match trust {
             // On every path here the parameter is what it was at entry.
-            Trust::Within(_) | Trust::Unwritten if self.recovered.is_parameter(local) => true,
+            Trust::Within(..) | Trust::Unwritten if self.recovered.is_parameter(local) => true,
             Trust::All => return Ok(()),
             Trust::Nothing | Trust::Entry => return Err(rewritten()),
             Trust::Unwritten => self.writes().is_some_and(|writes| writes.values(local) == 1),
-            Trust::Within(range) => {
-                let range = range.start.saturating_add(code)..range.end.saturating_add(code);
+            Trust::Within(range, since) => {
+                let start = since.of(local).unwrap_or(range.start);
+                let range = start.saturating_add(code)..range.end.saturating_add(code);
                 self.writes().is_some_and(|writes| writes.unchanged(local, &range, self.pc.saturating_add(code)))
             }
         };
@@ -346,7 +291,7 @@ struct At<'f, 'g, 's> {
 
 /// What an object is like.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Object {
+pub(super) enum Object {
     /// No local that holds an address can hold it.
     Large,
     /// It does not change.
@@ -356,11 +301,11 @@ enum Object {
 }
 
 /// When what a description says of Wasm's locals is believed.
-enum Trust {
+pub(super) enum Trust {
     /// Always: it was checked elsewhere.
     All,
     /// As long as the local has not been written since the addresses for which it is said began.
-    Within(Range<u64>),
+    Within(Range<u64>, Since),
     /// It is said of the whole function: if the local gets a value once.
     Unwritten,
     /// As they were when the function was entered.
@@ -383,7 +328,7 @@ fn overwritten() -> Missing {
     Missing::OptimizedOut
 }
 
-fn rewritten() -> Missing {
+pub(super) fn rewritten() -> Missing {
     Missing::NotCaptured("the code was rewritten after its debug information was made".into())
 }
 
@@ -403,9 +348,9 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
     fn operand(&self, index: u32) -> Result<model::Value, Missing> {
         match &self.trust {
             Trust::Nothing => Err(rewritten()),
-            Trust::Within(range) if self.frame.keeps_operand(index, range.start) => self.frame.operand(index),
+            Trust::Within(range, _) if self.frame.keeps_operand(index, range.start) => self.frame.operand(index),
             // No value stands there from the beginning of a function to its end.
-            Trust::Within(_) | Trust::Unwritten | Trust::All | Trust::Entry => Err(overwritten()),
+            Trust::Within(..) | Trust::Unwritten | Trust::All | Trust::Entry => Err(overwritten()),
         }
     }
 

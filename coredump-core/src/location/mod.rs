@@ -8,9 +8,11 @@
 
 mod by_reference;
 mod describe;
+mod doubts;
 mod evaluation;
 mod forms;
 pub mod frame;
+mod listed;
 mod locate;
 mod operation;
 mod prologue;

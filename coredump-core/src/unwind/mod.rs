@@ -5,6 +5,8 @@
 //! its callee's at entry, and the youngest frame's is the dump's value of the global. A function that takes a variable
 //! amount of stack breaks that chain; the frames behind it are counted from the stack's other end where that is certain.
 
+mod indirect;
+pub mod moved;
 mod oldest;
 pub mod operands;
 mod recovered;
@@ -13,7 +15,7 @@ pub mod stack_pointer;
 mod symbolic;
 pub mod writes;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use wasmparser::Operator;
@@ -46,6 +48,8 @@ pub struct Unwinder {
     restores: Locked<HashMap<(usize, u32), bool>>,
     tail_calls: Locked<HashMap<(usize, u32), bool>>,
     pointers: Locked<HashMap<usize, Option<(u32, bool)>>>,
+    /// By instance, table and type.
+    indirect: Locked<HashMap<(u32, u32, u32), Option<Arc<HashSet<u32>>>>>,
 }
 
 impl Unwinder {
@@ -113,21 +117,22 @@ impl Unwinder {
             if let (Some(at), Some(caller)) = (position(callee), position(callee + 1))
                 && frames[callee].instance == frames[callee + 1].instance
             {
-                let recorded = frames[callee + 1].stack.as_deref();
-                all[callee].parameters = self.arguments(at, caller, &all[callee + 1], recorded).unwrap_or_default();
+                let (known, waiting) = (&all[callee + 1], &frames[callee + 1]);
+                all[callee].parameters = self.arguments(dump, at, caller, known, waiting).unwrap_or_default();
             }
         }
         all.into_iter().map(Arc::new).collect()
     }
 
-    /// The arguments of a direct call, as far as the caller's body proves them or its operand stack was `recorded`, which a
-    /// waiting frame's is as it was before the call.
+    /// The arguments of a call, as far as the body of the `waiting` caller proves them or its operand stack was recorded, which
+    /// is as it was before the call, but for the element of the table that an indirect call takes first.
     fn arguments(
         &self,
+        dump: &CoreDump<'_>,
         callee: Position<'_, '_>,
         caller: Position<'_, '_>,
         known: &Recovered,
-        recorded: Option<&[Value]>,
+        waiting: &Frame,
     ) -> Option<Vec<Option<u64>>> {
         if module_key(callee.module) != module_key(caller.module) || self.tail_calls(callee.module, callee.function) {
             return None;
@@ -135,14 +140,27 @@ impl Unwinder {
         // The state was evaluated up to here, so an instruction does begin here.
         let code = caller.module.bytes().get(usize::try_from(caller.offset).ok()?..)?;
         let mut operators = wasmparser::OperatorsReader::new(wasmparser::BinaryReader::new(code, 0));
-        match operators.read().ok()? {
-            Operator::Call { function_index } if function_index == callee.function => {}
+        let operands = &known.state.as_ref()?.operands[..];
+        let operands = match operators.read().ok()? {
+            Operator::Call { function_index } if function_index == callee.function => operands,
+            Operator::CallIndirect { type_index, table_index } => {
+                let instance = waiting.instance.filter(|_| waiting.locals.is_some())?;
+                let key = (instance, table_index, type_index);
+                let find = || {
+                    let called = indirect::candidates(dump, caller.module, instance, table_index, type_index)?;
+                    called.iter().all(|&function| !self.tail_calls(caller.module, function)).then(|| Arc::new(called))
+                };
+                let called = self.indirect.lock().entry(key).or_insert_with(find).clone()?;
+                if !called.contains(&callee.function) {
+                    return None;
+                }
+                operands.split_last()?.1
+            }
             _ => return None,
-        }
-        let operands = &known.state.as_ref()?.operands;
+        };
         let count = callee.module.signature(callee.function)?.params.len();
         let first = operands.len().checked_sub(count)?;
-        let recorded = recorded.filter(|recorded| recorded.len() == operands.len());
+        let recorded = waiting.stack.as_deref().filter(|recorded| recorded.len() == operands.len());
         let arguments = operands.iter().enumerate().skip(first);
         let known = arguments.map(|(index, argument)| {
             let proved = argument.and_then(|argument| known.resolve(argument));

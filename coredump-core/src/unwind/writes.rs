@@ -3,7 +3,7 @@
 //! LLVM lets variables that are no longer used share a local with others, and goes on to say that the old variable is
 //! there. A location is believed as long as nothing wrote the local since the location began.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use wasmparser::Operator;
@@ -15,6 +15,8 @@ use crate::module::Module;
 pub struct Writes {
     parameters: u32,
     by_local: HashMap<u32, Vec<u64>>,
+    /// Locals, and where an instruction that writes them ends.
+    ends: HashSet<(u32, u64)>,
     by_global: HashMap<u32, Vec<u64>>,
     loops: Vec<Range<u64>>,
 }
@@ -31,6 +33,7 @@ impl Writes {
             match operators.read().ok()? {
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     writes.by_local.entry(local_index).or_default().push(offset);
+                    writes.ends.insert((local_index, operators.original_position() as u64));
                 }
                 Operator::GlobalSet { global_index } => {
                     writes.by_global.entry(global_index).or_default().push(offset);
@@ -54,6 +57,11 @@ impl Writes {
     pub fn values(&self, local: u32) -> usize {
         let written = self.by_local.get(&local).map_or(0, Vec::len);
         written + usize::from(local < self.parameters)
+    }
+
+    /// Whether the instruction that ends at `end` writes a local.
+    pub fn defines(&self, local: u32, end: u64) -> bool {
+        self.ends.contains(&(local, end))
     }
 
     /// How often a global may have been written before `at`: in the code before, or behind in a loop around both.
@@ -104,6 +112,16 @@ mod tests {
         let before = |at| writes.global_before(0, at);
         assert_eq!((before(constant), before(nop), before(nop_in_loop)), (0, 1, 2));
         assert_eq!(writes.global_before(1, nop), 0);
+    }
+
+    #[test]
+    fn an_instruction_defines_a_local_where_it_ends() {
+        let bytes = wat::parse_str(TEXT).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let writes = Writes::of(&module, 0).unwrap();
+        let [_, set_one, nop, ..] = offsets(&module)[..] else { panic!() };
+        assert!(writes.defines(1, nop));
+        assert!(!writes.defines(1, set_one) && !writes.defines(0, nop));
     }
 
     /// Two locals: 0 is a parameter that is written in a loop behind a nop, 1 is written once.

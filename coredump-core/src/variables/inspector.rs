@@ -121,7 +121,13 @@ impl<'c> Inspector<'c> {
             expression::evaluate(&Renderer::new(frame, *limits, language), expression)
         });
         evaluated.unwrap_or_else(|| {
-            let message = "this frame's binary is not known for certain, or has no debug information";
+            let known = self.dump.threads.get(thread).and_then(|thread| self.found(thread.frames.get(frame)?));
+            let message = match known {
+                Some(found) if found.binary.with_catalog(|_| ()).is_some() => {
+                    "the dump does not say where in its function this frame stood: ask in another frame"
+                }
+                _ => "this frame's binary is not known for certain, or has no debug information",
+            };
             Err(ExpressionError { column: 1, message: message.into() })
         })
     }
@@ -234,6 +240,8 @@ impl<'c> Inspector<'c> {
                 prologue: OnceCell::new(),
                 writes: OnceCell::new(),
                 operands: OnceCell::new(),
+                anothers: OnceCell::new(),
+                optimised: OnceCell::new(),
                 base: OnceCell::new(),
                 reads_base: Cell::new(false),
                 units,

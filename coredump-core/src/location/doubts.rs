@@ -1,0 +1,88 @@
+//! Entries whose descriptions contradict others of their function, or what compilers are known to do.
+
+use std::collections::{HashMap, HashSet};
+
+use gimli::AttributeValue;
+use gimli::constants::*;
+
+use super::forms::{Form, form, locals_only};
+use super::frame::Frame;
+use crate::catalog::units::{Attr, Die};
+use crate::location::Missing;
+use crate::scope;
+use crate::variables::VariableKind;
+
+impl<'s> Frame<'_, 's> {
+    /// Why a description is not believed, whatever the code address is.
+    pub(super) fn doubt(&self, die: Die, unit: u32, value: Attr<'s>) -> Option<Missing> {
+        if self.rewritten || Some(die.unit) != self.function.map(|function| function.unit) {
+            return None;
+        }
+        match value {
+            AttributeValue::Exprloc(_) | AttributeValue::Block(_) => self.is_result(die, unit, value),
+            _ => self.anothers.get_or_init(|| self.anothers()).contains(&die).then_some(Missing::OptimizedOut),
+        }
+    }
+
+    /// A variable that is in the room which the caller gave for the result: optimised code keeps it elsewhere and writes it
+    /// there at the end, and LLVM's description does not say so.
+    fn is_result(&self, die: Die, unit: u32, value: Attr<'s>) -> Option<Missing> {
+        let encoding = self.units.unit(unit)?.encoding();
+        let AttributeValue::Exprloc(expression) = value else { return None };
+        let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+        let mut rest = expression.0;
+        let gimli::Operation::WasmLocal { index } = crate::location::parse(&mut rest, encoding).ok()? else { return None };
+        let address = matches!(form(&expression.0, encoding)?, Form::AddressInLocal | Form::Local);
+        let variable = self.units.entry(die)?.tag == DW_TAG_variable;
+        let why = "it is written to its place when the function returns";
+        (variable && address && index < parameters && self.is_optimised()).then(|| Missing::NotCaptured(why.into()))
+    }
+
+    /// Whether anything visible in this frame's function moves, or is nowhere: without optimisation nothing does.
+    fn is_optimised(&self) -> bool {
+        let moves = |die: Die| match self.units.inherited(die, DW_AT_location) {
+            Some((_, AttributeValue::Exprloc(_) | AttributeValue::Block(_))) => false,
+            Some(_) => true,
+            None => self.units.inherited(die, DW_AT_const_value).is_none(),
+        };
+        let visible = || Some(scope::active(&self.units, self.function?, self.pc));
+        *self.optimised.get_or_init(|| {
+            let active: Vec<scope::Function> = visible().unwrap_or_default();
+            let variables = active.iter().flat_map(|function| &function.variables);
+            variables.filter(|(_, kind)| *kind != VariableKind::Static).any(|(die, _)| moves(*die))
+        })
+    }
+
+    /// The parameters that are said to begin in a Wasm parameter that is another's: LLVM 14 loses which it was where locals
+    /// are shared. Where there are as many of both, each is in its own.
+    fn anothers(&self) -> HashSet<Die> {
+        let find = || {
+            let count = self.binary.module().signature(self.frame.function?)?.params.len();
+            let active = scope::active(&self.units, self.function?, self.pc);
+            let parameters = active.last()?.variables.iter().filter(|(_, kind)| *kind == VariableKind::Parameter);
+            let claims = parameters.map(|&(die, _)| {
+                let list = self.units.inherited(die, DW_AT_location);
+                (die, list.and_then(|(unit, list)| self.claim(unit, list)))
+            });
+            let claims: Vec<(Die, Option<u32>)> = claims.collect();
+            let mut shared: HashMap<u32, usize> = HashMap::new();
+            claims.iter().filter_map(|(_, claim)| *claim).for_each(|claim| *shared.entry(claim).or_default() += 1);
+            let own = |position: usize, claim: u32| count == claims.len() && position as u32 == claim;
+            let wrong = claims.iter().enumerate().filter(|&(position, &(_, claim))| {
+                claim.is_some_and(|claim| shared.get(&claim).is_some_and(|&times| times > 1) && !own(position, claim))
+            });
+            Some(wrong.map(|(_, (die, _))| *die).collect())
+        };
+        find().unwrap_or_default()
+    }
+
+    /// The Wasm parameter that a list says an object begins in.
+    fn claim(&self, unit: u32, list: Attr<'s>) -> Option<u32> {
+        let unit = self.units.unit(unit)?;
+        let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+        match locals_only(&self.at_beginning(unit, list)?, unit.encoding())?[..] {
+            [local] if local < parameters => Some(local),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Which description of a location list is meant at a code address (DWARF 5, 2.6.2), and how far it can be believed.
+//!
+//! LLVM's lists for Wasm say more than is true. Instructions are moved down to what takes their value, past what is said of
+//! variables; what is said of constants stands where the source has it, not where the code is; and a piece that did not
+//! change is said to be in its local again when another piece moves.
+
+use std::ops::Range;
+
+use gimli::{AttributeValue, Encoding};
+
+use super::forms::{Form, form, locals, on_stack};
+use super::frame::Frame;
+use super::locate::{Object, Trust, rewritten};
+use crate::catalog::units::{Attr, Bytes, UnitRef};
+use crate::location::Missing;
+use crate::symbols::Extent;
+use crate::unwind::moved::moves_down;
+
+/// Entries of one list.
+const ENTRIES: usize = 100_000;
+
+/// A range of addresses and the description that is given for them.
+type Listed<'s> = (Range<u64>, Bytes<'s>);
+
+/// Locals that one description names.
+const LOCALS: usize = 1_000;
+
+/// The address since when each local is described without a gap as holding what it holds, where that is before the range.
+#[derive(Default)]
+pub struct Since(Vec<(u32, u64)>);
+
+impl Since {
+    /// That of a local.
+    pub fn of(&self, local: u32) -> Option<u64> {
+        self.0.iter().find(|(index, _)| *index == local).map(|(_, since)| *since)
+    }
+}
+
+impl<'s> Frame<'_, 's> {
+    /// The description that a list gives for this frame's code address, and how far it is to be believed; `object` says
+    /// what the object is like.
+    pub(super) fn listed(
+        &self,
+        unit: UnitRef<'_, 's>,
+        list: Attr<'s>,
+        object: Object,
+    ) -> Result<Option<(Bytes<'s>, Trust)>, Missing> {
+        if self.rewritten {
+            return Err(rewritten());
+        }
+        let (all, default) = entries(unit, list)?;
+        if let Some(at) = all.iter().position(|(range, _)| range.contains(&self.pc)) {
+            let (range, expression) = &all[at];
+            let changes = all.iter().any(|(_, other)| other.slice() != expression.slice());
+            if changes && self.is_early(range.start, expression, unit.encoding()) {
+                return Err(inexact());
+            }
+            return Ok(Some((*expression, Trust::Within(range.clone(), self.since(&all[..=at], unit.encoding())))));
+        }
+        if let Some(expression) = default {
+            return Ok(Some((expression, Trust::Within(0..u64::MAX, Since::default()))));
+        }
+        // LLVM's descriptions for Wasm end with the block of code they are in. What they say goes on being true as long
+        // as the local is not written: of an object that does not move (a structure passed by value, an array of
+        // variable length), the address of which is in a local, and of one that does not change.
+        let before = all.iter().filter(|(range, _)| range.start <= self.pc);
+        let earlier = before.max_by_key(|(range, _)| range.start);
+        Ok(earlier.and_then(|(range, expression)| {
+            let form = match form(expression, unit.encoding())? {
+                Form::Local if object == Object::Large => Form::AddressInLocal,
+                Form::Local => Form::ValueInLocal,
+                form => form,
+            };
+            let (constant, only) = (object == Object::Constant, all.len() == 1);
+            let up_to_here = || Trust::Within(range.start..self.pc.saturating_add(1), Since::default());
+            match form {
+                Form::Local => None,
+                Form::AddressInLocal => only.then_some((*expression, Trust::Unwritten)),
+                Form::ValueInLocal => constant.then(|| (*expression, up_to_here())),
+                Form::Number => (constant && only).then_some((*expression, Trust::Unwritten)),
+            }
+        }))
+    }
+
+    /// The description that a list gives for the beginning of this frame's function.
+    pub(super) fn at_beginning(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Option<Bytes<'s>> {
+        let extent = Extent::of(self.binary.module(), self.frame.function?)?;
+        let (all, _) = entries(unit, list).ok()?;
+        let begins = |range: &Range<u64>| (extent.header..=extent.first).contains(&range.start) && !range.is_empty();
+        all.into_iter().find(|(range, _)| begins(range)).map(|(_, expression)| expression)
+    }
+
+    /// Whether a description of a variable that changes may be ahead of the instruction at which the frame stands: it tells a
+    /// constant, or what was computed just before by code past which that instruction may have been moved down.
+    fn is_early(&self, start: u64, expression: &Bytes<'_>, encoding: Encoding) -> bool {
+        if matches!(form(expression, encoding), Some(Form::Number)) {
+            return true;
+        }
+        let module = self.binary.module();
+        let code = module.code_section_start().unwrap_or(0);
+        let (start, at) = (start.saturating_add(code), self.pc.saturating_add(code));
+        let writes = |local: &u32| self.writes().is_some_and(|writes| writes.defines(*local, start));
+        let computed = on_stack(expression, encoding) || locals(expression, encoding).iter().any(writes);
+        computed && self.frame.function.is_some_and(|function| moves_down(module, function, start, at))
+    }
+
+    /// For the last of these entries.
+    fn since(&self, all: &[Listed<'s>], encoding: Encoding) -> Since {
+        let Some(((range, expression), before)) = all.split_last() else { return Since::default() };
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        let mut since = Since::default();
+        let mut named = locals(expression, encoding);
+        named.truncate(LOCALS);
+        for &local in &named {
+            // Two parts cannot be in one local: which of them it holds is not said.
+            if named.iter().filter(|&&other| other == local).count() > 1 {
+                since.0.push((local, 0));
+                continue;
+            }
+            let mut start = range.start;
+            let begins = |start: u64| self.writes().is_none_or(|writes| writes.defines(local, start.saturating_add(code)));
+            for (earlier, described) in before.iter().rev() {
+                if earlier.end != start || begins(start) || !locals(described, encoding).contains(&local) {
+                    break;
+                }
+                start = earlier.start;
+            }
+            if start < range.start {
+                since.0.push((local, start));
+            }
+        }
+        since
+    }
+}
+
+/// A list's entries with addresses, and the description for all others.
+fn entries<'s>(unit: UnitRef<'_, 's>, list: Attr<'s>) -> Result<(Vec<Listed<'s>>, Option<Bytes<'s>>), Missing> {
+    if matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
+        return Err(Missing::Malformed("location: no list".into()));
+    }
+    let Some(mut entries) = unit.attr_locations(list)? else {
+        return Err(Missing::Malformed("location: of an unknown form".into()));
+    };
+    let (mut all, mut default) = (Vec::new(), None);
+    while let Some(entry) = entries.next()? {
+        match (entry.range.begin, entry.range.end) {
+            (0, u64::MAX) => default = Some(entry.data.0),
+            (begin, end) => all.push((begin..end, entry.data.0)),
+        }
+        if all.len() > ENTRIES {
+            return Err(Missing::Malformed("location: a list of too many entries".into()));
+        }
+    }
+    Ok((all, default))
+}
+
+/// It has a value; the debug information does not say exactly when it got which.
+fn inexact() -> Missing {
+    Missing::NotCaptured("the debug information is inexact here".into())
+}

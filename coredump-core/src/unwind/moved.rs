@@ -1,0 +1,75 @@
+//! Where LLVM may have put an instruction.
+
+use wasmparser::{BinaryReader, Operator, OperatorsReader};
+
+use super::symbolic::arity;
+use crate::module::Module;
+
+/// Instructions between two places.
+const BETWEEN: usize = 10_000;
+
+/// Whether the instruction at file offset `at` may have stood before `start` in what the code was made of: it gives a value
+/// that is taken from the operand stack, and nothing between acts on anything but values. LLVM moves such instructions, calls
+/// too, down to what takes their value (`WebAssemblyRegStackify.cpp`).
+pub fn moves_down(module: &Module<'_>, function: u32, start: u64, at: u64) -> bool {
+    let moved = || {
+        let end = usize::try_from(module.body(function)?.end).ok()?;
+        let first = usize::try_from(start).ok()?;
+        let mut operators = OperatorsReader::new(BinaryReader::new(module.bytes().get(first..end)?, first));
+        for _ in 0..BETWEEN {
+            let (operator, offset) = operators.read_with_offset().ok()?;
+            if offset as u64 >= at {
+                let (_, gives) = arity(module, &operator)?;
+                let next = operators.read().ok()?;
+                let kept = matches!(next, Operator::LocalSet { .. } | Operator::Drop);
+                return Some(offset as u64 == at && gives == 1 && !kept);
+            }
+            if !only_values(module, &operator) {
+                return Some(false);
+            }
+        }
+        None
+    };
+    moved().unwrap_or(false)
+}
+
+/// Whether an instruction does nothing but take values and give one, or keep one in a local.
+fn only_values(module: &Module<'_>, operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    match operator {
+        O::LocalSet { .. } | O::Drop | O::Nop => true,
+        O::Call { .. } | O::CallIndirect { .. } | O::CallRef { .. } | O::MemoryGrow { .. } | O::TableGrow { .. } => false,
+        O::Block { .. } | O::Loop { .. } | O::If { .. } | O::Else | O::End | O::BrIf { .. } => false,
+        other => arity(module, other).is_some_and(|(_, gives)| gives == 1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether the instruction `at` may have stood before instruction `start`.
+    fn ask(body: &str, start: usize, at: usize) -> bool {
+        let text = format!("(module (memory 1) (func $f (param i32) (result i32) (local i32) {body}))");
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let mut operators = module.operators(0).unwrap();
+        let mut offsets = Vec::new();
+        while !operators.eof() {
+            offsets.push(operators.original_position() as u64);
+            operators.read().unwrap();
+        }
+        moves_down(&module, 0, offsets[start], offsets[at])
+    }
+
+    #[test]
+    fn a_call_whose_value_is_taken_from_the_stack_may_have_been_moved_past_what_only_computes() {
+        let taken = "local.get 0 i32.const 1 i32.add local.set 1 local.get 0 call $f local.get 1 i32.add";
+        assert!(ask(taken, 4, 5), "from before the addition");
+        let kept = "local.get 0 i32.const 1 i32.add local.set 1 local.get 0 call $f local.set 1 local.get 1";
+        assert!(!ask(kept, 4, 5), "it is where it was");
+        let stored = "i32.const 1 local.set 1 i32.const 0 i32.const 0 i32.store local.get 0 call $f local.get 1 i32.add";
+        assert!(!ask(stored, 2, 6), "not past a store");
+        assert!(ask(stored, 5, 6));
+    }
+}
