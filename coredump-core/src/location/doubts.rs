@@ -31,7 +31,9 @@ impl<'s> Frame<'_, 's> {
         let AttributeValue::Exprloc(expression) = value else { return None };
         let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
         let mut rest = expression.0;
-        let gimli::Operation::WasmLocal { index } = crate::location::parse(&mut rest, encoding).ok()? else { return None };
+        let gimli::Operation::WasmLocal { index } = crate::location::parse(&mut rest, encoding).ok()? else {
+            return None;
+        };
         let address = matches!(form(&expression.0, encoding)?, Form::AddressInLocal | Form::Local);
         let variable = self.units.entry(die)?.tag == DW_TAG_variable;
         let why = "it is written to its place when the function returns";

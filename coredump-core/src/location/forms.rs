@@ -63,7 +63,10 @@ pub fn on_stack(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
     operations(expression, encoding).any(|operation| matches!(operation, gimli::Operation::WasmStack { .. }))
 }
 
-fn operations<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> impl Iterator<Item = gimli::Operation<Bytes<'s>>> {
+fn operations<'s>(
+    expression: &Bytes<'s>,
+    encoding: gimli::Encoding,
+) -> impl Iterator<Item = gimli::Operation<Bytes<'s>>> {
     let mut rest = *expression;
     std::iter::from_fn(move || parse(&mut rest, encoding).ok())
 }

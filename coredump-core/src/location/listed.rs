@@ -118,7 +118,8 @@ impl<'s> Frame<'_, 's> {
                 continue;
             }
             let mut start = range.start;
-            let begins = |start: u64| self.writes().is_none_or(|writes| writes.defines(local, start.saturating_add(code)));
+            let begins =
+                |start: u64| self.writes().is_none_or(|writes| writes.defines(local, start.saturating_add(code)));
             for (earlier, described) in before.iter().rev() {
                 if earlier.end != start || begins(start) || !locals(described, encoding).contains(&local) {
                     break;

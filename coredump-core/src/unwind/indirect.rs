@@ -7,7 +7,13 @@ use crate::module::Module;
 
 /// The functions of that type in a table of an instance, where all of them are the module's own: whichever was called is the
 /// next frame then. `None` if the dump does not hold the whole table, or another may have been called, which calls back.
-pub fn candidates(dump: &CoreDump<'_>, module: &Module<'_>, instance: u32, table: u32, ty: u32) -> Option<HashSet<u32>> {
+pub fn candidates(
+    dump: &CoreDump<'_>,
+    module: &Module<'_>,
+    instance: u32,
+    table: u32,
+    ty: u32,
+) -> Option<HashSet<u32>> {
     let wanted = module.signature_of_type(ty)?;
     let tables = dump.instances.get(instance as usize)?.tables.as_ref()?;
     let table = dump.tables.get((*tables.get(table as usize)?)? as usize)?;

@@ -38,7 +38,9 @@ fn only_values(module: &Module<'_>, operator: &Operator<'_>) -> bool {
     use Operator as O;
     match operator {
         O::LocalSet { .. } | O::Drop | O::Nop => true,
-        O::Call { .. } | O::CallIndirect { .. } | O::CallRef { .. } | O::MemoryGrow { .. } | O::TableGrow { .. } => false,
+        O::Call { .. } | O::CallIndirect { .. } | O::CallRef { .. } | O::MemoryGrow { .. } | O::TableGrow { .. } => {
+            false
+        }
         O::Block { .. } | O::Loop { .. } | O::If { .. } | O::Else | O::End | O::BrIf { .. } => false,
         other => arity(module, other).is_some_and(|(_, gives)| gives == 1),
     }
@@ -68,7 +70,8 @@ mod tests {
         assert!(ask(taken, 4, 5), "from before the addition");
         let kept = "local.get 0 i32.const 1 i32.add local.set 1 local.get 0 call $f local.set 1 local.get 1";
         assert!(!ask(kept, 4, 5), "it is where it was");
-        let stored = "i32.const 1 local.set 1 i32.const 0 i32.const 0 i32.store local.get 0 call $f local.get 1 i32.add";
+        let stored =
+            "i32.const 1 local.set 1 i32.const 0 i32.const 0 i32.store local.get 0 call $f local.get 1 i32.add";
         assert!(!ask(stored, 2, 6), "not past a store");
         assert!(ask(stored, 5, 6));
     }
