@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use coredump_tests::{Outcome, Tool, binary, fixture, scratch};
 use tempfile::TempDir;
 
-use crate::Run;
+use super::Run;
 
 /// Two settings in which each attack is tried.
 const NAMES: [&str; 2] = ["app.coredump", "%e.coredump"];

@@ -5,7 +5,7 @@ use std::fs;
 use coredump_tests::{Tool, fixture};
 use serde_json::Value;
 
-use crate::Run;
+use super::Run;
 
 /// A program that opens a file that is there and one that is not, asks for the time 80 times, and exits with 3.
 const GUEST: &str = r#"(module
@@ -94,7 +94,7 @@ fn a_call_that_did_not_return_has_no_result() {
     let tool = Tool::new("coredump-run").args(["-o", "%e.coredump", "--timeout", "700ms"]);
     let outcome = tool.arg(fixture("modules/sleep.wasm")).in_folder(folder.path()).run();
     assert_eq!(outcome.status.code(), Some(124), "{}", outcome.stderr);
-    let dump = crate::read(&folder.path().join("sleep.coredump"));
+    let dump = super::read(&folder.path().join("sleep.coredump"));
     let calls = dump["host_calls"].as_array().unwrap();
     let last = calls.last().unwrap();
     assert_eq!((&last["name"], &last["result"], &last["failed"]), (&"poll_oneoff".into(), &Value::Null, &false.into()));
@@ -111,7 +111,7 @@ fn the_calls_of_a_component_are_told_as_its_interfaces_have_them() {
         let tool = tool.arg(fixture("modules/component-curious.wasm")).in_folder(folder.path());
         tool.stdin("hello").run().expect(134);
         let dump = folder.path().join("app.coredump");
-        let calls = crate::read(&dump)["host_calls"].as_array().unwrap().clone();
+        let calls = super::read(&dump)["host_calls"].as_array().unwrap().clone();
         let redacted = Tool::new("coredump-json").arg("--redact").arg(&dump).run().expect(0).json();
         let names = |calls: &[Value]| calls.iter().map(|call| call["name"].clone()).collect::<Vec<_>>();
         assert_eq!(names(redacted["host_calls"].as_array().unwrap()), names(&calls));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Run, frames, values};
+use super::{Run, frames, values};
 
 #[test]
 fn a_command_component_is_dumped_with_its_adapter() {

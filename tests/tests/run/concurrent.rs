@@ -2,8 +2,8 @@
 
 use coredump_tests::{Tool, scratch};
 
-use crate::signals::{await_signal_handler, send, until};
-use crate::{Run, frames, read, values};
+use super::signals::{await_signal_handler, send, until};
+use super::{Run, frames, read, values};
 
 /// A command that waits for so many nanoseconds and then divides by zero in the callback.
 fn command(nanoseconds: u64) -> String {

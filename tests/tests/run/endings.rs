@@ -2,7 +2,7 @@
 
 use coredump_tests::{Tool, fixture};
 
-use crate::{Run, frames, memory, places, values};
+use super::{Run, frames, memory, places, values};
 
 /// The reason's kind.
 fn kind(run: &Run) -> String {

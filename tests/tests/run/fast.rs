@@ -5,7 +5,7 @@ use std::path::Path;
 use coredump_tests::{Tool, fixture, wasmtime_dump};
 use serde_json::{Value, json};
 
-use crate::{Run, frames, memory};
+use super::{Run, frames, memory};
 
 #[test]
 fn frames_and_state_are_there_without_values() {

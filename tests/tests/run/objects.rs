@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::{Run, frames};
+use super::{Run, frames};
 use coredump_tests::{Tool, fixture};
 
 /// `tests/fixtures/sources/wat/objects.wat`, where the expected values stand.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use coredump_tests::{Outcome, Tool, fixture, pipeline, scratch};
 
-use crate::Run;
+use super::Run;
 
 fn crash(folder: &Path, options: &[&str]) -> Outcome {
     let program = fixture("modules/wat-div.wasm");
@@ -75,7 +75,7 @@ fn an_import_that_nobody_offers_is_a_crash_only_when_called() {
     let dump = run.json();
     assert_eq!(dump["reason"]["kind"], "host-error");
     assert!(dump["reason"]["message"].as_str().unwrap().contains("env::abort"), "{}", dump["reason"]);
-    assert!(crate::frames(&dump)[1]["file"].as_str().unwrap().ends_with("abort.ts"), "{dump}");
+    assert!(super::frames(&dump)[1]["file"].as_str().unwrap().ends_with("abort.ts"), "{dump}");
     // The report finds the source map, too.
     assert!(run.outcome.stderr.contains("abort.ts:3:10"), "{}", run.outcome.stderr);
 }

@@ -7,7 +7,7 @@ use coredump_tests::{Tool, scratch};
 use serde_json::{Value, json};
 use wasm_smith::{Config, Module};
 
-use crate::read;
+use super::read;
 
 /// What the programs may import: functions whose answers are the same in two runs with the same input.
 const IMPORTS: &str = r#"(module

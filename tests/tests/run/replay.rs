@@ -5,7 +5,7 @@ use std::path::Path;
 use coredump_tests::{Tool, fixture, scratch};
 use serde_json::{Value, json};
 
-use crate::{Run, frames, memory, read, values};
+use super::{Run, frames, memory, read, values};
 
 /// What a dump holds of the program's state, without what two runs may differ in.
 fn state(dump: &Path) -> Value {
@@ -226,7 +226,7 @@ fn whatever_the_host_answers_to_a_component_is_replayed() {
     // The bytes of this dump are those of the replay; that they are the first run's was verified.
     assert_eq!(dump["process"]["replay"]["verified"], true, "{outcome:?}");
     assert!(dump["process"]["replay"]["host_calls"].as_u64().unwrap() > 40);
-    assert_eq!(crate::places(&dump)[..3], ["divide curious.c:23", "ask curious.c:56", "main curious.c:59"]);
+    assert_eq!(super::places(&dump)[..3], ["divide curious.c:23", "ask curious.c:56", "main curious.c:59"]);
     let evaluated = |expression: &str| {
         let tool = Tool::new("coredump-dump").args(["--print", expression]).arg(&path);
         tool.run().expect(0).text().trim().to_owned()

@@ -13,8 +13,8 @@ use coredump_tests::{Tool, fixture, scratch, skip};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::signals::{send, until};
-use crate::{Run, frames, places, read};
+use super::signals::{send, until};
+use super::{Run, frames, places, read};
 
 /// A server that runs, and the folder for its dumps.
 struct Server {

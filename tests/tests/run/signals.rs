@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use coredump_tests::{Tool, scratch};
 
-use crate::{frames, read, values};
+use super::{frames, read, values};
 
 /// A guest that says "ready" and then does what `then` says; `$seven` is called on the way.
 fn guest(then: &str) -> String {

@@ -1,6 +1,6 @@
 //! All the state there is: memories of every kind, globals, tables, values the standard cannot hold.
 
-use crate::{Run, frames, memory};
+use super::{Run, frames, memory};
 use coredump_tests::{Tool, fixture};
 
 #[test]

@@ -5,8 +5,8 @@ use std::path::Path;
 use coredump_tests::{Outcome, Tool, scratch};
 use serde_json::json;
 
-use crate::signals::{await_signal_handler, send, until};
-use crate::{Run, frames, memory, read, values};
+use super::signals::{await_signal_handler, send, until};
+use super::{Run, frames, memory, read, values};
 
 /// Counts up in a local and in memory, without an end and without a call of the host.
 const COUNTS: &str = "(module (memory (export \"memory\") 1)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use coredump_tests::{Outcome, Tool, fixture, scratch};
 use tempfile::TempDir;
 
-use crate::{Run, frames, memory, read};
+use super::{Run, frames, memory, read};
 
 /// A dump of the fixture `written`, whose first argument says which bug it shows, in a folder of its own.
 fn crash(bug: &str) -> (TempDir, PathBuf) {
