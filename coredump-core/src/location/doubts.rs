@@ -9,8 +9,7 @@ use super::forms::{Form, form, locals_only};
 use super::frame::Frame;
 use crate::catalog::units::{Attr, Die};
 use crate::location::Missing;
-use crate::scope;
-use crate::variables::VariableKind;
+use crate::scope::{self, VariableKind};
 
 impl<'s> Frame<'_, 's> {
     /// Why a description is not believed, whatever the code address is.
