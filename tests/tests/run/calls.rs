@@ -64,7 +64,7 @@ fn the_last_calls_are_told_with_arguments_and_results() {
         assert!(times.is_sorted() && times[63] < 60_000, "{times:?}");
 
         let text = Tool::new("coredump-bt").arg(&run.dump).run().expect(0);
-        assert!(text.text().contains("last host calls:\n    … 48 earlier lines\n"), "{}", text.text());
+        assert!(text.text().contains("last host calls:\n    … 48 earlier calls\n"), "{}", text.text());
         let marked = text.text().lines().filter(|line| line.starts_with("  ! ")).count();
         assert_eq!(marked, 3, "{}", text.text());
         let frame = Tool::new("coredump-bt").args(["--frame", "0"]).arg(&run.dump).run().expect(0);
