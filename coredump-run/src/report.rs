@@ -14,7 +14,7 @@ use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::signature::Signer;
 use coredump_core::model::{CoreDump, Frame, Reason};
-use coredump_core::reason;
+use coredump_core::reason::{self, CrashReason};
 
 use crate::args::Args;
 use crate::ending::Ending;
@@ -88,7 +88,8 @@ pub fn frames(dumped: &Dumped, program: &Program, look: &Look) -> String {
 /// What the report says of a crash.
 #[derive(Default)]
 struct Told {
-    /// The program's own words, where it gave up by itself.
+    /// Words that the engine does not have: the program's own where it gave up by itself, the address of an access, the
+    /// message of an exception.
     why: Option<String>,
     /// Its frames, one line each.
     backtrace: String,
@@ -109,8 +110,13 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, look: &Look
     }
     let resolver = Resolver::new(dump, &binaries);
     let known = reason::of(dump, &binaries, &resolver, &Signer::default());
-    let own = known.filter(|reason| reason.panic.is_some());
-    let why = own.map(|reason| escape(&reason.summary()).into_owned());
+    // The engine has said the rest.
+    let says_more = |reason: &CrashReason| {
+        let address = reason.memory_access.is_some_and(|access| access.address.is_some());
+        let message = reason.exception.as_ref().is_some_and(|exception| exception.message.is_some());
+        reason.panic.is_some() || address || message
+    };
+    let why = known.filter(says_more).map(|reason| escape(&reason.summary()).into_owned());
     Told { why, backtrace: backtrace(&capture.frames, &resolver, look) }
 }
 

@@ -207,6 +207,7 @@ fn an_exception_that_is_thrown_again_is_shown_where_it_was_thrown_first() {
     assert_eq!((&reason["kind"], &reason["exception"]["type"]), (&json!("exception"), &json!("Refused")));
     assert_eq!(reason["exception"]["message"], "order 7 was refused");
     assert_eq!(reason["exception"]["rethrown"], 3);
+    assert!(died.run.stderr.contains("exception: Refused: order 7 was refused\n"), "{}", died.run.stderr);
     let cause = &reason["exception"]["cause"];
     assert_eq!(
         *cause,

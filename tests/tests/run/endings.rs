@@ -173,6 +173,7 @@ fn a_failed_host_call_is_called_by_its_own_message_at_full_speed_too() {
 #[test]
 fn a_trap_has_its_instruction_and_its_access() {
     let run = Run::fixture(&[], "oob").expect(134);
+    assert!(run.outcome.stderr.contains("of 1 byte at address 0xfffffff0 (null - 16)"), "{}", run.outcome.stderr);
     let reason = run.json()["reason"].clone();
     assert!(reason["instruction"].as_str().unwrap().starts_with("i32.load8_"), "{reason}");
     let access = &reason["memory_access"];
