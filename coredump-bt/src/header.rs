@@ -187,7 +187,7 @@ pub struct Said<'r> {
 }
 
 /// The last lines of what the guest wrote; of a longer text those from its panic on, because some runtimes print the state
-/// of everything behind it.
+/// of everything after it.
 pub fn last_said(reason: &CrashReason) -> Option<Said<'_>> {
     let said = reason.guest_stderr.as_deref().filter(|said| !said.trim().is_empty())?;
     let lines: Vec<_> = said.trim_end().lines().collect();

@@ -14,7 +14,7 @@ use crate::short::short;
 /// Characters of one argument on a frame's line.
 const MAX_ARGUMENT: usize = 64;
 
-/// Prints `, goroutine 7 [chan receive]` behind the title of the thread that a task ran on.
+/// Prints `, goroutine 7 [chan receive]` after the title of the thread that a task ran on.
 pub fn current(page: &mut Page, thread: &Thread) -> io::Result<()> {
     match thread.runtime().and_then(Runtime::current) {
         Some(task) => {

@@ -19,7 +19,7 @@ use crate::page::{Page, Piece};
 
 /// Lines that text shows before a place, and after it.
 pub const AROUND: u32 = 2;
-/// A line is cut behind so many characters.
+/// A line is cut after so many characters.
 const MAX_WIDTH: usize = 160;
 
 /// The source files read so far.

@@ -1,7 +1,7 @@
 //! The guest's stack: every frame with its locals and operand stack.
 //!
 //! The engine has two walks of the same stack. The backtrace knows the offset *of* a caller's call instruction, as the
-//! standard's producers write it; the debugger's handles know instance and values, and stand *behind* the call. They are
+//! standard's producers write it; the debugger's handles know instance and values, and stand *after* the call. They are
 //! paired one to one, and a handle is believed only where both name the same function at the same place: the start-up
 //! frame of a trap in a start function or in an active segment is decoded wrongly by its handle.
 
@@ -15,7 +15,7 @@ use wasmtime::{FrameHandle, FrameInfo, Module, StoreContextMut, Trap, WasmBacktr
 use crate::catalog::Catalog;
 use crate::values;
 
-/// Longest encoding of a call instruction in bytes: how far a handle may stand behind its backtrace frame.
+/// Longest encoding of a call instruction in bytes: how far a handle may stand after its backtrace frame.
 const LONGEST_CALL: u64 = 16;
 
 /// Where the guest is stopped, as far as it changes what can be read of the youngest frame.

@@ -25,7 +25,7 @@ pub enum Found {
 #[derive(Default)]
 pub struct Numbers {
     pages: Vec<Option<Box<[Id; PLACES as usize]>>>,
-    /// Those at other places, which no engine has that is known.
+    /// The objects at other places; no known engine has any.
     others: HashMap<u32, Id>,
     count: u32,
     left: VecDeque<Found>,

@@ -36,7 +36,7 @@ impl Full {
 pub struct Plain(());
 
 impl Plain {
-    /// Sets what a dump behind a trap needs, with a guest's stack of at most `stack` bytes.
+    /// Sets what a dump after a trap needs, with a guest's stack of at most `stack` bytes.
     pub fn configure(config: &mut Config, stack: usize) -> Plain {
         common(config, stack).coredump_on_trap(true);
         Plain(())

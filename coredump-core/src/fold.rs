@@ -58,7 +58,7 @@ fn fold(count: usize, same: impl Fn(usize, usize) -> bool) -> Vec<Part> {
     parts
 }
 
-/// How often the block of `period` frames at `start` is repeated behind itself.
+/// How often the block of `period` frames at `start` is repeated after itself.
 fn repeats(start: usize, period: usize, count: usize, same: &impl Fn(usize, usize) -> bool) -> usize {
     let equal = (start..count - period).take_while(|&at| same(at, at + period)).count();
     equal / period

@@ -15,7 +15,7 @@ const ENTRIES: usize = 1_000_000;
 /// Address ranges of them that are read from lists: many entries may share one long list.
 const RANGES: u32 = 4_000_000;
 
-/// What sort of variable it is.
+/// The kind of a variable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum VariableKind {
     /// A parameter of its function.

@@ -213,7 +213,7 @@ fn damage_is_told_up_to_a_bound() {
     assert!(warns(&dump, "further warnings of this kind are left out"));
 }
 
-/// Every dump among the fixtures, cut behind each of its first bytes: what is read of its frames is how it begins, or the
+/// Every dump among the fixtures, cut after each of its first bytes: what is read of its frames is how it begins, or the
 /// layout is in doubt.
 #[test]
 fn a_dump_cut_behind_any_byte_begins_as_the_whole_one() {

@@ -28,7 +28,7 @@ fn code(path: &Path) -> String {
     text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
 }
 
-/// The first names of the paths behind each `root`, as in `root::{a, b::C}` or `root::a::B`.
+/// The first names of the paths after each `root`, as in `root::{a, b::C}` or `root::a::B`.
 fn uses(code: &str, root: &str) -> Vec<String> {
     let first = |path: &str| {
         let name: String = path.trim_start().chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect();

@@ -126,7 +126,7 @@ impl<'a> What<'a> {
     }
 }
 
-/// Text as it is; behind `0x`, bytes in the order they are written.
+/// Text as it is; after `0x`, bytes in the order they are written.
 fn needle(text: &str) -> Result<Vec<u8>> {
     let Some(digits) = text.strip_prefix("0x") else {
         if text.is_empty() {

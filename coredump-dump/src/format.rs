@@ -15,7 +15,7 @@ use coredump_core::cli::paint::Piece;
 /// Bytes of a text that are looked at.
 const TEXT: u64 = 64 * 1024;
 
-/// A value, or why there is none, and the address behind it.
+/// A value, or why there is none, and the address after it.
 struct Read {
     text: Result<String, Unreadable>,
     end: u64,

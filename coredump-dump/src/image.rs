@@ -80,7 +80,7 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) ->
                 file.write_all_at(segment.bytes, segment.address)?;
             }
         }
-        // Who writes on to the same file writes behind it.
+        // Who writes on to the same file writes after it.
         (&mut &*file).seek(SeekFrom::Start(memory.size))?;
         let Some(fill @ 1..) = session.args.fill else { return Ok(()) };
         let block = [fill; 65536];

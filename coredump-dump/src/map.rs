@@ -52,7 +52,7 @@ struct Room {
     columns: usize,
     /// Rows.
     rows: usize,
-    /// Characters for the names behind a row.
+    /// Characters for the names after a row.
     names: usize,
 }
 

@@ -83,7 +83,7 @@ pub fn list(session: &Session<'_>, wanted: &str) -> Result<Exit> {
     Ok(outcome(objects))
 }
 
-/// Whether one of the names of a type is the wanted one, whole or behind its last dot.
+/// Whether one of the names of a type is the wanted one, whole or after its last dot.
 fn is_named(label: &str, wanted: &str) -> bool {
     let mut names = label.split(" | ").chain([label]);
     names.any(|name| name == wanted || name.rsplit('.').next() == Some(wanted))

@@ -8,7 +8,7 @@ use coredump_core::memory::Chunk;
 use crate::address::Extent;
 use crate::session::{Session, write_fill};
 
-/// Writes the ranges one behind the other.
+/// Writes the ranges one after the other.
 ///
 /// A byte that the dump does not hold is an error, found before anything is written, unless `--fill` says what to write
 /// in its place.

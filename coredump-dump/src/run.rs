@@ -90,7 +90,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     locating::check_folders(&args.symbols_path, report);
     match (&inputs[..], command) {
         ([input], _) => with(&args, input, report, |session| one(command, session)).map_err(|error| {
-            // `--objects TYPE` without a dump behind it has taken the type for the dump.
+            // `--objects TYPE` without a dump after it has taken the type for the dump.
             let is_type = args.objects.as_deref() == Some("") && error.io_kind() == Some(io::ErrorKind::NotFound);
             if is_type { error.hint("a type is named by --objects=TYPE") } else { error }
         }),

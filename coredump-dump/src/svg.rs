@@ -11,7 +11,7 @@ use crate::content::Content;
 
 /// Width and height of a cell, in pixels.
 const CELL: (usize, usize) = (7, 14);
-/// Where cells begin: behind the addresses.
+/// Where cells begin: after the addresses.
 const LEFT: usize = 118;
 /// Room for names of regions.
 const RIGHT: usize = 300;

@@ -172,7 +172,7 @@ pub struct Args {
     #[argh(option, arg_name = "dump")]
     pub replay: Option<RawArg>,
 
-    /// with --replay: stop behind the last change of these bytes, address[+length], N:address of memory N, or a variable's name or an
+    /// with --replay: stop after the last change of these bytes, address[+length], N:address of memory N, or a variable's name or an
     /// expression, and show it
     #[argh(option, arg_name = "bytes")]
     pub last_write: Option<String>,
@@ -185,7 +185,7 @@ pub struct Args {
     #[argh(option, arg_name = "n", default = "0")]
     pub frame: usize,
 
-    /// the program (- is standard input), and behind it its arguments
+    /// the program (- is standard input), and after it its arguments
     #[argh(positional, arg_name = "file")]
     pub program: Vec<RawArg>,
 }

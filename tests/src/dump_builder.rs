@@ -90,7 +90,7 @@ pub fn core(executable: &str) -> Vec<u8> {
     custom("core", &[vec![0], name(executable)].concat())
 }
 
-/// `corestack` of the thread `main`, with its frames already encoded behind `count`.
+/// `corestack` of the thread `main`, with its frames already encoded after `count`.
 pub fn corestack(count: Vec<u8>, frames: Vec<u8>) -> Vec<u8> {
     custom("corestack", &[vec![0], name("main"), count, frames].concat())
 }
@@ -170,7 +170,7 @@ pub fn xtuc_2023_05(frames: &[FrameBytes], contents: &[u8]) -> Vec<u8> {
     rewriter(corestack(count, frames.iter().flat_map(encode).collect()), contents)
 }
 
-/// The rewriter 0.1.11 and 0.1.12: a size behind the count, no version byte, no count of operands.
+/// The rewriter 0.1.11 and 0.1.12: a size after the count, no version byte, no count of operands.
 pub fn xtuc_0_1_11(frames: &[FrameBytes], contents: &[u8]) -> Vec<u8> {
     let encode = |frame: &FrameBytes| {
         let numbers = [frame.function, frame.offset, frame.locals.len() as u32].map(u32::to_le_bytes).concat();

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! `?` is the exit code, unless that is 0. The current folder is `tests/fixtures`, which commands must not write to; with lines that
-//! begin with `@` in the head it is a folder of their own, in which these are copies of fixtures, and where the commands behind `%`
+//! begin with `@` in the head it is a folder of their own, in which these are copies of fixtures, and where the commands after `%`
 //! ran first. `PID` stands for a process id or a time in a file's name, `TIME` for a time of its own. They are a shell's, because half of the documented
 //! ones are pipes: that is why no library for command-line tests is used here.
 //!
@@ -155,7 +155,7 @@ fn example(line: &str) -> Option<&str> {
     if !TOOLS.contains(&tool) {
         return None;
     }
-    // A comment stands behind a space and outside of quotes.
+    // A comment stands after a space and outside of quotes.
     let comment = command.match_indices(" # ").find(|(at, _)| command[..*at].matches('\'').count() % 2 == 0);
     Some(comment.map_or(command, |(at, _)| &command[..at]).trim())
 }

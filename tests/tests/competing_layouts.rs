@@ -115,7 +115,7 @@ fn a_damaged_stack_is_read_as_far_as_it_goes() {
     use build::Number::I32;
     let frames = [build::frame(7, 0x1a, &[I32(-7)]), build::frame(300, 0x13, &[I32(i32::MIN)])];
     let whole = build::standard_stack(&frames);
-    // The number of frames stands behind the section's size, its name, the version and the thread's name.
+    // The number of frames stands after the section's size, its name, the version and the thread's name.
     let count = whole.windows(4).position(|bytes| bytes == b"main").unwrap() + 4;
     let mut damaged = whole.clone();
     damaged[count] = 9;

@@ -331,7 +331,7 @@ fn what_a_guest_breaks_is_found_where_it_broke_it() {
             continue;
         }
         if name == "heap-emmalloc" {
-            // The size behind the block is its own.
+            // The size after the block is its own.
             assert_eq!(fact(&checked, "block"), format!("{culprit:#x}"), "{name}: {}", checked.text());
             continue;
         }
@@ -764,7 +764,7 @@ fn a_picture_shows_what_of_the_heap_is_used_free_and_leaked() {
 
 #[test]
 fn a_heap_with_freed_blocks_is_found_once() {
-    // Every bin that is not empty ends a row of empty ones, and none of the rows behind it is another heap's first.
+    // Every bin that is not empty ends a row of empty ones, and none of the rows after it is another heap's first.
     let folder = scratch();
     let (dump, _) = coredump_tests::capture(folder.path(), "cpp-library", &["--fast", "-q"]);
     let heaps = Tool::new("coredump-dump").arg("--heap").arg("-m").arg(module("cpp-library")).arg(dump).run();

@@ -164,7 +164,7 @@ fn a_panics_own_words_are_found_in_memory_where_nobody_recorded_them() {
 
 #[test]
 fn a_panic_whose_youngest_frame_stands_before_its_unreachable_is_one_all_the_same() {
-    // wasmtime blames a branch some instructions before the `unreachable` behind the end of its block.
+    // wasmtime blames a branch some instructions before the `unreachable` after the end of its block.
     let reason = document("zig-vars-ReleaseSafe")["reason"].clone();
     assert_eq!((&reason["kind"], &reason["source"]), (&json!("unreachable"), &json!("inferred")));
     assert_eq!(reason["panic"]["language"], "zig");

@@ -97,7 +97,7 @@ fn variables_are_those_in_scope_and_the_compilers_own_are_not_shown() {
     let line = |start: &str| text.lines().any(|line| line.trim_start().starts_with(start));
     assert!(line("basket: Basket = Basket(owner=\"Ada\", orders=[Order(id=1, "), "{text}");
     assert!(line("longRope: kotlin.String = \"rope 7 of ab; rope 7 of ab; end\""), "{text}");
-    // It is assigned to behind the call that does not return; `i` and `it` are of blocks that have ended.
+    // It is assigned to after the call that does not return; `i` and `it` are of blocks that have ended.
     for gone in ["quotient", "i:", "it:", "index:", "e:", "merged_catch_param"] {
         assert!(!line(gone), "{gone}: {text}");
     }

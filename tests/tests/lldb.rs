@@ -131,7 +131,7 @@ fn compare(dump: &Path, module: &Path) -> Option<usize> {
     let mut seen: Vec<&Line> = Vec::new();
     for (index, ((own, variables), other)) in ours.iter().zip(&theirs).enumerate() {
         assert_eq!(own.place, other.place, "frame {index}: {}", answers[0]);
-        // LLDB writes names in other ways where they are mangled, and parameters behind them.
+        // LLDB writes names in other ways where they are mangled, and parameters after them.
         let plain = |name: &String| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
         if own.functions.iter().all(plain) && !own.functions.iter().any(|name| name.starts_with("_Z")) {
             let named = other.functions[0].split('(').next().unwrap();

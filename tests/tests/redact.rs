@@ -86,7 +86,7 @@ fn dump(module_name: &str) -> Vec<u8> {
     build::module(&[own.to_vec(), sections()].concat())
 }
 
-/// The frames of a stack, behind the thread's name.
+/// The frames of a stack, after the thread's name.
 fn frames_of(frames: &[build::FrameBytes]) -> Vec<u8> {
     let stack = build::standard_stack(frames);
     let name = build::name("main");

@@ -172,7 +172,7 @@ fn a_build_id_does_not_speak_for_other_code() {
     assert!(!shown.text().contains("sum.c"), "{}", shown.text());
 }
 
-/// walrus counts addresses from before the number of functions: every row stands behind the first byte of its instruction.
+/// walrus counts addresses from before the number of functions: every row stands after the first byte of its instruction.
 #[test]
 fn lines_of_what_walrus_wrote_are_those_of_its_instructions() {
     let folder = scratch();
@@ -185,7 +185,7 @@ fn lines_of_what_walrus_wrote_are_those_of_its_instructions() {
     assert_eq!(original, again);
 }
 
-/// The crate `wast` counts addresses from behind the number of functions: every row stands before its instruction.
+/// The crate `wast` counts addresses from after the number of functions: every row stands before its instruction.
 #[test]
 fn lines_of_a_text_module_are_those_of_its_instructions() {
     let folder = scratch();

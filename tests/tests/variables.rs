@@ -125,7 +125,7 @@ fn plain(value: &str) -> String {
         Some((number, _)) if number.parse::<i32>().is_ok() => number.to_owned(),
         _ => text,
     };
-    // C prints the sign of an imaginary part behind the plus.
+    // C prints the sign of an imaginary part after the plus.
     let text = text.replace(" + -", " - ");
     let bare = text.strip_prefix('.').unwrap_or(&text);
     bare.trim_matches('"').to_lowercase().replace(['{', '}', ' '], "")

@@ -1,5 +1,5 @@
 //! Types in units of their own within `.dwo` files. A file's are read when one of them is first asked for, and numbered
-//! behind all other units.
+//! after all other units.
 
 use std::collections::HashMap;
 use std::ops::Range;

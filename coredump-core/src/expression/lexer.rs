@@ -127,7 +127,7 @@ fn file_name(text: &str) -> Option<(String, String, usize)> {
     };
     let name = text[behind..].strip_prefix("::")?;
     let len = word(name);
-    // What begins with a point is a member behind it, but for a path.
+    // What begins with a point is a member after it, but for a path.
     let member = file.starts_with('.') && !file.starts_with("./") && !file.starts_with("../");
     (file.contains('.') && len > 0 && !member).then(|| (file.to_owned(), name[..len].to_owned(), behind + 2 + len))
 }
@@ -153,7 +153,7 @@ fn quoted(text: &str) -> Option<(String, usize)> {
 }
 
 fn number(text: &str, column: usize) -> Result<u128, ExpressionError> {
-    // What C writes behind a number says how wide it is.
+    // What C writes after a number says how wide it is.
     let digits = text.replace('_', "");
     let digits = digits.trim_end_matches(['u', 'U', 'l', 'L']);
     let parsed = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {

@@ -11,7 +11,7 @@ use crate::location::statics;
 use crate::scope;
 use crate::scope::VariableKind;
 
-/// Stars behind a type's name.
+/// Stars after a type's name.
 const POINTERS: usize = 16;
 
 /// The variable of that name that the frame's code sees in its function: the innermost block's.

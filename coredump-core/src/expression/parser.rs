@@ -80,7 +80,7 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    /// Whether a pointer to a member follows: behind the `.*` of Zig, which follows a pointer, no name stands.
+    /// Whether a pointer to a member follows: after the `.*` of Zig, which follows a pointer, no name stands.
     fn is_through(&self) -> bool {
         let token = |at: usize| self.tokens.get(self.at + at).map(|token| &token.kind);
         matches!(token(0), Some(TokenKind::Sign("." | "->")))
@@ -105,7 +105,7 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    /// The name of a type behind `as`: as far as one goes.
+    /// The name of a type after `as`: as far as one goes.
     fn type_name(&mut self) -> Result<String, ExpressionError> {
         let start = self.peek().start;
         while self.take("*") || self.take("&") || self.qualifier() {}

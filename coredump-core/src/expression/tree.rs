@@ -5,7 +5,7 @@
 pub struct Node {
     /// Column of the character that an error of this part is about.
     pub column: usize,
-    /// What it is.
+    /// The kind of the node.
     pub kind: NodeKind,
 }
 

@@ -54,7 +54,7 @@ struct Block {
     is_loop: bool,
     /// Of an `if` without its `else` so far: what was set before it.
     otherwise: Option<Set>,
-    /// What is surely set behind its end, by the branches there.
+    /// What is surely set after its end, by the branches there.
     exits: Option<Set>,
     /// What is surely set where it begins.
     entry: Option<Set>,

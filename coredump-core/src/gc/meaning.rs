@@ -35,7 +35,7 @@ pub enum Form {
         parts: Vec<Part>,
         /// How many there are in all.
         len: u64,
-        /// What comes behind them.
+        /// What comes after them.
         close: &'static str,
     },
     /// Keys and values.

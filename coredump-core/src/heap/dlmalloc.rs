@@ -129,7 +129,7 @@ impl Dlmalloc {
                 top_size,
                 segments: Vec::new(),
             };
-            // The newest segment begins before top and ends behind it, and leads to the older ones. Numbers that count bytes
+            // The newest segment begins before top and ends after it, and leads to the older ones. Numbers that count bytes
             // may look like it: what is where some compiler has put the segment comes first, then what begins with a chunk.
             let newest = words.windows(2).filter_map(|pair| {
                 let &[(record, base), (behind, len)] = pair else { return None };
@@ -255,7 +255,7 @@ fn rust_state(view: &View<'_>, bins: u64, top: u64, segment: u64) -> (Range<u64>
     }
 }
 
-/// The room behind `top` in which the record of its segment will be kept: what stands in the head at its end.
+/// The room after `top` in which the record of its segment will be kept: what stands in the head at its end.
 fn foot_size(width: u64, alignment: u64) -> u64 {
     let offset = (alignment - 2 * width % alignment) % alignment;
     let record = (4 * width + width).next_multiple_of(alignment);

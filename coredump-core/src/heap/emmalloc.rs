@@ -207,7 +207,7 @@ impl Iterator for Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// Where the region at `at` ends by the sizes at its own end and of the regions behind, if its header, which says
+    /// Where the region at `at` ends by the sizes at its own end and of the regions after, if its header, which says
     /// `end`, is wrong.
     fn real_end(&self, at: u64, end: u64) -> Option<u64> {
         let sound = |region: u64| {

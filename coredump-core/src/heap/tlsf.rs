@@ -147,7 +147,7 @@ impl Tlsf {
     }
 }
 
-/// The first block, directly behind the root.
+/// The first block, directly after the root.
 fn first(root: u64) -> u64 {
     (root + ROOT + 4).next_multiple_of(16) - 4
 }

@@ -1,6 +1,6 @@
 //! Zig's general-purpose allocator, `std.heap.DebugAllocator` (0.17), which takes pages from another allocator.
 //!
-//! A page has slots of one size, a power of two, and behind them a header: how many slots were used and how many of these
+//! A page has slots of one size, a power of two, and after them a header: how many slots were used and how many of these
 //! were freed again, two links, a canary, a bit for each slot that is used; where safety is on also the bytes that were asked
 //! for and alignments. Where the header is tells the size of the slots, which is written nowhere. Slots are used once.
 

@@ -95,7 +95,7 @@ impl<'s> Renderer<'_, '_, 's> {
         Shown { text: Ok(joined(open, close, &texts)), children }
     }
 
-    /// Elements one behind the other.
+    /// Elements one after the other.
     pub(super) fn elements(&self, found: Contiguous, depth: u32) -> Shown {
         let size = self.frame.units.size_of(found.element).unwrap_or(0);
         let extent = size.checked_mul(found.len);

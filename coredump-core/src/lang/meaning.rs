@@ -38,11 +38,11 @@ impl From<Contiguous> for Text {
 
 /// Elements in an order. A set has them too, and is written with other brackets.
 pub enum Elements {
-    /// They lie one behind the other.
+    /// They lie one after the other.
     Contiguous(Contiguous),
     /// They are found one by one.
     Found {
-        /// Those of the window that was asked for, as far as they can be reached.
+        /// The elements of the window that was asked for, as far as they can be reached.
         list: Vec<Value>,
         /// How many there are in all.
         len: u64,
@@ -117,7 +117,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.lang.meaning(self, &value.with_type(Some(die)), die, contents, window)
     }
 
-    /// Where the elements of a container lie one behind the other; `None` for what is no such container.
+    /// Where the elements of a container lie one after the other; `None` for what is no such container.
     pub fn contiguous(&self, value: &Value) -> Option<Result<Contiguous, Missing>> {
         Some(match self.meaning(value, 0..0)? {
             Ok(Meaning::Elements(Elements::Contiguous(found))) => Ok(found),
@@ -131,7 +131,7 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// An element by its number, of what does not keep its elements one behind the other; `None` for other types.
+    /// An element by its number, of what does not keep its elements one after the other; `None` for other types.
     pub fn element(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
         if let Some(part) = self.lang.part(self, value, index) {
             return Some(Ok(part));

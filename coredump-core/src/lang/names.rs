@@ -144,7 +144,7 @@ fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, levels
     lang.named_type(units, die, ty, &name, levels)
 }
 
-/// A type's name behind the names of what it is in; base types are in nothing.
+/// A type's name after the names of what it is in; base types are in nothing.
 pub(super) fn with_path(units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str) -> String {
     let mut full = String::new();
     if !matches!(ty.kind, Kind::Base(_)) {

@@ -38,7 +38,7 @@ pub struct Renderer<'r, 'f, 's> {
     open: RefCell<Vec<(u64, Die)>>,
 }
 
-/// Elements that lie one behind the other.
+/// Elements that lie one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Contiguous {
     /// Their type.

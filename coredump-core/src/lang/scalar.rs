@@ -69,7 +69,7 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// A complex number of C: its parts lie one behind the other.
+    /// A complex number of C: its parts lie one after the other.
     fn complex(&self, value: &Value, half: u64) -> Shown {
         let part = |offset| {
             let bits = Value { ty: None, source: value.source.at(offset) }.unsigned(self.frame, half)?;

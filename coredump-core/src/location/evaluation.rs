@@ -255,7 +255,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         Ok(())
     }
 
-    /// Reads on behind an operation that failed, up to the end of its piece.
+    /// Reads on after an operation that failed, up to the end of its piece.
     fn skip_to_piece(&mut self, rest: &mut Bytes<'s>) -> Result<Option<(u64, u64)>, Missing> {
         while !gimli::Reader::is_empty(rest) {
             if let Operation::Piece { size_in_bits, bit_offset } = parse(rest, self.encoding)? {

@@ -30,7 +30,7 @@ const LOCALS: usize = 1_000;
 pub struct Since(Vec<(u32, u64)>);
 
 impl Since {
-    /// That of a local.
+    /// Since which offset a local holds it.
     pub fn of(&self, local: u32) -> Option<u64> {
         self.0.iter().find(|(index, _)| *index == local).map(|(_, since)| *since)
     }

@@ -89,7 +89,7 @@ impl Head<'_> {
     }
 }
 
-/// An unsigned LEB128 number of at most ten bytes, and the position behind it. Each look at all objects reads two of them an object,
+/// An unsigned LEB128 number of at most ten bytes, and the position after it. Each look at all objects reads two of them an object,
 /// nearly all of one byte, which the first lines decide.
 fn leb(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let first = *bytes.get(at)?;
@@ -261,7 +261,7 @@ pub struct Contents<'o> {
 }
 
 impl<'o> Object<'o> {
-    /// What it is.
+    /// The kind of the object.
     pub fn kind(&self) -> Kind {
         self.ty.kind
     }

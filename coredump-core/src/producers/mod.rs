@@ -23,7 +23,7 @@ pub use wasmedge::{modules as modules_of_old_wasmedge, value_types as repair_loc
 pub enum Producer {
     /// Any that follows the standard.
     Standard,
-    /// One of this project.
+    /// A tool of this project.
     Ours,
     /// Wasmtime, and hosts that use its dumps.
     Wasmtime,

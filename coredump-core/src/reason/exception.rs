@@ -112,7 +112,7 @@ impl Cpp<'_, '_, '_> {
     }
 
     /// Addresses of the thrown object's type and of the object. The unwinder's header takes 32 bytes and the object lies
-    /// behind it.
+    /// after it.
     fn parts(&self, header: u64) -> Option<(u64, u64)> {
         let wide = self.memory.memory64;
         let object = match self.memory.uint(header, 8).ok()? {

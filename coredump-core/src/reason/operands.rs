@@ -101,7 +101,7 @@ pub fn stopped_at<'s>(binary: &'s Binary, function: u32, offset: u64, scene: &Sc
     }
 }
 
-/// Whether control flow from elsewhere may arrive behind this instruction.
+/// Whether control flow from elsewhere may arrive after this instruction.
 fn joins(operator: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
@@ -121,7 +121,7 @@ fn joins(operator: &Operator<'_>) -> bool {
     )
 }
 
-/// The operand stack behind a straight line, last pushed first.
+/// The operand stack after a straight line, last pushed first.
 fn evaluate(line: &[Operator<'_>], scene: &Scene<'_, '_>) -> Vec<Option<u64>> {
     let last = LastWrites::of(line);
     let mut known: HashMap<u32, Option<u64>> = HashMap::new();

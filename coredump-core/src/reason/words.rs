@@ -9,7 +9,7 @@ use crate::variables::{Inspector, Limits};
 const DEPTH: u64 = 1 << 14;
 /// The buffer in which `std::panicking::default_hook` puts its words together. Longer ones are printed without.
 const BUFFER: usize = 512;
-/// Bytes of the buffer that must be untouched behind the words.
+/// Bytes of the buffer that must be untouched after the words.
 const GAP: usize = 64;
 /// Frames on top of the stack that may be Zig's panic.
 const FRAMES: usize = 8;
@@ -37,7 +37,7 @@ fn rust(crash: &Crash<'_, '_>, location: Option<&str>) -> Option<Panic> {
 
 /// The hook's buffer in the part of the stack that is not in use any more, below all that is on the stack now.
 ///
-/// The hook goes on to print a note, and that reaches into the end of the buffer: behind the words it has to be as it was
+/// The hook goes on to print a note, and that reaches into the end of the buffer: after the words it has to be as it was
 /// made for a while. What is written over words is seen in them: numbers and addresses on a stack of a few megabytes have
 /// bytes that are zero.
 fn left_over(memory: &Memory<'_>, pointer: u64, location: Option<&str>) -> Option<Panic> {

@@ -82,8 +82,8 @@ pub struct Stop {
     /// The call that it was in: its function, as in the log, and the [`hash`] of its arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<(u32, u32)>,
-    /// How far it ran on behind the last call of the log, in the engine's units of fuel (about one an instruction). It stands
-    /// at the beginning of the first loop or function behind that.
+    /// How far it ran on after the last call of the log, in the engine's units of fuel (about one an instruction). It stands
+    /// at the beginning of the first loop or function after that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
 }

@@ -199,7 +199,7 @@ fn writes<'a>(reader: &mut BinaryReader<'a>) -> Result<Vec<Write<'a>>> {
     Ok(writes)
 }
 
-/// Bytes behind their number.
+/// Bytes after their number.
 fn bytes<'a>(reader: &mut BinaryReader<'a>) -> Result<&'a [u8]> {
     let at = reader.original_position() as u64;
     let len = reader.read_var_u64().map_err(failed)?;

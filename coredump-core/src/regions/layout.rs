@@ -258,7 +258,7 @@ impl Marks {
                     add(static_end..base, Use::Bss);
                 }
             }
-            // The linker puts the heap behind the stack, unless the stack comes first.
+            // The linker puts the heap after the stack, unless the stack comes first.
             None if !stack_first => add(high..end, Use::Heap),
             None if self.data_end.is_some() => add(static_end..end, Use::Heap),
             None if self.data.is_some() => add(static_end..end, Use::BssOrHeap),

@@ -2,7 +2,7 @@
 //!
 //! Nothing of it is described anywhere, and versions lay their structures out differently. So each structure is known by
 //! its shape. The runtime keeps the texts of all names in one table, whose first are `null`, `false`, `true`; the frames of the
-//! stack are a chain that begins in the runtime; a function's bytecode lies behind its description in one block, and its table
+//! stack are a chain that begins in the runtime; a function's bytecode lies after its description in one block, and its table
 //! of lines must be sound to its end. A layout counts only if all frames agree with it. Seen with 2021-03-27 and with
 //! quickjs-ng 0.17.0.
 

@@ -29,7 +29,7 @@ pub struct Blocks<'m, 'a> {
     memory: &'m Memory<'a>,
     at: u64,
     end: u64,
-    /// Address behind the block before.
+    /// Address after the block before.
     behind: Option<u64>,
     size: usize,
 }
@@ -41,7 +41,7 @@ impl<'m, 'a> Blocks<'m, 'a> {
         Blocks { memory, at: range.start, end: range.end.min(memory.size), behind: None, size }
     }
 
-    /// Goes on behind the known zero that the last block is part of; gives the address there.
+    /// Goes on after the known zero that the last block is part of; gives the address there.
     pub fn skip_zero(&mut self) -> u64 {
         if let Some(Chunk::Zero { address, len }) = self.memory.chunks(self.at..self.end).next() {
             self.at = address + len;

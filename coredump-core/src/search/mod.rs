@@ -91,7 +91,7 @@ fn in_blocks(
 /// The end of what was searched, to be joined with what follows.
 struct Seam {
     bytes: Vec<u8>,
-    /// Address behind the last byte.
+    /// Address after the last byte.
     end: u64,
     /// What lies below is part of an earlier hit.
     from: u64,

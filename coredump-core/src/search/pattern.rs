@@ -14,7 +14,7 @@ const GROUP: usize = 1024;
 
 /// Something to look for.
 pub trait Pattern {
-    /// The first match in `bytes` that begins at or behind index `at`; never empty. `address` is that of `bytes[0]`.
+    /// The first match in `bytes` that begins at or after index `at`; never empty. `address` is that of `bytes[0]`.
     fn find(&self, bytes: &[u8], at: usize, address: u64) -> Option<Range<usize>>;
     /// How many bytes of a match may lie before a border of segments.
     fn reach(&self) -> usize;

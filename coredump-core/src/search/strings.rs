@@ -196,7 +196,7 @@ fn letter(bytes: &[u8]) -> Letter {
     }
 }
 
-/// Passes over what cannot begin a run of `min`: the first index from `at` behind which no place breaks a run soon enough,
+/// Passes over what cannot begin a run of `min`: the first index from `at` after which no place breaks a run soon enough,
 /// or one too near to `end` to tell. Looks at the last place of each stretch first, as string searching does, so that most
 /// bytes of noise are never looked at.
 fn skip(mut at: usize, end: usize, min: usize, breaks: impl Fn(usize) -> bool) -> usize {

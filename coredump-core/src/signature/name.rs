@@ -78,14 +78,14 @@ fn without_arguments(name: &str) -> String {
         }
     }
     let Some(end) = parameters else { return kept };
-    // Only C++ has parameter lists: a return type before the name, and ` const` or ` [clone]` behind it.
+    // Only C++ has parameter lists: a return type before the name, and ` const` or ` [clone]` after it.
     if kept[end..].starts_with(' ') {
         kept.truncate(end);
     }
     kept.split_off(word.min(end))
 }
 
-/// Whether a bracket behind `kept` belongs to the name of a C++ operator.
+/// Whether a bracket after `kept` belongs to the name of a C++ operator.
 fn is_operator(kept: &str, bracket: char) -> bool {
     let symbol = kept.trim_end_matches(['<', '>', '=', '-']);
     let behind = &kept[symbol.len()..];

@@ -74,7 +74,7 @@ impl<'s> Debug<'s> {
 
     /// By how many bytes all addresses are too low (walrus writes them too high: then it is negative).
     ///
-    /// Such tools count from another place in the code section than its contents: before or behind the number of functions.
+    /// Such tools count from another place in the code section than its contents: before or after the number of functions.
     /// They are believed if it is only moved by the size of that number that functions begin and end where the code says, with
     /// rows that stand on instructions. Worked out when something does not fit as it is.
     fn displacement(&self, module: &Module<'_>) -> i64 {
@@ -333,7 +333,7 @@ impl<'s> Debug<'s> {
             let inside = |begin, end| function.is_some() && extent.header <= begin && end <= extent.end;
             let bounds = |begin: u64, end: u64| {
                 let (first, behind) = (begin.saturating_add_signed(by), end.saturating_add_signed(by));
-                // Kotlin forgets to end sequences: what comes behind counts on from the last line of another function.
+                // Kotlin forgets to end sequences: what comes after counts on from the last line of another function.
                 inside(begin, end) || (!unit.is_doubtful(&self.dwarf) && bounds_functions(module, first, behind))
             };
             let row = unit.row(&self.dwarf, &self.work, pc, begin, bounds);

@@ -7,7 +7,7 @@ use crate::module::Module;
 pub struct Extent {
     /// The byte of the body's size.
     pub header: u64,
-    /// The byte behind that: the locals.
+    /// The byte after that: the locals.
     pub body: u64,
     /// The first instruction.
     pub first: u64,
@@ -36,7 +36,7 @@ impl Extent {
         Some(Extent { header: down(header)?, body: down(body)?, first: down(first)?, end: down(end)? })
     }
 
-    /// Compilers let a function begin at its size or locals and end at or behind its `end`. Code that a tool rewrote
+    /// Compilers let a function begin at its size or locals and end at or after its `end`. Code that a tool rewrote
     /// after the debug info was made does not meet both.
     pub(super) fn agrees(&self, begin: u64, end: u64) -> bool {
         (self.header..=self.first).contains(&begin) && (end == self.end || end + 1 == self.end)

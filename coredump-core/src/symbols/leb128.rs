@@ -28,7 +28,7 @@ pub(super) fn signed_leb(bytes: &[u8], at: &mut usize) -> Result<i64, Damaged> {
     Ok(if negative { value | u64::MAX << bits } else { value } as i64)
 }
 
-/// The rest of a number behind its first byte: its value, how many bits were given, and the last byte.
+/// The rest of a number after its first byte: its value, how many bits were given, and the last byte.
 fn long_leb(bytes: &[u8], at: &mut usize, first: u8) -> Result<(u64, u32, u8), Damaged> {
     let mut value = u64::from(first & 0x7f);
     for shift in (7..=63).step_by(7) {

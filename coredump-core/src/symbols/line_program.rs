@@ -41,7 +41,7 @@ pub(super) struct Registers {
 const START: Registers = Registers { address: 0, file: 1, line: 1, column: 0, prologue_end: false };
 
 impl<'s> Program<'s> {
-    /// The program behind `header`. `None` if it is for a machine whose instructions hold several operations: no
+    /// The program after `header`. `None` if it is for a machine whose instructions hold several operations: no
     /// WebAssembly is.
     pub fn new(header: &LineProgramHeader<Slice<'s>>) -> Option<Program<'s>> {
         (header.maximum_operations_per_instruction() == 1).then_some(())?;
@@ -75,7 +75,7 @@ impl<'s> Program<'s> {
     }
 
     /// Runs the program from the byte at `at`, where a sequence begins. `row` is given each row, whether it ends its
-    /// sequence, and the byte behind it; it says whether to go on.
+    /// sequence, and the byte after it; it says whether to go on.
     ///
     /// Rows of code that the linker dropped are left out: their address is a tombstone, or lower than the one before it.
     pub fn run(&self, at: usize, row: impl FnMut(&Registers, bool, usize) -> bool) -> Result<(), Damaged> {
@@ -83,7 +83,7 @@ impl<'s> Program<'s> {
     }
 
     /// Runs the program for its sequences from the byte at `at`, where one begins: `each` is given the address of each
-    /// one's first row (0 if it has none) and of its last, and the byte behind it; it says whether to go on.
+    /// one's first row (0 if it has none) and of its last, and the byte after it; it says whether to go on.
     pub fn sequences(&self, at: usize, mut each: impl FnMut(u64, u64, usize) -> bool) -> Result<(), Damaged> {
         let mut begin = None;
         self.run_for::<false>(at, |row, last, behind| {

@@ -47,7 +47,7 @@ impl<'s> Lines<'s> {
     }
 
     /// The row that covers `pc`, from a sequence `accept` agrees with (it gets the sequence's first address and the one
-    /// behind its last). `begin` is where the function begins, if that is known.
+    /// after its last). `begin` is where the function begins, if that is known.
     pub fn row(&self, pc: u64, begin: Option<u64>, work: &Work, accept: impl Fn(u64, u64) -> bool) -> Found {
         let covers = |sequence: &Sequence| (sequence.begin..sequence.end).contains(&pc);
         let sought = begin.and_then(|begin| self.seek(begin, work));

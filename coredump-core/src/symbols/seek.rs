@@ -199,7 +199,7 @@ pub(super) fn sequence(program: &Program<'_>, begin: u64, work: &Work) -> Option
     })
 }
 
-/// Where the sequence begins that sets its address at `at`: behind the end of the one before it. Between them stands
+/// Where the sequence begins that sets its address at `at`: after the end of the one before it. Between them stands
 /// nothing that makes a row.
 fn beginning(program: &Program<'_>, at: usize) -> Option<usize> {
     let from = at.saturating_sub(MAX_OPENING);

@@ -142,7 +142,7 @@ impl LineMap {
         Some(SourceFrame { name: None, location: Some(Location { file: file.as_str().into(), line, column }) })
     }
 
-    /// A source's path or URL behind its section's root.
+    /// A source's path or URL after its section's root.
     fn source(&self, index: u32) -> Option<String> {
         let section = self.sources.partition_point(|sources| sources.first <= index).checked_sub(1)?;
         let Sources { first, root, names } = self.sources.get(section)?;

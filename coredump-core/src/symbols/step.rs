@@ -66,9 +66,9 @@ pub(super) enum Step {
     Bytes(usize),
     /// A LEB128 number.
     Leb,
-    /// A block behind its length of 1, 2 or 4 bytes.
+    /// A block after its length of 1, 2 or 4 bytes.
     Block(usize),
-    /// A block behind its length as LEB128.
+    /// A block after its length as LEB128.
     LebBlock,
     /// Text up to a zero.
     Text,

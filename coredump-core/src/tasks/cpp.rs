@@ -246,7 +246,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         words.any(|at| self.frame().memory.and_then(|memory| memory.pointer(at).ok()) == Some(address))
     }
 
-    /// Where the promise is, and its type as the program has it: the first member behind the two functions.
+    /// Where the promise is, and its type as the program has it: the first member after the two functions.
     fn promise(&self, one: &Coroutine) -> Option<(Range<u64>, Option<Die>)> {
         let units = &self.frame().units;
         let function = &self.functions[one.function];

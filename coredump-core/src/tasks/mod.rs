@@ -168,7 +168,7 @@ impl AwaitState {
 /// The tasks of a dump.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tasks {
-    /// Those that are known: the one that ran first.
+    /// The tasks that are known: first the one that ran.
     pub list: Vec<AsyncTask>,
     /// There are more than are listed.
     pub truncated: bool,

@@ -24,7 +24,7 @@ enum Form {
 enum Ends {
     /// No line has ended yet.
     Unknown,
-    /// A line feed, also behind a carriage return: they are left alone.
+    /// A line feed, also after a carriage return: they are left alone.
     LineFeed,
     /// A carriage return alone.
     CarriageReturn,

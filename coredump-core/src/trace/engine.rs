@@ -36,7 +36,7 @@ pub(crate) enum Base {
     File,
     /// The code section's contents, as DWARF's addresses.
     CodeSection,
-    /// The first byte behind the size of the function's body.
+    /// The first byte after the size of the function's body.
     Function,
 }
 
@@ -84,7 +84,7 @@ impl Engine {
     /// What its offsets may mean, the usual first. Where there are several, the function bodies decide.
     pub(crate) fn rules(self) -> &'static [Rule] {
         match self {
-            // The classic interpreter stops behind the instruction; code compiled ahead of time records its first byte.
+            // The classic interpreter stops after the instruction; code compiled ahead of time records its first byte.
             Engine::Wamr => &[Rule { youngest: Stand::Behind, caller: Stand::Behind, ..FILE }, FILE],
             Engine::Wazero => &[Rule { base: Base::CodeSection, ..FILE }],
             Engine::OldV8 => &[Rule { base: Base::Function, ..FILE }],

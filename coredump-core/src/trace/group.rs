@@ -211,7 +211,7 @@ impl Groups {
             let kin = open.trace.engine == engine
                 || (open.trace.frames.is_empty() && engine.numbers() == open.trace.engine.numbers());
             let next = frame.number.is_none_or(|number| number == open.next);
-            // A headline may be indented less than its frames, and stand behind a time that they have not.
+            // A headline may be indented less than its frames, and stand after a time that they have not.
             let same = open.stream == stream || (open.trace.frames.is_empty() && open.touched + 2 >= line);
             open.accepts && kin && next && same
         };
@@ -259,7 +259,7 @@ impl Open {
         }
         self.idle += 1;
         self.accepts &= self.trace.engine.numbers() || (self.trace.frames.is_empty() && self.idle < 3);
-        // What stands behind a trace tells of it where the engine prints it there; it may be the headline of the next.
+        // What stands after a trace tells of it where the engine prints it there; it may be the headline of the next.
         if self.trace.message.is_none() && !self.trace.frames.is_empty() {
             self.trace.message = message::of_line(text);
         }

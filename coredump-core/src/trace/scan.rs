@@ -150,7 +150,7 @@ impl<R: Read> Scanner<R> {
         Ok(())
     }
 
-    /// Looks at all lines that are whole. Ends early, behind a line, when traces were found and all of them are over.
+    /// Looks at all lines that are whole. Ends early, after a line, when traces were found and all of them are over.
     fn look(&mut self) {
         let rest = &self.buffer[self.at..];
         let whole = match memchr::memrchr(b'\n', rest) {
@@ -226,7 +226,7 @@ impl<R: Read> Scanner<R> {
 
 /// Where the string begins that a part of a line stands in. `strings` are the beginnings of those that are open, by depth.
 fn begin_of_string(strings: &mut Vec<usize>, segment: &line::Segment) -> usize {
-    // What stands between two quotes of the same string are parts of the same depth, one behind the other.
+    // What stands between two quotes of the same string are parts of the same depth, one after the other.
     strings.resize(segment.depth as usize + 1, segment.start);
     strings[segment.depth as usize]
 }

@@ -1,6 +1,6 @@
 //! How long a value stays on the operand stack.
 //!
-//! LLVM says of a value in an operand of the stack that it is there to the end of the block or function, also behind the
+//! LLVM says of a value in an operand of the stack that it is there to the end of the block or function, also after the
 //! instruction that took it off. Such a location is believed as long as nothing took what it names.
 
 use wasmparser::{BlockType, Operator};

@@ -64,7 +64,7 @@ impl Writes {
         self.ends.contains(&(local, end))
     }
 
-    /// How often a global may have been written before `at`: in the code before, or behind in a loop around both.
+    /// How often a global may have been written before `at`: in the code before, or after in a loop around both.
     pub fn global_before(&self, global: u32, at: u64) -> usize {
         let Some(writes) = self.by_global.get(&global) else { return 0 };
         let again = |write: u64| self.loops.iter().any(|around| around.contains(&write) && around.contains(&at));
@@ -72,7 +72,7 @@ impl Writes {
     }
 
     /// Whether a local still holds at `at` what it held when the location of this `range` began: no write came
-    /// before, nor behind in a loop around both.
+    /// before, nor after in a loop around both.
     pub fn unchanged(&self, local: u32, range: &Range<u64>, at: u64) -> bool {
         let Some(writes) = self.by_local.get(&local) else { return true };
         let from = writes.partition_point(|&write| write < range.start);
@@ -124,7 +124,7 @@ mod tests {
         assert!(!writes.defines(1, set_one) && !writes.defines(0, nop));
     }
 
-    /// Two locals: 0 is a parameter that is written in a loop behind a nop, 1 is written once.
+    /// Two locals: 0 is a parameter that is written in a loop after a nop, 1 is written once.
     const TEXT: &str = "(module (func (param i32) (local i32)
         i32.const 5 local.set 1
         nop

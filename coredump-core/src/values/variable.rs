@@ -81,7 +81,7 @@ pub enum When {
 /// Whether a value is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
-    /// It is.
+    /// Its value is known.
     Ok,
     /// The compiler kept it nowhere.
     OptimizedOut,

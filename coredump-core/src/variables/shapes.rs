@@ -129,7 +129,7 @@ struct Builder {
     shapes: Shapes,
     /// The index of each type of each binary.
     known: HashMap<(usize, Die), usize>,
-    /// Those that were not read yet.
+    /// The entries that were not read yet.
     left: VecDeque<(Die, usize)>,
 }
 

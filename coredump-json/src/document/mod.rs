@@ -151,7 +151,7 @@ impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (dump, slots, redact) = (self.recorded(), self.dump.binaries().slots(), self.redact);
         let crash = self.dump.crash();
-        // Those of an interpreted program are what it printed, which nothing vouches for.
+        // The place of an interpreted program is what the program printed, which nothing vouches for.
         let printed = redact && crash.reason.as_ref().is_some_and(CrashReason::is_script);
         let place = crash.place.as_ref().filter(|_| !printed);
         let contents = self.memory == MemoryDetail::Base64;

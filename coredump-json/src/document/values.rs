@@ -90,7 +90,7 @@ pub enum Bits {
 }
 
 impl Bits {
-    /// Those of a value, if it is a float.
+    /// The bits of a value, if it is a float.
     pub fn of(value: &Value) -> Option<Bits> {
         match *value {
             Value::F32(bits) => Some(Bits::F32(bits)),

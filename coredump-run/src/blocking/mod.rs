@@ -3,7 +3,7 @@
 //! Each waits for its own work or for a knock of [`Control`]. An interruption becomes the call's error, which ends the
 //! guest with its frames live. For a snapshot a wait is given up, the dump written, and the wait begun anew, if the call
 //! only waits for something to become ready or takes bytes once they are there; a call that has done part of its work
-//! cannot be begun anew, so there the snapshot comes behind it.
+//! cannot be begun anew, so there the snapshot comes after it.
 
 mod component;
 mod module;

@@ -47,12 +47,12 @@ enum Numbers {
 }
 
 impl Imports {
-    /// Those of a component that is recorded in `log`, or only has its calls noted.
+    /// The imports of a component that is recorded in `log`, or only has its calls noted.
     pub fn recorded(component: &Component, log: Option<Arc<Log>>) -> Imports {
         Imports { imported: imported(component), numbers: log.map_or(Numbers::None, Numbers::Recorded) }
     }
 
-    /// Those of a component that runs again; the names are the recording's.
+    /// The imports of a component that runs again; the names are the recording's.
     pub fn replayed(component: &Component, names: &[(String, String)]) -> Imports {
         Imports { imported: imported(component), numbers: Numbers::Replayed(names.to_vec()) }
     }

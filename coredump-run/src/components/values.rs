@@ -1,6 +1,6 @@
 //! Values of components as bytes: what a recording holds of a call, and what is kept of it to be shown.
 //!
-//! Numbers are LEB128; texts and lists stand behind their length; of variants, options and results the case comes first.
+//! Numbers are LEB128; texts and lists stand after their length; of variants, options and results the case comes first.
 //! What the bytes mean is known from the function's type alone.
 
 use std::fmt::Write;

@@ -74,7 +74,7 @@ impl<'d> Named<'d> {
         let frame = frame.ok_or_else(|| wrong(format!("there is no frame {}", self.frame)))?;
         let variable = frame.evaluate(name).map_err(|error| wrong(error.to_string()))?;
         let address = variable.address.ok_or_else(|| wrong("it has no address in memory".to_owned()))?;
-        // What comes behind it begins where it ends.
+        // What comes after it begins where it ends.
         let behind = frame.evaluate(&format!("&({name}) + 1")).ok().and_then(|behind| number(&behind.text()));
         let size = behind.and_then(|behind| behind.checked_sub(address)).filter(|&size| size > 0);
         Ok((address, size.unwrap_or(4)))

@@ -41,7 +41,7 @@ pub struct Changes {
 enum End {
     /// Where the original ended.
     Same,
-    /// Somewhere behind that: rewritten code uses its stack and its fuel in another way. It has so much fuel in all, if the
+    /// Somewhere after that: rewritten code uses its stack and its fuel in another way. It has so much fuel in all, if the
     /// original ended for want of it.
     Behind(Option<u64>),
 }
@@ -92,7 +92,7 @@ impl Session<'_> {
         }
     }
 
-    /// For an end that rewritten code comes to elsewhere. It runs to somewhere behind that, and shows which instructions touch
+    /// For an end that rewritten code comes to elsewhere. It runs to somewhere after that, and shows which instructions touch
     /// the watched bytes. The original, instrumented, shows how many times they do up to the end. With that the rewritten
     /// code takes its notes up to there.
     fn noted_behind(&self, watch: Watch, fuel: Option<u64>) -> Result<Noted> {
@@ -115,7 +115,7 @@ impl Session<'_> {
         }
     }
 
-    /// Runs the rewritten program, which notes no change behind the touch number `last`.
+    /// Runs the rewritten program, which notes no change after the touch number `last`.
     fn noted(&self, watch: Watch, last: u64, end: End) -> Result<Noted> {
         let _progress = self.tape.progress(self.args.quiet, "looking for writes");
         let rewritten = rewrite::rewrite(self.source.binary(), watch, last)?;
@@ -144,7 +144,7 @@ impl Session<'_> {
         let as_before = match end {
             End::Same if error.is::<Reached>() => start.stop.is_some(),
             End::Same => Ending::of(&error).kind() == self.kind(),
-            // What comes behind the end is not recorded. An overflow must not come before it.
+            // What comes after the end is not recorded. An overflow must not come before it.
             End::Behind(None) => self.is_as_deep(&error),
             End::Behind(Some(_)) => true,
         };

@@ -140,7 +140,7 @@ impl Session<'_> {
         Ok(Exit::Code(ending.exit_code().unwrap_or(0)))
     }
 
-    /// Runs the program again, instrumented: to its end, which must be the `expected` one, or to where `goal` is, or behind a
+    /// Runs the program again, instrumented: to its end, which must be the `expected` one, or to where `goal` is, or after a
     /// call of the host. A dump is `written` of that or not.
     pub fn again(
         &self,

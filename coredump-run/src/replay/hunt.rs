@@ -65,7 +65,7 @@ pub struct Touches {
 }
 
 impl Touches {
-    /// None yet of these instructions.
+    /// The instructions at `sites`, of which none has touched the bytes yet.
     pub fn new(watch: Watch, sites: Vec<Site>) -> Touches {
         Touches { watch, sites, count: AtomicU64::new(0) }
     }

@@ -57,9 +57,9 @@ pub struct Playback {
     /// The bytes whose changes by the host are noted.
     watch: Option<Watch>,
     changes: Vec<HostChange>,
-    /// The call behind which it is to stop, counted from 1.
+    /// The call after which it is to stop, counted from 1.
     last_call: Option<u64>,
-    /// Units of fuel that are left to it behind the last event.
+    /// Units of fuel that are left to it after the last event.
     end_behind: Option<u64>,
 }
 
@@ -113,7 +113,7 @@ impl Playback {
         &self.changes
     }
 
-    /// Stops behind this call, counted from 1.
+    /// Stops after this call, counted from 1.
     pub fn stop_behind(&mut self, call: u64) {
         self.last_call = Some(call);
     }
@@ -123,7 +123,7 @@ impl Playback {
         self.until.as_ref()
     }
 
-    /// Ends the program by want of fuel, so many units behind the last event.
+    /// Ends the program by want of fuel, so many units after the last event.
     pub fn end_behind(&mut self, fuel: u64) {
         self.end_behind = Some(fuel);
     }

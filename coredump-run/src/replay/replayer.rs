@@ -58,7 +58,7 @@ impl Replayer {
         }
     }
 
-    /// A call of the host came behind the end of what is to be run again.
+    /// A call of the host came after the end of what is to be run again.
     async fn reached(&self, reached: Reached, store: StoreContextMut<'_, Host>) {
         match &self.goal.until {
             Some(until) => {

@@ -2,7 +2,7 @@
 //!
 //! Its code does not look whether it is to stop, as that costs speed. So it is left where it is, and runs no further than
 //! its next call of the host. Another run of it, with the answers recorded so far, is stopped instead, in code that looks:
-//! in the call of the host that the program is in or, if it is in none, behind its last one. The process ends there.
+//! in the call of the host that the program is in or, if it is in none, after its last one. The process ends there.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -23,7 +23,7 @@ use crate::progress;
 use crate::record::Recorder;
 use crate::report::{self, Look};
 
-/// How long a program that is in no call of the host runs on behind its last one, at least and at most: about as long as
+/// How long a program that is in no call of the host runs on after its last one, at least and at most: about as long as
 /// the one that is stopped has run.
 const BEHIND: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(2));
 
@@ -181,7 +181,7 @@ pub struct Until {
 }
 
 impl Until {
-    /// For a stop behind so many calls.
+    /// For a stop after so many calls.
     pub fn new(ending: Ending, stop: recording::Stop, calls: u64) -> Until {
         Until { ending, stop, calls, engine: OnceLock::new(), last: AtomicBool::new(false) }
     }
@@ -207,7 +207,7 @@ impl Until {
         self.last.store(true, Ordering::Relaxed);
     }
 
-    /// The program yields: it is made to look, if it has run on for long enough behind the last call.
+    /// The program yields: it is made to look, if it has run on for long enough after the last call.
     pub fn yields(&self) {
         if self.last.load(Ordering::Relaxed) {
             self.knock();

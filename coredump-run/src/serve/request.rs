@@ -61,7 +61,7 @@ pub async fn answer(service: Arc<Service>, request: Request<Incoming>, peer: Soc
     });
     let request = Request::from_parts(parts, body.boxed_unsync());
     let (guests, given) = Answer::new();
-    // The guest may go on with its body, and with what it does behind its answer.
+    // The guest may go on with its body, and with what it does after its answer.
     tokio::spawn(async move { work(service, request, about, guests).await });
     given.await.unwrap_or_else(|_| answer::of_status(StatusCode::INTERNAL_SERVER_ERROR))
 }

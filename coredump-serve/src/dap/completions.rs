@@ -34,7 +34,7 @@ pub fn completions(scene: &Scene<'_>, arguments: &Value) -> Value {
 /// The expression whose member comes next.
 fn object(before: &str) -> Option<&str> {
     let before = before.strip_suffix('.').or_else(|| before.strip_suffix("->"))?;
-    // It begins behind the last operator that stands in no bracket.
+    // It begins after the last operator that stands in no bracket.
     let mut depth = 0;
     let start = before.char_indices().rev().find(|(at, letter)| {
         match letter {

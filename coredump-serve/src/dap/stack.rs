@@ -180,7 +180,7 @@ pub struct Entry {
     pub name: String,
     /// Index of its dump.
     pub dump: usize,
-    /// What it is.
+    /// The kind of the entry.
     pub kind: EntryKind,
 }
 

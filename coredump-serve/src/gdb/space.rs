@@ -153,7 +153,7 @@ impl Space {
         })
     }
 
-    /// Where the frames of a thread stand, youngest first: the youngest on its instruction, the others behind their calls,
+    /// Where the frames of a thread stand, youngest first: the youngest on its instruction, the others after their calls,
     /// as LLDB expects.
     pub fn call_stack(&self, thread: usize) -> Option<Vec<u64>> {
         let thread = self.dump.thread(thread)?;

@@ -133,7 +133,7 @@ fn an_exception_carries_objects() {
 
 #[test]
 fn what_the_bound_left_out_is_said() {
-    // The circle has 16 bytes behind one for its type; the array of twelve references does not fit any more.
+    // The circle has 16 bytes after one for its type; the array of twelve references does not fit any more.
     let run = program(&["--heap-limit", "60"]);
     let dump = run.json();
     let draw = &frames(&dump)[0];

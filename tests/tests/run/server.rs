@@ -109,7 +109,7 @@ impl Drop for Server {
     }
 }
 
-/// Sends a request and reads its answer, whose connection is closed behind it.
+/// Sends a request and reads its answer, whose connection is closed after it.
 fn ask(address: &str, head: &str, body: &[u8]) -> Reply {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

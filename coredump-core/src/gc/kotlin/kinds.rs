@@ -120,7 +120,7 @@ impl Evidence {
     }
 }
 
-/// Gives `each` an operator and the one behind it.
+/// Gives `each` an operator and the one after it.
 fn pairs<'s>(mut operators: OperatorsReader<'s>, mut each: impl FnMut(&Operator<'s>, &Operator<'s>)) {
     let mut last: Option<Operator<'s>> = None;
     while !operators.eof() {

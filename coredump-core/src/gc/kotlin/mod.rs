@@ -77,7 +77,7 @@ impl Kotlin {
         self.work.fetch_add(work, Ordering::Relaxed).saturating_add(work) <= WORK
     }
 
-    /// The fields of an object behind those that all have, by their names.
+    /// The fields of an object after those that all have, by their names.
     pub fn members(&self, view: &View<'_>, object: &Object<'_>) -> Vec<(String, Part)> {
         let fields = self.own(view, object).into_iter().filter_map(|index| Some((index, object.get(index)?)));
         let named = |(index, field)| {
@@ -150,7 +150,7 @@ impl Kotlin {
     }
 
     /// Of the state of a suspended function: its name, and what of it a person calls a variable. Locals that live across a
-    /// suspension have their number behind their name, parameters have not, and come first.
+    /// suspension have their number after their name, parameters have not, and come first.
     fn coroutine(&self, class: &Class, members: &[(String, Part)]) -> Option<(String, Vec<(String, Part)>)> {
         if !class.is("kotlin.coroutines.CoroutineImpl") {
             return None;

@@ -116,7 +116,7 @@ impl Kotlin {
         }
         const CLASS: &str = "coroutines.SafeContinuation";
         let waits = self.object(view, object, CLASS, "delegate")?;
-        // One of the entries of an enumeration, or what it was resumed with.
+        // It is an entry of an enumeration, or what the function was resumed with.
         let result = self.object(view, object, CLASS, "result")?;
         let entry = self.object(view, &result, "Enum", "name").and_then(|name| view.string(&name));
         match entry.as_deref() {

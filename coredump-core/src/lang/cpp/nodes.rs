@@ -61,7 +61,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         Ok(Value::in_memory(None, address).unsigned(self.frame, width)? as u64)
     }
 
-    /// The offset of a node's value behind `links` bytes.
+    /// The offset of a node's value after `links` bytes.
     fn behind(&self, links: u64, ty: Option<Die>) -> u64 {
         links.next_multiple_of(self.alignment(ty, 8))
     }
@@ -99,12 +99,12 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         }))
     }
 
-    /// The offset of an element in a tree's node: behind three links and a colour.
+    /// The offset of an element in a tree's node: after three links and a colour.
     fn tree_links(&self, ty: Option<Die>) -> u64 {
         self.behind(3 * u64::from(self.frame.address_size()) + 1, ty)
     }
 
-    /// The offset of an element in a hash table's node, behind a link and the hash, or in a list's, behind two links.
+    /// The offset of an element in a hash table's node, after a link and the hash, or in a list's, after two links.
     fn two_links(&self, ty: Option<Die>) -> u64 {
         self.behind(2 * u64::from(self.frame.address_size()), ty)
     }

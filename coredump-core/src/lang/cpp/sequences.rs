@@ -1,4 +1,4 @@
-//! libc++'s strings, and the containers whose elements lie one behind the other.
+//! libc++'s strings, and the containers whose elements lie one after the other.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ use crate::location::Missing;
 use crate::values::{Source, Value};
 
 impl<'s> CppValues<'_, '_, '_, 's> {
-    /// Where the elements of a class lie one behind the other.
+    /// Where the elements of a class lie one after the other.
     pub(super) fn contiguous_elements(
         &self,
         value: &Value,

@@ -164,7 +164,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
                 };
                 return Some(Ok((target, counts)));
             }
-            // The value stands behind the two counts, as its own type is aligned.
+            // The value stands after the two counts, as its own type is aligned.
             let alignment = match self.vtable_alignment(vtable) {
                 Ok(alignment) => alignment,
                 Err(missing) => return Some(Err(missing)),

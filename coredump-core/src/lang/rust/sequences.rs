@@ -14,7 +14,7 @@ use crate::values::Value;
 const STEPS: u64 = 1 << 20;
 
 impl<'s> RustValues<'_, '_, '_, 's> {
-    /// An iterator over elements that lie one behind the other, with what is left for it.
+    /// An iterator over elements that lie one after the other, with what is left for it.
     pub(super) fn iterator(
         &self,
         known: &StdType<'_>,

@@ -62,7 +62,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// The first of a vtable's methods: the words behind drop, size and alignment.
+    /// The first of a vtable's methods: the words after drop, size and alignment.
     pub fn vtable_functions(&self, vtable: u64) -> Option<String> {
         let width = u64::from(self.frame.address_size());
         self.vtable_alignment(vtable).ok()?;

@@ -125,7 +125,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         Some(Ok((size, entries?)))
     }
 
-    /// Where a `MultiArrayList` keeps what: the arrays of its members stand one behind the other, those of the greatest
+    /// Where a `MultiArrayList` keeps what: the arrays of its members stand one after the other, those of the greatest
     /// alignment first.
     pub(super) fn columns(&self, value: &Value, die: Die) -> Option<Result<Columns<'s>, Missing>> {
         let units = &self.frame.units;

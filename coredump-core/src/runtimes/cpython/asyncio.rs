@@ -20,7 +20,7 @@ const CREATED: i8 = -3;
 const SUSPENDED: i8 = -2;
 const AWAITS: i8 = -1;
 const EXECUTING: i8 = 0;
-/// What the objects that stand between a coroutine and what it awaits refer to lies behind their header.
+/// What the objects that stand between a coroutine and what it awaits refer to lies after their header.
 const REFERENCE: u64 = 8;
 
 /// A task.

@@ -11,7 +11,7 @@ use super::offsets::Found;
 use super::{Place, frame, instruction};
 use crate::memory::{Chunk, Memory};
 
-/// Functions of one traceback, and exceptions behind each other.
+/// Functions of one traceback, and exceptions after each other.
 const MAX_FRAMES: usize = 1 << 12;
 const MAX_CHAIN: usize = 64;
 /// Offsets of an exception, of a traceback and of a frame's object (`Include/cpython/pyerrors.h`, `traceback.h`,

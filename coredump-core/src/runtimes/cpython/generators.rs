@@ -10,7 +10,7 @@ use super::objects::{Limits, Objects};
 use super::offsets::Found;
 use crate::memory::{Chunk, Memory};
 
-/// Those that are listed, and places that are looked at.
+/// How many generators are listed, and how many places are looked at.
 const MAX_GENERATORS: usize = 1 << 12;
 const MAX_PLACES: usize = 1 << 16;
 

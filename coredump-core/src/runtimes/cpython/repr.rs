@@ -228,7 +228,7 @@ impl Objects<'_, '_> {
         let (length, mut block, mut at, most) = (length?, block?, first?, most?);
         let mut items = Vec::new();
         for _ in 0..MAX_BLOCKS {
-            // The link to the block before, the elements, the link to the block behind.
+            // The link to the block before, the elements, the link to the block after.
             while at < BLOCK && (items.len() as u64) < length.min(limits.elements.into()) {
                 items.push(self.pointer(block + 4 + 4 * at)?);
                 at += 1;

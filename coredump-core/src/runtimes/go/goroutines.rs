@@ -78,7 +78,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
     /// Finds the list: a slice of pointers in the data that begins without values, of which every element is a `g`.
     pub fn find(memory: &'m Memory<'a>, table: &Pclntab<'m, 'a>) -> Option<Self> {
         let field = |offset| memory.uint(table.moduledata + offset, 8).ok();
-        // `bss` and `noptrbss` stand one behind the other; `runtime.allgs` is in the former.
+        // `bss` and `noptrbss` stand one after the other; `runtime.allgs` is in the former.
         let (start, end) = (field(224)?, field(232)?);
         let words = (start..end.min(memory.size)).step_by(8).take(1 << 20);
         let word = |address| memory.uint(address, 8).ok();
@@ -199,7 +199,7 @@ fn goroutine(memory: &Memory<'_>, address: u64, status_at: u64) -> Option<Gorout
     })
 }
 
-/// The offset in a `g` of `gopc`, the address behind the `go` statement; two words further stands `startpc`, where the
+/// The offset in a `g` of `gopc`, the address after the `go` statement; two words further stands `startpc`, where the
 /// goroutine began: the first code address of a function.
 fn created_at(memory: &Memory<'_>, table: &Pclntab<'_, '_>, all: &[Goroutine]) -> Option<u64> {
     let live: Vec<_> = all.iter().filter(|goroutine| !goroutine.is_dead()).take(JUDGED).collect();

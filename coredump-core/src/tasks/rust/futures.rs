@@ -98,7 +98,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         Await { name: self.renderer.type_name(value.ty), address: value.source.address(), ..Await::default() }
     }
 
-    /// What is awaited, whatever it is.
+    /// What the future in `value` awaits.
     fn awaited(&self, value: &Value, around: &Around) -> Await {
         self.within(value, around).unwrap_or_else(|| self.plain(value))
     }

@@ -107,7 +107,7 @@ fn offsets(renderer: &Renderer<'_, '_, '_>, table: u64) -> Option<(u64, u64, u64
     let nth = |nth: u64| word(renderer, table.checked_add(nth * width)?);
     let (trailer, scheduler, id) = (nth(FUNCTIONS)?, nth(FUNCTIONS + 1)?, nth(FUNCTIONS + 2)?);
     // The header: three words, the owner's number of 8 bytes at a multiple of these, and where it is compiled in, an
-    // identity for tracing; behind it the scheduler.
+    // identity for tracing; after it the scheduler.
     let header = (3 * width).next_multiple_of(8);
     let sensible = (header..header + 64).contains(&scheduler)
         && scheduler % width == 0
@@ -139,7 +139,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
             let Chunk::Captured(segment) = chunk else { continue };
             let mut at = segment.address.next_multiple_of(width);
             while at.saturating_add((FUNCTIONS + 3) * width) <= segment.end() && tables.all.len() < MAX_TABLES {
-                // The scheduler lies behind the header: few words are that small.
+                // The scheduler lies after the header: few words are that small.
                 let scheduler = (at + (FUNCTIONS + 1) * width - segment.address) as usize;
                 let small = segment.bytes[scheduler] >= 16
                     && segment.bytes[scheduler..][1..width as usize] == ZERO[1..width as usize];

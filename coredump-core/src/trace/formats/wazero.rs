@@ -7,7 +7,7 @@ use super::{Found, hexadecimal, named};
 /// Bytes of a frame: a name with the types of its function.
 const MAX_FRAME: usize = 16 << 10;
 
-/// What wazero wrote of a line: all of it stands behind tabs, whatever a log puts in front of them.
+/// What wazero wrote of a line: all of it stands after tabs, whatever a log puts in front of them.
 pub fn own(line: &str) -> &str {
     match line.rfind('\t') {
         Some(tab) => &line[tab + 1..],

@@ -84,7 +84,7 @@ struct Label {
 /// One pass over a body.
 struct Pass {
     pointer: u32,
-    /// `None` behind a branch.
+    /// `None` after a branch.
     now: Option<Known>,
     /// Which locals are followed: those that were seen to get a place on the stack.
     followed: Vec<u32>,
@@ -241,7 +241,7 @@ impl Pass {
         Some(())
     }
 
-    /// Everything else: what is on the operand stack behind it does not matter.
+    /// Everything else: what is on the operand stack after it does not matter.
     fn control(&mut self, operator: &Operator<'_>) -> Option<()> {
         match *operator {
             Operator::Block { .. } => self.open(Label::default())?,

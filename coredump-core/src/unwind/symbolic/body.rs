@@ -42,7 +42,7 @@ pub struct Control<'s> {
 pub struct Head<'s> {
     /// Its file offset.
     pub offset: u64,
-    /// What comes behind it.
+    /// What comes after it.
     pub operators: OperatorsReader<'s>,
     /// Less is known there than what this round began with.
     pub changed: bool,
@@ -63,7 +63,7 @@ pub struct Body<'m, 's> {
     /// There are exception handlers in it.
     pub(super) handles: bool,
     pub(super) loops: u32,
-    /// The current state; `None` behind a branch.
+    /// The current state; `None` after a branch.
     pub(super) now: Option<State>,
     pub at: Option<State>,
     /// The stack pointer where the function returns, over all paths.

@@ -31,7 +31,7 @@ impl Locals {
         (1, ValType::I32),
     ];
 
-    /// Those that begin at this index.
+    /// The helper locals, the first of which has this index.
     pub fn from(first: u32) -> Locals {
         Locals { narrow: first, wide: first + 3, f32: first + 6, f64: first + 7, v128: first + 8, flag: first + 9 }
     }
@@ -58,11 +58,11 @@ impl Locals {
     }
 }
 
-/// Looks at the watched bytes before and behind each instruction that touches them.
+/// Looks at the watched bytes before and after each instruction that touches them.
 pub struct Looks<'l> {
     pub watch: Watch,
     pub layout: &'l Layout,
-    /// The touch behind which nothing is noted.
+    /// The touch after which nothing is noted.
     pub last: u64,
 }
 

@@ -1,7 +1,7 @@
 //! A module rewritten so that it notes which instruction changed some bytes of its memory.
 //!
 //! Each instruction that writes to the watched memory is put between two looks: if it is about to touch the watched
-//! bytes, they are copied before it, and compared behind it. Functions, a memory and an export are only appended, and
+//! bytes, they are copied before it, and compared after it. Functions, a memory and an export are only appended, and
 //! temporaries are appended locals, so no index changes, and the rewritten program does what the original did.
 
 use coredump_core::error::{Error, ErrorKind, Result};
@@ -160,14 +160,14 @@ pub fn cost_of_touch(len: u64) -> u64 {
     128 + 32 * len
 }
 
-/// Rewrites a module. Of the changes none is noted that comes behind the touch number `last`, counted from 1.
+/// Rewrites a module. Of the changes none is noted that comes after the touch number `last`, counted from 1.
 ///
 /// # Errors
 ///
 /// What of it cannot be rewritten.
 pub fn rewrite(binary: &[u8], watch: Watch, last: u64) -> Result<Rewritten> {
     let layout = Layout::of(binary, watch.memory).map_err(malformed)?;
-    // The notes' size depends on the number of sites, which are known only behind the memory section: two rounds.
+    // The notes' size depends on the number of sites, which are known only after the memory section: two rounds.
     let mut first = Rewriter::new(watch, last, &layout, 0);
     let mut module = Module::new();
     first.parse_core_module(&mut module, wasmparser::Parser::new(0), binary).map_err(failed)?;
