@@ -78,7 +78,7 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
         fact("block", format!("{block:#x}"));
     }
     let pointers = |block: Range<u64>| roots.map_or(Vec::new(), |roots| pointers(session, index, view, block, roots));
-    if let Some(Block { address, size, state, .. }) = damage.before {
+    if let Some(Block { address, size, state, .. }) = damage.before.as_deref().copied() {
         fact("block before", format!("{address:#x}, {size} bytes, {}", state.name()));
         if let Some(symbol) = session.symbol(index, address) {
             fact("symbol", symbol);

@@ -146,8 +146,10 @@ pub fn complain<'d>(session: &Session<'_>, memory: u32, damage: impl IntoIterato
     for one in damage {
         any = true;
         let name = session.input.name();
-        let behind =
-            one.before.map(|block| format!(", after the block at {:#x} of {} bytes", block.address, block.size));
+        let behind = one
+            .before
+            .as_ref()
+            .map(|block| format!(", after the block at {:#x} of {} bytes", block.address, block.size));
         let behind = behind.unwrap_or_default();
         session.report.say(match one.missing {
             true => {

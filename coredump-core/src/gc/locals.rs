@@ -101,8 +101,8 @@ impl<'d> View<'d> {
     /// Values with their parts, as variables.
     pub(crate) fn variables(&self, values: Vec<(String, Part)>, limits: Limits) -> Vec<Variable> {
         let mut left = MAX_PARTS;
-        let mut one = |(name, part)| self.part(name, part, limits, limits.depth, &mut Vec::new(), &mut left);
-        values.into_iter().map(|value| one(value)).collect()
+        let one = |(name, part)| self.part(name, part, limits, limits.depth, &mut Vec::new(), &mut left);
+        values.into_iter().map(one).collect()
     }
 
     /// A value with its parts. `open` are the objects that it is in.

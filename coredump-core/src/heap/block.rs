@@ -65,7 +65,7 @@ pub struct Damage {
     /// The address of the block that the record is about, as the program has it.
     pub block: Option<u64>,
     /// The last block before it that is in order: the one that was most likely written beyond its end.
-    pub before: Option<Block>,
+    pub before: Option<Box<Block>>,
     /// The header of that block, whose size alone says that the record is at `address`.
     pub led_by: Option<u64>,
     /// What is wrong with it, in one sentence without the place.
@@ -92,7 +92,7 @@ impl Damage {
 
     /// The block in front of it.
     pub fn behind(self, before: Option<Block>) -> Damage {
-        Damage { before, ..self }
+        Damage { before: before.map(Box::new), ..self }
     }
 
     /// The size in the header at this address leads to it.

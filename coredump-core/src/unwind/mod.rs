@@ -41,6 +41,9 @@ pub struct Position<'m, 's> {
 /// A place in code: the module, a function of it, and an offset in that.
 type Point = (usize, u32, u64);
 
+/// The functions that an indirect call can have called.
+type Candidates = Arc<HashSet<u32>>;
+
 /// Recovers the frames of threads, one memo for all of them.
 #[derive(Default)]
 pub struct Unwinder {
@@ -49,7 +52,7 @@ pub struct Unwinder {
     tail_calls: Locked<HashMap<(usize, u32), bool>>,
     pointers: Locked<HashMap<usize, Option<(u32, bool)>>>,
     /// By instance, table and type.
-    indirect: Locked<HashMap<(u32, u32, u32), Option<Arc<HashSet<u32>>>>>,
+    indirect: Locked<HashMap<(u32, u32, u32), Option<Candidates>>>,
 }
 
 impl Unwinder {

@@ -13,7 +13,7 @@ pub fn from_the_base<'m, 's: 'm>(
     unwinder: &Unwinder,
     dump: &CoreDump<'_>,
     frames: &[Frame],
-    position: impl Fn(usize) -> Option<Position<'m, 's>>,
+    position: &impl Fn(usize) -> Option<Position<'m, 's>>,
     all: &mut [Recovered],
 ) {
     let Some(last) = all.len().checked_sub(1) else { return };

@@ -122,7 +122,7 @@ fn of_memory(dump: &Dump, index: u32, entry: &mut HeapEntry<'_>) {
         let damage = std::mem::take(&mut survey.damage).into_iter().map(|damage| DamageEntry {
             address: Hex(damage.address),
             block: damage.block.map(Hex),
-            block_before: damage.before.map(|block| Hex(block.address)),
+            block_before: damage.before.as_ref().map(|block| Hex(block.address)),
             message: damage.message,
         });
         entry.allocators.push(AllocatorEntry {
