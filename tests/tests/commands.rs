@@ -156,7 +156,7 @@ fn example(line: &str) -> Option<&str> {
         return None;
     }
     // A comment stands after a space and outside of quotes.
-    let comment = command.match_indices(" # ").find(|(at, _)| command[..*at].matches('\'').count() % 2 == 0);
+    let comment = command.match_indices(" # ").find(|(at, _)| command[..*at].matches('\'').count().is_multiple_of(2));
     Some(comment.map_or(command, |(at, _)| &command[..at]).trim())
 }
 
