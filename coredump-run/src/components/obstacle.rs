@@ -32,13 +32,16 @@ pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
                     }
                 }
             }
-            Payload::ComponentExportSection(exports) if depth == 0 => {
-                if exports.into_iter().map_while(Result::ok).any(|export| known(export.name.name) == Known::Later) {
+            Payload::ComponentExportSection(exports) => {
+                let mut exports = exports.into_iter().map_while(Result::ok);
+                let later = exports.any(|export| known(export.name.name) == Known::Later);
+                if depth == 0 && later {
                     return Some("it exports WASI 0.3");
                 }
             }
             Payload::ComponentCanonicalSection(functions) => {
-                if functions.into_iter().map_while(Result::ok).any(|function| is_concurrent(&function)) {
+                let mut functions = functions.into_iter().map_while(Result::ok);
+                if functions.any(|function| is_concurrent(&function)) {
                     return Some("it has tasks that run side by side");
                 }
             }
