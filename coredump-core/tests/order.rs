@@ -76,7 +76,7 @@ fn each_module_uses_only_those_above_it_in_the_list() {
         let own = relative.iter().next().expect("it has a name").to_string_lossy();
         let own = own.trim_end_matches(".rs");
         // Test files are of the tests; the data of rules is no code; the crate's root and what shows its insides use all.
-        if matches!(&*own, "lib" | "internals")
+        if matches!(own, "lib" | "internals")
             || relative.extension().is_none_or(|extension| extension != "rs")
             || relative.ends_with("tests.rs")
         {
