@@ -99,7 +99,7 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
     // Nothing is wrong with the place itself if the size that led there is.
     if let Some(header) = damage.led_by {
         fact("size that leads there", format!("{header:#x}"));
-        if let Some(bytes) = view.memory().bytes(header, view.width()).ok() {
+        if let Ok(bytes) = view.memory().bytes(header, view.width()) {
             fact("bytes of that size", hex_and_text(&bytes));
         }
         if let Some(value) = last_write(session, index, header) {
