@@ -2,8 +2,8 @@
 //! comes to an end.
 #![no_main]
 
-use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::heap::{Graph, Heap, Roots, Survey, View, inventory};
+use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
 use coredump_core::regions::{Regions, changed_constants, shapes};

@@ -2,8 +2,8 @@
 //! writes, so that no mutation is spent on finding it.
 #![no_main]
 
-use coredump_core::model::Layout;
 use coredump_core::internals::read::{read, read_as};
+use coredump_core::model::Layout;
 use coredump_core::write;
 use libfuzzer_sys::fuzz_target;
 

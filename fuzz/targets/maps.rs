@@ -2,8 +2,8 @@
 #![no_main]
 
 use coredump_core::internals::files::Files;
-use coredump_core::module::Module;
 use coredump_core::internals::symbols::{Neighbours, Symbols};
+use coredump_core::module::Module;
 use libfuzzer_sys::fuzz_target;
 use wasm_encoder::{CustomSection, Encode, Section};
 

@@ -1,6 +1,7 @@
 //! Any bytes as a guest's binary: every question a module can be asked.
 #![no_main]
 
+use coredump_core::internals::locate::body::Instructions;
 use coredump_core::module::{Module, nested};
 use libfuzzer_sys::fuzz_target;
 
@@ -38,9 +39,7 @@ fn ask(module: &Module<'_>) {
             assert!(module.code_section_start().is_some_and(|start| start < body.start));
             assert!(body.size() == 0 || module.function_at(body.start) == Some(function));
         }
-        if let Some(operators) = module.operators(function) {
-            operators.into_iter().take_while(Result::is_ok).count();
-        }
+        Instructions::decode(&module, function);
     }
     for index in [0, 1, 7, u32::MAX] {
         module.global_name(index);

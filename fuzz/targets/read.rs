@@ -1,9 +1,9 @@
 //! Any bytes as a dump, in every layout; then whatever the model lets a tool ask.
 #![no_main]
 
+use coredump_core::internals::read::{read, read_as};
 use coredump_core::memory::Memory;
 use coredump_core::model::{CoreDump, Layout};
-use coredump_core::internals::read::{read, read_as};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

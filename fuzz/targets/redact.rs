@@ -2,7 +2,6 @@
 #![no_main]
 #![allow(dead_code, missing_docs, unused_imports)]
 
-use coredump_core::internals::signature::Signer;
 use coredump_core::{Draft, Limits, Options, Store};
 use libfuzzer_sys::fuzz_target;
 use serde::Serialize;
@@ -36,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
         redact: true,
         interpreted: None,
     };
-    let event = document::Event::new(&document, &Signer::default());
+    let event = document::Event::new(&document);
     for told in [text(&document), text(&event)] {
         serde_json::from_str::<serde::de::IgnoredAny>(&told).expect("it is JSON");
         assert!(!told.contains(SECRET), "{told}");
