@@ -29,7 +29,8 @@
 //!
 //! Modules use each other in one direction only, which `docs/architecture.md` lists.
 
-#![cfg_attr(not(feature = "internals"), allow(dead_code))]
+// Some items and names are there for `internals` alone.
+#![cfg_attr(not(feature = "internals"), allow(dead_code, unused_imports))]
 
 mod backtrace;
 mod binaries;
