@@ -287,7 +287,8 @@ impl<'r, 'a> Resolver<'r, 'a> {
             }
             resolved.inlines = inlined.iter().map(InlinedFrame::from).collect();
         }
-        if resolved.location.is_none() && resolved.inlines.is_empty() {
+        // Elsewhere the place itself says enough, and declarations take a search of all units.
+        if place.stop != Stop::Instruction && resolved.location.is_none() && resolved.inlines.is_empty() {
             resolved.declared = found.binary.declaration(function);
         }
         Some(resolved)
