@@ -13,15 +13,15 @@ pub(crate) const PREFIX: &str = "coredump.";
 pub const PROCESS: &str = "coredump.process";
 /// Section name: [`crate::model::Reason`] as JSON.
 pub const REASON: &str = "coredump.reason";
-/// Section name: a list of [`ModuleIdentity`] as JSON, parallel to `coremodules`.
+/// Section name: a list of `ModuleIdentity` as JSON, parallel to `coremodules`.
 pub const MODULES: &str = "coredump.modules";
-/// Section name: a list of [`MemoryCoverage`] as JSON, parallel to the memory section.
+/// Section name: a list of `MemoryCoverage` as JSON, parallel to the memory section.
 pub const MEMORIES: &str = "coredump.memories";
-/// Section name: [`Tables`] as JSON.
+/// Section name: `Tables` as JSON.
 pub const TABLES: &str = "coredump.tables";
-/// Section name: a list of [`FullValue`] as JSON: values the standard's encoding cannot hold.
+/// Section name: a list of `FullValue` as JSON: values the standard's encoding cannot hold.
 pub const VALUES: &str = "coredump.values";
-/// Section name: a list of [`ThreadDetail`] as JSON, parallel to the `corestack` sections in file order.
+/// Section name: a list of `ThreadDetail` as JSON, parallel to the `corestack` sections in file order.
 pub const THREADS: &str = "coredump.threads";
 /// Section name: a list of [`crate::model::HostCall`] as JSON, oldest first.
 pub const CALLS: &str = "coredump.calls";

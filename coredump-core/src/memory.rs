@@ -113,7 +113,7 @@ pub enum Unreadable {
         /// The first such address.
         address: u64,
     },
-    /// More is asked for than is put together in one read ([`MAX_READ`]).
+    /// More is asked for than is put together in one read (`MAX_READ`).
     TooLong {
         /// How many bytes were asked for.
         len: u64,

@@ -57,7 +57,7 @@ pub struct Printed {
     pub source_name: bool,
     /// The function's index.
     pub index: Option<u32>,
-    /// Where it stood; what it counts from, [`Engine::rules`] tells.
+    /// Where it stood; what it counts from, `Engine::rules` tells.
     pub offset: Option<u64>,
     /// Size of the module's file in bytes, as its name in the trace tells.
     pub size: Option<u64>,
