@@ -153,7 +153,7 @@ fn quoted(text: &str) -> Option<(String, usize)> {
 }
 
 fn number(text: &str, column: usize) -> Result<u128, ExpressionError> {
-    // What C writes after a number says how wide it is.
+    // The letters that C allows after a number say how wide it is.
     let digits = text.replace('_', "");
     let digits = digits.trim_end_matches(['u', 'U', 'l', 'L']);
     let parsed = match digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")) {
