@@ -5,13 +5,14 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use coredump_core::internals::stamp::Stamp;
 use coredump_core::module;
 use wasmtime::Module;
 
-/// The bytes of a program: a core module, or a component with core modules inside.
+/// The bytes of a program: a core module, or a component with core modules inside; and of what is linked to it.
 #[derive(Debug, Default)]
 pub struct Binary {
     /// The absolute path of its file, or another name that a dump shall give.
@@ -22,6 +23,8 @@ pub struct Binary {
     bytes: Vec<u8>,
     /// Where its core modules are in `bytes`.
     modules: Vec<Range<usize>>,
+    /// Other programs whose modules are in the same stores.
+    others: Vec<Arc<Binary>>,
 }
 
 impl Binary {
@@ -53,7 +56,14 @@ impl Binary {
         let base = bytes.as_ptr() as usize;
         let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
         let modules = modules.map(|(start, len)| start..start + len).collect();
-        Binary { path, stamp, fileless: false, bytes, modules }
+        Binary { path, stamp, fileless: false, bytes, modules, others: Vec::new() }
+    }
+
+    /// The same program, in stores that hold modules of another one too: of a library that the host links to it, say.
+    #[must_use]
+    pub fn beside(mut self, other: Arc<Binary>) -> Binary {
+        self.others.push(other);
+        self
     }
 
     /// The absolute path of its file, or the name it was given.
@@ -88,13 +98,31 @@ impl Binary {
         self.stamp.or_else(again)
     }
 
-    /// The bytes of a core module of this program. An uninstrumented engine has forgotten them: then it is the one whose
-    /// name and functions agree, if only one does.
+    /// The bytes of a core module of this program, or of one beside it. An uninstrumented engine has forgotten them: then it
+    /// is the one whose name and functions agree, if only one does.
     pub fn bytes_of<'p>(&'p self, module: &'p Module) -> Option<&'p [u8]> {
-        if let Some(bytes) = module.debug_bytecode() {
-            return Some(bytes);
+        module.debug_bytecode().or_else(|| Some(self.fitting(module)?.1))
+    }
+
+    /// The program that a core module is of: this one or one beside it; none if it is of neither, or which is not known.
+    pub fn holder(&self, module: &Module) -> Option<&Binary> {
+        match module.debug_bytecode() {
+            Some(bytes) => self.all().find(|binary| binary.modules().any(|own| own == bytes)),
+            None => self.fitting(module).map(|(binary, _)| binary).or(self.others.is_empty().then_some(self)),
         }
-        let fits = |bytes: &&[u8]| {
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Binary> {
+        std::iter::once(self).chain(self.others.iter().map(|other| &**other))
+    }
+
+    fn modules(&self) -> impl Iterator<Item = &[u8]> {
+        self.modules.iter().map(|range| &self.bytes[range.clone()])
+    }
+
+    /// The only core module that has the name and the functions of `module`, and its program.
+    fn fitting(&self, module: &Module) -> Option<(&Binary, &[u8])> {
+        let fits = |bytes: &[u8]| {
             let Ok(parsed) = module::Module::parse(bytes) else { return false };
             let defined = parsed.function_count().checked_sub(parsed.imported_functions());
             parsed.name() == module.name()
@@ -102,11 +130,11 @@ impl Binary {
                 && parsed.exports().len() == module.exports().len()
                 && parsed.imports().len() == module.imports().len()
         };
-        let mut found = self.modules.iter().map(|range| &self.bytes[range.clone()]).filter(fits);
-        match (found.next(), found.next()) {
-            (Some(bytes), None) => Some(bytes),
-            _ => None,
-        }
+        let all = self.all().flat_map(|binary| binary.modules().map(move |bytes| (binary, bytes)));
+        let mut found = all.filter(|(_, bytes)| fits(bytes));
+        let first = found.next()?;
+        // The same module may be in two programs.
+        found.all(|(_, bytes)| bytes == first.1).then_some(first)
     }
 }
 

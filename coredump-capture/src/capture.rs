@@ -63,6 +63,7 @@ pub struct Capture {
 }
 
 /// Only the frames: all that is lost when the stack unwinds.
+#[derive(Default)]
 pub struct Stack {
     pub(crate) catalog: Catalog,
     pub(crate) frames: Vec<Frame>,
@@ -128,18 +129,19 @@ impl Stack {
 fn records(modules: &[Module], binary: &Binary) -> Vec<ModuleRecord<'static>> {
     let record = |(index, module): (usize, &Module)| {
         let parsed = binary.bytes_of(module).and_then(|bytes| CoreModule::parse(bytes).ok());
+        let holder = binary.holder(module);
         let name = match module.name() {
             Some(name) => name.to_owned(),
             None => format!("<anonymous-module-{index}>"),
         };
         ModuleRecord {
             name: Some(name),
-            path: Some(binary.path().to_string_lossy().into_owned()),
+            path: holder.map(|binary| binary.path().to_string_lossy().into_owned()),
             sha256: parsed.as_ref().map(|module| module.sha256().to_owned()),
             build_id: parsed.as_ref().and_then(|module| module.build_id()),
             content_sha256: parsed.as_ref().map(|module| module.content_sha256()),
             digest: parsed.as_ref().map(|module| digest::of_bytes(module.bytes())),
-            stamp: binary.stamp().map(|stamp| stamp.to_string()),
+            stamp: holder.and_then(Binary::stamp).map(|stamp| stamp.to_string()),
             embedded: None,
         }
     };
@@ -152,8 +154,8 @@ impl Capture {
         self.objects.ids.name_thrown(thrown);
     }
 
-    /// The dump, with memory contents that borrow from the store, as far as those can be searched `until` then. Process,
-    /// reason and names are left to the caller.
+    /// The dump, with memory contents that borrow from the store, as far as those can be searched `until` then, and with
+    /// the modules, if they are to be embedded or no file holds them. Process, reason and names are left to the caller.
     pub fn dump<'a, T: 'static>(
         &'a self,
         choice: MemoryChoice,
@@ -164,8 +166,11 @@ impl Capture {
     ) -> CoreDump<'a> {
         let mut dump = self.skeleton(binary);
         dump.memories = contents::memories(&self.memories, choice, &dump, &self.saved, until, store);
-        if !embed {
-            dump.modules.iter_mut().for_each(|module| module.embedded = None);
+        for (record, module) in dump.modules.iter_mut().zip(&self.modules) {
+            // What no file holds is in the dump.
+            if !embed && binary.holder(module).is_some_and(|binary| !binary.is_fileless()) {
+                record.embedded = None;
+            }
         }
         dump
     }

@@ -16,15 +16,17 @@ use crate::head::Head;
 /// Age of a file that an ended process left unfinished, from which on nobody is writing it.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
-/// Removes the oldest dumps of `executable` in `folder` beyond `keep`, of which one was just written and stays. `made` says
-/// which other names the pattern can have made.
-pub fn remove_oldest(folder: &OwnedFd, executable: &str, keep: usize, made: impl Fn(&OsStr) -> bool) {
+/// Removes the oldest dumps in `folder` beyond `keep` that are of the same program as the one called `new`, which was just
+/// written and stays. `made` says which other names the pattern can have made.
+pub fn remove_oldest(folder: &OwnedFd, new: &OsStr, keep: usize, made: impl Fn(&OsStr) -> bool) {
+    let new = new_file::read_at(folder, new).ok().and_then(|(file, _)| Head::read(file));
+    let Some(executable) = new.and_then(|new| new.executable) else { return };
     let Ok(entries) = Dir::read_from(folder) else { return };
     let mut dumps: Vec<(SystemTime, OsString)> = Vec::new();
     for entry in entries.flatten() {
         let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
         if made(&name) {
-            dumps.extend(time_of(folder, &name, executable).map(|time| (time, name)));
+            dumps.extend(time_of(folder, &name, &executable).map(|time| (time, name)));
         } else if is_unfinished(&name) && is_abandoned(folder, &name) {
             let _ = rustix::fs::unlinkat(folder, &name, AtFlags::empty());
         }

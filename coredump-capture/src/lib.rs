@@ -35,7 +35,7 @@ pub use capture::{Capture, Extent, MemoryChoice, Stack, Stop};
 pub use cause::{Cause, message, trap_kind};
 pub use exceptions::{Exceptions, Seen, describe};
 pub use output::{Output, Place, host_name};
-pub use plain::stack as plain_stack;
+pub use plain::{Noted, stack as plain_stack};
 pub use recorder::{
     Classify, Complete, Dumped, HEAP_LIMIT, Recorder, Settings, Watcher, needs_detail, quietly, timestamp,
 };

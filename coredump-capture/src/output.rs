@@ -42,8 +42,8 @@ pub enum Place {
 }
 
 impl Output {
-    /// Dumps of the program `executable`, named by `pattern`; with `keep`, only that many stay. In the pattern `%e` is the
-    /// program's name, `%p` the process id, `%t` the time in seconds since 1970, `%h` the host and `%%` a percent sign. A
+    /// Dumps named by `pattern`; with `keep`, only that many stay of each program. In the pattern `%e` is the name of the
+    /// program `executable`, `%p` the process id, `%t` the time in seconds since 1970, `%h` the host and `%%` a percent sign. A
     /// pattern of `-` is standard output. With `.zst` or `.gz` at its end, dumps are compressed while they are written.
     pub fn new(pattern: impl Into<OsString>, executable: impl Into<String>, keep: Option<usize>) -> Output {
         let (pattern, executable) = (Pattern::new(pattern.into()), executable.into());
@@ -194,7 +194,7 @@ impl Output {
                 Ok(()) => {
                     if let Some(keep) = self.keep {
                         let made = |other: &OsStr| other != name && self.pattern.can_have_made(other, values);
-                        keep::remove_oldest(file.folder(), &self.executable, keep, made);
+                        keep::remove_oldest(file.folder(), &name, keep, made);
                     }
                     return Ok(Place::File(path.with_file_name(name)));
                 }

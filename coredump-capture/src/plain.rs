@@ -3,9 +3,12 @@
 //! That dump lists memories and globals, but not whose they are, no tables and no shared memories. Both follow from what
 //! the instances export (under a name, and so with an index that the module's bytes tell), and from the engine's numbers,
 //! which hold the defining instance and the index among what it defines.
+//!
+//! The engine makes that dump of a guest that traps. Of one that waits, [`Noted`] has it make one all the same.
 
 use std::collections::HashMap;
 
+use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::{Frame, Instance as InstanceRecord};
 use coredump_core::module::{GlobalDefinition, ItemKind, Module as CoreModule, ValueType};
 use wasmtime::{Extern, Instance, Module, Mutability, StoreContextMut, WasmCoreDump};
@@ -13,17 +16,67 @@ use wasmtime::{Extern, Instance, Module, Mutability, StoreContextMut, WasmCoreDu
 use crate::binary::Binary;
 use crate::capture::Stack;
 use crate::catalog::{AnyMemory, Catalog, Functions};
+use crate::cause;
 use crate::values::type_name;
+
+/// A module that traps while it is instantiated: `(module (func unreachable) (start 0))`.
+const TRAPS: &[u8] = b"\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x08\x01\0\x0a\x05\x01\x03\0\0\x0b";
+
+/// What the engine notes of a store whose guest has not trapped.
+pub struct Noted {
+    error: wasmtime::Error,
+    /// The module that trapped instead.
+    own: Module,
+}
+
+impl Noted {
+    /// Has the engine note it: that of a guest which waits, or whose call was given up.
+    ///
+    /// # Errors
+    ///
+    /// The engine is not set up for dumps, or the store has no room for another instance.
+    pub async fn of<T: Send + 'static>(store: &mut StoreContextMut<'_, T>) -> Result<Noted> {
+        let refused = |error: &wasmtime::Error| {
+            let error = format!("the engine tells nothing of a program that waits: {}", cause::message(error));
+            Error::new(ErrorKind::Usage, error)
+        };
+        let own = Module::new(store.engine(), TRAPS).map_err(|error| refused(&error))?;
+        match Instance::new_async(&mut *store, &own, &[]).await {
+            Err(error) if error.is::<WasmCoreDump>() => Ok(Noted { error, own }),
+            Err(error) => Err(refused(&error)),
+            Ok(_) => Err(refused(&wasmtime::Error::msg("a module that traps did not trap"))),
+        }
+    }
+
+    /// The same as a stack and a catalog. Where the guest is in a host call it has frames.
+    pub fn stack<T: 'static>(&self, binary: &Binary, store: &mut StoreContextMut<'_, T>) -> Stack {
+        let noted = self.error.downcast_ref::<WasmCoreDump>();
+        noted.map_or_else(Stack::default, |noted| stack_without(Some(&self.own), noted, binary, store))
+    }
+}
 
 /// The engine's dump as a stack and a catalog. What cannot be placed stays unknown, and an instance is certain only where
 /// its module has one.
-pub fn stack<'p, T: 'static>(dump: &'p WasmCoreDump, binary: &'p Binary, store: &mut StoreContextMut<'_, T>) -> Stack {
+pub fn stack<T: 'static>(dump: &WasmCoreDump, binary: &Binary, store: &mut StoreContextMut<'_, T>) -> Stack {
+    stack_without(None, dump, binary, store)
+}
+
+/// The same, without a module of our own.
+fn stack_without<T: 'static>(
+    own: Option<&Module>,
+    dump: &WasmCoreDump,
+    binary: &Binary,
+    store: &mut StoreContextMut<'_, T>,
+) -> Stack {
+    let guests = |module: &Module| own.is_none_or(|own| !Module::same(own, module));
     let mut catalog = Catalog::default();
-    for module in dump.modules() {
+    for module in dump.modules().iter().filter(|module| guests(module)) {
         catalog.module_index(module);
     }
+    let mut instances = dump.instances().to_vec();
+    instances.retain(|instance| guests(instance.module(&*store)));
     let mut places = Places::default();
-    for (position, instance) in dump.instances().iter().enumerate() {
+    for (position, instance) in instances.iter().enumerate() {
         let module = instance.module(&*store);
         let module = dump.modules().iter().find(|known| Module::same(known, module));
         let bytes = module.and_then(|module| binary.bytes_of(module));
@@ -54,12 +107,12 @@ pub fn stack<'p, T: 'static>(dump: &'p WasmCoreDump, binary: &'p Binary, store: 
         places.defined_global(global.debug_index_in_store(), key, index, &mut catalog);
     }
     let mut functions = Functions::new();
-    for (position, instance) in dump.instances().iter().enumerate() {
+    for (position, instance) in instances.iter().enumerate() {
         places.exported(position, *instance, &mut functions, &mut catalog, store);
     }
     catalog.set_functions(functions);
     places.only_memory(&mut catalog);
-    let frames = dump.frames().iter().map(|info| {
+    let frames = dump.frames().iter().filter(|info| guests(info.module())).map(|info| {
         let module = catalog.module_index(info.module());
         let instance = catalog.only_instance(module);
         Frame {

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant, SystemTime};
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::{CoreDump, Process, Reason, Thrown};
 use wasmtime::{
-    DebugEvent, DebugHandler, ExnRef, FrameInfo, OwnedRooted, Rooted, StoreContextMut, ThrownException, WasmBacktrace,
-    WasmCoreDump,
+    AsContextMut, DebugEvent, DebugHandler, ExnRef, FrameInfo, OwnedRooted, Rooted, StoreContextMut, ThrownException,
+    WasmBacktrace, WasmCoreDump,
 };
 
 use crate::binary::Binary;
@@ -22,7 +22,7 @@ use crate::cause::Cause;
 use crate::contents::NO_TIME;
 use crate::exceptions::{self, Exceptions};
 use crate::output::{Output, Place};
-use crate::plain;
+use crate::plain::{self, Noted};
 
 /// What goes into dumps, and where they go.
 pub struct Settings {
@@ -186,6 +186,26 @@ impl Recorder {
         self.state().dumped = Some(dumped);
     }
 
+    /// Writes the dump of a guest that its host gives up though no error left it: it took too long and the call's future was
+    /// dropped, or it waits for something that does not come. Its stack is gone by then, or it has none, so the dump has no
+    /// frames; the memory has all that the guest was about. From within a host call of its own it has those that lead there.
+    pub async fn idle<T: Send + 'static>(&self, cause: &Cause, store: &mut StoreContextMut<'_, T>) {
+        if self.begun.swap(true, Ordering::SeqCst) {
+            return;
+        }
+        let dumped = match self.has_room(cause, || Places(Vec::new())) {
+            Ok(()) if !store.as_context_mut().debug_all_instances().is_empty() => {
+                self.dump(cause, store, |store| Stack::new(Stop::Anywhere, store))
+            }
+            Ok(()) => match Noted::of(store).await {
+                Ok(noted) => self.dump(cause, store, |store| noted.stack(&self.binary, store)),
+                Err(error) => self.none(cause, error),
+            },
+            Err(error) => self.none(cause, error),
+        };
+        self.state().dumped = Some(dumped);
+    }
+
     /// Writes the dump of an uninstrumented guest: what the engine noted when it trapped or threw.
     fn noted<T: 'static>(
         &self,
@@ -264,7 +284,7 @@ impl Recorder {
         until: Option<Instant>,
         store: &mut StoreContextMut<'_, T>,
     ) -> (Reason, Result<Place>) {
-        let embed = self.settings.embed_modules || self.binary.is_fileless();
+        let embed = self.settings.embed_modules;
         let mut dump = capture.dump(self.settings.memory, embed, &self.binary, until, store);
         dump.executable = Some(self.binary.path().to_string_lossy().into_owned());
         dump.producer = self.settings.process.producer.clone();
