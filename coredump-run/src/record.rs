@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use coredump_capture::{
-    Capture, Dumped, Exceptions, Extent, MemoryChoice, Output, Place, Stack, Stop, describe, needs_detail, plain_stack,
-    quietly, timestamp,
+    Capture, Dumped, Exceptions, Extent, MemoryChoice, Noted, Output, Place, Stack, Stop, describe, needs_detail,
+    plain_stack, quietly, timestamp,
 };
 use coredump_core::cli::report::Report;
 use coredump_core::component::Component;
@@ -237,6 +237,18 @@ impl Recorder {
         if self.mode == Mode::Live {
             self.crash(ending, Stop::Anywhere, store);
         }
+    }
+
+    /// The same of an uninstrumented guest.
+    pub async fn given_up(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
+        if !self.begins(ending) {
+            return;
+        }
+        let dumped = match Noted::of(store).await {
+            Ok(noted) => self.dump(ending, None, store, |store| noted.stack(&self.program.binary, store)),
+            Err(error) => Dumped { capture: None, reason: self.reason(ending, None), place: Err(error) },
+        };
+        self.state().dumped = Some(dumped);
     }
 
     /// Writes the dump of a guest that goes on, and reports it.

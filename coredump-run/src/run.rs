@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use coredump_capture::message;
 use coredump_core::error::{Error, ErrorKind, Result};
-use wasmtime::{AsContextMut, Engine, Linker, Store, UpdateDeadline, component};
+use wasmtime::{AsContextMut, Engine, Linker, Store, UpdateDeadline, WasmCoreDump, component};
 
 use crate::args::Args;
 use crate::blocking::{self, Waiter, Waits};
@@ -68,6 +68,10 @@ pub async fn run(
     let ending = Ending::of(&error);
     let mut store = store.as_context_mut();
     match ending {
+        // It is in no function, or in a host call that does not end.
+        Ending::Interrupted(interruption) if mode == Mode::Fast && !error.is::<WasmCoreDump>() => {
+            waits.recorder.given_up(&Ending::Waiting(interruption), &mut store).await;
+        }
         _ if mode != Mode::Live => waits.recorder.after_trap(&ending, &error, &mut store),
         Ending::Exception(_) => waits.recorder.uncaught(&ending, &mut store),
         Ending::Interrupted(interruption) => waits.recorder.idle(&Ending::Waiting(interruption), &mut store),

@@ -83,20 +83,21 @@ async fn work(service: Arc<Service>, request: Request<WasiBody>, about: About, a
     };
     let handled = service.handler.handle(&mut call.store, request, &answer);
     let handled = match service.args.timeout {
-        None => handled.await,
+        None => handled.await.map_err(|error| (Ending::of(&error), error)),
         Some(time) => {
             let overdue = Instant::now() + time + PATIENCE;
-            let handled = tokio::time::timeout_at(overdue.into(), handled).await;
-            handled.unwrap_or_else(|_| Err(Interruption::Timeout.into()))
+            match tokio::time::timeout_at(overdue.into(), handled).await {
+                Ok(handled) => handled.map_err(|error| (Ending::of(&error), error)),
+                Err(_) => Err((Ending::Waiting(Interruption::Timeout), Interruption::Timeout.into())),
+            }
         }
     };
     let status = match handled {
         Ok(()) => StatusCode::INTERNAL_SERVER_ERROR,
-        Err(error) => {
+        Err((ending, error)) => {
             answer.set_crashed();
-            let ending = Ending::of(&error);
             let status = match ending {
-                Ending::Interrupted(_) => StatusCode::GATEWAY_TIMEOUT,
+                Ending::Interrupted(_) | Ending::Waiting(_) => StatusCode::GATEWAY_TIMEOUT,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             };
             let crashed = service.clone();

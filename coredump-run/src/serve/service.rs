@@ -8,6 +8,7 @@ use coredump_capture::{Budget, Dumped, Output, Recorder, Settings, Watcher, mess
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{AsContextMut, Engine, Store, UpdateDeadline, component};
 
@@ -181,12 +182,19 @@ impl Service {
         Recorder::new(self.program.binary.clone(), settings)
     }
 
-    /// Writes the dump of a request's guest that an error left, unless that was done while its frames were live, and
-    /// reports it.
+    /// Writes the dump of a request's guest that an error left or that was given up, unless that was done while its frames
+    /// were live, and reports it. May be busy for long: to be called where a thread may be.
     pub fn died(&self, call: Call, error: &wasmtime::Error, ending: &Ending, about: &About) {
         let Call { mut store, tail, recorder } = call;
         let recorder = recorder.unwrap_or_else(|| Arc::new(self.recorder(about, tail)));
-        recorder.after(error, &mut store.as_context_mut());
+        match ending {
+            Ending::Waiting(_) if ending.leaves_dump(&self.args.dumps_on()) => {
+                let cause = coredump_capture::Cause { exit_code: None, ..ending.cause() };
+                Handle::current().block_on(recorder.idle(&cause, &mut store.as_context_mut()));
+            }
+            Ending::Waiting(_) => {}
+            _ => recorder.after(error, &mut store.as_context_mut()),
+        }
         drop(store);
         let dumped = recorder.take_dumped();
         if self.args.quiet {

@@ -67,13 +67,15 @@ fn a_trap_behind_a_wait_is_dumped_with_its_frames() {
 
 #[test]
 fn a_task_that_waits_has_a_state_and_no_frames() {
-    let run = Run::wat(&["--timeout", "200ms"], &command(60_000_000_000)).expect(124);
-    let dump = run.json();
-    assert_eq!(dump["reason"]["kind"], "timeout");
-    let message = dump["reason"]["message"].as_str().unwrap();
-    assert!(message.contains("no frames are known"), "{message}");
-    assert!(frames(&dump).is_empty());
-    assert_eq!(dump["memories"][0]["captured_bytes"], 65536);
+    for fast in [&[][..], &["--fast"]] {
+        let run = Run::wat(&[&["--timeout", "200ms"], fast].concat(), &command(60_000_000_000)).expect(124);
+        let dump = run.json();
+        assert_eq!(dump["reason"]["kind"], "timeout", "{fast:?}");
+        let message = dump["reason"]["message"].as_str().unwrap();
+        assert!(message.contains("no frames are known"), "{message}");
+        assert!(frames(&dump).is_empty());
+        assert_eq!(dump["memories"][0]["captured_bytes"], 65536, "{fast:?}");
+    }
 }
 
 #[test]

@@ -219,6 +219,35 @@ fn a_service_in_c_is_served() {
     assert_eq!(places(&dump), ["divide service.c:43", "average service.c:53", "handle service.c:62"]);
 }
 
+/// `sources/component/orders.c`, with the bindings of wit-bindgen.
+#[test]
+fn a_service_in_c_with_generated_bindings_and_a_library_is_served() {
+    let source = std::fs::read_to_string(fixture("sources/component/orders.c")).unwrap();
+    let line = |statement: &str| 1 + source.lines().position(|line| line.contains(statement)).unwrap();
+    let server = Server::start(&["--live", "--network"], "http-service-bindgen");
+    assert_eq!(server.get("/average?pears=3&plums=5").text(), "4\n");
+    assert_eq!(server.get("/average").status, 500);
+    let dump = server.only_dump();
+    assert_eq!(dump["reason"]["kind"], "integer-divide-by-zero");
+    let [average, serve] = [line("order->total / order->count"), line("return average(&order)")];
+    assert_eq!(places(&dump)[..2], [format!("average orders.c:{average}"), format!("serve orders.c:{serve}")]);
+    let first = server.dumps().remove(0);
+    // Who gives up by itself says why, and its variables tell of whom.
+    assert_eq!(server.get("/average?plums=5&pears=x").status, 500);
+    let second = server.dumps().into_iter().find(|dump| *dump != first).unwrap();
+    let dump = read(&second);
+    assert_eq!(dump["reason"]["guest_stderr"], "pears: x is no amount\n");
+    assert_eq!(dump["place"]["line"], line("        abort();"));
+    let print = ["name", "order.items.name", "order.total"].iter().flat_map(|name| ["--print", name]);
+    let values = Tool::new("coredump-dump").args(["--frame", "1"]).args(print).arg(&second).run().expect(0);
+    let values: Vec<_> = values.text().lines().map(|line| line.rsplit(" = ").next().unwrap().to_owned()).collect();
+    assert!(values[0].ends_with("\"pears\"") && values[1].ends_with("\"plums\"") && values[2] == "5", "{values:?}");
+    // It is told in words why a request over TLS is not sent (38 is an internal error), and without leave only that (15: denied).
+    let why = server.get("/buy");
+    assert!(why.text().starts_with("error 38: ") && why.text().contains("https is not supported"), "{}", why.text());
+    assert_eq!(Server::start(&[], "http-service-bindgen").get("/buy").text(), "error 15: \n");
+}
+
 #[test]
 fn each_request_has_its_time() {
     let server = Server::start(&["--timeout", "500ms", "--keep", "2"], "http-service");
@@ -243,6 +272,31 @@ fn each_request_has_its_time() {
         assert_eq!(server.get("/").status, 200);
     });
     assert!(began.elapsed() < Duration::from_secs(30));
+}
+
+/// A task of WASI 0.3 that waits is in no function, so nothing of it can be interrupted.
+#[test]
+fn a_task_that_waits_too_long_leaves_its_state() {
+    for live in [&[][..], &["--live"]] {
+        let server = Server::start(&[&["--timeout", "300ms"], live].concat(), "http-service3");
+        assert_eq!(server.get("/wait?order-4111").status, 504);
+        let dump = server.only_dump();
+        assert_eq!(dump["reason"]["kind"], "timeout");
+        let message = dump["reason"]["message"].as_str().unwrap();
+        assert!(message.contains("no frames are known"), "{message}");
+        assert!(frames(&dump).is_empty());
+        assert_eq!(dump["process"]["request"]["path"], "/wait?order-4111");
+        assert!(dump["globals"].as_array().is_some_and(|globals| !globals.is_empty()));
+        let modules = dump["modules"].as_array().unwrap();
+        assert!(!modules.is_empty() && modules.iter().all(|module| module["sha256"].is_string()), "{modules:?}");
+        let found = Tool::new("coredump-dump").args(["--find", "order-4111"]).arg(&server.dumps()[0]).run().expect(0);
+        assert!(!found.text().is_empty(), "what the task is about is in its memory");
+        assert_eq!(server.get("/").status, 200);
+    }
+    // Who does not ask for dumps of timeouts gets none.
+    let server = Server::start(&["--timeout", "300ms", "--on", "trap"], "http-service3");
+    assert_eq!(server.get("/wait?1").status, 504);
+    assert!(server.dumps().is_empty());
 }
 
 #[test]
