@@ -50,15 +50,18 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
         });
         found
     })?;
-    // The variable that points to the newest piece is somewhere in the same data.
-    let pieces = places.iter().find_map(|place| {
-        let mut found = None;
+    // The variable that points to the newest piece is somewhere in the same data; what points to an older one sees less.
+    let mut best: Vec<Range<u64>> = Vec::new();
+    for place in places {
         view.words(place.clone(), |_, value| {
-            found = pieces(view, value);
-            found.is_none()
+            let len = |pieces: &[Range<u64>]| pieces.iter().map(|piece| piece.end - piece.start).sum::<u64>();
+            if let Some(found) = pieces(view, value).filter(|found| len(found) > len(&best)) {
+                best = found;
+            }
+            true
         });
-        found
-    })?;
+    }
+    let pieces = Some(best).filter(|best| !best.is_empty())?;
     let heap = Emmalloc { sentinels, pieces };
     Some(Found {
         kind: Kind::Emmalloc,
@@ -95,10 +98,19 @@ fn pieces(view: &View<'_>, newest: u64) -> Option<Vec<Range<u64>>> {
     while at != 0 {
         let size = u64::from(view.u32(at)?);
         let (next, end) = (u64::from(view.u32(at + 4)?), u64::from(view.u32(at + 8)?));
-        // The first region holds two words of its own, and what was cut off where a block was aligned.
-        let first = at.is_multiple_of(4) && size % 4 == 0 && (SMALLEST..=64).contains(&size);
+        // The first region holds two words of its own, and what was cut off where a block was aligned: if that is much, another
+        // region must follow.
+        let follows = |region: u64| {
+            let size = u64::from(view.u32(region)?);
+            let fits = size % 4 == 0 && size >= SMALLEST && region.checked_add(size)? <= end;
+            (fits && u64::from(view.u32(region + size - 4)?) & !1 == size).then_some(())
+        };
+        let first = at.is_multiple_of(4) && size % 4 == 0 && size >= SMALLEST;
         if !first || end <= at + size + SMALLEST || end % 4 != 0 || end > view.memory().size {
             return None;
+        }
+        if size > 64 {
+            follows(at + size)?;
         }
         // The last region may be what a program wrote over.
         if u64::from(view.u32(at + size - 4)?) != size {

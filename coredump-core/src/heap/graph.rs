@@ -200,6 +200,11 @@ impl<'h, 'v> Graph<'h, 'v> {
         self.heaps
     }
 
+    /// Whether blocks of all heaps are as large as the room up to the next one says.
+    pub(super) fn is_dense(&self) -> bool {
+        self.heaps.iter().all(|heap| heap.allocator.is_dense())
+    }
+
     /// The bytes of the block at a granule, as far as they can hold pointers.
     pub(super) fn contents(&self, granule: u32) -> Range<u64> {
         contents(&self.starts, self.gap, granule)

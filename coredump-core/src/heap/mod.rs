@@ -13,6 +13,7 @@ mod graph;
 mod hints;
 mod links;
 mod lol;
+mod mimalloc;
 mod preview;
 mod resume;
 mod roots;
@@ -79,6 +80,8 @@ pub enum Kind {
     WeeAlloc,
     /// The Rust crate `lol_alloc`.
     LolAlloc,
+    /// Microsoft's mimalloc: the Rust crate, emscripten.
+    Mimalloc,
 }
 
 impl Kind {
@@ -96,6 +99,7 @@ impl Kind {
             Kind::Talc => "talc",
             Kind::WeeAlloc => "wee_alloc",
             Kind::LolAlloc => "lol_alloc",
+            Kind::Mimalloc => "mimalloc",
         }
     }
 }
@@ -165,6 +169,11 @@ impl Heap {
         let hints = Hints::of(dump, binaries, memory, regions);
         let mut found = dlmalloc::find(&view, &places);
         found.extend(emmalloc::find(&view, &places));
+        if let Some(heap) = mimalloc::find(&view, &places) {
+            // In emscripten it takes its memory from emmalloc.
+            found.retain(|other| !heap.ranges.iter().any(|part| other.ranges.iter().any(|range| touch(range, part))));
+            found.push(heap);
+        }
         // What a Rust program brings may be beside the C library's.
         found.iter_mut().for_each(Found::sort);
         // These are looked for page by page.
@@ -216,6 +225,11 @@ impl Heap {
         let blocks = self.allocator.blocks(view, true).filter_map(Result::err);
         blocks.chain(self.allocator.check(view)).take(MOST).collect()
     }
+}
+
+/// Whether two ranges have an address in common.
+fn touch(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 /// Whether any of these ranges, which are by address, have an address in common.

@@ -1,6 +1,6 @@
 //! The types of blocks: what typed pointers lead to, from the program's variables on, and what blocks say themselves.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::bits::Bits;
@@ -76,6 +76,13 @@ pub struct Types<'s> {
     of: Vec<u16>,
 }
 
+/// Whether a block with so much room that a pointer to a type leads to may hold several of that type. In a `dense` heap blocks are hardly
+/// larger than what they hold: what does not fit a number of values is the beginning of something else, as an object of a derived class.
+fn is_array(shape: &Shape, dense: bool, room: u64) -> bool {
+    let left = shape.size.and_then(|size| room.checked_rem(size)).unwrap_or(0);
+    !shape.single && !(dense && left >= ROUNDING)
+}
+
 /// A walk along typed pointers.
 struct Walk<'g, 's, 'h, 'v> {
     graph: &'g Graph<'h, 'v>,
@@ -87,7 +94,21 @@ struct Walk<'g, 's, 'h, 'v> {
     blocks: Vec<(u32, u32, u16)>,
     /// Blocks whose pointers are to be followed.
     next: Queue,
+    /// The blocks of hash tables that were found, and those whose entries are to be followed.
+    seen: HashSet<u32>,
+    tables: Vec<Buckets>,
 }
+
+/// The buckets of a hash table: a control byte for each, and before them their entries, from the last to the first.
+struct Buckets {
+    control: u64,
+    count: u64,
+    /// The index of the shape of the entries.
+    entry: usize,
+}
+
+/// Bytes that may be before the entries, for the control bytes to be aligned.
+const ALIGNING: u64 = 16;
 
 /// Pointers that wait.
 const WAITING: usize = 512;
@@ -116,6 +137,13 @@ impl<'s> Walk<'_, 's, '_, '_> {
                 Some(index) => *index,
                 None => return,
             },
+            Target::Buckets { mask, entry, table } => {
+                let buckets = word(mask).and_then(|mask| mask.checked_add(1));
+                if let Some(count) = buckets {
+                    self.buckets(Buckets { control: value, count, entry }, table);
+                }
+                return;
+            }
         };
         self.waiting.push((value, index as u16));
         if self.waiting.len() == WAITING {
@@ -123,9 +151,47 @@ impl<'s> Walk<'_, 's, '_, '_> {
         }
     }
 
+    /// Gives the block of a hash table its type.
+    fn buckets(&mut self, buckets: Buckets, table: usize) {
+        let starts = self.graph.starts();
+        let size = self.types.shapes.all[buckets.entry].size.unwrap_or(0);
+        let extent = buckets.count.checked_mul(size).filter(|_| buckets.count.is_power_of_two());
+        let Some(first) = extent.and_then(|extent| buckets.control.checked_sub(extent)) else { return };
+        let Some(granule) = starts.containing(first).filter(|&granule| starts.is_open(granule)) else { return };
+        let room = self.graph.contents(granule);
+        let fits = first - room.start < ALIGNING && buckets.control.saturating_add(buckets.count) <= room.end;
+        if fits && self.seen.insert(granule) {
+            self.types.of[starts.rank(granule)] = table as u16 + 1;
+            self.tables.push(buckets);
+        }
+    }
+
+    /// Follows the pointers in the used buckets of the tables that were found.
+    fn entries(&mut self) {
+        let view = self.graph.view();
+        while let Some(Buckets { control, count, entry }) = self.tables.pop() {
+            let shapes = self.types.shapes;
+            let shape = &shapes.all[entry];
+            let size = shape.size.unwrap_or(0);
+            if shape.pointers.is_empty() && shape.choices.is_empty() {
+                continue;
+            }
+            for bucket in
+                (0..count.min(MAX_ELEMENTS)).filter(|bucket| view.u8(control + bucket).is_some_and(|byte| byte < 0x80))
+            {
+                let at = control - (bucket + 1) * size;
+                self.pointers(
+                    shape,
+                    |offset| view.word(at.checked_add(offset)?),
+                    |offset| view.u8(at.checked_add(offset)?),
+                );
+            }
+        }
+    }
+
     /// Gives a type to each block that a waiting pointer leads to.
     fn arrive(&mut self) {
-        let Walk { graph, types, waiting, blocks, next } = self;
+        let Walk { graph, types, waiting, blocks, next, .. } = self;
         let starts = graph.starts();
         starts.touch(waiting.iter().map(|(value, _)| *value));
         // One after the other they would be waited for one by one.
@@ -139,7 +205,7 @@ impl<'s> Walk<'_, 's, '_, '_> {
         for &(granule, number, index) in blocks.iter() {
             let target = &types.shapes.all[usize::from(index)];
             let known = types.of[number as usize];
-            let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1);
+            let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1) && !shape.base;
             let better =
                 known == 0 || known != index + 1 && says(target) && !says(&types.shapes.all[usize::from(known) - 1]);
             if !better {
@@ -160,12 +226,14 @@ impl<'s> Walk<'_, 's, '_, '_> {
     fn block(&mut self, granule: u32) {
         let view = self.graph.view();
         let contents = self.graph.contents(granule);
+        let dense = self.graph.is_dense();
         let shapes = self.types.shapes;
         let Some(shape) = self.types.shape(self.graph.starts().rank(granule)) else { return };
         let mut values = |shape: &'s Shape, range: Range<u64>| {
             // A type without a size is there once.
             let size = shape.size.unwrap_or(0);
-            let count = range.end.saturating_sub(range.start).checked_div(size);
+            let room = range.end.saturating_sub(range.start);
+            let count = room.checked_div(size).map(|count| if is_array(shape, dense, room) { count } else { 1 });
             for element in 0..count.map_or(1, |count| count.min(MAX_ELEMENTS)) {
                 let at = range.start + element * size;
                 self.pointers(
@@ -193,7 +261,15 @@ impl<'s> Types<'s> {
         let types = Types { shapes, of: if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] } };
         let view = graph.view();
         let next = Queue::default();
-        let mut walk = Walk { graph, types, waiting: Vec::with_capacity(WAITING), blocks: Vec::new(), next };
+        let mut walk = Walk {
+            graph,
+            types,
+            waiting: Vec::with_capacity(WAITING),
+            blocks: Vec::new(),
+            next,
+            seen: HashSet::new(),
+            tables: Vec::new(),
+        };
         for root in &shapes.roots {
             let shape = &shapes.all[root.shape];
             let width = view.width();
@@ -215,6 +291,7 @@ impl<'s> Types<'s> {
         loop {
             level.take(&mut batch);
             if batch.is_empty() {
+                walk.entries();
                 walk.arrive();
                 std::mem::swap(&mut level, &mut walk.next);
                 level.take(&mut batch);
@@ -239,9 +316,10 @@ impl<'s> Types<'s> {
         if let Some(told) = self.told(graph, block) {
             return Some(told);
         }
+        let dense = graph.is_dense();
         let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
         let name = &shape.name;
-        Some(match shape.size.filter(|_| shape.tail.is_none()) {
+        Some(match shape.size.filter(|_| shape.tail.is_none() && is_array(shape, dense, block.size)) {
             None | Some(0) => name.clone(),
             Some(size) => match (block.requested, block.requested.unwrap_or(block.size) / size) {
                 (_, 0 | 1) => name.clone(),
@@ -253,18 +331,20 @@ impl<'s> Types<'s> {
 
     /// Adds the used blocks and their bytes by type, but for `tellers`. Arrays of all lengths are one type.
     fn add_totals(&self, graph: &Graph<'_, '_>, tellers: &Tellers, totals: &mut HashMap<String, Count>) {
+        let dense = graph.is_dense();
         // Most blocks are of few shapes: their names are made at last. Alone, and as arrays.
         let mut by_shape = vec![[Count::default(); 2]; self.shapes.all.len()];
         let mut add = |number: usize, block: &Block| {
             let index = self.of.get(number).and_then(|&index| usize::from(index).checked_sub(1));
             if let Some(index) = index.filter(|_| !tellers.has(block.address)) {
                 let shape = &self.shapes.all[index];
-                let size = shape.size.filter(|_| shape.tail.is_none()).unwrap_or(0);
+                let size =
+                    shape.size.filter(|_| shape.tail.is_none() && is_array(shape, dense, block.size)).unwrap_or(0);
                 let array = size > 0 && block.requested.unwrap_or(block.size) / size > 1;
                 by_shape[index][usize::from(array)].add(block);
             }
         };
-        if graph.heaps().iter().all(|heap| heap.allocator.is_dense()) {
+        if dense {
             graph.each_used(|number, block| add(number, block));
         } else {
             for block in graph.heaps().iter().flat_map(|heap| heap.blocks(graph.view())).filter_map(Result::ok) {

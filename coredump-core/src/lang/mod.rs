@@ -168,6 +168,21 @@ pub trait Lang: Sync {
         None
     }
 
+    /// A hash table whose entries lie before their control bytes; `None` for other structures.
+    fn hash_table(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<HashTable> {
+        None
+    }
+
+    /// The type of the nodes of a container, in it and in such a node; `None` for other structures. `die` is the structure.
+    fn node_type(&self, _units: &Units<'_>, _die: Die, _name: &[u8], _contents: &Struct<'_>) -> Option<Die> {
+        None
+    }
+
+    /// Whether pointers to a type of this name, in a container and its nodes, lead to whole nodes.
+    fn is_node_base(&self, _name: &[u8]) -> bool {
+        false
+    }
+
     /// The type whose vtable a variable is; `None` for other variables.
     fn vtable_type(&self, _units: &Units<'_>, _variable: Die) -> Option<Die> {
         None
@@ -263,6 +278,16 @@ pub trait Lang: Sync {
     fn named_type(&self, _units: &Units<'_>, _die: Die, _ty: &Type<'_>, name: &str, _levels: u32) -> String {
         name.to_owned()
     }
+}
+
+/// Where the parts of a hash table are whose entries lie before their control bytes, in bytes from its start.
+pub struct HashTable {
+    /// The address of the control bytes, one for each bucket: those of used ones are below 0x80.
+    pub control: u64,
+    /// The number of buckets less one.
+    pub mask: u64,
+    /// The type of the entries.
+    pub entry: Die,
 }
 
 /// Signs and words of a language.

@@ -35,6 +35,10 @@ pub struct Shape {
     pub choices: Vec<Choice>,
     /// The array without a length at its end: then a block holds it once, however large that is.
     pub tail: Option<Tail>,
+    /// It is the base of a container's nodes: whatever else is known of such a value says more.
+    pub base: bool,
+    /// A pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
+    pub single: bool,
 }
 
 /// An array without a length, to the end of what holds it: C's flexible array member.
@@ -62,6 +66,15 @@ pub enum Target {
     Shape(usize),
     /// The type that the vtable is for, whose address lies so many bytes from the value's start: a Rust trait object.
     Vtable(u64),
+    /// The control bytes of a hash table, one for each bucket; its entries lie before them, from the last to the first.
+    Buckets {
+        /// Where the number of buckets less one lies, in bytes from the value's start.
+        mask: u64,
+        /// The type of the entries: an index into [`Shapes::all`].
+        entry: usize,
+        /// What a block of such buckets is called: an index into [`Shapes::all`].
+        table: usize,
+    },
 }
 
 /// The pointers of a variant, and the ranges of discriminants that select it.
@@ -129,8 +142,19 @@ struct Builder {
     shapes: Shapes,
     /// The index of each type of each binary.
     known: HashMap<(usize, Die), usize>,
+    /// The index of the tables of entries of a type, by that type's index.
+    tables: HashMap<usize, usize>,
     /// The entries that were not read yet.
     left: VecDeque<(Die, usize)>,
+}
+
+/// What pointers in a structure point to in truth, where their own type says less.
+#[derive(Clone, Copy)]
+enum Pointee {
+    /// Pointers to bytes lead to values of this type.
+    Element(Die),
+    /// Pointers to a base of a container's nodes lead to whole nodes of this type.
+    Node(Die),
 }
 
 /// The pointers found in a value so far.
@@ -202,8 +226,24 @@ impl Builder {
         let language = units.language(die.unit);
         let name = type_name(units, Some(die), language);
         let size = units.size_of(Some(die)).filter(|_| !table(language).is_unsized(&name));
-        self.shapes.all.push(Shape { name, size, ..Shape::default() });
+        let base = units.name(die).is_some_and(|name| table(language).is_node_base(name));
+        self.shapes.all.push(Shape { name, size, base, single: base, ..Shape::default() });
         self.left.push_back((die, index));
+        Some(index)
+    }
+
+    /// The index of a block of buckets with entries of the type with this index.
+    fn table(&mut self, entry: usize) -> Option<usize> {
+        let index = self.shapes.all.len();
+        if let Some(&known) = self.tables.get(&entry) {
+            return Some(known);
+        }
+        let name = format!("buckets of {}", self.shapes.all[entry].name);
+        if index >= MAX_SHAPES {
+            return None;
+        }
+        self.tables.insert(entry, index);
+        self.shapes.all.push(Shape { name, ..Shape::default() });
         Some(index)
     }
 
@@ -230,6 +270,7 @@ impl Builder {
             self.shapes.all[index].pointers = found.pointers;
             self.shapes.all[index].choices = found.choices;
             self.shapes.all[index].tail = self.tail(units, key, die);
+            self.shapes.all[index].single |= has_vtable(units, Some(die), LEVELS);
         }
     }
 
@@ -246,8 +287,8 @@ impl Builder {
         Some(Tail { offset, element: self.index(units, key, element)? })
     }
 
-    /// Collects the pointers in a value of type `ty` that lies `offset` bytes into the whole. `element` is what pointers to
-    /// bytes point to in truth.
+    /// Collects the pointers in a value of type `ty` that lies `offset` bytes into the whole. `pointee` is what some pointers
+    /// point to in truth.
     #[expect(clippy::too_many_arguments, reason = "one walk's state")]
     fn flatten(
         &mut self,
@@ -255,7 +296,7 @@ impl Builder {
         key: usize,
         ty: Option<Die>,
         offset: u64,
-        element: Option<Die>,
+        pointee: Option<Pointee>,
         levels: u32,
         found: &mut Found,
     ) {
@@ -263,10 +304,15 @@ impl Builder {
         if found.pointers.len() >= MAX_POINTERS {
             return;
         }
+        let lang = table(units.language(die.unit));
         match &ty.kind {
             Kind::Pointer(_, Some(target)) => {
-                let bytes = || units.peeled(Some(*target)).is_some_and(|(_, ty)| ty.name == Some(b"u8"));
-                let target = element.filter(|_| bytes()).unwrap_or(*target);
+                let name = || units.peeled(Some(*target)).and_then(|(_, ty)| ty.name);
+                let target = match pointee {
+                    Some(Pointee::Element(element)) if name() == Some(b"u8") => element,
+                    Some(Pointee::Node(node)) if name().is_some_and(|name| lang.is_node_base(name)) => node,
+                    _ => *target,
+                };
                 if let Some(target) = self.index(units, key, target).map(Target::Shape) {
                     found.pointers.push(Pointer { offset, target });
                 }
@@ -277,7 +323,7 @@ impl Builder {
                 };
                 let count = array.dimensions.iter().try_fold(1u64, |count, dimension| count.checked_mul((*dimension)?));
                 let mut first = Found::default();
-                self.flatten(units, key, array.element, 0, element, levels, &mut first);
+                self.flatten(units, key, array.element, 0, pointee, levels, &mut first);
                 if first.pointers.is_empty() && first.choices.is_empty() {
                     return;
                 }
@@ -291,26 +337,41 @@ impl Builder {
                 }
             }
             Kind::Struct(contents) => {
-                let members = || contents.members.iter().filter(|member| member.bits.is_none());
+                // Tables of virtual functions are no objects of the program.
+                let members = || contents.members.iter().filter(|member| member.bits.is_none() && !is_vtable(member));
                 // Of a union nothing says which member it holds, unless only one holds anything.
                 if contents.keyword == "union"
                     && members().filter(|member| units.size_of(member.ty) != Some(0)).count() > 1
                 {
                     return;
                 }
-                let lang = table(units.language(die.unit));
+                if let Some(found_table) = ty.name.and_then(|name| lang.hash_table(units, name, contents)) {
+                    let entry = self.index(units, key, found_table.entry);
+                    if let Some((entry, table)) = entry.and_then(|entry| Some((entry, self.table(entry)?))) {
+                        let [control, mask] =
+                            [found_table.control, found_table.mask].map(|at| offset.saturating_add(at));
+                        found
+                            .pointers
+                            .push(Pointer { offset: control, target: Target::Buckets { mask, entry, table } });
+                    }
+                    return;
+                }
                 if let Some((pointer, vtable)) = lang.pointer_with_vtable(units, contents) {
                     let (Some(at), Some(vtable)) = (place(pointer, offset), place(vtable, offset)) else { return };
                     found.pointers.push(Pointer { offset: at, target: Target::Vtable(vtable) });
                     return;
                 }
-                let element = ty.name.and_then(|name| lang.buffer_element(name, contents)).or(element);
+                let own = |name: &[u8]| {
+                    let element = lang.buffer_element(name, contents).map(Pointee::Element);
+                    element.or_else(|| lang.node_type(units, die, name, contents).map(Pointee::Node))
+                };
+                let pointee = ty.name.and_then(own).or(pointee);
                 for member in members() {
                     if let Some(at) = place(member, offset) {
-                        self.flatten(units, key, member.ty, at, element, levels, found);
+                        self.flatten(units, key, member.ty, at, pointee, levels, found);
                     }
                 }
-                self.variants(units, key, contents, offset, element, levels, found);
+                self.variants(units, key, contents, offset, pointee, levels, found);
             }
             _ => {}
         }
@@ -324,7 +385,7 @@ impl Builder {
         key: usize,
         contents: &Struct<'_>,
         offset: u64,
-        element: Option<Die>,
+        pointee: Option<Pointee>,
         levels: u32,
         found: &mut Found,
     ) {
@@ -334,7 +395,7 @@ impl Builder {
             if let Some(member) = member
                 && let Some(at) = place(member, offset)
             {
-                builder.flatten(units, key, member.ty, at, element, levels, &mut inside);
+                builder.flatten(units, key, member.ty, at, pointee, levels, &mut inside);
             }
             inside
         };
@@ -365,6 +426,9 @@ impl Pointer {
     fn at(self, offset: u64) -> Pointer {
         let target = match self.target {
             Target::Vtable(at) => Target::Vtable(at.saturating_add(offset)),
+            Target::Buckets { mask, entry, table } => {
+                Target::Buckets { mask: mask.saturating_add(offset), entry, table }
+            }
             shape => shape,
         };
         Pointer { offset: self.offset.saturating_add(offset), target }
@@ -394,6 +458,23 @@ impl Choice {
         let found = exact.or_else(|| self.variants.iter().find(|variant| variant.0.is_empty()));
         found.map_or(&[], |variant| &variant.1)
     }
+}
+
+/// Whether a member is the pointer to a table of virtual functions.
+fn is_vtable(member: &Member<'_>) -> bool {
+    member.name.is_some_and(|name| name.starts_with(b"_vptr"))
+}
+
+/// Whether objects of a class begin with the pointer to a table of virtual functions, their own or a base's.
+fn has_vtable(units: &Units<'_>, ty: Option<Die>, levels: u32) -> bool {
+    let (Some((_, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return false };
+    let Kind::Struct(contents) = &ty.kind else { return false };
+    let first = |member: &&Member<'_>| place(member, 0) == Some(0);
+    contents
+        .members
+        .iter()
+        .filter(first)
+        .any(|member| is_vtable(member) || member.base && has_vtable(units, member.ty, levels))
 }
 
 /// Where a member lies, `offset` bytes into the whole with its structure.

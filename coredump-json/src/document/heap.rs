@@ -32,7 +32,7 @@ struct AllocatorEntry {
     /// The memory's index.
     memory: u32,
     /// The allocator.
-    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["dlmalloc", "dlmalloc-rs", "emmalloc", "zig", "zig-malloc", "assemblyscript", "assemblyscript-stub", "go", "talc", "wee_alloc", "lol_alloc"])))]
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["dlmalloc", "dlmalloc-rs", "emmalloc", "zig", "zig-malloc", "assemblyscript", "assemblyscript-stub", "go", "talc", "wee_alloc", "lol_alloc", "mimalloc"])))]
     kind: &'static str,
     /// Blocks that the program has; null if the allocator does not keep where one ends and the next begins.
     blocks_used: Option<u64>,

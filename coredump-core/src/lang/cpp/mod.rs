@@ -102,6 +102,14 @@ impl Lang for Cpp {
         true
     }
 
+    fn node_type(&self, units: &Units<'_>, die: Die, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
+        nodes::node_type(units, die, name, contents)
+    }
+
+    fn is_node_base(&self, name: &[u8]) -> bool {
+        nodes::is_base(name)
+    }
+
     fn character(&self, renderer: &Renderer<'_, '_, '_>, ty: Option<Die>) -> Option<(&'static str, u64)> {
         c::character(renderer, ty)
     }

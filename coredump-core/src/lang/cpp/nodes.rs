@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::CppValues;
 use crate::catalog::types::{Kind, Struct};
-use crate::catalog::units::Die;
+use crate::catalog::units::{Die, Units};
 use crate::lang::{Elements, Entries, Meaning};
 use crate::location::Missing;
 use crate::values::Value;
@@ -15,6 +15,46 @@ use crate::values::Value;
 const CLIMB: u32 = 128;
 /// Nodes that are gone through from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
+
+/// Types in types that are looked through in search of a container's nodes.
+const LEVELS: u32 = 4;
+
+/// Whether a name begins with one of these, as templates with whatever arguments do.
+fn begins(name: &[u8], with: &[&str]) -> bool {
+    with.iter().any(|start| name.starts_with(start.as_bytes()))
+}
+
+/// Whether the links of nodes point to types of this name, which the nodes have as their first part.
+pub(super) fn is_base(name: &[u8]) -> bool {
+    const BASES: [&str; 5] =
+        ["__tree_end_node<", "__tree_node_base<", "__hash_node_base<", "__list_node_base<", "__forward_begin_node<"];
+    begins(name, &BASES)
+}
+
+/// The type of the nodes of a container, which is the one that it allocates; a node's own type is `die` itself.
+pub(super) fn node_type(units: &Units<'_>, die: Die, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
+    const NODES: [&str; 4] = ["__tree_node<", "__hash_node<", "__list_node<", "__forward_list_node<"];
+    const CONTAINERS: [&str; 6] =
+        ["__tree<", "__hash_table<", "__list_imp<", "list<", "__forward_list_base<", "forward_list<"];
+    fn search(units: &Units<'_>, ty: Option<Die>, levels: u32) -> Option<Die> {
+        let (die, ty) = units.peeled(ty)?;
+        if ty.name.is_some_and(|name| begins(name, &NODES)) {
+            return Some(die);
+        }
+        let levels = levels.checked_sub(1)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let arguments = contents.arguments.iter().take(8).map(|(_, ty)| *ty);
+        let members = contents.members.iter().take(8).map(|member| member.ty);
+        arguments.chain(members).find_map(|ty| search(units, ty, levels))
+    }
+    match begins(name, &NODES) {
+        true => Some(die),
+        false if begins(name, &CONTAINERS) => {
+            contents.members.iter().take(8).find_map(|member| search(units, member.ty, LEVELS))
+        }
+        false => None,
+    }
+}
 
 impl<'s> CppValues<'_, '_, '_, 's> {
     /// The elements with these numbers of a container by its name; `None` for what is none.

@@ -3,11 +3,29 @@
 use std::ops::Range;
 
 use super::RustValues;
+use crate::catalog::types::{Kind, Offset, Struct};
+use crate::catalog::units::Units;
+use crate::lang::HashTable;
 use crate::location::Missing;
 use crate::values::Value;
 
 /// Buckets of a hash table that are looked at.
 const BUCKETS: u64 = 1 << 20;
+
+/// Where the parts of a hash table are, in its own structure.
+pub(super) fn layout(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<HashTable> {
+    let entry = contents.arguments.first().filter(|_| name.starts_with(b"RawTable<"))?.1?;
+    let member = |contents: &Struct<'_>, name: &[u8]| {
+        let member = contents.members.iter().find(|member| member.name == Some(name))?;
+        let Offset::Bits(bits) = member.offset else { return None };
+        Some((bits / 8, member.ty))
+    };
+    let (table, ty) = member(contents, b"table")?;
+    let (_, ty) = units.peeled(ty)?;
+    let Kind::Struct(inner) = &ty.kind else { return None };
+    let at = |name: &[u8]| member(inner, name)?.0.checked_add(table);
+    Some(HashTable { control: at(b"ctrl")?, mask: at(b"bucket_mask")?, entry })
+}
 
 impl RustValues<'_, '_, '_, '_> {
     /// How many entries a table has, and those of a window: control bytes, and before them the entries, backwards.

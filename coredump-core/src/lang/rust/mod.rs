@@ -23,7 +23,7 @@ use crate::catalog::units::{Die, Units};
 use crate::lang::aggregate::joined;
 use crate::lang::names::with_path;
 use crate::lang::renderer::MEMBERS;
-use crate::lang::{Elements, Entries, Lang, Meaning, Notation, Renderer, Shown, cut};
+use crate::lang::{Elements, Entries, HashTable, Lang, Meaning, Notation, Renderer, Shown, cut};
 use crate::location::Missing;
 use crate::values::{Status, Value, Variable};
 
@@ -108,6 +108,10 @@ impl Lang for Rust {
     fn buffer_element(&self, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
         let vector = [&b"Vec<"[..], b"RawVec<", b"VecDeque<"].iter().any(|start| name.starts_with(start));
         contents.arguments.first().filter(|_| vector)?.1
+    }
+
+    fn hash_table(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<HashTable> {
+        hash_table::layout(units, name, contents)
     }
 
     fn vtable_type(&self, units: &Units<'_>, variable: Die) -> Option<Die> {
