@@ -100,7 +100,11 @@ fn died(name: &'static str) -> (PathBuf, Lines) {
 fn die(folder: &Path, name: &str, how: &str) -> (PathBuf, Lines) {
     let dump = folder.join("guest.coredump");
     let quiet = QUIET.contains(&name);
-    let mut run = Tool::new("coredump-run").arg("-o").arg(&dump).args(["--env", "GOTRACEBACK=crash"]);
+    let mut run = Tool::new("coredump-run").arg("-o").arg(&dump);
+    // Go needs it to crash; emscripten's runtime loses a block of no bytes where there are no variables.
+    if ["heap-go", "heap-mimalloc-emscripten"].contains(&name) {
+        run = run.args(["--env", "GOTRACEBACK=crash"]);
+    }
     let seed = how.strip_prefix('s').filter(|_| quiet);
     if quiet {
         run = run.args(["--invoke", if seed.is_some() { "seeded" } else { "run" }]);
@@ -190,7 +194,7 @@ fn blocks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
     assert!(told > 20, "{name} said nothing: {said:?}");
     // Nothing else is used, but for what runtimes allocate for themselves.
     let used = all.values().filter(|block| block.1 == "used").count();
-    let runtimes = ["heap-as", "heap-go", "heap-mimalloc-emscripten"];
+    let runtimes = ["heap-as", "heap-go"];
     if !runtimes.iter().any(|start| name.starts_with(start)) && !matches!(rounding, Rounding::Several | Rounding::Slot)
     {
         assert_eq!(used, told, "{name}: {all:#x?}");

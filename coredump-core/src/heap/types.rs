@@ -116,7 +116,15 @@ const WAITING: usize = 512;
 impl<'s> Walk<'_, 's, '_, '_> {
     /// Follows the pointers in a value of this shape, of which `word` and `byte` give what is at an offset.
     fn pointers(&mut self, shape: &'s Shape, word: impl Fn(u64) -> Option<u64>, byte: impl Fn(u64) -> Option<u8>) {
-        shape.pointers.iter().for_each(|pointer| self.pointer(pointer, &word));
+        for pointer in &shape.pointers {
+            let is_filled = |(at, least): (u64, u64)| {
+                let count = Some(u64::from(byte(at)?) | u64::from(byte(at.checked_add(1)?)?) << 8);
+                count.filter(|&count| count > least)
+            };
+            if pointer.filled.is_none_or(|filled| is_filled(filled).is_some()) {
+                self.pointer(pointer, &word);
+            }
+        }
         for choice in &shape.choices {
             let (offset, size) = choice.discriminant;
             let discriminant = (0..size)
@@ -192,6 +200,7 @@ impl<'s> Walk<'_, 's, '_, '_> {
     /// Gives a type to each block that a waiting pointer leads to.
     fn arrive(&mut self) {
         let Walk { graph, types, waiting, blocks, next, .. } = self;
+        let dense = graph.is_dense();
         let starts = graph.starts();
         starts.touch(waiting.iter().map(|(value, _)| *value));
         // One after the other they would be waited for one by one.
@@ -203,6 +212,12 @@ impl<'s> Walk<'_, 's, '_, '_> {
         let known = blocks.iter().fold(0, |all, &(_, number, _)| all | types.of[number as usize]);
         std::hint::black_box(known);
         for &(granule, number, index) in blocks.iter() {
+            // What is large enough for the larger type of node is one, where blocks are not much larger than what they hold.
+            let grown = types.shapes.all[usize::from(index)].grown.filter(|&grown| {
+                let room = graph.contents(granule);
+                dense && types.shapes.all[grown].size.is_some_and(|size| size <= room.end - room.start)
+            });
+            let index = grown.map_or(index, |grown| grown as u16);
             let target = &types.shapes.all[usize::from(index)];
             let known = types.of[number as usize];
             let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1) && !shape.base;

@@ -183,6 +183,16 @@ pub trait Lang: Sync {
         false
     }
 
+    /// Which arrays of a node are filled only so far; `None` for other structures.
+    fn filled(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Filled> {
+        None
+    }
+
+    /// The type of larger nodes that begin as this one; `None` for other structures.
+    fn larger_node(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Die> {
+        None
+    }
+
     /// The type whose vtable a variable is; `None` for other variables.
     fn vtable_type(&self, _units: &Units<'_>, _variable: Die) -> Option<Die> {
         None
@@ -278,6 +288,14 @@ pub trait Lang: Sync {
     fn named_type(&self, _units: &Units<'_>, _die: Die, _ty: &Type<'_>, name: &str, _levels: u32) -> String {
         name.to_owned()
     }
+}
+
+/// Arrays whose elements are there only so far.
+pub struct Filled {
+    /// Where their number lies, 16 bits, in bytes from the structure's start.
+    pub count: u64,
+    /// The members that are such arrays, and how many elements more than that number they have.
+    pub arrays: &'static [(&'static [u8], u64)],
 }
 
 /// Where the parts of a hash table are whose entries lie before their control bytes, in bytes from its start.

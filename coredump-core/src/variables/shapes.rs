@@ -39,6 +39,8 @@ pub struct Shape {
     pub base: bool,
     /// A pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
     pub single: bool,
+    /// What a block that is large enough for it holds instead: a node's type of which this is the first part.
+    pub grown: Option<usize>,
 }
 
 /// An array without a length, to the end of what holds it: C's flexible array member.
@@ -57,6 +59,8 @@ pub struct Pointer {
     pub offset: u64,
     /// What it points to.
     pub target: Target,
+    /// It is there only if the number of 16 bits at this offset is greater than this one: an element of an array that is filled so far.
+    pub filled: Option<(u64, u64)>,
 }
 
 /// What a pointer points to.
@@ -271,7 +275,16 @@ impl Builder {
             self.shapes.all[index].choices = found.choices;
             self.shapes.all[index].tail = self.tail(units, key, die);
             self.shapes.all[index].single |= has_vtable(units, Some(die), LEVELS);
+            self.shapes.all[index].grown = self.grown(units, key, die);
         }
+    }
+
+    /// The type of the larger nodes of which a node's type is the first part.
+    fn grown(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<usize> {
+        let (die, ty) = units.peeled(Some(die))?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let larger = table(units.language(die.unit)).larger_node(units, ty.name?, contents)?;
+        self.index(units, key, larger)
     }
 
     /// The array without a length at the end of a struct.
@@ -314,7 +327,7 @@ impl Builder {
                     _ => *target,
                 };
                 if let Some(target) = self.index(units, key, target).map(Target::Shape) {
-                    found.pointers.push(Pointer { offset, target });
+                    found.pointers.push(Pointer { offset, target, filled: None });
                 }
             }
             Kind::Array(array) => {
@@ -350,15 +363,17 @@ impl Builder {
                     if let Some((entry, table)) = entry.and_then(|entry| Some((entry, self.table(entry)?))) {
                         let [control, mask] =
                             [found_table.control, found_table.mask].map(|at| offset.saturating_add(at));
-                        found
-                            .pointers
-                            .push(Pointer { offset: control, target: Target::Buckets { mask, entry, table } });
+                        found.pointers.push(Pointer {
+                            offset: control,
+                            target: Target::Buckets { mask, entry, table },
+                            filled: None,
+                        });
                     }
                     return;
                 }
                 if let Some((pointer, vtable)) = lang.pointer_with_vtable(units, contents) {
                     let (Some(at), Some(vtable)) = (place(pointer, offset), place(vtable, offset)) else { return };
-                    found.pointers.push(Pointer { offset: at, target: Target::Vtable(vtable) });
+                    found.pointers.push(Pointer { offset: at, target: Target::Vtable(vtable), filled: None });
                     return;
                 }
                 let own = |name: &[u8]| {
@@ -366,9 +381,21 @@ impl Builder {
                     element.or_else(|| lang.node_type(units, die, name, contents).map(Pointee::Node))
                 };
                 let pointee = ty.name.and_then(own).or(pointee);
+                let filled = ty.name.and_then(|name| lang.filled(units, name, contents));
                 for member in members() {
-                    if let Some(at) = place(member, offset) {
-                        self.flatten(units, key, member.ty, at, pointee, levels, found);
+                    let Some(at) = place(member, offset) else { continue };
+                    let before = found.pointers.len();
+                    self.flatten(units, key, member.ty, at, pointee, levels, found);
+                    let array = filled
+                        .as_ref()
+                        .and_then(|filled| filled.arrays.iter().find(|array| Some(array.0) == member.name));
+                    if let (Some(filled), Some((_, more)), Some(size)) =
+                        (&filled, array, element_size(units, member.ty))
+                    {
+                        for pointer in &mut found.pointers[before..] {
+                            let least = ((pointer.offset - at) / size).checked_sub(*more);
+                            pointer.filled = least.map(|least| (offset.saturating_add(filled.count), least));
+                        }
                     }
                 }
                 self.variants(units, key, contents, offset, pointee, levels, found);
@@ -431,7 +458,8 @@ impl Pointer {
             }
             shape => shape,
         };
-        Pointer { offset: self.offset.saturating_add(offset), target }
+        let filled = self.filled.map(|(at, least)| (at.saturating_add(offset), least));
+        Pointer { offset: self.offset.saturating_add(offset), target, filled }
     }
 }
 
@@ -458,6 +486,13 @@ impl Choice {
         let found = exact.or_else(|| self.variants.iter().find(|variant| variant.0.is_empty()));
         found.map_or(&[], |variant| &variant.1)
     }
+}
+
+/// Bytes of an array's elements.
+fn element_size(units: &Units<'_>, array: Option<Die>) -> Option<u64> {
+    let (_, ty) = units.peeled(array)?;
+    let Kind::Array(array) = &ty.kind else { return None };
+    array.stride.or_else(|| units.size_of(array.element)).filter(|&size| size > 0)
 }
 
 /// Whether a member is the pointer to a table of virtual functions.

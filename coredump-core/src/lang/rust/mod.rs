@@ -23,7 +23,7 @@ use crate::catalog::units::{Die, Units};
 use crate::lang::aggregate::joined;
 use crate::lang::names::with_path;
 use crate::lang::renderer::MEMBERS;
-use crate::lang::{Elements, Entries, HashTable, Lang, Meaning, Notation, Renderer, Shown, cut};
+use crate::lang::{Elements, Entries, Filled, HashTable, Lang, Meaning, Notation, Renderer, Shown, cut};
 use crate::location::Missing;
 use crate::values::{Status, Value, Variable};
 
@@ -112,6 +112,14 @@ impl Lang for Rust {
 
     fn hash_table(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<HashTable> {
         hash_table::layout(units, name, contents)
+    }
+
+    fn filled(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Filled> {
+        tree::filled(units, name, contents)
+    }
+
+    fn larger_node(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
+        tree::larger_node(units, name, contents)
     }
 
     fn vtable_type(&self, units: &Units<'_>, variable: Die) -> Option<Die> {

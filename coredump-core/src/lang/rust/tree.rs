@@ -3,8 +3,9 @@
 use std::ops::Range;
 
 use super::RustValues;
-use crate::catalog::types::Kind;
-use crate::catalog::units::Die;
+use crate::catalog::types::{Kind, Offset, Struct};
+use crate::catalog::units::{Die, Units};
+use crate::lang::Filled;
 use crate::location::Missing;
 use crate::values::{Value, pointer_target};
 
@@ -12,6 +13,43 @@ use crate::values::{Value, pointer_target};
 const TREE: u64 = 32;
 /// Entries that are gone through from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
+
+/// A member's type and offset in bytes.
+fn member(contents: &Struct<'_>, name: &[u8]) -> Option<(Option<Die>, u64)> {
+    let member = contents.members.iter().find(|member| member.name == Some(name))?;
+    let Offset::Bits(bits) = member.offset else { return None };
+    Some((member.ty, bits / 8))
+}
+
+/// Which keys, values and children a node has: a leaf's own, and those of an inner node, which begins with a leaf.
+pub(super) fn filled(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Filled> {
+    if name.starts_with(b"LeafNode<") {
+        return Some(Filled { count: member(contents, b"len")?.1, arrays: &[(b"keys", 0), (b"vals", 0)] });
+    }
+    let (leaf, start) = member(contents, b"data").filter(|_| name.starts_with(b"InternalNode<"))?;
+    let (_, leaf) = units.peeled(leaf)?;
+    let Kind::Struct(leaf) = &leaf.kind else { return None };
+    Some(Filled { count: start.checked_add(member(leaf, b"len")?.1)?, arrays: &[(b"edges", 1)] })
+}
+
+/// The type of a tree's inner nodes, by that of its leaves.
+pub(super) fn larger_node(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
+    fn search(units: &Units<'_>, ty: Option<Die>, levels: u32) -> Option<Die> {
+        let (die, ty) = units.peeled(ty)?;
+        let levels = levels.checked_sub(1)?;
+        match &ty.kind {
+            Kind::Struct(_) if ty.name.is_some_and(|name| name.starts_with(b"InternalNode<")) => Some(die),
+            Kind::Struct(contents) => {
+                let variants = contents.variants.iter().flat_map(|variants| &variants.list);
+                let variants = variants.filter_map(|variant| variant.member.as_ref()?.ty).map(Some);
+                let arguments = contents.arguments.iter().map(|(_, ty)| *ty);
+                arguments.chain(variants).find_map(|ty| search(units, ty, levels))
+            }
+            _ => None,
+        }
+    }
+    search(units, member(contents, b"parent").filter(|_| name.starts_with(b"LeafNode<"))?.0, 6)
+}
 
 impl<'s> RustValues<'_, '_, '_, 's> {
     /// How many entries a tree has, and those of a window in order.
