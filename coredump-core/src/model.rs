@@ -393,6 +393,25 @@ pub struct Thread {
     pub truncated: bool,
 }
 
+/// Calls for which an engine has room: in half a megabyte, the least that any has by default, 2.6 kB for each.
+const FEW: usize = 200;
+
+/// Frames that are looked at for calls of the youngest function: recursion shows among the youngest.
+const LOOKED_AT: usize = 64;
+
+impl Thread {
+    /// Whether its stack may have run out: it is deep, and its youngest function was called by itself.
+    pub(crate) fn recurses_deeply(&self) -> bool {
+        let Some((youngest, callers)) = self.frames.split_first() else { return false };
+        let same = |frame: &&Frame| {
+            (frame.function, frame.instance, frame.module) == (youngest.function, youngest.instance, youngest.module)
+        };
+        (self.truncated || self.frames.len() >= FEW)
+            && youngest.function.is_some()
+            && callers.iter().take(LOOKED_AT).filter(same).count() >= 2
+    }
+}
+
 /// One activation of a Wasm function.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Frame {

@@ -129,3 +129,25 @@ fn an_abort_of_another_module_is_of_the_language_that_calls_it() {
     assert_eq!(panic["language"], "assemblyscript");
     assert_eq!(panic["message"], "no milk (shop.ts:7:3)");
 }
+
+#[test]
+fn what_clang_says_of_a_trap_is_the_reason_and_no_function() {
+    let folder = scratch();
+    let cases = [
+        (
+            "sanitized",
+            "Undefined Behavior Sanitizer: signed integer addition overflow in 'limit + amount'",
+            "add | sanitized",
+            5,
+        ),
+        ("verbose", "Bank: no money left", "verbose", 14),
+    ];
+    for (export, message, signature, line) in cases {
+        let (dump, _) = capture(folder.path(), "verbose", &["--quiet", "--invoke", export]);
+        let document = Tool::new("coredump-json").arg(dump).run().expect(0).json();
+        let panic = &document["reason"]["panic"];
+        assert_eq!((panic["language"].as_str(), panic["message"].as_str()), (Some("c"), Some(message)));
+        assert_eq!(document["signature"], signature);
+        assert_eq!(document["place"]["line"], line);
+    }
+}

@@ -64,6 +64,24 @@ fn what_the_debug_info_holds_of_a_source_is_shown_without_a_file() {
     }
 }
 
+/// clang gives the file that `#line` names the text of the file in which the directive stands, and every file of a preprocessed
+/// source that source's text.
+#[test]
+fn a_text_that_is_of_another_file_is_not_shown() {
+    let folder = scratch();
+    let shown = |module: &str, export: &str| {
+        let (dump, _) = capture(folder.path(), module, &["--quiet", "--invoke", export]);
+        let tool = Tool::new("coredump-bt").arg(&dump).args(["--source", "--frame=0"]);
+        let outcome = tool.in_folder(folder.path()).run().expect(0);
+        (outcome.text().contains("\n  > "), outcome.stderr)
+    };
+    let (any, said) = shown("grammar", "rule");
+    assert!(!any && said.contains("source src/grammar.y not found\n"), "{said}");
+    assert!(shown("grammar", "own").0, "grammar.h has its own text");
+    let (any, said) = shown("grammar-preprocessed", "own");
+    assert!(!any && said.contains("source src/c/grammar.h not found\n"), "{said}");
+}
+
 #[test]
 fn a_source_map_may_hold_the_sources() {
     let folder = scratch();

@@ -236,3 +236,13 @@ fn an_interruption_that_wasmtime_does_not_name_is_no_stack_that_ran_out() {
         "the line that the loop comes to next"
     );
 }
+
+#[test]
+fn an_offset_that_wasmtime_lost_by_inlining_is_no_entry() {
+    // `_start` calls what divided by zero: the dump has 0 for its offset, as for a function that was only entered.
+    let inlined = document("wat-inlined");
+    let youngest = &inlined["threads"][0]["frames"][0];
+    assert_eq!(youngest["function"], "_start");
+    assert!(youngest["entered"].is_null() && youngest["module_offset"].is_null(), "{youngest}");
+    assert!(inlined["reason"].is_null(), "{}", inlined["reason"]);
+}

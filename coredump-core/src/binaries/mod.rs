@@ -290,7 +290,14 @@ impl Binaries {
         let found = self.found(self.module_of(dump, frame)?)?;
         let module = found.binary.module();
         let reason = dump.reason.as_ref().map(|reason| reason.kind.as_str()).filter(|kind| !kind.is_empty());
-        let entered = || index == 0 && only_entered(dump, frame, reason) && found.fit.convention.base == Base::Body;
+        let entered = || {
+            index == 0
+                && found.fit.convention.base == Base::Body
+                && only_entered(dump, frame, reason)
+                && (reason.is_some()
+                    || dump.threads[thread].recurses_deeply()
+                    || branch::calls_no_other(module, frame.function))
+        };
         let place = match found.place(frame, index > 0) {
             Some(place) if index == 0 && place.stop == Stop::Instruction => {
                 match branch::within(module, frame.function?, place.module_offset) {
@@ -311,8 +318,9 @@ impl Binaries {
     }
 }
 
-/// Whether a youngest frame without a code offset was stopped where its function begins, which is no instruction's place: a
-/// recorded reason says that it was interrupted there or found no room; without one the offset is the 0 that wasmtime writes.
+/// Whether a youngest frame without a code offset may have been stopped where its function begins, which is no instruction's
+/// place: a recorded reason says that it was interrupted there or found no room; without one the offset is the 0 that wasmtime
+/// writes. It also writes that for a trap in a call that it inlined (`-C inlining=y`).
 fn only_entered(dump: &CoreDump<'_>, frame: &Frame, reason: Option<&str>) -> bool {
     let of_an_engine = dump.layout == Layout::Standard && dump.trace_line.is_none();
     let stopped = ["timeout", "interrupt", "signal", "snapshot", "out-of-fuel", "stack-overflow"];

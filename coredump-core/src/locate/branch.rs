@@ -211,6 +211,29 @@ fn only_computes(operator: &Operator<'_>) -> bool {
     )
 }
 
+/// Whether a function calls none but itself, so that nothing in its code can be a call that an engine inlined.
+pub fn calls_no_other(module: &Module<'_>, function: Option<u32>) -> bool {
+    let none = || {
+        let own = function?;
+        let mut operators = module.operators(own)?;
+        while !operators.eof() {
+            match operators.read().ok()? {
+                Operator::Call { function_index } | Operator::ReturnCall { function_index }
+                    if function_index == own => {}
+                Operator::Call { .. }
+                | Operator::ReturnCall { .. }
+                | Operator::CallIndirect { .. }
+                | Operator::ReturnCallIndirect { .. }
+                | Operator::CallRef { .. }
+                | Operator::ReturnCallRef { .. } => return None,
+                _ => {}
+            }
+        }
+        Some(())
+    };
+    none().is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

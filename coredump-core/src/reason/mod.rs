@@ -27,9 +27,6 @@ pub use exception::Exception;
 use operands::{Scene, Stopped};
 pub use script::ScriptFrame;
 
-/// Calls for which an engine has room: in half a megabyte, the least that any has by default, 2.6 kB for each.
-const FEW: usize = 200;
-
 /// Frames looked at: panics and recursions show among the youngest.
 const FRAMES: usize = 64;
 
@@ -196,8 +193,11 @@ pub fn of(
     let detail = (!details.is_empty()).then(|| details.join("; "));
     let guest_stderr = dump.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
     let panic = if gives_up(&kind) {
-        let said = guest_stderr.as_deref().and_then(|text| script::uncaught(text).or_else(|| stderr::panic(text)));
-        said.or_else(|| Some(words::completed(&crash, panics::panic(&crash, trapped.as_ref(), signer)?)))
+        let verbose = (kind == "unreachable").then(|| panics::verbose_trap(&crash)).flatten();
+        let said = || guest_stderr.as_deref().and_then(|text| script::uncaught(text).or_else(|| stderr::panic(text)));
+        verbose
+            .or_else(said)
+            .or_else(|| Some(words::completed(&crash, panics::panic(&crash, trapped.as_ref(), signer)?)))
     } else {
         None
     };
@@ -354,16 +354,9 @@ impl<'c, 'd> Crash<'c, 'd> {
     /// A function that trapped before its first instruction, below other calls of itself, ran out of stack. Few calls did
     /// not: one was interrupted there.
     fn overflow(&self) -> Option<trap::Trap> {
-        let thread = self.dump.threads.get(self.thread)?;
-        if !thread.truncated && thread.frames.len() < FEW {
-            return None;
-        }
-        let youngest = self.frame(0).filter(|_| self.dump.layout == Layout::Standard)?;
-        let entered = matches!(youngest.code_offset, None | Some(0));
-        let same =
-            |frame: &&ResolvedFrame| frame.function_index == youngest.function && frame.module == self.frames[0].module;
-        let calls = self.frames.iter().skip(1).filter(same).count();
-        (entered && youngest.function.is_some() && calls >= 2)
+        let thread = self.dump.threads.get(self.thread).filter(|thread| thread.recurses_deeply())?;
+        let youngest = thread.frames.first().filter(|_| self.dump.layout == Layout::Standard)?;
+        matches!(youngest.code_offset, None | Some(0))
             .then(|| ("stack-overflow", "trapped on entry of a function that calls itself".to_owned()))
     }
 }

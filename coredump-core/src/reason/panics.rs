@@ -62,6 +62,24 @@ pub fn panic(crash: &Crash<'_, '_>, trapped: Option<&Stopped<'_>>, signer: &Sign
     host_panic(crash, trapped?)
 }
 
+/// What clang says of the `unreachable` on which the program died: the text stands in the name of a function that is said to
+/// be inlined there (`__builtin_verbose_trap` since clang 19, sanitizers that trap since 22).
+pub fn verbose_trap(crash: &Crash<'_, '_>) -> Option<Panic> {
+    let frame = crash.frames.first()?;
+    let name = frame.inlines.first()?.function.as_deref()?;
+    let (category, message) = name.strip_prefix("__clang_trap_msg$")?.split_once('$')?;
+    let parts = [category, message].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>();
+    let mangled = frame.raw_name.as_ref().is_some_and(|name| name.starts_with("_Z"));
+    Some(Panic {
+        language: if mangled { "c++" } else { "c" },
+        message: Some(parts.join(": ")).filter(|message| !message.is_empty()),
+        location: None,
+        source: PanicSource::Stack,
+        frames: Vec::new(),
+        chain: Vec::new(),
+    })
+}
+
 /// The rule for a function; one that asks for a number of parameters knows nothing of a function whose number is unknown,
 /// unless it asks for none.
 fn rule(function: &str, parameters: Option<usize>) -> Option<&'static Rule> {

@@ -176,7 +176,14 @@ impl<'s> Lines<'s> {
         let index = indices.into_iter().find(|&index| self.file(unit, index).is_some_and(|path| *path == *file))?;
         let entry = header.file(index)?;
         // LLVM writes an empty text where it has none, for files beside others that have one.
-        let text = entry.source().and_then(|text| unit.attr_string(text).ok()).filter(|text| !text.is_empty());
+        let held = |index| unit.attr_string(header.file(index)?.source()?).ok().filter(|text| !text.is_empty());
+        // clang gives a file that `#line` names the text of the file in which that directive stands, and all files of a
+        // source that was preprocessed before the text that came of it, which begins with a line marker.
+        let of_another = |text: &[u8]| {
+            text.starts_with(b"# 1 \"")
+                || (0..index).any(|before| held(before).is_some_and(|other| other.slice() == text))
+        };
+        let text = held(index).filter(|text| !of_another(text.slice()));
         let text = text.map(|text| String::from_utf8_lossy(text.slice()).into());
         // It writes zeros, too.
         let md5 = Some(*entry.md5()).filter(|md5| header.file_has_md5() && *md5 != [0; 16]);
