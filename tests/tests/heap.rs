@@ -553,7 +553,10 @@ fn what_a_free_block_keeps_of_itself_is_checked_where_used_ones_keep_nothing() {
     let folder = scratch();
     // A record of each free block: the link at its start, the tag in front of it, the link in its last word, its header.
     type Record = fn(u64, u64) -> u64;
-    let guests: [(&str, Record); 5] = [
+    let guests: [(&str, Record); 8] = [
+        ("heap-mimalloc2", |block, _| block),
+        ("heap-mimalloc3", |block, _| block),
+        ("heap-mimalloc-emscripten", |block, _| block),
         ("heap-lol", |block, _| block),
         ("heap-talc5", |block, _| block - 4),
         ("heap-zig", |block, size| block + size),
@@ -587,6 +590,57 @@ fn what_a_free_block_keeps_of_itself_is_checked_where_used_ones_keep_nothing() {
         }
         assert!(planted > 2, "{name}: {all:?}");
     }
+}
+
+#[test]
+fn a_broken_record_of_what_has_no_headers_is_found_there() {
+    let folder = scratch();
+    // A block's size where blocks follow each other without more; what is behind it is still known.
+    let (path, _) = died("heap-as-stub");
+    let bytes = std::fs::read(&path).expect("the dump can be read");
+    let all: Vec<_> = blocks(&dump("heap-as-stub", &["--blocks"], &path).expect(0)).into_iter().collect();
+    let mut planted = 0;
+    for pair in all.windows(2).skip(4).step_by(20).filter(|pair| pair[1].0 != all[all.len() - 1].0) {
+        // What follows a block is the header of the next one, with words of an object in front of that or without.
+        let (before, (size, ..)) = &pair[0];
+        let header = before + size;
+        let mut broken = bytes.clone();
+        if plant(&mut broken, header, *b"AAAA").is_none() {
+            continue;
+        }
+        let path = folder.path().join("planted.coredump");
+        std::fs::write(&path, &broken).expect("a file can be written");
+        let checked = dump("heap-as-stub", &["--check"], &path).expect(1);
+        assert_eq!(first_fact(&checked, "address"), format!("{header:#x}"), "{}", checked.text());
+        let before = format!("{before:#x}, ");
+        assert!(first_fact(&checked, "block before").starts_with(&before), "{before}: {}", checked.text());
+        let listed = blocks(&dump("heap-as-stub", &["--blocks"], &path).expect(1));
+        assert!(listed.contains_key(&all[all.len() - 1].0), "the last block is lost: {listed:?}");
+        planted += 1;
+    }
+    assert!(planted > 0, "no block can be broken: {all:?}");
+    // The size of a span's objects: the record is known by the address of its pages, their number, and that it is in use.
+    let (path, _) = died("heap-go");
+    let bytes = std::fs::read(&path).expect("the dump can be read");
+    let image = Tool::new("coredump-dump").arg("--image").arg(&path).run().expect(0).stdout;
+    let word = |at: usize| image.get(at..at + 8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));
+    let all = blocks(&dump("heap-go", &["--blocks"], &path).expect(0));
+    let mut pages = all.keys().filter(|&address| address % 8192 == 0);
+    let span = pages.find_map(|&address| {
+        let start = (24..image.len()).step_by(8).find(|&at| {
+            word(at) == Some(address)
+                && word(at + 8).is_some_and(|pages| (1..200).contains(&pages))
+                && image.get(at + 75) == Some(&1)
+        })?;
+        Some(start as u64 - 24)
+    });
+    let span = span.expect("a span has a record");
+    let mut broken = bytes.clone();
+    plant(&mut broken, span + 104, *b"AAAA").expect("the dump holds the record");
+    let path = folder.path().join("planted.coredump");
+    std::fs::write(&path, &broken).expect("a file can be written");
+    let checked = dump("heap-go", &["--check"], &path).expect(1);
+    assert_eq!(first_fact(&checked, "address"), format!("{span:#x}"), "{}", checked.text());
 }
 
 #[test]

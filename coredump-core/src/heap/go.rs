@@ -28,6 +28,8 @@ const STATE: u64 = 99;
 const SIZE: u64 = 104;
 /// Bytes of a page.
 const PAGE: u64 = 8192;
+/// Of so many spans one may be broken.
+const FEW: u64 = 16;
 /// Spans of one heap: as many as pages fit a memory.
 const MAX_SPANS: u64 = 1 << 19;
 
@@ -106,12 +108,18 @@ impl Go {
             return None;
         }
         let heap = Go { spans: (array, len) };
-        let mut used = 0;
+        let (mut used, mut broken) = (0, 0);
         for index in 0..len {
-            let span = heap.span(view, index)?;
-            used += u64::from(span.objects);
+            match heap.span(view, index) {
+                Some(span) => used += u64::from(span.objects),
+                None => broken += 1,
+            }
+            // A few spans may be what the program wrote over.
+            if broken * FEW > len {
+                return None;
+            }
         }
-        (used > 0).then_some(heap)
+        (used > broken).then_some(heap)
     }
 
     /// The span with this index; `None` if what is there is none.
@@ -159,8 +167,17 @@ impl Go {
 impl Allocator for Go {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let _ = strict;
+        let broken = (0..self.spans.1).filter(move |&index| self.span(view, index).is_none()).map(move |index| {
+            let link = self.spans.0 + 8 * index;
+            let record = view.u64(link).filter(|&record| record % 8 == 0 && record < view.memory().size);
+            let message = match record {
+                Some(_) => "the record of a span, the pages of objects of one size, contradicts itself".to_owned(),
+                None => "the list of all spans leads to where none can be".to_owned(),
+            };
+            Err(Damage::new(record.unwrap_or(link), message))
+        });
         let spans = (0..self.spans.1).filter_map(move |index| self.span(view, index)).filter(|span| span.objects);
-        Box::new(spans.flat_map(move |span| {
+        let blocks = spans.flat_map(move |span| {
             (0..span.count).map(move |index| {
                 let bit = view.u8(span.bits + index / 8).map(|byte| byte >> (index % 8) & 1 == 1);
                 let state = match (index < span.free_index, bit) {
@@ -170,7 +187,8 @@ impl Allocator for Go {
                 };
                 Ok(Block::new(span.start + index * span.size, span.size, state))
             })
-        }))
+        });
+        Box::new(broken.chain(blocks))
     }
 
     fn gap(&self) -> u64 {

@@ -21,6 +21,10 @@ const SIZES: u64 = 73;
 const QUEUES: u64 = SIZES + 2;
 /// Tables of queues: one for each thread.
 const MAX_TABLES: usize = 4096;
+/// Tables in static data that are tried.
+const TRIED: usize = 64;
+/// Bytes of the smallest page.
+const PAGE: u64 = 4096;
 /// Arenas that are told apart from what only looks like one.
 const MAX_ARENAS: usize = 1 << 16;
 /// Bytes in which the records of a segment's pages lie.
@@ -346,12 +350,12 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
     for place in places {
         tables(view, place.clone(), |table, words| found.push((table, words)), |_, _| {});
     }
-    found.truncate(MAX_TABLES);
     // Templates of tables have no pages.
     let first = |table: u64, words: u64| {
         (0..QUEUES).filter_map(move |queue| view.word(table + queue * words * width)).find(|&page| page != 0)
     };
     found.retain(|&(table, words)| first(table, words).is_some());
+    found.truncate(TRIED);
     let (layout, heap) = found.iter().find_map(|&(table, words)| {
         let layouts = Layout::all(width).into_iter().filter(|layout| layout.queue == words);
         let heaps = layouts.map(|layout| (layout, Mimalloc::read(view, layout, [table].into_iter())));
@@ -393,7 +397,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
             {
                 loose.extend(Page::at(view, &layout, record));
             }
-            true
+            (loose.len() as u64) < view.memory().size / PAGE
         });
         heap.add(view, loose);
     }
@@ -407,6 +411,8 @@ impl Mimalloc {
         let width = view.width();
         let mut heap = Mimalloc { layout, width, pages: Vec::new(), broken: Vec::new() };
         let mut seen = HashSet::new();
+        // Pages lie beside each other: more than the memory holds are none.
+        let mut room = view.memory().size;
         for table in tables {
             for queue in 0..QUEUES {
                 let mut link = table + queue * layout.queue * width;
@@ -414,12 +420,14 @@ impl Mimalloc {
                 while let Some(record) = view.word(link).filter(|&record| record != 0) {
                     let page = Page::at(view, &layout, record)
                         .filter(|page| queue >= SIZES || page.size == size_of(queue, width))
-                        .filter(|_| view.word(record + layout.previous) == Some(before) && seen.insert(record));
+                        .filter(|_| view.word(record + layout.previous) == Some(before) && seen.insert(record))
+                        .filter(|page| (page.end() - page.start).max(PAGE) <= room);
                     let Some(page) = page else {
                         let message = format!("a queue of pages leads to {record:#x}, where no page's record is");
                         heap.broken.push(Damage::new(link, message));
                         break;
                     };
+                    room -= (page.end() - page.start).max(PAGE);
                     heap.pages.push(page);
                     (before, link) = (record, record + layout.next);
                 }
@@ -437,7 +445,12 @@ impl Mimalloc {
     /// Adds pages that are in no queue: full ones, and those of threads that ended. The records of pages that were given back
     /// stay as well, but nothing is used in these.
     fn add(&mut self, view: &View<'_>, mut loose: Vec<Page>) {
-        loose.retain(|page| page.used > 0 && self.is_sound(view, page));
+        // Lists are gone over as far as there can be links.
+        let mut left = 2 * view.memory().size;
+        loose.retain(|page| {
+            left = left.saturating_sub(page.capacity * self.width);
+            page.used > 0 && left > 0 && self.is_sound(view, page)
+        });
         loose.sort_by_key(|page| page.start);
         let known = self.pages.clone();
         let overlaps = |page: &Page| {

@@ -12,8 +12,10 @@ use super::{Allocator, Blocks, Found, Kind};
 const OBJECT: u64 = 16;
 /// Blocks that follow each other up to a global's value by more than chance.
 const ENOUGH: u64 = 4;
-/// Globals that are tried as the start.
+/// Globals that are tried as the start, or as the end.
 const STARTS: usize = 64;
+/// Headers that are looked at behind a broken one.
+const MOST: u64 = 1 << 20;
 
 /// The heap.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +32,18 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
     }
     let base = base.map(|base| (base + 4).next_multiple_of(16) - 4);
     let starts = base.into_iter().chain(globals.iter().copied().filter(|value| value % 16 == 12).take(STARTS));
+    let mut left = MOST;
     let heap = starts.into_iter().find_map(|start| {
         let (mut end, mut count) = (start, 0);
         while let Some(next) = next(view, end) {
             (end, count) = (next, count + 1);
         }
-        (count >= ENOUGH && globals.contains(&end)).then_some(Stub { start, end })
+        if count < ENOUGH || globals.contains(&end) {
+            return (count >= ENOUGH).then_some(Stub { start, end });
+        }
+        // A header that was written over ends the row too soon: then blocks go on somewhere behind it, up to a global's value.
+        let ends = globals.iter().copied().filter(|&last| last > end && last % 16 == 12 && last <= view.memory().size);
+        ends.take(STARTS).find_map(|last| goes_on(view, end, last, &mut left).map(|_| Stub { start, end: last }))
     })?;
     Some(Found {
         kind: Kind::AssemblyScriptStub,
@@ -43,6 +51,24 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
         state: Vec::new(),
         allocator: Box::new(heap),
     })
+}
+
+/// Where blocks go on behind the broken header at `broken`, if they lead to `last`. `left` headers may be looked at.
+fn goes_on(view: &View<'_>, broken: u64, last: u64, left: &mut u64) -> Option<u64> {
+    let mut start = broken + 16;
+    while start < last && *left > 0 {
+        let (mut end, mut count) = (start, 0);
+        while let Some(next) = next(view, end).filter(|&next| next <= last && *left > 0) {
+            (end, count) = (next, count + 1);
+            *left -= 1;
+        }
+        if end == last && count >= ENOUGH {
+            return Some(start);
+        }
+        start += 16;
+        *left = left.saturating_sub(1);
+    }
+    None
 }
 
 /// The end of the block at an address; `None` where there is none.
@@ -55,15 +81,16 @@ impl Allocator for Stub {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let _ = strict;
         let mut at = self.start;
+        let (mut before, mut left) = (None, MOST);
         Box::new(std::iter::from_fn(move || {
             if at >= self.end {
                 return None;
             }
             let start = at;
             let Some(end) = next(view, start).filter(|&end| end <= self.end) else {
-                at = self.end;
+                at = goes_on(view, start, self.end, &mut left).unwrap_or(self.end);
                 let message = "the block's header holds no size of a block here";
-                return Some(Err(Damage::new(start, message).about(start + 4)));
+                return Some(Err(Damage::new(start, message).about(start + 4).behind(before)));
             };
             at = end;
             let plain = Block::new(start + 4, end - start - 4, State::Unknown);
@@ -79,7 +106,9 @@ impl Allocator for Stub {
                     ..Block::new(plain.address + OBJECT, plain.size - OBJECT, State::Unknown)
                 })
             };
-            Some(Ok(object().unwrap_or(plain)))
+            let block = object().unwrap_or(plain);
+            before = Some(block);
+            Some(Ok(block))
         }))
     }
 
