@@ -17,6 +17,8 @@ pub struct Head {
     pub executable: Option<String>,
     /// When it was written, from `coredump.process`.
     pub time: Option<String>,
+    /// The file in the same folder that holds its recording, from there as well.
+    pub recording: Option<String>,
 }
 
 impl Head {
@@ -36,7 +38,8 @@ impl Head {
                 }
                 Some((extension::PROCESS, mut contents)) => {
                     let json = contents.read_bytes(contents.bytes_remaining()).ok()?;
-                    head.time = serde_json::from_slice::<Process>(json).ok().and_then(|process| process.time);
+                    let process = serde_json::from_slice::<Process>(json).unwrap_or_default();
+                    (head.time, head.recording) = (process.time, process.replay.and_then(|replay| replay.file));
                     break;
                 }
                 _ => {}

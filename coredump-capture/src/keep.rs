@@ -13,6 +13,9 @@ use rustix::fs::{AtFlags, Dir, Stat};
 
 use crate::head::Head;
 
+/// How the name of a file ends that holds a recording.
+pub const RECORDING: &str = ".recording";
+
 /// Age of a file that an ended process left unfinished, from which on nobody is writing it.
 const ABANDONED: Duration = Duration::from_secs(24 * 3600);
 
@@ -22,24 +25,37 @@ pub fn remove_oldest(folder: &OwnedFd, new: &OsStr, keep: usize, made: impl Fn(&
     let new = new_file::read_at(folder, new).ok().and_then(|(file, _)| Head::read(file));
     let Some(executable) = new.and_then(|new| new.executable) else { return };
     let Ok(entries) = Dir::read_from(folder) else { return };
-    let mut dumps: Vec<(SystemTime, OsString)> = Vec::new();
+    let mut dumps: Vec<(SystemTime, OsString, Option<OsString>)> = Vec::new();
     for entry in entries.flatten() {
         let name = OsString::from_vec(entry.file_name().to_bytes().to_vec());
         if made(&name) {
-            dumps.extend(time_of(folder, &name, &executable).map(|time| (time, name)));
+            dumps.extend(dump_of(folder, &name, &executable).map(|(time, recording)| (time, name, recording)));
         } else if is_unfinished(&name) && is_abandoned(folder, &name) {
             let _ = rustix::fs::unlinkat(folder, &name, AtFlags::empty());
         }
     }
     dumps.sort();
     let excess = (dumps.len() + 1).saturating_sub(keep.max(1));
-    for (_, name) in dumps.iter().take(excess) {
+    for (_, name, recording) in dumps.iter().take(excess) {
+        let _ = rustix::fs::unlinkat(folder, name, AtFlags::empty());
+        if let Some(recording) = recording {
+            remove_recording(folder, recording);
+        }
+    }
+}
+
+/// Removes the file of a dump's recording. The dump alone says which one that is, so it must be our own and have such a name.
+fn remove_recording(folder: &OwnedFd, name: &OsStr) {
+    let own =
+        rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok_and(|stat| new_file::is_own_file(&stat));
+    if own && name.as_bytes().ends_with(RECORDING.as_bytes()) && !name.as_bytes().contains(&b'/') {
         let _ = rustix::fs::unlinkat(folder, name, AtFlags::empty());
     }
 }
 
-/// When a dump of that program was written; none of anything else. A time that is still to come is not believed.
-fn time_of(folder: &OwnedFd, name: &OsStr, executable: &str) -> Option<SystemTime> {
+/// When a dump of that program was written, and the file of its recording, if it has one; none of anything else. A time that
+/// is still to come is not believed.
+fn dump_of(folder: &OwnedFd, name: &OsStr, executable: &str) -> Option<(SystemTime, Option<OsString>)> {
     let (file, stat) = new_file::read_at(folder, name).ok()?;
     if !new_file::is_own_file(&stat) {
         return None;
@@ -51,7 +67,8 @@ fn time_of(folder: &OwnedFd, name: &OsStr, executable: &str) -> Option<SystemTim
     let now = SystemTime::now();
     let recorded = head.time.and_then(|time| humantime::parse_rfc3339(&time).ok());
     let past = |time: &SystemTime| *time <= now;
-    Some(recorded.filter(past).or_else(|| modified(&stat).filter(past)).unwrap_or(UNIX_EPOCH))
+    let time = recorded.filter(past).or_else(|| modified(&stat).filter(past)).unwrap_or(UNIX_EPOCH);
+    Some((time, head.recording.map(OsString::from)))
 }
 
 fn modified(stat: &Stat) -> Option<SystemTime> {

@@ -123,6 +123,37 @@ impl Output {
         Ok(place.clone())
     }
 
+    /// Hands `write` a new file in the folder of the dumps, and returns its name; none where dumps go to a stream. It is
+    /// for what belongs to the next dump and is too large to be in it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Output::write`].
+    pub fn write_beside(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Option<String>> {
+        let values = self.values();
+        let path = self.pattern.path(&values);
+        if self.is_stdout() || (!self.pattern.makes_names() && new_file::is_stream(&path)) {
+            return Ok(None);
+        }
+        let name = format!("{}.{}.{}{}", values.program, values.process, since_epoch().as_nanos(), keep::RECORDING);
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let written = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create the file", error)).and_then(
+            |mut file| {
+                self.note(&file, &path);
+                write(&mut Pieces(&mut file))?;
+                file.name(OsStr::new(&name)).map_err(|error| Error::io("cannot name the file", error))
+            },
+        );
+        *self.unfinished() = None;
+        written.map_err(|error| error.in_file(path.with_file_name(&name)))?;
+        Ok(Some(name))
+    }
+
+    /// Removes what [`Output::write_beside`] wrote, as its dump did not come.
+    pub fn remove_beside(&self, name: &str) {
+        let _ = std::fs::remove_file(self.pattern.path(&self.values()).with_file_name(name));
+    }
+
     /// Whether a dump is held back.
     pub fn holds(&self) -> bool {
         self.held().is_some()

@@ -242,6 +242,9 @@ pub struct Replay {
     pub recorded_bytes: u64,
     /// The replay ended at the same place for the same reason, and every memory and global was equal to the first run's.
     pub verified: bool,
+    /// The name of the file in the dump's folder that holds the recording, if the dump itself does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// A call of the host. A list of the last ones is stored as JSON in the custom section `coredump.calls`.

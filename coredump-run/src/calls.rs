@@ -1,6 +1,6 @@
 //! The last calls of the host: cheap to note while the program runs, spelled out when a dump is written.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coredump_core::model::HostCall;
@@ -8,8 +8,11 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::components::Values;
 
-/// Calls that are kept.
+/// Calls that are shown.
 const KEPT: usize = 64;
+
+/// Calls that there is room for. Whoever looks while the program runs has time for the difference.
+const ROOM: usize = 2 * KEPT;
 
 /// Bytes of a path that are kept.
 const PATH: usize = 256;
@@ -23,8 +26,15 @@ const CLOCK: ClockId = ClockId::Monotonic;
 /// Arguments of a function of WASI 0.1, at most.
 const ARGUMENTS: usize = 9;
 
+/// Numbers of functions that are looked up fast.
+const NUMBERS: u32 = 2048;
+
+/// The number of the next function.
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
 /// A function of the host.
 pub struct Function {
+    number: u32,
     name: String,
     parameters: &'static [&'static str],
     /// Which parameters are the address and the length of a path.
@@ -53,7 +63,8 @@ impl Function {
             name if counts.contains(&name) => at("count"),
             _ => None,
         };
-        Arc::new(Function { name: name.to_owned(), parameters, paths, out })
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Function { number, name: name.to_owned(), parameters, paths, out })
     }
 
     /// The paths among the arguments of a call, as they stand in the program's memory.
@@ -75,6 +86,7 @@ impl Function {
 
 /// A function of the host that components call.
 pub struct ComponentFunction {
+    number: u32,
     name: String,
     parameters: &'static [&'static str],
     arguments: fn(&[u8]) -> Vec<String>,
@@ -98,6 +110,7 @@ impl ComponentFunction {
         let plain =
             name.rsplit_once(']').filter(|(kind, _)| *kind != "[resource-drop").map_or(name, |(_, plain)| plain);
         ComponentFunction {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             name: if interface.is_empty() { plain.to_owned() } else { format!("{interface}#{plain}") },
             parameters,
             arguments: P::texts,
@@ -114,12 +127,32 @@ impl ComponentFunction {
 }
 
 /// The last calls of the host.
+///
+/// The program's thread notes them. Another one may look at any time, and is never waited for where a call has numbers only.
 pub struct Calls {
     /// In milliseconds.
     started: u64,
-    last: Mutex<Last>,
-    /// The error that the last call returned, with [`RETURNED`]; 0 if it is in its place, or the call goes on.
-    errno: AtomicU64,
+    /// Calls that were made, those that are forgotten included.
+    made: AtomicU64,
+    /// The call of number N is at N modulo [`ROOM`].
+    slots: Box<[Slot]>,
+    /// What of a call is no number, at the same places.
+    details: Mutex<Box<[Details]>>,
+    /// The functions that were called, with their numbers.
+    functions: Mutex<Vec<(u32, Called)>>,
+    /// A bit for each number that is among them.
+    known: Box<[AtomicU64]>,
+}
+
+/// The numbers of a call.
+#[derive(Default)]
+struct Slot {
+    function: AtomicU32,
+    /// In milliseconds since the start.
+    at: AtomicU64,
+    arguments: [AtomicU64; ARGUMENTS],
+    /// How it ended: 0 if it goes on; an error of WASI 0.1 with [`RETURNED`]; or [`DETAILED`].
+    end: AtomicU64,
     /// The word that it wrote, with [`RETURNED`]; or 0.
     out: AtomicU64,
 }
@@ -127,148 +160,169 @@ pub struct Calls {
 /// Set where something was returned, whatever it is.
 const RETURNED: u64 = 1 << 32;
 
+/// The end is among the details.
+const DETAILED: u64 = 1 << 33;
+
+/// What of a call is no number.
 #[derive(Default)]
-struct Last {
-    /// The call of number N is at N modulo [`KEPT`].
-    calls: Vec<Call>,
-    /// Calls that were made, those that are forgotten included.
-    made: u64,
+struct Details {
+    /// Which call it is, counted from 1.
+    call: u64,
+    /// The paths among the arguments of a function of WASI 0.1.
+    paths: Vec<String>,
+    /// The arguments of a component's import, encoded and perhaps cut off.
+    arguments: Vec<u8>,
+    /// The same of its results.
+    results: Vec<u8>,
+    /// How it ended the program.
+    failed: Option<String>,
 }
 
-struct Call {
-    what: What,
-    /// In milliseconds since the start.
-    at: u64,
-    end: End,
+/// A function that was called.
+enum Called {
+    /// One of WASI 0.1.
+    Core(Arc<Function>),
+    /// A component's import.
+    Component(Arc<ComponentFunction>),
 }
 
-/// What was called.
-enum What {
-    /// A function of WASI 0.1, with the paths among its arguments.
-    Core(Arc<Function>, [u64; ARGUMENTS], Vec<String>),
-    /// A component's import, with its arguments, encoded and perhaps cut off.
-    Component(Arc<ComponentFunction>, Box<[u8]>),
-}
-
-/// How a call ended.
-enum End {
-    /// It has not.
-    None,
-    /// With an error of WASI 0.1, 0 for none, and the word that it wrote.
-    Returned(i32, Option<u32>),
-    /// With the results of a component's import, encoded and perhaps cut off.
-    Gave(Box<[u8]>),
-    /// It ended the program.
-    Failed(String),
-}
-
-fn cut(bytes: &[u8]) -> Box<[u8]> {
-    bytes[..bytes.len().min(ENCODED)].into()
+fn cut(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(ENCODED)]
 }
 
 impl Default for Calls {
     fn default() -> Calls {
-        let (errno, out) = Default::default();
-        Calls { started: now(), last: Mutex::default(), errno, out }
+        Calls {
+            started: now(),
+            made: AtomicU64::new(0),
+            slots: (0..ROOM).map(|_| Slot::default()).collect(),
+            details: Mutex::new((0..ROOM).map(|_| Details::default()).collect()),
+            functions: Mutex::default(),
+            known: (0..NUMBERS / u64::BITS).map(|_| AtomicU64::new(0)).collect(),
+        }
     }
 }
 
 impl Calls {
-    /// The last calls, with what was returned in its place.
-    fn last(&self) -> MutexGuard<'_, Last> {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let errno = self.errno.load(Ordering::Acquire);
-        if errno != 0 {
-            let out = self.out.load(Ordering::Relaxed);
-            last.end(End::Returned(errno as i32, (out != 0).then_some(out as u32)));
-            self.errno.store(0, Ordering::Relaxed);
-        }
-        last
-    }
-
     /// Notes that a call begins.
     pub fn enter(&self, function: &Arc<Function>, arguments: &[u64], paths: Vec<String>) {
-        let now = now().saturating_sub(self.started);
-        let mut last = self.last();
-        let slot = last.made as usize % KEPT;
-        match last.calls.get_mut(slot) {
-            // Most programs call the same few functions over and over.
-            Some(Call { what: What::Core(known, kept, texts), at, end }) if Arc::ptr_eq(known, function) => {
-                kept.iter_mut().zip(arguments).for_each(|(kept, argument)| *kept = *argument);
-                (*texts, *at, *end) = (paths, now, End::None);
-                last.made += 1;
-            }
-            _ => {
-                let mut kept = [0; ARGUMENTS];
-                kept.iter_mut().zip(arguments).for_each(|(kept, argument)| *kept = *argument);
-                last.add(Call { what: What::Core(function.clone(), kept, paths), at: now, end: End::None });
-            }
+        let slot = self.next(function.number, || Called::Core(function.clone()));
+        for (kept, argument) in slot.arguments.iter().zip(arguments) {
+            kept.store(*argument, Ordering::Relaxed);
         }
+        let call = self.made.load(Ordering::Relaxed) + 1;
+        if !paths.is_empty() {
+            self.detail(call, |details| details.paths = paths);
+        }
+        self.made.store(call, Ordering::Release);
     }
 
     /// Notes that a call of a component begins, with its arguments as they are encoded.
     pub fn enter_component(&self, function: &Arc<ComponentFunction>, arguments: &[u8]) {
-        let what = What::Component(function.clone(), cut(arguments));
-        self.last().add(Call { what, at: now().saturating_sub(self.started), end: End::None });
+        self.next(function.number, || Called::Component(function.clone()));
+        let call = self.made.load(Ordering::Relaxed) + 1;
+        self.detail(call, |details| details.arguments.extend_from_slice(cut(arguments)));
+        self.made.store(call, Ordering::Release);
     }
 
-    /// Notes that the last call returned an error of WASI 0.1, 0 for none, and wrote a word. It comes to its place when
-    /// somebody looks.
+    /// Notes that the last call returned an error of WASI 0.1, 0 for none, and wrote a word.
     pub fn returned(&self, errno: i32, out: Option<u32>) {
-        self.out.store(out.map_or(0, |out| RETURNED | u64::from(out)), Ordering::Relaxed);
-        self.errno.store(RETURNED | u64::from(errno as u32), Ordering::Release);
+        let slot = self.slot(self.made.load(Ordering::Relaxed));
+        slot.out.store(out.map_or(0, |out| RETURNED | u64::from(out)), Ordering::Relaxed);
+        slot.end.store(RETURNED | u64::from(errno as u32), Ordering::Release);
     }
 
     /// Notes that the last call, of a component, gave these results, as they are encoded.
     pub fn gave(&self, results: &[u8]) {
-        self.last().end(End::Gave(cut(results)));
+        self.ends(|details| details.results.extend_from_slice(cut(results)));
     }
 
     /// Notes that the last call ended the program.
     pub fn failed(&self, why: String) {
-        self.last().end(End::Failed(why));
+        self.ends(|details| details.failed = Some(why));
     }
 
     /// The last calls, oldest first.
     pub fn list(&self) -> Vec<HostCall> {
-        self.last().numbered().map(|(_, call)| call.model()).collect()
+        self.numbered().into_iter().map(|(_, call)| call).collect()
     }
 
     /// The same of an earlier moment, when so many calls had returned, and another one had begun or not.
     pub fn list_at(&self, returned: u64, inside: bool) -> Vec<HostCall> {
-        let last = self.last();
-        let before = |(number, call): (u64, &Call)| match number {
-            number if number < returned => Some(call.model()),
-            number if number == returned && inside => Some(HostCall { result: None, failed: false, ..call.model() }),
+        let before = |(number, call): (u64, HostCall)| match number {
+            number if number <= returned => Some(call),
+            number if number == returned + 1 && inside => Some(HostCall { result: None, failed: false, ..call }),
             _ => None,
         };
-        last.numbered().filter_map(before).collect()
+        self.numbered().into_iter().filter_map(before).collect()
+    }
+
+    /// The place of a call, counted from 1.
+    fn slot(&self, call: u64) -> &Slot {
+        &self.slots[call as usize % ROOM]
+    }
+
+    /// The place of the next call, of the function of this number.
+    fn next(&self, number: u32, function: impl FnOnce() -> Called) -> &Slot {
+        let bit = 1 << (number % u64::BITS);
+        let known = self.known.get((number / u64::BITS) as usize);
+        if known.is_none_or(|known| known.load(Ordering::Relaxed) & bit == 0) {
+            let mut functions = locked(&self.functions);
+            if functions.iter().all(|(known, _)| *known != number) {
+                functions.push((number, function()));
+            }
+            if let Some(known) = known {
+                known.fetch_or(bit, Ordering::Relaxed);
+            }
+        }
+        let slot = self.slot(self.made.load(Ordering::Relaxed) + 1);
+        slot.function.store(number, Ordering::Relaxed);
+        slot.at.store(now().saturating_sub(self.started), Ordering::Relaxed);
+        slot.end.store(0, Ordering::Relaxed);
+        slot
+    }
+
+    /// Notes something of a call, counted from 1, that is no number.
+    fn detail(&self, call: u64, note: impl FnOnce(&mut Details)) {
+        let mut all = locked(&self.details);
+        let details = &mut all[call as usize % ROOM];
+        if details.call != call {
+            // What is allocated is used again.
+            (details.call, details.failed) = (call, None);
+            details.paths.clear();
+            details.arguments.clear();
+            details.results.clear();
+        }
+        note(details);
+    }
+
+    /// Notes how the last call ended.
+    fn ends(&self, note: impl FnOnce(&mut Details)) {
+        let call = self.made.load(Ordering::Relaxed);
+        self.detail(call, note);
+        self.slot(call).end.store(DETAILED, Ordering::Release);
+    }
+
+    /// The last calls with their numbers, counted from 1, oldest first.
+    fn numbered(&self) -> Vec<(u64, HostCall)> {
+        let (functions, details) = (locked(&self.functions), locked(&self.details));
+        let made = self.made.load(Ordering::Acquire);
+        let numbers = made.saturating_sub(KEPT as u64) + 1..=made;
+        let model = |call| {
+            let details = Some(&details[call as usize % ROOM]).filter(|details| details.call == call);
+            Some((call, self.slot(call).model(&functions, details)?))
+        };
+        let mut calls: Vec<(u64, HostCall)> = numbers.filter_map(model).collect();
+        // Meanwhile the program may have made other calls in their places.
+        fence(Ordering::Acquire);
+        let made = self.made.load(Ordering::Relaxed);
+        calls.retain(|(call, _)| call + ROOM as u64 > made + 1);
+        calls
     }
 }
 
-impl Last {
-    fn add(&mut self, call: Call) {
-        let slot = self.made as usize % KEPT;
-        match self.calls.get_mut(slot) {
-            Some(oldest) => *oldest = call,
-            None => self.calls.push(call),
-        }
-        self.made += 1;
-    }
-
-    /// The last call ended.
-    fn end(&mut self, end: End) {
-        let slot = self.made.wrapping_sub(1) as usize % KEPT;
-        if let Some(call) = self.calls.get_mut(slot) {
-            call.end = end;
-        }
-    }
-
-    /// The calls with their numbers, oldest first.
-    fn numbered(&self) -> impl Iterator<Item = (u64, &Call)> {
-        let first = self.made - self.calls.len() as u64;
-        (first..self.made).map(|number| (number, &self.calls[number as usize % KEPT]))
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The clock in milliseconds.
@@ -277,22 +331,35 @@ fn now() -> u64 {
     (time.tv_sec as u64).saturating_mul(1000).saturating_add(time.tv_nsec as u64 / 1_000_000)
 }
 
-impl Call {
-    fn model(&self) -> HostCall {
-        let (name, args) = match &self.what {
-            What::Core(function, arguments, paths) => (&function.name, function.texts(arguments, paths)),
-            What::Component(function, arguments) => (&function.name, function.texts(arguments)),
+impl Slot {
+    fn model(&self, functions: &[(u32, Called)], details: Option<&Details>) -> Option<HostCall> {
+        let number = self.function.load(Ordering::Relaxed);
+        let (_, function) = functions.iter().find(|(known, _)| *known == number)?;
+        let none = Details::default();
+        let details = details.unwrap_or(&none);
+        let (name, args) = match function {
+            Called::Core(function) => {
+                let arguments = self.arguments.each_ref().map(|argument| argument.load(Ordering::Relaxed));
+                (&function.name, function.texts(&arguments, &details.paths))
+            }
+            Called::Component(function) => (&function.name, function.texts(&details.arguments)),
         };
-        let (result, failed) = match (&self.end, &self.what) {
-            (End::None, _) => (None, false),
-            (End::Returned(0, None), _) => (Some("success".to_owned()), false),
-            (End::Returned(0, Some(out)), _) => (Some(format!("success, {out}")), false),
-            (End::Returned(errno, _), _) => (Some(error(*errno)), true),
-            (End::Gave(bytes), What::Component(function, _)) => function.result(bytes),
-            (End::Gave(_), What::Core(..)) => (None, false),
-            (End::Failed(why), _) => (Some(why.clone()), true),
+        let (end, out) = (self.end.load(Ordering::Acquire), self.out.load(Ordering::Relaxed));
+        let (result, failed) = match (end, function, &details.failed) {
+            (0, ..) => (None, false),
+            (DETAILED, _, Some(why)) => (Some(why.clone()), true),
+            (DETAILED, Called::Component(function), None) => function.result(&details.results),
+            (RETURNED, _, _) if out == 0 => (Some("success".to_owned()), false),
+            (RETURNED, _, _) => (Some(format!("success, {}", out as u32)), false),
+            (errno, ..) => (Some(error(errno as i32)), true),
         };
-        HostCall { name: name.clone(), args, result, failed, since_start_ms: Some(self.at) }
+        Some(HostCall {
+            name: name.clone(),
+            args,
+            result,
+            failed,
+            since_start_ms: Some(self.at.load(Ordering::Relaxed)),
+        })
     }
 }
 
@@ -385,6 +452,7 @@ mod tests {
         assert_eq!(list[0].result.as_deref(), Some("success, 4"));
         assert_eq!((&list[63].result, &*list[63].args[2]), (&None, "path=\"?\""));
         assert_eq!(calls.list_at(100, false).len(), KEPT - 1);
+        assert_eq!(calls.list_at(90, true).len(), KEPT - 10);
         assert_eq!(calls.list_at(99, true).last().unwrap().result, None);
     }
 }

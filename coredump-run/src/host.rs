@@ -14,9 +14,10 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::args::Args;
 use crate::calls::Calls;
+use crate::components;
 use crate::ending::MemoryLimit;
 use crate::outgoing::Outgoing;
-use crate::replay::{Growth, Log, Playback};
+use crate::replay::{Files, Growth, Log, Playback};
 use crate::stdio::{Out, Tail};
 
 /// The data of a store.
@@ -36,6 +37,10 @@ pub struct Host {
     pub scratch: Vec<u8>,
     /// What memories asked for since the last recorded event.
     pub growth: Growth,
+    /// The files that a recorded module has open.
+    pub files: Files,
+    /// The same of a component.
+    pub component_files: components::Files,
     /// Where answers are recorded.
     pub log: Option<Arc<Log>>,
     /// Where answers come from, of a program that runs again.
@@ -181,6 +186,8 @@ impl Host {
             deadline: None,
             scratch: Vec::new(),
             growth: Growth::default(),
+            files: Files::default(),
+            component_files: components::Files::default(),
             log: None,
             playback,
         }

@@ -364,13 +364,15 @@ impl Recorder {
             }
             Stage::Again(again) => {
                 again.verify(ending, &whole(), store)?;
+                again.put_beside(&self.output)?;
                 again.complete(&mut dump, store);
                 let write = |output: &mut dyn Write| write(&dump, output, &written);
-                match again.place() {
+                let place = match again.place() {
                     _ if !again.is_written() => Ok(Place::Nowhere),
                     Some(place) => self.output.replace(place, write),
                     None => self.output.write(write),
-                }
+                };
+                place.inspect_err(|_| again.remove_beside(&self.output))
             }
         }
     }

@@ -96,7 +96,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
     let look = Look::of(args);
     let stopper = log.clone().map(|log| {
         let report = (!args.quiet).then(|| (*report, look.clone()));
-        Arc::new(Stopper::new(recorder.clone(), log, start(args, settings), !args.no_recording, report))
+        Arc::new(Stopper::new(recorder.clone(), log, start(args, settings), keep(args), report))
     });
     if let Some(stopper) = stopper.clone() {
         control.hand_over(move |asked| stopper.asked(asked));
@@ -127,7 +127,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
         drop(store);
         stopper.runs_again(&ending, dumped.clone());
         let held = recorder.output.holds();
-        let again = runtime.block_on(again(&recorder, first, &log, start(args, settings), args));
+        let again = runtime.block_on(again(&recorder, first, &log, start(args, settings), &stopper, args));
         stopper.ended();
         match again {
             Ok(again) => dumped = again.map(Arc::new).or(dumped),
@@ -158,6 +158,11 @@ fn start(args: &Args, settings: Settings) -> Start {
     replay::start(settings, invoke::Entry::of(args), args.fuel, args.max_memory)
 }
 
+/// The size of a recording that the dump holds, at most, in bytes.
+fn keep(args: &Args) -> Option<u64> {
+    (!args.no_recording).then_some(args.record_limit)
+}
+
 /// How the program runs, and why it is not recorded, where nobody chose that.
 fn mode(args: &Args, source: &Source) -> (Mode, Option<&'static str>) {
     if args.fast {
@@ -182,12 +187,14 @@ async fn again(
     first: &Dumped,
     log: &Log,
     start: Start,
+    stopper: &Stopper,
     args: &Args,
 ) -> Result<Option<Dumped>> {
     let (Ok(place), Some(expected)) = (&first.place, recorder.take_expected()) else { return Ok(None) };
     let recorded = log.recorded()?;
     let calls = recorded.last.clone();
-    let tape = replay::tape(recorded, start, &recorder.program);
+    let tape = replay::tape(recorded, start, &recorder.program, keep(args))?;
+    stopper.remark(&tape);
     let again = Again::new(tape, expected, place.clone(), !args.no_recording).with_calls(calls);
     replay::again(recorder, again, None).await.map(Some)
 }

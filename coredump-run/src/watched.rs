@@ -7,7 +7,7 @@ use coredump_core::internals::backtrace::Resolver;
 use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::locate::Options;
 use coredump_core::model::{CoreDump, Frame, Instance, ModuleRecord, Thread};
-use coredump_core::module::Module;
+use coredump_core::module::{Module, sha256};
 
 use crate::program::Source;
 use crate::replay::Site;
@@ -16,24 +16,20 @@ use crate::replay::Site;
 pub struct Places(HashMap<u32, String>);
 
 impl Places {
-    /// Finds them.
-    pub fn new(source: &Source, sites: &[(u32, Site)]) -> Places {
+    /// Finds them in the `modules` of a program.
+    pub fn new(source: &Source, modules: &[Vec<u8>], sites: &[(u32, Site)]) -> Places {
         let (numbers, sites): (Vec<u32>, Vec<Site>) = sites.iter().copied().unzip();
-        let parsed = Module::parse(source.binary()).ok();
+        let parsed: Vec<_> = modules.iter().map(|module| Module::parse(module).ok()).collect();
         let frame = |site: &Site| {
-            let body = parsed.as_ref().and_then(|module| module.body(site.function));
-            let offset = body.and_then(|body| u32::try_from(site.offset.checked_sub(body.start)?).ok());
-            Frame { instance: Some(0), function: Some(site.function), code_offset: offset, ..Frame::default() }
+            let parsed = parsed.get(site.module as usize).and_then(Option::as_ref);
+            let body = parsed.and_then(|module| module.body(site.function));
+            let code_offset = body.and_then(|body| u32::try_from(site.offset.checked_sub(body.start)?).ok());
+            Frame { instance: Some(site.module), function: Some(site.function), code_offset, ..Frame::default() }
         };
-        let record = ModuleRecord {
-            path: Some(source.name().to_owned()),
-            sha256: Some(source.sha256()),
-            embedded: Some(source.binary()),
-            ..ModuleRecord::default()
-        };
+        let instance = |module: u32| Instance { module: Some(module), ..Instance::default() };
         let dump = CoreDump {
-            modules: vec![record],
-            instances: vec![Instance { module: Some(0), ..Instance::default() }],
+            modules: modules.iter().map(|module| record(source, module)).collect(),
+            instances: (0..modules.len() as u32).map(instance).collect(),
             // Each is the youngest frame of a thread: it stands at no call.
             threads: sites.iter().map(|site| Thread { frames: vec![frame(site)], ..Thread::default() }).collect(),
             ..CoreDump::default()
@@ -62,5 +58,14 @@ impl Places {
     /// The place of an instruction.
     pub fn of(&self, site: u32) -> &str {
         self.0.get(&site).map_or("?", String::as_str)
+    }
+}
+
+fn record<'m>(source: &Source, module: &'m [u8]) -> ModuleRecord<'m> {
+    ModuleRecord {
+        path: Some(source.name().to_owned()),
+        sha256: Some(sha256(module)),
+        embedded: Some(module),
+        ..ModuleRecord::default()
     }
 }

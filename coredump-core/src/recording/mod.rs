@@ -14,11 +14,19 @@
 //! | 3 | a call ended the program | function, hash, a failure, writes |
 //! | 4 | a memory was not allowed to grow | current size, size asked for, and how many times the same was allowed since the last event |
 //! | 5 | a call of a component returned | function, hash, how many bytes its results take (u64, LEB128), and these |
+//! | 6 | a call returned 0 that read from a file | function, hash, passage, address (u64, LEB128), writes |
+//! | 7 | a call of a component returned that read from a file | function, hash, passage, as 5 without the passage, where in that it is (u64, LEB128) |
 //!
 //! The function counts [`Start::functions`] (u32, LEB128), the hash is that of the arguments ([`hash`], 4 bytes, little
 //! endian). Writes are their number, and for each its address and length (u64, LEB128) and its bytes. A failure is a byte
 //! that says of which kind and, for 0, an exit code (u32, LEB128), for 1 a message (its length as u32, LEB128, and UTF-8),
-//! for 2 the number of the signal that ended the program, or 0 for a timeout (u32, LEB128).
+//! for 2 the number of the signal that ended the program, or 0 for a timeout (u32, LEB128). A passage is the index of a file
+//! (u32, LEB128), offset and length in it in bytes (u64, LEB128), and the digest XXH3 of its bytes (8 bytes, little endian).
+//!
+//! A long log may be in a file of its own, beside the dump ([`Start::file`]). Then the section ends with the JSON.
+//!
+//! Passages are in recordings of programs that run or have just ended, as long as the files are open. In a dump the bytes
+//! themselves stand, as events 1 and 5.
 
 mod read;
 mod write;
@@ -26,7 +34,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use read::{Reader, Recording};
-pub use write::{Pieces, call, growth_refused, section_head};
+pub use write::{Pieces, call, growth_refused, reading, section_head, values_read};
 
 /// Name of the custom section that holds a recording.
 pub const SECTION: &str = "coredump.recording";
@@ -70,6 +78,9 @@ pub struct Start {
     /// Where the program was stopped, if it did not end by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stop: Option<Stop>,
+    /// The name of the file that holds the log, if it is not in the section. It is in the dump's folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
 }
 
 /// Where a program was stopped from outside: at its next call of the host once the log is used up, or before that.
@@ -108,6 +119,32 @@ pub struct Call<'a> {
     pub outcome: Outcome<'a>,
     /// The bytes that it wrote into the program's memory, in order.
     pub writes: Vec<Write<'a>>,
+    /// What it read from a file, if the bytes are not here.
+    pub read: Option<Read>,
+}
+
+/// What a call read from a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// Where it is in the file.
+    pub passage: Passage,
+    /// Where it went: an address in the program's memory, before the other writes; of a component's call the position in
+    /// its results, in bytes.
+    pub to: u64,
+}
+
+/// A part of a file, as it was when it was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Passage {
+    /// The file, in the order in which files were read first.
+    pub file: u32,
+    /// Offset of the first byte in the file.
+    pub offset: u64,
+    /// Its length in bytes.
+    pub len: u64,
+    /// XXH3 of the bytes, by which a file is known that has changed since. It is no defence against somebody who looks for
+    /// other bytes of the same digest.
+    pub digest: u64,
 }
 
 /// What a call gave.

@@ -2,7 +2,7 @@
 
 use wasmparser::{BinaryReader, BinaryReaderError};
 
-use super::{CHUNK, Call, Event, Failure, Outcome, Refusal, Start, VERSION, Write};
+use super::{CHUNK, Call, Event, Failure, Outcome, Passage, Read, Refusal, Start, VERSION, Write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_JSON;
 
@@ -19,7 +19,7 @@ pub struct Recording<'a> {
 
 impl<'a> Recording<'a> {
     /// Reads the contents of the section, which stand at `offset` of the file, and checks that the log is the one that was
-    /// written.
+    /// written. One that is in a file of its own ([`Start::file`]) is empty here: see [`Recording::with_log`].
     ///
     /// # Errors
     ///
@@ -42,6 +42,19 @@ impl<'a> Recording<'a> {
         let offset = reader.original_position() as u64;
         let log = &section[section.len() - reader.bytes_remaining()..];
         let recording = Recording { start, log, offset };
+        if recording.start.file.is_none() {
+            recording.check()?;
+        }
+        Ok(recording)
+    }
+
+    /// The recording with a log that is in a file of its own, if it is the one that was written.
+    ///
+    /// # Errors
+    ///
+    /// As [`Recording::read`]; offsets are those in that file.
+    pub fn with_log(self, log: &'a [u8]) -> Result<Recording<'a>> {
+        let recording = Recording { start: self.start, log, offset: 0 };
         recording.check()?;
         Ok(recording)
     }
@@ -133,30 +146,60 @@ impl<'a> Reader<'a> {
 
 fn event<'a>(reader: &mut BinaryReader<'a>) -> Result<Event<'a>> {
     let at = reader.original_position() as u64;
-    match reader.read_u8().map_err(failed)? {
-        tag @ 1..=3 => {
-            let function = reader.read_var_u32().map_err(failed)?;
-            let arguments = reader.read_u32().map_err(failed)?;
-            let outcome = match tag {
-                1 => Outcome::Returned(0),
-                2 => Outcome::Returned(reader.read_var_u64().map_err(failed)?),
-                _ => Outcome::Failed(failure(reader)?),
-            };
-            Ok(Event::Call(Call { function, arguments, outcome, writes: writes(reader)? }))
-        }
-        5 => {
-            let function = reader.read_var_u32().map_err(failed)?;
-            let arguments = reader.read_u32().map_err(failed)?;
-            let outcome = Outcome::Values(bytes(reader)?);
-            Ok(Event::Call(Call { function, arguments, outcome, writes: Vec::new() }))
-        }
-        4 => {
-            let current = reader.read_var_u64().map_err(failed)?;
-            let desired = reader.read_var_u64().map_err(failed)?;
-            Ok(Event::GrowthRefused(Refusal { current, desired, allowed: reader.read_var_u32().map_err(failed)? }))
-        }
-        tag => Err(Error::malformed(at, format!("{tag} is the tag of no event of a recording"))),
+    let tag = reader.read_u8().map_err(failed)?;
+    if tag == 4 {
+        let current = reader.read_var_u64().map_err(failed)?;
+        let desired = reader.read_var_u64().map_err(failed)?;
+        let allowed = reader.read_var_u32().map_err(failed)?;
+        return Ok(Event::GrowthRefused(Refusal { current, desired, allowed }));
     }
+    if !(1..=7).contains(&tag) {
+        return Err(Error::malformed(at, format!("{tag} is the tag of no event of a recording")));
+    }
+    let function = reader.read_var_u32().map_err(failed)?;
+    let arguments = reader.read_u32().map_err(failed)?;
+    let passage = if tag >= 6 { Some(passage(reader)?) } else { None };
+    let (outcome, read) = match (tag, passage) {
+        (5, _) => (Outcome::Values(bytes(reader)?), None),
+        (7, Some(passage)) => {
+            let bytes = bytes(reader)?;
+            let at = reader.original_position() as u64;
+            let to = reader.read_var_u64().map_err(failed)?;
+            if to > bytes.len() as u64 {
+                return Err(Error::malformed(at, format!("results of {} bytes have no position {to}", bytes.len())));
+            }
+            (Outcome::Values(bytes), Some(Read { passage, to }))
+        }
+        (6, Some(passage)) => {
+            let at = reader.original_position() as u64;
+            let to = reader.read_var_u64().map_err(failed)?;
+            if to.checked_add(passage.len).is_none() {
+                return Err(leaves(at, to, passage.len));
+            }
+            (Outcome::Returned(0), Some(Read { passage, to }))
+        }
+        (2, _) => (Outcome::Returned(reader.read_var_u64().map_err(failed)?), None),
+        (3, _) => (Outcome::Failed(failure(reader)?), None),
+        _ => (Outcome::Returned(0), None),
+    };
+    let writes = if matches!(outcome, Outcome::Values(_)) { Vec::new() } else { writes(reader)? };
+    Ok(Event::Call(Call { function, arguments, outcome, writes, read }))
+}
+
+fn passage(reader: &mut BinaryReader<'_>) -> Result<Passage> {
+    let file = reader.read_var_u32().map_err(failed)?;
+    let at = reader.original_position() as u64;
+    let offset = reader.read_var_u64().map_err(failed)?;
+    let len = reader.read_var_u64().map_err(failed)?;
+    let digest = reader.read_u64().map_err(failed)?;
+    if offset.checked_add(len).is_none() {
+        return Err(Error::malformed(at, format!("{len} bytes at {offset:#x} are in no file")));
+    }
+    Ok(Passage { file, offset, len, digest })
+}
+
+fn leaves(at: u64, address: u64, len: u64) -> Error {
+    Error::malformed(at, format!("a write of {len} bytes at {address:#x} leaves the address space"))
 }
 
 fn failure(reader: &mut BinaryReader<'_>) -> Result<Failure> {
@@ -189,10 +232,7 @@ fn writes<'a>(reader: &mut BinaryReader<'a>) -> Result<Vec<Write<'a>>> {
         let at = reader.original_position() as u64;
         let bytes = bytes(reader)?;
         if address.checked_add(bytes.len() as u64).is_none() {
-            return Err(Error::malformed(
-                at,
-                format!("a write of {} bytes at {address:#x} leaves the address space", bytes.len()),
-            ));
+            return Err(leaves(at, address, bytes.len() as u64));
         }
         writes.push(Write { address, bytes });
     }

@@ -9,7 +9,8 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Owned {
     Call { function: u32, arguments: u32, outcome: Outcome<'static>, writes: Vec<(u64, Vec<u8>)> },
-    Values { function: u32, arguments: u32, values: Vec<u8> },
+    Values { function: u32, arguments: u32, values: Vec<u8>, read: Option<Read> },
+    Read { function: u32, arguments: u32, read: Read, writes: Vec<(u64, Vec<u8>)> },
     Refusal(Refusal),
 }
 
@@ -20,17 +21,30 @@ impl Owned {
                 function: *function,
                 arguments: *arguments,
                 outcome: outcome.clone(),
-                writes: writes.iter().map(|(address, bytes)| Write { address: *address, bytes }).collect(),
+                writes: borrowed(writes),
+                read: None,
             }),
-            Owned::Values { function, arguments, values } => Event::Call(Call {
+            Owned::Values { function, arguments, values, read } => Event::Call(Call {
                 function: *function,
                 arguments: *arguments,
                 outcome: Outcome::Values(values),
                 writes: Vec::new(),
+                read: *read,
+            }),
+            Owned::Read { function, arguments, read, writes } => Event::Call(Call {
+                function: *function,
+                arguments: *arguments,
+                outcome: Outcome::Returned(0),
+                writes: borrowed(writes),
+                read: Some(*read),
             }),
             Owned::Refusal(refusal) => Event::GrowthRefused(*refusal),
         }
     }
+}
+
+fn borrowed(writes: &[(u64, Vec<u8>)]) -> Vec<Write<'_>> {
+    writes.iter().map(|(address, bytes)| Write { address: *address, bytes }).collect()
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
@@ -43,19 +57,19 @@ fn failure() -> impl Strategy<Value = Failure> {
 
 fn event() -> impl Strategy<Value = Owned> {
     let outcome = prop_oneof![any::<u64>().prop_map(Outcome::Returned), failure().prop_map(Outcome::Failed)];
-    let writes = vec((0..u64::MAX / 2, vec(any::<u8>(), 0..20)), 0..4);
+    let writes = || vec((0..u64::MAX / 2, vec(any::<u8>(), 0..20)), 0..4);
+    let (function, arguments) = (any::<u32>, any::<u32>);
     prop_oneof![
-        (any::<u32>(), any::<u32>(), outcome, writes).prop_map(|(function, arguments, outcome, writes)| Owned::Call {
+        (function(), arguments(), outcome, writes()).prop_map(|(function, arguments, outcome, writes)| Owned::Call {
             function,
             arguments,
             outcome,
             writes
         }),
-        (any::<u32>(), any::<u32>(), vec(any::<u8>(), 0..20)).prop_map(|(function, arguments, values)| Owned::Values {
-            function,
-            arguments,
-            values
-        }),
+        (function(), arguments(), vec(any::<u8>(), 0..20), proptest::option::of(read(0..1)))
+            .prop_map(|(function, arguments, values, read)| Owned::Values { function, arguments, values, read }),
+        (function(), arguments(), read(0..u64::MAX / 2), writes())
+            .prop_map(|(function, arguments, read, writes)| Owned::Read { function, arguments, read, writes }),
         (any::<u64>(), any::<u64>(), any::<u32>()).prop_map(|(current, desired, allowed)| Owned::Refusal(Refusal {
             current,
             desired,
@@ -64,13 +78,20 @@ fn event() -> impl Strategy<Value = Owned> {
     ]
 }
 
+fn read(to: std::ops::Range<u64>) -> impl Strategy<Value = Read> {
+    (any::<u32>(), 0..u64::MAX / 2, 0..u64::MAX / 2, any::<u64>(), to)
+        .prop_map(|(file, offset, len, digest, to)| Read { passage: Passage { file, offset, len, digest }, to })
+}
+
 fn log(events: &[Owned]) -> Vec<u8> {
     let mut log = Vec::new();
     for event in events {
         match event.event() {
-            Event::Call(Call { function, arguments, outcome, writes }) => {
-                call(function, arguments, &outcome, writes.into_iter(), &mut log);
-            }
+            Event::Call(Call { function, arguments, outcome, writes, read }) => match (&outcome, &read) {
+                (Outcome::Values(values), Some(read)) => values_read(function, arguments, read, values, &mut log),
+                (_, Some(read)) => reading(function, arguments, read, &writes, &mut log),
+                (_, None) => call(function, arguments, &outcome, &writes, &mut log),
+            },
             Event::GrowthRefused(refusal) => growth_refused(&refusal, &mut log),
         }
     }

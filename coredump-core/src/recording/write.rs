@@ -1,6 +1,6 @@
 //! Events to bytes.
 
-use super::{Failure, Outcome, Refusal, SECTION, Start, Write};
+use super::{Failure, Outcome, Passage, Read, Refusal, SECTION, Start, Write};
 
 /// Takes what is written, in pieces: long runs of guest memory come as they lie there.
 pub trait Pieces {
@@ -15,14 +15,8 @@ impl Pieces for Vec<u8> {
 }
 
 /// Writes an answered call; the fields are those of [`super::Call`]. One that returned to a component has no writes.
-pub fn call<'m>(
-    function: u32,
-    arguments: u32,
-    outcome: &Outcome<'_>,
-    writes: impl ExactSizeIterator<Item = Write<'m>>,
-    output: &mut impl Pieces,
-) {
-    // Room for all that has a bounded size, so that most calls cost one piece and their writes.
+pub fn call(function: u32, arguments: u32, outcome: &Outcome<'_>, writes: &[Write<'_>], output: &mut dyn Pieces) {
+    // Room for all that has a bounded size, and for short writes, so that most calls cost one piece.
     let mut head = Head::default();
     match outcome {
         Outcome::Returned(0) => head.begin(1, function, arguments),
@@ -57,18 +51,32 @@ pub fn call<'m>(
             }
         }
     }
-    head.leb(writes.len() as u64);
-    for write in writes {
-        head.leb(write.address);
-        head.leb(write.bytes.len() as u64);
-        output.piece(head.take());
-        output.piece(write.bytes);
-    }
+    head.writes(writes, output);
+}
+
+/// Writes a call that returned 0 and read from a file; the writes are those besides.
+pub fn reading(function: u32, arguments: u32, read: &Read, writes: &[Write<'_>], output: &mut dyn Pieces) {
+    let mut head = Head::default();
+    head.begin(6, function, arguments);
+    head.passage(&read.passage);
+    head.leb(read.to);
+    head.writes(writes, output);
+}
+
+/// Writes a call of a component that read from a file. Of its encoded results, `values` are those without what was read.
+pub fn values_read(function: u32, arguments: u32, read: &Read, values: &[u8], output: &mut dyn Pieces) {
+    let mut head = Head::default();
+    head.begin(7, function, arguments);
+    head.passage(&read.passage);
+    head.leb(values.len() as u64);
+    output.piece(head.take());
+    output.piece(values);
+    head.leb(read.to);
     output.piece(head.take());
 }
 
 /// Writes that a memory was not allowed to grow.
-pub fn growth_refused(refusal: &Refusal, output: &mut impl Pieces) {
+pub fn growth_refused(refusal: &Refusal, output: &mut dyn Pieces) {
     let mut head = Head::default();
     head.byte(4);
     head.leb(refusal.current);
@@ -93,13 +101,19 @@ pub fn section_head(start: &Start) -> Vec<u8> {
 
 /// A few bytes on their way: what has a bounded size of an event.
 struct Head {
-    bytes: [u8; 64],
+    bytes: [u8; ROOM],
     len: usize,
 }
 
+/// Bytes that are gathered: an event has less, but for what has any length.
+const ROOM: usize = 128;
+
+/// Bytes of a number, at most.
+const LEB: usize = 10;
+
 impl Default for Head {
     fn default() -> Head {
-        Head { bytes: [0; 64], len: 0 }
+        Head { bytes: [0; ROOM], len: 0 }
     }
 }
 
@@ -108,6 +122,36 @@ impl Head {
         self.byte(tag);
         self.leb(u64::from(function));
         arguments.to_le_bytes().into_iter().for_each(|byte| self.byte(byte));
+    }
+
+    fn passage(&mut self, passage: &Passage) {
+        self.leb(u64::from(passage.file));
+        self.leb(passage.offset);
+        self.leb(passage.len);
+        passage.digest.to_le_bytes().into_iter().for_each(|byte| self.byte(byte));
+    }
+
+    /// The last part of an event.
+    fn writes(&mut self, writes: &[Write<'_>], output: &mut dyn Pieces) {
+        self.leb(writes.len() as u64);
+        for write in writes {
+            if self.len > ROOM - 2 * LEB {
+                output.piece(self.take());
+            }
+            self.leb(write.address);
+            self.leb(write.bytes.len() as u64);
+            match self.bytes[self.len..].get_mut(..write.bytes.len()) {
+                Some(room) => {
+                    room.copy_from_slice(write.bytes);
+                    self.len += write.bytes.len();
+                }
+                None => {
+                    output.piece(self.take());
+                    output.piece(write.bytes);
+                }
+            }
+        }
+        output.piece(self.take());
     }
 
     fn byte(&mut self, byte: u8) {

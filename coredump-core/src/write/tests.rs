@@ -161,6 +161,7 @@ proptest! {
                     host_calls: code.unsigned_abs().into(),
                     recorded_bytes: 1 << 40,
                     verified: code > 0,
+                    file: process.1.clone(),
                 }),
                 request: process.1.clone().map(|text| Request {
                     method: Some(text.clone()),

@@ -93,6 +93,8 @@ pub struct ReplayEntry {
     pub recorded_bytes: u64,
     /// The replay ended at the same place for the same reason, and every memory and global was equal to those of the first run.
     pub verified: bool,
+    /// The name of the file in the dump's folder that holds the recording, if the dump itself does not.
+    pub file: Option<String>,
 }
 
 /// A header of a request.
@@ -193,6 +195,7 @@ impl<'d> Document<'d> {
                 host_calls: replay.host_calls,
                 recorded_bytes: replay.recorded_bytes,
                 verified: replay.verified,
+                file: replay.file.clone().filter(|_| kept),
             }),
             annotations: process.annotations.iter().filter(|_| kept).map(|(key, value)| (&**key, &**value)).collect(),
             request: process.request.as_ref().map(|request| RequestEntry {

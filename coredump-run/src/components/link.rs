@@ -13,10 +13,11 @@ use wasmtime_wasi::TrappableError;
 use wasmtime_wasi::p2::StreamError;
 use wasmtime_wasi::p2::bindings::io::streams::{self, Host as _};
 
+use super::files::{FileCall, Files};
 use super::values::{Input, Values};
 use crate::calls::ComponentFunction;
 use crate::host::Host;
-use crate::replay::{self, Log, failure};
+use crate::replay::{self, Log, Playback, failure};
 
 /// The version under which the library offers the interfaces of WASI 0.2.
 pub const VERSION: &str = "0.2.12";
@@ -80,7 +81,7 @@ impl Imports {
     /// A function that nobody offers.
     pub fn unknown(&self, interface: &str, name: &str) -> Function {
         let noted = Arc::new(ComponentFunction::new::<(), ()>(interface, name, &[]));
-        Function { noted, number: self.number(interface, name) }
+        Function { noted, files: FileCall::None, number: self.number(interface, name) }
     }
 
     /// Whether the component imports it.
@@ -212,13 +213,15 @@ impl Interface<'_> {
 
     fn function<P: Values, R: Values>(&self, name: &str, parameters: &'static [&'static str]) -> Arc<Function> {
         let noted = ComponentFunction::new::<P, R>(self.name, name, parameters);
-        Arc::new(Function { noted: Arc::new(noted), number: self.imports.number(self.name, name) })
+        let number = self.imports.number(self.name, name);
+        Arc::new(Function { noted: Arc::new(noted), files: FileCall::of(self.name, name), number })
     }
 }
 
 /// A function of the host.
 pub struct Function {
     noted: Arc<ComponentFunction>,
+    files: FileCall,
     /// Its number in the recording, if there is one that has it.
     number: Option<u32>,
 }
@@ -232,6 +235,7 @@ impl Function {
     ) -> Arc<Function> {
         Arc::new(Function {
             noted: Arc::new(ComponentFunction::new::<P, R>(interface, name, parameters)),
+            files: FileCall::None,
             number: None,
         })
     }
@@ -242,10 +246,13 @@ impl Function {
         bytes.clear();
         parameters.write(&mut bytes);
         let arguments = recording::hash_bytes(&bytes);
-        if let (Some(log), Some(number)) = (&host.log, self.number) {
-            log.enter(number, arguments);
-        }
         host.calls.enter_component(&self.noted, &bytes);
+        if let (Some(log), Some(number)) = (host.log.clone(), self.number) {
+            log.enter(number, arguments);
+            if self.files != FileCall::None {
+                Files::begins(self.files, &bytes, host, &log);
+            }
+        }
         bytes.shrink_to(SCRATCH);
         host.scratch = bytes;
         arguments
@@ -255,20 +262,24 @@ impl Function {
     pub fn end<R: Values>(&self, host: &mut Host, arguments: u32, result: Result<R>) -> Result<R> {
         let mut bytes = std::mem::take(&mut host.scratch);
         bytes.clear();
-        let outcome = match &result {
+        match &result {
             Ok(value) => {
                 value.write(&mut bytes);
                 host.calls.gave(&bytes);
-                Outcome::Values(&bytes)
             }
-            Err(error) => {
-                host.calls.failed(coredump_capture::message(error));
-                failure(error)
-            }
-        };
-        if let (Some(log), Some(number)) = (&host.log, self.number) {
+            Err(error) => host.calls.failed(coredump_capture::message(error)),
+        }
+        if let (Some(log), Some(number)) = (host.log.clone(), self.number) {
             host.growth.event();
-            log.call(number, arguments, &outcome, [].into_iter());
+            let read = match &result {
+                Ok(_) => Files::ends(self.files, &mut bytes, host, &log),
+                Err(_) => None,
+            };
+            let outcome = match &result {
+                Ok(_) => Outcome::Values(&bytes),
+                Err(error) => failure(error),
+            };
+            log.call(number, arguments, &outcome, read.as_ref(), &[]);
         }
         bytes.shrink_to(SCRATCH);
         host.scratch = bytes;
@@ -286,7 +297,14 @@ impl Function {
 
     /// Answers a call as the recording has it.
     fn replay<R: Values>(&self, store: &mut StoreContextMut<'_, Host>, arguments: u32) -> Result<R> {
+        let witness = store.data().playback.as_ref().and_then(Playback::witness);
+        if let Some(witness) = &witness {
+            witness.call(self.noted.name(), false, store)?;
+        }
         let answer = self.answer(store.data_mut(), arguments)?;
+        if let Some(witness) = &witness {
+            witness.call(self.noted.name(), true, store)?;
+        }
         replay::run_on(store)?;
         Ok(answer)
     }

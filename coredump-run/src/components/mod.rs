@@ -1,6 +1,7 @@
 //! Components of WASI 0.2: what they ask the host for is noted, recorded, and answered from a recording.
 
 mod compound;
+mod files;
 mod link;
 mod obstacle;
 #[cfg(test)]
@@ -9,6 +10,7 @@ mod types;
 mod values;
 mod wasi;
 
+pub use files::Files;
 pub use link::{Answer, Function, Imports, VERSION};
 pub use obstacle::obstacle;
 pub use values::Values;

@@ -41,6 +41,12 @@ impl<'b> Input<'b> {
         self.take(1).map(|byte| byte[0])
     }
 
+    /// The bytes of a list of bytes.
+    pub fn list(&mut self) -> Option<&'b [u8]> {
+        let len = self.len()?;
+        self.take(len)
+    }
+
     fn number(&mut self) -> Option<u64> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {

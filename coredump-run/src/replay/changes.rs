@@ -13,6 +13,7 @@ use super::play::{Diverged, HostChange, Reached};
 use super::rerun::{self, Goal};
 use super::rewrite::{self, Change, Rewritten, Site, Watch};
 use super::stop::Until;
+use super::witness::{Seen, Task, Witness};
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
 use crate::program::Source;
@@ -30,10 +31,14 @@ const SOME_FUEL: u64 = 1 << 20;
 pub struct Changes {
     /// The instructions that write, by their numbers.
     pub sites: Vec<Site>,
+    /// The modules that they are in.
+    pub modules: Vec<Vec<u8>>,
     /// The changes by instructions, oldest first, the last ones.
     pub changes: Vec<Change>,
     /// The changes by the host, oldest first.
     pub host: Vec<HostChange>,
+    /// After how many calls of the host instructions were looked at.
+    pub from: u64,
 }
 
 /// Where the rewritten program is to end.
@@ -54,14 +59,15 @@ struct Noted {
 }
 
 impl Session<'_> {
-    /// Runs the program again at full speed, rewritten so that it notes who changes the watched bytes.
+    /// Runs the program again at full speed, rewritten so that it notes who changes the watched bytes. A component runs
+    /// again instrumented; for its `last` change alone that is quicker.
     ///
     /// # Errors
     ///
     /// The program did not end as before.
-    pub fn changes(&self, watch: Watch) -> Result<Changes> {
+    pub fn changes(&self, watch: Watch, last: bool) -> Result<Changes> {
         if self.source.is_component() {
-            return Err(Error::new(ErrorKind::Usage, "writes to the memories of a component cannot be found"));
+            return self.changes_of_component(watch, last);
         }
         let noted = match self.fuel() {
             None if self.kind() != Ending::Trap(Trap::StackOverflow).kind() => {
@@ -71,7 +77,28 @@ impl Session<'_> {
         };
         let Noted { rewritten, notes, host } = noted;
         let changes = rewritten.changes(&notes);
-        // The last bytes noted are those of the dump, or something was missed.
+        let modules = vec![self.source.binary().to_vec()];
+        self.checked(watch, Changes { sites: rewritten.sites, modules, changes, host, from: 0 })
+    }
+
+    /// The same of a component.
+    fn changes_of_component(&self, watch: Watch, last: bool) -> Result<Changes> {
+        let from = if last { self.witness(Witness::new(watch, Task::Calls))?.changed() } else { 0 };
+        let Seen { sites, modules, changes, host } = self.witness(Witness::new(watch, Task::Changes(from)))?.seen();
+        self.checked(watch, Changes { sites, modules, changes, host, from })
+    }
+
+    /// Runs a component again to its end.
+    fn witness(&self, witness: Witness) -> Result<Arc<Witness>> {
+        let witness = Arc::new(witness);
+        let (expected, goal) = self.end();
+        self.again(Some(expected), Goal { witness: Some(witness.clone()), ..goal }, None, false)?;
+        Ok(witness)
+    }
+
+    /// The last bytes noted are those of the dump, or something was missed.
+    fn checked(&self, watch: Watch, noted: Changes) -> Result<Changes> {
+        let Changes { changes, host, .. } = &noted;
         let by_host = host.last().filter(|host| changes.last().is_none_or(|change| host.number > change.number));
         let last = by_host.map(|host| &host.after).or(changes.last().map(|change| &change.after));
         let known = self.dump.memory(watch.memory).and_then(|memory| memory.bytes(watch.address, watch.len).ok());
@@ -80,7 +107,7 @@ impl Session<'_> {
         {
             return Err(differs("the watched bytes are others than in the dump"));
         }
-        Ok(Changes { sites: rewritten.sites, changes, host })
+        Ok(noted)
     }
 
     /// The fuel that the program had, if it ended for want of it, or was stopped after so much.

@@ -9,7 +9,7 @@ use coredump_core::cli::Exit;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::mapped::Bytes;
-use coredump_core::internals::recording::Recording;
+use coredump_core::internals::recording::{Recording, Start};
 use coredump_core::internals::unasked;
 
 use super::compare::Expected;
@@ -62,8 +62,37 @@ fn open<'a>(args: &'a Args, report: &'a Report) -> Result<Session<'a>> {
     })?;
     let recording = Recording::read(section.head, section.offset)?;
     let source = source(args, &dump, &recording)?;
-    let tape = Tape::new(recording.start.clone(), Bytes::Owned(recording.log.to_vec()), recording.offset);
+    let tape = match recording.start.file.clone() {
+        // A name, and no way to other folders.
+        Some(name) if Path::new(&name).file_name() == Some(name.as_ref()) => {
+            beside(args, recording, &path.with_file_name(name))?
+        }
+        Some(name) => {
+            return Err(Error::malformed(section.offset, format!("{name:?} is no name of a file beside the dump")));
+        }
+        None => Tape::new(recording.start, Bytes::Owned(recording.log.to_vec()), recording.offset),
+    };
     Ok(Session { args, dump, tape, source, report })
+}
+
+/// The recording in the file beside the dump.
+fn beside(args: &Args, recording: Recording<'_>, path: &Path) -> Result<Tape> {
+    if args.untrusted {
+        let error = Error::new(ErrorKind::Usage, "the recording is in a file that the dump names");
+        return Err(error.hint("without --untrusted it is read").in_file(path));
+    }
+    let open = || {
+        let (file, _) = unasked::open(path)?;
+        let log = Bytes::from_file(file)?;
+        let start = recording.with_log(&log)?.start;
+        Ok(Tape::new(Start { file: None, ..start }, log, 0))
+    };
+    open().map_err(|error: Error| match error.kind {
+        ErrorKind::Io => {
+            error.in_file(path).hint("the recording of this dump is a file of its own, in the same folder")
+        }
+        _ => error.in_file(path),
+    })
 }
 
 /// The module that ran: the one that is named, or the one that is found.
@@ -162,6 +191,9 @@ impl Session<'_> {
         let again = Again::alone(self.tape.clone(), expected, written, !args.no_recording).with_calls(calls);
         if let Some(hunt) = &goal.hunt {
             again.stands_at(hunt.code_offset(self.source.binary()));
+        }
+        if let Some(witness) = &goal.witness {
+            again.stands_at(witness.code_offset());
         }
         let recorder = Arc::new(first.again(program.clone(), again));
         let mut playback = self.tape.playback(goal.until.clone());

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use coredump_core::module::Module as CoreModule;
 use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, Val};
 
 use super::rewrite::{Site, Watch};
@@ -30,9 +29,7 @@ impl Hunt {
 
     /// Offset of the instruction in its function, in bytes.
     pub fn code_offset(&self, binary: &[u8]) -> Option<u32> {
-        let (site, _) = self.instruction?;
-        let body = CoreModule::parse(binary).ok()?.body(site.function)?;
-        u32::try_from(site.offset.checked_sub(body.start)?).ok()
+        self.instruction?.0.code_offset(binary)
     }
 
     /// Makes the program stop at each execution of the instruction.
@@ -104,7 +101,7 @@ pub fn standing_at(store: &mut StoreContextMut<'_, Host>) -> Option<u64> {
 }
 
 /// Whether an instruction, which is about to be executed, touches the watched bytes.
-fn touches(watch: Watch, site: Site, store: &mut StoreContextMut<'_, Host>) -> bool {
+pub fn touches(watch: Watch, site: Site, store: &mut StoreContextMut<'_, Host>) -> bool {
     let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return false };
     let mut operand = |depth: u32| {
         let count = frame.num_stacks(&mut *store).ok()?;

@@ -1,23 +1,21 @@
-//! Where a recording goes while the program runs: into memory, and by the MiB into a file without a name.
+//! The recording of a program while it runs.
 
-use std::fs::File;
-use std::io::Write;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::error::{Error, Result};
 use coredump_core::internals::mapped::Bytes;
-use coredump_core::internals::recording::{self, Outcome, Pieces, Refusal};
+use coredump_core::internals::recording::{self, Outcome, Read, Refusal};
 use coredump_core::model::HostCall;
 
+use super::kept::Kept;
+use super::spool::Spool;
 use crate::calls::Calls;
 
 /// How long a call takes that does not wait.
 const SHORT: Duration = Duration::from_millis(50);
-
-/// Bytes that are gathered before they go to the file.
-const TAIL: usize = 1 << 20;
 
 /// The recording of a program that runs.
 pub struct Log {
@@ -37,15 +35,10 @@ const INSIDE: u64 = 1 << 63;
 struct State {
     /// The functions that the program imports, in the order of their numbers.
     functions: Vec<(String, String)>,
-    /// The last bytes, which are not in the file yet.
-    tail: Vec<u8>,
-    file: Option<File>,
-    /// Bytes in the file.
-    written: u64,
-    limit: u64,
+    /// The files that it refers to, by their numbers.
+    files: Vec<Arc<Kept>>,
+    spool: Spool,
     calls: u64,
-    /// Why the recording ended before the program did.
-    stopped: Option<String>,
 }
 
 /// Where a program that runs is.
@@ -64,6 +57,8 @@ pub struct Recorded {
     pub functions: Vec<(String, String)>,
     /// The log.
     pub log: Bytes,
+    /// The files that it refers to.
+    pub files: Vec<Arc<Kept>>,
     /// How many calls are in it.
     pub calls: u64,
     /// The last of them, and the one that the program is in.
@@ -73,8 +68,7 @@ pub struct Recorded {
 impl Log {
     /// An empty log that takes at most `limit` bytes, of a program whose last calls are noted in `last`.
     pub fn new(limit: u64, last: Arc<Calls>) -> Log {
-        let (functions, tail) = (Vec::new(), Vec::new());
-        let state = State { functions, tail, file: None, written: 0, limit, calls: 0, stopped: None };
+        let state = State { functions: Vec::new(), files: Vec::new(), spool: Spool::new(limit), calls: 0 };
         let (entered, frozen) = (AtomicU64::new(0), AtomicBool::new(false));
         Log { state: Mutex::new(state), entered, frozen, started: Instant::now(), last }
     }
@@ -125,13 +119,14 @@ impl Log {
         }
     }
 
-    /// Adds an answered call.
-    pub fn call<'m>(
+    /// Adds an answered call; of what it read from a file the passage alone.
+    pub fn call(
         &self,
         function: u32,
         arguments: u32,
         outcome: &Outcome<'_>,
-        writes: impl ExactSizeIterator<Item = recording::Write<'m>>,
+        read: Option<&Read>,
+        writes: &[recording::Write<'_>],
     ) {
         let mut state = self.state();
         if self.frozen.load(Ordering::SeqCst) {
@@ -139,13 +134,32 @@ impl Log {
             super::stop::park();
         }
         state.calls += 1;
-        recording::call(function, arguments, outcome, writes, &mut *state);
+        let spool = &mut state.spool;
+        match (read, outcome) {
+            (None, _) => recording::call(function, arguments, outcome, writes, spool),
+            (Some(read), Outcome::Values(values)) => recording::values_read(function, arguments, read, values, spool),
+            (Some(read), _) => recording::reading(function, arguments, read, writes, spool),
+        }
         self.entered.store(0, Ordering::SeqCst);
+    }
+
+    /// Adds a file that it refers to.
+    pub fn keep(&self, file: Arc<Kept>) {
+        self.state().files.push(file);
+    }
+
+    /// Copies what it refers to; `copy` takes the bytes that this may take, and returns those that it took.
+    pub fn reserve(&self, copy: impl FnOnce(u64) -> io::Result<u64>) {
+        let mut state = self.state();
+        match copy(state.spool.left()) {
+            Ok(bytes) => state.spool.reserve(bytes),
+            Err(error) => state.spool.stop(Error::io("cannot copy what the program read", error)),
+        }
     }
 
     /// Adds that a memory did not grow.
     pub fn growth_refused(&self, refusal: &Refusal) {
-        recording::growth_refused(refusal, &mut *self.state());
+        recording::growth_refused(refusal, &mut self.state().spool);
     }
 
     /// What was recorded up to now.
@@ -163,84 +177,23 @@ impl Log {
     }
 }
 
-impl Pieces for State {
-    fn piece(&mut self, bytes: &[u8]) {
-        if self.stopped.is_some() {
-            return;
-        }
-        let total = self.written + self.tail.len() as u64 + bytes.len() as u64;
-        if total > self.limit {
-            return self.stop(format!("the recording would exceed --record-limit ({} bytes)", self.limit));
-        }
-        if bytes.len() >= TAIL {
-            self.flush_to_file();
-            return self.append(bytes);
-        }
-        self.tail.extend_from_slice(bytes);
-        if self.tail.len() >= TAIL {
-            self.flush_to_file();
-        }
-    }
-}
-
 impl State {
     fn recorded(&mut self, last: Vec<HostCall>) -> Result<Recorded> {
-        self.flush();
-        if let Some(why) = &self.stopped {
-            return Err(Error::new(ErrorKind::TooLarge, why.clone()));
-        }
-        let log = match &self.file {
-            Some(file) => {
-                let file = file.try_clone().map_err(|error| Error::io("cannot read the recording", error))?;
-                Bytes::from_file(file)?
-            }
-            None => Bytes::Owned(self.tail.clone()),
-        };
-        Ok(Recorded { functions: self.functions.clone(), log, calls: self.calls, last })
-    }
-
-    /// Writes the tail to the file, if there is one.
-    fn flush(&mut self) {
-        if self.file.is_some() {
-            self.flush_to_file();
-        }
-    }
-
-    fn flush_to_file(&mut self) {
-        let tail = std::mem::take(&mut self.tail);
-        self.append(&tail);
-        self.tail = tail;
-        self.tail.clear();
-    }
-
-    fn append(&mut self, bytes: &[u8]) {
-        let file = match &mut self.file {
-            Some(file) => Ok(file),
-            None => tempfile::tempfile().map(|file| self.file.insert(file)),
-        };
-        match file.and_then(|file| file.write_all(bytes)) {
-            Ok(()) => self.written += bytes.len() as u64,
-            Err(error) => self.stop(Error::io("cannot write the recording", error).message),
-        }
-    }
-
-    /// Gives up: what is there is of no use without the rest.
-    fn stop(&mut self, why: String) {
-        self.stopped = Some(why);
-        self.tail = Vec::new();
-        self.file = None;
+        let log = self.spool.bytes()?;
+        Ok(Recorded { functions: self.functions.clone(), log, files: self.files.clone(), calls: self.calls, last })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::spool::TAIL;
     use super::*;
     use coredump_core::internals::recording::{Event, Reader, Write};
 
     fn add(log: &Log, len: usize) {
         let bytes = vec![7; len];
         let write = Write { address: 16, bytes: &bytes };
-        log.call(0, 1, &Outcome::Returned(0), [write].into_iter());
+        log.call(0, 1, &Outcome::Returned(0), None, &[write]);
     }
 
     #[test]

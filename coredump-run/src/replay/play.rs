@@ -10,8 +10,10 @@ use wasmtime::{AsContextMut, Caller, Extern, Linker, Module, Result, StoreContex
 use wasmtime_wasi::I32Exit;
 
 use super::growth::Growth;
+use super::kept::{self, Kept};
 use super::rewrite::{self, Rewritten, Watch};
 use super::stop::Until;
+use super::witness::Witness;
 use crate::ending::Interruption;
 use crate::host::Host;
 
@@ -45,6 +47,8 @@ impl std::error::Error for Reached {}
 /// The recording that a program is run with, and how much of it is used up.
 pub struct Playback {
     log: Arc<Bytes>,
+    /// The files that the log refers to.
+    files: Arc<[Arc<Kept>]>,
     /// Offset of the log in the file it stands in.
     offset: u64,
     at: usize,
@@ -57,6 +61,8 @@ pub struct Playback {
     /// The bytes whose changes by the host are noted.
     watch: Option<Watch>,
     changes: Vec<HostChange>,
+    /// Who looks at a component's memory where it calls the host.
+    witness: Option<Arc<Witness>>,
     /// The call after which it is to stop, counted from 1.
     last_call: Option<u64>,
     /// Units of fuel that are left to it after the last event.
@@ -82,6 +88,7 @@ impl Playback {
     /// The recording from its beginning; `offset` is that of the log in its file, for errors. Calls are counted in `played`.
     pub fn new(
         log: Arc<Bytes>,
+        files: Arc<[Arc<Kept>]>,
         offset: u64,
         names: Arc<[(String, String)]>,
         until: Option<Arc<Until>>,
@@ -89,6 +96,7 @@ impl Playback {
     ) -> Playback {
         Playback {
             log,
+            files,
             offset,
             at: 0,
             calls: 0,
@@ -98,6 +106,7 @@ impl Playback {
             until,
             watch: None,
             changes: Vec::new(),
+            witness: None,
             last_call: None,
             end_behind: None,
         }
@@ -106,6 +115,16 @@ impl Playback {
     /// Notes changes of these bytes by the host.
     pub fn watch(&mut self, watch: Watch) {
         self.watch = Some(watch);
+    }
+
+    /// Has somebody look at a component's memory where it calls the host.
+    pub fn set_witness(&mut self, witness: Option<Arc<Witness>>) {
+        self.witness = witness;
+    }
+
+    /// Who looks at the component's memory.
+    pub fn witness(&self) -> Option<Arc<Witness>> {
+        self.witness.clone()
     }
 
     /// The changes that were noted.
@@ -216,13 +235,18 @@ impl Playback {
     ) -> Result<R> {
         let log = self.log.clone();
         let (call, len) = self.next_call(&log, number, name, arguments)?;
-        let result = match call.outcome {
-            Outcome::Values(bytes) => read(bytes),
-            Outcome::Failed(failure) => {
+        let result = match (call.outcome, call.read) {
+            (Outcome::Values(bytes), None) => read(bytes),
+            (Outcome::Values(bytes), Some(part)) => {
+                let mut part_bytes = Vec::new();
+                kept::passage(&self.files, &part.passage, &mut part_bytes).map_err(changed)?;
+                read(&kept::spliced(bytes, part.to, &part_bytes))
+            }
+            (Outcome::Failed(failure), _) => {
                 self.answered(len);
                 return Err(as_error(failure));
             }
-            Outcome::Returned(_) => None,
+            (Outcome::Returned(_), _) => None,
         };
         let Some(result) = result else {
             let offset = self.offset + self.at as u64;
@@ -232,6 +256,15 @@ impl Playback {
         };
         self.answered(len);
         Ok(result)
+    }
+
+    /// Where the host wrote.
+    fn target<'m>(&self, memory: &'m mut [u8], address: u64, len: u64, name: &str) -> Result<&'m mut [u8]> {
+        let (at, size) = (usize::try_from(address), usize::try_from(len));
+        let target = at.ok().zip(size.ok()).and_then(|(at, size)| memory.get_mut(at..)?.get_mut(..size));
+        target.ok_or_else(|| {
+            self.diverged(format_args!("{name} wrote {len} bytes at {address:#x}, outside of the memory"))
+        })
     }
 
     fn name(&self, function: u32) -> String {
@@ -322,17 +355,14 @@ fn answer(
     let number = number.map(|number| number as u32);
     let (call, position) = playback.next_call(&log, number, name, recording::hash(params.iter().map(bits)))?;
     let before = playback.watch.map(|watch| watched(bytes, watch).to_vec());
+    if let Some(read) = &call.read {
+        let target = playback.target(bytes, read.to, read.passage.len, name)?;
+        kept::file(&playback.files, &read.passage)
+            .and_then(|kept| kept.read(&read.passage, target))
+            .map_err(changed)?;
+    }
     for write in &call.writes {
-        let target =
-            usize::try_from(write.address).ok().and_then(|at| bytes.get_mut(at..)?.get_mut(..write.bytes.len()));
-        let Some(target) = target else {
-            return Err(playback.diverged(format_args!(
-                "{name} wrote {} bytes at {:#x}, outside of the memory",
-                write.bytes.len(),
-                write.address
-            )));
-        };
-        target.copy_from_slice(write.bytes);
+        playback.target(bytes, write.address, write.bytes.len() as u64, name)?.copy_from_slice(write.bytes);
     }
     playback.answered(position);
     if let (Some(watch), Some(before)) = (playback.watch, before)
@@ -360,6 +390,11 @@ fn answer(
         Outcome::Values(_) => Err(playback.diverged(format_args!("{name} was called by a component"))),
         Outcome::Failed(failure) => Err(as_error(failure)),
     }
+}
+
+/// A file is not as it was.
+fn changed(error: CoreError) -> wasmtime::Error {
+    Diverged(error.to_string()).into()
 }
 
 /// The error with which a call ended the program.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coredump_core::internals::recording::{self, Failure, Outcome};
+use coredump_core::internals::recording::{self, Failure, Outcome, Read};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, Module, ModuleExport, Result, bail};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
@@ -45,6 +45,7 @@ impl Importing<'_> {
         let imported = imports.any(|import| import.module() == module && import.name() == name);
         imported.then(|| Recorder {
             noted: Function::new(name, parameters),
+            files: FileCall::of(name),
             memory: self.module.get_export_index("memory"),
             log: self.log.map(|log| (log.number(module, name), log.clone())),
         })
@@ -59,7 +60,8 @@ impl Importing<'_> {
                 continue;
             }
             let noted = Function::new(&format!("{module}.{name}"), &[]);
-            let recorder = Recorder { noted, memory: None, log: Some((log.number(&module, &name), log.clone())) };
+            let log = Some((log.number(&module, &name), log.clone()));
+            let recorder = Recorder { noted, files: FileCall::None, memory: None, log };
             let message = format!("unknown import: `{module}::{name}` has not been defined");
             linker.func_new(&module, &name, ty, move |mut caller, params, _| {
                 let error = wasmtime::Error::msg(message.clone());
@@ -74,10 +76,35 @@ impl Importing<'_> {
 #[derive(Clone)]
 pub struct Recorder {
     noted: Arc<Function>,
+    files: FileCall,
     /// The memory that it works on, if the module exports one.
     memory: Option<ModuleExport>,
     /// Its number in the recording, if there is one.
     log: Option<(u32, Arc<Log>)>,
+}
+
+/// What a function does with the files that the program has open.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FileCall {
+    None,
+    Open,
+    Close,
+    Renumber,
+    Read,
+    ReadAt,
+}
+
+impl FileCall {
+    fn of(name: &str) -> FileCall {
+        match name {
+            "path_open" => FileCall::Open,
+            "fd_close" => FileCall::Close,
+            "fd_renumber" => FileCall::Renumber,
+            "fd_read" => FileCall::Read,
+            "fd_pread" => FileCall::ReadAt,
+            _ => FileCall::None,
+        }
+    }
 }
 
 /// A call that goes on.
@@ -117,6 +144,11 @@ impl Recorder {
             targets.read(out, &mut guest, wasi);
             call.targets = targets;
         }
+        if let (FileCall::Open, Some((_, log)), Some(arguments)) = (self.files, &self.log, arguments.first_chunk()) {
+            let (bytes, host) = memory.data_and_store_mut(caller);
+            let name = text(bytes, arguments[2], arguments[3]);
+            host.files.opens(arguments, name, &mut host.wasi, log);
+        }
         Ok(call)
     }
 
@@ -133,10 +165,16 @@ impl Recorder {
         calls.failed(coredump_capture::message(&error));
         if let Some((function, log)) = &self.log {
             caller.data_mut().growth.event();
-            log.call(*function, recording::hash(arguments), &failure(&error), [].into_iter());
+            log.call(*function, recording::hash(arguments), &failure(&error), None, &[]);
         }
         Err(error)
     }
+}
+
+/// A text in the program's memory.
+fn text(memory: &[u8], address: u64, len: u64) -> Option<&str> {
+    let bytes = memory.get(address as u32 as usize..)?.get(..len as u32 as usize)?;
+    std::str::from_utf8(bytes).ok()
 }
 
 fn missing_memory() -> Result<std::convert::Infallible> {
@@ -165,9 +203,41 @@ impl<const N: usize> Call<'_, N> {
             Err(error) => (failure(error), None),
         };
         host.growth.event();
+        if let Some(read) = self.files(errno, bytes, host, log) {
+            log.call(*function, self.hash, &outcome, Some(&read), &self.targets.writes_besides(bytes));
+            return result;
+        }
         let writes = self.targets.writes(bytes, errno);
-        log.call(*function, self.hash, &outcome, writes);
+        log.call(*function, self.hash, &outcome, None, &writes);
         result
+    }
+
+    /// Follows what the program does with its files; what it read from one, if the recording may refer to that.
+    fn files(&self, errno: Option<i32>, memory: &[u8], host: &mut Host, log: &Log) -> Option<Read> {
+        let (files, wasi) = (&mut host.files, &mut host.wasi);
+        let argument = |index: usize| self.arguments.get(index).map(|argument| *argument as u32);
+        let fd = argument(0)?;
+        let offset = match (self.recorder.files, errno) {
+            (FileCall::Open, _) => {
+                let opened = self.recorder.noted.out(&self.arguments, memory).filter(|_| errno == Some(0));
+                files.opened(opened, wasi, log);
+                return None;
+            }
+            (FileCall::Close, Some(0)) => {
+                files.closed(fd);
+                return None;
+            }
+            (FileCall::Renumber, Some(0)) => {
+                files.renumbered(fd, argument(1)?);
+                return None;
+            }
+            (FileCall::Read, Some(0)) => None,
+            (FileCall::ReadAt, Some(0)) => Some(*self.arguments.get(3)?),
+            _ => return None,
+        };
+        let read = self.targets.read_whole(memory)?;
+        let passage = files.read(fd, offset, read.bytes, wasi, log)?;
+        Some(Read { passage, to: read.address })
     }
 }
 

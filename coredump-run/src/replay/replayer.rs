@@ -43,7 +43,7 @@ impl Replayer {
 
     /// The program stands before an instruction.
     async fn breakpoint(&self, mut store: StoreContextMut<'_, Host>) {
-        let Goal { overflow, until, hunt, touches } = &self.goal;
+        let Goal { overflow, until, hunt, touches, witness } = &self.goal;
         if let (Some(until), true) = (until, self.stepping.load(Ordering::Relaxed)) {
             return self.stop(&until.ending, Some(until.behind()), store).await;
         }
@@ -51,6 +51,9 @@ impl Replayer {
             return self.stop(&Ending::Trap(Trap::StackOverflow), None, store).await;
         }
         if hunt.as_ref().is_some_and(|hunt| hunt.is_here(&mut store)) {
+            return self.stop(&Ending::Watched, None, store).await;
+        }
+        if witness.as_ref().is_some_and(|witness| witness.stops(&mut store)) {
             return self.stop(&Ending::Watched, None, store).await;
         }
         if let Some(touches) = touches {
@@ -74,6 +77,9 @@ impl DebugHandler for Replayer {
     type Data = Host;
 
     async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
+        if let (Some(witness), false) = (&self.goal.witness, matches!(event, DebugEvent::Breakpoint)) {
+            witness.ends(&mut store);
+        }
         match (&event, &self.goal.until) {
             // An epoch passes in the middle of an instruction: the debugger knows a frame only at the beginning of one.
             (DebugEvent::EpochYield, Some(_)) => {

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use coredump_capture::Dumped;
+use coredump_capture::{Dumped, Output, Place};
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{self, Recording, Start};
@@ -15,10 +15,12 @@ use wasmtime::{AsContextMut, Cache, Linker, Module, Store, StoreContextMut, Trap
 
 use super::compare::Expected;
 use super::hunt::{Hunt, Touches};
+use super::kept::{self, Kept};
 use super::overflow::Overflow;
 use super::play::{self, Diverged, Playback};
 use super::replayer::Replayer;
 use super::stop::Until;
+use super::witness::Witness;
 use crate::components::{self, Imports};
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
@@ -28,7 +30,6 @@ use crate::program::{Code, Program};
 use crate::progress::Progress;
 use crate::record::Recorder;
 use crate::unknown;
-use coredump_capture::Place;
 
 /// Frames of instrumented code are larger than those of the code that was recorded, by this factor at most.
 const LARGER: usize = 64;
@@ -43,8 +44,12 @@ pub struct Tape {
     pub start: Arc<Start>,
     /// The log.
     pub log: Arc<Bytes>,
+    /// The files that the log refers to.
+    files: Arc<[Arc<Kept>]>,
     /// The offset of the log in the file that it stands in, in bytes.
     pub offset: u64,
+    /// Why no dump holds the recording, if one should.
+    pub left_out: Option<Arc<str>>,
     /// How many calls were answered from it, in the run that is under way.
     played: Arc<AtomicU64>,
 }
@@ -52,7 +57,8 @@ pub struct Tape {
 impl Tape {
     /// The recording in a file, at an offset.
     pub fn new(start: Start, log: Bytes, offset: u64) -> Tape {
-        Tape { start: Arc::new(start), log: Arc::new(log), offset, played: Arc::default() }
+        let (start, log, files) = (Arc::new(start), Arc::new(log), Arc::default());
+        Tape { start, log, files, offset, left_out: None, played: Arc::default() }
     }
 
     /// Says on a terminal how far a run with it has come.
@@ -64,13 +70,16 @@ impl Tape {
     /// The answers, from the first one on.
     pub fn playback(&self, until: Option<Arc<Until>>) -> Playback {
         let names = self.start.functions.clone().into();
-        Playback::new(self.log.clone(), self.offset, names, until, self.played.clone())
+        Playback::new(self.log.clone(), self.files.clone(), self.offset, names, until, self.played.clone())
     }
 
     fn entry(&self) -> Entry {
         Entry { invoke: self.start.invoke.clone(), parameters: self.start.parameters.clone() }
     }
 }
+
+/// Bytes of a recording that is in a file of its own: a dump is looked at more often than it is run again.
+const BESIDE: usize = 64 << 20;
 
 /// What the dump of a program that ran again must agree with, and what it adds.
 pub struct Again {
@@ -81,8 +90,12 @@ pub struct Again {
     place: Option<Place>,
     /// Whether a dump is written.
     written: bool,
-    /// The head of the section that holds the recording, if it is to be in the dump.
-    head: Option<Vec<u8>>,
+    /// Whether the dump holds the recording.
+    keeps: bool,
+    /// The section that holds the recording: its head and, unless that is in a file of its own, the log.
+    section: OnceLock<(Vec<u8>, Option<Arc<Bytes>>)>,
+    /// The name of that file.
+    file: OnceLock<String>,
     /// The last calls of the host in the first run.
     calls: Vec<HostCall>,
     /// What the reason says of where the program was stopped.
@@ -104,13 +117,15 @@ impl Again {
 
     /// For a dump of a program that goes on, or is stopped.
     pub fn elsewhere(tape: Tape, keep_recording: bool) -> Again {
-        let head = keep_recording.then(|| recording::section_head(&tape.start));
+        let keeps = keep_recording && tape.left_out.is_none();
         Again {
             tape,
             expected: None,
             place: None,
             written: true,
-            head,
+            keeps,
+            section: OnceLock::new(),
+            file: OnceLock::new(),
             calls: Vec::new(),
             remark: OnceLock::new(),
             code_offset: OnceLock::new(),
@@ -169,14 +184,48 @@ impl Again {
         checked.map_err(differs)
     }
 
+    /// Writes the recording to a file of its own, if it is too large for the dump that goes to `output`.
+    ///
+    /// # Errors
+    ///
+    /// The file's.
+    pub fn put_beside(&self, output: &Output) -> Result<()> {
+        if !self.keeps {
+            return Ok(());
+        }
+        let (start, log) = (&self.tape.start, &self.tape.log);
+        let write =
+            |file: &mut dyn std::io::Write| file.write_all(log).map_err(|error| Error::io("cannot write", error));
+        let file = if self.written && log.len() > BESIDE { output.write_beside(write)? } else { None };
+        let log = file.is_none().then(|| log.clone());
+        let head = match &file {
+            Some(_) => recording::section_head(&Start { file: file.clone(), ..Start::clone(start) }),
+            None => recording::section_head(start),
+        };
+        let _ = self.section.set((head, log));
+        if let Some(file) = file {
+            let _ = self.file.set(file);
+        }
+        Ok(())
+    }
+
+    /// Removes that file, as the dump could not be written.
+    pub fn remove_beside(&self, output: &Output) {
+        if let Some(file) = self.file.get() {
+            output.remove_beside(file);
+        }
+    }
+
     /// Adds what a replayed dump says.
     pub fn complete<'a>(&'a self, dump: &mut CoreDump<'a>, store: &StoreContextMut<'_, Host>) {
         dump.process.detail = Some("replayed".to_owned());
         let host_calls = store.data().playback.as_ref().map_or(0, Playback::calls);
         let (recorded_bytes, verified) = (self.tape.log.len() as u64, self.expected.is_some());
-        dump.process.replay = Some(Replay { host_calls, recorded_bytes, verified });
+        dump.process.replay = Some(Replay { host_calls, recorded_bytes, verified, file: self.file.get().cloned() });
         dump.host_calls = self.calls.clone();
-        dump.recording = self.head.as_ref().map(|head| Recorded { head, log: &self.tape.log, offset: 0 });
+        let section = self.section.get();
+        dump.recording =
+            section.map(|(head, log)| Recorded { head, log: log.as_ref().map_or(&[][..], |log| &log[..]), offset: 0 });
     }
 }
 
@@ -198,16 +247,29 @@ pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Op
     }
 }
 
-/// A recording with the start that belongs to it.
-pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program) -> Tape {
-    let start = Start {
-        sha256: program.source().sha256(),
-        functions: recorded.functions,
-        calls: recorded.calls,
-        digests: Recording::digests(&recorded.log),
-        ..start
+/// A recording with the start that belongs to it. If a dump is to `keep` it, in so many bytes at most, what the program read
+/// from files is in it.
+///
+/// # Errors
+///
+/// A file has changed since.
+pub fn tape(recorded: super::log::Recorded, start: Start, program: &Program, keep: Option<u64>) -> Result<Tape> {
+    let super::log::Recorded { functions, log, files, calls, .. } = recorded;
+    let spelled_out = match keep.filter(|_| !files.is_empty()) {
+        Some(limit) => match kept::spelled_out(&log, &files, limit) {
+            Err(error) if error.kind == ErrorKind::TooLarge => Err(Arc::from(error.message)),
+            log => log.map(Some).map(Ok)?,
+        },
+        None => Ok(None),
     };
-    Tape::new(start, recorded.log, 0)
+    let sha256 = program.source().sha256();
+    let start = Start { sha256, functions, calls, ..start };
+    Ok(match spelled_out {
+        Ok(Some(log)) => Tape::new(Start { digests: Recording::digests(&log), ..start }, log, 0),
+        Ok(None) if files.is_empty() => Tape::new(Start { digests: Recording::digests(&log), ..start }, log, 0),
+        Ok(None) => Tape { files: files.into(), ..Tape::new(start, log, 0) },
+        Err(why) => Tape { files: files.into(), left_out: Some(why), ..Tape::new(start, log, 0) },
+    })
 }
 
 /// Runs the program of `first` again and returns what became of its dump, which replaces the first one's.
@@ -237,6 +299,8 @@ pub struct Goal {
     pub hunt: Option<Arc<Hunt>>,
     /// Nowhere else, but these writes are counted.
     pub touches: Option<Arc<Touches>>,
+    /// At a write to the memory of a component; or nowhere else, but they are noted.
+    pub witness: Option<Arc<Witness>>,
 }
 
 /// Runs the program of `recorder`, whose stage is that of another run, and returns its dump, and how it ended.
@@ -252,6 +316,9 @@ pub async fn run(
 ) -> Result<(Dumped, Ending)> {
     let program = recorder.program.clone();
     let ended = Arc::new(Notify::new());
+    if let Some(playback) = &mut store.data_mut().playback {
+        playback.set_witness(goal.witness.clone());
+    }
     store.set_debug_handler(Replayer::new(recorder.clone(), goal.clone(), ended.clone()));
     let ran = {
         let mut entered = pin!(enter(&program, tape, &goal, &mut store));
@@ -280,10 +347,12 @@ pub async fn run(
             }
             ending
         }
-        None => match (&goal.until, &goal.hunt) {
-            (Some(until), _) => until.ending.clone(),
-            (None, Some(_)) => Ending::Watched,
-            (None, None) => Ending::Trap(Trap::StackOverflow),
+        None => match &goal.until {
+            Some(until) => until.ending.clone(),
+            None if goal.hunt.is_some() || goal.witness.as_ref().is_some_and(|witness| witness.has_arrived()) => {
+                Ending::Watched
+            }
+            None => Ending::Trap(Trap::StackOverflow),
         },
     };
     let Some(dumped) = recorder.take_dumped() else { return Err(differs("it left no dump")) };
@@ -349,7 +418,11 @@ pub async fn enter(
             components::link(&mut linker, &imports).map_err(own)?;
             unknown::stand_in_component(&mut linker, component, &imports).map_err(own)?;
             let instance = linker.instantiate_pre(component).map_err(own)?;
-            let starts = |store: &mut Store<Host>| goal.watch_any(&mut store.as_context_mut());
+            let starts = |store: &mut Store<Host>| {
+                let mut store = store.as_context_mut();
+                goal.watch_any(&mut store)?;
+                goal.witness.iter().try_for_each(|witness| witness.starts(&mut store))
+            };
             Ok(invoke::enter_component(&instance, &entry, store, starts).await?.map(|_| ()))
         }
     }

@@ -15,7 +15,7 @@ use coredump_core::internals::recording::{self, Start};
 use wasmtime::{Engine, EngineWeak};
 
 use super::log::Log;
-use super::rerun::{self, Again};
+use super::rerun::{self, Again, Tape};
 use crate::control::Asked;
 use crate::ending::{Ending, Interruption};
 use crate::placed;
@@ -35,7 +35,8 @@ pub struct Stopper {
     recorder: Arc<Recorder>,
     log: Arc<Log>,
     start: Start,
-    keep_recording: bool,
+    /// The size of a recording that the dump keeps, at most, in bytes.
+    keep: Option<u64>,
     /// Who tells of the end; nobody, with `--quiet`.
     report: Option<(Report, Look)>,
     stage: Mutex<Stage>,
@@ -59,10 +60,10 @@ impl Stopper {
         recorder: Arc<Recorder>,
         log: Arc<Log>,
         start: Start,
-        keep_recording: bool,
+        keep: Option<u64>,
         report: Option<(Report, Look)>,
     ) -> Stopper {
-        Stopper { recorder, log, start, keep_recording, report, stage: Mutex::new(Stage::Runs) }
+        Stopper { recorder, log, start, keep, report, stage: Mutex::new(Stage::Runs) }
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -149,12 +150,20 @@ impl Stopper {
         let fuel = now.entered.is_none().then_some(behind);
         let stop = recording::Stop { signal, call: now.entered, fuel };
         let start = Start { stop: Some(stop.clone()), ..self.start.clone() };
-        let tape = rerun::tape(now.recorded, start, &self.recorder.program);
-        let again = Again::elsewhere(tape, self.keep_recording).with_calls(last);
+        let tape = rerun::tape(now.recorded, start, &self.recorder.program, self.keep)?;
+        self.remark(&tape);
+        let again = Again::elsewhere(tape, self.keep.is_some()).with_calls(last);
         let until = Until::new(ending.clone(), stop, calls);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::io("cannot start the event loop", error))?;
         runtime.block_on(rerun::again(&self.recorder, again, Some(Arc::new(until))))
+    }
+
+    /// Says why the dump does not hold the recording, if it should.
+    pub fn remark(&self, tape: &Tape) {
+        if let (Some(why), Some((report, _))) = (&tape.left_out, &self.report) {
+            report.say(format_args!("the dump will hold no recording: with the files that the program read, {why}"));
+        }
     }
 
     fn tell(&self, ending: &Ending, dumped: Option<&Dumped>, error: Option<Error>) {

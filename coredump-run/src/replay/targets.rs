@@ -118,48 +118,88 @@ impl Targets {
         self.fixed = [(pointers as u32, count.saturating_mul(4)), (texts as u32, bytes)];
     }
 
+    /// The bytes that a read which succeeded put into the first buffer, if it used no other and nothing else is written there.
+    pub fn read_whole<'m>(&self, memory: &'m [u8]) -> Option<Write<'m>> {
+        let (&(address, room), (count, _)) = (self.counted.first()?, self.count?);
+        let len = word(memory, count);
+        let apart = |&(at, size): &(u32, u32)| {
+            let (at, address) = (u64::from(at), u64::from(address));
+            size == 0 || at + u64::from(size) <= address || at >= address + u64::from(len)
+        };
+        if len > room || !self.fixed.iter().all(apart) {
+            return None;
+        }
+        clipped(memory, address, u64::from(len)).filter(|write| write.bytes.len() == len as usize)
+    }
+
+    /// What else such a call wrote.
+    pub fn writes_besides<'m>(&self, memory: &'m [u8]) -> Writes<'m> {
+        let mut writes = Writes::default();
+        for (address, len) in self.fixed {
+            writes.add(clipped(memory, address, u64::from(len)));
+        }
+        writes
+    }
+
     /// What stands there after the call, which gave `errno`. More than was written is harmless: a program that runs again
     /// has the same bytes there.
     pub fn writes<'m>(&self, memory: &'m [u8], errno: Option<i32>) -> Writes<'m> {
+        let mut writes = self.writes_besides(memory);
         let mut left = match (errno, self.count) {
             (Some(0), Some((at, unit))) => u64::from(word(memory, at)).saturating_mul(u64::from(unit)),
             (Some(0), None) => u64::MAX,
             _ if self.partly => u64::MAX,
             _ => 0,
         };
-        let counted = self.counted.iter().filter_map(|&(address, len)| {
+        for &(address, len) in &self.counted {
             let len = u64::from(len).min(left);
             left -= len;
-            clipped(memory, address, len)
-        });
-        let counted: Vec<Write<'m>> = counted.collect();
-        Writes {
-            counted: counted.into_iter(),
-            fixed: self.fixed.map(|(address, len)| clipped(memory, address, u64::from(len))),
+            writes.add(clipped(memory, address, len));
         }
+        writes
     }
 }
 
 /// What a call wrote. Most write at one or two places, for which nothing is allocated.
-pub struct Writes<'m> {
-    counted: std::vec::IntoIter<Write<'m>>,
-    fixed: [Option<Write<'m>>; 2],
+pub enum Writes<'m> {
+    /// So many of these.
+    Few([Write<'m>; 2], usize),
+    /// All of these.
+    Many(Vec<Write<'m>>),
 }
 
-impl<'m> Iterator for Writes<'m> {
-    type Item = Write<'m>;
-
-    fn next(&mut self) -> Option<Write<'m>> {
-        self.counted.next().or_else(|| self.fixed.iter_mut().find_map(Option::take))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let len = self.counted.len() + self.fixed.iter().flatten().count();
-        (len, Some(len))
+impl Default for Writes<'_> {
+    fn default() -> Self {
+        Writes::Few([Write { address: 0, bytes: &[] }; 2], 0)
     }
 }
 
-impl ExactSizeIterator for Writes<'_> {}
+impl<'m> Writes<'m> {
+    fn add(&mut self, write: Option<Write<'m>>) {
+        let Some(write) = write else { return };
+        match self {
+            Writes::Few(few, count) => match few.get_mut(*count) {
+                Some(place) => {
+                    *place = write;
+                    *count += 1;
+                }
+                None => *self = Writes::Many([&few[..], &[write]].concat()),
+            },
+            Writes::Many(many) => many.push(write),
+        }
+    }
+}
+
+impl<'m> std::ops::Deref for Writes<'m> {
+    type Target = [Write<'m>];
+
+    fn deref(&self) -> &[Write<'m>] {
+        match self {
+            Writes::Few(few, count) => &few[..*count],
+            Writes::Many(many) => many,
+        }
+    }
+}
 
 fn word(memory: &[u8], at: u32) -> u32 {
     let bytes = memory.get(at as usize..).and_then(|bytes| bytes.first_chunk());

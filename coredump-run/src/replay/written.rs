@@ -12,39 +12,55 @@ use super::command::Session;
 use super::hunt::Hunt;
 use super::play::HostChange;
 use super::rerun::Goal;
+use super::witness::{Witness, Writer};
 use crate::report::{self, Look};
 use crate::{placed, watched};
+
+/// The second run of a program did not come to a write that the first one came to.
+const LOST: &str = "the write is not found again";
 
 impl Session<'_> {
     /// Shows the last change of some bytes.
     pub fn last_write(&self, bytes: &str) -> Result<Exit> {
         let named = Named::of(bytes, &self.dump, self.args.frame)?;
         let watch = named.watch;
-        let Changes { sites, changes, host } = self.changes(watch)?;
+        let Changes { sites, modules, changes, host, from } = self.changes(watch, true)?;
         let last = changes.last();
+        let is_component = self.source.is_component();
+        let none = Goal::default();
         let (goal, call) = match (last, host.last()) {
             (None, None) => {
-                output::print(&format!("nothing changed {named} from the start on\n"))?;
+                let since = if is_component { "since the component was instantiated" } else { "from the start on" };
+                output::print(&format!("nothing changed {named} {since}\n"))?;
                 return Ok(Exit::Partial);
             }
             (Some(change), host) if host.is_none_or(|host| host.number <= change.number) => {
-                let site = sites.get(change.site as usize).copied();
-                let site = site.ok_or_else(|| Error::new(ErrorKind::NotFound, "the write is not found again"))?;
-                (Hunt::instruction(watch, site, change.times), None)
+                let site = *sites.get(change.site as usize).ok_or_else(|| Error::new(ErrorKind::NotFound, LOST))?;
+                let goal = match is_component {
+                    true => {
+                        let code_offset = modules.get(site.module as usize).and_then(|module| site.code_offset(module));
+                        let writer = Writer::Instruction(change.site, change.times);
+                        Goal { witness: Some(Arc::new(Witness::stops_at(watch, from, writer, code_offset))), ..none }
+                    }
+                    false => Goal { hunt: Some(Arc::new(Hunt::instruction(watch, site, change.times))), ..none },
+                };
+                (goal, None)
             }
-            (_, host) => (Hunt::host(watch), host.map(|host| host.call)),
+            (_, Some(host)) if is_component => {
+                let witness = Witness::stops_at(watch, from, Writer::Host(host.call), None);
+                (Goal { witness: Some(Arc::new(witness)), ..none }, Some(host.call))
+            }
+            (_, host) => (Goal { hunt: Some(Arc::new(Hunt::host(watch))), ..none }, host.map(|host| host.call)),
         };
-        let goal = Goal { hunt: Some(Arc::new(goal)), ..Goal::default() };
-        let (program, dumped, _) = self.again(None, goal, call, self.args.output.is_some())?;
+        // What the host writes into a component comes there after its call.
+        let last_call = call.filter(|_| !is_component);
+        let (program, dumped, _) = self.again(None, goal, last_call, self.args.output.is_some())?;
         let (before, after) = match (call.and(host.last()), last) {
             (Some(host), _) => (&host.before, &host.after),
             (None, Some(change)) => (&change.before, &change.after),
-            (None, None) => return Err(Error::new(ErrorKind::NotFound, "the write is not found again")),
+            (None, None) => return Err(Error::new(ErrorKind::NotFound, LOST)),
         };
-        let who = match call.and(host.last()) {
-            Some(host) => format!(" by {} of the host, call {}", host.name, host.call),
-            None => String::new(),
-        };
+        let who = call.and(host.last()).map_or_else(String::new, |host| format!(" by {}", by_host(host)));
         let look = Look { paint: Paint { on: self.args.color.on_stdout() }, ..Look::of(self.args) };
         let frames = report::frames(&dumped, &program, &look);
         output::print(&format!(
@@ -61,7 +77,7 @@ impl Session<'_> {
     /// Lists the changes of some bytes.
     pub fn writes(&self, bytes: &str) -> Result<Exit> {
         let named = Named::of(bytes, &self.dump, self.args.frame)?;
-        let Changes { sites: all, changes, host } = self.changes(named.watch)?;
+        let Changes { sites: all, modules, changes, host, .. } = self.changes(named.watch, false)?;
         let total = changes.last().map_or(0, |change| change.number + 1) + host.len() as u64;
         let mut lines = format!("{named}: {total} changes\n");
         let kept = changes.first().map_or(0, |change| change.number);
@@ -72,17 +88,10 @@ impl Session<'_> {
         sites.sort_unstable();
         sites.dedup();
         let sites: Vec<_> = sites.into_iter().filter_map(|site| Some((site, *all.get(site as usize)?))).collect();
-        let places = watched::Places::new(&self.source, &sites);
+        let places = watched::Places::new(&self.source, &modules, &sites);
         let mut host = host.iter().peekable();
-        let host_line = |change: &HostChange| {
-            format!(
-                "  {} -> {}  {} of the host, call {}\n",
-                hex(&change.before),
-                hex(&change.after),
-                change.name,
-                change.call
-            )
-        };
+        let host_line =
+            |change: &HostChange| format!("  {} -> {}  {}\n", hex(&change.before), hex(&change.after), by_host(change));
         for change in &changes {
             while let Some(before) = host.next_if(|host| host.number <= change.number) {
                 lines += &host_line(before);
@@ -93,5 +102,13 @@ impl Session<'_> {
         host.for_each(|change| lines += &host_line(change));
         output::print(&lines)?;
         Ok(Exit::partial_if(total == 0))
+    }
+}
+
+/// Who of the host changed bytes.
+fn by_host(change: &HostChange) -> String {
+    match change.call {
+        0 => "the host, before any call of it".to_owned(),
+        call => format!("{} of the host, call {call}", change.name),
     }
 }

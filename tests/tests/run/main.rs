@@ -13,6 +13,7 @@ mod invoke;
 mod objects;
 mod output;
 mod property;
+mod reads;
 mod replay;
 mod server;
 mod signals;

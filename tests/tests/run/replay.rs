@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{Run, frames, memory, read, values};
 
 /// What a dump holds of the program's state, without what two runs may differ in.
-fn state(dump: &Path) -> Value {
+pub fn state(dump: &Path) -> Value {
     let document = Tool::new("coredump-json").args(["--untrusted", "--memory", "base64"]).arg(dump).run().json();
     let keys = ["threads", "memories", "globals", "tables", "instances", "modules", "reason", "signature", "place"];
     keys.iter().map(|key| ((*key).to_owned(), document[key].clone())).collect::<serde_json::Map<_, _>>().into()
@@ -208,7 +208,7 @@ fn a_component_is_replayed_as_a_module_is() {
 
 /// Runs the component that asks for clocks, random numbers, its arguments, the environment, files and folders, reads its
 /// input and sleeps.
-fn curious(folder: &Path, options: &[&str]) -> coredump_tests::Outcome {
+pub fn curious(folder: &Path, options: &[&str]) -> coredump_tests::Outcome {
     std::fs::create_dir_all(folder.join("data")).unwrap();
     std::fs::write(folder.join("data/file.txt"), "0123456789abcdef").unwrap();
     let tool = Tool::new("coredump-run").args(["-o", "app.coredump", "--dir", "data::/data", "--env", "GREETING=hi"]);

@@ -259,3 +259,47 @@ fn the_last_write_before_a_stack_overflow_and_the_end_of_fuel() {
         assert!(all.lines().last().unwrap().contains(&format!("-> {}  {function}", last.join(" "))), "{all}");
     }
 }
+
+/// The line of a source that holds a text, as `file:line`.
+fn line_of(source: &str, text: &str) -> String {
+    let lines = std::fs::read_to_string(fixture(source)).unwrap();
+    let line = lines.lines().position(|line| line.contains(text)).unwrap() + 1;
+    format!("{}:{line}", Path::new(source).file_name().unwrap().to_str().unwrap())
+}
+
+/// In a component its own code writes, that of the adapter, and the host, which brings results into the memory.
+#[test]
+fn the_last_write_to_the_memory_of_a_component_is_found() {
+    let (folder, source) = (scratch(), "sources/component/curious.c");
+    super::replay::curious(folder.path(), &[]).expect(134);
+    let dump = folder.path().join("app.coredump");
+    let program = fixture("modules/component-curious.wasm");
+    let asked = |options: &[&str]| {
+        let tool = Tool::new("coredump-run").arg("--replay").arg(&dump).args(options).arg(&program);
+        tool.in_folder(folder.path()).run()
+    };
+    let last = asked(&["--last-write", "answers.missing"]).expect(0);
+    let text = last.text();
+    assert!(text.contains(&line_of(source, "a->missing = errno")), "{text}");
+    assert!(text.contains("before: 00 00 00 00 = 0\nafter:  2c 00 00 00 = 44"), "{text}");
+    // The third one: a folder has itself, the one above it, and its file.
+    let last = asked(&["--last-write", "answers.entries", "-o", "then.coredump"]).expect(0);
+    assert!(last.text().contains(&line_of(source, "a->entries++")), "{last:?}");
+    assert!(last.text().contains("= 2\nafter:  03 00 00 00 = 3"), "{last:?}");
+    let then = read(&folder.path().join("then.coredump"));
+    assert_eq!(then["reason"]["kind"], "watchpoint");
+    assert_eq!(frames(&then)[0]["function"], "ask");
+    let writes = asked(&["--writes", "answers.entries"]).expect(0);
+    assert_eq!(writes.text().matches(&line_of(source, "a->entries++")).count(), 3, "{writes:?}");
+    assert!(writes.text().contains("3 changes"), "{writes:?}");
+    // What was read from a file is brought there by the host.
+    let last = asked(&["--last-write", "answers.text", "-o", "read.coredump"]).expect(0);
+    assert!(last.text().contains(" of the host, call "), "{last:?}");
+    assert!(last.text().contains(&line_of(source, "read(fd, a->text")), "{last:?}");
+    assert_eq!(memory_text(&folder.path().join("read.coredump"), "answers.text"), "answers.text = \"0123456789abcde\"");
+}
+
+fn memory_text(dump: &Path, expression: &str) -> String {
+    let frame = Tool::new("coredump-dump").args(["--print", expression, "--frame", "3"]).arg(dump).run().expect(0);
+    frame.text().trim().to_owned()
+}

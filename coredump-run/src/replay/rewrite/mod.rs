@@ -13,8 +13,10 @@ mod layout;
 mod operators;
 mod sections;
 
-use layout::Layout;
 use sections::Rewriter;
+
+pub use layout::Layout;
+pub use operators::Writes;
 
 /// Name under which the rewritten module exports its notes.
 pub const NOTES: &str = "coredump-run:notes";
@@ -47,8 +49,10 @@ pub struct Watch {
 }
 
 /// An instruction that writes to the watched memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Site {
+    /// The number of its module, if there are several.
+    pub module: u32,
     /// Its function.
     pub function: u32,
     /// Its offset in the module's file.
@@ -59,6 +63,14 @@ pub struct Site {
     pub plus: u64,
     /// How many bytes it writes; `None` for those whose length is on top of the operand stack.
     pub size: Option<u64>,
+}
+
+impl Site {
+    /// Its offset in its function, in bytes.
+    pub fn code_offset(&self, binary: &[u8]) -> Option<u32> {
+        let body = coredump_core::module::Module::parse(binary).ok()?.body(self.function)?;
+        u32::try_from(self.offset.checked_sub(body.start)?).ok()
+    }
 }
 
 impl Watch {

@@ -3,6 +3,7 @@
 use wasm_encoder::ValType;
 use wasmparser::{MemArg, Operator};
 
+use super::Site;
 use super::layout::Layout;
 
 /// An instruction that writes.
@@ -44,6 +45,19 @@ impl Writes {
             .or_else(|| atomic(operator))
             .map(Writes::Store)
             .or_else(|| bulk(operator, layout).map(Writes::Bulk))
+    }
+
+    /// What of its site the instruction alone tells.
+    pub fn site(&self) -> Site {
+        match self {
+            Writes::Store(store) => Site {
+                depth: 1 + u32::from(store.compares),
+                plus: store.memarg.offset,
+                size: Some(store.size),
+                ..Site::default()
+            },
+            Writes::Bulk(_) => Site { depth: 2, ..Site::default() },
+        }
     }
 
     /// The memory.

@@ -140,19 +140,11 @@ impl Reencode for Rewriter<'_> {
             let instruction = self.instruction(operator)?;
             let site = self.sites.len() as i32;
             let offset = offset as u64;
+            self.sites.extend(writes.as_ref().map(|writes| Site { function, offset, ..writes.site() }));
             match writes {
-                None => {
-                    body.instruction(&instruction);
-                }
-                Some(Writes::Store(store)) => {
-                    self.looks.store(site, store, locals, &instruction, &mut body);
-                    let (depth, plus, size) = (1 + u32::from(store.compares), store.memarg.offset, Some(store.size));
-                    self.sites.push(Site { function, offset, depth, plus, size });
-                }
-                Some(Writes::Bulk(bulk)) => {
-                    self.looks.bulk(site, bulk, locals, &instruction, &mut body);
-                    self.sites.push(Site { function, offset, depth: 2, plus: 0, size: None });
-                }
+                None => _ = body.instruction(&instruction),
+                Some(Writes::Store(store)) => self.looks.store(site, store, locals, &instruction, &mut body),
+                Some(Writes::Bulk(bulk)) => self.looks.bulk(site, bulk, locals, &instruction, &mut body),
             }
         }
         code.function(&body);

@@ -1,0 +1,207 @@
+//! The files that a component has open, as its calls show it: calls are known here by their encoded arguments and results.
+
+use std::collections::HashMap;
+
+use coredump_core::internals::recording::{Passage, Read};
+use wasmtime::component::Resource;
+use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::filesystem::types::{HostDescriptor, PathFlags};
+
+use super::values::{Input, Value};
+use crate::host::Host;
+use crate::replay::{Keeper, Log, Opened, at_once};
+
+/// What a function does with files.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum FileCall {
+    /// Nothing that is followed.
+    None,
+    /// Opens one.
+    Open,
+    /// Reads one at an offset.
+    ReadAt,
+    /// Makes a stream of one.
+    Stream,
+    /// Reads from a stream.
+    Read,
+    /// Moves a stream's position by other means, or ends it: the first argument.
+    Leave,
+    /// The same of the second argument.
+    Splice,
+    /// Closes a descriptor.
+    Close,
+}
+
+impl FileCall {
+    /// Of the function of that name in an interface.
+    pub fn of(interface: &str, name: &str) -> FileCall {
+        match (interface, name) {
+            ("wasi:filesystem/types", "[method]descriptor.open-at") => FileCall::Open,
+            ("wasi:filesystem/types", "[method]descriptor.read") => FileCall::ReadAt,
+            ("wasi:filesystem/types", "[method]descriptor.read-via-stream") => FileCall::Stream,
+            ("wasi:filesystem/types", "[resource-drop]descriptor") => FileCall::Close,
+            ("wasi:io/streams", "[method]input-stream.read" | "[method]input-stream.blocking-read") => FileCall::Read,
+            (
+                "wasi:io/streams",
+                "[method]input-stream.skip" | "[method]input-stream.blocking-skip" | "[resource-drop]input-stream",
+            ) => FileCall::Leave,
+            ("wasi:io/streams", "[method]output-stream.splice" | "[method]output-stream.blocking-splice") => {
+                FileCall::Splice
+            }
+            _ => FileCall::None,
+        }
+    }
+}
+
+/// The files that a component has open to read them; by the numbers of resources.
+#[derive(Default)]
+pub struct Files {
+    keeper: Keeper,
+    descriptors: HashMap<u32, File>,
+    /// Each with the offset of its next byte.
+    streams: HashMap<u32, (File, u64)>,
+    /// The arguments of the call that goes on, as far as they are needed.
+    call: Call,
+}
+
+#[derive(Clone)]
+struct File {
+    opened: Opened,
+    inode: Option<u64>,
+}
+
+#[derive(Default)]
+struct Call {
+    /// The descriptor or stream.
+    this: u32,
+    offset: u64,
+    name: String,
+    /// Whether the program may change the file that it opens.
+    writes: bool,
+}
+
+/// Bits of `open-flags` and `descriptor-flags`.
+const TRUNCATE: u8 = 1 << 3;
+const WRITE: u8 = 1 << 1;
+
+impl Files {
+    /// A call begins.
+    pub fn begins(call: FileCall, arguments: &[u8], host: &mut Host, log: &Log) {
+        let mut input = Input::new(arguments);
+        let Some(this) = u32::read(&mut input) else { return };
+        host.component_files.call = Call { this, ..Call::default() };
+        match call {
+            FileCall::Open => {
+                let opened = Files::opens(this, &mut input, host, log);
+                host.component_files.call = opened.unwrap_or_default();
+            }
+            FileCall::ReadAt => {
+                let _len = u64::read(&mut input);
+                host.component_files.call.offset = u64::read(&mut input).unwrap_or_default();
+            }
+            FileCall::Stream => host.component_files.call.offset = u64::read(&mut input).unwrap_or_default(),
+            FileCall::Leave => _ = host.component_files.streams.remove(&this),
+            FileCall::Splice => {
+                let source = u32::read(&mut input).unwrap_or_default();
+                host.component_files.streams.remove(&source);
+            }
+            FileCall::Close => _ = host.component_files.descriptors.remove(&this),
+            FileCall::Read | FileCall::None => {}
+        }
+    }
+
+    /// `open-at` begins.
+    fn opens(folder: u32, input: &mut Input<'_>, host: &mut Host, log: &Log) -> Option<Call> {
+        let lookup = PathFlags::read(input)?;
+        let name = String::read(input)?;
+        let truncates = input.byte()? & TRUNCATE != 0;
+        let writes = truncates || input.byte()? & WRITE != 0;
+        if truncates && host.component_files.keeper.has_any() {
+            let folder = Resource::new_borrow(folder);
+            let hash = at_once(host.filesystem().metadata_hash_at(folder, lookup, name.clone()));
+            // One that is not there cannot be lost.
+            if let Some(Ok(hash)) = hash {
+                host.component_files.keeper.is_written(Some(hash.lower), log);
+            }
+        }
+        Some(Call { name, writes, ..Call::default() })
+    }
+
+    /// A call ends with these results. What it read from a file is taken out of them, if the recording may refer to that.
+    pub fn ends(call: FileCall, results: &mut Vec<u8>, host: &mut Host, log: &Log) -> Option<Read> {
+        let mut input = Input::new(results);
+        // All of them return a result, whose case comes first.
+        if call == FileCall::None || input.byte()? != 0 {
+            return None;
+        }
+        let Call { this, offset, .. } = host.component_files.call;
+        match call {
+            FileCall::Open => {
+                Files::opened(u32::read(&mut input)?, host, log);
+                None
+            }
+            FileCall::Stream => {
+                let files = &mut host.component_files;
+                let stream = u32::read(&mut input)?;
+                files.streams.remove(&stream);
+                let file = files.descriptors.get(&this)?.clone();
+                files.streams.insert(stream, (file, offset));
+                None
+            }
+            FileCall::Read => {
+                let files = &mut host.component_files;
+                let (file, next) = files.streams.get_mut(&this)?;
+                let offset = *next;
+                let bytes = input.list()?;
+                *next += bytes.len() as u64;
+                let passage = refer(&mut files.keeper, file, offset, bytes, log)?;
+                Some(taken_out(passage, results))
+            }
+            FileCall::ReadAt => {
+                let files = &mut host.component_files;
+                let file = files.descriptors.get_mut(&this)?;
+                let passage = refer(&mut files.keeper, file, offset, input.list()?, log)?;
+                Some(taken_out(passage, results))
+            }
+            FileCall::Leave | FileCall::Splice | FileCall::Close | FileCall::None => None,
+        }
+    }
+
+    /// `open-at` returned a descriptor.
+    fn opened(descriptor: u32, host: &mut Host, log: &Log) {
+        host.component_files.descriptors.remove(&descriptor);
+        let Call { name, writes, .. } = std::mem::take(&mut host.component_files.call);
+        let file = match host.table().get(&Resource::<Descriptor>::new_borrow(descriptor)) {
+            Ok(Descriptor::File(file)) => file.file.clone(),
+            // Nothing is read from folders.
+            _ => return,
+        };
+        let inode = inode(descriptor, host);
+        match writes {
+            true => host.component_files.keeper.is_written(inode, log),
+            false => {
+                let file = File { opened: Opened::new(file, name), inode };
+                host.component_files.descriptors.insert(descriptor, file);
+            }
+        }
+    }
+}
+
+fn refer(keeper: &mut Keeper, file: &mut File, offset: u64, bytes: &[u8], log: &Log) -> Option<Passage> {
+    let File { opened, inode } = file;
+    keeper.refer(opened, || *inode, offset, bytes, log)
+}
+
+/// Takes the bytes of a passage out of results in which they stand after a case and their length.
+fn taken_out(passage: Passage, results: &mut Vec<u8>) -> Read {
+    let mut len = Vec::new();
+    passage.len.write(&mut len);
+    let at = 1 + len.len();
+    results.drain(at..at + passage.len as usize);
+    Read { passage, to: at as u64 }
+}
+
+fn inode(descriptor: u32, host: &mut Host) -> Option<u64> {
+    let hash = at_once(host.filesystem().metadata_hash(Resource::new_borrow(descriptor)))?;
+    Some(hash.ok()?.lower)
+}

@@ -1,0 +1,145 @@
+//! The files that a program of WASI 0.1 has open.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use coredump_core::internals::recording::Passage;
+use wasmtime::component::{Resource, ResourceTable};
+use wasmtime_wasi::WasiView;
+use wasmtime_wasi::filesystem::Descriptor;
+use wasmtime_wasi::p1::{WasiP1Ctx, wasi_snapshot_preview1 as p1};
+use wiggle::GuestMemory;
+
+use super::kept::{Keeper, Opened};
+use super::log::Log;
+
+/// The files that a program has open to read them.
+#[derive(Default)]
+pub struct Files {
+    keeper: Keeper,
+    /// By their descriptors.
+    open: HashMap<u32, Opened>,
+    /// The call that goes on.
+    opening: Option<Opening>,
+}
+
+/// A call that opens a file.
+struct Opening {
+    name: String,
+    /// The number in the table of resources that the file will have.
+    resource: u32,
+    /// Whether the program may change it.
+    writes: bool,
+}
+
+/// The rights to read and to write, and the flag to truncate (`typenames.witx`).
+const READ: u64 = 1 << 1;
+const WRITE: u64 = 1 << 6;
+const TRUNCATE: u64 = 1 << 3;
+
+/// Arguments of `path_open`.
+pub type Open = [u64; 9];
+
+impl Files {
+    /// `path_open` begins.
+    pub fn opens(&mut self, arguments: &Open, name: Option<&str>, wasi: &mut WasiP1Ctx, log: &Log) {
+        let [fd, lookup, _, _, flags, rights, ..] = *arguments;
+        let truncates = flags & TRUNCATE != 0;
+        if truncates
+            && self.keeper.has_any()
+            && let Some(file) = name.and_then(|name| inode_of(wasi, fd as i32, lookup as i32, name))
+        {
+            self.keeper.is_written(Some(file), log);
+        }
+        let writes = truncates || rights & WRITE != 0;
+        let opening = |resource| Opening { name: name.unwrap_or_default().to_owned(), resource, writes };
+        let followed = writes || rights & READ != 0;
+        // The first call of all makes the descriptors of the standard streams and of the folders, which are resources as well.
+        let _ = position(wasi, fd as u32);
+        self.opening = followed.then(|| next_number(wasi.ctx().table)).flatten().map(opening);
+    }
+
+    /// `path_open` returned, with a descriptor if it succeeded.
+    pub fn opened(&mut self, fd: Option<u32>, wasi: &mut WasiP1Ctx, log: &Log) {
+        let (Some(opening), Some(fd)) = (self.opening.take(), fd) else { return };
+        self.open.remove(&fd);
+        if opening.writes {
+            return self.keeper.is_written(inode(wasi, fd), log);
+        }
+        let resource = Resource::<Descriptor>::new_borrow(opening.resource);
+        if let Ok(Descriptor::File(file)) = wasi.ctx().table.get(&resource) {
+            self.open.insert(fd, Opened::new(file.file.clone(), opening.name));
+        }
+    }
+
+    /// `fd_close` succeeded.
+    pub fn closed(&mut self, fd: u32) {
+        self.open.remove(&fd);
+    }
+
+    /// `fd_renumber` succeeded.
+    pub fn renumbered(&mut self, from: u32, to: u32) {
+        self.open.remove(&to);
+        if let Some(opened) = self.open.remove(&from) {
+            self.open.insert(to, opened);
+        }
+    }
+
+    /// `fd_read` or, with its offset, `fd_pread` read these bytes: the passage that stands for them, if there is one.
+    pub fn read(
+        &mut self,
+        fd: u32,
+        offset: Option<u64>,
+        bytes: &[u8],
+        wasi: &mut WasiP1Ctx,
+        log: &Log,
+    ) -> Option<Passage> {
+        let opened = self.open.get_mut(&fd)?;
+        let offset = offset.or_else(|| position(wasi, fd)?.checked_sub(bytes.len() as u64))?;
+        self.keeper.refer(opened, || inode(wasi, fd), offset, bytes, log)
+    }
+}
+
+/// The number that the next resource in the table gets: those that are free are used again, the last one first.
+fn next_number(table: &mut ResourceTable) -> Option<u32> {
+    let probe = table.push(()).ok()?;
+    let number = probe.rep();
+    table.delete(probe).ok()?;
+    Some(number)
+}
+
+/// Where a file's next read begins.
+fn position(wasi: &mut WasiP1Ctx, fd: u32) -> Option<u64> {
+    let mut bytes = [0; 8];
+    let told = p1::fd_tell(wasi, &mut GuestMemory::Unshared(&mut bytes), fd as i32, 0);
+    (told.ok()? == 0).then(|| u64::from_le_bytes(bytes))
+}
+
+/// Bytes of a `filestat`, and where in it the inode's number is.
+const STAT: usize = 64;
+const INODE: Range<usize> = 8..16;
+
+fn inode(wasi: &mut WasiP1Ctx, fd: u32) -> Option<u64> {
+    let mut bytes = [0; STAT];
+    let told = at_once(p1::fd_filestat_get(wasi, &mut GuestMemory::Unshared(&mut bytes), fd as i32, 0))?;
+    (told.ok()? == 0).then(|| u64::from_le_bytes(bytes[INODE].try_into().unwrap_or_default()))
+}
+
+fn inode_of(wasi: &mut WasiP1Ctx, fd: i32, lookup: i32, name: &str) -> Option<u64> {
+    let mut bytes = vec![0; STAT];
+    bytes.extend_from_slice(name.as_bytes());
+    let len = i32::try_from(name.len()).ok()?;
+    let mut memory = GuestMemory::Unshared(&mut bytes);
+    let told = at_once(p1::path_filestat_get(wasi, &mut memory, fd, lookup, STAT as i32, len, 0))?;
+    (told.ok()? == 0).then(|| u64::from_le_bytes(bytes[INODE].try_into().unwrap_or_default()))
+}
+
+/// What a call gives that does not wait: those of a recorded program may hold up their thread.
+pub fn at_once<R>(call: impl Future<Output = R>) -> Option<R> {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}
