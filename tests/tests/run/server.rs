@@ -386,29 +386,51 @@ fn a_signal_lets_requests_finish() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+/// 10,000 requests by 64 clients, of which every tenth crashes, at one of two places.
 #[test]
-fn of_many_requests_only_those_that_crash_fail() {
-    let server = Server::start(&[], "http-service");
-    let crashed = Mutex::new(0);
-    std::thread::scope(|scope| {
-        for thread in 0..16 {
-            let (server, crashed) = (&server, &crashed);
-            scope.spawn(move || {
-                for round in 0..40 {
-                    let reply = match (thread + round) % 10 {
-                        0 => server.get("/crash?9"),
-                        _ => server.get("/"),
-                    };
-                    match reply.status {
-                        500 => *crashed.lock().unwrap() += 1,
-                        _ => assert_eq!((reply.status, reply.text()), (200, "hello\n")),
+fn of_a_storm_of_crashes_few_leave_dumps_and_no_other_request_fails() {
+    const CLIENTS: usize = 64;
+    const ROUNDS: usize = 160;
+    const CRASHES: [&str; 2] = ["/average", "/average?pears=x"];
+    let server = Server::start(&["--max-dumps", "2"], "http-service-bindgen");
+    let is_crash = |client: usize, round: usize| (client + round).is_multiple_of(10);
+    let storm = |rounds: usize| {
+        std::thread::scope(|scope| {
+            for client in 0..CLIENTS {
+                let server = &server;
+                scope.spawn(move || {
+                    for round in 0..rounds {
+                        if is_crash(client, round) {
+                            assert_eq!(server.get(CRASHES[usize::from(round.is_multiple_of(3))]).status, 500);
+                        } else {
+                            let reply = server.get("/average?pears=4");
+                            assert_eq!((reply.status, reply.text(), reply.whole), (200, "4\n", true));
+                        }
                     }
-                }
-            });
-        }
-    });
-    assert_eq!(*crashed.lock().unwrap(), 64);
-    assert_eq!(server.dumps().len(), 1);
+                });
+            }
+        });
+        (0..CLIENTS * rounds).filter(|at| is_crash(at % CLIENTS, at / CLIENTS)).count()
+    };
+    let mut crashed = storm(ROUNDS / 8);
+    let before = resident(server.child.id());
+    crashed += storm(ROUNDS - ROUNDS / 8);
+    let after = resident(server.child.id());
+    assert!(after < before + (16 << 10), "memory grew from {before} to {after} KiB");
+    let dumps = server.dumps();
+    let mut paths: Vec<_> = dumps.iter().map(|dump| read(dump)["process"]["request"]["path"].clone()).collect();
+    paths.sort_by_key(Value::to_string);
+    assert_eq!(paths, CRASHES, "one of each place");
+    let (code, said) = server.stop();
+    assert_eq!(code, Some(0));
+    assert_eq!(said.matches("(no core dump: ").count() + dumps.len(), crashed, "each crash is reported");
+}
+
+/// The physical memory that a process has, in KiB.
+fn resident(process: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
 #[test]
