@@ -85,6 +85,38 @@ fn a_program_of_moonbit_is_shown_with_its_types() {
     }
 }
 
+/// `tests/fixtures/sources/python/p2w-shop.py`: of a compiler that nothing here knows, types and fields have names all the same.
+#[test]
+fn a_program_of_an_unknown_compiler_is_shown_with_its_types() {
+    let run = Run::fixture(&["--unknown-imports-trap"], "p2w-shop").expect(134);
+    let document = run.json();
+    let report = frames(&document).iter().position(|frame| frame["function"] == "user_func_2").unwrap().to_string();
+    let print = |expression: &str| {
+        let tool = Tool::new("coredump-dump").args(["--frame", &report, "--print", expression]).arg(&run.dump);
+        tool.run().expect(0).text().trim_end().to_owned()
+    };
+    for (expression, value) in [
+        ("var_depth", "i31 37"),
+        ("var_big", "i31 1234567"),
+        (
+            "var_flags",
+            "struct $TUPLE {data = array $ARRAY_ANY of 3 [struct $BOOL {0 = 1}, null, struct $FLOAT {0 = 2.5}], len = 3}",
+        ),
+        ("var_nested.len", "3"),
+        ("var_nested.data[0].data[1]", "i31 2"),
+        ("var_nested.data[1]", "struct $EMPTY_LIST {}"),
+        ("var_nested.data[2].data", "array $ARRAY_ANY of 1 [i31 3]"),
+        ("var_orders.len", "2"),
+        // Three types that are equal are one to the engine.
+        ("var_names.table.count", "2"),
+    ] {
+        assert_eq!(print(expression), format!("{expression} = {value}"));
+    }
+    let types = lines(&["--heap"], &run);
+    let count = |name: &str| types.iter().find(|line| line[2] == name).map(|line| line[3].clone()).unwrap();
+    assert_eq!((count("OBJECT"), count("CLASS"), count("DICT | DICT_V2 | SET")), ("2".into(), "1".into(), "1".into()));
+}
+
 #[test]
 fn an_uninstrumented_run_has_what_globals_and_a_pending_exception_reach() {
     let dump = program(&["--fast"]).json();
