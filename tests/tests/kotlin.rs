@@ -88,7 +88,39 @@ impl Died {
 
 #[test]
 fn every_value_is_what_the_program_printed() {
-    assert!(died("kotlin-basket", &[]).agrees() > 80);
+    for (name, values) in [("kotlin-basket", 80), ("kotlin-shapes", 40)] {
+        let agreed = died(name, &[]).agrees();
+        assert!(agreed > values, "{name}: {agreed}");
+    }
+}
+
+#[test]
+fn a_suspend_function_that_was_resumed_is_a_frame_like_others() {
+    let died = died("kotlin-resumed", &[]);
+    assert!(died.agrees() >= 13, "also what lives across the suspension, by its name");
+    let document = died.json();
+    assert_eq!(document["signature"], "divide | step | main");
+    let source = std::fs::read_to_string(fixture("sources/kotlin/resumed.kt")).unwrap();
+    let line = source.lines().position(|line| line.trim() == "divide(scope.jobs, zero)").unwrap() + 1;
+    let frames = document["threads"][0]["frames"].as_array().unwrap();
+    let step = frames.iter().find(|frame| frame["function"] == "step").unwrap();
+    assert_eq!((&step["file"], &step["line"]), (&json!("src/kotlin/resumed.kt"), &json!(line)));
+}
+
+#[test]
+fn an_exception_has_all_that_it_was_thrown_for() {
+    let exception = &died("kotlin-shapes", &[]).json()["reason"]["exception"];
+    assert_eq!((&exception["type"], &exception["message"]), (&json!("Fault"), &json!("bottom top")));
+    let causes =
+        [("Fault", "top"), ("kotlin.IllegalArgumentException", "root"), ("kotlin.NumberFormatException", "deep")];
+    let mut cause = exception;
+    for (ty, message) in causes {
+        cause = &cause["cause"];
+        assert_eq!((&cause["type"], &cause["message"]), (&json!(ty), &json!(message)));
+    }
+    let suppressed = exception["suppressed"].as_array().unwrap();
+    let messages: Vec<_> = suppressed.iter().map(|one| one["message"].as_str().unwrap()).collect();
+    assert_eq!(messages, ["level 1", "level 2"]);
 }
 
 #[test]

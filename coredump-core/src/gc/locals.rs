@@ -221,9 +221,9 @@ pub(super) fn part_of(value: &Value, reading: Reading) -> Option<Part> {
         Value::V128(bytes) => Field::V128(bytes),
         Value::Ref(Reference { ref target, .. }) => Field::Ref(View::link(target)),
     };
-    // Only of integers of 32 bits the code has to tell.
+    // Only of integers the code has to tell.
     let reading = match (field, reading) {
-        (Field::I32(_), _) | (_, Reading::Raw) => reading,
+        (Field::I32(_), _) | (Field::I64(_), Reading::Unsigned) | (_, Reading::Raw) => reading,
         _ => Reading::Signed,
     };
     Some(Part { field, reading })
@@ -242,6 +242,10 @@ fn type_word(part: Part) -> &'static str {
     match (part.field, part.reading) {
         (_, Reading::Truth) => "Boolean",
         (_, Reading::Character) => "Char",
+        (_, Reading::UnsignedByte) => "UByte",
+        (_, Reading::UnsignedShort) => "UShort",
+        (Field::I32(_), Reading::Unsigned) => "UInt",
+        (Field::I64(_), Reading::Unsigned) => "ULong",
         (Field::I8(_), _) => "i8",
         (Field::I16(_), _) => "i16",
         (Field::I32(_), _) => "i32",

@@ -81,6 +81,10 @@ pub enum Reading {
     Signed,
     /// A number without.
     Unsigned,
+    /// A number of 8 bits without a sign, whatever holds it.
+    UnsignedByte,
+    /// A number of 16 bits without a sign, whatever holds it.
+    UnsignedShort,
     /// A truth value.
     Truth,
     /// A character: a unit of UTF-16.
@@ -145,6 +149,8 @@ impl View<'_> {
         let unsigned = |bits: u64| match part.reading {
             Reading::Truth if bits <= 1 => (bits == 1).to_string(),
             Reading::Character => u16::try_from(bits).map_or_else(|_| bits.to_string(), kotlin::character),
+            Reading::UnsignedByte => (bits as u8).to_string(),
+            Reading::UnsignedShort => (bits as u16).to_string(),
             _ => bits.to_string(),
         };
         let integer = |signed: i64, bits: u64| match part.reading {

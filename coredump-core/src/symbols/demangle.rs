@@ -6,12 +6,16 @@ use std::fmt::{self, Write};
 /// Longest mangled name that is demangled, and longest result: both schemes can expand exponentially.
 const MAX_LENGTH: usize = 64 * 1024;
 
-/// Demangles Rust (legacy `_ZN…17h…E` and v0 `_R…`) and Itanium C++ (`_Z…`); anything else stays as it is.
+/// Demangles Rust (legacy `_ZN…17h…E` and v0 `_R…`), Itanium C++ (`_Z…`), and what the compilers of MoonBit and Kotlin make of a name;
+/// anything else stays as it is.
 ///
 /// Rust's disambiguating hashes are left out.
 pub fn demangle(name: &str) -> Cow<'_, str> {
     if name.starts_with("_M0") && name.len() <= MAX_LENGTH {
         return super::moonbit::demangle(name).map_or(Cow::Borrowed(name), Cow::Owned);
+    }
+    if let Some(function) = super::kotlin::demangle(name).filter(|_| name.len() <= MAX_LENGTH) {
+        return Cow::Owned(function);
     }
     if !(name.starts_with("_Z") || name.starts_with("_R") || name.starts_with("__Z")) || name.len() > MAX_LENGTH {
         return Cow::Borrowed(name);

@@ -9,6 +9,7 @@ mod extent;
 mod functions;
 mod heads;
 mod inlined;
+mod kotlin;
 mod leb128;
 mod line_program;
 mod lines;

@@ -122,9 +122,10 @@ impl Kotlin {
         Some(thrown)
     }
 
-    /// How the bits of a field are read: the code tells of small integers.
+    /// How the bits of a field are read: the code tells of integers.
     fn reading(&self, view: &View<'_>, object: &Object<'_>, index: usize) -> Reading {
-        let Some(storage @ (Storage::I8 | Storage::I16)) = object.storage(index) else { return Reading::Signed };
+        use Storage::{I8, I16, I32, I64};
+        let Some(storage @ (I8 | I16 | I32 | I64)) = object.storage(index) else { return Reading::Signed };
         let readings = object.ty.places.iter().filter_map(|&(number, ty)| {
             let module = view.module(number)?;
             let known = self.fields.lock().get(&number).cloned();
@@ -133,9 +134,10 @@ impl Kotlin {
                 self.fields.lock().insert(number, fields.clone());
                 fields
             });
-            Some(fields.reading(module, ty, index as u32, storage == Storage::I16))
+            Some(fields.reading(module, ty, index as u32, storage))
         });
-        readings.into_iter().find(|reading| *reading != Reading::Unknown).unwrap_or(Reading::Unknown)
+        let unknown = if matches!(storage, I8 | I16) { Reading::Unknown } else { Reading::Signed };
+        readings.into_iter().find(|reading| *reading != unknown).unwrap_or(unknown)
     }
 
     /// What the integers in a function's locals are, as far as its code tells.
