@@ -167,6 +167,10 @@ fn a_build_id_does_not_speak_for_other_code() {
     let shown = bt().arg("--no-recorded-paths").arg("-m").arg(symbols.join("sum.wasm")).arg(&dump).run().expect(1);
     assert!(shown.stderr.contains("the same build id, but other code"), "{}", shown.stderr);
     assert!(!shown.text().contains("sum.c"), "{}", shown.text());
+    // Found without being named: it says that it is the one.
+    let shown = bt().arg("--no-recorded-paths").arg(&dump).run();
+    assert!(shown.stderr.contains("sum.wasm") && shown.stderr.contains("the same build id"), "{}", shown.stderr);
+    assert!(!shown.text().contains("sum.c"), "{}", shown.text());
     // As its debug info.
     let shown = bt().arg(&dump).run().expect(0);
     assert!(!shown.text().contains("sum.c"), "{}", shown.text());

@@ -173,7 +173,13 @@ impl<'d> Finder<'d> {
                 }
             }
         }
-        if fitting.len() == before && searched != Searched::Folder {
+        // A file that lies around is spoken of only if it claims to be the one that is looked for.
+        let wanted = self.record.build_id.as_deref();
+        let claims = |binary: &Arc<Binary>| {
+            let own = binary.module().build_id();
+            wanted.zip(own.as_deref()).is_some_and(|(wanted, own)| wanted.eq_ignore_ascii_case(own))
+        };
+        if fitting.len() == before && (searched != Searched::Folder || binaries.iter().any(claims)) {
             let reason = match (binaries.len(), first) {
                 (0, _) => "a component without core modules (100 levels of components are looked into)".to_owned(),
                 (1, Some(reason)) => reason,

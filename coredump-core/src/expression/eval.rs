@@ -11,7 +11,7 @@ use crate::lang::Renderer;
 use crate::location::frame::Frame;
 use crate::model;
 use crate::scope::VariableKind;
-use crate::values::{Source, Status, Value, Variable, When, pointer_target, variable_value};
+use crate::values::{Source, Status, Value, Variable, When, pointer_target, value_at_entry, variable_value};
 
 /// Pointers and arrays within each other that an expression writes.
 const NESTED: u32 = 32;
@@ -49,6 +49,12 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
     {
         variable.name = text.trim().to_owned();
         return Ok(variable);
+    }
+    if let NodeKind::AtEntry(name) = &node.kind {
+        let (value, location) =
+            (Evaluation { renderer, frame }).at_entry(name).map_err(|why| ExpressionError::new(node.column, why))?;
+        let kind = VariableKind::Parameter;
+        return Ok(Variable { kind, location, at: When::Entry, ..renderer.variable(name.as_str(), &value) });
     }
     let mut variable = match (Evaluation { renderer, frame }).node(&node)? {
         Worth::Value(value) => object(renderer, &value),
@@ -113,6 +119,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
                 Some(Named::Member(member)) => member,
                 None => return Err(fail(format!("no variable `{}` is in scope here", path.join("::")))),
             }),
+            NodeKind::AtEntry(name) => Worth::Value(self.at_entry(name).map_err(fail)?.0),
             NodeKind::FileName(file, name) => match lookup::file_static(frame, file, name) {
                 Some(die) => Worth::Value(variable_value(frame, die).0),
                 None => match object_and_class(node.column, file, name) {
@@ -155,6 +162,15 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
                 Err(missing) => Value::missing(target, missing),
             },
             _ => value,
+        }
+    }
+
+    /// What a parameter was when its function was entered, and where that is seen.
+    fn at_entry(&self, name: &str) -> Result<(Value, String), String> {
+        match lookup::local(self.frame, name) {
+            Some((die, VariableKind::Parameter)) => Ok(value_at_entry(self.frame, die)),
+            Some(_) => Err(format!("`{name}` is no parameter: it has no value at its function's entry")),
+            None => Err(format!("no parameter `{name}` is in scope here")),
         }
     }
 
@@ -320,6 +336,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
                 Named::Variable(die, _) => Some(units.language(die.unit)),
                 Named::Member(_) => None,
             },
+            NodeKind::AtEntry(name) => lookup::local(self.frame, name).map(|(die, _)| units.language(die.unit)),
             NodeKind::FileName(file, name) => {
                 lookup::file_static(self.frame, file, name).map(|die| units.language(die.unit))
             }

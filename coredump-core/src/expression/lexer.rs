@@ -22,6 +22,8 @@ pub enum TokenKind {
     Name(Vec<String>),
     /// A name qualified by the file it is in.
     FileName(String, String),
+    /// `name@entry`: a parameter as it was when its function was entered.
+    AtEntry(String),
     /// `$` and a word.
     Register(String),
     /// A text in double quotes: a key.
@@ -82,7 +84,12 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
                 parts.push(behind[..next].to_owned());
                 len += 2 + next;
             }
-            (TokenKind::Name(parts), len)
+            match at_entry(&rest[len..]) {
+                Some(behind) if parts.len() == 1 && !member => {
+                    (TokenKind::AtEntry(std::mem::take(&mut parts[0])), len + behind)
+                }
+                _ => (TokenKind::Name(parts), len),
+            }
         } else if let Some(sign) = SIGNS.iter().find(|sign| rest.starts_with(**sign)) {
             (TokenKind::Sign(sign), sign.len())
         } else {
@@ -110,6 +117,13 @@ fn braces(text: &str) -> Option<usize> {
     let inside = text.strip_prefix('{')?;
     let end = inside.find(['{', '}']).filter(|&end| inside[end..].starts_with('}'))?;
     Some(end + 2)
+}
+
+/// Length of the `@entry` that a text begins with.
+fn at_entry(text: &str) -> Option<usize> {
+    const ENTRY: &str = "@entry";
+    let behind = text.strip_prefix(ENTRY)?;
+    (word(behind) == 0).then_some(ENTRY.len())
 }
 
 /// `file.c::name`, or `'a file.c'::name`: the file, the name, and the length of both.
@@ -197,6 +211,16 @@ mod tests {
         assert_eq!(kinds("x[0].Named::name")[5], name(&["Named", "name"]));
         assert_eq!(kinds("src/my-file.c::total")[0], TokenKind::FileName("src/my-file.c".into(), "total".into()));
         assert_eq!(kinds("'my file.c'::total")[0], TokenKind::FileName("my file.c".into(), "total".into()));
+    }
+
+    #[test]
+    fn a_parameter_may_be_asked_for_as_it_was_at_entry() {
+        let entry = |name: &str| TokenKind::AtEntry(name.to_owned());
+        assert_eq!(kinds("n@entry"), [entry("n"), TokenKind::End]);
+        assert_eq!(kinds("*list@entry->next")[..3], [TokenKind::Sign("*"), entry("list"), TokenKind::Sign("->")]);
+        for text in ["n@entry2", "n@ entry", "ns::n@entry", "a.n@entry", "n@", "@entry"] {
+            assert!(tokens(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -8,7 +8,6 @@ use crate::lang::names::path_parts;
 use crate::lang::table;
 use crate::location::frame::{Frame, memory_base_global};
 use crate::location::statics;
-use crate::scope;
 use crate::scope::VariableKind;
 
 /// Stars after a type's name.
@@ -17,8 +16,7 @@ const POINTERS: usize = 16;
 /// The variable of that name that the frame's code sees in its function: the innermost block's.
 pub fn local(frame: &Frame<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
     let units = &frame.units;
-    let active = scope::active(units, frame.function?, frame.pc);
-    let visible = active.iter().skip(frame.scope.get()).flat_map(|function| &function.variables);
+    let visible = frame.active().iter().skip(frame.scope.get()).flat_map(|function| &function.variables);
     visible.copied().find(|(die, _)| units.name(*die) == Some(name.as_bytes()))
 }
 
@@ -53,8 +51,7 @@ fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option
         Some(rest) => (true, rest),
         None => (false, namespaces),
     };
-    let active = frame.function.map(|function| scope::active(units, function, frame.pc));
-    let around = active.and_then(|active| Some(units.written_path(active.first()?.die))).unwrap_or_default();
+    let around = frame.active().first().map(|active| units.written_path(active.die)).unwrap_or_default();
     let paths: Vec<_> = found.iter().map(|&die| (die, units.written_path(die))).collect();
     let depths = if global { 0..1 } else { 0..around.len() + 1 };
     depths.rev().find_map(|depth| {

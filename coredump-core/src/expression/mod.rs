@@ -1,6 +1,6 @@
 //! Expressions over a frame's variables, in the notation that C, C++, Rust and Zig share: `total`, `*node.next`,
 //! `buf[3]`, `buf[2..5]`, `(struct node *)0x10450`, `0x10450 as *const Node`, `file.c::counter`, `ns::table`,
-//! `map["key"]`, `maybe.?`, `$sp`, `$local0`, `$global1`.
+//! `map["key"]`, `maybe.?`, `count@entry`, `$sp`, `$local0`, `$global1`.
 //!
 //! ```text
 //! compare = sum { ("==" | "!=" | "<" | "<=" | ">" | ">=") sum }
@@ -10,7 +10,7 @@
 //! unary   = ("*" | "&" | "-") unary | "(" type ")" unary | postfix
 //! postfix = primary { "." name | "->" name | "." "*" | "." "?" | "[" index "]" }
 //! index   = compare [ ".." compare ] | text
-//! primary = number | name | register | "(" compare ")" | cast "<" type ">" "(" compare ")"
+//! primary = number | name | name "@entry" | register | "(" compare ")" | cast "<" type ">" "(" compare ")"
 //! cast    = "static_cast" | "dynamic_cast" | "reinterpret_cast" | "const_cast"
 //! ```
 

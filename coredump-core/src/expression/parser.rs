@@ -323,6 +323,7 @@ impl Parser<'_> {
         let kind = match token.kind {
             TokenKind::Number(number) => NodeKind::Number(number),
             TokenKind::Name(parts) => NodeKind::Name(parts),
+            TokenKind::AtEntry(name) => NodeKind::AtEntry(name),
             TokenKind::FileName(file, name) => NodeKind::FileName(file, name),
             TokenKind::Register(name) => NodeKind::Register(name),
             TokenKind::Sign("(") => {
@@ -351,6 +352,7 @@ mod tests {
         match &node.kind {
             Number(number) => number.to_string(),
             Name(parts) => parts.join("::"),
+            AtEntry(name) => format!("{name}@entry"),
             FileName(file, name) => format!("{file}::{name}"),
             Register(name) => format!("${name}"),
             Dereference(inner) => format!("(* {})", shape(inner)),
@@ -380,6 +382,7 @@ mod tests {
         );
         assert_eq!(shape(&parsed("*(int *)($sp + 12)").unwrap()), "(* (cast int * (+ $sp 12)))");
         assert_eq!(shape(&parsed("a - 1 - 2").unwrap()), "(- (- a 1) 2)");
+        assert_eq!(shape(&parsed("*list@entry->next").unwrap()), "(* (. list@entry next))");
         assert_eq!(shape(&parsed("a + 2 * b == c % 3").unwrap()), "(== (+ a (* 2 b)) (% c 3))");
     }
 

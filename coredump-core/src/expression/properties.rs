@@ -20,11 +20,12 @@ fn is_type(name: &str) -> bool {
 
 #[test]
 fn any_text_is_parsed_or_refused_at_one_of_its_characters() {
-    const PARTS: [&str; 36] = [
+    const PARTS: [&str; 37] = [
         "a",
         "list",
         "::n",
         "ns::x",
+        "n@entry",
         "file.c::total",
         "$sp",
         "$local0",

@@ -16,6 +16,8 @@ pub enum NodeKind {
     Number(u128),
     /// A variable, with its namespaces.
     Name(Vec<String>),
+    /// A parameter as it was when its function was entered.
+    AtEntry(String),
     /// A variable of a file.
     FileName(String, String),
     /// A Wasm register.

@@ -9,7 +9,8 @@ use super::forms::{Form, form, locals_only};
 use super::frame::Frame;
 use crate::catalog::units::{Attr, Die};
 use crate::location::Missing;
-use crate::scope::{self, VariableKind};
+use crate::scope::VariableKind;
+use crate::unwind::{Stores, beside};
 
 impl<'s> Frame<'_, 's> {
     /// Why a description is not believed, whatever the code address is.
@@ -39,6 +40,24 @@ impl<'s> Frame<'_, 's> {
         (variable && address && index < parameters && self.is_optimised()).then(|| Missing::NotCaptured(why.into()))
     }
 
+    /// The parts of an object in the frame's own room on the stack that its function never writes, as ranges in it: LLVM leaves
+    /// out the stores that nothing reads, and says of the whole object that it is there.
+    pub fn never_written(&self, address: u64, size: u64) -> Vec<(u64, u64)> {
+        let find = || {
+            let (now, entry) = (self.recovered.stack_pointer?, self.recovered.entry_stack_pointer?);
+            let pointer =
+                self.recovered.stack_pointer_global.filter(|_| !self.recovered.inferred && !self.rewritten)?;
+            if !(now..entry).contains(&address) || !self.is_optimised() {
+                return None;
+            }
+            let stores = || Stores::on_stack(self.binary.module(), self.frame.function?, pointer);
+            let start = -i64::try_from(entry - address).ok()?;
+            let written = self.stores.get_or_init(stores).as_ref()?.written(start, size)?;
+            Some(beside(&written, size))
+        };
+        find().unwrap_or_default()
+    }
+
     /// Whether anything visible in this frame's function moves, or is nowhere: without optimisation nothing does.
     fn is_optimised(&self) -> bool {
         let moves = |die: Die| match self.units.inherited(die, DW_AT_location) {
@@ -46,10 +65,8 @@ impl<'s> Frame<'_, 's> {
             Some(_) => true,
             None => self.units.inherited(die, DW_AT_const_value).is_none(),
         };
-        let visible = || Some(scope::active(&self.units, self.function?, self.pc));
         *self.optimised.get_or_init(|| {
-            let active: Vec<scope::Function> = visible().unwrap_or_default();
-            let variables = active.iter().flat_map(|function| &function.variables);
+            let variables = self.active().iter().flat_map(|function| &function.variables);
             variables.filter(|(_, kind)| *kind != VariableKind::Static).any(|(die, _)| moves(*die))
         })
     }
@@ -59,8 +76,8 @@ impl<'s> Frame<'_, 's> {
     fn anothers(&self) -> HashSet<Die> {
         let find = || {
             let count = self.binary.module().signature(self.frame.function?)?.params.len();
-            let active = scope::active(&self.units, self.function?, self.pc);
-            let parameters = active.last()?.variables.iter().filter(|(_, kind)| *kind == VariableKind::Parameter);
+            let parameters =
+                self.active().last()?.variables.iter().filter(|(_, kind)| *kind == VariableKind::Parameter);
             let claims = parameters.map(|&(die, _)| {
                 let list = self.units.inherited(die, DW_AT_location);
                 (die, list.and_then(|(unit, list)| self.claim(unit, list)))

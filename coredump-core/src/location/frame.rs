@@ -11,8 +11,9 @@ use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
 use crate::module::{ItemKind, Module};
+use crate::scope;
 use crate::unwind::writes::Writes;
-use crate::unwind::{Recovered, certain_instance};
+use crate::unwind::{Recovered, Stores, certain_instance};
 
 /// What is known of a frame, and of the binary it ran in.
 pub struct Frame<'f, 's> {
@@ -38,12 +39,16 @@ pub struct Frame<'f, 's> {
     pub youngest: bool,
     /// How many of the functions inlined there are not looked at for names, from the innermost on.
     pub scope: Cell<usize>,
+    /// The memo of [`Frame::active`].
+    pub active: OnceCell<Vec<scope::Function>>,
     /// The memo of [`Frame::in_prologue`].
     pub prologue: OnceCell<bool>,
     /// The memo of which instructions write the function's locals.
     pub writes: OnceCell<Option<Writes>>,
     /// The memo of which instructions put the function's operands where they are.
     pub operands: OnceCell<Option<Vec<u64>>>,
+    /// The memo of what the function writes on the stack.
+    pub stores: OnceCell<Option<Stores>>,
     /// The memo of the parameters that are said to be in another's place.
     pub anothers: OnceCell<HashSet<Die>>,
     /// The memo of whether the function is optimised.
@@ -57,6 +62,12 @@ pub struct Frame<'f, 's> {
 }
 
 impl Frame<'_, '_> {
+    /// The functions of the source that are active in the frame, innermost first; none where debug info describes none.
+    pub fn active(&self) -> &[scope::Function] {
+        let find = || self.function.map(|function| scope::active(&self.units, function, self.pc));
+        self.active.get_or_init(|| find().unwrap_or_default())
+    }
+
     /// The dump's value of a global of the frame's instance.
     fn dumped_global(&self, index: u32) -> Result<model::Value, Missing> {
         let instance = certain_instance(self.dump, self.frame);

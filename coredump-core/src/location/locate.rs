@@ -13,6 +13,7 @@ use crate::catalog::wide_constant;
 use crate::location::frame::Frame;
 use crate::location::{self, Location, Machine, Missing, Piece, Place};
 use crate::model;
+use crate::scope::{self, VariableKind};
 use crate::unwind::operands;
 use crate::unwind::writes::Writes;
 
@@ -30,7 +31,7 @@ impl<'s> Frame<'_, 's> {
                 found.0 = self.by_reference(self.units.type_of(die), found.0);
             }
             if matches!(found.0.pieces.as_slice(), [Piece { place: Place::Missing(Missing::OptimizedOut), .. }])
-                && let Some(kept) = self.kept_parameter(die, unit, value)
+                && let Some(kept) = self.kept_parameter(die, unit, value).or_else(|| self.constant_parameter(die))
             {
                 return Some(kept);
             }
@@ -118,8 +119,8 @@ impl<'s> Frame<'_, 's> {
     /// A parameter of a language where nothing can assign to one, where some code address has it in Wasm parameters that nothing
     /// writes: it is there from beginning to end.
     fn kept_parameter(&self, die: Die, number: u32, list: Attr<'s>) -> Option<(Location, String)> {
-        let parameter = self.units.entry(die)?.tag == DW_TAG_formal_parameter;
-        if !parameter || self.rewritten || !self.units.language(die.unit).has_constant_parameters() {
+        let constant = self.units.language(die.unit).has_constant_parameters();
+        if !constant || self.rewritten || !self.is_own_parameter(die) {
             return None;
         }
         let unit = self.units.unit(number)?;
@@ -137,17 +138,44 @@ impl<'s> Frame<'_, 's> {
         None
     }
 
-    /// Where a parameter was when the function was entered: what its list says of the function's beginning, if that is in
-    /// parameters of Wasm that are known as they were.
+    /// Whether it is a parameter of the frame's own function: one of an inlined function had other values in other calls, which
+    /// the same entry may describe.
+    fn is_own_parameter(&self, die: Die) -> bool {
+        let variables = |own: &scope::Function| own.variables.contains(&(die, VariableKind::Parameter));
+        self.active().last().is_some_and(variables)
+    }
+
+    /// A parameter that nothing can assign to is what it was when its function was entered: a reference, `this`, what is
+    /// declared `const`.
+    fn constant_parameter(&self, die: Die) -> Option<(Location, String)> {
+        let language = self.units.language(die.unit);
+        let kept = self.is_constant(die) || language.has_constant_parameters();
+        let found = if kept { self.locate_at_entry(die)? } else { return None };
+        let known = !found.0.pieces.iter().any(|piece| matches!(piece.place, Place::Missing(_)));
+        known.then_some(found)
+    }
+
+    /// Where a parameter was when the function was entered: what is said of it there, if that is in parameters of Wasm that are
+    /// known as they were.
     pub fn locate_at_entry(&self, die: Die) -> Option<(Location, String)> {
+        if self.rewritten || !self.is_own_parameter(die) {
+            return None;
+        }
+        self.described_at_entry(die).or_else(|| self.passed(die))
+    }
+
+    fn described_at_entry(&self, die: Die) -> Option<(Location, String)> {
         let (number, list) = self.units.inherited(die, DW_AT_location)?;
-        let single = matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_));
-        if self.rewritten || single || self.doubt(die, number, list).is_some() {
+        if self.doubt(die, number, list).is_some() {
             return None;
         }
         let unit = self.units.unit(number)?;
         let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
-        let expression = self.at_beginning(unit, list)?;
+        let expression = match list {
+            AttributeValue::Exprloc(expression) => expression.0,
+            AttributeValue::Block(bytes) => bytes,
+            list => self.at_beginning(unit, list)?,
+        };
         if !locals_only(&expression, unit.encoding())?.into_iter().all(|local| local < parameters) {
             return None;
         }
@@ -157,7 +185,7 @@ impl<'s> Frame<'_, 's> {
     }
 
     /// A parameter of Wasm as it was when the function was entered.
-    fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {
+    pub(super) fn entry_local(&self, index: u32) -> Result<model::Value, Missing> {
         let unwritten = || {
             let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
             (index < parameters && self.writes()?.values(index) == 1).then_some(index)

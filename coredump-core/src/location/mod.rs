@@ -15,6 +15,7 @@ pub mod frame;
 mod listed;
 mod locate;
 mod operation;
+mod passed;
 mod prologue;
 pub mod statics;
 

@@ -137,6 +137,20 @@ fn assemble(frame: &Frame<'_, '_>, pieces: &[Piece], size: Option<u64>) -> Sourc
     Source::Bytes(Rc::new(Assembled { bytes, holes }), 0)
 }
 
+/// An object in memory of which parts were never written.
+fn with_holes(frame: &Frame<'_, '_>, address: u64, size: u64, holes: &[(u64, u64)]) -> Source {
+    if size > ASSEMBLED || holes == [(0, size)] {
+        return Source::Missing(Missing::OptimizedOut);
+    }
+    match read_memory(frame, address, size) {
+        Ok(bytes) => {
+            let holes = holes.iter().map(|&(from, to)| (from as usize, to as usize, Missing::OptimizedOut));
+            Source::Bytes(Rc::new(Assembled { bytes: bytes.into_owned(), holes: holes.collect() }), 0)
+        }
+        Err(missing) => Source::Missing(missing),
+    }
+}
+
 fn read_memory<'f>(frame: &Frame<'f, '_>, address: u64, len: u64) -> Result<Cow<'f, [u8]>, Missing> {
     let memory = frame.memory.ok_or_else(|| Missing::NotCaptured("memory".into()))?;
     Ok(memory.bytes(address, len)?)
@@ -286,9 +300,25 @@ pub fn variable_value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let ty = frame.concrete(frame.units.type_of(die));
     let size = frame.units.size_of(ty);
     let mut source = Source::locate(frame, &location, size);
+    if let (Source::Memory(address), Some(size)) = (&source, size)
+        && let holes = frame.never_written(*address, size)
+        && !holes.is_empty()
+    {
+        source = with_holes(frame, *address, size, &holes);
+    }
     if size == Some(0) && matches!(source, Source::Missing(_)) && frame.units.language(die.unit).has_unit_types() {
         source = Source::bytes(Vec::new());
     }
+    (Value { ty, source }, described)
+}
+
+/// What a parameter was when its function was entered, and where that is seen in words.
+pub fn value_at_entry(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
+    let ty = frame.concrete(frame.units.type_of(die));
+    let unknown = || Missing::NotCaptured("a value at the function's entry".into());
+    let (location, described) =
+        frame.locate_at_entry(die).unwrap_or_else(|| (Location::whole(Place::Missing(unknown())), String::new()));
+    let source = Source::locate(frame, &location, frame.units.size_of(ty));
     (Value { ty, source }, described)
 }
 

@@ -13,10 +13,10 @@ use crate::location::frame::Frame;
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
-use crate::scope::{self, VariableKind};
+use crate::scope::VariableKind;
 use crate::unwind::rewritten::is_rewritten;
 use crate::unwind::{Position, Recovered, Unwinder, certain_instance};
-use crate::values::{Limits, Scope, Source, Status, Value, Variable, When};
+use crate::values::{Limits, Scope, Status, Variable, When, value_at_entry};
 
 /// Frames of a thread of which all are evaluated for a single local.
 const MAX_FRAMES: usize = 10_000;
@@ -55,9 +55,9 @@ impl<'c> Inspector<'c> {
             let Some(function) = frame.function else { return Vec::new() };
             let language = frame.units.language(function.unit);
             let renderer = Renderer::new(frame, *limits, language);
-            let active = scope::active(&frame.units, function, frame.pc);
+            let active = frame.active();
             let mut left: usize = active.iter().map(|active| active.variables.len() + active.hidden.len()).sum();
-            let scopes = active.into_iter().map(|active| Scope {
+            let scopes = active.iter().map(|active| Scope {
                 function: frame.units.function_name(active.die),
                 inlined: active.inlined,
                 variables: active
@@ -237,9 +237,11 @@ impl<'c> Inspector<'c> {
                 recovered: recovered(),
                 youngest,
                 scope: Cell::new(0),
+                active: OnceCell::new(),
                 prologue: OnceCell::new(),
                 writes: OnceCell::new(),
                 operands: OnceCell::new(),
+                stores: OnceCell::new(),
                 anothers: OnceCell::new(),
                 optimised: OnceCell::new(),
                 base: OnceCell::new(),
@@ -272,16 +274,13 @@ impl<'c> Inspector<'c> {
 /// A parameter of a frame's own function. Where the compiler does not keep it any more, with the value that it was given.
 fn parameter(renderer: &Renderer<'_, '_, '_>, die: Die) -> Option<Variable> {
     let now = renderer.described(die, VariableKind::Parameter)?;
-    let frame = renderer.frame;
-    let at_entry = || {
-        let (location, described) = frame.locate_at_entry(die)?;
-        let ty = frame.concrete(frame.units.type_of(die));
-        let source = Source::locate(frame, &location, frame.units.size_of(ty));
-        let mut variable = renderer.variable(now.name.as_str(), &Value { ty, source });
-        (variable.kind, variable.location, variable.at) = (now.kind, described, When::Entry);
-        Some(variable).filter(|variable| variable.status == Status::Ok)
-    };
-    let gone = now.status == Status::OptimizedOut;
-    let entered = if gone { at_entry() } else { None };
-    Some(entered.unwrap_or(now))
+    if now.status != Status::OptimizedOut {
+        return Some(now);
+    }
+    let (value, location) = value_at_entry(renderer.frame, die);
+    let entered = renderer.variable(now.name.as_str(), &value);
+    Some(match entered.status {
+        Status::Ok => Variable { kind: now.kind, location, at: When::Entry, ..entered },
+        _ => now,
+    })
 }

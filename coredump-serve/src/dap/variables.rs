@@ -133,11 +133,11 @@ pub fn statics(dump: &Dump, frame: &Frame) -> Vec<Row> {
     frame.statics(LIMITS).iter().map(|variable| Row::of(variable, named(variable), memory)).collect()
 }
 
-/// The expression that names a variable in its own function; none where the name means another one there, or a value that
-/// it had before.
+/// The expression that names a variable in its own function, `name@entry` for a value at entry; none where the name means another
+/// one there.
 fn named(variable: &Variable) -> Option<String> {
     let plain = variable.name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
-    (plain && !variable.hidden && variable.at == When::Now).then(|| variable.name.clone())
+    (plain && !variable.hidden).then(|| variable.label().into_owned())
 }
 
 /// The variables of a frame of an interpreter's program.

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use wasmparser::{BlockType, OperatorsReader};
+use wasmparser::{BlockType, Operator, OperatorsReader};
 
-use super::{Abstract, Base, Question, State, Sum};
+use super::{Abstract, Base, Question, State, Stores, Sum};
 use crate::module::Module;
 
 /// Work for one function: instructions and values copied where paths part. A body of 1 MB takes a tenth of it.
@@ -68,6 +68,8 @@ pub struct Body<'m, 's> {
     pub at: Option<State>,
     /// The stack pointer where the function returns, over all paths.
     pub exits: Option<Abstract>,
+    /// What it writes on the stack, where that is asked for.
+    pub stores: Option<Stores>,
 }
 
 impl<'m, 's> Body<'m, 's> {
@@ -88,6 +90,7 @@ impl<'m, 's> Body<'m, 's> {
             now: None,
             at: None,
             exits: None,
+            stores: None,
         }
     }
 
@@ -109,9 +112,26 @@ impl<'m, 's> Body<'m, 's> {
                 self.at = self.now.clone();
             }
             self.work(1)?;
+            self.note(&operator);
             self.step(offset, &operator)?;
         }
         Some(())
+    }
+
+    fn note(&mut self, operator: &Operator<'_>) {
+        let Some(mut stores) = self.stores.take() else { return };
+        if let Some(now) = &self.now {
+            let label = |depth: u32| self.controls.iter().rev().nth(depth as usize).map_or(0, |label| label.carries);
+            let carried = match operator {
+                Operator::End | Operator::Else => self.controls.last().map_or(0, |label| label.results),
+                Operator::Br { relative_depth } | Operator::BrIf { relative_depth } => label(*relative_depth),
+                Operator::BrTable { targets } => label(targets.default()),
+                _ => 0,
+            };
+            let next = self.operators.clone().read().ok();
+            stores.note(now, operator, next.as_ref(), carried, self.module);
+        }
+        self.stores = Some(stores);
     }
 
     pub(super) fn pop(&mut self) -> Abstract {

@@ -7,10 +7,12 @@
 mod balance;
 mod body;
 mod step;
+mod stores;
 
 pub use self::balance::restores;
 use self::body::Body;
 pub use self::step::arity;
+pub use self::stores::{Stores, beside};
 use crate::module::{Module, ValueType};
 
 /// Something unknown that is the same wherever it appears in one activation of the function.
@@ -94,9 +96,18 @@ impl<'m, 's> Question<'m, 's> {
 ///
 /// `None` when the body is damaged, uses what this evaluation does not follow, or takes too much work.
 pub fn evaluate(question: &Question<'_, '_>, restores: &dyn Fn(u32) -> bool) -> Option<Summary> {
+    let &Question { module, function, .. } = question;
+    let results = module.signature(function)?.results.len();
+    let mut body = Body::new(question, module.operators(function)?, restores);
+    body.run(entry(question)?, results)?;
+    let balanced = || body.exits.is_none_or(|pointer| pointer == Sum::start(Base::StackPointer));
+    Some(Summary { balanced: question.target.is_none().then(balanced), at: body.at })
+}
+
+/// The state when a function is entered.
+fn entry(question: &Question<'_, '_>) -> Option<State> {
     let &Question { module, function, pointer, .. } = question;
     let parameters = module.signature(function)?.params.len();
-    let results = module.signature(function)?.results.len();
     let types = module.local_types(function)?;
     let locals = types.iter().enumerate().map(|(index, ty)| {
         if index < parameters {
@@ -107,15 +118,11 @@ pub fn evaluate(question: &Question<'_, '_>, restores: &dyn Fn(u32) -> bool) -> 
             _ => Sum::constant(0),
         }
     });
-    let entry = State {
+    Some(State {
         locals: locals.collect(),
         stack_pointer: pointer.and_then(|_| Sum::start(Base::StackPointer)),
         operands: Vec::new(),
-    };
-    let mut body = Body::new(question, module.operators(function)?, restores);
-    body.run(entry, results)?;
-    let balanced = || body.exits.is_none_or(|pointer| pointer == Sum::start(Base::StackPointer));
-    Some(Summary { balanced: question.target.is_none().then(balanced), at: body.at })
+    })
 }
 
 #[cfg(test)]

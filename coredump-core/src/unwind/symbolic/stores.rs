@@ -1,0 +1,323 @@
+//! What a function reads and writes where a pointer leads that it began with: its room on the stack, a parameter.
+//!
+//! LLVM leaves out stores that nothing reads: an array in a frame may hold only those elements that a computed index can
+//! reach, and debug information says that all of it is there.
+
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+
+use wasmparser::{MemArg, Operator};
+
+use super::body::Body;
+use super::{Abstract, Base, Question, State, Sum, arity, entry, restores};
+use crate::module::{Module, ValueType};
+
+/// Ranges and pointers that are kept: a function with more is taken to write everything.
+const KEPT: usize = 100_000;
+
+/// What a function does where a pointer leads. Places count from that.
+#[derive(Clone, Debug)]
+pub struct Stores {
+    /// The pointer: the stack pointer or a parameter, at entry.
+    base: Base,
+    /// The global that is the stack pointer.
+    pointer: Option<u32>,
+    /// Nothing can be told.
+    unknown: bool,
+    /// The pointer has 32 bits.
+    narrow: bool,
+    /// Where the bytes end that an instruction reads at a place that is known.
+    read_end: Option<i64>,
+    /// Ranges that an instruction writes.
+    written: HashSet<(i64, i64)>,
+    /// Where pointers lead that were computed with, or given away.
+    spread: HashSet<i64>,
+    /// The pointers that each local was given.
+    given: HashSet<(u32, i64)>,
+    /// Locals that were read where it is not known what they held.
+    vague: HashSet<u32>,
+}
+
+impl Stores {
+    /// The writes of a function of `module` to its room on the stack, whose pointer is the global `pointer`.
+    pub fn on_stack(module: &Module<'_>, function: u32, pointer: u32) -> Option<Stores> {
+        let ty = module.globals().get(pointer as usize)?.ty;
+        Stores::of(module, function, Some(pointer), Base::StackPointer, ty)
+    }
+
+    /// What a function does with an object whose address is its parameter `local`.
+    pub fn of_parameter(module: &Module<'_>, function: u32, local: u32) -> Option<Stores> {
+        let ty = *module.signature(function)?.params.get(local as usize)?;
+        let mut stores = Stores::of(module, function, None, Base::Parameter(local), ty)?;
+        if stores.vague.contains(&local) {
+            stores.spread.insert(0);
+        }
+        Some(stores)
+    }
+
+    fn of(module: &Module<'_>, function: u32, pointer: Option<u32>, base: Base, ty: ValueType) -> Option<Stores> {
+        let known: RefCell<HashMap<u32, bool>> = RefCell::default();
+        let restores = |callee| match pointer {
+            Some(pointer) => *known.borrow_mut().entry(callee).or_insert_with(|| restores(module, callee, pointer)),
+            None => true,
+        };
+        let question = Question { pointer, ..Question::of(module, function) };
+        let mut body = Body::new(&question, module.operators(function)?, &restores);
+        body.stores = Some(Stores {
+            base,
+            pointer,
+            unknown: false,
+            narrow: ty == ValueType::I32,
+            read_end: None,
+            written: HashSet::new(),
+            spread: HashSet::new(),
+            given: HashSet::new(),
+            vague: HashSet::new(),
+        });
+        body.run(entry(&question)?, module.signature(function)?.results.len())?;
+        let mut stores = body.stores.take()?;
+        let vague = stores.given.iter().filter(|(local, _)| stores.vague.contains(local)).map(|(_, at)| *at);
+        let vague: Vec<i64> = vague.collect();
+        stores.spread.extend(vague);
+        (!stores.unknown).then_some(stores)
+    }
+
+    /// The parts of an object of `size` bytes, as ranges in it, that instructions write; `None` where one may that was
+    /// not seen to.
+    pub fn written(&self, start: i64, size: u64) -> Option<Vec<(u64, u64)>> {
+        let end = start.checked_add(i64::try_from(size).ok()?)?;
+        let around = start..=end;
+        if self.spread.iter().any(|at| around.contains(at)) {
+            return None;
+        }
+        let inside = self.written.iter().filter(|(from, to)| *from < end && *to > start);
+        let mut inside: Vec<(u64, u64)> =
+            inside.map(|&(from, to)| ((from.max(start) - start) as u64, (to.min(end) - start) as u64)).collect();
+        inside.sort_unstable();
+        Some(inside)
+    }
+
+    /// Where the bytes end that are read.
+    pub fn read_end(&self) -> Option<i64> {
+        self.read_end
+    }
+
+    fn place(&self, value: Abstract) -> Option<i64> {
+        let Sum { base, constant } = value?;
+        if base != self.base {
+            return None;
+        }
+        Some(if self.narrow { i64::from(constant as u32 as i32) } else { constant as i64 })
+    }
+
+    fn spread(&mut self, value: Abstract) {
+        self.spread.extend(self.place(value));
+    }
+
+    /// Notes what an instruction does, before it does it. `next` is the one after it, `carried` the number of values that a
+    /// branch takes along.
+    pub(super) fn note(
+        &mut self,
+        now: &State,
+        operator: &Operator<'_>,
+        next: Option<&Operator<'_>>,
+        carried: usize,
+        module: &Module<'_>,
+    ) {
+        let operand = |depth: usize| {
+            let at = now.operands.len().checked_sub(depth + 1);
+            at.and_then(|at| now.operands[at])
+        };
+        self.unknown |= self.base == Base::StackPointer && now.stack_pointer.is_none();
+        self.unknown |= self.written.len().max(self.spread.len()) > KEPT;
+        match operator {
+            Operator::LocalGet { local_index } => {
+                if now.locals.get(*local_index as usize).is_none_or(Option::is_none) {
+                    self.vague.insert(*local_index);
+                }
+            }
+            Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                self.given.extend(self.place(operand(0)).map(|at| (*local_index, at)));
+            }
+            Operator::GlobalSet { global_index } if self.pointer == Some(*global_index) => {}
+            Operator::Drop | Operator::Nop => {}
+            // A frame that is aligned is elsewhere.
+            Operator::I32And | Operator::I64And => {
+                self.unknown |= self.place(operand(0)).or(self.place(operand(1))).is_some();
+            }
+            // A constant whose bits are free is added so.
+            Operator::I32Or | Operator::I64Or => {
+                for (pointer, added) in [(operand(1), operand(0)), (operand(0), operand(1))] {
+                    let constant = added.filter(|added| added.base == Base::Zero).map_or(0, |added| added.constant);
+                    let moved = pointer.map(|sum| Sum { constant: sum.constant.wrapping_add(constant), ..sum });
+                    self.spread(pointer);
+                    self.spread(moved);
+                }
+            }
+            Operator::I32Add | Operator::I32Sub | Operator::I64Add | Operator::I64Sub => {
+                let (right, left) = (operand(0), operand(1));
+                let fixed = |value: Abstract| value.is_some_and(|value| value.base == Base::Zero);
+                let read = next.is_some_and(|next| read_at(next).is_some());
+                if !fixed(right) && !fixed(left) && !read {
+                    self.spread(left);
+                    self.spread(right);
+                }
+            }
+            Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::Return => {}
+            Operator::End | Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } | Operator::BrTable { .. } => {
+                let skipped = usize::from(matches!(operator, Operator::BrIf { .. } | Operator::BrTable { .. }));
+                (0..carried).for_each(|nth| self.spread(operand(nth + skipped)));
+            }
+            other => {
+                if let Some((at, size)) = write_at(other) {
+                    self.spread(operand(0));
+                    if let Some(start) = self.place(operand(1)) {
+                        let start = start.saturating_add_unsigned(at.offset);
+                        self.written.insert((start, start.saturating_add_unsigned(size)));
+                    }
+                } else if let Some((at, size)) = read_at(other) {
+                    let start = self.place(operand(0)).map(|start| start.saturating_add_unsigned(at.offset));
+                    self.read_end = self.read_end.max(start.map(|start| start.saturating_add_unsigned(size)));
+                } else {
+                    match arity(module, other) {
+                        Some((takes, _)) => (0..takes).for_each(|nth| self.spread(operand(nth))),
+                        None => self.unknown |= !is_plain(other),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is left of an object of `size` bytes beside these parts of it, which are in order.
+pub fn beside(parts: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
+    let (mut holes, mut at) = (Vec::new(), 0);
+    for &(from, to) in parts.iter().chain([&(size, size)]) {
+        if from > at {
+            holes.push((at, from));
+        }
+        at = at.max(to);
+    }
+    holes
+}
+
+/// Whether it is an instruction of control that takes no pointer to the stack.
+fn is_plain(operator: &Operator<'_>) -> bool {
+    matches!(operator, Operator::Unreachable)
+}
+
+/// What a load reads, and how many bytes.
+pub fn read_at(operator: &Operator<'_>) -> Option<(MemArg, u64)> {
+    use Operator as O;
+    Some(match *operator {
+        O::I32Load8S { memarg } | O::I32Load8U { memarg } | O::I64Load8S { memarg } | O::I64Load8U { memarg } => {
+            (memarg, 1)
+        }
+        O::I32Load16S { memarg } | O::I32Load16U { memarg } | O::I64Load16S { memarg } | O::I64Load16U { memarg } => {
+            (memarg, 2)
+        }
+        O::I32Load { memarg } | O::F32Load { memarg } | O::I64Load32S { memarg } | O::I64Load32U { memarg } => {
+            (memarg, 4)
+        }
+        O::I64Load { memarg } | O::F64Load { memarg } => (memarg, 8),
+        O::V128Load { memarg } => (memarg, 16),
+        _ => return None,
+    })
+}
+
+/// What a store writes, and how many bytes.
+fn write_at(operator: &Operator<'_>) -> Option<(MemArg, u64)> {
+    use Operator as O;
+    Some(match *operator {
+        O::I32Store8 { memarg } | O::I64Store8 { memarg } => (memarg, 1),
+        O::I32Store16 { memarg } | O::I64Store16 { memarg } => (memarg, 2),
+        O::I32Store { memarg } | O::F32Store { memarg } | O::I64Store32 { memarg } => (memarg, 4),
+        O::I64Store { memarg } | O::F64Store { memarg } => (memarg, 8),
+        O::V128Store { memarg } => (memarg, 16),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The parts of an object of 16 bytes at the bottom of a frame of 64 that are not written; local 1 is the frame.
+    fn unwritten(body: &str) -> Option<Vec<(u64, u64)>> {
+        let text = format!(
+            "(module (global (mut i32) (i32.const 0)) (memory 1) (func $take (param i32))
+            (func (param i32) (local i32 i32) (global.set 0 (local.tee 1 (i32.sub (global.get 0) (i32.const 64)))) {body}
+            (global.set 0 (i32.add (local.get 1) (i32.const 64)))))"
+        );
+        let bytes = wat::parse_str(text).unwrap();
+        let written = Stores::on_stack(&Module::parse(&bytes).unwrap(), 1, 0)?.written(-64, 16)?;
+        Some(beside(&written, 16))
+    }
+
+    /// What a function does with the object of 12 bytes that is its parameter: the parts that it writes.
+    fn given(body: &str) -> Option<Vec<(u64, u64)>> {
+        let text = format!("(module (memory 1) (func $take (param i32)) (func (param i32) (local i32) {body}))");
+        let bytes = wat::parse_str(text).unwrap();
+        let stores = Stores::of_parameter(&Module::parse(&bytes).unwrap(), 1, 0)?;
+        stores.read_end().filter(|end| *end <= 12)?;
+        stores.written(0, 12)
+    }
+
+    #[test]
+    fn of_an_object_that_is_passed_the_parts_are_told_that_change() {
+        let read =
+            "(drop (i32.load offset=4 (local.get 0))) (drop (i64.load16_u (i32.add (local.get 0) (i32.const 8))))";
+        assert_eq!(given(read), Some(vec![]));
+        assert_eq!(given(&format!("{read} (i32.store offset=4 (local.get 0) (i32.const 1))")), Some(vec![(4, 8)]));
+        // It holds another address then, on one path or on both.
+        let other = "(local.set 0 (i32.const 8)) (i32.store (local.get 0) (i32.const 1))";
+        assert_eq!(given(&format!("{read} {other}")), Some(vec![]));
+        let both = "(if (local.get 1) (then (local.set 0 (i32.const 8))) (else (local.set 0 (i32.const 9))))";
+        assert_eq!(given(&format!("{read} {both} (drop (i32.load (i32.mul (local.get 0) (i32.const 2))))")), None);
+        let one = "(if (local.get 1) (then (local.set 0 (i32.const 8)))) (i32.store (local.get 0) (i32.const 1))";
+        assert_eq!(given(&format!("{read} {one}")), None);
+        for body in ["", "(call 0 (local.get 0))", "(drop (i64.load offset=8 (local.get 0)))"] {
+            assert_eq!(given(body), None, "{body}");
+        }
+        assert_eq!(given(&format!("{read} (call 0 (local.get 0))")), None);
+    }
+
+    const ONE: &str = "(i32.store offset=4 (local.get 1) (i32.const 7))";
+
+    #[test]
+    fn what_no_instruction_writes_is_told() {
+        assert_eq!(unwritten(""), Some(vec![(0, 16)]));
+        assert_eq!(unwritten(ONE), Some(vec![(0, 4), (8, 16)]));
+        // A computed index that is only read with changes nothing.
+        let read = "(drop (i32.load8_u offset=4 (i32.add (local.get 1) (local.get 0))))";
+        assert_eq!(unwritten(&format!("{ONE} {read}")), Some(vec![(0, 4), (8, 16)]));
+        let all = "(i64.store (local.get 1) (i64.const 1)) (i64.store offset=8 (local.get 1) (i64.const 1))";
+        assert_eq!(unwritten(all), Some(vec![]));
+        // Another object's address says nothing of this one.
+        assert_eq!(
+            unwritten(&format!("{ONE} (call 0 (i32.add (local.get 1) (i32.const 48)))")),
+            Some(vec![(0, 4), (8, 16)])
+        );
+    }
+
+    #[test]
+    fn what_may_be_written_through_a_pointer_is_not_told() {
+        for body in [
+            "(call 0 (local.get 1))",
+            "(call 0 (i32.add (local.get 1) (i32.const 8)))",
+            "(i32.store (i32.add (local.get 1) (local.get 0)) (i32.const 1))",
+            "(i32.store (i32.const 8) (local.get 1))",
+            "(local.set 2 (i32.add (local.get 1) (local.get 0))) (i32.store (local.get 2) (i32.const 1))",
+            "(if (local.get 0) (then (local.set 2 (local.get 1)))) (i32.store (local.get 2) (i32.const 1))",
+            "(i32.store (block (result i32) (local.get 1)) (i32.const 1))",
+            "(i32.store (select (local.get 1) (i32.const 8) (local.get 0)) (i32.const 1))",
+            "(i32.store (i32.or (local.get 1) (i32.const 8)) (i32.const 1))",
+            "(memory.fill (local.get 1) (i32.const 0) (i32.const 16))",
+            "(loop (local.set 2 (local.get 1)) (i32.store (local.get 2) (i32.const 1))
+                (local.set 2 (i32.add (local.get 2) (local.get 0))) (i32.store (local.get 2) (i32.const 1)) (br_if 0 (local.get 0)))",
+            "(local.set 2 (i32.and (local.get 1) (i32.const -16))) (i32.store (local.get 2) (i32.const 1))",
+        ] {
+            assert_eq!(unwritten(body), None, "{body}");
+        }
+    }
+}
