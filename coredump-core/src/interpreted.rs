@@ -17,14 +17,21 @@ struct Kind {
     language: &'static str,
     /// What names of its modules have in them.
     modules: &'static [&'static str],
+    /// Bytes that its modules hold.
+    mark: &'static [u8],
     /// The function that runs a program's functions: each call of it is one entry from outside. Compilers make parts of it
     /// functions of their own.
     evaluation: &'static str,
 }
 
-const PYTHON: Kind = Kind { language: "python", modules: &["python"], evaluation: "_PyEval_EvalFrame" };
-const JAVASCRIPT: Kind =
-    Kind { language: "javascript", modules: &["quickjs", "qjs", "javy"], evaluation: "JS_CallInternal" };
+const PYTHON: Kind =
+    Kind { language: "python", modules: &["python", "pyodide"], mark: cpython::MARK, evaluation: "_PyEval_EvalFrame" };
+const JAVASCRIPT: Kind = Kind {
+    language: "javascript",
+    modules: &["quickjs", "qjs", "javy"],
+    mark: quickjs::MARK,
+    evaluation: "JS_CallInternal",
+};
 
 /// Where the interpreter of a program is in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +61,8 @@ pub struct Interpreted {
 
 impl Site {
     /// Looks for the interpreter of the program that crashed. Memory is searched only if a module is named after one, the
-    /// evaluation loop is among the frames, or none of these has a name and a module holds what QuickJS does.
+    /// evaluation loop is among the frames, or the youngest of these has no name and its module holds what an interpreter
+    /// does. The oldest may be called as it is exported.
     pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>) -> Option<Site> {
         let thread = dump.crashed_thread()?;
         let young = resolver.frame_count(thread).min(YOUNG_FRAMES);
@@ -64,16 +72,16 @@ impl Site {
             binaries.slots().iter().any(|slot| named(&slot.name.to_ascii_lowercase()))
                 || frames().any(|frame| evaluates(kind, &frame))
         };
+        let holds = |kind: &Kind| {
+            let binary = frames().next().and_then(|youngest| binaries.binary(youngest.module?));
+            binary.is_some_and(|binary| memmem::find(binary.module().bytes(), kind.mark).is_some())
+        };
+        let nameless = frames().next().is_some_and(|frame| frame.function.is_none());
         let mut memories = dump.memories.iter().enumerate();
-        if is(&PYTHON) {
+        if is(&PYTHON) || nameless && holds(&PYTHON) {
             return memories.find_map(|(index, memory)| Some(Site::Python(index, cpython::find(memory)?)));
         }
-        let holds = |frame: ResolvedFrame| {
-            let binary = binaries.binary(frame.module?)?;
-            memmem::find(binary.module().bytes(), quickjs::MARK).map(|_| ())
-        };
-        let nameless = || frames().all(|frame| frame.function.is_none()) && frames().next().and_then(holds).is_some();
-        if is(&JAVASCRIPT) || nameless() {
+        if is(&JAVASCRIPT) || nameless && holds(&JAVASCRIPT) {
             return memories.find_map(|(index, memory)| Some(Site::JavaScript(index, quickjs::find(memory)?)));
         }
         None

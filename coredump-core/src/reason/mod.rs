@@ -90,7 +90,7 @@ pub struct Panic {
     pub source: PanicSource,
     /// Of an interpreted program, the functions that the exception went through, innermost first; else empty.
     pub frames: Vec<ScriptFrame>,
-    /// The exceptions that it goes back to, from one to the next, as they are in memory.
+    /// The exceptions that it goes back to, from one to the next, as the traceback or memory tells.
     pub chain: Vec<Chained>,
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::{Panic, PanicSource};
-use crate::runtimes::cpython::Uncaught;
+use crate::runtimes::cpython::{Chained, Uncaught};
 
 /// Functions of one traceback that are kept: the youngest.
 const MAX_FRAMES: usize = 256;
@@ -37,6 +37,14 @@ static AT_WORD: LazyLock<Option<Regex>> =
 static SCRIPT_ERROR: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(r"(?:^|Uncaught (?:\(in promise\) )?)([A-Z][A-Za-z0-9]*(?:Error|Exception)(?:$|: .*))$").ok()
 });
+/// What CPython prints between the tracebacks of exceptions that go back to each other, and whether the younger was raised
+/// `from` the older.
+const BETWEEN: [(&str, bool); 2] = [
+    ("The above exception was the direct cause of the following exception:", true),
+    ("During handling of the above exception, another exception occurred:", false),
+];
+/// Exceptions before the last that are kept.
+const MAX_CHAIN: usize = 64;
 /// What the runtime of componentize-py says when a function of the program's has thrown.
 const PYTHON_THREW: &str = "Python function threw an unexpected exception";
 
@@ -89,20 +97,10 @@ fn frame(captures: &Captures<'_>, function: usize, file: usize, line: usize, col
 
 /// CPython: a line for each function, the oldest first, with its source below, at last the exception.
 fn python(lines: &[&str]) -> Option<Panic> {
-    let begin = lines.iter().rposition(|line| *line == "Traceback (most recent call last):")?;
-    let mut frames = Vec::new();
-    let mut rest = lines[begin + 1..].iter();
-    let error = loop {
-        let line = *rest.next()?;
-        match matched(&PYTHON_FRAME, line) {
-            Some(found) => frames.push(frame(&found, 3, 1, 2, 9)?),
-            None if line.starts_with("  ") || line.trim().is_empty() => {}
-            None => break line,
-        }
-    };
-    matched(&PYTHON_ERROR, error)?;
+    let begin = lines.iter().rposition(|line| *line == TRACEBACK)?;
+    let (mut frames, error, rest) = traceback(&lines[begin + 1..])?;
     // What the program says after it has gone on.
-    let words: Vec<&str> = rest.copied().filter(|line| !line.trim().is_empty()).collect();
+    let words: Vec<&str> = rest.iter().copied().filter(|line| !line.trim().is_empty()).collect();
     let panicked = words.first().is_some_and(|line| line.starts_with("thread '") && line.contains(" panicked at "));
     let given_up = panicked && words.get(1).is_some_and(|line| line.contains(PYTHON_THREW));
     if !words.is_empty() && !given_up {
@@ -110,7 +108,38 @@ fn python(lines: &[&str]) -> Option<Panic> {
     }
     frames.reverse();
     frames.truncate(MAX_FRAMES);
-    panic("python", Some(error.to_owned()), frames)
+    Some(Panic { chain: before(&lines[..begin]), ..panic("python", Some(error.to_owned()), frames)? })
+}
+
+/// What a traceback of CPython begins with.
+const TRACEBACK: &str = "Traceback (most recent call last):";
+
+/// The functions of a traceback, the oldest first, the exception, and the lines after it.
+fn traceback<'l, 't>(lines: &'l [&'t str]) -> Option<(Vec<ScriptFrame>, &'t str, &'l [&'t str])> {
+    let mut frames = Vec::new();
+    for (nth, line) in lines.iter().enumerate() {
+        match matched(&PYTHON_FRAME, line) {
+            Some(found) => frames.push(frame(&found, 3, 1, 2, 9)?),
+            None if line.starts_with("  ") || line.trim().is_empty() => {}
+            None => return matched(&PYTHON_ERROR, line).map(|_| (frames, *line, &lines[nth + 1..])),
+        }
+    }
+    None
+}
+
+/// The exceptions before the last, from one to the next: the youngest is printed last. `lines` are those before the last
+/// traceback.
+fn before(mut lines: &[&str]) -> Vec<Chained> {
+    let mut chain = Vec::new();
+    while chain.len() < MAX_CHAIN {
+        let Some(end) = lines.iter().rposition(|line| !line.trim().is_empty()) else { break };
+        let Some(&(_, is_cause)) = BETWEEN.iter().find(|(words, _)| *words == lines[end]) else { break };
+        let Some(begin) = lines[..end].iter().rposition(|line| *line == TRACEBACK) else { break };
+        let Some((_, message, _)) = traceback(&lines[begin + 1..end]) else { break };
+        chain.push(Chained { message: message.to_owned(), is_cause });
+        lines = &lines[..begin];
+    }
+    chain
 }
 
 /// StarlingMonkey: the message, `Stack:`, a line for each function, the youngest first.
@@ -189,6 +218,17 @@ mod tests {
         let wanted =
             ("shop.errors.Closed".to_owned(), "/0/app.py:9".to_owned(), vec!["<module> /0/app.py:9".to_owned()]);
         assert_eq!(told(&text), Some(wanted));
+        let chain = |text: &str| uncaught(text).map(|panic| panic.chain).unwrap_or_default();
+        let context = Chained { message: "KeyError: 'gift'".to_owned(), is_cause: false };
+        assert_eq!(chain(&text), [context.clone()]);
+        // The first was raised `from` another one.
+        let text = format!(
+            "{PYTHON}\nThe above exception was the direct cause of the following exception:\n\n{}",
+            text.replace("KeyError: 'gift'", "OSError")
+        );
+        let middle = Chained { message: "OSError".to_owned(), ..context.clone() };
+        assert_eq!(chain(&text), [middle, Chained { is_cause: true, ..context }]);
+        assert_eq!(chain(PYTHON), [], "it goes back to none");
     }
 
     #[test]

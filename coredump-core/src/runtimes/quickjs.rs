@@ -3,8 +3,8 @@
 //! Nothing of it is described anywhere, and versions lay their structures out differently. So each structure is known by
 //! its shape. The runtime keeps the texts of all names in one table, whose first are `null`, `false`, `true`; the frames of the
 //! stack are a chain that begins in the runtime; a function's bytecode lies after its description in one block, and its table
-//! of lines must be sound to its end. A layout counts only if all frames agree with it. Seen with 2021-03-27 and with
-//! quickjs-ng 0.17.0.
+//! of lines must be sound to its end. A layout counts only if all frames agree with it. Seen with 2021-03-27, with the
+//! version of quickjs-emscripten 0.32.0, and with quickjs-ng 0.17.0.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -64,9 +64,23 @@ struct Layout {
     pc: u64,
     /// In a description: the name of the file, counted from `code`.
     file: u64,
-    /// Whether there are columns.
-    columns: bool,
+    /// Where a function's first line is.
+    begin: Begin,
 }
+
+/// Where the line and the column are in which a function begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begin {
+    /// The line is a field after the file's name; there are no columns.
+    Line,
+    /// Line and column are fields after the file's name.
+    LineAndColumn,
+    /// Both begin the table of lines, since Bellard's 2025-04-26.
+    Table,
+}
+
+/// The first names of every program are the keywords of the language: no file is called so.
+const LAST_KEYWORD: u64 = 46;
 
 /// Objects as versions lay them out: the description, the shape, the properties.
 const OBJECTS: [(u64, u64, u64); 3] = [(24, 12, 16), (32, 16, 20), (28, 16, 20)];
@@ -131,7 +145,15 @@ pub fn read(memory: &Memory<'_>, place: Place) -> Stack {
         [12, 20].into_iter().flat_map(move |code| {
             [28, 32].into_iter().flat_map(move |pc| {
                 (28..72).step_by(4).flat_map(move |file| {
-                    [true, false].map(|columns| Layout { function, shape, properties, code, pc, file, columns })
+                    [Begin::Line, Begin::LineAndColumn, Begin::Table].map(|begin| Layout {
+                        function,
+                        shape,
+                        properties,
+                        code,
+                        pc,
+                        file,
+                        begin,
+                    })
                 })
             })
         })
@@ -237,14 +259,18 @@ impl Reader<'_, '_> {
         let offset = pc.checked_sub(code).filter(|offset| (1..=length).contains(offset))?;
         let name = self.name(self.word(function + layout.code + 8)?)?;
         let at = function + layout.code + layout.file;
-        let file = self.name(self.word(at)?).filter(|file| !file.is_empty())?;
+        let file = self.word(at).filter(|&file| file > LAST_KEYWORD)?;
+        let file = self.name(file).filter(|file| !file.is_empty())?;
         let mut next = at + 4;
         let mut field = || {
             next += 4;
             self.word(next - 4)
         };
-        let line = field()?;
-        let column = if layout.columns { Some(field()?) } else { None };
+        let (line, column) = match layout.begin {
+            Begin::Line => (field()?, None),
+            Begin::LineAndColumn => (field()?, Some(field()?)),
+            Begin::Table => (0, None),
+        };
         let (source_length, table_length, table, source) = (field()?, field()?, field()?, field()?);
         // The source may have been left out; if it is there, it ends with a zero.
         let ends = || self.memory.uint(source.checked_add(source_length)?, 1).ok();
@@ -252,7 +278,18 @@ impl Reader<'_, '_> {
             return None;
         }
         let table = self.memory.bytes(table, table_length).ok()?;
-        let (line, column) = position(&table, offset - 1, length, line, column)?;
+        let mut table = &*table;
+        let (line, column) = match layout.begin {
+            // They are counted from 0 there.
+            Begin::Table => {
+                let mut bytes = table.iter().copied();
+                let first = (unsigned(&mut bytes)?.checked_add(1)?, unsigned(&mut bytes)?.checked_add(1)?);
+                table = table.get(table.len() - bytes.len()..)?;
+                (first.0, Some(first.1))
+            }
+            _ => (line, column),
+        };
+        let (line, column) = position(table, offset - 1, length, line, column)?;
         let name = if name.is_empty() { self.name_of(object, layout).unwrap_or_default() } else { name };
         let name = if name.is_empty() { "<anonymous>".to_owned() } else { name };
         Some(InterpretedFrame {

@@ -31,7 +31,7 @@ struct Open {
 }
 
 /// Leaves out bracketed arguments: `f<int>(char)` and `f::<T>` become `f`. Kept are the brackets that are part of a name:
-/// Rust's `<T as Trait>::f`, `(anonymous namespace)`, Go's `main.(*T).f`, `operator<` and `operator()`.
+/// Rust's `<T as Trait>::f`, `(anonymous namespace)`, Go's `main.(*T).f`, `operator<` and `operator()`, Python's `f.<locals>.g`.
 fn without_arguments(name: &str) -> String {
     let mut kept = String::with_capacity(name.len());
     let mut open: Vec<Open> = Vec::new();
@@ -47,7 +47,7 @@ fn without_arguments(name: &str) -> String {
         previous = letter;
         if opens {
             let dropped = match letter {
-                '<' => ends_in_operator(&kept) || !(kept.is_empty() || kept.ends_with([' ', '&', '*', '(', '<'])),
+                '<' => ends_in_operator(&kept) || !(kept.is_empty() || kept.ends_with([' ', '&', '*', '(', '<', '.'])),
                 _ => {
                     ends_in_operator(&kept)
                         || kept.ends_with(|last: char| is_identifier(last) || ">})]~'".contains(last))
@@ -127,6 +127,8 @@ mod tests {
             ),
             ("main.(*Account).Withdraw", "main.(*Account).Withdraw"),
             ("Guard::~Guard()", "Guard::~Guard"),
+            ("middle.<locals>.<listcomp>", "middle.<locals>.<listcomp>"),
+            ("shop.Order.<init>", "shop.Order.<init>"),
             ("sum", "sum"),
         ];
         for (name, expected) in names {

@@ -38,14 +38,24 @@ pub struct Row {
 impl Row {
     /// A row of a variable that `expression` names. `memory`: the index of the one it lies in.
     pub fn of(variable: &Variable, expression: Option<String>, memory: Option<u32>) -> Row {
+        let outer = expression.clone();
+        Row::within(variable, expression, outer.as_deref(), memory)
+    }
+
+    /// A row of a variable whose parts are parts of what `outer` names.
+    fn within(variable: &Variable, expression: Option<String>, outer: Option<&str>, memory: Option<u32>) -> Row {
         let part = |child: &Variable| {
-            let inner = expression.as_ref().map(|outer| inner_expression(outer, &child.name));
-            Row::of(child, inner, memory)
+            let inner = outer.filter(|_| !is_count(variable, child));
+            let inner = inner.and_then(|outer| inner_expression(outer, &child.name));
+            // The members of a base class and of a member without a name are named as the object's own.
+            let is_own = child.name.is_empty() || child.name.contains("::");
+            let outer = inner.clone().or_else(|| outer.filter(|_| is_own).map(str::to_owned));
+            Row::within(child, inner, outer.as_deref(), memory)
         };
         let value = variable.text();
         let may_have_parts = value.starts_with(['{', '[']) || value.starts_with("0x") && value != "0x0";
         let mut parts: Vec<Row> = variable.children.iter().map(part).collect();
-        parts.extend(expression.as_ref().and_then(|outer| rest_of(variable, outer)));
+        parts.extend(outer.and_then(|outer| rest_of(variable, outer)));
         let when = if variable.at == When::Entry { "@entry" } else { "" };
         Row {
             name: format!("{}{when}", escape(&variable.name)),
@@ -67,7 +77,7 @@ fn rest_of(variable: &Variable, outer: &str) -> Option<Row> {
     let (from, to) = (last.checked_add(1)?, last.checked_add(1 + full as u64)?);
     let name = format!("[{from}..{to}]");
     Some(Row {
-        expression: Some(inner_expression(outer, &name)),
+        expression: inner_expression(outer, &name),
         name,
         value: "...".to_owned(),
         may_have_parts: true,
@@ -75,13 +85,21 @@ fn rest_of(variable: &Variable, outer: &str) -> Option<Row> {
     })
 }
 
-/// The expression of a part of what another expression names.
-fn inner_expression(outer: &str, part: &str) -> String {
+/// The expression of a part of what another expression names; `None` where the part has no name that expressions know.
+fn inner_expression(outer: &str, part: &str) -> Option<String> {
+    let is_name = |part: &str| !part.is_empty() && part.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
     match part {
-        "*" => format!("*({outer})"),
-        index if index.starts_with('[') => format!("({outer}){index}"),
-        member => format!("({outer}).{member}"),
+        "*" => Some(format!("*({outer})")),
+        index if index.starts_with('[') => Some(format!("({outer}){index}")),
+        member if is_name(member) => Some(format!("({outer}).{member}")),
+        _ => None,
     }
+}
+
+/// Whether a part is a count of references, which is shown of a shared pointer of Rust and is no member of it.
+fn is_count(variable: &Variable, part: &Variable) -> bool {
+    let is_shared = ["alloc::rc::", "alloc::sync::"].iter().any(|module| variable.type_name.starts_with(module));
+    is_shared && matches!(&*part.name, "strong" | "weak")
 }
 
 /// A scope of a frame.
@@ -241,9 +259,13 @@ mod tests {
 
     #[test]
     fn parts_are_named_by_expressions() {
-        assert_eq!(inner_expression("node", "next"), "(node).next");
-        assert_eq!(inner_expression("(node).next", "*"), "*((node).next)");
-        assert_eq!(inner_expression("list", "[3]"), "(list)[3]");
+        let inner = |outer, part| inner_expression(outer, part).unwrap();
+        assert_eq!(inner("node", "next"), "(node).next");
+        assert_eq!(inner("(node).next", "*"), "*((node).next)");
+        assert_eq!(inner("list", "[3]"), "(list)[3]");
+        // A base class, a member without a name.
+        assert_eq!(inner_expression("square", "geometry::Shape"), None);
+        assert_eq!(inner_expression("colour", ""), None);
     }
 
     #[test]

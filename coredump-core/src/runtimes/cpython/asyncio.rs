@@ -9,17 +9,18 @@ use std::collections::HashSet;
 use super::InterpretedFrame;
 use super::objects::{Limits, Objects};
 use super::offsets::Found;
-use super::{Place, frame, linked};
+use super::{Place, awaited, frame, threads};
 use crate::memory::{Chunk, Memory};
 
+/// The version since which there is such a table.
+const SINCE: (u8, u8) = (3, 14);
 /// Tasks that are listed, and coroutines within each other.
 const MAX_TASKS: usize = 1 << 14;
 const LEVELS: usize = 96;
-/// States of a coroutine's frame (`Include/internal/pycore_frame.h`).
-const CREATED: i8 = -3;
-const SUSPENDED: i8 = -2;
-const AWAITS: i8 = -1;
-const EXECUTING: i8 = 0;
+/// The instruction that goes on after a suspension, and the least argument that it has where something was awaited or
+/// delegated to (`Lib/opcode.py` of CPython 3.11 and 3.12).
+const RESUME: u64 = 151;
+const AFTER_AWAIT: u64 = 2;
 /// What the objects that stand between a coroutine and what it awaits refer to lies after their header.
 const REFERENCE: u64 = 8;
 
@@ -80,23 +81,21 @@ struct Table {
 pub fn tasks(memory: &Memory<'_>, place: &Place, limits: Option<Limits>) -> Vec<AsyncioTask> {
     let Found::Known(offsets) = &place.0 else { return Vec::new() };
     let objects = Objects::new(memory, offsets);
-    // Versions whose table does not tell where a coroutine's frame is.
-    let Some(table) = find(memory, offsets.interpreter_size).filter(|_| offsets.generator_frame > 0) else {
+    if offsets.version < SINCE {
         return Vec::new();
-    };
+    }
+    let Some(table) = find(memory, offsets.interpreter_size) else { return Vec::new() };
     let mut found = Vec::new();
-    for interpreter in linked(&objects, offsets.runtime + offsets.interpreters_head, offsets.interpreter_next) {
-        for thread in linked(&objects, interpreter + offsets.threads_head, offsets.thread_next) {
-            let running = objects.pointer(thread + table.running_task);
-            let head = thread + table.tasks_head;
-            let mut seen = HashSet::new();
-            let mut node = objects.pointer(head).unwrap_or(0);
-            while node != head && node != 0 && found.len() < MAX_TASKS && seen.insert(node) {
-                if let Some(address) = node.checked_sub(table.task_node) {
-                    found.extend(task(&objects, &table, address, running == Some(address), limits));
-                }
-                node = objects.pointer(node).unwrap_or(0);
+    for thread in threads(&objects) {
+        let running = objects.pointer(thread + table.running_task);
+        let head = thread + table.tasks_head;
+        let mut seen = HashSet::new();
+        let mut node = objects.pointer(head).unwrap_or(0);
+        while node != head && node != 0 && found.len() < MAX_TASKS && seen.insert(node) {
+            if let Some(address) = node.checked_sub(table.task_node) {
+                found.extend(task(&objects, &table, address, running == Some(address), limits));
             }
+            node = objects.pointer(node).unwrap_or(0);
         }
     }
     found
@@ -203,20 +202,28 @@ pub(super) fn coroutine(
 ) -> Option<(Awaited, Option<u64>)> {
     let offsets = objects.offsets;
     let at = object + offsets.generator_frame;
+    let states = offsets.generator_states;
     let raw = objects.memory.uint(object + offsets.generator_state, 1).ok()? as u8 as i8;
+    let has_more = match states.awaits {
+        Some(awaits) => raw == awaits,
+        None => raw == states.suspended && has_awaited(objects, at),
+    };
     let state = match raw {
-        CREATED => State::Created,
-        SUSPENDED | AWAITS => State::Suspended,
-        EXECUTING => State::Executing,
+        raw if raw == states.created => State::Created,
+        raw if raw == states.suspended || has_more => State::Suspended,
+        raw if raw == states.executing => State::Executing,
         _ => State::Completed,
     };
     // Of one that has ended, the frame is left over.
     let frame = if state == State::Completed { None } else { Some(frame(objects, offsets, at, limits)?) };
     let name = frame.as_ref().map_or_else(|| "coroutine".to_owned(), |frame| frame.function.to_string());
-    let top = || {
-        let end = objects.pointer(at + offsets.frame_stackpointer)?;
-        objects.pointer(end.checked_sub(4)?).filter(|&next| next != 0)
-    };
-    let next = if raw == AWAITS { top() } else { None };
+    let next = if has_more { awaited(objects, at) } else { None };
     Some((Awaited { address: object, name, state: Some(state), frame, task: None }, next))
+}
+
+/// Whether the instruction at which a frame will go on is one after an `await` or a `yield from`.
+fn has_awaited(objects: &Objects<'_, '_>, frame: u64) -> bool {
+    let next = objects.uint(frame + objects.offsets.frame_instr_ptr, 4).map(|last| last + 2);
+    let byte = |nth: u64| objects.uint(next?.checked_add(nth)?, 1);
+    byte(0) == Some(RESUME) && byte(1).is_some_and(|argument| argument >= AFTER_AWAIT)
 }

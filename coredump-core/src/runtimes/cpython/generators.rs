@@ -23,10 +23,6 @@ pub fn generators(
     limits: Option<Limits>,
 ) -> Vec<AsyncioTask> {
     let Found::Known(offsets) = &place.0 else { return Vec::new() };
-    // Of versions whose table does not tell where the frame is, nothing is read.
-    if offsets.generator_frame == 0 {
-        return Vec::new();
-    }
     let objects = Objects::new(memory, offsets);
     let mut inner = HashSet::new();
     let mut found = Vec::new();

@@ -2,7 +2,7 @@
 //!
 //! From version 3.13 on CPython keeps a table of its own layout for readers from outside, so no symbols are needed:
 //! interpreters, threads, frames, code objects and the values of local variables are found from memory alone. The layouts
-//! of 3.14 and 3.15 are known.
+//! of 3.13 to 3.15 are known. Versions 3.11 and 3.12 have no table and are known by the shape of a thread's state.
 
 mod asyncio;
 mod exceptions;
@@ -10,6 +10,7 @@ mod generators;
 mod lines;
 mod objects;
 mod offsets;
+mod old;
 mod repr;
 mod text;
 
@@ -24,7 +25,10 @@ pub use exceptions::{Chained, Uncaught, uncaught};
 pub use generators::generators;
 pub use objects::Limits;
 use objects::Objects;
-use offsets::{Found, Offsets};
+use offsets::{Entry, Found, Offsets, StackEnd, Start};
+
+/// What a module of CPython holds: the name of a variable of the environment that all versions look at.
+pub const MARK: &[u8] = b"PYTHONHASHSEED";
 
 /// Interpreters, and threads of one.
 const MAX_THREADS: usize = 4096;
@@ -32,6 +36,8 @@ const MAX_THREADS: usize = 4096;
 const MAX_FRAMES: usize = 1 << 16;
 /// Variables of one frame.
 const MAX_VARIABLES: u64 = 1024;
+/// Values on the stack of one frame.
+const MAX_STACK: u64 = 1 << 20;
 /// Bytes of the instructions of one function.
 const MAX_CODE: u64 = 1 << 26;
 /// The owner of a frame that stands for an entry from C (`_frameowner` in `Include/internal/pycore_frame.h`).
@@ -81,22 +87,36 @@ pub fn read(memory: &Memory<'_>, place: &Place, limits: Option<Limits>) -> Pytho
     let objects = Objects::new(memory, offsets);
     let mut python = Python { version: offsets.version, is_known: true, threads: Vec::new() };
     let mut left = MAX_FRAMES;
-    let interpreters = linked(&objects, offsets.runtime + offsets.interpreters_head, offsets.interpreter_next);
-    for interpreter in interpreters {
-        for thread in linked(&objects, interpreter + offsets.threads_head, offsets.thread_next) {
-            let Some(walked) = walk(&objects, thread, &mut left, limits) else { continue };
-            if !walked.entries.is_empty() {
-                python.threads.push(walked);
-            }
+    for thread in threads(&objects) {
+        let Some(walked) = walk(&objects, thread, &mut left, limits) else { continue };
+        if !walked.entries.is_empty() {
+            python.threads.push(walked);
         }
     }
     python
 }
 
+/// The states of all threads of all interpreters.
+fn threads(objects: &Objects<'_, '_>) -> Vec<u64> {
+    let offsets = objects.offsets;
+    match offsets.start {
+        Start::Runtime(runtime) => {
+            let interpreters = linked(objects, runtime + offsets.interpreters_head, offsets.interpreter_next);
+            let of_one = |interpreter| linked(objects, interpreter + offsets.threads_head, offsets.thread_next);
+            interpreters.into_iter().flat_map(of_one).take(MAX_THREADS).collect()
+        }
+        Start::Thread(thread) => chained(objects, old::first(objects, thread), offsets.thread_next),
+    }
+}
+
 /// A list whose head is at one address, and whose elements have the next one's address at an offset.
 fn linked(objects: &Objects<'_, '_>, head: u64, next: u64) -> Vec<u64> {
+    chained(objects, objects.pointer(head).unwrap_or(0), next)
+}
+
+/// Elements that have the next one's address at an offset, from one of them on.
+fn chained(objects: &Objects<'_, '_>, mut at: u64, next: u64) -> Vec<u64> {
     let mut found = Vec::new();
-    let mut at = objects.pointer(head).unwrap_or(0);
     while at != 0 && found.len() < MAX_THREADS && !found.contains(&at) {
         found.push(at);
         at = objects.pointer(at + next).unwrap_or(0);
@@ -106,11 +126,16 @@ fn linked(objects: &Objects<'_, '_>, head: u64, next: u64) -> Vec<u64> {
 
 fn walk(objects: &Objects<'_, '_>, thread: u64, left: &mut usize, limits: Option<Limits>) -> Option<PythonThread> {
     let offsets = objects.offsets;
-    let id = objects.memory.uint(thread + offsets.thread_id, 4).ok()?;
+    let (id, first) = match offsets.start {
+        Start::Runtime(_) => {
+            (objects.uint(thread + offsets.thread_id, 4)?, objects.pointer(thread + offsets.current_frame)?)
+        }
+        Start::Thread(_) => (thread, old::current_frame(objects, thread)?),
+    };
     let mut walked = PythonThread { id, ..PythonThread::default() };
     let mut entry = Vec::new();
     let mut seen = HashSet::new();
-    let mut at = objects.pointer(thread + offsets.current_frame)?;
+    let mut at = first;
     while at != 0 {
         if *left == 0 || !seen.insert(at) {
             walked.broken = Some(format!("the chain of frames does not end at {at:#x}"));
@@ -118,7 +143,7 @@ fn walk(objects: &Objects<'_, '_>, thread: u64, left: &mut usize, limits: Option
         }
         *left -= 1;
         let owner = objects.memory.uint(at + offsets.frame_owner, 1).ok();
-        if owner == Some(OWNED_BY_INTERPRETER) {
+        if offsets.entry == Entry::Frame && owner == Some(OWNED_BY_INTERPRETER) {
             walked.entries.push(std::mem::take(&mut entry));
         } else {
             match frame(objects, offsets, at, limits) {
@@ -128,6 +153,11 @@ fn walk(objects: &Objects<'_, '_>, thread: u64, left: &mut usize, limits: Option
                     break;
                 }
             }
+        }
+        if let Entry::Flag(flag) = offsets.entry
+            && objects.uint(at + flag, 1) == Some(1)
+        {
+            walked.entries.push(std::mem::take(&mut entry));
         }
         at = objects.pointer(at + offsets.frame_previous).unwrap_or(0);
     }
@@ -164,6 +194,20 @@ fn instruction(objects: &Objects<'_, '_>, frame: u64) -> Option<u64> {
     let instructions = objects.pointer(frame + offsets.frame_executable)? + offsets.code_adaptive;
     let instruction = objects.memory.uint(frame + offsets.frame_instr_ptr, 4).ok()?;
     instruction.checked_sub(instructions).filter(|&offset| offset < MAX_CODE)
+}
+
+/// What a suspended frame awaits or delegates to: it lies on top of its stack, since 3.15 below an index.
+fn awaited(objects: &Objects<'_, '_>, frame: u64) -> Option<u64> {
+    let offsets = objects.offsets;
+    let end = match offsets.stack_end {
+        StackEnd::Address => objects.pointer(frame + offsets.frame_stackpointer)?,
+        StackEnd::Count => {
+            let count = objects.uint(frame + offsets.frame_stackpointer, 4).filter(|&count| count < MAX_STACK)?;
+            frame + offsets.frame_localsplus + 4 * count
+        }
+    };
+    let depth = if offsets.version < (3, 15) { 4 } else { 8 };
+    objects.pointer(end.checked_sub(depth)?).filter(|&object| object != 0)
 }
 
 fn variables(

@@ -1,7 +1,7 @@
 //! Python objects in memory: their types, and what those of the built-in types hold.
 //!
-//! What `_Py_DebugOffsets` does not describe is laid out as in CPython 3.14 and 3.15 for 32-bit pointers: the header of
-//! dictionary keys, values that instances keep inline, bits of a string's state. Layout: CPython's `Include/cpython/` and
+//! What `_Py_DebugOffsets` does not describe is laid out as in CPython 3.11 to 3.15 for 32-bit pointers: the header of
+//! dictionary keys, values that instances keep for themselves, bits of a string's state. Layout: CPython's `Include/cpython/` and
 //! `Include/internal/pycore_dict.h`.
 
 use std::cell::{Cell, RefCell};
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use crate::memory::Memory;
 
-use super::offsets::Offsets;
+use super::offsets::{Attributes, Integers, Offsets};
 use super::text;
 
 /// Bytes of a name.
@@ -31,11 +31,13 @@ pub(super) const TYPE: u64 = 1 << 31;
 
 /// Offsets that the table does not hold.
 const TP_BASICSIZE: u64 = 16;
-const HT_CACHED_KEYS: [(u8, u64); 2] = [(14, 440), (15, 444)];
+const TP_ITEMSIZE: u64 = 20;
 const TP_MEMBERS: u64 = 120;
 const TP_BASE: u64 = 128;
 const TP_DICT: u64 = 132;
+const TP_DICTOFFSET: u64 = 144;
 const MANAGED_DICT_BEFORE: u64 = 12;
+const VALUES_BEFORE: u64 = 16;
 const CELL_VALUE: u64 = 8;
 
 /// The type of a member that is a slot (`Py_T_OBJECT_EX`).
@@ -172,8 +174,7 @@ impl<'m, 'a> Objects<'m, 'a> {
 
     /// The name of a class with those that it is defined in; as for [`Objects::is_class`].
     pub(super) fn qualified(&self, class: u64) -> Option<String> {
-        let cached = HT_CACHED_KEYS.iter().find(|(minor, _)| *minor == self.offsets.version.1)?.1;
-        self.str(self.pointer(class + cached - 4)?)
+        self.str(self.pointer(class + self.offsets.ht_cached_keys - 4)?)
     }
 
     /// The text of a `str` object.
@@ -195,8 +196,8 @@ impl<'m, 'a> Objects<'m, 'a> {
         let behind = object + self.offsets.unicode_ascii_size;
         let data = match (compact, ascii) {
             (true, true) => behind,
-            (true, false) => behind + 8,
-            (false, _) => self.uint(behind + 8, 4)?,
+            (true, false) => behind + self.offsets.unicode_utf8,
+            (false, _) => self.uint(behind + self.offsets.unicode_utf8, 4)?,
         };
         let shown = length.min(MAX_TEXT / kind);
         let bytes = self.memory.bytes(data, shown * kind).ok()?;
@@ -250,23 +251,57 @@ impl<'m, 'a> Objects<'m, 'a> {
     /// The attributes that an instance keeps for itself, in the order in which they were first set.
     pub(super) fn attributes(&self, object: u64, kind: &Type, limit: u64) -> Option<Vec<(u64, u64)>> {
         if kind.flags & MANAGED_DICT == 0 {
-            return None;
+            let dictionary = self.pointer(object.checked_add(self.dictionary_offset(object, kind)?)?)?;
+            return if dictionary == 0 { None } else { Some(self.entries(dictionary, limit)?.0) };
         }
-        let dictionary = self.pointer(object.checked_sub(MANAGED_DICT_BEFORE)?)?;
+        let before = object.checked_sub(VALUES_BEFORE)?;
+        let place = object - MANAGED_DICT_BEFORE;
+        let keys = || self.pointer(kind.address + self.offsets.ht_cached_keys);
+        match self.offsets.attributes {
+            Attributes::Tagged => {
+                let (address, is_dictionary) = self.uint(place, 4).map(|word| (word, word & 1 == 0))?;
+                if !is_dictionary {
+                    return Some(self.split(keys()?, address + 1, limit)?.0);
+                }
+            }
+            Attributes::Apart => {
+                let values = self.pointer(before)?;
+                if values != 0 {
+                    return Some(self.split(keys()?, values, limit)?.0);
+                }
+            }
+            Attributes::Inline => {}
+        }
+        let dictionary = self.pointer(place)?;
         if dictionary != 0 {
             return Some(self.entries(dictionary, limit)?.0);
         }
-        if kind.flags & INLINE_VALUES == 0 {
+        if self.offsets.attributes != Attributes::Inline || kind.flags & INLINE_VALUES == 0 {
             return None;
         }
-        let cached = HT_CACHED_KEYS.iter().find(|(minor, _)| *minor == self.offsets.version.1)?.1;
-        let keys = self.pointer(kind.address + cached)?;
         let values = object + self.uint(kind.address + TP_BASICSIZE, 4)?;
         // PyDictValues: the fourth byte says whether they are valid.
         if self.uint(values + 3, 1)? != 1 {
             return None;
         }
-        Some(self.split(keys, values, limit)?.0)
+        Some(self.split(keys()?, values, limit)?.0)
+    }
+
+    /// Where an object has the address of its dictionary, as its type tells. A negative offset counts from the end of an
+    /// object whose size depends on its contents, as that of an integer does.
+    fn dictionary_offset(&self, object: u64, kind: &Type) -> Option<u64> {
+        let field = |offset: u64| self.uint(kind.address + offset, 4).map(|value| i64::from(value as u32 as i32));
+        let offset = match field(TP_DICTOFFSET)? {
+            0 => return None,
+            offset if offset > 0 => offset,
+            offset => {
+                let count = i64::from(self.uint(object + 8, 4)? as u32 as i32).unsigned_abs();
+                let size =
+                    field(TP_BASICSIZE)?.checked_add(field(TP_ITEMSIZE)?.checked_mul(count.try_into().ok()?)?)?;
+                size.checked_add(3)? / 4 * 4 + offset
+            }
+        };
+        u64::try_from(offset).ok().filter(|&offset| offset < self.memory.size)
     }
 
     /// The entries of a dictionary as keys and values, and how many there are.
@@ -292,18 +327,23 @@ impl<'m, 'a> Objects<'m, 'a> {
         Some((found, count))
     }
 
-    /// Entries whose keys are shared with other objects of a type. `PyDictValues` has its capacity, the number of values in
-    /// use, two flags, the values, and the order in which they were set: a byte each.
+    /// Entries whose keys are shared with other objects of a type. Since 3.13 `PyDictValues` has its capacity, the number of
+    /// values in use, two flags, the values, and the order in which they were set: a byte each. Before, it is the values; the
+    /// bytes before them are the size of that, the number of values in use, and from there backwards the order.
     fn split(&self, keys: u64, values: u64, limit: u64) -> Option<(Vec<(u64, u64)>, u64)> {
         let table = self.keys(keys).filter(|table| table.kind == 2)?;
-        let (capacity, count) = (self.uint(values, 1)?, self.uint(values + 1, 1)?);
+        let is_new = self.offsets.attributes == Attributes::Inline;
+        let (capacity, count, first) = match is_new {
+            true => (self.uint(values, 1)?, self.uint(values + 1, 1)?, values + 4),
+            false => (table.used, self.uint(values.checked_sub(2)?, 1)?, values),
+        };
         if count > capacity || count > table.used {
             return None;
         }
-        let order = values + 4 + 4 * capacity;
         let pair = |nth| {
-            let index = self.uint(order + nth, 1).filter(|&index| index < capacity && index < table.used)?;
-            Some((self.pointer(table.entries + 8 * index)?, self.pointer(values + 4 + 4 * index)?))
+            let place = if is_new { first + 4 * capacity + nth } else { values.checked_sub(3 + nth)? };
+            let index = self.uint(place, 1).filter(|&index| index < capacity && index < table.used)?;
+            Some((self.pointer(table.entries + 8 * index)?, self.pointer(first + 4 * index)?))
         };
         let found = (0..count.min(limit)).map(pair).collect::<Option<Vec<_>>>()?;
         found.iter().all(|pair| pair.0 != 0 && pair.1 != 0).then_some((found, count))
@@ -363,7 +403,14 @@ impl<'m, 'a> Objects<'m, 'a> {
     /// An integer in decimal digits.
     pub fn integer(&self, object: u64) -> Option<String> {
         let tag = self.uint(object + self.offsets.long_tag, 4)?;
-        let (count, sign) = (tag >> 3, tag & 3);
+        // 0 is positive, 1 is zero, 2 is negative.
+        let (count, sign) = match self.offsets.integers {
+            Integers::Tagged => (tag >> 3, tag & 3),
+            Integers::Sized => match tag as u32 as i32 {
+                0 => (0, 1),
+                size => (size.unsigned_abs().into(), if size < 0 { 2 } else { 0 }),
+            },
+        };
         match sign {
             1 => return Some("0".to_owned()),
             0 | 2 if count > 0 => {}

@@ -1,9 +1,12 @@
-//! `_Py_DebugOffsets`: the table that CPython keeps for tools that read its memory from outside.
+//! `_Py_DebugOffsets`: the table that CPython 3.13 and later keep for tools that read its memory from outside.
 //!
 //! It begins with the cookie `xdebugpy` and the version. After them come the sizes of the interpreter's structures and the
 //! offsets of their fields, 64 bits each, in an order that changes with each minor version. Layout: CPython's
-//! `Include/internal/pycore_debug_offsets.h`.
+//! `Include/internal/pycore_debug_offsets.h`; until 3.13 in `pycore_runtime.h`.
+//!
+//! Versions that keep no such table are found by the shape of a thread's state ([`super::old`]).
 
+use super::old;
 use crate::memory::{Chunk, Memory};
 
 /// What the table begins with.
@@ -15,8 +18,8 @@ const MAX_OFFSET: u64 = 1 << 24;
 /// field as CPython spells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
-    /// Address of `_PyRuntime`, where the table lies.
-    pub runtime: u64,
+    /// Where a walk begins.
+    pub start: Start,
     /// Major and minor version.
     pub version: (u8, u8),
     pub interpreters_head: u64,
@@ -61,10 +64,85 @@ pub struct Offsets {
     pub unicode_state: u64,
     pub unicode_length: u64,
     pub unicode_ascii_size: u64,
-    /// 0 where the order of the fields is not known so far.
     pub generator_name: u64,
     pub generator_frame: u64,
     pub generator_state: u64,
+    /// What follows is told by no table. The keys that the instances of a class share.
+    pub ht_cached_keys: u64,
+    /// Bytes between the header of a text that is all ASCII and the characters of one that is not.
+    pub unicode_utf8: u64,
+    pub integers: Integers,
+    pub attributes: Attributes,
+    pub entry: Entry,
+    pub stack_end: StackEnd,
+    pub generator_states: GeneratorStates,
+}
+
+/// Where a walk begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// The address of `_PyRuntime`, where the table lies.
+    Runtime(u64),
+    /// The address of a thread's state.
+    Thread(u64),
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Start::Runtime(0)
+    }
+}
+
+/// How an integer says its sign and how many digits it has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Integers {
+    /// Sign and count in a word of their own, since 3.12.
+    #[default]
+    Tagged,
+    /// A size that is negative where the integer is.
+    Sized,
+}
+
+/// Where instances keep their attributes that are in no dictionary yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Attributes {
+    /// After the object itself, since 3.13.
+    #[default]
+    Inline,
+    /// Elsewhere; their address, less one, stands where that of a dictionary would.
+    Tagged,
+    /// Elsewhere; their address stands before that of a dictionary.
+    Apart,
+}
+
+/// How frames say that C has called the evaluation loop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Entry {
+    /// A frame of its own stands for it, since 3.12.
+    #[default]
+    Frame,
+    /// A byte at this offset is 1 in the frame that was called.
+    Flag(u64),
+}
+
+/// How a frame says how many values are on its stack.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StackEnd {
+    /// The address after the last, since 3.14.
+    #[default]
+    Address,
+    /// Their number, local variables among them.
+    Count,
+}
+
+/// The numbers for how far a generator or coroutine is (`Include/internal/pycore_frame.h`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GeneratorStates {
+    pub created: i8,
+    pub suspended: i8,
+    /// Suspended, and what it awaits or delegates to is on its stack; `None` in versions that have no number for it.
+    pub awaits: Option<i8>,
+    pub executing: i8,
 }
 
 /// What a search for the table found.
@@ -76,13 +154,14 @@ pub enum Found {
     Unknown((u8, u8)),
 }
 
-/// Finds the table in a memory.
+/// Finds the table in a memory, or the state of a thread of a version that has none.
 pub fn find(memory: &Memory<'_>) -> Option<Found> {
-    memory.chunks(0..memory.size).find_map(|chunk| {
+    let table = memory.chunks(0..memory.size).find_map(|chunk| {
         let Chunk::Captured(segment) = chunk else { return None };
         let mut hits = memchr::memmem::find_iter(segment.bytes, COOKIE).take(64);
         hits.find_map(|hit| at(memory, segment.address + hit as u64))
-    })
+    });
+    table.or_else(|| old::find(memory))
 }
 
 fn at(memory: &Memory<'_>, address: u64) -> Option<Found> {
@@ -94,14 +173,15 @@ fn at(memory: &Memory<'_>, address: u64) -> Option<Found> {
         return None;
     }
     let order = match version {
-        (3, 14) => [RUNTIME, THREAD_3_14, FRAME_AND_CODE, TYPE_3_14, VALUES, GENERATOR],
-        (3, 15) => [RUNTIME, THREAD_3_15, FRAME_AND_CODE, TYPE_3_15, VALUES, &[]],
+        (3, 13) => [RUNTIME_3_13, THREAD_3_13, FRAME_AND_CODE_3_13, TYPE_3_13, VALUES_3_13, &[]],
+        (3, 14) => [RUNTIME, THREAD_3_13, FRAME_AND_CODE, TYPE_3_13, VALUES, GENERATOR_3_14],
+        (3, 15) => [RUNTIME, THREAD_3_15, FRAME_AND_CODE, TYPE_3_15, VALUES, GENERATOR_3_15],
         _ => return Some(Found::Unknown(version)),
     };
     if free_threaded == 1 || memory.memory64 {
         return Some(Found::Unknown(version));
     }
-    let mut offsets = Offsets { runtime: address, version, ..Offsets::default() };
+    let mut offsets = Offsets { start: Start::Runtime(address), ..told_by_no_table(version) };
     for (nth, field) in (3..).zip(order.into_iter().flatten()) {
         let value = word(nth).filter(|&value| value < MAX_OFFSET)?;
         if let Some(field) = field {
@@ -109,6 +189,35 @@ fn at(memory: &Memory<'_>, address: u64) -> Option<Found> {
         }
     }
     Some(Found::Known(Box::new(offsets)))
+}
+
+/// What no table tells, or only that of a later version; all for pointers of 32 bits.
+fn told_by_no_table(version: (u8, u8)) -> Offsets {
+    let newest = Offsets {
+        version,
+        ht_cached_keys: 440,
+        unicode_utf8: 8,
+        // A number of its own for one that others may not touch, 3, is not seen without threads.
+        generator_states: GeneratorStates { created: 0, suspended: 1, awaits: Some(2), executing: 4 },
+        ..Offsets::default()
+    };
+    let old = GeneratorStates { created: -3, suspended: -2, awaits: Some(-1), executing: 0 };
+    match version.1 {
+        13 => Offsets {
+            set_used: 12,
+            set_mask: 16,
+            set_table: 20,
+            frame_stackpointer: 32,
+            generator_name: 12,
+            generator_frame: 36,
+            generator_state: 35,
+            stack_end: StackEnd::Count,
+            generator_states: old,
+            ..newest
+        },
+        14 => Offsets { generator_states: old, ..newest },
+        _ => newest,
+    }
 }
 
 /// A field of the table: where its value goes, if it is needed.
@@ -121,6 +230,13 @@ macro_rules! order {
     ($($field:tt)*) => { &[$(order!(@ $field)),*] };
 }
 
+const RUNTIME_3_13: &[Field] = order!(
+    // _PyRuntimeState: size, finalizing, interpreters_head.
+    _ _ interpreters_head
+    // PyInterpreterState: size, id, next, threads_head and nine more.
+    interpreter_size _ interpreter_next threads_head _ _ _ _ _ _ _ _ _
+);
+
 const RUNTIME: &[Field] = order!(
     // _PyRuntimeState: size, finalizing, interpreters_head.
     _ _ interpreters_head
@@ -129,10 +245,20 @@ const RUNTIME: &[Field] = order!(
 );
 
 /// PyThreadState: size, prev, next, interp, current_frame, thread_id, native_thread_id, datastack_chunk, status.
-const THREAD_3_14: &[Field] = order!(_ _ thread_next _ current_frame thread_id _ _ _);
+const THREAD_3_13: &[Field] = order!(_ _ thread_next _ current_frame thread_id _ _ _);
 
 /// PyThreadState: size, prev, next, interp, current_frame, base_frame, two of profilers, thread_id and seven more.
 const THREAD_3_15: &[Field] = order!(_ _ thread_next _ current_frame _ _ _ thread_id _ _ _ _ _ _ _ _);
+
+const FRAME_AND_CODE_3_13: &[Field] = order!(
+    // _PyInterpreterFrame: size, previous, executable, instr_ptr, localsplus, owner.
+    _ frame_previous frame_executable frame_instr_ptr frame_localsplus frame_owner
+    // PyCodeObject: size, filename, name, qualname, linetable, firstlineno, argcount, names, kinds, code.
+    _ code_filename _ code_qualname code_linetable code_firstlineno code_argcount
+    code_localsplusnames code_localspluskinds code_adaptive
+    // PyObject: size, ob_type.
+    _ ob_type
+);
 
 const FRAME_AND_CODE: &[Field] = order!(
     // _PyInterpreterFrame: size, previous, executable, instr_ptr, localsplus, owner, stackpointer, tlbc_index.
@@ -145,10 +271,21 @@ const FRAME_AND_CODE: &[Field] = order!(
 );
 
 /// PyTypeObject: size, tp_name, tp_repr, tp_flags.
-const TYPE_3_14: &[Field] = order!(_ tp_name tp_repr tp_flags);
+const TYPE_3_13: &[Field] = order!(_ tp_name tp_repr tp_flags);
 
 /// PyTypeObject has tp_basicsize and tp_dictoffset too, and PyHeapTypeObject follows it: size, ht_cached_keys.
-const TYPE_3_15: &[Field] = order!(_ tp_name tp_repr tp_flags _ _ _ _);
+const TYPE_3_15: &[Field] = order!(_ tp_name tp_repr tp_flags _ _ _ ht_cached_keys);
+
+/// Tuple, list, dict, float, int, bytes, str: the size first.
+const VALUES_3_13: &[Field] = order!(
+    _ tuple_item tuple_size
+    _ list_item list_size
+    _ dict_keys dict_values
+    _ float_value
+    _ long_tag long_digit
+    _ bytes_size bytes_data
+    _ unicode_state unicode_length unicode_ascii_size
+);
 
 /// Tuple, list, set, dict, float, int, bytes, str: the size first.
 const VALUES: &[Field] = order!(
@@ -163,4 +300,7 @@ const VALUES: &[Field] = order!(
 );
 
 /// Collector: the size and one more. Generators: size, gi_name, gi_iframe, gi_frame_state.
-const GENERATOR: &[Field] = order!(_ _ _ generator_name generator_frame generator_state);
+const GENERATOR_3_14: &[Field] = order!(_ _ _ generator_name generator_frame generator_state);
+
+/// The collector has the size and five more.
+const GENERATOR_3_15: &[Field] = order!(_ _ _ _ _ _ _ generator_name generator_frame generator_state);

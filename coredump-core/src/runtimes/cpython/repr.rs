@@ -96,6 +96,7 @@ impl Objects<'_, '_> {
             "list" => self.sequence(object, ("[", "]"), self.list(object, limit), limits),
             "set" => self.sequence(object, ("{", "}"), self.set(object, limit), limits),
             "frozenset" => self.sequence(object, ("frozenset({", "})"), self.set(object, limit), limits),
+            "collections.OrderedDict" if self.offsets.version < (3, 12) => self.list_of_pairs(object, limits),
             "dict" | "collections.OrderedDict" => {
                 let pairs = self.mapping(object, limits);
                 match base.name.as_str() {
@@ -130,7 +131,7 @@ impl Objects<'_, '_> {
             }
             "method" => self.method(object, limits),
             "builtin_function_or_method" => self.built_in_function(object),
-            "generator" | "coroutine" | "async_generator" if self.offsets.generator_name > 0 => {
+            "generator" | "coroutine" | "async_generator" => {
                 // The qualified name follows the plain one.
                 let name = self.pointer(object + self.offsets.generator_name + 4).and_then(|name| self.str(name));
                 name.map(|name| format!("<{} object {name} at {object:#x}>", base.name))
@@ -179,6 +180,20 @@ impl Objects<'_, '_> {
             let rest = if count > pairs.len() as u64 { ", …" } else { "" };
             let pairs = pairs.iter().map(|&(key, value)| (self.element(key, inner), self.element(value, inner)));
             let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}: {value}")).collect();
+            format!("{}{rest}", pairs.join(", "))
+        })
+    }
+
+    /// An ordered dictionary as it was written until 3.11.
+    fn list_of_pairs(&self, object: u64, limits: Limits) -> Option<String> {
+        let (pairs, count) = self.entries(object, limits.elements.into())?;
+        if count == 0 {
+            return Some("OrderedDict()".to_owned());
+        }
+        self.within(object, ("OrderedDict([", "])"), limits, |inner| {
+            let rest = if count > pairs.len() as u64 { ", …" } else { "" };
+            let pairs = pairs.iter().map(|&(key, value)| (self.element(key, inner), self.element(value, inner)));
+            let pairs: Vec<_> = pairs.map(|(key, value)| format!("({key}, {value})")).collect();
             format!("{}{rest}", pairs.join(", "))
         })
     }

@@ -13,7 +13,7 @@ use crate::catalog::units::Die;
 use crate::lang::Renderer;
 use crate::lang::rust::{RustValues, TraitObject};
 use crate::location::frame::Frame;
-use crate::tasks::{Await, AwaitState};
+use crate::tasks::{Await, AwaitState, TaskState};
 use crate::values::{Source, Value};
 use crate::variables::{Status, Variable, When};
 
@@ -39,8 +39,9 @@ pub struct Futures<'w, 'r, 'f, 's> {
     shown: Cell<u32>,
     /// The futures that were met, by address and the type's name: each unit has a description of the same type.
     known: RefCell<HashSet<(u64, String)>>,
-    /// The addresses of the futures that tasks are of, and the names of their types.
-    roots: RefCell<(HashSet<u64>, HashSet<String>)>,
+    /// The futures that tasks are of, by address and the type's name: what one awaits may lie where it begins itself. And the
+    /// names alone.
+    roots: RefCell<(HashSet<(u64, String)>, HashSet<String>)>,
 }
 
 /// Where a search stands.
@@ -68,8 +69,9 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     pub fn tasks_at(&self, roots: impl IntoIterator<Item = Value>) {
         for root in roots {
             let mut known = self.roots.borrow_mut();
-            known.0.extend(root.source.address());
-            known.1.insert(self.renderer.type_name(root.ty));
+            let name = self.renderer.type_name(root.ty);
+            known.0.extend(root.source.address().map(|address| (address, name.clone())));
+            known.1.insert(name);
         }
     }
 
@@ -276,15 +278,21 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         // Where a frame does not tell the address, the type does if nothing else of it is polled.
         let alone = || entries.iter().filter(|entry| entry.name == name).count() == 1;
         let by_name = |entry: &Entry| entry.name == name && entry.address.is_none() && alone();
-        entries
-            .iter()
-            .position(exact)
-            .or_else(|| entries.iter().position(by_name).filter(|_| self.is_root(address, "")))
+        entries.iter().position(exact).or_else(|| {
+            entries
+                .iter()
+                .position(by_name)
+                .filter(|_| address.is_some_and(|address| self.is_root(Some(address), name)))
+        })
     }
 
+    /// Whether a task is of the future at this address, or where that is not known, of one of its type.
     fn is_root(&self, address: Option<u64>, name: &str) -> bool {
         let roots = self.roots.borrow();
-        address.is_some_and(|address| roots.0.contains(&address)) || roots.1.contains(name)
+        match address {
+            Some(address) => roots.0.contains(&(address, name.to_owned())),
+            None => roots.1.contains(name),
+        }
     }
 
     /// A function that a frame polls, and those that it awaits: younger frames poll these.
@@ -295,10 +303,11 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         }
         let next = self.polled.entries.get(index + 1);
         let next = next.filter(|next| (next.thread, next.module) == (entry.thread, entry.module));
-        let next = next.filter(|next| match next.address {
-            Some(_) => !self.is_root(next.address, ""),
-            None => !self.is_root(None, &next.name),
-        });
+        let is_known = |next: &Entry| {
+            let place = next.address.map(|address| (address, next.name.clone()));
+            place.is_some_and(|place| self.known.borrow().contains(&place))
+        };
+        let next = next.filter(|next| !self.is_root(next.address, &next.name) && !is_known(next));
         Await {
             name: names::function(self.frame(), entry.ty),
             is_function: true,
@@ -495,6 +504,23 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         true
     }
 
+    /// The future of a task: what it waits for, or where frames say that it stands.
+    pub fn of_task(&self, state: TaskState, value: Option<&Value>, ty: Die) -> Await {
+        let future = value.and_then(|value| self.future(value)).unwrap_or_else(|| self.named(Some(ty)));
+        match (state, future.state) {
+            // Its state in memory is that of the last place where it waited: where it is now, no frame says.
+            (TaskState::Running, found) if found != AwaitState::Running => {
+                // What the executor puts around a future is no function; what it holds may be one that a frame polls.
+                if is_polled(&future) {
+                    return Await { state: AwaitState::Running, ..future };
+                }
+                let note = Some("no frame says where it stands".to_owned());
+                Await { state: AwaitState::Running, note, address: future.address, ..self.named(Some(ty)) }
+            }
+            _ => future,
+        }
+    }
+
     /// A future of which only the type is known.
     pub fn named(&self, ty: Option<Die>) -> Await {
         let units = &self.frame().units;
@@ -511,6 +537,11 @@ impl Around {
     fn deeper(&self) -> Option<Around> {
         Some(Around { wrappers: self.wrappers.checked_sub(1)?, ..self.clone() })
     }
+}
+
+/// Whether a frame polls something in what is awaited.
+fn is_polled(future: &Await) -> bool {
+    future.state == AwaitState::Running || future.awaits.iter().any(is_polled)
 }
 
 /// The addresses of the functions in what is awaited.

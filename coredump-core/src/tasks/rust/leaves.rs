@@ -33,6 +33,10 @@ pub fn leaf(futures: &Futures<'_, '_, '_, '_>, value: &Value, die: Die) -> Optio
     let count = || futures.renderer.count(value, "num_permits")?.ok();
     let note = match (*name, task) {
         ("JoinHandle", Some(task)) => format!("waits for task {task}"),
+        ("Task", _) => match futures.renderer.field(value, "ptr").and_then(|ptr| futures.renderer.address_in(&ptr)) {
+            Some(Ok((address, _))) => format!("waits for the task at {address:#x}"),
+            _ => "waits for a task".to_owned(),
+        },
         ("Acquire", _) => match count() {
             Some(count) => format!("waits for permits: {count}"),
             None => "waits for permits".to_owned(),

@@ -1,5 +1,6 @@
 //! Rust: futures that the compiler made of asynchronous functions, in the executors that are known.
 
+mod async_task;
 mod futures;
 mod leaves;
 mod names;
@@ -45,7 +46,10 @@ pub fn find(
             let futures = Futures::new(&renderer, &polled, limits.is_some());
             let cells = tokio::cells(&renderer, &regions);
             futures.tasks_at(cells.iter().filter_map(tokio::Cell::future));
+            let others = async_task::cells(&renderer, &regions);
+            futures.tasks_at(others.iter().filter_map(async_task::Cell::future));
             tasks.extend(cells.iter().map(|cell| cell.task(&futures)));
+            tasks.extend(others.iter().map(|cell| cell.task(&futures)));
             let roots = polled.roots.iter().filter(|root| root.module == module);
             let roots: Vec<_> = roots.map(polled::Root::value).collect();
             let mut pools = unordered::Pools::default();

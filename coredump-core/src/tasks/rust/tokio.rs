@@ -65,10 +65,6 @@ pub fn id(renderer: &Renderer<'_, '_, '_>, header: u64) -> Option<u64> {
 ///
 /// A cell is made on the stack before it is moved to the heap, and what was left over there looks like one.
 pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
-    let is_stack = |address: u64| {
-        let part = regions.at(address).map(|region| region.r#use);
-        part.is_some_and(|part| matches!(part, Use::Stack | Use::FreeStack | Use::BssOrFreeStack | Use::Data))
-    };
     let Some(memory) = renderer.frame.memory else { return Vec::new() };
     let width = memory.pointer_size();
     let mut tables = Tables::new(renderer, memory, regions);
@@ -86,7 +82,7 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
             };
             let address = read(2);
             if let Some(table) = tables.get(address)
-                && !is_stack(at)
+                && !is_outside_of_heaps(regions, at)
                 && let Some(cell) = cell(renderer, at, read(0), table)
             {
                 found.push(cell);
@@ -97,7 +93,14 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
     found
 }
 
-fn word(renderer: &Renderer<'_, '_, '_>, address: u64) -> Option<u64> {
+/// Whether an address is one of a part of memory that is known to be no heap.
+pub fn is_outside_of_heaps(regions: &Regions, address: u64) -> bool {
+    let part = regions.at(address).map(|region| region.r#use);
+    part.is_some_and(|part| matches!(part, Use::Stack | Use::FreeStack | Use::BssOrFreeStack | Use::Data))
+}
+
+/// A word of the memory of the renderer's module.
+pub fn word(renderer: &Renderer<'_, '_, '_>, address: u64) -> Option<u64> {
     renderer.frame.memory?.pointer(address).ok()
 }
 
@@ -262,19 +265,7 @@ impl Cell {
                     task.note = Some("its future has ended".to_owned());
                 }
             }
-            (Ok(ty), _) => {
-                let future = self.future().and_then(|future| futures.future(&future));
-                let future = future.unwrap_or_else(|| known(*ty));
-                // Its state in memory is that of the last place where it waited: where it is now, no frame says.
-                task.future = Some(match (task.state, future.state) {
-                    (TaskState::Running, AwaitState::Running) => future,
-                    (TaskState::Running, _) => {
-                        let note = Some("no frame says where it stands".to_owned());
-                        Await { state: AwaitState::Running, note, address: future.address, ..known(*ty) }
-                    }
-                    _ => future,
-                });
-            }
+            (Ok(ty), _) => task.future = Some(futures.of_task(task.state, self.future().as_ref(), *ty)),
         }
         task
     }
