@@ -39,6 +39,16 @@ impl Language {
         self == Language::Zig
     }
 
+    /// Whether functions get their parameters as the calling convention of C says.
+    pub fn passes_as_c(self) -> bool {
+        matches!(self, Language::C | Language::Cpp)
+    }
+
+    /// Whether how a class is passed depends on its constructors.
+    pub fn has_constructors(self) -> bool {
+        self == Language::Cpp
+    }
+
     /// Whether types of no size have one value, which is known wherever it is.
     pub fn has_unit_types(self) -> bool {
         self == Language::Rust

@@ -13,7 +13,6 @@ use wasmparser::Operator;
 
 use super::forms::locals_only;
 use super::frame::Frame;
-use crate::catalog::Language;
 use crate::catalog::types::{Kind, Struct};
 use crate::catalog::units::{Bytes, Die};
 use crate::location::{Location, Missing, Piece, Place};
@@ -171,13 +170,23 @@ impl<'s> Frame<'_, 's> {
                 _ => None,
             }
         };
-        match self.units.language(unit) {
-            Language::Cpp => true,
-            Language::C => {
-                matches!(language(), Some(DW_LANG_C89 | DW_LANG_C | DW_LANG_C99 | DW_LANG_C11 | DW_LANG_C17))
-            }
-            Language::Rust | Language::Zig => false,
-        }
+        let known = matches!(
+            language(),
+            Some(
+                DW_LANG_C89
+                    | DW_LANG_C
+                    | DW_LANG_C99
+                    | DW_LANG_C11
+                    | DW_LANG_C17
+                    | DW_LANG_C_plus_plus
+                    | DW_LANG_C_plus_plus_03
+                    | DW_LANG_C_plus_plus_11
+                    | DW_LANG_C_plus_plus_14
+                    | DW_LANG_C_plus_plus_17
+                    | DW_LANG_C_plus_plus_20
+            )
+        );
+        known && self.units.language(unit).passes_as_c()
     }
 
     /// How the convention passes a value of that type; `None` for what this does not know.
@@ -215,7 +224,7 @@ impl<'s> Frame<'_, 's> {
     /// One number, however wrapped, is passed as such; anything else by address.
     fn how_passed_whole(&self, die: Die, contents: &Struct<'s>, size: u64, levels: u32) -> Option<Passed> {
         let by_reference = self.units.entry(die)?.attr_value(DW_AT_calling_convention).and_then(convention_code);
-        let cpp = self.units.language(die.unit) == Language::Cpp;
+        let cpp = self.units.language(die.unit).has_constructors();
         match (by_reference, contents.members.as_slice()) {
             (Some(DW_CC_pass_by_reference), _) => Some(Passed::Address),
             // What C++ does with a class of one part depends on its constructors.
