@@ -63,3 +63,18 @@ flags! {
     fs::OpenFlags { CREATE, DIRECTORY, EXCLUSIVE, TRUNCATE }
     fs::PathFlags { SYMLINK_FOLLOW }
 }
+
+/// A resource is its number in the host's table, by which a replay tells it from others.
+impl<T> Value for Resource<T> {
+    fn write(&self, output: &mut Vec<u8>) {
+        self.rep().write(output);
+    }
+
+    fn read(input: &mut Input<'_>) -> Option<Resource<T>> {
+        u32::read(input).map(Resource::new_own)
+    }
+
+    fn show(input: &mut Input<'_>, text: &mut String) -> Option<()> {
+        u32::show(input, text)
+    }
+}

@@ -5,8 +5,6 @@
 
 use std::fmt::Write;
 
-use wasmtime::component::Resource;
-
 /// Bytes that are read as values.
 pub struct Input<'b> {
     bytes: &'b [u8],
@@ -261,21 +259,6 @@ impl<T: Value, E: Value> Value for Result<T, E> {
             false => T::show(input, text),
             true => E::show(input, text),
         }
-    }
-}
-
-/// A resource is its number in the host's table, by which a replay tells it from others.
-impl<T> Value for Resource<T> {
-    fn write(&self, output: &mut Vec<u8>) {
-        self.rep().write(output);
-    }
-
-    fn read(input: &mut Input<'_>) -> Option<Resource<T>> {
-        u32::read(input).map(Resource::new_own)
-    }
-
-    fn show(input: &mut Input<'_>, text: &mut String) -> Option<()> {
-        u32::show(input, text)
     }
 }
 
