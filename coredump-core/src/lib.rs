@@ -46,6 +46,7 @@ mod locate;
 mod location;
 mod locked;
 mod mapped;
+mod metered;
 mod new_file;
 mod producers;
 mod read;

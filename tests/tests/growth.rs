@@ -340,6 +340,62 @@ fn twice_the_threads_take_twice_the_instructions_for_their_variables() {
     grow_as_their_input(Some(&program), &cases);
 }
 
+/// A heap of dlmalloc as the crate for Rust lays it out, with so many segments and as many blocks in the newest of them.
+fn heap(count: usize) -> Vec<u8> {
+    const BINS: u32 = 0x1000;
+    const BASE: u32 = 0x10000;
+    let (mut words, count) = (std::collections::BTreeMap::new(), count as u32);
+    let mut put = |at: u32, word: u32| drop(words.insert(at, word));
+    // Bins that are empty link to themselves.
+    for bin in (0..32).map(|nth| BINS + 8 * nth) {
+        put(bin + 8, bin);
+        put(bin + 12, bin);
+    }
+    // Chunks of 16 bytes in use, then the last, free one of 64, and after it the room for a record.
+    let first = BASE + 8;
+    (0..count).for_each(|nth| put(first + 16 * nth + 4, 16 | 3));
+    let top = first + 16 * count;
+    put(top + 4, 64 | 1);
+    put(top + 64 + 4, 0x38);
+    let end = top + 64 + 0x38;
+    // The state: the last chunk with its size, and the newest segment, which leads to the others.
+    let state = BINS + 66 * 4;
+    put(state + 16, top);
+    put(state + 20, 64);
+    let mut record = state + 32;
+    put(record, BASE);
+    put(record + 4, end - BASE);
+    for segment in (0..count).map(|nth| end.next_multiple_of(4096) + 64 * nth) {
+        put(record + 8, segment + 32);
+        record = segment + 32;
+        put(record, segment);
+        put(record + 4, 64);
+        put(segment + 8 + 4, 4 | 3);
+    }
+    let mut runs: Vec<(u32, Vec<u8>)> = Vec::new();
+    for (at, word) in words {
+        match runs.last_mut() {
+            Some((start, bytes)) if *start + bytes.len() as u32 == at => bytes.extend(word.to_le_bytes()),
+            _ => runs.push((at, word.to_le_bytes().to_vec())),
+        }
+    }
+    let runs: Vec<(u32, &[u8])> = runs.iter().map(|(at, bytes)| (*at, &bytes[..])).collect();
+    dump(vec![build::memory(record / 65536 + 2, None), build::data(&runs), stack(1)])
+}
+
+#[test]
+fn twice_the_segments_of_a_heap_take_twice_the_instructions() {
+    let folder = scratch();
+    let path = folder.path().join("dump");
+    std::fs::write(&path, heap(10)).unwrap();
+    let listed = Tool::new("coredump-dump").arg("--heap").arg(&path).run().expect(0);
+    assert!(listed.text().contains("dlmalloc-rs"), "{}", listed.text());
+    let commands: [&[&str]; 2] = [&["coredump-dump", "--heap"], &["coredump-dump", "--check"]];
+    let cases: Vec<Case<'_>> =
+        commands.iter().map(|command| ("segments".to_owned(), 8000, *command, Box::new(heap) as Box<_>)).collect();
+    grow_as_their_input(None, &cases);
+}
+
 /// A tool that may use so many kilobytes of address space.
 fn bounded(tool: &str, kilobytes: u32) -> Tool {
     let script = format!("ulimit -v {kilobytes}; exec {} \"$@\"", binary(tool).display());
@@ -377,4 +433,72 @@ fn twenty_megabytes_of_standard_error_are_read_at_their_end() {
     std::fs::write(&path, dump(700_000)).unwrap();
     let outcome = bounded(command[0], 1 << 20).arg("-m").arg(folder.path().join("app.wasm")).arg(&path).run();
     assert!(outcome.expect(0).text().contains("#0 "));
+}
+
+/// Four coroutines of which each waits for all others, and one that waits for the first: there are more ways through them than any
+/// tool could go.
+#[test]
+fn coroutines_that_wait_for_each_other_are_told_once() {
+    let folder = scratch();
+    let program = fixture("modules/cpp-coroutines-22-O0.wasm");
+    let tasks = |dump: &Path| {
+        let script = format!("ulimit -v {}; ulimit -t 60; exec {} \"$@\"", 1 << 20, binary("coredump-json").display());
+        let outcome = Tool::other("sh").args(["-c", &script, "sh", "-m"]).arg(&program).arg(dump).run().expect(0);
+        outcome.json()["tasks"].clone()
+    };
+    let original = wasmtime_dump("cpp-coroutines-22-O0");
+    let mut addresses = Vec::new();
+    each_awaited(&tasks(&original), &mut |one| addresses.push(one["address"].as_str().unwrap().to_owned()));
+    let addresses: Vec<u32> = addresses.iter().map(|address| u32::from_str_radix(&address[2..], 16).unwrap()).collect();
+    let &[root, a, b, c, d] = addresses.as_slice() else { panic!("{addresses:?}") };
+
+    let mut dump = std::fs::read(&original).unwrap();
+    let mut put = |address: u32, value: u32| {
+        let at = place_of(&std::fs::read(&original).unwrap(), address);
+        dump[at..at + 4].copy_from_slice(&value.to_le_bytes());
+    };
+    // A promise is three words after the two functions; what else refers to a coroutine may be anywhere in the frame.
+    for (coroutine, others) in [(root, [0, 0, 0]), (a, [root, b, c]), (b, [a, c, d]), (c, [a, b, d]), (d, [b, c, a])] {
+        for (nth, other) in (0..).zip(others) {
+            put(coroutine + 8 + 4 * nth, other);
+        }
+    }
+    put(root + 28, a);
+    let path = folder.path().join("dump");
+    std::fs::write(&path, dump).unwrap();
+    let (mut told, mut repeated) = (0, 0);
+    each_awaited(&tasks(&path), &mut |one| match one["note"].as_str() {
+        Some(note) if note.starts_with("it was met before") => repeated += 1,
+        _ => told += 1,
+    });
+    assert_eq!(told, 5);
+    assert!((1..20).contains(&repeated), "{repeated}");
+}
+
+fn each_awaited(value: &Value, each: &mut impl FnMut(&Value)) {
+    for one in value.as_array().into_iter().flatten() {
+        if one["kind"] == "function" {
+            each(one);
+        }
+        each_awaited(&one["awaits"], each);
+    }
+}
+
+/// Where in a dump's file the byte at an address of its memory is.
+fn place_of(dump: &[u8], address: u32) -> usize {
+    for payload in wasmparser::Parser::new(0).parse_all(dump) {
+        let wasmparser::Payload::DataSection(segments) = payload.unwrap() else { continue };
+        for segment in segments {
+            let segment = segment.unwrap();
+            let wasmparser::DataKind::Active { offset_expr, .. } = segment.kind else { continue };
+            let Ok(wasmparser::Operator::I32Const { value }) = offset_expr.get_operators_reader().read() else {
+                continue;
+            };
+            let range = value as u32..value as u32 + segment.data.len() as u32;
+            if range.contains(&address) {
+                return segment.range.end - segment.data.len() + (address - range.start) as usize;
+            }
+        }
+    }
+    panic!("{address:#x} is not captured")
 }

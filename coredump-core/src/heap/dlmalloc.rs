@@ -8,8 +8,10 @@
 //! first two always are, for no chunk is that small. Around the bins lie, in the order of the compiler, `top` with its
 //! size, and the newest segment; all three must agree.
 
+use std::cell::Cell;
 use std::ops::Range;
 
+use super::apart::{self, Apart};
 use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
 use super::resume::resumes;
@@ -28,6 +30,8 @@ const AROUND: u64 = 64;
 const MAX_SEGMENTS: usize = 1 << 16;
 /// Heaps in one memory.
 const MAX_HEAPS: usize = 16;
+/// Records of segments that are looked at in search of the heaps.
+const LOOKED_AT: usize = 1 << 22;
 
 /// Where rustc puts the small bins, `top`, the newest segment and the bitmap in the Rust crate's state, all in bytes and on
 /// wasm32, where it has 452: version 1.95, version 1.63.
@@ -51,6 +55,9 @@ pub struct Dlmalloc {
     top_size: u64,
     /// The newest first.
     segments: Vec<Segment>,
+    /// The same by address, and the records of those that are not the newest, by address.
+    ranges: Vec<Range<u64>>,
+    records: Vec<u64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -64,6 +71,7 @@ struct Segment {
 /// The heaps whose state lies in one of `places`.
 pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<Found> {
     let width = view.width();
+    let left = Cell::new(LOOKED_AT);
     let mut found: Vec<Found> = Vec::new();
     for place in places {
         let mut bins = Vec::new();
@@ -84,7 +92,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<Found> {
         for bins in bins {
             if found.len() < MAX_HEAPS
                 && bins >= inside
-                && let Some(heap) = Dlmalloc::at(view, bins)
+                && let Some(heap) = Dlmalloc::at(view, bins, &left)
             {
                 found.push(heap);
                 inside = bins + BIN_WORDS * width;
@@ -96,7 +104,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<Found> {
 
 impl Dlmalloc {
     /// The heap with its small bins at `bins`.
-    fn at(view: &View<'_>, bins: u64) -> Option<Found> {
+    fn at(view: &View<'_>, bins: u64, left: &Cell<usize>) -> Option<Found> {
         let width = view.width();
         let around = bins.saturating_sub(AROUND * width)..bins + (BIN_WORDS + AROUND) * width;
         let mut words = Vec::new();
@@ -128,6 +136,8 @@ impl Dlmalloc {
                 top,
                 top_size,
                 segments: Vec::new(),
+                ranges: Vec::new(),
+                records: Vec::new(),
             };
             // The newest segment begins before top and ends after it, and leads to the older ones. Numbers that count bytes
             // may look like it: what is where some compiler has put the segment comes first, then what begins with a chunk.
@@ -135,11 +145,15 @@ impl Dlmalloc {
                 let &[(record, base), (behind, len)] = pair else { return None };
                 let fits = behind == record + width && base <= top && base.checked_add(len) == Some(end);
                 let newest = Segment { base, end, record };
-                let segments = fits.then(|| heap.segments(view, newest)).flatten()?;
+                let segments = fits.then(|| heap.segments(view, newest, left)).flatten()?;
                 let doubt = if heap.expects(record) { 0 } else { 2 - u8::from(heap.begins(view, &newest)) };
                 Some((doubt, record, segments))
             });
             let Some((_, record, segments)) = newest.min_by_key(|(doubt, ..)| *doubt) else { continue };
+            heap.ranges = segments.iter().map(|segment| segment.base..segment.end).collect();
+            heap.ranges.sort_by_key(|range| range.start);
+            heap.records = segments.iter().skip(1).map(|segment| segment.record).collect();
+            heap.records.sort_unstable();
             heap.segments = segments;
             // The magic number that C keeps and Rust does not lies before the bins; it makes the order C's.
             let magic = view.word(bins.checked_sub(width)?).filter(|magic| magic & 15 == 8);
@@ -152,7 +166,7 @@ impl Dlmalloc {
             heap.small_map = map.map(|map| state.start + map);
             return Some(Found {
                 kind: if in_c { Kind::Dlmalloc } else { Kind::RustDlmalloc },
-                ranges: heap.segments.iter().map(|segment| segment.base..segment.end).collect(),
+                ranges: heap.ranges.clone(),
                 state: vec![state],
                 allocator: Box::new(heap),
             });
@@ -161,7 +175,9 @@ impl Dlmalloc {
     }
 
     /// All segments, from the newest on.
-    fn segments(&self, view: &View<'_>, newest: Segment) -> Option<Vec<Segment>> {
+    fn segments(&self, view: &View<'_>, newest: Segment, left: &Cell<usize>) -> Option<Vec<Segment>> {
+        let mut apart = Apart::default();
+        apart.add(&(newest.base..newest.end));
         let mut segments = vec![newest];
         let mut record = newest.record;
         while segments.len() < MAX_SEGMENTS {
@@ -169,11 +185,11 @@ impl Dlmalloc {
             if next == 0 {
                 return Some(segments);
             }
+            left.set(left.get().checked_sub(1)?);
             let (base, len) = (view.word(next)?, view.word(next.checked_add(self.width)?)?);
             let end = base.checked_add(len).filter(|&end| end <= view.memory().size)?;
             // Its record lies in itself.
-            let known = segments.iter().any(|segment| segment.base < end && base < segment.end);
-            if known || !(base..end).contains(&next) {
+            if !(base..end).contains(&next) || !apart.add(&(base..end)) {
                 return None;
             }
             segments.push(Segment { base, end, record: next });
@@ -203,7 +219,7 @@ impl Dlmalloc {
     }
 
     fn in_segment(&self, address: u64) -> bool {
-        self.segments.iter().any(|segment| (segment.base..segment.end).contains(&address))
+        apart::holds(&self.ranges, address)
     }
 
     /// The block of a chunk.
@@ -328,7 +344,7 @@ impl Iterator for Walk<'_> {
                 Ok(Some(block)) => {
                     self.before = [Some(block), self.before[0]];
                     // A chunk that holds the record of its segment is the allocator's own.
-                    let own = self.heap.segments.iter().skip(1).any(|segment| segment.record == block.address);
+                    let own = self.heap.records.binary_search(&block.address).is_ok();
                     if !own {
                         return Some(Ok(block));
                     }

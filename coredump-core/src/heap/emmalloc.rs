@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::apart::{self, Apart};
 use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
 use super::resume::resumes;
@@ -22,15 +23,17 @@ const UNUSED: u64 = 16;
 const OVERHEAD: u64 = 8;
 /// Bytes of the smallest region: the last of each piece.
 const SMALLEST: u64 = 16;
-/// Pieces of one heap.
+/// Pieces of one heap, and those that are looked at in search of it.
 const MAX_PIECES: usize = 1 << 16;
+const LOOKED_AT: usize = 1 << 22;
 
 /// The heap.
 #[derive(Clone, Debug)]
 pub struct Emmalloc {
     sentinels: u64,
-    /// First region and end of each piece, the newest first.
+    /// First region and end of each piece, the newest first, and by address.
     pieces: Vec<Range<u64>>,
+    sorted: Vec<Range<u64>>,
 }
 
 /// The heap whose state lies in one of `places`.
@@ -51,18 +54,20 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
         found
     })?;
     // The variable that points to the newest piece is somewhere in the same data; what points to an older one sees less.
-    let mut best: Vec<Range<u64>> = Vec::new();
+    let (mut best, mut left): (Vec<Range<u64>>, usize) = (Vec::new(), LOOKED_AT);
     for place in places {
         view.words(place.clone(), |_, value| {
             let len = |pieces: &[Range<u64>]| pieces.iter().map(|piece| piece.end - piece.start).sum::<u64>();
-            if let Some(found) = pieces(view, value).filter(|found| len(found) > len(&best)) {
+            if let Some(found) = pieces(view, value, &mut left).filter(|found| len(found) > len(&best)) {
                 best = found;
             }
-            true
+            left > 0
         });
     }
     let pieces = Some(best).filter(|best| !best.is_empty())?;
-    let heap = Emmalloc { sentinels, pieces };
+    let mut sorted = pieces.clone();
+    sorted.sort_by_key(|piece| piece.start);
+    let heap = Emmalloc { sentinels, pieces, sorted };
     Some(Found {
         kind: Kind::Emmalloc,
         ranges: heap.pieces.clone(),
@@ -92,8 +97,8 @@ fn first_sentinel(view: &View<'_>, unused: u64, own: &impl Fn(u64) -> bool) -> O
 }
 
 /// The pieces from the newest on, if there is one at `newest` and all of them are sound.
-fn pieces(view: &View<'_>, newest: u64) -> Option<Vec<Range<u64>>> {
-    let mut pieces: Vec<Range<u64>> = Vec::new();
+fn pieces(view: &View<'_>, newest: u64, left: &mut usize) -> Option<Vec<Range<u64>>> {
+    let (mut pieces, mut apart) = (Vec::new(), Apart::default());
     let mut at = newest;
     while at != 0 {
         let size = u64::from(view.u32(at)?);
@@ -116,7 +121,8 @@ fn pieces(view: &View<'_>, newest: u64) -> Option<Vec<Range<u64>>> {
         if u64::from(view.u32(at + size - 4)?) != size {
             return None;
         }
-        if pieces.len() >= MAX_PIECES || pieces.iter().any(|piece: &Range<u64>| piece.start < end && at < piece.end) {
+        *left = left.checked_sub(1)?;
+        if pieces.len() >= MAX_PIECES || !apart.add(&(at..end)) {
             return None;
         }
         pieces.push(at..end);
@@ -129,8 +135,7 @@ impl Emmalloc {
     /// What is wrong with the links of a free region, if anything is.
     fn broken_link(&self, view: &View<'_>, region: u64) -> Option<Damage> {
         let inside = |at: u64| {
-            self.pieces.iter().any(|piece| piece.contains(&at))
-                || (self.sentinels..self.sentinels + SENTINELS * SENTINEL).contains(&at)
+            apart::holds(&self.sorted, at) || (self.sentinels..self.sentinels + SENTINELS * SENTINEL).contains(&at)
         };
         let links = [(4, 8, "previous"), (8, 4, "next")].map(|(at, back, to)| Link { at, back, to, end: None });
         broken_link(view, region, links, inside).map(|damage| damage.about(region + 4))

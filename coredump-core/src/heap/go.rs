@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use super::apart::Apart;
 use super::block::{Block, Damage, State};
 use super::view::View;
 use super::{Allocator, Blocks, Found, Kind};
@@ -32,6 +33,8 @@ const PAGE: u64 = 8192;
 const FEW: u64 = 16;
 /// Spans of one heap: as many as pages fit a memory.
 const MAX_SPANS: u64 = 1 << 19;
+/// Spans that are looked at in search of the slice.
+const LOOKED_AT: u64 = 1 << 22;
 
 /// The heap.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +64,15 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
     let table = first(view, places, |at, value| value == MAGIC.0 && view.u32(at + 4) == Some(MAGIC.1))?;
     let data = first(view, places, |at, value| value == table && view.u32(at + 4) == Some(0) && at % 8 == 0)?;
     let bound = |offset: u64| view.u64(data.checked_add(offset)?).filter(|&at| at <= view.memory().size);
+    let mut left = LOOKED_AT;
     let heap = [BSS, NO_POINTER_BSS].into_iter().find_map(|(start, end)| {
         let variables = bound(start)?..bound(end)?;
         let mut heap = None;
         view.words(variables, |at, value| {
             if at % 8 == 0 {
-                heap = Go::at(view, at, value);
+                heap = Go::at(view, at, value, &mut left);
             }
-            heap.is_none()
+            heap.is_none() && left > 0
         });
         heap
     })?;
@@ -99,7 +103,7 @@ fn first(view: &View<'_>, places: &[Range<u64>], is: impl Fn(u64, u64) -> bool) 
 
 impl Go {
     /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span.
-    fn at(view: &View<'_>, at: u64, array: u64) -> Option<Go> {
+    fn at(view: &View<'_>, at: u64, array: u64, left: &mut u64) -> Option<Go> {
         let (high, len, capacity) = (view.u32(at + 4)?, view.u64(at + 8)?, view.u64(at + 16)?);
         if high != 0 || !array.is_multiple_of(8) || len < 4 || len > capacity || len > MAX_SPANS {
             return None;
@@ -108,14 +112,19 @@ impl Go {
             return None;
         }
         let heap = Go { spans: (array, len) };
-        let (mut used, mut broken) = (0, 0);
+        // Each page belongs to one span.
+        let (mut used, mut broken, mut shared, mut apart) = (0, 0, 0, Apart::default());
         for index in 0..len {
+            *left = left.checked_sub(1)?;
             match heap.span(view, index) {
+                Some(span) if span.objects && !apart.add(&(span.start..span.end)) => {
+                    (broken, shared) = (broken + 1, shared + 1)
+                }
                 Some(span) => used += u64::from(span.objects),
                 None => broken += 1,
             }
             // A few spans may be what the program wrote over.
-            if broken * FEW > len {
+            if broken * FEW > len || shared > FEW {
                 return None;
             }
         }

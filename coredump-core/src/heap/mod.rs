@@ -4,6 +4,7 @@
 //! have no names for them. A heap is believed only when records in several places agree; whatever is not recognised is
 //! left alone. Memory may be corrupt, which is why somebody looks: no length or link is trusted before it is checked.
 
+mod apart;
 mod bits;
 mod block;
 mod dlmalloc;
@@ -210,7 +211,7 @@ impl Heap {
 
     /// Whether an address lies in what the allocator hands out blocks of.
     pub fn holds(&self, address: u64) -> bool {
-        self.ranges.iter().any(|range| range.contains(&address))
+        apart::holds(&self.ranges, address)
     }
 
     /// All blocks; where the records are broken, a [`Damage`], and what follows as far as it can be found.

@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use super::apart;
 use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
 use super::view::View;
@@ -183,7 +184,7 @@ impl Talc {
 
     /// What is wrong with a free chunk, if anything is: its links, or the word in front of it.
     fn broken(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
-        let inside = |at: u64| self.heads.contains(&at) || self.pieces.iter().any(|piece| piece.contains(&at));
+        let inside = |at: u64| self.heads.contains(&at) || apart::holds(&self.pieces, at);
         let links = [
             Link { at: 0, back: self.width, to: "next", end: Some(0) },
             Link { at: self.width, back: 0, to: "previous", end: None },

@@ -170,7 +170,10 @@ fn chunk(view: &View<'_>, base: u64, end: u64, above: Option<State>) -> Result<O
 impl Talc4 {
     /// The first link of a free chunk that is broken: each neighbour must link back.
     fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
-        let inside = |at: u64| self.heads.contains(&at) || self.pieces.iter().any(|piece| piece.range.contains(&at));
+        let inside = |at: u64| {
+            let next = self.pieces.partition_point(|piece| piece.range.end <= at);
+            self.heads.contains(&at) || self.pieces.get(next).is_some_and(|piece| piece.range.start <= at)
+        };
         let links = [
             Link { at: 0, back: self.width, to: "next", end: Some(0) },
             Link { at: self.width, back: 0, to: "previous", end: None },

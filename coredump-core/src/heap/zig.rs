@@ -21,6 +21,9 @@ use super::{Allocator, Blocks, Found, Kind};
 const PAGE: u64 = 65536;
 /// malloc's alignment and the room in front of its blocks, unless they ask for more.
 const HEADER: u64 = 16;
+/// States that are tried, and those that may be believed at first.
+const STATES: usize = 128;
+const BELIEVED: usize = 16;
 /// The greatest alignment that is looked for in front of the first slot of a page.
 const MAX_ALIGNMENT: u64 = 1 << 20;
 
@@ -111,13 +114,13 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
                 let before = before.take_while(|state| place.contains(state));
                 states.extend(before.filter(|&state| plausible(view, Layout::at(state, width), start, false)));
             }
-            states.len() < 1024
+            states.len() < STATES
         });
     }
     states.sort_unstable();
     states.dedup();
     let mut found: Vec<Zig> =
-        states.into_iter().filter_map(|state| Zig::at(view, state, start, hints.uses_zig)).collect();
+        states.into_iter().filter_map(|state| Zig::at(view, state, start, hints.uses_zig)).take(BELIEVED).collect();
     // A state may look like one again some words further on, but not when malloc's headers or lists of free slots of its
     // classes disagree.
     if found.len() > 1 {

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::InterpretedFrame;
 use crate::memory::{Chunk, Memory};
+use crate::metered::Metered;
 
 /// What a module of QuickJS holds: the first of the names that every program has.
 pub const MARK: &[u8] = b"null\0false\0true\0if\0else\0return\0";
@@ -90,6 +91,7 @@ pub fn find(memory: &Memory<'_>) -> Option<Place> {
     if memory.memory64 {
         return None;
     }
+    let memory = &Metered::new(memory);
     let mut places = memory.chunks(0..memory.size).flat_map(|chunk| runtimes(memory, chunk)).take(MAX_RUNTIMES);
     let first = places.next()?;
     let runs = |place: &Place| Reader { memory, place: *place }.stack().is_some();
@@ -97,7 +99,7 @@ pub fn find(memory: &Memory<'_>) -> Option<Place> {
 }
 
 /// The runtimes in a part of a memory.
-fn runtimes(memory: &Memory<'_>, chunk: Chunk<'_>) -> Vec<Place> {
+fn runtimes(memory: &Metered<'_, '_>, chunk: Chunk<'_>) -> Vec<Place> {
     let Chunk::Captured(segment) = chunk else { return Vec::new() };
     let first = segment.address.next_multiple_of(4);
     let bytes = segment.bytes.get((first - segment.address) as usize..).unwrap_or_default();
@@ -111,7 +113,7 @@ fn runtimes(memory: &Memory<'_>, chunk: Chunk<'_>) -> Vec<Place> {
     hits.take(1 << 16).filter_map(|nth| place(memory, first + 4 * nth as u64)).take(MAX_RUNTIMES).collect()
 }
 
-fn place(memory: &Memory<'_>, runtime: u64) -> Option<Place> {
+fn place(memory: &Metered<'_, '_>, runtime: u64) -> Option<Place> {
     let word = |at: u64| memory.uint(at, 4).ok();
     let (count, names) = (word(runtime + 8)?, word(runtime + 20)?);
     if count > MAX_ATOMS || names.checked_add(4 * count)? > memory.size {
@@ -139,6 +141,7 @@ pub struct Stack {
 
 /// Reads the stack of the program whose runtime is at that place.
 pub fn read(memory: &Memory<'_>, place: Place) -> Stack {
+    let memory = &Metered::new(memory);
     let reader = Reader { memory, place };
     let Some(frames) = reader.stack() else { return Stack::default() };
     let layouts = OBJECTS.iter().flat_map(|&(function, shape, properties)| {
@@ -170,6 +173,9 @@ pub fn read(memory: &Memory<'_>, place: Place) -> Stack {
             _ => {}
         }
     }
+    if memory.is_spent() {
+        return Stack { frames: Vec::new(), broken: Some(Metered::SPENT.into()) };
+    }
     match best.len() {
         0 => Stack { frames: Vec::new(), broken: Some("the layout of this version of QuickJS is not known".into()) },
         1 => Stack { frames: best.remove(0), broken: None },
@@ -179,7 +185,7 @@ pub fn read(memory: &Memory<'_>, place: Place) -> Stack {
 
 #[derive(Clone, Copy)]
 struct Reader<'m, 'a> {
-    memory: &'m Memory<'a>,
+    memory: &'m Metered<'m, 'a>,
     place: Place,
 }
 

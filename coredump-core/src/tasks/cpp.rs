@@ -5,12 +5,13 @@
 //! where the coroutine waits. Which place that is, is a number, `__coro_index`; from LLVM 22 on, labels in the resuming function
 //! say where in the source it is. Seen with clang 14, 19 and 22.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use gimli::constants::*;
 
-use super::{AsyncTask, Await, AwaitState, TaskState, instances, memory};
+use super::{AsyncTask, Await, AwaitState, Room, TaskState, instances, memory};
 use crate::binaries::Binaries;
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, Member, Offset};
@@ -84,7 +85,8 @@ pub fn find(
             let heaps = Heap::find(dump, binaries, index, &Regions::of(dump, binaries, index));
             let view = View::new(memory);
             let found = coroutines(&functions, &heaps, &view, frame);
-            let program = Program { renderer, functions, found, locals: limits.is_some() };
+            let (shown, room) = (RefCell::default(), Room::new());
+            let program = Program { renderer, functions, found, locals: limits.is_some(), shown, room };
             tasks.extend(program.tasks());
         });
     }
@@ -188,6 +190,9 @@ struct Program<'r, 'f, 's> {
     functions: Vec<Function>,
     found: Vec<Coroutine>,
     locals: bool,
+    /// Those that were met.
+    shown: RefCell<HashSet<usize>>,
+    room: Room,
 }
 
 /// A place where a coroutine waits.
@@ -207,12 +212,14 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         let by_address: HashMap<_, _> = self.found.iter().enumerate().map(|(nth, one)| (one.address, nth)).collect();
         // Which coroutines each refers to: its caller's frame and the promise of what it calls refer to each other.
         let refers: Vec<Vec<usize>> = self.found.iter().map(|one| self.references(one, &by_address)).collect();
+        // A promise holds who is to be resumed when it ends.
+        let resumes: Vec<Vec<usize>> = self.found.iter().map(|one| self.resumes(one, &by_address)).collect();
         let awaits = |nth: usize| -> Vec<usize> {
-            let inner = refers[nth].iter().copied().filter(|&inner| inner != nth && refers[inner].contains(&nth));
-            inner.filter(|&inner| self.promise_refers(inner, self.found[nth].address)).collect()
+            let is_awaited = |&inner: &usize| inner != nth && resumes[inner].binary_search(&nth).is_ok();
+            refers[nth].iter().copied().filter(is_awaited).collect()
         };
         let awaits: Vec<Vec<usize>> = (0..self.found.len()).map(awaits).collect();
-        let inner: std::collections::HashSet<usize> = awaits.iter().flatten().copied().collect();
+        let inner: HashSet<usize> = awaits.iter().flatten().copied().collect();
         let roots = (0..self.found.len()).filter(|nth| !inner.contains(nth));
         let task = |nth: usize| AsyncTask {
             language: "c++",
@@ -229,21 +236,23 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         let width = u64::from(self.frame().address_size());
         let size = self.frame().units.size_of(self.functions[one.function].ty);
         let end = size.map_or(one.end, |size| one.end.min(one.address.saturating_add(size)));
-        let words = (one.address + 2 * width..end).step_by(width as usize);
+        self.addresses(one.address + 2 * width..end, by_address)
+    }
+
+    /// The coroutines whose addresses stand in the promise of one.
+    fn resumes(&self, one: &Coroutine, by_address: &HashMap<u64, usize>) -> Vec<usize> {
+        let range = self.promise(one).map(|(range, _)| range.start..range.end.min(one.end));
+        range.map_or_else(Vec::new, |range| self.addresses(range, by_address))
+    }
+
+    /// The coroutines whose addresses stand in a range, by their numbers.
+    fn addresses(&self, range: Range<u64>, by_address: &HashMap<u64, usize>) -> Vec<usize> {
+        let words = range.step_by(usize::from(self.frame().address_size()));
         let mut found: Vec<usize> =
             words.filter_map(|at| by_address.get(&self.frame().memory?.pointer(at).ok()?).copied()).collect();
         found.sort_unstable();
         found.dedup();
         found
-    }
-
-    /// Whether the promise of a coroutine holds an address: that of who is to be resumed when it ends.
-    fn promise_refers(&self, nth: usize, address: u64) -> bool {
-        let one = &self.found[nth];
-        let Some((range, _)) = self.promise(one) else { return false };
-        let width = u64::from(self.frame().address_size());
-        let mut words = range.step_by(width as usize);
-        words.any(|at| self.frame().memory.and_then(|memory| memory.pointer(at).ok()) == Some(address))
     }
 
     /// Where the promise is, and its type as the program has it: the first member after the two functions.
@@ -301,8 +310,16 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
                 found.note = Some("the debug information does not describe its frame".to_owned());
             }
         }
+        // One that several await is in the first of them.
+        if !self.shown.borrow_mut().insert(nth) {
+            found.note = Some("it was met before: it is in itself, or in two places".to_owned());
+            return found;
+        }
         if self.locals {
-            found.variables = self.variables(one, place.as_ref());
+            match self.room.take(|| self.variables(one, place.as_ref())) {
+                Some(variables) => found.variables = variables,
+                None => found.note = Some(Room::NONE.to_owned()),
+            }
         }
         if let Some(levels) = levels.checked_sub(1) {
             found.awaits = awaits[nth].iter().map(|&inner| self.coroutine(inner, awaits, levels)).collect();

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{AsyncTask, Await, AwaitState, TaskState};
+use super::{AsyncTask, Await, AwaitState, Room, TaskState};
 use crate::backtrace::Location;
 use crate::binaries::Binaries;
 use crate::gc::{self, Held, Place, Suspended};
@@ -10,8 +10,9 @@ use crate::model::{CoreDump, RefTarget, Reference, Value};
 use crate::objects::Id;
 use crate::variables::Limits;
 
-/// Functions that wait for each other.
+/// Functions that wait for each other, and those of all tasks together.
 const LEVELS: usize = 96;
+const MAX_AWAITS: usize = 1 << 18;
 
 /// Adds the chains of suspended functions: who waits for nobody that is known is the innermost of each.
 pub fn find(
@@ -29,12 +30,14 @@ pub fn find(
     let awaited: HashSet<Id> = found.values().filter_map(|one| one.caller).collect();
     let mut innermost: Vec<&Suspended> = found.values().filter(|one| !awaited.contains(&one.id)).collect();
     innermost.sort_by_key(|one| one.id);
+    let (mut left, room) = (MAX_AWAITS, Room::new());
     for one in innermost {
         let callers = std::iter::successors(Some(one), |one| found.get(&one.caller?)).take(LEVELS);
         let mut future: Option<Await> = None;
         let mut state = TaskState::Idle;
-        for one in callers {
-            let mut outer = awaiting(one, binaries, objects, limits);
+        for one in callers.take(left) {
+            left -= 1;
+            let mut outer = awaiting(one, binaries, objects, limits, &room);
             if let Some(&frame) = running.get(&one.id) {
                 outer = Await { state: AwaitState::Running, frame: Some(frame), location: None, note: None, ..outer };
                 state = TaskState::Running;
@@ -51,16 +54,24 @@ pub fn find(
     }
 }
 
-fn awaiting(one: &Suspended, binaries: &Binaries, objects: &gc::View<'_>, limits: Option<Limits>) -> Await {
+fn awaiting(
+    one: &Suspended,
+    binaries: &Binaries,
+    objects: &gc::View<'_>,
+    limits: Option<Limits>,
+    room: &Room,
+) -> Await {
     let location = one.place.as_ref().and_then(|place| location(place, binaries));
+    let variables = limits.map(|limits| room.take(|| objects.variables(one.variables.clone(), limits)));
+    let full = matches!(variables, Some(None)).then(|| Room::NONE.to_owned());
     let note = location.is_none().then(|| format!("it waits at its place {}, of which no line is known", one.state));
     Await {
         name: one.function.clone(),
         is_function: true,
         state: AwaitState::Suspended,
         location,
-        variables: limits.map_or_else(Vec::new, |limits| objects.variables(one.variables.clone(), limits)),
-        note,
+        variables: variables.flatten().unwrap_or_default(),
+        note: note.or(full),
         ..Await::default()
     }
 }

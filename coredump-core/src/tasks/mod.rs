@@ -9,6 +9,8 @@ mod kotlin;
 mod python;
 mod rust;
 
+use std::cell::Cell;
+
 use crate::backtrace::Location;
 use crate::binaries::{Binaries, Slot};
 use crate::gc;
@@ -18,6 +20,9 @@ use crate::variables::{Inspector, Limits, Variable};
 
 /// Tasks that are listed.
 const MAX_TASKS: usize = 1 << 16;
+
+/// Variables of what is awaited, and their parts, in all of a dump's tasks of one language.
+const MAX_VARIABLES: usize = 1 << 18;
 
 /// An asynchronous task.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -189,13 +194,41 @@ impl Tasks {
         let mut tasks = Tasks::default();
         rust::find(dump, binaries, &inspector, limits, &mut tasks.list);
         cpp::find(dump, binaries, &inspector, limits, &mut tasks.list);
-        python::find(dump, site, limits, &mut tasks.list);
+        let more = python::find(dump, site, limits, &mut tasks.list);
         kotlin::find(dump, binaries, objects, limits, &mut tasks.list);
         tasks.list.sort_by_key(|task| (task.state != TaskState::Running, task.executor.is_some(), task.id));
-        tasks.truncated = tasks.list.len() > MAX_TASKS;
+        tasks.truncated = more || tasks.list.len() > MAX_TASKS;
         tasks.list.truncate(MAX_TASKS);
         tasks
     }
+}
+
+/// Room for the variables of what is awaited.
+struct Room(Cell<usize>);
+
+impl Room {
+    /// What is said where there is none.
+    const NONE: &'static str = "its variables are left out: there are too many";
+
+    fn new() -> Room {
+        Room(Cell::new(MAX_VARIABLES))
+    }
+
+    /// The variables that `read` makes, if there is room for any.
+    fn take(&self, read: impl FnOnce() -> Vec<Variable>) -> Option<Vec<Variable>> {
+        let left = self.0.get();
+        if left == 0 {
+            return None;
+        }
+        let variables = read();
+        self.0.set(left.saturating_sub(variables.iter().map(parts).sum()));
+        Some(variables)
+    }
+}
+
+/// A variable and its parts.
+fn parts(variable: &Variable) -> usize {
+    1 + variable.children.iter().map(parts).sum::<usize>()
 }
 
 /// What to say where no task was found: which modules could not be asked.

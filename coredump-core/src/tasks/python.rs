@@ -9,16 +9,17 @@ use crate::runtimes::InterpretedVariable;
 use crate::runtimes::cpython::{self, AsyncioTask, Awaited, State};
 use crate::variables::{Limits, Status, Variable, VariableKind, When};
 
-/// Adds the tasks of the interpreter at that site.
-pub fn find(dump: &CoreDump<'_>, site: Option<&Site>, limits: Option<Limits>, tasks: &mut Vec<AsyncTask>) {
-    let Some(Site::Python(memory, place)) = site else { return };
-    let Some(memory) = dump.memories.get(*memory) else { return };
+/// Adds the tasks of the interpreter at that site. Whether there may be more.
+pub fn find(dump: &CoreDump<'_>, site: Option<&Site>, limits: Option<Limits>, tasks: &mut Vec<AsyncTask>) -> bool {
+    let Some(Site::Python(memory, place)) = site else { return false };
+    let Some(memory) = dump.memories.get(*memory) else { return false };
     let limits = limits.map(|limits| cpython::Limits { depth: limits.depth, elements: limits.elements });
-    let of_asyncio = cpython::tasks(memory, place, limits);
+    let (of_asyncio, more) = cpython::tasks(memory, place, limits);
     let known: HashSet<u64> = of_asyncio.iter().flat_map(|task| &task.awaits).map(|one| one.address).collect();
-    let others = cpython::generators(memory, place, &known, limits).into_iter();
+    let (others, more_others) = cpython::generators(memory, place, &known, limits);
     tasks.extend(of_asyncio.into_iter().map(task));
-    tasks.extend(others.map(|found| AsyncTask { executor: None, name: None, ..task(found) }));
+    tasks.extend(others.into_iter().map(|found| AsyncTask { executor: None, name: None, ..task(found) }));
+    more || more_others
 }
 
 fn task(found: AsyncioTask) -> AsyncTask {

@@ -3,6 +3,9 @@
 //! Such an object refers to that of its caller, which is resumed when it ends. The number of the place where it waits is
 //! stored just before what is called there, so the function's code tells the place. Seen in Kotlin 2.4.20.
 
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
+
 use wasmparser::{Operator, OperatorsReader};
 
 use super::{Class, Kotlin, View};
@@ -15,6 +18,8 @@ const MOST: usize = 1 << 16;
 const ANCESTORS: usize = 64;
 /// Functions of one class that are looked through.
 const FUNCTIONS: usize = 256;
+/// Instructions that are looked at for the places of all objects.
+const INSTRUCTIONS: u64 = 1 << 26;
 
 /// A suspend function that waits, or the state of one that nothing says whether it does.
 #[derive(Clone, Debug)]
@@ -66,6 +71,7 @@ impl Kotlin {
         }
         let mut roles: Vec<Option<Role>> = vec![None; objects.types().len()];
         let (mut found, mut holders) = (Vec::new(), Vec::new());
+        let left = Cell::new(INSTRUCTIONS);
         for object in objects.iter().filter(|object| object.kind() == Kind::Struct) {
             let role = roles[object.type_index as usize].get_or_insert_with(|| {
                 let class = self.class(view, &object);
@@ -73,21 +79,24 @@ impl Kotlin {
             });
             match role {
                 Role::Other => {}
-                Role::Suspended if found.len() < MOST => found.extend(self.suspended_in(view, &object)),
+                Role::Suspended if found.len() < MOST => found.extend(self.suspended_in(view, &object, &left)),
                 Role::Suspended => {}
                 role => holders.extend(self.holder(view, &object, *role)),
             }
         }
         // What its continuation was told of has gone on.
-        found.retain(|one: &Suspended| !holders.contains(&(one.id, None)));
+        let gone: HashSet<Id> = holders.iter().filter(|(_, held)| held.is_none()).map(|(id, _)| *id).collect();
+        // Of several that hold it, the first counts.
+        let held = holders.iter().rev().filter_map(|&(id, held)| Some((id, held?)));
+        let held: HashMap<Id, Held> = held.collect();
+        found.retain(|one: &Suspended| !gone.contains(&one.id));
         for one in &mut found {
-            let held = holders.iter().find_map(|(id, held)| held.filter(|_| *id == one.id));
-            one.held = held.unwrap_or(Held::Unknown);
+            one.held = held.get(&one.id).copied().unwrap_or(Held::Unknown);
         }
         found
     }
 
-    fn suspended_in(&self, view: &View<'_>, object: &Object<'_>) -> Option<Suspended> {
+    fn suspended_in(&self, view: &View<'_>, object: &Object<'_>, left: &Cell<u64>) -> Option<Suspended> {
         const CLASS: &str = "coroutines.CoroutineImpl";
         let class = self.class(view, object)?;
         let state = self.int(view, object, CLASS, "state").filter(|&state| state > 0)?;
@@ -102,7 +111,7 @@ impl Kotlin {
             function: class.simple_of_coroutine()?.to_owned(),
             state,
             caller: self.object(view, object, CLASS, "resultContinuation").map(|caller| caller.id),
-            place: self.place(view, object, state),
+            place: self.place(view, object, state, left),
             held: Held::Unknown,
             variables: members.into_iter().filter(|(name, _)| name != "state").collect(),
         })
@@ -128,7 +137,7 @@ impl Kotlin {
 
     /// Where an object of a suspended function has this state: one of its class's functions stores the number just before the
     /// call at which it waits.
-    fn place(&self, view: &View<'_>, object: &Object<'_>, state: i32) -> Option<Place> {
+    fn place(&self, view: &View<'_>, object: &Object<'_>, state: i32, left: &Cell<u64>) -> Option<Place> {
         let own = self.own(view, object);
         let field = own.iter().position(|index| view.field_name(object.type_index, *index) == Some("state"));
         let field = *own.get(field.unwrap_or(1))? as u32;
@@ -145,11 +154,12 @@ impl Kotlin {
             let types: Vec<u32> = types.collect();
             let is_helper = |function| module.function_name(function) == Some("kotlin.wasm.internal.returnIfSuspended");
             let is_field = |ty: u32, at: u32| at == field && types.contains(&ty);
-            let offset = call_at(module.operators(index)?, is_field, is_helper, state)?;
+            let offset = call_at(module.operators(index)?, is_field, is_helper, state, left)?;
             Some(Place { module: number, function: index, offset })
         });
         let first = places.next()?;
-        places.all(|other| other == first).then_some(first)
+        // Where not all could be looked at, nothing says that it is the only one.
+        (places.all(|other| other == first) && left.get() > 0).then_some(first)
     }
 }
 
@@ -161,11 +171,13 @@ fn call_at(
     is_field: impl Fn(u32, u32) -> bool,
     is_helper: impl Fn(u32) -> bool,
     state: i32,
+    left: &Cell<u64>,
 ) -> Option<u64> {
     let (mut constant, mut stores) = (None, 0);
     // The calls since the number was stored; the last one gets the mark.
     let (mut calls, mut found): (Vec<u64>, Option<u64>) = (Vec::new(), None);
     while !operators.eof() {
+        left.set(left.get().checked_sub(1)?);
         let offset = operators.original_position() as u64;
         let operator = operators.read().ok()?;
         match operator {

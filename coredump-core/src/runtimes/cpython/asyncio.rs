@@ -77,14 +77,14 @@ struct Table {
 }
 
 /// The tasks of all threads of the interpreter at that place; `limits` bound the variables' values, without which they are left
-/// out.
-pub fn tasks(memory: &Memory<'_>, place: &Place, limits: Option<Limits>) -> Vec<AsyncioTask> {
-    let Found::Known(offsets) = &place.0 else { return Vec::new() };
+/// out. Whether there may be more.
+pub fn tasks(memory: &Memory<'_>, place: &Place, limits: Option<Limits>) -> (Vec<AsyncioTask>, bool) {
+    let Found::Known(offsets) = &place.0 else { return (Vec::new(), false) };
     let objects = Objects::new(memory, offsets);
     if offsets.version < SINCE {
-        return Vec::new();
+        return (Vec::new(), false);
     }
-    let Some(table) = find(memory, offsets.interpreter_size) else { return Vec::new() };
+    let Some(table) = find(memory, offsets.interpreter_size) else { return (Vec::new(), false) };
     let mut found = Vec::new();
     for thread in threads(&objects) {
         let running = objects.pointer(thread + table.running_task);
@@ -98,7 +98,7 @@ pub fn tasks(memory: &Memory<'_>, place: &Place, limits: Option<Limits>) -> Vec<
             node = objects.pointer(node).unwrap_or(0);
         }
     }
-    found
+    (found, objects.memory.is_spent())
 }
 
 /// The table: seven offsets of a task, the interpreter's size, and five more.

@@ -66,12 +66,13 @@ pub fn uncaught(memory: &Memory<'_>, place: &Place) -> Option<Uncaught> {
             if *types.entry(ty).or_insert_with(|| objects.is_exception_type(ty)) {
                 found.extend(read(&objects, first + 8 * nth as u64));
             }
+            // Of several, or where not all could be looked at, nothing says which it is.
+            if found.len() > 1 || objects.memory.is_spent() {
+                return None;
+            }
         }
     }
-    match found.len() {
-        1 => found.pop(),
-        _ => None,
-    }
+    found.pop()
 }
 
 /// An exception whose traceback says where its functions have ended.

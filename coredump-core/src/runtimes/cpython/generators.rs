@@ -15,14 +15,14 @@ const MAX_GENERATORS: usize = 1 << 12;
 const MAX_PLACES: usize = 1 << 16;
 
 /// The outermost generators and coroutines that wait, by address, without those that `known` has. `limits` bound the variables'
-/// values, without which they are left out.
+/// values, without which they are left out. Whether there may be more.
 pub fn generators(
     memory: &Memory<'_>,
     place: &Place,
     known: &HashSet<u64>,
     limits: Option<Limits>,
-) -> Vec<AsyncioTask> {
-    let Found::Known(offsets) = &place.0 else { return Vec::new() };
+) -> (Vec<AsyncioTask>, bool) {
+    let Found::Known(offsets) = &place.0 else { return (Vec::new(), false) };
     let objects = Objects::new(memory, offsets);
     let mut inner = HashSet::new();
     let mut found = Vec::new();
@@ -41,7 +41,8 @@ pub fn generators(
         let (awaits, broken) = chain(&objects, Some(address), limits, &|_| None);
         AsyncioTask { address, awaits, broken, ..AsyncioTask::default() }
     };
-    found.into_iter().map(one).collect()
+    let found = found.into_iter().map(one).collect();
+    (found, objects.memory.is_spent())
 }
 
 /// Addresses of objects of these types that have references.

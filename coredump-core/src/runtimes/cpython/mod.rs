@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use super::{InterpretedFrame, InterpretedVariable};
 use crate::memory::Memory;
+use crate::metered::Metered;
 
 pub use asyncio::{AsyncioTask, Awaited, State, tasks};
 pub use exceptions::{Chained, Uncaught, uncaught};
@@ -93,6 +94,9 @@ pub fn read(memory: &Memory<'_>, place: &Place, limits: Option<Limits>) -> Pytho
             python.threads.push(walked);
         }
     }
+    if let Some(first) = python.threads.first_mut().filter(|_| objects.memory.is_spent()) {
+        first.broken = Some(Metered::SPENT.to_owned());
+    }
     python
 }
 
@@ -117,7 +121,8 @@ fn linked(objects: &Objects<'_, '_>, head: u64, next: u64) -> Vec<u64> {
 /// Elements that have the next one's address at an offset, from one of them on.
 fn chained(objects: &Objects<'_, '_>, mut at: u64, next: u64) -> Vec<u64> {
     let mut found = Vec::new();
-    while at != 0 && found.len() < MAX_THREADS && !found.contains(&at) {
+    let mut seen = HashSet::new();
+    while at != 0 && found.len() < MAX_THREADS && seen.insert(at) {
         found.push(at);
         at = objects.pointer(at + next).unwrap_or(0);
     }
@@ -229,6 +234,7 @@ fn variables(
         let (Some(name), true) = (objects.str(name), address != 0) else { continue };
         // A variable that inner functions share, and that has no value yet, is an empty cell.
         let Some(address) = objects.out_of_cell(address) else { continue };
+        objects.begin_value();
         found.push(InterpretedVariable {
             name,
             type_name: objects.type_of(address).map_or_else(String::new, |kind| kind.name),

@@ -8,6 +8,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
 use crate::memory::Memory;
+use crate::metered::Metered;
 
 use super::offsets::{Attributes, Integers, Offsets};
 use super::text;
@@ -61,9 +62,9 @@ pub struct Limits {
 
 /// Reads objects.
 pub struct Objects<'m, 'a> {
-    pub memory: &'m Memory<'a>,
+    pub memory: Metered<'m, 'a>,
     pub offsets: &'m Offsets,
-    /// Bytes of text that were written so far.
+    /// Bytes of text that were written of the value that is being written.
     pub(super) written: Cell<usize>,
     /// The containers that are being written, from the outside in.
     pub(super) open: RefCell<Vec<u64>>,
@@ -88,7 +89,13 @@ impl<'m, 'a> Objects<'m, 'a> {
     /// A reader of the objects in this memory.
     pub fn new(memory: &'m Memory<'a>, offsets: &'m Offsets) -> Self {
         let (open, attributes_of_classes) = (RefCell::default(), RefCell::default());
+        let memory = Metered::new(memory);
         Objects { memory, offsets, written: Cell::new(0), open, attributes_of_classes, compared: Cell::new(0) }
+    }
+
+    /// Says that the next value begins.
+    pub(super) fn begin_value(&self) {
+        self.written.set(0);
     }
 
     /// A pointer, without the bits that mark it on the interpreter's stack.

@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::memory::Memory;
+use crate::metered::Metered;
 use crate::runtimes::{Task, TaskFrame};
 
 use super::pclntab::Pclntab;
@@ -32,7 +32,7 @@ const JUDGED: usize = 4096;
 
 /// All goroutines.
 pub struct Goroutines<'m, 'a> {
-    memory: &'m Memory<'a>,
+    memory: &'m Metered<'m, 'a>,
     all: Vec<Goroutine>,
     /// The words for why goroutines wait, by number.
     reasons: Vec<Arc<str>>,
@@ -76,7 +76,7 @@ impl Goroutine {
 
 impl<'m, 'a> Goroutines<'m, 'a> {
     /// Finds the list: a slice of pointers in the data that begins without values, of which every element is a `g`.
-    pub fn find(memory: &'m Memory<'a>, table: &Pclntab<'m, 'a>) -> Option<Self> {
+    pub fn find(memory: &'m Metered<'m, 'a>, table: &Pclntab<'m, 'a>) -> Option<Self> {
         let field = |offset| memory.uint(table.moduledata + offset, 8).ok();
         // `bss` and `noptrbss` stand one after the other; `runtime.allgs` is in the former.
         let (start, end) = (field(224)?, field(232)?);
@@ -96,7 +96,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
         Some(Goroutines { memory, reasons: reasons(memory), created, all })
     }
 
-    fn list(memory: &Memory<'_>, list: u64, length: u64) -> Option<Vec<Goroutine>> {
+    fn list(memory: &Metered<'_, '_>, list: u64, length: u64) -> Option<Vec<Goroutine>> {
         let at = |status| {
             let elements = (0..length.min(MAX_TASKS as u64)).map(|nth| memory.uint(list + 8 * nth, 8).ok());
             let all: Vec<_> = elements.map(|address| goroutine(memory, address?, status)).collect::<Option<_>>()?;
@@ -137,7 +137,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
         let waits = goroutine.status & !SCANNED == WAITING;
         let reason = self.reasons.get(usize::from(goroutine.wait_reason)).filter(|reason| waits && !reason.is_empty());
         let word = |offset: u64| self.memory.uint(goroutine.address + offset, 8).ok();
-        let created_by = || table.frames(word(self.created?)?)?.into_iter().next();
+        let created_by = || table.frames(word(self.created?)?)?.first().cloned();
         Task {
             id: goroutine.id,
             status: status_name(goroutine.status).to_owned(),
@@ -171,7 +171,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
 }
 
 /// The `g` at an address, if `atomicstatus` stands at that offset.
-fn goroutine(memory: &Memory<'_>, address: u64, status_at: u64) -> Option<Goroutine> {
+fn goroutine(memory: &Metered<'_, '_>, address: u64, status_at: u64) -> Option<Goroutine> {
     let bytes = memory.bytes(address, status_at + 40).ok()?;
     if address == 0 || !address.is_multiple_of(8) || address.checked_add(G_SIZE)? > memory.size {
         return None;
@@ -201,7 +201,7 @@ fn goroutine(memory: &Memory<'_>, address: u64, status_at: u64) -> Option<Gorout
 
 /// The offset in a `g` of `gopc`, the address after the `go` statement; two words further stands `startpc`, where the
 /// goroutine began: the first code address of a function.
-fn created_at(memory: &Memory<'_>, table: &Pclntab<'_, '_>, all: &[Goroutine]) -> Option<u64> {
+fn created_at(memory: &Metered<'_, '_>, table: &Pclntab<'_, '_>, all: &[Goroutine]) -> Option<u64> {
     let live: Vec<_> = all.iter().filter(|goroutine| !goroutine.is_dead()).take(JUDGED).collect();
     let is_statement = |pc: u64| table.function(pc).is_some_and(|function| pc > function.entry);
     let is_entry = |pc: u64| table.function(pc).is_some_and(|function| pc == function.entry);
@@ -218,7 +218,7 @@ fn created_at(memory: &Memory<'_>, table: &Pclntab<'_, '_>, all: &[Goroutine]) -
 
 /// The words for why goroutines wait: an array of strings whose second is `GC assist marking`. Their numbers change from
 /// version to version, so they are read from the program itself.
-fn reasons(memory: &Memory<'_>) -> Vec<Arc<str>> {
+fn reasons(memory: &Metered<'_, '_>) -> Vec<Arc<str>> {
     const SECOND: &[u8] = b"GC assist marking";
     let end = memory.size.min(super::STATIC_DATA);
     let text_at = |place: u64| {

@@ -12,6 +12,7 @@ mod stack;
 use std::sync::Arc;
 
 use crate::memory::Memory;
+use crate::metered::Metered;
 use crate::runtimes::Task;
 use goroutines::Goroutines;
 use pclntab::Pclntab;
@@ -57,6 +58,7 @@ pub fn table_index(own: u32) -> u64 {
 /// Reads the goroutines of a Go program; `None` where the memory is not one of a Go program, or of a version whose
 /// structures are not known.
 pub fn read(memory: &Memory<'_>, registers: &Registers) -> Option<GoProgram> {
+    let memory = &Metered::new(memory);
     let table = Pclntab::find(memory, registers.imported_functions)?;
     let goroutines = Goroutines::find(memory, &table)?;
     let current = goroutines.current(registers);
@@ -82,5 +84,6 @@ pub fn read(memory: &Memory<'_>, registers: &Registers) -> Option<GoProgram> {
         frames += walked.len();
         program.tasks.push(goroutines.describe(goroutine, &table, walked, broken, is_current.is_some()));
     }
+    program.truncated |= memory.is_spent();
     Some(program)
 }

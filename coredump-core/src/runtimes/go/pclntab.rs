@@ -4,9 +4,12 @@
 //! and `block` a resume point in it. Layout: Go's `runtime/symtab.go` (`pcHeader`, `moduledata`, `_func`),
 //! `internal/abi/symtab.go`.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::memory::{Chunk, Memory};
+use crate::memory::Chunk;
+use crate::metered::Metered;
 use crate::runtimes::TaskFrame;
 
 use super::STATIC_DATA;
@@ -32,7 +35,7 @@ const FUNCDATA_INLINE_TREE: u64 = 3;
 
 /// The table of functions.
 pub struct Pclntab<'m, 'a> {
-    memory: &'m Memory<'a>,
+    memory: &'m Metered<'m, 'a>,
     names: u64,
     units: u64,
     files: u64,
@@ -47,6 +50,9 @@ pub struct Pclntab<'m, 'a> {
     imported_functions: u32,
     /// The address of `moduledata`.
     pub moduledata: u64,
+    /// Texts by their address, and frames by their code address: goroutines have them in common.
+    texts: RefCell<HashMap<u64, Option<Arc<str>>>>,
+    known: RefCell<HashMap<u64, Option<Arc<[TaskFrame]>>>>,
 }
 
 /// A function of the table.
@@ -60,7 +66,7 @@ pub struct Function {
 
 impl<'m, 'a> Pclntab<'m, 'a> {
     /// Finds the table and the `moduledata` that points to it.
-    pub fn find(memory: &'m Memory<'a>, imported_functions: u32) -> Option<Self> {
+    pub fn find(memory: &'m Metered<'m, 'a>, imported_functions: u32) -> Option<Self> {
         let end = memory.size.min(STATIC_DATA);
         let headers = find(memory, end, &MAGIC).filter(|address| address % 8 == 0);
         headers.take(16).find_map(|header| {
@@ -71,7 +77,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
     }
 
     /// The table at `header`, if `moduledata` is at the address given.
-    fn at(memory: &'m Memory<'a>, header: u64, moduledata: u64, imported_functions: u32) -> Option<Self> {
+    fn at(memory: &'m Metered<'m, 'a>, header: u64, moduledata: u64, imported_functions: u32) -> Option<Self> {
         let word = |address: u64| memory.uint(address, 8).ok();
         let count = word(header + 8).filter(|count| (1..MAX_FUNCTIONS).contains(count))?;
         let part = |field: u64| Some(header.checked_add(word(header + field)?)?).filter(|&part| part < memory.size);
@@ -101,6 +107,8 @@ impl<'m, 'a> Pclntab<'m, 'a> {
             inline_trees: None,
             imported_functions,
             moduledata,
+            texts: RefCell::default(),
+            known: RefCell::default(),
         };
         // `gofunc` moved within `moduledata` from version to version: it is where every tree that is looked at makes sense.
         let places = (296..368).step_by(8).filter_map(field).filter(|&place| place != 0);
@@ -149,6 +157,15 @@ impl<'m, 'a> Pclntab<'m, 'a> {
     }
 
     fn text(&self, address: u64) -> Option<Arc<str>> {
+        if let Some(known) = self.texts.borrow().get(&address) {
+            return known.clone();
+        }
+        let text = self.read_text(address);
+        self.texts.borrow_mut().insert(address, text.clone());
+        text
+    }
+
+    fn read_text(&self, address: u64) -> Option<Arc<str>> {
         let (bytes, whole) = self.memory.c_string(address, MAX_TEXT).ok()?;
         let text = String::from_utf8(bytes).ok().filter(|text| whole && !text.is_empty())?;
         (!text.chars().any(char::is_control)).then(|| text.into())
@@ -208,7 +225,16 @@ impl<'m, 'a> Pclntab<'m, 'a> {
     }
 
     /// The source functions at a code address, innermost inlined one first.
-    pub fn frames(&self, pc: u64) -> Option<Vec<TaskFrame>> {
+    pub fn frames(&self, pc: u64) -> Option<Arc<[TaskFrame]>> {
+        if let Some(known) = self.known.borrow().get(&pc) {
+            return known.clone();
+        }
+        let frames = self.read_frames(pc).map(Arc::from);
+        self.known.borrow_mut().insert(pc, frames.clone());
+        frames
+    }
+
+    fn read_frames(&self, pc: u64) -> Option<Vec<TaskFrame>> {
         let function = self.function(pc)?;
         // A return address belongs to the call before it.
         let mut at = if pc > function.entry { pc - 1 } else { pc };
@@ -313,7 +339,7 @@ enum Inlined {
 
 /// The addresses below `end` at which these bytes stand, ascending. Zeros at either end may be in no segment: producers
 /// leave them out.
-pub(super) fn find<'m>(memory: &'m Memory<'_>, end: u64, needle: &[u8]) -> impl Iterator<Item = u64> + 'm {
+pub(super) fn find<'m>(memory: &'m Metered<'m, '_>, end: u64, needle: &[u8]) -> impl Iterator<Item = u64> + 'm {
     let before = needle.iter().take_while(|&&byte| byte == 0).count();
     let core: Vec<u8> = needle[before..].iter().rev().skip_while(|&&byte| byte == 0).copied().collect();
     let core: Vec<u8> = core.into_iter().rev().collect();

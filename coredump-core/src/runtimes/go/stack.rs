@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::memory::Memory;
+use crate::metered::Metered;
 use crate::runtimes::TaskFrame;
 
 use super::Registers;
@@ -17,7 +17,11 @@ const ENDS: [&str; 4] = ["runtime.goexit", "runtime.mstart", "runtime.rt0_go", "
 ///
 /// The youngest function's place is not known in Go's own terms, so neither is the size of its frame. Of the sizes that
 /// it can have, one must lead to a return address in the function of the next WebAssembly frame.
-pub fn start_of_running(memory: &Memory<'_>, table: &Pclntab<'_, '_>, registers: &Registers) -> Option<(u64, u64)> {
+pub fn start_of_running(
+    memory: &Metered<'_, '_>,
+    table: &Pclntab<'_, '_>,
+    registers: &Registers,
+) -> Option<(u64, u64)> {
     let stack_pointer = registers.stack_pointer?;
     let youngest = table.function(table.entry_of((*registers.frames.first()?)?)?)?;
     let caller = (*registers.frames.get(1)?)?;
@@ -39,7 +43,7 @@ pub fn start_of_running(memory: &Memory<'_>, table: &Pclntab<'_, '_>, registers:
 
 /// The frames from a code address and a stack pointer on, and why the walk ended before the stack's end.
 pub fn walk(
-    memory: &Memory<'_>,
+    memory: &Metered<'_, '_>,
     table: &Pclntab<'_, '_>,
     start: (u64, u64),
     stack: &Range<u64>,
@@ -57,7 +61,7 @@ pub fn walk(
         if ENDS.contains(&&*name) {
             break;
         }
-        frames.extend(here);
+        frames.extend(here.iter().cloned());
         let above = table.frame_size(function, pc).and_then(|size| stack_pointer.checked_add(size));
         let above = above.filter(|above| stack.contains(above));
         let Some((above, next)) = above.and_then(|above| Some((above, memory.uint(above, 8).ok()?))) else {

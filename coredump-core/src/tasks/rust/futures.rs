@@ -13,7 +13,7 @@ use crate::catalog::units::Die;
 use crate::lang::Renderer;
 use crate::lang::rust::{RustValues, TraitObject};
 use crate::location::frame::Frame;
-use crate::tasks::{Await, AwaitState, TaskState};
+use crate::tasks::{Await, AwaitState, Room, TaskState};
 use crate::values::{Source, Value};
 use crate::variables::{Status, Variable, When};
 
@@ -23,8 +23,6 @@ const LEVELS: u32 = 96;
 const WRAPPERS: u32 = 12;
 /// Values of one dump that are looked at.
 const VALUES: u32 = 1 << 20;
-/// Functions whose variables are shown: each has room of its own.
-const SHOWN: u32 = 4096;
 /// Elements of one container that are looked at.
 const ELEMENTS: u64 = 256;
 
@@ -35,8 +33,8 @@ pub struct Futures<'w, 'r, 'f, 's> {
     /// Whether variables are wanted.
     locals: bool,
     left: Cell<u32>,
-    /// How many functions may yet show their variables.
-    shown: Cell<u32>,
+    /// For variables.
+    room: Room,
     /// The futures that were met, by address and the type's name: each unit has a description of the same type.
     known: RefCell<HashSet<(u64, String)>>,
     /// The futures that tasks are of, by address and the type's name: what one awaits may lie where it begins itself. And the
@@ -58,7 +56,7 @@ struct Around {
 impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     pub fn new(renderer: &'w Renderer<'r, 'f, 's>, polled: &'w Polled, locals: bool) -> Self {
         let (left, known, roots) = (Cell::new(VALUES), RefCell::default(), RefCell::default());
-        Futures { renderer, polled, locals, left, shown: Cell::new(SHOWN), known, roots }
+        Futures { renderer, polled, locals, left, room: Room::new(), known, roots }
     }
 
     pub fn frame(&self) -> &'r Frame<'f, 's> {
@@ -219,12 +217,9 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         };
         (found.location, found.note) = self.place(die, contents, variant);
         if self.locals && matches!(found.state, AwaitState::Unresumed | AwaitState::Suspended) {
-            match self.shown.get().checked_sub(1) {
-                Some(left) => {
-                    self.shown.set(left);
-                    found.variables = self.variables(&inner, die, contents, state, found.state);
-                }
-                None => found.note = Some("its variables are left out: there are too many".to_owned()),
+            match self.room.take(|| self.variables(&inner, die, contents, state, found.state)) {
+                Some(variables) => found.variables = variables,
+                None => found.note = Some(Room::NONE.to_owned()),
             }
         }
         if found.state != AwaitState::Suspended {

@@ -26,8 +26,9 @@ const REFERENCES: u64 = 6;
 const FUNCTIONS: u64 = 7;
 /// The bytes of a word that is zero.
 const ZERO: [u8; 8] = [0; 8];
-/// Tables that are looked at.
+/// Tables that are looked at, and those by one function that are compared.
 const MAX_TABLES: usize = 1 << 16;
+const MAX_ALIKE: usize = 256;
 /// Cells that are listed.
 const MAX_CELLS: usize = 1 << 16;
 /// The end of a cell lies before this.
@@ -127,7 +128,7 @@ fn offsets(renderer: &Renderer<'_, '_, '_>, table: u64) -> Option<(u64, u64, u64
 /// them. So only a function that polls tells a table's future, and only where no other table has it for another future.
 struct Tables<'t, 'r, 'f, 's> {
     renderer: &'t Renderer<'r, 'f, 's>,
-    by_poll: HashMap<u64, Vec<u64>>,
+    by_poll: HashMap<u64, Alike>,
     all: HashSet<u64>,
     known: HashMap<u64, Option<Table>>,
 }
@@ -147,7 +148,8 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
                 let small = segment.bytes[scheduler] >= 16
                     && segment.bytes[scheduler..][1..width as usize] == ZERO[1..width as usize];
                 if small && offsets(renderer, at).is_some() && functions(renderer, at).is_some() {
-                    tables.by_poll.entry(word(renderer, at).unwrap_or(0)).or_default().push(at);
+                    let words = words(renderer, at);
+                    tables.by_poll.entry(word(renderer, at).unwrap_or(0)).or_default().add(at, words);
                     tables.all.insert(at);
                 }
                 at += width;
@@ -173,11 +175,15 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         let (poll, of) = self.arguments(address, 0)?;
         let future = units.first_type_argument(poll);
         let name = |ty: Option<Die>| self.renderer.type_name(ty);
-        let same = word(self.renderer, address).and_then(|poll| self.by_poll.get(&poll)).map_or(&[][..], Vec::as_slice);
+        let alike = word(self.renderer, address).and_then(|poll| self.by_poll.get(&poll));
+        if alike.is_some_and(|alike| alike.more) {
+            let ty = Err("too many tables of functions have the same one that polls".to_owned());
+            return Some(Table { id_offset, ty, cell: None });
+        }
         // All that the tables with this function are for, if they are not one table that is there twice.
-        let all = self.words(address);
-        let others = same.iter().filter(|&&other| self.words(other) != all);
-        let mut named = others.flat_map(|&other| [0, 2, 3, 6].map(|nth| self.arguments(other, nth)));
+        let all = words(self.renderer, address);
+        let others = alike.into_iter().flat_map(|alike| &alike.tables).filter(|(_, words)| *words != all);
+        let mut named = others.flat_map(|&(other, _)| [0, 2, 3, 6].map(|nth| self.arguments(other, nth)));
         let other = named.find_map(|found| {
             let other = units.first_type_argument(found?.0);
             (name(other) != name(future)).then(|| name(other))
@@ -194,11 +200,6 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         Some(Table { id_offset, ty, cell })
     }
 
-    fn words(&self, table: u64) -> Vec<Option<u64>> {
-        let width = u64::from(self.renderer.frame.address_size());
-        (0..FUNCTIONS + 3).map(|nth| word(self.renderer, table.checked_add(nth * width)?)).collect()
-    }
-
     /// The entry of a function of a table, and its generic arguments as the debug information writes them.
     fn arguments(&self, table: u64, nth: usize) -> Option<(Die, String)> {
         let units = &self.renderer.frame.units;
@@ -209,6 +210,34 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         let start = ["poll", "schedule", "dealloc", "try_read_output", "", "", "shutdown"].get(nth)?;
         Some((die, name.strip_prefix(start).filter(|rest| rest.starts_with('<'))?.to_owned()))
     }
+}
+
+/// Tables that differ, and poll by the same function.
+#[derive(Default)]
+struct Alike {
+    tables: Vec<(u64, Words)>,
+    /// There are more.
+    more: bool,
+}
+
+impl Alike {
+    fn add(&mut self, table: u64, words: Words) {
+        if self.tables.iter().any(|(_, known)| *known == words) {
+            return;
+        }
+        match self.tables.len() < MAX_ALIKE {
+            true => self.tables.push((table, words)),
+            false => self.more = true,
+        }
+    }
+}
+
+/// The words of a table.
+type Words = [Option<u64>; FUNCTIONS as usize + 3];
+
+fn words(renderer: &Renderer<'_, '_, '_>, table: u64) -> Words {
+    let width = u64::from(renderer.frame.address_size());
+    std::array::from_fn(|nth| word(renderer, table.checked_add(nth as u64 * width)?))
 }
 
 /// The functions of a table.
