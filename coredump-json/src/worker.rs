@@ -1,6 +1,6 @@
 //! From a dump's bytes to its document.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::io::Write;
 
 use coredump_core::cli::input::Input;
@@ -105,6 +105,7 @@ impl<'w> Worker<'w> {
             omitted: Cell::new(0),
             memory: if args.redact { MemoryDetail::None } else { args.memory },
             redact: args.redact,
+            vouched: OnceCell::new(),
         };
         if args.sentry {
             let event = Event::new(&document);

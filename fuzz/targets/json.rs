@@ -26,6 +26,7 @@ fuzz_target!(|bytes: &[u8]| {
         memory: args::MemoryDetail::Base64,
         room: std::cell::Cell::new(1000),
         omitted: std::cell::Cell::new(0),
+        vouched: Default::default(),
         redact: bytes.len() % 2 == 1,
         interpreted: dump.interpreted(Some(coredump_core::Limits::default())),
     };

@@ -32,6 +32,7 @@ fuzz_target!(|bytes: &[u8]| {
         memory: args::MemoryDetail::None,
         room: std::cell::Cell::new(1000),
         omitted: std::cell::Cell::new(0),
+        vouched: Default::default(),
         redact: true,
         interpreted: None,
     };

@@ -1,7 +1,7 @@
 //! `coredump-json --redact` against dumps whose every field holds a secret, known to this version or not.
 
 use coredump_tests::dump_builder::{self as build, Number, frame};
-use coredump_tests::{Tool, fixture};
+use coredump_tests::{Tool, fixture, wasmtime_dump};
 use serde_json::{Value, json};
 
 /// A number of a payment card: as text, and as part of every other text.
@@ -148,7 +148,7 @@ fn a_damaged_dump_does_not_tell_it_either() {
 
 #[test]
 fn what_is_known_to_be_harmless_stays() {
-    let dump = coredump_tests::wasmtime_dump("sum-O0");
+    let dump = wasmtime_dump("sum-O0");
     let binary = fixture("modules/sum-O0.wasm");
     let run = |options: &[&str]| {
         let tool = Tool::new("coredump-json").args(options).arg("-m").arg(&binary);
@@ -177,4 +177,129 @@ fn what_is_known_to_be_harmless_stays() {
         assert_eq!(of(&redacted, field), of(&open, field), "{field}");
     }
     assert_eq!(redacted["fingerprint"], open["fingerprint"]);
+}
+
+/// A dump whose program printed this before it ended.
+fn printed(said: &str) -> Vec<u8> {
+    let reason = json!({"kind": "unreachable", "message": "unreachable", "guest_stderr": said});
+    let reason = build::custom("coredump.reason", reason.to_string().as_bytes());
+    build::module(&[build::core("app"), reason, build::standard_stack(&[frame(0, 1, &[])])])
+}
+
+#[test]
+fn what_a_script_printed_of_its_frames_is_told_nowhere() {
+    let python = format!(
+        "Traceback (most recent call last):\n  File \"/app/{SECRET}.py\", line 3, in pay_{SECRET}\n    pay({SECRET})\n\
+         ValueError: {SECRET}\n"
+    );
+    let javascript = format!("Uncaught TypeError: {SECRET}\n    at pay_{SECRET} (/app/{SECRET}.js:3:7)\n");
+    for said in [python, javascript] {
+        let dump = printed(&said);
+        let open = Tool::new("coredump-json").arg("--sentry").stdin(dump.clone()).run().expect(0).json();
+        assert!(open["exception"].to_string().contains(SECRET), "{open}");
+        for options in [&[][..], &["--sentry"], &["--locals", "--heap"]] {
+            tells_nothing(dump.clone(), options);
+        }
+    }
+}
+
+#[test]
+fn what_a_log_says_of_functions_is_told_nowhere() {
+    let log = format!(
+        "RuntimeError: unreachable {SECRET}\n    at pay_{SECRET} (wasm://wasm/app-0:wasm-function[3]:0x10)\n    \
+         at card_{SECRET} (wasm://wasm/{SECRET}:wasm-function[4]:0x20)\n"
+    );
+    let open = Tool::new("coredump-json").arg("--trace").stdin(log.clone()).run();
+    assert!(open.text().matches(SECRET).count() > 3, "{}", open.text());
+    for options in [&[][..], &["--sentry"]] {
+        let outcome = Tool::new("coredump-json").args(["--trace", "--redact"]).args(options).stdin(log.clone()).run();
+        assert!(!outcome.text().contains(SECRET), "{options:?}: {}", outcome.text());
+    }
+}
+
+/// Names of goroutines' functions stand in memory. Those that the binary has as well are told.
+#[test]
+fn names_that_only_memory_has_are_told_nowhere() {
+    let binary = fixture("modules/go-panic.wasm");
+    let json = |dump: Vec<u8>, options: &[&str]| {
+        Tool::new("coredump-json").args(options).arg("-m").arg(&binary).stdin(dump).run().expect(0).text().to_owned()
+    };
+    let dump = std::fs::read(wasmtime_dump("go-panic")).unwrap();
+    let kept = json(dump.clone(), &["--redact"]);
+    assert!(kept.contains("runtime.gopark") && kept.contains("main.withdraw | main.pay"), "{kept}");
+
+    let (name, other) = (b"runtime.gopark\0", b"4111111.gopark\0");
+    let at = dump.windows(name.len()).position(|window| window == name).expect("the name is in memory");
+    let mut forged = dump;
+    forged[at..at + name.len()].copy_from_slice(other);
+    assert!(json(forged.clone(), &[]).contains("4111111.gopark"));
+    for options in [&["--redact"][..], &["--redact", "--sentry"]] {
+        let told = json(forged.clone(), options);
+        assert!(!told.contains("4111111.gopark") && !told.contains("main.withdraw"), "{options:?}: {told}");
+    }
+}
+
+/// Dumps of everything that languages keep in memory: what an open document says of values, interpreted frames and messages
+/// is in no redacted one.
+#[test]
+fn what_is_read_from_memory_is_in_no_redacted_document() {
+    for (dump, module) in [
+        ("python-shop", None),
+        ("python-tasks", None),
+        ("js-quickjs-ng", Some("js-quickjs-ng")),
+        ("rust-tasks", Some("rust-tasks")),
+        ("cpp-coroutines-22-O0", Some("cpp-coroutines-22-O0")),
+        ("rust-vars-O0", Some("rust-vars-O0")),
+        ("wat-gc", Some("wat-gc")),
+    ] {
+        let run = |options: &[&str]| {
+            let tool = Tool::new("coredump-json").args(["--locals", "--heap"]).args(options);
+            let tool =
+                module.iter().fold(tool, |tool, module| tool.arg("-m").arg(fixture(&format!("modules/{module}.wasm"))));
+            let outcome = tool.arg(wasmtime_dump(dump)).run();
+            assert!(matches!(outcome.code(), 0 | 1), "{dump}: {outcome:?}");
+            outcome.json()
+        };
+        let mut secrets = Vec::new();
+        collect(&run(&[]), false, &mut secrets);
+        secrets.retain(|secret| is_telling(secret));
+        assert!(!secrets.is_empty(), "{dump} tells nothing that could be left out");
+        for options in [&["--redact"][..], &["--redact", "--memory", "base64"], &["--redact", "--sentry"]] {
+            let mut told = Vec::new();
+            collect(&run(options), true, &mut told);
+            let leaked: Vec<_> = secrets.iter().filter(|secret| told.contains(secret)).collect();
+            assert!(leaked.is_empty(), "{dump} {options:?}: {leaked:?}");
+        }
+    }
+}
+
+/// The texts of a document: all of them, or only those that say what the program worked on.
+fn collect(value: &Value, all: bool, texts: &mut Vec<String>) {
+    const OF_MEMORY: [&str; 10] = [
+        "value",
+        "note",
+        "message",
+        "text",
+        "args",
+        "result",
+        "guest_stderr",
+        "interpreted",
+        "elements",
+        "annotations",
+    ];
+    match value {
+        // Shorter ones are in other words by chance.
+        Value::String(text) if all && text.chars().count() > 5 => texts.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|item| collect(item, all, texts)),
+        Value::Object(fields) => {
+            fields.iter().for_each(|(name, field)| collect(field, all || OF_MEMORY.contains(&name.as_str()), texts));
+        }
+        _ => {}
+    }
+}
+
+/// Whether a text of memory says something: addresses and the words of the format do not.
+fn is_telling(text: &str) -> bool {
+    const WORDS: [&str; 5] = ["future", "function", "parameter", "string", "unreadable"];
+    !text.starts_with("0x") && !WORDS.contains(&text)
 }

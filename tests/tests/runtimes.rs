@@ -251,7 +251,8 @@ fn redaction_hides_the_values_of_an_interpreted_program() {
     let dump = fixture("dumps/python-shop.wasmtime.coredump");
     let redacted = Tool::new("coredump-json").args(["--locals", "--redact", "--no-recorded-paths"]).arg(&dump).run();
     let text = redacted.text();
-    assert!(text.contains("\"leaf\"") && !text.contains("123456789012345678901234567890"), "{text}");
+    // Its names stand in memory alone.
+    assert!(!text.contains("\"leaf\"") && !text.contains("123456789012345678901234567890"), "{text}");
 }
 
 #[test]

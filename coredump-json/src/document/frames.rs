@@ -106,7 +106,8 @@ impl Serialize for ThreadEntry<'_> {
         let runtime = thread.runtime();
         let continued: Vec<_> = thread.continued().collect();
         let language = runtime.map_or("", |runtime| runtime.language);
-        let in_memory = |frame| EitherFrame::InMemory(MemoryFrame { frame, language, paths: &document.paths });
+        let named = document.tells_runtime();
+        let in_memory = |frame| EitherFrame::InMemory(MemoryFrame { frame, language, paths: &document.paths, named });
         let frames = || {
             let recorded = thread.frames().map(|frame| EitherFrame::Recorded(FrameEntry { frame, document }));
             recorded.chain(continued.iter().map(in_memory))
@@ -240,6 +241,8 @@ impl Serialize for FrameEntry<'_> {
         let frame = self.frame.recorded();
         let resolved = self.frame.resolved();
         let paths = &document.paths;
+        let named = document.tells(&self.frame);
+        let inlines: &[InlinedFrame] = if named { &resolved.inlines } else { &[] };
         let module = document.dump.binaries().module_of(document.recorded(), frame);
         let module = module.and_then(|module| document.dump.binaries().binary(module));
         let name = |local: usize| module?.module().local_name(frame.function?, u32::try_from(local).ok()?);
@@ -255,15 +258,16 @@ impl Serialize for FrameEntry<'_> {
             code_offset: frame.code_offset.map(|offset| Hex(offset.into())),
             module_offset: resolved.module_offset.map(Hex),
             dwarf_pc: resolved.dwarf_pc.map(Hex),
-            function: resolved.function.as_deref(),
-            raw_name: resolved.raw_name.as_deref(),
-            spot: Spot::new(resolved.location.as_ref(), paths),
+            function: resolved.function.as_deref().filter(|_| named),
+            raw_name: resolved.raw_name.as_deref().filter(|_| named),
+            spot: Spot::new(resolved.location.as_ref().filter(|_| named), paths),
             entered: resolved.entered.then_some(true),
             declared: resolved
                 .declared
                 .as_ref()
+                .filter(|_| named)
                 .map(|declared| Declared { file: paths.apply(&declared.file), line: declared.line }),
-            inlines: Each::new(|| resolved.inlines.iter().map(|inline| InlineEntry::new(inline, paths))),
+            inlines: Each::new(|| inlines.iter().map(|inline| InlineEntry::new(inline, paths))),
             locals: values(&frame.locals, &name, document),
             stack: values(&frame.stack, &|_| None, document),
             variables: Some(scopes.as_deref().map(variables)),

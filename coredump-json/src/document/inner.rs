@@ -3,7 +3,7 @@
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::runtimes::{Runtime, Task, TaskFrame};
-use coredump_core::{Dump, ResolvedFrame};
+use coredump_core::{Dump, InlinedFrame, ResolvedFrame};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -18,12 +18,14 @@ pub struct TaskThread<'d> {
     pub runtime: &'d Runtime,
     pub dump: &'d Dump,
     pub paths: &'d PathMap,
+    /// Whether names of functions and files may be told.
+    pub named: bool,
 }
 
 impl Serialize for TaskThread<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let frames = self.dump.task_frames(self.task);
-        let (language, paths) = (self.runtime.language, self.paths);
+        let (language, paths, named) = (self.runtime.language, self.paths, self.named);
         let name = format!("goroutine {}", self.task.id);
         let fields = ThreadFields {
             index: self.index,
@@ -31,7 +33,7 @@ impl Serialize for TaskThread<'_> {
             truncated: self.task.broken.is_some(),
             task: Some(TaskEntry::new(self.task)),
             frames: Each::new(|| {
-                frames.iter().map(|frame| EitherFrame::InMemory(MemoryFrame { frame, language, paths }))
+                frames.iter().map(|frame| EitherFrame::InMemory(MemoryFrame { frame, language, paths, named }))
             }),
             interpreted: None,
         };
@@ -100,6 +102,8 @@ pub struct MemoryFrame<'d> {
     pub frame: &'d ResolvedFrame,
     pub language: &'static str,
     pub paths: &'d PathMap,
+    /// Whether names of functions and files may be told.
+    pub named: bool,
 }
 
 written_as! {
@@ -109,14 +113,15 @@ written_as! {
 
 impl Serialize for MemoryFrame<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let MemoryFrame { frame, language, paths } = *self;
+        let MemoryFrame { frame, language, paths, named } = *self;
+        let inlines: &[InlinedFrame] = if named { &frame.inlines } else { &[] };
         let fields = FrameFields {
             index: frame.index,
             module: frame.module,
             function_index: frame.function_index,
-            function: frame.function.as_deref(),
-            spot: Spot::new(frame.location.as_ref(), paths),
-            inlines: Each::new(move || frame.inlines.iter().map(move |inline| InlineEntry::new(inline, paths))),
+            function: frame.function.as_deref().filter(|_| named),
+            spot: Spot::new(frame.location.as_ref().filter(|_| named), paths),
+            inlines: Each::new(move || inlines.iter().map(move |inline| InlineEntry::new(inline, paths))),
             language: Some(language),
             in_memory: Some(true),
             ..FrameFields::unknown()

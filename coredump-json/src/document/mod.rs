@@ -20,9 +20,10 @@ mod tasks;
 mod text;
 mod thrown;
 mod values;
+mod vouched;
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::SystemTime;
@@ -86,6 +87,8 @@ pub struct Document<'d> {
     pub redact: bool,
     /// The stack of the program that an interpreter ran.
     pub interpreted: Option<Interpreted>,
+    /// Whether the names that a language's runtime keeps in memory may be told in a redacted document, once that was asked.
+    pub vouched: OnceCell<bool>,
 }
 
 /// A thread of the dump, or a task of a language's runtime that none of them ran.
@@ -151,9 +154,7 @@ impl Serialize for Document<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (dump, slots, redact) = (self.recorded(), self.dump.binaries().slots(), self.redact);
         let crash = self.dump.crash();
-        // The place of an interpreted program is what the program printed, which nothing vouches for.
-        let printed = redact && crash.reason.as_ref().is_some_and(CrashReason::is_script);
-        let place = crash.place.as_ref().filter(|_| !printed);
+        let place = crash.place.as_ref().filter(|_| !self.is_hearsay());
         let contents = self.memory == MemoryDetail::Base64;
         let module =
             move |(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot, contents, slots, redact };
@@ -168,7 +169,7 @@ impl Serialize for Document<'_> {
             dump: self.file(),
             process: self.process(),
             reason: self.reason(),
-            signature: crash.signature.as_deref().filter(|_| !printed),
+            signature: self.signature(),
             place: place.map(|place| PlaceEntry { place: Cow::Borrowed(place), paths: &self.paths }),
             modules: Each::new(move || slots.iter().enumerate().map(module)),
             host_calls: Each::new(move || dump.host_calls.iter().map(move |call| CallEntry::new(call, redact))),
@@ -203,6 +204,17 @@ impl<'d> Document<'d> {
     /// What the dump's file records.
     fn recorded(&self) -> &'d CoreDump<'d> {
         self.dump.recorded()
+    }
+
+    /// Whether the names that the crash is known by are to be left out, for nothing vouches for them. The place of an interpreted
+    /// program, too, is what the program printed.
+    fn is_hearsay(&self) -> bool {
+        self.redact && (self.dump.crash().reason.as_ref().is_some_and(CrashReason::is_script) || !self.tells_crash())
+    }
+
+    /// The grouping key of the crash.
+    fn signature(&self) -> Option<&str> {
+        self.dump.crash().signature.as_deref().filter(|_| !self.is_hearsay())
     }
 
     /// The objects of the dump, unless the document is to leave out what the program worked on.
@@ -252,7 +264,16 @@ impl<'d> Document<'d> {
         let runtime = self.dump.runtime().into_iter();
         let tasks = runtime.flat_map(|runtime| runtime.tasks.iter().map(move |task| (runtime, task)));
         let tasks = tasks.filter(|(_, task)| !task.current).zip(self.recorded().threads.len()..);
-        tasks.map(|((runtime, task), index)| TaskThread { index, task, runtime, dump: self.dump, paths: &self.paths })
+        let named = self.tells_runtime();
+        let thread = move |((runtime, task), index)| TaskThread {
+            index,
+            task,
+            runtime,
+            dump: self.dump,
+            paths: &self.paths,
+            named,
+        };
+        tasks.map(thread)
     }
 
     fn warnings(&self) -> Box<dyn Iterator<Item = String> + '_> {

@@ -140,7 +140,7 @@ impl Document<'_> {
                 .exception
                 .as_ref()
                 .map(|exception| ExceptionEntry::new(exception, self.dump, &self.paths, self.redact)),
-            allocation: reason.allocation.as_ref().map(|allocation| AllocationEntry {
+            allocation: reason.allocation.as_ref().filter(|_| !self.is_hearsay()).map(|allocation| AllocationEntry {
                 bytes: (!self.redact).then_some(allocation.bytes),
                 function: &allocation.function,
                 thread: allocation.thread,

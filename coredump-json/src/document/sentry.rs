@@ -8,9 +8,10 @@ use coredump_core::model::Thread;
 use coredump_core::module::{Module, hex};
 use coredump_core::{Location, ResolvedFrame};
 use serde::Serialize;
+use serde_json::ser::CompactFormatter;
 use sha2::{Digest, Sha256};
 
-use super::Document;
+use super::{Document, Redacting};
 
 /// Frames of one thread in an event: Sentry keeps 250 source frames, the youngest and the oldest.
 const MAX_FRAMES: usize = 200;
@@ -170,7 +171,7 @@ impl Event {
             .filter(super::process::has_four_digits)
             .map(|time| humantime::format_rfc3339_seconds(time).to_string());
         let timestamp = process.time.map(str::to_owned).or(modified);
-        let signature = document.dump.crash().signature.clone();
+        let signature = document.signature().map(str::to_owned);
         // What was said of the run under the names that Sentry has for it.
         let annotated =
             |names: &[&str]| names.iter().find_map(|name| process.annotations.get(name)).map(|&said| said.to_owned());
@@ -194,13 +195,16 @@ impl Event {
     }
 }
 
-/// An id that is the same for the same crash of the same file: what is sent twice counts once.
+/// An id that is the same for the same crash of the same file: what is sent twice counts once. It is made of what is told.
 fn id(document: &Document<'_>, event: &Event) -> String {
     let mut hash = Sha256::new();
     hash.update(document.path.map(|path| path.as_os_str().as_encoded_bytes()).unwrap_or_default());
     hash.update(document.recorded().trace_line.unwrap_or_default().to_le_bytes());
     // What cannot be written as JSON is not written at all.
-    hash.update(serde_json::to_vec(event).unwrap_or_default());
+    let mut told = Vec::new();
+    let layout = Redacting::new(CompactFormatter, document.redact);
+    let _ = event.serialize(&mut serde_json::Serializer::with_formatter(&mut told, layout));
+    hash.update(told);
     hex(&hash.finalize()[..16])
 }
 
@@ -243,9 +247,11 @@ fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usi
     for index in shown {
         let Some(frame_of) = thread.as_ref().and_then(|thread| thread.frame(index)) else { continue };
         let resolved = frame_of.resolved();
+        let named = document.tells(&frame_of);
         for call in resolved.calls() {
             let raw = resolved.raw_name.as_ref().filter(|raw| !call.inlined && Some(*raw) != call.function.as_ref());
-            frames.push(frame(document, resolved, call.function.as_ref(), raw, call.location, indices));
+            let names = (call.function.as_ref().filter(|_| named), raw.filter(|_| named));
+            frames.push(frame(document, resolved, names, call.location.filter(|_| named), indices));
         }
     }
     frames.reverse();
@@ -255,8 +261,7 @@ fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usi
 fn frame(
     document: &Document<'_>,
     resolved: &ResolvedFrame,
-    function: Option<&Arc<str>>,
-    raw_function: Option<&Arc<str>>,
+    (function, raw_function): (Option<&Arc<str>>, Option<&Arc<str>>),
     location: Option<&Location>,
     indices: &HashMap<u32, usize>,
 ) -> Frame {

@@ -69,7 +69,8 @@ impl Serialize for AsyncTaskEntry<'_> {
         let fields = AsyncTaskFields {
             language: task.language,
             executor: task.executor,
-            id: task.id,
+            // A number of an executor is small; what is as long as a secret may be one.
+            id: task.id.filter(|&id| !view.hidden || id <= u64::from(u32::MAX)),
             name: task.name.as_deref(),
             state: task.state.name(),
             address: task.address.map(Hex),
@@ -129,7 +130,7 @@ impl Serialize for AwaitEntry<'_> {
             thread: future.frame.map(|frame| frame.0),
             frame: future.frame.map(|frame| frame.1),
             address: future.address.map(Hex),
-            task: future.task,
+            task: future.task.filter(|&id| !view.hidden || id <= u64::from(u32::MAX)),
             note: future.note.as_deref(),
             variables: view.locals.then(|| Each::new(move || future.variables.iter().map(variable))),
             awaits: Each::new(move || future.awaits.iter().map(move |future| AwaitEntry { future, view })),
