@@ -34,7 +34,7 @@ pub use budget::Budget;
 pub use capture::{Capture, Extent, MemoryChoice, Stack, Stop};
 pub use cause::{Cause, message, trap_kind};
 pub use exceptions::{Exceptions, Seen, describe};
-pub use output::{Output, Place, host_name};
+pub use output::{Held, Output, Place, host_name};
 pub use plain::{Noted, stack as plain_stack};
 pub use recorder::{
     Classify, Complete, Dumped, HEAP_LIMIT, Recorder, Settings, Watcher, needs_detail, quietly, timestamp,

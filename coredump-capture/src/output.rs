@@ -27,8 +27,24 @@ pub struct Output {
     /// The file that is being written, where the file system makes it have a name, so that an abrupt end can remove it.
     unfinished: Mutex<Option<PathBuf>>,
     /// A whole dump that waits for a better one, where what is written cannot be replaced.
-    held: Mutex<Option<File>>,
+    held: Mutex<Waiting>,
 }
+
+/// A whole dump that waits for a better one.
+#[derive(Debug, Default)]
+enum Waiting {
+    /// There is none: dumps are written where they belong.
+    #[default]
+    Nothing,
+    /// This one.
+    Dump(Held),
+    /// There was one. Somebody took it, who writes it: a better one comes too late.
+    Taken,
+}
+
+/// A whole dump that was held back, in a temporary file.
+#[derive(Debug)]
+pub struct Held(File);
 
 /// Where a dump went.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +63,7 @@ impl Output {
     /// pattern of `-` is standard output. With `.zst` or `.gz` at its end, dumps are compressed while they are written.
     pub fn new(pattern: impl Into<OsString>, executable: impl Into<String>, keep: Option<usize>) -> Output {
         let (pattern, executable) = (Pattern::new(pattern.into()), executable.into());
-        Output { pattern, executable, keep, unfinished: Mutex::new(None), held: Mutex::new(None) }
+        Output { pattern, executable, keep, unfinished: Mutex::new(None), held: Mutex::default() }
     }
 
     /// Whether dumps go to our standard output.
@@ -94,7 +110,7 @@ impl Output {
         let failed = |error| Error::io("cannot create a temporary file", error);
         let mut file = tempfile::tempfile().map_err(failed)?;
         write(&mut Pieces(&mut file))?;
-        *self.held() = Some(file);
+        *self.held() = Waiting::Dump(Held(file));
         Ok(if self.is_stdout() { Place::Stdout } else { Place::File(path) })
     }
 
@@ -104,9 +120,12 @@ impl Output {
     ///
     /// As [`Output::write`]; the first dump is still there then, unless it had been held back.
     pub fn replace(&self, place: &Place, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
-        if self.held().take().is_some() {
+        if self.take_held().is_some() {
             // From here on there is no way back to the first dump.
             return self.write(write);
+        }
+        if let Waiting::Taken = *self.held() {
+            return Err(Error::new(ErrorKind::Io, "the first dump is being written"));
         }
         let Place::File(path) = place else { return self.write(write) };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -156,16 +175,27 @@ impl Output {
 
     /// Whether a dump is held back.
     pub fn holds(&self) -> bool {
-        self.held().is_some()
+        matches!(*self.held(), Waiting::Dump(_))
     }
 
-    /// Writes what was held back, as no better dump came.
+    /// The dump that was held back, if it still is: from now on no better one replaces it.
+    pub fn take_held(&self) -> Option<Held> {
+        let mut waiting = self.held();
+        if !matches!(*waiting, Waiting::Dump(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut *waiting, Waiting::Taken) {
+            Waiting::Dump(held) => Some(held),
+            _ => None,
+        }
+    }
+
+    /// Writes a dump that was held back, as no better one came.
     ///
     /// # Errors
     ///
     /// As [`Output::write`].
-    pub fn release(&self) -> Result<()> {
-        let Some(mut file) = self.held().take() else { return Ok(()) };
+    pub fn release(&self, Held(mut file): Held) -> Result<()> {
         let copy = |output: &mut dyn Write| {
             let read = |error| Error::io("cannot copy the dump", error);
             file.seek(io::SeekFrom::Start(0)).map_err(read)?;
@@ -174,7 +204,7 @@ impl Output {
         self.write(copy).map(|_| ())
     }
 
-    fn held(&self) -> MutexGuard<'_, Option<File>> {
+    fn held(&self) -> MutexGuard<'_, Waiting> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

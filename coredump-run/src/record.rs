@@ -149,7 +149,8 @@ impl Recorder {
         self.begun.load(Ordering::SeqCst)
     }
 
-    /// Whether a signal now ends this process: the guest is dead and nothing better than its dump will come.
+    /// Whether a signal now ends this process: the guest is dead and nothing better than its dump will come. A recorded program
+    /// runs again; whether there is a dump then [`crate::replay::Stopper`] knows.
     pub fn ends_at_once(&self) -> bool {
         self.mode != Mode::Recorded && self.has_dumped()
     }

@@ -22,14 +22,22 @@ use crate::program::{Program, Source};
 use crate::record::Recorder;
 use crate::replay::{self, Again, Log, Stopper};
 use crate::report::Look;
+use crate::signals::Signals;
 use crate::stdio::Tail;
-use crate::{cache, engine, invoke, report, run, serve, signals};
+use crate::{cache, engine, invoke, report, run, serve};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are reported and have exit codes of
 /// their own, as they must not be taken for the guest's.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
+    let signals = match Signals::watch((!args.quiet).then_some(*report)) {
+        Ok(signals) => signals,
+        Err(error) => {
+            report.error(&Error::io("cannot watch signals", error));
+            return Ok(Exit::Code(OWN_FAILURE));
+        }
+    };
     if args.replay.is_some() {
-        return replay::command(&args, report).or_else(|error| match error.kind {
+        return replay::command(&args, report, &signals).or_else(|error| match error.kind {
             ErrorKind::Usage => Err(error),
             _ => {
                 report.error(&error);
@@ -42,8 +50,8 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
         return Err(error.hint("coredump-run --replay DUMP --last-write ADDRESS+LENGTH"));
     }
     let done = match args.serve {
-        Some(address) => serve::run(args, address, report),
-        None => run_program(&args, report).map(|ending| Exit::Code(ending.exit_code().unwrap_or(0))),
+        Some(address) => serve::run(args, address, report, &signals),
+        None => run_program(&args, report, &signals).map(|ending| Exit::Code(ending.exit_code().unwrap_or(0))),
     };
     match done {
         Ok(exit) => Ok(exit),
@@ -65,7 +73,7 @@ fn exit_code(error: &Error) -> u8 {
     }
 }
 
-fn run_program(args: &Args, report: &Report) -> Result<Ending> {
+fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending> {
     let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, coredump_capture::message(&error));
     let file = args.file()?;
     let source = Source::read(file)?.kept_in(cache::cache(args));
@@ -102,8 +110,7 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
         control.hand_over(move |asked| stopper.asked(asked));
     }
     let watches = recorder.on.contains(&On::Signal) && (mode.interruptible(args) || mode == Mode::Recorded);
-    signals::watch(control.clone(), recorder.clone(), watches)
-        .map_err(|error| Error::io("cannot watch signals", error))?;
+    signals.pass_on(control.clone(), recorder.clone(), watches);
     if let Some(time) = args.timeout {
         control.limit_time(time.saturating_sub(began.elapsed()));
     }
@@ -137,7 +144,8 @@ fn run_program(args: &Args, report: &Report) -> Result<Ending> {
                 if !args.quiet {
                     report.say(format_args!("warning: the dump has no locals and operand stacks: {error}"));
                 }
-                if let Err(error) = recorder.output.release() {
+                let released = recorder.output.take_held().map_or(Ok(()), |held| recorder.output.release(held));
+                if let Err(error) = released {
                     dumped = unwritten(dumped, error);
                 }
             }

@@ -2,26 +2,28 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use coredump_capture::Dumped;
-use coredump_core::Dump;
 use coredump_core::cli::Exit;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{Recording, Start};
 use coredump_core::internals::unasked;
+use coredump_core::{Draft, Dump, Options, Store};
 
 use super::compare::Expected;
 use super::overflow::Overflow;
 use super::rerun::{self, Again, Goal, Tape};
 use super::stop::Until;
 use crate::args::Args;
-use crate::ending::Ending;
+use crate::ending::{Ending, TIMED_OUT};
 use crate::engine::Mode;
 use crate::program::{Program, Source};
 use crate::record::Recorder;
 use crate::report::Look;
+use crate::signals::{self, Meaning, Signals};
 use crate::stdio::Tail;
 use crate::{cache, report};
 
@@ -47,20 +49,45 @@ pub struct Session<'a> {
 /// # Errors
 ///
 /// The dump cannot be read or holds no recording; the program is not found, or did not end as before.
-pub fn run(args: &Args, report: &Report) -> Result<Exit> {
+pub fn run(args: &Args, report: &Report, signals: &Signals) -> Result<Exit> {
     let Some(path) = &args.replay else { return Err(Error::new(ErrorKind::Usage, "--replay names the dump")) };
     let path = path.path();
+    let told = (!args.quiet).then_some(*report);
+    signals.listen(move |meaning| match meaning {
+        Meaning::End(signal) => signals::end_by(signal),
+        Meaning::Snapshot(_) => signals::refuse(told, "a program that runs again takes no snapshots"),
+    });
+    if let Some(time) = args.timeout {
+        limit_time(time, *report, args.quiet);
+    }
     open(args, report).and_then(|again| again.run()).map_err(|error| error.in_file(path))
+}
+
+/// Ends the process after a time: what a recording makes a program do may have no end.
+fn limit_time(time: Duration, report: Report, quiet: bool) {
+    std::thread::spawn(move || {
+        std::thread::sleep(time);
+        if !quiet {
+            report.say("ended by --timeout, before the program was where it ended");
+        }
+        #[allow(clippy::exit)]
+        std::process::exit(TIMED_OUT.into());
+    });
 }
 
 fn open<'a>(args: &'a Args, report: &'a Report) -> Result<Session<'a>> {
     let path = args.replay.as_ref().map(|path| path.path().to_owned()).unwrap_or_default();
-    let dump = Dump::open(&path)?;
+    let options = if args.untrusted { Options::default().untrusted() } else { Options::default() };
+    let dump = Draft::open(&path)?.find_binaries(&Store::new(), &options);
     let section = dump.recorded().recording.ok_or_else(|| {
         let error = Error::new(ErrorKind::NotFound, "the dump holds no recording");
         error.hint("a program that coredump-run has recorded leaves one, without --live, --fast and --no-recording")
     })?;
-    let recording = Recording::read(section.head, section.offset)?;
+    let mut recording = Recording::read(section.head, section.offset)?;
+    // It may come from anybody, and ask for any.
+    if let Some(limit) = args.max_memory.map(|limit| limit as u64) {
+        recording.start.max_memory = Some(recording.start.max_memory.map_or(limit, |recorded| recorded.min(limit)));
+    }
     let source = source(args, &dump, &recording)?;
     let tape = match recording.start.file.clone() {
         // A name, and no way to other folders.

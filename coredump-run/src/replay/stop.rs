@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use coredump_capture::Dumped;
+use coredump_capture::{Dumped, Held};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, Result};
 use coredump_core::internals::recording::{self, Start};
@@ -22,6 +22,7 @@ use crate::placed;
 use crate::progress;
 use crate::record::Recorder;
 use crate::report::{self, Look};
+use crate::signals;
 
 /// How long a program that is in no call of the host runs on after its last one, at least and at most: about as long as
 /// the one that is stopped has run.
@@ -88,31 +89,54 @@ impl Stopper {
     /// Something is asked of the program. Returns at once: what takes time is done by another thread.
     pub fn asked(self: &Arc<Self>, asked: Asked) {
         let mut stage = self.stage();
-        let ending = match (&*stage, asked) {
-            (Stage::Runs, Asked::Snapshot(signal)) => Ending::Snapshot(signal),
+        let stopper = self.clone();
+        let work: Box<dyn FnOnce() + Send> = match (&*stage, asked) {
+            // The program is dead, and its first dump is being written.
+            (Stage::Runs | Stage::Ended, _) if self.recorder.has_dumped() => {
+                if let Asked::End(Interruption::Signal(signal)) = asked {
+                    self.recorder.output.abandon();
+                    signals::end_by(signal);
+                }
+                return;
+            }
+            (Stage::Runs, Asked::Snapshot(signal)) => Box::new(move || stopper.stop(&Ending::Snapshot(signal))),
             (Stage::Runs, Asked::End(interruption)) => {
                 *stage = Stage::Stops;
-                Ending::Interrupted(interruption)
+                Box::new(move || stopper.stop(&Ending::Interrupted(interruption)))
             }
-            // A dump that goes to a pipe is on its way, which a second signal ends.
-            (Stage::RunsAgain(streams, ..), Asked::End(_)) if *streams && !self.recorder.output.holds() => return,
-            (Stage::RunsAgain(_, ending, first), Asked::End(_)) => {
-                self.recorder.output.abandon();
-                let released = self.recorder.output.release();
-                self.tell(ending, first.as_deref(), released.err());
-                exit(ending);
+            (Stage::RunsAgain(streams, ending, first), Asked::End(_)) => {
+                let (ending, first) = (ending.clone(), first.clone());
+                let held = self.recorder.output.take_held();
+                // A dump that goes to a pipe is on its way, which a second signal ends.
+                if *streams && held.is_none() {
+                    return;
+                }
+                *stage = Stage::Stops;
+                Box::new(move || stopper.give_up(&ending, first.as_deref(), held))
             }
             _ => return,
         };
         drop(stage);
-        let stopper = self.clone();
-        let work = move || stopper.stop(&ending);
         // Without a thread nothing can be run again; the process ends as it is asked to.
         if std::thread::Builder::new().name("replay".to_owned()).spawn(work).is_err()
             && let Asked::End(interruption) = asked
         {
             exit(&Ending::Interrupted(interruption));
         }
+    }
+
+    /// Ends the process with the program's first dump, though a better one was on its way. The first one may have been held back.
+    fn give_up(&self, ending: &Ending, first: Option<&Dumped>, held: Option<Held>) -> ! {
+        let output = &self.recorder.output;
+        let released = match held {
+            Some(held) => output.release(held),
+            None => {
+                output.abandon();
+                Ok(())
+            }
+        };
+        self.tell(ending, first, released.err());
+        exit(ending)
     }
 
     /// Runs the program again up to where it is now, and writes the dump of that.

@@ -11,15 +11,14 @@ use coredump_core::error::{Error, Result};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use signal_hook::low_level::emulate_default_handler;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 
+use super::patience::Taken;
 use super::request;
 use super::service::Service;
 use crate::ending::signal_name;
-use crate::signals;
+use crate::signals::{self, Meaning, Signals};
 
 /// Connections that are open at once; further ones wait.
 const CONNECTIONS: u32 = 1000;
@@ -27,8 +26,9 @@ const CONNECTIONS: u32 = 1000;
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
 
-/// How long a client may take for the head of a request, and keep a connection without one.
-const HEAD: Duration = Duration::from_secs(60);
+/// How long a client may take for the head of a request, keep a connection without one, and pause while it sends a body or takes
+/// an answer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Greatest head of a request in bytes.
 const HEAD_SIZE: usize = 128 << 10;
@@ -64,25 +64,35 @@ pub fn address(listener: &TcpListener) -> Result<SocketAddr> {
     listener.local_addr().map_err(|error| Error::io("cannot tell the address", error))
 }
 
+/// What ends the server.
+#[derive(Clone, Copy, Debug)]
+enum Ends {
+    /// This signal.
+    Signal(i32),
+    /// The time is over that requests have which are under way.
+    Late,
+}
+
 /// Serves until a signal ends that; a second one ends the process.
+///
+/// Guests may keep all threads of the event loop busy, so what is to end the server uses none of them: this future runs on a thread of
+/// its own, and is woken from others.
 ///
 /// # Errors
 ///
-/// The system's, before the first request.
-pub async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<Exit> {
-    let failed = |error| Error::io("cannot watch signals", error);
-    let mut signals = watch_signals().map_err(failed)?;
-    refuse_snapshots(service.clone()).map_err(failed)?;
+/// None, as yet.
+pub async fn serve(listener: TcpListener, service: Arc<Service>, signals: &Signals) -> Result<Exit> {
+    let mut ends = ends(signals, service.clone());
     let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
     let (stop, stopping) = watch::channel(false);
-    let signal = loop {
+    let end = loop {
         let accepted = async {
             let room = room.clone().acquire_owned().await;
             (room, listener.accept().await)
         };
         tokio::select! {
             biased;
-            signal = signals.recv() => break signal,
+            end = ends.recv() => break end,
             (room, accepted) = accepted => match accepted {
                 Ok((stream, peer)) => {
                     let connection = connection(stream, peer, service.clone(), stopping.clone());
@@ -97,7 +107,7 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<Exit>
     };
     drop(listener);
     let _ = stop.send(true);
-    let signal = signal.unwrap_or_default();
+    let Some(Ends::Signal(signal)) = end else { return Ok(Exit::Done) };
     service.say(format_args!("{}: finishing the requests that are under way", signal_name(signal)));
     let done = async {
         let _ = room.acquire_many(CONNECTIONS).await;
@@ -106,44 +116,40 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>) -> Result<Exit>
     tokio::select! {
         biased;
         () = done => Ok(Exit::Done),
-        () = tokio::time::sleep(GRACE) => {
+        _ = ends.recv() => {
             service.say(format_args!("some requests were not done within {} seconds", GRACE.as_secs()));
             service.abandon();
             Ok(Exit::Code(128 + signal as u8))
         }
-        signal = signals.recv() => {
-            service.abandon();
-            // Ends the process as if nobody had been listening.
-            let _ = emulate_default_handler(signal.unwrap_or_default());
-            Ok(Exit::Code(128 + signal.unwrap_or_default() as u8))
-        }
     }
 }
 
-/// Signals that end the server, as they come.
-fn watch_signals() -> std::io::Result<mpsc::Receiver<i32>> {
+/// What ends the server, as it comes.
+fn ends(signals: &Signals, service: Arc<Service>) -> mpsc::Receiver<Ends> {
     let (sender, receiver) = mpsc::channel(2);
-    for number in signals::ending() {
-        let mut signals = signal(SignalKind::from_raw(number))?;
-        let sender = sender.clone();
-        tokio::spawn(async move {
-            while signals.recv().await.is_some() {
-                let _ = sender.send(number).await;
-            }
-        });
-    }
-    Ok(receiver)
-}
-
-/// SIGUSR1 asks a program for a snapshot. Here it would be one of which request?
-fn refuse_snapshots(service: Arc<Service>) -> std::io::Result<()> {
-    let mut asked = signal(SignalKind::user_defined1())?;
-    tokio::spawn(async move {
-        while asked.recv().await.is_some() {
-            service.say("a server takes no snapshots");
+    let mut asked = false;
+    signals.listen(move |meaning| match meaning {
+        // It would be one of which request?
+        Meaning::Snapshot(_) => {
+            let service = service.clone();
+            signals::aside(move || service.say("a server takes no snapshots"));
+        }
+        Meaning::End(signal) if asked => {
+            service.abandon();
+            signals::end_by(signal);
+        }
+        Meaning::End(signal) => {
+            asked = true;
+            let _ = sender.try_send(Ends::Signal(signal));
+            let sender = sender.clone();
+            // Without this thread it takes a second signal.
+            let _ = std::thread::Builder::new().name("grace".to_owned()).spawn(move || {
+                std::thread::sleep(GRACE);
+                let _ = sender.try_send(Ends::Late);
+            });
         }
     });
-    Ok(())
+    receiver
 }
 
 /// Serves a connection, request by request.
@@ -155,8 +161,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, service: Arc<Service>, 
         async move { Ok::<_, Infallible>(request::answer(service, request, peer).await) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD).max_buf_size(HEAD_SIZE);
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), answer));
+    builder.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(HEAD_SIZE);
+    let stream = TokioIo::new(Taken::new(stream, PATIENCE));
+    let mut connection = pin!(builder.serve_connection(stream, answer));
     // A client that breaks off or breaks the rules is no failure of the server.
     let stops = async { stopping.wait_for(|stopping| *stopping).await.is_ok() };
     tokio::select! {

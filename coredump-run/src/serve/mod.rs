@@ -4,6 +4,7 @@
 mod answer;
 mod guest;
 mod listen;
+mod patience;
 mod pool;
 mod request;
 mod service;
@@ -18,6 +19,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use crate::args::Args;
 use crate::cache;
 use crate::program::Source;
+use crate::signals::Signals;
 use service::Service;
 
 /// Serves the program that `args` name until a signal ends it.
@@ -25,7 +27,7 @@ use service::Service;
 /// # Errors
 ///
 /// Why it cannot be served.
-pub fn run(args: Args, address: SocketAddr, report: &Report) -> Result<Exit> {
+pub fn run(args: Args, address: SocketAddr, report: &Report, signals: &Signals) -> Result<Exit> {
     refuse_contradictions(&args)?;
     let source = Source::read(args.file()?)?.kept_in(cache::cache(&args));
     guest::look_at_exports(&source)?;
@@ -39,7 +41,7 @@ pub fn run(args: Args, address: SocketAddr, report: &Report) -> Result<Exit> {
         let listener = listen::bind(address)?;
         let service = Arc::new(Service::new(source, args, report)?);
         report.say(format_args!("serving HTTP on http://{}/", listen::address(&listener)?));
-        listen::serve(listener, service).await
+        listen::serve(listener, service, signals).await
     });
     // What was not done in time is given up.
     runtime.shutdown_background();

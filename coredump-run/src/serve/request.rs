@@ -11,6 +11,8 @@ use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error, WasiBody};
 
 use super::answer::{self, Answer};
+use super::listen;
+use super::patience::Sent;
 use super::service::Service;
 use crate::ending::{Ending, Interruption};
 
@@ -59,7 +61,7 @@ pub async fn answer(service: Arc<Service>, request: Request<Incoming>, peer: Soc
         Err(error) if error.is::<LengthLimitError>() => Error::HttpRequestBodySize(Some(limit)),
         Err(error) => Error::InternalError(Some(error.to_string())),
     });
-    let request = Request::from_parts(parts, body.boxed_unsync());
+    let request = Request::from_parts(parts, Sent::new(body, listen::PATIENCE).boxed_unsync());
     let (guests, given) = Answer::new();
     // The guest may go on with its body, and with what it does after its answer.
     tokio::spawn(async move { work(service, request, about, guests).await });

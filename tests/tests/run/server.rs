@@ -386,6 +386,79 @@ fn a_signal_lets_requests_finish() {
     assert!(TcpStream::connect(address).is_err());
 }
 
+/// Guests that never end keep all threads of the event loop busy; signals need none of them.
+#[test]
+fn signals_end_a_server_whose_guests_never_end() {
+    let mut server = Server::start(&[], "http-service");
+    let busy = std::thread::available_parallelism().map_or(4, |count| 2 * count.get());
+    let mut open: Vec<TcpStream> = Vec::new();
+    for _ in 0..busy {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.write_all(b"GET /loop HTTP/1.1\r\nhost: here\r\n\r\n").unwrap();
+        open.push(stream);
+    }
+    std::thread::sleep(Duration::from_secs(1));
+    send("USR1", &server.child);
+    send("TERM", &server.child);
+    until("the first signal", || server.said.lock().unwrap().contains("SIGTERM: finishing the requests"));
+    send("TERM", &server.child);
+    let status = server.child.wait().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15), "{status}");
+}
+
+/// What a client can do wrong costs the server nothing: it goes on, and takes no memory to speak of.
+#[test]
+fn requests_that_break_the_rules_are_refused_and_the_server_goes_on() {
+    let server = Server::start(&["--max-body", "1m"], "http-service");
+    let many = "x-many: 1\r\n".repeat(50_000);
+    let long = format!("x-long: {}\r\n", "a".repeat(1 << 20));
+    let target = format!("/{}", "a".repeat(1 << 20));
+    let head = |rest: &str| format!("POST /echo HTTP/1.1\r\nhost: here\r\nconnection: close\r\n{rest}\r\n");
+    let attacks = [
+        head(&many),
+        head(&long),
+        head("content-length: 18446744073709551616\r\n"),
+        head("content-length: 99999999999999999\r\n"),
+        head("content-length: -1\r\n"),
+        head("content-length: 3\r\ncontent-length: 5\r\n"),
+        head("content-length: 3\r\ntransfer-encoding: chunked\r\n") + "0\r\n\r\n",
+        head("transfer-encoding: chunked\r\n") + "ffffffffffffffff\r\nx\r\n",
+        head("transfer-encoding: chunked\r\n") + "-1\r\nx\r\n",
+        head("transfer-encoding: chunked\r\n") + "1;" + &"e".repeat(1 << 20) + "\r\nx\r\n0\r\n\r\n",
+        head("transfer-encoding: gzip\r\n"),
+        format!("GET {target} HTTP/1.1\r\nhost: here\r\n\r\n"),
+        "GET / HTTP/1.1\r\nhost: \r\nhost: two\r\n\r\n".to_owned(),
+        "GET http://[::1 HTTP/1.1\r\nhost: here\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\n\r\n".to_owned(),
+        "GET / HTTP/9.9\r\nhost: here\r\n\r\n".to_owned(),
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(),
+        "CONNECT here:1 HTTP/1.1\r\nhost: here\r\n\r\n".to_owned(),
+        "\0\u{1b}[2J".repeat(100_000),
+    ];
+    let size = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap()
+    };
+    let before = size();
+    for (nth, attack) in attacks.iter().cycle().take(3 * attacks.len()).enumerate() {
+        let mut stream = TcpStream::connect(&server.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        // It may be refused before all of it was sent.
+        let _ = stream.write_all(attack.as_bytes());
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut reply = Vec::new();
+        let _ = stream.read_to_end(&mut reply);
+        let said = String::from_utf8_lossy(&reply[..reply.len().min(12)]).into_owned();
+        assert!(said.is_empty() || said.starts_with("HTTP/1."), "attack {nth}: {said}");
+    }
+    assert_eq!(server.get("/").text(), "hello\n");
+    assert!(size() < before + 65536, "it grew from {before} to {} kB", size());
+    let (code, said) = server.stop();
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains('\u{1b}') && !said.contains("panicked"), "{said}");
+}
+
 /// 10,000 requests by 64 clients, of which every tenth crashes, at one of two places.
 #[test]
 fn of_a_storm_of_crashes_few_leave_dumps_and_no_other_request_fails() {

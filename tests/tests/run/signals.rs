@@ -219,17 +219,19 @@ fn a_guest_that_waits_for_its_reader_is_interrupted() {
     has_seven(&read(&folder.path().join("app.coredump")), "it writes");
 }
 
+/// A program that takes some seconds when it runs again.
+const LONG: &str = "(module (memory (export \"memory\") 1)
+    (func (export \"_start\") (local $n i64)
+        (loop $more
+            (local.set $n (i64.add (local.get $n) (i64.const 1)))
+            (br_if $more (i64.lt_u (local.get $n) (i64.const 3000000000))))
+        unreachable))";
+
 /// Ctrl-C while the program runs again, which takes some seconds: what the first run left is there, and no more is waited for.
 #[test]
 fn a_signal_during_the_replay_leaves_the_first_dump() {
-    let text = "(module (memory (export \"memory\") 1)
-        (func (export \"_start\") (local $n i64)
-            (loop $more
-                (local.set $n (i64.add (local.get $n) (i64.const 1)))
-                (br_if $more (i64.lt_u (local.get $n) (i64.const 3000000000))))
-            unreachable))";
     let folder = scratch();
-    std::fs::write(folder.path().join("app.wat"), text).unwrap();
+    std::fs::write(folder.path().join("app.wat"), LONG).unwrap();
     let mut run = Tool::new("coredump-run").args(["-o", "app.coredump", "app.wat"]).into_command();
     let child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
     let dump = folder.path().join("app.coredump");
@@ -257,27 +259,33 @@ fn writes_in(child: &Child, folder: &Path) -> bool {
 }
 
 #[test]
-fn a_second_signal_in_mid_dump_ends_at_once_and_leaves_no_file() {
+fn a_signal_in_mid_dump_ends_at_once_and_leaves_no_file() {
+    for options in [&[][..], &["--live"], &["--fast"]] {
+        ends_in_mid_dump(options);
+    }
+}
+
+fn ends_in_mid_dump(options: &[&str]) {
     let folder = scratch();
     let program = folder.path().join("app.wat");
     std::fs::write(&program, LARGE).unwrap();
     let left = || std::fs::read_dir(folder.path()).unwrap().count() - 1;
     let dump = folder.path().join("app.coredump");
-    // The process is stopped as soon as its file appears. It may be done by then, or before it sees the second signal.
+    // The process is stopped as soon as its file appears. It may be done by then.
     for _ in 0..100 {
-        let mut run = Tool::new("coredump-run").args(["-o", "app.coredump"]).arg(&program).into_command();
+        let tool = Tool::new("coredump-run").args(["-o", "app.coredump"]).args(options);
+        let mut run = tool.arg(&program).into_command();
         let mut child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
         let patience = Instant::now() + Duration::from_secs(60);
         while !writes_in(&child, folder.path()) && !dump.exists() && Instant::now() < patience {}
         send("STOP", &child);
-        // Two different ones: a second one of the same kind may be taken for the first.
-        send("INT", &child);
+        // The guest is dead: there is nothing to wait for.
         send("TERM", &child);
         send("CONT", &child);
         let status = child.wait().unwrap();
         if !dump.exists() {
-            assert_eq!(left(), 0);
-            assert!(matches!(status.signal(), Some(2 | 15)), "{status}");
+            assert_eq!(left(), 0, "{options:?}");
+            assert_eq!(status.signal(), Some(15), "{options:?}: {status}");
             return;
         }
         assert!(read(&dump)["dump"]["incomplete"].is_null());
@@ -288,17 +296,107 @@ fn a_second_signal_in_mid_dump_ends_at_once_and_leaves_no_file() {
 
 #[test]
 fn a_second_signal_ends_a_dump_that_nobody_reads() {
+    for options in [&[][..], &["--live"], &["--fast"]] {
+        let folder = scratch();
+        let program = folder.path().join("app.wat");
+        std::fs::write(&program, LARGE).unwrap();
+        Tool::other("mkfifo").arg("pipe").in_folder(folder.path()).run().expect(0);
+        let mut run = Tool::new("coredump-run").args(["-o", "pipe"]).args(options).arg(&program).into_command();
+        let mut child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+        // Once the first bytes are there it is in the middle of a write that never ends.
+        let mut pipe = std::fs::File::open(folder.path().join("pipe")).unwrap();
+        std::io::Read::read_exact(&mut pipe, &mut [0; 8]).unwrap();
+        send("INT", &child);
+        send("TERM", &child);
+        let status = child.wait().unwrap();
+        assert!(matches!(status.signal(), Some(2 | 15)), "{options:?}: {status}");
+    }
+}
+
+/// A dump that goes to a pipe is held back while the program runs again; a signal sends it on.
+#[test]
+fn a_signal_during_the_replay_sends_the_first_dump_through_the_pipe() {
+    let folder = scratch();
+    std::fs::write(folder.path().join("app.wat"), LONG).unwrap();
+    Tool::other("mkfifo").arg("pipe").in_folder(folder.path()).run().expect(0);
+    let mut run = Tool::new("coredump-run").args(["-o", "pipe", "app.wat"]).into_command();
+    let child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    let descriptors = format!("/proc/{}/fd", child.id());
+    until("dump that is held back", || {
+        let open = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
+        let held = |file: std::fs::DirEntry| {
+            let target = std::fs::read_link(file.path()).unwrap_or_default();
+            let target = target.to_string_lossy();
+            let is_temporary = target.ends_with("(deleted)") && !target.starts_with("/memfd:");
+            is_temporary && std::fs::metadata(file.path()).is_ok_and(|found| found.len() > 0)
+        };
+        open.map(held).any(|held| held)
+    });
+    // A moment later the program runs again, which takes much longer.
+    std::thread::sleep(Duration::from_millis(500));
+    send("INT", &child);
+    let dump = folder.path().join("sent.coredump");
+    std::fs::write(&dump, std::fs::read(folder.path().join("pipe")).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(134), "{output:?}");
+    let dump = read(&dump);
+    assert_eq!((&dump["process"]["detail"], &dump["reason"]["kind"]), (&"none".into(), &"unreachable".into()));
+}
+
+#[test]
+fn signals_are_seen_to_before_the_program_runs() {
+    // It waits for the program itself.
+    let start = || {
+        let mut run = Tool::new("coredump-run").args(["--no-cache", "-"]).into_command();
+        let child = run.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        await_signal_handler(&child);
+        child
+    };
+    let mut child = start();
+    send("USR1", &child);
+    let mut told = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("no core dump: the program has not started"), "{told}");
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), b"(module (func (export \"_start\")))").unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+
+    for (signal, number) in [("TERM", 15), ("INT", 2), ("QUIT", 3)] {
+        let mut child = start();
+        send(signal, &child);
+        assert_eq!(child.wait().unwrap().signal(), Some(number), "nothing is there to be dumped");
+    }
+}
+
+#[test]
+fn a_dump_that_is_replayed_takes_no_snapshot_and_ends_at_once() {
+    let folder = scratch();
+    std::fs::write(folder.path().join("app.wat"), LONG.replace("3000000000", "300000000")).unwrap();
+    Tool::new("coredump-run").args(["-q", "-o", "app.coredump", "app.wat"]).in_folder(folder.path()).run().expect(134);
+    let mut again = Tool::new("coredump-run").args(["--replay", "app.coredump"]).into_command();
+    let mut child = again.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
+    await_signal_handler(&child);
+    send("USR1", &child);
+    let mut told = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut told).unwrap();
+    // It may come before the dump is looked at.
+    assert!(told.contains("no core dump: "), "{told}");
+    send("TERM", &child);
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+}
+
+#[test]
+fn a_standard_error_that_nobody_reads_keeps_no_signal_waiting() {
     let folder = scratch();
     let program = folder.path().join("app.wat");
-    std::fs::write(&program, LARGE).unwrap();
-    Tool::other("mkfifo").arg("pipe").in_folder(folder.path()).run().expect(0);
-    let mut run = Tool::new("coredump-run").args(["-o", "pipe"]).arg(&program).into_command();
-    let mut child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
-    // Once the first bytes are there it is in the middle of a write that never ends.
-    let mut pipe = std::fs::File::open(folder.path().join("pipe")).unwrap();
-    std::io::Read::read_exact(&mut pipe, &mut [0; 8]).unwrap();
-    send("INT", &child);
+    std::fs::write(&program, guest(SPIN)).unwrap();
+    // A pipe with as much in it as Linux lets it hold.
+    let (_reader, mut full) = std::io::pipe().unwrap();
+    std::io::Write::write_all(&mut full, &[b'x'; 65536]).unwrap();
+    let mut run = Tool::new("coredump-run").arg("--fast").arg(&program).into_command();
+    let mut child = run.current_dir(folder.path()).stdout(Stdio::piped()).stderr(full).spawn().unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    // What is to be said of this one cannot be said.
+    send("USR1", &child);
     send("TERM", &child);
-    let status = child.wait().unwrap();
-    assert!(matches!(status.signal(), Some(2 | 15)), "{status}");
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
 }
