@@ -152,3 +152,40 @@ fn a_clock_that_was_set_back_costs_no_dump() {
     let newest = told.lines().find_map(|line| line.split_once("core dumped: ")).expect("it is dumped").1.to_owned();
     assert_eq!(names(folder.path()), [newest], "the new dump is the one that stays");
 }
+
+/// Writes a million bytes that nothing makes smaller, and dies.
+const NOISE: &str = "(module (memory (export \"memory\") 16)
+    (func (export \"_start\") (local $n i32) (local $x i64)
+        (local.set $x (i64.const 88172645463325252))
+        (loop $more
+            (local.set $x (i64.xor (local.get $x) (i64.shl (local.get $x) (i64.const 13))))
+            (local.set $x (i64.xor (local.get $x) (i64.shr_u (local.get $x) (i64.const 7))))
+            (local.set $x (i64.xor (local.get $x) (i64.shl (local.get $x) (i64.const 17))))
+            (i64.store (local.get $n) (local.get $x))
+            (local.set $n (i32.add (local.get $n) (i32.const 8)))
+            (br_if $more (i32.lt_u (local.get $n) (i32.const 1000000))))
+        unreachable))";
+
+#[test]
+fn a_compressed_dump_that_is_cut_off_keeps_its_whole_blocks() {
+    for end in ["zst", "gz"] {
+        let folder = scratch();
+        std::fs::write(folder.path().join("app.wat"), NOISE).unwrap();
+        let name = format!("app.coredump.{end}");
+        let run = Tool::new("coredump-run").args(["--fast", "-q", "-o", &name, "app.wat"]);
+        run.in_folder(folder.path()).run().expect(134);
+        let whole = std::fs::read(folder.path().join(&name)).unwrap();
+        // A block of Zstandard is 128 KiB at most; one that is cut off is lost.
+        let cut = whole.len() / 2;
+        let outcome = Tool::new("coredump-json").stdin(whole[..cut].to_vec()).run().expect(1);
+        let document = outcome.json();
+        assert_eq!(document["threads"][0]["frames"].as_array().unwrap().len(), 1, "{name}");
+        let captured = document["memories"][0]["captured_bytes"].as_u64().unwrap();
+        assert!((cut as u64 - (128 << 10)..=cut as u64).contains(&captured), "{name}: {captured} of {cut} bytes");
+        assert!(document["dump"]["incomplete"]["offset"].is_string(), "{name}");
+        for length in [0, 1, 4, 6, 9, 40] {
+            let outcome = Tool::new("coredump-json").stdin(whole[..length].to_vec()).run();
+            assert!(matches!(outcome.code(), 1 | 2), "{name}, {length} bytes: {outcome:?}");
+        }
+    }
+}
