@@ -12,6 +12,7 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
+use super::apart;
 use super::block::{Block, Damage, State};
 use super::view::View;
 use super::{Allocator, Blocks, Found, Kind};
@@ -482,7 +483,7 @@ impl Mimalloc {
             // What is free in it may still hold what looks like pointers.
             add(around.filter(|around| around.start <= own.start && own.end <= around.end).unwrap_or(own));
         }
-        let outside = |record: u64| !ranges.iter().any(|range| range.contains(&record));
+        let outside = |record: u64| !apart::holds(&ranges, record);
         let records = self.pages.iter().map(|page| page.record).filter(|&record| outside(record));
         let state = records.map(|record| record..record + self.layout.len).collect();
         (ranges, state)

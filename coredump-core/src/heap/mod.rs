@@ -172,7 +172,7 @@ impl Heap {
         found.extend(emmalloc::find(&view, &places));
         if let Some(heap) = mimalloc::find(&view, &places) {
             // In emscripten it takes its memory from emmalloc.
-            found.retain(|other| !heap.ranges.iter().any(|part| other.ranges.iter().any(|range| touch(range, part))));
+            found.retain(|other| !overlap(&heap.ranges, &other.ranges));
             found.push(heap);
         }
         // What a Rust program brings may be beside the C library's.
@@ -226,11 +226,6 @@ impl Heap {
         let blocks = self.allocator.blocks(view, true).filter_map(Result::err);
         blocks.chain(self.allocator.check(view)).take(MOST).collect()
     }
-}
-
-/// Whether two ranges have an address in common.
-fn touch(one: &Range<u64>, other: &Range<u64>) -> bool {
-    one.start < other.end && other.start < one.end
 }
 
 /// Whether any of these ranges, which are by address, have an address in common.
