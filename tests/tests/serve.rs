@@ -81,6 +81,43 @@ fn variables_open_to_what_the_program_printed() {
     assert!(wrong.starts_with("column 1: ") && wrong.contains("nowhere"), "{wrong}");
 }
 
+/// All rows that can be opened from these on, two levels deep.
+fn opened(editor: &mut Editor, reference: &Value, levels: u32) -> Vec<(String, Value)> {
+    let mut all = Vec::new();
+    for (name, row) in editor.rows(reference) {
+        if levels > 0 && row["variablesReference"] != 0 {
+            all.extend(opened(editor, &row["variablesReference"], levels - 1));
+        }
+        all.push((name, row));
+    }
+    all
+}
+
+#[test]
+fn what_is_offered_to_be_watched_has_a_value() {
+    for name in ["cpp-classes", "vars-O2"] {
+        let mut editor = open(name, name);
+        let mut sides = Vec::new();
+        for frame in editor.frames(0, 0) {
+            let scopes = editor.ask("scopes", json!({"frameId": frame["id"]})).unwrap();
+            let scopes = scopes["scopes"].as_array().unwrap().clone();
+            for scope in scopes.iter().filter(|scope| scope["expensive"] == false) {
+                for (row_name, row) in opened(&mut editor, &scope["variablesReference"], 2) {
+                    let Some(expression) = row["evaluateName"].as_str() else { continue };
+                    let asked = json!({"expression": expression, "frameId": frame["id"], "context": "watch"});
+                    let value = editor.ask("evaluate", asked).unwrap_or_else(|why| panic!("{expression}: {why}"));
+                    if row_name == "sides" {
+                        sides.push((expression.to_owned(), value["result"].clone()));
+                    }
+                }
+            }
+        }
+        // A member of a base class is one of the object's own.
+        let own = ("(square).sides".to_owned(), json!("4"));
+        assert_eq!(sides.contains(&own), name == "cpp-classes", "{sides:?}");
+    }
+}
+
 #[test]
 fn memory_is_read_as_far_as_the_dump_holds_it() {
     let mut editor = open("sum-O0", "sum-O0");

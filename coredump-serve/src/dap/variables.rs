@@ -45,8 +45,13 @@ impl Row {
     /// A row of a variable whose parts are parts of what `outer` names.
     fn within(variable: &Variable, expression: Option<String>, outer: Option<&str>, memory: Option<u32>) -> Row {
         let part = |child: &Variable| {
-            let inner = outer.filter(|_| !is_count(variable, child));
-            let inner = inner.and_then(|outer| inner_expression(outer, &child.name));
+            let inner = outer.filter(|_| !is_only_shown(variable, child));
+            // A reference of C++ is named as what it refers to.
+            let is_referent = child.name == "*" && variable.type_name.ends_with('&');
+            let inner = inner.and_then(|outer| match is_referent {
+                true => Some(outer.to_owned()),
+                false => inner_expression(outer, &child.name),
+            });
             // The members of a base class and of a member without a name are named as the object's own.
             let is_own = child.name.is_empty() || child.name.contains("::");
             let outer = inner.clone().or_else(|| outer.filter(|_| is_own).map(str::to_owned));
@@ -96,10 +101,14 @@ fn inner_expression(outer: &str, part: &str) -> Option<String> {
     }
 }
 
-/// Whether a part is a count of references, which is shown of a shared pointer of Rust and is no member of it.
-fn is_count(variable: &Variable, part: &Variable) -> bool {
-    let is_shared = ["alloc::rc::", "alloc::sync::"].iter().any(|module| variable.type_name.starts_with(module));
-    is_shared && matches!(&*part.name, "strong" | "weak")
+/// Whether a part is shown and no member: the counts of a shared pointer of Rust, what a `std::function` or `std::any` holds.
+fn is_only_shown(variable: &Variable, part: &Variable) -> bool {
+    let of = |modules: &[&str]| modules.iter().any(|module| variable.type_name.starts_with(module));
+    match &*part.name {
+        "strong" | "weak" => of(&["alloc::rc::", "alloc::sync::"]),
+        "held" => of(&["std::"]),
+        _ => false,
+    }
 }
 
 /// A scope of a frame.
