@@ -3,7 +3,7 @@
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 
-/// What this tool is.
+/// This tool, as its help and its errors call it.
 pub const TOOL: Tool = Tool {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
@@ -48,12 +48,9 @@ coredump_core::reader_args! {
         /// the variables of each frame, with their types
         #[argh(switch)]
         pub locals: bool,
-        /// how many levels of members and pointers a value shows (default 4, at most 64)
-        #[argh(option, arg_name = "n")]
-        pub depth: Option<u32>,
-        /// elements of one array or collection that are shown (default 32)
-        #[argh(option, arg_name = "n")]
-        pub elements: Option<u32>,
+    }
+    values { depth, elements }
+    more {
         /// the asynchronous tasks: what each waits for, through all that it awaits
         #[argh(switch, long = "async")]
         pub tasks: bool,

@@ -7,6 +7,7 @@ mod header;
 mod html;
 mod inner;
 mod notes;
+mod opening;
 mod page;
 mod raw;
 mod render;

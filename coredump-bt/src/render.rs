@@ -1,19 +1,19 @@
 //! All dumps, one after the other.
 
+use coredump_core::Store;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::locating;
 use coredump_core::cli::output::{self, Destination};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::{Exit, help};
-use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::{CoreDump, Draft, Dump, Store};
 
 use crate::args::{Args, TOOL};
 use crate::frames::Frames;
+use crate::opening::{Failure, open, tell};
 use crate::page::Page;
-use crate::{brief, header, html, inner, notes, store as symbol_store, tasks, trace};
+use crate::{brief, header, html, inner, store as symbol_store, tasks, trace};
 
 /// Prints the backtraces of all dumps that are asked for.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
@@ -53,15 +53,15 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
             // What cannot be written can be written for no other dump either.
             Err(Failure::Output(error)) => return Err(error),
             // The end of a file was lost. It may have been a binary, so others are opened for the dumps that follow.
-            Err(Failure::Dump(error)) if page.out.has_losses() && inputs.len() > 1 => {
+            Err(Failure::Input(error)) if page.out.has_losses() && inputs.len() > 1 => {
                 page.out.forget_losses();
                 page.end().map_err(|error| page.out.failed(error))?;
                 store = Box::leak(Box::default());
                 report.error(&error);
                 failed += 1;
             }
-            Err(Failure::Dump(error)) if inputs.len() == 1 => return Err(error),
-            Err(Failure::Dump(error)) => {
+            Err(Failure::Input(error)) if inputs.len() == 1 => return Err(error),
+            Err(Failure::Input(error)) => {
                 report.error(&error);
                 failed += 1;
             }
@@ -74,12 +74,6 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     Ok(outcome.and(Exit::partial_if(failed > 0)))
 }
 
-/// What went wrong: with a dump, or with the output.
-pub enum Failure {
-    Dump(Error),
-    Output(Error),
-}
-
 fn one(
     args: &Args,
     page: &mut Page,
@@ -88,8 +82,8 @@ fn one(
     report: &Report,
     one_of_many: bool,
 ) -> Result<Exit, Failure> {
-    let blame = |error| Failure::Dump(input.blame(error));
-    let dump = open(args, store, input, one_of_many).map_err(Failure::Dump)?;
+    let blame = |error| Failure::Input(input.blame(error));
+    let dump = open(args, store, input, one_of_many).map_err(Failure::Input)?;
     let mut frames = Frames::new(args, &dump);
     let written = match args.brief {
         true => brief::render(page, &input.name(), dump.crash()),
@@ -103,51 +97,6 @@ fn one(
     })?;
 
     Ok(tell(args, report, &input.name(), &dump, &frames.sources.notes()))
-}
-
-/// Opens the dump of an input and finds its binaries.
-pub fn open(args: &Args, store: &Store, input: &Input, one_of_many: bool) -> Result<Dump> {
-    let opened = || {
-        let bytes = if one_of_many { input.open_at_once() } else { input.open() };
-        let draft = Draft::new(unpacked(bytes?, args.max_size)?)?;
-        asked_for(args, draft.recorded())?;
-        let options = args.locating(input.path());
-        Ok(draft.find_binaries(store, &options))
-    };
-    opened().map_err(|error: Error| input.blame(error))
-}
-
-/// Tells on standard error what a reader must know of a dump, its binaries and sources.
-pub fn tell(args: &Args, report: &Report, name: &str, dump: &Dump, source_notes: &[String]) -> Exit {
-    let (recorded, binaries) = (dump.recorded(), dump.binaries());
-    let complete = notes::render(report, name, recorded, binaries, args.locals, args.quiet || args.brief);
-    for note in source_notes {
-        report.say(format_args!("{name}: {note}"));
-    }
-    // How a dump was read belongs to a backtrace; of one line among hundreds, only that something is missing.
-    let repairs = recorded.warnings.iter().filter(|_| !args.brief);
-    let of_objects = dump.objects().warnings();
-    for warning in repairs.chain(&of_objects).chain(&recorded.incomplete) {
-        report.warning(name, warning);
-    }
-    Exit::partial_if(!complete || !binaries.warnings.is_empty() || recorded.incomplete.is_some())
-}
-
-/// That the thread and frame that were asked for exist.
-fn asked_for(args: &Args, dump: &CoreDump<'_>) -> Result<()> {
-    let none = |what: &str| Error::new(ErrorKind::NotFound, what.to_owned());
-    let count = dump.threads.len();
-    if let Some(thread) = args.thread.filter(|&thread| thread >= count) {
-        return Err(none(&format!("there is no thread {thread}: the dump has {count}")));
-    }
-    let Some(frame) = args.frame else { return Ok(()) };
-    let threads = dump.threads.iter().enumerate();
-    let most = threads.filter(|(index, _)| args.thread.is_none_or(|thread| thread == *index));
-    let most = most.map(|(_, thread)| thread.frames.len()).max().unwrap_or(0);
-    if frame >= most {
-        return Err(none(&format!("there is no frame {frame}: there are {most}")));
-    }
-    Ok(())
 }
 
 fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::Result<()> {

@@ -25,7 +25,7 @@ const MAX_WIDTH: usize = 160;
 /// The source files read so far.
 #[derive(Default)]
 pub struct Sources {
-    files: HashMap<Arc<str>, Option<Source>>,
+    files: HashMap<Arc<str>, Option<File>>,
     /// Whether files are read.
     from_disk: bool,
     /// Folders of `--symbols-path`.
@@ -38,7 +38,7 @@ pub struct Sources {
     pub missing: Vec<String>,
 }
 
-struct Source {
+struct File {
     lines: Vec<String>,
 }
 
@@ -51,9 +51,9 @@ pub struct Line {
     pub is_here: bool,
 }
 
-impl Source {
-    fn new(text: &str) -> Source {
-        Source { lines: text.lines().map(str::to_owned).collect() }
+impl File {
+    fn new(text: &str) -> File {
+        File { lines: text.lines().map(str::to_owned).collect() }
     }
 }
 
@@ -78,9 +78,9 @@ impl Sources {
     }
 
     /// The text of `file`; `embedded` is what the debug info holds of it.
-    fn read(&mut self, file: &str, embedded: EmbeddedSource) -> Option<Source> {
+    fn read(&mut self, file: &str, embedded: EmbeddedSource) -> Option<File> {
         if let Some(text) = embedded.text {
-            return Some(Source::new(&text));
+            return Some(File::new(&text));
         }
         if !self.from_disk {
             return None;
@@ -96,7 +96,7 @@ impl Sources {
                     let path = path.display();
                     self.notes.push(format!("source {path} is newer than the binary: its lines may have moved"));
                 }
-                return Some(Source::new(&String::from_utf8_lossy(&bytes)));
+                return Some(File::new(&String::from_utf8_lossy(&bytes)));
             }
             Err(Some(problem)) => self.notes.push(problem),
             Err(None) => self.missing.push(format!("source {file} not found")),

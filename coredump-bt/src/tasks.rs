@@ -2,8 +2,8 @@
 
 use std::io;
 
+use coredump_core::Dump;
 use coredump_core::tasks::{self, AsyncTask, Await, AwaitState, Tasks};
-use coredump_core::{Dump, Limits};
 
 use crate::args::Args;
 use crate::page::{Page, Piece};
@@ -23,7 +23,7 @@ pub fn wanted(args: &Args, dump: &Dump) -> bool {
 
 /// Prints all tasks.
 pub fn all(page: &mut Page, args: &Args, dump: &Dump) -> io::Result<()> {
-    let limits = args.locals.then(|| Limits::asked(args.depth, args.elements));
+    let limits = args.locals.then(|| args.limits());
     let Tasks { list, truncated } = dump.tasks(limits);
     if list.is_empty() && args.tasks {
         page.end()?;

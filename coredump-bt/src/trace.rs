@@ -14,8 +14,8 @@ use coredump_core::{Call, Dump, Frame, ResolvedFrame, Slot, Store};
 use crate::args::Args;
 use crate::brief;
 use crate::frames::short;
+use crate::opening::Failure;
 use crate::page::Page;
-use crate::render::Failure;
 
 /// Messages on standard error that are told from each other; beyond them none is printed any more.
 const MAX_NOTES: usize = 1000;
@@ -41,7 +41,7 @@ pub fn check(args: &Args) -> Result<()> {
 
 /// Prints one text. Exit status 1 if there is no trace in it, or a module of one has no binary.
 pub fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &Report) -> Result<Exit, Failure> {
-    let reader = input.reader().map_err(Failure::Dump)?;
+    let reader = input.reader().map_err(Failure::Input)?;
     let options = args.locating(input.path());
     let mut printer = Printer {
         page,
@@ -58,7 +58,7 @@ pub fn one(args: &Args, page: &mut Page, store: &Store, input: &Input, report: &
     let mut scanner = Scanner::new(reader);
     loop {
         let block =
-            scanner.next_block().map_err(|error| Failure::Dump(input.blame(Error::io("cannot read", error))))?;
+            scanner.next_block().map_err(|error| Failure::Input(input.blame(Error::io("cannot read", error))))?;
         let Some(block) = block else { break };
         printer.block(&block, &mut locator).map_err(|error| Failure::Output(printer.page.out.failed(error)))?;
     }

@@ -89,11 +89,7 @@ fn value(page: &mut Page, variable: &Variable, text: &str) -> io::Result<()> {
 
 /// How much is read: for a frame's line little, for all its variables what the command line allows.
 pub fn limits(args: &Args) -> Limits {
-    if args.locals {
-        Limits::asked(args.depth, args.elements)
-    } else {
-        Limits { depth: 1, elements: 8, text_only: true }
-    }
+    if args.locals { args.limits() } else { Limits { depth: 1, elements: 8, text_only: true } }
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use coredump_capture::{Binary, Budget, Full, Output, Place, Recorder, Settings};
+use coredump_capture::{Binary, Budget, DumpPlace, Full, Output, Recorder, Settings};
 use wasmtime::{Caller, Config, Engine, Linker, Module, Result, Store};
 
 /// Bytes of stack that a plugin may use.
@@ -83,7 +83,7 @@ impl Host {
                 let dumped = recorder.take_dumped();
                 let place = dumped.and_then(|dumped| dumped.place.ok());
                 Ok(Outcome::Crashed(
-                    place.and_then(|place| if let Place::File(path) = place { Some(path) } else { None }),
+                    place.and_then(|place| if let DumpPlace::File(path) = place { Some(path) } else { None }),
                 ))
             }
         }

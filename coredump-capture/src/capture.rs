@@ -11,34 +11,13 @@ use wasmtime::{AsContextMut, Module, RootScope, StoreContextMut};
 use crate::binary::Binary;
 use crate::catalog::{AnyMemory, Catalog};
 use crate::contents;
+use crate::extent::{Extent, MemoryChoice};
 use crate::frames;
 pub use crate::frames::Stop;
 use crate::objects::{self, Captured};
-use crate::recorder::quietly;
+use crate::quietly::quietly;
 use crate::saved::{self, SavedStack};
 use crate::values;
-
-/// How much of the guest's memory goes into a dump.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MemoryChoice {
-    /// All of it.
-    All,
-    /// The shadow stack and what the frames' values point to.
-    Stack,
-    /// Nothing.
-    None,
-}
-
-/// How much of the state goes into a capture.
-#[derive(Clone, Copy, Debug)]
-pub struct Extent {
-    /// Of memories, and of objects: those that the frames reach, or none.
-    pub memory: MemoryChoice,
-    /// Bytes of objects, those nearest to the frames first.
-    pub heap_limit: u64,
-    /// When the walk through the objects ends, whatever it has found.
-    pub until: Option<Instant>,
-}
 
 /// Everything of a crash but the contents of memories, which stay where they are.
 pub struct Capture {

@@ -8,8 +8,8 @@ use coredump_core::model::CoreDump;
 use coredump_core::write::scan;
 use wasmtime::{MemoryType, StoreContextMut};
 
-use crate::capture::MemoryChoice;
 use crate::catalog::AnyMemory;
+use crate::extent::MemoryChoice;
 use crate::saved::SavedStack;
 use crate::{pages, reach, shared};
 

@@ -48,7 +48,7 @@ pub fn frames<T: 'static>(stop: Stop, catalog: &mut Catalog, store: &mut StoreCo
         };
         let module = catalog.module_index(info.module());
         let parsed = parsed.entry(module).or_insert_with(|| CoreModule::parse(info.module().debug_bytecode()?).ok());
-        let place = parsed.as_ref().and_then(|module| Place::of(info, module));
+        let place = parsed.as_ref().and_then(|module| FramePosition::of(info, module));
         let handle =
             handles.get(index).filter(|handle| place.as_ref().is_some_and(|place| place.agrees(handle, store)));
         match handle {
@@ -120,18 +120,18 @@ fn handles<T: 'static>(store: &mut StoreContextMut<'_, T>) -> Vec<FrameHandle> {
 }
 
 /// Where the backtrace says a frame is.
-struct Place {
+struct FramePosition {
     /// Index among the functions that the module defines.
     defined: u32,
     /// Offset in the core module's bytes.
     offset: u64,
 }
 
-impl Place {
-    fn of(info: &FrameInfo, module: &CoreModule<'_>) -> Option<Place> {
+impl FramePosition {
+    fn of(info: &FrameInfo, module: &CoreModule<'_>) -> Option<FramePosition> {
         // The engine's own module offset counts from the start of the component, a handle's from the core module's.
         let offset = module.body(info.func_index())?.start + info.func_offset()? as u64;
-        Some(Place { defined: info.func_index().checked_sub(module.imported_functions())?, offset })
+        Some(FramePosition { defined: info.func_index().checked_sub(module.imported_functions())?, offset })
     }
 
     /// Whether a handle is of the same frame.

@@ -11,6 +11,7 @@ mod catalog;
 mod cause;
 mod contents;
 mod exceptions;
+mod extent;
 mod frames;
 mod head;
 mod keep;
@@ -20,6 +21,7 @@ mod output;
 mod pages;
 mod pattern;
 mod plain;
+mod quietly;
 mod reach;
 mod recorder;
 mod roots;
@@ -31,14 +33,14 @@ mod values;
 
 pub use binary::{Binary, read_file};
 pub use budget::Budget;
-pub use capture::{Capture, Extent, MemoryChoice, Stack, Stop};
+pub use capture::{Capture, Stack, Stop};
 pub use cause::{Cause, message, trap_kind};
 pub use exceptions::{Exceptions, Seen, describe};
-pub use output::{Held, Output, Place, host_name};
+pub use extent::{Extent, MemoryChoice};
+pub use output::{DumpPlace, Held, Output, host_name};
 pub use plain::{Noted, stack as plain_stack};
-pub use recorder::{
-    Classify, Complete, Dumped, HEAP_LIMIT, Recorder, Settings, Watcher, needs_detail, quietly, timestamp,
-};
+pub use quietly::quietly;
+pub use recorder::{Classify, Complete, Dumped, HEAP_LIMIT, Recorder, Settings, Watcher, needs_detail, timestamp};
 pub use setup::{Full, HOST_STACK, Plain};
 
 /// The engine and its version, as `wasmtime 48.0.8`.

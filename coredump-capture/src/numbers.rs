@@ -11,7 +11,7 @@ const PLACES: u32 = 1024;
 
 /// An object that was found, by the engine's number for references to it: its place in the engine's heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum Number {
     /// A struct, an array, something of the host.
     Any(u32),
     /// An exception.
@@ -28,13 +28,13 @@ pub struct Numbers {
     /// The objects at other places; no known engine has any.
     others: HashMap<u32, Id>,
     count: u32,
-    left: VecDeque<Found>,
+    left: VecDeque<Number>,
 }
 
 impl Numbers {
     /// The object's id; none if there are too many.
-    pub fn of(&mut self, found: Found) -> Option<Id> {
-        let (Found::Any(raw) | Found::Exn(raw)) = found;
+    pub fn of(&mut self, found: Number) -> Option<Id> {
+        let (Number::Any(raw) | Number::Exn(raw)) = found;
         let next = self.count + 1;
         let id = self.id(raw);
         if *id != 0 {
@@ -50,7 +50,7 @@ impl Numbers {
     }
 
     /// The first of the objects that were not taken yet, in the order of their ids.
-    pub fn take(&mut self) -> Option<Found> {
+    pub fn take(&mut self) -> Option<Number> {
         self.left.pop_front()
     }
 
@@ -77,11 +77,11 @@ mod tests {
         let mut numbers = Numbers::default();
         let places = [0x10, 0xffff_fff0, 0x4010, 7, 0x20];
         for (number, &raw) in (1..).zip(&places) {
-            assert_eq!(numbers.of(Found::Any(raw)), Some(number));
+            assert_eq!(numbers.of(Number::Any(raw)), Some(number));
         }
-        assert_eq!(numbers.of(Found::Exn(0x4010)), Some(3));
-        assert_eq!(places.map(|_| numbers.take()), places.map(|raw| Some(Found::Any(raw))));
-        assert_eq!(numbers.of(Found::Any(7)), Some(4));
+        assert_eq!(numbers.of(Number::Exn(0x4010)), Some(3));
+        assert_eq!(places.map(|_| numbers.take()), places.map(|raw| Some(Number::Any(raw))));
+        assert_eq!(numbers.of(Number::Any(7)), Some(4));
         assert_eq!(numbers.take(), None);
     }
 }

@@ -12,9 +12,9 @@ use coredump_core::objects::{Code, Id, Storage, Writer};
 use wasmtime::{AnyRef, ArrayRef, AsContextMut, ExnRef, GcRef, RootScope, Rooted, StoreContextMut, StructRef, Val};
 
 use crate::binary::Binary;
-use crate::capture::Extent;
 use crate::catalog::Catalog;
-use crate::numbers::{Found, Numbers};
+use crate::extent::Extent;
+use crate::numbers::{Number, Numbers};
 use crate::roots::{Ids, Root};
 use crate::types::{Types, storage};
 
@@ -96,8 +96,8 @@ impl Walk<'_> {
             let mark = self.writer.mark();
             let mut scope = RootScope::new(&mut *store);
             let written = match found {
-                Found::Any(raw) => self.any(raw, &mut scope.as_context_mut()),
-                Found::Exn(raw) => self.exception(raw, &mut scope.as_context_mut()),
+                Number::Any(raw) => self.any(raw, &mut scope.as_context_mut()),
+                Number::Exn(raw) => self.exception(raw, &mut scope.as_context_mut()),
             };
             match written {
                 Some(all) => whole &= all,
@@ -215,7 +215,7 @@ impl Walk<'_> {
             // The same object may be referred to in both ways.
             Val::ExternRef(Some(reference)) => AnyRef::convert_extern(&mut *store, *reference).ok()?,
             Val::ExnRef(Some(reference)) => {
-                return self.numbers.of(Found::Exn(raw(reference, store)?)).map(Code::object);
+                return self.numbers.of(Number::Exn(raw(reference, store)?)).map(Code::object);
             }
             Val::FuncRef(Some(function)) => {
                 let address = function.to_raw(&mut *store) as usize;
@@ -232,7 +232,7 @@ impl Walk<'_> {
         };
         match any.as_i31(&*store).ok()? {
             Some(value) => Some(Code::i31(value.get_i32())),
-            None => self.numbers.of(Found::Any(raw(&any, store)?)).map(Code::object),
+            None => self.numbers.of(Number::Any(raw(&any, store)?)).map(Code::object),
         }
     }
 }
@@ -254,11 +254,11 @@ fn of_root<T: 'static>(numbers: &mut Numbers, root: &Root, store: &mut StoreCont
     let found = match root {
         Root::Any(root) => {
             root.ref_hash(&*store, &mut number);
-            Found::Any(number.0?)
+            Number::Any(number.0?)
         }
         Root::Exn(root) => {
             root.ref_hash(&*store, &mut number);
-            Found::Exn(number.0?)
+            Number::Exn(number.0?)
         }
     };
     numbers.of(found)

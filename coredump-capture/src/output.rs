@@ -48,7 +48,7 @@ pub struct Held(File);
 
 /// Where a dump went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum DumpPlace {
     /// It is not written.
     Nowhere,
     /// Our standard output.
@@ -76,14 +76,14 @@ impl Output {
     /// # Errors
     ///
     /// The failure to create, write or name it, with its path; nothing is left of it then.
-    pub fn write(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+    pub fn write(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
         if self.is_stdout() {
             let stdout = io::stdout();
             refuse_terminal(&stdout)?;
             let mut stdout = stdout.lock();
             write(&mut Pieces(&mut stdout)).map_err(|error| error.in_file("<stdout>"))?;
             stdout.flush().map_err(|error| Error::io("cannot write", error).in_file("<stdout>"))?;
-            return Ok(Place::Stdout);
+            return Ok(DumpPlace::Stdout);
         }
         let values = self.values();
         let path = self.pattern.path(&values);
@@ -101,7 +101,7 @@ impl Output {
     /// # Errors
     ///
     /// As [`Output::write`].
-    pub fn write_first(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+    pub fn write_first(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
         let path = self.pattern.path(&self.values());
         let streams = self.is_stdout() || (!self.pattern.makes_names() && new_file::is_stream(&path));
         if !streams || (self.is_stdout() && io::stdout().is_terminal()) {
@@ -111,7 +111,7 @@ impl Output {
         let mut file = tempfile::tempfile().map_err(failed)?;
         write(&mut Pieces(&mut file))?;
         *self.held() = Waiting::Dump(Held(file));
-        Ok(if self.is_stdout() { Place::Stdout } else { Place::File(path) })
+        Ok(if self.is_stdout() { DumpPlace::Stdout } else { DumpPlace::File(path) })
     }
 
     /// Replaces the dump that [`Output::write_first`] wrote.
@@ -119,7 +119,7 @@ impl Output {
     /// # Errors
     ///
     /// As [`Output::write`]; the first dump is still there then, unless it had been held back.
-    pub fn replace(&self, place: &Place, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+    pub fn replace(&self, place: &DumpPlace, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
         if self.take_held().is_some() {
             // From here on there is no way back to the first dump.
             return self.write(write);
@@ -127,7 +127,7 @@ impl Output {
         if let Waiting::Taken = *self.held() {
             return Err(Error::new(ErrorKind::Io, "the first dump is being written"));
         }
-        let Place::File(path) = place else { return self.write(write) };
+        let DumpPlace::File(path) = place else { return self.write(write) };
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let replaced = NewFile::in_folder(folder).map_err(|error| Error::io("cannot create the dump", error)).and_then(
             |mut file| {
@@ -218,7 +218,7 @@ impl Output {
     }
 
     /// Writes to the name that the user spelled out: a file of that name is replaced.
-    fn write_named(&self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Place> {
+    fn write_named(&self, path: &Path, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
         match new_file::open(path).map_err(|error| Error::io("cannot create the dump", error))? {
             Target::Stream(mut stream) => {
                 refuse_terminal(&stream)?;
@@ -231,7 +231,7 @@ impl Output {
                 file.name_over(name).map_err(|error| Error::io("cannot name the dump", error))?;
             }
         }
-        Ok(Place::File(path.to_owned()))
+        Ok(DumpPlace::File(path.to_owned()))
     }
 
     /// Writes to a name that was made from the pattern. Nothing that has it is touched: a snapshot and the crash after it
@@ -241,7 +241,7 @@ impl Output {
         path: &Path,
         values: &Values,
         write: impl FnOnce(&mut dyn Write) -> Result<()>,
-    ) -> Result<Place> {
+    ) -> Result<DumpPlace> {
         let name = path.file_name().ok_or_else(|| Error::new(ErrorKind::Io, "is a directory"))?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let file = NewFile::in_folder(folder);
@@ -257,7 +257,7 @@ impl Output {
                         let made = |other: &OsStr| other != name && self.pattern.can_have_made(other, values);
                         keep::remove_oldest(file.folder(), &name, keep, made);
                     }
-                    return Ok(Place::File(path.with_file_name(name)));
+                    return Ok(DumpPlace::File(path.with_file_name(name)));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(Error::io("cannot name the dump", error)),
@@ -365,7 +365,7 @@ mod tests {
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 
         let place = output.write(|file| file.write_all(b"whole").map_err(|error| Error::io("write", error))).unwrap();
-        assert_eq!(place, Place::File(path.clone()));
+        assert_eq!(place, DumpPlace::File(path.clone()));
         assert_eq!(fs::read(&path).unwrap(), b"whole");
     }
 
@@ -375,7 +375,7 @@ mod tests {
         let output = output(&format!("{}/%e.coredump", folder.path().display()));
         for expected in ["app.coredump", "app.1.coredump", "app.2.coredump"] {
             let place = output.write(|_| Ok(())).unwrap();
-            assert_eq!(place, Place::File(folder.path().join(expected)));
+            assert_eq!(place, DumpPlace::File(folder.path().join(expected)));
         }
     }
 

@@ -3,7 +3,6 @@
 use std::hash::Hash;
 use std::io::{self, Write};
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -17,12 +16,14 @@ use wasmtime::{
 
 use crate::binary::Binary;
 use crate::budget::Budget;
-use crate::capture::{Capture, Extent, MemoryChoice, Stack, Stop};
+use crate::capture::{Capture, Stack, Stop};
 use crate::cause::Cause;
 use crate::contents::NO_TIME;
 use crate::exceptions::{self, Exceptions};
-use crate::output::{Output, Place};
+use crate::extent::{Extent, MemoryChoice};
+use crate::output::{DumpPlace, Output};
 use crate::plain::{self, Noted};
+use crate::quietly::quietly;
 
 /// What goes into dumps, and where they go.
 pub struct Settings {
@@ -104,7 +105,7 @@ pub struct Dumped {
     /// Why the program ended.
     pub reason: Reason,
     /// Where it is, or why not.
-    pub place: Result<Place>,
+    pub place: Result<DumpPlace>,
 }
 
 impl Recorder {
@@ -283,7 +284,7 @@ impl Recorder {
         capture: &Capture,
         until: Option<Instant>,
         store: &mut StoreContextMut<'_, T>,
-    ) -> (Reason, Result<Place>) {
+    ) -> (Reason, Result<DumpPlace>) {
         let embed = self.settings.embed_modules;
         let mut dump = capture.dump(self.settings.memory, embed, &self.binary, until, store);
         dump.executable = Some(self.binary.path().to_string_lossy().into_owned());
@@ -353,19 +354,6 @@ impl Write for Until<'_> {
 pub fn needs_detail() -> Error {
     let error = Error::new(ErrorKind::Usage, "the engine tells nothing of an uninstrumented program here");
     error.hint("run without --fast")
-}
-
-/// Runs `work`; a panic in it becomes an error.
-///
-/// # Errors
-///
-/// The panic's message.
-pub fn quietly<R>(work: impl FnOnce() -> R) -> Result<R> {
-    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
-        let text = panic.downcast_ref::<String>().map(String::as_str);
-        let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-        Error::new(ErrorKind::Malformed, format!("cannot capture the program's state: {text}"))
-    })
 }
 
 /// RFC 3339, UTC, to the second.

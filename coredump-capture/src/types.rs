@@ -21,7 +21,7 @@ pub struct Types {
     /// The struct's and the array's type that were met last: the next one is most often the same.
     last: [Option<Met>; 2],
     declared: Declared,
-    tags: HashMap<u64, Known>,
+    tags: HashMap<u64, DumpType>,
     host: Option<u32>,
 }
 
@@ -31,12 +31,12 @@ type Declared = HashMap<Key, Vec<(ObjectType, (u32, u32))>>;
 /// A type that was met.
 struct Met {
     ty: ObjectType,
-    known: Known,
+    known: DumpType,
 }
 
 /// How the dump has it.
 #[derive(Clone)]
-pub struct Known {
+pub struct DumpType {
     /// Its index in the dump.
     pub index: u32,
     /// How its fields are stored; of an array, the elements.
@@ -45,10 +45,10 @@ pub struct Known {
     pub size: u64,
 }
 
-impl Known {
-    fn new(index: u32, fields: Vec<Storage>) -> Known {
+impl DumpType {
+    fn new(index: u32, fields: Vec<Storage>) -> DumpType {
         let size = fields.iter().map(|field| u64::from(field.size())).sum();
-        Known { index, fields: fields.into(), size }
+        DumpType { index, fields: fields.into(), size }
     }
 }
 
@@ -113,16 +113,16 @@ impl Types {
     }
 
     /// A struct's type.
-    pub fn of_struct(&mut self, ty: StructType, writer: &mut Writer) -> Known {
+    pub fn of_struct(&mut self, ty: StructType, writer: &mut Writer) -> DumpType {
         self.of(ObjectType::Struct(ty), Kind::Struct, writer)
     }
 
     /// An array's type.
-    pub fn of_array(&mut self, ty: ArrayType, writer: &mut Writer) -> Known {
+    pub fn of_array(&mut self, ty: ArrayType, writer: &mut Writer) -> DumpType {
         self.of(ObjectType::Array(ty), Kind::Array, writer)
     }
 
-    fn of(&mut self, ty: ObjectType, kind: Kind, writer: &mut Writer) -> Known {
+    fn of(&mut self, ty: ObjectType, kind: Kind, writer: &mut Writer) -> DumpType {
         let last = usize::from(kind == Kind::Array);
         if let Some(met) = self.last[last].as_ref().filter(|met| met.ty.is(&ty)) {
             return met.known.clone();
@@ -132,7 +132,7 @@ impl Types {
         known
     }
 
-    fn among_all(&mut self, ty: &ObjectType, kind: Kind, writer: &mut Writer) -> Known {
+    fn among_all(&mut self, ty: &ObjectType, kind: Kind, writer: &mut Writer) -> DumpType {
         let key = ty.key();
         let met = self.met.entry(key).or_default();
         if let Some(position) = met.iter().position(|met| met.ty.is(ty)) {
@@ -146,18 +146,24 @@ impl Types {
         let places = declared.filter(|(declared, _)| declared.is(ty)).map(|(_, place)| *place).collect();
         let fields = ty.fields();
         let index = writer.add_type(&Type::new(kind, places, fields.clone()));
-        let known = Known::new(index, fields);
+        let known = DumpType::new(index, fields);
         met.push(Met { ty: ty.clone(), known: known.clone() });
         known
     }
 
     /// An exception's type: its tag.
-    pub fn of_exception(&mut self, tag: &Tag, fields: Vec<Storage>, catalog: &Catalog, writer: &mut Writer) -> Known {
+    pub fn of_exception(
+        &mut self,
+        tag: &Tag,
+        fields: Vec<Storage>,
+        catalog: &Catalog,
+        writer: &mut Writer,
+    ) -> DumpType {
         let number = tag.debug_index_in_store();
         let known = self.tags.entry(number).or_insert_with(|| {
             let places = catalog.tag(number).into_iter().collect();
             let index = writer.add_type(&Type::new(Kind::Exception, places, fields.clone()));
-            Known::new(index, fields)
+            DumpType::new(index, fields)
         });
         known.clone()
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coredump_capture::{Binary, Budget, Cause, Full, Output, Place, Plain, Recorder, Settings};
+use coredump_capture::{Binary, Budget, Cause, DumpPlace, Full, Output, Plain, Recorder, Settings};
 use coredump_core::model::Value;
 use coredump_core::{Draft, Dump, Options, Store as Binaries};
 use tempfile::TempDir;
@@ -98,7 +98,7 @@ impl Host {
 
 fn path(recorder: &Recorder) -> PathBuf {
     match recorder.take_dumped().expect("a dump was tried").place.unwrap() {
-        Place::File(path) => path,
+        DumpPlace::File(path) => path,
         place => panic!("{place:?}"),
     }
 }

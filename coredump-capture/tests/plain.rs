@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coredump_capture::{Binary, Budget, Cause, Dumped, Output, Place, Plain, Recorder, Settings};
+use coredump_capture::{Binary, Budget, Cause, DumpPlace, Dumped, Output, Plain, Recorder, Settings};
 use coredump_core::{Draft, Dump, Options, Store as Binaries};
 use tempfile::TempDir;
 use wasmtime::{AsContextMut, Config, Engine, Linker, Module, Store};
@@ -70,7 +70,7 @@ impl Host {
 #[track_caller]
 fn path(dumped: Option<Dumped>) -> PathBuf {
     match dumped.unwrap().place.unwrap() {
-        Place::File(path) => path,
+        DumpPlace::File(path) => path,
         place => panic!("{place:?}"),
     }
 }

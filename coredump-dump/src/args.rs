@@ -105,12 +105,9 @@ coredump_core::reader_args! {
         /// of this thread (0)
         #[argh(option, arg_name = "n")]
         pub thread: Option<usize>,
-        /// how many levels of members and pointers a value shows (default 4, at most 64)
-        #[argh(option, arg_name = "n")]
-        pub depth: Option<u32>,
-        /// elements of one array or collection that are shown (default 32)
-        #[argh(option, arg_name = "n")]
-        pub elements: Option<u32>,
+    }
+    values { depth, elements }
+    more {
         /// what the heaps hold: allocator, used and free blocks and bytes, by size and type, how far memories may grow, the
         /// allocation that failed; objects by type; of two dumps what grew
         #[argh(switch)]

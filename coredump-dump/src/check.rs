@@ -9,7 +9,7 @@ use coredump_core::heap::{Block, Damage, Heap, Roots, View};
 use coredump_core::memory::Memory;
 use coredump_core::regions::{Changed, changed_constants, overrun};
 
-use crate::heap::{memories, not_recognised, show};
+use crate::heap::{memories, not_recognised};
 use crate::session::Session;
 use crate::table::Records;
 
@@ -63,7 +63,7 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
             }
         }
     }
-    show(session, &tables)?;
+    session.show(&tables)?;
     Ok(outcome)
 }
 

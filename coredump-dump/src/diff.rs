@@ -77,7 +77,7 @@ fn list(
 /// A result of a comparison.
 enum Stretch {
     Differs(Range<u64>),
-    /// One of both is not captured.
+    /// At least one of the two dumps has not captured it.
     Unknown(Range<u64>),
 }
 
@@ -97,9 +97,9 @@ fn compare(
         let end = a.range().end.min(b.range().end);
         let here = at..end;
         match (bytes(a, &here), bytes(b, &here)) {
-            (Known::Not, _) | (_, Known::Not) => each(Stretch::Unknown(here.clone()))?,
-            (Known::Zero, Known::Zero) => {}
-            (Known::Bytes(bytes), Known::Zero) | (Known::Zero, Known::Bytes(bytes)) => {
+            (Contents::Not, _) | (_, Contents::Not) => each(Stretch::Unknown(here.clone()))?,
+            (Contents::Zero, Contents::Zero) => {}
+            (Contents::Bytes(bytes), Contents::Zero) | (Contents::Zero, Contents::Bytes(bytes)) => {
                 differences(
                     at,
                     bytes,
@@ -108,7 +108,7 @@ fn compare(
                     &mut each,
                 )?;
             }
-            (Known::Bytes(a), Known::Bytes(b)) => {
+            (Contents::Bytes(a), Contents::Bytes(b)) => {
                 let offset = |block: &[u8]| block.as_ptr() as usize - a.as_ptr() as usize;
                 let equal = |block: &[u8]| b[offset(block)..][..block.len()] == *block;
                 differences(at, a, |index| a[index] != b[index], equal, &mut each)?;
@@ -137,20 +137,20 @@ fn compare(
     Ok(())
 }
 
-enum Known<'a> {
+enum Contents<'a> {
     Bytes(&'a [u8]),
     Zero,
     Not,
 }
 
-fn bytes<'a>(chunk: Chunk<'a>, range: &Range<u64>) -> Known<'a> {
+fn bytes<'a>(chunk: Chunk<'a>, range: &Range<u64>) -> Contents<'a> {
     match chunk {
         Chunk::Captured(segment) => {
             let start = (range.start - segment.address) as usize;
-            Known::Bytes(&segment.bytes[start..start + (range.end - range.start) as usize])
+            Contents::Bytes(&segment.bytes[start..start + (range.end - range.start) as usize])
         }
-        Chunk::Zero { .. } => Known::Zero,
-        Chunk::Hole { .. } => Known::Not,
+        Chunk::Zero { .. } => Contents::Zero,
+        Chunk::Hole { .. } => Contents::Not,
     }
 }
 

@@ -59,7 +59,7 @@ pub fn find(session: &Session<'_>) -> Result<Exit> {
 
 /// Looks for text in arrays: as it is in those of 8 bits, as UTF-16 in those of 16.
 fn in_objects(session: &Session<'_>, needle: &[u8], hits: &mut Hits<'_, '_>) {
-    let Some((view, objects)) = objects::of(session) else { return };
+    let Some((view, objects)) = objects::known(session) else { return };
     let wide: Option<Vec<u8>> =
         str::from_utf8(needle).ok().map(|text| text.encode_utf16().flat_map(u16::to_le_bytes).collect());
     for object in objects.iter().filter(|object| object.kind() == Kind::Array) {

@@ -93,7 +93,7 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
     }
     let mut tables = vec![heaps, limits, request(session, &largest), sizes, types];
     tables.extend(objects);
-    show(session, &tables)?;
+    session.show(&tables)?;
     Ok(outcome)
 }
 
@@ -161,9 +161,4 @@ pub fn complain<'d>(session: &Session<'_>, memory: u32, damage: impl IntoIterato
         });
     }
     any
-}
-
-/// Writes tables for whoever reads them.
-pub fn show(session: &Session<'_>, tables: &[Records]) -> Result<()> {
-    session.write(|out| tables.iter().try_for_each(|table| table.write(out, session.form(usize::MAX))))
 }

@@ -6,7 +6,7 @@ use coredump_core::cli::Exit;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::Count;
 
-use crate::heap::{complain, memories, not_recognised, show};
+use crate::heap::{complain, memories, not_recognised};
 use crate::heaps::Heaps;
 use crate::objects;
 use crate::session::Session;
@@ -62,7 +62,7 @@ pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
             }
         }
     }
-    show(session, &tables.into_iter().chain(of_objects).collect::<Vec<_>>())?;
+    session.show(&tables.into_iter().chain(of_objects).collect::<Vec<_>>())?;
     Ok(outcome)
 }
 
@@ -72,7 +72,7 @@ fn no_heap(session: &Session<'_>, index: u32) -> bool {
 
 /// What there are more or fewer of among objects, by type; none if neither dump holds any.
 fn objects_of(before: &Session<'_>, session: &Session<'_>) -> Option<Records> {
-    let counts = |session: &Session<'_>| objects::of(session).map(|(view, all)| objects::counts(view, all, |_| 0));
+    let counts = |session: &Session<'_>| objects::known(session).map(|(view, all)| objects::counts(view, all, |_| 0));
     let (then, now) = (counts(before), counts(session));
     if then.is_none() && now.is_none() {
         return None;

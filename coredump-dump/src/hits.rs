@@ -26,7 +26,7 @@ pub struct Hits<'s, 'a> {
 }
 
 impl<'s, 'a> Hits<'s, 'a> {
-    /// None yet.
+    /// Begins with no hit.
     pub fn new(session: &'s Session<'a>) -> Result<Hits<'s, 'a>> {
         Ok(Hits {
             session,

@@ -8,7 +8,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::heap::{Block, Types};
 
 use crate::ahead::ahead;
-use crate::heap::{complain, memories, not_recognised, show};
+use crate::heap::{complain, memories, not_recognised};
 use crate::heaps::Heaps;
 use crate::session::Session;
 use crate::table::Records;
@@ -75,6 +75,6 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
             ]);
         }
     }
-    show(session, &[groups, blocks])?;
+    session.show(&[groups, blocks])?;
     Ok(outcome)
 }

@@ -8,7 +8,6 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::gc::{Graph, Root, View, text_of};
 use coredump_core::objects::{Field, Id, Kind, Link, Object, Objects};
 
-use crate::heap::show;
 use crate::session::Session;
 use crate::table::{Records, Table};
 
@@ -20,7 +19,7 @@ const REFERRERS: usize = 20;
 const LINE: Limits = Limits { depth: 1, elements: 8, text_only: true };
 
 /// The objects of a dump, if there are any. What is wrong with them is said.
-pub fn of<'a>(session: &Session<'a>) -> Option<(&'a View<'a>, &'a Objects<'a>)> {
+pub fn known<'a>(session: &Session<'a>) -> Option<(&'a View<'a>, &'a Objects<'a>)> {
     session.binaries();
     let view = session.opened.objects();
     let objects = view.objects()?;
@@ -33,9 +32,9 @@ pub fn of<'a>(session: &Session<'a>) -> Option<(&'a View<'a>, &'a Objects<'a>)> 
     Some((view, objects))
 }
 
-/// The same, where nothing can be done without them.
+/// The objects, where nothing can be done without them.
 fn needed<'a>(session: &Session<'a>) -> Result<(&'a View<'a>, &'a Objects<'a>)> {
-    of(session).ok_or_else(|| {
+    known(session).ok_or_else(|| {
         let error = session.error(ErrorKind::NotFound, "the dump holds no objects of a garbage-collected program");
         error.hint("coredump-run captures them; --memory none leaves them out")
     })
@@ -144,7 +143,7 @@ pub fn one(session: &Session<'_>, id: Id) -> Result<Exit> {
             from.references().filter(|(_, to)| *to == id).take(4).map(|(index, _)| part(view, &from, index)).collect();
         holders.row([head(view, from.id), places.join(", ")]);
     }
-    show(session, &[facts, fields, holders])?;
+    session.show(&[facts, fields, holders])?;
     Ok(outcome(objects))
 }
 
@@ -167,13 +166,13 @@ pub fn path_to(session: &Session<'_>, id: Id) -> Result<Exit> {
         let through = from.references().find(|(_, to)| *to == step[1]).map(|(index, _)| part(view, &from, index));
         table.row([head(view, from.id), through.unwrap_or_default(), head(view, step[1])]);
     }
-    show(session, &[table])?;
+    session.show(&[table])?;
     Ok(outcome(objects))
 }
 
 /// The types of the objects: how many there are, their bytes, and what would be freed with all of a type.
 pub fn types(session: &Session<'_>) -> Option<Records> {
-    let (view, objects) = of(session)?;
+    let (view, objects) = known(session)?;
     const COLUMNS: &[&str] = &["kind", "type", ">objects", ">bytes", ">retained"];
     let mut table = Records::new("Object types", "object-type", COLUMNS);
     let dominators = Graph::new(objects, &view.roots()).dominators(objects);

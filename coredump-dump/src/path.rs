@@ -6,7 +6,7 @@ use coredump_core::heap::Step;
 
 use crate::address::{Address, Base};
 use crate::args::Kept;
-use crate::heap::{complain, not_recognised, show};
+use crate::heap::{complain, not_recognised};
 use crate::heaps::Heaps;
 use crate::objects;
 use crate::session::Session;
@@ -21,7 +21,7 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
     };
     // Addresses are written with 0x nearly always.
     if let Address { base: Base::Number(number), offset: 0 } = address
-        && let Some((_, objects)) = objects::of(session)
+        && let Some((_, objects)) = objects::known(session)
         && let Some(id) = u32::try_from(*number).ok().filter(|id| objects.get(*id).is_some())
     {
         return objects::path_to(session, id);
@@ -71,6 +71,6 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
         };
         table.row([kind.to_owned(), place.trim_end().to_owned(), format!("{value:#010x}")]);
     }
-    show(session, &[table])?;
+    session.show(&[table])?;
     Ok(Exit::Done)
 }

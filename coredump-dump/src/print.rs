@@ -20,7 +20,7 @@ pub fn print(session: &Session<'_>) -> Result<Exit> {
     check_frame(session, thread, frame)?;
     session.binaries();
     let seen = session.opened.thread(thread).and_then(|thread| thread.frame(frame));
-    let limits = Limits::asked(args.depth, args.elements);
+    let limits = args.limits();
     let mut values = Vec::new();
     let mut failures = Vec::new();
     for expression in &args.print {

@@ -18,7 +18,7 @@ use coredump_core::regions::{Regions, Symbols};
 
 use crate::address::{Address, Base, Extent, Range};
 use crate::args::Args;
-use crate::table::Form;
+use crate::table::{Form, Records};
 use coredump_core::cli::paint::Paint;
 
 /// Bytes that a hex dump shows where a range has no end and nothing tells how large the object is.
@@ -131,6 +131,11 @@ impl<'a> Session<'a> {
         let mut out = self.output()?;
         write(&mut out).map_err(|error| out.failed(error))?;
         out.commit()
+    }
+
+    /// Writes tables for whoever reads them.
+    pub fn show(&self, tables: &[Records]) -> Result<()> {
+        self.write(|out| tables.iter().try_for_each(|table| table.write(out, self.form(usize::MAX))))
     }
 
     /// An error about the dump.

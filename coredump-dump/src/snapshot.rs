@@ -37,7 +37,7 @@ mod kind {
 
 /// Writes the snapshot.
 pub fn snapshot(session: &Session<'_>) -> Result<Exit> {
-    let Some((view, objects)) = objects::of(session) else {
+    let Some((view, objects)) = objects::known(session) else {
         return Err(session.error(ErrorKind::NotFound, "the dump holds no objects of a garbage-collected program"));
     };
     let held = |root: &Root| objects.get(root.id).is_some();

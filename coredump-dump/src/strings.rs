@@ -35,7 +35,7 @@ pub fn strings(session: &Session<'_>, min: usize) -> Result<Exit> {
 
 /// Lists the arrays that are texts of at least `min` characters.
 fn in_objects(session: &Session<'_>, min: usize, hits: &mut Hits<'_, '_>) {
-    let Some((view, objects)) = objects::of(session) else { return };
+    let Some((view, objects)) = objects::known(session) else { return };
     for object in objects.iter() {
         if let Some(text) = text_of(&object).filter(|text| text.chars().count() >= min)
             && hits

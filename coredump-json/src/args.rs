@@ -6,7 +6,7 @@ use argh::FromArgValue;
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 
-/// What this tool is.
+/// This tool, as its help and its errors call it.
 pub const TOOL: Tool = Tool {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
@@ -54,12 +54,9 @@ coredump_core::reader_args! {
         /// what the allocators hold, in numbers and by type
         #[argh(switch)]
         pub heap: bool,
-        /// how many levels of members and pointers a value shows (default 4, at most 64)
-        #[argh(option, arg_name = "n")]
-        pub depth: Option<u32>,
-        /// elements of one array or collection that are shown (default 32)
-        #[argh(option, arg_name = "n")]
-        pub elements: Option<u32>,
+    }
+    values { depth, elements }
+    more {
         /// variables and parts of them in one document (default 250000): the frames after that have none, and say so
         #[argh(option, arg_name = "n")]
         pub limit: Option<usize>,

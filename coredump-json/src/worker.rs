@@ -9,7 +9,7 @@ use coredump_core::cli::path_map::PathMap;
 use coredump_core::compressed::unpacked;
 use coredump_core::error::{Error, ErrorKind};
 use coredump_core::trace::Scanner;
-use coredump_core::{Bytes, Draft, Dump, Limits, Store};
+use coredump_core::{Bytes, Draft, Dump, Store};
 use serde::Serialize;
 
 use crate::args::{Args, MemoryDetail};
@@ -91,7 +91,7 @@ impl<'w> Worker<'w> {
     /// Writes what is known of a dump or a trace.
     fn write_crash(&mut self, input: &Input, dump: &Dump, output: &mut impl Write) -> Result<(), Stop> {
         let args = self.args;
-        let limits = Limits::asked(args.depth, args.elements);
+        let limits = args.limits();
         let document = Document {
             path: input.path(),
             modified: input.path().and_then(|path| path.metadata().ok()?.modified().ok()),

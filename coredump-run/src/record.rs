@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use coredump_capture::{
-    Capture, Dumped, Exceptions, Extent, MemoryChoice, Noted, Output, Place, Stack, Stop, describe, needs_detail,
+    Capture, DumpPlace, Dumped, Exceptions, Extent, MemoryChoice, Noted, Output, Stack, Stop, describe, needs_detail,
     plain_stack, quietly, timestamp,
 };
 use coredump_core::cli::report::Report;
@@ -320,7 +320,7 @@ impl Recorder {
         reason: &Reason,
         capture: &Capture,
         store: &mut StoreContextMut<'_, Host>,
-    ) -> Result<Result<Place>> {
+    ) -> Result<Result<DumpPlace>> {
         quietly(|| {
             let mut dump = capture.dump(self.memory, self.embed, &self.program.binary, None, store);
             if self.embed && self.program.binary.is_component() {
@@ -347,7 +347,7 @@ impl Recorder {
         mut dump: CoreDump<'a>,
         capture: &'a Capture,
         store: &'a StoreContextMut<'_, Host>,
-    ) -> Result<Place> {
+    ) -> Result<DumpPlace> {
         // What was left out by choice is compared all the same.
         let whole = || capture.whole(&self.program.binary, store);
         dump.process.detail = Some(if self.mode == Mode::Live { "live" } else { "none" }.to_owned());
@@ -369,7 +369,7 @@ impl Recorder {
                 again.complete(&mut dump, store);
                 let write = |output: &mut dyn Write| write(&dump, output, &written);
                 let place = match again.place() {
-                    _ if !again.is_written() => Ok(Place::Nowhere),
+                    _ if !again.is_written() => Ok(DumpPlace::Nowhere),
                     Some(place) => self.output.replace(place, write),
                     None => self.output.write(write),
                 };

@@ -47,7 +47,7 @@ impl Tail {
     }
 }
 
-/// One of our own output streams.
+/// An output stream of this process.
 #[derive(Clone)]
 pub enum Out {
     /// Standard output.

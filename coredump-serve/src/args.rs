@@ -3,7 +3,7 @@
 use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 
-/// What this tool is.
+/// This tool, as its help and its errors call it.
 pub const TOOL: Tool = Tool {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),

@@ -3,8 +3,8 @@
 use coredump_core::cli::shorten;
 use coredump_core::model::HostCall;
 
+use super::count::counted;
 use super::markup::Markup;
-use super::threads::counted;
 
 /// Calls that can be seen, the last ones, and those of them that are seen at once.
 const CALLS: usize = 64;

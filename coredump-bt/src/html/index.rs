@@ -8,11 +8,8 @@ use coredump_core::cli::frame::location_text;
 use coredump_core::cli::input::Input;
 use coredump_core::cli::path_map::PathMap;
 
+use super::count::{counted, moment};
 use super::markup::Markup;
-use super::threads::counted;
-
-/// Seconds from 1970 to the year 10000.
-const YEAR_10000: u64 = 253_402_300_800;
 
 /// A report in the list.
 pub struct Entry {
@@ -149,13 +146,6 @@ fn write_group(out: &mut Markup, group: &[&Entry], what: &str) {
         out.within("</td><td>", entry.place.as_deref().unwrap_or_default(), "</td></tr>\n");
     }
     out.tag("</tbody></table></div></section>\n");
-}
-
-/// A time as people read it; `None` of a year that has not four digits, which is a clock's mistake.
-pub fn moment(time: SystemTime) -> Option<String> {
-    let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    let written = || humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC");
-    (since.as_secs() < YEAR_10000).then(written)
 }
 
 fn date(time: SystemTime) -> Option<String> {

@@ -5,9 +5,9 @@ use coredump_core::heap::{Survey, View as HeapView, inventory};
 use coredump_core::memory::{Count, Memory};
 use coredump_core::regions::{self, Region, Regions, Use};
 
+use super::count::grouped;
 use super::markup::Markup;
-use super::report::View;
-use super::threads::grouped;
+use super::view::View;
 
 /// Memories that are shown.
 const MEMORIES: usize = 16;

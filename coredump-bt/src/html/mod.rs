@@ -4,6 +4,7 @@
 //! and notes are worded is shared with the text that `coredump-bt` prints.
 
 mod calls;
+mod count;
 mod index;
 mod markup;
 mod memory;
@@ -15,6 +16,7 @@ mod shell;
 mod summary;
 mod threads;
 mod values;
+mod view;
 
 use std::collections::HashSet;
 use std::fs::DirBuilder;
@@ -33,10 +35,10 @@ use coredump_core::trace::Scanner;
 use coredump_core::{Dump, Store};
 
 use crate::args::Args;
-use crate::render::{open, tell};
+use crate::opening::{Failure, open, tell};
 use index::{Entry, Link};
 use markup::Markup;
-use report::View;
+use view::View;
 
 /// Bytes of all reports in one page. Those that come after it are listed and not part of it.
 const PAGE: usize = 48 << 20;
@@ -75,13 +77,6 @@ pub fn run(args: &Args, inputs: &[Input], report: &Report) -> Result<Exit> {
     }
     book.finish()?;
     Ok(outcome.and(Exit::partial_if(failed > 0)))
-}
-
-enum Failure {
-    /// An input could not be read; others may be.
-    Input(Error),
-    /// What is written could not be.
-    Output(Error),
 }
 
 /// Where the pages go.
@@ -198,7 +193,7 @@ impl<'a> Book<'a> {
         let program = crate::header::program(input, dump.recorded());
         let number = if matches!(self.form, Form::Page(_)) { self.entries.len() } else { 0 };
         let mut view = View::new(self.args, dump, (&name, program, input.path()), &self.paths, number);
-        let body = view.write();
+        let body = report::write(&mut view);
         // Nobody is told of sources on standard error who did not ask for them.
         let notes = if self.args.source { view.sources.notes() } else { Vec::new() };
         // Zeros of a file that became shorter were never in it.

@@ -2,9 +2,9 @@
 
 use coredump_core::Slot;
 
+use super::count::grouped;
 use super::markup::Markup;
-use super::report::View;
-use super::threads::grouped;
+use super::view::View;
 use crate::frames::short;
 use crate::notes::{composed, without_locals};
 

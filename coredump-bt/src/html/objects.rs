@@ -7,9 +7,9 @@ use coredump_core::cli::size::bytes;
 use coredump_core::gc::Graph;
 use coredump_core::objects::Id;
 
+use super::count::grouped;
 use super::markup::Markup;
-use super::report::View;
-use super::threads::grouped;
+use super::view::View;
 use crate::short::short;
 
 /// Types, and objects, that are listed.

@@ -7,8 +7,8 @@ use coredump_core::runtimes::InterpretedFrame;
 use coredump_core::{Call, Frame, Limits, Location, ResolvedFrame, Scope};
 
 use super::markup::Markup;
-use super::report::View;
 use super::values::{self, Arguments};
+use super::view::View;
 use crate::frames::short;
 
 /// Lines of source before and after a place.
@@ -93,7 +93,7 @@ impl View<'_> {
         self.linked.insert((thread, frame.index()));
         let binary = resolved.module.and_then(|module| self.dump.binaries().binary(module));
         self.sources.of_binary(binary.and_then(|binary| binary.path()));
-        let limits = Limits::asked(self.args.depth, self.args.elements);
+        let limits = self.args.limits();
         let scopes = if self.room == 0 { Vec::new() } else { frame.variables(limits) };
         // The two read the same debug info; should they differ, no value is shown rather than another function's.
         let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);

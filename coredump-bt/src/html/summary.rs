@@ -6,9 +6,9 @@ use coredump_core::model::{Layout, Request};
 use coredump_core::reason::{CrashReason, MemoryAccess, ReasonSource};
 use coredump_core::text::shell;
 
-use super::index::moment;
+use super::count::moment;
 use super::markup::Markup;
-use super::report::View;
+use super::view::View;
 use crate::header::{HEADER, HEADERS, last_said, throw_note};
 
 /// Writes the top of a report.

@@ -3,16 +3,17 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use coredump_core::Thread;
 use coredump_core::cli::frame::repeated;
 use coredump_core::fold::{self, Part};
 use coredump_core::runtimes::{Runtime, Task};
 use coredump_core::tasks::{Await, AwaitState, Tasks};
-use coredump_core::{Limits, Thread};
 
+use super::count::counted;
 use super::markup::Markup;
-use super::report::View;
 use super::rows::Row;
 use super::values;
+use super::view::View;
 use crate::inner::{self, created_at, group_title, waits_for};
 use crate::tasks::state as state_of;
 
@@ -31,26 +32,26 @@ const TASKS: usize = 200;
 /// Threads that are open from the beginning.
 const OPEN: usize = 4;
 
-impl View<'_> {
-    /// Writes the threads that are asked for, and the tasks of a language's runtime.
-    pub fn threads(&mut self) -> Markup {
-        let mut out = Markup::default();
-        let threads = self.dump.threads();
-        if threads.len() == 0 {
-            out.tag("<p class=\"note\">The dump holds no thread.</p>\n");
-        }
-        for thread in threads {
-            if self.args.thread.is_none_or(|only| only == thread.index()) {
-                self.thread(&mut out, &thread);
-            }
-        }
-        if self.args.thread.is_none() && self.args.frame.is_none() {
-            self.tasks(&mut out);
-            self.async_tasks(&mut out);
-        }
-        out
+/// Writes the threads that are asked for, and the tasks of a language's runtime.
+pub fn section(view: &mut View<'_>) -> Markup {
+    let mut out = Markup::default();
+    let threads = view.dump.threads();
+    if threads.len() == 0 {
+        out.tag("<p class=\"note\">The dump holds no thread.</p>\n");
     }
+    for thread in threads {
+        if view.args.thread.is_none_or(|only| only == thread.index()) {
+            view.thread(&mut out, &thread);
+        }
+    }
+    if view.args.thread.is_none() && view.args.frame.is_none() {
+        view.tasks(&mut out);
+        view.async_tasks(&mut out);
+    }
+    out
+}
 
+impl View<'_> {
     fn thread(&mut self, out: &mut Markup, thread: &Thread) {
         let recorded = thread.recorded();
         let index = thread.index();
@@ -212,7 +213,7 @@ impl View<'_> {
 
     /// Asynchronous tasks, each with what it waits for, the outermost function first.
     fn async_tasks(&mut self, out: &mut Markup) {
-        let Tasks { list, truncated } = self.dump.tasks(Some(Limits::asked(self.args.depth, self.args.elements)));
+        let Tasks { list, truncated } = self.dump.tasks(Some(self.args.limits()));
         for task in list.iter().take(TASKS) {
             out.tag("<details class=\"thread task\"><summary><h3>Task");
             if let Some(id) = task.id {
@@ -308,37 +309,5 @@ fn state(out: &mut Markup, task: &Task) {
     let waits = waits_for(task);
     if !waits.is_empty() {
         out.within(" on <code>", &waits, "</code>");
-    }
-}
-
-/// `1 frame`, `100,000 frames`.
-pub fn counted(count: usize, what: &str) -> String {
-    format!("{} {what}{}", grouped(count as u64), if count == 1 { "" } else { "s" })
-}
-
-/// A number with commas between its thousands.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thousands_are_set_apart() {
-        assert_eq!(
-            [0, 12, 999, 1000, 100_000, 1_234_567].map(grouped),
-            ["0", "12", "999", "1,000", "100,000", "1,234,567"]
-        );
-        assert_eq!([counted(1, "frame"), counted(2, "frame")], ["1 frame", "2 frames"]);
     }
 }

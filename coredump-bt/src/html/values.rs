@@ -4,8 +4,8 @@ use coredump_core::model::Value;
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::{Dump, Frame, Scope, Status, Variable, VariableKind};
 
+use super::count::counted;
 use super::markup::Markup;
-use super::threads::counted;
 use crate::raw;
 use crate::short::short;
 use crate::source::Line;

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use super::entries::{Bytes, Die, UnitRef, signature};
 use super::outline::Memo;
 use crate::locked::Locked;
-use crate::symbols::Debug;
+use crate::symbols::DebugInfo;
 
 /// Type units of one file that are read.
 const UNITS: usize = 1 << 20;
@@ -31,7 +31,7 @@ pub(super) struct File<'s> {
 }
 
 impl<'s> SplitTypes<'s> {
-    /// None yet, of so many units; the first will have the number `first`.
+    /// Has room for so many units, of which none is read yet; the first will have the number `first`.
     pub fn new(units: u32, first: u32) -> Self {
         let mut files = Vec::new();
         files.resize_with(units as usize, OnceLock::new);
@@ -39,7 +39,7 @@ impl<'s> SplitTypes<'s> {
     }
 
     /// The numbers of the type units in the file that the unit `from` is in.
-    pub fn around(&self, debug: &Debug<'s>, from: u32) -> Range<u32> {
+    pub fn around(&self, debug: &DebugInfo<'s>, from: u32) -> Range<u32> {
         let file = self.place(from).map_or(from, |(file, _)| file);
         self.load(debug, file).map_or(0..0, |file| file.first..file.first + file.units.len() as u32)
     }
@@ -51,20 +51,20 @@ impl<'s> SplitTypes<'s> {
     }
 
     /// The unit of that number.
-    pub fn unit<'u>(&'u self, debug: &'u Debug<'s>, number: u32) -> Option<UnitRef<'u, 's>> {
+    pub fn unit<'u>(&'u self, debug: &'u DebugInfo<'s>, number: u32) -> Option<UnitRef<'u, 's>> {
         let (file, index) = self.place(number)?;
         let unit = &self.files.get(file as usize)?.get()?.units.get(index as usize)?.0;
         Some(unit.unit_ref(debug.unit_ref(file)?.dwarf))
     }
 
     /// The type of that signature in the file that the unit `from` is in.
-    pub fn find(&self, debug: &Debug<'s>, from: u32, wanted: gimli::DebugTypeSignature) -> Option<Die> {
+    pub fn find(&self, debug: &DebugInfo<'s>, from: u32, wanted: gimli::DebugTypeSignature) -> Option<Die> {
         let file = self.place(from).map_or(from, |(file, _)| file);
         self.load(debug, file)?.signatures.get(&wanted.0).copied()
     }
 
     /// Reads the type units of a split unit's file.
-    fn load(&self, debug: &Debug<'s>, file: u32) -> Option<&File<'s>> {
+    fn load(&self, debug: &DebugInfo<'s>, file: u32) -> Option<&File<'s>> {
         let known = self.files.get(file as usize)?;
         let dwarf = debug.unit_ref(file)?.dwarf;
         Some(known.get_or_init(|| {

@@ -11,7 +11,7 @@ pub struct Type<'s> {
     pub name: Option<&'s [u8]>,
     /// Its size in bytes as its entry says it.
     pub size: Option<u64>,
-    /// What it is.
+    /// Which sort of type it is.
     pub kind: Kind<'s>,
 }
 

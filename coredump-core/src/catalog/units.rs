@@ -19,7 +19,7 @@ use super::split_types::SplitTypes;
 use super::types::Type;
 use crate::locked::Locked;
 use crate::module::Module;
-use crate::symbols::{Debug, Location, demangle};
+use crate::symbols::{DebugInfo, Location, demangle};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
@@ -27,7 +27,7 @@ const ORIGIN_LINKS: u32 = 16;
 /// All units of a binary: those of `.debug_info` (of split ones, what their `.dwo` holds), then those of `.debug_types`.
 /// What was read of them is kept for all dumps and threads.
 pub struct Catalog<'s> {
-    debug: Arc<Debug<'s>>,
+    debug: Arc<DebugInfo<'s>>,
     type_units: Vec<gimli::Unit<Bytes<'s>>>,
     split_types: SplitTypes<'s>,
     signatures: OnceLock<HashMap<u64, Die>>,
@@ -53,7 +53,7 @@ impl<'s> Units<'s> {
 
     /// The units of debug info that nobody else looks at.
     #[cfg(test)]
-    pub fn of(debug: Arc<Debug<'s>>) -> Units<'s> {
+    pub fn of(debug: Arc<DebugInfo<'s>>) -> Units<'s> {
         Units::new(Arc::new(Catalog::new(debug)))
     }
 
@@ -73,7 +73,7 @@ impl<'s> Deref for Units<'s> {
 
 impl<'s> Catalog<'s> {
     /// The units of `debug`; none of `.debug_info` is read yet.
-    pub fn new(debug: Arc<Debug<'s>>) -> Self {
+    pub fn new(debug: Arc<DebugInfo<'s>>) -> Self {
         let mut type_units = Vec::new();
         let mut headers = debug.dwarf().type_units();
         while let Ok(Some(header)) = headers.next() {

@@ -1,4 +1,5 @@
-//! The options that tools share, each defined once: where binaries are, how much is unpacked, colours, `-o`.
+//! The options that tools share, each defined once: how much of a value is shown, where binaries are, how much is unpacked, colours,
+//! `-o`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -8,7 +9,7 @@ use super::args::RawArg;
 use super::report::Report;
 use crate::text;
 
-/// Defines the `Args` of a tool that reads dumps: its own options, then the shared ones, then more of its own.
+/// Defines the `Args` of a tool that reads dumps: its own options, and between them those that all share.
 ///
 /// argh cannot flatten one structure into another, so the fields of all are written into one. A comment before a shared
 /// option is what its description says in this tool alone: which files `--symbols-path` leads to, where `--path-map` finds
@@ -18,6 +19,10 @@ macro_rules! reader_args {
     (
         $(#[$about:meta])*
         pub struct Args { $($own:tt)* }
+        $(
+            values { $depth:ident, $elements:ident }
+            more { $($more:tt)* }
+        )?
         shared {
             #[doc = $files:tt] symbols_path,
             #[doc = $untrusted:tt] untrusted,
@@ -31,6 +36,15 @@ macro_rules! reader_args {
         $(#[$about])*
         pub struct Args {
             $($own)*
+            $(
+                /// how many levels of members and pointers a value shows (default 4, at most 64)
+                #[argh(option, arg_name = "n")]
+                pub $depth: Option<u32>,
+                /// elements of one array or collection that are shown (default 32)
+                #[argh(option, arg_name = "n")]
+                pub $elements: Option<u32>,
+                $($more)*
+            )?
             /// a binary: [name=]file; repeatable
             #[argh(option, short = 'm', arg_name = "[name=]file")]
             pub module: Vec<$crate::cli::args::RawArg>,
@@ -71,6 +85,13 @@ macro_rules! reader_args {
         }
 
         impl Args {
+            $(
+                /// How much of a value is shown.
+                pub fn limits(&self) -> $crate::Limits {
+                    $crate::Limits::asked(self.$depth, self.$elements)
+                }
+            )?
+
             /// Where the binaries of the dump in a file are looked for. `--untrusted` implies `--no-recorded-paths`, and
             /// distrusts what modules name as well.
             pub fn locating(&self, dump: Option<&std::path::Path>) -> $crate::Options {

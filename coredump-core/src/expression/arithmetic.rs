@@ -5,24 +5,7 @@ use super::eval::{Evaluation, Worth};
 use super::tree::{Binary, Node};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::model;
-use crate::values::{Value, is_signed, pointer_target};
-
-/// Whether a base type of this encoding holds one integer: not a float, and not the two halves of a complex number
-/// (DWARF 5, table 7.11).
-pub(super) fn is_integral(encoding: gimli::DwAte) -> bool {
-    matches!(
-        encoding,
-        gimli::DW_ATE_address
-            | gimli::DW_ATE_boolean
-            | gimli::DW_ATE_signed
-            | gimli::DW_ATE_signed_char
-            | gimli::DW_ATE_unsigned
-            | gimli::DW_ATE_unsigned_char
-            | gimli::DW_ATE_UTF
-            | gimli::DW_ATE_UCS
-            | gimli::DW_ATE_ASCII
-    )
-}
+use crate::values::{Value, is_integral, is_signed, pointer_target};
 
 impl Evaluation<'_, '_, '_, '_> {
     /// The integer that a part is worth.

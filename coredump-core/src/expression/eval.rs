@@ -1,7 +1,6 @@
 //! The value of an expression in a frame.
 
 use super::ExpressionError;
-use super::arithmetic::is_integral;
 use super::lookup;
 use super::parser::parse;
 use super::tree::{Conversion, Node, NodeKind};
@@ -11,7 +10,9 @@ use crate::lang::Renderer;
 use crate::location::frame::Frame;
 use crate::model;
 use crate::scope::VariableKind;
-use crate::values::{Source, Status, Value, Variable, When, pointer_target, value_at_entry, variable_value};
+use crate::values::{
+    Source, Status, Value, Variable, When, is_integral, pointer_target, value_at_entry, variable_value,
+};
 
 /// Pointers and arrays within each other that an expression writes.
 const NESTED: u32 = 32;

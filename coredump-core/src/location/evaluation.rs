@@ -17,7 +17,7 @@ const CALLS: u32 = 8;
 
 /// What stands on the machine's stack.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Slot {
+enum StackEntry {
     Number(gimli::Value),
     Vector([u8; 16]),
 }
@@ -26,7 +26,7 @@ enum Slot {
 pub struct Evaluation<'m, 's, M> {
     machine: &'m M,
     encoding: Encoding,
-    stack: Vec<Slot>,
+    stack: Vec<StackEntry>,
     /// The width of arithmetic: that of an address, unless a wider Wasm value takes part.
     mask: u64,
     steps: u32,
@@ -75,7 +75,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
 
     /// Pushes a number.
     pub fn push(&mut self, value: gimli::Value) -> Result<(), Missing> {
-        self.push_slot(Slot::Number(value))
+        self.push_slot(StackEntry::Number(value))
     }
 
     /// An address fixed at link time. Of what nothing used, the linker drops the storage and leaves a tombstone: the
@@ -103,7 +103,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         if self.dropped && !self.based { Err(Missing::OptimizedOut) } else { Ok(()) }
     }
 
-    fn push_slot(&mut self, slot: Slot) -> Result<(), Missing> {
+    fn push_slot(&mut self, slot: StackEntry) -> Result<(), Missing> {
         if self.stack.len() >= STACK {
             return Err(Missing::Malformed("location: its stack grows without limit".into()));
         }
@@ -111,14 +111,14 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         Ok(())
     }
 
-    fn pop_slot(&mut self) -> Result<Slot, Missing> {
+    fn pop_slot(&mut self) -> Result<StackEntry, Missing> {
         self.stack.pop().ok_or_else(|| Missing::Malformed("location: its stack is empty".into()))
     }
 
     fn pop(&mut self) -> Result<gimli::Value, Missing> {
         match self.pop_slot()? {
-            Slot::Number(value) => Ok(value),
-            Slot::Vector(_) => Err(Missing::Malformed("location: arithmetic on a vector".into())),
+            StackEntry::Number(value) => Ok(value),
+            StackEntry::Vector(_) => Err(Missing::Malformed("location: arithmetic on a vector".into())),
         }
     }
 
@@ -139,16 +139,16 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         let slot = match value {
             model::Value::I32(value) => {
                 self.register = self.encoding.version < 4;
-                Slot::Number(Generic(u64::from(value as u32)))
+                StackEntry::Number(Generic(u64::from(value as u32)))
             }
             model::Value::I64(value) => {
                 self.register = self.encoding.address_size < 8 || self.encoding.version < 4;
                 self.mask = u64::MAX;
-                Slot::Number(Generic(value as u64))
+                StackEntry::Number(Generic(value as u64))
             }
-            model::Value::F32(bits) => Slot::Number(F32(f32::from_bits(bits))),
-            model::Value::F64(bits) => Slot::Number(F64(f64::from_bits(bits))),
-            model::Value::V128(bytes) => Slot::Vector(bytes),
+            model::Value::F32(bits) => StackEntry::Number(F32(f32::from_bits(bits))),
+            model::Value::F64(bits) => StackEntry::Number(F64(f64::from_bits(bits))),
+            model::Value::V128(bytes) => StackEntry::Vector(bytes),
             model::Value::Missing => return Err(Missing::not_captured()),
             model::Value::Ref(_) => return Err(Missing::NotCaptured("a reference".into())),
         };
@@ -176,16 +176,16 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             return Ok(place);
         }
         Ok(match self.pop_slot()? {
-            Slot::Vector(bytes) => Place::Bytes(bytes.to_vec()),
-            Slot::Number(value) if self.register => Place::Bytes(self.object_bytes(value)),
-            Slot::Number(_) if self.doubtful => {
+            StackEntry::Vector(bytes) => Place::Bytes(bytes.to_vec()),
+            StackEntry::Number(value) if self.register => Place::Bytes(self.object_bytes(value)),
+            StackEntry::Number(_) if self.doubtful => {
                 return Err(Missing::NotCaptured("DWARF 2 and 3 do not tell it from its address".into()));
             }
             // `DW_OP_stack_value` came with DWARF 4. An address would be written as one.
-            Slot::Number(value) if self.literal && self.encoding.version < 4 => Place::Bytes(bytes_of(value)),
+            StackEntry::Number(value) if self.literal && self.encoding.version < 4 => Place::Bytes(bytes_of(value)),
             // LLVM ends a description of a value in a local with `DW_OP_stack_value`; without it the local holds the
             // object's address (`TI_LOCAL_INDIRECT`).
-            Slot::Number(value) => Place::Memory(value.to_u64(self.mask)? & address_mask(self.encoding)),
+            StackEntry::Number(value) => Place::Memory(value.to_u64(self.mask)? & address_mask(self.encoding)),
         })
     }
 
@@ -427,8 +427,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
                 self.check_kept()?;
                 let slot = self.pop_slot()?;
                 self.told = Some(Place::Bytes(match slot {
-                    Slot::Number(value) => self.object_bytes(value),
-                    Slot::Vector(bytes) => bytes.to_vec(),
+                    StackEntry::Number(value) => self.object_bytes(value),
+                    StackEntry::Vector(bytes) => bytes.to_vec(),
                 }));
             }
             Operation::ImplicitPointer { value, byte_offset } => {

@@ -10,7 +10,7 @@ use gimli::{AttributeValue, Encoding};
 
 use super::forms::{Form, form, locals, on_stack};
 use super::frame::Frame;
-use super::locate::{Object, Trust, rewritten};
+use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef};
 use crate::location::Missing;
 use crate::symbols::Extent;
@@ -24,17 +24,6 @@ type Listed<'s> = (Range<u64>, Bytes<'s>);
 
 /// Locals that one description names.
 const LOCALS: usize = 1_000;
-
-/// The address since when each local is described without a gap as holding what it holds, where that is before the range.
-#[derive(Default)]
-pub struct Since(Vec<(u32, u64)>);
-
-impl Since {
-    /// Since which offset a local holds it.
-    pub fn of(&self, local: u32) -> Option<u64> {
-        self.0.iter().find(|(index, _)| *index == local).map(|(_, since)| *since)
-    }
-}
 
 impl<'s> Frame<'_, 's> {
     /// The description that a list gives for this frame's code address, and how far it is to be believed; `object` says
@@ -114,7 +103,7 @@ impl<'s> Frame<'_, 's> {
         for &local in &named {
             // Two parts cannot be in one local: which of them it holds is not said.
             if named.iter().filter(|&&other| other == local).count() > 1 {
-                since.0.push((local, 0));
+                since.add(local, 0);
                 continue;
             }
             let mut start = range.start;
@@ -127,7 +116,7 @@ impl<'s> Frame<'_, 's> {
                 start = earlier.start;
             }
             if start < range.start {
-                since.0.push((local, start));
+                since.add(local, start);
             }
         }
         since

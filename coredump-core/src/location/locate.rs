@@ -1,12 +1,10 @@
 //! Where an object of a frame is: its entry's location, for the frame's code address, as far as it can be believed.
 
-use std::ops::Range;
-
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
 
 use super::forms::locals_only;
-use super::listed::Since;
+use super::trust::{Object, Trust, rewritten};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::{Attr, Bytes, Die};
 use crate::catalog::wide_constant;
@@ -317,31 +315,6 @@ struct At<'f, 'g, 's> {
     trust: Trust,
 }
 
-/// What an object is like.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Object {
-    /// No local that holds an address can hold it.
-    Large,
-    /// It does not change.
-    Constant,
-    /// Neither.
-    Other,
-}
-
-/// When what a description says of Wasm's locals is believed.
-pub(super) enum Trust {
-    /// Always: it was checked elsewhere.
-    All,
-    /// As long as the local has not been written since the addresses for which it is said began.
-    Within(Range<u64>, Since),
-    /// It is said of the whole function: if the local gets a value once.
-    Unwritten,
-    /// As they were when the function was entered.
-    Entry,
-    /// Never: it was said of other code.
-    Nothing,
-}
-
 fn not_set_up() -> Missing {
     Missing::NotCaptured("the function had not set up its frame yet".into())
 }
@@ -354,10 +327,6 @@ fn elsewhere() -> Missing {
 fn overwritten() -> Missing {
     // The compiler kept the variable only until it needed the local for something else.
     Missing::OptimizedOut
-}
-
-pub(super) fn rewritten() -> Missing {
-    Missing::NotCaptured("the code was rewritten after its debug information was made".into())
 }
 
 impl<'s> Machine<'s> for At<'_, '_, 's> {

@@ -18,6 +18,7 @@ mod operation;
 mod passed;
 mod prologue;
 pub mod statics;
+mod trust;
 
 use std::fmt;
 

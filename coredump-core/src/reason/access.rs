@@ -2,8 +2,8 @@
 
 use wasmparser::Operator;
 
+use super::memarg::memory_access;
 use super::operands::{Scene, Stopped, name};
-use super::trap;
 
 /// Distance from address 0, in bytes, up to which an address is taken for a field or an element behind a null pointer.
 const NEAR_NULL: u64 = 1 << 16;
@@ -41,7 +41,7 @@ pub fn of(stopped: &Stopped<'_>, scene: &Scene<'_, '_>) -> Option<MemoryAccess> 
         let memory = scene.memory(memory);
         memory.is_none_or(|memory| address.checked_add(size).is_none_or(|end| end > memory.size))
     };
-    if let Some((memarg, size, operands)) = trap::memory_access(&stopped.operator, &instruction) {
+    if let Some((memarg, size, operands)) = memory_access(&stopped.operator, &instruction) {
         let address = stopped.operand(operands).and_then(|base| base.checked_add(memarg.offset));
         let address = address.filter(|&address| outside(memarg.memory, address, size));
         let write = instruction.contains("store") || instruction.contains("rmw");
@@ -88,7 +88,7 @@ pub fn text(operator: &Operator<'_>) -> String {
         | O::ArrayGetS { array_type_index }
         | O::ArrayGetU { array_type_index }
         | O::ArraySet { array_type_index } => format!("{plain} {array_type_index}"),
-        _ => match trap::memory_access(operator, &plain) {
+        _ => match memory_access(operator, &plain) {
             Some((memarg, ..)) => {
                 let memory = if memarg.memory == 0 { String::new() } else { format!(" {}", memarg.memory) };
                 let offset = if memarg.offset == 0 { String::new() } else { format!(" offset={}", memarg.offset) };

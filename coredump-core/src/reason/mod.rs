@@ -4,6 +4,7 @@
 mod access;
 mod allocation;
 mod exception;
+mod memarg;
 mod operands;
 mod panics;
 mod script;

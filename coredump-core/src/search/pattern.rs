@@ -75,7 +75,7 @@ impl Expression {
         })
     }
 
-    /// The same, for memories and blocks of a few bytes.
+    /// Has another reach, for tests with memories and blocks of a few bytes.
     #[cfg(test)]
     pub(super) fn with_reach(self, reach: usize) -> Self {
         Expression { reach, ..self }

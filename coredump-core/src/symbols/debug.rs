@@ -9,7 +9,7 @@ use gimli::{DebugInfoOffset, Section, UnitOffset};
 use super::extent::Extent;
 use super::functions::{self, FunctionRange};
 use super::inlined::{self, InlinedCall};
-use super::lines::{self, Found, Lines, Row};
+use super::lines::{self, LineLookup, Lines, Row};
 use super::seek;
 use super::split::{SplitFinder, SplitUnit};
 use super::units::{UnitIndex, table_size};
@@ -23,7 +23,7 @@ use crate::module::Module;
 const SAMPLE: usize = 64;
 
 /// A module's DWARF with an index of its units; units are parsed when an address falls into them.
-pub struct Debug<'s> {
+pub struct DebugInfo<'s> {
     dwarf: Dwarf<'s>,
     index: UnitIndex,
     units: Vec<OnceLock<Option<Box<Unit<'s>>>>>,
@@ -53,7 +53,7 @@ struct Unit<'s> {
 pub enum Answer {
     /// Innermost inlined function first, the function itself last.
     Frames(Vec<SourceFrame>),
-    /// The same, from a line table that contradicts itself: it names no source file.
+    /// Frames as in `Frames`, from a line table that contradicts itself: it names no source file.
     Doubtful(Vec<SourceFrame>),
     /// It covers the address, but not with a function that has the code's extent: it was made for other code.
     Stale,
@@ -61,15 +61,15 @@ pub enum Answer {
     Nothing,
 }
 
-impl<'s> Debug<'s> {
+impl<'s> DebugInfo<'s> {
     /// Indexes the units of `dwarf`, for a code section of `code_size` bytes.
-    pub(super) fn new(dwarf: Dwarf<'s>, code_size: u64, split: SplitFinder<'s>) -> Debug<'s> {
+    pub(super) fn new(dwarf: Dwarf<'s>, code_size: u64, split: SplitFinder<'s>) -> DebugInfo<'s> {
         let work = Work::new(dwarf.debug_info.reader().len() + dwarf.debug_line.reader().len());
         let index = UnitIndex::build(&dwarf, code_size, &work, split.neighbours());
         let mut units = Vec::new();
         units.resize_with(index.offsets.len(), OnceLock::new);
         let (abbreviations, agreeing) = (Locked::default(), Locked::default());
-        Debug { dwarf, index, units, split, work, abbreviations, agreeing, displaced: OnceLock::new() }
+        DebugInfo { dwarf, index, units, split, work, abbreviations, agreeing, displaced: OnceLock::new() }
     }
 
     /// By how many bytes all addresses are too low (walrus writes them too high: then it is negative).
@@ -337,17 +337,17 @@ impl<'s> Debug<'s> {
                 inside(begin, end) || (!unit.is_doubtful(&self.dwarf) && bounds_functions(module, first, behind))
             };
             let row = unit.row(&self.dwarf, &self.work, pc, begin, bounds);
-            if (function.is_some() || matches!(row, Found::Row(_))) && !self.agrees(index, module, actual, by) {
+            if (function.is_some() || matches!(row, LineLookup::Row(_))) && !self.agrees(index, module, actual, by) {
                 stale = true;
                 continue;
             }
             let row = match row {
-                Found::Row(row) => Some(row),
-                Found::Refused => {
+                LineLookup::Row(row) => Some(row),
+                LineLookup::Refused => {
                     stale = true;
                     None
                 }
-                Found::Nothing => None,
+                LineLookup::Nothing => None,
             };
             if let Some(function) = function {
                 let frames = self.frames(unit, function.entry, pc, row);
@@ -369,8 +369,8 @@ impl<'s> Debug<'s> {
     pub fn inlined(&self, unit: u32, entry: UnitOffset<usize>, pc: u64) -> Vec<UnitOffset<usize>> {
         let Some(unit) = self.unit(unit) else { return Vec::new() };
         let row = || match unit.row(&self.dwarf, &self.work, pc, None, |_, _| true) {
-            Found::Row(row) => Some(row),
-            Found::Refused | Found::Nothing => None,
+            LineLookup::Row(row) => Some(row),
+            LineLookup::Refused | LineLookup::Nothing => None,
         };
         let chain = self.chain(unit, entry, pc, row);
         chain.map(|(chain, _)| chain.iter().map(|call| call.entry).collect()).unwrap_or_default()
@@ -444,7 +444,7 @@ impl<'s> Unit<'s> {
         near.copied().find(|function| extent.agrees(function.begin, function.end))
     }
 
-    /// The same, as long as that costs less than to read all functions.
+    /// Looks for the function alone, as long as that costs less than to read all functions.
     fn seek(&self, main: &Dwarf<'s>, work: &Work, extent: &Extent) -> Option<FunctionRange> {
         let mut sought = self.sought.lock();
         let known = sought.iter().find(|function| extent.agrees(function.begin, function.end));
@@ -468,8 +468,8 @@ impl<'s> Unit<'s> {
         pc: u64,
         begin: Option<u64>,
         accept: impl Fn(u64, u64) -> bool,
-    ) -> Found {
-        self.lines(main).map_or(Found::Nothing, |lines| lines.row(pc, begin, work, accept))
+    ) -> LineLookup {
+        self.lines(main).map_or(LineLookup::Nothing, |lines| lines.row(pc, begin, work, accept))
     }
 
     /// Whether the line table contradicts itself: what it names as a source file is a folder. Kotlin 2.4 writes such

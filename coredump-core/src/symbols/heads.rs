@@ -43,7 +43,7 @@ pub(super) struct Head<'h> {
 }
 
 impl<'a, 's> Heads<'a, 's> {
-    /// Those of `dwarf`, in a file that `neighbours` knows.
+    /// Walks the heads of the units of `dwarf`, in a file that `neighbours` knows.
     pub fn new(dwarf: &'a Dwarf<'s>, neighbours: &'a Neighbours<'s>) -> Heads<'a, 's> {
         let section = dwarf.debug_info.reader().slice();
         let scattered = if section.len() > RESIDENT { neighbours.scattered(section) } else { None };

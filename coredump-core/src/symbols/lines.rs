@@ -26,7 +26,7 @@ pub(super) struct Lines<'s> {
     program: Program<'s>,
     /// All of them, by address; none if the table is damaged.
     sequences: OnceLock<Vec<Sequence>>,
-    /// Those that were found before all were read.
+    /// The sequences that were found before all were read.
     sought: Locked<Vec<Sequence>>,
     files: Locked<HashMap<u64, Option<Arc<str>>>>,
 }
@@ -48,21 +48,21 @@ impl<'s> Lines<'s> {
 
     /// The row that covers `pc`, from a sequence `accept` agrees with (it gets the sequence's first address and the one
     /// after its last). `begin` is where the function begins, if that is known.
-    pub fn row(&self, pc: u64, begin: Option<u64>, work: &Work, accept: impl Fn(u64, u64) -> bool) -> Found {
+    pub fn row(&self, pc: u64, begin: Option<u64>, work: &Work, accept: impl Fn(u64, u64) -> bool) -> LineLookup {
         let covers = |sequence: &Sequence| (sequence.begin..sequence.end).contains(&pc);
         let sought = begin.and_then(|begin| self.seek(begin, work));
         if let Some(sequence) = sought.filter(|found| covers(found) && accept(found.begin, found.end)) {
-            return self.row_of(sequence, pc, work).map_or(Found::Nothing, Found::Row);
+            return self.row_of(sequence, pc, work).map_or(LineLookup::Nothing, LineLookup::Row);
         }
-        let mut outcome = Found::Nothing;
+        let mut outcome = LineLookup::Nothing;
         let sequences = self.all(work);
         let behind = sequences.partition_point(|sequence| sequence.begin <= pc);
         let near = sequences[..behind].iter().rev().take(MAX_SEARCHED);
         for sequence in near.filter(|sequence| covers(sequence)).take(MAX_TRIED) {
             if !accept(sequence.begin, sequence.end) {
-                outcome = Found::Refused;
+                outcome = LineLookup::Refused;
             } else if let Some(row) = self.row_of(*sequence, pc, work) {
-                return Found::Row(row);
+                return LineLookup::Row(row);
             }
         }
         outcome
@@ -236,7 +236,7 @@ pub(super) fn names_folders(unit: UnitRef<'_, '_>) -> bool {
 }
 
 /// What a table says of an address.
-pub(super) enum Found {
+pub(super) enum LineLookup {
     /// This row.
     Row(Row),
     /// Only sequences that do not fit the code.

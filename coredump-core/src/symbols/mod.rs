@@ -35,7 +35,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-pub use debug::{Answer, Debug};
+pub use debug::{Answer, DebugInfo};
 pub use demangle::demangle;
 pub use extent::Extent;
 pub use neighbours::{Neighbours, Twin};
@@ -116,11 +116,11 @@ impl Kind {
 }
 
 /// Answers by function and file offset.
-type Known = HashMap<(u32, u64), Arc<[SourceFrame]>>;
+type Answers = HashMap<(u32, u64), Arc<[SourceFrame]>>;
 
 /// A module's symbols.
 pub struct Symbols<'s> {
-    debug: Option<Arc<Debug<'s>>>,
+    debug: Option<Arc<DebugInfo<'s>>>,
     twin: Option<Module<'s>>,
     map: Option<LineMap>,
     /// What the map was decoded from.
@@ -132,7 +132,7 @@ pub struct Symbols<'s> {
     origin: String,
     problems: Vec<String>,
     stale: AtomicBool,
-    known: Locked<Known>,
+    known: Locked<Answers>,
 }
 
 impl<'s> Symbols<'s> {
@@ -173,7 +173,7 @@ impl<'s> Symbols<'s> {
     fn load_debug(&mut self, module: &Module<'s>, neighbours: Neighbours<'s>) {
         let code_size = module.code_section_size();
         if let Some(dwarf) = dwarf_of(module) {
-            let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours));
+            let debug = DebugInfo::new(dwarf, code_size, SplitFinder::new(neighbours));
             if !debug.is_empty() && self.accept(debug, module, "DWARF".to_owned()) {
                 return;
             }
@@ -187,7 +187,7 @@ impl<'s> Symbols<'s> {
         };
         let Some(Twin { path, module: twin, bytes, certain }) = outside else { return };
         if let Some(dwarf) = dwarf_of(&twin) {
-            let debug = Debug::new(dwarf, code_size, SplitFinder::new(neighbours.with_debug_file(bytes)));
+            let debug = DebugInfo::new(dwarf, code_size, SplitFinder::new(neighbours.with_debug_file(bytes)));
             if !certain && !debug.agrees_throughout(module) {
                 let problem = format!("{} not used: nothing tells that it belongs to the module", path.display());
                 self.problems.push(problem);
@@ -200,7 +200,7 @@ impl<'s> Symbols<'s> {
     }
 
     /// Takes debug info that was made for this code.
-    fn accept(&mut self, debug: Debug<'s>, module: &Module<'s>, origin: String) -> bool {
+    fn accept(&mut self, debug: DebugInfo<'s>, module: &Module<'s>, origin: String) -> bool {
         if !debug.was_made_for(module) {
             self.stale.store(true, Ordering::Relaxed);
             return false;
@@ -277,7 +277,7 @@ impl<'s> Symbols<'s> {
     }
 
     /// The DWARF, where there is any.
-    pub fn debug(&self) -> Option<&Arc<Debug<'s>>> {
+    pub fn debug(&self) -> Option<&Arc<DebugInfo<'s>>> {
         self.debug.as_ref()
     }
 

@@ -33,12 +33,12 @@ pub struct Twin<'s> {
 }
 
 impl<'s> Neighbours<'s> {
-    /// Those of the module in the file at `path`; one that a dump embeds has none but the folders searched.
+    /// The neighbours of the module in the file at `path`; a module that a dump embeds has only the folders that are searched.
     pub fn of(files: &'s Files, path: Option<&'s Path>, file: Option<&'s Bytes>) -> Neighbours<'s> {
         Neighbours { files, path, file }
     }
 
-    /// The same, for debug info that lies in another file.
+    /// Has the same neighbours, but debug info that lies in another file.
     pub fn with_debug_file(self, file: &'s Bytes) -> Neighbours<'s> {
         Neighbours { file: Some(file), ..self }
     }

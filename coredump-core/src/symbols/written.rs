@@ -9,7 +9,7 @@ use wasm_encoder::Encode;
 
 use super::neighbours::Neighbours;
 use super::split::SplitFinder;
-use super::{Debug, load};
+use super::{DebugInfo, load};
 use crate::files::Files;
 
 /// An entry, its attributes and the entries in it.
@@ -61,7 +61,7 @@ pub fn base(name: &'static str, encoding: gimli::DwAte, size: u64) -> Written {
 }
 
 /// One unit of C++ with these entries, and the offset of each label in it.
-pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<Debug<'static>>, HashMap<&'static str, usize>) {
+pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<DebugInfo<'static>>, HashMap<&'static str, usize>) {
     let language = (DW_AT_language, Form::Number(u64::from(DW_LANG_C_plus_plus_14.0)));
     let root = entry(DW_TAG_compile_unit, "", [language], entries);
     let mut labels = HashMap::new();
@@ -86,7 +86,7 @@ pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<Debug<'static>>, HashM
         _ => None,
     });
     let files = Box::leak(Box::new(Files::default()));
-    let debug = Debug::new(dwarf, 1 << 20, SplitFinder::new(Neighbours::of(files, None, None)));
+    let debug = DebugInfo::new(dwarf, 1 << 20, SplitFinder::new(Neighbours::of(files, None, None)));
     (Arc::new(debug), labels)
 }
 

@@ -1,6 +1,6 @@
 //! Which frames belong to one trace, where the lines of several come in turns.
 
-use super::formats::{self, Found};
+use super::formats::{self, Recognised};
 use super::{Engine, Printed, Trace, message};
 
 /// Frames kept of one trace. The others are passed over.
@@ -89,19 +89,19 @@ impl Groups {
         let after = self.open.iter().filter(|open| open.accepts && same(open)).max_by_key(|open| open.touched);
         let after = after.map(|open| open.trace.engine);
         match formats::recognise(line.text, after) {
-            Some(Found::Headline(engine)) => {
+            Some(Recognised::Headline(engine)) => {
                 let stream = stream + &self::stream(indent(line.text));
                 if self.may_begin(line.number) {
                     self.begin(engine, stream, line.number, before);
                 }
                 Vec::new()
             }
-            Some(Found::Frame(engine, frame, start)) => {
+            Some(Recognised::Frame(engine, frame, start)) => {
                 let stream = stream + &self::stream(&line.text[..start]);
                 let placed = self.frame(engine, frame, stream, line.number, before);
                 placed.map(|(trace, frame)| Placed { trace, frame, start }).into_iter().collect()
             }
-            Some(Found::Offset(engine, offset)) => {
+            Some(Recognised::Offset(engine, offset)) => {
                 let ours = |open: &&mut Open| open.accepts && open.trace.engine == engine;
                 let open = self.open.iter_mut().filter(ours).max_by_key(|open| open.touched);
                 if let Some(open) = open.filter(|open| same_stream(&open.stream, &stream, line.text)) {
@@ -113,7 +113,7 @@ impl Groups {
                 }
                 Vec::new()
             }
-            Some(Found::Frames(engine, frames)) => {
+            Some(Recognised::Frames(engine, frames)) => {
                 let mut before = Some(before);
                 let mut placed = Vec::new();
                 for frame in frames {

@@ -33,7 +33,7 @@ pub(super) fn segments(line: &[u8]) -> Vec<Segment> {
         match line[at] {
             b'"' if quotes.is_some_and(|first| at > first) && (backslashes + 1).is_power_of_two() => {
                 let level = (backslashes + 1).trailing_zeros();
-                // One of the level that is open closes it; one of the next level opens that.
+                // A quote of the level that is open closes it; a quote of the next level opens that.
                 let (end, next) = match () {
                     () if level + 1 == depth => (at - backslashes, level),
                     () if level == depth => (at - backslashes, depth + 1),

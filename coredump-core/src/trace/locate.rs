@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::names::Names;
-use super::place::{self, File, Place};
+use super::place::{self, CodePlace, File};
 use super::{Printed, Rule, Trace};
 use crate::binaries::{Binaries, Binary, Found, Refused, Slot, Store, Verification};
 use crate::limits::{MAX_NAME, MAX_TRIED, shorten};
@@ -49,7 +49,7 @@ struct Group {
 /// A file that fits.
 struct Fitting {
     modules: Vec<Arc<Binary>>,
-    places: Vec<Place>,
+    places: Vec<CodePlace>,
     rank: Rank,
     /// Another rule fits as well and gives other places.
     doubt: bool,
@@ -230,7 +230,7 @@ impl<'s> Locator<'s> {
     }
 
     fn judge(&mut self, modules: Vec<Arc<Binary>>, trace: &Trace, group: &Group) -> Result<Fitting, String> {
-        let mut best: Option<(Vec<Place>, Rank)> = None;
+        let mut best: Option<(Vec<CodePlace>, Rank)> = None;
         let (mut doubt, mut first) = (false, None);
         for &rule in trace.engine.rules() {
             match self.judge_as(&modules, trace, group, rule) {
@@ -253,12 +253,12 @@ impl<'s> Locator<'s> {
         trace: &Trace,
         group: &Group,
         rule: Rule,
-    ) -> Result<(Vec<Place>, Rank), String> {
+    ) -> Result<(Vec<CodePlace>, Rank), String> {
         let mut file = File { modules, names: &mut self.names };
         let mut places = Vec::with_capacity(group.frames.len());
         let (mut named, mut misnamed, mut wrong) = (0, 0, None);
         // Frames that stand at the same place need to be looked at once: a recursion may have thousands.
-        let mut known: HashMap<_, Place> = HashMap::new();
+        let mut known: HashMap<_, CodePlace> = HashMap::new();
         for &index in &group.frames {
             let printed = &trace.frames[index];
             let caller = index > 0 || printed.number.is_some_and(|number| number > 0);
@@ -316,7 +316,7 @@ fn agreement(
     modules: &[Arc<Binary>],
     trace: &Trace,
     group: &[usize],
-    places: &[Place],
+    places: &[CodePlace],
 ) -> Result<(usize, usize), String> {
     // Where lines of several traces were mixed up, a neighbour may be another trace's: frames of no module keep them apart.
     let step = if trace.tangled { 2 } else { 1 };
@@ -342,7 +342,7 @@ fn agreement(
 }
 
 /// Of several functions of one name, takes the one that its neighbours in the trace call or are called by.
-fn decide(modules: &[Arc<Binary>], trace: &Trace, group: &[usize], places: &mut [Place]) {
+fn decide(modules: &[Arc<Binary>], trace: &Trace, group: &[usize], places: &mut [CodePlace]) {
     if trace.tangled {
         return;
     }

@@ -16,7 +16,7 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Those of `binary`.
+    /// Collects the names of the functions of `binary`.
     pub fn of(binary: &Binary) -> Names {
         let mut names = Names::default();
         for function in 0..binary.module().function_count() {

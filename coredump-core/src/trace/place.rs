@@ -12,7 +12,7 @@ use crate::module::Module;
 
 /// A frame's place.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct CodePlace {
     /// Which of the file's core modules.
     pub module: usize,
     /// The function; `None` where several may be meant.
@@ -33,7 +33,7 @@ pub(super) struct File<'f> {
 
 impl File<'_> {
     /// Places a frame. `Err` says why it cannot stand in this file.
-    pub fn place(&mut self, frame: &Printed, rule: Rule, caller: bool) -> Result<Place, String> {
+    pub fn place(&mut self, frame: &Printed, rule: Rule, caller: bool) -> Result<CodePlace, String> {
         let Some(offset) = frame.offset else { return self.unplaced(frame) };
         let (module, function, relative) = match rule.base {
             Base::File => self.in_file(offset)?,
@@ -62,7 +62,7 @@ impl File<'_> {
             Stand::Behind => instruction_before(binary.module(), function, relative)
                 .ok_or_else(|| format!("no instruction ends at offset {offset:#x}"))?,
         };
-        Ok(Place { module, function: Some(function), code_offset: Some(code_offset), candidates: Vec::new(), name })
+        Ok(CodePlace { module, function: Some(function), code_offset: Some(code_offset), candidates: Vec::new(), name })
     }
 
     /// The core module and the function at an offset in the file, and the offset in the function's body.
@@ -91,8 +91,8 @@ impl File<'_> {
     }
 
     /// A frame of which only the function is known.
-    fn unplaced(&mut self, frame: &Printed) -> Result<Place, String> {
-        let place = |module, function| Place { module, function: Some(function), ..Place::default() };
+    fn unplaced(&mut self, frame: &Printed) -> Result<CodePlace, String> {
+        let place = |module, function| CodePlace { module, function: Some(function), ..CodePlace::default() };
         if let Some(index) = frame.index {
             let binary = self.only()?;
             if index >= binary.module().function_count() {
@@ -102,10 +102,10 @@ impl File<'_> {
                 ));
             }
             let name = frame.function.as_deref().and_then(|printed| names::is_called(binary, index, printed));
-            return Ok(Place { name, ..place(0, index) });
+            return Ok(CodePlace { name, ..place(0, index) });
         }
         // Its line was cut off.
-        let Some(printed) = frame.function.as_deref() else { return Ok(Place::default()) };
+        let Some(printed) = frame.function.as_deref() else { return Ok(CodePlace::default()) };
         let mut found = Vec::new();
         for (module, binary) in self.modules.iter().enumerate() {
             let names = self.names.entry(binary.describe()).or_insert_with(|| Names::of(binary));
@@ -113,11 +113,11 @@ impl File<'_> {
         }
         match found[..] {
             [] => Err(format!("it has no function {printed}")),
-            [(module, function)] => Ok(Place { name: Some(true), ..place(module, function) }),
+            [(module, function)] => Ok(CodePlace { name: Some(true), ..place(module, function) }),
             [(module, _), ..] => {
                 let same = found.iter().filter(|(other, _)| *other == module);
                 let candidates = same.map(|(_, function)| *function).collect();
-                Ok(Place { module, candidates, name: Some(true), ..Place::default() })
+                Ok(CodePlace { module, candidates, name: Some(true), ..CodePlace::default() })
             }
         }
     }

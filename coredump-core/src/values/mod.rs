@@ -72,7 +72,7 @@ impl Source {
         }
     }
 
-    /// The same, `offset` bytes on.
+    /// The place that is `offset` bytes further on.
     pub fn at(&self, offset: u64) -> Source {
         match self {
             Source::Memory(address) => match address.checked_add(offset) {
@@ -260,6 +260,23 @@ impl Value {
         bytes.truncate(whole as usize);
         Value { ty, source: Source::bytes(bytes) }
     }
+}
+
+/// Whether a base type of this encoding holds one integer: not a float, and not the two halves of a complex number
+/// (DWARF 5, table 7.11).
+pub fn is_integral(encoding: gimli::DwAte) -> bool {
+    matches!(
+        encoding,
+        gimli::DW_ATE_address
+            | gimli::DW_ATE_boolean
+            | gimli::DW_ATE_signed
+            | gimli::DW_ATE_signed_char
+            | gimli::DW_ATE_unsigned
+            | gimli::DW_ATE_unsigned_char
+            | gimli::DW_ATE_UTF
+            | gimli::DW_ATE_UCS
+            | gimli::DW_ATE_ASCII
+    )
 }
 
 /// Whether numbers of this type have a sign.

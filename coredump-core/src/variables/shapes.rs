@@ -163,7 +163,7 @@ enum Pointee {
 
 /// The pointers found in a value so far.
 #[derive(Default)]
-struct Found {
+struct Collected {
     pointers: Vec<Pointer>,
     choices: Vec<Choice>,
 }
@@ -269,7 +269,7 @@ impl Builder {
     /// Reads the types that wait for it, and those that they point to.
     fn read(&mut self, units: &Units<'_>, key: usize) {
         while let Some((die, index)) = self.left.pop_front() {
-            let mut found = Found::default();
+            let mut found = Collected::default();
             self.flatten(units, key, Some(die), 0, None, LEVELS, &mut found);
             self.shapes.all[index].pointers = found.pointers;
             self.shapes.all[index].choices = found.choices;
@@ -311,7 +311,7 @@ impl Builder {
         offset: u64,
         pointee: Option<Pointee>,
         levels: u32,
-        found: &mut Found,
+        found: &mut Collected,
     ) {
         let (Some((die, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return };
         if found.pointers.len() >= MAX_POINTERS {
@@ -335,7 +335,7 @@ impl Builder {
                     return;
                 };
                 let count = array.dimensions.iter().try_fold(1u64, |count, dimension| count.checked_mul((*dimension)?));
-                let mut first = Found::default();
+                let mut first = Collected::default();
                 self.flatten(units, key, array.element, 0, pointee, levels, &mut first);
                 if first.pointers.is_empty() && first.choices.is_empty() {
                     return;
@@ -414,11 +414,11 @@ impl Builder {
         offset: u64,
         pointee: Option<Pointee>,
         levels: u32,
-        found: &mut Found,
+        found: &mut Collected,
     ) {
         let Some(variants) = &contents.variants else { return };
         let each = |builder: &mut Builder, member: &Option<Member<'_>>| {
-            let mut inside = Found::default();
+            let mut inside = Collected::default();
             if let Some(member) = member
                 && let Some(at) = place(member, offset)
             {

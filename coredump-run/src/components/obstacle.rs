@@ -25,16 +25,16 @@ pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports.into_iter().map_while(Result::ok) {
                     match known(import.name.name) {
-                        Known::Yes => {}
-                        Known::Later => return Some("it imports WASI 0.3"),
-                        Known::No if unknown_imports_trap => {}
-                        Known::No => return Some("it imports more than WASI 0.2 for command lines"),
+                        Recordable::Yes => {}
+                        Recordable::Later => return Some("it imports WASI 0.3"),
+                        Recordable::No if unknown_imports_trap => {}
+                        Recordable::No => return Some("it imports more than WASI 0.2 for command lines"),
                     }
                 }
             }
             Payload::ComponentExportSection(exports) => {
                 let mut exports = exports.into_iter().map_while(Result::ok);
-                let later = exports.any(|export| known(export.name.name) == Known::Later);
+                let later = exports.any(|export| known(export.name.name) == Recordable::Later);
                 if depth == 0 && later {
                     return Some("it exports WASI 0.3");
                 }
@@ -53,25 +53,25 @@ pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
 
 /// Whether an import is one whose answers are recorded.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Known {
+enum Recordable {
     Yes,
     No,
     /// It is of WASI 0.3.
     Later,
 }
 
-fn known(import: &str) -> Known {
+fn known(import: &str) -> Recordable {
     let Some((interface, version)) = import.rsplit_once('@') else {
         // What is no interface of another package (a type, say) is nothing to call.
-        return if import.contains(':') { Known::No } else { Known::Yes };
+        return if import.contains(':') { Recordable::No } else { Recordable::Yes };
     };
     match version {
-        _ if !interface.starts_with("wasi:") => Known::No,
-        version if version.starts_with("0.3.") => Known::Later,
+        _ if !interface.starts_with("wasi:") => Recordable::No,
+        version if version.starts_with("0.3.") => Recordable::Later,
         version if version.starts_with("0.2.") && !version.contains('-') && INTERFACES.contains(&interface) => {
-            Known::Yes
+            Recordable::Yes
         }
-        _ => Known::No,
+        _ => Recordable::No,
     }
 }
 

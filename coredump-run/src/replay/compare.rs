@@ -16,7 +16,7 @@ const BLOCK: u64 = 1 << 16;
 #[derive(Clone, Debug)]
 pub struct Expected {
     kind: String,
-    frames: Vec<Place>,
+    frames: Vec<FramePosition>,
     globals: Vec<(Owner, Global)>,
     memories: Vec<(Owner, Contents)>,
 }
@@ -26,7 +26,7 @@ type Owner = Option<(usize, usize)>;
 
 /// Function and offset of a frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
+struct FramePosition {
     /// Digest of the module, if that is known.
     module: Option<String>,
     function: Option<u32>,
@@ -48,7 +48,7 @@ impl Expected {
         let frames = dump.threads.first().map(|thread| &thread.frames[..]).unwrap_or_default();
         Expected {
             kind: kind.to_owned(),
-            frames: frames.iter().map(|frame| Place::of(frame, dump)).collect(),
+            frames: frames.iter().map(|frame| FramePosition::of(frame, dump)).collect(),
             globals: owners(dump, dump.globals.len(), |instance| &instance.globals)
                 .into_iter()
                 .zip(dump.globals.iter().cloned())
@@ -106,7 +106,7 @@ impl Expected {
         Ok(())
     }
 
-    fn check_frames(&self, frames: &[Place]) -> Result<(), String> {
+    fn check_frames(&self, frames: &[FramePosition]) -> Result<(), String> {
         // An exception's frames are those of the throw; in the first run they were gone.
         if self.frames.is_empty() || self.kind == Ending::Exception(String::new()).kind() {
             return Ok(());
@@ -116,7 +116,7 @@ impl Expected {
         }
         // Optimised code traps for several instructions at one place, and in a function's prologue at none.
         let approximate = self.kind == Ending::Trap(Trap::UnreachableCodeReached).kind() || self.overflow().is_some();
-        let differs = |(index, (first, second)): (usize, (&Place, &Place))| {
+        let differs = |(index, (first, second)): (usize, (&FramePosition, &FramePosition))| {
             let known = first.module.as_ref().zip(second.module.as_ref());
             let other_module = known.is_some_and(|(first, second)| first != second);
             let other_offset = first.offset != second.offset && !(index == 0 && approximate);
@@ -129,12 +129,12 @@ impl Expected {
     }
 }
 
-impl Place {
-    fn of(frame: &Frame, dump: &CoreDump<'_>) -> Place {
+impl FramePosition {
+    fn of(frame: &Frame, dump: &CoreDump<'_>) -> FramePosition {
         let of_instance = || dump.instances.get(frame.instance? as usize)?.module;
         let module = frame.module.or_else(of_instance);
         let module = module.and_then(|module| dump.modules.get(module as usize)?.digest.clone());
-        Place { module, function: frame.function, offset: frame.code_offset }
+        FramePosition { module, function: frame.function, offset: frame.code_offset }
     }
 }
 

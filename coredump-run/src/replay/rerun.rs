@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use coredump_capture::{Dumped, Output, Place};
+use coredump_capture::{DumpPlace, Dumped, Output};
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{self, Recording, Start};
@@ -87,7 +87,7 @@ pub struct Again {
     /// The first run's end, if it came to one.
     expected: Option<Expected>,
     /// The dump that is replaced.
-    place: Option<Place>,
+    place: Option<DumpPlace>,
     /// Whether a dump is written.
     written: bool,
     /// Whether the dump holds the recording.
@@ -106,7 +106,7 @@ pub struct Again {
 
 impl Again {
     /// For a dump that replaces the one at `place`.
-    pub fn new(tape: Tape, expected: Expected, place: Place, keep_recording: bool) -> Again {
+    pub fn new(tape: Tape, expected: Expected, place: DumpPlace, keep_recording: bool) -> Again {
         Again { expected: Some(expected), place: Some(place), ..Again::elsewhere(tape, keep_recording) }
     }
 
@@ -138,7 +138,7 @@ impl Again {
     }
 
     /// Where the first dump is.
-    pub fn place(&self) -> Option<&Place> {
+    pub fn place(&self) -> Option<&DumpPlace> {
         self.place.as_ref()
     }
 

@@ -7,8 +7,8 @@ use coredump_core::memory::Chunk;
 use coredump_core::text::escape;
 use coredump_core::{Dump, Frame, Memory};
 
-use super::memory::{self, Place, number};
-use super::opened::LIMITS;
+use super::LIMITS;
+use super::memory::{self, MemoryReference, number};
 use super::{heaps, tasks};
 
 /// The words.
@@ -34,7 +34,7 @@ pub struct Scene<'a> {
     /// The dump.
     pub dump: &'a Dump,
     /// Its asynchronous tasks.
-    pub tasks: &'a tasks::Known,
+    pub tasks: &'a tasks::TaskLists,
     /// The frame, and which of the functions inlined there.
     pub frame: Option<(Frame, usize)>,
 }
@@ -80,9 +80,9 @@ impl Scene<'_> {
 
     /// The place that a person names.
     fn place(&self, text: &str) -> Result<(u32, u64), String> {
-        match Place::read(text) {
-            Ok(Place::Memory(memory, address)) => return Ok((memory, address)),
-            Ok(Place::Code(..)) => return Err("code is disassembled, not listed".to_owned()),
+        match MemoryReference::read(text) {
+            Ok(MemoryReference::Memory(memory, address)) => return Ok((memory, address)),
+            Ok(MemoryReference::Code(..)) => return Err("code is disassembled, not listed".to_owned()),
             Err(_) => {}
         }
         let (frame, scope) = self.frame.as_ref().ok_or("nothing is known of this frame's variables")?;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use coredump_core::{Binary, Dump};
 use serde_json::{Value, json};
 
-use super::memory::Place;
+use super::memory::MemoryReference;
 
 /// Instructions that one request may ask for.
 const MAX_COUNT: i64 = 10_000;
@@ -44,9 +44,11 @@ impl Disassembly {
         arguments: &Value,
         mut source: impl FnMut(u32, u64) -> Option<(Value, u32, Option<u32>)>,
     ) -> Result<Value, String> {
-        let place = Place::read(arguments["memoryReference"].as_str().unwrap_or_default())?;
+        let place = MemoryReference::read(arguments["memoryReference"].as_str().unwrap_or_default())?;
         let place = place.moved(arguments["offset"].as_i64().unwrap_or(0))?;
-        let Place::Code(module, offset) = place else { return Err("there is no code at that address".to_owned()) };
+        let MemoryReference::Code(module, offset) = place else {
+            return Err("there is no code at that address".to_owned());
+        };
         let listing = self.listing(dump, module, offset)?;
         let count = arguments["instructionCount"].as_i64().unwrap_or(0).clamp(0, MAX_COUNT);
         let here = listing.instructions.partition_point(|instruction| instruction.offset <= offset) as i64 - 1;
@@ -61,7 +63,7 @@ impl Disassembly {
             };
             let next = listing.instructions.get(index as usize + 1).map_or(listing.end, |next| next.offset);
             let mut entry = json!({
-                "address": Place::Code(module, instruction.offset).text(),
+                "address": MemoryReference::Code(module, instruction.offset).text(),
                 "instruction": instruction.text,
                 "instructionBytes": bytes(binary, instruction.offset, next),
             });
@@ -145,7 +147,7 @@ fn outside(listing: &Listing, index: i64) -> Value {
         listing.end.saturating_add_signed(index.saturating_sub(count))
     };
     json!({
-        "address": Place::Code(listing.module, offset).text(),
+        "address": MemoryReference::Code(listing.module, offset).text(),
         "instruction": "outside of the function",
         "presentationHint": "invalid",
     })

@@ -16,16 +16,16 @@ const CODE: u64 = 1 << 62;
 
 /// What a reference names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum MemoryReference {
     /// A byte of a memory: the memory's index, and the address.
     Memory(u32, u64),
     /// A byte of a module's file: the module's index, and the offset.
     Code(u32, u64),
 }
 
-impl Place {
+impl MemoryReference {
     /// Reads a reference.
-    pub fn read(text: &str) -> Result<Place, String> {
+    pub fn read(text: &str) -> Result<MemoryReference, String> {
         let wrong = || format!("{text:?} is no address");
         let (memory, address) = match text.split_once(':') {
             Some((memory, address)) => (memory.parse().map_err(|_| wrong())?, address),
@@ -33,27 +33,29 @@ impl Place {
         };
         let address = number(address).ok_or_else(wrong)?;
         Ok(match address & CODE != 0 && !text.contains(':') {
-            true => Place::Code((address >> 32 & 0x3fff_ffff) as u32, address & 0xffff_ffff),
-            false => Place::Memory(memory, address),
+            true => MemoryReference::Code((address >> 32 & 0x3fff_ffff) as u32, address & 0xffff_ffff),
+            false => MemoryReference::Memory(memory, address),
         })
     }
 
     /// The place some bytes further.
-    pub fn moved(self, by: i64) -> Result<Place, String> {
-        let (Place::Memory(_, at) | Place::Code(_, at)) = self;
+    pub fn moved(self, by: i64) -> Result<MemoryReference, String> {
+        let (MemoryReference::Memory(_, at) | MemoryReference::Code(_, at)) = self;
         let at = at.checked_add_signed(by).ok_or("there is no memory below address 0")?;
         Ok(match self {
-            Place::Memory(memory, _) => Place::Memory(memory, at),
-            Place::Code(module, _) => Place::Code(module, at),
+            MemoryReference::Memory(memory, _) => MemoryReference::Memory(memory, at),
+            MemoryReference::Code(module, _) => MemoryReference::Code(module, at),
         })
     }
 
     /// The reference.
     pub fn text(self) -> String {
         match self {
-            Place::Memory(0, address) => format!("{address:#x}"),
-            Place::Memory(memory, address) => format!("{memory}:{address:#x}"),
-            Place::Code(module, offset) => format!("{:#x}", CODE | u64::from(module) << 32 | offset & 0xffff_ffff),
+            MemoryReference::Memory(0, address) => format!("{address:#x}"),
+            MemoryReference::Memory(memory, address) => format!("{memory}:{address:#x}"),
+            MemoryReference::Code(module, offset) => {
+                format!("{:#x}", CODE | u64::from(module) << 32 | offset & 0xffff_ffff)
+            }
         }
     }
 }
@@ -79,12 +81,12 @@ pub fn memory_of(dump: &Dump, frame: &Frame) -> Option<u32> {
 
 /// Bytes from a reference on as far as they are known, then how many are not.
 pub fn read(dump: &Dump, arguments: &Value) -> Result<Value, String> {
-    let place = Place::read(arguments["memoryReference"].as_str().unwrap_or_default())?;
+    let place = MemoryReference::read(arguments["memoryReference"].as_str().unwrap_or_default())?;
     let place = place.moved(arguments["offset"].as_i64().unwrap_or(0))?;
     let count = arguments["count"].as_u64().unwrap_or(0).min(MAX_MEMORY);
     let bytes = match place {
-        Place::Memory(index, address) => memory(dump, index)?.known_bytes(address, count),
-        Place::Code(module, offset) => {
+        MemoryReference::Memory(index, address) => memory(dump, index)?.known_bytes(address, count),
+        MemoryReference::Code(module, offset) => {
             let binary = dump.binaries().binary(module).ok_or("the module's binary is not known")?;
             let file = binary.module().bytes();
             let start = usize::try_from(offset).unwrap_or(usize::MAX).min(file.len());
@@ -112,13 +114,17 @@ mod tests {
 
     #[test]
     fn a_reference_is_read_as_it_was_written() {
-        for place in [Place::Memory(0, 0x10), Place::Memory(3, 0x1_0001_0000), Place::Code(2, 0x1ad)] {
-            assert_eq!(Place::read(&place.text()), Ok(place));
+        for place in [
+            MemoryReference::Memory(0, 0x10),
+            MemoryReference::Memory(3, 0x1_0001_0000),
+            MemoryReference::Code(2, 0x1ad),
+        ] {
+            assert_eq!(MemoryReference::read(&place.text()), Ok(place));
         }
-        assert_eq!(Place::read("16"), Ok(Place::Memory(0, 16)));
+        assert_eq!(MemoryReference::read("16"), Ok(MemoryReference::Memory(0, 16)));
         for text in ["", "x", "0x", "0x+1", "+1", ":1", "1:", "-1:0", "99999999999:0"] {
-            assert!(Place::read(text).is_err(), "{text}");
+            assert!(MemoryReference::read(text).is_err(), "{text}");
         }
-        assert!(Place::Memory(0, 4).moved(-5).is_err());
+        assert!(MemoryReference::Memory(0, 4).moved(-5).is_err());
     }
 }

@@ -18,6 +18,7 @@ mod wire;
 
 use std::io::{self, BufRead, Write};
 
+use coredump_core::Limits;
 use serde_json::{Value, json};
 
 use crate::args::Args;
@@ -25,6 +26,9 @@ use crate::words::ENDED;
 use launch::Launch;
 use opened::Opened;
 use wire::Incoming;
+
+/// How much of a value is sent at once: what is deeper is asked for when it is opened.
+const LIMITS: Limits = Limits { depth: 3, elements: 100, text_only: false };
 
 /// A conversation with one client.
 pub struct Session<'a> {

@@ -5,12 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use coredump_core::cli::path_map::PathMap;
 use coredump_core::runtimes::InterpretedFrame;
 use coredump_core::text::{escape, escape_lines};
-use coredump_core::{Dump, Frame, Limits, Thread};
+use coredump_core::{Dump, Frame, Thread};
 use serde_json::{Value, json};
 
+use super::LIMITS;
 use super::disassembly::Disassembly;
 use super::launch::Launch;
-use super::memory::{self, Place};
+use super::memory::{self, MemoryReference};
 use super::opening::{self, Evidence};
 use super::sources::{Code, Sources};
 use super::stack::{self, Entry, EntryKind, Line, Lines, Origin, Program};
@@ -18,8 +19,6 @@ use super::tasks;
 use super::variables::Handles;
 use crate::args::Args;
 
-/// How much of a value is sent at once: what is deeper is asked for when it is opened.
-pub const LIMITS: Limits = Limits { depth: 3, elements: 100, text_only: false };
 /// Frames whose sources are listed.
 const SOURCE_FRAMES: usize = 1000;
 
@@ -32,7 +31,7 @@ pub struct Opened {
     trusted: bool,
     /// The frames of the program that an interpreter ran.
     pub(super) program: Vec<(Option<usize>, InterpretedFrame)>,
-    pub(super) tasks: tasks::Known,
+    pub(super) tasks: tasks::TaskLists,
     /// The threads; the asynchronous tasks come last, once they were looked for.
     pub(super) entries: Vec<Entry>,
     /// The asynchronous tasks are among them.
@@ -71,7 +70,7 @@ impl Opened {
             launch,
             trusted: !args.untrusted,
             program,
-            tasks: tasks::Known::default(),
+            tasks: tasks::TaskLists::default(),
             entries,
             // Of what was in memory, a text says nothing.
             has_tasks: is_text,
@@ -207,7 +206,7 @@ impl Opened {
             frame["presentationHint"] = json!("subtle");
         }
         if let (Some(module), Some(offset)) = (line.module, line.offset) {
-            frame["instructionPointerReference"] = json!(Place::Code(module, offset).text());
+            frame["instructionPointerReference"] = json!(MemoryReference::Code(module, offset).text());
         }
         if let Some(module) = line.module {
             frame["moduleId"] = json!(module);

@@ -7,17 +7,17 @@ use coredump_core::tasks::{AsyncTask, Await, AwaitState, Tasks};
 use coredump_core::text::escape;
 use coredump_core::{Dump, Variable};
 
-use super::opened::LIMITS;
+use super::LIMITS;
 use super::stack::{Entry, EntryKind, Line, Origin};
 
 /// The tasks of a dump. They are looked for when they are first asked for, and their variables read when one is opened.
 #[derive(Default)]
-pub struct Known {
+pub struct TaskLists {
     listed: OnceLock<Tasks>,
     detailed: OnceLock<Tasks>,
 }
 
-impl Known {
+impl TaskLists {
     fn listed(&self, dump: &Dump) -> &Tasks {
         self.listed.get_or_init(|| dump.tasks(None))
     }

@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
+use super::LIMITS;
 use super::completions::completions;
 use super::console::{self, Scene};
 use super::memory;
-use super::opened::{LIMITS, Opened};
+use super::opened::Opened;
 use super::stack::{Entry, EntryKind, Origin};
 use super::variables::{self, Row, Rows, Scope};
 

@@ -6,8 +6,8 @@ use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::text::{escape, escape_lines};
 use coredump_core::{Dump, Frame, Limits, Variable, VariableKind, When};
 
-use super::memory::{self, Place};
-use super::opened::LIMITS;
+use super::LIMITS;
+use super::memory::{self, MemoryReference};
 use super::stack::Origin;
 
 /// Lists of rows that are remembered; the oldest requests of a long session are forgotten first.
@@ -28,7 +28,7 @@ pub struct Row {
     /// The expression that gives it, where there is one.
     pub expression: Option<String>,
     /// Its place in linear memory.
-    pub place: Option<Place>,
+    pub place: Option<MemoryReference>,
     /// Its parts, as far as they were read.
     pub parts: Vec<Row>,
     /// There may be parts that were not read.
@@ -66,7 +66,7 @@ impl Row {
             name: format!("{}{when}", escape(&variable.name)),
             value: escape_lines(&value).into_owned(),
             type_name: escape(&variable.type_name).into_owned(),
-            place: memory.zip(variable.address).map(|(memory, address)| Place::Memory(memory, address)),
+            place: memory.zip(variable.address).map(|(memory, address)| MemoryReference::Memory(memory, address)),
             parts,
             expression,
             may_have_parts,

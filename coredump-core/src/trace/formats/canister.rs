@@ -1,10 +1,10 @@
 //! The Internet Computer: under `Canister Backtrace:`, a function a line, or `unknown function at index 672`.
 
 use super::super::{Engine, Printed};
-use super::{Found, named};
+use super::{Recognised, named};
 
 /// A frame.
-pub fn frame(line: &str) -> Option<Found> {
+pub fn frame(line: &str) -> Option<Recognised> {
     let start = line.len() - line.trim_start().len();
     let text = line.trim();
     // A full stop, or the rest of the message, ends the list.
@@ -13,5 +13,5 @@ pub fn frame(line: &str) -> Option<Found> {
     }
     let index = text.strip_prefix("unknown function at index ").and_then(|index| index.parse().ok());
     let function = if index.is_some() { None } else { named(text) };
-    Some(Found::Frame(Engine::InternetComputer, Printed { function, index, ..Printed::default() }, start))
+    Some(Recognised::Frame(Engine::InternetComputer, Printed { function, index, ..Printed::default() }, start))
 }

@@ -2,10 +2,10 @@
 //! with the index where there is no name. It knows no offsets.
 
 use super::super::{Engine, Printed};
-use super::{Found, decimal, named};
+use super::{Recognised, decimal, named};
 
 /// A frame.
-pub fn frame(line: &str) -> Option<Found> {
+pub fn frame(line: &str) -> Option<Recognised> {
     let mark = line.find("wasm-function[")?;
     let inner = &line[mark + "wasm-function[".len()..];
     let start = line[..mark].rfind([' ', '\t', '|']).map_or(0, |space| space + 1);
@@ -15,7 +15,7 @@ pub fn frame(line: &str) -> Option<Found> {
         let index = name.parse().ok();
         let function = if index.is_some() { None } else { named(name) };
         let frame = Printed { module: module.and_then(named), function, index, ..Printed::default() };
-        return Some(Found::Frame(Engine::JavaScriptCore, frame, start));
+        return Some(Recognised::Frame(Engine::JavaScriptCore, frame, start));
     }
     let (index, rest) = decimal(inner)?;
     let rest = rest.strip_prefix(']')?;
@@ -29,5 +29,5 @@ pub fn frame(line: &str) -> Option<Found> {
     // A function without a name has its index in the name's place.
     let function = named(function).filter(|name| name.parse() != Ok(index));
     let frame = Printed { module, function, index: Some(index), ..Printed::default() };
-    Some(Found::Frame(Engine::JavaScriptCore, frame, start))
+    Some(Recognised::Frame(Engine::JavaScriptCore, frame, start))
 }

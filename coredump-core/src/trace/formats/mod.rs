@@ -14,7 +14,7 @@ use super::{Engine, Printed};
 
 /// The part of a stack trace that a line was recognised as.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum Recognised {
     /// A frame; it begins at this byte of the line.
     Frame(Engine, Printed, usize),
     /// Several frames in one line.
@@ -26,7 +26,7 @@ pub(super) enum Found {
 }
 
 /// Recognises a line by itself. `after` names the engine whose headline or frames stand above it.
-pub(super) fn recognise(line: &str, after: Option<Engine>) -> Option<Found> {
+pub(super) fn recognise(line: &str, after: Option<Engine>) -> Option<Recognised> {
     let continued = match after {
         Some(Engine::Wazero) => wazero::offset(line).or_else(|| wazero::frame(line)),
         Some(Engine::InternetComputer) => canister::frame(line),
@@ -46,7 +46,7 @@ pub(super) fn recognise(line: &str, after: Option<Engine>) -> Option<Found> {
 }
 
 /// The headlines of traces whose frames say little by themselves.
-fn headline(line: &str) -> Option<Found> {
+fn headline(line: &str) -> Option<Recognised> {
     let engine = match () {
         () if line.contains("Canister Backtrace:") => Engine::InternetComputer,
         () if line.contains("wasm stack trace:") => Engine::Wazero,
@@ -55,7 +55,7 @@ fn headline(line: &str) -> Option<Found> {
         () if line.contains("wasm backtrace:") => Engine::Wasmtime,
         () => return None,
     };
-    Some(Found::Headline(engine))
+    Some(Recognised::Headline(engine))
 }
 
 /// Whether a line belongs to a trace of this engine without being a frame of a module.

@@ -1,10 +1,10 @@
 //! `0:   0x3b62 - crash.wasm!divide`: Wasmtime, wasm3, and hosts of proxy-wasm.
 
 use super::super::{Engine, Printed};
-use super::{Found, decimal, hexadecimal, named};
+use super::{Recognised, decimal, hexadecimal, named};
 
 /// A frame with an offset.
-pub fn frame(line: &str, after: Option<Engine>) -> Option<Found> {
+pub fn frame(line: &str, after: Option<Engine>) -> Option<Recognised> {
     for (at, _) in line.match_indices(" - ") {
         let Some((start, number, offset)) = before(&line[..at]) else { continue };
         let name = line[at + 3..].trim_end();
@@ -28,7 +28,7 @@ pub fn frame(line: &str, after: Option<Engine>) -> Option<Found> {
             offset: Some(offset),
             size: None,
         };
-        return Some(Found::Frame(engine, frame, start));
+        return Some(Recognised::Frame(engine, frame, start));
     }
     None
 }
@@ -76,7 +76,7 @@ fn index(function: &str, engine: Engine) -> (Option<u32>, Option<&str>) {
 }
 
 /// `0: overflow!down`: where the stack ran out, Wasmtime knows no offset.
-pub fn without_offset(line: &str) -> Option<Found> {
+pub fn without_offset(line: &str) -> Option<Recognised> {
     let colon = line.find(": ")?;
     let digits = line[..colon].bytes().rev().take_while(u8::is_ascii_digit).count();
     let start = colon - digits;
@@ -91,5 +91,5 @@ pub fn without_offset(line: &str) -> Option<Found> {
     let module = Some(module).filter(|module| *module != "<unknown>").and_then(named);
     let frame =
         Printed { number: Some(number), module, function: function.and_then(named), index, ..Printed::default() };
-    Some(Found::Frame(Engine::Wasmtime, frame, start))
+    Some(Recognised::Frame(Engine::Wasmtime, frame, start))
 }

@@ -1,10 +1,10 @@
 //! SpiderMonkey: `crash.wasm.divide@http://host/crash.wasm:wasm-function[51]:0x3b62`.
 
 use super::super::{Engine, Printed};
-use super::{Found, decimal, hexadecimal, named};
+use super::{Recognised, decimal, hexadecimal, named};
 
 /// A frame.
-pub fn frame(line: &str) -> Option<Found> {
+pub fn frame(line: &str) -> Option<Recognised> {
     let function = line.rfind(":wasm-function[")?;
     let at = line[..function].find('@')?;
     let (index, rest) = decimal(&line[function + ":wasm-function[".len()..])?;
@@ -24,5 +24,5 @@ pub fn frame(line: &str) -> Option<Found> {
     let module = module.and_then(named);
     let frame =
         Printed { module, function: named(name), index: Some(index), offset: Some(offset), ..Printed::default() };
-    Some(Found::Frame(Engine::SpiderMonkey, frame, start))
+    Some(Recognised::Frame(Engine::SpiderMonkey, frame, start))
 }

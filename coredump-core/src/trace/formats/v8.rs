@@ -2,13 +2,13 @@
 //! it: `at divide (http://host/crash.wasm:wasm-function[51]:0x3b62)`, `at crash.wasm:0x3b62`.
 
 use super::super::{Engine, Printed};
-use super::{Found, decimal, hexadecimal, named};
+use super::{Recognised, decimal, hexadecimal, named};
 
 /// The file size up to which the number in a module's name is a real hash.
 const HASHED: u64 = 16383;
 
 /// A frame.
-pub fn frame(line: &str) -> Option<Found> {
+pub fn frame(line: &str) -> Option<Recognised> {
     let (start, head, place) = parts(line)?;
     if let Some(at) = place.find("wasm-function[") {
         let url = place[..at].strip_suffix(':').unwrap_or(&place[..at]);
@@ -28,14 +28,14 @@ pub fn frame(line: &str) -> Option<Found> {
         let module = module.and_then(named);
         let function = function.and_then(named);
         let frame = Printed { module, function, index, offset: Some(offset), size, ..Printed::default() };
-        return Some(Found::Frame(engine, frame, start));
+        return Some(Recognised::Frame(engine, frame, start));
     }
     short(start, head, place)
 }
 
 /// The console of Chrome: `at crash.wasm:0x3b62`; puppeteer's form of Firefox's frames: `at f (http://host/crash.wasm:15202:1)`,
 /// where the line is the offset.
-fn short(start: usize, head: Option<&str>, place: &str) -> Option<Found> {
+fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
     let (url, position) =
         place.split_once(".wasm:").or_else(|| place.split_once(".wasm?").map(|(url, _)| (url, "")))?;
     let url = &place[..url.len() + ".wasm".len()];
@@ -50,7 +50,7 @@ fn short(start: usize, head: Option<&str>, place: &str) -> Option<Found> {
     let (module, _) = module(url);
     let function = head.map(|head| own_name(head, module)).filter(|name| *name != "<anonymous>").and_then(named);
     let frame = Printed { module: module.and_then(named), function, offset: Some(offset), ..Printed::default() };
-    Some(Found::Frame(engine, frame, start))
+    Some(Recognised::Frame(engine, frame, start))
 }
 
 /// Where a frame begins, what stands before its place, and the place, which may stand in parentheses.

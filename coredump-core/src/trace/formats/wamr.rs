@@ -1,10 +1,10 @@
 //! WebAssembly Micro Runtime: `#00: 0x0a04 - $f18`; up to 1.3.2, and with its fast JIT, `#00 $f18`.
 
 use super::super::{Engine, Printed};
-use super::{Found, decimal, hexadecimal, named};
+use super::{Recognised, decimal, hexadecimal, named};
 
 /// A frame.
-pub fn frame(line: &str) -> Option<Found> {
+pub fn frame(line: &str) -> Option<Recognised> {
     let start = line.find('#')?;
     let apart =
         line[..start].chars().next_back().is_none_or(|before| before.is_whitespace() || "|:>\"".contains(before));
@@ -29,5 +29,5 @@ pub fn frame(line: &str) -> Option<Found> {
     }
     let function = if index.is_some() { None } else { named(name) };
     let frame = Printed { number: Some(number), function, index, offset, ..Printed::default() };
-    Some(Found::Frame(Engine::Wamr, frame, start))
+    Some(Recognised::Frame(Engine::Wamr, frame, start))
 }

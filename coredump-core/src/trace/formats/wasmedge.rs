@@ -2,17 +2,21 @@
 //! `calling stack:module[0]:12, module[0]:7`.
 
 use super::super::{Engine, Printed};
-use super::{Found, decimal, hexadecimal, named};
+use super::{Recognised, decimal, hexadecimal, named};
 
 /// Frames of one line that are looked at; WasmEdge records 256.
 const MAX_FRAMES: usize = 256;
 
 /// The youngest frame, or those below it.
-pub fn frame(line: &str) -> Option<Found> {
+pub fn frame(line: &str) -> Option<Recognised> {
     if let Some(start) = line.find("In instruction: ") {
         let (_, offset) = line[start..].split_once("Bytecode offset: ")?;
         let (offset, _) = hexadecimal(offset)?;
-        return Some(Found::Frame(Engine::WasmEdge, Printed { offset: Some(offset), ..Printed::default() }, start));
+        return Some(Recognised::Frame(
+            Engine::WasmEdge,
+            Printed { offset: Some(offset), ..Printed::default() },
+            start,
+        ));
     }
     let (_, list) = line.split_once("calling stack:")?;
     let frames = list.split(", ").take(MAX_FRAMES).map_while(|entry| {
@@ -22,5 +26,5 @@ pub fn frame(line: &str) -> Option<Found> {
         Some(Printed { module, index: Some(index), ..Printed::default() })
     });
     let frames: Vec<_> = frames.collect();
-    (!frames.is_empty()).then_some(Found::Frames(Engine::WasmEdge, frames))
+    (!frames.is_empty()).then_some(Recognised::Frames(Engine::WasmEdge, frames))
 }

@@ -1,10 +1,10 @@
 //! Wasmer: `at divide (crash.wasm[51]:0x3b62)`.
 
 use super::super::{Engine, Printed};
-use super::{Found, decimal, hexadecimal, named};
+use super::{Recognised, decimal, hexadecimal, named};
 
 /// A frame.
-pub fn frame(line: &str) -> Option<Found> {
+pub fn frame(line: &str) -> Option<Recognised> {
     let mark = line.rfind("]:0x")?;
     let open = line[..mark].rfind('[')?;
     let (index, "") = decimal(&line[open + 1..mark])? else { return None };
@@ -18,5 +18,5 @@ pub fn frame(line: &str) -> Option<Found> {
         offset: Some(offset),
         ..Printed::default()
     };
-    Some(Found::Frame(Engine::Wasmer, frame, start))
+    Some(Recognised::Frame(Engine::Wasmer, frame, start))
 }

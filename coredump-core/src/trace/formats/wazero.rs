@@ -2,7 +2,7 @@
 //! debug info, the offset in the code section and the source: `0x5ef: src/c/sum.c:25:29`.
 
 use super::super::{Engine, Printed};
-use super::{Found, hexadecimal, named};
+use super::{Recognised, hexadecimal, named};
 
 /// Bytes of a frame: a name with the types of its function.
 const MAX_FRAME: usize = 16 << 10;
@@ -16,13 +16,13 @@ pub fn own(line: &str) -> &str {
 }
 
 /// The offset of the frame above.
-pub fn offset(line: &str) -> Option<Found> {
+pub fn offset(line: &str) -> Option<Recognised> {
     let (offset, rest) = hexadecimal(own(line))?;
-    rest.starts_with(": ").then_some(Found::Offset(Engine::Wazero, offset))
+    rest.starts_with(": ").then_some(Recognised::Offset(Engine::Wazero, offset))
 }
 
 /// A frame.
-pub fn frame(line: &str) -> Option<Found> {
+pub fn frame(line: &str) -> Option<Recognised> {
     let text = own(line);
     let start = line.len() - text.len();
     let text = text.trim_end();
@@ -40,7 +40,7 @@ pub fn frame(line: &str) -> Option<Found> {
     let index = function.strip_prefix('$').and_then(|index| index.parse().ok());
     let function = if index.is_some() { None } else { named(function) };
     let frame = Printed { module: named(module), function, index, ..Printed::default() };
-    Some(Found::Frame(Engine::Wazero, frame, start))
+    Some(Recognised::Frame(Engine::Wazero, frame, start))
 }
 
 const TYPES: [&str; 7] = ["i32", "i64", "f32", "f64", "v128", "funcref", "externref"];
