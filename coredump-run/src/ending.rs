@@ -150,7 +150,7 @@ impl Ending {
             Ending::Waiting(interruption) => {
                 format!("{interruption} while it waited outside of its functions: no frames are known")
             }
-            Ending::Watched => "stopped behind a write to its memory".to_owned(),
+            Ending::Watched => "stopped after a write to its memory".to_owned(),
             Ending::Compiling(interruption) => format!("{interruption} before it was compiled"),
             Ending::Snapshot(signal) => format!("snapshot on {}: the program went on", signal_name(*signal)),
         }

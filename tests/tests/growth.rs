@@ -345,7 +345,9 @@ fn heap(count: usize) -> Vec<u8> {
     const BINS: u32 = 0x1000;
     const BASE: u32 = 0x10000;
     let (mut words, count) = (std::collections::BTreeMap::new(), count as u32);
-    let mut put = |at: u32, word: u32| drop(words.insert(at, word));
+    let mut put = |at: u32, word: u32| {
+        words.insert(at, word);
+    };
     // Bins that are empty link to themselves.
     for bin in (0..32).map(|nth| BINS + 8 * nth) {
         put(bin + 8, bin);

@@ -38,7 +38,7 @@ pub struct Reached {
 
 impl std::fmt::Display for Reached {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("stopped behind the end of the recording")
+        f.write_str("stopped at the end of the recording")
     }
 }
 
@@ -202,7 +202,7 @@ impl Playback {
             }
             None => {
                 let Some(until) = &self.until else {
-                    return Err(self.diverged(format_args!("{name} is called behind the end of the recording")));
+                    return Err(self.diverged(format_args!("{name} is called after the end of the recording")));
                 };
                 let call = (number.unwrap_or(u32::MAX), arguments);
                 return Err(Reached { exact: until.stop.call == Some(call) }.into());

@@ -259,7 +259,7 @@ impl Until {
         match self.calls {
             0 => "; frames and values are those of a replay of it, where that was stopped".to_owned(),
             calls => {
-                format!("; frames and values are those of a replay of it, stopped behind its call {calls} of the host")
+                format!("; frames and values are those of a replay of it, stopped after its call {calls} of the host")
             }
         }
     }

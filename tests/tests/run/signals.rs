@@ -101,7 +101,7 @@ fn an_ending_signal_dumps_wherever_the_guest_is() {
             assert_eq!(dump["reason"]["kind"], "signal");
             // Code that runs is not stopped where it is, but in a replay, and that is said.
             let behind = if then == SPIN {
-                "; frames and values are those of a replay of it, stopped behind its call 1 of the host"
+                "; frames and values are those of a replay of it, stopped after its call 1 of the host"
             } else {
                 ""
             };
