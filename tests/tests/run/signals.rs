@@ -362,6 +362,8 @@ fn signals_are_seen_to_before_the_program_runs() {
 
     for (signal, number) in [("TERM", 15), ("INT", 2), ("QUIT", 3)] {
         let mut child = start();
+        // Otherwise its input ends before it is waited for.
+        let _open = child.stdin.take();
         send(signal, &child);
         assert_eq!(child.wait().unwrap().signal(), Some(number), "nothing is there to be dumped");
     }
