@@ -104,10 +104,14 @@ impl Binary {
         module.debug_bytecode().or_else(|| Some(self.fitting(module)?.1))
     }
 
-    /// The program that a core module is of: this one or one beside it; none if it is of neither, or which is not known.
+    /// The program that a core module is of: this one or one beside it; none if it is of neither, or which is not known. An
+    /// adapter that the engine made between the parts of a component is of that component, though it is in no file.
     pub fn holder(&self, module: &Module) -> Option<&Binary> {
         match module.debug_bytecode() {
-            Some(bytes) => self.all().find(|binary| binary.modules().any(|own| own == bytes)),
+            Some(bytes) => {
+                let own = self.all().find(|binary| binary.modules().any(|own| own == bytes));
+                own.or_else(|| (self.others.is_empty() && self.is_component() && is_adapter(module)).then_some(self))
+            }
             None => self.fitting(module).map(|(binary, _)| binary).or(self.others.is_empty().then_some(self)),
         }
     }
@@ -136,6 +140,12 @@ impl Binary {
         // The same module may be in two programs.
         found.all(|(_, bytes)| bytes == first.1).then_some(first)
     }
+}
+
+/// Whether the engine made this module between components: it exports nothing but `adapter0`, `adapter1`, … (wasmtime 48).
+fn is_adapter(module: &Module) -> bool {
+    let number = |name: &str| name.strip_prefix("adapter").is_some_and(|number| number.parse::<u32>().is_ok());
+    module.exports().len() > 0 && module.exports().all(|export| number(export.name()))
 }
 
 /// The contents of a file, and its stamp if it cannot be written to without getting another.
