@@ -374,14 +374,13 @@ fn heap(count: usize) -> Vec<u8> {
         put(record + 4, 64);
         put(segment + 8 + 4, 4 | 3);
     }
-    let mut runs: Vec<(u32, Vec<u8>)> = Vec::new();
-    for (at, word) in words {
-        match runs.last_mut() {
-            Some((start, bytes)) if *start + bytes.len() as u32 == at => bytes.extend(word.to_le_bytes()),
-            _ => runs.push((at, word.to_le_bytes().to_vec())),
-        }
-    }
-    let runs: Vec<(u32, &[u8])> = runs.iter().map(|(at, bytes)| (*at, &bytes[..])).collect();
+    // All of the statics and of the heap is captured; what was not put there is zero.
+    let run = |range: std::ops::Range<u32>| -> (u32, Vec<u8>) {
+        let words = range.clone().step_by(4).map(|at| words.get(&at).copied().unwrap_or(0));
+        (range.start, words.flat_map(u32::to_le_bytes).collect())
+    };
+    let runs = [run(BINS - 64..state + 64), run(BASE..record + 64)];
+    let runs = runs.each_ref().map(|(at, bytes)| (*at, &bytes[..]));
     dump(vec![build::memory(record / 65536 + 2, None), build::data(&runs), stack(1)])
 }
 

@@ -80,7 +80,7 @@ pub struct Types<'s> {
 /// larger than what they hold: what does not fit a number of values is the beginning of something else, as an object of a derived class.
 fn is_array(shape: &Shape, dense: bool, room: u64) -> bool {
     let left = shape.size.and_then(|size| room.checked_rem(size)).unwrap_or(0);
-    !shape.single && !(dense && left >= ROUNDING)
+    !(shape.single || (dense && left >= ROUNDING))
 }
 
 /// A walk along typed pointers.

@@ -134,7 +134,7 @@ fn thread(memory: &Memory<'_>, version: &Version) -> Option<Offsets> {
                 let at = at + offset as usize;
                 u64::from(u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]))
             };
-            let is_address = |address: u64| address % 4 == 0 && address < memory.size;
+            let is_address = |address: u64| address.is_multiple_of(4) && address < memory.size;
             let looks_right = RECURSION.contains(&word(version.limit as u64))
                 && [PREVIOUS, NEXT, INTERPRETER, RECORD].iter().all(|&link| is_address(word(link)))
                 && word(INTERPRETER) != 0

@@ -37,9 +37,16 @@ pub struct Futures<'w, 'r, 'f, 's> {
     room: Room,
     /// The futures that were met, by address and the type's name: each unit has a description of the same type.
     known: RefCell<HashSet<(u64, String)>>,
-    /// The futures that tasks are of, by address and the type's name: what one awaits may lie where it begins itself. And the
-    /// names alone.
-    roots: RefCell<(HashSet<(u64, String)>, HashSet<String>)>,
+    roots: RefCell<Roots>,
+}
+
+/// The futures that tasks are of: what one awaits may lie where it begins itself.
+#[derive(Default)]
+struct Roots {
+    /// By address and the type's name.
+    placed: HashSet<(u64, String)>,
+    /// The types' names alone.
+    names: HashSet<String>,
 }
 
 /// Where a search stands.
@@ -68,8 +75,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         for root in roots {
             let mut known = self.roots.borrow_mut();
             let name = self.renderer.type_name(root.ty);
-            known.0.extend(root.source.address().map(|address| (address, name.clone())));
-            known.1.insert(name);
+            known.placed.extend(root.source.address().map(|address| (address, name.clone())));
+            known.names.insert(name);
         }
     }
 
@@ -285,8 +292,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     fn is_root(&self, address: Option<u64>, name: &str) -> bool {
         let roots = self.roots.borrow();
         match address {
-            Some(address) => roots.0.contains(&(address, name.to_owned())),
-            None => roots.1.contains(name),
+            Some(address) => roots.placed.contains(&(address, name.to_owned())),
+            None => roots.names.contains(name),
         }
     }
 
