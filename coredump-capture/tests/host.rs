@@ -158,8 +158,9 @@ async fn many_stores_at_once_leave_each_its_own_dump() {
 
 #[tokio::test]
 async fn a_guest_that_does_not_end_is_dumped_where_it_is() {
-    // How the host limits its time, and what its dump says.
-    let limits: [(&str, fn(&mut Store<Tenant>)); 3] = [
+    // What the dump says, and how the host limits the guest's time.
+    type Limit = (&'static str, fn(&mut Store<Tenant>));
+    let limits: [Limit; 3] = [
         ("interrupt", |store| store.set_epoch_deadline(1)),
         ("host-error", |store| {
             store.set_epoch_deadline(1);

@@ -202,7 +202,7 @@ fn python_of_every_version_shows_the_same_program() {
         let places: Vec<_> =
             frames.iter().map(|frame| (text(&frame["function"]), frame["line"].as_u64().unwrap())).collect();
         // Until 3.11 a list's expression is a function of its own.
-        let list = (minor == 11).then(|| ("middle.<locals>.<listcomp>", 59));
+        let list = (minor == 11).then_some(("middle.<locals>.<listcomp>", 59));
         let calls = [("leaf", 46)].into_iter().chain(list);
         let calls = calls.chain([("middle", 59), ("middle", 58), ("middle", 58), ("WitWorld.go", 65)]);
         let calls: Vec<_> = calls.map(|(function, line)| (function.to_owned(), line)).collect();

@@ -220,7 +220,7 @@ mod tests {
         assert_eq!(told(&text), Some(wanted));
         let chain = |text: &str| uncaught(text).map(|panic| panic.chain).unwrap_or_default();
         let context = Chained { message: "KeyError: 'gift'".to_owned(), is_cause: false };
-        assert_eq!(chain(&text), [context.clone()]);
+        assert_eq!(chain(&text), std::slice::from_ref(&context));
         // The first was raised `from` another one.
         let text = format!(
             "{PYTHON}\nThe above exception was the direct cause of the following exception:\n\n{}",

@@ -278,6 +278,7 @@ fn a_large_recording_is_a_file_beside_the_dump() {
     let dump = read(&folder.path().join(&names(folder.path(), ".dump")[0]));
     let mut expected = vec![recording.clone(), dump["process"]["replay"]["file"].as_str().unwrap().to_owned()];
     let mut left = names(folder.path(), ".recording");
-    (expected.sort(), left.sort());
+    expected.sort();
+    left.sort();
     assert_eq!(left, expected);
 }

@@ -323,14 +323,14 @@ fn a_signal_during_the_replay_sends_the_first_dump_through_the_pipe() {
     let child = run.current_dir(folder.path()).stderr(Stdio::piped()).spawn().unwrap();
     let descriptors = format!("/proc/{}/fd", child.id());
     until("dump that is held back", || {
-        let open = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
+        let mut open = std::fs::read_dir(&descriptors).into_iter().flatten().flatten();
         let held = |file: std::fs::DirEntry| {
             let target = std::fs::read_link(file.path()).unwrap_or_default();
             let target = target.to_string_lossy();
             let is_temporary = target.ends_with("(deleted)") && !target.starts_with("/memfd:");
             is_temporary && std::fs::metadata(file.path()).is_ok_and(|found| found.len() > 0)
         };
-        open.map(held).any(|held| held)
+        open.any(held)
     });
     // A moment later the program runs again, which takes much longer.
     std::thread::sleep(Duration::from_millis(500));
