@@ -61,7 +61,7 @@ pub fn stack<T: 'static>(dump: &WasmCoreDump, binary: &Binary, store: &mut Store
     stack_without(None, dump, binary, store)
 }
 
-/// The same, without a module of our own.
+/// Reads the stack and leaves out the frames of our own module.
 fn stack_without<T: 'static>(
     own: Option<&Module>,
     dump: &WasmCoreDump,

@@ -180,7 +180,7 @@ struct Details {
 
 /// A function that was called.
 enum Called {
-    /// One of WASI 0.1.
+    /// A function of WASI 0.1.
     Core(Arc<Function>),
     /// A component's import.
     Component(Arc<ComponentFunction>),

@@ -190,7 +190,7 @@ struct Program<'r, 'f, 's> {
     functions: Vec<Function>,
     found: Vec<Coroutine>,
     locals: bool,
-    /// Those that were met.
+    /// The coroutines that were shown already.
     shown: RefCell<HashSet<usize>>,
     room: Room,
 }

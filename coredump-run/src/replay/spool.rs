@@ -47,7 +47,7 @@ impl Spool {
     ///
     /// # Errors
     ///
-    /// Those of the system; [`ErrorKind::TooLarge`] beyond the limit.
+    /// Fails as the system does, and with [`ErrorKind::TooLarge`] beyond the limit.
     pub fn bytes(&mut self) -> Result<Bytes> {
         if self.file.is_some() {
             self.flush();
