@@ -234,7 +234,9 @@ fn parts(variable: &Variable) -> usize {
 /// What to say where no task was found: which modules could not be asked.
 pub fn none_found(binaries: &Binaries) -> String {
     const NONE: &str = "no asynchronous task was found";
-    let mute = |slot: &&Slot| slot.found.as_ref().is_none_or(|found| !found.binary.has_dwarf());
+    // What a component is made of besides is no program's.
+    let is_glue = |slot: &&Slot| slot.name.starts_with("wit-component:");
+    let mute = |slot: &&Slot| !is_glue(slot) && slot.found.as_ref().is_none_or(|found| !found.binary.has_dwarf());
     let mute: Vec<_> = binaries.slots().iter().filter(mute).take(MAX_INSTANCES).map(|slot| &*slot.name).collect();
     match mute.is_empty() {
         true => NONE.to_owned(),

@@ -219,6 +219,27 @@ fn a_service_in_c_is_served() {
     assert_eq!(places(&dump), ["divide service.c:43", "average service.c:53", "handle service.c:62"]);
 }
 
+/// `sources/component/prices.rs`, whose handler is asynchronous: what it waits for is polled by an executor of wstd.
+#[test]
+fn a_service_in_rust_with_wstd_is_served() {
+    let server = Server::start(&["--timeout", "2s"], "http-service-wstd");
+    assert_eq!((server.get("/").text(), server.get("/total?3,4").text()), ("hello\n", "7\n"));
+    assert_eq!(server.get("/nothing").status, 404);
+    assert_eq!(server.get("/total?3,x").status, 500);
+    let dump = server.only_dump();
+    assert_eq!(dump["reason"]["panic"]["message"], "price 1 is no number: \"x\"");
+    assert_eq!(
+        (&dump["place"]["function"], &dump["process"]["request"]["path"]),
+        (&json!("service::price"), &json!("/total?3,x"))
+    );
+    // What waits is in the call of the host in which all of its tasks wait.
+    assert_eq!(server.get("/wait?ab").status, 504);
+    let last = server.dumps().iter().map(|dump| read(dump)).find(|dump| dump["reason"]["kind"] == "timeout").unwrap();
+    let functions: Vec<_> = frames(&last).iter().map(|frame| frame["function"].as_str().unwrap()).collect();
+    assert!(functions.contains(&"wasip2::imports::wasi::io::poll::poll"), "{functions:?}");
+    assert_eq!(server.get("/total?1,2,3").text(), "6\n");
+}
+
 /// `sources/component/orders.c`, with the bindings of wit-bindgen.
 #[test]
 fn a_service_in_c_with_generated_bindings_and_a_library_is_served() {
@@ -291,6 +312,23 @@ fn a_task_that_waits_too_long_leaves_its_state() {
         assert!(!modules.is_empty() && modules.iter().all(|module| module["sha256"].is_string()), "{modules:?}");
         let found = Tool::new("coredump-dump").args(["--find", "order-4111"]).arg(&server.dumps()[0]).run().expect(0);
         assert!(!found.text().is_empty(), "what the task is about is in its memory");
+        let tool = Tool::new("coredump-json").arg("--locals").arg(&server.dumps()[0]);
+        let document = tool.run().expect(0).json();
+        let [task] = &document["tasks"].as_array().unwrap()[..] else { panic!("{}", document["tasks"]) };
+        assert_eq!((&task["executor"], &task["state"]), (&json!("wit-bindgen"), &json!("idle")));
+        let mut awaited = Vec::new();
+        let mut at = task;
+        while let Some(next) = at["awaits"].get(0) {
+            awaited.push(next);
+            at = next;
+        }
+        let gather =
+            awaited.iter().find(|one| one["function"] == "service::gather").unwrap_or_else(|| panic!("{task}"));
+        assert_eq!((&gather["state"], &gather["line"]), (&json!("suspended"), &json!(42)), "{gather}");
+        let variables = gather["variables"].as_array().unwrap();
+        let value =
+            |name: &str| variables.iter().find(|variable| variable["name"] == name).map(|variable| &variable["value"]);
+        assert_eq!((value("order"), value("weight")), (Some(&json!("\"order-4111\"")), Some(&json!("0"))), "{gather}");
         assert_eq!(server.get("/").status, 200);
     }
     // Who does not ask for dumps of timeouts gets none.

@@ -74,19 +74,21 @@ impl<'s> RustValues<'_, '_, '_, 's> {
     pub fn vtable_type(&self, address: u64) -> Option<Die> {
         let units = &self.frame.units;
         let first = self.frame.function.map_or(0, |function| function.unit);
-        units.mentioning(first, address).into_iter().find_map(|unit| {
-            units.vtables_of(unit).into_iter().find_map(|die| {
-                let (location, _) = self.frame.locate(die)?;
-                let at = match location.pieces.as_slice() {
-                    [piece] => &piece.place,
-                    _ => return None,
-                };
-                if *at != Place::Memory(address) {
-                    return None;
-                }
-                described_type(units, die)
-            })
-        })
+        let described = |unit| units.vtables_of(unit).into_iter().filter_map(|die| self.described_vtable(die));
+        let mut tables = units.mentioning(first, address).into_iter().flat_map(described);
+        tables.find(|&(at, _)| at == address).map(|(_, ty)| ty)
+    }
+
+    /// The address of the vtable that a variable is, and the type that it is for.
+    pub fn described_vtable(&self, variable: Die) -> Option<(u64, Die)> {
+        let (location, _) = self.frame.locate(variable)?;
+        match location.pieces.as_slice() {
+            [piece] => match piece.place {
+                Place::Memory(address) => Some((address, described_type(&self.frame.units, variable)?)),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 }
 

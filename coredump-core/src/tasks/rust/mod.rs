@@ -7,10 +7,12 @@ mod names;
 mod polled;
 mod tokio;
 mod unordered;
+mod wit_bindgen;
 
 use super::{AsyncTask, Await, AwaitState, TaskState, instances, memory};
 use crate::binaries::Binaries;
 use crate::catalog::Language;
+use crate::heap::Heap;
 use crate::lang::Renderer;
 use crate::model::CoreDump;
 use crate::regions::Regions;
@@ -57,6 +59,9 @@ pub fn find(
             // What a frame holds pinned, and is no part of these tasks, is what the program itself waits for.
             let pinned = roots.iter().filter(|root| !pools.hold(root));
             tasks.extend(pinned.filter_map(|root| held(&futures, root)));
+            let exports = wit_bindgen::tasks(&renderer, || Heap::find(dump, binaries, memory, &regions));
+            let exports = exports.iter().filter_map(|future| held(&futures, future));
+            tasks.extend(exports.map(|task| AsyncTask { executor: Some("wit-bindgen"), ..task }));
         });
     }
 }
