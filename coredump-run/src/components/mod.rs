@@ -4,6 +4,7 @@ mod compound;
 mod files;
 mod link;
 mod obstacle;
+mod offered;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -13,5 +14,6 @@ mod wasi;
 pub use files::Files;
 pub use link::{Answer, Function, Imports, VERSION};
 pub use obstacle::obstacle;
+pub use offered::is_offered;
 pub use values::Values;
 pub use wasi::link;

@@ -3,6 +3,7 @@
 use coredump_core::module::{self, Module};
 use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload};
 
+use super::offered::is_offered;
 use super::wasi::INTERFACES;
 
 /// Why a component cannot be recorded, or nothing if it can.
@@ -27,7 +28,8 @@ pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
                     match known(import.name.name) {
                         Recordable::Yes => {}
                         Recordable::Later => return Some("it imports WASI 0.3"),
-                        Recordable::No if unknown_imports_trap => {}
+                        // What nobody offers ends the program when it is called. What is offered answers.
+                        Recordable::No if unknown_imports_trap && !is_offered(import.name.name) => {}
                         Recordable::No => return Some("it imports more than WASI 0.2 for command lines"),
                     }
                 }

@@ -8,6 +8,9 @@ use coredump_core::{CoreDump, Dump, Limits};
 
 use super::rewrite::{self, Watch};
 
+/// Frames that are asked whether they know a name.
+const FRAMES: usize = 64;
+
 /// Bytes that are asked about.
 pub struct Named<'d> {
     dump: &'d Dump,
@@ -72,12 +75,22 @@ impl<'d> Named<'d> {
         let wrong = |why: String| Error::new(ErrorKind::NotFound, format!("{name}: {why}"));
         let frame = self.dump.crashed_thread().and_then(|thread| thread.frame(self.frame));
         let frame = frame.ok_or_else(|| wrong(format!("there is no frame {}", self.frame)))?;
-        let variable = frame.evaluate(name).map_err(|error| wrong(error.to_string()))?;
+        let variable = frame.evaluate(name).map_err(|error| self.known_elsewhere(name, wrong(error.to_string())))?;
         let address = variable.address.ok_or_else(|| wrong("it has no address in memory".to_owned()))?;
         // What comes after it begins where it ends.
         let behind = frame.evaluate(&format!("&({name}) + 1")).ok().and_then(|behind| number(&behind.text()));
         let size = behind.and_then(|behind| behind.checked_sub(address)).filter(|&size| size > 0);
         Ok((address, size.unwrap_or(4)))
+    }
+
+    /// The error for a name that this frame does not know, with the frame that knows it.
+    fn known_elsewhere(&self, name: &str, error: Error) -> Error {
+        let frames = self.dump.crashed_thread().into_iter().flat_map(|thread| thread.frames()).take(FRAMES);
+        let mut knowing = frames.filter(|frame| frame.evaluate(name).is_ok_and(|variable| variable.address.is_some()));
+        let Some(frame) = knowing.next() else { return error };
+        let function = frame.calls().last().and_then(|call| call.function.clone());
+        let function = function.map_or_else(String::new, |name| format!(", in {}", text::escape(&name)));
+        error.hint(format!("frame {0}{function}, knows it: --frame {0}", frame.index()))
     }
 
     /// The value of the expression at the crash, if its bytes had been these.

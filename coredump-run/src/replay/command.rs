@@ -150,7 +150,7 @@ fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source>
     let source = sources.find(|source| source.sha256() == *wanted);
     source.map(|source| source.kept_in(cache::cache(args))).ok_or_else(|| {
         Error::new(ErrorKind::NotFound, "the program that was recorded is not found")
-            .hint("name it behind the options: coredump-run --replay DUMP PROGRAM")
+            .hint("name it after the options: coredump-run --replay DUMP PROGRAM")
     })
 }
 

@@ -252,13 +252,16 @@ fn a_large_recording_is_a_file_beside_the_dump() {
     let elsewhere = scratch();
     let moved = |name: &str| std::fs::copy(folder.path().join(name), elsewhere.path().join(name)).unwrap();
     moved("app.coredump");
-    let again = || {
-        let tool = Tool::new("coredump-run").args(["-o", "again.coredump", "--replay", "app.coredump"]);
+    let again_with = |options: &[&str]| {
+        let tool = Tool::new("coredump-run").args(options).args(["-o", "again.coredump", "--replay", "app.coredump"]);
         tool.arg(folder.path().join("app.wat")).in_folder(elsewhere.path()).run()
     };
+    let again = || again_with(&[]);
     let missing = again().expect(125);
     assert!(missing.stderr.contains(recording) && missing.stderr.contains("in the same folder"), "{missing:?}");
     moved(recording);
+    let refused = again_with(&["--untrusted"]).expect(64);
+    assert!(refused.stderr.contains("the recording is in a file that the dump names"), "{refused:?}");
     again().expect(134);
     assert_eq!(state(&elsewhere.path().join("again.coredump")), state(&folder.path().join("app.coredump")));
     // One that was altered or cut off is refused, with the offset in it.

@@ -303,3 +303,51 @@ fn memory_text(dump: &Path, expression: &str) -> String {
     let frame = Tool::new("coredump-dump").args(["--print", expression, "--frame", "3"]).arg(dump).run().expect(0);
     frame.text().trim().to_owned()
 }
+
+#[test]
+fn a_name_of_another_frame_says_of_which() {
+    let (_folder, dump) = crash("stack");
+    // `clobbered` dies, and `main` has been given the count.
+    let unknown = replay(&dump, &["--last-write", "argc"]).expect(125);
+    assert!(unknown.stderr.contains("hint: frame 1, in main, knows it: --frame 1\n"), "{unknown:?}");
+    let known = replay(&dump, &["--last-write", "argc", "--frame", "1"]).expect(0);
+    assert!(known.stdout.starts_with(b"argc (0x"), "{known:?}");
+    let nobody = replay(&dump, &["--last-write", "nothing"]).expect(125);
+    assert!(!nobody.stderr.contains("--frame"), "{nobody:?}");
+}
+
+/// What a dump of somebody else's makes its program do is bounded by who runs it again.
+#[test]
+fn time_and_memory_of_a_program_that_runs_again_are_bounded() {
+    let text = r#"(module (memory 1)
+        (func (export "_start") (local $left i64)
+            (drop (memory.grow (i32.const 63)))
+            (local.set $left (i64.const 2_000_000_000))
+            (loop $again
+                (local.set $left (i64.sub (local.get $left) (i64.const 1)))
+                (br_if $again (i64.ne (local.get $left) (i64.const 0))))
+            unreachable))"#;
+    let (_folder, dump) = wat(&text.replace("2_000_000_000", "10"), "");
+    replay(&dump, &["--max-memory", "4m"]).expect(134);
+    let outcome = replay(&dump, &["--max-memory", "1m"]).expect(125);
+    assert!(outcome.stderr.contains("memory"), "{outcome:?}");
+    let (_folder, dump) = wat(text, "");
+    let outcome = replay(&dump, &["--timeout", "100ms"]).expect(124);
+    assert!(outcome.stderr.contains("ended by --timeout, before the program was where it ended"), "{outcome:?}");
+}
+
+/// A dump of somebody else's opens no file that it names: neither the program nor the recording.
+#[test]
+fn a_dump_that_is_not_trusted_leads_to_no_file() {
+    let (_folder, dump) = crash("freed");
+    let outcome = replay(&dump, &["--untrusted"]).expect(125);
+    assert!(outcome.stderr.contains("the program that was recorded is not found"), "{outcome:?}");
+    let program = fixture("modules/written.wasm");
+    replay(&dump, &["--untrusted", program.to_str().unwrap()]).expect(134);
+    // What the dump holds itself is not elsewhere.
+    let folder = scratch();
+    let whole = folder.path().join("app.coredump");
+    let tool = Tool::new("coredump-run").args(["--embed-modules", "-o"]).arg(&whole).arg(&program).arg("freed");
+    tool.run().expect(134);
+    replay(&whole, &["--untrusted"]).expect(134);
+}
