@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::binaries::{Binaries, Binary, Stop};
+use crate::lang::go;
 use crate::limits::{MAX_NAME, MAX_SYMBOL, shorten};
 use crate::locate::branch;
 use crate::locked::Locked;
@@ -157,7 +158,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
     }
 
     fn task(&self) -> Option<&TaskStack> {
-        self.task.get_or_init(|| Some(TaskStack::new(self.dump, Runtime::find(self.dump, self.binaries)?))).as_ref()
+        self.task.get_or_init(|| Some(TaskStack::new(self.dump, go::find(self.dump, self.binaries)?))).as_ref()
     }
 
     /// Number of frames of a thread, with those that a language's runtime keeps in linear memory, which come last.

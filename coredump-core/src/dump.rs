@@ -17,6 +17,7 @@ use crate::error::Result;
 use crate::gc;
 use crate::heap::Heap;
 use crate::interpreted::{Interpreted, Site};
+use crate::lang::{self, python};
 use crate::limits::MAX_PIPED;
 use crate::locate::Options;
 use crate::mapped::Bytes;
@@ -25,7 +26,7 @@ use crate::model::{self, CoreDump};
 use crate::read::read;
 use crate::reason::{self, CrashReason};
 use crate::regions::{self, Regions};
-use crate::runtimes::{Runtime, Task, cpython};
+use crate::runtimes::{Runtime, Task};
 use crate::signature::Signer;
 use crate::symbols::EmbeddedSource;
 use crate::tasks::Tasks;
@@ -178,7 +179,7 @@ struct Settled {
 }
 
 /// A dump, and the binaries that were found for it.
-struct Scene {
+struct DumpWithBinaries {
     recorded: Arc<Recorded>,
     binaries: Binaries,
 }
@@ -192,14 +193,14 @@ struct Views<'a> {
 
 self_cell!(
     struct Located {
-        owner: Scene,
+        owner: DumpWithBinaries,
         #[covariant]
         dependent: Views,
     }
 );
 
 fn located_in(recorded: &Arc<Recorded>, binaries: Binaries) -> Located {
-    Located::new(Scene { recorded: recorded.clone(), binaries }, |scene| {
+    Located::new(DumpWithBinaries { recorded: recorded.clone(), binaries }, |scene| {
         let dump = scene.recorded.borrow_dependent();
         let binaries = &scene.binaries;
         Views {
@@ -332,7 +333,7 @@ impl Dump {
     pub fn reason(&self) -> Option<&CrashReason> {
         let signer = &self.0.store.0.signer;
         let known = || {
-            let reason = reason::of(self.recorded(), self.binaries(), self.resolver(), signer)?;
+            let reason = reason::find(self.recorded(), self.binaries(), self.resolver(), signer)?;
             Some(reason.with_exception(|| self.interpreter()?.uncaught(self.recorded())))
         };
         self.0.reason.get_or_init(known).as_ref()
@@ -401,7 +402,7 @@ impl Dump {
     /// The stack of the program that an interpreter ran; `None` where there is no interpreter that is known. `limits` bound
     /// the values of its variables, without which they are left out.
     pub fn interpreted(&self, limits: Option<Limits>) -> Option<Interpreted> {
-        let limits = limits.map(|limits| cpython::Limits { depth: limits.depth, elements: limits.elements });
+        let limits = limits.map(|limits| python::Limits { depth: limits.depth, elements: limits.elements });
         Interpreted::read(self.recorded(), self.resolver(), self.interpreter()?, limits)
     }
 
@@ -422,7 +423,7 @@ impl Dump {
     /// # Ok::<(), coredump_core::Error>(())
     /// ```
     pub fn tasks(&self, limits: Option<Limits>) -> Tasks {
-        Tasks::find(self.recorded(), self.binaries(), self.interpreter(), self.objects(), limits)
+        lang::tasks::find(self.recorded(), self.binaries(), self.interpreter(), self.objects(), limits)
     }
 
     /// The frames of one of the runtime's tasks, youngest first.

@@ -4,9 +4,10 @@ use memchr::memmem;
 
 use crate::backtrace::{ResolvedFrame, Resolver};
 use crate::binaries::Binaries;
+use crate::lang::javascript;
+use crate::lang::python::{self, Limits};
 use crate::model::CoreDump;
-use crate::runtimes::cpython::{self, Limits};
-use crate::runtimes::{InterpretedFrame, quickjs};
+use crate::runtimes::InterpretedFrame;
 
 /// Frames among which the evaluation loop is looked for, to tell whether a program is an interpreter.
 const YOUNG_FRAMES: usize = 256;
@@ -25,11 +26,11 @@ struct Kind {
 }
 
 const PYTHON: Kind =
-    Kind { language: "python", modules: &["python", "pyodide"], mark: cpython::MARK, evaluation: "_PyEval_EvalFrame" };
+    Kind { language: "python", modules: &["python", "pyodide"], mark: python::MARK, evaluation: "_PyEval_EvalFrame" };
 const JAVASCRIPT: Kind = Kind {
     language: "javascript",
     modules: &["quickjs", "qjs", "javy"],
-    mark: quickjs::MARK,
+    mark: javascript::MARK,
     evaluation: "JS_CallInternal",
 };
 
@@ -37,9 +38,9 @@ const JAVASCRIPT: Kind = Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Site {
     /// CPython, in the dump's memory with this index.
-    Python(usize, cpython::Place),
+    Python(usize, python::Interpreter),
     /// QuickJS.
-    JavaScript(usize, quickjs::Place),
+    JavaScript(usize, javascript::Atoms),
 }
 
 /// The stack of an interpreter's program.
@@ -79,10 +80,10 @@ impl Site {
         let nameless = frames().next().is_some_and(|frame| frame.function.is_none());
         let mut memories = dump.memories.iter().enumerate();
         if is(&PYTHON) || nameless && holds(&PYTHON) {
-            return memories.find_map(|(index, memory)| Some(Site::Python(index, cpython::find(memory)?)));
+            return memories.find_map(|(index, memory)| Some(Site::Python(index, python::find(memory)?)));
         }
         if is(&JAVASCRIPT) || nameless && holds(&JAVASCRIPT) {
-            return memories.find_map(|(index, memory)| Some(Site::JavaScript(index, quickjs::find(memory)?)));
+            return memories.find_map(|(index, memory)| Some(Site::JavaScript(index, javascript::find(memory)?)));
         }
         None
     }
@@ -90,11 +91,11 @@ impl Site {
 
 impl Site {
     /// The exception that nothing caught, of a program that the interpreter runs no more.
-    pub(crate) fn uncaught(&self, dump: &CoreDump<'_>) -> Option<cpython::Uncaught> {
+    pub(crate) fn uncaught(&self, dump: &CoreDump<'_>) -> Option<python::Uncaught> {
         let Site::Python(memory, place) = self else { return None };
         let memory = dump.memories.get(*memory)?;
-        let runs = !cpython::read(memory, place, None).threads.is_empty();
-        if runs { None } else { cpython::uncaught(memory, place) }
+        let runs = !python::read(memory, place, None).threads.is_empty();
+        if runs { None } else { python::uncaught(memory, place) }
     }
 }
 
@@ -109,13 +110,13 @@ impl Interpreted {
     ) -> Option<Interpreted> {
         let (kind, title, is_known, entries, broken) = match site {
             Site::Python(memory, place) => {
-                let python = cpython::read(dump.memories.get(*memory)?, place, limits);
+                let python = python::read(dump.memories.get(*memory)?, place, limits);
                 let (major, minor) = python.version;
                 let thread = python.threads.into_iter().next().unwrap_or_default();
                 (&PYTHON, format!("Python {major}.{minor}"), python.is_known, thread.entries, thread.broken)
             }
             Site::JavaScript(memory, place) => {
-                let stack = quickjs::read(dump.memories.get(*memory)?, *place);
+                let stack = javascript::read(dump.memories.get(*memory)?, *place);
                 let entries = stack.frames.into_iter().map(|frame| frame.into_iter().collect()).collect();
                 (&JAVASCRIPT, "JavaScript (QuickJS)".to_owned(), stack.broken.is_none(), entries, stack.broken)
             }

@@ -75,7 +75,7 @@ fn words_said(reason: &Reason) -> Option<String> {
     let store = Store::new();
     let nowhere = Options { recorded_paths: false, trusted: false, ..Options::default() };
     let binaries = Binaries::locate(&store, &dump, &nowhere);
-    let known = reason::of(&dump, &binaries, &Resolver::new(&dump, &binaries), &Signer::default());
+    let known = reason::find(&dump, &binaries, &Resolver::new(&dump, &binaries), &Signer::default());
     known.filter(|reason| reason.panic.is_some()).map(|reason| escape(&reason.summary()).into_owned())
 }
 
@@ -109,7 +109,7 @@ fn crash_told(capture: &Capture, reason: &Reason, program: &Program, look: &Look
         binaries = Binaries::locate(&store, dump, &everywhere);
     }
     let resolver = Resolver::new(dump, &binaries);
-    let known = reason::of(dump, &binaries, &resolver, &Signer::default());
+    let known = reason::find(dump, &binaries, &resolver, &Signer::default());
     // The engine has said the rest.
     let says_more = |reason: &CrashReason| {
         let address = reason.memory_access.is_some_and(|access| access.address.is_some());

@@ -46,14 +46,14 @@ pub struct Binary {
     symbols: OnceLock<SymbolsCell>,
 }
 
-/// Part of a file.
-struct Part {
+/// FilePart of a file.
+struct FilePart {
     file: Arc<Bytes>,
     start: usize,
     end: usize,
 }
 
-impl Part {
+impl FilePart {
     fn bytes(&self) -> &[u8] {
         &self.file[self.start..self.end]
     }
@@ -62,14 +62,14 @@ impl Part {
 self_cell!(
     /// A module with the bytes that it was parsed from.
     struct CodeCell {
-        owner: Part,
+        owner: FilePart,
         #[covariant]
         dependent: Code,
     }
 );
 
 /// The files that symbols are read from.
-struct Sources {
+struct SymbolFiles {
     code: Arc<CodeCell>,
     path: Option<PathBuf>,
     file: Option<Arc<Bytes>>,
@@ -85,7 +85,7 @@ struct Loaded<'s> {
 self_cell!(
     /// Symbols with the files that they were read from.
     struct SymbolsCell {
-        owner: Sources,
+        owner: SymbolFiles,
         #[not_covariant]
         dependent: Loaded,
     }
@@ -122,7 +122,7 @@ impl Store {
         let binaries = modules.into_iter().enumerate().filter_map(|(index, bytes)| {
             let nested = (!single).then_some(index);
             let start = file.offset_of(bytes)?;
-            let part = Part { file: file.clone(), start, end: start + bytes.len() };
+            let part = FilePart { file: file.clone(), start, end: start + bytes.len() };
             Some(self.add(Some((path.to_owned(), file.clone())), nested, parse(part).ok()?))
         });
         Ok(binaries.collect())
@@ -140,7 +140,7 @@ impl Store {
         // Checked before the copy is made and kept.
         Module::parse(bytes)?;
         let file = Arc::new(Bytes::Owned(bytes.to_vec()));
-        let binary = self.add(None, None, parse(Part { file, start: 0, end: bytes.len() })?);
+        let binary = self.add(None, None, parse(FilePart { file, start: 0, end: bytes.len() })?);
         let hash = claimed_hash.unwrap_or_else(|| binary.digest()).to_owned();
         self.embedded.lock().insert(hash, binary.clone());
         Ok(binary)
@@ -162,7 +162,7 @@ impl Store {
     }
 }
 
-fn parse(part: Part) -> Result<CodeCell> {
+fn parse(part: FilePart) -> Result<CodeCell> {
     CodeCell::try_new(part, |part| Ok(Code::new(Module::parse(part.bytes())?)))
 }
 
@@ -246,7 +246,7 @@ impl Binary {
     /// Lets `look` look at its symbols, which are found once.
     fn loaded<'b, R>(&'b self, look: impl for<'s> FnOnce(&'b Loaded<'s>) -> R) -> R {
         let symbols = self.symbols.get_or_init(|| {
-            let sources = Sources {
+            let sources = SymbolFiles {
                 code: self.code.clone(),
                 path: self.path.clone(),
                 file: self.file.clone(),

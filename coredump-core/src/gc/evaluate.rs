@@ -153,7 +153,7 @@ impl<'d> Evaluation<'_, 'd> {
     fn global(&self, name: &str) -> Option<Part> {
         let dump = self.view.dump;
         let frame = dump.threads.get(self.thread)?.frames.get(self.frame)?;
-        let module = self.view.module(self.view.binaries.module_of(dump, frame)?)?;
+        let module = self.view.named.module(self.view.binaries.module_of(dump, frame)?)?;
         let instance = dump.instances.get(frame.instance? as usize)?;
         let holder = format!("{name}_instance");
         let fits = |own: &str, wanted: &str| {

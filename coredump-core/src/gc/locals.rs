@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::View;
 use super::assigned::{self, State};
 use super::meaning::{Form, Part, Reading};
-use super::{View, kotlin};
+use super::named::clean;
+use crate::lang::kotlin;
 use crate::model::{Frame, Reference, Value};
 use crate::module::Module;
 use crate::objects::{Field, Id, Kind, Link, Object};
@@ -88,8 +90,8 @@ impl<'d> View<'d> {
     fn names_in(&self, thread: usize, index: usize, frame: &Frame) -> Option<Names<'d>> {
         let function = frame.function?;
         let number = self.binaries.module_of(self.dump, frame);
-        let module = number.and_then(|module| self.module(module));
-        let of_language = number.is_some_and(|number| self.kotlin.is_program(self, number));
+        let module = number.and_then(|module| self.named.module(module));
+        let of_language = number.is_some_and(|number| self.kotlin.is_program(&self.named, number));
         let language = module.filter(|_| of_language).map(|module| {
             let place = self.binaries.place(self.dump, thread, index);
             let states = place.and_then(|place| assigned::states(module, function, place.module_offset));
@@ -204,8 +206,7 @@ impl Names<'_> {
         let initial = part.is_none_or(|part| is_initial(part.field));
         let perhaps_unset =
             self.language.is_some() && !parameter && state == State::Perhaps && initial && part.is_some();
-        let name =
-            name.map(|name| super::clean(kotlin::local_name(name).filter(|_| self.language.is_some()).unwrap_or(name)));
+        let name = name.map(|name| clean(kotlin::local_name(name).filter(|_| self.language.is_some()).unwrap_or(name)));
         Some(Local { index, name, part, parameter, perhaps_unset, ty: value.type_name().unwrap_or_default() })
     }
 }

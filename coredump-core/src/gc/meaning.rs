@@ -1,12 +1,6 @@
 //! What an object is in the language of its program: what a language says of it, and those who print it ask for.
 
-use std::ops::Range;
-
-use super::{View, kotlin};
-use crate::objects::{Field, Kind, Link, Object};
-
-/// Longest text that is given out as a whole, in units.
-const MAX_STRING: u64 = 1 << 16;
+use crate::objects::Field;
 
 /// An object as its language sees it.
 #[derive(Clone, Debug)]
@@ -130,78 +124,5 @@ impl Thrown {
             Some(message) => format!("{}: {message}", self.class),
             None => self.class.clone(),
         }
-    }
-}
-
-impl View<'_> {
-    /// What an object is in its program's language, with the elements of a window; none where the language is not known.
-    pub fn meaning(&self, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
-        self.kotlin.meaning(self, object, window)
-    }
-
-    /// The class of an object in its program's language.
-    pub fn class_of(&self, object: &Object<'_>) -> Option<String> {
-        Some(self.kotlin.class(self, object)?.name().to_owned())
-    }
-
-    /// A number, a truth value or a character as its language writes it; none of a reference.
-    pub fn part_text(&self, part: Part) -> Option<String> {
-        let unsigned = |bits: u64| match part.reading {
-            Reading::Truth if bits <= 1 => (bits == 1).to_string(),
-            Reading::Character => u16::try_from(bits).map_or_else(|_| bits.to_string(), kotlin::character),
-            Reading::UnsignedByte => (bits as u8).to_string(),
-            Reading::UnsignedShort => (bits as u16).to_string(),
-            _ => bits.to_string(),
-        };
-        let integer = |signed: i64, bits: u64| match part.reading {
-            Reading::Signed => signed.to_string(),
-            // What reads alike either way is known all the same.
-            Reading::Unknown if signed < 0 => format!("{bits:#x}"),
-            _ => unsigned(bits),
-        };
-        Some(match part.field {
-            Field::Ref(_) => return None,
-            field if part.reading == Reading::Raw => super::show::number(field),
-            Field::I8(bits) => integer(i64::from(bits as i8), bits.into()),
-            Field::I16(bits) => integer(i64::from(bits as i16), bits.into()),
-            Field::I32(value) if part.reading == Reading::Unknown => value.to_string(),
-            Field::I32(value) => integer(value.into(), (value as u32).into()),
-            Field::I64(value) => integer(value, value as u64),
-            Field::F32(bits) => kotlin::float(f32::from_bits(bits)),
-            Field::F64(bits) => kotlin::double(f64::from_bits(bits)),
-            field @ Field::V128(_) => super::show::number(field),
-        })
-    }
-
-    /// What an object holds by name.
-    pub fn members(&self, object: &Object<'_>) -> Vec<(String, Part)> {
-        self.kotlin.class(self, object).map(|_| self.kotlin.members(self, object)).unwrap_or_else(|| {
-            let name =
-                |index| self.field_name(object.type_index, index).map_or_else(|| format!("[{index}]"), str::to_owned);
-            let fields = object.fields().enumerate().filter(|_| object.kind() == Kind::Struct);
-            fields.map(|(index, field)| (name(index), Part::raw(field))).collect()
-        })
-    }
-
-    /// The text that an object is, without quotes, if it is one and all of it is in the dump.
-    pub fn string(&self, object: &Object<'_>) -> Option<String> {
-        match self.meaning(object, 0..MAX_STRING).map(|meaning| meaning.form) {
-            Some(Form::Text(text)) => {
-                (text.whole && text.len <= MAX_STRING).then(|| String::from_utf16_lossy(&text.units))
-            }
-            Some(_) => None,
-            None => super::text_of(object),
-        }
-    }
-
-    /// The functions of a program that wait until they are resumed, in languages that keep them as objects.
-    pub(crate) fn suspended(&self) -> Vec<kotlin::Suspended> {
-        self.kotlin.suspended(self)
-    }
-
-    /// The exception that a reference means, if its language has such.
-    pub fn thrown(&self, link: Link) -> Option<Thrown> {
-        let Link::Object(id) = link else { return None };
-        self.kotlin.thrown(self, &self.get(id)?)
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::View;
+use super::named::clean;
 use crate::model::{RefTarget, Reference, Value};
 use crate::objects::Id;
 
@@ -19,7 +20,7 @@ pub struct Root {
 }
 
 /// A place that holds an object, still without words for it.
-enum Place {
+enum Holder {
     Local(usize, usize, usize),
     Operand(usize, usize, usize),
     Exception(usize),
@@ -30,9 +31,9 @@ enum Place {
 impl View<'_> {
     /// All objects that a root holds, each once, those that frames hold first; a root of each.
     pub fn roots(&self) -> Vec<Root> {
-        let mut places: Vec<(Place, Id)> = Vec::new();
+        let mut places: Vec<(Holder, Id)> = Vec::new();
         let mut seen: HashMap<Id, ()> = HashMap::new();
-        let mut add = |place: Place, target: Option<&RefTarget>| {
+        let mut add = |place: Holder, target: Option<&RefTarget>| {
             if let Some(RefTarget::Object(id)) = target
                 && seen.insert(*id, ()).is_none()
             {
@@ -42,23 +43,23 @@ impl View<'_> {
         for (number, thread) in self.dump.threads.iter().enumerate() {
             for (index, frame) in thread.frames.iter().enumerate() {
                 for (local, value) in frame.locals.iter().flat_map(|list| list.iter()).enumerate() {
-                    add(Place::Local(number, index, local), target(value));
+                    add(Holder::Local(number, index, local), target(value));
                 }
                 for (operand, value) in frame.stack.iter().flat_map(|list| list.iter()).enumerate() {
-                    add(Place::Operand(number, index, operand), target(value));
+                    add(Holder::Operand(number, index, operand), target(value));
                 }
             }
         }
         let thrown = self.dump.reason.as_ref().and_then(|reason| reason.exception.as_ref());
         for (index, value) in thrown.iter().flat_map(|thrown| &thrown.values).enumerate() {
-            add(Place::Exception(index), value.reference.as_ref());
+            add(Holder::Exception(index), value.reference.as_ref());
         }
         for (index, global) in self.dump.globals.iter().enumerate() {
-            add(Place::Global(index), target(&global.value));
+            add(Holder::Global(index), target(&global.value));
         }
         for (index, table) in self.dump.tables.iter().enumerate() {
             for (element, target) in table.elements.iter().enumerate() {
-                add(Place::Element(index, element), Some(target));
+                add(Holder::Element(index, element), Some(target));
             }
         }
         let globals = self.global_names();
@@ -69,33 +70,33 @@ impl View<'_> {
         named.collect()
     }
 
-    fn words(&self, place: &Place, globals: &HashMap<usize, String>) -> String {
+    fn words(&self, place: &Holder, globals: &HashMap<usize, String>) -> String {
         let several = self.dump.threads.len() > 1;
         let frame = |thread: usize, index: usize| {
             let thread_name = if several { format!("thread {thread}, ") } else { String::new() };
             let frame = &self.dump.threads[thread].frames[index];
             let module = self.binaries.module_of(self.dump, frame).and_then(|module| self.binaries.binary(module));
             let name = frame.function.and_then(|function| module?.module().function_name(function));
-            let name = name.map_or(String::new(), |name| format!(" {}", super::clean(name)));
+            let name = name.map_or(String::new(), |name| format!(" {}", clean(name)));
             (format!("{thread_name}frame {index}{name}"), frame, module)
         };
         match *place {
-            Place::Local(thread, index, local) => {
+            Holder::Local(thread, index, local) => {
                 let (text, frame, module) = frame(thread, index);
                 let name =
                     u32::try_from(local).ok().and_then(|local| module?.module().local_name(frame.function?, local));
                 match name {
-                    Some(name) => format!("{text}, local {}", super::clean(name)),
+                    Some(name) => format!("{text}, local {}", clean(name)),
                     None => format!("{text}, local {local}"),
                 }
             }
-            Place::Operand(thread, index, operand) => format!("{}, operand {operand}", frame(thread, index).0),
-            Place::Exception(index) => format!("the exception, value {index}"),
-            Place::Global(index) => match globals.get(&index) {
+            Holder::Operand(thread, index, operand) => format!("{}, operand {operand}", frame(thread, index).0),
+            Holder::Exception(index) => format!("the exception, value {index}"),
+            Holder::Global(index) => match globals.get(&index) {
                 Some(name) => format!("global {name}"),
                 None => format!("global {index}"),
             },
-            Place::Element(table, element) => format!("table {table}, element {element}"),
+            Holder::Element(table, element) => format!("table {table}, element {element}"),
         }
     }
 
@@ -106,7 +107,7 @@ impl View<'_> {
             let Some(binary) = instance.module.and_then(|module| self.binaries.binary(module)) else { continue };
             for (own, global) in (0u32..).zip(&instance.globals) {
                 if let (Some(index), Some(name)) = (global, binary.module().global_name(own)) {
-                    names.entry(*index as usize).or_insert_with(|| super::clean(name));
+                    names.entry(*index as usize).or_insert_with(|| clean(name));
                 }
             }
         }

@@ -3,9 +3,11 @@
 use std::fmt::Write;
 
 use super::View;
-use super::kotlin::quoted;
 use super::meaning::{Form, Meaning, Part, Text};
-use crate::objects::{Field, Id, Kind, Link, Object, Storage};
+use super::named::clean;
+use super::plain::{number, text_of};
+use crate::lang::kotlin::quoted;
+use crate::objects::{Field, Id, Kind, Link, Object};
 use crate::text::escape;
 use crate::variables::Limits;
 
@@ -64,30 +66,6 @@ fn sigils(names: &str) -> String {
     names.split(" | ").map(name).collect::<Vec<_>>().join(" | ")
 }
 
-/// The text that an array is, if its elements are 8 or 16 bits wide, all of them are in the dump, and all are characters
-/// that a person reads. One that ends with zeros is text up to them.
-pub fn text_of(object: &Object<'_>) -> Option<String> {
-    let all = object.kind() == Kind::Array && object.held() as u64 == object.len;
-    let bytes = object.bytes();
-    let text = match object.storage(0).filter(|_| all)? {
-        Storage::I8 => String::from_utf8(trimmed(bytes, 1).to_vec()).ok()?,
-        Storage::I16 => {
-            let units = trimmed(bytes, 2).chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]));
-            String::from_utf16(&units.collect::<Vec<_>>()).ok()?
-        }
-        _ => return None,
-    };
-    let reads = |letter: char| matches!(letter, '\n' | '\t' | '\r') || !letter.is_control();
-    (!text.is_empty() && text.chars().all(reads)).then_some(text)
-}
-
-/// Elements without zeros at the end.
-fn trimmed(bytes: &[u8], width: usize) -> &[u8] {
-    let units = bytes.chunks_exact(width);
-    let zeros = units.rev().take_while(|unit| unit.iter().all(|byte| *byte == 0)).count();
-    &bytes[..bytes.len() - zeros * width]
-}
-
 /// A line that is being written.
 struct Line<'v, 'd> {
     view: &'v View<'d>,
@@ -110,7 +88,7 @@ impl Line<'_, '_> {
             Link::Null => self.text.push_str("null"),
             Link::I31(value) => self.add(format_args!("i31 {value}")),
             Link::Function { instance, index } => match self.view.function_name(instance, index) {
-                Some(name) => self.add(format_args!("func[{index}] <{}>", super::clean(name))),
+                Some(name) => self.add(format_args!("func[{index}] <{}>", clean(name))),
                 None => self.add(format_args!("func[{index}]")),
             },
             Link::Unknown => self.text.push_str("not null"),
@@ -289,22 +267,4 @@ impl Line<'_, '_> {
     fn add(&mut self, text: std::fmt::Arguments<'_>) {
         let _ = self.text.write_fmt(text);
     }
-}
-
-/// A number as it is written: of 8 and 16 bits without a sign, as the engine reads them unless it is told otherwise.
-pub(super) fn number(field: Field) -> String {
-    match field {
-        Field::I8(value) => value.to_string(),
-        Field::I16(value) => value.to_string(),
-        Field::I32(value) => value.to_string(),
-        Field::I64(value) => value.to_string(),
-        Field::F32(bits) => float(f32::from_bits(bits).is_nan(), format!("{:?}", f32::from_bits(bits)), bits),
-        Field::F64(bits) => float(f64::from_bits(bits).is_nan(), format!("{:?}", f64::from_bits(bits)), bits),
-        Field::V128(bytes) => format!("{:#034x}", u128::from_le_bytes(bytes)),
-        Field::Ref(_) => String::new(),
-    }
-}
-
-fn float(nan: bool, text: String, bits: impl std::fmt::LowerHex) -> String {
-    if nan { format!("NaN ({bits:#x})") } else { text }
 }

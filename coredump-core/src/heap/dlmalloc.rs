@@ -16,7 +16,7 @@ use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
 use super::resume::resumes;
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// The lowest bits of a chunk's size: the chunk before is used, this one is used, a flag that the program may set.
 const PREVIOUS_USED: u64 = 1;
@@ -69,10 +69,10 @@ struct Segment {
 }
 
 /// The heaps whose state lies in one of `places`.
-pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<Found> {
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<FoundHeap> {
     let width = view.width();
     let left = Cell::new(LOOKED_AT);
-    let mut found: Vec<Found> = Vec::new();
+    let mut found: Vec<FoundHeap> = Vec::new();
     for place in places {
         let mut bins = Vec::new();
         view.words(place.clone(), |at, value| {
@@ -104,7 +104,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<Found> {
 
 impl Dlmalloc {
     /// The heap with its small bins at `bins`.
-    fn at(view: &View<'_>, bins: u64, left: &Cell<usize>) -> Option<Found> {
+    fn at(view: &View<'_>, bins: u64, left: &Cell<usize>) -> Option<FoundHeap> {
         let width = view.width();
         let around = bins.saturating_sub(AROUND * width)..bins + (BIN_WORDS + AROUND) * width;
         let mut words = Vec::new();
@@ -164,7 +164,7 @@ impl Dlmalloc {
             };
             let (state, map) = state;
             heap.small_map = map.map(|map| state.start + map);
-            return Some(Found {
+            return Some(FoundHeap {
                 kind: if in_c { Kind::Dlmalloc } else { Kind::RustDlmalloc },
                 ranges: heap.ranges.clone(),
                 state: vec![state],

@@ -12,7 +12,7 @@ use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
 use super::resume::resumes;
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Sentinels, and bytes of each.
 const SENTINELS: u64 = 64;
@@ -37,7 +37,7 @@ pub struct Emmalloc {
 }
 
 /// The heap whose state lies in one of `places`.
-pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     if view.width() != 4 {
         return None;
     }
@@ -68,7 +68,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
     let mut sorted = pieces.clone();
     sorted.sort_by_key(|piece| piece.start);
     let heap = Emmalloc { sentinels, pieces, sorted };
-    Some(Found {
+    Some(FoundHeap {
         kind: Kind::Emmalloc,
         ranges: heap.pieces.clone(),
         state: std::iter::once(sentinels..sentinels + SENTINELS * SENTINEL).collect(),

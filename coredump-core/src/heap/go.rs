@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::apart::Apart;
 use super::block::{Block, Damage, State};
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// The first words of the table of functions.
 const MAGIC: (u64, u32) = (0xffff_fff1, 0x0801_0000);
@@ -57,7 +57,7 @@ struct Span {
 }
 
 /// The heap of a program in Go whose data lies in one of `places`.
-pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     if view.width() != 4 {
         return None;
     }
@@ -86,7 +86,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
         last.end = if touches { last.end.max(next.end) } else { last.end };
         touches
     });
-    Some(Found { kind: Kind::Go, ranges, state: Vec::new(), allocator: Box::new(heap) })
+    Some(FoundHeap { kind: Kind::Go, ranges, state: Vec::new(), allocator: Box::new(heap) })
 }
 
 /// The first place of a word that `is` one.

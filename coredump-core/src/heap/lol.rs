@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::block::{Block, Damage, State};
 use super::hints::Hints;
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Bytes of a page of memory: the heap begins with one.
 const PAGE: u64 = 65536;
@@ -33,7 +33,7 @@ pub struct Lol {
 }
 
 /// The heap whose list begins in one of `places`.
-pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Found> {
+pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<FoundHeap> {
     if view.width() != 4 {
         return None;
     }
@@ -57,7 +57,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
         });
     }
     let (at, heap) = best?;
-    Some(Found {
+    Some(FoundHeap {
         kind: Kind::LolAlloc,
         ranges: std::iter::once(heap.range.clone()).collect(),
         state: std::iter::once(at..at + 4).collect(),

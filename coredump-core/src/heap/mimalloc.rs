@@ -15,7 +15,7 @@ use std::ops::Range;
 use super::apart;
 use super::block::{Block, Damage, State};
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Queues of a thread: for blocks of one size each, for huge blocks, for full pages.
 const SIZES: u64 = 73;
@@ -345,7 +345,7 @@ pub struct Mimalloc {
 }
 
 /// The heap of a program whose first thread has its table of queues in one of `places`.
-pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let width = view.width();
     let mut found = Vec::new();
     for place in places {
@@ -403,7 +403,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
         heap.add(view, loose);
     }
     let (ranges, state) = heap.places(view);
-    Some(Found { kind: Kind::Mimalloc, ranges, state, allocator: Box::new(heap) })
+    Some(FoundHeap { kind: Kind::Mimalloc, ranges, state, allocator: Box::new(heap) })
 }
 
 impl Mimalloc {

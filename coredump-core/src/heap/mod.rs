@@ -137,14 +137,14 @@ trait Allocator {
 }
 
 /// A heap as an allocator's file found it.
-struct Found {
+struct FoundHeap {
     kind: Kind,
     ranges: Vec<Range<u64>>,
     state: Vec<Range<u64>>,
     allocator: Box<dyn Allocator>,
 }
 
-impl Found {
+impl FoundHeap {
     fn sort(&mut self) {
         self.ranges.sort_by_key(|range| range.start);
     }
@@ -176,12 +176,12 @@ impl Heap {
             found.push(heap);
         }
         // What a Rust program brings may be beside the C library's.
-        found.iter_mut().for_each(Found::sort);
+        found.iter_mut().for_each(FoundHeap::sort);
         // These are looked for page by page.
         let crates = (contents.size <= MOST_PAGED)
             .then(|| [wee::find(&view, hints.initial), talc4::find(&view, &places), talc::find(&view, &places)]);
         for heap in crates.into_iter().flatten().flatten() {
-            let apart = |other: &Found| !overlap(&other.ranges, &heap.ranges);
+            let apart = |other: &FoundHeap| !overlap(&other.ranges, &heap.ranges);
             if found.iter().all(apart) {
                 found.push(heap);
             }
@@ -204,8 +204,8 @@ impl Heap {
             found.extend(stub::find(&view, hints.heap_base, &globals));
             found.extend(lol::find(&view, &hints, &places));
         }
-        found.iter_mut().for_each(Found::sort);
-        let heap = |Found { kind, ranges, state, allocator }| Heap { kind, ranges, state, allocator };
+        found.iter_mut().for_each(FoundHeap::sort);
+        let heap = |FoundHeap { kind, ranges, state, allocator }| Heap { kind, ranges, state, allocator };
         found.into_iter().map(heap).collect()
     }
 

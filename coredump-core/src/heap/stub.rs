@@ -6,7 +6,7 @@
 
 use super::block::{Block, Damage, State};
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Bytes of the words in front of an object.
 const OBJECT: u64 = 16;
@@ -26,7 +26,7 @@ pub struct Stub {
 }
 
 /// The heap that begins at `base`, or where a global says, and ends where another one says. `globals` are the values of all.
-pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found> {
+pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<FoundHeap> {
     if view.width() != 4 {
         return None;
     }
@@ -45,7 +45,7 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
         let ends = globals.iter().copied().filter(|&last| last > end && last % 16 == 12 && last <= view.memory().size);
         ends.take(STARTS).find_map(|last| goes_on(view, end, last, &mut left).map(|_| Stub { start, end: last }))
     })?;
-    Some(Found {
+    Some(FoundHeap {
         kind: Kind::AssemblyScriptStub,
         ranges: std::iter::once(heap.start..heap.end).collect(),
         state: Vec::new(),

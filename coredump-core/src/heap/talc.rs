@@ -13,7 +13,7 @@ use super::apart;
 use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Bytes of a page of memory.
 const PAGE: u64 = 65536;
@@ -44,7 +44,7 @@ pub struct Talc {
 }
 
 /// The heaps whose state lies in one of `places`.
-pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let mut left = LOOKED_AT;
     let heap = places.iter().find_map(|place| {
         let mut heap = None;
@@ -54,7 +54,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
         });
         heap
     })?;
-    Some(Found {
+    Some(FoundHeap {
         kind: Kind::Talc,
         ranges: heap.pieces.clone(),
         state: std::iter::once(heap.heads.clone()).collect(),

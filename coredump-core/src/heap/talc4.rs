@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Bytes of a page of memory.
 const PAGE: u64 = 65536;
@@ -43,7 +43,7 @@ struct Piece {
 }
 
 /// The heaps whose state lies in one of `places`.
-pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
+pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let width = view.width();
     let first = places.iter().find_map(|place| {
         let mut first = None;
@@ -73,7 +73,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<Found> {
     }
     pieces.reverse();
     let heap = Talc4 { width, heads, pieces };
-    (!heap.pieces.is_empty()).then(|| Found {
+    (!heap.pieces.is_empty()).then(|| FoundHeap {
         kind: Kind::Talc,
         ranges: heap.pieces.iter().map(|piece| piece.range.clone()).collect(),
         state: Vec::new(),

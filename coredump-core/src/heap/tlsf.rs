@@ -15,7 +15,7 @@ use super::block::{Block, Damage, State};
 use super::links::{Link, broken_link};
 use super::resume::resumes;
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// First levels, and second levels of each.
 const FIRST: u64 = 23;
@@ -41,7 +41,7 @@ pub struct Tlsf {
 }
 
 /// The heap whose root lies at `root` or in one of `places`; `white` is what the collector's global of that name holds.
-pub fn find(view: &View<'_>, root: Option<u64>, places: &[Range<u64>], white: Option<u32>) -> Option<Found> {
+pub fn find(view: &View<'_>, root: Option<u64>, places: &[Range<u64>], white: Option<u32>) -> Option<FoundHeap> {
     if view.width() != 4 {
         return None;
     }
@@ -59,7 +59,7 @@ pub fn find(view: &View<'_>, root: Option<u64>, places: &[Range<u64>], white: Op
             found
         })
     })?;
-    Some(Found {
+    Some(FoundHeap {
         kind: Kind::AssemblyScript,
         ranges: std::iter::once(heap.root..heap.tail + 4).collect(),
         state: Vec::new(),

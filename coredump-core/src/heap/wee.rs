@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::block::{Block, Damage, State};
 use super::view::View;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Bytes of a page of memory, of which pieces are made.
 const PAGE: u64 = 65536;
@@ -33,7 +33,7 @@ pub struct Wee {
 }
 
 /// The heap in a memory; pieces begin at `start` at the earliest.
-pub fn find(view: &View<'_>, start: Option<u64>) -> Option<Found> {
+pub fn find(view: &View<'_>, start: Option<u64>) -> Option<FoundHeap> {
     let width = view.width();
     let size = view.memory().size / PAGE * PAGE;
     let mut pieces: Vec<Range<u64>> = Vec::new();
@@ -60,7 +60,7 @@ pub fn find(view: &View<'_>, start: Option<u64>) -> Option<Found> {
     }
     pieces.extend(broken.map(|start| start..size));
     let heap = Wee { width, pieces };
-    (sound > 0).then(|| Found {
+    (sound > 0).then(|| FoundHeap {
         kind: Kind::WeeAlloc,
         ranges: heap.pieces.clone(),
         state: Vec::new(),

@@ -15,7 +15,7 @@ use super::block::{Block, Damage, State};
 use super::hints::Hints;
 use super::view::View;
 use super::zig_debug::Bucket;
-use super::{Allocator, Blocks, Found, Kind};
+use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Bytes of a page of slots.
 const PAGE: u64 = 65536;
@@ -95,7 +95,7 @@ enum Page {
 
 /// The heap whose state has a name, or lies in one of `places`. Pages are taken from the end of the memory on that the
 /// program began with.
-pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Found> {
+pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<FoundHeap> {
     let start = hints.initial;
     if let Some(state) = hints.zig
         && let Some(heap) = Zig::at(view, state, start, true)
@@ -211,8 +211,8 @@ impl Zig {
         (heap.malloc || named).then_some(heap)
     }
 
-    fn found(self) -> Found {
-        Found {
+    fn found(self) -> FoundHeap {
+        FoundHeap {
             kind: if self.malloc { Kind::ZigMalloc } else { Kind::Zig },
             ranges: std::iter::once(self.pages.clone()).collect(),
             state: std::iter::once(self.layout.state..self.layout.state + self.layout.len()).collect(),

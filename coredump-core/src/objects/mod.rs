@@ -28,7 +28,7 @@ pub const MAX_ID: u32 = (1 << 30) - 1;
 /// The number of an object in its dump, from 1 on.
 pub type Id = u32;
 
-/// What an object is.
+/// The sort of an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A struct.

@@ -3,7 +3,7 @@
 use wasmparser::Operator;
 
 use super::memarg::memory_access;
-use super::operands::{Scene, Stopped, name};
+use super::operands::{FrameState, Stopped, name};
 
 /// Distance from address 0, in bytes, up to which an address is taken for a field or an element behind a null pointer.
 const NEAR_NULL: u64 = 1 << 16;
@@ -35,7 +35,7 @@ impl MemoryAccess {
 }
 
 /// The access that this instruction was about to make when it trapped for leaving its memory.
-pub fn of(stopped: &Stopped<'_>, scene: &Scene<'_, '_>) -> Option<MemoryAccess> {
+pub fn attempted(stopped: &Stopped<'_>, scene: &FrameState<'_, '_>) -> Option<MemoryAccess> {
     let instruction = name(&stopped.operator);
     let outside = |memory: u32, address: u64, size: u64| {
         let memory = scene.memory(memory);

@@ -59,7 +59,7 @@ impl Exception {
 }
 
 /// What is known of `thrown`, of which `objects` are those of its program; its module works with `memory`.
-pub fn of<'d>(
+pub fn describe<'d>(
     thrown: &Thrown,
     dump: &CoreDump<'d>,
     objects: &gc::View<'_>,

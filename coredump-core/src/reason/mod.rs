@@ -15,17 +15,17 @@ mod words;
 use crate::backtrace::{ResolvedFrame, Resolver};
 use crate::binaries::{Binaries, Binary, Stop};
 use crate::gc;
+pub use crate::lang::python::Chained;
+use crate::lang::python::Uncaught;
 use crate::model::{CoreDump, Frame, Layout};
 use crate::regions::overrun;
-pub use crate::runtimes::cpython::Chained;
-use crate::runtimes::cpython::Uncaught;
 use crate::signature::Signer;
 use crate::variables::Inspector;
 
 pub use access::MemoryAccess;
 pub use allocation::Allocation;
 pub use exception::Exception;
-use operands::{Scene, Stopped};
+use operands::{FrameState, Stopped};
 pub use script::ScriptFrame;
 
 /// Frames looked at: panics and recursions show among the youngest.
@@ -163,14 +163,14 @@ impl CrashReason {
 /// Why the program died; `None` if nothing tells. The crashed thread is the first that has frames; `signer` remembers names
 /// from dump to dump.
 #[doc(hidden)]
-pub fn of(
+pub fn find(
     dump: &CoreDump<'_>,
     binaries: &Binaries,
     resolver: &Resolver<'_, '_>,
     signer: &Signer,
 ) -> Option<CrashReason> {
     let frames = youngest(dump, resolver);
-    let crash = Crash::new(dump, binaries, &frames);
+    let crash = Evidence::new(dump, binaries, &frames);
     let recorded = dump.reason.as_ref().filter(|reason| !reason.kind.is_empty());
     let trapped = crash.stopped(0);
     let proven = crash.trap(trapped.as_ref());
@@ -206,7 +206,7 @@ pub fn of(
     let exception = thrown.map(|thrown| {
         let memory = crash.memory().and_then(|memory| dump.memories.get(memory as usize));
         let objects = gc::View::new(dump, binaries);
-        exception::of(thrown, dump, &objects, memory, crash.binary(0).map(|binary| binary.module()))
+        exception::describe(thrown, dump, &objects, memory, crash.binary(0).map(|binary| binary.module()))
     });
     let summary = exception.as_ref().and_then(Exception::summary);
     // The runtime's function says only that something was thrown.
@@ -220,7 +220,7 @@ pub fn of(
     // Only a trap stands on the instruction that raised it; optimised code may stand on the branch before it.
     let raised = trapped.filter(|trapped| raises && is_trap(&kind) && !is_branch(&trapped.operator));
     let instruction = raised.as_ref().map(|trapped| access::text(&trapped.operator));
-    let outside = |trapped: &Stopped<'_>| access::of(trapped, &crash.scene(0)?);
+    let outside = |trapped: &Stopped<'_>| access::attempted(trapped, &crash.scene(0)?);
     let memory_access = raised.as_ref().filter(|_| kind == "memory-out-of-bounds").and_then(outside);
     let allocation = allocation::allocation(&crash, signer);
     Some(CrashReason {
@@ -246,7 +246,7 @@ pub(crate) fn allocation(
     signer: &Signer,
 ) -> Option<Allocation> {
     let frames = youngest(dump, resolver);
-    allocation::allocation(&Crash::new(dump, binaries, &frames), signer)
+    allocation::allocation(&Evidence::new(dump, binaries, &frames), signer)
 }
 
 /// The youngest frames of the crashed thread.
@@ -280,7 +280,7 @@ fn gives_up(kind: &str) -> bool {
 }
 
 /// A crash and where to look.
-struct Crash<'c, 'd> {
+struct Evidence<'c, 'd> {
     dump: &'c CoreDump<'d>,
     binaries: &'c Binaries,
     thread: usize,
@@ -288,10 +288,10 @@ struct Crash<'c, 'd> {
     inspector: Inspector<'c>,
 }
 
-impl<'c, 'd> Crash<'c, 'd> {
+impl<'c, 'd> Evidence<'c, 'd> {
     fn new(dump: &'c CoreDump<'d>, binaries: &'c Binaries, frames: &'c [ResolvedFrame]) -> Self {
         let thread = dump.crashed_thread().unwrap_or(0);
-        Crash { dump, binaries, thread, frames, inspector: Inspector::new(dump, binaries) }
+        Evidence { dump, binaries, thread, frames, inspector: Inspector::new(dump, binaries) }
     }
 
     fn frame(&self, index: usize) -> Option<&'c Frame> {
@@ -302,9 +302,9 @@ impl<'c, 'd> Crash<'c, 'd> {
         self.binaries.binary(self.frames.get(index)?.module?)
     }
 
-    fn scene(&self, index: usize) -> Option<Scene<'_, 'd>> {
+    fn scene(&self, index: usize) -> Option<FrameState<'_, 'd>> {
         let proved = Box::new(move |local| self.inspector.proved_local(self.thread, index, local));
-        Some(Scene { dump: self.dump, frame: self.frame(index)?, youngest: index == 0, proved })
+        Some(FrameState { dump: self.dump, frame: self.frame(index)?, youngest: index == 0, proved })
     }
 
     /// The dump's index of the memory that the youngest frame's module works with.
@@ -330,7 +330,7 @@ impl<'c, 'd> Crash<'c, 'd> {
     /// What the youngest frame tells.
     fn trap(&self, trapped: Option<&Stopped<'c>>) -> Option<trap::Trap> {
         if let Some(trapped) = trapped {
-            return trap::of(trapped, self.binary(0)?, &self.scene(0)?);
+            return trap::raised(trapped, self.binary(0)?, &self.scene(0)?);
         }
         match self.binaries.place(self.dump, self.thread, 0).map(|place| place.stop) {
             Some(Stop::Loop) => Some(("interrupt", "stopped at the head of a loop, or out of fuel there".to_owned())),

@@ -32,7 +32,7 @@ impl Stopped<'_> {
 }
 
 /// The state a frame can be asked for.
-pub struct Scene<'f, 'd> {
+pub struct FrameState<'f, 'd> {
     /// The dump.
     pub dump: &'f CoreDump<'d>,
     /// The frame.
@@ -43,7 +43,7 @@ pub struct Scene<'f, 'd> {
     pub proved: Box<dyn Fn(u32) -> Option<Value> + 'f>,
 }
 
-impl<'d> Scene<'_, 'd> {
+impl<'d> FrameState<'_, 'd> {
     /// A memory by the module's index.
     pub fn memory(&self, index: u32) -> Option<&Memory<'d>> {
         if self.dump.instances.is_empty() {
@@ -81,7 +81,12 @@ fn bits(value: &Value) -> Option<u64> {
 }
 
 /// The instruction of `function` at `offset` (in the module's file) with its operands.
-pub fn stopped_at<'s>(binary: &'s Binary, function: u32, offset: u64, scene: &Scene<'_, '_>) -> Option<Stopped<'s>> {
+pub fn stopped_at<'s>(
+    binary: &'s Binary,
+    function: u32,
+    offset: u64,
+    scene: &FrameState<'_, '_>,
+) -> Option<Stopped<'s>> {
     let mut operators = binary.module().operators(function)?;
     let mut line = Vec::new();
     loop {
@@ -122,7 +127,7 @@ fn joins(operator: &Operator<'_>) -> bool {
 }
 
 /// The operand stack after a straight line, last pushed first.
-fn evaluate(line: &[Operator<'_>], scene: &Scene<'_, '_>) -> Vec<Option<u64>> {
+fn evaluate(line: &[Operator<'_>], scene: &FrameState<'_, '_>) -> Vec<Option<u64>> {
     let last = LastWrites::of(line);
     let mut known: HashMap<u32, Option<u64>> = HashMap::new();
     let mut stack: Vec<Option<u64>> = Vec::new();
@@ -202,7 +207,7 @@ fn binary(stack: &mut Vec<Option<u64>>, compute: impl Fn(u64, u64) -> u64) {
     stack.push(left.zip(right).map(|(left, right)| compute(left, right)));
 }
 
-fn load(stack: &mut Vec<Option<u64>>, scene: &Scene<'_, '_>, memarg: MemArg, size: u64, kept: bool) {
+fn load(stack: &mut Vec<Option<u64>>, scene: &FrameState<'_, '_>, memarg: MemArg, size: u64, kept: bool) {
     let base = stack.pop().flatten().filter(|_| kept);
     let loaded = base.and_then(|base| {
         let memory = scene.memory(memarg.memory)?;

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use regex::{Captures, Regex};
 
 use super::{Panic, PanicSource};
-use crate::runtimes::cpython::{Chained, Uncaught};
+use crate::lang::python::{Chained, Uncaught};
 
 /// Functions of one traceback that are kept: the youngest.
 const MAX_FRAMES: usize = 256;

@@ -4,7 +4,7 @@ use wasmparser::Operator;
 
 use super::access::MemoryAccess;
 use super::memarg::memory_access;
-use super::operands::{Scene, Stopped, name};
+use super::operands::{FrameState, Stopped, name};
 use crate::binaries::Binary;
 use crate::model::RefTarget;
 use crate::module::ItemKind;
@@ -16,7 +16,7 @@ pub type Trap = (&'static str, String);
 pub const UNREACHABLE: &str = "`unreachable` was executed";
 
 /// The trap that this instruction raised; `None` if it can raise none.
-pub fn of(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>) -> Option<Trap> {
+pub fn raised(stopped: &Stopped<'_>, binary: &Binary, scene: &FrameState<'_, '_>) -> Option<Trap> {
     use Operator as O;
     let instruction = name(&stopped.operator);
     Some(match stopped.operator {
@@ -123,7 +123,13 @@ fn conversion(stopped: &Stopped<'_>, instruction: &str) -> Trap {
     }
 }
 
-fn indirect_call(stopped: &Stopped<'_>, binary: &Binary, scene: &Scene<'_, '_>, table: u32, type_index: u32) -> Trap {
+fn indirect_call(
+    stopped: &Stopped<'_>,
+    binary: &Binary,
+    scene: &FrameState<'_, '_>,
+    table: u32,
+    type_index: u32,
+) -> Trap {
     let module = binary.module();
     let Some(index) = stopped.operand(0) else {
         return (
@@ -183,7 +189,7 @@ fn host_call(binary: &Binary, function: u32) -> Option<Trap> {
 }
 
 /// A load or store, with its address where that is known.
-fn access(stopped: &Stopped<'_>, scene: &Scene<'_, '_>, instruction: &str) -> Option<Trap> {
+fn access(stopped: &Stopped<'_>, scene: &FrameState<'_, '_>, instruction: &str) -> Option<Trap> {
     let (memarg, size, operands) = memory_access(&stopped.operator, instruction)?;
     let atomic = instruction.contains("atomic");
     let kind = if atomic { "atomic-access" } else { "memory-out-of-bounds" };

@@ -1,6 +1,6 @@
 //! A panic's words where nobody recorded standard error: the runtimes put them together in memory before they print them.
 
-use super::{Crash, Panic, PanicSource, stderr};
+use super::{Evidence, Panic, PanicSource, stderr};
 use crate::memory::Memory;
 use crate::regions;
 use crate::variables::{Inspector, Limits};
@@ -17,7 +17,7 @@ const FRAMES: usize = 8;
 const LONGEST: u64 = 0x1000;
 
 /// The panic with all that it said, if that is still in memory.
-pub fn completed(crash: &Crash<'_, '_>, panic: Panic) -> Panic {
+pub fn completed(crash: &Evidence<'_, '_>, panic: Panic) -> Panic {
     match panic.language {
         "rust" => rust(crash, panic.location.as_deref()).unwrap_or(panic),
         "zig" => match zig(crash) {
@@ -29,7 +29,7 @@ pub fn completed(crash: &Crash<'_, '_>, panic: Panic) -> Panic {
 }
 
 /// What Rust's hook printed, at the place where the panic is known to be from.
-fn rust(crash: &Crash<'_, '_>, location: Option<&str>) -> Option<Panic> {
+fn rust(crash: &Evidence<'_, '_>, location: Option<&str>) -> Option<Panic> {
     let index = crash.memory()?;
     let pointer = regions::stack_pointer(crash.dump, crash.binaries, index)?;
     left_over(crash.dump.memories.get(index as usize)?, pointer, location)
@@ -70,7 +70,7 @@ fn left_over(memory: &Memory<'_>, pointer: u64, location: Option<&str>) -> Optio
 }
 
 /// The message with which Zig's panic was called, as the variables of its frames have it.
-fn zig(crash: &Crash<'_, '_>) -> Option<String> {
+fn zig(crash: &Evidence<'_, '_>) -> Option<String> {
     let inspector = Inspector::new(crash.dump, crash.binaries);
     let scene = crash.scene(0)?;
     let memory = scene.memory(0)?;

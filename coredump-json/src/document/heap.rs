@@ -1,7 +1,6 @@
 //! `heap`: what the allocators in the memories hold.
 
 use coredump_core::heap::{Heap, View, inventory};
-use coredump_core::objects::Kind;
 use coredump_core::regions::shapes;
 use coredump_core::{Dump, Shapes};
 #[cfg(feature = "schema")]
@@ -11,6 +10,7 @@ use serde::Serialize;
 use super::Document;
 use super::objects::{self, ObjectEntry};
 use super::text::{Each, Hex};
+use super::types::TypeEntry;
 
 /// What the allocators in the memories hold, and the objects of a garbage-collected program.
 #[derive(Serialize)]
@@ -62,37 +62,6 @@ struct DamageEntry {
     block_before: Option<Hex>,
     /// What is wrong, for a person.
     message: String,
-}
-
-/// The used blocks of one type, or its objects.
-#[derive(Serialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "type"))]
-pub struct TypeEntry {
-    /// The memory's index; null for objects, which are in none.
-    memory: Option<u32>,
-    /// Of objects: what they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
-    kind: Option<&'static str>,
-    /// The type's name; arrays of all lengths are one type, as `node[]`. Of objects the name in the module's name section, else what they are.
-    r#type: String,
-    /// Blocks or objects.
-    pub count: u64,
-    /// Bytes of these. Of objects, those of their fields and elements, where a reference counts four.
-    pub bytes: u64,
-}
-
-impl TypeEntry {
-    /// No object of this type yet.
-    pub fn of_objects(name: String, kind: Kind) -> TypeEntry {
-        TypeEntry { memory: None, kind: Some(kind.name()), r#type: name, count: 0, bytes: 0 }
-    }
-
-    /// One more.
-    pub fn add(&mut self, bytes: u64) {
-        self.count += 1;
-        self.bytes = self.bytes.saturating_add(bytes);
-    }
 }
 
 impl<'d> Document<'d> {

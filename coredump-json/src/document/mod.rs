@@ -5,9 +5,10 @@
 mod failure;
 mod frames;
 mod heap;
-mod inner;
+mod interpreted;
 mod memories;
 mod objects;
+mod places;
 mod process;
 mod reason;
 mod redact;
@@ -18,8 +19,11 @@ mod sentry;
 mod state;
 mod tasks;
 mod text;
+mod threads;
 mod thrown;
+mod types;
 mod values;
+mod variables;
 mod vouched;
 
 use std::borrow::Cow;
@@ -40,18 +44,18 @@ use serde::{Serialize, Serializer};
 
 use crate::args::MemoryDetail;
 
-#[cfg(feature = "schema")]
-use frames::ThreadFields;
-use frames::{PlaceEntry, ThreadEntry};
 use heap::HeapEntry;
-use inner::TaskThread;
 use memories::MemoryEntry;
 use objects::ObjectsEntry;
+use places::PlaceEntry;
 use process::{CallEntry, File, Process};
 use reason::ReasonEntry;
 use state::{GlobalEntry, InstanceEntry, ModuleEntry, SectionEntry, TableEntry};
 use tasks::{AsyncTaskEntry, TaskView};
 use text::{Each, written_as};
+#[cfg(feature = "schema")]
+use threads::ThreadFields;
+use threads::{TaskThread, ThreadEntry};
 
 pub use failure::Failure;
 pub use redact::Redacting;

@@ -7,9 +7,9 @@ use coredump_core::objects::{Field, Kind, Link, Object, Objects, Storage};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::heap::TypeEntry;
 use super::memories::Base64;
 use super::text::{Each, written_as};
+use super::types::TypeEntry;
 use super::values::{Bits, Content, Target, TargetFields, ValueEntry};
 
 /// Elements of one array that are written.
@@ -64,7 +64,7 @@ struct ObjectFields<'d> {
     id: u32,
     /// As of a reference.
     r#type: Option<&'d str>,
-    /// What it is.
+    /// Whether it is a struct, an array, an exception or something of the host.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
     kind: &'static str,
     /// Bytes of its fields or elements, where a reference counts four.

@@ -52,7 +52,7 @@ macro_rules! hand_on {
     };
 }
 
-/// The same, of the two shapes.
+/// Hands each method on to the shape that was chosen.
 macro_rules! choose {
     ($($method:ident($($argument:ident: $type:ty),*);)*) => {
         $(fn $method<W: ?Sized + Write>(&mut self, writer: &mut W $(, $argument: $type)*) -> io::Result<()> {

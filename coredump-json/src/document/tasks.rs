@@ -6,8 +6,9 @@ use coredump_core::tasks::{AsyncTask, Await};
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use super::frames::{Spot, VariableEntry};
+use super::places::Spot;
 use super::text::{Each, Hex, written_as};
+use super::variables::VariableEntry;
 
 /// An asynchronous task: something that an executor polls, or that a frame holds to wait for it.
 #[derive(Serialize)]

@@ -10,7 +10,7 @@ use coredump_core::reason::{Exception, MemoryAccess};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::frames::PlaceEntry;
+use super::places::PlaceEntry;
 use super::text::Hex;
 use super::values::Target;
 

@@ -26,7 +26,7 @@ impl CppValues<'_, '_, '_, '_> {
         }
     }
 
-    /// One of a tree. Its end is no node, but a part of the tree itself: no parent's link leads to it.
+    /// The element of an iterator of a tree. Its end is no node, but a part of the tree itself: no parent's link leads to it.
     fn at_tree_node(&self, value: &Value) -> Option<Result<Value, Missing>> {
         let node = match self.field(value, "__ptr_")?.pointer(self.frame) {
             Ok(node) => node,

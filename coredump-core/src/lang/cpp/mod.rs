@@ -8,6 +8,7 @@ mod iterators;
 mod nodes;
 mod numbers;
 mod sequences;
+pub mod tasks;
 pub mod template_names;
 
 use std::ops::{Deref, Range};

@@ -11,6 +11,7 @@ mod pointers;
 mod sequences;
 mod strings;
 mod tails;
+pub mod tasks;
 mod trait_objects;
 mod tree;
 

@@ -39,14 +39,14 @@ fn may_set(operators: &OperatorsReader<'_>, global: u32) -> bool {
 
 /// What was added to the stack pointer at entry: in the global, and in the locals that are followed.
 #[derive(Clone, Copy)]
-struct Known {
+struct Added {
     pointer: Option<u64>,
     locals: [Option<u64>; SLOTS],
 }
 
-impl Known {
+impl Added {
     /// Keeps what both know; tells whether anything was lost.
-    fn join(&mut self, other: &Known) -> bool {
+    fn join(&mut self, other: &Added) -> bool {
         let mut lost = false;
         let mut meet = |known: &mut Option<u64>, other: Option<u64>| {
             if known.is_some() && *known != other {
@@ -73,19 +73,19 @@ enum Operand {
 #[derive(Default)]
 struct Label {
     /// Of a loop, where it can be reached: what is known at its head.
-    head: Option<Known>,
+    head: Option<Added>,
     repeats: bool,
     /// What the branches to its end know.
-    end: Option<Known>,
+    end: Option<Added>,
     /// Of an `if`: what is known at its `else`.
-    otherwise: Option<Known>,
+    otherwise: Option<Added>,
 }
 
 /// One pass over a body.
 struct Pass {
     pointer: u32,
     /// `None` after a branch.
-    now: Option<Known>,
+    now: Option<Added>,
     /// Which locals are followed: those that were seen to get a place on the stack.
     followed: Vec<u32>,
     /// The topmost operands, those below are not known.
@@ -95,7 +95,7 @@ struct Pass {
 
 impl Pass {
     fn new(pointer: u32) -> Pass {
-        let now = Some(Known { pointer: Some(0), locals: [None; SLOTS] });
+        let now = Some(Added { pointer: Some(0), locals: [None; SLOTS] });
         Pass { pointer, now, followed: Vec::new(), operands: Vec::new(), labels: vec![Label::default()] }
     }
 
@@ -161,7 +161,7 @@ impl Pass {
     /// The end of a path that returns.
     fn leave(&mut self) -> Option<()> {
         match self.now.take() {
-            Some(Known { pointer: Some(0), .. }) | None => Some(()),
+            Some(Added { pointer: Some(0), .. }) | None => Some(()),
             Some(_) => None,
         }
     }

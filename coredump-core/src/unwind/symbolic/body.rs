@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use wasmparser::{BlockType, Operator, OperatorsReader};
 
-use super::{Abstract, Base, Question, State, Stores, Sum};
+use super::{Abstract, Base, Question, State, Sum};
 use crate::module::Module;
 
 /// Work for one function: instructions and values copied where paths part. A body of 1 MB takes a tenth of it.
@@ -48,6 +48,20 @@ pub struct Head<'s> {
     pub changed: bool,
 }
 
+/// What looks on while a body is evaluated.
+pub trait Watch {
+    /// Notes what an instruction does, before it does it. `next` is the one after it, `carried` the number of values that a
+    /// branch takes along.
+    fn note(
+        &mut self,
+        now: &State,
+        operator: &Operator<'_>,
+        next: Option<&Operator<'_>>,
+        carried: usize,
+        module: &Module<'_>,
+    );
+}
+
 /// A function's body that is being evaluated.
 pub struct Body<'m, 's> {
     pub(super) module: &'m Module<'s>,
@@ -68,8 +82,8 @@ pub struct Body<'m, 's> {
     pub at: Option<State>,
     /// The stack pointer where the function returns, over all paths.
     pub exits: Option<Abstract>,
-    /// What it writes on the stack, where that is asked for.
-    pub stores: Option<Stores>,
+    /// Sees each instruction that a path leads to, before it is evaluated.
+    pub watch: Option<&'m mut dyn Watch>,
 }
 
 impl<'m, 's> Body<'m, 's> {
@@ -90,7 +104,7 @@ impl<'m, 's> Body<'m, 's> {
             now: None,
             at: None,
             exits: None,
-            stores: None,
+            watch: None,
         }
     }
 
@@ -112,15 +126,14 @@ impl<'m, 's> Body<'m, 's> {
                 self.at = self.now.clone();
             }
             self.work(1)?;
-            self.note(&operator);
+            self.show(&operator);
             self.step(offset, &operator)?;
         }
         Some(())
     }
 
-    fn note(&mut self, operator: &Operator<'_>) {
-        let Some(mut stores) = self.stores.take() else { return };
-        if let Some(now) = &self.now {
+    fn show(&mut self, operator: &Operator<'_>) {
+        if let (Some(watch), Some(now)) = (&mut self.watch, &self.now) {
             let label = |depth: u32| self.controls.iter().rev().nth(depth as usize).map_or(0, |label| label.carries);
             let carried = match operator {
                 Operator::End | Operator::Else => self.controls.last().map_or(0, |label| label.results),
@@ -129,9 +142,8 @@ impl<'m, 's> Body<'m, 's> {
                 _ => 0,
             };
             let next = self.operators.clone().read().ok();
-            stores.note(now, operator, next.as_ref(), carried, self.module);
+            watch.note(now, operator, next.as_ref(), carried, self.module);
         }
-        self.stores = Some(stores);
     }
 
     pub(super) fn pop(&mut self) -> Abstract {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use wasmparser::{MemArg, Operator};
 
-use super::body::Body;
+use super::body::{Body, Watch};
 use super::{Abstract, Base, Question, State, Sum, arity, entry, restores};
 use crate::module::{Module, ValueType};
 
@@ -62,8 +62,7 @@ impl Stores {
             None => true,
         };
         let question = Question { pointer, ..Question::of(module, function) };
-        let mut body = Body::new(&question, module.operators(function)?, &restores);
-        body.stores = Some(Stores {
+        let mut stores = Stores {
             base,
             pointer,
             unknown: false,
@@ -73,9 +72,10 @@ impl Stores {
             spread: HashSet::new(),
             given: HashSet::new(),
             vague: HashSet::new(),
-        });
+        };
+        let mut body = Body::new(&question, module.operators(function)?, &restores);
+        body.watch = Some(&mut stores);
         body.run(entry(&question)?, module.signature(function)?.results.len())?;
-        let mut stores = body.stores.take()?;
         let vague = stores.given.iter().filter(|(local, _)| stores.vague.contains(local)).map(|(_, at)| *at);
         let vague: Vec<i64> = vague.collect();
         stores.spread.extend(vague);
@@ -113,10 +113,22 @@ impl Stores {
     fn spread(&mut self, value: Abstract) {
         self.spread.extend(self.place(value));
     }
+}
 
-    /// Notes what an instruction does, before it does it. `next` is the one after it, `carried` the number of values that a
-    /// branch takes along.
-    pub(super) fn note(
+/// What is left of an object of `size` bytes beside these parts of it, which are in order.
+pub fn beside(parts: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
+    let (mut holes, mut at) = (Vec::new(), 0);
+    for &(from, to) in parts.iter().chain([&(size, size)]) {
+        if from > at {
+            holes.push((at, from));
+        }
+        at = at.max(to);
+    }
+    holes
+}
+
+impl Watch for Stores {
+    fn note(
         &mut self,
         now: &State,
         operator: &Operator<'_>,
@@ -187,18 +199,6 @@ impl Stores {
             }
         }
     }
-}
-
-/// What is left of an object of `size` bytes beside these parts of it, which are in order.
-pub fn beside(parts: &[(u64, u64)], size: u64) -> Vec<(u64, u64)> {
-    let (mut holes, mut at) = (Vec::new(), 0);
-    for &(from, to) in parts.iter().chain([&(size, size)]) {
-        if from > at {
-            holes.push((at, from));
-        }
-        at = at.max(to);
-    }
-    holes
 }
 
 /// Whether it is an instruction of control that takes no pointer to the stack.

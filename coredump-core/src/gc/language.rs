@@ -1,0 +1,64 @@
+//! What objects are in the language of their program: the one that knows them is asked.
+
+use std::ops::Range;
+
+use super::View;
+use super::meaning::{Form, Meaning, Part, Reading, Thrown};
+use super::plain::{number, text_of};
+use crate::lang::kotlin;
+use crate::objects::{Field, Kind, Link, Object};
+
+/// Longest text that is given out as a whole, in units.
+const MAX_STRING: u64 = 1 << 16;
+
+impl View<'_> {
+    /// What an object is in its program's language, with the elements of a window; none where the language is not known.
+    pub fn meaning(&self, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
+        self.kotlin.meaning(&self.named, object, window)
+    }
+
+    /// The class of an object in its program's language.
+    pub fn class_of(&self, object: &Object<'_>) -> Option<String> {
+        Some(self.kotlin.class(&self.named, object)?.name().to_owned())
+    }
+
+    /// A number, a truth value or a character as its language writes it; none of a reference.
+    pub fn part_text(&self, part: Part) -> Option<String> {
+        match part.reading {
+            Reading::Raw if !matches!(part.field, Field::Ref(_)) => Some(number(part.field)),
+            _ => kotlin::part_text(part),
+        }
+    }
+
+    /// What an object holds by name.
+    pub fn members(&self, object: &Object<'_>) -> Vec<(String, Part)> {
+        self.kotlin.class(&self.named, object).map(|_| self.kotlin.members(&self.named, object)).unwrap_or_else(|| {
+            let name =
+                |index| self.field_name(object.type_index, index).map_or_else(|| format!("[{index}]"), str::to_owned);
+            let fields = object.fields().enumerate().filter(|_| object.kind() == Kind::Struct);
+            fields.map(|(index, field)| (name(index), Part::raw(field))).collect()
+        })
+    }
+
+    /// The text that an object is, without quotes, if it is one and all of it is in the dump.
+    pub fn string(&self, object: &Object<'_>) -> Option<String> {
+        match self.meaning(object, 0..MAX_STRING).map(|meaning| meaning.form) {
+            Some(Form::Text(text)) => {
+                (text.whole && text.len <= MAX_STRING).then(|| String::from_utf16_lossy(&text.units))
+            }
+            Some(_) => None,
+            None => text_of(object),
+        }
+    }
+
+    /// The functions of a program that wait until they are resumed, in languages that keep them as objects.
+    pub(crate) fn suspended(&self) -> Vec<kotlin::Suspended> {
+        self.kotlin.suspended(&self.named)
+    }
+
+    /// The exception that a reference means, if its language has such.
+    pub fn thrown(&self, link: Link) -> Option<Thrown> {
+        let Link::Object(id) = link else { return None };
+        self.kotlin.thrown(&self.named, &self.get(id)?)
+    }
+}

@@ -1,0 +1,308 @@
+//! The classes of Kotlin's library that are written otherwise than as their fields.
+
+use std::ops::Range;
+
+use super::class::Class;
+use super::numbers::part_text;
+use super::{Form, Kotlin, Named, Part, Reading};
+use crate::objects::{Field, Kind, Link, Object};
+
+/// Lists within lists that are views of each other.
+const VIEWS: u32 = 16;
+/// The class that holds a map's entries.
+const MAP: &str = "collections.HashMap";
+
+/// Elements of a list, in the array that holds them.
+#[derive(Clone, Copy)]
+struct Elements<'o> {
+    array: Object<'o>,
+    /// Where the first is, and how far the next is from it.
+    first: i64,
+    step: i64,
+    len: u64,
+    /// The end of the array is followed by its start.
+    wraps: bool,
+    reading: Reading,
+}
+
+impl Elements<'_> {
+    fn get(&self, index: u64) -> Option<Part> {
+        let at = self.first.checked_add(self.step.checked_mul(i64::try_from(index).ok()?)?)?;
+        let capacity = i64::try_from(self.array.len).ok()?;
+        let at = if self.wraps && at >= capacity { at - capacity } else { at };
+        let field = self.array.get(usize::try_from(at).ok()?)?;
+        Some(Part { field, reading: self.reading })
+    }
+
+    /// The elements of a window. An element that the dump does not hold is unknown.
+    fn window(&self, window: &Range<u64>) -> Vec<Part> {
+        let unknown = Part::new(Field::Ref(Link::Unknown));
+        let end = window.end.min(self.len);
+        (window.start.min(end)..end).map(|index| self.get(index).unwrap_or(unknown)).collect()
+    }
+
+    /// From one of them on.
+    fn from(self, first: i32, len: i32) -> Option<Self> {
+        let (skipped, len) = (u64::try_from(first).ok()?, u64::try_from(len).ok()?);
+        (skipped.checked_add(len)? <= self.len).then_some(Elements {
+            first: self.first.checked_add(self.step.checked_mul(i64::from(first))?)?,
+            len,
+            ..self
+        })
+    }
+}
+
+impl Kotlin {
+    /// How an object is written that is of this class or a subclass of it; none if as its fields.
+    pub(super) fn known(
+        &self,
+        view: &Named<'_>,
+        object: &Object<'_>,
+        class: &Class,
+        name: &str,
+        window: &Range<u64>,
+    ) -> Option<Form> {
+        let listed = |elements: Elements<'_>| Form::Elements {
+            open: "[",
+            parts: elements.window(window),
+            len: elements.len,
+            close: "]",
+        };
+        let Some(simple) = name.strip_prefix("kotlin.") else { return self.lambda(view, object, class) };
+        let own = |name: &str| self.get(view, object, simple, name).map(Part::new);
+        let backing = || self.object(view, object, simple, "backing");
+        Some(match simple {
+            "String" => Form::Text(self.text(view, object, window.clone())?),
+            "text.StringBuilder" => Form::Text(self.built(view, object, window.clone())?),
+            "Unit" => Form::Plain("kotlin.Unit".to_owned()),
+            "Int" | "Long" | "Float" | "Double" | "Byte" | "Short" => Form::Plain(part_text(own("value")?)?),
+            "UInt" | "ULong" | "UByte" | "UShort" => Form::Plain(part_text(own("data")?.read(Reading::Unsigned))?),
+            "Boolean" => Form::Plain(part_text(own("value")?.read(Reading::Truth))?),
+            "Char" => Form::Plain(part_text(own("value")?.read(Reading::Character))?),
+            "Enum" => Form::Plain(self.plain_text(view, object, simple, "name")?),
+            "Throwable" => {
+                let message =
+                    self.object(view, object, simple, "message").and_then(|text| self.text(view, &text, 0..1 << 10));
+                let message = message.map(|text| {
+                    let text = String::from_utf16_lossy(&text.units);
+                    format!(": {}", crate::text::escape(&text))
+                });
+                Form::Plain(format!("{}{}", class.simple(), message.unwrap_or_default()))
+            }
+            "Pair" => Form::Elements { open: "(", parts: vec![own("first")?, own("second")?], len: 2, close: ")" },
+            "Triple" => Form::Elements {
+                open: "(",
+                parts: vec![own("first")?, own("second")?, own("third")?],
+                len: 3,
+                close: ")",
+            },
+            "Result" => {
+                let failed = |part: &Part| match part.field {
+                    Field::Ref(Link::Object(id)) => view
+                        .get(id)
+                        .and_then(|object| self.class(view, &object))
+                        .is_some_and(|class| class.is("kotlin.Result.Failure")),
+                    _ => false,
+                };
+                let value = own("value")?;
+                match failed(&value) {
+                    true => Form::Other(value),
+                    false => Form::Elements { open: "Success(", parts: vec![value], len: 1, close: ")" },
+                }
+            }
+            "Result.Failure" => Form::Elements { open: "Failure(", parts: vec![own("exception")?], len: 1, close: ")" },
+            "UnsafeLazyImpl" => {
+                let value = own("_value")?;
+                let class = match value.field {
+                    Field::Ref(Link::Object(id)) => view.get(id).and_then(|object| self.class(view, &object)),
+                    _ => None,
+                };
+                match class.is_some_and(|class| class.is("kotlin.UNINITIALIZED_VALUE")) {
+                    true => Form::Plain("Lazy(not initialized)".to_owned()),
+                    false => Form::Elements { open: "Lazy(", parts: vec![value], len: 1, close: ")" },
+                }
+            }
+            "InitializedLazyImpl" => Form::Elements { open: "Lazy(", parts: vec![own("value")?], len: 1, close: ")" },
+            "ranges.IntProgression" | "ranges.LongProgression" => {
+                self.progression(view, object, simple, Reading::Signed)?
+            }
+            "ranges.UIntProgression" | "ranges.ULongProgression" => {
+                self.progression(view, object, simple, Reading::Unsigned)?
+            }
+            "ranges.CharProgression" => self.progression(view, object, simple, Reading::Character)?,
+            "ranges.ClosedDoubleRange" | "ranges.ClosedFloatRange" => {
+                Form::Plain(format!("{}..{}", part_text(own("_start")?)?, part_text(own("_endInclusive")?)?))
+            }
+            "collections.HashMap" => self.map(view, object, window)?,
+            "collections.HashMapEntrySet" => self.map(view, &backing()?, window)?,
+            "collections.HashMap.EntryRef" => {
+                let map = self.object(view, object, simple, "map")?;
+                let index = u64::try_from(self.int(view, object, simple, "index")?).ok()?;
+                Form::Entries { parts: vec![self.entry(view, &map)?(index)?], len: 1 }
+            }
+            "collections.HashSet" | "collections.HashMapKeys" => {
+                self.half(view, &backing()?, window, |(key, _)| key)?
+            }
+            "collections.HashMapValues" => self.half(view, &backing()?, window, |(_, value)| value)?,
+            "collections.EmptyList" | "collections.EmptySet" => {
+                Form::Elements { open: "[", parts: Vec::new(), len: 0, close: "]" }
+            }
+            "collections.EmptyMap" => Form::Entries { parts: Vec::new(), len: 0 },
+            "wasm.internal.KClassImpl" => match own("rtti")?.field {
+                Field::Ref(Link::Object(id)) => {
+                    Form::Plain(format!("class {}", self.class_of_information(view, id)?.name()))
+                }
+                _ => return None,
+            },
+            "wasm.internal.KPropertyImplBase" => {
+                Form::Plain(format!("::{}", self.plain_text(view, object, simple, "_name")?))
+            }
+            "wasm.internal.KFunctionImplNew" => {
+                Form::Plain(format!("::{}", self.plain_text(view, object, simple, "name")?))
+            }
+            _ if simple.starts_with("internal.SharedVariableBox") => {
+                let reading = match &simple["internal.SharedVariableBox".len()..] {
+                    "Boolean" => Reading::Truth,
+                    "Char" => Reading::Character,
+                    _ => Reading::Signed,
+                };
+                Form::Other(Part::new(object.get(*self.own(view, object).first()?)?).read(reading))
+            }
+            _ if simple == "Any" => return self.lambda(view, object, class),
+            _ => listed(self.elements(view, object, simple, VIEWS)?),
+        })
+    }
+
+    /// The elements of a list or array of the class `kotlin.SIMPLE`, however it holds them.
+    fn elements<'v>(&self, view: &Named<'v>, object: &Object<'_>, simple: &str, depth: u32) -> Option<Elements<'v>> {
+        let depth = depth.checked_sub(1)?;
+        let int = |name| self.int(view, object, simple, name);
+        // The elements of a list that another one refers to.
+        let of = |name| {
+            let other = self.object(view, object, simple, name)?;
+            let class = self.class(view, &other)?;
+            let simples = class.names().filter_map(|name| name.strip_prefix("kotlin."));
+            simples.into_iter().find_map(|simple| self.elements(view, &other, simple, depth))
+        };
+        let all =
+            |array: Object<'v>, reading| Elements { array, first: 0, step: 1, len: array.len, wraps: false, reading };
+        let stored = |reading| {
+            let storage = self.object(view, object, simple, "storage")?;
+            (storage.kind() == Kind::Array).then(|| all(storage, reading))
+        };
+        let read = |elements: Elements<'v>, reading| Elements { reading, ..elements };
+        Some(match simple {
+            "Array" | "IntArray" | "LongArray" | "ShortArray" | "ByteArray" | "FloatArray" | "DoubleArray" => {
+                stored(Reading::Signed)?
+            }
+            "CharArray" => stored(Reading::Character)?,
+            "BooleanArray" => stored(Reading::Truth)?,
+            "UIntArray" | "ULongArray" | "UShortArray" | "UByteArray" => read(of("storage")?, Reading::Unsigned),
+            "collections.ArrayList" => of("backing")?.from(0, int("length")?)?,
+            "collections.ArrayList.ArraySubList" => of("backing")?.from(int("offset")?, int("length")?)?,
+            "collections.AbstractList.SubList" | "collections.AbstractMutableList.SubList" => {
+                of("list")?.from(int("fromIndex")?, int("_size")?)?
+            }
+            "collections.ReversedList" | "collections.ReversedListReadOnly" => {
+                let list = of("delegate")?;
+                let last = list.first.checked_add(list.step.checked_mul(i64::try_from(list.len).ok()? - 1)?)?;
+                Elements { first: last, step: list.step.checked_neg()?, ..list }
+            }
+            "collections.ArrayDeque" => {
+                let array = of("elementData")?;
+                let (head, len) = (int("head")?, u64::try_from(int("size")?).ok()?);
+                let fits = len <= array.len && u64::try_from(head).is_ok_and(|head| head < array.len.max(1));
+                fits.then_some(Elements { first: i64::from(head), len, wraps: true, ..array })?
+            }
+            "collections.ArrayAsCollection" => of("values")?,
+            "enums.EnumEntriesList" => of("entries")?,
+            // `asList` of an array is an object without a name.
+            "collections.<no name provided>" => of("$this_asList").filter(|_| self.own(view, object).len() == 1)?,
+            _ => return None,
+        })
+    }
+
+    /// Gives the entry at a place of a map's arrays; none where it was removed.
+    fn entry<'v>(&self, view: &Named<'v>, map: &Object<'_>) -> Option<impl Fn(u64) -> Option<(Part, Part)> + use<'v>> {
+        let array = |name, class| self.elements(view, &self.object(view, map, MAP, name)?, class, VIEWS);
+        let keys = array("keysArray", "Array")?;
+        // A set's map has no values.
+        let values = array("valuesArray", "Array");
+        let present = array("presenceArray", "IntArray")?;
+        let unknown = Part::new(Field::Ref(Link::Unknown));
+        Some(move |index| match present.get(index)?.field {
+            Field::I32(place) if place >= 0 => {
+                let value = values.as_ref().map_or(Some(unknown), |values| values.get(index));
+                Some((keys.get(index)?, value.unwrap_or(unknown)))
+            }
+            _ => None,
+        })
+    }
+
+    fn map(&self, view: &Named<'_>, map: &Object<'_>, window: &Range<u64>) -> Option<Form> {
+        let used = u64::try_from(self.int(view, map, MAP, "length")?).ok()?;
+        let len = u64::try_from(self.int(view, map, MAP, "_size")?).ok()?;
+        let entry = self.entry(view, map)?;
+        // There are no more places than the arrays have, whatever the map says.
+        let places = self.object(view, map, MAP, "presenceArray");
+        let places = places.and_then(|array| self.object(view, &array, "IntArray", "storage"));
+        let used = used.min(places.map_or(0, |array| array.held() as u64));
+        if !self.spend(used) {
+            return None;
+        }
+        let count = usize::try_from(window.end.saturating_sub(window.start)).unwrap_or(usize::MAX);
+        let skipped = usize::try_from(window.start).unwrap_or(usize::MAX);
+        let parts = (0..used).filter_map(entry).skip(skipped).take(count).collect();
+        Some(Form::Entries { parts, len })
+    }
+
+    /// The keys or the values of a map.
+    fn half(
+        &self,
+        view: &Named<'_>,
+        map: &Object<'_>,
+        window: &Range<u64>,
+        half: impl Fn((Part, Part)) -> Part,
+    ) -> Option<Form> {
+        let Form::Entries { parts, len } = self.map(view, map, window)? else { return None };
+        Some(Form::Elements { open: "[", parts: parts.into_iter().map(half).collect(), len, close: "]" })
+    }
+
+    fn progression(&self, view: &Named<'_>, object: &Object<'_>, simple: &str, reading: Reading) -> Option<Form> {
+        let text = |name| part_text(Part { field: self.get(view, object, simple, name)?, reading });
+        let (first, last) = (text("first")?, text("last")?);
+        let step = match self.get(view, object, simple, "step")? {
+            Field::I32(step) => i64::from(step),
+            Field::I64(step) => step,
+            _ => return None,
+        };
+        Some(Form::Plain(match step {
+            1 => format!("{first}..{last}"),
+            2.. => format!("{first}..{last} step {step}"),
+            _ => format!("{first} downTo {last} step {}", step.unsigned_abs()),
+        }))
+    }
+
+    /// A lambda or a local function: classes are shared by those of one shape, and the function tells which it is.
+    fn lambda(&self, view: &Named<'_>, object: &Object<'_>, class: &Class) -> Option<Form> {
+        let simple = class.simple();
+        let shape = simple.strip_prefix("Suspend").unwrap_or(simple);
+        let Some(Field::Ref(Link::Function { instance, index })) =
+            self.own(view, object).first().and_then(|own| object.get(*own)).filter(|_| shape.starts_with("Function"))
+        else {
+            return None;
+        };
+        let name = view.function_in(instance, object, index);
+        Some(Form::Record(match name {
+            Some(name) => name.strip_suffix(".invoke").unwrap_or(name).to_owned(),
+            None => format!("lambda func[{index}]"),
+        }))
+    }
+
+    /// A string in a field, without quotes.
+    fn plain_text(&self, view: &Named<'_>, object: &Object<'_>, class: &str, name: &str) -> Option<String> {
+        let text = self.text(view, &self.object(view, object, class, name)?, 0..1 << 10)?;
+        let text = String::from_utf16_lossy(&text.units);
+        Some(crate::text::escape(&text).into_owned())
+    }
+}

@@ -1,0 +1,198 @@
+//! Objects of Kotlin, as Kotlin/Wasm 2.4 lays them out: see `class`.
+
+mod class;
+mod kinds;
+mod layout;
+mod library;
+mod numbers;
+mod suspended;
+pub mod tasks;
+mod text;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use class::{Class, Pool};
+use kinds::Fields;
+
+use crate::gc::meaning::{Form, Meaning, Part, Reading, Text, Thrown};
+use crate::gc::named::Named;
+use crate::locked::Locked;
+use crate::module::Module;
+use crate::objects::{Field, Id, Link, Object, Storage};
+
+pub use class::is_information;
+pub use numbers::{part_text, quoted};
+pub use suspended::{Held, SuspendPoint, Suspended};
+
+/// Causes of an exception that are followed, and exceptions that are listed as suppressed.
+const CAUSES: u32 = 8;
+const SUPPRESSED: u64 = 16;
+/// Units of a message.
+const MESSAGE: u64 = 4096;
+/// Parts of texts and places of maps that are looked at in one dump: of a sound one more than all that is asked for.
+const WORK: u64 = 1 << 25;
+
+/// What was looked for, and whether it was found.
+type Lookups<K, T> = HashMap<K, Option<Arc<T>>>;
+
+/// What is known of the Kotlin program in a dump; nothing, if it holds none.
+#[derive(Debug, Default)]
+pub struct Kotlin {
+    /// Parts of texts and places of maps that were looked at.
+    work: AtomicU64,
+    classes: Locked<Lookups<Id, Class>>,
+    /// By module and type.
+    named: Locked<Lookups<(u32, u32), Class>>,
+    pools: Locked<Lookups<(u32, u32), Pool>>,
+    fields: Locked<HashMap<u32, Arc<Fields>>>,
+}
+
+impl Kotlin {
+    /// What an object is, with the elements of a window; none if it is none of Kotlin's.
+    pub fn meaning(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
+        let class = self.class(view, object)?;
+        let known = class.names().find_map(|name| self.known(view, object, &class, name, &window));
+        let form = known.unwrap_or_else(|| {
+            let simple = class.simple();
+            Form::Record(if simple == "<no name provided>" { "object".to_owned() } else { simple.to_owned() })
+        });
+        let mut members = match form {
+            Form::Record(_) => self.members(view, object),
+            Form::Plain(_) if class.is("kotlin.Enum") || class.is("kotlin.Throwable") => self.members(view, object),
+            _ => Vec::new(),
+        };
+        // The function of a lambda is its name.
+        members.retain(|(_, part)| !matches!(part.field, Field::Ref(Link::Function { .. })));
+        let (form, members) = match (form, self.coroutine(&class, &members)) {
+            (Form::Record(_), Some((name, members))) => (Form::Record(name), members),
+            (form, _) => (form, members),
+        };
+        Some(Meaning { class: class.name().to_owned(), form, members })
+    }
+
+    /// Whether so much more may be looked at.
+    fn spend(&self, work: u64) -> bool {
+        self.work.fetch_add(work, Ordering::Relaxed).saturating_add(work) <= WORK
+    }
+
+    /// The fields of an object after those that all have, by their names.
+    pub fn members(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(String, Part)> {
+        let fields = self.own(view, object).into_iter().filter_map(|index| Some((index, object.get(index)?)));
+        let named = |(index, field)| {
+            let name = view.field_name(object.type_index, index);
+            let name = name.map_or_else(|| format!("[{index}]"), str::to_owned);
+            (name, Part { field, reading: self.reading(view, object, index) })
+        };
+        fields.map(named).collect()
+    }
+
+    /// An exception with what it says and what caused it.
+    pub fn thrown(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Thrown> {
+        self.thrown_within(view, object, CAUSES)
+    }
+
+    fn thrown_within(&self, view: &Named<'_>, object: &Object<'_>, depth: u32) -> Option<Thrown> {
+        let class = self.class(view, object).filter(|class| class.is("kotlin.Throwable"))?;
+        let message =
+            self.object(view, object, "Throwable", "message").and_then(|text| self.text(view, &text, 0..MESSAGE));
+        let mut thrown = Thrown {
+            class: class.name().to_owned(),
+            message: message.map(|text| {
+                let more = if text.whole && text.len <= MESSAGE { "" } else { "…" };
+                String::from_utf16_lossy(&text.units) + more
+            }),
+            ..Thrown::default()
+        };
+        let Some(depth) = depth.checked_sub(1) else { return Some(thrown) };
+        let cause = self.object(view, object, "Throwable", "cause").filter(|cause| cause.id != object.id);
+        thrown.cause = cause.and_then(|cause| self.thrown_within(view, &cause, depth)).map(Box::new);
+        let list = self.object(view, object, "Throwable", "suppressedExceptionsList");
+        if let Some(Meaning { form: Form::Elements { parts, .. }, .. }) =
+            list.and_then(|list| self.meaning(view, &list, 0..SUPPRESSED))
+        {
+            let objects = parts.iter().filter_map(|part| match part.field {
+                Field::Ref(Link::Object(id)) => view.get(id),
+                _ => None,
+            });
+            // Exceptions that suppress each other are as many as there are, and no more than one level.
+            thrown.suppressed = objects.filter_map(|object| self.thrown_within(view, &object, depth.min(1))).collect();
+        }
+        Some(thrown)
+    }
+
+    /// How the bits of a field are read: the code tells of integers.
+    fn reading(&self, view: &Named<'_>, object: &Object<'_>, index: usize) -> Reading {
+        use Storage::{I8, I16, I32, I64};
+        let Some(storage @ (I8 | I16 | I32 | I64)) = object.storage(index) else { return Reading::Signed };
+        let readings = object.ty.places.iter().filter_map(|&(number, ty)| {
+            let module = view.module(number)?;
+            let known = self.fields.lock().get(&number).cloned();
+            let fields = known.unwrap_or_else(|| {
+                let fields = Arc::new(Fields::of(module));
+                self.fields.lock().insert(number, fields.clone());
+                fields
+            });
+            Some(fields.reading(module, ty, index as u32, storage))
+        });
+        let unknown = if matches!(storage, I8 | I16) { Reading::Unknown } else { Reading::Signed };
+        readings.into_iter().find(|reading| *reading != unknown).unwrap_or(unknown)
+    }
+
+    /// What the integers in a function's locals are, as far as its code tells.
+    pub fn locals(&self, module: &Module<'_>, function: u32) -> HashMap<u32, Reading> {
+        kinds::locals(module, function)
+    }
+
+    /// Whether the objects of a dump that are of a module's types are Kotlin's.
+    pub fn is_program(&self, view: &Named<'_>, module: u32) -> bool {
+        let types = view.objects().map_or(&[][..], |objects| objects.types());
+        types.iter().any(|ty| class::is_information(&ty.fields) && ty.places.iter().any(|(place, _)| *place == module))
+    }
+
+    /// Of the state of a suspended function: its name, and what of it a person calls a variable. Locals that live across a
+    /// suspension have their number after their name, parameters have not, and come first.
+    fn coroutine(&self, class: &Class, members: &[(String, Part)]) -> Option<(String, Vec<(String, Part)>)> {
+        if !class.is("kotlin.coroutines.CoroutineImpl") {
+            return None;
+        }
+        let function = class.simple_of_coroutine()?;
+        let own = members.iter().position(|(name, _)| name == "intercepted_")? + 1;
+        let mut shown: Vec<_> = members.iter().filter(|(name, _)| name == "state").cloned().collect();
+        let mut number = 0;
+        for (name, part) in &members[own..] {
+            match name.strip_suffix(&number.to_string()).filter(|name| !name.is_empty()) {
+                Some(local) => {
+                    number += 1;
+                    if !local.starts_with("tmp") && !local.starts_with('<') {
+                        shown.push((local.to_owned(), *part));
+                    }
+                }
+                None => shown.push((name.clone(), *part)),
+            }
+        }
+        Some((format!("suspended {function}"), shown))
+    }
+}
+
+impl Class {
+    /// The suspend function whose state an object of this class is: `$receiveCOROUTINE$` is that of `receive`.
+    pub fn simple_of_coroutine(&self) -> Option<&str> {
+        let name = self.name();
+        let at = name.rfind("COROUTINE$")?;
+        let function = &name[..at];
+        let start = function.find('$').map_or(0, |dollar| dollar + 1);
+        Some(&function[start..]).filter(|function| !function.is_empty())
+    }
+}
+
+/// A local's name as the program has it; none of those that the compiler made for itself.
+pub fn local_name(name: &str) -> Option<&str> {
+    match name {
+        "<this>" => Some("this"),
+        "merged_catch_param" | "TABLE_SWITCH_SELECTOR" | "tmp_int_when_subject" => None,
+        name => (!name.contains('~') && !name.starts_with('<')).then_some(name),
+    }
+}

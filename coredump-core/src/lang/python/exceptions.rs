@@ -1,0 +1,141 @@
+//! The exception that nothing caught: it is in memory still when the interpreter has been left.
+//!
+//! Its traceback says where each function stood when the exception went through. That is where these functions have ended;
+//! of an exception that was caught, one of them at least has gone on.
+
+use std::collections::HashMap;
+
+use super::objects::{Limits, Objects};
+use super::offsets::Layout;
+use super::{Interpreter, frame, instruction};
+use crate::memory::{Chunk, Memory};
+use crate::runtimes::InterpretedFrame;
+
+/// Functions of one traceback, and exceptions after each other.
+const MAX_FRAMES: usize = 1 << 12;
+const MAX_CHAIN: usize = 64;
+/// Offsets of an exception, of a traceback and of a frame's object (`Include/cpython/pyerrors.h`, `traceback.h`,
+/// `Include/internal/pycore_frame.h`): bytes from the object.
+const ARGS: u64 = 12;
+const TRACEBACK: u64 = 20;
+const CONTEXT: u64 = 24;
+const CAUSE: u64 = 28;
+const SUPPRESS_CONTEXT: u64 = 32;
+const NEXT: u64 = 8;
+const FRAME: u64 = 12;
+const LAST_INSTRUCTION: u64 = 16;
+const CONTENTS: u64 = 12;
+
+/// An exception that nothing caught.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Uncaught {
+    /// Its type and what it says, as a traceback ends: `KeyError: 'gift'`.
+    pub message: String,
+    /// The functions that it went through, youngest first.
+    pub frames: Vec<InterpretedFrame>,
+    /// The exceptions that a traceback names with it, from one to the next.
+    pub chain: Vec<Chained>,
+}
+
+/// An exception that another one goes back to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chained {
+    /// Its type and what it says.
+    pub message: String,
+    /// The other was raised `from` it; else while it was handled.
+    pub is_cause: bool,
+}
+
+/// Looks for the exception that nothing caught; `None` where there is none or it is not certain which it is.
+pub fn uncaught(memory: &Memory<'_>, place: &Interpreter) -> Option<Uncaught> {
+    let Layout::Known(offsets) = &place.0 else { return None };
+    let objects = Objects::new(memory, offsets);
+    let mut types: HashMap<u64, bool> = HashMap::new();
+    let mut found = Vec::new();
+    for chunk in memory.chunks(0..memory.size) {
+        let Chunk::Captured(segment) = chunk else { continue };
+        let first = segment.address.next_multiple_of(8);
+        let Some(bytes) = segment.bytes.get((first - segment.address) as usize..) else { continue };
+        for (nth, words) in bytes.as_chunks::<8>().0.iter().enumerate() {
+            let [count, ty] = [&words[..4], &words[4..]]
+                .map(|word| u64::from(u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
+            // The type is in memory, and the object has a few references.
+            if !(1..1 << 20).contains(&count) || ty < 1024 || ty % 4 != 0 {
+                continue;
+            }
+            if *types.entry(ty).or_insert_with(|| objects.is_exception_type(ty)) {
+                found.extend(read(&objects, first + 8 * nth as u64));
+            }
+            // Of several, or where not all could be looked at, nothing says which it is.
+            if found.len() > 1 || objects.memory.is_spent() {
+                return None;
+            }
+        }
+    }
+    found.pop()
+}
+
+/// An exception whose traceback says where its functions have ended.
+fn read(objects: &Objects<'_, '_>, exception: u64) -> Option<Uncaught> {
+    let args = objects.pointer(exception + ARGS)?;
+    objects.type_of(args).filter(|kind| kind.name == "tuple")?;
+    let mut frames = Vec::new();
+    let mut at = objects.pointer(exception + TRACEBACK).filter(|&at| at != 0)?;
+    while at != 0 {
+        objects.type_of(at).filter(|kind| kind.name == "traceback" && frames.len() < MAX_FRAMES)?;
+        let object = objects.pointer(at + FRAME)?;
+        objects.type_of(object).filter(|kind| kind.name == "frame")?;
+        let contents = objects.pointer(object + CONTENTS)?;
+        let last = objects.memory.uint(at + LAST_INSTRUCTION, 4).ok()?;
+        if instruction(objects, contents)? != last {
+            return None;
+        }
+        frames.push(frame(objects, objects.offsets, contents, None)?);
+        at = objects.pointer(at + NEXT)?;
+    }
+    frames.reverse();
+    Some(Uncaught { message: message(objects, exception)?, frames, chain: chain(objects, exception) })
+}
+
+/// The type of an exception and what it says.
+fn message(objects: &Objects<'_, '_>, exception: u64) -> Option<String> {
+    let kind = objects.type_of(exception)?;
+    let args = objects.pointer(exception + ARGS)?;
+    objects.is_exception_type(objects.pointer(exception + objects.offsets.ob_type)?).then_some(())?;
+    objects.type_of(args).filter(|kind| kind.name == "tuple")?;
+    let said = said(objects, &kind.name, args);
+    Some(if said.is_empty() { kind.name } else { format!("{}: {said}", kind.name) })
+}
+
+/// The exceptions behind one, as a traceback shows them: its cause, or else what was being handled.
+fn chain(objects: &Objects<'_, '_>, exception: u64) -> Vec<Chained> {
+    let mut chain = Vec::new();
+    let mut seen = vec![exception];
+    let mut at = exception;
+    while chain.len() < MAX_CHAIN {
+        let behind = |offset: u64| objects.pointer(at + offset).filter(|&behind| behind != 0);
+        let suppressed = || objects.memory.uint(at + SUPPRESS_CONTEXT, 1).ok() == Some(1);
+        let (next, is_cause) = match (behind(CAUSE), behind(CONTEXT)) {
+            (Some(cause), _) => (cause, true),
+            (None, Some(context)) if !suppressed() => (context, false),
+            _ => break,
+        };
+        let Some(message) = message(objects, next).filter(|_| !seen.contains(&next)) else { break };
+        chain.push(Chained { message, is_cause });
+        seen.push(next);
+        at = next;
+    }
+    chain
+}
+
+/// What an exception says by its arguments: nothing, the only one, or all of them.
+fn said(objects: &Objects<'_, '_>, name: &str, args: u64) -> String {
+    let limits = Limits { depth: 4, elements: 32 };
+    match objects.tuple(args, 2) {
+        Some((_, 0)) | None => String::new(),
+        // A key is written as it is in the source.
+        Some((only, 1)) if name == "KeyError" => objects.repr(only[0], limits).unwrap_or_default(),
+        Some((only, 1)) => objects.str(only[0]).or_else(|| objects.repr(only[0], limits)).unwrap_or_default(),
+        Some(_) => objects.repr(args, limits).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,249 @@
+//! CPython: the stack of the Python program that its interpreter runs.
+//!
+//! From version 3.13 on CPython keeps a table of its own layout for readers from outside, so no symbols are needed:
+//! interpreters, threads, frames, code objects and the values of local variables are found from memory alone. The layouts
+//! of 3.13 to 3.15 are known. Versions 3.11 and 3.12 have no table and are known by the shape of a thread's state.
+
+mod asyncio;
+mod exceptions;
+mod generators;
+mod lines;
+mod objects;
+mod offsets;
+mod old;
+mod repr;
+pub mod tasks;
+mod text;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::memory::Memory;
+use crate::metered::Metered;
+use crate::runtimes::{InterpretedFrame, InterpretedVariable};
+
+pub use asyncio::{AsyncioTask, Awaited, State, asyncio_tasks};
+pub use exceptions::{Chained, Uncaught, uncaught};
+pub use generators::generators;
+pub use objects::Limits;
+use objects::Objects;
+use offsets::{Entry, Layout, Offsets, StackEnd, Start};
+
+/// What a module of CPython holds: the name of a variable of the environment that all versions look at.
+pub const MARK: &[u8] = b"PYTHONHASHSEED";
+
+/// Interpreters, and threads of one.
+const MAX_THREADS: usize = 4096;
+/// Frames of all threads together.
+const MAX_FRAMES: usize = 1 << 16;
+/// Variables of one frame.
+const MAX_VARIABLES: u64 = 1024;
+/// Values on the stack of one frame.
+const MAX_STACK: u64 = 1 << 20;
+/// Bytes of the instructions of one function.
+const MAX_CODE: u64 = 1 << 26;
+/// The owner of a frame that stands for an entry from C (`_frameowner` in `Include/internal/pycore_frame.h`).
+const OWNED_BY_INTERPRETER: u64 = 3;
+/// Kinds of variables (`CO_FAST_HIDDEN`).
+const HIDDEN: u8 = 0x10;
+
+/// An interpreter in a dump's memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Python {
+    /// Major and minor version.
+    pub version: (u8, u8),
+    /// Whether the layout of this version is known; without it there are no threads.
+    pub is_known: bool,
+    /// The threads that run Python code.
+    pub threads: Vec<PythonThread>,
+}
+
+/// A thread of the interpreter.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PythonThread {
+    /// The runtime's number of it.
+    pub id: u64,
+    /// Its frames, youngest first, in one list for each call of the evaluation loop from C.
+    pub entries: Vec<Vec<InterpretedFrame>>,
+    /// Why older frames are missing, where the walk had to stop.
+    pub broken: Option<String>,
+}
+
+/// Where an interpreter is in a memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interpreter(Layout);
+
+/// Looks for an interpreter in a memory.
+pub fn find(memory: &Memory<'_>) -> Option<Interpreter> {
+    // A version that has no such table is known by the shape of a thread's state.
+    offsets::find(memory).or_else(|| old::find(memory)).map(Interpreter)
+}
+
+/// Reads the interpreter at that place; `limits` bound the variables' values, without which they are left out.
+pub fn read(memory: &Memory<'_>, place: &Interpreter, limits: Option<Limits>) -> Python {
+    let offsets = match &place.0 {
+        Layout::Known(offsets) => offsets,
+        Layout::Unknown(version) => return Python { version: *version, ..Python::default() },
+    };
+    let objects = Objects::new(memory, offsets);
+    let mut python = Python { version: offsets.version, is_known: true, threads: Vec::new() };
+    let mut left = MAX_FRAMES;
+    for thread in threads(&objects) {
+        let Some(walked) = walk(&objects, thread, &mut left, limits) else { continue };
+        if !walked.entries.is_empty() {
+            python.threads.push(walked);
+        }
+    }
+    if let Some(first) = python.threads.first_mut().filter(|_| objects.memory.is_spent()) {
+        first.broken = Some(Metered::SPENT.to_owned());
+    }
+    python
+}
+
+/// The states of all threads of all interpreters.
+fn threads(objects: &Objects<'_, '_>) -> Vec<u64> {
+    let offsets = objects.offsets;
+    match offsets.start {
+        Start::Runtime(runtime) => {
+            let interpreters = linked(objects, runtime + offsets.interpreters_head, offsets.interpreter_next);
+            let of_one = |interpreter| linked(objects, interpreter + offsets.threads_head, offsets.thread_next);
+            interpreters.into_iter().flat_map(of_one).take(MAX_THREADS).collect()
+        }
+        Start::Thread(thread) => chained(objects, old::first(objects, thread), offsets.thread_next),
+    }
+}
+
+/// A list whose head is at one address, and whose elements have the next one's address at an offset.
+fn linked(objects: &Objects<'_, '_>, head: u64, next: u64) -> Vec<u64> {
+    chained(objects, objects.pointer(head).unwrap_or(0), next)
+}
+
+/// Elements that have the next one's address at an offset, from one of them on.
+fn chained(objects: &Objects<'_, '_>, mut at: u64, next: u64) -> Vec<u64> {
+    let mut found = Vec::new();
+    let mut seen = HashSet::new();
+    while at != 0 && found.len() < MAX_THREADS && seen.insert(at) {
+        found.push(at);
+        at = objects.pointer(at + next).unwrap_or(0);
+    }
+    found
+}
+
+fn walk(objects: &Objects<'_, '_>, thread: u64, left: &mut usize, limits: Option<Limits>) -> Option<PythonThread> {
+    let offsets = objects.offsets;
+    let (id, first) = match offsets.start {
+        Start::Runtime(_) => {
+            (objects.uint(thread + offsets.thread_id, 4)?, objects.pointer(thread + offsets.current_frame)?)
+        }
+        Start::Thread(_) => (thread, old::current_frame(objects, thread)?),
+    };
+    let mut walked = PythonThread { id, ..PythonThread::default() };
+    let mut entry = Vec::new();
+    let mut seen = HashSet::new();
+    let mut at = first;
+    while at != 0 {
+        if *left == 0 || !seen.insert(at) {
+            walked.broken = Some(format!("the chain of frames does not end at {at:#x}"));
+            break;
+        }
+        *left -= 1;
+        let owner = objects.memory.uint(at + offsets.frame_owner, 1).ok();
+        if offsets.entry == Entry::Frame && owner == Some(OWNED_BY_INTERPRETER) {
+            walked.entries.push(std::mem::take(&mut entry));
+        } else {
+            match frame(objects, offsets, at, limits) {
+                Some(frame) => entry.push(frame),
+                None => {
+                    walked.broken = Some(format!("there is no frame at {at:#x}"));
+                    break;
+                }
+            }
+        }
+        if let Entry::Flag(flag) = offsets.entry
+            && objects.uint(at + flag, 1) == Some(1)
+        {
+            walked.entries.push(std::mem::take(&mut entry));
+        }
+        at = objects.pointer(at + offsets.frame_previous).unwrap_or(0);
+    }
+    walked.entries.push(entry);
+    walked.entries.retain(|entry| !entry.is_empty());
+    Some(walked)
+}
+
+fn frame(objects: &Objects<'_, '_>, offsets: &Offsets, at: u64, limits: Option<Limits>) -> Option<InterpretedFrame> {
+    let code = objects.pointer(at + offsets.frame_executable)?;
+    objects.type_of(code).filter(|kind| kind.name == "code")?;
+    let function = objects.str(objects.pointer(code + offsets.code_qualname)?)?;
+    let file = objects.pointer(code + offsets.code_filename).and_then(|name| objects.str(name));
+    let position = || {
+        let offset = instruction(objects, at)?;
+        let table = objects.pointer(code + offsets.code_linetable)?;
+        objects.type_of(table).filter(|kind| kind.name == "bytes")?;
+        let first = objects.memory.uint(code + offsets.code_firstlineno, 4).ok()? as u32;
+        lines::position(&objects.bytes(table)?.0, first, offset)
+    };
+    let position = position();
+    Some(InterpretedFrame {
+        function: function.into(),
+        file: file.map(Arc::from),
+        line: position.map(|position| position.line),
+        column: position.and_then(|position| position.column),
+        variables: limits.and_then(|limits| variables(objects, offsets, at, code, limits)).unwrap_or_default(),
+    })
+}
+
+/// The instruction at which a frame stands: bytes from the beginning of its code object's.
+fn instruction(objects: &Objects<'_, '_>, frame: u64) -> Option<u64> {
+    let offsets = objects.offsets;
+    let instructions = objects.pointer(frame + offsets.frame_executable)? + offsets.code_adaptive;
+    let instruction = objects.memory.uint(frame + offsets.frame_instr_ptr, 4).ok()?;
+    instruction.checked_sub(instructions).filter(|&offset| offset < MAX_CODE)
+}
+
+/// What a suspended frame awaits or delegates to: it lies on top of its stack, since 3.15 below an index.
+fn awaited(objects: &Objects<'_, '_>, frame: u64) -> Option<u64> {
+    let offsets = objects.offsets;
+    let end = match offsets.stack_end {
+        StackEnd::Address => objects.pointer(frame + offsets.frame_stackpointer)?,
+        StackEnd::Count => {
+            let count = objects.uint(frame + offsets.frame_stackpointer, 4).filter(|&count| count < MAX_STACK)?;
+            frame + offsets.frame_localsplus + 4 * count
+        }
+    };
+    let depth = if offsets.version < (3, 15) { 4 } else { 8 };
+    objects.pointer(end.checked_sub(depth)?).filter(|&object| object != 0)
+}
+
+fn variables(
+    objects: &Objects<'_, '_>,
+    offsets: &Offsets,
+    frame: u64,
+    code: u64,
+    limits: Limits,
+) -> Option<Vec<InterpretedVariable>> {
+    let (names, _) = objects.tuple(objects.pointer(code + offsets.code_localsplusnames)?, MAX_VARIABLES)?;
+    let (kinds, _) = objects.bytes(objects.pointer(code + offsets.code_localspluskinds)?)?;
+    let parameters = objects.memory.uint(code + offsets.code_argcount, 4).ok()?;
+    let mut found = Vec::new();
+    for (nth, name) in (0..).zip(names) {
+        if kinds.get(nth as usize).is_none_or(|kind| kind & HIDDEN != 0) {
+            continue;
+        }
+        let address = objects.pointer(frame + offsets.frame_localsplus + 4 * nth)?;
+        let (Some(name), true) = (objects.str(name), address != 0) else { continue };
+        // A variable that inner functions share, and that has no value yet, is an empty cell.
+        let Some(address) = objects.out_of_cell(address) else { continue };
+        objects.begin_value();
+        found.push(InterpretedVariable {
+            name,
+            type_name: objects.type_of(address).map_or_else(String::new, |kind| kind.name),
+            value: objects.repr(address, limits),
+            is_parameter: nth < parameters,
+            address,
+        });
+    }
+    Some(found)
+}

@@ -1,0 +1,565 @@
+//! Futures in memory, followed inward to what they wait for.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
+use std::ops::Range;
+
+use super::polled::{Entry, Polled};
+use super::{leaves, names, unordered};
+use crate::backtrace::Location;
+use crate::catalog::Language;
+use crate::catalog::types::{Kind, Member, Offset, Struct, Variant};
+use crate::catalog::units::Die;
+use crate::lang::Renderer;
+use crate::lang::rust::{RustValues, TraitObject};
+use crate::location::frame::Frame;
+use crate::tasks::{Await, AwaitState, Room, TaskState};
+use crate::values::{Source, Value};
+use crate::variables::{Status, Variable, When};
+
+/// Futures within each other that are followed.
+const LEVELS: u32 = 96;
+/// Structures within each other, between one future and the next.
+const WRAPPERS: u32 = 12;
+/// Values of one dump that are looked at.
+const VALUES: u32 = 1 << 20;
+/// Elements of one container that are looked at.
+const ELEMENTS: u64 = 256;
+
+/// Follows the futures of one module.
+pub struct Futures<'w, 'r, 'f, 's> {
+    pub renderer: &'w Renderer<'r, 'f, 's>,
+    polled: &'w Polled,
+    /// Whether variables are wanted.
+    locals: bool,
+    left: Cell<u32>,
+    /// For variables.
+    room: Room,
+    /// The futures that were met, by address and the type's name: each unit has a description of the same type.
+    known: RefCell<HashSet<(u64, String)>>,
+    roots: RefCell<Roots>,
+}
+
+/// The futures that tasks are of: what one awaits may lie where it begins itself.
+#[derive(Default)]
+struct Roots {
+    /// By address and the type's name.
+    placed: HashSet<(u64, String)>,
+    /// The types' names alone.
+    names: HashSet<String>,
+}
+
+/// Where a search stands.
+#[derive(Clone)]
+struct Around {
+    /// How many futures may yet be within each other.
+    levels: u32,
+    /// How many structures may.
+    wrappers: u32,
+    /// The state of the function around: references that lead there are its own.
+    own: Option<Range<u64>>,
+}
+
+impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
+    pub fn new(renderer: &'w Renderer<'r, 'f, 's>, polled: &'w Polled, locals: bool) -> Self {
+        let (left, known, roots) = (Cell::new(VALUES), RefCell::default(), RefCell::default());
+        Futures { renderer, polled, locals, left, room: Room::new(), known, roots }
+    }
+
+    pub fn frame(&self) -> &'r Frame<'f, 's> {
+        self.renderer.frame
+    }
+
+    /// Makes known which futures are tasks of an executor: where one is polled, the future around it is another's.
+    pub fn tasks_at(&self, roots: impl IntoIterator<Item = Value>) {
+        for root in roots {
+            let mut known = self.roots.borrow_mut();
+            let name = self.renderer.type_name(root.ty);
+            known.placed.extend(root.source.address().map(|address| (address, name.clone())));
+            known.names.insert(name);
+        }
+    }
+
+    /// Whether a future was met already, at its own address or within another.
+    pub fn is_known(&self, value: &Value) -> bool {
+        let place = value.source.address().map(|address| (address, self.renderer.type_name(value.ty)));
+        place.is_some_and(|place| self.known.borrow().contains(&place))
+    }
+
+    /// What a future does or waits for; `None` for what is none, as far as that can be told.
+    pub fn future(&self, value: &Value) -> Option<Await> {
+        self.within(value, &Around { levels: LEVELS, wrappers: WRAPPERS, own: None })
+    }
+
+    fn within(&self, value: &Value, around: &Around) -> Option<Await> {
+        if let Some(found) = self.direct(value, around) {
+            return Some(found);
+        }
+        let mut awaits = Vec::new();
+        self.search(value, around, &mut awaits);
+        (!awaits.is_empty()).then(|| Await { awaits, ..self.plain(value) })
+    }
+
+    /// A future that is known by its type alone.
+    fn plain(&self, value: &Value) -> Await {
+        leaves::plain(self.renderer, value)
+    }
+
+    /// What the future in `value` does or waits for, or its type alone.
+    pub fn followed(&self, value: &Value) -> Await {
+        self.future(value).unwrap_or_else(|| self.plain(value))
+    }
+
+    /// What the future in `value` awaits.
+    fn awaited(&self, value: &Value, around: &Around) -> Await {
+        self.within(value, around).unwrap_or_else(|| self.plain(value))
+    }
+
+    /// What is a future by its own type: a function's state, one that a library is known to have, or a pointer to such.
+    fn direct(&self, value: &Value, around: &Around) -> Option<Await> {
+        self.left.set(self.left.get().checked_sub(1)?);
+        let units = &self.frame().units;
+        let (die, ty) = units.peeled(value.ty)?;
+        let value = &value.with_type(Some(die));
+        let name = units.name(die)?;
+        if let Kind::Struct(contents) = &ty.kind
+            && names::is_coroutine(name)
+        {
+            return Some(self.coroutine(value, die, contents, around));
+        }
+        if let Some(object) = self.object(value, die, name) {
+            return self.behind(value, object, around);
+        }
+        if let Some(pointee) = self.pointee(value, name) {
+            return self.direct(&pointee, &around.deeper()?);
+        }
+        leaves::leaf(self.renderer, value, die)
+    }
+
+    /// What a pointer that owns a future, or pins it, points to.
+    fn pointee(&self, value: &Value, name: &[u8]) -> Option<Value> {
+        let pointer = match name {
+            _ if name.starts_with(b"Pin<") => self.renderer.first_field(value, &["pointer", "__pointer"])?,
+            _ if name.starts_with(b"&mut ") || name.starts_with(b"alloc::boxed::Box<") => value.clone(),
+            _ => return None,
+        };
+        let (die, ty) = self.frame().units.peeled(pointer.ty)?;
+        match &ty.kind {
+            Kind::Pointer(_, target) => {
+                let address =
+                    pointer.with_type(Some(die)).pointer(self.frame()).ok().filter(|&address| address != 0)?;
+                Some(Value::in_memory(*target, address))
+            }
+            // A box within a pin, or one with an allocator.
+            _ => Some(pointer),
+        }
+    }
+
+    /// The parts of a pointer to a trait object, as `Box<dyn Future>` is one.
+    fn object(&self, value: &Value, die: Die, name: &[u8]) -> Option<Option<TraitObject>> {
+        let is_future_object = name.starts_with(b"LocalFutureObj<") || name.starts_with(b"FutureObj<");
+        if is_future_object || name.starts_with(b"UnsafeFutureObj<") {
+            let inner = self.renderer.first_field(value, &["future", "__0"])?;
+            let (die, _) = self.frame().units.peeled(inner.ty)?;
+            return self.object(&inner.with_type(Some(die)), die, self.frame().units.name(die)?);
+        }
+        Some(RustValues(self.renderer).trait_object_parts(value, die)?.ok())
+    }
+
+    fn behind(&self, value: &Value, object: Option<TraitObject>, around: &Around) -> Option<Await> {
+        let unknown = |note: &str| Some(Await { note: Some(note.to_owned()), ..self.plain(value) });
+        let Some(object) = object else { return unknown("it cannot be read") };
+        let is_future = || self.renderer.type_name(value.ty).contains("::Future<");
+        match RustValues(self.renderer).vtable_type(object.vtable) {
+            Some(ty) => {
+                let value = Value::in_memory(Some(ty), object.address);
+                let found = self.within(&value, &around.deeper()?);
+                found.or_else(|| is_future().then(|| self.plain(&value)))
+            }
+            None if is_future() => {
+                let method = RustValues(self.renderer).vtable_functions(object.vtable);
+                let method = method.map(|method| format!(", whose first method is {method}")).unwrap_or_default();
+                unknown(&format!("nothing describes its vtable at {:#x}{method}", object.vtable))
+            }
+            None => None,
+        }
+    }
+
+    /// The state of an asynchronous function.
+    fn coroutine(&self, value: &Value, die: Die, contents: &Struct<'s>, around: &Around) -> Await {
+        let units = &self.frame().units;
+        let address = value.source.address();
+        let mut found =
+            Await { name: names::function(self.frame(), die), is_function: true, address, ..Await::default() };
+        let own_name = self.renderer.type_name(Some(die));
+        if let Some(address) = address
+            && !self.known.borrow_mut().insert((address, own_name.clone()))
+        {
+            found.note = Some("it was met before: it is in itself, or in two places".to_owned());
+            found.is_repeated = true;
+            return found;
+        }
+        if let Some(entry) = self.polled_at(address, &own_name) {
+            return Await { address, ..self.running(entry, LEVELS) };
+        }
+        let variant = match self.renderer.chosen_variant(value, contents) {
+            Some(Ok(variant)) => variant,
+            Some(Err(missing)) => {
+                found.state = AwaitState::Unknown;
+                found.note = Some(format!("its state makes no sense: {missing}"));
+                return found;
+            }
+            None => {
+                found.state = AwaitState::Unknown;
+                return found;
+            }
+        };
+        let Some(member) = &variant.member else { return found };
+        let inner = value.member(self.frame(), member);
+        let Some((state_die, state)) = units.peeled(inner.ty) else { return found };
+        let Kind::Struct(state) = &state.kind else { return found };
+        let inner = inner.with_type(Some(state_die));
+        let name = units.name(state_die).unwrap_or_default();
+        found.state = match name {
+            b"Unresumed" => AwaitState::Unresumed,
+            b"Returned" => AwaitState::Returned,
+            b"Panicked" => AwaitState::Panicked,
+            name if name.starts_with(b"Suspend") => AwaitState::Suspended,
+            _ => AwaitState::Unknown,
+        };
+        (found.location, found.note) = self.place(die, contents, variant);
+        if self.locals && matches!(found.state, AwaitState::Unresumed | AwaitState::Suspended) {
+            match self.room.take(|| self.variables(&inner, die, contents, state, found.state)) {
+                Some(variables) => found.variables = variables,
+                None => found.note = Some(Room::NONE.to_owned()),
+            }
+        }
+        if found.state != AwaitState::Suspended {
+            return found;
+        }
+        let Some(awaited) = state.members.iter().find(|member| member.name == Some(b"__awaitee")) else { return found };
+        let size = units.size_of(Some(die)).unwrap_or(0);
+        let own = address.and_then(|address| Some(address..address.checked_add(size)?));
+        match around.levels.checked_sub(1) {
+            Some(levels) => {
+                let around = Around { levels, wrappers: WRAPPERS, own };
+                found.awaits.push(self.awaited(&inner.member(self.frame(), awaited), &around));
+            }
+            None => found.note = Some("what it awaits is not followed any further".to_owned()),
+        }
+        // What a variable holds of the functions that are awaited is told by them.
+        let mut inner = Vec::new();
+        found.awaits.iter().for_each(|future| functions_in(future, &mut inner));
+        let range = |member: &Member<'s>| {
+            let start = address?.checked_add(bits(member)? / 8)?;
+            Some(start..start.checked_add(units.size_of(member.ty)?)?)
+        };
+        let ranges = state.members.iter().filter_map(range);
+        let holders = ranges.filter(|range| inner.iter().any(|address| range.contains(address)));
+        let holders: HashSet<u64> = holders.map(|range| range.start).collect();
+        found.variables.retain(|variable| variable.address.is_none_or(|address| !holders.contains(&address)));
+        found
+    }
+
+    /// Where a function waits. What a macro awaits, as `select!` does, has the macro's own line: then it is the function's
+    /// line, and a note.
+    fn place(&self, die: Die, all: &Struct<'s>, state: &Variant<'s>) -> (Option<Location>, Option<String>) {
+        let units = &self.frame().units;
+        let first = all.variants.as_ref().and_then(|variants| variants.list.first()?.declared);
+        let place = |place| units.declared_at(die.unit, place);
+        let (Some(own), Some(here)) = (first.and_then(place), state.declared.and_then(place)) else {
+            return (None, None);
+        };
+        if own.file == here.file {
+            return (Some(here), None);
+        }
+        let file = here.file.rsplit(['/', '\\']).next().unwrap_or(&here.file);
+        let note = format!("it waits in a macro of {file}:{}; the line is the function's", here.line);
+        (Some(own), Some(note))
+    }
+
+    /// The entry of the frame that polls a future.
+    fn polled_at(&self, address: Option<u64>, name: &str) -> Option<usize> {
+        let entries = &self.polled.entries;
+        let exact = |entry: &Entry| entry.name == name && entry.address.is_some() && entry.address == address;
+        // Where a frame does not tell the address, the type does if nothing else of it is polled.
+        let alone = || entries.iter().filter(|entry| entry.name == name).count() == 1;
+        let by_name = |entry: &Entry| entry.name == name && entry.address.is_none() && alone();
+        entries.iter().position(exact).or_else(|| {
+            entries
+                .iter()
+                .position(by_name)
+                .filter(|_| address.is_some_and(|address| self.is_root(Some(address), name)))
+        })
+    }
+
+    /// Whether a task is of the future at this address, or where that is not known, of one of its type.
+    fn is_root(&self, address: Option<u64>, name: &str) -> bool {
+        let roots = self.roots.borrow();
+        match address {
+            Some(address) => roots.placed.contains(&(address, name.to_owned())),
+            None => roots.names.contains(name),
+        }
+    }
+
+    /// A function that a frame polls, and those that it awaits: younger frames poll these.
+    fn running(&self, index: usize, levels: u32) -> Await {
+        let entry = &self.polled.entries[index];
+        if let Some(address) = entry.address {
+            self.known.borrow_mut().insert((address, entry.name.clone()));
+        }
+        let next = self.polled.entries.get(index + 1);
+        let next = next.filter(|next| (next.thread, next.module) == (entry.thread, entry.module));
+        let is_known = |next: &Entry| {
+            let place = next.address.map(|address| (address, next.name.clone()));
+            place.is_some_and(|place| self.known.borrow().contains(&place))
+        };
+        let next = next.filter(|next| !self.is_root(next.address, &next.name) && !is_known(next));
+        Await {
+            name: names::function(self.frame(), entry.ty),
+            is_function: true,
+            state: AwaitState::Running,
+            location: entry.location.clone(),
+            frame: Some((entry.thread, entry.frame)),
+            address: entry.address,
+            note: (next.is_some() && levels == 0).then(|| "what it awaits is not followed any further".to_owned()),
+            awaits: next.filter(|_| levels > 0).map(|_| self.running(index + 1, levels - 1)).into_iter().collect(),
+            ..Await::default()
+        }
+    }
+
+    /// The variables that live across the place where a function waits, as the names in its state say it.
+    fn variables(
+        &self,
+        value: &Value,
+        die: Die,
+        all: &Struct<'s>,
+        state: &Struct<'s>,
+        how: AwaitState,
+    ) -> Vec<Variable> {
+        let units = &self.frame().units;
+        let first = all.variants.as_ref().and_then(|variants| units.peeled(variants.list.first()?.member.as_ref()?.ty));
+        let arguments = match first.as_ref().map(|(_, ty)| &ty.kind) {
+            Some(Kind::Struct(first)) => first.members.as_slice(),
+            _ => &[],
+        };
+        // Arguments stay listed where they were at the beginning, moved away or not.
+        let is_argument = |member: &Member<'s>| {
+            arguments.iter().any(|argument| argument.name == member.name && bits(argument) == bits(member))
+        };
+        let in_place = units.name(die).is_some_and(names::uses_in_place);
+        let renderer = Renderer::new(self.frame(), self.renderer.limits, Language::Rust);
+        let mut seen = HashSet::new();
+        let mut found = Vec::new();
+        for member in &state.members {
+            let Some(name) = member.name.filter(|name| !name.starts_with(b"__")) else { continue };
+            let argument = how == AwaitState::Suspended && is_argument(member);
+            if argument && !self.is_copied(member.ty, WRAPPERS) || !seen.insert((name, bits(member))) {
+                continue;
+            }
+            let name = String::from_utf8_lossy(name.strip_prefix(b"_ref__").unwrap_or(name));
+            let mut variable = renderer.variable(name, &value.member(self.frame(), member));
+            if argument && !in_place {
+                variable.at = When::Entry;
+            }
+            found.push(variable);
+        }
+        // An argument that has become a variable is told by that.
+        let live: HashSet<_> = found.iter().filter(|one| one.at == When::Now).map(|one| one.name.clone()).collect();
+        found.retain(|one| one.at == When::Now || !live.contains(&one.name) && one.status == Status::Ok);
+        found
+    }
+
+    /// Whether a type's values stay what they are when they are used: numbers, and pointers that own nothing.
+    fn is_copied(&self, ty: Option<Die>, levels: u32) -> bool {
+        let (Some((die, ty)), Some(levels)) = (self.frame().units.peeled(ty), levels.checked_sub(1)) else {
+            return false;
+        };
+        match &ty.kind {
+            Kind::Base(_) => true,
+            Kind::Pointer(..) => {
+                let name = self.frame().units.name(die).unwrap_or_default();
+                name.starts_with(b"*") || name.starts_with(b"&") && !name.starts_with(b"&mut ")
+            }
+            Kind::Array(array) => self.is_copied(array.element, levels),
+            Kind::Struct(contents) => {
+                let name = ty.name.unwrap_or_default();
+                let plain = name.starts_with(b"&") && !name.starts_with(b"&mut ") || name.starts_with(b"(");
+                let all = || {
+                    contents
+                        .members
+                        .iter()
+                        .all(|member| self.is_pointer(member.ty) || self.is_copied(member.ty, levels))
+                };
+                plain && contents.variants.is_none() && all()
+            }
+            _ => false,
+        }
+    }
+
+    fn is_pointer(&self, ty: Option<Die>) -> bool {
+        self.frame().units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Pointer(..)))
+    }
+
+    /// The futures in a value that is none itself, as the branches of a `join!`.
+    fn search(&self, value: &Value, around: &Around, found: &mut Vec<Await>) {
+        let Some(around) = around.deeper() else { return };
+        let Some(left) = self.left.get().checked_sub(1) else { return };
+        self.left.set(left);
+        let units = &self.frame().units;
+        let Some((die, ty)) = units.peeled(value.ty) else { return };
+        let value = &value.with_type(Some(die));
+        match &ty.kind {
+            Kind::Struct(contents) if contents.keyword == "union" => {}
+            Kind::Struct(contents) if contents.variants.is_some() => {
+                let Some(variant) = self.renderer.active_variant(value, contents) else { return };
+                let variant_name = variant.ty.and_then(|ty| units.name(ty)).unwrap_or_default();
+                let is_maybe_done = ty.name.is_some_and(|name| name.starts_with(b"MaybeDone<"));
+                if is_maybe_done && variant_name.starts_with(b"Done") {
+                    let of = contents.arguments.first().and_then(|argument| argument.1);
+                    found.push(Await { state: AwaitState::Returned, ..self.named(of) });
+                } else if let Some((die, inner)) = units.peeled(variant.ty)
+                    && let Kind::Struct(inner) = &inner.kind
+                {
+                    self.members(&variant.with_type(Some(die)), inner, &around, found);
+                }
+            }
+            Kind::Struct(contents) => {
+                if let Some(all) = unordered::futures(self.renderer, value) {
+                    found.extend(all.map(|future| self.followed(&future)));
+                } else if let Some(elements) = self.renderer.contiguous(value) {
+                    if let Ok(elements) = elements {
+                        self.elements(elements.element, elements.address, elements.len, &around, found);
+                    }
+                } else if !self.branches(value, contents, &around, found) {
+                    self.members(value, contents, &around, found);
+                }
+            }
+            Kind::Array(array) => {
+                let count = array.dimensions.iter().try_fold(1u64, |all, one| all.checked_mul((*one)?)).unwrap_or(0);
+                if let Some(address) = value.source.address() {
+                    self.elements(array.element, address, count, &around, found);
+                }
+            }
+            Kind::Pointer(_, target) => {
+                let name = ty.name.unwrap_or_default();
+                let Ok(address) = value.pointer(self.frame()) else { return };
+                let own = around.own.as_ref().is_some_and(|own| own.contains(&address));
+                if name.starts_with(b"&") && (own || unordered::is_one(self.renderer, *target)) {
+                    self.part(&Value::in_memory(*target, address), &around, found);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn members(&self, value: &Value, contents: &Struct<'s>, around: &Around, found: &mut Vec<Await>) {
+        for member in contents.members.iter().filter(|member| member.bits.is_none()) {
+            if self.frame().units.size_of(member.ty) != Some(0) {
+                self.part(&value.member(self.frame(), member), around, found);
+            }
+        }
+    }
+
+    fn elements(&self, element: Option<Die>, address: u64, count: u64, around: &Around, found: &mut Vec<Await>) {
+        let Some(size) = self.frame().units.size_of(element).filter(|&size| size > 0) else { return };
+        // Numbers and texts hold no future.
+        if self.is_copied(element, WRAPPERS) {
+            return;
+        }
+        for nth in 0..count.min(ELEMENTS) {
+            let Some(at) = nth.checked_mul(size).and_then(|offset| address.checked_add(offset)) else { return };
+            self.part(&Value::in_memory(element, at), around, found);
+        }
+    }
+
+    fn part(&self, value: &Value, around: &Around, found: &mut Vec<Await>) {
+        if matches!(value.source, Source::Missing(_)) {
+            return;
+        }
+        match self.direct(value, around) {
+            Some(future) => found.push(future),
+            None => self.search(value, around, found),
+        }
+    }
+
+    /// The branches of `tokio::select!`, which are a tuple of futures beside a number: its bits say which of them are not
+    /// waited for any more. False for another type.
+    fn branches(&self, value: &Value, contents: &Struct<'s>, around: &Around, found: &mut Vec<Await>) -> bool {
+        let named = |name: &str| {
+            let is_it = |member: &&Member<'s>| {
+                let own = member.name.unwrap_or_default();
+                own.strip_prefix(b"_ref__").unwrap_or(own) == name.as_bytes()
+            };
+            let member = value.member(self.frame(), contents.members.iter().find(is_it)?);
+            let (_, ty) = self.frame().units.peeled(member.ty)?;
+            let Kind::Pointer(_, target) = &ty.kind else { return None };
+            Some(Value::in_memory(*target, member.pointer(self.frame()).ok()?))
+        };
+        let (Some(disabled), Some(futures)) = (named("disabled"), named("futures")) else { return false };
+        let Ok(disabled) = disabled.number(self.frame(), false) else { return false };
+        let Some((die, ty)) = self.frame().units.peeled(futures.ty) else { return false };
+        let Kind::Struct(tuple) = &ty.kind else { return false };
+        for (nth, member) in tuple.members.iter().enumerate() {
+            if nth < 128 && disabled >> nth & 1 == 1 {
+                found.push(Await { state: AwaitState::Returned, ..self.named(member.ty) });
+                continue;
+            }
+            let branch = futures.with_type(Some(die)).member(self.frame(), member);
+            found.push(self.awaited(&branch, around));
+        }
+        true
+    }
+
+    /// The future of a task: what it waits for, or where frames say that it stands.
+    pub fn of_task(&self, state: TaskState, value: Option<&Value>, ty: Die) -> Await {
+        let future = value.and_then(|value| self.future(value)).unwrap_or_else(|| self.named(Some(ty)));
+        match (state, future.state) {
+            // Its state in memory is that of the last place where it waited: where it is now, no frame says.
+            (TaskState::Running, found) if found != AwaitState::Running => {
+                // What the executor puts around a future is no function; what it holds may be one that a frame polls.
+                if is_polled(&future) {
+                    return Await { state: AwaitState::Running, ..future };
+                }
+                let note = Some("no frame says where it stands".to_owned());
+                Await { state: AwaitState::Running, note, address: future.address, ..self.named(Some(ty)) }
+            }
+            _ => future,
+        }
+    }
+
+    /// A future of which only the type is known.
+    pub fn named(&self, ty: Option<Die>) -> Await {
+        let units = &self.frame().units;
+        match units.peeled(ty) {
+            Some((die, _)) if units.name(die).is_some_and(names::is_coroutine) => {
+                Await { name: names::function(self.frame(), die), is_function: true, ..Await::default() }
+            }
+            _ => Await { name: crate::lang::type_name(units, ty, Language::Rust), ..Await::default() },
+        }
+    }
+}
+
+impl Around {
+    fn deeper(&self) -> Option<Around> {
+        Some(Around { wrappers: self.wrappers.checked_sub(1)?, ..self.clone() })
+    }
+}
+
+/// Whether a frame polls something in what is awaited.
+fn is_polled(future: &Await) -> bool {
+    future.state == AwaitState::Running || future.awaits.iter().any(is_polled)
+}
+
+/// The addresses of the functions in what is awaited.
+fn functions_in(future: &Await, found: &mut Vec<u64>) {
+    found.extend(future.address.filter(|_| future.is_function));
+    future.awaits.iter().for_each(|inner| functions_in(inner, found));
+}
+
+fn bits(member: &Member<'_>) -> Option<u64> {
+    match member.offset {
+        Offset::Bits(bits) => Some(bits),
+        _ => None,
+    }
+}

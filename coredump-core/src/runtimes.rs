@@ -1,0 +1,123 @@
+//! Stacks that a language's own runtime keeps in linear memory, as plain data: goroutines, the frames of an interpreter.
+//!
+//! WebAssembly frames are only what the engine knows. A runtime that switches between tasks by itself, or interprets
+//! another language, has stacks of its own, and a dump of its memory holds them. The language's folder reads them from memory
+//! alone, without debug information. A structure that is not consistent is not shown, and a version that is not known is
+//! reported as such.
+
+use std::sync::Arc;
+
+use crate::symbols::Location;
+
+/// A runtime that was found in a dump, with its tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Runtime {
+    /// The language, as JSON names it.
+    pub language: &'static str,
+    /// Index of the dump's thread that the current task ran on.
+    pub thread: usize,
+    /// Index of the module that the runtime is part of.
+    pub module: u32,
+    /// Its tasks: the one that ran first.
+    pub tasks: Vec<Task>,
+    /// There are more tasks than are listed.
+    pub truncated: bool,
+    /// The runtime's own names of the functions of the thread's frames, youngest first.
+    pub names: Vec<Option<Arc<str>>>,
+}
+
+impl Runtime {
+    /// The task that ran when the program ended.
+    pub fn current(&self) -> Option<&Task> {
+        self.tasks.first().filter(|task| task.current)
+    }
+}
+
+/// A task of a language's runtime: a goroutine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Task {
+    /// The runtime's own number of it.
+    pub id: u64,
+    /// What it does, in the runtime's own words: `running`, `waiting`, `runnable`.
+    pub status: String,
+    /// Why it waits, in the runtime's own words: `chan receive`.
+    pub wait_reason: Option<String>,
+    /// Addresses of what it waits for: channels, or the word of a lock.
+    pub waits_for: Vec<u64>,
+    /// The task that started it.
+    pub parent: Option<u64>,
+    /// The statement that started it.
+    pub created_by: Option<TaskFrame>,
+    /// Its frames, youngest first; a call that was inlined is a frame of its own.
+    pub frames: Vec<TaskFrame>,
+    /// Why frames are missing, where the walk had to stop before the stack's end.
+    pub broken: Option<String>,
+    /// It ran when the program ended.
+    pub current: bool,
+}
+
+impl Task {
+    /// Its frames, each with the calls that were inlined in it first.
+    pub fn physical(&self) -> impl Iterator<Item = &[TaskFrame]> {
+        self.frames.split_inclusive(|frame| !frame.inlined)
+    }
+}
+
+/// A function that was active in a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskFrame {
+    /// The function's name.
+    pub function: Arc<str>,
+    /// Its source file as the program was built.
+    pub file: Option<Arc<str>>,
+    /// The line, counted from 1.
+    pub line: Option<u32>,
+    /// It was inlined into the function of the next frame.
+    pub inlined: bool,
+    /// The runtime's own code address.
+    pub pc: u64,
+    /// Index of the WebAssembly function; imported functions count.
+    pub function_index: Option<u32>,
+}
+
+/// An activation of a function of a program that an interpreter runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InterpretedFrame {
+    /// The function's qualified name.
+    pub function: Arc<str>,
+    /// Its source file, as the interpreter names it.
+    pub file: Option<Arc<str>>,
+    /// The line, counted from 1.
+    pub line: Option<u32>,
+    /// The column in bytes of UTF-8, counted from 1.
+    pub column: Option<u32>,
+    /// Its local variables that have a value.
+    pub variables: Vec<InterpretedVariable>,
+}
+
+impl InterpretedFrame {
+    /// Where it stood.
+    pub fn location(&self) -> Option<Location> {
+        Some(Location { file: self.file.clone()?, line: self.line?, column: self.column })
+    }
+}
+
+/// A variable of such a function.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InterpretedVariable {
+    /// Its name.
+    pub name: String,
+    /// The name of its value's type.
+    pub type_name: String,
+    /// Its value, as Python's `repr()` writes it; `None` where it cannot be read.
+    pub value: Option<String>,
+    /// It is a parameter.
+    pub is_parameter: bool,
+    /// The address of its value.
+    pub address: u64,
+}
