@@ -307,6 +307,47 @@ fn what_a_function_never_writes_to_its_frame_is_optimised_out() {
     }
 }
 
+/// Variables that nothing reads (dead.c), which clang keeps as expressions: the values are those that C gives them.
+#[test]
+fn what_is_computed_from_other_values_has_its_own_size_and_sign() {
+    let (n, u, s, l) = (-40i32, 4_000_000_000u32, -7i16, -5_000_000_000i64);
+    let expected = [
+        ("wide", i64::from(n).to_string()),
+        ("more", i64::from(n + 3).to_string()),
+        ("times", (i64::from(n) * 1_000_000).to_string()),
+        ("less", i64::from(s).to_string()),
+        ("half", i64::from(n >> 1).to_string()),
+        ("plain", u64::from(u).to_string()),
+        ("over", u64::from(u.wrapping_add(500_000_000)).to_string()),
+        ("all", (i64::from(s) as u64).to_string()),
+        ("fixed", 1_000_000_000_000i64.to_string()),
+        ("sum", (l + 7).to_string()),
+        ("part", (l >> 3).to_string()),
+        ("low", (l as i32).to_string()),
+        ("rest", (n % 7).to_string()),
+        ("share", (n / 7).to_string()),
+        ("below", i32::from(n < -5).to_string()),
+        ("above", i32::from(u > 5).to_string()),
+        ("shifted", (n >> 2).to_string()),
+        ("high", (u >> 4).to_string()),
+        ("tiny", ((n + 300) as i8).to_string()),
+        ("real", "0.1".to_owned()),
+    ];
+    for name in ["dead-dwarf4", "dead-dwarf5"] {
+        let module = fixture(&format!("modules/{name}.wasm"));
+        let folder = scratch();
+        let dump = captured(folder.path(), name, &["--invoke", "run"]);
+        let mut told = 0;
+        for (variable, value) in &expected {
+            let shown = print(&dump, &module, 0, variable).filter(|value| is_known(value));
+            told += usize::from(shown.is_some());
+            let shown = shown.as_deref().map(|shown| shown.split(' ').next().unwrap());
+            assert!(shown.is_none_or(|shown| shown == value), "{name}: {variable} is {value}, shown: {shown:?}");
+        }
+        assert!(told >= 18, "{name}: {told} of {}", expected.len());
+    }
+}
+
 /// In `calls` the values at entry are among those that the guest printed when each call began.
 #[test]
 fn what_a_caller_recorded_for_its_call_is_what_was_passed() {

@@ -111,12 +111,18 @@ impl<'s> Renderer<'_, '_, 's> {
             let null = if width == 8 { u64::MAX } else { u64::from(u32::MAX) };
             return Shown::text(if first == null { "null".into() } else { format!("offset {first}") });
         }
+        let second = match read(width) {
+            Ok(second) => second,
+            Err(missing) => return missing.into(),
+        };
         // Wasm's addresses are no multiples of two: the virtual flag stands in the second word, as on ARM.
-        match read(width) {
-            Ok(second) if second & 1 == 1 => Shown::text(format!("virtual, vtable offset {first}")),
-            Ok(_) if first == 0 => Shown::text("null"),
-            Ok(_) => Shown::text(self.function_pointer(first)),
-            Err(missing) => missing.into(),
-        }
+        let text = match second & 1 {
+            1 => format!("virtual, vtable offset {first}"),
+            _ if first == 0 => return Shown::text("null"),
+            _ => self.function_pointer(first),
+        };
+        // Where in the object the class lies whose method it is.
+        let moved = if width == 8 { second as i64 >> 1 } else { i64::from(second as u32 as i32 >> 1) };
+        Shown::text(if moved == 0 { text } else { format!("{text}, this adjustment {moved}") })
     }
 }

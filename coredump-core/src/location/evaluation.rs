@@ -22,13 +22,33 @@ enum StackEntry {
     Vector([u8; 16]),
 }
 
+/// Whether an operation pushes a constant of the description.
+#[derive(Clone, Copy, PartialEq)]
+enum Constant {
+    No,
+    Unsigned,
+    Signed,
+}
+
+impl Constant {
+    fn of(operation: &Operation<Bytes<'_>>) -> Self {
+        match operation {
+            Operation::UnsignedConstant { .. } => Constant::Unsigned,
+            Operation::SignedConstant { .. } => Constant::Signed,
+            _ => Constant::No,
+        }
+    }
+}
+
 /// A description that is being evaluated.
 pub struct Evaluation<'m, 's, M> {
     machine: &'m M,
     encoding: Encoding,
     stack: Vec<StackEntry>,
-    /// The width of arithmetic: that of an address, unless a wider Wasm value takes part.
-    mask: u64,
+    /// The object has more than four bytes: what is computed from a number of 32 bits is widened before it is the object.
+    wide: bool,
+    /// The bits of the widest value that took part, which are those of arithmetic; 0 as long as there are constants only.
+    width: u32,
     steps: u32,
     calls: u32,
     object: Option<u64>,
@@ -41,6 +61,8 @@ pub struct Evaluation<'m, 's, M> {
     narrow: bool,
     /// The value on top is a constant of the description.
     literal: bool,
+    /// The operation before, if it pushed a constant.
+    constant: Constant,
     /// It was worked out from a Wasm value, in a version of DWARF that writes a value in the same way as its address:
     /// `DW_OP_stack_value` came with DWARF 4.
     doubtful: bool,
@@ -57,7 +79,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             machine,
             encoding,
             stack: Vec::new(),
-            mask: address_mask(encoding),
+            wide: machine.is_wide(),
+            width: 0,
             steps: STEPS,
             calls: 0,
             object,
@@ -66,11 +89,32 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             register: false,
             narrow: false,
             literal: false,
+            constant: Constant::No,
             doubtful: false,
             based: false,
             dropped: false,
             source: std::marker::PhantomData,
         }
+    }
+
+    /// The bits of arithmetic. DWARF says those of an address; LLVM means those of the values, and says where one is widened.
+    fn mask(&self) -> u64 {
+        match self.width {
+            0 if !self.wide => address_mask(self.encoding),
+            1..=32 => u64::from(u32::MAX),
+            _ => u64::MAX,
+        }
+    }
+
+    /// A value of so many bits takes part.
+    fn meet(&mut self, width: u32) {
+        self.width = self.width.max(width);
+    }
+
+    /// Pushes an address, or what is added to one.
+    fn push_place(&mut self, address: u64) -> Result<(), Missing> {
+        self.meet(u32::from(self.encoding.address_size) * 8);
+        self.push(gimli::Value::Generic(address))
     }
 
     /// Pushes a number.
@@ -95,7 +139,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             self.based = true;
         }
         self.dropped |= address == 0;
-        self.push(gimli::Value::Generic(address))
+        self.push_place(address)
     }
 
     /// What came of an address of 0 that counts from nothing is no place.
@@ -123,7 +167,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
     }
 
     fn pop_number(&mut self) -> Result<u64, Missing> {
-        Ok(self.pop()?.to_u64(self.mask)?)
+        let mask = self.mask();
+        Ok(self.pop()?.to_u64(mask)?)
     }
 
     fn pop_address(&mut self) -> Result<u64, Missing> {
@@ -139,11 +184,12 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         let slot = match value {
             model::Value::I32(value) => {
                 self.register = self.encoding.version < 4;
+                self.meet(32);
                 StackEntry::Number(Generic(u64::from(value as u32)))
             }
             model::Value::I64(value) => {
                 self.register = self.encoding.address_size < 8 || self.encoding.version < 4;
-                self.mask = u64::MAX;
+                self.meet(64);
                 StackEntry::Number(Generic(value as u64))
             }
             model::Value::F32(bits) => StackEntry::Number(F32(f32::from_bits(bits))),
@@ -157,16 +203,22 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
 
     fn unary(&mut self, with: impl Fn(gimli::Value, u64) -> gimli::Result<gimli::Value>) -> Result<(), Missing> {
         let value = self.pop()?;
-        self.push(with(value, self.mask)?)
+        self.push(with(value, self.mask())?)
     }
 
     fn binary(
         &mut self,
         with: impl Fn(gimli::Value, gimli::Value, u64) -> gimli::Result<gimli::Value>,
     ) -> Result<(), Missing> {
-        let right = self.pop()?;
-        let left = self.pop()?;
-        self.push(with(left, right, self.mask)?)
+        let (right, left) = (self.pop()?, self.pop()?);
+        let mask = self.mask();
+        // LLVM computes with constants, which have no type, and numbers that it gave one (`DW_OP_convert`).
+        let (left, right) = match (left.value_type(), right.value_type()) {
+            (gimli::ValueType::Generic, ty) => (left.convert(ty, mask)?, right),
+            (ty, gimli::ValueType::Generic) => (left, right.convert(ty, mask)?),
+            _ => (left, right),
+        };
+        self.push(with(left, right, mask)?)
     }
 
     /// The place that a finished description, or the one before a `DW_OP_piece`, gives.
@@ -185,13 +237,14 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             StackEntry::Number(value) if self.literal && self.encoding.version < 4 => Place::Bytes(bytes_of(value)),
             // LLVM ends a description of a value in a local with `DW_OP_stack_value`; without it the local holds the
             // object's address (`TI_LOCAL_INDIRECT`).
-            StackEntry::Number(value) => Place::Memory(value.to_u64(self.mask)? & address_mask(self.encoding)),
+            StackEntry::Number(value) => Place::Memory(value.to_u64(self.mask())? & address_mask(self.encoding)),
         })
     }
 
     fn object_bytes(&self, value: gimli::Value) -> Vec<u8> {
         let mut bytes = bytes_of(value);
-        if self.narrow {
+        let unwidened = self.wide && self.width == 32 && matches!(value, gimli::Value::Generic(_));
+        if self.narrow || unwidened {
             bytes.truncate(4);
         }
         bytes
@@ -228,6 +281,11 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         while !gimli::Reader::is_empty(&rest) {
             self.steps =
                 self.steps.checked_sub(1).ok_or_else(|| Missing::Malformed("location: it runs without end".into()))?;
+            if let Some((bits, behind)) = sign_extension(&rest, self.encoding) {
+                self.extend(bits)?;
+                rest = behind;
+                continue;
+            }
             let operation = parse(&mut rest, self.encoding)?;
             let jump = match operation {
                 Operation::Skip { target } => Some(target),
@@ -272,9 +330,55 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
         self.pieces.push(Piece { bits: Some(bits), first_bit, place });
         self.register = false;
         self.doubtful = false;
+        self.width = 0;
         (self.based, self.dropped) = (false, false);
         self.told = None;
         Ok(())
+    }
+
+    /// Compares two numbers. LLVM says in the same way that numbers with signs are compared and that others are; what is compared
+    /// with a constant has a sign if that has one (`getSalvageOpsForIcmpOp`).
+    fn compare(
+        &mut self,
+        constant: Constant,
+        with: impl Fn(gimli::Value, gimli::Value, u64) -> gimli::Result<gimli::Value>,
+    ) -> Result<(), Missing> {
+        use gimli::Value::Generic;
+        let mask = self.mask();
+        let (right, left) = (self.pop()?, self.pop()?);
+        let result = match (left, right) {
+            (Generic(one), Generic(other)) => {
+                let signed = with(left, right, mask)?;
+                let unsigned = with(gimli::Value::U64(one & mask), gimli::Value::U64(other & mask), mask)?;
+                match constant {
+                    Constant::Unsigned => unsigned,
+                    Constant::Signed => signed,
+                    Constant::No if signed == unsigned => signed,
+                    Constant::No => {
+                        return Err(Missing::NotCaptured("whether the numbers have signs is not said".into()));
+                    }
+                }
+            }
+            _ => with(left, right, mask)?,
+        };
+        self.push(result)
+    }
+
+    /// Makes of the lowest bits of the value on top a number with a sign.
+    fn extend(&mut self, bits: u32) -> Result<(), Missing> {
+        (self.register, self.narrow, self.literal) = (false, false, false);
+        let free = 64 - bits;
+        let value = self.pop_number()?;
+        self.push(gimli::Value::Generic((((value << free) as i64) >> free) as u64))?;
+        self.widened();
+        Ok(())
+    }
+
+    /// The value on top was made one of the object's size.
+    fn widened(&mut self) {
+        if self.wide {
+            self.meet(64);
+        }
     }
 
     fn step(&mut self, operation: Operation<Bytes<'s>>) -> Result<(), Missing> {
@@ -293,6 +397,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             self.doubtful &= !placed;
             self.literal = matches!(operation, Operation::UnsignedConstant { .. } | Operation::SignedConstant { .. });
         }
+        let constant = std::mem::replace(&mut self.constant, Constant::of(&operation));
         match operation {
             Operation::Drop => drop(self.pop_slot()?),
             Operation::Pick { index } => {
@@ -314,33 +419,45 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             Operation::Abs => self.unary(Value::abs)?,
             Operation::Neg => self.unary(Value::neg)?,
             Operation::Not => self.unary(Value::not)?,
-            Operation::And => self.binary(Value::and)?,
+            Operation::And => {
+                // So a number without a sign is widened.
+                self.binary(Value::and)?;
+                self.widened();
+            }
             Operation::Or => self.binary(Value::or)?,
             Operation::Xor => self.binary(Value::xor)?,
             Operation::Plus => self.binary(Value::add)?,
             Operation::Minus => self.binary(Value::sub)?,
             Operation::Mul => self.binary(Value::mul)?,
             Operation::Div => self.binary(Value::div)?,
-            Operation::Mod => self.binary(Value::rem)?,
+            // DWARF means numbers without signs, LLVM what `%` gives of numbers with signs: of others it says nothing.
+            Operation::Mod => self.binary(|left, right, mask| match (left, right) {
+                (Value::Generic(left), Value::Generic(right)) => {
+                    let signed = |value| sign_extended(value, mask);
+                    let rest = signed(left).checked_rem(signed(right)).ok_or(gimli::Error::DivisionByZero)?;
+                    Ok(Value::Generic(rest as u64))
+                }
+                (left, right) => left.rem(right, mask),
+            })?,
             Operation::Shl => self.binary(Value::shl)?,
             Operation::Shr => self.binary(Value::shr)?,
             Operation::Shra => self.binary(Value::shra)?,
             Operation::Eq => self.binary(Value::eq)?,
             Operation::Ne => self.binary(Value::ne)?,
-            Operation::Lt => self.binary(Value::lt)?,
-            Operation::Le => self.binary(Value::le)?,
-            Operation::Gt => self.binary(Value::gt)?,
-            Operation::Ge => self.binary(Value::ge)?,
+            Operation::Lt => self.compare(constant, Value::lt)?,
+            Operation::Le => self.compare(constant, Value::le)?,
+            Operation::Gt => self.compare(constant, Value::gt)?,
+            Operation::Ge => self.compare(constant, Value::ge)?,
             Operation::PlusConstant { value } => {
                 // LLVM means its register for the frame, and leaves out its name where that became no local (a frame
                 // that is aligned to more than the stack, optimised).
                 if self.stack.is_empty() && self.told.is_none() {
                     let base = self.machine.unnamed_base()?;
-                    self.push(Value::Generic(base))?;
+                    self.push_place(base)?;
                 }
                 let left = self.pop()?;
                 let right = Value::from_u64(left.value_type(), value)?;
-                self.push(left.add(right, self.mask)?)?;
+                self.push(left.add(right, self.mask())?)?;
             }
             Operation::UnsignedConstant { value } => self.push(Value::Generic(value))?,
             Operation::SignedConstant { value } => self.push(Value::Generic(value as u64))?,
@@ -355,16 +472,16 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             }
             Operation::FrameOffset { offset } => {
                 let base = self.machine.frame_base()?;
-                self.push(Value::Generic(base.wrapping_add(offset as u64)))?;
+                self.push_place(base.wrapping_add(offset as u64))?;
             }
             Operation::PushObjectAddress => {
                 let object = self.object.ok_or_else(|| Missing::Malformed("location: of no object".into()))?;
-                self.push(Value::Generic(object))?;
+                self.push_place(object)?;
             }
             Operation::TLS => {
                 let offset = self.pop_number()?;
                 self.based = true;
-                self.push(Value::Generic(self.machine.tls_base()?.wrapping_add(offset)))?;
+                self.push_place(self.machine.tls_base()?.wrapping_add(offset))?;
             }
             Operation::Deref { base_type, size, space: false } => {
                 self.check_kept()?;
@@ -374,6 +491,9 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
                     return Err(Missing::Malformed(format!("location: a read of {size} bytes")));
                 }
                 let value = self.machine.read(address, size)?;
+                // Its size is that of what was read, not that of the address.
+                let width = if size > 4 { 64 } else { 32 };
+                self.width = if self.stack.is_empty() { width } else { self.width.max(width) };
                 if base_type.0 == 0 {
                     self.push(Value::Generic(value))?;
                 } else {
@@ -388,12 +508,12 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             Operation::Convert { base_type } => {
                 let ty = self.value_type(base_type)?;
                 let value = self.pop()?;
-                self.push(value.convert(ty, self.mask)?)?;
+                self.push(value.convert(ty, self.mask())?)?;
             }
             Operation::Reinterpret { base_type } => {
                 let ty = self.value_type(base_type)?;
                 let value = self.pop()?;
-                self.push(value.reinterpret(ty, self.mask)?)?;
+                self.push(value.reinterpret(ty, self.mask())?)?;
             }
             Operation::WasmLocal { index } => self.push_wasm(self.machine.local(index)?)?,
             Operation::WasmGlobal { index } => {
@@ -458,6 +578,27 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
     fn value_type(&self, entry: gimli::UnitOffset<usize>) -> Result<gimli::ValueType, Missing> {
         if entry.0 == 0 { Ok(gimli::ValueType::Generic) } else { self.machine.base_type(entry) }
     }
+}
+
+/// A number of as many bits as the mask has.
+fn sign_extended(value: u64, mask: u64) -> i64 {
+    let free = mask.leading_zeros();
+    ((value << free) as i64) >> free
+}
+
+/// How LLVM says up to DWARF 4 that a number is widened with its sign: of how many bits, and what comes after
+/// (`DwarfExpression::emitLegacySExt`).
+fn sign_extension<'s>(rest: &Bytes<'s>, encoding: Encoding) -> Option<(u32, Bytes<'s>)> {
+    use Operation as O;
+    let mut rest = *rest;
+    let mut next = || parse(&mut rest, encoding).ok();
+    let (O::Pick { index: 0 }, O::UnsignedConstant { value: last }) = (next()?, next()?) else { return None };
+    let (O::Shr, O::UnsignedConstant { value: 0 }, O::Not, O::Mul) = (next()?, next()?, next()?, next()?) else {
+        return None;
+    };
+    let (O::UnsignedConstant { value: bits }, O::Shl, O::Or) = (next()?, next()?, next()?) else { return None };
+    let bits = u32::try_from(bits).ok().filter(|&bits| (1..=64).contains(&bits) && u64::from(bits) == last + 1)?;
+    Some((bits, rest))
 }
 
 /// Whether a number of up to 8 bytes can be told by its lowest `bits` bits, with a sign or without.

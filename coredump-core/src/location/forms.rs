@@ -49,6 +49,14 @@ pub fn locals_only(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<
     }
 }
 
+/// Whether a description says of a value that it is an operand of the stack, and nothing else.
+pub fn is_operand(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
+    use gimli::Operation::{StackValue, WasmStack};
+    let mut rest = *expression;
+    let mut next = || parse(&mut rest, encoding).ok();
+    matches!((next(), next(), next()), (Some(WasmStack { .. }), Some(StackValue), None))
+}
+
 /// The locals that a description names.
 pub fn locals(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Vec<u32> {
     let named = |operation| match operation {

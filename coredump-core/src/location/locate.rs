@@ -3,7 +3,7 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
 
-use super::forms::locals_only;
+use super::forms::{Form, form, locals_only};
 use super::trust::{Object, Trust, rewritten};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::{Attr, Bytes, Die};
@@ -24,12 +24,13 @@ impl<'s> Frame<'_, 's> {
             if let Some(doubt) = self.doubt(die, unit, value) {
                 return Some((Location::whole(Place::Missing(doubt)), String::new()));
             }
-            let mut found = self.locate_attribute(unit, value, self.object(die));
+            let mut found = self.locate_attribute(unit, value, self.object(die), self.is_wide(die));
             if self.units.unit(unit).is_some_and(|unit| unit.encoding().version < 4) {
                 found.0 = self.by_reference(self.units.type_of(die), found.0);
             }
             if matches!(found.0.pieces.as_slice(), [Piece { place: Place::Missing(Missing::OptimizedOut), .. }])
-                && let Some(kept) = self.kept_parameter(die, unit, value).or_else(|| self.constant_parameter(die))
+                && let kept = self.kept_parameter(die, unit, value).or_else(|| self.constant_parameter(die))
+                && let Some(kept) = kept.or_else(|| self.kept_address(die, unit, value))
             {
                 return Some(kept);
             }
@@ -44,7 +45,7 @@ impl<'s> Frame<'_, 's> {
         Some((Location::whole(Place::Bytes(bytes)), "constant".into()))
     }
 
-    fn locate_attribute(&self, number: u32, value: Attr<'s>, object: Object) -> (Location, String) {
+    fn locate_attribute(&self, number: u32, value: Attr<'s>, object: Object, wide: bool) -> (Location, String) {
         let missing = |missing| (Location::whole(Place::Missing(missing)), String::new());
         let Some(unit) = self.units.unit(number) else {
             return missing(Missing::Malformed("unit".into()));
@@ -59,7 +60,7 @@ impl<'s> Frame<'_, 's> {
         };
         let Some((expression, trust)) = found else { return missing(Missing::OptimizedOut) };
         let trust = if self.rewritten { Trust::Nothing } else { trust };
-        let machine = At { frame: self, unit: number, trust };
+        let machine = At { frame: self, unit: number, trust, wide };
         // What LLVM writes of a variable at the very place that `unnamed_base` is: of one that it removed it says nothing.
         let at_base = || match value {
             AttributeValue::Exprloc(expression) if expression.0.is_empty() && !self.rewritten => {
@@ -82,6 +83,10 @@ impl<'s> Frame<'_, 's> {
         let described = crate::location::describe::description(expression, unit.encoding(), base);
         let unnamed = unnamed || described.starts_with('+');
         (location, if unnamed { format!("{base} {described}").trim_end().to_owned() } else { described })
+    }
+
+    fn is_wide(&self, die: Die) -> bool {
+        self.units.size_of(self.units.type_of(die)).is_some_and(|size| size > 4)
     }
 
     /// What of a variable matters to where it may be.
@@ -128,12 +133,30 @@ impl<'s> Frame<'_, 's> {
         while let Some(entry) = entries.next().ok()? {
             let expression = entry.data.0;
             if locals_only(&expression, unit.encoding()).is_some_and(|locals| locals.into_iter().all(kept)) {
-                let machine = At { frame: self, unit: number, trust: Trust::Unwritten };
+                let machine = At { frame: self, unit: number, trust: Trust::Unwritten, wide: self.is_wide(die) };
                 let location = location::evaluate(&machine, unit.encoding(), expression, None);
                 return Some((location, crate::location::describe::description(expression, unit.encoding(), "")));
             }
         }
         None
+    }
+
+    /// A parameter that is said to be in memory in the whole function, where a parameter of Wasm leads: it does not move, also if
+    /// the local has another value by now.
+    fn kept_address(&self, die: Die, number: u32, value: Attr<'s>) -> Option<(Location, String)> {
+        let AttributeValue::Exprloc(expression) = value else { return None };
+        let encoding = self.units.unit(number)?.encoding();
+        let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+        let mut rest = expression.0;
+        let gimli::Operation::WasmLocal { index } = location::parse(&mut rest, encoding).ok()? else { return None };
+        let leads = matches!(form(&expression.0, encoding), Some(Form::AddressInLocal)) && index < parameters;
+        if !leads || self.rewritten || !self.is_own_parameter(die) {
+            return None;
+        }
+        let machine = At { frame: self, unit: number, trust: Trust::Entry, wide: self.is_wide(die) };
+        let location = location::evaluate(&machine, encoding, expression.0, None);
+        let known = location.pieces.iter().all(|piece| matches!(piece.place, Place::Memory(_)));
+        known.then(|| (location, location::describe::description(expression.0, encoding, "")))
     }
 
     /// Whether it is a parameter of the frame's own function: one of an inlined function had other values in other calls, which
@@ -177,7 +200,7 @@ impl<'s> Frame<'_, 's> {
         if !locals_only(&expression, unit.encoding())?.into_iter().all(|local| local < parameters) {
             return None;
         }
-        let machine = At { frame: self, unit: number, trust: Trust::Entry };
+        let machine = At { frame: self, unit: number, trust: Trust::Entry, wide: self.is_wide(die) };
         let location = location::evaluate(&machine, unit.encoding(), expression, None);
         Some((location, super::describe::description(expression, unit.encoding(), "")))
     }
@@ -222,7 +245,7 @@ impl<'s> Frame<'_, 's> {
                 return Err(overwritten());
             }
         }
-        let machine = At { frame: self, unit: number, trust: Trust::All };
+        let machine = At { frame: self, unit: number, trust: Trust::All, wide: false };
         let base = location::number(&machine, unit.encoding(), expression, None)?;
         Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
     }
@@ -304,7 +327,12 @@ impl<'s> Frame<'_, 's> {
     /// A member's offset, or anything else that is an expression over an address.
     pub fn computed(&self, unit: u32, expression: Bytes<'s>, initial: u64) -> Result<u64, Missing> {
         let encoding = self.units.unit(unit).ok_or_else(Missing::not_captured)?.encoding();
-        location::number(&At { frame: self, unit, trust: Trust::Nothing }, encoding, expression, Some(initial))
+        location::number(
+            &At { frame: self, unit, trust: Trust::Nothing, wide: false },
+            encoding,
+            expression,
+            Some(initial),
+        )
     }
 }
 
@@ -313,6 +341,8 @@ struct At<'f, 'g, 's> {
     frame: &'f Frame<'g, 's>,
     unit: u32,
     trust: Trust,
+    /// The object has more than four bytes.
+    wide: bool,
 }
 
 fn not_set_up() -> Missing {
@@ -391,6 +421,10 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
         let entry = self.frame.units.entry(Die { unit: self.unit, offset: entry.0 });
         let ty = entry.and_then(|entry| gimli::ValueType::from_entry(&entry).ok().flatten());
         ty.ok_or_else(|| Missing::Malformed("location: of an unknown type".into()))
+    }
+
+    fn is_wide(&self) -> bool {
+        self.wide
     }
 
     fn called(&self, entry: DieReference<usize>) -> Result<Option<Bytes<'s>>, Missing> {

@@ -102,6 +102,10 @@ pub trait Machine<'s> {
     fn indexed_address(&self, index: gimli::DebugAddrIndex<usize>) -> Result<u64, Missing>;
     /// The type of a base type entry in the expression's unit.
     fn base_type(&self, entry: gimli::UnitOffset<usize>) -> Result<gimli::ValueType, Missing>;
+    /// Whether the object that is described has more than four bytes.
+    fn is_wide(&self) -> bool {
+        false
+    }
     /// The description of another entry (`DW_OP_call*`).
     fn called(&self, entry: gimli::DieReference<usize>) -> Result<Option<Bytes<'s>>, Missing>;
 }

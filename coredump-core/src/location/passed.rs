@@ -1,28 +1,32 @@
-//! Parameters that debug information gives no place: the calling convention of C says which of Wasm's parameters they are
-//! passed in (tool-conventions `BasicCABI.md`).
+//! Parameters that debug information gives no place: which of Wasm's parameters they are passed in.
 //!
-//! LLVM 14 loses structures passed by value, complex numbers and small integers where it optimises. A function whose
-//! parameters an optimiser replaced has others than the convention says, or loses the places of its pointers too: of such a
-//! function nothing is told.
+//! LLVM 14 loses structures passed by value, complex numbers and small integers where it optimises, and all versions say of some
+//! parameters that they begin on the operand stack, where nothing is when a function begins. For C the calling convention says
+//! where they are (tool-conventions `BasicCABI.md`); for others, the parameters around them do. A function whose parameters an
+//! optimiser replaced has others than the convention says, or loses the places of its pointers too: of such a function nothing is
+//! told.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
-use gimli::AttributeValue;
 use gimli::constants::*;
+use gimli::{AttributeValue, UnitOffset};
 use wasmparser::Operator;
 
-use super::forms::locals_only;
+use super::forms::{is_operand, locals_only};
 use super::frame::Frame;
-use crate::catalog::types::{Kind, Struct};
+use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::{Bytes, Die};
 use crate::location::{Location, Missing, Piece, Place};
 use crate::model;
 use crate::module::{Module, ValueType};
 use crate::scope::VariableKind;
-use crate::unwind::{Stores, beside};
+use crate::unwind::{Read, Stores, beside};
 
 /// Types in types that are looked at.
 const LEVELS: u32 = 16;
+
+/// Members of a structure, and entries of a function, that are looked at.
+const PARTS: usize = 1_000;
 
 /// How a parameter is passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,20 +41,64 @@ enum Passed {
     Address,
 }
 
+impl Passed {
+    /// How many of Wasm's parameters it takes.
+    fn width(self) -> u32 {
+        match self {
+            Passed::Nothing => 0,
+            Passed::Value(_) | Passed::Address => 1,
+            Passed::Halves => 2,
+        }
+    }
+}
+
+/// What debug information says of where a parameter begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Described {
+    /// In these locals, as a value.
+    In(Vec<u32>),
+    /// It has a value, but not where the information says.
+    Somewhere,
+    /// Nothing.
+    Nowhere,
+}
+
+/// A parameter of the source: how its type is passed, and where it is said to begin.
+struct Parameter {
+    die: Die,
+    passed: Option<Passed>,
+    described: Described,
+}
+
+impl Parameter {
+    fn width(&self) -> Option<u32> {
+        match &self.described {
+            Described::In(locals) => Some(locals.len() as u32),
+            _ => self.passed.map(Passed::width),
+        }
+    }
+}
+
 impl<'s> Frame<'_, 's> {
     /// Where a parameter of the frame's own function is that has no place in the debug information: as it was when the
     /// function was entered.
     pub(super) fn passed(&self, die: Die) -> Option<(Location, String)> {
         let own = self.active().last()?.all();
         let parameters = own.iter().filter(|(_, kind, _)| *kind == VariableKind::Parameter).map(|(die, ..)| *die);
-        let parameters: Vec<(Die, Passed)> = parameters
-            .map(|die| Some((die, self.how_passed(self.units.type_of(die), LEVELS)?)))
-            .collect::<Option<_>>()?;
-        let first = self.first_locals(&parameters)?;
-        let nth = parameters.iter().position(|(parameter, _)| *parameter == die)?;
+        let parameters: Vec<Parameter> = parameters
+            .map(|die| {
+                let passed = self.how_passed(self.units.type_of(die), LEVELS);
+                Parameter { die, passed, described: self.first_described(die) }
+            })
+            .collect();
+        let nth = parameters.iter().position(|parameter| parameter.die == die)?;
+        let (first, why) = match self.is_c(self.function?.unit) {
+            true => (self.by_convention(&parameters)?, "by the calling convention"),
+            false => (self.by_neighbours(&parameters)?, "by those beside it"),
+        };
         let (local, ty) = (first[nth], self.units.type_of(die));
         let reads = |local| self.frame.function.is_some_and(|own| reads_first(self.binary.module(), own, local));
-        let location = match parameters[nth].1 {
+        let location = match parameters[nth].passed? {
             // A caller may leave anything in the place of a parameter that nobody reads.
             Passed::Value(_) if reads(local) => Location::whole(self.bytes_at_entry(local)),
             Passed::Halves if reads(local) && reads(local + 1) => {
@@ -59,7 +107,7 @@ impl<'s> Frame<'_, 's> {
             }
             Passed::Address => {
                 let size = self.units.size_of(ty)?;
-                let written = self.written_copy(local, size)?;
+                let written = self.copy(local, size)?.written(0, size)?;
                 let address = match self.entry_local(local).ok()? {
                     model::Value::I32(address) => u64::from(address as u32),
                     model::Value::I64(address) => address as u64,
@@ -69,15 +117,15 @@ impl<'s> Frame<'_, 's> {
             }
             _ => return None,
         };
-        Some((location, format!("local {local} at entry, by the calling convention")))
+        Some((location, format!("local {local} at entry, {why}")))
     }
 
-    /// The parts that the function writes of an object of `size` bytes whose address is passed: the copy is its own. `None` if
-    /// it does not read the object, or does anything else with the address.
-    fn written_copy(&self, local: u32, size: u64) -> Option<Vec<(u64, u64)>> {
+    /// What the function does with an object of `size` bytes whose address is passed: the copy is its own. `None` if it does not
+    /// read the object, or does anything else with the address.
+    fn copy(&self, local: u32, size: u64) -> Option<Stores> {
         let stores = Stores::of_parameter(self.binary.module(), self.frame.function?, local)?;
         let inside = (1..=i64::try_from(size).ok()?).contains(&stores.read_end()?);
-        inside.then(|| stores.written(0, size))?
+        (inside && stores.written(0, size).is_some()).then_some(stores)
     }
 
     fn bytes_at_entry(&self, local: u32) -> Place {
@@ -93,47 +141,123 @@ impl<'s> Frame<'_, 's> {
 
     /// Wasm's first parameter of each of the function's; `None` where the convention, the function's type and what the debug
     /// information says of the others do not agree.
-    fn first_locals(&self, parameters: &[(Die, Passed)]) -> Option<Vec<u32>> {
+    fn by_convention(&self, parameters: &[Parameter]) -> Option<Vec<u32>> {
         let function = self.function?;
-        if !self.is_c(function.unit) || self.rewritten {
+        if self.rewritten {
             return None;
         }
+        // Of a function whose parameters or result an optimiser changed, newer LLVMs say that no convention holds.
         let convention = self.units.inherited(function, DW_AT_calling_convention);
-        if convention.is_some_and(|(_, value)| convention_code(value) != Some(DW_CC_normal)) {
+        let convention = convention.map_or(Some(DW_CC_normal), |(_, value)| convention_code(value))?;
+        if !matches!(convention, DW_CC_normal | DW_CC_nocall) {
             return None;
         }
         // Whoever calls it from elsewhere knows it as it was written.
-        let external = self.units.inherited(function, DW_AT_external).is_some();
+        let external = self.units.inherited(function, DW_AT_external).is_some() && convention == DW_CC_normal;
         let pointer = if self.address_size() == 8 { ValueType::I64 } else { ValueType::I32 };
-        let mut expected: Vec<ValueType> = Vec::new();
+        let mut expected: Vec<Option<ValueType>> = Vec::new();
         if let Some(result) = self.units.type_of(function)
             && self.units.peeled(Some(result)).is_some()
             && matches!(self.how_passed(Some(result), LEVELS)?, Passed::Address | Passed::Halves)
         {
-            expected.push(pointer);
+            expected.push(Some(pointer));
         }
-        let mut first = Vec::new();
-        for (_, passed) in parameters {
-            first.push(expected.len() as u32);
-            match *passed {
-                Passed::Nothing => {}
-                Passed::Value(ty) => expected.push(ty),
-                Passed::Halves => expected.extend([ValueType::I64; 2]),
-                Passed::Address => expected.push(pointer),
-            }
-        }
-        if self.binary.module().signature(self.frame.function?)?.params != expected {
+        let actual = &self.binary.module().signature(self.frame.function?)?.params;
+        // At most one is of a type that this does not know: it takes what the others leave.
+        let more = u32::from(self.takes_more(function));
+        let known = |parameter: &Parameter| parameter.passed.map(Passed::width);
+        let unknown = parameters.iter().filter(|parameter| known(parameter).is_none()).count();
+        let others: u32 = parameters.iter().filter_map(known).sum();
+        let left = (actual.len() as u32).checked_sub(expected.len() as u32 + others + more)?;
+        if unknown > 1 {
             return None;
         }
-        let agree = parameters.iter().zip(&first).all(|((die, passed), &local)| match self.first_described(*die) {
-            Some(described) => match passed {
-                Passed::Halves => described == [local, local + 1],
-                Passed::Nothing => false,
-                Passed::Value(_) | Passed::Address => described == [local],
+        let mut first = Vec::new();
+        for parameter in parameters {
+            first.push(expected.len() as u32);
+            match parameter.passed {
+                Some(Passed::Nothing) => {}
+                Some(Passed::Value(ty)) => expected.push(Some(ty)),
+                Some(Passed::Halves) => expected.extend([Some(ValueType::I64); 2]),
+                Some(Passed::Address) => expected.push(Some(pointer)),
+                None => expected.extend(std::iter::repeat_n(None, left as usize)),
+            }
+        }
+        if more > 0 {
+            expected.push(Some(pointer));
+        }
+        let equal = |(expected, actual): (&Option<ValueType>, &ValueType)| expected.is_none_or(|ty| ty == *actual);
+        if expected.len() != actual.len() || !expected.iter().zip(actual).all(equal) {
+            return None;
+        }
+        let agree = parameters.iter().zip(&first).all(|(parameter, &local)| match &parameter.described {
+            Described::In(locals) => match parameter.passed {
+                Some(Passed::Halves) => *locals == [local, local + 1],
+                Some(Passed::Nothing) => false,
+                Some(Passed::Value(_) | Passed::Address) => *locals == [local],
+                None => locals.first() == Some(&local) && locals.len() == left as usize,
             },
-            None => external || !self.may_be_replaced(*die, *passed, local),
+            Described::Somewhere => true,
+            Described::Nowhere => {
+                external || parameter.passed.is_some_and(|passed| !self.may_be_replaced(parameter.die, passed, local))
+            }
         });
         agree.then_some(first)
+    }
+
+    /// Wasm's first parameter of each of the function's, in a language whose convention is not known: parameters keep their
+    /// order, and numbers and pointers take one each. A parameter that may have been removed is told only where others on both
+    /// sides are in their places, so that it is there.
+    fn by_neighbours(&self, parameters: &[Parameter]) -> Option<Vec<u32>> {
+        if self.rewritten {
+            return None;
+        }
+        let actual = &self.binary.module().signature(self.frame.function?)?.params;
+        let widths: Vec<u32> = parameters.iter().map(Parameter::width).collect::<Option<_>>()?;
+        // The room for the result comes first.
+        let result = (actual.len() as u32).checked_sub(widths.iter().sum())?;
+        let first: Vec<u32> = (0..widths.len()).map(|nth| result + widths[..nth].iter().sum::<u32>()).collect();
+        let fits = |(nth, parameter): (usize, &Parameter)| {
+            let (local, ty) = (first[nth], actual.get(first[nth] as usize));
+            let (before, after) = (&parameters[..nth], &parameters[nth + 1..]);
+            let placed = |parameter: &Parameter| matches!(parameter.described, Described::In(_));
+            // How a structure is passed is not known.
+            let typed = || match parameter.passed {
+                Some(Passed::Value(expected)) => ty == Some(&expected) && self.is_single(parameter.die),
+                _ => false,
+            };
+            match &parameter.described {
+                Described::In(locals) => locals.iter().copied().eq(local..local + locals.len() as u32),
+                Described::Somewhere => typed() && (result == 0 || before.iter().any(placed)),
+                Described::Nowhere => typed() && after.iter().any(placed) && (result == 0 || before.iter().any(placed)),
+            }
+        };
+        (result <= 1 && parameters.iter().enumerate().all(fits)).then_some(first)
+    }
+
+    /// Whether a parameter is a number or a pointer.
+    fn is_single(&self, die: Die) -> bool {
+        let ty = self.units.peeled(self.units.type_of(die));
+        ty.is_some_and(|(_, ty)| matches!(ty.kind, Kind::Base(_) | Kind::Enum(_) | Kind::Pointer(..)))
+    }
+
+    /// Whether a function takes arguments of which its type says nothing (`...`).
+    fn takes_more(&self, function: Die) -> bool {
+        let find = || {
+            let unit = self.units.unit(function.unit)?;
+            let mut tree = unit.entries_tree(Some(UnitOffset(function.offset))).ok()?;
+            let mut children = tree.root().ok()?.children();
+            for _ in 0..PARTS {
+                if children.next().ok()??.entry().tag() == DW_TAG_unspecified_parameters {
+                    return Some(());
+                }
+            }
+            None
+        };
+        find().is_some()
+            || self.units.inherited(function, DW_AT_abstract_origin).is_some_and(|(unit, value)| {
+                self.units.target(unit, &value).is_some_and(|origin| origin != function && self.takes_more(origin))
+            })
     }
 
     /// Whether an optimiser that may change a function's parameters can have passed what is behind this one instead of it: then
@@ -143,23 +267,119 @@ impl<'s> Frame<'_, 's> {
         match passed {
             Passed::Address => {
                 let size = self.units.size_of(ty);
-                let copy = size.is_some_and(|size| self.written_copy(local, size).is_some());
-                !copy || self.may_point(ty, LEVELS)
+                let copy = size.and_then(|size| self.copy(local, size));
+                copy.is_none_or(|copy| self.may_point(ty, LEVELS) && !self.is_read_as(ty, &copy))
             }
             _ => self.may_point(ty, LEVELS),
         }
     }
 
-    /// The locals that a parameter is said to be in at the function's beginning, as a value.
-    fn first_described(&self, die: Die) -> Option<Vec<u32>> {
-        let (number, value) = self.units.inherited(die, DW_AT_location)?;
-        let unit = self.units.unit(number)?;
-        let expression: Bytes<'s> = match value {
-            AttributeValue::Exprloc(expression) => expression.0,
-            AttributeValue::Block(bytes) => bytes,
-            list => self.at_beginning(unit, list)?,
+    /// Whether what a function reads at an address are members of that structure, and cannot be what a pointer in it leads to:
+    /// a read needs an alignment that is not known of that.
+    fn is_read_as(&self, ty: Option<Die>, copy: &Stores) -> bool {
+        let (mut members, mut targets) = (Vec::new(), Vec::new());
+        if self.flatten(ty, 0, LEVELS, &mut members, &mut targets).is_none() {
+            return false;
+        }
+        let member = |read: &Read| {
+            let fits = |&(start, size, float): &(u64, u64, bool)| {
+                i64::try_from(start) == Ok(read.start) && size == read.size && float == read.float
+            };
+            members.iter().any(fits)
         };
-        locals_only(&expression, unit.encoding())
+        let reads: Vec<Read> = copy.reads().collect();
+        let elsewhere = |target: &Option<u64>| target.is_some_and(|align| reads.iter().any(|read| read.align > align));
+        reads.iter().all(member) && targets.iter().all(elsewhere)
+    }
+
+    /// The numbers and pointers of a type: where each is, its size, and whether it is of floating point. And how what its
+    /// pointers lead to is aligned, as far as that is known and holds no pointer itself. `None` for what this does not know.
+    fn flatten(
+        &self,
+        ty: Option<Die>,
+        at: u64,
+        levels: u32,
+        members: &mut Vec<(u64, u64, bool)>,
+        targets: &mut Vec<Option<u64>>,
+    ) -> Option<()> {
+        let levels = levels.checked_sub(1)?;
+        let (die, ty) = self.units.peeled(ty)?;
+        if members.len() > PARTS {
+            return None;
+        }
+        match &ty.kind {
+            Kind::Base(encoding) => {
+                let float = *encoding == DW_ATE_float;
+                members.push((at, self.units.size_of(Some(die))?, float));
+            }
+            Kind::Enum(_) => members.push((at, self.units.size_of(Some(die))?, false)),
+            Kind::Pointer(_, target) => {
+                members.push((at, u64::from(self.address_size()), false));
+                let plain = !self.may_point(*target, levels);
+                targets.push(if plain { self.alignment(*target, levels) } else { None });
+            }
+            Kind::Struct(contents)
+                if !contents.declared && contents.keyword != "union" && contents.variants.is_none() =>
+            {
+                for member in &contents.members {
+                    let Offset::Bits(bits) = member.offset else { return None };
+                    if member.bits.is_some() || bits % 8 != 0 {
+                        return None;
+                    }
+                    self.flatten(member.ty, at + bits / 8, levels, members, targets)?;
+                }
+            }
+            Kind::Array(array) => {
+                let [Some(count @ 0..=64)] = array.dimensions[..] else { return None };
+                let size = self.units.size_of(array.element)?;
+                for nth in 0..count {
+                    self.flatten(array.element, at + nth * size, levels, members, targets)?;
+                }
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    /// The greatest alignment that a compiler gives an object of a type which says nothing of it.
+    fn alignment(&self, ty: Option<Die>, levels: u32) -> Option<u64> {
+        let levels = levels.checked_sub(1)?;
+        let (die, ty) = self.units.peeled(ty)?;
+        match &ty.kind {
+            Kind::Base(_) | Kind::Enum(_) | Kind::Pointer(..) => self.units.size_of(Some(die)),
+            Kind::Array(array) if !array.vector => self.alignment(array.element, levels),
+            Kind::Struct(contents) if !contents.declared => {
+                let aligned = |member: &crate::catalog::types::Member<'_>| {
+                    member.alignment.map_or_else(
+                        || self.alignment(member.ty, levels),
+                        |align| Some(align.max(self.alignment(member.ty, levels)?)),
+                    )
+                };
+                contents.members.iter().map(aligned).try_fold(1, |most, next| Some(most.max(next?)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Where a parameter is said to be at the function's beginning.
+    fn first_described(&self, die: Die) -> Described {
+        let find = || {
+            let (number, value) = self.units.inherited(die, DW_AT_location)?;
+            let unit = self.units.unit(number)?;
+            let expression: Bytes<'s> = match value {
+                AttributeValue::Exprloc(expression) => expression.0,
+                AttributeValue::Block(bytes) => bytes,
+                list => self.at_beginning(unit, list)?,
+            };
+            // LLVM 14 says of some that they are where another is.
+            let elsewhere = self.doubt(die, number, value).is_some();
+            match locals_only(&expression, unit.encoding()) {
+                Some(locals) if !elsewhere => Some(Described::In(locals)),
+                Some(locals) => (locals.len() == 1).then_some(Described::Somewhere),
+                None => is_operand(&expression, unit.encoding()).then_some(Described::Somewhere),
+            }
+        };
+        find().unwrap_or(Described::Nowhere)
     }
 
     fn is_c(&self, unit: u32) -> bool {

@@ -10,9 +10,15 @@ const DWARF4: Encoding = Encoding { address_size: 4, format: Format::Dwarf32, ve
 
 /// Local 0 is 0x1000, local 1 is -5, local 2 is 2.5, local 3 is not known; the frame base is 0x2000, and memory holds at
 /// each address its own lowest byte.
-struct Fake;
+struct Fake {
+    /// The object has more than four bytes.
+    wide: bool,
+}
 
 impl<'s> Machine<'s> for Fake {
+    fn is_wide(&self) -> bool {
+        self.wide
+    }
     fn local(&self, index: u32) -> Result<Value, Missing> {
         match index {
             0 => Ok(Value::I32(0x1000)),
@@ -57,7 +63,7 @@ impl<'s> Machine<'s> for Fake {
 }
 
 fn pieces(bytes: &[u8]) -> Vec<Piece> {
-    evaluate(&Fake, DWARF4, EndianSlice::new(bytes, LittleEndian), None).pieces
+    evaluate(&Fake { wide: false }, DWARF4, EndianSlice::new(bytes, LittleEndian), None).pieces
 }
 
 fn place(bytes: &[u8]) -> Place {
@@ -107,6 +113,59 @@ fn arithmetic_is_that_of_the_address_size() {
     assert_eq!(place(&[LOCAL, 0, 0, DW_OP_deref.0]), Place::Memory(0x0302_0100));
 }
 
+/// What LLVM writes up to DWARF 4 where a number is widened: with its sign, and without.
+#[test]
+fn a_number_is_widened_to_the_size_of_its_object() {
+    let ask = |bytes: &[&[u8]]| {
+        let bytes = bytes.concat();
+        evaluate(&Fake { wide: true }, DWARF4, EndianSlice::new(&bytes, LittleEndian), None).pieces[0].place.clone()
+    };
+    let number = |value: i64| Place::Bytes(value.to_le_bytes().to_vec());
+    let minus_five: &[u8] = &[LOCAL, 0, 1];
+    let signed: &[u8] = &[
+        DW_OP_dup.0,
+        DW_OP_constu.0,
+        31,
+        DW_OP_shr.0,
+        DW_OP_lit0.0,
+        DW_OP_not.0,
+        DW_OP_mul.0,
+        DW_OP_constu.0,
+        32,
+        DW_OP_shl.0,
+        DW_OP_or.0,
+    ];
+    let unsigned: &[u8] = &[DW_OP_constu.0, 0xff, 0xff, 0xff, 0xff, 0x0f, DW_OP_and.0];
+    let million: &[u8] = &[DW_OP_constu.0, 0xc0, 0x84, 0x3d];
+    let (times, add): (&[u8], &[u8]) = (&[DW_OP_mul.0], &[DW_OP_plus_uconst.0, 7]);
+    let end: &[u8] = &[STACK_VALUE];
+    assert_eq!(ask(&[minus_five, signed, end]), number(-5));
+    assert_eq!(ask(&[minus_five, unsigned, end]), number(0xffff_fffb));
+    assert_eq!(ask(&[minus_five, signed, million, times, end]), number(-5_000_000));
+    assert_eq!(ask(&[minus_five, add, signed, end]), number(2), "32 bits overflow before they are widened");
+    assert_eq!(ask(&[minus_five, &[DW_OP_lit1.0, DW_OP_shra.0], signed, end]), number(-3), "a shift of 32 bits");
+    assert_eq!(ask(&[million, million, times, end]), number(1_000_000_000_000), "constants are as wide as the object");
+    let half = Place::Bytes(2i32.to_le_bytes().to_vec());
+    assert_eq!(ask(&[minus_five, add, end]), half, "nothing says what the rest is");
+}
+
+/// Local 1 is -5, and 4294967291 without a sign.
+#[test]
+fn signs_are_those_that_llvm_means() {
+    let bits = |bytes: &[u8]| match place(&[&[LOCAL, 0, 1], bytes, &[STACK_VALUE]].concat()) {
+        Place::Bytes(bytes) => i32::from_le_bytes(bytes[..4].try_into().unwrap()),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(bits(&[DW_OP_lit3.0, DW_OP_mod.0]), -2);
+    assert_eq!(bits(&[DW_OP_lit3.0, DW_OP_div.0]), -1);
+    assert_eq!(bits(&[DW_OP_consts.0, 0, DW_OP_lt.0]), 1);
+    assert_eq!(bits(&[DW_OP_lit3.0, DW_OP_gt.0]), 1, "without a sign");
+    let unsaid = place(&[LOCAL, 0, 1, LOCAL, 0, 0, DW_OP_gt.0, STACK_VALUE]);
+    assert!(matches!(unsaid, Place::Missing(Missing::NotCaptured(_))), "{unsaid:?}");
+    assert_eq!(place(&[LOCAL, 0, 0, LOCAL, 0, 0, DW_OP_ge.0, STACK_VALUE]), Place::Bytes(1u64.to_le_bytes().to_vec()));
+    assert!(matches!(place(&[LOCAL, 0, 0, DW_OP_lit0.0, DW_OP_mod.0, STACK_VALUE]), Place::Missing(_)));
+}
+
 #[test]
 fn a_piece_that_is_not_known_leaves_the_others() {
     let found = pieces(&[LOCAL, 0, 1, STACK_VALUE, 0x93, 4, LOCAL, 0, 3, STACK_VALUE, 0x93, 4, 0x93, 8]);
@@ -133,8 +192,8 @@ fn before_dwarf_4_a_constant_is_the_value_since_nothing_could_say_so() {
     let dwarf3 = Encoding { version: 3, ..DWARF4 };
     let bytes = EndianSlice::new(&[DW_OP_const1u.0, 44], LittleEndian);
     let value = Place::Bytes(44u64.to_le_bytes().to_vec());
-    assert_eq!(evaluate(&Fake, dwarf3, bytes, None), Location::whole(value));
-    assert_eq!(evaluate(&Fake, DWARF4, bytes, None), Location::whole(Place::Memory(44)));
+    assert_eq!(evaluate(&Fake { wide: false }, dwarf3, bytes, None), Location::whole(value));
+    assert_eq!(evaluate(&Fake { wide: false }, DWARF4, bytes, None), Location::whole(Place::Memory(44)));
 }
 
 #[test]
@@ -157,7 +216,9 @@ fn a_description_that_never_ends_or_jumps_out_of_itself_is_refused() {
 
 #[test]
 fn a_number_is_what_a_description_leaves() {
-    let ask = |bytes: &'static [u8], initial| number(&Fake, DWARF4, EndianSlice::new(bytes, LittleEndian), initial);
+    let ask = |bytes: &'static [u8], initial| {
+        number(&Fake { wide: false }, DWARF4, EndianSlice::new(bytes, LittleEndian), initial)
+    };
     assert_eq!(ask(&[LOCAL, 0, 0, STACK_VALUE], None), Ok(0x1000), "a frame base");
     assert_eq!(ask(&[DW_OP_plus_uconst.0, 12], Some(0x100)), Ok(0x10c), "a member's offset");
 }
@@ -166,7 +227,7 @@ fn a_number_is_what_a_description_leaves() {
 fn before_dwarf_4_what_is_worked_out_from_a_local_is_a_value_or_an_address() {
     let dwarf3 = Encoding { version: 3, ..DWARF4 };
     let place = |bytes: &[u8]| {
-        let found = evaluate(&Fake, dwarf3, EndianSlice::new(bytes, LittleEndian), None);
+        let found = evaluate(&Fake { wide: false }, dwarf3, EndianSlice::new(bytes, LittleEndian), None);
         found.pieces[0].place.clone()
     };
     let local = [DW_OP_WASM_location.0, 0, 0];

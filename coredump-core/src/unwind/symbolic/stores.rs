@@ -15,6 +15,19 @@ use crate::module::{Module, ValueType};
 /// Ranges and pointers that are kept: a function with more is taken to write everything.
 const KEPT: usize = 100_000;
 
+/// A read of memory at a place that is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Read {
+    /// Where it begins.
+    pub start: i64,
+    /// How many bytes are read.
+    pub size: u64,
+    /// The alignment that the compiler knew of, in bytes.
+    pub align: u64,
+    /// It gives a number of floating point.
+    pub float: bool,
+}
+
 /// What a function does where a pointer leads. Places count from that.
 #[derive(Clone, Debug)]
 pub struct Stores {
@@ -26,8 +39,8 @@ pub struct Stores {
     unknown: bool,
     /// The pointer has 32 bits.
     narrow: bool,
-    /// Where the bytes end that an instruction reads at a place that is known.
-    read_end: Option<i64>,
+    /// What instructions read at places that are known.
+    reads: HashSet<Read>,
     /// Ranges that an instruction writes.
     written: HashSet<(i64, i64)>,
     /// Where pointers lead that were computed with, or given away.
@@ -67,7 +80,7 @@ impl Stores {
             pointer,
             unknown: false,
             narrow: ty == ValueType::I32,
-            read_end: None,
+            reads: HashSet::new(),
             written: HashSet::new(),
             spread: HashSet::new(),
             given: HashSet::new(),
@@ -97,9 +110,14 @@ impl Stores {
         Some(inside)
     }
 
+    /// What is read at places that are known.
+    pub fn reads(&self) -> impl Iterator<Item = Read> {
+        self.reads.iter().copied()
+    }
+
     /// Where the bytes end that are read.
     pub fn read_end(&self) -> Option<i64> {
-        self.read_end
+        self.reads().map(|read| read.start.saturating_add_unsigned(read.size)).max()
     }
 
     fn place(&self, value: Abstract) -> Option<i64> {
@@ -141,7 +159,7 @@ impl Watch for Stores {
             at.and_then(|at| now.operands[at])
         };
         self.unknown |= self.base == Base::StackPointer && now.stack_pointer.is_none();
-        self.unknown |= self.written.len().max(self.spread.len()) > KEPT;
+        self.unknown |= self.written.len().max(self.spread.len()).max(self.reads.len()) > KEPT;
         match operator {
             Operator::LocalGet { local_index } => {
                 if now.locals.get(*local_index as usize).is_none_or(Option::is_none) {
@@ -188,8 +206,11 @@ impl Watch for Stores {
                         self.written.insert((start, start.saturating_add_unsigned(size)));
                     }
                 } else if let Some((at, size)) = read_at(other) {
-                    let start = self.place(operand(0)).map(|start| start.saturating_add_unsigned(at.offset));
-                    self.read_end = self.read_end.max(start.map(|start| start.saturating_add_unsigned(size)));
+                    if let Some(start) = self.place(operand(0)) {
+                        let start = start.saturating_add_unsigned(at.offset);
+                        let float = matches!(other, Operator::F32Load { .. } | Operator::F64Load { .. });
+                        self.reads.insert(Read { start, size, align: 1 << at.align.min(7), float });
+                    }
                 } else {
                     match arity(module, other) {
                         Some((takes, _)) => (0..takes).for_each(|nth| self.spread(operand(nth))),
