@@ -204,6 +204,17 @@ fn what_is_there_twice_is_told() {
     assert!(warns(&dump, "section core is there again") && warns(&dump, "section coremodules is there again"));
 }
 
+/// Gigabytes of zeros behind a dump, which compress to nothing, are millions of damaged sections: they are not looked at.
+#[test]
+fn damaged_sections_are_read_up_to_a_bound() {
+    let start = file(&[custom("core", &[0, 1, b'a'])]);
+    let bytes = [&start[..], &vec![0; 2 * MAX_SECTIONS + 100]].concat();
+    let dump = read(&bytes).unwrap();
+    let told = dump.warnings.iter().find(|warning| warning.message.contains("more than 65536 sections"));
+    // Of these sections the first is `core`, the others are two bytes each.
+    assert_eq!(told.unwrap().offset, Some((start.len() + 2 * MAX_SECTIONS) as u64));
+}
+
 /// 65,536 damaged sections are not told of one by one.
 #[test]
 fn damage_is_told_up_to_a_bound() {

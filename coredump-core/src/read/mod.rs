@@ -113,18 +113,25 @@ fn repeated(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) {
     }
 }
 
-/// Finds the sections of a dump and lists them.
+/// Finds the sections of a dump and lists them. Damaged sections count, too: behind a dump may come gigabytes of zeros, which a small
+/// compressed file or a sparse one can hold, and two of them are a section without a name.
 fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSection<'a>>> {
     let mut sections: Vec<RawSection<'a>> = Vec::new();
-    for section in Sections::new(bytes)? {
+    let mut all = Sections::new(bytes)?;
+    for section in all.by_ref().take(MAX_SECTIONS) {
         match section {
-            Ok(section) if sections.len() == MAX_SECTIONS => {
-                let message = format!("more than {MAX_SECTIONS} sections: the rest is not read");
-                give_up(dump, Error::new(ErrorKind::TooLarge, message).at(section.offset));
-                break;
-            }
             Ok(section) => sections.push(section),
             Err(error) => give_up(dump, error),
+        }
+    }
+    if let Some(next) = all.next() {
+        let message = format!("more than {MAX_SECTIONS} sections: the rest is not read");
+        let offset = next.map_or_else(|error| error.offset, |section| Some(section.offset));
+        let warning = Warning { message, offset };
+        match dump.incomplete {
+            None => dump.incomplete = Some(warning),
+            // However many others there are.
+            Some(_) => dump.warnings.push(warning),
         }
     }
     if !sections.iter().any(is_dump_section) {
