@@ -156,7 +156,7 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
 pub fn throw_note(reason: &CrashReason) -> Option<String> {
     let exception = reason.exception.as_ref()?;
     if exception.last_only {
-        let note = "the frames are those of the last throw, which may be a clean-up's: --fast knows no other";
+        let note = "the frames are those of the last throw, which may be a clean-up's: code that is not instrumented tells no other";
         return Some(note.to_owned());
     }
     let times = exception.rethrown?;

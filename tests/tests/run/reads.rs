@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use coredump_tests::{Outcome, Tool, scratch};
+use coredump_tests::{Outcome, Tool, fixture, scratch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -284,4 +284,30 @@ fn a_large_recording_is_a_file_beside_the_dump() {
     expected.sort();
     left.sort();
     assert_eq!(left, expected);
+}
+
+/// The same of a component, whose reads are lists that its streams return.
+#[test]
+fn what_a_component_read_from_a_file_is_referred_to_as_well() {
+    let folder = scratch();
+    std::fs::create_dir(folder.path().join("data")).unwrap();
+    std::fs::write(folder.path().join("data/file.bin"), contents()).unwrap();
+    let run = |dump: &str, options: &[&str]| {
+        let tool = Tool::new("coredump-run").args(["-o", dump, "--dir", "data::/"]).args(options);
+        let tool = tool.arg(fixture("modules/component-reads.wasm")).arg("file.bin").in_folder(folder.path());
+        (folder.path().join(dump), tool.run().expect(134))
+    };
+    let (live, _) = run("live.coredump", &["--live"]);
+    let expected = super::replay::state(&live);
+    // 160 kB are read; what the recording takes of its own fits in the limit, and what it refers to does not.
+    for (name, options) in [("whole", &[][..]), ("none", &["--no-recording"]), ("short", &["--record-limit", "40k"])] {
+        let (dump, outcome) = run(name, options);
+        assert_eq!(super::replay::state(&dump), expected, "{name}: {outcome:?}");
+        assert_eq!(read(&dump)["process"]["replay"]["verified"], json!(true), "{name}: {outcome:?}");
+    }
+    // In the dump are the bytes themselves: it is run again without the file.
+    std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+    let again = Tool::new("coredump-run").args(["-o", "again", "--replay", "whole"]).in_folder(folder.path());
+    again.run().expect(134);
+    assert_eq!(super::replay::state(&folder.path().join("again")), expected);
 }

@@ -10,7 +10,18 @@ use super::{Run, frames, memory, read, values};
 /// What a dump holds of the program's state, without what two runs may differ in.
 pub fn state(dump: &Path) -> Value {
     let document = Tool::new("coredump-json").args(["--untrusted", "--memory", "base64"]).arg(dump).run().json();
-    let keys = ["threads", "memories", "globals", "tables", "instances", "modules", "reason", "signature", "place"];
+    let keys = [
+        "threads",
+        "memories",
+        "globals",
+        "tables",
+        "instances",
+        "modules",
+        "references",
+        "reason",
+        "signature",
+        "place",
+    ];
     keys.iter().map(|key| ((*key).to_owned(), document[key].clone())).collect::<serde_json::Map<_, _>>().into()
 }
 
@@ -57,6 +68,65 @@ fn a_replayed_dump_is_that_of_an_instrumented_run() {
         assert_eq!((&process["detail"], &process["replay"]["verified"]), (&json!("replayed"), &json!(true)), "{name}");
         assert_eq!(live.json()["process"]["detail"], "live");
     }
+}
+
+/// Other languages and runtimes: exceptions of C++ and Kotlin, objects that the engine collects, heaps, coroutines.
+#[test]
+fn programs_of_many_languages_are_replayed() {
+    let programs: [(&str, &[&str], &[&str]); 14] = [
+        ("as-trap", &[], &[]),
+        ("cpp-coroutines-22-O0", &[], &[]),
+        ("cpp-names", &[], &[]),
+        ("exception-guard", &["--invoke", "run"], &["4"]),
+        ("exception-rethrow", &[], &[]),
+        ("heap-emscripten", &[], &[]),
+        ("heap-zig", &[], &[]),
+        ("kotlin-parked", &[], &[]),
+        ("kotlin-shapes", &[], &[]),
+        ("kotlin-trouble", &[], &["rethrow"]),
+        ("moonbit-objects", &[], &[]),
+        ("oom-rust", &[], &[]),
+        ("rust-errors-O2", &[], &[]),
+        ("wat-objects", &[], &[]),
+    ];
+    for (name, options, arguments) in programs {
+        let program = fixture(&format!("modules/{name}.wasm"));
+        let live = Run::new(&[&["--live"], options].concat(), &program, arguments).expect(134);
+        let replayed = Run::new(options, &program, arguments).expect(134);
+        assert_eq!(state(&replayed.dump), state(&live.dump), "{name}");
+        assert_eq!(replayed.json()["process"]["replay"]["verified"], true, "{name}");
+    }
+}
+
+/// tokio throws dice: no two runs have the same memory. What each task waits for, and where it died, is the same.
+#[test]
+fn a_program_that_throws_dice_is_replayed_as_they_fell() {
+    let program = fixture("modules/rust-tasks.wasm");
+    let told = |options: &[&str]| {
+        let run = Run::new(options, &program, &["panic"]).expect(134);
+        let dump = run.json();
+        let frames = super::places(&dump);
+        let awaits = |task: &Value| {
+            let mut awaited = vec![task["state"].clone(), task["waits_for"].clone()];
+            let mut at = &task["awaits"][0];
+            while at.is_object() {
+                awaited.push(json!([at["function"], at["state"], at["line"]]));
+                at = &at["awaits"][0];
+            }
+            awaited
+        };
+        let mut tasks: Vec<_> = dump["tasks"].as_array().unwrap().iter().map(awaits).collect();
+        tasks.sort_by_key(|task| format!("{task:?}"));
+        (frames, tasks, run)
+    };
+    let ((live, live_tasks, _), (frames, tasks, run)) = (told(&["--live"]), told(&[]));
+    assert_eq!((frames, tasks), (live, live_tasks));
+    assert_eq!(run.json()["process"]["replay"]["verified"], true);
+    // Run again from its recording, it has the very same values.
+    let folder = scratch();
+    let again = folder.path().join("again.coredump");
+    Tool::new("coredump-run").arg("-o").arg(&again).arg("--replay").arg(&run.dump).run().expect(134);
+    assert_eq!(state(&again), state(&run.dump));
 }
 
 /// A program that asks the host for everything that differs from run to run, reads its input, and traps.
