@@ -14,6 +14,8 @@ use crate::values::{Limits, Variable};
 const ENTRIES: u64 = 1024;
 /// Parts that are written out.
 const MAX_PARTS: usize = 1 << 14;
+/// How much of a key is compared.
+const KEY: Limits = Limits { depth: 4, elements: 1 << 10, text_only: true };
 /// Places of values within each other.
 const PLACES: usize = 16;
 
@@ -52,19 +54,20 @@ impl View<'_> {
         }
         if let NodeKind::Slice(whole, from, to) = &node.kind {
             let [from, to] = [evaluation.index(from)?, evaluation.index(to)?];
-            let object = evaluation.object(evaluation.node(whole)?);
+            let part = evaluation.node(whole)?;
+            let object = evaluation.object(part);
             let object = object.map_err(|message| ExpressionError::new(node.column, message))?;
-            return Ok(self.slice(name, &object, from..to, limits));
+            return Ok(self.slice(name, part, &object, from..to, limits));
         }
         let part = evaluation.node(&node)?;
         Ok(self.part(name, part, limits, limits.depth, &mut Vec::new(), &mut MAX_PARTS.clone()))
     }
 
     /// Some of an object's elements, or of a map's entries.
-    fn slice(&self, name: String, object: &Object<'_>, window: Range<u64>, limits: Limits) -> Variable {
+    fn slice(&self, name: String, part: Part, object: &Object<'_>, window: Range<u64>, limits: Limits) -> Variable {
         let end = window.end.min(window.start.saturating_add(limits.elements.into()));
         let mut left = MAX_PARTS;
-        let parts = self.parts(object, window.start..end, limits).into_iter();
+        let parts = self.parts(part, object, window.start..end, limits).into_iter();
         let mut whole = empty(name);
         whole.type_name = self.class_of(object).unwrap_or_else(|| self.type_label(object.type_index));
         whole.children = parts
@@ -101,10 +104,15 @@ impl<'d> Evaluation<'_, 'd> {
                 let whole = self.node(inner)?;
                 match &index.kind {
                     NodeKind::Text(key) => self.entry(whole, &|part| self.text_of(part).as_deref() == Some(key)),
-                    _ => {
-                        let index = self.node(index)?;
-                        self.element(whole, index)
-                    }
+                    kind => match (self.node(index), constant(kind)) {
+                        (Ok(index), _) => self.element(whole, index),
+                        // An entry of an enumeration is no variable, but may be a key.
+                        (Err(error), Some(name)) => {
+                            let found = self.entry(whole, &|part| self.constant_of(part).as_deref() == Some(name));
+                            return found.map_err(|_| error);
+                        }
+                        (Err(error), None) => return Err(error),
+                    },
                 }
                 .map_err(fail)
             }
@@ -208,6 +216,12 @@ impl<'d> Evaluation<'_, 'd> {
     }
 
     fn member(&self, whole: Part, name: &str) -> Result<Part, String> {
+        if let Some((class, field, inner)) = self.view.value_of(whole) {
+            return match field == name {
+                true => Ok(inner),
+                false => Err(format!("`{class}` has no member `{name}`")),
+            };
+        }
         let object = self.object(whole)?;
         let meaning = self.view.meaning(&object, 0..0);
         let members = meaning.as_ref().map(|meaning| meaning.members.clone()).unwrap_or_default();
@@ -232,7 +246,20 @@ impl<'d> Evaluation<'_, 'd> {
         let object = self.object(whole)?;
         let form = self.view.meaning(&object, 0..0).map(|meaning| meaning.form);
         if let Some(Form::Entries { .. }) = form {
-            let wanted = self.view.part_text(index).ok_or("a key is a number or a text")?;
+            // A key has its box, whatever the value has.
+            if self.view.value_of(index).is_some() {
+                let wanted = self.view.value_text(index, KEY);
+                return self.entry(whole, &|part| self.view.value_text(part, KEY) == wanted);
+            }
+            // Texts and boxes are equal where what they hold is; of other objects it is known only of an object and itself.
+            if let Some(text) = self.text_of(index) {
+                return self.entry(whole, &|part| self.text_of(part).as_deref() == Some(text.as_str()));
+            }
+            if let (Field::Ref(link), None) = (index.field, self.plain(index)) {
+                let found = self.entry(whole, &|part| part.field == Field::Ref(link));
+                return found.map_err(|_| "no key is that very object; whether one equals it is not known".to_owned());
+            }
+            let wanted = self.plain(index).ok_or("a key is a number, a text or an object")?;
             return self.entry(whole, &|part| self.plain(part).as_deref() == Some(&wanted));
         }
         let number = match index.field {
@@ -243,7 +270,7 @@ impl<'d> Evaluation<'_, 'd> {
         let number = number.and_then(|number| u64::try_from(number).ok()).ok_or("an index is a number from 0 on")?;
         let behind = |len: u64| format!("it has {len} elements");
         let window = number..number.saturating_add(1);
-        match (form, self.view.meaning(&object, window).map(|meaning| meaning.form)) {
+        match (form, self.view.meaning_of(whole, &object, window).map(|meaning| meaning.form)) {
             (_, Some(Form::Elements { parts, len, .. })) => parts.first().copied().ok_or_else(|| behind(len)),
             (_, Some(Form::Text(text))) => {
                 let unit =
@@ -275,6 +302,16 @@ impl<'d> Evaluation<'_, 'd> {
         }
     }
 
+    /// The name of an enumeration's entry that is a key.
+    fn constant_of(&self, part: Part) -> Option<String> {
+        let meaning = self.view.meaning(&self.object(part).ok()?, 0..0)?;
+        let named = meaning.members.iter().any(|(name, _)| name == "ordinal");
+        match meaning.form {
+            Form::Plain(name) => named.then_some(name),
+            _ => None,
+        }
+    }
+
     /// A text that is a key.
     fn text_of(&self, part: Part) -> Option<String> {
         let object = self.object(part).ok()?;
@@ -294,5 +331,13 @@ impl<'d> Evaluation<'_, 'd> {
             Form::Plain(text) => Some(text),
             _ => None,
         }
+    }
+}
+
+/// The last part of a name: what an entry of an enumeration is called, with or without its class.
+fn constant(kind: &NodeKind) -> Option<&str> {
+    match kind {
+        NodeKind::Name(path) | NodeKind::Member(_, path) => path.last().map(String::as_str),
+        _ => None,
     }
 }

@@ -8,6 +8,9 @@ use super::plain::{number, text_of};
 use crate::lang::kotlin;
 use crate::objects::{Field, Kind, Link, Object};
 
+/// Value classes that are followed within each other.
+const VALUES: usize = 8;
+
 /// Longest text that is given out as a whole, in units.
 const MAX_STRING: u64 = 1 << 16;
 
@@ -24,10 +27,52 @@ impl View<'_> {
 
     /// A number, a truth value or a character as its language writes it; none of a reference.
     pub fn part_text(&self, part: Part) -> Option<String> {
+        let part = self.beneath(part);
         match part.reading {
             Reading::Raw if !matches!(part.field, Field::Ref(_)) => Some(number(part.field)),
             _ => kotlin::part_text(part),
         }
+    }
+
+    /// What a value of a value class is made of: the class, the name of its only field, and that field. None of a value that is no
+    /// such, or has its box.
+    pub(super) fn value_of(&self, part: Part) -> Option<(&str, &str, Part)> {
+        let Reading::Value { module, ty } = part.reading else { return None };
+        let (class, field) = kotlin::value_class(&self.named, module, ty)?;
+        // One that may be null needs no box where what it is made of is an object.
+        if part.field == Field::Ref(Link::Null) && class != "kotlin.Result" {
+            return None;
+        }
+        let reading = self.kotlin.reading_in(&self.named, module, ty, part.field);
+        Some((class, field, part.read(reading)))
+    }
+
+    /// The value that value classes are made of in the end.
+    pub(super) fn beneath(&self, part: Part) -> Part {
+        let mut part = part;
+        // One within the other.
+        for _ in 0..VALUES {
+            match self.value_of(part) {
+                Some((_, _, inner)) => part = inner,
+                None => return part,
+            }
+        }
+        part.read(Reading::Unknown)
+    }
+
+    /// Whether a value is an object of a class.
+    pub(super) fn is_of(&self, part: Part, class: &str) -> bool {
+        self.kotlin.is_of(&self.named, part, class)
+    }
+
+    /// What the object that a value refers to is. An array of numbers is read as the value says: Kotlin's arrays of unsigned
+    /// numbers are objects of the others' classes, unless they are boxed.
+    pub(super) fn meaning_of(&self, part: Part, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
+        let mut meaning = self.meaning(object, window)?;
+        if let (Form::Elements { parts, .. }, Reading::Unsigned) = (&mut meaning.form, part.reading) {
+            parts.iter_mut().for_each(|element| element.reading = Reading::Unsigned);
+        }
+        Some(meaning)
     }
 
     /// What an object holds by name.

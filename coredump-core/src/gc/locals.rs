@@ -95,7 +95,10 @@ impl<'d> View<'d> {
         let language = module.filter(|_| of_language).map(|module| {
             let place = self.binaries.place(self.dump, thread, index);
             let states = place.and_then(|place| assigned::states(module, function, place.module_offset));
-            Language { readings: self.kotlin.locals(module, function), states }
+            Language {
+                readings: number.map_or_else(HashMap::new, |number| self.kotlin.locals(&self.named, number, function)),
+                states,
+            }
         });
         Some(Names { module, function, language })
     }
@@ -121,6 +124,13 @@ impl<'d> View<'d> {
         let mut variable = empty(name);
         variable.type_name = type_word(part).to_owned();
         variable.value = Some(self.value_text(part, Limits { depth, ..limits }));
+        if let Some((class, field, inner)) = self.value_of(part) {
+            variable.type_name = class.to_owned();
+            if let Some(deeper) = depth.checked_sub(1).filter(|_| *left > 0 && !limits.text_only) {
+                variable.children.push(self.part(field.to_owned(), inner, limits, deeper, open, left));
+            }
+            return variable;
+        }
         let Field::Ref(Link::Object(id)) = part.field else { return variable };
         let Some(object) = self.get(id) else {
             variable.status = Status::NotCaptured;
@@ -135,7 +145,7 @@ impl<'d> View<'d> {
         {
             open.push(id);
             let window = 0..u64::from(limits.elements);
-            for (name, part) in self.parts(&object, window, limits).into_iter().take(limits.elements as usize) {
+            for (name, part) in self.parts(part, &object, window, limits).into_iter().take(limits.elements as usize) {
                 if *left == 0 {
                     break;
                 }
@@ -146,13 +156,19 @@ impl<'d> View<'d> {
         variable
     }
 
-    /// The parts of an object by their names: fields, elements, a map's values by their keys. Of elements and entries those of a
+    /// The parts of an object, which `whole` refers to, by their names: fields, elements, a map's values by their keys. Of elements and entries those of a
     /// window; `limits` bound the keys.
-    pub(super) fn parts(&self, object: &Object<'_>, window: Range<u64>, limits: Limits) -> Vec<(String, Part)> {
+    pub(super) fn parts(
+        &self,
+        whole: Part,
+        object: &Object<'_>,
+        window: Range<u64>,
+        limits: Limits,
+    ) -> Vec<(String, Part)> {
         let start = window.start;
         let places = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let (first, count) = (places(start), places(window.end.saturating_sub(start)));
-        let Some(meaning) = self.meaning(object, window) else {
+        let Some(meaning) = self.meaning_of(whole, object, window) else {
             let name = |index| match object.kind() {
                 Kind::Struct => self.field_name(object.type_index, index).map(str::to_owned),
                 _ => None,
@@ -224,7 +240,8 @@ pub(super) fn part_of(value: &Value, reading: Reading) -> Option<Part> {
     };
     // Only of integers the code has to tell.
     let reading = match (field, reading) {
-        (Field::I32(_), _) | (Field::I64(_), Reading::Unsigned) | (_, Reading::Raw) => reading,
+        (Field::I32(_), _) | (Field::I64(_), Reading::Unsigned | Reading::Duration) => reading,
+        (Field::Ref(_), Reading::Unsigned) | (_, Reading::Raw | Reading::Value { .. }) => reading,
         _ => Reading::Signed,
     };
     Some(Part { field, reading })
@@ -243,6 +260,7 @@ fn type_word(part: Part) -> &'static str {
     match (part.field, part.reading) {
         (_, Reading::Truth) => "Boolean",
         (_, Reading::Character) => "Char",
+        (_, Reading::Duration) => "kotlin.time.Duration",
         (_, Reading::UnsignedByte) => "UByte",
         (_, Reading::UnsignedShort) => "UShort",
         (Field::I32(_), Reading::Unsigned) => "UInt",

@@ -79,6 +79,15 @@ pub enum Reading {
     UnsignedByte,
     /// A number of 16 bits without a sign, whatever holds it.
     UnsignedShort,
+    /// A `kotlin.time.Duration` without its box.
+    Duration,
+    /// A value class without its box: a type of a module that the dump lists, and its index there.
+    Value {
+        /// The module.
+        module: u32,
+        /// The type of the boxes.
+        ty: u32,
+    },
     /// A truth value.
     Truth,
     /// A character: a unit of UTF-16.

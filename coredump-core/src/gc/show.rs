@@ -22,7 +22,7 @@ impl View<'_> {
     /// deep as `limits` says; from there on by its id: `struct $Order #7`.
     pub fn text(&self, link: Link, limits: Limits) -> String {
         let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
-        line.link(link, limits.depth);
+        line.field(Field::Ref(link), limits.depth);
         line.text
     }
 
@@ -43,7 +43,7 @@ impl View<'_> {
     /// An object in one line.
     pub fn object_text(&self, object: &Object<'_>, limits: Limits) -> String {
         let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
-        line.object(object, limits.depth);
+        line.field(Field::Ref(Link::Object(object.id)), limits.depth);
         line.text
     }
 
@@ -78,12 +78,13 @@ struct Line<'v, 'd> {
 impl Line<'_, '_> {
     fn field(&mut self, field: Field, depth: u32) {
         match field {
-            Field::Ref(link) => self.link(link, depth),
+            Field::Ref(link) => self.link(Part::raw(field), link, depth),
             field => self.text.push_str(&number(field)),
         }
     }
 
-    fn link(&mut self, link: Link, depth: u32) {
+    /// What a value refers to.
+    fn link(&mut self, part: Part, link: Link, depth: u32) {
         match link {
             Link::Null => self.text.push_str("null"),
             Link::I31(value) => self.add(format_args!("i31 {value}")),
@@ -101,14 +102,14 @@ impl Line<'_, '_> {
                     };
                     self.add(format_args!("{name} #{id}"));
                 }
-                Some(object) => self.object(&object, depth),
+                Some(object) => self.object(part, &object, depth),
             },
         }
     }
 
-    fn object(&mut self, object: &Object<'_>, depth: u32) {
+    fn object(&mut self, part: Part, object: &Object<'_>, depth: u32) {
         let window = u64::from(self.limits.elements) * CHARACTERS;
-        if let Some(meaning) = self.view.meaning(object, 0..window) {
+        if let Some(meaning) = self.view.meaning_of(part, object, 0..window) {
             self.open.push(object.id);
             self.meaning(object, meaning, depth);
             self.open.pop();
@@ -219,8 +220,28 @@ impl Line<'_, '_> {
     }
 
     fn part(&mut self, part: Part, depth: u32) {
+        let mut part = part;
+        let mut open = 0;
+        while let Some((class, field, inner)) = self.view.value_of(part).filter(|_| open < self.limits.depth) {
+            part = inner;
+            match class {
+                "kotlin.Result" if self.view.is_of(inner, "kotlin.Result.Failure") => break,
+                "kotlin.Result" => self.text.push_str("Success("),
+                class => {
+                    let class = class.rsplit('.').next().unwrap_or(class);
+                    self.add(format_args!("{}({}=", escape(class), escape(field)));
+                }
+            }
+            open += 1;
+        }
+        self.beneath(self.view.beneath(part), depth);
+        (0..open).for_each(|_| self.text.push(')'));
+    }
+
+    fn beneath(&mut self, part: Part, depth: u32) {
         match (part.field, self.view.part_text(part)) {
             (_, Some(text)) => self.text.push_str(&text),
+            (Field::Ref(link), None) => self.link(part, link, depth),
             (field, None) => self.field(field, depth),
         }
     }

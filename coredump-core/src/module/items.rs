@@ -137,6 +137,8 @@ pub(super) struct Subtype {
     pub supertype: Option<u32>,
     /// Of an array of numbers, in bytes.
     pub element_size: Option<u8>,
+    /// Fields of a struct.
+    pub fields: Option<u32>,
 }
 
 impl From<wasmparser::SubType> for Subtype {
@@ -147,7 +149,11 @@ impl From<wasmparser::SubType> for Subtype {
             CompositeInnerType::Array(array) => (TypeKind::Array, size_of(array.0.element_type)),
             CompositeInnerType::Cont(_) => (TypeKind::Continuation, None),
         };
-        Subtype { kind, supertype: ty.supertype_idx.and_then(|index| index.as_module_index()), element_size }
+        let fields = match &ty.composite_type.inner {
+            CompositeInnerType::Struct(structure) => u32::try_from(structure.fields.len()).ok(),
+            _ => None,
+        };
+        Subtype { kind, supertype: ty.supertype_idx.and_then(|index| index.as_module_index()), element_size, fields }
     }
 }
 

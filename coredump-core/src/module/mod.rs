@@ -375,6 +375,11 @@ impl<'s> Module<'s> {
         self.subtypes().get(index as usize)?.element_size
     }
 
+    /// The number of fields of a struct type.
+    pub fn field_count(&self, index: u32) -> Option<u32> {
+        self.subtypes().get(index as usize)?.fields
+    }
+
     fn subtypes(&self) -> &[Subtype] {
         self.subtypes.get_or_init(|| {
             let groups = self.items::<wasmparser::RecGroup>(id::TYPE);

@@ -2,27 +2,38 @@
 //! the code does with it has to: it boxes it, branches on it, hands it to a function of its type, or makes it by a comparison. What no
 //! code speaks for is not known.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use wasmparser::{Operator, OperatorsReader};
 
 use super::Reading;
+use super::layout::HEADER;
 use crate::module::Module;
 use crate::objects::Storage;
+use crate::unwind::arity;
 
+/// The value class of the library that holds any value.
+const RESULT: &str = "kotlin.Result";
 /// Superclasses' types that are followed.
 const ANCESTORS: usize = 64;
+/// Operands that are followed.
+const OPERANDS: usize = 64;
 /// Operators of a value class's function that are looked at: it has a few.
 const HANDED_ON: usize = 16;
 
 /// Names of functions and types that say what they take and give. A module without names has none of them.
-struct Names<'m, 's>(&'m Module<'s>);
+struct Names<'m, 's> {
+    module: &'m Module<'s>,
+    /// The module's number in the dump.
+    number: u32,
+    values: &'m HashMap<String, u32>,
+}
 
 impl Names<'_, '_> {
     /// What a function takes, if that is one integer: one of the library, or one of a value class that hands it on to such.
     fn taken_by(&self, function: u32) -> Option<Reading> {
-        let name = self.0.function_name(function)?;
-        let lone = self.0.signature(function).is_some_and(|signature| signature.params.len() == 1);
+        let name = self.module.function_name(function)?;
+        let lone = self.module.signature(function).is_some_and(|signature| signature.params.len() == 1);
         match name.strip_prefix("kotlin.").filter(|_| lone) {
             Some(name) => Names::of_library(name),
             None if lone && name.ends_with("-impl") => self.handed_on_by(function),
@@ -32,14 +43,14 @@ impl Names<'_, '_> {
 
     /// What the function takes that a function calls with its own only parameter.
     fn handed_on_by(&self, function: u32) -> Option<Reading> {
-        let mut operators = self.0.operators(function)?;
+        let mut operators = self.module.operators(function)?;
         let mut handed = false;
         for _ in 0..HANDED_ON {
             let operator = operators.read().ok()?;
             if let Operator::Call { function_index } = operator
                 && handed
             {
-                return Names::of_library(self.0.function_name(function_index)?.strip_prefix("kotlin.")?);
+                return Names::of_library(self.module.function_name(function_index)?.strip_prefix("kotlin.")?);
             }
             handed = matches!(operator, Operator::LocalGet { local_index: 0 });
         }
@@ -49,8 +60,8 @@ impl Names<'_, '_> {
     /// What a function of the library takes, by its name.
     fn of_library(name: &str) -> Option<Reading> {
         // Its constructor takes the bits as a number with a sign.
-        if let Some(unsigned) = unsigned(name).filter(|_| !name.contains("__<init>")) {
-            return Some(unsigned);
+        if let Some(value) = value_class(name).filter(|_| !name.contains("__<init>")) {
+            return Some(value);
         }
         Some(match name {
             "wasm.internal.getBoxedBoolean" => Reading::Truth,
@@ -63,24 +74,53 @@ impl Names<'_, '_> {
         })
     }
 
+    /// What a function of the library takes first, of a value class: the value itself. A function of one parameter is known to
+    /// [`Names::taken_by`].
+    fn taken_first_by(&self, function: u32) -> Option<Reading> {
+        let name = self.module.function_name(function)?;
+        match name.strip_prefix("kotlin.") {
+            Some(name) if !name.contains("Result__") => Names::of_library(name),
+            _ => self.value(class_of_function(name).filter(|_| !name.contains("__<init>"))?),
+        }
+    }
+
+    /// A value class of the program.
+    fn value(&self, class: String) -> Option<Reading> {
+        let ty = *self.values.get(&class)?;
+        Some(Reading::Value { module: self.number, ty })
+    }
+
     fn given_by(&self, function: u32) -> Option<Reading> {
-        match self.0.function_name(function)?.strip_prefix("kotlin.")? {
+        let name = self.module.function_name(function)?;
+        let Some(name) = name.strip_prefix("kotlin.") else {
+            return self.value(class_of_function(name).filter(|_| name.contains("__<init>"))?);
+        };
+        match name {
             "Int__toChar-impl" => Some(Reading::Character),
             "Char__toInt-impl" => Some(Reading::Signed),
-            name if name.contains("__<init>") => unsigned(name),
+            "time.toDuration"
+            | "time.Duration__plus-impl"
+            | "time.Duration__minus-impl"
+            | "time.Duration__unaryMinus-impl"
+            | "time.<Duration__<get-absoluteValue>-impl>" => Some(Reading::Duration),
+            name if name.contains("__<init>") => value_class(name),
             _ => None,
         }
     }
 
     /// What an object is the box of.
     fn boxed_in(&self, ty: u32) -> Option<Reading> {
-        match self.0.type_name(ty)?.strip_prefix("kotlin.")? {
+        let name = self.module.type_name(ty)?;
+        let Some(name) = name.strip_prefix("kotlin.") else { return self.value(name.to_owned()) };
+        match name {
             "Boolean" => Some(Reading::Truth),
             "Char" => Some(Reading::Character),
             "Byte" | "Short" | "Int" => Some(Reading::Signed),
             "UInt" | "ULong" => Some(Reading::Unsigned),
             "UByte" => Some(Reading::UnsignedByte),
             "UShort" => Some(Reading::UnsignedShort),
+            "UIntArray" | "ULongArray" | "UByteArray" | "UShortArray" => Some(Reading::Unsigned),
+            "time.Duration" => Some(Reading::Duration),
             _ => None,
         }
     }
@@ -144,26 +184,118 @@ impl Names<'_, '_> {
     }
 }
 
-/// The type without a sign that a function of the library is of: `UInt__toString-impl`, `<UByte__<get-data>-impl>`.
-fn unsigned(function: &str) -> Option<Reading> {
+/// The value class that a function of the library is of: `UInt__toString-impl`, `<UByte__<get-data>-impl>`. Those of unsigned
+/// numbers, of arrays of such, and durations are read in ways of their own.
+fn value_class(function: &str) -> Option<Reading> {
+    let (package, function) = match function.strip_prefix("time.") {
+        Some(function) => ("time", function),
+        None => ("", function),
+    };
     let (ty, _) = function.trim_start_matches('<').split_once("__")?;
-    Some(match ty {
-        "UInt" | "ULong" => Reading::Unsigned,
-        "UByte" => Reading::UnsignedByte,
-        "UShort" => Reading::UnsignedShort,
+    Some(match (package, ty) {
+        ("", "UInt" | "ULong" | "UIntArray" | "ULongArray" | "UByteArray" | "UShortArray") => Reading::Unsigned,
+        ("", "UByte") => Reading::UnsignedByte,
+        ("", "UShort") => Reading::UnsignedShort,
+        ("time", "Duration") => Reading::Duration,
         _ => return None,
     })
 }
 
-/// What speaks for one thing or another; for several, nothing is known.
+/// The value class that a function is of, with its package: `shop.Cents` of `shop.Cents__toString-impl` and of
+/// `shop.<Cents__<get-amount>-impl>`.
+fn class_of_function(function: &str) -> Option<String> {
+    let (path, rest) = function.split_once("__")?;
+    let (package, class) = path.rsplit_once('.').unwrap_or(("", path));
+    let class = class.trim_start_matches('<');
+    rest.trim_end_matches('>').ends_with("-impl").then(|| match package {
+        "" => class.to_owned(),
+        package => format!("{package}.{class}"),
+    })
+}
+
+/// The types of a program's value classes, by their names: they have one field, and functions that take them without their box.
+fn value_classes(module: &Module<'_>) -> HashMap<String, u32> {
+    let named: HashSet<String> = module
+        .function_names()
+        .filter_map(|(_, name)| class_of_function(name))
+        .filter(|name| name == RESULT || !name.starts_with("kotlin."))
+        .collect();
+    if named.is_empty() {
+        return HashMap::new();
+    }
+    let count = HEADER.len() as u32 + 1;
+    let types = (0u32..).take(module.type_kinds().len()).filter(|ty| module.field_count(*ty) == Some(count));
+    types
+        .filter_map(|ty| Some((module.type_name(ty)?.to_owned(), ty)))
+        .filter(|(name, _)| named.contains(name))
+        .collect()
+}
+
+/// Where an operand was read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Local(u32),
+    /// A field of a type.
+    Field(u32, u32),
+}
+
+/// Gives `each` a function that is called, and where its first argument was read from, as far as that is in the same straight
+/// piece of code.
+fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(u32, Source)) {
+    let mut stack: Vec<Option<Source>> = Vec::new();
+    while !operators.eof() {
+        let Ok(operator) = operators.read() else { return };
+        let (takes, source) = match operator {
+            Operator::LocalGet { local_index } => (0, Some(Source::Local(local_index))),
+            Operator::LocalTee { local_index } => (1, Some(Source::Local(local_index))),
+            Operator::StructGet { struct_type_index, field_index }
+            | Operator::StructGetS { struct_type_index, field_index }
+            | Operator::StructGetU { struct_type_index, field_index } => {
+                (1, Some(Source::Field(struct_type_index, field_index)))
+            }
+            Operator::StructNew { struct_type_index } => match module.field_count(struct_type_index) {
+                Some(count) => (count as usize, None),
+                None => return,
+            },
+            // Of the same thing more is known.
+            Operator::RefAsNonNull | Operator::RefCastNonNull { .. } | Operator::RefCastNullable { .. } => continue,
+            ref other => {
+                let Some((takes, gives)) = arity(module, other) else {
+                    stack.clear();
+                    continue;
+                };
+                let first = stack.len().checked_sub(takes).filter(|_| takes > 0);
+                if let Operator::Call { function_index } = *other
+                    && let Some(Some(source)) = first.and_then(|at| stack.get(at))
+                {
+                    each(function_index, *source);
+                }
+                stack.truncate(stack.len().saturating_sub(takes));
+                stack.resize((stack.len() + gives).min(OPERANDS), None);
+                continue;
+            }
+        };
+        stack.truncate(stack.len().saturating_sub(takes));
+        if stack.len() >= OPERANDS {
+            stack.clear();
+        }
+        stack.push(source);
+    }
+}
+
+/// What speaks for one thing or another; for several, nothing is known. A value class is more than what it is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Evidence(Reading);
 
 impl Evidence {
     fn add<K: std::hash::Hash + Eq>(known: &mut HashMap<K, Evidence>, key: K, reading: Reading) {
         let evidence = known.entry(key).or_insert(Evidence(reading));
-        if evidence.0 != reading {
-            *evidence = Evidence(Reading::Unknown);
+        match (evidence.0, reading) {
+            (known, reading) if known == reading => {}
+            (Reading::Value { .. }, Reading::Value { .. }) => *evidence = Evidence(Reading::Unknown),
+            (_, Reading::Value { .. }) => *evidence = Evidence(reading),
+            (Reading::Value { .. }, _) => {}
+            _ => *evidence = Evidence(Reading::Unknown),
         }
     }
 }
@@ -190,13 +322,18 @@ fn pairs<'s>(mut operators: OperatorsReader<'s>, mut each: impl FnMut(&Operator<
 pub struct Fields {
     known: HashMap<(u32, u32), Evidence>,
     unsigned: HashMap<(u32, u32), bool>,
+    /// Types of value classes, by name.
+    values: HashMap<String, u32>,
 }
 
 impl Fields {
     /// Looks through all code of a module.
-    pub fn of(module: &Module<'_>) -> Fields {
+    pub fn of(module: &Module<'_>, number: u32) -> Fields {
         let mut fields = Fields::default();
-        let names = Names(module);
+        let values = value_classes(module);
+        let names = Names { module, number, values: &values };
+        // A box hands its own field to the functions of its class, which is no evidence that it holds another one.
+        let is_box = |ty: u32, reading| matches!(reading, Reading::Value { ty: own, .. } if own == ty);
         for function in module.imported_functions()..module.function_count() {
             let Some(operators) = module.operators(function) else { continue };
             pairs(operators, |operator, next| {
@@ -213,11 +350,20 @@ impl Fields {
                 if let Some(unsigned) = unsigned {
                     *fields.unsigned.entry(field).or_insert(unsigned) &= unsigned;
                 }
-                if let Some(reading) = names.taken(next) {
+                if let Some(reading) = names.taken(next).filter(|reading| !is_box(field.0, *reading)) {
                     Evidence::add(&mut fields.known, field, reading);
                 }
             });
+            let Some(operators) = module.operators(function) else { continue };
+            first_arguments(module, operators, |callee, source| {
+                if let (Source::Field(ty, field), Some(reading)) = (source, names.taken_first_by(callee))
+                    && !is_box(ty, reading)
+                {
+                    Evidence::add(&mut fields.known, (ty, field), reading);
+                }
+            });
         }
+        fields.values = values;
         fields
     }
 
@@ -230,9 +376,11 @@ impl Fields {
         let first = known.next().unwrap_or(Reading::Unknown);
         let known = if known.all(|other| other == first) { first } else { Reading::Unknown };
         match (storage, known) {
-            (Storage::I8, known) => known,
+            (Storage::I8, known) | (_, known @ Reading::Value { .. }) => known,
             (Storage::I16 | Storage::I32, Reading::UnsignedShort) => known,
-            (Storage::I32, Reading::UnsignedByte) | (Storage::I32 | Storage::I64, Reading::Unsigned) => known,
+            (Storage::I32, Reading::UnsignedByte)
+            | (Storage::I32 | Storage::I64 | Storage::Ref, Reading::Unsigned)
+            | (Storage::I64, Reading::Duration) => known,
             (Storage::I16, _) => match types().find_map(|field| self.unsigned.get(&field)) {
                 Some(true) => Reading::Character,
                 Some(false) => Reading::Signed,
@@ -241,26 +389,33 @@ impl Fields {
             _ => Reading::Signed,
         }
     }
-}
 
-/// What the integers in a function's locals are, as far as its code tells.
-pub fn locals(module: &Module<'_>, function: u32) -> HashMap<u32, Reading> {
-    let mut known = HashMap::new();
-    let names = Names(module);
-    if let Some(operators) = module.operators(function) {
-        pairs(operators, |operator, next| match (operator, next) {
-            (Operator::LocalGet { local_index } | Operator::LocalTee { local_index }, next) => {
-                if let Some(reading) = names.taken(next) {
-                    Evidence::add(&mut known, *local_index, reading);
+    /// What numbers and values without a box in a function's locals are, as far as its code tells.
+    pub fn locals(&self, module: &Module<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
+        let mut known = HashMap::new();
+        let names = Names { module, number, values: &self.values };
+        if let Some(operators) = module.operators(function) {
+            pairs(operators, |operator, next| match (operator, next) {
+                (Operator::LocalGet { local_index } | Operator::LocalTee { local_index }, next) => {
+                    if let Some(reading) = names.taken(next) {
+                        Evidence::add(&mut known, *local_index, reading);
+                    }
                 }
-            }
-            (given, Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
-                if let Some(reading) = names.given(given) {
-                    Evidence::add(&mut known, *local_index, reading);
+                (given, Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
+                    if let Some(reading) = names.given(given) {
+                        Evidence::add(&mut known, *local_index, reading);
+                    }
                 }
-            }
-            _ => {}
-        });
+                _ => {}
+            });
+        }
+        if let Some(operators) = module.operators(function) {
+            first_arguments(module, operators, |callee, source| {
+                if let (Source::Local(local), Some(reading)) = (source, names.taken_first_by(callee)) {
+                    Evidence::add(&mut known, local, reading);
+                }
+            });
+        }
+        known.into_iter().map(|(local, evidence)| (local, evidence.0)).collect()
     }
-    known.into_iter().map(|(local, evidence)| (local, evidence.0)).collect()
 }

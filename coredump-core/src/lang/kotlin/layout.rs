@@ -6,7 +6,7 @@ use crate::objects::Storage::{self, F32, F64, I8, I16, I32, I64, Ref};
 use crate::objects::{Field, Link, Object};
 
 /// The fields that every object begins with.
-const HEADER: [(&str, Storage); 4] = [("vtable", Ref), ("itable", Ref), ("rtti", Ref), ("_hashCode", I32)];
+pub(super) const HEADER: [(&str, Storage); 4] = [("vtable", Ref), ("itable", Ref), ("rtti", Ref), ("_hashCode", I32)];
 
 type Fields = &'static [(&'static str, Storage)];
 
@@ -107,6 +107,12 @@ const LAYOUTS: &[(&str, Fields)] = &[
         "sequences.SequenceBuilderIterator",
         &[("state", I32), ("nextValue", Ref), ("nextIterator", Ref), ("nextStep", Ref)],
     ),
+    ("time.Duration", &[("rawValue", I64)]),
+    ("time.Instant", &[("epochSeconds", I64), ("nanosecondsOfSecond", I32)]),
+    ("uuid.Uuid", &[("mostSignificantBits", I64), ("leastSignificantBits", I64)]),
+    ("KotlinVersion", &[("major", I32), ("minor", I32), ("patch", I32), ("version", I32)]),
+    ("collections.MapWithDefaultImpl", &[("map", Ref), ("default", Ref)]),
+    ("collections.MutableMapWithDefaultImpl", &[("map", Ref), ("default", Ref)]),
     ("wasm.internal.KClassImpl", &[("rtti", Ref)]),
     ("wasm.internal.KPropertyImplBase", &[("reflectionTargetLinkageError", Ref), ("_name", Ref)]),
     (

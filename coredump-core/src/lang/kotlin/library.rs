@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::class::Class;
-use super::numbers::part_text;
+use super::numbers::{instant, part_text, uuid};
 use super::{Form, Kotlin, Named, Part, Reading};
 use crate::objects::{Field, Kind, Link, Object};
 
@@ -79,6 +79,19 @@ impl Kotlin {
             "UInt" | "ULong" | "UByte" | "UShort" => Form::Plain(part_text(own("data")?.read(Reading::Unsigned))?),
             "Boolean" => Form::Plain(part_text(own("value")?.read(Reading::Truth))?),
             "Char" => Form::Plain(part_text(own("value")?.read(Reading::Character))?),
+            "time.Duration" => Form::Plain(part_text(own("rawValue")?.read(Reading::Duration))?),
+            "time.Instant" => match (own("epochSeconds")?.field, own("nanosecondsOfSecond")?.field) {
+                (Field::I64(seconds), Field::I32(nanoseconds)) => Form::Plain(instant(seconds, nanoseconds)?),
+                _ => return None,
+            },
+            "uuid.Uuid" => match (own("mostSignificantBits")?.field, own("leastSignificantBits")?.field) {
+                (Field::I64(high), Field::I64(low)) => Form::Plain(uuid(high as u64, low as u64)),
+                _ => return None,
+            },
+            "KotlinVersion" => {
+                let [major, minor, patch] = ["major", "minor", "patch"].map(|name| own(name).and_then(part_text));
+                Form::Plain(format!("{}.{}.{}", major?, minor?, patch?))
+            }
             "Enum" => Form::Plain(self.plain_text(view, object, simple, "name")?),
             "Throwable" => {
                 let message =
@@ -97,15 +110,8 @@ impl Kotlin {
                 close: ")",
             },
             "Result" => {
-                let failed = |part: &Part| match part.field {
-                    Field::Ref(Link::Object(id)) => view
-                        .get(id)
-                        .and_then(|object| self.class(view, &object))
-                        .is_some_and(|class| class.is("kotlin.Result.Failure")),
-                    _ => false,
-                };
                 let value = own("value")?;
-                match failed(&value) {
+                match self.is_of(view, value, "kotlin.Result.Failure") {
                     true => Form::Other(value),
                     false => Form::Elements { open: "Success(", parts: vec![value], len: 1, close: ")" },
                 }
@@ -147,6 +153,7 @@ impl Kotlin {
             "collections.EmptyList" | "collections.EmptySet" => {
                 Form::Elements { open: "[", parts: Vec::new(), len: 0, close: "]" }
             }
+            "collections.MapWithDefaultImpl" | "collections.MutableMapWithDefaultImpl" => Form::Other(own("map")?),
             "collections.EmptyMap" => Form::Entries { parts: Vec::new(), len: 0 },
             "wasm.internal.KClassImpl" => match own("rtti")?.field {
                 Field::Ref(Link::Object(id)) => {

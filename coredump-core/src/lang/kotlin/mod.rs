@@ -20,7 +20,6 @@ use kinds::Fields;
 use crate::gc::meaning::{Form, Meaning, Part, Reading, Text, Thrown};
 use crate::gc::named::Named;
 use crate::locked::Locked;
-use crate::module::Module;
 use crate::objects::{Field, Id, Link, Object, Storage};
 
 pub use class::is_information;
@@ -125,25 +124,54 @@ impl Kotlin {
 
     /// How the bits of a field are read: the code tells of integers.
     fn reading(&self, view: &Named<'_>, object: &Object<'_>, index: usize) -> Reading {
-        use Storage::{I8, I16, I32, I64};
-        let Some(storage @ (I8 | I16 | I32 | I64)) = object.storage(index) else { return Reading::Signed };
+        use Storage::{I8, I16};
+        let Some(storage) = object.storage(index) else { return Reading::Signed };
         let readings = object.ty.places.iter().filter_map(|&(number, ty)| {
-            let module = view.module(number)?;
-            let known = self.fields.lock().get(&number).cloned();
-            let fields = known.unwrap_or_else(|| {
-                let fields = Arc::new(Fields::of(module));
-                self.fields.lock().insert(number, fields.clone());
-                fields
-            });
-            Some(fields.reading(module, ty, index as u32, storage))
+            let fields = self.fields(view, number)?;
+            Some(fields.reading(view.module(number)?, ty, index as u32, storage))
         });
         let unknown = if matches!(storage, I8 | I16) { Reading::Unknown } else { Reading::Signed };
         readings.into_iter().find(|reading| *reading != unknown).unwrap_or(unknown)
     }
 
-    /// What the integers in a function's locals are, as far as its code tells.
-    pub fn locals(&self, module: &Module<'_>, function: u32) -> HashMap<u32, Reading> {
-        kinds::locals(module, function)
+    /// What the code of a module tells of its types' fields.
+    fn fields(&self, view: &Named<'_>, number: u32) -> Option<Arc<Fields>> {
+        let module = view.module(number)?;
+        let known = self.fields.lock().get(&number).cloned();
+        Some(known.unwrap_or_else(|| {
+            let fields = Arc::new(Fields::of(module, number));
+            self.fields.lock().insert(number, fields.clone());
+            fields
+        }))
+    }
+
+    /// What numbers and values without a box in a function's locals are, as far as its code tells.
+    pub fn locals(&self, view: &Named<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
+        let known = view.module(number).zip(self.fields(view, number));
+        known.map_or_else(HashMap::new, |(module, fields)| fields.locals(module, number, function))
+    }
+
+    /// How the only field of a value class is read.
+    pub fn reading_in(&self, view: &Named<'_>, number: u32, ty: u32, field: Field) -> Reading {
+        let storage = match field {
+            Field::I8(_) => Storage::I8,
+            Field::I16(_) => Storage::I16,
+            Field::I32(_) => Storage::I32,
+            Field::I64(_) => Storage::I64,
+            Field::Ref(_) => Storage::Ref,
+            Field::F32(_) | Field::F64(_) | Field::V128(_) => return Reading::Signed,
+        };
+        let known = view.module(number).zip(self.fields(view, number));
+        known.map_or(Reading::Unknown, |(module, fields)| {
+            fields.reading(module, ty, layout::HEADER.len() as u32, storage)
+        })
+    }
+
+    /// Whether a value is an object of a class, or of a subclass of it.
+    pub fn is_of(&self, view: &Named<'_>, part: Part, class: &str) -> bool {
+        let Field::Ref(Link::Object(id)) = part.field else { return false };
+        let found = view.get(id).and_then(|object| self.class(view, &object));
+        found.is_some_and(|found| found.is(class))
     }
 
     /// Whether the objects of a dump that are of a module's types are Kotlin's.
@@ -186,6 +214,12 @@ impl Class {
         let start = function.find('$').map_or(0, |dollar| dollar + 1);
         Some(&function[start..]).filter(|function| !function.is_empty())
     }
+}
+
+/// The name of the value class that is boxed in a type, and that of its only field.
+pub fn value_class<'v>(view: &Named<'v>, number: u32, ty: u32) -> Option<(&'v str, &'v str)> {
+    let module = view.module(number)?;
+    Some((module.type_name(ty)?, module.field_name(ty, layout::HEADER.len() as u32)?))
 }
 
 /// A local's name as the program has it; none of those that the compiler made for itself.

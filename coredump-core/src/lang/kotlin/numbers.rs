@@ -28,6 +28,7 @@ pub fn part_text(part: Part) -> Option<String> {
         Field::I16(bits) => integer(i64::from(bits as i16), bits.into()),
         Field::I32(value) if part.reading == Reading::Unknown => value.to_string(),
         Field::I32(value) => integer(value.into(), (value as u32).into()),
+        Field::I64(value) if part.reading == Reading::Duration => duration(value),
         Field::I64(value) => integer(value, value as u64),
         Field::F32(bits) => float(f32::from_bits(bits)),
         Field::F64(bits) => double(f64::from_bits(bits)),
@@ -72,6 +73,88 @@ fn written(scientific: &str, value: f64) -> String {
         }
         _ => format!("{sign}{digits}{}.0", "0".repeat((exponent + 1 - count) as usize)),
     }
+}
+
+/// A `kotlin.time.Duration` as its `toString`. The lowest bit of its only field says that the others count milliseconds, else
+/// nanoseconds.
+pub fn duration(raw: i64) -> String {
+    const LONGEST: i64 = i64::MAX / 2;
+    let (count, is_millis) = (raw >> 1, raw & 1 == 1);
+    match (count, is_millis) {
+        (0, _) => return "0s".to_owned(),
+        (LONGEST, true) => return "Infinity".to_owned(),
+        (count, true) if count == -LONGEST => return "-Infinity".to_owned(),
+        _ => {}
+    }
+    let unit: u128 = if is_millis { 1_000_000 } else { 1 };
+    let nanoseconds = u128::from(count.unsigned_abs()) * unit;
+    let (seconds, rest) = (nanoseconds / 1_000_000_000, (nanoseconds % 1_000_000_000) as u64);
+    let (days, hours, minutes, seconds) =
+        (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, (seconds % 60) as u64);
+    let has_seconds = seconds != 0 || rest != 0;
+    let mut parts = Vec::new();
+    if days != 0 {
+        parts.push(format!("{days}d"));
+    }
+    if hours != 0 || days != 0 && (minutes != 0 || has_seconds) {
+        parts.push(format!("{hours}h"));
+    }
+    if minutes != 0 || has_seconds && (hours != 0 || days != 0) {
+        parts.push(format!("{minutes}m"));
+    }
+    if has_seconds {
+        parts.push(match rest {
+            _ if seconds != 0 || !parts.is_empty() => with_fraction(seconds, rest, 9, "s"),
+            1_000_000.. => with_fraction(rest / 1_000_000, rest % 1_000_000, 6, "ms"),
+            1_000.. => with_fraction(rest / 1_000, rest % 1_000, 3, "us"),
+            _ => format!("{rest}ns"),
+        });
+    }
+    match (raw < 0, parts.len()) {
+        (false, _) => parts.join(" "),
+        (true, 1) => format!("-{}", parts[0]),
+        (true, _) => format!("-({})", parts.join(" ")),
+    }
+}
+
+/// A number with a fraction of so many digits: of more than two, groups of three are shown.
+fn with_fraction(whole: u64, fraction: u64, digits: usize, unit: &str) -> String {
+    if fraction == 0 {
+        return format!("{whole}{unit}");
+    }
+    let all = format!("{fraction:0digits$}");
+    let significant = all.trim_end_matches('0').len();
+    let shown = if significant < 3 { significant } else { significant.next_multiple_of(3) };
+    format!("{whole}.{}{unit}", &all[..shown])
+}
+
+/// A `kotlin.time.Instant` as its `toString`, in the years that have four digits.
+pub fn instant(seconds: i64, nanoseconds: i32) -> Option<String> {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Years begin in March, so that the leap day is the last one of a year (Howard Hinnant, "chrono-compatible low-level
+    // date algorithms").
+    let days = days.checked_add(719_468)?;
+    let (era, day) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let of_year = day - (365 * of_era + of_era / 4 - of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let (day, month) = (of_year - (153 * from_march + 2) / 5 + 1, (from_march + 2) % 12 + 1);
+    let year = era * 400 + of_era + i64::from(month <= 2);
+    let fraction = match u32::try_from(nanoseconds).ok()? {
+        0 => String::new(),
+        1_000_000_000.. => return None,
+        nanoseconds if nanoseconds % 1_000_000 == 0 => format!(".{:03}", nanoseconds / 1_000_000),
+        nanoseconds if nanoseconds % 1_000 == 0 => format!(".{:06}", nanoseconds / 1_000),
+        nanoseconds => format!(".{nanoseconds:09}"),
+    };
+    let time = format!("{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60);
+    (0..=9_999).contains(&year).then(|| format!("{year:04}-{month:02}-{day:02}T{time}{fraction}Z"))
+}
+
+/// A `kotlin.uuid.Uuid` as its `toString`.
+pub fn uuid(high: u64, low: u64) -> String {
+    let (time, middle, version) = (high >> 32, high >> 16 & 0xffff, high & 0xffff);
+    format!("{time:08x}-{middle:04x}-{version:04x}-{:04x}-{:012x}", low >> 48, low & 0xffff_ffff_ffff)
 }
 
 /// A character in quotes.
@@ -150,6 +233,48 @@ mod tests {
         ] {
             assert_eq!(float(value), text);
         }
+    }
+
+    #[test]
+    fn durations_and_instants_are_written_as_kotlin_does() {
+        // What the program of the fixture `kotlin-quantities` printed, and by the rules that Kotlin's documentation has.
+        const SECOND: i64 = 1_000_000_000 << 1;
+        for (raw, text) in [
+            (7 * SECOND, "7s"),
+            (90 * SECOND, "1m 30s"),
+            (1_500_000_000 << 1, "1.5s"),
+            (12 << 1, "12ns"),
+            (125 * 60 * SECOND, "2h 5m"),
+            (69_141_600_000_000_000, "400d 3h"),
+            (-5_000_000_000, "-2.5s"),
+            (-90 * SECOND, "-(1m 30s)"),
+            (0, "0s"),
+            (i64::MAX, "Infinity"),
+            (2_469_135_780, "1.234567890s"),
+            (1_500_000 << 1, "1.5ms"),
+            (2_050 << 1, "2.05us"),
+            ((86_400_000 * 365 * 200) << 1 | 1, "73000d"),
+            (24 * 3_600 * SECOND + SECOND, "1d 0h 0m 1s"),
+        ] {
+            assert_eq!(duration(raw), text, "{raw}");
+        }
+        for raw in [i64::MIN, i64::MIN + 1, i64::MIN + 2, i64::MAX - 1, 1, -1] {
+            assert!(!duration(raw).is_empty());
+        }
+        for (seconds, nanoseconds, text) in [
+            (1_700_000_000, 5_000_000, Some("2023-11-14T22:13:20.005Z")),
+            (0, 0, Some("1970-01-01T00:00:00Z")),
+            (-1, 1, Some("1969-12-31T23:59:59.000000001Z")),
+            (951_782_400, 120_000, Some("2000-02-29T00:00:00.000120Z")),
+            (-62_167_219_200, 0, Some("0000-01-01T00:00:00Z")),
+            (253_402_300_800, 0, None),
+            (i64::MAX, 0, None),
+            (i64::MIN, 0, None),
+            (0, 1_000_000_000, None),
+        ] {
+            assert_eq!(instant(seconds, nanoseconds).as_deref(), text, "{seconds} {nanoseconds}");
+        }
+        assert_eq!(uuid(6128981282234515924, -6406858213580079104i64 as u64), "550e8400-e29b-41d4-a716-446655440000");
     }
 
     #[test]
