@@ -53,6 +53,8 @@ mod lldb;
 mod main_path;
 #[path = "manual.rs"]
 mod manual;
+#[path = "random_objects.rs"]
+mod random_objects;
 #[path = "redact.rs"]
 mod redact;
 #[path = "run/main.rs"]

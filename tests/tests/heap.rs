@@ -427,6 +427,63 @@ fn damage_anywhere_is_told_and_never_a_panic() {
     }
 }
 
+/// Words of the memory in a dump: where each is in the file, its address, what it holds.
+fn words(dump: &[u8]) -> Vec<(usize, u64, u32)> {
+    let mut words = Vec::new();
+    for payload in wasmparser::Parser::new(0).parse_all(dump) {
+        let Ok(wasmparser::Payload::DataSection(segments)) = payload else { continue };
+        for segment in segments.into_iter().filter_map(Result::ok) {
+            let wasmparser::DataKind::Active { offset_expr, .. } = segment.kind else { continue };
+            let start = match offset_expr.get_operators_reader().read() {
+                Ok(wasmparser::Operator::I32Const { value }) => u64::from(value as u32),
+                Ok(wasmparser::Operator::I64Const { value }) => value as u64,
+                _ => continue,
+            };
+            let file = segment.range.end - segment.data.len();
+            let skip = (start.next_multiple_of(4) - start) as usize;
+            for (index, word) in segment.data.get(skip..).unwrap_or_default().chunks_exact(4).enumerate() {
+                let value = u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+                words.push((file + skip + index * 4, start + (skip + index * 4) as u64, value));
+            }
+        }
+    }
+    words
+}
+
+/// Every list of a hostile heap leads back to its start, or to itself, and its counts are of billions: each walk ends.
+#[test]
+fn lists_in_circles_and_counts_of_billions_end_each_walk() {
+    let folder = scratch();
+    let path = folder.path().join("hostile.coredump");
+    for (name, ..) in GUESTS.iter().filter(|(name, ..)| !name.starts_with("heap-dlmalloc") && *name != "heap-go") {
+        let (honest, _) = died(name);
+        let bytes = std::fs::read(&honest).expect("the dump can be read");
+        let all: Vec<u64> = blocks(&dump(name, &["--blocks"], &honest).expect(0)).into_keys().collect();
+        let heap = all[0] - 64..all[all.len() - 1];
+        // What a link leads to in the lists of an allocator: a block, its header, or what comes before.
+        let first = |at: u64| (all[0] - at % 16 / 4 * 4) as u32;
+        let hostile: [fn(u64, u32) -> u32; 2] = [|at, _| at as u32, |_, first| first];
+        for (every, link) in [(1, hostile[0]), (1, hostile[1]), (3, hostile[0]), (7, hostile[1])] {
+            let mut bytes = bytes.clone();
+            for (count, (file, at, value)) in words(&bytes).into_iter().enumerate() {
+                let new = match value {
+                    _ if count % every > 0 => continue,
+                    value if heap.contains(&u64::from(value)) => link(at, first(at)),
+                    2..=0xffff if every > 1 => 0x7fff_fff0,
+                    _ => continue,
+                };
+                bytes[file..file + 4].copy_from_slice(&new.to_le_bytes());
+            }
+            std::fs::write(&path, &bytes).expect("a file can be written");
+            for option in ["--heap", "--leaks", "--check"] {
+                let outcome = dump(name, &[option], &path);
+                assert!([0, 1, 2].contains(&outcome.code()), "{name} {option}: {outcome:?}");
+                assert!(!outcome.stderr.contains("panicked"), "{name} {option}: {}", outcome.stderr);
+            }
+        }
+    }
+}
+
 /// Writes over the word at an address in a dump, and gives what was there; `None` if the dump leaves it out, as zero.
 fn plant(dump: &mut [u8], address: u64, word: [u8; 4]) -> Option<[u8; 4]> {
     let mut at = None;
