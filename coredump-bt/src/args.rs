@@ -4,11 +4,7 @@ use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 
 /// This tool, as its help and its errors call it.
-pub const TOOL: Tool = Tool {
-    name: env!("CARGO_PKG_NAME"),
-    version: env!("CARGO_PKG_VERSION"),
-    grammar: Grammar { trailing: false, optional_values: &[] },
-};
+pub const TOOL: Tool = coredump_core::tool!(Grammar::COMMON);
 
 coredump_core::reader_args! {
     /// Shows where a WebAssembly program died: a backtrace of each thread in a core dump, youngest frame first.

@@ -9,6 +9,7 @@ use crate::limits::{MAX_NAME, MAX_SYMBOL, shorten};
 use crate::locate::branch;
 use crate::locked::Locked;
 use crate::model::{CoreDump, Frame};
+use crate::producers;
 use crate::runtimes::{Runtime, Task, TaskFrame};
 pub use crate::symbols::Location;
 use crate::symbols::{SourceFrame, demangle};
@@ -38,7 +39,7 @@ pub struct ResolvedFrame {
     pub module: Option<u32>,
     /// Function index; imports count.
     pub function_index: Option<u32>,
-    /// Code offset as the producer wrote it.
+    /// Code offset as the producer wrote it; `None` where that is a 0 which stands for a place that it does not know.
     pub code_offset: Option<u32>,
     /// File offset in the core module (of a caller, of its call), where the binary is known.
     pub module_offset: Option<u64>,
@@ -253,7 +254,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             instance: frame.instance,
             module,
             function_index,
-            code_offset: frame.code_offset,
+            code_offset: frame.code_offset.filter(|&offset| producers::is_place(self.dump, offset)),
             module_offset: None,
             dwarf_pc: None,
             function: None,
@@ -273,6 +274,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             resolved.declared = found.binary.declaration(function);
             return Some(resolved);
         };
+        resolved.code_offset = frame.code_offset;
         resolved.module_offset = Some(place.module_offset);
         resolved.dwarf_pc = Some(place.dwarf_pc);
         resolved.entered = place.stop == Stop::Entry;

@@ -46,7 +46,7 @@ pub struct Function {
     pub inlined: bool,
     /// Its parameters, then its variables, outer blocks first, without those that an inner one hides.
     pub variables: Vec<(Die, VariableKind)>,
-    /// Those: variables of outer blocks whose name means another here.
+    /// Variables of outer blocks that an inner one hides: the name means another here.
     pub hidden: Vec<(Die, VariableKind)>,
 }
 

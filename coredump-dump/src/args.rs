@@ -8,12 +8,9 @@ use crate::address::{Address, Range, number};
 use crate::unit::Format;
 use crate::value::Value;
 
-/// This tool.
-pub const TOOL: Tool = Tool {
-    name: env!("CARGO_PKG_NAME"),
-    version: env!("CARGO_PKG_VERSION"),
-    grammar: Grammar { trailing: false, optional_values: &[("strings", "4"), ("objects", "")] },
-};
+/// This tool, as its help and its errors call it.
+pub const TOOL: Tool =
+    coredump_core::tool!(Grammar { optional_values: &[("strings", "4"), ("objects", "")], ..Grammar::COMMON });
 
 coredump_core::reader_args! {
     /// The memory of a WebAssembly core dump: list, read, search, compare, extract.
@@ -149,7 +146,11 @@ coredump_core::reader_args! {
         untrusted,
         max_size, color,
     }
-    last {}
+    last {
+        /// print no notes about the binaries that were looked for
+        #[argh(switch, short = 'q')]
+        pub quiet: bool,
+    }
     shared { output }
 }
 

@@ -66,7 +66,7 @@ impl<'a> Session<'a> {
     pub fn binaries(&self) -> &'a Binaries {
         let binaries = self.opened.binaries();
         self.warned.get_or_init(|| {
-            for warning in &binaries.warnings {
+            for warning in binaries.warnings.iter().filter(|_| !self.args.quiet) {
                 self.report.say(format_args!("{}: {warning}", self.input.name()));
             }
         });

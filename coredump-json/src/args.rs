@@ -7,11 +7,7 @@ use coredump_core::cli::Tool;
 use coredump_core::cli::args::{Grammar, RawArg};
 
 /// This tool, as its help and its errors call it.
-pub const TOOL: Tool = Tool {
-    name: env!("CARGO_PKG_NAME"),
-    version: env!("CARGO_PKG_VERSION"),
-    grammar: Grammar { trailing: false, optional_values: &[] },
-};
+pub const TOOL: Tool = coredump_core::tool!(Grammar::COMMON);
 
 coredump_core::reader_args! {
     /// Core dumps as JSON: one document a dump, for jq, scripts and query engines.
@@ -71,6 +67,9 @@ coredump_core::reader_args! {
         max_size, color,
     }
     last {
+        /// print no line that counts the dumps which could not be read, or says that there were none: the exit code tells
+        #[argh(switch, short = 'q')]
+        pub quiet: bool,
         /// indent the output
         #[argh(switch)]
         pub pretty: bool,

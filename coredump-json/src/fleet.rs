@@ -166,10 +166,11 @@ impl Fleet<'_> {
         // Documents of files that became shorter were replaced.
         output.forget_losses();
         output.commit()?;
-        if self.args.ndjson && failed > 0 {
+        let quiet = self.args.quiet;
+        if self.args.ndjson && failed > 0 && !quiet {
             self.report.say(format_args!("{failed} of {} dumps could not be read", dumps + failed));
         }
-        if dumps + failed == 0 {
+        if dumps + failed == 0 && !quiet {
             self.report.say(if self.args.trace { "no stack trace found" } else { "no dump found" });
         }
         Ok(Exit::partial_if(damaged + failed > 0 || dumps == 0))

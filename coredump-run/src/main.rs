@@ -30,12 +30,9 @@ use std::process::ExitCode;
 
 use coredump_core::cli::{self, Tool, args::Grammar};
 
-/// What this tool says of itself.
-pub(crate) const TOOL: Tool = Tool {
-    name: "coredump-run",
-    version: env!("CARGO_PKG_VERSION"),
-    grammar: Grammar { trailing: true, optional_values: &[("serve", "127.0.0.1:8080")] },
-};
+/// This tool, as its help and its errors call it.
+pub(crate) const TOOL: Tool =
+    coredump_core::tool!(Grammar { trailing: true, optional_values: &[("serve", "127.0.0.1:8080")] });
 
 fn main() -> ExitCode {
     // As the other tools have it: without anything to do, and with a person there, the help.

@@ -62,7 +62,7 @@ pub enum Stage {
     Only,
     /// The first one of a recorded program, which another may replace.
     First,
-    /// That other one, of the program that runs again.
+    /// The one that replaces it, of the program that runs again.
     Again(Box<Again>),
 }
 

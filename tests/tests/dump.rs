@@ -395,3 +395,16 @@ fn a_mistaken_option_of_where_binaries_are_is_told() {
     let outcome = named("-m", &module("ab")).expect(1);
     assert!(outcome.stderr.contains("ab.wasm"), "{}", outcome.stderr);
 }
+
+/// `-q` leaves out what is said of binaries, and changes nothing else.
+#[test]
+fn quiet_leaves_out_notes_about_binaries() {
+    let said = |options: &[&str]| {
+        let module = format!("other={}", fixture("modules/vars-O0.wasm").display());
+        let tool = Tool::new("coredump-dump").args(options).args(["--whatis", "1024", "-m", &module]);
+        tool.arg(wasmtime_dump("sum-O0")).run().expect(1)
+    };
+    let (loud, quiet) = (said(&[]), said(&["-q"]));
+    assert!(loud.stderr.contains("no module of this dump needs it"), "{loud:?}");
+    assert_eq!((quiet.stderr.as_str(), quiet.stdout), ("", loud.stdout));
+}

@@ -274,3 +274,18 @@ fn a_file_may_have_any_time() {
     let document = Tool::new("coredump-json").arg(&dump).run().expect(0).json();
     assert!(document["dump"]["modified"].is_null(), "{}", document["dump"]);
 }
+
+/// Wasmtime writes 0 as the place of a trap in a call that it inlined, and of a function that was only entered. The first is no
+/// place; the second is one once the binary says where the function begins.
+#[test]
+fn a_place_that_the_engine_does_not_know_is_null() {
+    let places = |name: &str, options: &[&str]| {
+        let outcome = tool().args(options).arg(wasmtime_dump(name)).run();
+        let frame = outcome.expect(0).json()["threads"][0]["frames"][0].clone();
+        (frame["code_offset"].clone(), frame["module_offset"].clone())
+    };
+    let binary = |name: &str| fixture(&format!("modules/{name}.wasm")).display().to_string();
+    assert_eq!(places("wat-inlined", &["-m", &binary("wat-inlined")]), (Value::Null, Value::Null));
+    assert_eq!(places("wat-overflow", &["--no-recorded-paths"]), (Value::Null, Value::Null));
+    assert_eq!(places("wat-overflow", &["-m", &binary("wat-overflow")]), (json!("0x0"), json!("0x2b")));
+}

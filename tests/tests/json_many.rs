@@ -45,6 +45,8 @@ fn lists_end_names_by_newline_or_nul() {
     assert_eq!(lines(tool().arg("--files-from").arg(&list).run().expect(0).text()).len(), 2);
     let none = tool().args(["--files-from", "-"]).stdin("").run().expect(1);
     assert!(none.stderr.contains("no dump found"));
+    let quiet = tool().args(["-q", "--files-from", "-"]).stdin("").run().expect(1);
+    assert_eq!(quiet.stderr, "");
     tool().args(["--files-from", "-", "-"]).run().expect(64);
 }
 

@@ -25,6 +25,9 @@ pub struct Grammar {
 }
 
 impl Grammar {
+    /// The common grammar.
+    pub const COMMON: Grammar = Grammar { trailing: false, optional_values: &[] };
+
     /// The value of an option that is given without one, if it may be; `long` is its name with or without the dashes.
     fn default_of(&self, long: &str) -> Option<&'static str> {
         let long = long.trim_start_matches('-');

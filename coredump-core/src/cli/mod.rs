@@ -38,6 +38,14 @@ pub struct Tool {
     pub grammar: Grammar,
 }
 
+/// Describes the tool in whose crate this stands: name and version are those of its package.
+#[macro_export]
+macro_rules! tool {
+    ($grammar:expr) => {
+        $crate::cli::Tool { name: env!("CARGO_PKG_NAME"), version: env!("CARGO_PKG_VERSION"), grammar: $grammar }
+    };
+}
+
 /// How a tool ended. Failures are [`Error`]s.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {

@@ -184,6 +184,12 @@ pub fn bases(dump: &CoreDump<'_>) -> &'static [Base] {
     }
 }
 
+/// Whether a code offset may be the place of an instruction. A body begins with its declaration of locals: where offsets count
+/// from there, a producer writes 0 for a place that it does not know.
+pub fn is_place(dump: &CoreDump<'_>, code_offset: u32) -> bool {
+    code_offset != 0 || bases(dump).first() != Some(&Base::Body)
+}
+
 impl Layout {
     /// The layout that says what code offsets mean in the dumps of a producer, if that is not the standard's.
     pub fn of_offsets(layout: Option<Layout>, producer: Option<&str>) -> Option<Layout> {

@@ -40,7 +40,7 @@ struct FrameFields<'d> {
     module: Option<u32>,
     /// Its index in the module; imports count.
     function_index: Option<u32>,
-    /// Offset as the producer wrote it: in most, from the start of the function's body.
+    /// Offset as the producer wrote it: in most, from the start of the function's body; null where it wrote that it does not know the place, as Wasmtime does by a 0.
     code_offset: Option<Hex>,
     /// Offset in the core module's file, as engines print it; of a caller that of its call.
     module_offset: Option<Hex>,
@@ -135,7 +135,7 @@ impl Serialize for FrameEntry<'_> {
             instance: frame.instance,
             module: resolved.module,
             function_index: frame.function,
-            code_offset: frame.code_offset.map(|offset| Hex(offset.into())),
+            code_offset: resolved.code_offset.map(|offset| Hex(offset.into())),
             module_offset: resolved.module_offset.map(Hex),
             dwarf_pc: resolved.dwarf_pc.map(Hex),
             function: resolved.function.as_deref().filter(|_| named),

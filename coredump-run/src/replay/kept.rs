@@ -59,7 +59,7 @@ impl Kept {
     ///
     /// # Errors
     ///
-    /// That it is no longer there, or another one.
+    /// Fails where the passage is no longer there, or was changed.
     pub fn read(&self, passage: &Passage, bytes: &mut [u8]) -> Result<()> {
         match self.source().file.read_exact_at(bytes, passage.offset) {
             Ok(()) if digest(bytes) == passage.digest => Ok(()),

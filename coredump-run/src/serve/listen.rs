@@ -77,11 +77,7 @@ enum Ends {
 ///
 /// Guests may keep all threads of the event loop busy, so what is to end the server uses none of them: this future runs on a thread of
 /// its own, and is woken from others.
-///
-/// # Errors
-///
-/// None, as yet.
-pub async fn serve(listener: TcpListener, service: Arc<Service>, signals: &Signals) -> Result<Exit> {
+pub async fn serve(listener: TcpListener, service: Arc<Service>, signals: &Signals) -> Exit {
     let mut ends = ends(signals, service.clone());
     let room = Arc::new(Semaphore::new(CONNECTIONS as usize));
     let (stop, stopping) = watch::channel(false);
@@ -107,7 +103,7 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, signals: &Signa
     };
     drop(listener);
     let _ = stop.send(true);
-    let Some(Ends::Signal(signal)) = end else { return Ok(Exit::Done) };
+    let Some(Ends::Signal(signal)) = end else { return Exit::Done };
     service.say(format_args!("{}: finishing the requests that are under way", signal_name(signal)));
     let done = async {
         let _ = room.acquire_many(CONNECTIONS).await;
@@ -115,11 +111,11 @@ pub async fn serve(listener: TcpListener, service: Arc<Service>, signals: &Signa
     };
     tokio::select! {
         biased;
-        () = done => Ok(Exit::Done),
+        () = done => Exit::Done,
         _ = ends.recv() => {
             service.say(format_args!("some requests were not done within {} seconds", GRACE.as_secs()));
             service.abandon();
-            Ok(Exit::Code(128 + signal as u8))
+            Exit::Code(128 + signal as u8)
         }
     }
 }

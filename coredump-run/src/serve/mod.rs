@@ -41,7 +41,7 @@ pub fn run(args: Args, address: SocketAddr, report: &Report, signals: &Signals) 
         let listener = listen::bind(address)?;
         let service = Arc::new(Service::new(source, args, report)?);
         report.say(format_args!("serving HTTP on http://{}/", listen::address(&listener)?));
-        listen::serve(listener, service, signals).await
+        Ok(listen::serve(listener, service, signals).await)
     });
     // What was not done in time is given up.
     runtime.shutdown_background();
