@@ -288,6 +288,39 @@ fn what_c_passes_and_does_not_describe_is_told_as_it_was_at_entry() {
     }
 }
 
+/// Structures with pointers in them (byvalue.c): what is read of `line` cannot be what its `name` points to, what is read of `list` can be
+/// what its `first` points to.
+#[test]
+fn a_structure_with_pointers_is_told_where_no_pointer_can_have_been_passed_instead() {
+    for name in ["byvalue", "byvalue-19"] {
+        let module = fixture(&format!("modules/{name}.wasm"));
+        let folder = scratch();
+        let dump = captured(folder.path(), name, &["--invoke", "run"]);
+        let ask = |frame, expression: &str| print(&dump, &module, frame, expression).filter(|value| is_known(value));
+        let members = ["from.x", "from.y", "to.x", "to.y", "width", "name[0]"].map(|member| {
+            let value = ask(1, &format!("line@entry.{member}"));
+            value.unwrap_or_else(|| panic!("{name}: {member}"))
+        });
+        assert_eq!(members, ["11", "12", "13", "77", "2.75", "101 'e'"], "{name}");
+        assert_eq!(ask(2, "list@entry"), None, "{name}: it is passed the one member that it uses");
+    }
+}
+
+/// clang 14 says that `clipped` is in a local that holds `n`, or what an address was made of (clipped.c). It is 2.
+#[test]
+fn a_local_that_never_was_a_variables_place_has_no_value_of_it() {
+    let module = fixture("modules/clipped.wasm");
+    for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {
+        let folder = scratch();
+        let dump = captured(folder.path(), "clipped", options);
+        let clipped = print(&dump, &module, 1, "clipped").filter(|value| is_known(value));
+        assert!(clipped.as_deref().is_none_or(|clipped| clipped == "2"), "{options:?}: {clipped:?}");
+        if !options.contains(&"--fast") {
+            assert_eq!(print(&dump, &module, 1, "right").as_deref(), Some("2"));
+        }
+    }
+}
+
 /// What clang keeps of the arrays (gaps.c): elements that a computed index can reach.
 #[test]
 fn what_a_function_never_writes_to_its_frame_is_optimised_out() {

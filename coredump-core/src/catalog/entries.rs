@@ -104,6 +104,26 @@ pub fn language(unit: UnitRef<'_, '_>) -> Language {
         _ => Language::C,
     }
 }
+
+/// Whether LLVM 14 or older made a unit, as far as clang or rustc say so.
+pub fn is_of_old_llvm(unit: UnitRef<'_, '_>) -> bool {
+    let producer = || {
+        let root = unit.entry(unit.header.root_offset()).ok()?;
+        let producer = unit.attr_string(root.attr_value(DW_AT_producer)?).ok()?;
+        let producer = std::str::from_utf8(producer.slice()).ok()?;
+        let version = |prefix: &str| {
+            let text = producer.split_once(prefix)?.1;
+            text.split(|letter: char| !letter.is_ascii_digit()).next()?.parse::<u32>().ok()
+        };
+        // Rust 1.65 came with LLVM 15.
+        Some(
+            version("clang version ")
+                .map_or_else(|| version("rustc version 1.").is_some_and(|of| of < 65), |of| of < 15),
+        )
+    };
+    producer().unwrap_or(false)
+}
+
 /// The name a definition has by its declaration in the same unit.
 pub fn origin_name<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>) -> Option<&'s [u8]> {
     let AttributeValue::UnitRef(offset) = entry.attr_value(DW_AT_specification)? else { return None };

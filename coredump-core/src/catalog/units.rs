@@ -12,7 +12,7 @@ use std::sync::{Arc, OnceLock};
 use gimli::constants::*;
 use gimli::{AttributeValue, Section, UnitOffset};
 
-pub use super::entries::{Attr, Bytes, Die, Entry, Language, UnitRef, is_static};
+pub use super::entries::{Attr, Bytes, Die, Entry, Language, UnitRef, is_of_old_llvm, is_static};
 use super::entries::{language, origin_name, signature};
 use super::outline::{ByName, Memo, Outline, outline};
 use super::split_types::SplitTypes;

@@ -64,6 +64,9 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
         Worth::Register(value) => register(&value),
     };
     variable.name = text.trim().to_owned();
+    if node.is_of_entry() {
+        variable.at = When::Entry;
+    }
     Ok(variable)
 }
 

@@ -9,6 +9,30 @@ pub struct Node {
     pub kind: NodeKind,
 }
 
+impl Node {
+    /// Whether a parameter takes part as it was when its function was entered.
+    pub fn is_of_entry(&self) -> bool {
+        match &self.kind {
+            NodeKind::AtEntry(_) => true,
+            NodeKind::Dereference(inner)
+            | NodeKind::Address(inner)
+            | NodeKind::Negative(inner)
+            | NodeKind::Cast(_, _, inner)
+            | NodeKind::Member(inner, _)
+            | NodeKind::Payload(inner) => inner.is_of_entry(),
+            NodeKind::Index(one, other) | NodeKind::Through(one, other) | NodeKind::Binary(_, one, other) => {
+                one.is_of_entry() || other.is_of_entry()
+            }
+            NodeKind::Slice(whole, from, to) => [whole, from, to].into_iter().any(|part| part.is_of_entry()),
+            NodeKind::Number(_)
+            | NodeKind::Name(_)
+            | NodeKind::FileName(..)
+            | NodeKind::Register(_)
+            | NodeKind::Text(_) => false,
+        }
+    }
+}
+
 /// The sorts of parts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {

@@ -11,7 +11,7 @@ use gimli::{AttributeValue, Encoding};
 use super::forms::{Form, form, locals, on_stack};
 use super::frame::Frame;
 use super::trust::{Object, Since, Trust, rewritten};
-use crate::catalog::units::{Attr, Bytes, UnitRef};
+use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
 use crate::location::Missing;
 use crate::symbols::Extent;
 use crate::unwind::moved::moves_down;
@@ -44,7 +44,11 @@ impl<'s> Frame<'_, 's> {
             if changes && self.is_early(range.start, expression, unit.encoding()) {
                 return Err(inexact());
             }
-            return Ok(Some((*expression, Trust::Within(range.clone(), self.since(&all[..=at], unit.encoding())))));
+            let since = self.since(&all[..=at], unit.encoding());
+            if self.is_never_given(unit, &all[..=at], &since) {
+                return Err(inexact());
+            }
+            return Ok(Some((*expression, Trust::Within(range.clone(), since))));
         }
         if let Some(expression) = default {
             return Ok(Some((expression, Trust::Within(0..u64::MAX, Since::default()))));
@@ -91,6 +95,25 @@ impl<'s> Frame<'_, 's> {
         let writes = |local: &u32| self.writes().is_some_and(|writes| writes.defines(*local, start));
         let computed = on_stack(expression, encoding) || locals(expression, encoding).iter().any(writes);
         computed && self.frame.function.is_some_and(|function| moves_down(module, function, start, at))
+    }
+
+    /// Whether the last of these entries names a local that is another's, which nothing wrote where the entry begins, and which had
+    /// not been said to hold the object: LLVM 14 gives values that it no longer has any number. A newer one says so of an object
+    /// that was given another's value, and nothing of one whose value was put on the operand stack just before.
+    fn is_never_given(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], since: &Since) -> bool {
+        let Some(((range, expression), before)) = all.split_last() else { return false };
+        let (Some(writes), encoding) = (self.writes(), unit.encoding()) else { return false };
+        let extent = self.frame.function.and_then(|function| Extent::of(self.binary.module(), function));
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        let lacks = |local: u32| {
+            let start = since.of(local).unwrap_or(range.start);
+            let begins = extent.as_ref().is_none_or(|extent| (extent.header..=extent.first).contains(&start));
+            let told = |(_, other): &Listed<'s>| locals(other, encoding).contains(&local);
+            let end = start.saturating_add(code);
+            let given = begins || writes.defines(local, end) || before.iter().any(told);
+            !given && (writes.leaves_value(end) || is_of_old_llvm(unit))
+        };
+        locals(expression, encoding).into_iter().any(lacks)
     }
 
     /// For the last of these entries.

@@ -12,7 +12,7 @@ use gimli::constants::*;
 use gimli::{AttributeValue, UnitOffset};
 use wasmparser::Operator;
 
-use super::forms::{is_operand, locals_only};
+use super::forms::{Form, form, is_operand, locals_only};
 use super::frame::Frame;
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::{Bytes, Die};
@@ -59,6 +59,8 @@ enum Described {
     In(Vec<u32>),
     /// It has a value, but not where the information says.
     Somewhere,
+    /// Nowhere, since it is always the same: an optimiser may have removed it.
+    Constant,
     /// Nothing.
     Nowhere,
 }
@@ -68,15 +70,6 @@ struct Parameter {
     die: Die,
     passed: Option<Passed>,
     described: Described,
-}
-
-impl Parameter {
-    fn width(&self) -> Option<u32> {
-        match &self.described {
-            Described::In(locals) => Some(locals.len() as u32),
-            _ => self.passed.map(Passed::width),
-        }
-    }
 }
 
 impl<'s> Frame<'_, 's> {
@@ -92,11 +85,14 @@ impl<'s> Frame<'_, 's> {
             })
             .collect();
         let nth = parameters.iter().position(|parameter| parameter.die == die)?;
-        let (first, why) = match self.is_c(self.function?.unit) {
-            true => (self.by_convention(&parameters)?, "by the calling convention"),
-            false => (self.by_neighbours(&parameters)?, "by those beside it"),
+        if parameters[nth].described == Described::Constant {
+            return None;
+        }
+        let (local, why) = match self.is_c(self.function?.unit) {
+            true => (self.by_convention(&parameters)?[nth], "by the calling convention"),
+            false => (self.by_neighbours(&parameters, nth)?, "by those beside it"),
         };
-        let (local, ty) = (first[nth], self.units.type_of(die));
+        let ty = self.units.type_of(die);
         let reads = |local| self.frame.function.is_some_and(|own| reads_first(self.binary.module(), own, local));
         let location = match parameters[nth].passed? {
             // A caller may leave anything in the place of a parameter that nobody reads.
@@ -163,12 +159,33 @@ impl<'s> Frame<'_, 's> {
             expected.push(Some(pointer));
         }
         let actual = &self.binary.module().signature(self.frame.function?)?.params;
+        if self.takes_more(function) {
+            return self.in_order(parameters, expected, actual.strip_suffix(&[pointer])?, external, false);
+        }
+        let all = self.in_order(parameters, expected.clone(), actual, external, false);
+        all.or_else(|| self.in_order(parameters, expected, actual, external, true).filter(|_| !external))
+    }
+
+    /// Where parameters begin that come one after another after these, if that gives the `actual` ones, and agrees with what is
+    /// described; `shortened` without those that are constants.
+    fn in_order(
+        &self,
+        parameters: &[Parameter],
+        mut expected: Vec<Option<ValueType>>,
+        actual: &[ValueType],
+        external: bool,
+        shortened: bool,
+    ) -> Option<Vec<u32>> {
+        let pointer = if self.address_size() == 8 { ValueType::I64 } else { ValueType::I32 };
+        let removed = |parameter: &Parameter| shortened && parameter.described == Described::Constant;
         // At most one is of a type that this does not know: it takes what the others leave.
-        let more = u32::from(self.takes_more(function));
-        let known = |parameter: &Parameter| parameter.passed.map(Passed::width);
-        let unknown = parameters.iter().filter(|parameter| known(parameter).is_none()).count();
-        let others: u32 = parameters.iter().filter_map(known).sum();
-        let left = (actual.len() as u32).checked_sub(expected.len() as u32 + others + more)?;
+        let width = |parameter: &Parameter| match removed(parameter) {
+            true => Some(0),
+            false => parameter.passed.map(Passed::width),
+        };
+        let unknown = parameters.iter().filter(|parameter| width(parameter).is_none()).count();
+        let others: u32 = parameters.iter().filter_map(width).sum();
+        let left = (actual.len() as u32).checked_sub(expected.len() as u32 + others)?;
         if unknown > 1 {
             return None;
         }
@@ -176,6 +193,7 @@ impl<'s> Frame<'_, 's> {
         for parameter in parameters {
             first.push(expected.len() as u32);
             match parameter.passed {
+                _ if removed(parameter) => {}
                 Some(Passed::Nothing) => {}
                 Some(Passed::Value(ty)) => expected.push(Some(ty)),
                 Some(Passed::Halves) => expected.extend([Some(ValueType::I64); 2]),
@@ -183,56 +201,54 @@ impl<'s> Frame<'_, 's> {
                 None => expected.extend(std::iter::repeat_n(None, left as usize)),
             }
         }
-        if more > 0 {
-            expected.push(Some(pointer));
-        }
         let equal = |(expected, actual): (&Option<ValueType>, &ValueType)| expected.is_none_or(|ty| ty == *actual);
         if expected.len() != actual.len() || !expected.iter().zip(actual).all(equal) {
             return None;
         }
+        let replaced = |parameter: &Parameter, local| {
+            parameter.passed.is_none_or(|passed| self.may_be_replaced(parameter.die, passed, local))
+        };
         let agree = parameters.iter().zip(&first).all(|(parameter, &local)| match &parameter.described {
             Described::In(locals) => match parameter.passed {
-                Some(Passed::Halves) => *locals == [local, local + 1],
+                Some(Passed::Halves) => *locals == [local, local + 1] || *locals == [local],
                 Some(Passed::Nothing) => false,
                 Some(Passed::Value(_) | Passed::Address) => *locals == [local],
                 None => locals.first() == Some(&local) && locals.len() == left as usize,
             },
             Described::Somewhere => true,
-            Described::Nowhere => {
-                external || parameter.passed.is_some_and(|passed| !self.may_be_replaced(parameter.die, passed, local))
-            }
+            Described::Constant if shortened => true,
+            Described::Constant | Described::Nowhere => external || !replaced(parameter, local),
         });
         agree.then_some(first)
     }
 
-    /// Wasm's first parameter of each of the function's, in a language whose convention is not known: parameters keep their
-    /// order, and numbers and pointers take one each. A parameter that may have been removed is told only where others on both
-    /// sides are in their places, so that it is there.
-    fn by_neighbours(&self, parameters: &[Parameter]) -> Option<Vec<u32>> {
-        if self.rewritten {
+    /// Wasm's parameter of one of the function's, in a language whose convention is not known: parameters keep their order, and
+    /// numbers and pointers take one each. So it is known between two that are said where they are, if nothing else can be there;
+    /// at either end, if none of those beside it can have been removed.
+    fn by_neighbours(&self, parameters: &[Parameter], nth: usize) -> Option<u32> {
+        let actual = &self.binary.module().signature(self.frame.function?)?.params;
+        let placed = |parameter: &Parameter| match &parameter.described {
+            Described::In(locals) => Some((*locals.first()?, locals.last()? + 1)),
+            _ => None,
+        };
+        let before = parameters[..nth].iter().rposition(|parameter| placed(parameter).is_some());
+        let after = parameters[nth..].iter().position(|parameter| placed(parameter).is_some()).map(|at| at + nth);
+        let between = &parameters[before.map_or(0, |at| at + 1)..after.unwrap_or(parameters.len())];
+        let single =
+            |parameter: &Parameter| self.is_single(parameter.die) && matches!(parameter.passed, Some(Passed::Value(_)));
+        let kept = || between.iter().all(|parameter| parameter.described == Described::Somewhere);
+        let start = before.and_then(|at| Some(placed(&parameters[at])?.1)).unwrap_or(0);
+        let end = match after {
+            Some(at) => placed(&parameters[at])?.0,
+            None => actual.len() as u32,
+        };
+        let fits = end.checked_sub(start)? as usize == between.len();
+        if self.rewritten || !fits || !between.iter().all(single) || (after.is_none() && !kept()) {
             return None;
         }
-        let actual = &self.binary.module().signature(self.frame.function?)?.params;
-        let widths: Vec<u32> = parameters.iter().map(Parameter::width).collect::<Option<_>>()?;
-        // The room for the result comes first.
-        let result = (actual.len() as u32).checked_sub(widths.iter().sum())?;
-        let first: Vec<u32> = (0..widths.len()).map(|nth| result + widths[..nth].iter().sum::<u32>()).collect();
-        let fits = |(nth, parameter): (usize, &Parameter)| {
-            let (local, ty) = (first[nth], actual.get(first[nth] as usize));
-            let (before, after) = (&parameters[..nth], &parameters[nth + 1..]);
-            let placed = |parameter: &Parameter| matches!(parameter.described, Described::In(_));
-            // How a structure is passed is not known.
-            let typed = || match parameter.passed {
-                Some(Passed::Value(expected)) => ty == Some(&expected) && self.is_single(parameter.die),
-                _ => false,
-            };
-            match &parameter.described {
-                Described::In(locals) => locals.iter().copied().eq(local..local + locals.len() as u32),
-                Described::Somewhere => typed() && (result == 0 || before.iter().any(placed)),
-                Described::Nowhere => typed() && after.iter().any(placed) && (result == 0 || before.iter().any(placed)),
-            }
-        };
-        (result <= 1 && parameters.iter().enumerate().all(fits)).then_some(first)
+        let local = start + (nth - before.map_or(0, |at| at + 1)) as u32;
+        let Some(Passed::Value(ty)) = parameters[nth].passed else { return None };
+        (actual.get(local as usize) == Some(&ty)).then_some(local)
     }
 
     /// Whether a parameter is a number or a pointer.
@@ -281,11 +297,13 @@ impl<'s> Frame<'_, 's> {
         if self.flatten(ty, 0, LEVELS, &mut members, &mut targets).is_none() {
             return false;
         }
+        // Members that are copied may be read together.
         let member = |read: &Read| {
-            let fits = |&(start, size, float): &(u64, u64, bool)| {
-                i64::try_from(start) == Ok(read.start) && size == read.size && float == read.float
-            };
-            members.iter().any(fits)
+            let end = read.start.saturating_add_unsigned(read.size);
+            let begins = |&&(start, ..): &&(u64, u64, bool)| i64::try_from(start) == Ok(read.start);
+            let ends = |&(start, size, _): &(u64, u64, bool)| i64::try_from(start + size) == Ok(end);
+            let alone = |&(_, size, float): &(u64, u64, bool)| size == read.size && float;
+            members.iter().filter(begins).any(|first| !read.float || alone(first)) && members.iter().any(ends)
         };
         let reads: Vec<Read> = copy.reads().collect();
         let elsewhere = |target: &Option<u64>| target.is_some_and(|align| reads.iter().any(|read| read.align > align));
@@ -364,7 +382,9 @@ impl<'s> Frame<'_, 's> {
     /// Where a parameter is said to be at the function's beginning.
     fn first_described(&self, die: Die) -> Described {
         let find = || {
-            let (number, value) = self.units.inherited(die, DW_AT_location)?;
+            let Some((number, value)) = self.units.inherited(die, DW_AT_location) else {
+                return self.units.inherited(die, DW_AT_const_value).map(|_| Described::Constant);
+            };
             let unit = self.units.unit(number)?;
             let expression: Bytes<'s> = match value {
                 AttributeValue::Exprloc(expression) => expression.0,
@@ -373,6 +393,9 @@ impl<'s> Frame<'_, 's> {
             };
             // LLVM 14 says of some that they are where another is.
             let elsewhere = self.doubt(die, number, value).is_some();
+            if matches!(form(&expression, unit.encoding()), Some(Form::Number)) {
+                return Some(Described::Constant);
+            }
             match locals_only(&expression, unit.encoding()) {
                 Some(locals) if !elsewhere => Some(Described::In(locals)),
                 Some(locals) => (locals.len() == 1).then_some(Described::Somewhere),

@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use wasmparser::Operator;
 
+use super::symbolic::arity;
 use crate::module::Module;
 
 /// The writes of one function. Offsets are file offsets in the module.
@@ -18,6 +19,8 @@ pub struct Writes {
     /// Locals, and where an instruction that writes them ends.
     ends: HashSet<(u32, u64)>,
     by_global: HashMap<u32, Vec<u64>>,
+    /// Where instructions end that leave a value on the operand stack, in order.
+    values: Vec<u64>,
     loops: Vec<Range<u64>>,
 }
 
@@ -30,7 +33,11 @@ impl Writes {
         let mut open: Vec<Option<u64>> = Vec::new();
         while !operators.eof() {
             let offset = operators.original_position() as u64;
-            match operators.read().ok()? {
+            let operator = operators.read().ok()?;
+            if !is_control(&operator) && arity(module, &operator).is_some_and(|(_, gives)| gives > 0) {
+                writes.values.push(operators.original_position() as u64);
+            }
+            match operator {
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
                     writes.by_local.entry(local_index).or_default().push(offset);
                     writes.ends.insert((local_index, operators.original_position() as u64));
@@ -64,6 +71,11 @@ impl Writes {
         self.ends.contains(&(local, end))
     }
 
+    /// Whether the instruction that ends at `end` leaves a value on the operand stack.
+    pub fn leaves_value(&self, end: u64) -> bool {
+        self.values.binary_search(&end).is_ok()
+    }
+
     /// How often a global may have been written before `at`: in the code before, or after in a loop around both.
     pub fn global_before(&self, global: u32, at: u64) -> usize {
         let Some(writes) = self.by_global.get(&global) else { return 0 };
@@ -81,6 +93,21 @@ impl Writes {
             write >= at && !again()
         })
     }
+}
+
+fn is_control(operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(
+        operator,
+        O::Block { .. }
+            | O::Loop { .. }
+            | O::If { .. }
+            | O::Else
+            | O::End
+            | O::Try { .. }
+            | O::TryTable { .. }
+            | O::Catch { .. }
+    )
 }
 
 #[cfg(test)]
@@ -122,6 +149,7 @@ mod tests {
         let [_, set_one, nop, ..] = offsets(&module)[..] else { panic!() };
         assert!(writes.defines(1, nop));
         assert!(!writes.defines(1, set_one) && !writes.defines(0, nop));
+        assert!(writes.leaves_value(set_one) && !writes.leaves_value(nop), "a constant does, what keeps it does not");
     }
 
     /// Two locals: 0 is a parameter that is written in a loop after a nop, 1 is written once.

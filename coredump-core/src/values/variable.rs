@@ -108,6 +108,8 @@ impl Variable {
     pub fn label(&self) -> std::borrow::Cow<'_, str> {
         match self.at {
             When::Now => self.name.as_str().into(),
+            // An expression says so itself.
+            When::Entry if self.name.contains("@entry") => self.name.as_str().into(),
             When::Entry => format!("{}@entry", self.name).into(),
         }
     }

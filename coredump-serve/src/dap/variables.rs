@@ -4,7 +4,7 @@ use coredump_core::gc::View;
 use coredump_core::model::{self, RefTarget, Value};
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::text::{escape, escape_lines};
-use coredump_core::{Dump, Frame, Limits, Variable, VariableKind, When};
+use coredump_core::{Dump, Frame, Limits, Variable, VariableKind};
 
 use super::LIMITS;
 use super::memory::{self, MemoryReference};
@@ -61,9 +61,8 @@ impl Row {
         let may_have_parts = value.starts_with(['{', '[']) || value.starts_with("0x") && value != "0x0";
         let mut parts: Vec<Row> = variable.children.iter().map(part).collect();
         parts.extend(outer.and_then(|outer| rest_of(variable, outer)));
-        let when = if variable.at == When::Entry { "@entry" } else { "" };
         Row {
-            name: format!("{}{when}", escape(&variable.name)),
+            name: escape(&variable.label()).into_owned(),
             value: escape_lines(&value).into_owned(),
             type_name: escape(&variable.type_name).into_owned(),
             place: memory.zip(variable.address).map(|(memory, address)| MemoryReference::Memory(memory, address)),

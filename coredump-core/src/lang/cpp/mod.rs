@@ -326,6 +326,10 @@ impl<'s> CppValues<'_, '_, '_, 's> {
                     Err(missing) => Value::missing(None, missing),
                 })
             }
+            "weak_ptr" if self.owners(value).is_some_and(|owners| owners > 0) => {
+                let (address, target) = self.address_in(&self.field(value, "__ptr_")?)?.ok()?;
+                Some(Value::in_memory(target, address))
+            }
             "optional" => {
                 let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
                 (engaged == Ok(1)).then(|| self.dig(value, "__val_")).flatten()
@@ -352,17 +356,21 @@ impl<'s> CppValues<'_, '_, '_, 's> {
 
     /// How many own what a shared pointer points to; libc++ counts from -1.
     fn with_owners(&self, shown: Shown, value: &Value) -> Shown {
-        let owners = || {
-            let (address, target) = self.address_in(&self.field(value, "__cntrl_")?)?.ok()?;
-            let control = Value::in_memory(target, address);
-            let owners = self.dig(&control, "__shared_owners_")?.number(self.frame, true).ok()?;
-            (address != 0).then_some(owners + 1)
-        };
-        match (shown.text, owners()) {
+        match (shown.text, self.owners(value)) {
+            // What it pointed to was destroyed.
+            (Ok(text), Some(0)) => Shown::text(cut(format!("{text} (use count 0)"))),
             (Ok(text), Some(owners)) => {
                 Shown { text: Ok(cut(format!("{text} (use count {owners})"))), children: shown.children }
             }
             (text, _) => Shown { text, children: shown.children },
         }
+    }
+
+    /// How many `shared_ptr` own what a `shared_ptr` or `weak_ptr` points to.
+    fn owners(&self, value: &Value) -> Option<i128> {
+        let (address, target) = self.address_in(&self.field(value, "__cntrl_")?)?.ok()?;
+        let control = Value::in_memory(target, address);
+        let owners = self.dig(&control, "__shared_owners_")?.number(self.frame, true).ok()?;
+        (address != 0).then_some(owners + 1)
     }
 }

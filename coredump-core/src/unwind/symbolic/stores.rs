@@ -15,6 +15,11 @@ use crate::module::{Module, ValueType};
 /// Ranges and pointers that are kept: a function with more is taken to write everything.
 const KEPT: usize = 100_000;
 
+/// Functions within each other to which an object is handed on.
+const CALLS: u32 = 4;
+/// Functions to which it is handed on.
+const CALLEES: u32 = 20;
+
 /// A read of memory at a place that is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Read {
@@ -45,6 +50,8 @@ pub struct Stores {
     written: HashSet<(i64, i64)>,
     /// Where pointers lead that were computed with, or given away.
     spread: HashSet<i64>,
+    /// Where pointers lead that are arguments: of which function, and which.
+    arguments: HashSet<(u32, u32, i64)>,
     /// The pointers that each local was given.
     given: HashSet<(u32, i64)>,
     /// Locals that were read where it is not known what they held.
@@ -58,12 +65,31 @@ impl Stores {
         Stores::of(module, function, Some(pointer), Base::StackPointer, ty)
     }
 
-    /// What a function does with an object whose address is its parameter `local`.
+    /// What a function does with an object whose address is its parameter `local`, also by handing it on.
     pub fn of_parameter(module: &Module<'_>, function: u32, local: u32) -> Option<Stores> {
+        Stores::of_argument(module, function, local, CALLS, &mut CALLEES.clone())
+    }
+
+    fn of_argument(module: &Module<'_>, function: u32, local: u32, calls: u32, left: &mut u32) -> Option<Stores> {
         let ty = *module.signature(function)?.params.get(local as usize)?;
         let mut stores = Stores::of(module, function, None, Base::Parameter(local), ty)?;
         if stores.vague.contains(&local) {
             stores.spread.insert(0);
+        }
+        for (callee, argument, at) in std::mem::take(&mut stores.arguments) {
+            let look = |left: &mut u32| {
+                *left = left.checked_sub(1)?;
+                let inside = Stores::of_argument(module, callee, argument, calls.checked_sub(1)?, left)?;
+                inside.spread.is_empty().then_some(inside)
+            };
+            match look(left) {
+                Some(inside) => {
+                    let moved = |start: i64| start.saturating_add(at);
+                    stores.written.extend(inside.written.iter().map(|&(from, to)| (moved(from), moved(to))));
+                    stores.reads.extend(inside.reads().map(|read| Read { start: moved(read.start), ..read }));
+                }
+                None => drop(stores.spread.insert(at)),
+            }
         }
         Some(stores)
     }
@@ -83,6 +109,7 @@ impl Stores {
             reads: HashSet::new(),
             written: HashSet::new(),
             spread: HashSet::new(),
+            arguments: HashSet::new(),
             given: HashSet::new(),
             vague: HashSet::new(),
         };
@@ -194,6 +221,14 @@ impl Watch for Stores {
                 }
             }
             Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } | Operator::Return => {}
+            Operator::Call { function_index } if matches!(self.base, Base::Parameter(_)) => {
+                let takes = module.signature(*function_index).map_or(0, |signature| signature.params.len());
+                for nth in 0..takes {
+                    if let Some(at) = self.place(operand(takes - 1 - nth)) {
+                        self.arguments.insert((*function_index, nth as u32, at));
+                    }
+                }
+            }
             Operator::End | Operator::Else | Operator::Br { .. } | Operator::BrIf { .. } | Operator::BrTable { .. } => {
                 let skipped = usize::from(matches!(operator, Operator::BrIf { .. } | Operator::BrTable { .. }));
                 (0..carried).for_each(|nth| self.spread(operand(nth + skipped)));
@@ -277,9 +312,13 @@ mod tests {
 
     /// What a function does with the object of 12 bytes that is its parameter: the parts that it writes.
     fn given(body: &str) -> Option<Vec<(u64, u64)>> {
-        let text = format!("(module (memory 1) (func $take (param i32)) (func (param i32) (local i32) {body}))");
+        let text = format!(
+            "(module (import \"host\" \"take\" (func (param i32))) (memory 1)
+            (func (param i32)) (func (param i32) (i32.store offset=4 (local.get 0) (i32.const 1)))
+            (func $on (param i32) (call $on (local.get 0))) (func (param i32) (local i32) {body}))"
+        );
         let bytes = wat::parse_str(text).unwrap();
-        let stores = Stores::of_parameter(&Module::parse(&bytes).unwrap(), 1, 0)?;
+        let stores = Stores::of_parameter(&Module::parse(&bytes).unwrap(), 4, 0)?;
         stores.read_end().filter(|end| *end <= 12)?;
         stores.written(0, 12)
     }
@@ -297,10 +336,14 @@ mod tests {
         assert_eq!(given(&format!("{read} {both} (drop (i32.load (i32.mul (local.get 0) (i32.const 2))))")), None);
         let one = "(if (local.get 1) (then (local.set 0 (i32.const 8)))) (i32.store (local.get 0) (i32.const 1))";
         assert_eq!(given(&format!("{read} {one}")), None);
-        for body in ["", "(call 0 (local.get 0))", "(drop (i64.load offset=8 (local.get 0)))"] {
+        for body in ["", "(drop (i64.load offset=8 (local.get 0)))"] {
             assert_eq!(given(body), None, "{body}");
         }
-        assert_eq!(given(&format!("{read} (call 0 (local.get 0))")), None);
+        // What is done with it elsewhere counts, as far as that is seen.
+        assert_eq!(given(&format!("{read} (call 1 (local.get 0))")), Some(vec![]));
+        assert_eq!(given(&format!("{read} (call 2 (i32.add (local.get 0) (i32.const 4)))")), Some(vec![(8, 12)]));
+        assert_eq!(given(&format!("{read} (call 0 (local.get 0))")), None, "a function of the host");
+        assert_eq!(given(&format!("{read} (call 3 (local.get 0))")), None, "it hands it on without an end");
     }
 
     const ONE: &str = "(i32.store offset=4 (local.get 1) (i32.const 7))";
