@@ -84,6 +84,11 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     if !args.unknown_imports_trap {
         source.look_at_imports()?;
     }
+    if args.invoke.is_none()
+        && let Some(exports) = source.component_exports()
+    {
+        invoke::look_at_exports(&exports).map_err(|error| error.in_file(file.path()))?;
+    }
     let Some(program) = compile(source, &engine, args, file)?.map(Arc::new) else {
         let ending = Ending::Compiling(Interruption::Timeout);
         if !args.quiet {

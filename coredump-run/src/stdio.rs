@@ -3,12 +3,14 @@
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FileType, fstat};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
@@ -77,9 +79,19 @@ impl Out {
         }
     }
 
-    /// Whether a write would not wait. A file always says yes.
+    /// Whether a write would not wait.
     fn is_ready(&self) -> bool {
-        self.poll(Some(&Timespec::default()))
+        self.is_file() || self.poll(Some(&Timespec::default()))
+    }
+
+    /// Whether it goes to a file, which takes all at once: that is looked up once, where a poll would cost each write as much as the
+    /// write does.
+    fn is_file(&self) -> bool {
+        static STREAMS: [OnceLock<bool>; 2] = [OnceLock::new(), OnceLock::new()];
+        match self {
+            Out::Stdout => *STREAMS[0].get_or_init(|| is_file(io::stdout().as_fd())),
+            Out::Stderr(_) | Out::Instead => *STREAMS[1].get_or_init(|| is_file(io::stderr().as_fd())),
+        }
     }
 
     /// Waits until a write would not wait, at most for `time`.
@@ -98,6 +110,10 @@ impl Out {
             let _ = tokio::task::spawn_blocking(move || self.poll(None)).await;
         }
     }
+}
+
+fn is_file(stream: BorrowedFd<'_>) -> bool {
+    fstat(stream).is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile)
 }
 
 impl IsTerminal for Out {

@@ -191,13 +191,8 @@ pub struct Refusal {
 }
 
 /// A hash of a call's arguments, each as its bits. Another order or another number of arguments gives another hash.
-pub fn hash(arguments: impl IntoIterator<Item = u64>) -> u32 {
-    // Two rounds of multiply and rotate for each, as in FxHash: it is there to tell one call from another, not to resist
-    // anybody.
-    const FACTOR: u64 = 0xf135_7aea_2e62_a9c5;
-    let state =
-        arguments.into_iter().fold(FACTOR, |state, argument| (state.rotate_left(26) ^ argument).wrapping_mul(FACTOR));
-    (state >> 32) as u32
+pub fn hash(arguments: &[u64]) -> u32 {
+    mixed(arguments.iter().copied())
 }
 
 /// A [`hash`] of arguments that are encoded as bytes.
@@ -206,7 +201,15 @@ pub fn hash_bytes(bytes: &[u8]) -> u32 {
     let mut last = [0; 8];
     last[..rest.len()].copy_from_slice(rest);
     let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    hash(words.chain([u64::from_le_bytes(last), bytes.len() as u64]))
+    mixed(words.chain([u64::from_le_bytes(last), bytes.len() as u64]))
+}
+
+fn mixed(words: impl Iterator<Item = u64>) -> u32 {
+    // Two rounds of multiply and rotate for each, as in FxHash: it is there to tell one call from another, not to resist
+    // anybody.
+    const FACTOR: u64 = 0xf135_7aea_2e62_a9c5;
+    let state = words.fold(FACTOR, |state, word| (state.rotate_left(26) ^ word).wrapping_mul(FACTOR));
+    (state >> 32) as u32
 }
 
 #[cfg(test)]

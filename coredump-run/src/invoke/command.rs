@@ -62,13 +62,35 @@ fn no_command(pre: &InstancePre<Host>, error: &wasmtime::Error) -> Error {
     let component = pre.component();
     let ty = component.component_type();
     let exports: Vec<&str> = ty.exports(component.engine()).map(|(name, _)| name).collect();
-    match exports.iter().find(|name| name.starts_with("wasi:cli/run@")) {
+    match exports.iter().find(|name| name.starts_with(RUN)) {
         Some(found) => {
             let found = coredump_core::cli::text::escape(found);
             error.hint(format!("it exports {found}; this engine runs wasi:cli/run of 0.2 and of 0.3.0"))
         }
-        None => error.hint("it is no command; call one of its functions with --invoke 'NAME(ARGUMENTS)'"),
+        None => error.hint(INVOKE),
     }
+}
+
+/// What a command exports, in some version.
+const RUN: &str = "wasi:cli/run@";
+
+const INVOKE: &str = "it is no command; call one of its functions with --invoke 'NAME(ARGUMENTS)'";
+
+/// Refuses a component that exports these names, if it is no command: before it is compiled, which may take minutes.
+///
+/// # Errors
+///
+/// [`ErrorKind::WrongFile`].
+pub fn look_at_exports(exports: &[&str]) -> Result<()> {
+    let exported = |start: &str| exports.iter().any(|name| name.starts_with(start));
+    let error = || Error::new(ErrorKind::WrongFile, "cannot be run: it exports no wasi:cli/run");
+    if exported(RUN) {
+        return Ok(());
+    }
+    Err(match exported("wasi:http/") {
+        true => error().hint("it answers requests over HTTP: coredump-run --serve"),
+        false => error().hint(INVOKE),
+    })
 }
 
 /// Runs a command of 0.3. Its tasks wait outside of any function, so a knock finds them there: the engine's event loop

@@ -4,7 +4,7 @@ mod command;
 mod named;
 mod wave;
 
-pub use command::{enter as enter_component, run as component};
+pub use command::{enter as enter_component, look_at_exports, run as component};
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{Func, InstancePre, Store, Val, ValType};

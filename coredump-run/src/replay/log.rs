@@ -140,7 +140,8 @@ impl Log {
             (Some(read), Outcome::Values(values)) => recording::values_read(function, arguments, read, values, spool),
             (Some(read), _) => recording::reading(function, arguments, read, writes, spool),
         }
-        self.entered.store(0, Ordering::SeqCst);
+        // Who looks where the program is has the lock of the state.
+        self.entered.store(0, Ordering::Release);
     }
 
     /// Adds a file that it refers to.

@@ -353,7 +353,8 @@ fn answer(
     let Some(playback) = &mut host.playback else { return Err(Diverged("nothing is replayed".to_owned()).into()) };
     let log = playback.log.clone();
     let number = number.map(|number| number as u32);
-    let (call, position) = playback.next_call(&log, number, name, recording::hash(params.iter().map(bits)))?;
+    let arguments: Vec<u64> = params.iter().map(bits).collect();
+    let (call, position) = playback.next_call(&log, number, name, recording::hash(&arguments))?;
     let before = playback.watch.map(|watch| watched(bytes, watch).to_vec());
     if let Some(read) = &call.read {
         let target = playback.target(bytes, read.to, read.passage.len, name)?;

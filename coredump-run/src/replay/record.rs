@@ -125,7 +125,7 @@ impl Recorder {
         arguments: [u64; N],
         out: Out,
     ) -> Result<Call<'_, N>> {
-        let hash = recording::hash(arguments);
+        let hash = recording::hash(&arguments);
         if let Some((function, log)) = &self.log {
             log.enter(*function, hash);
         }
@@ -165,7 +165,7 @@ impl Recorder {
         calls.failed(coredump_capture::message(&error));
         if let Some((function, log)) = &self.log {
             caller.data_mut().growth.event();
-            log.call(*function, recording::hash(arguments), &failure(&error), None, &[]);
+            log.call(*function, recording::hash(&arguments), &failure(&error), None, &[]);
         }
         Err(error)
     }

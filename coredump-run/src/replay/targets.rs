@@ -136,7 +136,9 @@ impl Targets {
     pub fn writes_besides<'m>(&self, memory: &'m [u8]) -> Writes<'m> {
         let mut writes = Writes::default();
         for (address, len) in self.fixed {
-            writes.add(clipped(memory, address, u64::from(len)));
+            if len > 0 {
+                writes.add(clipped(memory, address, u64::from(len)));
+            }
         }
         writes
     }

@@ -51,3 +51,12 @@ fn a_component_that_exits_ends_with_one() {
     let run = Run::fixture(&["--on", "exit"], "component-exit3").expect(1);
     assert_eq!(run.json()["reason"]["kind"], "exit");
 }
+
+#[test]
+fn a_component_that_is_no_command_says_what_it_is() {
+    let served = Run::fixture(&[], "http-service").expect(126);
+    assert!(served.outcome.stderr.contains("it exports no wasi:cli/run\n"), "{:?}", served.outcome);
+    assert!(served.outcome.stderr.contains("hint: it answers requests over HTTP: coredump-run --serve"));
+    let library = Run::fixture(&[], "component-composed").expect(126);
+    assert!(library.outcome.stderr.contains("call one of its functions with --invoke"), "{:?}", library.outcome);
+}
