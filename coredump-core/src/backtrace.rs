@@ -123,11 +123,6 @@ pub fn resolve(dump: &CoreDump<'_>, binaries: &Binaries) -> Vec<ResolvedThread> 
     threads.collect()
 }
 
-/// Resolves one frame; `None` if there is no such frame.
-pub fn resolve_frame(dump: &CoreDump<'_>, binaries: &Binaries, thread: usize, frame: usize) -> Option<ResolvedFrame> {
-    Resolver::new(dump, binaries).frame(thread, frame)
-}
-
 /// Resolves frames one by one. Frames that stand at the same place are resolved once.
 pub struct Resolver<'r, 'a> {
     dump: &'r CoreDump<'a>,

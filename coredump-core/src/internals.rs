@@ -1,5 +1,8 @@
-//! What lies behind the door, for this project's tests, its fuzz targets, and the tools that make dumps. No promise is made for
-//! any of it.
+//! The insides of the crate, for this project's tests, its fuzz targets, and the tools that make dumps. No promise is made for any
+//! of it.
+//!
+//! `coredump-run` and `coredump-capture` need them because they say why a program died before its dump is a file: what they look
+//! at borrows from the engine's memories, and a [`crate::Dump`] owns the bytes that it reads. Recordings, too, are their affair alone.
 
 macro_rules! modules {
     ($($name:ident)*) => {

@@ -531,12 +531,6 @@ impl<'s> Module<'s> {
         names.data.get(section, index)
     }
 
-    /// An element segment's name in the name section.
-    pub fn element_name(&self, index: u32) -> Option<&'s str> {
-        let (section, names) = self.names();
-        names.elements.get(section, index)
-    }
-
     fn interface_name(&self, kind: ItemKind, index: u32) -> Option<&'s str> {
         let export = self.export_entries().iter().find(|export| export.kind == kind && export.index == index);
         export.map(|export| self.text(&export.name)).or_else(|| self.import_name(kind, index))
