@@ -88,6 +88,15 @@ struct Front<F> {
 /// Addresses that wait.
 const WAITING: usize = 256;
 
+/// Blocks that are looked at together, before one after the other is read.
+pub(super) const AHEAD: usize = 32;
+
+/// Looks at where these blocks begin, and at what is known of them.
+pub(super) fn touch(view: &View<'_>, starts: &Starts, granules: &[u32]) {
+    starts.touch_granules(granules);
+    view.touch(granules.iter().map(|&granule| starts.address(granule)));
+}
+
 impl<F: FnMut(&Starts, u32, u32)> Front<F> {
     /// Follows a value that may be an address. Always `true`: more are wanted.
     #[inline]
@@ -235,8 +244,11 @@ impl<'h, 'v> Graph<'h, 'v> {
         roots.values.iter().for_each(|(value, _)| _ = front.add(starts, *value, NONE));
         let (mut level, mut batch) = (Queue::default(), Vec::new());
         while front.advance(starts, &mut level, &mut batch) {
-            for &block in &batch {
-                view.words(contents(starts, *gap, block), |_, value| front.add(starts, value, block));
+            for group in batch.chunks(AHEAD) {
+                touch(view, starts, group);
+                for &block in group {
+                    view.words(contents(starts, *gap, block), |_, value| front.add(starts, value, block));
+                }
             }
         }
     }

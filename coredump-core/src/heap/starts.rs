@@ -166,6 +166,12 @@ impl Starts {
         std::hint::black_box(lines.fold(0, |all, line| all | line.before));
     }
 
+    /// The same for granules of blocks: where they end, and their numbers.
+    pub fn touch_granules(&self, granules: &[u32]) {
+        let lines = granules.iter().filter_map(|&granule| self.lines.get(place(granule).0));
+        std::hint::black_box(lines.fold(0, |all, line| all | line.before));
+    }
+
     /// Closes the open block that holds an address. Its granule; `None` if there is none, or it was closed before.
     #[inline]
     pub fn take(&mut self, address: u64) -> Option<u32> {

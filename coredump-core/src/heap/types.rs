@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::block::{Block, State};
-use super::graph::Graph;
+use super::graph::{AHEAD, Graph, touch};
 use super::starts::Queue;
 use super::survey::{Count, Survey};
 use super::told::Told;
@@ -314,7 +314,10 @@ impl<'s> Types<'s> {
             if batch.is_empty() {
                 return walk.types;
             }
-            batch.iter().for_each(|&granule| walk.block(granule));
+            for group in batch.chunks(AHEAD) {
+                touch(view, graph.starts(), group);
+                group.iter().for_each(|&granule| walk.block(granule));
+            }
         }
     }
 
