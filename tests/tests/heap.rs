@@ -156,6 +156,8 @@ fn blocks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
             Rounding::Several => block.1 == "several",
             Rounding::Unknown => block.1 == "unknown" && start == address,
             Rounding::Slot if *size > 16384 => block.1 == "unknown",
+            // A page of its own may as well be one of smaller slots.
+            Rounding::Power if *size > 32764 => start == address && ["used", "unknown"].contains(&block.1.as_str()),
             // In a slot that was used for another alignment before, which header counts is not known.
             Rounding::None if address % ALIGNED == 0 => block.1 == "used",
             Rounding::From(before) => block.1 == "used" && address - start <= before,
@@ -189,7 +191,7 @@ fn blocks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
             Rounding::From(_) | Rounding::Several | Rounding::Unknown => *address + *size <= at.unwrap().0 + *room,
         };
         assert!(fits, "{name}: {word} {address:#x} of {size} has {room} bytes");
-        told += 1;
+        told += usize::from(at.unwrap().1.1 != "unknown" || rounding != Rounding::Power);
     }
     assert!(told > 20, "{name} said nothing: {said:?}");
     // Nothing else is used, but for what runtimes allocate for themselves.
@@ -298,14 +300,16 @@ fn whatever_a_guest_allocates_is_read_as_it_says() {
     let folder = scratch();
     for (name, _, rounding) in GUESTS {
         // The others take no seed.
-        let without = ["heap-as", "heap-zig", "heap-go", "heap-memory64"];
-        if name != "heap-zigcc" && without.iter().any(|start| name.starts_with(start)) {
+        if ["heap-go", "heap-memory64"].contains(&name) {
             continue;
         }
         for seed in (1..=count).map(|number: u32| number.wrapping_mul(7919) & 0x7fff_ffff) {
             let (path, said) = die(folder.path(), name, &format!("s{seed}"));
             blocks_agree(name, rounding, &path, &said);
-            leaks_agree(name, rounding, &path, &said);
+            // The order of the table of AssemblyScript's guest may look like addresses.
+            if !name.starts_with("heap-as") {
+                leaks_agree(name, rounding, &path, &said);
+            }
         }
     }
 }
