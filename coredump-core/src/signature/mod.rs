@@ -223,6 +223,32 @@ mod tests {
     }
 
     #[test]
+    fn a_task_ends_where_its_executor_polls_it() {
+        let own = ["shop::price", "shop::order::{{closure}}"];
+        let tokio = [
+            "tokio::runtime::task::core::Core<T,S>::poll::{{closure}}",
+            "tokio::runtime::task::raw::poll",
+            "tokio::task::local::LocalSet::tick",
+            "shop::main::{{closure}}",
+        ];
+        assert_eq!(of(&[&own[..], &tokio].concat()), "shop::price | shop::order::{closure}");
+        let smol = [
+            "<async_executor::AsyncCallOnDrop<Fut,Cleanup> as core::future::future::Future>::poll",
+            "async_task::raw::RawTask<F,T,S,M>::run",
+            "wstd::runtime::block_on::block_on",
+            "shop::main",
+        ];
+        assert_eq!(of(&[&own[..], &smol].concat()), "shop::price | shop::order::{closure}");
+        // What the program itself waits for is polled by its own frames.
+        let root = [
+            "tokio::runtime::park::CachedParkThread::block_on",
+            "tokio::runtime::runtime::Runtime::block_on",
+            "shop::main",
+        ];
+        assert_eq!(of(&[&own[..], &root].concat()), "shop::price | shop::order::{closure} | shop::main");
+    }
+
+    #[test]
     fn what_is_only_machinery_is_named_all_the_same() {
         assert_eq!(of(&["abort", "_start"]), "abort | _start");
         assert_eq!(signature(&[]), None);

@@ -30,7 +30,7 @@ struct Open {
     dropped: bool,
 }
 
-/// Leaves out bracketed arguments: `f<int>(char)` and `f::<T>` become `f`. Kept are the brackets that are part of a name:
+/// Leaves out bracketed arguments: `f<int>(char)`, `f::<T>` and Go's `f[int]` become `f`. Kept are the brackets that are part of a name:
 /// Rust's `<T as Trait>::f`, `(anonymous namespace)`, Go's `main.(*T).f`, `operator<` and `operator()`, Python's `f.<locals>.g`.
 fn without_arguments(name: &str) -> String {
     let mut kept = String::with_capacity(name.len());
@@ -40,13 +40,16 @@ fn without_arguments(name: &str) -> String {
     let mut parameters = None;
     let mut word = 0;
     let mut previous = ' ';
-    for letter in name.chars() {
-        let opens = matches!(letter, '<' | '(') && !is_operator(&kept, letter);
+    for (at, letter) in name.char_indices() {
+        let opens = matches!(letter, '<' | '(' | '[') && !is_operator(&kept, letter);
         let closes = !(letter == '>' && (previous == '-' || is_operator(&kept, letter)))
             && open.last().is_some_and(|open| open.close == letter);
         previous = letter;
         if opens {
             let dropped = match letter {
+                // Go's arguments, or what Rust tells two crates of one name apart by: not part of a type, as in `<[T]>::len`, or
+                // of a name, as `operator[]`.
+                '[' => kept.ends_with(is_identifier) && !name[at..].starts_with("[]"),
                 '<' => ends_in_operator(&kept) || !(kept.is_empty() || kept.ends_with([' ', '&', '*', '(', '<', '.'])),
                 _ => {
                     ends_in_operator(&kept)
@@ -59,7 +62,12 @@ fn without_arguments(name: &str) -> String {
             if dropped && letter == '(' && open.is_empty() {
                 parameters = Some(kept.len());
             }
-            open.push(Open { close: if letter == '<' { '>' } else { ')' }, dropped });
+            let close = match letter {
+                '<' => '>',
+                '[' => ']',
+                _ => ')',
+            };
+            open.push(Open { close, dropped });
             dropping += usize::from(dropped);
             if dropping == 0 {
                 kept.push(letter);
@@ -126,6 +134,12 @@ mod tests {
                 "<&dyn core::ops::Fn as core::ops::FnOnce>::call_once",
             ),
             ("main.(*Account).Withdraw", "main.(*Account).Withdraw"),
+            ("main.(*Stack[go.shape.string]).pop", "main.(*Stack).pop"),
+            ("main.Reduce[go.shape.int,go.shape.[]uint8]", "main.Reduce"),
+            ("main.Map[...].Each", "main.Map.Each"),
+            ("<[T]>::len", "<[T]>::len"),
+            ("A::operator[](int)", "A::operator[]"),
+            ("operator new[](unsigned long)", "operator new[]"),
             ("Guard::~Guard()", "Guard::~Guard"),
             ("middle.<locals>.<listcomp>", "middle.<locals>.<listcomp>"),
             ("shop.Order.<init>", "shop.Order.<init>"),
