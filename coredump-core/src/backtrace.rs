@@ -188,9 +188,10 @@ impl<'r, 'a> Resolver<'r, 'a> {
             resolved.location = placed.location.clone();
             resolved.inlines = placed.inlines.clone();
         }
-        // Names that were stripped stand in the runtime's table.
-        if let Some(task) = task.filter(|_| resolved.function.is_none()) {
-            resolved.function = task.runtime.names.get(index).cloned().flatten();
+        // Names that were stripped, or written in other letters, stand in the runtime's table.
+        if let Some(name) = task.and_then(|task| task.runtime.name(index, resolved.function.as_deref())) {
+            let written = resolved.function.replace(name.clone());
+            resolved.raw_name = resolved.raw_name.or(written);
         }
         // Where the binary of a trace is not known, there is only the printed text.
         if resolved.function.is_none()

@@ -34,6 +34,17 @@ impl Runtime {
     }
 }
 
+impl Runtime {
+    /// The runtime's own name of the function of one of the thread's frames, where it says more than the binary's: one that was
+    /// stripped has none, and Go's linker writes `_` into the name section for all but letters, digits, `_` and dots.
+    pub(crate) fn name(&self, frame: usize, known: Option<&str>) -> Option<&Arc<str>> {
+        let own = self.names.get(frame)?.as_ref()?;
+        let is_kept = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.');
+        let written = own.chars().map(|letter| if is_kept(letter) { letter } else { '_' });
+        known.is_none_or(|known| known != &**own && written.eq(known.chars())).then_some(own)
+    }
+}
+
 /// A task of a language's runtime: a goroutine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -120,4 +131,21 @@ pub struct InterpretedVariable {
     pub is_parameter: bool,
     /// The address of its value.
     pub address: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gos_own_names_stand_for_what_its_linker_makes_of_them() {
+        let names = [Some("main.(*Circle).Area".into()), Some("main.main".into()), None];
+        let runtime =
+            Runtime { language: "go", thread: 0, module: 0, tasks: Vec::new(), truncated: false, names: names.into() };
+        let name = |frame, known| runtime.name(frame, known).map(|name| &**name);
+        assert_eq!(name(0, Some("main.__Circle_.Area")), Some("main.(*Circle).Area"));
+        assert_eq!(name(0, None), Some("main.(*Circle).Area"));
+        assert_eq!(name(0, Some("main.other")), None, "it is another function's");
+        assert_eq!((name(1, Some("main.main")), name(2, None), name(3, None)), (None, None, None));
+    }
 }

@@ -27,6 +27,8 @@ const SCANNED: u32 = 0x1000;
 const M_SIZE: u64 = 512;
 /// Longest list of channels that one `select` waits on.
 const MAX_WAITS: usize = 64;
+/// The number of the goroutine that runs `main`.
+const FIRST: u64 = 1;
 /// Goroutines by which the places of fields are judged.
 const JUDGED: usize = 4096;
 
@@ -137,13 +139,15 @@ impl<'m, 'a> Goroutines<'m, 'a> {
         let waits = goroutine.status & !SCANNED == WAITING;
         let reason = self.reasons.get(usize::from(goroutine.wait_reason)).filter(|reason| waits && !reason.is_empty());
         let word = |offset: u64| self.memory.uint(goroutine.address + offset, 8).ok();
-        let created_by = || table.frames(word(self.created?)?)?.first().cloned();
+        // The first one was started by the runtime's own beginning, which no `go` statement is.
+        let created = self.created.filter(|_| goroutine.id != FIRST);
+        let created_by = || table.frames(word(created?)?)?.first().cloned();
         Task {
             id: goroutine.id,
             status: status_name(goroutine.status).to_owned(),
             wait_reason: reason.map(|reason| reason.to_string()),
             waits_for: if waits { self.waits_for(goroutine) } else { Vec::new() },
-            parent: self.created.and_then(|created| word(created - 8)).filter(|&parent| parent != 0),
+            parent: created.and_then(|created| word(created - 8)).filter(|&parent| parent != 0),
             created_by: created_by(),
             frames,
             broken,
@@ -208,8 +212,7 @@ fn created_at(memory: &Metered<'_, '_>, table: &Pclntab<'_, '_>, all: &[Goroutin
     let fits = |&offset: &u64| {
         live.iter().all(|goroutine| {
             let word = |offset| memory.uint(goroutine.address + offset, 8).unwrap_or(0);
-            // The first goroutine was started by the runtime's own beginning.
-            is_entry(word(offset + 16)) && (is_statement(word(offset)) || goroutine.id == 1)
+            is_entry(word(offset + 16)) && (is_statement(word(offset)) || goroutine.id == FIRST)
         })
     };
     let mut offsets = (200..400).step_by(8).filter(fits);

@@ -314,19 +314,21 @@ impl<'m, 'a> Pclntab<'m, 'a> {
 
     /// Whether the trees of the functions that are looked at are trees if they count from `base`.
     fn trees_fit(&self, base: u64) -> bool {
-        let mut seen = 0;
+        let (mut seen, mut placed) = (0, 0);
         for position in 0..self.count {
             let Some(tree) = self.nth(position).and_then(|function| self.tree(function, base)) else { return false };
             let Some(tree) = tree else { continue };
             if self.call(tree).is_none() {
                 return false;
             }
+            // A function begins in a line; zeros have none.
+            placed += usize::from(self.u32(tree + 12).is_some_and(|line| line != 0));
             seen += 1;
             if seen == JUDGED {
                 break;
             }
         }
-        seen > 0
+        placed > seen / 2
     }
 }
 
