@@ -9,9 +9,7 @@ folder = Path(sys.argv[1])
 
 # Values that no memory tells in the program's own words: what is written instead.
 OTHERWISE = {
-    "arr": r"<array object at 0x[0-9a-f]+>",
     "ctr": r"Counter\(\{'a': 2, 'b': 1, 'c': 1\}\)",
-    "dec": r"<Decimal object at 0x[0-9a-f]+>",
     "fr": r"<Fraction _denominator=3 _numerator=1>",
     "fl": r"<Flag\.A\|B: 3>",
     "mv": r"<memoryview object at 0x[0-9a-f]+>",
@@ -34,7 +32,7 @@ def values():
     frame = next(one for one in interpreted(document("values.coredump", "--locals")) if one["function"] == "values")
     ours = {one["name"]: one["value"] for one in frame["variables"]}
     printed = re.findall(r"^(\w+) = (.*)$", (folder / "values.out").read_text(), re.MULTILINE)
-    assert len(printed) > 55, printed
+    assert len(printed) > 110, printed
     wrong = []
     for name, value in printed:
         same = re.fullmatch(OTHERWISE[name], ours[name]) if name in OTHERWISE else ours.get(name) == value
@@ -61,6 +59,8 @@ def generators():
 def chain():
     """The exception as memory has it: without the traceback that Python printed."""
     told = document("raise.coredump", "--memory", "base64")
+    if any("python3.12" in module["name"] for module in told["modules"]):
+        return  # only its traceback is known
     told["reason"] |= {"guest_stderr": None, "panic": None}
     (folder / "silent.json").write_text(json.dumps(told))
     subprocess.run(["coredump-json", "--encode", "-o", folder / "silent.coredump", folder / "silent.json"], check=True)

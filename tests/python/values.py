@@ -1,4 +1,4 @@
-import os, enum, collections, dataclasses, decimal, fractions, datetime, functools, itertools, array
+import os, sys, enum, collections, dataclasses, decimal, fractions, datetime, functools, itertools, array, re, string, types
 
 class Color(enum.Enum):
     RED = 1
@@ -35,6 +35,27 @@ class MyInt(int):
 class MyStr(str):
     pass
 
+class MySet(set):
+    pass
+
+class MyFrozen(frozenset):
+    pass
+
+class MyDeque(collections.deque):
+    pass
+
+class MyDefault(collections.defaultdict):
+    pass
+
+class MyOrdered(collections.OrderedDict):
+    pass
+
+class MyDate(datetime.date):
+    pass
+
+class MyBytes(bytearray):
+    pass
+
 def numbers(n):
     total = 0
     for i in range(n):
@@ -67,6 +88,24 @@ def values(flag):
     arr = array.array("i", [1, 2]); mv = memoryview(b"abc"); it = iter([1, 2]); cell = lambda: text
     recursive = [1]; recursive.append(recursive)
     big_list = list(range(200)); long_text = "x" * 300
+    odd = "\x7f\x80\xa0\xad\u200b\u2028\U000e0001\u0378"; accent = "e\u0301"; lone = "\ud800x"; array_quote = bytearray(b"\x00'")
+    moved = collections.OrderedDict([("z", 1), ("a", {"n": 2}), ("q", 3)]); moved.move_to_end("z"); moved.move_to_end("q", last=False)
+    refilled = collections.OrderedDict(a=1, b=2, c=3); del refilled["b"]; refilled["b"] = 4; no_order = collections.OrderedDict()
+    my_set = MySet({1}); my_empty = MySet(); my_frozen = MyFrozen("x"); my_deque = MyDeque([1]); my_default = MyDefault(int, {"k": 1})
+    my_ordered = MyOrdered(a=1); my_date = MyDate(2026, 2, 3); my_bytes = MyBytes(b"q")
+    enum_class = Color; flag_class = Flag; plain_class = Item
+    keys = nested.keys(); vals = nested.values(); pairs = nested.items(); ordered_keys = moved.keys(); no_keys = {}.keys()
+    proxy = types.MappingProxyType({"m": [1]}); space = types.SimpleNamespace(x=1, y=[2])
+    clock = datetime.time(1, 2, 3, 4); noon = datetime.time(12); utc = datetime.timezone.utc; zone = datetime.timezone(datetime.timedelta(hours=2))
+    named_zone = datetime.timezone(datetime.timedelta(hours=-5), "EST"); aware = datetime.datetime(2026, 1, 1, tzinfo=utc); aware_clock = datetime.time(1, tzinfo=zone)
+    folded = datetime.datetime(2026, 1, 1, 3, fold=1); no_time = datetime.timedelta(0); back = datetime.timedelta(days=-1, seconds=5, microseconds=7)
+    alias = list[int]; alias_deep = dict[str, list[Item]]; alias_empty = tuple[()]; either = int | None
+    dec_exp = decimal.Decimal("1E+3"); dec_zero = decimal.Decimal("-0.00"); dec_nan = decimal.Decimal("NaN"); dec_inf = decimal.Decimal("-Infinity")
+    dec_big = decimal.Decimal(10) ** 40 + 1; dec_small = decimal.Decimal("0.000001234"); dec_tiny = decimal.Decimal("1.5E-9")
+    no_arr = array.array("d"); floats = array.array("f", [0.5, 0.1]); shorts = array.array("h", [-1, 300]); wide_arr = array.array("Q", [2**63])
+    pattern = re.compile("a+", re.I | re.M); plain_pattern = re.compile("b"); bytes_pattern = re.compile(b"x")
+    module = string; frozen_module = os; built_in_module = sys; static = staticmethod(len)
+    group = ExceptionGroup("many", [ValueError(1), ExceptionGroup("in", [KeyError("z")])])
     names = sorted(locals())
     out = []
     here = dict(locals())
@@ -75,7 +114,8 @@ def values(flag):
         out.append(f"{name} = {here[name]!r}")
     del here
     if flag:
-        print("\n".join(out), flush=True)
+        # Of more than 4,096 bytes at once, the standard output of componentize-py keeps the first.
+        for line in out: print(line, flush=True)
         os.abort()
     return out
 
@@ -107,3 +147,6 @@ class WitWorld:
             n = 0
             while True: n += 1
         return mode
+
+# The name that componentize-py wants until 0.16.
+Spike = WitWorld

@@ -1,5 +1,6 @@
 //! Programs of interpreted languages: the traceback that an interpreter prints when nothing catches an exception.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
@@ -97,22 +98,54 @@ fn frame(captures: &Captures<'_>, function: usize, file: usize, line: usize, col
 
 /// CPython: a line for each function, the oldest first, with its source below, at last the exception.
 fn python(lines: &[&str]) -> Option<Panic> {
-    let begin = lines.iter().rposition(|line| *line == TRACEBACK)?;
-    let (mut frames, error, rest) = traceback(&lines[begin + 1..])?;
+    let last = last_traceback(lines)?;
+    let (mut frames, error, rest) = traceback(&last.lines)?;
     // What the program says after it has gone on.
-    let words: Vec<&str> = rest.iter().copied().filter(|line| !line.trim().is_empty()).collect();
-    let panicked = words.first().is_some_and(|line| line.starts_with("thread '") && line.contains(" panicked at "));
-    let given_up = panicked && words.get(1).is_some_and(|line| line.contains(PYTHON_THREW));
-    if !words.is_empty() && !given_up {
+    let after = last.rest.unwrap_or(rest);
+    let panicked = |pair: &[&str]| {
+        pair[0].starts_with("thread '") && pair[0].contains(" panicked at ") && pair[1].contains(PYTHON_THREW)
+    };
+    let given_up = after.windows(2).position(panicked);
+    // A message may have more lines: where the runtime gives up because of the exception, all that is before that.
+    let more = given_up.map_or(after, |at| &after[..at]);
+    let more: Vec<&str> = more.iter().map(|line| line.trim_end()).collect();
+    let more = &more[..more.iter().rposition(|line| !line.is_empty()).map_or(0, |at| at + 1)];
+    if !more.is_empty() && given_up.is_none() {
         return None;
     }
+    let error = [&[error][..], more].concat().join("\n");
     frames.reverse();
     frames.truncate(MAX_FRAMES);
-    Some(Panic { chain: before(&lines[..begin]), ..panic("python", Some(error.to_owned()), frames)? })
+    Some(Panic { chain: before(&lines[..last.begin]), ..panic("python", Some(error), frames)? })
 }
 
-/// What a traceback of CPython begins with.
+/// What a traceback of CPython begins with, and that of a group of exceptions, which stands in a margin with those of its members.
 const TRACEBACK: &str = "Traceback (most recent call last):";
+const GROUP: &str = "  + Exception Group Traceback (most recent call last):";
+const MARGIN: &str = "  | ";
+
+/// A traceback in a text.
+struct Found<'l, 't> {
+    /// The line that it begins with.
+    begin: usize,
+    /// The lines after that, without a margin.
+    lines: Cow<'l, [&'t str]>,
+    /// What comes after the margin; `None` of one without a margin, for only what it says tells where it ends.
+    rest: Option<&'l [&'t str]>,
+}
+
+/// The last traceback that begins in these lines.
+fn last_traceback<'l, 't>(lines: &'l [&'t str]) -> Option<Found<'l, 't>> {
+    let begin = lines.iter().rposition(|line| *line == TRACEBACK || *line == GROUP)?;
+    let after = &lines[begin + 1..];
+    if lines[begin] == TRACEBACK {
+        return Some(Found { begin, lines: Cow::Borrowed(after), rest: None });
+    }
+    let is_inside = |line: &&str| ["  |", "  +", "    "].iter().any(|start| line.starts_with(start));
+    let end = after.iter().position(|line| !is_inside(line)).unwrap_or(after.len());
+    let own = after[..end].iter().filter_map(|line| line.strip_prefix(MARGIN)).collect();
+    Some(Found { begin, lines: Cow::Owned(own), rest: Some(&after[end..]) })
+}
 
 /// The functions of a traceback, the oldest first, the exception, and the lines after it.
 fn traceback<'l, 't>(lines: &'l [&'t str]) -> Option<(Vec<ScriptFrame>, &'t str, &'l [&'t str])> {
@@ -134,10 +167,10 @@ fn before(mut lines: &[&str]) -> Vec<Chained> {
     while chain.len() < MAX_CHAIN {
         let Some(end) = lines.iter().rposition(|line| !line.trim().is_empty()) else { break };
         let Some(&(_, is_cause)) = BETWEEN.iter().find(|(words, _)| *words == lines[end]) else { break };
-        let Some(begin) = lines[..end].iter().rposition(|line| *line == TRACEBACK) else { break };
-        let Some((_, message, _)) = traceback(&lines[begin + 1..end]) else { break };
+        let Some(found) = last_traceback(&lines[..end]) else { break };
+        let Some((_, message, _)) = traceback(&found.lines) else { break };
         chain.push(Chained { message: message.to_owned(), is_cause });
-        lines = &lines[..begin];
+        lines = &lines[..found.begin];
     }
     chain
 }
@@ -229,6 +262,36 @@ mod tests {
         let middle = Chained { message: "OSError".to_owned(), ..context.clone() };
         assert_eq!(chain(&text), [middle, Chained { is_cause: true, ..context }]);
         assert_eq!(chain(PYTHON), [], "it goes back to none");
+    }
+
+    #[test]
+    fn a_message_may_have_more_lines_where_the_runtime_gives_up() {
+        let text = PYTHON.replace("KeyError: 'gift'", "ValueError: first\n\n  second\n");
+        assert_eq!(told(&text), None, "the program may have gone on");
+        let text = format!(
+            "{text}\nthread '<unnamed>' (1) panicked at runtime/src/lib.rs:1:2:\nPython function threw an unexpected exception\n"
+        );
+        assert_eq!(told(&text).unwrap().0, "ValueError: first\n\n  second");
+    }
+
+    #[test]
+    fn a_group_of_exceptions_is_the_reason() {
+        // As CPython 3.14 prints it.
+        let group = "  + Exception Group Traceback (most recent call last):\n  |   File \"/0/app.py\", line 143, in go\n  |   File \"/0/app.py\", line 108, in groups\n  | ExceptionGroup: several (1 sub-exception)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File \"/0/app.py\", line 106, in one\n    | ValueError: first\n    +------------------------------------\n";
+        let frames = vec!["groups /0/app.py:108".to_owned(), "go /0/app.py:143".to_owned()];
+        let message = "ExceptionGroup: several (1 sub-exception)".to_owned();
+        let wanted = (message.clone(), "/0/app.py:108".to_owned(), frames);
+        assert_eq!(told(group), Some(wanted.clone()));
+        let given_up = "\nthread '<unnamed>' (1) panicked at runtime/src/lib.rs:1707:25:\nPython function threw an unexpected exception\n";
+        assert_eq!(told(&format!("{group}{given_up}")), Some(wanted));
+        assert_eq!(told(&format!("{group}going on\n")), None);
+        // It goes back to another exception, and another one to it.
+        let after = "\nThe above exception was the direct cause of the following exception:\n\n";
+        let chain = |text: &str| uncaught(text).map(|panic| panic.chain).unwrap_or_default();
+        let first = Chained { message: "KeyError: 'gift'".to_owned(), is_cause: true };
+        assert_eq!(chain(&format!("{PYTHON}{after}{group}")), std::slice::from_ref(&first));
+        let group_first = Chained { message, is_cause: true };
+        assert_eq!(chain(&format!("{PYTHON}{after}{group}{after}{PYTHON}")), [group_first, first]);
     }
 
     #[test]

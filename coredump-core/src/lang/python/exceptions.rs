@@ -103,7 +103,10 @@ fn message(objects: &Objects<'_, '_>, exception: u64) -> Option<String> {
     let args = objects.pointer(exception + ARGS)?;
     objects.is_exception_type(objects.pointer(exception + objects.offsets.ob_type)?).then_some(())?;
     objects.type_of(args).filter(|kind| kind.name == "tuple")?;
-    let said = said(objects, &kind.name, args);
+    let said = match objects.derives_from(kind.address, "BaseExceptionGroup") {
+        true => group(objects, args)?,
+        false => said(objects, &kind.name, args),
+    };
     Some(if said.is_empty() { kind.name } else { format!("{}: {said}", kind.name) })
 }
 
@@ -138,4 +141,16 @@ fn said(objects: &Objects<'_, '_>, name: &str, args: u64) -> String {
         Some((only, 1)) => objects.str(only[0]).or_else(|| objects.repr(only[0], limits)).unwrap_or_default(),
         Some(_) => objects.repr(args, limits).unwrap_or_default(),
     }
+}
+
+/// What a group of exceptions says: `several (2 sub-exceptions)`.
+fn group(objects: &Objects<'_, '_>, args: u64) -> Option<String> {
+    let (parts, _) = objects.tuple(args, 2).filter(|(parts, _)| parts.len() == 2)?;
+    let count = match &*objects.type_of(parts[1])?.name {
+        "tuple" => objects.tuple(parts[1], 0)?.1,
+        "list" => objects.list(parts[1], 0)?.1,
+        _ => return None,
+    };
+    let plural = if count == 1 { "" } else { "s" };
+    Some(format!("{} ({count} sub-exception{plural})", objects.str(parts[0])?))
 }

@@ -7,6 +7,7 @@
 mod asyncio;
 mod exceptions;
 mod generators;
+mod library;
 mod lines;
 mod objects;
 mod offsets;

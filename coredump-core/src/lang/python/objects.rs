@@ -40,6 +40,9 @@ const TP_DICTOFFSET: u64 = 144;
 const MANAGED_DICT_BEFORE: u64 = 12;
 const VALUES_BEFORE: u64 = 16;
 const CELL_VALUE: u64 = 8;
+const TP_MRO: u64 = 172;
+/// The first and the last node of an `OrderedDict`, which begins as a `dict`.
+const ORDERED: (u64, u64) = (32, 36);
 
 /// The type of a member that is a slot (`Py_T_OBJECT_EX`).
 const OBJECT_MEMBER: u64 = 16;
@@ -179,6 +182,13 @@ impl<'m, 'a> Objects<'m, 'a> {
         None
     }
 
+    /// Whether a class is derived from one of this name, in any way.
+    pub(super) fn derives_from(&self, class: u64, name: &str) -> bool {
+        let order = self.pointer(class + TP_MRO).and_then(|order| self.tuple(order, MAX_BASES as u64));
+        let mut order = order.into_iter().flat_map(|(classes, _)| classes);
+        order.any(|class| self.described(class).is_some_and(|class| class.name == name))
+    }
+
     /// The name of a class with those that it is defined in; as for [`Objects::is_class`].
     pub(super) fn qualified(&self, class: u64) -> Option<String> {
         self.str(self.pointer(class + self.offsets.ht_cached_keys - 4)?)
@@ -190,8 +200,15 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.str_cut(object).filter(|(_, whole)| *whole).map(|(text, _)| text)
     }
 
-    /// The text of a `str` object, and whether all of it is there.
-    pub(super) fn str_cut(&self, object: u64) -> Option<(String, bool)> {
+    /// The text of a `str` object, and whether all of it is there. A lone surrogate, which Python allows, is replaced.
+    fn str_cut(&self, object: u64) -> Option<(String, bool)> {
+        let (characters, whole) = self.characters(object)?;
+        let characters = characters.into_iter().map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER));
+        Some((characters.collect(), whole))
+    }
+
+    /// The code points of a `str` object, and whether all of them are there.
+    pub(super) fn characters(&self, object: u64) -> Option<(Vec<u32>, bool)> {
         let state = self.uint(object + self.offsets.unicode_state, 4)?;
         let length = self.uint(object + self.offsets.unicode_length, 4)?;
         let (kind, compact, ascii) = ((state >> 2) & 7, state & 1 << 5 != 0, state & 1 << 6 != 0);
@@ -213,9 +230,7 @@ impl<'m, 'a> Objects<'m, 'a> {
             wide[..unit.len()].copy_from_slice(unit);
             u32::from_le_bytes(wide)
         });
-        // A lone surrogate is valid in Python; it is replaced here.
-        let text = characters.map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
-        Some((text, shown == length))
+        Some((characters.collect(), shown == length))
     }
 
     /// The bytes of a `bytes` object, and whether all of them are there.
@@ -332,6 +347,24 @@ impl<'m, 'a> Objects<'m, 'a> {
             }
         }
         Some((found, count))
+    }
+
+    /// The entries of an `OrderedDict` in its order: a list of nodes, each with its key, the hash, the next one and the one
+    /// before. Those of the dictionary in it stand in the order in which they were added.
+    pub(super) fn ordered_entries(&self, object: u64, limit: u64) -> Option<(Vec<(u64, u64)>, u64)> {
+        let (entries, count) = self.entries(object, MAX_SLOTS)?;
+        let values: HashMap<u64, u64> = entries.into_iter().collect();
+        let (mut node, last) = (self.uint(object + ORDERED.0, 4)?, self.uint(object + ORDERED.1, 4)?);
+        let (mut found, mut before) = (Vec::new(), 0);
+        for nth in 0..count {
+            let (key, previous) = (self.pointer(node)?, self.uint(node.checked_add(12)?, 4)?);
+            let value = *values.get(&key).filter(|_| previous == before)?;
+            if nth < limit {
+                found.push((key, value));
+            }
+            (before, node) = (node, self.uint(node + 8, 4)?);
+        }
+        (node == 0 && before == last).then_some((found, count))
     }
 
     /// Entries whose keys are shared with other objects of a type. Since 3.13 `PyDictValues` has its capacity, the number of

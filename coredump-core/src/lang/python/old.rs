@@ -172,10 +172,17 @@ fn runs(objects: &Objects<'_, '_>, thread: u64) -> bool {
     true
 }
 
-/// Whether the interpreter has the thread, or the one before it that has none before it, as the head of a list.
+/// Whether the thread's neighbours have it as theirs, and the interpreter has it, or the one before it that has none before it, as
+/// the head of a list.
 fn is_listed(objects: &Objects<'_, '_>, thread: u64, interpreter: u64) -> bool {
+    let is_neighbour = |link: u64, back: u64| {
+        let neighbour = objects.pointer(thread + link);
+        neighbour.is_some_and(|at| at == 0 || objects.pointer(at + back) == Some(thread))
+    };
     let head = first(objects, thread);
-    (0..HEAD_WITHIN).step_by(4).any(|offset| objects.pointer(interpreter + offset) == Some(head))
+    is_neighbour(PREVIOUS, NEXT)
+        && is_neighbour(NEXT, PREVIOUS)
+        && (0..HEAD_WITHIN).step_by(4).any(|offset| objects.pointer(interpreter + offset) == Some(head))
 }
 
 /// The first of the threads that the interpreter lists.

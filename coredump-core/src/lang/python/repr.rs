@@ -4,8 +4,6 @@
 //! one and writes its objects by a function of its own, the class's name stands around that: `Counter({'a': 2})`. Named
 //! tuples, members of enumerations and data classes are written as their library does; any other class with its attributes.
 
-use std::fmt::Write;
-
 use super::objects::{EXCEPTION, Limits, MAX_TEXT, Objects, TYPE, Type};
 use super::text;
 
@@ -28,9 +26,6 @@ const BUILT_IN: (u64, u64) = (8, 12);
 const DEFAULT_FACTORY: u64 = 32;
 /// A `deque`: its length, its first block, the first element there, the greatest length.
 const DEQUE: [u64; 4] = [8, 12, 20, 32];
-/// A `timedelta`: days, seconds, microseconds. A `date` and a `datetime`: whether there is a time zone, the fields, the zone.
-const TIMEDELTA: [u64; 3] = [12, 16, 20];
-const DATE: (u64, u64, u64) = (12, 13, 24);
 
 impl Objects<'_, '_> {
     /// An object as `repr()` writes it; `None` where what stands there is no object. A type that is not known is written as
@@ -67,8 +62,11 @@ impl Objects<'_, '_> {
         };
         let contents = contents?;
         let inherits = |kind: &Type| self.uint(kind.address + self.offsets.tp_repr, 4);
-        if !Objects::is_class(kind) || inherits(kind) == inherits(&base) {
+        if !Objects::is_class(kind) {
             return Some(contents);
+        }
+        if inherits(kind) == inherits(&base) {
+            return Some(renamed(contents, &base, &kind.name));
         }
         let named = self.named_tuple(object, kind, &base, limits);
         Some(named.unwrap_or_else(|| format!("{}({contents})", kind.name)))
@@ -89,24 +87,20 @@ impl Objects<'_, '_> {
                 let [real, imaginary] = COMPLEX.map(|at| self.double(object + at));
                 real.zip(imaginary).map(|(real, imaginary)| text::complex(real, imaginary))
             }
-            "str" => self.str_cut(object).map(|(text, whole)| cut(text::quote(&text), whole)),
-            "bytes" => self.bytes(object).map(|(bytes, whole)| quoted(&bytes, whole)),
+            "str" => self.characters(object).map(|(text, whole)| cut(text::quote(&text), whole)),
+            "bytes" => self.bytes(object).map(|(bytes, whole)| quoted(&bytes, false, whole)),
             "bytearray" => self.byte_array(object),
             "tuple" => self.sequence(object, ("(", ")"), self.tuple(object, limit), limits),
             "list" => self.sequence(object, ("[", "]"), self.list(object, limit), limits),
             "set" => self.sequence(object, ("{", "}"), self.set(object, limit), limits),
             "frozenset" => self.sequence(object, ("frozenset({", "})"), self.set(object, limit), limits),
             "collections.OrderedDict" if self.offsets.version < (3, 12) => self.list_of_pairs(object, limits),
-            "dict" | "collections.OrderedDict" => {
-                let pairs = self.mapping(object, limits);
-                match base.name.as_str() {
-                    "dict" => pairs,
-                    name => {
-                        pairs.map(|pairs| if pairs == "{}" { format!("{name}()") } else { format!("{name}({pairs})") })
-                    }
-                }
+            "dict" => self.mapping(object, self.entries(object, limit), limits),
+            "collections.OrderedDict" => {
+                let pairs = self.mapping(object, self.ordered_entries(object, limit), limits);
+                pairs.map(|pairs| format!("OrderedDict({})", if pairs == "{}" { "" } else { pairs.as_str() }))
             }
-            "collections.defaultdict" => self.mapping(object, limits).and_then(|pairs| {
+            "collections.defaultdict" => self.mapping(object, self.entries(object, limit), limits).and_then(|pairs| {
                 let factory = self.pointer(object + DEFAULT_FACTORY)?;
                 let factory = if factory == 0 { "None".to_owned() } else { self.repr(factory, limits)? };
                 Some(format!("defaultdict({factory}, {pairs})"))
@@ -136,10 +130,7 @@ impl Objects<'_, '_> {
                 let name = self.pointer(object + self.offsets.generator_name + 4).and_then(|name| self.str(name));
                 name.map(|name| format!("<{} object {name} at {object:#x}>", base.name))
             }
-            "datetime.timedelta" => self.duration(object),
-            "datetime.date" => self.date(object, false, limits),
-            "datetime.datetime" => self.date(object, true, limits),
-            _ => return None,
+            _ => return self.library(object, base, limits),
         })
     }
 
@@ -171,8 +162,8 @@ impl Objects<'_, '_> {
         })
     }
 
-    fn mapping(&self, object: u64, limits: Limits) -> Option<String> {
-        let (pairs, count) = self.entries(object, limits.elements.into())?;
+    fn mapping(&self, object: u64, entries: Option<(Vec<(u64, u64)>, u64)>, limits: Limits) -> Option<String> {
+        let (pairs, count) = entries?;
         if count == 0 {
             return Some("{}".to_owned());
         }
@@ -186,7 +177,7 @@ impl Objects<'_, '_> {
 
     /// An ordered dictionary as it was written until 3.11.
     fn list_of_pairs(&self, object: u64, limits: Limits) -> Option<String> {
-        let (pairs, count) = self.entries(object, limits.elements.into())?;
+        let (pairs, count) = self.ordered_entries(object, limits.elements.into())?;
         if count == 0 {
             return Some("OrderedDict()".to_owned());
         }
@@ -199,7 +190,7 @@ impl Objects<'_, '_> {
     }
 
     /// Writes what is in a container, unless it is within itself or too deep.
-    fn within(
+    pub(super) fn within(
         &self,
         object: u64,
         (open, close): (&str, &str),
@@ -218,7 +209,7 @@ impl Objects<'_, '_> {
         Some(format!("{open}{written}{close}"))
     }
 
-    fn element(&self, object: u64, limits: Limits) -> String {
+    pub(super) fn element(&self, object: u64, limits: Limits) -> String {
         self.repr(object, limits).unwrap_or_else(|| "<unreadable>".to_owned())
     }
 
@@ -230,7 +221,7 @@ impl Objects<'_, '_> {
             0 => Vec::new(),
             _ => self.memory.bytes(self.pointer_exact(object + start)?, shown).ok()?.into_owned(),
         };
-        Some(format!("bytearray({})", quoted(&bytes, shown == length)))
+        Some(format!("bytearray({})", quoted(&bytes, true, shown == length)))
     }
 
     /// An address that need not be one of an object.
@@ -279,44 +270,22 @@ impl Objects<'_, '_> {
         }
     }
 
-    fn duration(&self, object: u64) -> Option<String> {
-        let [days, seconds, micros] = TIMEDELTA.map(|at| self.uint(object + at, 4).map(|value| value as u32 as i32));
-        let parts = [("days", days?), ("seconds", seconds?), ("microseconds", micros?)];
-        let parts: Vec<_> =
-            parts.iter().filter(|(_, value)| *value != 0).map(|(name, value)| format!("{name}={value}")).collect();
-        Some(format!("datetime.timedelta({})", if parts.is_empty() { "0".to_owned() } else { parts.join(", ") }))
-    }
-
-    fn date(&self, object: u64, has_time: bool, limits: Limits) -> Option<String> {
-        let (zoned, fields, zone) = DATE;
-        let byte = |nth: u64| self.uint(object + fields + nth, 1);
-        let mut text = format!("{}, {}, {}", byte(0)? << 8 | byte(1)?, byte(2)?, byte(3)?);
-        if !has_time {
-            return Some(format!("datetime.date({text})"));
-        }
-        let micros = byte(7)? << 16 | byte(8)? << 8 | byte(9)?;
-        let _ = write!(text, ", {}, {}", byte(4)?, byte(5)?);
-        if byte(6)? != 0 || micros != 0 {
-            let _ = write!(text, ", {}", byte(6)?);
-        }
-        if micros != 0 {
-            let _ = write!(text, ", {micros}");
-        }
-        if self.uint(object + zoned, 1)? != 0 {
-            let _ = write!(text, ", tzinfo={}", self.element(self.pointer(object + zone)?, limits));
-        }
-        Some(format!("datetime.datetime({text})"))
-    }
-
     fn class(&self, object: u64) -> Option<String> {
         let kind = self.described(object)?;
         let module = self.class_attribute(object, "__module__").and_then(|module| self.str(module));
         let name = match (Objects::is_class(&kind), self.qualified(object), module) {
             (true, Some(name), Some(module)) if module != "builtins" => format!("{module}.{name}"),
             (true, Some(name), _) => name,
-            _ => kind.full,
+            _ => kind.full.clone(),
         };
-        Some(format!("<class '{name}'>"))
+        let meta = self.type_of(object)?;
+        Some(match &*meta.name {
+            "EnumType" | "EnumMeta" if self.offsets.version >= (3, 11) => {
+                let sort = if self.derives_from(object, "Flag") { "flag" } else { "enum" };
+                format!("<{sort} '{}'>", kind.name)
+            }
+            _ => format!("<class '{name}'>"),
+        })
     }
 
     /// A member of an enumeration: `<Color.GREEN: 'g'>`.
@@ -380,11 +349,38 @@ impl Objects<'_, '_> {
     }
 }
 
+/// An object of a class that is derived from a built-in type and is written by that type's own function: most of these write the
+/// name of the class.
+fn renamed(contents: String, base: &Type, class: &str) -> String {
+    const NAMED: [&str; 9] = [
+        "frozenset",
+        "bytearray",
+        "collections.deque",
+        "collections.defaultdict",
+        "collections.OrderedDict",
+        "datetime.timedelta",
+        "datetime.date",
+        "datetime.time",
+        "datetime.datetime",
+    ];
+    let in_brackets = match &*base.full {
+        "set" if contents == "set()" => Some("()".to_owned()),
+        "set" => Some(format!("({contents})")),
+        full if NAMED.contains(&full) => {
+            // Those of `datetime` are written with their module.
+            let written = if full.starts_with("datetime.") { full } else { base.name.as_str() };
+            contents.strip_prefix(written).filter(|rest| rest.starts_with('(')).map(str::to_owned)
+        }
+        _ => None,
+    };
+    in_brackets.map_or(contents, |rest| format!("{class}{rest}"))
+}
+
 fn cut(text: String, whole: bool) -> String {
     if whole { text } else { text + "…" }
 }
 
-fn quoted(bytes: &[u8], whole: bool) -> String {
+fn quoted(bytes: &[u8], is_array: bool, whole: bool) -> String {
     let shown = &bytes[..bytes.len().min(MAX_TEXT as usize)];
-    cut(text::quote_bytes(shown), whole && shown.len() == bytes.len())
+    cut(text::quote_bytes(shown, is_array), whole && shown.len() == bytes.len())
 }

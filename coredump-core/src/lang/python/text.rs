@@ -53,27 +53,53 @@ pub fn complex(real: f64, imaginary: f64) -> String {
     format!("({}{sign}{}j)", number(real), number(imaginary))
 }
 
-/// A text in quotes: single ones, unless it holds such and no double ones.
-pub fn quote(text: &str) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+/// A decimal number of `decimal`: its digits, and the power of ten of the last one. `to-scientific-string` of the General Decimal
+/// Arithmetic Specification.
+pub fn scientific(digits: &str, exponent: i64) -> String {
+    let count = digits.len() as i64;
+    let adjusted = exponent + count - 1;
+    if exponent > 0 || adjusted < -6 {
+        let (first, rest) = digits.split_at(1);
+        let point = if rest.is_empty() { "" } else { "." };
+        return format!("{first}{point}{rest}E{adjusted:+}");
+    }
+    match count + exponent {
+        _ if exponent == 0 => digits.to_owned(),
+        whole if whole > 0 => format!("{}.{}", &digits[..whole as usize], &digits[whole as usize..]),
+        missing => format!("0.{}{digits}", "0".repeat(missing.unsigned_abs() as usize)),
+    }
+}
+
+/// A text in quotes: single ones, unless it holds such and no double ones. What does not print is escaped: a lone surrogate, too.
+pub fn quote(text: &[u32]) -> String {
+    let holds = |quote: char| text.contains(&u32::from(quote));
+    let quote = if holds('\'') && !holds('"') { '"' } else { '\'' };
     let mut quoted = String::from(quote);
-    for c in text.chars() {
-        match c {
-            '\n' => quoted.push_str("\\n"),
-            '\r' => quoted.push_str("\\r"),
-            '\t' => quoted.push_str("\\t"),
-            '\\' => quoted.push_str("\\\\"),
-            c if c == quote => quoted.extend(['\\', c]),
-            c if c.is_control() && c < '\u{100}' => quoted.push_str(&format!("\\x{:02x}", c as u32)),
-            c => quoted.push(c),
+    for &code in text {
+        match char::from_u32(code) {
+            Some('\n') => quoted.push_str("\\n"),
+            Some('\r') => quoted.push_str("\\r"),
+            Some('\t') => quoted.push_str("\\t"),
+            Some('\\') => quoted.push_str("\\\\"),
+            Some(c) if c == quote => quoted.extend(['\\', c]),
+            Some(c) if is_printable(c) => quoted.push(c),
+            _ if code < 0x100 => quoted.push_str(&format!("\\x{code:02x}")),
+            _ if code < 0x1_0000 => quoted.push_str(&format!("\\u{code:04x}")),
+            _ => quoted.push_str(&format!("\\U{code:08x}")),
         }
     }
     quoted.push(quote);
     quoted
 }
 
-/// Bytes in quotes.
-pub fn quote_bytes(bytes: &[u8]) -> String {
+/// Whether a character prints, for Python as for Rust's library: none of the categories Cc, Cf, Cs, Co, Cn, Zl, Zp, nor Zs but for
+/// the space. After another character Rust writes what extends that as it is.
+fn is_printable(c: char) -> bool {
+    matches!(c, ' '..='~') || ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some(c)
+}
+
+/// Bytes in quotes. Those of a `bytearray` have each single quote escaped, whichever stand around them.
+pub fn quote_bytes(bytes: &[u8], is_array: bool) -> String {
     let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
     let mut quoted = format!("b{quote}");
     for &byte in bytes {
@@ -82,6 +108,7 @@ pub fn quote_bytes(bytes: &[u8]) -> String {
             b'\r' => quoted.push_str("\\r"),
             b'\t' => quoted.push_str("\\t"),
             b'\\' => quoted.push_str("\\\\"),
+            b'\'' if is_array => quoted.push_str("\\'"),
             byte if char::from(byte) == quote => quoted.extend(['\\', quote]),
             b' '..=b'~' => quoted.push(char::from(byte)),
             byte => quoted.push_str(&format!("\\x{byte:02x}")),
@@ -123,9 +150,42 @@ mod tests {
 
     #[test]
     fn quotes_are_chosen_as_repr_chooses_them() {
+        let quote = |text: &str| quote(&text.chars().map(u32::from).collect::<Vec<_>>());
         assert_eq!(quote("it's"), "\"it's\"");
         assert_eq!(quote("both ' and \""), "'both \\' and \"'");
         assert_eq!(quote("a\nb\u{1b}"), "'a\\nb\\x1b'");
-        assert_eq!(quote_bytes(b"\0a'\xff"), "b\"\\x00a'\\xff\"");
+        assert_eq!(quote_bytes(b"\0a'\xff", false), "b\"\\x00a'\\xff\"");
+        assert_eq!(quote_bytes(b"a'", true), "b\"a\\'\"");
+    }
+
+    #[test]
+    fn what_does_not_print_is_escaped_as_repr_escapes_it() {
+        let cases = [
+            ("\u{7f}\u{80}\u{a0}\u{ad}", r"'\x7f\x80\xa0\xad'"),
+            ("\u{200b}\u{2028}", r"'\u200b\u2028'"),
+            ("\u{e0001}\u{378}", r"'\U000e0001\u0378'"),
+            ("e\u{301}żółw 🐢", "'e\u{301}żółw 🐢'"),
+        ];
+        for (text, written) in cases {
+            assert_eq!(quote(&text.chars().map(u32::from).collect::<Vec<_>>()), written);
+        }
+        assert_eq!(quote(&[0xd800, 0x61]), r"'\ud800a'");
+    }
+
+    #[test]
+    fn decimals_are_as_their_specification_writes_them() {
+        let cases = [
+            ("110", -2, "1.10"),
+            ("5", 0, "5"),
+            ("123", 3, "1.23E+5"),
+            ("1", -6, "0.000001"),
+            ("1", -7, "1E-7"),
+            ("0", -2, "0.00"),
+            ("0", 2, "0E+2"),
+            ("12345", -5, "0.12345"),
+        ];
+        for (digits, exponent, text) in cases {
+            assert_eq!(scientific(digits, exponent), text);
+        }
     }
 }
