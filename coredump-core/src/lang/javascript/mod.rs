@@ -6,6 +6,7 @@
 //! of lines must be sound to its end. A layout counts only if all frames agree with it. Seen with 2021-03-27, with the
 //! version of quickjs-emscripten 0.32.0, and with quickjs-ng 0.17.0.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -39,6 +40,9 @@ const UNDEFINED: u64 = 3;
 const FIRST: u64 = 1;
 const RANGE: u64 = 5;
 const BASE: i64 = -1;
+
+/// What stands for a name where a function has none.
+const ANONYMOUS: &str = "<anonymous>";
 
 /// A table of names, and how texts are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +88,7 @@ enum Begin {
 const LAST_KEYWORD: u64 = 46;
 
 /// Objects as versions lay them out: the description, the shape, the properties.
-const OBJECTS: [(u64, u64, u64); 3] = [(24, 12, 16), (32, 16, 20), (28, 16, 20)];
+const OBJECTS: [(u64, u64, u64); 4] = [(24, 12, 16), (32, 16, 20), (32, 20, 24), (28, 16, 20)];
 
 /// Looks for a runtime in a memory: of several, one that runs a program. Javy's plugin leaves behind that with which it was made.
 pub fn find(memory: &Memory<'_>) -> Option<Atoms> {
@@ -164,10 +168,14 @@ pub fn read(memory: &Memory<'_>, place: Atoms) -> Stack {
     // Functions that are not JavaScript have no description.
     let read =
         |layout| -> Vec<Option<InterpretedFrame>> { frames.iter().map(|&frame| reader.frame(frame, layout)).collect() };
-    let known = |frames: &Vec<Option<InterpretedFrame>>| frames.iter().flatten().count();
+    // A name that a function has as its property is one more sign that the layout is right.
+    let known = |frames: &Vec<Option<InterpretedFrame>>| {
+        let named = frames.iter().flatten().filter(|frame| &*frame.function != ANONYMOUS);
+        (frames.iter().flatten().count(), named.count())
+    };
     let mut best: Vec<Vec<Option<InterpretedFrame>>> = Vec::new();
-    for found in layouts.map(read).filter(|found| known(found) > 0) {
-        match best.first().map_or(0, known) {
+    for found in layouts.map(read).filter(|found| known(found).0 > 0) {
+        match best.first().map_or((0, 0), known) {
             most if known(&found) > most => best = vec![found],
             most if known(&found) == most && !best.contains(&found) => best.push(found),
             _ => {}
@@ -280,10 +288,15 @@ impl Reader<'_, '_> {
         let (source_length, table_length, table, source) = (field()?, field()?, field()?, field()?);
         // The source may have been left out; if it is there, it ends with a zero.
         let ends = || self.memory.uint(source.checked_add(source_length)?, 1).ok();
-        if source != 0 && ends() != Some(0) || !(1..MAX_TABLE).contains(&table_length) {
+        if source != 0 && ends() != Some(0) {
             return None;
         }
-        let table = self.memory.bytes(table, table_length).ok()?;
+        let table = match (table_length, table) {
+            // All of the function stands in the line where it begins.
+            (0, 0) => Cow::default(),
+            (1..MAX_TABLE, table) => self.memory.bytes(table, table_length).ok()?,
+            _ => return None,
+        };
         let mut table = &*table;
         let (line, column) = match layout.begin {
             // They are counted from 0 there.
@@ -295,9 +308,10 @@ impl Reader<'_, '_> {
             }
             _ => (line, column),
         };
+        let column = column.filter(|_| !table.is_empty());
         let (line, column) = position(table, offset - 1, length, line, column)?;
         let name = if name.is_empty() { self.name_of(object, layout).unwrap_or_default() } else { name };
-        let name = if name.is_empty() { "<anonymous>".to_owned() } else { name };
+        let name = if name.is_empty() { ANONYMOUS.to_owned() } else { name };
         Some(InterpretedFrame {
             function: name.into(),
             file: Some(Arc::from(file)),
@@ -375,7 +389,83 @@ fn signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::position;
+    use super::{Stack, find, position, read};
+    use crate::memory::{Memory, Segment};
+    use crate::metered::Metered;
+
+    /// A runtime with a table of names, and its frames: each is at 1024 + 64 n, and returns to the frame that `caller` gives. All
+    /// run one function whose table of lines is all of the memory's rest, and begins with this byte; or there is none.
+    fn runtime(frames: u32, table: Option<u8>, caller: impl Fn(u32) -> u32) -> Vec<u8> {
+        const NAMES: u32 = 256;
+        const TEXTS: u32 = 400;
+        const OBJECT: u32 = 600;
+        const FUNCTION: u32 = 700;
+        const CODE: u32 = 1000;
+        let mut bytes = vec![0u8; 1 << 20];
+        let mut put = |at: u32, word: u32| bytes[at as usize..][..4].copy_from_slice(&word.to_le_bytes());
+        let place = |frame: u32| 1024 + 64 * frame;
+        let end = place(frames);
+        // The size of the hash table, names, their greatest number, twice the size, the hash table, the names.
+        for (nth, word) in [128, 100, 120, 256, 8, NAMES, place(0)].into_iter().enumerate() {
+            put(4 * nth as u32, word);
+        }
+        for (nth, text) in ["null", "false", "true"].into_iter().enumerate() {
+            let at = TEXTS + 32 * nth as u32;
+            put(NAMES + 4 + 4 * nth as u32, at);
+            put(at + 4, text.len() as u32);
+            for (nth, letter) in text.bytes().enumerate() {
+                put(at + 16 + nth as u32, letter.into());
+            }
+        }
+        // A name that is no keyword.
+        put(NAMES + 4 * 50, TEXTS);
+        put(OBJECT + 24, FUNCTION);
+        let (length, start) = if table.is_some() { (((1 << 20) - end - 8) / 3 * 3, end) } else { (0, 0) };
+        let lines = [50, 3, 0, length, start, 0];
+        for (nth, word) in [CODE, 16, 50].into_iter().enumerate() {
+            put(FUNCTION + 12 + 4 * nth as u32, word);
+        }
+        for (nth, word) in lines.into_iter().enumerate() {
+            put(FUNCTION + 12 + 28 + 4 * nth as u32, word);
+        }
+        for frame in 0..frames {
+            put(place(frame), caller(frame));
+            put(place(frame) + 8, OBJECT);
+            put(place(frame) + 12, u32::MAX);
+            put(place(frame) + 28, CODE + 1);
+        }
+        bytes[end as usize] = table.unwrap_or(0);
+        bytes
+    }
+
+    fn stack(bytes: &[u8]) -> Stack {
+        let mut memory = Memory::new(bytes.len() as u64);
+        memory.set_contents(vec![Segment { address: 0, bytes }], Vec::new());
+        read(&memory, find(&memory).expect("there is a runtime"))
+    }
+
+    #[test]
+    fn a_chain_of_frames_is_read_to_its_end() {
+        // A function that stands in the line where it begins has no table.
+        for table in [Some(0), None] {
+            let stack = stack(&runtime(3, table, |frame| if frame == 2 { 0 } else { 1024 + 64 * (frame + 1) }));
+            let frames: Vec<_> = stack.frames.iter().flatten().map(|frame| (&*frame.function, frame.line)).collect();
+            assert_eq!(frames, [("null", Some(3)); 3], "{stack:?}");
+        }
+    }
+
+    #[test]
+    fn frames_that_call_each_other_in_a_circle_are_no_stack() {
+        assert_eq!(stack(&runtime(3, Some(0), |frame| 1024 + 64 * ((frame + 1) % 3))), Stack::default());
+    }
+
+    #[test]
+    fn frames_that_share_a_long_table_are_given_up() {
+        // 10,000 frames, and for each the same 400,000 bytes, in a memory of one megabyte. No line is in them.
+        let stack =
+            stack(&runtime(10_000, Some(127), |frame| if frame == 9_999 { 0 } else { 1024 + 64 * (frame + 1) }));
+        assert_eq!(stack, Stack { frames: Vec::new(), broken: Some(Metered::SPENT.into()) });
+    }
 
     #[test]
     fn lines_and_columns_are_those_of_the_instruction() {
