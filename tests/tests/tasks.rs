@@ -221,6 +221,55 @@ fn futures_in_a_pool_and_in_each_other_are_found() {
 }
 
 #[test]
+fn tasks_of_async_task_are_those_that_the_program_printed() {
+    for options in [&["--live"][..], &["--fast"]] {
+        let died = run("rust-executor", options, &[]);
+        let tasks: Vec<_> = died.tasks().iter().filter(|task| task["executor"] == "async-task").collect();
+        let functions = |task: &Value| -> Vec<String> {
+            let all = chain(task).into_iter().filter_map(|one| one["function"].as_str());
+            all.map(str::to_owned).collect()
+        };
+        let named = |name: &str| {
+            let is_it = |task: &&&Value| {
+                functions(task)
+                    .iter()
+                    .any(|one| one.trim_end_matches("::{async block#0}") == format!("executor::{name}"))
+            };
+            *tasks.iter().find(is_it).unwrap_or_else(|| panic!("no task is {name}: {tasks:#?}"))
+        };
+        let printed: Vec<_> = died.printed.iter().map(|line| words(line)).collect();
+        assert_eq!(printed.len(), 5);
+        for words in printed.iter().filter(|words| words[0] != "ready") {
+            let task = named(&words[0]);
+            assert_eq!(task["state"], "idle", "{}", words[0]);
+            let shown = variables(task);
+            assert!(words[1..].iter().all(|word| shown.contains(word)), "{words:?}, {shown:?}");
+            for one in chain(task).iter().filter(|one| one["state"] == "suspended") {
+                let own = one["function"].as_str().unwrap().strip_prefix("executor::").unwrap();
+                let own = own.split("::").next().unwrap();
+                let line = marked("rust-async/src/bin/executor.rs", &format!("{own} waits"));
+                assert_eq!(one["line"], line, "{own}");
+            }
+        }
+        assert_eq!(named("walker")["waits_for"], serde_json::json!(["futures_channel::oneshot::Receiver<u32>"]));
+        // Who waits for a task says its address.
+        let followed = chain(named("follower")).last().unwrap()["note"].as_str().unwrap().to_owned();
+        assert_eq!(followed, format!("waits for the task at {}", named("consumer")["address"].as_str().unwrap()));
+        let crasher = named("crasher");
+        assert_eq!(crasher["state"], "running");
+        let polled = *chain(crasher).last().unwrap();
+        assert_eq!(polled["line"], marked("rust-async/src/bin/executor.rs", "crasher panics"), "{crasher:#}");
+        let frame = &died.document["threads"][0]["frames"][polled["frame"].as_u64().unwrap() as usize];
+        let mut calls = frame["inlines"].as_array().unwrap().iter().chain([frame]);
+        assert!(calls.any(|call| call["line"] == polled["line"]), "{frame:#}");
+        // The executor is no part of where it crashed.
+        assert_eq!(died.document["signature"], "executor::crasher::{closure}");
+        let ended: Vec<_> = tasks.iter().filter(|task| task["state"] == "complete").collect();
+        assert_eq!((tasks.len(), ended.len()), (6, 1));
+    }
+}
+
+#[test]
 fn a_state_that_makes_no_sense_is_said_and_not_followed() {
     let died = run("rust-tasks", &["--fast"], &["deadlock"]);
     let receiver = died.tasks().iter().find(|task| chain(task)[0]["function"] == "tasks::receiver").unwrap();

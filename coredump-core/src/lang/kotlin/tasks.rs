@@ -36,7 +36,14 @@ pub fn find(
         let callers = std::iter::successors(Some(one), |one| found.get(&one.caller?)).take(LEVELS);
         let mut future: Option<Await> = None;
         let mut state = TaskState::Idle;
+        let mut seen = HashSet::new();
         for one in callers.take(left) {
+            if !seen.insert(one.id) {
+                if let Some(outermost) = &mut future {
+                    outermost.note = Some("what it goes on with waits for it in turn".to_owned());
+                }
+                break;
+            }
             left -= 1;
             let mut outer = awaiting(one, binaries, objects, limits, &room);
             if let Some(&frame) = running.get(&one.id) {

@@ -73,10 +73,31 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     /// Makes known which futures are tasks of an executor: where one is polled, the future around it is another's.
     pub fn tasks_at(&self, roots: impl IntoIterator<Item = Value>) {
         for root in roots {
+            let mut all = Vec::new();
+            self.wrapped(&root, WRAPPERS, &mut all);
+            all.push(root);
             let mut known = self.roots.borrow_mut();
-            let name = self.renderer.type_name(root.ty);
-            known.placed.extend(root.source.address().map(|address| (address, name.clone())));
-            known.names.insert(name);
+            for root in all {
+                let name = self.renderer.type_name(root.ty);
+                known.placed.extend(root.source.address().map(|address| (address, name.clone())));
+                known.names.insert(name);
+            }
+        }
+    }
+
+    /// The asynchronous functions in what an executor puts around them, which lie in it.
+    fn wrapped(&self, value: &Value, levels: u32, found: &mut Vec<Value>) {
+        let (Some(levels), Some(left)) = (levels.checked_sub(1), self.left.get().checked_sub(1)) else { return };
+        self.left.set(left);
+        let units = &self.frame().units;
+        let Some((die, ty)) = units.peeled(value.ty) else { return };
+        let Kind::Struct(contents) = &ty.kind else { return };
+        let value = value.with_type(Some(die));
+        if units.name(die).is_some_and(names::is_coroutine) {
+            found.push(value);
+        } else if contents.variants.is_none() && contents.keyword != "union" {
+            let members = contents.members.iter().filter(|member| member.bits.is_none());
+            members.for_each(|member| self.wrapped(&value.member(self.frame(), member), levels, found));
         }
     }
 
@@ -153,6 +174,19 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             // A box within a pin, or one with an allocator.
             _ => Some(pointer),
         }
+    }
+
+    /// What the copies of one future share, which `FutureExt::shared` makes.
+    fn shared(&self, value: &Value, die: Die) -> Option<Value> {
+        let is_it =
+            || self.frame().units.path(die).into_iter().eq([&b"futures_util"[..], b"future", b"future", b"shared"]);
+        if !self.frame().units.name(die)?.starts_with(b"Shared<") || !is_it() {
+            return None;
+        }
+        let inner = self.renderer.with_variants(&self.renderer.field(value, "inner")?)?;
+        let (address, ty) =
+            self.renderer.address_in(&self.renderer.lang.payload(self.renderer, &inner)?.ok()?)?.ok()?;
+        Some(Value::in_memory(ty, address))
     }
 
     /// The parts of a pointer to a trait object, as `Box<dyn Future>` is one.
@@ -427,6 +461,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             Kind::Struct(contents) => {
                 if let Some(all) = unordered::futures(self.renderer, value) {
                     found.extend(all.map(|future| self.followed(&future)));
+                } else if let Some(inner) = self.shared(value, die) {
+                    self.part(&inner, &around, found);
                 } else if let Some(elements) = self.renderer.contiguous(value) {
                     if let Ok(elements) = elements {
                         self.elements(elements.element, elements.address, elements.len, &around, found);
@@ -445,7 +481,9 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
                 let name = ty.name.unwrap_or_default();
                 let Ok(address) = value.pointer(self.frame()) else { return };
                 let own = around.own.as_ref().is_some_and(|own| own.contains(&address));
-                if name.starts_with(b"&") && (own || unordered::is_one(self.renderer, *target)) {
+                // What a box holds may be something around a future: `Pin<Box<Fuse<F>>>`.
+                let is_box = name.starts_with(b"alloc::boxed::Box<") && address != 0;
+                if is_box || name.starts_with(b"&") && (own || unordered::is_one(self.renderer, *target)) {
                     self.part(&Value::in_memory(*target, address), &around, found);
                 }
             }

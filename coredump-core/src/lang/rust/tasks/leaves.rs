@@ -6,9 +6,10 @@ use crate::tasks::Await;
 use crate::values::Value;
 
 /// They end a chain of futures: the module that each is in, the type without its arguments, and what it waits for.
-const LEAVES: [(&[&str], &str, &str); 13] = [
+const LEAVES: [(&[&str], &str, &str); 14] = [
     (&["tokio", "time", "sleep"], "Sleep", "a timer"),
     (&["tokio", "sync", "oneshot"], "Receiver", "a value"),
+    (&["tokio", "sync", "broadcast"], "Recv", "a message"),
     (&["tokio", "sync", "batch_semaphore"], "Acquire", "permits"),
     (&["tokio", "sync", "notify"], "Notified", "a notification"),
     (&["tokio", "sync", "notify"], "OwnedNotified", "a notification"),
