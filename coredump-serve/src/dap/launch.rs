@@ -1,4 +1,4 @@
-//! What an editor's `launch` or `attach` asks for, in the words of lldb-dap, CodeLLDB and cppdbg.
+//! What an editor's `launch` or `attach` asks for, in the words of lldb-dap, CodeLLDB, cppdbg and Delve.
 
 use std::path::{Path, PathBuf};
 
@@ -20,16 +20,19 @@ const LLDB_COMMANDS: [&str; 6] = [
 /// The fields that are lists of GDB's commands, each in an object with a `text`.
 const GDB_COMMANDS: [&str; 3] = ["setupCommands", "customLaunchSetupCommands", "postRemoteConnectCommands"];
 
+/// The fields that name the dump.
+const DUMPS: [&str; 5] = ["coreFile", "coreDumpPath", "dumpPath", "coreFilePath", "core"];
+
 /// The request, read.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Launch {
-    /// The dump: `coreFile`, `coreDumpPath`, `dumpPath` or `core`, or what commands name.
+    /// The dump: one of `DUMPS`, or what commands name.
     pub dump: Option<PathBuf>,
     /// Binaries: `program`, a path or a list of them, and what commands name.
     pub programs: Vec<PathBuf>,
     /// Folders to look for binaries in: `symbolsPath`, `symbolSearchPath`, `additionalSOLibSearchPath`.
     pub folders: Vec<PathBuf>,
-    /// Beginnings of source paths and what stands for them here: `sourceMap`, `sourceFileMap`, `sourcePath`.
+    /// Beginnings of source paths and what stands for them here: `sourceMap`, `sourceFileMap`, `substitutePath`, `sourcePath`.
     pub source_map: Vec<(String, String)>,
     /// What stands for other paths: `--path-map`.
     pub paths: PathMap,
@@ -59,12 +62,15 @@ impl Launch {
         let folders = ["symbolsPath", "symbolSearchPath", "additionalSOLibSearchPath"];
         let mut maps: Vec<_> =
             ["sourceMap", "sourceFileMap"].iter().flat_map(|name| pairs(&arguments[*name])).collect();
+        // Delve's go from the path here to that in the program.
+        let substituted = arguments["substitutePath"].as_array().into_iter().flatten();
+        maps.extend(substituted.filter_map(|map| Some(pair(map["to"].as_str()?, map["from"].as_str()?))));
         maps.extend(commands.source_map);
         // LLDB's adapter takes it for what relative paths begin with, unless they are mapped.
         let source_path = arguments["sourcePath"].as_str().filter(|_| maps.is_empty());
         maps.extend(source_path.map(|to| (".".to_owned(), to.to_owned())));
         Launch {
-            dump: first(&["coreFile", "coreDumpPath", "dumpPath", "core"]).or(commands.dump.as_deref().map(path)),
+            dump: first(&DUMPS).or(commands.dump.as_deref().map(path)),
             programs,
             folders: folders.iter().flat_map(|name| list(name)).collect(),
             source_map: maps.into_iter().map(|(from, to)| (in_text(&from), in_text(&to))).collect(),
@@ -218,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_dump_is_named_as_users_of_other_debuggers_name_it() {
-        for name in ["coreFile", "coreDumpPath", "dumpPath", "core"] {
+        for name in DUMPS {
             let launch = Launch::read(&json!({name: "a.coredump", "cwd": "/app", "program": "a.wasm"}));
             assert_eq!(launch.dump, Some("/app/a.coredump".into()));
             assert_eq!(launch.programs, [PathBuf::from("/app/a.wasm")]);
@@ -244,9 +250,10 @@ mod tests {
     }
 
     #[test]
-    fn sources_are_mapped_by_commands_too() {
+    fn sources_are_mapped_by_commands_and_as_delve_does() {
         for map in [
             json!({"preRunCommands": ["settings set target.source-map /build/ \"${workspaceFolder}\" /std /lib/rust"]}),
+            json!({"substitutePath": [{"from": "${workspaceFolder}/", "to": "/build"}, {"from": "/lib/rust", "to": "/std"}, 7]}),
             json!({"initCommands": ["!settings append target.source-map /build ${workspaceFolder}", "settings append target.source-map /std /lib/rust"]}),
             json!({"setupCommands": [{"text": "set substitute-path /build ${workspaceFolder}/"}, {"text": "set substitute-path /std /lib/rust"}]}),
         ] {
