@@ -1,7 +1,10 @@
 //! Dumps cut off and damaged, under the real tools: they say what they could read, and end as they should.
 
+use std::path::Path;
+
 use coredump_tests::dump_builder::{self as build, FrameBytes, frame};
-use coredump_tests::{Outcome, Tool, fixture, wasmtime_dump};
+use coredump_tests::{Outcome, Tool, fixture, scratch, wasmtime_dump};
+use serde_json::Value;
 
 const READERS: [(&str, &[&str]); 4] =
     [("coredump-bt", &[]), ("coredump-bt", &["--brief"]), ("coredump-json", &[]), ("coredump-dump", &[])];
@@ -103,5 +106,127 @@ fn names_made_to_steer_a_terminal_do_not() {
             |letter: char| letter.is_control() && letter != '\n' && letter != '\t' || letter == '\u{202e}';
         let text = outcome.text().to_owned() + &outcome.stderr;
         assert!(!text.chars().any(unsafe_letter), "{tool} {options:?}: {text:?}");
+    }
+}
+
+/// A dump with these bytes laid over its memory: of two data segments at one place, the last counts.
+fn laid_over(dump: &[u8], patches: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let mut contents = build::leb(patches.len() as u64);
+    for (address, bytes) in patches {
+        contents.extend([0, 0x41]);
+        contents.extend(build::signed_leb(i64::from(*address as i32)));
+        contents.push(0x0b);
+        contents.extend(build::leb(bytes.len() as u64));
+        contents.extend(bytes);
+    }
+    [dump, &[11], &build::leb(contents.len() as u64), &contents].concat()
+}
+
+/// A word of a dump's memory.
+fn word(dump: &Path, address: u32) -> u32 {
+    let range = format!("{address:#x}+4");
+    let bytes = Tool::new("coredump-dump").args(["--raw", "--range", &range]).arg(dump).run().expect(0).stdout;
+    u32::from_le_bytes(bytes.try_into().unwrap())
+}
+
+fn address(text: &Value) -> u32 {
+    u32::from_str_radix(text.as_str().unwrap().strip_prefix("0x").unwrap(), 16).unwrap()
+}
+
+/// The variables of the youngest Python frame.
+fn python_variables(document: &Value) -> Vec<Value> {
+    document["threads"][0]["interpreted"][0]["variables"].as_array().unwrap().clone()
+}
+
+#[test]
+fn frames_of_python_that_call_each_other_are_told_once() {
+    let path = fixture("dumps/python-shop.wasmtime.coredump");
+    // From `_PyRuntime` over the interpreter and its thread, by the offsets of CPython 3.14.0.
+    let found = Tool::new("coredump-dump").args(["--find", "xdebugpy"]).arg(&path).run().expect(0);
+    let runtime = address(&Value::from(found.text().split('\t').nth(1).unwrap()));
+    let thread = word(&path, word(&path, runtime + 796) + 3704);
+    let leaf = word(&path, thread + 52);
+    let middle = word(&path, leaf + 4);
+    let dump = laid_over(&std::fs::read(&path).unwrap(), &[(middle + 4, leaf.to_le_bytes().to_vec())]);
+    let outcome = run("coredump-bt", &[], &dump);
+    behaves(&outcome, "a circle of frames");
+    assert_eq!(outcome.text().matches("   python ").count(), 2, "{}", outcome.text());
+    let all = format!("{}{}", outcome.text(), outcome.stderr);
+    assert!(all.contains("older frames of Python 3.14 are not known"), "{all}");
+}
+
+#[test]
+fn python_objects_that_claim_two_billion_elements_are_unreadable() {
+    let path = fixture("dumps/python-shop.wasmtime.coredump");
+    let bytes = std::fs::read(&path).unwrap();
+    let before = python_variables(&run("coredump-json", &["--locals"], &bytes).json());
+    // The first word after the header: a length, or the sign and the number of digits.
+    let sized = ["big", "negative", "text", "wide", "emoji", "raw", "items", "pair", "empty"];
+    let is_sized = |variable: &Value| sized.contains(&variable["name"].as_str().unwrap());
+    let patches = before.iter().filter(|variable| is_sized(variable));
+    let patches: Vec<_> = patches.map(|one| (address(&one["address"]) + 8, vec![0xff, 0xff, 0xff, 0x7f])).collect();
+    assert_eq!(patches.len(), sized.len());
+    let outcome = run("coredump-json", &["--locals"], &laid_over(&bytes, &patches));
+    behaves(&outcome, "lengths");
+    for variable in python_variables(&outcome.json()).iter().filter(|variable| is_sized(variable)) {
+        assert_eq!((&variable["status"], &variable["value"]), (&"unreadable".into(), &Value::Null), "{variable}");
+    }
+}
+
+#[test]
+fn a_python_tuple_of_sixteen_to_the_thirtieth_is_written_in_bounds() {
+    let path = fixture("dumps/python-shop.wasmtime.coredump");
+    let bytes = std::fs::read(&path).unwrap();
+    let variables = python_variables(&run("coredump-json", &["--locals"], &bytes).json());
+    let of = |name: &str| address(&variables.iter().find(|one| one["name"] == name).unwrap()["address"]);
+    let (pair, kind) = (of("pair"), word(&path, of("pair") + 4));
+    // Thirty tuples in memory that nothing else needs, each of sixteen times the next one: references, type, length, hash, elements.
+    let tuple = |nth: u32, next: u32| {
+        let words = [1, kind, 16, 0].into_iter().chain([next; 16]);
+        (0x400 + 128 * nth, words.flat_map(u32::to_le_bytes).collect::<Vec<u8>>())
+    };
+    let mut patches: Vec<_> = (0..30).map(|nth| tuple(nth, 0x400 + 128 * (nth + 1))).collect();
+    patches[29] = tuple(29, of("items"));
+    patches.push((pair + 16, 0x400u32.to_le_bytes().to_vec()));
+    let options = ["--locals", "--depth", "64", "--elements", "100000"];
+    let outcome = run("coredump-json", &options, &laid_over(&bytes, &patches));
+    behaves(&outcome, "a tuple of tuples");
+    let variables = python_variables(&outcome.json());
+    let value = variables.iter().find(|one| one["name"] == "pair").unwrap()["value"].as_str().unwrap().to_owned();
+    assert!(value.starts_with("((((((((") && value.len() < 1 << 20, "{} bytes", value.len());
+    assert_eq!(variables.iter().find(|one| one["name"] == "ratio").unwrap()["value"], "2.5");
+}
+
+#[test]
+fn a_memory_of_nothing_but_tasks_of_tokio_is_listed_in_bounds() {
+    let folder = scratch();
+    let module = fixture("modules/rust-tasks.wasm");
+    let tool = Tool::new("coredump-run").args(["-q", "--fast", "-o", "d"]).arg(&module).arg("deadlock");
+    tool.in_folder(folder.path()).run();
+    let path = folder.path().join("d");
+    let read =
+        |dump: &[u8]| Tool::new("coredump-json").args(["--locals", "-m"]).arg(&module).arg("-").stdin(dump).run();
+    let bytes = std::fs::read(&path).unwrap();
+    let document = read(&bytes).json();
+    let of_tokio = |document: &Value| -> Vec<Value> {
+        let tasks = document["tasks"].as_array().unwrap().iter();
+        tasks.filter(|task| task["executor"] == "tokio").cloned().collect()
+    };
+    let real = of_tokio(&document);
+    let size = document["memories"][0]["size"].as_u64().unwrap() as u32;
+    // The beginning of a cell, at each place where one may begin, up to the end of the memory.
+    let cell = address(&real[0]["address"]);
+    let cell: Vec<u8> = (0..16).flat_map(|nth| word(&path, cell + 4 * nth).to_le_bytes()).collect();
+    let last = real.iter().map(|task| address(&task["address"])).max().unwrap();
+    let start = (last + 0x1000).next_multiple_of(64);
+    let count = ((size - start) / 64) as usize;
+    assert!(count > 100, "{count}");
+    let outcome = read(&laid_over(&bytes, &[(start, cell.repeat(count))]));
+    behaves(&outcome, "cells");
+    let tasks = of_tokio(&outcome.json());
+    assert!(tasks.len() >= count && tasks.len() <= count + real.len() + 64, "{} of {count}", tasks.len());
+    // Those that the program has are among them as they were.
+    for task in &real {
+        assert!(tasks.contains(task), "{task:#}");
     }
 }

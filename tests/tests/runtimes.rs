@@ -75,7 +75,9 @@ fn shown(document: &Value) -> BTreeMap<u64, Goroutine> {
             }
         }
         let state = task["wait_reason"].as_str().or(task["status"].as_str()).unwrap_or_default().to_owned();
-        let created = task["parent"].as_u64().map(|parent| (text(&task["created_by"]["function"]), parent));
+        // The first has neither.
+        let by = task["created_by"]["function"].as_str();
+        let created = by.map(|by| (by.to_owned(), task["parent"].as_u64().unwrap_or_default()));
         (task["id"].as_u64().expect("every thread is a goroutine"), Goroutine { state, created, frames })
     });
     goroutines.collect()
@@ -306,6 +308,34 @@ fn javascript_frames_are_those_of_the_programs_own_stack() {
             assert_eq!(document["place"]["function"], "stop");
         }
     }
+}
+
+/// Compares the frames of a dump, whose module is not here and where nothing has a name, with the stack that the script printed of
+/// itself: but for the column of the youngest, which went on in its line, and the functions of the engine.
+fn compare_script(name: &str, count: usize) -> Value {
+    let dump = fixture(&format!("dumps/{name}.node.coredump"));
+    let document = Tool::new("coredump-json").arg(&dump).run().json();
+    let frames = document["threads"][0]["interpreted"].as_array().expect("JavaScript's frames are shown");
+    let place = |frame: &Value| {
+        format!("{} {}:{}", frame["function"].as_str().unwrap(), frame["file"].as_str().unwrap(), frame["line"])
+    };
+    let shown: Vec<_> = frames.iter().map(place).collect();
+    let printed = std::fs::read_to_string(fixture(&format!("expected/{name}.txt"))).unwrap();
+    let lines = printed.lines().filter_map(|line| line.trim().strip_prefix("at ")?.strip_suffix(')')?.split_once(" ("));
+    let lines: Vec<_> = lines.filter(|(_, place)| *place != "native").collect();
+    assert_eq!(lines.len(), count);
+    let wanted = lines.iter().map(|(name, place)| format!("{name} {}", place.rsplit_once(':').unwrap().0));
+    assert_eq!(shown, wanted.collect::<Vec<_>>());
+    for (frame, (_, place)) in frames.iter().zip(&lines).skip(1) {
+        assert_eq!(frame["column"].to_string(), place.rsplit_once(':').unwrap().1, "{frame}");
+    }
+    document
+}
+
+#[test]
+fn methods_getters_and_callbacks_have_their_names() {
+    let document = compare_script("quickjs-emscripten", 8);
+    assert_eq!(document["signature"], "price | <anonymous> | get total | main | <eval>");
 }
 
 #[test]
