@@ -102,3 +102,8 @@ pub use model::CoreDump;
 pub use reason::CrashReason;
 pub use symbols::EmbeddedSource;
 pub use variables::{ExpressionError, Limits, Register, Scope, Shapes, Status, Variable, VariableKind, When};
+
+/// The README, whose program is compiled as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
