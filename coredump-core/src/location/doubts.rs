@@ -5,12 +5,18 @@ use std::collections::{HashMap, HashSet};
 use gimli::AttributeValue;
 use gimli::constants::*;
 
-use super::forms::{Form, form, locals_only};
+use super::forms::{Form, form, locals_only, parts};
 use super::frame::Frame;
-use crate::catalog::units::{Attr, Die};
+use super::listed::inexact;
+use crate::catalog::units::{Attr, Die, Language};
 use crate::location::Missing;
 use crate::scope::VariableKind;
 use crate::unwind::{Stores, beside};
+
+/// Variables that one is compared with.
+const OTHERS: usize = 100;
+/// Bytes of a part that is a small constant, which many have.
+const CONSTANT: usize = 3;
 
 impl<'s> Frame<'_, 's> {
     /// Why a description is not believed, whatever the code address is.
@@ -20,8 +26,40 @@ impl<'s> Frame<'_, 's> {
         }
         match value {
             AttributeValue::Exprloc(_) | AttributeValue::Block(_) => self.is_result(die, unit, value),
-            _ => self.anothers.get_or_init(|| self.anothers()).contains(&die).then_some(Missing::OptimizedOut),
+            _ if self.anothers.get_or_init(|| self.anothers()).contains(&die) => Some(Missing::OptimizedOut),
+            _ => self.merged.get_or_init(|| self.merged()).contains(&die).then(inexact),
         }
+    }
+
+    /// Structures in parts that share some of them with another of their type, and have others for themselves: LLVM makes one of a
+    /// structure and its copy, where the copy is changed, and says of each what was assigned to either. C's structures are copied
+    /// by parts before.
+    fn merged(&self) -> HashSet<Die> {
+        let variables = self.active().iter().flat_map(|function| &function.variables);
+        let mut by_type: HashMap<Die, Vec<(Die, Vec<&'s [u8]>)>> = HashMap::new();
+        for &(die, _) in variables.filter(|(_, kind)| *kind != VariableKind::Static) {
+            let described = || {
+                let (number, list) = self.units.inherited(die, DW_AT_location)?;
+                let (unit, ty) = (self.units.unit(number)?, self.units.type_of(die)?);
+                let own = parts(&self.at_address(unit, list, self.pc)?, unit.encoding());
+                (self.units.language(die.unit) == Language::Rust && own.len() > 1).then_some((ty, own))
+            };
+            if let Some((ty, own)) = described() {
+                by_type.entry(ty).or_default().push((die, own));
+            }
+        }
+        let mut found = HashSet::new();
+        for alike in by_type.values() {
+            for (nth, (one, own)) in alike.iter().enumerate() {
+                for (other, theirs) in alike[nth + 1..].iter().take(OTHERS) {
+                    let mut parts = own.iter().zip(theirs);
+                    if own != theirs && parts.any(|(own, theirs)| own == theirs && own.len() > CONSTANT) {
+                        found.extend([*one, *other]);
+                    }
+                }
+            }
+        }
+        found
     }
 
     /// A variable that is in the room which the caller gave for the result: optimised code keeps it elsewhere and writes it

@@ -66,6 +66,22 @@ pub fn locals(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Vec<u32> {
     operations(expression, encoding).filter_map(named).collect()
 }
 
+/// What a description says of each piece of an object, without the size of the piece; nothing of an object that is whole.
+pub fn parts<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<&'s [u8]> {
+    let (whole, mut rest, mut start, mut parts) = (expression.slice(), *expression, 0, Vec::new());
+    loop {
+        let at = whole.len() - gimli::Reader::len(&rest);
+        match parse(&mut rest, encoding) {
+            Ok(gimli::Operation::Piece { .. }) => {
+                parts.push(&whole[start..at]);
+                start = whole.len() - gimli::Reader::len(&rest);
+            }
+            Ok(_) => {}
+            Err(_) => return parts,
+        }
+    }
+}
+
 /// Whether a description names a value of the operand stack.
 pub fn on_stack(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
     operations(expression, encoding).any(|operation| matches!(operation, gimli::Operation::WasmStack { .. }))

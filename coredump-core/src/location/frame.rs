@@ -51,6 +51,8 @@ pub struct Frame<'f, 's> {
     pub stores: OnceCell<Option<Stores>>,
     /// The memo of the parameters that are said to be in another's place.
     pub anothers: OnceCell<HashSet<Die>>,
+    /// The memo of the structures that were made one with another.
+    pub merged: OnceCell<HashSet<Die>>,
     /// The memo of whether the function is optimised.
     pub optimised: OnceCell<bool>,
     /// The memo of [`Frame::frame_base`].

@@ -75,6 +75,12 @@ impl<'s> Frame<'_, 's> {
         }))
     }
 
+    /// The description that a list gives for an address.
+    pub(super) fn at_address(&self, unit: UnitRef<'_, 's>, list: Attr<'s>, address: u64) -> Option<Bytes<'s>> {
+        let (all, _) = entries(unit, list).ok()?;
+        all.into_iter().find(|(range, _)| range.contains(&address)).map(|(_, expression)| expression)
+    }
+
     /// The description that a list gives for the beginning of this frame's function.
     pub(super) fn at_beginning(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Option<Bytes<'s>> {
         let extent = Extent::of(self.binary.module(), self.frame.function?)?;
@@ -168,6 +174,6 @@ fn entries<'s>(unit: UnitRef<'_, 's>, list: Attr<'s>) -> Result<(Vec<Listed<'s>>
 }
 
 /// It has a value; the debug information does not say exactly when it got which.
-fn inexact() -> Missing {
+pub(super) fn inexact() -> Missing {
     Missing::NotCaptured("the debug information is inexact here".into())
 }

@@ -243,6 +243,7 @@ impl<'c> Inspector<'c> {
                 operands: OnceCell::new(),
                 stores: OnceCell::new(),
                 anothers: OnceCell::new(),
+                merged: OnceCell::new(),
                 optimised: OnceCell::new(),
                 base: OnceCell::new(),
                 reads_base: Cell::new(false),
