@@ -180,6 +180,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["coredump-dump", "--map"], &["memor", "segments", "captured ranges"]),
     (&["coredump-dump", "--heap"], &["memor", "segments"]),
     (&["coredump-json", "--locals", "--heap"], &["frames", "threads", "instances", "segments"]),
+    (&["coredump-json", "--redact"], &["frames", "threads", "modules", "instances", "values"]),
     (&["coredump-json", "--sentry"], &["frames", "threads", "modules", "annotations"]),
 ];
 

@@ -160,8 +160,10 @@ impl Serialize for Document<'_> {
         let crash = self.dump.crash();
         let place = crash.place.as_ref().filter(|_| !self.is_hearsay());
         let contents = self.memory == MemoryDetail::Base64;
+        let binaries = redact.then(|| redact::Binaries::of(slots));
+        let binaries = binaries.as_ref();
         let module =
-            move |(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot, contents, slots, redact };
+            move |(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot, contents, binaries };
         let tasks = self.dump.tasks(self.locals.then_some(self.limits));
         let view = TaskView { paths: &self.paths, locals: self.locals, hidden: redact, named: true };
         let names = self.global_names();

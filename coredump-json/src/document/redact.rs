@@ -5,7 +5,8 @@
 //! holds text that stands in the dump, that text is kept only if something else vouches for it: a binary that was found, or
 //! a form that leaves no room for anything else.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::LazyLock;
@@ -439,14 +440,38 @@ pub fn section(name: &str) -> Option<&str> {
     SECTIONS.contains(&name).then_some(name)
 }
 
-/// A name or path of a binary, if it is that of one that was found: its file or its own name section says the same.
-pub fn binary<'t>(text: &'t str, slots: &[Slot]) -> Option<&'t str> {
-    let vouches = |slot: &Slot| {
-        let Some(binary) = slot.found.as_ref().map(|found| &found.binary) else { return false };
-        let file = binary.path().is_some_and(|path| !text.is_empty() && path.ends_with(Path::new(text)));
-        file || binary.module().name() == Some(text)
-    };
-    slots.iter().any(vouches).then_some(text)
+/// The names of the binaries that were found: they vouch for what a dump says of its modules.
+pub struct Binaries<'d> {
+    /// Of their own name sections.
+    names: HashSet<&'d str>,
+    /// Their files, by the last part of the path.
+    files: HashMap<&'d OsStr, Vec<&'d Path>>,
+}
+
+impl<'d> Binaries<'d> {
+    /// Those of a dump's modules.
+    pub fn of(slots: &'d [Slot]) -> Self {
+        let (mut names, mut files) = (HashSet::new(), HashMap::<_, Vec<_>>::new());
+        for binary in slots.iter().filter_map(|slot| Some(&slot.found.as_ref()?.binary)) {
+            names.extend(binary.module().name());
+            if let Some((path, last)) = binary.path().and_then(|path| Some((path, path.file_name()?))) {
+                let same: &mut Vec<&Path> = files.entry(last).or_default();
+                // Modules that share a binary follow each other.
+                if same.last() != Some(&path) {
+                    same.push(path);
+                }
+            }
+        }
+        Binaries { names, files }
+    }
+
+    /// A name or path of a binary, if it is that of one that was found: its file or its own name section says the same.
+    pub fn vouched<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let path = Path::new(text);
+        let same = path.file_name().and_then(|last| self.files.get(last));
+        let file = same.is_some_and(|files| files.iter().any(|file| file.ends_with(path)));
+        (file || self.names.contains(text)).then_some(text)
+    }
 }
 
 #[cfg(test)]

@@ -55,10 +55,8 @@ pub struct ModuleEntry<'c> {
     pub slot: &'c Slot,
     /// Whether to write out the copy in the dump.
     pub contents: bool,
-    /// All modules.
-    pub slots: &'c [Slot],
-    /// Whether only what is vouched for is written.
-    pub redact: bool,
+    /// What vouches for names in a redacted document; `None` if everything is written.
+    pub binaries: Option<&'c redact::Binaries<'c>>,
 }
 
 written_as! { ModuleEntry<'_> => ModuleFields<'static>; }
@@ -67,11 +65,11 @@ impl<'c> Serialize for ModuleEntry<'c> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let module = self.module;
         let found = self.slot.found.as_ref();
-        let name = |name: Option<&'c str>| match self.redact {
-            true => name.and_then(|name| redact::binary(name, self.slots)),
-            false => name,
+        let name = |name: Option<&'c str>| match self.binaries {
+            Some(binaries) => name.and_then(|name| binaries.vouched(name)),
+            None => name,
         };
-        let hash = |hash: Option<&'c str>| if self.redact { hash.and_then(redact::hash) } else { hash };
+        let hash = |hash: Option<&'c str>| if self.binaries.is_some() { hash.and_then(redact::hash) } else { hash };
         let embedded = module.and_then(|module| module.embedded);
         let refused = &self.slot.refused;
         let fields = ModuleFields {
