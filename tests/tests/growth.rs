@@ -41,15 +41,17 @@ fn all_of(count: usize) -> Vec<(usize, usize)> {
     (0..count).map(|start| (start % 7, count)).collect()
 }
 
+fn identities(count: usize) -> Vec<Vec<u8>> {
+    vec![
+        build::custom("coremodules", &vector(count, &[0, 1, b'm'])),
+        custom("coredump.modules", &json!(vec![json!({"path": "/nowhere/app.wasm", "build_id": "00ff"}); count])),
+    ]
+}
+
 const LISTS: &[List] = &[
     ("modules", |count| vec![build::custom("coremodules", &vector(count, &[0, 1, b'm'])), stack(1)]),
-    ("identities of modules", |count| {
-        let modules = build::custom("coremodules", &vector(count, &[0, 1, b'm']));
-        vec![
-            modules,
-            custom("coredump.modules", &json!(vec![json!({"path": "/nowhere/app.wasm", "build_id": "00ff"}); count])),
-        ]
-    }),
+    ("identities of modules", identities),
+    ("identities, four times as many", |count| identities(4 * count)),
     ("instances", |count| vec![instances(count, &[0], &[0]), stack(1)]),
     ("instances with a memory each", |count| {
         let all: Vec<[u32; 1]> = (0..count as u32).map(|index| [index]).collect();
@@ -180,7 +182,7 @@ const COMMANDS: &[(&[&str], &[&str])] = &[
     (&["coredump-dump", "--map"], &["memor", "segments", "captured ranges"]),
     (&["coredump-dump", "--heap"], &["memor", "segments"]),
     (&["coredump-json", "--locals", "--heap"], &["frames", "threads", "instances", "segments"]),
-    (&["coredump-json", "--redact"], &["frames", "threads", "modules", "instances", "values"]),
+    (&["coredump-json", "--redact"], &["frames", "threads", "four times", "instances", "values"]),
     (&["coredump-json", "--sentry"], &["frames", "threads", "modules", "annotations"]),
 ];
 
