@@ -44,6 +44,11 @@ impl Language {
         matches!(self, Language::C | Language::Cpp)
     }
 
+    /// Whether optimised code copies structures as a whole, so that a structure and its copy may become one.
+    pub fn copies_whole(self) -> bool {
+        self == Language::Rust
+    }
+
     /// Whether how a class is passed depends on its constructors.
     pub fn has_constructors(self) -> bool {
         self == Language::Cpp

@@ -8,7 +8,7 @@ use gimli::constants::*;
 use super::forms::{Form, form, locals_only, parts};
 use super::frame::Frame;
 use super::listed::inexact;
-use crate::catalog::units::{Attr, Die, Language};
+use crate::catalog::units::{Attr, Die};
 use crate::location::Missing;
 use crate::scope::VariableKind;
 use crate::unwind::{Stores, beside};
@@ -42,7 +42,7 @@ impl<'s> Frame<'_, 's> {
                 let (number, list) = self.units.inherited(die, DW_AT_location)?;
                 let (unit, ty) = (self.units.unit(number)?, self.units.type_of(die)?);
                 let own = parts(&self.at_address(unit, list, self.pc)?, unit.encoding());
-                (self.units.language(die.unit) == Language::Rust && own.len() > 1).then_some((ty, own))
+                (self.units.language(die.unit).copies_whole() && own.len() > 1).then_some((ty, own))
             };
             if let Some((ty, own)) = described() {
                 by_type.entry(ty).or_default().push((die, own));
