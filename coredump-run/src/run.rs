@@ -143,9 +143,6 @@ async fn start(
     }
 }
 
-/// What to try where an import is not offered.
-pub const STAND_IN: &str = "--unknown-imports-trap runs it, up to the first call of such a function";
-
 /// Why a program cannot be run, of an error of linking it.
 pub fn not_runnable(error: &wasmtime::Error, args: &Args) -> Error {
     let message = message(error);
@@ -153,7 +150,7 @@ pub fn not_runnable(error: &wasmtime::Error, args: &Args) -> Error {
         || message.contains("matching implementation was not found in the linker");
     let told = Error::new(ErrorKind::WrongFile, format!("cannot be run: {message}"));
     match (missing, args.unknown_imports_trap) {
-        (true, false) => told.hint(STAND_IN),
+        (true, false) => told.hint(unknown::STAND_IN),
         (true, true) => told.hint("only functions, memories and resources can be stood in for"),
         _ => told,
     }

@@ -11,6 +11,9 @@ use wasmtime_wasi::p2;
 use crate::components::{Imports, is_offered};
 use crate::host::Host;
 
+/// What to try where an import is not offered.
+pub const STAND_IN: &str = "--unknown-imports-trap runs it, up to the first call of such a function";
+
 /// Gives a core module the memories that it imports, and functions that trap for what else nobody offers.
 pub async fn stand_in_module(
     linker: &mut Linker<Host>,
@@ -137,8 +140,10 @@ fn stand_in(
 /// [`ErrorKind::WrongFile`], with the first such import.
 pub fn look_at_imports(names: &[&str]) -> Result<()> {
     match names.iter().find(|name| name.contains(':') && !is_offered(name)) {
-        Some(name) => Err(Error::new(ErrorKind::WrongFile, format!("cannot be run: nobody offers its import {name}"))
-            .hint(super::run::STAND_IN)),
+        Some(name) => {
+            Err(Error::new(ErrorKind::WrongFile, format!("cannot be run: nobody offers its import {name}"))
+                .hint(STAND_IN))
+        }
         None => Ok(()),
     }
 }
