@@ -17,6 +17,8 @@ const BLOCK: u64 = 1 << 16;
 pub struct Expected {
     kind: String,
     frames: Vec<FramePosition>,
+    /// The instance that the youngest frame is in, if that is known.
+    youngest: Option<usize>,
     globals: Vec<(Owner, Global)>,
     memories: Vec<(Owner, Contents)>,
 }
@@ -49,6 +51,7 @@ impl Expected {
         Expected {
             kind: kind.to_owned(),
             frames: frames.iter().map(|frame| FramePosition::of(frame, dump)).collect(),
+            youngest: frames.first().and_then(|frame| Some(frame.instance? as usize)),
             globals: owners(dump, dump.globals.len(), |instance| &instance.globals)
                 .into_iter()
                 .zip(dump.globals.iter().cloned())
@@ -74,6 +77,21 @@ impl Expected {
         let youngest = self.frames.first()?.function?;
         let of_it = self.frames.iter().filter(|frame| frame.function == Some(youngest)).count();
         Some((youngest, of_it, self.frames.len()))
+    }
+
+    /// The integer globals of the youngest frame's instance, by their indices in it: among them the stack pointer of a compiler's
+    /// shadow stack, which differs from one depth of the stack to another.
+    pub fn integers_of_youngest(&self) -> Vec<(u32, i64)> {
+        let integer = |(owner, global): &(Owner, Global)| {
+            let (instance, own) = (*owner)?;
+            let value = match global.value {
+                Value::I32(value) => i64::from(value),
+                Value::I64(value) => value,
+                _ => return None,
+            };
+            (global.mutable && Some(instance) == self.youngest).then_some((own as u32, value))
+        };
+        self.globals.iter().filter_map(integer).collect()
     }
 
     /// Whether these are the frames of the first run, but for where the youngest one stands in its function.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use coredump_core::internals::digest;
 use coredump_core::module::Module as CoreModule;
 use wasmparser::{BinaryReader, FunctionBody};
-use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, WasmBacktrace};
+use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, Val, WasmBacktrace};
 
 use super::compare::Expected;
 use super::hunt;
@@ -19,6 +19,8 @@ const FRAMES: u64 = 1 << 28;
 /// The place that is looked for.
 pub struct Overflow {
     expected: Expected,
+    /// Globals of the function's instance that must have these values: to look at them costs less than to walk the stack.
+    integers: Vec<(u32, i64)>,
     /// Entries of the function that come before it can be on the stack so many times.
     skipped: u64,
     frames: usize,
@@ -33,7 +35,8 @@ impl Overflow {
     pub fn of(expected: &Expected) -> Option<Overflow> {
         let (_, of_it, frames) = expected.overflow()?;
         let (entry, entries, walked) = Default::default();
-        Some(Overflow { expected: expected.clone(), skipped: of_it as u64 - 1, frames, entry, entries, walked })
+        let (expected, integers) = (expected.clone(), expected.integers_of_youngest());
+        Some(Overflow { expected, integers, skipped: of_it as u64 - 1, frames, entry, entries, walked })
     }
 
     /// Whether it is in this module of a component.
@@ -64,7 +67,7 @@ impl Overflow {
         }
         let entered = self.entries.fetch_add(1, Ordering::Relaxed);
         let over = store.data().playback.as_ref().is_some_and(|playback| playback.is_over());
-        if entered < self.skipped || !over || self.walked.load(Ordering::Relaxed) > FRAMES {
+        if entered < self.skipped || !over || self.walked.load(Ordering::Relaxed) > FRAMES || !self.has_integers(store) {
             return false;
         }
         self.walked.fetch_add(self.frames as u64, Ordering::Relaxed);
@@ -73,5 +76,20 @@ impl Overflow {
             (info.func_index(), info.func_offset().and_then(|offset| u32::try_from(offset).ok()))
         };
         self.expected.has_frames(backtrace.frames().iter().map(frame))
+    }
+
+    /// Whether the globals of the youngest frame's instance have the values that they had in the first run, as far as they
+    /// can be read.
+    fn has_integers(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
+        let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return true };
+        let Ok(instance) = frame.instance(&mut *store) else { return true };
+        self.integers.iter().all(|&(index, expected)| {
+            let global = instance.debug_global(&mut *store, index);
+            match global.map(|global| global.get(&mut *store)) {
+                Some(Val::I32(value)) => i64::from(value) == expected,
+                Some(Val::I64(value)) => value == expected,
+                _ => true,
+            }
+        })
     }
 }

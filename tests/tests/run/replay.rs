@@ -402,6 +402,37 @@ fn a_component_whose_stack_overflows_is_stopped_at_the_same_call() {
     assert_eq!(values(&frames(&dump)[0]["locals"]), [(depth - 1).to_string()]);
 }
 
+/// What overflows the stack is often a small function that was called all the time before: it is found without a walk of the
+/// stack at each of its calls, by the globals, of which compilers keep one as the pointer of their own stack.
+#[test]
+fn a_stack_that_overflows_in_a_busy_function_is_stopped_at_the_same_call() {
+    let each = |write: fn(usize) -> String| (0..40).map(write).collect::<String>();
+    let loads = each(|n| format!("(local.set {n} (i64.load (i32.const {})))", 8 * n));
+    let stores = each(|n| format!("(i64.store (i32.const {}) (local.get {}))", 8 * n, 39 - n));
+    let locals = "i64 ".repeat(40);
+    let text = format!(
+        "(module (memory (export \"memory\") 1) (global $depth (mut i32) (i32.const 0))
+            (func $busy (local {locals}) {loads} {stores})
+            (func $deep (param $n i32) (result i32)
+                (global.set $depth (local.get $n))
+                (call $busy)
+                (i32.add (call $deep (i32.add (local.get $n) (i32.const 1))) (local.get $n)))
+            (func (export \"_start\") (local $n i32)
+                (loop $more
+                    (call $busy)
+                    (local.set $n (i32.add (local.get $n) (i32.const 1)))
+                    (br_if $more (i32.lt_u (local.get $n) (i32.const 100000))))
+                (drop (call $deep (i32.const 1)))))"
+    );
+    let run = Run::wat(&[], &text).expect(134);
+    let dump = run.json();
+    assert_eq!(dump["reason"]["kind"], "stack-overflow");
+    assert_eq!(dump["process"]["replay"]["verified"], true, "{:?}", run.outcome);
+    let frames = frames(&dump);
+    assert_eq!(frames[0]["function"], "busy");
+    assert_eq!(values(&frames[1]["locals"]), [(frames.len() - 2).to_string()]);
+}
+
 /// Where a memory ends is the host's decision as well.
 #[test]
 fn a_memory_that_may_not_grow_is_replayed() {
