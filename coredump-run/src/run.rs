@@ -20,7 +20,7 @@ use crate::replay;
 use crate::unknown;
 
 /// How long a guest that is to end may take: most host calls that wait end at once, a few do not.
-const PATIENCE: Duration = Duration::from_secs(1);
+pub const PATIENCE: Duration = Duration::from_secs(1);
 
 /// A store for `host`, set up as `args` say.
 pub fn store(engine: &Engine, args: &Args, mode: Mode, host: Host, waits: &Waits) -> wasmtime::Result<Store<Host>> {

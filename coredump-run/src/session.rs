@@ -23,7 +23,7 @@ use crate::record::Recorder;
 use crate::replay::{self, Again, Log, Stopper};
 use crate::report::Look;
 use crate::signals::Signals;
-use crate::stdio::Tail;
+use crate::stdio::{self, Tail};
 use crate::{cache, engine, invoke, report, run, serve};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are reported and have exit codes of
@@ -158,6 +158,8 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     }
     // From now on a signal ends this process at once.
     control.set_over();
+    // A guest that was stopped may have been waiting for a reader that never comes.
+    stdio::finish(matches!(ending, Ending::Interrupted(_) | Ending::Waiting(_)).then_some(run::PATIENCE));
     // A thread that waits for input would hold up the end of the process.
     runtime.shutdown_background();
     if !args.quiet {

@@ -5,8 +5,9 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -18,8 +19,15 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 /// How much of standard error is remembered, in bytes.
 const TAIL: usize = 64 * 1024;
 
-/// Greatest write taken at once, in bytes: what a pipe that can be written to surely takes (POSIX `PIPE_BUF` on Linux).
-const WRITE: usize = 4096;
+/// What a pipe that can be written to surely takes at once, in bytes (POSIX `PIPE_BUF` on Linux).
+const PIECE: usize = 4096;
+
+/// What a guest may write at once, in bytes: as much as wasmtime allows, since some guests take a shorter write for the end of
+/// what can be written, and lose the rest.
+const PERMIT: usize = 64 * 1024;
+
+/// What guests have written and the reader of a pipe has not taken yet, of standard output and of standard error.
+static WAITING: [Mutex<Vec<u8>>; 2] = [const { Mutex::new(Vec::new()) }; 2];
 
 /// The last bytes the guest wrote to its standard error.
 #[derive(Clone, Default)]
@@ -60,19 +68,69 @@ pub enum Out {
     Instead,
 }
 
+/// Writes what guests have written and nobody has read yet, and waits for the readers: for each of them at most `patience`, if
+/// that is given.
+pub fn finish(patience: Option<Duration>) {
+    let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
+    for out in [Out::Stdout, Out::Instead] {
+        // What the reader of a closed pipe misses is nobody's.
+        while out.takes().is_ok_and(|takes| !takes) && out.poll(patience.as_ref()) {}
+    }
+}
+
 impl Out {
+    /// Writes bytes as they come, as far as their reader takes them at once; the rest waits for it.
+    fn write_or_keep(&self, bytes: &[u8]) -> io::Result<()> {
+        if let Out::Stderr(tail) = self {
+            tail.remember(bytes);
+        }
+        let mut waiting = self.waiting();
+        if waiting.is_empty() && self.is_file() {
+            return self.pass(bytes);
+        }
+        waiting.extend_from_slice(bytes);
+        self.push(&mut waiting)
+    }
+
+    /// Writes of what waits as much as its reader takes at once. After an error nothing waits.
+    fn push(&self, waiting: &mut Vec<u8>) -> io::Result<()> {
+        let mut written = 0;
+        while written < waiting.len() && self.is_ready() {
+            let piece = &waiting[written..waiting.len().min(written + PIECE)];
+            if let Err(error) = self.pass(piece) {
+                waiting.clear();
+                return Err(error);
+            }
+            written += piece.len();
+        }
+        waiting.drain(..written);
+        Ok(())
+    }
+
+    /// Whether nothing waits any more, and a write would not wait.
+    fn takes(&self) -> io::Result<bool> {
+        let mut waiting = self.waiting();
+        self.push(&mut waiting)?;
+        Ok(waiting.is_empty() && self.is_ready())
+    }
+
+    fn waiting(&self) -> MutexGuard<'static, Vec<u8>> {
+        let waiting = match self {
+            Out::Stdout => &WAITING[0],
+            Out::Stderr(_) | Out::Instead => &WAITING[1],
+        };
+        waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn pass(&self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Out::Stdout => io::stdout().write_all(bytes),
-            Out::Stderr(tail) => {
-                tail.remember(bytes);
-                io::stderr().write_all(bytes)
-            }
-            Out::Instead => io::stderr().write_all(bytes),
+            Out::Stderr(_) | Out::Instead => io::stderr().write_all(bytes),
         }
     }
 
     fn flush(&self) -> io::Result<()> {
+        self.push(&mut self.waiting())?;
         match self {
             Out::Stdout => io::stdout().flush(),
             Out::Stderr(_) | Out::Instead => Ok(()),
@@ -104,10 +162,11 @@ impl Out {
         !matches!(polled, Ok(0))
     }
 
-    /// The same on another thread, so that this one can be called away.
+    /// Waits until it [takes](Out::takes) bytes or fails, on another thread, so that this one can be called away.
     async fn writable(self) {
-        if !self.is_ready() {
-            let _ = tokio::task::spawn_blocking(move || self.poll(None)).await;
+        while self.takes().is_ok_and(|takes| !takes) {
+            let out = self.clone();
+            let _ = tokio::task::spawn_blocking(move || out.poll(None)).await;
         }
     }
 }
@@ -144,7 +203,7 @@ fn stream_error(error: io::Error) -> StreamError {
 
 impl OutputStream for Out {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.pass(&bytes).map_err(stream_error)
+        self.write_or_keep(&bytes).map_err(stream_error)
     }
 
     fn flush(&mut self) -> StreamResult<()> {
@@ -152,7 +211,7 @@ impl OutputStream for Out {
     }
 
     fn check_write(&mut self) -> StreamResult<usize> {
-        Ok(if self.is_ready() { WRITE } else { 0 })
+        self.takes().map(|takes| if takes { PERMIT } else { 0 }).map_err(stream_error)
     }
 }
 
@@ -171,13 +230,13 @@ struct Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if !self.out.is_ready() {
+        if !self.out.takes()? {
             let out = self.out.clone();
             ready!(self.waiting.get_or_insert_with(|| Box::pin(out.writable())).as_mut().poll(context));
         }
         self.waiting = None;
-        let bytes = &bytes[..bytes.len().min(WRITE)];
-        Poll::Ready(self.out.pass(bytes).map(|()| bytes.len()))
+        let bytes = &bytes[..bytes.len().min(PERMIT)];
+        Poll::Ready(self.out.write_or_keep(bytes).map(|()| bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -114,7 +114,7 @@ def values(flag):
         out.append(f"{name} = {here[name]!r}")
     del here
     if flag:
-        # Of more than 4,096 bytes at once, the standard output of componentize-py keeps the first.
+        # Of more than the stream permits at once (64 KiB), the standard output of componentize-py keeps the first.
         for line in out: print(line, flush=True)
         os.abort()
     return out

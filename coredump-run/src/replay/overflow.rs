@@ -67,7 +67,8 @@ impl Overflow {
         }
         let entered = self.entries.fetch_add(1, Ordering::Relaxed);
         let over = store.data().playback.as_ref().is_some_and(|playback| playback.is_over());
-        if entered < self.skipped || !over || self.walked.load(Ordering::Relaxed) > FRAMES || !self.has_integers(store) {
+        if entered < self.skipped || !over || self.walked.load(Ordering::Relaxed) > FRAMES || !self.has_integers(store)
+        {
             return false;
         }
         self.walked.fetch_add(self.frames as u64, Ordering::Relaxed);

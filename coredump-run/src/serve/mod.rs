@@ -17,9 +17,9 @@ use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 
 use crate::args::Args;
-use crate::cache;
 use crate::program::Source;
 use crate::signals::Signals;
+use crate::{cache, run, stdio};
 use service::Service;
 
 /// Serves the program that `args` name until a signal ends it.
@@ -43,6 +43,7 @@ pub fn run(args: Args, address: SocketAddr, report: &Report, signals: &Signals) 
         report.say(format_args!("serving HTTP on http://{}/", listen::address(&listener)?));
         Ok(listen::serve(listener, service, signals).await)
     });
+    stdio::finish(Some(run::PATIENCE));
     // What was not done in time is given up.
     runtime.shutdown_background();
     exit

@@ -271,3 +271,65 @@ fn a_limit_of_the_file_size_does_not_kill_the_run() {
     assert!(outcome.stderr.contains("no core dump: app.coredump: cannot write: File too large"), "{}", outcome.stderr);
     assert!(files(folder.path()).is_empty());
 }
+
+/// Some guests take what a stream permits at once for all that it will ever take, and do not write the rest again (CPython in
+/// components): so it permits as much as wasmtime's does, and a pipe that takes less gets the rest as its reader reads.
+#[test]
+fn what_a_component_writes_at_once_comes_out_whole() {
+    let text = r#"(component
+        (import "wasi:io/error@0.2.0" (instance $error (export "error" (type (sub resource)))))
+        (alias export $error "error" (type $error))
+        (import "wasi:io/streams@0.2.0" (instance $streams
+            (export "output-stream" (type $stream (sub resource)))
+            (alias outer 1 $error (type $outer))
+            (export "error" (type $own (eq $outer)))
+            (type $variant (variant (case "last-operation-failed" (own $own)) (case "closed")))
+            (export "stream-error" (type $failed (eq $variant)))
+            (export "[method]output-stream.check-write" (func
+                (param "self" (borrow $stream)) (result (result u64 (error $failed)))))
+            (export "[method]output-stream.write" (func
+                (param "self" (borrow $stream)) (param "contents" (list u8)) (result (result (error $failed)))))))
+        (alias export $streams "output-stream" (type $stream))
+        (import "wasi:cli/stdout@0.2.0" (instance $stdout
+            (alias outer 1 $stream (type $outer))
+            (export "output-stream" (type $own (eq $outer)))
+            (export "get-stdout" (func (result (own $own))))))
+        (core module $memory (memory (export "memory") 2))
+        (core instance $memory (instantiate $memory))
+        (core func $get (canon lower (func $stdout "get-stdout")))
+        (core func $check (canon lower (func $streams "[method]output-stream.check-write") (memory $memory "memory")))
+        (core func $write (canon lower (func $streams "[method]output-stream.write") (memory $memory "memory")))
+        (core module $main
+            (import "memory" "memory" (memory 2))
+            (import "host" "get" (func $get (result i32)))
+            (import "host" "check" (func $check (param i32 i32)))
+            (import "host" "write" (func $write (param i32 i32 i32 i32)))
+            (func (export "run") (result i32) (local $out i32) (local $rounds i32)
+                (local.set $out (call $get))
+                (memory.fill (i32.const 1024) (i32.const 120) (i32.const 60000))
+                (loop $more
+                    (loop $wait
+                        (call $check (local.get $out) (i32.const 8))
+                        (br_if $wait (i64.eqz (i64.load (i32.const 16)))))
+                    (if (i64.lt_u (i64.load (i32.const 16)) (i64.const 60000)) (then unreachable))
+                    (call $write (local.get $out) (i32.const 1024) (i32.const 60000) (i32.const 8))
+                    (local.set $rounds (i32.add (local.get $rounds) (i32.const 1)))
+                    (br_if $more (i32.lt_u (local.get $rounds) (i32.const 3))))
+                (local.get $rounds)))
+        (core instance $main (instantiate $main
+            (with "memory" (instance $memory))
+            (with "host" (instance
+                (export "get" (func $get)) (export "check" (func $check)) (export "write" (func $write))))))
+        (func (export "run") (result u32) (canon lift (core func $main "run"))))"#;
+    let folder = scratch();
+    fs::write(folder.path().join("writes.wat"), text).unwrap();
+    for mode in ["", "--live", "--fast"] {
+        for reader in ["cat > out", "(sleep 0.3; cat) > out"] {
+            let line = format!("\"$0\" {mode} --invoke 'run()' writes.wat | {reader}");
+            let shell = Tool::other("sh").args(["-c", &line]).arg(coredump_tests::binary("coredump-run"));
+            shell.in_folder(folder.path()).run().expect(0);
+            let written = fs::read(folder.path().join("out")).unwrap();
+            assert_eq!(written.iter().filter(|&&byte| byte == b'x').count(), 180_000, "{mode} {reader}");
+        }
+    }
+}
