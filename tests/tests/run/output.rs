@@ -297,8 +297,8 @@ fn what_a_component_writes_at_once_comes_out_whole() {
         (core module $memory (memory (export "memory") 2))
         (core instance $memory (instantiate $memory))
         (core func $get (canon lower (func $stdout "get-stdout")))
-        (core func $check (canon lower (func $streams "[method]output-stream.check-write") (memory $memory "memory")))
-        (core func $write (canon lower (func $streams "[method]output-stream.write") (memory $memory "memory")))
+        (core func $check (canon lower (func $streams "[method]output-stream.check-write") (memory (core memory $memory "memory"))))
+        (core func $write (canon lower (func $streams "[method]output-stream.write") (memory (core memory $memory "memory"))))
         (core module $main
             (import "memory" "memory" (memory 2))
             (import "host" "get" (func $get (result i32)))
