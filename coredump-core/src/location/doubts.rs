@@ -18,6 +18,9 @@ const OTHERS: usize = 100;
 /// Bytes of a part that is a small constant, which many have.
 const CONSTANT: usize = 3;
 
+/// A variable, and the expressions of the parts that it is described in.
+type InParts<'s> = (Die, Vec<&'s [u8]>);
+
 impl<'s> Frame<'_, 's> {
     /// Why a description is not believed, whatever the code address is.
     pub(super) fn doubt(&self, die: Die, unit: u32, value: Attr<'s>) -> Option<Missing> {
@@ -36,7 +39,7 @@ impl<'s> Frame<'_, 's> {
     /// by parts before.
     fn merged(&self) -> HashSet<Die> {
         let variables = self.active().iter().flat_map(|function| &function.variables);
-        let mut by_type: HashMap<Die, Vec<(Die, Vec<&'s [u8]>)>> = HashMap::new();
+        let mut by_type: HashMap<Die, Vec<InParts<'s>>> = HashMap::new();
         for &(die, _) in variables.filter(|(_, kind)| *kind != VariableKind::Static) {
             let described = || {
                 let (number, list) = self.units.inherited(die, DW_AT_location)?;
