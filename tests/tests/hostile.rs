@@ -225,7 +225,7 @@ fn a_memory_of_nothing_but_tasks_of_tokio_is_listed_in_bounds() {
     behaves(&outcome, "cells");
     let tasks = of_tokio(&outcome.json());
     assert!(tasks.len() >= count && tasks.len() <= count + real.len() + 64, "{} of {count}", tasks.len());
-    // Those that the program has are among them as they were.
+    // The tasks that the program has are among them as they were.
     for task in &real {
         assert!(tasks.contains(task), "{task:#}");
     }

@@ -367,9 +367,8 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
     /// Makes of the lowest bits of the value on top a number with a sign.
     fn extend(&mut self, bits: u32) -> Result<(), Missing> {
         (self.register, self.narrow, self.literal) = (false, false, false);
-        let free = 64 - bits;
         let value = self.pop_number()?;
-        self.push(gimli::Value::Generic((((value << free) as i64) >> free) as u64))?;
+        self.push(gimli::Value::Generic(sign_extended(value, u64::MAX >> (64 - bits)) as u64))?;
         self.widened();
         Ok(())
     }

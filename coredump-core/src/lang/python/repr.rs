@@ -367,7 +367,7 @@ fn renamed(contents: String, base: &Type, class: &str) -> String {
         "set" if contents == "set()" => Some("()".to_owned()),
         "set" => Some(format!("({contents})")),
         full if NAMED.contains(&full) => {
-            // Those of `datetime` are written with their module.
+            // `repr` writes the classes of `datetime` with their module.
             let written = if full.starts_with("datetime.") { full } else { base.name.as_str() };
             contents.strip_prefix(written).filter(|rest| rest.starts_with('(')).map(str::to_owned)
         }
