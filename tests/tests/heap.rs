@@ -776,6 +776,9 @@ fn a_struct_with_a_flexible_array_is_no_array() {
     let part = *all.iter().find(|(_, block)| block.2 == "struct part").unwrap().0;
     let told = dump("heap-flexible", &["--whatis", &format!("{:#x}", part + 20)], &path).expect(0);
     assert!(told.text().contains("type\tstruct part\n"), "{}", told.text());
+    // Its characters are a text, to the zero at its end.
+    let text = dump("heap-flexible", &["--print", "*message->parts[1]"], &path).expect(0);
+    assert_eq!(text.text(), format!("*message->parts[1] = {{length = 51, text = \"{}\"}}\n", "a".repeat(51)));
 }
 
 #[test]

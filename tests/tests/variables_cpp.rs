@@ -167,3 +167,15 @@ fn arguments_of_templates_that_the_compiler_left_out_are_written() {
     assert_eq!(ask("*(Row<int, 3> *)&row"), "*(Row<int, 3> *)&row = {cells = {1, 2, 3}}");
     assert_eq!(ask("(*(Box<Box<int>> *)&nested).held.held"), "(*(Box<Box<int>> *)&nested).held.held = 7");
 }
+
+/// As c++filt and gdb name it.
+#[test]
+fn a_thunk_is_named_and_is_no_part_of_a_signature() {
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "cpp-thunks", &["--quiet", "--invoke", "run"]);
+    let document = Tool::new("coredump-json").arg("--locals").arg(&dump).run().expect(0).json();
+    let frames = &document["threads"][0]["frames"];
+    let names = [0, 1, 2].map(|frame| frames[frame]["function"].as_str().unwrap());
+    assert_eq!(names, ["bond::worth(int) const", "virtual thunk to bond::worth(int) const", "value(asset const&, int)"]);
+    assert_eq!(document["signature"], "bond::worth | value | run");
+}

@@ -10,7 +10,7 @@ impl<'s> Renderer<'_, '_, 's> {
     /// An array, of which `dimensions` are left to go through.
     pub(super) fn array(&self, value: &Value, array: &Array, dimensions: &[Option<u64>], depth: u32) -> Shown {
         let Some((first, inner)) = dimensions.split_first() else { return self.show_element(value, array, depth) };
-        let Some(count) = *first else { return Shown::text("{...}") };
+        let Some(count) = *first else { return self.unbounded(value, array, inner) };
         let element = self.frame.units.size_of(array.element);
         let stride = array.stride.or(element);
         let stride = inner.iter().try_fold(stride.unwrap_or(0), |size, count| size.checked_mul((*count)?));
@@ -47,6 +47,17 @@ impl<'s> Renderer<'_, '_, 's> {
             }
             Some(part)
         })
+    }
+
+    /// An array without a length, as C's flexible array member: of characters, the text up to the zero that ends it.
+    fn unbounded(&self, value: &Value, array: &Array, inner: &[Option<u64>]) -> Shown {
+        let character = self.lang.character(self, array.element).filter(|_| inner.is_empty());
+        let text = match (value.source.address(), character) {
+            (Some(address), Some((_, 1))) => self.c_text(address),
+            (Some(_), Some((prefix, size))) => self.wide_text(&value.source, prefix, size, None),
+            _ => return Shown::text("{...}"),
+        };
+        text.map_or_else(Shown::from, Shown::text)
     }
 
     fn show_element(&self, value: &Value, array: &Array, depth: u32) -> Shown {

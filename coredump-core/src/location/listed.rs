@@ -40,8 +40,7 @@ impl<'s> Frame<'_, 's> {
         let (all, default) = entries(unit, list)?;
         if let Some(at) = all.iter().position(|(range, _)| range.contains(&self.pc)) {
             let (range, expression) = &all[at];
-            let changes = all.iter().any(|(_, other)| other.slice() != expression.slice());
-            if changes && self.is_early(range.start, expression, unit.encoding()) {
+            if self.is_early(&all, at, unit.encoding()) {
                 return Err(inexact());
             }
             let since = self.since(&all[..=at], unit.encoding());
@@ -89,15 +88,20 @@ impl<'s> Frame<'_, 's> {
         all.into_iter().find(|(range, _)| begins(range)).map(|(_, expression)| expression)
     }
 
-    /// Whether a description of a variable that changes may be ahead of the instruction at which the frame stands: it tells a
+    /// Whether the description of a variable that changes may be ahead of the instruction at which the frame stands: it tells a
     /// constant, or what was computed just before by code past which that instruction may have been moved down.
-    fn is_early(&self, start: u64, expression: &Bytes<'_>, encoding: Encoding) -> bool {
+    fn is_early(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
+        let (range, expression) = &all[at];
         if matches!(form(expression, encoding), Some(Form::Number)) {
-            return true;
+            return all.iter().any(|(_, other)| other.slice() != expression.slice());
+        }
+        // Where all that is said names the same local, the variable changes with what is written there.
+        if all.len() == 1 {
+            return false;
         }
         let module = self.binary.module();
         let code = module.code_section_start().unwrap_or(0);
-        let (start, at) = (start.saturating_add(code), self.pc.saturating_add(code));
+        let (start, at) = (range.start.saturating_add(code), self.pc.saturating_add(code));
         let writes = |local: &u32| self.writes().is_some_and(|writes| writes.defines(*local, start));
         let computed = on_stack(expression, encoding) || locals(expression, encoding).iter().any(writes);
         computed && self.frame.function.is_some_and(|function| moves_down(module, function, start, at))

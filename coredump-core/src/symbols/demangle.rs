@@ -42,8 +42,22 @@ fn special(name: String) -> String {
     match (class("{vtable("), class("{vtt(")) {
         (Some(class), _) => format!("vtable for {class}"),
         (_, Some(class)) => format!("VTT for {class}"),
-        (None, None) => name,
+        (None, None) => thunk(&name).unwrap_or(name),
     }
+}
+
+/// A function that moves `this` and calls the one that overrides: `{virtual override thunk({offset(-8)}, Cat::eat())}`.
+fn thunk(name: &str) -> Option<String> {
+    let moved = name.strip_prefix("{virtual override thunk(")?.strip_suffix(")}")?;
+    let (this, rest) = moved.split_once("}, ")?;
+    // One that moves the result too says by how much before it names the function.
+    let result = rest.strip_prefix("{offset(").or_else(|| rest.strip_prefix("{virtual offset("));
+    let (kind, function) = match result {
+        Some(result) => ("covariant return thunk", result.split_once("}, ")?.1),
+        None if this.starts_with("{virtual offset(") => ("virtual thunk", rest),
+        None => ("non-virtual thunk", rest),
+    };
+    Some(format!("{kind} to {function}"))
 }
 
 /// v0 names begin `_R`; legacy ones end in a hash of 16 hex digits: `17h…E`.
@@ -84,6 +98,11 @@ mod tests {
         assert_eq!(demangle("_ZTV5Horse"), "vtable for Horse");
         assert_eq!(demangle("_ZTTN3zoo4CageIiEE"), "VTT for zoo::Cage<int>");
         assert_eq!(demangle("_ZTS5Horse"), "typeinfo name for Horse");
+        // As c++filt writes them.
+        assert_eq!(demangle("_ZThn16_N1BD1Ev"), "non-virtual thunk to B::~B()");
+        assert_eq!(demangle("_ZTv0_n24_N1B1hEc"), "virtual thunk to B::h(char)");
+        assert_eq!(demangle("_ZTcv0_n24_v0_n24_N1n1EIiE1fEi"), "covariant return thunk to n::E<int>::f(int)");
+        assert_eq!(demangle("_ZTchn16_h16_N1B1fEi"), "covariant return thunk to B::f(int)");
     }
 
     #[test]
