@@ -176,6 +176,9 @@ fn a_thunk_is_named_and_is_no_part_of_a_signature() {
     let document = Tool::new("coredump-json").arg("--locals").arg(&dump).run().expect(0).json();
     let frames = &document["threads"][0]["frames"];
     let names = [0, 1, 2].map(|frame| frames[frame]["function"].as_str().unwrap());
-    assert_eq!(names, ["bond::worth(int) const", "virtual thunk to bond::worth(int) const", "value(asset const&, int)"]);
+    assert_eq!(
+        names,
+        ["bond::worth(int) const", "virtual thunk to bond::worth(int) const", "value(asset const&, int)"]
+    );
     assert_eq!(document["signature"], "bond::worth | value | run");
 }
