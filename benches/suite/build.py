@@ -144,6 +144,37 @@ def guest(name, *flags):
     return once(OUT / f"{name}.wasm", compile_it)
 
 
+def fetched(name, version):
+    """The sources of a crate, through cargo."""
+    def vendor(target):
+        (target / "src").mkdir(parents=True)
+        (target / "src/lib.rs").write_text("")
+        (target / "Cargo.toml").write_text('[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n'
+                                           f'[dependencies]\n{name} = "={version}"\n')
+        run(["cargo", "vendor", "-q", "vendor"], cwd=target)
+    return once(OUT / "source" / name, vendor) / "vendor" / name
+
+
+def component(name):
+    """A small guest as a component: a module of WASI 0.1, with wasmtime's adapter."""
+    def adapt(target):
+        crate = fetched("wasi-preview1-component-adapter-provider", "48.0.8")
+        adapter = crate / "artefacts/wasi_snapshot_preview1.command.wasm"
+        run([programs.peer("wasm-tools"), "component", "new", guest(name), "--adapt", f"wasi_snapshot_preview1={adapter}", "-o", target])
+    return once(OUT / f"{name}.component.wasm", adapt)
+
+
+def python_component():
+    """A component of 18 MB: CPython, and a function that does next to nothing."""
+    def componentize(target):
+        folder = OUT / "source" / "python"
+        (folder / "wit").mkdir(parents=True, exist_ok=True)
+        (folder / "wit/world.wit").write_text("package bench:python;\nworld bench { export hello: func() -> string; }\n")
+        (folder / "app.py").write_text("class WitWorld:\n    def hello(self):\n        return 'hello'\n")
+        run([programs.peer("componentize-py"), "-d", "wit", "-w", "bench", "componentize", "app", "-o", target], cwd=folder)
+    return once(OUT / "python.component.wasm", componentize)
+
+
 def wasmtime_dump(module, name, *options, arguments=()):
     """A dump by wasmtime, frames and memory only."""
     def take(target):
@@ -168,13 +199,7 @@ def our_dump(module, name, *options, arguments=()):
 def sqlite():
     """SQLite's amalgamation, from the crate that bundles it, in a guest that dies in the middle of a query."""
     def make(target):
-        fetch = OUT / "source" / "fetch"
-        (fetch / "src").mkdir(parents=True, exist_ok=True)
-        (fetch / "src/lib.rs").write_text("")
-        (fetch / "Cargo.toml").write_text('[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[workspace]\n'
-                                          '[dependencies]\nlibsqlite3-sys = { version = "=0.30.1", features = ["bundled"] }\n')
-        run(["cargo", "vendor", "-q", "vendor"], cwd=fetch)
-        amalgamation = fetch / "vendor/libsqlite3-sys/sqlite3"
+        amalgamation = fetched("libsqlite3-sys", "0.30.1") / "sqlite3"
         if not shutil.which("zig"):
             raise Unable("SQLite needs zig (pip install ziglang, and a program `zig` that runs `python3 -m ziglang`)")
         run(["nice", "zig", "cc", "-target", "wasm32-wasi", "-fno-sanitize=undefined", "-g", "-gdwarf-5", "-O2", "-DSQLITE_THREADSAFE=0",

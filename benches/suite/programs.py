@@ -12,6 +12,7 @@ OURS = ("coredump-run", "coredump-bt", "coredump-json", "coredump-dump", "coredu
 PEERS = {
     "wasmtime": ("WASMTIME", ["--version"], "cargo install wasmtime-cli --version 48.0.8 --locked"),
     "wasm-tools": ("WASM_TOOLS", ["--version"], "cargo install wasm-tools --locked"),
+    "componentize-py": ("COMPONENTIZE_PY", ["--version"], "pip install componentize-py==0.25.1"),
     "wasmgdb": ("WASMGDB", ["--version"], "cargo install wasmgdb"),
     "wasm-coredump-rewriter": ("WASM_COREDUMP_REWRITER", ["--version"], "cargo install wasm-coredump-rewriter"),
     "llvm-symbolizer": ("LLVM_SYMBOLIZER", ["--version"], "apt-get install llvm"),

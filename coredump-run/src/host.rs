@@ -60,13 +60,17 @@ struct MemoryTotal {
     limit: Option<usize>,
     /// In bytes.
     used: usize,
-    /// What the last growth took, in case it fails.
+    /// What the last request took, in case it fails.
     last: usize,
 }
 
 impl MemoryTotal {
-    /// Grows something from `current` to `desired` bytes.
-    fn grow(&mut self, current: usize, desired: usize) -> wasmtime::Result<()> {
+    /// Grows something from `current` to `desired` bytes, of which the engine by itself refuses more than `maximum`.
+    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<()> {
+        self.last = 0;
+        if maximum.is_some_and(|maximum| desired > maximum) {
+            return Ok(());
+        }
         let more = desired.saturating_sub(current);
         let total = self.used.saturating_add(more);
         if let Some(limit) = self.limit.filter(|limit| total > *limit) {
@@ -92,12 +96,13 @@ impl WasiView for Host {
 
 impl ResourceLimiter for Host {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        // The engine refuses by itself what is beyond the maximum.
-        if maximum.is_none_or(|maximum| desired <= maximum) {
-            self.limit.grow(current, desired)?;
-        }
+        self.limit.grow(current, desired, maximum)?;
         if let Some(playback) = &mut self.playback {
-            return Ok(playback.may_grow(current, desired));
+            let may_grow = playback.may_grow(current, desired);
+            if !may_grow {
+                self.limit.give_back();
+            }
+            return Ok(may_grow);
         }
         if self.log.is_some() {
             self.growth.asked(current, desired);
@@ -114,9 +119,8 @@ impl ResourceLimiter for Host {
     }
 
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
-        if maximum.is_none_or(|maximum| desired <= maximum) {
-            self.limit.grow(current.saturating_mul(ELEMENT), desired.saturating_mul(ELEMENT))?;
-        }
+        let bytes = |elements: usize| elements.saturating_mul(ELEMENT);
+        self.limit.grow(bytes(current), bytes(desired), maximum.map(bytes))?;
         Ok(true)
     }
 
@@ -163,6 +167,12 @@ impl Host {
         }
         let wasi = wasi.build_p1();
         Ok(Host::with(wasi, args.network, args.max_memory, None))
+    }
+
+    /// Has the answers to the program recorded in `log`.
+    pub fn record_in(&mut self, log: Arc<Log>) {
+        (self.files, self.component_files) = (Files::with_input(), components::Files::with_input());
+        self.log = Some(log);
     }
 
     /// The resources that the program has.

@@ -57,7 +57,10 @@ pub fn tell_of(title: &str, report: &Report, look: &Look, program: &Program, end
         report.say(format_args!("{title}: {}", what.lines().next().unwrap_or_default()));
     };
     if dumped.is_some() || !matches!(ending, Ending::Exit(_)) {
-        line(said.as_ref().unwrap_or(&ending.message()));
+        // The reason of one that was stopped says where.
+        let stopped = dumped.filter(|_| matches!(ending, Ending::Interrupted(_)));
+        let message = stopped.and_then(|dumped| dumped.reason.message.clone());
+        line(said.as_ref().unwrap_or(&message.unwrap_or_else(|| ending.message())));
     }
     let Some(dumped) = dumped else { return };
     placed::report(report, &dumped.place);

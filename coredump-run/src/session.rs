@@ -102,7 +102,9 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     let recorder = Arc::new(recorder);
     let mut host = Host::new(args, !mode.interruptible(args), &guest_args, tail)?;
     let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit, host.calls.clone())));
-    host.log = log.clone();
+    if let Some(log) = log.clone() {
+        host.record_in(log);
+    }
     let control = Control::new(engine.clone());
     let waits = Waits { control: control.clone(), recorder: recorder.clone() };
     let mut store = run::store(&engine, args, mode, host, &waits).map_err(own)?;

@@ -1,2 +1,2 @@
 """The rows, in the order of the table."""
-from . import dump, guest, replay, backtrace, editor, variables, json, memory, heap, objects, start  # noqa: F401
+from . import dump, guest, replay, component, backtrace, editor, variables, json, memory, heap, objects, start  # noqa: F401

@@ -8,6 +8,7 @@ from .dump import since_trap
 from .guest import said
 
 READ = 1 << 30
+READ_FILE = "noise"
 CALLS = 1_000_000
 
 
@@ -28,7 +29,7 @@ def noise():
     """A folder with a file of 1 GiB, which does not compress to nothing."""
     def write(folder):
         folder.mkdir()
-        with open("/dev/urandom", "rb") as source, open(folder / "noise", "wb") as file:
+        with open("/dev/urandom", "rb") as source, open(folder / READ_FILE, "wb") as file:
             piece = source.read(1 << 20)
             for number in range(READ >> 20):
                 file.write(number.to_bytes(8, "little") + piece[8:])
@@ -38,7 +39,7 @@ def noise():
 @row("host-read", "guest that reads 1 GiB", ("coredump-run",), rounds=5)
 def host_read():
     # Its recording is a little larger than what it reads.
-    contenders, notes = asked("read", "noise", folder=noise())
+    contenders, notes = asked("read", READ_FILE, folder=noise())
     for contender in contenders:
         if contender.label == "coredump-run":
             contender.command[1:1] = ["--record-limit", "2g"]

@@ -30,12 +30,15 @@ pub enum FileCall {
     Splice,
     /// Closes a descriptor.
     Close,
+    /// Makes a stream of standard input.
+    Input,
 }
 
 impl FileCall {
     /// Of the function of that name in an interface.
     pub fn of(interface: &str, name: &str) -> FileCall {
         match (interface, name) {
+            ("wasi:cli/stdin", "get-stdin") => FileCall::Input,
             ("wasi:filesystem/types", "[method]descriptor.open-at") => FileCall::Open,
             ("wasi:filesystem/types", "[method]descriptor.read") => FileCall::ReadAt,
             ("wasi:filesystem/types", "[method]descriptor.read-via-stream") => FileCall::Stream,
@@ -60,6 +63,10 @@ pub struct Files {
     descriptors: HashMap<u32, File>,
     /// Each with the offset of its next byte.
     streams: HashMap<u32, (File, u64)>,
+    /// Standard input, if it is a file and no stream was made of it yet.
+    input: Option<Opened>,
+    /// The one stream that was made of it.
+    input_stream: Option<u32>,
     /// The arguments of the call that goes on, as far as they are needed.
     call: Call,
 }
@@ -85,6 +92,11 @@ const TRUNCATE: u8 = 1 << 3;
 const WRITE: u8 = 1 << 1;
 
 impl Files {
+    /// Those of a component that begins: its standard input, if that is a file.
+    pub fn with_input() -> Files {
+        Files { input: Opened::input(), ..Files::default() }
+    }
+
     /// A call begins.
     pub fn begins(call: FileCall, arguments: &[u8], host: &mut Host, log: &Log) {
         let mut input = Input::new(arguments);
@@ -106,8 +118,21 @@ impl Files {
                 host.component_files.streams.remove(&source);
             }
             FileCall::Close => _ = host.component_files.descriptors.remove(&this),
-            FileCall::Read | FileCall::None => {}
+            FileCall::Read | FileCall::Input | FileCall::None => {}
         }
+    }
+
+    /// `get-stdin` returned a stream. Where two of them stand is not known.
+    fn input(stream: u32, host: &mut Host) {
+        let files = &mut host.component_files;
+        let Some(opened) = files.input.take() else {
+            files.input_stream.take().map(|first| files.streams.remove(&first));
+            return;
+        };
+        let (inode, next) = (opened.inode(host), opened.next.unwrap_or_default());
+        let files = &mut host.component_files;
+        files.streams.insert(stream, (File { opened, inode }, next));
+        files.input_stream = Some(stream);
     }
 
     /// `open-at` begins.
@@ -130,7 +155,11 @@ impl Files {
     /// A call ends with these results. What it read from a file is taken out of them, if the recording may refer to that.
     pub fn ends(call: FileCall, results: &mut Vec<u8>, host: &mut Host, log: &Log) -> Option<Read> {
         let mut input = Input::new(results);
-        // All of them return a result, whose case comes first.
+        if call == FileCall::Input {
+            Files::input(u32::read(&mut input)?, host);
+            return None;
+        }
+        // All others return a result, whose case comes first.
         if call == FileCall::None || input.byte()? != 0 {
             return None;
         }
@@ -163,7 +192,7 @@ impl Files {
                 let passage = refer(&mut files.keeper, file, offset, input.list()?, log)?;
                 Some(taken_out(passage, results))
             }
-            FileCall::Leave | FileCall::Splice | FileCall::Close | FileCall::None => None,
+            FileCall::Leave | FileCall::Splice | FileCall::Close | FileCall::Input | FileCall::None => None,
         }
     }
 
@@ -189,7 +218,7 @@ impl Files {
 
 fn refer(keeper: &mut Keeper, file: &mut File, offset: u64, bytes: &[u8], log: &Log) -> Option<Passage> {
     let File { opened, inode } = file;
-    keeper.refer(opened, || *inode, offset, bytes, log)
+    keeper.refer(opened, |_| *inode, offset, bytes, log)
 }
 
 /// Takes the bytes of a passage out of results in which they stand after a case and their length.

@@ -43,6 +43,11 @@ const TRUNCATE: u64 = 1 << 3;
 pub type Open = [u64; 9];
 
 impl Files {
+    /// Those of a program that begins: its standard input, if that is a file.
+    pub fn with_input() -> Files {
+        Files { open: Opened::input().map(|input| (0, input)).into_iter().collect(), ..Files::default() }
+    }
+
     /// `path_open` begins.
     pub fn opens(&mut self, arguments: &Open, name: Option<&str>, wasi: &mut WasiP1Ctx, log: &Log) {
         let [fd, lookup, _, _, flags, rights, ..] = *arguments;
@@ -96,9 +101,21 @@ impl Files {
         wasi: &mut WasiP1Ctx,
         log: &Log,
     ) -> Option<Passage> {
-        let opened = self.open.get_mut(&fd)?;
-        let offset = offset.or_else(|| position(wasi, fd)?.checked_sub(bytes.len() as u64))?;
-        self.keeper.refer(opened, || inode(wasi, fd), offset, bytes, log)
+        let (opened, len) = (self.open.get_mut(&fd)?, bytes.len() as u64);
+        if let Some(next) = &mut opened.next {
+            let at = *next;
+            *next += len;
+            return self.keeper.refer(opened, |input| input.inode(wasi), at, bytes, log);
+        }
+        let offset = offset.or_else(|| position(wasi, fd)?.checked_sub(len))?;
+        self.keeper.refer(opened, |_| inode(wasi, fd), offset, bytes, log)
+    }
+
+    /// Some bytes were read, and it is not known which: where standard input stands is not known any more.
+    pub fn lost(&mut self, fd: u32) {
+        if self.open.get(&fd).is_some_and(|opened| opened.next.is_some()) {
+            self.open.remove(&fd);
+        }
     }
 }
 

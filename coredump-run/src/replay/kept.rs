@@ -6,15 +6,21 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io;
+use std::io::{self, Seek};
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{self, Event, Outcome, Passage, Pieces, Reader, Write};
+use wasmtime::component::Resource;
+use wasmtime_wasi::filesystem::{self, Descriptor, OpenMode, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
+use wasmtime_wasi::{FsPerms, WasiView};
 
+use super::files::at_once;
 use super::log::Log;
 use super::spool::Spool;
 
@@ -164,12 +170,30 @@ pub struct Opened {
     name: String,
     /// Its number if the recording may refer to it, once that was looked at.
     kept: Option<Option<u32>>,
+    /// The offset of the next byte that is read, of standard input: WASI has none for that.
+    pub next: Option<u64>,
 }
 
 impl Opened {
     /// A file that was just opened, and what the program calls it.
     pub fn new(file: Arc<File>, name: String) -> Opened {
-        Opened { file, name, kept: None }
+        Opened { file, name, kept: None, next: None }
+    }
+
+    /// Standard input, if it is a regular file.
+    pub fn input() -> Option<Opened> {
+        let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+        let next = if file.metadata().ok()?.is_file() { file.stream_position().ok()? } else { return None };
+        Some(Opened { next: Some(next), ..Opened::new(Arc::new(file), "standard input".to_owned()) })
+    }
+
+    /// The number that WASI would give to the file's inode.
+    pub fn inode(&self, wasi: &mut impl WasiView) -> Option<u64> {
+        let file = filesystem::File::new(self.file.try_clone().ok()?, FsPerms::ReadOnly, OpenMode::READ, true);
+        let descriptor = wasi.ctx().table.push(Descriptor::File(file)).ok()?;
+        let hash = at_once(wasi.filesystem().metadata_hash(Resource::new_borrow(descriptor.rep())));
+        wasi.ctx().table.delete(descriptor).ok()?;
+        Some(hash?.ok()?.lower)
     }
 }
 
@@ -202,7 +226,7 @@ impl Keeper {
     pub fn refer(
         &mut self,
         opened: &mut Opened,
-        inode: impl FnOnce() -> Option<u64>,
+        inode: impl FnOnce(&Opened) -> Option<u64>,
         offset: u64,
         bytes: &[u8],
         log: &Log,
@@ -228,12 +252,12 @@ impl Keeper {
     fn keep(
         &mut self,
         opened: &Opened,
-        inode: impl FnOnce() -> Option<u64>,
+        inode: impl FnOnce(&Opened) -> Option<u64>,
         offset: u64,
         bytes: &[u8],
         log: &Log,
     ) -> Option<u32> {
-        let inode = inode()?;
+        let inode = inode(opened)?;
         let known = self.kept.iter().position(|known| known.inode == inode);
         if self.written.contains(&inode) || known.is_none() && self.kept.len() == KEPT {
             return None;

@@ -235,7 +235,10 @@ impl<const N: usize> Call<'_, N> {
             (FileCall::ReadAt, Some(0)) => Some(*self.arguments.get(3)?),
             _ => return None,
         };
-        let read = self.targets.read_whole(memory)?;
+        let Some(read) = self.targets.read_whole(memory) else {
+            files.lost(fd);
+            return None;
+        };
         let passage = files.read(fd, offset, read.bytes, wasi, log)?;
         Some(Read { passage, to: read.address })
     }

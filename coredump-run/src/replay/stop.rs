@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use coredump_capture::{Dumped, Held};
 use coredump_core::cli::report::Report;
+use coredump_core::cli::text;
 use coredump_core::error::{Error, Result};
 use coredump_core::internals::recording::{self, Start};
 use wasmtime::{Engine, EngineWeak};
@@ -148,6 +149,8 @@ impl Stopper {
         };
         if goes_on {
             if let (Some((report, ..)), Ok(Some(dumped))) = (&self.report, &dumped) {
+                let message = dumped.reason.message.as_deref().unwrap_or_default();
+                report.say(format_args!("{}: {message}", text::path(&self.recorder.program.given)));
                 placed::report(report, &dumped.place);
             }
             if let (Some((report, ..)), Err(error)) = (&self.report, &dumped) {
@@ -256,12 +259,13 @@ impl Until {
 
     /// What is said of a stop in no call, or in another one than the program was in.
     pub fn behind(&self) -> String {
-        match self.calls {
-            0 => "; frames and values are those of a replay of it, where that was stopped".to_owned(),
-            calls => {
-                format!("; frames and values are those of a replay of it, stopped after its call {calls} of the host")
-            }
-        }
+        let ran = |fuel: u64| format!("{} million instructions ", fuel.div_ceil(1_000_000));
+        let ran = self.stop.fuel.map(ran).unwrap_or_default();
+        let place = match self.calls {
+            0 => format!("{ran}after its start"),
+            calls => format!("{ran}after its call {calls} of the host"),
+        };
+        format!("; frames and values are those of a replay of it, stopped {place}, not at that very moment")
     }
 }
 

@@ -300,6 +300,36 @@ fn a_memory_beyond_its_limit_is_an_ending() {
     Run::wat(&["--max-memory", "2m"], two).expect(0);
 }
 
+/// What the engine refuses by itself costs nothing, and gives nothing back either: each such request used to make room for the
+/// growth before it.
+#[test]
+fn refused_requests_make_no_room_under_a_limit() {
+    let guest = |declared: &str, more: &str, too_much: &str| {
+        format!(
+            "(module {declared} (func (export \"_start\") (local $left i32)
+                (local.set $left (i32.const 40))
+                (loop $again
+                    {more} (if (i32.eq (i32.const -1)) (then (unreachable)))
+                    {too_much} (if (i32.ne (i32.const -1)) (then (unreachable)))
+                    (br_if $again (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))"
+        )
+    };
+    let memory =
+        guest("(table 4 funcref) (memory 1 100)", "(memory.grow (i32.const 1))", "(memory.grow (i32.const 100))");
+    let table = guest(
+        "(memory 4) (table 1 10000000 funcref)",
+        "(table.grow (ref.null func) (i32.const 8192))",
+        "(table.grow (ref.null func) (i32.const 10000000))",
+    );
+    for (text, asked) in [(memory, 16 * 65536 + 4 * 8), (table, 16 * 65536 + 8)] {
+        for mode in [&[][..], &["--live"], &["--fast"]] {
+            let run = Run::wat(&[&["--max-memory", "1m"], mode].concat(), &text).expect(134);
+            let message = format!("memory would grow to {asked} bytes, and --max-memory is 1048576");
+            assert_eq!(run.json()["reason"]["message"], message, "{mode:?}");
+        }
+    }
+}
+
 #[test]
 fn the_heap_of_garbage_collected_objects_counts_with_memories_and_tables() {
     // A list of arrays that is reachable to its end, beside 1 MiB each of memory and table.

@@ -1,6 +1,6 @@
 //! What a recorded program reads from files: it is in the dump, whatever becomes of the file.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -174,6 +174,39 @@ fn a_recording_refers_to_what_was_read_until_the_dump_is_written() {
     let (_folder, dump, outcome) = run("", WAYS[3].2, &["--record-limit", "20k"]);
     assert_eq!(read(&dump)["process"]["detail"], "none");
     assert!(outcome.stderr.contains("--record-limit"), "{outcome:?}");
+}
+
+/// A program that reads its standard input as well, which is the same file, from its byte 1000 on.
+#[test]
+fn standard_input_that_is_a_file_is_referred_to_as_well() {
+    let run = |after: &str, options: &[&str]| {
+        let folder = folder("(call $read_all (i32.const 0))", after);
+        let mut input = std::fs::File::open(folder.path().join("data/file.bin")).unwrap();
+        input.seek(std::io::SeekFrom::Start(1000)).unwrap();
+        let mut command = tool(folder.path(), options).into_command();
+        let output = command.current_dir(folder.path()).stdin(input).output().unwrap();
+        assert_eq!(output.status.code(), Some(134), "{output:?}");
+        let dump = folder.path().join("app.coredump");
+        (folder, dump, String::from_utf8(output.stderr).unwrap())
+    };
+    for after in ["", WAYS[3].2] {
+        let (_kept, live, _) = run(after, &["--live"]);
+        for options in [&[][..], &["--no-recording"]] {
+            let (folder, dump, words) = run(after, options);
+            assert_eq!(state(&dump), state(&live), "{options:?}: {words}");
+            assert_eq!(read(&dump)["process"]["replay"]["verified"], json!(true), "{options:?}: {words}");
+            if options.is_empty() {
+                std::fs::remove_dir_all(folder.path().join("data")).unwrap();
+                let again = Tool::new("coredump-run").args(["-o", "again.coredump", "--replay"]).arg(&dump);
+                again.in_folder(folder.path()).run().expect(134);
+                assert_eq!(state(&folder.path().join("again.coredump")), state(&live));
+            }
+        }
+    }
+    // What was read fits in no recording.
+    let (_kept, dump, words) = run("", &["--record-limit", "20k"]);
+    assert_eq!(read(&dump)["process"]["replay"]["verified"], json!(true), "{words}");
+    assert!(words.contains("will hold no recording"), "{words}");
 }
 
 /// Runs a program whose file `change` changes after it was read.
