@@ -245,8 +245,7 @@ fn stripped(tool: &str, folder: &Path) -> std::path::PathBuf {
 fn count(command: &[&str], folder: &Path, binary_of: &Path, bytes: &[u8]) -> f64 {
     let file = folder.join("input");
     std::fs::write(&file, bytes).unwrap();
-    let tool =
-        Tool::other("valgrind").args(["--tool=exp-bbv", "--instr-count-only=yes", "--bb-out-file=/dev/null"]);
+    let tool = Tool::other("valgrind").args(["--tool=exp-bbv", "--instr-count-only=yes", "--bb-out-file=/dev/null"]);
     let tool = tool.arg(stripped(command[0], folder)).args(&command[1..]).arg("-m").arg(binary_of).arg(&file);
     let outcome = tool.in_folder(folder).run();
     // A list without an entry may leave nothing to look into.
