@@ -7,6 +7,7 @@ use coredump_core::cli::input::Input;
 use coredump_core::cli::shorten;
 use coredump_core::cli::text::{escape, escape_lines};
 use coredump_core::crash::CrashPlace;
+use coredump_core::gc::Thrown;
 use coredump_core::model::{CoreDump, HostCall, Layout, Request};
 use coredump_core::reason::{CrashReason, ReasonSource};
 
@@ -131,14 +132,7 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
         page.plain(format_args!("    raised {relation} {}\n", escape(&one.message)))?;
     }
     if let Some(exception) = &reason.exception {
-        let mut cause = exception.cause.as_deref();
-        while let Some(thrown) = cause {
-            page.plain(format_args!("    caused by {}\n", escape(&thrown.summary())))?;
-            cause = thrown.cause.as_deref();
-        }
-        for thrown in &exception.suppressed {
-            page.plain(format_args!("    suppressed {}\n", escape(&thrown.summary())))?;
-        }
+        behind(page, exception.cause.as_deref(), &exception.suppressed, 1, 1)?;
     }
     if let Some(allocation) = &reason.allocation {
         page.plain(format_args!("    {}\n", escape(&allocation.to_string())))?;
@@ -150,6 +144,27 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
         }
         None => Ok(()),
     }
+}
+
+/// What an exception suppressed, and its causes, the nearest first. They stand as far in as `level` says; what a cause suppressed,
+/// and what is behind a suppressed exception, stands below it, further in.
+fn behind(
+    page: &mut Page,
+    cause: Option<&Thrown>,
+    suppressed: &[Thrown],
+    level: usize,
+    inner: usize,
+) -> io::Result<()> {
+    let say = |page: &mut Page, level: usize, how: &str, thrown: &Thrown| {
+        page.plain(format_args!("{}{how} {}\n", "    ".repeat(level), escape(&thrown.summary())))
+    };
+    for thrown in suppressed {
+        say(page, inner, "suppressed", thrown)?;
+        behind(page, thrown.cause.as_deref(), &thrown.suppressed, inner + 1, inner + 1)?;
+    }
+    let Some(thrown) = cause else { return Ok(()) };
+    say(page, level, "caused by", thrown)?;
+    behind(page, thrown.cause.as_deref(), &thrown.suppressed, level, level + 1)
 }
 
 /// What a reader must know of the frames of an exception.

@@ -125,6 +125,78 @@ fn an_exception_has_all_that_it_was_thrown_for() {
 }
 
 #[test]
+fn what_each_cause_suppressed_stands_below_it() {
+    let died = died("kotlin-causes", &[]);
+    assert_eq!(died.agrees(), 2, "a class's own field hides the one of its superclass");
+    let text = died.bt(&[]).text().to_owned();
+    let start = text.find("reason: ").unwrap();
+    // As `printStackTrace` of Kotlin and Java has them.
+    let expected = "\
+reason: exception: kotlin.IllegalStateException: stage failed
+    suppressed kotlin.RuntimeException: cleanup
+        caused by kotlin.UnsupportedOperationException: inner
+    caused by Deep: bad line
+        suppressed kotlin.IllegalStateException: close c1
+        suppressed kotlin.IndexOutOfBoundsException: second
+    caused by kotlin.NumberFormatException: Invalid number format: 'x'
+";
+    assert!(text[start..].starts_with(expected), "{text}");
+    let own = ["IS_INTERFACE_PARAMETER", "merged_catch_param"];
+    assert!(!own.iter().any(|name| died.bt(&["--locals"]).text().contains(name)));
+}
+
+#[test]
+fn objects_that_refer_to_anything_are_read_without_a_panic() {
+    let died = died("kotlin-shapes", &[]);
+    let bytes = std::fs::read(&died.dump).unwrap();
+    let name = b"coredump.objects";
+    let start = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len();
+    let len = number_at_the_end_of(&bytes[..start - name.len() - 1]);
+    assert!(len > 1 << 12, "the section's size stands before its name: {len}");
+    let end = start + len - name.len() - 1;
+    // The types come first: without them nothing is read.
+    let start = start + len / 4;
+    let mut seed = 11u64;
+    let mut roll = |below: usize| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as usize % below
+    };
+    for round in 0..8 {
+        let mut bytes = bytes.clone();
+        for _ in 0..4 << round {
+            // Another reference, another number, or an extreme one: circles, wrong types, lengths of billions.
+            let (from, to) = (start + roll(end - start - 4), start + roll(end - start - 4));
+            let word = match roll(3) {
+                0 => bytes[from..from + 4].try_into().unwrap(),
+                1 => ((1 + roll(4000) as u32) << 2).to_le_bytes(),
+                _ => [u32::MAX, i32::MAX as u32, i32::MIN as u32, 0][roll(4)].to_le_bytes(),
+            };
+            bytes[to..to + 4].copy_from_slice(&word);
+        }
+        std::fs::write(&died.dump, &bytes).unwrap();
+        let commands: [(&str, &[&str]); 5] = [
+            ("coredump-bt", &["--locals"]),
+            ("coredump-json", &["--heap"]),
+            ("coredump-dump", &["--heap"]),
+            ("coredump-dump", &["--objects"]),
+            ("coredump-dump", &["--path-to", "#900"]),
+        ];
+        for (tool, args) in commands {
+            let outcome = Tool::new(tool).args(args).arg(&died.dump).run();
+            assert!([0, 1, 2].contains(&outcome.code()), "{round} {tool} {args:?}: {}", outcome.stderr);
+            assert!(!outcome.stderr.contains("panicked"), "{round} {tool} {args:?}: {}", outcome.stderr);
+        }
+    }
+}
+
+/// The number in LEB128 that these bytes end with: all of its bytes but the last have their highest bit set.
+fn number_at_the_end_of(bytes: &[u8]) -> usize {
+    let last = bytes.len() - 1;
+    let first = (0..last).rev().take_while(|&at| bytes[at] & 0x80 != 0).last().unwrap_or(last);
+    bytes[first..].iter().rev().fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f))
+}
+
+#[test]
 fn variables_are_those_in_scope_and_the_compilers_own_are_not_shown() {
     let text = died("kotlin-basket", &[]).bt(&["--locals"]).text().to_owned();
     let line = |start: &str| text.lines().any(|line| line.trim_start().starts_with(start));

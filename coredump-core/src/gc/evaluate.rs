@@ -225,8 +225,10 @@ impl<'d> Evaluation<'_, 'd> {
         let object = self.object(whole)?;
         let meaning = self.view.meaning(&object, 0..0);
         let members = meaning.as_ref().map(|meaning| meaning.members.clone()).unwrap_or_default();
-        let all = members.into_iter().chain(self.view.members(&object));
-        if let Some((_, part)) = all.into_iter().find(|(own, _)| own == name) {
+        // A superclass's come first: of several of one name, the class's own hides the others.
+        let of_name =
+            |members: &[(String, Part)]| members.iter().rev().find(|(own, _)| own == name).map(|(_, part)| *part);
+        if let Some(part) = of_name(&members).or_else(|| of_name(&self.view.members(&object))) {
             return Ok(part);
         }
         let len = match meaning.map(|meaning| meaning.form) {

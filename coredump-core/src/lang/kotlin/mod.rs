@@ -226,7 +226,7 @@ pub fn value_class<'v>(view: &Named<'v>, number: u32, ty: u32) -> Option<(&'v st
 pub fn local_name(name: &str) -> Option<&str> {
     match name {
         "<this>" => Some("this"),
-        "merged_catch_param" | "TABLE_SWITCH_SELECTOR" | "tmp_int_when_subject" => None,
+        "merged_catch_param" | "TABLE_SWITCH_SELECTOR" | "tmp_int_when_subject" | "IS_INTERFACE_PARAMETER" => None,
         name => (!name.contains('~') && !name.starts_with('<')).then_some(name),
     }
 }
