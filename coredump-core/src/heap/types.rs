@@ -10,7 +10,7 @@ use super::starts::Queue;
 use super::survey::{Count, Survey};
 use super::told::Told;
 use super::{Heap, View};
-use crate::variables::{Pointer, Shape, Shapes, Target};
+use crate::variables::{Grown, Pointer, Shape, Shapes, Target};
 
 /// Elements of one block that are followed.
 const MAX_ELEMENTS: u64 = 1 << 24;
@@ -81,6 +81,15 @@ pub struct Types<'s> {
 fn is_array(shape: &Shape, dense: bool, room: u64) -> bool {
     let left = shape.size.and_then(|size| room.checked_rem(size)).unwrap_or(0);
     !(shape.single || (dense && left >= ROUNDING))
+}
+
+/// Whether a block with so much room is the larger node that it may be.
+fn is_grown(graph: &Graph<'_, '_>, shapes: &Shapes, grown: &Grown, room: Range<u64>) -> bool {
+    let view = graph.view();
+    let fits = shapes.all[grown.shape].size.is_some_and(|size| size <= room.end - room.start);
+    let child = room.start.checked_add(grown.child).filter(|_| fits).and_then(|at| view.word(at));
+    let child = child.filter(|&child| graph.starts().open_at(child).is_some());
+    child.and_then(|child| view.word(child.checked_add(grown.parent)?)) == Some(room.start)
 }
 
 /// A walk along typed pointers.
@@ -200,7 +209,6 @@ impl<'s> Walk<'_, 's, '_, '_> {
     /// Gives a type to each block that a waiting pointer leads to.
     fn arrive(&mut self) {
         let Walk { graph, types, waiting, blocks, next, .. } = self;
-        let dense = graph.is_dense();
         let starts = graph.starts();
         starts.touch(waiting.iter().map(|(value, _)| *value));
         // One after the other they would be waited for one by one.
@@ -212,12 +220,9 @@ impl<'s> Walk<'_, 's, '_, '_> {
         let known = blocks.iter().fold(0, |all, &(_, number, _)| all | types.of[number as usize]);
         std::hint::black_box(known);
         for &(granule, number, index) in blocks.iter() {
-            // What is large enough for the larger type of node is one, where blocks are not much larger than what they hold.
-            let grown = types.shapes.all[usize::from(index)].grown.filter(|&grown| {
-                let room = graph.contents(granule);
-                dense && types.shapes.all[grown].size.is_some_and(|size| size <= room.end - room.start)
-            });
-            let index = grown.map_or(index, |grown| grown as u16);
+            let grown = types.shapes.all[usize::from(index)].grown;
+            let grown = grown.filter(|grown| is_grown(graph, types.shapes, grown, graph.contents(granule)));
+            let index = grown.map_or(index, |grown| grown.shape as u16);
             let target = &types.shapes.all[usize::from(index)];
             let known = types.of[number as usize];
             let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1) && !shape.base;

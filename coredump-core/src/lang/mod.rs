@@ -193,8 +193,8 @@ pub trait Lang: Sync {
         None
     }
 
-    /// The type of larger nodes that begin as this one; `None` for other structures.
-    fn larger_node(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Die> {
+    /// The larger nodes that begin as this one; `None` for other structures.
+    fn larger_node(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<LargerNode> {
         None
     }
 
@@ -301,6 +301,16 @@ pub struct Filled {
     pub count: u64,
     /// The members that are such arrays, and how many elements more than that number they have.
     pub arrays: &'static [(&'static [u8], u64)],
+}
+
+/// Nodes of a tree that begin as its leaves do, and go on with pointers to their children.
+pub struct LargerNode {
+    /// Their type.
+    pub ty: Die,
+    /// Where a node's pointer to its parent lies, in bytes from its start.
+    pub parent: u64,
+    /// Where the pointer to the first child lies, likewise.
+    pub child: u64,
 }
 
 /// Where the parts of a hash table are whose entries lie before their control bytes, in bytes from its start.

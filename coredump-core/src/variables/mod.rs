@@ -15,7 +15,7 @@ pub use crate::location::statics::{Static, statics};
 pub use crate::scope::VariableKind;
 pub use crate::values::{Limits, Scope, Status, Variable, When};
 pub use inspector::Inspector;
-pub use shapes::{Choice, Pointer, Root, Shape, Shapes, Target};
+pub use shapes::{Choice, Grown, Pointer, Root, Shape, Shapes, Target};
 
 /// A value of the Wasm machine in a frame, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -39,8 +39,19 @@ pub struct Shape {
     pub base: bool,
     /// A pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
     pub single: bool,
-    /// What a block that is large enough for it holds instead: a node's type of which this is the first part.
-    pub grown: Option<usize>,
+    /// What a block may hold instead: a larger node of which this is the first part.
+    pub grown: Option<Grown>,
+}
+
+/// A larger node: a block is one if the first of its children points back to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grown {
+    /// Its type: an index into [`Shapes::all`].
+    pub shape: usize,
+    /// Where a node's pointer to its parent lies, in bytes from its start.
+    pub parent: u64,
+    /// Where the pointer to its first child lies, likewise.
+    pub child: u64,
 }
 
 /// An array without a length, to the end of what holds it: C's flexible array member.
@@ -279,12 +290,12 @@ impl Builder {
         }
     }
 
-    /// The type of the larger nodes of which a node's type is the first part.
-    fn grown(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<usize> {
+    /// The larger nodes of which a node's type is the first part.
+    fn grown(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<Grown> {
         let (die, ty) = units.peeled(Some(die))?;
         let Kind::Struct(contents) = &ty.kind else { return None };
         let larger = table(units.language(die.unit)).larger_node(units, ty.name?, contents)?;
-        self.index(units, key, larger)
+        Some(Grown { shape: self.index(units, key, larger.ty)?, parent: larger.parent, child: larger.child })
     }
 
     /// The array without a length at the end of a struct.

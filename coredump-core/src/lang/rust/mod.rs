@@ -24,7 +24,7 @@ use crate::catalog::units::{Die, Units};
 use crate::lang::aggregate::joined;
 use crate::lang::names::with_path;
 use crate::lang::renderer::MEMBERS;
-use crate::lang::{Elements, Entries, Filled, HashTable, Lang, Meaning, Notation, Renderer, Shown, cut};
+use crate::lang::{Elements, Entries, Filled, HashTable, Lang, LargerNode, Meaning, Notation, Renderer, Shown, cut};
 use crate::location::Missing;
 use crate::values::{Status, Value, Variable};
 
@@ -119,7 +119,7 @@ impl Lang for Rust {
         tree::filled(units, name, contents)
     }
 
-    fn larger_node(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
+    fn larger_node(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<LargerNode> {
         tree::larger_node(units, name, contents)
     }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::RustValues;
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::{Die, Units};
-use crate::lang::Filled;
+use crate::lang::{Filled, LargerNode};
 use crate::location::Missing;
 use crate::values::{Value, pointer_target};
 
@@ -32,8 +32,8 @@ pub(super) fn filled(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> O
     Some(Filled { count: start.checked_add(member(leaf, b"len")?.1)?, arrays: &[(b"edges", 1)] })
 }
 
-/// The type of a tree's inner nodes, by that of its leaves.
-pub(super) fn larger_node(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
+/// A tree's inner nodes, by the type of its leaves.
+pub(super) fn larger_node(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<LargerNode> {
     fn search(units: &Units<'_>, ty: Option<Die>, levels: u32) -> Option<Die> {
         let (die, ty) = units.peeled(ty)?;
         let levels = levels.checked_sub(1)?;
@@ -48,7 +48,10 @@ pub(super) fn larger_node(units: &Units<'_>, name: &[u8], contents: &Struct<'_>)
             _ => None,
         }
     }
-    search(units, member(contents, b"parent").filter(|_| name.starts_with(b"LeafNode<"))?.0, 6)
+    let (up, parent) = member(contents, b"parent").filter(|_| name.starts_with(b"LeafNode<"))?;
+    let ty = search(units, up, 6)?;
+    let Kind::Struct(inner) = &units.peeled(Some(ty))?.1.kind else { return None };
+    Some(LargerNode { ty, parent, child: member(inner, b"edges")?.1 })
 }
 
 impl<'s> RustValues<'_, '_, '_, 's> {
