@@ -8,13 +8,14 @@
 //!
 //! The state is found as a row of words, each a possible address for its place; the pages must agree with it.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use super::bits::Bits;
 use super::block::{Block, Damage, State};
 use super::hints::Hints;
 use super::view::View;
-use super::zig_debug::Bucket;
+use super::zig_debug::{Bucket, Large, Table};
 use super::{Allocator, Blocks, FoundHeap, Kind};
 
 /// Bytes of a page of slots.
@@ -83,6 +84,10 @@ pub struct Zig {
     known: Vec<Page>,
     /// Free lists that lead to where no free slot can be.
     broken: Vec<Damage>,
+    /// The general-purpose allocator's larger blocks, by address.
+    large: HashMap<u64, Large>,
+    /// Where the tables of these begin, and their bytes: they are no blocks of the program.
+    tables: HashMap<u64, u64>,
 }
 
 /// What is known of a page.
@@ -178,6 +183,8 @@ impl Zig {
             known: vec![Page::Unknown; ((pages.end.saturating_sub(pages.start)) / PAGE) as usize],
             pages,
             broken: Vec::new(),
+            large: HashMap::new(),
+            tables: HashMap::new(),
         };
         for (class, used) in &current {
             let page = heap.page_mut(used.start)?;
@@ -208,7 +215,38 @@ impl Zig {
         // One slot without, of many, was written over.
         heap.malloc |= headers > 4 && headers + 1 + headers / 64 >= slots;
         heap.malloc &= 2 * exact >= headers;
+        if !heap.malloc {
+            heap.read_tables(view);
+        }
         (heap.malloc || named).then_some(heap)
+    }
+
+    /// Collects what the general-purpose allocator says of its larger blocks.
+    fn read_tables(&mut self, view: &View<'_>) {
+        let mut work = view.memory().size;
+        let pages = self.pages.clone().step_by(PAGE as usize);
+        // A table without a block could be any table of a program that does not use that allocator.
+        let in_use =
+            pages.filter(|&page| self.page(page) == Page::Unknown).any(|page| Bucket::at(view, page).is_some());
+        for page in self.pages.clone().step_by(PAGE as usize) {
+            let (slot, end) = match self.page(page) {
+                Page::Slots(class) => (self.layout.slot(u64::from(class)), page + PAGE),
+                Page::Unknown => (self.pages.end - page, self.pages.end),
+                Page::FreeRun(_) => continue,
+            };
+            for at in (page..end).step_by(slot as usize).filter(|at| !self.free.contains(*at)) {
+                if let Some(table) = Table::at(view, at, at + slot, in_use, &mut work) {
+                    self.large.extend(table.blocks.into_iter().map(|block| (block.address, block)));
+                    self.tables.insert(at, table.len);
+                }
+            }
+        }
+    }
+
+    /// Bytes of the slot or run of one of the general-purpose allocator's larger blocks, or of a table of these.
+    fn large_extent(&self, at: u64) -> Option<u64> {
+        let len = self.large.get(&at).map(|block| block.len).or_else(|| self.tables.get(&at).copied())?;
+        extent_of(len, 0, self.layout.width)
     }
 
     fn found(self) -> FoundHeap {
@@ -272,7 +310,10 @@ impl Zig {
     /// The block in a slot, or in a run of pages.
     fn block(&self, view: &View<'_>, at: u64, size: u64, state: State) -> Result<Block, Damage> {
         if !self.malloc {
-            return Ok(Block::new(at, size - self.layout.width, state));
+            let large = self.large.get(&at).filter(|_| state == State::Used);
+            let state = if large.is_some_and(|block| block.freed) { State::Free } else { state };
+            let requested = large.map(|block| block.len).filter(|_| state == State::Used);
+            return Ok(Block { requested, ..Block::new(at, size - self.layout.width, state) });
         }
         let room = size - HEADER - self.layout.width;
         if state == State::Free {
@@ -299,7 +340,15 @@ impl Zig {
         match self.page(page) {
             Page::Slots(class) => Extent::Slots(self.layout.slot(u64::from(class))),
             Page::FreeRun(class) => Extent::Run(PAGE << class, State::Free),
-            Page::Unknown if !self.malloc => Bucket::at(view, page).map_or(Extent::Unknown, Extent::Bucket),
+            Page::Unknown if !self.malloc => match Bucket::at(view, page) {
+                Some(bucket) => Extent::Bucket(bucket),
+                // Two of the largest slots share a page.
+                None => match [page, page + PAGE / 2].map(|at| self.large_extent(at)) {
+                    [Some(run), _] if run >= PAGE && page + run <= self.pages.end => Extent::Run(run, State::Used),
+                    [Some(slot), _] | [_, Some(slot)] if slot < PAGE => Extent::Slots(slot),
+                    _ => Extent::Unknown,
+                },
+            },
             Page::Unknown => match page_slot(view, page) {
                 Some(slot) if slot < PAGE => Extent::Slots(slot),
                 Some(run) if page + run <= self.pages.end => Extent::Run(run, State::Used),
@@ -434,6 +483,9 @@ impl Iterator for Walk<'_> {
             if self.slots.start < self.slots.end {
                 let at = self.slots.start;
                 self.slots.start += self.slot;
+                if self.heap.tables.contains_key(&at) {
+                    continue;
+                }
                 let state = if self.heap.free.contains(at) { State::Free } else { State::Used };
                 return Some(self.heap.block(self.view, at, self.slot, state));
             }
@@ -453,6 +505,7 @@ impl Iterator for Walk<'_> {
                     // With the link of the allocator below it takes a page more.
                     (self.bucket, self.page) = (Some((bucket, 0)), page + 2 * PAGE);
                 }
+                Extent::Run(len, _) if self.heap.tables.contains_key(&page) => self.page = page + len,
                 Extent::Run(len, state) => {
                     self.page = page + len;
                     return Some(self.heap.block(self.view, page, len, state));

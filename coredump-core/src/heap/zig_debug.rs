@@ -3,6 +3,10 @@
 //! A page has slots of one size, a power of two, and after them a header: how many slots were used and how many of these
 //! were freed again, two links, a canary, a bit for each slot that is used; where safety is on also the bytes that were asked
 //! for and alignments. Where the header is tells the size of the slots, which is written nowhere. Slots are used once.
+//!
+//! Larger blocks are the other allocator's own, and listed in a hash table, which lies in such a block, too: addresses of
+//! values and keys, a capacity, then a byte for each place, of which the highest bit says that it is used, the keys (the
+//! blocks' addresses), and the values, which begin with the same address and the bytes that were asked for.
 
 use super::block::{Block, State};
 use super::view::View;
@@ -92,6 +96,71 @@ impl Bucket {
         let requested = self.sizes.and_then(|sizes| view.u16(sizes + 2 * slot)).map(u64::from);
         let requested = requested.filter(|&size| state == State::Used && size <= self.slot);
         Some(Block { requested, ..Block::new(self.page + slot * self.slot, self.slot, state) })
+    }
+}
+
+/// Capacities of a table of larger blocks: powers of two from the library's smallest one up to what memory has room for.
+const CAPACITIES: std::ops::RangeInclusive<u32> = 8..=1 << 24;
+/// Words of a value: a slice, then what the program's configuration adds.
+const VALUE_WORDS: std::ops::RangeInclusive<u64> = 2..=8;
+
+/// A table of larger blocks.
+#[derive(Debug)]
+pub struct Table {
+    /// Bytes from its start to the end of its last value.
+    pub len: u64,
+    /// The blocks.
+    pub blocks: Vec<Large>,
+}
+
+/// A larger block.
+#[derive(Clone, Copy, Debug)]
+pub struct Large {
+    /// Its address.
+    pub address: u64,
+    /// The bytes that were asked for.
+    pub len: u64,
+    /// What its value ends with, where that has more than a slice.
+    last: Option<u64>,
+    /// It was given back, and is kept all the same: the program wants it so.
+    pub freed: bool,
+}
+
+impl Table {
+    /// The table that begins at `at` and ends before `end`, if there is one; without a block only if it may be `empty`. `work`
+    /// is what may be spent on it yet, in bytes.
+    pub fn at(view: &View<'_>, at: u64, end: u64, empty: bool, work: &mut u64) -> Option<Table> {
+        let width = view.width();
+        let (values, keys) = (view.word(at)?, view.word(at + width)?);
+        let capacity = view.u32(at + 2 * width).filter(|capacity| CAPACITIES.contains(capacity))?;
+        let (places, capacity) = (at + 3 * width, u64::from(capacity));
+        let agree = capacity.is_power_of_two()
+            && keys == (places + capacity).next_multiple_of(width)
+            && values == keys + capacity * width
+            && values + capacity * 2 * width <= end;
+        if !agree {
+            return None;
+        }
+        *work = work.checked_sub(capacity)?;
+        let is_used = |place: &u64| view.u8(places + place).is_some_and(|state| state >= 0x80);
+        let used: Vec<u64> = (0..capacity).filter(is_used).collect();
+        let of = |place: u64, words: u64| {
+            let (key, value) = (view.word(keys + place * width)?, values + place * words * width);
+            let len = view.word(value + width).filter(|&len| len > 0)?;
+            let whole = view.word(value) == Some(key) && key.checked_add(len)? <= view.memory().size;
+            let last = (words > 2).then(|| view.word(value + (words - 1) * width)).flatten();
+            whole.then_some(Large { address: key, len, last, freed: false })
+        };
+        let (words, mut blocks) = VALUE_WORDS
+            .filter(|_| empty || !used.is_empty())
+            .find_map(|words| Some((words, used.iter().map(|&place| of(place, words)).collect::<Option<Vec<_>>>()?)))?;
+        // Some configurations keep what was given back, and say so in the first byte of a last word, of which the others hold
+        // whatever was there; some have the bytes that were asked for once more.
+        let is_flag = |block: &Large| block.last.is_some_and(|last| last & 0xff <= 1 && last != block.len);
+        if blocks.iter().all(is_flag) {
+            blocks.iter_mut().for_each(|block| block.freed = block.last.is_some_and(|last| last & 1 == 1));
+        }
+        Some(Table { len: values + capacity * words * width - at, blocks })
     }
 }
 
