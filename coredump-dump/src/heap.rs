@@ -50,6 +50,9 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
             }
             continue;
         }
+        if found.complain_of_others(session) {
+            outcome = Exit::Partial;
+        }
         let (surveys, totals) = ahead(memory, 0..memory.size, || found.inventory(session, index))?;
         for (heap, survey) in found.heaps.iter().zip(&surveys) {
             heaps.row([

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::heap::{Block, Graph, Heap, Roots, Survey, Totals, Types, View, inventory, preview};
+use coredump_core::heap::{Block, Graph, Heap, Roots, Survey, Totals, Types, View, inventory, preview, unclaimed};
 use coredump_core::memory::Memory;
 use coredump_core::model::CoreDump;
 use coredump_core::regions::{Regions, global_names, shapes};
@@ -51,6 +51,21 @@ impl<'a> Heaps<'a> {
     /// The memory.
     pub fn view(&self) -> &View<'a> {
         &self.view
+    }
+
+    /// Says so where more of the memory was written to than the heaps hold: then there is another allocator. Whether that is so.
+    pub fn complain_of_others(&self, session: &Session<'_>) -> bool {
+        let held: u64 = self.heaps.iter().flat_map(|heap| &heap.ranges).map(|range| range.end - range.start).sum();
+        let others = unclaimed(&self.heaps, &self.view, &self.regions);
+        let any = others > held;
+        if any {
+            session.report.say(format_args!(
+                "{}: memory {}: {others} bytes in use beyond static data are in no heap that is recognised",
+                session.input.name(),
+                self.memory
+            ));
+        }
+        any
     }
 
     /// The numbers of each heap, and the used blocks by type; an error if they are spread too far.

@@ -30,6 +30,9 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
             outcome = not_recognised(session, index);
             continue;
         }
+        if heaps.complain_of_others(session) {
+            outcome = Exit::Partial;
+        }
         let roots = heaps.roots();
         let mut graph = ahead(memory, 0..memory.size, || heaps.graph(session, index))?;
         if complain(session, index, graph.damage()) {

@@ -17,7 +17,7 @@ enum Rounding {
     Below(u64),
     /// The next power of two for them and a word.
     Power,
-    /// The next power of two; large ones are pages of which nothing is known.
+    /// The next power of two; of large ones that for them and a word, or for so many pages.
     Slot,
     /// Objects share blocks.
     Shared,
@@ -155,7 +155,6 @@ fn blocks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
             Rounding::Shared => block.1 == "used",
             Rounding::Several => block.1 == "several",
             Rounding::Unknown => block.1 == "unknown" && start == address,
-            Rounding::Slot if *size > 16384 => block.1 == "unknown",
             // A page of its own may as well be one of smaller slots.
             Rounding::Power if *size > 32764 => start == address && ["used", "unknown"].contains(&block.1.as_str()),
             // In a slot that was used for another alignment before, which header counts is not known.
@@ -187,7 +186,9 @@ fn blocks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
             // Of larger blocks, the pages are a power of two.
             Rounding::Power => *room == (size + 4).next_power_of_two() - 4 || *size > 32764,
             Rounding::Shared => *size <= *room,
-            Rounding::Slot => *room == size.next_power_of_two() || *size > 16384,
+            Rounding::Slot if *size <= 16384 => *room == size.next_power_of_two(),
+            Rounding::Slot if *size <= 32764 => *room == (size + 4).next_power_of_two() - 4,
+            Rounding::Slot => *room == ((size + 8).div_ceil(65536).next_power_of_two() << 16) - 4,
             Rounding::From(_) | Rounding::Several | Rounding::Unknown => *address + *size <= at.unwrap().0 + *room,
         };
         assert!(fits, "{name}: {word} {address:#x} of {size} has {room} bytes");
@@ -197,8 +198,7 @@ fn blocks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
     // Nothing else is used, but for what runtimes allocate for themselves.
     let used = all.values().filter(|block| block.1 == "used").count();
     let runtimes = ["heap-as", "heap-go"];
-    if !runtimes.iter().any(|start| name.starts_with(start)) && !matches!(rounding, Rounding::Several | Rounding::Slot)
-    {
+    if !runtimes.iter().any(|start| name.starts_with(start)) && rounding != Rounding::Several {
         assert_eq!(used, told, "{name}: {all:#x?}");
     }
 }
@@ -399,6 +399,23 @@ fn a_program_without_a_heap_has_none() {
         assert!(outcome.stdout.is_empty(), "{name}: {}", outcome.text());
         assert!(outcome.stderr.contains("no allocator was recognised"), "{name}: {outcome:?}");
     }
+}
+
+#[test]
+fn an_allocator_that_is_not_recognised_is_told_of_beside_one_that_is() {
+    let folder = scratch();
+    let path = folder.path().join("guest.coredump");
+    Tool::new("coredump-run").arg("-o").arg(&path).arg(module("heap-arena")).run().expect(134);
+    for option in ["--heap", "--leaks"] {
+        let outcome = dump("heap-arena", &[option], &path).expect(1);
+        // Sixteen pages that it fills by a thousand bytes.
+        let bytes = outcome.stderr.lines().find_map(|line| {
+            line.strip_suffix(" bytes in use beyond static data are in no heap that is recognised")?.rsplit(' ').next()
+        });
+        let bytes = bytes.map(|bytes| bytes.parse::<u64>().expect("a number"));
+        assert!(bytes.is_some_and(|bytes| (1_024_000..=16 * 65536).contains(&bytes)), "{option}: {outcome:?}");
+    }
+    assert!(dump("heap-arena", &["--blocks"], &path).expect(0).text().contains("\"kept\""));
 }
 
 #[test]
@@ -854,6 +871,40 @@ fn nodes_and_buckets_of_containers_have_types() {
         "{}",
         listed.text()
     );
+}
+
+#[test]
+fn a_tree_has_its_inner_nodes_where_blocks_are_larger_than_what_they_hold() {
+    let folder = scratch();
+    let path = folder.path().join("tree.coredump");
+    Tool::new("coredump-run")
+        .arg("-o")
+        .arg(&path)
+        .args(["--invoke", "run"])
+        .arg(module("heap-tree"))
+        .arg("900")
+        .run()
+        .expect(134);
+    // Nine hundred orders, of which every third was taken out again, and a quarter as many names.
+    let counts = dump("heap-tree", &["--range", "tree::COUNTS", "--format", "3u32"], &path).expect(0);
+    assert!(counts.text().contains("600") && counts.text().contains("225"), "{}", counts.text());
+    let listed = dump("heap-tree", &["--heap"], &path).expect(0);
+    let rows = |start: &str| {
+        let rows = listed.text().lines().map(|line| line.split('\t').collect::<Vec<_>>());
+        rows.filter(|row| row[0] == start)
+            .map(|row| row.into_iter().map(str::to_owned).collect::<Vec<_>>())
+            .collect::<Vec<_>>()
+    };
+    let types: BTreeMap<String, u64> =
+        rows("type").into_iter().map(|row| (row[2].clone(), row[3].parse().unwrap())).collect();
+    let count = |name: &str| types.iter().filter(|(own, _)| own.starts_with(name)).map(|(_, count)| count).sum::<u64>();
+    assert_eq!((count("tree::Order"), count("u16[]"), count("u8[]")), (600, 600, 825), "{}", listed.text());
+    // Nodes have five to eleven entries, and inner nodes six to twelve children.
+    let leaves = count("alloc::collections::btree::node::LeafNode<");
+    let inner = count("alloc::collections::btree::node::InternalNode<");
+    assert!((825 / 12..=825 / 5).contains(&leaves) && (leaves / 12..=leaves / 5).contains(&inner), "{}", listed.text());
+    // Every block has a type.
+    assert_eq!(types.values().sum::<u64>(), rows("heap")[0][4].parse::<u64>().unwrap(), "{}", listed.text());
 }
 
 #[test]

@@ -44,6 +44,7 @@ pub use view::View;
 use hints::Hints;
 
 use crate::binaries::Binaries;
+use crate::memory::Chunk;
 use crate::model::{CoreDump, Value};
 use crate::regions::{Regions, Use};
 
@@ -226,6 +227,39 @@ impl Heap {
         let blocks = self.allocator.blocks(view, true).filter_map(Result::err);
         blocks.chain(self.allocator.check(view)).take(MOST).collect()
     }
+}
+
+/// Bytes of the pages that the program wrote to beyond its static data, as far as they are in none of its `heaps`: if they are
+/// many, they are of an allocator that is not recognised. 0 where it is not known where static data ends.
+pub fn unclaimed(heaps: &[Heap], view: &View<'_>, regions: &Regions) -> u64 {
+    const PAGE: u64 = 65536;
+    let mut claimed: Vec<&Range<u64>> = heaps.iter().flat_map(|heap| heap.ranges.iter().chain(&heap.state)).collect();
+    claimed.sort_by_key(|range| range.start);
+    let mut bytes = 0;
+    let mut count = |gap: Range<u64>| {
+        for chunk in view.memory().chunks(gap).filter(|chunk| matches!(chunk, Chunk::Captured(_))) {
+            let Range { start: mut at, end } = chunk.range();
+            while at < end {
+                let next = (at / PAGE + 1).saturating_mul(PAGE).min(end);
+                let mut written = false;
+                view.words(at..next, |_, _| {
+                    written = true;
+                    false
+                });
+                bytes += if written { next - at } else { 0 };
+                at = next;
+            }
+        }
+    };
+    for region in regions.iter().filter(|region| region.r#use == Use::Heap) {
+        let mut at = region.range.start;
+        for range in &claimed {
+            count(at..range.start.min(region.range.end));
+            at = at.max(range.end);
+        }
+        count(at..region.range.end);
+    }
+    bytes
 }
 
 /// Whether any of these ranges, which are by address, have an address in common.
