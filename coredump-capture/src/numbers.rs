@@ -33,7 +33,7 @@ pub struct Numbers {
 
 impl Numbers {
     /// The object's id; none if there are too many.
-    pub fn of(&mut self, found: Number) -> Option<Id> {
+    pub fn number(&mut self, found: Number) -> Option<Id> {
         let (Number::Any(raw) | Number::Exn(raw)) = found;
         let next = self.count + 1;
         let id = self.id(raw);
@@ -77,11 +77,11 @@ mod tests {
         let mut numbers = Numbers::default();
         let places = [0x10, 0xffff_fff0, 0x4010, 7, 0x20];
         for (number, &raw) in (1..).zip(&places) {
-            assert_eq!(numbers.of(Number::Any(raw)), Some(number));
+            assert_eq!(numbers.number(Number::Any(raw)), Some(number));
         }
-        assert_eq!(numbers.of(Number::Exn(0x4010)), Some(3));
+        assert_eq!(numbers.number(Number::Exn(0x4010)), Some(3));
         assert_eq!(places.map(|_| numbers.take()), places.map(|raw| Some(Number::Any(raw))));
-        assert_eq!(numbers.of(Number::Any(7)), Some(4));
+        assert_eq!(numbers.number(Number::Any(7)), Some(4));
         assert_eq!(numbers.take(), None);
     }
 }

@@ -215,7 +215,7 @@ impl Walk<'_> {
             // The same object may be referred to in both ways.
             Val::ExternRef(Some(reference)) => AnyRef::convert_extern(&mut *store, *reference).ok()?,
             Val::ExnRef(Some(reference)) => {
-                return self.numbers.of(Number::Exn(raw(reference, store)?)).map(Code::object);
+                return self.numbers.number(Number::Exn(raw(reference, store)?)).map(Code::object);
             }
             Val::FuncRef(Some(function)) => {
                 let address = function.to_raw(&mut *store) as usize;
@@ -232,7 +232,7 @@ impl Walk<'_> {
         };
         match any.as_i31(&*store).ok()? {
             Some(value) => Some(Code::i31(value.get_i32())),
-            None => self.numbers.of(Number::Any(raw(&any, store)?)).map(Code::object),
+            None => self.numbers.number(Number::Any(raw(&any, store)?)).map(Code::object),
         }
     }
 }
@@ -261,7 +261,7 @@ fn of_root<T: 'static>(numbers: &mut Numbers, root: &Root, store: &mut StoreCont
             Number::Exn(number.0?)
         }
     };
-    numbers.of(found)
+    numbers.number(found)
 }
 
 /// The engine's number for references to an object.

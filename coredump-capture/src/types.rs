@@ -114,15 +114,15 @@ impl Types {
 
     /// A struct's type.
     pub fn of_struct(&mut self, ty: StructType, writer: &mut Writer) -> DumpType {
-        self.of(ObjectType::Struct(ty), Kind::Struct, writer)
+        self.known(ObjectType::Struct(ty), Kind::Struct, writer)
     }
 
     /// An array's type.
     pub fn of_array(&mut self, ty: ArrayType, writer: &mut Writer) -> DumpType {
-        self.of(ObjectType::Array(ty), Kind::Array, writer)
+        self.known(ObjectType::Array(ty), Kind::Array, writer)
     }
 
-    fn of(&mut self, ty: ObjectType, kind: Kind, writer: &mut Writer) -> DumpType {
+    fn known(&mut self, ty: ObjectType, kind: Kind, writer: &mut Writer) -> DumpType {
         let last = usize::from(kind == Kind::Array);
         if let Some(met) = self.last[last].as_ref().filter(|met| met.ty.is(&ty)) {
             return met.known.clone();

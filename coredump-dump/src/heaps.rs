@@ -86,7 +86,7 @@ impl<'a> Heaps<'a> {
 
     /// What a block holds, in a few words: its type, its text, or that it is zero.
     pub fn what(&self, graph: &Graph<'_, '_>, types: &Types<'_>, block: &Block) -> String {
-        let ty = types.of(graph, block);
+        let ty = types.name(graph, block);
         let text = if types.is_text(graph, block) { preview(&self.view, block) } else { None };
         match (ty, text) {
             (Some(ty), Some(text)) if text.contains('"') => format!("{ty} {text}"),

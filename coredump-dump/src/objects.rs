@@ -113,7 +113,7 @@ pub fn one(session: &Session<'_>, id: Id) -> Result<Exit> {
         true => fact("retained", dominators.retained(id).to_string()),
         false => fact("retained", "no root leads to it".to_owned()),
     }
-    if let Some(by) = dominators.of(id) {
+    if let Some(by) = dominators.dominator(id) {
         fact("kept by", head(view, by));
     }
     if let Some(text) = text_of(&object) {

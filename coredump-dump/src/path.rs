@@ -64,7 +64,7 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
             }
             Step::Value { place, value } => ("value", place, value),
             Step::Block { block, offset, value } => {
-                let ty = block_at(block).and_then(|block| types.of(&graph, &block));
+                let ty = block_at(block).and_then(|block| types.name(&graph, &block));
                 let ty = ty.map(|ty| format!(" {ty}")).unwrap_or_default();
                 ("block", format!("{block:#010x}+{offset:#x}{ty}"), value)
             }

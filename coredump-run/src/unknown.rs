@@ -88,7 +88,7 @@ impl Resources {
     }
 
     /// What a resource is in the linker: the same wherever it is imported.
-    fn of(&mut self, ty: ResourceType) -> ResourceType {
+    fn in_linker(&mut self, ty: ResourceType) -> ResourceType {
         if let Some((_, real)) = self.known.iter().find(|(known, _)| *known == ty) {
             return *real;
         }
@@ -128,7 +128,7 @@ fn stand_in(
                 stand_in(&mut inside, export, &item.ty, name, engine, (&mut *resources, imports))
             })
         }
-        ComponentItem::Resource(ty) => linker.resource(name, resources.of(*ty), |_, _| Ok(())),
+        ComponentItem::Resource(ty) => linker.resource(name, resources.in_linker(*ty), |_, _| Ok(())),
         _ => Ok(()),
     }
 }

@@ -56,7 +56,7 @@ impl Places {
     }
 
     /// The place of an instruction.
-    pub fn of(&self, site: u32) -> &str {
+    pub fn place(&self, site: u32) -> &str {
         self.0.get(&site).map_or("?", String::as_str)
     }
 }

@@ -243,7 +243,7 @@ impl Links<'_> {
 impl Dominators {
     /// The object that every chain from the roots to this one goes through last; none if there is no single one, or no
     /// chain.
-    pub fn of(&self, id: Id) -> Option<Id> {
+    pub fn dominator(&self, id: Id) -> Option<Id> {
         self.of.get(id as usize).copied().filter(|&by| by != 0)
     }
 
@@ -357,7 +357,7 @@ mod tests {
                 let freed = (1..=edges.len() as u32).filter(|&other| all[other as usize] && !without[other as usize]);
                 let bytes: u64 = freed.map(|other| 4 * edges[other as usize - 1].len() as u64).sum();
                 prop_assert_eq!(dominators.retained(id), bytes, "object {}", id);
-                if let Some(by) = dominators.of(id) {
+                if let Some(by) = dominators.dominator(id) {
                     prop_assert!(!reach(&edges, &held, by)[id as usize]);
                 }
                 let path = graph.path_to(id).unwrap();
@@ -375,7 +375,7 @@ mod tests {
         let objects = Objects::of_parts(&head, &body);
         let graph = Graph::new(&objects, &roots(&[1]));
         let dominators = graph.dominators(&objects);
-        assert_eq!(dominators.of(count), Some(count - 1));
+        assert_eq!(dominators.dominator(count), Some(count - 1));
         assert_eq!(dominators.retained(1), 4 * u64::from(count));
         assert_eq!(graph.path_to(count).unwrap().len(), count as usize);
     }

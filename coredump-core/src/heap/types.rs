@@ -332,7 +332,7 @@ impl<'s> Types<'s> {
     }
 
     /// The type of a block, as far as it is known; of an array with the number of its elements.
-    pub fn of(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<String> {
+    pub fn name(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<String> {
         if block.state != State::Used {
             return None;
         }

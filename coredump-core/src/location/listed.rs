@@ -116,7 +116,7 @@ impl<'s> Frame<'_, 's> {
         let extent = self.frame.function.and_then(|function| Extent::of(self.binary.module(), function));
         let code = self.binary.module().code_section_start().unwrap_or(0);
         let lacks = |local: u32| {
-            let start = since.of(local).unwrap_or(range.start);
+            let start = since.start(local).unwrap_or(range.start);
             let begins = extent.as_ref().is_none_or(|extent| (extent.header..=extent.first).contains(&start));
             let told = |(_, other): &Listed<'s>| locals(other, encoding).contains(&local);
             let end = start.saturating_add(code);

@@ -303,7 +303,7 @@ impl<'s> Frame<'_, 's> {
             Trust::Nothing | Trust::Entry => return Err(rewritten()),
             Trust::Unwritten => self.writes().is_some_and(|writes| writes.values(local) == 1),
             Trust::Within(range, since) => {
-                let start = since.of(local).unwrap_or(range.start);
+                let start = since.start(local).unwrap_or(range.start);
                 let range = start.saturating_add(code)..range.end.saturating_add(code);
                 self.writes().is_some_and(|writes| writes.unchanged(local, &range, self.pc.saturating_add(code)))
             }

@@ -40,7 +40,7 @@ impl Since {
     }
 
     /// Since which offset a local holds it.
-    pub fn of(&self, local: u32) -> Option<u64> {
+    pub fn start(&self, local: u32) -> Option<u64> {
         self.0.iter().find(|(index, _)| *index == local).map(|(_, since)| *since)
     }
 }

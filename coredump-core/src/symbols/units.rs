@@ -57,7 +57,7 @@ impl UnitIndex {
             }
             let before = index.ranges.len();
             let mut read = |header: &UnitHeader<Slice<'_>>| {
-                let known = abbreviations.of(dwarf, header, work)?;
+                let known = abbreviations.declare_root(dwarf, header, work)?;
                 root_ranges(dwarf, header, known, work, |begin, end| index.add(begin, end, unit, code_size))
             };
             let mut stated = read(&header);
@@ -222,7 +222,12 @@ struct RootAbbreviations {
 }
 
 impl RootAbbreviations {
-    fn of(&mut self, dwarf: &Dwarf<'_>, header: &UnitHeader<Slice<'_>>, work: &Work) -> Option<&gimli::Abbreviations> {
+    fn declare_root(
+        &mut self,
+        dwarf: &Dwarf<'_>,
+        header: &UnitHeader<Slice<'_>>,
+        work: &Work,
+    ) -> Option<&gimli::Abbreviations> {
         let offset = header.debug_abbrev_offset().0;
         if self.offset != Some(offset) {
             let section = dwarf.debug_abbrev.reader().slice();

@@ -66,7 +66,7 @@ impl Spool {
 
 impl Spooled {
     /// The contents.
-    pub fn of<'b>(&self, spool: &'b Bytes) -> &'b [u8] {
+    pub fn bytes<'b>(&self, spool: &'b Bytes) -> &'b [u8] {
         // Both were written by the spool itself.
         spool.get(self.start as usize..(self.start + self.len) as usize).unwrap_or_default()
     }

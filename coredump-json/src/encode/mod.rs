@@ -100,7 +100,7 @@ impl Contents {
             producer: document.dump.producer.filter(|producer| !producer.ends_with("(inferred)")),
             process: document.process,
             host_calls: document.host_calls,
-            objects: self.objects.map(|objects| Objects::new(objects.of(&self.spool), 0)),
+            objects: self.objects.map(|objects| Objects::new(objects.bytes(&self.spool), 0)),
             ..CoreDump::default()
         };
         dump.reason =
@@ -120,7 +120,7 @@ impl Contents {
                 digest: module.digest,
                 stamp: module.stamp,
                 build_id: module.build_id,
-                embedded: embedded.as_ref().map(|embedded| embedded.of(&self.spool)),
+                embedded: embedded.as_ref().map(|embedded| embedded.bytes(&self.spool)),
             })
             .collect();
         let instances = document.instances.into_iter();
@@ -171,7 +171,7 @@ impl Contents {
             let end = address.checked_add(range.size).filter(|&end| end <= recorded.size);
             let end = end.ok_or_else(|| wrong(&what, "it leaves the memory"))?;
             let bytes = match (spooled, &range.file) {
-                (Some(spooled), _) => Some(spooled.of(&self.spool)),
+                (Some(spooled), _) => Some(spooled.bytes(&self.spool)),
                 (None, Some(file)) => {
                     let path = self.folder.join(file);
                     let bytes = &self.files[&path];

@@ -96,7 +96,7 @@ impl Session<'_> {
             while let Some(before) = host.next_if(|host| host.number <= change.number) {
                 lines += &host_line(before);
             }
-            let place = places.of(change.site);
+            let place = places.place(change.site);
             lines += &format!("  {} -> {}  {place}\n", hex(&change.before), hex(&change.after));
         }
         host.for_each(|change| lines += &host_line(change));

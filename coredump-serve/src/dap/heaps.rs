@@ -98,7 +98,7 @@ impl<'a> Heaps<'a> {
     fn contents(&self, graph: &Graph<'_, '_>, blocks: &[Block]) -> Vec<String> {
         let shapes = shapes(self.dump.recorded(), self.dump.binaries(), self.index);
         let types = Types::find(graph, &shapes);
-        let what = |block: &Block| match types.of(graph, block) {
+        let what = |block: &Block| match types.name(graph, block) {
             Some(ty) => ty,
             None if types.is_text(graph, block) => preview(&self.view, block).unwrap_or_default(),
             None => String::new(),
