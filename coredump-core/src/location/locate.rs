@@ -28,6 +28,11 @@ impl<'s> Frame<'_, 's> {
             if self.units.unit(unit).is_some_and(|unit| unit.encoding().version < 4) {
                 found.0 = self.by_reference(self.units.type_of(die), found.0);
             }
+            if self.in_prologue()
+                && let Some(stored) = self.not_stored_yet(die, unit, value)
+            {
+                return Some(stored);
+            }
             if matches!(found.0.pieces.as_slice(), [Piece { place: Place::Missing(Missing::OptimizedOut), .. }])
                 && let kept = self.kept_parameter(die, unit, value).or_else(|| self.constant_parameter(die))
                 && let Some(kept) = kept.or_else(|| self.kept_address(die, unit, value))
@@ -161,7 +166,7 @@ impl<'s> Frame<'_, 's> {
 
     /// Whether it is a parameter of the frame's own function: one of an inlined function had other values in other calls, which
     /// the same entry may describe.
-    fn is_own_parameter(&self, die: Die) -> bool {
+    pub(super) fn is_own_parameter(&self, die: Die) -> bool {
         let variables = |own: &scope::Function| own.variables.contains(&(die, VariableKind::Parameter));
         self.active().last().is_some_and(variables)
     }

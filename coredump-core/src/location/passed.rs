@@ -124,7 +124,7 @@ impl<'s> Frame<'_, 's> {
         (inside && stores.written(0, size).is_some()).then_some(stores)
     }
 
-    fn bytes_at_entry(&self, local: u32) -> Place {
+    pub(super) fn bytes_at_entry(&self, local: u32) -> Place {
         match self.entry_local(local) {
             Ok(model::Value::I32(value)) => Place::Bytes(value.to_le_bytes().to_vec()),
             Ok(model::Value::I64(value)) => Place::Bytes(value.to_le_bytes().to_vec()),
@@ -148,8 +148,10 @@ impl<'s> Frame<'_, 's> {
         if !matches!(convention, DW_CC_normal | DW_CC_nocall) {
             return None;
         }
-        // Whoever calls it from elsewhere knows it as it was written.
-        let external = self.units.inherited(function, DW_AT_external).is_some() && convention == DW_CC_normal;
+        // Whoever calls it from elsewhere, or by a pointer, knows it as it was written.
+        let external = self.units.inherited(function, DW_AT_external).is_some();
+        let pointed = || self.frame.function.is_some_and(|own| self.binary.module().has_pointer_to(own));
+        let external = convention == DW_CC_normal && (external || pointed());
         let pointer = if self.address_size() == 8 { ValueType::I64 } else { ValueType::I32 };
         let mut expected: Vec<Option<ValueType>> = Vec::new();
         if let Some(result) = self.units.type_of(function)

@@ -1,8 +1,14 @@
-//! Whether a function had set up its frame: until then its variables' places in memory hold what was there before.
+//! Whether a function had set up its frame: until then its variables' places in memory hold what was there before, and its
+//! parameters are in Wasm's.
 
+use gimli::AttributeValue;
 use gimli::constants::*;
+use wasmparser::Operator;
 
+use crate::catalog::units::{Attr, Die};
 use crate::location::frame::Frame;
+use crate::location::{Location, Piece, Place};
+use crate::module::Module;
 
 /// Bytes of code that a prologue has at most.
 const LONGEST: u64 = 4096;
@@ -30,5 +36,135 @@ impl Frame<'_, '_> {
             return None;
         }
         self.units.prologue_end(function.unit, &prologue)
+    }
+
+    /// A parameter that the prologue has yet to put into its place on the stack: what it is about to store there.
+    pub(super) fn not_stored_yet(&self, die: Die, number: u32, value: Attr<'_>) -> Option<(Location, String)> {
+        let AttributeValue::Exprloc(expression) = value else { return None };
+        let mut rest = expression.0;
+        let gimli::Operation::FrameOffset { offset } =
+            crate::location::parse(&mut rest, self.units.unit(number)?.encoding()).ok()?
+        else {
+            return None;
+        };
+        if !gimli::Reader::is_empty(&rest) || self.rewritten || !self.is_own_parameter(die) {
+            return None;
+        }
+        let (start, size) = (u64::try_from(offset).ok()?, self.units.size_of(self.units.type_of(die))?);
+        let stores = stores_of_parameters(self.binary.module(), self.frame.function?, self.base_local()?);
+        let (mut pieces, mut at, mut locals) = (Vec::new(), start, Vec::new());
+        while at < start.checked_add(size)? {
+            let store = stores.iter().find(|store| store.offset == at)?;
+            at = at.checked_add(store.size)?;
+            let place = match self.bytes_at_entry(store.parameter) {
+                Place::Bytes(mut bytes) => {
+                    bytes.truncate(store.size as usize);
+                    Place::Bytes(bytes)
+                }
+                other => other,
+            };
+            pieces.push(Piece { bits: Some(store.size * 8), first_bit: 0, place });
+            locals.push(format!("local {}", store.parameter));
+        }
+        // Where nothing is known, the frame that is not set up is the better reason.
+        let known = pieces.iter().any(|piece| matches!(piece.place, Place::Bytes(_)));
+        (known && at == start + size).then(|| (Location { pieces }, locals.join(", ")))
+    }
+
+    /// The local that is the function's frame base.
+    fn base_local(&self) -> Option<u32> {
+        let (number, value) = self.units.inherited(self.function?, DW_AT_frame_base)?;
+        let AttributeValue::Exprloc(expression) = value else { return None };
+        let mut first = expression.0;
+        match crate::location::parse(&mut first, self.units.unit(number)?.encoding()).ok()? {
+            gimli::Operation::WasmLocal { index } => Some(index),
+            _ => None,
+        }
+    }
+}
+
+/// That a prologue stores a parameter of Wasm at an offset from the frame base, and how many bytes of it.
+#[derive(Debug, PartialEq, Eq)]
+struct Store {
+    parameter: u32,
+    offset: u64,
+    size: u64,
+}
+
+/// The parameters that a function stores in its frame before anything else than its frame is computed or called.
+fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<Store> {
+    use Operator as O;
+    let mut stores = Vec::new();
+    let (Some(mut operators), Some(signature)) = (module.operators(function), module.signature(function)) else {
+        return stores;
+    };
+    let parameters = signature.params.len() as u32;
+    // The two instructions before: the address, and what is stored there.
+    let mut before: [Option<u32>; 2] = [None; 2];
+    while let Ok(operator) = operators.read() {
+        let read = match operator {
+            O::LocalGet { local_index } => Some(local_index),
+            _ => None,
+        };
+        let stored = match operator {
+            O::I32Store8 { memarg } | O::I64Store8 { memarg } => Some((memarg, 1)),
+            O::I32Store16 { memarg } | O::I64Store16 { memarg } => Some((memarg, 2)),
+            O::I32Store { memarg } | O::F32Store { memarg } | O::I64Store32 { memarg } => Some((memarg, 4)),
+            O::I64Store { memarg } | O::F64Store { memarg } => Some((memarg, 8)),
+            _ => None,
+        };
+        let computes = matches!(
+            operator,
+            O::LocalGet { .. }
+                | O::GlobalGet { .. }
+                | O::GlobalSet { .. }
+                | O::I32Const { .. }
+                | O::I64Const { .. }
+                | O::I32Add
+                | O::I32Sub
+                | O::I32And
+                | O::I64Add
+                | O::I64Sub
+                | O::I64And
+        );
+        match (operator, stored) {
+            (_, Some((memarg, size))) => {
+                if let [Some(address), Some(parameter)] = before
+                    && address == base
+                    && parameter < parameters
+                    && memarg.memory == 0
+                {
+                    stores.push(Store { parameter, offset: memarg.offset, size });
+                }
+            }
+            // What a parameter is after that is not what was passed.
+            (O::LocalSet { local_index } | O::LocalTee { local_index }, _) if local_index >= parameters => {}
+            _ if computes => {}
+            _ => break,
+        }
+        before = [before[1], read];
+    }
+    stores
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prologue_stores_parameters_until_something_else_begins() {
+        let ask = |body: &str| {
+            let text = format!("(module (memory 1) (func (param i32 i64 i32) (local i32) {body}))");
+            let bytes = wat::parse_str(text).unwrap();
+            stores_of_parameters(&Module::parse(&bytes).unwrap(), 0, 3)
+        };
+        let stores = ask(
+            "i32.const 4096 local.set 3 local.get 3 local.get 0 i32.store8 offset=7 local.get 3 local.get 1 i64.store
+            local.get 3 local.get 2 i32.const 1 i32.and i32.store8 offset=12 local.get 0 local.get 2 i32.store",
+        );
+        let first = [Store { parameter: 0, offset: 7, size: 1 }, Store { parameter: 1, offset: 0, size: 8 }];
+        assert_eq!(stores, first, "one is computed first, one goes elsewhere");
+        assert_eq!(ask("i32.const 1 local.set 2 local.get 3 local.get 2 i32.store"), []);
+        assert_eq!(ask("block end local.get 3 local.get 2 i32.store"), []);
     }
 }

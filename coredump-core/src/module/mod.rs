@@ -74,6 +74,7 @@ pub struct Module<'s> {
     functions: OnceLock<Vec<u32>>,
     globals: OnceLock<Vec<GlobalDefinition>>,
     elements: OnceLock<Vec<ElementSegment>>,
+    pointed: OnceLock<Vec<u32>>,
     sha256: OnceLock<String>,
 }
 
@@ -108,6 +109,7 @@ impl<'s> Module<'s> {
             functions: OnceLock::new(),
             globals: OnceLock::new(),
             elements: OnceLock::new(),
+            pointed: OnceLock::new(),
             sha256: OnceLock::new(),
         })
     }

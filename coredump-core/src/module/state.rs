@@ -99,4 +99,20 @@ impl<'s> Module<'s> {
             _ => None,
         }
     }
+
+    /// Whether the program has a pointer to a function: an element segment names it.
+    pub fn has_pointer_to(&self, function: u32) -> bool {
+        let find = || {
+            let segments = self.elements.get_or_init(|| self.element_segments().take(MAX_ITEMS).collect());
+            let named = segments.iter().flat_map(|segment| &segment.elements).filter_map(|element| match element {
+                Some(Constant::Function(function)) => Some(*function),
+                _ => None,
+            });
+            let mut named: Vec<u32> = named.collect();
+            named.sort_unstable();
+            named.dedup();
+            named
+        };
+        self.pointed.get_or_init(find).binary_search(&function).is_ok()
+    }
 }

@@ -54,6 +54,7 @@ fn state_is_known_as_far_as_constants_tell() {
         assert_eq!(data[1].offset.unwrap().as_address(), None);
         let pointers: Vec<_> = (0..4).map(|index| module.table_function(0, index)).collect();
         assert_eq!(pointers, [None, Some(1), Some(0), Some(3)]);
+        assert_eq!([0, 1, 2, 3].map(|function| module.has_pointer_to(function)), [true, true, false, true]);
         assert!(module.tables()[0].functions);
     });
 }
