@@ -865,6 +865,15 @@ fn nodes_and_buckets_of_containers_have_types() {
     let nodes =
         all.values().filter(|block| block.2.starts_with("std::__tree_node<std::__value_type<int, std::basic_string<"));
     assert_eq!(nodes.count(), 4, "{}", listed.text());
+    // Characters of strings that are too long for the object: a variable's, an element's, and that of a pointer's object.
+    for text in [
+        "a string that does not fit into the object itself",
+        "and one more of the long strings of this program",
+        "owned by a pointer",
+    ] {
+        let typed = format!("char[] \"{text}\"");
+        assert!(all.values().any(|block| block.2 == typed), "{typed}: {}", listed.text());
+    }
     // A pointer to a base leads to one object, and no array of bases is there.
     assert!(
         !all.values().any(|block| block.2.ends_with("_base<void *>[]") || block.2.ends_with("_count[]")),

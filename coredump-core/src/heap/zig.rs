@@ -234,6 +234,9 @@ impl Zig {
                 Page::Unknown => (self.pages.end - page, self.pages.end),
                 Page::FreeRun(_) => continue,
             };
+            if slot < Table::smallest(self.layout.width) {
+                continue;
+            }
             for at in (page..end).step_by(slot as usize).filter(|at| !self.free.contains(*at)) {
                 if let Some(table) = Table::at(view, at, at + slot, in_use, &mut work) {
                     self.large.extend(table.blocks.into_iter().map(|block| (block.address, block)));

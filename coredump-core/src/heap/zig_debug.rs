@@ -127,6 +127,11 @@ pub struct Large {
 }
 
 impl Table {
+    /// Bytes of the smallest table: its head, and a byte, a key and a value for each place.
+    pub fn smallest(width: u64) -> u64 {
+        3 * width + u64::from(*CAPACITIES.start()) * (1 + 3 * width)
+    }
+
     /// The table that begins at `at` and ends before `end`, if there is one; without a block only if it may be `empty`. `work`
     /// is what may be spent on it yet, in bytes.
     pub fn at(view: &View<'_>, at: u64, end: u64, empty: bool, work: &mut u64) -> Option<Table> {

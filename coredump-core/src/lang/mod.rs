@@ -193,6 +193,11 @@ pub trait Lang: Sync {
         None
     }
 
+    /// What a union holds, or a structure with a union, where bits beside it tell; `None` for others.
+    fn chosen(&self, _units: &Units<'_>, _contents: &Struct<'_>) -> Option<Chosen> {
+        None
+    }
+
     /// The larger nodes that begin as this one; `None` for other structures.
     fn larger_node(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<LargerNode> {
         None
@@ -301,6 +306,18 @@ pub struct Filled {
     pub count: u64,
     /// The members that are such arrays, and how many elements more than that number they have.
     pub arrays: &'static [(&'static [u8], u64)],
+}
+
+/// A part that is there only where bits say so.
+pub struct Chosen {
+    /// Where the byte with the bits is, in bytes from the structure's start.
+    pub flag: u64,
+    /// The bits, one of which is set then.
+    pub mask: u8,
+    /// The part's type, and where it lies.
+    pub ty: Option<Die>,
+    /// Likewise.
+    pub at: u64,
 }
 
 /// Nodes of a tree that begin as its leaves do, and go on with pointers to their children.

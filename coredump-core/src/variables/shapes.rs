@@ -7,7 +7,7 @@ use super::inspector::Inspector;
 use crate::binaries::{Binaries, Binary};
 use crate::catalog::types::{Kind, Member, Offset, Struct};
 use crate::catalog::units::{Die, Units};
-use crate::lang::{table, type_name};
+use crate::lang::{Chosen, table, type_name};
 use crate::location::statics::placed;
 use crate::model::CoreDump;
 use crate::scope::{self, VariableKind};
@@ -100,6 +100,8 @@ type VariantPointers = (Vec<(u128, u128)>, Vec<Pointer>);
 pub struct Choice {
     /// The discriminant's bytes from the value's start, and its size.
     pub discriminant: (u64, u64),
+    /// The bits of it that count.
+    pub mask: u128,
     /// The discriminant's values for a variant (ranges with both ends; none: all others), and the variant's pointers.
     pub variants: Vec<VariantPointers>,
 }
@@ -363,7 +365,10 @@ impl Builder {
             Kind::Struct(contents) => {
                 // Tables of virtual functions are no objects of the program.
                 let members = || contents.members.iter().filter(|member| member.bits.is_none() && !is_vtable(member));
-                // Of a union nothing says which member it holds, unless only one holds anything.
+                if let Some(chosen) = lang.chosen(units, contents) {
+                    self.chosen(units, key, &chosen, offset, levels, found);
+                }
+                // Of other unions nothing says which member they hold, unless only one holds anything.
                 if contents.keyword == "union"
                     && members().filter(|member| units.size_of(member.ty) != Some(0)).count() > 1
                 {
@@ -415,6 +420,28 @@ impl Builder {
         }
     }
 
+    /// Collects the pointers in a part that bits beside it tell of.
+    fn chosen(
+        &mut self,
+        units: &Units<'_>,
+        key: usize,
+        chosen: &Chosen,
+        offset: u64,
+        levels: u32,
+        found: &mut Collected,
+    ) {
+        let Chosen { flag, mask, ty, at } = *chosen;
+        let mut inside = Collected::default();
+        self.flatten(units, key, ty, offset.saturating_add(at), None, levels, &mut inside);
+        if !inside.pointers.is_empty() {
+            found.choices.push(Choice {
+                discriminant: (offset.saturating_add(flag), 1),
+                mask: mask.into(),
+                variants: vec![(vec![(1, mask.into())], inside.pointers)],
+            });
+        }
+    }
+
     /// Collects the pointers in the variants of a Rust enum.
     #[expect(clippy::too_many_arguments, reason = "one walk's state")]
     fn variants(
@@ -448,7 +475,7 @@ impl Builder {
         };
         let size = units.size_of(discriminant.ty).unwrap_or(0);
         let Some(at) = place(discriminant, offset).filter(|_| (1..=16).contains(&size)) else { return };
-        let mut choice = Choice { discriminant: (at, size), variants: Vec::new() };
+        let mut choice = Choice { discriminant: (at, size), mask: u128::MAX, variants: Vec::new() };
         for variant in &variants.list {
             // Enums in enums are left to their own pointers.
             let inside = each(self, &variant.member);
@@ -482,6 +509,7 @@ impl Choice {
             .map(|(values, pointers)| (values.clone(), pointers.iter().map(|pointer| pointer.at(offset)).collect()));
         Choice {
             discriminant: (self.discriminant.0.saturating_add(offset), self.discriminant.1),
+            mask: self.mask,
             variants: variants.collect(),
         }
     }
@@ -489,6 +517,7 @@ impl Choice {
     /// The pointers of the variant that this discriminant means.
     pub fn pointers(&self, discriminant: u128) -> &[Pointer] {
         let mask = if self.discriminant.1 >= 16 { u128::MAX } else { (1 << (8 * self.discriminant.1)) - 1 };
+        let discriminant = discriminant & self.mask;
         let holds = |&(low, high): &(u128, u128)| {
             let (low, high) = (low & mask, high & mask);
             if low <= high { (low..=high).contains(&discriminant) } else { discriminant >= low || discriminant <= high }

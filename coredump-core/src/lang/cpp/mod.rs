@@ -1,6 +1,7 @@
 //! Values of C++: the types of libc++, the only standard library of Wasm toolchains. Members are found by name through
 //! whatever wrapper a release of libc++ puts around them.
 
+mod chosen;
 pub mod classes;
 mod dynamic;
 mod erased;
@@ -17,7 +18,7 @@ use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Struct, Type};
 use crate::catalog::units::{Die, Units};
 use crate::lang::names::with_path;
-use crate::lang::{Elements, Lang, Meaning, Notation, Renderer, Shown, c, cut};
+use crate::lang::{Chosen, Elements, Lang, Meaning, Notation, Renderer, Shown, c, cut};
 use crate::location::Missing;
 use crate::location::frame::Frame;
 use crate::values::{Limits, Source, Value, pointer_target};
@@ -105,6 +106,10 @@ impl Lang for Cpp {
 
     fn node_type(&self, units: &Units<'_>, die: Die, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
         nodes::node_type(units, die, name, contents)
+    }
+
+    fn chosen(&self, units: &Units<'_>, contents: &Struct<'_>) -> Option<Chosen> {
+        chosen::long_string(contents, units).or_else(|| chosen::engaged(contents, units))
     }
 
     fn is_node_base(&self, name: &[u8]) -> bool {
