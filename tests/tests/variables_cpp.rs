@@ -168,7 +168,7 @@ fn arguments_of_templates_that_the_compiler_left_out_are_written() {
     assert_eq!(ask("(*(Box<Box<int>> *)&nested).held.held"), "(*(Box<Box<int>> *)&nested).held.held = 7");
 }
 
-/// As c++filt and gdb name it.
+/// As c++filt names it. What the pointers lead to moves with the class: C++ says that `cost` is 9, 8 bytes into a `bond`.
 #[test]
 fn a_thunk_is_named_and_is_no_part_of_a_signature() {
     let folder = scratch();
@@ -176,9 +176,24 @@ fn a_thunk_is_named_and_is_no_part_of_a_signature() {
     let document = Tool::new("coredump-json").arg("--locals").arg(&dump).run().expect(0).json();
     let frames = &document["threads"][0]["frames"];
     let names = [0, 1, 2].map(|frame| frames[frame]["function"].as_str().unwrap());
-    assert_eq!(
-        names,
-        ["bond::worth(int) const", "virtual thunk to bond::worth(int) const", "value(asset const&, int)"]
-    );
+    let thunk = "virtual thunk to bond::worth(int) const";
+    assert_eq!(names, ["bond::worth(int) const", thunk, "value(asset const&, int)"]);
     assert_eq!(document["signature"], "bond::worth | value | run");
+    let told = Tool::new("coredump-dump")
+        .args(["--frame", "3", "--print", "method", "--print", "only.*member", "--print", "more"])
+        .arg(&dump)
+        .run()
+        .expect(0);
+    let (method, rest) = told.text().split_once('\n').unwrap();
+    assert!(method.ends_with("<priced::more(int) const>, this adjustment 8"), "{method}");
+    assert_eq!(rest, "only.*member = 9\nmore = 19\n");
+}
+
+/// `smart` of vars.cpp: one of its two `shared_ptr` made the `weak_ptr`.
+#[test]
+fn a_weak_pointer_leads_to_what_others_own() {
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "cpp-vars-O0", &["--quiet"]);
+    let told = Tool::new("coredump-dump").args(["--frame", "3", "--print", "*weak"]).arg(&dump).run().expect(0);
+    assert_eq!(told.text(), "*weak = {first = 3, second = 0.5}\n");
 }
