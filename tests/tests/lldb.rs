@@ -29,7 +29,9 @@ fn lldb(dump: &Path, module: &Path, commands: &[String]) -> Option<Vec<String>> 
     let connect = format!("process connect --plugin wasm connect://{}", served.address);
     let folder = scratch();
     let script = folder.path().join("commands");
-    std::fs::write(&script, format!("{connect}\n{}\n", commands.join("\n"))).unwrap();
+    // Where the language of a frame is not C or C++, LLDB takes an expression for Objective-C, which ends it.
+    let language = "settings set target.language c++";
+    std::fs::write(&script, format!("{language}\n{connect}\n{}\n", commands.join("\n"))).unwrap();
     // What fails, and what lets the program go on, does not end it.
     let source = format!("command source -e false -c false {}", script.display());
     let outcome = Tool::other(program).arg("--no-lldbinit").arg("--batch").arg("-o").arg(source).run();
@@ -214,18 +216,108 @@ fn lldb_reads_memory_and_statics_and_finds_lines() {
         "continue",
     ];
     let Some(answers) = lldb(&dump, &module, &commands.map(str::to_owned)) else { return };
-    let bytes: Vec<u8> = answers[0]
-        .lines()
-        .flat_map(|line| line.split(": ").nth(1).unwrap().split_whitespace())
-        .map(|byte| u8::from_str_radix(byte.strip_prefix("0x").unwrap(), 16).unwrap())
-        .collect();
     let raw = Tool::new("coredump-dump").args(["--range", "0x400+64"]).arg(&dump).run().expect(0).stdout;
-    assert_eq!(bytes, raw);
+    assert_eq!(bytes(&answers[0]), raw);
     // A static that the program has changed since it was loaded.
     assert!(answers[1].contains("visited = 3") && answers[1].contains("limit = 16"), "{}", answers[1]);
     assert!(answers[2].contains("at sum.c:25:29"), "{}", answers[2]);
     assert!(answers[3].contains("error"), "{}", answers[3]);
     assert!(answers[4].contains("this is a core dump"), "{}", answers[4]);
+}
+
+/// The bytes of `memory read --size 1 --format x`.
+fn bytes(answer: &str) -> Vec<u8> {
+    let words = answer.lines().filter_map(|line| line.split_once(": ")).flat_map(|(_, rest)| rest.split_whitespace());
+    words.map(|byte| u8::from_str_radix(byte.strip_prefix("0x").unwrap(), 16).unwrap()).collect()
+}
+
+/// Compares the memory of variables, the lines of code addresses, and expressions; how many of each were compared.
+fn compare_places(name: &str) -> Option<[usize; 3]> {
+    let (dump, module) = (wasmtime_dump(name), fixture(&format!("modules/{name}.wasm")));
+    let document = Tool::new("coredump-json").arg("--locals").arg("-m").arg(&module).arg(&dump).run().expect(0).json();
+    let hexadecimal = |value: &Value| u64::from_str_radix(value.as_str()?.strip_prefix("0x")?, 16).ok();
+    let frames = document["threads"][0]["frames"].as_array().unwrap();
+    // LLDB counts inlined calls as frames.
+    let mut commands = Vec::new();
+    let mut wanted = Vec::new();
+    let mut index = 0;
+    for frame in frames {
+        let inlined = frame["inlines"].as_array().unwrap();
+        if let Some(offset) = hexadecimal(&frame["module_offset"]) {
+            let call = inlined.first().unwrap_or(frame);
+            let file = call["file"].as_str().map(|file| file.rsplit('/').next().unwrap());
+            if let (Some(file), Some(line)) = (file, call["line"].as_u64()) {
+                commands.push(format!("image lookup -a {:#x}", 0x4000_0000_0000_0000 | offset));
+                wanted.push((0, format!(" at {file}:{line}")));
+            }
+        }
+        let variables = frame["variables"].as_array().into_iter().flatten();
+        let variables: Vec<_> = variables.filter(|one| one["status"] == "ok" && one["at"] != "entry").collect();
+        for variable in &variables {
+            if let Some(address) = hexadecimal(&variable["address"]) {
+                commands.push(format!("memory read --size 1 --format x --count 8 {address:#x}"));
+                wanted.push((1, format!("{address:#x}+8")));
+            }
+        }
+        // In the frame itself, whose names are all its own.
+        let function = &frame["function"];
+        let own = variables.iter().find(|one| {
+            let same = variables.iter().filter(|other| other["name"] == one["name"]);
+            one["function"] == *function && same.count() == 1 && one["value"].as_str().and_then(number).is_some()
+        });
+        // LLDB 22 takes a recursive function's variables from its youngest frame.
+        let is_first = frames.iter().position(|other| other["function"] == *function).unwrap()
+            == frame["index"].as_u64().unwrap() as usize;
+        if let Some(variable) = own.filter(|_| is_first && inlined.is_empty()) {
+            commands.push(format!("frame select {index}"));
+            wanted.push((3, String::new()));
+            commands.push(format!("expression -- {}", variable["name"].as_str().unwrap()));
+            wanted.push((2, variable["value"].as_str().unwrap().to_owned()));
+        }
+        index += 1 + inlined.len();
+    }
+    let answers = lldb(&dump, &module, &commands)?;
+    let mut compared = [0; 3];
+    for ((command, answer), (kind, wanted)) in commands.iter().zip(&answers).zip(&wanted) {
+        match kind {
+            0 => assert!(answer.contains(wanted), "{name}: {command}: not{wanted}: {answer}"),
+            1 => {
+                let raw = Tool::new("coredump-dump").args(["--range", wanted]).arg(&dump).run().expect(0).stdout;
+                assert_eq!(bytes(answer), raw, "{name}: {command}");
+            }
+            2 => {
+                // An expression of what is not in memory, or of a language that LLDB does not speak, has none.
+                let Some((_, value)) = answer.rsplit_once(" = ").filter(|_| !answer.contains("error:")) else {
+                    continue;
+                };
+                let Some(value) = number(value) else { continue };
+                let ours = number(wanted).unwrap();
+                assert!(value == ours || value as u32 == ours as u32, "{name}: {command}: {wanted}, LLDB {answer}");
+            }
+            _ => continue,
+        }
+        compared[*kind] += 1;
+    }
+    eprintln!("{name}: lines, memory, expressions: {compared:?}");
+    Some(compared)
+}
+
+#[test]
+fn lldb_reads_the_memory_of_variables_and_finds_the_lines_of_every_frame() {
+    // Lines, places in memory, and expressions that at least were the same.
+    for (name, least) in [
+        ("vars-O0", [8, 50, 5]),
+        ("vars-O2", [8, 5, 3]),
+        ("vars-zigcc-O2-dwarf5", [7, 5, 4]),
+        ("cpp-vars-O0", [8, 50, 6]),
+        ("cpp-vars-O2", [8, 14, 3]),
+        ("rust-vars-O0", [11, 80, 6]),
+        ("rust-vars-O3", [9, 70, 3]),
+        ("rust-inline-O2", [4, 4, 0]),
+    ] {
+        let Some(compared) = compare_places(name) else { return };
+        assert!(compared.iter().zip(least).all(|(found, least)| *found >= least), "{name}: {compared:?}");
+    }
 }
 
 #[test]

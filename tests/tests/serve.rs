@@ -155,6 +155,12 @@ fn a_message_that_makes_no_sense_is_answered() {
     editor.write("{no json");
     let response = editor.response();
     assert_eq!(response["success"], false);
+    for no_request in ["[]", "null", r#"{"seq":"one"}"#, r#"{"seq":7,"type":"order"}"#] {
+        editor.write(no_request);
+        let response = editor.response();
+        assert_eq!(response["success"], false, "{no_request}");
+        assert!(response["message"].as_str().unwrap().contains("no request"), "{no_request}: {response}");
+    }
     assert!(editor.ask("threads", json!({})).unwrap_err().contains("launch or attach comes first"));
     assert!(editor.ask("launch", json!({"coreFile": 7})).unwrap_err().contains("coreFile"));
     let missing = editor.ask("launch", json!({"coreFile": "no-such.coredump", "cwd": "/nowhere"})).unwrap_err();

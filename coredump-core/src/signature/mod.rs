@@ -295,6 +295,10 @@ mod tests {
         assert!(is_machinery("helper", Some("/rustc/0123/library/core/src/panicking.rs")));
         assert!(!is_machinery("helper", Some("src/main.rs")));
         assert!(is_machinery("std::__1::vector<int, std::__1::allocator<int> >::at(unsigned long) const", None));
+        // Go's library, but not a program below the folder of all Go programs, or a package of the program's own that has such a name.
+        assert!(is_machinery("sync.(*Mutex).Lock", None) && is_machinery("sync.runtime_Semacquire", None));
+        assert!(is_machinery("strings.Repeat", Some("/usr/local/go/src/strings/strings.go")));
+        assert!(!is_machinery("shop/sync.(*Stock).Lock", Some("/home/me/go/src/shop/sync/stock.go")));
     }
 
     #[test]

@@ -63,8 +63,15 @@ impl<'a> Session<'a> {
                     continue;
                 }
             };
-            if request["type"] != "request" {
-                continue;
+            match request["type"].as_str() {
+                Some("request") => {}
+                // What a client says beside its requests: an answer to one of ours, of which there are none.
+                Some("response" | "event") => continue,
+                _ => {
+                    let why = "the message is no request: its type is missing or unknown";
+                    self.respond(&mut output, &request, Err(why.into()))?;
+                    continue;
+                }
             }
             let command = request["command"].as_str().unwrap_or_default();
             let answer = self.answer(command, &request["arguments"]);

@@ -296,7 +296,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
     }
 
     /// Where a function waits. What a macro awaits, as `select!` does, has the macro's own line: then it is the function's
-    /// line, and a note.
+    /// line, and a note. Where the macro makes the function (`stream!`), the line of the `.await` is the program's.
     fn place(&self, die: Die, all: &Struct<'s>, state: &Variant<'s>) -> (Option<Location>, Option<String>) {
         let units = &self.frame().units;
         let first = all.variants.as_ref().and_then(|variants| variants.list.first()?.declared);
@@ -304,12 +304,28 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         let (Some(own), Some(here)) = (first.and_then(place), state.declared.and_then(place)) else {
             return (None, None);
         };
-        if own.file == here.file {
+        let is_ours = |file: &str| self.crate_folder(die).is_some_and(|folder| file.starts_with(&folder));
+        if own.file == here.file || is_ours(&here.file) && !is_ours(&own.file) {
             return (Some(here), None);
         }
         let file = here.file.rsplit(['/', '\\']).next().unwrap_or(&here.file);
         let note = format!("it waits in a macro of {file}:{}; the line is the function's", here.line);
         (Some(own), Some(note))
+    }
+
+    /// The folder of the source that a unit was compiled from, with a `/` at its end. rustc names the unit by the crate's
+    /// first file: `src/main.rs/@/1a2b3c`.
+    fn crate_folder(&self, die: Die) -> Option<String> {
+        let unit = self.frame().units.unit(die.unit)?;
+        let name = String::from_utf8_lossy(unit.name.as_ref()?.slice()).into_owned();
+        let (file, _) = name.split_once("/@/")?;
+        let (folder, _) = file.rsplit_once('/').unwrap_or(("", file));
+        let folder = if folder.starts_with('/') {
+            folder.to_owned()
+        } else {
+            format!("{}/{folder}", String::from_utf8_lossy(unit.comp_dir.as_ref()?.slice()))
+        };
+        Some(format!("{}/", folder.trim_end_matches('/')))
     }
 
     /// The entry of the frame that polls a future.
