@@ -119,6 +119,29 @@ fn what_is_offered_to_be_watched_has_a_value() {
 }
 
 #[test]
+fn elements_open_a_hundred_at_a_time() {
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "zig-containers", &["--fast"]);
+    let mut editor = start();
+    editor.ask("attach", json!({"core": dump})).unwrap();
+    let frame = editor.frames(0, 1)[0]["id"].clone();
+    let ask = |editor: &mut Editor, expression: &str| {
+        editor.ask("evaluate", json!({"expression": expression, "frameId": frame, "context": "watch"})).unwrap()
+    };
+    // A buffer of more than 300 bytes.
+    let room = ask(&mut editor, "room");
+    let mut rows = editor.rows(&room["variablesReference"]);
+    for first in [0, 100, 200] {
+        assert_eq!((rows[0].0.clone(), rows[99].0.clone()), (format!("[{first}]"), format!("[{}]", first + 99)));
+        assert_eq!(rows[7].1["evaluateName"], format!("(room)[{}]", first + 7));
+        let (name, rest) = rows[100].clone();
+        assert_eq!(name, format!("[{}..{}]", first + 100, first + 200));
+        ask(&mut editor, rest["evaluateName"].as_str().unwrap());
+        rows = editor.rows(&rest["variablesReference"]);
+    }
+}
+
+#[test]
 fn memory_is_read_as_far_as_the_dump_holds_it() {
     let mut editor = open("sum-O0", "sum-O0");
     let frame = editor.frames(2, 1)[0]["id"].clone();
@@ -478,6 +501,10 @@ fn objects_of_a_garbage_collected_program_open_as_deep_as_they_are() {
     };
     assert!(ask(&mut editor, "$local0").as_str().unwrap().starts_with("Basket(owner=\"Ada\""));
     assert_eq!(ask(&mut editor, "basket.orders[1..2]"), "[Order(id=2, price=1.25, label=null, urgent=true)]");
+    // The module has a section that counts its data, and the caller's place is a call.
+    let code = json!({"memoryReference": share["instructionPointerReference"], "instructionCount": 1});
+    let instructions = editor.ask("disassemble", code).unwrap();
+    assert!(instructions["instructions"][0]["instruction"].as_str().unwrap().starts_with("call "), "{instructions}");
     let heap = editor.ask("evaluate", json!({"expression": "heap", "context": "repl"})).unwrap();
     assert!(heap["result"].as_str().unwrap().contains(" bytes in      237  kotlin.String\n"), "{heap}");
 }

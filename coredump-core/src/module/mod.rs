@@ -48,6 +48,7 @@ mod id {
     pub const ELEMENT: u8 = 9;
     pub const CODE: u8 = 10;
     pub const DATA: u8 = 11;
+    pub const DATA_COUNT: u8 = 12;
 }
 
 /// Locals that [`Module::local_types`] lists at most; a body may declare 2^32 of them in six bytes.

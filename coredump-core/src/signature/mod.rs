@@ -298,7 +298,7 @@ mod tests {
         // Go's library, but not a program below the folder of all Go programs, or a package of the program's own that has such a name.
         assert!(is_machinery("sync.(*Mutex).Lock", None) && is_machinery("sync.runtime_Semacquire", None));
         assert!(is_machinery("strings.Repeat", Some("/usr/local/go/src/strings/strings.go")));
-        assert!(!is_machinery("shop/sync.(*Stock).Lock", Some("/home/me/go/src/shop/sync/stock.go")));
+        assert!(!is_machinery("shop/sync.(*Stock).Lock", Some("/Users/me/go/src/shop/sync/stock.go")));
     }
 
     #[test]

@@ -60,6 +60,13 @@ impl Row {
         let value = variable.text();
         let may_have_parts = value.starts_with(['{', '[']) || value.starts_with("0x") && value != "0x0";
         let mut parts: Vec<Row> = variable.children.iter().map(part).collect();
+        if let Some((whole, from)) = outer.and_then(group) {
+            // The elements of a group are those of the whole.
+            for (nth, part) in (from..).zip(&mut parts).filter(|(_, part)| part.name.starts_with('[')) {
+                part.name = format!("[{nth}]");
+                part.expression = part.expression.as_ref().map(|_| format!("({whole})[{nth}]"));
+            }
+        }
         parts.extend(outer.and_then(|outer| rest_of(variable, outer)));
         Row {
             name: escape(&variable.label()).into_owned(),
@@ -73,12 +80,22 @@ impl Row {
     }
 }
 
+/// The whole, and the number of the first element, if an expression is that of a group of elements.
+fn group(expression: &str) -> Option<(&str, u64)> {
+    let (whole, range) = expression.strip_prefix('(')?.strip_suffix(']')?.rsplit_once(")[")?;
+    let (from, to) = range.split_once("..")?;
+    let (from, to) = (from.parse::<u64>().ok()?, to.parse::<u64>().ok()?);
+    (from > 0 && to.checked_sub(from)? == u64::from(LIMITS.elements)).then_some((whole, from))
+}
+
 /// A row for the elements after those that are shown at once, if there may be more: they are read when it is opened.
 fn rest_of(variable: &Variable, outer: &str) -> Option<Row> {
     let full = LIMITS.elements as usize;
     let last = variable.children.last().filter(|_| variable.children.len() == full)?;
     let last: u64 = last.name.strip_prefix('[')?.strip_suffix(']')?.parse().ok()?;
-    let (from, to) = (last.checked_add(1)?, last.checked_add(1 + full as u64)?);
+    let (outer, first) = group(outer).unwrap_or((outer, 0));
+    let from = last.checked_add(1)?.checked_add(first)?;
+    let to = from.checked_add(full as u64)?;
     let name = format!("[{from}..{to}]");
     Some(Row {
         expression: inner_expression(outer, &name),
@@ -100,12 +117,17 @@ fn inner_expression(outer: &str, part: &str) -> Option<String> {
     }
 }
 
-/// Whether a part is shown and no member: the counts of a shared pointer of Rust, what a `std::function` or `std::any` holds.
+/// Whether a part is shown and no member: the counts of a shared pointer of Rust, what a `std::function` or `std::any` holds, the
+/// entries of a set and the structures of a `MultiArrayList` of Zig.
 fn is_only_shown(variable: &Variable, part: &Variable) -> bool {
     let of = |modules: &[&str]| modules.iter().any(|module| variable.type_name.starts_with(module));
     match &*part.name {
         "strong" | "weak" => of(&["alloc::rc::", "alloc::sync::"]),
         "held" => of(&["std::"]),
+        name if name.starts_with('[') => {
+            let is_set = variable.type_name.contains("hash_map.") && variable.type_name.contains(",void,");
+            is_set || of(&["multi_array_list."])
+        }
         _ => false,
     }
 }
@@ -274,6 +296,14 @@ mod tests {
         // A base class, a member without a name.
         assert_eq!(inner_expression("square", "geometry::Shape"), None);
         assert_eq!(inner_expression("colour", ""), None);
+    }
+
+    #[test]
+    fn a_group_of_elements_is_followed_by_the_next_of_the_whole() {
+        assert_eq!(group("(room)[100..200]"), Some(("room", 100)));
+        assert_eq!(group("((a).b)[200..300]"), Some(("(a).b", 200)));
+        // What a person asked for has its own numbers.
+        assert!(group("(room)[2..5]").is_none() && group("room").is_none() && group("(room)[x..y]").is_none());
     }
 
     #[test]
