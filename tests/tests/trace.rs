@@ -46,6 +46,7 @@ fn frames_of_every_engine_get_their_lines() {
         "node-24-stripped",
         "deno-2.9.8",
         "deno-2.9.8-colours",
+        "deno-2.9.8-fetched",
         "wasmer-sdk-0.5.0",
         "wasmer-sdk-0.5.0-stripped",
         "wasm3-0.5.0",

@@ -71,6 +71,21 @@ fn each_engines_frames_are_told_apart() {
             Engine::SpiderMonkey,
             "http://127.0.0.1:8932/crash.wasm divide - 0x3b62",
         ),
+        (
+            "    at divide (http://127.0.0.1:8932/crash.wasm:1:15203)",
+            Engine::V8,
+            "http://127.0.0.1:8932/crash.wasm divide - 0x3b62",
+        ),
+        (
+            "    at $divide (http://127.0.0.1:8932/crash.wasm:1:15203)",
+            Engine::V8,
+            "http://127.0.0.1:8932/crash.wasm divide - 0x3b62",
+        ),
+        (
+            "    at $func51 (http://127.0.0.1:8932/crash.wasm:1:15203)",
+            Engine::V8,
+            "http://127.0.0.1:8932/crash.wasm - - 0x3b62",
+        ),
         ("<?>.wasm-function[divide]@[wasm code]", Engine::JavaScriptCore, "- divide - -"),
         ("<?>.wasm-function[1693]@[wasm code]", Engine::JavaScriptCore, "- - 1693 -"),
         ("run@<?>:wasm-function[1]", Engine::JavaScriptCore, "- run 1 -"),

@@ -34,7 +34,9 @@ pub fn frame(line: &str) -> Option<Recognised> {
 }
 
 /// The console of Chrome: `at crash.wasm:0x3b62`; puppeteer's form of Firefox's frames: `at f (http://host/crash.wasm:15202:1)`,
-/// where the line is the offset.
+/// where the line is the offset. Deno, of a module that it fetched: `at f (http://host/crash.wasm:1:15203)`, where columns count from
+/// 1; puppeteer, of an uncaught error: `at $f (…)` in the same form. What its `evaluate` throws (`…wasm:0:15202`) is none: the frames are
+/// in the order of the calls there, and the youngest may be missing.
 fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
     let (url, position) =
         place.split_once(".wasm:").or_else(|| place.split_once(".wasm?").map(|(url, _)| (url, "")))?;
@@ -43,12 +45,26 @@ fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
         Some((offset, "")) => (Engine::V8, offset),
         _ => match decimal(position)? {
             (offset, ":1") => (Engine::SpiderMonkey, offset.into()),
-            (1, column) => (Engine::V8, decimal(column.strip_prefix(':')?).filter(|rest| rest.1.is_empty())?.0.into()),
+            (1, column) => {
+                let (column, _) = decimal(column.strip_prefix(':')?).filter(|(_, rest)| rest.is_empty())?;
+                (Engine::V8, u64::from(column.checked_sub(1)?))
+            }
             _ => return None,
         },
     };
     let (module, _) = module(url);
-    let function = head.map(|head| own_name(head, module)).filter(|name| *name != "<anonymous>").and_then(named);
+    let function = head.map(|head| own_name(head, module)).filter(|name| *name != "<anonymous>");
+    // A debugger's name of a function: `$f`, and `$func51` for one without a name.
+    let function = match function.and_then(|name| name.strip_prefix('$')) {
+        Some(name)
+            if name.strip_prefix("func").is_some_and(|index| index.bytes().all(|byte| byte.is_ascii_digit())) =>
+        {
+            None
+        }
+        Some(name) => Some(name),
+        None => function,
+    };
+    let function = function.and_then(named);
     let frame = Printed { module: module.and_then(named), function, offset: Some(offset), ..Printed::default() };
     Some(Recognised::Frame(engine, frame, start))
 }
