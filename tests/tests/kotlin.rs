@@ -127,7 +127,10 @@ fn an_exception_has_all_that_it_was_thrown_for() {
 #[test]
 fn what_each_cause_suppressed_stands_below_it() {
     let died = died("kotlin-causes", &[]);
-    assert_eq!(died.agrees(), 2, "a class's own field hides the one of its superclass");
+    let agreed = died.agrees();
+    assert_eq!(agreed, 6, "a class's own field hides the one of its superclass; delegates of the library keep values");
+    let never = Tool::new("coredump-dump").args(["--print", "derived.never"]).arg(&died.dump).run();
+    assert!(never.stderr.contains("`never` is delegated"), "a lazy value that was never asked for: {}", never.stderr);
     let text = died.bt(&[]).text().to_owned();
     let start = text.find("reason: ").unwrap();
     // As `printStackTrace` of Kotlin and Java has them.
@@ -194,6 +197,15 @@ fn number_at_the_end_of(bytes: &[u8]) -> usize {
     let last = bytes.len() - 1;
     let first = (0..last).rev().take_while(|&at| bytes[at] & 0x80 != 0).last().unwrap_or(last);
     bytes[first..].iter().rev().fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f))
+}
+
+#[test]
+fn a_property_that_a_map_keeps_has_its_value() {
+    let died = died("kotlin-shop", &[]);
+    assert_eq!(died.values("run", &["config.host", "config.port"]), ["\"local\"", "80"]);
+    let print = ["--frame", "2", "--print", "cell.value"];
+    let computed = Tool::new("coredump-dump").args(print).arg(&died.dump).run();
+    assert!(computed.stderr.contains("`value` is delegated"), "a delegate of the program's own: {}", computed.stderr);
 }
 
 #[test]

@@ -225,11 +225,14 @@ impl<'d> Evaluation<'_, 'd> {
         let object = self.object(whole)?;
         let meaning = self.view.meaning(&object, 0..0);
         let members = meaning.as_ref().map(|meaning| meaning.members.clone()).unwrap_or_default();
-        // A superclass's come first: of several of one name, the class's own hides the others.
-        let of_name =
-            |members: &[(String, Part)]| members.iter().rev().find(|(own, _)| own == name).map(|(_, part)| *part);
-        if let Some(part) = of_name(&members).or_else(|| of_name(&self.view.members(&object))) {
+        if let Some(part) = last_of(&members, name).or_else(|| last_of(&self.view.members(&object), name)) {
             return Ok(part);
+        }
+        if let Some(delegate) = last_of(&members, &format!("{name}$delegate")) {
+            let unknown = || format!("`{name}` is delegated: `{name}$delegate` is what makes its value");
+            // A map that is a delegate has the property's name as a key.
+            let of_map = || self.entry(delegate, &|key| self.text_of(key).as_deref() == Some(name)).ok();
+            return self.view.delegated(delegate).or_else(of_map).ok_or_else(unknown);
         }
         let len = match meaning.map(|meaning| meaning.form) {
             Some(Form::Elements { len, open: "[", .. } | Form::Entries { len, .. }) if name == "size" => Some(len),
@@ -334,6 +337,11 @@ impl<'d> Evaluation<'_, 'd> {
             _ => None,
         }
     }
+}
+
+/// The member of a name. A superclass's members come first: of several, the class's own hides the others.
+fn last_of(members: &[(String, Part)], name: &str) -> Option<Part> {
+    members.iter().rev().find(|(own, _)| own == name).map(|(_, part)| *part)
 }
 
 /// The last part of a name: what an entry of an enumeration is called, with or without its class.

@@ -60,6 +60,11 @@ impl View<'_> {
         part.read(Reading::Unknown)
     }
 
+    /// The value of a property that its `delegate` keeps.
+    pub(super) fn delegated(&self, delegate: Part) -> Option<Part> {
+        self.kotlin.delegated(&self.named, delegate)
+    }
+
     /// Whether a value is an object of a class.
     pub(super) fn is_of(&self, part: Part, class: &str) -> bool {
         self.kotlin.is_of(&self.named, part, class)

@@ -180,6 +180,24 @@ impl Kotlin {
         })
     }
 
+    /// The value of a property whose `delegate` is one of the library's that keep it themselves; none of others, which may compute
+    /// it, and of a `lazy` that was not asked for it yet.
+    pub fn delegated(&self, view: &Named<'_>, delegate: Part) -> Option<Part> {
+        const KEPT: [&str; 2] = ["properties.ObservableProperty", "properties.NotNullVar"];
+        let Field::Ref(Link::Object(id)) = delegate.field else { return None };
+        let object = view.get(id)?;
+        let class = self.class(view, &object)?;
+        let is = |simple: &&&str| class.is(&format!("kotlin.{simple}"));
+        if let Some(kept) = KEPT.iter().find(is) {
+            let value = self.get(view, &object, kept, "value")?;
+            return (value != Field::Ref(Link::Null) || *kept == KEPT[0]).then(|| Part::new(value));
+        }
+        match self.meaning(view, &object, 0..1)?.form {
+            Form::Elements { open: "Lazy(", parts, .. } => parts.first().copied(),
+            _ => None,
+        }
+    }
+
     /// The elements of a list or array of the class `kotlin.SIMPLE`, however it holds them.
     fn elements<'v>(&self, view: &Named<'v>, object: &Object<'_>, simple: &str, depth: u32) -> Option<Elements<'v>> {
         let depth = depth.checked_sub(1)?;
