@@ -1,5 +1,6 @@
 //! The program to run: a core module or a component, binary or text.
 
+use std::borrow::Cow;
 use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,16 +50,18 @@ impl Source {
         let from_stdin = file.0 == "-";
         let read = if from_stdin { read_stdin().map(|bytes| (bytes, None)) } else { read_file(path) };
         let (bytes, stamp) = read.map_err(|error| Error::io("cannot read", error).in_file(path))?;
-        let binary = wat::parse_bytes(&bytes).map_err(|error| {
+        let parsed = wat::parse_bytes(&bytes).map_err(|error| {
             let message = error.to_string();
             Error::new(ErrorKind::NotWasm, format!("not a WebAssembly program: {}", first_line(&message))).in_file(path)
         })?;
+        let is_text = matches!(parsed, Cow::Owned(_));
+        let binary = if let Cow::Owned(binary) = parsed { binary } else { bytes };
         if coredump_core::internals::read::read(&binary).is_ok() {
             return Err(Error::new(ErrorKind::WrongFile, "a core dump, not a program")
                 .in_file(path)
                 .hint(format!("coredump-bt {}", text::shell(path.as_os_str()))));
         }
-        let binary = match from_stdin || !bytes.starts_with(b"\0asm") {
+        let binary = match from_stdin || is_text {
             true if from_stdin => Binary::from_bytes("/dev/stdin", binary),
             true => Binary::from_bytes(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), binary),
             false => Binary::of_file(path, stamp, binary),

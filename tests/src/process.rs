@@ -69,6 +69,13 @@ impl Tool {
         tool
     }
 
+    /// One of the tools, which ends with an error if it needs more than so many kilobytes of address space: what it reads must not
+    /// be without bounds.
+    pub fn bounded(name: &str, kilobytes: u32) -> Self {
+        let script = format!("ulimit -v {kilobytes}; exec {} \"$@\"", binary(name).display());
+        Tool::other("sh").args(["-c", &script, "sh"])
+    }
+
     /// Another program.
     pub fn other(program: impl AsRef<OsStr>) -> Self {
         Tool { command: Command::new(program), stdin: None }

@@ -411,12 +411,6 @@ fn twice_the_segments_of_a_heap_take_twice_the_instructions() {
     grow_as_their_input(None, &cases);
 }
 
-/// A tool that may use so many kilobytes of address space.
-fn bounded(tool: &str, kilobytes: u32) -> Tool {
-    let script = format!("ulimit -v {kilobytes}; exec {} \"$@\"", binary(tool).display());
-    Tool::other("sh").args(["-c", &script, "sh"])
-}
-
 #[test]
 fn a_million_memories_take_no_more_than_a_gigabyte() {
     let folder = scratch();
@@ -430,7 +424,7 @@ fn a_million_memories_take_no_more_than_a_gigabyte() {
         ("coredump-json", &["--memory", "base64"]),
         ("coredump-bt", &[]),
     ] {
-        let outcome = bounded(tool, 1 << 20).args(options).arg(&dump).run();
+        let outcome = Tool::bounded(tool, 1 << 20).args(options).arg(&dump).run();
         assert!(matches!(outcome.code(), 0 | 1), "{tool} {options:?}: {:?} {}", outcome.status, outcome.stderr);
     }
 }
@@ -446,7 +440,7 @@ fn twenty_megabytes_of_standard_error_are_read_at_their_end() {
     };
     let path = folder.path().join("large");
     std::fs::write(&path, dump(700_000)).unwrap();
-    let outcome = bounded(command[0], 1 << 20).arg("-m").arg(folder.path().join("app.wasm")).arg(&path).run();
+    let outcome = Tool::bounded(command[0], 1 << 20).arg("-m").arg(folder.path().join("app.wasm")).arg(&path).run();
     assert!(outcome.expect(0).text().contains("#0 "));
 }
 

@@ -230,3 +230,60 @@ fn a_memory_of_nothing_but_tasks_of_tokio_is_listed_in_bounds() {
         assert!(tasks.contains(task), "{task:#}");
     }
 }
+
+/// Address space that a reader may use for the dumps below, in kilobytes: a dump of a few megabytes takes no gigabytes.
+const ROOM: u32 = 3 << 20;
+
+/// The readers of heaps, objects, tasks and variables.
+const MEANINGS: [(&str, &[&str]); 5] = [
+    ("coredump-json", &["--locals"]),
+    ("coredump-dump", &["--heap"]),
+    ("coredump-dump", &["--leaks"]),
+    ("coredump-dump", &["--check"]),
+    ("coredump-bt", &["--locals"]),
+];
+
+/// Runs some of them on a damaged dump.
+fn read_all_of(dump: &[u8], module: &Path, readers: &[(&str, &[&str])], what: &str) {
+    for (tool, options) in readers {
+        let outcome = Tool::bounded(tool, ROOM).args(*options).arg("-m").arg(module).arg("-").stdin(dump).run();
+        behaves(&outcome, &format!("{tool} {options:?}, {what}"));
+    }
+}
+
+/// Each page of its memory in turn is nothing but the same word: ones, a large length, an address in the page itself. Among the
+/// pages are those of the runtime's lists of goroutines and of the goroutines.
+#[test]
+fn pages_of_go_that_are_nonsense_are_read_in_bounds() {
+    let (path, module) = (fixture("dumps/go-panic.wasmtime.coredump"), fixture("modules/go-panic.wasm"));
+    let bytes = std::fs::read(&path).unwrap();
+    let size = run("coredump-json", &[], &bytes).json()["memories"][0]["size"].as_u64().unwrap() as u32;
+    const PAGE: u32 = 0x10000;
+    for (nth, start) in (0..size).step_by(PAGE as usize).enumerate() {
+        let word = [u64::MAX, 0x7fff_ffff, u64::from(start) + 8][nth % 3];
+        let page = word.to_le_bytes().repeat(PAGE as usize / 8);
+        let dump = laid_over(&bytes, &[(start, page)]);
+        read_all_of(&dump, &module, &MEANINGS[..2], &format!("page {start:#x} of {word:#x}"));
+    }
+}
+
+/// Bytes of the section that holds them are changed, which are types, lengths, references and contents.
+#[test]
+fn damaged_objects_of_kotlin_are_read_in_bounds() {
+    let folder = scratch();
+    for name in ["kotlin-shapes", "kotlin-parked"] {
+        let module = fixture(&format!("modules/{name}.wasm"));
+        Tool::new("coredump-run").args(["-q", "-o", "d"]).arg(&module).in_folder(folder.path()).run().expect(134);
+        let whole = std::fs::read(folder.path().join("d")).unwrap();
+        let title = b"coredump.objects";
+        let start = whole.windows(title.len()).position(|bytes| bytes == title).unwrap() + title.len();
+        for nth in 0..24usize {
+            // The beginning byte by byte, then further and further apart.
+            let (from, value) = (start + nth + nth * nth * nth / 2, [0xff, 0x7f, 0x00][nth % 3]);
+            let mut damaged = whole.clone();
+            let Some(bytes) = damaged.get_mut(from..from + 1 + nth % 4) else { break };
+            bytes.fill(value);
+            read_all_of(&damaged, &module, &MEANINGS, &format!("{name}, byte {from:#x}"));
+        }
+    }
+}

@@ -10,12 +10,8 @@ use coredump_tests::{Outcome, Tool, fixture, scratch, wasmtime_dump};
 
 const READERS: [&str; 3] = ["coredump-bt", "coredump-json", "coredump-dump"];
 
-/// A tool that ends with an error if it needs more than two gigabytes of address space: what it reads must not be without
-/// bounds.
-fn bounded(tool: &str) -> Tool {
-    let script = format!("ulimit -v 2000000; exec {} \"$@\"", coredump_tests::binary(tool).display());
-    Tool::other("sh").args(["-c", &script, "sh"])
-}
+/// Address space that a tool needs at most, in kilobytes.
+const ROOM: u32 = 2_000_000;
 
 fn fifo(path: &Path) {
     Tool::other("mkfifo").arg(path).run().expect(0);
@@ -38,8 +34,12 @@ fn a_source_map_that_is_a_file_of_procfs_is_empty() {
         let link = folder.path().join("sum-stripped.wasm.map");
         symlink(url, &link).unwrap();
         for options in [&[][..], &["--untrusted"]] {
-            let outcome =
-                bounded("coredump-bt").arg(wasmtime_dump("sum-stripped")).arg("-m").arg(&wasm).args(options).run();
+            let outcome = Tool::bounded("coredump-bt", ROOM)
+                .arg(wasmtime_dump("sum-stripped"))
+                .arg("-m")
+                .arg(&wasm)
+                .args(options)
+                .run();
             let outcome = outcome.expect(0);
             assert!(outcome.text().contains("#0 "), "{url}: {}", outcome.text());
         }
@@ -58,7 +58,7 @@ fn a_binary_beside_the_dump_that_is_a_link_to_procfs_is_passed_over() {
         symlink(target, folder.path().join(name)).unwrap();
         for tool in READERS {
             for options in [&[][..], &["--untrusted"]] {
-                let outcome = bounded(tool).args(options).arg(&dump).in_folder(folder.path()).run();
+                let outcome = Tool::bounded(tool, ROOM).args(options).arg(&dump).in_folder(folder.path()).run();
                 assert!(matches!(outcome.code(), 0 | 1), "{tool} {target}: {outcome:?}");
             }
         }

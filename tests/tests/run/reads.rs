@@ -344,3 +344,30 @@ fn what_a_component_read_from_a_file_is_referred_to_as_well() {
     again.run().expect(134);
     assert_eq!(super::replay::state(&folder.path().join("again")), expected);
 }
+
+/// The same of its standard input, from byte 1000 of a file on.
+#[test]
+fn what_a_component_read_from_a_file_on_its_standard_input_is_referred_to_as_well() {
+    let folder = scratch();
+    let file = folder.path().join("file.bin");
+    std::fs::write(&file, contents()).unwrap();
+    let run = |dump: &str, options: &[&str]| {
+        let mut input = std::fs::File::open(&file).unwrap();
+        input.seek(std::io::SeekFrom::Start(1000)).unwrap();
+        let tool = Tool::new("coredump-run").args(["-o", dump]).args(options);
+        let mut command = tool.arg(fixture("modules/component-reads.wasm")).arg("-").into_command();
+        let output = command.current_dir(folder.path()).stdin(input).output().unwrap();
+        assert_eq!(output.status.code(), Some(134), "{output:?}");
+        folder.path().join(dump)
+    };
+    let expected = super::replay::state(&run("live.coredump", &["--live"]));
+    for (name, options) in [("whole", &[][..]), ("none", &["--no-recording"]), ("short", &["--record-limit", "40k"])] {
+        let dump = run(name, options);
+        assert_eq!(super::replay::state(&dump), expected, "{name}");
+        assert_eq!(read(&dump)["process"]["replay"]["verified"], json!(true), "{name}");
+    }
+    std::fs::remove_file(&file).unwrap();
+    let again = Tool::new("coredump-run").args(["-o", "again", "--replay", "whole"]).in_folder(folder.path());
+    again.run().expect(134);
+    assert_eq!(super::replay::state(&folder.path().join("again")), expected);
+}
