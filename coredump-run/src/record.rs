@@ -351,8 +351,8 @@ impl Recorder {
         // What was left out by choice is compared all the same.
         let whole = || capture.whole(&self.program.binary, store);
         dump.process.detail = Some(if self.mode == Mode::Live { "live" } else { "none" }.to_owned());
-        // With `--fast` only those calls are noted that wait: such a list would mislead.
-        if self.mode != Mode::Fast {
+        // With `--fast`, and on a shared memory, only those calls are noted that wait: such a list would mislead.
+        if self.mode != Mode::Fast && !dump.memories.iter().any(|memory| memory.shared) {
             dump.host_calls = store.data().calls.list();
         }
         let written = Arc::new(AtomicU64::new(0));

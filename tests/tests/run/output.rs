@@ -182,6 +182,17 @@ fn a_program_with_threads_gets_its_memory() {
     let dump = Run::wat(&["--unknown-imports-trap"], text).expect(134).json();
     assert!(dump["reason"]["message"].as_str().unwrap().contains("thread-spawn"), "{}", dump["reason"]);
     assert_eq!(dump["memories"][0]["shared"], true);
+    // The host's functions find it.
+    let asks = "(module
+        (import \"wasi_snapshot_preview1\" \"clock_res_get\" (func $resolution (param i32 i32) (result i32)))
+        (memory (export \"memory\") 1 1 shared)
+        (func (export \"_start\")
+            (if (call $resolution (i32.const 1) (i32.const 16)) (then (return)))
+            (if (i64.gt_u (i64.load (i32.const 16)) (i64.const 0)) (then (unreachable)))))";
+    for mode in [&[][..], &["--live"], &["--fast"]] {
+        let run = Run::wat(mode, asks).expect(134);
+        assert_eq!(run.json()["reason"]["kind"], "unreachable", "{mode:?}: {:?}", run.outcome);
+    }
     let table = "(module (import \"env\" \"table\" (table 1 funcref)) (func (export \"_start\")))";
     let refused = Run::wat(&["--unknown-imports-trap"], table).expect(126).outcome.stderr;
     assert!(!refused.contains("hint: --unknown"), "{refused}");
