@@ -265,15 +265,20 @@ impl<'s> Frame<'_, 's> {
 
     /// The global that is the function's frame base: a frame without a local for it.
     fn base_global(&self) -> Option<u32> {
-        let (number, value) = self.units.inherited(self.function?, DW_AT_frame_base)?;
-        let AttributeValue::Exprloc(expression) = value else { return None };
-        let mut first = expression.0;
-        match location::parse(&mut first, self.units.unit(number)?.encoding()) {
-            Ok(gimli::Operation::WasmGlobal { index }) => {
+        match self.frame_base_operation()? {
+            gimli::Operation::WasmGlobal { index } => {
                 (self.recovered.stack_pointer_global == Some(index)).then_some(index)
             }
             _ => None,
         }
+    }
+
+    /// What the expression of the function's frame base begins with.
+    pub(super) fn frame_base_operation(&self) -> Option<gimli::Operation<Bytes<'s>>> {
+        let (number, value) = self.units.inherited(self.function?, DW_AT_frame_base)?;
+        let AttributeValue::Exprloc(expression) = value else { return None };
+        let mut first = expression.0;
+        location::parse(&mut first, self.units.unit(number)?.encoding()).ok()
     }
 
     /// Whether the function wrote a global once before this frame's code address: the stack pointer, when it made its

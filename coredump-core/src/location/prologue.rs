@@ -9,6 +9,7 @@ use crate::catalog::units::{Attr, Die};
 use crate::location::frame::Frame;
 use crate::location::{Location, Piece, Place};
 use crate::module::Module;
+use crate::unwind::write_at;
 
 /// Bytes of code that a prologue has at most.
 const LONGEST: u64 = 4096;
@@ -73,10 +74,7 @@ impl Frame<'_, '_> {
 
     /// The local that is the function's frame base.
     fn base_local(&self) -> Option<u32> {
-        let (number, value) = self.units.inherited(self.function?, DW_AT_frame_base)?;
-        let AttributeValue::Exprloc(expression) = value else { return None };
-        let mut first = expression.0;
-        match crate::location::parse(&mut first, self.units.unit(number)?.encoding()).ok()? {
+        match self.frame_base_operation()? {
             gimli::Operation::WasmLocal { index } => Some(index),
             _ => None,
         }
@@ -106,13 +104,8 @@ fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<St
             O::LocalGet { local_index } => Some(local_index),
             _ => None,
         };
-        let stored = match operator {
-            O::I32Store8 { memarg } | O::I64Store8 { memarg } => Some((memarg, 1)),
-            O::I32Store16 { memarg } | O::I64Store16 { memarg } => Some((memarg, 2)),
-            O::I32Store { memarg } | O::F32Store { memarg } | O::I64Store32 { memarg } => Some((memarg, 4)),
-            O::I64Store { memarg } | O::F64Store { memarg } => Some((memarg, 8)),
-            _ => None,
-        };
+        // A vector is not taken apart.
+        let stored = write_at(&operator).filter(|(_, size)| *size <= 8);
         let computes = matches!(
             operator,
             O::LocalGet { .. }

@@ -26,7 +26,7 @@ use crate::model::{CoreDump, Frame, Value};
 use crate::module::Module;
 use stack_pointer::{global_named, infer, wrap};
 use symbolic::{Question, State};
-pub use symbolic::{Read, Stores, arity, beside};
+pub use symbolic::{Read, Stores, arity, beside, write_at};
 
 /// Where a frame stands in its module.
 #[derive(Clone, Copy)]

@@ -282,7 +282,7 @@ pub fn read_at(operator: &Operator<'_>) -> Option<(MemArg, u64)> {
 }
 
 /// What a store writes, and how many bytes.
-fn write_at(operator: &Operator<'_>) -> Option<(MemArg, u64)> {
+pub fn write_at(operator: &Operator<'_>) -> Option<(MemArg, u64)> {
     use Operator as O;
     Some(match *operator {
         O::I32Store8 { memarg } | O::I64Store8 { memarg } => (memarg, 1),
