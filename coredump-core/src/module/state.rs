@@ -80,12 +80,16 @@ impl<'s> Module<'s> {
         })
     }
 
+    /// The element segments, read once.
+    fn elements(&self) -> &[ElementSegment] {
+        self.elements.get_or_init(|| self.element_segments().take(MAX_ITEMS).collect())
+    }
+
     /// The function that active element segments put at `index` of `table` when the module is instantiated: the target
     /// of a function pointer, as long as the program did not change the table.
     pub fn table_function(&self, table: u32, index: u64) -> Option<u32> {
         let mut found = None;
-        let segments = self.elements.get_or_init(|| self.element_segments().take(MAX_ITEMS).collect());
-        for segment in segments.iter().filter(|segment| segment.table == Some(table)) {
+        for segment in self.elements().iter().filter(|segment| segment.table == Some(table)) {
             // An offset in a global (position-independent code) is not known here.
             let Some(start) = segment.offset.and_then(Constant::as_address) else { continue };
             let Some(element) = index.checked_sub(start).and_then(|at| segment.elements.get(usize::try_from(at).ok()?))
@@ -103,11 +107,11 @@ impl<'s> Module<'s> {
     /// Whether the program has a pointer to a function: an element segment names it.
     pub fn has_pointer_to(&self, function: u32) -> bool {
         let find = || {
-            let segments = self.elements.get_or_init(|| self.element_segments().take(MAX_ITEMS).collect());
-            let named = segments.iter().flat_map(|segment| &segment.elements).filter_map(|element| match element {
-                Some(Constant::Function(function)) => Some(*function),
-                _ => None,
-            });
+            let named =
+                self.elements().iter().flat_map(|segment| &segment.elements).filter_map(|element| match element {
+                    Some(Constant::Function(function)) => Some(*function),
+                    _ => None,
+                });
             let mut named: Vec<u32> = named.collect();
             named.sort_unstable();
             named.dedup();
