@@ -1,5 +1,6 @@
 //! The committed fixtures, and dumps made of them on the spot.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -34,4 +35,15 @@ pub fn capture(folder: &Path, module: &str, options: &[&str]) -> (PathBuf, Outco
         .in_folder(folder)
         .run();
     (dump, outcome)
+}
+
+/// Where in a dump the contents of a custom section are.
+pub fn section(dump: &[u8], name: &str) -> Range<usize> {
+    let mut payloads = wasmparser::Parser::new(0).parse_all(dump);
+    let found = payloads.find_map(|payload| match payload.unwrap() {
+        wasmparser::Payload::CustomSection(section) if section.name() == name => Some(section),
+        _ => None,
+    });
+    let found = found.expect(name);
+    found.data_offset()..found.data_offset() + found.data().len()
 }

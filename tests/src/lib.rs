@@ -12,7 +12,7 @@ mod served;
 
 pub use binaries::binary;
 pub use editor::Editor;
-pub use fixtures::{capture, fixture, scratch, wasmtime_dump};
+pub use fixtures::{capture, fixture, scratch, section, wasmtime_dump};
 pub use process::{Outcome, Tool, pipeline};
 pub use schema::follows_schema;
 pub use served::Served;

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use coredump_tests::dump_builder::{self as build, FrameBytes, Number, frame};
-use coredump_tests::{Tool, binary, fixture, scratch, wasmtime_dump};
+use coredump_tests::{Tool, binary, fixture, scratch, section, wasmtime_dump};
 use serde_json::{Value, json};
 
 /// Entries of the shorter list.
@@ -334,12 +334,7 @@ fn twice_the_threads_take_twice_the_instructions_for_their_variables() {
     // The stack of a program with variables of every sort, over and over.
     let program = fixture("modules/vars-O0.wasm");
     let dump = std::fs::read(wasmtime_dump("vars-O0")).unwrap();
-    let payloads = wasmparser::Parser::new(0).parse_all(&dump);
-    let stack = payloads.filter_map(|payload| match payload.unwrap() {
-        wasmparser::Payload::CustomSection(section) if section.name() == "corestack" => Some(section.data().to_vec()),
-        _ => None,
-    });
-    let stack = build::custom("corestack", &stack.into_iter().next().expect("a stack"));
+    let stack = build::custom("corestack", &dump[section(&dump, "corestack")]);
     let backtrace =
         Tool::new("coredump-bt").arg("--locals").arg("-m").arg(&program).arg(wasmtime_dump("vars-O0")).run();
     assert!(backtrace.text().lines().filter(|line| line.contains(" = ")).count() > 50, "{}", backtrace.text());

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use coredump_tests::dump_builder::{self as build, FrameBytes, frame};
-use coredump_tests::{Outcome, Tool, fixture, scratch, wasmtime_dump};
+use coredump_tests::{Outcome, Tool, fixture, scratch, section, wasmtime_dump};
 use serde_json::Value;
 
 const READERS: [(&str, &[&str]); 4] =
@@ -275,8 +275,7 @@ fn damaged_objects_of_kotlin_are_read_in_bounds() {
         let module = fixture(&format!("modules/{name}.wasm"));
         Tool::new("coredump-run").args(["-q", "-o", "d"]).arg(&module).in_folder(folder.path()).run().expect(134);
         let whole = std::fs::read(folder.path().join("d")).unwrap();
-        let title = b"coredump.objects";
-        let start = whole.windows(title.len()).position(|bytes| bytes == title).unwrap() + title.len();
+        let start = section(&whole, "coredump.objects").start;
         for nth in 0..24usize {
             // The beginning byte by byte, then further and further apart.
             let (from, value) = (start + nth + nth * nth * nth / 2, [0xff, 0x7f, 0x00][nth % 3]);

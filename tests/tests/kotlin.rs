@@ -1,9 +1,10 @@
 //! Kotlin programs: what they print about their own variables before they die is what the tools show, where they died is where
 //! the source says, and an exception is shown with all that it carries.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use coredump_tests::{Outcome, Tool, fixture, scratch};
+use coredump_tests::{Outcome, Tool, fixture, scratch, section};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -152,13 +153,10 @@ reason: exception: kotlin.IllegalStateException: stage failed
 fn objects_that_refer_to_anything_are_read_without_a_panic() {
     let died = died("kotlin-shapes", &[]);
     let bytes = std::fs::read(&died.dump).unwrap();
-    let name = b"coredump.objects";
-    let start = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len();
-    let len = number_at_the_end_of(&bytes[..start - name.len() - 1]);
-    assert!(len > 1 << 12, "the section's size stands before its name: {len}");
-    let end = start + len - name.len() - 1;
+    let Range { start, end } = section(&bytes, "coredump.objects");
+    assert!(end - start > 1 << 12, "there are objects: {start:#x}..{end:#x}");
     // The types come first: without them nothing is read.
-    let start = start + len / 4;
+    let start = start + (end - start) / 4;
     let mut seed = 11u64;
     let mut roll = |below: usize| {
         seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
@@ -190,13 +188,6 @@ fn objects_that_refer_to_anything_are_read_without_a_panic() {
             assert!(!outcome.stderr.contains("panicked"), "{round} {tool} {args:?}: {}", outcome.stderr);
         }
     }
-}
-
-/// The number in LEB128 that these bytes end with: all of its bytes but the last have their highest bit set.
-fn number_at_the_end_of(bytes: &[u8]) -> usize {
-    let last = bytes.len() - 1;
-    let first = (0..last).rev().take_while(|&at| bytes[at] & 0x80 != 0).last().unwrap_or(last);
-    bytes[first..].iter().rev().fold(0, |value, byte| value << 7 | usize::from(byte & 0x7f))
 }
 
 #[test]
