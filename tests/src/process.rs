@@ -69,8 +69,8 @@ impl Tool {
         tool
     }
 
-    /// One of the tools, which ends with an error if it needs more than so many kilobytes of address space: what it reads must not
-    /// be without bounds.
+    /// Runs one of the tools, which ends with an error if it needs more than so many kilobytes of address space: what it reads must
+    /// not be without bounds.
     pub fn bounded(name: &str, kilobytes: u32) -> Self {
         let script = format!("ulimit -v {kilobytes}; exec {} \"$@\"", binary(name).display());
         Tool::other("sh").args(["-c", &script, "sh"])

@@ -100,7 +100,7 @@ fn statics_of_position_independent_libraries_are_where_they_were_loaded() {
         assert!(dump(&["--whatis", &address]).contains("lookups (of 4 bytes"), "{module}");
         assert!(dump(&["--range", "lookups", "--format", "i32"]).ends_with("\t5\n"), "{module}");
         assert!(dump(&["--refs", "entries"]).contains("entries+0x10"), "{module}: the stack points at entries[2]");
-        // What the engine itself writes says of no global whose it is.
+        // A dump as the engine writes it does not say whose a global is.
         let (path, _) = capture(folder.path(), module, &["--fast", "--invoke", "run(2)"]);
         let outcome = Tool::new("coredump-dump").args(["--range", "lookups"]).arg(&path).run();
         assert!(outcome.stderr.contains("hint: where statics of position-independent code are,"), "{}", outcome.stderr);

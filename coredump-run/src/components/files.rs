@@ -92,7 +92,7 @@ const TRUNCATE: u8 = 1 << 3;
 const WRITE: u8 = 1 << 1;
 
 impl Files {
-    /// Those of a component that begins: its standard input, if that is a file.
+    /// A component that begins can make a stream of its standard input, if that is a file.
     pub fn with_input() -> Files {
         Files { input: Opened::input(), ..Files::default() }
     }

@@ -43,7 +43,7 @@ const TRUNCATE: u64 = 1 << 3;
 pub type Open = [u64; 9];
 
 impl Files {
-    /// Those of a program that begins: its standard input, if that is a file.
+    /// A program that begins has its standard input open, if that is a file.
     pub fn with_input() -> Files {
         Files { open: Opened::input().map(|input| (0, input)).into_iter().collect(), ..Files::default() }
     }
