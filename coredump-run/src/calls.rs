@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use coredump_core::model::HostCall;
 use rustix::time::{ClockId, clock_gettime};
 
-use crate::components::Values;
+use crate::values::Values;
 
 /// Calls that are shown.
 const KEPT: usize = 64;

@@ -13,7 +13,7 @@ use coredump_core::module;
 use wasmtime::component::Component;
 use wasmtime::{Cache, Engine, Module};
 
-use crate::unknown;
+use crate::offered;
 
 /// A program, compiled.
 pub struct Program {
@@ -111,7 +111,7 @@ impl Source {
     /// Refuses a component that imports what nobody offers, before it is compiled, which may take minutes.
     pub fn look_at_imports(&self) -> Result<()> {
         match self.binary.is_component() {
-            true => unknown::look_at_imports(&names(self.binary.bytes()).imports)
+            true => offered::look_at_imports(&names(self.binary.bytes()).imports)
                 .map_err(|error| error.in_file(&self.given)),
             false => Ok(()),
         }

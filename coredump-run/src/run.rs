@@ -14,6 +14,7 @@ use crate::ending::{Ending, Interruption};
 use crate::engine::Mode;
 use crate::host::{self, Host};
 use crate::invoke::{self, Ran};
+use crate::offered;
 use crate::program::{Code, Program};
 use crate::record::Watcher;
 use crate::replay;
@@ -150,7 +151,7 @@ pub fn not_runnable(error: &wasmtime::Error, args: &Args) -> Error {
         || message.contains("matching implementation was not found in the linker");
     let told = Error::new(ErrorKind::WrongFile, format!("cannot be run: {message}"));
     match (missing, args.unknown_imports_trap) {
-        (true, false) => told.hint(unknown::STAND_IN),
+        (true, false) => told.hint(offered::STAND_IN),
         (true, true) => told.hint("only functions, memories and resources can be stood in for"),
         _ => told,
     }

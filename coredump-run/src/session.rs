@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use coredump_capture::Dumped;
 use coredump_core::cli::Exit;
@@ -10,7 +10,6 @@ use coredump_core::cli::args::RawArg;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::recording::Start;
-use coredump_core::model::Process;
 
 use crate::args::{Args, On};
 use crate::blocking::Waits;
@@ -24,7 +23,7 @@ use crate::replay::{self, Again, Log, Stopper};
 use crate::report::Look;
 use crate::signals::Signals;
 use crate::stdio::{self, Tail};
-use crate::{cache, engine, invoke, report, run, serve};
+use crate::{cache, engine, invoke, process, report, run, serve};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are reported and have exit codes of
 /// their own, as they must not be taken for the guest's.
@@ -96,9 +95,10 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
         }
         return Ok(ending);
     };
-    let guest_args = guest_args(args, file);
+    let guest_args = process::guest_args(args, file);
     let tail = Tail::default();
-    let recorder = Recorder::new(args, mode, program.clone(), process(args, file, &guest_args), tail.clone(), report);
+    let recorder =
+        Recorder::new(args, mode, program.clone(), process::process(args, file, &guest_args), tail.clone(), report);
     let recorder = Arc::new(recorder);
     let mut host = Host::new(args, !mode.interruptible(args), &guest_args, tail)?;
     let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit, host.calls.clone())));
@@ -232,34 +232,5 @@ fn compile(source: Source, engine: &wasmtime::Engine, args: &Args, file: &RawArg
         Err(RecvTimeoutError::Disconnected) => {
             Err(Error::new(ErrorKind::Malformed, "cannot compile: the compiler panicked").in_file(file.path()))
         }
-    }
-}
-
-/// The arguments as the guest sees them, its own name first: the file's, as wasmtime passes it. WASI knows only Unicode.
-pub fn guest_args(args: &Args, file: &RawArg) -> Vec<String> {
-    let name = args.argv0.clone().unwrap_or_else(|| {
-        let path = file.path();
-        path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
-    });
-    let rest = args.guest_args().iter().map(|arg| arg.0.to_string_lossy().into_owned());
-    std::iter::once(name).chain(if args.invoke.is_some() { None } else { Some(rest) }.into_iter().flatten()).collect()
-}
-
-/// What a dump says of the process.
-pub fn process(args: &Args, file: &RawArg, guest_args: &[String]) -> Process {
-    Process {
-        executable: Some(file.0.to_string_lossy().into_owned()),
-        args: Some(guest_args.to_vec()),
-        start_time: Some(coredump_capture::timestamp(SystemTime::now())),
-        runtime: Some(coredump_capture::RUNTIME.to_owned()),
-        producer: Some(format!("{} {}", crate::TOOL.name, crate::TOOL.version)),
-        pid: Some(std::process::id()),
-        host: coredump_capture::host_name(),
-        annotations: args
-            .annotate
-            .iter()
-            .map(|annotation| (annotation.key.clone(), annotation.value.clone()))
-            .collect(),
-        ..Process::default()
     }
 }

@@ -2,17 +2,14 @@
 
 use std::collections::HashMap;
 
-use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, LinkerInstance, ResourceType};
 use wasmtime::{AsContextMut, Engine, ExternType, Linker, Memory, Module, SharedMemory, Store, bail, component};
 use wasmtime_wasi::p2;
 
-use crate::components::{Imports, is_offered};
+use crate::components::Imports;
 use crate::host::Host;
-
-/// What to try where an import is not offered.
-pub const STAND_IN: &str = "--unknown-imports-trap runs it, up to the first call of such a function";
+use crate::offered::is_offered;
 
 /// Gives a core module the memories that it imports, and functions that trap for what else nobody offers.
 pub async fn stand_in_module(
@@ -130,20 +127,5 @@ fn stand_in(
         }
         ComponentItem::Resource(ty) => linker.resource(name, resources.in_linker(*ty), |_, _| Ok(())),
         _ => Ok(()),
-    }
-}
-
-/// Refuses a component before it is compiled, which may take minutes, if it imports what nobody offers.
-///
-/// # Errors
-///
-/// [`ErrorKind::WrongFile`], with the first such import.
-pub fn look_at_imports(names: &[&str]) -> Result<()> {
-    match names.iter().find(|name| name.contains(':') && !is_offered(name)) {
-        Some(name) => {
-            Err(Error::new(ErrorKind::WrongFile, format!("cannot be run: nobody offers its import {name}"))
-                .hint(STAND_IN))
-        }
-        None => Ok(()),
     }
 }

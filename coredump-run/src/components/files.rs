@@ -7,9 +7,9 @@ use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
 use wasmtime_wasi::p2::bindings::filesystem::types::{HostDescriptor, PathFlags};
 
-use super::values::{Input, Value};
 use crate::host::Host;
 use crate::replay::{Keeper, Log, Opened, at_once};
+use crate::values::{Input, Value};
 
 /// What a function does with files.
 #[derive(Clone, Copy, PartialEq, Eq)]

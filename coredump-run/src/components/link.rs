@@ -14,10 +14,10 @@ use wasmtime_wasi::p2::StreamError;
 use wasmtime_wasi::p2::bindings::io::streams::{self, Host as _};
 
 use super::files::{FileCall, Files};
-use super::values::{Input, Values};
 use crate::calls::ComponentFunction;
 use crate::host::Host;
 use crate::replay::{self, Log, Playback, failure};
+use crate::values::{Input, Values};
 
 /// The version under which the library offers the interfaces of WASI 0.2.
 pub const VERSION: &str = "0.2.12";

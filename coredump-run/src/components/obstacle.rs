@@ -3,8 +3,8 @@
 use coredump_core::module::{self, Module};
 use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload};
 
-use super::offered::is_offered;
 use super::wasi::INTERFACES;
+use crate::offered::is_offered;
 
 /// Why a component cannot be recorded, or nothing if it can.
 pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static str> {

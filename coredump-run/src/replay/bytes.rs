@@ -1,12 +1,11 @@
 //! The bytes that a person names: by an address, or by a variable or an expression in a frame.
 
+use crate::rewrite::{self, Watch};
 use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::variables::Inspector;
 use coredump_core::memory::Segment;
 use coredump_core::{CoreDump, Dump, Limits};
-
-use super::rewrite::{self, Watch};
 
 /// Frames that are asked whether they know a name.
 const FRAMES: usize = 64;

@@ -11,12 +11,12 @@ use super::command::{Session, block_on};
 use super::hunt::Touches;
 use super::play::{Diverged, HostChange, Reached};
 use super::rerun::{self, Goal};
-use super::rewrite::{self, Change, Rewritten, Site, Watch};
 use super::stop::Until;
 use super::witness::{Seen, Task, Witness};
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
 use crate::program::Source;
+use crate::rewrite::{self, Change, Rewritten, Site, Watch};
 
 /// Frames of rewritten code are larger than those of the code that was recorded, by this factor at most.
 const LARGER: u64 = 8;

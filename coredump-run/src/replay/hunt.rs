@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, Val};
 
-use super::rewrite::{Site, Watch};
 use crate::host::Host;
+use crate::rewrite::{Site, Watch};
 
 /// The write that is looked for.
 pub struct Hunt {

@@ -14,11 +14,11 @@ mod hunt;
 mod kept;
 mod log;
 mod overflow;
+mod places;
 mod play;
 mod record;
 mod replayer;
 mod rerun;
-mod rewrite;
 mod spool;
 mod stop;
 mod targets;
@@ -39,7 +39,6 @@ pub use log::Log;
 pub use play::{Playback, run_on};
 pub use record::{failure, link as link_recording};
 pub use rerun::{Again, again, start, tape};
-pub use rewrite::Site;
 pub use stop::Stopper;
 
 /// The modules of WASI 0.1 and its predecessor, under which programs import their functions.

@@ -11,11 +11,11 @@ use wasmtime_wasi::I32Exit;
 
 use super::growth::Growth;
 use super::kept::{self, Kept};
-use super::rewrite::{self, Rewritten, Watch};
 use super::stop::Until;
 use super::witness::Witness;
 use crate::ending::Interruption;
 use crate::host::Host;
+use crate::rewrite::{self, Rewritten, Watch};
 
 /// The program did not do what it did when it was recorded.
 #[derive(Clone, Debug)]

@@ -16,8 +16,8 @@ use wasmtime::{AsContextMut, Memory, Module, ModulePC, StoreContextMut};
 
 use super::hunt;
 use super::play::HostChange;
-use super::rewrite::{Change, KEPT, Layout, Site, Watch, Writes};
 use crate::host::Host;
+use crate::rewrite::{Change, KEPT, Layout, Site, Watch, Writes};
 
 /// What is done when the bytes change.
 #[derive(Clone, Copy, Debug)]

@@ -10,11 +10,12 @@ use super::bytes::{Named, hex};
 use super::changes::Changes;
 use super::command::Session;
 use super::hunt::Hunt;
+use super::places;
 use super::play::HostChange;
 use super::rerun::Goal;
 use super::witness::{Witness, Writer};
+use crate::placed;
 use crate::report::{self, Look};
-use crate::{placed, watched};
 
 /// The second run of a program did not come to a write that the first one came to.
 const LOST: &str = "the write is not found again";
@@ -88,7 +89,7 @@ impl Session<'_> {
         sites.sort_unstable();
         sites.dedup();
         let sites: Vec<_> = sites.into_iter().filter_map(|site| Some((site, *all.get(site as usize)?))).collect();
-        let places = watched::Places::new(&self.source, &modules, &sites);
+        let places = places::Places::new(&self.source, &modules, &sites);
         let mut host = host.iter().peekable();
         let host_line =
             |change: &HostChange| format!("  {} -> {}  {}\n", hex(&change.before), hex(&change.after), by_host(change));

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::patience::Taken;
+use super::patience::{PATIENCE, Taken};
 use super::request;
 use super::service::Service;
 use crate::ending::signal_name;
@@ -25,10 +25,6 @@ const CONNECTIONS: u32 = 1000;
 
 /// Connections that may wait to be accepted.
 const BACKLOG: u32 = 1024;
-
-/// How long a client may take for the head of a request, keep a connection without one, and pause while it sends a body or takes
-/// an answer.
-pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Greatest head of a request in bytes.
 const HEAD_SIZE: usize = 128 << 10;

@@ -1,6 +1,7 @@
 //! `--serve`: an HTTP component as a server. Each request gets an instance of its own, as `wasmtime serve` has it; one
 //! that crashes leaves a dump and is answered with 500, and the server goes on.
 
+mod about;
 mod answer;
 mod guest;
 mod listen;

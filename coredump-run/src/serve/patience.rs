@@ -12,6 +12,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 use wasmtime_wasi_http::Error;
 
+/// How long a client may take for the head of a request, keep a connection without one, and pause while it sends a body or takes
+/// an answer.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A time that begins with a wait and is over with it.
 #[derive(Debug)]
 struct Patience {

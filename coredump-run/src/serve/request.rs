@@ -2,50 +2,19 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use coredump_core::model;
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use wasmtime_wasi_http::{Error, WasiBody};
 
+use super::about::About;
 use super::answer::{self, Answer};
-use super::listen;
-use super::patience::Sent;
+use super::patience::{self, Sent};
 use super::service::Service;
 use crate::ending::{Ending, Interruption};
-
-/// How long a guest that is to end may take: it is in a host call that nothing interrupts.
-const PATIENCE: Duration = Duration::from_secs(1);
-
-/// What a dump says of the request, but for its body.
-pub struct About {
-    /// How it is done.
-    pub method: Method,
-    /// What it is about.
-    pub target: Uri,
-    headers: HeaderMap,
-    /// Who sent it.
-    pub peer: SocketAddr,
-}
-
-impl About {
-    /// As a dump says it.
-    pub fn model(&self) -> model::Request {
-        let text = |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| model::Header {
-            name: name.as_str().to_owned(),
-            value: text(value),
-        };
-        model::Request {
-            method: Some(self.method.to_string()),
-            path: Some(self.target.to_string()),
-            headers: self.headers.iter().map(header).collect(),
-            peer: Some(self.peer.to_string()),
-        }
-    }
-}
+use crate::run;
 
 /// Answers a request.
 pub async fn answer(service: Arc<Service>, request: Request<Incoming>, peer: SocketAddr) -> Response<WasiBody> {
@@ -61,7 +30,7 @@ pub async fn answer(service: Arc<Service>, request: Request<Incoming>, peer: Soc
         Err(error) if error.is::<LengthLimitError>() => Error::HttpRequestBodySize(Some(limit)),
         Err(error) => Error::InternalError(Some(error.to_string())),
     });
-    let request = Request::from_parts(parts, Sent::new(body, listen::PATIENCE).boxed_unsync());
+    let request = Request::from_parts(parts, Sent::new(body, patience::PATIENCE).boxed_unsync());
     let (guests, given) = Answer::new();
     // The guest may go on with its body, and with what it does after its answer.
     tokio::spawn(async move { work(service, request, about, guests).await });
@@ -87,7 +56,7 @@ async fn work(service: Arc<Service>, request: Request<WasiBody>, about: About, a
     let handled = match service.args.timeout {
         None => handled.await.map_err(|error| (Ending::of(&error), error)),
         Some(time) => {
-            let overdue = Instant::now() + time + PATIENCE;
+            let overdue = Instant::now() + time + run::PATIENCE;
             match tokio::time::timeout_at(overdue.into(), handled).await {
                 Ok(handled) => handled.map_err(|error| (Ending::of(&error), error)),
                 Err(_) => Err((Ending::Waiting(Interruption::Timeout), Interruption::Timeout.into())),

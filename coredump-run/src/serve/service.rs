@@ -12,9 +12,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use wasmtime::{AsContextMut, Engine, Store, UpdateDeadline, component};
 
+use super::about::About;
 use super::guest::Handler;
 use super::pool;
-use super::request::About;
 use crate::args::Args;
 use crate::blocking::{self, Waiter};
 use crate::components::Imports;
@@ -24,7 +24,7 @@ use crate::host::{self, Host};
 use crate::program::{Code, Program, Source};
 use crate::report::Look;
 use crate::stdio::Tail;
-use crate::{report, run, session, unknown};
+use crate::{process, report, run, unknown};
 
 /// Requests that are handled at once; further ones wait.
 const REQUESTS: u32 = 1000;
@@ -85,7 +85,7 @@ impl Service {
         };
         let handler = link(component::Linker::new(&engine));
         let handler = handler.map_err(|error| run::not_runnable(&error, &args).in_file(&program.given))?;
-        let guest_args = session::guest_args(&args, &file);
+        let guest_args = process::guest_args(&args, &file);
         // What is wrong with a folder is reported now, not at the first request.
         Host::new(&args, false, &guest_args, Tail::default())?;
         let executable = program.binary.path().to_string_lossy().into_owned();
@@ -94,7 +94,7 @@ impl Service {
             tick(engine.clone())?;
         }
         Ok(Service {
-            process: session::process(&args, &file, &guest_args),
+            process: process::process(&args, &file, &guest_args),
             budget: Arc::new(Budget::new(args.max_dumps, 1)),
             room: Semaphore::new(REQUESTS as usize),
             report: Mutex::new(*report),

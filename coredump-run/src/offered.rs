@@ -1,4 +1,9 @@
-//! Which imports of components the host offers.
+//! Which imports of components the host offers, and which of them it does not.
+
+use coredump_core::error::{Error, ErrorKind, Result};
+
+/// What to try where an import is not offered.
+pub const STAND_IN: &str = "--unknown-imports-trap runs it, up to the first call of such a function";
 
 /// Packages of WASI whose interfaces the linker has, in a version that is compatible with any of the same series: an import
 /// of another one of it finds them, unless something of its very name is in the way.
@@ -26,6 +31,21 @@ pub fn is_offered(name: &str) -> bool {
         });
     let any = |prefixes: &[&str]| prefixes.iter().any(|prefix| name.starts_with(prefix));
     series && any(&OFFERED) && !any(&MISSING)
+}
+
+/// Refuses a component before it is compiled, which may take minutes, if it imports what nobody offers.
+///
+/// # Errors
+///
+/// [`ErrorKind::WrongFile`], with the first such import.
+pub fn look_at_imports(names: &[&str]) -> Result<()> {
+    match names.iter().find(|name| name.contains(':') && !is_offered(name)) {
+        Some(name) => {
+            Err(Error::new(ErrorKind::WrongFile, format!("cannot be run: nobody offers its import {name}"))
+                .hint(STAND_IN))
+        }
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]

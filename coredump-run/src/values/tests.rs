@@ -12,7 +12,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types as fs;
 use wasmtime_wasi::p2::bindings::io::streams::StreamError;
 use wasmtime_wasi::p2::bindings::sockets::{network as net, udp};
 
-use super::values::{Input, Value, Values};
+use super::{Input, Value, Values};
 
 fn bytes(value: &impl Value) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -3,6 +3,11 @@
 //! Numbers are LEB128; texts and lists stand after their length; of variants, options and results the case comes first.
 //! What the bytes mean is known from the function's type alone.
 
+mod compound;
+#[cfg(test)]
+mod tests;
+mod types;
+
 use std::fmt::Write;
 
 /// Bytes that are read as values.

@@ -10,7 +10,7 @@ use coredump_core::model::{CoreDump, Frame, Instance, ModuleRecord, Thread};
 use coredump_core::module::{Module, sha256};
 
 use crate::program::Source;
-use crate::replay::Site;
+use crate::rewrite::Site;
 
 /// The lines of instructions, by their numbers.
 pub struct Places(HashMap<u32, String>);

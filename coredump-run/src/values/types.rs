@@ -8,7 +8,7 @@ use wasmtime_wasi::p2::bindings::io::streams::StreamError;
 use wasmtime_wasi::p2::bindings::sockets::{network as net, tcp, udp};
 
 use super::compound::{flags, kebab, records, variants};
-use super::values::{Input, Value};
+use super::{Input, Value};
 
 type Ipv4 = (u8, u8, u8, u8);
 type Ipv6 = (u16, u16, u16, u16, u16, u16, u16, u16);
