@@ -1,5 +1,5 @@
-//! The walls between the files. The modules of the library are in the order that `docs/architecture.md` lists, each uses those
-//! above it and none below; in no crate do files use each other in a circle; what others see of the library is what `FACE`
+//! The walls between the files. The modules of the library and of the runner are in the orders that `docs/architecture.md` lists,
+//! each uses those above it and none below; in no crate do files use each other in a circle; what others see of the library is what `FACE`
 //! lists; and the tools that read dumps see no more.
 
 mod sources;
@@ -14,10 +14,12 @@ fn workspace() -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// The files and folders of the list, from the bottom up, as paths of modules. A row may have several.
-fn listed() -> Vec<Vec<String>> {
+/// The files and folders of the list below a title of the page, from the bottom up, as paths of modules. A row may have several.
+fn listed(title: &str) -> Vec<Vec<String>> {
     let page = std::fs::read_to_string(workspace().join("docs/architecture.md")).expect("the page is there");
-    let rows = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let (_, part) = page.split_once(&format!("\n## {title}\n")).expect("the title is there");
+    let part = part.split("\n## ").next().unwrap_or_default();
+    let rows = part.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
     let names =
         rows.flat_map(|row| row.split('`').step_by(2)).filter(|name| name.ends_with('/') || name.ends_with(".rs"));
     names
@@ -25,23 +27,23 @@ fn listed() -> Vec<Vec<String>> {
         .collect()
 }
 
-#[test]
-fn each_module_uses_only_those_above_it_in_the_list() {
-    let listed = listed();
+/// What in a crate is against the order of the list below a title.
+fn against_the_order(root: &str, title: &str) -> Vec<String> {
+    let listed = listed(title);
     // The row that says most of a module: that of its file, else of the nearest folder around it.
     let rank = |module: &[String]| {
         let rows = listed.iter().enumerate().filter(|(_, row)| module.starts_with(row));
         rows.max_by_key(|(_, row)| row.len()).map(|(at, _)| at)
     };
-    let library = Crate::read(&workspace().join("coredump-core/src"));
-    let (mut wrong, mut unlisted) = (Vec::new(), Vec::new());
-    // The crate's root and what shows its insides use all.
-    for module in library.modules().filter(|module| !module.is_empty() && module[0] != "internals") {
+    let all = Crate::read(&workspace().join(root).join("src"));
+    let mut wrong = Vec::new();
+    // The crate's root and what shows the library's insides use all.
+    for module in all.modules().filter(|module| !module.is_empty() && module[0] != "internals") {
         let Some(here) = rank(module) else {
-            unlisted.push(module.join("/"));
+            wrong.push(format!("docs/architecture.md does not list {}", module.join("/")));
             continue;
         };
-        for used in library.uses(module) {
+        for used in all.uses(module) {
             // A folder's own file says what its files are there for, and they use what it says.
             let around = module.starts_with(used) || used.starts_with(module);
             if !around && rank(used).is_some_and(|used| used > here) {
@@ -49,16 +51,34 @@ fn each_module_uses_only_those_above_it_in_the_list() {
             }
         }
     }
-    assert!(unlisted.is_empty(), "docs/architecture.md does not list {unlisted:?}");
-    assert!(wrong.is_empty(), "against the order of docs/architecture.md:\n{}", wrong.join("\n"));
+    wrong
 }
 
-// Of coredump-run, what records a program and what runs it again still use each other.
+#[test]
+fn each_module_uses_only_those_above_it_in_the_list() {
+    let crates =
+        [("coredump-core", "The library, from the bottom up"), ("coredump-run", "The runner, from the bottom up")];
+    for (root, title) in crates {
+        let wrong = against_the_order(root, title);
+        assert!(wrong.is_empty(), "against the order of {root} in docs/architecture.md:\n{}", wrong.join("\n"));
+    }
+}
+
+/// The crates of the workspace.
+const CRATES: [&str; 7] = [
+    "coredump-bt",
+    "coredump-capture",
+    "coredump-core",
+    "coredump-dump",
+    "coredump-json",
+    "coredump-run",
+    "coredump-serve",
+];
+
 #[test]
 fn no_files_of_a_folder_use_each_other_in_a_circle() {
     let mut wrong = Vec::new();
-    for root in ["coredump-bt", "coredump-capture", "coredump-core", "coredump-dump", "coredump-json", "coredump-serve"]
-    {
+    for root in CRATES {
         let all = Crate::read(&workspace().join(root).join("src"));
         let folders: BTreeSet<&[String]> = all.modules().filter_map(|module| Some(module.split_last()?.1)).collect();
         for folder in folders {

@@ -7,17 +7,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use wasmtime::{Linker, ResourceLimiter, component};
-use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, I32Exit, ResourceTable, WasiCtxBuilder, WasiCtxView, WasiView};
+use wasmtime::{AsContextMut, ResourceLimiter, StoreContextMut};
+use wasmtime_wasi::p1::WasiP1Ctx;
+use wasmtime_wasi::{FsPerms, ResourceTable, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::args::Args;
 use crate::calls::Calls;
-use crate::components;
-use crate::ending::MemoryLimit;
+use crate::limits::MemoryTotal;
 use crate::outgoing::Outgoing;
-use crate::replay::{Files, Growth, Log, Playback};
+use crate::playback::{Further, Playback};
+use crate::recording::{Growth, Log, component_files, module_files};
 use crate::stdio::{Out, Tail};
 
 /// The data of a store.
@@ -38,50 +38,30 @@ pub struct Host {
     /// What memories asked for since the last recorded event.
     pub growth: Growth,
     /// The files that a recorded module has open.
-    pub files: Files,
+    pub files: module_files::Files,
     /// The same of a component.
-    pub component_files: components::Files,
+    pub component_files: component_files::Files,
     /// Where answers are recorded.
     pub log: Option<Arc<Log>>,
     /// Where answers come from, of a program that runs again.
     pub playback: Option<Playback>,
+    /// Who looks at such a program where it calls the host.
+    pub onlooker: Option<Arc<dyn Onlooker>>,
+}
+
+/// Looks at a program that runs again.
+pub trait Onlooker: Send + Sync {
+    /// The program calls the function `name` of the host, or the call was `answered`.
+    ///
+    /// # Errors
+    ///
+    /// What ends the program.
+    fn call(&self, name: &str, answered: bool, store: &mut StoreContextMut<'_, Host>) -> Result<()>;
 }
 
 impl WasiHttpView for Host {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView { hooks: &mut self.outgoing, table: self.wasi.ctx().table, ctx: &mut self.http }
-    }
-}
-
-/// What memories, tables and the garbage-collected heap have together, under `--max-memory`.
-#[derive(Default)]
-struct MemoryTotal {
-    /// In bytes.
-    limit: Option<usize>,
-    /// In bytes.
-    used: usize,
-    /// What the last request took, in case it fails.
-    last: usize,
-}
-
-impl MemoryTotal {
-    /// Grows something from `current` to `desired` bytes, of which the engine by itself refuses more than `maximum`.
-    fn grow(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<()> {
-        self.last = 0;
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(());
-        }
-        let more = desired.saturating_sub(current);
-        let total = self.used.saturating_add(more);
-        if let Some(limit) = self.limit.filter(|limit| total > *limit) {
-            return Err(MemoryLimit { asked: total, limit }.into());
-        }
-        (self.used, self.last) = (total, more);
-        Ok(())
-    }
-
-    fn give_back(&mut self) {
-        self.used -= std::mem::take(&mut self.last);
     }
 }
 
@@ -171,7 +151,7 @@ impl Host {
 
     /// Has the answers to the program recorded in `log`.
     pub fn record_in(&mut self, log: Arc<Log>) {
-        (self.files, self.component_files) = (Files::with_input(), components::Files::with_input());
+        (self.files, self.component_files) = (module_files::Files::with_input(), component_files::Files::with_input());
         self.log = Some(log);
     }
 
@@ -191,16 +171,34 @@ impl Host {
             wasi,
             http: WasiHttpCtx::new(),
             outgoing: Outgoing { allowed: network },
-            limit: MemoryTotal { limit: max_memory, ..MemoryTotal::default() },
+            limit: MemoryTotal::new(max_memory),
             calls: Arc::default(),
             deadline: None,
             scratch: Vec::new(),
             growth: Growth::default(),
-            files: Files::default(),
-            component_files: components::Files::default(),
+            files: module_files::Files::default(),
+            component_files: component_files::Files::default(),
             log: None,
             playback,
+            onlooker: None,
         }
+    }
+}
+
+/// Once the recording is used up: lets a program that runs again run as much further as it is to.
+///
+/// # Errors
+///
+/// The engine counts no fuel.
+pub fn run_on(store: &mut StoreContextMut<'_, Host>) -> wasmtime::Result<()> {
+    match store.data().playback.as_ref().and_then(Playback::further) {
+        Some(Further::Ends(fuel)) => store.set_fuel(fuel),
+        // Where it yields, it is made to look.
+        Some(Further::Stops(until, fuel)) => {
+            until.set_last();
+            store.as_context_mut().fuel_async_yield_interval(Some(fuel.max(1)))
+        }
+        None => Ok(()),
     }
 }
 
@@ -224,26 +222,4 @@ fn mapping(value: &OsStr) -> (PathBuf, String, FsPerms) {
         }
         None => (value.into(), value.to_string_lossy().into_owned(), FsPerms::ReadWrite),
     }
-}
-
-/// Offers WASI 0.1 (and its predecessor) to core modules.
-pub fn link_module(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    p1::add_to_linker_async(linker, |host| &mut host.wasi)?;
-    wasmtime_wasi::p0::add_to_linker_async(linker, |host| &mut host.wasi)?;
-    // The library turns codes from 126 up into another error; they are the guest's own business.
-    for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
-        linker.func_wrap(module, "proc_exit", |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) })?;
-    }
-    Ok(())
-}
-
-/// Offers WASI 0.2 and 0.3 to components, and `wasi:http` of both.
-pub fn link_component(linker: &mut component::Linker<Host>) -> wasmtime::Result<()> {
-    linker.allow_shadowing(true);
-    wasmtime_wasi::p2::add_to_linker_async(linker)?;
-    wasmtime_wasi::p3::add_to_linker(linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(linker)?;
-    Ok(())
 }

@@ -17,8 +17,8 @@ use coredump_core::model::{CoreDump, Frame, Reason};
 use coredump_core::reason::{self, CrashReason};
 
 use crate::args::Args;
+use crate::dump::placed;
 use crate::ending::Ending;
-use crate::placed;
 use crate::program::Program;
 
 /// Youngest and oldest lines of frames that are shown; `coredump-bt` shows all.

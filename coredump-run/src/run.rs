@@ -8,17 +8,16 @@ use wasmtime::{AsContextMut, Engine, Linker, Store, UpdateDeadline, WasmCoreDump
 
 use crate::args::Args;
 use crate::blocking::{self, Waiter, Waits};
-use crate::components::{self, Imports};
 use crate::control::Control;
+use crate::dump::Watcher;
 use crate::ending::{Ending, Interruption};
 use crate::engine::Mode;
-use crate::host::{self, Host};
+use crate::host::Host;
 use crate::invoke::{self, Ran};
 use crate::offered;
 use crate::program::{Code, Program};
-use crate::record::Watcher;
-use crate::replay;
-use crate::unknown;
+use crate::wasi::p2::Imports;
+use crate::wasi::{self, p1, p2, unknown};
 
 /// How long a guest that is to end may take: most host calls that wait end at once, a few do not.
 pub const PATIENCE: Duration = Duration::from_secs(1);
@@ -99,10 +98,10 @@ async fn start(
     match &program.code {
         Code::Module(module) => {
             let mut linker = Linker::new(module.engine());
-            host::link_module(&mut linker).map_err(|error| not_runnable(&error, args))?;
+            wasi::link_module(&mut linker).map_err(|error| not_runnable(&error, args))?;
             let log = store.data().log.clone();
             if mode != Mode::Fast {
-                replay::link_recording(&mut linker, log.as_ref(), module, args.unknown_imports_trap)
+                p1::link_recorded(&mut linker, log.as_ref(), module, args.unknown_imports_trap)
                     .map_err(|error| not_runnable(&error, args))?;
             }
             if log.is_none() {
@@ -123,10 +122,10 @@ async fn start(
         }
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());
-            host::link_component(&mut linker).map_err(|error| not_runnable(&error, args))?;
+            wasi::link_component(&mut linker).map_err(|error| not_runnable(&error, args))?;
             let imports = Imports::recorded(component, store.data().log.clone());
             if mode != Mode::Fast {
-                components::link(&mut linker, &imports).map_err(|error| not_runnable(&error, args))?;
+                p2::link(&mut linker, &imports).map_err(|error| not_runnable(&error, args))?;
             }
             if mode != Mode::Recorded {
                 let waits_of = waits.clone();

@@ -14,16 +14,18 @@ use coredump_core::internals::recording::Start;
 use crate::args::{Args, On};
 use crate::blocking::Waits;
 use crate::control::Control;
+use crate::dump::{Again, Recorder};
 use crate::ending::{Ending, Interruption, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
 use crate::engine::{Mode, Settings};
 use crate::host::Host;
+use crate::playback::Tape;
 use crate::program::{Program, Source};
-use crate::record::Recorder;
-use crate::replay::{self, Again, Log, Stopper};
+use crate::recording::Log;
+use crate::replay::{self, Stopper};
 use crate::report::Look;
 use crate::signals::Signals;
 use crate::stdio::{self, Tail};
-use crate::{cache, engine, invoke, process, report, run, serve};
+use crate::{cache, engine, invoke, process, report, run, serve, wasi};
 
 /// Runs the program that `args` name. Only wrong usage is an error here: other failures are reported and have exit codes of
 /// their own, as they must not be taken for the guest's.
@@ -188,7 +190,7 @@ fn mode(args: &Args, source: &Source) -> (Mode, Option<&'static str>) {
     if args.live {
         return (Mode::Live, None);
     }
-    let obstacle = replay::obstacle(source.binary(), args.unknown_imports_trap);
+    let obstacle = wasi::obstacle(source.binary(), args.unknown_imports_trap);
     (if obstacle.is_some() { Mode::Live } else { Mode::Recorded }, obstacle)
 }
 
@@ -210,7 +212,7 @@ async fn again(
     let (Ok(place), Some(expected)) = (&first.place, recorder.take_expected()) else { return Ok(None) };
     let recorded = log.recorded()?;
     let calls = recorded.last.clone();
-    let tape = replay::tape(recorded, start, &recorder.program, keep(args))?;
+    let tape = Tape::recorded(recorded, start, &recorder.program, keep(args))?;
     stopper.remark(&tape);
     let again = Again::new(tape, expected, place.clone(), !args.no_recording).with_calls(calls);
     replay::again(recorder, again, None).await.map(Some)

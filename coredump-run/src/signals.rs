@@ -12,8 +12,8 @@ use signal_hook::iterator;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::control::Control;
+use crate::dump::Recorder;
 use crate::ending::Interruption;
-use crate::record::Recorder;
 
 /// Signals that end the guest with a dump.
 const ENDING: [i32; 4] = [SIGINT, SIGTERM, SIGQUIT, SIGHUP];

@@ -7,13 +7,13 @@ use std::fmt::Debug;
 
 use libfuzzer_sys::fuzz_target;
 
-#[path = "../../coredump-run/src/components/compound.rs"]
+#[path = "../../coredump-run/src/values/compound.rs"]
 mod compound;
-#[path = "../../coredump-run/src/components/values.rs"]
-mod values;
+#[path = "../../coredump-run/src/values/encoding.rs"]
+mod encoding;
 
 use compound::{flags, kebab, records, variants};
-use values::{Input, Value, Values};
+use encoding::{Input, Value, Values};
 
 #[derive(Debug)]
 struct Time {

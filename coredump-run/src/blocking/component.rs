@@ -7,8 +7,8 @@ use wasmtime_wasi::p2::bindings::io::streams::{HostInputStream as _, HostOutputS
 use wasmtime_wasi::p2::{self, DynInputStream, DynOutputStream, DynPollable};
 
 use super::{Waiter, repeat};
-use crate::components::{Answer, Function, VERSION};
 use crate::host::Host;
+use crate::wasi::p2::{Answer, Function, VERSION};
 
 const POLL: &str = "wasi:io/poll";
 const STREAMS: &str = "wasi:io/streams";

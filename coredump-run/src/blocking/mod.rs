@@ -16,9 +16,9 @@ pub use module::shadow as shadow_module;
 use wasmtime::{AsContextMut, Result};
 
 use crate::control::Control;
+use crate::dump::Recorder;
 use crate::ending::{Ending, Interruption};
 use crate::host::Host;
-use crate::record::Recorder;
 
 /// Does `work`, written as an expression that makes its future; after a snapshot from the start. (A function would have to
 /// promise that the futures of an async closure can go to another thread, which cannot be written yet.)

@@ -7,14 +7,14 @@ use coredump_core::internals::recording::Start;
 use coredump_core::module::{ItemKind, Module as CoreModule};
 use wasmtime::{AsContextMut, Extern, Trap, WasmCoreDump};
 
-use super::command::{Session, block_on};
+use super::goal::Goal;
 use super::hunt::Touches;
-use super::play::{Diverged, HostChange, Reached};
-use super::rerun::{self, Goal};
-use super::stop::Until;
+use super::rerun;
+use super::session::{Session, block_on};
 use super::witness::{Seen, Task, Witness};
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
+use crate::playback::{Diverged, HostChange, Reached, Until};
 use crate::program::Source;
 use crate::rewrite::{self, Change, Rewritten, Site, Watch};
 

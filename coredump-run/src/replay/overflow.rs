@@ -9,8 +9,8 @@ use coredump_core::module::Module as CoreModule;
 use wasmparser::{BinaryReader, FunctionBody};
 use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, Val, WasmBacktrace};
 
-use super::compare::Expected;
 use super::hunt;
+use crate::dump::Expected;
 use crate::host::Host;
 
 /// Frames that are walked in search of the place, at most: about a minute.

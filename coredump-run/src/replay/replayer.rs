@@ -7,11 +7,11 @@ use coredump_capture::Stop;
 use tokio::sync::Notify;
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, StoreContextMut, Trap};
 
-use super::play::{Diverged, Reached};
-use super::rerun::Goal;
+use super::goal::Goal;
+use crate::dump::{Recorder, Stage, Watcher};
 use crate::ending::Ending;
 use crate::host::Host;
-use crate::record::{Recorder, Stage, Watcher};
+use crate::playback::{Diverged, Reached};
 
 /// The engine's events of a program that runs again.
 #[derive(Clone)]

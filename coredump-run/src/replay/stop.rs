@@ -4,8 +4,7 @@
 //! its next call of the host. Another run of it, with the answers recorded so far, is stopped instead, in code that looks:
 //! in the call of the host that the program is in or, if it is in none, after its last one. The process ends there.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use coredump_capture::{Dumped, Held};
@@ -13,15 +12,14 @@ use coredump_core::cli::report::Report;
 use coredump_core::cli::text;
 use coredump_core::error::{Error, Result};
 use coredump_core::internals::recording::{self, Start};
-use wasmtime::{Engine, EngineWeak};
 
-use super::log::Log;
-use super::rerun::{self, Again, Tape};
+use super::rerun;
 use crate::control::Asked;
+use crate::dump::{Again, Recorder, placed};
 use crate::ending::{Ending, Interruption};
-use crate::placed;
+use crate::playback::{Tape, Until};
 use crate::progress;
-use crate::record::Recorder;
+use crate::recording::{Log, park};
 use crate::report::{self, Look};
 use crate::signals;
 
@@ -177,7 +175,7 @@ impl Stopper {
         let fuel = now.entered.is_none().then_some(behind);
         let stop = recording::Stop { signal, call: now.entered, fuel };
         let start = Start { stop: Some(stop.clone()), ..self.start.clone() };
-        let tape = rerun::tape(now.recorded, start, &self.recorder.program, self.keep)?;
+        let tape = Tape::recorded(now.recorded, start, &self.recorder.program, self.keep)?;
         self.remark(&tape);
         let again = Again::elsewhere(tape, self.keep.is_some()).with_calls(last);
         let until = Until::new(ending.clone(), stop, calls);
@@ -203,81 +201,8 @@ impl Stopper {
     }
 }
 
-/// Where a run that is repeated is to stop.
-pub struct Until {
-    /// What its dump calls that.
-    pub ending: Ending,
-    /// Where it is.
-    pub stop: recording::Stop,
-    calls: u64,
-    /// The engine that it runs in.
-    engine: OnceLock<EngineWeak>,
-    /// It is behind the last call, and stops where it yields.
-    last: AtomicBool,
-}
-
-impl Until {
-    /// For a stop after so many calls.
-    pub fn new(ending: Ending, stop: recording::Stop, calls: u64) -> Until {
-        Until { ending, stop, calls, engine: OnceLock::new(), last: AtomicBool::new(false) }
-    }
-
-    /// The stop that a recording of so many calls tells of; none if the program ended by itself.
-    pub fn of(start: &Start, kind: &str) -> Option<Until> {
-        let stop = start.stop.clone()?;
-        let ending = match stop.signal {
-            Some(signal) if kind == Ending::Snapshot(signal).kind() => Ending::Snapshot(signal),
-            Some(signal) => Ending::Interrupted(Interruption::Signal(signal)),
-            None => Ending::Interrupted(Interruption::Timeout),
-        };
-        Some(Until::new(ending, stop, start.calls))
-    }
-
-    /// Says in which engine the program runs.
-    pub fn runs_in(&self, engine: &Engine) {
-        let _ = self.engine.set(engine.weak());
-    }
-
-    /// Says that the program is behind the last call.
-    pub fn set_last(&self) {
-        self.last.store(true, Ordering::Relaxed);
-    }
-
-    /// The program yields: it is made to look, if it has run on for long enough after the last call.
-    pub fn yields(&self) {
-        if self.last.load(Ordering::Relaxed) {
-            self.knock();
-        }
-    }
-
-    /// Makes the code look whether it is to stop, at the beginning of its next loop or function.
-    pub fn knock(&self) {
-        if let Some(engine) = self.engine.get().and_then(EngineWeak::upgrade) {
-            engine.increment_epoch();
-        }
-    }
-
-    /// What is said of a stop in no call, or in another one than the program was in.
-    pub fn behind(&self) -> String {
-        let ran = |fuel: u64| format!("{} million instructions ", fuel.div_ceil(1_000_000));
-        let ran = self.stop.fuel.map(ran).unwrap_or_default();
-        let place = match self.calls {
-            0 => format!("{ran}after its start"),
-            calls => format!("{ran}after its call {calls} of the host"),
-        };
-        format!("; frames and values are those of a replay of it, stopped {place}, not at that very moment")
-    }
-}
-
 /// Ends the process with the code of this ending. The program may be in the middle of a call.
 #[allow(clippy::exit)]
 fn exit(ending: &Ending) -> ! {
     std::process::exit(ending.exit_code().unwrap_or(0).into())
-}
-
-/// Waits for the end of the process.
-pub fn park() -> ! {
-    loop {
-        std::thread::park();
-    }
 }

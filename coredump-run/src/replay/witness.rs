@@ -15,8 +15,8 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{AsContextMut, Memory, Module, ModulePC, StoreContextMut};
 
 use super::hunt;
-use super::play::HostChange;
-use crate::host::Host;
+use crate::host::{Host, Onlooker};
+use crate::playback::HostChange;
 use crate::rewrite::{Change, KEPT, Layout, Site, Watch, Writes};
 
 /// What is done when the bytes change.
@@ -111,24 +111,6 @@ impl Witness {
         self.look(&mut state, store);
         state.started = true;
         self.follow_if_due(&mut state, store)
-    }
-
-    /// The host is called, or the call was `answered`.
-    pub fn call(&self, name: &str, answered: bool, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
-        let mut state = self.state();
-        self.look(&mut state, store);
-        if !answered {
-            return Ok(());
-        }
-        state.calls = store.data().playback.as_ref().map_or(0, |playback| playback.calls());
-        name.clone_into(&mut state.name);
-        self.follow_if_due(&mut state, store)?;
-        if let Task::Stop(_, Writer::Host(call)) = self.task
-            && call == state.calls
-        {
-            self.arrive(&mut state, store);
-        }
-        Ok(())
     }
 
     /// The program stands before an instruction: whether it is where it is to stop.
@@ -289,6 +271,25 @@ impl Witness {
             // It fails for modules of other engines.
             let _ = breakpoints.single_step(true);
         }
+    }
+}
+
+impl Onlooker for Witness {
+    fn call(&self, name: &str, answered: bool, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
+        let mut state = self.state();
+        self.look(&mut state, store);
+        if !answered {
+            return Ok(());
+        }
+        state.calls = store.data().playback.as_ref().map_or(0, |playback| playback.calls());
+        name.clone_into(&mut state.name);
+        self.follow_if_due(&mut state, store)?;
+        if let Task::Stop(_, Writer::Host(call)) = self.task
+            && call == state.calls
+        {
+            self.arrive(&mut state, store);
+        }
+        Ok(())
     }
 }
 

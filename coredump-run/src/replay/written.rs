@@ -8,13 +8,13 @@ use coredump_core::error::{Error, ErrorKind, Result};
 
 use super::bytes::{Named, hex};
 use super::changes::Changes;
-use super::command::Session;
+use super::goal::Goal;
 use super::hunt::Hunt;
 use super::places;
-use super::play::HostChange;
-use super::rerun::Goal;
+use super::session::Session;
 use super::witness::{Witness, Writer};
-use crate::placed;
+use crate::dump::placed;
+use crate::playback::HostChange;
 use crate::report::{self, Look};
 
 /// The second run of a program did not come to a write that the first one came to.

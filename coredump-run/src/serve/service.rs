@@ -17,14 +17,15 @@ use super::guest::Handler;
 use super::pool;
 use crate::args::Args;
 use crate::blocking::{self, Waiter};
-use crate::components::Imports;
 use crate::ending::{Ending, Interruption};
 use crate::engine::{self, Mode};
-use crate::host::{self, Host};
+use crate::host::Host;
 use crate::program::{Code, Program, Source};
 use crate::report::Look;
 use crate::stdio::Tail;
-use crate::{process, report, run, unknown};
+use crate::wasi::p2::Imports;
+use crate::wasi::{self, unknown};
+use crate::{process, report, run};
 
 /// Requests that are handled at once; further ones wait.
 const REQUESTS: u32 = 1000;
@@ -74,7 +75,7 @@ impl Service {
             return Err(Error::new(ErrorKind::WrongFile, "only a component can be served").in_file(&program.given));
         };
         let link = |mut linker: component::Linker<Host>| {
-            host::link_component(&mut linker)?;
+            wasi::link_component(&mut linker)?;
             if args.timeout.is_some() {
                 blocking::shadow_component(&mut linker, |host: &Host| Waiter::Until(host.deadline))?;
             }

@@ -16,15 +16,16 @@ use coredump_core::model::{CoreDump, Process, Reason, Thrown};
 use coredump_core::module::nested;
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, Rooted, StoreContextMut, WasmCoreDump};
 
+use super::again::Again;
+use super::compare::Expected;
+use super::placed;
 use crate::args::{Args, On};
 use crate::control::Control;
 use crate::ending::Ending;
 use crate::engine::Mode;
 use crate::host::Host;
-use crate::placed;
 use crate::program::Program;
 use crate::progress::Progress;
-use crate::replay::{Again, Expected};
 use crate::stdio::Tail;
 
 /// What the whole run knows about its dumps.
@@ -150,7 +151,7 @@ impl Recorder {
     }
 
     /// Whether a signal now ends this process: the guest is dead and nothing better than its dump will come. A recorded program
-    /// runs again; whether there is a dump then [`crate::replay::Stopper`] knows.
+    /// runs again; whether there is a dump then `replay::Stopper` knows.
     pub fn ends_at_once(&self) -> bool {
         self.mode != Mode::Recorded && self.has_dumped()
     }

@@ -7,7 +7,7 @@ use wasmtime::component::{Component, LinkerInstance, ResourceType};
 use wasmtime::{AsContextMut, Engine, ExternType, Linker, Memory, Module, SharedMemory, Store, bail, component};
 use wasmtime_wasi::p2;
 
-use crate::components::Imports;
+use super::p2::Imports;
 use crate::host::Host;
 use crate::offered::is_offered;
 

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 
 use coredump_core::internals::recording::{Passage, Read};
 use wasmtime::component::Resource;
+use wasmtime_wasi::WasiView;
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemView};
+use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p2::bindings::filesystem::types::{HostDescriptor, PathFlags};
 
-use crate::host::Host;
-use crate::replay::{Keeper, Log, Opened, at_once};
+use super::keeper::{Keeper, Opened, at_once};
+use super::log::Log;
 use crate::values::{Input, Value};
 
 /// What a function does with files.
@@ -98,98 +100,92 @@ impl Files {
     }
 
     /// A call begins.
-    pub fn begins(call: FileCall, arguments: &[u8], host: &mut Host, log: &Log) {
+    pub fn begins(&mut self, call: FileCall, arguments: &[u8], wasi: &mut WasiP1Ctx, log: &Log) {
         let mut input = Input::new(arguments);
         let Some(this) = u32::read(&mut input) else { return };
-        host.component_files.call = Call { this, ..Call::default() };
+        self.call = Call { this, ..Call::default() };
         match call {
             FileCall::Open => {
-                let opened = Files::opens(this, &mut input, host, log);
-                host.component_files.call = opened.unwrap_or_default();
+                self.call = self.opens(this, &mut input, wasi, log).unwrap_or_default();
             }
             FileCall::ReadAt => {
                 let _len = u64::read(&mut input);
-                host.component_files.call.offset = u64::read(&mut input).unwrap_or_default();
+                self.call.offset = u64::read(&mut input).unwrap_or_default();
             }
-            FileCall::Stream => host.component_files.call.offset = u64::read(&mut input).unwrap_or_default(),
-            FileCall::Leave => _ = host.component_files.streams.remove(&this),
+            FileCall::Stream => self.call.offset = u64::read(&mut input).unwrap_or_default(),
+            FileCall::Leave => _ = self.streams.remove(&this),
             FileCall::Splice => {
                 let source = u32::read(&mut input).unwrap_or_default();
-                host.component_files.streams.remove(&source);
+                self.streams.remove(&source);
             }
-            FileCall::Close => _ = host.component_files.descriptors.remove(&this),
+            FileCall::Close => _ = self.descriptors.remove(&this),
             FileCall::Read | FileCall::Input | FileCall::None => {}
         }
     }
 
     /// `get-stdin` returned a stream. Where two of them stand is not known.
-    fn input(stream: u32, host: &mut Host) {
-        let files = &mut host.component_files;
-        let Some(opened) = files.input.take() else {
-            files.input_stream.take().map(|first| files.streams.remove(&first));
+    fn input(&mut self, stream: u32, wasi: &mut WasiP1Ctx) {
+        let Some(opened) = self.input.take() else {
+            self.input_stream.take().map(|first| self.streams.remove(&first));
             return;
         };
-        let (inode, next) = (opened.inode(host), opened.next.unwrap_or_default());
-        let files = &mut host.component_files;
-        files.streams.insert(stream, (File { opened, inode }, next));
-        files.input_stream = Some(stream);
+        let (inode, next) = (opened.inode(wasi), opened.next.unwrap_or_default());
+        self.streams.insert(stream, (File { opened, inode }, next));
+        self.input_stream = Some(stream);
     }
 
     /// `open-at` begins.
-    fn opens(folder: u32, input: &mut Input<'_>, host: &mut Host, log: &Log) -> Option<Call> {
+    fn opens(&mut self, folder: u32, input: &mut Input<'_>, wasi: &mut WasiP1Ctx, log: &Log) -> Option<Call> {
         let lookup = PathFlags::read(input)?;
         let name = String::read(input)?;
         let truncates = input.byte()? & TRUNCATE != 0;
         let writes = truncates || input.byte()? & WRITE != 0;
-        if truncates && host.component_files.keeper.has_any() {
+        if truncates && self.keeper.has_any() {
             let folder = Resource::new_borrow(folder);
-            let hash = at_once(host.filesystem().metadata_hash_at(folder, lookup, name.clone()));
+            let hash = at_once(wasi.filesystem().metadata_hash_at(folder, lookup, name.clone()));
             // One that is not there cannot be lost.
             if let Some(Ok(hash)) = hash {
-                host.component_files.keeper.is_written(Some(hash.lower), log);
+                self.keeper.is_written(Some(hash.lower), log);
             }
         }
         Some(Call { name, writes, ..Call::default() })
     }
 
     /// A call ends with these results. What it read from a file is taken out of them, if the recording may refer to that.
-    pub fn ends(call: FileCall, results: &mut Vec<u8>, host: &mut Host, log: &Log) -> Option<Read> {
+    pub fn ends(&mut self, call: FileCall, results: &mut Vec<u8>, wasi: &mut WasiP1Ctx, log: &Log) -> Option<Read> {
         let mut input = Input::new(results);
         if call == FileCall::Input {
-            Files::input(u32::read(&mut input)?, host);
+            self.input(u32::read(&mut input)?, wasi);
             return None;
         }
         // All others return a result, whose case comes first.
         if call == FileCall::None || input.byte()? != 0 {
             return None;
         }
-        let Call { this, offset, .. } = host.component_files.call;
+        let Call { this, offset, .. } = self.call;
         match call {
             FileCall::Open => {
-                Files::opened(u32::read(&mut input)?, host, log);
+                self.opened(u32::read(&mut input)?, wasi, log);
                 None
             }
             FileCall::Stream => {
-                let files = &mut host.component_files;
                 let stream = u32::read(&mut input)?;
-                files.streams.remove(&stream);
-                let file = files.descriptors.get(&this)?.clone();
-                files.streams.insert(stream, (file, offset));
+                self.streams.remove(&stream);
+                let file = self.descriptors.get(&this)?.clone();
+                self.streams.insert(stream, (file, offset));
                 None
             }
             FileCall::Read => {
-                let files = &mut host.component_files;
-                let (file, next) = files.streams.get_mut(&this)?;
+                let (file, next) = self.streams.get_mut(&this)?;
                 let offset = *next;
                 let bytes = input.list()?;
                 *next += bytes.len() as u64;
-                let passage = refer(&mut files.keeper, file, offset, bytes, log)?;
+                let passage = refer(&mut self.keeper, file, offset, bytes, log)?;
                 Some(taken_out(passage, results))
             }
             FileCall::ReadAt => {
-                let files = &mut host.component_files;
-                let file = files.descriptors.get_mut(&this)?;
-                let passage = refer(&mut files.keeper, file, offset, input.list()?, log)?;
+                let file = self.descriptors.get_mut(&this)?;
+                let passage = refer(&mut self.keeper, file, offset, input.list()?, log)?;
                 Some(taken_out(passage, results))
             }
             FileCall::Leave | FileCall::Splice | FileCall::Close | FileCall::Input | FileCall::None => None,
@@ -197,20 +193,20 @@ impl Files {
     }
 
     /// `open-at` returned a descriptor.
-    fn opened(descriptor: u32, host: &mut Host, log: &Log) {
-        host.component_files.descriptors.remove(&descriptor);
-        let Call { name, writes, .. } = std::mem::take(&mut host.component_files.call);
-        let file = match host.table().get(&Resource::<Descriptor>::new_borrow(descriptor)) {
+    fn opened(&mut self, descriptor: u32, wasi: &mut WasiP1Ctx, log: &Log) {
+        self.descriptors.remove(&descriptor);
+        let Call { name, writes, .. } = std::mem::take(&mut self.call);
+        let file = match wasi.ctx().table.get(&Resource::<Descriptor>::new_borrow(descriptor)) {
             Ok(Descriptor::File(file)) => file.file.clone(),
             // Nothing is read from folders.
             _ => return,
         };
-        let inode = inode(descriptor, host);
+        let inode = inode(descriptor, wasi);
         match writes {
-            true => host.component_files.keeper.is_written(inode, log),
+            true => self.keeper.is_written(inode, log),
             false => {
                 let file = File { opened: Opened::new(file, name), inode };
-                host.component_files.descriptors.insert(descriptor, file);
+                self.descriptors.insert(descriptor, file);
             }
         }
     }
@@ -230,7 +226,7 @@ fn taken_out(passage: Passage, results: &mut Vec<u8>) -> Read {
     Read { passage, to: at as u64 }
 }
 
-fn inode(descriptor: u32, host: &mut Host) -> Option<u64> {
-    let hash = at_once(host.filesystem().metadata_hash(Resource::new_borrow(descriptor)))?;
+fn inode(descriptor: u32, wasi: &mut WasiP1Ctx) -> Option<u64> {
+    let hash = at_once(wasi.filesystem().metadata_hash(Resource::new_borrow(descriptor)))?;
     Some(hash.ok()?.lower)
 }

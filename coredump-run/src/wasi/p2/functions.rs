@@ -16,7 +16,7 @@ use wasmtime_wasi::random::WasiRandomView;
 use wasmtime_wasi::sockets::WasiSocketsView;
 use wasmtime_wasi::{I32Exit, p2};
 
-use super::link::{Answer, Imports};
+use super::imports::{Answer, Imports};
 use crate::host::Host;
 
 /// Functions of an interface: those of the trait that stands behind its name, which `Host::$view` implements. A trait of a

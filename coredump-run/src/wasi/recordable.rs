@@ -1,13 +1,26 @@
-//! Which components can be recorded.
+//! Which programs can be recorded.
 
-use coredump_core::module::{self, Module};
+use coredump_core::module::{self, Import, ItemKind, Module};
 use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload};
 
-use super::wasi::INTERFACES;
+use super::p1;
+use super::p2::INTERFACES;
 use crate::offered::is_offered;
 
-/// Why a component cannot be recorded, or nothing if it can.
+/// Why a program cannot be recorded, or nothing if it can.
 pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static str> {
+    let Ok(module) = Module::parse(binary) else { return of_component(binary, unknown_imports_trap) };
+    if module.memories().iter().any(|memory| memory.shared) {
+        return Some("it has a shared memory");
+    }
+    let foreign = |import: &Import<'_>| import.kind != ItemKind::Function || !p1::MODULES.contains(&import.module);
+    if !unknown_imports_trap && module.imports().any(|import| foreign(&import)) {
+        return Some("it imports more than WASI 0.1");
+    }
+    None
+}
+
+fn of_component(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static str> {
     let modules = module::nested(binary).unwrap_or_default();
     let shared = |bytes: &&[u8]| {
         let module = Module::parse(bytes).ok();

@@ -1,21 +1,21 @@
 //! Answers a program from a recording: nothing of the host is asked, nothing is written outside of the program.
 
+mod tape;
+mod until;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use coredump_core::error::Error as CoreError;
 use coredump_core::internals::mapped::Bytes;
-use coredump_core::internals::recording::{self, Call, Event, Failure, Outcome, Reader, Refusal};
-use wasmtime::{AsContextMut, Caller, Extern, Linker, Module, Result, StoreContextMut, Val};
-use wasmtime_wasi::I32Exit;
+use coredump_core::internals::recording::{Call, Event, Outcome, Reader, Refusal};
+use wasmtime::Result;
 
-use super::growth::Growth;
-use super::kept::{self, Kept};
-use super::stop::Until;
-use super::witness::Witness;
-use crate::ending::Interruption;
-use crate::host::Host;
-use crate::rewrite::{self, Rewritten, Watch};
+pub use tape::Tape;
+pub use until::Until;
+
+use crate::recording::{self, Growth, Kept, as_error};
+use crate::rewrite::Watch;
 
 /// The program did not do what it did when it was recorded.
 #[derive(Clone, Debug)]
@@ -61,12 +61,18 @@ pub struct Playback {
     /// The bytes whose changes by the host are noted.
     watch: Option<Watch>,
     changes: Vec<HostChange>,
-    /// Who looks at a component's memory where it calls the host.
-    witness: Option<Arc<Witness>>,
     /// The call after which it is to stop, counted from 1.
     last_call: Option<u64>,
     /// Units of fuel that are left to it after the last event.
     end_behind: Option<u64>,
+}
+
+/// How much further a program runs once its recording is used up.
+pub enum Further {
+    /// So many units of fuel, for want of which it ends.
+    Ends(u64),
+    /// So many units of fuel, and then it is stopped.
+    Stops(Arc<Until>, u64),
 }
 
 /// A change of watched bytes by the host.
@@ -106,7 +112,6 @@ impl Playback {
             until,
             watch: None,
             changes: Vec::new(),
-            witness: None,
             last_call: None,
             end_behind: None,
         }
@@ -115,16 +120,6 @@ impl Playback {
     /// Notes changes of these bytes by the host.
     pub fn watch(&mut self, watch: Watch) {
         self.watch = Some(watch);
-    }
-
-    /// Has somebody look at a component's memory where it calls the host.
-    pub fn set_witness(&mut self, witness: Option<Arc<Witness>>) {
-        self.witness = witness;
-    }
-
-    /// Who looks at the component's memory.
-    pub fn witness(&self) -> Option<Arc<Witness>> {
-        self.witness.clone()
     }
 
     /// The changes that were noted.
@@ -137,6 +132,11 @@ impl Playback {
         self.last_call = Some(call);
     }
 
+    /// Whether changes of some bytes by the host are noted.
+    pub fn is_watching(&self) -> bool {
+        self.watch.is_some()
+    }
+
     /// Where the program is to stop, if not at its own end.
     pub fn until(&self) -> Option<&Arc<Until>> {
         self.until.as_ref()
@@ -145,6 +145,15 @@ impl Playback {
     /// Ends the program by want of fuel, so many units after the last event.
     pub fn end_behind(&mut self, fuel: u64) {
         self.end_behind = Some(fuel);
+    }
+
+    /// How much further the program runs once all of it is used up, if it is to stop in no call of the host.
+    pub fn further(&self) -> Option<Further> {
+        if !self.is_over() {
+            return None;
+        }
+        let stops = || self.until.as_ref().and_then(|until| Some(Further::Stops(until.clone(), until.stop.fuel?)));
+        self.end_behind.map(Further::Ends).or_else(stops)
     }
 
     /// Whether all of it is used up.
@@ -225,6 +234,45 @@ impl Playback {
         self.played.store(self.calls, Ordering::Relaxed);
     }
 
+    /// Answers a call of a module with the next event, which may write to its `memory`. Returns the bits of the result. `noted`
+    /// is how many changes by instructions came before, if changes are noted.
+    pub fn bits(
+        &mut self,
+        number: Option<u32>,
+        name: &str,
+        arguments: u32,
+        memory: &mut [u8],
+        noted: u64,
+    ) -> Result<u64> {
+        let log = self.log.clone();
+        let (call, len) = self.next_call(&log, number, name, arguments)?;
+        let before = self.watch.map(|watch| watched(memory, watch).to_vec());
+        if let Some(read) = &call.read {
+            let target = self.target(memory, read.to, read.passage.len, name)?;
+            recording::file(&self.files, &read.passage)
+                .and_then(|kept| kept.read(&read.passage, target))
+                .map_err(changed)?;
+        }
+        for write in &call.writes {
+            self.target(memory, write.address, write.bytes.len() as u64, name)?.copy_from_slice(write.bytes);
+        }
+        self.answered(len);
+        if let (Some(watch), Some(before)) = (self.watch, before)
+            && before != watched(memory, watch)
+        {
+            let after = watched(memory, watch).to_vec();
+            self.changes.push(HostChange { call: self.calls, name: name.to_owned(), number: noted, before, after });
+        }
+        if self.last_call == Some(self.calls) {
+            return Err(Reached { exact: true }.into());
+        }
+        match call.outcome {
+            Outcome::Returned(bits) => Ok(bits),
+            Outcome::Values(_) => Err(self.diverged(format_args!("{name} was called by a component"))),
+            Outcome::Failed(failure) => Err(as_error(failure)),
+        }
+    }
+
     /// Answers a call of a component with the next event, whose results `read` makes of their bytes.
     pub fn values<R>(
         &mut self,
@@ -239,8 +287,8 @@ impl Playback {
             (Outcome::Values(bytes), None) => read(bytes),
             (Outcome::Values(bytes), Some(part)) => {
                 let mut part_bytes = Vec::new();
-                kept::passage(&self.files, &part.passage, &mut part_bytes).map_err(changed)?;
-                read(&kept::spliced(bytes, part.to, &part_bytes))
+                recording::passage(&self.files, &part.passage, &mut part_bytes).map_err(changed)?;
+                read(&recording::spliced(bytes, part.to, &part_bytes))
             }
             (Outcome::Failed(failure), _) => {
                 self.answered(len);
@@ -279,131 +327,13 @@ impl Playback {
     }
 }
 
-/// Once the recording is used up: says how much further the program runs, if it is to stop in no call of the host.
-pub fn run_on(store: &mut StoreContextMut<'_, Host>) -> Result<()> {
-    let Some(playback) = store.data().playback.as_ref().filter(|playback| playback.is_over()) else { return Ok(()) };
-    let until = playback.until.as_ref().and_then(|until| Some((until, until.stop.fuel?)));
-    match (playback.end_behind, until) {
-        (Some(fuel), _) => store.set_fuel(fuel),
-        // Where it yields, it is made to look.
-        (None, Some((until, fuel))) => {
-            until.set_last();
-            store.fuel_async_yield_interval(Some(fuel.max(1)))
-        }
-        (None, None) => Ok(()),
-    }
-}
-
-/// A value's bits as a hash of arguments takes them; references and vectors are never arguments of a recorded function.
-pub fn bits(value: &Val) -> u64 {
-    match *value {
-        Val::I32(value) => value as u64,
-        Val::I64(value) => value as u64,
-        Val::F32(bits) => u64::from(bits),
-        Val::F64(bits) => bits,
-        _ => 0,
-    }
-}
-
-/// Offers the functions that `module` imports.
-pub fn link(linker: &mut Linker<Host>, module: &Module, names: &[(String, String)]) -> Result<()> {
-    linker.allow_shadowing(true);
-    for import in module.imports() {
-        let Some(ty) = import.ty().func().cloned() else { continue };
-        let same =
-            |(module, name): &(String, String)| (module.as_str(), name.as_str()) == (import.module(), import.name());
-        let number = names.iter().position(same);
-        let name = format!("{}::{}", import.module(), import.name());
-        linker.func_new(import.module(), import.name(), ty, move |mut caller, params, results| {
-            answer(&mut caller, number, &name, params, results)
-        })?;
-    }
-    Ok(())
-}
-
 /// The watched bytes, as far as the memory has them.
 fn watched(memory: &[u8], watch: Watch) -> &[u8] {
     let rest = usize::try_from(watch.address).ok().and_then(|address| memory.get(address..)).unwrap_or_default();
     &rest[..rest.len().min(watch.len as usize)]
 }
 
-/// Answers one call with the next event.
-fn answer(
-    caller: &mut Caller<'_, Host>,
-    number: Option<usize>,
-    name: &str,
-    params: &[Val],
-    results: &mut [Val],
-) -> Result<()> {
-    let memory = match caller.get_export("memory") {
-        Some(Extern::Memory(memory)) => Some(memory),
-        _ => None,
-    };
-    let noted = match caller.data().playback.as_ref().is_some_and(|playback| playback.watch.is_some()) {
-        true => match caller.get_export(rewrite::NOTES) {
-            Some(Extern::Memory(notes)) => Rewritten::total(notes.data(&*caller)),
-            _ => 0,
-        },
-        false => 0,
-    };
-    let (bytes, host): (&mut [u8], &mut Host) = match memory {
-        Some(memory) => memory.data_and_store_mut(&mut *caller),
-        None => (&mut [], caller.data_mut()),
-    };
-    let Some(playback) = &mut host.playback else { return Err(Diverged("nothing is replayed".to_owned()).into()) };
-    let log = playback.log.clone();
-    let number = number.map(|number| number as u32);
-    let arguments: Vec<u64> = params.iter().map(bits).collect();
-    let (call, position) = playback.next_call(&log, number, name, recording::hash(&arguments))?;
-    let before = playback.watch.map(|watch| watched(bytes, watch).to_vec());
-    if let Some(read) = &call.read {
-        let target = playback.target(bytes, read.to, read.passage.len, name)?;
-        kept::file(&playback.files, &read.passage)
-            .and_then(|kept| kept.read(&read.passage, target))
-            .map_err(changed)?;
-    }
-    for write in &call.writes {
-        playback.target(bytes, write.address, write.bytes.len() as u64, name)?.copy_from_slice(write.bytes);
-    }
-    playback.answered(position);
-    if let (Some(watch), Some(before)) = (playback.watch, before)
-        && before != watched(bytes, watch)
-    {
-        let after = watched(bytes, watch).to_vec();
-        let call = playback.calls;
-        playback.changes.push(HostChange { call, name: name.to_owned(), number: noted, before, after });
-    }
-    if playback.last_call == Some(playback.calls) {
-        return Err(Reached { exact: true }.into());
-    }
-    match call.outcome {
-        Outcome::Returned(bits) => {
-            if let Some(result) = results.first_mut() {
-                *result = match result {
-                    Val::I64(_) => Val::I64(bits as i64),
-                    Val::F32(_) => Val::F32(bits as u32),
-                    Val::F64(_) => Val::F64(bits),
-                    _ => Val::I32(bits as i32),
-                };
-            }
-            run_on(&mut caller.as_context_mut())
-        }
-        Outcome::Values(_) => Err(playback.diverged(format_args!("{name} was called by a component"))),
-        Outcome::Failed(failure) => Err(as_error(failure)),
-    }
-}
-
 /// A file is not as it was.
 fn changed(error: CoreError) -> wasmtime::Error {
     Diverged(error.to_string()).into()
-}
-
-/// The error with which a call ended the program.
-fn as_error(failure: Failure) -> wasmtime::Error {
-    match failure {
-        Failure::Exit(code) => I32Exit(code).into(),
-        Failure::Message(message) => wasmtime::Error::msg(message),
-        Failure::Interrupted(Some(signal)) => Interruption::Signal(signal as i32).into(),
-        Failure::Interrupted(None) => Interruption::Timeout.into(),
-    }
 }

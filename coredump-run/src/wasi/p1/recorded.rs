@@ -2,52 +2,36 @@
 
 use std::sync::Arc;
 
-use coredump_core::internals::recording::{self, Failure, Outcome, Read};
+use coredump_core::internals::recording::{self, Outcome, Read};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, Module, ModuleExport, Result, bail};
 use wasmtime_wasi::p1::WasiP1Ctx;
 use wasmtime_wasi::p1::wasi_snapshot_preview1::WasiSnapshotPreview1;
 use wiggle::GuestMemory;
 
-use super::log::Log;
+use super::replayed;
 use super::targets::{Out, Targets};
-use super::wasi;
 use crate::calls::Function;
-use crate::ending::{Ending, Interruption};
 use crate::host::Host;
-
-/// Replaces the functions that `module` imports by those whose calls are noted, and recorded in `log`; with
-/// `unknown_imports_trap` also those that nobody offers.
-pub fn link(
-    linker: &mut Linker<Host>,
-    log: Option<&Arc<Log>>,
-    module: &Module,
-    unknown_imports_trap: bool,
-) -> Result<()> {
-    let importing = Importing { module, log };
-    wasi::link_p1(linker, &importing)?;
-    wasi::link_p0(linker, &importing)?;
-    if unknown_imports_trap && let Some(log) = log {
-        importing.unknown(log, linker)?;
-    }
-    Ok(())
-}
+use crate::recording::{Log, failure};
 
 /// What a module imports, and where it is recorded.
 pub struct Importing<'a> {
-    module: &'a Module,
-    log: Option<&'a Arc<Log>>,
+    /// The module.
+    pub module: &'a Module,
+    /// Where its calls are recorded; nowhere, if they are only noted.
+    pub log: Option<&'a Arc<Log>>,
 }
 
 impl Importing<'_> {
     /// The recorder of a function, if the module imports it. On a shared memory the engine's own functions work.
-    pub fn function(&self, module: &str, name: &str, parameters: &'static [&'static str]) -> Option<Recorder> {
+    pub fn function(&self, module: &str, name: &str, parameters: &'static [&'static str]) -> Option<CallRecorder> {
         let memory = self.module.get_export("memory");
         if memory.is_some_and(|export| export.memory().is_some_and(wasmtime::MemoryType::is_shared)) {
             return None;
         }
         let mut imports = self.module.imports();
         let imported = imports.any(|import| import.module() == module && import.name() == name);
-        imported.then(|| Recorder {
+        imported.then(|| CallRecorder {
             noted: Function::new(name, parameters),
             files: FileCall::of(name),
             memory: self.module.get_export_index("memory"),
@@ -56,7 +40,7 @@ impl Importing<'_> {
     }
 
     /// Offers what is missing as functions that end the program, as the engine has it.
-    fn unknown(&self, log: &Arc<Log>, linker: &mut Linker<Host>) -> Result<()> {
+    pub fn unknown(&self, log: &Arc<Log>, linker: &mut Linker<Host>) -> Result<()> {
         for import in self.module.imports() {
             let (module, name) = (import.module().to_owned(), import.name().to_owned());
             let Some(ty) = import.ty().func().cloned() else { continue };
@@ -65,11 +49,11 @@ impl Importing<'_> {
             }
             let noted = Function::new(&format!("{module}.{name}"), &[]);
             let log = Some((log.number(&module, &name), log.clone()));
-            let recorder = Recorder { noted, files: FileCall::None, memory: None, log };
+            let recorder = CallRecorder { noted, files: FileCall::None, memory: None, log };
             let message = format!("unknown import: `{module}::{name}` has not been defined");
             linker.func_new(&module, &name, ty, move |mut caller, params, _| {
                 let error = wasmtime::Error::msg(message.clone());
-                recorder.failed(&mut caller, params.iter().map(super::play::bits), error)
+                recorder.failed(&mut caller, params.iter().map(replayed::bits), error)
             })?;
         }
         Ok(())
@@ -78,7 +62,7 @@ impl Importing<'_> {
 
 /// Notes the calls of one function, and records them.
 #[derive(Clone)]
-pub struct Recorder {
+pub struct CallRecorder {
     noted: Arc<Function>,
     files: FileCall,
     /// The memory that it works on, if the module exports one.
@@ -113,7 +97,7 @@ impl FileCall {
 
 /// A call that goes on.
 pub struct Call<'r, const N: usize> {
-    recorder: &'r Recorder,
+    recorder: &'r CallRecorder,
     arguments: [u64; N],
     /// Of the arguments.
     hash: u32,
@@ -121,7 +105,7 @@ pub struct Call<'r, const N: usize> {
     targets: Targets,
 }
 
-impl Recorder {
+impl CallRecorder {
     /// Begins a call.
     pub fn call<const N: usize>(
         &self,
@@ -246,14 +230,4 @@ impl<const N: usize> Call<'_, N> {
         let passage = files.read(fd, offset, read.bytes, wasi, log)?;
         Some(Read { passage, to: read.address })
     }
-}
-
-/// How an error of a host's function ends the program.
-pub fn failure(error: &wasmtime::Error) -> Outcome<'static> {
-    Outcome::Failed(match Ending::of(error) {
-        Ending::Exit(code) => Failure::Exit(code),
-        Ending::Interrupted(Interruption::Signal(signal)) => Failure::Interrupted(Some(signal as u32)),
-        Ending::Interrupted(Interruption::Timeout) => Failure::Interrupted(None),
-        _ => Failure::Message(coredump_capture::message(error)),
-    })
 }

@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::pin::pin;
-use std::task::{Context, Poll, Waker};
 
 use coredump_core::internals::recording::Passage;
 use wasmtime::component::{Resource, ResourceTable};
@@ -12,7 +10,7 @@ use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p1::{WasiP1Ctx, wasi_snapshot_preview1 as p1};
 use wiggle::GuestMemory;
 
-use super::kept::{Keeper, Opened};
+use super::keeper::{Keeper, Opened, at_once};
 use super::log::Log;
 
 /// The files that a program has open to read them.
@@ -151,12 +149,4 @@ fn inode_of(wasi: &mut WasiP1Ctx, fd: i32, lookup: i32, name: &str) -> Option<u6
     let mut memory = GuestMemory::Unshared(&mut bytes);
     let told = at_once(p1::path_filestat_get(wasi, &mut memory, fd, lookup, STAT as i32, len, 0))?;
     (told.ok()? == 0).then(|| u64::from_le_bytes(bytes[INODE].try_into().unwrap_or_default()))
-}
-
-/// What a call gives that does not wait: those of a recorded program may hold up their thread.
-pub fn at_once<R>(call: impl Future<Output = R>) -> Option<R> {
-    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(result) => Some(result),
-        Poll::Pending => None,
-    }
 }

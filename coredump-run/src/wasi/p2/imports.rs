@@ -13,10 +13,10 @@ use wasmtime_wasi::TrappableError;
 use wasmtime_wasi::p2::StreamError;
 use wasmtime_wasi::p2::bindings::io::streams::{self, Host as _};
 
-use super::files::{FileCall, Files};
 use crate::calls::ComponentFunction;
-use crate::host::Host;
-use crate::replay::{self, Log, Playback, failure};
+use crate::host::{self, Host};
+use crate::recording::component_files::FileCall;
+use crate::recording::{Log, failure};
 use crate::values::{Input, Values};
 
 /// The version under which the library offers the interfaces of WASI 0.2.
@@ -250,7 +250,7 @@ impl Function {
         if let (Some(log), Some(number)) = (host.log.clone(), self.number) {
             log.enter(number, arguments);
             if self.files != FileCall::None {
-                Files::begins(self.files, &bytes, host, &log);
+                host.component_files.begins(self.files, &bytes, &mut host.wasi, &log);
             }
         }
         bytes.shrink_to(SCRATCH);
@@ -272,7 +272,7 @@ impl Function {
         if let (Some(log), Some(number)) = (host.log.clone(), self.number) {
             host.growth.event();
             let read = match &result {
-                Ok(_) => Files::ends(self.files, &mut bytes, host, &log),
+                Ok(_) => host.component_files.ends(self.files, &mut bytes, &mut host.wasi, &log),
                 Err(_) => None,
             };
             let outcome = match &result {
@@ -297,15 +297,15 @@ impl Function {
 
     /// Answers a call as the recording has it.
     fn replay<R: Values>(&self, store: &mut StoreContextMut<'_, Host>, arguments: u32) -> Result<R> {
-        let witness = store.data().playback.as_ref().and_then(Playback::witness);
-        if let Some(witness) = &witness {
-            witness.call(self.noted.name(), false, store)?;
+        let onlooker = store.data().onlooker.clone();
+        if let Some(onlooker) = &onlooker {
+            onlooker.call(self.noted.name(), false, store)?;
         }
         let answer = self.answer(store.data_mut(), arguments)?;
-        if let Some(witness) = &witness {
-            witness.call(self.noted.name(), true, store)?;
+        if let Some(onlooker) = &onlooker {
+            onlooker.call(self.noted.name(), true, store)?;
         }
-        replay::run_on(store)?;
+        host::run_on(store)?;
         Ok(answer)
     }
 

@@ -1,12 +1,32 @@
 //! The functions of WASI 0.1 and of its predecessor, each with what it writes: the results in
 //! `wasi_snapshot_preview1.witx` and `wasi_unstable.witx`.
 
-use wasmtime::{Caller, Linker, Result};
+use std::sync::Arc;
+
+use wasmtime::{Caller, Linker, Module, Result};
 use wasmtime_wasi::I32Exit;
 
-use super::record::Importing;
+use super::recorded::Importing;
 use super::targets::Out;
 use crate::host::Host;
+use crate::recording::Log;
+
+/// Replaces the functions that `module` imports by those whose calls are noted, and recorded in `log`; with
+/// `unknown_imports_trap` also those that nobody offers.
+pub fn link(
+    linker: &mut Linker<Host>,
+    log: Option<&Arc<Log>>,
+    module: &Module,
+    unknown_imports_trap: bool,
+) -> Result<()> {
+    let importing = Importing { module, log };
+    link_p1(linker, &importing)?;
+    link_p0(linker, &importing)?;
+    if unknown_imports_trap && let Some(log) = log {
+        importing.unknown(log, linker)?;
+    }
+    Ok(())
+}
 
 /// Offers recorded functions. Each row is a function with its arguments, whether it may wait, and what it writes.
 macro_rules! functions {
@@ -113,18 +133,18 @@ macro_rules! wasi {
 }
 
 /// Offers WASI 0.1, recorded.
-pub fn link_p1(linker: &mut Linker<Host>, importing: &Importing<'_>) -> Result<()> {
+fn link_p1(linker: &mut Linker<Host>, importing: &Importing<'_>) -> Result<()> {
     wasi! { linker, importing, wasmtime_wasi::p1::wasi_snapshot_preview1 as "wasi_snapshot_preview1", filestat: 64;
         sync sock_accept(fd: i32, flags: i32, out: i32) Out::At(out, 4);
     }
 }
 
 /// Offers the predecessor of WASI 0.1, recorded.
-pub fn link_p0(linker: &mut Linker<Host>, importing: &Importing<'_>) -> Result<()> {
+fn link_p0(linker: &mut Linker<Host>, importing: &Importing<'_>) -> Result<()> {
     wasi! { linker, importing, wasmtime_wasi::p0::wasi_unstable as "wasi_unstable", filestat: 56; }
 }
 
-/// `proc_exit` as [`crate::host::link_module`] has it.
+/// `proc_exit` as [`crate::wasi::link_module`] has it.
 fn link_exit(linker: &mut Linker<Host>, importing: &Importing<'_>, module: &str) -> Result<()> {
     let Some(recorder) = importing.function(module, "proc_exit", &["code"]) else { return Ok(()) };
     linker.func_wrap(module, "proc_exit", move |mut caller: Caller<'_, Host>, code: i32| -> Result<()> {

@@ -1,0 +1,26 @@
+//! How a call of the host ended the program, as a recording has it.
+
+use coredump_core::internals::recording::{Failure, Outcome};
+use wasmtime_wasi::I32Exit;
+
+use crate::ending::{Ending, Interruption};
+
+/// How an error of a host's function ends the program.
+pub fn failure(error: &wasmtime::Error) -> Outcome<'static> {
+    Outcome::Failed(match Ending::of(error) {
+        Ending::Exit(code) => Failure::Exit(code),
+        Ending::Interrupted(Interruption::Signal(signal)) => Failure::Interrupted(Some(signal as u32)),
+        Ending::Interrupted(Interruption::Timeout) => Failure::Interrupted(None),
+        _ => Failure::Message(coredump_capture::message(error)),
+    })
+}
+
+/// The error with which a call ended the program.
+pub fn as_error(failure: Failure) -> wasmtime::Error {
+    match failure {
+        Failure::Exit(code) => I32Exit(code).into(),
+        Failure::Message(message) => wasmtime::Error::msg(message),
+        Failure::Interrupted(Some(signal)) => Interruption::Signal(signal as i32).into(),
+        Failure::Interrupted(None) => Interruption::Timeout.into(),
+    }
+}

@@ -1,0 +1,167 @@
+//! Which files a recording refers to, and what becomes of them when the program changes a file.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Seek};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use coredump_core::internals::recording::Passage;
+use wasmtime::component::Resource;
+use wasmtime_wasi::filesystem::{self, Descriptor, OpenMode, WasiFilesystemView};
+use wasmtime_wasi::p2::bindings::filesystem::types::HostDescriptor;
+use wasmtime_wasi::{FsPerms, WasiView};
+
+use super::kept::Kept;
+use super::log::Log;
+
+/// Bytes of a read that is worth a reference.
+const LARGE: usize = 4096;
+
+/// Files that are kept open at once, so that enough descriptors are left to the program.
+const KEPT: usize = 64;
+
+/// Files that the program may change, which are known one by one.
+const WRITTEN: usize = 1 << 16;
+
+/// A file that the program has opened to read.
+#[derive(Clone)]
+pub struct Opened {
+    file: Arc<File>,
+    name: String,
+    /// Its number if the recording may refer to it, once that was looked at.
+    kept: Option<Option<u32>>,
+    /// The offset of the next byte that is read, of standard input: WASI has none for that.
+    pub next: Option<u64>,
+}
+
+impl Opened {
+    /// A file that was just opened, and what the program calls it.
+    pub fn new(file: Arc<File>, name: String) -> Opened {
+        Opened { file, name, kept: None, next: None }
+    }
+
+    /// Standard input, if it is a regular file.
+    pub fn input() -> Option<Opened> {
+        let mut file = File::from(io::stdin().as_fd().try_clone_to_owned().ok()?);
+        let next = if file.metadata().ok()?.is_file() { file.stream_position().ok()? } else { return None };
+        Some(Opened { next: Some(next), ..Opened::new(Arc::new(file), "standard input".to_owned()) })
+    }
+
+    /// The number that WASI would give to the file's inode.
+    pub fn inode(&self, wasi: &mut impl WasiView) -> Option<u64> {
+        let file = filesystem::File::new(self.file.try_clone().ok()?, FsPerms::ReadOnly, OpenMode::READ, true);
+        let descriptor = wasi.ctx().table.push(Descriptor::File(file)).ok()?;
+        let hash = at_once(wasi.filesystem().metadata_hash(Resource::new_borrow(descriptor.rep())));
+        wasi.ctx().table.delete(descriptor).ok()?;
+        Some(hash?.ok()?.lower)
+    }
+}
+
+/// The files that a recording refers to, and those that the program may change.
+#[derive(Default)]
+pub struct Keeper {
+    /// By their numbers.
+    kept: Vec<Known>,
+    /// The files that were opened to be written, by their inodes' numbers as WASI has them.
+    written: HashSet<u64>,
+    /// More files were opened to be written than are known: nothing is referred to any more.
+    unknown: bool,
+}
+
+struct Known {
+    inode: u64,
+    file: Arc<Kept>,
+    /// The program may change it.
+    is_written: bool,
+}
+
+impl Keeper {
+    /// Whether the recording refers to any file.
+    pub fn has_any(&self) -> bool {
+        !self.kept.is_empty()
+    }
+
+    /// The program read these bytes from a file: the passage that stands for them, if there is one. `inode` says which file it
+    /// is.
+    pub fn refer(
+        &mut self,
+        opened: &mut Opened,
+        inode: impl FnOnce(&Opened) -> Option<u64>,
+        offset: u64,
+        bytes: &[u8],
+        log: &Log,
+    ) -> Option<Passage> {
+        if bytes.len() < LARGE || self.unknown {
+            return None;
+        }
+        let file = match opened.kept {
+            Some(kept) => kept?,
+            None => {
+                let kept = self.keep(opened, inode, offset, bytes, log);
+                *opened.kept.insert(kept)
+            }?,
+        };
+        let known = self.kept.get(file as usize).filter(|known| !known.is_written)?;
+        Some(known.file.passage(file, offset, bytes))
+    }
+
+    /// Looks whether a file can be referred to, at its first large read.
+    fn keep(
+        &mut self,
+        opened: &Opened,
+        inode: impl FnOnce(&Opened) -> Option<u64>,
+        offset: u64,
+        bytes: &[u8],
+        log: &Log,
+    ) -> Option<u32> {
+        let inode = inode(opened)?;
+        let known = self.kept.iter().position(|known| known.inode == inode);
+        if self.written.contains(&inode) || known.is_none() && self.kept.len() == KEPT {
+            return None;
+        }
+        // Files that the system makes up as they are read, as those of `/proc`, have no size.
+        let end = offset.checked_add(bytes.len() as u64)?;
+        let metadata = opened.file.metadata().ok()?;
+        if !metadata.is_file() || metadata.len() < end {
+            return None;
+        }
+        let mut again = vec![0; bytes.len()];
+        opened.file.read_exact_at(&mut again, offset).ok()?;
+        if again != bytes {
+            return None;
+        }
+        let number = u32::try_from(known.unwrap_or(self.kept.len())).ok()?;
+        if known.is_none() {
+            let file = Arc::new(Kept::new(opened.file.clone(), opened.name.clone(), offset..end));
+            log.keep(file.clone());
+            self.kept.push(Known { inode, file, is_written: false });
+        }
+        Some(number)
+    }
+
+    /// The program may change a file from now on; `None` if it is not known which one.
+    pub fn is_written(&mut self, inode: Option<u64>, log: &Log) {
+        self.unknown |= inode.is_none() || self.written.len() >= WRITTEN;
+        for known in self.kept.iter_mut().filter(|known| !known.is_written) {
+            if self.unknown || inode == Some(known.inode) {
+                known.is_written = true;
+                log.reserve(|limit| known.file.copy(limit));
+            }
+        }
+        if !self.unknown {
+            self.written.extend(inode);
+        }
+    }
+}
+
+/// What a call gives that does not wait: those of a recorded program may hold up their thread.
+pub fn at_once<R>(call: impl Future<Output = R>) -> Option<R> {
+    match pin!(call).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => Some(result),
+        Poll::Pending => None,
+    }
+}

@@ -1,0 +1,163 @@
+//! The files that a recording refers to. A large read of a file is recorded as a passage of the file, whose bytes are looked up once
+//! they are needed: when the program has died.
+//!
+//! The file stays open for that, so it may be renamed or deleted meanwhile. Before the program itself changes it, what
+//! was read is copied. If somebody else changes it, the digest of a passage shows that, and the program is not run again.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::spool::Spool;
+use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::internals::mapped::Bytes;
+use coredump_core::internals::recording::{self, Event, Outcome, Passage, Pieces, Reader, Write};
+
+/// Bytes that are copied at once.
+const PIECE: usize = 1 << 20;
+
+/// The digest of what was read.
+fn digest(bytes: &[u8]) -> u64 {
+    twox_hash::XxHash3_64::oneshot(bytes)
+}
+
+/// A file that a recording refers to.
+pub struct Kept {
+    /// Its path, as the program named it.
+    name: String,
+    source: Mutex<Source>,
+}
+
+/// Where the bytes are.
+struct Source {
+    /// The file, or a copy of the parts that were read, which are at the same offsets.
+    file: Arc<File>,
+    /// From the first to the last byte that was read.
+    read: Range<u64>,
+}
+
+impl Kept {
+    /// A file of which these bytes were just read.
+    pub fn new(file: Arc<File>, name: String, read: Range<u64>) -> Kept {
+        Kept { name, source: Mutex::new(Source { file, read }) }
+    }
+
+    fn source(&self) -> MutexGuard<'_, Source> {
+        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Fills `bytes` with a passage.
+    ///
+    /// # Errors
+    ///
+    /// Fails where the passage is no longer there, or was changed.
+    pub fn read(&self, passage: &Passage, bytes: &mut [u8]) -> Result<()> {
+        match self.source().file.read_exact_at(bytes, passage.offset) {
+            Ok(()) if digest(bytes) == passage.digest => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(Error::io("cannot be read again", error)),
+            _ => {
+                let Passage { offset, len, .. } = passage;
+                let message =
+                    format!("it has changed since the program read it: {len} bytes at offset {offset:#x} are others");
+                Err(Error::new(ErrorKind::Mismatch, message))
+            }
+        }
+        .map_err(|error| error.in_file(&self.name))
+    }
+
+    /// The passage that stands for these bytes, which were just read.
+    pub fn passage(&self, file: u32, offset: u64, bytes: &[u8]) -> Passage {
+        let len = bytes.len() as u64;
+        let mut source = self.source();
+        source.read = source.read.start.min(offset)..source.read.end.max(offset + len);
+        Passage { file, offset, len, digest: digest(bytes) }
+    }
+
+    /// Copies what was read, before the file changes. Returns how many bytes that took.
+    ///
+    /// # Errors
+    ///
+    /// The system's, and that it would take more than `limit` bytes.
+    pub fn copy(&self, limit: u64) -> io::Result<u64> {
+        let mut source = self.source();
+        let (copy, mut piece) = (tempfile::tempfile()?, vec![0; PIECE]);
+        let Range { start, end } = source.read.clone();
+        if end - start > limit {
+            return Err(io::Error::other("it would exceed --record-limit"));
+        }
+        let mut at = start;
+        while at < end {
+            let piece = &mut piece[..usize::try_from(end - at).unwrap_or(PIECE).min(PIECE)];
+            let read = source.file.read_at(piece, at)?;
+            if read == 0 {
+                break;
+            }
+            copy.write_all_at(&piece[..read], at)?;
+            at += read as u64;
+        }
+        source.file = Arc::new(copy);
+        Ok(at - start)
+    }
+}
+
+/// A log without references: the passages of `files` stand in it.
+///
+/// # Errors
+///
+/// A file has changed. [`ErrorKind::TooLarge`] if it would take more than `limit` bytes.
+pub fn spelled_out(log: &[u8], files: &[Arc<Kept>], limit: u64) -> Result<Bytes> {
+    let mut spool = Spool::new(limit);
+    let mut reader = Reader::new(log, 0);
+    let (mut copied, mut read_bytes) = (0, Vec::new());
+    while let at = reader.position()
+        && let Some(event) = reader.next_event()?
+    {
+        let Event::Call(call) = event else { continue };
+        let Some(read) = call.read else { continue };
+        spool.piece(&log[copied..at]);
+        copied = reader.position();
+        passage(files, &read.passage, &mut read_bytes)?;
+        match call.outcome {
+            Outcome::Values(values) => {
+                let whole = spliced(values, read.to, &read_bytes);
+                let outcome = Outcome::Values(&whole);
+                recording::call(call.function, call.arguments, &outcome, &[], &mut spool);
+            }
+            outcome => {
+                let mut writes = vec![Write { address: read.to, bytes: &read_bytes }];
+                writes.extend(call.writes);
+                recording::call(call.function, call.arguments, &outcome, &writes, &mut spool);
+            }
+        }
+    }
+    spool.piece(&log[copied..]);
+    spool.bytes()
+}
+
+/// Reads a passage of one of `files`.
+///
+/// # Errors
+///
+/// The file has changed.
+pub fn passage(files: &[Arc<Kept>], passage: &Passage, bytes: &mut Vec<u8>) -> Result<()> {
+    bytes.resize(usize::try_from(passage.len).unwrap_or(usize::MAX).min(u32::MAX as usize), 0);
+    file(files, passage)?.read(passage, bytes)
+}
+
+/// The file of a passage.
+///
+/// # Errors
+///
+/// There is none: the recording is in a dump.
+pub fn file<'f>(files: &'f [Arc<Kept>], passage: &Passage) -> Result<&'f Kept> {
+    let none = || Error::new(ErrorKind::Malformed, "the recording refers to a file, which is not in it");
+    files.get(passage.file as usize).map(|kept| &**kept).ok_or_else(none)
+}
+
+/// The results of a component's call with what it read.
+pub fn spliced(values: &[u8], at: u64, read: &[u8]) -> Vec<u8> {
+    let (before, after) = values.split_at(usize::try_from(at).unwrap_or(usize::MAX).min(values.len()));
+    [before, read, after].concat()
+}

@@ -1,0 +1,90 @@
+//! A dump whose program runs again.
+
+use std::sync::Arc;
+
+use coredump_capture::Dumped;
+use coredump_core::Dump;
+use coredump_core::cli::report::Report;
+use coredump_core::error::{Error, Result};
+
+use super::goal::Goal;
+use super::overflow::Overflow;
+use super::rerun;
+use crate::args::Args;
+use crate::dump::{Again, Expected, Recorder};
+use crate::ending::Ending;
+use crate::engine::Mode;
+use crate::playback::{Tape, Until};
+use crate::program::{Program, Source};
+use crate::stdio::Tail;
+
+/// A dump whose program runs again.
+pub struct Session<'a> {
+    /// The command line.
+    pub args: &'a Args,
+    /// The dump.
+    pub dump: Dump,
+    /// What it recorded.
+    pub tape: Tape,
+    /// The module that ran.
+    pub source: Source,
+    /// Who tells of it.
+    pub report: &'a Report,
+}
+
+impl Session<'_> {
+    /// The kind of its ending.
+    pub fn kind(&self) -> &str {
+        self.dump.recorded().reason.as_ref().map_or("", |reason| &reason.kind)
+    }
+
+    /// The end that the dump shows.
+    pub fn end(&self) -> (Expected, Goal) {
+        let expected = Expected::of(self.kind(), self.dump.recorded());
+        let overflow = Overflow::of(&expected).map(Arc::new);
+        let until = Until::of(&self.tape.start, self.kind()).map(Arc::new);
+        (expected, Goal { overflow, until, ..Goal::default() })
+    }
+
+    /// Runs the program again, instrumented: to its end, which must be the `expected` one, or to where `goal` is, or after a
+    /// call of the host. A dump is `written` of that or not.
+    pub fn again(
+        &self,
+        expected: Option<Expected>,
+        goal: Goal,
+        last_call: Option<u64>,
+        written: bool,
+    ) -> Result<(Arc<Program>, Dumped, Ending)> {
+        let _progress = self.tape.progress(self.args.quiet, "the program runs again");
+        let engine = rerun::engine(&self.tape.start, goal.until.as_deref(), self.source.cache())?;
+        let program = Arc::new(self.source.clone().compile(&engine)?);
+        let recorded = self.dump.recorded();
+        let words = recorded.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
+        let tail = Tail::of(&words.unwrap_or_default());
+        let args = self.args;
+        let first = Recorder::new(args, Mode::Live, program.clone(), recorded.process.clone(), tail, self.report);
+        let first = Arc::new(first.of_any_ending());
+        let calls = if expected.is_some() { recorded.host_calls.clone() } else { Vec::new() };
+        let again = Again::alone(self.tape.clone(), expected, written, !args.no_recording).with_calls(calls);
+        if let Some(hunt) = &goal.hunt {
+            again.stands_at(hunt.code_offset(self.source.binary()));
+        }
+        if let Some(witness) = &goal.witness {
+            again.stands_at(witness.code_offset());
+        }
+        let recorder = Arc::new(first.again(program.clone(), again));
+        let mut playback = self.tape.playback(goal.until.clone());
+        if let Some(call) = last_call {
+            playback.stop_behind(call);
+        }
+        let store = rerun::store(&engine, playback, &self.tape.start)?;
+        let (dumped, ending) = block_on(rerun::run(&recorder, &self.tape, goal, store))?;
+        Ok((program, dumped, ending))
+    }
+}
+
+/// Does `work` to its end.
+pub fn block_on<R>(work: impl Future<Output = Result<R>>) -> Result<R> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Error::io("cannot start the event loop", error))?.block_on(work)
+}

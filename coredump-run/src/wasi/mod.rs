@@ -1,0 +1,36 @@
+//! The functions of WASI as programs get them. The engine's library has them all; those that are recorded, and answered from
+//! a recording, are offered in another form over it.
+
+pub mod p1;
+pub mod p2;
+mod recordable;
+pub mod unknown;
+
+pub use recordable::obstacle;
+
+use wasmtime::{Linker, component};
+use wasmtime_wasi::{I32Exit, p0};
+
+use crate::host::Host;
+
+/// Offers WASI 0.1 (and its predecessor) to core modules.
+pub fn link_module(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    wasmtime_wasi::p1::add_to_linker_async(linker, |host| &mut host.wasi)?;
+    p0::add_to_linker_async(linker, |host| &mut host.wasi)?;
+    // The library turns codes from 126 up into another error; they are the guest's own business.
+    for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
+        linker.func_wrap(module, "proc_exit", |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) })?;
+    }
+    Ok(())
+}
+
+/// Offers WASI 0.2 and 0.3 to components, and `wasi:http` of both.
+pub fn link_component(linker: &mut component::Linker<Host>) -> wasmtime::Result<()> {
+    linker.allow_shadowing(true);
+    wasmtime_wasi::p2::add_to_linker_async(linker)?;
+    wasmtime_wasi::p3::add_to_linker(linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(linker)?;
+    Ok(())
+}
