@@ -54,8 +54,8 @@ impl Host {
         // Sets the engine to full detail. `Plain` would run plugins at full speed, for dumps without locals.
         let detail = Full::configure(&mut config, STACK);
         let engine = Engine::new(&config)?;
-        let module = Module::new(&engine, PLUGIN)?;
         let binary = Arc::new(Binary::from_bytes("plugin.wasm", wat::parse_str(PLUGIN)?));
+        let module = Module::new(&engine, binary.bytes_to_instrument())?;
         let output = Output::new(folder.join("%e.%p.coredump"), "plugin.wasm", Some(10));
         // Ten dumps a minute, one of each place.
         Ok(Host { detail, engine, module, binary, output: Arc::new(output), budget: Arc::new(Budget::new(10, 1)) })

@@ -5,12 +5,14 @@ use std::fs::File;
 use std::io::Read;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use coredump_core::internals::stamp::Stamp;
 use coredump_core::module;
 use wasmtime::Module;
+
+use crate::emptiable;
 
 /// The bytes of a program: a core module, or a component with core modules inside; and of what is linked to it.
 #[derive(Debug, Default)]
@@ -23,6 +25,8 @@ pub struct Binary {
     bytes: Vec<u8>,
     /// Where its core modules are in `bytes`.
     modules: Vec<Range<usize>>,
+    /// The bytes that an instrumented engine is given, where those are others: as many, with its modules at the same places.
+    instrumented: OnceLock<Option<Vec<u8>>>,
     /// Other programs whose modules are in the same stores.
     others: Vec<Arc<Binary>>,
 }
@@ -56,7 +60,7 @@ impl Binary {
         let base = bytes.as_ptr() as usize;
         let modules = modules.iter().map(|module| (module.as_ptr() as usize - base, module.len()));
         let modules = modules.map(|(start, len)| start..start + len).collect();
-        Binary { path, stamp, fileless: false, bytes, modules, others: Vec::new() }
+        Binary { path, stamp, fileless: false, bytes, modules, instrumented: OnceLock::new(), others: Vec::new() }
     }
 
     /// The same program, in stores that hold modules of another one too: of a library that the host links to it, say.
@@ -74,6 +78,22 @@ impl Binary {
     /// Its bytes: to compile, for one.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    /// Its bytes as an instrumented engine ([`crate::Full`]) runs them safely: all offsets are the same, but locals that hold nothing
+    /// until they are assigned to begin as null. wasmtime 48 else takes what happens to be there for objects, if the program is one
+    /// of a language that is garbage-collected. Dumps hold the program as it is.
+    pub fn bytes_to_instrument(&self) -> &[u8] {
+        let changed = self.instrumented.get_or_init(|| {
+            let mut all: Option<Vec<u8>> = None;
+            for range in &self.modules {
+                if let Some(module) = emptiable::with_nulls(&self.bytes[range.clone()]) {
+                    all.get_or_insert_with(|| self.bytes.clone())[range.clone()].copy_from_slice(&module);
+                }
+            }
+            all
+        });
+        changed.as_deref().unwrap_or(&self.bytes)
     }
 
     /// Whether no file holds these bytes, so that a dump must take them in.
@@ -101,7 +121,21 @@ impl Binary {
     /// The bytes of a core module of this program, or of one beside it. An uninstrumented engine has forgotten them: then it
     /// is the one whose name and functions agree, if only one does.
     pub fn bytes_of<'p>(&'p self, module: &'p Module) -> Option<&'p [u8]> {
-        module.debug_bytecode().or_else(|| Some(self.fitting(module)?.1))
+        match module.debug_bytecode() {
+            Some(bytes) => Some(self.own(bytes).map_or(bytes, |(_, own)| own)),
+            None => Some(self.fitting(module)?.1),
+        }
+    }
+
+    /// The module that an engine was given as these bytes, and its program.
+    fn own(&self, bytes: &[u8]) -> Option<(&Binary, &[u8])> {
+        self.all().find_map(|binary| {
+            let given = |range: &&Range<usize>| {
+                let changed = binary.instrumented.get().and_then(|changed| changed.as_deref());
+                binary.bytes[(*range).clone()] == *bytes || changed.is_some_and(|all| all[(*range).clone()] == *bytes)
+            };
+            Some((binary, &binary.bytes[binary.modules.iter().find(given)?.clone()]))
+        })
     }
 
     /// The program that a core module is of: this one or one beside it; none if it is of neither, or which is not known. An
@@ -109,7 +143,7 @@ impl Binary {
     pub fn holder(&self, module: &Module) -> Option<&Binary> {
         match module.debug_bytecode() {
             Some(bytes) => {
-                let own = self.all().find(|binary| binary.modules().any(|own| own == bytes));
+                let own = self.own(bytes).map(|(binary, _)| binary);
                 own.or_else(|| (self.others.is_empty() && self.is_component() && is_adapter(module)).then_some(self))
             }
             None => self.fitting(module).map(|(binary, _)| binary).or(self.others.is_empty().then_some(self)),

@@ -1,9 +1,11 @@
 //! From a stopped store to a core dump.
 
+use std::collections::HashMap;
 use std::time::Instant;
 
+use coredump_core::gc;
 use coredump_core::internals::digest;
-use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread, Thrown};
+use coredump_core::model::{CoreDump, Frame, Global, Instance, ModuleRecord, Table, Thread, Thrown, Value};
 use coredump_core::module::Module as CoreModule;
 use coredump_core::objects::Objects;
 use wasmtime::{AsContextMut, Module, RootScope, StoreContextMut};
@@ -89,6 +91,7 @@ impl Stack {
         // Whatever the engine cannot hand over must not cost the dump.
         let objects =
             quietly(|| objects::capture(&mut self.catalog, wanted, extent, binary, store)).unwrap_or_default();
+        leave_out_empty(&mut self.frames, &self.catalog, binary);
         objects.ids.name_all(&mut self.frames, &mut globals, &mut tables);
         Capture {
             records: records(&self.catalog.modules, binary),
@@ -100,6 +103,31 @@ impl Stack {
             memories: self.catalog.memories,
             saved: self.saved,
             objects,
+        }
+    }
+}
+
+/// Leaves out the locals that are null only because the engine was given another form of their module
+/// ([`Binary::bytes_to_instrument`]): as the program has them, they hold nothing yet.
+fn leave_out_empty(frames: &mut [Frame], catalog: &Catalog, binary: &Binary) {
+    let mut changed: HashMap<u32, Option<CoreModule<'_>>> = HashMap::new();
+    for frame in frames {
+        let instance = frame.instance.and_then(|instance| catalog.instances.get(instance as usize));
+        let number = frame.module.or_else(|| instance?.module);
+        let (Some(number), Some(function), Some(offset)) = (number, frame.function, frame.code_offset) else {
+            continue;
+        };
+        let module = changed.entry(number).or_insert_with(|| {
+            let module = catalog.modules.get(number as usize)?;
+            let bytes = binary.bytes_of(module).filter(|bytes| module.debug_bytecode() != Some(bytes))?;
+            CoreModule::parse(bytes).ok()
+        });
+        let (Some(module), Some(locals)) = (module, &mut frame.locals) else { continue };
+        let Some(body) = module.body(function) else { continue };
+        for local in gc::empty_locals(module, function, body.start + u64::from(offset)) {
+            if let Some(local) = locals.get_mut(local as usize) {
+                *local = Value::Missing;
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ mod capture;
 mod catalog;
 mod cause;
 mod contents;
+mod emptiable;
 mod exceptions;
 mod extent;
 mod frames;

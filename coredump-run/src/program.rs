@@ -137,10 +137,12 @@ impl Source {
     /// Compiles it.
     pub fn compile(self, engine: &Engine) -> Result<Program> {
         let Source { given, binary, cache } = self;
+        let instrumented = engine.get_guest_debug();
+        let bytes = if instrumented { binary.bytes_to_instrument() } else { binary.bytes() };
         let compile = || {
             Ok(match binary.is_component() {
-                true => Code::Component(Component::from_binary(engine, binary.bytes())?),
-                false => Code::Module(Module::from_binary(engine, binary.bytes())?),
+                true => Code::Component(Component::from_binary(engine, bytes)?),
+                false => Code::Module(Module::from_binary(engine, bytes)?),
             })
         };
         let code = compile().map_err(|error: wasmtime::Error| {

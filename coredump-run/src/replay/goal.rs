@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use coredump_capture::Binary;
 use coredump_core::error::Result;
 use wasmtime::{AsContextMut, Module, StoreContextMut};
 
@@ -36,9 +37,9 @@ impl Goal {
     }
 
     /// The same of a component, whose modules are known once it is instantiated.
-    pub fn watch_any(&self, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
+    pub fn watch_any(&self, binary: &Binary, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
         let modules = store.as_context_mut().debug_all_modules();
-        let wanted = |module: &&Module| self.overflow.as_ref().is_some_and(|overflow| overflow.is_in(module));
+        let wanted = |module: &&Module| self.overflow.as_ref().is_some_and(|overflow| overflow.is_in(module, binary));
         modules.iter().filter(wanted).try_for_each(|module| self.watch(module, store))
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use coredump_capture::Binary;
 use coredump_core::internals::digest;
 use coredump_core::module::Module as CoreModule;
 use wasmparser::{BinaryReader, FunctionBody};
@@ -40,8 +41,8 @@ impl Overflow {
     }
 
     /// Whether it is in this module of a component.
-    pub fn is_in(&self, module: &Module) -> bool {
-        let digest = module.debug_bytecode().map(digest::of_bytes);
+    pub fn is_in(&self, module: &Module, binary: &Binary) -> bool {
+        let digest = binary.bytes_of(module).map(digest::of_bytes);
         digest.is_some() && digest.as_deref() == self.expected.youngest_module()
     }
 

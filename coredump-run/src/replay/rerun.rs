@@ -3,8 +3,9 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
-use coredump_capture::Dumped;
+use coredump_capture::{Dumped, quietly};
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::recording::{self, Start};
 use tokio::sync::Notify;
@@ -56,7 +57,22 @@ pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>
     let program = Arc::new(first.program.source().compile(&engine)?);
     let recorder = Arc::new(first.again(program, again));
     let store = store(&engine, tape.playback(until.clone()), &tape.start)?;
-    run(&recorder, &tape, Goal { overflow, until, ..Goal::default() }, store).await.map(|(dumped, _)| dumped)
+    let goal = Goal { overflow, until, ..Goal::default() };
+    unless_it_panics(run(&recorder, &tape, goal, store)).await?.map(|(dumped, _)| dumped)
+}
+
+/// Waits for work in the engine; a panic of it becomes an error, as there is a dump already.
+///
+/// # Errors
+///
+/// The panic's message.
+async fn unless_it_panics<F: Future>(work: F) -> Result<F::Output> {
+    let mut work = Box::pin(work);
+    poll_fn(|context| match quietly(|| work.as_mut().poll(context)) {
+        Ok(polled) => polled.map(Ok),
+        Err(error) => Poll::Ready(Err(error)),
+    })
+    .await
 }
 
 /// Runs the program of `recorder`, whose stage is that of another run, and returns its dump, and how it ended.
@@ -176,7 +192,7 @@ pub async fn enter(
             let instance = linker.instantiate_pre(component).map_err(own)?;
             let starts = |store: &mut Store<Host>| {
                 let mut store = store.as_context_mut();
-                goal.watch_any(&mut store)?;
+                goal.watch_any(&program.binary, &mut store)?;
                 goal.witness.iter().try_for_each(|witness| witness.starts(&mut store))
             };
             Ok(invoke::enter_component(&instance, &entry, store, starts).await?.map(|_| ()))
