@@ -234,8 +234,18 @@ impl<'d> Evaluation<'_, 'd> {
             let of_map = || self.entry(delegate, &|key| self.text_of(key).as_deref() == Some(name)).ok();
             return self.view.delegated(delegate).or_else(of_map).ok_or_else(unknown);
         }
-        let len = match meaning.map(|meaning| meaning.form) {
-            Some(Form::Elements { len, open: "[", .. } | Form::Entries { len, .. }) if name == "size" => Some(len),
+        let form = meaning.map(|meaning| meaning.form);
+        if let (Some(Form::Entries { open: "", parts, .. }), "key" | "value") = (&form, name)
+            && let Some((key, value)) = parts.first()
+        {
+            return Ok(if name == "key" { *key } else { *value });
+        }
+        let len = match form {
+            Some(Form::Elements { len, open: "[", .. } | Form::Entries { len, open: "{" | "[", .. })
+                if name == "size" =>
+            {
+                Some(len)
+            }
             Some(Form::Text(text)) if name == "length" => Some(text.len),
             None if object.kind() == Kind::Array && name == "length" => Some(object.len),
             _ => None,

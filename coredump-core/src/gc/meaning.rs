@@ -32,12 +32,16 @@ pub enum Form {
         /// What comes after them.
         close: &'static str,
     },
-    /// Keys and values.
+    /// Keys and values between `open` and `close`; of a single entry, which is no map, nothing is around it.
     Entries {
+        /// What comes before them.
+        open: &'static str,
         /// The entries of the window.
         parts: Vec<(Part, Part)>,
         /// How many there are in all.
         len: u64,
+        /// What comes after them.
+        close: &'static str,
     },
     /// The name, and the members in parentheses.
     Record(String),

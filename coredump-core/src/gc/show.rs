@@ -175,16 +175,16 @@ impl Line<'_, '_> {
                 self.parts(parts, len, |line, part| line.part(part, deeper));
                 self.text.push_str(close);
             }
-            (Form::Entries { len: 0, .. }, _) => self.text.push_str("{}"),
-            (Form::Entries { .. }, None) => self.text.push_str("{…}"),
-            (Form::Entries { parts, len }, Some(deeper)) => {
-                self.text.push('{');
+            (Form::Entries { open, len: 0, close, .. }, _) => self.add(format_args!("{open}{close}")),
+            (Form::Entries { open, close, .. }, None) => self.add(format_args!("{open}…{close}")),
+            (Form::Entries { open, parts, len, close }, Some(deeper)) => {
+                self.text.push_str(open);
                 self.parts(parts, len, |line, (key, value)| {
                     line.part(key, deeper);
                     line.text.push('=');
                     line.part(value, deeper);
                 });
-                self.text.push('}');
+                self.text.push_str(close);
             }
             (Form::Record(name), _) if meaning.members.is_empty() => self.add(format_args!("{}", escape(&name))),
             (Form::Record(name), None) => self.add(format_args!("{} #{}", escape(&name), object.id)),

@@ -131,14 +131,14 @@ pub enum TypeKind {
 }
 
 /// A type of the type section, as far as its objects are concerned.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Subtype {
     pub kind: TypeKind,
     pub supertype: Option<u32>,
     /// Of an array of numbers, in bytes.
     pub element_size: Option<u8>,
-    /// Fields of a struct.
-    pub fields: Option<u32>,
+    /// The fields of a struct, each of a number in bytes.
+    pub fields: Option<Box<[Option<u8>]>>,
 }
 
 impl From<wasmparser::SubType> for Subtype {
@@ -150,7 +150,9 @@ impl From<wasmparser::SubType> for Subtype {
             CompositeInnerType::Cont(_) => (TypeKind::Continuation, None),
         };
         let fields = match &ty.composite_type.inner {
-            CompositeInnerType::Struct(structure) => u32::try_from(structure.fields.len()).ok(),
+            CompositeInnerType::Struct(structure) => {
+                Some(structure.fields.iter().map(|field| size_of(field.element_type)).collect())
+            }
             _ => None,
         };
         Subtype { kind, supertype: ty.supertype_idx.and_then(|index| index.as_module_index()), element_size, fields }

@@ -380,7 +380,13 @@ impl<'s> Module<'s> {
 
     /// The number of fields of a struct type.
     pub fn field_count(&self, index: u32) -> Option<u32> {
-        self.subtypes().get(index as usize)?.fields
+        let fields = self.subtypes().get(index as usize)?.fields.as_ref()?;
+        u32::try_from(fields.len()).ok()
+    }
+
+    /// The bytes that a field of a struct type takes in an object; none of a reference.
+    pub fn field_width(&self, index: u32, field: u32) -> Option<u8> {
+        *self.subtypes().get(index as usize)?.fields.as_ref()?.get(field as usize)?
     }
 
     fn subtypes(&self) -> &[Subtype] {

@@ -9,7 +9,7 @@ use wasmparser::{Operator, OperatorsReader};
 use super::Reading;
 use super::layout::HEADER;
 use crate::module::Module;
-use crate::objects::Storage;
+use crate::objects::{Field, Storage};
 use crate::unwind::arity;
 
 /// The value class of the library that holds any value.
@@ -98,6 +98,7 @@ impl Names<'_, '_> {
         match name {
             "Int__toChar-impl" => Some(Reading::Character),
             "Char__toInt-impl" => Some(Reading::Signed),
+            "<Result__<init>-impl>" => self.value(RESULT.to_owned()),
             "time.toDuration"
             | "time.Duration__plus-impl"
             | "time.Duration__minus-impl"
@@ -121,6 +122,7 @@ impl Names<'_, '_> {
             "UShort" => Some(Reading::UnsignedShort),
             "UIntArray" | "ULongArray" | "UByteArray" | "UShortArray" => Some(Reading::Unsigned),
             "time.Duration" => Some(Reading::Duration),
+            "Result" => self.value(RESULT.to_owned()),
             _ => None,
         }
     }
@@ -181,6 +183,34 @@ impl Names<'_, '_> {
             Call { function_index } => self.given_by(function_index),
             _ => None,
         }
+    }
+
+    /// What speaks for a function's locals.
+    fn locals(&self, function: u32) -> HashMap<u32, Evidence> {
+        let mut known = HashMap::new();
+        if let Some(operators) = self.module.operators(function) {
+            pairs(operators, |operator, next| match (operator, next) {
+                (Operator::LocalGet { local_index } | Operator::LocalTee { local_index }, next) => {
+                    if let Some(reading) = self.taken(next) {
+                        Evidence::add(&mut known, *local_index, reading);
+                    }
+                }
+                (given, Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
+                    if let Some(reading) = self.given(given) {
+                        Evidence::add(&mut known, *local_index, reading);
+                    }
+                }
+                _ => {}
+            });
+        }
+        if let Some(operators) = self.module.operators(function) {
+            first_arguments(self.module, operators, |callee, source| {
+                if let (Source::Local(local), Some(reading)) = (source, self.taken_first_by(callee)) {
+                    Evidence::add(&mut known, local, reading);
+                }
+            });
+        }
+        known
     }
 }
 
@@ -362,9 +392,34 @@ impl Fields {
                     Evidence::add(&mut fields.known, (ty, field), reading);
                 }
             });
+            // What a value class is made of its functions know, which take it without its box: first of all its `hashCode`.
+            if let Some(class) = module.function_name(function).and_then(class_of_function)
+                && let Some(&ty) = values.get(&class)
+            {
+                let known = names.locals(function).remove(&0).map(|evidence| evidence.0);
+                if let Some(reading) = known.filter(|reading| !is_box(ty, *reading)) {
+                    Evidence::add(&mut fields.known, (ty, HEADER.len() as u32), reading);
+                }
+            }
         }
         fields.values = values;
         fields
+    }
+
+    /// What the only field of a value class is, as it stands without its box: a number of 32 bits, if its box has fewer.
+    pub fn within(&self, module: &Module<'_>, ty: u32, field: Field) -> Reading {
+        let only = HEADER.len() as u32;
+        let storage = match (field, module.field_width(ty, only)) {
+            (Field::I32(_), Some(1)) => Storage::I8,
+            (Field::I32(_), Some(2)) => Storage::I16,
+            (Field::I8(_), _) => Storage::I8,
+            (Field::I16(_), _) => Storage::I16,
+            (Field::I32(_), _) => Storage::I32,
+            (Field::I64(_), _) => Storage::I64,
+            (Field::Ref(_), _) => Storage::Ref,
+            (Field::F32(_) | Field::F64(_) | Field::V128(_), _) => return Reading::Signed,
+        };
+        self.reading(module, ty, only, storage)
     }
 
     /// What an integer field is. An inherited one is read through the superclass's type, too. Kotlin reads only characters
@@ -392,30 +447,7 @@ impl Fields {
 
     /// What numbers and values without a box in a function's locals are, as far as its code tells.
     pub fn locals(&self, module: &Module<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
-        let mut known = HashMap::new();
-        let names = Names { module, number, values: &self.values };
-        if let Some(operators) = module.operators(function) {
-            pairs(operators, |operator, next| match (operator, next) {
-                (Operator::LocalGet { local_index } | Operator::LocalTee { local_index }, next) => {
-                    if let Some(reading) = names.taken(next) {
-                        Evidence::add(&mut known, *local_index, reading);
-                    }
-                }
-                (given, Operator::LocalSet { local_index } | Operator::LocalTee { local_index }) => {
-                    if let Some(reading) = names.given(given) {
-                        Evidence::add(&mut known, *local_index, reading);
-                    }
-                }
-                _ => {}
-            });
-        }
-        if let Some(operators) = module.operators(function) {
-            first_arguments(module, operators, |callee, source| {
-                if let (Source::Local(local), Some(reading)) = (source, names.taken_first_by(callee)) {
-                    Evidence::add(&mut known, local, reading);
-                }
-            });
-        }
+        let known = Names { module, number, values: &self.values }.locals(function);
         known.into_iter().map(|(local, evidence)| (local, evidence.0)).collect()
     }
 }

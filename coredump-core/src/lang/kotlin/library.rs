@@ -140,11 +140,14 @@ impl Kotlin {
                 Form::Plain(format!("{}..{}", part_text(own("_start")?)?, part_text(own("_endInclusive")?)?))
             }
             "collections.HashMap" => self.map(view, object, window)?,
-            "collections.HashMapEntrySet" => self.map(view, &backing()?, window)?,
+            "collections.HashMapEntrySet" => match self.map(view, &backing()?, window)? {
+                Form::Entries { parts, len, .. } => Form::Entries { open: "[", parts, len, close: "]" },
+                other => other,
+            },
             "collections.HashMap.EntryRef" => {
                 let map = self.object(view, object, simple, "map")?;
                 let index = u64::try_from(self.int(view, object, simple, "index")?).ok()?;
-                Form::Entries { parts: vec![self.entry(view, &map)?(index)?], len: 1 }
+                Form::Entries { open: "", parts: vec![self.entry(view, &map)?(index)?], len: 1, close: "" }
             }
             "collections.HashSet" | "collections.HashMapKeys" => {
                 self.half(view, &backing()?, window, |(key, _)| key)?
@@ -154,7 +157,7 @@ impl Kotlin {
                 Form::Elements { open: "[", parts: Vec::new(), len: 0, close: "]" }
             }
             "collections.MapWithDefaultImpl" | "collections.MutableMapWithDefaultImpl" => Form::Other(own("map")?),
-            "collections.EmptyMap" => Form::Entries { parts: Vec::new(), len: 0 },
+            "collections.EmptyMap" => Form::Entries { open: "{", parts: Vec::new(), len: 0, close: "}" },
             "wasm.internal.KClassImpl" => match own("rtti")?.field {
                 Field::Ref(Link::Object(id)) => {
                     Form::Plain(format!("class {}", self.class_of_information(view, id)?.name()))
@@ -278,7 +281,7 @@ impl Kotlin {
         let count = usize::try_from(window.end.saturating_sub(window.start)).unwrap_or(usize::MAX);
         let skipped = usize::try_from(window.start).unwrap_or(usize::MAX);
         let parts = (0..used).filter_map(entry).skip(skipped).take(count).collect();
-        Some(Form::Entries { parts, len })
+        Some(Form::Entries { open: "{", parts, len, close: "}" })
     }
 
     /// The keys or the values of a map.
@@ -289,7 +292,7 @@ impl Kotlin {
         window: &Range<u64>,
         half: impl Fn((Part, Part)) -> Part,
     ) -> Option<Form> {
-        let Form::Entries { parts, len } = self.map(view, map, window)? else { return None };
+        let Form::Entries { parts, len, .. } = self.map(view, map, window)? else { return None };
         Some(Form::Elements { open: "[", parts: parts.into_iter().map(half).collect(), len, close: "]" })
     }
 

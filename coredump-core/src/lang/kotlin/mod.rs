@@ -153,18 +153,8 @@ impl Kotlin {
 
     /// How the only field of a value class is read.
     pub fn reading_in(&self, view: &Named<'_>, number: u32, ty: u32, field: Field) -> Reading {
-        let storage = match field {
-            Field::I8(_) => Storage::I8,
-            Field::I16(_) => Storage::I16,
-            Field::I32(_) => Storage::I32,
-            Field::I64(_) => Storage::I64,
-            Field::Ref(_) => Storage::Ref,
-            Field::F32(_) | Field::F64(_) | Field::V128(_) => return Reading::Signed,
-        };
         let known = view.module(number).zip(self.fields(view, number));
-        known.map_or(Reading::Unknown, |(module, fields)| {
-            fields.reading(module, ty, layout::HEADER.len() as u32, storage)
-        })
+        known.map_or(Reading::Unknown, |(module, fields)| fields.within(module, ty, field))
     }
 
     /// Whether a value is an object of a class, or of a subclass of it.
