@@ -62,6 +62,72 @@ fn variables_of_a_program_without_debug_information_are_its_named_locals() {
     assert!(!text.contains("VMSharedTypeIndex"));
 }
 
+/// `tests/fixtures/sources/wat/shapes.wat`, where the expected values stand beside each local.
+#[test]
+fn shapes_of_each_proposal_are_what_the_program_made() {
+    for options in [&["--live"][..], &[]] {
+        let run = Run::new(options, &fixture("sources/wat/shapes.wat"), &[]).expect(134);
+        let dump = run.json();
+        let list = frames(&dump);
+        let names: Vec<_> = list.iter().map(|frame| frame["function"].as_str().unwrap()).collect();
+        assert_eq!(names, ["fails", "last", "_start"], "a tail call leaves no frame");
+        assert_eq!(texts(&list[0]["locals"])[1], "struct $base {id = 31}");
+        assert_eq!(list[0]["locals"][2]["value"]["id"], list[1]["locals"][8]["value"]["id"], "the same list");
+        let locals = &list[1]["locals"];
+        for local in [0, 2] {
+            assert_eq!(locals[local]["value"]["type"], "leaf", "its own type, whatever the local's is");
+        }
+        let text = Tool::new("coredump-bt").args(["--locals", "-q"]).arg(&run.dump).run().expect(0).stdout;
+        let text = String::from_utf8(text).unwrap();
+        for part in [
+            "leaf: leaf = struct $leaf {id = 40, tag = 254, wide = 40000, next = struct $leaf #",
+            "middle: middle = struct $middle {id = 5, tag = 200}\n",
+            "even: even | even2 = struct $even | $even2 {odd = struct $odd | $odd2 {even = null, n = -9}}\n",
+            "even2: even | even2 = struct $even | $even2 {odd = struct $odd | $odd2 {even = struct $even | $even2 {odd = null}, n = 9}}\n",
+            "even3: even3 = struct $even3 {odd = struct $odd3 {even = null, n = 1}}\n",
+            "plane: plane = array $plane of 3 [array $row of 2 [array $bytes of 2 [7, 7], null], null, array $row of 0 []]\n",
+            "longs: longs = array $longs of 2 [-1, 9223372036854775807]\n",
+            "doubles: doubles = array $doubles of 2 [0.5, -inf]\n",
+            "vectors: vectors = array $vectors of 1 [0x02000000000000000000000000000001]\n",
+            "mixed: mixed = array $mixed of 6 [i31 -1, struct $leaf {id = 40, ",
+            "}, array $bytes of 1 [128], null, i31 1073741823, struct $closure {code = func[0] <work>, bound = array $row of 1 [null], x = 1.5, y = -2.25}]\n",
+            "hosts: hosts = array $hosts of 3 [struct $leaf {id = 40, ",
+            "}, null, i31 4]\n",
+            "caught: broken = exception $broken {0 = struct $leaf {id = 40, ",
+            "}, 1 = 2.5, 2 = i31 3}\n",
+            "keeps: keeps = struct $keeps {exception = exception $broken {0 = struct $leaf {id = 40, ",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        let kinds: Vec<_> = locals.as_array().unwrap()[16..].iter().map(|local| &local["value"]["kind"]).collect();
+        let expected = ["null", "struct", "i31", "struct", "array", "null", "func", "null", "struct", "null", "null"];
+        assert_eq!(kinds, expected, "nulls of every hierarchy: {locals}");
+        assert_eq!(locals[18]["value"]["number"], -1073741824);
+        let stack = list[1]["stack"].as_array().unwrap();
+        assert_eq!(
+            (&stack[0]["value"]["type"], &stack[1]["value"]),
+            (&json!("row"), &json!("6")),
+            "below the call's own"
+        );
+        let globals: Vec<_> =
+            dump["globals"].as_array().unwrap().iter().map(|global| &global["value"]["text"]).collect();
+        assert_eq!(globals[0], "struct $leaf {id = -1, tag = 128, wide = 32768, next = null}");
+        assert_eq!(
+            (globals[1], globals[3]),
+            (&json!("array $shorts of 3 [2, 3, 65535]"), &json!("struct $base {id = 77}"))
+        );
+        assert_eq!(dump["tables"][0]["elements"][1]["id"], locals[0]["value"]["id"]);
+        assert_eq!(dump["tables"][1]["elements"][0], json!({"kind": "i31", "number": 12}));
+        assert_eq!(dump["tables"][1]["elements"][3]["id"], locals[7]["value"]["id"]);
+        let filled = dump["tables"][2]["elements"].as_array().unwrap();
+        assert_eq!((&filled[0]["id"], &filled[0]["text"]), (&filled[1]["id"], &json!("array $bytes of 2 [1, 255]")));
+        assert_eq!(dump["warnings"], json!([]));
+    }
+    let fast = Run::new(&["--fast"], &fixture("sources/wat/shapes.wat"), &[]).expect(134).json();
+    let globals = fast["globals"].as_array().unwrap();
+    assert!(globals.iter().any(|global| global["value"]["text"] == "struct $base {id = 77}"), "{globals:?}");
+}
+
 /// `tests/fixtures/sources/moonbit/objects.mbt`.
 #[test]
 fn a_program_of_moonbit_is_shown_with_its_types() {
