@@ -1,6 +1,6 @@
 //! The ids of objects: in the order in which they are found, each once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use coredump_core::objects::{Id, MAX_ID};
 
@@ -28,7 +28,10 @@ pub struct Numbers {
     /// The objects at other places; no known engine has any.
     others: HashMap<u32, Id>,
     count: u32,
-    left: VecDeque<Number>,
+    /// Those that were not taken yet, by their numbers alone: there may be as many as an array has elements.
+    left: VecDeque<u32>,
+    /// Which of all are exceptions; they are few.
+    exceptions: HashSet<u32>,
 }
 
 impl Numbers {
@@ -45,13 +48,18 @@ impl Numbers {
         }
         *id = next;
         self.count = next;
-        self.left.push_back(found);
+        self.left.push_back(raw);
+        if let Number::Exn(raw) = found {
+            self.exceptions.insert(raw);
+        }
         Some(next)
     }
 
     /// The first of the objects that were not taken yet, in the order of their ids.
     pub fn take(&mut self) -> Option<Number> {
-        self.left.pop_front()
+        let raw = self.left.pop_front()?;
+        let is_exception = !self.exceptions.is_empty() && self.exceptions.contains(&raw);
+        Some(if is_exception { Number::Exn(raw) } else { Number::Any(raw) })
     }
 
     /// The id of the object at a place, 0 of one that was not met.
@@ -83,5 +91,7 @@ mod tests {
         assert_eq!(places.map(|_| numbers.take()), places.map(|raw| Some(Number::Any(raw))));
         assert_eq!(numbers.number(Number::Any(7)), Some(4));
         assert_eq!(numbers.take(), None);
+        assert_eq!(numbers.number(Number::Exn(0x50)), Some(6));
+        assert_eq!(numbers.take(), Some(Number::Exn(0x50)), "what it is does not get lost");
     }
 }
