@@ -34,6 +34,12 @@ impl Stamp {
         }
     }
 
+    /// Whether no more than names and rights differ from those of a file with the stamp `other`, as far as times tell: a
+    /// program can set the time of the last write back.
+    pub fn has_contents_of(&self, other: &Stamp) -> bool {
+        (self.inode, self.size, self.modified) == (other.inode, other.size, other.modified)
+    }
+
     /// Whether any write to the file after `now` gives it another stamp.
     ///
     /// This is never so where the file system stores whole seconds, or one time for all its files (as images of disks do).

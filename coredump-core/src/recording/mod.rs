@@ -21,7 +21,8 @@
 //! endian). Writes are their number, and for each its address and length (u64, LEB128) and its bytes. A failure is a byte
 //! that says of which kind and, for 0, an exit code (u32, LEB128), for 1 a message (its length as u32, LEB128, and UTF-8),
 //! for 2 the number of the signal that ended the program, or 0 for a timeout (u32, LEB128). A passage is the index of a file
-//! (u32, LEB128), offset and length in it in bytes (u64, LEB128), and the digest XXH3 of its bytes (8 bytes, little endian).
+//! (u32, LEB128), offset and length in it in bytes (u64, LEB128), and the digest XXH3 of its bytes (8 bytes, little endian; 0
+//! where the file is known by its stamp).
 //!
 //! A long log may be in a file of its own, beside the dump ([`Start::file`]). Then the section ends with the JSON.
 //!
@@ -142,8 +143,8 @@ pub struct Passage {
     pub offset: u64,
     /// Its length in bytes.
     pub len: u64,
-    /// XXH3 of the bytes, by which a file is known that has changed since. It is no defence against somebody who looks for
-    /// other bytes of the same digest.
+    /// XXH3 of the bytes, by which a file is known that has changed since; 0 where its stamp tells that. It is no defence
+    /// against somebody who looks for other bytes of the same digest.
     pub digest: u64,
 }
 

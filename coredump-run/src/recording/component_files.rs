@@ -34,6 +34,8 @@ pub enum FileCall {
     Close,
     /// Makes a stream of standard input.
     Input,
+    /// Changes names of files.
+    Rename,
 }
 
 impl FileCall {
@@ -45,6 +47,10 @@ impl FileCall {
             ("wasi:filesystem/types", "[method]descriptor.read") => FileCall::ReadAt,
             ("wasi:filesystem/types", "[method]descriptor.read-via-stream") => FileCall::Stream,
             ("wasi:filesystem/types", "[resource-drop]descriptor") => FileCall::Close,
+            (
+                "wasi:filesystem/types",
+                "[method]descriptor.link-at" | "[method]descriptor.rename-at" | "[method]descriptor.unlink-file-at",
+            ) => FileCall::Rename,
             ("wasi:io/streams", "[method]input-stream.read" | "[method]input-stream.blocking-read") => FileCall::Read,
             (
                 "wasi:io/streams",
@@ -119,6 +125,7 @@ impl Files {
                 self.streams.remove(&source);
             }
             FileCall::Close => _ = self.descriptors.remove(&this),
+            FileCall::Rename => self.keeper.renames(),
             FileCall::Read | FileCall::Input | FileCall::None => {}
         }
     }
@@ -158,6 +165,10 @@ impl Files {
             self.input(u32::read(&mut input)?, wasi);
             return None;
         }
+        if call == FileCall::Rename {
+            self.keeper.renamed();
+            return None;
+        }
         // All others return a result, whose case comes first.
         if call == FileCall::None || input.byte()? != 0 {
             return None;
@@ -188,7 +199,12 @@ impl Files {
                 let passage = refer(&mut self.keeper, file, offset, input.list()?, log)?;
                 Some(taken_out(passage, results))
             }
-            FileCall::Leave | FileCall::Splice | FileCall::Close | FileCall::Input | FileCall::None => None,
+            FileCall::Leave
+            | FileCall::Splice
+            | FileCall::Close
+            | FileCall::Input
+            | FileCall::Rename
+            | FileCall::None => None,
         }
     }
 

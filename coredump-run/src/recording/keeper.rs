@@ -17,6 +17,7 @@ use wasmtime_wasi::{FsPerms, WasiView};
 
 use super::kept::Kept;
 use super::log::Log;
+use super::proof::Proof;
 
 /// Bytes of a read that is worth a reference.
 const LARGE: usize = 4096;
@@ -136,11 +137,21 @@ impl Keeper {
         }
         let number = u32::try_from(known.unwrap_or(self.kept.len())).ok()?;
         if known.is_none() {
-            let file = Arc::new(Kept::new(opened.file.clone(), opened.name.clone(), offset..end));
+            let file = Arc::new(Kept::new(opened.file.clone(), opened.name.clone(), offset..end).ok()?);
             log.keep(file.clone());
             self.kept.push(Known { inode, file, is_written: false });
         }
         Some(number)
+    }
+
+    /// The program is about to change names of files.
+    pub fn renames(&self) {
+        self.kept.iter().for_each(|known| known.file.prove(Proof::before));
+    }
+
+    /// It has changed them.
+    pub fn renamed(&self) {
+        self.kept.iter().for_each(|known| known.file.prove(Proof::after));
     }
 
     /// The program may change a file from now on; `None` if it is not known which one.

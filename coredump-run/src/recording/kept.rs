@@ -2,7 +2,7 @@
 //! they are needed: when the program has died.
 //!
 //! The file stays open for that, so it may be renamed or deleted meanwhile. Before the program itself changes it, what
-//! was read is copied. If somebody else changes it, the digest of a passage shows that, and the program is not run again.
+//! was read is copied. If somebody else changes it, that is found out ([`Proof`]), and the program is not run again.
 
 use std::fs::File;
 use std::io;
@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::proof::Proof;
 use super::spool::Spool;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::mapped::Bytes;
@@ -17,11 +18,6 @@ use coredump_core::internals::recording::{self, Event, Outcome, Passage, Pieces,
 
 /// Bytes that are copied at once.
 const PIECE: usize = 1 << 20;
-
-/// The digest of what was read.
-fn digest(bytes: &[u8]) -> u64 {
-    twox_hash::XxHash3_64::oneshot(bytes)
-}
 
 /// A file that a recording refers to.
 pub struct Kept {
@@ -36,12 +32,19 @@ struct Source {
     file: Arc<File>,
     /// From the first to the last byte that was read.
     read: Range<u64>,
+    /// How it is known that it holds what was read.
+    proof: Proof,
 }
 
 impl Kept {
     /// A file of which these bytes were just read.
-    pub fn new(file: Arc<File>, name: String, read: Range<u64>) -> Kept {
-        Kept { name, source: Mutex::new(Source { file, read }) }
+    ///
+    /// # Errors
+    ///
+    /// The system's: it does not say when the file was changed.
+    pub fn new(file: Arc<File>, name: String, read: Range<u64>) -> io::Result<Kept> {
+        let proof = Proof::of(&file)?;
+        Ok(Kept { name, source: Mutex::new(Source { file, read, proof }) })
     }
 
     fn source(&self) -> MutexGuard<'_, Source> {
@@ -54,8 +57,9 @@ impl Kept {
     ///
     /// Fails where the passage is no longer there, or was changed.
     pub fn read(&self, passage: &Passage, bytes: &mut [u8]) -> Result<()> {
-        match self.source().file.read_exact_at(bytes, passage.offset) {
-            Ok(()) if digest(bytes) == passage.digest => Ok(()),
+        let source = self.source();
+        match source.file.read_exact_at(bytes, passage.offset) {
+            Ok(()) if source.proof.holds(&source.file, bytes, passage.digest) => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(Error::io("cannot be read again", error)),
             _ => {
                 let Passage { offset, len, .. } = passage;
@@ -72,7 +76,13 @@ impl Kept {
         let len = bytes.len() as u64;
         let mut source = self.source();
         source.read = source.read.start.min(offset)..source.read.end.max(offset + len);
-        Passage { file, offset, len, digest: digest(bytes) }
+        Passage { file, offset, len, digest: source.proof.digest(bytes) }
+    }
+
+    /// Looks at the proof again.
+    pub fn prove(&self, again: fn(Proof, &File) -> Proof) {
+        let mut source = self.source();
+        source.proof = again(source.proof, &source.file);
     }
 
     /// Copies what was read, before the file changes. Returns how many bytes that took.
@@ -97,6 +107,7 @@ impl Kept {
             copy.write_all_at(&piece[..read], at)?;
             at += read as u64;
         }
+        source.proof = source.proof.of_copy(&source.file);
         source.file = Arc::new(copy);
         Ok(at - start)
     }

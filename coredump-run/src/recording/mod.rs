@@ -8,6 +8,7 @@ mod keeper;
 mod kept;
 mod log;
 pub mod module_files;
+mod proof;
 mod spool;
 
 pub use failure::{as_error, failure};

@@ -77,6 +77,16 @@ impl Files {
         }
     }
 
+    /// A call that changes names of files begins.
+    pub fn renames(&self) {
+        self.keeper.renames();
+    }
+
+    /// It has returned.
+    pub fn renamed(&self) {
+        self.keeper.renamed();
+    }
+
     /// `fd_close` succeeded.
     pub fn closed(&mut self, fd: u32) {
         self.open.remove(&fd);

@@ -78,6 +78,8 @@ enum FileCall {
     Open,
     Close,
     Renumber,
+    /// Changes names of files.
+    Rename,
     Read,
     ReadAt,
 }
@@ -88,6 +90,7 @@ impl FileCall {
             "path_open" => FileCall::Open,
             "fd_close" => FileCall::Close,
             "fd_renumber" => FileCall::Renumber,
+            "path_link" | "path_rename" | "path_unlink_file" => FileCall::Rename,
             "fd_read" => FileCall::Read,
             "fd_pread" => FileCall::ReadAt,
             _ => FileCall::None,
@@ -133,9 +136,12 @@ impl CallRecorder {
             call.targets = targets;
         }
         if let (FileCall::Open, Some((_, log)), Some(arguments)) = (self.files, &self.log, arguments.first_chunk()) {
-            let (bytes, host) = memory.data_and_store_mut(caller);
+            let (bytes, host) = memory.data_and_store_mut(&mut *caller);
             let name = text(bytes, arguments[2], arguments[3]);
             host.files.opens(arguments, name, &mut host.wasi, log);
+        }
+        if self.files == FileCall::Rename {
+            caller.data().files.renames();
         }
         Ok(call)
     }
@@ -209,6 +215,10 @@ impl<const N: usize> Call<'_, N> {
             (FileCall::Open, _) => {
                 let opened = self.recorder.noted.out(&self.arguments, memory).filter(|_| errno == Some(0));
                 files.opened(opened, wasi, log);
+                return None;
+            }
+            (FileCall::Rename, _) => {
+                files.renamed();
                 return None;
             }
             (FileCall::Close, Some(0)) => {
