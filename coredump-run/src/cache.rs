@@ -7,13 +7,9 @@ use std::fs::{DirBuilder, Metadata, symlink_metadata};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use wasmtime::{Cache, CacheConfig};
-
 use crate::args::Args;
+use crate::compiled::Cache;
 use crate::host;
-
-/// Bytes that the cache holds at most, about; the engine removes what was not used for longest.
-const LIMIT: u64 = 1 << 30;
 
 /// The cache for programs that run as `args` say; none if it is not wanted, or is not safe.
 pub fn cache(args: &Args) -> Option<Cache> {
@@ -26,9 +22,8 @@ pub fn cache(args: &Args) -> Option<Cache> {
     if host::writable_dirs(args).any(overlaps) {
         return None;
     }
-    let mut config = CacheConfig::new();
-    config.with_directory(&folder).with_files_total_size_soft_limit(LIMIT);
-    Cache::new(config).ok()
+    let programs = private(&folder.join("programs"))?;
+    Cache::new(&folder, programs)
 }
 
 /// The folder's name, as the XDG Base Directory Specification has it: relative ones are to be ignored.

@@ -102,7 +102,7 @@ impl Settings {
     }
 }
 
-/// An engine of these settings, which keeps compiled code in `cache`.
+/// An engine of these settings, which keeps small modules in `cache`.
 pub fn engine(settings: Settings, cache: Option<Cache>) -> Result<Engine> {
     let stack = settings.stack;
     let mut config = Config::new();

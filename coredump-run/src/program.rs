@@ -10,10 +10,13 @@ use coredump_core::cli::args::RawArg;
 use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::module;
-use wasmtime::component::Component;
-use wasmtime::{Cache, Engine, Module};
+use wasmparser::Payload;
+use wasmtime::Engine;
 
+pub use crate::compiled::Code;
+use crate::compiled::{Cache, Kind};
 use crate::offered;
+use crate::sections;
 
 /// A program, compiled.
 pub struct Program {
@@ -25,14 +28,6 @@ pub struct Program {
     pub binary: Arc<Binary>,
     /// Where its compiled code is kept.
     pub cache: Option<Cache>,
-}
-
-/// What a program is made of.
-pub enum Code {
-    /// A core module.
-    Module(Module),
-    /// A component.
-    Component(Component),
 }
 
 /// A program, read.
@@ -83,9 +78,9 @@ impl Source {
         Source { cache, ..self }
     }
 
-    /// Where its compiled code is kept.
-    pub fn cache(&self) -> Option<Cache> {
-        self.cache.clone()
+    /// Where an engine keeps small modules, if its compiled code is kept.
+    pub fn engine_cache(&self) -> Option<wasmtime::Cache> {
+        self.cache.as_ref().map(Cache::of_engine)
     }
 
     /// Its path, as text.
@@ -137,15 +132,14 @@ impl Source {
     /// Compiles it.
     pub fn compile(self, engine: &Engine) -> Result<Program> {
         let Source { given, binary, cache } = self;
+        let kind = if binary.is_component() { Kind::Component } else { Kind::Module };
         let instrumented = engine.get_guest_debug();
         let bytes = if instrumented { binary.bytes_to_instrument() } else { binary.bytes() };
-        let compile = || {
-            Ok(match binary.is_component() {
-                true => Code::Component(Component::from_binary(engine, bytes)?),
-                false => Code::Module(Module::from_binary(engine, bytes)?),
-            })
+        let code = match &cache {
+            Some(cache) => cache.code(engine, bytes, kind),
+            None => Code::compile(engine, bytes, kind),
         };
-        let code = compile().map_err(|error: wasmtime::Error| {
+        let code = code.map_err(|error: wasmtime::Error| {
             let message = message(&error);
             let told = Error::new(ErrorKind::Malformed, format!("cannot compile: {message}")).in_file(&given);
             match message.contains("legacy_exceptions") {
@@ -161,6 +155,11 @@ impl Source {
 }
 
 impl Program {
+    /// As [`Source::engine_cache`].
+    pub fn engine_cache(&self) -> Option<wasmtime::Cache> {
+        self.cache.as_ref().map(Cache::of_engine)
+    }
+
     /// What it was compiled from.
     pub fn source(&self) -> Source {
         Source { given: self.given.clone(), binary: self.binary.clone(), cache: self.cache.clone() }
@@ -177,21 +176,20 @@ struct Names<'b> {
 fn names(bytes: &[u8]) -> Names<'_> {
     let mut names = Names::default();
     let mut depth = 0usize;
-    for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+    for payload in sections::outside_modules(bytes) {
         match payload {
-            Ok(wasmparser::Payload::ModuleSection { .. } | wasmparser::Payload::ComponentSection { .. }) => depth += 1,
-            Ok(wasmparser::Payload::End(_)) => depth = depth.saturating_sub(1),
-            Ok(wasmparser::Payload::ComponentImportSection(imports)) if depth == 0 => {
+            Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
                 names
                     .imports
                     .extend(imports.into_iter().map_while(|import| import.ok()).map(|import| import.name.name));
             }
-            Ok(wasmparser::Payload::ComponentExportSection(exports)) if depth == 0 => {
+            Payload::ComponentExportSection(exports) if depth == 0 => {
                 names
                     .exports
                     .extend(exports.into_iter().map_while(|export| export.ok()).map(|export| export.name.name));
             }
-            Err(_) => break,
             _ => {}
         }
     }

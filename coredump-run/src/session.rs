@@ -80,7 +80,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     let source = Source::read(file)?.kept_in(cache::cache(args));
     let (mode, obstacle) = mode(args, &source);
     let settings = Settings::of(args, mode);
-    let engine = engine::engine(settings, source.cache()).map_err(own)?;
+    let engine = engine::engine(settings, source.engine_cache()).map_err(own)?;
     let began = Instant::now();
     if !args.unknown_imports_trap {
         source.look_at_imports()?;

@@ -53,7 +53,7 @@ pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>
     let tape = again.tape().clone();
     let _progress = tape.progress(first.is_quiet(), "the program runs again");
     let overflow = again.expected().and_then(Overflow::of).map(Arc::new);
-    let engine = engine(&tape.start, until.as_deref(), first.program.cache.clone())?;
+    let engine = engine(&tape.start, until.as_deref(), first.program.engine_cache())?;
     let program = Arc::new(first.program.source().compile(&engine)?);
     let recorder = Arc::new(first.again(program, again));
     let store = store(&engine, tape.playback(until.clone()), &tape.start)?;
@@ -132,7 +132,7 @@ pub async fn run(
     }
 }
 
-/// The engine that runs a program again, up to its end or `until` it is stopped; it keeps compiled code in `cache`.
+/// The engine that runs a program again, up to its end or `until` it is stopped; it keeps small modules in `cache`.
 pub fn engine(start: &Start, until: Option<&Until>, cache: Option<Cache>) -> Result<wasmtime::Engine> {
     let stack = usize::try_from(start.max_wasm_stack).unwrap_or(STACKS.1).saturating_mul(LARGER);
     let stack = stack.clamp(STACKS.0, STACKS.1);

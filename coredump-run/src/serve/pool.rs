@@ -5,8 +5,9 @@ use coredump_capture::message;
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::Engine;
 
+use crate::compiled::Code;
 use crate::engine::{self, Pool, Settings};
-use crate::program::{Code, Program, Source};
+use crate::program::{Program, Source};
 
 /// Memories and tables that most components have, at most.
 const USUAL: (u32, u32) = (3, 4);
@@ -23,7 +24,7 @@ pub fn compile(source: &Source, settings: Settings, instances: u32) -> Result<(E
     if let Some(pooled) = pooled {
         return Ok(pooled);
     }
-    let engine = engine::engine(settings, source.cache());
+    let engine = engine::engine(settings, source.engine_cache());
     let engine = engine.map_err(|error| Error::new(ErrorKind::Usage, message(&error)))?;
     let program = source.clone().compile(&engine)?;
     Ok((engine, program))
@@ -34,7 +35,7 @@ fn pooled(source: &Source, settings: Settings, instances: u32) -> Option<(Engine
     let mut pool = Pool { instances, memories, tables };
     loop {
         let settings = Settings { pool: Some(pool), ..settings };
-        let engine = engine::engine(settings, source.cache()).ok()?;
+        let engine = engine::engine(settings, source.engine_cache()).ok()?;
         let program = source.clone().compile(&engine).ok()?;
         let Code::Component(component) = &program.code else { return None };
         // What it imports is not known here.

@@ -1,11 +1,12 @@
 //! Which programs can be recorded.
 
 use coredump_core::module::{self, Import, ItemKind, Module};
-use wasmparser::{CanonicalFunction, CanonicalOption, Parser, Payload};
+use wasmparser::{CanonicalFunction, CanonicalOption, Payload};
 
 use super::p1;
 use super::p2::INTERFACES;
 use crate::offered::is_offered;
+use crate::sections;
 
 /// Why a program cannot be recorded, or nothing if it can.
 pub fn obstacle(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static str> {
@@ -30,11 +31,10 @@ fn of_component(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
         return Some("it has a shared memory");
     }
     let mut depth = 0usize;
-    for payload in Parser::new(0).parse_all(binary) {
-        // One that is malformed is the compiler's to complain of.
-        let Ok(payload) = payload else { return None };
+    // One that is malformed is the compiler's to complain of.
+    for payload in sections::outside_modules(binary) {
         match payload {
-            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::ComponentSection { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 0 => {
                 for import in imports.into_iter().map_while(Result::ok) {

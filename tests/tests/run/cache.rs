@@ -74,6 +74,16 @@ fn a_program_that_ran_before_is_not_compiled_again() {
 }
 
 #[test]
+fn kept_code_that_is_none_is_replaced() {
+    let exchanged = Exchanged::new(&[]);
+    for contents in ["", "something else"] {
+        exchanged.kept().iter().for_each(|file| std::fs::write(file, contents).unwrap());
+        assert_eq!(exchanged.exit_code(3, &[]), 3);
+        assert_eq!(exchanged.kept().iter().filter(|file| file.metadata().unwrap().len() > 100).count(), 1);
+    }
+}
+
+#[test]
 fn instrumented_code_is_kept_apart() {
     let exchanged = Exchanged::new(&["--live"]);
     assert_eq!(exchanged.exit_code(3, &["--fast"]), 3);
@@ -105,7 +115,7 @@ fn a_cache_that_others_can_write_to_is_not_used() {
 #[test]
 fn a_cache_that_the_guest_can_write_to_is_not_used() {
     let exchanged = Exchanged::new(&[]);
-    let [above, itself, inside] = ["caches", "caches/coredump-run", "caches/coredump-run/modules"]
+    let [above, itself, inside] = ["caches", "caches/coredump-run", "caches/coredump-run/programs"]
         .map(|name| exchanged.folder.path().join(name).display().to_string());
     let link = exchanged.folder.path().join("link").display().to_string();
     std::os::unix::fs::symlink(&above, &link).unwrap();

@@ -1,0 +1,25 @@
+//! The sections of a component, without those of its modules: they are nearly all of its bytes, and not what decides how it runs.
+
+use wasmparser::{Chunk, Parser, Payload};
+
+/// What a component is made of, and the components in it. Of a module all that is told is that it is there; of what is malformed,
+/// what comes before.
+pub fn outside_modules(bytes: &[u8]) -> impl Iterator<Item = Payload<'_>> {
+    let (mut parser, mut outer, mut rest) = (Parser::new(0), Vec::new(), Some(bytes));
+    std::iter::from_fn(move || {
+        let Ok(Chunk::Parsed { consumed, payload }) = parser.parse(rest?, true) else { return None };
+        rest = rest?.get(consumed..);
+        match &payload {
+            Payload::ModuleSection { unchecked_range, .. } => rest = rest?.get(unchecked_range.len()..),
+            Payload::ComponentSection { parser: inner, .. } => {
+                outer.push(std::mem::replace(&mut parser, inner.clone()))
+            }
+            Payload::End(_) => match outer.pop() {
+                Some(next) => parser = next,
+                None => rest = None,
+            },
+            _ => {}
+        }
+        Some(payload)
+    })
+}
