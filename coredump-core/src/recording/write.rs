@@ -15,7 +15,7 @@ impl Pieces for Vec<u8> {
 }
 
 /// Writes an answered call; the fields are those of [`super::Call`]. One that returned to a component has no writes.
-pub fn call(function: u32, arguments: u32, outcome: &Outcome<'_>, writes: &[Write<'_>], output: &mut dyn Pieces) {
+pub fn call(function: u32, arguments: u32, outcome: &Outcome<'_>, writes: &[Write<'_>], output: &mut impl Pieces) {
     // Room for all that has a bounded size, and for short writes, so that most calls cost one piece.
     let mut head = Head::default();
     match outcome {
@@ -55,7 +55,7 @@ pub fn call(function: u32, arguments: u32, outcome: &Outcome<'_>, writes: &[Writ
 }
 
 /// Writes a call that returned 0 and read from a file; the writes are those besides.
-pub fn reading(function: u32, arguments: u32, read: &Read, writes: &[Write<'_>], output: &mut dyn Pieces) {
+pub fn reading(function: u32, arguments: u32, read: &Read, writes: &[Write<'_>], output: &mut impl Pieces) {
     let mut head = Head::default();
     head.begin(6, function, arguments);
     head.passage(&read.passage);
@@ -64,7 +64,7 @@ pub fn reading(function: u32, arguments: u32, read: &Read, writes: &[Write<'_>],
 }
 
 /// Writes a call of a component that read from a file. Of its encoded results, `values` are those without what was read.
-pub fn values_read(function: u32, arguments: u32, read: &Read, values: &[u8], output: &mut dyn Pieces) {
+pub fn values_read(function: u32, arguments: u32, read: &Read, values: &[u8], output: &mut impl Pieces) {
     let mut head = Head::default();
     head.begin(7, function, arguments);
     head.passage(&read.passage);
@@ -76,7 +76,7 @@ pub fn values_read(function: u32, arguments: u32, read: &Read, values: &[u8], ou
 }
 
 /// Writes that a memory was not allowed to grow.
-pub fn growth_refused(refusal: &Refusal, output: &mut dyn Pieces) {
+pub fn growth_refused(refusal: &Refusal, output: &mut impl Pieces) {
     let mut head = Head::default();
     head.byte(4);
     head.leb(refusal.current);
@@ -132,7 +132,7 @@ impl Head {
     }
 
     /// The last part of an event.
-    fn writes(&mut self, writes: &[Write<'_>], output: &mut dyn Pieces) {
+    fn writes(&mut self, writes: &[Write<'_>], output: &mut impl Pieces) {
         self.leb(writes.len() as u64);
         for write in writes {
             if self.len > ROOM - 2 * LEB {

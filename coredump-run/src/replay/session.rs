@@ -56,7 +56,7 @@ impl Session<'_> {
         written: bool,
     ) -> Result<(Arc<Program>, Dumped, Ending)> {
         let _progress = self.tape.progress(self.args.quiet, "the program runs again");
-        let engine = rerun::engine(&self.tape.start, goal.until.as_deref(), self.source.cache())?;
+        let engine = rerun::engine(&self.tape.start, goal.until.as_deref(), self.source.engine_cache())?;
         let program = Arc::new(self.source.clone().compile(&engine)?);
         let recorded = self.dump.recorded();
         let words = recorded.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());

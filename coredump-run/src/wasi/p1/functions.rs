@@ -55,11 +55,12 @@ macro_rules! functions {
     (@waits $linker:ident, $wasi:ident, $name:literal, $recorder:ident,
         $function:ident($($argument:ident: $ty:ident),*) $out:expr
     ) => {
+        let recorder = Arc::new($recorder);
         $linker.func_wrap_async(
             $name,
             stringify!($function),
             move |mut caller: Caller<'_, Host>, ($($argument,)*): ($($ty,)*)| {
-                let recorder = $recorder.clone();
+                let recorder = recorder.clone();
                 Box::new(async move {
                     let call = recorder.call(&mut caller, [$($argument as u64),*], $out)?;
                     let (mut memory, host) = call.split(&mut caller);

@@ -1,6 +1,6 @@
 //! Notes the calls of a program that runs, and records every answer of its imported functions if it is recorded.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use coredump_core::internals::recording::{self, Outcome, Read};
 use wasmtime::{AsContextMut, Caller, Extern, Linker, Memory, Module, ModuleExport, Result, bail};
@@ -35,6 +35,7 @@ impl Importing<'_> {
             noted: Function::new(name, parameters),
             files: FileCall::of(name),
             memory: self.module.get_export_index("memory"),
+            found: OnceLock::new(),
             log: self.log.map(|log| (log.number(module, name), log.clone())),
         })
     }
@@ -49,7 +50,7 @@ impl Importing<'_> {
             }
             let noted = Function::new(&format!("{module}.{name}"), &[]);
             let log = Some((log.number(&module, &name), log.clone()));
-            let recorder = CallRecorder { noted, files: FileCall::None, memory: None, log };
+            let recorder = CallRecorder { noted, files: FileCall::None, memory: None, found: OnceLock::new(), log };
             let message = format!("unknown import: `{module}::{name}` has not been defined");
             linker.func_new(&module, &name, ty, move |mut caller, params, _| {
                 let error = wasmtime::Error::msg(message.clone());
@@ -61,12 +62,13 @@ impl Importing<'_> {
 }
 
 /// Notes the calls of one function, and records them.
-#[derive(Clone)]
 pub struct CallRecorder {
     noted: Arc<Function>,
     files: FileCall,
     /// The memory that it works on, if the module exports one.
     memory: Option<ModuleExport>,
+    /// The same in the only instance of the program.
+    found: OnceLock<Memory>,
     /// Its number in the recording, if there is one.
     log: Option<(u32, Arc<Log>)>,
 }
@@ -120,8 +122,7 @@ impl CallRecorder {
         if let Some((function, log)) = &self.log {
             log.enter(*function, hash);
         }
-        let memory = self.memory.as_ref().and_then(|export| caller.get_module_export(export));
-        let Some(Extern::Memory(memory)) = memory else {
+        let Some(memory) = self.memory(caller) else {
             let Err(error) = missing_memory();
             return self.failed(caller, arguments, error);
         };
@@ -144,6 +145,15 @@ impl CallRecorder {
             caller.data().files.renames();
         }
         Ok(call)
+    }
+
+    /// The program's memory, looked up at the first call.
+    fn memory(&self, caller: &mut Caller<'_, Host>) -> Option<Memory> {
+        if let Some(memory) = self.found.get() {
+            return Some(*memory);
+        }
+        let Some(Extern::Memory(memory)) = caller.get_module_export(self.memory.as_ref()?) else { return None };
+        Some(*self.found.get_or_init(|| memory))
     }
 
     /// Notes and records a call that ends the program.

@@ -247,10 +247,10 @@ impl Function {
         parameters.write(&mut bytes);
         let arguments = recording::hash_bytes(&bytes);
         host.calls.enter_component(&self.noted, &bytes);
-        if let (Some(log), Some(number)) = (host.log.clone(), self.number) {
+        if let (Some(log), Some(number)) = (&host.log, self.number) {
             log.enter(number, arguments);
             if self.files != FileCall::None {
-                host.component_files.begins(self.files, &bytes, &mut host.wasi, &log);
+                host.component_files.begins(self.files, &bytes, &mut host.wasi, log);
             }
         }
         bytes.shrink_to(SCRATCH);
@@ -269,10 +269,10 @@ impl Function {
             }
             Err(error) => host.calls.failed(coredump_capture::message(error)),
         }
-        if let (Some(log), Some(number)) = (host.log.clone(), self.number) {
+        if let (Some(log), Some(number)) = (&host.log, self.number) {
             host.growth.event();
             let read = match &result {
-                Ok(_) => host.component_files.ends(self.files, &mut bytes, &mut host.wasi, &log),
+                Ok(_) => host.component_files.ends(self.files, &mut bytes, &mut host.wasi, log),
                 Err(_) => None,
             };
             let outcome = match &result {
