@@ -111,6 +111,9 @@ async fn start(
                 let stood_in = unknown::stand_in_module(&mut linker, module, &mut *store).await;
                 stood_in.map_err(|error| not_runnable(&error, args))?;
             }
+            if !args.unknown_imports_trap && log.is_none() {
+                wasi::threads::link(&mut linker, module, store).map_err(|error| not_runnable(&error, args))?;
+            }
             let instance = linker.instantiate_pre(module).map_err(|error| not_runnable(&error, args))?;
             if let Some(name) = &args.invoke
                 && module.get_export(name).is_none_or(|export| export.func().is_none())

@@ -19,7 +19,7 @@ use crate::ending::{Ending, Interruption, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
 use crate::engine::{Mode, Settings};
 use crate::host::Host;
 use crate::playback::Tape;
-use crate::program::{Program, Source};
+use crate::program::{Code, Program, Source};
 use crate::recording::Log;
 use crate::replay::{self, Stopper};
 use crate::report::Look;
@@ -129,8 +129,15 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
         .map_err(|error| Error::io("cannot start the event loop", error))?;
     let ending = runtime
         .block_on(run::run(&program, args, mode, &mut store, &waits, || {
-            if let Some(why) = obstacle.filter(|_| !args.quiet) {
-                report.say(format_args!("the program runs as with --live, because {why}"));
+            let threads = matches!(&program.code, Code::Module(module) if wasi::threads::has_threads(module));
+            match (obstacle, threads && !args.unknown_imports_trap) {
+                _ if args.quiet => {}
+                (Some(_), true) => {
+                    report.say(format_args!("the program runs as with --live, and {}", wasi::threads::NONE))
+                }
+                (Some(why), false) => report.say(format_args!("the program runs as with --live, because {why}")),
+                (None, true) => report.say(format_args!("the program {}", wasi::threads::NONE)),
+                (None, false) => {}
             }
         }))
         .map_err(|error| error.in_file(&program.given))?;

@@ -135,6 +135,9 @@ impl Stopper {
             }
         };
         self.tell(ending, first, released.err());
+        if let (Some((report, _)), Some(_)) = (&self.report, first) {
+            report.say(format_args!("warning: the dump has no locals and operand stacks: the replay was interrupted"));
+        }
         exit(ending)
     }
 

@@ -4,6 +4,7 @@
 pub mod p1;
 pub mod p2;
 mod recordable;
+pub mod threads;
 pub mod unknown;
 
 pub use recordable::obstacle;

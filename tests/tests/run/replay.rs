@@ -255,13 +255,27 @@ fn what_cannot_be_recorded_runs_instrumented_and_says_so() {
     let dump = run.json();
     assert_eq!(dump["process"]["detail"], "live");
     assert!(frames(&dump)[0]["locals"].is_array());
-    // As a program for wasi-threads begins: nobody offers what starts a thread.
+    // As a program for wasi-threads begins. It gets its memory; what starts a thread fails, as where there are too many.
     let text = "(module (import \"env\" \"memory\" (memory 1 4 shared))
         (import \"wasi\" \"thread-spawn\" (func $spawn (param i32) (result i32)))
+        (export \"memory\" (memory 0))
         (func (export \"wasi_thread_start\") (param i32 i32))
-        (func (export \"_start\") (i32.atomic.store (i32.const 16) (i32.const 5)) (drop (call $spawn (i32.const 7)))))";
-    let refused = Run::wat(&[], text).expect(126);
-    assert!(refused.outcome.stderr.contains("hint: --unknown-imports-trap runs it"), "{:?}", refused.outcome);
+        (func (export \"_start\") (i32.atomic.store (i32.const 16) (i32.const 5))
+            (i32.atomic.store (i32.const 20) (call $spawn (i32.const 7))) unreachable))";
+    for (mode, said, detail) in [
+        (&[][..], "the program runs as with --live, and can start no threads", "live"),
+        (&["--live"], "the program can start no threads", "live"),
+        (&["--fast"], "the program can start no threads", "none"),
+    ] {
+        let run = Run::wat(mode, text).expect(134);
+        let lines = run.outcome.stderr.lines().filter(|line| line.contains("can start no threads"));
+        assert!(lines.clone().count() == 1 && run.outcome.stderr.contains(said), "{mode:?}: {:?}", run.outcome);
+        let dump = run.json();
+        assert_eq!((&dump["process"]["detail"], &dump["reason"]["kind"]), (&json!(detail), &json!("unreachable")));
+        // The error's number, EAGAIN, is 6 in WASI.
+        assert_eq!(memory(&run.dump, 0, 16, 8), [5, 0, 0, 0, 0xfa, 0xff, 0xff, 0xff], "{mode:?}");
+    }
+    // With this it ends where it would start one.
     let run = Run::wat(&["--unknown-imports-trap"], text).expect(134);
     let said =
         run.outcome.stderr.lines().filter(|line| line.contains("runs as with --live, because it has a shared memory"));

@@ -1,0 +1,47 @@
+//! Programs for wasi-threads. The host gives them their memory, and starts their threads (wasi-threads, `README.md`); wasmtime
+//! has no threads since version 47, so that starting one fails.
+
+use wasmtime::{AsContextMut, Caller, ExternType, Linker, Module, Result, SharedMemory, Store};
+
+use crate::calls::Function;
+use crate::host::Host;
+
+/// The import that starts a thread.
+const SPAWN: (&str, &str) = ("wasi", "thread-spawn");
+
+/// The import that all threads share.
+const MEMORY: (&str, &str) = ("env", "memory");
+
+/// What is said of a program that would start threads.
+pub const NONE: &str = "can start no threads: wasmtime 48 has none";
+
+/// `EAGAIN` of WASI 0.1 (`typenames.witx`): what `thread-spawn` returns, negative, where there are too many threads.
+const AGAIN: i32 = 6;
+
+/// Whether a program would start threads.
+pub fn has_threads(module: &Module) -> bool {
+    module.imports().any(|import| (import.module(), import.name()) == SPAWN)
+}
+
+/// Offers what such a program imports.
+pub fn link(linker: &mut Linker<Host>, module: &Module, store: &mut Store<Host>) -> Result<()> {
+    for import in module.imports() {
+        match ((import.module(), import.name()), import.ty()) {
+            (MEMORY, ExternType::Memory(ty)) if ty.is_shared() => {
+                let memory = SharedMemory::new(module.engine(), ty)?;
+                linker.define(store.as_context_mut(), MEMORY.0, MEMORY.1, memory)?;
+            }
+            (SPAWN, ExternType::Func(_)) => {
+                let noted = Function::new(SPAWN.1, &["start"]);
+                linker.func_wrap(SPAWN.0, SPAWN.1, move |caller: Caller<'_, Host>, start: i32| {
+                    let calls = &caller.data().calls;
+                    calls.enter(&noted, &[start as u64], Vec::new());
+                    calls.returned(AGAIN, None);
+                    -AGAIN
+                })?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
