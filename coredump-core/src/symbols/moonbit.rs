@@ -3,6 +3,9 @@
 //! Behind `_M0` a letter says what it is. A package is `P`, the number of its parts in one digit, and the parts; a part
 //! is its length and its letters, in which `__` is `_` and `_2d` the byte 0x2d. What is not known in full is left alone.
 
+/// Types within types that are followed.
+const DEPTH: u32 = 32;
+
 /// The name as the language writes it.
 pub(super) fn demangle(name: &str) -> Option<String> {
     let mut rest = Rest(name.strip_prefix("_M0")?);
@@ -19,12 +22,10 @@ pub(super) fn demangle(name: &str) -> Option<String> {
             let class = rest.qualified()?;
             format!("{class}::{}{}", rest.part()?, rest.arguments()?)
         }
-        'T' => {
-            let class = rest.qualified()?;
-            format!("{class}{}", rest.arguments()?)
-        }
+        'T' if rest.0.starts_with('P') => rest.named()?,
+        'T' => rest.a_type(DEPTH)?,
         'D' if rest.eat('T') => {
-            let class = rest.qualified()?;
+            let class = rest.named()?;
             format!("{class}::{}", rest.part()?)
         }
         'L' => {
@@ -99,20 +100,53 @@ impl Rest<'_> {
         Some(if package.is_empty() { name } else { format!("@{package}.{name}") })
     }
 
+    /// A type that has a name, with what it was made for if it is generic.
+    fn named(&mut self) -> Option<String> {
+        let class = self.qualified()?;
+        Some(format!("{class}{}", self.arguments()?))
+    }
+
     /// Types that something generic was made for, as far as their letters are known.
     fn arguments(&mut self) -> Option<String> {
-        if !self.eat('G') {
-            return Some(String::new());
+        match self.eat('G') {
+            true => Some(format!("[{}]", self.types(DEPTH)?)),
+            false => Some(String::new()),
         }
-        let mut arguments = Vec::new();
+    }
+
+    /// Types up to an `E`, with commas in between.
+    fn types(&mut self, depth: u32) -> Option<String> {
+        let mut types = Vec::new();
         while !self.eat('E') {
-            arguments.push(match self.letter()? {
-                'i' => "Int",
-                's' => "String",
-                _ => return None,
-            });
+            types.push(self.a_type(depth)?);
         }
-        Some(format!("[{}]", arguments.join(", ")))
+        Some(types.join(", "))
+    }
+
+    /// A type whose letter is known.
+    fn a_type(&mut self, depth: u32) -> Option<String> {
+        let deeper = depth.checked_sub(1)?;
+        Some(match self.letter()? {
+            'b' => "Bool".to_owned(),
+            'c' => "Char".to_owned(),
+            'f' => "Float".to_owned(),
+            'i' => "Int".to_owned(),
+            's' => "String".to_owned(),
+            'A' => format!("FixedArray[{}]", self.a_type(deeper)?),
+            'R' => {
+                let class = self.qualified()?;
+                match self.eat('G') {
+                    true => format!("{class}[{}]", self.types(deeper)?),
+                    false => class,
+                }
+            }
+            'U' => format!("({})", self.types(deeper)?),
+            'W' => {
+                let parameters = self.types(deeper)?;
+                format!("({parameters}) -> {}", self.a_type(deeper)?)
+            }
+            _ => return None,
+        })
     }
 }
 
@@ -129,6 +163,14 @@ mod tests {
             ("_M0MP34user7my__mod7lib_2dx7Box__er3getGiE", "@user/my_mod/lib-x.Box_er::get[Int]"),
             ("_M0TP34user7my__mod7lib_2dx7Box__erGsE", "@user/my_mod/lib-x.Box_er[String]"),
             ("_M0DTP14main4Tree4Node", "@main.Tree::Node"),
+            ("_M0DTP14main5ChainGiE4Link", "@main.Chain[Int]::Link"),
+            ("_M0TP14main4CellGRP14main4CellGiEE", "@main.Cell[@main.Cell[Int]]"),
+            ("_M0TARP14main7Outcome", "FixedArray[@main.Outcome]"),
+            ("_M0TAAi", "FixedArray[FixedArray[Int]]"),
+            ("_M0TAb", "FixedArray[Bool]"),
+            ("_M0TAf", "FixedArray[Float]"),
+            ("_M0TUiUbsEcE", "(Int, (Bool, String), Char)"),
+            ("_M0TWEi", "() -> Int"),
             ("_M0L7my__varS22", "my_var"),
             ("_M0L6_2aenvS36", "*env"),
         ] {
@@ -144,11 +186,15 @@ mod tests {
             "_M0L99x",
             "_M0FP94main",
             "_M0TP14main1BGqE",
-            "_M0TUisE",
+            "_M0TUisqE",
+            "_M0TUis",
+            "_M0TA",
+            "_M0TAi3",
             "_M0L3a_qS1",
             "_M0FP14main8checkoutX",
         ] {
             assert_eq!(demangle(name), None, "{name}");
         }
+        assert_eq!(demangle(&format!("_M0T{}i", "A".repeat(100_000))), None);
     }
 }

@@ -151,6 +151,37 @@ fn a_program_of_moonbit_is_shown_with_its_types() {
     }
 }
 
+/// `tests/fixtures/sources/moonbit/shapes.mbt`.
+#[test]
+fn types_of_moonbit_that_are_made_of_others_have_their_names() {
+    let run = Run::fixture(&[], "moonbit-shapes").expect(134);
+    let print = ["--frame", "0", "--print", "ledger"];
+    let text = Tool::new("coredump-dump").args(print).arg(&run.dump).run().expect(0).text().to_owned();
+    for part in [
+        "0 = struct @main.Chain[Int]::Link {0 = 1, 1 = 1, 2 = struct @main.Chain[Int]::Link {0 = 1, 1 = -2, ",
+        "1 = struct @main.Chain[String]::Link {0 = 1, 1 = array $moonbit.string of 3 \"one\", 2 = ",
+        "2 = array $FixedArray[@main.Outcome] of 3 [struct @main.Outcome::Good {0 = 0, 1 = -9000000000}, \
+         struct @main.Outcome::Bad {0 = 1, 1 = array $moonbit.string of 2 \"no\", 2 = 404}, struct $moonbit.enum {0 = 2}]",
+        "@main.Cell[Int] {0 = 42}}, 4 = 1.25, 5 = array $FixedArray[@main.Shape] of 2 [",
+        "1 = struct @main.Square {0 = 7}}",
+        "1 = struct @main.Circle {0 = 0.5, 1 = 233}}]",
+        "FixedArray[Bool] of 2 [1, 0], 7 = ",
+        " of 2 [97, 128512], 8 = array $moonbit.array_i64 of 2 [1, -9223372036854775808]",
+        "9 = array $moonbit.array_f64 of 2 [0.1, -2.5e300], 10 = array $FixedArray[Float] of 2 [0.5, -3.0]",
+        "11 = array $FixedArray[FixedArray[Int]] of 3 [",
+        "12 = struct $(Int, (Bool, String), Char) {0 = 1, 1 = struct $(Bool, String) {0 = 1, 1 = array $moonbit.string of 2 \"in\"}, 2 = 122}",
+        "array $moonbit.string of 4 \"a😀b\"",
+        " = -294967296}",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let document = run.json();
+    let frame = &frames(&document)[0];
+    assert_eq!(frame["function"], "@main.settle");
+    let values: Vec<_> = frame["locals"].as_array().unwrap()[1..5].iter().map(|local| local["value"].clone()).collect();
+    assert_eq!(values[..2], [json!("1"), json!("120")]);
+}
+
 /// `tests/fixtures/sources/python/p2w-shop.py`: of a compiler that nothing here knows, types and fields have names all the same.
 #[test]
 fn a_program_of_an_unknown_compiler_is_shown_with_its_types() {
