@@ -98,6 +98,7 @@ fn every_value_is_what_the_program_printed() {
         ("kotlin-bazaar", 55),
         ("kotlin-tower", 38),
         ("kotlin-relay", 7),
+        ("kotlin-closures", 25),
     ] {
         let agreed = died(name, &[]).agrees();
         assert!(agreed > values, "{name}: {agreed}");
@@ -115,6 +116,24 @@ fn a_suspend_function_that_was_resumed_is_a_frame_like_others() {
     let frames = document["threads"][0]["frames"].as_array().unwrap();
     let step = frames.iter().find(|frame| frame["function"] == "step").unwrap();
     assert_eq!((&step["file"], &step["line"]), (&json!("src/kotlin/resumed.kt"), &json!(line)));
+}
+
+/// Kotlin describes no inlined functions: the line is that of the inline function's body, in the frame that it was inlined into.
+#[test]
+fn lambdas_of_inline_functions_have_the_lines_of_the_source() {
+    let document = died("kotlin-relay", &[]).json();
+    let source = std::fs::read_to_string(fixture("sources/kotlin/relay.kt")).unwrap();
+    let frames = document["threads"][0]["frames"].as_array().unwrap();
+    for (function, text) in [
+        ("finish", "val half = pace / rest"),
+        ("leg$lambda.invoke", "twice { n -> finish(pace, n - 1) }"),
+        ("leg", "return wrapped(1)"),
+        ("main", "Mailbox.waiting.removeFirst().resumeWithException(IllegalArgumentException(\"dropped\"))"),
+    ] {
+        let frame = frames.iter().find(|frame| frame["function"] == function).unwrap();
+        let line = source.lines().position(|line| line.trim() == text).unwrap() + 1;
+        assert_eq!((&frame["file"], &frame["line"]), (&json!("src/kotlin/relay.kt"), &json!(line)), "{function}");
+    }
 }
 
 #[test]

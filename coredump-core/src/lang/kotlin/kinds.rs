@@ -57,6 +57,29 @@ impl Names<'_, '_> {
         None
     }
 
+    /// What a function of a value class does with its own value, as it got it or as the class's getter gives it.
+    fn handled_by(&self, function: u32, class: &str) -> Vec<Reading> {
+        let mut found = Vec::new();
+        let Some(mut operators) = self.module.operators(function) else { return found };
+        let is_getter = |callee: u32| {
+            let name = self.module.function_name(callee).filter(|name| name.contains("__<get-"));
+            name.and_then(class_of_function).is_some_and(|of| of == class)
+        };
+        let mut is_own = false;
+        while let Ok(operator) = operators.read() {
+            is_own = match operator {
+                Operator::LocalGet { local_index: 0 } => true,
+                Operator::LocalTee { .. } => is_own,
+                Operator::Call { function_index } if is_own && is_getter(function_index) => true,
+                ref other => {
+                    found.extend(self.taken(other).filter(|_| is_own));
+                    false
+                }
+            };
+        }
+        found
+    }
+
     /// What a function of the library takes, by its name.
     fn of_library(name: &str) -> Option<Reading> {
         // Its constructor takes the bits as a number with a sign.
@@ -397,13 +420,21 @@ impl Fields {
                 && let Some(&ty) = values.get(&class)
             {
                 let known = names.locals(function).remove(&0).map(|evidence| evidence.0);
-                if let Some(reading) = known.filter(|reading| !is_box(ty, *reading)) {
-                    Evidence::add(&mut fields.known, (ty, HEADER.len() as u32), reading);
+                for reading in known.into_iter().chain(names.handled_by(function, &class)) {
+                    if !is_box(ty, reading) {
+                        Evidence::add(&mut fields.known, (ty, HEADER.len() as u32), reading);
+                    }
                 }
             }
         }
         fields.values = values;
         fields
+    }
+
+    /// The value classes of the module with this number, by their names without the package.
+    pub fn values(&self, module: u32) -> Vec<(&str, Reading)> {
+        let simple = |name: &'_ str| name.rfind(['.', '$']).map_or(0, |at| at + 1);
+        self.values.iter().map(|(name, ty)| (&name[simple(name)..], Reading::Value { module, ty: *ty })).collect()
     }
 
     /// What the only field of a value class is, as it stands without its box: a number of 32 bits, if its box has fewer.

@@ -1,5 +1,6 @@
 //! Objects of Kotlin, as Kotlin/Wasm 2.4 lays them out: see `class`.
 
+mod bound;
 mod class;
 mod kinds;
 mod layout;
@@ -85,7 +86,20 @@ impl Kotlin {
             let name = name.map_or_else(|| format!("[{index}]"), str::to_owned);
             (name, Part { field, reading: self.reading(view, object, index) })
         };
-        fields.map(named).collect()
+        let mut members: Vec<_> = fields.map(named).collect();
+        let bound = self.bound(view, object).unwrap_or_default();
+        // What a lambda holds comes last.
+        for ((_, part), reading) in members.iter_mut().rev().zip(bound.into_iter().rev()) {
+            part.reading = reading.unwrap_or(part.reading);
+        }
+        members
+    }
+
+    /// How the values are read that a lambda holds, where the name of its class tells.
+    fn bound(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Vec<Option<Reading>>> {
+        let class = self.class(view, object).filter(|class| class.name().contains("_bound"))?;
+        let (number, _) = *object.ty.places.first()?;
+        bound::readings(class.name(), &self.fields(view, number)?.values(number))
     }
 
     /// An exception with what it says and what caused it.

@@ -1,0 +1,123 @@
+//! The values that a lambda or a callable reference holds. Kotlin 2.4 makes one class for all that hold values of the same sorts, and names
+//! it by a letter for each: `Function1_bound3_ZUIA` takes one parameter and holds a `Boolean`, a `UInt` and an object.
+
+use crate::gc::meaning::Reading;
+
+/// Values that a class is named for, at most.
+const MOST: usize = 64;
+/// Ways to read a name that are tried.
+const TRIES: usize = 1 << 12;
+
+/// How the values are read that the objects of a class hold, in order: none of one that is no number. `values` are the program's value
+/// classes by their names, each as its values are read. None if it is no such class, or if its name can be read in more ways.
+pub fn readings(class: &str, values: &[(&str, Reading)]) -> Option<Vec<Option<Reading>>> {
+    let (_, shape) = class.rsplit('.').next()?.split_once("Function")?;
+    let (arity, shape) = shape.split_once("_bound")?;
+    let (count, letters) = shape.split_once('_')?;
+    let count: usize = count.parse().ok().filter(|count| (1..=MOST).contains(count))?;
+    if arity.is_empty() || !arity.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let mut names = Names { values, tries: 0, so_far: Vec::new(), found: Vec::new() };
+    names.read(letters, count);
+    let found = names.found.pop().filter(|_| names.tries < TRIES)?;
+    names.found.iter().all(|other| *other == found).then_some(found)
+}
+
+struct Names<'v> {
+    values: &'v [(&'v str, Reading)],
+    tries: usize,
+    so_far: Vec<Option<Reading>>,
+    found: Vec<Vec<Option<Reading>>>,
+}
+
+impl Names<'_> {
+    /// Finds all ways to read `letters` as so many values.
+    fn read(&mut self, letters: &str, count: usize) {
+        self.tries += 1;
+        if self.tries >= TRIES {
+            return;
+        }
+        if count == 0 || letters.is_empty() {
+            if count == 0 && letters.is_empty() {
+                self.found.push(self.so_far.clone());
+            }
+            return;
+        }
+        let one = |letters: &str| {
+            Some(match letters.as_bytes() {
+                [b'Z', ..] => (Some(Reading::Truth), 1),
+                [b'C', ..] => (Some(Reading::Character), 1),
+                [b'B' | b'S' | b'I' | b'J', ..] => (Some(Reading::Signed), 1),
+                [b'A' | b'F' | b'D', ..] => (None, 1),
+                [b'U', b'B', ..] => (Some(Reading::UnsignedByte), 2),
+                [b'U', b'S', ..] => (Some(Reading::UnsignedShort), 2),
+                [b'U', b'I' | b'J', ..] => (Some(Reading::Unsigned), 2),
+                _ => return None,
+            })
+        };
+        let mut ways: Vec<(Option<Reading>, usize)> = one(letters).into_iter().collect();
+        if let Some(rest) = letters.strip_prefix('V') {
+            let named = self.values.iter().filter(|(name, _)| rest.starts_with(name));
+            ways.extend(named.map(|(name, reading)| (Some(*reading), 1 + name.len())));
+        }
+        for (reading, len) in ways {
+            self.so_far.push(reading);
+            self.read(&letters[len..], count - 1);
+            self.so_far.pop();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: Reading = Reading::Value { module: 0, ty: 7 };
+    const IDEA: Reading = Reading::Value { module: 0, ty: 8 };
+
+    #[test]
+    fn a_class_of_lambdas_is_named_by_what_they_hold() {
+        let values = [("Id", ID), ("IdA", IDEA), ("On", IDEA)];
+        for (class, expected) in [
+            (
+                "Function1_bound5_ZCBIA",
+                Some(vec![
+                    Some(Reading::Truth),
+                    Some(Reading::Character),
+                    Some(Reading::Signed),
+                    Some(Reading::Signed),
+                    None,
+                ]),
+            ),
+            ("kotlin.text.Function2_bound2_AZ", Some(vec![None, Some(Reading::Truth)])),
+            ("SuspendFunction0_bound1_UB", Some(vec![Some(Reading::UnsignedByte)])),
+            ("Function0_bound2_UJF", Some(vec![Some(Reading::Unsigned), None])),
+            ("Function0_bound2_VIdVOn", Some(vec![Some(ID), Some(IDEA)])),
+            // By the number of values: not `IdA`, then `Z`.
+            ("Function0_bound3_VIdAZ", Some(vec![Some(ID), None, Some(Reading::Truth)])),
+            ("Function0_bound2_VIdAZ", Some(vec![Some(IDEA), Some(Reading::Truth)])),
+            ("Function0_bound2_Z", None),
+            ("Function0_bound1_ZZ", None),
+            ("Function0_bound1_VOther", None),
+            ("Function0_bound1_X", None),
+            ("Function_bound1_Z", None),
+            ("Function0_bound0_", None),
+            ("Function0", None),
+        ] {
+            assert_eq!(readings(class, &values), expected, "{class}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_can_be_read_in_more_ways_tells_nothing() {
+        let values = [("A", ID), ("AZ", IDEA), ("", ID)];
+        assert_eq!(
+            readings("Function0_bound2_VAZ", &[("A", ID), ("AZ", IDEA)]),
+            Some(vec![Some(ID), Some(Reading::Truth)])
+        );
+        assert_eq!(readings("Function0_bound1_VAZ", &[("A", ID), ("AZ", IDEA)]), Some(vec![Some(IDEA)]));
+        assert_eq!(readings("Function0_bound1_VAZ", &[("AZ", ID), ("AZ", IDEA)]), None);
+        assert_eq!(readings(&format!("Function0_bound40_{}", "VA".repeat(30)), &values), None);
+    }
+}
