@@ -34,7 +34,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     if args.html {
         return html::run(&args, &inputs, report);
     }
-    let destination = Destination::of(args.output.as_ref());
+    let destination = Destination::new(args.output.as_ref());
     let mut page = Page::new(destination.open()?, destination.is_colored(args.color), PathMap::new(&args.path_map));
     // What it keeps, it keeps to the end, and the system takes it back faster than it could be freed.
     let mut store: &Store = Box::leak(Box::default());

@@ -40,7 +40,7 @@ impl Binary {
 
     /// The program in the file at `path`, which holds nothing but these `bytes`. `stamp` is that file's, if its contents
     /// are known to be those of that moment.
-    pub fn of_file<'b>(path: &Path, stamp: Option<Stamp>, bytes: impl Into<Cow<'b, [u8]>>) -> Binary {
+    pub fn from_file<'b>(path: &Path, stamp: Option<Stamp>, bytes: impl Into<Cow<'b, [u8]>>) -> Binary {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Binary::new(path, stamp, bytes.into().into_owned())
     }
@@ -52,7 +52,7 @@ impl Binary {
     /// The failure to open or read it.
     pub fn read(path: &Path) -> std::io::Result<Binary> {
         let (bytes, stamp) = read_file(path)?;
-        Ok(Binary::of_file(path, stamp, bytes))
+        Ok(Binary::from_file(path, stamp, bytes))
     }
 
     fn new(path: PathBuf, stamp: Option<Stamp>, bytes: Vec<u8>) -> Binary {
@@ -189,11 +189,11 @@ fn is_adapter(module: &Module) -> bool {
 /// The failure to open or read it.
 pub fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<Stamp>)> {
     let mut file = File::open(path)?;
-    let stamp = Stamp::of(&file.metadata()?);
+    let stamp = Stamp::from_metadata(&file.metadata()?);
     let settled = stamp.is_settled(SystemTime::now());
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     // Someone may be writing to it.
-    let settled = settled && Stamp::of(&file.metadata()?) == stamp;
+    let settled = settled && Stamp::from_metadata(&file.metadata()?) == stamp;
     Ok((bytes, settled.then_some(stamp)))
 }

@@ -23,9 +23,9 @@ impl Cause {
     }
 
     /// What an error that left the guest says of why it stopped: a trap, an uncaught exception, else a failed host function.
-    pub fn of(error: &Error) -> Cause {
+    pub fn from_error(error: &Error) -> Cause {
         if let Some(trap) = error.downcast_ref::<Trap>() {
-            Cause::of_trap(*trap)
+            Cause::from_trap(*trap)
         } else if error.is::<ThrownException>() {
             Cause::new("exception", "uncaught exception")
         } else {
@@ -53,7 +53,7 @@ impl Cause {
     }
 
     /// A trap of the engine.
-    pub fn of_trap(trap: Trap) -> Cause {
+    pub fn from_trap(trap: Trap) -> Cause {
         // Without the engine's prefix: the kind says already that it was a trap.
         let message = trap.to_string();
         Cause::new(trap_kind(trap), message.trim_start_matches("wasm trap: "))

@@ -29,7 +29,7 @@ pub enum Stop {
 
 impl Stop {
     /// Where a trap stops the guest.
-    pub fn of(trap: Trap) -> Stop {
+    pub fn from_trap(trap: Trap) -> Stop {
         if trap == Trap::StackOverflow { Stop::Prologue } else { Stop::Anywhere }
     }
 }
@@ -48,7 +48,7 @@ pub fn frames<T: 'static>(stop: Stop, catalog: &mut Catalog, store: &mut StoreCo
         };
         let module = catalog.module_index(info.module());
         let parsed = parsed.entry(module).or_insert_with(|| CoreModule::parse(info.module().debug_bytecode()?).ok());
-        let place = parsed.as_ref().and_then(|module| FramePosition::of(info, module));
+        let place = parsed.as_ref().and_then(|module| FramePosition::from_engine(info, module));
         let handle =
             handles.get(index).filter(|handle| place.as_ref().is_some_and(|place| place.agrees(handle, store)));
         match handle {
@@ -128,7 +128,7 @@ struct FramePosition {
 }
 
 impl FramePosition {
-    fn of(info: &FrameInfo, module: &CoreModule<'_>) -> Option<FramePosition> {
+    fn from_engine(info: &FrameInfo, module: &CoreModule<'_>) -> Option<FramePosition> {
         // The engine's own module offset counts from the start of the component, a handle's from the core module's.
         let offset = module.body(info.func_index())?.start + info.func_offset()? as u64;
         Some(FramePosition { defined: info.func_index().checked_sub(module.imported_functions())?, offset })

@@ -51,7 +51,7 @@ impl Pattern {
 
     /// How files of these names are compressed, as the end of the pattern says.
     pub fn compression(&self) -> Option<Compression> {
-        Compression::of_name(self.text.as_bytes())
+        Compression::from_name(self.text.as_bytes())
     }
 
     /// The path that it makes. A program's name that is too long for a file's is cut, at the same place in every process.
@@ -130,7 +130,7 @@ fn without_number(name: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 /// Where a name's extension begins; `.coredump.zst` is one.
 fn extension(name: &[u8]) -> Option<usize> {
     let last = last_dot(name)?;
-    Some(Compression::of_name(name).and_then(|_| last_dot(&name[..last])).unwrap_or(last))
+    Some(Compression::from_name(name).and_then(|_| last_dot(&name[..last])).unwrap_or(last))
 }
 
 fn last_dot(name: &[u8]) -> Option<usize> {

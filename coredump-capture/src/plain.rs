@@ -35,7 +35,7 @@ impl Noted {
     /// # Errors
     ///
     /// The engine is not set up for dumps, or the store has no room for another instance.
-    pub async fn of<T: Send + 'static>(store: &mut StoreContextMut<'_, T>) -> Result<Noted> {
+    pub async fn take<T: Send + 'static>(store: &mut StoreContextMut<'_, T>) -> Result<Noted> {
         let refused = |error: &wasmtime::Error| {
             let error = format!("the engine tells nothing of a program that waits: {}", cause::message(error));
             Error::new(ErrorKind::Usage, error)

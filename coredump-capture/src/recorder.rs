@@ -73,7 +73,7 @@ impl Settings {
                 start_time: Some(timestamp(SystemTime::now())),
                 ..Process::default()
             },
-            classify: Box::new(|error| Some(Cause::of(error))),
+            classify: Box::new(|error| Some(Cause::from_error(error))),
             time: Some(Duration::from_secs(30)),
             budget: None,
             complete: None,
@@ -144,7 +144,7 @@ impl Recorder {
         if self.begun.swap(true, Ordering::SeqCst) {
             return;
         }
-        let place = || Places::of(WasmBacktrace::force_capture(&*store).frames());
+        let place = || Places::from_engine(WasmBacktrace::force_capture(&*store).frames());
         let dumped = match self.has_room(cause, place) {
             Ok(()) => self.dump(cause, store, |store| Stack::new(stop, store)),
             Err(error) => self.none(cause, error),
@@ -171,14 +171,14 @@ impl Recorder {
             false => None,
         });
         let dumped = match (seen.ok().flatten(), error.downcast_ref::<WasmCoreDump>()) {
-            (Some(seen), _) => match self.has_room(&cause, || Places::of_frames(&seen.stack)) {
+            (Some(seen), _) => match self.has_room(&cause, || Places::from_stack(&seen.stack)) {
                 Ok(()) => {
                     cause.carry(seen.thrown);
                     self.dump(&cause, store, |_| seen.stack)
                 }
                 Err(error) => self.none(&cause, error),
             },
-            (None, Some(noted)) => match self.has_room(&cause, || Places::of(noted.frames())) {
+            (None, Some(noted)) => match self.has_room(&cause, || Places::from_engine(noted.frames())) {
                 Ok(()) => self.noted(cause, noted, pending.as_ref(), store),
                 Err(error) => self.none(&cause, error),
             },
@@ -198,7 +198,7 @@ impl Recorder {
             Ok(()) if !store.as_context_mut().debug_all_instances().is_empty() => {
                 self.dump(cause, store, |store| Stack::new(Stop::Anywhere, store))
             }
-            Ok(()) => match Noted::of(store).await {
+            Ok(()) => match Noted::take(store).await {
                 Ok(noted) => self.dump(cause, store, |store| noted.stack(&self.binary, store)),
                 Err(error) => self.none(cause, error),
             },
@@ -320,12 +320,12 @@ impl Recorder {
 struct Places(Vec<(Option<u32>, Option<u64>)>);
 
 impl Places {
-    fn of(frames: &[FrameInfo]) -> Places {
+    fn from_engine(frames: &[FrameInfo]) -> Places {
         let place = |frame: &FrameInfo| (Some(frame.func_index()), frame.func_offset().map(|offset| offset as u64));
         Places(frames.iter().map(place).collect())
     }
 
-    fn of_frames(stack: &Stack) -> Places {
+    fn from_stack(stack: &Stack) -> Places {
         let frames = stack.frames.iter();
         Places(frames.map(|frame| (frame.function, frame.code_offset.map(u64::from))).collect())
     }
@@ -389,7 +389,7 @@ impl<T: Send + 'static> DebugHandler for Watcher<T> {
         match event {
             DebugEvent::Trap(trap) => {
                 if let Some(cause) = (recorder.settings.classify)(&trap.into()) {
-                    recorder.crash(&cause, Stop::of(trap), &mut store);
+                    recorder.crash(&cause, Stop::from_trap(trap), &mut store);
                 }
             }
             DebugEvent::HostcallError(error) => {

@@ -45,7 +45,7 @@ impl Crash {
     /// from dump to dump.
     ///
     /// Where an interpreter ran another program, it is that program's functions that count.
-    pub(crate) fn of(
+    pub(crate) fn new(
         dump: &CoreDump<'_>,
         reason: Option<CrashReason>,
         resolver: &Resolver<'_, '_>,

@@ -325,7 +325,7 @@ impl Dump {
         let signer = &self.0.store.0.signer;
         self.0.crash.get_or_init(|| {
             let interpreted = self.interpreted(None);
-            Crash::of(self.recorded(), self.reason().cloned(), self.resolver(), interpreted.as_ref(), signer)
+            Crash::new(self.recorded(), self.reason().cloned(), self.resolver(), interpreted.as_ref(), signer)
         })
     }
 
@@ -453,7 +453,7 @@ impl Dump {
 
     /// The parts of a memory, each with its use.
     pub fn regions(&self, memory: u32) -> Regions {
-        Regions::of(self.recorded(), self.binaries(), memory)
+        Regions::new(self.recorded(), self.binaries(), memory)
     }
 
     /// The heaps in a memory that are recognised: one for each allocator.
@@ -474,7 +474,7 @@ impl Dump {
 
     /// The statics in a memory, by address. Reads the debug info of all binaries that have it.
     pub fn statics(&self, memory: u32) -> regions::Symbols {
-        regions::Symbols::of(self.recorded(), self.binaries(), memory)
+        regions::Symbols::new(self.recorded(), self.binaries(), memory)
     }
 
     /// The names of each of the dump's globals: instances may call a shared one differently.

@@ -86,7 +86,7 @@ impl Bytes {
     pub fn reopen(&self) -> Option<File> {
         let Bytes::Mapped(Mapping { path: Some(path), stamp, .. }) = self else { return None };
         let (file, metadata) = unasked::open(path).ok()?;
-        (Stamp::of(&metadata) == *stamp).then_some(file)
+        (Stamp::from_metadata(&metadata) == *stamp).then_some(file)
     }
 
     /// The stamp of the mapped file when it was opened.
@@ -180,7 +180,7 @@ impl Mapping {
         // another program shrinks it meanwhile, its lost pages raise SIGBUS, which `survive_shrinking` is about.
         let map = unsafe { memmap2::Mmap::map(file) }?;
         let watched = Watched::register(map.as_ptr() as usize, map.len());
-        Ok(Mapping { map, path, stamp: Stamp::of(metadata), watched })
+        Ok(Mapping { map, path, stamp: Stamp::from_metadata(metadata), watched })
     }
 }
 

@@ -86,7 +86,7 @@ pub struct Count {
 
 impl Count {
     /// Counts the bytes of `range`, as far as it lies in the memory.
-    pub fn of(memory: &Memory<'_>, range: Range<u64>) -> Count {
+    pub fn in_range(memory: &Memory<'_>, range: Range<u64>) -> Count {
         let mut count = Count::default();
         for chunk in memory.chunks(range) {
             let len = chunk.range().end - chunk.range().start;

@@ -177,7 +177,7 @@ mod tests {
     /// The units of a function, and its entry.
     fn read(function: &Written) -> (Units<'static>, Die) {
         let (debug, labels) = debug(4, vec![base("int", DW_ATE_signed, 4), function.clone()]);
-        (Units::of(debug), Die { unit: 0, offset: labels["function"] })
+        (Units::from_debug(debug), Die { unit: 0, offset: labels["function"] })
     }
 
     /// What is visible at an address of the function: whether inlined, and the names.

@@ -24,7 +24,7 @@ const SECOND: i128 = 1_000_000_000;
 
 impl Stamp {
     /// The stamp of a file, from what the system says of it.
-    pub fn of(metadata: &Metadata) -> Stamp {
+    pub fn from_metadata(metadata: &Metadata) -> Stamp {
         let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * SECOND + i128::from(nanoseconds);
         Stamp {
             inode: metadata.ino(),
@@ -66,7 +66,7 @@ mod tests {
     fn a_file_that_is_written_to_or_replaced_has_another_stamp() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
-        let stamp = || Stamp::of(&fs::metadata(&path).unwrap());
+        let stamp = || Stamp::from_metadata(&fs::metadata(&path).unwrap());
         // Longer than the clock of a file system stands still.
         let wait = || std::thread::sleep(TICK);
         fs::write(&path, "one").unwrap();
@@ -94,7 +94,7 @@ mod tests {
         fs::write(&path, "one").unwrap();
         let metadata = fs::metadata(&path).unwrap();
         let changed = SystemTime::UNIX_EPOCH + Duration::new(metadata.ctime() as u64, metadata.ctime_nsec() as u32);
-        let stamp = Stamp::of(&metadata);
+        let stamp = Stamp::from_metadata(&metadata);
         assert!(!stamp.is_settled(changed) && !stamp.is_settled(changed + TICK));
         assert!(stamp.is_settled(changed + TICK + Duration::from_nanos(1)));
     }

@@ -102,7 +102,7 @@ fn a_source_map_beyond_the_bound_is_not_read() {
     File::create(folder.path().join("map")).unwrap().set_len((256 << 20) + 1).unwrap();
     let module = Module::parse(&bytes).unwrap();
     let files = Files::default();
-    let symbols = Symbols::load(&module, Neighbours::of(&files, Some(&path), None));
+    let symbols = Symbols::load(&module, Neighbours::new(&files, Some(&path), None));
     assert_eq!(symbols.kind(), Kind::Nothing);
     assert!(symbols.problems().iter().any(|problem| problem.contains("256 MiB")), "{:?}", symbols.problems());
 }

@@ -47,7 +47,7 @@ fn a_file_that_nothing_was_written_to_since_is_not_hashed() {
         let file = folder.path().join("app.wasm");
         let bytes = std::fs::read(fixture("modules/sum-O0.wasm")).unwrap();
         std::fs::write(&file, &bytes).unwrap();
-        dump.modules[0].stamp = Some(Stamp::of(&std::fs::metadata(&file).unwrap()).to_string());
+        dump.modules[0].stamp = Some(Stamp::from_metadata(&std::fs::metadata(&file).unwrap()).to_string());
         dump.modules[0].sha256 = Some("00".repeat(32));
         dump.modules[0].content_sha256 = None;
         let options = Options { named: vec![(None, file.clone())], recorded_paths: false, ..Options::default() };

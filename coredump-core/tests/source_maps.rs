@@ -36,7 +36,7 @@ fn compare(map: &SourceMap) {
     let bytes = module(&json);
     let module = Module::parse(&bytes).unwrap();
     let files = Files::default();
-    let symbols = Symbols::load(&module, Neighbours::of(&files, None, None));
+    let symbols = Symbols::load(&module, Neighbours::new(&files, None, None));
     assert_eq!(symbols.kind(), Kind::SourceMap, "{:?}", symbols.problems());
     let body = module.body(0).unwrap();
     for offset in body.start..body.end {

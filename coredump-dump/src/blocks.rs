@@ -21,7 +21,7 @@ pub fn blocks(session: &Session<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
     for (index, memory) in memories(session)? {
         let ranges = session.ranges(index, memory)?;
-        let found = Heaps::of(session, index, memory);
+        let found = Heaps::new(session, index, memory);
         if found.heaps.is_empty() {
             outcome = not_recognised(session, index);
             continue;

@@ -88,7 +88,7 @@ impl Map {
             Cell { part, content: content(memory, range) }
         });
         let cells = cells.collect();
-        let count = Count::of(memory, 0..memory.size);
+        let count = Count::in_range(memory, 0..memory.size);
         let blocks = [0, 1, 2].map(|part| heaps.iter().map(|bytes| bytes[part]).sum());
         Map { index, size: memory.size, cell, columns, cells, regions, count, blocks }
     }
@@ -127,7 +127,7 @@ fn heaps(session: &Session<'_>, index: u32, memory: &Memory<'_>, cell: u64) -> V
     let Some(memory) = session.dump.memories.get(index as usize).filter(|known| known.size == memory.size) else {
         return Vec::new();
     };
-    let found = Heaps::of(session, index, memory);
+    let found = Heaps::new(session, index, memory);
     let count = memory.size.div_ceil(cell) as usize;
     let mut cells = if found.heaps.is_empty() { Vec::new() } else { vec![[0; 3]; count] };
     let mut add = |block: &Block, part: usize| {

@@ -43,7 +43,7 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
             outcome = not_recognised(session, index);
         }
         let names = session.global_names();
-        let roots = Roots::of(session.dump, index, &regions, &heaps, &names);
+        let roots = Roots::new(session.dump, index, &regions, &heaps, &names);
         for heap in &heaps {
             let damage = heap.damage(&view);
             let mut table = Records::new("Checked", "checked", &["", ""]);

@@ -22,7 +22,7 @@ const SHOWN: u64 = 48;
 
 /// Searches the memories for what the arguments name.
 pub fn find(session: &Session<'_>) -> Result<Exit> {
-    let what = What::of(session.args)?;
+    let what = What::from_args(session.args)?;
     let expression = match &what {
         What::Expression(text) => Some(Expression::new(text)?),
         _ => None,
@@ -96,7 +96,7 @@ enum What<'a> {
 }
 
 impl<'a> What<'a> {
-    fn of(args: &'a Args) -> Result<What<'a>> {
+    fn from_args(args: &'a Args) -> Result<What<'a>> {
         if let Some(text) = &args.find {
             return Ok(What::Bytes(needle(text)?));
         }

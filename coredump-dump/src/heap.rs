@@ -43,7 +43,7 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
     let objects = objects::types(session);
     let memories = if objects.is_some() { session.memories()? } else { memories(session)? };
     for (index, memory) in memories {
-        let found = Heaps::of(session, index, memory);
+        let found = Heaps::new(session, index, memory);
         if found.heaps.is_empty() {
             if objects.is_none() {
                 outcome = not_recognised(session, index);

@@ -67,7 +67,7 @@ pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
 }
 
 fn no_heap(session: &Session<'_>, index: u32) -> bool {
-    session.dump.memories.get(index as usize).is_none_or(|memory| Heaps::of(session, index, memory).heaps.is_empty())
+    session.dump.memories.get(index as usize).is_none_or(|memory| Heaps::new(session, index, memory).heaps.is_empty())
 }
 
 /// What there are more or fewer of among objects, by type; none if neither dump holds any.
@@ -105,7 +105,7 @@ fn objects_of(before: &Session<'_>, session: &Session<'_>) -> Option<Records> {
 /// What is used in a memory; `None`, with a message, where no allocator is recognised.
 fn used(session: &Session<'_>, index: u32, outcome: &mut Exit) -> Result<Option<Used>> {
     let Some(memory) = session.dump.memories.get(index as usize) else { return Ok(None) };
-    let found = Heaps::of(session, index, memory);
+    let found = Heaps::new(session, index, memory);
     if found.heaps.is_empty() {
         *outcome = not_recognised(session, index);
         return Ok(None);

@@ -27,7 +27,7 @@ pub struct Heaps<'a> {
 
 impl<'a> Heaps<'a> {
     /// The heaps of the memory with this index.
-    pub fn of(session: &Session<'a>, index: u32, memory: &'a Memory<'a>) -> Heaps<'a> {
+    pub fn new(session: &Session<'a>, index: u32, memory: &'a Memory<'a>) -> Heaps<'a> {
         let regions = session.regions(index);
         let binaries = session.binaries();
         let heaps = Heap::find(session.dump, binaries, index, &regions);
@@ -39,7 +39,7 @@ impl<'a> Heaps<'a> {
     pub fn roots(&self) -> &Roots {
         self.roots.get_or_init(|| {
             let names = global_names(self.dump, self.binaries);
-            Roots::of(self.dump, self.memory, &self.regions, &self.heaps, &names)
+            Roots::new(self.dump, self.memory, &self.regions, &self.heaps, &names)
         })
     }
 

@@ -25,7 +25,7 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
     let mut left = session.args.limit.unwrap_or(u64::MAX);
     for (index, memory) in memories(session)? {
-        let heaps = Heaps::of(session, index, memory);
+        let heaps = Heaps::new(session, index, memory);
         if heaps.heaps.is_empty() {
             outcome = not_recognised(session, index);
             continue;

@@ -87,7 +87,7 @@ fn memories(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Resul
     const COLUMNS: &[&str] = &[">index", ">size", ">captured", ">zero", ">not captured", ">maximum", ">page", ""];
     let mut table = Table::new(out, form, "Memories", "memory", COLUMNS);
     for (index, memory) in session.dump.memories.iter().enumerate() {
-        let count = Count::of(memory, 0..memory.size);
+        let count = Count::in_range(memory, 0..memory.size);
         let mut kinds = Vec::new();
         kinds.extend(memory.memory64.then_some("64-bit"));
         kinds.extend(memory.shared.then_some("shared"));
@@ -165,7 +165,7 @@ fn regions(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result
     for (index, memory) in (0..).zip(&session.dump.memories).take(MAX_PICTURED) {
         let regions = session.regions(index);
         for region in regions.iter().filter(|_| regions.is_known()) {
-            let count = Count::of(memory, region.range.clone());
+            let count = Count::in_range(memory, region.range.clone());
             table.row([
                 index.to_string(),
                 format!("{:#010x}", region.range.start),

@@ -29,7 +29,7 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
     let (index, memory) = session.memory()?;
     let address = session.address(index, address)?;
     let regions = session.regions(index);
-    let found = Heaps::of(session, index, memory);
+    let found = Heaps::new(session, index, memory);
     if found.heaps.is_empty() {
         return Ok(not_recognised(session, index));
     }

@@ -42,7 +42,7 @@ enum Command {
 }
 
 impl Command {
-    fn of(args: &Args) -> Result<Command> {
+    fn from_args(args: &Args) -> Result<Command> {
         let reads = [(args.hex, "--hex"), (args.raw, "--raw"), (args.format.is_some(), "--format")];
         let asked = [
             (args.globals, "--globals", Command::Globals),
@@ -82,7 +82,7 @@ impl Command {
 
 /// Does what the arguments ask for.
 pub fn run(args: Args, report: &Report) -> Result<Exit> {
-    let command = Command::of(&args)?;
+    let command = Command::from_args(&args)?;
     let Some(inputs) = Input::from_args(&args.dumps) else {
         cli::output::print(&cli::help::<Args>(&TOOL))?;
         return Ok(Exit::Done);

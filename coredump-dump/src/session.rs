@@ -104,7 +104,7 @@ impl<'a> Session<'a> {
     }
 
     fn destination(&self) -> Destination<'a> {
-        Destination::of(self.args.output.as_ref())
+        Destination::new(self.args.output.as_ref())
     }
 
     /// Where output goes: the file of `-o`, or standard output.

@@ -97,7 +97,7 @@ fn block<'a>(
     if !heaps.iter().any(|heap| heap.holds(at)) {
         return Ok(Vec::new());
     }
-    let found = Heaps::of(session, index, memory);
+    let found = Heaps::new(session, index, memory);
     let mut facts = Vec::new();
     for heap in &found.heaps {
         facts.extend(heap.holds(at).then(|| ("allocator", heap.kind.name().to_owned())));

@@ -48,7 +48,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     }
     locating::check_folders(&args.symbols_path, report);
     let sources = Listing::new(named, list.as_ref(), args.ndjson)?;
-    let output = Destination::of(args.output.as_ref()).open()?;
+    let output = Destination::new(args.output.as_ref()).open()?;
     fleet::run(&args, sources, output, report)
 }
 
@@ -60,7 +60,7 @@ fn encoded(args: &Args, named: &[Input]) -> Result<Exit> {
     if args.ndjson || args.redact || args.locals || args.sentry {
         return Err(Error::new(ErrorKind::Usage, "--encode reads a document: options of its making do not go with it"));
     }
-    let destination = Destination::of(args.output.as_ref());
+    let destination = Destination::new(args.output.as_ref());
     if destination.is_terminal() {
         return Err(Error::new(ErrorKind::Usage, "a core dump is not for a terminal").hint("name a file: -o FILE"));
     }

@@ -37,7 +37,7 @@ pub struct Worker<'w> {
 impl<'w> Worker<'w> {
     /// A worker that keeps binaries in `store`.
     pub fn new(args: &'w Args, store: &'w Store) -> Self {
-        let colored = Destination::of(args.output.as_ref()).is_colored(args.color);
+        let colored = Destination::new(args.output.as_ref()).is_colored(args.color);
         Worker { args, store, colored }
     }
 

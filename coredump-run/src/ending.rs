@@ -81,7 +81,7 @@ pub enum Ending {
 
 impl Ending {
     /// What an error that left the guest says of how it ended.
-    pub fn of(error: &Error) -> Ending {
+    pub fn from_error(error: &Error) -> Ending {
         if let Some(exit) = error.downcast_ref::<I32Exit>() {
             Ending::Exit(exit.0)
         } else if let Some(interruption) = error.downcast_ref::<Interruption>() {

@@ -90,7 +90,7 @@ impl Pool {
 
 impl Settings {
     /// The settings for a program that runs as `args` say.
-    pub fn of(args: &Args, mode: Mode) -> Settings {
+    pub fn from_args(args: &Args, mode: Mode) -> Settings {
         Settings {
             stack: args.max_wasm_stack.unwrap_or(WASM_STACK),
             fuel: args.fuel.is_some(),

@@ -59,16 +59,16 @@ impl Source {
         let binary = match from_stdin || is_text {
             true if from_stdin => Binary::from_bytes("/dev/stdin", binary),
             true => Binary::from_bytes(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()), binary),
-            false => Binary::of_file(path, stamp, binary),
+            false => Binary::from_file(path, stamp, binary),
         };
         Ok(Source { given: path.to_owned(), binary: Arc::new(binary), cache: None })
     }
 
     /// A module that is at hand; `fileless` if no file holds it.
-    pub fn of_bytes(path: &str, bytes: &[u8], fileless: bool) -> Source {
+    pub fn from_bytes(path: &str, bytes: &[u8], fileless: bool) -> Source {
         let binary = match fileless {
             true => Binary::from_bytes(path, bytes),
-            false => Binary::of_file(path.as_ref(), None, bytes),
+            false => Binary::from_file(path.as_ref(), None, bytes),
         };
         Source { given: path.into(), binary: Arc::new(binary), cache: None }
     }

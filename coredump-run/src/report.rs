@@ -38,7 +38,7 @@ pub struct Look {
 
 impl Look {
     /// As `args` say, for standard error.
-    pub fn of(args: &Args) -> Look {
+    pub fn from_args(args: &Args) -> Look {
         let paint = Paint { on: args.color.on_stderr() };
         Look { paint, untrusted: args.untrusted, paths: PathMap::new(&args.path_map) }
     }

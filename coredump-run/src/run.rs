@@ -65,7 +65,7 @@ pub async fn run(
         Ok(ending) => return Ok(ending),
         Err(error) => error,
     };
-    let ending = Ending::of(&error);
+    let ending = Ending::from_error(&error);
     let mut store = store.as_context_mut();
     match ending {
         // It is in no function, or in a host call that does not end.
@@ -121,7 +121,7 @@ async fn start(
                 return Err(Error::new(ErrorKind::NotFound, format!("the program exports no function {name:?}")));
             }
             starts();
-            invoke::module(&instance, &invoke::Entry::of(args), store).await
+            invoke::module(&instance, &invoke::Entry::from_args(args), store).await
         }
         Code::Component(component) => {
             let mut linker = component::Linker::new(component.engine());

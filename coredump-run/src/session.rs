@@ -79,7 +79,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     let file = args.file()?;
     let source = Source::read(file)?.kept_in(cache::cache(args));
     let (mode, obstacle) = mode(args, &source);
-    let settings = Settings::of(args, mode);
+    let settings = Settings::from_args(args, mode);
     let engine = engine::engine(settings, source.engine_cache()).map_err(own)?;
     let began = Instant::now();
     if !args.unknown_imports_trap {
@@ -110,7 +110,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     let control = Control::new(engine.clone());
     let waits = Waits { control: control.clone(), recorder: recorder.clone() };
     let mut store = run::store(&engine, args, mode, host, &waits).map_err(own)?;
-    let look = Look::of(args);
+    let look = Look::from_args(args);
     let stopper = log.clone().map(|log| {
         let report = (!args.quiet).then(|| (*report, look.clone()));
         Arc::new(Stopper::new(recorder.clone(), log, start(args, settings), keep(args), report))
@@ -181,7 +181,7 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
 
 /// How the program is started, for its recording.
 fn start(args: &Args, settings: Settings) -> Start {
-    replay::start(settings, invoke::Entry::of(args), args.fuel, args.max_memory)
+    replay::start(settings, invoke::Entry::from_args(args), args.fuel, args.max_memory)
 }
 
 /// The size of a recording that the dump holds, at most, in bytes.

@@ -42,7 +42,7 @@ impl Tail {
     }
 
     /// One that ends with this text.
-    pub fn of(text: &str) -> Tail {
+    pub fn from_text(text: &str) -> Tail {
         let tail = Tail::default();
         tail.remember(text.as_bytes());
         tail

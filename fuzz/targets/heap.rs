@@ -21,7 +21,7 @@ fuzz_target!(|bytes: &[u8]| {
         if memory.size > MOST {
             continue;
         }
-        let regions = Regions::of(&dump, &binaries, index);
+        let regions = Regions::new(&dump, &binaries, index);
         let heaps = Heap::find(&dump, &binaries, index, &regions);
         let view = View::new(memory);
         for heap in &heaps {
@@ -31,11 +31,11 @@ fuzz_target!(|bytes: &[u8]| {
                 assert!(block.address <= block.end() && block.end() <= memory.size, "{:?}: {block:?}", heap.kind);
             }
             assert!(count <= memory.size, "{:?}: {count} blocks", heap.kind);
-            let _ = (Survey::of(heap, &view), heap.damage(&view));
+            let _ = (Survey::new(heap, &view), heap.damage(&view));
         }
         let _ = changed_constants(&dump, &binaries, index, &regions);
         let _ = inventory(&heaps, &view, &shapes(&dump, &binaries, index));
-        let roots = Roots::of(&dump, index, &regions, &heaps, &[]);
+        let roots = Roots::new(&dump, index, &regions, &heaps, &[]);
         if let Some(mut graph) = Graph::new(&heaps, &view) {
             graph.leaks(&roots, |block| assert!(block.end() <= memory.size));
             let address = heaps.first().map_or(0, |heap| heap.ranges.first().map_or(0, |range| range.start + 64));

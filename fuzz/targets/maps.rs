@@ -19,7 +19,7 @@ fuzz_target!(|bytes: &[u8]| {
     CustomSection { name: "sourceMappingURL".into(), data: url.into() }.append_to(&mut file);
     let module = Module::parse(&file).expect("it is a module");
     let files = Files::default();
-    let symbols = Symbols::load(&module, Neighbours::of(&files, None, None));
+    let symbols = Symbols::load(&module, Neighbours::new(&files, None, None));
     let body = module.body(0).expect("it has a function");
     for offset in body.start..body.end {
         for frame in symbols.lookup(&module, 0, offset).iter() {

@@ -40,7 +40,7 @@ pub enum Link {
 
 impl Entry {
     /// What the list says of a dump.
-    pub fn of(dump: &Dump, paths: &PathMap, program: &str, name: String, time: Option<(SystemTime, bool)>) -> Entry {
+    pub fn new(dump: &Dump, paths: &PathMap, program: &str, name: String, time: Option<(SystemTime, bool)>) -> Entry {
         let crash = dump.crash();
         let summary = crash.reason.as_ref().map(|reason| reason.summary());
         let at = crash.place.as_ref().map(|found| match &found.location {

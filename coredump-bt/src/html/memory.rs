@@ -38,7 +38,7 @@ pub fn section(view: &View<'_>) -> Markup {
 }
 
 fn one(view: &View<'_>, out: &mut Markup, index: u32, memory: &Memory<'_>) {
-    let count = Count::of(memory, 0..memory.size);
+    let count = Count::in_range(memory, 0..memory.size);
     out.tag("<div class=\"card\"><h3>Memory ")
         .shown(index)
         .tag("</h3>\n<p>")
@@ -66,7 +66,7 @@ fn one(view: &View<'_>, out: &mut Markup, index: u32, memory: &Memory<'_>) {
         let (start, end) = (part.range.start, part.range.end);
         out.tag("</th><td><code>").shown(format_args!("{start:#x}")).tag("–").shown(format_args!("{end:#x}"));
         out.within("</code></td><td class=\"right\">", &bytes(end - start), "</td><td>");
-        out.text(&held(Count::of(memory, part.range.clone()))).tag("</td></tr>\n");
+        out.text(&held(Count::in_range(memory, part.range.clone()))).tag("</td></tr>\n");
     }
     out.tag("</tbody></table></div>\n");
     for (name, address) in marks.iter().filter(|(_, address)| *address >= memory.size) {

@@ -90,9 +90,9 @@ enum Form<'a> {
 impl<'a> Form<'a> {
     /// What `-o` says. A folder is what is one, what ends with `/`, and, for several inputs, a name that is not that of a
     /// page.
-    fn of(output: Option<&'a RawArg>, inputs: usize) -> Result<Form<'a>> {
+    fn for_output(output: Option<&'a RawArg>, inputs: usize) -> Result<Form<'a>> {
         let Some(path) = output.filter(|output| !output.is_dash()).map(RawArg::path) else {
-            return Destination::of(output).open().map(Form::Page);
+            return Destination::new(output).open().map(Form::Page);
         };
         let is_page =
             || path.extension().is_some_and(|end| end.eq_ignore_ascii_case("html") || end.eq_ignore_ascii_case("htm"));
@@ -129,7 +129,7 @@ struct Book<'a> {
 
 impl<'a> Book<'a> {
     fn new(args: &'a Args, inputs: usize, report: &'a Report) -> Result<Book<'a>> {
-        let form = Form::of(args.output.as_ref(), inputs)?;
+        let form = Form::for_output(args.output.as_ref(), inputs)?;
         Ok(Book {
             args,
             report,
@@ -200,7 +200,7 @@ impl<'a> Book<'a> {
         if input::losses() != losses {
             return Err(Failure::Input(input.blame(input::shrunk())));
         }
-        let mut entry = Entry::of(dump, &self.paths, program, name, time);
+        let mut entry = Entry::new(dump, &self.paths, program, name, time);
         match &self.form {
             Form::Page(_) => {
                 if self.size + body.len() <= PAGE {

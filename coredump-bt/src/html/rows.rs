@@ -112,7 +112,7 @@ impl View<'_> {
                 index: Some(frame.index()),
                 name: call.function.as_deref(),
                 offset: call.offset,
-                arguments: scope(nth).map(Arguments::of).unwrap_or_default(),
+                arguments: scope(nth).map(Arguments::from_scope).unwrap_or_default(),
                 is_inlined: call.inlined,
                 place: self.place_of(resolved, &call),
                 is_library: self.is_library(call.function.as_ref(), call.location),
@@ -180,7 +180,7 @@ impl View<'_> {
         let row = Row {
             name: Some(&frame.function),
             language: Some(if language == "javascript" { "js" } else { "py" }),
-            arguments: Arguments::of_interpreted(frame),
+            arguments: Arguments::from_interpreted(frame),
             place: location.as_ref().map(|location| self.place(location)),
             body,
             ..Row::default()
@@ -195,7 +195,7 @@ impl View<'_> {
         let scope = |nth: usize| scopes.get(nth).filter(|_| scopes.len() == resolved.inlines.len() + 1);
         let line = |(nth, call): (usize, Call<'_>)| {
             let name = call.function.as_deref().unwrap_or(UNKNOWN);
-            let arguments = scope(nth).map(|scope| Arguments::of(scope).text()).unwrap_or_default();
+            let arguments = scope(nth).map(|scope| Arguments::from_scope(scope).text()).unwrap_or_default();
             let inlined = if call.inlined { " [inlined]" } else { "" };
             let place = self.place_of(resolved, &call).map(|place| format!(" at {place}")).unwrap_or_default();
             format!("#{} {name}{arguments}{inlined}{place}", frame.index())

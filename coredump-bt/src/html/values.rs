@@ -75,7 +75,7 @@ impl Arguments {
     }
 
     /// The arguments of a function.
-    pub fn of(scope: &Scope) -> Arguments {
+    pub fn from_scope(scope: &Scope) -> Arguments {
         let argument = |(parameter, value): (&Variable, String)| Argument {
             name: parameter.label().into_owned(),
             value,
@@ -89,7 +89,7 @@ impl Arguments {
     }
 
     /// The arguments of a function of an interpreted program.
-    pub fn of_interpreted(frame: &InterpretedFrame) -> Arguments {
+    pub fn from_interpreted(frame: &InterpretedFrame) -> Arguments {
         let argument = |variable: &InterpretedVariable| Argument {
             name: variable.name.clone(),
             value: variable.value.as_deref().map_or("<unreadable>".to_owned(), |value| short(value, ARGUMENT)),

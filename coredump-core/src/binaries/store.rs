@@ -254,7 +254,7 @@ impl Binary {
             };
             SymbolsCell::new(sources, |sources| {
                 let module = sources.code.borrow_dependent().module();
-                let neighbours = Neighbours::of(&sources.files, sources.path.as_deref(), sources.file.as_deref());
+                let neighbours = Neighbours::new(&sources.files, sources.path.as_deref(), sources.file.as_deref());
                 Loaded { symbols: Symbols::load(module, neighbours), catalog: OnceLock::new() }
             })
         });

@@ -53,7 +53,7 @@ impl<'s> Units<'s> {
 
     /// The units of debug info that nobody else looks at.
     #[cfg(test)]
-    pub fn of(debug: Arc<DebugInfo<'s>>) -> Units<'s> {
+    pub fn from_debug(debug: Arc<DebugInfo<'s>>) -> Units<'s> {
         Units::new(Arc::new(Catalog::new(debug)))
     }
 

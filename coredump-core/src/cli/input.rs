@@ -117,5 +117,5 @@ impl Input {
 
 /// Whether what begins so may be a dump, as it is or compressed.
 fn is_wasm(start: &[u8]) -> bool {
-    start.starts_with(b"\0asm") || Compression::of(start).is_some()
+    start.starts_with(b"\0asm") || Compression::from_start(start).is_some()
 }

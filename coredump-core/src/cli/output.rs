@@ -68,7 +68,7 @@ pub struct Destination<'o> {
 
 impl<'o> Destination<'o> {
     /// The destination that the value of `-o` names.
-    pub fn of(output: Option<&'o RawArg>) -> Destination<'o> {
+    pub fn new(output: Option<&'o RawArg>) -> Destination<'o> {
         Destination { file: output.filter(|output| !output.is_dash()).map(RawArg::path) }
     }
 

@@ -23,7 +23,7 @@ pub enum Compression {
 
 impl Compression {
     /// The compression of a file that begins so; `None` if it is not compressed.
-    pub fn of(start: &[u8]) -> Option<Compression> {
+    pub fn from_start(start: &[u8]) -> Option<Compression> {
         match start {
             [0x1f, 0x8b, 8, ..] => Some(Compression::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Compression::Zstandard),
@@ -34,7 +34,7 @@ impl Compression {
     }
 
     /// The compression that the end of a file's name asks for: `.gz` or `.zst`.
-    pub fn of_name(name: &[u8]) -> Option<Compression> {
+    pub fn from_name(name: &[u8]) -> Option<Compression> {
         match () {
             () if name.ends_with(b".gz") => Some(Compression::Gzip),
             () if name.ends_with(b".zst") => Some(Compression::Zstandard),
@@ -74,7 +74,7 @@ impl Compression {
 /// What is cut off or damaged yields what comes before that; reading it then says where it ends. Fails with
 /// [`ErrorKind::TooLarge`] beyond the limit: a few kilobytes can hold terabytes of zeros.
 pub fn unpacked(bytes: Bytes, limit: u64) -> Result<Bytes> {
-    let Some(compression) = Compression::of(&bytes) else { return Ok(bytes) };
+    let Some(compression) = Compression::from_start(&bytes) else { return Ok(bytes) };
     let mut unpacked = Vec::new();
     let mut reader = compression.unpack(&bytes[..])?;
     let start = reader.by_ref().take(START).read_to_end(&mut unpacked);
@@ -99,7 +99,7 @@ pub fn unpacked(bytes: Bytes, limit: u64) -> Result<Bytes> {
 pub fn reader<'r>(mut source: impl Read + 'r) -> Result<Box<dyn Read + 'r>> {
     let mut start = Vec::new();
     source.by_ref().take(4).read_to_end(&mut start).map_err(|error| Error::io("cannot read", error))?;
-    let compression = Compression::of(&start);
+    let compression = Compression::from_start(&start);
     let whole = io::Cursor::new(start).chain(source);
     match compression {
         Some(compression) => compression.unpack(whole),
@@ -123,7 +123,7 @@ mod tests {
         let mut packer = compression.packer(Vec::new());
         packer.write_all(bytes).unwrap();
         let packed = packer.finish().unwrap();
-        assert_eq!(Compression::of(&packed), Some(compression));
+        assert_eq!(Compression::from_start(&packed), Some(compression));
         packed
     }
 

@@ -133,7 +133,7 @@ mod tests {
         for compression in [Compression::Gzip, Compression::Zstandard] {
             for len in [0, 1, FRAME - 1, FRAME, FRAME + 1, bytes.len()] {
                 let packed = packed(compression, &bytes[..len]);
-                assert_eq!(Compression::of(&packed), Some(compression));
+                assert_eq!(Compression::from_start(&packed), Some(compression));
                 let mut unpacked = Vec::new();
                 compression.unpack(&packed[..]).unwrap().read_to_end(&mut unpacked).unwrap();
                 assert!(unpacked == bytes[..len], "{compression:?} {len}");

@@ -23,7 +23,7 @@ pub struct Hints {
 
 impl Hints {
     /// What the binaries of the dump's memory with this index say.
-    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, regions: &Regions) -> Hints {
+    pub fn new(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, regions: &Regions) -> Hints {
         let owners = owners(dump, binaries, memory);
         let defined = owners.iter().find_map(|owner| {
             let memories = owner.binary.module().memories();
@@ -49,7 +49,7 @@ impl Hints {
 fn zig(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Option<u64> {
     // The variable's namespace is a file, which DWARF has no entry for.
     const SIZES: [u64; 2] = [4 * 43, 8 * 73];
-    let symbols = Symbols::of(dump, binaries, memory);
+    let symbols = Symbols::new(dump, binaries, memory);
     let is_state = |name: &str| name == "global" || name.ends_with("heap.BrkAllocator.global");
     let mut states = symbols.iter().filter(|symbol| symbol.size.is_some_and(|size| SIZES.contains(&size)));
     states.find(|symbol| is_state(&symbol.name)).map(|symbol| symbol.address)

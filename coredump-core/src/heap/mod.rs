@@ -168,7 +168,7 @@ impl Heap {
         let Some(contents) = dump.memories.get(memory as usize) else { return Vec::new() };
         let view = View::new(contents);
         let places = statics(regions);
-        let hints = Hints::of(dump, binaries, memory, regions);
+        let hints = Hints::new(dump, binaries, memory, regions);
         let mut found = dlmalloc::find(&view, &places);
         found.extend(emmalloc::find(&view, &places));
         if let Some(heap) = mimalloc::find(&view, &places) {

@@ -13,7 +13,7 @@ const RED_ZONE: u64 = 128;
 impl Roots {
     /// The roots of a memory's heaps: all of the memory that is in no heap and not unused stack, globals, and what the
     /// frames hold. `names` are those of the dump's globals.
-    pub fn of(dump: &CoreDump<'_>, memory: u32, regions: &Regions, heaps: &[Heap], names: &[Vec<String>]) -> Roots {
+    pub fn new(dump: &CoreDump<'_>, memory: u32, regions: &Regions, heaps: &[Heap], names: &[Vec<String>]) -> Roots {
         let size = dump.memories.get(memory as usize).map_or(0, |memory| memory.size);
         let unused = regions.iter().filter(|region| region.r#use == Use::FreeStack);
         let unused = unused.map(|region| region.range.start..region.range.end.saturating_sub(RED_ZONE));

@@ -59,7 +59,7 @@ pub struct Survey {
 
 impl Survey {
     /// Counts all blocks of a heap.
-    pub fn of(heap: &Heap, view: &View<'_>) -> Survey {
+    pub fn new(heap: &Heap, view: &View<'_>) -> Survey {
         Survey::each(heap, view, |_| {})
     }
 

@@ -36,7 +36,7 @@ pub fn inventory(heaps: &[Heap], view: &View<'_>, shapes: &Shapes) -> (Vec<Surve
             tellers.add(range, block.address);
         }
     });
-    let Some(graph) = graph else { return (heaps.iter().map(|heap| Survey::of(heap, view)).collect(), None) };
+    let Some(graph) = graph else { return (heaps.iter().map(|heap| Survey::new(heap, view)).collect(), None) };
     let mut totals = told.totals();
     Types::find(&graph, shapes).add_totals(&graph, &tellers, &mut totals);
     (graph.surveys, Some(in_order(totals)))

@@ -31,7 +31,7 @@ enum Constant {
 }
 
 impl Constant {
-    fn of(operation: &Operation<Bytes<'_>>) -> Self {
+    fn from_operation(operation: &Operation<Bytes<'_>>) -> Self {
         match operation {
             Operation::UnsignedConstant { .. } => Constant::Unsigned,
             Operation::SignedConstant { .. } => Constant::Signed,
@@ -396,7 +396,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             self.doubtful &= !placed;
             self.literal = matches!(operation, Operation::UnsignedConstant { .. } | Operation::SignedConstant { .. });
         }
-        let constant = std::mem::replace(&mut self.constant, Constant::of(&operation));
+        let constant = std::mem::replace(&mut self.constant, Constant::from_operation(&operation));
         match operation {
             Operation::Drop => drop(self.pop_slot()?),
             Operation::Pick { index } => {

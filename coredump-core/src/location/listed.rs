@@ -82,7 +82,7 @@ impl<'s> Frame<'_, 's> {
 
     /// The description that a list gives for the beginning of this frame's function.
     pub(super) fn at_beginning(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Option<Bytes<'s>> {
-        let extent = Extent::of(self.binary.module(), self.frame.function?)?;
+        let extent = Extent::from_function(self.binary.module(), self.frame.function?)?;
         let (all, _) = entries(unit, list).ok()?;
         let begins = |range: &Range<u64>| (extent.header..=extent.first).contains(&range.start) && !range.is_empty();
         all.into_iter().find(|(range, _)| begins(range)).map(|(_, expression)| expression)
@@ -113,7 +113,7 @@ impl<'s> Frame<'_, 's> {
     fn is_never_given(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], since: &Since) -> bool {
         let Some(((range, expression), before)) = all.split_last() else { return false };
         let (Some(writes), encoding) = (self.writes(), unit.encoding()) else { return false };
-        let extent = self.frame.function.and_then(|function| Extent::of(self.binary.module(), function));
+        let extent = self.frame.function.and_then(|function| Extent::from_function(self.binary.module(), function));
         let code = self.binary.module().code_section_start().unwrap_or(0);
         let lacks = |local: u32| {
             let start = since.start(local).unwrap_or(range.start);

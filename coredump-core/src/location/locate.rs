@@ -300,7 +300,7 @@ impl<'s> Frame<'_, 's> {
 
     pub(super) fn writes(&self) -> Option<&Writes> {
         let function = self.frame.function;
-        self.writes.get_or_init(|| Writes::of(self.binary.module(), function?)).as_ref()
+        self.writes.get_or_init(|| Writes::from_function(self.binary.module(), function?)).as_ref()
     }
 
     /// Whether a local still holds what a description says is in it.

@@ -119,7 +119,7 @@ impl<'s> Frame<'_, 's> {
     /// What the function does with an object of `size` bytes whose address is passed: the copy is its own. `None` if it does not
     /// read the object, or does anything else with the address.
     fn copy(&self, local: u32, size: u64) -> Option<Stores> {
-        let stores = Stores::of_parameter(self.binary.module(), self.frame.function?, local)?;
+        let stores = Stores::through_parameter(self.binary.module(), self.frame.function?, local)?;
         let inside = (1..=i64::try_from(size).ok()?).contains(&stores.read_end()?);
         (inside && stores.written(0, size).is_some()).then_some(stores)
     }

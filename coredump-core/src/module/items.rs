@@ -21,7 +21,7 @@ pub enum ItemKind {
 }
 
 impl ItemKind {
-    pub(super) fn of(kind: ExternalKind) -> Self {
+    pub(super) fn from_parser(kind: ExternalKind) -> Self {
         match kind {
             ExternalKind::Func | ExternalKind::FuncExact => ItemKind::Function,
             ExternalKind::Table => ItemKind::Table,
@@ -105,7 +105,7 @@ impl ValueType {
 }
 
 impl ValueType {
-    pub(super) fn of(ty: wasmparser::ValType) -> Self {
+    pub(super) fn from_parser(ty: wasmparser::ValType) -> Self {
         match ty {
             wasmparser::ValType::I32 => ValueType::I32,
             wasmparser::ValType::I64 => ValueType::I64,

@@ -300,7 +300,7 @@ impl<'s> Module<'s> {
             if types.len().saturating_add(count as usize) > MAX_LOCALS {
                 return None;
             }
-            types.resize(types.len() + count as usize, ValueType::of(ty));
+            types.resize(types.len() + count as usize, ValueType::from_parser(ty));
         }
         Some(types)
     }
@@ -345,8 +345,8 @@ impl<'s> Module<'s> {
                 .take(MAX_ITEMS)
                 .map(|ty| match &ty.composite_type.inner {
                     CompositeInnerType::Func(function) => Some(Signature {
-                        params: function.params().iter().copied().map(ValueType::of).collect(),
-                        results: function.results().iter().copied().map(ValueType::of).collect(),
+                        params: function.params().iter().copied().map(ValueType::from_parser).collect(),
+                        results: function.results().iter().copied().map(ValueType::from_parser).collect(),
                     }),
                     _ => None,
                 })
@@ -442,7 +442,7 @@ impl<'s> Module<'s> {
             let exports = self.items::<wasmparser::Export<'s>>(id::EXPORT).take(MAX_ITEMS);
             let entry = |export: wasmparser::Export<'s>| ExportEntry {
                 name: self.position(export.name),
-                kind: ItemKind::of(export.kind),
+                kind: ItemKind::from_parser(export.kind),
                 index: export.index,
             };
             exports.map(entry).collect()

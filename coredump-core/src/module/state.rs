@@ -13,7 +13,7 @@ impl<'s> Module<'s> {
         self.globals.get_or_init(|| {
             let imported = self.import_entries().iter().filter_map(|import| match import.ty {
                 TypeRef::Global(ty) => Some(GlobalDefinition {
-                    ty: ValueType::of(ty.content_type),
+                    ty: ValueType::from_parser(ty.content_type),
                     mutable: ty.mutable,
                     imported: true,
                     init: None,
@@ -21,7 +21,7 @@ impl<'s> Module<'s> {
                 _ => None,
             });
             let defined = self.items::<wasmparser::Global<'s>>(id::GLOBAL).map(|global| GlobalDefinition {
-                ty: ValueType::of(global.ty.content_type),
+                ty: ValueType::from_parser(global.ty.content_type),
                 mutable: global.ty.mutable,
                 imported: false,
                 init: Constant::read(&global.init_expr),

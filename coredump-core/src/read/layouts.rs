@@ -20,7 +20,7 @@ pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Reading>) {
     let instances = custom(sections, "coreinstances").next().and_then(|section| section.reader().read_var_u32().ok());
     let encodings = encodings(candidates).into_iter();
     let mut fitting: Vec<(Fit, Encoding)> =
-        encodings.map(|encoding| (Fit::of(&encoding, candidates, &stacks, instances), encoding)).collect();
+        encodings.map(|encoding| (Fit::new(&encoding, candidates, &stacks, instances), encoding)).collect();
     // A stable sort: where nothing else decides, the standard comes first.
     fitting.sort_by_key(|(fit, _)| std::cmp::Reverse(*fit));
     let (best, chosen) = fitting[0];
@@ -46,7 +46,7 @@ pub fn of_layout(layout: Layout, sections: &[RawSection<'_>]) -> Encoding {
     let candidates = Producer::candidates(sections);
     let writers: &[Producer] = if layout == Layout::Wasmer { &[Producer::Wasmer] } else { &[] };
     let encodings = encodings(writers).into_iter().filter(|encoding| encoding.layout == layout).rev();
-    encodings.max_by_key(|encoding| Fit::of(encoding, candidates, &stacks, None)).unwrap_or(STANDARD)
+    encodings.max_by_key(|encoding| Fit::new(encoding, candidates, &stacks, None)).unwrap_or(STANDARD)
 }
 
 /// The encoding of one of the readings that [`sniff`] returned.
@@ -71,7 +71,7 @@ struct Fit {
 }
 
 impl Fit {
-    fn of(encoding: &Encoding, candidates: &[Producer], stacks: &[&RawSection<'_>], instances: Option<u32>) -> Fit {
+    fn new(encoding: &Encoding, candidates: &[Producer], stacks: &[&RawSection<'_>], instances: Option<u32>) -> Fit {
         let habit = candidates.iter().any(|producer| producer.writes(encoding.layout));
         let mut fit = Fit { exact: true, counted: true, instances: true, read: 0, habit };
         for stack in stacks {

@@ -128,7 +128,7 @@ fn joins(operator: &Operator<'_>) -> bool {
 
 /// The operand stack after a straight line, last pushed first.
 fn evaluate(line: &[Operator<'_>], scene: &FrameState<'_, '_>) -> Vec<Option<u64>> {
-    let last = LastWrites::of(line);
+    let last = LastWrites::from_line(line);
     let mut known: HashMap<u32, Option<u64>> = HashMap::new();
     let mut stack: Vec<Option<u64>> = Vec::new();
     for (position, operator) in line.iter().enumerate() {
@@ -225,7 +225,7 @@ struct LastWrites {
 }
 
 impl LastWrites {
-    fn of(line: &[Operator<'_>]) -> Self {
+    fn from_line(line: &[Operator<'_>]) -> Self {
         let mut last = LastWrites::default();
         for (position, operator) in line.iter().enumerate() {
             use Operator as O;

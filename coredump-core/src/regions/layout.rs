@@ -133,7 +133,7 @@ pub(super) fn regions(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, siz
         regions.extend(data(dump, owner));
     }
     if let Some(owner) = definer(&owners) {
-        let marks = Marks::of(dump, owner, &regions);
+        let marks = Marks::new(dump, owner, &regions);
         regions.extend(marks.regions(size));
     }
     regions
@@ -194,7 +194,7 @@ pub(super) struct Marks {
 }
 
 impl Marks {
-    pub fn of(dump: &CoreDump<'_>, owner: &Owner<'_>, data: &[Region]) -> Marks {
+    pub fn new(dump: &CoreDump<'_>, owner: &Owner<'_>, data: &[Region]) -> Marks {
         let module = owner.binary.module();
         let initial = global_named(module, STACK_POINTER)
             .and_then(|index| module.globals().get(index as usize)?.init?.as_address());

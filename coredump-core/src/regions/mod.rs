@@ -89,7 +89,7 @@ pub struct Regions(Vec<Region>);
 
 impl Regions {
     /// The parts of the dump's memory with this index; without a verified binary one unknown part.
-    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Regions {
+    pub fn new(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Regions {
         let size = dump.memories.get(memory as usize).map_or(0, |memory| memory.size);
         Regions::fill(layout::regions(dump, binaries, memory, size), size)
     }

@@ -37,7 +37,7 @@ pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Option<
     let owners = owners(dump, binaries, memory);
     let owner = definer(&owners)?;
     let pointer = owner.mark(dump, STACK_POINTER)?;
-    let high = Marks::of(dump, owner, &[]).stack_high.filter(|&high| high > 0)?;
+    let high = Marks::new(dump, owner, &[]).stack_high.filter(|&high| high > 0)?;
     let ends = data(dump, owner).take(SEGMENTS).map(|segment| segment.range.end);
     judge(pointer, high, ends.max(), size)
 }

@@ -22,7 +22,7 @@ pub fn shapes(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Shapes {
     let owners = owners(dump, binaries, memory);
     let owners: Vec<_> = owners.into_iter().filter(|owner| owner.memory == 0).collect();
     let globals: Vec<_> = owners.iter().map(|owner| (owner.binary, |index| owner.global_value(dump, index))).collect();
-    Shapes::of(
+    Shapes::new(
         dump,
         binaries,
         memory,
@@ -32,14 +32,16 @@ pub fn shapes(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Shapes {
 
 impl Symbols {
     /// The statics of all instances that have the dump's memory with this index. Reads their whole debug info.
-    pub fn of(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Symbols {
+    pub fn new(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Symbols {
         let owners = owners(dump, binaries, memory);
         // A static's address means the first memory.
         let owners = owners.into_iter().filter(|owner| owner.memory == 0);
-        Symbols::new(owners.flat_map(|owner| statics(owner.binary, |index| owner.global_value(dump, index))).collect())
+        Symbols::sorted(
+            owners.flat_map(|owner| statics(owner.binary, |index| owner.global_value(dump, index))).collect(),
+        )
     }
 
-    fn new(mut all: Vec<Symbol>) -> Symbols {
+    fn sorted(mut all: Vec<Symbol>) -> Symbols {
         all.sort();
         all.dedup();
         let mut reach = 0;
@@ -90,7 +92,7 @@ mod tests {
 
     fn symbols() -> Symbols {
         let symbol = |address, size, name: &str| Symbol { address, size, name: name.to_owned() };
-        Symbols::new(vec![
+        Symbols::sorted(vec![
             symbol(100, Some(50), "app::table"),
             symbol(110, Some(4), "app::table_head"),
             symbol(200, None, "end"),

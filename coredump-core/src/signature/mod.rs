@@ -207,7 +207,7 @@ mod tests {
         }
     }
 
-    fn of(functions: &[&str]) -> String {
+    fn signature_of(functions: &[&str]) -> String {
         let frames = functions.iter().map(|function| frame(function)).collect();
         signature(&[ResolvedThread { name: "main".into(), truncated: false, frames }]).unwrap()
     }
@@ -218,8 +218,8 @@ mod tests {
             ["abort", "rust_panic", "std::panicking::begin_panic_handler::{closure#0}", "core::panicking::panic_fmt"];
         let own = ["trap::baz::h0123456789abcdef", "trap::main"];
         let start = ["core::ops::function::FnOnce::call_once", "std::rt::lang_start", "main", "_start"];
-        assert_eq!(of(&[&panic[..], &own, &start].concat()), "trap::baz | trap::main");
-        assert_eq!(of(&["divide", "sum", "__original_main", "_start"]), "divide | sum | main");
+        assert_eq!(signature_of(&[&panic[..], &own, &start].concat()), "trap::baz | trap::main");
+        assert_eq!(signature_of(&["divide", "sum", "__original_main", "_start"]), "divide | sum | main");
     }
 
     #[test]
@@ -231,35 +231,35 @@ mod tests {
             "tokio::task::local::LocalSet::tick",
             "shop::main::{{closure}}",
         ];
-        assert_eq!(of(&[&own[..], &tokio].concat()), "shop::price | shop::order::{closure}");
+        assert_eq!(signature_of(&[&own[..], &tokio].concat()), "shop::price | shop::order::{closure}");
         let smol = [
             "<async_executor::AsyncCallOnDrop<Fut,Cleanup> as core::future::future::Future>::poll",
             "async_task::raw::RawTask<F,T,S,M>::run",
             "wstd::runtime::block_on::block_on",
             "shop::main",
         ];
-        assert_eq!(of(&[&own[..], &smol].concat()), "shop::price | shop::order::{closure}");
+        assert_eq!(signature_of(&[&own[..], &smol].concat()), "shop::price | shop::order::{closure}");
         // What the program itself waits for is polled by its own frames.
         let root = [
             "tokio::runtime::park::CachedParkThread::block_on",
             "tokio::runtime::runtime::Runtime::block_on",
             "shop::main",
         ];
-        assert_eq!(of(&[&own[..], &root].concat()), "shop::price | shop::order::{closure} | shop::main");
+        assert_eq!(signature_of(&[&own[..], &root].concat()), "shop::price | shop::order::{closure} | shop::main");
     }
 
     #[test]
     fn what_is_only_machinery_is_named_all_the_same() {
-        assert_eq!(of(&["abort", "_start"]), "abort | _start");
+        assert_eq!(signature_of(&["abort", "_start"]), "abort | _start");
         assert_eq!(signature(&[]), None);
     }
 
     #[test]
     fn recursion_is_folded() {
-        assert_eq!(of(&["f", "f", "f", "main"]), "f | main");
-        assert_eq!(of(&["g", "f", "g", "f", "g", "main"]), "f | g | main");
-        assert_eq!(of(&["f", "g", "f", "g", "main"]), "f | g | main");
-        assert_eq!(of(&["divide", "sum", "sum", "main"]), "divide | sum | main");
+        assert_eq!(signature_of(&["f", "f", "f", "main"]), "f | main");
+        assert_eq!(signature_of(&["g", "f", "g", "f", "g", "main"]), "f | g | main");
+        assert_eq!(signature_of(&["f", "g", "f", "g", "main"]), "f | g | main");
+        assert_eq!(signature_of(&["divide", "sum", "sum", "main"]), "divide | sum | main");
     }
 
     #[test]
@@ -272,8 +272,8 @@ mod tests {
 
     #[test]
     fn its_length_is_bounded_and_nameless_functions_have_their_index() {
-        assert_eq!(of(&["a", "b", "c", "d", "e", "f", "g"]), "a | b | c | d | e");
-        assert_eq!(of(&["", "b"]), "func[7] | b");
+        assert_eq!(signature_of(&["a", "b", "c", "d", "e", "f", "g"]), "a | b | c | d | e");
+        assert_eq!(signature_of(&["", "b"]), "func[7] | b");
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl<'s> DebugInfo<'s> {
 
     /// Whether a function that debug info covers fits, moved by some bytes; `None` where none does.
     fn fits(&self, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
-        let extent = Extent::of(module, function)?;
+        let extent = Extent::from_function(module, function)?;
         let stated = extent.moved_down(by)?;
         let units = self.index.covering(stated.first);
         let index = *units.first()?;
@@ -154,8 +154,9 @@ impl<'s> DebugInfo<'s> {
         for unit in (0..self.unit_count().min(SAMPLE as u32)).filter_map(|index| self.unit(index)) {
             let described = unit.functions(&self.dwarf, &self.work).iter().filter(|function| function.begin > 0);
             for function in described.take(SAMPLE) {
-                let extent =
-                    code.checked_add(function.begin).and_then(|at| Extent::of(module, module.function_at(at)?));
+                let extent = code
+                    .checked_add(function.begin)
+                    .and_then(|at| Extent::from_function(module, module.function_at(at)?));
                 let fits = extent.is_some_and(|extent| extent.agrees(function.begin, function.end));
                 *if fits { &mut good } else { &mut bad } += 1;
             }
@@ -173,7 +174,10 @@ impl<'s> DebugInfo<'s> {
         let Some(code) = module.code_section_start() else { return (0, 0) };
         let begins = |at: u64| {
             let function = module.function_at(code.checked_add(at)?)?;
-            Some((Extent::of(module, function)?.header..=Extent::of(module, function)?.first).contains(&at))
+            Some(
+                (Extent::from_function(module, function)?.header..=Extent::from_function(module, function)?.first)
+                    .contains(&at),
+            )
         };
         let (mut good, mut bad) = (0, 0);
         for at in self.index.sample(SAMPLE).map(|at| at.saturating_add_signed(by)) {
@@ -249,7 +253,7 @@ impl<'s> DebugInfo<'s> {
 
     /// The number of the unit that holds a function of `module`, and the function's entry there.
     pub fn function_entry(&self, module: &Module<'_>, function: u32) -> Option<(u32, UnitOffset<usize>)> {
-        let extent = Extent::of(module, function)?;
+        let extent = Extent::from_function(module, function)?;
         let find = |by| {
             let stated = extent.moved_down(by)?;
             let mut units = self.index.covering(stated.first).into_iter();
@@ -292,7 +296,8 @@ impl<'s> DebugInfo<'s> {
     /// What is held of the contents of `file`, a source of a function of `module`.
     pub(super) fn source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
         let found = self.function_entry(module, function).map(|(unit, _)| unit);
-        let unit = found.or_else(|| self.index.covering(Extent::of(module, function)?.first).first().copied())?;
+        let unit =
+            found.or_else(|| self.index.covering(Extent::from_function(module, function)?.first).first().copied())?;
         let unit = self.unit(unit)?;
         unit.lines(&self.dwarf)?.source(unit.unit.unit_ref(&self.dwarf), file)
     }
@@ -489,7 +494,7 @@ impl<'s> Unit<'s> {
 /// A sequence of a line table covers whole functions: it begins where one begins and ends where one ends.
 fn bounds_functions(module: &Module<'_>, begin: u64, end: u64) -> bool {
     let Some(code) = module.code_section_start() else { return false };
-    let extent = |at: u64| Extent::of(module, module.function_at(code.checked_add(at)?)?);
+    let extent = |at: u64| Extent::from_function(module, module.function_at(code.checked_add(at)?)?);
     // Address 0 is the section's own first byte: a table of all functions may begin there.
     let begins = begin == 0 || extent(begin).is_some_and(|extent| begin <= extent.first);
     let last = end.saturating_sub(1);

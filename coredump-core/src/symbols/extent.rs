@@ -17,7 +17,7 @@ pub struct Extent {
 
 impl Extent {
     /// The extent of a function of `module`.
-    pub fn of(module: &Module<'_>, function: u32) -> Option<Extent> {
+    pub fn from_function(module: &Module<'_>, function: u32) -> Option<Extent> {
         let code = module.code_section_start()?;
         let body = module.body(function)?;
         let first = module.operators(function)?.original_position() as u64;

@@ -325,7 +325,7 @@ impl<'s> Symbols<'s> {
     fn find(&self, module: &Module<'_>, function: u32, module_offset: u64) -> Vec<SourceFrame> {
         let pc = module.code_section_start().and_then(|code| module_offset.checked_sub(code));
         let mapped = || self.map.as_ref()?.lookup(module_offset, module.body(function)?);
-        if let (Some(debug), Some(pc), Some(extent)) = (&self.debug, pc, Extent::of(module, function)) {
+        if let (Some(debug), Some(pc), Some(extent)) = (&self.debug, pc, Extent::from_function(module, function)) {
             match debug.lookup(pc, &extent, module) {
                 // A line table that is refused leaves the function without a line.
                 Answer::Frames(frames) if !matches!(&frames[..], [SourceFrame { location: None, .. }]) => {

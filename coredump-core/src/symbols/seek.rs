@@ -257,7 +257,7 @@ mod tests {
             let work = Work::new(1 << 30);
             let read = functions(unit, &work);
             for index in 0..module.function_count() {
-                let Some(extent) = Extent::of(module, index) else { continue };
+                let Some(extent) = Extent::from_function(module, index) else { continue };
                 let agreeing = read.iter().filter(|function| extent.agrees(function.begin, function.end));
                 let expected: Vec<_> = agreeing.map(|it| (it.begin, it.end, it.entry)).collect();
                 let sought = function(unit, &extent, &work).map(|it| (it.begin, it.end, it.entry));

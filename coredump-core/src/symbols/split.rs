@@ -64,7 +64,7 @@ impl<'s> SplitFinder<'s> {
             DwarfPackage::load(section, Slice::new(&[], gimli::LittleEndian)).ok()
         });
         let dwarf = package.as_ref()?.find_cu(id, main).ok()??;
-        SplitUnit::of(dwarf, id)
+        SplitUnit::find(dwarf, id)
     }
 
     fn single(
@@ -79,14 +79,14 @@ impl<'s> SplitFinder<'s> {
             let module = Module::parse(bytes).ok()?;
             let mut dwarf = load(|section| section.dwo_name().and_then(|name| module.custom_section(name)));
             dwarf.make_dwo(main);
-            SplitUnit::of(dwarf, id)
+            SplitUnit::find(dwarf, id)
         })
     }
 }
 
 impl<'s> SplitUnit<'s> {
     /// The unit with this id; a file of another build has another.
-    fn of(dwarf: Dwarf<'s>, id: DwoId) -> Option<SplitUnit<'s>> {
+    fn find(dwarf: Dwarf<'s>, id: DwoId) -> Option<SplitUnit<'s>> {
         let mut units = dwarf.units();
         while let Ok(Some(header)) = units.next() {
             let Ok(unit) = dwarf.unit(header) else { continue };

@@ -86,7 +86,7 @@ pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<DebugInfo<'static>>, H
         _ => None,
     });
     let files = Box::leak(Box::new(Files::default()));
-    let debug = DebugInfo::new(dwarf, 1 << 20, SplitFinder::new(Neighbours::of(files, None, None)));
+    let debug = DebugInfo::new(dwarf, 1 << 20, SplitFinder::new(Neighbours::new(files, None, None)));
     (Arc::new(debug), labels)
 }
 

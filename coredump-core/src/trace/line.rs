@@ -132,7 +132,7 @@ mod tests {
         segments(line.as_bytes()).into_iter().map(|segment| segment.text).collect()
     }
 
-    fn of<'a>(line: &'a str, text: &str) -> (u32, &'a str) {
+    fn depth_and_rest<'a>(line: &'a str, text: &str) -> (u32, &'a str) {
         let segments = segments(line.as_bytes());
         let found = segments.into_iter().find(|segment| segment.text.starts_with(text)).expect(text);
         (found.depth, &line[found.end..])
@@ -141,24 +141,24 @@ mod tests {
     #[test]
     fn a_line_of_json_is_split_at_escaped_line_ends() {
         let line = r#"{"level":"error","msg":"trap\n  0: 0x1 - a!b\r\n\t1: 0x2 - a!c","n":1}"#;
-        assert_eq!(of(line, "  0:"), (1, r#"\r\n\t1: 0x2 - a!c","n":1}"#));
-        assert_eq!(of(line, "\t1:"), (1, r#"","n":1}"#));
+        assert_eq!(depth_and_rest(line, "  0:"), (1, r#"\r\n\t1: 0x2 - a!c","n":1}"#));
+        assert_eq!(depth_and_rest(line, "\t1:"), (1, r#"","n":1}"#));
         assert!(texts(line).contains(&"\t1: 0x2 - a!c".to_owned()));
     }
 
     #[test]
     fn a_string_in_a_string_is_split_as_well() {
         let line = r#"{"log":"{\"msg\":\"trap\\n0: 0x1 - a!b\\n1: 0x2 - a!c\"}\n","stream":"stderr"}"#;
-        assert_eq!(of(line, "0:"), (2, r#"\\n1: 0x2 - a!c\"}\n","stream":"stderr"}"#));
-        assert_eq!(of(line, "1:"), (2, r#"\"}\n","stream":"stderr"}"#));
-        assert_eq!(of(r#"{"log":"{\"msg\":\"0: 0x1 - a!b\"}\n"}"#, "0:"), (2, r#"\"}\n"}"#));
-        assert_eq!(of(r#"level=error msg="0: 0x1 - a!b" n=1"#, "0:"), (1, r#"" n=1"#));
+        assert_eq!(depth_and_rest(line, "0:"), (2, r#"\\n1: 0x2 - a!c\"}\n","stream":"stderr"}"#));
+        assert_eq!(depth_and_rest(line, "1:"), (2, r#"\"}\n","stream":"stderr"}"#));
+        assert_eq!(depth_and_rest(r#"{"log":"{\"msg\":\"0: 0x1 - a!b\"}\n"}"#, "0:"), (2, r#"\"}\n"}"#));
+        assert_eq!(depth_and_rest(r#"level=error msg="0: 0x1 - a!b" n=1"#, "0:"), (1, r#"" n=1"#));
     }
 
     #[test]
     fn quotes_of_plain_text_mean_nothing() {
         let line = r#"  0: 0x1 - operator"" _x"#;
-        assert_eq!(of(line, "  0:"), (0, ""));
+        assert_eq!(depth_and_rest(line, "  0:"), (0, ""));
         assert_eq!(texts(line).len(), 1);
     }
 

@@ -17,7 +17,7 @@ pub(super) struct Names {
 
 impl Names {
     /// Collects the names of the functions of `binary`.
-    pub fn of(binary: &Binary) -> Names {
+    pub fn from_binary(binary: &Binary) -> Names {
         let mut names = Names::default();
         for function in 0..binary.module().function_count() {
             let Some(name) = binary.function_name(function) else { continue };

@@ -108,7 +108,7 @@ impl File<'_> {
         let Some(printed) = frame.function.as_deref() else { return Ok(CodePlace::default()) };
         let mut found = Vec::new();
         for (module, binary) in self.modules.iter().enumerate() {
-            let names = self.names.entry(binary.describe()).or_insert_with(|| Names::of(binary));
+            let names = self.names.entry(binary.describe()).or_insert_with(|| Names::from_binary(binary));
             found.extend(names.called(printed).iter().map(|&function| (module, function)));
         }
         match found[..] {

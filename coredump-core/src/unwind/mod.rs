@@ -200,7 +200,7 @@ impl Unwinder {
             return known.clone();
         }
         let restores = |callee| self.restores(at.module, callee, pointer);
-        let question = Question { pointer, target: Some(at.offset), ..Question::of(at.module, at.function) };
+        let question = Question { pointer, target: Some(at.offset), ..Question::new(at.module, at.function) };
         let summary = symbolic::evaluate(&question, &restores);
         let state = summary.and_then(|summary| summary.at).map(Arc::new);
         self.states.lock().insert(key, state.clone());
@@ -210,7 +210,7 @@ impl Unwinder {
     /// The state at a place for one value of the stack pointer at entry: a mask, which aligns a frame, can be applied to it.
     fn aligned(&self, at: Position<'_, '_>, pointer: u32, entry: u64) -> Option<State> {
         let restores = |callee| self.restores(at.module, callee, Some(pointer));
-        let known = Question::of(at.module, at.function);
+        let known = Question::new(at.module, at.function);
         let question = Question { pointer: Some(pointer), entry: Some(entry), target: Some(at.offset), ..known };
         symbolic::evaluate(&question, &restores)?.at
     }

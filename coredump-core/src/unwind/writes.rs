@@ -26,7 +26,7 @@ pub struct Writes {
 
 impl Writes {
     /// Reads a function's body; `None` when it is damaged.
-    pub fn of(module: &Module<'_>, function: u32) -> Option<Writes> {
+    pub fn from_function(module: &Module<'_>, function: u32) -> Option<Writes> {
         let parameters = module.signature(function)?.params.len() as u32;
         let mut writes = Writes { parameters, ..Writes::default() };
         let mut operators = module.operators(function)?;
@@ -133,7 +133,7 @@ mod tests {
             loop nop (global.set 0 (i32.const 1)) br 0 end))";
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
-        let writes = Writes::of(&module, 0).unwrap();
+        let writes = Writes::from_function(&module, 0).unwrap();
         let offsets = offsets(&module);
         let [constant, _, nop, _, nop_in_loop, ..] = offsets[..] else { panic!("{offsets:?}") };
         let before = |at| writes.global_before(0, at);
@@ -145,7 +145,7 @@ mod tests {
     fn an_instruction_defines_a_local_where_it_ends() {
         let bytes = wat::parse_str(TEXT).unwrap();
         let module = Module::parse(&bytes).unwrap();
-        let writes = Writes::of(&module, 0).unwrap();
+        let writes = Writes::from_function(&module, 0).unwrap();
         let [_, set_one, nop, ..] = offsets(&module)[..] else { panic!() };
         assert!(writes.defines(1, nop));
         assert!(!writes.defines(1, set_one) && !writes.defines(0, nop));
@@ -162,7 +162,7 @@ mod tests {
     fn a_local_is_changed_by_a_write_before_and_by_one_that_a_loop_comes_back_from() {
         let bytes = wat::parse_str(TEXT).unwrap();
         let module = Module::parse(&bytes).unwrap();
-        let writes = Writes::of(&module, 0).unwrap();
+        let writes = Writes::from_function(&module, 0).unwrap();
         let offsets = offsets(&module);
         let [_, set_one, nop, _, nop_in_loop, ..] = offsets[..] else { panic!("{offsets:?}") };
         let whole = offsets[0]..u64::MAX;

@@ -129,7 +129,7 @@ pub struct Shapes {
 impl Shapes {
     /// What the debug information of the binaries `having` the dump's memory with this index says; all of it is read. With
     /// each binary comes what its globals hold.
-    pub fn of<'b>(
+    pub fn new<'b>(
         dump: &CoreDump<'_>,
         binaries: &Binaries,
         memory: u32,

@@ -36,7 +36,7 @@ impl Crate {
             if module.last().is_some_and(|name| name == "mod") || module == ["lib"] || module == ["main"] {
                 module.pop();
             }
-            (module, Paths::of(&code(&path)))
+            (module, Paths::from_code(&code(&path)))
         });
         let files: BTreeMap<Module, Paths> = read.collect();
         let used = |module: &Module, paths: &Paths| {
@@ -66,7 +66,7 @@ struct Paths {
 }
 
 impl Paths {
-    fn of(code: &str) -> Paths {
+    fn from_code(code: &str) -> Paths {
         let (mut used, mut named) = (Vec::new(), BTreeMap::new());
         let mut rest = String::new();
         let mut from = 0;

@@ -160,7 +160,7 @@ impl Serialize for Document<'_> {
         let crash = self.dump.crash();
         let place = crash.place.as_ref().filter(|_| !self.is_hearsay());
         let contents = self.memory == MemoryDetail::Base64;
-        let binaries = redact.then(|| redact::Binaries::of(slots));
+        let binaries = redact.then(|| redact::Binaries::new(slots));
         let binaries = binaries.as_ref();
         let module =
             move |(index, slot)| ModuleEntry { index, module: dump.modules.get(index), slot, contents, binaries };

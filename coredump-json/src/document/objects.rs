@@ -155,7 +155,7 @@ impl Serialize for FieldEntry<'_> {
                 Field::Ref(link) => FieldContent::Link(LinkEntry { link, view: self.value.view }),
                 _ => FieldContent::Value(Content { value: &value, objects: None }),
             },
-            bits: Bits::of(&value),
+            bits: Bits::from_value(&value),
         };
         fields.serialize(serializer)
     }

@@ -152,7 +152,7 @@ impl<'d> CallEntry<'d> {
 impl<'d> Document<'d> {
     /// The name or path of a program.
     fn program<'t>(&self, name: Option<&'t str>) -> Option<&'t str> {
-        self.shown(name, |name| redact::Binaries::of(self.dump.binaries().slots()).vouched(name))
+        self.shown(name, |name| redact::Binaries::new(self.dump.binaries().slots()).vouched(name))
     }
 
     pub(super) fn file(&self) -> File<'d> {

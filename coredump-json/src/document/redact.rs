@@ -450,7 +450,7 @@ pub struct Binaries<'d> {
 
 impl<'d> Binaries<'d> {
     /// Collects the names and files of the binaries that a dump's modules have.
-    pub fn of(slots: &'d [Slot]) -> Self {
+    pub fn new(slots: &'d [Slot]) -> Self {
         let (mut names, mut files) = (HashSet::new(), HashMap::<_, Vec<_>>::new());
         for binary in slots.iter().filter_map(|slot| Some(&slot.found.as_ref()?.binary)) {
             names.extend(binary.module().name());

@@ -215,7 +215,7 @@ impl Serialize for GlobalEntry<'_> {
             r#type: &self.global.ty,
             mutable: self.global.mutable,
             value: Content { value, objects: self.objects },
-            bits: Bits::of(value),
+            bits: Bits::from_value(value),
         };
         fields.serialize(serializer)
     }

@@ -48,7 +48,7 @@ impl Serialize for ValueEntry<'_> {
             name: self.name,
             r#type: self.value.type_name(),
             value: Content { value: shown, objects: self.objects },
-            bits: Bits::of(shown),
+            bits: Bits::from_value(shown),
         };
         fields.serialize(serializer)
     }
@@ -91,7 +91,7 @@ pub enum Bits {
 
 impl Bits {
     /// The bits of a value, if it is a float.
-    pub fn of(value: &Value) -> Option<Bits> {
+    pub fn from_value(value: &Value) -> Option<Bits> {
         match *value {
             Value::F32(bits) => Some(Bits::F32(bits)),
             Value::F64(bits) => Some(Bits::F64(bits)),

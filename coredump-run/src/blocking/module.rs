@@ -26,7 +26,7 @@ macro_rules! once {
                 let (waits, noted) = (own.clone(), noted.clone());
                 Box::new(async move {
                     let arguments = [$($argument as u64),*];
-                    let mut parts = Parts::of(&mut caller)?;
+                    let mut parts = Parts::from_caller(&mut caller)?;
                     parts.begin(&mut caller, &noted, &arguments);
                     let done = {
                         let (mut memory, wasi) = parts.split(&mut caller);
@@ -50,7 +50,7 @@ pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
             Box::new(async move {
                 let began = Instant::now();
                 let arguments = [subscriptions, events, count, result].map(|argument| argument as u64);
-                let mut parts = Parts::of(&mut caller)?;
+                let mut parts = Parts::from_caller(&mut caller)?;
                 parts.begin(&mut caller, &noted, &arguments);
                 let mut sleeps: Option<Sleeps> = None;
                 loop {
@@ -83,7 +83,7 @@ pub fn shadow(linker: &mut Linker<Host>, waits: &Waits) -> Result<()> {
             let (waits, noted) = (own.clone(), read.clone());
             Box::new(async move {
                 let arguments = [fd, vectors, count, result].map(|argument| argument as u64);
-                let mut parts = Parts::of(&mut caller)?;
+                let mut parts = Parts::from_caller(&mut caller)?;
                 parts.begin(&mut caller, &noted, &arguments);
                 let done = repeat!(waits, caller, async {
                     let (mut memory, wasi) = parts.split(&mut caller);
@@ -110,7 +110,7 @@ enum Parts {
 }
 
 impl Parts {
-    fn of(caller: &mut Caller<'_, Host>) -> Result<Parts> {
+    fn from_caller(caller: &mut Caller<'_, Host>) -> Result<Parts> {
         match caller.get_export("memory") {
             Some(Extern::Memory(memory)) => Ok(Parts::Own(memory)),
             Some(Extern::SharedMemory(memory)) => Ok(Parts::Shared(memory)),

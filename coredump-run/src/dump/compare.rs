@@ -48,11 +48,11 @@ struct Contents {
 
 impl Expected {
     /// What `dump` says of an ending of this kind.
-    pub fn of(kind: &str, dump: &CoreDump<'_>) -> Expected {
+    pub fn new(kind: &str, dump: &CoreDump<'_>) -> Expected {
         let frames = dump.threads.first().map(|thread| &thread.frames[..]).unwrap_or_default();
         Expected {
             kind: kind.to_owned(),
-            frames: frames.iter().map(|frame| FramePosition::of(frame, dump)).collect(),
+            frames: frames.iter().map(|frame| FramePosition::new(frame, dump)).collect(),
             youngest: frames.first().and_then(|frame| Some(frame.instance? as usize)),
             globals: owners(dump, dump.globals.len(), |instance| &instance.globals)
                 .into_iter()
@@ -60,7 +60,7 @@ impl Expected {
                 .collect(),
             memories: owners(dump, dump.memories.len(), |instance| &instance.memories)
                 .into_iter()
-                .zip(dump.memories.iter().map(Contents::of))
+                .zip(dump.memories.iter().map(Contents::from_memory))
                 .collect(),
         }
     }
@@ -110,7 +110,7 @@ impl Expected {
     ///
     /// What differs, for a person.
     pub fn check(&self, kind: &str, dump: &CoreDump<'_>) -> Result<(), String> {
-        let other = Expected::of(kind, dump);
+        let other = Expected::new(kind, dump);
         if self.kind != other.kind {
             return Err(format!("it ended by {} and not by {}", other.kind, self.kind));
         }
@@ -150,7 +150,7 @@ impl Expected {
 }
 
 impl FramePosition {
-    fn of(frame: &Frame, dump: &CoreDump<'_>) -> FramePosition {
+    fn new(frame: &Frame, dump: &CoreDump<'_>) -> FramePosition {
         let of_instance = || dump.instances.get(frame.instance? as usize)?.module;
         let module = frame.module.or_else(of_instance);
         let module = module.and_then(|module| dump.modules.get(module as usize)?.digest.clone());
@@ -211,7 +211,7 @@ fn same_global(first: &Global, second: &Global) -> bool {
 }
 
 impl Contents {
-    fn of(memory: &Memory<'_>) -> Contents {
+    fn from_memory(memory: &Memory<'_>) -> Contents {
         let mut contents =
             Contents { size: memory.size, blocks: HashMap::new(), nans: HashMap::new(), unknown: Vec::new() };
         let mut open: Option<(u64, Vec<u8>)> = None;

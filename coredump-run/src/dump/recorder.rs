@@ -246,7 +246,7 @@ impl Recorder {
         if !self.begins(ending) {
             return;
         }
-        let dumped = match Noted::of(store).await {
+        let dumped = match Noted::take(store).await {
             Ok(noted) => self.dump(ending, None, store, |store| noted.stack(&self.program.binary, store)),
             Err(error) => Dumped { capture: None, reason: self.reason(ending, None), place: Err(error) },
         };
@@ -361,7 +361,7 @@ impl Recorder {
         match &self.stage {
             Stage::Only => self.output.write(|output| write(&dump, output, &written)),
             Stage::First => {
-                self.state().expected = Some(Expected::of(&ending.kind(), &whole()));
+                self.state().expected = Some(Expected::new(&ending.kind(), &whole()));
                 self.output.write_first(|output| write(&dump, output, &written))
             }
             Stage::Again(again) => {
@@ -426,9 +426,9 @@ impl DebugHandler for Watcher {
     async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
         let recorder = &self.recorder;
         match (event, &self.control) {
-            (DebugEvent::Trap(trap), _) => recorder.crash(&Ending::Trap(trap), Stop::of(trap), &mut store),
+            (DebugEvent::Trap(trap), _) => recorder.crash(&Ending::Trap(trap), Stop::from_trap(trap), &mut store),
             (DebugEvent::HostcallError(error), _) => {
-                recorder.crash(&Ending::of(error), Stop::Anywhere, &mut store);
+                recorder.crash(&Ending::from_error(error), Stop::Anywhere, &mut store);
             }
             (DebugEvent::Exception(exception), _) if recorder.on.contains(&On::Exception) => {
                 recorder.thrown(&exception, &mut store);

@@ -27,7 +27,7 @@ pub struct Entry {
 
 impl Entry {
     /// As `args` say.
-    pub fn of(args: &Args) -> Entry {
+    pub fn from_args(args: &Args) -> Entry {
         let parameters = args.guest_args().iter().map(|arg| arg.0.to_string_lossy().into_owned());
         let parameters = if args.invoke.is_some() { parameters.collect() } else { Vec::new() };
         Entry { invoke: args.invoke.clone(), parameters }

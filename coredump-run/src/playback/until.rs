@@ -28,7 +28,7 @@ impl Until {
     }
 
     /// The stop that a recording of so many calls tells of; none if the program ended by itself.
-    pub fn of(start: &Start, kind: &str) -> Option<Until> {
+    pub fn from_start(start: &Start, kind: &str) -> Option<Until> {
         let stop = start.stop.clone()?;
         let ending = match stop.signal {
             Some(signal) if kind == Ending::Snapshot(signal).kind() => Ending::Snapshot(signal),

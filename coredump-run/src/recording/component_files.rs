@@ -40,7 +40,7 @@ pub enum FileCall {
 
 impl FileCall {
     /// Of the function of that name in an interface.
-    pub fn of(interface: &str, name: &str) -> FileCall {
+    pub fn from_name(interface: &str, name: &str) -> FileCall {
         match (interface, name) {
             ("wasi:cli/stdin", "get-stdin") => FileCall::Input,
             ("wasi:filesystem/types", "[method]descriptor.open-at") => FileCall::Open,

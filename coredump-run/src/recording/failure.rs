@@ -7,7 +7,7 @@ use crate::ending::{Ending, Interruption};
 
 /// How an error of a host's function ends the program.
 pub fn failure(error: &wasmtime::Error) -> Outcome<'static> {
-    Outcome::Failed(match Ending::of(error) {
+    Outcome::Failed(match Ending::from_error(error) {
         Ending::Exit(code) => Failure::Exit(code),
         Ending::Interrupted(Interruption::Signal(signal)) => Failure::Interrupted(Some(signal as u32)),
         Ending::Interrupted(Interruption::Timeout) => Failure::Interrupted(None),

@@ -41,7 +41,7 @@ impl Proof {
 
     fn at(file: &File, now: SystemTime) -> io::Result<Proof> {
         let metadata = file.metadata()?;
-        let stamp = Stamp::of(&metadata);
+        let stamp = Stamp::from_metadata(&metadata);
         let by_stamp = metadata.len() >= LARGE
             && now.checked_sub(QUIET).is_some_and(|then| stamp.is_settled(then))
             && stamps_all_changes(file);
@@ -95,7 +95,7 @@ impl Proof {
 }
 
 fn stamp_of(file: &File) -> Option<Stamp> {
-    file.metadata().ok().as_ref().map(Stamp::of)
+    file.metadata().ok().as_ref().map(Stamp::from_metadata)
 }
 
 /// Whether the file system changes a file's times at every write, those through mappings as well: `tmpfs` does not, and what

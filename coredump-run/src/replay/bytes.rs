@@ -30,7 +30,7 @@ impl<'d> Named<'d> {
     /// # Errors
     ///
     /// There are no such bytes, or they cannot be watched.
-    pub fn of(text: &str, dump: &'d Dump, frame: usize) -> Result<Named<'d>> {
+    pub fn parse(text: &str, dump: &'d Dump, frame: usize) -> Result<Named<'d>> {
         let wrong = |why: &str| Error::new(ErrorKind::Usage, format!("{text:?}: {why}"));
         let (name, len) = match text.rsplit_once('+') {
             Some((name, len)) if number(len).is_some() => (name.trim(), number(len)),

@@ -152,9 +152,9 @@ impl Session<'_> {
         let settings =
             Settings { stack, fuel: counted, interruptible: false, instrumented: false, images: false, pool: None };
         let engine = engine::engine(settings, None).map_err(rerun::own)?;
-        let program = Source::of_bytes(self.source.name(), &rewritten.binary, true).compile(&engine)?;
+        let program = Source::from_bytes(self.source.name(), &rewritten.binary, true).compile(&engine)?;
         let until = match end {
-            End::Same => Until::of(&start, self.kind()).map(Arc::new),
+            End::Same => Until::from_start(&start, self.kind()).map(Arc::new),
             End::Behind(_) => None,
         };
         let mut playback = self.tape.playback(until);
@@ -170,7 +170,7 @@ impl Session<'_> {
         let over = store.data().playback.as_ref().is_some_and(|playback| playback.is_over());
         let as_before = match end {
             End::Same if error.is::<Reached>() => start.stop.is_some(),
-            End::Same => Ending::of(&error).kind() == self.kind(),
+            End::Same => Ending::from_error(&error).kind() == self.kind(),
             // What comes after the end is not recorded. An overflow must not come before it.
             End::Behind(None) => self.is_as_deep(&error),
             End::Behind(Some(_)) => true,
@@ -202,7 +202,7 @@ impl Session<'_> {
     fn is_as_deep(&self, error: &wasmtime::Error) -> bool {
         let depth = self.dump.crashed_thread().map_or(0, |thread| thread.frames().len());
         let frames = error.downcast_ref::<WasmCoreDump>().map_or(0, |dump| dump.frames().len());
-        error.is::<Diverged>() || Ending::of(error).kind() != self.kind() || frames >= depth
+        error.is::<Diverged>() || Ending::from_error(error).kind() != self.kind() || frames >= depth
     }
 }
 

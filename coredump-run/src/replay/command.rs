@@ -116,14 +116,14 @@ fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source>
     let embedded = recorded.modules.first().and_then(|module| module.embedded);
     let found = dump.binaries().binary(0).map(|binary| binary.module().bytes());
     let bytes = embedded.into_iter().chain(found);
-    let module = bytes.map(|bytes| Source::of_bytes(&path, bytes, embedded.is_some()));
+    let module = bytes.map(|bytes| Source::from_bytes(&path, bytes, embedded.is_some()));
     let component = recorded.component.as_ref();
     let component =
         component.and_then(|component| component.bytes(|module| recorded.modules.get(module as usize)?.embedded));
-    let component = component.map(|bytes| Source::of_bytes(&path, &bytes, true));
+    let component = component.map(|bytes| Source::from_bytes(&path, &bytes, true));
     let file = || {
         let bytes = (!args.untrusted).then(|| unasked::read(Path::new(&path), COMPONENT).ok()).flatten()?;
-        Some(Source::of_bytes(&path, &bytes, false))
+        Some(Source::from_bytes(&path, &bytes, false))
     };
     let mut sources = module.chain(component).chain(std::iter::from_fn(file).take(1));
     let source = sources.find(|source| source.sha256() == *wanted);
@@ -154,7 +154,7 @@ impl Session<'_> {
         let (expected, goal) = self.end();
         let (program, dumped, ending) = self.again(Some(expected), goal, None, self.args.output.is_some())?;
         if !self.args.quiet {
-            report::tell(self.report, &Look::of(self.args), &program, &ending, Some(&dumped));
+            report::tell(self.report, &Look::from_args(self.args), &program, &ending, Some(&dumped));
             let calls = self.tape.start.calls;
             self.report
                 .say(format_args!("it ended as in the dump, after {calls} calls of the host from its recording"));

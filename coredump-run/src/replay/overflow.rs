@@ -33,7 +33,7 @@ pub struct Overflow {
 
 impl Overflow {
     /// The place where a first run's stack overflowed, if it did.
-    pub fn of(expected: &Expected) -> Option<Overflow> {
+    pub fn from_expected(expected: &Expected) -> Option<Overflow> {
         let (_, of_it, frames) = expected.overflow()?;
         let (entry, entries, walked) = Default::default();
         let (expected, integers) = (expected.clone(), expected.integers_of_youngest());

@@ -52,7 +52,7 @@ pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Op
 pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>>) -> Result<Dumped> {
     let tape = again.tape().clone();
     let _progress = tape.progress(first.is_quiet(), "the program runs again");
-    let overflow = again.expected().and_then(Overflow::of).map(Arc::new);
+    let overflow = again.expected().and_then(Overflow::from_expected).map(Arc::new);
     let engine = engine(&tape.start, until.as_deref(), first.program.engine_cache())?;
     let program = Arc::new(first.program.source().compile(&engine)?);
     let recorder = Arc::new(first.again(program, again));
@@ -111,7 +111,7 @@ pub async fn run(
             if let Some(Diverged(how)) = error.downcast_ref::<Diverged>() {
                 return Err(differs(how));
             }
-            let ending = Ending::of(&error);
+            let ending = Ending::from_error(&error);
             if let Ending::Exception(_) = ending {
                 recorder.uncaught(&ending, &mut store.as_context_mut());
             }

@@ -40,9 +40,9 @@ impl Session<'_> {
 
     /// The end that the dump shows.
     pub fn end(&self) -> (Expected, Goal) {
-        let expected = Expected::of(self.kind(), self.dump.recorded());
-        let overflow = Overflow::of(&expected).map(Arc::new);
-        let until = Until::of(&self.tape.start, self.kind()).map(Arc::new);
+        let expected = Expected::new(self.kind(), self.dump.recorded());
+        let overflow = Overflow::from_expected(&expected).map(Arc::new);
+        let until = Until::from_start(&self.tape.start, self.kind()).map(Arc::new);
         (expected, Goal { overflow, until, ..Goal::default() })
     }
 
@@ -60,7 +60,7 @@ impl Session<'_> {
         let program = Arc::new(self.source.clone().compile(&engine)?);
         let recorded = self.dump.recorded();
         let words = recorded.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
-        let tail = Tail::of(&words.unwrap_or_default());
+        let tail = Tail::from_text(&words.unwrap_or_default());
         let args = self.args;
         let first = Recorder::new(args, Mode::Live, program.clone(), recorded.process.clone(), tail, self.report);
         let first = Arc::new(first.of_any_ending());

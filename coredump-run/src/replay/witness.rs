@@ -309,14 +309,14 @@ fn memories(store: &mut StoreContextMut<'_, Host>) -> Vec<Memory> {
 /// The instructions of a module that write to its memory `memory`.
 fn sites(binary: &[u8], memory: u32, module: u32, sites: &mut Vec<Site>) -> Result<()> {
     let mut read = || -> std::result::Result<(), wasmparser::BinaryReaderError> {
-        let layout = Layout::of(binary, memory)?;
+        let layout = Layout::parse(binary, memory)?;
         let mut function = layout.imported;
         for payload in wasmparser::Parser::new(0).parse_all(binary) {
             let wasmparser::Payload::CodeSectionEntry(body) = payload? else { continue };
             let mut operators = body.get_operators_reader()?;
             while !operators.eof() {
                 let (operator, offset) = operators.read_with_offset()?;
-                let writes = Writes::of(&operator, &layout).filter(|writes| writes.memory() == memory);
+                let writes = Writes::from_operator(&operator, &layout).filter(|writes| writes.memory() == memory);
                 let offset = offset as u64;
                 sites.extend(writes.map(|writes| Site { module, function, offset, ..writes.site() }));
             }

@@ -23,7 +23,7 @@ const LOST: &str = "the write is not found again";
 impl Session<'_> {
     /// Shows the last change of some bytes.
     pub fn last_write(&self, bytes: &str) -> Result<Exit> {
-        let named = Named::of(bytes, &self.dump, self.args.frame)?;
+        let named = Named::parse(bytes, &self.dump, self.args.frame)?;
         let watch = named.watch;
         let Changes { sites, modules, changes, host, from } = self.changes(watch, true)?;
         let last = changes.last();
@@ -62,7 +62,7 @@ impl Session<'_> {
             (None, None) => return Err(Error::new(ErrorKind::NotFound, LOST)),
         };
         let who = call.and(host.last()).map_or_else(String::new, |host| format!(" by {}", by_host(host)));
-        let look = Look { paint: Paint { on: self.args.color.on_stdout() }, ..Look::of(self.args) };
+        let look = Look { paint: Paint { on: self.args.color.on_stdout() }, ..Look::from_args(self.args) };
         let frames = report::frames(&dumped, &program, &look);
         output::print(&format!(
             "{named} was last changed{who} here:\n{frames}before: {}\nafter:  {}\n",
@@ -77,7 +77,7 @@ impl Session<'_> {
 
     /// Lists the changes of some bytes.
     pub fn writes(&self, bytes: &str) -> Result<Exit> {
-        let named = Named::of(bytes, &self.dump, self.args.frame)?;
+        let named = Named::parse(bytes, &self.dump, self.args.frame)?;
         let Changes { sites: all, modules, changes, host, .. } = self.changes(named.watch, false)?;
         let total = changes.last().map_or(0, |change| change.number + 1) + host.len() as u64;
         let mut lines = format!("{named}: {total} changes\n");

@@ -18,7 +18,7 @@ pub struct Layout {
 
 impl Layout {
     /// Reads it.
-    pub fn of(binary: &[u8], watched: u32) -> std::result::Result<Layout, wasmparser::BinaryReaderError> {
+    pub fn parse(binary: &[u8], watched: u32) -> std::result::Result<Layout, wasmparser::BinaryReaderError> {
         let mut layout = Layout {
             types: 0,
             parameters: Vec::new(),

@@ -178,7 +178,7 @@ pub fn cost_of_touch(len: u64) -> u64 {
 ///
 /// What of it cannot be rewritten.
 pub fn rewrite(binary: &[u8], watch: Watch, last: u64) -> Result<Rewritten> {
-    let layout = Layout::of(binary, watch.memory).map_err(malformed)?;
+    let layout = Layout::parse(binary, watch.memory).map_err(malformed)?;
     // The notes' size depends on the number of sites, which are known only after the memory section: two rounds.
     let mut first = Rewriter::new(watch, last, &layout, 0);
     let mut module = Module::new();

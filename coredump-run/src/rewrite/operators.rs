@@ -40,7 +40,7 @@ pub struct Bulk {
 
 impl Writes {
     /// How an operator writes to memory, if it does.
-    pub fn of(operator: &Operator<'_>, layout: &Layout) -> Option<Writes> {
+    pub fn from_operator(operator: &Operator<'_>, layout: &Layout) -> Option<Writes> {
         store(operator)
             .or_else(|| atomic(operator))
             .map(Writes::Store)

@@ -136,7 +136,8 @@ impl Reencode for Rewriter<'_> {
         let mut reader = func.get_operators_reader()?;
         while !reader.eof() {
             let (operator, offset) = reader.read_with_offset()?;
-            let writes = Writes::of(&operator, layout).filter(|writes| writes.memory() == self.looks.watch.memory);
+            let writes =
+                Writes::from_operator(&operator, layout).filter(|writes| writes.memory() == self.looks.watch.memory);
             let instruction = self.instruction(operator)?;
             let site = self.sites.len() as i32;
             let offset = offset as u64;

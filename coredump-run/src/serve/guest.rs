@@ -46,7 +46,7 @@ impl Handler {
     /// # Errors
     ///
     /// It has none of the right type.
-    pub fn of(pre: InstancePre<Host>) -> wasmtime::Result<Handler> {
+    pub fn new(pre: InstancePre<Host>) -> wasmtime::Result<Handler> {
         match p3::bindings::ServicePre::new(pre.clone()) {
             Ok(pre) => Ok(Handler::Concurrent(pre)),
             Err(_) => p2::bindings::ProxyPre::new(pre).map(Handler::Incoming),

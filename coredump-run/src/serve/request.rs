@@ -54,11 +54,11 @@ async fn work(service: Arc<Service>, request: Request<WasiBody>, about: About, a
     };
     let handled = service.handler.handle(&mut call.store, request, &answer);
     let handled = match service.args.timeout {
-        None => handled.await.map_err(|error| (Ending::of(&error), error)),
+        None => handled.await.map_err(|error| (Ending::from_error(&error), error)),
         Some(time) => {
             let overdue = Instant::now() + time + run::PATIENCE;
             match tokio::time::timeout_at(overdue.into(), handled).await {
-                Ok(handled) => handled.map_err(|error| (Ending::of(&error), error)),
+                Ok(handled) => handled.map_err(|error| (Ending::from_error(&error), error)),
                 Err(_) => Err((Ending::Waiting(Interruption::Timeout), Interruption::Timeout.into())),
             }
         }

@@ -69,7 +69,8 @@ impl Service {
     pub fn new(source: Source, args: Args, report: &Report) -> Result<Service> {
         let file = args.file()?.clone();
         let mode = if args.live { Mode::Live } else { Mode::Fast };
-        let settings = engine::Settings { interruptible: args.timeout.is_some(), ..engine::Settings::of(&args, mode) };
+        let settings =
+            engine::Settings { interruptible: args.timeout.is_some(), ..engine::Settings::from_args(&args, mode) };
         let (engine, program) = pool::compile(&source, settings, REQUESTS)?;
         let Code::Component(component) = &program.code else {
             return Err(Error::new(ErrorKind::WrongFile, "only a component can be served").in_file(&program.given));
@@ -82,7 +83,7 @@ impl Service {
             if args.unknown_imports_trap {
                 unknown::stand_in_component(&mut linker, component, &Imports::recorded(component, None))?;
             }
-            Handler::of(linker.instantiate_pre(component)?)
+            Handler::new(linker.instantiate_pre(component)?)
         };
         let handler = link(component::Linker::new(&engine));
         let handler = handler.map_err(|error| run::not_runnable(&error, &args).in_file(&program.given))?;
@@ -99,7 +100,7 @@ impl Service {
             budget: Arc::new(Budget::new(args.max_dumps, 1)),
             room: Semaphore::new(REQUESTS as usize),
             report: Mutex::new(*report),
-            look: Look::of(&args),
+            look: Look::from_args(&args),
             args,
             handler,
             engine,
@@ -170,7 +171,7 @@ impl Service {
         settings.process =
             Process { request: Some(about.model()), detail: Some(detail.to_owned()), ..self.process.clone() };
         settings.classify = Box::new(move |error| {
-            let ending = Ending::of(error);
+            let ending = Ending::from_error(error);
             // The server itself does not end.
             ending.leaves_dump(&on).then(|| coredump_capture::Cause { exit_code: None, ..ending.cause() })
         });

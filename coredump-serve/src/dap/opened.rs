@@ -166,9 +166,9 @@ impl Opened {
             EntryKind::Thread(_) => Lines::default(),
             EntryKind::Task(task) => {
                 let task = dump.runtime().and_then(|runtime| runtime.tasks.get(task));
-                Lines::of_task(&task.map(|task| dump.task_frames(task)).unwrap_or_default())
+                Lines::from_task(&task.map(|task| dump.task_frames(task)).unwrap_or_default())
             }
-            EntryKind::Async(task) => Lines::of(self.tasks.lines(dump, task)),
+            EntryKind::Async(task) => Lines::from_made(self.tasks.lines(dump, task)),
         });
         let is_crashed = thread.as_ref().is_some_and(Thread::is_crashed);
         let program: &Program = if is_crashed { &self.program } else { &[] };

@@ -67,12 +67,12 @@ enum Mark {
 
 impl Lines {
     /// The lines of a task of a language's runtime.
-    pub fn of_task(frames: &[ResolvedFrame]) -> Lines {
-        Lines::of(frames.iter().flat_map(|frame| lines_of(frame, |_| Origin::Runtime)))
+    pub fn from_task(frames: &[ResolvedFrame]) -> Lines {
+        Lines::from_made(frames.iter().flat_map(|frame| lines_of(frame, |_| Origin::Runtime)))
     }
 
     /// Lines that are all there.
-    pub fn of(made: impl IntoIterator<Item = Line>) -> Lines {
+    pub fn from_made(made: impl IntoIterator<Item = Line>) -> Lines {
         let mut lines = Lines { complete: true, ..Lines::default() };
         made.into_iter().for_each(|line| lines.push_made(line));
         lines

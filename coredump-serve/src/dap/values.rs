@@ -77,7 +77,7 @@ impl Opened {
             && (row.may_have_parts || dump.objects().objects().is_some() && is_name(&row.value))
             && let Ok(value) = frame.evaluate_in(scope, expression, LIMITS)
         {
-            row.parts = Row::of(&value, Some(expression.clone()), memory::memory_of(dump, &frame)).parts;
+            row.parts = Row::new(&value, Some(expression.clone()), memory::memory_of(dump, &frame)).parts;
         }
         let elements = row.parts.iter().filter(|part| part.name.starts_with('[')).count();
         let named = row.parts.len() - elements;
@@ -134,7 +134,7 @@ impl Opened {
         let (frame, scope) = scene.frame.as_ref().ok_or("nothing is known of this frame's variables")?;
         let value = frame.evaluate_in(*scope, expression, LIMITS);
         let value = value.map_err(|error| format!("column {}: {}", error.column, error.message))?;
-        let row = Row::of(&value, Some(expression.to_owned()), memory::memory_of(scene.dump, frame));
+        let row = Row::new(&value, Some(expression.to_owned()), memory::memory_of(scene.dump, frame));
         Ok(evaluated(self.row(origin, row)))
     }
 

@@ -37,7 +37,7 @@ pub struct Row {
 
 impl Row {
     /// A row of a variable that `expression` names. `memory`: the index of the one it lies in.
-    pub fn of(variable: &Variable, expression: Option<String>, memory: Option<u32>) -> Row {
+    pub fn new(variable: &Variable, expression: Option<String>, memory: Option<u32>) -> Row {
         let outer = expression.clone();
         Row::within(variable, expression, outer.as_deref(), memory)
     }
@@ -157,7 +157,7 @@ pub fn scopes(dump: &Dump, frame: &Frame, scope: usize) -> Vec<Scope> {
     let known = known.get(scope).filter(|_| known.len() == frame.inlines().len() + 1);
     let rows = |kind: VariableKind| -> Rows {
         let variables = known.into_iter().flat_map(|scope| &scope.variables).filter(|variable| variable.kind == kind);
-        Rows::Made(variables.map(|variable| Row::of(variable, named(variable), memory)).collect())
+        Rows::Made(variables.map(|variable| Row::new(variable, named(variable), memory)).collect())
     };
     let recorded = frame.recorded();
     let has_statics = known.is_some() && memory.is_some();
@@ -178,7 +178,7 @@ pub fn scopes(dump: &Dump, frame: &Frame, scope: usize) -> Vec<Scope> {
 /// The statics of the file that the function is in.
 pub fn statics(dump: &Dump, frame: &Frame) -> Vec<Row> {
     let memory = memory::memory_of(dump, frame);
-    frame.statics(LIMITS).iter().map(|variable| Row::of(variable, named(variable), memory)).collect()
+    frame.statics(LIMITS).iter().map(|variable| Row::new(variable, named(variable), memory)).collect()
 }
 
 /// The expression that names a variable in its own function, `name@entry` for a value at entry; none where the name means another
@@ -211,7 +211,7 @@ fn locals(rows: Vec<Row>) -> Vec<Scope> {
 pub fn await_scopes(dump: &Dump, variables: &[Variable]) -> Vec<Scope> {
     // In which of several memories they lie is not said.
     let memory = (dump.recorded().memories.len() == 1).then_some(0);
-    locals(variables.iter().map(|variable| Row::of(variable, None, memory)).collect())
+    locals(variables.iter().map(|variable| Row::new(variable, None, memory)).collect())
 }
 
 fn numbered(dump: &Dump, values: &Option<Box<[Value]>>, prefix: &str) -> Rows {

@@ -12,7 +12,7 @@ fn units(version: u16, mut entries: Vec<Written>) -> (Units<'static>, impl Fn(&s
     entries.push(base("int", DW_ATE_signed, 4));
     entries.push(base("char", DW_ATE_signed_char, 1));
     let (debug, labels) = debug(version, entries);
-    (Units::of(debug), move |label: &str| Die { unit: 0, offset: labels[label] })
+    (Units::from_debug(debug), move |label: &str| Die { unit: 0, offset: labels[label] })
 }
 
 fn member<const N: usize>(name: &'static str, ty: &'static str, more: [(gimli::DwAt, Form); N]) -> Written {

@@ -82,7 +82,7 @@ pub fn find(
             if functions.is_empty() {
                 return;
             }
-            let heaps = Heap::find(dump, binaries, index, &Regions::of(dump, binaries, index));
+            let heaps = Heap::find(dump, binaries, index, &Regions::new(dump, binaries, index));
             let view = View::new(memory);
             let found = coroutines(&functions, &heaps, &view, frame);
             let (shown, room) = (RefCell::default(), Room::new());

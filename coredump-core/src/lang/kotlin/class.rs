@@ -73,7 +73,7 @@ pub struct Pool {
 impl Pool {
     /// The pool that a function loads strings from: it names the segment of the text in its `array.new_data`, and the other one
     /// is that in which every pair lies within the text.
-    fn of(module: &Module<'_>, loader: u32) -> Option<Pool> {
+    fn from_loader(module: &Module<'_>, loader: u32) -> Option<Pool> {
         let mut operators = module.operators(loader)?;
         let (array, text) = loop {
             if operators.eof() {
@@ -203,7 +203,7 @@ impl Kotlin {
         let pool = match known {
             Some(known) => known,
             None => {
-                let pool = view.module(module).and_then(|module| Pool::of(module, index)).map(Arc::new);
+                let pool = view.module(module).and_then(|module| Pool::from_loader(module, index)).map(Arc::new);
                 self.pools.lock().insert((module, index), pool.clone());
                 pool
             }

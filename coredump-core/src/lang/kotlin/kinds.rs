@@ -381,7 +381,7 @@ pub struct Fields {
 
 impl Fields {
     /// Looks through all code of a module.
-    pub fn of(module: &Module<'_>, number: u32) -> Fields {
+    pub fn from_code(module: &Module<'_>, number: u32) -> Fields {
         let mut fields = Fields::default();
         let values = value_classes(module);
         let names = Names { module, number, values: &values };

@@ -153,7 +153,7 @@ impl Kotlin {
         let module = view.module(number)?;
         let known = self.fields.lock().get(&number).cloned();
         Some(known.unwrap_or_else(|| {
-            let fields = Arc::new(Fields::of(module, number));
+            let fields = Arc::new(Fields::from_code(module, number));
             self.fields.lock().insert(number, fields.clone());
             fields
         }))

@@ -75,7 +75,7 @@ impl Kotlin {
         for object in objects.iter().filter(|object| object.kind() == Kind::Struct) {
             let role = roles[object.type_index as usize].get_or_insert_with(|| {
                 let class = self.class(view, &object);
-                class.map_or(Role::Other, |class| Role::of(&class))
+                class.map_or(Role::Other, |class| Role::from_class(&class))
             });
             match role {
                 Role::Other => {}
@@ -210,7 +210,7 @@ enum Role {
 }
 
 impl Role {
-    fn of(class: &Class) -> Role {
+    fn from_class(class: &Class) -> Role {
         match () {
             () if class.is("kotlin.coroutines.CoroutineImpl") => Role::Suspended,
             () if class.is("kotlin.coroutines.SafeContinuation") => Role::Continuation,

@@ -24,7 +24,7 @@ pub fn restores(module: &Module<'_>, function: u32, pointer: u32) -> bool {
     if !may_set(&operators, pointer) || Pass::new(pointer).run(operators).is_some() {
         return true;
     }
-    let question = Question { pointer: Some(pointer), ..Question::of(module, function) };
+    let question = Question { pointer: Some(pointer), ..Question::new(module, function) };
     evaluate(&question, &|_| true).is_some_and(|summary| summary.balanced == Some(true))
 }
 
@@ -290,7 +290,7 @@ mod tests {
     use crate::unwind::stack_pointer::global_named;
 
     /// Whether one pass proves it, and whether a call restores the stack pointer at all.
-    fn of(body: &str) -> (bool, bool) {
+    fn proven(body: &str) -> (bool, bool) {
         let text = format!("(module (global (mut i32) (i32.const 0)) (func (param i32) (local i32 i32) {body}))");
         let bytes = wat::parse_str(&text).unwrap_or_else(|error| panic!("{error}"));
         let module = Module::parse(&bytes).unwrap();
@@ -312,7 +312,7 @@ mod tests {
             format!("(loop {TAKE} {PUT_BACK} (br_if 0 (local.get 0)))"),
             "(local.set 2 (global.get 0)) (global.set 0 (i32.const 8)) (global.set 0 (local.get 2))".to_string(),
         ] {
-            assert_eq!(of(&body), (true, true), "{body}");
+            assert_eq!(proven(&body), (true, true), "{body}");
         }
     }
 
@@ -329,7 +329,7 @@ mod tests {
             format!("(loop {TAKE} (br_if 0 (local.get 0))) {PUT_BACK}"),
             format!("(block (br_table 0 1 0 (local.get 0)) {TAKE} {PUT_BACK}) {TAKE}"),
         ] {
-            assert_eq!(of(&body), (false, false), "{body}");
+            assert_eq!(proven(&body), (false, false), "{body}");
         }
     }
 
@@ -339,7 +339,7 @@ mod tests {
         let body = format!(
             "{TAKE} (local.set 2 (local.get 1)) (loop (local.set 2 (i32.const 0)) (br_if 0 (local.get 0))) {PUT_BACK}"
         );
-        assert_eq!(of(&body), (false, true));
+        assert_eq!(proven(&body), (false, true));
     }
 
     #[test]
@@ -354,7 +354,7 @@ mod tests {
                 let operators = module.operators(function).unwrap();
                 let sets = may_set(&operators, pointer);
                 let one_pass = Pass::new(pointer).run(operators).is_some();
-                let question = Question { pointer: Some(pointer), ..Question::of(&module, function) };
+                let question = Question { pointer: Some(pointer), ..Question::new(&module, function) };
                 let whole = evaluate(&question, &|_| true).unwrap().balanced.unwrap();
                 assert!(whole || !one_pass && sets, "{name}: function {function}");
                 *if one_pass { &mut quick } else { &mut slow } += usize::from(sets);

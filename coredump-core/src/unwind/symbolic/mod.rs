@@ -87,7 +87,7 @@ pub struct Question<'m, 's> {
 
 impl<'m, 's> Question<'m, 's> {
     /// Of a function, nothing more yet.
-    pub fn of(module: &'m Module<'s>, function: u32) -> Self {
+    pub fn new(module: &'m Module<'s>, function: u32) -> Self {
         Question { module, function, pointer: None, entry: None, target: None }
     }
 }

@@ -62,24 +62,24 @@ impl Stores {
     /// The writes of a function of `module` to its room on the stack, whose pointer is the global `pointer`.
     pub fn on_stack(module: &Module<'_>, function: u32, pointer: u32) -> Option<Stores> {
         let ty = module.globals().get(pointer as usize)?.ty;
-        Stores::of(module, function, Some(pointer), Base::StackPointer, ty)
+        Stores::from_function(module, function, Some(pointer), Base::StackPointer, ty)
     }
 
     /// What a function does with an object whose address is its parameter `local`, also by handing it on.
-    pub fn of_parameter(module: &Module<'_>, function: u32, local: u32) -> Option<Stores> {
-        Stores::of_argument(module, function, local, CALLS, &mut CALLEES.clone())
+    pub fn through_parameter(module: &Module<'_>, function: u32, local: u32) -> Option<Stores> {
+        Stores::through_argument(module, function, local, CALLS, &mut CALLEES.clone())
     }
 
-    fn of_argument(module: &Module<'_>, function: u32, local: u32, calls: u32, left: &mut u32) -> Option<Stores> {
+    fn through_argument(module: &Module<'_>, function: u32, local: u32, calls: u32, left: &mut u32) -> Option<Stores> {
         let ty = *module.signature(function)?.params.get(local as usize)?;
-        let mut stores = Stores::of(module, function, None, Base::Parameter(local), ty)?;
+        let mut stores = Stores::from_function(module, function, None, Base::Parameter(local), ty)?;
         if stores.vague.contains(&local) {
             stores.spread.insert(0);
         }
         for (callee, argument, at) in std::mem::take(&mut stores.arguments) {
             let look = |left: &mut u32| {
                 *left = left.checked_sub(1)?;
-                let inside = Stores::of_argument(module, callee, argument, calls.checked_sub(1)?, left)?;
+                let inside = Stores::through_argument(module, callee, argument, calls.checked_sub(1)?, left)?;
                 inside.spread.is_empty().then_some(inside)
             };
             match look(left) {
@@ -94,13 +94,19 @@ impl Stores {
         Some(stores)
     }
 
-    fn of(module: &Module<'_>, function: u32, pointer: Option<u32>, base: Base, ty: ValueType) -> Option<Stores> {
+    fn from_function(
+        module: &Module<'_>,
+        function: u32,
+        pointer: Option<u32>,
+        base: Base,
+        ty: ValueType,
+    ) -> Option<Stores> {
         let known: RefCell<HashMap<u32, bool>> = RefCell::default();
         let restores = |callee| match pointer {
             Some(pointer) => *known.borrow_mut().entry(callee).or_insert_with(|| restores(module, callee, pointer)),
             None => true,
         };
-        let question = Question { pointer, ..Question::of(module, function) };
+        let question = Question { pointer, ..Question::new(module, function) };
         let mut stores = Stores {
             base,
             pointer,
@@ -318,7 +324,7 @@ mod tests {
             (func $on (param i32) (call $on (local.get 0))) (func (param i32) (local i32) {body}))"
         );
         let bytes = wat::parse_str(text).unwrap();
-        let stores = Stores::of_parameter(&Module::parse(&bytes).unwrap(), 4, 0)?;
+        let stores = Stores::through_parameter(&Module::parse(&bytes).unwrap(), 4, 0)?;
         stores.read_end().filter(|end| *end <= 12)?;
         stores.written(0, 12)
     }

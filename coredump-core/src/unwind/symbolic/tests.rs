@@ -68,7 +68,7 @@ fn state(text: &str, entry: Option<u64>) -> State {
     let bytes = wat::parse_str(text).unwrap();
     let module = Module::parse(&bytes).unwrap();
     let target = Some(nop(&module, 0));
-    let question = Question { pointer: Some(0), entry, target, ..Question::of(&module, 0) };
+    let question = Question { pointer: Some(0), entry, target, ..Question::new(&module, 0) };
     evaluate(&question, &|_| true).unwrap().at.unwrap()
 }
 

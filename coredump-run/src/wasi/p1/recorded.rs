@@ -33,7 +33,7 @@ impl Importing<'_> {
         let imported = imports.any(|import| import.module() == module && import.name() == name);
         imported.then(|| CallRecorder {
             noted: Function::new(name, parameters),
-            files: FileCall::of(name),
+            files: FileCall::from_name(name),
             memory: self.module.get_export_index("memory"),
             found: OnceLock::new(),
             log: self.log.map(|log| (log.number(module, name), log.clone())),
@@ -87,7 +87,7 @@ enum FileCall {
 }
 
 impl FileCall {
-    fn of(name: &str) -> FileCall {
+    fn from_name(name: &str) -> FileCall {
         match name {
             "path_open" => FileCall::Open,
             "fd_close" => FileCall::Close,
@@ -128,7 +128,7 @@ impl CallRecorder {
         };
         let paths = self.noted.paths(&arguments, memory.data(&*caller));
         caller.data().calls.enter(&self.noted, &arguments, paths);
-        let targets = self.log.as_ref().map_or_else(Targets::default, |_| Targets::of(out));
+        let targets = self.log.as_ref().map_or_else(Targets::default, |_| Targets::from_arguments(out));
         let mut call = Call { recorder: self, arguments, hash, memory, targets };
         if self.log.is_some() && out.is_in_memory() {
             let mut targets = std::mem::take(&mut call.targets);

@@ -58,7 +58,7 @@ impl Out {
 
 impl Targets {
     /// Finds those that the arguments alone name.
-    pub fn of(out: Out) -> Targets {
+    pub fn from_arguments(out: Out) -> Targets {
         let mut targets = Targets { partly: true, ..Targets::default() };
         match out {
             Out::At(address, len) => targets.fixed[0] = (address as u32, len),

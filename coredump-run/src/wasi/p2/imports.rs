@@ -214,7 +214,7 @@ impl Interface<'_> {
     fn function<P: Values, R: Values>(&self, name: &str, parameters: &'static [&'static str]) -> Arc<Function> {
         let noted = ComponentFunction::new::<P, R>(self.name, name, parameters);
         let number = self.imports.number(self.name, name);
-        Arc::new(Function { noted: Arc::new(noted), files: FileCall::of(self.name, name), number })
+        Arc::new(Function { noted: Arc::new(noted), files: FileCall::from_name(self.name, name), number })
     }
 }
 

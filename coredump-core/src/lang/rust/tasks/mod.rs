@@ -43,7 +43,7 @@ pub fn find(
     let polled = Polled::find(dump, binaries, inspector);
     for (module, instance) in instances {
         let Some(memory) = memory(dump, instance) else { continue };
-        let regions = Regions::of(dump, binaries, memory);
+        let regions = Regions::new(dump, binaries, memory);
         inspector.with_module(module, instance, |frame| {
             let renderer = Renderer::new(frame, limits.unwrap_or_default(), Language::Rust);
             let futures = Futures::new(&renderer, &polled, limits.is_some());
