@@ -76,7 +76,7 @@ def compile_units(sources, objects, compiler):
         target = objects / (source.stem + ".o")
         if not target.exists():
             partial = target.with_suffix(".part")
-            run(["nice", *compiler, "-O1", "-g", "-gdwarf-5", "-c", source.name, "-o", partial], cwd=source.parent)
+            run([*compiler, "-O1", "-g", "-gdwarf-5", "-c", source.name, "-o", partial], cwd=source.parent)
             partial.rename(target)
         return target
 
@@ -202,7 +202,7 @@ def sqlite():
         amalgamation = fetched("libsqlite3-sys", "0.30.1") / "sqlite3"
         if not shutil.which("zig"):
             raise Unable("SQLite needs zig (pip install ziglang, and a program `zig` that runs `python3 -m ziglang`)")
-        run(["nice", "zig", "cc", "-target", "wasm32-wasi", "-fno-sanitize=undefined", "-g", "-gdwarf-5", "-O2", "-DSQLITE_THREADSAFE=0",
+        run(["zig", "cc", "-target", "wasm32-wasi", "-fno-sanitize=undefined", "-g", "-gdwarf-5", "-O2", "-DSQLITE_THREADSAFE=0",
              "-DSQLITE_OMIT_LOAD_EXTENSION", f"-I{amalgamation}", GUESTS / "sqlite.c", amalgamation / "sqlite3.c", "-o", target])
     return once(OUT / "sqlite.wasm", make)
 

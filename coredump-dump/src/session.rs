@@ -14,7 +14,6 @@ use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory, Unreadable};
 use coredump_core::model::{CoreDump, Value};
-use coredump_core::module::Module;
 use coredump_core::regions::{Regions, Symbols};
 
 use crate::address::{Address, Base, Extent, Range};
@@ -263,7 +262,7 @@ impl<'a> Session<'a> {
                 error.hint(format!("no binary fits: {path}{}", refused.reason))
             }
             Some(None) => error.hint("names need the program's binary: -m FILE names it"),
-            None if slots.iter().filter_map(|slot| slot.found.as_ref()).any(|found| is_relocated(found.binary.module())) => {
+            None if slots.iter().filter_map(|slot| slot.found.as_ref()).any(|found| found.binary.module().memory_base().is_some()) => {
                 error.hint("where statics of position-independent code are, its global __memory_base says; --fast leaves it out")
             }
             None => error.hint("statics need debug information; --globals lists the globals"),
@@ -288,11 +287,6 @@ impl<'a> Session<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// Whether a module is position-independent: it asks for the address of its data.
-fn is_relocated(module: &Module<'_>) -> bool {
-    module.imports().any(|import| import.name == "__memory_base")
 }
 
 /// Writes `len` times the same byte.

@@ -1,5 +1,6 @@
 //! Dumps cut off and damaged, under the real tools: they say what they could read, and end as they should.
 
+use std::ops::Range;
 use std::path::Path;
 
 use coredump_tests::dump_builder::{self as build, FrameBytes, frame};
@@ -284,5 +285,43 @@ fn damaged_objects_of_kotlin_are_read_in_bounds() {
             bytes.fill(value);
             read_all_of(&damaged, &module, &MEANINGS, &format!("{name}, byte {from:#x}"));
         }
+    }
+}
+
+/// Words among their contents are changed to another reference, another number or an extreme one: circles, wrong types, lengths of
+/// billions.
+#[test]
+fn objects_of_kotlin_that_refer_to_anything_are_read_in_bounds() {
+    const OBJECTS: [(&str, &[&str]); 5] = [
+        ("coredump-bt", &["--locals"]),
+        ("coredump-json", &["--heap"]),
+        ("coredump-dump", &["--heap"]),
+        ("coredump-dump", &["--objects"]),
+        ("coredump-dump", &["--path-to", "#900"]),
+    ];
+    let (folder, module) = (scratch(), fixture("modules/kotlin-shapes.wasm"));
+    Tool::new("coredump-run").args(["-q", "-o", "d"]).arg(&module).in_folder(folder.path()).run().expect(134);
+    let whole = std::fs::read(folder.path().join("d")).unwrap();
+    let Range { start, end } = section(&whole, "coredump.objects");
+    assert!(end - start > 1 << 12, "there are objects: {start:#x}..{end:#x}");
+    // The types come first: without them nothing is read.
+    let start = start + (end - start) / 4;
+    let mut seed = 11u64;
+    let mut roll = |below: usize| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as usize % below
+    };
+    for round in 0..8 {
+        let mut damaged = whole.clone();
+        for _ in 0..4 << round {
+            let (from, to) = (start + roll(end - start - 4), start + roll(end - start - 4));
+            let word = match roll(3) {
+                0 => damaged[from..from + 4].try_into().unwrap(),
+                1 => ((1 + roll(4000) as u32) << 2).to_le_bytes(),
+                _ => [u32::MAX, i32::MAX as u32, i32::MIN as u32, 0][roll(4)].to_le_bytes(),
+            };
+            damaged[to..to + 4].copy_from_slice(&word);
+        }
+        read_all_of(&damaged, &module, &OBJECTS, &format!("round {round}"));
     }
 }

@@ -6,7 +6,7 @@ use crate::catalog::units::{Die, Units};
 use crate::lang::cpp::template_names;
 use crate::lang::names::path_parts;
 use crate::lang::table;
-use crate::location::frame::{Frame, memory_base_global};
+use crate::location::frame::Frame;
 use crate::location::statics;
 use crate::scope::VariableKind;
 
@@ -65,7 +65,7 @@ fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option
 /// The variable that all these entries describe, the first of them; `None` when they are several variables.
 fn the_only(frame: &Frame<'_, '_>, found: Vec<Die>) -> Option<Die> {
     let units = &frame.units;
-    let relocated = memory_base_global(frame.binary.module()).is_some();
+    let relocated = frame.binary.module().memory_base().is_some();
     // What the linker dropped is not what is meant while anything else is.
     let is_alive = |die: &Die| !statics::written(units, *die).is_some_and(|fixed| fixed.is_dropped(relocated));
     let alive: Vec<Die> = found.iter().copied().filter(is_alive).collect();

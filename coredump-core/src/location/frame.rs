@@ -10,7 +10,6 @@ use crate::location::Missing;
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
-use crate::module::{ItemKind, Module};
 use crate::scope;
 use crate::unwind::writes::Writes;
 use crate::unwind::{Recovered, Stores, certain_instance};
@@ -131,7 +130,7 @@ impl Frame<'_, '_> {
 
     /// What addresses of position-independent code count from; `None` of code that a linker put in its place.
     pub fn memory_base(&self) -> Result<Option<u64>, Missing> {
-        let Some(index) = memory_base_global(self.binary.module()) else { return Ok(None) };
+        let Some(index) = self.binary.module().memory_base() else { return Ok(None) };
         match self.dumped_global(index)? {
             model::Value::I32(value) => Ok(Some(u64::from(value as u32))),
             model::Value::I64(value) => Ok(Some(value as u64)),
@@ -201,10 +200,4 @@ impl Frame<'_, '_> {
             _ => Err(none()),
         }
     }
-}
-
-/// The global that a position-independent module imports as the address of its data.
-pub fn memory_base_global(module: &Module<'_>) -> Option<u32> {
-    let globals = module.imports().filter(|import| import.kind == ItemKind::Global);
-    globals.zip(0..).find(|(import, _)| import.name == "__memory_base").map(|(_, index)| index)
 }

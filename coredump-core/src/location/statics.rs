@@ -6,7 +6,6 @@ use gimli::{AttributeValue, Operation};
 
 use crate::binaries::Binary;
 use crate::catalog::units::{Catalog, Die, Units};
-use crate::location::frame::memory_base_global;
 use crate::location::parse;
 use crate::module::Module;
 use crate::symbols::demangle;
@@ -50,7 +49,7 @@ pub fn placed<'u>(
     module: &'u Module<'_>,
     global: &'u dyn Fn(u32) -> Option<u64>,
 ) -> impl Iterator<Item = (Die, u64)> + 'u {
-    let memory_base = match memory_base_global(module) {
+    let memory_base = match module.memory_base() {
         Some(index) => global(index),
         None => Some(0),
     };
@@ -62,7 +61,7 @@ pub fn placed<'u>(
         Some(u32::MAX) => memory_base,
         Some(index) => global(index),
     };
-    let relocated = memory_base_global(module).is_some();
+    let relocated = module.memory_base().is_some();
     let dies = (0..units.len()).flat_map(|unit| units.statics_of(unit));
     dies.filter_map(move |die| {
         let fixed = written(units, die).filter(|fixed| !fixed.is_dropped(relocated))?;

@@ -87,6 +87,8 @@ pub fn sha256(bytes: &[u8]) -> String {
 impl<'s> Module<'s> {
     /// Opens a core module. Reads section headers only.
     ///
+    /// # Errors
+    ///
     /// Fails where `bytes` are no WebAssembly binary or a component (walk those with [`nested`]). A module that is cut
     /// off opens; [`Module::defect`] tells.
     pub fn parse(bytes: &'s [u8]) -> Result<Module<'s>> {
@@ -429,6 +431,13 @@ impl<'s> Module<'s> {
 
     fn import(&self, entry: &ImportEntry) -> Import<'s> {
         Import { module: self.text(&entry.module), name: self.text(&entry.name), kind: entry.kind }
+    }
+
+    /// The global that a position-independent module imports as the address of its data (`__memory_base`, the tool conventions'
+    /// DynamicLinking.md), by its index; `None` of other modules.
+    pub fn memory_base(&self) -> Option<u32> {
+        let globals = self.imports().filter(|import| import.kind == ItemKind::Global);
+        globals.zip(0..).find(|(import, _)| import.name == "__memory_base").map(|(_, index)| index)
     }
 
     /// The import that is the item with this index in the index space of its sort.

@@ -200,16 +200,16 @@ impl<'s> Lines<'s> {
             // Kotlin writes the folder where the file's name belongs, and the name where the folder does.
             Some(file) if names_folders(unit) => {
                 if name != "." {
-                    push(&mut path, &name);
+                    append_path(&mut path, &name);
                 }
-                push(&mut path, &file);
+                append_path(&mut path, &file);
             }
             // Directory 0 is the compilation directory itself (before DWARF 5 it has no entry).
             Some(directory) if file.directory_index() != 0 => {
-                push(&mut path, &directory);
-                push(&mut path, &name);
+                append_path(&mut path, &directory);
+                append_path(&mut path, &name);
             }
-            _ => push(&mut path, &name),
+            _ => append_path(&mut path, &name),
         }
         Some(path)
     }
@@ -246,7 +246,7 @@ pub(super) enum LineLookup {
 }
 
 /// Appends a path of the build machine, which may be a Windows one.
-fn push(path: &mut String, part: &str) {
+pub fn append_path(path: &mut String, part: &str) {
     let absolute = |path: &str| path.starts_with(['/', '\\']) || matches!(path.as_bytes(), [_, b':', b'/' | b'\\', ..]);
     if absolute(part) || path.is_empty() {
         part.clone_into(path);
@@ -261,13 +261,13 @@ fn push(path: &mut String, part: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::push;
+    use super::append_path;
 
     #[test]
     fn paths_join_as_on_the_build_machine() {
         let join = |base: &str, part| {
             let mut path = base.to_owned();
-            push(&mut path, part);
+            append_path(&mut path, part);
             path
         };
         assert_eq!(join("/src", "a.c"), "/src/a.c");

@@ -49,19 +49,12 @@ struct Contents {
 impl Expected {
     /// What `dump` says of an ending of this kind.
     pub fn new(kind: &str, dump: &CoreDump<'_>) -> Expected {
-        let frames = dump.threads.first().map(|thread| &thread.frames[..]).unwrap_or_default();
         Expected {
             kind: kind.to_owned(),
-            frames: frames.iter().map(|frame| FramePosition::new(frame, dump)).collect(),
-            youngest: frames.first().and_then(|frame| Some(frame.instance? as usize)),
-            globals: owners(dump, dump.globals.len(), |instance| &instance.globals)
-                .into_iter()
-                .zip(dump.globals.iter().cloned())
-                .collect(),
-            memories: owners(dump, dump.memories.len(), |instance| &instance.memories)
-                .into_iter()
-                .zip(dump.memories.iter().map(Contents::from_memory))
-                .collect(),
+            frames: frames(dump).iter().map(|frame| FramePosition::new(frame, dump)).collect(),
+            youngest: frames(dump).first().and_then(|frame| Some(frame.instance? as usize)),
+            globals: global_owners(dump).into_iter().zip(dump.globals.iter().cloned()).collect(),
+            memories: memory_owners(dump).into_iter().zip(dump.memories.iter().map(Contents::with_nans)).collect(),
         }
     }
 
@@ -110,17 +103,18 @@ impl Expected {
     ///
     /// What differs, for a person.
     pub fn check(&self, kind: &str, dump: &CoreDump<'_>) -> Result<(), String> {
-        let other = Expected::new(kind, dump);
-        if self.kind != other.kind {
-            return Err(format!("it ended by {} and not by {}", other.kind, self.kind));
+        if self.kind != kind {
+            return Err(format!("it ended by {kind} and not by {}", self.kind));
         }
-        self.check_frames(&other.frames)?;
-        for (index, (first, second)) in pairs("globals", &self.globals, &other.globals)?.into_iter().enumerate() {
+        self.check_frames(&frames(dump).iter().map(|frame| FramePosition::new(frame, dump)).collect::<Vec<_>>())?;
+        let globals: Vec<_> = global_owners(dump).into_iter().zip(&dump.globals).collect();
+        for (index, (first, second)) in pairs("globals", &self.globals, &globals)?.into_iter().enumerate() {
             if !same_global(first, second) {
                 return Err(format!("global {index} has another value"));
             }
         }
-        for (index, (first, second)) in pairs("memories", &self.memories, &other.memories)?.into_iter().enumerate() {
+        let memories: Vec<_> = memory_owners(dump).into_iter().zip(&dump.memories).collect();
+        for (index, (first, second)) in pairs("memories", &self.memories, &memories)?.into_iter().enumerate() {
             first.check(second).map_err(|what| format!("memory {index} {what}"))?;
         }
         Ok(())
@@ -158,6 +152,19 @@ impl FramePosition {
     }
 }
 
+/// The frames of a dump's first thread.
+fn frames<'d>(dump: &'d CoreDump<'_>) -> &'d [Frame] {
+    dump.threads.first().map(|thread| &thread.frames[..]).unwrap_or_default()
+}
+
+fn global_owners(dump: &CoreDump<'_>) -> Vec<Owner> {
+    owners(dump, dump.globals.len(), |instance| &instance.globals)
+}
+
+fn memory_owners(dump: &CoreDump<'_>) -> Vec<Owner> {
+    owners(dump, dump.memories.len(), |instance| &instance.memories)
+}
+
 /// The owners of a dump's memories or globals, of which instances list the indices.
 fn owners<'d>(dump: &'d CoreDump<'_>, count: usize, of: impl Fn(&'d Instance) -> &'d Vec<Option<u32>>) -> Vec<Owner> {
     let mut owners = vec![None; count];
@@ -174,7 +181,11 @@ fn owners<'d>(dump: &'d CoreDump<'_>, count: usize, of: impl Fn(&'d Instance) ->
 /// The same of two runs, as far as the first one has it. An uninstrumented engine lists them in another order, does not know
 /// the owners of all, and does not list what the engine itself keeps for a component's adapters; what is left over then is in
 /// the same order.
-fn pairs<'p, T>(what: &str, first: &'p [(Owner, T)], second: &'p [(Owner, T)]) -> Result<Vec<(&'p T, &'p T)>, String> {
+fn pairs<'p, A, B>(
+    what: &str,
+    first: &'p [(Owner, A)],
+    second: &'p [(Owner, B)],
+) -> Result<Vec<(&'p A, &'p B)>, String> {
     let mut by_owner: HashMap<(usize, usize), usize> = HashMap::new();
     for (index, (owner, _)) in second.iter().enumerate() {
         owner.map(|owner| by_owner.insert(owner, index));
@@ -187,7 +198,7 @@ fn pairs<'p, T>(what: &str, first: &'p [(Owner, T)], second: &'p [(Owner, T)]) -
     if missing > 0 && missing != left.clone().count() {
         return Err(format!("it has {} {what} and not {}", second.len(), first.len()));
     }
-    let pair = |((_, item), found): (&'p (Owner, T), &Option<usize>)| {
+    let pair = |((_, item), found): (&'p (Owner, A), &Option<usize>)| {
         let index = found.or_else(|| left.next())?;
         Some((item, &second[index].1))
     };
@@ -211,9 +222,25 @@ fn same_global(first: &Global, second: &Global) -> bool {
 }
 
 impl Contents {
-    fn from_memory(memory: &Memory<'_>) -> Contents {
+    /// What a memory holds, for a comparison with [`Contents::check`].
+    fn with_nans(memory: &Memory<'_>) -> Contents {
+        let mut nans = HashMap::new();
+        let contents =
+            Contents::read(memory, |number, bytes| nans.extend(digest_without_nans(bytes).map(|it| (number, it))));
+        Contents { nans, ..contents }
+    }
+
+    /// What a memory holds; `each` gets the number and the bytes of every block of which something is captured.
+    fn read(memory: &Memory<'_>, mut each: impl FnMut(u64, &mut [u8])) -> Contents {
         let mut contents =
             Contents { size: memory.size, blocks: HashMap::new(), nans: HashMap::new(), unknown: Vec::new() };
+        let mut close = |contents: &mut Contents, block: Option<(u64, Vec<u8>)>| {
+            let Some((number, mut bytes)) = block else { return };
+            if bytes.iter().any(|&byte| byte != 0) {
+                contents.blocks.insert(number, *blake3::hash(&bytes).as_bytes());
+            }
+            each(number, &mut bytes);
+        };
         let mut open: Option<(u64, Vec<u8>)> = None;
         for chunk in memory.chunks(0..memory.size) {
             let range = chunk.range();
@@ -226,7 +253,7 @@ impl Contents {
                         let (block, end) = (at / BLOCK, (at / BLOCK * BLOCK + BLOCK).min(segment.end()));
                         let bytes = &segment.bytes[(at - segment.address) as usize..(end - segment.address) as usize];
                         if open.as_ref().is_none_or(|(number, _)| *number != block) {
-                            contents.close(open.take());
+                            close(&mut contents, open.take());
                             open = Some((block, vec![0; BLOCK as usize]));
                         }
                         if let Some((_, buffer)) = &mut open {
@@ -238,21 +265,17 @@ impl Contents {
                 }
             }
         }
-        contents.close(open);
+        close(&mut contents, open);
         contents
     }
 
-    fn close(&mut self, block: Option<(u64, Vec<u8>)>) {
-        let Some((number, mut bytes)) = block else { return };
-        if bytes.iter().any(|&byte| byte != 0) {
-            self.blocks.insert(number, *blake3::hash(&bytes).as_bytes());
-        }
-        if forget_nans(&mut bytes) {
-            self.nans.insert(number, *blake3::hash(&bytes).as_bytes());
-        }
-    }
-
-    fn check(&self, other: &Contents) -> Result<(), String> {
+    /// Compares it with another memory.
+    ///
+    /// # Errors
+    ///
+    /// What differs.
+    fn check(&self, memory: &Memory<'_>) -> Result<(), String> {
+        let other = Contents::read(memory, |_, _| ());
         if self.size != other.size {
             return Err(format!("has {} bytes and not {}", other.size, self.size));
         }
@@ -264,8 +287,13 @@ impl Contents {
         let differs = |block: &&u64| !unknown(block) && self.blocks.get(block) != other.blocks.get(block);
         match numbers.iter().find(differs) {
             Some(block) => {
-                let nans = self.nans.get(block);
-                let only_nans = nans.is_some() && nans == other.nans.get(block);
+                let mut nans = None;
+                Contents::read(memory, |number, bytes| {
+                    if number == *block {
+                        nans = digest_without_nans(bytes);
+                    }
+                });
+                let only_nans = nans.is_some() && nans.as_ref() == self.nans.get(block);
                 // Of two NaNs that are added, x86 returns the first one, and which is first is the compiler's choice.
                 let nans = if only_nans { ", only in the bits of NaNs, which are up to the compiler" } else { "" };
                 Err(format!("differs in the 64 KiB at {:#x}{nans}", block * BLOCK))
@@ -273,6 +301,11 @@ impl Contents {
             None => Ok(()),
         }
     }
+}
+
+/// The digest of a block without the bits of NaNs, if it seems to have some.
+fn digest_without_nans(bytes: &mut [u8]) -> Option<[u8; 32]> {
+    forget_nans(bytes).then(|| *blake3::hash(bytes).as_bytes())
 }
 
 /// Makes all words alike that are a NaN as arithmetic gives them: quiet, and with little in the payload, as hardly an integer is.

@@ -13,6 +13,7 @@ use crate::catalog::units::Die;
 use crate::lang::Renderer;
 use crate::lang::rust::{RustValues, TraitObject};
 use crate::location::frame::Frame;
+use crate::symbols::append_path;
 use crate::tasks::{Await, AwaitState, Room, TaskState};
 use crate::values::{Source, Value};
 use crate::variables::{Status, Variable, When};
@@ -313,19 +314,16 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         (Some(own), Some(note))
     }
 
-    /// The folder of the source that a unit was compiled from, with a `/` at its end. rustc names the unit by the crate's
+    /// The folder of the source that a unit was compiled from, with a separator at its end. rustc names the unit by the crate's
     /// first file: `src/main.rs/@/1a2b3c`.
     fn crate_folder(&self, die: Die) -> Option<String> {
         let unit = self.frame().units.unit(die.unit)?;
         let name = String::from_utf8_lossy(unit.name.as_ref()?.slice()).into_owned();
         let (file, _) = name.split_once("/@/")?;
-        let (folder, _) = file.rsplit_once('/').unwrap_or(("", file));
-        let folder = if folder.starts_with('/') {
-            folder.to_owned()
-        } else {
-            format!("{}/{folder}", String::from_utf8_lossy(unit.comp_dir.as_ref()?.slice()))
-        };
-        Some(format!("{}/", folder.trim_end_matches('/')))
+        let mut path = String::from_utf8_lossy(unit.comp_dir.as_ref()?.slice()).into_owned();
+        append_path(&mut path, file);
+        path.truncate(path.rfind(['/', '\\'])? + 1);
+        Some(path)
     }
 
     /// The entry of the frame that polls a future.
