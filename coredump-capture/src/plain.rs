@@ -75,7 +75,7 @@ fn stack_without<T: 'static>(
     }
     let mut instances = dump.instances().to_vec();
     instances.retain(|instance| guests(instance.module(&*store)));
-    let mut places = Places::default();
+    let mut owners = Owners::default();
     for (position, instance) in instances.iter().enumerate() {
         let module = instance.module(&*store);
         let module = dump.modules().iter().find(|known| Module::same(known, module));
@@ -93,25 +93,25 @@ fn stack_without<T: 'static>(
         let module = module.map(|module| catalog.module_index(module));
         let record = InstanceRecord { module, ..record };
         catalog.add(*instance, record);
-        places.numbers.insert(instance.debug_index_in_store(), position);
-        places.modules.push(parsed);
+        owners.numbers.insert(instance.debug_index_in_store(), position);
+        owners.modules.push(parsed);
     }
     for memory in dump.memories() {
         let index = catalog.memory_index(AnyMemory::Own(*memory));
-        places.defined(ItemKind::Memory, memory.debug_index_in_store(), index, &mut catalog);
+        owners.defined(ItemKind::Memory, memory.debug_index_in_store(), index, &mut catalog);
     }
     for global in dump.globals() {
         let index = catalog.global_index(*global, store);
         let ty = global.ty(&*store);
         let key = (type_name(ty.content()), ty.mutability() == Mutability::Var);
-        places.defined_global(global.debug_index_in_store(), key, index, &mut catalog);
+        owners.defined_global(global.debug_index_in_store(), key, index, &mut catalog);
     }
     let mut functions = Functions::new();
     for (position, instance) in instances.iter().enumerate() {
-        places.exported(position, *instance, &mut functions, &mut catalog, store);
+        owners.exported(position, *instance, &mut functions, &mut catalog, store);
     }
     catalog.set_functions(functions);
-    places.only_memory(&mut catalog);
+    owners.only_memory(&mut catalog);
     let frames = dump.frames().iter().filter(|info| guests(info.module())).map(|info| {
         let module = catalog.module_index(info.module());
         let instance = catalog.only_instance(module);
@@ -129,13 +129,13 @@ fn stack_without<T: 'static>(
 
 /// Which instance has what under which index.
 #[derive(Default)]
-struct Places<'p> {
+struct Owners<'p> {
     /// The engine's number of an instance to its position.
     numbers: HashMap<u32, usize>,
     modules: Vec<Option<CoreModule<'p>>>,
 }
 
-impl Places<'_> {
+impl Owners<'_> {
     /// Places something at the instance that defines it, by its number: the instance's in the high half, the index among
     /// what it defines in the low one.
     fn defined(&self, kind: ItemKind, number: u64, index: u32, catalog: &mut Catalog) {

@@ -144,7 +144,7 @@ impl Recorder {
         if self.begun.swap(true, Ordering::SeqCst) {
             return;
         }
-        let place = || Places::from_engine(WasmBacktrace::force_capture(&*store).frames());
+        let place = || CrashSite::from_engine(WasmBacktrace::force_capture(&*store).frames());
         let dumped = match self.has_room(cause, place) {
             Ok(()) => self.dump(cause, store, |store| Stack::new(stop, store)),
             Err(error) => self.none(cause, error),
@@ -171,14 +171,14 @@ impl Recorder {
             false => None,
         });
         let dumped = match (seen.ok().flatten(), error.downcast_ref::<WasmCoreDump>()) {
-            (Some(seen), _) => match self.has_room(&cause, || Places::from_stack(&seen.stack)) {
+            (Some(seen), _) => match self.has_room(&cause, || CrashSite::from_stack(&seen.stack)) {
                 Ok(()) => {
                     cause.carry(seen.thrown);
                     self.dump(&cause, store, |_| seen.stack)
                 }
                 Err(error) => self.none(&cause, error),
             },
-            (None, Some(noted)) => match self.has_room(&cause, || Places::from_engine(noted.frames())) {
+            (None, Some(noted)) => match self.has_room(&cause, || CrashSite::from_engine(noted.frames())) {
                 Ok(()) => self.noted(cause, noted, pending.as_ref(), store),
                 Err(error) => self.none(&cause, error),
             },
@@ -194,7 +194,7 @@ impl Recorder {
         if self.begun.swap(true, Ordering::SeqCst) {
             return;
         }
-        let dumped = match self.has_room(cause, || Places(Vec::new())) {
+        let dumped = match self.has_room(cause, || CrashSite(Vec::new())) {
             Ok(()) if !store.as_context_mut().debug_all_instances().is_empty() => {
                 self.dump(cause, store, |store| Stack::new(Stop::Anywhere, store))
             }
@@ -315,19 +315,19 @@ impl Recorder {
     }
 }
 
-/// What tells the places of crashes apart.
+/// Where a program crashed: function and offset of each frame. Of several crashes at one site only the first are dumped.
 #[derive(Hash)]
-struct Places(Vec<(Option<u32>, Option<u64>)>);
+struct CrashSite(Vec<(Option<u32>, Option<u64>)>);
 
-impl Places {
-    fn from_engine(frames: &[FrameInfo]) -> Places {
+impl CrashSite {
+    fn from_engine(frames: &[FrameInfo]) -> CrashSite {
         let place = |frame: &FrameInfo| (Some(frame.func_index()), frame.func_offset().map(|offset| offset as u64));
-        Places(frames.iter().map(place).collect())
+        CrashSite(frames.iter().map(place).collect())
     }
 
-    fn from_stack(stack: &Stack) -> Places {
+    fn from_stack(stack: &Stack) -> CrashSite {
         let frames = stack.frames.iter();
-        Places(frames.map(|frame| (frame.function, frame.code_offset.map(u64::from))).collect())
+        CrashSite(frames.map(|frame| (frame.function, frame.code_offset.map(u64::from))).collect())
     }
 }
 

@@ -138,7 +138,7 @@ pub struct Calls {
     /// Calls that were made, those that are forgotten included.
     made: AtomicU64,
     /// The call of number N is at N modulo [`ROOM`].
-    slots: Box<[Slot]>,
+    slots: Box<[NotedCall]>,
     /// What of a call is no number, at the same places.
     details: Mutex<Box<[Details]>>,
     /// The functions that were called, with their numbers.
@@ -149,7 +149,7 @@ pub struct Calls {
 
 /// The numbers of a call.
 #[derive(Default)]
-struct Slot {
+struct NotedCall {
     function: AtomicU32,
     /// In milliseconds since the start.
     at: AtomicU64,
@@ -198,7 +198,7 @@ impl Default for Calls {
         Calls {
             started: now(),
             made: AtomicU64::new(0),
-            slots: (0..ROOM).map(|_| Slot::default()).collect(),
+            slots: (0..ROOM).map(|_| NotedCall::default()).collect(),
             details: Mutex::new((0..ROOM).map(|_| Details::default()).collect()),
             functions: Mutex::default(),
             known: (0..NUMBERS / u64::BITS).map(|_| AtomicU64::new(0)).collect(),
@@ -262,12 +262,12 @@ impl Calls {
     }
 
     /// The place of a call, counted from 1.
-    fn slot(&self, call: u64) -> &Slot {
+    fn slot(&self, call: u64) -> &NotedCall {
         &self.slots[call as usize % ROOM]
     }
 
     /// The place of the next call, of the function of this number.
-    fn next(&self, number: u32, function: impl FnOnce() -> Called) -> &Slot {
+    fn next(&self, number: u32, function: impl FnOnce() -> Called) -> &NotedCall {
         let bit = 1 << (number % u64::BITS);
         let known = self.known.get((number / u64::BITS) as usize);
         if known.is_none_or(|known| known.load(Ordering::Relaxed) & bit == 0) {
@@ -335,7 +335,7 @@ fn now() -> u64 {
     (time.tv_sec as u64).saturating_mul(1000).saturating_add(time.tv_nsec as u64 / 1_000_000)
 }
 
-impl Slot {
+impl NotedCall {
     fn model(&self, functions: &[(u32, Called)], details: Option<&Details>) -> Option<HostCall> {
         let number = self.function.load(Ordering::Relaxed);
         let (_, function) = functions.iter().find(|(known, _)| *known == number)?;

@@ -125,7 +125,7 @@ const GROUP: &str = "  + Exception Group Traceback (most recent call last):";
 const MARGIN: &str = "  | ";
 
 /// A traceback in a text.
-struct Found<'l, 't> {
+struct Traceback<'l, 't> {
     /// The line that it begins with.
     begin: usize,
     /// The lines after that, without a margin.
@@ -135,16 +135,16 @@ struct Found<'l, 't> {
 }
 
 /// The last traceback that begins in these lines.
-fn last_traceback<'l, 't>(lines: &'l [&'t str]) -> Option<Found<'l, 't>> {
+fn last_traceback<'l, 't>(lines: &'l [&'t str]) -> Option<Traceback<'l, 't>> {
     let begin = lines.iter().rposition(|line| *line == TRACEBACK || *line == GROUP)?;
     let after = &lines[begin + 1..];
     if lines[begin] == TRACEBACK {
-        return Some(Found { begin, lines: Cow::Borrowed(after), rest: None });
+        return Some(Traceback { begin, lines: Cow::Borrowed(after), rest: None });
     }
     let is_inside = |line: &&str| ["  |", "  +", "    "].iter().any(|start| line.starts_with(start));
     let end = after.iter().position(|line| !is_inside(line)).unwrap_or(after.len());
     let own = after[..end].iter().filter_map(|line| line.strip_prefix(MARGIN)).collect();
-    Some(Found { begin, lines: Cow::Owned(own), rest: Some(&after[end..]) })
+    Some(Traceback { begin, lines: Cow::Owned(own), rest: Some(&after[end..]) })
 }
 
 /// The functions of a traceback, the oldest first, the exception, and the lines after it.

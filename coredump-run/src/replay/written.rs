@@ -10,7 +10,7 @@ use super::bytes::{Named, hex};
 use super::changes::Changes;
 use super::goal::Goal;
 use super::hunt::Hunt;
-use super::places;
+use super::lines::Lines;
 use super::session::Session;
 use super::witness::{Witness, Writer};
 use crate::dump::placed;
@@ -89,7 +89,7 @@ impl Session<'_> {
         sites.sort_unstable();
         sites.dedup();
         let sites: Vec<_> = sites.into_iter().filter_map(|site| Some((site, *all.get(site as usize)?))).collect();
-        let places = places::Places::new(&self.source, &modules, &sites);
+        let source_lines = Lines::new(&self.source, &modules, &sites);
         let mut host = host.iter().peekable();
         let host_line =
             |change: &HostChange| format!("  {} -> {}  {}\n", hex(&change.before), hex(&change.after), by_host(change));
@@ -97,7 +97,7 @@ impl Session<'_> {
             while let Some(before) = host.next_if(|host| host.number <= change.number) {
                 lines += &host_line(before);
             }
-            let place = places.place(change.site);
+            let place = source_lines.line(change.site);
             lines += &format!("  {} -> {}  {place}\n", hex(&change.before), hex(&change.after));
         }
         host.for_each(|change| lines += &host_line(change));

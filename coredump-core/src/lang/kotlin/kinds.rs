@@ -228,7 +228,7 @@ impl Names<'_, '_> {
         }
         if let Some(operators) = self.module.operators(function) {
             first_arguments(self.module, operators, |callee, source| {
-                if let (Source::Local(local), Some(reading)) = (source, self.taken_first_by(callee)) {
+                if let (Origin::Local(local), Some(reading)) = (source, self.taken_first_by(callee)) {
                     Evidence::add(&mut known, local, reading);
                 }
             });
@@ -286,7 +286,7 @@ fn value_classes(module: &Module<'_>) -> HashMap<String, u32> {
 
 /// Where an operand was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
+enum Origin {
     Local(u32),
     /// A field of a type.
     Field(u32, u32),
@@ -294,17 +294,17 @@ enum Source {
 
 /// Gives `each` a function that is called, and where its first argument was read from, as far as that is in the same straight
 /// piece of code.
-fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(u32, Source)) {
-    let mut stack: Vec<Option<Source>> = Vec::new();
+fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(u32, Origin)) {
+    let mut stack: Vec<Option<Origin>> = Vec::new();
     while !operators.eof() {
         let Ok(operator) = operators.read() else { return };
         let (takes, source) = match operator {
-            Operator::LocalGet { local_index } => (0, Some(Source::Local(local_index))),
-            Operator::LocalTee { local_index } => (1, Some(Source::Local(local_index))),
+            Operator::LocalGet { local_index } => (0, Some(Origin::Local(local_index))),
+            Operator::LocalTee { local_index } => (1, Some(Origin::Local(local_index))),
             Operator::StructGet { struct_type_index, field_index }
             | Operator::StructGetS { struct_type_index, field_index }
             | Operator::StructGetU { struct_type_index, field_index } => {
-                (1, Some(Source::Field(struct_type_index, field_index)))
+                (1, Some(Origin::Field(struct_type_index, field_index)))
             }
             Operator::StructNew { struct_type_index } => match module.field_count(struct_type_index) {
                 Some(count) => (count as usize, None),
@@ -409,7 +409,7 @@ impl Fields {
             });
             let Some(operators) = module.operators(function) else { continue };
             first_arguments(module, operators, |callee, source| {
-                if let (Source::Field(ty, field), Some(reading)) = (source, names.taken_first_by(callee))
+                if let (Origin::Field(ty, field), Some(reading)) = (source, names.taken_first_by(callee))
                     && !is_box(ty, reading)
                 {
                     Evidence::add(&mut fields.known, (ty, field), reading);

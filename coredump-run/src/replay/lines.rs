@@ -13,11 +13,11 @@ use crate::program::Source;
 use crate::rewrite::Site;
 
 /// The lines of instructions, by their numbers.
-pub struct Places(HashMap<u32, String>);
+pub struct Lines(HashMap<u32, String>);
 
-impl Places {
+impl Lines {
     /// Finds them in the `modules` of a program.
-    pub fn new(source: &Source, modules: &[Vec<u8>], sites: &[(u32, Site)]) -> Places {
+    pub fn new(source: &Source, modules: &[Vec<u8>], sites: &[(u32, Site)]) -> Lines {
         let (numbers, sites): (Vec<u32>, Vec<Site>) = sites.iter().copied().unzip();
         let parsed: Vec<_> = modules.iter().map(|module| Module::parse(module).ok()).collect();
         let frame = |site: &Site| {
@@ -52,11 +52,11 @@ impl Places {
                 None => format!("{name} at offset {:#x}", sites[index].offset),
             }
         };
-        Places(numbers.into_iter().enumerate().map(|(index, number)| (number, line(index))).collect())
+        Lines(numbers.into_iter().enumerate().map(|(index, number)| (number, line(index))).collect())
     }
 
-    /// The place of an instruction.
-    pub fn place(&self, site: u32) -> &str {
+    /// The line of an instruction, for a person; `?` where that is not known.
+    pub fn line(&self, site: u32) -> &str {
         self.0.get(&site).map_or("?", String::as_str)
     }
 }
