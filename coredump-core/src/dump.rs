@@ -734,12 +734,16 @@ impl Frame {
     }
 
     /// As [`Frame::evaluate`], with bounds on how much of the value is written out.
+    ///
+    /// # Errors
+    ///
+    /// As [`Frame::evaluate`].
     pub fn evaluate_within(&self, expression: &str, limits: Limits) -> Result<Variable, ExpressionError> {
         self.evaluate_in(0, expression, limits)
     }
 
     /// As [`Frame::evaluate_within`], as one of the functions that were inlined there sees it, counted as in
-    /// [`Frame::variables`]: 0 is the innermost, and their number the function itself.
+    /// [`Frame::variables`]: 0 is the innermost, and their number the function itself. It fails as [`Frame::evaluate`] does.
     ///
     /// ```
     /// use coredump_core::Limits;

@@ -47,12 +47,16 @@ pub struct Mapping {
 impl Bytes {
     /// Maps the regular file at `path`; reads it whole if it is a pipe or a device.
     ///
+    /// # Errors
+    ///
     /// Fails on a directory and on anything the system refuses.
     pub fn open(path: &Path) -> Result<Bytes> {
         Bytes::open_if(path, |_| true)
     }
 
     /// The contents of a file that no person named: see `unasked.rs`.
+    ///
+    /// # Errors
     ///
     /// Fails on everything that is no regular file, and on a file that neither is small nor can be mapped.
     pub fn open_regular(path: &Path) -> Result<Bytes> {

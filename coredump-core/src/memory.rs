@@ -230,6 +230,10 @@ impl<'a> Memory<'a> {
     }
 
     /// `len` bytes at `address`, borrowed where one segment holds them all.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreadable`], with the first address that is out of bounds or not captured, or with a length that is too much to copy.
     pub fn bytes(&self, address: u64, len: u64) -> Result<Cow<'a, [u8]>, Unreadable> {
         let end = match address.checked_add(len) {
             Some(end) if end <= self.size => end,
@@ -280,6 +284,10 @@ impl<'a> Memory<'a> {
     }
 
     /// An unsigned little-endian integer of `size` bytes, 1 to 8.
+    ///
+    /// # Errors
+    ///
+    /// As [`Memory::bytes`].
     pub fn uint(&self, address: u64, size: u64) -> Result<u64, Unreadable> {
         debug_assert!((1..=8).contains(&size));
         let bytes = self.bytes(address, size)?;
@@ -288,12 +296,20 @@ impl<'a> Memory<'a> {
         Ok(u64::from_le_bytes(wide))
     }
 
-    /// A pointer of this memory's width.
+    /// A pointer of this memory's width: 4 or 8 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Memory::bytes`].
     pub fn pointer(&self, address: u64) -> Result<u64, Unreadable> {
         self.uint(address, self.pointer_size())
     }
 
     /// The bytes from `address` up to (without) the first NUL, at most `limit` of them, and whether the NUL was there.
+    ///
+    /// # Errors
+    ///
+    /// As [`Memory::bytes`], where already the first byte is not known.
     pub fn c_string(&self, address: u64, limit: u64) -> Result<(Vec<u8>, bool), Unreadable> {
         if address >= self.size {
             return Err(Unreadable::OutOfBounds { address });

@@ -13,6 +13,8 @@ use crate::error::{Error, ErrorKind, Result};
 
 /// Opens a regular file for reading, and says what it is.
 ///
+/// # Errors
+///
 /// Fails on everything that is no regular file, and on what the system refuses.
 pub fn open(path: &Path) -> Result<(File, Metadata)> {
     let failed = |error| Error::io("cannot open", error).in_file(path);
@@ -26,6 +28,8 @@ pub fn open(path: &Path) -> Result<(File, Metadata)> {
 }
 
 /// The contents of a regular file of at most `limit` bytes.
+///
+/// # Errors
 ///
 /// Fails as [`open`] does, and on a larger file.
 pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>> {

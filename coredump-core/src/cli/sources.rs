@@ -15,6 +15,8 @@ const MAX_TRIED: usize = 16;
 
 /// Reads the first of these files that is what was compiled, as far as debug info tells: its MD5 or its text are `held`.
 ///
+/// # Errors
+///
 /// Fails with a reason if a file is there and another was compiled, or if it cannot be read; without one if none is there.
 pub fn read(
     places: impl Iterator<Item = PathBuf>,

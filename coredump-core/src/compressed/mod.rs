@@ -57,6 +57,10 @@ impl Compression {
     }
 
     /// A reader of what `packed` holds.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Io`] if the decoder cannot be set up. What is damaged shows when it is read.
     pub fn unpack<'r>(self, packed: impl Read + 'r) -> Result<Box<dyn Read + 'r>> {
         Ok(match self {
             Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
@@ -96,6 +100,10 @@ pub fn unpacked(bytes: Bytes, limit: u64) -> Result<Bytes> {
 }
 
 /// A reader of a text that may be compressed.
+///
+/// # Errors
+///
+/// [`ErrorKind::Io`] if its first bytes cannot be read.
 pub fn reader<'r>(mut source: impl Read + 'r) -> Result<Box<dyn Read + 'r>> {
     let mut start = Vec::new();
     source.by_ref().take(4).read_to_end(&mut start).map_err(|error| Error::io("cannot read", error))?;

@@ -90,6 +90,8 @@ pub(super) fn sections(bytes: &[u8]) -> (Vec<RawSection>, Option<Error>) {
 /// The core modules in `bytes`: of a core module itself, of a component those nested at any depth, in index order
 /// (a component's own modules before those of the components in it that stand later in the file).
 ///
+/// # Errors
+///
 /// Fails only where the file is no WebAssembly binary. A damaged component yields what could be found.
 pub fn nested(bytes: &[u8]) -> Result<Vec<&[u8]>> {
     if preamble(bytes)? == Preamble::Module {

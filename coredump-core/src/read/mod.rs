@@ -22,6 +22,8 @@ use crate::sections::{RawSection, Sections};
 
 /// Reads a core dump in the layout that uses up its sections to the last byte and suits the rest of the file.
 ///
+/// # Errors
+///
 /// Fails only if the bytes say nothing: no WebAssembly, an ordinary module, a component. A dump that is
 /// damaged or cut off yields what could be read, with [`CoreDump::incomplete`] set to the first failure.
 pub fn read(bytes: &[u8]) -> Result<CoreDump<'_>> {
