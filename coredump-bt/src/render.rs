@@ -89,7 +89,7 @@ fn one(
         true => brief::render(page, &input.name(), dump.crash()),
         false => threads(page, input, &mut frames),
     };
-    // What is told on standard error belongs after what was printed.
+    // Messages on standard error belong after what was printed.
     let written = written.and_then(|()| std::io::Write::flush(&mut page.out));
     written.map_err(|error| match page.out.has_losses() {
         true => blame(page.out.failed(error)),

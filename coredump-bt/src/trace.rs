@@ -17,7 +17,7 @@ use crate::frames::short;
 use crate::opening::Failure;
 use crate::page::Page;
 
-/// Messages on standard error that are told from each other; beyond them none is printed any more.
+/// Different messages on standard error that are remembered; beyond them none is printed any more.
 const MAX_NOTES: usize = 1000;
 
 /// Options that need more than a trace holds.

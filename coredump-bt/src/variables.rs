@@ -40,7 +40,7 @@ pub fn known_arguments(scope: &Scope) -> Option<Vec<(&Variable, String)>> {
     (!none).then_some(arguments)
 }
 
-/// An argument's value in short. Why it is missing is told below the line, with `--locals`.
+/// An argument's value in short. Why it is missing is said below the line, with `--locals`.
 fn argument(parameter: &Variable) -> String {
     match parameter.status {
         Status::NotCaptured => "<not captured>".to_owned(),
@@ -73,7 +73,7 @@ pub fn one(page: &mut Page, variable: &Variable, level: usize) -> io::Result<()>
     if level >= MAX_INDENT {
         return Ok(());
     }
-    // The value already shows its parts; what pointers in it lead to it does not, nor what is told beside that.
+    // The value already shows its parts; it shows neither what pointers in it lead to, nor what is said beside that.
     let beside = variable.children.iter().any(|child| child.name == "*");
     variable.children.iter().filter(|child| beside || leads_on(child)).try_for_each(|child| one(page, child, level + 1))
 }

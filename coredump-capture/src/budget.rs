@@ -11,7 +11,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 /// The time in which dumps are counted.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Places that are told apart; of what crashes elsewhere only the total is counted.
+/// Crash sites that are distinguished; crashes elsewhere count towards the total alone.
 const PLACES: usize = 4096;
 
 /// A limit of dumps, for all stores of a host together.

@@ -60,7 +60,7 @@ impl Stack {
         Stack { catalog, frames, saved: Vec::new() }
     }
 
-    /// The same of a guest that goes on for now: with its stacks in memory, before they are overwritten.
+    /// The stack of a guest that goes on for now, with the stacks that are in its memory, before they are overwritten.
     pub fn saved<T: 'static>(store: &mut StoreContextMut<'_, T>) -> Stack {
         let stack = Stack::new(Stop::Anywhere, store);
         Stack { saved: saved::stacks(&stack.frames, &stack.catalog, store), ..stack }
@@ -156,7 +156,7 @@ fn records(modules: &[Module], binary: &Binary) -> Vec<ModuleRecord<'static>> {
 }
 
 impl Capture {
-    /// Names the objects that an exception carries, which [`describe`](crate::describe) told of for this capture's stack.
+    /// Names the objects that an exception carries, which [`describe`](crate::describe) found for this capture's stack.
     pub fn settle(&self, thrown: &mut Thrown) {
         self.objects.ids.name_thrown(thrown);
     }

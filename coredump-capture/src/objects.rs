@@ -68,7 +68,7 @@ pub fn capture<T: 'static>(
         let limit = if walk.is_late() { walk.writer.size() } else { walk.limit };
         walk.writer.set_limit(limit.max(1));
     }
-    // The other roots have ids, too: so they can be told apart, whether they were reached or not.
+    // The other roots have ids, too: so they can be distinguished, whether they were reached or not.
     let ids = roots.iter().map(|root| of_root(&mut walk.numbers, root, store)).collect();
     let section = (walk.writer.count() > 0).then(|| walk.writer.finish());
     Captured { section, ids: Ids(ids) }

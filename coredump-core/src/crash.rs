@@ -41,8 +41,8 @@ pub struct CrashPlace {
 }
 
 impl Crash {
-    /// Of the thread that crashed, which is the first that has frames, and died for this reason; `signer` remembers names
-    /// from dump to dump.
+    /// The crash of the thread that died for this reason: the first that has frames. `signer` remembers names from dump to
+    /// dump.
     ///
     /// Where an interpreter ran another program, it is that program's functions that count.
     pub(crate) fn new(
@@ -80,7 +80,7 @@ impl Crash {
     }
 }
 
-/// Of an interpreted program, the place in its own source; the frame stays the one in which its interpreter gave up.
+/// The place in an interpreted program's own source; the frame stays the one in which its interpreter gave up.
 fn in_script(place: CrashPlace, script: &[ScriptFrame]) -> CrashPlace {
     match script.iter().find(|frame| !is_library(&frame.file)).or(script.first()) {
         Some(ScriptFrame { function, file, line, column }) => CrashPlace {

@@ -46,7 +46,7 @@ impl ErrorKind {
     }
 }
 
-/// A failure, told so that a person can act on it.
+/// A failure, described so that a person can act on it.
 ///
 /// `Display` gives `FILE: what (offset 0x2a)`; the hint is a line of its own, printed by the tools.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ pub struct CoreDump<'a> {
     pub modules: Vec<ModuleRecord<'a>>,
     /// The `coreinstances` section.
     pub instances: Vec<Instance>,
-    /// One for each `corestack` section.
+    /// The threads: one for each `corestack` section.
     pub threads: Vec<Thread>,
     /// The memory section with the contents of the data section.
     pub memories: Vec<Memory<'a>>,
@@ -54,9 +54,9 @@ pub struct CoreDump<'a> {
     pub sections: Vec<Section>,
     /// Size of the file in bytes.
     pub size: u64,
-    /// Of a trace that was found in text: the line of its first frame, from 1.
+    /// The line of the first frame, from 1, of a trace that was found in text.
     pub trace_line: Option<u64>,
-    /// Of such a trace: the functions' names as they were printed, by thread and frame.
+    /// The functions' names as such a trace printed them, by thread and frame.
     pub printed: HashMap<(usize, usize), Arc<str>>,
     /// Repairs, and parts that were skipped or doubted while reading.
     pub warnings: Vec<Warning>,
@@ -188,13 +188,13 @@ pub struct Process {
     /// with the host's recorded answers) or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// Of a replayed dump: what was replayed.
+    /// What was replayed, for a dump of a replayed program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
     /// Remarks of the host on the run: a version, a deployment, a request.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "none_if_null")]
     pub annotations: BTreeMap<String, String>,
-    /// Of a server: the request that it died of.
+    /// The request that a server's program died of.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
 }

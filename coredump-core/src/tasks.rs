@@ -114,7 +114,7 @@ pub struct Await {
 impl Await {
     fn leaves<'a>(&'a self, around: Option<&'a Await>, leaves: &mut Vec<&'a Await>) {
         self.awaits.iter().for_each(|inner| inner.leaves(Some(self), leaves));
-        // Of a function that waits for nothing that is known, only who waits for it can tell.
+        // Where a function waits for nothing that is known, only who waits for it tells.
         let is_leaf = match self.state {
             AwaitState::Pending => true,
             AwaitState::Suspended => around.is_some(),

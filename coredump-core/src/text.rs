@@ -18,7 +18,7 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same for text of several lines: line feeds and tabs stay.
+/// Makes text of several lines safe to print: as [`escape`], but line feeds and tabs stay.
 pub fn escape_lines(text: &str) -> Cow<'_, str> {
     let harmless = |letter: char| matches!(letter, '\n' | '\t');
     if !text.chars().any(|letter| is_unsafe(letter) && !harmless(letter)) {
@@ -31,7 +31,7 @@ pub fn escape_lines(text: &str) -> Cow<'_, str> {
     Cow::Owned(safe)
 }
 
-/// The same for a page of HTML or a picture in SVG, in a text or a quoted attribute: no markup comes of it.
+/// Makes text safe for a page of HTML or a picture in SVG, in a text or a quoted attribute: no markup comes of it.
 ///
 /// ```
 /// use coredump_core::text::markup;
@@ -42,7 +42,7 @@ pub fn markup(text: &str) -> Cow<'_, str> {
     inert(escape(text))
 }
 
-/// The same for text of several lines.
+/// As [`markup`], for text of several lines: line feeds and tabs stay.
 pub fn markup_lines(text: &str) -> Cow<'_, str> {
     inert(escape_lines(text))
 }

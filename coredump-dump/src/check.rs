@@ -15,9 +15,9 @@ use crate::table::Records;
 
 /// Bytes of a broken record that are shown.
 const SHOWN: u64 = 32;
-/// Broken places of which it is told what points there: each takes a look at all of the memory.
+/// Broken places for which the pointers to them are shown: each takes a look at all of the memory.
 const TRACED: usize = 4;
-/// Pointers to a block that are told.
+/// Pointers to a block that are shown.
 const POINTERS: usize = 5;
 
 /// Verifies each memory; [`Exit::Partial`] if anything is broken or cannot be verified.

@@ -15,7 +15,7 @@ use coredump_core::cli::paint::{Paint, Piece};
 pub struct Hits<'s, 'a> {
     session: &'s Session<'a>,
     out: Output,
-    /// A write that failed: it ended the search, and is told at the end.
+    /// A write that failed: it ended the search, and is reported at the end.
     failure: Option<io::Error>,
     count: u64,
     limit: u64,

@@ -15,7 +15,7 @@ use crate::table::Records;
 
 /// Blocks of a group that are listed for a person.
 const LISTED: usize = 10;
-/// Groups that are told apart; blocks beyond them are counted by size only.
+/// Groups that are distinguished; blocks beyond them are counted by size only.
 const MAX_GROUPS: usize = 1 << 16;
 
 /// Lists them in groups, the most bytes first.

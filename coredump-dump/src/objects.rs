@@ -40,7 +40,7 @@ fn needed<'a>(session: &Session<'a>) -> Result<(&'a View<'a>, &'a Objects<'a>)> 
     })
 }
 
-/// Whether not all that was asked for could be told.
+/// Whether something that was asked for is unknown.
 fn outcome(objects: &Objects<'_>) -> Exit {
     Exit::partial_if(objects.problem().is_some() || objects.limit().is_some())
 }

@@ -144,7 +144,7 @@ fn swatch(out: &mut impl Write, cell: &Cell, x: usize, y: usize, text: &str) -> 
     writeln!(out, r##"<text x="{}" y="{y}" font-size="12" fill="#52606d">{text}</text>"##, x + 27)
 }
 
-/// Lines through text, dots on pointers: content is told apart without colours too.
+/// Lines through text, dots on pointers: content is distinguished without colours too.
 fn mark(out: &mut impl Write, cell: &Cell, x: usize, y: usize, cells: usize) -> io::Result<()> {
     let width = cells * CELL.0;
     match cell.content {

@@ -175,7 +175,7 @@ struct Details {
     paths: Vec<String>,
     /// The arguments of a component's import, encoded and perhaps cut off.
     arguments: Vec<u8>,
-    /// The same of its results.
+    /// The results of a component's import, encoded and perhaps cut off.
     results: Vec<u8>,
     /// How it ended the program.
     failed: Option<String>,
@@ -251,7 +251,8 @@ impl Calls {
         self.numbered().into_iter().map(|(_, call)| call).collect()
     }
 
-    /// The same of an earlier moment, when so many calls had returned, and another one had begun or not.
+    /// The last calls as they were at an earlier moment: so many had `returned`, and the program was `inside` another call or
+    /// not.
     pub fn list_at(&self, returned: u64, inside: bool) -> Vec<HostCall> {
         let before = |(number, call): (u64, HostCall)| match number {
             number if number <= returned => Some(call),

@@ -39,7 +39,7 @@ pub struct Host {
     pub growth: Growth,
     /// The files that a recorded module has open.
     pub files: module_files::Files,
-    /// The same of a component.
+    /// The files that a recorded component has open.
     pub component_files: component_files::Files,
     /// Where answers are recorded.
     pub log: Option<Arc<Log>>,

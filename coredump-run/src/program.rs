@@ -166,7 +166,7 @@ impl Program {
     }
 }
 
-/// The names of what a component imports and exports. One that is malformed is the compiler's to complain of.
+/// The names of what a component imports and exports. The compiler complains of a malformed component.
 #[derive(Default)]
 struct Names<'b> {
     imports: Vec<&'b str>,

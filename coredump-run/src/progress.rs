@@ -44,7 +44,7 @@ impl Progress {
         Progress { done: Some(done), thread }
     }
 
-    /// Of a count that grows up to `total`, if that is known.
+    /// Shows a count that grows, up to `total` if that is known.
     pub fn of_count(
         quiet: bool,
         what: &'static str,

@@ -29,7 +29,7 @@ pub enum Meaning {
 
 type Listener = Box<dyn FnMut(Meaning) + Send>;
 
-/// Who is told of signals.
+/// Who gets the signals.
 #[derive(Clone)]
 pub struct Signals(Arc<Mutex<Listener>>);
 

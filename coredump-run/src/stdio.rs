@@ -41,7 +41,7 @@ impl Tail {
         (!bytes.is_empty()).then(|| String::from_utf8_lossy(&bytes).into_owned())
     }
 
-    /// One that ends with this text.
+    /// Last words that end with this text.
     pub fn from_text(text: &str) -> Tail {
         let tail = Tail::default();
         tail.remember(text.as_bytes());

@@ -194,7 +194,7 @@ impl<'a> Book<'a> {
         let number = if matches!(self.form, Form::Page(_)) { self.entries.len() } else { 0 };
         let mut view = View::new(self.args, dump, (&name, program, input.path()), &self.paths, number);
         let body = report::write(&mut view);
-        // Nobody is told of sources on standard error who did not ask for them.
+        // Who did not ask for sources gets no message about them.
         let notes = if self.args.source { view.sources.notes() } else { Vec::new() };
         // Zeros of a file that became shorter were never in it.
         if input::losses() != losses {

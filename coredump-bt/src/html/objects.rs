@@ -14,7 +14,7 @@ use crate::short::short;
 
 /// Types, and objects, that are listed.
 const LISTED: usize = 12;
-/// Of more objects, nobody waits for what each of them keeps.
+/// With more objects than these, what each of them keeps is not computed: nobody waits for that.
 const MOST: u32 = 2_000_000;
 /// How much of an object stands in its line, and the longest line.
 const LINE: Limits = Limits { depth: 2, elements: 8, text_only: true };

@@ -19,11 +19,11 @@ use crate::tasks::state as state_of;
 
 /// Frames of a thread that are shown in full, the youngest; the others are lines.
 const IN_FULL: usize = 100;
-/// Of a recursion, the frames that are shown in full.
+/// The frames of a recursion that are shown in full.
 const FOLD_IN_FULL: usize = 8;
-/// Of a recursion, the frames that are listed.
+/// The frames of a recursion that are listed.
 const FOLD_LISTED: usize = 1000;
-/// Of a panic, the frames of the runtime that are put together, if they are so many.
+/// The frames of the runtime that are put together in a panic, if they are so many.
 const LEAST_RUNTIME: usize = 3;
 /// Lines in one piece.
 const PIECE: usize = 1000;

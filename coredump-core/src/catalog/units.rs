@@ -261,7 +261,7 @@ impl<'s> Catalog<'s> {
         self.around(die).into_iter().map(|(name, _)| name).collect()
     }
 
-    /// The same without what a program leaves out: inline namespaces, as `std::__1`.
+    /// The names around `die` that a program writes: without inline namespaces, as `std::__1`.
     pub fn written_path(&self, die: Die) -> Vec<&'s [u8]> {
         let around = self.around(die).into_iter();
         around.filter(|(name, inline)| !inline && !name.starts_with(b"__")).map(|(name, _)| name).collect()

@@ -52,7 +52,7 @@ struct Block {
     id: u32,
     start: u64,
     is_loop: bool,
-    /// Of an `if` without its `else` so far: what was set before it.
+    /// What was set before an `if` that has no `else` so far.
     otherwise: Option<Set>,
     /// What is surely set after its end, by the branches there.
     exits: Option<Set>,

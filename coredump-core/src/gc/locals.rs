@@ -38,7 +38,7 @@ pub(super) struct Local {
 struct Names<'d> {
     module: Option<&'d Module<'d>>,
     function: u32,
-    /// Of a program whose language is known.
+    /// The program's language, if that is known.
     language: Option<Language>,
 }
 

@@ -26,7 +26,7 @@ fn trimmed(bytes: &[u8], width: usize) -> &[u8] {
     &bytes[..bytes.len() - zeros * width]
 }
 
-/// A number as it is written: of 8 and 16 bits without a sign, as the engine reads them unless it is told otherwise.
+/// A number as it is written. Numbers of 8 and 16 bits have no sign, as the engine reads them by default.
 pub fn number(field: Field) -> String {
     match field {
         Field::I8(value) => value.to_string(),

@@ -2,7 +2,7 @@
 //!
 //! A chunk at `c` has its size in its second word, with two bits below it: the chunk before is used, this one is used. Its
 //! first word belongs to the chunk before, unless that is free: then it holds that one's size. The program's block begins
-//! behind both. All chunks of a segment follow each other; in the newest segment the last one is `top`.
+//! after both. All chunks of a segment follow each other; in the newest segment the last one is `top`.
 //!
 //! The state is found by its small bins. A bin is the head of a circular list; one that is empty links to itself, and the
 //! first two always are, for no chunk is that small. Around the bins lie, in the order of the compiler, `top` with its
@@ -373,7 +373,7 @@ impl Walk<'_> {
         Some(self.before[0]?.address - self.heap.width)
     }
 
-    /// Of the block before, the header whose size led to `chunk` and not to where blocks go on.
+    /// The header of the block before, whose size led to `chunk` and not to where blocks go on.
     fn wrong_size(&self, chunk: u64) -> Option<Damage> {
         let Dlmalloc { width, alignment, .. } = *self.heap;
         let [block, before] = self.before;

@@ -26,7 +26,7 @@ const MAX_TABLES: usize = 4096;
 const TRIED: usize = 64;
 /// Bytes of the smallest page.
 const PAGE: u64 = 4096;
-/// Arenas that are told apart from what only looks like one.
+/// Arenas that are checked against what only looks like one.
 const MAX_ARENAS: usize = 1 << 16;
 /// Bytes in which the records of a segment's pages lie.
 const RECORDS: u64 = 32 << 10;

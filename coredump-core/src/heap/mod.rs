@@ -48,7 +48,7 @@ use crate::memory::Chunk;
 use crate::model::{CoreDump, Value};
 use crate::regions::{Regions, Use};
 
-/// Of a memory whose parts are not known, the first bytes in which allocators' states are looked for.
+/// How many bytes of a memory whose parts are not known are searched for allocators' states, from its beginning.
 const LOOKED_AT: u64 = 64 << 20;
 
 /// Bytes of the largest memory that is gone over page by page in search of an allocator: no engine gives more.

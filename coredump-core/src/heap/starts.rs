@@ -166,7 +166,7 @@ impl Starts {
         std::hint::black_box(lines.fold(0, |all, line| all | line.before));
     }
 
-    /// The same for granules of blocks: where they end, and their numbers.
+    /// Looks at the lines of these granules, so that the ends and numbers of their blocks are at hand.
     pub fn touch_granules(&self, granules: &[u32]) {
         let lines = granules.iter().filter_map(|&granule| self.lines.get(place(granule).0));
         std::hint::black_box(lines.fold(0, |all, line| all | line.before));

@@ -14,7 +14,7 @@ const OBJECT: u64 = 16;
 const ENOUGH: u64 = 4;
 /// Globals that are tried as the start, or as the end.
 const STARTS: usize = 64;
-/// Headers that are looked at behind a broken one.
+/// Headers that are looked at after a broken one.
 const MOST: u64 = 1 << 20;
 
 /// The heap.
@@ -41,7 +41,7 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
         if count < ENOUGH || globals.contains(&end) {
             return (count >= ENOUGH).then_some(Stub { start, end });
         }
-        // A header that was written over ends the row too soon: then blocks go on somewhere behind it, up to a global's value.
+        // A header that was written over ends the row too soon: then blocks go on somewhere after it, up to a global's value.
         let ends = globals.iter().copied().filter(|&last| last > end && last % 16 == 12 && last <= view.memory().size);
         ends.take(STARTS).find_map(|last| goes_on(view, end, last, &mut left).map(|_| Stub { start, end: last }))
     })?;
@@ -53,7 +53,7 @@ pub fn find(view: &View<'_>, base: Option<u64>, globals: &[u64]) -> Option<Found
     })
 }
 
-/// Where blocks go on behind the broken header at `broken`, if they lead to `last`. `left` headers may be looked at.
+/// Where blocks go on after the broken header at `broken`, if they lead to `last`. `left` headers may be looked at.
 fn goes_on(view: &View<'_>, broken: u64, last: u64, left: &mut u64) -> Option<u64> {
     let mut start = broken + 16;
     while start < last && *left > 0 {

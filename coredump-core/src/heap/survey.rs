@@ -97,7 +97,7 @@ impl Survey {
         survey
     }
 
-    /// Of the bytes that are free, how many in a hundred are not in the largest free block; `None` if none are free.
+    /// How many in a hundred of the free bytes are not in the largest free block; `None` if none are free.
     pub fn fragmentation(&self) -> Option<u64> {
         let outside = u128::from(self.free.bytes.saturating_sub(self.largest_free)) * 100;
         u64::try_from(outside.checked_div(u128::from(self.free.bytes))?).ok()

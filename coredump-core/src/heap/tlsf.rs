@@ -242,7 +242,7 @@ impl Iterator for Walk<'_> {
 }
 
 impl Walk<'_> {
-    /// Of the block before, the header whose size led to `at` and not to where blocks go on.
+    /// The header of the block before, whose size led to `at` and not to where blocks go on.
     fn wrong_size(&self, at: u64) -> Option<Damage> {
         let wrong = self.header?;
         let tail = self.heap.tail;

@@ -167,7 +167,7 @@ impl<'m> View<'m> {
     }
 }
 
-/// The words in `bytes`, the first of which is at `at`, which is moved behind the last one. Whether `each` wants more.
+/// The words in `bytes`, the first of which is at `at`, which is moved past the last one. Whether `each` wants more.
 #[inline]
 fn each_word<const N: usize>(
     bytes: &[u8],

@@ -9,7 +9,7 @@ const NAME: u64 = 1024;
 /// The most derived class of the objects that begin with the word `table`, if that is the address of a vtable with
 /// run-time type information.
 ///
-/// Itanium C++ ABI, 2.5.2 and 2.9.5: an object's first word points behind two words, the offset to the top of the object
+/// Itanium C++ ABI, 2.5.2 and 2.9.5: an object's first word points past two words, the offset to the top of the object
 /// (0 here) and the address of its type information, whose second word points to the mangled name. All of it lies outside
 /// of the heaps, where `is_static`.
 pub fn class(view: &View<'_>, table: u64, is_static: impl Fn(u64) -> bool) -> Option<String> {

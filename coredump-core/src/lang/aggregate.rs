@@ -207,7 +207,7 @@ pub(super) fn joined(open: &str, close: &str, texts: &[String]) -> String {
     text
 }
 
-/// Of several parts in no memory that are all unknown for one reason, the reason: it is told once, of the whole.
+/// The reason for which several parts in no memory are all unknown: it is given once, for the whole.
 fn all_missing(parts: &[Variable]) -> Option<Missing> {
     use crate::values::Status;
     let first = parts.first().filter(|_| parts.len() > 1)?;

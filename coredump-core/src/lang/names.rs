@@ -10,12 +10,12 @@ const LEVELS: u32 = 24;
 /// Longest name, in bytes: template arguments grow without end.
 const LONGEST: usize = 4096;
 
-/// The name of the type at `die`; of `None`, that of "no type" in `language`.
+/// The name of the type at `die`, as `language` writes it; for `None` its name of "no type".
 pub fn type_name(units: &Units<'_>, die: Option<Die>, language: Language) -> String {
     written(units, die, table(language))
 }
 
-/// The same for a language that is known by what it says.
+/// The name of the type at `die`, as `lang` writes it.
 pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang) -> String {
     let mut name = written_within(units, die, lang, LEVELS);
     if name.len() > LONGEST {
@@ -26,7 +26,7 @@ pub(super) fn written(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang) -> S
     name
 }
 
-/// The same within another name, of which `levels` more may be written out.
+/// The name of the type at `die` within another name; so many `levels` of arguments may still be written out.
 pub(super) fn written_within(units: &Units<'_>, die: Option<Die>, lang: &dyn Lang, levels: u32) -> String {
     declare(units, die, String::new(), lang, levels)
 }

@@ -152,7 +152,7 @@ pub struct Fit {
     pub convention: Convention,
     /// Frames whose place could be checked against the code.
     pub checked: usize,
-    /// Of these, callers that stand on a call of the very function that is the next frame.
+    /// How many of these callers stand on a call of the very function that is the next frame.
     pub agreeing: usize,
 }
 

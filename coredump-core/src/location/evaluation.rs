@@ -290,7 +290,7 @@ impl<'m, 's, M: Machine<'s>> Evaluation<'m, 's, M> {
             let jump = match operation {
                 Operation::Skip { target } => Some(target),
                 Operation::Bra { target } => (self.pop_number()? != 0).then_some(target),
-                // One that cannot be told makes a piece of it unknown, not the whole.
+                // An operation that cannot be evaluated makes a piece of the value unknown, not the whole.
                 _ => match self.step(operation) {
                     Ok(()) => None,
                     Err(missing) => {

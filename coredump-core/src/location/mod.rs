@@ -30,7 +30,7 @@ use crate::catalog::units::Bytes;
 use crate::memory::Unreadable;
 use crate::model;
 
-/// Why a value cannot be told.
+/// Why a value is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The compiler kept it nowhere at this point.
@@ -117,7 +117,7 @@ pub enum Place {
     Memory(u64),
     /// No memory: these are its bytes, least significant first.
     Bytes(Vec<u8>),
-    /// Nowhere, or it cannot be told where.
+    /// Nowhere, or it is not known where.
     Missing(Missing),
     /// A pointer to something that is in no memory itself.
     ImplicitPointer {

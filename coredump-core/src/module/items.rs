@@ -135,7 +135,7 @@ pub enum TypeKind {
 pub(super) struct Subtype {
     pub kind: TypeKind,
     pub supertype: Option<u32>,
-    /// Of an array of numbers, in bytes.
+    /// The size of an array's elements in bytes, if they are numbers.
     pub element_size: Option<u8>,
     /// The fields of a struct, each of a number in bytes.
     pub fields: Option<Box<[Option<u8>]>>,

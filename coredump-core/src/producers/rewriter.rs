@@ -6,10 +6,10 @@ use crate::sections::{self, RawSection};
 use super::encoding::{Encoding, Numbers, STANDARD, Values};
 use super::{Base, warn};
 
-/// The bytes from which its code offsets may count, the likeliest first: 0.2.
+/// What the code offsets of version 0.2 may count from, the likeliest first.
 pub const BASES: &[Base] = &[Base::FirstInstruction, Base::Body];
 
-/// The same of 0.1.
+/// What the code offsets of version 0.1 may count from, the likeliest first.
 pub const BASES_OF_0_1: &[Base] = &[Base::CodeSection, Base::FirstInstruction, Base::Body];
 
 /// The value that it writes for parameter 0 where it does not know it; for parameter 1 the next number, and so on.

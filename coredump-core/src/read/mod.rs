@@ -115,7 +115,7 @@ fn repeated(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) {
     }
 }
 
-/// Finds the sections of a dump and lists them. Damaged sections count, too: behind a dump may come gigabytes of zeros, which a small
+/// Finds the sections of a dump and lists them. Damaged sections count, too: after a dump may come gigabytes of zeros, which a small
 /// compressed file or a sparse one can hold, and two of them are a section without a name.
 fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSection<'a>>> {
     let mut sections: Vec<RawSection<'a>> = Vec::new();

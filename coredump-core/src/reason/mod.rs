@@ -89,7 +89,7 @@ pub struct Panic {
     pub location: Option<String>,
     /// Where this was found.
     pub source: PanicSource,
-    /// Of an interpreted program, the functions that the exception went through, innermost first; else empty.
+    /// The functions of an interpreted program that the exception went through, innermost first; else empty.
     pub frames: Vec<ScriptFrame>,
     /// The exceptions that it goes back to, from one to the next, as the traceback or memory tells.
     pub chain: Vec<Chained>,
@@ -131,8 +131,8 @@ impl CrashReason {
         }
     }
 
-    /// The same with the exception of an interpreted program that `find` finds in memory, where the program gave up and what it
-    /// said of that is not known: an interpreter's runtime says no more than that something was thrown.
+    /// Adds the exception of an interpreted program that `find` finds in memory, where the program gave up and its own words are
+    /// not known: an interpreter's runtime says no more than that something was thrown.
     pub fn with_exception(self, find: impl FnOnce() -> Option<Uncaught>) -> CrashReason {
         let said = |panic: &Panic| panic.source == PanicSource::GuestStderr && !script::only_threw(panic);
         let known = self.panic.as_ref().is_some_and(|panic| said(panic) || !panic.frames.is_empty());

@@ -31,7 +31,7 @@ pub enum Overrun {
     },
 }
 
-/// Whether the shadow stack in the dump's memory with this index has left its place; `None` if not, or if that cannot be told.
+/// Whether the shadow stack in the dump's memory with this index has left its place; `None` if not, or if that is not known.
 pub fn overrun(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32) -> Option<Overrun> {
     let size = dump.memories.get(memory as usize)?.size;
     let owners = owners(dump, binaries, memory);

@@ -6,7 +6,7 @@ use super::blocks::{BLOCK, Blocks};
 use crate::memory::Memory;
 use crate::text::is_unsafe;
 
-/// Bytes of one text that are kept; a longer one is told in parts.
+/// Bytes of one text that are kept; a longer text is given in parts.
 const LONGEST: usize = 64 * 1024;
 
 /// How a text is encoded.

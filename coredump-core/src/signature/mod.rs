@@ -1,4 +1,4 @@
-//! The grouping key of a crash: which functions it happened in, told so that the same mistake gives the same key after a
+//! The grouping key of a crash: which functions it happened in, written so that the same mistake gives the same key after a
 //! rebuild, and another mistake another. `docs/signature.md` explains the rules; they are data files in this folder.
 
 mod name;

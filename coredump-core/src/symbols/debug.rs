@@ -122,7 +122,7 @@ impl<'s> DebugInfo<'s> {
         lines.all_rows(&(body.checked_sub_signed(by)?..decoded.checked_sub_signed(by)?), &self.work, fits)
     }
 
-    /// Whether the rows for a function's code stand on its instructions, as far as that can be told: they do in what all
+    /// Whether the rows for a function's code stand on its instructions, as far as that is known: they do in what all
     /// compilers write, and do not all in debug info of other code that has the same size by chance.
     fn agrees(&self, unit: u32, module: &Module<'_>, extent: &Extent, by: i64) -> bool {
         if let Some(&known) = self.agreeing.lock().get(&(extent.body, by)) {
@@ -381,7 +381,7 @@ impl<'s> DebugInfo<'s> {
         chain.map(|(chain, _)| chain.iter().map(|call| call.entry).collect()).unwrap_or_default()
     }
 
-    /// The calls inlined at `pc`, outermost first, and whether these are all. `None` if they cannot be told.
+    /// The calls inlined at `pc`, outermost first, and whether these are all. `None` if they are not known.
     fn chain(
         &self,
         unit: &Unit<'s>,

@@ -11,7 +11,7 @@ pub struct Extent {
     pub body: u64,
     /// The first instruction.
     pub first: u64,
-    /// Behind the last byte.
+    /// The offset after the last byte.
     pub end: u64,
 }
 

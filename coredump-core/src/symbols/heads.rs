@@ -1,6 +1,6 @@
 //! The heads of all units: where each begins, its header and its root entry.
 //!
-//! In big debug info a unit is far behind the one before it. To touch a page of each in a mapping costs more than to read
+//! In big debug info a unit begins far after the one before it. To touch a page of each in a mapping costs more than to read
 //! the few bytes that are looked at: the system maps the pages around it as well.
 
 use std::fs::File;

@@ -60,7 +60,7 @@ struct Open {
     ranges: Vec<(u64, u64)>,
 }
 
-/// The calls inlined at `pc` in the function at `entry`. `None` if they cannot be told: then what the line table says cannot
+/// The calls inlined at `pc` in the function at `entry`. `None` if they are not known: then what the line table says cannot
 /// be ascribed to a function.
 pub(super) fn inlined_at(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, pc: u64, work: &Work) -> Option<Inlined> {
     let mut candidates = Vec::new();

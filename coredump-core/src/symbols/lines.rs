@@ -15,7 +15,7 @@ use crate::locked::Locked;
 
 /// Sequences looked at for one address; in sound tables the closest covers it.
 const MAX_SEARCHED: usize = 1 << 12;
-/// Of those that cover it, how many are tried.
+/// How many of the sequences that cover an address are tried.
 const MAX_TRIED: usize = 16;
 
 /// Files of a table that are looked at to tell whether it names any.

@@ -56,7 +56,7 @@ struct Shape {
     /// It has an attribute whose form only its entries tell.
     opaque: bool,
     fixed: u32,
-    /// First and behind last of its steps.
+    /// The indices of its first step and of the step after its last.
     steps: (u32, u32),
 }
 

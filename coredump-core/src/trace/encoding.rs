@@ -46,7 +46,7 @@ pub(super) struct Text<R> {
 }
 
 impl<R: Read> Text<R> {
-    /// Of the bytes that `reader` gives.
+    /// Reads the bytes that `reader` gives.
     pub fn new(reader: R) -> Text<R> {
         let (half, ready) = (Vec::new(), Vec::new());
         Text { reader, form: None, ends: Ends::Unknown, returned: false, half, ready, given: 0 }

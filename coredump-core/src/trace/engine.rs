@@ -92,7 +92,7 @@ impl Engine {
         }
     }
 
-    /// Whether frames have numbers, so that traces that are printed at the same time can be told apart.
+    /// Whether frames have numbers, so that traces that are printed at the same time can be distinguished.
     pub(super) fn numbers(self) -> bool {
         matches!(self, Engine::Wasmtime | Engine::Wasm3 | Engine::ProxyWasm | Engine::Wamr)
     }

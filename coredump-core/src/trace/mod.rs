@@ -39,7 +39,7 @@ pub struct Trace {
     pub truncated: bool,
     /// The text ends in the line of its last frame, without a line feed: the line may be cut off.
     pub cut: bool,
-    /// Its lines stood among those of another trace, and nothing but their order told them apart.
+    /// Its lines stood among those of another trace, and only their order distinguished them.
     pub tangled: bool,
 }
 

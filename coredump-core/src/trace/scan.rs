@@ -75,7 +75,7 @@ pub struct Mark {
 }
 
 impl<R: Read> Scanner<R> {
-    /// Of the text that `reader` gives.
+    /// Scans the text that `reader` gives.
     pub fn new(reader: R) -> Scanner<R> {
         Scanner {
             reader: Text::new(reader),

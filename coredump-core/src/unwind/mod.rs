@@ -3,7 +3,7 @@
 //! C, C++, Rust and Zig keep what has an address on a stack in linear memory; a global holds its pointer, which a
 //! function puts back before it returns (tool-conventions `BasicCABI.md`). So a frame's stack pointer at its call is
 //! its callee's at entry, and the youngest frame's is the dump's value of the global. A function that takes a variable
-//! amount of stack breaks that chain; the frames behind it are counted from the stack's other end where that is certain.
+//! amount of stack breaks that chain; the frames after it are counted from the stack's other end where that is certain.
 
 mod indirect;
 pub mod moved;

@@ -106,7 +106,7 @@ fn assemble(frame: &Frame<'_, '_>, pieces: &[Piece], size: Option<u64>) -> Sourc
         let room = limit.saturating_sub(start as u64);
         let bits = piece.bits.unwrap_or(room.saturating_mul(8));
         if bits % 8 != 0 || piece.first_bit % 8 != 0 {
-            // Compilers cut at bytes. Behind such a piece nothing can be told.
+            // Compilers cut at bytes. What follows such a piece is unknown.
             break;
         }
         let len = (bits / 8).min(room);
@@ -162,7 +162,7 @@ impl Value {
         Value { ty, source: Source::Memory(address) }
     }
 
-    /// A value that cannot be told.
+    /// A value that is unknown.
     pub fn missing(ty: Option<Die>, missing: Missing) -> Value {
         Value { ty, source: Source::Missing(missing) }
     }

@@ -68,7 +68,7 @@ pub struct Variable {
     pub children: Vec<Variable>,
 }
 
-/// When a variable had the value that is told.
+/// When a variable had the value that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
     /// Where execution stood.

@@ -82,7 +82,7 @@ struct FrameFields<'d> {
 }
 
 impl FrameFields<'_> {
-    /// Of a frame of which nothing is known.
+    /// The fields of a frame of which nothing is known.
     fn unknown() -> Self {
         FrameFields {
             index: 0,
@@ -165,7 +165,7 @@ pub struct MemoryFrame<'d> {
     pub frame: &'d ResolvedFrame,
     pub language: &'static str,
     pub paths: &'d PathMap,
-    /// Whether names of functions and files may be told.
+    /// Whether names of functions and files may be shown.
     pub named: bool,
 }
 

@@ -91,7 +91,7 @@ pub struct Document<'d> {
     pub redact: bool,
     /// The stack of the program that an interpreter ran.
     pub interpreted: Option<Interpreted>,
-    /// Whether the names that a language's runtime keeps in memory may be told in a redacted document, once that was asked.
+    /// Whether the names that a language's runtime keeps in memory may be shown in a redacted document, once that was asked.
     pub vouched: OnceCell<bool>,
 }
 

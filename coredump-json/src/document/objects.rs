@@ -69,19 +69,19 @@ struct ObjectFields<'d> {
     kind: &'static str,
     /// Bytes of its fields or elements, where a reference counts four.
     bytes: u64,
-    /// Of an array of 8 or 16 bits a character: the text that it seems to be.
+    /// The text that an array of 8 or 16 bits a character seems to be.
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    /// Of an array: how many elements it has.
+    /// How many elements an array has.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
     /// Of an array: its elements. Integers are numbers (8 and 16 bits without a sign), i64 decimal strings, v128 as of a value, floats values, references as of a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     elements: Option<Each<'d, ValueOf<'d>>>,
-    /// Of an array: elements at its end that are not listed; absent if all are.
+    /// Elements at an array's end that are not listed; absent if all are.
     #[serde(skip_serializing_if = "Option::is_none")]
     elements_omitted: Option<u64>,
-    /// Of a struct its fields, of an exception what it carries.
+    /// The fields of a struct, or what an exception carries.
     #[serde(skip_serializing_if = "Option::is_none")]
     fields: Option<Each<'d, FieldEntry<'d>>>,
 }
@@ -131,7 +131,7 @@ struct FieldFields<'d> {
     r#type: Option<&'static str>,
     /// Its value, as that of any value.
     value: FieldContent<'d>,
-    /// Of floats: all bits, in hexadecimal. NaN payloads are only here.
+    /// All bits of a float, in hexadecimal. NaN payloads are only here.
     #[serde(skip_serializing_if = "Option::is_none")]
     bits: Option<Bits>,
 }

@@ -20,7 +20,7 @@ pub struct File<'d> {
     pub kind: &'static str,
     /// Its path; null if it came through a pipe.
     pub path: Option<String>,
-    /// Of a trace: the line of its first frame in the text, from 1.
+    /// The line of a trace's first frame in the text, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<u64>,
     /// Its size in bytes; null of a trace.
@@ -75,11 +75,11 @@ pub struct Process<'d> {
     /// Where locals and operand stacks come from: the program ran instrumented, or it was run again with the recorded answers of its host; none if they were not captured. Null if the dump does not say.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["live", "replayed", "none"])))]
     pub detail: Option<&'d str>,
-    /// Of a replayed dump: what was replayed.
+    /// What was replayed, in a replayed dump.
     pub replay: Option<ReplayEntry>,
     /// What the host says of the run, as `--annotate` gives it.
     pub annotations: BTreeMap<&'d str, &'d str>,
-    /// Of a server: the request that it died of, without its body.
+    /// The request that a server's program died of, without its body.
     pub request: Option<RequestEntry<'d>>,
 }
 

@@ -55,7 +55,7 @@ pub struct AllocationEntry<'d> {
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "panic"))]
 pub struct PanicEntry<'d> {
-    /// Of the runtime that gave up.
+    /// The language of the runtime that gave up.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["rust", "c", "c++", "zig", "go", "assemblyscript", "python", "javascript"])))]
     pub language: &'static str,
     /// What it said.

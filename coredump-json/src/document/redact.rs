@@ -57,7 +57,7 @@ const KEPT: &str = "
 const KEPT_OF_AWAITS: &str = "kind function state file line column thread frame address task";
 const AWAITS: usize = 16;
 
-/// The same for an event for Sentry.
+/// The fields that are kept of an event for Sentry.
 const KEPT_OF_EVENTS: &str = "
     event_id timestamp platform level fingerprint[]
     exception.values[].type exception.values[].value exception.values[].thread_id exception.values[].mechanism.type
@@ -442,7 +442,7 @@ pub fn section(name: &str) -> Option<&str> {
 
 /// The names of the binaries that were found: they vouch for what a dump says of its modules.
 pub struct Binaries<'d> {
-    /// Of their own name sections.
+    /// The names in their own name sections.
     names: HashSet<&'d str>,
     /// Their files, by the last part of the path.
     files: HashMap<&'d OsStr, Vec<&'d Path>>,

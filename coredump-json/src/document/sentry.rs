@@ -195,7 +195,7 @@ impl Event {
     }
 }
 
-/// An id that is the same for the same crash of the same file: what is sent twice counts once. It is made of what is told.
+/// An id that is the same for the same crash of the same file: what is sent twice counts once. It is made of what the event says.
 fn id(document: &Document<'_>, event: &Event) -> String {
     let mut hash = Sha256::new();
     hash.update(document.path.map(|path| path.as_os_str().as_encoded_bytes()).unwrap_or_default());

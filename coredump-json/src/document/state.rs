@@ -189,7 +189,7 @@ struct GlobalFields<'d> {
     mutable: bool,
     /// Its value, as that of any [`value`](#/$defs/value).
     value: Content<'d>,
-    /// Of floats: all bits, in hexadecimal. NaN payloads are only here.
+    /// All bits of a float, in hexadecimal. NaN payloads are only here.
     #[serde(skip_serializing_if = "Option::is_none")]
     bits: Option<Bits>,
 }

@@ -74,7 +74,7 @@ pub struct TaskThread<'d> {
     pub runtime: &'d Runtime,
     pub dump: &'d Dump,
     pub paths: &'d PathMap,
-    /// Whether names of functions and files may be told.
+    /// Whether names of functions and files may be shown.
     pub named: bool,
 }
 

@@ -49,7 +49,7 @@ impl AccessEntry {
 pub struct ExceptionEntry<'d> {
     /// The name of its tag.
     tag: Option<&'d str>,
-    /// Of the runtime that threw it: c++, rust.
+    /// The language of the runtime that threw it: c++, rust.
     language: Option<&'static str>,
     /// Its type, in that language's notation.
     r#type: Option<&'d str>,
@@ -126,10 +126,10 @@ impl<'d> CauseEntry<'d> {
 struct ThrownEntry<'d> {
     /// Its type in the Wasm text format.
     r#type: &'d str,
-    /// Of a number, in hexadecimal.
+    /// A number, in hexadecimal.
     #[serde(skip_serializing_if = "Option::is_none")]
     bits: Option<&'d str>,
-    /// Of a reference, what it refers to.
+    /// What a reference refers to.
     #[serde(skip_serializing_if = "Option::is_none")]
     value: Option<Target<'d>>,
 }

@@ -11,7 +11,7 @@ use serde::Serialize;
 pub struct TypeEntry {
     /// The memory's index; null for objects, which are in none.
     pub memory: Option<u32>,
-    /// Of objects: what they are.
+    /// What the objects are.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["struct", "array", "exn", "extern"])))]
     pub kind: Option<&'static str>,

@@ -18,14 +18,14 @@ const OBJECT: Limits = Limits { depth: 1, elements: 32, text_only: true };
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "value"))]
 struct ValueFields<'d> {
-    /// Of a local, its name in the module's name section, if it has one.
+    /// A local's name in the module's name section, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<&'d str>,
     /// Its type in the Wasm text format; null if it is not known.
     r#type: Option<&'static str>,
     /// null: not known. i32 a number; i64 a decimal string; floats a number, or "NaN", "Infinity", "-Infinity"; v128 one hexadecimal number, the lowest address last; references an object.
     value: Content<'d>,
-    /// Of floats: all bits, in hexadecimal. NaN payloads are only here.
+    /// All bits of a float, in hexadecimal. NaN payloads are only here.
     #[serde(skip_serializing_if = "Option::is_none")]
     bits: Option<Bits>,
 }
@@ -57,7 +57,7 @@ impl Serialize for ValueEntry<'_> {
 /// The value itself. One that is not known is null.
 pub struct Content<'d> {
     pub value: &'d Value,
-    /// The objects of the dump; none, if nothing is to be told of them but their ids.
+    /// The objects of the dump; none, if nothing is to be shown of them but their ids.
     pub objects: Option<&'d View<'d>>,
 }
 
@@ -145,25 +145,25 @@ pub struct TargetFields<'d> {
     /// `null` is a null reference (a known value). `object` is one that the dump does not hold.
     #[cfg_attr(feature = "schema", schemars(example = &"struct", example = &"func", example = &"object"))]
     pub kind: &'static str,
-    /// Of a function: index into `instances`.
+    /// The instance of a function: index into `instances`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub instance: Option<Option<u32>>,
-    /// Of a function: its index in its module; imports count.
+    /// A function's index in its module; imports count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub function_index: Option<u32>,
-    /// Of an i31: its value.
+    /// The value of an i31.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<i32>,
-    /// Of an object: its id, the same wherever it is referred to.
+    /// An object's id, the same wherever it is referred to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
     /// Of an object: the name of its type in the module's name section, of an exception its tag's; types that are equal are one, and have all their names with ` | ` in between. null: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<Option<std::borrow::Cow<'d, str>>>,
-    /// Of an object: the text that it is, if it is one; else the object in one line.
+    /// The text that an object is, if it is one; else the object in one line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Of anything else: what the producer says of it.
+    /// What the producer says of a reference to anything else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<&'d str>>,
 }
@@ -171,7 +171,7 @@ pub struct TargetFields<'d> {
 /// What a reference refers to, as `{"kind", …}`. A null reference is a known value, so it is not JSON's null.
 pub struct Target<'d> {
     pub target: &'d RefTarget,
-    /// The objects of the dump; none, if nothing is to be told of them but their ids.
+    /// The objects of the dump; none, if nothing is to be shown of them but their ids.
     pub objects: Option<&'d View<'d>>,
 }
 

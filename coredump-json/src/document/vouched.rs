@@ -11,18 +11,18 @@ use coredump_core::{Dump, Frame};
 use super::Document;
 
 impl Document<'_> {
-    /// Whether the names of the runtime's functions and files may be told.
+    /// Whether the names of the runtime's functions and files may be shown.
     pub(super) fn tells_runtime(&self) -> bool {
         !self.redact
             || *self.vouched.get_or_init(|| self.dump.runtime().is_none_or(|runtime| stands(runtime, self.dump)))
     }
 
-    /// Whether the names of a frame may be told.
+    /// Whether the names of a frame may be shown.
     pub(super) fn tells(&self, frame: &Frame) -> bool {
         !self.redact || self.tells_runtime() && !self.is_printed(frame)
     }
 
-    /// Whether the names of all frames may be told that the crash is known by.
+    /// Whether the names of all frames may be shown that the crash is known by.
     pub(super) fn tells_crash(&self) -> bool {
         let frames = || self.dump.threads().flat_map(|thread| thread.frames().collect::<Vec<_>>());
         let traced = || self.recorded().trace_line.is_some() && frames().any(|frame| self.is_printed(&frame));

@@ -178,7 +178,7 @@ fn owners<'d>(dump: &'d CoreDump<'_>, count: usize, of: impl Fn(&'d Instance) ->
     owners
 }
 
-/// The same of two runs, as far as the first one has it. An uninstrumented engine lists them in another order, does not know
+/// Pairs the memories or globals of two runs, as far as the first one has them. An uninstrumented engine lists them in another order, does not know
 /// the owners of all, and does not list what the engine itself keeps for a component's adapters; what is left over then is in
 /// the same order.
 fn pairs<'p, A, B>(

@@ -111,7 +111,7 @@ impl Recorder {
         }
     }
 
-    /// One for which every ending leaves a dump.
+    /// The same recorder, for which every ending leaves a dump.
     pub fn of_any_ending(self) -> Recorder {
         Recorder { on: On::all(), ..self }
     }
@@ -135,7 +135,7 @@ impl Recorder {
         }
     }
 
-    /// Whether nothing is told of it.
+    /// Whether nothing is reported, as `--quiet` asks.
     pub fn is_quiet(&self) -> bool {
         self.report.is_none()
     }
@@ -241,7 +241,7 @@ impl Recorder {
         }
     }
 
-    /// The same of an uninstrumented guest.
+    /// Writes the dump of an uninstrumented guest that waits, or is inside a host call that cannot be interrupted.
     pub async fn given_up(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
         if !self.begins(ending) {
             return;

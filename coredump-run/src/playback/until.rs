@@ -17,7 +17,7 @@ pub struct Until {
     calls: u64,
     /// The engine that it runs in.
     engine: OnceLock<EngineWeak>,
-    /// It is behind the last call, and stops where it yields.
+    /// The last call has returned: the program stops where it yields.
     last: AtomicBool,
 }
 
@@ -43,7 +43,7 @@ impl Until {
         let _ = self.engine.set(engine.weak());
     }
 
-    /// Says that the program is behind the last call.
+    /// Says that the last call has returned.
     pub fn set_last(&self) {
         self.last.store(true, Ordering::Relaxed);
     }

@@ -28,7 +28,7 @@ pub enum FileCall {
     Read,
     /// Moves a stream's position by other means, or ends it: the first argument.
     Leave,
-    /// The same of the second argument.
+    /// Moves the position of the stream that is its second argument.
     Splice,
     /// Closes a descriptor.
     Close,
@@ -39,7 +39,7 @@ pub enum FileCall {
 }
 
 impl FileCall {
-    /// Of the function of that name in an interface.
+    /// What the function `name` of an interface does with files.
     pub fn from_name(interface: &str, name: &str) -> FileCall {
         match (interface, name) {
             ("wasi:cli/stdin", "get-stdin") => FileCall::Input,

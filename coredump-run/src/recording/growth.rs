@@ -2,7 +2,7 @@
 
 use coredump_core::internals::recording::Refusal;
 
-/// Requests that are remembered between two events; more of one kind are not told apart.
+/// Requests that are remembered between two events; from then on equal requests of several memories are not distinguished.
 const REMEMBERED: usize = 1 << 12;
 
 /// The requests since the last event, in which a refusal is placed: the sizes alone do not tell one memory from another.
@@ -10,7 +10,7 @@ const REMEMBERED: usize = 1 << 12;
 pub struct Growth {
     /// Size and size asked for, of requests that were allowed.
     allowed: Vec<(u64, u64)>,
-    /// Of the last request.
+    /// Size and size asked for, of the last request.
     last: Option<(u64, u64)>,
 }
 

@@ -43,7 +43,7 @@ impl Kept {
     ///
     /// The system's: it does not say when the file was changed.
     pub fn new(file: Arc<File>, name: String, read: Range<u64>) -> io::Result<Kept> {
-        let proof = Proof::of(&file)?;
+        let proof = Proof::from_file(&file)?;
         Ok(Kept { name, source: Mutex::new(Source { file, read, proof }) })
     }
 

@@ -35,7 +35,7 @@ pub enum Proof {
 
 impl Proof {
     /// What there will be for a file that is read from now on.
-    pub fn of(file: &File) -> io::Result<Proof> {
+    pub fn from_file(file: &File) -> io::Result<Proof> {
         Proof::at(file, SystemTime::now())
     }
 
@@ -123,7 +123,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let later = || SystemTime::now() + QUIET + Duration::from_secs(1);
         file.set_len(LARGE).unwrap();
-        assert_eq!(Proof::of(&file).unwrap(), Proof::Digest);
+        assert_eq!(Proof::from_file(&file).unwrap(), Proof::Digest);
         let stamped = matches!(Proof::at(&file, later()).unwrap(), Proof::Stamp(_));
         assert_eq!(stamped, stamps_all_changes(&file));
         file.set_len(LARGE - 1).unwrap();

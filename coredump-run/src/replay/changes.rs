@@ -81,7 +81,7 @@ impl Session<'_> {
         self.checked(watch, Changes { sites: rewritten.sites, modules, changes, host, from: 0 })
     }
 
-    /// The same of a component.
+    /// Runs a component again, instrumented, and notes who changes the watched bytes.
     fn changes_of_component(&self, watch: Watch, last: bool) -> Result<Changes> {
         let from = if last { self.witness(Witness::new(watch, Task::Calls))?.changed() } else { 0 };
         let Seen { sites, modules, changes, host } = self.witness(Witness::new(watch, Task::Changes(from)))?.seen();

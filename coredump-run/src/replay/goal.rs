@@ -36,7 +36,7 @@ impl Goal {
         self.touches.iter().try_for_each(|touches| touches.start(module, store)).map_err(differs)
     }
 
-    /// The same of a component, whose modules are known once it is instantiated.
+    /// Makes a component stop where its goal may be reached. Its modules are known once it is instantiated.
     pub fn watch_any(&self, binary: &Binary, store: &mut StoreContextMut<'_, Host>) -> Result<()> {
         let modules = store.as_context_mut().debug_all_modules();
         let wanted = |module: &&Module| self.overflow.as_ref().is_some_and(|overflow| overflow.is_in(module, binary));

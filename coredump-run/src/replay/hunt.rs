@@ -37,7 +37,7 @@ impl Hunt {
         self.instruction.map_or(Ok(()), |(site, _)| stop_at(site, module, store))
     }
 
-    /// The program stopped: whether it is behind the write. Before the write it is made to stop once more.
+    /// The program stopped: whether the write has been executed. Before the write it is made to stop once more.
     pub fn is_here(&self, store: &mut StoreContextMut<'_, Host>) -> bool {
         if self.done.load(Ordering::Relaxed) {
             return true;

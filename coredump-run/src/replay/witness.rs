@@ -33,7 +33,7 @@ pub enum Task {
 /// Who changed the bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Writer {
-    /// An instruction, when it touched them for the so manieth time.
+    /// An instruction, by its number, and how many times it had touched them by then.
     Instruction(u32, u64),
     /// A call of the host.
     Host(u64),
@@ -90,13 +90,13 @@ pub struct Seen {
 }
 
 impl Witness {
-    /// One that has seen nothing yet.
+    /// A witness that has seen nothing yet.
     pub fn new(watch: Watch, task: Task) -> Witness {
         Witness { watch, task, code_offset: None, state: Mutex::default() }
     }
 
-    /// One that stops the program after a change of which it is known after how many calls of the host it comes, and where the
-    /// instruction is in its function.
+    /// A witness that stops the program after the change that `writer` makes, which comes after `from` calls of the host.
+    /// `code_offset` is where the instruction is in its function, in bytes.
     pub fn stops_at(watch: Watch, from: u64, writer: Writer, code_offset: Option<u32>) -> Witness {
         Witness { code_offset, ..Witness::new(watch, Task::Stop(from, writer)) }
     }

@@ -20,7 +20,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// One that nobody has given, and where it comes out.
+    /// An answer that is still to be given, and the end where it is received.
     pub fn new() -> (Answer, oneshot::Receiver<Response<WasiBody>>) {
         let (sender, receiver) = oneshot::channel();
         (Answer { sender: Arc::new(Mutex::new(Some(sender))), crashed: Arc::default() }, receiver)

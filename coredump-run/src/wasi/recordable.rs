@@ -31,7 +31,7 @@ fn of_component(binary: &[u8], unknown_imports_trap: bool) -> Option<&'static st
         return Some("it has a shared memory");
     }
     let mut depth = 0usize;
-    // One that is malformed is the compiler's to complain of.
+    // The compiler complains of a malformed component.
     for payload in sections::outside_modules(binary) {
         match payload {
             Payload::ComponentSection { .. } => depth += 1,

@@ -13,7 +13,7 @@ use super::{heaps, tasks};
 
 /// The words.
 pub const VERBS: [&str; 6] = ["heap", "help", "leaks", "memory", "tasks", "whatis"];
-/// Bytes that `memory` shows unless it is told how many.
+/// Bytes that `memory` shows by default.
 const SHOWN: u64 = 64;
 /// Bytes that it shows at most.
 const MOST: u64 = 4096;

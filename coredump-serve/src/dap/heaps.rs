@@ -10,7 +10,7 @@ use coredump_core::{Dump, Memory};
 
 /// Types and groups that are listed, those with the most bytes.
 const LISTED: usize = 20;
-/// Groups of lost blocks that are told apart; others are counted by size only.
+/// Groups of lost blocks that are distinguished; others are counted by size only.
 const MAX_GROUPS: usize = 1 << 16;
 
 /// What the heaps of all memories hold, and the objects that the engine collects.

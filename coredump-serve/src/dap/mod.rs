@@ -52,7 +52,7 @@ impl<'a> Session<'a> {
             let request = match wire::read(&mut input) {
                 Ok(Incoming::End) => return Ok(()),
                 Ok(Incoming::Message(request)) => request,
-                // Nothing that follows could be understood; but who wrote it is told why.
+                // Nothing that follows could be understood; but the client gets the reason.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                     let _ = self.respond(&mut output, &Value::Null, Err(error.to_string()));
                     return Err(error);

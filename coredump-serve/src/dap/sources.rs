@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::launch::Launch;
 
-/// Sources that the editor was told of.
+/// Sources that the editor knows.
 #[derive(Default)]
 pub struct Sources {
     known: HashMap<Key, Value>,
@@ -33,7 +33,7 @@ pub struct Code<'a> {
 }
 
 impl Sources {
-    /// What an editor is told of a source file. `trusted`: what a dump names may be looked for on this machine.
+    /// What an editor gets for a source file. `trusted`: what a dump names may be looked for on this machine.
     pub fn describe(&mut self, launch: &Launch, location: &Location, code: Code<'_>, trusted: bool) -> Value {
         let key = (code.dump.1, code.module, location.file.clone());
         if let Some(known) = self.known.get(&key) {

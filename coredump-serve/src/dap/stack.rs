@@ -61,7 +61,7 @@ enum Mark {
     Engine { frame: u32, scope: u32 },
     /// A frame of the interpreter's program, by its number.
     Interpreted(u32),
-    /// One that was made, by its number.
+    /// A frame that was made up, by its number.
     Made(u32),
 }
 
@@ -133,7 +133,7 @@ impl Lines {
                 }
                 (Mark::Interpreted(number), _) => {
                     let (_, frame) = &program[number as usize];
-                    lines.push(Line::of_interpreted(number as usize, frame));
+                    lines.push(Line::from_interpreted(number as usize, frame));
                 }
                 (Mark::Made(number), _) => lines.push(self.made[number as usize].clone()),
                 (Mark::Engine { .. }, None) => break,
@@ -159,7 +159,7 @@ impl Line {
         Line { name: name.into(), location: None, offset: None, module: None, function: None, origin: Origin::Label }
     }
 
-    fn of_interpreted(number: usize, frame: &InterpretedFrame) -> Line {
+    fn from_interpreted(number: usize, frame: &InterpretedFrame) -> Line {
         let (name, location) = (frame.function.clone(), frame.location());
         Line { name, location, offset: None, module: None, function: None, origin: Origin::Interpreted(number) }
     }

@@ -53,7 +53,7 @@ impl CppValues<'_, '_, '_, '_> {
         }
     }
 
-    /// What is called, `Ok(None)` for nothing; `None` where it cannot be told.
+    /// What is called, `Ok(None)` for nothing; `None` where it is not known.
     fn callable(&self, holder: &Value) -> Option<Result<Option<Value>, Missing>> {
         let Some(policy) = self.field(holder, "__policy_") else {
             let object = match self.field(holder, "__f_")?.pointer(self.frame) {

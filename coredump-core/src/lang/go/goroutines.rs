@@ -38,7 +38,7 @@ pub struct Goroutines<'m, 'a> {
     all: Vec<Goroutine>,
     /// The words for why goroutines wait, by number.
     reasons: Vec<Arc<str>>,
-    /// Offset of the address of the `go` statement, if it could be told for certain.
+    /// Offset of the address of the `go` statement, if it is certain.
     created: Option<u64>,
 }
 

@@ -45,7 +45,7 @@ pub struct Pclntab<'m, 'a> {
     count: u64,
     /// What a function's entry in the index is shifted by to become a code address: 0 or 16.
     shift: u32,
-    /// Where the offsets of inline trees count from, if that could be told for certain.
+    /// Where the offsets of inline trees count from, if that is certain.
     inline_trees: Option<u64>,
     imported_functions: u32,
     /// The address of `moduledata`.

@@ -13,7 +13,7 @@ use super::pclntab::Pclntab;
 const ENDS: [&str; 4] = ["runtime.goexit", "runtime.mstart", "runtime.rt0_go", "runtime.mcall"];
 
 /// Where the frames of the goroutine that ran begin: the code address to which its youngest function returns, and the
-/// stack pointer there; `None` if it cannot be told for certain.
+/// stack pointer there; `None` if it is not certain.
 ///
 /// The youngest function's place is not known in Go's own terms, so neither is the size of its frame. Of the sizes that
 /// it can have, one must lead to a return address in the function of the next WebAssembly frame.

@@ -10,7 +10,7 @@ pub(super) const HEADER: [(&str, Storage); 4] = [("vtable", Ref), ("itable", Ref
 
 type Fields = &'static [(&'static str, Storage)];
 
-/// The fields of a class behind those, superclasses' first.
+/// The fields of a class after those, superclasses' first.
 const LAYOUTS: &[(&str, Fields)] = &[
     ("String", &[("leftIfInSum", Ref), ("length", I32), ("_chars", Ref)]),
     ("text.StringBuilder", &[("array", Ref), ("_length", I32)]),
@@ -163,7 +163,7 @@ impl Kotlin {
         }
     }
 
-    /// The places of an object's own fields, behind those that all have.
+    /// The places of an object's own fields, after those that all have.
     pub(super) fn own(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<usize> {
         let name = |index: usize| view.field_name(object.type_index, index);
         if (0..object.held()).all(|index| name(index).is_none()) {

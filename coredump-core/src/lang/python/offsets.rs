@@ -64,7 +64,7 @@ pub struct Offsets {
     pub generator_name: u64,
     pub generator_frame: u64,
     pub generator_state: u64,
-    /// What follows is told by no table. The keys that the instances of a class share.
+    /// What follows is in no table. The keys that the instances of a class share.
     pub ht_cached_keys: u64,
     /// Bytes between the header of a text that is all ASCII and the characters of one that is not.
     pub unicode_utf8: u64,

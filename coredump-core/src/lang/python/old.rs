@@ -23,7 +23,7 @@ const HEAD_WITHIN: u64 = 1 << 14;
 const CHECKED_FRAMES: usize = 16;
 /// Places that are looked at more closely, of those that look right at first.
 const MAX_PLACES: usize = 1 << 16;
-/// Of them, those whose interpreter is looked at.
+/// How many of them have their interpreter looked at.
 const MAX_INTERPRETERS: usize = 1 << 8;
 
 /// A version, and where a thread's state has the limit of recursion, and the record the frame.

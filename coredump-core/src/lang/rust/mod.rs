@@ -87,7 +87,7 @@ impl Lang for Rust {
         (name == "char").then_some(("char", gimli::DW_ATE_UTF, 4))
     }
 
-    /// Of counted slices, texts and trait objects the debug information knows only the size of the counts.
+    /// The debug information of counted slices, texts and trait objects knows only the size of the counts.
     fn is_unsized(&self, name: &str) -> bool {
         let starts = ["alloc::rc::RcInner<", "alloc::sync::ArcInner<", "alloc::rc::RcBox<"];
         let inner = starts.iter().find_map(|start| name.strip_prefix(start)?.strip_suffix('>'));
@@ -368,7 +368,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Shown { text: Ok(cut(format!("{name}({})", part.text()))), children: vec![part] }
     }
 
-    /// A number that is told of a value beside its contents.
+    /// A number that is shown beside a value's contents.
     fn noted(&self, name: &str, value: &Value, text: impl Into<String>) -> Variable {
         let mut told = self.part(name, value, 0);
         (told.status, told.note, told.value) = (Status::Ok, None, Some(text.into()));

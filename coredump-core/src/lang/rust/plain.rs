@@ -19,7 +19,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             }
             "Wrapping" | "Saturating" => self.show(&self.first_member(value)?, depth),
             "MaybeDangling" => self.with_payload("MaybeDangling", &self.first_member(value)?, depth),
-            // Whether it was ever written nobody knows: its contents are told as a part.
+            // Whether it was ever written nobody knows: its contents are shown as a part.
             "MaybeUninit" => {
                 let name = self.own_name(die)?;
                 let inner = self.bare(value);

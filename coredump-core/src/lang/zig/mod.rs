@@ -256,7 +256,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         peeled.is_some_and(|(_, ty)| ty.name == Some(b"u8") && matches!(ty.kind, Kind::Base(_)))
     }
 
-    /// Whether bytes are a text that a person can read: Zig has one type for both. What cannot be read is told as a text.
+    /// Whether bytes are a text that a person can read: Zig has one type for both. What cannot be read is shown as a text.
     fn is_readable(&self, found: Contiguous) -> bool {
         let text = Value::in_memory(None, found.address);
         let Ok(bytes) = text.read(self.frame, found.len.min(READABLE)) else { return true };

@@ -72,12 +72,12 @@ enum Operand {
 /// One structured control instruction that is open.
 #[derive(Default)]
 struct Label {
-    /// Of a loop, where it can be reached: what is known at its head.
+    /// What is known at the head of a loop that can be reached.
     head: Option<Added>,
     repeats: bool,
     /// What the branches to its end know.
     end: Option<Added>,
-    /// Of an `if`: what is known at its `else`.
+    /// What is known at the `else` of an `if`.
     otherwise: Option<Added>,
 }
 

@@ -24,13 +24,13 @@ pub struct Control<'s> {
     pub carries: usize,
     /// Values it leaves at its end.
     results: usize,
-    /// Of a loop: its header.
+    /// The header, of a loop.
     pub head: Option<Head<'s>>,
     /// What the branches to its end bring.
     end: Option<State>,
-    /// Of an `if`: the state at its `else`.
+    /// The state at the `else`, of an `if`.
     pub otherwise: Option<State>,
-    /// Of a `try`: what its handlers may find.
+    /// What its handlers may find, of a `try`.
     pub caught: Option<State>,
     /// It collects `caught` (a legacy `try` before its first handler).
     pub catches: bool,

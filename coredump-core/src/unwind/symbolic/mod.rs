@@ -65,7 +65,7 @@ pub struct State {
 pub struct Summary {
     /// The state before the instruction that was asked for; `None` when no path leads there.
     pub at: Option<State>,
-    /// Whether the stack pointer is what it was at entry on every path that returns. Not told where an instruction was
+    /// Whether the stack pointer is what it was at entry on every path that returns. Unknown where an instruction was
     /// asked for: the body is evaluated only as far as its state depends on it.
     pub balanced: Option<bool>,
 }
@@ -86,7 +86,7 @@ pub struct Question<'m, 's> {
 }
 
 impl<'m, 's> Question<'m, 's> {
-    /// Of a function, nothing more yet.
+    /// A question about a function, of which nothing more is known yet.
     pub fn new(module: &'m Module<'s>, function: u32) -> Self {
         Question { module, function, pointer: None, entry: None, target: None }
     }

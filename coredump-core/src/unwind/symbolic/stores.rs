@@ -40,7 +40,7 @@ pub struct Stores {
     base: Base,
     /// The global that is the stack pointer.
     pointer: Option<u32>,
-    /// Nothing can be told.
+    /// Nothing is known.
     unknown: bool,
     /// The pointer has 32 bits.
     narrow: bool,

@@ -104,7 +104,7 @@ impl FileCall {
 pub struct Call<'r, const N: usize> {
     recorder: &'r CallRecorder,
     arguments: [u64; N],
-    /// Of the arguments.
+    /// The hash of the arguments.
     hash: u32,
     memory: Memory,
     targets: Targets,

@@ -19,7 +19,7 @@ use wasmtime_wasi::{I32Exit, p2};
 use super::imports::{Answer, Imports};
 use crate::host::Host;
 
-/// Functions of an interface: those of the trait that stands behind its name, which `Host::$view` implements. A trait of a
+/// Functions of an interface: those of the trait that is named after it, which `Host::$view` implements. A trait of a
 /// resource's methods names the resource.
 macro_rules! functions {
     ($interface:ident, $view:ident, $host:path: $($how:ident $function:ident($($argument:ident: $ty:ty),*);)*) => {$(

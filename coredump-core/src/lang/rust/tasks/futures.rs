@@ -108,7 +108,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         place.is_some_and(|place| self.known.borrow().contains(&place))
     }
 
-    /// What a future does or waits for; `None` for what is none, as far as that can be told.
+    /// What a future does or waits for; `None` for what is no future, as far as that is known.
     pub fn future(&self, value: &Value) -> Option<Await> {
         self.within(value, &Around { levels: LEVELS, wrappers: WRAPPERS, own: None })
     }

@@ -54,7 +54,7 @@ impl Root {
 /// What the frames of a dump hold.
 #[derive(Default)]
 pub struct Polled {
-    /// Of each thread the oldest first: what an entry calls follows it.
+    /// The entries of one thread after another, the oldest first: what an entry calls follows it.
     pub entries: Vec<Entry>,
     /// What is pinned, the oldest first.
     pub roots: Vec<Root>,
