@@ -179,7 +179,7 @@ fn types_of_moonbit_that_are_made_of_others_have_their_names() {
     let frame = &frames(&document)[0];
     assert_eq!(frame["function"], "@main.settle");
     let values: Vec<_> = frame["locals"].as_array().unwrap()[1..5].iter().map(|local| local["value"].clone()).collect();
-    assert_eq!(values[..2], [json!("1"), json!("120")]);
+    assert_eq!(values[..2], [json!(1), json!(120)]);
 }
 
 /// `tests/fixtures/sources/python/p2w-shop.py`: of a compiler that nothing here knows, types and fields have names all the same.
