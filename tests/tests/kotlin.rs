@@ -173,6 +173,11 @@ reason: exception: kotlin.IllegalStateException: stage failed
     assert!(text[start..].starts_with(expected), "{text}");
     let own = ["IS_INTERFACE_PARAMETER", "merged_catch_param"];
     assert!(!own.iter().any(|name| died.bt(&["--locals"]).text().contains(name)));
+    let resumed = self::died("kotlin-tower", &[]).bt(&["--locals"]).text().to_owned();
+    assert!(
+        resumed.contains("this: $stepCOROUTINE$ = suspended step(state=4, floor=3, ")
+            && !resumed.contains("TRY_RESULT")
+    );
 }
 
 #[test]

@@ -198,7 +198,7 @@ impl Kotlin {
             match name.strip_suffix(&number.to_string()).filter(|name| !name.is_empty()) {
                 Some(local) => {
                     number += 1;
-                    if !local.starts_with("tmp") && !local.starts_with('<') {
+                    if !local.starts_with("tmp") && !local.starts_with('<') && local_name(local).is_some() {
                         shown.push((local.to_owned(), *part));
                     }
                 }
@@ -230,7 +230,11 @@ pub fn value_class<'v>(view: &Named<'v>, number: u32, ty: u32) -> Option<(&'v st
 pub fn local_name(name: &str) -> Option<&str> {
     match name {
         "<this>" => Some("this"),
-        "merged_catch_param" | "TABLE_SWITCH_SELECTOR" | "tmp_int_when_subject" | "IS_INTERFACE_PARAMETER" => None,
+        "merged_catch_param"
+        | "TABLE_SWITCH_SELECTOR"
+        | "tmp_int_when_subject"
+        | "IS_INTERFACE_PARAMETER"
+        | "TRY_RESULT" => None,
         name => (!name.contains('~') && !name.starts_with('<')).then_some(name),
     }
 }
