@@ -10,11 +10,11 @@ use coredump_core::cli::report::Report;
 use coredump_core::cli::text::{self, escape};
 use coredump_core::fold::{self, Part};
 use coredump_core::internals::backtrace::Resolver;
-use coredump_core::internals::binaries::{Binaries, Store};
-use coredump_core::internals::locate::Options;
+use coredump_core::internals::binaries::Store;
 use coredump_core::internals::signature::Signer;
 use coredump_core::model::{CoreDump, Frame, Reason};
 use coredump_core::reason::{self, CrashReason};
+use coredump_core::{Binaries, Options};
 
 use crate::args::Args;
 use crate::dump::placed;

@@ -3,8 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use coredump_capture::{DumpPlace, Output};
+use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{self, Start};
 use coredump_core::model::{CoreDump, HostCall, Recorded, Replay};
 use wasmtime::StoreContextMut;

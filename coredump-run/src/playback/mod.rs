@@ -6,8 +6,8 @@ mod until;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use coredump_core::Bytes;
 use coredump_core::error::Error as CoreError;
-use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{Call, Event, Outcome, Reader, Refusal};
 use wasmtime::Result;
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use coredump_core::Bytes;
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{Recording, Start};
 
 use super::{Playback, Until};

@@ -12,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::proof::Proof;
 use super::spool::Spool;
+use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{self, Event, Outcome, Passage, Pieces, Reader, Write};
 
 /// Bytes that are copied at once.
@@ -23,11 +23,11 @@ const PIECE: usize = 1 << 20;
 pub struct Kept {
     /// Its path, as the program named it.
     name: String,
-    source: Mutex<Source>,
+    backing: Mutex<Backing>,
 }
 
 /// Where the bytes are.
-struct Source {
+struct Backing {
     /// The file, or a copy of the parts that were read, which are at the same offsets.
     file: Arc<File>,
     /// From the first to the last byte that was read.
@@ -44,11 +44,11 @@ impl Kept {
     /// The system's: it does not say when the file was changed.
     pub fn new(file: Arc<File>, name: String, read: Range<u64>) -> io::Result<Kept> {
         let proof = Proof::from_file(&file)?;
-        Ok(Kept { name, source: Mutex::new(Source { file, read, proof }) })
+        Ok(Kept { name, backing: Mutex::new(Backing { file, read, proof }) })
     }
 
-    fn source(&self) -> MutexGuard<'_, Source> {
-        self.source.lock().unwrap_or_else(PoisonError::into_inner)
+    fn backing(&self) -> MutexGuard<'_, Backing> {
+        self.backing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Fills `bytes` with a passage.
@@ -57,9 +57,9 @@ impl Kept {
     ///
     /// Fails where the passage is no longer there, or was changed.
     pub fn read(&self, passage: &Passage, bytes: &mut [u8]) -> Result<()> {
-        let source = self.source();
-        match source.file.read_exact_at(bytes, passage.offset) {
-            Ok(()) if source.proof.holds(&source.file, bytes, passage.digest) => Ok(()),
+        let backing = self.backing();
+        match backing.file.read_exact_at(bytes, passage.offset) {
+            Ok(()) if backing.proof.holds(&backing.file, bytes, passage.digest) => Ok(()),
             Err(error) if error.kind() != io::ErrorKind::UnexpectedEof => Err(Error::io("cannot be read again", error)),
             _ => {
                 let Passage { offset, len, .. } = passage;
@@ -74,15 +74,15 @@ impl Kept {
     /// The passage that stands for these bytes, which were just read.
     pub fn passage(&self, file: u32, offset: u64, bytes: &[u8]) -> Passage {
         let len = bytes.len() as u64;
-        let mut source = self.source();
-        source.read = source.read.start.min(offset)..source.read.end.max(offset + len);
-        Passage { file, offset, len, digest: source.proof.digest(bytes) }
+        let mut backing = self.backing();
+        backing.read = backing.read.start.min(offset)..backing.read.end.max(offset + len);
+        Passage { file, offset, len, digest: backing.proof.digest(bytes) }
     }
 
     /// Looks at the proof again.
     pub fn prove(&self, again: fn(Proof, &File) -> Proof) {
-        let mut source = self.source();
-        source.proof = again(source.proof, &source.file);
+        let mut backing = self.backing();
+        backing.proof = again(backing.proof, &backing.file);
     }
 
     /// Copies what was read, before the file changes. Returns how many bytes that took.
@@ -91,24 +91,24 @@ impl Kept {
     ///
     /// The system's, and that it would take more than `limit` bytes.
     pub fn copy(&self, limit: u64) -> io::Result<u64> {
-        let mut source = self.source();
+        let mut backing = self.backing();
         let (copy, mut piece) = (tempfile::tempfile()?, vec![0; PIECE]);
-        let Range { start, end } = source.read.clone();
+        let Range { start, end } = backing.read.clone();
         if end - start > limit {
             return Err(io::Error::other("it would exceed --record-limit"));
         }
         let mut at = start;
         while at < end {
             let piece = &mut piece[..usize::try_from(end - at).unwrap_or(PIECE).min(PIECE)];
-            let read = source.file.read_at(piece, at)?;
+            let read = backing.file.read_at(piece, at)?;
             if read == 0 {
                 break;
             }
             copy.write_all_at(&piece[..read], at)?;
             at += read as u64;
         }
-        source.proof = source.proof.of_copy(&source.file);
-        source.file = Arc::new(copy);
+        backing.proof = backing.proof.of_copy(&backing.file);
+        backing.file = Arc::new(copy);
         Ok(at - start)
     }
 }

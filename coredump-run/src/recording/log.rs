@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use coredump_core::Bytes;
 use coredump_core::error::{Error, Result};
-use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{self, Outcome, Read, Refusal};
 use coredump_core::model::HostCall;
 

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::Write;
 
+use coredump_core::Bytes;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::Pieces;
 
 /// Bytes that are gathered before they go to the file.

@@ -6,10 +6,9 @@ use std::time::Duration;
 use coredump_core::cli::Exit;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::internals::mapped::Bytes;
 use coredump_core::internals::recording::{Recording, Start};
 use coredump_core::internals::unasked;
-use coredump_core::{Draft, Dump, Options, Store};
+use coredump_core::{Bytes, Draft, Dump, Options, Store};
 
 use super::session::Session;
 use crate::args::Args;

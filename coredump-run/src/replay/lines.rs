@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use coredump_core::cli::text::escape;
 use coredump_core::internals::backtrace::Resolver;
-use coredump_core::internals::binaries::{Binaries, Store};
-use coredump_core::internals::locate::Options;
+use coredump_core::internals::binaries::Store;
 use coredump_core::model::{CoreDump, Frame, Instance, ModuleRecord, Thread};
 use coredump_core::module::{Module, sha256};
+use coredump_core::{Binaries, Options};
 
 use crate::program::Source;
 use crate::rewrite::Site;
