@@ -261,6 +261,34 @@ fn a_parameter_that_is_gone_is_told_as_it_was_at_entry() {
     }
 }
 
+/// Variables that clang 14 describes up to the branch behind which the program dies, and no further: `op` in the next line, `top` also on
+/// the way round the loop, where it began as a constant.
+#[test]
+fn a_variable_that_was_told_last_just_before_says_so() {
+    let folder = scratch();
+    let dump = captured(folder.path(), "inexact-switches", &[]);
+    let said = said("inexact-switches");
+    let document = Tool::new("coredump-json").arg("--locals").arg(&dump).run().expect(0).json();
+    let variables = document["threads"][0]["frames"][1]["variables"].as_array().unwrap();
+    let module = fixture("modules/inexact-switches.wasm");
+    for name in ["op", "operand", "top"] {
+        let value = &said.iter().find(|said| said.function == "run" && said.expression == name).unwrap().value;
+        let variable = variables.iter().find(|variable| variable["name"] == name).unwrap();
+        assert_eq!((&variable["at"], variable["value"].as_str()), (&"earlier".into(), Some(value.as_str())), "{name}");
+        // An expression means what is there now.
+        assert_eq!(print(&dump, &module, 1, name), None, "{name}");
+    }
+    let text = Tool::new("coredump-bt").args(["-q", "--locals"]).arg(&dump).run().expect(0).text().to_owned();
+    assert!(text.contains("top@earlier: int = 2"), "{text}");
+    // `seen` is 3: where it is described last it was 0, and a loop is between.
+    let dump = captured(folder.path(), "inexact-ledger", &[]);
+    let document = Tool::new("coredump-json").arg("--locals").arg(&dump).run().expect(0).json();
+    let frames = document["threads"][0]["frames"].as_array().unwrap();
+    let variables = frames.iter().flat_map(|frame| frame["variables"].as_array().unwrap());
+    let seen = variables.into_iter().find(|variable| variable["name"] == "seen").unwrap();
+    assert!(seen["value"].is_null(), "{seen}");
+}
+
 /// Parameters that clang 14 describes nowhere (passed.c): the calling convention says where they were.
 #[test]
 fn what_c_passes_and_does_not_describe_is_told_as_it_was_at_entry() {

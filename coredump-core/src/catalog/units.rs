@@ -146,6 +146,12 @@ impl<'s> Catalog<'s> {
         self.debug.prologue_end(unit, code)
     }
 
+    /// The rows of the line table of a unit for that code of a function, by address: each with its file and line, which is 0
+    /// where the source has no such place.
+    pub fn places(&self, unit: u32, code: &Range<u64>) -> Option<Vec<(u64, (u64, u64))>> {
+        self.debug.places(unit, code)
+    }
+
     /// Whether asynchronous functions of Rust are described: their types are called `{async_fn_env#0}` and the like.
     pub fn has_asynchronous(&self) -> bool {
         *self.asynchronous.get_or_init(|| self.mentions(b"{async_"))

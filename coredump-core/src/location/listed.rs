@@ -20,7 +20,7 @@ use crate::unwind::moved::moves_down;
 const ENTRIES: usize = 100_000;
 
 /// A range of addresses and the description that is given for them.
-type Listed<'s> = (Range<u64>, Bytes<'s>);
+pub(super) type Listed<'s> = (Range<u64>, Bytes<'s>);
 
 /// Locals that one description names.
 const LOCALS: usize = 1_000;
@@ -110,7 +110,7 @@ impl<'s> Frame<'_, 's> {
     /// Whether the last of these entries names a local that is another's, which nothing wrote where the entry begins, and which had
     /// not been said to hold the object: LLVM 14 gives values that it no longer has any number. A newer one says so of an object
     /// that was given another's value, and nothing of one whose value was put on the operand stack just before.
-    fn is_never_given(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], since: &Since) -> bool {
+    pub(super) fn is_never_given(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], since: &Since) -> bool {
         let Some(((range, expression), before)) = all.split_last() else { return false };
         let (Some(writes), encoding) = (self.writes(), unit.encoding()) else { return false };
         let extent = self.frame.function.and_then(|function| Extent::from_function(self.binary.module(), function));
@@ -127,7 +127,7 @@ impl<'s> Frame<'_, 's> {
     }
 
     /// For the last of these entries.
-    fn since(&self, all: &[Listed<'s>], encoding: Encoding) -> Since {
+    pub(super) fn since(&self, all: &[Listed<'s>], encoding: Encoding) -> Since {
         let Some(((range, expression), before)) = all.split_last() else { return Since::default() };
         let code = self.binary.module().code_section_start().unwrap_or(0);
         let mut since = Since::default();
@@ -157,7 +157,10 @@ impl<'s> Frame<'_, 's> {
 }
 
 /// A list's entries with addresses, and the description for all others.
-fn entries<'s>(unit: UnitRef<'_, 's>, list: Attr<'s>) -> Result<(Vec<Listed<'s>>, Option<Bytes<'s>>), Missing> {
+pub(super) fn entries<'s>(
+    unit: UnitRef<'_, 's>,
+    list: Attr<'s>,
+) -> Result<(Vec<Listed<'s>>, Option<Bytes<'s>>), Missing> {
     if matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
         return Err(Missing::Malformed("location: no list".into()));
     }

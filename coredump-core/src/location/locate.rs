@@ -6,7 +6,7 @@ use gimli::{AttributeValue, DieReference, UnitOffset};
 use super::forms::{Form, form, locals_only};
 use super::trust::{Object, Trust, rewritten};
 use crate::catalog::types::{Kind, PointerKind};
-use crate::catalog::units::{Attr, Bytes, Die};
+use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
 use crate::catalog::wide_constant;
 use crate::location::frame::Frame;
 use crate::location::{self, Location, Machine, Missing, Piece, Place};
@@ -88,6 +88,29 @@ impl<'s> Frame<'_, 's> {
         let described = crate::location::describe::description(expression, unit.encoding(), base);
         let unnamed = unnamed || described.starts_with('+');
         (location, if unnamed { format!("{base} {described}").trim_end().to_owned() } else { described })
+    }
+
+    /// Where an object was that the debug information says nothing more of, by what it said last on the way here: what a variable
+    /// was that may have been assigned to since, though no line of the source with code is between.
+    pub fn locate_earlier(&self, die: Die) -> Option<(Location, String)> {
+        let (number, list) = self.units.inherited(die, DW_AT_location)?;
+        if self.rewritten || self.doubt(die, number, list).is_some() {
+            return None;
+        }
+        let unit = self.units.unit(number)?;
+        let (expression, trust) = self.ended(die, unit, list)?;
+        let machine = At { frame: self, unit: number, trust, wide: self.is_wide(die) };
+        let location = location::evaluate(&machine, unit.encoding(), expression, None);
+        Some((location, crate::location::describe::description(expression, unit.encoding(), "")))
+    }
+
+    /// The bytes of what a description says without a look at the frame.
+    pub(super) fn constant(&self, unit: UnitRef<'_, 's>, expression: Bytes<'s>) -> Option<Vec<u8>> {
+        let machine = At { frame: self, unit: self.function?.unit, trust: Trust::Nothing, wide: false };
+        match location::evaluate(&machine, unit.encoding(), expression, None).pieces.as_slice() {
+            [Piece { bits: None, place: Place::Bytes(bytes), .. }] => Some(bytes.clone()),
+            _ => None,
+        }
     }
 
     fn is_wide(&self, die: Die) -> bool {
@@ -311,6 +334,7 @@ impl<'s> Frame<'_, 's> {
             Trust::Within(..) | Trust::Unwritten if self.recovered.is_parameter(local) => true,
             Trust::All => return Ok(()),
             Trust::Nothing | Trust::Entry => return Err(rewritten()),
+            Trust::Kept(locals) => locals.contains(&local),
             Trust::Unwritten => self.writes().is_some_and(|writes| writes.values(local) == 1),
             Trust::Within(range, since) => {
                 let start = since.start(local).unwrap_or(range.start);
@@ -387,7 +411,7 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
             Trust::Nothing => Err(rewritten()),
             Trust::Within(range, _) if self.frame.keeps_operand(index, range.start) => self.frame.operand(index),
             // No value stands there from the beginning of a function to its end.
-            Trust::Within(..) | Trust::Unwritten | Trust::All | Trust::Entry => Err(overwritten()),
+            Trust::Within(..) | Trust::Kept(_) | Trust::Unwritten | Trust::All | Trust::Entry => Err(overwritten()),
         }
     }
 

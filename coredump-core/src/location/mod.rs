@@ -9,6 +9,7 @@
 mod by_reference;
 mod describe;
 mod doubts;
+mod ended;
 mod evaluation;
 mod forms;
 pub mod frame;

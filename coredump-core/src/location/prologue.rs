@@ -1,6 +1,8 @@
 //! Whether a function had set up its frame: until then its variables' places in memory hold what was there before, and its
 //! parameters are in Wasm's.
 
+use std::ops::Range;
+
 use gimli::AttributeValue;
 use gimli::constants::*;
 use wasmparser::Operator;
@@ -22,9 +24,19 @@ impl Frame<'_, '_> {
     }
 
     fn prologue_end(&self) -> Option<u64> {
+        // The function's own code only: the code of others may be near, and their rows come in any order.
+        let code = self.own_code()?;
+        let prologue = code.start..code.end.min(code.start.checked_add(LONGEST)?);
+        if !prologue.contains(&self.pc) {
+            return None;
+        }
+        self.units.prologue_end(self.function?.unit, &prologue)
+    }
+
+    /// The addresses of the function.
+    pub(super) fn own_code(&self) -> Option<Range<u64>> {
         let function = self.function?;
         let unit = self.units.unit(function.unit)?;
-        // The function's own code only: the code of others may be near, and their rows come in any order.
         let entry = self.units.entry(function)?;
         let start = unit.attr_address(entry.attr_value(DW_AT_low_pc)?).ok()??;
         let end = entry.attr_value(DW_AT_high_pc)?;
@@ -32,11 +44,7 @@ impl Frame<'_, '_> {
             Some(length) => start.checked_add(length)?,
             None => unit.attr_address(end).ok()??,
         };
-        let prologue = start..end.min(start.checked_add(LONGEST)?);
-        if !prologue.contains(&self.pc) {
-            return None;
-        }
-        self.units.prologue_end(function.unit, &prologue)
+        Some(start..end)
     }
 
     /// A parameter that the prologue has yet to put into its place on the stack: what it is about to store there.

@@ -270,6 +270,12 @@ impl<'s> DebugInfo<'s> {
         self.unit(unit)?.lines(&self.dwarf)?.prologue_end(code, &self.work)
     }
 
+    /// The rows of the line table of a unit for that code of a function, by address: each with its file and line (DWARF 5,
+    /// 6.2.2), which is 0 where the source has no such place. `None` if the table does not have them.
+    pub fn places(&self, unit: u32, code: &Range<u64>) -> Option<Vec<(u64, (u64, u64))>> {
+        self.unit(unit)?.lines(&self.dwarf)?.places(code, &self.work)
+    }
+
     /// The number of the unit that an offset into `.debug_info` falls into.
     pub fn unit_containing(&self, offset: DebugInfoOffset<usize>) -> Option<u32> {
         self.index.containing(offset)

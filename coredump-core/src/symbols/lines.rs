@@ -110,6 +110,24 @@ impl<'s> Lines<'s> {
         end.filter(|_| !work.is_spent())
     }
 
+    /// The rows for `code`, by address: each with its file and its line, 0 where there is no such place. `None` if one
+    /// sequence does not have them all, or that would be too much work.
+    pub fn places(&self, code: &Range<u64>, work: &Work) -> Option<Vec<(u64, (u64, u64))>> {
+        let has_all = |sequence: &Sequence| sequence.begin <= code.start && code.end <= sequence.end;
+        let sought = self.seek(code.start, work).filter(has_all);
+        let sequence = sought.or_else(|| self.all(work).iter().copied().find(has_all))?;
+        let (mut places, mut rows) = (Vec::new(), 0);
+        let _ = self.program.run(sequence.at, |row, last, _| {
+            rows += 1;
+            let wanted = !last && row.address < code.end;
+            if wanted {
+                places.push((row.address, (row.file, row.line)));
+            }
+            wanted
+        });
+        work.spend(rows).then_some(places)
+    }
+
     /// The sequence that begins at an address, as long as that costs less than to read all.
     fn seek(&self, begin: u64, work: &Work) -> Option<Sequence> {
         let mut sought = self.sought.lock();

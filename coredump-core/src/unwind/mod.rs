@@ -9,6 +9,7 @@ mod indirect;
 pub mod moved;
 mod oldest;
 pub mod operands;
+pub mod paths;
 mod recovered;
 pub mod rewritten;
 pub mod stack_pointer;
@@ -235,6 +236,14 @@ impl Unwinder {
             named.or_else(|| infer(module).map(|index| (index, true)))
         })
     }
+}
+
+/// The bits that the code proves a local to have before the instruction at a file offset, on every way there.
+pub fn constant_at(module: &Module<'_>, function: u32, local: u32, at: u64) -> Option<u64> {
+    let question = Question { target: Some(at), ..Question::new(module, function) };
+    let state = symbolic::evaluate(&question, &|_| true)?.at?;
+    let proved = state.locals.get(local as usize).copied().flatten()?;
+    (proved.base == symbolic::Base::Zero).then_some(proved.constant)
 }
 
 /// Modules do not move while a dump is looked at: their bytes' address tells them apart.

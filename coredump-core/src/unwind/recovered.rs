@@ -76,6 +76,15 @@ impl Recovered {
         })
     }
 
+    /// How many bytes a local of a number has.
+    pub fn width(&self, index: u32) -> Option<usize> {
+        match self.types.get(index as usize)? {
+            ValueType::I32 | ValueType::F32 => Some(4),
+            ValueType::I64 | ValueType::F64 => Some(8),
+            _ => None,
+        }
+    }
+
     /// How many operands are on the stack before the instruction at which the frame stands.
     pub fn height(&self) -> Option<usize> {
         Some(self.state.as_ref()?.operands.len())

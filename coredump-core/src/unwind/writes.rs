@@ -66,6 +66,11 @@ impl Writes {
         written + usize::from(local < self.parameters)
     }
 
+    /// Whether the instruction at an offset writes a local.
+    pub fn writes(&self, local: u32, at: u64) -> bool {
+        self.by_local.get(&local).is_some_and(|writes| writes.binary_search(&at).is_ok())
+    }
+
     /// Whether the instruction that ends at `end` writes a local.
     pub fn defines(&self, local: u32, end: u64) -> bool {
         self.ends.contains(&(local, end))

@@ -339,6 +339,14 @@ pub fn value_at_entry(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     (Value { ty, source }, described)
 }
 
+/// What a variable was by what the debug information said last of it, and the description of where; `None` where that is not known.
+pub fn value_earlier(frame: &Frame<'_, '_>, die: Die) -> Option<(Value, String)> {
+    let ty = frame.concrete(frame.units.type_of(die));
+    let (location, described) = frame.locate_earlier(die)?;
+    let source = Source::locate(frame, &location, frame.units.size_of(ty));
+    Some((Value { ty, source }, described))
+}
+
 /// Whether a type is a pointer, and what it points to.
 pub fn pointer_target(frame: &Frame<'_, '_>, ty: Option<Die>) -> Option<(Option<Die>, PointerKind)> {
     match frame.units.peeled(ty)?.1.kind {

@@ -76,6 +76,20 @@ pub enum When {
     Now,
     /// When its function was entered: where the parameter is now is not known, and it may have been assigned to since.
     Entry,
+    /// Shortly before: the debug information tells its value up to a branch from which all ways lead here, and it may have been
+    /// assigned to since, in the same lines of the source.
+    Earlier,
+}
+
+impl When {
+    /// The stable name, as it appears in JSON; `None` where execution stood.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            When::Now => None,
+            When::Entry => Some("entry"),
+            When::Earlier => Some("earlier"),
+        }
+    }
 }
 
 /// Whether a value is known.
@@ -104,13 +118,15 @@ impl Status {
 }
 
 impl Variable {
-    /// Its name as debuggers write it: `name@entry` where the value is that of the function's entry.
+    /// Its name as debuggers write it: `name@entry` where the value is that of the function's entry; `name@earlier` where it is that
+    /// of shortly before.
     pub fn label(&self) -> std::borrow::Cow<'_, str> {
         match self.at {
             When::Now => self.name.as_str().into(),
             // An expression says so itself.
             When::Entry if self.name.contains("@entry") => self.name.as_str().into(),
             When::Entry => format!("{}@entry", self.name).into(),
+            When::Earlier => format!("{}@earlier", self.name).into(),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::model::{self, CoreDump};
 use crate::scope::VariableKind;
 use crate::unwind::rewritten::is_rewritten;
 use crate::unwind::{Position, Recovered, Unwinder, certain_instance};
-use crate::values::{Limits, Scope, Status, Variable, When, value_at_entry};
+use crate::values::{Limits, Scope, Status, Variable, When, value_at_entry, value_earlier};
 
 /// Frames of a thread of which all are evaluated for a single local.
 const MAX_FRAMES: usize = 10_000;
@@ -66,8 +66,8 @@ impl<'c> Inspector<'c> {
                     .filter_map(|(die, kind, hidden)| {
                         left -= 1;
                         let variable = renderer.leaving(left, || match kind {
-                            VariableKind::Parameter if !active.inlined => parameter(&renderer, die),
-                            _ => renderer.described(die, kind),
+                            VariableKind::Static => renderer.described(die, kind),
+                            _ => variable(&renderer, die, kind, active.inlined),
                         });
                         variable.map(|variable| Variable { hidden, ..variable })
                     })
@@ -241,6 +241,8 @@ impl<'c> Inspector<'c> {
                 prologue: OnceCell::new(),
                 writes: OnceCell::new(),
                 operands: OnceCell::new(),
+                paths: OnceCell::new(),
+                places: OnceCell::new(),
                 stores: OnceCell::new(),
                 anothers: OnceCell::new(),
                 merged: OnceCell::new(),
@@ -272,16 +274,21 @@ impl<'c> Inspector<'c> {
     }
 }
 
-/// A parameter of a frame's own function. Where the compiler does not keep it any more, with the value that it was given.
-fn parameter(renderer: &Renderer<'_, '_, '_>, die: Die) -> Option<Variable> {
-    let now = renderer.described(die, VariableKind::Parameter)?;
+/// A parameter or local of a function, which may be inlined. Where the compiler does not keep it any more: a parameter with the value
+/// that it was given, else with what it was shortly before.
+fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: VariableKind, inlined: bool) -> Option<Variable> {
+    let now = renderer.described(die, kind)?;
     if now.status != Status::OptimizedOut {
         return Some(now);
     }
-    let (value, location) = value_at_entry(renderer.frame, die);
-    let entered = renderer.variable(now.name.as_str(), &value);
-    Some(match entered.status {
-        Status::Ok => Variable { kind: now.kind, location, at: When::Entry, ..entered },
-        _ => now,
-    })
+    let entered =
+        (kind == VariableKind::Parameter && !inlined).then(|| (value_at_entry(renderer.frame, die), When::Entry));
+    let earlier = || value_earlier(renderer.frame, die).map(|earlier| (earlier, When::Earlier));
+    for ((value, location), at) in entered.into_iter().chain(std::iter::once_with(earlier).flatten()) {
+        let then = renderer.variable(now.name.as_str(), &value);
+        if then.status == Status::Ok {
+            return Some(Variable { kind: now.kind, location, at, ..then });
+        }
+    }
+    Some(now)
 }

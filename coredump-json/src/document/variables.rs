@@ -1,6 +1,6 @@
 //! Variables, and their parts.
 
-use coredump_core::{Scope, Variable, When};
+use coredump_core::{Scope, Variable};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
@@ -32,9 +32,9 @@ struct VariableFields<'d> {
     location: &'d str,
     /// Its value in one line, as the language writes it; null unless its status is `ok`.
     value: Option<&'d str>,
-    /// `entry`: the value is that of the function's entry; what the parameter is now is not known. Absent where it is what it is now.
+    /// `entry`: the value is that of the function's entry; what the parameter is now is not known. `earlier`: it is that of shortly before, where the debug information tells it last; the variable may have been assigned to since. Absent where it is what it is now.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["entry"])))]
+    #[cfg_attr(feature = "schema", schemars(extend("enum" = ["entry", "earlier"])))]
     at: Option<&'static str>,
     /// Its address in linear memory, where it has one.
     address: Option<Hex>,
@@ -72,7 +72,7 @@ impl Serialize for VariableEntry<'_> {
             hidden: (scope.is_some() && variable.hidden).then_some(true),
             location: &variable.location,
             value: variable.value.as_deref().filter(|_| !hidden),
-            at: (variable.at == When::Entry).then_some("entry"),
+            at: variable.at.name(),
             address: variable.address.map(Hex),
             status: variable.status.name(),
             note: variable.note.as_deref().filter(|_| !hidden),

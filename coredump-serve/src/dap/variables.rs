@@ -4,7 +4,7 @@ use coredump_core::gc::View;
 use coredump_core::model::{self, RefTarget, Value};
 use coredump_core::runtimes::{InterpretedFrame, InterpretedVariable};
 use coredump_core::text::{escape, escape_lines};
-use coredump_core::{Dump, Frame, Limits, Variable, VariableKind};
+use coredump_core::{Dump, Frame, Limits, Variable, VariableKind, When};
 
 use super::LIMITS;
 use super::memory::{self, MemoryReference};
@@ -182,10 +182,10 @@ pub fn statics(dump: &Dump, frame: &Frame) -> Vec<Row> {
 }
 
 /// The expression that names a variable in its own function, `name@entry` for a value at entry; none where the name means another
-/// one there.
+/// one there, nor for a value of before.
 fn named(variable: &Variable) -> Option<String> {
     let plain = variable.name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
-    (plain && !variable.hidden).then(|| variable.label().into_owned())
+    (plain && !variable.hidden && variable.at != When::Earlier).then(|| variable.label().into_owned())
 }
 
 /// The variables of a frame of an interpreter's program.

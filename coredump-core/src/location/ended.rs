@@ -1,0 +1,233 @@
+//! Descriptions that end with the block of code that they are in.
+//!
+//! LLVM's descriptions for Wasm hold up to the end of a block, whatever comes after (`DbgEntityHistoryCalculator.cpp`; for Wasm no
+//! pass carries them on). Where a variable is assigned a value that nothing keeps there is no trace in the debug information: so a
+//! description that ended is not simply true of what follows. It tells what the variable was shortly before: on all ways here, none
+//! of them in a circle, past no line of the source that has no code there. A dead assignment has none, unless it shares its line.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use gimli::Operation;
+use wasmparser::{BinaryReader, Operator, OperatorsReader};
+
+use super::forms::{Form, form, locals};
+use super::frame::Frame;
+use super::listed::{Listed, entries};
+use super::operation::parse;
+use super::trust::Trust;
+use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
+use crate::module::Module;
+use crate::unwind::constant_at;
+use crate::unwind::paths::{Between, Paths};
+
+/// Instructions between the end of a description and the frame's.
+const BETWEEN: usize = 1_000;
+
+/// Rows of the line table for them.
+const ROWS: usize = 50;
+
+/// Entries of a list.
+const ENTRIES: usize = 200;
+
+impl<'s> Frame<'_, 's> {
+    /// The description of a list that held last on all ways here, if no statement without code can be between. It is only asked for
+    /// where none holds.
+    pub(super) fn ended(&self, die: Die, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Option<(Bytes<'s>, Trust)> {
+        let (all, _) = entries(unit, list).ok().filter(|(all, _)| all.len() <= ENTRIES)?;
+        let code = self.binary.module().code_section_start()?;
+        let at = |offset: u64| {
+            let pc = offset.checked_sub(code)?;
+            all.iter().rposition(|(range, _)| range.contains(&pc))
+        };
+        let between = self.paths()?.back(self.pc.checked_add(code)?, BETWEEN, |offset| at(offset).is_some())?;
+        let last: Vec<(usize, u64)> =
+            between.stops.iter().map(|&(offset, _)| Some((at(offset)?, offset))).collect::<Option<_>>()?;
+        let given =
+            |entry: usize| !self.is_never_given(unit, &all[..=entry], &self.since(&all[..=entry], unit.encoding()));
+        let branches = between.stops.iter().all(|(_, jumps)| *jumps);
+        if !branches || !last.iter().all(|&(entry, _)| given(entry)) || !self.has_no_gap(die, &between, code) {
+            return None;
+        }
+        let expression = all[last.first()?.0].1;
+        if last.iter().all(|&(entry, _)| all[entry].1.slice() == expression.slice()) {
+            // What is said of constants stands where the source has it, not where the code is.
+            let constant = matches!(form(&expression, unit.encoding()), Some(Form::Number));
+            let early = constant && all.iter().any(|(_, other)| other.slice() != expression.slice());
+            let written = |local: u32| between.passed.iter().any(|(at, _)| self.is_written(local, *at));
+            let held = |local: u32| last.iter().all(|&(entry, end)| self.is_held(unit, &all[..=entry], local, end));
+            let mut locals = locals(&expression, unit.encoding());
+            locals.retain(|&local| !written(local) && held(local));
+            return (!early && is_value(&expression, unit.encoding())).then_some((expression, Trust::Kept(locals)));
+        }
+        // Ways on which it was described otherwise may meet where one local holds it.
+        let in_local = |entry: usize| {
+            let expression = all[entry].1;
+            let value = matches!(form(&expression, unit.encoding()), Some(Form::ValueInLocal));
+            value.then_some((expression, *locals(&expression, unit.encoding()).first()?))
+        };
+        let (expression, local) = last.iter().find_map(|&(entry, _)| in_local(entry))?;
+        let begins = last.iter().map(|&(entry, end)| {
+            let holds = match in_local(entry) {
+                Some((_, other)) => {
+                    (other == local && self.is_held(unit, &all[..=entry], local, end)).then_some(Holds::It)
+                }
+                None => self.constant(unit, all[entry].1).map(|constant| {
+                    let proved = || constant_at(self.binary.module(), self.frame.function?, local, end);
+                    let held = self.begins_with(local, &constant, proved);
+                    if held { Holds::It } else { Holds::Constant(constant) }
+                }),
+            };
+            Some((end, holds?))
+        });
+        let meets = self.is_met(local, begins.collect::<Option<_>>()?, &between);
+        meets.then_some((expression, Trust::Kept(vec![local])))
+    }
+
+    /// Whether a local holds, where the frame stands, what an object is on every way, which `begin` with what the local and the
+    /// object are.
+    fn is_met(&self, local: u32, begin: HashMap<u64, Holds>, between: &Between) -> bool {
+        let mut behind = begin;
+        for (at, from) in &between.passed {
+            let mut ways = from.iter().map(|from| behind.get(from).cloned().unwrap_or(Holds::Another));
+            let first = ways.next().unwrap_or(Holds::Another);
+            let mut now = if ways.all(|way| way == first) { first } else { Holds::Another };
+            if self.is_written(local, *at) {
+                // What was put on the stack just before is what it is given.
+                let written = || constant_of(self.binary.module(), *from.first()?);
+                now = match now {
+                    Holds::Constant(constant) if self.begins_with(local, &constant, written) => Holds::It,
+                    _ => Holds::Another,
+                };
+            }
+            behind.insert(*at, now);
+        }
+        between.passed.last().is_some_and(|(at, _)| behind.get(at) == Some(&Holds::It))
+    }
+
+    /// Whether a constant begins with these bits of a local.
+    fn begins_with(&self, local: u32, constant: &[u8], bits: impl FnOnce() -> Option<u64>) -> bool {
+        let same = || {
+            let own = constant.get(..self.recovered.width(local)?)?;
+            (*own == bits()?.to_le_bytes()[..own.len()]).then_some(())
+        };
+        same().is_some()
+    }
+
+    /// Whether a local still holds at the instruction at `end` what the last of these entries says, which holds there.
+    fn is_held(&self, unit: UnitRef<'_, 's>, all: &[Listed<'s>], local: u32, end: u64) -> bool {
+        let (Some((range, _)), Some(writes)) = (all.last(), self.writes()) else { return false };
+        let code = self.binary.module().code_section_start().unwrap_or(0);
+        let start = self.since(all, unit.encoding()).start(local).unwrap_or(range.start);
+        writes.unchanged(local, &(start.saturating_add(code)..range.end.saturating_add(code)), end)
+    }
+
+    fn is_written(&self, local: u32, at: u64) -> bool {
+        self.writes().is_none_or(|writes| writes.writes(local, at))
+    }
+
+    /// Whether all the code from where a description of a variable ended up to here is that of the function which has the variable,
+    /// and of lines of one file that follow each other without a gap.
+    fn has_no_gap(&self, die: Die, between: &Between, code: u64) -> bool {
+        let find = || {
+            let offsets = between.stops.iter().map(|(stop, _)| stop).chain(between.passed.iter().map(|(at, _)| at));
+            let mut rows = BTreeMap::new();
+            for offset in offsets {
+                let pc = offset.checked_sub(code)?;
+                let (row, place) = self.row(pc)?;
+                rows.entry(row).or_insert((pc, place));
+            }
+            let mut placed = rows.values().map(|(_, place)| *place).filter(|(_, line)| *line != 0);
+            let (file, first) = placed.next()?;
+            let mut lines = BTreeSet::from([first]);
+            for (other, line) in placed {
+                lines.insert((other == file).then_some(line)?);
+            }
+            let gaps = lines.last()? - lines.first()? >= lines.len() as u64;
+            let (function, active) = (self.function?, self.active());
+            let owner = active.iter().find(|function| function.all().iter().any(|(own, ..)| *own == die))?;
+            let inlined = owner.inlined.then_some(owner.die.offset);
+            // Calls are inlined where a row begins.
+            let innermost = |pc: u64| self.units.inlined(function, pc).last().map(|inlined| inlined.0);
+            (!gaps && rows.len() <= ROWS && rows.values().all(|(pc, _)| innermost(*pc) == inlined)).then_some(())
+        };
+        find().is_some()
+    }
+
+    /// The row of the line table for a code address of the frame's function: its number, file and line.
+    fn row(&self, pc: u64) -> Option<(usize, (u64, u64))> {
+        let places = self.places.get_or_init(|| self.units.places(self.function?.unit, &self.own_code()?)).as_ref()?;
+        let row = places.partition_point(|(address, _)| *address <= pc).checked_sub(1)?;
+        Some((row, places[row].1))
+    }
+
+    fn paths(&self) -> Option<&Paths> {
+        self.paths.get_or_init(|| Paths::from_function(self.binary.module(), self.frame.function?)).as_ref()
+    }
+}
+
+/// What a local holds on a way.
+#[derive(Clone, PartialEq)]
+enum Holds {
+    /// What the object is.
+    It,
+    /// Anything; the object is this constant.
+    Constant(Vec<u8>),
+    /// Something else, or it is not known.
+    Another,
+}
+
+/// The bits that the instruction at a file offset puts on the operand stack, if it is a constant's.
+fn constant_of(module: &Module<'_>, at: u64) -> Option<u64> {
+    let code = module.bytes().get(usize::try_from(at).ok()?..)?;
+    match OperatorsReader::new(BinaryReader::new(code, 0)).read().ok()? {
+        Operator::I32Const { value } => Some(u64::from(value as u32)),
+        Operator::I64Const { value } => Some(value as u64),
+        Operator::F32Const { value } => Some(u64::from(value.bits())),
+        Operator::F64Const { value } => Some(value.bits()),
+        _ => None,
+    }
+}
+
+/// Whether a description tells a value, of locals, operands and constants only, and no place in memory.
+fn is_value(expression: &Bytes<'_>, encoding: gimli::Encoding) -> bool {
+    use Operation as O;
+    let mut rest = *expression;
+    // Whether what was named since the last piece is the value itself.
+    let mut told = true;
+    while !gimli::Reader::is_empty(&rest) {
+        match parse(&mut rest, encoding) {
+            Ok(O::StackValue | O::ImplicitValue { .. }) => told = true,
+            Ok(O::Piece { .. }) if told => {}
+            Ok(
+                O::WasmLocal { .. }
+                | O::WasmStack { .. }
+                | O::UnsignedConstant { .. }
+                | O::SignedConstant { .. }
+                | O::PlusConstant { .. }
+                | O::Plus
+                | O::Minus
+                | O::Mul
+                | O::Div
+                | O::Mod
+                | O::And
+                | O::Or
+                | O::Xor
+                | O::Not
+                | O::Neg
+                | O::Shl
+                | O::Shr
+                | O::Shra
+                | O::Eq
+                | O::Ne
+                | O::Lt
+                | O::Le
+                | O::Gt
+                | O::Ge
+                | O::Pick { .. }
+                | O::Convert { .. },
+            ) => told = false,
+            _ => return false,
+        }
+    }
+    told
+}

@@ -1,0 +1,206 @@
+//! The ways that lead to an instruction of a function.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use wasmparser::Operator;
+
+use crate::module::Module;
+
+/// Which instructions come before which.
+#[derive(Debug, Default)]
+pub struct Paths {
+    /// File offsets of the instructions.
+    offsets: Vec<u64>,
+    /// Whether each goes on to the next.
+    falls: Vec<bool>,
+    /// Those to which others may jump: the heads of loops and the ends of blocks.
+    labels: HashSet<usize>,
+    /// By instruction: those that jump there.
+    jumps: HashMap<usize, Vec<usize>>,
+}
+
+/// What is between a place and the instructions before it at which a search stops.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Between {
+    /// The instructions at which it stopped, and whether each ends a block of code: it may jump, or others lead to the next.
+    pub stops: Vec<(u64, bool)>,
+    /// Those passed on the way, each behind all that lead there, and which those are: the place itself is the last.
+    pub passed: Vec<(u64, Vec<u64>)>,
+}
+
+/// A block that is open: an index and whether it is a loop's, the instructions that jump to its end, its `if`.
+struct Open {
+    loop_at: Option<usize>,
+    to_end: Vec<usize>,
+    otherwise: Option<usize>,
+}
+
+impl Paths {
+    /// Reads a function's body; `None` when it is damaged, or has exception handlers, which every call may lead to.
+    pub fn from_function(module: &Module<'_>, function: u32) -> Option<Paths> {
+        let mut operators = module.operators(function)?;
+        let mut paths = Paths::default();
+        let open = |loop_at, otherwise| Open { loop_at, to_end: Vec::new(), otherwise };
+        let mut opened = vec![open(None, None)];
+        while !operators.eof() {
+            let at = paths.offsets.len();
+            paths.offsets.push(operators.original_position() as u64);
+            let operator = operators.read().ok()?;
+            let mut jump = |depth: u32, opened: &mut Vec<Open>| {
+                let target = opened.len().checked_sub(depth as usize + 1)?;
+                match opened[target].loop_at {
+                    Some(head) => paths.jumps.entry(head).or_default().push(at),
+                    None => opened[target].to_end.push(at),
+                }
+                Some(())
+            };
+            let mut falls = true;
+            match &operator {
+                Operator::Block { .. } => opened.push(open(None, None)),
+                Operator::Loop { .. } => {
+                    opened.push(open(Some(at), None));
+                    paths.labels.insert(at);
+                }
+                Operator::If { .. } => opened.push(open(None, Some(at))),
+                Operator::Else => {
+                    let block = opened.last_mut()?;
+                    block.to_end.push(at);
+                    paths.jumps.entry(at + 1).or_default().extend(block.otherwise.take());
+                    falls = false;
+                }
+                Operator::End => {
+                    let block = opened.pop()?;
+                    paths.labels.insert(at);
+                    let jumps = block.to_end.into_iter().chain(block.otherwise);
+                    paths.jumps.entry(at).or_default().extend(jumps);
+                }
+                Operator::Br { relative_depth } => {
+                    jump(*relative_depth, &mut opened)?;
+                    falls = false;
+                }
+                Operator::BrIf { relative_depth } => jump(*relative_depth, &mut opened)?,
+                Operator::BrTable { targets } => {
+                    for target in targets.targets().chain([Ok(targets.default())]) {
+                        jump(target.ok()?, &mut opened)?;
+                    }
+                    falls = false;
+                }
+                Operator::Return | Operator::Unreachable => falls = false,
+                other if is_unknown(other) => return None,
+                _ => {}
+            }
+            paths.falls.push(falls);
+        }
+        Some(paths)
+    }
+
+    /// Goes back from the instruction at file offset `at` on all ways to instructions for which `stops` holds. `None` if one
+    /// leads to the function's beginning without, or round in a circle, or past more than `most` instructions.
+    pub fn back(&self, at: u64, most: usize, stops: impl Fn(u64) -> bool) -> Option<Between> {
+        let (mut seen, mut stopped) = (BTreeMap::new(), BTreeSet::new());
+        let mut left = vec![self.offsets.binary_search(&at).ok()?];
+        while let Some(now) = left.pop() {
+            let before = now.checked_sub(1)?;
+            if seen.contains_key(&now) {
+                continue;
+            }
+            if seen.len() > most {
+                return None;
+            }
+            let falls = self.falls[before].then_some(before);
+            let from: Vec<usize> = self.jumps.get(&now).into_iter().flatten().copied().chain(falls).collect();
+            for &from in &from {
+                if stops(self.offsets[from]) {
+                    stopped.insert(from);
+                } else {
+                    left.push(from);
+                }
+            }
+            seen.insert(now, from);
+        }
+        // Every circle goes back to a loop's head.
+        if seen.iter().any(|(now, from)| from.iter().any(|from| from >= now && seen.contains_key(from))) {
+            return None;
+        }
+        let jumps: HashSet<usize> = self.jumps.values().flatten().copied().collect();
+        let ends = |from: usize| jumps.contains(&from) || self.labels.contains(&(from + 1));
+        let offsets = |all: Vec<usize>| all.into_iter().map(|one| self.offsets[one]).collect();
+        Some(Between {
+            stops: stopped.into_iter().map(|from| (self.offsets[from], ends(from))).collect(),
+            passed: seen.into_iter().map(|(now, from)| (self.offsets[now], offsets(from))).collect(),
+        })
+    }
+}
+
+/// Whether an instruction may lead elsewhere in a way that this does not follow.
+fn is_unknown(operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(
+        operator,
+        O::Try { .. }
+            | O::TryTable { .. }
+            | O::Catch { .. }
+            | O::CatchAll
+            | O::Delegate { .. }
+            | O::BrOnNull { .. }
+            | O::BrOnNonNull { .. }
+            | O::BrOnCast { .. }
+            | O::BrOnCastFail { .. }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// From instruction `at` back to those of `stops`, by index.
+    fn ask(body: &str, at: usize, stops: &[usize]) -> Option<(Vec<(usize, bool)>, Vec<usize>)> {
+        let bytes = wat::parse_str(format!("(module (func (param i32) {body}))")).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let paths = Paths::from_function(&module, 0)?;
+        let index = |offset: u64| paths.offsets.binary_search(&offset).unwrap();
+        let between = paths.back(paths.offsets[at], 100, |offset| stops.contains(&index(offset)))?;
+        let stops = between.stops.into_iter().map(|(offset, jumps)| (index(offset), jumps)).collect();
+        let (last, passed) = between.passed.split_last()?;
+        assert_eq!(index(last.0), at);
+        Some((stops, passed.iter().map(|(offset, _)| index(*offset)).collect()))
+    }
+
+    #[test]
+    fn all_ways_back_are_gone() {
+        // 2 is `br_if`, 5 the block's `end`.
+        let block = "block local.get 0 br_if 0 nop nop end nop";
+        assert_eq!(ask(block, 6, &[2]), Some((vec![(2, true)], vec![3, 4, 5])), "on both ways");
+        assert_eq!(ask(block, 6, &[3]), None, "one way leads to the beginning");
+        assert_eq!(ask(block, 3, &[2]), Some((vec![(2, true)], vec![])));
+        assert_eq!(ask(block, 4, &[3]), Some((vec![(3, false)], vec![])));
+    }
+
+    #[test]
+    fn the_arms_of_an_if_meet_behind_it() {
+        // 1 is `if`, 3 `else`, 5 `end`.
+        let arms = "local.get 0 if nop else nop end nop";
+        assert_eq!(ask(arms, 6, &[1]), Some((vec![(1, true)], vec![2, 3, 4, 5])));
+        assert_eq!(ask(arms, 4, &[1]), Some((vec![(1, true)], vec![])), "not from the other arm");
+        assert_eq!(ask("local.get 0 if nop end nop", 4, &[1]), Some((vec![(1, true)], vec![2, 3])));
+    }
+
+    #[test]
+    fn a_circle_is_no_way() {
+        // 1 is `loop`, 4 `br_if`.
+        let looped = "nop loop nop local.get 0 br_if 0 nop end nop";
+        assert_eq!(ask(looped, 2, &[0]), None, "it may have been here before");
+        assert_eq!(ask(looped, 5, &[0]), None);
+        assert_eq!(ask(looped, 7, &[4]), Some((vec![(4, true)], vec![5, 6])), "out of it");
+        assert_eq!(ask(looped, 3, &[2]), Some((vec![(2, false)], vec![])));
+    }
+
+    #[test]
+    fn tables_lead_to_all_their_targets_and_handlers_are_not_followed() {
+        // 3 is `br_table`, 5 and 7 are `end`.
+        let table = "block block local.get 0 br_table 0 1 nop end nop end nop";
+        assert_eq!(ask(table, 6, &[3]), Some((vec![(3, true)], vec![4, 5])));
+        assert_eq!(ask(table, 8, &[3]), Some((vec![(3, true)], vec![4, 5, 6, 7])));
+        assert_eq!(ask("try_table nop end nop", 3, &[1]), None);
+    }
+}
