@@ -32,18 +32,21 @@ enum Rounding {
 /// A guest: module, allocator's name, rounding.
 type Guest = (&'static str, &'static str, Rounding);
 
-const GUESTS: [Guest; 23] = [
+const GUESTS: [Guest; 27] = [
     ("heap-dlmalloc", "dlmalloc", Rounding::Below(16)),
     ("heap-wasisdk", "dlmalloc", Rounding::Below(16)),
     ("heap-emscripten", "dlmalloc", Rounding::Below(16)),
     ("heap-memory64", "dlmalloc", Rounding::Below(32)),
     ("heap-rust", "dlmalloc-rs", Rounding::Below(16)),
     ("heap-rust-1.63", "dlmalloc-rs", Rounding::Below(16)),
+    ("heap-rust64", "dlmalloc-rs", Rounding::Below(32)),
     ("heap-emmalloc", "emmalloc", Rounding::From(0)),
     ("heap-zigcc", "zig-malloc", Rounding::None),
     ("heap-zig", "zig", Rounding::Power),
     ("heap-zig-names", "zig", Rounding::Power),
     ("heap-zig-debug", "zig", Rounding::Slot),
+    ("heap-zig64", "zig", Rounding::Power),
+    ("heap-zig64-debug", "zig", Rounding::Slot),
     ("heap-as-incremental", "assemblyscript", Rounding::Below(16)),
     ("heap-as-minimal", "assemblyscript", Rounding::Below(16)),
     ("heap-as-O", "assemblyscript", Rounding::Below(16)),
@@ -52,6 +55,7 @@ const GUESTS: [Guest; 23] = [
     ("heap-wee", "wee_alloc", Rounding::From(0)),
     ("heap-talc4", "talc", Rounding::From(12)),
     ("heap-talc5", "talc", Rounding::Several),
+    ("heap-talc64", "talc", Rounding::Several),
     ("heap-lol", "lol_alloc", Rounding::Several),
     // One block is in a larger one, for its alignment.
     ("heap-mimalloc2", "mimalloc", Rounding::From(0)),
@@ -62,10 +66,19 @@ const GUESTS: [Guest; 23] = [
 /// The greatest alignment that a guest asks for: of one block.
 const ALIGNED: u64 = 256;
 
+/// Bytes in an address of a guest.
+fn width(name: &str) -> u64 {
+    if name.contains("64") { 8 } else { 4 }
+}
+
 /// Guests in Rust and for 64-bit memories cannot print.
-const QUIET: [&str; 9] = [
+const QUIET: [&str; 13] = [
     "heap-rust",
     "heap-rust-1.63",
+    "heap-rust64",
+    "heap-talc64",
+    "heap-zig64",
+    "heap-zig64-debug",
     "heap-memory64",
     "heap-wee",
     "heap-talc4",
@@ -184,11 +197,19 @@ fn blocks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
             Rounding::None => room == size || address % ALIGNED == 0 && *address + *size <= at.unwrap().0 + *room,
             Rounding::Below(more) => (*size..size + more).contains(room),
             // Of larger blocks, the pages are a power of two.
-            Rounding::Power => *room == (size + 4).next_power_of_two() - 4 || *size > 32764,
+            Rounding::Power => {
+                // The smallest slot has two words.
+                let slot = (size + width(name)).next_power_of_two().max(2 * width(name));
+                *room == slot - width(name) || *size > 32764
+            }
             Rounding::Shared => *size <= *room,
             Rounding::Slot if *size <= 16384 => *room == size.next_power_of_two(),
-            Rounding::Slot if *size <= 32764 => *room == (size + 4).next_power_of_two() - 4,
-            Rounding::Slot => *room == ((size + 8).div_ceil(65536).next_power_of_two() << 16) - 4,
+            Rounding::Slot if *size <= 32768 - width(name) => {
+                *room == (size + width(name)).next_power_of_two() - width(name)
+            }
+            Rounding::Slot => {
+                *room == ((size + 2 * width(name)).div_ceil(65536).next_power_of_two() << 16) - width(name)
+            }
             Rounding::From(_) | Rounding::Several | Rounding::Unknown => *address + *size <= at.unwrap().0 + *room,
         };
         assert!(fits, "{name}: {word} {address:#x} of {size} has {room} bytes");
@@ -668,6 +689,193 @@ fn what_a_free_block_keeps_of_itself_is_checked_where_used_ones_keep_nothing() {
         }
         assert!(planted > 2, "{name}: {all:?}");
     }
+}
+
+/// Plants `bytes` (multiples of 4) at an address of a dump and gives the address of the first broken place; `None` if the dump leaves
+/// out what is there.
+fn broken_at(name: &str, honest: &[u8], address: u64, bytes: &[u8]) -> Option<(u64, Outcome)> {
+    let mut broken = honest.to_vec();
+    for (index, word) in bytes.chunks(4).enumerate() {
+        plant(&mut broken, address + 4 * index as u64, word.try_into().expect("words"))?;
+    }
+    let folder = scratch();
+    let path = folder.path().join("planted.coredump");
+    std::fs::write(&path, &broken).expect("a file can be written");
+    let checked = dump(name, &["--check"], &path).expect(1);
+    let first = u64::from_str_radix(first_fact(&checked, "address").trim_start_matches("0x"), 16);
+    Some((first.unwrap_or_else(|_| panic!("{name} {address:#x}: {checked:?}")), checked))
+}
+
+#[test]
+fn a_link_that_is_written_over_is_found_there_and_not_where_others_link_to_it() {
+    // The order of addresses is not that of the lists: the block that is looked at first may have the good link. Where the links are,
+    // in words, and what is written there: nonsense, and the address of a block that is used.
+    let guests = [
+        ("heap-dlmalloc", [0, 1]),
+        ("heap-wasisdk", [0, 1]),
+        ("heap-emscripten", [0, 1]),
+        ("heap-memory64", [0, 2]),
+        ("heap-rust", [0, 1]),
+        ("heap-rust-1.63", [0, 1]),
+        ("heap-emmalloc", [0, 1]),
+        ("heap-as-incremental", [0, 1]),
+        ("heap-as-minimal", [0, 1]),
+        ("heap-talc4", [0, 1]),
+    ];
+    for (name, links) in guests {
+        let (path, _) = died(name);
+        let bytes = std::fs::read(&path).expect("the dump can be read");
+        let all = blocks(&dump(name, &["--blocks"], &path).expect(0));
+        let used = *all.iter().find(|(_, block)| block.1 == "used").expect("some block is used").0 as u32;
+        let mut found = 0;
+        for (&block, _) in all.iter().filter(|(_, block)| block.1 == "free") {
+            for address in links.map(|link| block + 4 * link) {
+                for word in [*b"AAAA", used.to_le_bytes()] {
+                    let mut broken = bytes.clone();
+                    // The last block and the one that is preferred are in no list.
+                    if plant(&mut broken, address, word).is_none() || !is_checked(name, &broken) {
+                        continue;
+                    }
+                    let (first, checked) = broken_at(name, &bytes, address, &word).expect("it was planted");
+                    assert_eq!(first, address, "{name}: {}", checked.text());
+                    found += 1;
+                }
+            }
+        }
+        assert!(found >= 8, "{name}: {found} links of {all:?}");
+    }
+}
+
+/// Whether anything is wrong with the heap of these bytes of a dump.
+fn is_checked(name: &str, bytes: &[u8]) -> bool {
+    let folder = scratch();
+    let path = folder.path().join("planted.coredump");
+    std::fs::write(&path, bytes).expect("a file can be written");
+    dump(name, &["--check"], &path).code() == 1
+}
+
+#[test]
+fn the_last_block_may_write_over_what_comes_after_it() {
+    // That is the header of all the memory that is left, by which the heap is found.
+    for (name, record) in [
+        ("heap-dlmalloc", 4),
+        ("heap-wasisdk", 4),
+        ("heap-emscripten", 4),
+        ("heap-memory64", 8),
+        ("heap-rust", 4),
+        ("heap-rust-1.63", 4),
+        ("heap-rust64", 8),
+    ] {
+        let (path, _) = died(name);
+        let bytes = std::fs::read(&path).expect("the dump can be read");
+        let all: Vec<_> = blocks(&dump(name, &["--blocks"], &path).expect(0)).into_iter().collect();
+        let [.., (used, (size, state, _)), (top, (_, free, _))] = all.as_slice() else { panic!("{name}: {all:?}") };
+        assert_eq!([state.as_str(), free.as_str()], ["used", "free"], "{name}");
+        let (first, checked) = broken_at(name, &bytes, top - record, b"AAAA").expect("the header is there");
+        assert_eq!(first, top - record, "{name}: {}", checked.text());
+        let before = format!("{used:#x}, {size} bytes");
+        assert!(first_fact(&checked, "block before").starts_with(&before), "{name} {before}: {}", checked.text());
+    }
+}
+
+#[test]
+fn a_free_header_that_is_gone_is_no_fault_of_the_block_before() {
+    // A free block in front of it holds headers of before, which seem to go on: its own size stands at its end, too.
+    for (name, record) in [("heap-emscripten", 4), ("heap-memory64", 8), ("heap-dlmalloc", 4), ("heap-rust", 4)] {
+        let (path, _) = died(name);
+        let bytes = std::fs::read(&path).expect("the dump can be read");
+        let all: Vec<_> = blocks(&dump(name, &["--blocks"], &path).expect(0)).into_iter().collect();
+        let mut found = 0;
+        for pair in all.windows(2).filter(|pair| pair[0].1.1 == "free") {
+            let header = pair[1].0 - record;
+            if let Some((first, checked)) = broken_at(name, &bytes, header, &[0; 4]) {
+                assert_eq!(first, header, "{name}: {}", checked.text());
+                found += 1;
+            }
+        }
+        assert!(found > 3, "{name}: {all:?}");
+    }
+}
+
+#[test]
+fn the_words_in_front_of_an_object_are_checked_by_those_of_its_neighbours() {
+    for name in ["heap-as-incremental", "heap-as-minimal", "heap-as-O"] {
+        let (path, said) = died(name);
+        let bytes = std::fs::read(&path).expect("the dump can be read");
+        let objects: Vec<u64> = said.iter().filter(|line| line.0 == "object").map(|line| line.1).collect();
+        let all = blocks(&dump(name, &["--blocks"], &path).expect(0));
+        let mut found = 0;
+        for object in objects.iter().filter(|object| all.contains_key(*object)).take(6) {
+            // Its size, the link to the previous object, the link to the next one.
+            for address in [object - 4, object - 12, object - 16] {
+                let (first, checked) = broken_at(name, &bytes, address, b"AAAA").expect("the header is there");
+                assert_eq!(first, address, "{name} {object:#x}: {}", checked.text());
+                found += 1;
+            }
+        }
+        assert!(found >= 3, "{name}: {said:?}");
+    }
+}
+
+#[test]
+fn what_is_written_to_after_it_was_freed_is_named_itself() {
+    // Three words over the start of each free block: its links, and in some its size or the number of its list.
+    for name in
+        ["heap-talc4", "heap-talc5", "heap-lol", "heap-wee", "heap-emmalloc", "heap-as-minimal", "heap-dlmalloc"]
+    {
+        let (path, _) = died(name);
+        let bytes = std::fs::read(&path).expect("the dump can be read");
+        let all = blocks(&dump(name, &["--blocks"], &path).expect(0));
+        let (mut found, mut tried) = (0, 0);
+        for (&block, (size, ..)) in all.iter().filter(|(_, block)| block.1 == "free" && block.0 >= 32).take(20) {
+            let mut broken = bytes.clone();
+            if (0..3).any(|word| plant(&mut broken, block + 4 * word, *b"BBBB").is_none()) {
+                continue;
+            }
+            tried += 1;
+            if !is_checked(name, &broken) {
+                continue;
+            }
+            let folder = scratch();
+            let path = folder.path().join("planted.coredump");
+            std::fs::write(&path, &broken).expect("a file can be written");
+            let checked = dump(name, &["--check"], &path).expect(1);
+            if checked.text().is_empty() {
+                // The list that the heap is known by begins with it.
+                continue;
+            }
+            let first = u64::from_str_radix(first_fact(&checked, "address").trim_start_matches("0x"), 16).unwrap_or(0);
+            assert!((block..block + 12).contains(&first), "{name} {block:#x} of {size}: {}", checked.text());
+            found += 1;
+        }
+        assert!(found >= 3 && 2 * found >= tried, "{name}: {found} of {tried}");
+    }
+}
+
+#[test]
+fn cells_of_one_size_are_known_also_when_the_first_of_them_is_broken() {
+    let name = "heap-wee";
+    let (path, _) = died(name);
+    let bytes = std::fs::read(&path).expect("the dump can be read");
+    let all: Vec<_> = blocks(&dump(name, &["--blocks"], &path).expect(0)).into_iter().collect();
+    let (mut found, mut tried) = (0, 0);
+    // Before the first one is the header of the cell that was divided, and nothing that is listed.
+    for pair in all.windows(2).filter(|pair| pair[0].0 + pair[0].1.0 + 8 < pair[1].0) {
+        for header in [pair[1].0 - 8, pair[1].0 - 4] {
+            let mut broken = bytes.clone();
+            if plant(&mut broken, header, *b"AAAA").is_none() {
+                continue;
+            }
+            tried += 1;
+            // Where there is no cell but it and what is left over, nothing is known.
+            if is_checked(name, &broken) {
+                let (first, checked) = broken_at(name, &bytes, header, b"AAAA").expect("it was planted");
+                assert_eq!(first, header, "{}", checked.text());
+                found += 1;
+            }
+        }
+    }
+    assert!(found >= 4 && 2 * found >= tried, "{found} of {tried}: {all:?}");
 }
 
 #[test]

@@ -33,9 +33,28 @@ const MAX_HEAPS: usize = 16;
 /// Records of segments that are looked at in search of the heaps.
 const LOOKED_AT: usize = 1 << 22;
 
-/// Where rustc puts the small bins, `top`, the newest segment and the bitmap in the Rust crate's state, all in bytes and on
-/// wasm32, where it has 452: version 1.95, version 1.63.
-const ORDERS: [(u64, u64, u64, u64); 2] = [(144, 428, 128, 408), (8, 412, 424, 0)];
+/// Where a compiler puts the fields of the Rust crate's state, in bytes from its start.
+struct Order {
+    /// Bytes in an address.
+    width: u64,
+    /// The small bins.
+    bins: u64,
+    /// `top`, in front of which are `dv` and the size of `top`.
+    top: u64,
+    /// The newest segment.
+    segment: u64,
+    /// The bitmap of the small bins.
+    map: u64,
+    /// Bytes of the whole state.
+    size: u64,
+}
+
+/// The orders that are known: rustc 1.95, 1.63, and 1.97 for 64-bit memories.
+const ORDERS: [Order; 3] = [
+    Order { width: 4, bins: 144, top: 428, segment: 128, map: 408, size: 452 },
+    Order { width: 4, bins: 8, top: 412, segment: 424, map: 0, size: 452 },
+    Order { width: 8, bins: 288, top: 840, segment: 256, map: 888, size: 896 },
+];
 
 /// One heap.
 #[derive(Clone, Debug)]
@@ -115,18 +134,26 @@ impl Dlmalloc {
         words.retain(|(at, _)| !(bins..bins + BIN_WORDS * width).contains(at));
         let size = view.memory().size;
         // `top`: its head holds a size that is in the state too, and at its end stands what is left for a segment's record.
-        let tops = words.iter().filter_map(|&(_, top)| {
-            let head = view.word(top.checked_add(width)?)?;
-            let top_size = head & !FLAGS;
-            if head & FLAGS != PREVIOUS_USED || !words.iter().any(|&(_, value)| value == top_size) {
-                return None;
-            }
+        let top_of = |top: u64, top_size: u64| {
             let foot = view.word(top.checked_add(top_size)?.checked_add(width)?)?;
             let alignment = [16, 8].into_iter().find(|&alignment| foot == foot_size(width, alignment))?;
             let aligned = (top + 2 * width).is_multiple_of(alignment) && top_size.is_multiple_of(alignment);
             Some((top, top_size, alignment, top + top_size + foot)).filter(|top| aligned && top.3 <= size)
+        };
+        let tops = words.iter().filter_map(|&(_, top)| {
+            let head = view.word(top.checked_add(width)?)?;
+            let top_size = head & !FLAGS;
+            let known = head & FLAGS == PREVIOUS_USED && words.iter().any(|&(_, value)| value == top_size);
+            if known { top_of(top, top_size) } else { None }
         });
-        for (top, top_size, alignment, end) in tops {
+        // Its head is what the last block writes over. In an order that is known the state alone says where it is.
+        let places = orders(width, bins).filter_map(|[top, top_size, _]| {
+            let (top, top_size) = (view.word(top)?, view.word(top_size)?);
+            top_of(top, top_size)
+        });
+        for (by_order, (top, top_size, alignment, end)) in
+            tops.map(|top| (false, top)).chain(places.map(|top| (true, top)))
+        {
             let mut heap = Dlmalloc {
                 width,
                 alignment,
@@ -144,6 +171,7 @@ impl Dlmalloc {
             let newest = words.windows(2).filter_map(|pair| {
                 let &[(record, base), (behind, len)] = pair else { return None };
                 let fits = behind == record + width && base <= top && base.checked_add(len) == Some(end);
+                let fits = fits && (!by_order || heap.expects(record));
                 let newest = Segment { base, end, record };
                 let segments = fits.then(|| heap.segments(view, newest, left)).flatten()?;
                 let doubt = if heap.expects(record) { 0 } else { 2 - u8::from(heap.begins(view, &newest)) };
@@ -200,8 +228,7 @@ impl Dlmalloc {
 
     /// Whether the record of the newest segment lies there in a state of C, or of Rust in an order that is known.
     fn expects(&self, record: u64) -> bool {
-        let in_c = record == self.bins + 102 * self.width;
-        in_c || ORDERS.iter().any(|&(own, _, segment, _)| self.width == 4 && record + own == self.bins + segment)
+        orders(self.width, self.bins).any(|[_, _, segment]| segment == record)
     }
 
     /// Whether a segment begins with a chunk.
@@ -222,6 +249,11 @@ impl Dlmalloc {
         apart::holds(&self.ranges, address)
     }
 
+    fn walk<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Walk<'v> {
+        let (next, before) = (self.segments.len(), [None; 2]);
+        Walk { heap: self, view, strict, next, chunk: None, before, free_before: None, late: None }
+    }
+
     /// The block of a chunk.
     fn block(&self, chunk: u64, size: u64, state: State) -> Block {
         Block::new(chunk + 2 * self.width, size - self.width, state)
@@ -234,7 +266,8 @@ impl Dlmalloc {
         let inside = |at: u64| bins.contains(&at) || self.in_segment(at);
         let links = [(2, 3, "next"), (3, 2, "previous")];
         let links = links.map(|(at, back, to)| Link { at: at * width, back: back * width, to, end: None });
-        let broken = broken_link(view, chunk, links, inside)?;
+        let is_free = |at: u64| bins.contains(&at) || self.is_free(view, at);
+        let (record, broken) = broken_link(view, chunk, links, inside, is_free)?;
         // The designated victim, a free chunk that the state names, is in no list.
         let mut named = false;
         view.words(self.around.clone(), |at, value| {
@@ -243,7 +276,17 @@ impl Dlmalloc {
                 && view.word(chunk + width).is_some_and(|head| self.names_size(view, head));
             !named
         });
-        (!named).then(|| broken.about(chunk + 2 * width))
+        let broken = if bins.contains(&record) { broken } else { broken.about(record + 2 * width) };
+        (!named).then_some(broken)
+    }
+
+    /// Whether a chunk is free by its header and by its size at its end.
+    fn is_free(&self, view: &View<'_>, chunk: u64) -> bool {
+        let head = chunk.checked_add(self.width).and_then(|at| view.word(at)).unwrap_or(0);
+        let size = head & !FLAGS;
+        head & USED == 0
+            && size >= 4 * self.width
+            && chunk.checked_add(size).is_some_and(|next| view.word(next) == Some(size))
     }
 
     /// Whether the state holds this chunk's size: that of the designated victim is kept there.
@@ -257,16 +300,27 @@ impl Dlmalloc {
     }
 }
 
+/// Where `top`, its size and the newest segment are in the orders that are known: C's, those of the Rust crate.
+fn orders(width: u64, bins: u64) -> impl Iterator<Item = [u64; 3]> {
+    let c = bins.checked_sub(7 * width).map(|size| [bins - 4 * width, size, bins + 102 * width]);
+    let crates = ORDERS.iter().filter(move |order| order.width == width).filter_map(move |order| {
+        let start = bins.checked_sub(order.bins)?;
+        Some([start + order.top, (start + order.top).checked_sub(2 * width)?, start + order.segment])
+    });
+    c.into_iter().chain(crates)
+}
+
 /// The state of the Rust crate. The order of its fields is the compiler's: of one that is not known here, only the bins are
 /// sure to belong to it. With it comes the offset of the bitmap of the small bins.
 fn rust_state(view: &View<'_>, bins: u64, top: u64, segment: u64) -> (Range<u64>, Option<u64>) {
-    const SIZE: u64 = 452;
-    let known = ORDERS.into_iter().find_map(|(own, at, of_segment, map)| {
-        let start = bins.checked_sub(own)?;
-        (view.word(start + at) == Some(top) && start + of_segment == segment).then_some((start, map))
+    let mut orders = ORDERS.iter().filter(|order| order.width == view.width());
+    let known = orders.find_map(|order| {
+        let start = bins.checked_sub(order.bins)?;
+        let agrees = view.word(start + order.top) == Some(top) && start + order.segment == segment;
+        agrees.then_some((start, order))
     });
     match known {
-        Some((start, map)) => (start..start + SIZE, Some(map)),
+        Some((start, order)) => (start..start + order.size, Some(order.map)),
         None => (bins..bins + BIN_WORDS * view.width(), None),
     }
 }
@@ -281,8 +335,7 @@ fn foot_size(width: u64, alignment: u64) -> u64 {
 
 impl Allocator for Dlmalloc {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
-        let start = self.segments.len();
-        Box::new(Walk { heap: self, view, strict, next: start, chunk: None, before: [None; 2], free_before: None })
+        Box::new(self.walk(view, strict))
     }
 
     fn gap(&self) -> u64 {
@@ -327,12 +380,17 @@ struct Walk<'v> {
     before: [Option<Block>; 2],
     /// The size of the chunk before, if that is free. `None` at a segment's start too.
     free_before: Option<u64>,
+    /// A block that comes after what is wrong with its links.
+    late: Option<Block>,
 }
 
 impl Iterator for Walk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(block) = self.late.take() {
+            return Some(Ok(block));
+        }
         loop {
             let Some(chunk) = self.chunk else {
                 self.next = self.next.checked_sub(1)?;
@@ -342,7 +400,18 @@ impl Iterator for Walk<'_> {
             };
             match self.step(chunk) {
                 Ok(Some(block)) => {
-                    self.before = [Some(block), self.before[0]];
+                    let before = self.before[0];
+                    self.before = [Some(block), before];
+                    // Blocks go on behind one whose links are broken.
+                    if self.strict
+                        && block.state == State::Free
+                        && (self.next > 0 || chunk != self.heap.top)
+                        && let Some(damage) = self.heap.broken_link(self.view, chunk)
+                    {
+                        self.late = Some(block);
+                        let here = damage.block == Some(block.address);
+                        return Some(Err(damage.behind(before.filter(|_| here))));
+                    }
                     // A chunk that holds the record of its segment is the allocator's own.
                     let own = self.heap.records.binary_search(&block.address).is_ok();
                     if !own {
@@ -378,6 +447,10 @@ impl Walk<'_> {
         let Dlmalloc { width, alignment, .. } = *self.heap;
         let [block, before] = self.before;
         let wrong = self.header_before()? - width;
+        // The size of a free block stands at its end, too.
+        if self.free_before.is_some_and(|size| self.view.word(chunk) == Some(size)) {
+            return None;
+        }
         let sound = |chunk: u64| {
             let head = self.view.word(chunk.checked_add(width)?)?;
             if head == width | USED | PREVIOUS_USED {
@@ -389,6 +462,10 @@ impl Walk<'_> {
             (says_used == (head & USED != 0)).then_some(next)
         };
         let next = resumes(wrong + 4 * width, chunk, alignment, self.limit(), sound)?;
+        // In a free block, headers of before are left over: the right size stands at its end.
+        if self.free_before.is_some() && self.view.word(next) != Some(next - wrong) {
+            return None;
+        }
         let head = self.view.word(wrong + width)?;
         let message =
             format!("the block's header holds {head:#x}, but its size is {:#x}, by where blocks go on", next - wrong);
@@ -437,15 +514,8 @@ impl Walk<'_> {
                 None => return Err(Damage::missing(chunk).about(block)),
             }
         }
-        if state == State::Free {
-            if self.free_before.is_some() {
-                return fail(format!("the block's header holds {head:#x}: two free blocks follow each other"));
-            }
-            if self.strict
-                && let Some(damage) = self.heap.broken_link(self.view, chunk)
-            {
-                return Err(damage);
-            }
+        if state == State::Free && self.free_before.is_some() {
+            return fail(format!("the block's header holds {head:#x}: two free blocks follow each other"));
         }
         self.free_before = (state == State::Free).then_some(size);
         self.chunk = Some(chunk + size);

@@ -134,11 +134,16 @@ fn pieces(view: &View<'_>, newest: u64, left: &mut usize) -> Option<Vec<Range<u6
 impl Emmalloc {
     /// What is wrong with the links of a free region, if anything is.
     fn broken_link(&self, view: &View<'_>, region: u64) -> Option<Damage> {
-        let inside = |at: u64| {
-            apart::holds(&self.sorted, at) || (self.sentinels..self.sentinels + SENTINELS * SENTINEL).contains(&at)
+        let sentinels = self.sentinels..self.sentinels + SENTINELS * SENTINEL;
+        let inside = |at: u64| apart::holds(&self.sorted, at) || sentinels.contains(&at);
+        let is_free = |at: u64| {
+            let size = view.u32(at).filter(|&size| u64::from(size) >= SMALLEST);
+            let again = size.and_then(|size| view.u32(at.checked_add(u64::from(size) - 4)?));
+            sentinels.contains(&at) || size.is_some_and(|size| again == Some(size | 1))
         };
         let links = [(4, 8, "previous"), (8, 4, "next")].map(|(at, back, to)| Link { at, back, to, end: None });
-        broken_link(view, region, links, inside).map(|damage| damage.about(region + 4))
+        let (record, damage) = broken_link(view, region, links, inside, is_free)?;
+        Some(if sentinels.contains(&record) { damage } else { damage.about(record + 4) })
     }
 }
 
@@ -146,7 +151,7 @@ impl Allocator for Emmalloc {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let walks = self.pieces.iter().rev().map(move |piece| {
             let first = piece.start + view.u32(piece.start).map_or(0, u64::from);
-            Walk { heap: self, view, strict, at: Some(first), end: piece.end, before: None }
+            Walk { heap: self, view, strict, at: Some(first), end: piece.end, before: None, late: None }
         });
         Box::new(walks.flatten())
     }
@@ -172,12 +177,17 @@ struct Walk<'v> {
     at: Option<u64>,
     end: u64,
     before: Option<Block>,
+    /// A block that comes after what is wrong with its links.
+    late: Option<Block>,
 }
 
 impl Iterator for Walk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(block) = self.late.take() {
+            return Some(Ok(block));
+        }
         let at = self.at.take()?;
         let block = at + 4;
         // The header of the block before, or of this one for what is wrong at its end.
@@ -210,15 +220,18 @@ impl Iterator for Walk<'_> {
             );
         }
         let state = if again & 1 == 1 { State::Free } else { State::Used };
+        let block = Block::new(block, size - OVERHEAD, state);
+        let before = self.before.replace(block);
+        self.at = Some(next);
+        // Blocks go on behind one whose links are broken.
         if self.strict
             && state == State::Free
             && let Some(damage) = self.heap.broken_link(self.view, at)
         {
-            return Some(Err(damage.behind(self.before)));
+            self.late = Some(block);
+            let here = damage.block == Some(block.address);
+            return Some(Err(damage.behind(before.filter(|_| here))));
         }
-        let block = Block::new(block, size - OVERHEAD, state);
-        self.before = Some(block);
-        self.at = Some(next);
         Some(Ok(block))
     }
 }

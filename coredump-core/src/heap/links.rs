@@ -17,24 +17,45 @@ pub struct Link {
 }
 
 /// The first of these links of the free block at `record` that leads out of where links may lead (`inside`) or to what does
-/// not link back.
-pub fn broken_link(view: &View<'_>, record: u64, links: [Link; 2], inside: impl Fn(u64) -> bool) -> Option<Damage> {
-    links.into_iter().find_map(|Link { at, back, to, end }| {
-        let at = record.checked_add(at)?;
-        let Some(link) = view.word(at) else { return Some(Damage::missing(at)) };
-        if end == Some(link) {
-            return None;
-        }
-        let wrong =
-            |what| Some(Damage::new(at, format!("the link of a free block to the {to} one, {link:#x}, {what}")));
-        if !inside(link) {
-            return wrong("leads out of the heap");
-        }
-        let returned = link.saturating_add(back);
-        match view.word(returned) {
-            Some(back) if back == record => None,
-            Some(_) => wrong("leads to a block that does not link back"),
-            None => Some(Damage::missing(returned)),
-        }
-    })
+/// not link back, and the record that it is in: where the neighbour is a free block (`is_free`) whose own link back is part of no
+/// pair, that one is the broken link.
+pub fn broken_link(
+    view: &View<'_>,
+    record: u64,
+    links: [Link; 2],
+    inside: impl Fn(u64) -> bool,
+    is_free: impl Fn(u64) -> bool,
+) -> Option<(u64, Damage)> {
+    links.into_iter().zip([links[1].to, links[0].to]).find_map(
+        |(Link { at: offset, back: reverse, to, end }, other)| {
+            let at = record.checked_add(offset)?;
+            let Some(link) = view.word(at) else { return Some((record, Damage::missing(at))) };
+            if end == Some(link) {
+                return None;
+            }
+            let wrong = |at, to, link, what| {
+                Some(Damage::new(at, format!("the link of a free block to the {to} one, {link:#x}, {what}")))
+            };
+            let leads_out = "leads out of the heap";
+            let one_way = "leads to a block that does not link back";
+            if !inside(link) {
+                return Some((record, wrong(at, to, link, leads_out)?));
+            }
+            let returned = link.saturating_add(reverse);
+            match view.word(returned) {
+                Some(back) if back == record => None,
+                Some(back) => {
+                    let is_pair = inside(back) && back.checked_add(offset).and_then(|at| view.word(at)) == Some(link);
+                    // Whoever comes after it in the list may know it, where its header is broken as well.
+                    let onward = link.checked_add(offset).and_then(|at| view.word(at)).filter(|&onward| inside(onward));
+                    let is_known = onward.and_then(|onward| view.word(onward.checked_add(reverse)?)) == Some(link);
+                    Some(match (is_known || is_free(link)) && !is_pair {
+                        true => (link, wrong(returned, other, back, if inside(back) { one_way } else { leads_out })?),
+                        false => (record, wrong(at, to, link, one_way)?),
+                    })
+                }
+                None => Some((link, Damage::missing(returned))),
+            }
+        },
+    )
 }

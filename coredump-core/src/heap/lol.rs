@@ -79,8 +79,15 @@ impl Lol {
                 (good && next + size < below && next + size <= end).then(|| next..next + size)
             };
             let Some(stretch) = stretch() else {
-                let message = format!("the list of free blocks leads to {next:#x}, where none can be");
-                broken = Some(Damage::new(record, message));
+                // Where one could be, it is its size that is wrong.
+                let size = next.checked_add(4).and_then(|at| view.u32(at)).unwrap_or(0);
+                let placed = !free.is_empty() && next >= start && next % UNIT == 0 && next + UNIT < below;
+                broken = Some(if placed {
+                    let message = format!("a free block has the size {size:#x}, for which there is no room");
+                    Damage::new(next + 4, message).about(next)
+                } else {
+                    Damage::new(record, format!("the list of free blocks leads to {next:#x}, where none can be"))
+                });
                 break;
             };
             (record, below) = (next, next);

@@ -75,6 +75,16 @@ fn free(view: &View<'_>, chunk: u64, list: u64, link: u64) -> Option<Range<u64>>
     (number == list && foot == size && view.word(chunk + width)? == link).then_some(chunk..end)
 }
 
+/// Whether the size of a free chunk is in front of its contents and at its end: no more of its start need be right.
+fn ends_as_free(view: &View<'_>, chunk: u64) -> bool {
+    let (width, unit) = (view.width(), 4 * view.width());
+    let size = chunk.checked_add(3 * width).and_then(|at| view.word(at)).map(|size| size & !HEAP_END);
+    let size = size.filter(|&size| chunk.is_multiple_of(unit) && size.is_multiple_of(unit) && size >= unit);
+    let foot = size.and_then(|size| view.word(chunk.checked_add(size)? - width)).map(|foot| foot & !HEAP_END);
+    // In the smallest one both are the same word.
+    size.is_some() && foot == size && size != Some(unit)
+}
+
 impl Talc {
     /// The heap with the heads of its lists at `heads`, whose address the state holds at `at`. `left` words may be read.
     fn at(view: &View<'_>, at: u64, heads: u64, left: &mut u64) -> Option<Talc> {
@@ -89,7 +99,8 @@ impl Talc {
             let slot = heads + count * width;
             let head = view.word(slot)?;
             if head != 0 {
-                if free(view, head, count, slot).is_none() {
+                // The start of a free chunk is what a program writes over that still has a pointer to it.
+                if free(view, head, count, slot).is_none() && !ends_as_free(view, head) {
                     break slot;
                 }
                 used.push(count);
@@ -130,8 +141,18 @@ impl Talc {
             let mut link = self.heads.start + list * self.width;
             while let Some(chunk) = view.word(link).filter(|&chunk| chunk != 0) {
                 let Some(chunk) = free(view, chunk, list, link).filter(|_| (self.free.len() as u64) < most) else {
-                    let message = format!("a list of free blocks leads to {chunk:#x}, which is none that links back");
-                    self.broken.push(Damage::new(link, message));
+                    self.broken.push(if ends_as_free(view, chunk) {
+                        let (at, what) = match view.word(chunk + self.width) == Some(link) {
+                            true => (chunk + 2 * self.width, "the number of its list"),
+                            false => (chunk + self.width, "the link to the previous one"),
+                        };
+                        let holds = view.word(at).unwrap_or(0);
+                        Damage::new(at, format!("{what} in a free block is {holds:#x}")).about(chunk)
+                    } else {
+                        let message =
+                            format!("a list of free blocks leads to {chunk:#x}, which is none that links back");
+                        Damage::new(link, message)
+                    });
                     break;
                 };
                 link = chunk.start;
@@ -189,7 +210,9 @@ impl Talc {
             Link { at: 0, back: self.width, to: "next", end: Some(0) },
             Link { at: self.width, back: 0, to: "previous", end: None },
         ];
-        broken_link(view, chunk, links, inside).map(|damage| damage.about(chunk))
+        let is_free = |at: u64| self.heads.contains(&at) || self.starts(at);
+        let (record, damage) = broken_link(view, chunk, links, inside, is_free)?;
+        Some(if self.heads.contains(&record) { damage } else { damage.about(record) })
     }
 }
 

@@ -146,11 +146,17 @@ fn chunk(view: &View<'_>, base: u64, end: u64, above: Option<State>) -> Result<O
     if word & USED == 0 {
         let start = end.checked_sub(word).filter(|start| *start > base && word >= 3 * width && word & bits == 0);
         let again = start.and_then(|start| view.word(start + 2 * width));
-        return match start.filter(|_| again == Some(word) && !above_free) {
-            Some(start) => Ok(Some((start, State::Free))),
-            None => {
-                Err(Damage::new(at, format!("a block ends with {word:#x}, which is neither a tag nor a size here")))
+        // The tag below a free chunk says that it is free: then its end is right and its start wrong, over which more is written.
+        let below = start.and_then(|start| view.word(start - width));
+        let says_so = below.is_some_and(|tag| tag & (USED | ABOVE_FREE) == USED | ABOVE_FREE);
+        return match start.filter(|_| !above_free) {
+            Some(start) if again == Some(word) => Ok(Some((start, State::Free))),
+            Some(start) if says_so => {
+                let size = again.unwrap_or(0);
+                let message = format!("a free block begins with the size {size:#x}, and ends with {word:#x}");
+                Err(Damage::new(start + 2 * width, message).about(start))
             }
+            _ => Err(Damage::new(at, format!("a block ends with {word:#x}, which is neither a tag nor a size here"))),
         };
     }
     if above.is_some() && says_free != above_free {
@@ -178,7 +184,13 @@ impl Talc4 {
             Link { at: 0, back: self.width, to: "next", end: Some(0) },
             Link { at: self.width, back: 0, to: "previous", end: None },
         ];
-        broken_link(view, chunk, links, inside).map(|damage| damage.about(chunk))
+        let is_free = |at: u64| {
+            let size = at.checked_add(2 * self.width).and_then(|at| view.word(at));
+            let foot = size.and_then(|size| view.word(at.checked_add(size)?.checked_sub(self.width)?));
+            self.heads.contains(&at) || size.is_some() && foot == size
+        };
+        let (record, damage) = broken_link(view, chunk, links, inside, is_free)?;
+        Some(if self.heads.contains(&record) { damage } else { damage.about(record) })
     }
 }
 
@@ -191,16 +203,14 @@ impl Allocator for Talc4 {
                 (None, first) if piece.range.contains(&first) => first,
                 (None, _) => piece.range.start + width,
             };
-            let chunks = piece.ends.iter().rev().map(move |end| {
+            let chunks = piece.ends.iter().rev().flat_map(move |end| {
                 let end = piece.range.start + u64::from(*end) * width;
                 let used = view.word(end - width).is_some_and(|word| word & USED != 0);
                 let state = if used { State::Used } else { State::Free };
                 let block = Block::new(start, end - width - start, state);
                 start = end;
-                match strict && !used {
-                    true => self.broken_link(view, block.address).map_or(Ok(block), Err),
-                    false => Ok(block),
-                }
+                let damage = if strict && !used { self.broken_link(view, block.address) } else { None };
+                damage.map(Err).into_iter().chain(std::iter::once(Ok(block)))
             });
             piece.broken.clone().into_iter().map(Err).chain(chunks)
         }))

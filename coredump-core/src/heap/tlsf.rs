@@ -131,19 +131,55 @@ impl Tlsf {
         object().unwrap_or(plain)
     }
 
+    /// Reports a word of the collector's in front of an object that does not agree with the other ones: each object is in a list,
+    /// whose links agree in both directions, and its bytes are in its block.
+    fn broken_object(&self, view: &View<'_>, at: u64, size: u64) -> Option<Damage> {
+        let next = u64::from(view.u32(at + 4)? & !3);
+        let previous = u64::from(view.u32(at + 8)?);
+        let back = next.checked_add(8).and_then(|at| view.u32(at)).map(u64::from) == Some(at);
+        let forth = previous.checked_add(4).and_then(|at| view.u32(at)).map(|link| u64::from(link & !3)) == Some(at);
+        let used = view.u32(at + 16)?;
+        // A neighbour that the next one but one knows is in the list: then it is its link that is broken, and told there.
+        let onward = |object: u64, link: u64, reverse: u64| {
+            let onward = u64::from(view.u32(object.checked_add(link)?)? & !3);
+            Some(u64::from(view.u32(onward.checked_add(reverse)?)? & !3) == object)
+        };
+        let (back, forth) = (next != 0 && back, previous != 0 && forth);
+        if !back && onward(next, 4, 8) == Some(true) || !forth && onward(previous, 8, 4) == Some(true) {
+            return None;
+        }
+        let (record, message) = match (back, forth) {
+            (true, true) if u64::from(used) > size - OBJECT => {
+                (at + 16, format!("an object has the size {used:#x}, more than its block"))
+            }
+            (true, false) => {
+                (at + 8, format!("the link of an object to the previous one, {previous:#x}, is not returned"))
+            }
+            (false, true) => (at + 4, format!("the link of an object to the next one, {next:#x}, is not returned")),
+            _ => return None,
+        };
+        Some(Damage::new(record, message).about(at + 4 + OBJECT))
+    }
+
     /// Reports a link of a free block that leads out of the heap or is not returned, or an end that does not name the block.
     fn broken_link(&self, view: &View<'_>, at: u64, size: u64) -> Option<Damage> {
         let inside = |link: u64| (first(self.root)..self.tail).contains(&link);
         let links = [(4, 8, "previous"), (8, 4, "next")].map(|(at, back, to)| Link { at, back, to, end: Some(0) });
-        let broken = broken_link(view, at, links, inside);
+        let is_free = |link: u64| {
+            let info = view.u32(link).map(u64::from).filter(|info| info & FREE != 0);
+            let foot = info.and_then(|info| link.checked_add(info & !3));
+            foot.and_then(|foot| view.u32(foot)).map(u64::from) == Some(link)
+        };
+        let broken = broken_link(view, at, links, inside, is_free);
         let foot = at + size;
-        broken.or_else(|| match view.u32(foot).map(u64::from) {
-            None => Some(Damage::missing(foot)),
+        let (record, damage) = broken.or_else(|| match view.u32(foot).map(u64::from) {
+            None => Some((at, Damage::missing(foot))),
             Some(back) if back == at => None,
             Some(back) => {
-                Some(Damage::new(foot, format!("a free block ends with {back:#x} instead of its own address")))
+                Some((at, Damage::new(foot, format!("a free block ends with {back:#x} instead of its own address"))))
             }
-        })
+        })?;
+        Some(damage.about(record + 4))
     }
 }
 
@@ -162,6 +198,7 @@ impl Allocator for Tlsf {
             header: None,
             before: [None; 2],
             free: false,
+            late: None,
         })
     }
 
@@ -200,12 +237,17 @@ struct Walk<'v> {
     before: [Option<Block>; 2],
     /// The block before is free.
     free: bool,
+    /// A block that comes after what is wrong with its links.
+    late: Option<Block>,
 }
 
 impl Iterator for Walk<'_> {
     type Item = Result<Block, Damage>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(block) = self.late.take() {
+            return Some(Ok(block));
+        }
         let at = self.at.take().filter(|&at| at != self.heap.tail)?;
         let before = self.before[0];
         let fail = |damage: Damage| {
@@ -228,15 +270,21 @@ impl Iterator for Walk<'_> {
             return fail(Damage::new(at, message));
         }
         let state = if info & FREE != 0 { State::Free } else { State::Used };
-        if self.strict
-            && state == State::Free
-            && let Some(damage) = self.heap.broken_link(self.view, at, size)
-        {
-            return fail(damage);
-        }
         let block = self.heap.block(self.view, at, size, state);
         self.free = state == State::Free;
         (self.header, self.before, self.at) = (Some(at), [Some(block), before], Some(next));
+        // Blocks go on behind one whose links are broken.
+        let damage = match state {
+            _ if !self.strict => None,
+            State::Free => self.heap.broken_link(self.view, at, size),
+            _ if size >= OBJECT => self.heap.broken_object(self.view, at, size),
+            _ => None,
+        };
+        if let Some(damage) = damage {
+            self.late = Some(block);
+            let here = damage.block.is_some_and(|block| (at..next).contains(&block));
+            return Some(Err(damage.behind(before.filter(|_| here))));
+        }
         Some(Ok(block))
     }
 }
@@ -245,6 +293,10 @@ impl Walk<'_> {
     /// The header of the block before, whose size led to `at` and not to where blocks go on.
     fn wrong_size(&self, at: u64) -> Option<Damage> {
         let wrong = self.header?;
+        // A free block ends with its own address.
+        if self.free && self.view.u32(at - 4).map(u64::from) == Some(wrong) {
+            return None;
+        }
         let tail = self.heap.tail;
         let sound = |at: u64| {
             let info = u64::from(self.view.u32(at)?);

@@ -23,6 +23,9 @@ const BITS: u64 = 3;
 const DIVIDED: u64 = 8192;
 /// Cells that agree, of a piece that is broken further on.
 const AGREEING: usize = 2;
+/// Words of the largest cell of one that is divided, and words from its start on at which they are looked for if the first are broken.
+const LARGEST: u64 = 256 + 2;
+const SEARCHED: usize = 4096;
 
 /// The heap.
 #[derive(Clone, Debug)]
@@ -124,18 +127,47 @@ impl Iterator for Cells<'_> {
 impl Wee {
     /// The cells in a used cell, if it is divided into blocks of one size.
     fn divided<'v>(&self, view: &'v View<'v>, cell: &Cell) -> Option<Range<u64>> {
-        let inside = cell.start + 2 * self.width..cell.end;
-        if !cell.used || inside.end - inside.start < DIVIDED || view.word(inside.start + self.width) != Some(0) {
+        let width = self.width;
+        let inside = cell.start + 2 * width..cell.end;
+        if !cell.used || inside.end - inside.start < DIVIDED {
             return None;
         }
         // What is in a block by chance hardly has two cells that know of each other.
-        (Cells::new(view, inside.clone()).take_while(Result::is_ok).take(2).count() == 2).then_some(inside)
+        if view.word(inside.start + width) == Some(0)
+            && Cells::new(view, inside.clone()).take_while(Result::is_ok).take(2).count() == 2
+        {
+            return Some(inside);
+        }
+        // The first ones may be what a program wrote over. Others of one size, up to one that says that it is the last and ends there,
+        // are left over in no block: cells as small as these are made in divided ones only, which stay what they are.
+        let divided = (inside.start..inside.end).step_by(width as usize).take(SEARCHED).any(|start| {
+            let Some(before) = view.word(start + width).filter(|&before| inside.start <= before && before < start)
+            else {
+                return false;
+            };
+            let size = start - before;
+            let mut cells = Cells { before, ..Cells::new(view, start..inside.end) };
+            let equal = |cell: &Result<Cell, Damage>| cell.as_ref().is_ok_and(|cell| cell.end - cell.start == size);
+            let count = cells.by_ref().take_while(equal).count();
+            // The last one has what is left over, and ends the row.
+            size <= LARGEST * width && count > 0 && cells.end.is_some_and(|end| inside.end - end < 2 * size)
+        });
+        divided.then_some(inside)
+    }
+
+    /// The link of a free cell to the next one of its list, if it leads to where no cell can be. It has the lowest bits for itself.
+    fn broken_link(&self, view: &View<'_>, block: u64) -> Option<Damage> {
+        let link = view.word(block)? & !BITS;
+        // A piece whose first cell is broken is none of those that are known.
+        let first = self.pieces.first().map_or(0, |piece| piece.start);
+        let broken = link != 0 && !(link.is_multiple_of(self.width) && (first..view.memory().size).contains(&link));
+        let message = || format!("the link of a free block to the next one, {link:#x}, leads out of the heap");
+        broken.then(|| Damage::new(block, message()).about(block))
     }
 }
 
 impl Allocator for Wee {
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
-        let _ = strict;
         let width = self.width;
         let block = move |cell: Cell| {
             let state = if cell.used { State::Used } else { State::Free };
@@ -153,7 +185,7 @@ impl Allocator for Wee {
             })
         };
         let pieces = self.pieces.iter().flat_map(move |piece| behind(Cells::new(view, piece.clone())));
-        Box::new(pieces.flat_map(move |cell| -> Blocks<'v> {
+        let blocks = pieces.flat_map(move |cell| -> Blocks<'v> {
             let cell = match cell {
                 Ok(cell) => cell,
                 Err(damage) => return Box::new(std::iter::once(Err(damage))),
@@ -162,6 +194,14 @@ impl Allocator for Wee {
                 Some(inside) => Box::new(behind(Cells::new(view, inside)).map(move |cell| cell.map(block))),
                 None => Box::new(std::iter::once(Ok(block(cell)))),
             }
+        });
+        if !strict {
+            return Box::new(blocks);
+        }
+        Box::new(blocks.flat_map(move |block| {
+            let free = block.as_ref().ok().filter(|block| block.state == State::Free);
+            let broken = free.and_then(|block| self.broken_link(view, block.address));
+            broken.map(Err).into_iter().chain(std::iter::once(block))
         }))
     }
 

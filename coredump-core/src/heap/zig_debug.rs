@@ -1,7 +1,7 @@
 //! Zig's general-purpose allocator, `std.heap.DebugAllocator` (0.17), which takes pages from another allocator.
 //!
 //! A page has slots of one size, a power of two, and after them a header: how many slots were used and how many of these
-//! were freed again, two links, a canary, a bit for each slot that is used; where safety is on also the bytes that were asked
+//! were freed again, two links, a canary (the counts are last in a 64-bit memory), a bit for each slot that is used; where safety is on also the bytes that were asked
 //! for and alignments. Where the header is tells the size of the slots, which is written nowhere. Slots are used once.
 //!
 //! Larger blocks are the other allocator's own, and listed in a hash table, which lies in such a block, too: addresses of
@@ -24,6 +24,8 @@ pub struct Bucket {
     page: u64,
     /// Bytes of a slot.
     slot: u64,
+    /// Slots there are.
+    slots: u64,
     /// Slots that were ever used.
     used: u64,
     /// Where the bits of the slots are.
@@ -62,13 +64,15 @@ impl Bucket {
         let buckets = layouts.filter_map(|(class, safe)| {
             let (slots, header) = layout(width, class, safe);
             let header = page + header;
-            if view.word(header + 8 + 2 * width) != Some(canary) {
+            // Zig puts members in the order of their alignment: two counts of 4 bytes, two links and the canary.
+            let (counts, words) = if width == 4 { (header, header + 8) } else { (header + 3 * width, header) };
+            if view.word(words + 2 * width) != Some(canary) {
                 return None;
             }
-            let (used, freed) = (u64::from(view.u32(header)?), u64::from(view.u32(header + 4)?));
+            let (used, freed) = (u64::from(view.u32(counts)?), u64::from(view.u32(counts + 4)?));
             let bits = header + 8 + 3 * width;
             let sizes = safe.then(|| (bits + slots.div_ceil(8 * width) * width).next_multiple_of(2));
-            let bucket = Bucket { page, slot: 1 << class, used, bits, sizes };
+            let bucket = Bucket { page, slot: 1 << class, slots, used, bits, sizes };
             // The bits of slots that were never used are whatever the page held before: the library takes pages for zeroed
             // (0.17), which those of wasm are not.
             let mut live = 0;
@@ -77,13 +81,27 @@ impl Bucket {
             }
             (used.checked_sub(freed) == Some(live)).then_some((live, bucket))
         });
-        // A page that was given back and taken again still has the header of before, with no slot in use.
+        // A page that was given back and taken again still has the header of before, with no slot in use; or what is left of it
+        // says so by chance, but not with sizes that would be in slots of its own.
         let buckets: Vec<_> = buckets.collect();
-        let mut live = buckets.iter().filter(|(live, _)| *live > 0);
-        match (live.next(), live.next(), buckets.as_slice()) {
-            (Some((_, bucket)), None, _) | (None, None, [(_, bucket)]) => Some(*bucket),
+        let live: Vec<_> = buckets.iter().filter(|(live, _)| *live > 0).collect();
+        let mut fitting = live.iter().filter(|(_, bucket)| bucket.fits(view));
+        match (live.as_slice(), fitting.next(), fitting.next(), buckets.as_slice()) {
+            ([(_, bucket)], ..) | ([_, _, ..], Some((_, bucket)), None, _) | ([], _, _, [(_, bucket)]) => Some(*bucket),
             _ => None,
         }
+    }
+
+    /// Whether the sizes and alignments of all blocks in use need slots as large as these.
+    fn fits(&self, view: &View<'_>) -> bool {
+        // Without safety nothing speaks for them.
+        let Some(sizes) = self.sizes else { return false };
+        let mut in_use = (0..self.used).filter(|&slot| self.is_used(view, slot) == Some(true));
+        in_use.all(|slot| {
+            let size = view.u16(sizes + 2 * slot).map(u64::from).unwrap_or(0);
+            let alignment = view.u8(sizes + 2 * self.slots + slot).and_then(|log| 1u64.checked_shl(u32::from(log)));
+            alignment.is_some_and(|alignment| size.max(alignment).next_power_of_two() == self.slot)
+        })
     }
 
     fn is_used(&self, view: &View<'_>, slot: u64) -> Option<bool> {
