@@ -42,6 +42,11 @@ impl Bits {
         new
     }
 
+    /// Adds those of another set of the same range.
+    pub fn join(&mut self, other: &Bits) {
+        self.words.iter_mut().zip(&other.words).for_each(|(word, other)| *word |= other);
+    }
+
     /// Whether the granule of an address is there.
     #[inline]
     pub fn contains(&self, address: u64) -> bool {

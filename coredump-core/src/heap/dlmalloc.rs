@@ -30,6 +30,11 @@ const AROUND: u64 = 64;
 const MAX_SEGMENTS: usize = 1 << 16;
 /// Heaps in one memory.
 const MAX_HEAPS: usize = 16;
+/// Bytes of a segment that it pays to go over in two halves; places where the second may begin that are looked at, and chunks from
+/// there on that must agree.
+const WORTH_HALVING: u64 = 32 << 20;
+const LOOKED_FOR: usize = 1 << 16;
+const AGREEING: usize = 256;
 /// Records of segments that are looked at in search of the heaps.
 const LOOKED_AT: usize = 1 << 22;
 
@@ -251,7 +256,7 @@ impl Dlmalloc {
 
     fn walk<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Walk<'v> {
         let (next, before) = (self.segments.len(), [None; 2]);
-        Walk { heap: self, view, strict, next, chunk: None, before, free_before: None, late: None }
+        Walk { heap: self, view, strict, next, chunk: None, before, free_before: None, late: None, until: None }
     }
 
     /// The block of a chunk.
@@ -338,6 +343,43 @@ impl Allocator for Dlmalloc {
         Box::new(self.walk(view, strict))
     }
 
+    fn middle(&self, view: &View<'_>) -> Option<u64> {
+        let newest = self.segments.first()?;
+        let first = self.first(newest);
+        let size = self.top.checked_sub(first).filter(|&size| size >= WORTH_HALVING)?;
+        let from = first + (size / 2).next_multiple_of(self.alignment);
+        let begins = |chunk: &u64| {
+            let (mut at, mut used_before) = (*chunk, true);
+            for _ in 0..AGREEING {
+                let head = view.word(at + self.width).unwrap_or(0);
+                let size = head & !FLAGS;
+                if (head & PREVIOUS_USED != 0) != used_before
+                    || size < 4 * self.width
+                    || !size.is_multiple_of(self.alignment)
+                    || size > self.top - at
+                {
+                    return false;
+                }
+                (at, used_before) = (at + size, head & USED != 0);
+                if at == self.top {
+                    break;
+                }
+            }
+            true
+        };
+        let chunk = (from..self.top).step_by(self.alignment as usize).take(LOOKED_FOR).find(begins)?;
+        Some(chunk + 2 * self.width)
+    }
+
+    fn half<'v>(&'v self, view: &'v View<'v>, middle: u64, second: bool) -> Blocks<'v> {
+        let chunk = middle - 2 * self.width;
+        let walk = self.walk(view, false);
+        Box::new(match second {
+            false => Walk { until: Some(chunk), ..walk },
+            true => Walk { next: 0, chunk: Some(chunk), ..walk },
+        })
+    }
+
     fn gap(&self) -> u64 {
         self.width
     }
@@ -382,6 +424,8 @@ struct Walk<'v> {
     free_before: Option<u64>,
     /// A block that comes after what is wrong with its links.
     late: Option<Block>,
+    /// A chunk of the newest segment at which the walk ends, or behind which.
+    until: Option<u64>,
 }
 
 impl Iterator for Walk<'_> {
@@ -398,6 +442,9 @@ impl Iterator for Walk<'_> {
                 (self.before, self.free_before) = ([None; 2], None);
                 continue;
             };
+            if self.next == 0 && self.until.is_some_and(|until| chunk >= until) {
+                return None;
+            }
             match self.step(chunk) {
                 Ok(Some(block)) => {
                     let before = self.before[0];

@@ -8,9 +8,10 @@
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
+use super::halves::both;
 use super::starts::{Queue, Starts};
 use super::survey::Survey;
-use super::{Heap, View};
+use super::{Blocks, Heap, View};
 
 /// Blocks of all heaps of one memory.
 pub struct Graph<'h, 'v> {
@@ -65,7 +66,7 @@ pub enum Step {
 }
 
 /// The bytes of the block at a granule, up to `gap` bytes before the next one.
-fn contents(starts: &Starts, gap: u64, granule: u32) -> Range<u64> {
+pub(super) fn contents(starts: &Starts, gap: u64, granule: u32) -> Range<u64> {
     let start = starts.address(granule);
     let end = starts.after(granule).map_or(start, |next| starts.address(next));
     start..end.saturating_sub(gap).max(start)
@@ -74,109 +75,259 @@ fn contents(starts: &Starts, gap: u64, granule: u32) -> Range<u64> {
 /// No block: the parent of one that a root points to.
 const NONE: u32 = u32::MAX;
 
-/// Where a walk over the pointers has come to.
-struct Front<F> {
-    /// Addresses that lead somewhere, and the blocks that hold them. They wait until there are many: the places that they
-    /// lead to are all over, and memory is quicker when it is asked for several things at a time.
-    waiting: Vec<(u64, u32)>,
-    /// The blocks that were reached.
-    next: Queue,
-    /// Called with each of them, and the one that led there.
-    reached: F,
-}
-
-/// Addresses that wait.
+/// Addresses that wait: the places that they lead to are all over, and memory is quicker when it is asked for several things at a
+/// time.
 const WAITING: usize = 256;
 
 /// Blocks that are looked at together, before one after the other is read.
 pub(super) const AHEAD: usize = 32;
 
 /// Looks at where these blocks begin, and at what is known of them.
-pub(super) fn touch(view: &View<'_>, starts: &Starts, granules: &[u32]) {
-    starts.touch_granules(granules);
-    view.touch(granules.iter().map(|&granule| starts.address(granule)));
+pub(super) fn touch(view: &View<'_>, starts: &Starts, parts: &[Part]) {
+    starts.touch_granules(parts.iter().map(|part| part.granule));
+    view.touch(parts.iter().map(|part| starts.address(part.granule) + part.from));
 }
 
-impl<F: FnMut(&Starts, u32, u32)> Front<F> {
+/// A part of a block, in bytes from its start.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub granule: u32,
+    pub from: u64,
+    pub to: u64,
+}
+
+/// Bytes of a part, and of all that are gone over at a time: what is found in them is put down.
+const PART: u64 = 64 << 10;
+const PARTS: u64 = 4 << 20;
+/// Bytes that it pays to go over on two processors.
+const WORTH_HALVING: u64 = 1 << 20;
+
+/// Goes over the blocks at some granules in parts: `read` looks at them, in two halves at the same time where that pays, and
+/// `apply` is given what it found, in order.
+pub(super) fn in_parts<C, F: Send>(
+    context: &mut C,
+    granules: &[u32],
+    contents: impl Fn(&C, u32) -> Range<u64>,
+    read: impl Fn(&C, &[Part]) -> F + Sync,
+    mut apply: impl FnMut(&mut C, F),
+) where
+    C: Sync,
+{
+    let mut parts: Vec<Part> = Vec::new();
+    let mut bytes = 0;
+    let mut flush = |context: &mut C, parts: &mut Vec<Part>, bytes: &mut u64| {
+        // Halves of about as many bytes each, whoever reads them: what is found first does not depend on that.
+        let mut left = *bytes / 2;
+        let is_first = |part: &&Part| {
+            let first = left > 0;
+            left = left.saturating_sub(part.to - part.from + 1);
+            first
+        };
+        let middle = parts.iter().take_while(is_first).count();
+        let (first, second) = parts.split_at(middle);
+        let whole: &C = context;
+        let (first, second) = both(*bytes >= WORTH_HALVING, || read(whole, first), || read(whole, second));
+        apply(context, first);
+        apply(context, second);
+        parts.clear();
+        *bytes = 0;
+    };
+    for &granule in granules {
+        let Range { start, end } = contents(context, granule);
+        let mut from = 0;
+        loop {
+            let to = (from + PART).min(end - start);
+            parts.push(Part { granule, from, to });
+            bytes += to - from + 1;
+            if bytes >= PARTS {
+                flush(context, &mut parts, &mut bytes);
+            }
+            from = to;
+            if from >= end - start {
+                break;
+            }
+        }
+    }
+    flush(context, &mut parts, &mut bytes);
+}
+
+/// Blocks that may be reached, and those that lead there.
+struct Front<'s> {
+    starts: &'s Starts,
+    waiting: Vec<(u64, u32)>,
+    found: Vec<(u32, u32)>,
+}
+
+impl Front<'_> {
+    fn new(starts: &Starts) -> Front<'_> {
+        Front { starts, waiting: Vec::with_capacity(WAITING), found: Vec::new() }
+    }
+
     /// Follows a value that may be an address. Always `true`: more are wanted.
     #[inline]
-    fn add(&mut self, starts: &mut Starts, value: u64, from: u32) -> bool {
-        if starts.covers(value) {
+    fn add(&mut self, value: u64, from: u32) -> bool {
+        if self.starts.may_be_open(value) {
             self.waiting.push((value, from));
             if self.waiting.len() == WAITING {
-                self.reach(starts);
+                self.reach();
             }
         }
         true
     }
 
-    fn reach(&mut self, starts: &mut Starts) {
+    fn reach(&mut self) {
+        let starts = self.starts;
         starts.touch(self.waiting.iter().map(|(value, _)| *value));
-        for (value, from) in self.waiting.drain(..) {
-            if let Some(granule) = starts.take(value) {
-                (self.reached)(starts, granule, from);
-                self.next.push(starts, granule);
-            }
-        }
+        let found = self.waiting.drain(..).filter_map(|(value, from)| Some((starts.containing(value)?, from)));
+        self.found.extend(found.filter(|(granule, _)| starts.is_open(*granule)));
     }
 
-    /// Takes a `batch` of the blocks of a `level`, or of those that were reached from it. Whether there are any.
-    fn advance(&mut self, starts: &mut Starts, level: &mut Queue, batch: &mut Vec<u32>) -> bool {
-        level.take(batch);
-        if batch.is_empty() {
-            self.reach(starts);
-            std::mem::swap(level, &mut self.next);
-            level.take(batch);
+    fn found(mut self) -> Vec<(u32, u32)> {
+        self.reach();
+        self.found
+    }
+}
+
+/// Adds an allocator's blocks to what is known of all, and shows them to somebody.
+pub(super) trait Teller: Send {
+    /// Sees a block in the part of the memory that all of them are in.
+    fn tell(&mut self, view: &View<'_>, range: &Range<u64>, block: &Block);
+    /// Adds what another one saw.
+    fn join(&mut self, other: Self);
+}
+
+/// Nobody.
+impl Teller for () {
+    fn tell(&mut self, _: &View<'_>, _: &Range<u64>, _: &Block) {}
+    fn join(&mut self, (): ()) {}
+}
+
+/// What was collected of some blocks.
+struct Collected<T> {
+    survey: Survey,
+    starts: Starts,
+    unknown: Vec<Range<u64>>,
+    teller: T,
+    /// The last block, and the starts that lie behind those that are collected here.
+    last: Option<Block>,
+    behind: Vec<(u64, bool)>,
+}
+
+/// How blocks are collected.
+struct Collector<'h> {
+    heap: &'h Heap,
+    range: Range<u64>,
+    shift: u32,
+}
+
+impl Collector<'_> {
+    /// Collects `blocks`; starts from `end` on are kept apart.
+    fn collect<T: Teller>(
+        &self,
+        view: &View<'_>,
+        blocks: Blocks<'_>,
+        starts: Starts,
+        teller: T,
+        end: u64,
+    ) -> Collected<T> {
+        let (unknown, behind) = (Vec::new(), Vec::new());
+        let mut all = Collected { survey: Survey::default(), starts, unknown, teller, last: None, behind };
+        let survey = Survey::count(blocks, |block| {
+            all.teller.tell(view, &self.range, block);
+            if let Some(room) = all.last.map(|last| self.behind(&last)).filter(|&room| room < block.address) {
+                all.insert(room, false, end);
+            }
+            all.insert(block.address, block.state == State::Used, end);
+            if matches!(block.state, State::Several | State::Unknown) {
+                all.unknown.push(block.address..block.end());
+            }
+            all.last = Some(*block);
+        });
+        all.survey = survey;
+        all
+    }
+
+    /// Where a block would begin that follows this one: where none does, the room after it begins there.
+    fn behind(&self, block: &Block) -> u64 {
+        block.end().next_multiple_of(1 << self.shift) + self.heap.allocator.gap()
+    }
+
+    /// All blocks in two halves, if that pays and both meet.
+    fn halves<T: Teller>(&self, view: &View<'_>, teller: impl Fn() -> T + Sync) -> Option<Collected<T>> {
+        let middle = self.heap.allocator.middle(view)?;
+        let cut = Starts::line_of(&self.range, self.shift, middle);
+        let memory = view.memory();
+        let half = |second: bool| {
+            let view = &View::new(memory);
+            let blocks = self.heap.allocator.half(view, middle, second);
+            let (start, end) = if second { (cut, u64::MAX) } else { (self.range.start, cut) };
+            Some(self.collect(view, blocks, Starts::new(start..self.range.end, self.shift)?, teller(), end))
+        };
+        let (first, second) = both(true, || half(false), || half(true));
+        let (mut all, second) = (first?, second?);
+        // The second half is right if the first one ends where it begins.
+        let gap = self.heap.allocator.gap();
+        let meet = all.last.is_some_and(|last| last.state == State::Used && last.end() + gap == middle);
+        if !meet || !all.survey.damage.is_empty() {
+            return None;
         }
-        !batch.is_empty()
+        all.starts.append(cut, &second.starts);
+        all.behind.iter().for_each(|&(address, open)| all.starts.insert(address, open));
+        all.unknown.extend(second.unknown);
+        all.teller.join(second.teller);
+        all.survey.join(second.survey);
+        Some(Collected { last: second.last, ..all })
+    }
+}
+
+impl<T> Collected<T> {
+    #[inline]
+    fn insert(&mut self, address: u64, open: bool, end: u64) {
+        if address < end {
+            self.starts.insert(address, open);
+        } else {
+            self.behind.push((address, open));
+        }
     }
 }
 
 impl<'h, 'v> Graph<'h, 'v> {
     /// The blocks of all `heaps` of one memory; `None` if there are none, or they are spread too far to be listed.
     pub fn new(heaps: &'h [Heap], view: &'v View<'v>) -> Option<Graph<'h, 'v>> {
-        Graph::with(heaps, view, |_, _| {})
+        Graph::with(heaps, view, || ()).map(|(graph, ())| graph)
     }
 
-    /// The same; `each` is shown every block on the way, with the part of the memory that all of them are in.
-    pub(super) fn with(
+    /// The same; a teller, or several of which each sees some of them, is shown every block on the way.
+    pub(super) fn with<T: Teller>(
         heaps: &'h [Heap],
         view: &'v View<'v>,
-        mut each: impl FnMut(&Range<u64>, &Block),
-    ) -> Option<Graph<'h, 'v>> {
+        teller: impl Fn() -> T + Sync,
+    ) -> Option<(Graph<'h, 'v>, T)> {
         let ranges = || heaps.iter().flat_map(|heap| &heap.ranges);
         let start = ranges().map(|range| range.start).min()?;
         let end = ranges().map(|range| range.end).max()?;
         let gap = heaps.iter().map(|heap| heap.allocator.gap()).min()?;
         let shift = heaps.iter().map(|heap| heap.allocator.alignment().ilog2()).min()?;
         let range = start..end.saturating_add(64);
-        let mut starts = Starts::new(range.clone(), shift)?;
-        let mut unknown = Vec::new();
-        let granule = 1 << shift;
-        let survey = |heap: &Heap| {
-            let gap = heap.allocator.gap();
-            let mut last: Option<Block> = None;
+        let (mut unknown, mut surveys) = (Vec::new(), Vec::new());
+        let (mut starts, mut told) = (Starts::new(range.clone(), shift)?, teller());
+        for heap in heaps {
+            let collector = Collector { heap, range: range.clone(), shift };
+            let halves = if heaps.len() == 1 { collector.halves(view, &teller) } else { None };
+            let all = match halves {
+                Some(all) => all,
+                None => collector.collect(view, heap.blocks(view), starts, told, u64::MAX),
+            };
+            (starts, told) = (all.starts, all.teller);
+            unknown.extend(all.unknown);
+            surveys.push(all.survey);
             // Where no block follows, the room after one begins where a block would.
-            let behind = |last: Block| last.end().next_multiple_of(granule) + gap;
-            let survey = Survey::each(heap, view, |block| {
-                each(&range, block);
-                if let Some(end) = last.map(behind).filter(|&end| end < block.address) {
-                    starts.insert(end, false);
-                }
-                starts.insert(block.address, block.state == State::Used);
-                if matches!(block.state, State::Several | State::Unknown) {
-                    unknown.push(block.address..block.end());
-                }
-                last = Some(*block);
-            });
-            if let Some(last) = last {
-                starts.insert(behind(last), false);
+            if let Some(last) = all.last {
+                starts.insert(collector.behind(&last), false);
             }
-            survey
-        };
-        let surveys = heaps.iter().map(survey).collect();
+        }
         starts.finish();
-        Some(Graph { heaps, view, starts, unknown, gap, surveys })
+        Some((Graph { heaps, view, starts, unknown, gap, surveys }, told))
     }
 
     /// Where the records of the heaps are broken.
@@ -214,8 +365,13 @@ impl<'h, 'v> Graph<'h, 'v> {
         self.heaps.iter().all(|heap| heap.allocator.is_dense())
     }
 
+    /// Bytes between a block's last and the next one's first.
+    pub(super) fn gap(&self) -> u64 {
+        self.gap
+    }
+
     /// The bytes of the block at a granule, as far as they can hold pointers.
-    pub(super) fn contents(&self, granule: u32) -> Range<u64> {
+    fn contents(&self, granule: u32) -> Range<u64> {
         contents(&self.starts, self.gap, granule)
     }
 
@@ -234,22 +390,62 @@ impl<'h, 'v> Graph<'h, 'v> {
     /// Follows all pointers from `roots`; `parent` is called with each block reached and the one that led there first, as
     /// granules.
     /// Levels are by address, for memory is quicker in order.
-    fn mark(&mut self, roots: &Roots, parent: impl FnMut(&Starts, u32, u32)) {
+    fn mark(&mut self, roots: &Roots, mut parent: impl FnMut(&Starts, u32, u32)) {
         let Graph { view, starts, unknown, gap, .. } = self;
+        let (memory, gap) = (view.memory(), *gap);
         starts.keep();
-        let mut front = Front { waiting: Vec::with_capacity(WAITING), next: Queue::default(), reached: parent };
-        for range in roots.ranges.iter().chain(unknown.iter()) {
-            view.words(range.clone(), |_, value| front.add(starts, value, NONE));
-        }
-        roots.values.iter().for_each(|(value, _)| _ = front.add(starts, *value, NONE));
-        let (mut level, mut batch) = (Queue::default(), Vec::new());
-        while front.advance(starts, &mut level, &mut batch) {
-            for group in batch.chunks(AHEAD) {
-                touch(view, starts, group);
-                for &block in group {
-                    view.words(contents(starts, *gap, block), |_, value| front.add(starts, value, block));
+        let (mut level, mut next, mut batch) = (Queue::default(), Queue::default(), Vec::new());
+        let mut apply = |starts: &mut Starts, next: &mut Queue, found: Vec<(u32, u32)>| {
+            for group in found.chunks(WAITING) {
+                starts.touch_granules(group.iter().map(|(granule, _)| *granule));
+                next.touch(group.iter().map(|(granule, _)| *granule));
+                for &(granule, from) in group {
+                    if starts.take(granule) {
+                        parent(starts, granule, from);
+                        next.push(starts, granule);
+                    }
                 }
             }
+        };
+        for range in roots.ranges.iter().chain(unknown.iter()) {
+            for start in range.clone().step_by(PARTS as usize) {
+                let mut front = Front::new(starts);
+                view.words(start..range.end.min(start.saturating_add(PARTS)), |_, value| front.add(value, NONE));
+                let found = front.found();
+                apply(starts, &mut next, found);
+            }
+        }
+        let mut front = Front::new(starts);
+        roots.values.iter().for_each(|(value, _)| _ = front.add(*value, NONE));
+        let found = front.found();
+        apply(starts, &mut next, found);
+        loop {
+            level.take(&mut batch);
+            if batch.is_empty() {
+                std::mem::swap(&mut level, &mut next);
+                level.take(&mut batch);
+            }
+            if batch.is_empty() {
+                return;
+            }
+            let read = |starts: &Starts, parts: &[Part]| {
+                let (view, mut front) = (View::new(memory), Front::new(starts));
+                for group in parts.chunks(AHEAD) {
+                    touch(&view, starts, group);
+                    for part in group {
+                        let start = starts.address(part.granule);
+                        view.words(start + part.from..start + part.to, |_, value| front.add(value, part.granule));
+                    }
+                }
+                front.found()
+            };
+            in_parts(
+                starts,
+                &batch,
+                |starts, granule| contents(starts, gap, granule),
+                read,
+                |starts, found| apply(starts, &mut next, found),
+            );
         }
     }
 
@@ -353,5 +549,26 @@ impl Pointers<'_> {
     pub fn to(&self, block: &Block) -> u32 {
         let granule = self.starts.containing(block.address);
         granule.map_or(0, |granule| self.counts[self.starts.rank(granule)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_gone_over_in_order_and_in_halves_of_as_many_bytes() {
+        let contents = |_: &Vec<u64>, granule: u32| 0..u64::from(granule % 7) * 40_000;
+        let granules: Vec<u32> = (0..200).collect();
+        let mut halves: Vec<u64> = Vec::new();
+        let mut order = Vec::new();
+        let read = |_: &Vec<u64>, parts: &[Part]| parts.to_vec();
+        in_parts(&mut halves, &granules, contents, read, |halves, parts| {
+            halves.push(parts.iter().map(|part| part.to - part.from).sum());
+            order.extend(parts.iter().map(|part| (part.granule, part.from)));
+        });
+        assert_eq!(halves.iter().sum::<u64>(), granules.iter().map(|granule| contents(&halves, *granule).end).sum());
+        assert!(order.is_sorted() && granules.iter().all(|granule| order.contains(&(*granule, 0))));
+        assert!(halves.len() > 4 && halves.chunks(2).all(|pair| pair[0].abs_diff(pair[1]) <= 2 * PART), "{halves:?}");
     }
 }

@@ -11,6 +11,7 @@ mod dlmalloc;
 mod emmalloc;
 mod go;
 mod graph;
+mod halves;
 mod hints;
 mod links;
 mod lol;
@@ -111,9 +112,23 @@ impl Kind {
 pub type Blocks<'v> = Box<dyn Iterator<Item = Result<Block, Damage>> + 'v>;
 
 /// What every allocator's file can do.
-trait Allocator {
+trait Allocator: Sync {
     /// The blocks; `strict` also checks what only `--check` needs.
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v>;
+
+    /// The address of a block somewhere in the middle of many, where one seems to begin: the walk up to there tells whether one
+    /// does. `None` where blocks are few, or can only be gone over in one go.
+    fn middle(&self, _view: &View<'_>) -> Option<u64> {
+        None
+    }
+
+    /// The blocks in front of that address, or those from it on.
+    fn half<'v>(&'v self, view: &'v View<'v>, middle: u64, second: bool) -> Blocks<'v> {
+        Box::new(self.blocks(view, false).filter(move |block| {
+            let address = block.as_ref().map_or_else(|damage| damage.address, |block| block.address);
+            (address >= middle) == second
+        }))
+    }
 
     /// Bytes of the allocator's own in front of each block's address.
     fn gap(&self) -> u64;

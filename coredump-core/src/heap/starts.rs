@@ -47,6 +47,8 @@ pub struct Starts {
     count: u32,
     /// The blocks that were open when that was kept, by number.
     used: Vec<u64>,
+    /// The lines of which no address is in an open block, as long as that is kept. Soon they are most, and these bits are all near.
+    closed: Vec<u64>,
 }
 
 impl Starts {
@@ -55,7 +57,20 @@ impl Starts {
         let start = range.start >> shift << shift;
         let granules = range.end.saturating_sub(start) >> shift;
         let lines = (granules << 3 <= MOST).then(|| vec![Line::default(); granules as usize / GRANULES + 1])?;
-        Some(Starts { start, shift, lines, count: 0, used: Vec::new() })
+        Some(Starts { start, shift, lines, count: 0, used: Vec::new(), closed: Vec::new() })
+    }
+
+    /// Where the line of an address begins: from there on the starts may be collected apart.
+    pub fn line_of(range: &Range<u64>, shift: u32, address: u64) -> u64 {
+        let start = range.start >> shift << shift;
+        start + (address.saturating_sub(start) >> shift) / GRANULES as u64 * ((GRANULES as u64) << shift)
+    }
+
+    /// Adds starts that were collected apart, from the line at `start` on.
+    pub fn append(&mut self, start: u64, other: &Starts) {
+        let first = ((start - self.start) >> self.shift) as usize / GRANULES;
+        self.lines.truncate(first);
+        self.lines.extend_from_slice(&other.lines);
     }
 
     /// The granule of an address.
@@ -102,10 +117,21 @@ impl Starts {
             used[number / 64] |= u64::from(self.is_open(granule)) << (number % 64);
         }
         self.used = used;
+        self.closed = vec![0; self.lines.len() / 64 + 1];
+        (0..self.lines.len()).for_each(|line| self.close(line));
+    }
+
+    /// Notes it if no address of a line is in an open block.
+    fn close(&mut self, line: usize) {
+        let Line { open, last, .. } = self.lines[line];
+        if open == [0; WORDS] && (last == NONE || !self.is_open(last)) {
+            self.closed[line / 64] |= 1 << (line % 64);
+        }
     }
 
     /// Opens again what was taken since [`Starts::keep`].
     pub fn reopen(&mut self) {
+        self.closed = Vec::new();
         let mut number = 0;
         for line in &mut self.lines {
             for (starts, open) in line.starts.into_iter().zip(&mut line.open) {
@@ -160,6 +186,15 @@ impl Starts {
         self.granule(address).is_some()
     }
 
+    /// Whether an address may be in an open block, while what is open is kept: quickly, and seldom wrong.
+    #[inline]
+    pub fn may_be_open(&self, address: u64) -> bool {
+        self.granule(address).is_some_and(|granule| {
+            let line = granule as usize / GRANULES;
+            self.closed.get(line / 64).is_some_and(|closed| closed >> (line % 64) & 1 == 0)
+        })
+    }
+
     /// Looks at the lines of these addresses, so that they are at hand when they are asked for one by one.
     pub fn touch(&self, addresses: impl Iterator<Item = u64>) {
         let lines = addresses.filter_map(|address| self.lines.get(place(self.granule(address)?).0));
@@ -167,20 +202,27 @@ impl Starts {
     }
 
     /// Looks at the lines of these granules, so that the ends and numbers of their blocks are at hand.
-    pub fn touch_granules(&self, granules: &[u32]) {
-        let lines = granules.iter().filter_map(|&granule| self.lines.get(place(granule).0));
+    pub fn touch_granules(&self, granules: impl Iterator<Item = u32>) {
+        let lines = granules.filter_map(|granule| self.lines.get(place(granule).0));
         std::hint::black_box(lines.fold(0, |all, line| all | line.before));
     }
 
-    /// Closes the open block that holds an address. Its granule; `None` if there is none, or it was closed before.
+    /// Closes the block at a granule. Whether it was open.
     #[inline]
-    pub fn take(&mut self, address: u64) -> Option<u32> {
-        let granule = self.containing(address)?;
+    pub fn take(&mut self, granule: u32) -> bool {
         let (line, word, bit) = place(granule);
         let open = &mut self.lines[line].open[word];
         let was_open = *open >> bit & 1 != 0;
         *open &= !(1 << bit);
-        was_open.then_some(granule)
+        if was_open && self.lines[line].open == [0; WORDS] {
+            let last = self.after(granule).map_or(self.lines.len() - 1, |next| place(next).0);
+            (line..=last).for_each(|line| self.close(line));
+        } else if was_open && self.lines[line].starts[word] >> bit >> 1 == 0 {
+            // It may reach into the lines that follow.
+            let last = self.after(granule).map_or(self.lines.len() - 1, |next| place(next).0);
+            (line + 1..=last).for_each(|line| self.close(line));
+        }
+        was_open
     }
 
     /// Whether the block at this granule is open.
@@ -248,6 +290,14 @@ impl Queue {
         }
     }
 
+    /// Looks at where these granules would be added.
+    pub fn touch(&self, granules: impl Iterator<Item = u32>) {
+        if !self.many.is_empty() {
+            let words = granules.filter_map(|granule| self.many.get(granule as usize / 64));
+            std::hint::black_box(words.fold(0, |all, word| all | word));
+        }
+    }
+
     fn spill(&mut self, starts: &Starts, granule: u32) {
         if self.many.is_empty() {
             self.many = vec![0; starts.lines.len() * WORDS];
@@ -310,10 +360,51 @@ mod tests {
         for _ in 0..2 {
             assert_eq!(starts.open_at(0x1010), starts.containing(0x1010));
             assert_eq!([0x1018, 0x1100].map(|at| starts.open_at(at)), [None; 2]);
-            assert_eq!(starts.take(0x10ff), starts.containing(0x1010));
-            assert_eq!([0x1010, 0x1100, 0x1005].map(|at| starts.take(at)), [None; 3]);
+            starts.keep();
+            assert!(starts.may_be_open(0x10ff) && !starts.may_be_open(0x1fff));
+            let block = starts.containing(0x10ff).unwrap();
+            assert!(starts.take(block) && !starts.take(block));
+            assert!(!starts.may_be_open(0x1010));
             starts.reopen();
         }
+    }
+
+    #[test]
+    fn lines_are_closed_when_nothing_in_them_is_open() {
+        // A block of a hundred lines after two small ones.
+        let line = (GRANULES as u64) << 4;
+        let mut starts = Starts::new(0..200 * line, 4).unwrap();
+        for (at, open) in [(0, true), (line / 2, true), (line, true), (101 * line + 16, false)] {
+            starts.insert(at, open);
+        }
+        starts.finish();
+        starts.keep();
+        assert!([0, line - 1, line, 101 * line].map(|at| starts.may_be_open(at)).iter().all(|open| *open));
+        assert!(!starts.may_be_open(102 * line));
+        for at in [line, 0, line / 2] {
+            let granule = starts.containing(at).unwrap();
+            assert!(starts.may_be_open(at) && starts.take(granule));
+        }
+        assert!([0, line - 1, line, 50 * line, 101 * line].map(|at| starts.may_be_open(at)).iter().all(|open| !*open));
+    }
+
+    #[test]
+    fn starts_that_were_collected_apart_are_the_same() {
+        let range = 0x1008..0x20_0000;
+        let all: Vec<u64> = (0..9000u64).map(|number| 0x1010 + number * 0x68 / 8 * 8).collect();
+        let mut whole = Starts::new(range.clone(), 3).unwrap();
+        all.iter().for_each(|&at| whole.insert(at, true));
+        let cut = Starts::line_of(&range, 3, all[4321]);
+        assert!(cut <= all[4321] && all[4321] - cut < (GRANULES as u64) << 3);
+        let mut first = Starts::new(range.clone(), 3).unwrap();
+        let mut second = Starts::new(cut..range.end, 3).unwrap();
+        for &at in &all {
+            if at < cut { first.insert(at, true) } else { second.insert(at, true) }
+        }
+        first.append(cut, &second);
+        first.finish();
+        whole.finish();
+        assert!(first.iter().eq(whole.iter()) && first.len() == all.len());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What a heap holds, in numbers.
 
 use super::block::{Block, Damage, State};
-use super::{Heap, View};
+use super::{Blocks, Heap, View};
 
 /// A number of blocks and their bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,10 +64,15 @@ impl Survey {
     }
 
     /// Counts all blocks of a heap, and shows `each` of them to somebody on the way.
-    pub fn each(heap: &Heap, view: &View<'_>, mut each: impl FnMut(&Block)) -> Survey {
+    pub fn each(heap: &Heap, view: &View<'_>, each: impl FnMut(&Block)) -> Survey {
+        Survey::count(heap.blocks(view), each)
+    }
+
+    /// The same of some blocks.
+    pub(super) fn count(blocks: Blocks<'_>, mut each: impl FnMut(&Block)) -> Survey {
         let mut survey = Survey::default();
         let mut classes = [Class::default(); 65];
-        for block in heap.blocks(view) {
+        for block in blocks {
             let block = match block {
                 Ok(block) => block,
                 Err(damage) => {
@@ -95,6 +100,26 @@ impl Survey {
         let classes = classes.into_iter().zip(bounds).map(|(class, from)| Class { from, ..class });
         survey.classes = classes.filter(|class| class.used.blocks + class.free.blocks > 0).collect();
         survey
+    }
+
+    /// Adds what was counted of other blocks.
+    pub(super) fn join(&mut self, other: Survey) {
+        let Survey { used, free, several, unknown, largest_free, classes, damage } = other;
+        self.used.join(used);
+        self.free.join(free);
+        self.several.join(several);
+        self.unknown.join(unknown);
+        self.largest_free = self.largest_free.max(largest_free);
+        for class in classes {
+            match self.classes.binary_search_by_key(&class.from, |own| own.from) {
+                Ok(at) => {
+                    self.classes[at].used.join(class.used);
+                    self.classes[at].free.join(class.free);
+                }
+                Err(at) => self.classes.insert(at, class),
+            }
+        }
+        self.damage.extend(damage);
     }
 
     /// How many in a hundred of the free bytes are not in the largest free block; `None` if none are free.

@@ -8,9 +8,8 @@ use super::view::View;
 use super::{Heap, vtable};
 
 /// Counts of blocks by what they tell. Most blocks tell the same few things: each is put into words once.
-pub struct Told<'h, 'v> {
+pub struct Told<'h> {
     heaps: &'h [Heap],
-    view: &'v View<'v>,
     classes: HashMap<u32, Count>,
     /// By a block's first word; no class for what is no vtable.
     tables: HashMap<u64, Option<(String, Count)>>,
@@ -19,23 +18,23 @@ pub struct Told<'h, 'v> {
 /// Words that are remembered; beyond it, what looks like vtables is looked at each time.
 const REMEMBERED: usize = 1 << 16;
 
-impl<'h, 'v> Told<'h, 'v> {
+impl<'h> Told<'h> {
     /// Nothing counted of the blocks of these heaps.
-    pub fn new(heaps: &'h [Heap], view: &'v View<'v>) -> Self {
-        Told { heaps, view, classes: HashMap::new(), tables: HashMap::new() }
+    pub fn new(heaps: &'h [Heap]) -> Self {
+        Told { heaps, classes: HashMap::new(), tables: HashMap::new() }
     }
 
     /// Counts a block, if it tells its type.
-    pub fn count(&mut self, block: &Block) -> bool {
+    pub fn count(&mut self, view: &View<'_>, block: &Block) -> bool {
         if let Some(class) = block.class {
             self.classes.entry(class).or_default().add(block);
             return true;
         }
-        let Some(table) = self.view.word(block.address).filter(|&table| self.is_static(table)) else { return false };
+        let Some(table) = view.word(block.address).filter(|&table| self.is_static(view, table)) else { return false };
         let known = match self.tables.get_mut(&table) {
             Some(known) => known,
             None => {
-                let class = self.class(table).map(|name| (name, Count::default()));
+                let class = self.class(view, table).map(|name| (name, Count::default()));
                 if class.is_none() && self.tables.len() >= REMEMBERED {
                     return false;
                 }
@@ -43,6 +42,20 @@ impl<'h, 'v> Told<'h, 'v> {
             }
         };
         known.as_mut().map(|(_, count)| count.add(block)).is_some()
+    }
+
+    /// Adds what was counted of other blocks of the same heaps.
+    pub fn join(&mut self, other: Told<'_>) {
+        for (class, count) in other.classes {
+            self.classes.entry(class).or_default().join(count);
+        }
+        for (table, told) in other.tables {
+            match (self.tables.get_mut(&table), told) {
+                (Some(Some((_, own))), Some((_, count))) => own.join(count),
+                (Some(_), _) => {}
+                (None, told) => _ = self.tables.insert(table, told),
+            }
+        }
     }
 
     /// What was counted, by type.
@@ -58,21 +71,21 @@ impl<'h, 'v> Told<'h, 'v> {
     }
 
     /// The type that one block tells.
-    pub fn name(&self, block: &Block) -> Option<String> {
+    pub fn name(&self, view: &View<'_>, block: &Block) -> Option<String> {
         match block.class {
             Some(class) => Some(class_name(class)),
-            None => self.class(self.view.word(block.address).filter(|&table| self.is_static(table))?),
+            None => self.class(view, view.word(block.address).filter(|&table| self.is_static(view, table))?),
         }
     }
 
     /// The class whose vtable is at this address.
-    fn class(&self, table: u64) -> Option<String> {
-        vtable::class(self.view, table, |address| self.is_static(address))
+    fn class(&self, view: &View<'_>, table: u64) -> Option<String> {
+        vtable::class(view, table, |address| self.is_static(view, address))
     }
 
     #[inline]
-    fn is_static(&self, address: u64) -> bool {
-        address >= 8 && address < self.view.memory().size && !self.heaps.iter().any(|heap| heap.holds(address))
+    fn is_static(&self, view: &View<'_>, address: u64) -> bool {
+        address >= 8 && address < view.memory().size && !self.heaps.iter().any(|heap| heap.holds(address))
     }
 }
 

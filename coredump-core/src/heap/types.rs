@@ -5,11 +5,12 @@ use std::ops::Range;
 
 use super::bits::Bits;
 use super::block::{Block, State};
-use super::graph::{AHEAD, Graph, touch};
-use super::starts::Queue;
+use super::graph::{AHEAD, Graph, Part, Teller, contents, in_parts, touch};
+use super::starts::{Queue, Starts};
 use super::survey::{Count, Survey};
 use super::told::Told;
 use super::{Heap, View};
+use crate::memory::Memory;
 use crate::variables::{Grown, Pointer, Shape, Shapes, Target};
 
 /// Elements of one block that are followed.
@@ -24,41 +25,51 @@ pub type Totals = Vec<(String, Count)>;
 /// blocks have types that tell them themselves.
 pub fn inventory(heaps: &[Heap], view: &View<'_>, shapes: &Shapes) -> (Vec<Survey>, Option<Totals>) {
     // One look at each block is enough: what it tells itself is counted on the way.
-    let mut told = Told::new(heaps, view);
-    let mut tell = |block: &Block| block.state == State::Used && told.count(block);
     if shapes.all.is_empty() {
-        let surveys = heaps.iter().map(|heap| Survey::each(heap, view, |block| _ = tell(block))).collect();
+        let mut told = Told::new(heaps);
+        let mut tell = |block: &Block| _ = block.state == State::Used && told.count(view, block);
+        let surveys = heaps.iter().map(|heap| Survey::each(heap, view, &mut tell)).collect();
         return (surveys, Some(in_order(told.totals())));
     }
-    let mut tellers = Tellers::default();
-    let graph = Graph::with(heaps, view, |range, block| {
-        if tell(block) {
-            tellers.add(range, block.address);
-        }
-    });
-    let Some(graph) = graph else { return (heaps.iter().map(|heap| Survey::new(heap, view)).collect(), None) };
-    let mut totals = told.totals();
+    let graph = Graph::with(heaps, view, || Tellers { told: Told::new(heaps), blocks: None });
+    let Some((graph, mut tellers)) = graph else {
+        return (heaps.iter().map(|heap| Survey::new(heap, view)).collect(), None);
+    };
+    let mut totals = std::mem::replace(&mut tellers.told, Told::new(heaps)).totals();
     Types::find(&graph, shapes).add_totals(&graph, &tellers, &mut totals);
     (graph.surveys, Some(in_order(totals)))
 }
 
 /// Blocks that tell their type themselves: in most programs there are none.
-#[derive(Default)]
-struct Tellers(Option<Bits>);
+struct Tellers<'h> {
+    told: Told<'h>,
+    blocks: Option<Bits>,
+}
 
-impl Tellers {
-    /// Adds the block at an address in `range`.
-    fn add(&mut self, range: &Range<u64>, address: u64) {
-        if self.0.is_none() {
-            self.0 = Bits::new(range.clone(), 3);
-        }
-        if let Some(bits) = &mut self.0 {
-            bits.insert(address);
+impl Teller for Tellers<'_> {
+    fn tell(&mut self, view: &View<'_>, range: &Range<u64>, block: &Block) {
+        if block.state == State::Used && self.told.count(view, block) {
+            if self.blocks.is_none() {
+                self.blocks = Bits::new(range.clone(), 3);
+            }
+            if let Some(bits) = &mut self.blocks {
+                bits.insert(block.address);
+            }
         }
     }
 
+    fn join(&mut self, other: Self) {
+        self.told.join(other.told);
+        match (&mut self.blocks, other.blocks) {
+            (Some(own), Some(other)) => own.join(&other),
+            (own, other) => *own = own.take().or(other),
+        }
+    }
+}
+
+impl Tellers<'_> {
     fn has(&self, address: u64) -> bool {
-        self.0.as_ref().is_some_and(|bits| bits.contains(address))
+        self.blocks.as_ref().is_some_and(|bits| bits.contains(address))
     }
 }
 
@@ -83,32 +94,27 @@ fn is_array(shape: &Shape, dense: bool, room: u64) -> bool {
     !(shape.single || (dense && left >= ROUNDING))
 }
 
-/// Whether a block with so much room is the larger node that it may be.
-fn is_grown(graph: &Graph<'_, '_>, shapes: &Shapes, grown: &Grown, room: Range<u64>) -> bool {
-    let view = graph.view();
-    let fits = shapes.all[grown.shape].size.is_some_and(|size| size <= room.end - room.start);
-    let child = room.start.checked_add(grown.child).filter(|_| fits).and_then(|at| view.word(at));
-    let child = child.filter(|&child| graph.starts().open_at(child).is_some());
-    child.and_then(|child| view.word(child.checked_add(grown.parent)?)) == Some(room.start)
+/// What a walk along typed pointers looks at, which does not change on the way.
+#[derive(Clone, Copy)]
+struct Scene<'g> {
+    starts: &'g Starts,
+    gap: u64,
+    dense: bool,
+    memory: &'g Memory<'g>,
+    shapes: &'g Shapes,
 }
 
-/// A walk along typed pointers.
-struct Walk<'g, 's, 'h, 'v> {
-    graph: &'g Graph<'h, 'v>,
-    types: Types<'s>,
-    /// Addresses that pointers hold, and the indices of what they point to. They wait until there are many, for memory is
-    /// quicker when it is asked for several things at a time.
-    waiting: Vec<(u64, u16)>,
-    /// Used blocks at these addresses, by granule and number.
+/// What the pointers in some blocks lead to, in order.
+#[derive(Default)]
+struct Found {
+    /// Used blocks, by granule and number, and the indices of what is said to be there.
     blocks: Vec<(u32, u32, u16)>,
-    /// Blocks whose pointers are to be followed.
-    next: Queue,
-    /// The blocks of hash tables that were found, and those whose entries are to be followed.
-    seen: HashSet<u32>,
-    tables: Vec<Buckets>,
+    /// Blocks of hash tables, by granule, and the indices of what they are called.
+    tables: Vec<(u32, Buckets, usize)>,
 }
 
 /// The buckets of a hash table: a control byte for each, and before them their entries, from the last to the first.
+#[derive(Clone, Copy)]
 struct Buckets {
     control: u64,
     count: u64,
@@ -122,9 +128,31 @@ const ALIGNING: u64 = 16;
 /// Pointers that wait.
 const WAITING: usize = 512;
 
-impl<'s> Walk<'_, 's, '_, '_> {
+/// What was found that is put down at once, while variables and tables are gone over.
+const MANY: usize = 1 << 16;
+
+/// Looks at typed pointers.
+struct Reader<'r> {
+    scene: &'r Scene<'r>,
+    view: &'r View<'r>,
+    /// Addresses that pointers hold, and the indices of what they point to. They wait until there are many, for memory is
+    /// quicker when it is asked for several things at a time.
+    waiting: Vec<(u64, u16)>,
+    found: Found,
+}
+
+impl<'r> Reader<'r> {
+    fn new(scene: &'r Scene<'r>, view: &'r View<'r>) -> Self {
+        Reader { scene, view, waiting: Vec::with_capacity(WAITING), found: Found::default() }
+    }
+
+    /// The bytes of the block at a granule, as far as they can hold pointers.
+    fn contents(&self, granule: u32) -> Range<u64> {
+        contents(self.scene.starts, self.scene.gap, granule)
+    }
+
     /// Follows the pointers in a value of this shape, of which `word` and `byte` give what is at an offset.
-    fn pointers(&mut self, shape: &'s Shape, word: impl Fn(u64) -> Option<u64>, byte: impl Fn(u64) -> Option<u8>) {
+    fn pointers(&mut self, shape: &Shape, word: impl Fn(u64) -> Option<u64>, byte: impl Fn(u64) -> Option<u8>) {
         for pointer in &shape.pointers {
             let is_filled = |(at, least): (u64, u64)| {
                 let count = Some(u64::from(byte(at)?) | u64::from(byte(at.checked_add(1)?)?) << 8);
@@ -145,12 +173,18 @@ impl<'s> Walk<'_, 's, '_, '_> {
         }
     }
 
+    /// The same of a value in the memory.
+    fn pointers_at(&mut self, shape: &Shape, at: u64) {
+        let view = self.view;
+        self.pointers(shape, |offset| view.word(at.checked_add(offset)?), |offset| view.u8(at.checked_add(offset)?));
+    }
+
     #[inline]
     fn pointer(&mut self, pointer: &Pointer, word: &impl Fn(u64) -> Option<u64>) {
-        let Some(value) = word(pointer.offset).filter(|&value| self.graph.starts().covers(value)) else { return };
+        let Some(value) = word(pointer.offset).filter(|&value| self.scene.starts.covers(value)) else { return };
         let index = match pointer.target {
             Target::Shape(index) => index,
-            Target::Vtable(at) => match word(at).and_then(|table| self.types.shapes.vtables.get(&table)) {
+            Target::Vtable(at) => match word(at).and_then(|table| self.scene.shapes.vtables.get(&table)) {
                 Some(index) => *index,
                 None => return,
             },
@@ -168,108 +202,143 @@ impl<'s> Walk<'_, 's, '_, '_> {
         }
     }
 
-    /// Gives the block of a hash table its type.
+    /// Finds the block of a hash table.
     fn buckets(&mut self, buckets: Buckets, table: usize) {
-        let starts = self.graph.starts();
-        let size = self.types.shapes.all[buckets.entry].size.unwrap_or(0);
+        let Scene { starts, shapes, .. } = *self.scene;
+        let size = shapes.all[buckets.entry].size.unwrap_or(0);
         let extent = buckets.count.checked_mul(size).filter(|_| buckets.count.is_power_of_two());
         let Some(first) = extent.and_then(|extent| buckets.control.checked_sub(extent)) else { return };
         let Some(granule) = starts.containing(first).filter(|&granule| starts.is_open(granule)) else { return };
-        let room = self.graph.contents(granule);
-        let fits = first - room.start < ALIGNING && buckets.control.saturating_add(buckets.count) <= room.end;
-        if fits && self.seen.insert(granule) {
-            self.types.of[starts.rank(granule)] = table as u16 + 1;
-            self.tables.push(buckets);
+        let room = self.contents(granule);
+        if first - room.start < ALIGNING && buckets.control.saturating_add(buckets.count) <= room.end {
+            self.found.tables.push((granule, buckets, table));
         }
     }
 
-    /// Follows the pointers in the used buckets of the tables that were found.
-    fn entries(&mut self) {
-        let view = self.graph.view();
-        while let Some(Buckets { control, count, entry }) = self.tables.pop() {
-            let shapes = self.types.shapes;
-            let shape = &shapes.all[entry];
-            let size = shape.size.unwrap_or(0);
-            if shape.pointers.is_empty() && shape.choices.is_empty() {
-                continue;
-            }
-            for bucket in
-                (0..count.min(MAX_ELEMENTS)).filter(|bucket| view.u8(control + bucket).is_some_and(|byte| byte < 0x80))
-            {
-                let at = control - (bucket + 1) * size;
-                self.pointers(
-                    shape,
-                    |offset| view.word(at.checked_add(offset)?),
-                    |offset| view.u8(at.checked_add(offset)?),
-                );
-            }
-        }
-    }
-
-    /// Gives a type to each block that a waiting pointer leads to.
+    /// Finds the blocks that waiting pointers lead to, as far as there is room for what is said to be there.
     fn arrive(&mut self) {
-        let Walk { graph, types, waiting, blocks, next, .. } = self;
-        let starts = graph.starts();
-        starts.touch(waiting.iter().map(|(value, _)| *value));
-        // One after the other they would be waited for one by one.
-        blocks.clear();
-        blocks.extend(waiting.drain(..).filter_map(|(value, index)| {
-            let granule = starts.open_at(value)?;
-            Some((granule, starts.rank(granule) as u32, index))
-        }));
-        let known = blocks.iter().fold(0, |all, &(_, number, _)| all | types.of[number as usize]);
-        std::hint::black_box(known);
-        for &(granule, number, index) in blocks.iter() {
-            let grown = types.shapes.all[usize::from(index)].grown;
-            let grown = grown.filter(|grown| is_grown(graph, types.shapes, grown, graph.contents(granule)));
+        let Scene { starts, shapes, .. } = *self.scene;
+        starts.touch(self.waiting.iter().map(|(value, _)| *value));
+        for (value, index) in std::mem::take(&mut self.waiting) {
+            let Some(granule) = starts.open_at(value) else { continue };
+            let room = self.contents(granule);
+            let grown = shapes.all[usize::from(index)].grown.filter(|grown| self.is_grown(grown, &room));
             let index = grown.map_or(index, |grown| grown.shape as u16);
-            let target = &types.shapes.all[usize::from(index)];
-            let known = types.of[number as usize];
-            let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1) && !shape.base;
-            let better =
-                known == 0 || known != index + 1 && says(target) && !says(&types.shapes.all[usize::from(known) - 1]);
-            if !better {
-                continue;
-            }
-            let room = graph.contents(granule);
-            if target.size.unwrap_or(0) <= room.end - room.start {
-                types.of[number as usize] = index + 1;
-                // Nothing is to be followed in the others.
-                if !target.pointers.is_empty() || !target.choices.is_empty() || target.tail.is_some() {
-                    next.push(starts, granule);
-                }
+            if shapes.all[usize::from(index)].size.unwrap_or(0) <= room.end - room.start {
+                self.found.blocks.push((granule, starts.rank(granule) as u32, index));
             }
         }
     }
 
-    /// Follows the pointers in a block, as often as its type fits into it.
-    fn block(&mut self, granule: u32) {
-        let view = self.graph.view();
-        let contents = self.graph.contents(granule);
-        let dense = self.graph.is_dense();
-        let shapes = self.types.shapes;
-        let Some(shape) = self.types.shape(self.graph.starts().rank(granule)) else { return };
-        let mut values = |shape: &'s Shape, range: Range<u64>| {
+    /// Whether a block with so much room is the larger node that it may be.
+    fn is_grown(&self, grown: &Grown, room: &Range<u64>) -> bool {
+        let Scene { starts, shapes, .. } = *self.scene;
+        let fits = shapes.all[grown.shape].size.is_some_and(|size| size <= room.end - room.start);
+        let child = room.start.checked_add(grown.child).filter(|_| fits).and_then(|at| self.view.word(at));
+        let child = child.filter(|&child| starts.open_at(child).is_some());
+        child.and_then(|child| self.view.word(child.checked_add(grown.parent)?)) == Some(room.start)
+    }
+
+    /// Follows the pointers in a part of a block, as often as its type fits into it.
+    fn part(&mut self, shape: &Shape, part: Part) {
+        let Scene { shapes, dense, .. } = *self.scene;
+        let contents = self.contents(part.granule);
+        let mut values = |shape: &Shape, range: Range<u64>| {
             // A type without a size is there once.
             let size = shape.size.unwrap_or(0);
             let room = range.end.saturating_sub(range.start);
             let count = room.checked_div(size).map(|count| if is_array(shape, dense, room) { count } else { 1 });
-            for element in 0..count.map_or(1, |count| count.min(MAX_ELEMENTS)) {
-                let at = range.start + element * size;
-                self.pointers(
-                    shape,
-                    |offset| view.word(at.checked_add(offset)?),
-                    |offset| view.u8(at.checked_add(offset)?),
-                );
+            let count = count.map_or(1, |count| count.min(MAX_ELEMENTS));
+            // Those that begin in this part.
+            let skipped = range.start - contents.start;
+            let before = |offset: u64| {
+                let all = offset.saturating_sub(skipped);
+                if size == 0 { u64::from(all > 0) } else { all.div_ceil(size) }
+            };
+            let first = before(part.from).min(count);
+            let last = if contents.start + part.to == contents.end { count } else { before(part.to).min(count) };
+            for element in first..last {
+                self.pointers_at(shape, range.start + element * size);
             }
         };
         match shape.tail {
-            None => values(shape, contents),
+            None => values(shape, contents.clone()),
             Some(tail) => {
                 let end = contents.start + shape.size.unwrap_or(0);
                 values(shape, contents.start..end);
                 values(&shapes.all[tail.element], contents.start.saturating_add(tail.offset)..contents.end);
             }
+        }
+    }
+
+    fn found(mut self) -> Found {
+        self.arrive();
+        self.found
+    }
+}
+
+/// A walk along typed pointers.
+struct Walk<'s> {
+    types: Types<'s>,
+    /// Blocks whose pointers are to be followed.
+    next: Queue,
+    /// The blocks of hash tables that were found, and those whose entries are to be followed.
+    seen: HashSet<u32>,
+    tables: Vec<Buckets>,
+}
+
+impl Walk<'_> {
+    /// Gives a type to each block that was found.
+    fn apply(&mut self, scene: &Scene<'_>, found: Found) {
+        let Walk { types, next, seen, tables } = self;
+        for (granule, buckets, table) in found.tables {
+            if seen.insert(granule) {
+                types.of[scene.starts.rank(granule)] = table as u16 + 1;
+                tables.push(buckets);
+            }
+        }
+        let shapes = scene.shapes;
+        let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1) && !shape.base;
+        for group in found.blocks.chunks(WAITING) {
+            // One after the other they would be waited for one by one.
+            let known = group.iter().fold(0, |all, &(_, number, _)| all | types.of[number as usize]);
+            std::hint::black_box(known);
+            next.touch(group.iter().map(|(granule, ..)| *granule));
+            for &(granule, number, index) in group {
+                let target = &shapes.all[usize::from(index)];
+                let known = types.of[number as usize];
+                let better =
+                    known == 0 || known != index + 1 && says(target) && !says(&shapes.all[usize::from(known) - 1]);
+                if better {
+                    types.of[number as usize] = index + 1;
+                    // Nothing is to be followed in the others.
+                    if !target.pointers.is_empty() || !target.choices.is_empty() || target.tail.is_some() {
+                        next.push(scene.starts, granule);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Follows the pointers in the used buckets of the tables that were found.
+    fn entries(&mut self, scene: &Scene<'_>, view: &View<'_>) {
+        while let Some(Buckets { control, count, entry }) = self.tables.pop() {
+            let shape = &scene.shapes.all[entry];
+            let size = shape.size.unwrap_or(0);
+            if shape.pointers.is_empty() && shape.choices.is_empty() {
+                continue;
+            }
+            let mut reader = Reader::new(scene, view);
+            for bucket in
+                (0..count.min(MAX_ELEMENTS)).filter(|bucket| view.u8(control + bucket).is_some_and(|byte| byte < 0x80))
+            {
+                reader.pointers_at(shape, control - (bucket + 1) * size);
+                if reader.found.blocks.len() >= MANY {
+                    self.apply(scene, std::mem::take(&mut reader.found));
+                }
+            }
+            let found = reader.found();
+            self.apply(scene, found);
         }
     }
 }
@@ -278,51 +347,59 @@ impl<'s> Types<'s> {
     /// Follows the typed pointers from all variables of `shapes`. The first type that leads to a block counts, but for
     /// bytes and unknown contents any other type counts more.
     pub fn find(graph: &Graph<'_, '_>, shapes: &'s Shapes) -> Types<'s> {
-        let types = Types { shapes, of: if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] } };
+        let of = if shapes.all.is_empty() { Vec::new() } else { vec![0; graph.len()] };
         let view = graph.view();
-        let next = Queue::default();
-        let mut walk = Walk {
-            graph,
-            types,
-            waiting: Vec::with_capacity(WAITING),
-            blocks: Vec::new(),
-            next,
-            seen: HashSet::new(),
-            tables: Vec::new(),
-        };
+        let width = view.width();
+        let scene =
+            Scene { starts: graph.starts(), gap: graph.gap(), dense: graph.is_dense(), memory: view.memory(), shapes };
+        let scene = &scene;
+        let (next, seen, tables) = (Queue::default(), HashSet::new(), Vec::new());
+        let mut walk = Walk { types: Types { shapes, of }, next, seen, tables };
+        let mut reader = Reader::new(scene, view);
         for root in &shapes.roots {
             let shape = &shapes.all[root.shape];
-            let width = view.width();
-            let word = |offset: u64| match &root.place {
-                Ok(address) => view.word(address.checked_add(offset)?),
+            match &root.place {
+                Ok(address) => reader.pointers_at(shape, *address),
                 Err(bytes) => {
-                    let start = usize::try_from(offset).ok()?;
-                    let bytes = bytes.get(start..)?.get(..width as usize)?;
-                    Some(bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
+                    let word = |offset: u64| {
+                        let bytes = bytes.get(usize::try_from(offset).ok()?..)?.get(..width as usize)?;
+                        Some(bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
+                    };
+                    let byte = |offset: u64| bytes.get(usize::try_from(offset).ok()?).copied();
+                    reader.pointers(shape, word, byte);
                 }
-            };
-            let byte = |offset: u64| match &root.place {
-                Ok(address) => view.u8(address.checked_add(offset)?),
-                Err(bytes) => bytes.get(usize::try_from(offset).ok()?).copied(),
-            };
-            walk.pointers(shape, word, byte);
+            }
+            if reader.found.blocks.len() >= MANY {
+                walk.apply(scene, std::mem::take(&mut reader.found));
+            }
         }
+        walk.apply(scene, reader.found());
         let (mut level, mut batch) = (Queue::default(), Vec::new());
         loop {
             level.take(&mut batch);
             if batch.is_empty() {
-                walk.entries();
-                walk.arrive();
+                walk.entries(scene, view);
                 std::mem::swap(&mut level, &mut walk.next);
                 level.take(&mut batch);
             }
             if batch.is_empty() {
                 return walk.types;
             }
-            for group in batch.chunks(AHEAD) {
-                touch(view, graph.starts(), group);
-                group.iter().for_each(|&granule| walk.block(granule));
-            }
+            let read = |walk: &Walk<'_>, parts: &[Part]| {
+                let view = View::new(scene.memory);
+                let mut reader = Reader::new(scene, &view);
+                for group in parts.chunks(AHEAD) {
+                    touch(&view, scene.starts, group);
+                    for part in group {
+                        if let Some(shape) = walk.types.shape(scene.starts.rank(part.granule)) {
+                            reader.part(shape, *part);
+                        }
+                    }
+                }
+                reader.found()
+            };
+            let contents = |_: &Walk<'_>, granule| contents(scene.starts, scene.gap, granule);
+            in_parts(&mut walk, &batch, contents, read, |walk, found| walk.apply(scene, found));
         }
     }
 
@@ -353,7 +430,7 @@ impl<'s> Types<'s> {
     }
 
     /// Adds the used blocks and their bytes by type, but for `tellers`. Arrays of all lengths are one type.
-    fn add_totals(&self, graph: &Graph<'_, '_>, tellers: &Tellers, totals: &mut HashMap<String, Count>) {
+    fn add_totals(&self, graph: &Graph<'_, '_>, tellers: &Tellers<'_>, totals: &mut HashMap<String, Count>) {
         let dense = graph.is_dense();
         // Most blocks are of few shapes: their names are made at last. Alone, and as arrays.
         let mut by_shape = vec![[Count::default(); 2]; self.shapes.all.len()];
@@ -385,7 +462,7 @@ impl<'s> Types<'s> {
 
     /// The type that a block itself tells.
     fn told(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<String> {
-        Told::new(graph.heaps(), graph.view()).name(block)
+        Told::new(graph.heaps()).name(graph.view(), block)
     }
 
     /// The type of a block's elements by the debug information, and its size in bytes.
