@@ -67,6 +67,12 @@ impl Function {
         Arc::new(Function { number, name: name.to_owned(), parameters, paths, out })
     }
 
+    /// Whether there are paths among its parameters.
+    #[inline(always)]
+    pub fn has_paths(&self) -> bool {
+        !self.paths.is_empty()
+    }
+
     /// The paths among the arguments of a call, as they stand in the program's memory.
     pub fn paths(&self, arguments: &[u64], memory: &[u8]) -> Vec<String> {
         if self.paths.is_empty() {

@@ -35,7 +35,7 @@ mod write;
 use serde::{Deserialize, Serialize};
 
 pub use read::{Reader, Recording};
-pub use write::{Pieces, call, growth_refused, reading, section_head, values_read};
+pub use write::{Pieces, call, growth_refused, reading, returned, section_head, values_read};
 
 /// Name of the custom section that holds a recording.
 pub const SECTION: &str = "coredump.recording";
@@ -192,6 +192,7 @@ pub struct Refusal {
 }
 
 /// A hash of a call's arguments, each as its bits. Another order or another number of arguments gives another hash.
+#[inline]
 pub fn hash(arguments: &[u64]) -> u32 {
     mixed(arguments.iter().copied())
 }
@@ -205,6 +206,7 @@ pub fn hash_bytes(bytes: &[u8]) -> u32 {
     mixed(words.chain([u64::from_le_bytes(last), bytes.len() as u64]))
 }
 
+#[inline]
 fn mixed(words: impl Iterator<Item = u64>) -> u32 {
     // Two rounds of multiply and rotate for each, as in FxHash: it is there to tell one call from another, not to resist
     // anybody.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use coredump_core::Bytes;
 use coredump_core::error::{Error, Result};
-use coredump_core::internals::recording::{self, Outcome, Read, Refusal};
+use coredump_core::internals::recording::{self, Outcome, Read, Refusal, Write};
 use coredump_core::model::HostCall;
 
 use super::kept::Kept;
@@ -74,6 +74,7 @@ impl Log {
     }
 
     /// A call begins. Does not return if the program is to go no further.
+    #[inline(always)]
     pub fn enter(&self, function: u32, arguments: u32) {
         self.entered.store(INSIDE | u64::from(function) << 32 | u64::from(arguments), Ordering::SeqCst);
         if self.frozen.load(Ordering::SeqCst) {
@@ -119,6 +120,38 @@ impl Log {
         }
     }
 
+    /// Adds a call that returned this, and wrote what stands in `memory` at these addresses, with these lengths.
+    #[inline(never)]
+    pub fn returned(&self, function: u32, arguments: u32, value: u32, writes: [(u32, u32); 2], memory: &[u8]) {
+        let written = |(address, len): (u32, u32)| {
+            let rest = memory.get(address as usize..).unwrap_or_default();
+            Write { address: u64::from(address), bytes: &rest[..rest.len().min(len as usize)] }
+        };
+        let [first, second] = writes.map(written);
+        let writes = [first, second];
+        let writes = match (first.bytes.is_empty(), second.bytes.is_empty()) {
+            (false, false) => &writes[..],
+            (false, true) => &writes[..1],
+            (true, false) => &writes[1..],
+            (true, true) => &[],
+        };
+        let mut state = self.event();
+        recording::returned(function, arguments, u64::from(value), writes, &mut state.spool);
+        self.entered.store(0, Ordering::Release);
+    }
+
+    /// The state, for an event of the program. Does not return if the program is to go no further.
+    #[inline(always)]
+    fn event(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        if self.frozen.load(Ordering::SeqCst) {
+            drop(state);
+            park();
+        }
+        state.calls += 1;
+        state
+    }
+
     /// Adds an answered call; of what it read from a file the passage alone.
     pub fn call(
         &self,
@@ -126,14 +159,9 @@ impl Log {
         arguments: u32,
         outcome: &Outcome<'_>,
         read: Option<&Read>,
-        writes: &[recording::Write<'_>],
+        writes: &[Write<'_>],
     ) {
-        let mut state = self.state();
-        if self.frozen.load(Ordering::SeqCst) {
-            drop(state);
-            park();
-        }
-        state.calls += 1;
+        let mut state = self.event();
         let spool = &mut state.spool;
         match (read, outcome) {
             (None, _) => recording::call(function, arguments, outcome, writes, spool),
@@ -196,7 +224,7 @@ pub fn park() -> ! {
 mod tests {
     use super::super::spool::TAIL;
     use super::*;
-    use coredump_core::internals::recording::{Event, Reader, Write};
+    use coredump_core::internals::recording::{Event, Reader};
 
     fn add(log: &Log, len: usize) {
         let bytes = vec![7; len];

@@ -107,11 +107,15 @@ pub struct Call<'r, const N: usize> {
     /// The hash of the arguments.
     hash: u32,
     memory: Memory,
-    targets: Targets,
+    out: Out,
+    /// Where it may write, if that must be known before the call, or decides what is recorded.
+    targets: Option<Box<Targets>>,
 }
 
 impl CallRecorder {
-    /// Begins a call.
+    /// Begins a call. A program can make ten million of them a second: what most need is here, and becomes part of each
+    /// function, so that nothing of it is moved about.
+    #[inline(always)]
     pub fn call<const N: usize>(
         &self,
         caller: &mut Caller<'_, Host>,
@@ -126,28 +130,20 @@ impl CallRecorder {
             let Err(error) = missing_memory();
             return self.failed(caller, arguments, error);
         };
-        let paths = self.noted.paths(&arguments, memory.data(&*caller));
+        let paths = match self.noted.has_paths() {
+            true => self.noted.paths(&arguments, memory.data(&*caller)),
+            false => Vec::new(),
+        };
         caller.data().calls.enter(&self.noted, &arguments, paths);
-        let targets = self.log.as_ref().map_or_else(Targets::default, |_| Targets::from_arguments(out));
-        let mut call = Call { recorder: self, arguments, hash, memory, targets };
-        if self.log.is_some() && out.is_in_memory() {
-            let mut targets = std::mem::take(&mut call.targets);
-            let (mut guest, wasi) = call.split(caller);
-            targets.read(out, &mut guest, wasi);
-            call.targets = targets;
-        }
-        if let (FileCall::Open, Some((_, log)), Some(arguments)) = (self.files, &self.log, arguments.first_chunk()) {
-            let (bytes, host) = memory.data_and_store_mut(&mut *caller);
-            let name = text(bytes, arguments[2], arguments[3]);
-            host.files.opens(arguments, name, &mut host.wasi, log);
-        }
-        if self.files == FileCall::Rename {
-            caller.data().files.renames();
+        let mut call = Call { recorder: self, arguments, hash, memory, out, targets: None };
+        if out.fixed().is_none() || self.files != FileCall::None {
+            call.prepare(caller);
         }
         Ok(call)
     }
 
     /// The program's memory, looked up at the first call.
+    #[inline(always)]
     fn memory(&self, caller: &mut Caller<'_, Host>) -> Option<Memory> {
         if let Some(memory) = self.found.get() {
             return Some(*memory);
@@ -194,8 +190,45 @@ impl<const N: usize> Call<'_, N> {
         (GuestMemory::Unshared(bytes), &mut host.wasi)
     }
 
+    /// Finds out before a call what will be needed after it.
+    #[inline(never)]
+    fn prepare(&mut self, caller: &mut Caller<'_, Host>) {
+        let recorder = self.recorder;
+        let Some((_, log)) = &recorder.log else { return };
+        let mut targets = Targets::from_arguments(self.out);
+        if self.out.is_in_memory() {
+            let (mut guest, wasi) = self.split(caller);
+            targets.read(self.out, &mut guest, wasi);
+        }
+        self.targets = Some(Box::new(targets));
+        match (recorder.files, self.arguments.first_chunk()) {
+            (FileCall::Open, Some(arguments)) => {
+                let (bytes, host) = self.memory.data_and_store_mut(caller);
+                let name = text(bytes, arguments[2], arguments[3]);
+                host.files.opens(arguments, name, &mut host.wasi, log);
+            }
+            (FileCall::Rename, _) => caller.data().files.renames(),
+            _ => {}
+        }
+    }
+
     /// Ends the call with its result, once it is noted and recorded.
-    pub fn finish(&self, caller: &mut Caller<'_, Host>, result: Result<i32>) -> Result<i32> {
+    #[inline(always)]
+    pub fn finish(self, caller: &mut Caller<'_, Host>, result: Result<i32>) -> Result<i32> {
+        let (Some((function, log)), Ok(errno), Some(fixed), None) =
+            (&self.recorder.log, &result, self.out.fixed(), &self.targets)
+        else {
+            return self.finish_any(caller, result);
+        };
+        let (bytes, host) = self.memory.data_and_store_mut(caller);
+        host.calls.returned(*errno, self.recorder.noted.out(&self.arguments, bytes));
+        host.growth.event();
+        log.returned(*function, self.hash, *errno as u32, fixed, bytes);
+        result
+    }
+
+    #[inline(never)]
+    fn finish_any(self, caller: &mut Caller<'_, Host>, result: Result<i32>) -> Result<i32> {
         let (bytes, host) = self.memory.data_and_store_mut(caller);
         match &result {
             Ok(errno) => host.calls.returned(*errno, self.recorder.noted.out(&self.arguments, bytes)),
@@ -207,17 +240,24 @@ impl<const N: usize> Call<'_, N> {
             Err(error) => (failure(error), None),
         };
         host.growth.event();
-        if let Some(read) = self.files(errno, bytes, host, log) {
-            log.call(*function, self.hash, &outcome, Some(&read), &self.targets.writes_besides(bytes));
+        let of_arguments;
+        let targets = match &self.targets {
+            Some(targets) => &**targets,
+            None => {
+                of_arguments = Targets::from_arguments(self.out);
+                &of_arguments
+            }
+        };
+        if let Some(read) = self.files(targets, errno, bytes, host, log) {
+            log.call(*function, self.hash, &outcome, Some(&read), &targets.writes_besides(bytes));
             return result;
         }
-        let writes = self.targets.writes(bytes, errno);
-        log.call(*function, self.hash, &outcome, None, &writes);
+        log.call(*function, self.hash, &outcome, None, &targets.writes(bytes, errno));
         result
     }
 
     /// Follows what the program does with its files; what it read from one, if the recording may refer to that.
-    fn files(&self, errno: Option<i32>, memory: &[u8], host: &mut Host, log: &Log) -> Option<Read> {
+    fn files(&self, targets: &Targets, errno: Option<i32>, memory: &[u8], host: &mut Host, log: &Log) -> Option<Read> {
         let (files, wasi) = (&mut host.files, &mut host.wasi);
         let argument = |index: usize| self.arguments.get(index).map(|argument| *argument as u32);
         let fd = argument(0)?;
@@ -243,7 +283,7 @@ impl<const N: usize> Call<'_, N> {
             (FileCall::ReadAt, Some(0)) => Some(*self.arguments.get(3)?),
             _ => return None,
         };
-        let Some(read) = self.targets.read_whole(memory) else {
+        let Some(read) = targets.read_whole(memory) else {
             files.lost(fd);
             return None;
         };

@@ -50,6 +50,18 @@ pub struct Targets {
 }
 
 impl Out {
+    /// Address and length of all that the function writes, if its arguments alone say that.
+    #[inline(always)]
+    pub fn fixed(self) -> Option<[(u32, u32); 2]> {
+        match self {
+            Out::None => Some([(0, 0); 2]),
+            Out::At(address, len) => Some([(address as u32, len), (0, 0)]),
+            Out::Two(first, second) => Some([(first as u32, 4), (second as u32, 4)]),
+            Out::Whole(address, len) => Some([(address as u32, len as u32), (0, 0)]),
+            _ => None,
+        }
+    }
+
     /// Whether it takes a look at the memory to find them.
     pub fn is_in_memory(self) -> bool {
         matches!(self, Out::Vectors(..) | Out::Received(..) | Out::Arguments(..) | Out::Environment(..))
@@ -59,11 +71,8 @@ impl Out {
 impl Targets {
     /// Finds those that the arguments alone name.
     pub fn from_arguments(out: Out) -> Targets {
-        let mut targets = Targets { partly: true, ..Targets::default() };
+        let mut targets = Targets { partly: true, fixed: out.fixed().unwrap_or_default(), ..Targets::default() };
         match out {
-            Out::At(address, len) => targets.fixed[0] = (address as u32, len),
-            Out::Two(first, second) => targets.fixed = [(first as u32, 4), (second as u32, 4)],
-            Out::Whole(address, len) => targets.fixed[0] = (address as u32, len as u32),
             Out::Counted(address, len, count) => {
                 targets.counted.push((address as u32, len as u32));
                 targets.counts(count, 1);
@@ -72,7 +81,7 @@ impl Targets {
                 targets.counted.push((list as u32, (len as u32).saturating_mul(EVENT)));
                 targets.counts(count, EVENT);
             }
-            Out::None | Out::Vectors(..) | Out::Received(..) | Out::Arguments(..) | Out::Environment(..) => {}
+            _ => {}
         }
         targets
     }
