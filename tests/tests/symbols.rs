@@ -84,6 +84,20 @@ fn the_first_thread_local_has_its_value() {
     assert!(whatis(&address).contains("second (of 4 bytes"), "{}", whatis(&address));
 }
 
+/// A `.dwo` file calls whichever global a variable counts from 1.
+#[test]
+fn split_debug_info_names_no_global() {
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "threadlocal-split", &["--invoke", "run"]);
+    assert_eq!(print(&dump, &["own", "table", "calls"]), "own = 13\ntable = {1, 10, 3}\ncalls = 41\n");
+    // With threads it may be that of the program's statics, or that of the thread's.
+    let (dump, _) = capture(folder.path(), "tls-split", &[]);
+    let unknown = print(&dump, &["first", "total"]);
+    assert!(unknown.lines().all(|line| line.contains("which global")), "{unknown}");
+    let known = print(&dump, &["divisor"]);
+    assert_eq!(known, "divisor = 1\n");
+}
+
 /// LLVM 19 adds `__memory_base` in the debug info of position-independent code; LLVM 14 leaves that to the reader.
 #[test]
 fn statics_of_position_independent_libraries_are_where_they_were_loaded() {

@@ -124,6 +124,12 @@ impl<'s> Catalog<'s> {
         }
     }
 
+    /// Whether a unit is that of a `.dwo` file. Nothing relocates one: where LLVM (19 to 22, `DwarfCompileUnit`) adds a global to an
+    /// address in it, the global's number is 1 for `__memory_base` and `__tls_base` alike, and 0 for the stack pointer.
+    pub fn is_split(&self, number: u32) -> bool {
+        self.unit(number).is_some_and(|unit| unit.dwarf.file_type == gimli::DwarfFileType::Dwo)
+    }
+
     /// The language of a unit's source.
     pub fn language(&self, number: u32) -> Language {
         let Some(memo) = self.memo(number) else { return Language::default() };
@@ -191,7 +197,7 @@ impl<'s> Catalog<'s> {
 
     /// The type that an entry stands for which only has its signature (DWARF 5, 5.7.1 and 7.32).
     fn behind_stub(&self, stub: Die) -> Option<Die> {
-        if !self.stubs && self.unit(stub.unit)?.dwarf.file_type != gimli::DwarfFileType::Dwo {
+        if !self.stubs && !self.is_split(stub.unit) {
             return None;
         }
         match self.entry(stub)?.attr_value(DW_AT_signature)? {
@@ -214,7 +220,7 @@ impl<'s> Catalog<'s> {
 
     /// The type with a signature that an entry in the unit `from` refers to.
     fn type_unit(&self, from: u32, wanted: gimli::DebugTypeSignature) -> Option<Die> {
-        if self.unit(from)?.dwarf.file_type == gimli::DwarfFileType::Dwo {
+        if self.is_split(from) {
             // A split unit's types are in its own file.
             return self.split_types.find(&self.debug, from, wanted);
         }

@@ -119,6 +119,17 @@ impl Frame<'_, '_> {
         self.dumped_global(index)
     }
 
+    /// What the debug info of a `.dwo` file means by a global (see `Units::is_split`).
+    pub fn split_global(&self, index: u32) -> Result<model::Value, Missing> {
+        let module = self.binary.module();
+        match (index, self.recovered.stack_pointer_global) {
+            (0, Some(index)) => self.global(index),
+            // Without threads both are where the module's data was put.
+            (1, _) if module.memories().first().is_some_and(|memory| !memory.shared) => self.global(u32::MAX),
+            _ => Err(Missing::NotCaptured("split debug information does not tell which global it means".into())),
+        }
+    }
+
     /// The value of a global that LLVM adds to addresses and the linker dropped, since no code needs it: `__tls_base` where
     /// threads have no storage of their own, `__memory_base` of position-independent objects in a program that is not.
     fn dropped_base(&self) -> Result<u64, Missing> {

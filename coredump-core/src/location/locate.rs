@@ -403,7 +403,7 @@ impl<'s> Machine<'s> for At<'_, '_, 's> {
     }
 
     fn global(&self, index: u32) -> Result<model::Value, Missing> {
-        self.frame.global(index)
+        if self.frame.units.is_split(self.unit) { self.frame.split_global(index) } else { self.frame.global(index) }
     }
 
     fn operand(&self, index: u32) -> Result<model::Value, Missing> {

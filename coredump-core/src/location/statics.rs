@@ -55,11 +55,12 @@ pub fn placed<'u>(
     };
     let shared = module.memories().first().is_none_or(|memory| memory.shared);
     let base_of = move |base| match base {
-        None => memory_base,
+        Base::Nothing => memory_base,
         // See `Frame::global`: where threads have storage of their own, this is not its base, if it has one.
-        Some(u32::MAX) if shared && global_named(module, "__tls_base").is_none() => None,
-        Some(u32::MAX) => memory_base,
-        Some(index) => global(index),
+        Base::Dropped if shared && global_named(module, "__tls_base").is_none() => None,
+        Base::Unnamed if shared => None,
+        Base::Dropped | Base::Unnamed => memory_base,
+        Base::Global(index) => global(index),
     };
     let relocated = module.memory_base().is_some();
     let dies = (0..units.len()).flat_map(|unit| units.statics_of(unit));
@@ -69,11 +70,21 @@ pub fn placed<'u>(
     })
 }
 
+/// What is added to an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Base {
+    Nothing,
+    Global(u32),
+    /// A global that the linker dropped.
+    Dropped,
+    /// A global of a split unit: its number is not that of the module (see [`Units::is_split`]).
+    Unnamed,
+}
+
 /// An address as debug info writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fixed {
-    /// The global that is added to it; `u32::MAX` where the linker dropped that.
-    base: Option<u32>,
+    base: Base,
     offset: u64,
     /// The constant that is added: where in an object the linker placed.
     inside: u64,
@@ -82,13 +93,13 @@ pub struct Fixed {
 impl Fixed {
     /// The address, where no global is added to it and the linker did not drop the variable.
     pub fn address(&self) -> Option<u64> {
-        if self.base.is_some() || self.is_dropped(false) { None } else { self.offset.checked_add(self.inside) }
+        if self.base != Base::Nothing || self.is_dropped(false) { None } else { self.offset.checked_add(self.inside) }
     }
 
     /// Whether the linker dropped the variable: it leaves the highest addresses or nothing. `relocated`: the module is
     /// position-independent.
     pub fn is_dropped(&self, relocated: bool) -> bool {
-        let nothing = self.offset == 0 && !relocated && matches!(self.base, None | Some(u32::MAX));
+        let nothing = self.offset == 0 && !relocated && matches!(self.base, Base::Nothing | Base::Dropped);
         nothing || self.offset >= u64::MAX - 1 || self.offset == 0xffff_ffff || self.offset == 0xffff_fffe
     }
 }
@@ -103,15 +114,17 @@ pub fn written(units: &Units<'_>, die: Die) -> Option<Fixed> {
     let mut rest = expression.0;
     let mut next = || parse(&mut rest, unit.encoding()).ok();
     let (base, first) = match next()? {
-        Operation::WasmGlobal { index } => (Some(index), next()?),
-        first => (None, first),
+        Operation::WasmGlobal { .. } if units.is_split(die.unit) => (Base::Unnamed, next()?),
+        Operation::WasmGlobal { index: u32::MAX } => (Base::Dropped, next()?),
+        Operation::WasmGlobal { index } => (Base::Global(index), next()?),
+        first => (Base::Nothing, first),
     };
     let offset = match first {
         Operation::Address { address } => address,
         Operation::AddressIndex { index } => unit.address(index).ok()?,
         _ => return None,
     };
-    if base.is_some() && next()? != Operation::Plus {
+    if base != Base::Nothing && next()? != Operation::Plus {
         return None;
     }
     let inside = match next() {
