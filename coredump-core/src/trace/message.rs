@@ -41,6 +41,8 @@ pub fn kind(message: &str) -> Option<&'static str> {
 }
 
 fn kind_in(lower: &str) -> Option<&'static str> {
+    // JavaScriptCore quotes the call: the program's words, not the engine's (findings/javascriptcore-quotes-the-caller.sh).
+    let lower = lower.split(" (evaluating '").next()?;
     let rules = MESSAGES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'));
     rules.into_iter().find(|(_, words)| lower.contains(words)).map(|(kind, _)| kind)
 }
@@ -92,6 +94,9 @@ mod tests {
             assert_eq!(kind(&of_line(line).expect(line)), Some("integer-divide-by-zero"), "{line}");
         }
         assert_eq!(kind("RuntimeError: null function or function signature mismatch"), None);
+        // Bun 1.4.5: the export is called so.
+        let quoted = r#"RuntimeError: Out of bounds memory access (evaluating 'api["integer overflow"](65536)')"#;
+        assert_eq!(kind(&of_line(quoted).unwrap()), Some("memory-out-of-bounds"));
         assert_eq!(kind("RuntimeError: null function"), Some("indirect-call-to-null"));
         assert_eq!(of_line("host unreachable"), None);
         assert_eq!(of_line("    2: wasm trap: x"), None);
