@@ -564,10 +564,13 @@ mod tests {
         let mut order = Vec::new();
         let read = |_: &Vec<u64>, parts: &[Part]| parts.to_vec();
         in_parts(&mut halves, &granules, contents, read, |halves, parts| {
-            halves.push(parts.iter().map(|part| part.to - part.from).sum());
+            halves.push(parts.iter().map(|part| part.to - part.from).sum::<u64>());
             order.extend(parts.iter().map(|part| (part.granule, part.from)));
         });
-        assert_eq!(halves.iter().sum::<u64>(), granules.iter().map(|granule| contents(&halves, *granule).end).sum());
+        assert_eq!(
+            halves.iter().sum::<u64>(),
+            granules.iter().map(|granule| contents(&halves, *granule).end).sum::<u64>()
+        );
         assert!(order.is_sorted() && granules.iter().all(|granule| order.contains(&(*granule, 0))));
         assert!(halves.len() > 4 && halves.chunks(2).all(|pair| pair[0].abs_diff(pair[1]) <= 2 * PART), "{halves:?}");
     }
