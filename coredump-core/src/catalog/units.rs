@@ -19,7 +19,7 @@ use super::split_types::SplitTypes;
 use super::types::Type;
 use crate::locked::Locked;
 use crate::module::Module;
-use crate::symbols::{DebugInfo, Location, demangle};
+use crate::symbols::{DebugInfo, LineRow, Location, demangle};
 
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
@@ -152,10 +152,9 @@ impl<'s> Catalog<'s> {
         self.debug.prologue_end(unit, code)
     }
 
-    /// The rows of the line table of a unit for that code of a function, by address: each with its file and line, which is 0
-    /// where the source has no such place.
-    pub fn places(&self, unit: u32, code: &Range<u64>) -> Option<Vec<(u64, (u64, u64))>> {
-        self.debug.places(unit, code)
+    /// The rows of the line table of a unit for that code of a function, by address. `None` if the table does not have them.
+    pub fn rows(&self, unit: u32, code: &Range<u64>) -> Option<Vec<LineRow>> {
+        self.debug.rows(unit, code)
     }
 
     /// Whether asynchronous functions of Rust are described: their types are called `{async_fn_env#0}` and the like.

@@ -17,6 +17,7 @@ use super::operation::parse;
 use super::trust::Trust;
 use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
 use crate::module::Module;
+use crate::symbols::LineRow;
 use crate::unwind::constant_at;
 use crate::unwind::paths::{Between, Paths};
 
@@ -133,14 +134,14 @@ impl<'s> Frame<'_, 's> {
             let mut rows = BTreeMap::new();
             for offset in offsets {
                 let pc = offset.checked_sub(code)?;
-                let (row, place) = self.row(pc)?;
-                rows.entry(row).or_insert((pc, place));
+                let (number, row) = self.row(pc)?;
+                rows.entry(number).or_insert((pc, row));
             }
-            let mut placed = rows.values().map(|(_, place)| *place).filter(|(_, line)| *line != 0);
-            let (file, first) = placed.next()?;
-            let mut lines = BTreeSet::from([first]);
-            for (other, line) in placed {
-                lines.insert((other == file).then_some(line)?);
+            let mut placed = rows.values().map(|(_, row)| *row).filter(|row| row.line != 0);
+            let first = placed.next()?;
+            let mut lines = BTreeSet::from([first.line]);
+            for row in placed {
+                lines.insert((row.file == first.file).then_some(row.line)?);
             }
             let gaps = lines.last()? - lines.first()? >= lines.len() as u64;
             let (function, active) = (self.function?, self.active());
@@ -153,11 +154,11 @@ impl<'s> Frame<'_, 's> {
         find().is_some()
     }
 
-    /// The row of the line table for a code address of the frame's function: its number, file and line.
-    fn row(&self, pc: u64) -> Option<(usize, (u64, u64))> {
-        let places = self.places.get_or_init(|| self.units.places(self.function?.unit, &self.own_code()?)).as_ref()?;
-        let row = places.partition_point(|(address, _)| *address <= pc).checked_sub(1)?;
-        Some((row, places[row].1))
+    /// The row of the line table for a code address of the frame's function, and its number.
+    fn row(&self, pc: u64) -> Option<(usize, LineRow)> {
+        let rows = self.rows.get_or_init(|| self.units.rows(self.function?.unit, &self.own_code()?)).as_ref()?;
+        let number = rows.partition_point(|row| row.address <= pc).checked_sub(1)?;
+        Some((number, rows[number]))
     }
 
     fn paths(&self) -> Option<&Paths> {

@@ -11,6 +11,7 @@ use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
 use crate::scope;
+use crate::symbols::LineRow;
 use crate::unwind::paths::Paths;
 use crate::unwind::writes::Writes;
 use crate::unwind::{Recovered, Stores, certain_instance};
@@ -49,8 +50,8 @@ pub struct Frame<'f, 's> {
     pub operands: OnceCell<Option<Vec<u64>>>,
     /// The memo of the ways through the function.
     pub paths: OnceCell<Option<Paths>>,
-    /// The memo of the function's rows in the line table: addresses, files and lines.
-    pub places: OnceCell<Option<Vec<(u64, (u64, u64))>>>,
+    /// The memo of the function's rows in the line table.
+    pub rows: OnceCell<Option<Vec<LineRow>>>,
     /// The memo of what the function writes on the stack.
     pub stores: OnceCell<Option<Stores>>,
     /// The memo of the parameters that are said to be in another's place.

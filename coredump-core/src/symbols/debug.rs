@@ -9,7 +9,7 @@ use gimli::{DebugInfoOffset, Section, UnitOffset};
 use super::extent::Extent;
 use super::functions::{self, FunctionRange};
 use super::inlined::{self, InlinedCall};
-use super::lines::{self, LineLookup, Lines, Row};
+use super::lines::{self, LineLookup, LineRow, Lines, Row};
 use super::seek;
 use super::split::{SplitFinder, SplitUnit};
 use super::units::{UnitIndex, table_size};
@@ -270,10 +270,9 @@ impl<'s> DebugInfo<'s> {
         self.unit(unit)?.lines(&self.dwarf)?.prologue_end(code, &self.work)
     }
 
-    /// The rows of the line table of a unit for that code of a function, by address: each with its file and line (DWARF 5,
-    /// 6.2.2), which is 0 where the source has no such place. `None` if the table does not have them.
-    pub fn places(&self, unit: u32, code: &Range<u64>) -> Option<Vec<(u64, (u64, u64))>> {
-        self.unit(unit)?.lines(&self.dwarf)?.places(code, &self.work)
+    /// The rows of the line table of a unit for that code of a function, by address. `None` if the table does not have them.
+    pub fn rows(&self, unit: u32, code: &Range<u64>) -> Option<Vec<LineRow>> {
+        self.unit(unit)?.lines(&self.dwarf)?.rows(code, &self.work)
     }
 
     /// The number of the unit that an offset into `.debug_info` falls into.

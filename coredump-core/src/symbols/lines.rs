@@ -39,6 +39,15 @@ pub(super) struct Row {
     pub column: Option<u32>,
 }
 
+/// A row as the table has it (DWARF 5, 6.2.2): from a code address on, a line of a file of the unit; line 0 where the source has no
+/// such place.
+#[derive(Clone, Copy)]
+pub struct LineRow {
+    pub address: u64,
+    pub file: u64,
+    pub line: u64,
+}
+
 impl<'s> Lines<'s> {
     /// The unit's table; `None` if it has none or one that is not for WebAssembly.
     pub fn new(unit: UnitRef<'_, 's>) -> Option<Lines<'s>> {
@@ -110,22 +119,21 @@ impl<'s> Lines<'s> {
         end.filter(|_| !work.is_spent())
     }
 
-    /// The rows for `code`, by address: each with its file and its line, 0 where there is no such place. `None` if one
-    /// sequence does not have them all, or that would be too much work.
-    pub fn places(&self, code: &Range<u64>, work: &Work) -> Option<Vec<(u64, (u64, u64))>> {
+    /// The rows for `code`, by address. `None` if one sequence does not have them all, or that would be too much work.
+    pub fn rows(&self, code: &Range<u64>, work: &Work) -> Option<Vec<LineRow>> {
         let has_all = |sequence: &Sequence| sequence.begin <= code.start && code.end <= sequence.end;
         let sought = self.seek(code.start, work).filter(has_all);
         let sequence = sought.or_else(|| self.all(work).iter().copied().find(has_all))?;
-        let (mut places, mut rows) = (Vec::new(), 0);
+        let (mut rows, mut read) = (Vec::new(), 0);
         let _ = self.program.run(sequence.at, |row, last, _| {
-            rows += 1;
+            read += 1;
             let wanted = !last && row.address < code.end;
             if wanted {
-                places.push((row.address, (row.file, row.line)));
+                rows.push(LineRow { address: row.address, file: row.file, line: row.line });
             }
             wanted
         });
-        work.spend(rows).then_some(places)
+        work.spend(read).then_some(rows)
     }
 
     /// The sequence that begins at an address, as long as that costs less than to read all.

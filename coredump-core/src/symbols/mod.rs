@@ -38,7 +38,7 @@ use std::sync::{Arc, OnceLock};
 pub use debug::{Answer, DebugInfo};
 pub use demangle::demangle;
 pub use extent::Extent;
-pub use lines::append_path;
+pub use lines::{LineRow, append_path};
 pub use neighbours::{Neighbours, Twin};
 pub use ranges::Ranges;
 pub use walk::Walk;

@@ -242,7 +242,7 @@ impl<'c> Inspector<'c> {
                 writes: OnceCell::new(),
                 operands: OnceCell::new(),
                 paths: OnceCell::new(),
-                places: OnceCell::new(),
+                rows: OnceCell::new(),
                 stores: OnceCell::new(),
                 anothers: OnceCell::new(),
                 merged: OnceCell::new(),
