@@ -1,5 +1,4 @@
-//! Code that was compiled before, as the engine executes it. This module and `mapped.rs` of `coredump-core` are the only ones with
-//! `unsafe`.
+//! Code that was compiled before, as the engine executes it. The one module of this crate with `unsafe` code.
 //!
 //! The engine's own cache compresses code, and takes it into memory anew at each start: for a component of 18 MB that is half of
 //! the time that the start takes. A file that is mapped costs what is used of it.
