@@ -74,10 +74,13 @@ impl Log {
     }
 
     /// A call begins. Does not return if the program is to go no further.
+    ///
+    /// Who freezes the program just then may not see this call yet, while this does not see that it is frozen: the call is made, its
+    /// answer never recorded, and the program counts as stopped before it. To exclude that would take a barrier in each call.
     #[inline(always)]
     pub fn enter(&self, function: u32, arguments: u32) {
-        self.entered.store(INSIDE | u64::from(function) << 32 | u64::from(arguments), Ordering::SeqCst);
-        if self.frozen.load(Ordering::SeqCst) {
+        self.entered.store(INSIDE | u64::from(function) << 32 | u64::from(arguments), Ordering::Release);
+        if self.frozen.load(Ordering::Acquire) {
             park();
         }
     }
