@@ -43,8 +43,11 @@ pub(super) struct Row {
 /// such place.
 #[derive(Clone, Copy)]
 pub struct LineRow {
+    /// Where it begins, as DWARF counts.
     pub address: u64,
+    /// The number of the file in the unit.
     pub file: u64,
+    /// The line in the file, from 1 on.
     pub line: u64,
 }
 
