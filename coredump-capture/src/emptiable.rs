@@ -31,8 +31,8 @@ pub fn with_nulls(module: &[u8]) -> Option<Vec<u8>> {
             continue;
         }
         let range = body.range();
-        let mut bytes = module.get(range.start as usize..range.end as usize)?.to_vec();
-        places.iter().for_each(|place| bytes[place - range.start as usize] = REF_NULL);
+        let mut bytes = module.get(range.start..range.end)?.to_vec();
+        places.iter().for_each(|place| bytes[place - range.start] = REF_NULL);
         let body = FunctionBody::new(BinaryReader::new(&bytes, range.start));
         let mut function = function.into_validator(allocations);
         if function.validate(&body).is_ok() {
@@ -47,9 +47,9 @@ pub fn with_nulls(module: &[u8]) -> Option<Vec<u8>> {
 fn places(body: &FunctionBody<'_>) -> Vec<usize> {
     let mut places = Vec::new();
     let Ok(mut locals) = body.get_locals_reader() else { return places };
-    let (start, bytes) = (body.range().start as usize, body.as_bytes());
+    let (start, bytes) = (body.range().start, body.as_bytes());
     for _ in 0..locals.get_count() {
-        let group = locals.original_position() as usize - start;
+        let group = locals.original_position() - start;
         let Ok((_, ty)) = locals.read() else { break };
         // The type follows the number of its locals, whose last byte is the first one below 0x80.
         let count = bytes.get(group..).and_then(|bytes| bytes.iter().position(|byte| *byte < 0x80));

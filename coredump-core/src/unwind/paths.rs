@@ -153,8 +153,11 @@ fn is_unknown(operator: &Operator<'_>) -> bool {
 mod tests {
     use super::*;
 
+    /// The instructions where a search stopped, and whether each ends a block; those that it passed.
+    type Ways = (Vec<(usize, bool)>, Vec<usize>);
+
     /// From instruction `at` back to those of `stops`, by index.
-    fn ask(body: &str, at: usize, stops: &[usize]) -> Option<(Vec<(usize, bool)>, Vec<usize>)> {
+    fn ask(body: &str, at: usize, stops: &[usize]) -> Option<Ways> {
         let bytes = wat::parse_str(format!("(module (func (param i32) {body}))")).unwrap();
         let module = Module::parse(&bytes).unwrap();
         let paths = Paths::from_function(&module, 0)?;
