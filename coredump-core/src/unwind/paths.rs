@@ -1,6 +1,6 @@
 //! The ways that lead to an instruction of a function.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashSet};
 
 use wasmparser::Operator;
 
@@ -16,7 +16,7 @@ pub struct Paths {
     /// Those to which others may jump: the heads of loops and the ends of blocks.
     labels: HashSet<usize>,
     /// By instruction: those that jump there.
-    jumps: HashMap<usize, Vec<usize>>,
+    jumps: Vec<Vec<usize>>,
 }
 
 /// What is between a place and the instructions before it at which a search stops.
@@ -45,11 +45,13 @@ impl Paths {
         while !operators.eof() {
             let at = paths.offsets.len();
             paths.offsets.push(operators.original_position() as u64);
+            // An `else` is led to the instruction after it.
+            paths.jumps.resize_with(at + 2, Vec::new);
             let operator = operators.read().ok()?;
             let mut jump = |depth: u32, opened: &mut Vec<Open>| {
                 let target = opened.len().checked_sub(depth as usize + 1)?;
                 match opened[target].loop_at {
-                    Some(head) => paths.jumps.entry(head).or_default().push(at),
+                    Some(head) => paths.jumps[head].push(at),
                     None => opened[target].to_end.push(at),
                 }
                 Some(())
@@ -65,14 +67,13 @@ impl Paths {
                 Operator::Else => {
                     let block = opened.last_mut()?;
                     block.to_end.push(at);
-                    paths.jumps.entry(at + 1).or_default().extend(block.otherwise.take());
+                    paths.jumps[at + 1].extend(block.otherwise.take());
                     falls = false;
                 }
                 Operator::End => {
                     let block = opened.pop()?;
                     paths.labels.insert(at);
-                    let jumps = block.to_end.into_iter().chain(block.otherwise);
-                    paths.jumps.entry(at).or_default().extend(jumps);
+                    paths.jumps[at].extend(block.to_end.into_iter().chain(block.otherwise));
                 }
                 Operator::Br { relative_depth } => {
                     jump(*relative_depth, &mut opened)?;
@@ -97,38 +98,43 @@ impl Paths {
     /// Goes back from the instruction at file offset `at` on all ways to instructions for which `stops` holds. `None` if one
     /// leads to the function's beginning without, or round in a circle, or past more than `most` instructions.
     pub fn back(&self, at: u64, most: usize, stops: impl Fn(u64) -> bool) -> Option<Between> {
-        let (mut seen, mut stopped) = (BTreeMap::new(), BTreeSet::new());
+        let (mut seen, mut stopped) = (BTreeSet::new(), BTreeSet::new());
         let mut left = vec![self.offsets.binary_search(&at).ok()?];
         while let Some(now) = left.pop() {
-            let before = now.checked_sub(1)?;
-            if seen.contains_key(&now) {
+            if now == 0 {
+                return None;
+            }
+            if !seen.insert(now) {
                 continue;
             }
             if seen.len() > most {
                 return None;
             }
-            let falls = self.falls[before].then_some(before);
-            let from: Vec<usize> = self.jumps.get(&now).into_iter().flatten().copied().chain(falls).collect();
-            for &from in &from {
+            for from in self.before(now) {
                 if stops(self.offsets[from]) {
                     stopped.insert(from);
                 } else {
                     left.push(from);
                 }
             }
-            seen.insert(now, from);
         }
         // Every circle goes back to a loop's head.
-        if seen.iter().any(|(now, from)| from.iter().any(|from| from >= now && seen.contains_key(from))) {
+        if seen.iter().any(|&now| self.before(now).any(|from| from >= now && seen.contains(&from))) {
             return None;
         }
-        let jumps: HashSet<usize> = self.jumps.values().flatten().copied().collect();
+        let jumps: HashSet<usize> = self.jumps.iter().flatten().copied().collect();
         let ends = |from: usize| jumps.contains(&from) || self.labels.contains(&(from + 1));
-        let offsets = |all: Vec<usize>| all.into_iter().map(|one| self.offsets[one]).collect();
+        let offsets = |now: usize| self.before(now).map(|from| self.offsets[from]).collect();
         Some(Between {
             stops: stopped.into_iter().map(|from| (self.offsets[from], ends(from))).collect(),
-            passed: seen.into_iter().map(|(now, from)| (self.offsets[now], offsets(from))).collect(),
+            passed: seen.into_iter().map(|now| (self.offsets[now], offsets(now))).collect(),
         })
+    }
+
+    /// The instructions that lead to one.
+    fn before(&self, now: usize) -> impl Iterator<Item = usize> {
+        let falls = now.checked_sub(1).filter(|&before| self.falls[before]);
+        self.jumps[now].iter().copied().chain(falls)
     }
 }
 
