@@ -13,7 +13,7 @@ use std::ops::Range;
 
 use super::apart::{self, Apart};
 use super::block::{Block, Damage, State};
-use super::links::{Link, broken_link};
+use super::links::{Link, Lists, broken_link};
 use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
@@ -268,11 +268,15 @@ impl Dlmalloc {
     fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
         let width = self.width;
         let bins = self.bins..self.bins + BIN_WORDS * width;
-        let inside = |at: u64| bins.contains(&at) || self.in_segment(at);
         let links = [(2, 3, "next"), (3, 2, "previous")];
         let links = links.map(|(at, back, to)| Link { at: at * width, back: back * width, to, end: None });
-        let is_free = |at: u64| bins.contains(&at) || self.is_free(view, at);
-        let (record, broken) = broken_link(view, chunk, links, inside, is_free)?;
+        let lists = Lists {
+            header: 2 * width,
+            is_head: |at| bins.contains(&at),
+            inside: |at| self.in_segment(at),
+            is_free: |at| self.is_free(view, at),
+        };
+        let broken = broken_link(view, chunk, links, lists)?;
         // The designated victim, a free chunk that the state names, is in no list.
         let mut named = false;
         view.words(self.around.clone(), |at, value| {
@@ -281,7 +285,6 @@ impl Dlmalloc {
                 && view.word(chunk + width).is_some_and(|head| self.names_size(view, head));
             !named
         });
-        let broken = if bins.contains(&record) { broken } else { broken.about(record + 2 * width) };
         (!named).then_some(broken)
     }
 
@@ -456,8 +459,7 @@ impl Iterator for Walk<'_> {
                         && let Some(damage) = self.heap.broken_link(self.view, chunk)
                     {
                         self.late = Some(block);
-                        let here = damage.block == Some(block.address);
-                        return Some(Err(damage.behind(before.filter(|_| here))));
+                        return Some(Err(damage.if_in(&block, before)));
                     }
                     // A chunk that holds the record of its segment is the allocator's own.
                     let own = self.heap.records.binary_search(&block.address).is_ok();

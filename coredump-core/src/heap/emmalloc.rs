@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use super::apart::{self, Apart};
 use super::block::{Block, Damage, State};
-use super::links::{Link, broken_link};
+use super::links::{Link, Lists, broken_link};
 use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
@@ -135,15 +135,19 @@ impl Emmalloc {
     /// What is wrong with the links of a free region, if anything is.
     fn broken_link(&self, view: &View<'_>, region: u64) -> Option<Damage> {
         let sentinels = self.sentinels..self.sentinels + SENTINELS * SENTINEL;
-        let inside = |at: u64| apart::holds(&self.sorted, at) || sentinels.contains(&at);
         let is_free = |at: u64| {
             let size = view.u32(at).filter(|&size| u64::from(size) >= SMALLEST);
             let again = size.and_then(|size| view.u32(at.checked_add(u64::from(size) - 4)?));
-            sentinels.contains(&at) || size.is_some_and(|size| again == Some(size | 1))
+            size.is_some_and(|size| again == Some(size | 1))
+        };
+        let lists = Lists {
+            header: 4,
+            is_head: |at| sentinels.contains(&at),
+            inside: |at| apart::holds(&self.sorted, at),
+            is_free,
         };
         let links = [(4, 8, "previous"), (8, 4, "next")].map(|(at, back, to)| Link { at, back, to, end: None });
-        let (record, damage) = broken_link(view, region, links, inside, is_free)?;
-        Some(if sentinels.contains(&record) { damage } else { damage.about(record + 4) })
+        broken_link(view, region, links, lists)
     }
 }
 
@@ -229,8 +233,7 @@ impl Iterator for Walk<'_> {
             && let Some(damage) = self.heap.broken_link(self.view, at)
         {
             self.late = Some(block);
-            let here = damage.block == Some(block.address);
-            return Some(Err(damage.behind(before.filter(|_| here))));
+            return Some(Err(damage.if_in(&block, before)));
         }
         Some(Ok(block))
     }

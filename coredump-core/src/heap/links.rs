@@ -16,17 +16,30 @@ pub struct Link {
     pub end: Option<u64>,
 }
 
-/// The first of these links of the free block at `record` that leads out of where links may lead (`inside`) or to what does
-/// not link back, and the record that it is in: where the neighbour is a free block (`is_free`) whose own link back is part of no
-/// pair, that one is the broken link.
+/// Where the links of an allocator's free blocks may lead.
+pub struct Lists<H, I, F> {
+    /// Bytes from a free block's record to the address that a program would have of it.
+    pub header: u64,
+    /// Whether the head of a list is there.
+    pub is_head: H,
+    /// Whether the record of a block may be there.
+    pub inside: I,
+    /// Whether the record of a free block is there.
+    pub is_free: F,
+}
+
+/// The first of these links of the free block at `record` that leads out of the heap or to what does not link back. Where the
+/// neighbour is a head or a free block whose own link back is part of no pair, that one is the broken link.
 pub fn broken_link(
     view: &View<'_>,
     record: u64,
     links: [Link; 2],
-    inside: impl Fn(u64) -> bool,
-    is_free: impl Fn(u64) -> bool,
-) -> Option<(u64, Damage)> {
-    links.into_iter().zip([links[1].to, links[0].to]).find_map(
+    lists: Lists<impl Fn(u64) -> bool, impl Fn(u64) -> bool, impl Fn(u64) -> bool>,
+) -> Option<Damage> {
+    let Lists { header, is_head, .. } = &lists;
+    let inside = |at: u64| is_head(at) || (lists.inside)(at);
+    let is_free = |at: u64| is_head(at) || (lists.is_free)(at);
+    let (record, damage) = links.into_iter().zip([links[1].to, links[0].to]).find_map(
         |(Link { at: offset, back: reverse, to, end }, other)| {
             let at = record.checked_add(offset)?;
             let Some(link) = view.word(at) else { return Some((record, Damage::missing(at))) };
@@ -57,5 +70,6 @@ pub fn broken_link(
                 None => Some((link, Damage::missing(returned))),
             }
         },
-    )
+    )?;
+    Some(if is_head(record) { damage } else { damage.about(record + header) })
 }

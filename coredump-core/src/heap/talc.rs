@@ -11,7 +11,7 @@ use std::ops::Range;
 
 use super::apart;
 use super::block::{Block, Damage, State};
-use super::links::{Link, broken_link};
+use super::links::{Link, Lists, broken_link};
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
 
@@ -205,14 +205,17 @@ impl Talc {
 
     /// What is wrong with a free chunk, if anything is: its links, or the word in front of it.
     fn broken(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
-        let inside = |at: u64| self.heads.contains(&at) || apart::holds(&self.pieces, at);
+        let lists = Lists {
+            header: 0,
+            is_head: |at| self.heads.contains(&at),
+            inside: |at| apart::holds(&self.pieces, at),
+            is_free: |at| self.starts(at),
+        };
         let links = [
             Link { at: 0, back: self.width, to: "next", end: Some(0) },
             Link { at: self.width, back: 0, to: "previous", end: None },
         ];
-        let is_free = |at: u64| self.heads.contains(&at) || self.starts(at);
-        let (record, damage) = broken_link(view, chunk, links, inside, is_free)?;
-        Some(if self.heads.contains(&record) { damage } else { damage.about(record) })
+        broken_link(view, chunk, links, lists)
     }
 }
 

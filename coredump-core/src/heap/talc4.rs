@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
-use super::links::{Link, broken_link};
+use super::links::{Link, Lists, broken_link};
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
 
@@ -178,7 +178,7 @@ impl Talc4 {
     fn broken_link(&self, view: &View<'_>, chunk: u64) -> Option<Damage> {
         let inside = |at: u64| {
             let next = self.pieces.partition_point(|piece| piece.range.end <= at);
-            self.heads.contains(&at) || self.pieces.get(next).is_some_and(|piece| piece.range.start <= at)
+            self.pieces.get(next).is_some_and(|piece| piece.range.start <= at)
         };
         let links = [
             Link { at: 0, back: self.width, to: "next", end: Some(0) },
@@ -187,10 +187,9 @@ impl Talc4 {
         let is_free = |at: u64| {
             let size = at.checked_add(2 * self.width).and_then(|at| view.word(at));
             let foot = size.and_then(|size| view.word(at.checked_add(size)?.checked_sub(self.width)?));
-            self.heads.contains(&at) || size.is_some() && foot == size
+            size.is_some() && foot == size
         };
-        let (record, damage) = broken_link(view, chunk, links, inside, is_free)?;
-        Some(if self.heads.contains(&record) { damage } else { damage.about(record) })
+        broken_link(view, chunk, links, Lists { header: 0, is_head: |at| self.heads.contains(&at), inside, is_free })
     }
 }
 

@@ -12,7 +12,7 @@
 use std::ops::Range;
 
 use super::block::{Block, Damage, State};
-use super::links::{Link, broken_link};
+use super::links::{Link, Lists, broken_link};
 use super::resume::resumes;
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
@@ -170,16 +170,17 @@ impl Tlsf {
             let foot = info.and_then(|info| link.checked_add(info & !3));
             foot.and_then(|foot| view.u32(foot)).map(u64::from) == Some(link)
         };
-        let broken = broken_link(view, at, links, inside, is_free);
+        // The heads of the lists link to blocks, but no block links back to them.
+        let broken = broken_link(view, at, links, Lists { header: 4, is_head: |_| false, inside, is_free });
         let foot = at + size;
-        let (record, damage) = broken.or_else(|| match view.u32(foot).map(u64::from) {
-            None => Some((at, Damage::missing(foot))),
+        broken.or_else(|| match view.u32(foot).map(u64::from) {
+            None => Some(Damage::missing(foot).about(at + 4)),
             Some(back) if back == at => None,
             Some(back) => {
-                Some((at, Damage::new(foot, format!("a free block ends with {back:#x} instead of its own address"))))
+                let message = format!("a free block ends with {back:#x} instead of its own address");
+                Some(Damage::new(foot, message).about(at + 4))
             }
-        })?;
-        Some(damage.about(record + 4))
+        })
     }
 }
 
@@ -282,8 +283,7 @@ impl Iterator for Walk<'_> {
         };
         if let Some(damage) = damage {
             self.late = Some(block);
-            let here = damage.block.is_some_and(|block| (at..next).contains(&block));
-            return Some(Err(damage.behind(before.filter(|_| here))));
+            return Some(Err(damage.if_in(&block, before)));
         }
         Some(Ok(block))
     }

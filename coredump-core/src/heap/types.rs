@@ -32,11 +32,11 @@ pub fn inventory(heaps: &[Heap], view: &View<'_>, shapes: &Shapes) -> (Vec<Surve
         return (surveys, Some(in_order(told.totals())));
     }
     let graph = Graph::with(heaps, view, || Tellers { told: Told::new(heaps), blocks: None });
-    let Some((graph, mut tellers)) = graph else {
+    let Some((graph, Tellers { told, blocks: tellers })) = graph else {
         return (heaps.iter().map(|heap| Survey::new(heap, view)).collect(), None);
     };
-    let mut totals = std::mem::replace(&mut tellers.told, Told::new(heaps)).totals();
-    Types::find(&graph, shapes).add_totals(&graph, &tellers, &mut totals);
+    let mut totals = told.totals();
+    Types::find(&graph, shapes).add_totals(&graph, tellers.as_ref(), &mut totals);
     (graph.surveys, Some(in_order(totals)))
 }
 
@@ -64,12 +64,6 @@ impl Teller for Tellers<'_> {
             (Some(own), Some(other)) => own.join(&other),
             (own, other) => *own = own.take().or(other),
         }
-    }
-}
-
-impl Tellers<'_> {
-    fn has(&self, address: u64) -> bool {
-        self.blocks.as_ref().is_some_and(|bits| bits.contains(address))
     }
 }
 
@@ -249,7 +243,7 @@ impl<'r> Reader<'r> {
             let room = range.end.saturating_sub(range.start);
             let count = room.checked_div(size).map(|count| if is_array(shape, dense, room) { count } else { 1 });
             let count = count.map_or(1, |count| count.min(MAX_ELEMENTS));
-            // Those that begin in this part.
+            // Only the elements that begin in this part are read.
             let skipped = range.start - contents.start;
             let before = |offset: u64| {
                 let all = offset.saturating_sub(skipped);
@@ -430,13 +424,13 @@ impl<'s> Types<'s> {
     }
 
     /// Adds the used blocks and their bytes by type, but for `tellers`. Arrays of all lengths are one type.
-    fn add_totals(&self, graph: &Graph<'_, '_>, tellers: &Tellers<'_>, totals: &mut HashMap<String, Count>) {
+    fn add_totals(&self, graph: &Graph<'_, '_>, tellers: Option<&Bits>, totals: &mut HashMap<String, Count>) {
         let dense = graph.is_dense();
         // Most blocks are of few shapes: their names are made at last. Alone, and as arrays.
         let mut by_shape = vec![[Count::default(); 2]; self.shapes.all.len()];
         let mut add = |number: usize, block: &Block| {
             let index = self.of.get(number).and_then(|&index| usize::from(index).checked_sub(1));
-            if let Some(index) = index.filter(|_| !tellers.has(block.address)) {
+            if let Some(index) = index.filter(|_| !tellers.is_some_and(|tellers| tellers.contains(block.address))) {
                 let shape = &self.shapes.all[index];
                 let size =
                     shape.size.filter(|_| shape.tail.is_none() && is_array(shape, dense, block.size)).unwrap_or(0);
