@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use gimli::Operation;
-use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
 use super::forms::{Form, form, locals};
 use super::frame::Frame;
@@ -16,7 +15,7 @@ use super::listed::{Listed, entries};
 use super::operation::parse;
 use super::trust::Trust;
 use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
-use crate::module::Module;
+use crate::module::constant_bits;
 use crate::symbols::LineRow;
 use crate::unwind::constant_at;
 use crate::unwind::paths::{Between, Paths};
@@ -51,7 +50,7 @@ impl<'s> Frame<'_, 's> {
         }
         let expression = all[last.first()?.0].1;
         if last.iter().all(|&(entry, _)| all[entry].1.slice() == expression.slice()) {
-            // What is said of constants stands where the source has it, not where the code is.
+            // LLVM puts descriptions of constants in the order of the source, not of the code.
             let constant = matches!(form(&expression, unit.encoding()), Some(Form::Number));
             let early = constant && all.iter().any(|(_, other)| other.slice() != expression.slice());
             let written = |local: u32| between.passed.iter().any(|(at, _)| self.is_written(local, *at));
@@ -94,7 +93,7 @@ impl<'s> Frame<'_, 's> {
             let mut now = if ways.all(|way| way == first) { first } else { Holds::Another };
             if self.is_written(local, *at) {
                 // What was put on the stack just before is what it is given.
-                let written = || constant_of(self.binary.module(), *from.first()?);
+                let written = || constant_bits(&self.binary.module().operator_at(*from.first()?)?);
                 now = match now {
                     Holds::Constant(constant) if self.begins_with(local, &constant, written) => Holds::It,
                     _ => Holds::Another,
@@ -169,24 +168,12 @@ impl<'s> Frame<'_, 's> {
 /// What a local holds on a way.
 #[derive(Clone, PartialEq)]
 enum Holds {
-    /// What the object is.
+    /// It holds what the object is.
     It,
-    /// Anything; the object is this constant.
+    /// It may hold anything; the object is this constant.
     Constant(Vec<u8>),
-    /// Something else, or it is not known.
+    /// It holds something else, or what it holds is not known.
     Another,
-}
-
-/// The bits that the instruction at a file offset puts on the operand stack, if it is a constant's.
-fn constant_of(module: &Module<'_>, at: u64) -> Option<u64> {
-    let code = module.bytes().get(usize::try_from(at).ok()?..)?;
-    match OperatorsReader::new(BinaryReader::new(code, 0)).read().ok()? {
-        Operator::I32Const { value } => Some(u64::from(value as u32)),
-        Operator::I64Const { value } => Some(value as u64),
-        Operator::F32Const { value } => Some(u64::from(value.bits())),
-        Operator::F64Const { value } => Some(value.bits()),
-        _ => None,
-    }
 }
 
 /// Whether a description tells a value, of locals, operands and constants only, and no place in memory.

@@ -177,9 +177,7 @@ impl Frame<'_, '_> {
         let above = self.recovered.height()?.checked_sub(index as usize + 1)?;
         let module = self.binary.module();
         let at = self.pc.checked_add(module.code_section_start()?)?;
-        let code = module.bytes().get(usize::try_from(at).ok()?..)?;
-        let operator =
-            wasmparser::OperatorsReader::new(wasmparser::BinaryReader::new(code, at as usize)).read().ok()?;
+        let operator = module.operator_at(at)?;
         let wide = match operator {
             O::I32DivS | O::I32DivU | O::I32RemS | O::I32RemU => false,
             O::I64DivS | O::I64DivU | O::I64RemS | O::I64RemU => true,

@@ -202,6 +202,17 @@ pub enum Constant {
     Global(u32),
 }
 
+/// The bits that an instruction puts on the operand stack, if it is a number's (Wasm 3.0, 5.4.9, numeric instructions).
+pub(crate) fn constant_bits(operator: &Operator<'_>) -> Option<u64> {
+    match *operator {
+        Operator::I32Const { value } => Some(u64::from(value as u32)),
+        Operator::I64Const { value } => Some(value as u64),
+        Operator::F32Const { value } => Some(u64::from(value.bits())),
+        Operator::F64Const { value } => Some(value.bits()),
+        _ => None,
+    }
+}
+
 impl Constant {
     /// Reads an initialiser of a single instruction; `None` for anything longer.
     pub(super) fn read(expression: &ConstExpr<'_>) -> Option<Constant> {

@@ -19,11 +19,12 @@ use std::sync::OnceLock;
 
 use sha2::{Digest, Sha256};
 use wasmparser::{
-    BinaryReader, CompositeInnerType, FromReader, FunctionBody, OperatorsReader, SectionLimited, TypeRef,
+    BinaryReader, CompositeInnerType, FromReader, FunctionBody, Operator, OperatorsReader, SectionLimited, TypeRef,
 };
 
 pub use code::Body;
 use items::Subtype;
+pub(crate) use items::constant_bits;
 pub use items::{
     Constant, DataSegment, ElementSegment, Export, GlobalDefinition, Import, ItemKind, MemoryDefinition, Signature,
     TableDefinition, TypeKind, ValueType,
@@ -285,6 +286,12 @@ impl<'s> Module<'s> {
     /// The instructions of a function, after its locals. Offsets are file offsets.
     pub(crate) fn operators(&self, function: u32) -> Option<OperatorsReader<'s>> {
         self.function_body(function)?.get_operators_reader().ok()
+    }
+
+    /// The instruction that begins at a file offset; `None` if it cannot be read. Whether one begins there is not checked.
+    pub(crate) fn operator_at(&self, offset: u64) -> Option<Operator<'s>> {
+        let offset = usize::try_from(offset).ok()?;
+        OperatorsReader::new(BinaryReader::new(self.bytes.get(offset..)?, offset)).read().ok()
     }
 
     fn function_body(&self, function: u32) -> Option<FunctionBody<'s>> {

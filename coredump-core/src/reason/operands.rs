@@ -12,6 +12,7 @@ use wasmparser::{MemArg, Operator};
 use crate::binaries::Binary;
 use crate::memory::Memory;
 use crate::model::{CoreDump, Frame, Value};
+use crate::module::constant_bits;
 
 /// Instructions of one straight line that are followed.
 const MAX_LINE: usize = 100_000;
@@ -141,10 +142,9 @@ fn evaluate(line: &[Operator<'_>], scene: &FrameState<'_, '_>) -> Vec<Option<u64
             O::If { .. } | O::BrIf { .. } | O::Drop => {
                 stack.pop();
             }
-            O::I32Const { value } => stack.push(Some(u64::from(value as u32))),
-            O::I64Const { value } => stack.push(Some(value as u64)),
-            O::F32Const { value } => stack.push(Some(u64::from(value.bits()))),
-            O::F64Const { value } => stack.push(Some(value.bits())),
+            O::I32Const { .. } | O::I64Const { .. } | O::F32Const { .. } | O::F64Const { .. } => {
+                stack.push(constant_bits(operator));
+            }
             O::LocalGet { local_index } => {
                 let kept = last.locals.get(&local_index).is_none_or(|&write| write < position);
                 let recorded = kept.then(|| scene.local(local_index)).flatten();

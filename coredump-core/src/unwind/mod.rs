@@ -143,10 +143,8 @@ impl Unwinder {
             return None;
         }
         // The state was evaluated up to here, so an instruction does begin here.
-        let code = caller.module.bytes().get(usize::try_from(caller.offset).ok()?..)?;
-        let mut operators = wasmparser::OperatorsReader::new(wasmparser::BinaryReader::new(code, 0));
         let operands = &known.state.as_ref()?.operands[..];
-        let operands = match operators.read().ok()? {
+        let operands = match caller.module.operator_at(caller.offset)? {
             Operator::Call { function_index } if function_index == callee.function => operands,
             Operator::CallIndirect { type_index, table_index } => {
                 let instance = waiting.instance.filter(|_| waiting.locals.is_some())?;

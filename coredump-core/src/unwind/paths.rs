@@ -13,9 +13,9 @@ pub struct Paths {
     offsets: Vec<u64>,
     /// Whether each goes on to the next.
     falls: Vec<bool>,
-    /// Those to which others may jump: the heads of loops and the ends of blocks.
+    /// The indices of instructions to which others may jump: heads of loops and ends of blocks.
     labels: HashSet<usize>,
-    /// By instruction: those that jump there.
+    /// The instructions that jump to each one.
     jumps: Vec<Vec<usize>>,
 }
 
@@ -24,7 +24,8 @@ pub struct Paths {
 pub struct Between {
     /// The instructions at which it stopped, and whether each ends a block of code: it may jump, or others lead to the next.
     pub stops: Vec<(u64, bool)>,
-    /// Those passed on the way, each behind all that lead there, and which those are: the place itself is the last.
+    /// The instructions that were passed on the way, in an order in which each comes after those that lead to it, which are
+    /// listed with it. The last one is the place itself.
     pub passed: Vec<(u64, Vec<u64>)>,
 }
 

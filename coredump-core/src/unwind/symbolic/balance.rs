@@ -6,7 +6,7 @@
 use wasmparser::{BinaryReader, Operator, OperatorsReader};
 
 use super::{Question, evaluate};
-use crate::module::Module;
+use crate::module::{Module, constant_bits};
 
 /// Locals that are followed.
 const SLOTS: usize = 4;
@@ -227,8 +227,9 @@ impl Pass {
                     };
                 }
             }
-            Operator::I32Const { value } => self.push(Some(Operand::Constant(u64::from(value as u32)))),
-            Operator::I64Const { value } => self.push(Some(Operand::Constant(value as u64))),
+            Operator::I32Const { .. } | Operator::I64Const { .. } => {
+                self.push(constant_bits(operator).map(Operand::Constant));
+            }
             Operator::I32Add => self.add(false, NARROW),
             Operator::I32Sub => self.add(true, NARROW),
             Operator::I64Add => self.add(false, u64::MAX),

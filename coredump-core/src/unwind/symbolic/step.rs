@@ -4,7 +4,7 @@ use wasmparser::{BlockType, ContType, FrameKind, FuncType, ModuleArity, Operator
 
 use super::body::{Body, Head, join_into};
 use super::{Abstract, Base, Sum};
-use crate::module::Module;
+use crate::module::{Module, constant_bits};
 
 impl Body<'_, '_> {
     fn call(&mut self, offset: u64, parameters: usize, results: usize, callee: Option<u32>) -> Option<()> {
@@ -175,10 +175,10 @@ impl Body<'_, '_> {
                     now.stack_pointer = value;
                 }
             }
-            Operator::I32Const { value } => self.push(Sum::constant(u64::from(value as u32)))?,
-            Operator::I64Const { value } => self.push(Sum::constant(value as u64))?,
-            Operator::F32Const { value } => self.push(Sum::constant(u64::from(value.bits())))?,
-            Operator::F64Const { value } => self.push(Sum::constant(value.bits()))?,
+            Operator::I32Const { .. }
+            | Operator::I64Const { .. }
+            | Operator::F32Const { .. }
+            | Operator::F64Const { .. } => self.push(Sum::constant(constant_bits(operator)?))?,
             Operator::I32Add | Operator::I32Sub => {
                 let minus = matches!(operator, Operator::I32Sub);
                 self.sum(offset, minus, narrow)?;
