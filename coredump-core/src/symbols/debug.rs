@@ -174,10 +174,8 @@ impl<'s> DebugInfo<'s> {
         let Some(code) = module.code_section_start() else { return (0, 0) };
         let begins = |at: u64| {
             let function = module.function_at(code.checked_add(at)?)?;
-            Some(
-                (Extent::from_function(module, function)?.header..=Extent::from_function(module, function)?.first)
-                    .contains(&at),
-            )
+            let extent = Extent::from_function(module, function)?;
+            Some((extent.header..=extent.first).contains(&at))
         };
         let (mut good, mut bad) = (0, 0);
         for at in self.index.sample(SAMPLE).map(|at| at.saturating_add_signed(by)) {

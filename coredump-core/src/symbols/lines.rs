@@ -91,22 +91,15 @@ impl<'s> Lines<'s> {
             });
             work.spend(rows).then_some(all)
         };
-        match self.seek(code.start, work).filter(|sequence| code.end <= sequence.end) {
+        match self.own(code, work) {
             Some(sequence) => of(&sequence),
-            None => {
-                let near = self.all(work).iter().filter(|it| it.begin < code.end && code.start < it.end);
-                near.map(of).try_fold(true, |all, fits| Some(all && fits?))
-            }
+            None => self.near(code, work).map(of).try_fold(true, |all, fits| Some(all && fits?)),
         }
     }
 
     /// The least address in `code` at which the table says that a prologue has ended (DWARF 5, 6.2.2).
     pub fn prologue_end(&self, code: &Range<u64>, work: &Work) -> Option<u64> {
-        let sought = self.seek(code.start, work).filter(|sequence| code.end <= sequence.end);
-        let all = || {
-            let near = self.all(work).iter().filter(|it| it.begin < code.end && code.start < it.end);
-            near.take_while(|_| !work.is_spent())
-        };
+        let all = || self.near(code, work).take_while(|_| !work.is_spent());
         let of = |sequence: &Sequence| {
             let (mut least, mut rows) = (None, 0);
             let _ = self.program.run(sequence.at, |row, last, _| {
@@ -118,15 +111,14 @@ impl<'s> Lines<'s> {
             });
             work.spend(rows).then_some(least)?
         };
-        let end = sought.map_or_else(|| all().filter_map(of).min(), |sequence| of(&sequence));
+        let end = self.own(code, work).map_or_else(|| all().filter_map(of).min(), |sequence| of(&sequence));
         end.filter(|_| !work.is_spent())
     }
 
     /// The rows for `code`, by address. `None` if one sequence does not have them all, or that would be too much work.
     pub fn rows(&self, code: &Range<u64>, work: &Work) -> Option<Vec<LineRow>> {
-        let has_all = |sequence: &Sequence| sequence.begin <= code.start && code.end <= sequence.end;
-        let sought = self.seek(code.start, work).filter(has_all);
-        let sequence = sought.or_else(|| self.all(work).iter().copied().find(has_all))?;
+        let has_all = |sequence: &&Sequence| sequence.begin <= code.start && code.end <= sequence.end;
+        let sequence = self.own(code, work).or_else(|| self.near(code, work).find(has_all).copied())?;
         let (mut rows, mut read) = (Vec::new(), 0);
         let _ = self.program.run(sequence.at, |row, last, _| {
             read += 1;
@@ -137,6 +129,16 @@ impl<'s> Lines<'s> {
             wanted
         });
         work.spend(read).then_some(rows)
+    }
+
+    /// The sequence that begins where `code` does and has all of it, as long as that costs less than to read all.
+    fn own(&self, code: &Range<u64>, work: &Work) -> Option<Sequence> {
+        self.seek(code.start, work).filter(|sequence| code.end <= sequence.end)
+    }
+
+    /// The sequences that have some of `code`.
+    fn near(&self, code: &Range<u64>, work: &Work) -> impl Iterator<Item = &Sequence> {
+        self.all(work).iter().filter(move |it| it.begin < code.end && code.start < it.end)
     }
 
     /// The sequence that begins at an address, as long as that costs less than to read all.

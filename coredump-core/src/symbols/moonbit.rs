@@ -20,12 +20,12 @@ pub(super) fn demangle(name: &str) -> Option<String> {
         }
         'M' => {
             let class = rest.qualified()?;
-            format!("{class}::{}{}", rest.part()?, rest.arguments()?)
+            format!("{class}::{}{}", rest.part()?, rest.arguments(DEPTH)?)
         }
-        'T' if rest.0.starts_with('P') => rest.named()?,
+        'T' if rest.0.starts_with('P') => rest.named(DEPTH)?,
         'T' => rest.a_type(DEPTH)?,
         'D' if rest.eat('T') => {
-            let class = rest.named()?;
+            let class = rest.named(DEPTH)?;
             format!("{class}::{}", rest.part()?)
         }
         'L' => {
@@ -101,15 +101,15 @@ impl Rest<'_> {
     }
 
     /// A type that has a name, with what it was made for if it is generic.
-    fn named(&mut self) -> Option<String> {
+    fn named(&mut self, depth: u32) -> Option<String> {
         let class = self.qualified()?;
-        Some(format!("{class}{}", self.arguments()?))
+        Some(format!("{class}{}", self.arguments(depth)?))
     }
 
     /// Types that something generic was made for, as far as their letters are known.
-    fn arguments(&mut self) -> Option<String> {
+    fn arguments(&mut self, depth: u32) -> Option<String> {
         match self.eat('G') {
-            true => Some(format!("[{}]", self.types(DEPTH)?)),
+            true => Some(format!("[{}]", self.types(depth)?)),
             false => Some(String::new()),
         }
     }
@@ -133,13 +133,7 @@ impl Rest<'_> {
             'i' => "Int".to_owned(),
             's' => "String".to_owned(),
             'A' => format!("FixedArray[{}]", self.a_type(deeper)?),
-            'R' => {
-                let class = self.qualified()?;
-                match self.eat('G') {
-                    true => format!("{class}[{}]", self.types(deeper)?),
-                    false => class,
-                }
-            }
+            'R' => self.named(deeper)?,
             'U' => format!("({})", self.types(deeper)?),
             'W' => {
                 let parameters = self.types(deeper)?;
