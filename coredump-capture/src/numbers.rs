@@ -28,7 +28,7 @@ pub struct Numbers {
     /// The objects at other places; no known engine has any.
     others: HashMap<u32, Id>,
     count: u32,
-    /// Those that were not taken yet, by their numbers alone: there may be as many as an array has elements.
+    /// The objects that were not taken yet. They are kept by their numbers alone, as there may be as many as an array has elements.
     left: VecDeque<u32>,
     /// Which of all are exceptions; they are few.
     exceptions: HashSet<u32>,

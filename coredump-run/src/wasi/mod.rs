@@ -20,7 +20,7 @@ pub fn link_module(linker: &mut Linker<Host>) -> wasmtime::Result<()> {
     wasmtime_wasi::p1::add_to_linker_async(linker, |host| &mut host.wasi)?;
     p0::add_to_linker_async(linker, |host| &mut host.wasi)?;
     // The library turns codes from 126 up into another error; they are the guest's own business.
-    for module in ["wasi_snapshot_preview1", "wasi_unstable"] {
+    for module in p1::MODULES {
         linker.func_wrap(module, "proc_exit", |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) })?;
     }
     Ok(())
