@@ -93,5 +93,9 @@
     target.querySelector("summary")?.focus({ preventScroll: true });
   };
   addEventListener("hashchange", follow);
+  // A second click on the same link changes no address.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest("a[href^='#']")?.hash === location.hash) follow();
+  });
   follow();
 })();
