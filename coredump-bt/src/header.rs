@@ -53,7 +53,7 @@ pub fn render(page: &mut Page, input: &Input, opened: &Dump) -> io::Result<()> {
     // Where frame 0 is the program's own, it says the same.
     if let Some(place) = crash.place.as_ref().filter(|place| place.frame > 0 || !is_youngest(opened, place)) {
         page.plain("where: ")?;
-        // Of which frame it is part is not certain where an interpreter's is 0: that one gave up.
+        // Frame 0 is the interpreter where it gave up: no frame of the script is certain to belong to it.
         if place.frame > 0 {
             page.plain(format_args!("#{} ", place.frame))?;
         }

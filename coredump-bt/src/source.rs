@@ -58,7 +58,7 @@ impl File {
 }
 
 impl Sources {
-    /// None read yet; `named` are folders to look in. Files are only read if `from_disk` says so.
+    /// Sources of which none is read yet. `named` are folders to look in; files are only read if `from_disk` says so.
     pub fn new(named: Vec<PathBuf>, from_disk: bool) -> Sources {
         Sources { named, from_disk, ..Sources::default() }
     }

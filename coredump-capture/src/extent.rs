@@ -16,7 +16,7 @@ pub enum MemoryChoice {
 /// How much of the state goes into a capture.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// Of memories, and of objects: those that the frames reach, or none.
+    /// Which memories and objects go in: all, those that the frames reach, or none.
     pub memory: MemoryChoice,
     /// Bytes of objects, those nearest to the frames first.
     pub heap_limit: u64,

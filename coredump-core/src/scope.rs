@@ -127,7 +127,8 @@ fn ranges<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, left: &Cell<u32>) -> Vec
     ranges.all(unit, || left.get().checked_sub(1).inspect(|&less| left.set(less)).is_some())
 }
 
-/// Of variables that share a name, leaves the last, the one of the innermost block, and gives the others.
+/// Takes the variables that another of the same name hides out of the list, and gives them back. The last of a name is
+/// the one of the innermost block, which stays.
 fn take_hidden(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) -> Vec<(Die, VariableKind)> {
     let mut seen = std::collections::HashSet::new();
     let visible =

@@ -211,7 +211,7 @@ fn damaged_sections_are_read_up_to_a_bound() {
     let bytes = [&start[..], &vec![0; 2 * MAX_SECTIONS + 100]].concat();
     let dump = read(&bytes).unwrap();
     let told = dump.warnings.iter().find(|warning| warning.message.contains("more than 65536 sections"));
-    // Of these sections the first is `core`, the others are two bytes each.
+    // The first of these sections is `core`, the others are two bytes each.
     assert_eq!(told.unwrap().offset, Some((start.len() + 2 * MAX_SECTIONS) as u64));
 }
 

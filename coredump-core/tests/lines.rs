@@ -81,7 +81,7 @@ fn every_frame_of_every_fixture_has_the_lines_other_tools_find() {
         let mut seen = 0;
         for frame in resolve(&dump, &binaries).iter().flat_map(|thread| &thread.frames) {
             let Some(offset) = frame.module_offset else { continue };
-            // Of a component, the other tools count from the beginning of the file.
+            // The other tools count the offsets of a component from the beginning of the file.
             let binary = binaries.binary(frame.module.unwrap()).unwrap();
             let file = std::fs::read(&wasm).unwrap();
             let base =

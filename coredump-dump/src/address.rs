@@ -80,7 +80,7 @@ impl FromArgValue for Range {
             let start = Address::from_arg_value(start.trim())?;
             return Ok(Range { start, extent: Extent::Until(Address::from_arg_value(end.trim())?) });
         }
-        // Of `buf+16+8` the last number is the length.
+        // The last number of `buf+16+8` is the length.
         if let Some((start, len)) = text.rsplit_once('+')
             && let Some(len) = number(len.trim())
             && !start.trim().is_empty()

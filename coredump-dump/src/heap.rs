@@ -106,7 +106,7 @@ fn request(session: &Session<'_>, largest: &[u64]) -> Records {
     let mut table =
         Records::new("Allocation under way", "request", &[">bytes", "function", ">frame", ">thread", "free block"]);
     if let Some(request) = session.opened.allocation() {
-        // Of several heaps it is not known which one was asked.
+        // Where there are several heaps, nothing says which one was asked.
         let fits = match largest {
             [largest] if *largest < request.bytes => "none is as large",
             [_] => "one is as large",

@@ -40,7 +40,7 @@ impl<'s, 'a> Hits<'s, 'a> {
         })
     }
 
-    /// One more at `address`. Breaks when the limit is reached, or nothing more can be written.
+    /// Adds a hit at `address`. Breaks when the limit is reached, or nothing more can be written.
     pub fn add(&mut self, memory: u32, address: u64, preview: impl FnOnce() -> String) -> ControlFlow<()> {
         if self.count < self.limit {
             self.count += 1;
@@ -54,7 +54,7 @@ impl<'s, 'a> Hits<'s, 'a> {
         if self.count < self.limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    /// One more in an object, at one of its elements. Breaks as [`Hits::add`] does.
+    /// Adds a hit in an object, at one of its elements. Breaks as [`Hits::add`] does.
     pub fn add_in_object(
         &mut self,
         id: u32,

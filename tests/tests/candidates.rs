@@ -109,7 +109,7 @@ fn a_binary_that_is_cut_off_is_said_to_be() {
     assert!(outcome.stderr.contains("the binary is damaged: section 0 is cut off: "), "{}", outcome.stderr);
 }
 
-/// Of a name of a megabyte the beginning is shown, with a mark.
+/// Only the beginning of a name of a megabyte is shown, with a mark.
 #[test]
 fn long_names_are_shown_in_part() {
     let folder = scratch();

@@ -61,7 +61,7 @@ fn run(command: &str, folder: &Path) -> String {
     let outcome = shell(command, folder);
     let is_text = |text: &&str| !text.chars().any(|letter| letter.is_control() && !matches!(letter, '\n' | '\t'));
     let written = std::str::from_utf8(&outcome.stdout).ok().filter(is_text).map(str::to_owned);
-    // Of what is no text, how much there is.
+    // Output that is no text is replaced by its size.
     let mut text = written.unwrap_or_else(|| format!("({} bytes)", outcome.stdout.len()));
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');

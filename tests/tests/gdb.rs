@@ -229,7 +229,7 @@ fn a_value_that_threads_do_not_share_is_not_given_as_another_threads() {
     assert_eq!(alone.ask("qfThreadInfo"), "m1");
     let last = |client: &mut Client| client.ask("qWasmLocal:7;2");
     assert_eq!(last(&mut client), last(&mut alone));
-    // Of one thread alone, all values are there: what `sum` was called with.
+    // A thread that is served alone has all its values: what `sum` was called with.
     let second = Served::with(&["--thread", "1"], &dump, &module);
     let mut worker = Client::quiet(&second);
     assert_eq!(worker.ask("qfThreadInfo"), "m2");

@@ -266,7 +266,7 @@ fn grow_as_their_input(binary_of: Option<&Path>, cases: &[Case<'_>]) {
     if std::process::Command::new("valgrind").arg("--version").output().is_err() {
         return coredump_tests::skip("valgrind counts the instructions");
     }
-    // One thread a processor takes every so many cases.
+    // There is a thread for each processor, and it takes every so many cases.
     let workers = std::thread::available_parallelism().map_or(1, |count| count.get());
     let failures = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {

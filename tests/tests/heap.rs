@@ -196,7 +196,7 @@ fn blocks_agree(name: &str, rounding: Rounding, path: &Path, said: &Lines) {
         let fits = match rounding {
             Rounding::None => room == size || address % ALIGNED == 0 && *address + *size <= at.unwrap().0 + *room,
             Rounding::Below(more) => (*size..size + more).contains(room),
-            // Of larger blocks, the pages are a power of two.
+            // Larger blocks take a number of pages that is a power of two.
             Rounding::Power => {
                 // The smallest slot has two words.
                 let slot = (size + width(name)).next_power_of_two().max(2 * width(name));
@@ -993,7 +993,7 @@ fn a_struct_with_a_flexible_array_is_no_array() {
     let listed = dump("heap-flexible", &["--blocks"], &path).expect(0);
     let all = blocks(&listed);
     let of = |ty: &str| all.values().filter(|block| block.2 == ty).map(|block| block.0).collect::<Vec<_>>();
-    // Of 4 bytes and five pointers, and of 4 bytes and a text of 41 bytes and more, rounded up by the allocator.
+    // A message is 4 bytes and five pointers; a part is 4 bytes and a text of 41 bytes or more. The allocator rounds up.
     assert_eq!((of("struct message"), of("struct part")), (vec![28], vec![60, 60, 76, 92, 92]), "{}", listed.text());
     let heap = dump("heap-flexible", &["--heap"], &path).expect(0);
     assert!(heap.text().contains("type\t0\tstruct part\t5\t380\n"), "{}", heap.text());
@@ -1053,7 +1053,7 @@ fn what_a_trait_object_points_to_has_the_type_that_its_vtable_is_for() {
     // `objects` keeps a vector of two bytes as `dyn Debug`: the block of the vector itself, and that of its bytes.
     let vector = all.values().find(|block| block.2 == "alloc::vec::Vec<u8, alloc::alloc::Global>");
     assert_eq!(vector.map(|block| (block.0, &*block.1)), Some((12, "used")), "{}", listed.text());
-    // Of a counted slice or trait object only the counts have a known size: it is no array of them.
+    // Only the counts of a counted slice or trait object have a known size: the block is no array of them.
     assert!(all.values().any(|block| block.2 == "alloc::rc::RcInner<dyn stdlib::Shape>"), "{}", listed.text());
 }
 

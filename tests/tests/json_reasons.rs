@@ -117,7 +117,7 @@ fn what_code_and_dump_prove_is_told_beside_the_engines_message() {
         detail.as_str().is_some_and(|detail| detail.contains(", add: it is (i32 i32) -> (i32), called as ")),
         "{detail}"
     );
-    // Of a division there is no more to tell than the engine says.
+    // There is nothing to add to what the engine says of a division.
     assert_eq!(recorded("sum-O0")["detail"], Value::Null);
 }
 
@@ -184,7 +184,7 @@ fn inferred(body: &[u8], offset: u32) -> Value {
     Tool::new("coredump-json").arg("-m").arg(binary).arg(dump).run().expect(0).json()["reason"].clone()
 }
 
-/// Of the kinds that one instruction can trap with, none is guessed.
+/// Where an instruction can trap in several ways, the kind is not guessed.
 #[test]
 fn a_kind_is_told_only_where_the_operands_prove_it() {
     const LEAST: [u8; 6] = [0x41, 0x80, 0x80, 0x80, 0x80, 0x78];

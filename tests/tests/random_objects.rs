@@ -40,7 +40,7 @@ struct Type {
     is_array: bool,
     /// An earlier struct type, whose fields come first.
     parent: Option<usize>,
-    /// Of an array, one for the elements.
+    /// The fields of a struct; an array has one, for its elements.
     fields: Vec<Stored>,
 }
 
@@ -235,7 +235,7 @@ fn round_trip(seed: u64, mode: &[&str]) {
         assert_eq!(parts.len(), object.fields.len(), "{what}");
         for (index, (part, field)) in parts.iter().zip(&object.fields).enumerate() {
             let stored = if ty.is_array { ty.fields[0] } else { ty.fields[index] };
-            // Of floats the bits count: of an element, and of a field, which has its name too.
+            // Floats are compared by their bits. A field has its value beside its name, an element has not.
             let part = match stored {
                 Stored::F32 | Stored::F64 => &part["bits"],
                 _ if ty.is_array => part,

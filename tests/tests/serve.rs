@@ -309,7 +309,7 @@ fn a_source_that_lies_here_is_opened_by_its_path() {
         json!({"core": wasmtime_dump("sum-O0"), "program": fixture("modules/sum-O0.wasm"), "cwd": folder.path()});
     editor.ask("launch", arguments.clone()).unwrap();
     assert_eq!(editor.frames(0, 1)[0]["source"]["path"], path.to_str().unwrap());
-    // Of somebody else's dump, nothing is looked for that only the dump names.
+    // With a dump from somebody else, no file is looked for that only the dump names.
     let mut editor = Editor::new(Tool::new("coredump-serve").args(["--dap", "--untrusted"]));
     editor.ask("launch", arguments).unwrap();
     assert_eq!(editor.frames(0, 1)[0]["source"], json!({"name": "sum.c"}));
@@ -327,7 +327,7 @@ fn a_text_with_stack_traces_opens_as_well() {
     let frames = editor.frames(0, 3);
     let lines: Vec<_> = frames.iter().map(|frame| (frame["name"].as_str().unwrap(), frame["line"].as_u64())).collect();
     assert_eq!(lines, [("divide", Some(25)), ("share", Some(33)), ("sum", Some(46))]);
-    // Of what was in memory, a trace says nothing.
+    // A trace says nothing of what was in memory.
     let scopes = editor.ask("scopes", json!({"frameId": frames[0]["id"]})).unwrap()["scopes"].clone();
     for scope in scopes.as_array().unwrap() {
         for (name, row) in editor.rows(&scope["variablesReference"]) {

@@ -217,7 +217,7 @@ fn lines_of_a_text_module_are_those_of_its_instructions() {
     assert_eq!(frames(&bt(&dump)), ["divide (…) at wat/div.wat:5:6", "wasm-function[1] at wat/div.wat:9:12"]);
 }
 
-/// Of stale debug info a function may have the size of the code by chance; then rows stand on no instruction.
+/// A function of stale debug info may have the size of the code by chance; then its rows do not begin at instructions.
 #[test]
 fn stale_debug_info_of_equal_size_is_not_believed() {
     let folder = scratch();

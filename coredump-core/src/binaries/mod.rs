@@ -183,7 +183,7 @@ impl Binaries {
     /// Names files of `-m` that no module uses.
     fn warn_of_unused(&mut self, store: &Store, options: &Options) {
         for (name, path) in &options.named {
-            // One that was named for a module in particular, and another file took its place.
+            // The file was named for one module in particular, and another file took its place.
             let mut refused =
                 self.slots.iter().filter(|slot| slot.found.is_some() && name.is_some()).flat_map(|slot| {
                     let refused = slot.refused.iter().filter(|refused| refused.path.as_ref() == Some(path));

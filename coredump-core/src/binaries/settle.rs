@@ -33,8 +33,8 @@ impl Binaries {
         binaries
     }
 
-    /// Of the layouts that use up the stacks of the dump, takes the one whose frames agree best with the modules. Where
-    /// the modules do not decide, says so.
+    /// Decides between the layouts that use up the stacks of the dump: takes the one whose frames agree best with the
+    /// modules. Where the modules do not decide, says so.
     fn choose_layout<'a>(
         mut self,
         store: &Store,

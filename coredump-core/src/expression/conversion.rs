@@ -102,7 +102,7 @@ impl Evaluation<'_, '_, '_, '_> {
             Part::None => Ok(None),
             Part::One(part) => Ok(Some(part)),
             Part::Several => {
-                // Of several the one that this object is a part of.
+                // The class has several such bases: the one that this object is a part of is meant.
                 let from = object.ty.ok_or("this is no object")?;
                 match self.frame.units.offset_of_part(to, from) {
                     Part::One(Some(offset)) => {

@@ -43,8 +43,8 @@ pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
     })
 }
 
-/// Of entries with the same name, those in the innermost scope around the frame's code that has any of them, where they
-/// are named with these namespaces.
+/// Chooses among entries of one name: those in the innermost scope around the frame's code that has any of them, as far as
+/// they are in these namespaces.
 fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option<Vec<Die>> {
     let units = &frame.units;
     let (global, namespaces) = match namespaces.strip_prefix(&[String::new()]) {

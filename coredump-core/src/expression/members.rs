@@ -111,8 +111,8 @@ impl Evaluation<'_, '_, '_, '_> {
         }
     }
 
-    /// Of two members of one name the one that C++ sees: one of a class hides those of its bases, also of a virtual base to
-    /// which another way leads; by two ways to one virtual base the same member is found.
+    /// The member that C++ sees where two have one name, if it sees either. A class's own member hides those of its bases,
+    /// and those of a virtual base that is reached in another way too. Two ways to one virtual base lead to the same member.
     fn visible(&self, one: Owned, other: Owned) -> Option<Owned> {
         let hides = |one: &Owned, other: &Owned| {
             let part = other.owner.ty.map(|class| self.frame.part_of_class(&one.owner, class));

@@ -137,7 +137,7 @@ impl<'d> Evaluation<'_, 'd> {
 
     fn local(&self, path: &[String]) -> Option<&Local> {
         let [name] = path else { return None };
-        // Of several of one name the innermost, which was declared last.
+        // Where several locals have one name, the innermost is meant, which was declared last.
         self.locals.iter().rev().find(|local| local.name.as_deref() == Some(name.as_str()))
     }
 

@@ -39,7 +39,7 @@ impl View<'_> {
     pub(super) fn value_of(&self, part: Part) -> Option<(&str, &str, Part)> {
         let Reading::Value { module, ty } = part.reading else { return None };
         let (class, field) = kotlin::value_class(&self.named, module, ty)?;
-        // One that may be null needs no box where what it is made of is an object.
+        // A value class that may be null needs no box where what it is made of is an object.
         if part.field == Field::Ref(Link::Null) && class != "kotlin.Result" {
             return None;
         }
@@ -50,7 +50,7 @@ impl View<'_> {
     /// The value that value classes are made of in the end.
     pub(super) fn beneath(&self, part: Part) -> Part {
         let mut part = part;
-        // One within the other.
+        // A value class may be made of another one.
         for _ in 0..VALUES {
             match self.value_of(part) {
                 Some((_, _, inner)) => part = inner,

@@ -102,7 +102,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Vec<FoundHeap> {
         view.words(place.clone(), |at, value| {
             // The first bin's forward link is its third word and points to its first.
             if value == at.wrapping_sub(2 * width) && view.word(at + width) == Some(value) {
-                // Of a row of empty bins the first one is wanted; bin 1 directly follows bin 0.
+                // Only the first one of a row of empty bins is wanted; bin 1 directly follows bin 0.
                 let previous = at.wrapping_sub(2 * width);
                 let first = view.word(previous) != Some(previous.wrapping_sub(2 * width));
                 if first && view.word(at + 2 * width) == Some(at) {

@@ -29,7 +29,7 @@ const STATE: u64 = 99;
 const SIZE: u64 = 104;
 /// Bytes of a page.
 const PAGE: u64 = 8192;
-/// One span may be broken among so many.
+/// How many spans may be shared, and among how many one may be broken.
 const FEW: u64 = 16;
 /// Spans of one heap: as many as pages fit a memory.
 const MAX_SPANS: u64 = 1 << 19;

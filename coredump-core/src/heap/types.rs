@@ -24,7 +24,7 @@ pub type Totals = Vec<(String, Count)>;
 /// The numbers of each heap, and the totals by type; no totals if the heaps are spread too far. Without `shapes` only those
 /// blocks have types that tell them themselves.
 pub fn inventory(heaps: &[Heap], view: &View<'_>, shapes: &Shapes) -> (Vec<Survey>, Option<Totals>) {
-    // One look at each block is enough: what it tells itself is counted on the way.
+    // Each block is looked at once: what its own bytes say is counted on the way.
     if shapes.all.is_empty() {
         let mut told = Told::new(heaps);
         let mut tell = |block: &Block| _ = block.state == State::Used && told.count(view, block);
@@ -294,7 +294,7 @@ impl Walk<'_> {
         let shapes = scene.shapes;
         let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1) && !shape.base;
         for group in found.blocks.chunks(WAITING) {
-            // One after the other they would be waited for one by one.
+            // These loads do not depend on each other, so the processor waits for all of them at once.
             let known = group.iter().fold(0, |all, &(_, number, _)| all | types.of[number as usize]);
             std::hint::black_box(known);
             next.touch(group.iter().map(|(granule, ..)| *granule));

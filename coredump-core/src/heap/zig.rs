@@ -197,7 +197,8 @@ impl Zig {
         // Every slot that was ever used has a header, if any of them has.
         let mut slots = 0;
         let mut headers = 0;
-        // Of headers that need this very slot: another state, a few words away, has the same headers in other slots.
+        // How many headers need a slot of just this size. A false state, a few words away, sees the same headers in slots of
+        // other sizes.
         let mut exact = 0;
         for (class, used) in &current {
             let slot = layout.slot(*class);
@@ -212,7 +213,7 @@ impl Zig {
             }
         }
         heap.malloc = headers == slots && slots > 0;
-        // One slot without, of many, was written over.
+        // A single slot without a header among many was written over.
         heap.malloc |= headers > 4 && headers + 1 + headers / 64 >= slots;
         heap.malloc &= 2 * exact >= headers;
         if !heap.malloc {

@@ -111,7 +111,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let size = self.frame.units.size_of(found.element).unwrap_or(0);
         let extent = size.checked_mul(found.len);
         let checked = extent.ok_or_else(|| Missing::Malformed(format!("length {}", found.len)));
-        // Of elements without a size any number fits.
+        // Elements without a size take no room, however many there are.
         match checked.and_then(|extent| if extent == 0 { Ok(()) } else { self.check_extent(found.address, extent) }) {
             Ok(()) => {}
             Err(missing) => return missing.into(),

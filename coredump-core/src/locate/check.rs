@@ -175,7 +175,7 @@ pub fn check(code: &Code<'_>, sites: &[Site], conventions: &[Convention]) -> Res
         match check_as(code, sites, convention) {
             Ok(fit) if best.is_none_or(|best| fit.agreeing > best.agreeing) => best = Some(fit),
             Ok(_) => {}
-            // Of several ways to misread the dump, the one that got furthest explains best.
+            // Where every convention fails, the one that got furthest explains best what is wrong.
             Err((index, reason)) if nearest.as_ref().is_none_or(|nearest| index > nearest.0) => {
                 nearest = Some((index, reason));
             }

@@ -9,7 +9,7 @@ pub enum Form {
     AddressInLocal,
     /// A local holds the object.
     ValueInLocal,
-    /// One or the other: before DWARF 4 they are written alike.
+    /// A local holds the object or its address: before DWARF 4 both are written alike.
     Local,
     /// The object is a number, and nowhere.
     Number,

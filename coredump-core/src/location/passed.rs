@@ -142,7 +142,7 @@ impl<'s> Frame<'_, 's> {
         if self.rewritten {
             return None;
         }
-        // Of a function whose parameters or result an optimiser changed, newer LLVMs say that no convention holds.
+        // Newer LLVMs say that no convention holds for a function whose parameters or result an optimiser changed.
         let convention = self.units.inherited(function, DW_AT_calling_convention);
         let convention = convention.map_or(Some(DW_CC_normal), |(_, value)| convention_code(value))?;
         if !matches!(convention, DW_CC_normal | DW_CC_nocall) {

@@ -21,7 +21,7 @@ pub enum Trust {
     All,
     /// As long as the local has not been written since the addresses for which it is said began.
     Within(Range<u64>, Since),
-    /// Of these locals, and of nothing else.
+    /// For these locals, and for no others.
     Kept(Vec<u32>),
     /// It is said of the whole function: if the local gets a value once.
     Unwritten,

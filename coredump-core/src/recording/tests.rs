@@ -150,7 +150,7 @@ proptest! {
         let error = Recording::read(&section, 1000).unwrap_err();
         let offset = error.offset.unwrap();
         prop_assert!((1000..=1000 + at as u64).contains(&offset));
-        // One that was cut off is refused, too.
+        // A recording that was cut off is refused, too.
         section.truncate(at);
         prop_assert!(Recording::read(&section, 1000).unwrap_err().offset.is_some());
     }

@@ -50,7 +50,7 @@ fn special(name: String) -> String {
 fn thunk(name: &str) -> Option<String> {
     let moved = name.strip_prefix("{virtual override thunk(")?.strip_suffix(")}")?;
     let (this, rest) = moved.split_once("}, ")?;
-    // One that moves the result too says by how much before it names the function.
+    // A thunk that moves the result too says by how much before it names the function.
     let result = rest.strip_prefix("{offset(").or_else(|| rest.strip_prefix("{virtual offset("));
     let (kind, function) = match result {
         Some(result) => ("covariant return thunk", result.split_once("}, ")?.1),

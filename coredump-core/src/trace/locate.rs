@@ -341,7 +341,7 @@ fn agreement(
     Ok(sum)
 }
 
-/// Of several functions of one name, takes the one that its neighbours in the trace call or are called by.
+/// Decides between functions of one name: takes the one that calls its neighbours in the trace or is called by them.
 fn decide(modules: &[Arc<Binary>], trace: &Trace, group: &[usize], places: &mut [CodePlace]) {
     if trace.tangled {
         return;

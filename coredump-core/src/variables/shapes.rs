@@ -368,7 +368,7 @@ impl Builder {
                 if let Some(chosen) = lang.chosen(units, contents) {
                     self.chosen(units, key, &chosen, offset, levels, found);
                 }
-                // Of other unions nothing says which member they hold, unless only one holds anything.
+                // Nothing says which member another union holds, unless only one member has any bytes.
                 if contents.keyword == "union"
                     && members().filter(|member| units.size_of(member.ty) != Some(0)).count() > 1
                 {

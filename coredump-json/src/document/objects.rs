@@ -75,7 +75,7 @@ struct ObjectFields<'d> {
     /// How many elements an array has.
     #[serde(skip_serializing_if = "Option::is_none")]
     length: Option<u64>,
-    /// Of an array: its elements. Integers are numbers (8 and 16 bits without a sign), i64 decimal strings, v128 as of a value, floats values, references as of a value.
+    /// The elements of an array. Integers are numbers (8 and 16 bits without a sign), i64 decimal strings, v128 as of a value, floats values, references as of a value.
     #[serde(skip_serializing_if = "Option::is_none")]
     elements: Option<Each<'d, ValueOf<'d>>>,
     /// Elements at an array's end that are not listed; absent if all are.

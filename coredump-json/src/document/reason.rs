@@ -65,7 +65,7 @@ pub struct PanicEntry<'d> {
     /// Found in the guest's standard error, or in the arguments of functions on the stack.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["guest-stderr", "stack"])))]
     pub source: &'static str,
-    /// Of an interpreted program (Python, JavaScript), the functions of the traceback that it printed, innermost first. Only with one.
+    /// The functions of the traceback that an interpreted program (Python, JavaScript) printed, innermost first. Only with one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub frames: Vec<ScriptEntry<'d>>,
     /// The exceptions of Python that it goes back to, from one to the next, as they are in memory. Only with one.

@@ -240,7 +240,7 @@ fn ids(module: &Module<'_>) -> (Option<String>, String) {
 fn stacktrace(document: &Document<'_>, thread: usize, indices: &HashMap<u32, usize>) -> Stacktrace {
     let thread = document.dump.thread(thread);
     let count = thread.as_ref().map_or(0, |thread| thread.frames().len());
-    // Of a deep recursion the youngest frames and the oldest.
+    // A deep recursion is shown by its youngest frames and its oldest.
     let shown =
         (0..count).filter(|&frame| count <= MAX_FRAMES || frame < MAX_FRAMES / 2 || frame >= count - MAX_FRAMES / 2);
     let mut frames = Vec::new();

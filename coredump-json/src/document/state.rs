@@ -28,7 +28,7 @@ struct ModuleFields<'c> {
     content_sha256: Option<&'c str>,
     /// BLAKE3 of the BLAKE3 of each MiB of the core module, lower-case hex, as recorded: quicker to check than SHA-256.
     digest: Option<&'c str>,
-    /// Of the file at `path` when it was read: inode, size, and the times of the last change of its contents and of anything, in nanoseconds since 1970, with `-` between. Where the file still has it, it is not hashed.
+    /// The file at `path` as it was when it was read: inode, size, and the times of the last change of its contents and of anything, in nanoseconds since 1970, with `-` between. A file that still has this stamp is not hashed.
     stamp: Option<&'c str>,
     /// Its build id, lower-case hex, as recorded.
     build_id: Option<&'c str>,

@@ -29,7 +29,7 @@ impl TypeEntry {
         TypeEntry { memory: None, kind: Some(kind.name()), r#type: name, count: 0, bytes: 0 }
     }
 
-    /// One more.
+    /// Adds one.
     pub fn add(&mut self, bytes: u64) {
         self.count += 1;
         self.bytes = self.bytes.saturating_add(bytes);

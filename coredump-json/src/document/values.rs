@@ -157,7 +157,7 @@ pub struct TargetFields<'d> {
     /// An object's id, the same wherever it is referred to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<u32>,
-    /// Of an object: the name of its type in the module's name section, of an exception its tag's; types that are equal are one, and have all their names with ` | ` in between. null: it has none.
+    /// The name of an object's type in the module's name section, or of an exception's tag; types that are equal are one, and have all their names with ` | ` in between. null: it has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub r#type: Option<Option<std::borrow::Cow<'d, str>>>,
     /// The text that an object is, if it is one; else the object in one line.

@@ -23,7 +23,7 @@ const HOUR: Duration = Duration::from_secs(60 * 60);
 /// Compiled code that is kept.
 #[derive(Clone)]
 pub struct Cache {
-    /// Of small modules.
+    /// The engine's own cache, for small modules.
     engine: wasmtime::Cache,
     /// Where that of programs is, each in a file.
     programs: PathBuf,

@@ -294,7 +294,7 @@ impl Contents {
                     }
                 });
                 let only_nans = nans.is_some() && nans.as_ref() == self.nans.get(block);
-                // Of two NaNs that are added, x86 returns the first one, and which is first is the compiler's choice.
+                // Where two NaNs are added, x86 returns the first one, and which is first is the compiler's choice.
                 let nans = if only_nans { ", only in the bits of NaNs, which are up to the compiler" } else { "" };
                 Err(format!("differs in the 64 KiB at {:#x}{nans}", block * BLOCK))
             }

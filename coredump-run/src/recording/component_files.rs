@@ -150,7 +150,7 @@ impl Files {
         if truncates && self.keeper.has_any() {
             let folder = Resource::new_borrow(folder);
             let hash = at_once(wasi.filesystem().metadata_hash_at(folder, lookup, name.clone()));
-            // One that is not there cannot be lost.
+            // A file that is not there cannot be lost.
             if let Some(Ok(hash)) = hash {
                 self.keeper.is_written(Some(hash.lower), log);
             }

@@ -205,7 +205,7 @@ impl Service {
         let title = format!("{} {} from {}", about.method, about.target.path(), about.peer);
         let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
         match dumped {
-            // Of many crashes only the first are looked into.
+            // Only the first of many crashes are looked into.
             Some(Dumped { capture: None, place: Err(why), .. }) => {
                 report.say(format_args!("{title}: {} (no core dump: {why})", ending.message()));
             }

@@ -189,7 +189,7 @@ impl Value for String {
     fn show(input: &mut Input<'_>, text: &mut String) -> Option<()> {
         let len = input.len()?;
         let bytes = input.take_up_to(len);
-        // One that is cut off may end in the middle of a character.
+        // A text that is cut off may end in the middle of a character.
         let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
         write!(text, "{valid:?}").ok()?;
         (bytes.len() == len).then_some(())

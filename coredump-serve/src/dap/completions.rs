@@ -56,7 +56,7 @@ fn object(before: &str) -> Option<&str> {
 fn members(scene: &Scene<'_>, object: &str, begun: &str) -> BTreeSet<String> {
     let Some((frame, scope)) = &scene.frame else { return BTreeSet::new() };
     let Ok(value) = frame.evaluate_in(*scope, object, NAMES) else { return BTreeSet::new() };
-    // Of a pointer, the members are those of what it points to.
+    // A pointer offers the members of what it points to.
     let parts = match &value.children[..] {
         [only] if only.name == "*" => only.children.clone(),
         _ => value.children,

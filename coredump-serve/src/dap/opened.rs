@@ -60,7 +60,7 @@ impl Opened {
             true => numbered.map(|(index, dump)| stack::trace_entry(dump, index)).collect(),
             false => numbered.flat_map(|(index, dump)| stack::entries(dump, index)).collect(),
         };
-        // Of the traces of a text, the last one is what somebody looks for.
+        // The last trace of a text is the one that somebody looks for.
         let crashed = match is_text {
             true => entries.len().saturating_sub(1),
             false => dumps.first().and_then(Dump::crashed_thread).map_or(0, |thread| thread.index()),
@@ -72,7 +72,7 @@ impl Opened {
             program,
             tasks: tasks::TaskLists::default(),
             entries,
-            // Of what was in memory, a text says nothing.
+            // A text says nothing of what was in memory.
             has_tasks: is_text,
             crashed,
             shown: HashMap::new(),

@@ -94,7 +94,7 @@ fn title(task: &AsyncTask) -> String {
     for (nth, leaf) in task.leaves().iter().enumerate() {
         let _ = write!(text, "{}{}", if nth == 0 { ", waits for " } else { ", " }, escape(&leaf.name));
     }
-    // One that nothing else tells from others.
+    // Nothing else would distinguish this task from others.
     if let (None, None, Some(future)) = (task.id, &task.name, &task.future) {
         let _ = write!(text, ": {}", escape(&future.name));
     }

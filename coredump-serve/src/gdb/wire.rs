@@ -125,7 +125,7 @@ mod tests {
         long[0] = b'$';
         long.extend(b"#00$g#67");
         assert_eq!(all(&long), [Incoming::TooLong, Incoming::Packet(b"g".to_vec())]);
-        // One that just fits is.
+        // A packet that just fits is accepted.
         let mut data = vec![b'$'];
         data.extend(vec![0; MAX_PACKET]);
         data.extend(b"#00");

@@ -162,7 +162,7 @@ fn keep_leaves_files_of_others_and_those_that_were_saved() {
     for place in places() {
         place.crash(&["-o", "%e.%p.coredump"]);
         let dump = place.dumps().join(&place.files()[0]);
-        // One that was renamed to be saved, an unfinished one, a link, one of another user.
+        // A dump that was renamed to be saved, an unfinished dump, a link, and a dump of another user.
         let kept = ["saved-app.coredump", "app.7.coredump.keep", ".coredump-1-1.unfinished", "app.1.coredump"];
         for name in kept {
             fs::copy(&dump, place.dumps().join(name)).unwrap();

@@ -47,7 +47,7 @@ fn program(seed: u64) -> Vec<u8> {
         exports: parsed(EXPORTS),
         min_imports: 8,
         min_funcs: 4,
-        // One that cannot trap goes on until its fuel is used up, and calls the host more often.
+        // A program that cannot trap goes on until its fuel is used up, and calls the host more often.
         disallow_traps: seed.is_multiple_of(2),
         max_memories: 2,
         max_memory32_bytes: 4 << 16,

@@ -297,7 +297,7 @@ fn a_large_recording_is_a_file_beside_the_dump() {
     assert!(refused.stderr.contains("the recording is in a file that the dump names"), "{refused:?}");
     again().expect(134);
     assert_eq!(state(&elsewhere.path().join("again.coredump")), state(&folder.path().join("app.coredump")));
-    // One that was altered or cut off is refused, with the offset in it.
+    // A recording that was altered or cut off is refused, with the offset in it.
     let path = elsewhere.path().join(recording);
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[(3 << 20) + 5] ^= 1;

@@ -144,7 +144,7 @@ fn a_crash_leaves_a_dump_with_its_request_and_the_server_goes_on() {
     let head = "DELETE /crash?4111 HTTP/1.1\r\nhost: here\r\nx-card: 4111\r\nconnection: close\r\n\r\n";
     assert_eq!(server.ask(head, b"").status, 500);
     assert_eq!(server.get("/").status, 200);
-    // Of the same place there is one dump a minute.
+    // Another crash at the same place within a minute leaves no dump.
     assert_eq!(server.get("/crash?2").status, 500);
     let dump = server.only_dump();
     let request = &dump["process"]["request"];

@@ -117,7 +117,7 @@ fn a_member_is_where_each_version_of_dwarf_says_it() {
                 (DW_AT_data_member_location, Number(12)),
             ],
         ),
-        // Of a packed structure: it reaches two bits beyond the unit.
+        // A member of a packed structure, which reaches two bits beyond its storage unit.
         member(
             "packed",
             "char",

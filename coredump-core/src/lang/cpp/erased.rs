@@ -100,7 +100,7 @@ impl CppValues<'_, '_, '_, '_> {
         if name == "__default_alloc_func" {
             return Some(found);
         }
-        // Of a pair; an object that holds nothing is a base of it.
+        // A compressed pair has the callable as a member, or as a base class if it has no data.
         let held = self.argument_of(Some(die), 0)?;
         Some(self.field(&found, "__value_").unwrap_or(found).with_type(Some(held)))
     }

@@ -39,7 +39,7 @@ impl CppValues<'_, '_, '_, '_> {
         if is_linked { self.at_node(value, "__ptr_", 1) } else { None }
     }
 
-    /// One that holds a node's address in a member, and the type of a pointer to such nodes as an argument.
+    /// An iterator that holds a node's address in a member, and has the type of a pointer to such nodes as an argument.
     fn at_node(&self, value: &Value, member: &str, argument: usize) -> Option<Result<Value, Missing>> {
         let node = match self.field(value, member)?.pointer(self.frame) {
             Ok(node) => node,

@@ -130,7 +130,7 @@ fn functions(renderer: &Renderer<'_, '_, '_>, module: &Module<'_>) -> Vec<Functi
     let mut found: Vec<_> = halves
         .into_iter()
         .filter_map(|(base, halves)| {
-            // Of two functions that are called alike, nothing says which halves belong together.
+            // Where two functions have one name, nothing says which halves belong together.
             let ([(resume, function)], [destroy]) = (halves.0.as_slice(), halves.1.as_slice()) else { return None };
             let die = units.function(module, *function);
             let ty = die.and_then(|die| frame_type(renderer.frame, die));
@@ -310,7 +310,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
                 found.note = Some("the debug information does not describe its frame".to_owned());
             }
         }
-        // One that several await is in the first of them.
+        // A coroutine that several await is shown below the first of them.
         if !self.shown.borrow_mut().insert(nth) {
             found.note = Some("it was met before: it is in itself, or in two places".to_owned());
             return found;
@@ -369,7 +369,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
                 continue;
             }
             let mut same = all.members.iter().filter(|member| member.name == Some(name) && !is_nameless(member));
-            // Of two that are called alike, nothing says which is meant.
+            // Where two members have the variable's name, nothing says which is meant.
             let (Some(member), None) = (same.next(), same.next()) else { continue };
             let value = Value::in_memory(function.ty, one.address).member(self.frame(), member);
             let mut variable = self.renderer.variable(String::from_utf8_lossy(name), &value);

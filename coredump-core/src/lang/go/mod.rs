@@ -87,7 +87,7 @@ pub fn find(dump: &CoreDump<'_>, binaries: &Binaries) -> Option<Runtime> {
     };
     let program = read(memory, &registers)?;
     let GoProgram { tasks, truncated, mut names } = program;
-    // Of a module that was put in another order after Go's linker, the numbers mean other functions.
+    // Where another tool has put the functions in another order after Go's linker, the numbers mean other functions.
     let module_code = binaries.binary(module)?.module();
     for (name, function) in names.iter_mut().zip(&registers.frames) {
         let own = function.and_then(|function| function.checked_sub(registers.imported_functions));

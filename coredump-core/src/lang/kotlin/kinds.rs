@@ -310,7 +310,7 @@ fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, 
                 Some(count) => (count as usize, None),
                 None => return,
             },
-            // Of the same thing more is known.
+            // The operand stays the same object; only more is known of its type.
             Operator::RefAsNonNull | Operator::RefCastNonNull { .. } | Operator::RefCastNullable { .. } => continue,
             ref other => {
                 let Some((takes, gives)) = arity(module, other) else {

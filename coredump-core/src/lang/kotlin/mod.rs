@@ -184,8 +184,8 @@ impl Kotlin {
         types.iter().any(|ty| class::is_information(&ty.fields) && ty.places.iter().any(|(place, _)| *place == module))
     }
 
-    /// Of the state of a suspended function: its name, and what of it a person calls a variable. Locals that live across a
-    /// suspension have their number after their name, parameters have not, and come first.
+    /// The name of a suspended function, and those members of its state that a person calls variables. Parameters come first;
+    /// a local that lives across a suspension has its number after its name.
     fn coroutine(&self, class: &Class, members: &[(String, Part)]) -> Option<(String, Vec<(String, Part)>)> {
         if !class.is("kotlin.coroutines.CoroutineImpl") {
             return None;

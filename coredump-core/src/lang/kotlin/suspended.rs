@@ -86,7 +86,7 @@ impl Kotlin {
         }
         // What its continuation was told of has gone on.
         let gone: HashSet<Id> = holders.iter().filter(|(_, held)| held.is_none()).map(|(id, _)| *id).collect();
-        // Of several that hold it, the first counts.
+        // Where several objects hold it, the first counts.
         let held = holders.iter().rev().filter_map(|&(id, held)| Some((id, held?)));
         let held: HashMap<Id, Held> = held.collect();
         found.retain(|one: &Suspended| !gone.contains(&one.id));
@@ -100,7 +100,7 @@ impl Kotlin {
         const CLASS: &str = "coroutines.CoroutineImpl";
         let class = self.class(view, object)?;
         let state = self.int(view, object, CLASS, "state").filter(|&state| state > 0)?;
-        // One that has ended has given its interceptor back.
+        // A continuation that has ended has given its interceptor back.
         let intercepted = self.object(view, object, CLASS, "intercepted_").and_then(|held| self.class(view, &held));
         if intercepted.is_some_and(|class| class.is("kotlin.coroutines.CompletedContinuation")) {
             return None;

@@ -175,7 +175,7 @@ pub(super) fn chain(
                 objects.pointer(object + REFERENCE).filter(|&next| next != 0)
             }
             other => {
-                // Of a class that is derived from the task's nothing says where its name is.
+                // Nothing says where an instance of a subclass of Task keeps its name.
                 let task = if other == "Task" { name_of(object) } else { None };
                 awaits.push(Awaited { address: object, name: kind.name, state: None, frame: None, task });
                 None
@@ -214,7 +214,7 @@ pub(super) fn coroutine(
         raw if raw == states.executing => State::Executing,
         _ => State::Completed,
     };
-    // Of one that has ended, the frame is left over.
+    // A coroutine that has ended leaves a frame behind that means nothing any more.
     let frame = if state == State::Completed { None } else { Some(frame(objects, offsets, at, limits)?) };
     let name = frame.as_ref().map_or_else(|| "coroutine".to_owned(), |frame| frame.function.to_string());
     let next = if has_more { awaited(objects, at) } else { None };

@@ -66,7 +66,7 @@ pub fn uncaught(memory: &Memory<'_>, place: &Interpreter) -> Option<Uncaught> {
             if *types.entry(ty).or_insert_with(|| objects.is_exception_type(ty)) {
                 found.extend(read(&objects, first + 8 * nth as u64));
             }
-            // Of several, or where not all could be looked at, nothing says which it is.
+            // Where there are several, or not all could be looked at, nothing says which one it is.
             if found.len() > 1 || objects.memory.is_spent() {
                 return None;
             }

@@ -61,7 +61,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             (Ok((address, _)), Ok((end, _))) => (address, end),
             (Err(missing), _) | (_, Err(missing)) => return Some(Err(missing)),
         };
-        // Of elements without a size, the end is their number.
+        // Where elements have no size, the end is their number.
         let len = match size {
             0 => Some(end),
             _ => end.checked_sub(address).filter(|len| len % size == 0).map(|len| len / size),

@@ -109,7 +109,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
             Err(missing) => return Some(Err(missing)),
         };
         let at = |(address, ty): (u64, Option<Die>), bucket: u64| {
-            // Of a type without bits there is nothing, and no description.
+            // A type without bits is neither stored nor described.
             let Some(size) = units.size_of(ty) else { return Some(Value::missing(None, Missing::OptimizedOut)) };
             Some(Value::in_memory(ty, address.checked_add(bucket.checked_mul(size)?)?))
         };
