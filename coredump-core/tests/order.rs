@@ -154,8 +154,8 @@ fn the_tools_that_read_dumps_use_the_door_and_nothing_behind_it() {
 }
 
 /// The languages that debug information describes, as the code calls them, and the folder of each.
-const LANGUAGES: [(&str, &str); 4] =
-    [("C", "lang/c/"), ("Cpp", "lang/cpp/"), ("Rust", "lang/rust/"), ("Zig", "lang/zig/")];
+const LANGUAGES: [(&str, &str); 5] =
+    [("C", "lang/c/"), ("Cpp", "lang/cpp/"), ("D", "lang/d/"), ("Rust", "lang/rust/"), ("Zig", "lang/zig/")];
 
 /// Whether the code names one of them.
 fn chooses_by_language(code: &str) -> bool {

@@ -446,6 +446,24 @@ fn a_dump_with_locals_and_one_without_never_disagree() {
     }
 }
 
+#[test]
+fn values_of_d_are_written_as_d_has_them() {
+    // Of a parameter by reference LDC's unoptimised code has no place.
+    for (name, at_least) in [("d-vars-O0", [30, 30]), ("d-vars-O2", [12, 12])] {
+        for ((_folder, dump), at_least) in full_and_fast(name).iter().zip(at_least) {
+            let told = check(name, dump);
+            assert!(told >= at_least, "{name}: {told} of {}", said(name).len());
+        }
+    }
+    let [(_folder, dump), _] = full_and_fast("d-vars-O0");
+    let text = Tool::new("coredump-bt").args(["--locals", "--frame", "1"]).arg(dump).run().text().to_owned();
+    for line in
+        ["slice: int[] = [20, 30]", "grid: int[2][3] = [[1, 2], [3, 4], [5, 6]]", "number: ref int = <optimized out>"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+}
+
 /// Dumps of a guest with its locals and without.
 fn full_and_fast(name: &str) -> [(tempfile::TempDir, PathBuf); 2] {
     [&[][..], &["--fast"]].map(|options| {

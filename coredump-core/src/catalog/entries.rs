@@ -27,6 +27,8 @@ pub enum Language {
     C,
     /// C++.
     Cpp,
+    /// D.
+    D,
     /// Rust.
     Rust,
     /// Zig.
@@ -98,6 +100,7 @@ pub fn language(unit: UnitRef<'_, '_>) -> Language {
         Some(AttributeValue::Language(language)) => match language {
             DW_LANG_Rust => Language::Rust,
             DW_LANG_Zig => Language::Zig,
+            DW_LANG_D => Language::D,
             DW_LANG_C_plus_plus
             | DW_LANG_C_plus_plus_03
             | DW_LANG_C_plus_plus_11

@@ -10,6 +10,7 @@
 mod aggregate;
 mod c;
 pub mod cpp;
+mod d;
 mod dig;
 pub mod go;
 pub mod javascript;
@@ -44,6 +45,7 @@ pub fn table(language: Language) -> &'static dyn Lang {
     match language {
         Language::C => &c::C,
         Language::Cpp => &cpp::Cpp,
+        Language::D => &d::D,
         Language::Rust => &rust::Rust,
         Language::Zig => &zig::Zig,
     }
@@ -287,6 +289,11 @@ pub trait Lang: Sync {
     /// Whether a type is written around the name that it declares: `int (*f)(void)`.
     fn has_declarators(&self) -> bool {
         false
+    }
+
+    /// A pointer without a name to a type.
+    fn pointer_type(&self, _kind: PointerKind, target: &str) -> String {
+        format!("*{target}")
     }
 
     /// An array of `count` elements of a type.

@@ -45,7 +45,7 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, 
                 return spaced(&String::from_utf8_lossy(name), &inner);
             }
             if !c_like {
-                return spaced(&format!("*{}", next(*target, String::new())), &inner);
+                return spaced(&lang.pointer_type(*kind, &next(*target, String::new())), &inner);
             }
             let sign = match kind {
                 PointerKind::Pointer => "*",
