@@ -131,6 +131,21 @@ fn an_abort_of_another_module_is_of_the_language_that_calls_it() {
 }
 
 #[test]
+fn an_error_that_nim_found_ends_by_an_exit_code_and_has_its_words() {
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "nim-shop", &["--quiet", "--on", "exit"]);
+    let document = Tool::new("coredump-json").arg(dump).run().json();
+    assert_eq!(document["reason"]["panic"]["language"], "nim");
+    assert_eq!(document["reason"]["panic"]["message"], "division by zero [DivByZeroDefect]");
+    // What Nim's library does is not the program's, and the numbers of its symbols change with each build.
+    assert_eq!(document["signature"], "share__shop | total__shop | NimMainModule");
+    assert_eq!(
+        (document["place"]["function"].as_str(), document["place"]["line"].as_u64()),
+        (Some("share__shop_6"), Some(9))
+    );
+}
+
+#[test]
 fn what_clang_says_of_a_trap_is_the_reason_and_no_function() {
     let folder = scratch();
     let cases = [

@@ -81,7 +81,7 @@ impl ReasonSource {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Panic {
-    /// The runtime's language: `rust`, `c`, `c++`, `zig`, `go`, `assemblyscript`, `python`, `javascript`.
+    /// The runtime's language: `rust`, `c`, `c++`, `zig`, `go`, `nim`, `assemblyscript`, `python`, `javascript`.
     pub language: &'static str,
     /// What it said.
     pub message: Option<String>,

@@ -93,6 +93,10 @@ mod tests {
                 ("c++", "due to uncaught exception of type int", None),
             ),
             (
+                "Traceback (most recent call last)\nshop.nim(9) share\nError: unhandled exception: division by zero [DivByZeroDefect]\n",
+                ("nim", "division by zero [DivByZeroDefect]", None),
+            ),
+            (
                 "abort: Index out of range in ~lib/array.ts(114:42)\n",
                 ("assemblyscript", "Index out of range", Some("~lib/array.ts(114:42)")),
             ),

@@ -56,7 +56,7 @@ pub struct AllocationEntry<'d> {
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "panic"))]
 pub struct PanicEntry<'d> {
     /// The language of the runtime that gave up.
-    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["rust", "c", "c++", "zig", "go", "assemblyscript", "python", "javascript"])))]
+    #[cfg_attr(feature = "schema", schemars(extend("examples" = ["rust", "c", "c++", "zig", "go", "nim", "assemblyscript", "python", "javascript"])))]
     pub language: &'static str,
     /// What it said.
     pub message: Option<&'d str>,
