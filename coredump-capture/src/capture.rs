@@ -156,7 +156,7 @@ fn records(modules: &[Module], binary: &Binary) -> Vec<ModuleRecord<'static>> {
 }
 
 impl Capture {
-    /// Names the objects that an exception carries, which [`describe`](crate::describe) found for this capture's stack.
+    /// Names the objects that an exception carries, which was described for the stack of this capture.
     pub fn settle(&self, thrown: &mut Thrown) {
         self.objects.ids.name_thrown(thrown);
     }

@@ -188,7 +188,7 @@ fn is_cpp_rethrow<T: 'static>(
 ) -> bool {
     let header = Header { at: now, pointer, memory: cpp_memory(catalog, store) };
     if header.class() == Some(DEPENDENT_CLASS) {
-        // The thrown object lies 32 bytes behind, behind the unwinder's header.
+        // The thrown object lies 32 bytes on, after the unwinder's header.
         return header.primary().is_some_and(|object| before.checked_add(32) == Some(object));
     }
     if before != now {

@@ -25,11 +25,11 @@ impl Head {
     /// Reads the start of a file, which may be compressed; `None` if it is no dump.
     pub fn read(file: impl Read) -> Option<Head> {
         let mut bytes = Vec::new();
-        // What is cut there, or damaged, gives what comes before that.
+        // What was unpacked before the cut, or before the damage, is looked at.
         let _ = compressed::reader(file.take(HEAD)).ok()?.take(HEAD).read_to_end(&mut bytes);
         let mut rest = BinaryReader::new(bytes.strip_prefix(b"\0asm\x01\0\0\0")?, 0);
         let mut head = Head::default();
-        // Up to what is cut there.
+        // A section that is cut off ends the search.
         while let Ok((id, contents)) = rest.read_u8().and_then(|id| Ok((id, rest.read_reader()?))) {
             match (id == 0).then(|| custom(contents)).flatten() {
                 Some(("core", mut contents)) => {

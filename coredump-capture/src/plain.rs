@@ -4,7 +4,7 @@
 //! the instances export (under a name, and so with an index that the module's bytes tell), and from the engine's numbers,
 //! which hold the defining instance and the index among what it defines.
 //!
-//! The engine makes that dump of a guest that traps. Of one that waits, [`Noted`] has it make one all the same.
+//! The engine makes that dump of a guest that traps. [`Noted`] has it make one of a guest that waits, too.
 
 use std::collections::HashMap;
 
@@ -30,7 +30,7 @@ pub struct Noted {
 }
 
 impl Noted {
-    /// Has the engine note it: that of a guest which waits, or whose call was given up.
+    /// Has the engine note the state of a guest that waits, or whose call was given up.
     ///
     /// # Errors
     ///
@@ -48,7 +48,7 @@ impl Noted {
         }
     }
 
-    /// The same as a stack and a catalog. Where the guest is in a host call it has frames.
+    /// What was noted as a stack and a catalog. It has frames where the guest is in a host call.
     pub fn stack<T: 'static>(&self, binary: &Binary, store: &mut StoreContextMut<'_, T>) -> Stack {
         let noted = self.error.downcast_ref::<WasmCoreDump>();
         noted.map_or_else(Stack::default, |noted| stack_without(Some(&self.own), noted, binary, store))

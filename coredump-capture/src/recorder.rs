@@ -1,14 +1,13 @@
-//! Keeps what is to be said of a guest, and writes its dump when the moment is there.
+//! Writes the dumps of one store of a host.
 
 use std::hash::Hash;
 use std::io::{self, Write};
 use std::marker::PhantomData;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::model::{CoreDump, Process, Reason, Thrown};
+use coredump_core::model::{CoreDump, Process, Reason};
 use wasmtime::{
     AsContextMut, DebugEvent, DebugHandler, ExnRef, FrameInfo, OwnedRooted, Rooted, StoreContextMut, ThrownException,
     WasmBacktrace, WasmCoreDump,
@@ -19,10 +18,10 @@ use crate::budget::Budget;
 use crate::capture::{Capture, Stack, Stop};
 use crate::cause::Cause;
 use crate::contents::NO_TIME;
-use crate::exceptions::{self, Exceptions};
 use crate::extent::{Extent, MemoryChoice};
+use crate::final_dump::{Dumped, FinalDump};
 use crate::output::{DumpPlace, Output};
-use crate::plain::{self, Noted};
+use crate::plain::Noted;
 use crate::quietly::quietly;
 
 /// What goes into dumps, and where they go.
@@ -83,40 +82,20 @@ impl Settings {
 
 /// Writes the dumps of one store.
 pub struct Recorder {
-    binary: Arc<Binary>,
     settings: Settings,
-    state: Mutex<State>,
-    /// The dump of the end was begun.
-    begun: AtomicBool,
-}
-
-#[derive(Default)]
-struct State {
-    /// The dump of the ending, once one was tried.
-    dumped: Option<Dumped>,
-    /// The exceptions that were thrown, in case nothing catches one.
-    exceptions: Exceptions,
-}
-
-/// A dump that was tried.
-pub struct Dumped {
-    /// What it holds but memory, for a report; none if there was no room for a dump or the capture failed.
-    pub capture: Option<Capture>,
-    /// Why the program ended.
-    pub reason: Reason,
-    /// Where it is, or why not.
-    pub place: Result<DumpPlace>,
+    /// The dump of the end.
+    last: FinalDump,
 }
 
 impl Recorder {
     /// A recorder of a store that runs `binary`.
     pub fn new(binary: Arc<Binary>, settings: Settings) -> Recorder {
-        Recorder { binary, settings, state: Mutex::default(), begun: AtomicBool::new(false) }
+        Recorder { settings, last: FinalDump::new(binary) }
     }
 
     /// What is run.
     pub fn binary(&self) -> &Arc<Binary> {
-        &self.binary
+        self.last.binary()
     }
 
     /// What goes into dumps.
@@ -126,22 +105,17 @@ impl Recorder {
 
     /// Whether a dump of the end is being written or was.
     pub fn has_dumped(&self) -> bool {
-        self.begun.load(Ordering::SeqCst)
+        self.last.is_begun()
     }
 
     /// The dump that was tried, at the end.
     pub fn take_dumped(&self) -> Option<Dumped> {
-        self.state().dumped.take()
+        self.last.take()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Writes the dump of a guest that is stopped at its end, with its frames live; once: the engine tells of a trap again
-    /// for each activation that it unwinds.
+    /// Writes the dump of a guest that is stopped at its end, with its frames live, once.
     pub fn crash<T: 'static>(&self, cause: &Cause, stop: Stop, store: &mut StoreContextMut<'_, T>) {
-        if self.begun.swap(true, Ordering::SeqCst) {
+        if !self.last.begin() {
             return;
         }
         let place = || CrashSite::from_engine(WasmBacktrace::force_capture(&*store).frames());
@@ -149,28 +123,24 @@ impl Recorder {
             Ok(()) => self.dump(cause, store, |store| Stack::new(stop, store)),
             Err(error) => self.none(cause, error),
         };
-        self.state().dumped = Some(dumped);
+        self.last.keep(dumped);
     }
 
     /// Remembers where an exception was thrown, in case nothing catches it.
     pub fn thrown<T: 'static>(&self, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, T>) {
-        // A failure costs that dump.
-        let _ = quietly(|| self.state().exceptions.note(exception, &self.binary, store));
+        self.last.thrown(exception, store);
     }
 
     /// Writes the dump of a call that failed with `error`, unless that was written while the frames were live: of an
     /// exception that nothing caught, or of an uninstrumented guest.
     pub fn after<T: 'static>(&self, error: &wasmtime::Error, store: &mut StoreContextMut<'_, T>) {
         let Some(mut cause) = (self.settings.classify)(error) else { return };
-        if self.begun.swap(true, Ordering::SeqCst) {
+        if !self.last.begin() {
             return;
         }
         let pending = error.is::<ThrownException>().then(|| store.take_pending_exception()).flatten();
-        let seen = quietly(|| match error.is::<ThrownException>() {
-            true => self.state().exceptions.take(pending, store),
-            false => None,
-        });
-        let dumped = match (seen.ok().flatten(), error.downcast_ref::<WasmCoreDump>()) {
+        let seen = if error.is::<ThrownException>() { self.last.uncaught(pending, store) } else { None };
+        let dumped = match (seen, error.downcast_ref::<WasmCoreDump>()) {
             (Some(seen), _) => match self.has_room(&cause, || CrashSite::from_stack(&seen.stack)) {
                 Ok(()) => {
                     cause.carry(seen.thrown);
@@ -184,14 +154,15 @@ impl Recorder {
             },
             (None, None) => self.none(&cause, needs_detail()),
         };
-        self.state().dumped = Some(dumped);
+        self.last.keep(dumped);
     }
 
     /// Writes the dump of a guest that its host gives up though no error left it: it took too long and the call's future was
     /// dropped, or it waits for something that does not come. Its stack is gone by then, or it has none, so the dump has no
-    /// frames; the memory has all that the guest was about. From within a host call of its own it has those that lead there.
+    /// frames; the memory shows what the guest was doing. Called from within a function of the host's own, it dumps the frames
+    /// that lead there.
     pub async fn idle<T: Send + 'static>(&self, cause: &Cause, store: &mut StoreContextMut<'_, T>) {
-        if self.begun.swap(true, Ordering::SeqCst) {
+        if !self.last.begin() {
             return;
         }
         let dumped = match self.has_room(cause, || CrashSite(Vec::new())) {
@@ -199,12 +170,12 @@ impl Recorder {
                 self.dump(cause, store, |store| Stack::new(Stop::Anywhere, store))
             }
             Ok(()) => match Noted::take(store).await {
-                Ok(noted) => self.dump(cause, store, |store| noted.stack(&self.binary, store)),
+                Ok(noted) => self.dump(cause, store, |store| noted.stack(self.binary(), store)),
                 Err(error) => self.none(cause, error),
             },
             Err(error) => self.none(cause, error),
         };
-        self.state().dumped = Some(dumped);
+        self.last.keep(dumped);
     }
 
     /// Writes the dump of an uninstrumented guest: what the engine noted when it trapped or threw.
@@ -212,17 +183,15 @@ impl Recorder {
         &self,
         mut cause: Cause,
         noted: &WasmCoreDump,
-        thrown: Option<&Rooted<ExnRef>>,
+        pending: Option<&Rooted<ExnRef>>,
         store: &mut StoreContextMut<'_, T>,
     ) -> Dumped {
-        let mut stack = match quietly(|| plain::stack(noted, &self.binary, store)) {
-            Ok(stack) => stack,
+        let (stack, thrown) = match self.last.noted(noted, pending, store) {
+            Ok(noted) => noted,
             Err(error) => return self.none(&cause, error),
         };
-        if let Some(thrown) = thrown
-            && let Ok(thrown) = quietly(|| exceptions::describe(thrown, &mut stack, &self.binary, store))
-        {
-            cause.carry(Thrown { last_only: true, ..thrown });
+        if let Some(thrown) = thrown {
+            cause.carry(thrown);
         }
         self.dump(&cause, store, |_| stack)
     }
@@ -241,7 +210,7 @@ impl Recorder {
     ) -> Dumped {
         let until = self.settings.time.map(|time| Instant::now() + time);
         let extent = Extent { memory: self.settings.memory, heap_limit: self.settings.heap_limit, until };
-        let capture = quietly(|| stack(store).complete(&self.binary, extent, store));
+        let capture = quietly(|| stack(store).complete(self.binary(), extent, store));
         let capture = match capture {
             Ok(capture) => capture,
             Err(error) => return self.none(cause, error),
@@ -286,8 +255,8 @@ impl Recorder {
         store: &mut StoreContextMut<'_, T>,
     ) -> (Reason, Result<DumpPlace>) {
         let embed = self.settings.embed_modules;
-        let mut dump = capture.dump(self.settings.memory, embed, &self.binary, until, store);
-        dump.executable = Some(self.binary.path().to_string_lossy().into_owned());
+        let mut dump = capture.dump(self.settings.memory, embed, self.binary(), until, store);
+        dump.executable = Some(self.binary().path().to_string_lossy().into_owned());
         dump.producer = self.settings.process.producer.clone();
         dump.process = Process {
             time: Some(timestamp(SystemTime::now())),
@@ -304,7 +273,7 @@ impl Recorder {
         let place = match write(&dump, until) {
             // What a dump has beside its memory is little.
             Err(error) if error.io_kind() == Some(io::ErrorKind::TimedOut) => {
-                let mut without = capture.dump(MemoryChoice::None, embed, &self.binary, None, store);
+                let mut without = capture.dump(MemoryChoice::None, embed, self.binary(), None, store);
                 without.memories.iter_mut().for_each(|memory| memory.missing = Some(NO_TIME.to_owned()));
                 dump.memories = without.memories;
                 write(&dump, None)
@@ -315,7 +284,7 @@ impl Recorder {
     }
 }
 
-/// Where a program crashed: function and offset of each frame. Of several crashes at one site only the first are dumped.
+/// Where a program crashed: function and offset of each frame. Only the first of several crashes at one site are dumped.
 #[derive(Hash)]
 struct CrashSite(Vec<(Option<u32>, Option<u64>)>);
 
@@ -331,7 +300,7 @@ impl CrashSite {
     }
 }
 
-/// Writes until then, and not longer.
+/// Writes up to a moment, after which every write fails.
 struct Until<'w> {
     output: &'w mut dyn Write,
     until: Option<Instant>,

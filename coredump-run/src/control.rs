@@ -36,7 +36,7 @@ pub struct Control {
 }
 
 impl Control {
-    /// Nothing asked yet.
+    /// A control of which nothing was asked yet.
     pub fn new(engine: Engine) -> Arc<Control> {
         let (interruption, snapshot) = (OnceLock::new(), AtomicI32::new(0));
         let (over, stepping) = (AtomicBool::new(false), AtomicBool::new(false));

@@ -13,7 +13,7 @@ pub struct MemoryTotal {
 }
 
 impl MemoryTotal {
-    /// Nothing is there yet, and no more than `limit` bytes are to be.
+    /// The account of a program that has no memory yet, and may have `limit` bytes.
     pub fn new(limit: Option<usize>) -> MemoryTotal {
         MemoryTotal { limit, used: 0, last: 0 }
     }

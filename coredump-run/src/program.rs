@@ -168,13 +168,13 @@ impl Program {
 
 /// The names of what a component imports and exports. The compiler complains of a malformed component.
 #[derive(Default)]
-struct Names<'b> {
+struct ComponentNames<'b> {
     imports: Vec<&'b str>,
     exports: Vec<&'b str>,
 }
 
-fn names(bytes: &[u8]) -> Names<'_> {
-    let mut names = Names::default();
+fn names(bytes: &[u8]) -> ComponentNames<'_> {
+    let mut names = ComponentNames::default();
     let mut depth = 0usize;
     for payload in sections::outside_modules(bytes) {
         match payload {

@@ -41,7 +41,7 @@ pub fn store(engine: &Engine, args: &Args, mode: Mode, host: Host, waits: &Waits
         store.set_epoch_deadline(1);
     }
     if mode == Mode::Live {
-        store.set_debug_handler(Watcher { recorder: waits.recorder.clone(), control: Some(waits.control.clone()) });
+        store.set_debug_handler(Watcher { writer: waits.writer.clone(), control: Some(waits.control.clone()) });
     }
     Ok(store)
 }
@@ -70,11 +70,11 @@ pub async fn run(
     match ending {
         // It is in no function, or in a host call that does not end.
         Ending::Interrupted(interruption) if mode == Mode::Fast && !error.is::<WasmCoreDump>() => {
-            waits.recorder.given_up(&Ending::Waiting(interruption), &mut store).await;
+            waits.writer.given_up(&Ending::Waiting(interruption), &mut store).await;
         }
-        _ if mode != Mode::Live => waits.recorder.after_trap(&ending, &error, &mut store),
-        Ending::Exception(_) => waits.recorder.uncaught(&ending, &mut store),
-        Ending::Interrupted(interruption) => waits.recorder.idle(&Ending::Waiting(interruption), &mut store),
+        _ if mode != Mode::Live => waits.writer.after_trap(&ending, &error, &mut store),
+        Ending::Exception(_) => waits.writer.uncaught(&ending, &mut store),
+        Ending::Interrupted(interruption) => waits.writer.idle(&Ending::Waiting(interruption), &mut store),
         _ => {}
     }
     Ok(ending)

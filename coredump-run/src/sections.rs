@@ -2,8 +2,8 @@
 
 use wasmparser::{Chunk, Parser, Payload};
 
-/// What a component is made of, and the components in it. Of a module all that is told is that it is there; of what is malformed,
-/// what comes before.
+/// The sections of a component and of the components in it. A module comes as one section, without its contents. Where the
+/// component is malformed, they end.
 pub fn outside_modules(bytes: &[u8]) -> impl Iterator<Item = Payload<'_>> {
     let (mut parser, mut outer, mut rest) = (Parser::new(0), Vec::new(), Some(bytes));
     std::iter::from_fn(move || {

@@ -14,7 +14,7 @@ use coredump_core::internals::recording::Start;
 use crate::args::{Args, On};
 use crate::blocking::Waits;
 use crate::control::Control;
-use crate::dump::{Again, Recorder};
+use crate::dump::{Again, DumpWriter};
 use crate::ending::{Ending, Interruption, NOT_FOUND, NOT_RUNNABLE, OWN_FAILURE};
 use crate::engine::{Mode, Settings};
 use crate::host::Host;
@@ -99,27 +99,27 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     };
     let guest_args = process::guest_args(args, file);
     let tail = Tail::default();
-    let recorder =
-        Recorder::new(args, mode, program.clone(), process::process(args, file, &guest_args), tail.clone(), report);
-    let recorder = Arc::new(recorder);
+    let writer =
+        DumpWriter::new(args, mode, program.clone(), process::process(args, file, &guest_args), tail.clone(), report);
+    let writer = Arc::new(writer);
     let mut host = Host::new(args, !mode.interruptible(args), &guest_args, tail)?;
     let log = (mode == Mode::Recorded).then(|| Arc::new(Log::new(args.record_limit, host.calls.clone())));
     if let Some(log) = log.clone() {
         host.record_in(log);
     }
     let control = Control::new(engine.clone());
-    let waits = Waits { control: control.clone(), recorder: recorder.clone() };
+    let waits = Waits { control: control.clone(), writer: writer.clone() };
     let mut store = run::store(&engine, args, mode, host, &waits).map_err(own)?;
     let look = Look::from_args(args);
     let stopper = log.clone().map(|log| {
         let report = (!args.quiet).then(|| (*report, look.clone()));
-        Arc::new(Stopper::new(recorder.clone(), log, start(args, settings), keep(args), report))
+        Arc::new(Stopper::new(writer.clone(), log, start(args, settings), keep(args), report))
     });
     if let Some(stopper) = stopper.clone() {
         control.hand_over(move |asked| stopper.asked(asked));
     }
-    let watches = recorder.on.contains(&On::Signal) && (mode.interruptible(args) || mode == Mode::Recorded);
-    signals.pass_on(control.clone(), recorder.clone(), watches);
+    let watches = writer.on.contains(&On::Signal) && (mode.interruptible(args) || mode == Mode::Recorded);
+    signals.pass_on(control.clone(), writer.clone(), watches);
     if let Some(time) = args.timeout {
         control.limit_time(time.saturating_sub(began.elapsed()));
     }
@@ -144,23 +144,23 @@ fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending
     if let Some(stopper) = &stopper {
         stopper.ended();
     }
-    let mut dumped = recorder.take_dumped().map(Arc::new);
+    let mut dumped = writer.take_dumped().map(Arc::new);
     if let (Some(log), Some(stopper), Some(first)) = (log, stopper, &dumped) {
         // The second run needs as much memory again.
         drop(store);
         stopper.runs_again(&ending, dumped.clone());
-        let held = recorder.output.holds();
-        let again = runtime.block_on(again(&recorder, first, &log, start(args, settings), &stopper, args));
+        let held = writer.output.holds();
+        let again = runtime.block_on(again(&writer, first, &log, start(args, settings), &stopper, args));
         stopper.ended();
         match again {
             Ok(again) => dumped = again.map(Arc::new).or(dumped),
             // Neither of the two could be written.
-            Err(error) if held && !recorder.output.holds() => dumped = unwritten(dumped, error),
+            Err(error) if held && !writer.output.holds() => dumped = unwritten(dumped, error),
             Err(error) => {
                 if !args.quiet {
                     report.say(format_args!("warning: the dump has no locals and operand stacks: {error}"));
                 }
-                let released = recorder.output.take_held().map_or(Ok(()), |held| recorder.output.release(held));
+                let released = writer.output.take_held().map_or(Ok(()), |held| writer.output.release(held));
                 if let Err(error) = released {
                     dumped = unwritten(dumped, error);
                 }
@@ -209,20 +209,20 @@ fn unwritten(dumped: Option<Arc<Dumped>>, error: Error) -> Option<Arc<Dumped>> {
 
 /// Runs a recorded program again that left the dump `first`, if it did.
 async fn again(
-    recorder: &Arc<Recorder>,
+    writer: &Arc<DumpWriter>,
     first: &Dumped,
     log: &Log,
     start: Start,
     stopper: &Stopper,
     args: &Args,
 ) -> Result<Option<Dumped>> {
-    let (Ok(place), Some(expected)) = (&first.place, recorder.take_expected()) else { return Ok(None) };
+    let (Ok(place), Some(expected)) = (&first.place, writer.take_expected()) else { return Ok(None) };
     let recorded = log.recorded()?;
     let calls = recorded.last.clone();
-    let tape = Tape::recorded(recorded, start, &recorder.program, keep(args))?;
+    let tape = Tape::recorded(recorded, start, &writer.program, keep(args))?;
     stopper.remark(&tape);
     let again = Again::new(tape, expected, place.clone(), !args.no_recording).with_calls(calls);
-    replay::again(recorder, again, None).await.map(Some)
+    replay::again(writer, again, None).await.map(Some)
 }
 
 /// Compiles the program; none if `--timeout` was over before that was done.

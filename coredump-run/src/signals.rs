@@ -12,7 +12,7 @@ use signal_hook::iterator;
 use signal_hook::low_level::emulate_default_handler;
 
 use crate::control::Control;
-use crate::dump::Recorder;
+use crate::dump::DumpWriter;
 use crate::ending::Interruption;
 
 /// Signals that end the guest with a dump.
@@ -64,17 +64,17 @@ impl Signals {
     /// Passes them on to the guest. If it `ends` on them, the first one makes it stop and leave a dump; a second one, or any once
     /// the guest is over, ends this process at once, and takes a half-written dump with it. Where there can be no snapshot that is
     /// reported, and nothing else happens.
-    pub fn pass_on(&self, control: Arc<Control>, recorder: Arc<Recorder>, ends: bool) {
+    pub fn pass_on(&self, control: Arc<Control>, writer: Arc<DumpWriter>, ends: bool) {
         self.listen(move |meaning| match meaning {
             Meaning::Snapshot(signal) if ends => control.ask_snapshot(signal),
             Meaning::Snapshot(_) => {
-                let recorder = recorder.clone();
-                aside(move || recorder.no_snapshot());
+                let writer = writer.clone();
+                aside(move || writer.no_snapshot());
             }
             Meaning::End(signal) => {
-                let over = !ends || control.is_over() || recorder.ends_at_once();
+                let over = !ends || control.is_over() || writer.ends_at_once();
                 if over || !control.interrupt(Interruption::Signal(signal)) {
-                    recorder.output.abandon();
+                    writer.output.abandon();
                     end_by(signal);
                 }
             }

@@ -73,7 +73,7 @@ pub enum Out {
 pub fn finish(patience: Option<Duration>) {
     let patience = patience.and_then(|patience| Timespec::try_from(patience).ok());
     for out in [Out::Stdout, Out::Instead] {
-        // What the reader of a closed pipe misses is nobody's.
+        // Nobody misses what is written to a pipe whose reader has gone.
         while out.takes().is_ok_and(|takes| !takes) && out.poll(patience.as_ref()) {}
     }
 }

@@ -15,7 +15,7 @@ const STREAMS: &str = "wasi:io/streams";
 
 type Store<'a> = StoreContextMut<'a, Host>;
 
-/// Replaces them. `waiter` says who may call the guest of a store away.
+/// Replaces these functions in the linker. `waiter` says who may call the guest of a store away.
 pub fn shadow(
     linker: &mut Linker<Host>,
     waiter: impl Fn(&Host) -> Waiter + Clone + Send + Sync + 'static,

@@ -16,7 +16,7 @@ pub use module::shadow as shadow_module;
 use wasmtime::{AsContextMut, Result};
 
 use crate::control::Control;
-use crate::dump::Recorder;
+use crate::dump::DumpWriter;
 use crate::ending::{Ending, Interruption};
 use crate::host::Host;
 
@@ -79,7 +79,7 @@ pub struct Waits {
     /// What is asked of the guest.
     pub control: Arc<Control>,
     /// Writes snapshots.
-    pub recorder: Arc<Recorder>,
+    pub writer: Arc<DumpWriter>,
 }
 
 impl Waits {
@@ -107,7 +107,7 @@ impl Waits {
             return Err(interruption.into());
         }
         if let Some(signal) = self.control.take_snapshot() {
-            self.recorder.snapshot(signal, &mut store.as_context_mut());
+            self.writer.snapshot(signal, &mut store.as_context_mut());
         }
         Ok(())
     }
@@ -126,7 +126,7 @@ impl Waits {
     /// Answers for a guest that is in no function: its state is there, without frames.
     pub fn answer_idle(&self, store: &mut impl AsContextMut<Data = Host>) -> Result<()> {
         if let Some(interruption) = self.control.interruption() {
-            self.recorder.idle(&Ending::Waiting(interruption), &mut store.as_context_mut());
+            self.writer.idle(&Ending::Waiting(interruption), &mut store.as_context_mut());
         }
         self.look(store)
     }

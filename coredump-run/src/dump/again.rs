@@ -105,7 +105,7 @@ impl Again {
         self.written
     }
 
-    /// Says of where the program was stopped what its reason is to say.
+    /// Sets what the reason says of where the program was stopped.
     pub fn set_remark(&self, remark: String) {
         let _ = self.remark.set(remark);
     }

@@ -165,7 +165,7 @@ fn memory_owners(dump: &CoreDump<'_>) -> Vec<Owner> {
     owners(dump, dump.memories.len(), |instance| &instance.memories)
 }
 
-/// The owners of a dump's memories or globals, of which instances list the indices.
+/// The owners of a dump's memories or globals, whose indices the instances list.
 fn owners<'d>(dump: &'d CoreDump<'_>, count: usize, of: impl Fn(&'d Instance) -> &'d Vec<Option<u32>>) -> Vec<Owner> {
     let mut owners = vec![None; count];
     for (position, instance) in dump.instances.iter().enumerate() {

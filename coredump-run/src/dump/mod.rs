@@ -3,8 +3,8 @@
 mod again;
 mod compare;
 pub mod placed;
-mod recorder;
+mod writer;
 
 pub use again::{Again, differs};
 pub use compare::Expected;
-pub use recorder::{Recorder, Stage, Watcher};
+pub use writer::{DumpWriter, Stage, Watcher};

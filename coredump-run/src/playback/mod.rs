@@ -32,7 +32,7 @@ impl std::error::Error for Diverged {}
 /// The program is where a run of it is to be stopped.
 #[derive(Clone, Copy, Debug)]
 pub struct Reached {
-    /// It is in the very call that the first run was in.
+    /// Whether it is in the very call that the first run was in.
     pub exact: bool,
 }
 
@@ -156,7 +156,7 @@ impl Playback {
         self.end_behind.map(Further::Ends).or_else(stops)
     }
 
-    /// Whether all of it is used up.
+    /// Whether the whole recording is used up.
     pub fn is_over(&self) -> bool {
         self.at == self.log.len()
     }

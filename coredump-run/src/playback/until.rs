@@ -27,7 +27,7 @@ impl Until {
         Until { ending, stop, calls, engine: OnceLock::new(), last: AtomicBool::new(false) }
     }
 
-    /// The stop that a recording of so many calls tells of; none if the program ended by itself.
+    /// The stop that the start of a recording describes; none if the program ended by itself.
     pub fn from_start(start: &Start, kind: &str) -> Option<Until> {
         let stop = start.stop.clone()?;
         let ending = match stop.signal {

@@ -69,14 +69,14 @@ pub struct Keeper {
     kept: Vec<Known>,
     /// The files that were opened to be written, by their inodes' numbers as WASI has them.
     written: HashSet<u64>,
-    /// More files were opened to be written than are known: nothing is referred to any more.
+    /// Whether more files were opened to be written than are known: nothing is referred to any more.
     unknown: bool,
 }
 
 struct Known {
     inode: u64,
     file: Arc<Kept>,
-    /// The program may change it.
+    /// Whether the program may change it.
     is_written: bool,
 }
 

@@ -25,12 +25,12 @@ pub struct Spool {
 }
 
 impl Spool {
-    /// An empty one that takes at most `limit` bytes.
+    /// An empty spool that takes at most `limit` bytes.
     pub fn new(limit: u64) -> Spool {
         Spool { tail: Vec::new(), file: None, written: 0, elsewhere: 0, limit, stopped: None }
     }
 
-    /// Bytes up to the limit.
+    /// Bytes that may still be added.
     pub fn left(&self) -> u64 {
         self.limit.saturating_sub(self.written + self.elsewhere + self.tail.len() as u64)
     }

@@ -9,14 +9,14 @@ use wasmtime::{AsContextMut, Extern, Trap, WasmCoreDump};
 
 use super::goal::Goal;
 use super::hunt::Touches;
+use super::recorded_run::{RecordedRun, block_on};
 use super::rerun;
-use super::session::{Session, block_on};
 use super::witness::{Seen, Task, Witness};
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
 use crate::playback::{Diverged, HostChange, Reached, Until};
 use crate::program::Source;
-use crate::rewrite::{self, Change, Rewritten, Site, Watch};
+use crate::rewrite::{self, Change, Rewritten, Watch, WriteSite};
 
 /// Frames of rewritten code are larger than those of the code that was recorded, by this factor at most.
 const LARGER: u64 = 8;
@@ -30,7 +30,7 @@ const SOME_FUEL: u64 = 1 << 20;
 /// What changed the watched bytes, up to the end that the dump shows.
 pub struct Changes {
     /// The instructions that write, by their numbers.
-    pub sites: Vec<Site>,
+    pub sites: Vec<WriteSite>,
     /// The modules that they are in.
     pub modules: Vec<Vec<u8>>,
     /// The changes by instructions, oldest first, the last ones.
@@ -58,7 +58,7 @@ struct Noted {
     host: Vec<HostChange>,
 }
 
-impl Session<'_> {
+impl RecordedRun<'_> {
     /// Runs the program again at full speed, rewritten so that it notes who changes the watched bytes. A component runs
     /// again instrumented; for its `last` change alone that is quicker.
     ///

@@ -10,7 +10,7 @@ use coredump_core::internals::recording::{Recording, Start};
 use coredump_core::internals::unasked;
 use coredump_core::{Bytes, Draft, Dump, Options, Store};
 
-use super::session::Session;
+use super::recorded_run::RecordedRun;
 use crate::args::Args;
 use crate::ending::TIMED_OUT;
 use crate::playback::Tape;
@@ -53,7 +53,7 @@ fn limit_time(time: Duration, report: Report, quiet: bool) {
     });
 }
 
-fn open<'a>(args: &'a Args, report: &'a Report) -> Result<Session<'a>> {
+fn open<'a>(args: &'a Args, report: &'a Report) -> Result<RecordedRun<'a>> {
     let path = args.replay.as_ref().map(|path| path.path().to_owned()).unwrap_or_default();
     let options = if args.untrusted { Options::default().untrusted() } else { Options::default() };
     let dump = Draft::open(&path)?.find_binaries(&Store::new(), &options);
@@ -77,7 +77,7 @@ fn open<'a>(args: &'a Args, report: &'a Report) -> Result<Session<'a>> {
         }
         None => Tape::new(recording.start, Bytes::Owned(recording.log.to_vec()), recording.offset),
     };
-    Ok(Session { args, dump, tape, source, report })
+    Ok(RecordedRun { args, dump, tape, source, report })
 }
 
 /// The recording in the file beside the dump.
@@ -132,7 +132,7 @@ fn source(args: &Args, dump: &Dump, recording: &Recording<'_>) -> Result<Source>
     })
 }
 
-impl Session<'_> {
+impl RecordedRun<'_> {
     fn run(&self) -> Result<Exit> {
         let kind = self.kind();
         if matches!(kind, "signal" | "timeout" | "snapshot") && self.tape.start.stop.is_none() {

@@ -5,20 +5,20 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use wasmtime::{AsContextMut, Module, ModulePC, StoreContextMut, Val};
 
 use crate::host::Host;
-use crate::rewrite::{Site, Watch};
+use crate::rewrite::{Watch, WriteSite};
 
 /// The write that is looked for.
 pub struct Hunt {
     watch: Watch,
     /// The instruction, and how many times it touches the watched bytes up to the write; `None` if the host wrote.
-    instruction: Option<(Site, u64)>,
+    instruction: Option<(WriteSite, u64)>,
     seen: AtomicU64,
     done: AtomicBool,
 }
 
 impl Hunt {
     /// The `times`th time that an instruction touches the watched bytes.
-    pub fn instruction(watch: Watch, site: Site, times: u64) -> Hunt {
+    pub fn instruction(watch: Watch, site: WriteSite, times: u64) -> Hunt {
         Hunt { watch, instruction: Some((site, times)), seen: AtomicU64::new(0), done: AtomicBool::new(false) }
     }
 
@@ -57,13 +57,13 @@ impl Hunt {
 /// Counts how many times some instructions touch the watched bytes.
 pub struct Touches {
     watch: Watch,
-    sites: Vec<Site>,
+    sites: Vec<WriteSite>,
     count: AtomicU64,
 }
 
 impl Touches {
     /// The instructions at `sites`, of which none has touched the bytes yet.
-    pub fn new(watch: Watch, sites: Vec<Site>) -> Touches {
+    pub fn new(watch: Watch, sites: Vec<WriteSite>) -> Touches {
         Touches { watch, sites, count: AtomicU64::new(0) }
     }
 
@@ -81,13 +81,13 @@ impl Touches {
         }
     }
 
-    /// How many there were.
+    /// How many touches were counted.
     pub fn total(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
     }
 }
 
-fn stop_at(site: Site, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<(), String> {
+fn stop_at(site: WriteSite, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<(), String> {
     let offset = u32::try_from(site.offset).map_err(|error| error.to_string())?;
     let mut breakpoints = store.as_context_mut().edit_breakpoints().ok_or("the engine has no breakpoints")?;
     breakpoints.add_breakpoint(module, ModulePC::new(offset)).map_err(|error| error.to_string())
@@ -101,7 +101,7 @@ pub fn standing_at(store: &mut StoreContextMut<'_, Host>) -> Option<u64> {
 }
 
 /// Whether an instruction, which is about to be executed, touches the watched bytes.
-pub fn touches(watch: Watch, site: Site, store: &mut StoreContextMut<'_, Host>) -> bool {
+pub fn touches(watch: Watch, site: WriteSite, store: &mut StoreContextMut<'_, Host>) -> bool {
     let Some(frame) = store.as_context_mut().debug_exit_frames().next() else { return false };
     let mut operand = |depth: u32| {
         let count = frame.num_stacks(&mut *store).ok()?;

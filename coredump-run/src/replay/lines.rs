@@ -10,17 +10,17 @@ use coredump_core::module::{Module, sha256};
 use coredump_core::{Binaries, Options};
 
 use crate::program::Source;
-use crate::rewrite::Site;
+use crate::rewrite::WriteSite;
 
 /// The lines of instructions, by their numbers.
 pub struct Lines(HashMap<u32, String>);
 
 impl Lines {
     /// Finds them in the `modules` of a program.
-    pub fn new(source: &Source, modules: &[Vec<u8>], sites: &[(u32, Site)]) -> Lines {
-        let (numbers, sites): (Vec<u32>, Vec<Site>) = sites.iter().copied().unzip();
+    pub fn new(source: &Source, modules: &[Vec<u8>], sites: &[(u32, WriteSite)]) -> Lines {
+        let (numbers, sites): (Vec<u32>, Vec<WriteSite>) = sites.iter().copied().unzip();
         let parsed: Vec<_> = modules.iter().map(|module| Module::parse(module).ok()).collect();
-        let frame = |site: &Site| {
+        let frame = |site: &WriteSite| {
             let parsed = parsed.get(site.module as usize).and_then(Option::as_ref);
             let body = parsed.and_then(|module| module.body(site.function));
             let code_offset = body.and_then(|body| u32::try_from(site.offset.checked_sub(body.start)?).ok());

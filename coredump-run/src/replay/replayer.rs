@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, StoreContextMut, Trap};
 
 use super::goal::Goal;
-use crate::dump::{Recorder, Stage, Watcher};
+use crate::dump::{DumpWriter, Stage, Watcher};
 use crate::ending::Ending;
 use crate::host::Host;
 use crate::playback::{Diverged, Reached};
@@ -24,18 +24,18 @@ pub struct Replayer {
 }
 
 impl Replayer {
-    /// Stops it at its `goal`, has `recorder` dump it there, and says that it `ended`.
-    pub fn new(recorder: Arc<Recorder>, goal: Goal, ended: Arc<Notify>) -> Replayer {
-        let watcher = Watcher { recorder, control: None };
+    /// Stops it at its `goal`, has `writer` dump it there, and says that it `ended`.
+    pub fn new(writer: Arc<DumpWriter>, goal: Goal, ended: Arc<Notify>) -> Replayer {
+        let watcher = Watcher { writer, control: None };
         Replayer { watcher, goal, stepping: Arc::default(), ended }
     }
 
     /// Dumps the program where it stands, and ends it.
     async fn stop(&self, ending: &Ending, remark: Option<String>, mut store: StoreContextMut<'_, Host>) {
-        if let (Stage::Again(again), Some(remark)) = (&self.watcher.recorder.stage, remark) {
+        if let (Stage::Again(again), Some(remark)) = (&self.watcher.writer.stage, remark) {
             again.set_remark(remark);
         }
-        self.watcher.recorder.crash(ending, Stop::Anywhere, &mut store);
+        self.watcher.writer.crash(ending, Stop::Anywhere, &mut store);
         // The handler cannot end the program, so it never returns: whoever called it drops the call.
         self.ended.notify_one();
         std::future::pending::<()>().await;

@@ -14,7 +14,7 @@ use wasmtime::{AsContextMut, Cache, Linker, Store, Trap, UpdateDeadline, compone
 use super::goal::Goal;
 use super::overflow::Overflow;
 use super::replayer::Replayer;
-use crate::dump::{Again, Recorder, differs};
+use crate::dump::{Again, DumpWriter, differs};
 use crate::ending::Ending;
 use crate::engine::{self, Settings};
 use crate::host::{self, Host, Onlooker};
@@ -49,16 +49,16 @@ pub fn start(settings: Settings, entry: Entry, fuel: Option<u64>, max_memory: Op
 /// # Errors
 ///
 /// Why there is no second dump; then the first one stays.
-pub async fn again(first: &Arc<Recorder>, again: Again, until: Option<Arc<Until>>) -> Result<Dumped> {
+pub async fn again(first: &Arc<DumpWriter>, again: Again, until: Option<Arc<Until>>) -> Result<Dumped> {
     let tape = again.tape().clone();
     let _progress = tape.progress(first.is_quiet(), "the program runs again");
     let overflow = again.expected().and_then(Overflow::from_expected).map(Arc::new);
     let engine = engine(&tape.start, until.as_deref(), first.program.engine_cache())?;
     let program = Arc::new(first.program.source().compile(&engine)?);
-    let recorder = Arc::new(first.again(program, again));
+    let writer = Arc::new(first.again(program, again));
     let store = store(&engine, tape.playback(until.clone()), &tape.start)?;
     let goal = Goal { overflow, until, ..Goal::default() };
-    unless_it_panics(run(&recorder, &tape, goal, store)).await?.map(|(dumped, _)| dumped)
+    unless_it_panics(run(&writer, &tape, goal, store)).await?.map(|(dumped, _)| dumped)
 }
 
 /// Waits for work in the engine; a panic of it becomes an error, as there is a dump already.
@@ -75,21 +75,21 @@ async fn unless_it_panics<F: Future>(work: F) -> Result<F::Output> {
     .await
 }
 
-/// Runs the program of `recorder`, whose stage is that of another run, and returns its dump, and how it ended.
+/// Runs the program of `writer`, whose stage is that of another run, and returns its dump, and how it ended.
 ///
 /// # Errors
 ///
 /// Why there is no dump.
 pub async fn run(
-    recorder: &Arc<Recorder>,
+    writer: &Arc<DumpWriter>,
     tape: &Tape,
     goal: Goal,
     mut store: Store<Host>,
 ) -> Result<(Dumped, Ending)> {
-    let program = recorder.program.clone();
+    let program = writer.program.clone();
     let ended = Arc::new(Notify::new());
     store.data_mut().onlooker = goal.witness.clone().map(|witness| witness as Arc<dyn Onlooker>);
-    store.set_debug_handler(Replayer::new(recorder.clone(), goal.clone(), ended.clone()));
+    store.set_debug_handler(Replayer::new(writer.clone(), goal.clone(), ended.clone()));
     let ran = {
         let mut entered = pin!(enter(&program, tape, &goal, &mut store));
         let watched = poll_fn(|context| {
@@ -113,7 +113,7 @@ pub async fn run(
             }
             let ending = Ending::from_error(&error);
             if let Ending::Exception(_) = ending {
-                recorder.uncaught(&ending, &mut store.as_context_mut());
+                writer.uncaught(&ending, &mut store.as_context_mut());
             }
             ending
         }
@@ -125,7 +125,7 @@ pub async fn run(
             None => Ending::Trap(Trap::StackOverflow),
         },
     };
-    let Some(dumped) = recorder.take_dumped() else { return Err(differs("it left no dump")) };
+    let Some(dumped) = writer.take_dumped() else { return Err(differs("it left no dump")) };
     match dumped.place {
         Ok(_) => Ok((dumped, ending)),
         Err(error) => Err(error),

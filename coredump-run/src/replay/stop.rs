@@ -15,7 +15,7 @@ use coredump_core::internals::recording::{self, Start};
 
 use super::rerun;
 use crate::control::Asked;
-use crate::dump::{Again, Recorder, placed};
+use crate::dump::{Again, DumpWriter, placed};
 use crate::ending::{Ending, Interruption};
 use crate::playback::{Tape, Until};
 use crate::progress;
@@ -32,12 +32,12 @@ const PACE: u64 = 100_000;
 
 /// Stops a recorded program.
 pub struct Stopper {
-    recorder: Arc<Recorder>,
+    writer: Arc<DumpWriter>,
     log: Arc<Log>,
     start: Start,
     /// The size of a recording that the dump keeps, at most, in bytes.
     keep: Option<u64>,
-    /// Who tells of the end; nobody, with `--quiet`.
+    /// Where the end is reported; nowhere, with `--quiet`.
     report: Option<(Report, Look)>,
     stage: Mutex<Stage>,
 }
@@ -55,15 +55,15 @@ enum Stage {
 }
 
 impl Stopper {
-    /// For the program that `recorder` and `log` are about, which was started by `start`.
+    /// For the program that `writer` and `log` are about, which was started by `start`.
     pub fn new(
-        recorder: Arc<Recorder>,
+        writer: Arc<DumpWriter>,
         log: Arc<Log>,
         start: Start,
         keep: Option<u64>,
         report: Option<(Report, Look)>,
     ) -> Stopper {
-        Stopper { recorder, log, start, keep, report, stage: Mutex::new(Stage::Runs) }
+        Stopper { writer, log, start, keep, report, stage: Mutex::new(Stage::Runs) }
     }
 
     fn stage(&self) -> MutexGuard<'_, Stage> {
@@ -82,7 +82,7 @@ impl Stopper {
 
     /// The program begins to run again. Who asks it to end then gets its first dump.
     pub fn runs_again(&self, ending: &Ending, first: Option<Arc<Dumped>>) {
-        *self.stage() = Stage::RunsAgain(self.recorder.output.holds(), ending.clone(), first);
+        *self.stage() = Stage::RunsAgain(self.writer.output.holds(), ending.clone(), first);
     }
 
     /// Something is asked of the program. Returns at once: what takes time is done by another thread.
@@ -91,9 +91,9 @@ impl Stopper {
         let stopper = self.clone();
         let work: Box<dyn FnOnce() + Send> = match (&*stage, asked) {
             // The program is dead, and its first dump is being written.
-            (Stage::Runs | Stage::Ended, _) if self.recorder.has_dumped() => {
+            (Stage::Runs | Stage::Ended, _) if self.writer.has_dumped() => {
                 if let Asked::End(Interruption::Signal(signal)) = asked {
-                    self.recorder.output.abandon();
+                    self.writer.output.abandon();
                     signals::end_by(signal);
                 }
                 return;
@@ -105,7 +105,7 @@ impl Stopper {
             }
             (Stage::RunsAgain(streams, ending, first), Asked::End(_)) => {
                 let (ending, first) = (ending.clone(), first.clone());
-                let held = self.recorder.output.take_held();
+                let held = self.writer.output.take_held();
                 // A dump that goes to a pipe is on its way, which a second signal ends.
                 if *streams && held.is_none() {
                     return;
@@ -126,7 +126,7 @@ impl Stopper {
 
     /// Ends the process with the program's first dump, though a better one was on its way. The first one may have been held back.
     fn give_up(&self, ending: &Ending, first: Option<&Dumped>, held: Option<Held>) -> ! {
-        let output = &self.recorder.output;
+        let output = &self.writer.output;
         let released = match held {
             Some(held) => output.release(held),
             None => {
@@ -144,14 +144,14 @@ impl Stopper {
     /// Runs the program again up to where it is now, and writes the dump of that.
     fn stop(&self, ending: &Ending) {
         let goes_on = matches!(ending, Ending::Snapshot(_));
-        let dumped = match self.recorder.wants(ending) {
+        let dumped = match self.writer.wants(ending) {
             true => self.replayed(ending, !goes_on).map(Some),
             false => Ok(None),
         };
         if goes_on {
             if let (Some((report, ..)), Ok(Some(dumped))) = (&self.report, &dumped) {
                 let message = dumped.reason.message.as_deref().unwrap_or_default();
-                report.say(format_args!("{}: {message}", text::path(&self.recorder.program.given)));
+                report.say(format_args!("{}: {message}", text::path(&self.writer.program.given)));
                 placed::report(report, &dumped.place);
             }
             if let (Some((report, ..)), Err(error)) = (&self.report, &dumped) {
@@ -178,13 +178,13 @@ impl Stopper {
         let fuel = now.entered.is_none().then_some(behind);
         let stop = recording::Stop { signal, call: now.entered, fuel };
         let start = Start { stop: Some(stop.clone()), ..self.start.clone() };
-        let tape = Tape::recorded(now.recorded, start, &self.recorder.program, self.keep)?;
+        let tape = Tape::recorded(now.recorded, start, &self.writer.program, self.keep)?;
         self.remark(&tape);
         let again = Again::elsewhere(tape, self.keep.is_some()).with_calls(last);
         let until = Until::new(ending.clone(), stop, calls);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| Error::io("cannot start the event loop", error))?;
-        runtime.block_on(rerun::again(&self.recorder, again, Some(Arc::new(until))))
+        runtime.block_on(rerun::again(&self.writer, again, Some(Arc::new(until))))
     }
 
     /// Says why the dump does not hold the recording, if it should.
@@ -197,7 +197,7 @@ impl Stopper {
     fn tell(&self, ending: &Ending, dumped: Option<&Dumped>, error: Option<Error>) {
         let Some((report, look)) = &self.report else { return };
         progress::clear();
-        report::tell(report, look, &self.recorder.program, ending, dumped);
+        report::tell(report, look, &self.writer.program, ending, dumped);
         if let Some(error) = error {
             report.say(format_args!("no core dump: {error}"));
         }

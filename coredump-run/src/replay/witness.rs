@@ -17,7 +17,7 @@ use wasmtime::{AsContextMut, Memory, Module, ModulePC, StoreContextMut};
 use super::hunt;
 use crate::host::{Host, Onlooker};
 use crate::playback::HostChange;
-use crate::rewrite::{Change, KEPT, Layout, Site, Watch, Writes};
+use crate::rewrite::{Change, KEPT, Layout, Watch, WriteSite, Writes};
 
 /// What is done when the bytes change.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +50,7 @@ pub struct Witness {
 #[derive(Default)]
 struct State {
     memory: Option<Memory>,
-    /// The component is instantiated.
+    /// Whether the component is instantiated.
     started: bool,
     /// Instructions are looked at.
     follows: bool,
@@ -61,7 +61,7 @@ struct State {
     calls: u64,
     name: String,
     /// The instructions that write there, and their modules.
-    sites: Vec<Site>,
+    sites: Vec<WriteSite>,
     modules: Vec<Vec<u8>>,
     /// Their numbers, by the engine's number of the instance and their offset.
     places: HashMap<(u32, u64), u32>,
@@ -72,7 +72,7 @@ struct State {
     changes: VecDeque<Change>,
     total: u64,
     host: VecDeque<HostChange>,
-    /// The program is at its goal, after the next look that shows a change.
+    /// Whether the program is at its goal, after the next look that shows a change.
     arriving: bool,
     arrived: bool,
 }
@@ -80,7 +80,7 @@ struct State {
 /// What changed the bytes.
 pub struct Seen {
     /// The instructions, by their numbers.
-    pub sites: Vec<Site>,
+    pub sites: Vec<WriteSite>,
     /// The modules that they are in.
     pub modules: Vec<Vec<u8>>,
     /// Changes by instructions, the last ones, oldest first.
@@ -307,7 +307,7 @@ fn memories(store: &mut StoreContextMut<'_, Host>) -> Vec<Memory> {
 }
 
 /// The instructions of a module that write to its memory `memory`.
-fn sites(binary: &[u8], memory: u32, module: u32, sites: &mut Vec<Site>) -> Result<()> {
+fn sites(binary: &[u8], memory: u32, module: u32, sites: &mut Vec<WriteSite>) -> Result<()> {
     let mut read = || -> std::result::Result<(), wasmparser::BinaryReaderError> {
         let layout = Layout::parse(binary, memory)?;
         let mut function = layout.imported;
@@ -318,7 +318,7 @@ fn sites(binary: &[u8], memory: u32, module: u32, sites: &mut Vec<Site>) -> Resu
                 let (operator, offset) = operators.read_with_offset()?;
                 let writes = Writes::from_operator(&operator, &layout).filter(|writes| writes.memory() == memory);
                 let offset = offset as u64;
-                sites.extend(writes.map(|writes| Site { module, function, offset, ..writes.site() }));
+                sites.extend(writes.map(|writes| WriteSite { module, function, offset, ..writes.site() }));
             }
             function += 1;
         }

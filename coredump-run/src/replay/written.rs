@@ -11,7 +11,7 @@ use super::changes::Changes;
 use super::goal::Goal;
 use super::hunt::Hunt;
 use super::lines::Lines;
-use super::session::Session;
+use super::recorded_run::RecordedRun;
 use super::witness::{Witness, Writer};
 use crate::dump::placed;
 use crate::playback::HostChange;
@@ -20,7 +20,7 @@ use crate::report::{self, Look};
 /// The second run of a program did not come to a write that the first one came to.
 const LOST: &str = "the write is not found again";
 
-impl Session<'_> {
+impl RecordedRun<'_> {
     /// Shows the last change of some bytes.
     pub fn last_write(&self, bytes: &str) -> Result<Exit> {
         let named = Named::parse(bytes, &self.dump, self.args.frame)?;

@@ -27,7 +27,7 @@ pub const KEPT: u64 = 1024;
 /// Longest stretch that is watched, in bytes.
 pub const LONGEST: u64 = 4096;
 
-/// No instruction becomes more than so many, as fuel counts them, beside those that are executed for each touch.
+/// The most instructions that replace one, as fuel counts them, beside those that are executed for each touch.
 pub const LARGER: u64 = 32;
 
 /// Offset in the notes of the number of changes (u64).
@@ -50,7 +50,7 @@ pub struct Watch {
 
 /// An instruction that writes to the watched memory.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Site {
+pub struct WriteSite {
     /// The number of its module, if there are several.
     pub module: u32,
     /// Its function.
@@ -65,7 +65,7 @@ pub struct Site {
     pub size: Option<u64>,
 }
 
-impl Site {
+impl WriteSite {
     /// Its offset in its function, in bytes.
     pub fn code_offset(&self, binary: &[u8]) -> Option<u32> {
         let body = coredump_core::module::Module::parse(binary).ok()?.body(self.function)?;
@@ -100,7 +100,7 @@ pub struct Rewritten {
     /// Its bytes.
     pub binary: Vec<u8>,
     /// The instructions that write, by the number under which they are noted.
-    pub sites: Vec<Site>,
+    pub sites: Vec<WriteSite>,
     len: u64,
 }
 
@@ -121,7 +121,7 @@ impl Rewritten {
     }
 
     /// The sites that touched the watched bytes.
-    pub fn touching(&self, notes: &[u8]) -> Vec<Site> {
+    pub fn touching(&self, notes: &[u8]) -> Vec<WriteSite> {
         let touched = |index: usize| word(notes, counters(self.len) + 8 * index as u64) > 0;
         self.sites.iter().enumerate().filter(|(index, _)| touched(*index)).map(|(_, site)| *site).collect()
     }
@@ -153,7 +153,8 @@ fn entries(len: u64) -> u64 {
     (BEFORE + len).next_multiple_of(64)
 }
 
-/// Site (u32), bytes that are known (u32), how many times (u64), the bytes before, the bytes after.
+/// Bytes of a noted change: site (u32), how many bytes are known (u32), how many times the site touched them (u64), the bytes
+/// before, the bytes after.
 fn entry_size(len: u64) -> u64 {
     (16 + 2 * len).next_multiple_of(8)
 }
@@ -172,11 +173,11 @@ pub fn cost_of_touch(len: u64) -> u64 {
     128 + 32 * len
 }
 
-/// Rewrites a module. Of the changes none is noted that comes after the touch number `last`, counted from 1.
+/// Rewrites a module. Changes after the touch number `last`, counted from 1, are not noted.
 ///
 /// # Errors
 ///
-/// What of it cannot be rewritten.
+/// The module has something that cannot be rewritten, which the error names.
 pub fn rewrite(binary: &[u8], watch: Watch, last: u64) -> Result<Rewritten> {
     let layout = Layout::parse(binary, watch.memory).map_err(malformed)?;
     // The notes' size depends on the number of sites, which are known only after the memory section: two rounds.

@@ -3,7 +3,7 @@
 use wasm_encoder::ValType;
 use wasmparser::{MemArg, Operator};
 
-use super::Site;
+use super::WriteSite;
 use super::layout::Layout;
 
 /// An instruction that writes.
@@ -47,16 +47,16 @@ impl Writes {
             .or_else(|| bulk(operator, layout).map(Writes::Bulk))
     }
 
-    /// What of its site the instruction alone tells.
-    pub fn site(&self) -> Site {
+    /// The part of its site that follows from the instruction alone.
+    pub fn site(&self) -> WriteSite {
         match self {
-            Writes::Store(store) => Site {
+            Writes::Store(store) => WriteSite {
                 depth: 1 + u32::from(store.compares),
                 plus: store.memarg.offset,
                 size: Some(store.size),
-                ..Site::default()
+                ..WriteSite::default()
             },
-            Writes::Bulk(_) => Site { depth: 2, ..Site::default() },
+            Writes::Bulk(_) => WriteSite { depth: 2, ..WriteSite::default() },
         }
     }
 

@@ -10,7 +10,7 @@ use wasm_encoder::{
 use super::code::{Locals, Looks};
 use super::layout::Layout;
 use super::operators::Writes;
-use super::{NOTES, Site, Watch, notes_size};
+use super::{NOTES, Watch, WriteSite, notes_size};
 
 type Encoded<T> = std::result::Result<T, reencode::Error>;
 
@@ -22,7 +22,7 @@ pub struct Rewriter<'l> {
     /// Functions whose bodies were rewritten.
     defined: u32,
     /// The instructions that write to the watched memory, so far.
-    pub sites: Vec<Site>,
+    pub sites: Vec<WriteSite>,
     exported: bool,
 }
 
@@ -141,7 +141,7 @@ impl Reencode for Rewriter<'_> {
             let instruction = self.instruction(operator)?;
             let site = self.sites.len() as i32;
             let offset = offset as u64;
-            self.sites.extend(writes.as_ref().map(|writes| Site { function, offset, ..writes.site() }));
+            self.sites.extend(writes.as_ref().map(|writes| WriteSite { function, offset, ..writes.site() }));
             match writes {
                 None => _ = body.instruction(&instruction),
                 Some(Writes::Store(store)) => self.looks.store(site, store, locals, &instruction, &mut body),

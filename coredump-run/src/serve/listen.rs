@@ -121,7 +121,7 @@ fn ends(signals: &Signals, service: Arc<Service>) -> mpsc::Receiver<Ends> {
     let (sender, receiver) = mpsc::channel(2);
     let mut asked = false;
     signals.listen(move |meaning| match meaning {
-        // It would be one of which request?
+        // A server takes no snapshots: nothing says of which request one would be.
         Meaning::Snapshot(_) => {
             let service = service.clone();
             signals::aside(move || service.say("a server takes no snapshots"));

@@ -126,7 +126,7 @@ impl Service {
         self.output.abandon();
     }
 
-    /// Tells something.
+    /// Reports something.
     pub fn say(&self, what: impl Display) {
         self.report.lock().unwrap_or_else(PoisonError::into_inner).say(what);
     }

@@ -323,7 +323,7 @@ pub trait Answer {
     /// Its type in the component.
     type Given;
 
-    /// The same as the component gets it; what is no answer to it is an error, which ends the program.
+    /// The value as the component gets it. An error that its type has no room for ends the program.
     fn given(self, host: &mut Host) -> Result<Self::Given>;
 }
 

@@ -1,4 +1,4 @@
-//! A dump whose program runs again.
+//! A run that a dump holds, whose program runs again.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use super::goal::Goal;
 use super::overflow::Overflow;
 use super::rerun;
 use crate::args::Args;
-use crate::dump::{Again, Expected, Recorder};
+use crate::dump::{Again, DumpWriter, Expected};
 use crate::ending::Ending;
 use crate::engine::Mode;
 use crate::playback::{Tape, Until};
 use crate::program::{Program, Source};
 use crate::stdio::Tail;
 
-/// A dump whose program runs again.
-pub struct Session<'a> {
+/// A run that a dump holds, whose program runs again.
+pub struct RecordedRun<'a> {
     /// The command line.
     pub args: &'a Args,
     /// The dump.
@@ -28,11 +28,11 @@ pub struct Session<'a> {
     pub tape: Tape,
     /// The module that ran.
     pub source: Source,
-    /// Who tells of it.
+    /// Where it is reported.
     pub report: &'a Report,
 }
 
-impl Session<'_> {
+impl RecordedRun<'_> {
     /// The kind of its ending.
     pub fn kind(&self) -> &str {
         self.dump.recorded().reason.as_ref().map_or("", |reason| &reason.kind)
@@ -62,7 +62,7 @@ impl Session<'_> {
         let words = recorded.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
         let tail = Tail::from_text(&words.unwrap_or_default());
         let args = self.args;
-        let first = Recorder::new(args, Mode::Live, program.clone(), recorded.process.clone(), tail, self.report);
+        let first = DumpWriter::new(args, Mode::Live, program.clone(), recorded.process.clone(), tail, self.report);
         let first = Arc::new(first.of_any_ending());
         let calls = if expected.is_some() { recorded.host_calls.clone() } else { Vec::new() };
         let again = Again::alone(self.tape.clone(), expected, written, !args.no_recording).with_calls(calls);
@@ -72,13 +72,13 @@ impl Session<'_> {
         if let Some(witness) = &goal.witness {
             again.stands_at(witness.code_offset());
         }
-        let recorder = Arc::new(first.again(program.clone(), again));
+        let writer = Arc::new(first.again(program.clone(), again));
         let mut playback = self.tape.playback(goal.until.clone());
         if let Some(call) = last_call {
             playback.stop_behind(call);
         }
         let store = rerun::store(&engine, playback, &self.tape.start)?;
-        let (dumped, ending) = block_on(rerun::run(&recorder, &self.tape, goal, store))?;
+        let (dumped, ending) = block_on(rerun::run(&writer, &self.tape, goal, store))?;
         Ok((program, dumped, ending))
     }
 }

@@ -1,20 +1,20 @@
-//! Keeps what a dump says of this run, and writes the dump when the moment is there.
+//! Writes the dumps of a run.
 
 use std::io::{IoSlice, Write};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use coredump_capture::{
-    Capture, DumpPlace, Dumped, Exceptions, Extent, MemoryChoice, Noted, Output, Stack, Stop, describe, needs_detail,
-    plain_stack, quietly, timestamp,
+    Capture, DumpPlace, Dumped, Extent, FinalDump, MemoryChoice, Noted, Output, Stack, Stop, needs_detail, quietly,
+    timestamp,
 };
 use coredump_core::cli::report::Report;
 use coredump_core::component::Component;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::{CoreDump, Process, Reason, Thrown};
 use coredump_core::module::nested;
-use wasmtime::{AsContextMut, DebugEvent, DebugHandler, ExnRef, OwnedRooted, Rooted, StoreContextMut, WasmCoreDump};
+use wasmtime::{AsContextMut, DebugEvent, DebugHandler, StoreContextMut, WasmCoreDump};
 
 use super::again::Again;
 use super::compare::Expected;
@@ -28,8 +28,8 @@ use crate::program::Program;
 use crate::progress::Progress;
 use crate::stdio::Tail;
 
-/// What the whole run knows about its dumps.
-pub struct Recorder {
+/// Writes the dumps of a run, with what the whole run knows for them.
+pub struct DumpWriter {
     /// Where dumps go.
     pub output: Arc<Output>,
     /// The program.
@@ -52,9 +52,10 @@ pub struct Recorder {
     pub stage: Stage,
     /// Where snapshots are reported; nowhere, with `--quiet`.
     report: Option<Report>,
-    state: Mutex<State>,
-    /// The dump of the end was begun.
-    begun: AtomicBool,
+    /// How a first run ended, for the second one.
+    expected: Mutex<Option<Expected>>,
+    /// The dump of the end.
+    last: FinalDump,
 }
 
 /// Which dump is written.
@@ -67,18 +68,8 @@ pub enum Stage {
     Again(Box<Again>),
 }
 
-#[derive(Default)]
-struct State {
-    /// How a first run ended, for the second one.
-    expected: Option<Expected>,
-    /// The dump of the ending, once one was tried.
-    dumped: Option<Dumped>,
-    /// The exceptions that were thrown, in case nothing catches one.
-    exceptions: Exceptions,
-}
-
-impl Recorder {
-    /// A recorder that has seen nothing yet.
+impl DumpWriter {
+    /// A writer for a run that has not begun.
     pub fn new(
         args: &Args,
         mode: Mode,
@@ -86,7 +77,7 @@ impl Recorder {
         process: Process,
         tail: Tail,
         report: &Report,
-    ) -> Recorder {
+    ) -> DumpWriter {
         let executable = program.binary.path().to_string_lossy().into_owned();
         let output = Output::new(args.output().0, executable, args.keep);
         let output = Arc::new(output);
@@ -94,7 +85,8 @@ impl Recorder {
         let (on, memory) = (args.dumps_on(), args.memory);
         let report = (!args.quiet).then_some(*report);
         let stage = if mode == Mode::Recorded { Stage::First } else { Stage::Only };
-        Recorder {
+        let last = FinalDump::new(program.binary.clone());
+        DumpWriter {
             output,
             program,
             process,
@@ -106,20 +98,21 @@ impl Recorder {
             mode,
             stage,
             report,
-            state: Mutex::default(),
-            begun: AtomicBool::new(false),
+            expected: Mutex::default(),
+            last,
         }
     }
 
-    /// The same recorder, for which every ending leaves a dump.
-    pub fn of_any_ending(self) -> Recorder {
-        Recorder { on: On::all(), ..self }
+    /// The same writer, for which every ending leaves a dump.
+    pub fn of_any_ending(self) -> DumpWriter {
+        DumpWriter { on: On::all(), ..self }
     }
 
-    /// The recorder of the same program that runs again.
-    pub fn again(self: &Arc<Recorder>, program: Arc<Program>, again: Again) -> Recorder {
-        Recorder {
+    /// The writer of the same program that runs again.
+    pub fn again(self: &Arc<DumpWriter>, program: Arc<Program>, again: Again) -> DumpWriter {
+        DumpWriter {
             output: self.output.clone(),
+            last: FinalDump::new(program.binary.clone()),
             program,
             process: self.process.clone(),
             tail: self.tail.clone(),
@@ -130,8 +123,7 @@ impl Recorder {
             mode: Mode::Live,
             stage: Stage::Again(Box::new(again)),
             report: self.report,
-            state: Mutex::default(),
-            begun: AtomicBool::new(false),
+            expected: Mutex::default(),
         }
     }
 
@@ -142,12 +134,12 @@ impl Recorder {
 
     /// How the first run ended, once.
     pub fn take_expected(&self) -> Option<Expected> {
-        self.state().expected.take()
+        self.expected().take()
     }
 
     /// Whether the dump of the guest's end is being written or was.
     pub fn has_dumped(&self) -> bool {
-        self.begun.load(Ordering::SeqCst)
+        self.last.is_begun()
     }
 
     /// Whether a signal now ends this process: the guest is dead and nothing better than its dump will come. A recorded program
@@ -158,11 +150,11 @@ impl Recorder {
 
     /// The dump that was tried, at the end.
     pub fn take_dumped(&self) -> Option<Dumped> {
-        self.state().dumped.take()
+        self.last.take()
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn expected(&self) -> MutexGuard<'_, Option<Expected>> {
+        self.expected.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether an ending is one that leaves a dump.
@@ -170,35 +162,27 @@ impl Recorder {
         ending.leaves_dump(&self.on)
     }
 
-    /// Writes the dump of a guest that is stopped at its end, once: the engine reports a trap again for each activation
-    /// that it unwinds.
+    /// Writes the dump of a guest that is stopped at its end, once.
     pub fn crash(&self, ending: &Ending, stop: Stop, store: &mut StoreContextMut<'_, Host>) {
         if self.begins(ending) {
             let dumped = self.dump(ending, None, store, |store| Stack::new(stop, store));
-            self.state().dumped = Some(dumped);
+            self.last.keep(dumped);
         }
     }
 
     /// Whether the dump of this ending is to be written: once.
     fn begins(&self, ending: &Ending) -> bool {
-        self.wants(ending) && !self.begun.swap(true, Ordering::SeqCst)
-    }
-
-    /// Remembers where an exception was thrown, in case nothing catches it.
-    fn thrown(&self, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, Host>) {
-        // A failure costs that dump.
-        let _ = quietly(|| self.state().exceptions.note(exception, &self.program.binary, store));
+        self.wants(ending) && self.last.begin()
     }
 
     /// Writes the dump of an uncaught exception, whose stack is gone: the one remembered when it was thrown first, with the
     /// state of the store.
     pub fn uncaught(&self, ending: &Ending, store: &mut StoreContextMut<'_, Host>) {
         let pending = store.take_pending_exception();
-        let seen = quietly(|| self.state().exceptions.take(pending, store));
-        let Some(seen) = seen.ok().flatten() else { return };
+        let Some(seen) = self.last.uncaught(pending, store) else { return };
         if self.begins(ending) {
             let dumped = self.dump(ending, Some(seen.thrown), store, |_| seen.stack);
-            self.state().dumped = Some(dumped);
+            self.last.keep(dumped);
         }
     }
 
@@ -209,28 +193,13 @@ impl Recorder {
         }
         let pending = matches!(ending, Ending::Exception(_)).then(|| store.take_pending_exception()).flatten();
         let dumped = match error.downcast_ref::<WasmCoreDump>() {
-            Some(noted) => match quietly(|| plain_stack(noted, &self.program.binary, store)) {
-                Ok(mut stack) => {
-                    let thrown = pending.and_then(|pending| self.describe(&pending, &mut stack, store));
-                    self.dump(ending, thrown, store, |_| stack)
-                }
+            Some(noted) => match self.last.noted(noted, pending.as_ref(), store) {
+                Ok((stack, thrown)) => self.dump(ending, thrown, store, |_| stack),
                 Err(error) => Dumped { capture: None, reason: self.reason(ending, None), place: Err(error) },
             },
             None => Dumped { capture: None, reason: self.reason(ending, None), place: Err(needs_detail()) },
         };
-        self.state().dumped = Some(dumped);
-    }
-
-    /// What an exception is of whose throws only the last one is known.
-    fn describe(
-        &self,
-        exception: &Rooted<ExnRef>,
-        stack: &mut Stack,
-        store: &mut StoreContextMut<'_, Host>,
-    ) -> Option<Thrown> {
-        let mut thrown = quietly(|| describe(exception, stack, &self.program.binary, store)).ok()?;
-        thrown.last_only = true;
-        Some(thrown)
+        self.last.keep(dumped);
     }
 
     /// Writes the dump of a guest that we end in no function: it waits, or is inside a host call that cannot be
@@ -250,7 +219,7 @@ impl Recorder {
             Ok(noted) => self.dump(ending, None, store, |store| noted.stack(&self.program.binary, store)),
             Err(error) => Dumped { capture: None, reason: self.reason(ending, None), place: Err(error) },
         };
-        self.state().dumped = Some(dumped);
+        self.last.keep(dumped);
     }
 
     /// Writes the dump of a guest that goes on, and reports it.
@@ -361,7 +330,7 @@ impl Recorder {
         match &self.stage {
             Stage::Only => self.output.write(|output| write(&dump, output, &written)),
             Stage::First => {
-                self.state().expected = Some(Expected::new(&ending.kind(), &whole()));
+                *self.expected() = Some(Expected::new(&ending.kind(), &whole()));
                 self.output.write_first(|output| write(&dump, output, &written))
             }
             Stage::Again(again) => {
@@ -415,7 +384,7 @@ impl Write for Counted<'_> {
 #[derive(Clone)]
 pub struct Watcher {
     /// Writes the dumps.
-    pub recorder: Arc<Recorder>,
+    pub writer: Arc<DumpWriter>,
     /// What is asked of the guest from outside; nothing of one that runs again.
     pub control: Option<Arc<Control>>,
 }
@@ -424,25 +393,25 @@ impl DebugHandler for Watcher {
     type Data = Host;
 
     async fn handle(&self, mut store: StoreContextMut<'_, Host>, event: DebugEvent<'_>) {
-        let recorder = &self.recorder;
+        let writer = &self.writer;
         match (event, &self.control) {
-            (DebugEvent::Trap(trap), _) => recorder.crash(&Ending::Trap(trap), Stop::from_trap(trap), &mut store),
+            (DebugEvent::Trap(trap), _) => writer.crash(&Ending::Trap(trap), Stop::from_trap(trap), &mut store),
             (DebugEvent::HostcallError(error), _) => {
-                recorder.crash(&Ending::from_error(error), Stop::Anywhere, &mut store);
+                writer.crash(&Ending::from_error(error), Stop::Anywhere, &mut store);
             }
-            (DebugEvent::Exception(exception), _) if recorder.on.contains(&On::Exception) => {
-                recorder.thrown(&exception, &mut store);
+            (DebugEvent::Exception(exception), _) if writer.on.contains(&On::Exception) => {
+                writer.last.thrown(&exception, &mut store);
             }
             // At an epoch's check the engine has no values for the youngest frame: it is looked at one instruction later.
-            (DebugEvent::EpochYield, Some(control)) if control.is_asked() && !recorder.has_dumped() => {
+            (DebugEvent::EpochYield, Some(control)) if control.is_asked() && !writer.has_dumped() => {
                 step(true, control, &mut store);
             }
             (DebugEvent::Breakpoint, Some(control)) if control.is_stepping() => {
                 step(false, control, &mut store);
                 if let Some(interruption) = control.interruption() {
-                    recorder.crash(&Ending::Interrupted(interruption), Stop::Anywhere, &mut store);
+                    writer.crash(&Ending::Interrupted(interruption), Stop::Anywhere, &mut store);
                 } else if let Some(signal) = control.take_snapshot() {
-                    recorder.snapshot(signal, &mut store);
+                    writer.snapshot(signal, &mut store);
                 }
                 // Now the epoch's own callback is to look again.
                 control.knock();

@@ -1,0 +1,114 @@
+//! The dump of a guest's end: written once, of what was seen until then.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use coredump_core::error::Result;
+use coredump_core::model::{Reason, Thrown};
+use wasmtime::{ExnRef, OwnedRooted, Rooted, StoreContextMut, WasmCoreDump};
+
+use crate::binary::Binary;
+use crate::capture::{Capture, Stack};
+use crate::exceptions::{self, Exceptions, Seen};
+use crate::output::DumpPlace;
+use crate::plain;
+use crate::quietly::quietly;
+
+/// Sees to it that the end of a store's guest is dumped once, and remembers what is gone by then: where exceptions were
+/// thrown. [`Recorder`](crate::Recorder) has one; so has a host that writes its dumps itself.
+pub struct FinalDump {
+    binary: Arc<Binary>,
+    /// The dump was begun.
+    begun: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The dump, once it was tried.
+    tried: Option<Dumped>,
+    /// The exceptions that were thrown, in case nothing catches one.
+    exceptions: Exceptions,
+}
+
+/// A dump that was tried.
+pub struct Dumped {
+    /// What it holds but memory, for a report; none if there was no room for a dump or the capture failed.
+    pub capture: Option<Capture>,
+    /// Why the program ended.
+    pub reason: Reason,
+    /// Where it is, or why not.
+    pub place: Result<DumpPlace>,
+}
+
+impl FinalDump {
+    /// The dump of a store that runs `binary`, of which nothing was seen yet.
+    pub fn new(binary: Arc<Binary>) -> FinalDump {
+        FinalDump { binary, begun: AtomicBool::new(false), state: Mutex::default() }
+    }
+
+    /// What is run.
+    pub fn binary(&self) -> &Arc<Binary> {
+        &self.binary
+    }
+
+    /// Whether the dump is being written or was.
+    pub fn is_begun(&self) -> bool {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Whether the dump is to be written now: true the first time. The engine reports a trap again for each activation that
+    /// it unwinds.
+    pub fn begin(&self) -> bool {
+        !self.begun.swap(true, Ordering::SeqCst)
+    }
+
+    /// Keeps the dump that was tried.
+    pub fn keep(&self, tried: Dumped) {
+        self.state().tried = Some(tried);
+    }
+
+    /// The dump that was tried, once.
+    pub fn take(&self) -> Option<Dumped> {
+        self.state().tried.take()
+    }
+
+    /// Remembers where an exception was thrown, in case nothing catches it.
+    pub fn thrown<T: 'static>(&self, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, T>) {
+        // A failure costs that dump.
+        let _ = quietly(|| self.state().exceptions.note(exception, &self.binary, store));
+    }
+
+    /// Where the exception that left the guest was thrown first, if that was seen. `pending` is what the store held at the end.
+    pub fn uncaught<T: 'static>(
+        &self,
+        pending: Option<Rooted<ExnRef>>,
+        store: &mut StoreContextMut<'_, T>,
+    ) -> Option<Seen> {
+        quietly(|| self.state().exceptions.take(pending, store)).ok().flatten()
+    }
+
+    /// The stack of an uninstrumented guest that is gone: what the engine noted when it trapped, or threw the exception that
+    /// is `pending`, of whose throws only the last one is known.
+    ///
+    /// # Errors
+    ///
+    /// The engine panicked.
+    pub fn noted<T: 'static>(
+        &self,
+        noted: &WasmCoreDump,
+        pending: Option<&Rooted<ExnRef>>,
+        store: &mut StoreContextMut<'_, T>,
+    ) -> Result<(Stack, Option<Thrown>)> {
+        let mut stack = quietly(|| plain::stack(noted, &self.binary, store))?;
+        let thrown = pending.and_then(|pending| {
+            let thrown = quietly(|| exceptions::describe(pending, &mut stack, &self.binary, store)).ok()?;
+            Some(Thrown { last_only: true, ..thrown })
+        });
+        Ok((stack, thrown))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
