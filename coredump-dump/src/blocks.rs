@@ -9,24 +9,24 @@ use coredump_core::heap::Block;
 
 use crate::heap::{complain, memories, not_recognised};
 use crate::heaps::Heaps;
-use crate::session::Session;
+use crate::inspection::Inspection;
 use coredump_core::cli::paint::Piece;
 
 /// Lists the blocks: address, size, whether it is used, type or text, pointers to it, memory.
-pub fn blocks(session: &Session<'_>) -> Result<Exit> {
-    let mut out = session.output()?;
-    let aligned = session.on_terminal();
-    let paint = session.paint();
-    let mut left = session.args.limit.unwrap_or(u64::MAX);
+pub fn blocks(inspection: &Inspection<'_>) -> Result<Exit> {
+    let mut out = inspection.output()?;
+    let aligned = inspection.on_terminal();
+    let paint = inspection.paint();
+    let mut left = inspection.args.limit.unwrap_or(u64::MAX);
     let mut outcome = Exit::Done;
-    for (index, memory) in memories(session)? {
-        let ranges = session.ranges(index, memory)?;
-        let found = Heaps::new(session, index, memory);
+    for (index, memory) in memories(inspection)? {
+        let ranges = inspection.ranges(index, memory)?;
+        let found = Heaps::new(inspection, index, memory);
         if found.heaps.is_empty() {
-            outcome = not_recognised(session, index);
+            outcome = not_recognised(inspection, index);
             continue;
         }
-        let graph = found.graph(session, index)?;
+        let graph = found.graph(inspection, index)?;
         let types = found.types(&graph);
         let pointers = graph.pointers(found.roots());
         for heap in &found.heaps {
@@ -34,7 +34,7 @@ pub fn blocks(session: &Session<'_>) -> Result<Exit> {
                 let block = match block {
                     Ok(block) => block,
                     Err(damage) => {
-                        complain(session, index, [&damage]);
+                        complain(inspection, index, [&damage]);
                         outcome = Exit::Partial;
                         continue;
                     }

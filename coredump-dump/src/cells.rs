@@ -9,7 +9,7 @@ use coredump_core::regions::{Region, Regions, Use};
 
 use crate::content::{Content, content};
 use crate::heaps::Heaps;
-use crate::session::Session;
+use crate::inspection::Inspection;
 
 /// A memory cut into cells of equal size.
 pub struct Map {
@@ -72,8 +72,8 @@ pub struct Cell {
 
 impl Map {
     /// Cuts a memory into at most `rows` rows of `columns` cells.
-    pub fn new(session: &Session<'_>, index: u32, memory: &Memory<'_>, columns: usize, rows: usize) -> Map {
-        let regions = session.regions(index);
+    pub fn new(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, columns: usize, rows: usize) -> Map {
+        let regions = inspection.regions(index);
         let cells = (columns * rows) as u64;
         // A power of two, so that rows begin at round addresses.
         let cell = memory.size.div_ceil(cells).max(16).checked_next_power_of_two().unwrap_or(1 << 63);
@@ -81,7 +81,7 @@ impl Map {
             let start = number * cell;
             start..start.saturating_add(cell).min(memory.size)
         });
-        let heaps = heaps(session, index, memory, cell);
+        let heaps = heaps(inspection, index, memory, cell);
         let cells = ranges.enumerate().map(|(number, range)| {
             let part = heaps.get(number).and_then(|bytes| most_of_heaps(bytes, range.end - range.start));
             let part = part.unwrap_or_else(|| Part::Region(most(&regions, &range)));
@@ -123,11 +123,11 @@ impl Map {
 
 /// By cell, the bytes of used, free and leaked blocks. Where roots are missing or records are broken, nothing is called
 /// leaked.
-fn heaps(session: &Session<'_>, index: u32, memory: &Memory<'_>, cell: u64) -> Vec<[u64; 3]> {
-    let Some(memory) = session.dump.memories.get(index as usize).filter(|known| known.size == memory.size) else {
+fn heaps(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, cell: u64) -> Vec<[u64; 3]> {
+    let Some(memory) = inspection.dump.memories.get(index as usize).filter(|known| known.size == memory.size) else {
         return Vec::new();
     };
-    let found = Heaps::new(session, index, memory);
+    let found = Heaps::new(inspection, index, memory);
     let count = memory.size.div_ceil(cell) as usize;
     let mut cells = if found.heaps.is_empty() { Vec::new() } else { vec![[0; 3]; count] };
     let mut add = |block: &Block, part: usize| {

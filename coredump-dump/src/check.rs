@@ -10,7 +10,7 @@ use coredump_core::memory::Memory;
 use coredump_core::regions::{Changed, changed_constants, overrun};
 
 use crate::heap::{memories, not_recognised};
-use crate::session::Session;
+use crate::inspection::Inspection;
 use crate::table::Records;
 
 /// Bytes of a broken record that are shown.
@@ -21,29 +21,29 @@ const TRACED: usize = 4;
 const POINTERS: usize = 5;
 
 /// Verifies each memory; [`Exit::Partial`] if anything is broken or cannot be verified.
-pub fn check(session: &Session<'_>) -> Result<Exit> {
+pub fn check(inspection: &Inspection<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
     let mut tables = Vec::new();
-    for (index, memory) in memories(session)? {
+    for (index, memory) in memories(inspection)? {
         let view = View::new(memory);
-        if let Some(overrun) = overrun(session.dump, session.binaries(), index) {
+        if let Some(overrun) = overrun(inspection.dump, inspection.binaries(), index) {
             let mut table = Records::new("Broken", "broken", &["", ""]);
             table.row(["memory".to_owned(), index.to_string()]);
             table.row(["what".to_owned(), overrun.to_string()]);
             tables.push(table);
             outcome = Exit::Partial;
         }
-        let regions = session.regions(index);
-        for changed in changed_constants(session.dump, session.binaries(), index, &regions) {
-            tables.push(overwritten(session, index, memory, &changed));
+        let regions = inspection.regions(index);
+        for changed in changed_constants(inspection.dump, inspection.binaries(), index, &regions) {
+            tables.push(overwritten(inspection, index, memory, &changed));
             outcome = Exit::Partial;
         }
-        let heaps = Heap::find(session.dump, session.binaries(), index, &regions);
+        let heaps = Heap::find(inspection.dump, inspection.binaries(), index, &regions);
         if heaps.is_empty() {
-            outcome = not_recognised(session, index);
+            outcome = not_recognised(inspection, index);
         }
-        let names = session.global_names();
-        let roots = Roots::new(session.dump, index, &regions, &heaps, &names);
+        let names = inspection.global_names();
+        let roots = Roots::new(inspection.dump, index, &regions, &heaps, &names);
         for heap in &heaps {
             let damage = heap.damage(&view);
             let mut table = Records::new("Checked", "checked", &["", ""]);
@@ -58,17 +58,17 @@ pub fn check(session: &Session<'_>) -> Result<Exit> {
             tables.push(table);
             for (number, one) in damage.iter().enumerate() {
                 let roots = (number < TRACED).then_some(&roots);
-                tables.push(broken(session, index, &view, one, roots));
+                tables.push(broken(inspection, index, &view, one, roots));
                 outcome = Exit::Partial;
             }
         }
     }
-    session.show(&tables)?;
+    inspection.show(&tables)?;
     Ok(outcome)
 }
 
 /// One broken place; with `roots` also what points to the blocks there.
-fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, roots: Option<&Roots>) -> Records {
+fn broken(inspection: &Inspection<'_>, index: u32, view: &View<'_>, damage: &Damage, roots: Option<&Roots>) -> Records {
     let mut table = Records::new("Broken", "broken", &["", ""]);
     let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
     fact("memory", index.to_string());
@@ -77,10 +77,11 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
     if let Some(block) = damage.block {
         fact("block", format!("{block:#x}"));
     }
-    let pointers = |block: Range<u64>| roots.map_or(Vec::new(), |roots| pointers(session, index, view, block, roots));
+    let pointers =
+        |block: Range<u64>| roots.map_or(Vec::new(), |roots| pointers(inspection, index, view, block, roots));
     if let Some(Block { address, size, state, .. }) = damage.before.as_deref().copied() {
         fact("block before", format!("{address:#x}, {size} bytes, {}", state.name()));
-        if let Some(symbol) = session.symbol(index, address) {
+        if let Some(symbol) = inspection.symbol(index, address) {
             fact("symbol", symbol);
         }
         // Links of free lists may point to its last word, where the next chunk begins.
@@ -93,7 +94,7 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
     if let Some(bytes) = shown(view.memory(), damage.address) {
         fact("bytes there", bytes);
     }
-    if let Some(value) = last_write(session, index, damage.address) {
+    if let Some(value) = last_write(inspection, index, damage.address) {
         fact("who wrote it", value);
     }
     // Nothing is wrong with the place itself if the size that led there is.
@@ -102,7 +103,7 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
         if let Ok(bytes) = view.memory().bytes(header, view.width()) {
             fact("bytes of that size", hex_and_text(&bytes));
         }
-        if let Some(value) = last_write(session, index, header) {
+        if let Some(value) = last_write(inspection, index, header) {
             fact("who wrote that size", value);
         }
     }
@@ -110,7 +111,7 @@ fn broken(session: &Session<'_>, index: u32, view: &View<'_>, damage: &Damage, r
 }
 
 /// Constant data that was written over.
-fn overwritten(session: &Session<'_>, index: u32, memory: &Memory<'_>, changed: &Changed) -> Records {
+fn overwritten(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, changed: &Changed) -> Records {
     let mut table = Records::new("Broken", "broken", &["", ""]);
     let mut fact = |name: &str, value: String| table.row([name.to_owned(), value]);
     let Changed { changed, bytes, was, .. } = changed;
@@ -118,28 +119,28 @@ fn overwritten(session: &Session<'_>, index: u32, memory: &Memory<'_>, changed: 
     fact("address", format!("{:#x}", changed.start));
     let last = changed.end - 1;
     fact("what", format!("constant data was written over: {bytes} bytes differ from the module's, up to {last:#x}"));
-    if let Some(symbol) = session.symbol(index, changed.start) {
+    if let Some(symbol) = inspection.symbol(index, changed.start) {
         fact("symbol", symbol);
     }
     if let Some(bytes) = shown(memory, changed.start) {
         fact("bytes there", bytes);
     }
     fact("bytes in the module", hex_and_text(was));
-    if let Some(value) = last_write(session, index, changed.start) {
+    if let Some(value) = last_write(inspection, index, changed.start) {
         fact("who wrote it", value);
     }
     table
 }
 
 /// How to find who wrote there, where the dump's recording tells it.
-fn last_write(session: &Session<'_>, index: u32, address: u64) -> Option<String> {
-    session.dump.recording.as_ref().filter(|_| index == 0)?;
-    let name = shell(session.input.path()?.as_os_str());
+fn last_write(inspection: &Inspection<'_>, index: u32, address: u64) -> Option<String> {
+    inspection.dump.recording.as_ref().filter(|_| index == 0)?;
+    let name = shell(inspection.input.path()?.as_os_str());
     Some(format!("coredump-run --replay {name} --last-write {address:#x}"))
 }
 
 /// What points into a range: words of memory, and values of globals and frames.
-fn pointers(session: &Session<'_>, index: u32, view: &View<'_>, block: Range<u64>, roots: &Roots) -> Vec<String> {
+fn pointers(inspection: &Inspection<'_>, index: u32, view: &View<'_>, block: Range<u64>, roots: &Roots) -> Vec<String> {
     let mut places = Vec::new();
     let into = |value: u64| match value - block.start {
         0 => String::new(),
@@ -148,10 +149,10 @@ fn pointers(session: &Session<'_>, index: u32, view: &View<'_>, block: Range<u64
     for (value, place) in roots.values.iter().filter(|(value, _)| block.contains(value)) {
         places.push(format!("{place}{}", into(*value)));
     }
-    let regions = session.regions(index);
+    let regions = inspection.regions(index);
     view.words(0..view.memory().size, |at, value| {
         if block.contains(&value) {
-            let symbol = session.symbol(index, at);
+            let symbol = inspection.symbol(index, at);
             let place = symbol.or_else(|| Some(regions.at(at)?.label().to_owned())).unwrap_or_default();
             places.push(format!("{at:#x} {place}{}", into(value)));
         }

@@ -8,7 +8,7 @@ use coredump_core::cli::text::escape;
 use coredump_core::error::{ErrorKind, Result};
 use coredump_core::memory::{Chunk, Memory};
 
-use crate::session::Session;
+use crate::inspection::Inspection;
 use coredump_core::cli::paint::Piece;
 
 /// Equal bytes between two changes that do not make two of them.
@@ -17,45 +17,45 @@ const GAP: u64 = 8;
 const SHOWN: u64 = 16;
 
 /// Lists what differs from the module's initial memory.
-pub fn against_module(session: &Session<'_>) -> Result<Exit> {
+pub fn against_module(inspection: &Inspection<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
-    let mut out = session.output()?;
-    for (index, memory) in session.memories()? {
-        let Some(before) = session.opened.initial_memory(index) else {
-            return Err(session
+    let mut out = inspection.output()?;
+    for (index, memory) in inspection.memories()? {
+        let Some(before) = inspection.opened.initial_memory(index) else {
+            return Err(inspection
                 .error(ErrorKind::NotFound, format!("what memory {index} held at first is not known"))
                 .hint("it stands in the program's binary: -m FILE names it; two dumps can be compared without it"));
         };
-        outcome = outcome.and(list(session, &mut out, index, &before, memory)?);
+        outcome = outcome.and(list(inspection, &mut out, index, &before, memory)?);
     }
     out.commit()?;
     Ok(outcome)
 }
 
 /// Lists what differs between two dumps; names are the second one's.
-pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
+pub fn between(before: &Inspection<'_>, inspection: &Inspection<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
-    let mut out = session.output()?;
-    for (index, memory) in session.memories()? {
+    let mut out = inspection.output()?;
+    for (index, memory) in inspection.memories()? {
         let Some(old) = before.dump.memories.get(index as usize) else {
             return Err(before.error(ErrorKind::NotFound, format!("there is no memory {index}")));
         };
-        outcome = outcome.and(list(session, &mut out, index, old, memory)?);
+        outcome = outcome.and(list(inspection, &mut out, index, old, memory)?);
     }
     out.commit()?;
     Ok(outcome)
 }
 
 fn list(
-    session: &Session<'_>,
+    inspection: &Inspection<'_>,
     out: &mut coredump_core::cli::output::Output,
     index: u32,
     before: &Memory<'_>,
     after: &Memory<'_>,
 ) -> Result<Exit> {
     let mut unknown = 0;
-    for range in session.ranges(index, after)? {
-        let mut changes = Changes { session, index, before, after, pending: None };
+    for range in inspection.ranges(index, after)? {
+        let mut changes = Changes { inspection, index, before, after, pending: None };
         let written = compare(before, after, range, |stretch| match stretch {
             Stretch::Differs(range) => changes.add(out, range),
             Stretch::Unknown(range) => {
@@ -66,22 +66,22 @@ fn list(
         written.and_then(|()| changes.flush(out)).map_err(|error| out.failed(error))?;
     }
     if before.size != after.size {
-        session.report.say(format_args!("memory {index} had {} bytes and has {}", before.size, after.size));
+        inspection.report.say(format_args!("memory {index} had {} bytes and has {}", before.size, after.size));
     }
     if unknown > 0 {
-        session.report.say(format_args!("memory {index}: {unknown} bytes could not be compared: not captured"));
+        inspection.report.say(format_args!("memory {index}: {unknown} bytes could not be compared: not captured"));
     }
     Ok(Exit::partial_if(unknown > 0))
 }
 
-/// A result of a comparison.
+/// A stretch of bytes that two dumps are not known to share.
 enum Stretch {
     Differs(Range<u64>),
     /// At least one of the two dumps has not captured it.
     Unknown(Range<u64>),
 }
 
-/// Compares two memories over `range`, as far as both reach; a byte beyond the first's end was not there, so it is new.
+/// Compares two memories over `range`, as far as both reach. A byte beyond the end of the first one is new.
 fn compare(
     before: &Memory<'_>,
     after: &Memory<'_>,
@@ -154,7 +154,7 @@ fn bytes<'a>(chunk: Chunk<'a>, range: &Range<u64>) -> Contents<'a> {
     }
 }
 
-/// Tells the runs of bytes that differ; whole blocks are compared first, for nearly all are equal.
+/// Hands over the runs of bytes that differ. Whole blocks are compared first, since nearly all are equal.
 fn differences(
     address: u64,
     bytes: &[u8],
@@ -191,7 +191,7 @@ fn differences(
 
 /// Joins what lies close together, as long as it belongs to the same region and symbol, and writes it.
 struct Changes<'d, 'a> {
-    session: &'d Session<'a>,
+    inspection: &'d Inspection<'a>,
     index: u32,
     before: &'d Memory<'d>,
     after: &'d Memory<'d>,
@@ -227,7 +227,7 @@ impl Changes<'_, '_> {
 
     /// Cuts a range at the borders of regions.
     fn parts(&self, range: Range<u64>) -> Vec<Range<u64>> {
-        let regions = self.session.regions(self.index);
+        let regions = self.inspection.regions(self.index);
         let mut parts = Vec::new();
         let mut at = range.start;
         while at < range.end {
@@ -239,23 +239,23 @@ impl Changes<'_, '_> {
     }
 
     fn same_owner(&self, a: u64, b: u64) -> bool {
-        let regions = self.session.regions(self.index);
-        let symbols = self.session.symbols(self.index);
+        let regions = self.inspection.regions(self.index);
+        let symbols = self.inspection.symbols(self.index);
         regions.at(a) == regions.at(b)
             && symbols.at(a).map(|(symbol, _)| symbol) == symbols.at(b).map(|(symbol, _)| symbol)
     }
 
     fn flush(&mut self, out: &mut impl Write) -> io::Result<()> {
         let Some(range) = self.pending.take() else { return Ok(()) };
-        let session = self.session;
-        let regions = session.regions(self.index);
+        let inspection = self.inspection;
+        let regions = inspection.regions(self.index);
         let region = regions.at(range.start).map_or("", |region| region.label()).to_owned();
-        let symbol = session.symbol(self.index, range.start).unwrap_or_default();
+        let symbol = inspection.symbol(self.index, range.start).unwrap_or_default();
         let (region, symbol) = (escape(&region), escape(&symbol));
         let len = range.end - range.start;
         let (old, new) = (shown(self.before, &range), shown(self.after, &range));
-        if session.on_terminal() {
-            let paint = session.paint();
+        if inspection.on_terminal() {
+            let paint = inspection.paint();
             let place = paint.paint(Piece::Faint, format_args!("{:#010x}", range.start));
             let symbol = paint.paint(Piece::Name, symbol);
             writeln!(out, "{place}  {region}  {symbol}  {len} bytes")?;

@@ -13,29 +13,29 @@ use crate::address::{Extent, Range as AddressRange};
 use crate::ahead::ahead;
 use crate::args::Args;
 use crate::hits::Hits;
+use crate::inspection::Inspection;
 use crate::objects;
-use crate::session::Session;
 use crate::value::Value;
 
 /// Bytes of a hit that are shown.
 const SHOWN: u64 = 48;
 
 /// Searches the memories for what the arguments name.
-pub fn find(session: &Session<'_>) -> Result<Exit> {
-    let what = What::from_args(session.args)?;
+pub fn find(inspection: &Inspection<'_>) -> Result<Exit> {
+    let what = What::from_args(inspection.args)?;
     let expression = match &what {
         What::Expression(text) => Some(Expression::new(text)?),
         _ => None,
     };
-    let mut hits = Hits::new(session)?;
-    'memories: for (index, memory) in session.memories()? {
-        let needle = what.bytes(session, index, memory)?;
+    let mut hits = Hits::new(inspection)?;
+    'memories: for (index, memory) in inspection.memories()? {
+        let needle = what.bytes(inspection, index, memory)?;
         let words;
         let bytes;
         let pattern: &dyn Pattern = match (&expression, &what) {
             (Some(expression), _) => expression,
             (None, What::References(range)) => {
-                words = Words::new(object(session, index, range)?, memory.pointer_size());
+                words = Words::new(object(inspection, index, range)?, memory.pointer_size());
                 &words
             }
             (None, _) => {
@@ -44,22 +44,22 @@ pub fn find(session: &Session<'_>) -> Result<Exit> {
                 &bytes
             }
         };
-        for range in session.ranges(index, memory)? {
-            let hit = |hit: Hit| hits.add(index, hit.address, || preview(session, &what, index, memory, hit));
+        for range in inspection.ranges(index, memory)? {
+            let hit = |hit: Hit| hits.add(index, hit.address, || preview(inspection, &what, index, memory, hit));
             if ahead(memory, range.clone(), || search(memory, range, pattern, hit)).is_break() {
                 break 'memories;
             }
         }
     }
-    if let (What::Bytes(needle), true) = (&what, session.args.range.is_empty() && session.args.memory.is_none()) {
-        in_objects(session, needle, &mut hits);
+    if let (What::Bytes(needle), true) = (&what, inspection.args.range.is_empty() && inspection.args.memory.is_none()) {
+        in_objects(inspection, needle, &mut hits);
     }
     hits.finish()
 }
 
 /// Looks for text in arrays: as it is in those of 8 bits, as UTF-16 in those of 16.
-fn in_objects(session: &Session<'_>, needle: &[u8], hits: &mut Hits<'_, '_>) {
-    let Some((view, objects)) = objects::known(session) else { return };
+fn in_objects(inspection: &Inspection<'_>, needle: &[u8], hits: &mut Hits<'_, '_>) {
+    let Some((view, objects)) = objects::known(inspection) else { return };
     let wide: Option<Vec<u8>> =
         str::from_utf8(needle).ok().map(|text| text.encode_utf16().flat_map(u16::to_le_bytes).collect());
     for object in objects.iter().filter(|object| object.kind() == Kind::Array) {
@@ -113,12 +113,12 @@ impl<'a> What<'a> {
     }
 
     /// The bytes to look for, where it is bytes.
-    fn bytes(&self, session: &Session<'_>, index: u32, memory: &Memory<'_>) -> Result<Vec<u8>> {
+    fn bytes(&self, inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>) -> Result<Vec<u8>> {
         match self {
             What::Bytes(bytes) => Ok(bytes.clone()),
             What::Value(Value::Bytes(bytes)) => Ok(bytes.clone()),
             What::Value(Value::Pointer(address)) => {
-                let address = session.address(index, address)?;
+                let address = inspection.address(index, address)?;
                 Ok(address.to_le_bytes()[..memory.pointer_size() as usize].to_vec())
             }
             What::Expression(_) | What::References(_) => Ok(Vec::new()),
@@ -146,13 +146,13 @@ fn needle(text: &str) -> Result<Vec<u8>> {
 }
 
 /// The object that an address or a range means: of an address inside of a static, all of that.
-fn object(session: &Session<'_>, index: u32, range: &AddressRange) -> Result<Range<u64>> {
-    let start = session.address(index, &range.start)?;
+fn object(inspection: &Inspection<'_>, index: u32, range: &AddressRange) -> Result<Range<u64>> {
+    let start = inspection.address(index, &range.start)?;
     let end = match &range.extent {
         Extent::Length(len) => start.saturating_add(*len),
-        Extent::Until(end) => session.address(index, end)?,
+        Extent::Until(end) => inspection.address(index, end)?,
         Extent::Open => {
-            let symbols = session.symbols(index);
+            let symbols = inspection.symbols(index);
             let (symbol, _) = match symbols.at(start) {
                 Some(found) if found.0.size.is_some() => found,
                 _ => return Ok(start..start.saturating_add(1)),
@@ -164,14 +164,14 @@ fn object(session: &Session<'_>, index: u32, range: &AddressRange) -> Result<Ran
 }
 
 /// What a hit looks like: text of bytes, for words their value.
-fn preview(session: &Session<'_>, what: &What<'_>, index: u32, memory: &Memory<'_>, hit: Hit) -> String {
+fn preview(inspection: &Inspection<'_>, what: &What<'_>, index: u32, memory: &Memory<'_>, hit: Hit) -> String {
     let bytes = memory.bytes(hit.address, hit.len.min(SHOWN)).unwrap_or_default();
     match what {
         What::References(_) | What::Value(Value::Pointer(_)) => {
             let mut wide = [0; 8];
             wide[..bytes.len()].copy_from_slice(&bytes);
             let target = u64::from_le_bytes(wide);
-            let symbol = session.symbol(index, target).map(|symbol| format!(" {symbol}")).unwrap_or_default();
+            let symbol = inspection.symbol(index, target).map(|symbol| format!(" {symbol}")).unwrap_or_default();
             format!("-> {target:#x}{symbol}")
         }
         What::Value(Value::Bytes(_)) => bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "),

@@ -8,7 +8,7 @@ use coredump_core::cli::text::{escape, escape_bytes};
 use coredump_core::error::Result;
 use coredump_core::memory::{Memory, Unreadable};
 
-use crate::session::Session;
+use crate::inspection::Inspection;
 use crate::unit::{Format, Unit};
 use coredump_core::cli::paint::Piece;
 
@@ -22,12 +22,12 @@ struct Read {
 }
 
 /// Shows the ranges as values. Returns whether all of them could be read.
-pub fn format(session: &Session<'_>, format: Format) -> Result<bool> {
-    let (index, memory) = session.memory()?;
+pub fn format(inspection: &Inspection<'_>, format: Format) -> Result<bool> {
+    let (index, memory) = inspection.memory()?;
     let mut ranges = Vec::new();
-    for (range, asked) in session.ranges(index, memory)?.into_iter().zip(&session.args.range) {
+    for (range, asked) in inspection.ranges(index, memory)?.into_iter().zip(&inspection.args.range) {
         let open = asked.extent == crate::address::Extent::Open;
-        let symbol = session.object_end(index, asked, range.start).is_some();
+        let symbol = inspection.object_end(index, asked, range.start).is_some();
         // An address alone is one value, or as many as are asked for.
         let count = format.count.or((open && !symbol || format.unit.size(memory).is_none()).then_some(1));
         ranges.push(match count {
@@ -36,9 +36,9 @@ pub fn format(session: &Session<'_>, format: Format) -> Result<bool> {
         });
     }
     let mut complete = true;
-    session.write(|out| {
+    inspection.write(|out| {
         for (range, count) in ranges {
-            complete &= show(session, out, index, memory, format.unit, range, count)?;
+            complete &= show(inspection, out, index, memory, format.unit, range, count)?;
         }
         Ok(())
     })?;
@@ -46,7 +46,7 @@ pub fn format(session: &Session<'_>, format: Format) -> Result<bool> {
 }
 
 fn show(
-    session: &Session<'_>,
+    inspection: &Inspection<'_>,
     out: &mut impl Write,
     index: u32,
     memory: &Memory<'_>,
@@ -54,15 +54,15 @@ fn show(
     range: Range<u64>,
     count: u64,
 ) -> io::Result<bool> {
-    let paint = session.paint();
-    let aligned = session.on_terminal();
+    let paint = inspection.paint();
+    let aligned = inspection.on_terminal();
     let per_line = unit.per_line(memory);
     let mut complete = true;
     let mut at = range.start;
     let mut number = 0;
     let mut column = 0;
     while number < count && at < range.end {
-        let Some(read) = read(session, index, memory, unit, at, range.end) else { break };
+        let Some(read) = read(inspection, index, memory, unit, at, range.end) else { break };
         complete &= read.text.is_ok();
         let (style, text) = match &read.text {
             Ok(text) => (None, text.clone()),
@@ -71,7 +71,7 @@ fn show(
         };
         if aligned {
             if column == 0 {
-                let symbol = session.symbol(index, at).map(|symbol| format!(" <{}>", escape(&symbol)));
+                let symbol = inspection.symbol(index, at).map(|symbol| format!(" <{}>", escape(&symbol)));
                 let symbol = paint.paint(Piece::Name, symbol.unwrap_or_default());
                 write!(out, "{}{symbol}:", paint.paint(Piece::Faint, format_args!("{at:#010x}")))?;
             }
@@ -94,7 +94,7 @@ fn show(
 }
 
 /// Reads one value; `None` if it does not fit before `end`.
-fn read(session: &Session<'_>, index: u32, memory: &Memory<'_>, unit: Unit, at: u64, end: u64) -> Option<Read> {
+fn read(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, unit: Unit, at: u64, end: u64) -> Option<Read> {
     let Some(size) = unit.size(memory) else {
         return Some(text(memory, unit, at));
     };
@@ -109,7 +109,7 @@ fn read(session: &Session<'_>, index: u32, memory: &Memory<'_>, unit: Unit, at: 
             Unit::Binary(_) => format!("{bits:0binary$b}"),
             Unit::F32 => format!("{:?}", f32::from_bits(bits as u32)),
             Unit::F64 => format!("{:?}", f64::from_bits(bits)),
-            Unit::Pointer => match session.symbol(index, bits) {
+            Unit::Pointer => match inspection.symbol(index, bits) {
                 Some(symbol) => format!("{bits:#x} <{symbol}>"),
                 None => format!("{bits:#x}"),
             },

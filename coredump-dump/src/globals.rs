@@ -6,21 +6,21 @@ use coredump_core::Limits;
 use coredump_core::error::Result;
 use coredump_core::model::{RefTarget, Reference, Value};
 
-use crate::session::Session;
+use crate::inspection::Inspection;
 use crate::table::{Form, Table};
 
 /// Writes the globals as a table.
-pub fn table(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+pub fn table(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     let mut table = Table::new(out, form, "Globals", "global", &[">index", "name", "type", "", "value", "hex"]);
-    let names = session.global_names();
-    for (index, (global, names)) in session.dump.globals.iter().zip(names).enumerate() {
+    let names = inspection.global_names();
+    for (index, (global, names)) in inspection.dump.globals.iter().zip(names).enumerate() {
         let mutable = if global.mutable { "mut" } else { "const" };
         let (mut value, hex) = describe(&global.value);
         if let Value::Ref(Reference { target: RefTarget::Object(id), .. }) = global.value
-            && let Some(object) = session.opened.objects().get(id)
+            && let Some(object) = inspection.opened.objects().get(id)
         {
             value += " ";
-            value += &session.opened.objects().object_text(&object, Limits { depth: 1, ..Limits::default() });
+            value += &inspection.opened.objects().object_text(&object, Limits { depth: 1, ..Limits::default() });
         }
         table.row([index.to_string(), names.join(" "), global.ty.clone(), mutable.to_owned(), value, hex]);
     }
@@ -28,8 +28,8 @@ pub fn table(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Resu
 }
 
 /// Lists them.
-pub fn list(session: &Session<'_>) -> Result<()> {
-    session.write(|out| table(session, out, session.form(usize::MAX)))
+pub fn list(inspection: &Inspection<'_>) -> Result<()> {
+    inspection.write(|out| table(inspection, out, inspection.form(usize::MAX)))
 }
 
 /// A value in decimal and in hexadecimal. An integer's sign is a matter of who reads it: decimal is signed.

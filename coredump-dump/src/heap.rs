@@ -7,12 +7,12 @@ use coredump_core::memory::Memory;
 
 use crate::ahead::ahead;
 use crate::heaps::Heaps;
+use crate::inspection::Inspection;
 use crate::objects;
-use crate::session::Session;
 use crate::table::Records;
 
-/// Tells what the heaps of the memories hold.
-pub fn heap(session: &Session<'_>) -> Result<Exit> {
+/// Prints what the heaps of the memories hold.
+pub fn heap(inspection: &Inspection<'_>) -> Result<Exit> {
     let mut heaps = Records::new(
         "Heaps",
         "heap",
@@ -40,20 +40,20 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
     let mut largest = Vec::new();
     // A program with objects needs no allocator.
-    let objects = objects::types(session);
-    let memories = if objects.is_some() { session.memories()? } else { memories(session)? };
+    let objects = objects::types(inspection);
+    let memories = if objects.is_some() { inspection.memories()? } else { memories(inspection)? };
     for (index, memory) in memories {
-        let found = Heaps::new(session, index, memory);
+        let found = Heaps::new(inspection, index, memory);
         if found.heaps.is_empty() {
             if objects.is_none() {
-                outcome = not_recognised(session, index);
+                outcome = not_recognised(inspection, index);
             }
             continue;
         }
-        if found.complain_of_others(session) {
+        if found.complain_of_others(inspection) {
             outcome = Exit::Partial;
         }
-        let (surveys, totals) = ahead(memory, 0..memory.size, || found.inventory(session, index))?;
+        let (surveys, totals) = ahead(memory, 0..memory.size, || found.inventory(inspection, index))?;
         for (heap, survey) in found.heaps.iter().zip(&surveys) {
             heaps.row([
                 index.to_string(),
@@ -78,7 +78,7 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
                     class.free.bytes.to_string(),
                 ]);
             }
-            if complain(session, index, &survey.damage) {
+            if complain(inspection, index, &survey.damage) {
                 outcome = Exit::Partial;
             }
         }
@@ -94,18 +94,18 @@ pub fn heap(session: &Session<'_>) -> Result<Exit> {
             types.row([index.to_string(), name, count.blocks.to_string(), count.bytes.to_string()]);
         }
     }
-    let mut tables = vec![heaps, limits, request(session, &largest), sizes, types];
+    let mut tables = vec![heaps, limits, request(inspection, &largest), sizes, types];
     tables.extend(objects);
-    session.show(&tables)?;
+    inspection.show(&tables)?;
     Ok(outcome)
 }
 
 /// The allocation that the program died in, or after the failure of which it gave up. `largest` are the largest free blocks
 /// of all heaps.
-fn request(session: &Session<'_>, largest: &[u64]) -> Records {
+fn request(inspection: &Inspection<'_>, largest: &[u64]) -> Records {
     let mut table =
         Records::new("Allocation under way", "request", &[">bytes", "function", ">frame", ">thread", "free block"]);
-    if let Some(request) = session.opened.allocation() {
+    if let Some(request) = inspection.opened.allocation() {
         // Where there are several heaps, nothing says which one was asked.
         let fits = match largest {
             [largest] if *largest < request.bytes => "none is as large",
@@ -119,10 +119,10 @@ fn request(session: &Session<'_>, largest: &[u64]) -> Records {
 }
 
 /// The memories to look for heaps in; an error if there are none.
-pub fn memories<'a>(session: &Session<'a>) -> Result<Vec<(u32, &'a Memory<'a>)>> {
-    let memories = session.memories()?;
+pub fn memories<'a>(inspection: &Inspection<'a>) -> Result<Vec<(u32, &'a Memory<'a>)>> {
+    let memories = inspection.memories()?;
     match memories.is_empty() {
-        true => Err(session.error(ErrorKind::NotFound, "the dump holds no memory")),
+        true => Err(inspection.error(ErrorKind::NotFound, "the dump holds no memory")),
         false => Ok(memories),
     }
 }
@@ -133,28 +133,28 @@ fn nonzero(number: u64) -> String {
 }
 
 /// Says that no allocator was recognised in a memory.
-pub fn not_recognised(session: &Session<'_>, memory: u32) -> Exit {
-    session.report.say(format_args!("{}: memory {memory}: no allocator was recognised", session.input.name()));
-    if session.dump.objects.is_some() {
-        session.report.hint("the program has garbage-collected objects: --heap counts them, --objects lists them");
-    } else if session.binaries().is_empty() || !session.regions(memory).is_known() {
-        session.report.hint("the program's binary tells where its static data lies: -m FILE");
+pub fn not_recognised(inspection: &Inspection<'_>, memory: u32) -> Exit {
+    inspection.report.say(format_args!("{}: memory {memory}: no allocator was recognised", inspection.input.name()));
+    if inspection.dump.objects.is_some() {
+        inspection.report.hint("the program has garbage-collected objects: --heap counts them, --objects lists them");
+    } else if inspection.binaries().is_empty() || !inspection.regions(memory).is_known() {
+        inspection.report.hint("the program's binary tells where its static data lies: -m FILE");
     }
     Exit::Partial
 }
 
-/// Reports where the records are broken. Whether there was anything.
-pub fn complain<'d>(session: &Session<'_>, memory: u32, damage: impl IntoIterator<Item = &'d Damage>) -> bool {
+/// Reports where the records are broken. Returns whether there was anything to report.
+pub fn complain<'d>(inspection: &Inspection<'_>, memory: u32, damage: impl IntoIterator<Item = &'d Damage>) -> bool {
     let mut any = false;
     for one in damage {
         any = true;
-        let name = session.input.name();
+        let name = inspection.input.name();
         let behind = one
             .before
             .as_ref()
             .map(|block| format!(", after the block at {:#x} of {} bytes", block.address, block.size));
         let behind = behind.unwrap_or_default();
-        session.report.say(match one.missing {
+        inspection.report.say(match one.missing {
             true => {
                 format!("{name}: memory {memory}: the heap's record at {:#x}{behind} is not in the dump", one.address)
             }

@@ -8,15 +8,15 @@ use coredump_core::heap::Count;
 
 use crate::heap::{complain, memories, not_recognised};
 use crate::heaps::Heaps;
+use crate::inspection::Inspection;
 use crate::objects;
-use crate::session::Session;
 use crate::table::Records;
 
 /// What is used in one dump: by allocator, by size, by type.
 type Used = [BTreeMap<String, Count>; 3];
 
 /// Lists what the second dump has more or less of than the first, the most bytes first.
-pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
+pub fn between(before: &Inspection<'_>, inspection: &Inspection<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
     const COLUMNS: &[&str] = &[">memory", "", ">blocks", ">bytes", ">more blocks", ">more bytes"];
     let mut tables = [
@@ -24,16 +24,17 @@ pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
         Records::new("Sizes", "size", COLUMNS),
         Records::new("Types", "type", COLUMNS),
     ];
-    let of_objects = objects_of(before, session);
-    let memories = if of_objects.is_some() { session.memories()? } else { memories(session)? };
+    let of_objects = objects_of(before, inspection);
+    let memories = if of_objects.is_some() { inspection.memories()? } else { memories(inspection)? };
     for (index, _) in memories {
-        if of_objects.is_some() && no_heap(session, index) && no_heap(before, index) {
+        if of_objects.is_some() && no_heap(inspection, index) && no_heap(before, index) {
             continue;
         }
         if before.dump.memories.get(index as usize).is_none() {
             return Err(before.error(ErrorKind::NotFound, format!("there is no memory {index}")));
         }
-        let (Some(old), Some(new)) = (used(before, index, &mut outcome)?, used(session, index, &mut outcome)?) else {
+        let (Some(old), Some(new)) = (used(before, index, &mut outcome)?, used(inspection, index, &mut outcome)?)
+        else {
             continue;
         };
         for (number, ((table, old), new)) in tables.iter_mut().zip(old).zip(new).enumerate() {
@@ -62,18 +63,23 @@ pub fn between(before: &Session<'_>, session: &Session<'_>) -> Result<Exit> {
             }
         }
     }
-    session.show(&tables.into_iter().chain(of_objects).collect::<Vec<_>>())?;
+    inspection.show(&tables.into_iter().chain(of_objects).collect::<Vec<_>>())?;
     Ok(outcome)
 }
 
-fn no_heap(session: &Session<'_>, index: u32) -> bool {
-    session.dump.memories.get(index as usize).is_none_or(|memory| Heaps::new(session, index, memory).heaps.is_empty())
+fn no_heap(inspection: &Inspection<'_>, index: u32) -> bool {
+    inspection
+        .dump
+        .memories
+        .get(index as usize)
+        .is_none_or(|memory| Heaps::new(inspection, index, memory).heaps.is_empty())
 }
 
-/// What there are more or fewer of among objects, by type; none if neither dump holds any.
-fn objects_of(before: &Session<'_>, session: &Session<'_>) -> Option<Records> {
-    let counts = |session: &Session<'_>| objects::known(session).map(|(view, all)| objects::counts(view, all, |_| 0));
-    let (then, now) = (counts(before), counts(session));
+/// The types of which there are more or fewer objects; none if neither dump holds any.
+fn objects_of(before: &Inspection<'_>, inspection: &Inspection<'_>) -> Option<Records> {
+    let counts =
+        |inspection: &Inspection<'_>| objects::known(inspection).map(|(view, all)| objects::counts(view, all, |_| 0));
+    let (then, now) = (counts(before), counts(inspection));
     if then.is_none() && now.is_none() {
         return None;
     }
@@ -103,17 +109,17 @@ fn objects_of(before: &Session<'_>, session: &Session<'_>) -> Option<Records> {
 }
 
 /// What is used in a memory; `None`, with a message, where no allocator is recognised.
-fn used(session: &Session<'_>, index: u32, outcome: &mut Exit) -> Result<Option<Used>> {
-    let Some(memory) = session.dump.memories.get(index as usize) else { return Ok(None) };
-    let found = Heaps::new(session, index, memory);
+fn used(inspection: &Inspection<'_>, index: u32, outcome: &mut Exit) -> Result<Option<Used>> {
+    let Some(memory) = inspection.dump.memories.get(index as usize) else { return Ok(None) };
+    let found = Heaps::new(inspection, index, memory);
     if found.heaps.is_empty() {
-        *outcome = not_recognised(session, index);
+        *outcome = not_recognised(inspection, index);
         return Ok(None);
     }
     let mut used = Used::default();
-    let (surveys, totals) = found.inventory(session, index)?;
+    let (surveys, totals) = found.inventory(inspection, index)?;
     for (heap, survey) in found.heaps.iter().zip(surveys) {
-        if complain(session, index, &survey.damage) {
+        if complain(inspection, index, &survey.damage) {
             *outcome = Exit::Partial;
         }
         used[0].entry(heap.kind.name().to_owned()).or_default().join(survey.used);

@@ -10,7 +10,7 @@ use coredump_core::model::CoreDump;
 use coredump_core::regions::{Regions, global_names, shapes};
 use coredump_core::{Binaries, Shapes};
 
-use crate::session::Session;
+use crate::inspection::Inspection;
 
 /// The heaps of one memory.
 pub struct Heaps<'a> {
@@ -27,11 +27,11 @@ pub struct Heaps<'a> {
 
 impl<'a> Heaps<'a> {
     /// The heaps of the memory with this index.
-    pub fn new(session: &Session<'a>, index: u32, memory: &'a Memory<'a>) -> Heaps<'a> {
-        let regions = session.regions(index);
-        let binaries = session.binaries();
-        let heaps = Heap::find(session.dump, binaries, index, &regions);
-        let (roots, view, dump, shapes) = (OnceCell::new(), View::new(memory), session.dump, OnceCell::new());
+    pub fn new(inspection: &Inspection<'a>, index: u32, memory: &'a Memory<'a>) -> Heaps<'a> {
+        let regions = inspection.regions(index);
+        let binaries = inspection.binaries();
+        let heaps = Heap::find(inspection.dump, binaries, index, &regions);
+        let (roots, view, dump, shapes) = (OnceCell::new(), View::new(memory), inspection.dump, OnceCell::new());
         Heaps { heaps, roots, regions, view, dump, binaries, memory: index, shapes }
     }
 
@@ -53,15 +53,16 @@ impl<'a> Heaps<'a> {
         &self.view
     }
 
-    /// Says so where more of the memory was written to than the heaps hold: then there is another allocator. Whether that is so.
-    pub fn complain_of_others(&self, session: &Session<'_>) -> bool {
+    /// Reports where more of the memory was written to than the heaps hold: then there is another allocator. Returns whether
+    /// that is so.
+    pub fn complain_of_others(&self, inspection: &Inspection<'_>) -> bool {
         let held: u64 = self.heaps.iter().flat_map(|heap| &heap.ranges).map(|range| range.end - range.start).sum();
         let others = unclaimed(&self.heaps, &self.view, &self.regions);
         let any = others > held;
         if any {
-            session.report.say(format_args!(
+            inspection.report.say(format_args!(
                 "{}: memory {}: {others} bytes in use beyond static data are in no heap that is recognised",
-                session.input.name(),
+                inspection.input.name(),
                 self.memory
             ));
         }
@@ -69,14 +70,14 @@ impl<'a> Heaps<'a> {
     }
 
     /// The numbers of each heap, and the used blocks by type; an error if they are spread too far.
-    pub fn inventory(&self, session: &Session<'_>, index: u32) -> Result<(Vec<Survey>, Totals)> {
+    pub fn inventory(&self, inspection: &Inspection<'_>, index: u32) -> Result<(Vec<Survey>, Totals)> {
         let (surveys, totals) = inventory(&self.heaps, &self.view, self.shapes());
-        Ok((surveys, totals.ok_or_else(|| too_far(session, index))?))
+        Ok((surveys, totals.ok_or_else(|| too_far(inspection, index))?))
     }
 
     /// The blocks and their pointers; an error if they are spread too far.
-    pub fn graph<'h>(&'h self, session: &Session<'_>, index: u32) -> Result<Graph<'h, 'h>> {
-        Graph::new(&self.heaps, &self.view).ok_or_else(|| too_far(session, index))
+    pub fn graph<'h>(&'h self, inspection: &Inspection<'_>, index: u32) -> Result<Graph<'h, 'h>> {
+        Graph::new(&self.heaps, &self.view).ok_or_else(|| too_far(inspection, index))
     }
 
     /// The types of the graph's blocks.
@@ -96,6 +97,6 @@ impl<'a> Heaps<'a> {
     }
 }
 
-fn too_far(session: &Session<'_>, memory: u32) -> Error {
-    session.error(ErrorKind::TooLarge, format!("the heaps of memory {memory} are too far apart"))
+fn too_far(inspection: &Inspection<'_>, memory: u32) -> Error {
+    inspection.error(ErrorKind::TooLarge, format!("the heaps of memory {memory} are too far apart"))
 }

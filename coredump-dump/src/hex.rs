@@ -10,18 +10,18 @@ use anstyle::{AnsiColor, Style};
 use coredump_core::error::Result;
 use coredump_core::memory::{Chunk, Memory};
 
-use crate::session::Session;
+use crate::inspection::Inspection;
 use coredump_core::cli::paint::{Paint, Piece};
 
 /// Bytes a row.
 const ROW: u64 = 16;
 
 /// Shows the ranges.
-pub fn hex(session: &Session<'_>) -> Result<()> {
-    let (index, memory) = session.memory()?;
-    let ranges = session.ranges(index, memory)?;
-    session.write(|out| {
-        let dump = HexDump { memory, paint: session.paint(), squeeze: !session.args.no_squeeze };
+pub fn hex(inspection: &Inspection<'_>) -> Result<()> {
+    let (index, memory) = inspection.memory()?;
+    let ranges = inspection.ranges(index, memory)?;
+    inspection.write(|out| {
+        let dump = HexDump { memory, paint: inspection.paint(), squeeze: !inspection.args.no_squeeze };
         for (number, range) in ranges.into_iter().enumerate() {
             if number > 0 {
                 writeln!(out)?;

@@ -8,12 +8,12 @@ use coredump_core::cli::output::Output;
 use coredump_core::cli::text::escape;
 use coredump_core::error::Result;
 
-use crate::session::Session;
+use crate::inspection::Inspection;
 use coredump_core::cli::paint::{Paint, Piece};
 
 /// Counts and shows hits.
 pub struct Hits<'s, 'a> {
-    session: &'s Session<'a>,
+    inspection: &'s Inspection<'a>,
     out: Output,
     /// A write that failed: it ended the search, and is reported at the end.
     failure: Option<io::Error>,
@@ -21,22 +21,22 @@ pub struct Hits<'s, 'a> {
     limit: u64,
     aligned: bool,
     paint: Paint,
-    /// A column for the memory's index.
+    /// Whether the table has a column for the memory's index.
     several: bool,
 }
 
 impl<'s, 'a> Hits<'s, 'a> {
     /// Begins with no hit.
-    pub fn new(session: &'s Session<'a>) -> Result<Hits<'s, 'a>> {
+    pub fn new(inspection: &'s Inspection<'a>) -> Result<Hits<'s, 'a>> {
         Ok(Hits {
-            session,
-            out: session.output()?,
+            inspection,
+            out: inspection.output()?,
             failure: None,
             count: 0,
-            limit: session.args.limit.unwrap_or(u64::MAX),
-            aligned: session.on_terminal(),
-            paint: session.paint(),
-            several: session.dump.memories.len() > 1,
+            limit: inspection.args.limit.unwrap_or(u64::MAX),
+            aligned: inspection.on_terminal(),
+            paint: inspection.paint(),
+            several: inspection.dump.memories.len() > 1,
         })
     }
 
@@ -44,7 +44,7 @@ impl<'s, 'a> Hits<'s, 'a> {
     pub fn add(&mut self, memory: u32, address: u64, preview: impl FnOnce() -> String) -> ControlFlow<()> {
         if self.count < self.limit {
             self.count += 1;
-            if !self.session.args.count
+            if !self.inspection.args.count
                 && let Err(error) = self.show(memory, address, &preview())
             {
                 self.failure = Some(error);
@@ -64,8 +64,8 @@ impl<'s, 'a> Hits<'s, 'a> {
     ) -> ControlFlow<()> {
         if self.count < self.limit {
             self.count += 1;
-            let (ty, preview) = (escape(ty), if self.session.args.count { String::new() } else { preview() });
-            let written = match (self.session.args.count, self.aligned) {
+            let (ty, preview) = (escape(ty), if self.inspection.args.count { String::new() } else { preview() });
+            let written = match (self.inspection.args.count, self.aligned) {
                 (true, _) => Ok(()),
                 (false, false) => writeln!(self.out, "object\t#{id}\t{ty}\t{element}\t{preview}"),
                 (false, true) => {
@@ -82,9 +82,9 @@ impl<'s, 'a> Hits<'s, 'a> {
     }
 
     fn show(&mut self, memory: u32, address: u64, preview: &str) -> io::Result<()> {
-        let regions = self.session.regions(memory);
+        let regions = self.inspection.regions(memory);
         let region = regions.at(address).map_or("", |region| region.label());
-        let symbol = self.session.symbol(memory, address).unwrap_or_default();
+        let symbol = self.inspection.symbol(memory, address).unwrap_or_default();
         let (region, symbol) = (escape(region), escape(&symbol));
         if !self.aligned {
             return writeln!(self.out, "{memory}\t{address:#010x}\t{region}\t{symbol}\t{preview}");
@@ -100,7 +100,7 @@ impl<'s, 'a> Hits<'s, 'a> {
         if let Some(failure) = self.failure {
             return Err(self.out.failed(failure));
         }
-        if self.session.args.count {
+        if self.inspection.args.count {
             writeln!(self.out, "{}", self.count).map_err(|error| self.out.failed(error))?;
         }
         self.out.commit()?;

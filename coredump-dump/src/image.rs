@@ -12,46 +12,46 @@ use coredump_core::memory::{Chunk, Memory, Segment};
 use coredump_core::model::Value;
 use serde_json::{Map, json};
 
+use crate::inspection::{Inspection, write_fill};
 use crate::raw::refuse_terminal;
-use crate::session::{Session, write_fill};
 
 /// The shortest segment that is copied from file to file.
 const COPIED: usize = 1 << 20;
 
 /// Writes a whole memory: to a file sparse (only what the dump stores takes room), to a pipe as `--raw` does.
-pub fn image(session: &Session<'_>) -> Result<()> {
-    refuse_terminal(session)?;
-    let (index, memory) = session.memory()?;
-    let mut out = session.output()?;
+pub fn image(inspection: &Inspection<'_>) -> Result<()> {
+    refuse_terminal(inspection)?;
+    let (index, memory) = inspection.memory()?;
+    let mut out = inspection.output()?;
     if can_be_sparse(&mut out)? {
-        tell_missing(session, index, memory);
-        write_sparse(&mut out, memory, session)?;
+        tell_missing(inspection, index, memory);
+        write_sparse(&mut out, memory, inspection)?;
         return out.commit();
     }
-    if session.args.fill.is_none() {
-        session.check_captured(memory, 0..memory.size)?;
+    if inspection.args.fill.is_none() {
+        inspection.check_captured(memory, 0..memory.size)?;
     }
-    write_stream(&mut out, memory, session.args.fill.unwrap_or(0)).map_err(|error| out.failed(error))?;
+    write_stream(&mut out, memory, inspection.args.fill.unwrap_or(0)).map_err(|error| out.failed(error))?;
     out.commit()
 }
 
 /// Writes `memory-N.bin` for each memory, `memories.json` (which tells what in them is captured), `globals.json` and
 /// `tables.json` into the folder that `-o` names.
-pub fn all(session: &Session<'_>) -> Result<()> {
-    let Some(folder) = &session.args.output else {
+pub fn all(inspection: &Inspection<'_>) -> Result<()> {
+    let Some(folder) = &inspection.args.output else {
         return Err(Error::new(ErrorKind::Usage, "--all needs a folder to write to").hint("-o FOLDER names it"));
     };
     let folder = folder.path();
     fs::create_dir_all(folder).map_err(|error| Error::io("cannot create", error).in_file(folder))?;
-    for (index, memory) in session.memories()? {
-        tell_missing(session, index, memory);
+    for (index, memory) in inspection.memories()? {
+        tell_missing(inspection, index, memory);
         let mut out = Output::in_folder(folder, &format!("memory-{index}.bin"))?;
-        write_sparse(&mut out, memory, session)?;
+        write_sparse(&mut out, memory, inspection)?;
         out.commit()?;
     }
-    write_json(folder, "memories.json", &memories(session))?;
-    write_json(folder, "globals.json", &globals(session))?;
-    write_json(folder, "tables.json", &json!(session.dump.tables))
+    write_json(folder, "memories.json", &memories(inspection))?;
+    write_json(folder, "globals.json", &globals(inspection))?;
+    write_json(folder, "tables.json", &json!(inspection.dump.tables))
 }
 
 /// Whether the destination is a regular file with nothing in it yet.
@@ -68,7 +68,7 @@ fn can_be_sparse(out: &mut Output) -> Result<bool> {
     Ok(empty && file.stream_position().is_ok_and(|position| position == 0))
 }
 
-fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) -> Result<()> {
+fn write_sparse(out: &mut Output, memory: &Memory<'_>, inspection: &Inspection<'_>) -> Result<()> {
     if i64::try_from(memory.size).is_err() {
         let message = format!("a memory of {:#x} bytes is larger than any file", memory.size);
         return Err(Error::new(ErrorKind::TooLarge, message).hint("--range takes a part of it"));
@@ -76,13 +76,13 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) ->
     let write = |file: &File| -> io::Result<()> {
         file.set_len(memory.size)?;
         for segment in memory.segments() {
-            if segment.bytes.len() < COPIED || !copy(session, segment, file)? {
+            if segment.bytes.len() < COPIED || !copy(inspection, segment, file)? {
                 file.write_all_at(segment.bytes, segment.address)?;
             }
         }
-        // Who writes on to the same file writes after it.
+        // Another program that goes on with the same file writes after the image.
         (&mut &*file).seek(SeekFrom::Start(memory.size))?;
-        let Some(fill @ 1..) = session.args.fill else { return Ok(()) };
+        let Some(fill @ 1..) = inspection.args.fill else { return Ok(()) };
         let block = [fill; 65536];
         for chunk in memory.chunks(0..memory.size) {
             if let Chunk::Hole { address, len } = chunk {
@@ -101,8 +101,8 @@ fn write_sparse(out: &mut Output, memory: &Memory<'_>, session: &Session<'_>) ->
 /// Copies a segment from the dump's file to its place in `file`: none of its pages is mapped, and what passes through here
 /// stays in the processor's cache. (To have the system copy by itself takes longer: a segment lies anywhere in the dump's
 /// pages, so each page of `file` would be put together from two.) `false` where the segment lies in no file.
-fn copy(session: &Session<'_>, segment: &Segment<'_>, file: &File) -> io::Result<bool> {
-    let Some((from, offset)) = session.file.zip(session.bytes.offset_of(segment.bytes)) else { return Ok(false) };
+fn copy(inspection: &Inspection<'_>, segment: &Segment<'_>, file: &File) -> io::Result<bool> {
+    let Some((from, offset)) = inspection.file.zip(inspection.bytes.offset_of(segment.bytes)) else { return Ok(false) };
     let range = offset as u64..(offset + segment.bytes.len()) as u64;
     let copied = read_in_parts(from, range, |at, part| file.write_all_at(part, segment.address + at));
     copied.map_err(|error| match error.kind() {
@@ -124,19 +124,19 @@ fn write_stream(out: &mut Output, memory: &Memory<'_>, fill: u8) -> io::Result<(
 }
 
 /// In a file, a hole reads as zero: say so.
-fn tell_missing(session: &Session<'_>, index: u32, memory: &Memory<'_>) {
+fn tell_missing(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>) {
     let holes = memory.chunks(0..memory.size).filter(|chunk| matches!(chunk, Chunk::Hole { .. }));
     let missing: u64 = holes.map(|hole| hole.range().end - hole.range().start).sum();
-    if missing > 0 && session.args.fill.is_none() {
-        session.report.say(format_args!(
+    if missing > 0 && inspection.args.fill.is_none() {
+        inspection.report.say(format_args!(
             "{}: memory {index}: {missing} of {} bytes are not captured: holes in the file, which read as zero",
-            session.input.name(),
+            inspection.input.name(),
             memory.size
         ));
     }
 }
 
-fn memories(session: &Session<'_>) -> serde_json::Value {
+fn memories(inspection: &Inspection<'_>) -> serde_json::Value {
     let of = |(index, memory): (usize, &Memory<'_>)| {
         let captured: Vec<_> = memory
             .captured()
@@ -152,11 +152,11 @@ fn memories(session: &Session<'_>) -> serde_json::Value {
             "captured": captured,
         })
     };
-    session.dump.memories.iter().enumerate().map(of).collect()
+    inspection.dump.memories.iter().enumerate().map(of).collect()
 }
 
-fn globals(session: &Session<'_>) -> serde_json::Value {
-    let names = session.global_names();
+fn globals(inspection: &Inspection<'_>) -> serde_json::Value {
+    let names = inspection.global_names();
     let of = |((index, global), names): ((usize, &coredump_core::model::Global), _)| {
         json!({
             "index": index,
@@ -166,7 +166,7 @@ fn globals(session: &Session<'_>) -> serde_json::Value {
             "value": value(&global.value),
         })
     };
-    session.dump.globals.iter().enumerate().zip(names).map(of).collect()
+    inspection.dump.globals.iter().enumerate().zip(names).map(of).collect()
 }
 
 /// A value so that no JSON reader loses a bit: i64 as decimal, floats as decimal with their bits beside them.

@@ -25,7 +25,7 @@ use coredump_core::cli::paint::Paint;
 const GLIMPSE: u64 = 64;
 
 /// A dump, and how to show it. Binaries, regions and symbols are looked for when something asks for them.
-pub struct Session<'a> {
+pub struct Inspection<'a> {
     /// The dump.
     pub opened: &'a Dump,
     /// What its file records.
@@ -45,16 +45,16 @@ pub struct Session<'a> {
     symbols: RefCell<HashMap<u32, Rc<Symbols>>>,
 }
 
-impl<'a> Session<'a> {
-    /// A session with an opened dump.
+impl<'a> Inspection<'a> {
+    /// Begins to look into an opened dump.
     pub fn new(opened: &'a Dump, input: &'a Input, file: Option<&'a File>, args: &'a Args, report: &'a Report) -> Self {
         let (warned, regions, symbols) = Default::default();
         let (dump, bytes) = (opened.recorded(), opened.bytes());
-        let session = Session { opened, dump, input, bytes, file, args, report, warned, regions, symbols };
+        let inspection = Inspection { opened, dump, input, bytes, file, args, report, warned, regions, symbols };
         if opened.binaries_so_far().is_some() {
-            session.binaries();
+            inspection.binaries();
         }
-        session
+        inspection
     }
 
     /// Whether a binary that was named or looked for was refused with a warning.
@@ -62,7 +62,7 @@ impl<'a> Session<'a> {
         self.opened.binaries_so_far().is_some_and(|binaries| !binaries.warnings.is_empty())
     }
 
-    /// The binaries of the dump's modules. What is wrong with them is said once.
+    /// The binaries of the dump's modules. Reports once what is wrong with them.
     pub fn binaries(&self) -> &'a Binaries {
         let binaries = self.opened.binaries();
         self.warned.get_or_init(|| {

@@ -10,7 +10,7 @@ use coredump_core::heap::{Block, Types};
 use crate::ahead::ahead;
 use crate::heap::{complain, memories, not_recognised};
 use crate::heaps::Heaps;
-use crate::session::Session;
+use crate::inspection::Inspection;
 use crate::table::Records;
 
 /// Blocks of a group that are listed for a person.
@@ -18,26 +18,26 @@ const LISTED: usize = 10;
 /// Groups that are distinguished; blocks beyond them are counted by size only.
 const MAX_GROUPS: usize = 1 << 16;
 
-/// Lists them in groups, the most bytes first.
-pub fn leaks(session: &Session<'_>) -> Result<Exit> {
+/// Lists the blocks that are lost, in groups, the most bytes first.
+pub fn leaks(inspection: &Inspection<'_>) -> Result<Exit> {
     let mut groups = Records::new("Leaks", "leaks", &[">memory", ">bytes", ">blocks", ">size", "type or contents", ""]);
     let mut blocks = Records::new("Blocks", "leak", &[">memory", "address", ">size", "type or contents", ""]);
     let mut outcome = Exit::Done;
-    let mut left = session.args.limit.unwrap_or(u64::MAX);
-    for (index, memory) in memories(session)? {
-        let heaps = Heaps::new(session, index, memory);
+    let mut left = inspection.args.limit.unwrap_or(u64::MAX);
+    for (index, memory) in memories(inspection)? {
+        let heaps = Heaps::new(inspection, index, memory);
         if heaps.heaps.is_empty() {
-            outcome = not_recognised(session, index);
+            outcome = not_recognised(inspection, index);
             continue;
         }
-        if heaps.complain_of_others(session) {
+        if heaps.complain_of_others(inspection) {
             outcome = Exit::Partial;
         }
         let roots = heaps.roots();
-        let mut graph = ahead(memory, 0..memory.size, || heaps.graph(session, index))?;
-        if complain(session, index, graph.damage()) {
+        let mut graph = ahead(memory, 0..memory.size, || heaps.graph(inspection, index))?;
+        if complain(inspection, index, graph.damage()) {
             let message = "blocks after the broken place are not known, so that what they point to would look lost";
-            return Err(session.error(ErrorKind::Malformed, message).hint("--check tells more of what is broken"));
+            return Err(inspection.error(ErrorKind::Malformed, message).hint("--check tells more of what is broken"));
         }
         let certain = if roots.missing.is_empty() { "certain" } else { "possible" };
         let mut found: BTreeMap<(u64, String), (u64, u64)> = BTreeMap::new();
@@ -51,16 +51,16 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
             let key = if found.len() < MAX_GROUPS { (block.size, what.clone()) } else { (block.size, String::new()) };
             let group = found.entry(key).or_default();
             *group = (group.0 + 1, group.1.saturating_add(block.size));
-            if left > 0 && (!session.on_terminal() || blocks.rows.len() < LISTED) {
+            if left > 0 && (!inspection.on_terminal() || blocks.rows.len() < LISTED) {
                 left -= 1;
                 let address = format!("{:#010x}", block.address);
                 blocks.row([index.to_string(), address, block.size.to_string(), what, certain.to_owned()]);
             }
         }
         if !found.is_empty() && !roots.missing.is_empty() {
-            session.report.say(format_args!(
+            inspection.report.say(format_args!(
                 "{}: memory {index}: the dump does not hold {}: blocks that only these point to are listed too",
-                session.input.name(),
+                inspection.input.name(),
                 roots.missing.join(", ")
             ));
             outcome = Exit::Partial;
@@ -78,6 +78,6 @@ pub fn leaks(session: &Session<'_>) -> Result<Exit> {
             ]);
         }
     }
-    session.show(&[groups, blocks])?;
+    inspection.show(&[groups, blocks])?;
     Ok(outcome)
 }

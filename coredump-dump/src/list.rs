@@ -9,7 +9,7 @@ use coredump_core::error::Result;
 use coredump_core::memory::{Chunk, Count, Memory};
 
 use crate::globals;
-use crate::session::Session;
+use crate::inspection::Inspection;
 use crate::table::{Form, Table};
 
 /// Known zeros shorter than this between captured bytes do not make a line of their own.
@@ -21,28 +21,28 @@ const SHORT_HASH: usize = 12;
 /// Records of one sort that a terminal gets.
 const LINES: usize = 40;
 
-/// Lists it.
-pub fn list(session: &Session<'_>) -> Result<()> {
-    for warning in &session.dump.warnings {
-        session.report.warning(session.input.name(), warning);
+/// Lists what is in the dump.
+pub fn list(inspection: &Inspection<'_>) -> Result<()> {
+    for warning in &inspection.dump.warnings {
+        inspection.report.warning(inspection.input.name(), warning);
     }
-    let form = session.form(LINES);
-    session.write(|out| {
-        process(session, out, form)?;
-        threads(session, out, form)?;
-        memories(session, out, form)?;
-        ranges(session, out, form)?;
-        regions(session, out, form)?;
-        globals::table(session, out, form)?;
-        tables(session, out, form)?;
-        instances(session, out, form)?;
-        modules(session, out, form)?;
-        sections(session, out, form)
+    let form = inspection.form(LINES);
+    inspection.write(|out| {
+        process(inspection, out, form)?;
+        threads(inspection, out, form)?;
+        memories(inspection, out, form)?;
+        ranges(inspection, out, form)?;
+        regions(inspection, out, form)?;
+        globals::table(inspection, out, form)?;
+        tables(inspection, out, form)?;
+        instances(inspection, out, form)?;
+        modules(inspection, out, form)?;
+        sections(inspection, out, form)
     })
 }
 
-fn process(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
-    let dump = session.dump;
+fn process(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+    let dump = inspection.dump;
     let process = &dump.process;
     let mut table = Table::new(out, form, "Process", "process", &["", ""]);
     let mut fact = |name: &str, value: Option<String>| {
@@ -50,7 +50,7 @@ fn process(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result
             table.row([name.to_owned(), value]);
         }
     };
-    fact("dump", Some(session.input.name()));
+    fact("dump", Some(inspection.input.name()));
     fact("size", Some(dump.size.to_string()));
     fact("layout", Some(dump.layout.name().to_owned()));
     fact("producer", dump.producer.clone());
@@ -62,8 +62,8 @@ fn process(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result
     fact("started", process.start_time.clone());
     fact("dumped", process.time.clone());
     fact("exit code", process.exit_code.map(|code| code.to_string()));
-    session.binaries();
-    if let Some(reason) = session.opened.reason().cloned() {
+    inspection.binaries();
+    if let Some(reason) = inspection.opened.reason().cloned() {
         fact("reason", Some(reason.kind));
         fact("message", reason.message);
         fact("detail", reason.detail);
@@ -73,9 +73,9 @@ fn process(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result
     table.finish()
 }
 
-fn threads(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn threads(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     let mut table = Table::new(out, form, "Threads", "thread", &[">index", "name", ">frames", ""]);
-    for (index, thread) in session.dump.threads.iter().enumerate() {
+    for (index, thread) in inspection.dump.threads.iter().enumerate() {
         let truncated = if thread.truncated { "older frames are missing" } else { "" };
         let frames = thread.frames.len().to_string();
         table.row([index.to_string(), thread.name.clone(), frames, truncated.to_owned()]);
@@ -83,10 +83,10 @@ fn threads(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result
     table.finish()
 }
 
-fn memories(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn memories(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     const COLUMNS: &[&str] = &[">index", ">size", ">captured", ">zero", ">not captured", ">maximum", ">page", ""];
     let mut table = Table::new(out, form, "Memories", "memory", COLUMNS);
-    for (index, memory) in session.dump.memories.iter().enumerate() {
+    for (index, memory) in inspection.dump.memories.iter().enumerate() {
         let count = Count::in_range(memory, 0..memory.size);
         let mut kinds = Vec::new();
         kinds.extend(memory.memory64.then_some("64-bit"));
@@ -105,10 +105,10 @@ fn memories(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Resul
     table.finish()
 }
 
-fn ranges(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn ranges(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     let mut table =
         Table::new(out, form, "Ranges", "range", &[">memory", "start", "end", ">size", "contents", ">stored"]);
-    for (index, memory) in session.dump.memories.iter().enumerate() {
+    for (index, memory) in inspection.dump.memories.iter().enumerate() {
         stretches(memory, |range, contents, stored| {
             table.row([
                 index.to_string(),
@@ -126,7 +126,7 @@ fn ranges(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<
 /// The memory as few stretches: captured (with short known zeros in between), zero, not captured; and how many bytes
 /// of each the dump stores.
 fn stretches(memory: &Memory<'_>, mut each: impl FnMut(Range<u64>, &'static str, u64)) {
-    // The last two, of which the next one may make one.
+    // The last two stretches, which the next one may join.
     let mut found: VecDeque<(Range<u64>, &'static str, u64)> = VecDeque::new();
     for chunk in memory.chunks(0..memory.size) {
         let range = chunk.range();
@@ -158,12 +158,12 @@ fn stretches(memory: &Memory<'_>, mut each: impl FnMut(Range<u64>, &'static str,
 }
 
 /// What the parts of each memory are for, as far as the binaries tell.
-fn regions(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn regions(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     const COLUMNS: &[&str] =
         &[">memory", "start", "end", ">size", "use", "name", ">captured", ">zero", ">not captured"];
     let mut table = Table::new(out, form, "Regions", "region", COLUMNS);
-    for (index, memory) in (0..).zip(&session.dump.memories).take(MAX_PICTURED) {
-        let regions = session.regions(index);
+    for (index, memory) in (0..).zip(&inspection.dump.memories).take(MAX_PICTURED) {
+        let regions = inspection.regions(index);
         for region in regions.iter().filter(|_| regions.is_known()) {
             let count = Count::in_range(memory, region.range.clone());
             table.row([
@@ -182,10 +182,10 @@ fn regions(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result
     table.finish()
 }
 
-fn tables(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn tables(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     let mut table =
         Table::new(out, form, "Tables", "table", &[">index", "type", ">elements", ">captured", ">not null"]);
-    for (index, one) in session.dump.tables.iter().enumerate() {
+    for (index, one) in inspection.dump.tables.iter().enumerate() {
         let set = one.elements.iter().filter(|element| **element != coredump_core::model::RefTarget::Null).count();
         table.row([
             index.to_string(),
@@ -198,14 +198,14 @@ fn tables(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<
     table.finish()
 }
 
-fn instances(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn instances(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     let mut table =
         Table::new(out, form, "Instances", "instance", &[">index", ">module", "memories", "globals", "tables"]);
     let indices = |indices: &[Option<u32>]| {
         let each = indices.iter().map(|index| index.map_or("?".to_owned(), |index| index.to_string()));
         each.collect::<Vec<_>>().join(" ")
     };
-    for (index, instance) in session.dump.instances.iter().enumerate() {
+    for (index, instance) in inspection.dump.instances.iter().enumerate() {
         table.row([
             index.to_string(),
             instance.module.map_or("?".to_owned(), |module| module.to_string()),
@@ -217,11 +217,11 @@ fn instances(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Resu
     table.finish()
 }
 
-fn modules(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn modules(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     const COLUMNS: &[&str] = &[">index", "name", "binary", "", "path", "sha256", "build id", ">embedded"];
     let mut table = Table::new(out, form, "Modules", "module", COLUMNS);
-    for (index, module) in (0..).zip(&session.dump.modules) {
-        let (binary, verified) = match session.binaries().slot(index) {
+    for (index, module) in (0..).zip(&inspection.dump.modules) {
+        let (binary, verified) = match inspection.binaries().slot(index) {
             Some(slot) => match (&slot.found, slot.refused.first()) {
                 (Some(found), _) => (found.binary.describe(), found.verification.describe().to_owned()),
                 (None, Some(refused)) => {
@@ -238,8 +238,8 @@ fn modules(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result
             binary,
             verified,
             module.path.clone().unwrap_or_default(),
-            hash(module.sha256.as_deref(), session.on_terminal()),
-            hash(module.build_id.as_deref(), session.on_terminal()),
+            hash(module.sha256.as_deref(), inspection.on_terminal()),
+            hash(module.build_id.as_deref(), inspection.on_terminal()),
             module.embedded.map(|bytes| bytes.len().to_string()).unwrap_or_default(),
         ]);
     }
@@ -255,9 +255,9 @@ fn hash(hash: Option<&str>, short: bool) -> String {
     }
 }
 
-fn sections(session: &Session<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
+fn sections(inspection: &Inspection<'_>, out: &mut dyn Write, form: Form) -> io::Result<()> {
     let mut table = Table::new(out, form, "Sections", "section", &[">id", "name", ">offset", ">size"]);
-    for section in &session.dump.sections {
+    for section in &inspection.dump.sections {
         table.row([
             section.id.to_string(),
             section.name.clone(),

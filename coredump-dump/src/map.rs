@@ -11,24 +11,24 @@ use coredump_core::regions::Use;
 
 use crate::cells::{Cell, Map, Part};
 use crate::content::{Content, LOOKED_AT};
+use crate::inspection::Inspection;
 use crate::list::MAX_PICTURED;
-use crate::session::Session;
 use crate::svg;
 use coredump_core::cli::paint::{Paint, Piece};
 
 /// Draws the memories: as SVG into a file, else for a terminal.
-pub fn map(session: &Session<'_>) -> Result<()> {
+pub fn map(inspection: &Inspection<'_>) -> Result<()> {
     let as_svg =
-        session.args.output.as_ref().is_some_and(|file| file.path().extension().is_some_and(|end| end == "svg"));
+        inspection.args.output.as_ref().is_some_and(|file| file.path().extension().is_some_and(|end| end == "svg"));
     let room = match rustix::termios::tcgetwinsize(std::io::stdout()) {
-        Ok(size) if session.on_terminal() => Room::on_terminal(size.ws_col.into(), size.ws_row.into()),
+        Ok(size) if inspection.on_terminal() => Room::on_terminal(size.ws_col.into(), size.ws_row.into()),
         _ if as_svg => Room { columns: 128, rows: 48, names: usize::MAX },
         _ => Room { columns: 64, rows: 32, names: usize::MAX },
     };
-    let mut memories = session.memories()?;
+    let mut memories = inspection.memories()?;
     if memories.len() > MAX_PICTURED {
         let count = memories.len();
-        session
+        inspection
             .report
             .say(format_args!("of {count} memories the first {MAX_PICTURED} are drawn; --memory N draws one"));
         memories.truncate(MAX_PICTURED);
@@ -36,11 +36,11 @@ pub fn map(session: &Session<'_>) -> Result<()> {
     let maps: Vec<Map> = memories
         .into_iter()
         .filter(|(_, memory)| memory.size > 0)
-        .map(|(index, memory)| Map::new(session, index, memory, room.columns, room.rows))
+        .map(|(index, memory)| Map::new(inspection, index, memory, room.columns, room.rows))
         .collect();
-    let paint = session.paint();
-    session.write(|out| match as_svg {
-        true => svg::write(out, &session.input.name(), &maps),
+    let paint = inspection.paint();
+    inspection.write(|out| match as_svg {
+        true => svg::write(out, &inspection.input.name(), &maps),
         false => maps.iter().try_for_each(|map| draw(out, map, room.names, paint)),
     })
 }

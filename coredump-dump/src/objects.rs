@@ -8,7 +8,7 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::gc::{Graph, Root, View, text_of};
 use coredump_core::objects::{Field, Id, Kind, Link, Object, Objects};
 
-use crate::session::Session;
+use crate::inspection::Inspection;
 use crate::table::{Records, Table};
 
 /// Objects that a person gets listed.
@@ -18,24 +18,24 @@ const REFERRERS: usize = 20;
 /// How much of an object stands in one line.
 const LINE: Limits = Limits { depth: 1, elements: 8, text_only: true };
 
-/// The objects of a dump, if there are any. What is wrong with them is said.
-pub fn known<'a>(session: &Session<'a>) -> Option<(&'a View<'a>, &'a Objects<'a>)> {
-    session.binaries();
-    let view = session.opened.objects();
+/// The objects of a dump, if there are any. Reports what is wrong with them.
+pub fn known<'a>(inspection: &Inspection<'a>) -> Option<(&'a View<'a>, &'a Objects<'a>)> {
+    inspection.binaries();
+    let view = inspection.opened.objects();
     let objects = view.objects()?;
     if objects.count() == 0 && objects.problem().is_none() {
         return None;
     }
     for warning in view.warnings() {
-        session.report.warning(session.input.name(), &warning);
+        inspection.report.warning(inspection.input.name(), &warning);
     }
     Some((view, objects))
 }
 
 /// The objects, where nothing can be done without them.
-fn needed<'a>(session: &Session<'a>) -> Result<(&'a View<'a>, &'a Objects<'a>)> {
-    known(session).ok_or_else(|| {
-        let error = session.error(ErrorKind::NotFound, "the dump holds no objects of a garbage-collected program");
+fn needed<'a>(inspection: &Inspection<'a>) -> Result<(&'a View<'a>, &'a Objects<'a>)> {
+    known(inspection).ok_or_else(|| {
+        let error = inspection.error(ErrorKind::NotFound, "the dump holds no objects of a garbage-collected program");
         error.hint("coredump-run captures them; --memory none leaves them out")
     })
 }
@@ -46,8 +46,8 @@ fn outcome(objects: &Objects<'_>) -> Exit {
 }
 
 /// Lists the objects, those that are kept by nothing but themselves with the most bytes first.
-pub fn list(session: &Session<'_>, wanted: &str) -> Result<Exit> {
-    let (view, objects) = needed(session)?;
+pub fn list(inspection: &Inspection<'_>, wanted: &str) -> Result<Exit> {
+    let (view, objects) = needed(inspection)?;
     let roots = view.roots();
     let dominators = Graph::new(objects, &roots).dominators(objects);
     let types: Vec<bool> = (0..objects.types().len() as u32)
@@ -57,15 +57,15 @@ pub fn list(session: &Session<'_>, wanted: &str) -> Result<Exit> {
     let mut ids: Vec<(u64, Id)> =
         objects.iter().filter(chosen).map(|object| (dominators.retained(object.id), object.id)).collect();
     if ids.is_empty() {
-        return Err(session
+        return Err(inspection
             .error(ErrorKind::NotFound, format!("there is no object of type {wanted}"))
             .hint("--heap lists the types"));
     }
     ids.sort_by_key(|(retained, id)| (std::cmp::Reverse(*retained), *id));
-    ids.truncate(session.args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
+    ids.truncate(inspection.args.limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX));
     const COLUMNS: &[&str] = &[">id", "kind", "type", ">bytes", ">retained", "object"];
-    session.write(|out| {
-        let mut table = Table::new(out, session.form(LINES), "Objects", "object", COLUMNS);
+    inspection.write(|out| {
+        let mut table = Table::new(out, inspection.form(LINES), "Objects", "object", COLUMNS);
         for (retained, id) in ids {
             let Some(object) = objects.get(id) else { continue };
             table.row([
@@ -93,10 +93,10 @@ fn in_short(view: &View<'_>, object: &Object<'_>) -> String {
     view.object_text(object, LINE)
 }
 
-/// Tells all of one object.
-pub fn one(session: &Session<'_>, id: Id) -> Result<Exit> {
-    let (view, objects) = needed(session)?;
-    let Some(object) = objects.get(id) else { return Err(absent(session, objects, id)) };
+/// Prints all that is known of one object.
+pub fn one(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
+    let (view, objects) = needed(inspection)?;
+    let Some(object) = objects.get(id) else { return Err(absent(inspection, objects, id)) };
     let roots = view.roots();
     let graph = Graph::new(objects, &roots);
     let dominators = graph.dominators(objects);
@@ -120,8 +120,8 @@ pub fn one(session: &Session<'_>, id: Id) -> Result<Exit> {
         fact("text", text);
     }
     let mut fields = Records::new("Fields", "field", &["", "stored as", "value"]);
-    let shown = session.args.elements.map_or(32, |elements| elements as usize);
-    let limits = Limits::asked(Some(session.args.depth.unwrap_or(1)), session.args.elements);
+    let shown = inspection.args.elements.map_or(32, |elements| elements as usize);
+    let limits = Limits::asked(Some(inspection.args.depth.unwrap_or(1)), inspection.args.elements);
     for (index, field) in object.fields().enumerate().take(shown) {
         let storage = object.storage(index).map_or("", |storage| storage.name());
         fields.row([part(view, &object, index), storage.to_owned(), value(view, field, limits)]);
@@ -143,19 +143,19 @@ pub fn one(session: &Session<'_>, id: Id) -> Result<Exit> {
             from.references().filter(|(_, to)| *to == id).take(4).map(|(index, _)| part(view, &from, index)).collect();
         holders.row([head(view, from.id), places.join(", ")]);
     }
-    session.show(&[facts, fields, holders])?;
+    inspection.show(&[facts, fields, holders])?;
     Ok(outcome(objects))
 }
 
 /// Shows a shortest chain of references from a root to an object.
-pub fn path_to(session: &Session<'_>, id: Id) -> Result<Exit> {
-    let (view, objects) = needed(session)?;
+pub fn path_to(inspection: &Inspection<'_>, id: Id) -> Result<Exit> {
+    let (view, objects) = needed(inspection)?;
     if objects.get(id).is_none() {
-        return Err(absent(session, objects, id));
+        return Err(absent(inspection, objects, id));
     }
     let roots = view.roots();
     let Some(path) = Graph::new(objects, &roots).path_to(id) else {
-        session.report.say(format_args!("{}: no root leads to object #{id}", session.input.name()));
+        inspection.report.say(format_args!("{}: no root leads to object #{id}", inspection.input.name()));
         return Ok(Exit::Partial);
     };
     let mut table = Records::new("Path", "step", &["", "place", "refers to"]);
@@ -166,13 +166,13 @@ pub fn path_to(session: &Session<'_>, id: Id) -> Result<Exit> {
         let through = from.references().find(|(_, to)| *to == step[1]).map(|(index, _)| part(view, &from, index));
         table.row([head(view, from.id), through.unwrap_or_default(), head(view, step[1])]);
     }
-    session.show(&[table])?;
+    inspection.show(&[table])?;
     Ok(outcome(objects))
 }
 
 /// The types of the objects: how many there are, their bytes, and what would be freed with all of a type.
-pub fn types(session: &Session<'_>) -> Option<Records> {
-    let (view, objects) = known(session)?;
+pub fn types(inspection: &Inspection<'_>) -> Option<Records> {
+    let (view, objects) = known(inspection)?;
     const COLUMNS: &[&str] = &["kind", "type", ">objects", ">bytes", ">retained"];
     let mut table = Records::new("Object types", "object-type", COLUMNS);
     let dominators = Graph::new(objects, &view.roots()).dominators(objects);
@@ -235,7 +235,7 @@ fn value(view: &View<'_>, field: Field, limits: Limits) -> String {
     }
 }
 
-fn absent(session: &Session<'_>, objects: &Objects<'_>, id: Id) -> coredump_core::Error {
-    let error = session.error(ErrorKind::NotFound, format!("there is no object #{id}"));
+fn absent(inspection: &Inspection<'_>, objects: &Objects<'_>, id: Id) -> coredump_core::Error {
+    let error = inspection.error(ErrorKind::NotFound, format!("there is no object #{id}"));
     error.hint(format!("the dump holds {}, counted from 1", objects.count()))
 }

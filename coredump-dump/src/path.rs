@@ -8,42 +8,42 @@ use crate::address::{Address, Base};
 use crate::args::Kept;
 use crate::heap::{complain, not_recognised};
 use crate::heaps::Heaps;
+use crate::inspection::Inspection;
 use crate::objects;
-use crate::session::Session;
 use crate::table::Records;
 
 /// Shows a shortest chain of pointers from a root to a block.
-pub fn path_to(session: &Session<'_>) -> Result<Exit> {
-    let address = match &session.args.path_to {
+pub fn path_to(inspection: &Inspection<'_>) -> Result<Exit> {
+    let address = match &inspection.args.path_to {
         None => return Ok(Exit::Done),
-        Some(Kept::Object(id)) => return objects::path_to(session, *id),
+        Some(Kept::Object(id)) => return objects::path_to(inspection, *id),
         Some(Kept::Address(address)) => address,
     };
     // Addresses are written with 0x nearly always.
     if let Address { base: Base::Number(number), offset: 0 } = address
-        && let Some((_, objects)) = objects::known(session)
+        && let Some((_, objects)) = objects::known(inspection)
         && let Some(id) = u32::try_from(*number).ok().filter(|id| objects.get(*id).is_some())
     {
-        return objects::path_to(session, id);
+        return objects::path_to(inspection, id);
     }
-    let (index, memory) = session.memory()?;
-    let address = session.address(index, address)?;
-    let regions = session.regions(index);
-    let found = Heaps::new(session, index, memory);
+    let (index, memory) = inspection.memory()?;
+    let address = inspection.address(index, address)?;
+    let regions = inspection.regions(index);
+    let found = Heaps::new(inspection, index, memory);
     if found.heaps.is_empty() {
-        return Ok(not_recognised(session, index));
+        return Ok(not_recognised(inspection, index));
     }
     let roots = found.roots();
-    let mut graph = found.graph(session, index)?;
-    complain(session, index, graph.damage());
+    let mut graph = found.graph(inspection, index)?;
+    complain(inspection, index, graph.damage());
     if !found.heaps.iter().any(|heap| heap.holds(address)) {
-        return Err(session.error(ErrorKind::NotFound, format!("{address:#x} lies in no heap of memory {index}")));
+        return Err(inspection.error(ErrorKind::NotFound, format!("{address:#x} lies in no heap of memory {index}")));
     }
     let Some(steps) = graph.path_to(roots, address) else {
-        let name = session.input.name();
-        session.report.say(format_args!("{name}: no chain of pointers from a root leads to {address:#x}"));
+        let name = inspection.input.name();
+        inspection.report.say(format_args!("{name}: no chain of pointers from a root leads to {address:#x}"));
         if !roots.missing.is_empty() {
-            session.report.hint(format_args!("the dump does not hold {}", roots.missing.join(", ")));
+            inspection.report.hint(format_args!("the dump does not hold {}", roots.missing.join(", ")));
         }
         return Ok(Exit::Partial);
     };
@@ -57,7 +57,7 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
     for step in steps {
         let (kind, place, value) = match step {
             Step::Memory { address, value } => {
-                let symbol = session.symbol(index, address);
+                let symbol = inspection.symbol(index, address);
                 let region = regions.at(address).map(|region| region.label().to_owned());
                 let place = symbol.or(region).unwrap_or_default();
                 ("memory", format!("{address:#010x} {place}"), value)
@@ -71,6 +71,6 @@ pub fn path_to(session: &Session<'_>) -> Result<Exit> {
         };
         table.row([kind.to_owned(), place.trim_end().to_owned(), format!("{value:#010x}")]);
     }
-    session.show(&[table])?;
+    inspection.show(&[table])?;
     Ok(Exit::Done)
 }

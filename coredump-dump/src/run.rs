@@ -11,7 +11,7 @@ use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::{Bytes, Draft, Store};
 
 use crate::args::{Args, TOOL};
-use crate::session::Session;
+use crate::inspection::Inspection;
 use crate::{
     blocks, check, diff, find, format, globals, heap, heap_diff, hex, image, leaks, list, map, objects, path, print,
     raw, snapshot, strings, whatis,
@@ -89,7 +89,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     };
     locating::check_folders(&args.symbols_path, report);
     match (&inputs[..], command) {
-        ([input], _) => with(&args, input, report, |session| one(command, session)).map_err(|error| {
+        ([input], _) => with(&args, input, report, |inspection| one(command, inspection)).map_err(|error| {
             // `--objects TYPE` without a dump after it has taken the type for the dump.
             let is_type = args.objects.as_deref() == Some("") && error.io_kind() == Some(io::ErrorKind::NotFound);
             if is_type { error.hint("a type is named by --objects=TYPE") } else { error }
@@ -106,7 +106,12 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
 }
 
 /// Opens a dump for `run`.
-fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'_>) -> Result<Exit>) -> Result<Exit> {
+fn with(
+    args: &Args,
+    input: &Input,
+    report: &Report,
+    run: impl FnOnce(&Inspection<'_>) -> Result<Exit>,
+) -> Result<Exit> {
     let (bytes, file) = input.open_with_file()?;
     let bytes = unpacked(bytes, args.max_size).map_err(|error| input.blame(error))?;
     // What was unpacked lies in no file.
@@ -116,39 +121,39 @@ fn with(args: &Args, input: &Input, report: &Report, run: impl FnOnce(&Session<'
     if let Some(incomplete) = &dump.recorded().incomplete {
         report.warning(input.name(), incomplete);
     }
-    let session = Session::new(&dump, input, file.as_ref(), args, report);
-    let outcome = run(&session)?;
-    Ok(outcome.and(Exit::partial_if(dump.recorded().incomplete.is_some() || session.warned())))
+    let inspection = Inspection::new(&dump, input, file.as_ref(), args, report);
+    let outcome = run(&inspection)?;
+    Ok(outcome.and(Exit::partial_if(dump.recorded().incomplete.is_some() || inspection.warned())))
 }
 
-fn one(command: Command, session: &Session<'_>) -> Result<Exit> {
-    let args = session.args;
+fn one(command: Command, inspection: &Inspection<'_>) -> Result<Exit> {
+    let args = inspection.args;
     match command {
-        Command::List => list::list(session)?,
-        Command::Globals => globals::list(session)?,
-        Command::Image => image::image(session)?,
-        Command::All => image::all(session)?,
-        Command::Find => return find::find(session),
-        Command::Strings(min) => return strings::strings(session, min),
-        Command::Diff => return diff::against_module(session),
-        Command::WhatIs => whatis::whatis(session)?,
-        Command::Print => return print::print(session),
-        Command::Heap => return heap::heap(session),
-        Command::Blocks => return blocks::blocks(session),
-        Command::Leaks => return leaks::leaks(session),
-        Command::Objects => return objects::list(session, args.objects.as_deref().unwrap_or_default()),
-        Command::Object(id) => return objects::one(session, id),
-        Command::Snapshot => return snapshot::snapshot(session),
-        Command::PathTo => return path::path_to(session),
-        Command::Check => return check::check(session),
-        Command::Map => map::map(session)?,
+        Command::List => list::list(inspection)?,
+        Command::Globals => globals::list(inspection)?,
+        Command::Image => image::image(inspection)?,
+        Command::All => image::all(inspection)?,
+        Command::Find => return find::find(inspection),
+        Command::Strings(min) => return strings::strings(inspection, min),
+        Command::Diff => return diff::against_module(inspection),
+        Command::WhatIs => whatis::whatis(inspection)?,
+        Command::Print => return print::print(inspection),
+        Command::Heap => return heap::heap(inspection),
+        Command::Blocks => return blocks::blocks(inspection),
+        Command::Leaks => return leaks::leaks(inspection),
+        Command::Objects => return objects::list(inspection, args.objects.as_deref().unwrap_or_default()),
+        Command::Object(id) => return objects::one(inspection, id),
+        Command::Snapshot => return snapshot::snapshot(inspection),
+        Command::PathTo => return path::path_to(inspection),
+        Command::Check => return check::check(inspection),
+        Command::Map => map::map(inspection)?,
         Command::Read => match args.format {
             Some(_) if args.range.is_empty() => {
                 return Err(Error::new(ErrorKind::Usage, "--format needs --range: where to read"));
             }
-            Some(format) => return Ok(Exit::partial_if(!format::format(session, format)?)),
-            None if args.hex || !args.raw && session.on_terminal() => hex::hex(session)?,
-            None => raw::raw(session)?,
+            Some(format) => return Ok(Exit::partial_if(!format::format(inspection, format)?)),
+            None if args.hex || !args.raw && inspection.on_terminal() => hex::hex(inspection)?,
+            None => raw::raw(inspection)?,
         },
     }
     Ok(Exit::Done)

@@ -13,8 +13,8 @@ use coredump_core::error::{ErrorKind, Result};
 use coredump_core::gc::{Root, View, text_of};
 use coredump_core::objects::{Kind, Object, Objects};
 
+use crate::inspection::Inspection;
 use crate::objects;
-use crate::session::Session;
 
 /// What describes nodes and edges, and fields that nothing here has.
 const META: &str = r#"{"node_fields":["type","name","id","self_size","edge_count","detachedness"],"node_types":[["hidden","array","string","object","code","closure","regexp","number","native","synthetic","concatenated string","sliced string","symbol","bigint","object shape"],"string","number","number","number","number"],"edge_fields":["type","name_or_index","to_node"],"edge_types":[["context","element","property","internal","hidden","shortcut","weak"],"string_or_number","node"],"trace_function_info_fields":["function_id","name","script_name","script_id","line","column"],"trace_node_fields":["id","function_info_index","count","size","children"],"sample_fields":["timestamp_us","last_assigned_id"],"location_fields":["object_index","script_id","line","column"]}"#;
@@ -36,13 +36,13 @@ mod kind {
 }
 
 /// Writes the snapshot.
-pub fn snapshot(session: &Session<'_>) -> Result<Exit> {
-    let Some((view, objects)) = objects::known(session) else {
-        return Err(session.error(ErrorKind::NotFound, "the dump holds no objects of a garbage-collected program"));
+pub fn snapshot(inspection: &Inspection<'_>) -> Result<Exit> {
+    let Some((view, objects)) = objects::known(inspection) else {
+        return Err(inspection.error(ErrorKind::NotFound, "the dump holds no objects of a garbage-collected program"));
     };
     let held = |root: &Root| objects.get(root.id).is_some();
     let roots: Vec<Root> = view.roots().into_iter().filter(held).collect();
-    session.write(|out| Snapshot { view, objects, roots, texts: Texts::default() }.write(out))?;
+    inspection.write(|out| Snapshot { view, objects, roots, texts: Texts::default() }.write(out))?;
     Ok(Exit::partial_if(objects.problem().is_some() || objects.limit().is_some()))
 }
 

@@ -8,14 +8,14 @@ use coredump_core::search::{self, Encoding, Text};
 
 use crate::ahead::ahead;
 use crate::hits::Hits;
+use crate::inspection::Inspection;
 use crate::objects;
-use crate::session::Session;
 
 /// Lists every run of at least `min` printable characters.
-pub fn strings(session: &Session<'_>, min: usize) -> Result<Exit> {
-    let mut hits = Hits::new(session)?;
-    'memories: for (index, memory) in session.memories()? {
-        for range in session.ranges(index, memory)? {
+pub fn strings(inspection: &Inspection<'_>, min: usize) -> Result<Exit> {
+    let mut hits = Hits::new(inspection)?;
+    'memories: for (index, memory) in inspection.memories()? {
+        for range in inspection.ranges(index, memory)? {
             let text = |text: Text| {
                 hits.add(index, text.address, || match text.encoding {
                     Encoding::Utf8 => escape(&text.text).into_owned(),
@@ -27,15 +27,15 @@ pub fn strings(session: &Session<'_>, min: usize) -> Result<Exit> {
             }
         }
     }
-    if session.args.range.is_empty() && session.args.memory.is_none() {
-        in_objects(session, min, &mut hits);
+    if inspection.args.range.is_empty() && inspection.args.memory.is_none() {
+        in_objects(inspection, min, &mut hits);
     }
     hits.finish()
 }
 
 /// Lists the arrays that are texts of at least `min` characters.
-fn in_objects(session: &Session<'_>, min: usize, hits: &mut Hits<'_, '_>) {
-    let Some((view, objects)) = objects::known(session) else { return };
+fn in_objects(inspection: &Inspection<'_>, min: usize, hits: &mut Hits<'_, '_>) {
+    let Some((view, objects)) = objects::known(inspection) else { return };
     for object in objects.iter() {
         if let Some(text) = text_of(&object).filter(|text| text.chars().count() >= min)
             && hits

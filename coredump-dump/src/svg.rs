@@ -17,7 +17,7 @@ const LEFT: usize = 118;
 const RIGHT: usize = 300;
 /// A line of text.
 const LINE: usize = 20;
-/// Around all.
+/// The margin around the drawing.
 const MARGIN: usize = 28;
 
 /// Writes one drawing of all memories, one below the other.
@@ -179,7 +179,7 @@ fn fill(cell: &Cell) -> (&'static str, f32) {
     }
 }
 
-/// Told apart also by those who see few colours (after Okabe and Ito).
+/// Colours that people who see few of them can distinguish, too (after Okabe and Ito).
 fn colour(part: Part) -> &'static str {
     let r#use = match part {
         Part::Region(r#use) => r#use,

@@ -7,24 +7,23 @@ use coredump_core::regions::Use;
 use coredump_core::{Limits, Thread, Variable};
 
 use crate::heaps::Heaps;
-use crate::session::Session;
+use crate::inspection::Inspection;
 use crate::table::Table;
 
 /// Frames of one thread that are asked for the program they are in.
 const FRAMES: usize = 64;
 
-/// Tells what is known of each address.
-pub fn whatis(session: &Session<'_>) -> Result<()> {
-    let (index, memory) = session.memory()?;
-    session.binaries();
+/// Prints what is known of each address.
+pub fn whatis(inspection: &Inspection<'_>) -> Result<()> {
+    let (index, memory) = inspection.memory()?;
+    inspection.binaries();
     let mut addresses = Vec::new();
-    for address in &session.args.whatis {
-        let at = session.address(index, address)?;
+    for address in &inspection.args.whatis {
+        let at = inspection.address(index, address)?;
         let Some(chunk) = memory.chunks(at..memory.size).next() else {
             let size = memory.size;
-            return Err(
-                session.error(ErrorKind::NotFound, format!("{at:#x} lies outside the memory, which ends at {size:#x}"))
-            );
+            return Err(inspection
+                .error(ErrorKind::NotFound, format!("{at:#x} lies outside the memory, which ends at {size:#x}")));
         };
         let mut facts = Vec::new();
         let mut fact = |name: &str, value: String| facts.push([name.to_owned(), value]);
@@ -40,7 +39,7 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
                 Chunk::Hole { len, .. } => format!("not captured, up to {:#x}", at + len),
             },
         );
-        let regions = session.regions(index);
+        let regions = inspection.regions(index);
         if let Some(region) = regions.at(at) {
             let (start, end) = (region.range.start, region.range.end);
             let name = region.name.as_deref().map(|name| format!(" {name}")).unwrap_or_default();
@@ -49,27 +48,27 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
                 fact("", "the program's binary tells more: -m FILE".to_owned());
             }
         }
-        if let Some((symbol, offset)) = session.symbols(index).at(at) {
+        if let Some((symbol, offset)) = inspection.symbols(index).at(at) {
             let size = symbol.size.map_or("of unknown size".to_owned(), |size| format!("of {size} bytes"));
             let start = symbol.address;
             let place = if offset == 0 { "at its start".to_owned() } else { format!("{offset:#x} bytes into it") };
             fact("symbol", format!("{} ({size} at {start:#x}): {place}", symbol.name));
-        } else if let Some(name) = vtable(session, index, at) {
+        } else if let Some(name) = vtable(inspection, index, at) {
             fact("symbol", name);
         }
-        for (name, value) in block(session, index, memory, at)? {
+        for (name, value) in block(inspection, index, memory, at)? {
             facts.push([name.to_owned(), value]);
         }
         if regions.at(at).is_some_and(|region| matches!(region.r#use, Use::Stack | Use::Unknown)) {
-            for (name, value) in frames(session, index, at) {
+            for (name, value) in frames(inspection, index, at) {
                 facts.push([name.to_owned(), value]);
             }
         }
         addresses.push(facts);
     }
-    session.write(|out| {
+    inspection.write(|out| {
         addresses.into_iter().try_for_each(|facts| {
-            let mut table = Table::new(out, session.form(usize::MAX), "Address", "address", &["", ""]);
+            let mut table = Table::new(out, inspection.form(usize::MAX), "Address", "address", &["", ""]);
             facts.into_iter().for_each(|fact| table.row(fact));
             table.finish()
         })
@@ -77,27 +76,27 @@ pub fn whatis(session: &Session<'_>) -> Result<()> {
 }
 
 /// The vtable of C++ that an address is in, as the programs whose frames use that memory know it.
-fn vtable(session: &Session<'_>, memory: u32, at: u64) -> Option<String> {
-    session.opened.threads().find_map(|thread| {
+fn vtable(inspection: &Inspection<'_>, memory: u32, at: u64) -> Option<String> {
+    inspection.opened.threads().find_map(|thread| {
         let mut frames =
-            thread.frames().take(FRAMES).filter(|frame| in_memory(session, &thread, frame.index(), memory));
+            thread.frames().take(FRAMES).filter(|frame| in_memory(inspection, &thread, frame.index(), memory));
         frames.find_map(|frame| frame.vtable_name(at))
     })
 }
 
 /// The block of a heap that holds an address: its size and state, its type, and the member there.
 fn block<'a>(
-    session: &Session<'a>,
+    inspection: &Inspection<'a>,
     index: u32,
     memory: &'a Memory<'a>,
     at: u64,
 ) -> Result<Vec<(&'static str, String)>> {
     // Debug information is only read for what lies in a heap.
-    let heaps = Heap::find(session.dump, session.binaries(), index, &session.regions(index));
+    let heaps = Heap::find(inspection.dump, inspection.binaries(), index, &inspection.regions(index));
     if !heaps.iter().any(|heap| heap.holds(at)) {
         return Ok(Vec::new());
     }
-    let found = Heaps::new(session, index, memory);
+    let found = Heaps::new(inspection, index, memory);
     let mut facts = Vec::new();
     for heap in &found.heaps {
         facts.extend(heap.holds(at).then(|| ("allocator", heap.kind.name().to_owned())));
@@ -107,22 +106,22 @@ fn block<'a>(
         let (address, size, state) = (block.address, block.size, block.state.name());
         let place = if offset == 0 { "at its start".to_owned() } else { format!("{offset:#x} bytes into it") };
         facts.push(("block", format!("{address:#x}, {size} bytes, {state}: {place}")));
-        let graph = found.graph(session, index)?;
+        let graph = found.graph(inspection, index)?;
         let types = found.types(&graph);
         let what = found.what(&graph, &types, &block);
         facts.extend((!what.is_empty()).then_some(("type", what)));
         if let Some((name, size)) = types.element(&graph, &block) {
             let start = address + offset / size * size;
-            facts.extend(member(session, &name, start, at).map(|member| ("member", member)));
+            facts.extend(member(inspection, &name, start, at).map(|member| ("member", member)));
         }
     }
     Ok(facts)
 }
 
 /// The member at an address of a value of that type, as an expression of some frame finds it.
-fn member(session: &Session<'_>, ty: &str, start: u64, at: u64) -> Option<String> {
+fn member(inspection: &Inspection<'_>, ty: &str, start: u64, at: u64) -> Option<String> {
     let limits = Limits { depth: 2, elements: 64, ..Limits::default() };
-    let thread = session.opened.thread(0)?;
+    let thread = inspection.opened.thread(0)?;
     let expression = format!("*({ty} *){start:#x}");
     let value = thread.frames().take(16).find_map(|frame| frame.evaluate_within(&expression, limits).ok())?;
     let members = value.children.iter().filter(|member| member.address.is_some_and(|address| address <= at));
@@ -131,9 +130,9 @@ fn member(session: &Session<'_>, ty: &str, start: u64, at: u64) -> Option<String
 }
 
 /// The frames of the shadow stack that hold an address, and the variables that lie there.
-fn frames(session: &Session<'_>, memory: u32, at: u64) -> Vec<(&'static str, String)> {
+fn frames(inspection: &Inspection<'_>, memory: u32, at: u64) -> Vec<(&'static str, String)> {
     let mut facts = Vec::new();
-    for thread in session.opened.threads() {
+    for thread in inspection.opened.threads() {
         let number = thread.index();
         // A frame reaches from its own stack pointer up to its caller's.
         let pointers = thread.stack_pointers();
@@ -142,7 +141,7 @@ fn frames(session: &Session<'_>, memory: u32, at: u64) -> Vec<(&'static str, Str
             _ => false,
         };
         let mut held =
-            (0..thread.frames().len()).filter(|frame| in_memory(session, &thread, *frame, memory) && holds(frame));
+            (0..thread.frames().len()).filter(|frame| in_memory(inspection, &thread, *frame, memory) && holds(frame));
         let Some(frame) = held.next().and_then(|frame| thread.frame(frame)) else { continue };
         let function = frame.function().unwrap_or("a function without a name");
         facts.push(("frame", format!("#{} of thread {number}: {function}", frame.index())));
@@ -156,11 +155,11 @@ fn frames(session: &Session<'_>, memory: u32, at: u64) -> Vec<(&'static str, Str
     facts
 }
 
-fn in_memory(session: &Session<'_>, thread: &Thread, frame: usize, memory: u32) -> bool {
+fn in_memory(inspection: &Inspection<'_>, thread: &Thread, frame: usize, memory: u32) -> bool {
     let instance = thread.recorded().frames.get(frame).and_then(|frame| frame.instance);
-    match instance.and_then(|instance| session.dump.instances.get(instance as usize)) {
+    match instance.and_then(|instance| inspection.dump.instances.get(instance as usize)) {
         Some(instance) => instance.memories.first() == Some(&Some(memory)),
-        None => session.dump.memories.len() == 1,
+        None => inspection.dump.memories.len() == 1,
     }
 }
 
