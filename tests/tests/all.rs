@@ -27,6 +27,8 @@ mod file_safety;
 mod gdb;
 #[path = "heap.rs"]
 mod heap;
+#[path = "heap_damage.rs"]
+mod heap_damage;
 #[path = "hostile.rs"]
 mod hostile;
 #[path = "html.rs"]
