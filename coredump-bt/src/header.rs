@@ -147,7 +147,7 @@ fn why(page: &mut Page, reason: &CrashReason) -> io::Result<()> {
 }
 
 /// What an exception suppressed, and its causes, the nearest first. They stand as far in as `level` says; what a cause suppressed,
-/// and what is behind a suppressed exception, stands below it, further in.
+/// and the exception that a suppressed one was caused by, stands below it, further in.
 fn behind(
     page: &mut Page,
     cause: Option<&Thrown>,
@@ -171,7 +171,8 @@ fn behind(
 pub fn throw_note(reason: &CrashReason) -> Option<String> {
     let exception = reason.exception.as_ref()?;
     if exception.last_only {
-        let note = "the frames are those of the last throw, which may be a clean-up's: code that is not instrumented tells no other";
+        let note =
+            "the frames are those of the last throw, which may be a clean-up's: uninstrumented code reports no other";
         return Some(note.to_owned());
     }
     let times = exception.rethrown?;

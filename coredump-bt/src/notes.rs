@@ -22,7 +22,7 @@ pub fn without_locals(dump: &CoreDump<'_>) -> String {
     format!("the dump has no Wasm locals: variables are found by stack pointers recovered from the code{recorded}")
 }
 
-/// Tells about every module that a frame runs in. Whether all of them have a binary.
+/// Prints the notes about every module that a frame runs in. Returns whether all of them have a binary.
 pub fn render(
     report: &Report,
     file: &str,

@@ -36,7 +36,7 @@ pub fn run(args: Args, report: &Report) -> Result<Exit> {
     }
     let destination = Destination::new(args.output.as_ref());
     let mut page = Page::new(destination.open()?, destination.is_colored(args.color), PathMap::new(&args.path_map));
-    // What it keeps, it keeps to the end, and the system takes it back faster than it could be freed.
+    // It is not freed: the process ends soon, and then the system takes its memory back faster.
     let mut store: &Store = Box::leak(Box::default());
     let mut outcome = Exit::Done;
     let mut failed = 0;
@@ -101,7 +101,7 @@ fn one(
 
 fn threads(page: &mut Page, input: &Input, frames: &mut Frames<'_>) -> std::io::Result<()> {
     header::render(page, input, frames.dump)?;
-    // Who asks for one frame has seen them.
+    // The host's calls are left out where one frame is asked for: the whole backtrace shows them.
     if frames.args.frame.is_none() {
         header::host_calls(page, &frames.dump.recorded().host_calls)?;
     }

@@ -19,7 +19,7 @@ pub fn short(text: &str, longest: usize) -> String {
                 chars.next();
             }
             Some(mark) if char == mark => quote = None,
-            // Behind the text comes its quote.
+            // After the text comes its closing quote.
             Some('"') if count + 2 + CUT.len() + open.len() <= longest => best = Some((end, "\"", open.clone())),
             Some(_) => {}
             None => match char {

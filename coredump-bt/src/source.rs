@@ -34,7 +34,7 @@ pub struct Sources {
     binary_time: Option<SystemTime>,
     /// What a reader should know of the files that were found.
     pub notes: Vec<String>,
-    /// Which were not.
+    /// The files that were looked for and not found.
     pub missing: Vec<String>,
 }
 

@@ -58,7 +58,7 @@ fn one(file: &Path, folder: &Path, add: bool) -> Result<Vec<PathBuf>> {
                 let (with, id) = module.with_build_id();
                 let module = Module::parse(&with).map_err(|error| error.in_file(file))?;
                 written.extend(put(&module, &id, folder)?);
-                // Last: what is deployed must not have an id under which nothing is found.
+                // The module itself comes last: what is deployed must not have an id under which nothing is found.
                 write(file, &with)?;
             }
             None => without += 1,

@@ -119,7 +119,7 @@ impl Printer<'_> {
 
     fn call(&mut self, mark: &Mark, call: &Call<'_>) -> io::Result<()> {
         if mark.depth > 0 {
-            // Inside of a string of JSON, which stays one.
+            // The frame stands in a string of JSON: what is put in is escaped, so that it stays one.
             let paths = &self.page.paths;
             let line = frame::text(|write| {
                 frame::function(call, paths, write).and_then(|()| frame::place(call, paths, write))
@@ -138,7 +138,7 @@ impl Printer<'_> {
         self.page.place(call)
     }
 
-    /// Tells on standard error which binaries were used and which were not, each once.
+    /// Says on standard error which binaries were used and which were not, each once.
     fn notes(&mut self, dump: &Dump) {
         for slot in dump.binaries().slots() {
             match &slot.found {

@@ -27,8 +27,8 @@ pub struct ResolvedThread {
 }
 
 /// A physical frame: one activation of a Wasm function. Text is shared between frames that stand at the same place, so
-/// that a million of them cost little.
-#[derive(Clone, Debug)]
+/// that a million of them cost little. By default nothing is known of it.
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ResolvedFrame {
     /// Index in its thread, youngest 0.
@@ -51,13 +51,13 @@ pub struct ResolvedFrame {
     pub raw_name: Option<Arc<str>>,
     /// Where execution stood in the function's own source: with inlines, the line of the inlined call.
     pub location: Option<Location>,
-    /// It was only entered: none of its instructions had run.
+    /// Whether it was only entered: none of its instructions had run.
     pub entered: bool,
     /// Where the source declares the function, if it is not known where in it execution stood.
     pub declared: Option<Location>,
     /// The calls that were inlined there, innermost first.
     pub inlines: Arc<[InlinedFrame]>,
-    /// It is no frame of the engine: a language's runtime keeps it in linear memory.
+    /// Whether it is no frame of the engine: a language's runtime keeps it in linear memory.
     pub in_memory: bool,
 }
 
@@ -78,13 +78,13 @@ pub struct Call<'f> {
     pub function: Option<Arc<str>>,
     /// Where execution stood in it.
     pub location: Option<&'f Location>,
-    /// It was only entered: none of its instructions had run.
+    /// Whether it was only entered: none of its instructions had run.
     pub entered: bool,
     /// Where the source declares it, if it is not known where in it execution stood.
     pub declared: Option<&'f Location>,
     /// Its offset in the Wasm function, in bytes as far as the dump has it, if its offset in the module is not known.
     pub offset: Option<u32>,
-    /// It was inlined.
+    /// Whether it was inlined.
     pub inlined: bool,
 }
 
@@ -251,15 +251,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
             module,
             function_index,
             code_offset: frame.code_offset.filter(|&offset| producers::is_place(self.dump, offset)),
-            module_offset: None,
-            dwarf_pc: None,
-            function: None,
-            raw_name: None,
-            location: None,
-            entered: false,
-            declared: None,
-            inlines: Arc::new([]),
-            in_memory: false,
+            ..ResolvedFrame::default()
         };
         let found = module.and_then(|module| self.binaries.found(module));
         let (Some(found), Some(function)) = (found, function_index) else { return Some(resolved) };
@@ -344,19 +336,13 @@ fn in_memory(index: usize, module: Option<u32>, calls: &[TaskFrame]) -> Option<R
     let inlines = inlined.map(|call| InlinedFrame { function: Some(call.function.clone()), location: location(call) });
     Some(ResolvedFrame {
         index,
-        instance: None,
         module,
         function_index: own.function_index,
-        code_offset: None,
-        module_offset: None,
-        dwarf_pc: None,
         function: Some(own.function.clone()),
-        raw_name: None,
         location: location(own),
-        entered: false,
-        declared: None,
         inlines: inlines.collect(),
         in_memory: true,
+        ..ResolvedFrame::default()
     })
 }
 

@@ -18,16 +18,16 @@ const FRAMES: usize = 64;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Crash {
-    /// Why.
+    /// Why the program died.
     pub reason: Option<CrashReason>,
-    /// Its grouping key.
+    /// The key that crashes are grouped by.
     pub signature: Option<String>,
-    /// Where.
+    /// Where it died in its own code.
     pub place: Option<CrashPlace>,
 }
 
 /// The youngest place in the program's own code: below a panic's machinery and the standard library, if the crash
-/// happened there. Where all is machinery, the youngest of all.
+/// happened there. Where every frame is machinery, the youngest of all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CrashPlace {
     /// Index of the thread.
@@ -95,20 +95,10 @@ fn in_script(place: CrashPlace, script: &[ScriptFrame]) -> CrashPlace {
 /// A frame of an interpreter's program, as one whose function is known by its name and place.
 fn resolved(frame: &InterpretedFrame) -> ResolvedFrame {
     ResolvedFrame {
-        index: 0,
-        instance: None,
-        module: None,
-        function_index: None,
-        code_offset: None,
-        module_offset: None,
-        dwarf_pc: None,
         function: Some(frame.function.clone()),
-        raw_name: None,
         location: frame.location(),
-        entered: false,
-        declared: None,
-        inlines: Arc::new([]),
         in_memory: true,
+        ..ResolvedFrame::default()
     }
 }
 

@@ -16,7 +16,7 @@ use crate::crash::Crash;
 use crate::error::Result;
 use crate::gc;
 use crate::heap::Heap;
-use crate::interpreted::{Interpreted, Site};
+use crate::interpreted::{Interpreted, Interpreter};
 use crate::lang::{self, python};
 use crate::limits::MAX_PIPED;
 use crate::locate::Options;
@@ -175,7 +175,7 @@ struct Settled {
     reason: OnceLock<Option<CrashReason>>,
     crash: OnceLock<Crash>,
     /// Where an interpreter is in memory: the memory is searched once.
-    interpreter: OnceLock<Option<Site>>,
+    interpreter: OnceLock<Option<Interpreter>>,
 }
 
 /// A dump, and the binaries that were found for it.
@@ -407,8 +407,8 @@ impl Dump {
     }
 
     /// Where the interpreter of the program is in memory, which is searched once.
-    fn interpreter(&self) -> Option<&Site> {
-        let find = || Site::find(self.recorded(), self.binaries(), self.resolver());
+    fn interpreter(&self) -> Option<&Interpreter> {
+        let find = || Interpreter::find(self.recorded(), self.binaries(), self.resolver());
         self.0.interpreter.get_or_init(find).as_ref()
     }
 

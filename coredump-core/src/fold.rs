@@ -20,7 +20,7 @@ pub enum Part {
         frames: Range<usize>,
         /// How many frames are repeated.
         period: usize,
-        /// How often.
+        /// How many times they are repeated.
         times: usize,
     },
 }

@@ -34,9 +34,9 @@ const JAVASCRIPT: Kind = Kind {
     evaluation: "JS_CallInternal",
 };
 
-/// Where the interpreter of a program is in memory.
+/// An interpreter that runs the program, and where its structures are in memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Site {
+pub(crate) enum Interpreter {
     /// CPython, in the dump's memory with this index.
     Python(usize, python::Interpreter),
     /// QuickJS.
@@ -60,11 +60,11 @@ pub struct Interpreted {
     placed: Vec<usize>,
 }
 
-impl Site {
+impl Interpreter {
     /// Looks for the interpreter of the program that crashed. Memory is searched only if a module is named after one, the
     /// evaluation loop is among the frames, or the youngest of these has no name and its module holds what an interpreter
     /// does. The oldest may be called as it is exported.
-    pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>) -> Option<Site> {
+    pub(crate) fn find(dump: &CoreDump<'_>, binaries: &Binaries, resolver: &Resolver<'_, '_>) -> Option<Interpreter> {
         let thread = dump.crashed_thread()?;
         let young = resolver.frame_count(thread).min(YOUNG_FRAMES);
         let frames = || (0..young).filter_map(|frame| resolver.frame(thread, frame));
@@ -80,19 +80,18 @@ impl Site {
         let nameless = frames().next().is_some_and(|frame| frame.function.is_none());
         let mut memories = dump.memories.iter().enumerate();
         if is(&PYTHON) || nameless && holds(&PYTHON) {
-            return memories.find_map(|(index, memory)| Some(Site::Python(index, python::find(memory)?)));
+            return memories.find_map(|(index, memory)| Some(Interpreter::Python(index, python::find(memory)?)));
         }
         if is(&JAVASCRIPT) || nameless && holds(&JAVASCRIPT) {
-            return memories.find_map(|(index, memory)| Some(Site::JavaScript(index, javascript::find(memory)?)));
+            return memories
+                .find_map(|(index, memory)| Some(Interpreter::JavaScript(index, javascript::find(memory)?)));
         }
         None
     }
-}
 
-impl Site {
     /// The exception that nothing caught, of a program that the interpreter runs no more.
     pub(crate) fn uncaught(&self, dump: &CoreDump<'_>) -> Option<python::Uncaught> {
-        let Site::Python(memory, place) = self else { return None };
+        let Interpreter::Python(memory, place) = self else { return None };
         let memory = dump.memories.get(*memory)?;
         let runs = !python::read(memory, place, None).threads.is_empty();
         if runs { None } else { python::uncaught(memory, place) }
@@ -100,22 +99,22 @@ impl Site {
 }
 
 impl Interpreted {
-    /// Reads the stack of the program of the interpreter at that site. `limits` bound the variables' values, without which
+    /// Reads the stack of the program that `interpreter` runs. `limits` bound the variables' values, without which
     /// they are left out.
     pub(crate) fn read(
         dump: &CoreDump<'_>,
         resolver: &Resolver<'_, '_>,
-        site: &Site,
+        interpreter: &Interpreter,
         limits: Option<Limits>,
     ) -> Option<Interpreted> {
-        let (kind, title, is_known, entries, broken) = match site {
-            Site::Python(memory, place) => {
+        let (kind, title, is_known, entries, broken) = match interpreter {
+            Interpreter::Python(memory, place) => {
                 let python = python::read(dump.memories.get(*memory)?, place, limits);
                 let (major, minor) = python.version;
                 let thread = python.threads.into_iter().next().unwrap_or_default();
                 (&PYTHON, format!("Python {major}.{minor}"), python.is_known, thread.entries, thread.broken)
             }
-            Site::JavaScript(memory, place) => {
+            Interpreter::JavaScript(memory, place) => {
                 let stack = javascript::read(dump.memories.get(*memory)?, *place);
                 let entries = stack.frames.into_iter().map(|frame| frame.into_iter().collect()).collect();
                 (&JAVASCRIPT, "JavaScript (QuickJS)".to_owned(), stack.broken.is_none(), entries, stack.broken)

@@ -64,7 +64,7 @@ pub struct CoreDump<'a> {
     pub incomplete: Option<Warning>,
 }
 
-/// Which encoding a dump uses (FORMAT: all carry version byte 0, so this is found by trying).
+/// Which encoding a dump uses. All of them carry the same version byte, 0, so this is found by trying.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// tool-conventions `Coredump.md`: Wasmtime, Extism, recent WasmEdge, coredump-run.
@@ -91,7 +91,7 @@ pub struct Reading {
 }
 
 impl Layout {
-    /// All of them.
+    /// All layouts.
     const ALL: [Layout; 5] = [Layout::Standard, Layout::Xtuc02, Layout::Xtuc01, Layout::Wasmer, Layout::WasmEdge];
 
     /// The layout of that name.
@@ -240,7 +240,7 @@ pub struct Replay {
     pub host_calls: u64,
     /// Size of the recording's log in bytes.
     pub recorded_bytes: u64,
-    /// The replay ended at the same place for the same reason, and every memory and global was equal to the first run's.
+    /// Whether the replay ended at the same place for the same reason, and every memory and global was equal to the first run's.
     pub verified: bool,
     /// The name of the file in the dump's folder that holds the recording, if the dump itself does not.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -260,7 +260,7 @@ pub struct HostCall {
     /// return.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
-    /// It returned an error, or ended the program.
+    /// Whether it returned an error, or ended the program.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
     /// When it was called, in milliseconds since the start of the program.
@@ -298,7 +298,7 @@ pub struct Thrown {
     /// throw; memories and globals are those of the end, but for the stacks in memory, which are of the first throw, too.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rethrown: Option<u64>,
-    /// The frames are those of the last throw, which may be that of a clean-up: the engine does not say where it was thrown
+    /// Whether the frames are those of the last throw, which may be that of a clean-up: the engine does not say where it was thrown
     /// first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub last_only: bool,
@@ -508,7 +508,7 @@ pub struct Reference {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RefTarget {
-    /// Nothing.
+    /// It refers to nothing.
     Null,
     /// A function: instance (index into [`CoreDump::instances`], if known) and index in its module's function space.
     Function {

@@ -21,7 +21,7 @@ pub struct Runtime {
     pub module: u32,
     /// Its tasks: the one that ran first.
     pub tasks: Vec<Task>,
-    /// There are more tasks than are listed.
+    /// Whether there are more tasks than are listed.
     pub truncated: bool,
     /// The runtime's own names of the functions of the thread's frames, youngest first.
     pub names: Vec<Option<Arc<str>>>,
@@ -65,7 +65,7 @@ pub struct Task {
     pub frames: Vec<TaskFrame>,
     /// Why frames are missing, where the walk had to stop before the stack's end.
     pub broken: Option<String>,
-    /// It ran when the program ended.
+    /// Whether it ran when the program ended.
     pub current: bool,
 }
 
@@ -86,7 +86,7 @@ pub struct TaskFrame {
     pub file: Option<Arc<str>>,
     /// The line, counted from 1.
     pub line: Option<u32>,
-    /// It was inlined into the function of the next frame.
+    /// Whether it was inlined into the function of the next frame.
     pub inlined: bool,
     /// The runtime's own code address.
     pub pc: u64,
@@ -111,7 +111,7 @@ pub struct InterpretedFrame {
 }
 
 impl InterpretedFrame {
-    /// Where it stood.
+    /// Where it stood in the source, if file and line are known.
     pub fn location(&self) -> Option<Location> {
         Some(Location { file: self.file.clone()?, line: self.line?, column: self.column })
     }
@@ -127,7 +127,7 @@ pub struct InterpretedVariable {
     pub type_name: String,
     /// Its value, as Python's `repr()` writes it; `None` where it cannot be read.
     pub value: Option<String>,
-    /// It is a parameter.
+    /// Whether it is a parameter.
     pub is_parameter: bool,
     /// The address of its value.
     pub address: u64,

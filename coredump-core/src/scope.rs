@@ -42,7 +42,7 @@ impl VariableKind {
 pub struct Function {
     /// The function's entry.
     pub die: Die,
-    /// It was inlined into the next.
+    /// Whether it was inlined into the next.
     pub inlined: bool,
     /// Its parameters, then its variables, outer blocks first, without those that an inner one hides.
     pub variables: Vec<(Die, VariableKind)>,
@@ -216,7 +216,7 @@ mod tests {
         let (outside, inside) = (seen(15), seen(25));
         assert_eq!((outside.len(), inside.len()), (2, 2), "one `x` and one `p`");
         assert_eq!(outside[0], inside[0], "the parameter");
-        assert!(inside[1] > outside[1], "the block's stands behind the function's");
+        assert!(inside[1] > outside[1], "the block's stands after the function's");
         assert_eq!(visible(&function, 25), [(false, vec!["p".into(), "x".into()])]);
     }
 

@@ -89,7 +89,7 @@ impl TaskState {
 pub struct Await {
     /// The function, or the future's type.
     pub name: String,
-    /// It is an asynchronous function or block.
+    /// Whether it is an asynchronous function or block.
     pub is_function: bool,
     /// How far it is.
     pub state: AwaitState,
@@ -107,7 +107,7 @@ pub struct Await {
     pub note: Option<String>,
     /// What it waits for.
     pub awaits: Vec<Await>,
-    /// It was met before, at another place.
+    /// Whether it was met before, at another place.
     pub(crate) is_repeated: bool,
 }
 
@@ -168,7 +168,7 @@ impl AwaitState {
 pub struct Tasks {
     /// The tasks that are known: first the one that ran.
     pub list: Vec<AsyncTask>,
-    /// There are more than are listed.
+    /// Whether there are more than are listed.
     pub truncated: bool,
 }
 

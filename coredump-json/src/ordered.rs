@@ -79,7 +79,7 @@ pub struct Turn<'o> {
     kept: Vec<u8>,
     /// Files that had become shorter when the document was begun: while one does, nothing of it is written.
     losses: u64,
-    /// Its beginning was written.
+    /// Whether its beginning was written.
     streamed: bool,
 }
 

@@ -11,12 +11,12 @@ mod args;
 #[path = "../../coredump-json/src/document/mod.rs"]
 mod document;
 
-/// What must not be told. No name, version, time or path has this form.
+/// What must not be shown. No name, version, time or path has this form.
 const SECRET: &str = "<4111 1111>";
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(draft) = Draft::from_bytes(bytes) else { return };
-    // Names of a module are told: it vouches for them.
+    // Names of a module are shown: it vouches for them.
     if draft.recorded().modules.iter().any(|module| module.embedded.is_some()) {
         return;
     }

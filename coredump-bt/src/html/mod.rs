@@ -114,7 +114,7 @@ struct Book<'a> {
     report: &'a Report,
     form: Form<'a>,
     paths: PathMap,
-    /// More than one report may come.
+    /// Whether more than one report may come.
     several: bool,
     entries: Vec<Entry>,
     /// Inputs that could not be read, and why.
@@ -181,7 +181,7 @@ impl<'a> Book<'a> {
         Ok(Exit::partial_if(!found || !complete))
     }
 
-    /// Adds a report. What is to be said of the sources that were read for it.
+    /// Adds a report, and returns what is to be said of the sources that were read for it.
     fn add(
         &mut self,
         dump: &Dump,
@@ -194,7 +194,7 @@ impl<'a> Book<'a> {
         let number = if matches!(self.form, Form::Page(_)) { self.entries.len() } else { 0 };
         let mut view = View::new(self.args, dump, (&name, program, input.path()), &self.paths, number);
         let body = report::write(&mut view);
-        // Who did not ask for sources gets no message about them.
+        // There are no messages about sources where none were asked for.
         let notes = if self.args.source { view.sources.notes() } else { Vec::new() };
         // Zeros of a file that became shorter were never in it.
         if input::losses() != losses {

@@ -31,9 +31,9 @@ pub struct Row<'a> {
     pub place: Option<String>,
     /// How far it is, if it is no frame of a stack.
     pub state: Option<String>,
-    /// It belongs to a runtime or a standard library.
+    /// Whether it belongs to a runtime or a standard library.
     pub is_library: bool,
-    /// It is open from the beginning.
+    /// Whether it is open from the beginning.
     pub is_open: bool,
     /// What is below it.
     pub body: Markup,

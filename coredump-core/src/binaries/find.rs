@@ -22,7 +22,7 @@ pub(super) struct Finder<'d> {
     dump: &'d CoreDump<'d>,
     record: &'d ModuleRecord<'d>,
     sites: &'d [Site],
-    /// It is the dump's only module.
+    /// Whether it is the dump's only module.
     only: bool,
     refused: Vec<Refused>,
     left: &'d Left,

@@ -76,7 +76,7 @@ pub struct Found {
 pub struct Refused {
     /// The file; `None` for a module in the dump.
     pub path: Option<PathBuf>,
-    /// Why.
+    /// Why it was refused.
     pub reason: String,
 }
 
@@ -103,7 +103,7 @@ pub(crate) struct CodePlace {
     pub code_offset: u32,
     /// DWARF address: offset from the code section's contents.
     pub dwarf_pc: u64,
-    /// It stands on a call instruction.
+    /// Whether it stands on a call instruction.
     pub at_call: bool,
     /// What stopped it.
     pub stop: Stop,

@@ -1,4 +1,4 @@
-//! Entries of debug information, and what is told from one alone.
+//! Entries of debug information, and what can be read from one alone.
 
 use gimli::constants::*;
 use gimli::{AttributeValue, DebuggingInformationEntry};

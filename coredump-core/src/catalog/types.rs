@@ -60,7 +60,7 @@ pub struct Array {
     pub dimensions: Vec<Option<u64>>,
     /// Bytes from one element to the next, where that is not the element's size.
     pub stride: Option<u64>,
-    /// A SIMD vector.
+    /// Whether it is a SIMD vector.
     pub vector: bool,
 }
 
@@ -92,7 +92,7 @@ pub struct Member<'s> {
     pub offset: Offset<'s>,
     /// Size in bits, of a bit-field.
     pub bits: Option<u64>,
-    /// A base class.
+    /// Whether it is a base class.
     pub base: bool,
     /// How it is aligned, where the entry says it.
     pub alignment: Option<u64>,

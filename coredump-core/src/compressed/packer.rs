@@ -24,7 +24,7 @@ pub struct Packer<W: Write> {
     /// Frames that are being compressed, in their order.
     working: VecDeque<JoinHandle<io::Result<Vec<u8>>>>,
     workers: usize,
-    /// There is one frame at least.
+    /// Whether there is one frame at least.
     begun: bool,
 }
 

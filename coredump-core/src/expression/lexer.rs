@@ -78,7 +78,7 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
                 if next == 0 {
                     return Err(ExpressionError::new(
                         column + rest[..len].chars().count(),
-                        "a name is missing behind `::`",
+                        "a name is missing after `::`",
                     ));
                 }
                 parts.push(behind[..next].to_owned());

@@ -75,7 +75,7 @@ pub enum NodeKind {
 pub enum Conversion {
     /// As C's cast, Rust's `as` and C++'s `static_cast` do: a pointer to an object moves to the part that is asked for.
     Usual,
-    /// The same bits: `reinterpret_cast`.
+    /// The bits stay as they are: `reinterpret_cast`.
     Bits,
     /// By the class that the object turns out to be of: `dynamic_cast`.
     Dynamic,

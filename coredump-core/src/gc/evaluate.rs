@@ -157,7 +157,7 @@ impl<'d> Evaluation<'_, 'd> {
         of_this().or_else(|| self.global(&path.join("."))).ok_or_else(none)
     }
 
-    /// A global by its name, by the end of it behind a package, or as the holder of an object's only instance.
+    /// A global by its name, by the end of it after a package, or as the holder of an object's only instance.
     fn global(&self, name: &str) -> Option<Part> {
         let dump = self.view.dump;
         let frame = dump.threads.get(self.thread)?.frames.get(self.frame)?;
@@ -196,7 +196,7 @@ impl<'d> Evaluation<'_, 'd> {
         part_of(&dump.globals.get((*instance.globals.get(own)?)? as usize)?.value, Reading::Raw)
     }
 
-    /// The object that a value is, behind places that only hold it.
+    /// The object that a value is, once the holders around it are taken off.
     fn object(&self, part: Part) -> Result<Object<'d>, String> {
         let mut part = part;
         for _ in 0..PLACES {

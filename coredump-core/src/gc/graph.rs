@@ -144,7 +144,7 @@ impl Graph {
     }
 }
 
-/// Not reached.
+/// Stands for the number of a vertex that was not reached.
 const UNSEEN: u32 = u32::MAX;
 
 /// A depth-first search: numbers of vertices in the order in which they were met.

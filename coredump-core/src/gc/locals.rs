@@ -28,14 +28,14 @@ pub(super) struct Local {
     pub part: Option<Part>,
     /// Whether it is one of the function's parameters.
     pub parameter: bool,
-    /// It may not have been assigned to, and holds what all locals begin with.
+    /// Whether it may not have been assigned to, and holds what all locals begin with.
     pub perhaps_unset: bool,
     /// Its Wasm type.
     ty: &'static str,
 }
 
 /// What the locals of one function are called and are.
-struct Names<'d> {
+struct FunctionLocals<'d> {
     module: Option<&'d Module<'d>>,
     function: u32,
     /// The program's language, if that is known.
@@ -79,15 +79,15 @@ impl<'d> View<'d> {
         self.objects()?;
         let frame = self.dump.threads.get(thread)?.frames.get(index)?;
         let locals = frame.locals.as_deref()?;
-        let names = self.names_in(thread, index, frame)?;
-        let signature = names.module.and_then(|module| module.signature(names.function));
+        let described = self.function_locals(thread, index, frame)?;
+        let signature = described.module.and_then(|module| module.signature(described.function));
         let parameters = signature.map_or(0, |ty| ty.params.len());
         let listed = locals.iter().take(MAX_LOCALS).enumerate();
-        let locals = listed.filter_map(|(index, value)| names.local(index, value, index < parameters));
+        let locals = listed.filter_map(|(index, value)| described.local(index, value, index < parameters));
         Some(locals.collect())
     }
 
-    fn names_in(&self, thread: usize, index: usize, frame: &Frame) -> Option<Names<'d>> {
+    fn function_locals(&self, thread: usize, index: usize, frame: &Frame) -> Option<FunctionLocals<'d>> {
         let function = frame.function?;
         let number = self.binaries.module_of(self.dump, frame);
         let module = number.and_then(|module| self.named.module(module));
@@ -100,7 +100,7 @@ impl<'d> View<'d> {
                 states,
             }
         });
-        Some(Names { module, function, language })
+        Some(FunctionLocals { module, function, language })
     }
 
     /// Values with their parts, as variables.
@@ -187,7 +187,7 @@ impl<'d> View<'d> {
                 parts.into_iter().map(|(part, value)| (key(part), value)).collect()
             }
             Form::Other(Part { field: Field::Ref(Link::Object(id)), .. }) if id != object.id => {
-                // It has no parts of its own; those of what it holds are.
+                // The object only holds another one, whose parts are shown as its own.
                 self.get(id).map(|other| self.members(&other)).unwrap_or_default()
             }
             _ => meaning.members,
@@ -195,7 +195,7 @@ impl<'d> View<'d> {
     }
 }
 
-impl Names<'_> {
+impl FunctionLocals<'_> {
     /// A local, if it is to be shown.
     fn local(&self, index: usize, value: &Value, parameter: bool) -> Option<Local> {
         let number = u32::try_from(index).ok()?;
@@ -238,7 +238,7 @@ pub(super) fn part_of(value: &Value, reading: Reading) -> Option<Part> {
         Value::V128(bytes) => Field::V128(bytes),
         Value::Ref(Reference { ref target, .. }) => Field::Ref(View::link(target)),
     };
-    // Only of integers the code has to tell.
+    // Only integers are read in one way or another, which the code decides.
     let reading = match (field, reading) {
         (Field::I32(_), _) | (Field::I64(_), Reading::Unsigned | Reading::Duration) => reading,
         (Field::Ref(_), Reading::Unsigned) | (_, Reading::Raw | Reading::Value { .. }) => reading,

@@ -22,12 +22,12 @@ const MAX_NAME: usize = 256;
 pub struct Named<'d> {
     dump: &'d CoreDump<'d>,
     binaries: &'d Binaries,
-    names: OnceLock<Vec<Names>>,
+    names: OnceLock<Vec<TypeNames>>,
 }
 
 /// The names of a type and its fields.
 #[derive(Debug, Default)]
-struct Names {
+struct TypeNames {
     own: Option<String>,
     fields: Vec<Option<String>>,
 }
@@ -83,14 +83,14 @@ impl<'d> Named<'d> {
         self.module(self.module_of(instance, object)?)?.function_name(index)
     }
 
-    fn names(&self) -> &[Names] {
+    fn names(&self) -> &[TypeNames] {
         self.names.get_or_init(|| {
             let types = self.objects().map_or(&[][..], Objects::types);
             types.iter().map(|ty| self.names_of(ty)).collect()
         })
     }
 
-    fn names_of(&self, ty: &Type) -> Names {
+    fn names_of(&self, ty: &Type) -> TypeNames {
         let modules = ty.places.iter().filter_map(|&(module, index)| {
             // A name from a file that only bears the right name is none.
             let found = self.binaries.found(module)?;
@@ -123,7 +123,7 @@ impl<'d> Named<'d> {
             Kind::Struct => (0..ty.fields.len()).map(field).collect(),
             _ => Vec::new(),
         };
-        Names { own: (!own.is_empty()).then(|| own.join(" | ")), fields }
+        TypeNames { own: (!own.is_empty()).then(|| own.join(" | ")), fields }
     }
 }
 

@@ -70,7 +70,7 @@ pub struct Damage {
     pub led_by: Option<u64>,
     /// What is wrong with it, in one sentence without the place.
     pub message: String,
-    /// Nothing is wrong: the dump does not hold the record.
+    /// Whether the dump does not hold the record, so that nothing is known to be wrong.
     pub missing: bool,
 }
 

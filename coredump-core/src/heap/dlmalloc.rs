@@ -427,7 +427,7 @@ struct Walk<'v> {
     free_before: Option<u64>,
     /// A block that comes after what is wrong with its links.
     late: Option<Block>,
-    /// A chunk of the newest segment at which the walk ends, or behind which.
+    /// A chunk of the newest segment, at which or after which the walk ends.
     until: Option<u64>,
 }
 
@@ -452,7 +452,7 @@ impl Iterator for Walk<'_> {
                 Ok(Some(block)) => {
                     let before = self.before[0];
                     self.before = [Some(block), before];
-                    // Blocks go on behind one whose links are broken.
+                    // Blocks go on after one whose links are broken.
                     if self.strict
                         && block.state == State::Free
                         && (self.next > 0 || chunk != self.heap.top)

@@ -227,7 +227,7 @@ impl Iterator for Walk<'_> {
         let block = Block::new(block, size - OVERHEAD, state);
         let before = self.before.replace(block);
         self.at = Some(next);
-        // Blocks go on behind one whose links are broken.
+        // Blocks go on after one whose links are broken.
         if self.strict
             && state == State::Free
             && let Some(damage) = self.heap.broken_link(self.view, at)

@@ -196,7 +196,7 @@ pub(super) trait Teller: Send {
     fn join(&mut self, other: Self);
 }
 
-/// Nobody.
+/// A teller that collects nothing.
 impl Teller for () {
     fn tell(&mut self, _: &View<'_>, _: &Range<u64>, _: &Block) {}
     fn join(&mut self, (): ()) {}
@@ -208,7 +208,7 @@ struct Collected<T> {
     starts: Starts,
     unknown: Vec<Range<u64>>,
     teller: T,
-    /// The last block, and the starts that lie behind those that are collected here.
+    /// The last block, and the starts that lie after those that are collected here.
     last: Option<Block>,
     behind: Vec<(u64, bool)>,
 }

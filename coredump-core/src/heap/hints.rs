@@ -11,9 +11,9 @@ pub struct Hints {
     pub heap_base: Option<u64>,
     /// Bytes of memory that the program began with.
     pub initial: Option<u64>,
-    /// The program has functions of Zig's allocator.
+    /// Whether the program has functions of Zig's allocator.
     pub uses_zig: bool,
-    /// The program has functions of the crate `lol_alloc`.
+    /// Whether the program has functions of the crate `lol_alloc`.
     pub uses_lol: bool,
     /// The state of Zig's allocator.
     pub zig: Option<u64>,

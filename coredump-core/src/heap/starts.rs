@@ -8,7 +8,7 @@ const WORDS: usize = 3;
 const GRANULES: usize = 64 * WORDS;
 /// The most bytes of memory that are covered: granules of 8 bytes are counted in 32 bits.
 const MOST: u64 = 32 << 30;
-/// No granule.
+/// Stands for no granule.
 const NONE: u32 = u32::MAX;
 
 /// The starts among some granules, the open ones of these, and what is to be known of all before. Whoever looks at one looks
@@ -270,7 +270,7 @@ impl Starts {
 #[derive(Debug, Default)]
 pub struct Queue {
     few: Vec<u32>,
-    /// By granule.
+    /// A bit for each granule.
     many: Vec<u64>,
     /// Before this word of `many` is none.
     cursor: usize,

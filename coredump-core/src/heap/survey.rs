@@ -51,7 +51,7 @@ pub struct Survey {
     pub unknown: Count,
     /// Size of the largest free block, in bytes.
     pub largest_free: u64,
-    /// By size; only classes that have blocks.
+    /// The blocks by their size; only classes that have any.
     pub classes: Vec<Class>,
     /// Where the records are broken, so that blocks are missing from the numbers.
     pub damage: Vec<Damage>,
@@ -68,7 +68,7 @@ impl Survey {
         Survey::count(heap.blocks(view), each)
     }
 
-    /// The same of some blocks.
+    /// The numbers of some of a heap's blocks.
     pub(super) fn count(blocks: Blocks<'_>, mut each: impl FnMut(&Block)) -> Survey {
         let mut survey = Survey::default();
         let mut classes = [Class::default(); 65];

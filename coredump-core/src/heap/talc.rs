@@ -36,7 +36,7 @@ const AROUND: u64 = 8;
 pub struct Talc {
     width: u64,
     heads: Range<u64>,
-    /// By address.
+    /// The pieces of memory that the heap has, by address.
     pieces: Vec<Range<u64>>,
     /// The free chunks, by address.
     free: Vec<Range<u64>>,

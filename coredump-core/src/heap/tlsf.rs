@@ -139,7 +139,8 @@ impl Tlsf {
         let back = next.checked_add(8).and_then(|at| view.u32(at)).map(u64::from) == Some(at);
         let forth = previous.checked_add(4).and_then(|at| view.u32(at)).map(|link| u64::from(link & !3)) == Some(at);
         let used = view.u32(at + 16)?;
-        // A neighbour that the next one but one knows is in the list: then it is its link that is broken, and told there.
+        // If the block after next knows this neighbour, the neighbour is in the list: then its own link is broken, and is
+        // reported there.
         let onward = |object: u64, link: u64, reverse: u64| {
             let onward = u64::from(view.u32(object.checked_add(link)?)? & !3);
             Some(u64::from(view.u32(onward.checked_add(reverse)?)? & !3) == object)
@@ -236,7 +237,7 @@ struct Walk<'v> {
     header: Option<u64>,
     /// The two blocks before, the nearer one first.
     before: [Option<Block>; 2],
-    /// The block before is free.
+    /// Whether the block before is free.
     free: bool,
     /// A block that comes after what is wrong with its links.
     late: Option<Block>,
@@ -274,7 +275,7 @@ impl Iterator for Walk<'_> {
         let block = self.heap.block(self.view, at, size, state);
         self.free = state == State::Free;
         (self.header, self.before, self.at) = (Some(at), [Some(block), before], Some(next));
-        // Blocks go on behind one whose links are broken.
+        // Blocks go on after one whose links are broken.
         let damage = match state {
             _ if !self.strict => None,
             State::Free => self.heap.broken_link(self.view, at, size),

@@ -11,7 +11,7 @@ use super::{Heap, vtable};
 pub struct Told<'h> {
     heaps: &'h [Heap],
     classes: HashMap<u32, Count>,
-    /// By a block's first word; no class for what is no vtable.
+    /// The class for a block's first word; none if that is no vtable.
     tables: HashMap<u64, Option<(String, Count)>>,
 }
 

@@ -77,7 +77,7 @@ fn in_order(totals: HashMap<String, Count>) -> Totals {
 /// The types of a graph's blocks.
 pub struct Types<'s> {
     shapes: &'s Shapes,
-    /// By number of the block: the index of its shape, counted from 1.
+    /// The index of each block's shape, counted from 1, by the number of the block; 0 where it is not known.
     of: Vec<u16>,
 }
 

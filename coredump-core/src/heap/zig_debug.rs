@@ -140,7 +140,7 @@ pub struct Large {
     pub len: u64,
     /// What its value ends with, where that has more than a slice.
     last: Option<u64>,
-    /// It was given back, and is kept all the same: the program wants it so.
+    /// Whether it was given back. It is kept all the same, as the program has configured it.
     pub freed: bool,
 }
 

@@ -46,7 +46,7 @@ pub enum Elements {
         list: Vec<Value>,
         /// How many there are in all.
         len: u64,
-        /// They are a set.
+        /// Whether they are a set.
         is_set: bool,
     },
 }
@@ -69,7 +69,7 @@ pub struct Entries {
     pub list: Vec<(Value, Value)>,
     /// How many there are in all.
     pub len: u64,
-    /// It is a map to nothing, which a program has as a set.
+    /// Whether it is a map to nothing, which a program has as a set.
     pub is_set: bool,
 }
 

@@ -321,9 +321,9 @@ pub struct Chosen {
     pub flag: u64,
     /// The bits, one of which is set then.
     pub mask: u8,
-    /// The part's type, and where it lies.
+    /// The part's type.
     pub ty: Option<Die>,
-    /// Likewise.
+    /// Where the part lies.
     pub at: u64,
 }
 
@@ -360,7 +360,7 @@ pub struct Notation {
     pub entry: &'static str,
     /// The pointer to nothing.
     pub null: &'static str,
-    /// No type.
+    /// What stands for a type that is `void`.
     pub no_type: &'static str,
     /// The parameters of a function that takes none.
     pub no_parameters: &'static str,

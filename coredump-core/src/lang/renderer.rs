@@ -41,9 +41,9 @@ pub struct Renderer<'r, 'f, 's> {
 /// Elements that lie one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct Contiguous {
-    /// Their type.
+    /// The type of the elements.
     pub element: Option<Die>,
-    /// Address of the first.
+    /// The address of the first element.
     pub address: u64,
     /// How many there are.
     pub len: u64,

@@ -52,7 +52,7 @@ pub struct Instructions {
     pub decoded: u32,
     /// Bytes from the code section's size field to the start of the body.
     pub from_section: Option<u32>,
-    /// Some call in it is a tail call; also where not all of it could be decoded.
+    /// Whether some call in it is a tail call; also where not all of it could be decoded.
     pub tail_calls: bool,
     boundaries: Vec<u64>,
     calls: Vec<Call>,

@@ -99,7 +99,7 @@ pub struct Placed {
     pub call: Option<Option<u32>>,
     /// Whether it is checked: the instructions up to here could be decoded, and execution had reached one.
     pub decoded: bool,
-    /// Its function was only entered: none of its instructions had run.
+    /// Whether its function was only entered: none of its instructions had run.
     pub entered: bool,
 }
 

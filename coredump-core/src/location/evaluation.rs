@@ -45,7 +45,7 @@ pub struct Evaluation<'m, 's, M> {
     machine: &'m M,
     encoding: Encoding,
     stack: Vec<StackEntry>,
-    /// The object has more than four bytes: what is computed from a number of 32 bits is widened before it is the object.
+    /// Whether the object has more than four bytes: what is computed from a number of 32 bits is widened before it is the object.
     wide: bool,
     /// The bits of the widest value that took part, which are those of arithmetic; 0 as long as there are constants only.
     width: u32,
@@ -55,18 +55,18 @@ pub struct Evaluation<'m, 's, M> {
     pieces: Vec<Piece>,
     /// The place that the next `DW_OP_piece` cuts from, if an operation named one instead of leaving an address on the stack.
     told: Option<Place>,
-    /// The value on top came from a Wasm value just now and is one that no address can be: it is the object itself.
+    /// Whether the value on top came from a Wasm value just now and is one that no address can be: it is the object itself.
     register: bool,
-    /// The value on top is an i32 just taken from the frame: of the object it says 4 bytes and no more.
+    /// Whether the value on top is an i32 just taken from the frame: of the object it says 4 bytes and no more.
     narrow: bool,
-    /// The value on top is a constant of the description.
+    /// Whether the value on top is a constant of the description.
     literal: bool,
     /// The operation before, if it pushed a constant.
     constant: Constant,
-    /// It was worked out from a Wasm value, in a version of DWARF that writes a value in the same way as its address:
+    /// Whether it was worked out from a Wasm value, in a version of DWARF that writes a value in the same way as its address:
     /// `DW_OP_stack_value` came with DWARF 4.
     doubtful: bool,
-    /// A base that is known at run time took part: addresses count from it, and 0 is one of them.
+    /// Whether a base that is known at run time took part: addresses count from it, and 0 is one of them.
     based: bool,
     /// An address of 0 took part that counts from nothing.
     dropped: bool,
@@ -600,7 +600,7 @@ fn sign_extension<'s>(rest: &Bytes<'s>, encoding: Encoding) -> Option<(u32, Byte
     Some((bits, rest))
 }
 
-/// Whether a number of up to 8 bytes can be told by its lowest `bits` bits, with a sign or without.
+/// Whether a number of up to 8 bytes is given by its lowest `bits` bits, with a sign or without.
 fn fits(bytes: &[u8], bits: u64) -> bool {
     let mut wide = [0; 8];
     let len = bytes.len().min(8);

@@ -32,11 +32,11 @@ pub struct Frame<'f, 's> {
     pub pc: u64,
     /// The function's entry; `None` when it has no debug information.
     pub function: Option<Die>,
-    /// A tool rewrote the code: what the debug information says of Wasm's locals is true of other code.
+    /// Whether a tool rewrote the code: what the debug information says of Wasm's locals is true of other code.
     pub rewritten: bool,
     /// What the function's body tells of its state.
     pub recovered: Arc<Recovered>,
-    /// No frame was called from it.
+    /// Whether no frame was called from it.
     pub youngest: bool,
     /// How many of the functions inlined there are not looked at for names, from the innermost on.
     pub scope: Cell<usize>,

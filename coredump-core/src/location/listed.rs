@@ -126,7 +126,7 @@ impl<'s> Frame<'_, 's> {
         locals(expression, encoding).into_iter().any(lacks)
     }
 
-    /// For the last of these entries.
+    /// Since when the last of these entries holds.
     pub(super) fn since(&self, all: &[Listed<'s>], encoding: Encoding) -> Since {
         let Some(((range, expression), before)) = all.split_last() else { return Since::default() };
         let code = self.binary.module().code_section_start().unwrap_or(0);

@@ -375,7 +375,7 @@ struct At<'f, 'g, 's> {
     frame: &'f Frame<'g, 's>,
     unit: u32,
     trust: Trust,
-    /// The object has more than four bytes.
+    /// Whether the object has more than four bytes.
     wide: bool,
 }
 

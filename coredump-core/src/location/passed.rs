@@ -4,7 +4,7 @@
 //! parameters that they begin on the operand stack, where nothing is when a function begins. For C the calling convention says
 //! where they are (tool-conventions `BasicCABI.md`); for others, the parameters around them do. A function whose parameters an
 //! optimiser replaced has others than the convention says, or loses the places of its pointers too: of such a function nothing is
-//! told.
+//! said.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
@@ -278,7 +278,7 @@ impl<'s> Frame<'_, 's> {
             })
     }
 
-    /// Whether an optimiser that may change a function's parameters can have passed what is behind this one instead of it: then
+    /// Whether an optimiser that may change a function's parameters can have passed what this one points to instead of it: then
     /// it is without a place too. What is no pointer and is used as an address is the address of a copy.
     fn may_be_replaced(&self, die: Die, passed: Passed, local: u32) -> bool {
         let ty = self.units.type_of(die);

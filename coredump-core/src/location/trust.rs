@@ -11,7 +11,7 @@ pub enum Object {
     Large,
     /// It does not change.
     Constant,
-    /// Neither.
+    /// It may change, and a local may hold its address.
     Other,
 }
 

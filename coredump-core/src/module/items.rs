@@ -249,7 +249,7 @@ pub struct GlobalDefinition {
     pub ty: ValueType,
     /// Whether it can change.
     pub mutable: bool,
-    /// It is imported.
+    /// Whether it is imported.
     pub imported: bool,
     /// Its initial value where a single constant gives it.
     pub init: Option<Constant>,
@@ -263,7 +263,7 @@ pub struct MemoryDefinition {
     pub memory64: bool,
     /// Shared between threads.
     pub shared: bool,
-    /// It is imported.
+    /// Whether it is imported.
     pub imported: bool,
     /// Initial size in pages.
     pub initial_pages: u64,
@@ -315,9 +315,9 @@ pub struct ElementSegment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TableDefinition {
-    /// It is imported.
+    /// Whether it is imported.
     pub imported: bool,
-    /// Its elements are functions.
+    /// Whether its elements are functions.
     pub functions: bool,
     /// Initial number of elements.
     pub initial: u64,

@@ -35,7 +35,7 @@ use crate::error::{Error, ErrorKind, Result};
 pub use crate::text::hex;
 use code::Bodies;
 use items::{ExportEntry, ImportEntry};
-use names::Names;
+use names::NameSection;
 
 /// Section ids (Wasm spec 5.5.2).
 mod id {
@@ -66,7 +66,7 @@ pub struct Module<'s> {
     defect: Option<Error>,
     custom: OnceLock<Vec<(Range<usize>, Range<usize>)>>,
     bodies: OnceLock<Bodies>,
-    names: OnceLock<Names>,
+    names: OnceLock<NameSection>,
     imports: OnceLock<Vec<ImportEntry>>,
     imported_functions: OnceLock<Vec<u32>>,
     exports: OnceLock<Vec<ExportEntry>>,
@@ -472,9 +472,9 @@ impl<'s> Module<'s> {
     }
 
     /// The name section, and where each name in it lies.
-    fn names(&self) -> (&'s [u8], &Names) {
+    fn names(&self) -> (&'s [u8], &NameSection) {
         let section = self.custom_section("name").unwrap_or_default();
-        (section, self.names.get_or_init(|| Names::parse(section)))
+        (section, self.names.get_or_init(|| NameSection::parse(section)))
     }
 
     /// The module's own name in the name section.

@@ -6,10 +6,10 @@ use std::ops::Range;
 
 use super::sections::{leb_u32, name_bytes};
 
-/// The name section, one map a subsection. Damage ends the map it is in. It holds positions only: each name is read
-/// from the section, which is given again.
+/// Where the names of a name section are, with a map for each subsection. Damage ends the map it is in. Only positions are
+/// kept: a name is read from the section, which is given again.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameSection {
     pub module: Option<Range<usize>>,
     pub functions: NameMap,
     pub locals: IndirectNameMap,
@@ -22,9 +22,9 @@ pub(super) struct Names {
     pub tags: NameMap,
 }
 
-impl Names {
-    pub fn parse(section: &[u8]) -> Names {
-        let mut names = Names::default();
+impl NameSection {
+    pub fn parse(section: &[u8]) -> NameSection {
+        let mut names = NameSection::default();
         let mut position = 0;
         while let Some(&id) = section.get(position) {
             let Some((size, start)) = leb_u32(section, position + 1) else { break };
@@ -186,7 +186,7 @@ mod tests {
     #[test]
     fn the_module_has_a_name() {
         let section = b"\x00\x04\x03app";
-        let names = Names::parse(section);
+        let names = NameSection::parse(section);
         assert_eq!(&section[names.module.unwrap()], b"app");
     }
 }

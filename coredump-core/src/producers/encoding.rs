@@ -16,7 +16,7 @@ pub struct Encoding {
     pub name: &'static str,
     /// How numbers are written, the number of frames included.
     pub numbers: Numbers,
-    /// The size of all frames follows their number.
+    /// Whether the size of all frames follows their number.
     pub size: bool,
     /// Each frame begins with a version byte.
     pub version: bool,
@@ -75,7 +75,7 @@ pub enum Values {
     Vectors,
     /// Both counts, then the locals, then perhaps the operands; integers have four or eight bytes, little endian.
     BothCounts {
-        /// The operands follow.
+        /// Whether the operands follow.
         operands: bool,
     },
     /// A vector of locals and no word of operands; integers have four or eight bytes.

@@ -58,7 +58,7 @@ pub fn of_reading(reading: Reading, sections: &[RawSection<'_>]) -> Encoding {
 /// How well an encoding suits a file; the greater, the better. What comes first counts most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fit {
-    /// It reads every section to its last byte (as far as the section is there).
+    /// Whether it reads every section to its last byte (as far as the section is there).
     exact: bool,
     /// As many frames are there as are declared.
     counted: bool,
@@ -66,7 +66,7 @@ struct Fit {
     instances: bool,
     /// How far it gets, in bytes: decides between encodings of which none fits, for a damaged section.
     read: u64,
-    /// The rest of the file has the habits of a producer that writes this encoding.
+    /// Whether the rest of the file has the habits of a producer that writes this encoding.
     habit: bool,
 }
 

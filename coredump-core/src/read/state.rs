@@ -22,7 +22,7 @@ pub struct State<'a> {
     segments: Vec<(u32, Segment<'a>)>,
     /// Memory index and end of the segment that the file's end cuts off, had it been whole.
     cut: Option<(u32, u64)>,
-    /// There is a data section.
+    /// Whether there is a data section.
     has_data: bool,
     /// Not all of it could be read.
     damaged: bool,

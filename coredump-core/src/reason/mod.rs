@@ -42,11 +42,11 @@ pub struct CrashReason {
     /// What code and dump prove beside that: the address of an access, the callee of an indirect call, a shadow stack
     /// that ran out.
     pub detail: Option<String>,
-    /// Who says so.
+    /// Whether the dump records this, or it was inferred.
     pub source: ReasonSource,
     /// The tail of what the guest wrote to its standard error, if that was recorded.
     pub guest_stderr: Option<String>,
-    /// The program gave up by itself.
+    /// How the program gave up, if it did so by itself.
     pub panic: Option<Panic>,
     /// The instruction that trapped, in the Wasm text format.
     pub instruction: Option<String>,
@@ -58,12 +58,12 @@ pub struct CrashReason {
     pub allocation: Option<Allocation>,
 }
 
-/// Who says why the program died.
+/// Where a reason comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReasonSource {
-    /// The capturing program.
+    /// The program that captured the dump recorded it.
     Recorded,
-    /// The code and the stack.
+    /// It follows from the code and the stack.
     Inferred,
 }
 

@@ -38,7 +38,7 @@ pub struct FrameState<'f, 'd> {
     pub dump: &'f CoreDump<'d>,
     /// The frame.
     pub frame: &'f Frame,
-    /// No younger frame ran after it stopped here: it is the one that trapped.
+    /// Whether no younger frame ran after it stopped here: it is the one that trapped.
     pub youngest: bool,
     /// What the code proves of a Wasm local that the dump leaves out.
     pub proved: Box<dyn Fn(u32) -> Option<Value> + 'f>,

@@ -39,7 +39,7 @@ pub enum Use {
     Heap,
     /// Static data that starts as zero, then the heap: the binary does not say where one ends.
     BssOrHeap,
-    /// Not known.
+    /// What it is for is not known.
     Unknown,
 }
 

@@ -18,9 +18,9 @@ pub struct Block<'a> {
     pub address: u64,
     /// The bytes: borrowed where one large segment holds them, else put together.
     pub bytes: Cow<'a, [u8]>,
-    /// They follow the last byte of the block before.
+    /// Whether they follow the last byte of the block before.
     pub follows: bool,
-    /// They are part of one known zero.
+    /// Whether they are part of one known zero.
     pub zero: bool,
 }
 

@@ -52,7 +52,7 @@ pub fn strings(
     in_blocks(memory, range, min, BLOCK, each)
 }
 
-/// The same in blocks of `size` bytes.
+/// Looks for texts as [`strings`] does, in blocks of `size` bytes.
 fn in_blocks(
     memory: &Memory<'_>,
     range: Range<u64>,

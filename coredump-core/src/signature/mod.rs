@@ -190,20 +190,10 @@ mod tests {
 
     fn frame(function: &str) -> ResolvedFrame {
         ResolvedFrame {
-            index: 0,
-            instance: None,
-            module: None,
             function_index: Some(7),
-            code_offset: None,
             module_offset: Some(9),
-            dwarf_pc: None,
             function: (!function.is_empty()).then(|| function.into()),
-            raw_name: None,
-            location: None,
-            entered: false,
-            declared: None,
-            inlines: Arc::new([]),
-            in_memory: false,
+            ..ResolvedFrame::default()
         }
     }
 

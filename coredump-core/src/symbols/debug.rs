@@ -108,7 +108,7 @@ impl<'s> DebugInfo<'s> {
     }
 
     /// Whether all rows of a unit for a function's code, moved by some bytes, stand on instructions. `None` if that cannot be
-    /// told.
+    /// known.
     fn rows_fit(&self, unit: u32, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
         let code = module.code_section_start()?;
         let instructions = Instructions::decode(module, function)?;

@@ -84,12 +84,12 @@ pub(super) fn name<'u, 's: 'u>(
 ) -> Option<Arc<str>> {
     let mut plain: Option<Arc<str>> = None;
     for _ in 0..MAX_HOPS {
-        let (linkage, short, next) = names_of(unit, entry).ok()?;
-        plain = plain.or(short);
-        if let Some(linkage) = linkage {
+        let names = names_of(unit, entry).ok()?;
+        plain = plain.or(names.plain);
+        if let Some(linkage) = names.linkage {
             return Some(preferred(linkage, plain));
         }
-        match next {
+        match names.origin {
             None => break,
             Some(NameStep::Here(offset)) => entry = offset,
             Some(NameStep::Elsewhere(offset)) => match elsewhere(offset) {
@@ -149,12 +149,19 @@ fn preferred(linkage: Arc<str>, plain: Option<Arc<str>>) -> Arc<str> {
     }
 }
 
-type Names = (Option<Arc<str>>, Option<Arc<str>>, Option<NameStep>);
+/// What an entry says of its name.
+#[derive(Default)]
+struct EntryNames {
+    linkage: Option<Arc<str>>,
+    plain: Option<Arc<str>>,
+    /// The entry that it stems from, which may have what it lacks.
+    origin: Option<NameStep>,
+}
 
-fn names_of(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> gimli::Result<Names> {
-    let (mut linkage, mut short, mut next) = (None, None, None);
+fn names_of(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> gimli::Result<EntryNames> {
+    let mut names = EntryNames::default();
     let mut entries = unit.entries_raw(Some(entry))?;
-    let Some(abbreviation) = entries.read_abbreviation()? else { return Ok((None, None, None)) };
+    let Some(abbreviation) = entries.read_abbreviation()? else { return Ok(names) };
     for &spec in abbreviation.attributes() {
         let attribute = entries.read_attribute(spec)?;
         let text = || {
@@ -162,17 +169,17 @@ fn names_of(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> gimli::Result<Na
             Some(Arc::from(text(name))).filter(|name: &Arc<str>| !name.is_empty())
         };
         match attribute.name() {
-            gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => linkage = text(),
-            gimli::DW_AT_name => short = text(),
+            gimli::DW_AT_linkage_name | gimli::DW_AT_MIPS_linkage_name => names.linkage = text(),
+            gimli::DW_AT_name => names.plain = text(),
             gimli::DW_AT_abstract_origin | gimli::DW_AT_specification => match attribute.value() {
-                AttributeValue::UnitRef(offset) => next = Some(NameStep::Here(offset)),
-                AttributeValue::DebugInfoRef(offset) => next = Some(NameStep::Elsewhere(offset)),
+                AttributeValue::UnitRef(offset) => names.origin = Some(NameStep::Here(offset)),
+                AttributeValue::DebugInfoRef(offset) => names.origin = Some(NameStep::Elsewhere(offset)),
                 _ => {}
             },
             _ => {}
         }
     }
-    Ok((linkage, short, next))
+    Ok(names)
 }
 
 #[cfg(test)]

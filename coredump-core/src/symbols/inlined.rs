@@ -49,7 +49,7 @@ struct Candidate {
     begin: u64,
     /// That range lies in the parent's.
     fits: bool,
-    /// It fits, and so does all that it lies in.
+    /// Whether it fits, and so does all that it lies in.
     certain: bool,
 }
 

@@ -270,7 +270,7 @@ pub(super) fn names_folders(unit: UnitRef<'_, '_>) -> bool {
 pub(super) enum LineLookup {
     /// This row.
     Row(Row),
-    /// Only sequences that do not fit the code.
+    /// Only sequences that do not fit the code have the address.
     Refused,
     /// Nothing.
     Nothing,

@@ -27,7 +27,7 @@ pub struct Twin<'s> {
     pub module: Module<'s>,
     /// Its bytes.
     pub bytes: &'s Bytes,
-    /// It is of the same build: it has the build id or the code of the module, or is what the module names. Else only its
+    /// Whether it is of the same build: it has the build id or the code of the module, or is what the module names. Else only its
     /// name speaks for it.
     pub certain: bool,
 }

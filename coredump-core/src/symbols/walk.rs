@@ -53,7 +53,7 @@ pub struct Met<'u> {
 struct Shape {
     wanted: bool,
     children: bool,
-    /// It has an attribute whose form only its entries tell.
+    /// Whether it has an attribute whose form only its entries give.
     opaque: bool,
     fixed: u32,
     /// The indices of its first step and of the step after its last.
@@ -136,7 +136,7 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
         Some(shape)
     }
 
-    /// Works out how to get over entries of an abbreviation; `false` if that cannot be told without looking at them.
+    /// Works out how to get over entries of an abbreviation; `false` if that cannot be known without looking at them.
     fn read_steps(&self, abbreviation: &Abbreviation, steps: &mut Vec<Step>) -> bool {
         let first = steps.len();
         for attribute in abbreviation.attributes() {

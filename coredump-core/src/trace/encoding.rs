@@ -35,7 +35,7 @@ pub(super) struct Text<R> {
     reader: R,
     form: Option<Form>,
     ends: Ends,
-    /// The character before was a carriage return that was made a line feed.
+    /// Whether the character before was a carriage return that was made a line feed.
     returned: bool,
     /// UTF-16 that was read and is not whole: half of a character, or of a pair.
     half: Vec<u8>,

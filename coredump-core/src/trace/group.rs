@@ -27,7 +27,7 @@ struct Open {
     idle: u32,
     /// The line in which its last frame, or its headline, stood.
     touched: u64,
-    /// More frames can follow.
+    /// Whether more frames can follow.
     accepts: bool,
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::names::Names;
+use super::names::FunctionsByName;
 use super::place::{self, CodePlace, File};
 use super::{Printed, Rule, Trace};
 use crate::binaries::{Binaries, Binary, Found, Refused, Slot, Store, Verification};
@@ -28,7 +28,7 @@ const MAX_MODULES: usize = 64;
 pub struct Locator<'s> {
     store: &'s Store,
     options: Options,
-    names: HashMap<String, Names>,
+    names: HashMap<String, FunctionsByName>,
 }
 
 /// A trace as a dump, with its binaries.
@@ -107,7 +107,7 @@ impl<'s> Locator<'s> {
             };
             if found.doubt {
                 warnings.push(format!(
-                    "line {}: its offsets may stand on the instructions or behind them, and nothing decides: lines may be \
+                    "line {}: its offsets may stand on the instructions or after them, and nothing decides: lines may be \
                      those of the instruction before",
                     trace.line
                 ));

@@ -35,11 +35,11 @@ pub struct Trace {
     pub message: Option<String>,
     /// Lines before the trace that may be the program's own last words.
     pub said: Option<String>,
-    /// It had more frames than are kept, or the text around it was cut.
+    /// Whether it had more frames than are kept, or the text around it was cut.
     pub truncated: bool,
-    /// The text ends in the line of its last frame, without a line feed: the line may be cut off.
+    /// Whether the text ends in the line of its last frame, without a line feed: the line may be cut off.
     pub cut: bool,
-    /// Its lines stood among those of another trace, and only their order distinguished them.
+    /// Whether its lines stood among those of another trace, and only their order distinguished them.
     pub tangled: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Printed {
     pub module: Option<String>,
     /// The function's name.
     pub function: Option<String>,
-    /// The name is from debug info, so it may be that of an inlined function.
+    /// Whether the name is from debug info, so it may be that of an inlined function.
     pub source_name: bool,
     /// The function's index.
     pub index: Option<u32>,

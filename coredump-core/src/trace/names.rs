@@ -11,14 +11,14 @@ const MAX_SAME: usize = 64;
 
 /// The functions of a module by name.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct FunctionsByName {
     functions: HashMap<String, Vec<u32>>,
 }
 
-impl Names {
+impl FunctionsByName {
     /// Collects the names of the functions of `binary`.
-    pub fn from_binary(binary: &Binary) -> Names {
-        let mut names = Names::default();
+    pub fn from_binary(binary: &Binary) -> FunctionsByName {
+        let mut names = FunctionsByName::default();
         for function in 0..binary.module().function_count() {
             let Some(name) = binary.function_name(function) else { continue };
             names.add(name.to_owned(), function);

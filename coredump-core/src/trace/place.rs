@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use wasmparser::Operator;
 
-use super::names::{self, Names};
+use super::names::{self, FunctionsByName};
 use super::{Base, Printed, Rule, Stand};
 use crate::binaries::Binary;
 use crate::module::Module;
@@ -28,7 +28,7 @@ pub(super) struct CodePlace {
 /// The core modules of a file.
 pub(super) struct File<'f> {
     pub modules: &'f [Arc<Binary>],
-    pub names: &'f mut HashMap<String, Names>,
+    pub names: &'f mut HashMap<String, FunctionsByName>,
 }
 
 impl File<'_> {
@@ -80,7 +80,7 @@ impl File<'_> {
             });
             return found.ok_or_else(|| format!("no function stands at offset {offset:#x}"));
         }
-        Err(format!("offset {offset:#x} is behind its end"))
+        Err(format!("offset {offset:#x} is past its end"))
     }
 
     fn only(&self) -> Result<&Arc<Binary>, String> {
@@ -108,7 +108,7 @@ impl File<'_> {
         let Some(printed) = frame.function.as_deref() else { return Ok(CodePlace::default()) };
         let mut found = Vec::new();
         for (module, binary) in self.modules.iter().enumerate() {
-            let names = self.names.entry(binary.describe()).or_insert_with(|| Names::from_binary(binary));
+            let names = self.names.entry(binary.describe()).or_insert_with(|| FunctionsByName::from_binary(binary));
             found.extend(names.called(printed).iter().map(|&function| (module, function)));
         }
         match found[..] {

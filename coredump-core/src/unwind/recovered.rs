@@ -11,7 +11,7 @@ use crate::unwind::symbolic::{Abstract, Base, State, Sum};
 pub struct Recovered {
     /// Index of the stack pointer global in the frame's module.
     pub stack_pointer_global: Option<u32>,
-    /// The global was found by how functions use it: no name says what it is.
+    /// Whether the global was found by how functions use it: no name says what it is.
     pub inferred: bool,
     /// The stack pointer at the frame's code offset.
     pub stack_pointer: Option<u64>,

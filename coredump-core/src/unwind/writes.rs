@@ -173,7 +173,7 @@ mod tests {
         let whole = offsets[0]..u64::MAX;
         assert_eq!((writes.values(0), writes.values(1)), (2, 1));
         assert!(!writes.unchanged(1, &whole, nop), "written before");
-        assert!(writes.unchanged(1, &(set_one + 1..u64::MAX), nop), "the location begins behind the write");
+        assert!(writes.unchanged(1, &(set_one + 1..u64::MAX), nop), "the location begins after the write");
         assert!(writes.unchanged(0, &whole, nop), "written later");
         assert!(!writes.unchanged(0, &whole, nop_in_loop), "the loop may have been here before");
     }

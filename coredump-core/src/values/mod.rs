@@ -36,7 +36,7 @@ pub enum Source {
     Memory(u64),
     /// Here, from this index: an object in no memory. `None` is a byte that is not known.
     Bytes(Rc<Assembled>, usize),
-    /// Nowhere.
+    /// Nowhere, for this reason.
     Missing(Missing),
 }
 

@@ -35,7 +35,7 @@ impl Default for Limits {
 pub struct Scope {
     /// The function's name with its namespaces, where the debug information has it.
     pub function: Option<String>,
-    /// It was inlined into the function of the next scope.
+    /// Whether it was inlined into the function of the next scope.
     pub inlined: bool,
     /// Parameters first, then variables, outer blocks first.
     pub variables: Vec<Variable>,
@@ -62,7 +62,7 @@ pub struct Variable {
     pub at: When,
     /// Why the value is not known, or what is wrong with it.
     pub note: Option<String>,
-    /// A variable of an inner block has its name: in the program's code, and in expressions, the name means that one.
+    /// Whether a variable of an inner block has its name: in the program's code, and in expressions, the name means that one.
     pub hidden: bool,
     /// Members, elements, what it points to.
     pub children: Vec<Variable>,

@@ -138,8 +138,8 @@ impl<'c> Inspector<'c> {
         self.with_frame(thread, frame, |frame| cpp::vtable_name(frame, address))?
     }
 
-    /// The shadow stack pointer of each frame of a thread at its code offset, youngest first; `None` where it cannot
-    /// be told for certain.
+    /// The shadow stack pointer of each frame of a thread at its code offset, youngest first; `None` where it is not
+    /// certain.
     pub fn stack_pointers(&self, thread: usize) -> Vec<Option<u64>> {
         self.recovered(thread).iter().map(|recovered| recovered.stack_pointer).collect()
     }

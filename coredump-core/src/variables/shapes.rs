@@ -35,9 +35,9 @@ pub struct Shape {
     pub choices: Vec<Choice>,
     /// The array without a length at its end: then a block holds it once, however large that is.
     pub tail: Option<Tail>,
-    /// It is the base of a container's nodes: whatever else is known of such a value says more.
+    /// Whether it is the base of a container's nodes: whatever else is known of such a value says more.
     pub base: bool,
-    /// A pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
+    /// Whether a pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
     pub single: bool,
     /// What a block may hold instead: a larger node of which this is the first part.
     pub grown: Option<Grown>,

@@ -142,7 +142,7 @@ pub struct Redacting<F> {
     skipped: usize,
     /// The name of the field that is being written.
     key: Option<String>,
-    /// A text is being left out.
+    /// Whether a text is being left out.
     muted: bool,
 }
 

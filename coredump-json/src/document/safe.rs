@@ -21,7 +21,7 @@ const NULL: Style = Style::new().dimmed();
 pub struct Layout<'f> {
     shape: Shape<'f>,
     colored: bool,
-    /// A field's name is being written.
+    /// Whether a field's name is being written.
     key: bool,
 }
 

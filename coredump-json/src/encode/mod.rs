@@ -96,7 +96,7 @@ impl Contents {
         let mut dump = CoreDump {
             offsets: offsets(&document.dump),
             executable: document.dump.executable.or_else(|| document.process.executable.clone()),
-            // A producer that was told from the layout did not write its name.
+            // A producer that was recognised by the layout did not write its name.
             producer: document.dump.producer.filter(|producer| !producer.ends_with("(inferred)")),
             process: document.process,
             host_calls: document.host_calls,

@@ -1,4 +1,4 @@
-//! What the console tells of heaps: what they hold, what is lost in them, and the block at an address.
+//! What the console says of heaps: what they hold, what is lost in them, and the block at an address.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -146,7 +146,7 @@ pub fn leaks(dump: &Dump) -> Result<String, String> {
     if found { Ok(text) } else { Err("no heap of an allocator that is known was found".to_owned()) }
 }
 
-/// Tells of the heap and the block that an address is in.
+/// Describes the heap and the block that an address is in.
 pub fn at(dump: &Dump, index: u32, memory: &Memory<'_>, address: u64, text: &mut String) {
     let heaps = Heaps::new(dump, index, memory);
     for heap in heaps.heaps.iter().filter(|heap| heap.holds(address)) {

@@ -22,8 +22,8 @@ use crate::args::Args;
 /// Frames whose sources are listed.
 const SOURCE_FRAMES: usize = 1000;
 
-/// A dump, or the traces of a text, with what the editor was told: numbers of frames and of variables stay valid while it is
-/// open.
+/// A dump, or the traces of a text, with the numbers of frames and variables that the editor was given: they stay valid while
+/// it is open.
 pub struct Opened {
     pub(super) dumps: Vec<Dump>,
     launch: Launch,
@@ -34,7 +34,7 @@ pub struct Opened {
     pub(super) tasks: tasks::TaskLists,
     /// The threads; the asynchronous tasks come last, once they were looked for.
     pub(super) entries: Vec<Entry>,
-    /// The asynchronous tasks are among them.
+    /// Whether the asynchronous tasks are among them.
     has_tasks: bool,
     /// Index of the thread that crashed.
     pub(super) crashed: usize,

@@ -20,7 +20,7 @@ const MAX_TEXT: u64 = 1 << 30;
 pub struct Evidence {
     /// The dump; of a text, a dump for each of its traces, in their order.
     pub dumps: Vec<Dump>,
-    /// It is a text.
+    /// Whether it is a text.
     pub is_text: bool,
 }
 
@@ -29,7 +29,7 @@ pub fn open(args: &Args, launch: &Launch) -> Result<Evidence, String> {
     let default = args.dump.as_ref().map(|dump| dump.to_path());
     let (path, programs) = match (launch.dump.clone().or(default), launch.programs.split_first()) {
         (Some(path), _) => (path, &launch.programs[..]),
-        // Who names nothing else means that the program itself is what is to be looked at.
+        // Where a request names nothing else, its program is the dump that is to be opened.
         (None, Some((first, rest))) => (first.clone(), rest),
         (None, None) => return Err("name the core dump: coreFile, coreDumpPath or core".to_owned()),
     };

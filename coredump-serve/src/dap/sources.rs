@@ -43,7 +43,7 @@ impl Sources {
         let name = Path::new(&mapped).file_name();
         let name = name.map_or_else(|| mapped.clone(), |name| name.to_string_lossy().into_owned());
         let mut source = json!({"name": name});
-        // A person who maps a folder means it.
+        // What a person maps is looked for, whoever made the dump.
         let named = trusted || mapped != *location.file;
         let binary = code.module.and_then(|module| code.dump.0.binaries().binary(module));
         let held = binary.and_then(|binary| binary.embedded_source(code.function?, &location.file)).unwrap_or_default();

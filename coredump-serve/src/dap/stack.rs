@@ -54,7 +54,7 @@ pub struct Lines {
     complete: bool,
 }
 
-/// Which line it is.
+/// Which line of a thread it is.
 #[derive(Clone, Copy)]
 enum Mark {
     /// A function active in a frame of the engine: the frame's index, and the function's number there.

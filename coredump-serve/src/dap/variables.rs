@@ -31,7 +31,7 @@ pub struct Row {
     pub place: Option<MemoryReference>,
     /// Its parts, as far as they were read.
     pub parts: Vec<Row>,
-    /// There may be parts that were not read.
+    /// Whether there may be parts that were not read.
     pub may_have_parts: bool,
 }
 
@@ -302,7 +302,7 @@ mod tests {
     fn a_group_of_elements_is_followed_by_the_next_of_the_whole() {
         assert_eq!(group("(room)[100..200]"), Some(("room", 100)));
         assert_eq!(group("((a).b)[200..300]"), Some(("(a).b", 200)));
-        // What a person asked for has its own numbers.
+        // Lists that a person asked for have numbers of their own.
         assert!(group("(room)[2..5]").is_none() && group("room").is_none() && group("(room)[x..y]").is_none());
     }
 

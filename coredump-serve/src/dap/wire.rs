@@ -47,7 +47,7 @@ pub fn read(input: &mut impl BufRead) -> io::Result<Incoming> {
         }
         begun = true;
         let Some((name, value)) = line.split_once(':') else { return Err(wrong("a line of the header has no colon")) };
-        // A browser's request line may have a colon too: what any page on the web sends to this port is no message.
+        // A browser's request line may have a colon, too. What a page on the web sends to this port must not pass for a message.
         if !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-') {
             return Err(wrong("a line of the header does not begin with a name"));
         }

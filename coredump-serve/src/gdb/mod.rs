@@ -38,7 +38,7 @@ enum Answer {
     Error(String),
     /// A sentence for the person, and where the program stands.
     Stays,
-    /// This, and the conversation is over.
+    /// This, and then the conversation is over.
     Last(&'static str),
 }
 
@@ -128,7 +128,7 @@ impl<'a> Session<'a> {
                 wire::MAX_PACKET
             )),
             "qHostInfo" => Answer::text(host()),
-            // Whatever its number was, a process of that number here is another one.
+            // The process that ran the program has ended: one of the same number here is another one.
             "qProcessInfo" => Answer::text(format!("pid:1;parent-pid:0;{}", host())),
             "qC" => Answer::text(format!("QC{:x}", self.thread + 1)),
             "qfThreadInfo" => {
@@ -237,7 +237,7 @@ impl<'a> Session<'a> {
             None => "no reason is known".to_owned(),
         };
         let reason = coredump_core::text::escape_lines(&reason);
-        // SIGTRAP: it is none of a signal's doing.
+        // SIGTRAP: no signal ended the program.
         format!("T05{text}reason:exception;description:{};", hex(reason.as_bytes()))
     }
 

@@ -40,9 +40,9 @@ enum At<'s> {
 pub struct Region {
     /// How many.
     pub size: u64,
-    /// They can be read.
+    /// Whether they can be read.
     pub readable: bool,
-    /// They hold code.
+    /// Whether they hold code.
     pub code: bool,
 }
 

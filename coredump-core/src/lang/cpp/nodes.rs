@@ -268,7 +268,7 @@ fn walk(
     let (mut nodes, mut node) = (Vec::new(), first);
     for index in 0..end {
         if node == 0 {
-            return Err(Missing::Malformed(format!("{size} elements that end behind {index}")));
+            return Err(Missing::Malformed(format!("{size} elements that end after {index}")));
         }
         if index >= range.start {
             nodes.push(node);

@@ -48,7 +48,7 @@ struct Registers {
 struct GoProgram {
     /// All goroutines that are not dead: the one that ran first, then by number.
     pub tasks: Vec<Task>,
-    /// Some are missing, since there are more than are listed.
+    /// Whether some are missing, since there are more than are listed.
     pub truncated: bool,
     /// The names of the functions of [`Registers::frames`].
     pub names: Vec<Option<Arc<str>>>,

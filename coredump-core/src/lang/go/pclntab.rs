@@ -253,7 +253,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
             let inlined = match self.inlined(function, at) {
                 Inlined::No => None,
                 Inlined::Call { name, parent } if frames.len() < MAX_INLINED => Some((name, parent)),
-                // The place is one of a function that was inlined, and which one that is cannot be told.
+                // The place belongs to an inlined function, and nothing says to which one.
                 _ => {
                     frames.push(TaskFrame { file: None, line: None, ..frame(own, false) });
                     return Some(frames);

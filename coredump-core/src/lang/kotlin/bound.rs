@@ -18,20 +18,25 @@ pub fn readings(class: &str, values: &[(&str, Reading)]) -> Option<Vec<Option<Re
     if arity.is_empty() || !arity.bytes().all(|digit| digit.is_ascii_digit()) {
         return None;
     }
-    let mut names = Names { values, tries: 0, so_far: Vec::new(), found: Vec::new() };
-    names.read(letters, count);
-    let found = names.found.pop().filter(|_| names.tries < TRIES)?;
-    names.found.iter().all(|other| *other == found).then_some(found)
+    let mut spellings = Spellings { values, tries: 0, so_far: Vec::new(), found: Vec::new() };
+    spellings.read(letters, count);
+    let found = spellings.found.pop().filter(|_| spellings.tries < TRIES)?;
+    spellings.found.iter().all(|other| *other == found).then_some(found)
 }
 
-struct Names<'v> {
+/// The ways to read the letters of a class's name as values.
+struct Spellings<'v> {
+    /// The value classes by name.
     values: &'v [(&'v str, Reading)],
+    /// How many steps were taken, at most [`TRIES`].
     tries: usize,
+    /// The values that were read on the way to this step.
     so_far: Vec<Option<Reading>>,
+    /// The ways that used up all letters.
     found: Vec<Vec<Option<Reading>>>,
 }
 
-impl Names<'_> {
+impl Spellings<'_> {
     /// Finds all ways to read `letters` as so many values.
     fn read(&mut self, letters: &str, count: usize) {
         self.tries += 1;

@@ -21,21 +21,21 @@ const OPERANDS: usize = 64;
 /// Operators of a value class's function that are looked at: it has a few.
 const HANDED_ON: usize = 16;
 
-/// Names of functions and types that say what they take and give. A module without names has none of them.
-struct Names<'m, 's> {
+/// What the names of functions and types say that they take and give; nothing in a module without names.
+struct Declarations<'m, 's> {
     module: &'m Module<'s>,
     /// The module's number in the dump.
     number: u32,
     values: &'m HashMap<String, u32>,
 }
 
-impl Names<'_, '_> {
+impl Declarations<'_, '_> {
     /// What a function takes, if that is one integer: one of the library, or one of a value class that hands it on to such.
     fn taken_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         let lone = self.module.signature(function).is_some_and(|signature| signature.params.len() == 1);
         match name.strip_prefix("kotlin.").filter(|_| lone) {
-            Some(name) => Names::of_library(name),
+            Some(name) => Declarations::of_library(name),
             None if lone && name.ends_with("-impl") => self.handed_on_by(function),
             None => None,
         }
@@ -50,7 +50,7 @@ impl Names<'_, '_> {
             if let Operator::Call { function_index } = operator
                 && handed
             {
-                return Names::of_library(self.module.function_name(function_index)?.strip_prefix("kotlin.")?);
+                return Declarations::of_library(self.module.function_name(function_index)?.strip_prefix("kotlin.")?);
             }
             handed = matches!(operator, Operator::LocalGet { local_index: 0 });
         }
@@ -98,11 +98,11 @@ impl Names<'_, '_> {
     }
 
     /// What a function of the library takes first, of a value class: the value itself. A function of one parameter is known to
-    /// [`Names::taken_by`].
+    /// [`Declarations::taken_by`].
     fn taken_first_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         match name.strip_prefix("kotlin.") {
-            Some(name) if !name.contains("Result__") => Names::of_library(name),
+            Some(name) if !name.contains("Result__") => Declarations::of_library(name),
             _ => self.value(class_of_function(name).filter(|_| !name.contains("__<init>"))?),
         }
     }
@@ -384,7 +384,7 @@ impl Fields {
     pub fn from_code(module: &Module<'_>, number: u32) -> Fields {
         let mut fields = Fields::default();
         let values = value_classes(module);
-        let names = Names { module, number, values: &values };
+        let declared = Declarations { module, number, values: &values };
         // A box hands its own field to the functions of its class, which is no evidence that it holds another one.
         let is_box = |ty: u32, reading| matches!(reading, Reading::Value { ty: own, .. } if own == ty);
         for function in module.imported_functions()..module.function_count() {
@@ -403,13 +403,13 @@ impl Fields {
                 if let Some(unsigned) = unsigned {
                     *fields.unsigned.entry(field).or_insert(unsigned) &= unsigned;
                 }
-                if let Some(reading) = names.taken(next).filter(|reading| !is_box(field.0, *reading)) {
+                if let Some(reading) = declared.taken(next).filter(|reading| !is_box(field.0, *reading)) {
                     Evidence::add(&mut fields.known, field, reading);
                 }
             });
             let Some(operators) = module.operators(function) else { continue };
             first_arguments(module, operators, |callee, source| {
-                if let (Origin::Field(ty, field), Some(reading)) = (source, names.taken_first_by(callee))
+                if let (Origin::Field(ty, field), Some(reading)) = (source, declared.taken_first_by(callee))
                     && !is_box(ty, reading)
                 {
                     Evidence::add(&mut fields.known, (ty, field), reading);
@@ -419,8 +419,8 @@ impl Fields {
             if let Some(class) = module.function_name(function).and_then(class_of_function)
                 && let Some(&ty) = values.get(&class)
             {
-                let known = names.locals(function).remove(&0).map(|evidence| evidence.0);
-                for reading in known.into_iter().chain(names.handled_by(function, &class)) {
+                let known = declared.locals(function).remove(&0).map(|evidence| evidence.0);
+                for reading in known.into_iter().chain(declared.handled_by(function, &class)) {
                     if !is_box(ty, reading) {
                         Evidence::add(&mut fields.known, (ty, HEADER.len() as u32), reading);
                     }
@@ -478,7 +478,7 @@ impl Fields {
 
     /// What numbers and values without a box in a function's locals are, as far as its code tells.
     pub fn locals(&self, module: &Module<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
-        let known = Names { module, number, values: &self.values }.locals(function);
+        let known = Declarations { module, number, values: &self.values }.locals(function);
         known.into_iter().map(|(local, evidence)| (local, evidence.0)).collect()
     }
 }

@@ -20,7 +20,7 @@ struct Elements<'o> {
     first: i64,
     step: i64,
     len: u64,
-    /// The end of the array is followed by its start.
+    /// Whether the end of the array is followed by its start.
     wraps: bool,
     reading: Reading,
 }

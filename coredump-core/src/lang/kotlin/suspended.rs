@@ -84,7 +84,7 @@ impl Kotlin {
                 role => holders.extend(self.holder(view, &object, *role)),
             }
         }
-        // What its continuation was told of has gone on.
+        // A function whose continuation has been resumed has gone on.
         let gone: HashSet<Id> = holders.iter().filter(|(_, held)| held.is_none()).map(|(id, _)| *id).collect();
         // Where several objects hold it, the first counts.
         let held = holders.iter().rev().filter_map(|&(id, held)| Some((id, held?)));

@@ -31,7 +31,7 @@ pub struct AsyncioTask {
     pub address: u64,
     /// Its name, as `get_name()` gives it.
     pub name: String,
-    /// The loop runs it.
+    /// Whether the loop runs it.
     pub is_running: bool,
     /// What it awaits, the outermost first.
     pub awaits: Vec<Awaited>,

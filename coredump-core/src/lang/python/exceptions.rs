@@ -42,7 +42,7 @@ pub struct Uncaught {
 pub struct Chained {
     /// Its type and what it says.
     pub message: String,
-    /// The other was raised `from` it; else while it was handled.
+    /// Whether the other was raised `from` it; else while it was handled.
     pub is_cause: bool,
 }
 

@@ -3,15 +3,20 @@
 use std::collections::HashSet;
 
 use super::{AsyncioTask, Awaited, State};
-use crate::interpreted::Site;
+use crate::interpreted::Interpreter;
 use crate::model::CoreDump;
 use crate::runtimes::InterpretedVariable;
 use crate::tasks::{AsyncTask, Await, AwaitState, TaskState};
 use crate::variables::{Limits, Status, Variable, VariableKind, When};
 
-/// Adds the tasks of the interpreter at that site. Whether there may be more.
-pub fn find(dump: &CoreDump<'_>, site: Option<&Site>, limits: Option<Limits>, tasks: &mut Vec<AsyncTask>) -> bool {
-    let Some(Site::Python(memory, place)) = site else { return false };
+/// Adds the tasks that `interpreter` runs, if it is Python's. Whether there may be more.
+pub fn find(
+    dump: &CoreDump<'_>,
+    interpreter: Option<&Interpreter>,
+    limits: Option<Limits>,
+    tasks: &mut Vec<AsyncTask>,
+) -> bool {
+    let Some(Interpreter::Python(memory, place)) = interpreter else { return false };
     let Some(memory) = dump.memories.get(*memory) else { return false };
     let limits = limits.map(|limits| super::Limits { depth: limits.depth, elements: limits.elements });
     let (of_asyncio, more) = super::asyncio_tasks(memory, place, limits);
@@ -27,7 +32,7 @@ fn task(found: AsyncioTask) -> AsyncTask {
         true => TaskState::Running,
         false => TaskState::Idle,
     };
-    // What one awaits is in it.
+    // Each future holds the one that it awaits.
     let future = found.awaits.into_iter().rev().fold(None, |inner, one| {
         let awaits = Option::<Await>::into_iter(inner).collect();
         Some(Await { awaits, ..awaited(one) })

@@ -128,7 +128,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         self.count(&flag, "failed")?.ok().map(|failed| failed != 0)
     }
 
-    /// Who holds a lock, for locks of a program without threads; what those of the operating system store is not told.
+    /// Who holds a lock, for locks of a program without threads; what those of the operating system store is not shown.
     fn lock_state(&self, value: &Value) -> Option<String> {
         let inner = self.field(value, "inner")?;
         let number = |name: &str| self.unwrapped(&self.dig(&inner, name)?)?.number(self.frame, true).ok();

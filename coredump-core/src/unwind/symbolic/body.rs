@@ -32,7 +32,7 @@ pub struct Control<'s> {
     pub otherwise: Option<State>,
     /// What its handlers may find, of a `try`.
     pub caught: Option<State>,
-    /// It collects `caught` (a legacy `try` before its first handler).
+    /// Whether it collects `caught` (a legacy `try` before its first handler).
     pub catches: bool,
     /// The labels of a `try_table`'s handlers, counted from outside of it.
     pub handlers: Vec<u32>,
@@ -74,7 +74,7 @@ pub struct Body<'m, 's> {
     pub(super) headers: HashMap<u64, State>,
     pub(super) operators: OperatorsReader<'s>,
     pub(super) controls: Vec<Control<'s>>,
-    /// There are exception handlers in it.
+    /// Whether there are exception handlers in it.
     pub(super) handles: bool,
     pub(super) loops: u32,
     /// The current state; `None` after a branch.

@@ -29,7 +29,7 @@ pub struct Read {
     pub size: u64,
     /// The alignment that the compiler knew of, in bytes.
     pub align: u64,
-    /// It gives a number of floating point.
+    /// Whether it gives a number of floating point.
     pub float: bool,
 }
 
@@ -40,9 +40,9 @@ pub struct Stores {
     base: Base,
     /// The global that is the stack pointer.
     pointer: Option<u32>,
-    /// Nothing is known.
+    /// Whether nothing is known.
     unknown: bool,
-    /// The pointer has 32 bits.
+    /// Whether the pointer has 32 bits.
     narrow: bool,
     /// What instructions read at places that are known.
     reads: HashSet<Read>,

@@ -34,7 +34,7 @@ pub struct Futures<'w, 'r, 'f, 's> {
     /// Whether variables are wanted.
     locals: bool,
     left: Cell<u32>,
-    /// For variables.
+    /// How much the variables may still take.
     room: Room,
     /// The futures that were met, by address and the type's name: each unit has a description of the same type.
     known: RefCell<HashSet<(u64, String)>>,
@@ -282,7 +282,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             }
             None => found.note = Some("what it awaits is not followed any further".to_owned()),
         }
-        // What a variable holds of the functions that are awaited is told by them.
+        // What a variable holds of the functions that are awaited is shown with those.
         let mut inner = Vec::new();
         found.awaits.iter().for_each(|future| functions_in(future, &mut inner));
         let range = |member: &Member<'s>| {
@@ -412,7 +412,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             }
             found.push(variable);
         }
-        // An argument that has become a variable is told by that.
+        // An argument that has become a variable is shown as that.
         let live: HashSet<_> = found.iter().filter(|one| one.at == When::Now).map(|one| one.name.clone()).collect();
         found.retain(|one| one.at == When::Now || !live.contains(&one.name) && one.status == Status::Ok);
         found

@@ -140,9 +140,9 @@ impl Polled {
 enum Held {
     /// `Pin<&mut T>`: what may not move any more, and so was not moved since.
     Pinned,
-    /// By a pointer.
+    /// By a pointer to it.
     Pointer,
-    /// Itself.
+    /// As its own value.
     Value,
 }
 
@@ -169,7 +169,7 @@ fn held(frame: &Frame<'_, '_>, die: Die) -> Option<(Die, Held)> {
 /// The executor that lies in a variable of the program: its crate, and its name.
 const EXECUTOR: (&[u8], &[u8]) = (b"futures_executor", b"LocalPool");
 
-/// Where that is.
+/// The address of what a variable holds in this way.
 fn address(frame: &Frame<'_, '_>, die: Die, held: Held) -> Option<u64> {
     let (value, _) = variable_value(frame, die);
     let renderer = Renderer::new(frame, Limits::default(), Language::Rust);

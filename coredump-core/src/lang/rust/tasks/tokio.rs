@@ -176,7 +176,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
 #[derive(Default)]
 struct Alike {
     tables: Vec<(u64, Words)>,
-    /// There are more.
+    /// Whether there are more.
     more: bool,
 }
 
