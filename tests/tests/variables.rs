@@ -548,6 +548,18 @@ fn a_structure_passed_by_value_is_found_where_old_dwarf_only_says_which_local() 
 }
 
 #[test]
+fn an_array_of_variable_length_is_told_without_optimisation() {
+    // (vla-room.c): element by element what `fill` wrote; the fixed array has a value in one of its four.
+    let module = fixture("modules/vla-room.wasm");
+    for options in [&[][..], &["--live"], &["--fast"]] {
+        let folder = scratch();
+        let dump = captured(folder.path(), "vla-room", options);
+        let ask = |expression| print(&dump, &module, 1, expression).unwrap();
+        assert_eq!(["room", "some[1]"].map(ask), ["{0, 7, 14, 21, 28}", "7"], "{options:?}");
+    }
+}
+
+#[test]
 fn each_instance_of_a_module_has_statics_of_its_own() {
     // (node.c): the second instance's `setup` was called with 2, the first's with 1; both then added what they were given.
     let module = fixture("modules/component-two.wasm");

@@ -86,6 +86,13 @@ fn rusts_own_types_are_written_as_the_program_writes_them() {
 }
 
 #[test]
+fn what_older_libraries_of_rust_hold_is_written_as_the_program_writes_it() {
+    for options in [&[][..], &["--fast"]] {
+        assert_eq!(check("rust-1.63-library", options, |shown, said| shown == said), (6, 6), "{options:?}");
+    }
+}
+
+#[test]
 fn rusts_errors_thread_locals_and_over_aligned_frames_are_told_in_optimised_code() {
     for options in [&[][..], &["--fast"]] {
         assert_eq!(check("rust-errors-O2", options, |shown, said| shown == said), (23, 23), "{options:?}");

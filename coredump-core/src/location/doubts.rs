@@ -7,8 +7,9 @@ use gimli::constants::*;
 
 use super::forms::{Form, form, locals_only, parts};
 use super::frame::Frame;
-use super::listed::inexact;
-use crate::catalog::units::{Attr, Die};
+use super::listed::{Listed, entries, inexact};
+use crate::catalog::types::Kind;
+use crate::catalog::units::{Attr, Die, UnitRef};
 use crate::location::Missing;
 use crate::scope::VariableKind;
 use crate::unwind::{Stores, beside};
@@ -99,11 +100,24 @@ impl<'s> Frame<'_, 's> {
         find().unwrap_or_default()
     }
 
-    /// Whether anything visible in this frame's function moves, or is nowhere: without optimisation nothing does.
+    /// Whether anything visible in this frame's function moves, or is nowhere: without optimisation nothing does, but for an array
+    /// of variable length, the address of which is in a local from where it is made.
     fn is_optimised(&self) -> bool {
+        let is_made = |die: Die, unit: u32, list: Attr<'s>| {
+            let leads = |unit: UnitRef<'_, 's>| {
+                let address = |(_, expression): &Listed<'s>| {
+                    matches!(form(expression, unit.encoding()), Some(Form::AddressInLocal | Form::Local))
+                };
+                entries(unit, list).is_ok_and(|(all, _)| !all.is_empty() && all.iter().all(address))
+            };
+            let variable = self.units.entry(die).is_some_and(|entry| entry.tag == DW_TAG_variable);
+            let array = |ty| self.units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));
+            let ty = self.units.type_of(die);
+            variable && array(ty) && self.units.size_of(ty).is_none() && self.units.unit(unit).is_some_and(leads)
+        };
         let moves = |die: Die| match self.units.inherited(die, DW_AT_location) {
             Some((_, AttributeValue::Exprloc(_) | AttributeValue::Block(_))) => false,
-            Some(_) => true,
+            Some((unit, list)) => !is_made(die, unit, list),
             None => self.units.inherited(die, DW_AT_const_value).is_none(),
         };
         *self.optimised.get_or_init(|| {

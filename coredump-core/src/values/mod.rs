@@ -239,7 +239,10 @@ impl Value {
     /// A bit-field: its bits as a value of its type.
     pub fn bit_field(&self, frame: &Frame<'_, '_>, ty: Option<Die>, first: u64, size: u64) -> Value {
         let fail = |missing| Value::missing(ty, missing);
-        let Some(whole) = frame.units.size_of(ty).filter(|&whole| whole <= 16 && size <= whole * 8 && size > 0) else {
+        if size == 0 {
+            return fail(Missing::NotCaptured("its size is known only to the pointer to the whole".into()));
+        }
+        let Some(whole) = frame.units.size_of(ty).filter(|&whole| whole <= 16 && size <= whole * 8) else {
             return fail(Missing::Malformed(format!("a bit-field of {size} bits")));
         };
         let start = Value { ty, source: self.source.at(first / 8) };

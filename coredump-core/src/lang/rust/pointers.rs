@@ -1,6 +1,7 @@
 //! Pointers with an owner: `Rc`, `Arc`, `Weak`, boxes with an allocator, guards.
 
 use super::{RustValues, StdType};
+use crate::catalog::types::{Kind, Member, Offset};
 use crate::catalog::units::Die;
 use crate::lang::{Contiguous, Shown, explain};
 use crate::location::Missing;
@@ -115,6 +116,18 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         })
     }
 
+    /// The first element of what an unsized structure ends in. LLVM 14 says of it that it is a bit-field of no bits.
+    fn unsized_end(&self, value: &Value) -> Option<Value> {
+        let (_, ty) = self.frame.units.peeled(value.ty)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        match contents.members.last()? {
+            &Member { ty, offset: Offset::Bits(bits), bits: Some(0), .. } => {
+                Some(Value::in_memory(ty, value.source.address()?.checked_add(bits / 8)?))
+            }
+            _ => None,
+        }
+    }
+
     /// What a counted pointer points to, and its counts as `strong_count` and `weak_count` give them.
     fn counted(&self, value: &Value, die: Die) -> Option<Result<(Target, Vec<Variable>), Missing>> {
         let pointer = ["ptr", "pointer"].iter().find_map(|name| self.field(value, name))?;
@@ -142,7 +155,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         if address == if width == 8 { u64::MAX } else { u64::from(u32::MAX) } {
             return Some(Ok((Target::Nothing, Vec::new())));
         }
-        let contents = self.field(&inner, "value").or_else(|| self.field(&inner, "data"))?;
+        let contents = ["value", "data"].iter().find_map(|name| self.field(&inner, name))?;
+        let contents = self.unsized_end(&inner).unwrap_or(contents);
         let mut counts = Vec::new();
         for (name, own) in [("strong", 0), ("weak", 1)] {
             let count = self.field(&inner, name)?;

@@ -107,9 +107,22 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             Ok(found) => found,
             Err(missing) => return Some(Err(missing)),
         };
+        let width = u32::from(self.frame.address_size());
         let read = || -> Option<Result<(u64, u64, u64), Missing>> {
-            let (head, len) = (self.count(value, "head")?, self.count(value, "len")?);
-            let capacity = self.count(&buffer, "cap")?;
+            let (head, capacity) = (self.count(value, "head")?, self.count(&buffer, "cap")?);
+            // Before Rust 1.67 it ends at its head, and has a power of two of places, of which one is free.
+            if let Some(tail) = self.count(value, "tail") {
+                let between = |head: u64, tail: u64, capacity: u64| match capacity {
+                    _ if size == 0 => (tail, head.wrapping_sub(tail) & (1 << (8 * width - 1)) - 1, capacity),
+                    _ if capacity.is_power_of_two() && head.max(tail) < capacity => {
+                        (tail, head.wrapping_sub(tail) & (capacity - 1), capacity)
+                    }
+                    // No ring: more than there is.
+                    _ => (tail, u64::MAX, capacity),
+                };
+                return Some(head.and_then(|head| Ok(between(head, tail?, capacity?))));
+            }
+            let len = self.count(value, "len")?;
             Some(head.and_then(|head| Ok((head, len?, capacity?))))
         };
         let (head, len, capacity) = match read()? {

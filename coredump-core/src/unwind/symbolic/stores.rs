@@ -42,6 +42,9 @@ pub struct Stores {
     pointer: Option<u32>,
     /// Whether nothing is known.
     unknown: bool,
+    /// The lowest place to which the stack pointer was moved by a constant. Room below was made of a size that is computed, and
+    /// is written through pointers that are not followed.
+    floor: i64,
     /// Whether the pointer has 32 bits.
     narrow: bool,
     /// What instructions read at places that are known.
@@ -111,6 +114,7 @@ impl Stores {
             base,
             pointer,
             unknown: false,
+            floor: 0,
             narrow: ty == ValueType::I32,
             reads: HashSet::new(),
             written: HashSet::new(),
@@ -133,7 +137,8 @@ impl Stores {
     pub fn written(&self, start: i64, size: u64) -> Option<Vec<(u64, u64)>> {
         let end = start.checked_add(i64::try_from(size).ok()?)?;
         let around = start..=end;
-        if self.spread.iter().any(|at| around.contains(at)) {
+        let below = self.base == Base::StackPointer && start < self.floor;
+        if below || self.spread.iter().any(|at| around.contains(at)) {
             return None;
         }
         let inside = self.written.iter().filter(|(from, to)| *from < end && *to > start);
@@ -191,7 +196,10 @@ impl Watch for Stores {
             let at = now.operands.len().checked_sub(depth + 1);
             at.and_then(|at| now.operands[at])
         };
-        self.unknown |= self.base == Base::StackPointer && now.stack_pointer.is_none();
+        if self.base == Base::StackPointer {
+            self.unknown |= now.stack_pointer.is_none();
+            self.floor = self.place(now.stack_pointer).map_or(self.floor, |at| self.floor.min(at));
+        }
         self.unknown |= self.written.len().max(self.spread.len()).max(self.reads.len()) > KEPT;
         match operator {
             Operator::LocalGet { local_index } => {
@@ -350,6 +358,18 @@ mod tests {
         assert_eq!(given(&format!("{read} (call 2 (i32.add (local.get 0) (i32.const 4)))")), Some(vec![(8, 12)]));
         assert_eq!(given(&format!("{read} (call 0 (local.get 0))")), None, "a function of the host");
         assert_eq!(given(&format!("{read} (call 3 (local.get 0))")), None, "it hands it on without an end");
+    }
+
+    #[test]
+    fn of_room_whose_size_is_computed_nothing_is_told() {
+        let text = "(module (global (mut i32) (i32.const 0)) (memory 1) (func (param i32) (local i32)
+            (global.set 0 (local.tee 1 (i32.sub (global.get 0) (i32.const 64)))) nop
+            (global.set 0 (local.tee 1 (i32.sub (local.get 1) (i32.mul (local.get 0) (i32.const 4)))))
+            (i32.store (i32.add (local.get 1) (i32.mul (local.get 0) (i32.const 2))) (i32.const 7))))";
+        let bytes = wat::parse_str(text).unwrap();
+        let stores = Stores::on_stack(&Module::parse(&bytes).unwrap(), 0, 0).unwrap();
+        assert_eq!(stores.written(-80, 16), None);
+        assert_eq!(stores.written(-64, 16), Some(vec![]), "the room of a fixed size is above");
     }
 
     const ONE: &str = "(i32.store offset=4 (local.get 1) (i32.const 7))";
