@@ -184,6 +184,9 @@ pub struct Process {
     /// Exit code the capturing program ended with (or would: a snapshot has none).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
+    /// Bytes that all memories, tables and the heap of objects could have together (`--max-memory`); `None` without such a limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
     /// Where the locals and operand stacks come from: `live` (the program ran instrumented), `replayed` (it was run again
     /// with the host's recorded answers) or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]

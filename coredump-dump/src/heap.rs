@@ -82,7 +82,7 @@ pub fn heap(inspection: &Inspection<'_>) -> Result<Exit> {
                 outcome = Exit::Partial;
             }
         }
-        let most = memory.most();
+        let most = most(inspection, memory);
         limits.row([
             index.to_string(),
             memory.size.to_string(),
@@ -98,6 +98,18 @@ pub fn heap(inspection: &Inspection<'_>) -> Result<Exit> {
     tables.extend(objects);
     inspection.show(&tables)?;
     Ok(outcome)
+}
+
+/// The bytes that a memory may have: what it declares, and no more than `--max-memory` left to it beside the other memories.
+/// Tables and objects count there too, so it may be less.
+fn most(inspection: &Inspection<'_>, memory: &Memory<'_>) -> Option<u64> {
+    let recorded = inspection.dump;
+    let left = recorded.process.memory_limit.map(|limit| {
+        let all = recorded.memories.iter().fold(0u64, |all, memory| all.saturating_add(memory.size));
+        let left = limit.saturating_sub(all).saturating_add(memory.size);
+        (left - left % memory.page_size.max(1)).max(memory.size)
+    });
+    [memory.most(), left].into_iter().flatten().min()
 }
 
 /// The allocation that the program died in, or after the failure of which it gave up. `largest` are the largest free blocks

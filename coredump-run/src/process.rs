@@ -27,6 +27,7 @@ pub fn process(args: &Args, file: &RawArg, guest_args: &[String]) -> Process {
         producer: Some(format!("{} {}", crate::TOOL.name, crate::TOOL.version)),
         pid: Some(std::process::id()),
         host: coredump_capture::host_name(),
+        memory_limit: args.max_memory.map(|bytes| bytes as u64),
         annotations: args
             .annotate
             .iter()

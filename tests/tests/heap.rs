@@ -605,6 +605,24 @@ fn the_allocation_that_failed_is_told() {
 }
 
 #[test]
+fn what_the_host_allowed_is_the_limit_where_the_program_declares_none() {
+    let folder = scratch();
+    let path = folder.path().join("guest.coredump");
+    let limits = |args: &[&str]| {
+        let run = Tool::new("coredump-run").args(["-q"]).args(args).arg("-o").arg(&path);
+        run.arg(module("heap-dlmalloc")).run().expect(134);
+        let told = dump("heap-dlmalloc", &["--heap"], &path).expect(0);
+        let line = told.text().lines().find(|line| line.starts_with("limit\t")).expect("a limit").to_owned();
+        line.split('\t').skip(2).map(|field| field.parse().unwrap()).collect::<Vec<u64>>()
+    };
+    let declared = limits(&[]);
+    let has = declared[0];
+    assert_eq!(declared, [has, 1 << 32, (1 << 32) - has]);
+    // Pages are whole.
+    assert_eq!(limits(&["--max-memory", "5000000"]), [has, 76 << 16, (76 << 16) - has]);
+}
+
+#[test]
 fn a_picture_shows_what_of_the_heap_is_used_free_and_leaked() {
     let (path, _) = died("heap-wee");
     let map = dump("heap-wee", &["--map"], &path).expect(0);

@@ -157,6 +157,7 @@ proptest! {
                 detail: process.1.clone(),
                 host: process.1.clone(),
                 exit_code: process.2,
+                memory_limit: process.2.map(|code| u64::from(code.unsigned_abs()) << 8),
                 replay: process.2.map(|code| Replay {
                     host_calls: code.unsigned_abs().into(),
                     recorded_bytes: 1 << 40,

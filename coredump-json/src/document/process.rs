@@ -72,6 +72,9 @@ pub struct Process<'d> {
     pub host: Option<&'d str>,
     /// Exit code of the capturing program.
     pub exit_code: Option<i32>,
+    /// Bytes that all memories, tables and the heap of objects could have together, as `--max-memory` says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
     /// Where locals and operand stacks come from: the program ran instrumented, or it was run again with the recorded answers of its host; none if they were not captured. Null if the dump does not say.
     #[cfg_attr(feature = "schema", schemars(extend("examples" = ["live", "replayed", "none"])))]
     pub detail: Option<&'d str>,
@@ -190,6 +193,7 @@ impl<'d> Document<'d> {
             pid: process.pid,
             host: process.host.as_deref().filter(|_| kept),
             exit_code: process.exit_code,
+            memory_limit: process.memory_limit,
             detail: process.detail.as_deref(),
             replay: process.replay.as_ref().map(|replay| ReplayEntry {
                 host_calls: replay.host_calls,

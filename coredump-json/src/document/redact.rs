@@ -19,6 +19,7 @@ const KEPT: &str = "
     version signature
     dump.kind dump.line dump.path dump.size dump.modified dump.layout dump.offsets dump.executable dump.producer dump.incomplete.offset
     process.executable process.start_time process.time process.runtime process.producer process.pid process.exit_code
+    process.memory_limit
     process.detail process.request.method
     host_calls[].name host_calls[].failed host_calls[].since_start_ms
     reason.kind reason.message reason.source reason.panic.language reason.panic.source

@@ -6,6 +6,7 @@ use coredump_capture::Dumped;
 use coredump_core::Dump;
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, Result};
+use coredump_core::model::Process;
 
 use super::goal::Goal;
 use super::overflow::Overflow;
@@ -62,7 +63,8 @@ impl RecordedRun<'_> {
         let words = recorded.reason.as_ref().and_then(|reason| reason.guest_stderr.clone());
         let tail = Tail::from_text(&words.unwrap_or_default());
         let args = self.args;
-        let first = DumpWriter::new(args, Mode::Live, program.clone(), recorded.process.clone(), tail, self.report);
+        let process = Process { memory_limit: self.tape.start.max_memory, ..recorded.process.clone() };
+        let first = DumpWriter::new(args, Mode::Live, program.clone(), process, tail, self.report);
         let first = Arc::new(first.of_any_ending());
         let calls = if expected.is_some() { recorded.host_calls.clone() } else { Vec::new() };
         let again = Again::alone(self.tape.clone(), expected, written, !args.no_recording).with_calls(calls);

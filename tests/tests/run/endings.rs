@@ -291,6 +291,7 @@ fn a_memory_beyond_its_limit_is_an_ending() {
     assert_eq!(dump["reason"]["kind"], "memory-limit");
     assert_eq!(values(&frames(&dump)[0]["locals"]), ["20"]);
     assert_eq!(dump["memories"][0]["size"], 11 * 65536);
+    assert_eq!(dump["process"]["memory_limit"], 1 << 20);
 
     // All memories and tables count together.
     let two = "(module (memory 7) (memory 7) (table 1 funcref) (func (export \"_start\")
