@@ -534,6 +534,29 @@ fn nodes_and_buckets_of_containers_have_types() {
 }
 
 #[test]
+fn objects_have_the_classes_of_their_vtables_and_lead_on_by_these() {
+    let folder = scratch();
+    for name in ["heap-classes", "heap-classes-rtti", "heap-classes-22"] {
+        let path = folder.path().join("guest.coredump");
+        let said = Tool::new("coredump-run").args(["-q", "-o"]).arg(&path).arg(module(name)).run().expect(134);
+        let listed = dump(name, &["--blocks"], &path).expect(0);
+        let all = blocks(&listed);
+        let mut told = 0;
+        for line in said.text().lines() {
+            let (address, class) = line.strip_prefix("is 0x").and_then(|line| line.split_once(' ')).expect("a block");
+            let block = &all[&u64::from_str_radix(address, 16).expect("an address")];
+            assert_eq!(block.2, class, "{name}: {line}: {}", listed.text());
+            told += 1;
+        }
+        assert_eq!(told, 22, "{name}: {}", said.text());
+        // A member of a class that only the vtable tells.
+        let duck = all.iter().find(|(_, block)| block.2 == "farm::Duck").expect("a duck").0;
+        let ring = dump(name, &["--whatis", &format!("{:#x}", duck + 32)], &path).expect(0);
+        assert!(ring.text().contains("member\tring (farm::Tag *)"), "{name}: {}", ring.text());
+    }
+}
+
+#[test]
 fn a_tree_has_its_inner_nodes_where_blocks_are_larger_than_what_they_hold() {
     let folder = scratch();
     let path = folder.path().join("tree.coredump");

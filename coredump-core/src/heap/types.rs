@@ -214,6 +214,7 @@ impl<'r> Reader<'r> {
         let Scene { starts, shapes, .. } = *self.scene;
         starts.touch(self.waiting.iter().map(|(value, _)| *value));
         for (value, index) in std::mem::take(&mut self.waiting) {
+            let (value, index) = self.whole(value, index);
             let Some(granule) = starts.open_at(value) else { continue };
             let room = self.contents(granule);
             let grown = shapes.all[usize::from(index)].grown.filter(|grown| self.is_grown(grown, &room));
@@ -222,6 +223,27 @@ impl<'r> Reader<'r> {
                 self.found.blocks.push((granule, starts.rank(granule) as u32, index));
             }
         }
+    }
+
+    /// The object that the one at `value` is a part of, and its class, as its vtable says; both as they are where none does.
+    fn whole(&self, value: u64, index: u16) -> (u64, u16) {
+        let Scene { starts, shapes, .. } = *self.scene;
+        if !shapes.all[usize::from(index)].object {
+            return (value, index);
+        }
+        let class = |at: u64| {
+            let class = *shapes.vtables.get(&self.view.word(at)?)?;
+            let granule = starts.open_at(at)?;
+            let room = self.contents(granule);
+            shapes.all[class].size.filter(|&size| size <= room.end - room.start).map(|_| (at, class as u16))
+        };
+        // A base that is not the first one says how far it is from the beginning (Itanium C++ ABI, 2.5.2).
+        let beginning = || {
+            let table = self.view.word(value)?;
+            let offset = self.view.word(table.checked_sub(2 * self.view.width())?)?;
+            value.checked_sub(offset.wrapping_neg() & (u64::MAX >> (64 - 8 * self.view.width())))
+        };
+        class(value).or_else(|| class(beginning()?)).unwrap_or((value, index))
     }
 
     /// Whether a block with so much room is the larger node that it may be.
@@ -462,8 +484,8 @@ impl<'s> Types<'s> {
     /// The type of a block's elements by the debug information, and its size in bytes.
     pub fn element(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<(String, u64)> {
         let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
-        // What has a tail is there once, up to the block's end.
-        let size = if shape.tail.is_some() { Some(block.size) } else { shape.size };
+        // What has a tail is there once, up to the block's end, and so is an object with a vtable.
+        let size = if shape.tail.is_some() || shape.single { Some(block.size) } else { shape.size };
         Some((shape.name.clone(), size.filter(|&size| size > 0 && block.state == State::Used)?))
     }
 

@@ -1,15 +1,16 @@
 //! Where pointers are in values of the types of a program's variables, followed from type to type: what a walk over its
 //! objects needs to know, without the debug information at hand.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::inspector::Inspector;
 use crate::binaries::{Binaries, Binary};
 use crate::catalog::types::{Kind, Member, Offset, Struct};
 use crate::catalog::units::{Die, Units};
-use crate::lang::{Chosen, table, type_name};
+use crate::lang::{Chosen, cpp, table, type_name};
+use crate::location::frame::Frame;
 use crate::location::statics::placed;
-use crate::model::CoreDump;
+use crate::model::{CoreDump, Instance};
 use crate::scope::{self, VariableKind};
 use crate::values::{Source, variable_value};
 
@@ -39,6 +40,8 @@ pub struct Shape {
     pub base: bool,
     /// Whether a pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
     pub single: bool,
+    /// It begins with the address of a vtable, which tells the class of the whole ([`Shapes::vtables`]).
+    pub object: bool,
     /// What a block may hold instead: a larger node of which this is the first part.
     pub grown: Option<Grown>,
 }
@@ -122,7 +125,7 @@ pub struct Shapes {
     pub all: Vec<Shape>,
     /// The variables: statics, and those of the frames.
     pub roots: Vec<Root>,
-    /// The types that vtables are for, by the vtable's address: indices into `all`.
+    /// The types that vtables are for, by the address that pointers (Rust) or whole objects (C++) hold: indices into `all`.
     pub vtables: HashMap<u64, usize>,
 }
 
@@ -150,6 +153,17 @@ impl Shapes {
                 }
             }
         }
+        if builder.shapes.all.iter().any(|shape| shape.object) {
+            let has_memory = |instance: &Instance| instance.memories.first() == Some(&Some(memory));
+            for (number, instance) in dump.instances.iter().enumerate().filter(|(_, instance)| has_memory(instance)) {
+                if let Some(module) = instance.module {
+                    inspector.with_module(module, Some(number as u32), |frame| builder.classes(frame));
+                }
+            }
+            if dump.instances.is_empty() && dump.memories.len() == 1 && dump.modules.len() == 1 {
+                inspector.with_module(0, None, |frame| builder.classes(frame));
+            }
+        }
         builder.shapes
     }
 }
@@ -161,6 +175,8 @@ struct Builder {
     known: HashMap<(usize, Die), usize>,
     /// The index of the tables of entries of a type, by that type's index.
     tables: HashMap<usize, usize>,
+    /// The binaries whose data was searched for vtables.
+    searched: HashSet<usize>,
     /// The entries that were not read yet.
     left: VecDeque<(Die, usize)>,
 }
@@ -225,6 +241,19 @@ impl Builder {
         });
     }
 
+    /// The classes of C++ that a module has vtables of: objects of them are told from those of their bases.
+    fn classes(&mut self, frame: &Frame<'_, '_>) {
+        let key = frame.binary.module().bytes().as_ptr() as usize;
+        if self.searched.insert(key) {
+            for (address, class) in cpp::vtables(frame) {
+                if let Some(shape) = self.index(&frame.units, key, class) {
+                    self.shapes.vtables.insert(address, shape);
+                }
+            }
+            self.read(&frame.units, key);
+        }
+    }
+
     /// The index of a type, which is read later if it is new.
     fn index(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<usize> {
         let (die, ty) = units.peeled(Some(die))?;
@@ -287,7 +316,8 @@ impl Builder {
             self.shapes.all[index].pointers = found.pointers;
             self.shapes.all[index].choices = found.choices;
             self.shapes.all[index].tail = self.tail(units, key, die);
-            self.shapes.all[index].single |= has_vtable(units, Some(die), LEVELS);
+            self.shapes.all[index].object = has_vtable(units, Some(die), LEVELS);
+            self.shapes.all[index].single |= self.shapes.all[index].object;
             self.shapes.all[index].grown = self.grown(units, key, die);
         }
     }

@@ -15,6 +15,7 @@ use crate::catalog::units::{Die, Units};
 use crate::lang::names::path_parts;
 use crate::location::parse;
 use crate::location::statics;
+use crate::module::Constant;
 use crate::symbols::demangle;
 use crate::values::{Value, sign_extend};
 
@@ -22,6 +23,8 @@ use crate::values::{Value, sign_extend};
 const METHODS: u64 = 256;
 /// Longest name of a class in type information, in bytes.
 const NAME: u64 = 4096;
+/// Places that could be vtables in a program's data.
+const CANDIDATES: u32 = 1 << 16;
 /// Words that may stand in a vtable before the address that objects hold.
 const BEFORE: u64 = 512;
 
@@ -41,7 +44,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         if self.offset_to_top(main)? != 0 {
             return None;
         }
-        let found = self.vtable_class(main, class)?;
+        let found = self.vtable_class(main, Some(class))?;
         let object = Value::in_memory(Some(found), whole);
         self.frame.has_part_at(&object, class, address).then_some(object)
     }
@@ -84,8 +87,35 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         (offset <= 0).then_some(offset)
     }
 
+    /// The classes of the vtables in the program's data, each with the address that whole objects of the class begin with.
+    pub fn vtables(&self) -> Vec<(u64, Die)> {
+        let width = self.width();
+        let module = self.frame.binary.module();
+        let mut found = Vec::new();
+        let mut looked_at = 0;
+        for segment in module.data_segments().filter(|segment| segment.memory == Some(0)) {
+            let Some(start) = segment.offset.and_then(Constant::as_address) else { continue };
+            let end = start.saturating_add(segment.bytes.len() as u64);
+            let mut vptr = start.next_multiple_of(width);
+            while vptr < end && looked_at < CANDIDATES {
+                // The first of the functions; what comes before it may lie in another segment.
+                let function =
+                    self.word(vptr).ok().filter(|&word| word != 0).and_then(|at| module.table_function(0, at));
+                if function.is_some() && self.offset_to_top(vptr) == Some(0) {
+                    looked_at += 1;
+                    let class = self.vtable_class(vptr, None);
+                    found.extend(
+                        class.filter(|&class| self.frame.units.is_polymorphic(class)).map(|class| (vptr, class)),
+                    );
+                }
+                vptr += width;
+            }
+        }
+        found
+    }
+
     /// The class that the vtable at the beginning of an object is for, which has a part of class `part`.
-    fn vtable_class(&self, vptr: u64, part: Die) -> Option<Die> {
+    fn vtable_class(&self, vptr: u64, part: Option<Die>) -> Option<Die> {
         let units = &self.frame.units;
         if let Some((start, die)) = self.described_vtable(vptr) {
             let class = units.class_of(Some(units.parent_class(die)?))?.0;
@@ -93,7 +123,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             return (vptr == first || units.has_virtual_base(class)).then_some(class);
         }
         match self.type_information(vptr) {
-            Some(name) if name == self.type_name(Some(part)) => Some(part),
+            Some(name) if part.is_some_and(|part| name == self.type_name(Some(part))) => part,
             Some(name) => self.class_named(&name),
             None => self.class_by_methods(vptr),
         }

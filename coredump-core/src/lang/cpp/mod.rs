@@ -195,6 +195,11 @@ pub fn vtable_name(frame: &Frame<'_, '_>, address: u64) -> Option<String> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtable_name(address)
 }
 
+/// The classes whose vtables are in the data of a frame's program, each with the address that whole objects of it begin with.
+pub fn vtables(frame: &Frame<'_, '_>) -> Vec<(u64, Die)> {
+    CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtables()
+}
+
 /// The renderer, and beside it what only values of C++ need.
 #[derive(Clone, Copy)]
 pub struct CppValues<'a, 'r, 'f, 's>(pub &'a Renderer<'r, 'f, 's>);
