@@ -494,7 +494,10 @@ fn requests_that_break_the_rules_are_refused_and_the_server_goes_on() {
     assert!(size() < before + 65536, "it grew from {before} to {} kB", size());
     let (code, said) = server.stop();
     assert_eq!(code, Some(0), "{said}");
-    assert!(!said.contains('\u{1b}') && !said.contains("panicked"), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said}");
+    // A guest may panic whose client had gone before it answered; the server may not.
+    let mut panics = said.lines().filter(|line| line.contains("panicked at"));
+    assert!(panics.all(|line| line.contains("panicked at src/lib.rs:")), "{said}");
 }
 
 /// 10,000 requests by 64 clients, of which every tenth crashes, at one of two places.
