@@ -113,7 +113,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             // Before Rust 1.67 it ends at its head, and has a power of two of places, of which one is free.
             if let Some(tail) = self.count(value, "tail") {
                 let between = |head: u64, tail: u64, capacity: u64| match capacity {
-                    _ if size == 0 => (tail, head.wrapping_sub(tail) & (1 << (8 * width - 1)) - 1, capacity),
+                    _ if size == 0 => (tail, head.wrapping_sub(tail) & ((1 << (8 * width - 1)) - 1), capacity),
                     _ if capacity.is_power_of_two() && head.max(tail) < capacity => {
                         (tail, head.wrapping_sub(tail) & (capacity - 1), capacity)
                     }
