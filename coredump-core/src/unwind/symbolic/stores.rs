@@ -360,18 +360,6 @@ mod tests {
         assert_eq!(given(&format!("{read} (call 3 (local.get 0))")), None, "it hands it on without an end");
     }
 
-    #[test]
-    fn of_room_whose_size_is_computed_nothing_is_told() {
-        let text = "(module (global (mut i32) (i32.const 0)) (memory 1) (func (param i32) (local i32)
-            (global.set 0 (local.tee 1 (i32.sub (global.get 0) (i32.const 64)))) nop
-            (global.set 0 (local.tee 1 (i32.sub (local.get 1) (i32.mul (local.get 0) (i32.const 4)))))
-            (i32.store (i32.add (local.get 1) (i32.mul (local.get 0) (i32.const 2))) (i32.const 7))))";
-        let bytes = wat::parse_str(text).unwrap();
-        let stores = Stores::on_stack(&Module::parse(&bytes).unwrap(), 0, 0).unwrap();
-        assert_eq!(stores.written(-80, 16), None);
-        assert_eq!(stores.written(-64, 16), Some(vec![]), "the room of a fixed size is above");
-    }
-
     const ONE: &str = "(i32.store offset=4 (local.get 1) (i32.const 7))";
 
     #[test]
