@@ -13,15 +13,12 @@ const MAX_SAME: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct FunctionsByName {
     functions: HashMap<String, Vec<u32>>,
-    /// The module's own name.
-    module: Option<String>,
 }
 
 impl FunctionsByName {
     /// Collects the names of the functions of `binary`.
     pub fn from_binary(binary: &Binary) -> FunctionsByName {
-        let mut names =
-            FunctionsByName { module: binary.module().name().map(str::to_owned), ..FunctionsByName::default() };
+        let mut names = FunctionsByName::default();
         for function in 0..binary.module().function_count() {
             let Some(name) = binary.function_name(function) else { continue };
             names.add(name.to_owned(), function);
@@ -43,8 +40,7 @@ impl FunctionsByName {
     /// The functions that an engine may print so.
     pub fn called(&self, printed: &str) -> &[u32] {
         let exact = self.functions.get(printed).or_else(|| self.functions.get(&*plain(printed)));
-        let own = || self.functions.get(without_module(printed, self.module.as_deref())?);
-        exact.or_else(own).map_or(&[], Vec::as_slice)
+        exact.map_or(&[], Vec::as_slice)
     }
 }
 
@@ -55,13 +51,7 @@ pub(super) fn is_called(binary: &Binary, function: u32, printed: &str) -> Option
         let mut exports = binary.module().exports();
         exports.any(|export| export.kind == ItemKind::Function && export.index == function && export.name == printed)
     };
-    let own = || without_module(printed, binary.module().name()).is_some_and(|printed| same(printed, name));
-    Some(same(printed, name) || exported() || own())
-}
-
-/// A function's name without that of its module and a dot, which V8 and SpiderMonkey put in front where the name section has one.
-fn without_module<'p>(printed: &'p str, module: Option<&str>) -> Option<&'p str> {
-    printed.strip_prefix(module?)?.strip_prefix('.')
+    Some(same(printed, name) || exported())
 }
 
 /// Whether an engine may print a function of this name so.
@@ -110,9 +100,6 @@ mod tests {
         assert!(same("trap::baz", "_ZN4trap3baz17h762888613eddaec0E"));
         assert!(same("_ZN4trap3baz17h762888613eddaec0E", "_ZN4trap3baz17h762888613eddaec0E"));
         assert!(!same("trap::bar", "_ZN4trap3baz17h762888613eddaec0E"));
-        assert_eq!(without_module("shop.lookup", Some("shop")), Some("lookup"));
-        assert_eq!(without_module("shop.lookup", Some("sho")), None);
-        assert_eq!(without_module("shopping.lookup", Some("shop")), None);
         assert_eq!(plain("a[3]::b::<c>::d:e"), "a[3]::b<c>::d:e");
     }
 }

@@ -33,19 +33,14 @@ pub fn frame(line: &str) -> Option<Recognised> {
     short(start, head, place)
 }
 
-/// source-map-support, and so jest: `at f (wasm://wasm/crash.wasm-003aa54a:1:15203)`, which jest reports as `wasm:/wasm/…`, and `null.<anonymous>`
-/// for what has no name. The console of Chrome: `at crash.wasm:0x3b62`; puppeteer's form of Firefox's frames: `at f (http://host/crash.wasm:15202:1)`,
+/// The console of Chrome: `at crash.wasm:0x3b62`; puppeteer's form of Firefox's frames: `at f (http://host/crash.wasm:15202:1)`,
 /// where the line is the offset. Deno, of a module that it fetched: `at f (http://host/crash.wasm:1:15203)`, where columns count from
 /// 1; puppeteer, of an uncaught error: `at $f (…)` in the same form. What its `evaluate` throws (`…wasm:0:15202`) is none: the frames are
 /// in the order of the calls there, and the youngest may be missing.
 fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
-    let (url, position) = match compiled(place) {
-        Some(_) => place.split_at_checked(place.find(":1:")?).map(|(url, position)| (url, &position[1..]))?,
-        None => {
-            let named = place.split_once(".wasm:").or_else(|| place.split_once(".wasm?").map(|(url, _)| (url, "")));
-            named.map(|(url, position)| (&place[..url.len() + ".wasm".len()], position))?
-        }
-    };
+    let (url, position) =
+        place.split_once(".wasm:").or_else(|| place.split_once(".wasm?").map(|(url, _)| (url, "")))?;
+    let url = &place[..url.len() + ".wasm".len()];
     let (engine, offset) = match hexadecimal(position) {
         Some((offset, "")) => (Engine::V8, offset),
         _ => match decimal(position)? {
@@ -58,8 +53,7 @@ fn short(start: usize, head: Option<&str>, place: &str) -> Option<Recognised> {
         },
     };
     let (module, _) = module(url);
-    let anonymous = ["<anonymous>", "null.<anonymous>"];
-    let function = head.map(|head| own_name(head, module)).filter(|name| !anonymous.contains(name));
+    let function = head.map(|head| own_name(head, module)).filter(|name| *name != "<anonymous>");
     // A debugger's name of a function: `$f`, and `$func51` for one without a name.
     let function = match function.and_then(|name| name.strip_prefix('$')) {
         Some(name)
@@ -90,15 +84,10 @@ fn parts(line: &str) -> Option<(usize, Option<&str>, &str)> {
     }
 }
 
-/// What stands behind `wasm://wasm/`, the beginning of the URL of a module that was compiled from bytes. jest takes it for a path.
-fn compiled(url: &str) -> Option<&str> {
-    url.strip_prefix("wasm://wasm/").or_else(|| url.strip_prefix("wasm:/wasm/"))
-}
-
 /// The module's name and its size, of a URL. `wasm://wasm/crash.wasm-003aa54a`: of a file of more than 16,383 bytes the number
 /// is no hash but four times its size, and two.
 pub(super) fn module(url: &str) -> (Option<&str>, Option<u64>) {
-    let Some(name) = compiled(url) else {
+    let Some(name) = url.strip_prefix("wasm://wasm/") else {
         return (Some(url).filter(|url| !url.is_empty() && *url != "wasm://wasm"), None);
     };
     let (name, hash) = match name.rsplit_once('-') {
