@@ -40,6 +40,7 @@ impl Binary {
 
     /// The program in the file at `path`, which holds nothing but these `bytes`. `stamp` is that file's, if its contents
     /// are known to be those of that moment.
+    #[doc(hidden)]
     pub fn from_file<'b>(path: &Path, stamp: Option<Stamp>, bytes: impl Into<Cow<'b, [u8]>>) -> Binary {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         Binary::new(path, stamp, bytes.into().into_owned())
@@ -97,6 +98,7 @@ impl Binary {
     }
 
     /// Whether no file holds these bytes, so that a dump must take them in.
+    #[doc(hidden)]
     pub fn is_fileless(&self) -> bool {
         self.fileless
     }
@@ -109,7 +111,7 @@ impl Binary {
 
     /// The stamp of its file, if a module is all that the file holds, and what is or was written to it since it was read
     /// changes the stamp.
-    pub fn stamp(&self) -> Option<Stamp> {
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
         if self.fileless || self.is_component() {
             return None;
         }
@@ -120,6 +122,7 @@ impl Binary {
 
     /// The bytes of a core module of this program, or of one beside it. An uninstrumented engine has forgotten them: then it
     /// is the one whose name and functions agree, if only one does.
+    #[doc(hidden)]
     pub fn bytes_of<'p>(&'p self, module: &'p Module) -> Option<&'p [u8]> {
         match module.debug_bytecode() {
             Some(bytes) => Some(self.own(bytes).map_or(bytes, |(_, own)| own)),
@@ -140,7 +143,7 @@ impl Binary {
 
     /// The program that a core module is of: this one or one beside it; none if it is of neither, or which is not known. An
     /// adapter that the engine made between the parts of a component is of that component, though it is in no file.
-    pub fn holder(&self, module: &Module) -> Option<&Binary> {
+    pub(crate) fn holder(&self, module: &Module) -> Option<&Binary> {
         match module.debug_bytecode() {
             Some(bytes) => {
                 let own = self.own(bytes).map(|(binary, _)| binary);

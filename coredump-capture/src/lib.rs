@@ -4,6 +4,9 @@
 //! An engine is set up for [`Full`] detail or to run [`Plain`]; a [`Recorder`] sees what happens in a store and
 //! writes the dump. `docs/embedding.md` shows how, and `examples/embed.rs` is a whole host. It never panics, and a dump that cannot be written is a value ([`Dumped::place`]).
 
+// Some items are there for `internals` alone.
+#![cfg_attr(not(feature = "internals"), allow(dead_code))]
+
 mod binary;
 mod budget;
 mod capture;
@@ -33,18 +36,31 @@ mod shared;
 mod types;
 mod values;
 
-pub use binary::{Binary, read_file};
+pub use binary::Binary;
 pub use budget::Budget;
-pub use capture::{Capture, Stack, Stop};
-pub use cause::{Cause, message, trap_kind};
-pub use exceptions::Seen;
-pub use extent::{Extent, MemoryChoice};
-pub use final_dump::{Dumped, FinalDump};
-pub use output::{DumpPlace, Held, Output, host_name};
-pub use plain::Noted;
-pub use quietly::quietly;
-pub use recorder::{Classify, Complete, HEAP_LIMIT, Recorder, Settings, Watcher, needs_detail, timestamp};
-pub use setup::{Full, HOST_STACK, Plain};
+pub use capture::Capture;
+pub use cause::Cause;
+pub use extent::MemoryChoice;
+pub use final_dump::Dumped;
+pub use output::{DumpPlace, Output};
+pub use recorder::{Classify, Complete, HEAP_LIMIT, Recorder, Settings};
+pub use setup::{Full, Plain};
+
+/// What `coredump-run` needs besides, since it writes its dumps itself. No promise is made for any of it.
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::binary::read_file;
+    pub use crate::capture::{Stack, Stop};
+    pub use crate::cause::{message, trap_kind};
+    pub use crate::exceptions::Seen;
+    pub use crate::extent::Extent;
+    pub use crate::final_dump::FinalDump;
+    pub use crate::output::{Held, host_name};
+    pub use crate::plain::Noted;
+    pub use crate::quietly::quietly;
+    pub use crate::recorder::{Watcher, needs_detail, timestamp};
+}
 
 /// The engine and its version, as `wasmtime 48.0.8`.
 pub const RUNTIME: &str = concat!("wasmtime ", env!("WASMTIME_VERSION"));

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 /// Room above the guest's stack for host calls, the debugger's handler and the capture itself, in bytes. Too little ends
 /// the process on a stack overflow of the guest.
-pub const HOST_STACK: usize = 4 << 20;
+const HOST_STACK: usize = 4 << 20;
 
 /// Frames a backtrace may have: all of them.
 const FRAMES: usize = 1 << 24;

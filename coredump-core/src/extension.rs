@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Section name: a component without the modules that the dump embeds, in pieces.
+pub use crate::component::SECTION as COMPONENT;
 use crate::model::{RefKind, RefTarget, Table};
 
 /// What the names of all of them begin with.

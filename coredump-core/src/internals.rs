@@ -15,6 +15,6 @@ macro_rules! modules {
 }
 
 modules! {
-    backtrace binaries buffer digest files limits locate mapped new_file producers read recording signature stamp symbols
+    backtrace binaries buffer component digest files limits locate mapped new_file producers read recording signature stamp symbols
     unasked variables
 }

@@ -37,6 +37,7 @@ mod backtrace;
 mod binaries;
 mod buffer;
 mod catalog;
+mod component;
 mod digest;
 mod dump;
 mod expression;
@@ -65,8 +66,6 @@ mod variables;
 
 #[cfg(feature = "cli")]
 pub mod cli;
-#[doc(hidden)]
-pub mod component;
 pub mod compressed;
 pub mod crash;
 pub mod error;

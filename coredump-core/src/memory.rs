@@ -177,7 +177,7 @@ impl<'a> Memory<'a> {
 
     /// Counts the pages again with the size they really have. Of a memory that the producer wrote in pieces of `chunk`
     /// bytes nothing is known after the last whole piece.
-    pub fn correct_page_size(&mut self, page_size: u64, chunk: u64) {
+    pub(crate) fn correct_page_size(&mut self, page_size: u64, chunk: u64) {
         let declared = std::mem::replace(&mut self.page_size, page_size);
         let scale = |bytes: &mut u64| *bytes = (*bytes / declared).saturating_mul(page_size);
         scale(&mut self.size);

@@ -109,7 +109,7 @@ fn no_files_of_a_folder_use_each_other_in_a_circle() {
 
 /// What a program that uses the library sees: modules, then names. What is added here is promised to all users.
 const FACE: &str = "
-    cli component compressed crash error extension fold gc heap interpreted memory model module objects reason regions runtimes search
+    cli compressed crash error extension fold gc heap interpreted memory model module objects reason regions runtimes search
     tasks text trace write
     Binaries Binary Bytes Call CoreDump Crash CrashReason Draft Dump EmbeddedSource Error ErrorKind ExpressionError Found Frame
     InlinedFrame Limits Location Memory Options Refused Register ResolvedFrame Result Scope Shapes Slot Status Store Thread

@@ -1,6 +1,7 @@
 //! How a program ended, what its dump calls that, and with which exit code we end.
 
-use coredump_capture::{Cause, message, trap_kind};
+use coredump_capture::Cause;
+use coredump_capture::internals::{message, trap_kind};
 use wasmtime::{Error, GcHeapOutOfMemory, Trap};
 use wasmtime_wasi::I32Exit;
 

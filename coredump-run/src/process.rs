@@ -22,11 +22,11 @@ pub fn process(args: &Args, file: &RawArg, guest_args: &[String]) -> Process {
     Process {
         executable: Some(file.0.to_string_lossy().into_owned()),
         args: Some(guest_args.to_vec()),
-        start_time: Some(coredump_capture::timestamp(SystemTime::now())),
+        start_time: Some(coredump_capture::internals::timestamp(SystemTime::now())),
         runtime: Some(coredump_capture::RUNTIME.to_owned()),
         producer: Some(format!("{} {}", crate::TOOL.name, crate::TOOL.version)),
         pid: Some(std::process::id()),
-        host: coredump_capture::host_name(),
+        host: coredump_capture::internals::host_name(),
         memory_limit: args.max_memory.map(|bytes| bytes as u64),
         annotations: args
             .annotate

@@ -5,7 +5,8 @@ use std::io::Read;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use coredump_capture::{Binary, message, read_file};
+use coredump_capture::Binary;
+use coredump_capture::internals::{message, read_file};
 use coredump_core::cli::args::RawArg;
 use coredump_core::cli::text;
 use coredump_core::error::{Error, ErrorKind, Result};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use coredump_capture::message;
+use coredump_capture::internals::message;
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::{AsContextMut, Engine, Linker, Store, UpdateDeadline, WasmCoreDump, component};
 

@@ -75,7 +75,7 @@ fn exit_code(error: &Error) -> u8 {
 }
 
 fn run_program(args: &Args, report: &Report, signals: &Signals) -> Result<Ending> {
-    let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, coredump_capture::message(&error));
+    let own = |error: wasmtime::Error| Error::new(ErrorKind::Usage, coredump_capture::internals::message(&error));
     let file = args.file()?;
     let source = Source::read(file)?.kept_in(cache::cache(args));
     let (mode, obstacle) = mode(args, &source);

@@ -293,7 +293,7 @@ impl Binary {
     }
 
     /// Where the source declares a function, if its debug info says so.
-    pub fn declaration(&self, function: u32) -> Option<Location> {
+    pub(crate) fn declaration(&self, function: u32) -> Option<Location> {
         self.loaded(|loaded| loaded.symbols.declaration(self.module(), function))
     }
 

@@ -35,7 +35,7 @@ impl Grammar {
     }
 
     /// Whether an option's value may be left out.
-    pub fn is_optional(&self, long: &str) -> bool {
+    pub(crate) fn is_optional(&self, long: &str) -> bool {
         self.default_of(long).is_some()
     }
 }

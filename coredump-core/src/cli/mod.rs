@@ -72,7 +72,7 @@ impl Exit {
 /// Exit status of a failure.
 pub const FAILED: u8 = 2;
 /// Exit status of wrong usage (`EX_USAGE` of sysexits.h).
-pub const USAGE: u8 = 64;
+pub(crate) const USAGE: u8 = 64;
 
 /// Runs a tool: arguments, help, version, then `run`; turns the outcome into messages and an exit status.
 pub fn main<T: TopLevelCommand + ArgsInfo>(

@@ -89,13 +89,13 @@ impl<'o> Destination<'o> {
 }
 
 /// Whether standard output is a terminal.
-pub fn stdout_is_terminal() -> bool {
+pub(crate) fn stdout_is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
 /// From now on, a file that grows beyond the limit of this process (`ulimit -f`) makes a write fail, as a full disk does,
 /// instead of ending the process by SIGXFSZ.
-pub fn survive_size_limit() {
+pub(crate) fn survive_size_limit() {
     // Any handler will do. Without one the process ends as it would have.
     drop(signal_hook::flag::register(libc::SIGXFSZ, Arc::default()));
 }

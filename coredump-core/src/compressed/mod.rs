@@ -61,7 +61,7 @@ impl Compression {
     /// # Errors
     ///
     /// [`ErrorKind::Io`] if the decoder cannot be set up. What is damaged shows when it is read.
-    pub fn unpack<'r>(self, packed: impl Read + 'r) -> Result<Box<dyn Read + 'r>> {
+    pub(crate) fn unpack<'r>(self, packed: impl Read + 'r) -> Result<Box<dyn Read + 'r>> {
         Ok(match self {
             Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
             Compression::Zstandard => {

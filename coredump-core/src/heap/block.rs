@@ -96,7 +96,7 @@ impl Damage {
     }
 
     /// The block in front of it is `before`, if it is about this one and not about another one that it links to.
-    pub fn if_in(self, block: &Block, before: Option<Block>) -> Damage {
+    pub(crate) fn if_in(self, block: &Block, before: Option<Block>) -> Damage {
         let here = self.block.is_some_and(|at| at == block.address || (block.address..block.end()).contains(&at));
         self.behind(before.filter(|_| here))
     }

@@ -316,7 +316,7 @@ impl<'s> Module<'s> {
 
     /// The locals of a function, without its parameters, that hold nothing before they are assigned to: references that cannot
     /// be null. None as for [`Module::local_types`].
-    pub fn locals_without_default(&self, function: u32) -> Option<Vec<u32>> {
+    pub(crate) fn locals_without_default(&self, function: u32) -> Option<Vec<u32>> {
         let mut next = u32::try_from(self.signature(function)?.params.len()).ok()?;
         let mut found = Vec::new();
         for group in self.function_body(function)?.get_locals_reader().ok()? {
@@ -346,7 +346,7 @@ impl<'s> Module<'s> {
     }
 
     /// The function type with this index in the type section.
-    pub fn signature_of_type(&self, index: u32) -> Option<&Signature> {
+    pub(crate) fn signature_of_type(&self, index: u32) -> Option<&Signature> {
         let signatures = self.signatures.get_or_init(|| {
             let groups = self.items::<wasmparser::RecGroup>(id::TYPE);
             let types = groups.flat_map(|group| group.into_types().collect::<Vec<_>>());
@@ -378,23 +378,23 @@ impl<'s> Module<'s> {
     }
 
     /// The type that one of the type section is declared to be a subtype of.
-    pub fn supertype(&self, index: u32) -> Option<u32> {
+    pub(crate) fn supertype(&self, index: u32) -> Option<u32> {
         self.subtypes().get(index as usize)?.supertype
     }
 
     /// The size in bytes of an element of an array type of numbers.
-    pub fn element_size(&self, index: u32) -> Option<u8> {
+    pub(crate) fn element_size(&self, index: u32) -> Option<u8> {
         self.subtypes().get(index as usize)?.element_size
     }
 
     /// The number of fields of a struct type.
-    pub fn field_count(&self, index: u32) -> Option<u32> {
+    pub(crate) fn field_count(&self, index: u32) -> Option<u32> {
         let fields = self.subtypes().get(index as usize)?.fields.as_ref()?;
         u32::try_from(fields.len()).ok()
     }
 
     /// The bytes that a field of a struct type takes in an object; none of a reference.
-    pub fn field_width(&self, index: u32, field: u32) -> Option<u8> {
+    pub(crate) fn field_width(&self, index: u32, field: u32) -> Option<u8> {
         *self.subtypes().get(index as usize)?.fields.as_ref()?.get(field as usize)?
     }
 
@@ -498,12 +498,12 @@ impl<'s> Module<'s> {
     }
 
     /// Whether the name section names any function.
-    pub fn has_function_names(&self) -> bool {
+    pub(crate) fn has_function_names(&self) -> bool {
         self.function_names().next().is_some()
     }
 
     /// All function names of the name section, with the function's index.
-    pub fn function_names(&self) -> impl Iterator<Item = (u32, &'s str)> {
+    pub(crate) fn function_names(&self) -> impl Iterator<Item = (u32, &'s str)> {
         let (section, names) = self.names();
         names.functions.iter(section)
     }

@@ -105,7 +105,7 @@ impl<'s> Module<'s> {
     }
 
     /// Whether the program has a pointer to a function: an element segment names it.
-    pub fn has_pointer_to(&self, function: u32) -> bool {
+    pub(crate) fn has_pointer_to(&self, function: u32) -> bool {
         let find = || {
             let named =
                 self.elements().iter().flat_map(|segment| &segment.elements).filter_map(|element| match element {

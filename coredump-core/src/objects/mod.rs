@@ -244,7 +244,7 @@ impl<'a> Objects<'a> {
     }
 
     /// Whether anything was asked of the objects yet.
-    pub fn is_read(&self) -> bool {
+    pub(crate) fn is_read(&self) -> bool {
         self.index.get().is_some()
     }
 

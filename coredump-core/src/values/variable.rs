@@ -15,7 +15,7 @@ pub struct Limits {
 
 impl Limits {
     /// The most levels that are shown: a level is one of recursion too.
-    pub const DEEPEST: u32 = 64;
+    pub(crate) const DEEPEST: u32 = 64;
 
     /// What a command line asks for, and the usual where it does not.
     pub fn asked(depth: Option<u32>, elements: Option<u32>) -> Self {

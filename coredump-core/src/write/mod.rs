@@ -19,7 +19,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{CoreDump, Global, RefKind, Value};
 
 /// Stands for an index the producer does not know, as Wasmtime writes it.
-pub const UNKNOWN_INDEX: u32 = u32::MAX;
+pub(crate) const UNKNOWN_INDEX: u32 = u32::MAX;
 
 /// Bytes gathered before a write; longer runs of guest memory are written directly.
 const BUFFER: usize = 1 << 20;

@@ -11,7 +11,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::LazyLock;
 
-use coredump_core::{Slot, component, extension};
+use coredump_core::{Slot, extension};
 use serde_json::ser::{CharEscape, Formatter};
 
 /// Paths of the values that are kept.
@@ -386,7 +386,7 @@ const SECTIONS: &[&str] = &[
     extension::VALUES,
     extension::THREADS,
     extension::EMBEDDED_MODULE,
-    component::SECTION,
+    extension::COMPONENT,
 ];
 
 /// A kind of reason, or `other`.

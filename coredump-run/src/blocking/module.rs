@@ -143,7 +143,7 @@ impl Parts {
         let calls = &caller.data().calls;
         match &done {
             Ok(errno) => calls.returned(*errno, noted.out(arguments, self.bytes(caller))),
-            Err(error) => calls.failed(coredump_capture::message(error)),
+            Err(error) => calls.failed(coredump_capture::internals::message(error)),
         }
         done
     }

@@ -5,13 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-use coredump_capture::{
-    Capture, DumpPlace, Dumped, Extent, FinalDump, MemoryChoice, Noted, Output, Stack, Stop, needs_detail, quietly,
-    timestamp,
-};
+use coredump_capture::internals::{Extent, FinalDump, Noted, Stack, Stop, needs_detail, quietly, timestamp};
+use coredump_capture::{Capture, DumpPlace, Dumped, MemoryChoice, Output};
 use coredump_core::cli::report::Report;
-use coredump_core::component::Component;
 use coredump_core::error::{Error, ErrorKind, Result};
+use coredump_core::internals::component::Component;
 use coredump_core::model::{CoreDump, Process, Reason, Thrown};
 use coredump_core::module::nested;
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, StoreContextMut, WasmCoreDump};

@@ -58,7 +58,8 @@ async fn command(
 
 /// Why a component is no command that can be run here.
 fn no_command(pre: &InstancePre<Host>, error: &wasmtime::Error) -> Error {
-    let error = Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", coredump_capture::message(error)));
+    let error =
+        Error::new(ErrorKind::WrongFile, format!("cannot be run: {}", coredump_capture::internals::message(error)));
     let component = pre.component();
     let ty = component.component_type();
     let exports: Vec<&str> = ty.exports(component.engine()).map(|(name, _)| name).collect();

@@ -11,7 +11,7 @@ pub fn failure(error: &wasmtime::Error) -> Outcome<'static> {
         Ending::Exit(code) => Failure::Exit(code),
         Ending::Interrupted(Interruption::Signal(signal)) => Failure::Interrupted(Some(signal as u32)),
         Ending::Interrupted(Interruption::Timeout) => Failure::Interrupted(None),
-        _ => Failure::Message(coredump_capture::message(error)),
+        _ => Failure::Message(coredump_capture::internals::message(error)),
     })
 }
 

@@ -176,7 +176,7 @@ impl RecordedRun<'_> {
             End::Behind(Some(_)) => true,
         };
         if !as_before || !over {
-            return Err(differs(&coredump_capture::message(&error)));
+            return Err(differs(&coredump_capture::internals::message(&error)));
         }
         let instance = error.downcast_ref::<WasmCoreDump>().and_then(|dump| dump.instances().first().copied());
         let notes = instance.and_then(|instance| instance.get_export(store.as_context_mut(), rewrite::NOTES));

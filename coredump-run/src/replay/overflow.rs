@@ -20,6 +20,8 @@ const FRAMES: u64 = 1 << 28;
 /// The place that is looked for.
 pub struct Overflow {
     expected: Expected,
+    /// The function's index in its module.
+    function: u32,
     /// Globals of the function's instance that must have these values: to look at them costs less than to walk the stack.
     integers: Vec<(u32, i64)>,
     /// Entries of the function that come before it can be on the stack so many times.
@@ -34,10 +36,10 @@ pub struct Overflow {
 impl Overflow {
     /// The place where a first run's stack overflowed, if it did.
     pub fn from_expected(expected: &Expected) -> Option<Overflow> {
-        let (_, of_it, frames) = expected.overflow()?;
+        let (function, of_it, frames) = expected.overflow()?;
         let (entry, entries, walked) = Default::default();
         let (expected, integers) = (expected.clone(), expected.integers_of_youngest());
-        Some(Overflow { expected, integers, skipped: of_it as u64 - 1, frames, entry, entries, walked })
+        Some(Overflow { expected, function, integers, skipped: of_it as u64 - 1, frames, entry, entries, walked })
     }
 
     /// Whether it is in this module of a component.
@@ -48,9 +50,8 @@ impl Overflow {
 
     /// Makes the program stop at each entry of the function.
     pub fn watch(&self, module: &Module, store: &mut StoreContextMut<'_, Host>) -> Result<(), String> {
-        let function = self.expected.overflow().map_or(0, |(function, ..)| function);
         let first = module.debug_bytecode().and_then(|bytes| {
-            let body = CoreModule::parse(bytes).ok()?.body(function)?;
+            let body = CoreModule::parse(bytes).ok()?.body(self.function)?;
             let code = bytes.get(body.start as usize..body.end as usize)?;
             let code = FunctionBody::new(BinaryReader::new(code, body.start as usize));
             let first = code.get_operators_reader().ok()?.original_position() as u64;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coredump_capture::Stop;
+use coredump_capture::internals::Stop;
 use tokio::sync::Notify;
 use wasmtime::{AsContextMut, DebugEvent, DebugHandler, StoreContextMut, Trap};
 

@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use coredump_capture::{Dumped, quietly};
+use coredump_capture::Dumped;
+use coredump_capture::internals::quietly;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::internals::recording::{self, Start};
 use tokio::sync::Notify;
@@ -144,7 +145,7 @@ pub fn engine(start: &Start, until: Option<&Until>, cache: Option<Cache>) -> Res
 
 /// An error of the engine as ours.
 pub fn own(error: wasmtime::Error) -> Error {
-    Error::new(ErrorKind::WrongFile, format!("cannot be run again: {}", coredump_capture::message(&error)))
+    Error::new(ErrorKind::WrongFile, format!("cannot be run again: {}", coredump_capture::internals::message(&error)))
 }
 
 /// The store of a program that runs again with the answers of `playback`.

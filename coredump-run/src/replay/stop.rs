@@ -7,7 +7,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use coredump_capture::{Dumped, Held};
+use coredump_capture::Dumped;
+use coredump_capture::internals::Held;
 use coredump_core::cli::report::Report;
 use coredump_core::cli::text;
 use coredump_core::error::{Error, Result};

@@ -249,7 +249,8 @@ impl Witness {
                 known.push(module.clone());
             }
             sites(bytes, index as u32, owner as u32, &mut state.sites)?;
-            let failed = |error: wasmtime::Error| Error::new(ErrorKind::Malformed, coredump_capture::message(&error));
+            let failed =
+                |error: wasmtime::Error| Error::new(ErrorKind::Malformed, coredump_capture::internals::message(&error));
             let mut breakpoints = store
                 .as_context_mut()
                 .edit_breakpoints()

@@ -1,7 +1,7 @@
 //! Instances whose memories, tables and stacks come from a pool: to make them anew for each request takes as long as a short
 //! request itself.
 
-use coredump_capture::message;
+use coredump_capture::internals::message;
 use coredump_core::error::{Error, ErrorKind, Result};
 use wasmtime::Engine;
 

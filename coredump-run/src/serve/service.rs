@@ -4,7 +4,8 @@ use std::fmt::Display;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use coredump_capture::{Budget, Dumped, Output, Recorder, Settings, Watcher, message};
+use coredump_capture::internals::{Watcher, message};
+use coredump_capture::{Budget, Dumped, Output, Recorder, Settings};
 use coredump_core::cli::report::Report;
 use coredump_core::error::{Error, ErrorKind, Result};
 use coredump_core::model::Process;

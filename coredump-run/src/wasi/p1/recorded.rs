@@ -162,7 +162,7 @@ impl CallRecorder {
         let arguments: Vec<u64> = arguments.into_iter().collect();
         let calls = &caller.data().calls;
         calls.enter(&self.noted, &arguments, Vec::new());
-        calls.failed(coredump_capture::message(&error));
+        calls.failed(coredump_capture::internals::message(&error));
         if let Some((function, log)) = &self.log {
             caller.data_mut().growth.event();
             log.call(*function, recording::hash(&arguments), &failure(&error), None, &[]);
@@ -232,7 +232,7 @@ impl<const N: usize> Call<'_, N> {
         let (bytes, host) = self.memory.data_and_store_mut(caller);
         match &result {
             Ok(errno) => host.calls.returned(*errno, self.recorder.noted.out(&self.arguments, bytes)),
-            Err(error) => host.calls.failed(coredump_capture::message(error)),
+            Err(error) => host.calls.failed(coredump_capture::internals::message(error)),
         }
         let Some((function, log)) = &self.recorder.log else { return result };
         let (outcome, errno) = match &result {

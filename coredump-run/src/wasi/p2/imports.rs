@@ -267,7 +267,7 @@ impl Function {
                 value.write(&mut bytes);
                 host.calls.gave(&bytes);
             }
-            Err(error) => host.calls.failed(coredump_capture::message(error)),
+            Err(error) => host.calls.failed(coredump_capture::internals::message(error)),
         }
         if let (Some(log), Some(number)) = (&host.log, self.number) {
             host.growth.event();
