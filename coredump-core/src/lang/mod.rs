@@ -38,7 +38,7 @@ pub use meaning::{Elements, Entries, Meaning, Text};
 pub use names::type_name;
 use renderer::cut;
 pub use renderer::{Contiguous, Renderer, Shown, explain};
-pub use text::quoted;
+pub use text::{pointer_with, quoted};
 
 /// What each language says of its types and values.
 pub fn table(language: Language) -> &'static dyn Lang {
@@ -350,17 +350,17 @@ pub struct HashTable {
 /// Signs and words of a language.
 #[derive(Debug)]
 pub struct Notation {
-    /// What stands around an array's elements.
+    /// The brackets around an array's elements.
     pub array: (&'static str, &'static str),
-    /// What stands around a structure's members.
+    /// The brackets around a structure's members.
     pub structure: (&'static str, &'static str),
     /// A structure without members and without a name.
     pub empty: &'static str,
-    /// What stands between a key and its value.
+    /// The sign between a key and its value.
     pub entry: &'static str,
     /// The pointer to nothing.
     pub null: &'static str,
-    /// What stands for a type that is `void`.
+    /// The text for the type `void`.
     pub no_type: &'static str,
     /// The parameters of a function that takes none.
     pub no_parameters: &'static str,
@@ -368,7 +368,7 @@ pub struct Notation {
     pub referents: bool,
     /// Whether a character comes with its number.
     pub character_numbers: bool,
-    /// What is no number.
+    /// The text for a value that is not a number.
     pub nan: &'static str,
     /// The smallest number that is not written with a power of ten.
     pub least: f64,

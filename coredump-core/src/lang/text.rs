@@ -127,6 +127,14 @@ impl Renderer<'_, '_, '_> {
     }
 }
 
+/// A pointer with what it points to: a text, or why that is not known.
+pub fn pointer_with(address: u64, text: Result<String, Missing>) -> String {
+    match text {
+        Ok(text) => format!("{address:#x} {text}"),
+        Err(missing) => format!("{address:#x} {missing}"),
+    }
+}
+
 /// Characters of two or four bytes in double quotes: UTF-16 or UTF-32, and what is neither by its number.
 fn quoted_wide(bytes: &[u8], size: u64, lang: &dyn Lang) -> String {
     let mut units: Vec<Result<char, u32>> = Vec::new();

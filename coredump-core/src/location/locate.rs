@@ -65,7 +65,7 @@ impl<'s> Frame<'_, 's> {
         };
         let Some((expression, trust)) = found else { return missing(Missing::OptimizedOut) };
         let trust = if self.rewritten { Trust::Nothing } else { trust };
-        let machine = At { frame: self, unit: number, trust, wide };
+        let machine = At { wide, ..self.machine(number, trust) };
         // What LLVM writes of a variable at the very place that `unnamed_base` is: of one that it removed it says nothing.
         let at_base = || match value {
             AttributeValue::Exprloc(expression) if expression.0.is_empty() && !self.rewritten => {
@@ -99,14 +99,25 @@ impl<'s> Frame<'_, 's> {
         }
         let unit = self.units.unit(number)?;
         let (expression, trust) = self.ended(die, unit, list)?;
-        let machine = At { frame: self, unit: number, trust, wide: self.is_wide(die) };
-        let location = location::evaluate(&machine, unit.encoding(), expression, None);
-        Some((location, crate::location::describe::description(expression, unit.encoding(), "")))
+        self.evaluated(die, number, expression, trust)
+    }
+
+    /// Where an expression puts an object, as far as `trust` goes, and the expression as text.
+    fn evaluated(&self, die: Die, unit: u32, expression: Bytes<'s>, trust: Trust) -> Option<(Location, String)> {
+        let encoding = self.units.unit(unit)?.encoding();
+        let machine = At { wide: self.is_wide(die), ..self.machine(unit, trust) };
+        let location = location::evaluate(&machine, encoding, expression, None);
+        Some((location, location::describe::description(expression, encoding, "")))
+    }
+
+    /// What evaluates the expressions of a unit in this frame, about objects of no more than four bytes.
+    fn machine(&self, unit: u32, trust: Trust) -> At<'_, '_, 's> {
+        At { frame: self, unit, trust, wide: false }
     }
 
     /// The bytes of what a description says without a look at the frame.
     pub(super) fn constant(&self, unit: UnitRef<'_, 's>, expression: Bytes<'s>) -> Option<Vec<u8>> {
-        let machine = At { frame: self, unit: self.function?.unit, trust: Trust::Nothing, wide: false };
+        let machine = self.machine(self.function?.unit, Trust::Nothing);
         match location::evaluate(&machine, unit.encoding(), expression, None).pieces.as_slice() {
             [Piece { bits: None, place: Place::Bytes(bytes), .. }] => Some(bytes.clone()),
             _ => None,
@@ -161,9 +172,7 @@ impl<'s> Frame<'_, 's> {
         while let Some(entry) = entries.next().ok()? {
             let expression = entry.data.0;
             if locals_only(&expression, unit.encoding()).is_some_and(|locals| locals.into_iter().all(kept)) {
-                let machine = At { frame: self, unit: number, trust: Trust::Unwritten, wide: self.is_wide(die) };
-                let location = location::evaluate(&machine, unit.encoding(), expression, None);
-                return Some((location, crate::location::describe::description(expression, unit.encoding(), "")));
+                return self.evaluated(die, number, expression, Trust::Unwritten);
             }
         }
         None
@@ -181,10 +190,8 @@ impl<'s> Frame<'_, 's> {
         if !leads || self.rewritten || !self.is_own_parameter(die) {
             return None;
         }
-        let machine = At { frame: self, unit: number, trust: Trust::Entry, wide: self.is_wide(die) };
-        let location = location::evaluate(&machine, encoding, expression.0, None);
-        let known = location.pieces.iter().all(|piece| matches!(piece.place, Place::Memory(_)));
-        known.then(|| (location, location::describe::description(expression.0, encoding, "")))
+        let found = self.evaluated(die, number, expression.0, Trust::Entry)?;
+        found.0.pieces.iter().all(|piece| matches!(piece.place, Place::Memory(_))).then_some(found)
     }
 
     /// Whether it is a parameter of the frame's own function: one of an inlined function had other values in other calls, which
@@ -228,9 +235,7 @@ impl<'s> Frame<'_, 's> {
         if !locals_only(&expression, unit.encoding())?.into_iter().all(|local| local < parameters) {
             return None;
         }
-        let machine = At { frame: self, unit: number, trust: Trust::Entry, wide: self.is_wide(die) };
-        let location = location::evaluate(&machine, unit.encoding(), expression, None);
-        Some((location, super::describe::description(expression, unit.encoding(), "")))
+        self.evaluated(die, number, expression, Trust::Entry)
     }
 
     /// A parameter of Wasm as it was when the function was entered.
@@ -273,7 +278,7 @@ impl<'s> Frame<'_, 's> {
                 return Err(overwritten());
             }
         }
-        let machine = At { frame: self, unit: number, trust: Trust::All, wide: false };
+        let machine = self.machine(number, Trust::All);
         let base = location::number(&machine, unit.encoding(), expression, None)?;
         Ok(if unit.encoding().address_size >= 8 { base } else { base & u64::from(u32::MAX) })
     }
@@ -361,12 +366,7 @@ impl<'s> Frame<'_, 's> {
     /// A member's offset, or anything else that is an expression over an address.
     pub fn computed(&self, unit: u32, expression: Bytes<'s>, initial: u64) -> Result<u64, Missing> {
         let encoding = self.units.unit(unit).ok_or_else(Missing::not_captured)?.encoding();
-        location::number(
-            &At { frame: self, unit, trust: Trust::Nothing, wide: false },
-            encoding,
-            expression,
-            Some(initial),
-        )
+        location::number(&self.machine(unit, Trust::Nothing), encoding, expression, Some(initial))
     }
 }
 

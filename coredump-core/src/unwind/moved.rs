@@ -49,18 +49,14 @@ fn only_values(module: &Module<'_>, operator: &Operator<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unwind::tests::offsets;
 
     /// Whether the instruction `at` may have stood before instruction `start`.
     fn ask(body: &str, start: usize, at: usize) -> bool {
         let text = format!("(module (memory 1) (func $f (param i32) (result i32) (local i32) {body}))");
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
-        let mut operators = module.operators(0).unwrap();
-        let mut offsets = Vec::new();
-        while !operators.eof() {
-            offsets.push(operators.original_position() as u64);
-            operators.read().unwrap();
-        }
+        let offsets = offsets(&module);
         moves_down(&module, 0, offsets[start], offsets[at])
     }
 

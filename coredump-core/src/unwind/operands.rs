@@ -46,7 +46,7 @@ pub fn since(module: &Module<'_>, function: u32, at: u64) -> Option<Vec<u64>> {
             }
             Operator::Else => (base, open.last()?.parameters),
             Operator::End => (base, open.pop()?.results),
-            // What follows is not reached from here.
+            // The code that follows is not reached from here.
             Operator::Br { .. } | Operator::BrTable { .. } | Operator::Return | Operator::Unreachable => (base, 0),
             Operator::BrIf { .. } => (height.saturating_sub(1).max(base), 0),
             other => {
@@ -79,17 +79,13 @@ fn block_arity(module: &Module<'_>, ty: BlockType) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::unwind::tests::offsets;
 
     /// Whether operand `index` is the same before instruction `to` as before instruction `from`.
     fn ask(text: &str, index: u32, from: usize, to: usize) -> bool {
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
-        let mut operators = module.operators(0).unwrap();
-        let mut offsets = Vec::new();
-        while !operators.eof() {
-            offsets.push(operators.original_position() as u64);
-            operators.read().unwrap();
-        }
+        let offsets = offsets(&module);
         let operands = since(&module, 0, offsets[to]).unwrap();
         operands.get(index as usize).is_some_and(|&since| since < offsets[from])
     }

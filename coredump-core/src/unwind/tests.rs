@@ -5,6 +5,17 @@ use wasmparser::Operator;
 use super::*;
 use crate::model::{Global, Instance};
 
+/// Where the instructions of the first function begin.
+pub fn offsets(module: &Module<'_>) -> Vec<u64> {
+    let mut operators = module.operators(0).unwrap();
+    let mut offsets = Vec::new();
+    while !operators.eof() {
+        offsets.push(operators.original_position() as u64);
+        operators.read().unwrap();
+    }
+    offsets
+}
+
 /// `_start` takes 16 bytes and calls `middle`, which takes its frame as `TAKE` says and calls `inner`, which takes 32.
 fn program(take: &str, start: &str) -> Vec<u8> {
     let text = format!(

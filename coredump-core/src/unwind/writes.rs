@@ -118,17 +118,7 @@ fn is_control(operator: &Operator<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Where the instructions of the first function begin.
-    fn offsets(module: &Module<'_>) -> Vec<u64> {
-        let mut operators = module.operators(0).unwrap();
-        let mut offsets = Vec::new();
-        while !operators.eof() {
-            offsets.push(operators.original_position() as u64);
-            operators.read().unwrap();
-        }
-        offsets
-    }
+    use crate::unwind::tests::offsets;
 
     #[test]
     fn a_global_is_written_before_a_place_by_what_stands_before_it_or_comes_back_to_it() {

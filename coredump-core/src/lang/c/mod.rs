@@ -2,7 +2,7 @@
 
 use crate::catalog::types::{Kind, PointerKind, Type};
 use crate::catalog::units::{Die, Units};
-use crate::lang::{Lang, Notation, Renderer};
+use crate::lang::{Lang, Notation, Renderer, pointer_with};
 use crate::values::Source;
 
 /// C, and languages that are not known better.
@@ -98,10 +98,7 @@ pub fn pointer_to_text(
         (_, 1) => renderer.c_text(address),
         (prefix, size) => renderer.wide_text(&Source::Memory(address), prefix, size, None),
     };
-    Some(match text {
-        Ok(text) => format!("{address:#x} {text}"),
-        Err(missing) => format!("{address:#x} {missing}"),
-    })
+    Some(pointer_with(address, text))
 }
 
 /// A character that must not be printed, as a string literal of C has it.

@@ -7,7 +7,7 @@ use gimli::DW_ATE_UTF;
 
 use crate::catalog::types::{Kind, PointerKind, Struct, Type};
 use crate::catalog::units::Die;
-use crate::lang::{Contiguous, Elements, Lang, Meaning, Notation, Renderer};
+use crate::lang::{Contiguous, Elements, Lang, Meaning, Notation, Renderer, pointer_with};
 use crate::location::Missing;
 use crate::values::Value;
 
@@ -45,13 +45,7 @@ impl Lang for D {
         address: u64,
     ) -> Option<String> {
         let (_, 1) = self.character(renderer, target)? else { return None };
-        if kind != PointerKind::Pointer {
-            return None;
-        }
-        Some(match renderer.c_text(address) {
-            Ok(text) => format!("{address:#x} {text}"),
-            Err(missing) => format!("{address:#x} {missing}"),
-        })
+        (kind == PointerKind::Pointer).then(|| pointer_with(address, renderer.c_text(address)))
     }
 
     fn notation(&self) -> &'static Notation {

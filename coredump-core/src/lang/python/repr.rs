@@ -72,7 +72,7 @@ impl Objects<'_, '_> {
         Some(named.unwrap_or_else(|| format!("{}({contents})", kind.name)))
     }
 
-    /// What an object of a built-in type, or of a class derived from it, is written as; the outer `None` where the type is not
+    /// The text of an object of a built-in type, or of a class derived from it; the outer `None` where the type is not
     /// known here, the inner where what stands in memory makes no sense.
     fn contents(&self, object: u64, base: &Type, limits: Limits) -> Option<Option<String>> {
         let limit = u64::from(limits.elements);
@@ -169,9 +169,8 @@ impl Objects<'_, '_> {
         }
         self.within(object, ("{", "}"), limits, |inner| {
             let rest = if count > pairs.len() as u64 { ", …" } else { "" };
-            let pairs = pairs.iter().map(|&(key, value)| (self.element(key, inner), self.element(value, inner)));
-            let pairs: Vec<_> = pairs.map(|(key, value)| format!("{key}: {value}")).collect();
-            format!("{}{rest}", pairs.join(", "))
+            let text = |(key, value)| format!("{}: {}", self.element(key, inner), self.element(value, inner));
+            format!("{}{rest}", pairs.into_iter().map(text).collect::<Vec<_>>().join(", "))
         })
     }
 
@@ -183,9 +182,8 @@ impl Objects<'_, '_> {
         }
         self.within(object, ("OrderedDict([", "])"), limits, |inner| {
             let rest = if count > pairs.len() as u64 { ", …" } else { "" };
-            let pairs = pairs.iter().map(|&(key, value)| (self.element(key, inner), self.element(value, inner)));
-            let pairs: Vec<_> = pairs.map(|(key, value)| format!("({key}, {value})")).collect();
-            format!("{}{rest}", pairs.join(", "))
+            let text = |(key, value)| format!("({}, {})", self.element(key, inner), self.element(value, inner));
+            format!("{}{rest}", pairs.into_iter().map(text).collect::<Vec<_>>().join(", "))
         })
     }
 
