@@ -9,7 +9,7 @@ use crate::args::Args;
 use crate::page::{Page, Piece};
 use crate::variables;
 
-/// What a runtime says when every task waits and nothing is left that could wake one.
+/// The words of a runtime in which every task waits and nothing is left that could wake one.
 const DEADLOCK: &str = "condvar wait not supported";
 
 /// Whether the tasks of a dump are to be shown: where they are asked for, and where it died because all of them wait.

@@ -174,7 +174,7 @@ impl Capture {
         let mut dump = self.skeleton(binary);
         dump.memories = contents::memories(&self.memories, choice, &dump, &self.saved, until, store);
         for (record, module) in dump.modules.iter_mut().zip(&self.modules) {
-            // What no file holds is in the dump.
+            // A module that no file holds is in the dump.
             if !embed && binary.holder(module).is_some_and(|binary| !binary.is_fileless()) {
                 record.embedded = None;
             }

@@ -24,7 +24,7 @@ pub fn with_nulls(module: &[u8]) -> Option<Vec<u8>> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let mut allocations = FuncValidatorAllocations::default();
     for payload in Parser::new(0).parse_all(module) {
-        // What is not valid is the compiler's to complain of.
+        // The compiler reports an invalid module later.
         let ValidPayload::Func(function, body) = validator.payload(&payload.ok()?).ok()? else { continue };
         let places = places(&body);
         if places.is_empty() {

@@ -67,7 +67,7 @@ impl Output {
     }
 
     /// Whether dumps go to our standard output.
-    pub fn is_stdout(&self) -> bool {
+    pub(crate) fn is_stdout(&self) -> bool {
         self.pattern.is_stdout()
     }
 
@@ -101,6 +101,7 @@ impl Output {
     /// # Errors
     ///
     /// As [`Output::write`].
+    #[doc(hidden)]
     pub fn write_first(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
         let path = self.pattern.path(&self.values());
         let streams = self.is_stdout() || (!self.pattern.makes_names() && new_file::is_stream(&path));
@@ -119,6 +120,7 @@ impl Output {
     /// # Errors
     ///
     /// As [`Output::write`]; the first dump is still there then, unless it had been held back.
+    #[doc(hidden)]
     pub fn replace(&self, place: &DumpPlace, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<DumpPlace> {
         if self.take_held().is_some() {
             // From here on there is no way back to the first dump.
@@ -148,6 +150,7 @@ impl Output {
     /// # Errors
     ///
     /// As [`Output::write`].
+    #[doc(hidden)]
     pub fn write_beside(&self, write: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<Option<String>> {
         let values = self.values();
         let path = self.pattern.path(&values);
@@ -169,16 +172,19 @@ impl Output {
     }
 
     /// Removes what [`Output::write_beside`] wrote, as its dump did not come.
+    #[doc(hidden)]
     pub fn remove_beside(&self, name: &str) {
         let _ = std::fs::remove_file(self.pattern.path(&self.values()).with_file_name(name));
     }
 
     /// Whether a dump is held back.
+    #[doc(hidden)]
     pub fn holds(&self) -> bool {
         matches!(*self.held(), Waiting::Dump(_))
     }
 
     /// The dump that was held back, if it still is: from now on no better one replaces it.
+    #[doc(hidden)]
     pub fn take_held(&self) -> Option<Held> {
         let mut waiting = self.held();
         if !matches!(*waiting, Waiting::Dump(_)) {
@@ -195,6 +201,7 @@ impl Output {
     /// # Errors
     ///
     /// As [`Output::write`].
+    #[doc(hidden)]
     pub fn release(&self, Held(mut file): Held) -> Result<()> {
         let copy = |output: &mut dyn Write| {
             let read = |error| Error::io("cannot copy the dump", error);
@@ -271,7 +278,8 @@ impl Output {
         *self.unfinished() = file.temporary().map(|temporary| path.with_file_name(temporary));
     }
 
-    /// Removes what an abrupt end would leave behind. The process is about to end: nobody gets to create another file.
+    /// Removes the temporary files that an abrupt end would leave. The process is about to end: nobody gets to create another file.
+    #[doc(hidden)]
     pub fn abandon(&self) {
         let mut unfinished = self.unfinished();
         if let Some(path) = unfinished.take() {

@@ -114,6 +114,7 @@ impl Recorder {
     }
 
     /// Writes the dump of a guest that is stopped at its end, with its frames live, once.
+    #[doc(hidden)]
     pub fn crash<T: 'static>(&self, cause: &Cause, stop: Stop, store: &mut StoreContextMut<'_, T>) {
         if !self.last.begin() {
             return;
@@ -127,6 +128,7 @@ impl Recorder {
     }
 
     /// Remembers where an exception was thrown, in case nothing catches it.
+    #[doc(hidden)]
     pub fn thrown<T: 'static>(&self, exception: &OwnedRooted<ExnRef>, store: &mut StoreContextMut<'_, T>) {
         self.last.thrown(exception, store);
     }
@@ -271,7 +273,7 @@ impl Recorder {
             self.settings.output.write(|output| write(output).map(|_| ()))
         };
         let place = match write(&dump, until) {
-            // What a dump has beside its memory is little.
+            // A dump has little beside its memory.
             Err(error) if error.io_kind() == Some(io::ErrorKind::TimedOut) => {
                 let mut without = capture.dump(MemoryChoice::None, embed, self.binary(), None, store);
                 without.memories.iter_mut().for_each(|memory| memory.missing = Some(NO_TIME.to_owned()));

@@ -286,7 +286,7 @@ impl<'r, 'a> Resolver<'r, 'a> {
     }
 }
 
-/// What the head of a loop is compiled to often has no line of its own. A program that was interrupted there goes on to the
+/// The code of a loop's head often has no line of its own. A program that was interrupted there goes on to the
 /// next line, whatever its values are: in the same function, inlined or not.
 fn line_ahead(binary: &Binary, function: u32, module_offset: u64) -> Option<Arc<[SourceFrame]>> {
     let here = binary.lookup(function, module_offset);

@@ -113,7 +113,7 @@ impl Error {
         self
     }
 
-    /// The operating system's error behind this one, if there is one.
+    /// The operating system's error that caused this one, if there is one.
     pub fn io_kind(&self) -> Option<std::io::ErrorKind> {
         Some(self.source.as_ref()?.downcast_ref::<std::io::Error>()?.kind())
     }

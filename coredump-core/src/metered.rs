@@ -35,7 +35,7 @@ impl<'m, 'a> Metered<'m, 'a> {
         Metered { memory, size: memory.size, left }
     }
 
-    /// What is said where the meter is used up.
+    /// The message of a read after the meter is used up.
     pub const SPENT: &'static str = "what stands in memory refers to itself so often that reading it was given up";
 
     /// Whether nothing can be read any more.

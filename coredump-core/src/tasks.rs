@@ -35,7 +35,7 @@ pub struct AsyncTask {
     pub address: Option<u64>,
     /// What it does or waits for, the outermost function first; `None` where that is not known.
     pub future: Option<Await>,
-    /// What there is to say beside that: why something is not known.
+    /// A remark beside that: why something is not known.
     pub note: Option<String>,
 }
 
@@ -176,7 +176,7 @@ pub struct Tasks {
 pub(crate) struct Room(Cell<usize>);
 
 impl Room {
-    /// What is said where there is none.
+    /// The sentence that is printed where there is none.
     pub(crate) const NONE: &'static str = "its variables are left out: there are too many";
 
     pub(crate) fn new() -> Room {
@@ -203,7 +203,7 @@ fn parts(variable: &Variable) -> usize {
 /// What to say where no task was found: which modules could not be asked.
 pub fn none_found(binaries: &Binaries) -> String {
     const NONE: &str = "no asynchronous task was found";
-    // What a component is made of besides is no program's.
+    // The other modules of a component belong to no program.
     let is_glue = |slot: &&Slot| slot.name.starts_with("wit-component:");
     let mute = |slot: &&Slot| !is_glue(slot) && slot.found.as_ref().is_none_or(|found| !found.binary.has_dwarf());
     let mute: Vec<_> = binaries.slots().iter().filter(mute).take(MAX_INSTANCES).map(|slot| &*slot.name).collect();

@@ -186,7 +186,7 @@ mod tests {
         assert!(matches!(markup("plain"), Cow::Borrowed("plain")));
     }
 
-    /// What a shell makes of it is what was quoted.
+    /// A shell reads the quoted text as the text itself.
     #[test]
     fn a_shell_takes_a_quoted_argument_for_what_it_was() {
         use std::os::unix::ffi::OsStrExt;

@@ -31,7 +31,7 @@ pub struct Map {
     blocks: [u64; 3],
 }
 
-/// What a part of a memory is for.
+/// The use of a part of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// What the program's layout says.
@@ -64,7 +64,7 @@ const SEARCHED: u64 = 256 << 20;
 /// One cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// What most of it is for.
+    /// The use of most of it.
     pub part: Part,
     /// What it holds.
     pub content: Content,
@@ -164,13 +164,13 @@ fn heaps(inspection: &Inspection<'_>, index: u32, memory: &Memory<'_>, cell: u64
     cells
 }
 
-/// What most of a cell is that heaps have at least half of.
+/// The state of most of a cell of which heaps have at least half.
 fn most_of_heaps(bytes: &[u64; 3], size: u64) -> Option<Part> {
     let (part, _) = OF_HEAPS.into_iter().zip(bytes).max_by_key(|(_, bytes)| **bytes)?;
     (bytes.iter().sum::<u64>() * 2 >= size).then_some(part)
 }
 
-/// What most of a range is for; a small part that is known wins over what is not.
+/// The use of most of a range; a small part of known use wins over unknown ones.
 fn most(regions: &Regions, range: &Range<u64>) -> Use {
     let overlap = |region: &Range<u64>| region.end.min(range.end).saturating_sub(region.start.max(range.start));
     regions

@@ -41,7 +41,7 @@ coredump_core::reader_args! {
         /// events for Sentry instead of documents
         #[argh(switch)]
         pub sentry: bool,
-        /// what to tell of memory contents: none, ranges (default) or base64
+        /// what to write of memory contents: none, ranges (default) or base64
         #[argh(option, default = "MemoryDetail::Ranges", arg_name = "detail")]
         pub memory: MemoryDetail,
         /// the variables of each frame, from debug info

@@ -105,7 +105,7 @@ impl Iterator for Listing {
 
 /// A list of names, each ended by a NUL (as by `find -print0`) or a newline.
 struct List {
-    /// What was read to tell which of both it is, then the rest.
+    /// The bytes that were read to find out which of both it is, then the rest.
     reader: Box<dyn BufRead + Send>,
     end: u8,
     name: String,

@@ -145,7 +145,7 @@ pub struct Calls {
     made: AtomicU64,
     /// The call of number N is at N modulo [`ROOM`].
     slots: Box<[NotedCall]>,
-    /// What of a call is no number, at the same places.
+    /// The parts of a call that are not numbers, at the same places.
     details: Mutex<Box<[Details]>>,
     /// The functions that were called, with their numbers.
     functions: Mutex<Vec<(u32, Called)>>,
@@ -172,7 +172,7 @@ const RETURNED: u64 = 1 << 32;
 /// The end is among the details.
 const DETAILED: u64 = 1 << 33;
 
-/// What of a call is no number.
+/// The parts of a call that are not numbers.
 #[derive(Default)]
 struct Details {
     /// Which call it is, counted from 1.
@@ -298,7 +298,7 @@ impl Calls {
         let mut all = locked(&self.details);
         let details = &mut all[call as usize % ROOM];
         if details.call != call {
-            // What is allocated is used again.
+            // The allocation is used again.
             (details.call, details.failed) = (call, None);
             details.paths.clear();
             details.arguments.clear();

@@ -3,7 +3,7 @@
 SELECT
   count(*) AS total,
   signature,
-  -- A dump that holds less may give a neutral kind of the same crash (docs/format.md), which comes behind.
+  -- A dump that holds less may give a neutral kind of the same crash (docs/format.md), which sorts after it.
   min(kind) AS kind,
   min(time) AS first_seen,
   max(time) AS last_seen,

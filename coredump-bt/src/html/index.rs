@@ -13,7 +13,7 @@ use super::markup::Markup;
 
 /// A report in the list.
 pub struct Entry {
-    /// What the dump is called.
+    /// The dump's name.
     pub name: String,
     program: String,
     /// Why it ended, in one line.

@@ -101,7 +101,7 @@ impl<'a> Form<'a> {
         if !is_folder {
             return Output::file(path).map(Form::Page);
         }
-        // What dumps hold is private, and so is what pages show of it.
+        // The contents of dumps are private, and so are the pages that show them.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.map_err(|error| Error::io("cannot create", error).in_file(path))?;
         Ok(Form::Folder(path))

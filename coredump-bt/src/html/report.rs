@@ -6,7 +6,7 @@ use super::{calls, memory, modules, objects, summary, threads};
 
 /// Writes the report.
 pub fn write(view: &mut View<'_>) -> Markup {
-    // What is above the threads links to their frames and tells what is left out of them.
+    // The part above the threads links to their frames and says what is left out of them.
     let threads = threads::section(view);
     let calls = calls::section(&view.dump.recorded().host_calls);
     let memory = memory::section(view);

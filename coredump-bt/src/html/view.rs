@@ -1,4 +1,4 @@
-//! What is at hand while a report is written: the dump, its sources, and how much room is left.
+//! The state of a report that is being written: the dump, its sources, and how much room is left.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -24,9 +24,9 @@ const ROOM: usize = 640 << 10;
 pub struct View<'r> {
     pub args: &'r Args,
     pub dump: &'r Dump,
-    /// What the dump is called: its file's name.
+    /// The dump's name: that of its file.
     pub name: &'r str,
-    /// What the program is called.
+    /// The program's name.
     pub program: &'r str,
     /// Its file, if it has one.
     pub path: Option<&'r Path>,

@@ -17,7 +17,7 @@ use crate::values::{
 /// Pointers and arrays within each other that an expression writes.
 const NESTED: u32 = 32;
 
-/// What a part of an expression is worth.
+/// The value of a part of an expression.
 pub(super) enum Worth {
     /// A value of the program.
     Value(Value),

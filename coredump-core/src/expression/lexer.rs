@@ -141,7 +141,7 @@ fn file_name(text: &str) -> Option<(String, String, usize)> {
     };
     let name = text[behind..].strip_prefix("::")?;
     let len = word(name);
-    // What begins with a point is a member after it, but for a path.
+    // A word that begins with a point is a member, unless it is a path.
     let member = file.starts_with('.') && !file.starts_with("./") && !file.starts_with("../");
     (file.contains('.') && len > 0 && !member).then(|| (file.to_owned(), name[..len].to_owned(), behind + 2 + len))
 }

@@ -66,7 +66,7 @@ fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option
 fn the_only(frame: &Frame<'_, '_>, found: Vec<Die>) -> Option<Die> {
     let units = &frame.units;
     let relocated = frame.binary.module().memory_base().is_some();
-    // What the linker dropped is not what is meant while anything else is.
+    // An object that the linker dropped is taken only if there is no other of that name.
     let is_alive = |die: &Die| !statics::written(units, *die).is_some_and(|fixed| fixed.is_dropped(relocated));
     let alive: Vec<Die> = found.iter().copied().filter(is_alive).collect();
     let candidates = if alive.is_empty() { found } else { alive };

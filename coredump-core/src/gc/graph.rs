@@ -270,7 +270,7 @@ impl Dominators {
             below[*place as usize] = id as u32;
             *place += 1;
         }
-        // What an object of the same type keeps is counted there.
+        // Objects that an object of the same type keeps are counted there.
         let mut totals = vec![0u64; objects.types().len()];
         let mut inside = vec![0u32; totals.len()];
         let mut open = vec![(0u32, starts[0])];

@@ -15,7 +15,7 @@ const VALUES: usize = 8;
 const MAX_STRING: u64 = 1 << 16;
 
 impl View<'_> {
-    /// What an object is in its program's language, with the elements of a window; none where the language is not known.
+    /// The meaning of an object in its program's language, with the elements of a window; `None` where the language is not known.
     pub fn meaning(&self, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
         self.kotlin.meaning(&self.named, object, window)
     }
@@ -26,7 +26,7 @@ impl View<'_> {
     }
 
     /// A number, a truth value or a character as its language writes it; none of a reference.
-    pub fn part_text(&self, part: Part) -> Option<String> {
+    pub(crate) fn part_text(&self, part: Part) -> Option<String> {
         let part = self.beneath(part);
         match part.reading {
             Reading::Raw if !matches!(part.field, Field::Ref(_)) => Some(number(part.field)),
@@ -34,7 +34,7 @@ impl View<'_> {
         }
     }
 
-    /// What a value of a value class is made of: the class, the name of its only field, and that field. None of a value that is no
+    /// The parts of a value of a value class: the class, the name of its only field, and that field. `None` for a value that is no
     /// such, or has its box.
     pub(super) fn value_of(&self, part: Part) -> Option<(&str, &str, Part)> {
         let Reading::Value { module, ty } = part.reading else { return None };
@@ -70,7 +70,7 @@ impl View<'_> {
         self.kotlin.is_of(&self.named, part, class)
     }
 
-    /// What the object that a value refers to is. An array of numbers is read as the value says: Kotlin's arrays of unsigned
+    /// The meaning of the object that a value refers to. An array of numbers is read as the value says: Kotlin's arrays of unsigned
     /// numbers are objects of the others' classes, unless they are boxed.
     pub(super) fn meaning_of(&self, part: Part, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
         let mut meaning = self.meaning(object, window)?;

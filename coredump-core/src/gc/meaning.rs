@@ -1,4 +1,4 @@
-//! What an object is in the language of its program: what a language says of it, and those who print it ask for.
+//! The meaning of an object in the language of its program: a language gives it, and the printers ask for it.
 
 use crate::objects::Field;
 

@@ -27,7 +27,7 @@ impl View<'_> {
     }
 
     /// A value in one line, as its language writes it.
-    pub fn value_text(&self, part: Part, limits: Limits) -> String {
+    pub(crate) fn value_text(&self, part: Part, limits: Limits) -> String {
         let mut line = Line { view: self, limits, text: String::new(), open: Vec::new() };
         line.part(part, limits.depth);
         line.text
@@ -47,7 +47,7 @@ impl View<'_> {
         line.text
     }
 
-    /// What an object is, without what it holds: `struct $Order`.
+    /// An object's kind and type, without its contents: `struct $Order`.
     pub fn head(&self, object: &Object<'_>) -> String {
         let name = self.type_name(object.type_index);
         let name = name.map_or(String::new(), |name| format!(" {}", sigils(name)));

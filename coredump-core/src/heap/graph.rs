@@ -472,7 +472,7 @@ impl<'h, 'v> Graph<'h, 'v> {
         self.mark(roots, |starts, granule, parent| parents[starts.rank(granule)] = parent);
         let reached = !self.starts.is_open(at);
         self.starts.reopen();
-        // What is not open now is free, and was never reached.
+        // A block that is not open now is free, and was never reached.
         if !reached || !self.starts.is_open(at) {
             return None;
         }

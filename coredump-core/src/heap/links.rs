@@ -12,7 +12,7 @@ pub struct Link {
     pub back: u64,
     /// Which neighbour it leads to.
     pub to: &'static str,
-    /// What the link is at the end of the list; `None` where the list has none.
+    /// The link at the end of the list; `None` where the list has none.
     pub end: Option<u64>,
 }
 

@@ -460,7 +460,7 @@ impl Mimalloc {
         };
         let mut end = 0;
         for page in loose.into_iter().filter(|page| !overlaps(page)) {
-            // What looks like a record within a page is what a program wrote there.
+            // A program wrote the bytes within a page that look like a record.
             if page.start >= end {
                 end = page.end();
                 self.pages.push(page);

@@ -122,7 +122,7 @@ const ALIGNING: u64 = 16;
 /// Pointers that wait.
 const WAITING: usize = 512;
 
-/// What was found that is put down at once, while variables and tables are gone over.
+/// The types that were found and are noted at once, while variables and tables are gone over.
 const MANY: usize = 1 << 16;
 
 /// Looks at typed pointers.
@@ -484,7 +484,7 @@ impl<'s> Types<'s> {
     /// The type of a block's elements by the debug information, and its size in bytes.
     pub fn element(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<(String, u64)> {
         let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
-        // What has a tail is there once, up to the block's end, and so is an object with a vtable.
+        // An object with a tail is there once, up to the block's end, and so is an object with a vtable.
         let size = if shape.tail.is_some() || shape.single { Some(block.size) } else { shape.size };
         Some((shape.name.clone(), size.filter(|&size| size > 0 && block.state == State::Used)?))
     }

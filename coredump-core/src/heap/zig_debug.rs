@@ -13,7 +13,7 @@ use super::view::View;
 
 /// Bytes of a page.
 const PAGE: u64 = 65536;
-/// What the canary is, unless the program chooses another one.
+/// The canary, unless the program chooses another one.
 const CANARY: u64 = 0x9232_a6ff_85df_f10f;
 /// Sizes of slots, from 1 byte on: two slots of the largest one fit a page.
 const CLASSES: u32 = 15;

@@ -92,7 +92,7 @@ impl<'s> Frame<'_, 's> {
             let first = ways.next().unwrap_or(Holds::Another);
             let mut now = if ways.all(|way| way == first) { first } else { Holds::Another };
             if self.is_written(local, *at) {
-                // What was put on the stack just before is what it is given.
+                // It takes the value that was pushed just before.
                 let written = || constant_bits(&self.binary.module().operator_at(*from.first()?)?);
                 now = match now {
                     Holds::Constant(constant) if self.begins_with(local, &constant, written) => Holds::It,

@@ -34,7 +34,7 @@ pub struct Frame<'f, 's> {
     pub function: Option<Die>,
     /// Whether a tool rewrote the code: what the debug information says of Wasm's locals is true of other code.
     pub rewritten: bool,
-    /// What the function's body tells of its state.
+    /// The frame's state, as the function's body proves it.
     pub recovered: Arc<Recovered>,
     /// Whether no frame was called from it.
     pub youngest: bool,

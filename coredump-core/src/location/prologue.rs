@@ -138,7 +138,7 @@ fn stores_of_parameters(module: &Module<'_>, function: u32, base: u32) -> Vec<St
                     stores.push(Store { parameter, offset: memarg.offset, size });
                 }
             }
-            // What a parameter is after that is not what was passed.
+            // After that a parameter no longer has the value that was passed.
             (O::LocalSet { local_index } | O::LocalTee { local_index }, _) if local_index >= parameters => {}
             _ if computes => {}
             _ => break,

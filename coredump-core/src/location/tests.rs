@@ -233,7 +233,7 @@ fn before_dwarf_4_what_is_worked_out_from_a_local_is_a_value_or_an_address() {
     let local = [DW_OP_WASM_location.0, 0, 0];
     let plus = [DW_OP_plus_uconst.0, 8];
     assert!(matches!(place(&[&local[..], &plus].concat()), Place::Missing(Missing::NotCaptured(_))));
-    // What is read from there is at no address, and what is counted from the frame base is at one.
+    // A value that is read from there has no address, and an object that is counted from the frame base has one.
     assert!(matches!(place(&[&local[..], &plus, &[DW_OP_deref.0]].concat()), Place::Memory(_)));
     assert_eq!(place(&[DW_OP_fbreg.0, 4]), Place::Memory(0x2004));
 }

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::location::Missing;
 
-/// What an object is like.
+/// The properties of an object that decide how far its location can be believed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Object {
     /// No local that holds an address can hold it.

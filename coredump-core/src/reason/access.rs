@@ -5,7 +5,7 @@ use wasmparser::Operator;
 use super::memarg::memory_access;
 use super::operands::{FrameState, Stopped, name};
 
-/// Distance from address 0, in bytes, up to which an address is taken for a field or an element behind a null pointer.
+/// Distance from address 0, in bytes, up to which an address is taken for that of a field or an element of a null pointer.
 const NEAR_NULL: u64 = 1 << 16;
 
 /// An access outside a memory.
@@ -21,7 +21,7 @@ pub struct MemoryAccess {
 }
 
 impl MemoryAccess {
-    /// The distance from address 0, in bytes, of an address so near to it that a null pointer is behind it. Below 0 it
+    /// The distance from address 0, in bytes, of an address so near to it that a null pointer is the cause. Below 0 it
     /// wraps round a memory with 32-bit addresses.
     pub fn from_null(&self) -> Option<i64> {
         let address = self.address?;

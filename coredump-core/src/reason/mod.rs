@@ -133,7 +133,7 @@ impl CrashReason {
 
     /// Adds the exception of an interpreted program that `find` finds in memory, where the program gave up and its own words are
     /// not known: an interpreter's runtime says no more than that something was thrown.
-    pub fn with_exception(self, find: impl FnOnce() -> Option<Uncaught>) -> CrashReason {
+    pub(crate) fn with_exception(self, find: impl FnOnce() -> Option<Uncaught>) -> CrashReason {
         let said = |panic: &Panic| panic.source == PanicSource::GuestStderr && !script::only_threw(panic);
         let known = self.panic.as_ref().is_some_and(|panic| said(panic) || !panic.frames.is_empty());
         if known || !gives_up(&self.kind) {
@@ -255,7 +255,7 @@ fn youngest(dump: &CoreDump<'_>, resolver: &Resolver<'_, '_>) -> Vec<ResolvedFra
     (0..FRAMES).map_while(|frame| resolver.frame(thread, frame)).collect()
 }
 
-/// Whether what the instruction tells of such a trap is more than the engine's message.
+/// Whether the instruction says more of such a trap than the engine's message does.
 fn says_more(kind: &str) -> bool {
     kind.ends_with("-out-of-bounds") || kind.starts_with("indirect-call-")
 }

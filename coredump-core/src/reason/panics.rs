@@ -1,4 +1,4 @@
-//! Panics that the stack tells of: which function the program called to give up, and with which arguments.
+//! Panics that the stack shows: which function the program called to give up, and with which arguments.
 
 use std::sync::LazyLock;
 

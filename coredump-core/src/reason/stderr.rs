@@ -20,7 +20,7 @@ static PATTERNS: LazyLock<Vec<(&'static str, Expression)>> = LazyLock::new(|| {
 /// Bytes at the end of the text that are looked at: a program that gives up says so last.
 const TAIL: usize = 64 << 10;
 
-/// The last panic that the end of the text tells of.
+/// The last panic that the end of the text reports.
 pub fn panic(text: &str) -> Option<Panic> {
     let text = &text[text.ceil_char_boundary(text.len().saturating_sub(TAIL))..];
     let text = text.replace("\r\n", "\n");

@@ -22,7 +22,7 @@ pub use symbols::{Symbol, Symbols, shapes};
 use crate::binaries::Binaries;
 use crate::model::CoreDump;
 
-/// What a part of a memory is for.
+/// The use of a part of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Use {
     /// Initialised by a data segment.
@@ -39,7 +39,7 @@ pub enum Use {
     Heap,
     /// Static data that starts as zero, then the heap: the binary does not say where one ends.
     BssOrHeap,
-    /// What it is for is not known.
+    /// Its use is not known.
     Unknown,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for Use {
 pub struct Region {
     /// Its addresses.
     pub range: Range<u64>,
-    /// What it is for.
+    /// Its use.
     pub r#use: Use,
     /// Its own name (of a data segment, as `.rodata`), if it has one.
     pub name: Option<String>,

@@ -1,6 +1,6 @@
 //! Finding things in a memory: bytes, values, patterns, text.
 //!
-//! What the dump stores is searched where it lies, without a copy; only around the borders of segments are a few bytes
+//! The bytes that a dump stores are searched where they lie, without a copy; only around the borders of segments are a few bytes
 //! joined, so that nothing that crosses a border is missed. Known zeros count as zero bytes. A hole ends a stretch:
 //! nothing is found across bytes that are not known.
 
@@ -93,7 +93,7 @@ struct Seam {
     bytes: Vec<u8>,
     /// Address after the last byte.
     end: u64,
-    /// What lies below is part of an earlier hit.
+    /// The address up to which bytes are part of an earlier hit.
     from: u64,
 }
 

@@ -229,7 +229,7 @@ mod tests {
             "shop::main",
         ];
         assert_eq!(signature_of(&[&own[..], &smol].concat()), "shop::price | shop::order::{closure}");
-        // What the program itself waits for is polled by its own frames.
+        // A future that the program itself waits for is polled by its own frames.
         let root = [
             "tokio::runtime::park::CachedParkThread::block_on",
             "tokio::runtime::runtime::Runtime::block_on",

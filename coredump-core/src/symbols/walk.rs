@@ -44,7 +44,7 @@ pub struct Met<'u> {
     /// The least depth of the entries since the one that was handed out before, this one included: whatever lies as deep
     /// or deeper than that has ended.
     pub lowest: isize,
-    /// What it is and which attributes it has.
+    /// Its tag and its attributes.
     pub abbreviation: &'u Abbreviation,
 }
 

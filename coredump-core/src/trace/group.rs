@@ -259,7 +259,7 @@ impl Open {
         }
         self.idle += 1;
         self.accepts &= self.trace.engine.numbers() || (self.trace.frames.is_empty() && self.idle < 3);
-        // What stands after a trace tells of it where the engine prints it there; it may be the headline of the next.
+        // The line after a trace is its message only where the engine prints it there; else it may be the headline of the next trace.
         if self.trace.message.is_none() && !self.trace.frames.is_empty() {
             self.trace.message = message::of_line(text);
         }

@@ -414,7 +414,7 @@ fn without_last(trace: &Trace) -> Trace {
     shorter
 }
 
-/// How much the modules of a file tell of their sources by themselves.
+/// How much the modules of a file say of their sources without other files.
 fn richness(found: &Fitting) -> usize {
     let sections = [".debug_line", ".debug_info", "external_debug_info", "sourceMappingURL", "name"];
     let of = |module: &Arc<Binary>| {

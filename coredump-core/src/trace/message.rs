@@ -3,7 +3,7 @@
 /// The kinds of traps and the words that engines have for them.
 const MESSAGES: &str = include_str!("messages.txt");
 
-/// What stands before the words in a line that tells of a trap: "unreachable" alone is many a host's.
+/// The words before the message in a line that reports a trap: many hosts print "unreachable" alone.
 const BEFORE: [&str; 14] = [
     "wasm trap:",
     "wasm error:",

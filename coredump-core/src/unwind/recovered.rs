@@ -6,7 +6,7 @@ use crate::model::Value;
 use crate::module::ValueType;
 use crate::unwind::symbolic::{Abstract, Base, State, Sum};
 
-/// What a function's body, and the frames below, tell of one frame's state.
+/// The state of one frame as far as its function's body and the frames it called prove it.
 #[derive(Debug, Default)]
 pub struct Recovered {
     /// Index of the stack pointer global in the frame's module.

@@ -90,7 +90,7 @@ pub enum Target {
         mask: u64,
         /// The type of the entries: an index into [`Shapes::all`].
         entry: usize,
-        /// What a block of such buckets is called: an index into [`Shapes::all`].
+        /// The type name of a block of such buckets: an index into [`Shapes::all`].
         table: usize,
     },
 }
@@ -241,7 +241,7 @@ impl Builder {
         });
     }
 
-    /// The classes of C++ that a module has vtables of: objects of them are told from those of their bases.
+    /// The classes of C++ of which a module has vtables: their objects can be distinguished from those of their bases.
     fn classes(&mut self, frame: &Frame<'_, '_>) {
         let key = frame.binary.module().bytes().as_ptr() as usize;
         if self.searched.insert(key) {
@@ -450,7 +450,7 @@ impl Builder {
         }
     }
 
-    /// Collects the pointers in a part that bits beside it tell of.
+    /// Collects the pointers in a part whose presence the bits beside it give.
     fn chosen(
         &mut self,
         units: &Units<'_>,

@@ -85,7 +85,7 @@ pub struct Document<'d> {
     pub room: Cell<usize>,
     /// Frames whose variables were left out for that.
     pub omitted: Cell<usize>,
-    /// What to tell of memory contents.
+    /// How much of the memory's contents is reported.
     pub memory: MemoryDetail,
     /// Whether to leave out what the program worked on.
     pub redact: bool,

@@ -15,7 +15,7 @@ use super::{Document, redact};
 #[derive(Serialize)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(rename = "file"))]
 pub struct File<'d> {
-    /// What it is: `trace` is a stack trace that an engine printed.
+    /// The kind of document: `trace` is a stack trace that an engine printed.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["core-dump", "trace"])))]
     pub kind: &'static str,
     /// Its path; null if it came through a pipe.

@@ -28,7 +28,7 @@ pub struct AccessEntry {
     /// Whether it was to be read or written.
     #[cfg_attr(feature = "schema", schemars(extend("enum" = ["read", "write"])))]
     kind: &'static str,
-    /// The distance from address 0 in bytes, of an address so near to it that a null pointer is behind it; below 0 it wraps round.
+    /// The distance from address 0 in bytes, of an address so near to it that a null pointer is the cause; below 0 it wraps round.
     from_null: Option<i64>,
 }
 

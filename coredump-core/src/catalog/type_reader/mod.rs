@@ -35,7 +35,7 @@ impl<'s> Units<'s> {
         self.target(unit, &value)
     }
 
-    /// The type behind typedefs and qualifiers; `None` for `void`, and when they go round in a circle.
+    /// The type under typedefs and qualifiers; `None` for `void`, and when they go round in a circle.
     pub fn peeled(&self, die: Option<Die>) -> Option<(Die, Arc<Type<'s>>)> {
         let mut at = die?;
         for _ in 0..ALIASES {

@@ -24,7 +24,7 @@ fn within(units: &Units<'_>, ty: Option<Die>, name: &[u8], levels: u32) -> Optio
     })
 }
 
-/// The characters of a long string, in the union that a string is: they are behind a pointer, and a bit says so. Before LLVM 15
+/// The characters of a long string, in the union that a string is: a pointer leads to them, and a bit says so. Before LLVM 15
 /// that is a bit of the size's byte: the lowest where the byte comes first, the highest where it comes last (the layout of
 /// libc++'s second ABI).
 pub(super) fn long_string(contents: &Struct<'_>, units: &Units<'_>) -> Option<Chosen> {

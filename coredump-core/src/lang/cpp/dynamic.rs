@@ -56,7 +56,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         (!self.frame.units.is_same_class(found.ty?, class)).then_some(found)
     }
 
-    /// What an address in a vtable is, as `vtable for Horse+8`.
+    /// The name of an address in a vtable, as `vtable for Horse+8`.
     pub fn vtable_name(&self, vptr: u64) -> Option<String> {
         let top = self.offset_to_top(vptr)?;
         if let Some((start, die)) = self.described_vtable(vptr) {

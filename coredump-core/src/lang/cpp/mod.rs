@@ -190,7 +190,7 @@ fn null_or(null: &str, shown: Shown) -> Shown {
     }
 }
 
-/// What an address in a vtable is, as `vtable for Horse+8`, in the program of a frame; `None` where it is none for certain.
+/// The name of an address in a vtable, as `vtable for Horse+8`, in the program of a frame; `None` where it is not certain.
 pub fn vtable_name(frame: &Frame<'_, '_>, address: u64) -> Option<String> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtable_name(address)
 }

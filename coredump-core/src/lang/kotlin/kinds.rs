@@ -1,4 +1,4 @@
-//! What an integer of the code is: a number with a sign or without, a truth value or a character. Types of Wasm do not tell, so what
+//! The meaning of the code's integers: each is a number with a sign or without, a truth value or a character. Types of Wasm do not tell, so what
 //! the code does with it has to: it boxes it, branches on it, hands it to a function of its type, or makes it by a comparison. What no
 //! code speaks for is not known.
 
@@ -132,7 +132,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// What an object is the box of.
+    /// The class of which an object is the box.
     fn boxed_in(&self, ty: u32) -> Option<Reading> {
         let name = self.module.type_name(ty)?;
         let Some(name) = name.strip_prefix("kotlin.") else { return self.value(name.to_owned()) };
@@ -415,7 +415,7 @@ impl Fields {
                     Evidence::add(&mut fields.known, (ty, field), reading);
                 }
             });
-            // What a value class is made of its functions know, which take it without its box: first of all its `hashCode`.
+            // The functions of a value class take it without its box and so show its field: first of all its `hashCode`.
             if let Some(class) = module.function_name(function).and_then(class_of_function)
                 && let Some(&ty) = values.get(&class)
             {
@@ -437,7 +437,7 @@ impl Fields {
         self.values.iter().map(|(name, ty)| (&name[simple(name)..], Reading::Value { module, ty: *ty })).collect()
     }
 
-    /// What the only field of a value class is, as it stands without its box: a number of 32 bits, if its box has fewer.
+    /// The kind of a value class's only field, as it stands without its box: a number of 32 bits, if its box has fewer.
     pub fn within(&self, module: &Module<'_>, ty: u32, field: Field) -> Reading {
         let only = HEADER.len() as u32;
         let storage = match (field, module.field_width(ty, only)) {
@@ -453,7 +453,7 @@ impl Fields {
         self.reading(module, ty, only, storage)
     }
 
-    /// What an integer field is. An inherited one is read through the superclass's type, too. Kotlin reads only characters
+    /// The kind of an integer field. An inherited one is read through the superclass's type, too. Kotlin reads only characters
     /// without a sign, and numbers of 32 and 64 bits have one where no code speaks for another.
     pub fn reading(&self, module: &Module<'_>, ty: u32, field: u32, storage: Storage) -> Reading {
         let types =

@@ -51,7 +51,7 @@ pub struct Kotlin {
 }
 
 impl Kotlin {
-    /// What an object is, with the elements of a window; none if it is none of Kotlin's.
+    /// The meaning of an object, with the elements of a window; `None` if it is not an object of Kotlin.
     pub fn meaning(&self, view: &Named<'_>, object: &Object<'_>, window: Range<u64>) -> Option<Meaning> {
         let class = self.class(view, object)?;
         let known = class.names().find_map(|name| self.known(view, object, &class, name, &window));
@@ -136,7 +136,7 @@ impl Kotlin {
         Some(thrown)
     }
 
-    /// How the bits of a field are read: the code tells of integers.
+    /// How the bits of a field are read: for integers the code shows it.
     fn reading(&self, view: &Named<'_>, object: &Object<'_>, index: usize) -> Reading {
         use Storage::{I8, I16};
         let Some(storage) = object.storage(index) else { return Reading::Signed };
@@ -148,7 +148,7 @@ impl Kotlin {
         readings.into_iter().find(|reading| *reading != unknown).unwrap_or(unknown)
     }
 
-    /// What the code of a module tells of its types' fields.
+    /// The kinds of its types' fields, as the code of a module shows them.
     fn fields(&self, view: &Named<'_>, number: u32) -> Option<Arc<Fields>> {
         let module = view.module(number)?;
         let known = self.fields.lock().get(&number).cloned();

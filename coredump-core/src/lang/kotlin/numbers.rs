@@ -18,7 +18,7 @@ pub fn part_text(part: Part) -> Option<String> {
     };
     let integer = |signed: i64, bits: u64| match part.reading {
         Reading::Signed => signed.to_string(),
-        // What reads alike either way is known all the same.
+        // A number that reads alike either way is known all the same.
         Reading::Unknown if signed < 0 => format!("{bits:#x}"),
         _ => unsigned(bits),
     };

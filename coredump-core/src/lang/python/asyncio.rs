@@ -214,7 +214,7 @@ pub(super) fn coroutine(
         raw if raw == states.executing => State::Executing,
         _ => State::Completed,
     };
-    // A coroutine that has ended leaves a frame behind that means nothing any more.
+    // A coroutine that has ended leaves a frame whose contents mean nothing any more.
     let frame = if state == State::Completed { None } else { Some(frame(objects, offsets, at, limits)?) };
     let name = frame.as_ref().map_or_else(|| "coroutine".to_owned(), |frame| frame.function.to_string());
     let next = if has_more { awaited(objects, at) } else { None };

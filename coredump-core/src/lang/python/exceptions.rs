@@ -110,7 +110,7 @@ fn message(objects: &Objects<'_, '_>, exception: u64) -> Option<String> {
     Some(if said.is_empty() { kind.name } else { format!("{}: {said}", kind.name) })
 }
 
-/// The exceptions behind one, as a traceback shows them: its cause, or else what was being handled.
+/// The exceptions that led to one, as a traceback shows them: its cause, or else what was being handled.
 fn chain(objects: &Objects<'_, '_>, exception: u64) -> Vec<Chained> {
     let mut chain = Vec::new();
     let mut seen = vec![exception];

@@ -41,7 +41,7 @@ const FLAGS: [(u64, &str); 8] = [
 ];
 
 impl Objects<'_, '_> {
-    /// What an object of one of these types is written as: the outer `None` for another type, the inner where what stands in memory
+    /// The text of an object of one of these types: the outer `None` for another type, the inner where what stands in memory
     /// makes no sense.
     pub(super) fn library(&self, object: u64, base: &Type, limits: Limits) -> Option<Option<String>> {
         Some(match &*base.full {

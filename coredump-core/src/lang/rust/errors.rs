@@ -43,7 +43,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// The text behind a trait object that an error was made of, where nothing but its functions' names tells so.
+    /// The text to which a trait object leads that an error was made of, where only its functions' names show that.
     pub(super) fn error_text(&self, object: &TraitObject) -> Option<Value> {
         let width = u64::from(self.frame.address_size());
         if !self.vtable_functions(object.vtable)?.contains(STRING_ERROR) {

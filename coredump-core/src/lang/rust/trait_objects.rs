@@ -1,4 +1,4 @@
-//! Trait objects: the value behind one, with the type that its vtable is for.
+//! Trait objects: the value that one points to, with the type of its vtable.
 
 use super::RustValues;
 use crate::catalog::types::{Kind, Member, Struct};
@@ -28,7 +28,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(address.and_then(|address| Ok(TraitObject { address, vtable: vtable.pointer(self.frame)? })))
     }
 
-    /// The value behind a trait object; `None` if the debug information does not know the vtable.
+    /// The value to which a trait object points; `None` if the debug information does not know the vtable.
     pub(super) fn trait_object(&self, object: &TraitObject) -> Option<Value> {
         let known = self.vtable_type(object.vtable).map(|ty| Value::in_memory(Some(ty), object.address));
         known.or_else(|| self.error_text(object))

@@ -48,7 +48,7 @@ pub struct Head<'s> {
     pub changed: bool,
 }
 
-/// What looks on while a body is evaluated.
+/// An observer of the evaluation of a body.
 pub trait Watch {
     /// Notes what an instruction does, before it does it. `next` is the one after it, `carried` the number of values that a
     /// branch takes along.

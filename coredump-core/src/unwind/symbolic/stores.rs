@@ -68,7 +68,7 @@ impl Stores {
         Stores::from_function(module, function, Some(pointer), Base::StackPointer, ty)
     }
 
-    /// What a function does with an object whose address is its parameter `local`, also by handing it on.
+    /// The reads and writes of an object whose address is the parameter `local`, also by functions that it is passed on to.
     pub fn through_parameter(module: &Module<'_>, function: u32, local: u32) -> Option<Stores> {
         Stores::through_argument(module, function, local, CALLS, &mut CALLEES.clone())
     }

@@ -282,7 +282,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             }
             None => found.note = Some("what it awaits is not followed any further".to_owned()),
         }
-        // What a variable holds of the functions that are awaited is shown with those.
+        // The functions that a variable awaits are shown as frames of their own.
         let mut inner = Vec::new();
         found.awaits.iter().for_each(|future| functions_in(future, &mut inner));
         let range = |member: &Member<'s>| {
@@ -569,7 +569,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         match (state, future.state) {
             // Its state in memory is that of the last place where it waited: where it is now, no frame says.
             (TaskState::Running, found) if found != AwaitState::Running => {
-                // What the executor puts around a future is no function; what it holds may be one that a frame polls.
+                // The wrapper that an executor puts around a future is no function; a frame may poll the future in it.
                 if is_polled(&future) {
                     return Await { state: AwaitState::Running, ..future };
                 }

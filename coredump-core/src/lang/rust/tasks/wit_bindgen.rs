@@ -20,7 +20,7 @@ const MAX_TASKS: usize = 1 << 14;
 /// A block is larger than what was asked for by less than this, but for allocators that round up to powers of two.
 const ROUNDING: u64 = 64;
 
-/// What ends the name of a vtable that is a future's.
+/// The end of the name of a future's vtable.
 const OF_FUTURE: &[u8] = b" as core::future::future::Future>::{vtable}";
 
 /// The futures that are tasks, in the memory of the renderer's module.
