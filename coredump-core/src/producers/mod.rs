@@ -10,13 +10,14 @@ mod wasmedge;
 mod wasmer;
 mod wasmtime;
 
+use crate::error::Result;
 use crate::memory::Segment;
 use crate::model::{CoreDump, Layout, RefTarget, Reference, Section, Value, Warning};
 use crate::module::MemoryDefinition;
 use crate::sections::RawSection;
 
 pub use encoding::{Encoding, STANDARD, Values};
-pub use wasmedge::{modules as modules_of_old_wasmedge, value_types as repair_locals};
+pub use wasmedge::value_types as repair_locals;
 
 /// A program that writes dumps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +117,17 @@ pub fn encodings(candidates: &[Producer]) -> Vec<Encoding> {
         all.iter_mut().filter(|encoding| **encoding == rewriter::FROM_0_1_14).for_each(|it| *it = wasmer::ENCODING);
     }
     all
+}
+
+/// The encodings of a layout.
+pub fn encodings_of(layout: Layout) -> Vec<Encoding> {
+    let writers: &[Producer] = if layout == Layout::Wasmer { &[Producer::Wasmer] } else { &[] };
+    encodings(writers).into_iter().filter(|encoding| encoding.layout == layout).collect()
+}
+
+/// Reads a `coremodules` section into a dump whose layout has an encoding of its own for it; `None` where it is the standard's.
+pub fn own_modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Option<Result<()>> {
+    (dump.layout == Layout::WasmEdge).then(|| wasmedge::modules(section, dump))
 }
 
 /// Puts right, or takes out, what the dump alone shows to be wrong. Each repair leaves a warning.

@@ -4,7 +4,7 @@
 use crate::error::ErrorKind;
 use crate::limits::MAX_FRAMES;
 use crate::model::{Frame, Layout, Reading, Thread};
-use crate::producers::{Encoding, Producer, STANDARD, encodings};
+use crate::producers::{Encoding, Producer, STANDARD, encodings, encodings_of};
 use crate::sections::RawSection;
 
 use super::frames::{Budget, frames};
@@ -44,8 +44,7 @@ pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Reading>) {
 pub fn of_layout(layout: Layout, sections: &[RawSection<'_>]) -> Encoding {
     let stacks: Vec<&RawSection<'_>> = custom(sections, "corestack").collect();
     let candidates = Producer::candidates(sections);
-    let writers: &[Producer] = if layout == Layout::Wasmer { &[Producer::Wasmer] } else { &[] };
-    let encodings = encodings(writers).into_iter().filter(|encoding| encoding.layout == layout).rev();
+    let encodings = encodings_of(layout).into_iter().rev();
     encodings.max_by_key(|encoding| Fit::new(encoding, candidates, &stacks, None)).unwrap_or(STANDARD)
 }
 

@@ -6,7 +6,7 @@ use wasmparser::BinaryReader;
 
 use crate::error::Result;
 use crate::limits::MAX_ITEMS;
-use crate::model::{CoreDump, Instance, Layout, ModuleRecord};
+use crate::model::{CoreDump, Instance, ModuleRecord};
 use crate::producers;
 use crate::sections::RawSection;
 use crate::sections::input::{capacity, failed, index, name, used_up, version, within};
@@ -24,8 +24,8 @@ pub fn executable(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<(
 
 /// `coremodules`: `vec(0x00 module-name:name)`.
 pub fn modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {
-    if dump.layout == Layout::WasmEdge {
-        return producers::modules_of_old_wasmedge(section, dump);
+    if let Some(read) = producers::own_modules(section, dump) {
+        return read;
     }
     let mut reader = section.reader();
     let count = reader.read_var_u32().map_err(failed("the number of modules"))?;
