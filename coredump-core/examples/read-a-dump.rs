@@ -2,7 +2,7 @@
 //!
 //! `cargo run -p coredump-core --example read-a-dump -- app.coredump [FOLDER OF BINARIES]`
 
-use coredump_core::{Draft, Limits, Options, Result, Store, text::escape};
+use coredump_core::{Draft, Limits, Options, Result, Store, Variable, text::escape};
 
 fn main() -> Result<()> {
     let mut args = std::env::args().skip(1);
@@ -15,10 +15,15 @@ fn main() -> Result<()> {
         for (nth, call) in frame.calls().enumerate() {
             let at = call.location.map(|at| format!(" at {}:{}", at.file, at.line)).unwrap_or_default();
             println!("#{} {}{}", frame.index(), escape(call.function.as_deref().unwrap_or("?")), escape(&at));
-            for variable in scopes.get(nth).iter().flat_map(|scope| &scope.variables) {
-                println!("    {}: {} = {}", variable.name, variable.type_name, escape(&variable.text()));
-            }
+            scopes.get(nth).iter().flat_map(|scope| &scope.variables).for_each(|variable| show(variable, 4));
         }
     }
     Ok(())
+}
+
+/// Prints a variable and, below it, its members, its elements, or what it points to.
+fn show(variable: &Variable, indent: usize) {
+    let line = format!("{}: {} = {}", variable.label(), variable.type_name, variable.text());
+    println!("{:indent$}{}", "", escape(&line));
+    variable.children.iter().for_each(|part| show(part, indent + 4));
 }
