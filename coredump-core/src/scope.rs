@@ -4,6 +4,7 @@
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
 use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 use gimli::constants::*;
 
@@ -48,11 +49,29 @@ pub struct Function {
     pub variables: Vec<(Die, VariableKind)>,
     /// Variables of outer blocks that an inner one hides: the name means another here.
     pub hidden: Vec<(Die, VariableKind)>,
+    /// Variables of the above that another of the same name may hide: its block has impossible addresses, a rewriting tool's
+    /// mistake, and nothing tells whether the address is in it.
+    pub doubtful: HashSet<Die>,
+}
+
+impl Function {
+    fn new(die: Die, inlined: bool) -> Self {
+        Function { die, inlined, variables: Vec::new(), hidden: Vec::new(), doubtful: HashSet::new() }
+    }
+}
+
+/// A block with impossible addresses: the address is in it if it is in something that lies there and has possible ones.
+struct Unsure {
+    /// The depth of what is in it.
+    depth: isize,
+    /// The function that it is a block of, and how many variables of that were found before it.
+    owner: usize,
+    before: usize,
 }
 
 /// The functions active at `pc` within `function`, innermost first: the last is `function` itself.
 pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
-    let mut found = vec![Function { die: function, inlined: false, variables: Vec::new(), hidden: Vec::new() }];
+    let mut found = vec![Function::new(function, false)];
     let Some(unit) = units.unit(function.unit) else { return found };
     let Ok(mut entries) = unit.entries_raw(Some(gimli::UnitOffset(function.offset))) else { return found };
     let mut entry = Entry::null();
@@ -67,12 +86,19 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
     let mut around = vec![(1, ranges(unit, &entry, &left))];
     // The functions around the current entry: the depth of their own entries' children, and their place in `found`.
     let mut owners = vec![(1, 0)];
+    let mut unsure: Vec<Unsure> = Vec::new();
+    // Variables of blocks that may hold the address, by the function that they are of.
+    let mut possible: HashMap<usize, Vec<Die>> = HashMap::new();
     for _ in 0..ENTRIES {
         let depth = entries.next_depth();
         if entries.is_empty() || depth <= 0 {
             break;
         }
         inside = inside.min(depth);
+        while let Some(block) = unsure.pop_if(|block| block.depth > depth) {
+            let inside = found[block.owner].variables.drain(block.before..);
+            possible.entry(block.owner).or_default().extend(inside.map(|(die, _)| die));
+        }
         while owners.pop_if(|owner| owner.0 > depth).is_some() {}
         while around.pop_if(|outer| outer.0 > depth).is_some() {}
         match entries.read_entry(&mut entry) {
@@ -91,11 +117,17 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
             DW_TAG_lexical_block | DW_TAG_try_block | DW_TAG_catch_block | DW_TAG_with_stmt => {
                 let own = ranges(unit, &entry, &left);
                 let range = own.iter().find(|range| (range.0..range.1).contains(&pc));
-                // A block that does not lie in what is around it is a rewriting tool's mistake.
-                let fits = |outer: &(u64, u64)| range.is_some_and(|range| outer.0 <= range.0 && range.1 <= outer.1);
-                if around.last().is_none_or(|(_, outer)| outer.iter().any(fits)) && range.is_some() {
+                let fits = |range: &(u64, u64)| {
+                    let lies = |outer: &(u64, u64)| outer.0 <= range.0 && range.1 <= outer.1;
+                    around.last().is_none_or(|(_, outer)| outer.iter().any(lies))
+                };
+                if range.is_some_and(fits) {
                     inside = depth + 1;
                     around.push((inside, own));
+                    unsure.clear();
+                } else if !own.iter().all(fits) {
+                    inside = depth + 1;
+                    unsure.push(Unsure { depth: inside, owner, before: found[owner].variables.len() });
                 }
             }
             // The very calls that backtraces show: a tool that rewrote the code may have let their ranges overlap.
@@ -103,7 +135,8 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
                 inside = depth + 1;
                 owners.push((inside, found.len()));
                 around.push((inside, ranges(unit, &entry, &left)));
-                found.push(Function { die, inlined: true, variables: Vec::new(), hidden: Vec::new() });
+                found.push(Function::new(die, true));
+                unsure.clear();
             }
             DW_TAG_formal_parameter => add(VariableKind::Parameter),
             DW_TAG_variable if is_static(&entry) => add(VariableKind::Static),
@@ -111,8 +144,17 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
             _ => {}
         }
     }
-    for function in &mut found {
+    for block in unsure.into_iter().rev() {
+        let inside = found[block.owner].variables.drain(block.before..);
+        possible.entry(block.owner).or_default().extend(inside.map(|(die, _)| die));
+    }
+    for (owner, function) in found.iter_mut().enumerate() {
         function.hidden = take_hidden(units, &mut function.variables);
+        if let Some(possible) = possible.get(&owner) {
+            let names: HashSet<_> = possible.iter().filter_map(|die| units.name(*die)).collect();
+            let shown = function.variables.iter().map(|(die, _)| *die);
+            function.doubtful = shown.filter(|die| units.name(*die).is_some_and(|name| names.contains(name))).collect();
+        }
     }
     found.reverse();
     found
@@ -130,7 +172,7 @@ fn ranges<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, left: &Cell<u32>) -> Vec
 /// Takes the variables that another of the same name hides out of the list, and gives them back. The last of a name is
 /// the one of the innermost block, which stays.
 fn take_hidden(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) -> Vec<(Die, VariableKind)> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let visible =
         |(die, _): &(Die, VariableKind)| units.name(*die).is_none_or(|name| name.is_empty() || seen.insert(name));
     let (mut kept, hidden): (Vec<_>, Vec<_>) = variables.drain(..).rev().partition(visible);
@@ -205,6 +247,28 @@ mod tests {
         assert_eq!(visible(&function, 15), [(false, vec!["outer".into(), "last".into()])]);
         assert_eq!(visible(&function, 29), [(false, vec!["outer".into(), "inner".into(), "last".into()])]);
         assert_eq!(visible(&function, 30), [(false, vec!["outer".into(), "other".into(), "last".into()])]);
+    }
+
+    #[test]
+    fn a_block_with_an_impossible_end_holds_the_address_if_a_block_in_it_does() {
+        // As Binaryen 108 writes it: the outer block ends beyond its function.
+        let inner = || block(DW_TAG_lexical_block, 30, 10, vec![local("y")]);
+        let broken = block(DW_TAG_lexical_block, 20, 0xffff_fff0, vec![local("x"), inner(), local("z")]);
+        let function = block(DW_TAG_subprogram, 10, 90, vec![local("x"), local("y"), broken, local("w")]);
+        let doubtful = |pc| {
+            let (units, die) = read(&function);
+            let found = active(&units, die, pc).remove(0);
+            let names = found.doubtful.iter().map(|die| units.name(*die).unwrap_or_default().to_vec());
+            names.collect::<Vec<_>>()
+        };
+        let names = |names: &[&str]| vec![(false, names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())];
+        assert_eq!(visible(&function, 35), names(&["x", "y", "z", "w"]), "the inner `x` and `y`");
+        assert_eq!(doubtful(35), Vec::<Vec<u8>>::new());
+        // Nothing tells whether the broken block is here; the other one is not.
+        for pc in [15, 25, 50] {
+            assert_eq!(visible(&function, pc), names(&["x", "y", "w"]), "{pc}");
+            assert_eq!(doubtful(pc), [b"x".to_vec()], "{pc}");
+        }
     }
 
     #[test]

@@ -238,6 +238,21 @@ fn what_binaryen_rewrote_shows_no_wrong_value() {
     }
 }
 
+/// Binaryen lets some blocks end beyond their function (blocks.c). That one is meant is certain where a block in it is.
+#[test]
+fn a_name_is_not_anothers_where_a_tool_lost_the_end_of_a_block() {
+    let module = fixture("modules/blocks-binaryen.wasm");
+    for options in [&["--invoke", "run"][..], &["--fast", "--invoke", "run"]] {
+        let folder = scratch();
+        let dump = captured(folder.path(), "blocks-binaryen", options);
+        let seen = ["x", "y", "z"].map(|name| print(&dump, &module, 1, name));
+        assert_eq!(seen.each_ref().map(Option::as_deref), [Some("2.75"), Some("200"), Some("204")], "{options:?}");
+        let text =
+            Tool::new("coredump-bt").args(["-q", "--locals", "--frame", "2"]).arg(&dump).arg("-m").arg(&module).run();
+        assert!(text.text().contains("x: int = <not captured: another of this name may be meant"), "{text:?}");
+    }
+}
+
 /// gdb's `name@entry`: what a parameter was given, where the compiler keeps it no more.
 #[test]
 fn a_parameter_that_is_gone_is_told_as_it_was_at_entry() {

@@ -211,3 +211,30 @@ fn depth_and_elements_are_as_deep_and_as_many_as_asked() {
     let shallow = tool.run().json();
     assert_eq!(variable(&shallow, "cells", "ref_cell").unwrap()["value"], "RefCell { value: [...] }");
 }
+
+/// `std::expected` (expected.cpp): the values that its source gives.
+#[test]
+fn an_expected_is_its_value_or_its_error() {
+    let module = fixture("modules/cpp-expected.wasm");
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "cpp-expected", &["--unknown-imports-trap", "--invoke", "run"]);
+    let ask = |expression: &str| {
+        let asked = Tool::new("coredump-dump").args(["-p", expression, "-m"]).arg(&module).arg(&dump).run().expect(0);
+        asked.text().trim_end().rsplit_once(" = @").map_or_else(
+            || asked.text().trim_end().strip_prefix(expression).unwrap().strip_prefix(" = ").unwrap().to_owned(),
+            |(_, referred)| referred.split_once(": ").unwrap().1.to_owned(),
+        )
+    };
+    for (expression, value) in [
+        ("value", "42"),
+        ("*value", "42"),
+        ("error", "unexpected({code = 4, line = nullopt})"),
+        ("nothing", "{}"),
+        ("wrong", "unexpected(8)"),
+        ("nested", "unexpected(high)"),
+        ("*pointer", "{code = 5, line = 12}"),
+        ("(*pointer)->code", "5"),
+    ] {
+        assert_eq!(ask(expression), value, "{expression}");
+    }
+}

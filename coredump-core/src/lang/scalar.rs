@@ -238,7 +238,7 @@ fn float(bits: u128, size: u64, lang: &dyn Lang) -> Option<String> {
         if exact { text } else { format!("~{text}") }
     };
     Some(match size {
-        2 => decimal(half(bits as u16), f64::from(half(bits as u16).abs()), lang),
+        2 => decimal(short_half(bits as u16), f64::from(half(bits as u16).abs()), lang),
         4 => decimal(f32::from_bits(bits as u32), f64::from(f32::from_bits(bits as u32).abs()), lang),
         8 => decimal(f64::from_bits(bits as u64), f64::from_bits(bits as u64).abs(), lang),
         10 => approximate(extended(bits)?),
@@ -271,6 +271,20 @@ fn half(bits: u16) -> f32 {
         31 => f32::NAN,
         _ => (1.0 + fraction / 1024.0) * 2f32.powi(exponent - 15),
     }
+}
+
+/// The number with the fewest digits that an IEEE 754 binary16 is the nearest one to; a whole number as it is.
+fn short_half(bits: u16) -> f32 {
+    let (exact, size) = (half(bits), bits & 0x7fff);
+    if !exact.is_finite() || exact.fract() == 0.0 {
+        return exact;
+    }
+    let middle = |other: u16| f64::midpoint(f64::from(half(size)), f64::from(half(other)));
+    let nearest = middle(size - 1)..middle(size + 1);
+    let short = (0..5).filter_map(|digits| format!("{exact:.digits$e}").parse::<f32>().ok());
+    // In the middle it would be one of two.
+    let tells = |short: f64| nearest.contains(&short) && short != nearest.start;
+    short.into_iter().find(|short| tells(f64::from(short.abs()))).unwrap_or(exact)
 }
 
 /// The x87's 80 bits, Zig's `f80`: binary128's exponent, and 64 bits of which the first is the one before the point.
@@ -334,6 +348,21 @@ mod tests {
         assert_eq!(float(u128::from(5e-5f64.to_bits()), 8, table(Language::Rust)).unwrap(), "5e-5");
         assert_eq!(float(0x3c00, 2, table(Language::C)).unwrap(), "1");
         assert_eq!(float(0xc100, 2, table(Language::C)).unwrap(), "-2.5");
+        // 0.333 and 65504 as Zig's `f16`, the least one, and one whose lower neighbour is half as far away as the upper one.
+        assert_eq!(float(0x3554, 2, table(Language::Zig)).unwrap(), "0.333");
+        assert_eq!(float(0x7bff, 2, table(Language::Zig)).unwrap(), "65504");
+        assert_eq!(float(0x8001, 2, table(Language::C)).unwrap(), "-6e-8");
+        assert_eq!(float(0x3400, 2, table(Language::C)).unwrap(), "0.25");
+        assert_eq!(float(0x7c00, 2, table(Language::C)).unwrap(), "inf");
+    }
+
+    #[test]
+    fn each_half_is_nearest_to_what_is_written_of_it() {
+        for bits in 1..0x7c00u16 {
+            let written = f64::from(short_half(bits));
+            let away = |other: u16| (written - f64::from(half(other))).abs();
+            assert!(away(bits) < away(bits - 1) && away(bits) < away(bits + 1), "{bits:#x}: {written}");
+        }
     }
 
     #[test]

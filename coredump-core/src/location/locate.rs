@@ -20,6 +20,10 @@ impl<'s> Frame<'_, 's> {
     ///
     /// `None` when the entry gives no location at all and no constant: a declaration.
     pub fn locate(&self, die: Die) -> Option<(Location, String)> {
+        if self.active().iter().any(|function| function.doubtful.contains(&die)) {
+            let why = "another of this name may be meant, whose block of the source a tool lost".to_owned();
+            return Some((Location::whole(Place::Missing(Missing::NotCaptured(why))), String::new()));
+        }
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
             if let Some(doubt) = self.doubt(die, unit, value) {
                 return Some((Location::whole(Place::Missing(doubt)), String::new()));

@@ -54,8 +54,9 @@ const CONTAINERS: [&str; 22] = [
 
 /// Whether classes of that name are written in a way of their own, if they are the standard library's.
 fn is_written(name: &str) -> bool {
-    const OTHERS: [&str; 11] = [
+    const OTHERS: [&str; 12] = [
         "optional",
+        "expected",
         "variant",
         "tuple",
         "unique_ptr",
@@ -246,6 +247,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
     /// A structure as C++'s programmers know it; `None` for one that is shown by its members.
     fn written(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
         match self.bare_name(die).filter(|name| is_written(name) && self.is_std(die))? {
+            "expected" => self.expected(value, contents, depth),
             "optional" => {
                 let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
                 match engaged {
@@ -311,6 +313,21 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         Some(self.show(&self.dig(value, "__data")?.with_type(held), depth))
     }
 
+    /// The value of an `expected`, or its error, as C++ makes it of one.
+    fn expected(&self, value: &Value, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
+        match self.unwrapped(&self.dig(value, "__has_val_")?)?.number(self.frame, false) {
+            Ok(0) => {
+                let error = self.show(&self.dig(value, "__unex_")?, depth);
+                let text = error.text.map(|text| cut(format!("unexpected({text})")));
+                Some(Shown { text, children: error.children })
+            }
+            // Of `void` there is no value.
+            Ok(_) if self.argument(contents, 0).is_none() => Some(Shown::text("{}")),
+            Ok(_) => Some(self.show(&self.dig(value, "__val_")?, depth)),
+            Err(missing) => Some(missing.into()),
+        }
+    }
+
     fn tuple(&self, value: &Value, depth: u32) -> Option<Shown> {
         let base = self.field(value, "__base_")?;
         let (die, ty) = self.frame.units.peeled(base.ty)?;
@@ -343,6 +360,13 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             "optional" => {
                 let engaged = self.unwrapped(&self.dig(value, "__engaged_")?)?.number(self.frame, false);
                 (engaged == Ok(1)).then(|| self.dig(value, "__val_")).flatten()
+            }
+            "expected" => {
+                let held = self.unwrapped(&self.dig(value, "__has_val_")?)?.number(self.frame, false);
+                let (_, ty) = self.frame.units.peeled(value.ty)?;
+                let Kind::Struct(contents) = &ty.kind else { return None };
+                self.argument(contents, 0).filter(|_| held == Ok(1))?;
+                self.dig(value, "__val_")
             }
             name => match self.iterator(value, name)? {
                 Ok(pointer) => {
