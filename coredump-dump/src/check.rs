@@ -43,7 +43,7 @@ pub fn check(inspection: &Inspection<'_>) -> Result<Exit> {
             outcome = not_recognised(inspection, index);
         }
         let names = inspection.global_names();
-        let roots = Roots::new(inspection.dump, index, &regions, &heaps, &names);
+        let roots = Roots::new(inspection.dump, inspection.binaries(), index, &regions, &heaps, &names);
         for heap in &heaps {
             let damage = heap.damage(&view);
             let mut table = Records::new("Checked", "checked", &["", ""]);

@@ -39,7 +39,7 @@ impl<'a> Heaps<'a> {
     pub fn roots(&self) -> &Roots {
         self.roots.get_or_init(|| {
             let names = global_names(self.dump, self.binaries);
-            Roots::new(self.dump, self.memory, &self.regions, &self.heaps, &names)
+            Roots::new(self.dump, self.binaries, self.memory, &self.regions, &self.heaps, &names)
         })
     }
 

@@ -496,8 +496,12 @@ fn what_a_trait_object_points_to_has_the_type_that_its_vtable_is_for() {
     // `objects` keeps a vector of two bytes as `dyn Debug`: the block of the vector itself, and that of its bytes.
     let vector = all.values().find(|block| block.2 == "alloc::vec::Vec<u8, alloc::alloc::Global>");
     assert_eq!(vector.map(|block| (block.0, &*block.1)), Some((12, "used")), "{}", listed.text());
-    // Only the counts of a counted slice or trait object have a known size: the block is no array of them.
-    assert!(all.values().any(|block| block.2 == "alloc::rc::RcInner<dyn stdlib::Shape>"), "{}", listed.text());
+    // A counted trait object is what its vtable says, behind the counts.
+    let counted = all.iter().find(|(_, block)| block.2 == "alloc::rc::RcInner<stdlib::Circle>");
+    assert_eq!(counted.map(|(_, block)| (block.0, &*block.1)), Some((16, "used")), "{}", listed.text());
+    let radius = format!("{:#x}", counted.unwrap().0 + 8);
+    let told = dump("rust-std-O0", &["--whatis", &radius], &path).expect(0);
+    assert!(told.text().contains("alloc::rc::RcInner<stdlib::Circle>"), "{}", told.text());
 }
 
 #[test]
@@ -554,6 +558,45 @@ fn objects_have_the_classes_of_their_vtables_and_lead_on_by_these() {
         let ring = dump(name, &["--whatis", &format!("{:#x}", duck + 32)], &path).expect(0);
         assert!(ring.text().contains("member\tring (farm::Tag *)"), "{name}: {}", ring.text());
     }
+}
+
+#[test]
+fn what_shared_pointers_made_is_followed_and_its_circles_are_lost() {
+    let folder = scratch();
+    let path = folder.path().join("out.coredump");
+    let run = Tool::new("coredump-run").arg("-o").arg(&path).arg(module("heap-shared")).run().expect(134);
+    let listed = dump("heap-shared", &["--blocks"], &path).expect(0);
+    let all = blocks(&listed);
+    let leaks = dump("heap-shared", &["--leaks"], &path).expect(0);
+    let mut lost: Vec<u64> = Vec::new();
+    let mut said = 0;
+    for line in run.text().lines() {
+        let parts: Vec<&str> = line.split(' ').collect();
+        let &[word, address, "of", what] = parts.as_slice() else { panic!("{line}") };
+        let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).expect("an address");
+        let (start, block) = all.range(..=address).next_back().expect("a block");
+        assert!(block.1 == "used" && address < start + block.0, "{line}: {start:#x} {block:?}");
+        // Three words are in front of an object: a vtable and two counts.
+        let made = format!("std::__shared_ptr_emplace<{what}, ");
+        let is_made = address - start == if what == "Point" { 16 } else { 12 };
+        assert!(
+            if is_made {
+                block.2.starts_with(&made)
+            } else {
+                block.2.trim_end_matches("[]") == what.trim_end_matches("[]") || word == "lost"
+            },
+            "{line}: {block:?}"
+        );
+        lost.extend(Some(*start).filter(|_| word == "lost"));
+        said += 1;
+    }
+    let mut found: Vec<u64> = leaks
+        .text()
+        .lines()
+        .filter_map(|line| u64::from_str_radix(line.strip_prefix("leak\t0\t0x")?.split('\t').next()?, 16).ok())
+        .collect();
+    (lost.sort_unstable(), found.sort_unstable());
+    assert_eq!((found, said), (lost, 10), "{}", leaks.text());
 }
 
 #[test]

@@ -166,6 +166,59 @@ fn plant(dump: &mut [u8], address: u64, word: [u8; 4]) -> Option<[u8; 4]> {
 }
 
 #[test]
+fn a_block_that_was_freed_twice_is_named() {
+    let folder = scratch();
+    let path = folder.path().join("twice.coredump");
+    for name in ["heap-wee", "heap-lol"] {
+        let (honest, _) = died(name);
+        let bytes = std::fs::read(&honest).expect("the dump can be read");
+        let listed = blocks(&dump(name, &["--blocks"], &honest).expect(0));
+        let free: Vec<u64> = listed.into_iter().filter(|(_, block)| block.1 == "free").map(|(at, _)| at).collect();
+        let mut planted = 0;
+        for block in free {
+            // A free block is in its list: freed once more, it comes to the front, and its link leads to itself.
+            let header = if name == "heap-wee" { block - 8 } else { block };
+            let mut broken = bytes.clone();
+            if plant(&mut broken, block, (header as u32).to_le_bytes()).is_none() {
+                continue;
+            }
+            std::fs::write(&path, &broken).expect("a file can be written");
+            let checked = dump(name, &["--check"], &path).expect(1);
+            let found = format!("broken\tblock\t{block:#x}\n");
+            let told = checked.text().contains(&found) && checked.text().contains(": it was freed twice\n");
+            assert!(told, "{name}: {block:#x}: {}", checked.text());
+            planted += 1;
+        }
+        assert!(planted > 3, "{name}: {planted}");
+    }
+}
+
+#[test]
+fn a_free_block_that_is_written_over_as_a_whole_hides_no_heap() {
+    let folder = scratch();
+    let path = folder.path().join("over.coredump");
+    for name in ["heap-talc5", "heap-lol"] {
+        let (honest, _) = died(name);
+        let bytes = std::fs::read(&honest).expect("the dump can be read");
+        let listed = blocks(&dump(name, &["--blocks"], &honest).expect(0));
+        let mut seen = 0;
+        for (block, size) in listed.iter().filter(|(_, block)| block.1 == "free").map(|(at, block)| (*at, block.0)) {
+            let mut broken = bytes.clone();
+            let words = (0..size.min(4096) / 4).map(|word| block + 4 * word);
+            if words.filter_map(|at| plant(&mut broken, at, *b"BBBB")).count() == 0 {
+                continue;
+            }
+            std::fs::write(&path, &broken).expect("a file can be written");
+            let checked = dump(name, &["--check"], &path).expect(1);
+            let address = format!("{block:#x}");
+            assert!(checked.text().contains(&address) && checked.stderr.is_empty(), "{name}: {address}: {checked:?}");
+            seen += 1;
+        }
+        assert!(seen > 3, "{name}: {seen}");
+    }
+}
+
+#[test]
 fn a_record_that_is_written_over_is_found_there_and_nowhere_before() {
     let folder = scratch();
     let mut seed = 11u64;

@@ -10,6 +10,7 @@ use super::block::{Block, Damage, State};
 use super::hints::Hints;
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
+use crate::memory::Memory;
 
 /// Bytes of a page of memory: the heap begins with one.
 const PAGE: u64 = 65536;
@@ -32,24 +33,28 @@ pub struct Lol {
     broken: Option<Damage>,
 }
 
-/// The heap whose list begins in one of `places`.
-pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<FoundHeap> {
+/// The heap whose list begins in one of `places`. `before` is the memory as the program began with it.
+pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>], before: Option<&Memory<'_>>) -> Option<FoundHeap> {
     if view.width() != 4 {
         return None;
     }
     let start = hints.initial?.next_multiple_of(PAGE);
+    // The list is empty at first, which hardly another variable that now points to the heap is by a word of these bits.
+    let before = before.filter(|_| hints.uses_lol).map(View::new);
+    let is_head = |at| before.as_ref().is_some_and(|before| before.u32(at).map(u64::from) == Some(END));
     let mut best: Option<(u64, Lol)> = None;
     let mut left = LOOKED_AT;
     for place in places {
         view.words(place.clone(), |at, value| {
-            let heap = if value >= start && value % UNIT == 0 { Lol::at(view, at, value, start) } else { None };
+            let heap = (value >= start && value % UNIT == 0).then(|| Lol::at(view, at, value, start));
             left = left.saturating_sub(heap.as_ref().map_or(0, |heap| heap.free.len()));
             // A list that ends well is believed by its name, or if it is long. What points into it sees its rest.
             let heap = heap.filter(|heap| match heap.broken {
-                None => hints.uses_lol || heap.free.len() >= ENOUGH,
-                Some(_) => hints.uses_lol && heap.free.len() >= ENOUGH,
+                None => hints.uses_lol && !heap.free.is_empty() || heap.free.len() >= ENOUGH,
+                Some(_) => is_head(at) || hints.uses_lol && heap.free.len() >= ENOUGH,
             });
-            let longer = |heap: &Lol| best.as_ref().is_none_or(|(_, best)| best.free.len() < heap.free.len());
+            let rank = |at: u64, heap: &Lol| (is_head(at), heap.free.len());
+            let longer = |heap: &Lol| best.as_ref().is_none_or(|(best, found)| rank(*best, found) < rank(at, heap));
             if let Some(heap) = heap.filter(longer) {
                 best = Some((at, heap));
             }
@@ -67,7 +72,7 @@ pub fn find(view: &View<'_>, hints: &Hints, places: &[Range<u64>]) -> Option<Fou
 
 impl Lol {
     /// The heap whose list begins with the word `first` at `at`.
-    fn at(view: &View<'_>, at: u64, first: u64, start: u64) -> Option<Lol> {
+    fn at(view: &View<'_>, at: u64, first: u64, start: u64) -> Lol {
         let end = view.memory().size;
         let (mut free, mut broken) = (Vec::new(), None);
         let (mut record, mut next, mut below) = (at, first, end + 1);
@@ -81,10 +86,13 @@ impl Lol {
             let Some(stretch) = stretch() else {
                 // Where one could be, it is its size that is wrong.
                 let size = next.checked_add(4).and_then(|at| view.u32(at)).unwrap_or(0);
-                let placed = !free.is_empty() && next >= start && next % UNIT == 0 && next + UNIT < below;
+                let placed = next >= start && next % UNIT == 0 && next + UNIT < below;
                 broken = Some(if placed {
                     let message = format!("a free block has the size {size:#x}, for which there is no room");
                     Damage::new(next + 4, message).about(next)
+                } else if free.iter().any(|free: &Range<u64>| free.start == next) {
+                    let message = format!("the list of free blocks comes back to {next:#x}: it was freed twice");
+                    Damage::new(record, message).about(next)
                 } else {
                     Damage::new(record, format!("the list of free blocks leads to {next:#x}, where none can be"))
                 });
@@ -92,10 +100,11 @@ impl Lol {
             };
             (record, below) = (next, next);
             free.push(stretch);
-            next = u64::from(view.u32(next)?);
+            // Its size, which comes after it, was read.
+            next = view.u32(next).map_or(END, u64::from);
         }
         free.reverse();
-        (!free.is_empty()).then_some(Lol { range: start..end, free, broken })
+        Lol { range: start..end, free, broken }
     }
 }
 

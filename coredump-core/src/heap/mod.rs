@@ -47,7 +47,7 @@ use hints::Hints;
 use crate::binaries::Binaries;
 use crate::memory::Chunk;
 use crate::model::{CoreDump, Value};
-use crate::regions::{Regions, Use};
+use crate::regions::{Regions, Use, initial};
 
 /// How many bytes of a memory whose parts are not known are searched for allocators' states, from its beginning.
 const LOOKED_AT: u64 = 64 << 20;
@@ -194,8 +194,9 @@ impl Heap {
         // What a Rust program brings may be beside the C library's.
         found.iter_mut().for_each(FoundHeap::sort);
         // These are looked for page by page.
-        let crates = (contents.size <= MOST_PAGED)
-            .then(|| [wee::find(&view, hints.initial), talc4::find(&view, &places), talc::find(&view, &places)]);
+        let crates = (contents.size <= MOST_PAGED).then(|| {
+            [wee::find(&view, hints.initial, &places), talc4::find(&view, &places), talc::find(&view, &places)]
+        });
         for heap in crates.into_iter().flatten().flatten() {
             let apart = |other: &FoundHeap| !overlap(&other.ranges, &heap.ranges);
             if found.iter().all(apart) {
@@ -218,7 +219,8 @@ impl Heap {
             });
             let globals: Vec<u64> = globals.take(MAX_GLOBALS).collect();
             found.extend(stub::find(&view, hints.heap_base, &globals));
-            found.extend(lol::find(&view, &hints, &places));
+            let before = if hints.uses_lol { initial(dump, binaries, memory) } else { None };
+            found.extend(lol::find(&view, &hints, &places, before.as_ref()));
         }
         found.iter_mut().for_each(FoundHeap::sort);
         let heap = |FoundHeap { kind, ranges, state, allocator }| Heap { kind, ranges, state, allocator };

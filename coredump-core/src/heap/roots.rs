@@ -4,19 +4,31 @@ use std::ops::Range;
 
 use super::Heap;
 use super::graph::Roots;
+use crate::binaries::Binaries;
 use crate::model::{CoreDump, Thread, Value};
-use crate::regions::{Regions, Use};
+use crate::regions::{Regions, STACK_POINTER, Use};
+use crate::unwind::stack_pointer::{global_named, may_use_below};
 
-/// Bytes below the stack pointer that a function without calls may use (LLVM, `WebAssemblyFrameLowering`).
+/// Bytes below the stack pointer that a function without calls may use, which then does not move it (LLVM,
+/// `WebAssemblyFrameLowering`).
 const RED_ZONE: u64 = 128;
 
 impl Roots {
     /// The roots of a memory's heaps: all of the memory that is in no heap and not unused stack, globals, and what the
     /// frames hold. `names` are those of the dump's globals.
-    pub fn new(dump: &CoreDump<'_>, memory: u32, regions: &Regions, heaps: &[Heap], names: &[Vec<String>]) -> Roots {
+    pub fn new(
+        dump: &CoreDump<'_>,
+        binaries: &Binaries,
+        memory: u32,
+        regions: &Regions,
+        heaps: &[Heap],
+        names: &[Vec<String>],
+    ) -> Roots {
+        let below =
+            if dump.threads.iter().all(|thread| uses_nothing_below(dump, binaries, thread)) { 0 } else { RED_ZONE };
         let size = dump.memories.get(memory as usize).map_or(0, |memory| memory.size);
         let unused = regions.iter().filter(|region| region.r#use == Use::FreeStack);
-        let unused = unused.map(|region| region.range.start..region.range.end.saturating_sub(RED_ZONE));
+        let unused = unused.map(|region| region.range.start..region.range.end.saturating_sub(below));
         let own = heaps.iter().flat_map(|heap| heap.ranges.iter().chain(&heap.state)).cloned();
         let ranges = outside(own.chain(unused).collect(), size);
         let mut roots = Roots { ranges, ..Roots::default() };
@@ -36,6 +48,16 @@ impl Roots {
         }
         roots
     }
+}
+
+/// Whether it is known of a thread's youngest function that it uses nothing below the stack pointer.
+fn uses_nothing_below(dump: &CoreDump<'_>, binaries: &Binaries, thread: &Thread) -> bool {
+    let may_use = thread.frames.first().and_then(|frame| {
+        let found = binaries.found(binaries.module_of(dump, frame)?)?;
+        let module = Some(found.binary.module()).filter(|_| found.verification.is_verified())?;
+        may_use_below(module, frame.function?, global_named(module, STACK_POINTER)?)
+    });
+    may_use == Some(false)
 }
 
 /// The values of a thread's frames.

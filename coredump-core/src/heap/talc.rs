@@ -94,13 +94,14 @@ impl Talc {
         }
         // After the heads, up to the word before the first chunk, is nothing.
         let mut used: Vec<u64> = Vec::new();
-        let mut count = 0;
+        let (mut count, mut sound) = (0, 0);
         let tag = loop {
             let slot = heads + count * width;
             let head = view.word(slot)?;
             if head != 0 {
-                // The start of a free chunk is what a program writes over that still has a pointer to it.
-                if free(view, head, count, slot).is_none() && !ends_as_free(view, head) {
+                // The start of a free chunk, or all of it, is what a program writes over that still has a pointer to it.
+                sound += usize::from(free(view, head, count, slot).is_some());
+                if !head.is_multiple_of(4 * width) || head < heads || head >= view.memory().size {
                     break slot;
                 }
                 used.push(count);
@@ -113,7 +114,7 @@ impl Talc {
         };
         let start = tag + width;
         let is_tag = view.word(tag)? & !ABOVE_FREE == USED && start.is_multiple_of(4 * width);
-        if !is_tag || count < LISTS.start || used.is_empty() {
+        if !is_tag || count < LISTS.start || sound == 0 {
             return None;
         }
         // A bit for each list that is not empty is in the words beside the address.

@@ -182,6 +182,10 @@ impl<'r> Reader<'r> {
                 Some(index) => *index,
                 None => return,
             },
+            Target::Tailed { vtable, whole, known } => {
+                let by_table = self.scene.shapes.tailed.get(known);
+                word(vtable).and_then(|table| by_table?.get(&table)).copied().unwrap_or(whole)
+            }
             Target::Buckets { mask, entry, table } => {
                 let buckets = word(mask).and_then(|mask| mask.checked_add(1));
                 if let Some(count) = buckets {

@@ -1,6 +1,7 @@
 //! The class of a C++ object, by the vtable it begins with.
 
 use super::view::View;
+use crate::lang::cpp::plain_std;
 use crate::symbols::demangle;
 
 /// Bytes of a mangled class name.
@@ -37,5 +38,5 @@ pub fn class(view: &View<'_>, table: u64, is_static: impl Fn(u64) -> bool) -> Op
     }
     let mangled = format!("_ZTS{name}");
     let plain = demangle(&mangled);
-    plain.strip_prefix("typeinfo name for ").map(str::to_owned)
+    plain.strip_prefix("typeinfo name for ").map(plain_std)
 }

@@ -9,6 +9,8 @@
 
 use std::ops::Range;
 
+use super::apart;
+use super::bits::Bits;
 use super::block::{Block, Damage, State};
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
@@ -27,16 +29,21 @@ const AGREEING: usize = 2;
 const LARGEST: u64 = 256 + 2;
 const SEARCHED: usize = 4096;
 
+/// Words that are taken for heads of lists: there is one for each number of words, and one for larger blocks.
+const MOST_HEADS: usize = 257;
+
 /// The heap.
 #[derive(Clone, Debug)]
 pub struct Wee {
     width: u64,
     /// The pieces of memory, by address. One that is broken is believed to reach up to the next one.
     pieces: Vec<Range<u64>>,
+    /// The words where lists of free cells begin.
+    heads: Vec<Range<u64>>,
 }
 
-/// The heap in a memory; pieces begin at `start` at the earliest.
-pub fn find(view: &View<'_>, start: Option<u64>) -> Option<FoundHeap> {
+/// The heap in a memory; pieces begin at `start` at the earliest, and the heads of its lists lie in some of `places`.
+pub fn find(view: &View<'_>, start: Option<u64>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let width = view.width();
     let size = view.memory().size / PAGE * PAGE;
     let mut pieces: Vec<Range<u64>> = Vec::new();
@@ -62,11 +69,12 @@ pub fn find(view: &View<'_>, start: Option<u64>) -> Option<FoundHeap> {
         }
     }
     pieces.extend(broken.map(|start| start..size));
-    let heap = Wee { width, pieces };
+    let mut heap = Wee { width, pieces, heads: Vec::new() };
+    heap.heads = heap.heads(view, places);
     (sound > 0).then(|| FoundHeap {
         kind: Kind::WeeAlloc,
         ranges: heap.pieces.clone(),
-        state: Vec::new(),
+        state: heap.heads.clone(),
         allocator: Box::new(heap),
     })
 }
@@ -155,7 +163,66 @@ impl Wee {
         divided.then_some(inside)
     }
 
-    /// The link of a free cell to the next one of its list, if it leads to where no cell can be. It has the lowest bits for itself.
+    /// Whether a free cell begins there, which the one after it knows.
+    fn is_free(&self, view: &View<'_>, start: u64) -> bool {
+        let inside = start.is_multiple_of(self.width) && apart::holds(&self.pieces, start);
+        let Some(head) = view.word(start).filter(|head| inside && head & USED == 0) else { return false };
+        let end = head & !BITS;
+        let room = end > start + 2 * self.width && apart::holds(&self.pieces, end - 1);
+        room && (head & LAST != 0 || view.word(end + self.width) == Some(start))
+    }
+
+    /// Where a list of free cells begins: words that hold where such a cell begins, which no pointer of a program does. It is where
+    /// the block in front ends, so that they would pass for pointers to that one.
+    fn heads(&self, view: &View<'_>, places: &[Range<u64>]) -> Vec<Range<u64>> {
+        let mut heads = Vec::new();
+        for place in places {
+            view.words(place.clone(), |at, value| {
+                if self.is_free(view, value) {
+                    heads.push(at..at + self.width);
+                }
+                heads.len() < MOST_HEADS
+            });
+        }
+        heads
+    }
+
+    /// The next cell in the list of a free one, which its block's first word tells. That has the lowest bits for itself.
+    fn next(&self, view: &View<'_>, start: u64) -> Option<u64> {
+        let link = view.word(start.checked_add(2 * self.width)?)? & !BITS;
+        (link != 0 && self.is_free(view, link)).then_some(link)
+    }
+
+    /// A free cell to which its own list comes back: a program that frees a block twice makes such a list.
+    fn circle(&self, view: &View<'_>) -> Option<Damage> {
+        let whole = self.pieces.first()?.start..self.pieces.last()?.end;
+        let shift = self.width.trailing_zeros();
+        // The cells on the way so far, and those from which every list is known to end.
+        let (mut reached, mut ending) = (Bits::new(whole.clone(), shift)?, Bits::new(whole, shift)?);
+        // What was freed last is at the beginning of its list.
+        let first = self.heads.iter().filter_map(|head| view.word(head.start));
+        let blocks = self.blocks(view, false).filter_map(Result::ok).filter(|block| block.state == State::Free);
+        let cells = first.chain(blocks.map(|block| block.address - 2 * self.width));
+        for first in cells.filter(|&cell| self.is_free(view, cell)) {
+            let mut cell = first;
+            while reached.insert(cell) {
+                let Some(next) = self.next(view, cell) else { break };
+                cell = next;
+                if reached.contains(cell) && !ending.contains(cell) {
+                    let block = cell + 2 * self.width;
+                    let message = format!("a list of free blocks comes back to {block:#x}: it was freed twice");
+                    return Some(Damage::new(block, message).about(block));
+                }
+            }
+            let mut at = Some(first);
+            while let Some(cell) = at.filter(|&cell| ending.insert(cell)) {
+                at = self.next(view, cell);
+            }
+        }
+        None
+    }
+
+    /// The link of a free cell to the next one of its list, if it leads to where no cell can be.
     fn broken_link(&self, view: &View<'_>, block: u64) -> Option<Damage> {
         let link = view.word(block)? & !BITS;
         // A piece whose first cell is broken is none of those that are known.
@@ -213,7 +280,7 @@ impl Allocator for Wee {
         self.width
     }
 
-    fn check(&self, _view: &View<'_>) -> Option<Damage> {
-        None
+    fn check(&self, view: &View<'_>) -> Option<Damage> {
+        self.circle(view)
     }
 }

@@ -170,6 +170,26 @@ pub trait Lang: Sync {
         None
     }
 
+    /// The same of a pointer to what only ends in such an object, with the type of the whole.
+    fn pointer_to_tailed<'m, 's>(
+        &self,
+        _units: &Units<'s>,
+        _contents: &'m Struct<'s>,
+    ) -> Option<(&'m Member<'s>, &'m Member<'s>, Die)> {
+        None
+    }
+
+    /// The name of a type that ends in a trait object, with the type in its place that the vtable of this name is for.
+    fn tailed(&self, _whole: &[u8], _vtable: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// What a structure of that name has room for, where its members are only bytes: its type, and how many bytes into the
+    /// structure it lies.
+    fn stored(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<(Die, u64)> {
+        None
+    }
+
     /// What pointers to bytes in a structure of that name point to in truth; `None` where they point to bytes.
     fn buffer_element(&self, _name: &[u8], _contents: &Struct<'_>) -> Option<Die> {
         None

@@ -6,6 +6,7 @@ use super::{Region, Use};
 use crate::binaries::{Binaries, Binary};
 use crate::model::{CoreDump, Value};
 use crate::module::{Constant, Module};
+use crate::variables::statics;
 
 /// Data segments looked at in one module.
 pub(super) const MAX_SEGMENTS: usize = 100_000;
@@ -14,7 +15,7 @@ pub(super) const MAX_SEGMENTS: usize = 100_000;
 const MAX_OWNERS: usize = 1024;
 
 /// The global in which LLVM keeps the shadow stack's end.
-pub(super) const STACK_POINTER: &str = "__stack_pointer";
+pub const STACK_POINTER: &str = "__stack_pointer";
 
 /// An instance that has a memory, with its verified binary.
 #[derive(Clone, Copy)]
@@ -133,10 +134,28 @@ pub(super) fn regions(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, siz
         regions.extend(data(dump, owner));
     }
     if let Some(owner) = definer(&owners) {
-        let marks = Marks::new(dump, owner, &regions);
+        let mut marks = Marks::new(dump, owner, &regions);
+        if marks.data_end.is_none() {
+            marks.data_end = end_of_statics(dump, owner, &marks);
+        }
         regions.extend(marks.regions(size));
     }
     regions
+}
+
+/// Where static data ends and the shadow stack behind it begins, as the debug information of all variables has it: the linker puts
+/// the stack behind the last of them. That this is the last one is believed where it leaves a stack of whole pages of memory, as
+/// linkers are asked for.
+fn end_of_statics(dump: &CoreDump<'_>, owner: &Owner<'_>, marks: &Marks) -> Option<u64> {
+    const ALIGNMENT: u64 = 16;
+    const PAGE: u64 = 65536;
+    let high = marks.stack_high.filter(|&high| high > 0)?;
+    let (_, data_end) = marks.data.filter(|data| data.1 <= high && owner.memory == 0)?;
+    let statics = statics(owner.binary, |index| owner.global_value(dump, index));
+    let ends = statics.iter().filter_map(|known| known.address.checked_add(known.size?));
+    let end = ends.chain(std::iter::once(data_end)).max()?.checked_next_multiple_of(ALIGNMENT)?;
+    let stack = high.checked_sub(end)?;
+    (stack > 0 && stack.is_multiple_of(PAGE)).then_some(end)
 }
 
 /// The module whose linker laid out the memory: the one that defines it.

@@ -19,6 +19,21 @@ pub fn wrap(module: &Module<'_>, global: u32, value: u64) -> u64 {
     }
 }
 
+/// Whether a function may keep anything below the stack pointer: a small one without calls reads it and does not move it (LLVM,
+/// `WebAssemblyFrameLowering`). `None` where the function's code is damaged.
+pub fn may_use_below(module: &Module<'_>, function: u32, global: u32) -> Option<bool> {
+    let mut operators = module.operators(function)?;
+    let (mut reads, mut writes) = (false, false);
+    while !operators.eof() {
+        match operators.read().ok()? {
+            Operator::GlobalGet { global_index } => reads |= global_index == global,
+            Operator::GlobalSet { global_index } => writes |= global_index == global,
+            _ => {}
+        }
+    }
+    Some(reads && !writes)
+}
+
 /// The one mutable global from which functions take their frames: `global.get G; i32.const N; i32.sub` at the start.
 pub fn infer(module: &Module<'_>) -> Option<u32> {
     let mut found = None;

@@ -84,6 +84,15 @@ pub enum Target {
     Shape(usize),
     /// The type that the vtable is for, whose address lies so many bytes from the value's start: a Rust trait object.
     Vtable(u64),
+    /// A value that ends in a trait object, as what an `Rc<dyn Shape>` points to.
+    Tailed {
+        /// Where the address of the trait object's vtable lies, in bytes from the value's start.
+        vtable: u64,
+        /// The whole where the vtable is none that is known: an index into [`Shapes::all`].
+        whole: usize,
+        /// The whole by the vtable: an index into [`Shapes::tailed`].
+        known: usize,
+    },
     /// The control bytes of a hash table, one for each bucket; its entries lie before them, from the last to the first.
     Buckets {
         /// Where the number of buckets less one lies, in bytes from the value's start.
@@ -127,6 +136,9 @@ pub struct Shapes {
     pub roots: Vec<Root>,
     /// The types that vtables are for, by the address that pointers (Rust) or whole objects (C++) hold: indices into `all`.
     pub vtables: HashMap<u64, usize>,
+    /// For each type that ends in a trait object, what it is with that object's type in its place, by the address of the
+    /// object's vtable: indices into `all`.
+    pub tailed: Vec<HashMap<u64, usize>>,
 }
 
 impl Shapes {
@@ -139,7 +151,8 @@ impl Shapes {
         having: impl IntoIterator<Item = (&'b Binary, &'b dyn Fn(u32) -> Option<u64>)>,
     ) -> Shapes {
         let mut builder = Builder::default();
-        having.into_iter().for_each(|(binary, global)| builder.statics(binary, global));
+        let having: Vec<_> = having.into_iter().collect();
+        having.iter().for_each(|(binary, global)| builder.statics(binary, global));
         let inspector = Inspector::new(dump, binaries);
         for (number, thread) in dump.threads.iter().enumerate() {
             for (index, frame) in thread.frames.iter().enumerate() {
@@ -153,6 +166,7 @@ impl Shapes {
                 }
             }
         }
+        having.iter().for_each(|(binary, _)| builder.tailed(binary));
         if builder.shapes.all.iter().any(|shape| shape.object) {
             let has_memory = |instance: &Instance| instance.memories.first() == Some(&Some(memory));
             for (number, instance) in dump.instances.iter().enumerate().filter(|(_, instance)| has_memory(instance)) {
@@ -175,6 +189,12 @@ struct Builder {
     known: HashMap<(usize, Die), usize>,
     /// The index of the tables of entries of a type, by that type's index.
     tables: HashMap<usize, usize>,
+    /// Rust's vtables: the binary, the address, the name of its variable, which has the type's and the trait's.
+    named: Vec<(usize, u64, Vec<u8>)>,
+    /// The types that end in a trait object, with their binary and index, and their place in [`Shapes::tailed`].
+    ending: HashMap<(usize, Die), (usize, usize)>,
+    /// Those for which no types were looked for yet.
+    unnamed: Vec<(usize, Die)>,
     /// The binaries whose data was searched for vtables.
     searched: HashSet<usize>,
     /// The entries that were not read yet.
@@ -206,6 +226,7 @@ impl Builder {
                 let described = table(units.language(die.unit)).vtable_type(&units, die);
                 if let Some(ty) = described.and_then(|ty| self.index(&units, key, ty)) {
                     self.shapes.vtables.insert(address, ty);
+                    self.named.extend(units.name(die).map(|name| (key, address, name.to_vec())));
                 } else if let Some(shape) = units.type_of(die).and_then(|ty| self.index(&units, key, ty)) {
                     self.shapes.roots.push(Root { place: Ok(address), shape });
                 }
@@ -239,6 +260,43 @@ impl Builder {
             }
             self.read(&frame.units, key);
         });
+    }
+
+    /// Finds what types that end in a trait object are with the types of the vtables in its place.
+    fn tailed(&mut self, binary: &Binary) {
+        let own = binary.module().bytes().as_ptr() as usize;
+        binary.with_catalog(|catalog| {
+            let units = Units::new(catalog.clone());
+            while let Some(at) = self.unnamed.iter().position(|(key, _)| *key == own) {
+                let (key, die) = self.unnamed.swap_remove(at);
+                let (Some(name), Some(&(_, place))) = (units.name(die), self.ending.get(&(key, die))) else { continue };
+                let lang = table(units.language(die.unit));
+                let names: Vec<_> = self.named.iter().filter(|(of, ..)| *of == key).collect();
+                let names =
+                    names.into_iter().filter_map(|(_, table, vtable)| Some((*table, lang.tailed(name, vtable)?)));
+                for (table, name) in names.collect::<Vec<_>>() {
+                    let path = units.path(die);
+                    let found = units.types_named(die.unit, &name).into_iter().find(|&found| units.path(found) == path);
+                    if let Some(shape) = found.and_then(|found| self.index(&units, key, found)) {
+                        self.shapes.tailed[place].insert(table, shape);
+                    }
+                }
+                self.read(&units, key);
+            }
+        });
+    }
+
+    /// The place in [`Shapes::tailed`] of a type that ends in a trait object, and its index.
+    fn ending(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<(usize, usize)> {
+        let (die, _) = units.peeled(Some(die))?;
+        if let Some(&known) = self.ending.get(&(key, die)) {
+            return Some(known);
+        }
+        let found = (self.index(units, key, die)?, self.shapes.tailed.len());
+        self.shapes.tailed.push(HashMap::new());
+        self.ending.insert((key, die), found);
+        self.unnamed.push((key, die));
+        Some(found)
     }
 
     /// The classes of C++ of which a module has vtables: their objects can be distinguished from those of their bases.
@@ -422,6 +480,17 @@ impl Builder {
                     found.pointers.push(Pointer { offset: at, target: Target::Vtable(vtable), filled: None });
                     return;
                 }
+                if let Some((pointer, vtable, whole)) = lang.pointer_to_tailed(units, contents) {
+                    let (Some(at), Some(vtable)) = (place(pointer, offset), place(vtable, offset)) else { return };
+                    if let Some((whole, known)) = self.ending(units, key, whole) {
+                        let target = Target::Tailed { vtable, whole, known };
+                        found.pointers.push(Pointer { offset: at, target, filled: None });
+                    }
+                    return;
+                }
+                if let Some((ty, at)) = ty.name.and_then(|name| lang.stored(units, name, contents)) {
+                    self.flatten(units, key, Some(ty), offset.saturating_add(at), None, levels, found);
+                }
                 let own = |name: &[u8]| {
                     let element = lang.buffer_element(name, contents).map(Pointee::Element);
                     element.or_else(|| lang.node_type(units, die, name, contents).map(Pointee::Node))
@@ -521,6 +590,9 @@ impl Pointer {
     fn at(self, offset: u64) -> Pointer {
         let target = match self.target {
             Target::Vtable(at) => Target::Vtable(at.saturating_add(offset)),
+            Target::Tailed { vtable, whole, known } => {
+                Target::Tailed { vtable: vtable.saturating_add(offset), whole, known }
+            }
             Target::Buckets { mask, entry, table } => {
                 Target::Buckets { mask: mask.saturating_add(offset), entry, table }
             }
@@ -570,10 +642,14 @@ fn is_vtable(member: &Member<'_>) -> bool {
     member.name.is_some_and(|name| name.starts_with(b"_vptr"))
 }
 
-/// Whether objects of a class begin with the pointer to a table of virtual functions, their own or a base's.
+/// Whether objects of a class begin with the pointer to a table of virtual functions, their own or a base's. Of a class that is
+/// only declared, as the base of a library without debug information, it is not known: then they may.
 fn has_vtable(units: &Units<'_>, ty: Option<Die>, levels: u32) -> bool {
-    let (Some((_, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return false };
+    let (Some((die, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return false };
     let Kind::Struct(contents) = &ty.kind else { return false };
+    if contents.declared {
+        return table(units.language(die.unit)).has_bases();
+    }
     let first = |member: &&Member<'_>| place(member, 0) == Some(0);
     contents
         .members

@@ -118,7 +118,7 @@ pub fn leaks(dump: &Dump) -> Result<String, String> {
         }
         found = true;
         let names = global_names(dump.recorded(), dump.binaries());
-        let roots = Roots::new(dump.recorded(), index, &dump.regions(index), &heaps.heaps, &names);
+        let roots = Roots::new(dump.recorded(), dump.binaries(), index, &dump.regions(index), &heaps.heaps, &names);
         let mut graph = heaps.graph()?;
         if let Some(damage) = graph.damage().next() {
             return Err(format!("the heap is damaged at {damage}: what blocks after it point to would look lost"));

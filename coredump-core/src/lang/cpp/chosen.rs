@@ -24,6 +24,15 @@ fn within(units: &Units<'_>, ty: Option<Die>, name: &[u8], levels: u32) -> Optio
     })
 }
 
+/// The object in the block that `make_shared` and `allocate_shared` take: after the counts it is only bytes.
+pub(super) fn shared(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<(Die, u64)> {
+    let object = contents.arguments.first().filter(|_| name.starts_with(b"__shared_ptr_emplace<"))?.1?;
+    let storage = contents.members.iter().find(|member| member.name == Some(b"__storage_"))?;
+    let Offset::Bits(at) = storage.offset else { return None };
+    // An allocator that has any bytes lies in front of the object.
+    (units.size_of(storage.ty)? == units.size_of(Some(object))?).then_some((object, at / 8))
+}
+
 /// The characters of a long string, in the union that a string is: a pointer leads to them, and a bit says so. Before LLVM 15
 /// that is a bit of the size's byte: the lowest where the byte comes first, the highest where it comes last (the layout of
 /// libc++'s second ABI).

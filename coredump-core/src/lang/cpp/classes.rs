@@ -145,10 +145,12 @@ impl<'s> Units<'s> {
         left.set(less);
         let Some((_, ty)) = self.class_of(Some(class)) else { return false };
         let Kind::Struct(contents) = &ty.kind else { return false };
-        contents.members.iter().any(|member| match member.base {
-            true => member.ty.is_some_and(|base| self.is_polymorphic_within(base, left, levels)),
-            false => member.name.is_some_and(is_vptr),
-        })
+        // What a unit only declares may have a table of virtual functions in another one, without debug information.
+        contents.declared
+            || contents.members.iter().any(|member| match member.base {
+                true => member.ty.is_some_and(|base| self.is_polymorphic_within(base, left, levels)),
+                false => member.name.is_some_and(is_vptr),
+            })
     }
 }
 

@@ -9,7 +9,7 @@ use std::collections::HashSet;
 use gimli::constants::*;
 use gimli::{AttributeValue, Operation};
 
-use super::CppValues;
+use super::{CppValues, plain_std};
 use crate::catalog::types::{Kind, Offset};
 use crate::catalog::units::{Die, Units};
 use crate::lang::names::path_parts;
@@ -65,13 +65,15 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             let name = units.linkage_name(die)?;
             return fits.then(|| format!("{}+{}", demangle(&name), vptr - start));
         }
-        let class = match self.type_information(vptr) {
-            Some(name) => name,
+        let information = self.type_information(vptr);
+        let class = match &information {
+            Some(name) => plain_std(name),
             None if top == 0 => self.type_name(Some(self.class_by_methods(vptr)?)),
             None => return None,
         };
         // Without virtual bases two words stand before it: the way to the top and the type information.
-        let plain = || self.class_named(&class).is_some_and(|class| !self.frame.units.has_virtual_base(class));
+        let named = || self.class_named(information.as_deref().unwrap_or(&class));
+        let plain = || named().is_some_and(|class| !self.frame.units.has_virtual_base(class));
         let behind = if top == 0 && plain() { format!("+{}", 2 * self.width()) } else { String::new() };
         Some(format!("vtable for {class}{behind}"))
     }
@@ -123,7 +125,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             return (vptr == first || units.has_virtual_base(class)).then_some(class);
         }
         match self.type_information(vptr) {
-            Some(name) if part.is_some_and(|part| name == self.type_name(Some(part))) => part,
+            Some(name) if part.is_some_and(|part| plain_std(&name) == self.type_name(Some(part))) => part,
             Some(name) => self.class_named(&name),
             None => self.class_by_methods(vptr),
         }
@@ -150,10 +152,10 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         let (bytes, whole) = self.frame.memory?.c_string(name, NAME).ok()?;
         let mangled = format!("_ZTS{}", str::from_utf8(&bytes).ok()?);
         let name = demangle(&mangled).strip_prefix("typeinfo name for ")?.to_owned();
-        whole.then(|| name.replace("std::__1::", "std::").replace("std::__2::", "std::"))
+        whole.then_some(name)
     }
 
-    /// The class of that name, as the demangler writes it; `None` where there are several.
+    /// The class of that name, as the demangler writes it, with or without libc++'s own namespaces; `None` where there are several.
     fn class_named(&self, name: &str) -> Option<Die> {
         let units = &self.frame.units;
         let last = *path_parts(name).last()?;
@@ -164,7 +166,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             parts.collect::<Vec<_>>().join("::").replace(' ', "")
         };
         let first = self.frame.function.map_or(0, |function| function.unit);
-        let wanted = plain(name);
+        let wanted = plain(&plain_std(name));
         let named = |name: &str| units.types_named(first, name.as_bytes());
         let mut candidates = named(last);
         if let Some(end) = last.find('<').filter(|_| candidates.is_empty()) {

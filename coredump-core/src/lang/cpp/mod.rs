@@ -113,6 +113,10 @@ impl Lang for Cpp {
         chosen::long_string(contents, units).or_else(|| chosen::engaged(contents, units))
     }
 
+    fn stored(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<(Die, u64)> {
+        chosen::shared(units, name, contents)
+    }
+
     fn is_node_base(&self, name: &[u8]) -> bool {
         nodes::is_base(name)
     }
@@ -179,7 +183,7 @@ impl Lang for Cpp {
 }
 
 /// Takes out libc++'s inline namespace: `std::__1::vector` is what a program calls `std::vector`.
-fn plain_std(name: &str) -> String {
+pub fn plain_std(name: &str) -> String {
     name.replace("std::__1::", "std::").replace("std::__2::", "std::")
 }
 

@@ -105,6 +105,18 @@ impl Lang for Rust {
         trait_objects::words(units, contents)
     }
 
+    fn pointer_to_tailed<'m, 's>(
+        &self,
+        units: &Units<'s>,
+        contents: &'m Struct<'s>,
+    ) -> Option<(&'m Member<'s>, &'m Member<'s>, Die)> {
+        trait_objects::tailed_words(units, contents)
+    }
+
+    fn tailed(&self, whole: &[u8], vtable: &[u8]) -> Option<Vec<u8>> {
+        trait_objects::with_type(str::from_utf8(whole).ok()?, str::from_utf8(vtable).ok()?).map(String::into_bytes)
+    }
+
     /// The pointer of a vector is one to bytes.
     fn buffer_element(&self, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
         let vector = [&b"Vec<"[..], b"RawVec<", b"VecDeque<"].iter().any(|start| name.starts_with(start));

@@ -103,11 +103,42 @@ pub(super) fn described_type(units: &Units<'_>, variable: Die) -> Option<Die> {
 /// The two words of a pointer to a trait object. What only ends in such an object (`&RefCell<dyn Shape>`) is none: its
 /// vtable is for what is at the end.
 pub(super) fn words<'m, 's>(units: &Units<'s>, contents: &'m Struct<'s>) -> Option<(&'m Member<'s>, &'m Member<'s>)> {
+    let (pointer, vtable, target) = two_words(units, contents)?;
+    is_object(units.peeled(Some(target))?.1.name?).then_some((pointer, vtable))
+}
+
+/// The two words of a pointer to what only ends in a trait object, with its type: its name has the object's.
+pub(super) fn tailed_words<'m, 's>(
+    units: &Units<'s>,
+    contents: &'m Struct<'s>,
+) -> Option<(&'m Member<'s>, &'m Member<'s>, Die)> {
+    let (pointer, vtable, target) = two_words(units, contents)?;
+    let name = units.peeled(Some(target))?.1.name?;
+    let ends = !is_object(name) && name.windows(4).any(|part| part == b"dyn ");
+    ends.then_some((pointer, vtable, target))
+}
+
+fn two_words<'m, 's>(units: &Units<'s>, contents: &'m Struct<'s>) -> Option<(&'m Member<'s>, &'m Member<'s>, Die)> {
     let [one, two] = contents.members.as_slice() else { return None };
     let named = |name: &[u8]| [one, two].into_iter().find(|member| member.name == Some(name));
     let (pointer, vtable) = (named(b"pointer")?, named(b"vtable")?);
     let Kind::Pointer(_, Some(target)) = &units.peeled(pointer.ty)?.1.kind else { return None };
-    is_object(units.peeled(Some(*target))?.1.name?).then_some((pointer, vtable))
+    Some((pointer, vtable, *target))
+}
+
+/// What a type that ends in a trait object is called with the object's own type in its place, which a vtable is for:
+/// `RcInner<dyn Shape>` is `RcInner<Circle>` by the vtable `<Circle as Shape>::{vtable}`.
+pub(super) fn with_type(whole: &str, vtable: &str) -> Option<String> {
+    let (ty, object) = vtable.strip_prefix('<')?.strip_suffix(">::{vtable}")?.rsplit_once(" as ")?;
+    let at = whole.find("dyn ")?;
+    let rest = whole.get(at + "dyn ".len()..)?.strip_prefix(object)?;
+    let (before, rest) = match whole.get(..at)?.strip_suffix('(') {
+        // More traits, without methods of their own, may follow.
+        Some(before) if rest.starts_with([')', ' ']) => (before, rest.split_once(')')?.1),
+        None if rest.starts_with(['>', ',']) => (whole.get(..at)?, rest),
+        _ => return None,
+    };
+    Some(format!("{before}{ty}{rest}"))
 }
 
 /// Whether a type's name is that of a trait object.
@@ -117,7 +148,28 @@ pub(super) fn is_object(name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::is_object;
+    use super::{is_object, with_type};
+
+    #[test]
+    fn what_ends_in_a_trait_object_is_named_by_its_vtable() {
+        let named = |whole| with_type(whole, "<app::Circle as app::Shape>::{vtable}");
+        assert_eq!(named("RcInner<dyn app::Shape>").as_deref(), Some("RcInner<app::Circle>"));
+        assert_eq!(named("RcInner<(dyn app::Shape + core::marker::Send)>").as_deref(), Some("RcInner<app::Circle>"));
+        assert_eq!(
+            named("Pair<u8, core::cell::RefCell<dyn app::Shape>>").as_deref(),
+            Some("Pair<u8, core::cell::RefCell<app::Circle>>")
+        );
+        for other in [
+            "RcInner<dyn app::Shapes>",
+            "RcInner<dyn app::Shape<u8>>",
+            "RcInner<app::Shape>",
+            "RcInner<(dyn app::Shape",
+            "",
+        ] {
+            assert_eq!(named(other), None, "{other}");
+        }
+        assert_eq!(with_type("RcInner<dyn app::Shape>", "vtable"), None);
+    }
 
     #[test]
     fn what_only_ends_in_a_trait_object_is_none() {
