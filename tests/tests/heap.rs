@@ -600,6 +600,20 @@ fn what_shared_pointers_made_is_followed_and_its_circles_are_lost() {
 }
 
 #[test]
+fn constants_that_look_like_addresses_hide_no_leak() {
+    let folder = scratch();
+    let path = folder.path().join("out.coredump");
+    let run = Tool::new("coredump-run").arg("-o").arg(&path).arg(module("heap-constant")).run().expect(134);
+    let lost = run.text().trim().strip_prefix("lost 0x").map(|at| format!("0x{at:0>8}")).expect("what was lost");
+    let leaks = dump("heap-constant", &["--leaks"], &path).expect(0);
+    let found: Vec<&str> = leaks.text().lines().filter(|line| line.starts_with("leak\t")).collect();
+    assert!(found.len() == 1 && found[0].starts_with(&format!("leak\t0\t{lost}\t204\t")), "{lost}: {leaks:?}");
+    // They do not count as pointers to a block either, as `--path-to` says.
+    let path = dump("heap-constant", &["--path-to", &lost], &path);
+    assert!(!path.text().contains("squares"), "{path:?}");
+}
+
+#[test]
 fn a_tree_has_its_inner_nodes_where_blocks_are_larger_than_what_they_hold() {
     let folder = scratch();
     let path = folder.path().join("tree.coredump");

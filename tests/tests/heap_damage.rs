@@ -169,17 +169,19 @@ fn plant(dump: &mut [u8], address: u64, word: [u8; 4]) -> Option<[u8; 4]> {
 fn a_block_that_was_freed_twice_is_named() {
     let folder = scratch();
     let path = folder.path().join("twice.coredump");
-    for name in ["heap-wee", "heap-lol"] {
+    for name in ["heap-wee", "heap-lol", "heap-zig"] {
         let (honest, _) = died(name);
         let bytes = std::fs::read(&honest).expect("the dump can be read");
         let listed = blocks(&dump(name, &["--blocks"], &honest).expect(0));
-        let free: Vec<u64> = listed.into_iter().filter(|(_, block)| block.1 == "free").map(|(at, _)| at).collect();
+        let free = listed.into_iter().filter(|(_, block)| block.1 == "free").map(|(at, block)| (at, block.0));
         let mut planted = 0;
-        for block in free {
+        for (block, size) in free {
             // A free block is in its list: freed once more, it comes to the front, and its link leads to itself.
             let header = if name == "heap-wee" { block - 8 } else { block };
+            // Zig's free slots have theirs at the end.
+            let link = if name == "heap-zig" { block + size } else { block };
             let mut broken = bytes.clone();
-            if plant(&mut broken, block, (header as u32).to_le_bytes()).is_none() {
+            if plant(&mut broken, link, (header as u32).to_le_bytes()).is_none() {
                 continue;
             }
             std::fs::write(&path, &broken).expect("a file can be written");

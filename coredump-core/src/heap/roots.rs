@@ -6,7 +6,7 @@ use super::Heap;
 use super::graph::Roots;
 use crate::binaries::Binaries;
 use crate::model::{CoreDump, Thread, Value};
-use crate::regions::{Regions, STACK_POINTER, Use};
+use crate::regions::{Regions, STACK_POINTER, Use, unchanged_constants};
 use crate::unwind::stack_pointer::{global_named, may_use_below};
 
 /// Bytes below the stack pointer that a function without calls may use, which then does not move it (LLVM,
@@ -14,7 +14,7 @@ use crate::unwind::stack_pointer::{global_named, may_use_below};
 const RED_ZONE: u64 = 128;
 
 impl Roots {
-    /// The roots of a memory's heaps: all of the memory that is in no heap and not unused stack, globals, and what the
+    /// The roots of a memory's heaps: all of the memory that is in no heap, no constant and not unused stack, globals, and what the
     /// frames hold. `names` are those of the dump's globals.
     pub fn new(
         dump: &CoreDump<'_>,
@@ -29,6 +29,9 @@ impl Roots {
         let size = dump.memories.get(memory as usize).map_or(0, |memory| memory.size);
         let unused = regions.iter().filter(|region| region.r#use == Use::FreeStack);
         let unused = unused.map(|region| region.range.start..region.range.end.saturating_sub(below));
+        // What the module has there from the beginning cannot point to what the program allocated since.
+        let constant = unchanged_constants(dump, binaries, memory, regions);
+        let unused = unused.chain(constant);
         let own = heaps.iter().flat_map(|heap| heap.ranges.iter().chain(&heap.state)).cloned();
         let ranges = outside(own.chain(unused).collect(), size);
         let mut roots = Roots { ranges, ..Roots::default() };

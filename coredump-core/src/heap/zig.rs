@@ -193,7 +193,7 @@ impl Zig {
             }
             *page = Page::Slots(*class as u8);
         }
-        heap.read_free_lists(view);
+        let twice = heap.read_free_lists(view);
         // Every slot that was ever used has a header, if any of them has.
         let mut slots = 0;
         let mut headers = 0;
@@ -219,6 +219,8 @@ impl Zig {
         if !heap.malloc {
             heap.read_tables(view);
         }
+        let header = if heap.malloc { HEADER } else { 0 };
+        heap.broken.extend(twice.into_iter().map(|(damage, slot)| damage.about(slot + header)));
         (heap.malloc || named).then_some(heap)
     }
 
@@ -272,8 +274,9 @@ impl Zig {
         index.and_then(|index| self.known.get(index)).copied().unwrap_or(Page::Unknown)
     }
 
-    /// Collects the free slots and runs. A list ends where it leaves its pages or comes back.
-    fn read_free_lists(&mut self, view: &View<'_>) {
+    /// Collects the free slots and runs. A list ends where it leaves its pages or comes back; the slots and runs that one comes back to.
+    fn read_free_lists(&mut self, view: &View<'_>) -> Vec<(Damage, u64)> {
+        let mut twice = Vec::new();
         let layout = self.layout;
         let slots =
             (0..layout.classes).map(|class| (layout.free(view, class), layout.slot(class), Page::Slots(class as u8)));
@@ -296,7 +299,7 @@ impl Zig {
                 if !self.free.insert(free) {
                     let message =
                         format!("a list of free blocks of {size} bytes comes back to {free:#x}: it was freed twice");
-                    self.broken.push(Damage::new(record, message).about(free + HEADER));
+                    twice.push((Damage::new(record, message), free));
                     break;
                 }
                 if let Some(known) = self.page_mut(free) {
@@ -309,6 +312,7 @@ impl Zig {
                 }
             }
         }
+        twice
     }
 
     /// The block in a slot, or in a run of pages.

@@ -26,6 +26,27 @@ const KEPT: u64 = 32;
 /// The data segments of constants (`.rodata`, as LLVM names them) in a memory that are not as the module has them. Where the
 /// module has no names for its segments, or is not known for certain, nothing is said.
 pub fn changed_constants(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, regions: &Regions) -> Vec<Changed> {
+    constants(dump, binaries, memory, regions).into_iter().filter_map(|(_, changed)| changed).collect()
+}
+
+/// Those that are as the module has them.
+pub fn unchanged_constants(
+    dump: &CoreDump<'_>,
+    binaries: &Binaries,
+    memory: u32,
+    regions: &Regions,
+) -> impl Iterator<Item = Range<u64>> {
+    let all = constants(dump, binaries, memory, regions).into_iter();
+    all.filter(|(_, changed)| changed.is_none()).map(|(range, _)| range)
+}
+
+/// All of them, and what is changed in each.
+fn constants(
+    dump: &CoreDump<'_>,
+    binaries: &Binaries,
+    memory: u32,
+    regions: &Regions,
+) -> Vec<(Range<u64>, Option<Changed>)> {
     let constant = |name: &str| name == ".rodata" || name.starts_with(".rodata.");
     let constants = regions.iter().filter(|region| region.r#use == Use::Data);
     let constants: Vec<_> =
@@ -34,7 +55,7 @@ pub fn changed_constants(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, 
         return Vec::new();
     };
     let Some(before) = initial(dump, binaries, memory) else { return Vec::new() };
-    constants.into_iter().filter_map(|range| compare(memory_now, &before, range)).collect()
+    constants.into_iter().map(|range| (range.clone(), compare(memory_now, &before, range))).collect()
 }
 
 fn compare(now: &Memory<'_>, before: &Memory<'_>, range: &Range<u64>) -> Option<Changed> {

@@ -13,7 +13,7 @@ mod symbols;
 use std::fmt;
 use std::ops::Range;
 
-pub use constants::{Changed, changed_constants};
+pub use constants::{Changed, changed_constants, unchanged_constants};
 pub use initial::initial;
 pub use layout::{STACK_POINTER, global_names, owners};
 pub use overrun::{Overrun, overrun, stack_pointer};

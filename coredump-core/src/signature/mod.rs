@@ -284,6 +284,10 @@ mod tests {
         assert!(is_machinery("core::panicking::panic", None));
         assert!(is_machinery("helper", Some("/rustc/0123/library/core/src/panicking.rs")));
         assert!(!is_machinery("helper", Some("src/main.rs")));
+        // Allocators that programs bring: what was asked of them is known by the functions around these.
+        assert!(is_machinery("wee_alloc::alloc_with_refill", None));
+        assert!(is_machinery("<talc::wasm::WasmDynamicTalc as core::alloc::global::GlobalAlloc>::alloc", None));
+        assert!(!is_machinery("talcum::powder", None));
         assert!(is_machinery("std::__1::vector<int, std::__1::allocator<int> >::at(unsigned long) const", None));
         // Go's library, but not a program below the folder of all Go programs, or a package of the program's own that has such a name.
         assert!(is_machinery("sync.(*Mutex).Lock", None) && is_machinery("sync.runtime_Semacquire", None));
