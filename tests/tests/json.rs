@@ -275,8 +275,8 @@ fn a_file_may_have_any_time() {
     assert!(document["dump"]["modified"].is_null(), "{}", document["dump"]);
 }
 
-/// Wasmtime writes 0 as the place of a trap in a call that it inlined, and of a function that was only entered. The first is no
-/// place; the second is one once the binary says where the function begins.
+/// Wasmtime writes 0 as the place of a trap in a call that it inlined, of each frame of code that it compiled without addresses,
+/// and of a function that was only entered. The last alone is a place, once the binary says where the function begins.
 #[test]
 fn a_place_that_the_engine_does_not_know_is_null() {
     let places = |name: &str, options: &[&str]| {
@@ -286,6 +286,7 @@ fn a_place_that_the_engine_does_not_know_is_null() {
     };
     let binary = |name: &str| fixture(&format!("modules/{name}.wasm")).display().to_string();
     assert_eq!(places("wat-inlined", &["-m", &binary("wat-inlined")]), (Value::Null, Value::Null));
+    assert_eq!(places("wat-unmapped", &["-m", &binary("wat-div")]), (Value::Null, Value::Null));
     assert_eq!(places("wat-overflow", &["--no-recorded-paths"]), (Value::Null, Value::Null));
     assert_eq!(places("wat-overflow", &["-m", &binary("wat-overflow")]), (json!("0x0"), json!("0x2b")));
 }

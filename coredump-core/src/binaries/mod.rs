@@ -293,7 +293,7 @@ impl Binaries {
         let entered = || {
             index == 0
                 && found.fit.convention.base == Base::Body
-                && only_entered(dump, frame, reason)
+                && only_entered(dump, thread, frame, reason)
                 && (reason.is_some()
                     || dump.threads[thread].recurses_deeply()
                     || branch::calls_no_other(module, frame.function))
@@ -320,9 +320,12 @@ impl Binaries {
 
 /// Whether a youngest frame without a code offset may have been stopped where its function begins, which is no instruction's
 /// place: a recorded reason says that it was interrupted there or found no room; without one the offset is the 0 that wasmtime
-/// writes. It also writes that for a trap in a call that it inlined (`-C inlining=y`).
-fn only_entered(dump: &CoreDump<'_>, frame: &Frame, reason: Option<&str>) -> bool {
-    let of_an_engine = dump.layout == Layout::Standard && dump.trace_line.is_none();
+/// writes. It also writes that for a trap in a call that it inlined (`-C inlining=y`), and for every frame of code that was
+/// compiled without addresses (`-D address-map=n`): then callers have it too, where no call can stand.
+fn only_entered(dump: &CoreDump<'_>, thread: usize, frame: &Frame, reason: Option<&str>) -> bool {
+    let callers = dump.threads[thread].frames.iter().skip(1);
+    let addresses = callers.filter(|caller| caller.function.is_some()).all(|caller| caller.code_offset != Some(0));
+    let of_an_engine = dump.layout == Layout::Standard && dump.trace_line.is_none() && addresses;
     let stopped = ["timeout", "interrupt", "signal", "snapshot", "out-of-fuel", "stack-overflow"];
     of_an_engine && reason.map_or(frame.code_offset == Some(0), |reason| stopped.contains(&reason))
 }
