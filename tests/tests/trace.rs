@@ -68,6 +68,32 @@ fn a_plugin_of_a_server_gets_its_lines() {
     }
 }
 
+/// jco takes the modules out of a component: a trace of the core module that was run by itself, and the component it was in.
+#[test]
+fn a_module_that_was_taken_out_of_a_component_is_found_in_it() {
+    for name in ["node-24", "wasmer-sdk-0.5.0"] {
+        assert_eq!(resolved(resolve(text(name), "component-sum").expect(0).text())[..6], SUM, "{name}");
+    }
+    // It is one of the component's other modules, or none.
+    let other = text("node-24").replace("wasm-function[", "wasm-function[1");
+    assert_eq!(resolved(resolve(other, "component-sum").text()), [""; 0]);
+}
+
+/// The stack of the bad access has one frame, the stacks of blocks have all.
+#[test]
+fn the_stacks_of_a_sanitizers_report_are_traces() {
+    let outcome = resolve(text("emscripten-3.1.6-asan"), "asan").expect(0);
+    assert_eq!(resolved(outcome.text()), ["use", "malloc", "middle", "main"]);
+    let tool = Tool::new("coredump-json").args(["--trace", "--ndjson", "-m"]).arg(module("asan"));
+    let outcome = tool.arg(fixture("traces/emscripten-3.1.6-asan.txt")).run().expect(0);
+    let documents: Vec<serde_json::Value> =
+        outcome.text().lines().map(|line| serde_json::from_str(line).expect("a document")).collect();
+    let producers: Vec<_> = documents.iter().map(|document| &document["dump"]["producer"]).collect();
+    assert_eq!(producers, ["sanitizer"; 2], "the access, the allocation");
+    assert_eq!(documents[0]["threads"][0]["frames"].as_array().unwrap().len(), 1);
+    assert_eq!(documents[1]["signature"], "middle | main");
+}
+
 #[test]
 fn a_trace_without_offsets_gives_functions_and_where_they_are_declared() {
     // Named in the trace, or by their indices.

@@ -27,6 +27,8 @@ pub enum Engine {
     ProxyWasm,
     /// The Internet Computer. It prints no offsets.
     InternetComputer,
+    /// The sanitizers of Emscripten, which print the stack of an error, of an allocation or of a `free`.
+    Sanitizer,
 }
 
 /// What an offset counts from.
@@ -78,6 +80,7 @@ impl Engine {
             Engine::Wasm3 => "wasm3",
             Engine::ProxyWasm => "proxy-wasm",
             Engine::InternetComputer => "internet-computer",
+            Engine::Sanitizer => "sanitizer",
         }
     }
 

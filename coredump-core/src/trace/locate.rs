@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::names::FunctionsByName;
-use super::place::{self, CodePlace, File};
+use super::place::{self, CodePlace, Counted, File};
 use super::{Printed, Rule, Trace};
 use crate::binaries::{Binaries, Binary, Found, Refused, Slot, Store, Verification};
 use crate::limits::{MAX_NAME, MAX_TRIED, shorten};
@@ -218,22 +218,28 @@ impl<'s> Locator<'s> {
             Ok(modules) => modules.clone(),
             Err(error) => return Err(error.message.clone()),
         };
-        let all = self.judge(modules.clone(), trace, group);
-        if all.is_ok() || modules.len() == 1 {
+        let all = self.judge(modules.clone(), trace, group, Counted::InFile);
+        if all.is_ok() {
             return all;
         }
-        // Its modules may have been taken out of the component before they were run.
-        let parts = modules.into_iter().filter_map(|module| self.judge(vec![module], trace, group).ok());
-        let mut parts: Vec<Fitting> =
-            parts.filter(|part| part.modules[0].start() == 0 && part.rank.checked > 0).collect();
+        // A component's modules may have been taken out of it before they were run, as jco does.
+        let inner = modules.into_iter().filter(|module| module.start() > 0);
+        let parts = inner.filter_map(|module| self.judge(vec![module], trace, group, Counted::InModule).ok());
+        let mut parts: Vec<Fitting> = parts.filter(|part| part.rank.checked > 0).collect();
         if parts.len() == 1 { Ok(parts.remove(0)) } else { all }
     }
 
-    fn judge(&mut self, modules: Vec<Arc<Binary>>, trace: &Trace, group: &Group) -> Result<Fitting, String> {
+    fn judge(
+        &mut self,
+        modules: Vec<Arc<Binary>>,
+        trace: &Trace,
+        group: &Group,
+        counted: Counted,
+    ) -> Result<Fitting, String> {
         let mut best: Option<(Vec<CodePlace>, Rank)> = None;
         let (mut doubt, mut first) = (false, None);
         for &rule in trace.engine.rules() {
-            match self.judge_as(&modules, trace, group, rule) {
+            match self.judge_as(&modules, trace, group, rule, counted) {
                 Ok((places, rank)) => match &best {
                     Some((known, better)) if rank <= *better => doubt |= rank == *better && places != *known,
                     _ => (best, doubt) = (Some((places, rank)), false),
@@ -253,8 +259,9 @@ impl<'s> Locator<'s> {
         trace: &Trace,
         group: &Group,
         rule: Rule,
+        counted: Counted,
     ) -> Result<(Vec<CodePlace>, Rank), String> {
-        let mut file = File { modules, names: &mut self.names };
+        let mut file = File { modules, counted, names: &mut self.names };
         let mut places = Vec::with_capacity(group.frames.len());
         let (mut named, mut misnamed, mut wrong) = (0, 0, None);
         // Frames that stand at the same place need to be looked at once: a recursion may have thousands.

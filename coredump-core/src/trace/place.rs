@@ -25,9 +25,19 @@ pub(super) struct CodePlace {
     pub name: Option<bool>,
 }
 
+/// What an offset "in the file" counts from, where the file is a component.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Counted {
+    /// The start of the component.
+    InFile,
+    /// The start of the core module in it, which was run by itself.
+    InModule,
+}
+
 /// The core modules of a file.
 pub(super) struct File<'f> {
     pub modules: &'f [Arc<Binary>],
+    pub counted: Counted,
     pub names: &'f mut HashMap<String, FunctionsByName>,
 }
 
@@ -68,7 +78,7 @@ impl File<'_> {
     /// The core module and the function at an offset in the file, and the offset in the function's body.
     fn in_file(&self, offset: u64) -> Result<(usize, u32, u32), String> {
         for (index, binary) in self.modules.iter().enumerate() {
-            let start = binary.start();
+            let start = if self.counted == Counted::InFile { binary.start() } else { 0 };
             let module = binary.module();
             let Some(own) = offset.checked_sub(start).filter(|&own| own < module.bytes().len() as u64) else {
                 continue;

@@ -105,6 +105,8 @@ fn each_engines_frames_are_told_apart() {
         ),
         ("  0:  0xdbd - runtime._panic", Engine::ProxyWasm, "- runtime._panic - 0xdbd"),
         ("  1:  0xd1 - unknown(function index:1)", Engine::ProxyWasm, "- - 1 0xd1"),
+        ("    #1 0xb67 in middle+0xb67 (/app/crash.wasm+0xb67)", Engine::Sanitizer, "/app/crash.wasm middle - 0xb67"),
+        ("    #0 0x2f in f(int) (https://h/a.wasm+0x2f)", Engine::Sanitizer, "https://h/a.wasm f(int) - 0x2f"),
     ];
     for (line, engine, expected) in lines {
         let trace = only(line);
@@ -153,6 +155,9 @@ fn what_only_looks_like_a_frame_is_none() {
         "    1: 0x 12 - f",
         "fn@http://host/app.js:12:34",
         "read at /srv/app.wasm:12",
+        "    #1 0x55d0c8e4b3a0 in main /src/main.c:12:3",
+        "    #2 0x7f1201 in start (/lib/libc.so.6+0x29d8f)",
+        "    #3 0x80001022 in callMain /app/app.js:4275:13",
     ];
     for line in lines {
         assert_eq!(traces(line), [], "{line}");

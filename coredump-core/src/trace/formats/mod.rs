@@ -3,6 +3,7 @@
 mod canister;
 mod javascriptcore;
 mod numbered;
+mod sanitizer;
 mod spidermonkey;
 mod v8;
 mod wamr;
@@ -38,6 +39,7 @@ pub(super) fn recognise(line: &str, after: Option<Engine>) -> Option<Recognised>
             .or_else(|| spidermonkey::frame(line))
             .or_else(|| javascriptcore::frame(line))
             .or_else(|| numbered::frame(line, after))
+            .or_else(|| sanitizer::frame(line))
             .or_else(|| wamr::frame(line))
             .or_else(|| wasmer::frame(line))
             .or_else(|| wasmedge::frame(line))
@@ -67,6 +69,8 @@ pub(super) fn belongs(line: &str, engine: Engine) -> bool {
         // The source of the frame above: `/builtin.zig:858:17 (inlined)`, `at src/c/sum.c:25:29`, `- share`.
         Engine::Wazero => wazero::own(line).starts_with(' ') && text.contains(':'),
         Engine::Wasmtime => text.starts_with("at ") || text.starts_with("- "),
+        // A frame of JavaScript, whose address counts the places that were met: `#3 0x80001022 in callMain /app.js:4275:13`.
+        Engine::Sanitizer => text.starts_with('#') && text.contains(" in "),
         _ => false,
     }
 }

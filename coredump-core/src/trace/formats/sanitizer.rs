@@ -1,0 +1,24 @@
+//! AddressSanitizer and LeakSanitizer of Emscripten: `#1 0xb67 in middle+0xb67 (/app/crash.wasm+0xb67)`.
+
+use super::super::{Engine, Printed};
+use super::{Recognised, decimal, hexadecimal, named};
+
+/// A frame. What stands behind the function is its offset in the file once more.
+pub fn frame(line: &str) -> Option<Recognised> {
+    let start = line.find('#')?;
+    let (_, rest) = decimal(&line[start + 1..])?;
+    let (offset, rest) = hexadecimal(rest.strip_prefix(' ')?)?;
+    let (function, place) = rest.strip_prefix(" in ")?.trim_end().strip_suffix(')')?.rsplit_once(" (")?;
+    let (module, again) = place.rsplit_once('+')?;
+    if hexadecimal(again) != Some((offset, "")) || !module.ends_with(".wasm") {
+        return None;
+    }
+    let function = match function.rsplit_once('+') {
+        Some((function, again)) if hexadecimal(again) == Some((offset, "")) => function,
+        _ => function,
+    };
+    // Frames of JavaScript take part in the count, so that those of modules have gaps.
+    let frame =
+        Printed { module: named(module), function: named(function), offset: Some(offset), ..Printed::default() };
+    Some(Recognised::Frame(Engine::Sanitizer, frame, start))
+}
