@@ -595,7 +595,8 @@ fn what_shared_pointers_made_is_followed_and_its_circles_are_lost() {
         .lines()
         .filter_map(|line| u64::from_str_radix(line.strip_prefix("leak\t0\t0x")?.split('\t').next()?, 16).ok())
         .collect();
-    (lost.sort_unstable(), found.sort_unstable());
+    lost.sort_unstable();
+    found.sort_unstable();
     assert_eq!((found, said), (lost, 10), "{}", leaks.text());
 }
 
