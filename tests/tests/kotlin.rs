@@ -39,7 +39,10 @@ impl Died {
     fn values(&self, function: &str, expressions: &[&str]) -> Vec<String> {
         let document = self.json();
         let frames = document["threads"][0]["frames"].as_array().unwrap();
-        let frame = frames.iter().position(|frame| frame["function"] == function);
+        // A method is called with its class before its name.
+        let is_of =
+            |name: &str| name.strip_suffix(function).is_some_and(|class| class.is_empty() || class.ends_with('.'));
+        let frame = frames.iter().position(|frame| frame["function"].as_str().is_some_and(is_of));
         self.values_in(frame.unwrap_or_else(|| panic!("no frame of {function}")), expressions)
     }
 
@@ -98,6 +101,7 @@ fn every_value_is_what_the_program_printed() {
         ("kotlin-tower", 38),
         ("kotlin-relay", 7),
         ("kotlin-closures", 25),
+        ("kotlin-handed", 70),
     ] {
         let agreed = died(name, &[]).agrees();
         assert!(agreed > values, "{name}: {agreed}");

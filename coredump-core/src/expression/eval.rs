@@ -117,6 +117,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         let fail = |message: String| ExpressionError::new(node.column, message);
         let frame = self.frame;
         Ok(match &node.kind {
+            NodeKind::Character(char) => Worth::Number(u32::from(*char).into()),
             NodeKind::Number(number) => Worth::Number(i128::try_from(*number).map_err(|_| fail("too large".into()))?),
             NodeKind::Name(path) => Worth::Value(match self.named(path) {
                 Some(Named::Variable(die, _)) => variable_value(frame, die).0,
@@ -365,7 +366,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             | NodeKind::Slice(inner, ..)
             | NodeKind::Through(inner, _) => self.language(inner),
             NodeKind::Binary(_, left, right) => self.language(left).or_else(|| self.language(right)),
-            NodeKind::Number(_) | NodeKind::Register(_) | NodeKind::Text(_) => None,
+            NodeKind::Number(_) | NodeKind::Register(_) | NodeKind::Text(_) | NodeKind::Character(_) => None,
         }
     }
 

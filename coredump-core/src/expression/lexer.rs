@@ -28,6 +28,8 @@ pub enum TokenKind {
     Register(String),
     /// A text in double quotes: a key.
     Text(String),
+    /// A character in single quotes.
+    Character(char),
     /// An operator or bracket.
     Sign(&'static str),
     /// The end.
@@ -64,6 +66,8 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
         } else if first == '"' {
             let (text, len) = quoted(rest).ok_or_else(|| ExpressionError::new(column, "this text has no end"))?;
             (TokenKind::Text(text), len)
+        } else if let Some((char, len)) = character(rest) {
+            (TokenKind::Character(char), len)
         } else if let Some((file, name, len)) = file_name(rest).filter(|_| !member) {
             (TokenKind::FileName(file, name), len)
         } else if first.is_ascii_digit() {
@@ -153,17 +157,43 @@ fn quoted(text: &str) -> Option<(String, usize)> {
     while let Some((at, char)) = chars.next() {
         read.push(match char {
             '"' => return Some((read, at + 1)),
-            '\\' => match chars.next()?.1 {
-                'n' => '\n',
-                't' => '\t',
-                'r' => '\r',
-                '0' => '\0',
-                other => other,
-            },
+            '\\' => escaped(chars.next()?.1),
             char => char,
         });
     }
     None
+}
+
+/// A character in single quotes, and its length with them: `'a'`, `'\n'`, `'\u00e9'`. What a file's name in such quotes begins with
+/// is none.
+fn character(text: &str) -> Option<(char, usize)> {
+    let inside = text.strip_prefix('\'')?;
+    let mut chars = inside.chars();
+    let char = match chars.next()? {
+        '\'' => return None,
+        '\\' => match chars.next()? {
+            'u' => {
+                let digits = chars.as_str().get(..4)?;
+                chars = chars.as_str()[4..].chars();
+                char::from_u32(u32::from_str_radix(digits, 16).ok()?)?
+            }
+            other => escaped(other),
+        },
+        char => char,
+    };
+    let behind = chars.as_str().strip_prefix('\'')?;
+    (!behind.starts_with("::")).then_some((char, text.len() - behind.len()))
+}
+
+/// What a character means after a backslash.
+fn escaped(char: char) -> char {
+    match char {
+        'n' => '\n',
+        't' => '\t',
+        'r' => '\r',
+        '0' => '\0',
+        other => other,
+    }
 }
 
 fn number(text: &str, column: usize) -> Result<u128, ExpressionError> {
@@ -219,6 +249,19 @@ mod tests {
         assert_eq!(kinds("n@entry"), [entry("n"), TokenKind::End]);
         assert_eq!(kinds("*list@entry->next")[..3], [TokenKind::Sign("*"), entry("list"), TokenKind::Sign("->")]);
         for text in ["n@entry2", "n@ entry", "ns::n@entry", "a.n@entry", "n@", "@entry"] {
+            assert!(tokens(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_character_stands_in_single_quotes() {
+        for (text, char) in
+            [("'a'", 'a'), (r"'\n'", '\n'), (r"'\''", '\''), (r"'\u00e9'", 'é'), ("'é'", 'é'), ("'\"'", '"')]
+        {
+            assert_eq!(kinds(&format!("letters[{text}]"))[2], TokenKind::Character(char), "{text}");
+        }
+        assert_eq!(kinds("'a.c'::b")[0], TokenKind::FileName("a.c".into(), "b".into()));
+        for text in ["''", "'ab'", "'a", r"'\u12'", r"'\ud800'", "'"] {
             assert!(tokens(text).is_err(), "{text}");
         }
     }

@@ -322,6 +322,7 @@ impl Parser<'_> {
         }
         let kind = match token.kind {
             TokenKind::Number(number) => NodeKind::Number(number),
+            TokenKind::Character(char) => NodeKind::Character(char),
             TokenKind::Name(parts) => NodeKind::Name(parts),
             TokenKind::AtEntry(name) => NodeKind::AtEntry(name),
             TokenKind::FileName(file, name) => NodeKind::FileName(file, name),
@@ -366,6 +367,7 @@ mod tests {
             Payload(inner) => format!("(? {})", shape(inner)),
             Through(object, pointer) => format!("(.* {} {})", shape(object), shape(pointer)),
             Text(text) => format!("{text:?}"),
+            Character(char) => format!("{char:?}"),
             Binary(operator, left, right) => {
                 format!("({} {} {})", operator.sign(), shape(left), shape(right))
             }

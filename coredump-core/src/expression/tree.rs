@@ -28,6 +28,7 @@ impl Node {
             | NodeKind::Name(_)
             | NodeKind::FileName(..)
             | NodeKind::Register(_)
+            | NodeKind::Character(_)
             | NodeKind::Text(_) => false,
         }
     }
@@ -66,6 +67,8 @@ pub enum NodeKind {
     Through(Box<Node>, Box<Node>),
     /// A text, as a key.
     Text(String),
+    /// A character: in most languages the number of its code point.
+    Character(char),
     /// Two parts and what is done with them.
     Binary(Binary, Box<Node>, Box<Node>),
 }

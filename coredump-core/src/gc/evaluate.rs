@@ -18,6 +18,8 @@ const MAX_PARTS: usize = 1 << 14;
 const KEY: Limits = Limits { depth: 4, elements: 1 << 10, text_only: true };
 /// Places of values within each other.
 const PLACES: usize = 16;
+/// What Kotlin calls the object that is declared in a class and goes without a name there.
+const COMPANION: &str = "Companion";
 
 /// Why a part of an expression has no value.
 type Failed = ExpressionError;
@@ -96,9 +98,14 @@ impl<'d> Evaluation<'_, 'd> {
             }
             NodeKind::Name(path) => self.named(path).map_err(fail),
             NodeKind::Register(name) => self.register(name).ok_or_else(|| fail(format!("no `{name}` here"))),
+            NodeKind::Character(char) => {
+                let unit = u16::try_from(u32::from(*char)).map_err(|_| fail("not one unit of UTF-16".to_owned()))?;
+                Ok(Part::new(Field::I16(unit)).read(Reading::Character))
+            }
             NodeKind::Member(inner, path) => {
-                let whole = self.node(inner)?;
-                self.member(whole, &path.join("::")).map_err(fail)
+                let member = self.node(inner).and_then(|whole| self.member(whole, &path.join("::")).map_err(fail));
+                // What is no member may be an object that is declared in a class, or an entry of an enumeration.
+                member.or_else(|error| dotted(node).and_then(|path| self.singleton(&path)).ok_or(error))
             }
             NodeKind::Index(inner, index) => {
                 let whole = self.node(inner)?;
@@ -153,34 +160,63 @@ impl<'d> Evaluation<'_, 'd> {
             let this = self.local(&["this".to_owned()])?.part?;
             self.member(this, path.last().filter(|_| path.len() == 1)?).ok()
         };
+        let of_companion = || {
+            let class = self.view.class_of(&self.object(self.local(&["this".to_owned()])?.part?).ok()?)?;
+            let owner: Vec<&str> = class.split('.').chain([COMPANION]).collect();
+            self.member(self.singleton(&owner)?, path.last().filter(|_| path.len() == 1)?).ok()
+        };
+        let companion = || {
+            let path: Vec<&str> = path.iter().map(String::as_str).chain([COMPANION]).collect();
+            self.singleton(&path)
+        };
+        let delegated = || self.view.delegated(self.global(&format!("{}$delegate", path.join(".")))?);
         let none = || format!("no variable `{}` is in scope here", path.join("::"));
-        of_this().or_else(|| self.global(&path.join("."))).ok_or_else(none)
+        let found = of_this()
+            .or_else(of_companion)
+            .or_else(|| self.global(&path.join(".")))
+            .or_else(delegated)
+            .or_else(companion);
+        found.ok_or_else(none)
+    }
+
+    /// The only instance of an object by its class, which may be declared in other classes, or an entry of an enumeration.
+    fn singleton(&self, path: &[&str]) -> Option<Part> {
+        let (last, outer) = path.split_last()?;
+        let holder = format!("{last}_instance");
+        // An entry's class is the enumeration, or one of its own.
+        let entry = outer.last().map(|class| format!("{class}_{holder}"));
+        let mut found = self.globals()?.filter_map(|(name, part)| {
+            let is_entry = entry.as_ref().is_some_and(|entry| ends_path(name, entry));
+            let object = self.object(part).ok().filter(|_| is_entry || ends_path(name, &holder))?;
+            let class = self.view.class_of(&object)?;
+            (ends_path(&class, &path.join(".")) || is_entry && ends_path(&class, &outer.join("."))).then_some(part)
+        });
+        found.next().filter(|_| found.next().is_none())
+    }
+
+    /// The globals of the frame's instance that have names, with their values.
+    fn globals(&self) -> Option<impl Iterator<Item = (&'d str, Part)>> {
+        let (dump, view) = (self.view.dump, self.view);
+        let frame = dump.threads.get(self.thread)?.frames.get(self.frame)?;
+        let number = view.binaries.module_of(dump, frame)?;
+        let module = view.named.module(number)?;
+        let instance = dump.instances.get(frame.instance? as usize)?;
+        let named = (0u32..).zip(&instance.globals).filter_map(move |(own, global)| {
+            let value = &dump.globals.get((*global)? as usize)?.value;
+            Some((module.global_name(own)?, own, value))
+        });
+        Some(
+            named.filter_map(move |(name, own, value)| Some((name, part_of(value, view.global_reading(number, own))?))),
+        )
     }
 
     /// A global by its name, by the end of it after a package, or as the holder of an object's only instance.
     fn global(&self, name: &str) -> Option<Part> {
-        let dump = self.view.dump;
-        let frame = dump.threads.get(self.thread)?.frames.get(self.frame)?;
-        let module = self.view.named.module(self.view.binaries.module_of(dump, frame)?)?;
-        let instance = dump.instances.get(frame.instance? as usize)?;
         let holder = format!("{name}_instance");
-        let fits = |own: &str, wanted: &str| {
-            own.strip_suffix(wanted).is_some_and(|package| package.is_empty() || package.ends_with('.'))
-        };
-        let named = (0u32..).zip(&instance.globals).filter_map(|(own, global)| {
-            let found = module.global_name(own)?;
-            (fits(found, name) || fits(found, &holder)).then_some((found, (*global)?))
-        });
-        let found: Vec<(&str, u32)> = named.take(2).collect();
-        let exact = (0u32..)
-            .zip(&instance.globals)
-            .find(|(own, _)| module.global_name(*own).is_some_and(|own| own == name || own == holder));
-        let index = match (exact, &found[..]) {
-            (Some((_, Some(index))), _) => *index,
-            (_, [(_, index)]) => *index,
-            _ => return None,
-        };
-        part_of(&dump.globals.get(index as usize)?.value, Reading::Signed)
+        let fits = |(found, _): &(&str, Part)| ends_path(found, name) || ends_path(found, &holder);
+        let exact = self.globals()?.find(|(found, _)| *found == name || *found == holder);
+        let mut found = self.globals()?.filter(fits);
+        exact.or_else(|| found.next().filter(|_| found.next().is_none())).map(|(_, part)| part)
     }
 
     /// `$local0`, `$global1`.
@@ -352,6 +388,30 @@ impl<'d> Evaluation<'_, 'd> {
 /// The member of a name. A superclass's members come first: of several, the class's own hides the others.
 fn last_of(members: &[(String, Part)], name: &str) -> Option<Part> {
     members.iter().rev().find(|(own, _)| own == name).map(|(_, part)| *part)
+}
+
+/// Whether a name is that path, or ends in it after a package or a class.
+fn ends_path(name: &str, path: &str) -> bool {
+    name.strip_suffix(path).is_some_and(|before| before.is_empty() || before.ends_with('.'))
+}
+
+/// The names of an expression that is made of nothing else.
+fn dotted(node: &Node) -> Option<Vec<&str>> {
+    let (mut names, mut node) = (Vec::new(), node);
+    loop {
+        match &node.kind {
+            NodeKind::Member(inner, path) => {
+                names.extend(path.iter().rev().map(String::as_str));
+                node = inner;
+            }
+            NodeKind::Name(path) => {
+                names.extend(path.iter().rev().map(String::as_str));
+                names.reverse();
+                return Some(names);
+            }
+            _ => return None,
+        }
+    }
 }
 
 /// The last part of a name: what an entry of an enumeration is called, with or without its class.

@@ -60,6 +60,15 @@ impl View<'_> {
         part.read(Reading::Unknown)
     }
 
+    /// How the value of a module's global is read.
+    pub(super) fn global_reading(&self, module: u32, global: u32) -> Reading {
+        if self.kotlin.is_program(&self.named, module) {
+            self.kotlin.global(&self.named, module, global)
+        } else {
+            Reading::Signed
+        }
+    }
+
     /// The value of a property that its `delegate` keeps.
     pub(super) fn delegated(&self, delegate: Part) -> Option<Part> {
         self.kotlin.delegated(&self.named, delegate)

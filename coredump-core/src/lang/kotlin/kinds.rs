@@ -22,7 +22,7 @@ const OPERANDS: usize = 64;
 const HANDED_ON: usize = 16;
 
 /// What the names of functions and types say that they take and give; nothing in a module without names.
-struct Declarations<'m, 's> {
+pub struct Declarations<'m, 's> {
     module: &'m Module<'s>,
     /// The module's number in the dump.
     number: u32,
@@ -31,7 +31,7 @@ struct Declarations<'m, 's> {
 
 impl Declarations<'_, '_> {
     /// What a function takes, if that is one integer: one of the library, or one of a value class that hands it on to such.
-    fn taken_by(&self, function: u32) -> Option<Reading> {
+    pub fn taken_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         let lone = self.module.signature(function).is_some_and(|signature| signature.params.len() == 1);
         match name.strip_prefix("kotlin.").filter(|_| lone) {
@@ -99,7 +99,7 @@ impl Declarations<'_, '_> {
 
     /// What a function of the library takes first, of a value class: the value itself. A function of one parameter is known to
     /// [`Declarations::taken_by`].
-    fn taken_first_by(&self, function: u32) -> Option<Reading> {
+    pub fn taken_first_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         match name.strip_prefix("kotlin.") {
             Some(name) if !name.contains("Result__") => Declarations::of_library(name),
@@ -109,17 +109,27 @@ impl Declarations<'_, '_> {
 
     /// A value class of the program.
     fn value(&self, class: String) -> Option<Reading> {
-        let ty = *self.values.get(&class)?;
-        Some(Reading::Value { module: self.number, ty })
+        Some(Reading::Value { module: self.number, ty: self.type_of_value(&class)? })
     }
 
-    fn given_by(&self, function: u32) -> Option<Reading> {
+    /// The type of the boxes of a value class of the program.
+    pub fn type_of_value(&self, class: &str) -> Option<u32> {
+        self.values.get(class).copied()
+    }
+
+    /// What a function gives, by its name.
+    pub fn given_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         let Some(name) = name.strip_prefix("kotlin.") else {
             return self.value(class_of_function(name).filter(|_| name.contains("__<init>"))?);
         };
         match name {
-            "Int__toChar-impl" => Some(Reading::Character),
+            "Int__toChar-impl" | "Char__plus-impl" | "Char__inc-impl" | "Char__dec-impl" => Some(Reading::Character),
+            "CharArray.get" | "String.get" | "text.StringBuilder.get" => Some(Reading::Character),
+            "BooleanArray.get" => Some(Reading::Truth),
+            "UIntArray__get-impl" | "ULongArray__get-impl" => Some(Reading::Unsigned),
+            "UByteArray__get-impl" => Some(Reading::UnsignedByte),
+            "UShortArray__get-impl" => Some(Reading::UnsignedShort),
             "Char__toInt-impl" => Some(Reading::Signed),
             "<Result__<init>-impl>" => self.value(RESULT.to_owned()),
             "time.toDuration"
@@ -133,7 +143,7 @@ impl Declarations<'_, '_> {
     }
 
     /// The class of which an object is the box.
-    fn boxed_in(&self, ty: u32) -> Option<Reading> {
+    pub fn boxed_in(&self, ty: u32) -> Option<Reading> {
         let name = self.module.type_name(ty)?;
         let Some(name) = name.strip_prefix("kotlin.") else { return self.value(name.to_owned()) };
         match name {
@@ -151,7 +161,7 @@ impl Declarations<'_, '_> {
     }
 
     /// What an operator takes from the top of the stack.
-    fn taken(&self, operator: &Operator<'_>) -> Option<Reading> {
+    pub fn taken(&self, operator: &Operator<'_>) -> Option<Reading> {
         match *operator {
             Operator::If { .. } | Operator::BrIf { .. } | Operator::I32Eqz => Some(Reading::Truth),
             Operator::Call { function_index } => self.taken_by(function_index),
@@ -161,7 +171,7 @@ impl Declarations<'_, '_> {
     }
 
     /// What an operator leaves on the stack.
-    fn given(&self, operator: &Operator<'_>) -> Option<Reading> {
+    pub fn given(&self, operator: &Operator<'_>) -> Option<Reading> {
         use Operator::*;
         match *operator {
             I32Eqz
@@ -202,6 +212,7 @@ impl Declarations<'_, '_> {
             | RefEq
             | RefTestNonNull { .. }
             | RefTestNullable { .. } => Some(Reading::Truth),
+            I32Extend8S | I32Extend16S => Some(Reading::Signed),
             I32Add | I32Sub | I32Mul | I32DivS | I32RemS | I32Shl | I32ShrS | I32ShrU => Some(Reading::Signed),
             Call { function_index } => self.given_by(function_index),
             _ => None,
@@ -256,7 +267,7 @@ fn value_class(function: &str) -> Option<Reading> {
 
 /// The value class that a function is of, with its package: `shop.Cents` of `shop.Cents__toString-impl` and of
 /// `shop.<Cents__<get-amount>-impl>`.
-fn class_of_function(function: &str) -> Option<String> {
+pub fn class_of_function(function: &str) -> Option<String> {
     let (path, rest) = function.split_once("__")?;
     let (package, class) = path.rsplit_once('.').unwrap_or(("", path));
     let class = class.trim_start_matches('<');
@@ -338,11 +349,25 @@ fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, 
 
 /// What speaks for one thing or another; for several, nothing is known. A value class is more than what it is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Evidence(Reading);
+pub struct Evidence(Reading);
 
 impl Evidence {
     fn add<K: std::hash::Hash + Eq>(known: &mut HashMap<K, Evidence>, key: K, reading: Reading) {
-        let evidence = known.entry(key).or_insert(Evidence(reading));
+        known.entry(key).or_insert(Evidence(reading)).hear(reading);
+    }
+
+    /// Adds to what speaks for something.
+    pub fn tell(known: &mut Option<Evidence>, reading: Reading) {
+        known.get_or_insert(Evidence(reading)).hear(reading);
+    }
+
+    /// What all of it speaks for.
+    pub fn reading(self) -> Option<Reading> {
+        (self.0 != Reading::Unknown).then_some(self.0)
+    }
+
+    fn hear(&mut self, reading: Reading) {
+        let evidence = self;
         match (evidence.0, reading) {
             (known, reading) if known == reading => {}
             (Reading::Value { .. }, Reading::Value { .. }) => *evidence = Evidence(Reading::Unknown),
@@ -438,7 +463,13 @@ impl Fields {
     }
 
     /// The kind of a value class's only field, as it stands without its box: a number of 32 bits, if its box has fewer.
-    pub fn within(&self, module: &Module<'_>, ty: u32, field: Field) -> Reading {
+    pub fn within(
+        &self,
+        module: &Module<'_>,
+        ty: u32,
+        field: Field,
+        moved: impl FnOnce() -> Option<Reading>,
+    ) -> Reading {
         let only = HEADER.len() as u32;
         let storage = match (field, module.field_width(ty, only)) {
             (Field::I32(_), Some(1)) => Storage::I8,
@@ -450,16 +481,29 @@ impl Fields {
             (Field::Ref(_), _) => Storage::Ref,
             (Field::F32(_) | Field::F64(_) | Field::V128(_), _) => return Reading::Signed,
         };
-        self.reading(module, ty, only, storage)
+        self.reading(module, ty, only, storage, moved)
+    }
+
+    /// What the names of functions and types say.
+    pub fn declarations<'m, 's>(&'m self, module: &'m Module<'s>, number: u32) -> Declarations<'m, 's> {
+        Declarations { module, number, values: &self.values }
     }
 
     /// The kind of an integer field. An inherited one is read through the superclass's type, too. Kotlin reads only characters
-    /// without a sign, and numbers of 32 and 64 bits have one where no code speaks for another.
-    pub fn reading(&self, module: &Module<'_>, ty: u32, field: u32, storage: Storage) -> Reading {
+    /// without a sign, and numbers of 32 and 64 bits have one where no code speaks for another. `moved` is what is known of a
+    /// field that code only moves.
+    pub fn reading(
+        &self,
+        module: &Module<'_>,
+        ty: u32,
+        field: u32,
+        storage: Storage,
+        moved: impl FnOnce() -> Option<Reading>,
+    ) -> Reading {
         let types =
             || std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS).map(|ty| (ty, field));
         let mut known = types().filter_map(|field| self.known.get(&field)).map(|evidence| evidence.0);
-        let first = known.next().unwrap_or(Reading::Unknown);
+        let first = known.next().or_else(moved).unwrap_or(Reading::Unknown);
         let known = if known.all(|other| other == first) { first } else { Reading::Unknown };
         match (storage, known) {
             (Storage::I8, known) | (_, known @ Reading::Value { .. }) => known,

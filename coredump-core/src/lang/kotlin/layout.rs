@@ -13,6 +13,8 @@ type Fields = &'static [(&'static str, Storage)];
 /// The fields of a class after those, superclasses' first.
 const LAYOUTS: &[(&str, Fields)] = &[
     ("String", &[("leftIfInSum", Ref), ("length", I32), ("_chars", Ref)]),
+    ("text.Regex", &[("nativePattern", Ref), ("startNode", Ref)]),
+    ("text.regex.Pattern", &[("pattern", Ref), ("flags", I32)]),
     ("text.StringBuilder", &[("array", Ref), ("_length", I32)]),
     ("Int", &[("value", I32)]),
     ("Long", &[("value", I64)]),

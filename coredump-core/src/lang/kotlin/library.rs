@@ -92,6 +92,10 @@ impl Kotlin {
                 let [major, minor, patch] = ["major", "minor", "patch"].map(|name| own(name).and_then(part_text));
                 Form::Plain(format!("{}.{}.{}", major?, minor?, patch?))
             }
+            "text.Regex" => {
+                let pattern = self.object(view, object, simple, "nativePattern")?;
+                Form::Plain(self.plain_text(view, &pattern, "text.regex.Pattern", "pattern")?)
+            }
             "Enum" => Form::Plain(self.plain_text(view, object, simple, "name")?),
             "Throwable" => {
                 let message =
@@ -245,7 +249,13 @@ impl Kotlin {
             "collections.ArrayAsCollection" => of("values")?,
             "enums.EnumEntriesList" => of("entries")?,
             // `asList` of an array is an object without a name.
-            "collections.<no name provided>" => of("$this_asList").filter(|_| self.own(view, object).len() == 1)?,
+            "collections.<no name provided>" => {
+                let own = self.own(view, object);
+                let [field] = own[..] else { return None };
+                let reading = self.reading(view, object, field);
+                let list = of("$this_asList")?;
+                Elements { reading: if reading == Reading::Unsigned { reading } else { list.reading }, ..list }
+            }
             _ => return None,
         })
     }

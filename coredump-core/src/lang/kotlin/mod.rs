@@ -2,6 +2,7 @@
 
 mod bound;
 mod class;
+mod flows;
 mod kinds;
 mod layout;
 mod library;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use class::{Class, Pool};
+use flows::{Flows, Slot};
 use kinds::Fields;
 
 use crate::gc::meaning::{Form, Meaning, Part, Reading, Text, Thrown};
@@ -48,6 +50,7 @@ pub struct Kotlin {
     named: Locked<Lookups<(u32, u32), Class>>,
     pools: Locked<Lookups<(u32, u32), Pool>>,
     fields: Locked<HashMap<u32, Arc<Fields>>>,
+    flows: Locked<HashMap<u32, Arc<Flows>>>,
 }
 
 impl Kotlin {
@@ -141,8 +144,9 @@ impl Kotlin {
         use Storage::{I8, I16};
         let Some(storage) = object.storage(index) else { return Reading::Signed };
         let readings = object.ty.places.iter().filter_map(|&(number, ty)| {
-            let fields = self.fields(view, number)?;
-            Some(fields.reading(view.module(number)?, ty, index as u32, storage))
+            let (fields, field) = (self.fields(view, number)?, index as u32);
+            let moved = || self.moved(view, number, Slot::Field(ty, field));
+            Some(fields.reading(view.module(number)?, ty, field, storage, moved))
         });
         let unknown = if matches!(storage, I8 | I16) { Reading::Unknown } else { Reading::Signed };
         readings.into_iter().find(|reading| *reading != unknown).unwrap_or(unknown)
@@ -159,16 +163,46 @@ impl Kotlin {
         }))
     }
 
-    /// What numbers and values without a box in a function's locals are, as far as its code tells.
+    /// What is known of a slot of a module by the moves of its code.
+    fn moved(&self, view: &Named<'_>, number: u32, slot: Slot) -> Option<Reading> {
+        let module = view.module(number)?;
+        let known = self.flows.lock().get(&number).cloned();
+        let flows = match known {
+            Some(flows) => flows,
+            None => {
+                let fields = self.fields(view, number)?;
+                let flows = Arc::new(Flows::from_code(module, &fields.declarations(module, number)));
+                self.flows.lock().insert(number, flows.clone());
+                flows
+            }
+        };
+        flows.of(module, slot)
+    }
+
+    /// What numbers and values without a box in a function's locals are, as far as code tells.
     pub fn locals(&self, view: &Named<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
-        let known = view.module(number).zip(self.fields(view, number));
-        known.map_or_else(HashMap::new, |(module, fields)| fields.locals(module, number, function))
+        let Some((module, fields)) = view.module(number).zip(self.fields(view, number)) else { return HashMap::new() };
+        let mut known = fields.locals(module, number, function);
+        for local in 0..module.local_types(function).map_or(0, |types| types.len() as u32) {
+            if !known.contains_key(&local)
+                && let Some(reading) = self.moved(view, number, Slot::Local(function, local))
+            {
+                known.insert(local, reading);
+            }
+        }
+        known
+    }
+
+    /// How the value of a global is read.
+    pub fn global(&self, view: &Named<'_>, number: u32, global: u32) -> Reading {
+        self.moved(view, number, Slot::Global(global)).unwrap_or(Reading::Signed)
     }
 
     /// How the only field of a value class is read.
     pub fn reading_in(&self, view: &Named<'_>, number: u32, ty: u32, field: Field) -> Reading {
         let known = view.module(number).zip(self.fields(view, number));
-        known.map_or(Reading::Unknown, |(module, fields)| fields.within(module, ty, field))
+        let moved = || self.moved(view, number, Slot::Field(ty, layout::HEADER.len() as u32));
+        known.map_or(Reading::Unknown, |(module, fields)| fields.within(module, ty, field, moved))
     }
 
     /// Whether a value is an object of a class, or of a subclass of it.

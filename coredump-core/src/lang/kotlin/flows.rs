@@ -1,0 +1,521 @@
+//! What code that only moves values tells of them: a parameter is what its callers hand over, a result what is returned, a field what
+//! is stored in it, and all of these are what becomes of them elsewhere. Kotlin's types are static, so a move of a number goes from one
+//! thing to another of the same type; where a value class or a number becomes another, a function of the class is called. References
+//! are not followed: theirs go to supertypes as well. What is nearest counts, and where the nearest disagree, nothing is known.
+
+use std::collections::HashMap;
+
+use wasmparser::{BlockType, Operator, ValType};
+
+use super::Reading;
+use super::kinds::{Declarations, Evidence, class_of_function};
+use super::layout::HEADER;
+use crate::module::{Module, ValueType};
+use crate::unwind::arity;
+
+/// Superclasses' types that are followed.
+const ANCESTORS: usize = 64;
+/// Moves that are kept of one module.
+const MAX_MOVES: usize = 1 << 23;
+/// Locals of all functions of a module that are looked at.
+const MAX_LOCALS: usize = 1 << 24;
+/// Functions that are looked at for names of locals.
+const NAMED: usize = 1 << 12;
+
+/// What holds values of one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Slot {
+    /// A parameter or local of a function.
+    Local(u32, u32),
+    /// The result of a function.
+    Result(u32),
+    /// A field of a type.
+    Field(u32, u32),
+    /// A global.
+    Global(u32),
+    /// The result of a block of a function's code.
+    Block(u32, u32),
+}
+
+/// How the numbers and values without a box are read that a module's slots hold, as far as its code tells.
+#[derive(Debug, Default)]
+pub struct Flows(HashMap<Slot, Reading>);
+
+impl Flows {
+    /// Looks through all code of a module. Nothing is known of one that lost the names of its locals: tools that drop them also
+    /// make one function of several with the same code, whatever the types of these are.
+    pub fn from_code(module: &Module<'_>, declared: &Declarations<'_, '_>) -> Flows {
+        let functions = module.imported_functions()..module.function_count();
+        if !functions.clone().take(NAMED).any(|function| module.local_name(function, 0).is_some()) {
+            return Flows::default();
+        }
+        let mut graph = Graph {
+            module,
+            declared,
+            ids: HashMap::new(),
+            known: Vec::new(),
+            moves: Vec::new(),
+            callees: HashMap::new(),
+        };
+        let mut left = MAX_LOCALS;
+        for function in functions {
+            let Some(locals) = module.local_types(function) else { continue };
+            // Declaring locals costs a module nothing.
+            left = left.saturating_sub(locals.len());
+            if left == 0 {
+                break;
+            }
+            let of_value = module.function_name(function).and_then(class_of_function).is_some();
+            let (stack, blocks) = (Vec::new(), Vec::new());
+            let walk = Walk { graph: &mut graph, function, of_value, locals, stack, blocks, count: 0 };
+            walk.run();
+        }
+        graph.spread()
+    }
+
+    /// How what a slot holds is read, if that is known.
+    pub fn of(&self, module: &Module<'_>, slot: Slot) -> Option<Reading> {
+        self.0.get(&inherited(module, slot)).copied()
+    }
+}
+
+/// A field as the class has it that declares it.
+fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
+    let Slot::Field(ty, field) = slot else { return slot };
+    let types = std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS);
+    let declaring = types.take_while(|ty| module.field_count(*ty).is_some_and(|count| field < count));
+    Slot::Field(declaring.last().unwrap_or(ty), field)
+}
+
+/// Where an operand came from.
+#[derive(Clone, Copy, Debug)]
+enum Source {
+    Slot(u32),
+    Known(Reading),
+    Unknown,
+}
+
+/// What a function is known to take and give, by its name.
+#[derive(Clone, Copy)]
+struct Callee {
+    first: Option<Reading>,
+    gives: Option<Reading>,
+}
+
+/// Slots, what speaks for each, and the moves between them.
+struct Graph<'m, 's> {
+    module: &'m Module<'s>,
+    declared: &'m Declarations<'m, 's>,
+    ids: HashMap<Slot, u32>,
+    /// By a slot's number.
+    known: Vec<Option<Evidence>>,
+    moves: Vec<(u32, u32)>,
+    callees: HashMap<u32, Callee>,
+}
+
+impl Graph<'_, '_> {
+    fn id(&mut self, slot: Slot) -> u32 {
+        let next = self.known.len() as u32;
+        let id = *self.ids.entry(inherited(self.module, slot)).or_insert(next);
+        if id == next {
+            self.known.push(None);
+        }
+        id
+    }
+
+    /// What an object is the box of. Numbers that are read in one way only are told from value classes that are made of them.
+    fn boxed_in(&self, ty: u32) -> Option<Reading> {
+        self.declared.boxed_in(ty).or_else(|| match self.module.type_name(ty)? {
+            "kotlin.Long" | "kotlin.Float" | "kotlin.Double" => Some(Reading::Signed),
+            _ => None,
+        })
+    }
+
+    fn tell(&mut self, source: Source, reading: Reading) {
+        if let Source::Slot(id) = source
+            && let Some(known) = self.known.get_mut(id as usize)
+        {
+            Evidence::tell(known, reading);
+        }
+    }
+
+    fn flow(&mut self, source: Source, target: u32) {
+        match source {
+            Source::Slot(id) if id != target && self.moves.len() < MAX_MOVES => self.moves.push((id, target)),
+            Source::Known(reading) => self.tell(Source::Slot(target), reading),
+            _ => {}
+        }
+    }
+
+    fn callee(&mut self, function: u32) -> Callee {
+        if let Some(known) = self.callees.get(&function) {
+            return *known;
+        }
+        let first = self.declared.taken_by(function).or_else(|| self.declared.taken_first_by(function));
+        let callee = Callee { first, gives: self.declared.given_by(function) };
+        self.callees.insert(function, callee);
+        callee
+    }
+
+    /// Lets what is known go along the moves, in either direction, the nearest first.
+    fn spread(self) -> Flows {
+        let mut starts = vec![0usize; self.known.len() + 1];
+        let ends = || self.moves.iter().flat_map(|&(from, to)| [(from, to), (to, from)]);
+        ends().for_each(|(from, _)| starts[from as usize + 1] += 1);
+        (1..starts.len()).for_each(|at| starts[at] += starts[at - 1]);
+        let mut places = starts.clone();
+        let mut neighbours = vec![0u32; self.moves.len() * 2];
+        for (from, to) in ends() {
+            neighbours[places[from as usize]] = to;
+            places[from as usize] += 1;
+        }
+        let mut known = self.known;
+        let mut nearest: Vec<u32> = (0..known.len() as u32).filter(|id| known[*id as usize].is_some()).collect();
+        while !nearest.is_empty() {
+            let mut reached: HashMap<u32, Option<Evidence>> = HashMap::new();
+            for id in nearest {
+                let id = id as usize;
+                let Some(reading) = known[id].and_then(Evidence::reading) else { continue };
+                for next in
+                    neighbours[starts[id]..starts[id + 1]].iter().filter(|next| known[**next as usize].is_none())
+                {
+                    Evidence::tell(reached.entry(*next).or_default(), reading);
+                }
+            }
+            reached.iter().for_each(|(id, evidence)| known[*id as usize] = *evidence);
+            nearest = reached.into_keys().collect();
+        }
+        let readings = self.ids.into_iter().filter(|(slot, _)| !matches!(slot, Slot::Block(..)));
+        Flows(readings.filter_map(|(slot, id)| Some((slot, known[id as usize]?.reading()?))).collect())
+    }
+}
+
+/// A block that is open.
+struct Block {
+    /// Operands below it.
+    height: usize,
+    /// Where its result goes, if it has one and that is a number, and branches to it bring that.
+    result: Option<Option<u32>>,
+    is_loop: bool,
+    /// Code that is never run: here, and around it.
+    dead: bool,
+    dead_around: bool,
+}
+
+/// Follows a function's code.
+struct Walk<'g, 'm, 's> {
+    graph: &'g mut Graph<'m, 's>,
+    function: u32,
+    /// Whether it is one of a value class, which takes a value without its box first.
+    of_value: bool,
+    /// The types of its locals.
+    locals: Vec<ValueType>,
+    stack: Vec<Source>,
+    blocks: Vec<Block>,
+    /// Blocks so far.
+    count: u32,
+}
+
+impl Walk<'_, '_, '_> {
+    fn run(mut self) -> Option<()> {
+        let module = self.graph.module;
+        let results = &module.signature(self.function)?.results;
+        let end = Slot::Result(self.function);
+        let result = (results.len() == 1).then(|| self.is_number(end).then(|| self.graph.id(end)));
+        let name = module.function_name(self.function).unwrap_or_default();
+        // Elements of arrays lie in arrays of Wasm, which tell nothing of them.
+        let element = match name {
+            "kotlin.BooleanArray.set" => Some(Reading::Truth),
+            "kotlin.CharArray.set" => Some(Reading::Character),
+            _ => None,
+        };
+        if let Some(reading) = element {
+            let value = self.graph.id(Slot::Local(self.function, 2));
+            self.graph.tell(Source::Slot(value), reading);
+        }
+        self.value_class(name);
+        self.blocks.push(Block { height: 0, result, is_loop: false, dead: false, dead_around: false });
+        let mut operators = module.operators(self.function)?;
+        while !operators.eof() {
+            self.step(&operators.read().ok()?)?;
+        }
+        Some(())
+    }
+
+    /// What the functions around a value class's box move: its only field.
+    fn value_class(&mut self, name: &str) -> Option<()> {
+        let is_made = name.contains("__<init>");
+        if !is_made && !name.contains("__<get-") {
+            return None;
+        }
+        let ty = self.graph.declared.type_of_value(&class_of_function(name)?)?;
+        let only = self.graph.id(Slot::Field(ty, HEADER.len() as u32));
+        let inner = if is_made { Slot::Local(self.function, 0) } else { Slot::Result(self.function) };
+        if self.is_number(inner) {
+            let inner = self.graph.id(inner);
+            self.graph.flow(Source::Slot(inner), only);
+        }
+        Some(())
+    }
+
+    fn pop(&mut self) -> Source {
+        let height = self.blocks.last().map_or(0, |block| block.height);
+        if self.stack.len() > height { self.stack.pop().unwrap_or(Source::Unknown) } else { Source::Unknown }
+    }
+
+    /// Whether a slot holds numbers. Of a global it is not known; what a number is moved to or from is one, too.
+    fn is_number(&self, slot: Slot) -> bool {
+        let module = self.graph.module;
+        let ty = match slot {
+            Slot::Field(ty, field) => return module.field_width(ty, field).is_some(),
+            Slot::Global(_) | Slot::Block(..) => return true,
+            Slot::Local(function, index) if function == self.function => self.locals.get(index as usize).copied(),
+            Slot::Local(function, index) => {
+                module.signature(function).and_then(|signature| signature.params.get(index as usize).copied())
+            }
+            Slot::Result(function) => {
+                module.signature(function).and_then(|signature| signature.results.first().copied())
+            }
+        };
+        ty.is_some_and(|ty| ty != ValueType::Ref)
+    }
+
+    fn push_slot(&mut self, slot: Slot) {
+        let source = if self.is_number(slot) { Source::Slot(self.graph.id(slot)) } else { Source::Unknown };
+        self.stack.push(source);
+    }
+
+    fn moved(&mut self, source: Source, slot: Slot) {
+        if self.is_number(slot) {
+            let id = self.graph.id(slot);
+            self.graph.flow(source, id);
+        }
+    }
+
+    fn begin(&mut self, ty: BlockType, is_loop: bool) -> Option<()> {
+        let result = match ty {
+            BlockType::Empty => None,
+            BlockType::Type(ValType::Ref(_)) => Some(None),
+            BlockType::Type(_) => {
+                self.count = self.count.checked_add(1)?;
+                Some(Some(self.graph.id(Slot::Block(self.function, self.count))))
+            }
+            BlockType::FuncType(_) => return None,
+        };
+        let dead_around = self.blocks.last()?.dead;
+        self.blocks.push(Block { height: self.stack.len(), result, is_loop, dead: dead_around, dead_around });
+        Some(())
+    }
+
+    /// What is on top of the stack goes to the block so many levels out.
+    fn branch(&mut self, levels: u32) {
+        let target = self.blocks.len().checked_sub(levels as usize + 1).and_then(|at| self.blocks.get(at));
+        if let Some(result) = target.filter(|block| !block.is_loop).and_then(|block| block.result?)
+            && let Some(&top) = self.stack.last()
+        {
+            self.graph.flow(top, result);
+        }
+    }
+
+    fn stop(&mut self) {
+        if let Some(block) = self.blocks.last_mut() {
+            block.dead = true;
+            self.stack.truncate(block.height);
+        }
+    }
+
+    fn step(&mut self, operator: &Operator<'_>) -> Option<()> {
+        let dead = self.blocks.last()?.dead;
+        match *operator {
+            Operator::Block { blockty } => self.begin(blockty, false)?,
+            Operator::Loop { blockty } => self.begin(blockty, true)?,
+            Operator::TryTable { ref try_table } => self.begin(try_table.ty, false)?,
+            Operator::Try { blockty } => self.begin(blockty, false)?,
+            Operator::If { blockty } => {
+                let condition = self.pop();
+                self.graph.tell(condition, Reading::Truth);
+                self.begin(blockty, false)?;
+            }
+            Operator::Else => {
+                if !dead {
+                    self.branch(0);
+                }
+                let block = self.blocks.last_mut()?;
+                block.dead = block.dead_around;
+                self.stack.truncate(block.height);
+            }
+            // What is caught is on the stack: an exception, no value of a slot.
+            Operator::Catch { .. } | Operator::CatchAll => self.stop(),
+            Operator::End | Operator::Delegate { .. } => {
+                if !dead {
+                    self.branch(0);
+                }
+                let block = self.blocks.pop()?;
+                self.stack.truncate(block.height);
+                self.stack.extend(block.result.map(|result| result.map_or(Source::Unknown, Source::Slot)));
+                if self.blocks.is_empty() {
+                    return None;
+                }
+            }
+            _ if dead => {}
+            // A function of a value class takes for its own value what that is made of, and the other way round.
+            Operator::LocalGet { local_index: 0 } if self.of_value => self.stack.push(Source::Unknown),
+            Operator::LocalGet { local_index } => self.push_slot(Slot::Local(self.function, local_index)),
+            Operator::LocalSet { local_index } => {
+                let source = self.pop();
+                self.moved(source, Slot::Local(self.function, local_index));
+            }
+            Operator::LocalTee { local_index } => {
+                let source = self.pop();
+                self.moved(source, Slot::Local(self.function, local_index));
+                self.push_slot(Slot::Local(self.function, local_index));
+            }
+            Operator::GlobalGet { global_index } => self.push_slot(Slot::Global(global_index)),
+            Operator::GlobalSet { global_index } => {
+                let source = self.pop();
+                self.moved(source, Slot::Global(global_index));
+            }
+            Operator::StructGet { struct_type_index, field_index }
+            | Operator::StructGetS { struct_type_index, field_index }
+            | Operator::StructGetU { struct_type_index, field_index } => {
+                self.pop();
+                match self.graph.boxed_in(struct_type_index) {
+                    Some(reading) if field_index as usize == HEADER.len() => self.stack.push(Source::Known(reading)),
+                    _ => self.push_slot(Slot::Field(struct_type_index, field_index)),
+                }
+            }
+            Operator::StructSet { struct_type_index, field_index } => {
+                let source = self.pop();
+                self.pop();
+                self.stored(source, struct_type_index, field_index);
+            }
+            Operator::StructNew { struct_type_index } => {
+                for field in (0..self.graph.module.field_count(struct_type_index)?).rev() {
+                    let source = self.pop();
+                    self.stored(source, struct_type_index, field);
+                }
+                self.stack.push(Source::Unknown);
+            }
+            Operator::Call { function_index } => {
+                let callee = self.graph.callee(function_index);
+                let signature = self.graph.module.signature(function_index)?;
+                for index in (0..signature.params.len() as u32).rev() {
+                    let source = self.pop();
+                    if let Some(reading) = callee.first.filter(|_| index == 0) {
+                        self.graph.tell(source, reading);
+                    } else {
+                        self.moved(source, Slot::Local(function_index, index));
+                    }
+                }
+                match (callee.gives, signature.results.len()) {
+                    (_, 0) => {}
+                    (Some(reading), 1) => self.stack.push(Source::Known(reading)),
+                    (None, 1) => self.push_slot(Slot::Result(function_index)),
+                    (_, count) => self.stack.extend(std::iter::repeat_n(Source::Unknown, count)),
+                }
+            }
+            Operator::Return => {
+                self.branch(u32::try_from(self.blocks.len()).ok()?.checked_sub(1)?);
+                self.stop();
+            }
+            Operator::Br { relative_depth } => {
+                self.branch(relative_depth);
+                self.stop();
+            }
+            Operator::BrIf { relative_depth } => {
+                let condition = self.pop();
+                self.graph.tell(condition, Reading::Truth);
+                self.branch(relative_depth);
+            }
+            Operator::BrOnNull { .. } | Operator::BrOnCast { .. } | Operator::BrOnCastFail { .. } => {}
+            Operator::BrOnNonNull { .. } => {
+                self.pop();
+            }
+            Operator::BrTable { .. }
+            | Operator::Unreachable
+            | Operator::Throw { .. }
+            | Operator::ThrowRef
+            | Operator::Rethrow { .. }
+            | Operator::ReturnCall { .. }
+            | Operator::ReturnCallIndirect { .. }
+            | Operator::ReturnCallRef { .. } => self.stop(),
+            // The operand stays what it is; only more is known of its type.
+            Operator::RefAsNonNull | Operator::RefCastNonNull { .. } | Operator::RefCastNullable { .. } => {}
+            // Truth values and numbers are each of one type with what they are compared with or made of.
+            Operator::I32And | Operator::I32Or | Operator::I32Xor => {
+                self.count = self.count.checked_add(1)?;
+                let result = self.graph.id(Slot::Block(self.function, self.count));
+                for _ in 0..2 {
+                    let source = self.pop();
+                    self.graph.flow(source, result);
+                }
+                self.stack.push(Source::Slot(result));
+            }
+            Operator::I32Eq | Operator::I32Ne => {
+                if let (one, Source::Slot(other)) = (self.pop(), self.pop()) {
+                    self.graph.flow(one, other);
+                }
+                self.stack.push(Source::Known(Reading::Truth));
+            }
+            ref other => {
+                let (takes, gives) = arity(self.graph.module, other)?;
+                let taken = self.graph.declared.taken(other);
+                for index in 0..takes {
+                    let source = self.pop();
+                    if let Some(reading) = taken.filter(|_| index == 0) {
+                        self.graph.tell(source, reading);
+                    }
+                }
+                let given = self.graph.declared.given(other).or_else(|| arithmetic(other));
+                let given = given.map_or(Source::Unknown, Source::Known);
+                self.stack.extend(std::iter::repeat_n(given, gives));
+            }
+        }
+        Some(())
+    }
+
+    /// A value is stored in a field. What is stored in a box is what the box is of.
+    fn stored(&mut self, source: Source, ty: u32, field: u32) {
+        match self.graph.boxed_in(ty) {
+            Some(reading) if field as usize == HEADER.len() => self.graph.tell(source, reading),
+            _ => self.moved(source, Slot::Field(ty, field)),
+        }
+    }
+}
+
+/// What an operator gives that computes with numbers that are of no value class.
+fn arithmetic(operator: &Operator<'_>) -> Option<Reading> {
+    use Operator::*;
+    let computes = matches!(
+        operator,
+        I64Add
+            | I64Sub
+            | I64Mul
+            | I64DivS
+            | I64RemS
+            | I64Shl
+            | I64ShrS
+            | I64ExtendI32S
+            | F32Add
+            | F32Sub
+            | F32Mul
+            | F32Div
+            | F32Neg
+            | F32Abs
+            | F32Sqrt
+            | F32ConvertI32S
+            | F32ConvertI64S
+            | F32DemoteF64
+            | F64Add
+            | F64Sub
+            | F64Mul
+            | F64Div
+            | F64Neg
+            | F64Abs
+            | F64Sqrt
+            | F64ConvertI32S
+            | F64ConvertI64S
+            | F64PromoteF32
+    );
+    computes.then_some(Reading::Signed)
+}
