@@ -21,6 +21,10 @@ const MAX_MOVES: usize = 1 << 23;
 const MAX_LOCALS: usize = 1 << 24;
 /// Functions that are looked at for names of locals.
 const NAMED: usize = 1 << 12;
+/// Operands on the stack of a function, and blocks that are open in it, past which it is looked at no further.
+const MAX_DEPTH: usize = 1 << 16;
+/// Operands of a module that are followed: a call of two bytes may take and give a thousand.
+const MAX_OPERANDS: usize = 1 << 26;
 
 /// What holds values of one type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -56,6 +60,7 @@ impl Flows {
             known: Vec::new(),
             moves: Vec::new(),
             callees: HashMap::new(),
+            operands_left: MAX_OPERANDS,
         };
         let mut left = MAX_LOCALS;
         for function in functions {
@@ -111,6 +116,8 @@ struct Graph<'m, 's> {
     known: Vec<Option<Evidence>>,
     moves: Vec<(u32, u32)>,
     callees: HashMap<u32, Callee>,
+    /// How many operands may still be taken from stacks.
+    operands_left: usize,
 }
 
 impl Graph<'_, '_> {
@@ -258,9 +265,11 @@ impl Walk<'_, '_, '_> {
         Some(())
     }
 
-    fn pop(&mut self) -> Source {
-        let height = self.blocks.last().map_or(0, |block| block.height);
-        if self.stack.len() > height { self.stack.pop().unwrap_or(Source::Unknown) } else { Source::Unknown }
+    /// The topmost operand; `None` if the block has none, so that the code is not valid, or if too many were taken.
+    fn pop(&mut self) -> Option<Source> {
+        self.graph.operands_left = self.graph.operands_left.checked_sub(1)?;
+        let height = self.blocks.last()?.height;
+        if self.stack.len() > height { self.stack.pop() } else { None }
     }
 
     /// Whether a slot holds numbers. Of a global it is not known; what a number is moved to or from is one, too.
@@ -326,13 +335,16 @@ impl Walk<'_, '_, '_> {
 
     fn step(&mut self, operator: &Operator<'_>) -> Option<()> {
         let dead = self.blocks.last()?.dead;
+        if self.stack.len().max(self.blocks.len()) > MAX_DEPTH {
+            return None;
+        }
         match *operator {
             Operator::Block { blockty } => self.begin(blockty, false)?,
             Operator::Loop { blockty } => self.begin(blockty, true)?,
             Operator::TryTable { ref try_table } => self.begin(try_table.ty, false)?,
             Operator::Try { blockty } => self.begin(blockty, false)?,
             Operator::If { blockty } => {
-                let condition = self.pop();
+                let condition = self.pop()?;
                 self.graph.tell(condition, Reading::Truth);
                 self.begin(blockty, false)?;
             }
@@ -362,36 +374,36 @@ impl Walk<'_, '_, '_> {
             Operator::LocalGet { local_index: 0 } if self.of_value => self.stack.push(Source::Unknown),
             Operator::LocalGet { local_index } => self.push_slot(Slot::Local(self.function, local_index)),
             Operator::LocalSet { local_index } => {
-                let source = self.pop();
+                let source = self.pop()?;
                 self.moved(source, Slot::Local(self.function, local_index));
             }
             Operator::LocalTee { local_index } => {
-                let source = self.pop();
+                let source = self.pop()?;
                 self.moved(source, Slot::Local(self.function, local_index));
                 self.push_slot(Slot::Local(self.function, local_index));
             }
             Operator::GlobalGet { global_index } => self.push_slot(Slot::Global(global_index)),
             Operator::GlobalSet { global_index } => {
-                let source = self.pop();
+                let source = self.pop()?;
                 self.moved(source, Slot::Global(global_index));
             }
             Operator::StructGet { struct_type_index, field_index }
             | Operator::StructGetS { struct_type_index, field_index }
             | Operator::StructGetU { struct_type_index, field_index } => {
-                self.pop();
+                self.pop()?;
                 match self.graph.boxed_in(struct_type_index) {
                     Some(reading) if field_index as usize == HEADER.len() => self.stack.push(Source::Known(reading)),
                     _ => self.push_slot(Slot::Field(struct_type_index, field_index)),
                 }
             }
             Operator::StructSet { struct_type_index, field_index } => {
-                let source = self.pop();
-                self.pop();
+                let source = self.pop()?;
+                self.pop()?;
                 self.stored(source, struct_type_index, field_index);
             }
             Operator::StructNew { struct_type_index } => {
                 for field in (0..self.graph.module.field_count(struct_type_index)?).rev() {
-                    let source = self.pop();
+                    let source = self.pop()?;
                     self.stored(source, struct_type_index, field);
                 }
                 self.stack.push(Source::Unknown);
@@ -400,7 +412,7 @@ impl Walk<'_, '_, '_> {
                 let callee = self.graph.callee(function_index);
                 let signature = self.graph.module.signature(function_index)?;
                 for index in (0..signature.params.len() as u32).rev() {
-                    let source = self.pop();
+                    let source = self.pop()?;
                     if let Some(reading) = callee.first.filter(|_| index == 0) {
                         self.graph.tell(source, reading);
                     } else {
@@ -423,13 +435,13 @@ impl Walk<'_, '_, '_> {
                 self.stop();
             }
             Operator::BrIf { relative_depth } => {
-                let condition = self.pop();
+                let condition = self.pop()?;
                 self.graph.tell(condition, Reading::Truth);
                 self.branch(relative_depth);
             }
             Operator::BrOnNull { .. } | Operator::BrOnCast { .. } | Operator::BrOnCastFail { .. } => {}
             Operator::BrOnNonNull { .. } => {
-                self.pop();
+                self.pop()?;
             }
             Operator::BrTable { .. }
             | Operator::Unreachable
@@ -446,13 +458,13 @@ impl Walk<'_, '_, '_> {
                 self.count = self.count.checked_add(1)?;
                 let result = self.graph.id(Slot::Block(self.function, self.count));
                 for _ in 0..2 {
-                    let source = self.pop();
+                    let source = self.pop()?;
                     self.graph.flow(source, result);
                 }
                 self.stack.push(Source::Slot(result));
             }
             Operator::I32Eq | Operator::I32Ne => {
-                if let (one, Source::Slot(other)) = (self.pop(), self.pop()) {
+                if let (one, Source::Slot(other)) = (self.pop()?, self.pop()?) {
                     self.graph.flow(one, other);
                 }
                 self.stack.push(Source::Known(Reading::Truth));
@@ -461,7 +473,7 @@ impl Walk<'_, '_, '_> {
                 let (takes, gives) = arity(self.graph.module, other)?;
                 let taken = self.graph.declared.taken(other);
                 for index in 0..takes {
-                    let source = self.pop();
+                    let source = self.pop()?;
                     if let Some(reading) = taken.filter(|_| index == 0) {
                         self.graph.tell(source, reading);
                     }
@@ -518,4 +530,35 @@ fn arithmetic(operator: &Operator<'_>) -> Option<Reading> {
             | F64PromoteF32
     );
     computes.then_some(Reading::Signed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kinds::Fields;
+    use super::*;
+
+    /// How parameter 0 of function 0 is read.
+    fn parameter(text: &str) -> Option<Reading> {
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let fields = Fields::from_code(&module, 0);
+        Flows::from_code(&module, &fields.declarations(&module, 0)).of(&module, Slot::Local(0, 0))
+    }
+
+    #[test]
+    fn a_parameter_is_what_it_is_handed_on_as() {
+        let text = r#"(module
+            (func (param $flag i32) (call $next (local.get $flag)))
+            (func $next (param $on i32) (if (local.get $on) (then))))"#;
+        assert_eq!(parameter(text), Some(Reading::Truth));
+    }
+
+    /// Such code may take thousands of operands with each instruction, none of which is there.
+    #[test]
+    fn code_that_takes_operands_which_are_not_there_tells_nothing_from_there_on() {
+        let text = r#"(module
+            (type $wide (struct (field i32) (field i32) (field i32)))
+            (func (param $flag i32) (drop (struct.new $wide (i32.const 1))) (if (local.get $flag) (then))))"#;
+        assert_eq!(parameter(text), None);
+    }
 }
