@@ -35,7 +35,7 @@ fuzz_target!(|bytes: &[u8]| {
         }
         let _ = changed_constants(&dump, &binaries, index, &regions);
         let _ = inventory(&heaps, &view, &shapes(&dump, &binaries, index));
-        let roots = Roots::new(&dump, index, &regions, &heaps, &[]);
+        let roots = Roots::new(&dump, &binaries, index, &regions, &heaps, &[]);
         if let Some(mut graph) = Graph::new(&heaps, &view) {
             graph.leaks(&roots, |block| assert!(block.end() <= memory.size));
             let address = heaps.first().map_or(0, |heap| heap.ranges.first().map_or(0, |range| range.start + 64));
