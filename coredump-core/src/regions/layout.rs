@@ -14,6 +14,9 @@ pub(super) const MAX_SEGMENTS: usize = 100_000;
 /// Instances that share one memory and are looked at; of a memory of more nothing is known.
 const MAX_OWNERS: usize = 1024;
 
+/// Bytes of a module whose debug information is read for all variables only to tell where static data ends: 0.1 s of work.
+const MAX_READ: usize = 16 << 20;
+
 /// The global in which LLVM keeps the shadow stack's end.
 pub const STACK_POINTER: &str = "__stack_pointer";
 
@@ -151,6 +154,9 @@ fn end_of_statics(dump: &CoreDump<'_>, owner: &Owner<'_>, marks: &Marks) -> Opti
     const PAGE: u64 = 65536;
     let high = marks.stack_high.filter(|&high| high > 0)?;
     let (_, data_end) = marks.data.filter(|data| data.1 <= high && owner.memory == 0)?;
+    if owner.binary.module().bytes().len() > MAX_READ {
+        return None;
+    }
     let statics = statics(owner.binary, |index| owner.global_value(dump, index));
     let ends = statics.iter().filter_map(|known| known.address.checked_add(known.size?));
     let end = ends.chain(std::iter::once(data_end)).max()?.checked_next_multiple_of(ALIGNMENT)?;
