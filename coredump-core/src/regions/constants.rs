@@ -29,7 +29,7 @@ pub fn changed_constants(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, 
     constants(dump, binaries, memory, regions).into_iter().filter_map(|(_, changed)| changed).collect()
 }
 
-/// Those that are as the module has them.
+/// The data segments of constants in a memory that are as the module has them.
 pub fn unchanged_constants(
     dump: &CoreDump<'_>,
     binaries: &Binaries,

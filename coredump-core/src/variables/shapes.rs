@@ -193,7 +193,7 @@ struct Builder {
     named: Vec<(usize, u64, Vec<u8>)>,
     /// The types that end in a trait object, with their binary and index, and their place in [`Shapes::tailed`].
     ending: HashMap<(usize, Die), (usize, usize)>,
-    /// Those for which no types were looked for yet.
+    /// The types that end in a trait object and were not yet completed by the vtables.
     unnamed: Vec<(usize, Die)>,
     /// The binaries whose data was searched for vtables.
     searched: HashSet<usize>,
