@@ -2,6 +2,7 @@
 //! broken is found where it was broken, and no input makes a tool panic or go on without end.
 
 use std::ops::Range;
+use std::path::Path;
 
 use coredump_tests::{Outcome, Tool, scratch};
 
@@ -576,12 +577,66 @@ fn a_broken_record_of_what_has_no_headers_is_found_there() {
         planted += 1;
     }
     assert!(planted > 0, "no block can be broken: {all:?}");
-    // The size of a span's objects: the record is known by the address of its pages, their number, and that it is in use.
+    // The size of a span's objects.
     let (path, _) = died("heap-go");
     let bytes = std::fs::read(&path).expect("the dump can be read");
     let image = Tool::new("coredump-dump").arg("--image").arg(&path).run().expect(0).stdout;
+    let span = span_record(&image, &path);
+    let mut broken = bytes.clone();
+    plant(&mut broken, span + 104, *b"AAAA").expect("the dump holds the record");
+    let path = folder.path().join("planted.coredump");
+    std::fs::write(&path, &broken).expect("a file can be written");
+    let checked = dump("heap-go", &["--check"], &path).expect(1);
+    assert_eq!(first_fact(&checked, "address"), format!("{span:#x}"), "{}", checked.text());
+}
+
+#[test]
+fn numbers_that_look_like_a_list_of_gos_spans_are_none() {
+    let folder = scratch();
+    let (path, _) = died("heap-go");
+    let bytes = std::fs::read(&path).expect("the dump can be read");
+    let image = Tool::new("coredump-dump").arg("--image").arg(&path).run().expect(0).stdout;
+    let word = |at: usize| u64::from_le_bytes(image[at..at + 8].try_into().unwrap());
+    let places = || (0..image.len() - 3000 * 8).step_by(8);
+    // The data of Go's module begins with the address of its table of functions, and says where its variables are.
+    let table =
+        image.windows(8).position(|bytes| bytes == [0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8]).expect("Go has a table");
+    let data = places().find(|&at| word(at) == table as u64).expect("something leads to the table");
+    let (start, end) = (word(data + 224) as usize, word(data + 232) as usize);
+    // Three words that are zero, between others, so that they can be found in the file.
+    let place = (start..end).step_by(8).find_map(|at| {
+        let around = &image[at - 16..at + 40];
+        let free = image[at..at + 24] == [0; 24] && around[..16] != [0; 16] && around[40..] != [0; 16];
+        let mut found = bytes.windows(around.len()).enumerate().filter(|(_, bytes)| free && *bytes == around);
+        let (place, _) = found.next()?;
+        found.next().is_none().then_some(place + 16)
+    });
+    let place = place.expect("there is room in front of the list");
+    let heap = |path: &Path| dump("heap-go", &["--heap"], path).expect(0).text().to_owned();
+    let right = heap(&path);
+    let planted_path = folder.path().join("planted.coredump");
+    // An address, a length and a capacity, as sizes and times look by chance: a part of the list, what goes on behind its end
+    // with zeros, and whatever else leads to a span.
+    let span = span_record(&image, &path);
+    let mut planted = bytes.clone();
+    let mut tried = 0;
+    for array in places().filter(|&at| word(at) == span) {
+        for len in [16, 300, 3000] {
+            for (index, value) in [array as u64, len, len].into_iter().enumerate() {
+                planted[place + 8 * index..][..8].copy_from_slice(&value.to_le_bytes());
+            }
+            std::fs::write(&planted_path, &planted).expect("a file can be written");
+            assert_eq!(heap(&planted_path), right, "{len} words at {array:#x}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 6, "only {tried} lists were planted");
+}
+
+/// The record of a span of Go's: it is known by the address of its pages, their number, and that it is in use.
+fn span_record(image: &[u8], path: &Path) -> u64 {
     let word = |at: usize| image.get(at..at + 8).map(|word| u64::from_le_bytes(word.try_into().unwrap()));
-    let all = blocks(&dump("heap-go", &["--blocks"], &path).expect(0));
+    let all = blocks(&dump("heap-go", &["--blocks"], path).expect(0));
     let mut pages = all.keys().filter(|&address| address % 8192 == 0);
     let span = pages.find_map(|&address| {
         let start = (24..image.len()).step_by(8).find(|&at| {
@@ -591,13 +646,7 @@ fn a_broken_record_of_what_has_no_headers_is_found_there() {
         })?;
         Some(start as u64 - 24)
     });
-    let span = span.expect("a span has a record");
-    let mut broken = bytes.clone();
-    plant(&mut broken, span + 104, *b"AAAA").expect("the dump holds the record");
-    let path = folder.path().join("planted.coredump");
-    std::fs::write(&path, &broken).expect("a file can be written");
-    let checked = dump("heap-go", &["--check"], &path).expect(1);
-    assert_eq!(first_fact(&checked, "address"), format!("{span:#x}"), "{}", checked.text());
+    span.expect("a span has a record")
 }
 
 #[test]

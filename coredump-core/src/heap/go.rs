@@ -4,7 +4,8 @@
 //! its address, and where the variables are. Among those is a slice of all spans. A span is some pages of objects of one
 //! size; objects before its index of the next free one are allocated, later ones where their bit says so. Pointers are 64
 //! bits wide, in a memory of 32. Objects have no header. The layout of spans changes between versions: it is believed
-//! when every span of the slice agrees with it.
+//! when every span of the slice agrees with it, and each has a record of its own. Three numbers of the runtime's statistics
+//! may look like a slice of anything, even of zeros, which are records that were never used.
 
 use std::ops::Range;
 
@@ -27,6 +28,8 @@ const ALLOCATED: u64 = 64;
 const CLASS: u64 = 98;
 const STATE: u64 = 99;
 const SIZE: u64 = 104;
+/// Bytes of a span's record that are read.
+const RECORD: u64 = 112;
 /// Bytes of a page.
 const PAGE: u64 = 8192;
 /// How many spans may be shared, and among how many one may be broken.
@@ -46,6 +49,7 @@ pub struct Go {
 /// A span.
 #[derive(Clone, Copy, Debug)]
 struct Span {
+    record: u64,
     start: u64,
     end: u64,
     /// In use for objects.
@@ -65,17 +69,20 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     let data = first(view, places, |at, value| value == table && view.u32(at + 4) == Some(0) && at % 8 == 0)?;
     let bound = |offset: u64| view.u64(data.checked_add(offset)?).filter(|&at| at <= view.memory().size);
     let mut left = LOOKED_AT;
-    let heap = [BSS, NO_POINTER_BSS].into_iter().find_map(|(start, end)| {
-        let variables = bound(start)?..bound(end)?;
-        let mut heap = None;
-        view.words(variables, |at, value| {
-            if at % 8 == 0 {
-                heap = Go::at(view, at, value, &mut left);
+    // Parts of the list, as caches of spans are, look like it: all spans are more than any of them.
+    let mut most: Option<(u64, Go)> = None;
+    for (start, end) in [BSS, NO_POINTER_BSS] {
+        view.words(bound(start)?..bound(end)?, |at, value| {
+            if at % 8 == 0
+                && let Some((used, heap)) = Go::at(view, at, value, &mut left)
+                && most.is_none_or(|most| most.0 < used)
+            {
+                most = Some((used, heap));
             }
-            heap.is_none() && left > 0
+            left > 0
         });
-        heap
-    })?;
+    }
+    let (_, heap) = most?;
     let mut ranges: Vec<Range<u64>> = Vec::new();
     for span in (0..heap.spans.1).filter_map(|index| heap.span(view, index)).filter(|span| span.objects) {
         ranges.push(span.start..span.end);
@@ -102,8 +109,9 @@ fn first(view: &View<'_>, places: &[Range<u64>], is: impl Fn(u64, u64) -> bool) 
 }
 
 impl Go {
-    /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span.
-    fn at(view: &View<'_>, at: u64, array: u64, left: &mut u64) -> Option<Go> {
+    /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span. With it, how many of
+    /// them hold objects.
+    fn at(view: &View<'_>, at: u64, array: u64, left: &mut u64) -> Option<(u64, Go)> {
         let (high, len, capacity) = (view.u32(at + 4)?, view.u64(at + 8)?, view.u64(at + 16)?);
         if high != 0 || !array.is_multiple_of(8) || len < 4 || len > capacity || len > MAX_SPANS {
             return None;
@@ -112,12 +120,13 @@ impl Go {
             return None;
         }
         let heap = Go { spans: (array, len) };
-        // Each page belongs to one span.
-        let (mut used, mut broken, mut shared, mut apart) = (0, 0, 0, Apart::default());
+        // Each element leads to another record, and each page belongs to one span.
+        let (mut used, mut broken, mut shared) = (0, 0, 0);
+        let (mut records, mut pages) = (Apart::default(), Apart::default());
         for index in 0..len {
             *left = left.checked_sub(1)?;
-            match heap.span(view, index) {
-                Some(span) if span.objects && !apart.add(&(span.start..span.end)) => {
+            match heap.span(view, index).filter(|span| records.add(&(span.record..span.record + RECORD))) {
+                Some(span) if span.objects && !pages.add(&(span.start..span.end)) => {
                     (broken, shared) = (broken + 1, shared + 1)
                 }
                 Some(span) => used += u64::from(span.objects),
@@ -128,34 +137,35 @@ impl Go {
                 return None;
             }
         }
-        (used > broken).then_some(heap)
+        (used > broken).then_some((used, heap))
     }
 
     /// The span with this index; `None` if what is there is none.
     fn span(&self, view: &View<'_>, index: u64) -> Option<Span> {
-        let at = view.u64(self.spans.0 + 8 * index)?;
-        let field = |offset: u64| view.u64(at.checked_add(offset)?);
+        let record = view.u64(self.spans.0 + 8 * index)?;
         let size = view.memory().size;
-        if at % 8 != 0 {
+        if record == 0 || record % 8 != 0 || record.checked_add(RECORD)? > size {
             return None;
         }
-        let (start, pages, state) = (field(START)?, field(PAGES)?, view.u8(at.checked_add(STATE)?)?);
-        if state > 2 {
+        let field = |offset: u64| view.u64(record + offset);
+        let (start, pages, state) = (field(START)?, field(PAGES)?, view.u8(record + STATE)?);
+        let end = start.checked_add(pages.checked_mul(PAGE)?)?;
+        if state > 2 || start % PAGE != 0 || end > size {
             return None;
         }
-        let none = Span { start, end: start, objects: false, free_index: 0, count: 0, bits: 0, size: 0 };
+        let none = Span { record, start, end, objects: false, free_index: 0, count: 0, bits: 0, size: 0 };
+        // One that is not in use has the pages of its last use, or none.
         if state == 0 {
             return Some(none);
         }
-        let end = start.checked_add(pages.checked_mul(PAGE)?)?;
-        if start % PAGE != 0 || start == 0 || pages == 0 || end > size {
+        if start == 0 || pages == 0 {
             return None;
         }
         if state == 2 {
-            return Some(Span { end, ..none });
+            return Some(none);
         }
-        let (free_index, count) = (u64::from(view.u16(at + FREE_INDEX)?), u64::from(view.u16(at + COUNT)?));
-        let (element, bits, class) = (field(SIZE)?, field(ALLOCATED)?, view.u8(at + CLASS)?);
+        let (free_index, count) = (u64::from(view.u16(record + FREE_INDEX)?), u64::from(view.u16(record + COUNT)?));
+        let (element, bits, class) = (field(SIZE)?, field(ALLOCATED)?, view.u8(record + CLASS)?);
         let room = end - start;
         // Class 0 is one object of its own; the two bits of class and of no pointers make it 0 or 1.
         let fits = match class {
@@ -169,7 +179,7 @@ impl Go {
             }
         };
         let sound = fits && free_index <= count && bits.checked_add(count.div_ceil(8))? <= size;
-        sound.then_some(Span { start, end, objects: true, free_index, count, bits, size: element })
+        sound.then_some(Span { objects: true, free_index, count, bits, size: element, ..none })
     }
 }
 
@@ -178,7 +188,8 @@ impl Allocator for Go {
         let _ = strict;
         let broken = (0..self.spans.1).filter(move |&index| self.span(view, index).is_none()).map(move |index| {
             let link = self.spans.0 + 8 * index;
-            let record = view.u64(link).filter(|&record| record % 8 == 0 && record < view.memory().size);
+            let sound = |record: &u64| *record != 0 && record % 8 == 0 && *record < view.memory().size;
+            let record = view.u64(link).filter(sound);
             let message = match record {
                 Some(_) => "the record of a span, the pages of objects of one size, contradicts itself".to_owned(),
                 None => "the list of all spans leads to where none can be".to_owned(),
