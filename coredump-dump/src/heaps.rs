@@ -4,10 +4,12 @@ use std::cell::OnceCell;
 use std::rc::Rc;
 
 use coredump_core::error::{Error, ErrorKind, Result};
-use coredump_core::heap::{Block, Graph, Heap, Roots, Survey, Totals, Types, View, inventory, preview, unclaimed};
+use coredump_core::heap::{
+    Block, Graph, Heap, Roots, Survey, Totals, Types, View, inventory, preview, shapes, unclaimed,
+};
 use coredump_core::memory::Memory;
 use coredump_core::model::CoreDump;
-use coredump_core::regions::{Regions, global_names, shapes};
+use coredump_core::regions::{Regions, global_names};
 use coredump_core::{Binaries, Shapes};
 
 use crate::inspection::Inspection;
@@ -43,9 +45,9 @@ impl<'a> Heaps<'a> {
         })
     }
 
-    /// The types that the program's debug information knows, which is read when they are first asked for.
+    /// The types that are known of blocks, which are read when they are first asked for.
     fn shapes(&self) -> &Shapes {
-        self.shapes.get_or_init(|| shapes(self.dump, self.binaries, self.memory))
+        self.shapes.get_or_init(|| shapes(self.dump, self.binaries, self.memory, &self.heaps))
     }
 
     /// The memory.

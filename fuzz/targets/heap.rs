@@ -2,11 +2,11 @@
 //! comes to an end.
 #![no_main]
 
-use coredump_core::heap::{Graph, Heap, Roots, Survey, View, inventory};
+use coredump_core::heap::{Graph, Heap, Roots, Survey, View, inventory, shapes};
 use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
-use coredump_core::regions::{Regions, changed_constants, shapes};
+use coredump_core::regions::{Regions, changed_constants};
 use libfuzzer_sys::fuzz_target;
 
 /// Larger memories only make it slow.
@@ -34,7 +34,7 @@ fuzz_target!(|bytes: &[u8]| {
             let _ = (Survey::new(heap, &view), heap.damage(&view));
         }
         let _ = changed_constants(&dump, &binaries, index, &regions);
-        let _ = inventory(&heaps, &view, &shapes(&dump, &binaries, index));
+        let _ = inventory(&heaps, &view, &shapes(&dump, &binaries, index, &heaps));
         let roots = Roots::new(&dump, &binaries, index, &regions, &heaps, &[]);
         if let Some(mut graph) = Graph::new(&heaps, &view) {
             graph.leaks(&roots, |block| assert!(block.end() <= memory.size));

@@ -505,6 +505,35 @@ fn what_a_trait_object_points_to_has_the_type_that_its_vtable_is_for() {
 }
 
 #[test]
+fn objects_of_go_have_the_types_that_its_runtime_describes() {
+    let folder = scratch();
+    let path = folder.path().join("guest.coredump");
+    let program = module("heap-go-types");
+    let run = Tool::new("coredump-run").args(["--env", "GOTRACEBACK=crash", "-o"]).arg(&path).arg(&program);
+    let outcome = run.run().expect(134);
+    let all = blocks(&dump("heap-go-types", &["--blocks"], &path).expect(0));
+    let mut right = BTreeMap::new();
+    for line in outcome.text().lines().filter_map(|line| line.strip_prefix("type 0x")) {
+        let (address, name) = line.split_once(' ').expect("an address and a name");
+        let address = u64::from_str_radix(address, 16).expect("a number");
+        let (start, block) = all.range(..=address).next_back().expect("an object");
+        assert!(address < start + block.0 && block.1 == "used", "{address:#x} is in no object");
+        // Integers without a pointer to them that says what they are.
+        let name = if name == "?" { "" } else { name };
+        assert_eq!(block.2, name, "{address:#x}");
+        *right.entry(name.to_owned()).or_insert(0) += 1;
+    }
+    assert_eq!(right.values().sum::<u64>(), 811, "{right:?}");
+    // A name counts no objects but those.
+    let document = Tool::new("coredump-json").args(["--heap", "-m"]).arg(&program).arg(&path).run().expect(0).json();
+    let types = document["heap"]["types"].as_array().expect("types");
+    for name in ["main.order", "[]main.line", "main.pair[string,int]", "[6]int", "main.square", "main.big"] {
+        let entry = types.iter().find(|entry| entry["type"] == name).unwrap_or_else(|| panic!("no {name}"));
+        assert_eq!(entry["count"], right[name], "{name}");
+    }
+}
+
+#[test]
 fn nodes_and_buckets_of_containers_have_types() {
     let folder = scratch();
     let (path, _) = coredump_tests::capture(folder.path(), "rust-std-O0", &["-q"]);

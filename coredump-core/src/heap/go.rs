@@ -1,4 +1,4 @@
-//! Go's spans, as its compiler for WebAssembly lays them out (1.27, wasip1).
+//! Go's spans, as its compiler for WebAssembly lays them out (1.22 to 1.27, wasip1).
 //!
 //! The runtime's data is found from its table of functions, whose magic number is in no other place: the module data holds
 //! its address, and where the variables are. Among those is a slice of all spans. A span is some pages of objects of one
@@ -11,12 +11,15 @@ use std::ops::Range;
 
 use super::apart::Apart;
 use super::block::{Block, Damage, State};
+use super::go_types::{Reader, Room};
 use super::view::View;
 use super::{Allocator, Blocks, FoundHeap, Kind};
+use crate::variables::Shapes;
 
 /// The first words of the table of functions.
 const MAGIC: (u64, u32) = (0xffff_fff1, 0x0801_0000);
 /// Offsets in the module data.
+const DATA: (u64, u64) = (208, 216);
 const BSS: (u64, u64) = (224, 232);
 const NO_POINTER_BSS: (u64, u64) = (240, 248);
 /// Offsets in a span.
@@ -30,6 +33,9 @@ const STATE: u64 = 99;
 const SIZE: u64 = 104;
 /// Bytes of a span's record that are read.
 const RECORD: u64 = 112;
+/// How the table of all sizes of objects begins, and its first word.
+const SIZES: [u16; 8] = [0, 8, 16, 24, 32, 48, 64, 80];
+const SIZES_BEGIN: u64 = 8 << 16;
 /// Bytes of a page.
 const PAGE: u64 = 8192;
 /// How many spans may be shared, and among how many one may be broken.
@@ -42,6 +48,8 @@ const LOOKED_AT: u64 = 1 << 22;
 /// The heap.
 #[derive(Clone, Copy, Debug)]
 pub struct Go {
+    /// Address of the module data.
+    data: u64,
     /// Address and length of the slice of spans.
     spans: (u64, u64),
 }
@@ -58,6 +66,8 @@ struct Span {
     count: u64,
     bits: u64,
     size: u64,
+    /// Twice the number of the size among all sizes, and 1 if the objects hold no pointers.
+    class: u8,
 }
 
 /// The heap of a program in Go whose data lies in one of `places`.
@@ -74,7 +84,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     for (start, end) in [BSS, NO_POINTER_BSS] {
         view.words(bound(start)?..bound(end)?, |at, value| {
             if at % 8 == 0
-                && let Some((used, heap)) = Go::at(view, at, value, &mut left)
+                && let Some((used, heap)) = Go::at(view, data, at, value, &mut left)
                 && most.is_none_or(|most| most.0 < used)
             {
                 most = Some((used, heap));
@@ -96,6 +106,10 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     Some(FoundHeap { kind: Kind::Go, ranges, state: Vec::new(), allocator: Box::new(heap) })
 }
 
+fn word_of(view: &View<'_>, at: u64, offset: u64) -> Option<u64> {
+    view.u64(at.checked_add(offset)?)
+}
+
 /// The first place of a word that `is` one.
 fn first(view: &View<'_>, places: &[Range<u64>], is: impl Fn(u64, u64) -> bool) -> Option<u64> {
     places.iter().find_map(|place| {
@@ -111,7 +125,7 @@ fn first(view: &View<'_>, places: &[Range<u64>], is: impl Fn(u64, u64) -> bool) 
 impl Go {
     /// The heap whose slice of spans is the variable at `at`, if it is one: every element is a sound span. With it, how many of
     /// them hold objects.
-    fn at(view: &View<'_>, at: u64, array: u64, left: &mut u64) -> Option<(u64, Go)> {
+    fn at(view: &View<'_>, data: u64, at: u64, array: u64, left: &mut u64) -> Option<(u64, Go)> {
         let (high, len, capacity) = (view.u32(at + 4)?, view.u64(at + 8)?, view.u64(at + 16)?);
         if high != 0 || !array.is_multiple_of(8) || len < 4 || len > capacity || len > MAX_SPANS {
             return None;
@@ -119,7 +133,7 @@ impl Go {
         if array.checked_add(len * 8)? > view.memory().size {
             return None;
         }
-        let heap = Go { spans: (array, len) };
+        let heap = Go { data, spans: (array, len) };
         // Each element leads to another record, and each page belongs to one span.
         let (mut used, mut broken, mut shared) = (0, 0, 0);
         let (mut records, mut pages) = (Apart::default(), Apart::default());
@@ -153,7 +167,7 @@ impl Go {
         if state > 2 || start % PAGE != 0 || end > size {
             return None;
         }
-        let none = Span { record, start, end, objects: false, free_index: 0, count: 0, bits: 0, size: 0 };
+        let none = Span { record, start, end, objects: false, free_index: 0, count: 0, bits: 0, size: 0, class: 0 };
         // One that is not in use has the pages of its last use, or none.
         if state == 0 {
             return Some(none);
@@ -179,11 +193,57 @@ impl Go {
             }
         };
         let sound = fits && free_index <= count && bits.checked_add(count.div_ceil(8))? <= size;
-        sound.then_some(Span { objects: true, free_index, count, bits, size: element, ..none })
+        sound.then_some(Span { objects: true, free_index, count, bits, size: element, class, ..none })
+    }
+}
+
+impl Span {
+    /// Whether the object with this index is in use.
+    fn state(&self, view: &View<'_>, index: u64) -> Result<State, Damage> {
+        let byte = self.bits + index / 8;
+        match (index < self.free_index, view.u8(byte).map(|byte| byte >> (index % 8) & 1 == 1)) {
+            (true, _) | (_, Some(true)) => Ok(State::Used),
+            (false, Some(false)) => Ok(State::Free),
+            (false, None) => Err(Damage::missing(byte)),
+        }
+    }
+
+    /// The room of the object with this index, if that is in use. `sizes` is where the table of all sizes is.
+    fn room(&self, view: &View<'_>, sizes: u64, index: u64) -> Option<Room> {
+        self.state(view, index).ok().filter(|state| *state == State::Used && index < self.count)?;
+        let start = self.start + index * self.size;
+        let smaller = match u64::from(self.class >> 1) {
+            0 => self.size.saturating_sub(PAGE),
+            number => u64::from(view.u16(sizes + 2 * (number - 1))?),
+        };
+        let scanned = self.class & 1 == 0;
+        Some(Room { start, end: start + self.size, smaller, scanned, record: self.record })
     }
 }
 
 impl Allocator for Go {
+    fn types(&self, view: &View<'_>) -> Option<Shapes> {
+        let bound = |offset: u64| word_of(view, self.data, offset).filter(|&at| at <= view.memory().size);
+        let statics = bound(DATA.0)?..bound(BSS.1)?;
+        let starts = |at: u64| SIZES.iter().zip(0..).all(|(size, index)| view.u16(at + 2 * index) == Some(*size));
+        let sizes = first(view, &[0..statics.end], |at, value| value == SIZES_BEGIN && starts(at))?;
+        let mut spans: Vec<Span> = (0..self.spans.1).filter_map(|index| self.span(view, index)).collect();
+        spans.retain(|span| span.objects);
+        spans.sort_by_key(|span| span.start);
+        let room = |at: u64| {
+            let span = spans[..spans.partition_point(|span| span.start <= at)].last()?;
+            span.room(view, sizes, (at - span.start).checked_div(span.size)?)
+        };
+        let mut reader = Reader::new(view, self.data, room)?;
+        let rooms = || spans.iter().flat_map(|span| (0..span.count).filter_map(|index| span.room(view, sizes, index)));
+        rooms().for_each(|room| reader.says(&room));
+        for (start, end) in [DATA, BSS] {
+            reader.interfaces(bound(start)?..bound(end)?);
+        }
+        rooms().for_each(|room| reader.holds(&room));
+        Some(reader.shapes())
+    }
+
     fn blocks<'v>(&'v self, view: &'v View<'v>, strict: bool) -> Blocks<'v> {
         let _ = strict;
         let broken = (0..self.spans.1).filter(move |&index| self.span(view, index).is_none()).map(move |index| {
@@ -199,12 +259,7 @@ impl Allocator for Go {
         let spans = (0..self.spans.1).filter_map(move |index| self.span(view, index)).filter(|span| span.objects);
         let blocks = spans.flat_map(move |span| {
             (0..span.count).map(move |index| {
-                let bit = view.u8(span.bits + index / 8).map(|byte| byte >> (index % 8) & 1 == 1);
-                let state = match (index < span.free_index, bit) {
-                    (true, _) | (_, Some(true)) => State::Used,
-                    (false, Some(false)) => State::Free,
-                    (false, None) => return Err(Damage::missing(span.bits + index / 8)),
-                };
+                let state = span.state(view, index)?;
                 Ok(Block::new(span.start + index * span.size, span.size, state))
             })
         });

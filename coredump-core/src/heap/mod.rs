@@ -10,6 +10,7 @@ mod block;
 mod dlmalloc;
 mod emmalloc;
 mod go;
+mod go_types;
 mod graph;
 mod halves;
 mod hints;
@@ -47,7 +48,8 @@ use hints::Hints;
 use crate::binaries::Binaries;
 use crate::memory::Chunk;
 use crate::model::{CoreDump, Value};
-use crate::regions::{Regions, Use, initial};
+use crate::regions::{self, Regions, Use, initial};
+use crate::variables::Shapes;
 
 /// How many bytes of a memory whose parts are not known are searched for allocators' states, from its beginning.
 const LOOKED_AT: u64 = 64 << 20;
@@ -148,6 +150,11 @@ trait Allocator: Sync {
         false
     }
 
+    /// The types of the blocks, where the program's runtime describes them.
+    fn types(&self, _view: &View<'_>) -> Option<Shapes> {
+        None
+    }
+
     /// The first fault in the allocator's state, apart from the blocks.
     fn check(&self, view: &View<'_>) -> Option<Damage>;
 }
@@ -244,6 +251,14 @@ impl Heap {
         let blocks = self.allocator.blocks(view, true).filter_map(Result::err);
         blocks.chain(self.allocator.check(view)).take(MOST).collect()
     }
+}
+
+/// The types that are known of the blocks of these heaps, of the dump's memory with this index: what the program's runtime
+/// describes, else what its debug information does.
+pub fn shapes(dump: &CoreDump<'_>, binaries: &Binaries, memory: u32, heaps: &[Heap]) -> Shapes {
+    let contents = dump.memories.get(memory as usize);
+    let described = contents.map(View::new).and_then(|view| heaps.iter().find_map(|heap| heap.allocator.types(&view)));
+    described.unwrap_or_else(|| regions::shapes(dump, binaries, memory))
 }
 
 /// Bytes of the pages that the program wrote to beyond its static data, as far as they are in none of its `heaps`: if they are

@@ -375,6 +375,11 @@ impl<'s> Types<'s> {
         let scene = &scene;
         let (next, seen, tables) = (Queue::default(), HashSet::new(), Vec::new());
         let mut walk = Walk { types: Types { shapes, of }, next, seen, tables };
+        for (address, index) in &shapes.known {
+            if let Some(number) = graph.number(*address) {
+                walk.types.of[number] = *index as u16 + 1;
+            }
+        }
         let mut reader = Reader::new(scene, view);
         for root in &shapes.roots {
             let shape = &shapes.all[root.shape];

@@ -139,6 +139,8 @@ pub struct Shapes {
     /// For each type that ends in a trait object, what it is with that object's type in its place, by the address of the
     /// object's vtable: indices into `all`.
     pub tailed: Vec<HashMap<u64, usize>>,
+    /// Blocks whose types the program's runtime says, by address: indices into `all`.
+    pub known: Vec<(u64, usize)>,
 }
 
 impl Shapes {

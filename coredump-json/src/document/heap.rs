@@ -1,7 +1,6 @@
 //! `heap`: what the allocators in the memories hold.
 
-use coredump_core::heap::{Heap, View, inventory};
-use coredump_core::regions::shapes;
+use coredump_core::heap::{Heap, View, inventory, shapes};
 use coredump_core::{Dump, Shapes};
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
@@ -85,7 +84,7 @@ fn of_memory(dump: &Dump, index: u32, entry: &mut HeapEntry<'_>) {
     let Some(memory) = recorded.memories.get(index as usize) else { return };
     let heaps = Heap::find(recorded, binaries, index, &dump.regions(index));
     let view = View::new(memory);
-    let shapes = if heaps.is_empty() { Shapes::default() } else { shapes(recorded, binaries, index) };
+    let shapes = if heaps.is_empty() { Shapes::default() } else { shapes(recorded, binaries, index, &heaps) };
     let (surveys, totals) = inventory(&heaps, &view, &shapes);
     for (heap, mut survey) in heaps.iter().zip(surveys) {
         let damage = std::mem::take(&mut survey.damage).into_iter().map(|damage| DamageEntry {
