@@ -82,8 +82,8 @@ impl Binary {
     }
 
     /// Its bytes as an instrumented engine ([`crate::Full`]) runs them safely: all offsets are the same, but locals that hold nothing
-    /// until they are assigned to begin as null. wasmtime 48 else takes what happens to be there for objects, if the program is one
-    /// of a language that is garbage-collected. Dumps hold the program as it is.
+    /// until they are assigned to begin as null, and all references may be null where functions need that. wasmtime 48 else takes what
+    /// happens to be there for objects, if the program is one of a language that is garbage-collected. Dumps hold the program as it is.
     pub fn bytes_to_instrument(&self) -> &[u8] {
         let changed = self.instrumented.get_or_init(|| {
             let mut all: Option<Vec<u8>> = None;

@@ -20,6 +20,7 @@ mod final_dump;
 mod frames;
 mod head;
 mod keep;
+mod nullable;
 mod numbers;
 mod objects;
 mod output;

@@ -1,6 +1,7 @@
 //! Kotlin programs: what they print about their own variables before they die is what the tools show, where they died is where
 //! the source says, and an exception is shown with all that it carries.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use coredump_tests::{Outcome, Tool, fixture, scratch};
@@ -393,6 +394,56 @@ fn what_leaks_is_found_behind_the_object_that_holds_it() {
         died.values("leak", &["Cache.sessions[299].user", "Cache.sessions[7].entries[9]"]),
         ["\"user 299\"", "Entry(key=9, text=\"entry 9 of user 7\")"]
     );
+}
+
+/// The objects of each type in a dump.
+fn counts(dump: &Path) -> HashMap<String, u32> {
+    let text = Tool::new("coredump-dump").arg("--heap").arg(dump).run().expect(0).text().to_owned();
+    let row = |line: &str| {
+        let parts: Vec<&str> = line.split('\t').collect();
+        Some((parts.get(2)?.to_string(), parts.get(3)?.parse().ok()?))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+#[test]
+fn objects_are_as_many_as_the_program_kept() {
+    for options in [&[][..], &["--live"], &["--fast"]] {
+        let died = died_with(options, &fixture("modules/kotlin-kept.wasm"), &[]);
+        let seen = counts(&died.dump);
+        for (kept, class, count) in died.printed() {
+            assert_eq!(kept, "kept");
+            let class = match class {
+                "jobs" => "Function0_bound1_I",
+                "work" => "<no name provided>",
+                // Only frames refer to these.
+                "Leaf" | "Twig" | "Ring" if options == ["--fast"] => continue,
+                class => class,
+            };
+            assert_eq!(seen.get(class).map(u32::to_string).as_deref(), Some(count), "{class} {options:?}");
+        }
+        assert_eq!(died.printed().len(), 9);
+    }
+}
+
+/// The optimiser makes locals that cannot be null and hands them on as such; the engine takes what the stack holds for them, unless
+/// they begin as null.
+#[test]
+fn a_production_build_is_captured_with_its_frames() {
+    for (options, detail) in [(&[][..], "replayed"), (&["--live"], "live")] {
+        let died = died_with(options, &fixture("modules/kotlin-kept-production.wasm"), &[]);
+        assert_eq!(died.printed().len(), 9, "it ran to its end: {}", died.run.stderr);
+        assert!(!died.run.stderr.contains("warning"), "{}", died.run.stderr);
+        assert_eq!(died.json()["process"]["detail"], detail);
+        let seen = counts(&died.dump);
+        for (_, class, count) in
+            died.printed().iter().filter(|(_, class, _)| ["Point", "Cents", "Ring"].contains(class))
+        {
+            assert_eq!(seen.get(*class).map(u32::to_string).as_deref(), Some(*count), "{class} {options:?}");
+        }
+        // A local that is no longer used holds one more than the program kept.
+        assert_eq!(seen["Twig"], 51, "{options:?}");
+    }
 }
 
 #[test]
