@@ -258,6 +258,18 @@ impl<'d> Evaluation<'_, 'd> {
                 false => Err(format!("`{class}` has no member `{name}`")),
             };
         }
+        self.member_of_object(whole, name).or_else(|why| self.own_member(whole, name).ok_or(why))
+    }
+
+    /// A field of an object that only holds another value, and is written as that.
+    fn own_member(&self, whole: Part, name: &str) -> Option<Part> {
+        let Field::Ref(Link::Object(id)) = whole.field else { return None };
+        let object = self.view.get(id)?;
+        let is_holder = matches!(self.view.meaning(&object, 0..0)?.form, Form::Other(_));
+        last_of(&self.view.members(&object), name).filter(|_| is_holder)
+    }
+
+    fn member_of_object(&self, whole: Part, name: &str) -> Result<Part, String> {
         let object = self.object(whole)?;
         let meaning = self.view.meaning(&object, 0..0);
         let members = meaning.as_ref().map(|meaning| meaning.members.clone()).unwrap_or_default();

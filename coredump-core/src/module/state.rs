@@ -1,6 +1,6 @@
 //! A module's state before anything runs: globals, memories, tables, data and elements.
 
-use wasmparser::{ElementItems, ElementKind, TypeRef};
+use wasmparser::{ElementItems, ElementKind, OperatorsReader, TypeRef};
 
 use super::items::{
     Constant, DataSegment, ElementSegment, GlobalDefinition, MemoryDefinition, TableDefinition, ValueType,
@@ -28,6 +28,12 @@ impl<'s> Module<'s> {
             });
             imported.chain(defined).take(MAX_ITEMS).collect()
         })
+    }
+
+    /// The code that makes the first value of each global, but of imported ones.
+    pub(crate) fn global_initialisers(&self) -> impl Iterator<Item = OperatorsReader<'s>> {
+        let globals = self.items::<wasmparser::Global<'s>>(id::GLOBAL).take(MAX_ITEMS);
+        globals.map(|global| global.init_expr.get_operators_reader())
     }
 
     /// Linear memories, imported ones first.

@@ -3,6 +3,8 @@
 
 use crate::gc::meaning::Reading;
 
+/// What the name of such a class has in it.
+pub const BOUND: &str = "_bound";
 /// Values that a class is named for, at most.
 const MOST: usize = 64;
 /// Ways to read a name that are tried.
@@ -12,7 +14,7 @@ const TRIES: usize = 1 << 12;
 /// classes by their names, each as its values are read. None if it is no such class, or if its name can be read in more ways.
 pub fn readings(class: &str, values: &[(&str, Reading)]) -> Option<Vec<Option<Reading>>> {
     let (_, shape) = class.rsplit('.').next()?.split_once("Function")?;
-    let (arity, shape) = shape.split_once("_bound")?;
+    let (arity, shape) = shape.split_once(BOUND)?;
     let (count, letters) = shape.split_once('_')?;
     let count: usize = count.parse().ok().filter(|count| (1..=MOST).contains(count))?;
     if arity.is_empty() || !arity.bytes().all(|digit| digit.is_ascii_digit()) {

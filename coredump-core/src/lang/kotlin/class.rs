@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use wasmparser::Operator;
 
+use super::layout::{ANCESTORS, with_superclasses};
 use super::{Kotlin, Named};
 use crate::module::Module;
 use crate::objects::{Field, Id, Kind, Link, Object, Storage};
@@ -25,8 +26,6 @@ const SUPERCLASS: (&str, usize) = ("superClassRtti", 1);
 const PACKAGE: [(&str, usize); 2] = [("packageNamePoolId", 2), ("qualifierStringLoader", 6)];
 const NAME: [(&str, usize); 2] = [("simpleNamePoolId", 3), ("simpleNameStringLoader", 7)];
 
-/// Superclasses that are followed.
-const ANCESTORS: usize = 64;
 /// Longest name, in units of its string.
 const LONGEST: usize = 1024;
 
@@ -152,8 +151,8 @@ impl Kotlin {
             return known.clone();
         }
         let module = view.module(number)?;
-        let types = std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS);
-        let names: Option<Vec<String>> = types.map(|ty| module.type_name(ty).map(with_outer)).collect();
+        let names = with_superclasses(module, ty).map(|ty| module.type_name(ty).map(with_outer));
+        let names: Option<Vec<String>> = names.collect();
         let names = names.filter(|names| names.last().is_some_and(|name| name == "kotlin.Any"));
         let class = names.map(|names| Arc::new(Class(names)));
         self.named.lock().insert((number, ty), class.clone());

@@ -1,24 +1,28 @@
 //! What code that only moves values tells of them: a parameter is what its callers hand over, a result what is returned, a field what
 //! is stored in it, and all of these are what becomes of them elsewhere. Kotlin's types are static, so a move of a number goes from one
 //! thing to another of the same type; where a value class or a number becomes another, a function of the class is called. References
-//! are not followed: theirs go to supertypes as well. What is nearest counts, and where the nearest disagree, nothing is known.
+//! are not followed: theirs go to supertypes as well. Of a call by reference it is known what refers to the function: a field of a table
+//! of methods, or of a lambda. Its parameters and result are those of all functions that are put there. What is nearest counts, and where
+//! the nearest disagree, nothing is known.
 
 use std::collections::HashMap;
 
-use wasmparser::{BlockType, Operator, ValType};
+use wasmparser::{BlockType, Operator, OperatorsReader, ValType};
 
 use super::Reading;
 use super::kinds::{Declarations, Evidence, class_of_function};
-use super::layout::HEADER;
+use super::layout::{HEADER, with_superclasses};
 use crate::module::{Module, ValueType};
 use crate::unwind::arity;
 
-/// Superclasses' types that are followed.
-const ANCESTORS: usize = 64;
+/// In place of a function, what code outside of functions is in.
+const NO_FUNCTION: u32 = u32::MAX;
 /// Moves that are kept of one module.
 const MAX_MOVES: usize = 1 << 23;
 /// Locals of all functions of a module that are looked at.
 const MAX_LOCALS: usize = 1 << 24;
+/// Fields that keep what one parameter refers to.
+const KEPT: usize = 16;
 /// Functions that are looked at for names of locals.
 const NAMED: usize = 1 << 12;
 /// Operands on the stack of a function, and blocks that are open in it, past which it is looked at no further.
@@ -39,6 +43,10 @@ pub enum Slot {
     Global(u32),
     /// The result of a block of a function's code.
     Block(u32, u32),
+    /// A parameter of the functions that a field of a type refers to.
+    Taken(u32, u32, u32),
+    /// The result of these.
+    Given(u32, u32),
 }
 
 /// How the numbers and values without a box are read that a module's slots hold, as far as its code tells.
@@ -60,8 +68,15 @@ impl Flows {
             known: Vec::new(),
             moves: Vec::new(),
             callees: HashMap::new(),
+            handed: Vec::new(),
+            kept: HashMap::new(),
             operands_left: MAX_OPERANDS,
         };
+        graph.captured();
+        for initialiser in module.global_initialisers() {
+            let walk = Walk::new(&mut graph, NO_FUNCTION, Vec::new());
+            walk.through(initialiser, None);
+        }
         let mut left = MAX_LOCALS;
         for function in functions {
             let Some(locals) = module.local_types(function) else { continue };
@@ -70,11 +85,9 @@ impl Flows {
             if left == 0 {
                 break;
             }
-            let of_value = module.function_name(function).and_then(class_of_function).is_some();
-            let (stack, blocks) = (Vec::new(), Vec::new());
-            let walk = Walk { graph: &mut graph, function, of_value, locals, stack, blocks, count: 0 };
-            walk.run();
+            Walk::new(&mut graph, function, locals).run();
         }
+        graph.join();
         graph.spread()
     }
 
@@ -84,12 +97,18 @@ impl Flows {
     }
 }
 
-/// A field as the class has it that declares it.
+/// A field, or what is behind it, as the class has it that declares it.
 fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
-    let Slot::Field(ty, field) = slot else { return slot };
-    let types = std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS);
-    let declaring = types.take_while(|ty| module.field_count(*ty).is_some_and(|count| field < count));
-    Slot::Field(declaring.last().unwrap_or(ty), field)
+    let declaring = |ty: u32, field: u32| {
+        let has = |ty: &u32| module.field_count(*ty).is_some_and(|count| field < count);
+        with_superclasses(module, ty).take_while(has).last().unwrap_or(ty)
+    };
+    match slot {
+        Slot::Field(ty, field) => Slot::Field(declaring(ty, field), field),
+        Slot::Taken(ty, field, index) => Slot::Taken(declaring(ty, field), field, index),
+        Slot::Given(ty, field) => Slot::Given(declaring(ty, field), field),
+        slot => slot,
+    }
 }
 
 /// Where an operand came from.
@@ -97,6 +116,12 @@ fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
 enum Source {
     Slot(u32),
     Known(Reading),
+    /// A reference to this function.
+    Function(u32),
+    /// A reference in a field.
+    Member(u32, u32),
+    /// A reference in a local.
+    Reference(u32),
     Unknown,
 }
 
@@ -107,6 +132,11 @@ struct Callee {
     gives: Option<Reading>,
 }
 
+/// A function, and the place of a parameter of it.
+type Parameter = (u32, u32);
+/// A type, and the place of a field of it.
+type Member = (u32, u32);
+
 /// Slots, what speaks for each, and the moves between them.
 struct Graph<'m, 's> {
     module: &'m Module<'s>,
@@ -116,6 +146,11 @@ struct Graph<'m, 's> {
     known: Vec<Option<Evidence>>,
     moves: Vec<(u32, u32)>,
     callees: HashMap<u32, Callee>,
+    /// Functions that are called, the place of a parameter, and the function that it then refers to.
+    handed: Vec<(u32, u32, u32)>,
+    /// The fields in which a function keeps references that it takes, by the function and the place of the parameter.
+    /// None of one that gets another value.
+    kept: HashMap<Parameter, Option<Vec<Member>>>,
     /// How many operands may still be taken from stacks.
     operands_left: usize,
 }
@@ -152,6 +187,63 @@ impl Graph<'_, '_> {
             Source::Known(reading) => self.tell(Source::Slot(target), reading),
             _ => {}
         }
+    }
+
+    /// What the classes of lambdas say of the values that these hold.
+    fn captured(&mut self) {
+        let module = self.module;
+        for ty in 0..module.type_kinds().len() as u32 {
+            let Some(readings) = module.type_name(ty).and_then(|name| self.declared.held_by(name)) else { continue };
+            let Some(count) = module.field_count(ty).map(|count| count as usize) else { continue };
+            for (field, reading) in (0..count).rev().zip(readings.into_iter().rev()) {
+                if let Some(reading) = reading.filter(|_| module.field_width(ty, field as u32).is_some()) {
+                    let id = self.id(Slot::Field(ty, field as u32));
+                    self.tell(Source::Slot(id), reading);
+                }
+            }
+        }
+    }
+
+    /// Connects the functions that are handed to others with the fields in which these keep them.
+    fn join(&mut self) {
+        let mut handed = std::mem::take(&mut self.handed);
+        handed.sort_unstable();
+        handed.dedup();
+        let kept = std::mem::take(&mut self.kept);
+        for (callee, index, function) in handed {
+            for (ty, field) in kept.get(&(callee, index)).into_iter().flatten().flatten() {
+                self.called_through(function, *ty, *field);
+            }
+        }
+    }
+
+    /// Whoever calls what a field refers to may call this function. `None` if too much was followed.
+    fn called_through(&mut self, function: u32, ty: u32, field: u32) -> Option<()> {
+        let module = self.module;
+        let Some(signature) = module.signature(function) else { return Some(()) };
+        let callee = self.callee(function);
+        self.operands_left = self.operands_left.checked_sub(signature.params.len() + 1)?;
+        for (index, _) in signature.params.iter().enumerate().filter(|(_, ty)| **ty != ValueType::Ref) {
+            let taken = self.id(Slot::Taken(ty, field, index as u32));
+            match callee.first.filter(|_| index == 0) {
+                Some(reading) => self.tell(Source::Slot(taken), reading),
+                None => {
+                    let parameter = self.id(Slot::Local(function, index as u32));
+                    self.flow(Source::Slot(taken), parameter);
+                }
+            }
+        }
+        if let [result] = signature.results[..]
+            && result != ValueType::Ref
+        {
+            let given = self.id(Slot::Given(ty, field));
+            let source = match callee.gives {
+                Some(reading) => Source::Known(reading),
+                None => Source::Slot(self.id(Slot::Result(function))),
+            };
+            self.flow(source, given);
+        }
+        Some(())
     }
 
     fn callee(&mut self, function: u32) -> Callee {
@@ -192,7 +284,8 @@ impl Graph<'_, '_> {
             reached.iter().for_each(|(id, evidence)| known[*id as usize] = *evidence);
             nearest = reached.into_keys().collect();
         }
-        let readings = self.ids.into_iter().filter(|(slot, _)| !matches!(slot, Slot::Block(..)));
+        let between = |slot: &Slot| matches!(slot, Slot::Block(..) | Slot::Taken(..) | Slot::Given(..));
+        let readings = self.ids.into_iter().filter(|(slot, _)| !between(slot));
         Flows(readings.filter_map(|(slot, id)| Some((slot, known[id as usize]?.reading()?))).collect())
     }
 }
@@ -223,7 +316,12 @@ struct Walk<'g, 'm, 's> {
     count: u32,
 }
 
-impl Walk<'_, '_, '_> {
+impl<'g, 'm, 's> Walk<'g, 'm, 's> {
+    fn new(graph: &'g mut Graph<'m, 's>, function: u32, locals: Vec<ValueType>) -> Walk<'g, 'm, 's> {
+        let of_value = graph.module.function_name(function).and_then(class_of_function).is_some();
+        Walk { graph, function, of_value, locals, stack: Vec::new(), blocks: Vec::new(), count: 0 }
+    }
+
     fn run(mut self) -> Option<()> {
         let module = self.graph.module;
         let results = &module.signature(self.function)?.results;
@@ -241,8 +339,13 @@ impl Walk<'_, '_, '_> {
             self.graph.tell(Source::Slot(value), reading);
         }
         self.value_class(name);
+        let operators = module.operators(self.function)?;
+        self.through(operators, result)
+    }
+
+    /// Follows code to its end. `result` is where the result of all of it goes, as with a block.
+    fn through(mut self, mut operators: OperatorsReader<'_>, result: Option<Option<u32>>) -> Option<()> {
         self.blocks.push(Block { height: 0, result, is_loop: false, dead: false, dead_around: false });
-        let mut operators = module.operators(self.function)?;
         while !operators.eof() {
             self.step(&operators.read().ok()?)?;
         }
@@ -277,7 +380,7 @@ impl Walk<'_, '_, '_> {
         let module = self.graph.module;
         let ty = match slot {
             Slot::Field(ty, field) => return module.field_width(ty, field).is_some(),
-            Slot::Global(_) | Slot::Block(..) => return true,
+            Slot::Global(_) | Slot::Block(..) | Slot::Taken(..) | Slot::Given(..) => return true,
             Slot::Local(function, index) if function == self.function => self.locals.get(index as usize).copied(),
             Slot::Local(function, index) => {
                 module.signature(function).and_then(|signature| signature.params.get(index as usize).copied())
@@ -289,8 +392,28 @@ impl Walk<'_, '_, '_> {
         ty.is_some_and(|ty| ty != ValueType::Ref)
     }
 
+    fn is_parameter(&self, local: u32) -> bool {
+        let signature = self.graph.module.signature(self.function);
+        signature.is_some_and(|signature| (local as usize) < signature.params.len())
+    }
+
+    /// A local of the function gets a value.
+    fn set(&mut self, source: Source, local: u32) {
+        let slot = Slot::Local(self.function, local);
+        if self.is_number(slot) {
+            self.moved(source, slot);
+        } else if self.is_parameter(local) {
+            self.graph.kept.insert((self.function, local), None);
+        }
+    }
+
     fn push_slot(&mut self, slot: Slot) {
-        let source = if self.is_number(slot) { Source::Slot(self.graph.id(slot)) } else { Source::Unknown };
+        let source = match slot {
+            _ if self.is_number(slot) => Source::Slot(self.graph.id(slot)),
+            Slot::Field(ty, field) => Source::Member(ty, field),
+            Slot::Local(_, local) => Source::Reference(local),
+            _ => Source::Unknown,
+        };
         self.stack.push(source);
     }
 
@@ -375,11 +498,11 @@ impl Walk<'_, '_, '_> {
             Operator::LocalGet { local_index } => self.push_slot(Slot::Local(self.function, local_index)),
             Operator::LocalSet { local_index } => {
                 let source = self.pop()?;
-                self.moved(source, Slot::Local(self.function, local_index));
+                self.set(source, local_index);
             }
             Operator::LocalTee { local_index } => {
                 let source = self.pop()?;
-                self.moved(source, Slot::Local(self.function, local_index));
+                self.set(source, local_index);
                 self.push_slot(Slot::Local(self.function, local_index));
             }
             Operator::GlobalGet { global_index } => self.push_slot(Slot::Global(global_index)),
@@ -415,6 +538,10 @@ impl Walk<'_, '_, '_> {
                     let source = self.pop()?;
                     if let Some(reading) = callee.first.filter(|_| index == 0) {
                         self.graph.tell(source, reading);
+                    } else if let Source::Function(function) = source {
+                        if self.graph.handed.len() < MAX_MOVES {
+                            self.graph.handed.push((function_index, index, function));
+                        }
                     } else {
                         self.moved(source, Slot::Local(function_index, index));
                     }
@@ -426,6 +553,27 @@ impl Walk<'_, '_, '_> {
                     (_, count) => self.stack.extend(std::iter::repeat_n(Source::Unknown, count)),
                 }
             }
+            Operator::CallRef { type_index } => {
+                let called = self.pop()?;
+                let signature = self.graph.module.signature_of_type(type_index)?;
+                let is_number = |ty: &ValueType| *ty != ValueType::Ref;
+                for (index, ty) in signature.params.iter().enumerate().rev() {
+                    let source = self.pop()?;
+                    if let Source::Member(of, field) = called
+                        && is_number(ty)
+                    {
+                        let taken = self.graph.id(Slot::Taken(of, field, index as u32));
+                        self.graph.flow(source, taken);
+                    }
+                }
+                match (called, &signature.results[..]) {
+                    (Source::Member(of, field), [result]) if is_number(result) => {
+                        self.push_slot(Slot::Given(of, field));
+                    }
+                    (_, results) => self.stack.extend(std::iter::repeat_n(Source::Unknown, results.len())),
+                }
+            }
+            Operator::RefFunc { function_index } => self.stack.push(Source::Function(function_index)),
             Operator::Return => {
                 self.branch(u32::try_from(self.blocks.len()).ok()?.checked_sub(1)?);
                 self.stop();
@@ -488,9 +636,23 @@ impl Walk<'_, '_, '_> {
 
     /// A value is stored in a field. What is stored in a box is what the box is of.
     fn stored(&mut self, source: Source, ty: u32, field: u32) {
-        match self.graph.boxed_in(ty) {
-            Some(reading) if field as usize == HEADER.len() => self.graph.tell(source, reading),
-            _ => self.moved(source, Slot::Field(ty, field)),
+        match (self.graph.boxed_in(ty), source) {
+            (_, Source::Function(function)) => {
+                self.graph.called_through(function, ty, field);
+            }
+            (_, Source::Reference(local)) => self.kept(local, ty, field),
+            (Some(reading), _) if field as usize == HEADER.len() => self.graph.tell(source, reading),
+            (None | Some(_), _) => self.moved(source, Slot::Field(ty, field)),
+        }
+    }
+
+    /// A reference that the function was given is stored in a field.
+    fn kept(&mut self, local: u32, ty: u32, field: u32) {
+        if self.is_parameter(local) {
+            let kept = self.graph.kept.entry((self.function, local)).or_insert_with(|| Some(Vec::new()));
+            if let Some(kept) = kept.as_mut().filter(|kept| kept.len() < KEPT && !kept.contains(&(ty, field))) {
+                kept.push((ty, field));
+            }
         }
     }
 }
@@ -551,6 +713,33 @@ mod tests {
             (func (param $flag i32) (call $next (local.get $flag)))
             (func $next (param $on i32) (if (local.get $on) (then))))"#;
         assert_eq!(parameter(text), Some(Reading::Truth));
+    }
+
+    #[test]
+    fn a_call_by_reference_hands_on_to_what_is_put_there() {
+        let calls = |put: &str| {
+            parameter(&format!(
+                r#"(module
+                (type $takes (func (param i32)))
+                (type $methods (sub (struct (field (ref $takes)))))
+                (type $own (sub $methods (struct (field (ref $takes)) (field (ref null $takes)))))
+                (func (param $flag i32) (param $methods (ref $methods))
+                    (call_ref $takes (local.get $flag) (struct.get $methods 0 (local.get $methods))))
+                (func $shows (param $on i32) (if (local.get $on) (then)))
+                (func $keeps (param $held (ref $takes)) (result (ref $own))
+                    (struct.new $own (local.get $held) (ref.null $takes)))
+                (func $blank (param $none i32))
+                (elem declare func $shows $blank)
+                {put})"#
+            ))
+        };
+        assert_eq!(calls(""), None);
+        assert_eq!(calls("(global (ref $methods) (struct.new $methods (ref.func $shows)))"), Some(Reading::Truth));
+        let own = "(struct.new $own (ref.func $shows) (ref.null $takes))";
+        assert_eq!(calls(&format!("(global (ref $own) {own})")), Some(Reading::Truth), "the superclass has the field");
+        let other = "(struct.new $own (ref.func $blank) (ref.func $shows))";
+        assert_eq!(calls(&format!("(global (ref $own) {other})")), None, "another field");
+        assert_eq!(calls("(func (drop (call $keeps (ref.func $shows))))"), Some(Reading::Truth));
     }
 
     /// Such code may take thousands of operands with each instruction, none of which is there.

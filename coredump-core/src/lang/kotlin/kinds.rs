@@ -7,15 +7,14 @@ use std::collections::{HashMap, HashSet};
 use wasmparser::{Operator, OperatorsReader};
 
 use super::Reading;
-use super::layout::HEADER;
+use super::bound::{self, BOUND};
+use super::layout::{HEADER, with_superclasses};
 use crate::module::Module;
 use crate::objects::{Field, Storage};
 use crate::unwind::arity;
 
 /// The value class of the library that holds any value.
 const RESULT: &str = "kotlin.Result";
-/// Superclasses' types that are followed.
-const ANCESTORS: usize = 64;
 /// Operands that are followed.
 const OPERANDS: usize = 64;
 /// Operators of a value class's function that are looked at: it has a few.
@@ -115,6 +114,14 @@ impl Declarations<'_, '_> {
     /// The type of the boxes of a value class of the program.
     pub fn type_of_value(&self, class: &str) -> Option<u32> {
         self.values.get(class).copied()
+    }
+
+    /// How the values are read that the objects of a class of lambdas hold, by its name.
+    pub fn held_by(&self, class: &str) -> Option<Vec<Option<Reading>>> {
+        if !class.contains(BOUND) {
+            return None;
+        }
+        bound::readings(class, &values_of(self.values, self.number))
     }
 
     /// What a function gives, by its name.
@@ -295,6 +302,12 @@ fn value_classes(module: &Module<'_>) -> HashMap<String, u32> {
         .collect()
 }
 
+/// The value classes of the module with this number, by their names without the package.
+fn values_of(values: &HashMap<String, u32>, module: u32) -> Vec<(&str, Reading)> {
+    let simple = |name: &'_ str| name.rfind(['.', '$']).map_or(0, |at| at + 1);
+    values.iter().map(|(name, ty)| (&name[simple(name)..], Reading::Value { module, ty: *ty })).collect()
+}
+
 /// Where an operand was read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Origin {
@@ -458,8 +471,7 @@ impl Fields {
 
     /// The value classes of the module with this number, by their names without the package.
     pub fn values(&self, module: u32) -> Vec<(&str, Reading)> {
-        let simple = |name: &'_ str| name.rfind(['.', '$']).map_or(0, |at| at + 1);
-        self.values.iter().map(|(name, ty)| (&name[simple(name)..], Reading::Value { module, ty: *ty })).collect()
+        values_of(&self.values, module)
     }
 
     /// The kind of a value class's only field, as it stands without its box: a number of 32 bits, if its box has fewer.
@@ -500,8 +512,7 @@ impl Fields {
         storage: Storage,
         moved: impl FnOnce() -> Option<Reading>,
     ) -> Reading {
-        let types =
-            || std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS).map(|ty| (ty, field));
+        let types = || with_superclasses(module, ty).map(|ty| (ty, field));
         let mut known = types().filter_map(|field| self.known.get(&field)).map(|evidence| evidence.0);
         let first = known.next().or_else(moved).unwrap_or(Reading::Unknown);
         let known = if known.all(|other| other == first) { first } else { Reading::Unknown };

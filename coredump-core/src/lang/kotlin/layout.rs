@@ -2,6 +2,7 @@
 //! layouts of Kotlin 2.4.20, as long as an object's fields are stored as they say: tools that optimise take fields out.
 
 use super::{Kotlin, Named};
+use crate::module::Module;
 use crate::objects::Storage::{self, F32, F64, I8, I16, I32, I64, Ref};
 use crate::objects::{Field, Link, Object};
 
@@ -43,6 +44,17 @@ const LAYOUTS: &[(&str, Fields)] = &[
     ("ranges.CharProgression", &[("first", I16), ("last", I16), ("step", I32)]),
     ("ranges.ClosedDoubleRange", &[("_start", F64), ("_endInclusive", F64)]),
     ("ranges.ClosedFloatRange", &[("_start", F32), ("_endInclusive", F32)]),
+    ("ranges.OpenEndDoubleRange", &[("_start", F64), ("_endExclusive", F64)]),
+    ("ranges.OpenEndFloatRange", &[("_start", F32), ("_endExclusive", F32)]),
+    ("ranges.ComparableRange", &[("start", Ref), ("endInclusive", Ref)]),
+    ("ranges.ComparableOpenEndRange", &[("start", Ref), ("endExclusive", Ref)]),
+    ("concurrent.atomics.AtomicInt", &[("value", I32)]),
+    ("concurrent.atomics.AtomicLong", &[("value", I64)]),
+    ("concurrent.atomics.AtomicBoolean", &[("value", I8)]),
+    ("concurrent.atomics.AtomicReference", &[("value", Ref)]),
+    ("concurrent.atomics.AtomicIntArray", &[("array", Ref)]),
+    ("concurrent.atomics.AtomicLongArray", &[("array", Ref)]),
+    ("concurrent.atomics.AtomicArray", &[("array", Ref)]),
     ("Array", STORAGE),
     ("IntArray", STORAGE),
     ("LongArray", STORAGE),
@@ -124,6 +136,14 @@ const LAYOUTS: &[(&str, Fields)] = &[
 ];
 
 const STORAGE: Fields = &[("storage", Ref)];
+
+/// Superclasses that are followed.
+pub(super) const ANCESTORS: usize = 64;
+
+/// The type of a class and those of its superclasses, itself first.
+pub(super) fn with_superclasses(module: &Module<'_>, ty: u32) -> impl Iterator<Item = u32> {
+    std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS)
+}
 
 impl Kotlin {
     /// A field of an object of the library's class `kotlin.CLASS`, or of a subclass of it.

@@ -3,8 +3,8 @@
 use std::ops::Range;
 
 use super::class::Class;
-use super::numbers::{instant, part_text, uuid};
-use super::{Form, Kotlin, Named, Part, Reading};
+use super::numbers::{instant, part_text, quoted, uuid};
+use super::{Form, Kotlin, MESSAGE, Named, Part, Reading};
 use crate::objects::{Field, Kind, Link, Object};
 
 /// Lists within lists that are views of each other.
@@ -143,6 +143,23 @@ impl Kotlin {
             "ranges.ClosedDoubleRange" | "ranges.ClosedFloatRange" => {
                 Form::Plain(format!("{}..{}", part_text(own("_start")?)?, part_text(own("_endInclusive")?)?))
             }
+            "ranges.OpenEndDoubleRange" | "ranges.OpenEndFloatRange" => {
+                Form::Plain(format!("{}..<{}", part_text(own("_start")?)?, part_text(own("_endExclusive")?)?))
+            }
+            "ranges.ComparableRange" => Form::Plain(format!(
+                "{}..{}",
+                self.bound_of(view, own("start")?)?,
+                self.bound_of(view, own("endInclusive")?)?
+            )),
+            "ranges.ComparableOpenEndRange" => Form::Plain(format!(
+                "{}..<{}",
+                self.bound_of(view, own("start")?)?,
+                self.bound_of(view, own("endExclusive")?)?
+            )),
+            "concurrent.atomics.AtomicInt" | "concurrent.atomics.AtomicLong" | "concurrent.atomics.AtomicReference" => {
+                Form::Other(own("value")?)
+            }
+            "concurrent.atomics.AtomicBoolean" => Form::Other(own("value")?.read(Reading::Truth)),
             "collections.HashMap" => self.map(view, object, window)?,
             "collections.HashMapEntrySet" => match self.map(view, &backing()?, window)? {
                 Form::Entries { parts, len, .. } => Form::Entries { open: "[", parts, len, close: "]" },
@@ -247,6 +264,9 @@ impl Kotlin {
                 fits.then_some(Elements { first: i64::from(head), len, wraps: true, ..array })?
             }
             "collections.ArrayAsCollection" => of("values")?,
+            "concurrent.atomics.AtomicIntArray"
+            | "concurrent.atomics.AtomicLongArray"
+            | "concurrent.atomics.AtomicArray" => of("array")?,
             "enums.EnumEntriesList" => of("entries")?,
             // `asList` of an array is an object without a name.
             "collections.<no name provided>" => {
@@ -319,6 +339,21 @@ impl Kotlin {
             2.. => format!("{first}..{last} step {step}"),
             _ => format!("{first} downTo {last} step {}", step.unsigned_abs()),
         }))
+    }
+
+    /// The end of a range of any type, if that is written in short; not of a range of ranges.
+    fn bound_of(&self, view: &Named<'_>, part: Part) -> Option<String> {
+        let Field::Ref(Link::Object(id)) = part.field else { return None };
+        let object = view.get(id)?;
+        let class = self.class(view, &object)?;
+        if class.name().starts_with("kotlin.ranges.") {
+            return None;
+        }
+        match self.meaning(view, &object, 0..MESSAGE)?.form {
+            Form::Plain(text) => Some(text),
+            Form::Text(text) if text.whole && text.len <= MESSAGE => Some(quoted(&text.units)),
+            _ => None,
+        }
     }
 
     /// A lambda or a local function: classes are shared by those of one shape, and the function tells which it is.

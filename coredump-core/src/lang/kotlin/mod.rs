@@ -100,7 +100,7 @@ impl Kotlin {
 
     /// How the values are read that a lambda holds, where the name of its class tells.
     fn bound(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Vec<Option<Reading>>> {
-        let class = self.class(view, object).filter(|class| class.name().contains("_bound"))?;
+        let class = self.class(view, object).filter(|class| class.name().contains(bound::BOUND))?;
         let (number, _) = *object.ty.places.first()?;
         bound::readings(class.name(), &self.fields(view, number)?.values(number))
     }

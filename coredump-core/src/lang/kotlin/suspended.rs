@@ -8,14 +8,13 @@ use std::collections::{HashMap, HashSet};
 
 use wasmparser::{Operator, OperatorsReader};
 
+use super::layout::with_superclasses;
 use super::{Class, Kotlin, Named};
 use crate::gc::meaning::Part;
 use crate::objects::{Field, Id, Kind, Link, Object};
 
 /// Objects that are listed.
 const MOST: usize = 1 << 16;
-/// Superclasses' types that are followed.
-const ANCESTORS: usize = 64;
 /// Functions of one class that are looked through.
 const FUNCTIONS: usize = 256;
 /// Instructions that are looked at for the places of all objects.
@@ -149,9 +148,7 @@ impl Kotlin {
             let module = view.module(number)?;
             // The field is the superclass's. Types that are equal are one to the engine, and several in the module.
             let places = object.ty.places.iter().filter(|place| place.0 == number);
-            let types =
-                places.flat_map(|&(_, ty)| std::iter::successors(Some(ty), |ty| module.supertype(*ty)).take(ANCESTORS));
-            let types: Vec<u32> = types.collect();
+            let types: Vec<u32> = places.flat_map(|&(_, ty)| with_superclasses(module, ty)).collect();
             let is_helper = |function| module.function_name(function) == Some("kotlin.wasm.internal.returnIfSuspended");
             let is_field = |ty: u32, at: u32| at == field && types.contains(&ty);
             let offset = call_at(module.operators(index)?, is_field, is_helper, state, left)?;
