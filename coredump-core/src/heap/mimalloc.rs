@@ -1,10 +1,13 @@
-//! Microsoft's mimalloc (1.8.4 to 1.9, 2.1.4 to 2.4, 3.0 to 3.4): the Rust crate `mimalloc`, emscripten's `-sMALLOC=mimalloc`.
+//! Microsoft's mimalloc (1.8.4 to 1.9, 2.0 to 2.4, 3.0 to 3.4): the Rust crate `mimalloc`, emscripten's `-sMALLOC=mimalloc`.
 //!
 //! Blocks of one size are in a page: the record of a page says where they begin, how many there are, and where the lists of
 //! free ones begin. The free ones of the blocks that were ever handed out are in these lists, and all others are used. Blocks
 //! have no header. Each thread has a table of queues of its pages, one for each size and one for pages that are full: the row
 //! of 73 sizes in it is what the allocator is found by. From version 3 on, full pages may be in no queue: they have the address
 //! of the arena that they lie in, and all arenas have that of one static.
+//!
+//! Before 2.1.4, a page does not say where its blocks begin: that follows from the place of its record among those in its segment.
+//! Where the records begin differs between releases; it is found by the lists of free blocks, which must lead to blocks.
 //!
 //! Where the program was built with checks (`MI_DEBUG`, `MI_SECURE`), links are encoded with two keys of the page, and eight bytes
 //! after each block hold a canary and how many bytes before it were not asked for.
@@ -43,7 +46,36 @@ enum Start {
     Address(u64),
     /// So many words after the record.
     Words(u64),
+    /// In the slice of the segment that has the number of the record. The records begin so many bytes into the segment.
+    Slice(u64, Skipped),
 }
+
+/// What is left free at the beginning of a page of small blocks, so that pages differ in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Skipped {
+    /// 128 bytes (2.0).
+    Guarantee,
+    /// A few blocks (2.1).
+    Blocks,
+}
+
+impl Skipped {
+    fn bytes(self, size: u64, width: u64) -> u64 {
+        match self {
+            Skipped::Guarantee if (width..=1024).contains(&size) => 128,
+            Skipped::Blocks if (width..=64).contains(&size) => 3 * size,
+            Skipped::Blocks if (width..=512).contains(&size) => size,
+            _ => 0,
+        }
+    }
+}
+
+/// Bytes of a segment and of its slices in a 32-bit memory, before 2.1.4, and where in a segment the records of the slices may begin.
+const SEGMENT: u64 = 4 << 20;
+const SLICE: u64 = 32 << 10;
+const RECORDS_FROM: Range<u64> = 32..512;
+/// Pages by which it is found out how an older release lays out its records.
+const TELLING: usize = 64;
 
 /// Where things are in the record of a page, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +91,8 @@ struct Layout {
     start: Start,
     /// Two keys, if links are encoded.
     keys: Option<u64>,
+    /// Whether a canary stands after each block.
+    padded: bool,
     next: u64,
     previous: u64,
     /// From version 3 on: the arena that it lies in.
@@ -88,6 +122,7 @@ impl Layout {
             block_size: word(3, 8),
             start: Start::Address(word(4, 8)),
             keys: None,
+            padded: false,
             next: word(7, 8),
             previous: word(8, 8),
             arena: None,
@@ -115,6 +150,7 @@ impl Layout {
             block_size: word(4, 8),
             start: Start::Address(word(5, 8)),
             keys: None,
+            padded: false,
             next: word(8, 8),
             previous: word(9, 8),
             arena: Some(word(11, 8)),
@@ -133,6 +169,7 @@ impl Layout {
             let behind = |at: u64| if at >= keys { at + 2 * width } else { at };
             Layout {
                 keys: Some(keys),
+                padded: true,
                 lists: layout.lists.map(behind),
                 next: behind(layout.next),
                 previous: behind(layout.previous),
@@ -143,6 +180,43 @@ impl Layout {
         };
         let plain = [(two, word(5, 16)), (three, word(6, 8)), (four, word(5, 16)), (one, word(5, 8))];
         plain.iter().flat_map(|(layout, keys)| [*layout, keyed(layout, *keys)]).collect()
+    }
+
+    /// Those of 2.0 to 2.1.2 in a 32-bit memory; `records` is where they begin in a segment.
+    fn older(records: u64) -> Vec<Layout> {
+        let plain = |skipped| Layout {
+            queue: 3,
+            used: 20,
+            capacity: 10,
+            reserved: 12,
+            lists: [16, 28, 32],
+            block_size: 24,
+            start: Start::Slice(records, skipped),
+            keys: None,
+            padded: false,
+            next: 40,
+            previous: 44,
+            arena: None,
+            len: 48,
+        };
+        let keyed = |layout: Layout, keys: u64| {
+            let behind = |at: u64| if at >= keys { at + 8 } else { at };
+            Layout {
+                used: behind(layout.used),
+                block_size: behind(layout.block_size),
+                lists: layout.lists.map(behind),
+                keys: Some(keys),
+                next: behind(layout.next),
+                previous: behind(layout.previous),
+                len: behind(layout.len),
+                ..layout
+            }
+        };
+        let [first, then] = [Skipped::Guarantee, Skipped::Blocks].map(plain);
+        let layouts = [first, then, keyed(first, 20), keyed(then, 32)];
+        // Links may be encoded without canaries.
+        let padded = |layout: Layout| layout.keys.map(|_| Layout { padded: true, ..layout });
+        layouts.into_iter().flat_map(|layout| [Some(layout), padded(layout)]).flatten().collect()
     }
 }
 
@@ -206,6 +280,12 @@ impl Page {
         let start = match layout.start {
             Start::Address(at) => view.word(record + at)?,
             Start::Words(at) => record + u64::from(view.u32(record + at)?) * width,
+            Start::Slice(records, skipped) => {
+                let segment = record / SEGMENT * SEGMENT;
+                let index =
+                    record.checked_sub(segment + records).filter(|at| at.is_multiple_of(layout.len))? / layout.len;
+                segment + index * SLICE + skipped.bytes(size, width)
+            }
         };
         let fits = record.is_multiple_of(width)
             && start.is_multiple_of(width)
@@ -299,7 +379,7 @@ impl Page {
 
     /// The block at an address in this page.
     fn block(&self, view: &View<'_>, layout: &Layout, at: u64, state: State) -> Block {
-        if layout.keys.is_none() {
+        if !layout.padded {
             return Block::new(at, self.size, state);
         }
         let room = self.size.saturating_sub(PADDING);
@@ -309,7 +389,7 @@ impl Page {
 
     /// What is wrong after a used block, where the program was built with checks.
     fn written_beyond(&self, view: &View<'_>, layout: &Layout, block: &Block) -> Option<Damage> {
-        let keys = layout.keys?;
+        let keys = layout.keys.filter(|_| layout.padded)?;
         let (first, second) = (view.word(self.record + keys)?, view.word(self.record + keys + view.width())?);
         let turned = match view.width() {
             4 => {
@@ -359,16 +439,15 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     found.truncate(TRIED);
     let (layout, heap) = found.iter().find_map(|&(table, words)| {
         let layouts = Layout::all(width).into_iter().filter(|layout| layout.queue == words);
-        let heaps = layouts.map(|layout| (layout, Mimalloc::read(view, layout, [table].into_iter())));
+        let heaps = layouts.map(|layout| (layout, Mimalloc::read(view, layout, [table].into_iter(), usize::MAX)));
         // The right layout has no broken page, or else the fewest of all.
         let sound = heaps.filter(|(_, heap)| heap.pages.len() > heap.broken.len());
-        sound.min_by_key(|(_, heap)| {
+        let best = sound.min_by_key(|(_, heap)| {
             heap.broken.len() + heap.pages.iter().filter(|page| !heap.is_sound(view, page)).count()
-        })
+        });
+        let best = best.filter(|(_, heap)| heap.pages.iter().any(|page| heap.is_sound(view, page)));
+        best.or_else(|| older(view, table).filter(|_| words == 3))
     })?;
-    if !heap.pages.iter().any(|page| heap.is_sound(view, page)) {
-        return None;
-    }
     // Other threads' tables lie in memory of the allocator's own, and so do arenas that have no page in any queue.
     let arena_of = |record: u64| layout.arena.and_then(|at| view.word(record + at)).filter(|&arena| arena != 0);
     let owner_of = |arena: u64| view.word(arena.checked_add(owner_in_arena(width))?);
@@ -388,7 +467,7 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
             arenas.insert(arena);
         }
     });
-    let mut heap = Mimalloc::read(view, layout, tables_of_all.into_iter());
+    let mut heap = Mimalloc::read(view, layout, tables_of_all.into_iter(), usize::MAX);
     if let Some(offset) = layout.arena.filter(|_| !arenas.is_empty()) {
         let mut loose = Vec::new();
         view.words(0..view.memory().size, |at, value| {
@@ -406,9 +485,44 @@ pub fn find(view: &View<'_>, places: &[Range<u64>]) -> Option<FoundHeap> {
     Some(FoundHeap { kind: Kind::Mimalloc, ranges, state, allocator: Box::new(heap) })
 }
 
+/// The heap of an older release with its table of queues at an address.
+fn older(view: &View<'_>, table: u64) -> Option<(Layout, Mimalloc)> {
+    let read = |layout: Layout, most: usize| Mimalloc::read(view, layout, [table].into_iter(), most);
+    let layouts = RECORDS_FROM.step_by(4).flat_map(Layout::older).filter(|_| view.width() == 4);
+    let doubts = layouts.filter_map(|layout| {
+        let heap = read(layout, TELLING);
+        // Only lists tell: they must lead to blocks of the page that they are of.
+        let telling = |page: &&Page| page.used < page.capacity && heap.is_sound(view, page);
+        let telling = heap.pages.iter().filter(telling).count();
+        let unsound = heap.broken.len() + heap.pages.iter().filter(|page| !heap.is_sound(view, page)).count();
+        // Canaries after some blocks, or none after any.
+        let (canaries, blocks) = heap.canaries(view);
+        let padding = if layout.padded { blocks - canaries } else { 0 };
+        (telling > unsound).then_some((unsound + padding, std::cmp::Reverse(canaries), layout))
+    });
+    let (.., layout) = doubts.min_by_key(|(doubt, canaries, _)| (*doubt, *canaries))?;
+    Some((layout, read(layout, usize::MAX)))
+}
+
 impl Mimalloc {
-    /// The pages in the queues of these tables.
-    fn read(view: &View<'_>, layout: Layout, tables: impl Iterator<Item = u64>) -> Mimalloc {
+    /// How many used blocks of the pages have an unbroken canary after them, and how many were looked at.
+    fn canaries(&self, view: &View<'_>) -> (usize, usize) {
+        let mut counts = (0, 0);
+        for page in self.pages.iter().filter(|_| self.layout.padded) {
+            let (free, _) = page.free(view, &self.layout);
+            for index in (0..page.capacity.min(TELLING as u64))
+                .filter(|index| free[(index / 64) as usize] >> (index % 64) & 1 == 0)
+            {
+                let block = page.block(view, &self.layout, page.start + index * page.size, State::Used);
+                counts.0 += usize::from(page.written_beyond(view, &self.layout, &block).is_none());
+                counts.1 += 1;
+            }
+        }
+        counts
+    }
+
+    /// The pages in the queues of these tables, up to so many.
+    fn read(view: &View<'_>, layout: Layout, tables: impl Iterator<Item = u64>, most: usize) -> Mimalloc {
         let width = view.width();
         let mut heap = Mimalloc { layout, width, pages: Vec::new(), broken: Vec::new() };
         let mut seen = HashSet::new();
@@ -418,7 +532,7 @@ impl Mimalloc {
             for queue in 0..QUEUES {
                 let mut link = table + queue * layout.queue * width;
                 let mut before = 0;
-                while let Some(record) = view.word(link).filter(|&record| record != 0) {
+                while let Some(record) = view.word(link).filter(|&record| record != 0 && heap.pages.len() < most) {
                     let page = Page::at(view, &layout, record)
                         .filter(|page| queue >= SIZES || page.size == size_of(queue, width))
                         .filter(|_| view.word(record + layout.previous) == Some(before) && seen.insert(record))
@@ -532,7 +646,7 @@ impl Allocator for Mimalloc {
     }
 
     fn gap(&self) -> u64 {
-        if self.layout.keys.is_some() { PADDING } else { 0 }
+        if self.layout.padded { PADDING } else { 0 }
     }
 
     fn alignment(&self) -> u64 {
@@ -553,7 +667,7 @@ mod tests {
         // By clang's -fdump-record-layouts for wasm32 and wasm64: used, capacity, lists, block size, start, next.
         let facts = |width: u64, index: usize| {
             let layout = Layout::all(width)[2 * index];
-            let (Start::Address(start) | Start::Words(start)) = layout.start;
+            let (Start::Address(start) | Start::Words(start) | Start::Slice(start, _)) = layout.start;
             let [free, local, thread] = layout.lists;
             [layout.used, layout.capacity, free, local, thread, layout.block_size, start, layout.next, layout.previous]
         };
