@@ -89,7 +89,8 @@ pub fn heap(inspection: &Inspection<'_>) -> Result<Exit> {
             most.map(|most| most.to_string()).unwrap_or_default(),
             most.map(|most| most.saturating_sub(memory.size).to_string()).unwrap_or_default(),
         ]);
-        largest.extend(surveys.iter().map(|survey| survey.largest_free));
+        let any = found.heaps.iter().map(|heap| heap.kind.serves_from_any());
+        largest.extend(surveys.iter().map(|survey| survey.largest_free).zip(any));
         for (name, count) in totals {
             types.row([index.to_string(), name, count.blocks.to_string(), count.bytes.to_string()]);
         }
@@ -113,15 +114,16 @@ fn most(inspection: &Inspection<'_>, memory: &Memory<'_>) -> Option<u64> {
 }
 
 /// The allocation that the program died in, or after the failure of which it gave up. `largest` are the largest free blocks
-/// of all heaps.
-fn request(inspection: &Inspection<'_>, largest: &[u64]) -> Records {
+/// of all heaps, and whether any request that is no larger may have them.
+fn request(inspection: &Inspection<'_>, largest: &[(u64, bool)]) -> Records {
     let mut table =
         Records::new("Allocation under way", "request", &[">bytes", "function", ">frame", ">thread", "free block"]);
     if let Some(request) = inspection.opened.allocation() {
         // Where there are several heaps, nothing says which one was asked.
         let fits = match largest {
-            [largest] if *largest < request.bytes => "none is as large",
-            [_] => "one is as large",
+            [(largest, _)] if *largest < request.bytes => "none is as large",
+            [(_, true)] => "one is as large",
+            [(_, false)] => "one is as large; it may be kept for other sizes",
             _ => "",
         };
         let (frame, thread) = (request.frame.to_string(), request.thread.to_string());

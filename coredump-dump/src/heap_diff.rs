@@ -15,6 +15,9 @@ use crate::table::Records;
 /// What is used in one dump: by allocator, by size, by type.
 type Used = [BTreeMap<String, Count>; 3];
 
+/// What the blocks of no known type are called.
+const UNKNOWN: &str = "(unknown)";
+
 /// Lists what the second dump has more or less of than the first, the most bytes first.
 pub fn between(before: &Inspection<'_>, inspection: &Inspection<'_>) -> Result<Exit> {
     let mut outcome = Exit::Done;
@@ -128,5 +131,14 @@ fn used(inspection: &Inspection<'_>, index: u32, outcome: &mut Exit) -> Result<O
         }
     }
     used[2].extend(totals);
+    // What is lost has no type: no typed pointer leads there.
+    let sum = |counts: &BTreeMap<String, Count>| {
+        counts.values().fold((0, 0), |sum, count| (sum.0 + count.blocks, sum.1 + count.bytes))
+    };
+    let (all, typed) = (sum(&used[0]), sum(&used[2]));
+    let (blocks, bytes) = (all.0.saturating_sub(typed.0), all.1.saturating_sub(typed.1));
+    if blocks > 0 {
+        used[2].insert(UNKNOWN.to_owned(), Count { blocks, bytes });
+    }
     Ok(Some(used))
 }

@@ -1,7 +1,7 @@
 //! `--whatis`: what an address belongs to.
 
 use coredump_core::error::{ErrorKind, Result};
-use coredump_core::heap::Heap;
+use coredump_core::heap::{Block, Heap};
 use coredump_core::memory::{Chunk, Memory};
 use coredump_core::regions::Use;
 use coredump_core::{Limits, Thread, Variable};
@@ -101,7 +101,27 @@ fn block<'a>(
     for heap in &found.heaps {
         facts.extend(heap.holds(at).then(|| ("allocator", heap.kind.name().to_owned())));
         let mut blocks = heap.blocks(found.view()).filter_map(std::result::Result::ok);
-        let Some(block) = blocks.find(|block| (block.address..block.end()).contains(&at)) else { continue };
+        let mut before: Option<Block> = None;
+        let range = heap.ranges.iter().find(|range| range.contains(&at));
+        let holds = |block: &Block| {
+            let is_before = block.end() <= at && range.is_some_and(|range| range.contains(&block.address));
+            if is_before && before.is_none_or(|before| before.address < block.address) {
+                before = Some(*block);
+            }
+            (block.address..block.end()).contains(&at)
+        };
+        let Some(block) = blocks.find(holds) else {
+            // What rounding leaves free, or the allocator's own record.
+            if let Some(before) = before {
+                let (address, size, state) = (before.address, before.size, before.state.name());
+                let beyond = at - before.end();
+                facts.push((
+                    "block before",
+                    format!("{address:#x}, {size} bytes, {state}: {beyond:#x} bytes beyond its end"),
+                ));
+            }
+            continue;
+        };
         let offset = at - block.address;
         let (address, size, state) = (block.address, block.size, block.state.name());
         let place = if offset == 0 { "at its start".to_owned() } else { format!("{offset:#x} bytes into it") };
@@ -110,9 +130,12 @@ fn block<'a>(
         let types = found.types(&graph);
         let what = found.what(&graph, &types, &block);
         facts.extend((!what.is_empty()).then_some(("type", what)));
-        if let Some((name, size)) = types.element(&graph, &block) {
-            let start = address + offset / size * size;
-            facts.extend(member(inspection, &name, start, at).map(|member| ("member", member)));
+        if let Some((name, element)) = types.element(&graph, &block, at) {
+            if element.contains(&at) {
+                facts.extend(member(inspection, &name, element.start, at).map(|member| ("member", member)));
+            } else {
+                facts.push(("member", "none that is known: it lies beyond the type".to_owned()));
+            }
         }
     }
     Ok(facts)

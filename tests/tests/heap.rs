@@ -473,6 +473,13 @@ fn an_address_in_a_block_is_named_by_type_and_member() {
     ] {
         assert!(told.text().contains(&format!("address\t{line}")), "{line}: {}", told.text());
     }
+    // Between two blocks is a header; and of structures in an array, the last bytes of a block are none.
+    let header = format!("{:#x}", node + 12);
+    let told = dump("heap-dlmalloc", &["--whatis", &header], &path).expect(0);
+    assert!(
+        told.text().contains(&format!("block before\t{node:#x}, 12 bytes, used: 0x0 bytes beyond its end")),
+        "{told:?}"
+    );
     let chain =
         dump("heap-dlmalloc", &["--path-to", &format!("{:#x}", holding(&all, "the first node"))], &path).expect(0);
     let last = chain.text().lines().last().unwrap();
@@ -496,6 +503,15 @@ fn two_dumps_tell_what_grew() {
     let line = format!("heap\t0\tdlmalloc\t{}\t{}\t{:+}\t{:+}", now.0, now.1, now.0 - then.0, now.1 - then.1);
     assert_eq!(grown.text().lines().next(), Some(&*line), "{grown:?}");
     assert!(now.0 - then.0 == 2, "{then:?} {now:?}");
+    // The types and what has none make up all of it.
+    let count = |line: &str| {
+        let fields: Vec<i64> = line.split('\t').skip(3).map(|field| field.parse().expect("a number")).collect();
+        (fields[2], fields[3])
+    };
+    let lines = grown.text().lines().filter(|line| line.starts_with("type\t"));
+    let sum = lines.map(count).fold((0, 0), |sum, (blocks, bytes)| (sum.0 + blocks, sum.1 + bytes));
+    assert_eq!(sum, (now.0 - then.0, now.1 - then.1), "{grown:?}");
+    assert!(grown.text().contains("\ntype\t0\t(unknown)\t"), "{grown:?}");
 }
 
 #[test]
@@ -638,6 +654,44 @@ fn what_shared_pointers_made_is_followed_and_its_circles_are_lost() {
     lost.sort_unstable();
     found.sort_unstable();
     assert_eq!((found, said), (lost, 10), "{}", leaks.text());
+}
+
+#[test]
+fn what_the_standard_libraries_keep_in_unions_and_bytes_is_followed() {
+    let folder = scratch();
+    for (name, least) in [("heap-contents", 130), ("heap-contents-rust", 220), ("heap-contents-zig", 70)] {
+        let path = folder.path().join("out.coredump");
+        let run = Tool::new("coredump-run").args(["-q", "-o"]).arg(&path).arg(module(name)).run().expect(134);
+        let all = blocks(&dump(name, &["--blocks"], &path).expect(0));
+        let leaks = dump(name, &["--leaks"], &path).expect(0);
+        let mut told = 0;
+        for line in run.text().lines() {
+            let (word, line) = line.split_once(' ').expect("a word");
+            let (address, what) = line.split_once(" of ").expect("an address and a type");
+            let address = u64::from_str_radix(address.trim_start_matches("0x"), 16).expect("an address");
+            let (start, block) = all.range(..=address).next_back().expect("a block");
+            assert!(block.1 == "used" && address < start + block.0, "{name}: {line}: {start:#x} {block:?}");
+            told += 1;
+            if word == "lost" {
+                assert!(leaks.text().contains(&format!("leak\t0\t{start:#010x}\t")), "{name}: {line}: {leaks:?}");
+                continue;
+            }
+            // Bytes are shown as their text; of arrays, the length is not always known.
+            let ty = block.2.split(" \"").next().unwrap_or_default();
+            let element =
+                |ty: &str| ty.rsplit_once('[').filter(|(_, end)| end.ends_with(']')).map(|(ty, _)| ty.to_owned());
+            let agrees = match what {
+                _ if what.ends_with(['<', ' ']) => ty.starts_with(what),
+                _ => {
+                    what == ty
+                        || element(what).is_some_and(|of| element(ty).as_ref() == Some(&of) || ty == of)
+                        || element(ty).as_deref() == Some(what)
+                }
+            };
+            assert!(agrees, "{name}: {word} {line}: {start:#x} {block:?}");
+        }
+        assert!(told >= least, "{name}: {told}");
+    }
 }
 
 #[test]

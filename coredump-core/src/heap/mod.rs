@@ -107,6 +107,17 @@ impl Kind {
             Kind::Mimalloc => "mimalloc",
         }
     }
+
+    /// Whether a request is served from any free block that is large enough: others keep blocks for requests of about their size.
+    pub fn serves_from_any(self) -> bool {
+        match self {
+            Kind::Dlmalloc | Kind::RustDlmalloc | Kind::Emmalloc => true,
+            Kind::AssemblyScript | Kind::Talc | Kind::LolAlloc => true,
+            Kind::Zig | Kind::ZigMalloc | Kind::Go | Kind::WeeAlloc | Kind::Mimalloc | Kind::AssemblyScriptStub => {
+                false
+            }
+        }
+    }
 }
 
 /// The blocks of a heap, by address as far as the allocator keeps them so. After a [`Damage`] it goes on where other

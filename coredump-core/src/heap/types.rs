@@ -11,7 +11,7 @@ use super::survey::{Count, Survey};
 use super::told::Told;
 use super::{Heap, View};
 use crate::memory::Memory;
-use crate::variables::{Grown, Pointer, Shape, Shapes, Target};
+use crate::variables::{ErasedBy, Grown, Parts, Pointer, Shape, Shapes, Target};
 
 /// Elements of one block that are followed.
 const MAX_ELEMENTS: u64 = 1 << 24;
@@ -104,17 +104,47 @@ struct Found {
     /// Used blocks, by granule and number, and the indices of what is said to be there.
     blocks: Vec<(u32, u32, u16)>,
     /// Blocks of hash tables, by granule, and the indices of what they are called.
-    tables: Vec<(u32, Buckets, usize)>,
+    tables: Vec<(u32, Entries, usize)>,
+    /// Places in the middle of used blocks, with the block's granule and number and the index of what is said to be there.
+    inner: Vec<Inner>,
 }
 
-/// The buckets of a hash table: a control byte for each, and before them their entries, from the last to the first.
-#[derive(Clone, Copy)]
-struct Buckets {
-    control: u64,
-    count: u64,
-    /// The index of the shape of the entries.
-    entry: usize,
+/// A value in the middle of a block.
+#[derive(Clone, Copy, Debug)]
+struct Inner {
+    granule: u32,
+    number: u32,
+    /// Its address.
+    at: u64,
+    /// The index of its shape.
+    shape: u16,
 }
+
+/// Values of a few types in one block, which have the same numbers: the buckets of a hash table, or columns.
+#[derive(Clone, Debug)]
+struct Entries {
+    /// The address of a byte for each number, and whether the highest bit of it is set or clear of one that is in use; none where
+    /// all are.
+    states: Option<(u64, bool)>,
+    count: u64,
+    arrays: Vec<Array>,
+}
+
+/// An array of such values.
+#[derive(Clone, Copy, Debug)]
+struct Array {
+    /// The index of the shape of its elements.
+    shape: usize,
+    /// The address of the first one, and how far it is to the next, which may be negative.
+    start: u64,
+    step: u64,
+}
+
+/// Values in values whose type only code knows.
+const NESTED: u32 = 8;
+
+/// Places in the middle of blocks whose values are followed.
+const INNER: usize = 1 << 20;
 
 /// Bytes that may be before the entries, for the control bytes to be aligned.
 const ALIGNING: u64 = 16;
@@ -133,11 +163,13 @@ struct Reader<'r> {
     /// quicker when it is asked for several things at a time.
     waiting: Vec<(u64, u16)>,
     found: Found,
+    /// How many values that lie in others are being followed.
+    depth: u32,
 }
 
 impl<'r> Reader<'r> {
     fn new(scene: &'r Scene<'r>, view: &'r View<'r>) -> Self {
-        Reader { scene, view, waiting: Vec::with_capacity(WAITING), found: Found::default() }
+        Reader { scene, view, waiting: Vec::with_capacity(WAITING), found: Found::default(), depth: 0 }
     }
 
     /// The bytes of the block at a granule, as far as they can hold pointers.
@@ -146,23 +178,32 @@ impl<'r> Reader<'r> {
     }
 
     /// Follows the pointers in a value of this shape, of which `word` and `byte` give what is at an offset.
-    fn pointers(&mut self, shape: &Shape, word: impl Fn(u64) -> Option<u64>, byte: impl Fn(u64) -> Option<u8>) {
-        for pointer in &shape.pointers {
+    fn pointers(
+        &mut self,
+        parts: &Parts,
+        here: Option<u64>,
+        word: &impl Fn(u64) -> Option<u64>,
+        byte: &impl Fn(u64) -> Option<u8>,
+    ) {
+        for pointer in &parts.pointers {
             let is_filled = |(at, least): (u64, u64)| {
                 let count = Some(u64::from(byte(at)?) | u64::from(byte(at.checked_add(1)?)?) << 8);
                 count.filter(|&count| count > least)
             };
             if pointer.filled.is_none_or(|filled| is_filled(filled).is_some()) {
-                self.pointer(pointer, &word);
+                match pointer.target {
+                    Target::Erased { room, by } => self.erased(pointer.offset, here, room, by, word),
+                    _ => self.pointer(pointer, word),
+                }
             }
         }
-        for choice in &shape.choices {
+        for choice in &parts.choices {
             let (offset, size) = choice.discriminant;
             let discriminant = (0..size)
                 .rev()
                 .try_fold(0u128, |value, index| Some(value << 8 | u128::from(byte(offset.checked_add(index)?)?)));
-            for pointer in discriminant.map(|value| choice.pointers(value)).unwrap_or_default() {
-                self.pointer(pointer, &word);
+            if let Some(parts) = discriminant.and_then(|value| choice.parts(value)) {
+                self.pointers(parts, here, word, byte);
             }
         }
     }
@@ -170,7 +211,8 @@ impl<'r> Reader<'r> {
     /// The same of a value in the memory.
     fn pointers_at(&mut self, shape: &Shape, at: u64) {
         let view = self.view;
-        self.pointers(shape, |offset| view.word(at.checked_add(offset)?), |offset| view.u8(at.checked_add(offset)?));
+        let (word, byte) = (|offset| view.word(at.checked_add(offset)?), |offset| view.u8(at.checked_add(offset)?));
+        self.pointers(&shape.parts, Some(at), &word, &byte);
     }
 
     #[inline]
@@ -186,30 +228,120 @@ impl<'r> Reader<'r> {
                 let by_table = self.scene.shapes.tailed.get(known);
                 word(vtable).and_then(|table| by_table?.get(&table)).copied().unwrap_or(whole)
             }
+            Target::Erased { .. } => return,
             Target::Buckets { mask, entry, table } => {
-                let buckets = word(mask).and_then(|mask| mask.checked_add(1));
-                if let Some(count) = buckets {
-                    self.buckets(Buckets { control: value, count, entry }, table);
+                if let Some(count) = word(mask).and_then(|mask| mask.checked_add(1)) {
+                    self.buckets(value, count, entry, table);
+                }
+                return;
+            }
+            Target::States(table) => {
+                self.states(value, table);
+                return;
+            }
+            Target::Columns { len, capacity, table } => {
+                if let (Some(len), Some(capacity)) = (word(len), word(capacity)) {
+                    self.columns(value, len, capacity, table);
                 }
                 return;
             }
         };
-        self.waiting.push((value, index as u16));
+        self.lead(value, index);
+    }
+
+    #[inline]
+    fn lead(&mut self, to: u64, index: usize) {
+        self.waiting.push((to, index as u16));
         if self.waiting.len() == WAITING {
             self.arrive();
         }
     }
 
-    /// Finds the block of a hash table.
-    fn buckets(&mut self, buckets: Buckets, table: usize) {
-        let Scene { starts, shapes, .. } = *self.scene;
-        let size = shapes.all[buckets.entry].size.unwrap_or(0);
-        let extent = buckets.count.checked_mul(size).filter(|_| buckets.count.is_power_of_two());
-        let Some(first) = extent.and_then(|extent| buckets.control.checked_sub(extent)) else { return };
+    /// Follows a value, `offset` bytes into the one that lies `here`, whose type only code knows.
+    fn erased(&mut self, offset: u64, here: Option<u64>, room: u64, by: ErasedBy, word: &impl Fn(u64) -> Option<u64>) {
+        let shapes = self.scene.shapes;
+        let inside = here.and_then(|here| here.checked_add(offset));
+        let handled = |function: u64| shapes.handlers.get(&word(function)?).copied();
+        let known = match by {
+            ErasedBy::Pointer(at) => {
+                let class = word(at).filter(|_| word(at) == inside).and_then(|object| self.view.word(object));
+                class.and_then(|class| shapes.vtables.get(&class)).map(|&shape| (shape, false))
+            }
+            ErasedBy::Function(at) => handled(at).and_then(|handled| Some((handled.shape, handled.outside?))),
+            ErasedBy::Record { function, record, outside } => handled(function).and_then(|handled| {
+                let outside = self.view.word(word(record)?.checked_add(outside)?)?;
+                Some((handled.shape, outside != 0))
+            }),
+        };
+        match (known, inside) {
+            (Some((shape, true)), _) => {
+                if let Some(value) = word(offset).filter(|&value| self.scene.starts.covers(value)) {
+                    self.lead(value, shape);
+                }
+            }
+            (Some((shape, false)), Some(inside))
+                if self.depth < NESTED && shapes.all[shape].size.is_some_and(|size| size <= room) =>
+            {
+                self.depth += 1;
+                self.pointers_at(&shapes.all[shape], inside);
+                self.depth -= 1;
+            }
+            _ => {}
+        }
+    }
+
+    /// Finds the block of a hash table: a control byte for each bucket, and before them their entries, from the last to the first.
+    fn buckets(&mut self, control: u64, count: u64, entry: usize, table: usize) {
+        let size = self.scene.shapes.all[entry].size.unwrap_or(0);
+        let extent = count.checked_mul(size).filter(|_| count.is_power_of_two());
+        let Some(first) = extent.and_then(|extent| control.checked_sub(extent)) else { return };
+        let arrays = vec![Array { shape: entry, start: control.wrapping_sub(size), step: size.wrapping_neg() }];
+        let end = control.checked_add(count);
+        self.table(first, end, Entries { states: Some((control, false)), count, arrays }, table);
+    }
+
+    /// Finds the block of a hash table by the states of its buckets: in front of them is a header.
+    fn states(&mut self, states: u64, table: usize) {
+        let Some(table) = self.scene.shapes.tables.get(table) else { return };
+        let (size, capacity) = table.header;
+        let Some(header) = states.checked_sub(size) else { return };
+        let word = |at: u64| self.view.word(header.checked_add(at)?);
+        let Some(count) = self.view.u32(header.saturating_add(capacity)).map(u64::from) else { return };
+        let mut end = states.checked_add(count).filter(|_| count.is_power_of_two());
+        let mut arrays = Vec::new();
+        for array in &table.arrays {
+            let Some(start) = word(array.address).filter(|&start| start > states) else { return };
+            let behind = count.checked_mul(array.size).and_then(|len| start.checked_add(len));
+            end = end.zip(behind).map(|(end, behind)| end.max(behind));
+            arrays.push(Array { shape: array.shape, start, step: array.size });
+        }
+        let name = table.name;
+        self.table(header, end, Entries { states: Some((states, true)), count, arrays }, name);
+    }
+
+    /// Finds the block of some structures whose members are in an array each.
+    fn columns(&mut self, first: u64, len: u64, capacity: u64, table: usize) {
+        let Some(table) = self.scene.shapes.tables.get(table).filter(|_| len <= capacity) else { return };
+        let mut arrays = Vec::new();
+        let mut end = Some(first);
+        for array in &table.arrays {
+            let Some(start) = end else { return };
+            arrays.push(Array { shape: array.shape, start, step: array.size });
+            end = capacity.checked_mul(array.size).and_then(|size| start.checked_add(size));
+        }
+        let name = table.name;
+        self.table(first, end, Entries { states: None, count: len, arrays }, name);
+    }
+
+    /// Finds the block that begins where the first of some entries is, or a little before it, if there is room for all.
+    fn table(&mut self, first: u64, end: Option<u64>, entries: Entries, name: usize) {
+        let starts = self.scene.starts;
         let Some(granule) = starts.containing(first).filter(|&granule| starts.is_open(granule)) else { return };
         let room = self.contents(granule);
-        if first - room.start < ALIGNING && buckets.control.saturating_add(buckets.count) <= room.end {
-            self.found.tables.push((granule, buckets, table));
+        if first.checked_sub(room.start).is_some_and(|before| before < ALIGNING)
+            && end.is_some_and(|end| end <= room.end)
+        {
+            self.found.tables.push((granule, entries, name));
         }
     }
 
@@ -219,13 +351,29 @@ impl<'r> Reader<'r> {
         starts.touch(self.waiting.iter().map(|(value, _)| *value));
         for (value, index) in std::mem::take(&mut self.waiting) {
             let (value, index) = self.whole(value, index);
-            let Some(granule) = starts.open_at(value) else { continue };
+            let Some(granule) = starts.open_at(value) else {
+                self.inner(value, index);
+                continue;
+            };
             let room = self.contents(granule);
             let grown = shapes.all[usize::from(index)].grown.filter(|grown| self.is_grown(grown, &room));
             let index = grown.map_or(index, |grown| grown.shape as u16);
             if shapes.all[usize::from(index)].size.unwrap_or(0) <= room.end - room.start {
                 self.found.blocks.push((granule, starts.rank(granule) as u32, index));
             }
+        }
+    }
+
+    /// Notes a value in the middle of a block: a part that a list goes through, or what an arena has room for.
+    fn inner(&mut self, at: u64, shape: u16) {
+        let Scene { starts, shapes, .. } = *self.scene;
+        let known = &shapes.all[usize::from(shape)];
+        let leads = !known.parts.is_empty() || !holders(shapes, shape).is_empty();
+        let Some(granule) = starts.containing(at).filter(|&granule| leads && starts.is_open(granule)) else { return };
+        let fits =
+            known.size.and_then(|size| at.checked_add(size)).is_some_and(|end| end <= self.contents(granule).end);
+        if fits {
+            self.found.inner.push(Inner { granule, number: starts.rank(granule) as u32, at, shape });
         }
     }
 
@@ -304,21 +452,51 @@ struct Walk<'s> {
     next: Queue,
     /// The blocks of hash tables that were found, and those whose entries are to be followed.
     seen: HashSet<u32>,
-    tables: Vec<Buckets>,
+    tables: Vec<Entries>,
+    /// The values in the middle of blocks that were found, those that are to be followed, and those that may be parts of what
+    /// a block holds as a whole.
+    inside: HashSet<(u64, u16)>,
+    inner: Vec<Inner>,
+    parts: Vec<Inner>,
+}
+
+/// The types that have a part of this type which lists go through, and where.
+fn holders(shapes: &Shapes, part: u16) -> &[(usize, u64)] {
+    let part = shapes.all[usize::from(part)].several.unwrap_or(usize::from(part));
+    shapes.holders.get(&part).map_or(&[], Vec::as_slice)
+}
+
+/// Whether a type says more of a block than that there are bytes.
+fn says(shape: &Shape) -> bool {
+    shape.size.is_some_and(|size| size > 1) && !shape.base
 }
 
 impl Walk<'_> {
     /// Gives a type to each block that was found.
     fn apply(&mut self, scene: &Scene<'_>, found: Found) {
-        let Walk { types, next, seen, tables } = self;
-        for (granule, buckets, table) in found.tables {
+        let Walk { types, next, seen, tables, inside, inner, parts } = self;
+        for (granule, entries, name) in found.tables {
             if seen.insert(granule) {
-                types.of[scene.starts.rank(granule)] = table as u16 + 1;
-                tables.push(buckets);
+                types.of[scene.starts.rank(granule)] = name as u16 + 1;
+                tables.push(entries);
             }
         }
         let shapes = scene.shapes;
-        let says = |shape: &Shape| shape.size.is_some_and(|size| size > 1) && !shape.base;
+        for place in found.inner {
+            // What a block is known to hold is followed as a whole.
+            let known = usize::from(types.of[place.number as usize]).checked_sub(1).map(|known| &shapes.all[known]);
+            let is_known = known.filter(|known| says(known)).is_some_and(|known| {
+                let room = contents(scene.starts, scene.gap, place.granule);
+                let whole = is_array(known, scene.dense, room.end - room.start) && known.tail.is_none();
+                whole || place.at - room.start < known.size.unwrap_or(0)
+            });
+            if !is_known && inside.len() < INNER && inside.insert((place.at, place.shape)) {
+                inner.push(place);
+                if !holders(shapes, place.shape).is_empty() {
+                    parts.push(place);
+                }
+            }
+        }
         for group in found.blocks.chunks(WAITING) {
             // These loads do not depend on each other, so the processor waits for all of them at once.
             let known = group.iter().fold(0, |all, &(_, number, _)| all | types.of[number as usize]);
@@ -327,12 +505,16 @@ impl Walk<'_> {
             for &(granule, number, index) in group {
                 let target = &shapes.all[usize::from(index)];
                 let known = types.of[number as usize];
-                let better =
-                    known == 0 || known != index + 1 && says(target) && !says(&shapes.all[usize::from(known) - 1]);
+                let better = known == 0
+                    || known != index + 1 && says(target) && {
+                        // A pointer to the first of several is not always known as such.
+                        let known = &shapes.all[usize::from(known) - 1];
+                        !says(known) || known.several == Some(usize::from(index))
+                    };
                 if better {
                     types.of[number as usize] = index + 1;
                     // Nothing is to be followed in the others.
-                    if !target.pointers.is_empty() || !target.choices.is_empty() || target.tail.is_some() {
+                    if !target.parts.is_empty() || target.tail.is_some() {
                         next.push(scene.starts, granule);
                     }
                 }
@@ -340,25 +522,64 @@ impl Walk<'_> {
         }
     }
 
-    /// Follows the pointers in the used buckets of the tables that were found.
+    /// Follows the pointers in the entries of the tables that were found.
     fn entries(&mut self, scene: &Scene<'_>, view: &View<'_>) {
-        while let Some(Buckets { control, count, entry }) = self.tables.pop() {
-            let shape = &scene.shapes.all[entry];
-            let size = shape.size.unwrap_or(0);
-            if shape.pointers.is_empty() && shape.choices.is_empty() {
+        while let Some(Entries { states, count, arrays }) = self.tables.pop() {
+            let is_used = |number: u64| match states {
+                Some((states, highest)) => view.u8(states + number).is_some_and(|state| (state >= 0x80) == highest),
+                None => true,
+            };
+            let shapes = &scene.shapes.all;
+            let arrays: Vec<&Array> = arrays.iter().filter(|array| !shapes[array.shape].parts.is_empty()).collect();
+            if arrays.is_empty() {
                 continue;
             }
             let mut reader = Reader::new(scene, view);
-            for bucket in
-                (0..count.min(MAX_ELEMENTS)).filter(|bucket| view.u8(control + bucket).is_some_and(|byte| byte < 0x80))
-            {
-                reader.pointers_at(shape, control - (bucket + 1) * size);
+            for number in (0..count.min(MAX_ELEMENTS)).filter(|&number| is_used(number)) {
+                for array in &arrays {
+                    let at = array.start.wrapping_add(number.wrapping_mul(array.step));
+                    reader.pointers_at(&shapes[array.shape], at);
+                }
                 if reader.found.blocks.len() >= MANY {
                     self.apply(scene, std::mem::take(&mut reader.found));
                 }
             }
             let found = reader.found();
             self.apply(scene, found);
+        }
+    }
+
+    /// Follows the pointers in values in the middle of blocks.
+    fn places(&mut self, scene: &Scene<'_>, view: &View<'_>) {
+        while !self.inner.is_empty() {
+            let mut reader = Reader::new(scene, view);
+            for place in std::mem::take(&mut self.inner) {
+                reader.pointers_at(&scene.shapes.all[usize::from(place.shape)], place.at);
+                if reader.found.blocks.len() >= MANY {
+                    self.apply(scene, std::mem::take(&mut reader.found));
+                }
+            }
+            let found = reader.found();
+            self.apply(scene, found);
+        }
+    }
+
+    /// Gives a type to blocks to which pointers lead only through a part, if one type alone has such a part there and is as large
+    /// as the block.
+    fn wholes(&mut self, scene: &Scene<'_>) {
+        let shapes = scene.shapes;
+        for place in std::mem::take(&mut self.parts) {
+            let room = contents(scene.starts, scene.gap, place.granule);
+            let fits = |&&(whole, at): &&(usize, u64)| {
+                let left = shapes.all[whole].size.and_then(|size| (room.end - room.start).checked_sub(size));
+                place.at - room.start == at && left.is_some_and(|left| left < ROUNDING)
+            };
+            let mut fitting = holders(shapes, place.shape).iter().filter(fits);
+            let (Some(&(whole, _)), None) = (fitting.next(), fitting.next()) else { continue };
+            if self.types.of[place.number as usize] == 0 {
+                self.types.of[place.number as usize] = whole as u16 + 1;
+                self.next.push(scene.starts, place.granule);
+            }
         }
     }
 }
@@ -374,7 +595,8 @@ impl<'s> Types<'s> {
             Scene { starts: graph.starts(), gap: graph.gap(), dense: graph.is_dense(), memory: view.memory(), shapes };
         let scene = &scene;
         let (next, seen, tables) = (Queue::default(), HashSet::new(), Vec::new());
-        let mut walk = Walk { types: Types { shapes, of }, next, seen, tables };
+        let (inside, inner, parts) = (HashSet::new(), Vec::new(), Vec::new());
+        let mut walk = Walk { types: Types { shapes, of }, next, seen, tables, inside, inner, parts };
         for (address, index) in &shapes.known {
             if let Some(number) = graph.number(*address) {
                 walk.types.of[number] = *index as u16 + 1;
@@ -391,7 +613,7 @@ impl<'s> Types<'s> {
                         Some(bytes.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)))
                     };
                     let byte = |offset: u64| bytes.get(usize::try_from(offset).ok()?).copied();
-                    reader.pointers(shape, word, byte);
+                    reader.pointers(&shape.parts, None, &word, &byte);
                 }
             }
             if reader.found.blocks.len() >= MANY {
@@ -404,10 +626,16 @@ impl<'s> Types<'s> {
             level.take(&mut batch);
             if batch.is_empty() {
                 walk.entries(scene, view);
+                walk.places(scene, view);
                 std::mem::swap(&mut level, &mut walk.next);
                 level.take(&mut batch);
             }
-            if batch.is_empty() {
+            if batch.is_empty() && walk.tables.is_empty() {
+                walk.wholes(scene);
+                std::mem::swap(&mut level, &mut walk.next);
+                level.take(&mut batch);
+            }
+            if batch.is_empty() && walk.tables.is_empty() {
                 return walk.types;
             }
             let read = |walk: &Walk<'_>, parts: &[Part]| {
@@ -490,12 +718,21 @@ impl<'s> Types<'s> {
         Told::new(graph.heaps()).name(graph.view(), block)
     }
 
-    /// The type of a block's elements by the debug information, and its size in bytes.
-    pub fn element(&self, graph: &Graph<'_, '_>, block: &Block) -> Option<(String, u64)> {
+    /// The type of the element of a block that holds an address, by the debug information; where the element begins, and where what
+    /// is known of it ends.
+    pub fn element(&self, graph: &Graph<'_, '_>, block: &Block, at: u64) -> Option<(String, Range<u64>)> {
         let shape = graph.number(block.address).and_then(|number| self.shape(number))?;
+        let size = shape.size.filter(|&size| size > 0);
         // An object with a tail is there once, up to the block's end, and so is an object with a vtable.
-        let size = if shape.tail.is_some() || shape.single { Some(block.size) } else { shape.size };
-        Some((shape.name.clone(), size.filter(|&size| size > 0 && block.state == State::Used)?))
+        let number = match size.filter(|_| shape.tail.is_none() && is_array(shape, graph.is_dense(), block.size)) {
+            Some(size) => at.checked_sub(block.address)? / size,
+            None => 0,
+        };
+        let start = block.address + number * size.unwrap_or(0);
+        let end = size.filter(|_| shape.tail.is_none()).map_or(block.end(), |size| start.saturating_add(size));
+        // What does not fit as a whole is room that rounding left.
+        let range = start..if end <= block.end() { end } else { start };
+        (block.state == State::Used).then(|| (shape.name.clone(), range))
     }
 
     /// Whether a block holds characters, whose text says more than the type.

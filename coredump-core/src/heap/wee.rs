@@ -146,6 +146,11 @@ impl Wee {
         {
             return Some(inside);
         }
+        // The second one may be what a program wrote over from the first: it still knows that one. Of two cells, nothing else does.
+        let first = Cells::new(view, inside.clone()).next().and_then(Result::ok);
+        if first.is_some_and(|first| view.word(first.end.saturating_add(width)) == Some(first.start)) {
+            return Some(inside);
+        }
         // The first ones may be what a program wrote over. Others of one size, up to one that says that it is the last and ends there,
         // are left over in no block: cells as small as these are made in divided ones only, which stay what they are.
         let divided = (inside.start..inside.end).step_by(width as usize).take(SEARCHED).any(|start| {

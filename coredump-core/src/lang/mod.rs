@@ -184,6 +184,21 @@ pub trait Lang: Sync {
         None
     }
 
+    /// Whether each value of a type of that name has a block of its own, as the nodes of a container have. `die` is the type.
+    fn is_alone(&self, _units: &Units<'_>, _die: Die, _name: &[u8]) -> bool {
+        false
+    }
+
+    /// The type of the one value that a structure of that name owns; `None` for other structures.
+    fn owned(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Die> {
+        None
+    }
+
+    /// Whether the last member of a structure of that name is the first of any number of elements.
+    fn ends_in_slice(&self, _name: &[u8]) -> bool {
+        false
+    }
+
     /// What a structure of that name has room for, where its members are only bytes: its type, and how many bytes into the
     /// structure it lies.
     fn stored(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<(Die, u64)> {
@@ -197,6 +212,16 @@ pub trait Lang: Sync {
 
     /// A hash table whose entries lie before their control bytes; `None` for other structures.
     fn hash_table(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<HashTable> {
+        None
+    }
+
+    /// A value in a structure of that name whose type only the program's code knows; `None` for other structures.
+    fn erased(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Erased> {
+        None
+    }
+
+    /// A block of several arrays that a structure leads to; `None` for other structures. `die` is the structure.
+    fn arrays(&self, _units: &Units<'_>, _die: Die, _contents: &Struct<'_>) -> Option<Arrays> {
         None
     }
 
@@ -215,8 +240,8 @@ pub trait Lang: Sync {
         None
     }
 
-    /// What a union holds, or a structure with a union, where bits beside it tell; `None` for others.
-    fn chosen(&self, _units: &Units<'_>, _contents: &Struct<'_>) -> Option<Chosen> {
+    /// What a union holds, or a structure of that name with a union, where a number beside it tells; `None` for others.
+    fn chosen(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Chosen> {
         None
     }
 
@@ -335,16 +360,33 @@ pub struct Filled {
     pub arrays: &'static [(&'static [u8], u64)],
 }
 
-/// A part that is there only where bits say so.
+/// Parts of which a number says which one is there.
 pub struct Chosen {
-    /// Where the byte with the bits is, in bytes from the structure's start.
-    pub flag: u64,
-    /// The bits, one of which is set then.
-    pub mask: u8,
-    /// The part's type.
+    /// Where the number lies, in bytes from the structure's start, and its size in bytes.
+    pub discriminant: (u64, u64),
+    /// The bits of it that count.
+    pub mask: u128,
+    /// The parts.
+    pub parts: Vec<ChosenPart>,
+}
+
+/// A part that may be there.
+pub struct ChosenPart {
+    /// The numbers that mean it, as ranges with both ends.
+    pub values: Vec<(u128, u128)>,
+    /// Its type.
     pub ty: Option<Die>,
-    /// Where the part lies.
+    /// Where it lies, in bytes from the structure's start.
     pub at: u64,
+}
+
+impl Chosen {
+    /// A part that is there if one of these bits is set.
+    pub fn flagged(at: u64, mask: u8, part: (Option<Die>, u64)) -> Chosen {
+        let mask = u128::from(mask);
+        let (ty, at_part) = part;
+        Chosen { discriminant: (at, 1), mask, parts: vec![ChosenPart { values: vec![(1, mask)], ty, at: at_part }] }
+    }
 }
 
 /// Nodes of a tree that begin as its leaves do, and go on with pointers to their children.
@@ -355,6 +397,64 @@ pub struct LargerNode {
     pub parent: u64,
     /// Where the pointer to the first child lies, likewise.
     pub child: u64,
+}
+
+/// A value whose type only the program's code knows.
+pub struct Erased {
+    /// Where a small one lies, in bytes from the structure's start; a pointer to a large one lies there as well.
+    pub at: u64,
+    /// Bytes that there is room for.
+    pub room: u64,
+    /// How to find out the type.
+    pub by: ErasedBy,
+}
+
+/// What says of which type a value is; places are in bytes from the structure's start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErasedBy {
+    /// A pointer here leads to it, also where it lies in the structure itself, and it begins with a vtable.
+    Pointer(u64),
+    /// Here is the index of a function in the first table.
+    Function(u64),
+    /// Here is such an index, too, and a pointer to a record in which a word is not zero if the value lies elsewhere.
+    Record {
+        /// The place of the index.
+        function: u64,
+        /// The place of the pointer.
+        record: u64,
+        /// Where in the record the word is.
+        outside: u64,
+    },
+}
+
+impl ErasedBy {
+    /// The same, so many bytes further on.
+    pub fn at(self, offset: u64) -> ErasedBy {
+        let further = |at: u64| at.saturating_add(offset);
+        match self {
+            ErasedBy::Pointer(at) => ErasedBy::Pointer(further(at)),
+            ErasedBy::Function(at) => ErasedBy::Function(further(at)),
+            ErasedBy::Record { function, record, outside } => {
+                ErasedBy::Record { function: further(function), record: further(record), outside }
+            }
+        }
+    }
+}
+
+/// A block of several arrays: of the keys and values of a hash table, or of the members of some structures.
+pub struct Arrays {
+    /// The name of such a block.
+    pub name: String,
+    /// Where the pointer to it lies, in bytes from the structure's start: to the states of the buckets, a byte each, which
+    /// are after a header, or to the first array.
+    pub pointer: u64,
+    /// Where the number of elements and the number that there is room for lie, likewise; none where the states of buckets say
+    /// which ones are used: by their highest bit.
+    pub counts: Option<[u64; 2]>,
+    /// Bytes of the header, and where in it the number of buckets lies.
+    pub header: (u64, u64),
+    /// The type of each array's elements, in their order, and where in the header its address lies.
+    pub elements: Vec<(Die, u64)>,
 }
 
 /// Where the parts of a hash table are whose entries lie before their control bytes, in bytes from its start.

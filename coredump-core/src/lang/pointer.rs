@@ -83,6 +83,17 @@ impl<'s> Renderer<'_, '_, 's> {
         self.recorded_function(index).unwrap_or_else(module).filter(|_| index != 0)
     }
 
+    /// How many entries the first table has, as far as the dump or the binary tells.
+    pub fn table_len(&self) -> u64 {
+        let dump = self.frame.dump;
+        let recorded = || {
+            let instance = dump.instances.get(certain_instance(dump, self.frame.frame)? as usize)?;
+            let table = dump.tables.get((*instance.tables.as_ref()?.first()?)? as usize)?;
+            Some(table.elements.len() as u64)
+        };
+        recorded().unwrap_or_else(|| self.frame.binary.module().table_end(0))
+    }
+
     /// The function that the dump's own record of the table names; `None` when it has no record of it.
     fn recorded_function(&self, index: u64) -> Option<Option<u32>> {
         let dump = self.frame.dump;

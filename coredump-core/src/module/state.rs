@@ -110,6 +110,16 @@ impl<'s> Module<'s> {
         }
     }
 
+    /// Where what is put into a table at the start ends.
+    pub fn table_end(&self, table: u32) -> u64 {
+        let segments = self.elements().iter().filter(|segment| segment.table == Some(table));
+        let ends = segments.filter_map(|segment| {
+            let start = segment.offset.and_then(Constant::as_address)?;
+            start.checked_add(segment.elements.len() as u64)
+        });
+        ends.max().unwrap_or(0)
+    }
+
     /// Whether the program has a pointer to a function: an element segment names it.
     pub(crate) fn has_pointer_to(&self, function: u32) -> bool {
         let find = || {

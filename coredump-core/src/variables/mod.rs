@@ -11,11 +11,12 @@ mod shapes;
 
 pub use crate::catalog::Language;
 pub use crate::expression::ExpressionError;
+pub use crate::lang::ErasedBy;
 pub use crate::location::statics::{Static, statics};
 pub use crate::scope::VariableKind;
 pub use crate::values::{Limits, Scope, Status, Variable, When};
 pub use inspector::Inspector;
-pub use shapes::{Choice, Grown, Pointer, Root, Shape, Shapes, Target};
+pub use shapes::{Choice, Grown, Parts, Pointer, Root, Shape, Shapes, Table, Target};
 
 /// A value of the Wasm machine in a frame, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

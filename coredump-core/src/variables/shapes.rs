@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use super::inspector::Inspector;
 use crate::binaries::{Binaries, Binary};
-use crate::catalog::types::{Kind, Member, Offset, Struct};
+use crate::catalog::types::{Kind, Member, Offset, PointerKind, Struct};
 use crate::catalog::units::{Die, Units};
-use crate::lang::{Chosen, cpp, table, type_name};
+use crate::lang::{Arrays, Chosen, Erased, ErasedBy, cpp, table, type_name};
 use crate::location::frame::Frame;
 use crate::location::statics::placed;
 use crate::model::{CoreDump, Instance};
@@ -20,6 +20,15 @@ const MAX_SHAPES: usize = (1 << 16) - 1;
 const MAX_POINTERS: usize = 4096;
 /// Types in types.
 const LEVELS: u32 = 32;
+/// Members and elements that are gone through for one type, and for all of them: where types contain each other again and again,
+/// there is no end in sight.
+const STEPS: usize = 1 << 16;
+const ALL_STEPS: usize = 1 << 24;
+/// Structures in structures in which parts that point to others of their type are looked for; how many such parts of one structure
+/// and of all are.
+const HOLDING: u32 = 4;
+const MAX_LINKS: usize = 16;
+const MAX_HOLDERS: usize = 4096;
 /// Variables that are looked at.
 const MAX_ROOTS: usize = 1 << 20;
 
@@ -30,20 +39,29 @@ pub struct Shape {
     pub name: String,
     /// Its size in bytes, where it has one.
     pub size: Option<u64>,
-    /// The pointers in it.
-    pub pointers: Vec<Pointer>,
-    /// Parts that hold other pointers by the value of a discriminant.
-    pub choices: Vec<Choice>,
+    /// What is in it that leads to other values.
+    pub parts: Parts,
     /// The array without a length at its end: then a block holds it once, however large that is.
     pub tail: Option<Tail>,
     /// Whether it is the base of a container's nodes: whatever else is known of such a value says more.
     pub base: bool,
     /// Whether a pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
     pub single: bool,
+    /// The same type without that promise: an index into [`Shapes::all`].
+    pub several: Option<usize>,
     /// It begins with the address of a vtable, which tells the class of the whole ([`Shapes::vtables`]).
     pub object: bool,
     /// What a block may hold instead: a larger node of which this is the first part.
     pub grown: Option<Grown>,
+}
+
+/// What is in a value that leads to other values.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// The pointers.
+    pub pointers: Vec<Pointer>,
+    /// Parts that hold other pointers by the value of a discriminant.
+    pub choices: Vec<Choice>,
 }
 
 /// A larger node: a block is one if the first of its children points back to it.
@@ -102,10 +120,60 @@ pub enum Target {
         /// The type name of a block of such buckets: an index into [`Shapes::all`].
         table: usize,
     },
+    /// The states of a hash table's buckets, a byte each, in front of which a header says how many there are and where the
+    /// arrays of keys and values begin: an index into [`Shapes::tables`].
+    States(usize),
+    /// A value that lies here, if there is room for it, and else where a pointer leads; its type is one that code knows.
+    Erased {
+        /// Bytes that there is room for.
+        room: u64,
+        /// How to find out the type; the places are in bytes from the value's start.
+        by: ErasedBy,
+    },
+    /// An array of each member of some structures, one array after the other: an index into [`Shapes::tables`].
+    Columns {
+        /// Where the number of structures lies, in bytes from the value's start.
+        len: u64,
+        /// Where the number lies that there is room for, likewise.
+        capacity: u64,
+        /// The arrays.
+        table: usize,
+    },
 }
 
-/// The pointers of a variant, and the ranges of discriminants that select it.
-type VariantPointers = (Vec<(u128, u128)>, Vec<Pointer>);
+/// What a function is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handled {
+    /// The type of the value: an index into [`Shapes::all`].
+    pub shape: usize,
+    /// Whether a pointer leads to the value, where the function tells that.
+    pub outside: Option<bool>,
+}
+
+/// A block that consists of several arrays.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Table {
+    /// The type name of such a block: an index into [`Shapes::all`].
+    pub name: usize,
+    /// Bytes of the header, and where in it the number of buckets lies.
+    pub header: (u64, u64),
+    /// The arrays.
+    pub arrays: Vec<TableArray>,
+}
+
+/// An array in a block of several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TableArray {
+    /// The type of its elements: an index into [`Shapes::all`].
+    pub shape: usize,
+    /// Their size in bytes.
+    pub size: u64,
+    /// Where in the header its address lies, if there is one.
+    pub address: u64,
+}
+
+/// The ranges of discriminants that select a variant, and what is in it.
+type Variant = (Vec<(u128, u128)>, Parts);
 
 /// A part of a value with variants, as a Rust enum's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -114,8 +182,8 @@ pub struct Choice {
     pub discriminant: (u64, u64),
     /// The bits of it that count.
     pub mask: u128,
-    /// The discriminant's values for a variant (ranges with both ends; none: all others), and the variant's pointers.
-    pub variants: Vec<VariantPointers>,
+    /// The discriminant's values for a variant (ranges with both ends; none: all others), and what is in the variant.
+    pub variants: Vec<Variant>,
 }
 
 /// A variable with a value of a known type.
@@ -141,6 +209,12 @@ pub struct Shapes {
     pub tailed: Vec<HashMap<u64, usize>>,
     /// Blocks whose types the program's runtime says, by address: indices into `all`.
     pub known: Vec<(u64, usize)>,
+    /// The values that functions are for, by the functions' indices in the first table.
+    pub handlers: HashMap<u64, Handled>,
+    /// What has a part that lists link to, by the part's type: the index of the whole, and where the part lies in it.
+    pub holders: HashMap<usize, Vec<(usize, u64)>>,
+    /// The blocks that consist of several arrays.
+    pub tables: Vec<Table>,
 }
 
 impl Shapes {
@@ -169,7 +243,7 @@ impl Shapes {
             }
         }
         having.iter().for_each(|(binary, _)| builder.tailed(binary));
-        if builder.shapes.all.iter().any(|shape| shape.object) {
+        if builder.has_erased || builder.shapes.all.iter().any(|shape| shape.object) {
             let has_memory = |instance: &Instance| instance.memories.first() == Some(&Some(memory));
             for (number, instance) in dump.instances.iter().enumerate().filter(|(_, instance)| has_memory(instance)) {
                 if let Some(module) = instance.module {
@@ -180,6 +254,7 @@ impl Shapes {
                 inspector.with_module(0, None, |frame| builder.classes(frame));
             }
         }
+        having.iter().for_each(|(binary, _)| builder.holders(binary));
         builder.shapes
     }
 }
@@ -189,8 +264,12 @@ struct Builder {
     shapes: Shapes,
     /// The index of each type of each binary.
     known: HashMap<(usize, Die), usize>,
-    /// The index of the tables of entries of a type, by that type's index.
-    tables: HashMap<usize, usize>,
+    /// The index of each type for pointers to one value of it, by its own.
+    singles: HashMap<usize, usize>,
+    /// The index of each type that has a name only, by that.
+    only_named: HashMap<String, usize>,
+    /// The index of each structure that leads to a block of several arrays in [`Shapes::tables`].
+    tables: HashMap<(usize, Die), usize>,
     /// Rust's vtables: the binary, the address, the name of its variable, which has the type's and the trait's.
     named: Vec<(usize, u64, Vec<u8>)>,
     /// The types that end in a trait object, with their binary and index, and their place in [`Shapes::tailed`].
@@ -199,8 +278,12 @@ struct Builder {
     unnamed: Vec<(usize, Die)>,
     /// The binaries whose data was searched for vtables.
     searched: HashSet<usize>,
+    /// Whether there are values whose type only code knows.
+    has_erased: bool,
     /// The entries that were not read yet.
     left: VecDeque<(Die, usize)>,
+    /// Steps that were made for the type at hand, and for those before it.
+    steps: (usize, usize),
 }
 
 /// What pointers in a structure point to in truth, where their own type says less.
@@ -210,13 +293,8 @@ enum Pointee {
     Element(Die),
     /// Pointers to a base of a container's nodes lead to whole nodes of this type.
     Node(Die),
-}
-
-/// The pointers found in a value so far.
-#[derive(Default)]
-struct Collected {
-    pointers: Vec<Pointer>,
-    choices: Vec<Choice>,
+    /// Pointers to this type lead to one value of it.
+    One(Die),
 }
 
 impl Builder {
@@ -311,16 +389,66 @@ impl Builder {
                 }
             }
             self.read(&frame.units, key);
+            if self.has_erased {
+                for (function, class, outside) in cpp::handlers(frame) {
+                    if let Some(shape) = self.index(&frame.units, key, class) {
+                        self.shapes.handlers.insert(function, Handled { shape, outside });
+                    }
+                }
+                self.read(&frame.units, key);
+            }
         }
+    }
+
+    /// Finds the structures with a part that points to others of its own type: lists that go through such parts lead to the
+    /// middle of what they link.
+    fn holders(&mut self, binary: &Binary) {
+        let own = binary.module().bytes().as_ptr() as usize;
+        binary.with_catalog(|catalog| {
+            let units = Units::new(catalog.clone());
+            let mut links = Links { own: HashMap::new(), by_name: HashMap::new(), parts: HashMap::new() };
+            for (&(_, die), &index) in self.known.iter().filter(|((key, _), _)| *key == own) {
+                let shape = &self.shapes.all[index];
+                let links_on = |pointer: &Pointer| match pointer.target {
+                    Target::Shape(to) => self.shapes.all[to].several.unwrap_or(to) == index,
+                    _ => false,
+                };
+                let is_link = shape.size.is_some() && !shape.base && shape.parts.pointers.iter().any(links_on);
+                if let Some(name) = units.name(die).filter(|_| is_link) {
+                    links.own.insert(die, index);
+                    links.by_name.entry(name).or_default().push(index);
+                }
+            }
+            if links.own.is_empty() {
+                return;
+            }
+            let all = &self.shapes.all;
+            let types = (0..units.len()).flat_map(|unit| units.all_types_of(unit));
+            let parts = types.flat_map(|die| {
+                links
+                    .within(&units, all, die, HOLDING)
+                    .iter()
+                    .map(move |&(part, at)| (die, part, at))
+                    .collect::<Vec<_>>()
+            });
+            for (die, part, at) in parts.take(MAX_HOLDERS).collect::<Vec<_>>() {
+                let Some(whole) = self.index(&units, own, die) else { break };
+                let all = &self.shapes.all;
+                let (name, size) = (&all[whole].name, all[whole].size);
+                let holders = self.shapes.holders.entry(part).or_default();
+                let same =
+                    |&(other, place): &(usize, u64)| place == at && all[other].name == *name && all[other].size == size;
+                if size.is_some() && !holders.iter().any(same) {
+                    holders.push((whole, at));
+                }
+            }
+            self.read(&units, own);
+        });
     }
 
     /// The index of a type, which is read later if it is new.
     fn index(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<usize> {
-        let (die, ty) = units.peeled(Some(die))?;
-        let die = match &ty.kind {
-            Kind::Struct(contents) if contents.declared => self.defined(units, die).unwrap_or(die),
-            _ => die,
-        };
+        let die = self.resolved(units, die)?;
         if let Some(&known) = self.known.get(&(key, die)) {
             return Some(known);
         }
@@ -333,24 +461,69 @@ impl Builder {
         let name = type_name(units, Some(die), language);
         let size = units.size_of(Some(die)).filter(|_| !table(language).is_unsized(&name));
         let base = units.name(die).is_some_and(|name| table(language).is_node_base(name));
-        self.shapes.all.push(Shape { name, size, base, single: base, ..Shape::default() });
+        let single = base || units.name(die).is_some_and(|name| table(language).is_alone(units, die, name));
+        self.shapes.all.push(Shape { name, size, base, single, ..Shape::default() });
         self.left.push_back((die, index));
         Some(index)
     }
 
-    /// The index of a block of buckets with entries of the type with this index.
-    fn table(&mut self, entry: usize) -> Option<usize> {
+    /// The index of a type for pointers that lead to one value of it.
+    fn single(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<usize> {
+        let several = self.index(units, key, die)?;
         let index = self.shapes.all.len();
-        if let Some(&known) = self.tables.get(&entry) {
+        let Shape { name, size, single, .. } = &self.shapes.all[several];
+        // Of bytes, a text may be there.
+        if *single || size.is_none_or(|size| size <= 1) || index >= MAX_SHAPES / 2 {
+            return Some(several);
+        }
+        if let Some(&known) = self.singles.get(&several) {
             return Some(known);
         }
-        let name = format!("buckets of {}", self.shapes.all[entry].name);
+        let (name, size) = (name.clone(), *size);
+        let die = self.resolved(units, die)?;
+        self.singles.insert(several, index);
+        self.shapes.all.push(Shape { name, size, single: true, several: Some(several), ..Shape::default() });
+        self.left.push_back((die, index));
+        Some(index)
+    }
+
+    /// The entry that describes a type, where there is any.
+    fn resolved(&self, units: &Units<'_>, die: Die) -> Option<Die> {
+        let (die, ty) = units.peeled(Some(die))?;
+        Some(match &ty.kind {
+            Kind::Struct(contents) if contents.declared => self.defined(units, die).unwrap_or(die),
+            _ => die,
+        })
+    }
+
+    /// The index of a type that has a name only, for blocks that consist of many values of others.
+    fn only_named(&mut self, name: String) -> Option<usize> {
+        if let Some(&known) = self.only_named.get(&name) {
+            return Some(known);
+        }
+        let index = self.shapes.all.len();
         if index >= MAX_SHAPES {
             return None;
         }
-        self.tables.insert(entry, index);
+        self.only_named.insert(name.clone(), index);
         self.shapes.all.push(Shape { name, ..Shape::default() });
         Some(index)
+    }
+
+    /// The index of what a structure leads to in [`Shapes::tables`].
+    fn arrays(&mut self, units: &Units<'_>, key: usize, die: Die, arrays: &Arrays) -> Option<usize> {
+        if let Some(&known) = self.tables.get(&(key, die)) {
+            return Some(known);
+        }
+        let mut found = Vec::new();
+        for &(ty, address) in &arrays.elements {
+            let size = units.size_of(Some(ty)).unwrap_or(0);
+            found.push(TableArray { shape: self.index(units, key, ty)?, size, address });
+        }
+        let name = self.only_named(arrays.name.clone())?;
+        self.tables.insert((key, die), self.shapes.tables.len());
+        self.shapes.tables.push(Table { name, header: arrays.header, arrays: found });
+        Some(self.shapes.tables.len() - 1)
     }
 
     /// The definition of a type that is only declared at `die`, if there is one.
@@ -371,15 +544,21 @@ impl Builder {
     /// Reads the types that wait for it, and those that they point to.
     fn read(&mut self, units: &Units<'_>, key: usize) {
         while let Some((die, index)) = self.left.pop_front() {
-            let mut found = Collected::default();
+            let mut found = Parts::default();
+            self.steps = (0, self.steps.0 + self.steps.1);
             self.flatten(units, key, Some(die), 0, None, LEVELS, &mut found);
-            self.shapes.all[index].pointers = found.pointers;
-            self.shapes.all[index].choices = found.choices;
+            self.shapes.all[index].parts = found;
             self.shapes.all[index].tail = self.tail(units, key, die);
             self.shapes.all[index].object = has_vtable(units, Some(die), LEVELS);
             self.shapes.all[index].single |= self.shapes.all[index].object;
             self.shapes.all[index].grown = self.grown(units, key, die);
         }
+    }
+
+    /// Makes so many steps more; whether there may be as many.
+    fn spend(&mut self, steps: usize) -> bool {
+        self.steps.0 = self.steps.0.saturating_add(steps);
+        self.steps.0 <= STEPS && self.steps.1 <= ALL_STEPS
     }
 
     /// The larger nodes of which a node's type is the first part.
@@ -396,10 +575,15 @@ impl Builder {
         let Kind::Struct(contents) = &ty.kind else { return None };
         let last = contents.members.last().filter(|_| contents.keyword != "union")?;
         let offset = place(last, 0)?;
-        let (_, ty) = units.peeled(last.ty)?;
-        let Kind::Array(array) = &ty.kind else { return None };
-        let without = matches!(array.dimensions.first(), None | Some(None | Some(0)));
-        let element = array.element.filter(|_| without)?;
+        let of_slice = ty.name.is_some_and(|name| table(units.language(die.unit)).ends_in_slice(name));
+        let element = match &units.peeled(last.ty)?.1.kind {
+            _ if of_slice => last.ty?,
+            Kind::Array(array) => {
+                let without = matches!(array.dimensions.first(), None | Some(None | Some(0)));
+                array.element.filter(|_| without)?
+            }
+            _ => return None,
+        };
         Some(Tail { offset, element: self.index(units, key, element)? })
     }
 
@@ -414,22 +598,32 @@ impl Builder {
         offset: u64,
         pointee: Option<Pointee>,
         levels: u32,
-        found: &mut Collected,
+        found: &mut Parts,
     ) {
         let (Some((die, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return };
-        if found.pointers.len() >= MAX_POINTERS {
+        if found.pointers.len() >= MAX_POINTERS || found.choices.len() >= MAX_POINTERS || !self.spend(1) {
             return;
         }
         let lang = table(units.language(die.unit));
         match &ty.kind {
-            Kind::Pointer(_, Some(target)) => {
+            Kind::Pointer(kind, Some(target)) => {
                 let name = || units.peeled(Some(*target)).and_then(|(_, ty)| ty.name);
                 let target = match pointee {
                     Some(Pointee::Element(element)) if name() == Some(b"u8") => element,
                     Some(Pointee::Node(node)) if name().is_some_and(|name| lang.is_node_base(name)) => node,
                     _ => *target,
                 };
-                if let Some(target) = self.index(units, key, target).map(Target::Shape) {
+                let is_one = || match pointee {
+                    Some(Pointee::One(one)) => {
+                        units.peeled(Some(one)).map(|one| one.0) == units.peeled(Some(target)).map(|one| one.0)
+                    }
+                    _ => false,
+                };
+                let index = match *kind != PointerKind::Pointer || lang.is_reference(&ty) || is_one() {
+                    true => self.single(units, key, target),
+                    false => self.index(units, key, target),
+                };
+                if let Some(target) = index.map(Target::Shape) {
                     found.pointers.push(Pointer { offset, target, filled: None });
                 }
             }
@@ -438,25 +632,25 @@ impl Builder {
                     return;
                 };
                 let count = array.dimensions.iter().try_fold(1u64, |count, dimension| count.checked_mul((*dimension)?));
-                let mut first = Collected::default();
+                let mut first = Parts::default();
                 self.flatten(units, key, array.element, 0, pointee, levels, &mut first);
-                if first.pointers.is_empty() && first.choices.is_empty() {
+                let each = first.len();
+                if each == 0 {
                     return;
                 }
                 for number in 0..count.unwrap_or(0).min(MAX_POINTERS as u64) {
-                    let at = offset.saturating_add(number.saturating_mul(size));
-                    found.pointers.extend(first.pointers.iter().map(|pointer| pointer.at(at)));
-                    found.choices.extend(first.choices.iter().map(|choice| choice.at(at)));
-                    if found.pointers.len() >= MAX_POINTERS || found.choices.len() >= MAX_POINTERS {
+                    if found.len() >= MAX_POINTERS || !self.spend(each) {
                         break;
                     }
+                    found.join(first.at(offset.saturating_add(number.saturating_mul(size))));
                 }
             }
             Kind::Struct(contents) => {
                 // Tables of virtual functions are no objects of the program.
                 let members = || contents.members.iter().filter(|member| member.bits.is_none() && !is_vtable(member));
-                if let Some(chosen) = lang.chosen(units, contents) {
+                if let Some(chosen) = lang.chosen(units, ty.name.unwrap_or_default(), contents) {
                     self.chosen(units, key, &chosen, offset, levels, found);
+                    return;
                 }
                 // Nothing says which member another union holds, unless only one member has any bytes.
                 if contents.keyword == "union"
@@ -466,7 +660,10 @@ impl Builder {
                 }
                 if let Some(found_table) = ty.name.and_then(|name| lang.hash_table(units, name, contents)) {
                     let entry = self.index(units, key, found_table.entry);
-                    if let Some((entry, table)) = entry.and_then(|entry| Some((entry, self.table(entry)?))) {
+                    let of_entries = |builder: &mut Self, entry: usize| {
+                        builder.only_named(format!("buckets of {}", builder.shapes.all[entry].name))
+                    };
+                    if let Some((entry, table)) = entry.and_then(|entry| Some((entry, of_entries(self, entry)?))) {
                         let [control, mask] =
                             [found_table.control, found_table.mask].map(|at| offset.saturating_add(at));
                         found.pointers.push(Pointer {
@@ -474,6 +671,25 @@ impl Builder {
                             target: Target::Buckets { mask, entry, table },
                             filled: None,
                         });
+                    }
+                    return;
+                }
+                if let Some(Erased { at, room, by }) = ty.name.and_then(|name| lang.erased(units, name, contents)) {
+                    self.has_erased = true;
+                    let target = Target::Erased { room, by: by.at(offset) };
+                    found.pointers.push(Pointer { offset: offset.saturating_add(at), target, filled: None });
+                }
+                if let Some(arrays) = lang.arrays(units, die, contents) {
+                    let Some(at) = offset.checked_add(arrays.pointer) else { return };
+                    if let Some(table) = self.arrays(units, key, die, &arrays) {
+                        let target = match arrays.counts {
+                            None => Target::States(table),
+                            Some([len, capacity]) => {
+                                let [len, capacity] = [len, capacity].map(|at| offset.saturating_add(at));
+                                Target::Columns { len, capacity, table }
+                            }
+                        };
+                        found.pointers.push(Pointer { offset: at, target, filled: None });
                     }
                     return;
                 }
@@ -495,7 +711,8 @@ impl Builder {
                 }
                 let own = |name: &[u8]| {
                     let element = lang.buffer_element(name, contents).map(Pointee::Element);
-                    element.or_else(|| lang.node_type(units, die, name, contents).map(Pointee::Node))
+                    let node = || lang.node_type(units, die, name, contents).map(Pointee::Node);
+                    element.or_else(node).or_else(|| lang.owned(units, name, contents).map(Pointee::One))
                 };
                 let pointee = ty.name.and_then(own).or(pointee);
                 let filled = ty.name.and_then(|name| lang.filled(units, name, contents));
@@ -521,26 +738,16 @@ impl Builder {
         }
     }
 
-    /// Collects the pointers in a part whose presence the bits beside it give.
-    fn chosen(
-        &mut self,
-        units: &Units<'_>,
-        key: usize,
-        chosen: &Chosen,
-        offset: u64,
-        levels: u32,
-        found: &mut Collected,
-    ) {
-        let Chosen { flag, mask, ty, at } = *chosen;
-        let mut inside = Collected::default();
-        self.flatten(units, key, ty, offset.saturating_add(at), None, levels, &mut inside);
-        if !inside.pointers.is_empty() {
-            found.choices.push(Choice {
-                discriminant: (offset.saturating_add(flag), 1),
-                mask: mask.into(),
-                variants: vec![(vec![(1, mask.into())], inside.pointers)],
-            });
+    /// Collects the pointers in parts of which what lies beside them says which one is there.
+    fn chosen(&mut self, units: &Units<'_>, key: usize, chosen: &Chosen, offset: u64, levels: u32, found: &mut Parts) {
+        let mut variants = Vec::new();
+        for part in &chosen.parts {
+            let mut inside = Parts::default();
+            self.flatten(units, key, part.ty, offset.saturating_add(part.at), None, levels, &mut inside);
+            variants.push((part.values.clone(), inside));
         }
+        let (at, size) = chosen.discriminant;
+        found.choice(Choice { discriminant: (offset.saturating_add(at), size), mask: chosen.mask, variants });
     }
 
     /// Collects the pointers in the variants of a Rust enum.
@@ -553,11 +760,11 @@ impl Builder {
         offset: u64,
         pointee: Option<Pointee>,
         levels: u32,
-        found: &mut Collected,
+        found: &mut Parts,
     ) {
         let Some(variants) = &contents.variants else { return };
         let each = |builder: &mut Builder, member: &Option<Member<'_>>| {
-            let mut inside = Collected::default();
+            let mut inside = Parts::default();
             if let Some(member) = member
                 && let Some(at) = place(member, offset)
             {
@@ -568,9 +775,7 @@ impl Builder {
         let Some(discriminant) = &variants.discriminant else {
             // No discriminant is stored where only one variant can be.
             if let [only] = variants.list.as_slice() {
-                let inside = each(self, &only.member);
-                found.pointers.extend(inside.pointers);
-                found.choices.extend(inside.choices);
+                found.join(each(self, &only.member));
             }
             return;
         };
@@ -578,13 +783,62 @@ impl Builder {
         let Some(at) = place(discriminant, offset).filter(|_| (1..=16).contains(&size)) else { return };
         let mut choice = Choice { discriminant: (at, size), mask: u128::MAX, variants: Vec::new() };
         for variant in &variants.list {
-            // Enums in enums are left to their own pointers.
-            let inside = each(self, &variant.member);
-            choice.variants.push((variant.values.clone(), inside.pointers));
+            choice.variants.push((variant.values.clone(), each(self, &variant.member)));
         }
-        if choice.variants.iter().any(|variant| !variant.1.is_empty()) {
-            found.choices.push(choice);
+        found.choice(choice);
+    }
+}
+
+/// Structures that point to others of their own type.
+struct Links<'s> {
+    /// The index of each by its entry, and of all by their name.
+    own: HashMap<Die, usize>,
+    by_name: HashMap<&'s [u8], Vec<usize>>,
+    /// Those in each structure that was looked at, with their places in it.
+    parts: HashMap<Die, Vec<(usize, u64)>>,
+}
+
+impl<'s> Links<'s> {
+    /// Those in a structure, and their places.
+    fn within(&mut self, units: &Units<'s>, all: &[Shape], die: Die, levels: u32) -> &[(usize, u64)] {
+        if !self.parts.contains_key(&die) {
+            // What contains itself ends here.
+            self.parts.insert(die, Vec::new());
+            let found = self.parts_of(units, all, die, levels).unwrap_or_default();
+            self.parts.insert(die, found);
         }
+        &self.parts[&die]
+    }
+
+    fn parts_of(&mut self, units: &Units<'s>, all: &[Shape], die: Die, levels: u32) -> Option<Vec<(usize, u64)>> {
+        let levels = levels.checked_sub(1)?;
+        let (_, ty) = units.peeled(Some(die))?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        let mut found = Vec::new();
+        for member in contents.members.iter().filter(|_| contents.keyword != "union") {
+            let (Some(at), Some((die, ty))) = (place(member, 0), units.peeled(member.ty)) else { continue };
+            let Kind::Struct(_) = &ty.kind else { continue };
+            found.extend(self.links(units, all, die).into_iter().map(|link| (link, at)));
+            for &(link, inner) in self.within(units, all, die, levels) {
+                found.extend(at.checked_add(inner).map(|at| (link, at)));
+            }
+            if found.len() > MAX_LINKS {
+                break;
+            }
+        }
+        Some(found)
+    }
+
+    /// The indices of a type, as far as it is such a structure: each unit that uses it has one.
+    fn links(&self, units: &Units<'s>, all: &[Shape], die: Die) -> Vec<usize> {
+        let own = self.own.get(&die);
+        let Some(named) = units.name(die).and_then(|name| self.by_name.get(name)) else {
+            return own.copied().into_iter().collect();
+        };
+        let name = type_name(units, Some(die), units.language(die.unit));
+        let size = units.size_of(Some(die));
+        let same = |index: &usize| Some(index) == own || all[*index].name == name && all[*index].size == size;
+        named.iter().copied().filter(same).collect()
     }
 }
 
@@ -598,19 +852,54 @@ impl Pointer {
             Target::Buckets { mask, entry, table } => {
                 Target::Buckets { mask: mask.saturating_add(offset), entry, table }
             }
-            shape => shape,
+            Target::Columns { len, capacity, table } => {
+                Target::Columns { len: len.saturating_add(offset), capacity: capacity.saturating_add(offset), table }
+            }
+            Target::Erased { room, by } => Target::Erased { room, by: by.at(offset) },
+            Target::Shape(_) | Target::States(_) => self.target,
         };
         let filled = self.filled.map(|(at, least)| (at.saturating_add(offset), least));
         Pointer { offset: self.offset.saturating_add(offset), target, filled }
     }
 }
 
+impl Parts {
+    /// Whether nothing leads anywhere.
+    pub fn is_empty(&self) -> bool {
+        self.pointers.is_empty() && self.choices.is_empty()
+    }
+
+    /// How many pointers there are, also those of variants.
+    fn len(&self) -> usize {
+        self.choices
+            .iter()
+            .flat_map(|choice| &choice.variants)
+            .fold(self.pointers.len(), |len, (_, parts)| len.saturating_add(parts.len()))
+    }
+
+    fn at(&self, offset: u64) -> Parts {
+        Parts {
+            pointers: self.pointers.iter().map(|pointer| pointer.at(offset)).collect(),
+            choices: self.choices.iter().map(|choice| choice.at(offset)).collect(),
+        }
+    }
+
+    fn join(&mut self, other: Parts) {
+        self.pointers.extend(other.pointers);
+        self.choices.extend(other.choices);
+    }
+
+    /// Adds a choice, if any of its variants leads anywhere.
+    fn choice(&mut self, choice: Choice) {
+        if choice.variants.iter().any(|(_, parts)| !parts.is_empty()) {
+            self.choices.push(choice);
+        }
+    }
+}
+
 impl Choice {
     fn at(&self, offset: u64) -> Choice {
-        let variants = self
-            .variants
-            .iter()
-            .map(|(values, pointers)| (values.clone(), pointers.iter().map(|pointer| pointer.at(offset)).collect()));
+        let variants = self.variants.iter().map(|(values, parts)| (values.clone(), parts.at(offset)));
         Choice {
             discriminant: (self.discriminant.0.saturating_add(offset), self.discriminant.1),
             mask: self.mask,
@@ -618,8 +907,8 @@ impl Choice {
         }
     }
 
-    /// The pointers of the variant that this discriminant means.
-    pub fn pointers(&self, discriminant: u128) -> &[Pointer] {
+    /// What is in the variant that this discriminant means.
+    pub fn parts(&self, discriminant: u128) -> Option<&Parts> {
         let mask = if self.discriminant.1 >= 16 { u128::MAX } else { (1 << (8 * self.discriminant.1)) - 1 };
         let discriminant = discriminant & self.mask;
         let holds = |&(low, high): &(u128, u128)| {
@@ -628,7 +917,7 @@ impl Choice {
         };
         let exact = self.variants.iter().find(|variant| variant.0.iter().any(holds));
         let found = exact.or_else(|| self.variants.iter().find(|variant| variant.0.is_empty()));
-        found.map_or(&[], |variant| &variant.1)
+        found.map(|variant| &variant.1)
     }
 }
 

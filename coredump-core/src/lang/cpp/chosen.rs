@@ -2,10 +2,12 @@
 
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::{Die, Units};
-use crate::lang::Chosen;
+use crate::lang::{Chosen, ChosenPart, Erased, ErasedBy};
 
 /// Types in types that are looked through: wrappers differ between releases.
 const LEVELS: u32 = 3;
+/// Classes that a `variant` or an `expected` is derived from, one from the other.
+const BASES: u32 = 12;
 /// Members that are looked at in each.
 const MEMBERS: usize = 16;
 
@@ -47,7 +49,7 @@ pub(super) fn long_string(contents: &Struct<'_>, units: &Units<'_>) -> Option<Ch
             (_, bit) => (bit / 8, 0x80),
         },
     };
-    Some(Chosen { flag, mask, ty, at: at / 8 })
+    Some(Chosen::flagged(flag, mask, (ty, at / 8)))
 }
 
 /// The value of an `optional`, if it has one.
@@ -59,5 +61,90 @@ pub(super) fn engaged(contents: &Struct<'_>, units: &Units<'_>) -> Option<Chosen
         let (ty, inner) = within(units, member.ty, b"__val_", 1)?;
         Some((ty, at.checked_add(inner)?))
     })?;
-    Some(Chosen { flag: flag / 8, mask: 1, ty, at: at / 8 })
+    Some(Chosen::flagged(flag / 8, 1, (ty, at / 8)))
+}
+
+/// The alternative that a `variant` holds: a number counts them.
+pub(super) fn alternative(name: &[u8], contents: &Struct<'_>, units: &Units<'_>) -> Option<Chosen> {
+    let whole = contents
+        .members
+        .iter()
+        .find(|member| member.name == Some(b"__impl_" as &[u8]) || member.name == Some(b"__impl"));
+    let whole = whole.filter(|_| name.starts_with(b"variant<"))?;
+    let (ty, index) = within(units, whole.ty, b"__index", BASES)?;
+    let (_, data) = within(units, whole.ty, b"__data", BASES)?;
+    let Offset::Bits(start) = whole.offset else { return None };
+    let (index, data) = (start.checked_add(index)? / 8, start.checked_add(data)? / 8);
+    let size = units.size_of(ty)?;
+    let parts = contents.arguments.iter().zip(0..).map(|(&(_, ty), number)| {
+        // Alternatives all lie at the start of the union that they are in.
+        ChosenPart { values: vec![(number, number)], ty, at: data }
+    });
+    Some(Chosen { discriminant: (index, size), mask: u128::MAX, parts: parts.collect() })
+}
+
+/// The value of an `expected`, or its error.
+pub(super) fn expected(name: &[u8], contents: &Struct<'_>, units: &Units<'_>) -> Option<Chosen> {
+    if !name.starts_with(b"expected<") {
+        return None;
+    }
+    let search = |name: &[u8]| {
+        contents.members.iter().take(MEMBERS).find_map(|member| {
+            let Offset::Bits(start) = member.offset else { return None };
+            let (ty, at) = match member.name == Some(name) {
+                true => (member.ty, 0),
+                false => within(units, member.ty, name, BASES)?,
+            };
+            Some((ty, start.checked_add(at)? / 8))
+        })
+    };
+    let (_, flag) = search(b"__has_val_")?;
+    let part = |name: &[u8], value| search(name).map(|(ty, at)| ChosenPart { values: vec![(value, value)], ty, at });
+    let parts = [part(b"__val_", 1), part(b"__unex_", 0)];
+    Some(Chosen { discriminant: (flag, 1), mask: 1, parts: parts.into_iter().flatten().collect() })
+}
+
+/// What a `function` calls, and what an `any` holds.
+pub(super) fn erased(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Erased> {
+    // Names end in an underscore in some releases.
+    let member = |contents: &Struct<'_>, name: &str| {
+        let named = |own: &[u8]| own.strip_suffix(b"_").unwrap_or(own) == name.as_bytes();
+        let member = contents.members.iter().find(|member| member.name.is_some_and(named))?;
+        let Offset::Bits(at) = member.offset else { return None };
+        Some((member.ty, at / 8))
+    };
+    let within = |ty: Option<Die>, name: &str| {
+        let (_, ty) = units.peeled(ty)?;
+        let Kind::Struct(contents) = &ty.kind else { return None };
+        member(contents, name)
+    };
+    let [function, any, policy] =
+        ["__value_func<", "any", "__policy_func<"].map(|known| match known.strip_suffix('<') {
+            Some(_) => name.starts_with(known.as_bytes()),
+            None => name == known.as_bytes(),
+        });
+    if function {
+        let ((buffer, at), (_, pointer)) = (member(contents, "__buf")?, member(contents, "__f")?);
+        return Some(Erased { at, room: units.size_of(buffer)?, by: ErasedBy::Pointer(pointer) });
+    }
+    if any {
+        let ((_, handler), (storage, at)) = (member(contents, "__h")?, member(contents, "__s")?);
+        let (buffer, _) = within(storage, "__buf")?;
+        return Some(Erased { at, room: units.size_of(buffer)?, by: ErasedBy::Function(handler) });
+    }
+    if policy {
+        let ((storage, at), (policy, record)) = (member(contents, "__buf")?, member(contents, "__policy")?);
+        let function = match member(contents, "__func") {
+            Some((_, function)) => function,
+            None => {
+                let (invoker, at) = member(contents, "__invoker")?;
+                at.checked_add(within(invoker, "__call")?.1)?
+            }
+        };
+        let (_, policy) = units.peeled(policy)?;
+        let Kind::Pointer(_, target) = policy.kind else { return None };
+        let (_, outside) = within(target, "__clone")?;
+        return Some(Erased { at, room: units.size_of(storage)?, by: ErasedBy::Record { function, record, outside } });
+    }
+    None
 }

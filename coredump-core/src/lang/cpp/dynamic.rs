@@ -105,7 +105,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
                     self.word(vptr).ok().filter(|&word| word != 0).and_then(|at| module.table_function(0, at));
                 if function.is_some() && self.offset_to_top(vptr) == Some(0) {
                     looked_at += 1;
-                    let class = self.vtable_class(vptr, None);
+                    let class = self.vtable_class(vptr, None).or_else(|| self.function_object(vptr));
                     found.extend(
                         class.filter(|&class| self.frame.units.is_polymorphic(class)).map(|class| (vptr, class)),
                     );

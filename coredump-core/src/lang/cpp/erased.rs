@@ -10,6 +10,8 @@ use crate::values::Value;
 
 /// Entries of a vtable that are looked at.
 const SLOTS: u64 = 16;
+/// Entries of the first table that are looked at.
+const TABLE: u64 = 1 << 20;
 /// Entries from a function's code to its declaration in a class.
 const LINKS: u32 = 4;
 
@@ -40,6 +42,21 @@ impl CppValues<'_, '_, '_, '_> {
             Some(Ok(Some(held)))
         };
         Some(self.held(read()?, depth))
+    }
+
+    /// The functions in the first table that an `any`, or a `function` with a policy, calls for a value of a type of its own.
+    pub(super) fn handlers(&self) -> Vec<(u64, Die, Option<bool>)> {
+        let known = |index: u64| {
+            let entry = self.entry_in_table(index)?;
+            let class = self.class_of(entry)?;
+            match self.std_name(class)? {
+                "_SmallHandler" => Some((index, self.argument_of(Some(class), 0)?, Some(false))),
+                "_LargeHandler" => Some((index, self.argument_of(Some(class), 0)?, Some(true))),
+                "__policy_invoker" => Some((index, self.template_argument(entry)?, None)),
+                _ => None,
+            }
+        };
+        (1..self.table_len().min(TABLE)).filter_map(known).collect()
     }
 
     fn held(&self, held: Result<Option<Value>, Missing>, depth: u32) -> Shown {
@@ -118,11 +135,22 @@ impl CppValues<'_, '_, '_, '_> {
         let width = u64::from(self.frame.address_size());
         let word = |address: u64| Some(Value::in_memory(None, address).unsigned(self.frame, width).ok()? as u64);
         let vtable = word(object)?;
-        (0..SLOTS).find_map(|slot| {
-            let entry = self.entry_in_table(word(vtable.checked_add(slot * width)?)?)?;
-            let class = self.class_of(entry)?;
-            (self.std_name(class) == Some(name)).then_some(class)
-        })
+        (0..SLOTS).find_map(|slot| self.in_slot(word(vtable.checked_add(slot * width)?)?, name))
+    }
+
+    /// The class of the object that a `function` calls, by its vtable: a closure has no name that the type information of the class
+    /// could be found by.
+    pub(super) fn function_object(&self, vtable: u64) -> Option<Die> {
+        let width = u64::from(self.frame.address_size());
+        let slots = (0..SLOTS).map_while(|slot| self.word(vtable.checked_add(slot * width)?).ok());
+        // In front of the next vtable stands a zero.
+        slots.take_while(|&index| self.table_function(index).is_some()).find_map(|index| self.in_slot(index, "__func"))
+    }
+
+    /// The class of that name in `std` of which the function at an index of the table is a member.
+    fn in_slot(&self, index: u64, name: &str) -> Option<Die> {
+        let class = self.class_of(self.entry_in_table(index)?)?;
+        (self.std_name(class) == Some(name)).then_some(class)
     }
 
     /// The entry of the function at an index of the first table.

@@ -18,7 +18,7 @@ use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Struct, Type};
 use crate::catalog::units::{Die, Units};
 use crate::lang::names::with_path;
-use crate::lang::{Chosen, Elements, Lang, Meaning, Notation, Renderer, Shown, c, cut};
+use crate::lang::{Chosen, Elements, Erased, Lang, Meaning, Notation, Renderer, Shown, c, cut};
 use crate::location::Missing;
 use crate::location::frame::Frame;
 use crate::values::{Limits, Source, Value, pointer_target};
@@ -109,12 +109,28 @@ impl Lang for Cpp {
         nodes::node_type(units, die, name, contents)
     }
 
-    fn chosen(&self, units: &Units<'_>, contents: &Struct<'_>) -> Option<Chosen> {
-        chosen::long_string(contents, units).or_else(|| chosen::engaged(contents, units))
+    fn chosen(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Chosen> {
+        let found = chosen::long_string(contents, units).or_else(|| chosen::engaged(contents, units));
+        let found = found.or_else(|| chosen::alternative(name, contents, units));
+        found.or_else(|| chosen::expected(name, contents, units))
+    }
+
+    fn erased(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Erased> {
+        chosen::erased(units, name, contents)
     }
 
     fn stored(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<(Die, u64)> {
         chosen::shared(units, name, contents)
+    }
+
+    fn is_alone(&self, _units: &Units<'_>, _die: Die, name: &[u8]) -> bool {
+        nodes::is_node(name)
+    }
+
+    fn owned(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
+        let owned = contents.arguments.first().filter(|_| name.starts_with(b"unique_ptr<"))?.1?;
+        let (_, ty) = units.peeled(Some(owned))?;
+        (!matches!(ty.kind, Kind::Array(_))).then_some(owned)
     }
 
     fn is_node_base(&self, name: &[u8]) -> bool {
@@ -203,6 +219,12 @@ pub fn vtable_name(frame: &Frame<'_, '_>, address: u64) -> Option<String> {
 /// The classes whose vtables are in the data of a frame's program, each with the address that whole objects of it begin with.
 pub fn vtables(frame: &Frame<'_, '_>) -> Vec<(u64, Die)> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtables()
+}
+
+/// The functions in the first table of a frame's program that are for a value of a type of its own: their index, that type,
+/// and whether a pointer leads to the value, where that is known.
+pub fn handlers(frame: &Frame<'_, '_>) -> Vec<(u64, Die, Option<bool>)> {
+    CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).handlers()
 }
 
 /// The renderer, and beside it what only values of C++ need.

@@ -31,9 +31,15 @@ pub(super) fn is_base(name: &[u8]) -> bool {
     begins(name, &BASES)
 }
 
+const NODES: [&str; 4] = ["__tree_node<", "__hash_node<", "__list_node<", "__forward_list_node<"];
+
+/// Whether types of this name are nodes of containers.
+pub(super) fn is_node(name: &[u8]) -> bool {
+    begins(name, &NODES)
+}
+
 /// The type of the nodes of a container, which is the one that it allocates; a node's own type is `die` itself.
 pub(super) fn node_type(units: &Units<'_>, die: Die, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
-    const NODES: [&str; 4] = ["__tree_node<", "__hash_node<", "__list_node<", "__forward_list_node<"];
     const CONTAINERS: [&str; 6] =
         ["__tree<", "__hash_table<", "__list_imp<", "list<", "__forward_list_base<", "forward_list<"];
     fn search(units: &Units<'_>, ty: Option<Die>, levels: u32) -> Option<Die> {

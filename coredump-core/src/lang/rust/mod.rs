@@ -91,10 +91,17 @@ impl Lang for Rust {
     fn is_unsized(&self, name: &str) -> bool {
         let starts = ["alloc::rc::RcInner<", "alloc::sync::ArcInner<", "alloc::rc::RcBox<"];
         let inner = starts.iter().find_map(|start| name.strip_prefix(start)?.strip_suffix('>'));
-        inner.is_some_and(|inner| {
-            let slice = inner.starts_with('[') && inner.ends_with(']') && !inner.contains(';');
-            inner == "str" || inner.starts_with("dyn ") || slice
-        })
+        inner.is_some_and(|inner| inner == "str" || inner.starts_with("dyn ") || is_slice(inner.as_bytes()))
+    }
+
+    fn is_alone(&self, units: &Units<'_>, die: Die, name: &[u8]) -> bool {
+        const TYPES: [&[u8]; 6] = [b"RcInner<", b"ArcInner<", b"RcBox<", b"Node<", b"LeafNode<", b"InternalNode<"];
+        TYPES.iter().any(|start| name.starts_with(start)) && units.path(die).first() == Some(&&b"alloc"[..])
+    }
+
+    fn ends_in_slice(&self, name: &[u8]) -> bool {
+        let inner = [&b"RcInner<"[..], b"ArcInner<", b"RcBox<"].iter().find_map(|start| name.strip_prefix(*start));
+        inner.and_then(|inner| inner.strip_suffix(b">")).is_some_and(is_slice)
     }
 
     fn pointer_with_vtable<'m, 's>(
@@ -425,4 +432,21 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         let (name, variant) = self.named_variant(&value)?;
         Some(if name == "Some" { Ok(self.first_member(&variant)?) } else { Err("it is `None`".into()) })
     }
+}
+
+/// Whether a type of that name is a slice, and no array.
+fn is_slice(name: &[u8]) -> bool {
+    let inner = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]"));
+    // The length of an array comes after what is in brackets of its own.
+    let mut depth = 0;
+    inner.is_some_and(|inner| {
+        inner.iter().all(|byte| {
+            match byte {
+                b'[' | b'(' | b'<' => depth += 1,
+                b']' | b')' => depth -= 1,
+                _ => {}
+            }
+            depth > 0 || *byte != b';'
+        })
+    })
 }

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{ZigValues, integer_bits};
 use crate::catalog::types::{Array, Kind, Member, Struct};
-use crate::catalog::units::Die;
+use crate::catalog::units::{Die, Units};
 use crate::lang::Shown;
 use crate::lang::aggregate::joined;
 use crate::location::Missing;
@@ -28,11 +28,36 @@ pub(super) struct Columns<'s> {
 /// Entries of a map, key and value.
 type Pairs = Vec<(Value, Value)>;
 
+/// Whether a type is what one of these functions of Zig's library made.
+pub(super) fn is_zig_type(units: &Units<'_>, die: Die, prefixes: &[&str]) -> bool {
+    let name = units.name(die).unwrap_or_default();
+    // A type within one of these has its name before its own.
+    name.ends_with(b")") && prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+}
+
+/// The element of a `MultiArrayList`, and its members in the order of their arrays.
+pub(super) fn in_columns<'s>(units: &Units<'s>, die: Die) -> Option<(Die, Vec<Member<'s>>)> {
+    let element = units.name(die)?.strip_prefix(b"multi_array_list.MultiArrayList(")?.strip_suffix(b")")?;
+    let element = *units.types_named(die.unit, element).first()?;
+    let ty = units.type_at(element)?;
+    let Kind::Struct(Struct { keyword: "struct", members, .. }) = &ty.kind else { return None };
+    let is = |member: &Member<'_>, name: &str| member.name == Some(name.as_bytes());
+    // A tagged union is kept in other columns than its description has.
+    let tagged = members.len() == 2
+        && members.iter().any(|member| is(member, "payload"))
+        && members.iter().any(|member| is(member, "tag"));
+    if members.is_empty() || members.len() > COLUMNS || tagged {
+        return None;
+    }
+    let mut sorted =
+        members.iter().map(|member| Some((member.alignment?, member.clone()))).collect::<Option<Vec<_>>>()?;
+    sorted.sort_by_key(|(alignment, _)| Reverse(*alignment));
+    Some((element, sorted.into_iter().map(|(_, member)| member).collect()))
+}
+
 impl<'s> ZigValues<'_, '_, '_, 's> {
     fn is_zig_type(&self, die: Die, prefixes: &[&str]) -> bool {
-        let name = self.frame.units.name(die).unwrap_or_default();
-        // A type within one of these has its name before its own.
-        name.ends_with(b")") && prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
+        is_zig_type(&self.frame.units, die, prefixes)
     }
 
     /// What a map that remembers its allocator wraps.
@@ -129,18 +154,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
     /// alignment first.
     pub(super) fn columns(&self, value: &Value, die: Die) -> Option<Result<Columns<'s>, Missing>> {
         let units = &self.frame.units;
-        let element = units.name(die)?.strip_prefix(b"multi_array_list.MultiArrayList(")?.strip_suffix(b")")?;
-        let element = *units.types_named(die.unit, element).first()?;
-        let ty = units.type_at(element)?;
-        let Kind::Struct(Struct { keyword: "struct", members, .. }) = &ty.kind else { return None };
-        let is = |member: &Member<'_>, name: &str| member.name == Some(name.as_bytes());
-        // A tagged union is kept in other columns than its description has.
-        let tagged = members.len() == 2
-            && members.iter().any(|member| is(member, "payload"))
-            && members.iter().any(|member| is(member, "tag"));
-        if members.is_empty() || members.len() > COLUMNS || tagged {
-            return None;
-        }
+        let (element, sorted) = in_columns(units, die)?;
         let (len, capacity, bytes) =
             (self.count(value, "len")?, self.count(value, "capacity")?, self.address_in(&self.field(value, "bytes")?)?);
         let (len, capacity, bytes) = match (len, capacity, bytes) {
@@ -150,12 +164,9 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         if len > capacity {
             return Some(Err(Missing::Malformed(format!("{len} elements where {capacity} have room"))));
         }
-        let mut sorted =
-            members.iter().map(|member| Some((member.alignment?, member.clone()))).collect::<Option<Vec<_>>>()?;
-        sorted.sort_by_key(|(alignment, _)| Reverse(*alignment));
         let mut at = bytes;
         let mut found = Vec::new();
-        for (_, member) in sorted {
+        for member in sorted {
             let size = units.size_of(member.ty)?;
             found.push((member, at));
             let Some(end) = size.checked_mul(capacity).and_then(|size| at.checked_add(size)) else {

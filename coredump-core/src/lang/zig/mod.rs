@@ -2,12 +2,13 @@
 //! fixed member names.
 
 mod containers;
+mod followed;
 
 use std::ops::{Deref, Range};
 
 use crate::catalog::types::{Array, Kind, Member, PointerKind, Struct, Type};
-use crate::catalog::units::Die;
-use crate::lang::{Contiguous, Elements, Entries, Lang, Meaning, Notation, Renderer, Shown, cut};
+use crate::catalog::units::{Die, Units};
+use crate::lang::{Arrays, Chosen, Contiguous, Elements, Entries, Lang, Meaning, Notation, Renderer, Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
@@ -57,6 +58,14 @@ impl Lang for Zig {
         name: &str,
     ) -> Option<Value> {
         ZigValues(renderer).active_payload(value, name).or_else(|| renderer.active_variant(value, contents))
+    }
+
+    fn chosen(&self, units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Chosen> {
+        followed::chosen(units, name, contents)
+    }
+
+    fn arrays(&self, units: &Units<'_>, die: Die, contents: &Struct<'_>) -> Option<Arrays> {
+        followed::hash_map(units, die, contents).or_else(|| followed::columns(units, die, contents))
     }
 
     fn integer_bits(&self, name: &[u8]) -> Option<u64> {
