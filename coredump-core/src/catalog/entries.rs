@@ -51,6 +51,12 @@ impl Language {
         self == Language::Rust
     }
 
+    /// The name of the variable that a loop takes its values from, where each variable has a block for itself: the block of what
+    /// a loop counts is in that one's.
+    pub fn iterator_name(self) -> Option<&'static [u8]> {
+        (self == Language::Rust).then_some(b"iter")
+    }
+
     /// Whether how a class is passed depends on its constructors.
     pub fn has_constructors(self) -> bool {
         self == Language::Cpp

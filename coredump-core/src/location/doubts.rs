@@ -82,8 +82,8 @@ impl<'s> Frame<'_, 's> {
         (variable && address && index < parameters && self.is_optimised()).then(|| Missing::NotCaptured(why.into()))
     }
 
-    /// The parts of an object in the frame's own room on the stack that its function never writes, as ranges in it: LLVM leaves
-    /// out the stores that nothing reads, and says of the whole object that it is there.
+    /// The parts of an object in the frame's own room on the stack that its function had not written when it came here, as ranges
+    /// in it: LLVM leaves out the stores that nothing reads, and says of the whole object that it is there.
     pub fn never_written(&self, address: u64, size: u64) -> Vec<(u64, u64)> {
         let find = || {
             let (now, entry) = (self.recovered.stack_pointer?, self.recovered.entry_stack_pointer?);
@@ -94,8 +94,13 @@ impl<'s> Frame<'_, 's> {
             }
             let stores = || Stores::on_stack(self.binary.module(), self.frame.function?, pointer);
             let start = -i64::try_from(entry - address).ok()?;
-            let written = self.stores.get_or_init(stores).as_ref()?.written(start, size)?;
-            Some(beside(&written, size))
+            let stores = self.stores.get_or_init(stores).as_ref()?;
+            let before = self.before.get_or_init(|| {
+                let code = self.binary.module().code_section_start()?;
+                self.paths()?.preceding(self.pc.checked_add(code)?)
+            });
+            let counts = |at| before.as_ref().is_none_or(|before| before.contains(&at));
+            Some(beside(&stores.written_by(start, size, counts)?, size))
         };
         find().unwrap_or_default()
     }
@@ -124,6 +129,26 @@ impl<'s> Frame<'_, 's> {
             let variables = self.active().iter().flat_map(|function| &function.variables);
             variables.filter(|(_, kind)| *kind != VariableKind::Static).any(|(die, _)| moves(*die))
         })
+    }
+
+    /// Whether any variable of this frame's function is in locals or operands, or a constant, for part of the code: only optimised
+    /// code has them there. What is at an address has a list without optimisation, too, if that is in a parameter of Wasm.
+    pub(super) fn moves_variables(&self) -> bool {
+        let moves = |die: Die| {
+            let (unit, list) = self.units.inherited(die, DW_AT_location)?;
+            if matches!(list, AttributeValue::Exprloc(_) | AttributeValue::Block(_)) {
+                return None;
+            }
+            let unit = self.units.unit(unit)?;
+            let leads = |(_, expression): &Listed<'s>| {
+                matches!(form(expression, unit.encoding()), Some(Form::AddressInLocal | Form::Local))
+            };
+            let (all, _) = entries(unit, list).ok()?;
+            (!all.iter().all(leads)).then_some(())
+        };
+        let variables = self.active().iter().flat_map(|function| &function.variables);
+        let mut own = variables.filter(|(_, kind)| *kind != VariableKind::Static);
+        own.any(|(die, _)| moves(*die).is_some())
     }
 
     /// The parameters that are said to begin in a Wasm parameter that is another's: LLVM 14 loses which it was where locals

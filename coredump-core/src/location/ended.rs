@@ -52,7 +52,8 @@ impl<'s> Frame<'_, 's> {
         if last.iter().all(|&(entry, _)| all[entry].1.slice() == expression.slice()) {
             // LLVM puts descriptions of constants in the order of the source, not of the code.
             let constant = matches!(form(&expression, unit.encoding()), Some(Form::Number));
-            let early = constant && all.iter().any(|(_, other)| other.slice() != expression.slice());
+            let differs = || all.iter().any(|(_, other)| other.slice() != expression.slice());
+            let early = (constant && differs()) || self.is_counted(&all, last.first()?.0, unit.encoding());
             let written = |local: u32| between.passed.iter().any(|(at, _)| self.is_written(local, *at));
             let held = |local: u32| last.iter().all(|&(entry, end)| self.is_held(unit, &all[..=entry], local, end));
             let mut locals = locals(&expression, unit.encoding());
@@ -160,7 +161,7 @@ impl<'s> Frame<'_, 's> {
         Some((number, rows[number]))
     }
 
-    fn paths(&self) -> Option<&Paths> {
+    pub(super) fn paths(&self) -> Option<&Paths> {
         self.paths.get_or_init(|| Paths::from_function(self.binary.module(), self.frame.function?)).as_ref()
     }
 }

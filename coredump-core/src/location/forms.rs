@@ -30,6 +30,54 @@ pub fn form(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Form> {
     gimli::Reader::is_empty(&rest).then_some(form)
 }
 
+/// How a description of a whole object that is in no memory gets it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Worth {
+    /// It is a constant of the description.
+    Constant,
+    /// A constant is added to another: LLVM says so of a variable that is counted on, where it knows what it is counted from.
+    Counted,
+    /// It is computed from a local or an operand.
+    Computed,
+}
+
+/// What a description of a whole object computes; `None` for what takes a value as it is, parts of objects and places.
+pub fn worth(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Worth> {
+    use gimli::Operation as O;
+    let (mut rest, mut frame, mut steps, mut other, mut ended) = (*expression, 0, 0, 0, false);
+    while !gimli::Reader::is_empty(&rest) {
+        ended = false;
+        match parse(&mut rest, encoding).ok()? {
+            O::UnsignedConstant { .. } | O::SignedConstant { .. } => {}
+            O::ImplicitValue { .. } => ended = true,
+            O::WasmLocal { .. } | O::WasmStack { .. } => frame += 1,
+            O::PlusConstant { .. } | O::Plus | O::Minus => steps += 1,
+            O::StackValue => ended = true,
+            O::Piece { .. } | O::FrameOffset { .. } | O::Address { .. } | O::Deref { .. } | O::WasmGlobal { .. } => {
+                return None;
+            }
+            _ => other += 1,
+        }
+    }
+    match (frame, steps, other) {
+        _ if !ended => None,
+        (0, 0, 0) => Some(Worth::Constant),
+        (0, _, 0) => Some(Worth::Counted),
+        (0, ..) | (_, 0, 0) => None,
+        _ => Some(Worth::Computed),
+    }
+}
+
+/// What a description does with the locals and operands that it names, whichever these are.
+pub fn shape<'s>(expression: &Bytes<'s>, encoding: gimli::Encoding) -> Vec<gimli::Operation<Bytes<'s>>> {
+    use gimli::Operation::{WasmLocal, WasmStack};
+    let unnamed = |operation| match operation {
+        WasmLocal { .. } | WasmStack { .. } => WasmLocal { index: 0 },
+        other => other,
+    };
+    operations(expression, encoding).map(unnamed).collect()
+}
+
 /// The locals that a value is in, whole or by pieces; `None` if it is elsewhere too, or nowhere in part.
 pub fn locals_only(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<Vec<u32>> {
     use gimli::Operation::{Piece, StackValue, WasmLocal};

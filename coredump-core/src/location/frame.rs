@@ -54,6 +54,8 @@ pub struct Frame<'f, 's> {
     pub rows: OnceCell<Option<Vec<LineRow>>>,
     /// The memo of what the function writes on the stack.
     pub stores: OnceCell<Option<Stores>>,
+    /// The memo of the file offsets of what may have been executed before.
+    pub before: OnceCell<Option<HashSet<u64>>>,
     /// The memo of the parameters that are said to be in another's place.
     pub anothers: OnceCell<HashSet<Die>>,
     /// The memo of the structures that were made one with another.

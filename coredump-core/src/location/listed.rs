@@ -8,7 +8,7 @@ use std::ops::Range;
 
 use gimli::{AttributeValue, Encoding};
 
-use super::forms::{Form, form, locals, on_stack};
+use super::forms::{Form, Worth, form, locals, on_stack, shape, worth};
 use super::frame::Frame;
 use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
@@ -41,6 +41,9 @@ impl<'s> Frame<'_, 's> {
         if let Some(at) = all.iter().position(|(range, _)| range.contains(&self.pc)) {
             let (range, expression) = &all[at];
             if self.is_early(&all, at, unit.encoding()) {
+                return Err(inexact());
+            }
+            if object != Object::Constant && self.is_counted(&all, at, unit.encoding()) {
                 return Err(inexact());
             }
             let since = self.since(&all[..=at], unit.encoding());
@@ -107,6 +110,24 @@ impl<'s> Frame<'_, 's> {
         computed && self.frame.function.is_some_and(|function| moves_down(module, function, start, at))
     }
 
+    /// Whether the description of a variable that changes is worked out, from a number that changes in a loop or from what it was
+    /// before: LLVM says so of a counter where its own is counted otherwise, from another number or once in several turns, and does
+    /// not follow when in the code that one changes. What all descriptions work out in the same way was assigned once.
+    pub(super) fn is_counted(&self, all: &[Listed<'_>], at: usize, encoding: Encoding) -> bool {
+        let expression = &all[at].1;
+        match worth(expression, encoding) {
+            Some(Worth::Counted) => true,
+            Some(Worth::Computed) => {
+                let own = shape(expression, encoding);
+                let pc = self.pc.saturating_add(self.binary.module().code_section_start().unwrap_or(0));
+                let counts = |local: u32| self.writes().is_none_or(|writes| writes.counts(local, pc));
+                all.iter().any(|(_, other)| shape(other, encoding) != own)
+                    || locals(expression, encoding).into_iter().any(counts)
+            }
+            Some(Worth::Constant) | None => false,
+        }
+    }
+
     /// Whether the last of these entries names a local that is another's, which nothing wrote where the entry begins, and which had
     /// not been said to hold the object: LLVM 14 gives values that it no longer has any number. A newer one says so of an object
     /// that was given another's value, and nothing of one whose value was put on the operand stack just before.
@@ -118,6 +139,10 @@ impl<'s> Frame<'_, 's> {
         let lacks = |local: u32| {
             let start = since.start(local).unwrap_or(range.start);
             let begins = extent.as_ref().is_none_or(|extent| (extent.header..=extent.first).contains(&start));
+            // A function begins with its parameters; its other locals are 0, which no compiler means.
+            if begins && !writes.is_parameter(local) {
+                return true;
+            }
             let told = |(_, other): &Listed<'s>| locals(other, encoding).contains(&local);
             let end = start.saturating_add(code);
             let given = begins || writes.defines(local, end) || before.iter().any(told);

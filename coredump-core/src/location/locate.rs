@@ -3,7 +3,8 @@
 use gimli::constants::*;
 use gimli::{AttributeValue, DieReference, UnitOffset};
 
-use super::forms::{Form, form, locals_only};
+use super::forms::{Form, Worth, form, locals, locals_only, worth};
+use super::listed::inexact;
 use super::trust::{Object, Trust, rewritten};
 use crate::catalog::types::{Kind, PointerKind};
 use crate::catalog::units::{Attr, Bytes, Die, UnitRef};
@@ -23,6 +24,9 @@ impl<'s> Frame<'_, 's> {
         if self.active().iter().any(|function| function.doubtful.contains(&die)) {
             let why = "another of this name may be meant, whose block of the source a tool lost".to_owned();
             return Some((Location::whole(Place::Missing(Missing::NotCaptured(why))), String::new()));
+        }
+        if let Some(unknown) = self.perhaps_assigned(die) {
+            return Some(unknown);
         }
         if let Some((unit, value)) = self.units.inherited(die, DW_AT_location) {
             if let Some(doubt) = self.doubt(die, unit, value) {
@@ -45,6 +49,11 @@ impl<'s> Frame<'_, 's> {
             }
             return Some(found);
         }
+        self.fixed(die)
+    }
+
+    /// The value that an entry gives for the whole of its scope.
+    fn fixed(&self, die: Die) -> Option<(Location, String)> {
         let (_, value) = self.units.inherited(die, DW_AT_const_value)?;
         let bytes = match value {
             AttributeValue::Block(bytes) => bytes.slice().to_vec(),
@@ -54,12 +63,34 @@ impl<'s> Frame<'_, 's> {
         Some((Location::whole(Place::Bytes(bytes)), "constant".into()))
     }
 
+    /// A variable that may have been assigned to without a trace: a counter of which only numbers are known has no value, and a
+    /// parameter that is a number wherever its function is called, or a copy of the function's own, has the one that it was given.
+    fn perhaps_assigned(&self, die: Die) -> Option<(Location, String)> {
+        if self.rewritten || self.is_constant(die) || self.function.is_none_or(|own| own.unit != die.unit) {
+            return None;
+        }
+        if self.may_count(die) {
+            return Some((Location::whole(Place::Missing(inexact())), String::new()));
+        }
+        let assigned = self.is_own_parameter(die) && !self.units.language(die.unit).has_constant_parameters();
+        let given = || match self.units.inherited(die, DW_AT_location) {
+            Some(_) => self.given_number(die).is_some(),
+            None => self.units.inherited(die, DW_AT_const_value).is_some(),
+        };
+        let given = assigned && (given() || self.copied(die).is_some());
+        given.then(|| (Location::whole(Place::Missing(Missing::OptimizedOut)), String::new()))
+    }
+
     fn locate_attribute(&self, number: u32, value: Attr<'s>, object: Object, wide: bool) -> (Location, String) {
         let missing = |missing| (Location::whole(Place::Missing(missing)), String::new());
         let Some(unit) = self.units.unit(number) else {
             return missing(Missing::Malformed("unit".into()));
         };
+        let counted = |expression: Bytes<'s>| {
+            object != Object::Constant && worth(&expression, unit.encoding()) == Some(Worth::Counted)
+        };
         let found = match value {
+            AttributeValue::Exprloc(expression) if counted(expression.0) => return missing(inexact()),
             AttributeValue::Exprloc(expression) => Some((expression.0, Trust::Unwritten)),
             AttributeValue::Block(bytes) => Some((bytes, Trust::Unwritten)),
             list => match self.listed(unit, list, object) {
@@ -225,7 +256,13 @@ impl<'s> Frame<'_, 's> {
     }
 
     fn described_at_entry(&self, die: Die) -> Option<(Location, String)> {
-        let (number, list) = self.units.inherited(die, DW_AT_location)?;
+        let Some((number, list)) = self.units.inherited(die, DW_AT_location) else { return self.fixed(die) };
+        if let Some(expression) = self.given_number(die) {
+            return self.evaluated(die, number, expression, Trust::Nothing);
+        }
+        if let Some(copied) = self.copied(die) {
+            return Some(copied);
+        }
         if self.doubt(die, number, list).is_some() {
             return None;
         }
@@ -240,6 +277,30 @@ impl<'s> Frame<'_, 's> {
             return None;
         }
         self.evaluated(die, number, expression, Trust::Entry)
+    }
+
+    /// A structure whose address is passed in a parameter of Wasm, and of which the function does nothing but read and write parts:
+    /// the copy is its own, and an optimiser leaves out what is written to it and not read again. It is as it was passed, but
+    /// for the parts that are written.
+    fn copied(&self, die: Die) -> Option<(Location, String)> {
+        let (number, value) = self.units.inherited(die, DW_AT_location)?;
+        let unit = self.units.unit(number)?;
+        let expression = match value {
+            AttributeValue::Exprloc(expression) => expression.0,
+            AttributeValue::Block(bytes) => bytes,
+            list => self.at_beginning(unit, list)?,
+        };
+        let leads =
+            unit.encoding().version >= 4 && matches!(form(&expression, unit.encoding()), Some(Form::AddressInLocal));
+        let ty = self.units.type_of(die);
+        let structure = self.units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Struct(_)));
+        let local = *locals(&expression, unit.encoding()).first()?;
+        let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
+        if !leads || !structure || local >= parameters || !self.is_own_parameter(die) || !self.moves_variables() {
+            return None;
+        }
+        let location = self.as_passed(local, self.units.size_of(ty)?)?;
+        Some((location, format!("[local {local}] at entry")))
     }
 
     /// A parameter of Wasm as it was when the function was entered.

@@ -7,6 +7,7 @@
 //! locals, globals and operand stacks (`DW_OP_WASM_location`, 0xED).
 
 mod by_reference;
+mod constants;
 mod describe;
 mod doubts;
 mod ended;

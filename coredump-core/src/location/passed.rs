@@ -101,19 +101,21 @@ impl<'s> Frame<'_, 's> {
                 let half = |local| Piece { bits: Some(64), first_bit: 0, place: self.bytes_at_entry(local) };
                 Location { pieces: vec![half(local), half(local + 1)] }
             }
-            Passed::Address => {
-                let size = self.units.size_of(ty)?;
-                let written = self.copy(local, size)?.written(0, size)?;
-                let address = match self.entry_local(local).ok()? {
-                    model::Value::I32(address) => u64::from(address as u32),
-                    model::Value::I64(address) => address as u64,
-                    _ => return None,
-                };
-                kept_of(address, size, &written)
-            }
+            Passed::Address => self.as_passed(local, self.units.size_of(ty)?)?,
             _ => return None,
         };
         Some((location, format!("local {local} at entry, {why}")))
+    }
+
+    /// An object of `size` bytes whose address is passed in a parameter of Wasm: what the function does not write of it.
+    pub(super) fn as_passed(&self, local: u32, size: u64) -> Option<Location> {
+        let written = self.copy(local, size)?.written(0, size)?;
+        let address = match self.entry_local(local).ok()? {
+            model::Value::I32(address) => u64::from(address as u32),
+            model::Value::I64(address) => address as u64,
+            _ => return None,
+        };
+        Some(kept_of(address, size, &written))
     }
 
     /// What the function does with an object of `size` bytes whose address is passed: the copy is its own. `None` if it does not

@@ -132,6 +132,16 @@ impl Paths {
         })
     }
 
+    /// The file offsets of all instructions that may be executed before the one at file offset `at`.
+    pub fn preceding(&self, at: u64) -> Option<HashSet<u64>> {
+        let mut seen = HashSet::new();
+        let mut left = vec![self.offsets.binary_search(&at).ok()?];
+        while let Some(now) = left.pop() {
+            left.extend(self.before(now).filter(|&from| seen.insert(from)));
+        }
+        Some(seen.into_iter().map(|index| self.offsets[index]).collect())
+    }
+
     /// The instructions that lead to one.
     fn before(&self, now: usize) -> impl Iterator<Item = usize> {
         let falls = now.checked_sub(1).filter(|&before| self.falls[before]);
@@ -203,6 +213,20 @@ mod tests {
         assert_eq!(ask(looped, 5, &[0]), None);
         assert_eq!(ask(looped, 7, &[4]), Some((vec![(4, true)], vec![5, 6])), "out of it");
         assert_eq!(ask(looped, 3, &[2]), Some((vec![(2, false)], vec![])));
+    }
+
+    #[test]
+    fn what_precedes_may_have_been_executed_before() {
+        let ask = |body: &str, at: usize| {
+            let bytes = wat::parse_str(format!("(module (func (param i32) {body}))")).unwrap();
+            let paths = Paths::from_function(&Module::parse(&bytes).unwrap(), 0).unwrap();
+            let before = paths.preceding(paths.offsets[at]).unwrap();
+            (0..paths.offsets.len()).filter(|&index| before.contains(&paths.offsets[index])).collect::<Vec<_>>()
+        };
+        // 1 is `if`, 3 `else`, 5 `end`.
+        assert_eq!(ask("local.get 0 if nop else nop end nop", 4), [0, 1], "not the other arm");
+        // 1 is `loop`, 4 `br_if`, 5 `end`.
+        assert_eq!(ask("nop loop nop local.get 0 br_if 0 end nop", 2), [0, 1, 2, 3, 4], "it comes back");
     }
 
     #[test]

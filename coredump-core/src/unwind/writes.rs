@@ -19,6 +19,8 @@ pub struct Writes {
     /// Locals, and where an instruction that writes them ends.
     ends: HashSet<(u32, u64)>,
     by_global: HashMap<u32, Vec<u64>>,
+    /// Locals to which a constant is added in place, and where.
+    counters: HashMap<u32, Vec<u64>>,
     /// Where instructions end that leave a value on the operand stack, in order.
     values: Vec<u64>,
     loops: Vec<Range<u64>>,
@@ -31,14 +33,19 @@ impl Writes {
         let mut writes = Writes { parameters, ..Writes::default() };
         let mut operators = module.operators(function)?;
         let mut open: Vec<Option<u64>> = Vec::new();
+        let mut sum = Sum::default();
         while !operators.eof() {
             let offset = operators.original_position() as u64;
             let operator = operators.read().ok()?;
             if !is_control(&operator) && arity(module, &operator).is_some_and(|(_, gives)| gives > 0) {
                 writes.values.push(operators.original_position() as u64);
             }
+            sum.follow(&operator);
             match operator {
                 Operator::LocalSet { local_index } | Operator::LocalTee { local_index } => {
+                    if sum == Sum::Of(local_index) {
+                        writes.counters.entry(local_index).or_default().push(offset);
+                    }
                     writes.by_local.entry(local_index).or_default().push(offset);
                     writes.ends.insert((local_index, operators.original_position() as u64));
                 }
@@ -64,6 +71,17 @@ impl Writes {
     pub fn values(&self, local: u32) -> usize {
         let written = self.by_local.get(&local).map_or(0, Vec::len);
         written + usize::from(local < self.parameters)
+    }
+
+    /// Whether a local is one of the function's parameters.
+    pub fn is_parameter(&self, local: u32) -> bool {
+        local < self.parameters
+    }
+
+    /// Whether a loop around `at` gives a local what it was and a constant more.
+    pub fn counts(&self, local: u32, at: u64) -> bool {
+        let counts = |write: &u64| self.loops.iter().any(|around| around.contains(write) && around.contains(&at));
+        self.counters.get(&local).is_some_and(|writes| writes.iter().any(counts))
     }
 
     /// Whether the instruction at an offset writes a local.
@@ -97,6 +115,29 @@ impl Writes {
             let again = || self.loops.iter().any(|around| around.contains(&write) && around.contains(&at));
             write >= at && !again()
         })
+    }
+}
+
+/// How far the last instructions have come with adding a constant to a local.
+#[derive(Debug, Default, PartialEq)]
+enum Sum {
+    #[default]
+    Nothing,
+    Local(u32),
+    Constant(u32),
+    Of(u32),
+}
+
+impl Sum {
+    fn follow(&mut self, operator: &Operator<'_>) {
+        use Operator as O;
+        *self = match (&*self, operator) {
+            (_, O::LocalGet { local_index }) => Sum::Local(*local_index),
+            (Sum::Local(local), O::I32Const { .. } | O::I64Const { .. }) => Sum::Constant(*local),
+            (Sum::Constant(local), O::I32Add | O::I32Sub | O::I64Add | O::I64Sub) => Sum::Of(*local),
+            (Sum::Of(local), O::LocalSet { .. } | O::LocalTee { .. }) => Sum::Of(*local),
+            _ => Sum::Nothing,
+        };
     }
 }
 
@@ -134,6 +175,22 @@ mod tests {
         let before = |at| writes.global_before(0, at);
         assert_eq!((before(constant), before(nop), before(nop_in_loop)), (0, 1, 2));
         assert_eq!(writes.global_before(1, nop), 0);
+    }
+
+    #[test]
+    fn a_local_is_counted_by_a_loop_around_a_place() {
+        let text = "(module (func (param i32) (local i32)
+            local.get 0 i32.const 1 i32.add local.set 0
+            loop
+                local.get 1 i32.const 2 i32.add local.tee 1 local.set 0
+            end))";
+        let bytes = wat::parse_str(text).unwrap();
+        let module = Module::parse(&bytes).unwrap();
+        let writes = Writes::from_function(&module, 0).unwrap();
+        let offsets = offsets(&module);
+        let (before, inside) = (offsets[2], offsets[6]);
+        assert!(writes.counts(1, inside) && !writes.counts(1, before));
+        assert!(!writes.counts(0, before), "no loop is around it");
     }
 
     #[test]

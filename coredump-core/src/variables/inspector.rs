@@ -244,6 +244,7 @@ impl<'c> Inspector<'c> {
                 paths: OnceCell::new(),
                 rows: OnceCell::new(),
                 stores: OnceCell::new(),
+                before: OnceCell::new(),
                 anothers: OnceCell::new(),
                 merged: OnceCell::new(),
                 optimised: OnceCell::new(),

@@ -51,7 +51,7 @@ pub struct Head<'s> {
 /// An observer of the evaluation of a body.
 pub trait Watch {
     /// Notes what an instruction does, before it does it. `next` is the one after it, `carried` the number of values that a
-    /// branch takes along.
+    /// branch takes along, `at` the file offset.
     fn note(
         &mut self,
         now: &State,
@@ -59,6 +59,7 @@ pub trait Watch {
         next: Option<&Operator<'_>>,
         carried: usize,
         module: &Module<'_>,
+        at: u64,
     );
 }
 
@@ -126,13 +127,13 @@ impl<'m, 's> Body<'m, 's> {
                 self.at = self.now.clone();
             }
             self.work(1)?;
-            self.show(&operator);
+            self.show(&operator, offset);
             self.step(offset, &operator)?;
         }
         Some(())
     }
 
-    fn show(&mut self, operator: &Operator<'_>) {
+    fn show(&mut self, operator: &Operator<'_>, at: u64) {
         if let (Some(watch), Some(now)) = (&mut self.watch, &self.now) {
             let label = |depth: u32| self.controls.iter().rev().nth(depth as usize).map_or(0, |label| label.carries);
             let carried = match operator {
@@ -142,7 +143,7 @@ impl<'m, 's> Body<'m, 's> {
                 _ => 0,
             };
             let next = self.operators.clone().read().ok();
-            watch.note(now, operator, next.as_ref(), carried, self.module);
+            watch.note(now, operator, next.as_ref(), carried, self.module, at);
         }
     }
 

@@ -49,12 +49,12 @@ pub struct Stores {
     narrow: bool,
     /// What instructions read at places that are known.
     reads: HashSet<Read>,
-    /// Ranges that an instruction writes.
-    written: HashSet<(i64, i64)>,
+    /// Ranges that an instruction writes, and its file offset.
+    written: HashSet<(i64, i64, u64)>,
     /// Where pointers lead that were computed with, or given away.
     spread: HashSet<i64>,
-    /// Where pointers lead that are arguments: of which function, and which.
-    arguments: HashSet<(u32, u32, i64)>,
+    /// Where pointers lead that are arguments: of which function, and which; the file offset of the call.
+    arguments: HashSet<(u32, u32, i64, u64)>,
     /// The pointers that each local was given.
     given: HashSet<(u32, i64)>,
     /// Locals that were read where it is not known what they held.
@@ -79,7 +79,7 @@ impl Stores {
         if stores.vague.contains(&local) {
             stores.spread.insert(0);
         }
-        for (callee, argument, at) in std::mem::take(&mut stores.arguments) {
+        for (callee, argument, at, call) in std::mem::take(&mut stores.arguments) {
             let look = |left: &mut u32| {
                 *left = left.checked_sub(1)?;
                 let inside = Stores::through_argument(module, callee, argument, calls.checked_sub(1)?, left)?;
@@ -88,7 +88,7 @@ impl Stores {
             match look(left) {
                 Some(inside) => {
                     let moved = |start: i64| start.saturating_add(at);
-                    stores.written.extend(inside.written.iter().map(|&(from, to)| (moved(from), moved(to))));
+                    stores.written.extend(inside.written.iter().map(|&(from, to, _)| (moved(from), moved(to), call)));
                     stores.reads.extend(inside.reads().map(|read| Read { start: moved(read.start), ..read }));
                 }
                 None => drop(stores.spread.insert(at)),
@@ -135,15 +135,20 @@ impl Stores {
     /// The parts of an object of `size` bytes, as ranges in it, that instructions write; `None` where one may that was
     /// not seen to.
     pub fn written(&self, start: i64, size: u64) -> Option<Vec<(u64, u64)>> {
+        self.written_by(start, size, |_| true)
+    }
+
+    /// The same, by those instructions for whose file offset `counts` holds.
+    pub fn written_by(&self, start: i64, size: u64, counts: impl Fn(u64) -> bool) -> Option<Vec<(u64, u64)>> {
         let end = start.checked_add(i64::try_from(size).ok()?)?;
         let around = start..=end;
         let below = self.base == Base::StackPointer && start < self.floor;
         if below || self.spread.iter().any(|at| around.contains(at)) {
             return None;
         }
-        let inside = self.written.iter().filter(|(from, to)| *from < end && *to > start);
+        let inside = self.written.iter().filter(|(from, to, at)| *from < end && *to > start && counts(*at));
         let mut inside: Vec<(u64, u64)> =
-            inside.map(|&(from, to)| ((from.max(start) - start) as u64, (to.min(end) - start) as u64)).collect();
+            inside.map(|&(from, to, _)| ((from.max(start) - start) as u64, (to.min(end) - start) as u64)).collect();
         inside.sort_unstable();
         Some(inside)
     }
@@ -191,6 +196,7 @@ impl Watch for Stores {
         next: Option<&Operator<'_>>,
         carried: usize,
         module: &Module<'_>,
+        offset: u64,
     ) {
         let operand = |depth: usize| {
             let at = now.operands.len().checked_sub(depth + 1);
@@ -239,7 +245,7 @@ impl Watch for Stores {
                 let takes = module.signature(*function_index).map_or(0, |signature| signature.params.len());
                 for nth in 0..takes {
                     if let Some(at) = self.place(operand(takes - 1 - nth)) {
-                        self.arguments.insert((*function_index, nth as u32, at));
+                        self.arguments.insert((*function_index, nth as u32, at, offset));
                     }
                 }
             }
@@ -252,7 +258,7 @@ impl Watch for Stores {
                     self.spread(operand(0));
                     if let Some(start) = self.place(operand(1)) {
                         let start = start.saturating_add_unsigned(at.offset);
-                        self.written.insert((start, start.saturating_add_unsigned(size)));
+                        self.written.insert((start, start.saturating_add_unsigned(size), offset));
                     }
                 } else if let Some((at, size)) = read_at(other) {
                     if let Some(start) = self.place(operand(0)) {
