@@ -189,6 +189,46 @@ fn a_thunk_is_named_and_is_no_part_of_a_signature() {
     assert_eq!(rest, "only.*member = 9\nmore = 19\n");
 }
 
+/// C++ moves a pointer to a member when it becomes one to a member of another class, and says which two mean the same.
+#[test]
+fn a_pointer_to_a_member_moves_with_its_class() {
+    let folder = scratch();
+    let (dump, _) = capture(folder.path(), "cpp-thunks", &["--quiet", "--invoke", "run"]);
+    let ask = |expression: &str| {
+        let tool = Tool::new("coredump-dump").args(["--frame", "3", "--print", expression]).arg(&dump).run();
+        match tool.text().trim_end().strip_prefix(expression) {
+            Some(value) => value.trim_start_matches(" = ").to_owned(),
+            None => tool.stderr,
+        }
+    };
+    for (expression, value) in [
+        ("&priced::cost", "offset 0"),
+        ("(int bond::*)&priced::cost", "offset 8"),
+        ("static_cast<int priced::*>(member)", "offset 0"),
+        ("reinterpret_cast<int priced::*>(member)", "offset 8"),
+        ("member == &priced::cost", "true"),
+        ("&priced::cost != member", "false"),
+        ("only.*&priced::cost", "9"),
+        ("only.*(int bond::*)&priced::cost", "9"),
+        ("(&only)->*member", "9"),
+    ] {
+        assert_eq!(ask(expression), value, "{expression}");
+    }
+    let method = ask("(int (priced::*)(int) const)method");
+    assert!(method.ends_with("<priced::more(int) const>"), "{method}");
+    let there = ask("static_cast<int (bond::*)(int)>((int (priced::*)(int) const)method)");
+    assert!(there.ends_with("<priced::more(int) const>, this adjustment 8"), "{there}");
+    for (expression, message) in [
+        ("&asset::id == member", "`asset` is a virtual base of `bond`"),
+        ("(int bond::*)7", "a number cannot become `int bond::*`"),
+        ("(int bond::*)day", "is no pointer to a member"),
+        ("&priced::nothing", "no variable `priced::nothing`"),
+    ] {
+        let said = ask(expression);
+        assert!(said.contains(message), "{expression}: {said}");
+    }
+}
+
 /// `smart` of vars.cpp: one of its two `shared_ptr` made the `weak_ptr`.
 #[test]
 fn a_weak_pointer_leads_to_what_others_own() {

@@ -85,6 +85,11 @@ impl Evaluation<'_, '_, '_, '_> {
                 _ => {}
             }
         }
+        if let (Binary::Equal | Binary::Unequal, Worth::Value(one), Worth::Value(other)) = (operator, &first, &second)
+            && let Some(same) = self.same_member(one, other).map_err(|why| fail(&why))?
+        {
+            return Ok(Worth::Truth(same == (operator == Binary::Equal)));
+        }
         let (first, second) = match (first, second) {
             (Worth::Value(one), Worth::Value(other)) if operator.compares() => {
                 let (one, other) = self.alike(self.referred(one), self.referred(other)).map_err(|why| fail(&why))?;

@@ -221,6 +221,13 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
     }
 
     fn address_of(&self, inner: &Node) -> Result<Value, ExpressionError> {
+        let fail = |message| ExpressionError::new(inner.column, message);
+        if let NodeKind::Name(path) = &inner.kind
+            && self.named(path).is_none()
+            && let Some(pointer) = self.pointer_to_member(inner).map_err(fail)?
+        {
+            return Ok(pointer);
+        }
         let value = self.value(inner)?;
         self.pointer_to(&value).ok_or_else(|| ExpressionError::new(inner.column, "this has no address"))
     }
@@ -291,6 +298,10 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             Some(Kind::Enum(_) | Kind::Pointer(..)) => true,
             _ => false,
         };
+        if let Some((_, Kind::MemberPointer(..))) = kind.as_ref().map(|(die, ty)| (die, &ty.kind)) {
+            let value = value.ok_or_else(|| fail(format!("a number cannot become `{name}`")))?;
+            return self.moved_member(&value, ty, how).map_err(fail);
+        }
         // An array decays to its address; anything but numbers is looked at as it lies in memory.
         if let Some(value) = &value {
             let array = self.frame.units.peeled(value.ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));

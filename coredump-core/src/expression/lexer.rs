@@ -37,9 +37,9 @@ pub enum TokenKind {
 }
 
 /// The longer ones first, where one begins like another. Some have a place in the names of types only.
-const SIGNS: [&str; 27] = [
-    "->", "..", ".", "*", "&", "[", "]", "(", ")", "+", "-", "/", "%", "==", "!=", "<=", ">=", "<", ">", "?", ",", ";",
-    "{", "}", "#", "!", "=",
+const SIGNS: [&str; 28] = [
+    "::*", "->", "..", ".", "*", "&", "[", "]", "(", ")", "+", "-", "/", "%", "==", "!=", "<=", ">=", "<", ">", "?",
+    ",", ";", "{", "}", "#", "!", "=",
 ];
 
 /// Characters of a file's path: from each word on they are looked at once.
@@ -73,11 +73,12 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
         } else if first.is_ascii_digit() {
             let len = word(rest);
             (TokenKind::Number(number(&rest[..len], column)?), len)
-        } else if is_word(first) || rest.starts_with("::") {
+        } else if is_word(first) || rest.starts_with("::") && !rest.starts_with("::*") {
             // A name that begins with `::` is a global's: its first part is empty.
             let mut len = word(rest);
             let mut parts = vec![rest[..len].to_owned()];
-            while let Some(behind) = rest[len..].strip_prefix("::") {
+            // In the name of a type, `Class::*` is a pointer to a member.
+            while let Some(behind) = rest[len..].strip_prefix("::").filter(|behind| !behind.starts_with('*')) {
                 let next = braces(behind).unwrap_or_else(|| word(behind));
                 if next == 0 {
                     return Err(ExpressionError::new(

@@ -13,6 +13,9 @@ use crate::scope::VariableKind;
 /// Stars after a type's name.
 const POINTERS: usize = 16;
 
+/// Types in the name of a type that are looked up.
+const TYPES: u32 = 8;
+
 /// The variable of that name that the frame's code sees in its function: the innermost block's.
 pub fn local(frame: &Frame<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
     let units = &frame.units;
@@ -109,9 +112,17 @@ fn ends_with(units: &Units<'_>, die: Die, namespaces: &[String]) -> bool {
 
 /// A type as C or Rust write it: `unsigned int`, `struct node *`, `ns::Point`, `*const u8`. `Some(None)` is `void`.
 pub fn type_named(frame: &Frame<'_, '_>, text: &str) -> Option<Option<Die>> {
+    type_within(frame, text, TYPES)
+}
+
+fn type_within(frame: &Frame<'_, '_>, text: &str, levels: u32) -> Option<Option<Die>> {
+    let levels = levels.checked_sub(1)?;
     let units = &frame.units;
     let mut name = text.trim();
     let mut pointers = 0;
+    if let Some(found) = member_pointer(frame, name, levels) {
+        return Some(Some(found));
+    }
     loop {
         if let Some(rest) = name.strip_suffix('*').or_else(|| name.strip_suffix('&')) {
             name = rest.trim_end();
@@ -140,7 +151,7 @@ pub fn type_named(frame: &Frame<'_, '_>, text: &str) -> Option<Option<Die>> {
         "void" | "anyopaque" | "c_void" => None,
         name => Some(match array(name) {
             Some((element, count)) if pointers <= POINTERS => {
-                units.array_of(type_named(frame, element)?, vec![Some(count)])
+                units.array_of(type_within(frame, element, levels)?, vec![Some(count)])
             }
             _ => named(frame, name).or_else(|| builtin(frame, name))?,
         }),
@@ -150,6 +161,66 @@ pub fn type_named(frame: &Frame<'_, '_>, text: &str) -> Option<Option<Die>> {
         found = Some(units.pointer_to(found, u64::from(size)));
     }
     Some(found)
+}
+
+/// `T Class::*`, or `T (Class::*)(int, char)` for a method: the type of a pointer to a member of C++.
+fn member_pointer(frame: &Frame<'_, '_>, name: &str, levels: u32) -> Option<Die> {
+    let (units, size) = (&frame.units, u64::from(frame.address_size()));
+    let (before, behind) = name.rsplit_once("::*")?;
+    let start = class_start(before)?;
+    let class = units.class_of(type_within(frame, &before[start..], levels)?)?.0;
+    let before = before[..start].trim_end();
+    if behind.trim().is_empty() {
+        return Some(units.member_pointer_to(type_within(frame, before, levels)?, class, size));
+    }
+    let result = type_within(frame, before.strip_suffix('(')?, levels)?;
+    let mut list = behind.trim();
+    while let Some(rest) = ["const", "volatile", "noexcept", "&"].iter().find_map(|word| list.strip_suffix(word)) {
+        list = rest.trim_end();
+    }
+    let list = list.strip_prefix(')')?.trim_start().strip_prefix('(')?.strip_suffix(')')?;
+    let mut parameters = vec![units.pointer_to(Some(class), size)];
+    let mut words: Vec<&str> = arguments(list);
+    let more = words.last().is_some_and(|word| *word == "...");
+    words.truncate(words.len() - usize::from(more));
+    for word in words.into_iter().filter(|&word| word != "void") {
+        parameters.push(type_within(frame, word, levels)??);
+    }
+    let method = units.function_of(result, parameters, more);
+    Some(units.member_pointer_to(Some(method), class, size * 2))
+}
+
+/// Where the name of a class begins with which a text ends.
+fn class_start(text: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    for (at, char) in text.char_indices().rev() {
+        match char {
+            '>' => depth += 1,
+            '<' => depth = depth.checked_sub(1)?,
+            _ if depth > 0 || char.is_alphanumeric() || matches!(char, '_' | ':') => {}
+            _ => return Some(at + char.len_utf8()),
+        }
+    }
+    None
+}
+
+/// The parts of a list between commas that stand in no brackets.
+fn arguments(list: &str) -> Vec<&str> {
+    let (mut depth, mut start, mut found) = (0i32, 0, Vec::new());
+    for (at, char) in list.char_indices() {
+        match char {
+            '<' | '(' | '[' => depth += 1,
+            '>' | ')' | ']' => depth -= 1,
+            ',' if depth == 0 => {
+                found.push(list[start..at].trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found.push(list[start..].trim());
+    found.retain(|word| !word.is_empty());
+    found
 }
 
 /// `[T; 4]` of Rust or `[4]T` of Zig: the element's type, which is no array itself, and the number of elements.

@@ -8,7 +8,7 @@ use super::lookup;
 use super::tree::Node;
 use crate::catalog::types::{Kind, Member};
 use crate::lang::cpp::classes::Part;
-use crate::values::Value;
+use crate::values::{Source, Value};
 
 /// Bases and anonymous members within each other that a member is looked for in.
 const NESTED: u32 = 16;
@@ -44,6 +44,10 @@ impl Evaluation<'_, '_, '_, '_> {
             }
             let Some(pointee) = self.followed(&value) else { break };
             value = pointee;
+        }
+        // What acts like a pointer leads nowhere as long as its own value is not known.
+        if let Source::Missing(missing) = &value.source {
+            return Err(fail(format!("the value before `{}` is not known: {missing}", path.join("::"))));
         }
         let ty = self.renderer.type_name(value.ty);
         Err(fail(format!("`{ty}` has no member `{}`", path.join("::"))))
@@ -116,7 +120,12 @@ impl Evaluation<'_, '_, '_, '_> {
     fn visible(&self, one: Owned, other: Owned) -> Option<Owned> {
         let hides = |one: &Owned, other: &Owned| {
             let part = other.owner.ty.map(|class| self.frame.part_of_class(&one.owner, class));
-            matches!(part, Some(Part::One(part)) if part.source.address() == other.owner.source.address())
+            match part {
+                Some(Part::One(part)) => part.source.address() == other.owner.source.address(),
+                // Where an object lies that is not known, so do its parts: the member has no value, whichever is meant.
+                Some(Part::Unknown(_)) => matches!(other.owner.source, Source::Missing(_)),
+                _ => false,
+            }
         };
         if hides(&one, &other) { Some(one) } else { hides(&other, &one).then_some(other) }
     }

@@ -87,7 +87,7 @@ impl Parser<'_> {
             && matches!(token(1), Some(TokenKind::Sign("*")))
             && match token(2) {
                 Some(TokenKind::Name(parts)) => parts.as_slice() != ["as"],
-                Some(TokenKind::Sign("(")) => true,
+                Some(TokenKind::Sign("(" | "&")) => true,
                 _ => false,
             }
     }

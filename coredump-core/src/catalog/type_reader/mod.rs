@@ -77,6 +77,16 @@ impl<'s> Units<'s> {
         self.make(Type { name: None, size: Some(size), kind: Kind::Pointer(PointerKind::Pointer, target) })
     }
 
+    /// A pointer to a member of `class`, for which no entry need exist; of `size` bytes.
+    pub fn member_pointer_to(&self, member: Option<Die>, class: Die, size: u64) -> Die {
+        self.make(Type { name: None, size: Some(size), kind: Kind::MemberPointer(member, Some(class)) })
+    }
+
+    /// A function, for which no entry need exist.
+    pub fn function_of(&self, result: Option<Die>, parameters: Vec<Die>, more: bool) -> Die {
+        self.make(Type { name: None, size: None, kind: Kind::Function(result, parameters, more) })
+    }
+
     /// An array of `element`, for which no entry need exist.
     pub fn array_of(&self, element: Option<Die>, dimensions: Vec<Option<u64>>) -> Die {
         let kind = Kind::Array(Array { element, dimensions, stride: None, vector: false });
