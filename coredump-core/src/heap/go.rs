@@ -248,7 +248,7 @@ impl Allocator for Go {
         let _ = strict;
         let broken = (0..self.spans.1).filter(move |&index| self.span(view, index).is_none()).map(move |index| {
             let link = self.spans.0 + 8 * index;
-            let sound = |record: &u64| *record != 0 && record % 8 == 0 && *record < view.memory().size;
+            let sound = |record: &u64| *record != 0 && record.is_multiple_of(8) && *record < view.memory().size;
             let record = view.u64(link).filter(sound);
             let message = match record {
                 Some(_) => "the record of a span, the pages of objects of one size, contradicts itself".to_owned(),

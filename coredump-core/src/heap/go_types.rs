@@ -198,18 +198,13 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
 
     /// What was found: the types, and the rooms that hold them.
     pub fn shapes(self) -> Shapes {
-        let mut shapes = Shapes::default();
-        shapes.all = self
-            .names
-            .into_iter()
-            .map(|name| {
-                // What holds characters is shown by them.
-                let size = matches!(name.as_str(), "string" | "[]uint8").then_some(1);
-                Shape { name, size, single: true, ..Shape::default() }
-            })
-            .collect();
-        shapes.known = self.known.into_iter().filter_map(|(at, (_, name))| Some((at, name?))).collect();
-        shapes
+        let shape = |name: String| {
+            // What holds characters is shown by them.
+            let size = matches!(name.as_str(), "string" | "[]uint8").then_some(1);
+            Shape { name, size, single: true, ..Shape::default() }
+        };
+        let known = self.known.into_iter().filter_map(|(at, (_, name))| Some((at, name?)));
+        Shapes { all: self.names.into_iter().map(shape).collect(), known: known.collect(), ..Shapes::default() }
     }
 
     /// Whether something more may be looked at.
@@ -358,7 +353,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
 
     /// The type for which a table of an interface's methods is.
     fn table(&mut self, at: u64) -> Option<u64> {
-        if at % 8 != 0 {
+        if !at.is_multiple_of(8) {
             return None;
         }
         let (interface, description) = (self.view.u64(at)?, word_at(self.view, at, 8)?);
@@ -406,7 +401,7 @@ impl<'v, R: Fn(u64) -> Option<Room>> Reader<'v, R> {
 
     /// The kind of the type whose description is there; `None` if none is.
     fn kind(&self, at: u64) -> Option<u8> {
-        if at % 8 != 0 || !self.descriptions.contains(&at) || self.descriptions.end - at < REST {
+        if !at.is_multiple_of(8) || !self.descriptions.contains(&at) || self.descriptions.end - at < REST {
             return None;
         }
         let kind = self.view.u8(at + KIND)? & KINDS;
