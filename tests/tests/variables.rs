@@ -409,6 +409,39 @@ fn what_changes_without_a_trace_has_no_value_of_another_time() {
     }
 }
 
+/// LLVM says of the product of the first turn that it is the product in all turns (turns.c). `made` and `before` are what the program
+/// itself keeps.
+#[test]
+fn what_an_unrolled_loop_makes_is_not_what_an_earlier_turn_made() {
+    for name in ["turns", "turns-22"] {
+        let module = fixture(&format!("modules/{name}.wasm"));
+        for limit in [2, 8, 13, 14, 15, 16, 17] {
+            for mode in [None, Some("--fast")] {
+                let folder = scratch();
+                let dump = folder.path().join("core");
+                let options = mode.into_iter().chain(["--invoke", "run"]);
+                Tool::new("coredump-run")
+                    .args(["-q", "-o"])
+                    .arg(&dump)
+                    .args(options)
+                    .arg(&module)
+                    .arg(limit.to_string())
+                    .run()
+                    .expect(134);
+                let ask = |frame, expression: &str| print(&dump, &module, frame, expression);
+                for (variable, truth) in [("sum", "made"), ("product", "made"), ("kept", "before")] {
+                    let value = ask(1, variable).filter(|value| is_known(value));
+                    assert!(value.is_none() || value == ask(0, truth), "{name} {limit} {mode:?}: {variable} {value:?}");
+                }
+                if mode.is_none() && limit > 12 {
+                    // What was there before the loop is known in all turns.
+                    assert_eq!(ask(1, "kept"), ask(0, "before"), "{name} {limit}");
+                }
+            }
+        }
+    }
+}
+
 /// What clang keeps of the arrays (gaps.c): elements that a computed index can reach.
 #[test]
 fn what_a_function_never_writes_to_its_frame_is_optimised_out() {

@@ -11,12 +11,25 @@ use gimli::{AttributeValue, UnitOffset};
 
 use super::forms::{Worth, worth};
 use super::frame::Frame;
-use super::listed::entries;
+use super::listed::{Listed, entries};
 use crate::catalog::types::Kind;
-use crate::catalog::units::{Bytes, Die};
+use crate::catalog::units::{Attr, Bytes, Die};
+use crate::location::parse;
+use crate::scope::VariableKind;
 
 /// Variables of one block that are looked at.
 const VARIABLES: usize = 100;
+/// Numbers in equal steps that make a counter.
+const NUMBERS: usize = 3;
+/// Turns of the loops of one function that are looked at.
+const TURNS: usize = 10_000;
+
+/// Where a loop that was unrolled goes on with its next turn: the address of that, and of the counter's first turn.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn {
+    first: u64,
+    start: u64,
+}
 
 impl<'s> Frame<'_, 's> {
     /// Whether a variable may be the counter of a loop, and all that is known of it are numbers. In C and Zig such a variable
@@ -49,6 +62,43 @@ impl<'s> Frame<'_, 's> {
             list => self.at_beginning(unit, list)?,
         };
         (worth(&expression, unit.encoding()) == Some(Worth::Constant)).then_some(expression)
+    }
+
+    /// Whether what is described from this address on was so in an earlier turn of an unrolled loop: LLVM makes one sum of those of
+    /// all turns, and says of the first one that it is the variable until the loop ends.
+    pub(super) fn is_of_another_turn(&self, start: u64) -> bool {
+        let turns = self.turns.get_or_init(|| self.turns());
+        turns.iter().any(|turn| turn.first < start && start < turn.start && turn.start <= self.pc)
+    }
+
+    /// Where unrolled loops of the functions that are active here go on: of their counters nothing but numbers is said, which
+    /// count in equal steps.
+    fn turns(&self) -> Vec<Turn> {
+        let mut turns = Vec::new();
+        for (die, kind) in self.active().iter().flat_map(|function| &function.variables) {
+            let list = self.units.inherited(*die, DW_AT_location).filter(|_| *kind == VariableKind::Local);
+            if turns.len() >= TURNS || list.is_none_or(|(_, list)| is_expression(list)) || !self.is_number(*die) {
+                continue;
+            }
+            let numbered = || {
+                let (index, list) = list?;
+                let unit = self.units.unit(index)?;
+                let (mut all, _) = entries(unit, list).ok()?;
+                all.sort_by_key(|(range, _)| range.start);
+                let number =
+                    |(range, expression): &Listed<'s>| Some((range.start, number(expression, unit.encoding())?));
+                all.iter().map(number).collect::<Option<Vec<(u64, i128)>>>()
+            };
+            let Some(all) = numbered() else { continue };
+            let counts = |next: &[(u64, i128)]| {
+                let step = next[1].1 - next[0].1;
+                step != 0 && next.windows(2).all(|pair| pair[1].1 - pair[0].1 == step)
+            };
+            if all.windows(NUMBERS).any(counts) {
+                turns.extend(all[1..].iter().map(|(start, _)| Turn { first: all[0].0, start: *start }));
+            }
+        }
+        turns
     }
 
     fn is_block(&self, die: Die) -> bool {
@@ -95,5 +145,22 @@ impl<'s> Frame<'_, 's> {
             }
         }
         Some(found)
+    }
+}
+
+fn is_expression(value: Attr<'_>) -> bool {
+    matches!(value, AttributeValue::Exprloc(_) | AttributeValue::Block(_))
+}
+
+/// The number that a description consists of.
+fn number(expression: &Bytes<'_>, encoding: gimli::Encoding) -> Option<i128> {
+    let mut rest = *expression;
+    if worth(expression, encoding) != Some(Worth::Constant) {
+        return None;
+    }
+    match parse(&mut rest, encoding).ok()? {
+        gimli::Operation::UnsignedConstant { value } => Some(i128::from(value)),
+        gimli::Operation::SignedConstant { value } => Some(i128::from(value)),
+        _ => None,
     }
 }

@@ -43,7 +43,8 @@ impl<'s> Frame<'_, 's> {
             if self.is_early(&all, at, unit.encoding()) {
                 return Err(inexact());
             }
-            if object != Object::Constant && self.is_counted(&all, at, unit.encoding()) {
+            let counted = || self.is_counted(&all, at, unit.encoding()) || self.is_of_another_turn(range.start);
+            if object != Object::Constant && counted() {
                 return Err(inexact());
             }
             let since = self.since(&all[..=at], unit.encoding());

@@ -247,6 +247,7 @@ impl<'c> Inspector<'c> {
                 before: OnceCell::new(),
                 anothers: OnceCell::new(),
                 merged: OnceCell::new(),
+                turns: OnceCell::new(),
                 optimised: OnceCell::new(),
                 base: OnceCell::new(),
                 reads_base: Cell::new(false),
