@@ -24,13 +24,6 @@ const NUMBERS: usize = 3;
 /// Turns of the loops of one function that are looked at.
 const TURNS: usize = 10_000;
 
-/// Where a loop that was unrolled goes on with its next turn: the address of that, and of the counter's first turn.
-#[derive(Clone, Copy, Debug)]
-pub struct Turn {
-    first: u64,
-    start: u64,
-}
-
 impl<'s> Frame<'_, 's> {
     /// Whether a variable may be the counter of a loop, and all that is known of it are numbers. In C and Zig such a variable
     /// has a block for itself (`for (int i = 0; …)`), in Rust its block is in that of the iterator.
@@ -68,12 +61,12 @@ impl<'s> Frame<'_, 's> {
     /// all turns, and says of the first one that it is the variable until the loop ends.
     pub(super) fn is_of_another_turn(&self, start: u64) -> bool {
         let turns = self.turns.get_or_init(|| self.turns());
-        turns.iter().any(|turn| turn.first < start && start < turn.start && turn.start <= self.pc)
+        turns.iter().any(|&(first, turn)| first < start && start < turn && turn <= self.pc)
     }
 
-    /// Where unrolled loops of the functions that are active here go on: of their counters nothing but numbers is said, which
-    /// count in equal steps.
-    fn turns(&self) -> Vec<Turn> {
+    /// Where unrolled loops of the functions that are active here go on with their next turn, and where the first one begins: of
+    /// their counters nothing but numbers is said, which count in equal steps.
+    fn turns(&self) -> Vec<(u64, u64)> {
         let mut turns = Vec::new();
         for (die, kind) in self.active().iter().flat_map(|function| &function.variables) {
             let list = self.units.inherited(*die, DW_AT_location).filter(|_| *kind == VariableKind::Local);
@@ -95,7 +88,7 @@ impl<'s> Frame<'_, 's> {
                 step != 0 && next.windows(2).all(|pair| pair[1].1 - pair[0].1 == step)
             };
             if all.windows(NUMBERS).any(counts) {
-                turns.extend(all[1..].iter().map(|(start, _)| Turn { first: all[0].0, start: *start }));
+                turns.extend(all[1..].iter().map(|(start, _)| (all[0].0, *start)));
             }
         }
         turns

@@ -7,7 +7,6 @@ use std::sync::Arc;
 use crate::binaries::Binary;
 use crate::catalog::units::{Die, Units};
 use crate::location::Missing;
-use crate::location::constants::Turn;
 use crate::locked::Locked;
 use crate::memory::Memory;
 use crate::model::{self, CoreDump};
@@ -61,8 +60,8 @@ pub struct Frame<'f, 's> {
     pub anothers: OnceCell<HashSet<Die>>,
     /// The memo of the structures that were made one with another.
     pub merged: OnceCell<HashSet<Die>>,
-    /// The memo of where unrolled loops go from one turn to the next.
-    pub turns: OnceCell<Vec<Turn>>,
+    /// The memo of where unrolled loops go from one turn to the next, behind where the first turn begins.
+    pub turns: OnceCell<Vec<(u64, u64)>>,
     /// The memo of whether the function is optimised.
     pub optimised: OnceCell<bool>,
     /// The memo of [`Frame::frame_base`].
