@@ -13,8 +13,8 @@ use super::frame::Frame;
 use super::trust::{Object, Since, Trust, rewritten};
 use crate::catalog::units::{Attr, Bytes, UnitRef, is_of_old_llvm};
 use crate::location::Missing;
-use crate::symbols::Extent;
-use crate::unwind::moved::moves_down;
+use crate::symbols::{Extent, LineRow};
+use crate::unwind::moved::{may_precede, moves_down};
 
 /// Entries of one list.
 const ENTRIES: usize = 100_000;
@@ -45,6 +45,9 @@ impl<'s> Frame<'_, 's> {
             }
             let counted = || self.is_counted(&all, at, unit.encoding()) || self.is_of_another_turn(range.start);
             if object != Object::Constant && counted() {
+                return Err(inexact());
+            }
+            if object != Object::Constant && self.is_behind(&all, at) {
                 return Err(inexact());
             }
             let since = self.since(&all[..=at], unit.encoding());
@@ -127,6 +130,32 @@ impl<'s> Frame<'_, 's> {
             }
             Some(Worth::Constant) | None => false,
         }
+    }
+
+    /// Whether the value that follows was assigned before the instruction at which the frame stands: what computes it was moved down
+    /// past that, as LLVM does where nothing needs it before, and belongs to a line above. In a loop that is the next turn's, if the
+    /// line is the one with which the loop begins.
+    fn is_behind(&self, all: &[Listed<'_>], at: usize) -> bool {
+        let find = || {
+            let (range, expression) = &all[at];
+            let follows = |(other, next): &Listed<'_>| other.start == range.end && next.slice() != expression.slice();
+            all.iter().any(follows).then_some(())?;
+            let module = self.binary.module();
+            let code = module.code_section_start()?;
+            let (now, end) = (self.pc.checked_add(code)?, range.end.checked_add(code)?);
+            let computed = may_precede(module, self.frame.function?, now, end)?;
+            let around = self.writes().and_then(|writes| writes.loop_around(now, computed));
+            let start = around.map_or(now, |around| around.start.min(now)).checked_sub(code)?;
+            let rows = self.units.rows(self.function?.unit, &(start..computed.checked_sub(code)? + 1))?;
+            let row = |address: u64| Some(rows[rows.partition_point(|row| row.address <= address).checked_sub(1)?]);
+            let (own, its) = (row(self.pc)?, row(computed - code)?);
+            let above = own.file == its.file && its.line != 0 && its.line < own.line;
+            let same = |row: &&LineRow| row.address >= start && row.file == its.file && row.line != 0;
+            let first = around.and_then(|_| rows.iter().filter(same).map(|row| row.line).min());
+            let begins = || first.is_some_and(|first| its.line <= first);
+            (above && !begins()).then_some(())
+        };
+        find().is_some()
     }
 
     /// Whether the last of these entries names a local that is another's, which nothing wrote where the entry begins, and which had

@@ -33,6 +33,53 @@ pub fn moves_down(module: &Module<'_>, function: u32, start: u64, at: u64) -> bo
     moved().unwrap_or(false)
 }
 
+/// The offset of the instruction that gives the value which is there at file offset `end`, if that instruction may have stood before
+/// `at` in what the code was made of: it does nothing but compute, and is in one block with it.
+pub fn may_precede(module: &Module<'_>, function: u32, at: u64, end: u64) -> Option<u64> {
+    let last = usize::try_from(module.body(function)?.end).ok()?;
+    let first = usize::try_from(at).ok()?;
+    let mut operators = OperatorsReader::new(BinaryReader::new(module.bytes().get(first..last)?, first));
+    let mut computed = None;
+    for _ in 0..BETWEEN {
+        if operators.original_position() as u64 >= end {
+            return computed.filter(|_| operators.original_position() as u64 == end);
+        }
+        let (operator, offset) = operators.read_with_offset().ok()?;
+        if ends_block(&operator) {
+            return None;
+        }
+        // What keeps a value in a local is part of computing it.
+        if !matches!(operator, Operator::LocalSet { .. } | Operator::LocalTee { .. }) {
+            computed = only_computes(&operator).then_some(offset as u64);
+        }
+    }
+    None
+}
+
+fn ends_block(operator: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(
+        operator,
+        O::Block { .. }
+            | O::Loop { .. }
+            | O::If { .. }
+            | O::Else
+            | O::End
+            | O::Br { .. }
+            | O::BrIf { .. }
+            | O::BrTable { .. }
+            | O::Return
+            | O::Unreachable
+    )
+}
+
+/// Whether an instruction gives a value that depends on nothing but what it takes.
+fn only_computes(operator: &Operator<'_>) -> bool {
+    let name = format!("{operator:?}");
+    let number = ["I32", "I64", "F32", "F64"].iter().any(|kind| name.starts_with(kind));
+    number && !["Load", "Store", "Atomic", "Const"].iter().any(|word| name.contains(word))
+}
+
 /// Whether an instruction does nothing but take values and give one, or keep one in a local.
 fn only_values(module: &Module<'_>, operator: &Operator<'_>) -> bool {
     use Operator as O;
@@ -58,6 +105,29 @@ mod tests {
         let module = Module::parse(&bytes).unwrap();
         let offsets = offsets(&module);
         moves_down(&module, 0, offsets[start], offsets[at])
+    }
+
+    #[test]
+    fn what_only_computes_may_have_stood_before_a_call() {
+        let offset = |body: &str, at: usize, end: usize| {
+            let text = format!("(module (memory 1) (func $f (param i32) (result i32) (local i32) {body}))");
+            let bytes = wat::parse_str(text).unwrap();
+            let module = Module::parse(&bytes).unwrap();
+            let offsets = offsets(&module);
+            let found = may_precede(&module, 0, offsets[at], offsets[end]);
+            found.map(|found| offsets.iter().position(|offset| *offset == found).unwrap())
+        };
+        let computed = "local.get 0 call $f local.get 0 local.get 1 i32.mul local.set 1 local.get 1 i32.add";
+        assert_eq!(
+            [5, 6].map(|end| offset(computed, 1, end)),
+            [Some(4); 2],
+            "the product, on the stack and in its local"
+        );
+        assert_eq!(offset(computed, 1, 3), None, "nothing is computed there");
+        let loaded = "local.get 0 call $f local.get 0 i32.load i32.add";
+        assert_eq!(offset(loaded, 1, 4), None, "the call may have written it");
+        let behind = "local.get 0 call $f if nop end local.get 0 local.get 1 i32.mul";
+        assert_eq!(offset(behind, 1, 8), None, "in another block");
     }
 
     #[test]

@@ -84,6 +84,12 @@ impl Writes {
         self.counters.get(&local).is_some_and(|writes| writes.iter().any(counts))
     }
 
+    /// The innermost loop around both of two instructions.
+    pub fn loop_around(&self, one: u64, other: u64) -> Option<&Range<u64>> {
+        let around = self.loops.iter().filter(|around| around.contains(&one) && around.contains(&other));
+        around.min_by_key(|around| around.end - around.start)
+    }
+
     /// Whether the instruction at an offset writes a local.
     pub fn writes(&self, local: u32, at: u64) -> bool {
         self.by_local.get(&local).is_some_and(|writes| writes.binary_search(&at).is_ok())
