@@ -104,7 +104,7 @@ impl Types {
     pub fn new(catalog: &Catalog, binary: &Binary, engine: &Engine) -> Types {
         let mut declared = Declared::new();
         for (number, module) in (0u32..).zip(&catalog.modules) {
-            // Those that the engine runs: their types may be others than the program's, but have the same indices.
+            // These are the bytes that the engine runs: their types may be others than the program's, but have the same indices.
             let bytes = module.debug_bytecode().or_else(|| binary.bytes_of(module));
             let types = bytes.and_then(|bytes| types_of(bytes, engine));
             for (index, ty) in types.into_iter().flatten() {

@@ -79,7 +79,7 @@ pub struct Dlmalloc {
     top_size: u64,
     /// The newest first.
     segments: Vec<Segment>,
-    /// The same by address, and the records of those that are not the newest, by address.
+    /// What the segments span, and where the records of all but the newest are, both by address.
     ranges: Vec<Range<u64>>,
     records: Vec<u64>,
 }

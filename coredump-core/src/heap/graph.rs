@@ -297,7 +297,7 @@ impl<'h, 'v> Graph<'h, 'v> {
         Graph::with(heaps, view, || ()).map(|(graph, ())| graph)
     }
 
-    /// The same; a teller, or several of which each sees some of them, is shown every block on the way.
+    /// As [`Graph::new`] does; a teller, or several of which each sees some of the blocks, is shown every block on the way.
     pub(super) fn with<T: Teller>(
         heaps: &'h [Heap],
         view: &'v View<'v>,

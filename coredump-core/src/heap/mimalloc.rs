@@ -182,7 +182,7 @@ impl Layout {
         plain.iter().flat_map(|(layout, keys)| [*layout, keyed(layout, *keys)]).collect()
     }
 
-    /// Those of 2.0 to 2.1.2 in a 32-bit memory; `records` is where they begin in a segment.
+    /// The layouts of 2.0 to 2.1.2 in a 32-bit memory; `records` is where the records of pages begin in a segment.
     fn older(records: u64) -> Vec<Layout> {
         let plain = |skipped| Layout {
             queue: 3,

@@ -208,7 +208,7 @@ impl<'r> Reader<'r> {
         }
     }
 
-    /// The same of a value in the memory.
+    /// Notes what the pointers of a value in the memory lead to.
     fn pointers_at(&mut self, shape: &Shape, at: u64) {
         let view = self.view;
         let (word, byte) = (|offset| view.word(at.checked_add(offset)?), |offset| view.u8(at.checked_add(offset)?));

@@ -428,7 +428,7 @@ pub enum ErasedBy {
 }
 
 impl ErasedBy {
-    /// The same, so many bytes further on.
+    /// What erased the type, if the value begins so many bytes further on.
     pub fn at(self, offset: u64) -> ErasedBy {
         let further = |at: u64| at.saturating_add(offset);
         match self {

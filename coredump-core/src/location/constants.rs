@@ -49,11 +49,7 @@ impl<'s> Frame<'_, 's> {
     pub(super) fn given_number(&self, die: Die) -> Option<Bytes<'s>> {
         let (number, value) = self.units.inherited(die, DW_AT_location)?;
         let unit = self.units.unit(number)?;
-        let expression = match value {
-            AttributeValue::Exprloc(expression) => expression.0,
-            AttributeValue::Block(bytes) => bytes,
-            list => self.at_beginning(unit, list)?,
-        };
+        let expression = self.at_beginning(unit, value)?;
         (worth(&expression, unit.encoding()) == Some(Worth::Constant)).then_some(expression)
     }
 
@@ -141,7 +137,7 @@ impl<'s> Frame<'_, 's> {
     }
 }
 
-fn is_expression(value: Attr<'_>) -> bool {
+pub(super) fn is_expression(value: Attr<'_>) -> bool {
     matches!(value, AttributeValue::Exprloc(_) | AttributeValue::Block(_))
 }
 

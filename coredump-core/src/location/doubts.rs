@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use gimli::AttributeValue;
 use gimli::constants::*;
 
+use super::constants::is_expression;
 use super::forms::{Form, form, locals_only, parts};
 use super::frame::Frame;
 use super::listed::{Listed, entries, inexact};
@@ -159,7 +160,7 @@ impl<'s> Frame<'_, 's> {
             let parameters =
                 self.active().last()?.variables.iter().filter(|(_, kind)| *kind == VariableKind::Parameter);
             let claims = parameters.map(|&(die, _)| {
-                let list = self.units.inherited(die, DW_AT_location);
+                let list = self.units.inherited(die, DW_AT_location).filter(|(_, list)| !is_expression(*list));
                 (die, list.and_then(|(unit, list)| self.claim(unit, list)))
             });
             let claims: Vec<(Die, Option<u32>)> = claims.collect();

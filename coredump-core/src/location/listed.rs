@@ -87,8 +87,13 @@ impl<'s> Frame<'_, 's> {
         all.into_iter().find(|(range, _)| range.contains(&address)).map(|(_, expression)| expression)
     }
 
-    /// The description that a list gives for the beginning of this frame's function.
-    pub(super) fn at_beginning(&self, unit: UnitRef<'_, 's>, list: Attr<'s>) -> Option<Bytes<'s>> {
+    /// The description that an attribute gives for the beginning of this frame's function.
+    pub(super) fn at_beginning(&self, unit: UnitRef<'_, 's>, value: Attr<'s>) -> Option<Bytes<'s>> {
+        let list = match value {
+            AttributeValue::Exprloc(expression) => return Some(expression.0),
+            AttributeValue::Block(bytes) => return Some(bytes),
+            list => list,
+        };
         let extent = Extent::from_function(self.binary.module(), self.frame.function?)?;
         let (all, _) = entries(unit, list).ok()?;
         let begins = |range: &Range<u64>| (extent.header..=extent.first).contains(&range.start) && !range.is_empty();

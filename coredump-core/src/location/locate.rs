@@ -268,11 +268,7 @@ impl<'s> Frame<'_, 's> {
         }
         let unit = self.units.unit(number)?;
         let parameters = self.binary.module().signature(self.frame.function?)?.params.len() as u32;
-        let expression = match list {
-            AttributeValue::Exprloc(expression) => expression.0,
-            AttributeValue::Block(bytes) => bytes,
-            list => self.at_beginning(unit, list)?,
-        };
+        let expression = self.at_beginning(unit, list)?;
         if !locals_only(&expression, unit.encoding())?.into_iter().all(|local| local < parameters) {
             return None;
         }
@@ -285,11 +281,7 @@ impl<'s> Frame<'_, 's> {
     fn copied(&self, die: Die) -> Option<(Location, String)> {
         let (number, value) = self.units.inherited(die, DW_AT_location)?;
         let unit = self.units.unit(number)?;
-        let expression = match value {
-            AttributeValue::Exprloc(expression) => expression.0,
-            AttributeValue::Block(bytes) => bytes,
-            list => self.at_beginning(unit, list)?,
-        };
+        let expression = self.at_beginning(unit, value)?;
         let leads =
             unit.encoding().version >= 4 && matches!(form(&expression, unit.encoding()), Some(Form::AddressInLocal));
         let ty = self.units.type_of(die);

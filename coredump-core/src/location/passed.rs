@@ -15,7 +15,7 @@ use wasmparser::Operator;
 use super::forms::{Form, form, is_operand, locals_only};
 use super::frame::Frame;
 use crate::catalog::types::{Kind, Offset, Struct};
-use crate::catalog::units::{Bytes, Die};
+use crate::catalog::units::Die;
 use crate::location::{Location, Missing, Piece, Place};
 use crate::model;
 use crate::module::{Module, ValueType};
@@ -390,11 +390,7 @@ impl<'s> Frame<'_, 's> {
                 return self.units.inherited(die, DW_AT_const_value).map(|_| Described::Constant);
             };
             let unit = self.units.unit(number)?;
-            let expression: Bytes<'s> = match value {
-                AttributeValue::Exprloc(expression) => expression.0,
-                AttributeValue::Block(bytes) => bytes,
-                list => self.at_beginning(unit, list)?,
-            };
+            let expression = self.at_beginning(unit, value)?;
             // LLVM 14 says of some that they are where another is.
             let elsewhere = self.doubt(die, number, value).is_some();
             if matches!(form(&expression, unit.encoding()), Some(Form::Number)) {

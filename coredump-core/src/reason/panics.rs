@@ -165,7 +165,7 @@ fn fill(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> O
     filled(says, arguments, memory).or_else(general)
 }
 
-/// The same; `None` if one of them is not known.
+/// A rule's text with its placeholders filled in; `None` if one of them is not known.
 fn filled(says: &str, arguments: &[Option<u64>], memory: Option<&Memory<'_>>) -> Option<String> {
     let argument = |index: &str| {
         let index: isize = index.parse().ok()?;

@@ -327,7 +327,7 @@ impl<'s> DebugInfo<'s> {
         }
     }
 
-    /// The same in debug info whose addresses are too low by some bytes.
+    /// Looks an address up in debug info whose addresses are too low by some bytes.
     fn lookup_moved(&self, pc: u64, actual: &Extent, module: &Module<'_>, by: i64) -> Answer {
         let (Some(pc), Some(extent)) = (pc.checked_sub_signed(by), actual.moved_down(by)) else {
             return Answer::Nothing;

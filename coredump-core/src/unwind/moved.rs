@@ -45,18 +45,25 @@ pub fn may_precede(module: &Module<'_>, function: u32, at: u64, end: u64) -> Opt
             return computed.filter(|_| operators.original_position() as u64 == end);
         }
         let (operator, offset) = operators.read_with_offset().ok()?;
-        if ends_block(&operator) {
+        if bounds_straight_code(&operator) {
             return None;
         }
         // What keeps a value in a local is part of computing it.
         if !matches!(operator, Operator::LocalSet { .. } | Operator::LocalTee { .. }) {
-            computed = only_computes(&operator).then_some(offset as u64);
+            computed = only_computes(module.bytes().get(offset..last)?).then_some(offset as u64);
         }
     }
     None
 }
 
-fn ends_block(operator: &Operator<'_>) -> bool {
+/// Whether these are the bytes of an instruction whose value depends on nothing but the numbers that it takes (WebAssembly 2.0,
+/// section 5.4.6: all numeric instructions but constants).
+fn only_computes(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x45..=0xc4, ..] | [0xfc, 0..=7, ..])
+}
+
+/// Whether straight code ends at an instruction or begins there.
+pub fn bounds_straight_code(operator: &Operator<'_>) -> bool {
     use Operator as O;
     matches!(
         operator,
@@ -65,19 +72,17 @@ fn ends_block(operator: &Operator<'_>) -> bool {
             | O::If { .. }
             | O::Else
             | O::End
+            | O::Try { .. }
+            | O::TryTable { .. }
+            | O::Catch { .. }
+            | O::CatchAll
+            | O::Delegate { .. }
             | O::Br { .. }
             | O::BrIf { .. }
             | O::BrTable { .. }
             | O::Return
             | O::Unreachable
     )
-}
-
-/// Whether an instruction gives a value that depends on nothing but what it takes.
-fn only_computes(operator: &Operator<'_>) -> bool {
-    let name = format!("{operator:?}");
-    let number = ["I32", "I64", "F32", "F64"].iter().any(|kind| name.starts_with(kind));
-    number && !["Load", "Store", "Atomic", "Const"].iter().any(|word| name.contains(word))
 }
 
 /// Whether an instruction does nothing but take values and give one, or keep one in a local.
@@ -88,7 +93,7 @@ fn only_values(module: &Module<'_>, operator: &Operator<'_>) -> bool {
         O::Call { .. } | O::CallIndirect { .. } | O::CallRef { .. } | O::MemoryGrow { .. } | O::TableGrow { .. } => {
             false
         }
-        O::Block { .. } | O::Loop { .. } | O::If { .. } | O::Else | O::End | O::BrIf { .. } => false,
+        other if bounds_straight_code(other) => false,
         other => arity(module, other).is_some_and(|(_, gives)| gives == 1),
     }
 }

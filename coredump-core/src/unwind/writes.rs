@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use wasmparser::Operator;
 
+use super::moved::bounds_straight_code;
 use super::symbolic::arity;
 use crate::module::Module;
 
@@ -37,7 +38,7 @@ impl Writes {
         while !operators.eof() {
             let offset = operators.original_position() as u64;
             let operator = operators.read().ok()?;
-            if !is_control(&operator) && arity(module, &operator).is_some_and(|(_, gives)| gives > 0) {
+            if !bounds_straight_code(&operator) && arity(module, &operator).is_some_and(|(_, gives)| gives > 0) {
                 writes.values.push(operators.original_position() as u64);
             }
             sum.follow(&operator);
@@ -145,21 +146,6 @@ impl Sum {
             _ => Sum::Nothing,
         };
     }
-}
-
-fn is_control(operator: &Operator<'_>) -> bool {
-    use Operator as O;
-    matches!(
-        operator,
-        O::Block { .. }
-            | O::Loop { .. }
-            | O::If { .. }
-            | O::Else
-            | O::End
-            | O::Try { .. }
-            | O::TryTable { .. }
-            | O::Catch { .. }
-    )
 }
 
 #[cfg(test)]

@@ -794,12 +794,12 @@ struct Links<'s> {
     /// The index of each by its entry, and of all by their name.
     own: HashMap<Die, usize>,
     by_name: HashMap<&'s [u8], Vec<usize>>,
-    /// Those in each structure that was looked at, with their places in it.
+    /// What each structure that was looked at holds of such structures: their indices and their places in it.
     parts: HashMap<Die, Vec<(usize, u64)>>,
 }
 
 impl<'s> Links<'s> {
-    /// Those in a structure, and their places.
+    /// What a structure holds of such structures: their indices and their places in it.
     fn within(&mut self, units: &Units<'s>, all: &[Shape], die: Die, levels: u32) -> &[(usize, u64)] {
         if !self.parts.contains_key(&die) {
             // What contains itself ends here.

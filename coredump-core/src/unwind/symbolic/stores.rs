@@ -138,7 +138,7 @@ impl Stores {
         self.written_by(start, size, |_| true)
     }
 
-    /// The same, by those instructions for whose file offset `counts` holds.
+    /// The parts of an object that [`Stores::written`] gives, counting only the instructions for whose file offset `counts` holds.
     pub fn written_by(&self, start: i64, size: u64, counts: impl Fn(u64) -> bool) -> Option<Vec<(u64, u64)>> {
         let end = start.checked_add(i64::try_from(size).ok()?)?;
         let around = start..=end;
