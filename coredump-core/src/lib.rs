@@ -92,15 +92,16 @@ pub mod write;
 
 pub use backtrace::{Call, InlinedFrame, Location, ResolvedFrame};
 pub use binaries::{Binaries, Binary, Found, Refused, Slot, Verification};
+pub use component::Component;
 pub use crash::Crash;
 pub use dump::{Draft, Dump, Frame, Store, Thread};
 pub use error::{Error, ErrorKind, Result};
 pub use locate::Options;
-pub use mapped::Bytes;
+pub use mapped::{Bytes, Mapping};
 pub use memory::Memory;
 pub use model::CoreDump;
 pub use reason::CrashReason;
-pub use symbols::EmbeddedSource;
+pub use symbols::{EmbeddedSource, SourceFrame, SymbolsKind};
 pub use variables::{ExpressionError, Limits, Register, Scope, Shapes, Status, Variable, VariableKind, When};
 
 /// The README, whose program is compiled as a test.

@@ -94,7 +94,7 @@ impl Bytes {
     }
 
     /// The stamp of the mapped file when it was opened.
-    pub fn stamp(&self) -> Option<Stamp> {
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
         match self {
             Bytes::Mapped(mapping) => Some(mapping.stamp),
             Bytes::Owned(_) => None,

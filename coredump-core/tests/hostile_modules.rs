@@ -6,7 +6,7 @@ use coredump_core::internals::binaries::{Binaries, Store};
 use coredump_core::internals::files::Files;
 use coredump_core::internals::locate::Options;
 use coredump_core::internals::read::read;
-use coredump_core::internals::symbols::{Kind, Neighbours, Symbols};
+use coredump_core::internals::symbols::{Neighbours, Symbols, SymbolsKind};
 use coredump_core::internals::variables::{Inspector, Limits};
 use coredump_core::module::{Module, nested};
 use wasm_encoder::{
@@ -103,7 +103,7 @@ fn a_source_map_beyond_the_bound_is_not_read() {
     let module = Module::parse(&bytes).unwrap();
     let files = Files::default();
     let symbols = Symbols::load(&module, Neighbours::new(&files, Some(&path), None));
-    assert_eq!(symbols.kind(), Kind::Nothing);
+    assert_eq!(symbols.kind(), SymbolsKind::Nothing);
     assert!(symbols.problems().iter().any(|problem| problem.contains("256 MiB")), "{:?}", symbols.problems());
 }
 

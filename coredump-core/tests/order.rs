@@ -111,9 +111,9 @@ fn no_files_of_a_folder_use_each_other_in_a_circle() {
 const FACE: &str = "
     cli compressed crash error extension fold gc heap interpreted memory model module objects reason regions runtimes search
     tasks text trace write
-    Binaries Binary Bytes Call CoreDump Crash CrashReason Draft Dump EmbeddedSource Error ErrorKind ExpressionError Found Frame
-    InlinedFrame Limits Location Memory Options Refused Register ResolvedFrame Result Scope Shapes Slot Status Store Thread
-    Variable VariableKind Verification When
+    Binaries Binary Bytes Call Component CoreDump Crash CrashReason Draft Dump EmbeddedSource Error ErrorKind
+    ExpressionError Found Frame InlinedFrame Limits Location Mapping Memory Options Refused Register ResolvedFrame Result
+    Scope Shapes Slot SourceFrame Status Store SymbolsKind Thread Variable VariableKind Verification When
 ";
 
 /// The root of the library.

@@ -1,7 +1,7 @@
 //! Source maps against the `sourcemap` crate: what that writes, and where it says that an offset lies.
 
 use coredump_core::internals::files::Files;
-use coredump_core::internals::symbols::{Kind, Neighbours, Symbols};
+use coredump_core::internals::symbols::{Neighbours, Symbols, SymbolsKind};
 use coredump_core::module::Module;
 use proptest::prelude::*;
 use sourcemap::{SourceMap, SourceMapBuilder};
@@ -37,7 +37,7 @@ fn compare(map: &SourceMap) {
     let module = Module::parse(&bytes).unwrap();
     let files = Files::default();
     let symbols = Symbols::load(&module, Neighbours::new(&files, None, None));
-    assert_eq!(symbols.kind(), Kind::SourceMap, "{:?}", symbols.problems());
+    assert_eq!(symbols.kind(), SymbolsKind::SourceMap, "{:?}", symbols.problems());
     let body = module.body(0).unwrap();
     for offset in body.start..body.end {
         let token = map

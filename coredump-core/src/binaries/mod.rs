@@ -68,7 +68,7 @@ pub struct Found {
     /// How it was checked.
     pub verification: Verification,
     /// How the frames fit it: what the dump's code offsets mean in it.
-    pub fit: Fit,
+    pub(crate) fit: Fit,
 }
 
 /// A file that was looked at and not used.

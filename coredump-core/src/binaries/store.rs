@@ -19,7 +19,7 @@ use crate::locked::Locked;
 use crate::mapped::Bytes;
 use crate::module::{self, Module};
 use crate::stamp::Stamp;
-use crate::symbols::{EmbeddedSource, Kind, Location, Neighbours, SourceFrame, Symbols};
+use crate::symbols::{EmbeddedSource, Location, Neighbours, SourceFrame, Symbols, SymbolsKind};
 
 /// The binaries that were opened. Dumps and threads share it: each file is opened once, and each module's symbols are read
 /// once. Nothing is dropped from it before it is dropped itself.
@@ -262,7 +262,7 @@ impl Binary {
     }
 
     /// The kind of its symbols.
-    pub fn symbols_kind(&self) -> Kind {
+    pub fn symbols_kind(&self) -> SymbolsKind {
         self.loaded(|loaded| loaded.symbols.kind())
     }
 

@@ -15,7 +15,7 @@ use std::ops::Range;
 
 pub use constants::{Changed, changed_constants, unchanged_constants};
 pub use initial::initial;
-pub use layout::{STACK_POINTER, global_names, owners};
+pub use layout::{Owner, STACK_POINTER, global_names, owners};
 pub use overrun::{Overrun, overrun, stack_pointer};
 pub use symbols::{Symbol, Symbols, shapes};
 

@@ -93,7 +93,7 @@ pub struct EmbeddedSource {
 
 /// What a module's symbols are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SymbolsKind {
     /// DWARF.
     Dwarf,
     /// A source map.
@@ -104,14 +104,14 @@ pub enum Kind {
     Nothing,
 }
 
-impl Kind {
+impl SymbolsKind {
     /// The stable name, as it appears in JSON.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Dwarf => "dwarf",
-            Kind::SourceMap => "source-map",
-            Kind::Names => "names",
-            Kind::Nothing => "none",
+            SymbolsKind::Dwarf => "dwarf",
+            SymbolsKind::SourceMap => "source-map",
+            SymbolsKind::Names => "names",
+            SymbolsKind::Nothing => "none",
         }
     }
 }
@@ -129,7 +129,7 @@ pub struct Symbols<'s> {
     /// The texts in it, by path.
     texts: OnceLock<HashMap<String, Arc<str>>>,
     names: Option<SymbolMap<'s>>,
-    kind: Kind,
+    kind: SymbolsKind,
     origin: String,
     problems: Vec<String>,
     stale: AtomicBool,
@@ -146,21 +146,21 @@ impl<'s> Symbols<'s> {
             map_json: Cow::Borrowed(&[]),
             texts: OnceLock::new(),
             names: None,
-            kind: Kind::Nothing,
+            kind: SymbolsKind::Nothing,
             origin: String::new(),
             problems: Vec::new(),
             stale: AtomicBool::new(false),
             known: Locked::default(),
         };
         if module.has_function_names() {
-            symbols.kind = Kind::Names;
+            symbols.kind = SymbolsKind::Names;
             symbols.origin = "function names only".to_owned();
         } else if symbols.load_names(module, &neighbours) {
-            symbols.kind = Kind::Names;
+            symbols.kind = SymbolsKind::Names;
         } else if module.exports().len() == 0 {
             symbols.origin = "no symbols".to_owned();
         } else {
-            symbols.kind = Kind::Names;
+            symbols.kind = SymbolsKind::Names;
             symbols.origin = "names of exports and imports only".to_owned();
         }
         if let Some(defect) = module.defect() {
@@ -208,7 +208,7 @@ impl<'s> Symbols<'s> {
         }
         // A line table that names no source file leaves the lines to the map.
         if self.map.is_none() || debug.path_of_no_file().is_none() {
-            (self.kind, self.origin) = (Kind::Dwarf, origin);
+            (self.kind, self.origin) = (SymbolsKind::Dwarf, origin);
         }
         self.debug = Some(Arc::new(debug));
         true
@@ -239,7 +239,7 @@ impl<'s> Symbols<'s> {
         };
         match parsed.and_then(|(json, origin)| Ok((LineMap::parse(&json)?, json, origin))) {
             Ok((map, json, origin)) => {
-                (self.kind, self.origin) = (Kind::SourceMap, origin);
+                (self.kind, self.origin) = (SymbolsKind::SourceMap, origin);
                 (self.map, self.map_json) = (Some(map), json);
             }
             Err(problem) => self.problems.push(format!("source map not used: {problem}")),
@@ -247,7 +247,7 @@ impl<'s> Symbols<'s> {
     }
 
     /// What sort of symbols these are.
-    pub fn kind(&self) -> Kind {
+    pub fn kind(&self) -> SymbolsKind {
         self.kind
     }
 

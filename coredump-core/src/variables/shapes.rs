@@ -199,22 +199,22 @@ pub struct Root {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shapes {
     /// The types.
-    pub all: Vec<Shape>,
+    pub(crate) all: Vec<Shape>,
     /// The variables: statics, and those of the frames.
-    pub roots: Vec<Root>,
+    pub(crate) roots: Vec<Root>,
     /// The types that vtables are for, by the address that pointers (Rust) or whole objects (C++) hold: indices into `all`.
-    pub vtables: HashMap<u64, usize>,
+    pub(crate) vtables: HashMap<u64, usize>,
     /// For each type that ends in a trait object, what it is with that object's type in its place, by the address of the
     /// object's vtable: indices into `all`.
-    pub tailed: Vec<HashMap<u64, usize>>,
+    pub(crate) tailed: Vec<HashMap<u64, usize>>,
     /// Blocks whose types the program's runtime says, by address: indices into `all`.
-    pub known: Vec<(u64, usize)>,
+    pub(crate) known: Vec<(u64, usize)>,
     /// The values that functions are for, by the functions' indices in the first table.
-    pub handlers: HashMap<u64, Handled>,
+    pub(crate) handlers: HashMap<u64, Handled>,
     /// What has a part that lists link to, by the part's type: the index of the whole, and where the part lies in it.
-    pub holders: HashMap<usize, Vec<(usize, u64)>>,
+    pub(crate) holders: HashMap<usize, Vec<(usize, u64)>>,
     /// The blocks that consist of several arrays.
-    pub tables: Vec<Table>,
+    pub(crate) tables: Vec<Table>,
 }
 
 impl Shapes {
