@@ -13,6 +13,7 @@ use crate::binaries::Binary;
 use crate::memory::Memory;
 use crate::model::{CoreDump, Frame, Value};
 use crate::module::constant_bits;
+use crate::unwind::moved::may_be_joined_after;
 
 /// Instructions of one straight line that are followed.
 const MAX_LINE: usize = 100_000;
@@ -99,32 +100,12 @@ pub fn stopped_at<'s>(
         if at as u64 > offset {
             return None;
         }
-        if joins(&operator) || line.len() == MAX_LINE {
+        if may_be_joined_after(&operator) || line.len() == MAX_LINE {
             line.clear();
         } else {
             line.push(operator);
         }
     }
-}
-
-/// Whether control flow from elsewhere may arrive after this instruction.
-fn joins(operator: &Operator<'_>) -> bool {
-    use Operator as O;
-    matches!(
-        operator,
-        O::Loop { .. }
-            | O::Else
-            | O::End
-            | O::Try { .. }
-            | O::TryTable { .. }
-            | O::Catch { .. }
-            | O::CatchAll
-            | O::Delegate { .. }
-            | O::Br { .. }
-            | O::BrTable { .. }
-            | O::Return
-            | O::Unreachable
-    )
 }
 
 /// The operand stack after a straight line, last pushed first.

@@ -65,11 +65,15 @@ fn only_computes(bytes: &[u8]) -> bool {
 /// Whether straight code ends at an instruction or begins there.
 pub fn bounds_straight_code(operator: &Operator<'_>) -> bool {
     use Operator as O;
+    may_be_joined_after(operator) || matches!(operator, O::Block { .. } | O::If { .. } | O::BrIf { .. })
+}
+
+/// Whether control flow from elsewhere may arrive after an instruction.
+pub fn may_be_joined_after(operator: &Operator<'_>) -> bool {
+    use Operator as O;
     matches!(
         operator,
-        O::Block { .. }
-            | O::Loop { .. }
-            | O::If { .. }
+        O::Loop { .. }
             | O::Else
             | O::End
             | O::Try { .. }
@@ -78,7 +82,6 @@ pub fn bounds_straight_code(operator: &Operator<'_>) -> bool {
             | O::CatchAll
             | O::Delegate { .. }
             | O::Br { .. }
-            | O::BrIf { .. }
             | O::BrTable { .. }
             | O::Return
             | O::Unreachable
