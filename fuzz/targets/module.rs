@@ -39,7 +39,7 @@ fn ask(module: &Module<'_>) {
             assert!(module.code_section_start().is_some_and(|start| start < body.start));
             assert!(body.size() == 0 || module.function_at(body.start) == Some(function));
         }
-        Instructions::decode(&module, function);
+        Instructions::decode(module, function);
     }
     for index in [0, 1, 7, u32::MAX] {
         module.global_name(index);
