@@ -7,7 +7,7 @@ use crate::location::Missing;
 use crate::values::{Value, Variable};
 
 impl<'s> Renderer<'_, '_, 's> {
-    /// An array, of which `dimensions` are left to go through.
+    /// An array, or a part of one of several dimensions: `dimensions` are those that are left.
     pub(super) fn array(&self, value: &Value, array: &Array, dimensions: &[Option<u64>], depth: u32) -> Shown {
         let Some((first, inner)) = dimensions.split_first() else { return self.show_element(value, array, depth) };
         let Some(count) = *first else { return self.unbounded(value, array, inner) };
@@ -49,7 +49,8 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// An array without a length, as C's flexible array member: of characters, the text up to the zero that ends it.
+    /// An array without a length, as C's flexible array member. If its elements are characters, it is shown as the text
+    /// up to the NUL.
     fn unbounded(&self, value: &Value, array: &Array, inner: &[Option<u64>]) -> Shown {
         let character = self.lang.character(self, array.element).filter(|_| inner.is_empty());
         let text = match (value.source.address(), character) {
@@ -76,7 +77,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.listed((open, close), count, depth, get, Variable::text)
     }
 
-    /// A sequence in which `text` writes each element.
+    /// A sequence whose elements `text` turns into text.
     fn listed(
         &self,
         (open, close): (&str, &str),
@@ -111,7 +112,7 @@ impl<'s> Renderer<'_, '_, 's> {
         let size = self.frame.units.size_of(found.element).unwrap_or(0);
         let extent = size.checked_mul(found.len);
         let checked = extent.ok_or_else(|| Missing::Malformed(format!("length {}", found.len)));
-        // Elements without a size take no room, however many there are.
+        // Elements of size 0 take no room, however many there are.
         match checked.and_then(|extent| if extent == 0 { Ok(()) } else { self.check_extent(found.address, extent) }) {
             Ok(()) => {}
             Err(missing) => return missing.into(),
@@ -187,7 +188,7 @@ fn spaced(name: &str, rest: &str) -> String {
     if name.is_empty() { rest.to_owned() } else { format!("{name} {rest}") }
 }
 
-/// Texts in a row, cut where the line grows too long.
+/// The texts with commas in between, cut off where the line grows too long.
 pub(super) fn joined(open: &str, close: &str, texts: &[String]) -> String {
     if texts.is_empty() {
         return format!("{}{}", open.trim_end(), close.trim_start());
@@ -207,7 +208,8 @@ pub(super) fn joined(open: &str, close: &str, texts: &[String]) -> String {
     text
 }
 
-/// The reason for which several parts in no memory are all unknown: it is given once, for the whole.
+/// The reason that all parts have in common, if all are unknown and have no address: it is then given once, for the
+/// whole.
 fn all_missing(parts: &[Variable]) -> Option<Missing> {
     use crate::values::Status;
     let first = parts.first().filter(|_| parts.len() > 1)?;

@@ -1,4 +1,4 @@
-//! Members by name: how the pretty printers find their way in the standard libraries' own types.
+//! Finds members by name, through the wrappers in the standard libraries' own types.
 
 use super::renderer::Renderer;
 use crate::catalog::types::{Kind, Struct};
@@ -6,7 +6,7 @@ use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::{Value, pointer_target};
 
-/// Wrappers within each other that are looked through.
+/// How deep wrappers may be nested.
 const LEVELS: u32 = 8;
 
 impl<'s> Renderer<'_, '_, 's> {
@@ -15,7 +15,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.field_within(value, name, LEVELS)
     }
 
-    /// The first of these members that there is: versions of a library call it differently.
+    /// The first of these members that exists: releases of a library name the same member differently.
     pub fn first_field(&self, value: &Value, names: &[&str]) -> Option<Value> {
         names.iter().find_map(|name| self.field(value, name))
     }
@@ -35,7 +35,7 @@ impl<'s> Renderer<'_, '_, 's> {
         unnamed.take(32).find_map(|base| self.field_within(&value.member(self.frame, base), name, levels))
     }
 
-    /// The first member of that name, here or within the members.
+    /// The first member of that name, searched for in the members of members too.
     pub fn dig(&self, value: &Value, name: &str) -> Option<Value> {
         self.dig_within(value, name, LEVELS)
     }
@@ -55,7 +55,7 @@ impl<'s> Renderer<'_, '_, 's> {
             .find_map(|member| self.dig_within(&value.member(self.frame, member), name, levels))
     }
 
-    /// The number inside of wrappers that each have one member that is not empty.
+    /// The scalar inside of nested structures that each have one non-empty member.
     pub fn unwrapped(&self, value: &Value) -> Option<Value> {
         let mut value = value.clone();
         for _ in 0..LEVELS {
@@ -87,7 +87,7 @@ impl<'s> Renderer<'_, '_, 's> {
         Some(found.number(self.frame, false).map(|number| number as u64))
     }
 
-    /// The address in a pointer, however wrapped.
+    /// The address in a pointer, however wrapped, and the type it points to.
     pub fn address_in(&self, value: &Value) -> Option<Result<(u64, Option<Die>), Missing>> {
         let found = self.unwrapped(value)?;
         let (target, _) = pointer_target(self.frame, found.ty)?;

@@ -1,4 +1,4 @@
-//! What a structure holds: what its language says, and what is asked of it by printers and expressions.
+//! What a structure of a standard library holds, as its language tells it, for printers and expressions.
 
 use std::ops::Range;
 
@@ -16,17 +16,17 @@ pub enum Meaning {
     Elements(Elements),
     /// Keys and their values.
     Entries(Entries),
-    /// Another value, which stands for it.
+    /// A wrapper around this value, which is shown in its place.
     Wrapped(Value),
 }
 
-/// A text.
+/// A string.
 pub struct Text {
-    /// Where its characters are.
+    /// Where its first character is.
     pub source: Source,
-    /// How many there are.
+    /// The number of characters.
     pub len: u64,
-    /// The type of one.
+    /// The type of a character.
     pub character: Option<Die>,
 }
 
@@ -36,11 +36,11 @@ impl From<Contiguous> for Text {
     }
 }
 
-/// Elements in an order. A set has them too, and is written with other brackets.
+/// The elements of a sequence or a set.
 pub enum Elements {
-    /// They lie one after the other.
+    /// Elements that lie one after the other in memory.
     Contiguous(Contiguous),
-    /// They are found one by one.
+    /// Elements that were found one by one.
     Found {
         /// The elements of the window that was asked for, as far as they can be reached.
         list: Vec<Value>,
@@ -69,12 +69,12 @@ pub struct Entries {
     pub list: Vec<(Value, Value)>,
     /// How many there are in all.
     pub len: u64,
-    /// Whether it is a map to nothing, which a program has as a set.
+    /// Whether it is a map to the unit type, which is shown as a set.
     pub is_set: bool,
 }
 
 impl<'s> Renderer<'_, '_, 's> {
-    /// A structure by what it means, else in its language's own notation, else by its members.
+    /// Shows a structure by its [`Meaning`], else in its language's own notation, else by its members.
     pub(super) fn contents(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Shown {
         let window = 0..u64::from(self.limits.elements);
         match self.lang.meaning(self, value, die, contents, window) {
@@ -110,7 +110,7 @@ impl<'s> Renderer<'_, '_, 's> {
         }
     }
 
-    /// What a value holds, if it is a structure of its language's library.
+    /// The [`Meaning`] of a value; `None` if it is no structure of its language's library.
     pub fn meaning(&self, value: &Value, window: Range<u64>) -> Option<Result<Meaning, Missing>> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
@@ -131,7 +131,7 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// An element by its number, of what does not keep its elements one after the other; `None` for other types.
+    /// An element, by its index, of a container that does not keep its elements contiguous; `None` for other types.
     pub fn element(&self, value: &Value, index: u64) -> Option<Result<Value, String>> {
         if let Some(part) = self.lang.part(self, value, index) {
             return Some(Ok(part));
@@ -164,7 +164,7 @@ impl<'s> Renderer<'_, '_, 's> {
         self.lang.pointee(self, &value.with_type(Some(die)), die, contents)
     }
 
-    /// What a reference or a box refers to, which stands for it itself in most places; `None` for other types.
+    /// What a reference or a box refers to, for languages in which it is used in place of that; `None` for other types.
     pub fn reference_target(&self, value: &Value) -> Option<Value> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Pointer(_, target) = &ty.kind else { return None };

@@ -1,9 +1,9 @@
 //! What types mean, and how values are written.
 //!
-//! [`Lang`] is what one language has to say: what the types of its library hold, what its pointers lead to, and its
-//! notation. Whoever shows a value or evaluates an expression asks it through a [`Renderer`], and never which language it
-//! is: that is decided in one place, [`table`]. The files of this folder are what all languages share; each language has a
-//! folder of its own.
+//! [`Lang`] is what is known of one language: what the types of its library hold, what its pointers lead to, and its
+//! notation. Code that shows a value or evaluates an expression asks it through a [`Renderer`] and never asks which
+//! language it is: that is decided in one place, [`table`]. The files of this folder are what all languages share; each
+//! language has a folder of its own.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
@@ -40,7 +40,7 @@ use renderer::cut;
 pub use renderer::{Contiguous, Renderer, Shown, explain};
 pub use text::{pointer_with, quoted};
 
-/// What each language says of its types and values.
+/// The implementation of [`Lang`] for each language.
 pub fn table(language: Language) -> &'static dyn Lang {
     match language {
         Language::C => &c::C,
@@ -51,13 +51,13 @@ pub fn table(language: Language) -> &'static dyn Lang {
     }
 }
 
-/// A language: what its types mean, and how it writes values. What it does not say otherwise is as in C, without C's texts
-/// and declarators.
+/// A language: what its types mean, and how it writes values. The defaults are those of C, without C's strings and
+/// declarators.
 pub trait Lang: Sync {
     // What types mean.
 
-    /// What a structure holds; `None` for one that its language's library does not make. Of elements and entries those in
-    /// `window` are looked for.
+    /// What a structure holds; `None` for one that is not its language's library's. Of elements and entries only those
+    /// in `window` are looked for.
     fn meaning<'s>(
         &self,
         _renderer: &Renderer<'_, '_, 's>,
@@ -69,17 +69,17 @@ pub trait Lang: Sync {
         None
     }
 
-    /// The part with this number of what has numbered parts and is no container; `None` for other types.
+    /// The member with this index of a tuple or the like, which is no container; `None` for other types.
     fn part(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value, _number: u64) -> Option<Value> {
         None
     }
 
-    /// An element of an array whose elements are no whole bytes; `None` for other arrays.
+    /// An element of an array whose elements do not fill whole bytes; `None` for other arrays.
     fn lane(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value, _array: &Array, _index: u64) -> Option<Value> {
         None
     }
 
-    /// What a structure that acts as a pointer points to; `None` for what is none.
+    /// What a smart pointer or a similar structure points to; `None` for other structures.
     fn pointee<'s>(
         &self,
         _renderer: &Renderer<'_, '_, 's>,
@@ -90,28 +90,28 @@ pub trait Lang: Sync {
         None
     }
 
-    /// Where the elements begin that a structure which acts as a pointer to an array points to, and their type; how many
-    /// there are it does not know.
+    /// For a smart pointer to an array, which does not know its length: the type of the elements, and where they begin.
     fn array_pointee(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value) -> Option<(Option<Die>, Source)> {
         None
     }
 
-    /// Whether a pointer stands for what it points to in most places.
+    /// Whether a pointer is a reference, which is shown and used as what it points to.
     fn is_reference(&self, _ty: &Type<'_>) -> bool {
         false
     }
 
-    /// What an optional holds, or why nothing; `None` for other types.
+    /// What an optional holds, or the reason why nothing; `None` for other types.
     fn payload(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value) -> Option<Result<Value, String>> {
         None
     }
 
-    /// Whether a value is the null of an optional that keeps it in its contents' own bits; `None` for other types.
+    /// Whether an optional that encodes null in the bits of its contents is null; `None` for other types.
     fn is_null(&self, _renderer: &Renderer<'_, '_, '_>, _value: &Value) -> Option<Result<bool, Missing>> {
         None
     }
 
-    /// The part of a structure in which, at this moment, a member of that name is: a variant, the payload of a tagged union.
+    /// The active part of a structure in which a member of that name is to be looked for: a variant, or the payload of
+    /// a tagged union.
     fn active_part<'s>(
         &self,
         renderer: &Renderer<'_, '_, 's>,
@@ -122,8 +122,8 @@ pub trait Lang: Sync {
         renderer.active_variant(value, contents)
     }
 
-    /// The whole object that one of a class turns out to be a part of, where that is of another class; `None` where that is
-    /// not known for certain.
+    /// The complete object around a base-class subobject, where its dynamic class is another than the static one;
+    /// `None` where that is not known for certain.
     fn dynamic_object(&self, _renderer: &Renderer<'_, '_, '_>, _object: &Value) -> Option<Value> {
         None
     }
@@ -133,35 +133,35 @@ pub trait Lang: Sync {
         false
     }
 
-    /// The statics that a program calls by that name, and the compiler by others.
+    /// The statics that have this name in the program, and other names in the debug information.
     fn renamed_statics(&self, _units: &Units<'_>, _unit: u32, _name: &str, _namespaces: &[String]) -> Vec<Die> {
         Vec::new()
     }
 
-    /// A base type that other languages have too, and otherwise: its name, encoding and size in bytes.
+    /// A base type of that name which means something else than in C: its name, encoding and size in bytes.
     fn base_type(&self, _name: &str) -> Option<(&'static str, gimli::DwAte, u64)> {
         None
     }
 
-    /// The size in bits of a type of integers, where only its name tells.
+    /// The size in bits of an integer type, where only its name tells it.
     fn integer_bits(&self, _name: &[u8]) -> Option<u64> {
         None
     }
 
-    /// What a text of characters of this type has before its quotes, and their size in bytes; `None` for what is no type of
-    /// characters.
+    /// The prefix of a string literal of this character type, and the type's size in bytes; `None` for a type that is
+    /// no character type.
     fn character(&self, _renderer: &Renderer<'_, '_, '_>, _ty: Option<Die>) -> Option<(&'static str, u64)> {
         None
     }
 
-    // What its pointers lead to, for a walk over all objects.
+    // What pointers lead to, for the walk over all heap blocks.
 
-    /// Whether a type of that name is larger than its description says.
+    /// Whether a type of that name may be larger than the debug information says.
     fn is_unsized(&self, _name: &str) -> bool {
         false
     }
 
-    /// The two words of a pointer beside which the vtable of what it points to is; `None` for other structures.
+    /// The data and vtable words of a fat pointer to a trait object; `None` for other structures.
     fn pointer_with_vtable<'m, 's>(
         &self,
         _units: &Units<'s>,
@@ -170,7 +170,8 @@ pub trait Lang: Sync {
         None
     }
 
-    /// The same of a pointer to what only ends in such an object, with the type of the whole.
+    /// The data and vtable words of a fat pointer to a structure that ends in a trait object, and that structure's
+    /// type; `None` for others.
     fn pointer_to_tailed<'m, 's>(
         &self,
         _units: &Units<'s>,
@@ -179,12 +180,14 @@ pub trait Lang: Sync {
         None
     }
 
-    /// The name of a type that ends in a trait object, with the type in its place that the vtable of this name is for.
+    /// The name of the type `whole`, which ends in a trait object, with the concrete type that the vtable named
+    /// `vtable` is for in the object's place.
     fn tailed(&self, _whole: &[u8], _vtable: &[u8]) -> Option<Vec<u8>> {
         None
     }
 
-    /// Whether each value of a type of that name has a block of its own, as the nodes of a container have. `die` is the type.
+    /// Whether each value of the type of that name at `die` is allocated in a block of its own, as the nodes of a
+    /// container are.
     fn is_alone(&self, _units: &Units<'_>, _die: Die, _name: &[u8]) -> bool {
         false
     }
@@ -199,13 +202,14 @@ pub trait Lang: Sync {
         false
     }
 
-    /// What a structure of that name has room for, where its members are only bytes: its type, and how many bytes into the
-    /// structure it lies.
+    /// The type of the value that a structure of that name stores in a member of plain bytes, and the value's offset in
+    /// bytes; `None` for other structures.
     fn stored(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<(Die, u64)> {
         None
     }
 
-    /// What pointers to bytes in a structure of that name point to in truth; `None` where they point to bytes.
+    /// The element type of a structure of that name whose pointers are described as pointers to bytes; `None` for other
+    /// structures.
     fn buffer_element(&self, _name: &[u8], _contents: &Struct<'_>) -> Option<Die> {
         None
     }
@@ -215,32 +219,34 @@ pub trait Lang: Sync {
         None
     }
 
-    /// A value in a structure of that name whose type only the program's code knows; `None` for other structures.
+    /// The type-erased value in a structure of that name; `None` for other structures.
     fn erased(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Erased> {
         None
     }
 
-    /// A block of several arrays that a structure leads to; `None` for other structures. `die` is the structure.
+    /// The block of several arrays that the structure at `die` points to; `None` for other structures.
     fn arrays(&self, _units: &Units<'_>, _die: Die, _contents: &Struct<'_>) -> Option<Arrays> {
         None
     }
 
-    /// The type of the nodes of a container, in it and in such a node; `None` for other structures. `die` is the structure.
+    /// The node type of a container or of a node itself, at `die`; `None` for other structures.
     fn node_type(&self, _units: &Units<'_>, _die: Die, _name: &[u8], _contents: &Struct<'_>) -> Option<Die> {
         None
     }
 
-    /// Whether pointers to a type of this name, in a container and its nodes, lead to whole nodes.
+    /// Whether this is the name of a base of nodes, so that pointers to it in a container and its nodes lead to whole
+    /// nodes.
     fn is_node_base(&self, _name: &[u8]) -> bool {
         false
     }
 
-    /// Which arrays of a node are filled only so far; `None` for other structures.
+    /// Which arrays of a node are filled only up to a count; `None` for other structures.
     fn filled(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Filled> {
         None
     }
 
-    /// What a union holds, or a structure of that name with a union, where a number beside it tells; `None` for others.
+    /// The possible contents of a union, or of a structure of that name with one, where a discriminant beside it tells
+    /// them apart; `None` for others.
     fn chosen(&self, _units: &Units<'_>, _name: &[u8], _contents: &Struct<'_>) -> Option<Chosen> {
         None
     }
@@ -257,7 +263,7 @@ pub trait Lang: Sync {
 
     // How values are written.
 
-    /// A structure that is written in a way of its own; `None` for one that is written by its members.
+    /// The text of a structure in a notation of its own; `None` for one that is written by its members.
     fn written<'s>(
         &self,
         _renderer: &Renderer<'_, '_, 's>,
@@ -269,7 +275,7 @@ pub trait Lang: Sync {
         None
     }
 
-    /// A pointer that is written as more than its address; `None` for others.
+    /// The text of a pointer that is written as more than its address; `None` for others.
     fn pointer<'s>(
         &self,
         _renderer: &Renderer<'_, '_, 's>,
@@ -309,22 +315,22 @@ pub trait Lang: Sync {
         }
     }
 
-    /// A name of an enumeration.
+    /// An enumerator's name as the language writes it.
     fn enumerator(&self, name: &[u8]) -> String {
         String::from_utf8_lossy(name).into_owned()
     }
 
-    /// A character of a text that must not be printed.
+    /// The escape for a character of a string that must not be printed.
     fn escaped(&self, char: char) -> String {
         char.escape_unicode().to_string()
     }
 
-    /// The number of what is no character in a text: a byte, or half of a pair.
+    /// The escape for a unit of a string that is no character: a byte, or an unpaired surrogate.
     fn escaped_number(&self, number: u32) -> String {
         format!("\\x{number:02x}")
     }
 
-    /// A zero in a text, before a digit or not.
+    /// The escape for a NUL in a string; `before_digit` says that a digit follows.
     fn escaped_zero(&self, _before_digit: bool) -> &'static str {
         "\\0"
     }
@@ -352,19 +358,19 @@ pub trait Lang: Sync {
     }
 }
 
-/// Arrays whose elements are there only so far.
+/// Arrays of a structure whose elements are used only up to a count.
 pub struct Filled {
-    /// Where their number lies, 16 bits, in bytes from the structure's start.
+    /// Offset in bytes of the count, a number of 16 bits, in the structure.
     pub count: u64,
-    /// The members that are such arrays, and how many elements more than that number they have.
+    /// The members that are such arrays, and how many used elements each has beyond the count.
     pub arrays: &'static [(&'static [u8], u64)],
 }
 
-/// Parts of which a number says which one is there.
+/// Parts of a structure of which at most one is there, as a discriminant tells.
 pub struct Chosen {
-    /// Where the number lies, in bytes from the structure's start, and its size in bytes.
+    /// Offset in the structure, and size, of the discriminant, both in bytes.
     pub discriminant: (u64, u64),
-    /// The bits of it that count.
+    /// The bits of the discriminant that count.
     pub mask: u128,
     /// The parts.
     pub parts: Vec<ChosenPart>,
@@ -372,7 +378,7 @@ pub struct Chosen {
 
 /// A part that may be there.
 pub struct ChosenPart {
-    /// The numbers that mean it, as ranges with both ends.
+    /// The discriminant values that select it, as inclusive ranges.
     pub values: Vec<(u128, u128)>,
     /// Its type.
     pub ty: Option<Die>,
@@ -381,7 +387,7 @@ pub struct ChosenPart {
 }
 
 impl Chosen {
-    /// A part that is there if one of these bits is set.
+    /// A single part, which is there if one of the bits of `mask` is set in the byte at `at`.
     pub fn flagged(at: u64, mask: u8, part: (Option<Die>, u64)) -> Chosen {
         let mask = u128::from(mask);
         let (ty, at_part) = part;
@@ -389,7 +395,7 @@ impl Chosen {
     }
 }
 
-/// Nodes of a tree that begin as its leaves do, and go on with pointers to their children.
+/// The inner nodes of a tree, which begin as its leaves do and go on with pointers to their children.
 pub struct LargerNode {
     /// Their type.
     pub ty: Die,
@@ -399,30 +405,32 @@ pub struct LargerNode {
     pub child: u64,
 }
 
-/// A value whose type only the program's code knows.
+/// A type-erased value: only the program's code knows its type.
 pub struct Erased {
-    /// Where a small one lies, in bytes from the structure's start; a pointer to a large one lies there as well.
+    /// Offset in bytes, in the structure, of a small value; for a large one, a pointer to it lies there.
     pub at: u64,
-    /// Bytes that there is room for.
+    /// Room for a small value, in bytes.
     pub room: u64,
     /// How to find out the type.
     pub by: ErasedBy,
 }
 
-/// What says of which type a value is; places are in bytes from the structure's start.
+/// How the type of a type-erased value is found. Offsets are in bytes from the structure's start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErasedBy {
-    /// A pointer here leads to it, also where it lies in the structure itself, and it begins with a vtable.
+    /// A pointer at this offset leads to the value, also where that lies in the structure itself, and the value begins
+    /// with a vtable.
     Pointer(u64),
-    /// Here is the index of a function in the first table.
+    /// At this offset is the index, in the first table, of a function that handles the value.
     Function(u64),
-    /// Here is such an index, too, and a pointer to a record in which a word is not zero if the value lies elsewhere.
+    /// As for `Function`, and a pointer to a record tells whether the value lies on the heap: then a word of the record
+    /// is not zero.
     Record {
-        /// The place of the index.
+        /// Offset of the function's index.
         function: u64,
-        /// The place of the pointer.
+        /// Offset of the pointer to the record.
         record: u64,
-        /// Where in the record the word is.
+        /// Offset of the word in the record.
         outside: u64,
     },
 }
@@ -441,58 +449,58 @@ impl ErasedBy {
     }
 }
 
-/// A block of several arrays: of the keys and values of a hash table, or of the members of some structures.
+/// A block that consists of several arrays: the keys and the values of a hash table, or each member of some structures.
 pub struct Arrays {
-    /// The name of such a block.
+    /// The type name that is shown for such a block.
     pub name: String,
-    /// Where the pointer to it lies, in bytes from the structure's start: to the states of the buckets, a byte each, which
-    /// are after a header, or to the first array.
+    /// Offset in bytes, in the structure, of the pointer into the block: to the states of the buckets, a byte each,
+    /// which follow a header; or to the first array.
     pub pointer: u64,
-    /// Where the number of elements and the number that there is room for lie, likewise; none where the states of buckets say
-    /// which ones are used: by their highest bit.
+    /// Offsets of the length and the capacity, likewise; `None` where the highest bit of each bucket's state says
+    /// whether the bucket is used.
     pub counts: Option<[u64; 2]>,
-    /// Bytes of the header, and where in it the number of buckets lies.
+    /// Size of the header in bytes, and the offset of the number of buckets in it.
     pub header: (u64, u64),
-    /// The type of each array's elements, in their order, and where in the header its address lies.
+    /// For each array, in order, the type of its elements, and the offset of the array's address in the header.
     pub elements: Vec<(Die, u64)>,
 }
 
-/// Where the parts of a hash table are whose entries lie before their control bytes, in bytes from its start.
+/// The layout of a hash table whose entries lie before its control bytes. Offsets are in bytes from the table's start.
 pub struct HashTable {
-    /// The address of the control bytes, one for each bucket: those of used ones are below 0x80.
+    /// Offset of the address of the control bytes, one for each bucket: a used bucket's is below 0x80.
     pub control: u64,
-    /// The number of buckets less one.
+    /// Offset of the number of buckets less one.
     pub mask: u64,
     /// The type of the entries.
     pub entry: Die,
 }
 
-/// Signs and words of a language.
+/// The punctuation and keywords with which a language writes values.
 #[derive(Debug)]
 pub struct Notation {
     /// The brackets around an array's elements.
     pub array: (&'static str, &'static str),
     /// The brackets around a structure's members.
     pub structure: (&'static str, &'static str),
-    /// A structure without members and without a name.
+    /// The text for a structure without members and without a name.
     pub empty: &'static str,
-    /// The sign between a key and its value.
+    /// The text between a key and its value.
     pub entry: &'static str,
-    /// The pointer to nothing.
+    /// The text for a null pointer.
     pub null: &'static str,
     /// The text for the type `void`.
     pub no_type: &'static str,
-    /// The parameters of a function that takes none.
+    /// The parameter list of a function without parameters.
     pub no_parameters: &'static str,
     /// Whether a reference is written as what it refers to, and its address left out.
     pub referents: bool,
-    /// Whether a character comes with its number.
+    /// Whether a character is written with its number.
     pub character_numbers: bool,
     /// The text for a value that is not a number.
     pub nan: &'static str,
-    /// The smallest number that is not written with a power of ten.
+    /// The smallest absolute value of a float that is written without a power of ten.
     pub least: f64,
-    /// Whether whole numbers of a floating-point type have a point.
+    /// Whether whole numbers of a floating-point type are written with a decimal point.
     pub point: bool,
 }
 

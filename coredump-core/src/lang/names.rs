@@ -1,11 +1,11 @@
-//! Types' names as their language writes them.
+//! Names of types as their language writes them.
 
 use super::{Lang, table};
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, PointerKind, Type};
 use crate::catalog::units::{Die, Units};
 
-/// Types within types that are written out.
+/// How deep types within types are written out.
 const LEVELS: u32 = 24;
 /// Longest name, in bytes: template arguments grow without end.
 const LONGEST: usize = 4096;
@@ -96,7 +96,7 @@ fn declare(units: &Units<'_>, die: Option<Die>, inner: String, lang: &dyn Lang, 
             let inner = format!("{class}::*{inner}");
             let method = target.and_then(|target| units.type_at(target));
             match method.as_deref() {
-                // The object is a parameter that is not written.
+                // The implicit object parameter of a method is not written.
                 Some(Type { kind: Kind::Function(result, parameters, more), .. }) => {
                     let list = parameter_list(units, parameters.get(1..).unwrap_or_default(), *more, lang, levels);
                     next(*result, format!("({inner})({list})"))
@@ -144,7 +144,7 @@ fn qualified(units: &Units<'_>, die: Die, ty: &Type<'_>, lang: &dyn Lang, levels
     lang.named_type(units, die, ty, &name, levels)
 }
 
-/// A type's name after the names of what it is in; base types are in nothing.
+/// A type's name, qualified by the scopes that it is in; base types are in none.
 pub(super) fn with_path(units: &Units<'_>, die: Die, ty: &Type<'_>, name: &str) -> String {
     let mut full = String::new();
     if !matches!(ty.kind, Kind::Base(_)) {
@@ -167,8 +167,7 @@ fn spaced(name: &str, inner: &str) -> String {
     }
 }
 
-/// The parts of a path between `::`, without looking into the arguments of a template, a list of parameters or the
-/// braces around what has no name.
+/// The parts of a path, split at `::` outside of template arguments, parameter lists and braces.
 pub fn path_parts(path: &str) -> Vec<&str> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0i32);
     let bytes = path.as_bytes();

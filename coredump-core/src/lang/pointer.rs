@@ -9,7 +9,7 @@ use crate::unwind::certain_instance;
 use crate::values::Value;
 
 impl<'s> Renderer<'_, '_, 's> {
-    /// A pointer: its address, for text and functions what they are, and the value it points to as its part.
+    /// A pointer: its address, the text or function that it points to, and the value there as a child.
     pub(super) fn pointer(
         &self,
         value: &Value,
@@ -94,7 +94,8 @@ impl<'s> Renderer<'_, '_, 's> {
         recorded().unwrap_or_else(|| self.frame.binary.module().table_end(0))
     }
 
-    /// The function that the dump's own record of the table names; `None` when it has no record of it.
+    /// The function that the dump's record of the table names; the outer `None` when the dump has no record of the
+    /// element.
     fn recorded_function(&self, index: u64) -> Option<Option<u32>> {
         let dump = self.frame.dump;
         let instance = certain_instance(dump, self.frame.frame)?;
@@ -126,13 +127,13 @@ impl<'s> Renderer<'_, '_, 's> {
             Ok(second) => second,
             Err(missing) => return missing.into(),
         };
-        // Wasm's addresses are no multiples of two: the virtual flag stands in the second word, as on ARM.
+        // Function pointers of Wasm need not be even, so the virtual flag is in the second word, as on ARM.
         let text = match second & 1 {
             1 => format!("virtual, vtable offset {first}"),
             _ if first == 0 => return Shown::text("null"),
             _ => self.function_pointer(first),
         };
-        // Where in the object the class lies whose method it is.
+        // The adjustment to the object's address: the offset of the method's class in the object.
         let moved = if width == 8 { second as i64 >> 1 } else { i64::from(second as u32 as i32 >> 1) };
         Shown::text(if moved == 0 { text } else { format!("{text}, this adjustment {moved}") })
     }

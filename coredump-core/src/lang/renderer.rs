@@ -16,13 +16,13 @@ use crate::location::frame::Frame;
 use crate::scope::VariableKind;
 use crate::values::{Limits, Source, Status, Value, Variable, When, variable_value};
 
-/// Nodes of all trees of one rendering.
+/// The most nodes of all trees of one rendering.
 const NODES: u32 = 50_000;
-/// Nodes that each of several values gets at least.
+/// How many nodes are kept for each of several values.
 const RESERVED: u32 = 64;
 /// Longest text of one value, in bytes.
 pub(super) const LONGEST: usize = 4_000;
-/// Members of one structure that are shown, whatever the limit of elements.
+/// The most members of one structure that are shown, whatever the limit of elements.
 pub(super) const MEMBERS: usize = 1_000;
 
 /// Renders values of one frame.
@@ -34,7 +34,7 @@ pub struct Renderer<'r, 'f, 's> {
     /// The language whose values they are.
     pub lang: &'static dyn Lang,
     nodes: Cell<u32>,
-    /// The objects that are being rendered: address and type, so that a circle of pointers ends.
+    /// The objects that are being rendered, by address and type, so that a cycle of pointers ends.
     open: RefCell<Vec<(u64, Die)>>,
 }
 
@@ -74,21 +74,21 @@ impl From<Missing> for Shown {
 }
 
 impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
-    /// A renderer for values of `frame`, which are of that language.
+    /// A renderer for values of `frame`, in the notation of `language`.
     pub fn new(frame: &'r Frame<'f, 's>, limits: Limits, language: Language) -> Self {
-        // More elements than nodes are never shown, so that many need not be looked for either.
+        // More elements than nodes are never shown, so more are not looked for.
         let limits =
             Limits { depth: limits.depth.min(Limits::DEEPEST), elements: limits.elements.min(NODES), ..limits };
         Renderer { frame, limits, lang: table(language), nodes: Cell::new(NODES), open: RefCell::default() }
     }
 
-    /// Whether more of what is rendered can be shown.
+    /// Whether nodes are left for more values.
     pub(super) fn has_room(&self) -> bool {
         self.nodes.get() > 0
     }
 
-    /// Renders one of several values, so that of the nodes at least some are left for each of the `others` to come: a deep
-    /// value does not hide those after it.
+    /// Renders one of several values, with nodes set aside for each of the `others` to come, so that a deep value does
+    /// not hide those after it.
     pub fn leaving<T>(&self, others: usize, render: impl FnOnce() -> T) -> T {
         let left = self.nodes.get();
         let reserved = u32::try_from(others).unwrap_or(u32::MAX).saturating_mul(RESERVED).min(left / 2);
@@ -98,12 +98,12 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         rendered
     }
 
-    /// The variable that the debug information describes at `die`; `None` for what is no variable: a declaration, or one without a name.
+    /// The variable that the entry at `die` describes; `None` for a declaration, and for an entry without a name.
     pub fn described(&self, die: Die, kind: VariableKind) -> Option<Variable> {
         let frame = self.frame;
         let name = frame.units.name(die).filter(|name| !name.is_empty())?;
         let entry = frame.units.entry(die)?;
-        // What the compiler made for itself: the length of an array, the end of a loop over a range.
+        // Variables that the compiler made are left out: the length of an array, the end of a range in a loop.
         let made = entry.has_attr(DW_AT_artificial) && name.starts_with(b"__");
         if made || entry.has_attr(DW_AT_declaration) {
             return None;
@@ -201,7 +201,7 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
         if !contents.declared {
             return self.contents(value, die, contents, depth);
         }
-        // Only declared in this unit: another may know its contents.
+        // The type is only declared in this unit: another may define it.
         match self.frame.units.completed(die) {
             Some((die, ty)) => match &ty.kind {
                 Kind::Struct(contents) => self.contents(&value.with_type(Some(die)), die, contents, depth),
@@ -226,7 +226,7 @@ impl<'r, 'f, 's> Renderer<'r, 'f, 's> {
     }
 }
 
-/// A missing value's status and the words for it.
+/// A missing value's status, and the reason in words.
 pub fn explain(missing: Missing) -> (Status, Option<String>) {
     match missing {
         Missing::OptimizedOut => (Status::OptimizedOut, None),

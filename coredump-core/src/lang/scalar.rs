@@ -10,7 +10,7 @@ use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::{Value, is_signed, sign_extend};
 
-/// Bytes of the widest integer that is written in decimal.
+/// Size in bytes of the widest integer that is written in decimal.
 const WIDEST: u64 = 128;
 
 impl<'s> Renderer<'_, '_, 's> {
@@ -18,7 +18,7 @@ impl<'s> Renderer<'_, '_, 's> {
     pub(super) fn scalar(&self, value: &Value, ty: &Type<'s>, encoding: gimli::DwAte) -> Shown {
         let size = ty.size.unwrap_or(0);
         if size == 0 {
-            // Rust's `()` and `!`.
+            // Types of size 0: Rust's `()` and `!`.
             return Shown::text(String::from_utf8_lossy(ty.name.unwrap_or(b"()")));
         }
         match encoding {
@@ -39,7 +39,7 @@ impl<'s> Renderer<'_, '_, 's> {
             Err(missing) => return missing.into(),
         };
         let (bits, width) = match self.odd_width(ty).filter(|&width| width < size * 8) {
-            // The bits above those of a `u5` mean nothing.
+            // The bits above the type's width, such as those of a `u5`, mean nothing.
             Some(width) => (bits & ((1 << width) - 1), width),
             None => (bits, size * 8),
         };
@@ -47,7 +47,7 @@ impl<'s> Renderer<'_, '_, 's> {
             DW_ATE_boolean => match bits {
                 0 => "false".into(),
                 1 => "true".into(),
-                // No program that keeps to its language's rules stores another.
+                // No valid program stores another value in a boolean.
                 other => format!("{other} (neither true nor false)"),
             },
             DW_ATE_float => match float(bits, size, self.lang) {
@@ -82,8 +82,8 @@ impl<'s> Renderer<'_, '_, 's> {
         }
     }
 
-    /// A complex integer, as C has it by an extension. No compiler says whether its parts have a sign: where that makes
-    /// another number of the bits, both readings are written.
+    /// A complex integer, an extension of C. No compiler describes whether its parts are signed: where that makes a
+    /// difference, both readings are written.
     fn integer_complex(&self, value: &Value, half: u64) -> Shown {
         let part = |offset| Value { ty: None, source: value.source.at(offset) }.unsigned(self.frame, half);
         match part(0).and_then(|re| Ok((re, part(half)?))) {
@@ -97,7 +97,7 @@ impl<'s> Renderer<'_, '_, 's> {
         }
     }
 
-    /// The bytes of a number whose encoding no one knows.
+    /// The bytes of a number whose encoding is not known.
     fn raw(&self, value: &Value, size: u64) -> Shown {
         match value.read(self.frame, size.min(WIDEST)) {
             Ok(bytes) => {
@@ -119,7 +119,7 @@ impl<'s> Renderer<'_, '_, 's> {
             Ok(bits) => bits,
             Err(missing) => return missing.into(),
         };
-        // The bits above those of an enumeration of `u2` mean nothing either.
+        // The bits above the width of the enumeration's integer type, such as `u2`, mean nothing either.
         let underlying = self.frame.units.peeled(list.underlying);
         let odd = underlying.and_then(|(_, ty)| self.odd_width(&ty));
         let width = odd.filter(|&width| width < size * 8).unwrap_or(size * 8);
@@ -136,7 +136,7 @@ impl<'s> Renderer<'_, '_, 's> {
         })
     }
 
-    /// Whether a type is that of a character of one byte: `char` and `char8_t`, not the numbers of a byte.
+    /// Whether a type is a character type of one byte: `char` or `char8_t`, not `signed char` or `unsigned char`.
     pub(super) fn is_char(&self, ty: Option<Die>) -> bool {
         let Some((_, ty)) = self.frame.units.peeled(ty) else { return false };
         let character = matches!(ty.kind, Kind::Base(DW_ATE_signed_char | DW_ATE_unsigned_char | DW_ATE_UTF));
@@ -144,8 +144,8 @@ impl<'s> Renderer<'_, '_, 's> {
     }
 }
 
-/// Whether a base type is one that this program knows how to read (DWARF 5, 7.8). The numbers of packed, edited and
-/// decimal types are those of machines that Wasm's compilers do not make code for.
+/// Whether a base type is one that this program knows how to read (DWARF 5, 7.8). Packed, edited and decimal numbers do
+/// not occur in what compilers for Wasm write.
 fn is_known(encoding: gimli::DwAte) -> bool {
     matches!(
         encoding,
@@ -163,7 +163,8 @@ fn is_known(encoding: gimli::DwAte) -> bool {
     )
 }
 
-/// C's complex integers: clang gives them a number of its own and calls them as it does all complex types, GCC names them.
+/// Whether a base type is C's complex integer: clang has an encoding of its own for it and calls it `complex`; GCC
+/// names it.
 fn is_integer_complex(ty: &Type<'_>, encoding: gimli::DwAte) -> bool {
     let complex = |name: &[u8]| name == b"complex" || name.starts_with(b"complex ") || name.starts_with(b"_Complex ");
     encoding == DW_ATE_lo_user
@@ -179,7 +180,8 @@ pub(super) fn complex_text(re: &str, im: &str) -> String {
     }
 }
 
-/// A number that no enumerator is, with those of one bit that make it up where all of it is such: `6 (READ | WRITE)`.
+/// A number without an enumerator of its own; if it is the union of enumerators of one bit each, these are named: `6
+/// (READ | WRITE)`.
 fn with_flags(number: String, bits: u128, list: &Enum<'_>) -> String {
     let mut left = bits;
     let mut names = Vec::new();
@@ -197,7 +199,7 @@ fn wide_integer(bytes: &[u8], width: u64, signed: bool) -> String {
     let mut bits: Vec<bool> = (0..width).map(|at| bytes[(at / 8) as usize] >> (at % 8) & 1 == 1).collect();
     let negative = signed && bits.last() == Some(&true);
     if negative {
-        // Two's complement: the lowest bit that is set stays, all above it turn.
+        // Negates a number in two's complement: the lowest bit that is set stays, and all bits above it flip.
         let lowest = bits.iter().position(|&bit| bit).unwrap_or(0);
         bits[lowest + 1..].iter_mut().for_each(|bit| *bit = !*bit);
     }
@@ -218,7 +220,8 @@ fn wide_integer(bytes: &[u8], width: u64, signed: bool) -> String {
     format!("{}{first}{rest}", if negative { "-" } else { "" })
 }
 
-/// `char` and `char8_t` are text; `signed char` and `unsigned char` are numbers (`int8_t`, `uint8_t`).
+/// Whether a character type is for text: `char` and `char8_t` are; `signed char` and `unsigned char` are numbers
+/// (`int8_t`, `uint8_t`).
 fn is_plain_char(ty: &Type<'_>) -> bool {
     matches!(ty.name, Some(b"char" | b"char8_t"))
 }
@@ -247,7 +250,7 @@ fn float(bits: u128, size: u64, lang: &dyn Lang) -> Option<String> {
     })
 }
 
-/// As the language's own debug notation does: plain digits near one, powers of ten far from it.
+/// Writes a float as the language's own debug notation does: plain digits near one, powers of ten far from it.
 fn decimal<F: std::fmt::Display + std::fmt::LowerExp>(value: F, size: f64, lang: &dyn Lang) -> String {
     let notation = lang.notation();
     if size.is_nan() {
@@ -260,7 +263,7 @@ fn decimal<F: std::fmt::Display + std::fmt::LowerExp>(value: F, size: f64, lang:
     if notation.point && size.is_finite() && !text.contains('.') { format!("{text}.0") } else { text }
 }
 
-/// IEEE 754 binary16.
+/// Converts an IEEE 754 binary16 number.
 fn half(bits: u16) -> f32 {
     let sign = if bits >> 15 == 1 { -1.0 } else { 1.0 };
     let exponent = i32::from(bits >> 10 & 0x1f);
@@ -273,7 +276,7 @@ fn half(bits: u16) -> f32 {
     }
 }
 
-/// The number with the fewest digits that an IEEE 754 binary16 is the nearest one to; a whole number as it is.
+/// The number with the fewest digits that rounds to this IEEE 754 binary16; a whole number stays as it is.
 fn short_half(bits: u16) -> f32 {
     let (exact, size) = (half(bits), bits & 0x7fff);
     if !exact.is_finite() || exact.fract() == 0.0 {
@@ -282,7 +285,7 @@ fn short_half(bits: u16) -> f32 {
     let middle = |other: u16| f64::midpoint(f64::from(half(size)), f64::from(half(other)));
     let nearest = middle(size - 1)..middle(size + 1);
     let short = (0..5).filter_map(|digits| format!("{exact:.digits$e}").parse::<f32>().ok());
-    // In the middle it would be one of two.
+    // A number midway between two binary16 numbers rounds to either.
     let tells = |short: f64| nearest.contains(&short) && short != nearest.start;
     short.into_iter().find(|short| tells(f64::from(short.abs()))).unwrap_or(exact)
 }
@@ -311,7 +314,7 @@ fn quad(bits: u128) -> (f64, bool) {
         _ => match exponent - 16383 + 1023 {
             narrow @ 1..=2046 => {
                 const HALF: u128 = 1 << 59;
-                // To nearest, ties to even; a carry into the exponent is right.
+                // Rounds to nearest, ties to even; a carry into the exponent gives the right result.
                 let up = rest > HALF || rest == HALF && top & 1 == 1;
                 let nearest = ((narrow as u64) << 52 | top) + u64::from(up);
                 (f64::from_bits(sign | nearest), rest == 0)

@@ -8,7 +8,7 @@ use crate::model::CoreDump;
 use crate::tasks::{MAX_TASKS, TaskState, Tasks};
 use crate::variables::{Inspector, Limits};
 
-/// Looks for the tasks of a dump. `limits` bound the values of their variables, without which they are left out.
+/// Looks for the tasks of a dump. `limits` bound the values of their variables; without limits variables are left out.
 ///
 /// `interpreter` is the one that runs the program, if one does; `objects` are those of the dump.
 pub fn find(

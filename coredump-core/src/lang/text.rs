@@ -1,4 +1,4 @@
-//! Text of a program, quoted so that a terminal sees nothing but printable characters.
+//! Strings of a program, quoted so that only printable characters reach a terminal.
 
 use std::borrow::Cow;
 
@@ -44,11 +44,11 @@ impl Renderer<'_, '_, '_> {
         }
     }
 
-    /// A text of characters of one, two or four bytes.
+    /// A string of characters of one, two or four bytes.
     pub(super) fn characters(&self, text: &Text) -> Result<String, Missing> {
         let unknown = || Missing::Malformed("a string of an unknown layout".into());
         let prefix = self.lang.character(self, text.character);
-        // A type of no size is that of a text as a whole, which is in bytes: Rust's `Path`.
+        // A type without a size is that of a string as a whole, in bytes: Rust's `Path`.
         let size = || self.frame.units.size_of(text.character).map(|size| size.max(1));
         match prefix.or_else(|| Some(("", size()?))).ok_or_else(unknown)? {
             (_, 1) => match text.source.address() {
@@ -196,7 +196,7 @@ fn escape(text: &mut String, char: char, lang: &dyn Lang) {
         '\\' => text.push_str("\\\\"),
         '"' => text.push_str("\\\""),
         '\'' => text.push_str("\\'"),
-        // Unicode's own notion of what must not be printed covers controls, directions and unassigned characters.
+        // `escape_debug` covers control characters, directional formatting and unassigned code points.
         char if char.escape_debug().len() > 1 => text.push_str(&lang.escaped(char)),
         char => text.push(char),
     }
@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn each_language_has_its_own_notation_of_what_cannot_be_printed() {
         let bytes = "\u{4}\u{7}\u{1b}1\0x\u{0}1\u{202e}\u{e0001}".as_bytes();
-        // Compiled with Debian's clang 14, the bytes are these again.
+        // Compiled with clang 14, the literal gives these bytes again.
         assert_eq!(quoted(bytes, table(Language::C)), r#""\004\a\0331\0x\0001\u202e\U000e0001""#);
         assert_eq!(quoted(bytes, table(Language::Cpp)), quoted(bytes, table(Language::C)));
         assert_eq!(quoted(bytes, table(Language::Rust)), r#""\u{4}\u{7}\u{1b}1\0x\01\u{202e}\u{e0001}""#);

@@ -1,5 +1,5 @@
-//! Structures with variants, as Rust's enums are: which variant one is in (DWARF 5, 5.7.10), by its tag or by a niche in its
-//! contents.
+//! Structures with variant parts, as Rust's enums are: which variant is active (DWARF 5, 5.7.10), by a tag or by a
+//! niche in the contents.
 
 use super::renderer::{Renderer, Shown};
 use crate::catalog::types::{Kind, Struct, Variant};
@@ -7,16 +7,16 @@ use crate::catalog::units::Die;
 use crate::location::Missing;
 use crate::values::Value;
 
-/// Types within each other that are asked whether they can have a value.
+/// How deep types are checked for being uninhabited.
 const LEVELS: u32 = 8;
 
 impl<'s> Renderer<'_, '_, 's> {
-    /// The contents of the variant an enum is in, as a structure.
+    /// The contents of an enum's active variant, as a structure.
     pub fn active_variant(&self, value: &Value, contents: &Struct<'s>) -> Option<Value> {
         self.find_variant(value, contents)?.ok().flatten()
     }
 
-    /// The name and the contents of the variant an enum is in.
+    /// The name and the contents of an enum's active variant.
     pub fn named_variant(&self, value: &Value) -> Option<(String, Value)> {
         let (_, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
@@ -26,7 +26,7 @@ impl<'s> Renderer<'_, '_, 's> {
         Some((name[..name.find('<').unwrap_or(name.len())].to_owned(), variant))
     }
 
-    /// `None` for what is no enum; `Ok(None)` for an enum without variants.
+    /// The active variant as a structure: `None` for a type that is no enum, `Ok(None)` for an enum without variants.
     fn find_variant(&self, value: &Value, contents: &Struct<'s>) -> Option<Result<Option<Value>, Missing>> {
         contents.variants.as_ref()?;
         let found = self.chosen_variant(value, contents).transpose();
@@ -34,7 +34,7 @@ impl<'s> Renderer<'_, '_, 's> {
         Some(found.map(|found| found.and_then(member)))
     }
 
-    /// The variant an enum is in; `None` for what is no enum, and for an enum without variants.
+    /// An enum's active variant; `None` for a type that is no enum, and for an enum without variants.
     pub fn chosen_variant<'c>(
         &self,
         value: &Value,
@@ -60,7 +60,7 @@ impl<'s> Renderer<'_, '_, 's> {
                     if low <= high { (low..=high).contains(&bits) } else { bits >= low || bits <= high }
                 };
                 let exact = variants.list.iter().find(|variant| variant.values.iter().any(holds));
-                // A niche: every other value means the variant that uses the place for its own contents.
+                // With a niche, every other value selects the variant whose contents occupy the place.
                 let found = exact.or_else(|| variants.list.iter().find(|variant| variant.values.is_empty()));
                 let none = || Missing::Malformed(format!("no variant has discriminant {bits}"));
                 Some(found.ok_or_else(none))
@@ -68,7 +68,7 @@ impl<'s> Renderer<'_, '_, 's> {
         }
     }
 
-    /// What is inside of wrappers that each have one member, and has variants.
+    /// The enum inside of nested structures that each have one member.
     pub fn with_variants(&self, value: &Value) -> Option<Value> {
         let mut value = value.clone();
         for _ in 0..LEVELS {
@@ -85,7 +85,7 @@ impl<'s> Renderer<'_, '_, 's> {
         None
     }
 
-    /// Whether a variant can have a value: none can that holds a value of a type without values.
+    /// Whether a variant can exist: it cannot if it holds a value of an uninhabited type.
     fn can_be(&self, variant: &Variant<'_>) -> bool {
         variant.member.as_ref().is_none_or(|member| self.has_values(member.ty, LEVELS))
     }
@@ -112,7 +112,7 @@ impl<'s> Renderer<'_, '_, 's> {
         match self.find_variant(value, contents) {
             Some(Ok(Some(variant))) => match self.frame.units.peeled(variant.ty) {
                 Some((die, ty)) => match &ty.kind {
-                    // The variant's structure holds its own members only: no printer knows it better.
+                    // The variant's structure has the members of the variant only, so it is shown by its members.
                     Kind::Struct(contents) => self.members(&variant.with_type(Some(die)), die, contents, depth),
                     _ => self.show(&variant, depth),
                 },

@@ -5,7 +5,7 @@ use crate::catalog::units::{Die, Units};
 use crate::lang::{Lang, Notation, Renderer, pointer_with};
 use crate::values::Source;
 
-/// C, and languages that are not known better.
+/// C, and languages that have no folder of their own.
 pub struct C;
 
 /// The notation of C and C++.
@@ -56,13 +56,13 @@ impl Lang for C {
     }
 }
 
-/// What is written before a text of characters of this type, and their size: of `char` nothing and 1; `None` for what is
-/// no type of characters.
+/// The prefix of a string literal of this character type, and the type's size in bytes: `""` and 1 for `char`. `None`
+/// for a type that is no character type.
 pub fn character(renderer: &Renderer<'_, '_, '_>, ty: Option<Die>) -> Option<(&'static str, u64)> {
     if renderer.is_char(ty) {
         return Some(("", 1));
     }
-    // In C the wide characters are other names for integers.
+    // In C the wide character types are typedefs of integers.
     let units = &renderer.frame.units;
     let mut at = ty?;
     for _ in 0..8 {
@@ -114,7 +114,7 @@ pub fn escaped(char: char) -> String {
     }
 }
 
-/// What is no character: a byte in octal, whose digits end by themselves.
+/// A byte that is no character, as an octal escape, which has at most three digits.
 pub fn escaped_number(number: u32) -> String {
     match number {
         byte @ ..=0xff => format!("\\{byte:03o}"),
@@ -122,7 +122,7 @@ pub fn escaped_number(number: u32) -> String {
     }
 }
 
-/// A zero: the digits of a number go on, and the shortest number that does not is of three.
+/// A NUL as an escape: before a digit it needs three octal digits, else one.
 pub fn escaped_zero(before_digit: bool) -> &'static str {
     if before_digit { "\\000" } else { "\\0" }
 }

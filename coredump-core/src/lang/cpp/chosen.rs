@@ -1,17 +1,17 @@
-//! What the unions in libc++'s classes hold, where bits beside them tell.
+//! Which member of the unions in libc++'s classes is active, where a flag or index beside them tells.
 
 use crate::catalog::types::{Kind, Offset, Struct};
 use crate::catalog::units::{Die, Units};
 use crate::lang::{Chosen, ChosenPart, Erased, ErasedBy};
 
-/// Types in types that are looked through: wrappers differ between releases.
+/// How deep a member is searched for in members: the wrappers differ between releases.
 const LEVELS: u32 = 3;
-/// Classes that a `variant` or an `expected` is derived from, one from the other.
+/// How long the chain of base classes of a `variant` or an `expected` may be.
 const BASES: u32 = 12;
-/// Members that are looked at in each.
+/// How many members of each type are looked at.
 const MEMBERS: usize = 16;
 
-/// A member of a structure or of what is in it: its type, and where it is in bits.
+/// A member of a structure or of its members: its type, and its offset in bits.
 fn within(units: &Units<'_>, ty: Option<Die>, name: &[u8], levels: u32) -> Option<(Option<Die>, u64)> {
     let levels = levels.checked_sub(1)?;
     let (_, ty) = units.peeled(ty)?;
@@ -26,18 +26,19 @@ fn within(units: &Units<'_>, ty: Option<Die>, name: &[u8], levels: u32) -> Optio
     })
 }
 
-/// The object in the block that `make_shared` and `allocate_shared` take: after the counts it is only bytes.
+/// The object in the control block that `make_shared` and `allocate_shared` allocate: its type and its offset in bytes.
+/// The block's own type describes it as bytes after the counts.
 pub(super) fn shared(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<(Die, u64)> {
     let object = contents.arguments.first().filter(|_| name.starts_with(b"__shared_ptr_emplace<"))?.1?;
     let storage = contents.members.iter().find(|member| member.name == Some(b"__storage_"))?;
     let Offset::Bits(at) = storage.offset else { return None };
-    // An allocator that has any bytes lies in front of the object.
+    // The storage must have the object's size: an allocator that is not empty lies in front of the object.
     (units.size_of(storage.ty)? == units.size_of(Some(object))?).then_some((object, at / 8))
 }
 
-/// The characters of a long string, in the union that a string is: a pointer leads to them, and a bit says so. Before LLVM 15
-/// that is a bit of the size's byte: the lowest where the byte comes first, the highest where it comes last (the layout of
-/// libc++'s second ABI).
+/// The characters of a long string, in the union that a string is: a flag says whether the string is long and a pointer
+/// leads to them. Before LLVM 15 the flag is a bit of the size's byte: the lowest where that byte comes first, the
+/// highest where it comes last (the layout of libc++'s second ABI).
 pub(super) fn long_string(contents: &Struct<'_>, units: &Units<'_>) -> Option<Chosen> {
     let named = |name: &[u8]| contents.members.iter().find(|member| member.name == Some(name));
     let (short, long) = (named(b"__s")?, named(b"__l")?);
@@ -64,7 +65,7 @@ pub(super) fn engaged(contents: &Struct<'_>, units: &Units<'_>) -> Option<Chosen
     Some(Chosen::flagged(flag / 8, 1, (ty, at / 8)))
 }
 
-/// The alternative that a `variant` holds: a number counts them.
+/// The alternative that a `variant` holds, by its index.
 pub(super) fn alternative(name: &[u8], contents: &Struct<'_>, units: &Units<'_>) -> Option<Chosen> {
     let whole = contents
         .members
@@ -106,7 +107,7 @@ pub(super) fn expected(name: &[u8], contents: &Struct<'_>, units: &Units<'_>) ->
 
 /// What a `function` calls, and what an `any` holds.
 pub(super) fn erased(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Erased> {
-    // Names end in an underscore in some releases.
+    // Member names end in an underscore in some releases.
     let member = |contents: &Struct<'_>, name: &str| {
         let named = |own: &[u8]| own.strip_suffix(b"_").unwrap_or(own) == name.as_bytes();
         let member = contents.members.iter().find(|member| member.name.is_some_and(named))?;

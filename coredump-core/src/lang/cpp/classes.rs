@@ -1,4 +1,4 @@
-//! Objects within objects of C++: which part of an object is of a class, and where it lies (Itanium C++ ABI, 2.4).
+//! Base-class subobjects of C++: which part of an object is of a class, and where it lies (Itanium C++ ABI, 2.4).
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,21 +10,21 @@ use crate::location::Missing;
 use crate::location::frame::Frame;
 use crate::values::{Source, Value};
 
-/// Bases within each other that are looked through.
+/// How deep bases may be nested.
 const NESTED: u32 = 32;
-/// Bases of one class that are looked at, those of bases among them: each way to one counts.
+/// How many direct and indirect bases of one class are looked at: each path to one counts.
 const BASES: u32 = 4096;
 
-/// The part of an object that is of a class.
+/// The subobject of some class within an object.
 #[derive(Clone, Debug)]
 pub enum Part<P> {
     /// The class is neither that of the object nor a base of it.
     None,
-    /// The only one.
+    /// The only subobject of that class.
     One(P),
     /// The class is a base more than once.
     Several,
-    /// There is one, and its place is not known.
+    /// There is such a base, and its place is not known.
     Unknown(Missing),
 }
 
@@ -63,7 +63,7 @@ impl<'s> Units<'s> {
         told(one) || template_names::arguments(self, one, 8) == template_names::arguments(self, other, 8)
     }
 
-    /// Whether a type is one of its unit alone: it stands in a namespace without a name.
+    /// Whether a type is local to its unit, because it is in an anonymous namespace.
     fn is_internal(&self, die: Die) -> bool {
         let mut at = die;
         for _ in 0..NESTED {
@@ -77,8 +77,8 @@ impl<'s> Units<'s> {
         true
     }
 
-    /// Calls `met` with each place at which `wanted` is a part of an object of `class` at `at`; `step` goes from a class to
-    /// a base. False when there are too many to look at.
+    /// Calls `met` with each place at which `wanted` is a subobject of an object of `class` at `at`; `step` goes from a
+    /// class to a base. Returns false when there are too many bases to look at.
     fn walk_bases<P>(
         &self,
         class: Die,
@@ -114,8 +114,8 @@ impl<'s> Units<'s> {
         })
     }
 
-    /// How far into every object of `class` its part of class `wanted` lies, in bytes: `None` where that differs from object
-    /// to object, since it is in a virtual base.
+    /// The offset in bytes of the subobject of class `wanted` in an object of `class`; `None` within `Part::One` where
+    /// a virtual base makes it differ from object to object.
     pub fn offset_of_part(&self, class: Die, wanted: Die) -> Part<Option<u64>> {
         let mut found = Vec::new();
         let step = |_, at: &Option<Option<u64>>, base: &Member<'s>| match base.offset {
@@ -124,7 +124,7 @@ impl<'s> Units<'s> {
             Offset::Unknown => None,
         };
         let whole = self.walk_bases(class, Some(Some(0)), wanted, &step, &mut |at| found.push(at));
-        // A virtual base is there once, however many ways lead to it.
+        // A virtual base is there once, however many paths lead to it.
         found.dedup();
         match found.as_slice() {
             _ if !whole => Part::Unknown(too_many()),
@@ -145,7 +145,7 @@ impl<'s> Units<'s> {
         left.set(less);
         let Some((_, ty)) = self.class_of(Some(class)) else { return false };
         let Kind::Struct(contents) = &ty.kind else { return false };
-        // What a unit only declares may have a table of virtual functions in another one, without debug information.
+        // A class that is only declared may have a vtable in a unit without debug information.
         contents.declared
             || contents.members.iter().any(|member| match member.base {
                 true => member.ty.is_some_and(|base| self.is_polymorphic_within(base, left, levels)),
@@ -155,7 +155,7 @@ impl<'s> Units<'s> {
 }
 
 impl<'s> Frame<'_, 's> {
-    /// The part of an object that is of class `wanted`: itself, or a base of it.
+    /// The subobject of class `wanted`: the object itself, or a base of it.
     pub fn part_of_class(&self, object: &Value, wanted: Die) -> Part<Value> {
         let Some((mut found, whole)) = self.parts_of_class(object, wanted) else { return Part::None };
         if !whole {
@@ -173,7 +173,7 @@ impl<'s> Frame<'_, 's> {
         }
     }
 
-    /// Whether an object has a part of class `wanted` at an address.
+    /// Whether an object has a subobject of class `wanted` at an address.
     pub fn has_part_at(&self, object: &Value, wanted: Die, address: u64) -> bool {
         let parts = self.parts_of_class(object, wanted).map_or(Vec::new(), |parts| parts.0);
         parts.iter().any(|part| part.source.address() == Some(address))
@@ -186,7 +186,8 @@ impl<'s> Frame<'_, 's> {
         let mut found: Vec<Value> = Vec::new();
         let step = |class, at: &Value, base: &Member<'s>| at.with_type(Some(class)).member(self, base);
         let whole = units.walk_bases(class, object.clone(), wanted, &step, &mut |at: Value| {
-            // Two objects of one class have two addresses: another way to the same one leads to the same virtual base.
+            // Distinct objects of one class have distinct addresses: two paths to one address lead to the same virtual
+            // base.
             let known = |other: &Value| at.source.address().is_some() && other.source.address() == at.source.address();
             if !found.iter().any(known) {
                 found.push(at.with_type(Some(wanted)));

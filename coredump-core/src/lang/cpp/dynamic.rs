@@ -1,8 +1,8 @@
-//! Which class an object of C++ turns out to be of: what its vtable says (Itanium C++ ABI, 2.5 and 2.9).
+//! The dynamic class of an object of C++, as its vtable tells it (Itanium C++ ABI, 2.5 and 2.9).
 //!
 //! Three things name the class of a vtable: its variable in the debug information (clang 22 and later), the type
-//! information before it, the methods in it. Each is believed only where the class has, at the place that the vtable gives
-//! itself, the part that was looked at.
+//! information before it, and the methods in it. Each is believed only if an object of that class has, at the offset to
+//! top that the vtable gives, a subobject of the static class.
 
 use std::collections::HashSet;
 
@@ -19,18 +19,18 @@ use crate::module::Constant;
 use crate::symbols::demangle;
 use crate::values::{Value, sign_extend};
 
-/// Methods of one vtable that are looked at.
+/// How many methods of one vtable are looked at.
 const METHODS: u64 = 256;
 /// Longest name of a class in type information, in bytes.
 const NAME: u64 = 4096;
-/// Places that could be vtables in a program's data.
+/// How many places in a program's data are looked at that could be vtables.
 const CANDIDATES: u32 = 1 << 16;
-/// Words that may stand in a vtable before the address that objects hold.
+/// How many words may precede the address point of a vtable.
 const BEFORE: u64 = 512;
 
 impl<'s> CppValues<'_, '_, '_, 's> {
-    /// The whole object that one of a class is a part of, of the class that its vtable is for; `None` where that is not known
-    /// for certain.
+    /// The complete object around `object`, with the dynamic class that its vtable tells; `None` where that is not
+    /// known for certain.
     pub fn dynamic_object(&self, object: &Value) -> Option<Value> {
         let units = &self.frame.units;
         let (class, _) = units.class_of(object.ty)?;
@@ -49,7 +49,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         self.frame.has_part_at(&object, class, address).then_some(object)
     }
 
-    /// The same where the class is another than the one that the object is said to be of.
+    /// The complete object as for [`CppValues::dynamic_object`], but only if its class differs from the static one.
     pub fn other_class(&self, object: &Value) -> Option<Value> {
         let found = self.dynamic_object(object)?;
         let (class, _) = self.frame.units.class_of(object.ty)?;
@@ -71,7 +71,8 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             None if top == 0 => self.type_name(Some(self.class_by_methods(vptr)?)),
             None => return None,
         };
-        // Without virtual bases two words stand before it: the way to the top and the type information.
+        // A class without virtual bases has two words before the address point: the offset to top and the type
+        // information.
         let named = || self.class_named(information.as_deref().unwrap_or(&class));
         let plain = || named().is_some_and(|class| !self.frame.units.has_virtual_base(class));
         let behind = if top == 0 && plain() { format!("+{}", 2 * self.width()) } else { String::new() };
@@ -82,14 +83,15 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         u64::from(self.frame.address_size())
     }
 
-    /// How far it is from the part of an object that a vtable is for to the beginning of the object: never forward.
+    /// The offset to top of a vtable: the bytes from its subobject to the beginning of the object, never positive.
     fn offset_to_top(&self, vptr: u64) -> Option<i64> {
         let word = self.word(vptr.checked_sub(2 * self.width())?).ok()?;
         let offset = sign_extend(u128::from(word), self.width() * 8) as i64;
         (offset <= 0).then_some(offset)
     }
 
-    /// The classes of the vtables in the program's data, each with the address that whole objects of the class begin with.
+    /// The classes of the vtables in the program's data, each with the address point with which complete objects of the
+    /// class begin.
     pub fn vtables(&self) -> Vec<(u64, Die)> {
         let width = self.width();
         let module = self.frame.binary.module();
@@ -100,7 +102,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
             let end = start.saturating_add(segment.bytes.len() as u64);
             let mut vptr = start.next_multiple_of(width);
             while vptr < end && looked_at < CANDIDATES {
-                // The first of the functions; what comes before it may lie in another segment.
+                // The first function of the table; the words before it may lie in another segment.
                 let function =
                     self.word(vptr).ok().filter(|&word| word != 0).and_then(|at| module.table_function(0, at));
                 if function.is_some() && self.offset_to_top(vptr) == Some(0) {
@@ -116,7 +118,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         found
     }
 
-    /// The class that the vtable at the beginning of an object is for, which has a part of class `part`.
+    /// The class of the vtable at the beginning of a complete object; it must have a subobject of class `part`.
     fn vtable_class(&self, vptr: u64, part: Option<Die>) -> Option<Die> {
         let units = &self.frame.units;
         if let Some((start, die)) = self.described_vtable(vptr) {
@@ -131,7 +133,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         }
     }
 
-    /// The variable of the vtable that an address is in, with its beginning.
+    /// The variable that describes the vtable around an address, and the address at which the vtable begins.
     fn described_vtable(&self, vptr: u64) -> Option<(u64, Die)> {
         let vtables = self.frame.units.vtables();
         let (start, die) = *vtables.get(vtables.partition_point(|(start, _)| *start <= vptr).checked_sub(1)?)?;
@@ -139,7 +141,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         ((2..BEFORE).contains(&words) && (vptr - start).is_multiple_of(self.width())).then_some((start, die))
     }
 
-    /// Whether a class has a part with a vtable of its own that far before the beginning.
+    /// Whether a class has a polymorphic subobject at the offset `-top`, whose vtable has the offset to top `top`.
     fn has_vtable_at(&self, class: Die, top: i64) -> bool {
         let units = &self.frame.units;
         units.has_virtual_base(class) || units.polymorphic_parts(class).contains(&top.unsigned_abs())
@@ -161,7 +163,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         let last = *path_parts(name).last()?;
         let plain = |name: &str| {
             let parts = path_parts(name).into_iter().filter(|part| *part != "(anonymous namespace)");
-            // A function around a class has its parameters in one name only.
+            // Of a class in a function, only one of the two names has the function's parameters.
             let parts = parts.map(|part| if part == last { part } else { part.split('(').next().unwrap_or_default() });
             parts.collect::<Vec<_>>().join("::").replace(' ', "")
         };
@@ -180,8 +182,8 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         found.all(|other| units.is_same_class(class, other)).then_some(class)
     }
 
-    /// The class whose methods stand in a vtable. A class that overrides none of them has the same: which of both it is, only
-    /// the destructor tells that frees the object, since each class has its own.
+    /// The class whose methods are in a vtable. A derived class that overrides none of them has the same methods: the
+    /// deleting destructor tells them apart, since each class has its own.
     fn class_by_methods(&self, vptr: u64) -> Option<Die> {
         let units = &self.frame.units;
         let module = self.frame.binary.module();
@@ -189,7 +191,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         for index in 0..METHODS {
             let method = self.word(vptr.checked_add(index * self.width())?).ok().and_then(|at| self.table_function(at));
             let method = method.and_then(|function| units.function(module, function));
-            // Where a destructor stands, clang does not know: it writes 0.
+            // clang writes 0 as the vtable index of a destructor, whatever its place.
             let destructor = |method| units.name(method).is_some_and(|name| name.starts_with(b"~"));
             let stands_here = |method| units.vtable_index(method) == Some(index) || destructor(method);
             let Some(method) = method.filter(|&method| stands_here(method)) else { break };
@@ -249,13 +251,13 @@ impl<'s> Units<'s> {
         self.bases_of(class).iter().any(|(_, at)| at.is_none())
     }
 
-    /// How far into an object of a class its parts lie that have a vtable.
+    /// The offsets in bytes of the polymorphic subobjects of a class.
     fn polymorphic_parts(&self, class: Die) -> HashSet<u64> {
         let bases = self.bases_of(class).into_iter();
         bases.filter(|(base, _)| self.is_polymorphic(*base)).filter_map(|(_, at)| at).collect()
     }
 
-    /// The bases of a class, direct or not, with the way to them in bytes; `None` where a virtual base is on the way.
+    /// The bases of a class, direct or not, with their offsets in bytes; `None` where a virtual base is on the path.
     fn bases_of(&self, class: Die) -> Vec<(Die, Option<u64>)> {
         let mut all = vec![(class, Some(0))];
         let mut next = 0;
@@ -274,7 +276,7 @@ impl<'s> Units<'s> {
         all.split_off(1)
     }
 
-    /// Whether any class that is described derives from this one.
+    /// Whether the debug information describes any class derived from this one.
     fn has_derived(&self, class: Die) -> bool {
         let name = self.name(class);
         let derives = |die: Die| {

@@ -1,5 +1,5 @@
-//! `std::function` and `std::any` of libc++: what they hold has a type that only their own functions know. The function
-//! in the table is found in the debug information, and there the template it was made from.
+//! `std::function` and `std::any` of libc++, which erase the type of what they hold. The function that they call for
+//! it, by its index in the function table, is found in the debug information, and its template arguments give the type.
 
 use super::CppValues;
 use crate::catalog::types::Kind;
@@ -8,11 +8,11 @@ use crate::lang::Shown;
 use crate::location::Missing;
 use crate::values::Value;
 
-/// Entries of a vtable that are looked at.
+/// How many entries of a vtable are looked at.
 const SLOTS: u64 = 16;
-/// Entries of the first table that are looked at.
+/// How many entries of the first table are looked at.
 const TABLE: u64 = 1 << 20;
-/// Entries from a function's code to its declaration in a class.
+/// How many links are followed from a function's definition to its declaration in a class.
 const LINKS: u32 = 4;
 
 impl CppValues<'_, '_, '_, '_> {
@@ -44,7 +44,8 @@ impl CppValues<'_, '_, '_, '_> {
         Some(self.held(read()?, depth))
     }
 
-    /// The functions in the first table that an `any`, or a `function` with a policy, calls for a value of a type of its own.
+    /// The functions in the first table that an `any`, or a `function` with a policy, calls to handle its value: the
+    /// index, the value's type, and whether the value lies on the heap, where the function tells that.
     pub(super) fn handlers(&self) -> Vec<(u64, Die, Option<bool>)> {
         let known = |index: u64| {
             let entry = self.entry_in_table(index)?;
@@ -70,7 +71,7 @@ impl CppValues<'_, '_, '_, '_> {
         }
     }
 
-    /// What is called, `Ok(None)` for nothing; `None` where it is not known.
+    /// The callable in a `function`: `Ok(None)` if it is empty, `None` for a layout that is not known.
     fn callable(&self, holder: &Value) -> Option<Result<Option<Value>, Missing>> {
         let Some(policy) = self.field(holder, "__policy_") else {
             let object = match self.field(holder, "__f_")?.pointer(self.frame) {
@@ -83,7 +84,7 @@ impl CppValues<'_, '_, '_, '_> {
             let held = self.field(&object, "__func_").or_else(|| self.within(&self.field(&object, "__f_")?))?;
             return Some(Ok(Some(held)));
         };
-        // The layout of libc++'s second ABI: a policy says how the object is kept.
+        // In libc++'s second ABI a policy says how the object is stored.
         let policy = match self.address_in(&policy)? {
             Ok((address, target)) => Value::in_memory(target, address),
             Err(missing) => return Some(Err(missing)),
@@ -108,7 +109,7 @@ impl CppValues<'_, '_, '_, '_> {
         Some(Ok(Some(self.within(&object)?)))
     }
 
-    /// The callable object itself, taken out of what libc++ pairs it with an allocator in.
+    /// The callable object itself, out of libc++'s pair of it and an allocator.
     fn within(&self, value: &Value) -> Option<Value> {
         let (die, _) = self.frame.units.peeled(value.ty)?;
         let name = self.std_name(die).filter(|name| matches!(*name, "__alloc_func" | "__default_alloc_func"));
@@ -122,7 +123,7 @@ impl CppValues<'_, '_, '_, '_> {
         Some(self.field(&found, "__value_").unwrap_or(found).with_type(Some(held)))
     }
 
-    /// What a pointer points to, as a type of its own.
+    /// What a pointer points to, as a value of type `ty`.
     pub(super) fn pointed(&self, pointer: &Value, ty: Option<Die>) -> Value {
         match pointer.pointer(self.frame) {
             Ok(address) => Value::in_memory(ty, address),
@@ -130,7 +131,8 @@ impl CppValues<'_, '_, '_, '_> {
         }
     }
 
-    /// The class of that name in `std` that an object's vtable belongs to: one of its functions is a member of it.
+    /// The class named `name` in `std` to which the vtable of the object at address `object` belongs: one of the
+    /// vtable's functions is a member of it.
     fn dynamic_class(&self, object: u64, name: &str) -> Option<Die> {
         let width = u64::from(self.frame.address_size());
         let word = |address: u64| Some(Value::in_memory(None, address).unsigned(self.frame, width).ok()? as u64);
@@ -138,16 +140,16 @@ impl CppValues<'_, '_, '_, '_> {
         (0..SLOTS).find_map(|slot| self.in_slot(word(vtable.checked_add(slot * width)?)?, name))
     }
 
-    /// The class of the object that a `function` calls, by its vtable: a closure has no name that the type information of the class
-    /// could be found by.
+    /// The class of the object that a `function` calls, by its vtable. Type information does not help here, since a
+    /// closure has no name to find its class by.
     pub(super) fn function_object(&self, vtable: u64) -> Option<Die> {
         let width = u64::from(self.frame.address_size());
         let slots = (0..SLOTS).map_while(|slot| self.word(vtable.checked_add(slot * width)?).ok());
-        // In front of the next vtable stands a zero.
+        // The words before the next vtable begin with a zero.
         slots.take_while(|&index| self.table_function(index).is_some()).find_map(|index| self.in_slot(index, "__func"))
     }
 
-    /// The class of that name in `std` of which the function at an index of the table is a member.
+    /// The class of that name in `std` of which the function at this index of the first table is a member.
     fn in_slot(&self, index: u64, name: &str) -> Option<Die> {
         let class = self.class_of(self.entry_in_table(index)?)?;
         (self.std_name(class) == Some(name)).then_some(class)

@@ -1,4 +1,4 @@
-//! libc++'s iterators, which are shown as pointers to what they are at.
+//! libc++'s iterators, which are shown as pointers to their elements.
 
 use super::CppValues;
 use crate::catalog::units::Die;
@@ -6,7 +6,7 @@ use crate::location::Missing;
 use crate::values::{Source, Value, pointer_target};
 
 impl CppValues<'_, '_, '_, '_> {
-    /// An iterator as a pointer; `None` for what is none, and for one that is (or may be) at an end.
+    /// An iterator as a pointer; `None` for another type, and for an iterator that is, or may be, at the end.
     pub(super) fn iterator(&self, value: &Value, name: &str) -> Option<Result<Value, Missing>> {
         match name {
             "__wrap_iter" => Some(Ok(["__i_", "__i"].iter().find_map(|name| self.field(value, name))?)),
@@ -26,7 +26,8 @@ impl CppValues<'_, '_, '_, '_> {
         }
     }
 
-    /// The element of an iterator of a tree. Its end is no node, but a part of the tree itself: no parent's link leads to it.
+    /// The element of an iterator of a tree. The end node is a part of the tree object: no link of a parent leads to
+    /// it.
     fn at_tree_node(&self, value: &Value) -> Option<Result<Value, Missing>> {
         let node = match self.field(value, "__ptr_")?.pointer(self.frame) {
             Ok(node) => node,
@@ -39,7 +40,8 @@ impl CppValues<'_, '_, '_, '_> {
         if is_linked { self.at_node(value, "__ptr_", 1) } else { None }
     }
 
-    /// An iterator that holds a node's address in a member, and has the type of a pointer to such nodes as an argument.
+    /// The element of an iterator that holds a node's address in `member`, and has the node pointer's type as a
+    /// template argument.
     fn at_node(&self, value: &Value, member: &str, argument: usize) -> Option<Result<Value, Missing>> {
         let node = match self.field(value, member)?.pointer(self.frame) {
             Ok(node) => node,
@@ -47,7 +49,7 @@ impl CppValues<'_, '_, '_, '_> {
         };
         let (node_type, _) = pointer_target(self.frame, self.argument_of(value.ty, argument))?;
         let element = self.field(&Value::in_memory(node_type, node), "__value_")?;
-        // The maps' entries were once wrapped.
+        // Older releases wrap the entries of maps.
         let element = ["__cc_", "__cc"].iter().find_map(|name| self.field(&element, name)).unwrap_or(element);
         let address = if node == 0 { 0 } else { element.source.address()? };
         Some(Ok(self.pointer_value(element.ty, address)))

@@ -52,7 +52,7 @@ const CONTAINERS: [&str; 22] = [
     "deque",
 ];
 
-/// Whether classes of that name are written in a way of their own, if they are the standard library's.
+/// Whether a class of that name, if it is the standard library's, is written in a notation of its own.
 fn is_written(name: &str) -> bool {
     const OTHERS: [&str; 12] = [
         "optional",
@@ -203,7 +203,7 @@ pub fn plain_std(name: &str) -> String {
     name.replace("std::__1::", "std::").replace("std::__2::", "std::")
 }
 
-/// A null pointer by the name a smart pointer gives it.
+/// The pointer, or `null` in its place if it is a null pointer.
 fn null_or(null: &str, shown: Shown) -> Shown {
     match shown.text.as_deref() {
         Ok("0x0") => Shown::text(null),
@@ -211,23 +211,24 @@ fn null_or(null: &str, shown: Shown) -> Shown {
     }
 }
 
-/// The name of an address in a vtable, as `vtable for Horse+8`, in the program of a frame; `None` where it is not certain.
+/// The name of an address in a vtable of a frame's program, as `vtable for Horse+8`; `None` where it is not certain.
 pub fn vtable_name(frame: &Frame<'_, '_>, address: u64) -> Option<String> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtable_name(address)
 }
 
-/// The classes whose vtables are in the data of a frame's program, each with the address that whole objects of it begin with.
+/// The classes whose vtables are in the data of a frame's program, each with the address point with which complete
+/// objects begin.
 pub fn vtables(frame: &Frame<'_, '_>) -> Vec<(u64, Die)> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).vtables()
 }
 
-/// The functions in the first table of a frame's program that are for a value of a type of its own: their index, that type,
+/// The functions in the first table of a frame's program that handle a type-erased value: the index, the value's type,
 /// and whether a pointer leads to the value, where that is known.
 pub fn handlers(frame: &Frame<'_, '_>) -> Vec<(u64, Die, Option<bool>)> {
     CppValues(&Renderer::new(frame, Limits::default(), Language::Cpp)).handlers()
 }
 
-/// The renderer, and beside it what only values of C++ need.
+/// A renderer with the methods that only values of C++ need.
 #[derive(Clone, Copy)]
 pub struct CppValues<'a, 'r, 'f, 's>(pub &'a Renderer<'r, 'f, 's>);
 
@@ -270,7 +271,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         }
     }
 
-    /// A structure as C++'s programmers know it; `None` for one that is shown by its members.
+    /// A class of the standard library in a notation of its own; `None` for one that is shown by its members.
     fn written(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
         match self.bare_name(die).filter(|name| is_written(name) && self.is_std(die))? {
             "expected" => self.expected(value, contents, depth),
@@ -311,12 +312,12 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         str::from_utf8(name.split(|&byte| byte == b'<').next()?).ok()
     }
 
-    /// Whether a class is one of the standard library's, which takes longer to tell than its name.
+    /// Whether a class is the standard library's. Callers compare the name first, since this takes longer.
     fn is_std(&self, die: Die) -> bool {
         self.frame.units.path(die).first() == Some(&&b"std"[..])
     }
 
-    /// The pointer in a smart pointer, beside which a deleter may lie.
+    /// The pointer in a smart pointer, which may be paired with a deleter.
     fn smart_pointer(&self, value: &Value) -> Option<Value> {
         let pointer = self.dig(value, "__ptr_")?;
         self.unwrapped(&pointer).or_else(|| self.unwrapped(&self.dig(&pointer, "__value_")?))
@@ -347,7 +348,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
                 let text = error.text.map(|text| cut(format!("unexpected({text})")));
                 Some(Shown { text, children: error.children })
             }
-            // Of `void` there is no value.
+            // `expected<void, E>` has no value to show.
             Ok(_) if self.argument(contents, 0).is_none() => Some(Shown::text("{}")),
             Ok(_) => Some(self.show(&self.dig(value, "__val_")?, depth)),
             Err(missing) => Some(missing.into()),
@@ -363,7 +364,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         let count = leaves.len() as u64;
         Some(self.sequence("{", "}", count, depth, |index, deeper| {
             let leaf = base.member(self.frame, leaves.get(index as usize)?);
-            // An empty element is a base of its leaf.
+            // A leaf derives from an element that is empty.
             let element = self.field(&leaf, "__value_").unwrap_or(leaf);
             Some(self.part(format!("[{index}]"), &element, deeper))
         }))
@@ -404,7 +405,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         }
     }
 
-    /// Where the elements begin that a smart pointer to an array owns, and their type.
+    /// The type of the elements that a smart pointer to an array owns, and where they begin.
     fn array_pointee(&self, value: &Value) -> Option<(Option<Die>, Source)> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
@@ -414,10 +415,10 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         Some((array.element, pointee.source))
     }
 
-    /// How many own what a shared pointer points to; libc++ counts from -1.
+    /// Adds the use count of a shared pointer to its text.
     fn with_owners(&self, shown: Shown, value: &Value) -> Shown {
         match (shown.text, self.owners(value)) {
-            // What it pointed to was destroyed.
+            // A use count of 0 says that the object was destroyed.
             (Ok(text), Some(0)) => Shown::text(cut(format!("{text} (use count 0)"))),
             (Ok(text), Some(owners)) => {
                 Shown { text: Ok(cut(format!("{text} (use count {owners})"))), children: shown.children }
@@ -426,7 +427,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         }
     }
 
-    /// How many `shared_ptr` own what a `shared_ptr` or `weak_ptr` points to.
+    /// The use count of a `shared_ptr` or `weak_ptr`: how many `shared_ptr` own the object. libc++ counts from -1.
     fn owners(&self, value: &Value) -> Option<i128> {
         let (address, target) = self.address_in(&self.field(value, "__cntrl_")?)?.ok()?;
         let control = Value::in_memory(target, address);

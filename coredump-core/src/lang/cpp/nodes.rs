@@ -1,6 +1,6 @@
-//! libc++'s containers of nodes: trees, hash tables, lists, deques.
+//! libc++'s containers that consist of nodes or blocks: trees, hash tables, lists, deques.
 //!
-//! A node is its links, then its value at the next address that suits the value's alignment.
+//! A node holds its links, and then its value at the next offset that is aligned for the value.
 
 use std::ops::Range;
 
@@ -11,12 +11,12 @@ use crate::lang::{Elements, Entries, Meaning};
 use crate::location::Missing;
 use crate::values::Value;
 
-/// Steps from one node to the next: the height of the highest balanced tree.
+/// The most steps from one node to the next: the height of the highest balanced tree.
 const CLIMB: u32 = 128;
-/// Nodes that are gone through from the first to the one that is wanted.
+/// How many nodes are walked from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
 
-/// Types in types that are looked through in search of a container's nodes.
+/// How deep members are searched for a container's nodes.
 const LEVELS: u32 = 4;
 
 /// Whether a name begins with one of these, as templates with whatever arguments do.
@@ -24,7 +24,7 @@ fn begins(name: &[u8], with: &[&str]) -> bool {
     with.iter().any(|start| name.starts_with(start.as_bytes()))
 }
 
-/// Whether the links of nodes point to types of this name, which the nodes have as their first part.
+/// Whether this is the name of a base of nodes, to which the links in nodes point.
 pub(super) fn is_base(name: &[u8]) -> bool {
     const BASES: [&str; 5] =
         ["__tree_end_node<", "__tree_node_base<", "__hash_node_base<", "__list_node_base<", "__forward_begin_node<"];
@@ -38,7 +38,7 @@ pub(super) fn is_node(name: &[u8]) -> bool {
     begins(name, &NODES)
 }
 
-/// The type of the nodes of a container, which is the one that it allocates; a node's own type is `die` itself.
+/// The type of a container's nodes, which is the type that it allocates; for a node itself, `die`.
 pub(super) fn node_type(units: &Units<'_>, die: Die, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
     const CONTAINERS: [&str; 6] =
         ["__tree<", "__hash_table<", "__list_imp<", "list<", "__forward_list_base<", "forward_list<"];
@@ -107,12 +107,12 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         Ok(Value::in_memory(None, address).unsigned(self.frame, width)? as u64)
     }
 
-    /// The offset of a node's value after `links` bytes.
+    /// The offset in bytes of a node's value of type `ty` after `links` bytes of links.
     fn behind(&self, links: u64, ty: Option<Die>) -> u64 {
         links.next_multiple_of(self.alignment(ty, 8))
     }
 
-    /// A type's alignment, from that of what it is made of.
+    /// A type's alignment in bytes, worked out from its members.
     fn alignment(&self, ty: Option<Die>, levels: u32) -> u64 {
         let Some((die, ty)) = self.frame.units.peeled(ty) else { return 1 };
         let Some(levels) = levels.checked_sub(1) else { return 1 };
@@ -133,7 +133,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         Some(found.number(self.frame, false).map(|size| size as u64))
     }
 
-    /// `map`, `set`: a tree, in order.
+    /// `map` and `set`: the nodes of a tree, in order.
     fn tree_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Reached, Missing>> {
         let tree = self.field(value, "__tree_")?;
         let size = self.cpp_size(&tree, "__pair3_")?;
@@ -160,7 +160,8 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         self.behind(u64::from(self.frame.address_size()), ty)
     }
 
-    /// The next node: the leftmost on the right, else the first ancestor that it is left of.
+    /// The next node in order: the leftmost of the right subtree, else the first ancestor in whose left subtree the
+    /// node is.
     fn next_in_tree(&self, node: u64, width: u64) -> Result<u64, Missing> {
         let link = |node: u64, number: u64| self.word(node.saturating_add(number * width));
         let lost = || Missing::Malformed(format!("a tree that does not end at {node:#x}"));
@@ -211,7 +212,8 @@ impl<'s> CppValues<'_, '_, '_, 's> {
         }))
     }
 
-    /// `forward_list`, which does not know its length: there is one element more than were asked for, or none.
+    /// `forward_list`, which does not store its length: the length given is one more than was asked for if there are
+    /// more elements.
     fn forward_nodes(&self, value: &Value, ty: Option<Die>, range: Range<u64>) -> Option<Result<Reached, Missing>> {
         let first = self.address_in(&self.dig(value, "__next_")?)?;
         Some(first.and_then(|(first, _)| {
@@ -260,7 +262,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
     }
 }
 
-/// Where elements are, and how many there are in all.
+/// The addresses of elements, and how many elements there are in all.
 type Reached = (Vec<u64>, u64);
 
 /// The nodes with these numbers of `size`, from the first on, by the way from each to the next.
@@ -286,7 +288,7 @@ fn walk(
     Ok(nodes)
 }
 
-/// The elements of nodes, `offset` bytes in.
+/// The addresses of the elements, which lie `offset` bytes into their nodes.
 fn behind(mut nodes: Vec<u64>, offset: u64) -> Vec<u64> {
     nodes.iter_mut().for_each(|node| *node = node.saturating_add(offset));
     nodes

@@ -8,11 +8,11 @@ use crate::lang::{Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
-/// Bits of a bit set that are shown.
+/// How many bits of a `bitset` are shown.
 const BITS: u64 = 1024;
 
 impl<'s> CppValues<'_, '_, '_, 's> {
-    /// A template argument that is a number, as the type's name tells it.
+    /// A template argument that is a number, read from the type's name.
     pub(super) fn number_argument(&self, die: Die, index: usize) -> Option<i128> {
         let name = String::from_utf8_lossy(self.frame.units.name(die)?).into_owned();
         let list = name.split_once('<')?.1.strip_suffix('>')?;

@@ -10,7 +10,7 @@ use crate::location::Missing;
 use crate::values::{Source, Value};
 
 impl<'s> CppValues<'_, '_, '_, 's> {
-    /// Where the elements of a class lie one after the other.
+    /// The elements of a class that keeps them contiguously; `None` for another class.
     pub(super) fn contiguous_elements(
         &self,
         value: &Value,
@@ -40,7 +40,7 @@ impl<'s> CppValues<'_, '_, '_, 's> {
                 let address = self.address_in(&data)?;
                 let len = match size {
                     Some(size) => size.number(self.frame, false),
-                    // A span of fixed extent knows its length by its type.
+                    // A span of fixed extent has its length in its type.
                     None => Ok(self.number_argument(die, 1)?),
                 };
                 Some(address.and_then(|(address, _)| Ok(Contiguous { element, address, len: len? as u64 })))

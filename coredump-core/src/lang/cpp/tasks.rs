@@ -1,4 +1,4 @@
-//! C++ coroutines that wait: blocks of the heap that begin with the two functions of one.
+//! Suspended C++ coroutines: heap blocks that begin with a coroutine's two functions.
 //!
 //! A coroutine's frame begins with the function that resumes it and the one that destroys it, as numbers in the program's
 //! table of functions; LLVM calls them `f (.resume)` and `f (.destroy)`. Then come the promise and what lives across a place
@@ -27,22 +27,23 @@ use crate::tasks::{AsyncTask, Await, AwaitState, Room, TaskState, instances, mem
 use crate::values::Value;
 use crate::variables::{Inspector, Limits, Variable, VariableKind};
 
-/// Entries of a table, and blocks, that are looked at.
+/// How many entries of a table, and blocks, are looked at.
 const MAX_TABLE: u64 = 1 << 20;
 const MAX_BLOCKS: usize = 1 << 22;
-/// Coroutines that are listed.
+/// How many coroutines are listed.
 const MAX_COROUTINES: usize = 1 << 14;
-/// Coroutines within each other that are followed.
+/// How many coroutines that await each other are followed.
 const LEVELS: u32 = 96;
-/// A block is larger than what was asked for by less than this, but for allocators that round up to powers of two.
+/// By how many bytes, at most, a block is larger than the request, except where an allocator rounds up to powers of
+/// two.
 const ROUNDING: u64 = 64;
-/// What LLVM calls members whose names it does not keep; a number follows.
+/// The names, before a number, that LLVM gives members of a frame that have no name in the source.
 const NAMELESS: [&str; 8] =
     ["struct_", "class_", "union_", "PointerType_", "ArrayType_", "UnknownType_", "array_", "enum_"];
-/// The attribute of a label that has the number of its place (LLVM 22).
+/// The attribute of a label that has the index of its suspension point (`DW_AT_LLVM_coro_suspend_idx`, LLVM 22).
 const SUSPEND_INDEX: gimli::DwAt = gimli::DwAt(0x3e0d);
 
-/// A coroutine of the program.
+/// A coroutine function of the program.
 struct Function {
     /// Its name, as `leaf(int)`.
     name: String,
@@ -55,7 +56,7 @@ struct Function {
     ty: Option<Die>,
 }
 
-/// A frame in memory.
+/// A coroutine's frame in memory.
 struct Coroutine {
     address: u64,
     /// The end of the block that it is in.
@@ -78,7 +79,8 @@ pub fn find(
         inspector.with_module(module, instance, |frame| {
             let renderer = Renderer::new(frame, limits.unwrap_or_default(), Language::Cpp);
             let functions = functions(&renderer, binary.module());
-            // Functions of other languages are called so as well, and heaps take long to find.
+            // Reading the heaps takes long, and other languages may have functions of such names, so nothing goes on
+            // without coroutines.
             if functions.is_empty() {
                 return;
             }
@@ -92,7 +94,7 @@ pub fn find(
     }
 }
 
-/// The function a part of a coroutine is of: `leaf(int) (.resume)` is a part of `leaf(int)`.
+/// The name of the coroutine of which a function is a part: `leaf(int)` for `leaf(int) (.resume)`.
 fn part<'n>(name: &'n str, part: &str) -> Option<&'n str> {
     let bare = name.strip_suffix(')').or_else(|| name.strip_suffix(']')).unwrap_or(name);
     let base = bare.strip_suffix(part)?;
@@ -115,7 +117,7 @@ fn functions(renderer: &Renderer<'_, '_, '_>, module: &Module<'_>) -> Vec<Functi
         }
     }
     let size = module.tables().first().map_or(0, |table| table.initial).min(MAX_TABLE);
-    // By name: places in the table and functions of the first halves, places of the others.
+    // By coroutine name: table indices and functions of the resuming parts, and table indices of the destroying parts.
     type Halves = (Vec<(u64, u32)>, Vec<u64>);
     let mut halves: HashMap<&str, Halves> = HashMap::new();
     for number in 1..size {
@@ -130,7 +132,7 @@ fn functions(renderer: &Renderer<'_, '_, '_>, module: &Module<'_>) -> Vec<Functi
     let mut found: Vec<_> = halves
         .into_iter()
         .filter_map(|(base, halves)| {
-            // Where two functions have one name, nothing says which halves belong together.
+            // Where two coroutines have one name, nothing says which parts belong together.
             let ([(resume, function)], [destroy]) = (halves.0.as_slice(), halves.1.as_slice()) else { return None };
             let die = units.function(module, *function);
             let ty = die.and_then(|die| frame_type(renderer.frame, die));
@@ -141,7 +143,7 @@ fn functions(renderer: &Renderer<'_, '_, '_>, module: &Module<'_>) -> Vec<Functi
     found
 }
 
-/// Calls `each` with what stands directly in a function's entry, or in the one that it is an instance of.
+/// Calls `each` with the child entries of a function, or of its abstract origin.
 fn contents(frame: &Frame<'_, '_>, die: Die, mut each: impl FnMut(Die, &crate::catalog::units::Entry<'_>)) {
     let origin = frame.units.entry(die).and_then(|entry| frame.units.origin(die.unit, &entry));
     for die in [Some(die), origin].into_iter().flatten() {
@@ -152,7 +154,7 @@ fn contents(frame: &Frame<'_, '_>, die: Die, mut each: impl FnMut(Die, &crate::c
     }
 }
 
-/// The type of a coroutine's frame, which is that of a variable of the resuming function.
+/// The type of a coroutine's frame, which is the type of a variable of the resuming function.
 fn frame_type(frame: &Frame<'_, '_>, die: Die) -> Option<Die> {
     let units = &frame.units;
     let mut found = None;
@@ -173,7 +175,7 @@ fn coroutines(functions: &[Function], heaps: &[Heap], view: &View<'_>, frame: &F
     for block in blocks.filter(|block| block.state == State::Used) {
         let numbers = view.word(block.address).zip(view.word(block.address.saturating_add(view.width())));
         let Some(&function) = numbers.and_then(|numbers| by_numbers.get(&numbers)) else { continue };
-        // The two numbers are small, and so may be others: the size has to agree.
+        // The two indices are small numbers that other blocks may begin with too: the block's size has to agree.
         let size = frame.units.size_of(functions[function].ty);
         let room = block.requested.unwrap_or(block.size);
         let fits = size.is_none_or(|size| size <= room && room < (2 * size).max(size + ROUNDING));
@@ -184,13 +186,13 @@ fn coroutines(functions: &[Function], heaps: &[Heap], view: &View<'_>, frame: &F
     found
 }
 
-/// The coroutines of one module.
+/// The coroutine functions and frames of one module.
 struct Program<'r, 'f, 's> {
     renderer: Renderer<'r, 'f, 's>,
     functions: Vec<Function>,
     found: Vec<Coroutine>,
     locals: bool,
-    /// The coroutines that were shown already.
+    /// Indices of the coroutines that were shown already.
     shown: RefCell<HashSet<usize>>,
     room: Room,
 }
@@ -210,9 +212,9 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
 
     fn tasks(&self) -> Vec<AsyncTask> {
         let by_address: HashMap<_, _> = self.found.iter().enumerate().map(|(nth, one)| (one.address, nth)).collect();
-        // Which coroutines each refers to: its caller's frame and the promise of what it calls refer to each other.
+        // Which coroutines each frame refers to: a caller's frame and the promise of its callee refer to each other.
         let refers: Vec<Vec<usize>> = self.found.iter().map(|one| self.references(one, &by_address)).collect();
-        // A promise holds who is to be resumed when it ends.
+        // A promise holds the coroutine that is to be resumed when this one ends.
         let resumes: Vec<Vec<usize>> = self.found.iter().map(|one| self.resumes(one, &by_address)).collect();
         let awaits = |nth: usize| -> Vec<usize> {
             let is_awaited = |&inner: &usize| inner != nth && resumes[inner].binary_search(&nth).is_ok();
@@ -239,7 +241,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         self.addresses(one.address + 2 * width..end, by_address)
     }
 
-    /// The coroutines whose addresses stand in the promise of one.
+    /// The coroutines whose addresses stand in a coroutine's promise.
     fn resumes(&self, one: &Coroutine, by_address: &HashMap<u64, usize>) -> Vec<usize> {
         let range = self.promise(one).map(|(range, _)| range.start..range.end.min(one.end));
         range.map_or_else(Vec::new, |range| self.addresses(range, by_address))
@@ -327,7 +329,7 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         found
     }
 
-    /// The place with a number, which a label of the resuming function has.
+    /// The suspension point with this index, from a label of the resuming function.
     fn place(&self, die: Die, index: u64) -> Option<SuspendPoint> {
         let units = &self.frame().units;
         let mut found = None;
@@ -346,7 +348,8 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
         found
     }
 
-    /// The promise, the parameters, and the variables that were declared before the place where it waits and are in scope there.
+    /// The promise, the parameters, and the variables that were declared before the suspension point and are in scope
+    /// there.
     fn variables(&self, one: &Coroutine, place: Option<&SuspendPoint>) -> Vec<Variable> {
         let units = &self.frame().units;
         let function = &self.functions[one.function];
@@ -380,12 +383,12 @@ impl<'r, 'f, 's> Program<'r, 'f, 's> {
     }
 }
 
-/// Whether a member is one of the two functions: that of the second is said to be elsewhere than it is.
+/// Whether a member is one of the two function pointers; LLVM gives a wrong offset for the second.
 fn is_function(member: &Member<'_>) -> bool {
     matches!(member.name, Some(b"__resume_fn" | b"__destroy_fn"))
 }
 
-/// Whether a member's name is made up.
+/// Whether LLVM made up a member's name.
 fn is_nameless(member: &Member<'_>) -> bool {
     let name = member.name.map(String::from_utf8_lossy).unwrap_or_default();
     let numbered = name.rsplit_once('_').is_some_and(|(_, end)| end.bytes().all(|byte| byte.is_ascii_digit()));

@@ -1,5 +1,5 @@
-//! Names of templates' instances whose arguments the compiler left out (clang's `-gsimple-template-names`): they are put
-//! together again from the entries of the arguments, as clang writes them otherwise.
+//! Names of template instances whose arguments the compiler left out (clang's `-gsimple-template-names`), put together
+//! again from the entries of the arguments, as clang writes them without that option.
 
 use gimli::AttributeValue;
 use gimli::constants::*;
@@ -10,11 +10,11 @@ use crate::catalog::units::{Die, Entry, Units};
 use crate::lang::names::written_within;
 use crate::values::sign_extend;
 
-/// Arguments of one template that are written.
+/// How many arguments of one template are written.
 const ARGUMENTS: usize = 256;
 
-/// The arguments of the template that the class at `die` is an instance of, as `<int, 3>`; `None` where it is none, or one of
-/// the arguments is nothing that can be written for certain.
+/// The template arguments of the class at `die`, as `<int, 3>`; `None` where it is no template instance, or one of the
+/// arguments cannot be written for certain.
 pub fn arguments(units: &Units<'_>, die: Die, levels: u32) -> Option<String> {
     let mut written = Vec::new();
     let (mut template, mut whole) = (false, true);
@@ -45,7 +45,7 @@ pub fn arguments(units: &Units<'_>, die: Die, levels: u32) -> Option<String> {
         return None;
     }
     let mut text = format!("<{}", written.join(", "));
-    // As before C++11, and as clang still writes it.
+    // clang separates two closing brackets, as was needed before C++11.
     text.push_str(if text.ends_with('>') { " >" } else { ">" });
     Some(text)
 }
@@ -70,7 +70,7 @@ fn argument<'s>(units: &Units<'s>, die: Die, entry: &Entry<'s>, levels: u32) -> 
     }
 }
 
-/// A value as clang writes it between the brackets.
+/// A constant argument as clang writes it.
 fn value(units: &Units<'_>, ty: Option<Die>, bits: u128, width: u64, levels: u32) -> Option<String> {
     let (_, peeled) = units.peeled(ty)?;
     let name = peeled.name.map(String::from_utf8_lossy);

@@ -35,7 +35,7 @@ impl Lang for D {
         matches!(ty.kind, Kind::Base(DW_ATE_UTF)).then_some(("", ty.size?))
     }
 
-    /// What functions of C take and give: a text that ends with a zero.
+    /// A `char *`, as functions of C take and return: it points to a NUL-terminated string.
     fn pointer<'s>(
         &self,
         renderer: &Renderer<'_, '_, 's>,

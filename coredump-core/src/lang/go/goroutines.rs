@@ -1,5 +1,5 @@
-//! The list of all goroutines. The fields of a `g` that matter here moved between versions: those whose place is not
-//! fixed are taken where they make sense for every goroutine. Layout: Go's `runtime/runtime2.go`.
+//! The list of all goroutines. The runtime describes each by a `g`, some fields of which moved between Go versions:
+//! such a field is read at the offset at which it makes sense for every goroutine. Layout: Go's `runtime/runtime2.go`.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,35 +10,35 @@ use crate::runtimes::{Task, TaskFrame};
 use super::pclntab::Pclntab;
 use super::{MAX_TASKS, Registers};
 
-/// Bytes of a `g` that are looked at.
+/// How many bytes of a `g` are looked at.
 const G_SIZE: u64 = 512;
-/// Offset of the machine that runs a `g`.
+/// Offset of `m`, the address of the machine (OS thread) that runs a `g`.
 const G_M: u64 = 48;
 /// Offsets of `sched`: stack pointer, code address, and the `g` itself.
 const SCHED: [u64; 3] = [56, 64, 72];
-/// Offsets at which `atomicstatus` stands in one version or another.
+/// Offsets of `atomicstatus` in the versions of Go.
 const STATUS: [u64; 2] = [144, 152];
 /// Statuses: waiting, running, dead; a bit that the garbage collector adds.
 const RUNNING: u32 = 2;
 const WAITING: u32 = 4;
 const DEAD: u32 = 6;
 const SCANNED: u32 = 0x1000;
-/// Bytes of a machine in which its current goroutine is looked for.
+/// How many bytes of a machine are searched for its current goroutine.
 const M_SIZE: u64 = 512;
 /// Longest list of channels that one `select` waits on.
 const MAX_WAITS: usize = 64;
 /// The number of the goroutine that runs `main`.
 const FIRST: u64 = 1;
-/// Goroutines by which the places of fields are judged.
+/// How many goroutines a field's offset is checked against.
 const JUDGED: usize = 4096;
 
 /// All goroutines.
 pub struct Goroutines<'m, 'a> {
     memory: &'m Metered<'m, 'a>,
     all: Vec<Goroutine>,
-    /// The words for why goroutines wait, by number.
+    /// The texts of wait reasons, by number.
     reasons: Vec<Arc<str>>,
-    /// Offset of the address of the `go` statement, if it is certain.
+    /// Offset in a `g` of the address of the `go` statement that started it, if it is certain.
     created: Option<u64>,
 }
 
@@ -51,7 +51,7 @@ pub struct Goroutine {
     pub id: u64,
     /// Addresses of its stack.
     pub stack: Range<u64>,
-    /// Where it goes on when it is scheduled; stale while it runs.
+    /// The code address at which it goes on when it is scheduled; stale while it runs.
     pub pc: u64,
     /// Its stack pointer there.
     pub stack_pointer: u64,
@@ -65,19 +65,19 @@ pub struct Goroutine {
 pub struct Current {
     /// Address of its `g`.
     pub address: u64,
-    /// Code of its own ran: not the runtime's on the stack that is the system's.
+    /// Whether its own code ran, and not the runtime's on the system stack.
     pub on_its_own_stack: bool,
 }
 
 impl Goroutine {
-    /// It has ended.
+    /// Whether it has ended.
     pub fn is_dead(&self) -> bool {
         matches!(self.status, 0 | DEAD) || self.id == 0
     }
 }
 
 impl<'m, 'a> Goroutines<'m, 'a> {
-    /// Finds the list: a slice of pointers in the data that begins without values, of which every element is a `g`.
+    /// Finds the list: a slice in zero-initialised data, every element of which points to a `g`.
     pub fn find(memory: &'m Metered<'m, 'a>, table: &Pclntab<'m, 'a>) -> Option<Self> {
         let field = |offset| memory.uint(table.moduledata + offset, 8).ok();
         // `bss` and `noptrbss` stand one after the other; `runtime.allgs` is in the former.
@@ -102,7 +102,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
         let at = |status| {
             let elements = (0..length.min(MAX_TASKS as u64)).map(|nth| memory.uint(list + 8 * nth, 8).ok());
             let all: Vec<_> = elements.map(|address| goroutine(memory, address?, status)).collect::<Option<_>>()?;
-            // Where another version has its status, this one may have a word of zeros in every goroutine.
+            // At the offset where another version has the status, this one may have zero in every goroutine.
             all.iter().any(|goroutine| !goroutine.is_dead()).then_some(all)
         };
         STATUS.into_iter().find_map(at)
@@ -119,7 +119,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
         if let Some(own) = self.all.iter().find(|goroutine| goroutine.address == current) {
             return Some(Current { address: own.address, on_its_own_stack: true });
         }
-        // The machine's own `g`: its code ran for the goroutine that the machine is at.
+        // This is the machine's own `g`: the runtime's code ran on behalf of the machine's current goroutine.
         let machine = self.memory.uint(current.checked_add(G_M)?, 8).ok()?;
         let of_machine = |&place: &u64| self.all.iter().any(|known| known.address == place && known.machine == machine);
         let fields = (0..M_SIZE).step_by(8).filter_map(|offset| self.memory.uint(machine.checked_add(offset)?, 8).ok());
@@ -127,7 +127,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
         Some(Current { address, on_its_own_stack: false })
     }
 
-    /// What is known of one, with its frames.
+    /// A goroutine as a task, with its frames.
     pub fn describe(
         &self,
         goroutine: &Goroutine,
@@ -139,7 +139,7 @@ impl<'m, 'a> Goroutines<'m, 'a> {
         let waits = goroutine.status & !SCANNED == WAITING;
         let reason = self.reasons.get(usize::from(goroutine.wait_reason)).filter(|reason| waits && !reason.is_empty());
         let word = |offset: u64| self.memory.uint(goroutine.address + offset, 8).ok();
-        // The first one was started by the runtime's own beginning, which no `go` statement is.
+        // The first goroutine was started by the runtime itself, and not by a `go` statement.
         let created = self.created.filter(|_| goroutine.id != FIRST);
         let created_by = || table.frames(word(created?)?)?.first().cloned();
         Task {
@@ -219,7 +219,7 @@ fn created_at(memory: &Metered<'_, '_>, table: &Pclntab<'_, '_>, all: &[Goroutin
     offsets.next().filter(|_| !live.is_empty() && offsets.next().is_none())
 }
 
-/// The words for why goroutines wait: an array of strings whose second is `GC assist marking`. Their numbers change from
+/// The texts of wait reasons: an array of strings whose second is `GC assist marking`. Their numbers change from
 /// version to version, so they are read from the program itself.
 fn reasons(memory: &Metered<'_, '_>) -> Vec<Arc<str>> {
     const SECOND: &[u8] = b"GC assist marking";

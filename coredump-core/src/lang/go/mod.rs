@@ -24,13 +24,13 @@ use pclntab::Pclntab;
 /// Addresses below which a program's static data lies: where the table of functions is looked for.
 const STATIC_DATA: u64 = 256 << 20;
 
-/// Goroutines that are listed.
+/// How many goroutines are listed.
 const MAX_TASKS: usize = 1 << 20;
 
-/// Frames of all goroutines together.
+/// How many frames are listed of all goroutines together.
 const MAX_FRAMES: usize = 1 << 20;
 
-/// What the engine knows of the Go program when it ended. Integers as Go's globals hold them.
+/// The state of the engine when the Go program ended. Integers are as Go's globals hold them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Registers {
     /// Global 0, the stack pointer of the current goroutine.
@@ -87,7 +87,7 @@ pub fn find(dump: &CoreDump<'_>, binaries: &Binaries) -> Option<Runtime> {
     };
     let program = read(memory, &registers)?;
     let GoProgram { tasks, truncated, mut names } = program;
-    // Where another tool has put the functions in another order after Go's linker, the numbers mean other functions.
+    // If a tool reordered the functions after Go's linker, code addresses mean other functions.
     let module_code = binaries.binary(module)?.module();
     for (name, function) in names.iter_mut().zip(&registers.frames) {
         let own = function.and_then(|function| function.checked_sub(registers.imported_functions));
@@ -105,7 +105,7 @@ fn is_go(module: &Module<'_>) -> bool {
     named || module.custom_section("go:buildid").is_some() || module.custom_section("go.version").is_some()
 }
 
-/// Where Go's linker puts a function into the module's table; functions are counted without those that are imported.
+/// The table index at which Go's linker puts a function, whose number `own` does not count imports.
 fn table_index(own: u32) -> u64 {
     pclntab::FIRST_FUNCTION + u64::from(own)
 }

@@ -16,17 +16,17 @@ use super::STATIC_DATA;
 
 /// The header's magic of Go 1.20 and later, two bytes of zero, the instruction size 1 and the pointer size 8.
 const MAGIC: [u8; 8] = [0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8];
-/// F of the first function.
+/// The F of the first function.
 pub const FIRST_FUNCTION: u64 = 0x1000;
-/// Functions that a program may have.
+/// The most functions of a program.
 const MAX_FUNCTIONS: u64 = 1 << 24;
-/// Bytes of a name or a path.
+/// The most bytes of a name or a path that are read.
 const MAX_TEXT: u64 = 4096;
-/// Calls inlined into each other.
+/// The most calls inlined into each other.
 const MAX_INLINED: usize = 1024;
-/// Pairs of one table of values.
+/// The most pairs of one pc-value table.
 const MAX_PAIRS: usize = 1 << 16;
-/// Functions by which a candidate for the inline trees' base is judged.
+/// How many functions a candidate for the base of inline trees is checked against.
 const JUDGED: usize = 256;
 /// Table index of the inline tree's index, `PCDATA_InlTreeIndex`.
 const PCDATA_INLINE_INDEX: u64 = 2;
@@ -43,14 +43,14 @@ pub struct Pclntab<'m, 'a> {
     functions: u64,
     index: u64,
     count: u64,
-    /// What a function's entry in the index is shifted by to become a code address: 0 or 16.
+    /// By how many bits a function's entry in the index is shifted left to become a code address: 0 or 16.
     shift: u32,
-    /// Where the offsets of inline trees count from, if that is certain.
+    /// The address from which the offsets of inline trees count, if that is certain.
     inline_trees: Option<u64>,
     imported_functions: u32,
     /// The address of `moduledata`.
     pub moduledata: u64,
-    /// Texts by their address, and frames by their code address: goroutines have them in common.
+    /// Strings by address, and frames by code address, which goroutines have in common.
     texts: RefCell<HashMap<u64, Option<Arc<str>>>>,
     known: RefCell<HashMap<u64, Option<Arc<[TaskFrame]>>>>,
 }
@@ -185,13 +185,13 @@ impl<'m, 'a> Pclntab<'m, 'a> {
         sizes
     }
 
-    /// The value of a table at a code address.
+    /// The value of a function's pc-value table at a code address.
     fn value(&self, function: Function, table: u32, pc: u64) -> Option<i64> {
         let offset = pc.checked_sub(function.entry)?;
         self.pairs(table).find(|&(_, end)| offset < end).map(|(value, _)| value)
     }
 
-    /// A table's values, each with the offset from the function's entry at which it ends.
+    /// The values of a pc-value table, each with the offset from the function's entry at which its range ends.
     fn pairs(&self, table: u32) -> impl Iterator<Item = (i64, u64)> + '_ {
         let mut at = (table != 0).then(|| self.values + u64::from(table));
         let (mut value, mut end, mut first) = (-1i64, 0u64, true);
@@ -253,7 +253,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
             let inlined = match self.inlined(function, at) {
                 Inlined::No => None,
                 Inlined::Call { name, parent } if frames.len() < MAX_INLINED => Some((name, parent)),
-                // The place belongs to an inlined function, and nothing says to which one.
+                // The address belongs to an inlined function, and nothing says to which one.
                 _ => {
                     frames.push(TaskFrame { file: None, line: None, ..frame(own, false) });
                     return Some(frames);
@@ -293,7 +293,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
         found().unwrap_or(Inlined::Unknown)
     }
 
-    /// The address of a function's inline tree: `None` within if it has none.
+    /// The address of a function's inline tree; `Some(None)` if it has none.
     fn tree(&self, function: Function, base: u64) -> Option<Option<u64>> {
         let tables = u64::from(self.u32(function.record + 28)?);
         if u64::from(self.memory.uint(function.record + 43, 1).ok()? as u32) <= FUNCDATA_INLINE_TREE {
@@ -312,7 +312,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
         (padding.iter().all(|&byte| byte == 0) && parent < 1 << 16 && line < 1 << 24).then_some((name, parent.into()))
     }
 
-    /// Whether the trees of the functions that are looked at are trees if they count from `base`.
+    /// Whether the inline trees of the functions that are looked at are sound if their offsets count from `base`.
     fn trees_fit(&self, base: u64) -> bool {
         let (mut seen, mut placed) = (0, 0);
         for position in 0..self.count {
@@ -321,7 +321,7 @@ impl<'m, 'a> Pclntab<'m, 'a> {
             if self.call(tree).is_none() {
                 return false;
             }
-            // A function begins in a line; zeros have none.
+            // A function begins in a line other than 0, so that a range of zeros is no tree.
             placed += usize::from(self.u32(tree + 12).is_some_and(|line| line != 0));
             seen += 1;
             if seen == JUDGED {
@@ -339,8 +339,8 @@ enum Inlined {
     Unknown,
 }
 
-/// The addresses below `end` at which these bytes stand, ascending. Zeros at either end may be in no segment: producers
-/// leave them out.
+/// The addresses below `end` at which these bytes stand, ascending. Zeros at either end of `needle` may be in no
+/// segment, because producers leave zeros out.
 pub(super) fn find<'m>(memory: &'m Metered<'m, '_>, end: u64, needle: &[u8]) -> impl Iterator<Item = u64> + 'm {
     let before = needle.iter().take_while(|&&byte| byte == 0).count();
     let core: Vec<u8> = needle[before..].iter().rev().skip_while(|&&byte| byte == 0).copied().collect();

@@ -29,7 +29,7 @@ pub fn start_of_running(
     for size in table.frame_sizes(youngest) {
         let Some(place) = stack_pointer.checked_add(size) else { continue };
         let Ok(pc) = memory.uint(place, 8) else { continue };
-        // Where the runtime's loop called the youngest function, whoever it resumes is the caller.
+        // Where the runtime's scheduling loop called the youngest function, any function may be the caller.
         let calls = table.function_index(pc) == Some(caller) || table.entry_of(caller).is_none();
         if calls && table.function(pc).is_some_and(|function| pc > function.entry) {
             if found.is_some() {

@@ -1,10 +1,10 @@
-//! QuickJS, Bellard's and quickjs-ng: the stack of the JavaScript program that it runs.
+//! QuickJS (Bellard's and quickjs-ng): the stack of the JavaScript program that it runs.
 //!
-//! Nothing of it is described anywhere, and versions lay their structures out differently. So each structure is known by
-//! its shape. The runtime keeps the texts of all names in one table, whose first are `null`, `false`, `true`; the frames of the
-//! stack are a chain that begins in the runtime; a function's bytecode lies after its description in one block, and its table
-//! of lines must be sound to its end. A layout counts only if all frames agree with it. Seen with 2021-03-27, with the
-//! version of quickjs-emscripten 0.32.0, and with quickjs-ng 0.17.0.
+//! The layout of its structures is documented nowhere and differs between versions. So each structure is recognised by
+//! its shape. The runtime keeps the texts of all names in one table, whose first are `null`, `false`, `true`; the
+//! frames of the stack are a chain that begins in the runtime; a function's bytecode lies after its description in one
+//! block, and its table of lines must be sound to its end. A layout counts only if all frames agree with it. Seen with
+//! 2021-03-27, with the version of quickjs-emscripten 0.32.0, and with quickjs-ng 0.17.0.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -14,24 +14,25 @@ use crate::memory::{Chunk, Memory};
 use crate::metered::Metered;
 use crate::runtimes::InterpretedFrame;
 
-/// What a module of QuickJS holds: the first of the names that every program has.
+/// Bytes that every module with QuickJS contains: the first of its predefined atoms.
 pub const MARK: &[u8] = b"null\0false\0true\0if\0else\0return\0";
 
-/// Frames of the stack, names of the table, bytes of a name, of a function and of its table of lines.
+/// Limits: frames of the stack, names in the table, bytes of a name, of a function's bytecode and of its line table.
 const MAX_FRAMES: usize = 1 << 16;
 const MAX_ATOMS: u64 = 1 << 24;
 const MAX_TEXT: u64 = 4096;
 const MAX_CODE: u64 = 1 << 24;
 const MAX_TABLE: u64 = 1 << 22;
-/// A runtime's structure is smaller than this, and so is what a function's description has before its bytecode.
+/// Sizes in bytes: a runtime's structure is smaller than the first, and what a function's description has before its
+/// bytecode is smaller than the second.
 const RUNTIME: u64 = 1024;
 const DESCRIPTION: u64 = 1 << 20;
-/// Runtimes in one memory that are looked at.
+/// How many runtimes in one memory are looked at.
 const MAX_RUNTIMES: usize = 16;
-/// Sizes of a table of names.
+/// The smallest size of a table of names.
 const MIN_NAMES: u64 = 128;
 
-/// Tags of values: an object, a text, nothing.
+/// Tags of values: an object, a string, `undefined`.
 const OBJECT: u64 = 0xffff_ffff;
 const STRING: u64 = 0xffff_fff9;
 const UNDEFINED: u64 = 3;
@@ -41,17 +42,17 @@ const FIRST: u64 = 1;
 const RANGE: u64 = 5;
 const BASE: i64 = -1;
 
-/// What stands for a name where a function has none.
+/// The name that is shown for a function without one.
 const ANONYMOUS: &str = "<anonymous>";
 
-/// A table of names, and how texts are laid out.
+/// A runtime's table of names (atoms), and how strings are laid out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Atoms {
-    /// Where the runtime keeps the table's size.
+    /// Address of the table's size in the runtime's structure.
     runtime: u64,
     names: u64,
     count: u64,
-    /// Offsets in a text: of its length, and of its characters.
+    /// Offsets in a string: of its length, and of its characters.
     length: u64,
     characters: u64,
 }
@@ -76,15 +77,15 @@ struct Layout {
 /// Where the line and the column are in which a function begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Begin {
-    /// The line is a field after the file's name; there are no columns.
+    /// The line is in a field after the file's name; there are no columns.
     Line,
-    /// Line and column are fields after the file's name.
+    /// Line and column are in fields after the file's name.
     LineAndColumn,
-    /// Both begin the table of lines, since Bellard's 2025-04-26.
+    /// The line table begins with line and column, since Bellard's 2025-04-26.
     Table,
 }
 
-/// The first names of every program are the keywords of the language: no file is called so.
+/// The last of the predefined names that are keywords of the language: no file has one of these names.
 const LAST_KEYWORD: u64 = 46;
 
 /// Objects as versions lay them out: the description, the shape, the properties.
@@ -110,7 +111,8 @@ fn runtimes(memory: &Metered<'_, '_>, chunk: Chunk<'_>) -> Vec<Atoms> {
     let bytes = segment.bytes.get((first - segment.address) as usize..).unwrap_or_default();
     let words = bytes.as_chunks::<4>().0;
     let word = |nth: usize| u64::from(u32::from_le_bytes(words[nth]));
-    // The size of the hash table, a power of two; names, their greatest number, twice the size; the two tables.
+    // The words are: the size of the hash table (a power of two), the number of names, their greatest number, twice the
+    // size, and the addresses of the two tables.
     let hits = (0..words.len().saturating_sub(6)).filter(|&nth| {
         let size = word(nth);
         size >= MIN_NAMES && size.is_power_of_two() && word(nth + 3) == 2 * size && word(nth + 1) <= word(nth + 2)
@@ -138,7 +140,7 @@ fn place(memory: &Metered<'_, '_>, runtime: u64) -> Option<Atoms> {
 /// The stack of a program.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stack {
-    /// Its frames, youngest first; `None` of a function that is not JavaScript.
+    /// Its frames, youngest first; `None` for a function that is not JavaScript.
     pub frames: Vec<Option<InterpretedFrame>>,
     /// Why frames are missing.
     pub broken: Option<String>,
@@ -222,13 +224,13 @@ impl Reader<'_, '_> {
         })
     }
 
-    /// A name by its number in the table; the upper half of numbers are themselves.
+    /// A name by its number in the table; a number with the highest bit set stands for an integer.
     fn name(&self, number: u64) -> Option<String> {
         match number {
             0 => Some(String::new()),
             number if number >> 31 == 1 => Some((number & 0x7fff_ffff).to_string()),
             number if number < self.place.count => {
-                // The places of names that are free hold odd numbers.
+                // A free place of the table holds an odd number instead of an address.
                 let address = self.word(self.place.names + 4 * number)?;
                 if address % 4 == 0 && address != 0 { self.text(address) } else { None }
             }
@@ -270,7 +272,7 @@ impl Reader<'_, '_> {
             return None;
         }
         let pc = self.word(frame + layout.pc)?;
-        // Behind the call: never the first instruction.
+        // The offset is after the call, so it is never 0.
         let offset = pc.checked_sub(code).filter(|offset| (1..=length).contains(offset))?;
         let name = self.name(self.word(function + layout.code + 8)?)?;
         let at = function + layout.code + layout.file;
@@ -293,14 +295,14 @@ impl Reader<'_, '_> {
             return None;
         }
         let table = match (table_length, table) {
-            // All of the function stands in the line where it begins.
+            // Without a table, all of the function is on the line where it begins.
             (0, 0) => Cow::default(),
             (1..MAX_TABLE, table) => self.memory.bytes(table, table_length).ok()?,
             _ => return None,
         };
         let mut table = &*table;
         let (line, column) = match layout.begin {
-            // They are counted from 0 there.
+            // The table counts lines and columns from 0.
             Begin::Table => {
                 let mut bytes = table.iter().copied();
                 let first = (unsigned(&mut bytes)?.checked_add(1)?, unsigned(&mut bytes)?.checked_add(1)?);
@@ -336,7 +338,7 @@ impl Reader<'_, '_> {
     }
 }
 
-/// The line and the column of an instruction, by a table that must be sound to its end.
+/// The line and the column of an instruction at `offset`, from a line table that must be sound to its end.
 fn position(table: &[u8], offset: u64, length: u64, line: u64, column: Option<u64>) -> Option<(u32, Option<u32>)> {
     let mut rest = table.iter().copied();
     let mut now = (i64::try_from(line).ok()?, i64::try_from(column.unwrap_or(0)).ok()?);
@@ -369,7 +371,7 @@ fn position(table: &[u8], offset: u64, length: u64, line: u64, column: Option<u6
     Some((line, column.and(u32::try_from(column_found).ok().filter(|&column| column > 0))))
 }
 
-/// Seven bits a byte, lowest first; the eighth says that more follow.
+/// An unsigned number in LEB128: seven bits a byte, lowest first; the eighth says that more follow.
 fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..35).step_by(7) {
@@ -382,7 +384,7 @@ fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<u64> {
     None
 }
 
-/// The sign in the lowest bit.
+/// A signed number, with its sign in the lowest bit.
 fn signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
     let value = unsigned(bytes)?;
     Some((value >> 1) as i64 ^ -((value & 1) as i64))
@@ -394,8 +396,9 @@ mod tests {
     use crate::memory::{Memory, Segment};
     use crate::metered::Metered;
 
-    /// A runtime with a table of names, and its frames: each is at 1024 + 64 n, and returns to the frame that `caller` gives. All
-    /// run one function whose table of lines is all of the memory's rest, and begins with this byte; or there is none.
+    /// The memory of a runtime with a table of names and `frames` frames: frame n is at 1024 + 64 n, and its caller is
+    /// the frame that `caller` gives. All run one function. Its line table, if it has one, fills the rest of the memory
+    /// and begins with the byte `table`.
     fn runtime(frames: u32, table: Option<u8>, caller: impl Fn(u32) -> u32) -> Vec<u8> {
         const NAMES: u32 = 256;
         const TEXTS: u32 = 400;
@@ -406,7 +409,8 @@ mod tests {
         let mut put = |at: u32, word: u32| bytes[at as usize..][..4].copy_from_slice(&word.to_le_bytes());
         let place = |frame: u32| 1024 + 64 * frame;
         let end = place(frames);
-        // The size of the hash table, names, their greatest number, twice the size, the hash table, the names.
+        // The words are: the size of the hash table, the number of names, their greatest number, twice the size, the
+        // hash table, the names, and the youngest frame.
         for (nth, word) in [128, 100, 120, 256, 8, NAMES, place(0)].into_iter().enumerate() {
             put(4 * nth as u32, word);
         }
@@ -447,7 +451,7 @@ mod tests {
 
     #[test]
     fn a_chain_of_frames_is_read_to_its_end() {
-        // A function that stands in the line where it begins has no table.
+        // A function that is all on one line has no table.
         for table in [Some(0), None] {
             let stack = stack(&runtime(3, table, |frame| if frame == 2 { 0 } else { 1024 + 64 * (frame + 1) }));
             let frames: Vec<_> = stack.frames.iter().flatten().map(|frame| (&*frame.function, frame.line)).collect();
@@ -470,7 +474,8 @@ mod tests {
 
     #[test]
     fn lines_and_columns_are_those_of_the_instruction() {
-        // From 10:5: at 3 one line on, column 2 on; at 8 ten lines back, column 4 back.
+        // The table begins at 10:5. At offset 3 it goes one line and two columns forward, at 8 ten lines and four
+        // columns back.
         let table = [1 + 3 * 5 + 2, 4, 0, 5, 19, 7];
         let at = |offset| position(&table, offset, 20, 10, Some(5));
         assert_eq!(at(2), Some((10, Some(5))));

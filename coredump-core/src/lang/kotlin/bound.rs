@@ -1,17 +1,19 @@
-//! The values that a lambda or a callable reference holds. Kotlin 2.4 makes one class for all that hold values of the same sorts, and names
-//! it by a letter for each: `Function1_bound3_ZUIA` takes one parameter and holds a `Boolean`, a `UInt` and an object.
+//! The values that a lambda or a callable reference captured. Kotlin 2.4 makes one class for all that capture values of
+//! the same kinds, and puts a letter for each value into its name: `Function1_bound3_ZUIA` takes one parameter and
+//! holds a `Boolean`, a `UInt` and an object.
 
 use crate::gc::meaning::Reading;
 
-/// What the name of such a class has in it.
+/// What the name of such a class contains.
 pub const BOUND: &str = "_bound";
-/// Values that a class is named for, at most.
+/// The most values that a class name stands for.
 const MOST: usize = 64;
-/// Ways to read a name that are tried.
+/// How many steps are tried to read a name.
 const TRIES: usize = 1 << 12;
 
-/// How the values are read that the objects of a class hold, in order: none of one that is no number. `values` are the program's value
-/// classes by their names, each as its values are read. None if it is no such class, or if its name can be read in more ways.
+/// How to read the captured values of a class's objects, in order; `None` for a value that is no number. `values` are
+/// the names of the program's value classes, each with the reading of its values. The result is `None` if the class is
+/// no such class, or its name can be read in several ways.
 pub fn readings(class: &str, values: &[(&str, Reading)]) -> Option<Vec<Option<Reading>>> {
     let (_, shape) = class.rsplit('.').next()?.split_once("Function")?;
     let (arity, shape) = shape.split_once(BOUND)?;
@@ -30,7 +32,7 @@ pub fn readings(class: &str, values: &[(&str, Reading)]) -> Option<Vec<Option<Re
 struct Spellings<'v> {
     /// The value classes by name.
     values: &'v [(&'v str, Reading)],
-    /// How many steps were taken, at most [`TRIES`].
+    /// How many steps were taken so far, at most [`TRIES`].
     tries: usize,
     /// The values that were read on the way to this step.
     so_far: Vec<Option<Reading>>,
@@ -101,7 +103,7 @@ mod tests {
             ("SuspendFunction0_bound1_UB", Some(vec![Some(Reading::UnsignedByte)])),
             ("Function0_bound2_UJF", Some(vec![Some(Reading::Unsigned), None])),
             ("Function0_bound2_VIdVOn", Some(vec![Some(ID), Some(IDEA)])),
-            // By the number of values: not `IdA`, then `Z`.
+            // The number of values decides: `IdA` and `Z` would be two.
             ("Function0_bound3_VIdAZ", Some(vec![Some(ID), None, Some(Reading::Truth)])),
             ("Function0_bound2_VIdAZ", Some(vec![Some(IDEA), Some(Reading::Truth)])),
             ("Function0_bound2_Z", None),

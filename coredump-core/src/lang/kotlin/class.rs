@@ -1,4 +1,4 @@
-//! Classes of Kotlin's objects.
+//! The classes of Kotlin's objects.
 //!
 //! Every object begins with its vtable, its interface tables, its runtime type information and its identity hash. That
 //! information (`RTTI`: interfaces, the superclass's information, the numbers of package and simple name in the pool of strings,
@@ -14,19 +14,19 @@ use super::{Kotlin, Named};
 use crate::module::Module;
 use crate::objects::{Field, Id, Kind, Link, Object, Storage};
 
-/// What each object begins with, where the fields have no names.
+/// How the first four fields of each object are stored, by which an object is known where fields have no names.
 const HEADER: [Storage; 4] = [Storage::Ref, Storage::Ref, Storage::Ref, Storage::I32];
-/// The field with the runtime type information.
+/// The index of the field with the runtime type information.
 const RTTI: usize = 2;
-/// That information, likewise.
+/// How the fields of that information are stored, likewise.
 const INFORMATION: [Storage; 8] =
     [Storage::Ref, Storage::Ref, Storage::I32, Storage::I32, Storage::I64, Storage::I32, Storage::Ref, Storage::Ref];
-/// Its fields, by name and by place.
+/// Fields of that information, by name and by index.
 const SUPERCLASS: (&str, usize) = ("superClassRtti", 1);
 const PACKAGE: [(&str, usize); 2] = [("packageNamePoolId", 2), ("qualifierStringLoader", 6)];
 const NAME: [(&str, usize); 2] = [("simpleNamePoolId", 3), ("simpleNameStringLoader", 7)];
 
-/// Longest name, in units of its string.
+/// Longest name, in UTF-16 code units.
 const LONGEST: usize = 1024;
 
 /// A class: its name, then those of its superclasses, with their packages.
@@ -44,7 +44,7 @@ impl Class {
         self.name().rsplit('.').next().unwrap_or_default()
     }
 
-    /// Its name and those of its superclasses, itself first.
+    /// The name of the class, then those of its superclasses.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
@@ -60,18 +60,18 @@ pub fn is_information(fields: &[Storage]) -> bool {
     fields == INFORMATION
 }
 
-/// The program's strings: one text, and where in it each begins and how long it is.
+/// The pool of the program's strings: one text, and for each string its start and length in the text.
 #[derive(Debug)]
 pub struct Pool {
     text: Box<[u8]>,
     places: Box<[u8]>,
-    /// Units are of two bytes.
+    /// Whether a character takes two bytes.
     wide: bool,
 }
 
 impl Pool {
-    /// The pool that a function loads strings from: it names the segment of the text in its `array.new_data`, and the other one
-    /// is that in which every pair lies within the text.
+    /// The pool from which the function `loader` loads strings. Its `array.new_data` names the segment of the text; the
+    /// segment of starts and lengths is the one in which every pair lies within the text.
     fn from_loader(module: &Module<'_>, loader: u32) -> Option<Pool> {
         let mut operators = module.operators(loader)?;
         let (array, text) = loop {
@@ -113,7 +113,7 @@ impl Pool {
     }
 }
 
-/// Start and length.
+/// Start and length of a string in the pool's text.
 fn pair(bytes: &[u8]) -> (usize, usize) {
     let word = |at: usize| {
         bytes
@@ -123,13 +123,13 @@ fn pair(bytes: &[u8]) -> (usize, usize) {
     (word(0), word(4))
 }
 
-/// Units of UTF-16 as a dump and a module hold them.
+/// UTF-16 code units in the byte order in which a dump and a module hold them.
 pub fn units(bytes: &[u8]) -> impl Iterator<Item = u16> + '_ {
     bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]))
 }
 
 impl Kotlin {
-    /// The class of an object; none if it is none of Kotlin's.
+    /// The class of an object; `None` if the object is not Kotlin's.
     pub fn class(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Arc<Class>> {
         if object.kind() != Kind::Struct {
             return None;
@@ -144,8 +144,8 @@ impl Kotlin {
         information.or_else(|| self.class_of_type(view, object.ty.places.first()?))
     }
 
-    /// The class that a type's name and those of its supertypes are of. An uninstrumented engine does not tell the functions that
-    /// load strings.
+    /// The class according to the names of a type and its supertypes: an engine without instrumentation does not reveal
+    /// the functions that load strings.
     fn class_of_type(&self, view: &Named<'_>, &(number, ty): &(u32, u32)) -> Option<Arc<Class>> {
         if let Some(known) = self.named.lock().get(&(number, ty)) {
             return known.clone();
@@ -191,7 +191,7 @@ impl Kotlin {
         }
     }
 
-    /// A string of the pool: its number is in one field, the function that loads it in another.
+    /// A string of the pool: one of the two fields holds its number, the other the function that loads it.
     fn string(&self, view: &Named<'_>, information: &Object<'_>, fields: [(&str, usize); 2]) -> Option<String> {
         let [number, loader] = fields.map(|wanted| field(view, information, wanted));
         let (Some(Field::I32(number)), Some(Field::Ref(Link::Function { instance, index }))) = (number, loader) else {
@@ -211,7 +211,7 @@ impl Kotlin {
     }
 }
 
-/// A field of runtime type information, by its name, or by its place where fields have no names.
+/// A field of runtime type information, by its name, or by its index where fields have no names.
 fn field(view: &Named<'_>, information: &Object<'_>, (name, place): (&str, usize)) -> Option<Field> {
     let own = |index: usize| view.field_name(information.type_index, index);
     let named = (0..information.held()).find(|index| own(*index) == Some(name));
@@ -220,7 +220,8 @@ fn field(view: &Named<'_>, information: &Object<'_>, (name, place): (&str, usize
     information.get(named.or_else(|| nameless().then_some(place))?)
 }
 
-/// A class by the name of its type, which leaves out the class that it is nested in. Those of the library are known.
+/// The name of a class from the name of its type, which leaves out the enclosing class: it is added for the classes of
+/// the library that are known to be nested.
 fn with_outer(name: &str) -> String {
     let outer = match name {
         "kotlin.Failure" => "kotlin.Result.Failure",

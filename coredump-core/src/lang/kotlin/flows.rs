@@ -1,9 +1,9 @@
-//! What code that only moves values tells of them: a parameter is what its callers hand over, a result what is returned, a field what
-//! is stored in it, and all of these are what becomes of them elsewhere. Kotlin's types are static, so a move of a number goes from one
-//! thing to another of the same type; where a value class or a number becomes another, a function of the class is called. References
-//! are not followed: theirs go to supertypes as well. Of a call by reference it is known what refers to the function: a field of a table
-//! of methods, or of a lambda. Its parameters and result are those of all functions that are put there. What is nearest counts, and where
-//! the nearest disagree, nothing is known.
+//! Data flow: what is known of a value's Kotlin type is also known of every local, result, field and global that the
+//! value is moved to or from. Kotlin's types are static, so a move of a number never changes its type; where a value
+//! class or a number becomes another, a function of the class is called. References are not followed, since they are
+//! moved to supertypes as well. A call by reference is known by the field that holds the reference, in a vtable or a
+//! lambda: its parameters and result are those of all functions that are stored there. The nearest evidence counts, and
+//! where the nearest pieces disagree, nothing is known.
 
 use std::collections::HashMap;
 
@@ -15,22 +15,22 @@ use super::layout::{HEADER, with_superclasses};
 use crate::module::{Module, ValueType};
 use crate::unwind::arity;
 
-/// In place of a function, what code outside of functions is in.
+/// Stands for the function index in code outside of functions, such as initialisers of globals.
 const NO_FUNCTION: u32 = u32::MAX;
-/// Moves that are kept of one module.
+/// How many moves are kept for one module.
 const MAX_MOVES: usize = 1 << 23;
-/// Locals of all functions of a module that are looked at.
+/// How many locals, of all functions of a module together, are looked at.
 const MAX_LOCALS: usize = 1 << 24;
-/// Fields that keep what one parameter refers to.
+/// How many fields are remembered in which a function stores one of its parameters.
 const KEPT: usize = 16;
-/// Functions that are looked at for names of locals.
+/// How many functions are checked for names of locals.
 const NAMED: usize = 1 << 12;
-/// Operands on the stack of a function, and blocks that are open in it, past which it is looked at no further.
+/// How many operands may be on a function's stack, and how many blocks open, before the rest of it is not looked at.
 const MAX_DEPTH: usize = 1 << 16;
-/// Operands of a module that are followed: a call of two bytes may take and give a thousand.
+/// How many operands are followed in one module: a call of two bytes may pop and push a thousand.
 const MAX_OPERANDS: usize = 1 << 26;
 
-/// What holds values of one type.
+/// A slot: something in a module that holds values of one static type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Slot {
     /// A parameter or local of a function.
@@ -43,19 +43,19 @@ pub enum Slot {
     Global(u32),
     /// The result of a block of a function's code.
     Block(u32, u32),
-    /// A parameter of the functions that a field of a type refers to.
+    /// A parameter of the functions that a field of a type refers to: type, field, parameter.
     Taken(u32, u32, u32),
-    /// The result of these.
+    /// The result of the functions that a field of a type refers to: type, field.
     Given(u32, u32),
 }
 
-/// How the numbers and values without a box are read that a module's slots hold, as far as its code tells.
+/// How to read the numbers and unboxed value classes in a module's slots, as far as its code tells.
 #[derive(Debug, Default)]
 pub struct Flows(HashMap<Slot, Reading>);
 
 impl Flows {
-    /// Looks through all code of a module. Nothing is known of one that lost the names of its locals: tools that drop them also
-    /// make one function of several with the same code, whatever the types of these are.
+    /// Analyses all code of a module. Nothing is known of a module without names of locals: tools that drop these also
+    /// merge functions with the same code, whatever their types are.
     pub fn from_code(module: &Module<'_>, declared: &Declarations<'_, '_>) -> Flows {
         let functions = module.imported_functions()..module.function_count();
         if !functions.clone().take(NAMED).any(|function| module.local_name(function, 0).is_some()) {
@@ -80,7 +80,7 @@ impl Flows {
         let mut left = MAX_LOCALS;
         for function in functions {
             let Some(locals) = module.local_types(function) else { continue };
-            // Declaring locals costs a module nothing.
+            // A module can declare millions of locals in a few bytes.
             left = left.saturating_sub(locals.len());
             if left == 0 {
                 break;
@@ -91,13 +91,13 @@ impl Flows {
         graph.spread()
     }
 
-    /// How what a slot holds is read, if that is known.
+    /// How to read what a slot holds, if that is known.
     pub fn of(&self, module: &Module<'_>, slot: Slot) -> Option<Reading> {
         self.0.get(&inherited(module, slot)).copied()
     }
 }
 
-/// A field, or what is behind it, as the class has it that declares it.
+/// The slot of an inherited field, or of the functions that it refers to, in the class that declares the field.
 fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
     let declaring = |ty: u32, field: u32| {
         let has = |ty: &u32| module.field_count(*ty).is_some_and(|count| field < count);
@@ -111,7 +111,7 @@ fn inherited(module: &Module<'_>, slot: Slot) -> Slot {
     }
 }
 
-/// Where an operand came from.
+/// What is known of an operand's origin.
 #[derive(Clone, Copy, Debug)]
 enum Source {
     Slot(u32),
@@ -125,31 +125,30 @@ enum Source {
     Unknown,
 }
 
-/// What a function is known to take and give, by its name.
+/// What is known of a function's parameters and result from its name.
 #[derive(Clone, Copy)]
 struct Callee {
     first: Option<Reading>,
     gives: Option<Reading>,
 }
 
-/// A function, and the place of a parameter of it.
+/// A function, and the index of one of its parameters.
 type Parameter = (u32, u32);
-/// A type, and the place of a field of it.
+/// A type, and the index of one of its fields.
 type Member = (u32, u32);
 
-/// Slots, what speaks for each, and the moves between them.
+/// The graph of slots and the moves between them, with the evidence for each slot.
 struct Graph<'m, 's> {
     module: &'m Module<'s>,
     declared: &'m Declarations<'m, 's>,
     ids: HashMap<Slot, u32>,
-    /// By a slot's number.
+    /// The evidence for each slot, by the slot's number.
     known: Vec<Option<Evidence>>,
     moves: Vec<(u32, u32)>,
     callees: HashMap<u32, Callee>,
-    /// Functions that are called, the place of a parameter, and the function that it then refers to.
+    /// A function that is called, the index of a parameter, and the function that is passed in it.
     handed: Vec<(u32, u32, u32)>,
-    /// The fields in which a function keeps references that it takes, by the function and the place of the parameter.
-    /// None of one that gets another value.
+    /// The fields in which a function stores each of its parameters; `None` for a parameter that is assigned to.
     kept: HashMap<Parameter, Option<Vec<Member>>>,
     /// How many operands may still be taken from stacks.
     operands_left: usize,
@@ -165,7 +164,7 @@ impl Graph<'_, '_> {
         id
     }
 
-    /// What an object is the box of. Numbers that are read in one way only are told from value classes that are made of them.
+    /// What a box of this type holds: a number whose type is known, or a value class.
     fn boxed_in(&self, ty: u32) -> Option<Reading> {
         self.declared.boxed_in(ty).or_else(|| match self.module.type_name(ty)? {
             "kotlin.Long" | "kotlin.Float" | "kotlin.Double" => Some(Reading::Signed),
@@ -189,7 +188,7 @@ impl Graph<'_, '_> {
         }
     }
 
-    /// What the classes of lambdas say of the values that these hold.
+    /// Adds what the class names of lambdas say of the captured values.
     fn captured(&mut self) {
         let module = self.module;
         for ty in 0..module.type_kinds().len() as u32 {
@@ -204,7 +203,7 @@ impl Graph<'_, '_> {
         }
     }
 
-    /// Connects the functions that are handed to others with the fields in which these keep them.
+    /// Connects each function that is passed as an argument with the fields in which the callee stores it.
     fn join(&mut self) {
         let mut handed = std::mem::take(&mut self.handed);
         handed.sort_unstable();
@@ -217,7 +216,7 @@ impl Graph<'_, '_> {
         }
     }
 
-    /// Whoever calls what a field refers to may call this function. `None` if too much was followed.
+    /// Notes that a call through a field may call this function. `None` if too much was followed.
     fn called_through(&mut self, function: u32, ty: u32, field: u32) -> Option<()> {
         let module = self.module;
         let Some(signature) = module.signature(function) else { return Some(()) };
@@ -256,7 +255,7 @@ impl Graph<'_, '_> {
         callee
     }
 
-    /// Lets what is known go along the moves, in either direction, the nearest first.
+    /// Spreads the evidence along the moves, in either direction, the nearest first.
     fn spread(self) -> Flows {
         let mut starts = vec![0usize; self.known.len() + 1];
         let ends = || self.moves.iter().flat_map(|&(from, to)| [(from, to), (to, from)]);
@@ -290,29 +289,29 @@ impl Graph<'_, '_> {
     }
 }
 
-/// A block that is open.
+/// A block of code that is open.
 struct Block {
-    /// Operands below it.
+    /// The number of operands below it.
     height: usize,
-    /// Where its result goes, if it has one and that is a number, and branches to it bring that.
+    /// The slot of its result: the outer `None` if it has no result, the inner if the result is no number.
     result: Option<Option<u32>>,
     is_loop: bool,
-    /// Code that is never run: here, and around it.
+    /// Whether the code here is unreachable, and whether the code around the block is.
     dead: bool,
     dead_around: bool,
 }
 
-/// Follows a function's code.
+/// Walks a function's code and tracks the operand stack.
 struct Walk<'g, 'm, 's> {
     graph: &'g mut Graph<'m, 's>,
     function: u32,
-    /// Whether it is one of a value class, which takes a value without its box first.
+    /// Whether the function is a method of a value class, whose first parameter is the unboxed value.
     of_value: bool,
     /// The types of its locals.
     locals: Vec<ValueType>,
     stack: Vec<Source>,
     blocks: Vec<Block>,
-    /// Blocks so far.
+    /// The number of blocks so far.
     count: u32,
 }
 
@@ -328,7 +327,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         let end = Slot::Result(self.function);
         let result = (results.len() == 1).then(|| self.is_number(end).then(|| self.graph.id(end)));
         let name = module.function_name(self.function).unwrap_or_default();
-        // Elements of arrays lie in arrays of Wasm, which tell nothing of them.
+        // The elements of Kotlin's arrays lie in arrays of Wasm, whose types do not tell what they are.
         let element = match name {
             "kotlin.BooleanArray.set" => Some(Reading::Truth),
             "kotlin.CharArray.set" => Some(Reading::Character),
@@ -343,7 +342,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         self.through(operators, result)
     }
 
-    /// Follows code to its end. `result` is where the result of all of it goes, as with a block.
+    /// Walks the code to its end. `result` is the slot of its result, as in `Block::result`.
     fn through(mut self, mut operators: OperatorsReader<'_>, result: Option<Option<u32>>) -> Option<()> {
         self.blocks.push(Block { height: 0, result, is_loop: false, dead: false, dead_around: false });
         while !operators.eof() {
@@ -352,7 +351,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         Some(())
     }
 
-    /// What the functions around a value class's box move: its only field.
+    /// Notes that a value class's constructor and getter move its only field.
     fn value_class(&mut self, name: &str) -> Option<()> {
         let is_made = name.contains("__<init>");
         if !is_made && !name.contains("__<get-") {
@@ -368,14 +367,15 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         Some(())
     }
 
-    /// The topmost operand; `None` if the block has none, so that the code is not valid, or if too many were taken.
+    /// Pops an operand; `None` if the block has none, so that the code is not valid, or if too many were popped.
     fn pop(&mut self) -> Option<Source> {
         self.graph.operands_left = self.graph.operands_left.checked_sub(1)?;
         let height = self.blocks.last()?.height;
         if self.stack.len() > height { self.stack.pop() } else { None }
     }
 
-    /// Whether a slot holds numbers. Of a global it is not known; what a number is moved to or from is one, too.
+    /// Whether a slot holds numbers. The types of globals and blocks are not looked up: what a number is moved to or
+    /// from is a number too.
     fn is_number(&self, slot: Slot) -> bool {
         let module = self.graph.module;
         let ty = match slot {
@@ -397,7 +397,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         signature.is_some_and(|signature| (local as usize) < signature.params.len())
     }
 
-    /// A local of the function gets a value.
+    /// Notes that a local of the function is assigned to.
     fn set(&mut self, source: Source, local: u32) {
         let slot = Slot::Local(self.function, local);
         if self.is_number(slot) {
@@ -439,7 +439,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         Some(())
     }
 
-    /// What is on top of the stack goes to the block so many levels out.
+    /// Notes that a branch moves the operand on top of the stack to the result of the block `levels` levels out.
     fn branch(&mut self, levels: u32) {
         let target = self.blocks.len().checked_sub(levels as usize + 1).and_then(|at| self.blocks.get(at));
         if let Some(result) = target.filter(|block| !block.is_loop).and_then(|block| block.result?)
@@ -479,7 +479,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                 block.dead = block.dead_around;
                 self.stack.truncate(block.height);
             }
-            // What is caught is on the stack: an exception, no value of a slot.
+            // The exception that is caught is pushed, and is not tracked.
             Operator::Catch { .. } | Operator::CatchAll => self.stop(),
             Operator::End | Operator::Delegate { .. } => {
                 if !dead {
@@ -493,7 +493,8 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
                 }
             }
             _ if dead => {}
-            // A function of a value class takes for its own value what that is made of, and the other way round.
+            // In a method of a value class, the value and the number that it wraps are the same parameter, so nothing
+            // is known of it.
             Operator::LocalGet { local_index: 0 } if self.of_value => self.stack.push(Source::Unknown),
             Operator::LocalGet { local_index } => self.push_slot(Slot::Local(self.function, local_index)),
             Operator::LocalSet { local_index } => {
@@ -599,9 +600,9 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
             | Operator::ReturnCall { .. }
             | Operator::ReturnCallIndirect { .. }
             | Operator::ReturnCallRef { .. } => self.stop(),
-            // The operand stays what it is; only more is known of its type.
+            // The operand stays the same; only more is known of its Wasm type.
             Operator::RefAsNonNull | Operator::RefCastNonNull { .. } | Operator::RefCastNullable { .. } => {}
-            // Truth values and numbers are each of one type with what they are compared with or made of.
+            // Both operands and the result have the same type: all are booleans or all numbers.
             Operator::I32And | Operator::I32Or | Operator::I32Xor => {
                 self.count = self.count.checked_add(1)?;
                 let result = self.graph.id(Slot::Block(self.function, self.count));
@@ -634,7 +635,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         Some(())
     }
 
-    /// A value is stored in a field. What is stored in a box is what the box is of.
+    /// Notes that a value is stored in a field. A value that is stored in a box has the type that the box is of.
     fn stored(&mut self, source: Source, ty: u32, field: u32) {
         match (self.graph.boxed_in(ty), source) {
             (_, Source::Function(function)) => {
@@ -646,7 +647,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
         }
     }
 
-    /// A reference that the function was given is stored in a field.
+    /// Notes that the function stores a reference that it was given in a field.
     fn kept(&mut self, local: u32, ty: u32, field: u32) {
         if self.is_parameter(local) {
             let kept = self.graph.kept.entry((self.function, local)).or_insert_with(|| Some(Vec::new()));
@@ -657,7 +658,7 @@ impl<'g, 'm, 's> Walk<'g, 'm, 's> {
     }
 }
 
-/// What an operator gives that computes with numbers that are of no value class.
+/// How to read the result of an arithmetic operator, whose operands are numbers of no value class.
 fn arithmetic(operator: &Operator<'_>) -> Option<Reading> {
     use Operator::*;
     let computes = matches!(
@@ -699,7 +700,7 @@ mod tests {
     use super::super::kinds::Fields;
     use super::*;
 
-    /// How parameter 0 of function 0 is read.
+    /// The reading of parameter 0 of function 0.
     fn parameter(text: &str) -> Option<Reading> {
         let bytes = wat::parse_str(text).unwrap();
         let module = Module::parse(&bytes).unwrap();
@@ -742,7 +743,7 @@ mod tests {
         assert_eq!(calls("(func (drop (call $keeps (ref.func $shows))))"), Some(Reading::Truth));
     }
 
-    /// Such code may take thousands of operands with each instruction, none of which is there.
+    /// Such code may pop thousands of operands with each instruction, none of which is there.
     #[test]
     fn code_that_takes_operands_which_are_not_there_tells_nothing_from_there_on() {
         let text = r#"(module

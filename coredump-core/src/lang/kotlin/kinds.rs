@@ -1,6 +1,6 @@
-//! The meaning of the code's integers: each is a number with a sign or without, a truth value or a character. Types of Wasm do not tell, so what
-//! the code does with it has to: it boxes it, branches on it, hands it to a function of its type, or makes it by a comparison. What no
-//! code speaks for is not known.
+//! The Kotlin types of integers: signed or unsigned number, boolean, character or value class. Wasm's types do not
+//! tell, so they are inferred from what the code does with an integer: it boxes it, branches on it, passes it to a
+//! function of its type, or makes it by a comparison. Where no code tells, the type is not known.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,14 +13,14 @@ use crate::module::Module;
 use crate::objects::{Field, Storage};
 use crate::unwind::arity;
 
-/// The value class of the library that holds any value.
+/// The value class of the library that can hold any value.
 const RESULT: &str = "kotlin.Result";
-/// Operands that are followed.
+/// How many operands of a call are followed.
 const OPERANDS: usize = 64;
-/// Operators of a value class's function that are looked at: it has a few.
+/// How many operators of a value class's method are looked at: it has a few.
 const HANDED_ON: usize = 16;
 
-/// What the names of functions and types say that they take and give; nothing in a module without names.
+/// The parameter and result types that the names of functions and types reveal; none in a module without names.
 pub struct Declarations<'m, 's> {
     module: &'m Module<'s>,
     /// The module's number in the dump.
@@ -29,7 +29,8 @@ pub struct Declarations<'m, 's> {
 }
 
 impl Declarations<'_, '_> {
-    /// What a function takes, if that is one integer: one of the library, or one of a value class that hands it on to such.
+    /// How the only parameter of a function is read: a library function, or a method of a value class that passes it on
+    /// to one.
     pub fn taken_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         let lone = self.module.signature(function).is_some_and(|signature| signature.params.len() == 1);
@@ -40,7 +41,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// What the function takes that a function calls with its own only parameter.
+    /// How the library function reads its parameter to which `function` passes its own only parameter.
     fn handed_on_by(&self, function: u32) -> Option<Reading> {
         let mut operators = self.module.operators(function)?;
         let mut handed = false;
@@ -56,7 +57,7 @@ impl Declarations<'_, '_> {
         None
     }
 
-    /// What a function of a value class does with its own value, as it got it or as the class's getter gives it.
+    /// How a method of a value class uses its own value, as it was passed or as the class's getter returns it.
     fn handled_by(&self, function: u32, class: &str) -> Vec<Reading> {
         let mut found = Vec::new();
         let Some(mut operators) = self.module.operators(function) else { return found };
@@ -79,9 +80,9 @@ impl Declarations<'_, '_> {
         found
     }
 
-    /// What a function of the library takes, by its name.
+    /// How a library function reads its first parameter, by the function's name.
     fn of_library(name: &str) -> Option<Reading> {
-        // Its constructor takes the bits as a number with a sign.
+        // A constructor takes the bits as a signed number.
         if let Some(value) = value_class(name).filter(|_| !name.contains("__<init>")) {
             return Some(value);
         }
@@ -96,8 +97,8 @@ impl Declarations<'_, '_> {
         })
     }
 
-    /// What a function of the library takes first, of a value class: the value itself. A function of one parameter is known to
-    /// [`Declarations::taken_by`].
+    /// How a function's first parameter is read: that of a library function, or of a method of a value class, whose
+    /// first parameter is the value itself. [`Declarations::taken_by`] is for functions of one parameter.
     pub fn taken_first_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         match name.strip_prefix("kotlin.") {
@@ -106,7 +107,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// A value class of the program.
+    /// The reading of a value class of the program.
     fn value(&self, class: String) -> Option<Reading> {
         Some(Reading::Value { module: self.number, ty: self.type_of_value(&class)? })
     }
@@ -116,7 +117,7 @@ impl Declarations<'_, '_> {
         self.values.get(class).copied()
     }
 
-    /// How the values are read that the objects of a class of lambdas hold, by its name.
+    /// How to read the captured values of a lambda's class, by its name.
     pub fn held_by(&self, class: &str) -> Option<Vec<Option<Reading>>> {
         if !class.contains(BOUND) {
             return None;
@@ -124,7 +125,7 @@ impl Declarations<'_, '_> {
         bound::readings(class, &values_of(self.values, self.number))
     }
 
-    /// What a function gives, by its name.
+    /// How a function's result is read, by the function's name.
     pub fn given_by(&self, function: u32) -> Option<Reading> {
         let name = self.module.function_name(function)?;
         let Some(name) = name.strip_prefix("kotlin.") else {
@@ -149,7 +150,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// The class of which an object is the box.
+    /// What a box of this type holds.
     pub fn boxed_in(&self, ty: u32) -> Option<Reading> {
         let name = self.module.type_name(ty)?;
         let Some(name) = name.strip_prefix("kotlin.") else { return self.value(name.to_owned()) };
@@ -167,7 +168,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// What an operator takes from the top of the stack.
+    /// How an operator reads the operand on top of the stack.
     pub fn taken(&self, operator: &Operator<'_>) -> Option<Reading> {
         match *operator {
             Operator::If { .. } | Operator::BrIf { .. } | Operator::I32Eqz => Some(Reading::Truth),
@@ -177,7 +178,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// What an operator leaves on the stack.
+    /// How the result that an operator pushes is read.
     pub fn given(&self, operator: &Operator<'_>) -> Option<Reading> {
         use Operator::*;
         match *operator {
@@ -226,7 +227,7 @@ impl Declarations<'_, '_> {
         }
     }
 
-    /// What speaks for a function's locals.
+    /// The evidence for a function's locals.
     fn locals(&self, function: u32) -> HashMap<u32, Evidence> {
         let mut known = HashMap::new();
         if let Some(operators) = self.module.operators(function) {
@@ -255,8 +256,8 @@ impl Declarations<'_, '_> {
     }
 }
 
-/// The value class that a function of the library is of: `UInt__toString-impl`, `<UByte__<get-data>-impl>`. Those of unsigned
-/// numbers, of arrays of such, and durations are read in ways of their own.
+/// The value class of which a library function is a method, as `UInt__toString-impl` or `<UByte__<get-data>-impl>`:
+/// unsigned numbers, arrays of these, and durations.
 fn value_class(function: &str) -> Option<Reading> {
     let (package, function) = match function.strip_prefix("time.") {
         Some(function) => ("time", function),
@@ -272,8 +273,8 @@ fn value_class(function: &str) -> Option<Reading> {
     })
 }
 
-/// The value class that a function is of, with its package: `shop.Cents` of `shop.Cents__toString-impl` and of
-/// `shop.<Cents__<get-amount>-impl>`.
+/// The value class of which a function is a method, with its package: `shop.Cents` of `shop.Cents__toString-impl` and
+/// of `shop.<Cents__<get-amount>-impl>`.
 pub fn class_of_function(function: &str) -> Option<String> {
     let (path, rest) = function.split_once("__")?;
     let (package, class) = path.rsplit_once('.').unwrap_or(("", path));
@@ -316,8 +317,8 @@ enum Origin {
     Field(u32, u32),
 }
 
-/// Gives `each` a function that is called, and where its first argument was read from, as far as that is in the same straight
-/// piece of code.
+/// Calls `each` with every function that is called and the origin of its first argument, where the argument is read in
+/// the same straight line of code.
 fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, mut each: impl FnMut(u32, Origin)) {
     let mut stack: Vec<Option<Origin>> = Vec::new();
     while !operators.eof() {
@@ -360,7 +361,8 @@ fn first_arguments<'s>(module: &Module<'_>, mut operators: OperatorsReader<'s>, 
     }
 }
 
-/// What speaks for one thing or another; for several, nothing is known. A value class is more than what it is made of.
+/// Evidence for a reading. Evidence for different readings cancels out, except that a value class outweighs the number
+/// that it wraps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Evidence(Reading);
 
@@ -369,12 +371,12 @@ impl Evidence {
         known.entry(key).or_insert(Evidence(reading)).hear(reading);
     }
 
-    /// Adds to what speaks for something.
+    /// Adds evidence.
     pub fn tell(known: &mut Option<Evidence>, reading: Reading) {
         known.get_or_insert(Evidence(reading)).hear(reading);
     }
 
-    /// What all of it speaks for.
+    /// The reading that all evidence supports.
     pub fn reading(self) -> Option<Reading> {
         (self.0 != Reading::Unknown).then_some(self.0)
     }
@@ -391,7 +393,8 @@ impl Evidence {
     }
 }
 
-/// Gives `each` an operator and the one after it, and the one after those that only keep its result in a local as well.
+/// Calls `each` with each operator and its successor; an operator is also paired with the one after any `local.tee`s
+/// that follow it.
 fn pairs<'s>(mut operators: OperatorsReader<'s>, mut each: impl FnMut(&Operator<'s>, &Operator<'s>)) {
     let mut last: Option<Operator<'s>> = None;
     let mut before: Option<Operator<'s>> = None;
@@ -408,7 +411,7 @@ fn pairs<'s>(mut operators: OperatorsReader<'s>, mut each: impl FnMut(&Operator<
     }
 }
 
-/// What the integer fields of the types of one module are.
+/// The Kotlin types of the integer fields in one module's types.
 #[derive(Debug, Default)]
 pub struct Fields {
     known: HashMap<(u32, u32), Evidence>,
@@ -418,12 +421,12 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// Looks through all code of a module.
+    /// Analyses all code of a module.
     pub fn from_code(module: &Module<'_>, number: u32) -> Fields {
         let mut fields = Fields::default();
         let values = value_classes(module);
         let declared = Declarations { module, number, values: &values };
-        // A box hands its own field to the functions of its class, which is no evidence that it holds another one.
+        // A box passes its own field to methods of its class, which is no evidence that the field holds a boxed value.
         let is_box = |ty: u32, reading| matches!(reading, Reading::Value { ty: own, .. } if own == ty);
         for function in module.imported_functions()..module.function_count() {
             let Some(operators) = module.operators(function) else { continue };
@@ -453,7 +456,8 @@ impl Fields {
                     Evidence::add(&mut fields.known, (ty, field), reading);
                 }
             });
-            // The functions of a value class take it without its box and so show its field: first of all its `hashCode`.
+            // The methods of a value class, above all its `hashCode`, take the unboxed value and so show what its field
+            // is.
             if let Some(class) = module.function_name(function).and_then(class_of_function)
                 && let Some(&ty) = values.get(&class)
             {
@@ -474,7 +478,8 @@ impl Fields {
         values_of(&self.values, module)
     }
 
-    /// The kind of a value class's only field, as it stands without its box: a number of 32 bits, if its box has fewer.
+    /// How to read an unboxed value class by its only field: unboxed, a number has at least 32 bits, also where its box
+    /// stores fewer.
     pub fn within(
         &self,
         module: &Module<'_>,
@@ -496,14 +501,14 @@ impl Fields {
         self.reading(module, ty, only, storage, moved)
     }
 
-    /// What the names of functions and types say.
+    /// What the names of the module's functions and types reveal.
     pub fn declarations<'m, 's>(&'m self, module: &'m Module<'s>, number: u32) -> Declarations<'m, 's> {
         Declarations { module, number, values: &self.values }
     }
 
-    /// The kind of an integer field. An inherited one is read through the superclass's type, too. Kotlin reads only characters
-    /// without a sign, and numbers of 32 and 64 bits have one where no code speaks for another. `moved` is what is known of a
-    /// field that code only moves.
+    /// How to read an integer field; evidence for an inherited field counts too. 16 bits that the code reads without a
+    /// sign are a character, and numbers of 32 and 64 bits are signed unless other evidence exists. `moved` is what
+    /// data flow tells of a field that code only moves.
     pub fn reading(
         &self,
         module: &Module<'_>,
@@ -531,7 +536,7 @@ impl Fields {
         }
     }
 
-    /// What numbers and values without a box in a function's locals are, as far as its code tells.
+    /// How to read the numbers and unboxed value classes in a function's locals, as far as its code tells.
     pub fn locals(&self, module: &Module<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
         let known = Declarations { module, number, values: &self.values }.locals(function);
         known.into_iter().map(|(local, evidence)| (local, evidence.0)).collect()

@@ -1,5 +1,6 @@
-//! Where the classes of Kotlin's library hold what. Fields are found by their names; where those are lost, by their places in these
-//! layouts of Kotlin 2.4.20, as long as an object's fields are stored as they say: tools that optimise take fields out.
+//! The fields of classes of Kotlin's library. A field is found by its name; where names are lost, by its index in these
+//! layouts of Kotlin 2.4.20, provided that the object's fields have the storage types listed, because optimisers remove
+//! fields.
 
 use super::{Kotlin, Named};
 use crate::module::Module;
@@ -11,7 +12,7 @@ pub(super) const HEADER: [(&str, Storage); 4] = [("vtable", Ref), ("itable", Ref
 
 type Fields = &'static [(&'static str, Storage)];
 
-/// The fields of a class after those, superclasses' first.
+/// For each class its fields after those, superclasses' first.
 const LAYOUTS: &[(&str, Fields)] = &[
     ("String", &[("leftIfInSum", Ref), ("length", I32), ("_chars", Ref)]),
     ("text.Regex", &[("nativePattern", Ref), ("startNode", Ref)]),
@@ -137,7 +138,7 @@ const LAYOUTS: &[(&str, Fields)] = &[
 
 const STORAGE: Fields = &[("storage", Ref)];
 
-/// Superclasses that are followed.
+/// How many superclasses are followed.
 pub(super) const ANCESTORS: usize = 64;
 
 /// The type of a class and those of its superclasses, itself first.
@@ -185,13 +186,14 @@ impl Kotlin {
         }
     }
 
-    /// The places of an object's own fields, after those that all have.
+    /// The indices of an object's fields after the four that all objects have.
     pub(super) fn own(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<usize> {
         let name = |index: usize| view.field_name(object.type_index, index);
         if (0..object.held()).all(|index| name(index).is_none()) {
             return (HEADER.len()..object.held()).collect();
         }
-        // An optimised program's objects need not have all of them. A class may have a field of its own that is called so.
+        // An optimised program's objects need not have all four, and a class may have a field of its own with such a
+        // name.
         let begins =
             HEADER.iter().filter(|(header, _)| (0..HEADER.len()).any(|index| name(index) == Some(header))).count();
         (begins..object.held()).collect()

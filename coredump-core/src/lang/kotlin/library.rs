@@ -1,4 +1,4 @@
-//! The classes of Kotlin's library that are written otherwise than as their fields.
+//! The classes of Kotlin's library that are not written as a list of their fields.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use super::numbers::{instant, part_text, quoted, uuid};
 use super::{Form, Kotlin, MESSAGE, Named, Part, Reading};
 use crate::objects::{Field, Kind, Link, Object};
 
-/// Lists within lists that are views of each other.
+/// How many lists that are views of others are followed.
 const VIEWS: u32 = 16;
 /// The class that holds a map's entries.
 const MAP: &str = "collections.HashMap";
@@ -16,11 +16,11 @@ const MAP: &str = "collections.HashMap";
 #[derive(Clone, Copy)]
 struct Elements<'o> {
     array: Object<'o>,
-    /// Where the first is, and how far the next is from it.
+    /// Index of the first element in `array`, and the distance to the next.
     first: i64,
     step: i64,
     len: u64,
-    /// Whether the end of the array is followed by its start.
+    /// Whether the list wraps from the end of the array to its start.
     wraps: bool,
     reading: Reading,
 }
@@ -41,7 +41,7 @@ impl Elements<'_> {
         (window.start.min(end)..end).map(|index| self.get(index).unwrap_or(unknown)).collect()
     }
 
-    /// From one of them on.
+    /// The elements from one of them on.
     fn from(self, first: i32, len: i32) -> Option<Self> {
         let (skipped, len) = (u64::try_from(first).ok()?, u64::try_from(len).ok()?);
         (skipped.checked_add(len)? <= self.len).then_some(Elements {
@@ -53,7 +53,7 @@ impl Elements<'_> {
 }
 
 impl Kotlin {
-    /// How an object is written that is of this class or a subclass of it; none if as its fields.
+    /// How an object of this class or a subclass is written; `None` if as its fields.
     pub(super) fn known(
         &self,
         view: &Named<'_>,
@@ -204,8 +204,8 @@ impl Kotlin {
         })
     }
 
-    /// The value of a property whose `delegate` is one of the library's that keep it themselves; none of others, which may compute
-    /// it, and of a `lazy` that was not asked for it yet.
+    /// The value of a delegated property, if `delegate` is one of the library's that store it. `None` for other
+    /// delegates, which may compute it, and for a `lazy` that was not initialised yet.
     pub fn delegated(&self, view: &Named<'_>, delegate: Part) -> Option<Part> {
         const KEPT: [&str; 2] = ["properties.ObservableProperty", "properties.NotNullVar"];
         let Field::Ref(Link::Object(id)) = delegate.field else { return None };
@@ -226,7 +226,7 @@ impl Kotlin {
     fn elements<'v>(&self, view: &Named<'v>, object: &Object<'_>, simple: &str, depth: u32) -> Option<Elements<'v>> {
         let depth = depth.checked_sub(1)?;
         let int = |name| self.int(view, object, simple, name);
-        // The elements of a list that another one refers to.
+        // The elements of a list that a field of this one refers to.
         let of = |name| {
             let other = self.object(view, object, simple, name)?;
             let class = self.class(view, &other)?;
@@ -280,7 +280,7 @@ impl Kotlin {
         })
     }
 
-    /// Gives the entry at a place of a map's arrays; none where it was removed.
+    /// A function that gives the entry at an index of a map's arrays; `None` from it where an entry was removed.
     fn entry<'v>(&self, view: &Named<'v>, map: &Object<'_>) -> Option<impl Fn(u64) -> Option<(Part, Part)> + use<'v>> {
         let array = |name, class| self.elements(view, &self.object(view, map, MAP, name)?, class, VIEWS);
         let keys = array("keysArray", "Array")?;
@@ -301,7 +301,7 @@ impl Kotlin {
         let used = u64::try_from(self.int(view, map, MAP, "length")?).ok()?;
         let len = u64::try_from(self.int(view, map, MAP, "_size")?).ok()?;
         let entry = self.entry(view, map)?;
-        // There are no more places than the arrays have, whatever the map says.
+        // There are no more entries than the arrays have, whatever the map's fields say.
         let places = self.object(view, map, MAP, "presenceArray");
         let places = places.and_then(|array| self.object(view, &array, "IntArray", "storage"));
         let used = used.min(places.map_or(0, |array| array.held() as u64));
@@ -341,7 +341,7 @@ impl Kotlin {
         }))
     }
 
-    /// The end of a range of any type, if that is written in short; not of a range of ranges.
+    /// An end of a range, if its value is written in short, which a range itself is not.
     fn bound_of(&self, view: &Named<'_>, part: Part) -> Option<String> {
         let Field::Ref(Link::Object(id)) = part.field else { return None };
         let object = view.get(id)?;
@@ -356,7 +356,7 @@ impl Kotlin {
         }
     }
 
-    /// A lambda or a local function: classes are shared by those of one shape, and the function tells which it is.
+    /// A lambda or a local function. Those of one shape share a class, so the function that it refers to names it.
     fn lambda(&self, view: &Named<'_>, object: &Object<'_>, class: &Class) -> Option<Form> {
         let simple = class.simple();
         let shape = simple.strip_prefix("Suspend").unwrap_or(simple);

@@ -29,12 +29,12 @@ pub use class::is_information;
 pub use numbers::{part_text, quoted};
 pub use suspended::{Held, SuspendPoint, Suspended};
 
-/// Causes of an exception that are followed, and exceptions that are listed as suppressed.
+/// How many causes of an exception are followed, and how many suppressed exceptions are listed.
 const CAUSES: u32 = 8;
 const SUPPRESSED: u64 = 16;
-/// Units of a message.
+/// The most UTF-16 code units of a message.
 const MESSAGE: u64 = 4096;
-/// Parts of texts and places of maps that are looked at in one dump: of a sound one more than all that is asked for.
+/// How many parts of strings and entries of maps are looked at in one dump: more than a sound dump needs.
 const WORK: u64 = 1 << 25;
 
 /// What was looked for, and whether it was found.
@@ -43,10 +43,10 @@ type Lookups<K, T> = HashMap<K, Option<Arc<T>>>;
 /// What is known of the Kotlin program in a dump; nothing, if it holds none.
 #[derive(Debug, Default)]
 pub struct Kotlin {
-    /// Parts of texts and places of maps that were looked at.
+    /// How many parts of strings and entries of maps were looked at.
     work: AtomicU64,
     classes: Locked<Lookups<Id, Class>>,
-    /// By module and type.
+    /// Classes by module and type index.
     named: Locked<Lookups<(u32, u32), Class>>,
     pools: Locked<Lookups<(u32, u32), Pool>>,
     fields: Locked<HashMap<u32, Arc<Fields>>>,
@@ -67,7 +67,7 @@ impl Kotlin {
             Form::Plain(_) if class.is("kotlin.Enum") || class.is("kotlin.Throwable") => self.members(view, object),
             _ => Vec::new(),
         };
-        // The function of a lambda is its name.
+        // A lambda's function is shown as its name, not as a member.
         members.retain(|(_, part)| !matches!(part.field, Field::Ref(Link::Function { .. })));
         let (form, members) = match (form, self.coroutine(&class, &members)) {
             (Form::Record(_), Some((name, members))) => (Form::Record(name), members),
@@ -76,12 +76,12 @@ impl Kotlin {
         Some(Meaning { class: class.name().to_owned(), form, members })
     }
 
-    /// Whether so much more may be looked at.
+    /// Counts work as done; returns whether the limit still allows it.
     fn spend(&self, work: u64) -> bool {
         self.work.fetch_add(work, Ordering::Relaxed).saturating_add(work) <= WORK
     }
 
-    /// The fields of an object after those that all have, by their names.
+    /// The fields of an object after the four that all objects have, with their names.
     pub fn members(&self, view: &Named<'_>, object: &Object<'_>) -> Vec<(String, Part)> {
         let fields = self.own(view, object).into_iter().filter_map(|index| Some((index, object.get(index)?)));
         let named = |(index, field)| {
@@ -91,21 +91,21 @@ impl Kotlin {
         };
         let mut members: Vec<_> = fields.map(named).collect();
         let bound = self.bound(view, object).unwrap_or_default();
-        // What a lambda holds comes last.
+        // The values that a lambda captured are its last fields.
         for ((_, part), reading) in members.iter_mut().rev().zip(bound.into_iter().rev()) {
             part.reading = reading.unwrap_or(part.reading);
         }
         members
     }
 
-    /// How the values are read that a lambda holds, where the name of its class tells.
+    /// How to read the values that a lambda captured, where the name of its class tells.
     fn bound(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Vec<Option<Reading>>> {
         let class = self.class(view, object).filter(|class| class.name().contains(bound::BOUND))?;
         let (number, _) = *object.ty.places.first()?;
         bound::readings(class.name(), &self.fields(view, number)?.values(number))
     }
 
-    /// An exception with what it says and what caused it.
+    /// An exception with its message, causes and suppressed exceptions.
     pub fn thrown(&self, view: &Named<'_>, object: &Object<'_>) -> Option<Thrown> {
         self.thrown_within(view, object, CAUSES)
     }
@@ -133,13 +133,13 @@ impl Kotlin {
                 Field::Ref(Link::Object(id)) => view.get(id),
                 _ => None,
             });
-            // Exceptions that suppress each other are as many as there are, and no more than one level.
+            // Only one level of suppressed exceptions is listed, since exceptions may suppress each other without end.
             thrown.suppressed = objects.filter_map(|object| self.thrown_within(view, &object, depth.min(1))).collect();
         }
         Some(thrown)
     }
 
-    /// How the bits of a field are read: for integers the code shows it.
+    /// How to read the bits of a field. For integers the code tells.
     fn reading(&self, view: &Named<'_>, object: &Object<'_>, index: usize) -> Reading {
         use Storage::{I8, I16};
         let Some(storage) = object.storage(index) else { return Reading::Signed };
@@ -152,7 +152,7 @@ impl Kotlin {
         readings.into_iter().find(|reading| *reading != unknown).unwrap_or(unknown)
     }
 
-    /// The kinds of its types' fields, as the code of a module shows them.
+    /// The Kotlin types of the fields in a module's types, as its code shows them.
     fn fields(&self, view: &Named<'_>, number: u32) -> Option<Arc<Fields>> {
         let module = view.module(number)?;
         let known = self.fields.lock().get(&number).cloned();
@@ -163,7 +163,7 @@ impl Kotlin {
         }))
     }
 
-    /// What is known of a slot of a module by the moves of its code.
+    /// What data flow tells of a slot of a module.
     fn moved(&self, view: &Named<'_>, number: u32, slot: Slot) -> Option<Reading> {
         let module = view.module(number)?;
         let known = self.flows.lock().get(&number).cloned();
@@ -179,7 +179,7 @@ impl Kotlin {
         flows.of(module, slot)
     }
 
-    /// What numbers and values without a box in a function's locals are, as far as code tells.
+    /// How to read the numbers and unboxed value classes in a function's locals, as far as code tells.
     pub fn locals(&self, view: &Named<'_>, number: u32, function: u32) -> HashMap<u32, Reading> {
         let Some((module, fields)) = view.module(number).zip(self.fields(view, number)) else { return HashMap::new() };
         let mut known = fields.locals(module, number, function);
@@ -218,8 +218,8 @@ impl Kotlin {
         types.iter().any(|ty| class::is_information(&ty.fields) && ty.places.iter().any(|(place, _)| *place == module))
     }
 
-    /// The name of a suspended function, and those members of its state that a person calls variables. Parameters come first;
-    /// a local that lives across a suspension has its number after its name.
+    /// The name of a suspended function, and those members of its state that are variables of the source. Parameters
+    /// come first; the compiler appends a number to the name of a local that lives across a suspension.
     fn coroutine(&self, class: &Class, members: &[(String, Part)]) -> Option<(String, Vec<(String, Part)>)> {
         if !class.is("kotlin.coroutines.CoroutineImpl") {
             return None;
@@ -260,7 +260,7 @@ pub fn value_class<'v>(view: &Named<'v>, number: u32, ty: u32) -> Option<(&'v st
     Some((module.type_name(ty)?, module.field_name(ty, layout::HEADER.len() as u32)?))
 }
 
-/// A local's name as the program has it; none of those that the compiler made for itself.
+/// A local's name as the program has it; `None` for a local that the compiler made.
 pub fn local_name(name: &str) -> Option<&str> {
     match name {
         "<this>" => Some("this"),

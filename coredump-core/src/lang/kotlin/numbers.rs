@@ -7,7 +7,7 @@ use crate::gc::plain::number;
 use crate::objects::Field;
 use crate::text::is_unsafe;
 
-/// A number, a truth value or a character; none of a reference.
+/// A number, a boolean or a character as text; `None` for a reference.
 pub fn part_text(part: Part) -> Option<String> {
     let unsigned = |bits: u64| match part.reading {
         Reading::Truth if bits <= 1 => (bits == 1).to_string(),
@@ -18,7 +18,7 @@ pub fn part_text(part: Part) -> Option<String> {
     };
     let integer = |signed: i64, bits: u64| match part.reading {
         Reading::Signed => signed.to_string(),
-        // A number that reads alike either way is known all the same.
+        // A number that is the same signed and unsigned is known all the same.
         Reading::Unknown if signed < 0 => format!("{bits:#x}"),
         _ => unsigned(bits),
     };
@@ -46,7 +46,7 @@ pub fn float(value: f32) -> String {
     written(&format!("{value:e}"), f64::from(value))
 }
 
-/// `scientific` is `-1.25e3`.
+/// Writes a float as Kotlin does; `scientific` is the same number as Rust writes it, as `-1.25e3`.
 fn written(scientific: &str, value: f64) -> String {
     if !value.is_finite() {
         return match value {
@@ -171,7 +171,7 @@ pub fn quoted(units: &[u16]) -> String {
     text + "\""
 }
 
-/// Adds characters as they stand in a program between these quotes.
+/// Appends characters, escaped as in a literal between these quotes.
 fn push(text: &mut String, units: &[u16], quote: char) {
     for letter in char::decode_utf16(units.iter().copied()) {
         let _ = match letter {

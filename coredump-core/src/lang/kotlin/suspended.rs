@@ -1,7 +1,8 @@
-//! Suspended functions: the objects that keep the state of suspend functions which wait.
+//! Suspended functions: the objects that hold the state of suspend functions while they wait.
 //!
-//! Such an object refers to that of its caller, which is resumed when it ends. The number of the place where it waits is
-//! stored just before what is called there, so the function's code tells the place. Seen in Kotlin 2.4.20.
+//! Such an object refers to that of its caller, which is resumed when it ends. The function stores the number of the
+//! suspension point in the object just before the call at which it waits, so its code tells where that is. Seen in
+//! Kotlin 2.4.20.
 
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
@@ -13,29 +14,29 @@ use super::{Class, Kotlin, Named};
 use crate::gc::meaning::Part;
 use crate::objects::{Field, Id, Kind, Link, Object};
 
-/// Objects that are listed.
+/// How many suspended functions are listed.
 const MOST: usize = 1 << 16;
-/// Functions of one class that are looked through.
+/// How many methods of one class are searched.
 const FUNCTIONS: usize = 256;
-/// Instructions that are looked at for the places of all objects.
+/// How many instructions are looked at for the suspension points of all objects.
 const INSTRUCTIONS: u64 = 1 << 26;
 
-/// A suspend function that waits, or the state of one that nothing says whether it does.
+/// A suspend function that waits, or of which it is not known whether it still waits.
 #[derive(Clone, Debug)]
 pub struct Suspended {
     /// The object that keeps its state.
     pub id: Id,
     /// The function.
     pub function: String,
-    /// The number of its place.
+    /// The number of its suspension point.
     pub state: i32,
-    /// Who waits for it: the object of another one.
+    /// The object of its caller, which waits for it.
     pub caller: Option<Id>,
     /// Where it waits.
     pub place: Option<SuspendPoint>,
     /// What will resume it.
     pub held: Held,
-    /// The parameters and variables that live across the place.
+    /// The parameters and variables that live across the suspension point.
     pub variables: Vec<(String, Part)>,
 }
 
@@ -46,7 +47,7 @@ pub struct SuspendPoint {
     pub module: u32,
     /// The function that resumes it.
     pub function: u32,
-    /// The call at which it waits, an offset in the module's file.
+    /// The call at which it waits: a byte offset in the module's file.
     pub offset: u64,
 }
 
@@ -85,7 +86,7 @@ impl Kotlin {
         }
         // A function whose continuation has been resumed has gone on.
         let gone: HashSet<Id> = holders.iter().filter(|(_, held)| held.is_none()).map(|(id, _)| *id).collect();
-        // Where several objects hold it, the first counts.
+        // Where several objects will resume a function, the first counts.
         let held = holders.iter().rev().filter_map(|&(id, held)| Some((id, held?)));
         let held: HashMap<Id, Held> = held.collect();
         found.retain(|one: &Suspended| !gone.contains(&one.id));
@@ -99,7 +100,7 @@ impl Kotlin {
         const CLASS: &str = "coroutines.CoroutineImpl";
         let class = self.class(view, object)?;
         let state = self.int(view, object, CLASS, "state").filter(|&state| state > 0)?;
-        // A continuation that has ended has given its interceptor back.
+        // A continuation that has ended has released its interceptor.
         let intercepted = self.object(view, object, CLASS, "intercepted_").and_then(|held| self.class(view, &held));
         if intercepted.is_some_and(|class| class.is("kotlin.coroutines.CompletedContinuation")) {
             return None;
@@ -116,7 +117,7 @@ impl Kotlin {
         })
     }
 
-    /// The suspended function that an object will resume; `None` in the second place if it has done so.
+    /// The suspended function that an object will resume, and how; the inner `None` says that it has been resumed.
     fn holder(&self, view: &Named<'_>, object: &Object<'_>, role: Role) -> Option<(Id, Option<Held>)> {
         if role == Role::Sequence {
             let next = self.object(view, object, "sequences.SequenceBuilderIterator", "nextStep")?;
@@ -124,7 +125,7 @@ impl Kotlin {
         }
         const CLASS: &str = "coroutines.SafeContinuation";
         let waits = self.object(view, object, CLASS, "delegate")?;
-        // It is an entry of an enumeration, or what the function was resumed with.
+        // The field holds an enumeration entry, or the value that the function was resumed with.
         let result = self.object(view, object, CLASS, "result")?;
         let entry = self.object(view, &result, "Enum", "name").and_then(|name| self.whole_text(view, &name));
         match entry.as_deref() {
@@ -134,7 +135,7 @@ impl Kotlin {
         }
     }
 
-    /// Where an object of a suspended function has this state: one of its class's functions stores the number just before the
+    /// The suspension point of an object with this state: one of its class's methods stores the number just before the
     /// call at which it waits.
     fn place(&self, view: &Named<'_>, object: &Object<'_>, state: i32, left: &Cell<u64>) -> Option<SuspendPoint> {
         let own = self.own(view, object);
@@ -146,7 +147,7 @@ impl Kotlin {
             let Field::Ref(Link::Function { instance, index }) = function else { return None };
             let number = view.module_of(instance, object)?;
             let module = view.module(number)?;
-            // The field is the superclass's. Types that are equal are one to the engine, and several in the module.
+            // The field is declared by the superclass. Several equal types of a module are one to the engine.
             let places = object.ty.places.iter().filter(|place| place.0 == number);
             let types: Vec<u32> = places.flat_map(|&(_, ty)| with_superclasses(module, ty)).collect();
             let is_helper = |function| module.function_name(function) == Some("kotlin.wasm.internal.returnIfSuspended");
@@ -155,14 +156,14 @@ impl Kotlin {
             Some(SuspendPoint { module: number, function: index, offset })
         });
         let first = places.next()?;
-        // Where not all could be looked at, nothing says that it is the only one.
+        // If the limit was reached, it is not known whether the point is the only one.
         (places.all(|other| other == first) && left.get() > 0).then_some(first)
     }
 }
 
-/// The call at which a function waits after it has stored a number in a field: the last one before what it gave is compared with
-/// the mark of functions that wait. `None` if the number is stored in several places, or none. `is_helper` tells the library's
-/// own calls in between.
+/// The call at which a function waits after it has stored `state` in a field: the last call before the comparison of
+/// its result with `COROUTINE_SUSPENDED`. `None` unless the number is stored exactly once. `is_helper` recognises the
+/// library's own calls in between.
 fn call_at(
     mut operators: OperatorsReader<'_>,
     is_field: impl Fn(u32, u32) -> bool,
@@ -171,7 +172,7 @@ fn call_at(
     left: &Cell<u64>,
 ) -> Option<u64> {
     let (mut constant, mut stores) = (None, 0);
-    // The calls since the number was stored; the last one gets the mark.
+    // The calls since the number was stored; the last one loads `COROUTINE_SUSPENDED`.
     let (mut calls, mut found): (Vec<u64>, Option<u64>) = (Vec::new(), None);
     while !operators.eof() {
         left.set(left.get().checked_sub(1)?);
@@ -197,7 +198,7 @@ fn call_at(
     found.filter(|_| stores == 1)
 }
 
-/// What objects of a type are to suspended functions.
+/// The role that objects of a type have for suspended functions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     Suspended,

@@ -11,11 +11,11 @@ use crate::objects::Id;
 use crate::tasks::{AsyncTask, Await, AwaitState, Room, TaskState};
 use crate::variables::Limits;
 
-/// Functions that wait for each other, and those of all tasks together.
+/// How many functions that wait for each other are followed, and how many are shown in all tasks together.
 const LEVELS: usize = 96;
 const MAX_AWAITS: usize = 1 << 18;
 
-/// Adds the chains of suspended functions: who waits for nobody that is known is the innermost of each.
+/// Adds the chains of suspended functions. The innermost of a chain is the one that waits for no other that is known.
 pub fn find(
     dump: &CoreDump<'_>,
     binaries: &Binaries,

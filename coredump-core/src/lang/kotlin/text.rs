@@ -1,5 +1,6 @@
-//! Strings. A concatenation is lazy: the string has the whole's length, its own characters are the right part, and what is left of
-//! them is another string, which may be one of these itself. Reading the characters folds them into one.
+//! Strings. Concatenation is lazy: such a string has the length of the whole, its own characters are the right part,
+//! and it refers to another string for the left part, which may be a concatenation too. When the program reads the
+//! characters, the parts are joined.
 
 use std::ops::Range;
 
@@ -7,11 +8,11 @@ use super::class::units;
 use super::{Kotlin, MESSAGE, Named, Text};
 use crate::objects::{Field, Link, Object, Storage};
 
-/// Parts of a concatenation that are followed.
+/// How many parts of a concatenation are followed.
 const PARTS: usize = 1 << 20;
 
 impl Kotlin {
-    /// A string, if all of it is in the dump and it is no longer than the words of an exception.
+    /// A string, if all of it is in the dump and it is no longer than `MESSAGE`.
     pub fn whole_text(&self, view: &Named<'_>, object: &Object<'_>) -> Option<String> {
         let text = self.text(view, object, 0..MESSAGE)?;
         (text.whole && text.len <= MESSAGE).then(|| String::from_utf16_lossy(&text.units))
@@ -22,7 +23,7 @@ impl Kotlin {
         let len = u64::try_from(self.int(view, object, "String", "length")?).ok()?;
         let window = window.start.min(len)..window.end.min(len);
         let wanted = usize::try_from(window.end - window.start).ok()?;
-        // From the last part to the first.
+        // The parts, from the last to the first.
         let mut kept: Vec<Vec<u16>> = Vec::new();
         let (mut end, mut next, mut held) = (len, view.get(object.id), 0);
         let mut whole = true;

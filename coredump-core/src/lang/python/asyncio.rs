@@ -1,8 +1,8 @@
-//! Tasks of asyncio: what each waits for, through all that it awaits.
+//! Tasks of asyncio: what each waits for, followed through the chain of awaited objects.
 //!
-//! The extension module `_asyncio` keeps a table of its own for readers from outside, since CPython 3.14, and every thread
-//! a list of its tasks (`Modules/_asynciomodule.c`). The table has no cookie; it holds the size of an interpreter, which
-//! `_PyRuntime` tells too, among offsets that must fit.
+//! Since CPython 3.14 the extension module `_asyncio` has a table of offsets for external debuggers, and every thread a
+//! list of its tasks (`Modules/_asynciomodule.c`). The table begins with no cookie. It is found by the size of an
+//! interpreter's state in it, which `_PyRuntime` has too, between offsets that must be plausible.
 
 use std::collections::HashSet;
 
@@ -12,16 +12,16 @@ use super::{Interpreter, awaited, frame, threads};
 use crate::memory::{Chunk, Memory};
 use crate::runtimes::InterpretedFrame;
 
-/// The version since which there is such a table.
+/// The first version with such a table.
 const SINCE: (u8, u8) = (3, 14);
-/// Tasks that are listed, and coroutines within each other.
+/// How many tasks are listed, and how deep awaited coroutines are followed.
 const MAX_TASKS: usize = 1 << 14;
 const LEVELS: usize = 96;
-/// The instruction that goes on after a suspension, and the least argument that it has where something was awaited or
-/// delegated to (`Lib/opcode.py` of CPython 3.11 and 3.12).
+/// The opcode at which a suspended frame goes on (`RESUME`), and its least argument after an `await` or `yield from`
+/// (`Lib/opcode.py` of CPython 3.11 and 3.12).
 const RESUME: u64 = 151;
 const AFTER_AWAIT: u64 = 2;
-/// What the objects that stand between a coroutine and what it awaits refer to lies after their header.
+/// Offset of the reference in the objects between a coroutine and what it awaits: just after the header.
 const REFERENCE: u64 = 8;
 
 /// A task.
@@ -31,7 +31,7 @@ pub struct AsyncioTask {
     pub address: u64,
     /// Its name, as `get_name()` gives it.
     pub name: String,
-    /// Whether the loop runs it.
+    /// Whether the event loop is running it.
     pub is_running: bool,
     /// What it awaits, the outermost first.
     pub awaits: Vec<Awaited>,
@@ -39,27 +39,27 @@ pub struct AsyncioTask {
     pub broken: Option<String>,
 }
 
-/// Something that is awaited.
+/// An awaited object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Awaited {
     /// The address of its object.
     pub address: u64,
-    /// The name of a coroutine's function; of anything else, its type's.
+    /// The name of a coroutine's function, or of any other object's type.
     pub name: String,
-    /// How far a coroutine is; `None` of anything else.
+    /// The state of a coroutine; `None` for any other object.
     pub state: Option<State>,
-    /// Where a coroutine stands, with its variables.
+    /// A coroutine's frame, with its variables.
     pub frame: Option<InterpretedFrame>,
-    /// The name of the task that this is.
+    /// The task's name, if the object is a task.
     pub task: Option<String>,
 }
 
-/// How far a coroutine is.
+/// The state of a coroutine (`inspect.getcoroutinestate`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It has not begun.
+    /// It has not started.
     Created,
-    /// It waits.
+    /// It is suspended at an `await`.
     Suspended,
     /// It runs.
     Executing,
@@ -67,7 +67,7 @@ pub enum State {
     Completed,
 }
 
-/// Offsets, in bytes.
+/// Offsets of fields, in bytes.
 struct Table {
     task_name: u64,
     task_coroutine: u64,
@@ -76,8 +76,8 @@ struct Table {
     tasks_head: u64,
 }
 
-/// The tasks of all threads of the interpreter at that place; `limits` bound the variables' values, without which they are left
-/// out. Whether there may be more.
+/// The tasks of all threads of the interpreter, and whether there may be more than are listed. `limits` bound the
+/// values of variables; without limits variables are left out.
 pub fn asyncio_tasks(memory: &Memory<'_>, place: &Interpreter, limits: Option<Limits>) -> (Vec<AsyncioTask>, bool) {
     let Layout::Known(offsets) = &place.0 else { return (Vec::new(), false) };
     let objects = Objects::new(memory, offsets);
@@ -101,7 +101,7 @@ pub fn asyncio_tasks(memory: &Memory<'_>, place: &Interpreter, limits: Option<Li
     (found, objects.memory.is_spent())
 }
 
-/// The table: seven offsets of a task, the interpreter's size, and five more.
+/// Finds the table. It has seven fields for a task, the size of an interpreter's state, and five more fields.
 fn find(memory: &Memory<'_>, interpreter: u64) -> Option<Table> {
     let needle = interpreter.to_le_bytes();
     let read = |at: u64| {
@@ -175,7 +175,7 @@ pub(super) fn chain(
                 objects.pointer(object + REFERENCE).filter(|&next| next != 0)
             }
             other => {
-                // Nothing says where an instance of a subclass of Task keeps its name.
+                // In an instance of a subclass of `Task`, the place of the name is not known.
                 let task = if other == "Task" { name_of(object) } else { None };
                 awaits.push(Awaited { address: object, name: kind.name, state: None, frame: None, task });
                 None
@@ -185,7 +185,7 @@ pub(super) fn chain(
     (awaits, None)
 }
 
-/// A task's name, which is a text, or a number until somebody asks for it.
+/// A task's name, which is a string, or a number until the program asks for the name.
 fn name(objects: &Objects<'_, '_>, table: &Table, address: u64) -> Option<String> {
     let name = objects.pointer(address + table.task_name)?;
     match &*objects.type_of(name)?.name {
@@ -214,14 +214,14 @@ pub(super) fn coroutine(
         raw if raw == states.executing => State::Executing,
         _ => State::Completed,
     };
-    // A coroutine that has ended leaves a frame whose contents mean nothing any more.
+    // The frame of a coroutine that has ended has no valid contents.
     let frame = if state == State::Completed { None } else { Some(frame(objects, offsets, at, limits)?) };
     let name = frame.as_ref().map_or_else(|| "coroutine".to_owned(), |frame| frame.function.to_string());
     let next = if has_more { awaited(objects, at) } else { None };
     Some((Awaited { address: object, name, state: Some(state), frame, task: None }, next))
 }
 
-/// Whether the instruction at which a frame will go on is one after an `await` or a `yield from`.
+/// Whether the instruction at which a frame will go on follows an `await` or a `yield from`.
 fn has_awaited(objects: &Objects<'_, '_>, frame: u64) -> bool {
     let next = objects.uint(frame + objects.offsets.frame_instr_ptr, 4).map(|last| last + 2);
     let byte = |nth: u64| objects.uint(next?.checked_add(nth)?, 1);

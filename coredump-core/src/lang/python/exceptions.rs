@@ -1,7 +1,7 @@
-//! The exception that nothing caught: it is in memory still when the interpreter has been left.
+//! The uncaught exception, which is still in memory after the interpreter has exited.
 //!
-//! Its traceback says where each function stood when the exception went through. That is where these functions have ended;
-//! of an exception that was caught, one of them at least has gone on.
+//! Its traceback says at which instruction the exception left each function. If it was caught, at least one of these
+//! functions has run on from there; if not, each has ended there.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::{Interpreter, frame, instruction};
 use crate::memory::{Chunk, Memory};
 use crate::runtimes::InterpretedFrame;
 
-/// Functions of one traceback, and exceptions after each other.
+/// How many functions of one traceback, and exceptions in one chain, are read.
 const MAX_FRAMES: usize = 1 << 12;
 const MAX_CHAIN: usize = 64;
 /// Offsets of an exception, of a traceback and of a frame's object (`Include/cpython/pyerrors.h`, `traceback.h`,
@@ -29,24 +29,25 @@ const CONTENTS: u64 = 12;
 /// An exception that nothing caught.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Uncaught {
-    /// Its type and what it says, as a traceback ends: `KeyError: 'gift'`.
+    /// Its type and message, as the last line of a traceback has them: `KeyError: 'gift'`.
     pub message: String,
-    /// The functions that it went through, youngest first.
+    /// The functions that it propagated through, youngest first.
     pub frames: Vec<InterpretedFrame>,
-    /// The exceptions that a traceback names with it, from one to the next.
+    /// The chain of its causes and contexts, as a traceback prints them.
     pub chain: Vec<Chained>,
 }
 
-/// An exception that another one goes back to.
+/// The cause or context of an exception.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chained {
-    /// Its type and what it says.
+    /// Its type and message.
     pub message: String,
-    /// Whether the other was raised `from` it; else while it was handled.
+    /// Whether the other was raised `from` it (`__cause__`); else the other was raised while this one was handled
+    /// (`__context__`).
     pub is_cause: bool,
 }
 
-/// Looks for the exception that nothing caught; `None` where there is none or it is not certain which it is.
+/// Looks for the uncaught exception; `None` where there is none, or it is not certain which one it is.
 pub fn uncaught(memory: &Memory<'_>, place: &Interpreter) -> Option<Uncaught> {
     let Layout::Known(offsets) = &place.0 else { return None };
     let objects = Objects::new(memory, offsets);
@@ -59,7 +60,7 @@ pub fn uncaught(memory: &Memory<'_>, place: &Interpreter) -> Option<Uncaught> {
         for (nth, words) in bytes.as_chunks::<8>().0.iter().enumerate() {
             let [count, ty] = [&words[..4], &words[4..]]
                 .map(|word| u64::from(u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
-            // The type is in memory, and the object has a few references.
+            // The object must have a plausible reference count, and its type a plausible address.
             if !(1..1 << 20).contains(&count) || ty < 1024 || ty % 4 != 0 {
                 continue;
             }
@@ -75,7 +76,7 @@ pub fn uncaught(memory: &Memory<'_>, place: &Interpreter) -> Option<Uncaught> {
     found.pop()
 }
 
-/// An exception whose traceback says where its functions have ended.
+/// Reads an exception, if each function of its traceback has ended where the traceback says.
 fn read(objects: &Objects<'_, '_>, exception: u64) -> Option<Uncaught> {
     let args = objects.pointer(exception + ARGS)?;
     objects.type_of(args).filter(|kind| kind.name == "tuple")?;
@@ -97,7 +98,7 @@ fn read(objects: &Objects<'_, '_>, exception: u64) -> Option<Uncaught> {
     Some(Uncaught { message: message(objects, exception)?, frames, chain: chain(objects, exception) })
 }
 
-/// The type of an exception and what it says.
+/// The type and message of an exception.
 fn message(objects: &Objects<'_, '_>, exception: u64) -> Option<String> {
     let kind = objects.type_of(exception)?;
     let args = objects.pointer(exception + ARGS)?;
@@ -110,7 +111,7 @@ fn message(objects: &Objects<'_, '_>, exception: u64) -> Option<String> {
     Some(if said.is_empty() { kind.name } else { format!("{}: {said}", kind.name) })
 }
 
-/// The exceptions that led to one, as a traceback shows them: its cause, or else what was being handled.
+/// The chain of exceptions that led to one, as a traceback shows them: its cause, or else its context.
 fn chain(objects: &Objects<'_, '_>, exception: u64) -> Vec<Chained> {
     let mut chain = Vec::new();
     let mut seen = vec![exception];
@@ -131,19 +132,19 @@ fn chain(objects: &Objects<'_, '_>, exception: u64) -> Vec<Chained> {
     chain
 }
 
-/// What an exception says by its arguments: nothing, the only one, or all of them.
+/// The message of an exception from its arguments: nothing, the only one, or a tuple of all.
 fn said(objects: &Objects<'_, '_>, name: &str, args: u64) -> String {
     let limits = Limits { depth: 4, elements: 32 };
     match objects.tuple(args, 2) {
         Some((_, 0)) | None => String::new(),
-        // A key is written as it is in the source.
+        // The key of a `KeyError` is shown by its `repr()`.
         Some((only, 1)) if name == "KeyError" => objects.repr(only[0], limits).unwrap_or_default(),
         Some((only, 1)) => objects.str(only[0]).or_else(|| objects.repr(only[0], limits)).unwrap_or_default(),
         Some(_) => objects.repr(args, limits).unwrap_or_default(),
     }
 }
 
-/// What a group of exceptions says: `several (2 sub-exceptions)`.
+/// The message of an exception group: `several (2 sub-exceptions)`.
 fn group(objects: &Objects<'_, '_>, args: u64) -> Option<String> {
     let (parts, _) = objects.tuple(args, 2).filter(|(parts, _)| parts.len() == 2)?;
     let count = match &*objects.type_of(parts[1])?.name {

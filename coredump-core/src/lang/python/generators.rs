@@ -1,6 +1,7 @@
-//! Generators and coroutines that wait outside of asyncio's tasks: whoever has one may go on with it.
+//! Suspended generators and coroutines outside of asyncio's tasks.
 //!
-//! Nothing lists them. They are objects whose type is one of three, in use and suspended, and their frame has to make sense.
+//! CPython has no list of them. Memory is searched for objects of their three types that have references, are
+//! suspended, and whose frame is sound.
 
 use std::collections::{HashMap, HashSet};
 
@@ -10,12 +11,12 @@ use super::objects::{Limits, Objects};
 use super::offsets::Layout;
 use crate::memory::{Chunk, Memory};
 
-/// How many generators are listed, and how many places are looked at.
+/// How many generators are listed, and how many candidates are looked at.
 const MAX_GENERATORS: usize = 1 << 12;
 const MAX_PLACES: usize = 1 << 16;
 
-/// The outermost generators and coroutines that wait, by address, without those that `known` has. `limits` bound the variables'
-/// values, without which they are left out. Whether there may be more.
+/// The outermost suspended generators and coroutines, by address, without those in `known`, and whether there may be
+/// more. `limits` bound the values of variables; without limits variables are left out.
 pub fn generators(
     memory: &Memory<'_>,
     place: &Interpreter,

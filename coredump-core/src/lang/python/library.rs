@@ -1,33 +1,37 @@
 //! Objects of the standard library's types that are written in C, as `repr()` writes them.
 //!
-//! Offsets are those of 32-bit pointers, in bytes, from the types' own files: `Include/datetime.h`, `Modules/arraymodule.c`,
-//! `Modules/_decimal/_decimal.c`, `Modules/_sre/sre.h`, `Objects/descrobject.c`, `genericaliasobject.c`, `unionobject.c`,
-//! `moduleobject.c`, `namespaceobject.c`.
+//! Offsets are in bytes, for 32-bit pointers. They are from the files that define the types: `Include/datetime.h`,
+//! `Modules/arraymodule.c`, `Modules/_decimal/_decimal.c`, `Modules/_sre/sre.h`, `Objects/descrobject.c`,
+//! `genericaliasobject.c`, `unionobject.c`, `moduleobject.c`, `namespaceobject.c`.
 
 use std::fmt::Write;
 
 use super::objects::{Limits, Objects, Type};
 use super::text;
 
-/// The first field of an object: what a view, a namespace, a module, an alias or a decorated function holds.
+/// Offset of the first field after the header: it refers to what a view, a namespace, a module, an alias or a decorated
+/// function holds.
 const FIRST: u64 = 8;
 const SECOND: u64 = 12;
-/// A `timedelta`: days, seconds, microseconds.
+/// Offsets in a `timedelta`: days, seconds, microseconds.
 const TIMEDELTA: [u64; 3] = [12, 16, 20];
-/// A `date`, a `time` and a `datetime`: whether there is a time zone, the fields. The zone follows at a multiple of four.
+/// Offsets in a `date`, a `time` and a `datetime`: whether there is a time zone, and the packed fields. The zone
+/// follows at a multiple of four.
 const ZONED: u64 = 12;
 const FIELDS: u64 = 13;
-/// An `array`: its length, its elements, its description, which begins with a letter.
+/// Offsets in an `array`: the length, the address of the elements, the address of the type's description, which begins
+/// with the type code.
 const ARRAY: [u64; 3] = [8, 12, 20];
-/// A `Decimal`: bits, exponent, digits, words in use, the words of nine digits each.
+/// Offsets in a `Decimal`: flags, exponent, number of digits, number of words, address of the words of nine digits
+/// each.
 const DECIMAL: [u64; 5] = [12, 16, 20, 24, 32];
 const NEGATIVE: u64 = 1;
 const INFINITE: u64 = 2;
 const NOT_A_NUMBER: u64 = 4;
 const SIGNALING: u64 = 8;
-/// Words of a decimal that are written.
+/// How many words of a `Decimal` are written.
 const MAX_WORDS: u64 = 512;
-/// A compiled pattern: its text, its flags, and their names.
+/// Offsets in a compiled pattern: its text and its flags.
 const PATTERN: (u64, u64) = (24, 28);
 const FLAGS: [(u64, &str); 8] = [
     (2, "IGNORECASE"),
@@ -41,8 +45,8 @@ const FLAGS: [(u64, &str); 8] = [
 ];
 
 impl Objects<'_, '_> {
-    /// The text of an object of one of these types: the outer `None` for another type, the inner where what stands in memory
-    /// makes no sense.
+    /// The `repr()` of an object of one of these types: the outer `None` for another type, the inner where the memory
+    /// contents make no sense.
     pub(super) fn library(&self, object: u64, base: &Type, limits: Limits) -> Option<Option<String>> {
         Some(match &*base.full {
             "datetime.timedelta" => self.duration(object),
@@ -97,8 +101,8 @@ impl Objects<'_, '_> {
         Some(format!("datetime.datetime({}{})", self.date(object)?, self.time(object, 4, limits)?))
     }
 
-    /// Hours and minutes, and what is not zero of the rest: `, 4, 5, 6, tzinfo=…, fold=1`. They begin with byte `first`
-    /// of the fields.
+    /// The time of day in the packed fields from byte `first` on: hours and minutes, and whatever else is not zero, as
+    /// `, 4, 5, 6, tzinfo=…, fold=1`.
     fn time(&self, object: u64, first: u64, limits: Limits) -> Option<String> {
         let field = |nth: u64| self.byte(object + FIELDS + first + nth);
         let mut text = format!(", {}, {}", field(0)?, field(1)?);
@@ -162,7 +166,7 @@ impl Objects<'_, '_> {
             'h' | 'H' => 2,
             'i' | 'I' | 'l' | 'L' | 'f' => 4,
             'q' | 'Q' | 'd' => 8,
-            // Arrays of characters are written as texts.
+            // Arrays of characters are not read here: `repr()` shows them as a string.
             _ => return None,
         };
         let (length, start) = (self.uint(length, 4)?, self.uint(start, 4)?);
@@ -187,7 +191,7 @@ impl Objects<'_, '_> {
     fn pattern(&self, object: u64, limits: Limits) -> Option<String> {
         let (pattern, flags) = (self.pointer(object + PATTERN.0)?, self.uint(object + PATTERN.1, 4)?);
         let is_text = self.type_of(pattern)?.full == "str";
-        // A text is matched as Unicode unless something else is said.
+        // A `str` pattern has the Unicode flag by default, which `repr()` does not show.
         let shown = if is_text && flags & (4 | 32 | 256) == 32 { flags & !32 } else { flags };
         let names: Vec<_> =
             FLAGS.iter().filter(|(bit, _)| shown & bit != 0).map(|(_, name)| format!("re.{name}")).collect();
@@ -195,7 +199,7 @@ impl Objects<'_, '_> {
         Some(format!("re.compile({}{flags})", self.element(pattern, limits)))
     }
 
-    /// What a dictionary gives as its keys, values or both.
+    /// A view of a dictionary's keys, values or items.
     fn view(&self, object: u64, name: &str, limits: Limits) -> Option<String> {
         let dictionary = self.pointer(object + FIRST)?;
         let (pairs, count) = match name.starts_with('o') {
@@ -247,7 +251,7 @@ impl Objects<'_, '_> {
         format!("{}{rest}", texts.collect::<Vec<_>>().join(between))
     }
 
-    /// A type as it is written in a type: by its name alone.
+    /// A type argument as `repr()` shows it within another type: by its name alone.
     fn type_text(&self, object: u64, limits: Limits) -> Option<String> {
         let written = self.repr(object, limits)?;
         Some(match &*written {
@@ -260,7 +264,7 @@ impl Objects<'_, '_> {
         })
     }
 
-    /// `<module 'string' from '/lib/string.py'>`, as its specification has it.
+    /// `<module 'string' from '/lib/string.py'>`, from the module's `__spec__`.
     fn module(&self, object: u64) -> Option<String> {
         let (entries, _) = self.entries(self.pointer(object + FIRST)?, 4096)?;
         let entry =

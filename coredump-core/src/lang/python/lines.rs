@@ -1,7 +1,7 @@
-//! The table of source positions of a code object: PEP 626 in the form of CPython 3.11 and later
-//! (`Objects/locations.md` in its repository).
+//! The location table of a code object (`co_linetable`), in the form of CPython 3.11 and later (PEP 657;
+//! `Objects/locations.md` in its repository).
 
-/// Line and column, each counted from 1; the column in bytes of UTF-8.
+/// A source position: line and column, each counted from 1, the column in bytes of UTF-8.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// The line.
@@ -56,7 +56,7 @@ pub fn position(table: &[u8], first_line: u32, offset: u64) -> Option<Position> 
     None
 }
 
-/// Six bits a byte, lowest first; the seventh says that more follow.
+/// An unsigned variable-length number: six bits a byte, lowest first; the seventh bit says that more follow.
 fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     let mut value = 0u32;
     for shift in (0..32).step_by(6) {
@@ -69,7 +69,7 @@ fn unsigned(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
     None
 }
 
-/// The sign in the lowest bit.
+/// A signed variable-length number, with its sign in the lowest bit.
 fn signed(bytes: &mut impl Iterator<Item = u8>) -> Option<i64> {
     let value = unsigned(bytes)?;
     let size = i64::from(value >> 1);

@@ -1,8 +1,9 @@
 //! CPython: the stack of the Python program that its interpreter runs.
 //!
-//! From version 3.13 on CPython keeps a table of its own layout for readers from outside, so no symbols are needed:
-//! interpreters, threads, frames, code objects and the values of local variables are found from memory alone. The layouts
-//! of 3.13 to 3.15 are known. Versions 3.11 and 3.12 have no table and are known by the shape of a thread's state.
+//! From version 3.13 on CPython has a table of its structures' layout for external debuggers (`_Py_DebugOffsets`), so
+//! that interpreters, threads, frames, code objects and the values of local variables are found from memory alone. The
+//! tables of 3.13 to 3.15 are known. Versions 3.11 and 3.12 have no table and are recognised by the shape of a thread's
+//! state.
 
 mod asyncio;
 mod exceptions;
@@ -30,22 +31,22 @@ pub use objects::Limits;
 use objects::Objects;
 use offsets::{Entry, Layout, Offsets, StackEnd, Start};
 
-/// What a module of CPython holds: the name of a variable of the environment that all versions look at.
+/// Bytes that every module with CPython contains: the name of an environment variable that all versions read.
 pub const MARK: &[u8] = b"PYTHONHASHSEED";
 
-/// Interpreters, and threads of one.
+/// The most interpreters, and the most threads of one.
 const MAX_THREADS: usize = 4096;
-/// Frames of all threads together.
+/// The most frames of all threads together.
 const MAX_FRAMES: usize = 1 << 16;
-/// Variables of one frame.
+/// The most variables of one frame.
 const MAX_VARIABLES: u64 = 1024;
-/// Values on the stack of one frame.
+/// The most values on the stack of one frame.
 const MAX_STACK: u64 = 1 << 20;
-/// Bytes of the instructions of one function.
+/// The most bytes of one function's bytecode.
 const MAX_CODE: u64 = 1 << 26;
-/// The owner of a frame that stands for an entry from C (`_frameowner` in `Include/internal/pycore_frame.h`).
+/// The owner of a frame that marks an entry from C (`_frameowner` in `Include/internal/pycore_frame.h`).
 const OWNED_BY_INTERPRETER: u64 = 3;
-/// Kinds of variables (`CO_FAST_HIDDEN`).
+/// Flags of a variable's kind (`CO_FAST_HIDDEN` and the others).
 const HIDDEN: u8 = 0x10;
 
 /// An interpreter in a dump's memory.
@@ -64,7 +65,7 @@ pub struct Python {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PythonThread {
-    /// The runtime's number of it.
+    /// The runtime's id of the thread.
     pub id: u64,
     /// Its frames, youngest first, in one list for each call of the evaluation loop from C.
     pub entries: Vec<Vec<InterpretedFrame>>,
@@ -78,11 +79,11 @@ pub struct Interpreter(Layout);
 
 /// Looks for an interpreter in a memory.
 pub fn find(memory: &Memory<'_>) -> Option<Interpreter> {
-    // A version that has no such table is known by the shape of a thread's state.
+    // A version without the table is recognised by the shape of a thread's state.
     offsets::find(memory).or_else(|| old::find(memory)).map(Interpreter)
 }
 
-/// Reads the interpreter at that place; `limits` bound the variables' values, without which they are left out.
+/// Reads the interpreter at that place. `limits` bound the values of variables; without limits variables are left out.
 pub fn read(memory: &Memory<'_>, place: &Interpreter, limits: Option<Limits>) -> Python {
     let offsets = match &place.0 {
         Layout::Known(offsets) => offsets,
@@ -116,12 +117,13 @@ fn threads(objects: &Objects<'_, '_>) -> Vec<u64> {
     }
 }
 
-/// A list whose head is at one address, and whose elements have the next one's address at an offset.
+/// The elements of a linked list whose head is at address `head`; each element has the address of the next at offset
+/// `next`.
 fn linked(objects: &Objects<'_, '_>, head: u64, next: u64) -> Vec<u64> {
     chained(objects, objects.pointer(head).unwrap_or(0), next)
 }
 
-/// Elements that have the next one's address at an offset, from one of them on.
+/// The elements of a linked list from `at` on; each has the address of the next at offset `next`.
 fn chained(objects: &Objects<'_, '_>, mut at: u64, next: u64) -> Vec<u64> {
     let mut found = Vec::new();
     let mut seen = HashSet::new();
@@ -196,7 +198,7 @@ fn frame(objects: &Objects<'_, '_>, offsets: &Offsets, at: u64, limits: Option<L
     })
 }
 
-/// The instruction at which a frame stands: bytes from the beginning of its code object's.
+/// The offset in bytes, in its code object's instructions, at which a frame stands.
 fn instruction(objects: &Objects<'_, '_>, frame: u64) -> Option<u64> {
     let offsets = objects.offsets;
     let instructions = objects.pointer(frame + offsets.frame_executable)? + offsets.code_adaptive;
@@ -204,7 +206,8 @@ fn instruction(objects: &Objects<'_, '_>, frame: u64) -> Option<u64> {
     instruction.checked_sub(instructions).filter(|&offset| offset < MAX_CODE)
 }
 
-/// What a suspended frame awaits or delegates to: it lies on top of its stack, since 3.15 below an index.
+/// The object that a suspended frame awaits or delegates to: it is on top of the frame's stack, since 3.15 below an
+/// index.
 fn awaited(objects: &Objects<'_, '_>, frame: u64) -> Option<u64> {
     let offsets = objects.offsets;
     let end = match offsets.stack_end {

@@ -1,8 +1,8 @@
-//! Python objects in memory: their types, and what those of the built-in types hold.
+//! Python objects in memory: their types, and the contents of objects of built-in types.
 //!
-//! What `_Py_DebugOffsets` does not describe is laid out as in CPython 3.11 to 3.15 for 32-bit pointers: the header of
-//! dictionary keys, values that instances keep for themselves, bits of a string's state. Layout: CPython's `Include/cpython/` and
-//! `Include/internal/pycore_dict.h`.
+//! Structures that `_Py_DebugOffsets` does not describe are read as CPython 3.11 to 3.15 lay them out for 32-bit
+//! pointers: the header of dictionary keys, the inline values of instances, the bits of a string's state. Layout:
+//! CPython's `Include/cpython/` and `Include/internal/pycore_dict.h`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -13,13 +13,13 @@ use crate::metered::Metered;
 use super::offsets::{Attributes, Integers, Offsets};
 use super::text;
 
-/// Bytes of a name.
+/// The most bytes of a name.
 const MAX_NAME: u64 = 256;
-/// Bytes of a text or of bytes that are read.
+/// The most bytes of a `str` or `bytes` that are read.
 pub(super) const MAX_TEXT: u64 = 4096;
-/// Decimal digits of an integer are computed from at most so many digits of 30 bits.
+/// The most 30-bit digits of an integer whose decimal digits are computed.
 const MAX_DIGITS: u64 = 256;
-/// Slots of a hash table that are looked at.
+/// How many slots of a hash table are looked at.
 const MAX_SLOTS: u64 = 1 << 16;
 
 /// Bits of `tp_flags` (`Include/object.h`).
@@ -30,7 +30,7 @@ const UNICODE: u64 = 1 << 28;
 pub(super) const EXCEPTION: u64 = 1 << 30;
 pub(super) const TYPE: u64 = 1 << 31;
 
-/// Offsets that the table does not hold.
+/// Offsets of fields that the table does not hold.
 const TP_BASICSIZE: u64 = 16;
 const TP_ITEMSIZE: u64 = 20;
 const TP_MEMBERS: u64 = 120;
@@ -41,17 +41,17 @@ const MANAGED_DICT_BEFORE: u64 = 12;
 const VALUES_BEFORE: u64 = 16;
 const CELL_VALUE: u64 = 8;
 const TP_MRO: u64 = 172;
-/// The first and the last node of an `OrderedDict`, which begins as a `dict`.
+/// Offsets of the first and the last node in an `OrderedDict`, which begins as a `dict`.
 const ORDERED: (u64, u64) = (32, 36);
 
-/// The type of a member that is a slot (`Py_T_OBJECT_EX`).
+/// The type code of a member that is a slot (`Py_T_OBJECT_EX`).
 const OBJECT_MEMBER: u64 = 16;
-/// Classes above a class, and slots of one, that are looked at.
+/// How many base classes of a class, and how many slots, are looked at.
 const MAX_BASES: usize = 32;
 const MAX_MEMBERS: u64 = 64;
-/// Attributes of a class that are looked at.
+/// How many attributes of a class are looked at.
 const MAX_ATTRIBUTES: u64 = 4096;
-/// Names that are compared with those of attributes of classes, of all classes together.
+/// How many names of class attributes are compared, in all classes together.
 const MAX_COMPARED: usize = 1 << 20;
 
 /// How much of a value is written.
@@ -67,13 +67,13 @@ pub struct Limits {
 pub struct Objects<'m, 'a> {
     pub memory: Metered<'m, 'a>,
     pub offsets: &'m Offsets,
-    /// Bytes of text that were written of the value that is being written.
+    /// Bytes of text written so far for the current value.
     pub(super) written: Cell<usize>,
-    /// The containers that are being written, from the outside in.
+    /// The containers that are being written, outermost first, so that cycles are noticed.
     pub(super) open: RefCell<Vec<u64>>,
-    /// Attributes of classes that were looked for.
+    /// Memo of class attributes, by class and name.
     attributes_of_classes: RefCell<HashMap<(u64, &'static str), Option<u64>>>,
-    /// Names that were compared in doing so.
+    /// How many names were compared so far.
     compared: Cell<usize>,
 }
 
@@ -82,7 +82,7 @@ pub struct Objects<'m, 'a> {
 pub struct Type {
     /// Its name without its module.
     pub name: String,
-    /// Its name as the type itself has it: of types that are written in C, with their module.
+    /// `tp_name`, in which types that are written in C have their module.
     pub(super) full: String,
     pub(super) address: u64,
     pub(super) flags: u64,
@@ -96,12 +96,12 @@ impl<'m, 'a> Objects<'m, 'a> {
         Objects { memory, offsets, written: Cell::new(0), open, attributes_of_classes, compared: Cell::new(0) }
     }
 
-    /// Says that the next value begins.
+    /// Resets the limits of text for the next value.
     pub(super) fn begin_value(&self) {
         self.written.set(0);
     }
 
-    /// A pointer, without the bits that mark it on the interpreter's stack.
+    /// The pointer at an address, without the tag bits that it has on the interpreter's stack.
     pub fn pointer(&self, address: u64) -> Option<u64> {
         let value = self.memory.uint(address, 4).ok()? & !3;
         (value < self.memory.size).then_some(value)
@@ -111,7 +111,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.memory.uint(address, size).ok()
     }
 
-    /// The type of an object; `None` where the object is none.
+    /// The type of an object; `None` where no object is at the address.
     pub fn type_of(&self, object: u64) -> Option<Type> {
         self.described(self.pointer(object + self.offsets.ob_type)?)
     }
@@ -128,18 +128,18 @@ impl<'m, 'a> Objects<'m, 'a> {
         let sensible = name.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | ' ' | '<' | '>' | '-'));
         let flags = self.uint(address + self.offsets.tp_flags, 4)?;
         let short = name.rsplit('.').next()?.to_owned();
-        // The type of a type is `type`, or derived from it: its own flags say that it is one.
+        // The type of a type must be a metatype: its flags say that its instances are types.
         let meta = self.pointer(address + self.offsets.ob_type)?;
         let is_type = self.uint(meta + self.offsets.tp_flags, 4)? & TYPE != 0;
         (sensible && is_type).then_some(Type { name: short, full: name, address, flags })
     }
 
-    /// The type that is written in C and that another is derived from, or is: not `object`, from which all are.
+    /// The nearest base that is written in C, or the type itself if it is; `None` if that is only `object`.
     pub(super) fn built_in(&self, kind: &Type) -> Option<Type> {
         let mut at = kind.address;
         for _ in 0..MAX_BASES {
             let base = self.described(at)?;
-            // A class of the program's has no module in its name there.
+            // The `tp_name` of a class that Python code made has no module.
             if base.flags & HEAP_TYPE == 0 || base.full.contains('.') {
                 return Some(base).filter(|base| base.full != "object");
             }
@@ -148,12 +148,12 @@ impl<'m, 'a> Objects<'m, 'a> {
         None
     }
 
-    /// Whether a type is a class that the program made, or that a library written in Python did.
+    /// Whether a type is a class that Python code made.
     pub(super) fn is_class(kind: &Type) -> bool {
         kind.flags & HEAP_TYPE != 0 && !kind.full.contains('.')
     }
 
-    /// An attribute of a class, or of those that it is derived from.
+    /// An attribute of a class or its bases.
     pub(super) fn class_attribute(&self, class: u64, name: &'static str) -> Option<u64> {
         if let Some(known) = self.attributes_of_classes.borrow().get(&(class, name)) {
             return *known;
@@ -189,7 +189,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         order.any(|class| self.described(class).is_some_and(|class| class.name == name))
     }
 
-    /// The name of a class with those that it is defined in; as for [`Objects::is_class`].
+    /// The qualified name of a class that Python code made ([`Objects::is_class`]).
     pub(super) fn qualified(&self, class: u64) -> Option<String> {
         self.str(self.pointer(class + self.offsets.ht_cached_keys - 4)?)
     }
@@ -200,14 +200,14 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.str_cut(object).filter(|(_, whole)| *whole).map(|(text, _)| text)
     }
 
-    /// The text of a `str` object, and whether all of it is there. A lone surrogate, which Python allows, is replaced.
+    /// The text of a `str` object, and whether it is complete. A lone surrogate, which Python allows, is replaced.
     fn str_cut(&self, object: u64) -> Option<(String, bool)> {
         let (characters, whole) = self.characters(object)?;
         let characters = characters.into_iter().map(|c| char::from_u32(c).unwrap_or(char::REPLACEMENT_CHARACTER));
         Some((characters.collect(), whole))
     }
 
-    /// The code points of a `str` object, and whether all of them are there.
+    /// The code points of a `str` object, and whether they are complete.
     pub(super) fn characters(&self, object: u64) -> Option<(Vec<u32>, bool)> {
         let state = self.uint(object + self.offsets.unicode_state, 4)?;
         let length = self.uint(object + self.offsets.unicode_length, 4)?;
@@ -215,8 +215,8 @@ impl<'m, 'a> Objects<'m, 'a> {
         if !matches!(kind, 1 | 2 | 4) {
             return None;
         }
-        // A string that is not ASCII has the length and the address of its UTF-8 before its characters; that of a class
-        // derived from `str` has their address there.
+        // A string that is not ASCII has the length and the address of its UTF-8 form before its characters; an
+        // instance of a class derived from `str` has the address of the characters there.
         let behind = object + self.offsets.unicode_ascii_size;
         let data = match (compact, ascii) {
             (true, true) => behind,
@@ -233,14 +233,14 @@ impl<'m, 'a> Objects<'m, 'a> {
         Some((characters.collect(), shown == length))
     }
 
-    /// The bytes of a `bytes` object, and whether all of them are there.
+    /// The bytes of a `bytes` object, and whether they are complete.
     pub fn bytes(&self, object: u64) -> Option<(Vec<u8>, bool)> {
         let length = self.uint(object + self.offsets.bytes_size, 4)?;
         let shown = length.min(MAX_TEXT * 64);
         Some((self.memory.bytes(object + self.offsets.bytes_data, shown).ok()?.into_owned(), shown == length))
     }
 
-    /// The elements of a tuple.
+    /// The elements of a tuple, at most `limit` of them, and how many there are.
     pub fn tuple(&self, object: u64, limit: u64) -> Option<(Vec<u64>, u64)> {
         self.pointers(object + self.offsets.tuple_item, self.uint(object + self.offsets.tuple_size, 4)?, limit)
     }
@@ -253,7 +253,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         self.pointers(self.pointer(object + self.offsets.list_item)?, length, limit)
     }
 
-    /// Objects at `start`, at most `limit` of them, and how many there are.
+    /// The object addresses in the array at `start`, at most `limit` of them, and how many there are.
     pub(super) fn pointers(&self, start: u64, length: u64, limit: u64) -> Option<(Vec<u64>, u64)> {
         if length.checked_mul(4)? > self.memory.size {
             return None;
@@ -262,7 +262,8 @@ impl<'m, 'a> Objects<'m, 'a> {
         Some((items.collect::<Option<_>>()?, length))
     }
 
-    /// What a cell holds, of which a variable is shared with an inner function; the object itself if it is none.
+    /// The contents of a cell, which holds a variable that is shared with an inner function; an object that is no cell
+    /// is returned as it is.
     pub fn out_of_cell(&self, object: u64) -> Option<u64> {
         match self.type_of(object) {
             Some(kind) if kind.name == "cell" => self.pointer(object + CELL_VALUE).filter(|&value| value != 0),
@@ -270,7 +271,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         }
     }
 
-    /// The attributes that an instance keeps for itself, in the order in which they were first set.
+    /// The attributes of an instance, in the order in which they were first set.
     pub(super) fn attributes(&self, object: u64, kind: &Type, limit: u64) -> Option<Vec<(u64, u64)>> {
         if kind.flags & MANAGED_DICT == 0 {
             let dictionary = self.pointer(object.checked_add(self.dictionary_offset(object, kind)?)?)?;
@@ -309,8 +310,8 @@ impl<'m, 'a> Objects<'m, 'a> {
         Some(self.split(keys()?, values, limit)?.0)
     }
 
-    /// Where an object has the address of its dictionary, as its type tells. A negative offset counts from the end of an
-    /// object whose size depends on its contents, as that of an integer does.
+    /// The address of an object's `__dict__` pointer, as its type tells. A negative offset counts from the end of an
+    /// object of variable size, as an integer is.
     fn dictionary_offset(&self, object: u64, kind: &Type) -> Option<u64> {
         let field = |offset: u64| self.uint(kind.address + offset, 4).map(|value| i64::from(value as u32 as i32));
         let offset = match field(TP_DICTOFFSET)? {
@@ -326,7 +327,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         u64::try_from(offset).ok().filter(|&offset| offset < self.memory.size)
     }
 
-    /// The entries of a dictionary as keys and values, and how many there are.
+    /// The entries of a dictionary, at most `limit` of them, as keys and values, and how many there are.
     pub(super) fn entries(&self, dictionary: u64, limit: u64) -> Option<(Vec<(u64, u64)>, u64)> {
         let keys = self.pointer(dictionary + self.offsets.dict_keys)?;
         let values = self.pointer(dictionary + self.offsets.dict_values)?;
@@ -349,8 +350,8 @@ impl<'m, 'a> Objects<'m, 'a> {
         Some((found, count))
     }
 
-    /// The entries of an `OrderedDict` in its order: a list of nodes, each with its key, the hash, the next one and the one
-    /// before. Those of the dictionary in it stand in the order in which they were added.
+    /// The entries of an `OrderedDict` in its order, which is that of a list of nodes: each has its key, the hash, the
+    /// next node and the previous one. (The dictionary within it has them in the order in which they were added.)
     pub(super) fn ordered_entries(&self, object: u64, limit: u64) -> Option<(Vec<(u64, u64)>, u64)> {
         let (entries, count) = self.entries(object, MAX_SLOTS)?;
         let values: HashMap<u64, u64> = entries.into_iter().collect();
@@ -367,9 +368,10 @@ impl<'m, 'a> Objects<'m, 'a> {
         (node == 0 && before == last).then_some((found, count))
     }
 
-    /// Entries whose keys are shared with other objects of a type. Since 3.13 `PyDictValues` has its capacity, the number of
-    /// values in use, two flags, the values, and the order in which they were set: a byte each. Before, it is the values; the
-    /// bytes before them are the size of that, the number of values in use, and from there backwards the order.
+    /// The entries of a split dictionary, whose keys are shared by the instances of a class. Since 3.13 `PyDictValues`
+    /// holds its capacity, the number of values in use and two flags, a byte each, then the values, then the order in
+    /// which they were set, a byte each. Before 3.13 it is the array of values; the bytes before it, backwards, are the
+    /// size of that prefix, the number of values in use, and the order.
     fn split(&self, keys: u64, values: u64, limit: u64) -> Option<(Vec<(u64, u64)>, u64)> {
         let table = self.keys(keys).filter(|table| table.kind == 2)?;
         let is_new = self.offsets.attributes == Attributes::Inline;
@@ -389,7 +391,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         found.iter().all(|pair| pair.0 != 0 && pair.1 != 0).then_some((found, count))
     }
 
-    /// The attributes that a type has a slot for, and their values, as far as they are set.
+    /// The attributes in a type's slots (`__slots__`) that are set, with their values.
     pub(super) fn slots(&self, object: u64, kind: &Type, limit: usize) -> Vec<(String, u64)> {
         let mut found = Vec::new();
         let mut at = kind.address;
@@ -413,7 +415,8 @@ impl<'m, 'a> Objects<'m, 'a> {
         found
     }
 
-    /// PyDictKeysObject: its second word holds the log of the size, that of the bytes of indices, and the kind.
+    /// Reads a `PyDictKeysObject`. Its second word holds the binary logarithms of the table's size and of the bytes of
+    /// its indices, and the kind.
     fn keys(&self, address: u64) -> Option<Keys> {
         let log_bytes = self.uint(address + 5, 1).filter(|&log| log < 24)?;
         let kind = self.uint(address + 6, 1).filter(|&kind| kind <= 2)?;
@@ -429,7 +432,7 @@ impl<'m, 'a> Objects<'m, 'a> {
         let mut count = 0;
         for nth in 0..=mask {
             let (key, hash) = (self.pointer(table + 8 * nth)?, self.uint(table + 8 * nth + 4, 4)?);
-            // A place from which an element was removed has the hash −1, which no element has.
+            // An entry whose element was removed has the hash −1, which no element has.
             if key != 0 && hash != u64::from(u32::MAX) {
                 count += 1;
                 if count <= limit {
@@ -443,7 +446,7 @@ impl<'m, 'a> Objects<'m, 'a> {
     /// An integer in decimal digits.
     pub fn integer(&self, object: u64) -> Option<String> {
         let tag = self.uint(object + self.offsets.long_tag, 4)?;
-        // 0 is positive, 1 is zero, 2 is negative.
+        // The tag's low bits are 0 for a positive number, 1 for zero, 2 for a negative one.
         let (count, sign) = match self.offsets.integers {
             Integers::Tagged => (tag >> 3, tag & 3),
             Integers::Sized => match tag as u32 as i32 {
@@ -467,9 +470,10 @@ impl<'m, 'a> Objects<'m, 'a> {
 
 /// The keys of a dictionary.
 struct Keys {
-    /// 0 of any type, 1 all texts, 2 all texts and shared with other dictionaries.
+    /// The kind: 0 for keys of any type, 1 for strings only, 2 for strings only that are shared with other
+    /// dictionaries.
     kind: u64,
-    /// Entries that were ever used.
+    /// How many entries were ever used.
     used: u64,
     entries: u64,
 }

@@ -1,4 +1,4 @@
-//! `_Py_DebugOffsets`: the table that CPython 3.13 and later keep for tools that read its memory from outside.
+//! `_Py_DebugOffsets`: the table of offsets that CPython 3.13 and later have for external debuggers.
 //!
 //! It begins with the cookie `xdebugpy` and the version. After them come the sizes of the interpreter's structures and the
 //! offsets of their fields, 64 bits each, in an order that changes with each minor version. Layout: CPython's
@@ -6,13 +6,13 @@
 
 use crate::memory::{Chunk, Memory};
 
-/// What the table begins with.
+/// The bytes with which the table begins.
 const COOKIE: &[u8] = b"xdebugpy";
 /// No size and no offset in the table is as large as this.
 const MAX_OFFSET: u64 = 1 << 24;
 
-/// The offsets that a walk needs, in bytes from the beginning of a structure. Each is named after the structure and the
-/// field as CPython spells it.
+/// The offsets that are needed to read objects and frames, in bytes from the beginning of a structure. Each is named
+/// after the structure and the field as CPython spells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offsets {
     /// Where a walk begins.
@@ -64,9 +64,9 @@ pub struct Offsets {
     pub generator_name: u64,
     pub generator_frame: u64,
     pub generator_state: u64,
-    /// What follows is in no table. The keys that the instances of a class share.
+    /// The keys that the instances of a class share. This field and those below are not in the tables of all versions.
     pub ht_cached_keys: u64,
-    /// Bytes between the header of a text that is all ASCII and the characters of one that is not.
+    /// How many bytes further the characters of a string begin that is not ASCII than those of one that is.
     pub unicode_utf8: u64,
     pub integers: Integers,
     pub attributes: Attributes,
@@ -90,64 +90,64 @@ impl Default for Start {
     }
 }
 
-/// How an integer says its sign and how many digits it has.
+/// How an integer stores its sign and its number of digits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Integers {
-    /// Sign and count in a word of their own, since 3.12.
+    /// Sign and number of digits are in a tag word, since 3.12.
     #[default]
     Tagged,
-    /// A size that is negative where the integer is.
+    /// `ob_size` is the number of digits, negative for a negative integer.
     Sized,
 }
 
-/// Where instances keep their attributes that are in no dictionary yet.
+/// Where the attributes of an instance are that has no dictionary yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Attributes {
-    /// After the object itself, since 3.13.
+    /// They follow the object, since 3.13.
     #[default]
     Inline,
-    /// Elsewhere; their address, less one, stands where that of a dictionary would.
+    /// They lie elsewhere; their address, less one, is stored in the place of the dictionary's.
     Tagged,
-    /// Elsewhere; their address stands before that of a dictionary.
+    /// They lie elsewhere; their address is stored in the word before the dictionary's.
     Apart,
 }
 
-/// How frames say that C has called the evaluation loop.
+/// How a frame tells that C called the evaluation loop.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Entry {
-    /// A frame of its own stands for it, since 3.12.
+    /// A frame of its own marks the call, since 3.12.
     #[default]
     Frame,
-    /// A byte at this offset is 1 in the frame that was called.
+    /// The byte at this offset is 1 in the first frame of the call.
     Flag(u64),
 }
 
-/// How a frame says how many values are on its stack.
+/// How a frame stores where its stack ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StackEnd {
-    /// The address after the last, since 3.14.
+    /// As the address after the last value, since 3.14.
     #[default]
     Address,
-    /// Their number, local variables among them.
+    /// As the number of values, local variables included.
     Count,
 }
 
-/// The numbers for how far a generator or coroutine is (`Include/internal/pycore_frame.h`).
+/// The numbers of a generator's or coroutine's states (`Include/internal/pycore_frame.h`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GeneratorStates {
     pub created: i8,
     pub suspended: i8,
-    /// Suspended, and what it awaits or delegates to is on its stack; `None` in versions that have no number for it.
+    /// The state of one that awaits or delegates to the object on its stack; `None` in versions without such a state.
     pub awaits: Option<i8>,
     pub executing: i8,
 }
 
-/// What a search for the table found.
+/// The result of a search for the table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// A version whose order of fields is known.
+    /// The table of a version whose order of fields is known.
     Known(Box<Offsets>),
-    /// Another version, major and minor, or one that was built without the global lock.
+    /// The table of another version (major and minor), or of a free-threaded build.
     Unknown((u8, u8)),
 }
 
@@ -187,7 +187,7 @@ fn at(memory: &Memory<'_>, address: u64) -> Option<Layout> {
     Some(Layout::Known(Box::new(offsets)))
 }
 
-/// What no table tells, or only that of a later version; all for pointers of 32 bits.
+/// The offsets that no table has, or only that of a later version, for 32-bit pointers.
 fn told_by_no_table(version: (u8, u8)) -> Offsets {
     let newest = Offsets {
         version,
@@ -216,7 +216,7 @@ fn told_by_no_table(version: (u8, u8)) -> Offsets {
     }
 }
 
-/// A field of the table: where its value goes, if it is needed.
+/// A field of the table: the field of [`Offsets`] that takes its value, if it is needed.
 type Field = Option<fn(&mut Offsets) -> &mut u64>;
 
 /// The order of a version's fields; `_` stands for one that is not needed.

@@ -1,39 +1,41 @@
-//! CPython 3.11 and 3.12, which keep no table for readers from outside.
+//! CPython 3.11 and 3.12, which have no table for external debuggers.
 //!
-//! The state of a thread is known by its shape: links to its neighbours, a limit of recursion, and by way of a record on the
-//! stack of C the frame that runs, whose code must be a `code` object and whose chain of frames must be sound. Layouts, for
-//! pointers of 32 bits: CPython's `Include/cpython/pystate.h`, `Include/internal/pycore_frame.h`, `Include/cpython/code.h`.
+//! The state of a thread is recognised by its shape: links to its neighbours, a recursion limit, and the current frame,
+//! which a record on the C stack refers to, whose code must be a `code` object and whose chain of frames must be sound.
+//! Layouts, for pointers of 32 bits: CPython's `Include/cpython/pystate.h`, `Include/internal/pycore_frame.h`,
+//! `Include/cpython/code.h`.
 
 use super::objects::Objects;
 use super::offsets::{Attributes, Entry, GeneratorStates, Integers, Layout, Offsets, StackEnd, Start};
 use crate::memory::{Chunk, Memory};
 
-/// In a thread's state: links to its neighbours, the interpreter, the record that leads to the frame that runs.
+/// Offsets in a thread's state: the links to its neighbours, the interpreter, the record that refers to the current
+/// frame.
 const PREVIOUS: u64 = 0;
 const NEXT: u64 = 4;
 const INTERPRETER: u64 = 8;
 const RECORD: u64 = 40;
-/// Bytes of a thread's state that are looked at.
+/// How many bytes of a thread's state are looked at.
 const THREAD: usize = 44;
-/// Limits of recursion that programs set.
+/// Recursion limits that count as plausible.
 const RECURSION: std::ops::RangeInclusive<u64> = 1..=1 << 20;
-/// In an interpreter, the head of the list of its threads is among so many bytes.
+/// The head of the list of threads is within so many bytes of an interpreter's state.
 const HEAD_WITHIN: u64 = 1 << 14;
-/// Frames that must be sound.
+/// How many frames of a thread must be sound.
 const CHECKED_FRAMES: usize = 16;
-/// Places that are looked at more closely, of those that look right at first.
+/// How many places that look right at first are looked at more closely.
 const MAX_PLACES: usize = 1 << 16;
-/// How many of them have their interpreter looked at.
+/// For how many of them the interpreter is searched.
 const MAX_INTERPRETERS: usize = 1 << 8;
 
-/// A version, and where a thread's state has the limit of recursion, and the record the frame.
+/// A version: its offsets, and those of the recursion limit in a thread's state and of the frame in the record.
 struct Version {
     offsets: Offsets,
     limit: usize,
     frame: u64,
 }
 
-/// What both versions have in common.
+/// The offsets that both versions have in common.
 fn common() -> Offsets {
     Offsets {
         thread_next: NEXT,
@@ -111,7 +113,7 @@ fn versions() -> [Version; 2] {
     [Version { offsets: python_3_11, limit: 24, frame: 4 }, Version { offsets: python_3_12, limit: 20, frame: 0 }]
 }
 
-/// Finds the state of a thread that runs Python code. Both versions must not do.
+/// Finds the state of a thread that runs Python code. `None` also where the layouts of both versions fit.
 pub fn find(memory: &Memory<'_>) -> Option<Layout> {
     if memory.memory64 {
         return None;
@@ -155,7 +157,7 @@ fn thread(memory: &Memory<'_>, version: &Version) -> Option<Offsets> {
     })
 }
 
-/// Whether a thread has frames, as far as they are looked at.
+/// Whether a thread's frames are sound, as far as they are looked at.
 fn runs(objects: &Objects<'_, '_>, thread: u64) -> bool {
     let Some(mut frame) = current_frame(objects, thread).filter(|&frame| frame != 0) else { return false };
     for _ in 0..CHECKED_FRAMES {
@@ -172,8 +174,8 @@ fn runs(objects: &Objects<'_, '_>, thread: u64) -> bool {
     true
 }
 
-/// Whether the thread's neighbours have it as theirs, and the interpreter has it, or the one before it that has none before it, as
-/// the head of a list.
+/// Whether the thread's neighbours link back to it, and the interpreter's state holds the address of the first thread
+/// in their list.
 fn is_listed(objects: &Objects<'_, '_>, thread: u64, interpreter: u64) -> bool {
     let is_neighbour = |link: u64, back: u64| {
         let neighbour = objects.pointer(thread + link);
@@ -185,7 +187,7 @@ fn is_listed(objects: &Objects<'_, '_>, thread: u64, interpreter: u64) -> bool {
         && (0..HEAD_WITHIN).step_by(4).any(|offset| objects.pointer(interpreter + offset) == Some(head))
 }
 
-/// The first of the threads that the interpreter lists.
+/// The first thread of the list that `thread` is in.
 pub fn first(objects: &Objects<'_, '_>, thread: u64) -> u64 {
     let mut first = thread;
     for _ in 0..super::MAX_THREADS {
@@ -197,7 +199,7 @@ pub fn first(objects: &Objects<'_, '_>, thread: u64) -> u64 {
     first
 }
 
-/// The frame that a thread runs, by way of the record on the stack of C.
+/// The current frame of a thread, from the record on the C stack.
 pub fn current_frame(objects: &Objects<'_, '_>, thread: u64) -> Option<u64> {
     let record = objects.pointer(thread + RECORD)?;
     objects.pointer(record + objects.offsets.current_frame)

@@ -1,15 +1,16 @@
 //! Python objects, written as `repr()` writes them.
 //!
-//! No code of the program's is run. An object of a built-in type is written as that type does; of a class that is derived from
-//! one and writes its objects by a function of its own, the class's name stands around that: `Counter({'a': 2})`. Named
-//! tuples, members of enumerations and data classes are written as their library does; any other class with its attributes.
+//! No code of the program is run. An object of a built-in type is written as that type writes it. If its class derives
+//! from a built-in type and has a `__repr__` of its own, the class's name is put around that: `Counter({'a': 2})`.
+//! Named tuples, members of enumerations and data classes are written as their library writes them; an object of any
+//! other class is written with its attributes.
 
 use super::objects::{EXCEPTION, Limits, MAX_TEXT, Objects, TYPE, Type};
 use super::text;
 
-/// Bytes of text that one value may become.
+/// The most bytes of text for one value.
 const MAX_WRITTEN: usize = 1 << 16;
-/// Elements of one block of a `deque` (`Modules/_collectionsmodule.c`), and blocks that are looked at.
+/// Elements of one block of a `deque` (`Modules/_collectionsmodule.c`), and how many blocks are looked at.
 const BLOCK: u64 = 64;
 const MAX_BLOCKS: usize = 1 << 12;
 
@@ -18,18 +19,18 @@ const MAX_BLOCKS: usize = 1 << 12;
 const EXCEPTION_ARGS: u64 = 12;
 const COMPLEX: [u64; 2] = [8, 16];
 const BYTEARRAY: (u64, u64) = (8, 20);
-/// A `slice` and a `range`: where they begin, where they end, the step.
+/// Offsets in a `slice` and a `range`: start, stop, step.
 const SLICE: [u64; 3] = [8, 12, 16];
 const FUNCTION_QUALNAME: u64 = 20;
 const METHOD: (u64, u64) = (8, 12);
 const BUILT_IN: (u64, u64) = (8, 12);
 const DEFAULT_FACTORY: u64 = 32;
-/// A `deque`: its length, its first block, the first element there, the greatest length.
+/// Offsets in a `deque`: its length, its first block, the index of the first element there, `maxlen`.
 const DEQUE: [u64; 4] = [8, 12, 20, 32];
 
 impl Objects<'_, '_> {
-    /// An object as `repr()` writes it; `None` where what stands there is no object. A type that is not known is written as
-    /// `<Name object at 0x…>`.
+    /// An object as `repr()` writes it; `None` where no object is at the address. An object of a type that is not known
+    /// is written as `<Name object at 0x…>`.
     pub fn repr(&self, object: u64, limits: Limits) -> Option<String> {
         let kind = self.type_of(object)?;
         let written = self.repr_of(object, &kind, limits)?;
@@ -73,7 +74,7 @@ impl Objects<'_, '_> {
     }
 
     /// The text of an object of a built-in type, or of a class derived from it; the outer `None` where the type is not
-    /// known here, the inner where what stands in memory makes no sense.
+    /// known here, the inner where the memory contents make no sense.
     fn contents(&self, object: u64, base: &Type, limits: Limits) -> Option<Option<String>> {
         let limit = u64::from(limits.elements);
         Some(match &*base.full {
@@ -126,7 +127,7 @@ impl Objects<'_, '_> {
             "method" => self.method(object, limits),
             "builtin_function_or_method" => self.built_in_function(object),
             "generator" | "coroutine" | "async_generator" => {
-                // The qualified name follows the plain one.
+                // The field with the qualified name follows the one with the plain name.
                 let name = self.pointer(object + self.offsets.generator_name + 4).and_then(|name| self.str(name));
                 name.map(|name| format!("<{} object {name} at {object:#x}>", base.name))
             }
@@ -138,7 +139,7 @@ impl Objects<'_, '_> {
         Some(f64::from_bits(self.uint(address, 8)?))
     }
 
-    /// Elements in brackets; an object within itself is `[...]`.
+    /// Elements in brackets; a container within itself is written as `[...]`.
     fn sequence(
         &self,
         object: u64,
@@ -174,7 +175,7 @@ impl Objects<'_, '_> {
         })
     }
 
-    /// An ordered dictionary as it was written until 3.11.
+    /// An `OrderedDict` as it was written until 3.11.
     fn list_of_pairs(&self, object: u64, limits: Limits) -> Option<String> {
         let (pairs, count) = self.ordered_entries(object, limits.elements.into())?;
         if count == 0 {
@@ -187,7 +188,7 @@ impl Objects<'_, '_> {
         })
     }
 
-    /// Writes what is in a container, unless it is within itself or too deep.
+    /// Writes the contents of a container, unless it is within itself or too deep.
     pub(super) fn within(
         &self,
         object: u64,
@@ -222,7 +223,7 @@ impl Objects<'_, '_> {
         Some(format!("bytearray({})", quoted(&bytes, true, shown == length)))
     }
 
-    /// An address that need not be one of an object.
+    /// A plain pointer, which may be null and is not that of an object.
     fn pointer_exact(&self, address: u64) -> Option<u64> {
         self.uint(address, 4).filter(|&value| value < self.memory.size)
     }
@@ -232,7 +233,7 @@ impl Objects<'_, '_> {
         let (length, mut block, mut at, most) = (length?, block?, first?, most?);
         let mut items = Vec::new();
         for _ in 0..MAX_BLOCKS {
-            // The link to the block before, the elements, the link to the block after.
+            // A block is the link to the previous block, the elements, and the link to the next block.
             while at < BLOCK && (items.len() as u64) < length.min(limits.elements.into()) {
                 items.push(self.pointer(block + 4 + 4 * at)?);
                 at += 1;
@@ -319,7 +320,7 @@ impl Objects<'_, '_> {
         })
     }
 
-    /// An object with its attributes: of a data class as that writes them, else in angle brackets.
+    /// An object with its attributes: as a data class writes them, else in angle brackets.
     fn instance(&self, object: u64, kind: &Type, limits: Limits) -> Option<String> {
         let plain = format!("<{} object at {object:#x}>", kind.name);
         if self.is_deep(limits) || self.open.borrow().contains(&object) {
@@ -347,8 +348,8 @@ impl Objects<'_, '_> {
     }
 }
 
-/// An object of a class that is derived from a built-in type and is written by that type's own function: most of these write the
-/// name of the class.
+/// The text of an object whose class inherits `__repr__` from a built-in type: most types put the name of the object's
+/// class in front.
 fn renamed(contents: String, base: &Type, class: &str) -> String {
     const NAMED: [&str; 9] = [
         "frozenset",

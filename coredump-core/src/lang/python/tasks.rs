@@ -1,4 +1,4 @@
-//! Python: tasks of asyncio, and generators and coroutines that wait outside of them, from the interpreter's memory.
+//! Python: tasks of asyncio, and suspended generators and coroutines outside of them, from the interpreter's memory.
 
 use std::collections::HashSet;
 
@@ -9,7 +9,7 @@ use crate::runtimes::InterpretedVariable;
 use crate::tasks::{AsyncTask, Await, AwaitState, TaskState};
 use crate::variables::{Limits, Status, Variable, VariableKind, When};
 
-/// Adds the tasks that `interpreter` runs, if it is Python's. Whether there may be more.
+/// Adds the tasks that `interpreter` runs, if it is Python's; returns whether there may be more.
 pub fn find(
     dump: &CoreDump<'_>,
     interpreter: Option<&Interpreter>,
@@ -32,7 +32,7 @@ fn task(found: AsyncioTask) -> AsyncTask {
         true => TaskState::Running,
         false => TaskState::Idle,
     };
-    // Each future holds the one that it awaits.
+    // The chain is nested from the inside: each future holds the one that it awaits.
     let future = found.awaits.into_iter().rev().fold(None, |inner, one| {
         let awaits = Option::<Await>::into_iter(inner).collect();
         Some(Await { awaits, ..awaited(one) })

@@ -1,9 +1,9 @@
 //! Numbers and texts as Python's `repr()` writes them.
 
-/// An integer from digits of 30 bits, lowest first; `None` where one has more bits.
+/// An integer in decimal, from 30-bit digits, lowest first; `None` where a digit has more bits.
 pub fn decimal(digits: &[u64]) -> Option<String> {
     const BASE: u64 = 1_000_000_000;
-    // In digits of nine decimal places, lowest first.
+    // The number in groups of nine decimal digits, lowest first.
     let mut parts: Vec<u64> = vec![0];
     for &digit in digits.iter().rev() {
         let mut carry = (digit < 1 << 30).then_some(digit)?;
@@ -21,7 +21,7 @@ pub fn decimal(digits: &[u64]) -> Option<String> {
     Some(rest.iter().rev().fold(first.to_string(), |text, part| format!("{text}{part:09}")))
 }
 
-/// A float: the shortest digits that give it back, with an exponent from 1e16 on and below 1e-4.
+/// A float in the shortest digits that round-trip, with an exponent from 1e16 on and below 1e-4.
 pub fn float(value: f64) -> String {
     if value.is_nan() {
         return "nan".to_owned();
@@ -53,8 +53,8 @@ pub fn complex(real: f64, imaginary: f64) -> String {
     format!("({}{sign}{}j)", number(real), number(imaginary))
 }
 
-/// A decimal number of `decimal`: its digits, and the power of ten of the last one. `to-scientific-string` of the General Decimal
-/// Arithmetic Specification.
+/// A number of the module `decimal`, from its digits and the power of ten of the last one: `to-scientific-string` of
+/// the General Decimal Arithmetic Specification.
 pub fn scientific(digits: &str, exponent: i64) -> String {
     let count = digits.len() as i64;
     let adjusted = exponent + count - 1;
@@ -70,7 +70,8 @@ pub fn scientific(digits: &str, exponent: i64) -> String {
     }
 }
 
-/// A text in quotes: single ones, unless it holds such and no double ones. What does not print is escaped: a lone surrogate, too.
+/// A string in quotes: single ones, unless it contains single quotes and no double ones. Characters that do not print
+/// are escaped, lone surrogates too.
 pub fn quote(text: &[u32]) -> String {
     let holds = |quote: char| text.contains(&u32::from(quote));
     let quote = if holds('\'') && !holds('"') { '"' } else { '\'' };
@@ -92,13 +93,14 @@ pub fn quote(text: &[u32]) -> String {
     quoted
 }
 
-/// Whether a character prints, for Python as for Rust's library: none of the categories Cc, Cf, Cs, Co, Cn, Zl, Zp, nor Zs but for
-/// the space. After another character Rust writes what extends that as it is.
+/// Whether a character is printable in Python's terms: it is in none of the categories Cc, Cf, Cs, Co, Cn, Zl, Zp, and
+/// in Zs only if it is the space. Rust's `escape_debug` agrees; the letter in front is there because it escapes a
+/// combining character at the beginning of a text.
 fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~') || ['a', c].iter().collect::<String>().escape_debug().nth(1) == Some(c)
 }
 
-/// Bytes in quotes. Those of a `bytearray` have each single quote escaped, whichever stand around them.
+/// Bytes in quotes. In those of a `bytearray` each single quote is escaped, whichever quotes are around them.
 pub fn quote_bytes(bytes: &[u8], is_array: bool) -> String {
     let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
     let mut quoted = format!("b{quote}");

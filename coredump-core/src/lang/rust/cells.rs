@@ -1,4 +1,4 @@
-//! Cells, locks and what is made once: what they hold, and the state they are in.
+//! Cells, locks and once-initialised values: their contents, and the state they are in.
 
 use super::{RustValues, StdType};
 use crate::catalog::types::Kind;
@@ -41,7 +41,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
                 }
             }
             "OnceCell" | "OnceLock" | "LazyCell" | "LazyLock" => once(known.name, self.made_once(known, value)?),
-            // What a thread-local is kept in, in a program without threads.
+            // The storage of a `thread_local!` in a program without threads.
             "EagerStorage" if known.is_in("std::sys") => self.show(&self.field(value, "value")?, depth),
             "LazyStorage" if known.is_in("std::sys") => {
                 let state = self.unwrapped(&self.field(value, "state")?)?;
@@ -70,7 +70,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         })
     }
 
-    /// What a cell or a lock holds, if it holds something now.
+    /// The contents of a cell or a lock, if there are any now.
     pub(super) fn cell_contents(&self, known: &StdType<'_>, value: &Value) -> Option<Value> {
         Some(match known.name {
             "UnsafeCell" | "SyncUnsafeCell" | "Cell" | "RefCell" | "ManuallyDrop" => {
@@ -89,7 +89,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         shown
     }
 
-    /// The value of a cell that gets one once, or `None` before it has; `None` outside for a layout that is not known.
+    /// The value of a `OnceCell` or the like: the inner `None` before it is initialised, the outer for a layout that is
+    /// not known.
     fn made_once(&self, known: &StdType<'_>, value: &Value) -> Option<Option<Value>> {
         let of_variant = |inner: &Value, name: &str| {
             let (found, variant) = self.named_variant(inner)?;
@@ -111,7 +112,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// Whether a `Once` has run, where its state is an enumeration: as a number it means something else in each version.
+    /// Whether a `Once` has run, where its state is an enum. Where it is a number, its meaning differs between
+    /// versions.
     fn is_complete(&self, once: &Value) -> Option<bool> {
         let state = self.unwrapped(&self.dig(once, "state")?)?;
         let (_, ty) = self.frame.units.peeled(state.ty)?;
@@ -119,7 +121,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(self.enumerator(&state, list).text.ok()? == "Complete")
     }
 
-    /// Whether a panic left a lock; without unwinding none can, and nothing is stored.
+    /// Whether a lock is poisoned. In a program without unwinding no lock can be, and no flag is stored.
     fn is_poisoned(&self, value: &Value) -> Option<bool> {
         let flag = self.field(value, "poison")?;
         if self.frame.units.size_of(flag.ty) == Some(0) {
@@ -128,7 +130,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         self.count(&flag, "failed")?.ok().map(|failed| failed != 0)
     }
 
-    /// Who holds a lock, for locks of a program without threads; what those of the operating system store is not shown.
+    /// How a lock is held, for locks of a program without threads. The state of an operating system's locks is not
+    /// shown.
     fn lock_state(&self, value: &Value) -> Option<String> {
         let inner = self.field(value, "inner")?;
         let number = |name: &str| self.unwrapped(&self.dig(&inner, name)?)?.number(self.frame, true).ok();

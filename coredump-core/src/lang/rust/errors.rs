@@ -1,4 +1,4 @@
-//! Errors of the standard library, which are kept in another form than they are written in.
+//! Errors of the standard library, whose `{:?}` differs from their representation.
 
 use super::trait_objects::TraitObject;
 use super::{RustValues, StdType};
@@ -6,11 +6,12 @@ use crate::catalog::units::Die;
 use crate::lang::{Shown, aggregate::joined};
 use crate::values::{Value, Variable};
 
-/// What `Box<dyn Error>` is made of from a text: the name, in its functions' names, of a type that holds a `String`.
+/// The type that `Box<dyn Error>` holds when it was made from a string, by its name in its methods' names: it wraps a
+/// `String`.
 const STRING_ERROR: &str = "core::convert::From<alloc::string::String>>::from::StringError as core::";
 
 impl<'s> RustValues<'_, '_, '_, 's> {
-    /// `std::io::Error`, and the error that is a text; `None` for another type.
+    /// The text of a `std::io::Error` or of an error made from a string; `None` for another type.
     pub(super) fn error(&self, known: &StdType<'_>, value: &Value, depth: u32) -> Option<Shown> {
         match known.name {
             "StringError" if known.is_in("alloc") => Some(self.show(&self.first_member(value)?, depth)),
@@ -19,7 +20,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// The four forms of an `io::Error` that is an enum, as it is where addresses have 32 bits.
+    /// The four forms of an `io::Error`, which is an enum where addresses have 32 bits.
     fn io_error(&self, value: &Value, depth: u32) -> Option<Shown> {
         let (form, variant) = self.named_variant(&self.first_member(&self.field(value, "repr")?)?)?;
         let inner = self.first_member(&variant)?;
@@ -30,7 +31,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             Shown { text: Ok(joined(&format!("{name} {{ "), " }", &texts)), children: parts }
         };
         match form.as_str() {
-            // What kind and message go with a code only the library's code knows.
+            // Only the library's code knows the kind and message for an error code.
             "Os" => Some(written("Os", vec![self.part("code", &inner, deeper)], "..")),
             "Simple" => Some(self.with_payload("Kind", &inner, depth)),
             "SimpleMessage" => {
@@ -43,7 +44,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// The text to which a trait object leads that an error was made of, where only its functions' names show that.
+    /// The string from which an error was made, where only its methods' names in the vtable show that it is such an
+    /// error.
     pub(super) fn error_text(&self, object: &TraitObject) -> Option<Value> {
         let width = u64::from(self.frame.address_size());
         if !self.vtable_functions(object.vtable)?.contains(STRING_ERROR) {

@@ -1,4 +1,4 @@
-//! Hash maps and sets: hashbrown's table, which the standard library's are made of.
+//! Hash maps and sets: the standard library's are wrappers around hashbrown's table.
 
 use std::ops::Range;
 
@@ -9,10 +9,10 @@ use crate::lang::HashTable;
 use crate::location::Missing;
 use crate::values::Value;
 
-/// Buckets of a hash table that are looked at.
+/// How many buckets of a hash table are looked at.
 const BUCKETS: u64 = 1 << 20;
 
-/// Where the parts of a hash table are, in its own structure.
+/// The layout of a hash table's structure.
 pub(super) fn layout(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<HashTable> {
     let entry = contents.arguments.first().filter(|_| name.starts_with(b"RawTable<"))?.1?;
     let member = |contents: &Struct<'_>, name: &[u8]| {
@@ -28,7 +28,8 @@ pub(super) fn layout(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> O
 }
 
 impl RustValues<'_, '_, '_, '_> {
-    /// How many entries a table has, and those of a window: control bytes, and before them the entries, backwards.
+    /// How many entries a table has, and the entries of a window. The entries lie before the control bytes, in reverse
+    /// order.
     pub(super) fn hash_entries(&self, value: &Value, window: Range<u64>) -> Option<Result<(u64, Vec<Value>), Missing>> {
         let table = self.dig(value, "table")?;
         let entry = self.argument_of(table.ty, 0)?;

@@ -1,7 +1,8 @@
 //! Values of Rust as `{:?}` writes them: enums in every layout, fat pointers, closures, and the standard library's types.
 //!
-//! A printer knows a type by the crate and name in its debug information, and its members by theirs: they are not
-//! promised to stay. One that does not find what it knows gives way to the plain list of members, never to a guess.
+//! A type is recognised by its crate and name in the debug information, and its members by their names, which may
+//! change with any release. A type whose members are not as expected is shown by its members as they are, never by a
+//! guess.
 
 mod cells;
 mod errors;
@@ -28,7 +29,7 @@ use crate::lang::{Elements, Entries, Filled, HashTable, Lang, LargerNode, Meanin
 use crate::location::Missing;
 use crate::values::{Status, Value, Variable};
 
-/// Wrappers within each other that are looked through.
+/// How deep wrappers may be nested.
 const WRAPPERS: u32 = 8;
 /// The types of the standard library that hold elements.
 const CONTAINERS: [&str; 12] = [
@@ -87,7 +88,8 @@ impl Lang for Rust {
         (name == "char").then_some(("char", gimli::DW_ATE_UTF, 4))
     }
 
-    /// The debug information of counted slices, texts and trait objects knows only the size of the counts.
+    /// The debug information of the inner structure of `Rc` and `Arc` has only the size of the counts where the value
+    /// is a slice, a string or a trait object.
     fn is_unsized(&self, name: &str) -> bool {
         let starts = ["alloc::rc::RcInner<", "alloc::sync::ArcInner<", "alloc::rc::RcBox<"];
         let inner = starts.iter().find_map(|start| name.strip_prefix(start)?.strip_suffix('>'));
@@ -124,7 +126,7 @@ impl Lang for Rust {
         trait_objects::with_type(str::from_utf8(whole).ok()?, str::from_utf8(vtable).ok()?).map(String::into_bytes)
     }
 
-    /// The pointer of a vector is one to bytes.
+    /// The debug information describes the pointer in a vector as one to bytes.
     fn buffer_element(&self, name: &[u8], contents: &Struct<'_>) -> Option<Die> {
         let vector = [&b"Vec<"[..], b"RawVec<", b"VecDeque<"].iter().any(|start| name.starts_with(start));
         contents.arguments.first().filter(|_| vector)?.1
@@ -207,13 +209,14 @@ fn bare(name: &[u8]) -> Option<&str> {
     str::from_utf8(name.split(|&byte| byte == b'<').next()?).ok()
 }
 
-/// The place of a member in a tuple: `0` of `__0`.
+/// The index of a member in a tuple: `0` of `__0`.
 fn place(name: &str) -> Option<&str> {
     let number = name.strip_prefix("__")?;
     (!number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())).then_some(number)
 }
 
-/// The thread-locals of that name: `thread_local!` makes modules and closures of it, and in them a static of its own.
+/// The thread-locals of that name: `thread_local!` turns the name into that of a module or closure, with a static in
+/// it.
 fn thread_locals(units: &Units<'_>, unit: u32, name: &str, namespaces: &[String]) -> Vec<Die> {
     let mut found = units.statics_named(unit, b"__RUST_STD_INTERNAL_VAL");
     found.retain(|&die| {
@@ -228,7 +231,7 @@ fn thread_locals(units: &Units<'_>, unit: u32, name: &str, namespaces: &[String]
     found
 }
 
-/// The renderer, and beside it what only values of Rust need.
+/// A renderer with the methods that only values of Rust need.
 #[derive(Clone, Copy)]
 pub struct RustValues<'a, 'r, 'f, 's>(pub &'a Renderer<'r, 'f, 's>);
 
@@ -342,7 +345,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some((self.std_type(die)?, value.with_type(Some(die))))
     }
 
-    /// What is inside of wrappers that only say how their contents may be used.
+    /// The value inside of wrappers that do not change how it is shown.
     fn bare(&self, value: &Value) -> Value {
         let mut value = value.clone();
         for _ in 0..WRAPPERS {
@@ -363,7 +366,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         self.field(value, "__0")
     }
 
-    /// What a value holds that stands for it: the whole text is the part's.
+    /// Shows a wrapper by its contents: `part`'s text is that of the whole.
     fn standing_for(&self, part: Variable, mut more: Vec<Variable>) -> Shown {
         let text = match &part.value {
             Some(text) => Ok(text.clone()),
@@ -387,7 +390,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Shown { text: Ok(cut(format!("{name}({})", part.text()))), children: vec![part] }
     }
 
-    /// A number that is shown beside a value's contents.
+    /// A number that is shown as a child beside a value's contents.
     fn noted(&self, name: &str, value: &Value, text: impl Into<String>) -> Variable {
         let mut told = self.part(name, value, 0);
         (told.status, told.note, told.value) = (Status::Ok, None, Some(text.into()));
@@ -395,7 +398,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         told
     }
 
-    /// A closure, with what it captured, or `None` for another type. By their names, references are marked `_ref__`.
+    /// A closure with its captured variables; `None` for another type. The name of a variable captured by reference
+    /// begins with `_ref__`.
     fn closure(&self, value: &Value, die: Die, contents: &Struct<'s>, depth: u32) -> Option<Shown> {
         let name = String::from_utf8_lossy(self.frame.units.name(die)?).into_owned();
         let number = name.strip_prefix("{closure_env#")?;
@@ -437,7 +441,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
 /// Whether a type of that name is a slice, and no array.
 fn is_slice(name: &[u8]) -> bool {
     let inner = name.strip_prefix(b"[").and_then(|name| name.strip_suffix(b"]"));
-    // The length of an array comes after what is in brackets of its own.
+    // The `;` before an array's length is outside of all inner brackets.
     let mut depth = 0;
     inner.is_some_and(|inner| {
         inner.iter().all(|byte| {

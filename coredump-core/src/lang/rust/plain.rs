@@ -19,7 +19,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             }
             "Wrapping" | "Saturating" => self.show(&self.first_member(value)?, depth),
             "MaybeDangling" => self.with_payload("MaybeDangling", &self.first_member(value)?, depth),
-            // Whether it was ever written nobody knows: its contents are shown as a part.
+            // Whether the contents were ever initialised is not known: they are shown as a child.
             "MaybeUninit" => {
                 let name = self.own_name(die)?;
                 let inner = self.bare(value);
@@ -28,7 +28,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             }
             "PhantomData" => {
                 let name = self.own_name(die)?;
-                // Parameters that have their defaults are not written.
+                // Generic arguments that are the defaults are not written.
                 Shown::text(
                     name.replace(", alloc::alloc::Global>", ">").replace(", std::hash::random::RandomState>", ">"),
                 )

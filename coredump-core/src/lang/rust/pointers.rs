@@ -7,13 +7,13 @@ use crate::lang::{Contiguous, Shown, explain};
 use crate::location::Missing;
 use crate::values::{Source, Value, Variable, pointer_target};
 
-/// What a pointer leads to.
+/// The target of a pointer.
 enum Target {
     /// A value of a known size.
     Sized(Value),
-    /// Elements, or the bytes of a text: `true`.
+    /// Elements; the flag says that they are the bytes of a string.
     Elements(Contiguous, bool),
-    /// Nothing: a `Weak` that was made without anything to point to.
+    /// Nothing: a `Weak` that was made by `Weak::new`.
     Nothing,
     /// A structure that ends in a trait object.
     Tailed { ty: Option<Die>, address: u64, vtable: u64 },
@@ -54,7 +54,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// What a pointer with an owner points to, where that has a size.
+    /// What an owning pointer points to, if that has a known size.
     pub(super) fn smart_pointee(&self, known: &StdType<'_>, value: &Value, die: Die) -> Option<Value> {
         let through = |pointer: Value| match self.address_in(&pointer)? {
             Ok((address, target)) => Some(Value::in_memory(target, address)),
@@ -86,7 +86,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(self.bare(&self.field(value, name)?))
     }
 
-    /// A target as a part, of which `deeper` more levels are shown.
+    /// A target as a child, of which `deeper` more levels are shown.
     fn target(&self, target: Target, deeper: u32) -> Option<Variable> {
         let made = |shown: Shown, address: u64| {
             let mut part = self.noted("*", &Value::in_memory(None, address), "");
@@ -116,7 +116,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         })
     }
 
-    /// The first element of what an unsized structure ends in. LLVM 14 says of it that it is a bit-field of no bits.
+    /// The first element of the slice at the end of an unsized structure, which LLVM 14 describes as a bit-field of no
+    /// bits.
     fn unsized_end(&self, value: &Value) -> Option<Value> {
         let (_, ty) = self.frame.units.peeled(value.ty)?;
         let Kind::Struct(contents) = &ty.kind else { return None };
@@ -161,14 +162,14 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         for (name, own) in [("strong", 0), ("weak", 1)] {
             let count = self.field(&inner, name)?;
             if let Some(Ok(number)) = self.count(&inner, name) {
-                // All strong ones together count as one weak.
+                // All strong references together count as one weak one.
                 counts.push(self.noted(name, &self.unwrapped(&count)?, number.saturating_sub(own).to_string()));
             }
         }
         if let (Some(vtable), Some(at)) = (vtable, inner.source.address()) {
             let name = contents.ty.and_then(|ty| self.frame.units.name(ty));
             if !name.is_some_and(super::trait_objects::is_object) {
-                // It only ends in what the vtable is for: `Rc<RefCell<dyn Shape>>`.
+                // The vtable is for the end of the value only, as in `Rc<RefCell<dyn Shape>>`.
                 let target = match self.tailed_alignment(contents.ty, vtable) {
                     Some(alignment) => {
                         let address = at.checked_add((2 * width).next_multiple_of(alignment))?;
@@ -178,7 +179,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
                 };
                 return Some(Ok((target, counts)));
             }
-            // The value stands after the two counts, as its own type is aligned.
+            // The value follows the two counts, at the next offset that is aligned for its type.
             let alignment = match self.vtable_alignment(vtable) {
                 Ok(alignment) => alignment,
                 Err(missing) => return Some(Err(missing)),

@@ -1,4 +1,4 @@
-//! Rings, linked lists, and the iterators over slices.
+//! Ring buffers, linked lists, and the iterators over slices.
 
 use std::ops::Range;
 
@@ -10,11 +10,11 @@ use crate::lang::{Contiguous, Elements, Meaning, Shown, cut};
 use crate::location::Missing;
 use crate::values::Value;
 
-/// Elements that are gone through from the first to the one that is wanted.
+/// How many elements are walked from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
 
 impl<'s> RustValues<'_, '_, '_, 's> {
-    /// An iterator over elements that lie one after the other, with what is left for it.
+    /// An iterator over contiguous elements, with those that are left.
     pub(super) fn iterator(
         &self,
         known: &StdType<'_>,
@@ -52,7 +52,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(Shown { text, children: shown.children })
     }
 
-    /// What is left for an iterator with a pointer and an end.
+    /// The elements that are left for an iterator with a pointer and an end.
     fn rest(&self, value: &Value) -> Option<Result<Contiguous, Missing>> {
         let element = self.argument_of(value.ty, 0);
         let size = self.frame.units.size_of(element)?;
@@ -61,7 +61,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             (Ok((address, _)), Ok((end, _))) => (address, end),
             (Err(missing), _) | (_, Err(missing)) => return Some(Err(missing)),
         };
-        // Where elements have no size, the end is their number.
+        // For elements of size 0, the end is the number of elements.
         let len = match size {
             0 => Some(end),
             _ => end.checked_sub(address).filter(|len| len % size == 0).map(|len| len / size),
@@ -98,7 +98,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(Shown::text(joined("Chars([", "])", &chars)))
     }
 
-    /// `VecDeque`: a ring. Its elements begin anywhere in a buffer and go on at its start.
+    /// `VecDeque`, a ring buffer: its elements begin anywhere in the buffer and wrap around to its start.
     pub(super) fn ring(&self, value: &Value, window: Range<u64>) -> Option<Result<Meaning, Missing>> {
         let element = self.argument_of(value.ty, 0);
         let size = self.frame.units.size_of(element)?;
@@ -110,14 +110,15 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         let width = u32::from(self.frame.address_size());
         let read = || -> Option<Result<(u64, u64, u64), Missing>> {
             let (head, capacity) = (self.count(value, "head")?, self.count(&buffer, "cap")?);
-            // Before Rust 1.67 it ends at its head, and has a power of two of places, of which one is free.
+            // Before Rust 1.67 the elements end at `head`, and the capacity is a power of two with one place always
+            // free.
             if let Some(tail) = self.count(value, "tail") {
                 let between = |head: u64, tail: u64, capacity: u64| match capacity {
                     _ if size == 0 => (tail, head.wrapping_sub(tail) & ((1 << (8 * width - 1)) - 1), capacity),
                     _ if capacity.is_power_of_two() && head.max(tail) < capacity => {
                         (tail, head.wrapping_sub(tail) & (capacity - 1), capacity)
                     }
-                    // No ring: more than there is.
+                    // The fields are inconsistent: the length is set so that it exceeds any capacity.
                     _ => (tail, u64::MAX, capacity),
                 };
                 return Some(head.and_then(|head| Ok(between(head, tail?, capacity?))));
@@ -131,7 +132,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         };
         let whole = capacity.checked_mul(size).ok_or_else(|| Missing::Malformed(format!("capacity {capacity}")));
         let sound = whole.and_then(|whole| match (size, whole) {
-            // Elements without a size take no room: as many as there are numbers fit.
+            // Elements of size 0 take no room, so that any number of them fits.
             (0, _) => Ok(()),
             _ if head >= capacity.max(1) || len > capacity => {
                 Err(Missing::Malformed(format!("length {len} of a capacity of {capacity}")))
@@ -139,7 +140,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             (_, 0) => Ok(()),
             _ => self.check_extent(address, whole),
         });
-        // Elements without a size all lie in one place.
+        // Elements of size 0 all have the same address.
         let place = |index: u64| if size == 0 { 0 } else { (head + index) % capacity };
         let at = |index: u64| Value::in_memory(element, address + place(index) * size);
         Some(sound.map(|()| {

@@ -1,4 +1,4 @@
-//! Texts: `String`, paths, C strings, and the fat pointers to their unsized kin.
+//! Strings: `String`, paths, C strings, and the fat pointers to `str`, `Path` and the like.
 
 use super::{RustValues, StdType};
 use crate::catalog::types::{Kind, Struct};
@@ -7,12 +7,12 @@ use crate::lang::{Contiguous, Elements, Meaning, Shown};
 use crate::location::Missing;
 use crate::values::Value;
 
-/// What a fat pointer with a length points to.
+/// The target of a fat pointer with a length.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unsized {
     Slice,
     Text,
-    /// Text with a zero at its end, which the length counts.
+    /// A C string; the length includes the NUL.
     CText,
 }
 
@@ -25,7 +25,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// What a type points to, by its name; `None` for one that is no pointer by its name.
+    /// The name of a pointer type's target, from the type's name; `None` if that is not the name of a pointer.
     pub(super) fn pointer_name(&self, die: Die) -> Option<&'s [u8]> {
         let name = self.frame.units.name(die)?;
         let mut prefixes = [&b"&mut "[..], b"&", b"*const ", b"*mut ", b"alloc::boxed::Box<"].into_iter();
@@ -48,7 +48,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
     /// What `&str`, `&[T]`, `Box<Path>`, … point to; `None` for another type.
     pub(super) fn unsized_pointee(&self, value: &Value, die: Die) -> Option<Result<Meaning, Missing>> {
         let sort = self.unsized_target(die)?;
-        // A pointer to an unsized structure (`Rc<[T]>` inside) counts what stands at its end: no plain slice.
+        // The length in a pointer to an unsized structure (inside `Rc<[T]>`) is that of the slice at its end: it is no
+        // plain slice.
         let (data, len) = (self.field(value, "data_ptr")?, self.field(value, "length")?);
         let (address, element) = match self.address_in(&data)? {
             Ok(found) => found,
@@ -83,7 +84,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(len.map(|len| Contiguous { element, address, len: len as u64 }))
     }
 
-    /// A `String`, or what wraps bytes as one.
+    /// A `String`, or another wrapper around the bytes of a string.
     pub(super) fn string(&self, known: &StdType<'_>, value: &Value) -> Option<Result<Meaning, Missing>> {
         let mut at = value.clone();
         for _ in 0..super::WRAPPERS {
@@ -106,7 +107,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
     }
 }
 
-/// A text of C without the zero at its end.
+/// A C string without the NUL at its end.
 fn without_end(text: Contiguous) -> Contiguous {
     Contiguous { len: text.len.saturating_sub(1), ..text }
 }

@@ -1,5 +1,5 @@
-//! Structures that end in a trait object, as `RefCell<dyn Shape>` does: where it begins and what it is, the vtable in the
-//! pointer to the whole tells.
+//! Structures that end in a trait object, as `RefCell<dyn Shape>` does. The vtable in the pointer to the whole tells
+//! the object's offset and type.
 
 use gimli::DW_AT_alignment;
 
@@ -11,7 +11,7 @@ use crate::lang::aggregate::joined;
 use crate::lang::{Shown, cut, explain};
 use crate::values::{Status, Value, Variable};
 
-/// Structures within each other that are looked through.
+/// How deep structures may be nested.
 const LEVELS: u32 = 8;
 
 impl<'s> RustValues<'_, '_, '_, 's> {
@@ -23,7 +23,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         self.tailed(target, address, vtable.pointer(self.frame).ok()?, depth)
     }
 
-    /// The structure of type `ty` at `address`, with what the vtable is for at its end; `None` where that is not known.
+    /// The structure of type `ty` at `address`, with the concrete type of the vtable at its end; `None` where that is
+    /// not known.
     pub(super) fn tailed(&self, ty: Option<Die>, address: u64, vtable: u64, depth: u32) -> Option<Shown> {
         let (die, whole) = self.frame.units.peeled(ty)?;
         let name = String::from_utf8_lossy(self.frame.units.name(die)?).into_owned();
@@ -53,13 +54,13 @@ impl<'s> RustValues<'_, '_, '_, 's> {
             Err(missing) => (tail.value, (tail.status, tail.note)) = (None, explain(missing)),
         }
         children.push(tail);
-        // A cell is written by what is in it, as those of a known size are.
+        // A cell is written by its contents, as a cell of a sized type is.
         let told = if name == "RefCell" { &children[children.len() - 1..] } else { &children[..] };
         let texts: Vec<_> = told.iter().map(|part| format!("{}: {}", part.name, part.text())).collect();
         Some(Shown { text: Ok(cut(joined(&format!("{name} {{ "), " }", &texts))), children })
     }
 
-    /// How a type that ends in a trait object is aligned.
+    /// The alignment in bytes of a type that ends in a trait object.
     pub(super) fn tailed_alignment(&self, ty: Option<Die>, vtable: u64) -> Option<u64> {
         self.alignment_within(ty, vtable, LEVELS)
     }
@@ -77,7 +78,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(own.max(self.alignment_within(contents.members.last()?.ty, vtable, levels)?))
     }
 
-    /// Where the last member begins: the debug information has it where it would be if it could stand anywhere.
+    /// The offset in bytes of the last member: the debug information gives the offset that it would have with an
+    /// alignment of 1.
     fn tail_offset(&self, last: &Member<'s>, vtable: u64, levels: u32) -> Option<u64> {
         let Offset::Bits(bits) = last.offset else { return None };
         (bits / 8).checked_next_multiple_of(self.alignment_within(last.ty, vtable, levels)?)

@@ -1,4 +1,4 @@
-//! Trait objects: the value that one points to, with the type of its vtable.
+//! Pointers to trait objects: the value pointed to, with the type that the vtable is for.
 
 use super::RustValues;
 use crate::catalog::types::{Kind, Member, Struct};
@@ -17,8 +17,8 @@ pub struct TraitObject {
 }
 
 impl<'s> RustValues<'_, '_, '_, 's> {
-    /// The parts of a pointer to a trait object; `None` for another type, one that only ends in such an object among them
-    /// (`&RefCell<dyn Shape>`): its vtable is for what is at the end.
+    /// The words of a pointer to a trait object; `None` for another type, and for a pointer to a structure that only
+    /// ends in one (`&RefCell<dyn Shape>`), whose vtable is for that end.
     pub fn trait_object_parts(&self, value: &Value, die: Die) -> Option<Result<TraitObject, Missing>> {
         if !is_object(self.pointer_name(die)?) {
             return None;
@@ -41,7 +41,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         };
         let TraitObject { address, vtable } = object;
         let Some(value) = self.trait_object(&object) else {
-            // The functions of a vtable still tell by their names whose they are.
+            // The names of the vtable's functions still tell the type.
             let of = self.vtable_functions(vtable).map(|name| format!(" of {name}")).unwrap_or_default();
             return Shown::text(format!("{address:#x} (vtable {vtable:#x}{of})"));
         };
@@ -51,7 +51,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         self.standing_for(self.part("*", &value, deeper), Vec::new())
     }
 
-    /// Alignment of the value that a vtable is for: its third word.
+    /// The alignment in bytes in a vtable, its third word.
     pub(super) fn vtable_alignment(&self, vtable: u64) -> Result<u64, Missing> {
         let width = u64::from(self.frame.address_size());
         let at = vtable.checked_add(2 * width).ok_or(Missing::Unreadable(vtable))?;
@@ -62,7 +62,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         }
     }
 
-    /// The first of a vtable's methods: the words after drop, size and alignment.
+    /// The name of a vtable's first method, in the words after drop, size and alignment.
     pub fn vtable_functions(&self, vtable: u64) -> Option<String> {
         let width = u64::from(self.frame.address_size());
         self.vtable_alignment(vtable).ok()?;
@@ -92,7 +92,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
     }
 }
 
-/// The type whose vtable a variable is: rustc describes each vtable as a variable whose type says it.
+/// The type whose vtable a variable is: rustc describes each vtable as a variable, whose type refers to that type
+/// (`DW_AT_containing_type`).
 pub(super) fn described_type(units: &Units<'_>, variable: Die) -> Option<Die> {
     match &units.peeled(units.type_of(variable))?.1.kind {
         Kind::Struct(contents) => contents.containing,
@@ -100,14 +101,15 @@ pub(super) fn described_type(units: &Units<'_>, variable: Die) -> Option<Die> {
     }
 }
 
-/// The two words of a pointer to a trait object. What only ends in such an object (`&RefCell<dyn Shape>`) is none: its
-/// vtable is for what is at the end.
+/// The data and vtable words of a pointer to a trait object; `None` for a pointer to a structure that only ends in one
+/// (`&RefCell<dyn Shape>`).
 pub(super) fn words<'m, 's>(units: &Units<'s>, contents: &'m Struct<'s>) -> Option<(&'m Member<'s>, &'m Member<'s>)> {
     let (pointer, vtable, target) = two_words(units, contents)?;
     is_object(units.peeled(Some(target))?.1.name?).then_some((pointer, vtable))
 }
 
-/// The two words of a pointer to what only ends in a trait object, with its type: its name has the object's.
+/// The data and vtable words of a pointer to a structure that ends in a trait object, and the structure's type, whose
+/// name contains the object's.
 pub(super) fn tailed_words<'m, 's>(
     units: &Units<'s>,
     contents: &'m Struct<'s>,
@@ -126,14 +128,14 @@ fn two_words<'m, 's>(units: &Units<'s>, contents: &'m Struct<'s>) -> Option<(&'m
     Some((pointer, vtable, *target))
 }
 
-/// What a type that ends in a trait object is called with the object's own type in its place, which a vtable is for:
-/// `RcInner<dyn Shape>` is `RcInner<Circle>` by the vtable `<Circle as Shape>::{vtable}`.
+/// The name of the type `whole`, which ends in a trait object, with the concrete type of a vtable in the object's
+/// place: `RcInner<dyn Shape>` with the vtable `<Circle as Shape>::{vtable}` gives `RcInner<Circle>`.
 pub(super) fn with_type(whole: &str, vtable: &str) -> Option<String> {
     let (ty, object) = vtable.strip_prefix('<')?.strip_suffix(">::{vtable}")?.rsplit_once(" as ")?;
     let at = whole.find("dyn ")?;
     let rest = whole.get(at + "dyn ".len()..)?.strip_prefix(object)?;
     let (before, rest) = match whole.get(..at)?.strip_suffix('(') {
-        // More traits, without methods of their own, may follow.
+        // Auto traits may follow the trait.
         Some(before) if rest.starts_with([')', ' ']) => (before, rest.split_once(')')?.1),
         None if rest.starts_with(['>', ',']) => (whole.get(..at)?, rest),
         _ => return None,
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn what_only_ends_in_a_trait_object_is_none() {
         assert!(is_object(b"dyn core::fmt::Debug") && is_object(b"(dyn core::error::Error + core::marker::Send)"));
-        // The vtable in a pointer to one of these is for the value within, which lies further on.
+        // The vtable in a pointer to one of these is for its last member only.
         for name in [&b"core::cell::RefCell<dyn shapes::Shape>"[..], b"Tail<dyn core::fmt::Debug>", b"dynamic::Type"] {
             assert!(!is_object(name));
         }

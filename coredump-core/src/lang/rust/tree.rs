@@ -9,9 +9,9 @@ use crate::lang::{Filled, LargerNode};
 use crate::location::Missing;
 use crate::values::{Value, pointer_target};
 
-/// Levels of a B-tree: with six entries a node at least, more than any memory holds.
+/// The most levels of a B-tree: with at least six children for each node, no memory holds as many.
 const TREE: u64 = 32;
-/// Entries that are gone through from the first to the one that is wanted.
+/// How many entries are walked from the first to the one that is wanted.
 const STEPS: u64 = 1 << 20;
 
 /// A member's type and offset in bytes.
@@ -21,7 +21,7 @@ fn member(contents: &Struct<'_>, name: &[u8]) -> Option<(Option<Die>, u64)> {
     Some((member.ty, bits / 8))
 }
 
-/// Which keys, values and children a node has: a leaf's own, and those of an inner node, which begins with a leaf.
+/// The arrays of keys, values and children in a node, a leaf or an inner node, which begins with a leaf.
 pub(super) fn filled(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Filled> {
     if name.starts_with(b"LeafNode<") {
         return Some(Filled { count: member(contents, b"len")?.1, arrays: &[(b"keys", 0), (b"vals", 0)] });
@@ -55,7 +55,7 @@ pub(super) fn larger_node(units: &Units<'_>, name: &[u8], contents: &Struct<'_>)
 }
 
 impl<'s> RustValues<'_, '_, '_, 's> {
-    /// How many entries a tree has, and those of a window in order.
+    /// How many entries a tree has, and the entries of a window, in order.
     #[expect(clippy::type_complexity, reason = "entries, or why there are none, or no tree")]
     pub(super) fn tree_entries(
         &self,
@@ -89,7 +89,8 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(walked.map(|()| (len, found.into_iter().skip(window.start as usize).collect())))
     }
 
-    /// Entries of a node and the nodes below, as long as more are wanted. `None` for a layout that is not known.
+    /// Collects the entries of a node and the nodes below it, as long as more are wanted. `None` for a layout that is
+    /// not known.
     fn walk(
         &self,
         address: u64,
@@ -135,7 +136,7 @@ impl<'s> RustValues<'_, '_, '_, 's> {
         Some(Ok(()))
     }
 
-    /// Where the children of an inner node stand: its type is what a node's parent pointer points to.
+    /// The offset in bytes of the children in an inner node, whose type is that of a node's parent pointer.
     fn edges(&self, leaf: &Value) -> Option<u64> {
         let parent = self.field(leaf, "parent")?;
         let (_, ty) = self.frame.units.peeled(parent.ty)?;

@@ -1,5 +1,6 @@
-//! Containers of Zig's standard library, and its vectors: what its compiler describes as a few words, found as the
-//! library's code finds it. One of a layout that is not known is shown by its members.
+//! Containers of Zig's standard library, and vectors. The debug information describes a container as a few words, and
+//! its contents are found as the library's code finds them. A container whose layout is not known is shown by its
+//! members.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -12,12 +13,13 @@ use crate::lang::aggregate::joined;
 use crate::location::Missing;
 use crate::values::{Status, Value};
 
-/// Buckets of a hash map that are looked at.
+/// How many buckets of a hash map are looked at.
 const BUCKETS: u64 = 1 << 20;
-/// Members of the elements of a `MultiArrayList`. Zig sorts as many as that without exchanging equal ones.
+/// The most members of a `MultiArrayList`'s elements. Up to this many Zig's sort is stable, so that their order is
+/// known.
 const COLUMNS: usize = 20;
 
-/// Where a `MultiArrayList` keeps its elements: each member of all of them in an array of its own.
+/// The arrays of a `MultiArrayList`, which keeps each member of its elements in an array of its own.
 pub(super) struct Columns<'s> {
     element: Die,
     /// Each member, and the address of its array.
@@ -28,10 +30,10 @@ pub(super) struct Columns<'s> {
 /// Entries of a map, key and value.
 type Pairs = Vec<(Value, Value)>;
 
-/// Whether a type is what one of these functions of Zig's library made.
+/// Whether a type is the result of one of these generic functions of Zig's library.
 pub(super) fn is_zig_type(units: &Units<'_>, die: Die, prefixes: &[&str]) -> bool {
     let name = units.name(die).unwrap_or_default();
-    // A type within one of these has its name before its own.
+    // The name of a type that is declared in the result goes on after the parenthesis.
     name.ends_with(b")") && prefixes.iter().any(|prefix| name.starts_with(prefix.as_bytes()))
 }
 
@@ -42,7 +44,7 @@ pub(super) fn in_columns<'s>(units: &Units<'s>, die: Die) -> Option<(Die, Vec<Me
     let ty = units.type_at(element)?;
     let Kind::Struct(Struct { keyword: "struct", members, .. }) = &ty.kind else { return None };
     let is = |member: &Member<'_>, name: &str| member.name == Some(name.as_bytes());
-    // A tagged union is kept in other columns than its description has.
+    // A tagged union is split into a tag and a bare union, which are not the members that the debug information has.
     let tagged = members.len() == 2
         && members.iter().any(|member| is(member, "payload"))
         && members.iter().any(|member| is(member, "tag"));
@@ -60,13 +62,13 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         is_zig_type(&self.frame.units, die, prefixes)
     }
 
-    /// What a map that remembers its allocator wraps.
+    /// The unmanaged map inside of a map that stores its allocator.
     pub(super) fn managed(&self, value: &Value, die: Die) -> Option<Value> {
         let known = ["hash_map.HashMap(", "array_hash_map.ArrayHashMapWithAllocator("];
         self.is_zig_type(die, &known).then(|| self.field(value, "unmanaged"))?
     }
 
-    /// How many entries a map has, and those of a window, key and value; `None` for another type.
+    /// How many entries a map has, and the keys and values of a window; `None` for another type.
     pub(super) fn map_entries(
         &self,
         value: &Value,
@@ -96,7 +98,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         Some(Ok((columns.len, entries)))
     }
 
-    /// A hash map: a byte for each bucket, and before them a header that says where keys and values are.
+    /// A hash map: a byte of state for each bucket, preceded by a header with the addresses of keys and values.
     fn hash_map(&self, value: &Value, die: Die, window: Range<u64>) -> Option<Result<(u64, Pairs), Missing>> {
         let units = &self.frame.units;
         let size = match self.count(value, "size")? {
@@ -134,7 +136,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
             Err(missing) => return Some(Err(missing)),
         };
         let at = |(address, ty): (u64, Option<Die>), bucket: u64| {
-            // A type without bits is neither stored nor described.
+            // A type of zero bits is neither stored nor described.
             let Some(size) = units.size_of(ty) else { return Some(Value::missing(None, Missing::OptimizedOut)) };
             Some(Value::in_memory(ty, address.checked_add(bucket.checked_mul(size)?)?))
         };
@@ -150,8 +152,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         Some(Ok((size, entries?)))
     }
 
-    /// Where a `MultiArrayList` keeps what: the arrays of its members stand one after the other, those of the greatest
-    /// alignment first.
+    /// The arrays of a `MultiArrayList`: they follow each other in one block, those of the greatest alignment first.
     pub(super) fn columns(&self, value: &Value, die: Die) -> Option<Result<Columns<'s>, Missing>> {
         let units = &self.frame.units;
         let (element, sorted) = in_columns(units, die)?;
@@ -188,7 +189,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         Some(Value::in_memory(member.ty, address.checked_add(row.checked_mul(size)?)?))
     }
 
-    /// The elements of a list that is kept by columns.
+    /// The elements of a `MultiArrayList`.
     pub(super) fn rows(&self, columns: &Columns<'s>, depth: u32) -> Shown {
         let (open, close) = self.lang.notation().array;
         self.sequence(open, close, columns.len, depth, |row, deeper| {
@@ -207,12 +208,12 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         })
     }
 
-    /// The bits of an element of a vector whose elements are no whole bytes: those stand side by side.
+    /// The width in bits of an element of a vector whose elements are packed, because they do not fill whole bytes.
     fn lane_bits(&self, array: &Array) -> Option<u64> {
         let (_, ty) = self.frame.units.peeled(array.element).filter(|_| array.vector)?;
         let bits = match ty.kind {
             Kind::Base(gimli::DW_ATE_boolean) => 1,
-            // The elements' own type has the vector's name.
+            // The debug information gives the elements' type the vector's name.
             Kind::Base(_) => integer_bits(ty.name.map(|name| match name.strip_prefix(b"@Vector(") {
                 Some(_) => name.strip_suffix(b")").unwrap_or(name).rsplit(|&byte| byte == b' ').next().unwrap_or(name),
                 None => name,
@@ -229,7 +230,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         Some(value.bit_field(self.frame, array.element, first, bits))
     }
 
-    /// A part by its number, of a tuple or such a vector; `None` for other types.
+    /// A member of a tuple, or an element of a packed vector, by its index; `None` for other types.
     pub(super) fn numbered_part(&self, value: &Value, number: u64) -> Option<Value> {
         let (die, ty) = self.frame.units.peeled(value.ty)?;
         let value = value.with_type(Some(die));

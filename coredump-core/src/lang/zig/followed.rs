@@ -1,18 +1,18 @@
-//! Where the pointers are in values of Zig's optionals, unions and containers, for a walk over all objects.
+//! Where pointers are in values of Zig's optionals, unions and containers, for the walk over all heap blocks.
 
 use super::containers::{in_columns, is_zig_type};
 use crate::catalog::types::{Kind, Member, Offset, Struct};
 use crate::catalog::units::{Die, Units};
 use crate::lang::{Arrays, Chosen, ChosenPart};
 
-/// A member by its name, and where it lies in bytes.
+/// A member by its name, and its offset in bytes.
 fn member<'m, 's>(contents: &'m Struct<'s>, name: &str) -> Option<(&'m Member<'s>, u64)> {
     let member = contents.members.iter().find(|member| member.name == Some(name.as_bytes()))?;
     let Offset::Bits(at) = member.offset else { return None };
     Some((member, at / 8))
 }
 
-/// What an optional, the result of what may fail, or a union with a tag holds.
+/// The possible contents of an optional, an error union or a tagged union.
 pub(super) fn chosen(units: &Units<'_>, name: &[u8], contents: &Struct<'_>) -> Option<Chosen> {
     let (payload, at) = member(contents, "payload")?;
     if let Some((_, some)) = member(contents, "some").filter(|_| name.starts_with(b"?")) {
@@ -50,7 +50,7 @@ pub(super) fn hash_map(units: &Units<'_>, die: Die, contents: &Struct<'_>) -> Op
     let mut elements = Vec::new();
     let mut names = Vec::new();
     for array in ["keys", "values"] {
-        // A type without bits is not described, and leads nowhere.
+        // A type of zero bits is not described, and has no pointers.
         let Some((array, at)) = member(members, array) else { continue };
         let (_, ty) = units.peeled(array.ty)?;
         let Kind::Pointer(_, Some(element)) = ty.kind else { continue };

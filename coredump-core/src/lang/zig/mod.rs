@@ -1,4 +1,4 @@
-//! Values of Zig: slices, optionals, error unions and tagged unions, which its compiler describes as structures of
+//! Values of Zig: slices, optionals, error unions and tagged unions, which its compiler describes as structures with
 //! fixed member names.
 
 mod containers;
@@ -12,7 +12,7 @@ use crate::lang::{Arrays, Chosen, Contiguous, Elements, Entries, Lang, Meaning, 
 use crate::location::Missing;
 use crate::values::Value;
 
-/// Bytes of a slice that are asked whether they are a text.
+/// How many bytes of a slice are checked for being readable text.
 const READABLE: u64 = 256;
 
 /// Zig.
@@ -105,7 +105,7 @@ impl Lang for Zig {
         format!(".{name} = {text}")
     }
 
-    /// An error says by its name that it is one.
+    /// Error values are written as `error.Name`.
     fn enumerator(&self, name: &[u8]) -> String {
         let dot = if name.starts_with(b"error.") { "" } else { "." };
         format!("{dot}{}", String::from_utf8_lossy(name))
@@ -123,12 +123,12 @@ impl Lang for Zig {
     }
 }
 
-/// The bits of Zig's integers of any width, which only their names tell.
+/// The width in bits of a Zig integer, from its name.
 fn integer_bits(name: &[u8]) -> Option<u64> {
     str::from_utf8(name).ok()?.strip_prefix(['u', 'i'])?.parse().ok()
 }
 
-/// The renderer, and beside it what only values of Zig need.
+/// A renderer with the methods that only values of Zig need.
 #[derive(Clone, Copy)]
 struct ZigValues<'a, 'r, 'f, 's>(&'a Renderer<'r, 'f, 's>);
 
@@ -155,7 +155,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
             Ok(found) => found,
             Err(missing) => return Some(Err(missing)),
         };
-        // A set is a map to nothing.
+        // A map to `void` is a set.
         let is_set = list.first().is_some_and(|(_, value)| self.type_name(value.ty) == "void");
         Some(Ok(Meaning::Entries(Entries { list, len, is_set })))
     }
@@ -232,7 +232,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         })
     }
 
-    /// The payload of a union with a tag, if the member of that name is the one that is alive.
+    /// The payload of a tagged union, if the member of that name is the active one.
     fn active_payload(&self, value: &Value, name: &str) -> Option<Value> {
         let (payload, tag) = (self.field(value, "payload")?, self.field(value, "tag")?);
         let (_, ty) = self.frame.units.peeled(tag.ty)?;
@@ -241,7 +241,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         (alive.strip_prefix('.') == Some(name)).then_some(payload)
     }
 
-    /// A union with the tag that tells which of its members is alive.
+    /// A tagged union, shown by its active member.
     fn tagged_union(&self, value: &Value, payload: &Value, depth: u32) -> Option<Shown> {
         let tag = self.field(value, "tag")?;
         let (_, ty) = self.frame.units.peeled(tag.ty)?;
@@ -253,7 +253,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         let Some(name) = alive.strip_prefix('.') else {
             return Some(Missing::Malformed(format!("no member has tag {alive}")).into());
         };
-        // A member without contents is not described.
+        // A member of zero bits is not described.
         let Some(member) = self.field(payload, name) else { return Some(Shown::text(alive)) };
         let Some(deeper) = depth.checked_sub(1) else { return Some(Shown::text(format!(".{{ .{name} = ... }}"))) };
         let part = self.part(name, &member, deeper);
@@ -265,7 +265,8 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         peeled.is_some_and(|(_, ty)| ty.name == Some(b"u8") && matches!(ty.kind, Kind::Base(_)))
     }
 
-    /// Whether bytes are a text that a person can read: Zig has one type for both. What cannot be read is shown as a text.
+    /// Whether bytes are readable text: Zig has one type for bytes and strings. Bytes that are not known are shown as a
+    /// string.
     fn is_readable(&self, found: Contiguous) -> bool {
         let text = Value::in_memory(None, found.address);
         let Ok(bytes) = text.read(self.frame, found.len.min(READABLE)) else { return true };
@@ -292,7 +293,7 @@ impl<'s> ZigValues<'_, '_, '_, 's> {
         Some(found.and_then(|(address, element)| Ok(Contiguous { element, address, len: len? as u64 })))
     }
 
-    /// The text a pointer of Zig points to: `[*:0]const u8`, or `*const [5:0]u8` as string literals are.
+    /// The string that a pointer points to: `[*:0]const u8`, or `*const [5:0]u8` as string literals are.
     fn pointer_to_text(&self, ty: &Type<'s>, target: Option<Die>, address: u64) -> Option<Result<String, Missing>> {
         let name = ty.name?;
         if (name.starts_with(b"[*:0]") || name.starts_with(b"[*c]")) && self.is_byte(target) {

@@ -1,9 +1,9 @@
 //! Tasks of the crate `async-task`, which the executors of wstd, smol and async-std use.
 //!
-//! A task is one cell: a header with the state in bits and the address of a table, the function that schedules it, and the
-//! future or its result. The table has seven functions and the address of a description of the cell. The debug information
-//! of the function that runs a task says which future it is, and where the fields are. Layout: `src/header.rs`, `raw.rs` and
-//! `state.rs`, seen with async-task 4.7.1.
+//! A task is one cell: a header with the bits of its state and the address of a vtable, then the schedule function,
+//! then the future or its result. The vtable has seven functions and the address of the cell's layout. The debug
+//! information of the function that runs the task gives the future's type and the fields' offsets. Layout:
+//! `src/header.rs`, `raw.rs` and `state.rs`, seen with async-task 4.7.1.
 
 use std::collections::HashMap;
 
@@ -25,13 +25,13 @@ const CLOSED: u64 = 1 << 3;
 const HANDLE: u64 = 1 << 4;
 const REFERENCE: u64 = 1 << 8;
 
-/// Functions of a table.
+/// The functions of a vtable, in order.
 const FUNCTIONS: [&str; 7] = ["schedule", "drop_future", "get_output", "drop_ref", "destroy", "run", "clone_waker"];
-/// Tables and cells that are looked at, and the greatest size of a cell.
+/// How many vtables and cells are looked at, and the greatest size of a cell in bytes.
 const MAX_TABLES: usize = 1 << 12;
 const MAX_CELLS: usize = 1 << 16;
 const MAX_CELL: u64 = 1 << 24;
-/// Executors that are made of it, by the crate that schedules the tasks.
+/// Executors that use the crate, by the crate of the schedule function, with the name that is shown.
 const EXECUTORS: [(&[u8], &str); 2] = [(b"wstd", "wstd"), (b"async_executor", "async-executor")];
 
 /// A task's cell.
@@ -41,12 +41,12 @@ pub struct Cell {
     table: Table,
 }
 
-/// What a table of functions says.
+/// What a vtable tells of its tasks.
 #[derive(Clone)]
 struct Table {
     /// The future's type, or why it is not known.
     future: Result<Die, String>,
-    /// Where in a cell the future, the state and the table's address are.
+    /// Offsets in a cell: of the future, the state and the vtable's address.
     future_offset: u64,
     state_offset: u64,
     table_offset: u64,
@@ -79,7 +79,8 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
 
 fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, table: &Table) -> Option<Cell> {
     let state = word(renderer, address.checked_add(table.state_offset)?)?;
-    // To a cell that was freed there is no reference and no handle; one that ran has not ended.
+    // A cell that is in use has a reference or a handle, and one whose future has ended is neither scheduled nor
+    // running.
     let is_alive = state & HANDLE != 0 || (REFERENCE..REFERENCE << 20).contains(&state);
     let is_sound = state & COMPLETED == 0 || state & (SCHEDULED | RUNNING) == 0;
     (is_alive && is_sound && state < REFERENCE << 20).then(|| Cell { address, state, table: table.clone() })
@@ -96,7 +97,7 @@ fn offset(renderer: &Renderer<'_, '_, '_>, ty: Die, name: &str) -> Option<u64> {
     }
 }
 
-/// The tables of functions, by address.
+/// The vtables of tasks, by address.
 fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, Table> {
     let units = &renderer.frame.units;
     let named = |name: &str| {
@@ -116,8 +117,8 @@ fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, Ta
     };
     let width = memory.pointer_size();
     let function = |table: u64, nth: usize| renderer.table_function(word(renderer, table.checked_add(of_table[nth])?)?);
-    // They are constants. Of those that run by the same function, which is in its debug information that of one of them,
-    // the others tell whether they are for the same future.
+    // The vtables are constants. Several may have the same function that runs the task, whose debug information is for
+    // one future only; their other functions tell whether they are for the same future.
     let mut all: Vec<(u64, u64, u32)> = Vec::new();
     let data = regions.iter().filter(|region| matches!(region.r#use, Use::Data | Use::Unknown));
     for chunk in data.flat_map(|region| memory.chunks(region.range.clone())) {
@@ -159,17 +160,17 @@ fn tables(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> HashMap<u64, Ta
     all.iter().filter_map(read).collect()
 }
 
-/// The function of a table that runs the task.
+/// The index in a vtable of the function that runs the task.
 const RUN: usize = 5;
 
-/// What the debug information says of the type that has a table's functions.
+/// What the debug information says of `RawTask`, whose methods a vtable holds.
 struct Raw {
     header: Die,
     future: Die,
     executor: Option<&'static str>,
 }
 
-/// `async_task::raw::RawTask<F, T, S, M>`, of which a function is.
+/// The type `async_task::raw::RawTask<F, T, S, M>` of which a function is a method.
 fn raw_task(renderer: &Renderer<'_, '_, '_>, function: u32, name: &str) -> Option<Raw> {
     let units = &renderer.frame.units;
     let die = units.function(renderer.frame.binary.module(), function)?;
@@ -178,7 +179,7 @@ fn raw_task(renderer: &Renderer<'_, '_, '_>, function: u32, name: &str) -> Optio
     if !own.starts_with(b"<") || path.get(..2) != Some(&[&b"async_task"[..], b"raw"]) {
         return None;
     }
-    // The function is described within the type, or the type has the same arguments.
+    // The function's entry is within that of the type, or the type has the same arguments.
     let same = [b"RawTask", own].concat();
     let is_it = |&die: &Die| units.path(die).iter().eq([&b"async_task"[..], b"raw"].iter());
     let (_, ty) = units.peeled(units.types_named(die.unit, &same).into_iter().find(is_it))?;
@@ -197,7 +198,7 @@ fn raw_task(renderer: &Renderer<'_, '_, '_>, function: u32, name: &str) -> Optio
 }
 
 impl Cell {
-    /// The future, as long as there is one.
+    /// The future, unless it has ended or was dropped.
     pub fn future(&self) -> Option<Value> {
         let ty = *self.table.future.as_ref().ok()?;
         let is_there = self.state & (COMPLETED | CLOSED) == 0 || self.state & RUNNING != 0;

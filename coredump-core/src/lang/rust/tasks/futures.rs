@@ -1,4 +1,4 @@
-//! Futures in memory, followed inward to what they wait for.
+//! Futures in memory, followed inward through what each awaits.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
@@ -18,13 +18,13 @@ use crate::tasks::{Await, AwaitState, Room, TaskState};
 use crate::values::{Source, Value};
 use crate::variables::{Status, Variable, When};
 
-/// Futures within each other that are followed.
+/// How deep futures that await each other are followed.
 const LEVELS: u32 = 96;
-/// Structures within each other, between one future and the next.
+/// How deep structures may be nested between one future and the next.
 const WRAPPERS: u32 = 12;
-/// Values of one dump that are looked at.
+/// How many values of one dump are looked at.
 const VALUES: u32 = 1 << 20;
-/// Elements of one container that are looked at.
+/// How many elements of one container are looked at.
 const ELEMENTS: u64 = 256;
 
 /// Follows the futures of one module.
@@ -34,14 +34,16 @@ pub struct Futures<'w, 'r, 'f, 's> {
     /// Whether variables are wanted.
     locals: bool,
     left: Cell<u32>,
-    /// How much the variables may still take.
+    /// The room that is left for variables.
     room: Room,
-    /// The futures that were met, by address and the type's name: each unit has a description of the same type.
+    /// The futures that were met, by address and type name. (Entries would not do, since each unit describes a type
+    /// anew.)
     known: RefCell<HashSet<(u64, String)>>,
     roots: RefCell<Roots>,
 }
 
-/// The futures that tasks are of: what one awaits may lie where it begins itself.
+/// The futures that are tasks. They are known by type as well, since a future that a task awaits may have the task's
+/// own address.
 #[derive(Default)]
 struct Roots {
     /// By address and the type's name.
@@ -50,14 +52,14 @@ struct Roots {
     names: HashSet<String>,
 }
 
-/// Where a search stands.
+/// The state of a search for futures.
 #[derive(Clone)]
 struct Around {
-    /// How many futures may yet be within each other.
+    /// How many more futures may be nested.
     levels: u32,
-    /// How many structures may.
+    /// How many more structures may be nested.
     wrappers: u32,
-    /// The state of the function around: references that lead there are its own.
+    /// The addresses of the enclosing function's state: a reference into it is to one of its own variables.
     own: Option<Range<u64>>,
 }
 
@@ -71,7 +73,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         self.renderer.frame
     }
 
-    /// Makes known which futures are tasks of an executor: where one is polled, the future around it is another's.
+    /// Records which futures are tasks of an executor: a task that is polled is not part of the future whose frame
+    /// surrounds it.
     pub fn tasks_at(&self, roots: impl IntoIterator<Item = Value>) {
         for root in roots {
             let mut all = Vec::new();
@@ -86,7 +89,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         }
     }
 
-    /// The asynchronous functions in what an executor puts around them, which lie in it.
+    /// Collects the states of asynchronous functions inside of an executor's wrapper, which holds them by value.
     fn wrapped(&self, value: &Value, levels: u32, found: &mut Vec<Value>) {
         let (Some(levels), Some(left)) = (levels.checked_sub(1), self.left.get().checked_sub(1)) else { return };
         self.left.set(left);
@@ -108,7 +111,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         place.is_some_and(|place| self.known.borrow().contains(&place))
     }
 
-    /// What a future does or waits for; `None` for what is no future, as far as that is known.
+    /// What a future does or waits for; `None` if the value is not known to be a future.
     pub fn future(&self, value: &Value) -> Option<Await> {
         self.within(value, &Around { levels: LEVELS, wrappers: WRAPPERS, own: None })
     }
@@ -137,7 +140,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         self.within(value, around).unwrap_or_else(|| self.plain(value))
     }
 
-    /// What is a future by its own type: a function's state, one that a library is known to have, or a pointer to such.
+    /// A value that is a future by its own type: the state of an asynchronous function, a known library's future, or a
+    /// pointer to one of these.
     fn direct(&self, value: &Value, around: &Around) -> Option<Await> {
         self.left.set(self.left.get().checked_sub(1)?);
         let units = &self.frame().units;
@@ -158,7 +162,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         leaves::leaf(self.renderer, value, die)
     }
 
-    /// What a pointer that owns a future, or pins it, points to.
+    /// What a box or a pin points to.
     fn pointee(&self, value: &Value, name: &[u8]) -> Option<Value> {
         let pointer = match name {
             _ if name.starts_with(b"Pin<") => self.renderer.first_field(value, &["pointer", "__pointer"])?,
@@ -172,12 +176,12 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
                     pointer.with_type(Some(die)).pointer(self.frame()).ok().filter(|&address| address != 0)?;
                 Some(Value::in_memory(*target, address))
             }
-            // A box within a pin, or one with an allocator.
+            // The pointer is a box within a pin, or a box with an allocator.
             _ => Some(pointer),
         }
     }
 
-    /// What the copies of one future share, which `FutureExt::shared` makes.
+    /// The future that the clones of a `Shared` (`FutureExt::shared`) refer to.
     fn shared(&self, value: &Value, die: Die) -> Option<Value> {
         let is_it =
             || self.frame().units.path(die).into_iter().eq([&b"futures_util"[..], b"future", b"future", b"shared"]);
@@ -190,7 +194,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         Some(Value::in_memory(ty, address))
     }
 
-    /// The parts of a pointer to a trait object, as `Box<dyn Future>` is one.
+    /// The words of a pointer to a trait object such as `Box<dyn Future>`.
     fn object(&self, value: &Value, die: Die, name: &[u8]) -> Option<Option<TraitObject>> {
         let is_future_object = name.starts_with(b"LocalFutureObj<") || name.starts_with(b"FutureObj<");
         if is_future_object || name.starts_with(b"UnsafeFutureObj<") {
@@ -282,7 +286,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             }
             None => found.note = Some("what it awaits is not followed any further".to_owned()),
         }
-        // The functions that a variable awaits are shown as frames of their own.
+        // A variable that holds an awaited future is left out, since the future is shown as a frame of its own.
         let mut inner = Vec::new();
         found.awaits.iter().for_each(|future| functions_in(future, &mut inner));
         let range = |member: &Member<'s>| {
@@ -296,8 +300,9 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         found
     }
 
-    /// Where a function waits. What a macro awaits, as `select!` does, has the macro's own line: then it is the function's
-    /// line, and a note. Where the macro makes the function (`stream!`), the line of the `.await` is the program's.
+    /// The location at which a function waits. An `.await` in a macro such as `select!` has the macro's own line: then
+    /// the location is that of the function, with a note. Where the macro makes the whole function (`stream!`), the
+    /// `.await` is on a line of the program.
     fn place(&self, die: Die, all: &Struct<'s>, state: &Variant<'s>) -> (Option<Location>, Option<String>) {
         let units = &self.frame().units;
         let first = all.variants.as_ref().and_then(|variants| variants.list.first()?.declared);
@@ -314,8 +319,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         (Some(own), Some(note))
     }
 
-    /// The folder of the source that a unit was compiled from, with a separator at its end. rustc names the unit by the crate's
-    /// first file: `src/main.rs/@/1a2b3c`.
+    /// The folder of the crate's root source file, with a separator at its end. rustc names a unit after that file:
+    /// `src/main.rs/@/1a2b3c`.
     fn crate_folder(&self, die: Die) -> Option<String> {
         let unit = self.frame().units.unit(die.unit)?;
         let name = String::from_utf8_lossy(unit.name.as_ref()?.slice()).into_owned();
@@ -326,11 +331,11 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         Some(path)
     }
 
-    /// The entry of the frame that polls a future.
+    /// The index in `Polled::entries` of the frame that polls a future.
     fn polled_at(&self, address: Option<u64>, name: &str) -> Option<usize> {
         let entries = &self.polled.entries;
         let exact = |entry: &Entry| entry.name == name && entry.address.is_some() && entry.address == address;
-        // Where a frame does not tell the address, the type does if nothing else of it is polled.
+        // If the frame's address is not known, the type decides, provided that only one future of that type is polled.
         let alone = || entries.iter().filter(|entry| entry.name == name).count() == 1;
         let by_name = |entry: &Entry| entry.name == name && entry.address.is_none() && alone();
         entries.iter().position(exact).or_else(|| {
@@ -341,7 +346,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         })
     }
 
-    /// Whether a task is of the future at this address, or where that is not known, of one of its type.
+    /// Whether the future at this address is a task; where the address is not known, whether one of its type is.
     fn is_root(&self, address: Option<u64>, name: &str) -> bool {
         let roots = self.roots.borrow();
         match address {
@@ -350,7 +355,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         }
     }
 
-    /// A function that a frame polls, and those that it awaits: younger frames poll these.
+    /// A function that a frame polls, with those that it awaits, which younger frames poll.
     fn running(&self, index: usize, levels: u32) -> Await {
         let entry = &self.polled.entries[index];
         if let Some(address) = entry.address {
@@ -376,7 +381,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         }
     }
 
-    /// The variables that live across the place where a function waits, as the names in its state say it.
+    /// The variables that live across the `.await` at which a function waits, from the names in its state.
     fn variables(
         &self,
         value: &Value,
@@ -391,7 +396,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             Some(Kind::Struct(first)) => first.members.as_slice(),
             _ => &[],
         };
-        // Arguments stay listed where they were at the beginning, moved away or not.
+        // Arguments stay in the description of the state where they were at the beginning, whether they were moved or
+        // not.
         let is_argument = |member: &Member<'s>| {
             arguments.iter().any(|argument| argument.name == member.name && bits(argument) == bits(member))
         };
@@ -412,13 +418,13 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
             }
             found.push(variable);
         }
-        // An argument that has become a variable is shown as that.
+        // An argument that was moved into a variable of the same name is shown as the variable.
         let live: HashSet<_> = found.iter().filter(|one| one.at == When::Now).map(|one| one.name.clone()).collect();
         found.retain(|one| one.at == When::Now || !live.contains(&one.name) && one.status == Status::Ok);
         found
     }
 
-    /// Whether a type's values stay what they are when they are used: numbers, and pointers that own nothing.
+    /// Whether a type is `Copy`, as far as its description tells: numbers, and pointers that own nothing.
     fn is_copied(&self, ty: Option<Die>, levels: u32) -> bool {
         let (Some((die, ty)), Some(levels)) = (self.frame().units.peeled(ty), levels.checked_sub(1)) else {
             return false;
@@ -449,7 +455,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         self.frame().units.peeled(ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Pointer(..)))
     }
 
-    /// The futures in a value that is none itself, as the branches of a `join!`.
+    /// Collects the futures in a value that is no future itself, as the branches of a `join!`.
     fn search(&self, value: &Value, around: &Around, found: &mut Vec<Await>) {
         let Some(around) = around.deeper() else { return };
         let Some(left) = self.left.get().checked_sub(1) else { return };
@@ -495,7 +501,7 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
                 let name = ty.name.unwrap_or_default();
                 let Ok(address) = value.pointer(self.frame()) else { return };
                 let own = around.own.as_ref().is_some_and(|own| own.contains(&address));
-                // What a box holds may be something around a future: `Pin<Box<Fuse<F>>>`.
+                // A box may hold a wrapper around a future: `Pin<Box<Fuse<F>>>`.
                 let is_box = name.starts_with(b"alloc::boxed::Box<") && address != 0;
                 if is_box || name.starts_with(b"&") && (own || unordered::is_one(self.renderer, *target)) {
                     self.part(&Value::in_memory(*target, address), &around, found);
@@ -535,8 +541,8 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         }
     }
 
-    /// The branches of `tokio::select!`, which are a tuple of futures beside a number: its bits say which of them are not
-    /// waited for any more. False for another type.
+    /// Collects the branches of `tokio::select!`: a tuple of futures and a mask whose bits say which branches are
+    /// disabled. Returns false for another type.
     fn branches(&self, value: &Value, contents: &Struct<'s>, around: &Around, found: &mut Vec<Await>) -> bool {
         let named = |name: &str| {
             let is_it = |member: &&Member<'s>| {
@@ -563,11 +569,11 @@ impl<'w, 'r, 'f, 's> Futures<'w, 'r, 'f, 's> {
         true
     }
 
-    /// The future of a task: what it waits for, or where frames say that it stands.
+    /// The future of a task: what it waits for, or where a frame says that it stands.
     pub fn of_task(&self, state: TaskState, value: Option<&Value>, ty: Die) -> Await {
         let future = value.and_then(|value| self.future(value)).unwrap_or_else(|| self.named(Some(ty)));
         match (state, future.state) {
-            // Its state in memory is that of the last place where it waited: where it is now, no frame says.
+            // Its state in memory is that of its last `.await`, and no frame says where it is now.
             (TaskState::Running, found) if found != AwaitState::Running => {
                 // The wrapper that an executor puts around a future is no function; a frame may poll the future in it.
                 if is_polled(&future) {
@@ -598,12 +604,12 @@ impl Around {
     }
 }
 
-/// Whether a frame polls something in what is awaited.
+/// Whether a frame polls the future or anything that it awaits.
 fn is_polled(future: &Await) -> bool {
     future.state == AwaitState::Running || future.awaits.iter().any(is_polled)
 }
 
-/// The addresses of the functions in what is awaited.
+/// Collects the addresses of the functions that are awaited, at any depth.
 fn functions_in(future: &Await, found: &mut Vec<u64>) {
     found.extend(future.address.filter(|_| future.is_function));
     future.awaits.iter().for_each(|inner| functions_in(inner, found));

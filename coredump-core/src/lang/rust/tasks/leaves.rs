@@ -1,11 +1,12 @@
-//! Futures that libraries make by hand: what each waits for.
+//! Hand-written futures of libraries, and what each waits for.
 
 use crate::catalog::units::Die;
 use crate::lang::Renderer;
 use crate::tasks::Await;
 use crate::values::Value;
 
-/// They end a chain of futures: the module that each is in, the type without its arguments, and what it waits for.
+/// The futures at which a chain ends: the module that each is in, its type without generic arguments, and what it waits
+/// for.
 const LEAVES: [(&[&str], &str, &str); 14] = [
     (&["tokio", "time", "sleep"], "Sleep", "a timer"),
     (&["tokio", "sync", "oneshot"], "Receiver", "a value"),
@@ -52,7 +53,7 @@ pub fn plain(renderer: &Renderer<'_, '_, '_>, value: &Value) -> Await {
     Await { name: renderer.type_name(value.ty), address: value.source.address(), ..Await::default() }
 }
 
-/// The number of the task that a handle is of.
+/// The id of the task that a join handle is for.
 fn joined(renderer: &Renderer<'_, '_, '_>, value: &Value) -> Option<u64> {
     let raw = renderer.field(value, "raw")?;
     let (header, _) = renderer.address_in(&raw)?.ok()?;

@@ -1,4 +1,4 @@
-//! Rust: futures that the compiler made of asynchronous functions, in the executors that are known.
+//! Rust: the states of asynchronous functions, in the executors that are known.
 
 mod async_task;
 mod futures;
@@ -60,7 +60,8 @@ pub fn find(
                 let of_pool = pools.tasks(&renderer, root, |value| futures.followed(value));
                 tasks.extend(of_pool.into_iter().flatten());
             }
-            // What a frame holds pinned, and is no part of these tasks, is what the program itself waits for.
+            // A pinned future in a frame that is no part of these tasks is one that the program itself waits for, as in
+            // `block_on`.
             let pinned = roots.iter().filter(|root| !pools.hold(root));
             tasks.extend(pinned.filter_map(|root| held(&futures, root)));
             let exports = wit_bindgen::tasks(&renderer, || Heap::find(dump, binaries, memory, &regions));
@@ -70,13 +71,13 @@ pub fn find(
     }
 }
 
-/// A future that no executor that is known has as a task, and that a frame polls or waits to poll.
+/// A future that is no task of a known executor, and that a frame polls or holds.
 fn held(futures: &Futures<'_, '_, '_, '_>, value: &Value) -> Option<AsyncTask> {
     if futures.is_known(value) {
         return None;
     }
     let future = futures.future(value)?;
-    // A pointer to what was met before is no task of its own, and neither is what holds nothing else.
+    // A future that was met before is no task of its own, nor is one that awaits only such futures.
     let is_old = |future: &Await| future.is_repeated;
     if is_old(&future) || !future.is_function && !future.awaits.is_empty() && future.awaits.iter().all(is_old) {
         return None;

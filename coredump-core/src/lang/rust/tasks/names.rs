@@ -1,4 +1,4 @@
-//! Names of what the compiler makes of asynchronous functions.
+//! Names of the types and functions that rustc makes from asynchronous functions.
 
 use crate::catalog::Language;
 use crate::catalog::types::{Kind, Struct};
@@ -6,8 +6,8 @@ use crate::catalog::units::Die;
 use crate::lang::type_name;
 use crate::location::frame::Frame;
 
-/// What the names of their types begin with, and what stands for it in a name for people. Before Rust 1.74 (August 2023) all
-/// of them are generators.
+/// The prefix of each kind's type name, and what replaces it in a name for people. Before Rust 1.74 (August 2023) all
+/// kinds are called generators.
 const COROUTINES: [(&str, &str); 4] = [
     ("{async_fn_env#", ""),
     ("{async_block_env#", "{async block#"),
@@ -20,13 +20,13 @@ pub fn is_coroutine(name: &[u8]) -> bool {
     COROUTINES.iter().any(|(start, _)| name.starts_with(start.as_bytes()))
 }
 
-/// Whether the arguments of such a function stay where they are in its state as long as it runs: those of a function are
-/// moved into variables when it begins, what a block captured is used in place.
+/// Whether what is in the state from the beginning stays in place: the captures of an `async` block do, but the
+/// arguments of a function are moved into variables when it starts.
 pub fn uses_in_place(name: &[u8]) -> bool {
     !name.starts_with(b"{async_fn_env#") && !name.starts_with(b"{async_gen_fn_env#")
 }
 
-/// Whether a function is the body of an asynchronous one.
+/// Whether a function is the body of an asynchronous function or block.
 pub fn is_body(name: &[u8]) -> bool {
     name.starts_with(b"{async_") && !is_coroutine(name)
 }
@@ -46,7 +46,7 @@ pub fn state_of(frame: &Frame<'_, '_>, body: Die) -> Option<Die> {
 pub fn function(frame: &Frame<'_, '_>, die: Die) -> String {
     let units = &frame.units;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    // The bodies of functions around are no names that anybody writes.
+    // Path segments for the bodies of enclosing functions are left out, since nobody writes them.
     let around = units.path(die).into_iter().filter(|part| !part.starts_with(b"{async_fn#"));
     let mut path: Vec<String> = around.map(text).collect();
     let own = text(units.name(die).unwrap_or_default());
@@ -64,7 +64,7 @@ pub fn function(frame: &Frame<'_, '_>, die: Die) -> String {
             ""
         }
     };
-    // Where `impl Receiver<T>` stands, its own name is a number; its methods' `self` has the type.
+    // An `impl` block is only numbered in the path; the type of `self` in its methods names the type.
     let place = path.iter().position(|part| part.starts_with("{impl#"));
     let arguments = match place.and_then(|place| Some((place, receiver(frame, die)?))) {
         Some((place, receiver)) => {

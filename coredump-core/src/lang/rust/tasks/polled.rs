@@ -1,7 +1,7 @@
 //! The futures that frames poll, and those that frames hold pinned.
 //!
-//! While a future is polled, its state in memory is still that of the last place where it waited: where it is now, only the
-//! frames say.
+//! While a future is polled, its state in memory is still that of its last `.await`: only the frames say where it is
+//! now.
 
 use super::names;
 use crate::backtrace::{Location, Resolver};
@@ -17,13 +17,13 @@ use crate::scope;
 use crate::values::{Value, variable_value};
 use crate::variables::{Inspector, Limits, VariableKind};
 
-/// Frames of one thread that are looked at: the youngest and the oldest.
+/// How many frames of one thread are looked at, of the youngest and of the oldest.
 const YOUNG: usize = 1024;
 const OLD: usize = 256;
-/// Variables of all frames that are looked at.
+/// How many variables of all frames are looked at.
 const MAX_VARIABLES: usize = 1 << 16;
 
-/// A function that a frame polls.
+/// An asynchronous function that a frame polls.
 pub struct Entry {
     pub thread: usize,
     pub frame: usize,
@@ -37,7 +37,7 @@ pub struct Entry {
     pub location: Option<Location>,
 }
 
-/// A value that a variable of a frame is or leads to.
+/// A future or executor that a variable of a frame is or points to.
 pub struct Root {
     pub module: u32,
     pub ty: Die,
@@ -51,12 +51,12 @@ impl Root {
     }
 }
 
-/// What the frames of a dump hold.
+/// The futures that the frames of a dump poll or hold.
 #[derive(Default)]
 pub struct Polled {
-    /// The entries of one thread after another, the oldest first: what an entry calls follows it.
+    /// The polled functions, thread by thread, oldest first, so that a callee follows its caller.
     pub entries: Vec<Entry>,
-    /// What is pinned, the oldest first.
+    /// What the frames hold, oldest first.
     pub roots: Vec<Root>,
 }
 
@@ -100,7 +100,7 @@ impl Polled {
         let Some(function) = frame.function else { return };
         let units = &frame.units;
         let active = scope::active(units, function, frame.pc);
-        // Outermost first: it is what called the others.
+        // The outermost comes first, since it called the others.
         for (nth, function) in active.iter().enumerate().rev() {
             let is_body = units.name(function.die).is_some_and(names::is_body);
             let mut entry = None;
@@ -122,10 +122,11 @@ impl Polled {
                     self.roots.push(Root { module, ty, address });
                 }
             }
-            // Optimised code may not keep the parameter; the state's type has the function's name.
+            // Optimised code may not keep the parameter: then the state's type is found by the function's name.
             let by_name = || if is_body { Some((names::state_of(frame, function.die)?, None)) } else { None };
             if let Some((ty, address)) = entry.or_else(by_name) {
-                // The two read the same debug info; should they differ, there is no place rather than another's.
+                // Both lists come from the same debug info; if their lengths differ all the same, no location is better
+                // than a wrong one.
                 let places = places().filter(|places| places.len() == active.len());
                 let location = places.and_then(|mut places| places[nth].take());
                 let name = type_name(units, Some(ty), Language::Rust);
@@ -135,10 +136,10 @@ impl Polled {
     }
 }
 
-/// How a variable holds what is looked for.
+/// How a variable holds a future or executor.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Held {
-    /// `Pin<&mut T>`: what may not move any more, and so was not moved since.
+    /// By `Pin<&mut T>`, so that it cannot have been moved since.
     Pinned,
     /// By a pointer to it.
     Pointer,
@@ -146,7 +147,7 @@ enum Held {
     Value,
 }
 
-/// What a variable holds: something pinned, or an executor.
+/// The type that a variable holds, if that is something pinned or an executor, and how it holds it.
 fn held(frame: &Frame<'_, '_>, die: Die) -> Option<(Die, Held)> {
     let units = &frame.units;
     let (ty, contents) = units.peeled(units.type_of(die))?;
@@ -166,10 +167,10 @@ fn held(frame: &Frame<'_, '_>, die: Die) -> Option<(Die, Held)> {
     }
 }
 
-/// The executor that lies in a variable of the program: its crate, and its name.
+/// The executor that programs keep in a variable: its crate and its type name.
 const EXECUTOR: (&[u8], &[u8]) = (b"futures_executor", b"LocalPool");
 
-/// The address of what a variable holds in this way.
+/// The address of what a variable holds in the given way.
 fn address(frame: &Frame<'_, '_>, die: Die, held: Held) -> Option<u64> {
     let (value, _) = variable_value(frame, die);
     let renderer = Renderer::new(frame, Limits::default(), Language::Rust);

@@ -1,8 +1,8 @@
 //! Tasks of tokio, found in memory by the shape of their headers.
 //!
-//! A task is one cell: its state in bits, a link, the address of a table of functions, the owner's number; further on the
-//! scheduler, the task's number, and the future or its result. The table has seven functions and three offsets, two of which
-//! the header's size gives. Layout: `tokio/src/runtime/task/core.rs` and `raw.rs`, seen with tokio 1.54.
+//! A task is one cell: a header with the bits of its state, a link, the address of a vtable and the owner's id; then
+//! the scheduler, the task's id, and the future or its result. The vtable has seven functions and three offsets, two of
+//! which follow from the header's size. Layout: `tokio/src/runtime/task/core.rs` and `raw.rs`, seen with tokio 1.54.
 
 use std::collections::{HashMap, HashSet};
 
@@ -25,10 +25,10 @@ const REFERENCES: u64 = 6;
 
 /// The bytes of a word that is zero.
 const ZERO: [u8; 8] = [0; 8];
-/// Tables that are looked at, and those by one function that are compared.
+/// How many vtables are looked at, and how many with the same poll function are compared.
 const MAX_TABLES: usize = 1 << 16;
 const MAX_ALIKE: usize = 256;
-/// Cells that are listed.
+/// How many cells are listed.
 const MAX_CELLS: usize = 1 << 16;
 /// A task's cell.
 pub struct Cell {
@@ -37,11 +37,11 @@ pub struct Cell {
     id: Option<u64>,
     /// The future's type, or why it is not known.
     ty: Result<Die, String>,
-    /// What the future has become: `Running` with it, `Finished` or `Consumed`.
+    /// The stage of the future: `Running` with the future, `Finished` or `Consumed`.
     stage: Option<(String, Option<Value>)>,
 }
 
-/// What a table of functions says.
+/// What a vtable tells of its tasks.
 #[derive(Clone)]
 struct Table {
     id_offset: u64,
@@ -52,7 +52,8 @@ struct Table {
 
 /// All tasks in the memory of the renderer's module.
 ///
-/// A cell is made on the stack before it is moved to the heap, and what was left over there looks like one.
+/// Addresses that are known to be in no heap are passed over: a cell is built on the stack before it is moved to the
+/// heap, and the remains look like a task.
 pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
     let Some(memory) = renderer.frame.memory else { return Vec::new() };
     let width = memory.pointer_size();
@@ -60,7 +61,7 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
     let mut found = Vec::new();
     for chunk in memory.chunks(0..memory.size) {
         let Chunk::Captured(segment) = chunk else { continue };
-        // Cells are aligned to twice a pointer at least: the task's number needs it.
+        // Cells are aligned to at least twice a pointer's size, for the task's id.
         let first = segment.address.next_multiple_of(2 * width);
         let mut at = first;
         while at.saturating_add(4 * width) <= segment.end() && found.len() < MAX_CELLS {
@@ -82,10 +83,10 @@ pub fn cells(renderer: &Renderer<'_, '_, '_>, regions: &Regions) -> Vec<Cell> {
     found
 }
 
-/// The tables of functions of tokio's tasks in a memory: which of them poll by the same function.
+/// The vtables of tokio's tasks in a memory, grouped by their poll function.
 ///
-/// Compilers and linkers make one function of several that have the same code, and its debug information is that of one of
-/// them. So only a function that polls tells a table's future, and only where no other table has it for another future.
+/// Compilers and linkers merge functions with the same code, and keep the debug information of one of them. So a poll
+/// function tells a vtable's future only where no vtable for another future has the same function.
 struct Tables<'t, 'r, 'f, 's> {
     renderer: &'t Renderer<'r, 'f, 's>,
     by_poll: HashMap<u64, Alike>,
@@ -97,13 +98,13 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
     fn new(renderer: &'t Renderer<'r, 'f, 's>, memory: &Memory<'_>, regions: &Regions) -> Self {
         let width = memory.pointer_size();
         let mut tables = Tables { renderer, by_poll: HashMap::new(), all: HashSet::new(), known: HashMap::new() };
-        // They are constants.
+        // Vtables are constants.
         let data = regions.iter().filter(|region| matches!(region.r#use, Use::Data | Use::Unknown));
         for chunk in data.flat_map(|region| memory.chunks(region.range.clone())) {
             let Chunk::Captured(segment) = chunk else { continue };
             let mut at = segment.address.next_multiple_of(width);
             while at.saturating_add((FUNCTIONS + 3) * width) <= segment.end() && tables.all.len() < MAX_TABLES {
-                // The scheduler lies after the header: few words are that small.
+                // The scheduler's offset is the header's size: few words of data are that small.
                 let scheduler = (at + (FUNCTIONS + 1) * width - segment.address) as usize;
                 let small = segment.bytes[scheduler] >= 16
                     && segment.bytes[scheduler..][1..width as usize] == ZERO[1..width as usize];
@@ -140,7 +141,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
             let ty = Err("too many tables of functions have the same one that polls".to_owned());
             return Some(Table { id_offset, ty, cell: None });
         }
-        // All that the tables with this function are for, if they are not one table that is there twice.
+        // The words of this vtable: a copy of it is for the same future.
         let all = words(self.renderer, address);
         let others = alike.into_iter().flat_map(|alike| &alike.tables).filter(|(_, words)| *words != all);
         let mut named = others.flat_map(|&(other, _)| [0, 2, 3, 6].map(|nth| self.arguments(other, nth)));
@@ -160,7 +161,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
         Some(Table { id_offset, ty, cell })
     }
 
-    /// The entry of a function of a table, and its generic arguments as the debug information writes them.
+    /// The entry of a vtable's function, and its generic arguments as the debug information writes them.
     fn arguments(&self, table: u64, nth: usize) -> Option<(Die, String)> {
         let units = &self.renderer.frame.units;
         let function = *functions(self.renderer, table)?.get(nth)?;
@@ -172,7 +173,7 @@ impl<'t, 'r, 'f, 's> Tables<'t, 'r, 'f, 's> {
     }
 }
 
-/// Tables that differ, and poll by the same function.
+/// Different vtables with the same poll function.
 #[derive(Default)]
 struct Alike {
     tables: Vec<(u64, Words)>,
@@ -192,7 +193,7 @@ impl Alike {
     }
 }
 
-/// The words of a table.
+/// The words of a vtable.
 type Words = [Option<u64>; FUNCTIONS as usize + 3];
 
 fn words(renderer: &Renderer<'_, '_, '_>, table: u64) -> Words {
@@ -200,14 +201,14 @@ fn words(renderer: &Renderer<'_, '_, '_>, table: u64) -> Words {
     std::array::from_fn(|nth| word(renderer, table.checked_add(nth as u64 * width)?))
 }
 
-/// The functions of a table.
+/// The functions of a vtable.
 fn functions(renderer: &Renderer<'_, '_, '_>, table: u64) -> Option<Vec<u32>> {
     let width = u64::from(renderer.frame.address_size());
     (0..FUNCTIONS).map(|nth| renderer.table_function(word(renderer, table.checked_add(nth * width)?)?)).collect()
 }
 
 fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, state: u64, table: &Table) -> Option<Cell> {
-    // No reference is left to a cell that was freed.
+    // A freed cell has no references.
     let references = state >> REFERENCES;
     if references == 0 || references > 1 << 24 {
         return None;
@@ -222,7 +223,7 @@ fn cell(renderer: &Renderer<'_, '_, '_>, address: u64, state: u64, table: &Table
 }
 
 impl Cell {
-    /// The future, as long as there is one.
+    /// The future, unless it has ended.
     pub fn future(&self) -> Option<Value> {
         match (&self.stage, &self.ty) {
             (Some((name, Some(future))), Ok(_)) if name == "Running" => Some(future.clone()),

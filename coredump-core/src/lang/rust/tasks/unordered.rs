@@ -10,13 +10,13 @@ use crate::lang::Renderer;
 use crate::tasks::{AsyncTask, Await, AwaitState, TaskState};
 use crate::values::Value;
 
-/// Futures of one list.
+/// The most futures of one list.
 const MAX_NODES: usize = 1 << 14;
 
 /// A future in the list.
 struct Node {
     address: u64,
-    /// It is in the queue of those that will be polled.
+    /// Whether it is in the ready queue, so that it will be polled.
     queued: Option<bool>,
     /// The future; `None` where it has ended.
     future: Option<Value>,
@@ -56,7 +56,7 @@ impl Pools {
         if !self.lists.insert(list.source.address()?) {
             return None;
         }
-        // The youngest is the list's first.
+        // The list begins with the youngest.
         Some(nodes.into_iter().rev().map(|node| task(node, &followed)).collect())
     }
 

@@ -1,8 +1,8 @@
-//! Tasks of wit-bindgen, which makes a component's asynchronous exports of WASI 0.3 out of futures.
+//! Tasks of wit-bindgen, which implements a component's asynchronous exports (WASI 0.3) with futures.
 //!
-//! Each task is a `Pin<Box<dyn Future>>`: the address of a block that is in use, and that of a vtable. rustc describes each
-//! vtable as a variable, whose type says which future it is for. Those of exports and of `spawn_local` are known by the
-//! functions that make them. Seen with wit-bindgen 0.63.0 in wasip3 0.10.0.
+//! Each task is a `Pin<Box<dyn Future>>`: the address of a used heap block, and that of a vtable. rustc describes each
+//! vtable as a variable, whose type names the future. The futures of exports and of `spawn_local` are recognised by the
+//! functions that create them. Seen with wit-bindgen 0.63.0 in wasip3 0.10.0.
 
 use std::collections::HashMap;
 
@@ -13,11 +13,12 @@ use crate::lang::Renderer;
 use crate::lang::rust::RustValues;
 use crate::values::Value;
 
-/// Vtables, blocks and tasks that are looked at.
+/// How many vtables, blocks and tasks are looked at.
 const MAX_TABLES: usize = 1 << 14;
 const MAX_BLOCKS: usize = 1 << 22;
 const MAX_TASKS: usize = 1 << 14;
-/// A block is larger than what was asked for by less than this, but for allocators that round up to powers of two.
+/// By how many bytes, at most, a block is larger than the request, except where an allocator rounds up to powers of
+/// two.
 const ROUNDING: u64 = 64;
 
 /// The end of the name of a future's vtable.
@@ -64,7 +65,8 @@ fn tables(renderer: &Renderer<'_, '_, '_>) -> HashMap<u64, Die> {
     tables.filter(|&(_, ty)| is_task(&units.path(ty))).collect()
 }
 
-/// Whether a future is made where wit-bindgen makes tasks: by itself, or in an export's function.
+/// Whether a future with this path is created where wit-bindgen creates tasks: in its own code, or in an export's
+/// function.
 fn is_task(path: &[&[u8]]) -> bool {
     let is_own =
         matches!(path, [b"wit_bindgen", b"rt", b"async_support", ..] | [b"wit_bindgen_rt", b"async_support", ..]);
