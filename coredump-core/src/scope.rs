@@ -1,5 +1,5 @@
-//! Which variables are in scope at a code address: those of the function, of the blocks that hold the address, and of
-//! the functions inlined there (DWARF 5, 3.3 to 3.5).
+//! Finds the variables in scope at a code address: those of the function, of the lexical blocks around the address, and
+//! of the functions inlined there (DWARF 5, 3.3 to 3.5).
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 
@@ -11,9 +11,9 @@ use gimli::constants::*;
 use crate::catalog::units::{Die, Entry, UnitRef, Units, is_static};
 use crate::symbols::Ranges;
 
-/// Entries of one function that are looked at.
+/// How many entries of one function are looked at.
 const ENTRIES: usize = 1_000_000;
-/// Address ranges of them that are read from lists: many entries may share one long list.
+/// How many address ranges are read from lists for one function: many entries may share one long list.
 const RANGES: u32 = 4_000_000;
 
 /// The kind of a variable.
@@ -23,7 +23,7 @@ pub enum VariableKind {
     Parameter,
     /// A variable of its function.
     Local,
-    /// It exists once: a global, or a static of a file or function.
+    /// A variable of static storage: a global, or a static of a file or function.
     Static,
 }
 
@@ -47,10 +47,10 @@ pub struct Function {
     pub inlined: bool,
     /// Its parameters, then its variables, outer blocks first, without those that an inner one hides.
     pub variables: Vec<(Die, VariableKind)>,
-    /// Variables of outer blocks that an inner one hides: the name means another here.
+    /// Variables of outer blocks that one of the same name in an inner block hides.
     pub hidden: Vec<(Die, VariableKind)>,
-    /// Variables of the above that another of the same name may hide: its block has impossible addresses, a rewriting tool's
-    /// mistake, and nothing tells whether the address is in it.
+    /// Variables in the lists above that another one of the same name may hide: the other's block has impossible
+    /// addresses, a mistake of a tool that rewrote the code, so it is not known whether the address is in it.
     pub doubtful: HashSet<Die>,
 }
 
@@ -60,11 +60,11 @@ impl Function {
     }
 }
 
-/// A block with impossible addresses: the address is in it if it is in something that lies there and has possible ones.
+/// A block with impossible addresses. The address is in the block if it is in a nested block with possible addresses.
 struct Unsure {
-    /// The depth of what is in it.
+    /// The depth of the entries in it.
     depth: isize,
-    /// The function that it is a block of, and how many variables of that were found before it.
+    /// The function that it is a block of, and how many of that function's variables were found before it.
     owner: usize,
     before: usize,
 }
@@ -80,14 +80,14 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
     if !matches!(entries.read_entry(&mut entry), Ok(true)) || !entry.has_children {
         return found;
     }
-    // Entries deeper than this stand in a block that does not hold the address.
+    // Entries deeper than this are in a block that does not contain the address.
     let mut inside = 1;
-    // The blocks and functions around the current entry: the depth of what is in them, and their addresses.
+    // The blocks and functions around the current entry: the depth of the entries in each, and its addresses.
     let mut around = vec![(1, ranges(unit, &entry, &left))];
-    // The functions around the current entry: the depth of their own entries' children, and their place in `found`.
+    // The functions around the current entry: the depth of the entries in each, and its index in `found`.
     let mut owners = vec![(1, 0)];
     let mut unsure: Vec<Unsure> = Vec::new();
-    // Variables of blocks that may hold the address, by the function that they are of.
+    // Variables of blocks that may contain the address, by function.
     let mut possible: HashMap<usize, Vec<Die>> = HashMap::new();
     for _ in 0..ENTRIES {
         let depth = entries.next_depth();
@@ -130,7 +130,8 @@ pub fn active(units: &Units<'_>, function: Die, pc: u64) -> Vec<Function> {
                     unsure.push(Unsure { depth: inside, owner, before: found[owner].variables.len() });
                 }
             }
-            // The very calls that backtraces show: a tool that rewrote the code may have let their ranges overlap.
+            // Only the inlined calls that backtraces show are entered: a tool that rewrote the code may have made
+            // ranges overlap.
             DW_TAG_inlined_subroutine if innermost && inlined.contains(&entry.offset) => {
                 inside = depth + 1;
                 owners.push((inside, found.len()));
@@ -169,8 +170,8 @@ fn ranges<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>, left: &Cell<u32>) -> Vec
     ranges.all(unit, || left.get().checked_sub(1).inspect(|&less| left.set(less)).is_some())
 }
 
-/// Takes the variables that another of the same name hides out of the list, and gives them back. The last of a name is
-/// the one of the innermost block, which stays.
+/// Removes the variables that another of the same name hides from the list, and returns them. The last one of a name,
+/// from the innermost block, stays.
 fn take_hidden(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) -> Vec<(Die, VariableKind)> {
     let mut seen = HashSet::new();
     let visible =
@@ -183,7 +184,7 @@ fn take_hidden(units: &Units<'_>, variables: &mut Vec<(Die, VariableKind)>) -> V
 }
 
 impl Function {
-    /// All of its variables and whether each is hidden: parameters first, then outer blocks first.
+    /// All of its variables, each with whether it is hidden: parameters first, then variables, outer blocks first.
     pub fn all(&self) -> Vec<(Die, VariableKind, bool)> {
         let visible = self.variables.iter().map(|&(die, kind)| (die, kind, false));
         let mut all: Vec<_> = visible.chain(self.hidden.iter().map(|&(die, kind)| (die, kind, true))).collect();
@@ -223,7 +224,7 @@ mod tests {
         (Units::from_debug(debug), Die { unit: 0, offset: labels["function"] })
     }
 
-    /// What is visible at an address of the function: whether inlined, and the names.
+    /// The functions active at an address: whether each is inlined, and the names of its variables.
     fn visible(function: &Written, pc: u64) -> Vec<(bool, Vec<String>)> {
         let (units, die) = read(function);
         let name = |die| String::from_utf8_lossy(units.name(die).unwrap_or_default()).into_owned();
@@ -251,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_block_with_an_impossible_end_holds_the_address_if_a_block_in_it_does() {
-        // As Binaryen 108 writes it: the outer block ends beyond its function.
+        // Binaryen 108 writes such an outer block, which ends beyond its function.
         let inner = || block(DW_TAG_lexical_block, 30, 10, vec![local("y")]);
         let broken = block(DW_TAG_lexical_block, 20, 0xffff_fff0, vec![local("x"), inner(), local("z")]);
         let function = block(DW_TAG_subprogram, 10, 90, vec![local("x"), local("y"), broken, local("w")]);
@@ -264,7 +265,7 @@ mod tests {
         let names = |names: &[&str]| vec![(false, names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>())];
         assert_eq!(visible(&function, 35), names(&["x", "y", "z", "w"]), "the inner `x` and `y`");
         assert_eq!(doubtful(35), Vec::<Vec<u8>>::new());
-        // Nothing tells whether the broken block is here; the other one is not.
+        // It is not known whether the address is in the broken block; it is not in the other one.
         for pc in [15, 25, 50] {
             assert_eq!(visible(&function, pc), names(&["x", "y", "w"]), "{pc}");
             assert_eq!(doubtful(pc), [b"x".to_vec()], "{pc}");

@@ -1,4 +1,4 @@
-//! Entries of debug information, and what can be read from one alone.
+//! Debugging information entries (DWARF 5, 2.1), and what can be told from one entry alone.
 
 use gimli::constants::*;
 use gimli::{AttributeValue, DebuggingInformationEntry};
@@ -10,7 +10,7 @@ pub type Entry<'s> = DebuggingInformationEntry<Bytes<'s>>;
 /// The value of an attribute.
 pub type Attr<'s> = AttributeValue<Bytes<'s>>;
 
-/// An entry, by number of its unit and its offset there.
+/// A reference to an entry: the number of its unit, and its offset in that unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Die {
     /// Number of the unit in [`Units`].
@@ -22,7 +22,7 @@ pub struct Die {
 /// The language of a unit, as far as values are written differently in it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
-    /// C, and what is not known better.
+    /// C, and any language that is not listed here.
     #[default]
     C,
     /// C++.
@@ -51,8 +51,8 @@ impl Language {
         self == Language::Rust
     }
 
-    /// The name of the variable that a loop takes its values from, where each variable has a block for itself: the block of what
-    /// a loop counts is in that one's.
+    /// The name of the compiler's variable for a loop's iterator, in a language whose compiler gives each variable a
+    /// block of its own: the block of the loop's variable lies in the iterator's.
     pub fn iterator_name(self) -> Option<&'static [u8]> {
         (self == Language::Rust).then_some(b"iter")
     }
@@ -62,7 +62,7 @@ impl Language {
         self == Language::Cpp
     }
 
-    /// Whether types of no size have one value, which is known wherever it is.
+    /// Whether a type of size 0 has exactly one value, which is known without its bytes.
     pub fn has_unit_types(self) -> bool {
         self == Language::Rust
     }
@@ -73,7 +73,8 @@ pub fn is_static(entry: &Entry<'_>) -> bool {
     let Some(AttributeValue::Exprloc(expression)) = entry.attr_value(DW_AT_location) else { return false };
     let bytes = expression.0.slice();
     let (first, last) = (bytes.first().copied().map(gimli::DwOp), bytes.last().copied().map(gimli::DwOp));
-    // LLVM 22 adds an address to a global, the 32-bit number of which follows a 3.
+    // LLVM 22 adds the value of a Wasm global: `DW_OP_WASM_location` with the operand 3 and the global's index in 32
+    // bits.
     let in_thread = |rest: &[u8]| {
         first == Some(DW_OP_WASM_location)
             && matches!(rest, [3, _, _, _, _, addr, ..] if gimli::DwOp(*addr) == DW_OP_addr)
@@ -83,7 +84,7 @@ pub fn is_static(entry: &Entry<'_>) -> bool {
         || last == Some(DW_OP_plus) && bytes.get(1..).is_some_and(in_thread)
 }
 
-/// The signature of a type unit, and its type.
+/// The signature of a type unit, and the entry of its type.
 pub fn signature(unit: u32, header: &gimli::UnitHeader<Bytes<'_>>) -> Option<(u64, Die)> {
     match header.type_() {
         gimli::UnitType::Type { type_signature, type_offset }
@@ -138,7 +139,7 @@ pub fn is_of_old_llvm(unit: UnitRef<'_, '_>) -> bool {
     producer().unwrap_or(false)
 }
 
-/// The name a definition has by its declaration in the same unit.
+/// The name of a definition that has it from a declaration in the same unit.
 pub fn origin_name<'s>(unit: UnitRef<'_, 's>, entry: &Entry<'s>) -> Option<&'s [u8]> {
     let AttributeValue::UnitRef(offset) = entry.attr_value(DW_AT_specification)? else { return None };
     let name = unit.entry(offset).ok()?.attr_value(DW_AT_name)?;

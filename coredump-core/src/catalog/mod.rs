@@ -2,8 +2,8 @@
 //! for, the types in them, and the entries with a name.
 //!
 //! What is read here is the same for all dumps of a program, and kept with the binary. `units` finds entries, `entries`
-//! says what an entry is, `outline` where the named ones are in a unit, `split_types` reads types in `.dwo` files,
-//! `type_reader` reads `types`.
+//! says what an entry is, `outline` lists where the named ones are in a unit, `split_types` reads types in `.dwo`
+//! files, `type_reader` reads `types`.
 
 #![expect(non_upper_case_globals, reason = "DWARF names its constants so")]
 

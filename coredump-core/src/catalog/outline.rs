@@ -1,4 +1,4 @@
-//! Where things are in a unit, found in one walk over it when something is first asked for by name.
+//! The offsets of a unit's named entries, found in one walk over the unit when something is first asked for by name.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -8,16 +8,17 @@ use gimli::constants::*;
 use super::entries::{Language, UnitRef};
 use crate::symbols::Walk;
 
-/// Where things are in a unit. No name is read for it.
+/// The offsets of a unit's types and variables. It holds no names.
 #[derive(Debug, Default)]
 pub(super) struct Outline {
     /// Entries that give names their scope or have one: offset and the parent's offset, by offset.
     pub parents: Vec<(usize, usize)>,
     /// Complete types that have a name.
     pub types: Vec<usize>,
-    /// Variables that are somewhere, and whether they stand in a function.
+    /// Variables that have a location, and whether each is declared in a function.
     pub variables: Vec<(usize, bool)>,
-    /// Variables outside of functions that are nowhere: those that the compiler left out, and those of other files.
+    /// Variables outside of functions that have no location: those that the compiler left out, and those of other
+    /// files.
     pub nowhere: Vec<usize>,
 }
 
@@ -32,7 +33,7 @@ pub(super) struct Memo<'s> {
     pub types: OnceLock<ByName<'s>>,
     /// Variables outside of functions, and statics in them, by name.
     pub statics: OnceLock<ByName<'s>>,
-    /// Variables outside of functions that are nowhere, by name.
+    /// Variables outside of functions that have no location, by name.
     pub nowhere: OnceLock<ByName<'s>>,
 }
 
@@ -45,7 +46,7 @@ pub(super) fn outline(unit: UnitRef<'_, '_>) -> gimli::Result<Outline> {
         abbreviation.has_children() || named || is_type(abbreviation.tag()) || is_static_member(abbreviation)
     };
     let walk = Walk::unit(unit, scope)?;
-    // Offsets of the entries around the current one, and whether they are functions.
+    // The offsets of the entries that enclose the current one, and whether each is a function.
     let mut around: Vec<(usize, bool)> = Vec::new();
     for met in walk {
         let (offset, tag) = (met.offset.0, met.abbreviation.tag());

@@ -10,14 +10,14 @@ use super::outline::Memo;
 use crate::locked::Locked;
 use crate::symbols::DebugInfo;
 
-/// Type units of one file that are read.
+/// How many type units of one file are read.
 const UNITS: usize = 1 << 20;
 
 /// The type units of all `.dwo` files that were read so far.
 pub(super) struct SplitTypes<'s> {
     /// For each split unit, by its number, the type units in its file.
     files: Vec<OnceLock<File<'s>>>,
-    /// The file and the type unit that each number from `first` on stands for.
+    /// For each number from `first` on: the split unit whose file it is in, and the type unit in that file.
     numbers: Locked<Vec<(u32, u32)>>,
     first: u32,
 }
@@ -31,7 +31,7 @@ pub(super) struct File<'s> {
 }
 
 impl<'s> SplitTypes<'s> {
-    /// Has room for so many units, of which none is read yet; the first will have the number `first`.
+    /// An empty collection for `units` split units. The first type unit that is read will have the number `first`.
     pub fn new(units: u32, first: u32) -> Self {
         let mut files = Vec::new();
         files.resize_with(units as usize, OnceLock::new);
@@ -86,7 +86,7 @@ impl<'s> SplitTypes<'s> {
                 }
                 read.units.len() < UNITS
             };
-            // Since DWARF 5 they stand among the others, before in a section of their own.
+            // Since DWARF 5 type units stand in `.debug_info`; before, they are in `.debug_types`.
             let mut units = dwarf.units();
             while let Ok(Some(header)) = units.next()
                 && add(header)

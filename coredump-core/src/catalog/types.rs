@@ -1,6 +1,6 @@
 //! Types as the debug information describes them (DWARF 5, chapter 5).
 //!
-//! A type refers to others by entry, never by value: a graph with circles, as every linked list has, costs nothing.
+//! A type refers to others by entry, never by value, so that a cyclic graph, as every linked list has, costs nothing.
 
 use super::entries::{Bytes, Die};
 
@@ -20,11 +20,11 @@ pub struct Type<'s> {
 pub enum Kind<'s> {
     /// A number, a character, a truth value.
     Base(gimli::DwAte),
-    /// A pointer or a reference; of `None`, it points to no type (`void *`).
+    /// A pointer or a reference, and the type it points to; `None` for `void *`.
     Pointer(PointerKind, Option<Die>),
-    /// Another name, for `None` of `void`.
+    /// A typedef, and the type it names; `None` for `void`.
     Typedef(Option<Die>),
-    /// The same type, qualified by this word.
+    /// A type qualified by this keyword.
     Qualified(&'static str, Option<Die>),
     /// An array.
     Array(Array),
@@ -36,7 +36,7 @@ pub enum Kind<'s> {
     Function(Option<Die>, Vec<Die>, bool),
     /// A pointer to a member: the member's type and the class.
     MemberPointer(Option<Die>, Option<Die>),
-    /// A type with a name and nothing else, as `decltype(nullptr)`, or one this reader does not know.
+    /// A type with a name and nothing else, as `decltype(nullptr)`, or a type that this reader does not know.
     Unspecified,
 }
 
@@ -69,7 +69,7 @@ pub struct Array {
 pub struct Struct<'s> {
     /// `struct`, `class` or `union`.
     pub keyword: &'static str,
-    /// Only declared here: its contents are described elsewhere, or nowhere.
+    /// Whether it is only declared here: its contents are described elsewhere, or nowhere.
     pub declared: bool,
     /// Bases and members, in the order of their entries.
     pub members: Vec<Member<'s>>,
@@ -77,7 +77,7 @@ pub struct Struct<'s> {
     pub variants: Option<Variants<'s>>,
     /// Template and generic arguments that are types: name and type.
     pub arguments: Vec<(&'s [u8], Option<Die>)>,
-    /// A Rust vtable's: the type it is for.
+    /// For the type of a Rust vtable: the type whose vtable it is.
     pub containing: Option<Die>,
 }
 
@@ -94,7 +94,7 @@ pub struct Member<'s> {
     pub bits: Option<u64>,
     /// Whether it is a base class.
     pub base: bool,
-    /// How it is aligned, where the entry says it.
+    /// Its alignment in bytes, where the entry says it.
     pub alignment: Option<u64>,
 }
 
@@ -105,14 +105,14 @@ pub enum Offset<'s> {
     Bits(u64),
     /// An expression over the structure's address (virtual bases).
     Expression(Bytes<'s>),
-    /// Nothing sensible.
+    /// The entry gives no offset that makes sense.
     Unknown,
 }
 
 /// A Rust enum's variants (DWARF 5, 5.7.10).
 #[derive(Debug)]
 pub struct Variants<'s> {
-    /// The discriminant's member; of `None`, there is one variant at most.
+    /// The member that holds the discriminant; `None` where there is one variant at most.
     pub discriminant: Option<Member<'s>>,
     /// The variants.
     pub list: Vec<Variant<'s>>,
@@ -121,12 +121,12 @@ pub struct Variants<'s> {
 /// One variant.
 #[derive(Debug)]
 pub struct Variant<'s> {
-    /// The discriminant's values for it, as ranges with both ends; empty for the one that all other values mean.
+    /// The discriminant values that select it, as inclusive ranges; empty for the default variant.
     pub values: Vec<(u128, u128)>,
     /// Its contents: a structure of its own.
     pub member: Option<Member<'s>>,
-    /// Where in the source it is declared, of a coroutine's states where it waits: the number of the file in the unit's line
-    /// table, and the line.
+    /// Where in the source it is declared, as the file's number in the unit's line table and the line. For a state of a
+    /// coroutine, that is where the coroutine waits.
     pub declared: Option<(u64, u32)>,
 }
 
@@ -135,6 +135,6 @@ pub struct Variant<'s> {
 pub struct Enum<'s> {
     /// The integer type below it.
     pub underlying: Option<Die>,
-    /// Names and values, of which as many low bits count as the type has.
+    /// Names and values. Of a value, only as many low bits count as the type has.
     pub enumerators: Vec<(&'s [u8], u128)>,
 }

@@ -1,5 +1,5 @@
-//! The debug information of one binary as the variables need it: units found by code address, each scanned once and
-//! only when something in it is asked for.
+//! The units of one binary's debug information, found by code address or name. Each is scanned once, when something in
+//! it is first asked for.
 //!
 //! DWARF addresses of code count from the start of the code section's contents; offsets of entries count from the start
 //! of their unit.
@@ -24,14 +24,14 @@ use crate::symbols::{DebugInfo, LineRow, Location, demangle};
 /// How far a chain of `DW_AT_abstract_origin` and `DW_AT_specification` is followed: real ones have two links.
 const ORIGIN_LINKS: u32 = 16;
 
-/// All units of a binary: those of `.debug_info` (of split ones, what their `.dwo` holds), then those of `.debug_types`.
-/// What was read of them is kept for all dumps and threads.
+/// All units of a binary: those of `.debug_info` (for a split unit, the one in its `.dwo` file), then those of
+/// `.debug_types`. What was read of them is shared by all dumps and threads.
 pub struct Catalog<'s> {
     debug: Arc<DebugInfo<'s>>,
     type_units: Vec<gimli::Unit<Bytes<'s>>>,
     split_types: SplitTypes<'s>,
     signatures: OnceLock<HashMap<u64, Die>>,
-    /// Types may stand in units of their own, with stubs in their place.
+    /// Whether types may be in type units, with an entry in their place that has only the signature.
     stubs: bool,
     memos: Vec<Memo<'s>>,
     types: Locked<HashMap<Die, Arc<Type<'s>>>>,
@@ -39,7 +39,7 @@ pub struct Catalog<'s> {
     asynchronous: OnceLock<bool>,
 }
 
-/// The units of a binary, with the types that were made up while one frame was looked at.
+/// The units of a binary, with the types that no entry describes and that the work on one frame needed.
 pub struct Units<'s> {
     catalog: Arc<Catalog<'s>>,
     made: RefCell<Vec<Arc<Type<'s>>>>,
@@ -51,13 +51,13 @@ impl<'s> Units<'s> {
         Units { catalog, made: RefCell::default() }
     }
 
-    /// The units of debug info that nobody else looks at.
+    /// The units of debug info that is not shared.
     #[cfg(test)]
     pub fn from_debug(debug: Arc<DebugInfo<'s>>) -> Units<'s> {
         Units::new(Arc::new(Catalog::new(debug)))
     }
 
-    /// The types that no unit holds.
+    /// The types that no entry describes.
     pub(super) fn made(&self) -> &RefCell<Vec<Arc<Type<'s>>>> {
         &self.made
     }
@@ -98,8 +98,7 @@ impl<'s> Catalog<'s> {
         }
     }
 
-    /// The number of units, without the type units in `.dwo` files: which of those were read depends on what was asked
-    /// before.
+    /// The number of units, without the type units in `.dwo` files, which are read only on demand.
     pub fn len(&self) -> u32 {
         u32::try_from(self.memos.len()).unwrap_or(u32::MAX)
     }
@@ -124,8 +123,9 @@ impl<'s> Catalog<'s> {
         }
     }
 
-    /// Whether a unit is that of a `.dwo` file. Nothing relocates one: where LLVM (19 to 22, `DwarfCompileUnit`) adds a global to an
-    /// address in it, the global's number is 1 for `__memory_base` and `__tls_base` alike, and 0 for the stack pointer.
+    /// Whether a unit is in a `.dwo` file. The linker does not relocate these: where LLVM (19 to 22,
+    /// `DwarfCompileUnit`) adds a global to an address there, the global's index is 1 for `__memory_base` and
+    /// `__tls_base` alike, and 0 for the stack pointer.
     pub fn is_split(&self, number: u32) -> bool {
         self.unit(number).is_some_and(|unit| unit.dwarf.file_type == gimli::DwarfFileType::Dwo)
     }
@@ -147,27 +147,27 @@ impl<'s> Catalog<'s> {
         self.debug.inlined(function.unit, UnitOffset(function.offset), pc)
     }
 
-    /// Where the prologue of a function of that unit ends, which has this code.
+    /// The address at which the prologue of a function with this code ends.
     pub fn prologue_end(&self, unit: u32, code: &Range<u64>) -> Option<u64> {
         self.debug.prologue_end(unit, code)
     }
 
-    /// The rows of the line table of a unit for that code of a function, by address. `None` if the table does not have them.
+    /// The rows of a unit's line table for a function's code, by address; `None` if the table has none for it.
     pub fn rows(&self, unit: u32, code: &Range<u64>) -> Option<Vec<LineRow>> {
         self.debug.rows(unit, code)
     }
 
-    /// Whether asynchronous functions of Rust are described: their types are called `{async_fn_env#0}` and the like.
+    /// Whether states of asynchronous functions of Rust are described: their types have names like `{async_fn_env#0}`.
     pub fn has_asynchronous(&self) -> bool {
         *self.asynchronous.get_or_init(|| self.mentions(b"{async_"))
     }
 
-    /// Whether a text stands in the names that units share.
+    /// Whether `.debug_str`, the strings that units share, contains a text.
     fn mentions(&self, text: &[u8]) -> bool {
         memchr::memmem::find(self.debug.dwarf().debug_str.reader().slice(), text).is_some()
     }
 
-    /// The place in the source that an entry of a unit names by the number of a file and a line.
+    /// The source location that an entry of a unit gives as a file number and a line.
     pub fn declared_at(&self, unit: u32, (file, line): (u64, u32)) -> Option<Location> {
         self.debug.declared_at(unit, file, line)
     }
@@ -194,7 +194,7 @@ impl<'s> Catalog<'s> {
         Some(self.behind_stub(target).unwrap_or(target))
     }
 
-    /// The type that an entry stands for which only has its signature (DWARF 5, 5.7.1 and 7.32).
+    /// The type in a type unit that an entry with only a signature stands for (DWARF 5, 5.7.1 and 7.32).
     fn behind_stub(&self, stub: Die) -> Option<Die> {
         if !self.stubs && !self.is_split(stub.unit) {
             return None;
@@ -205,12 +205,12 @@ impl<'s> Catalog<'s> {
         }
     }
 
-    /// The entry at an offset in the `.debug_info` that `unit` stands in.
+    /// The entry at an offset of the `.debug_info` section that holds `unit`.
     pub fn at_info_offset(&self, unit: u32, offset: usize) -> Option<Die> {
         let offset = gimli::DebugInfoOffset(offset);
         let from = self.unit(unit)?;
         if from.dwarf.file_type == gimli::DwarfFileType::Dwo {
-            // A split unit's file is its own; it refers to itself.
+            // A unit in a `.dwo` file has that file's section for itself and can refer only to itself.
             return Some(Die { unit, offset: offset.to_unit_offset(&from.header)?.0 });
         }
         let unit = self.debug.unit_containing(offset)?;
@@ -272,13 +272,13 @@ impl<'s> Catalog<'s> {
         self.around(die).into_iter().map(|(name, _)| name).collect()
     }
 
-    /// The names around `die` that a program writes: without inline namespaces, as `std::__1`.
+    /// The names around `die` that a program writes: inline namespaces such as `std::__1` are left out.
     pub fn written_path(&self, die: Die) -> Vec<&'s [u8]> {
         let around = self.around(die).into_iter();
         around.filter(|(name, inline)| !inline && !name.starts_with(b"__")).map(|(name, _)| name).collect()
     }
 
-    /// The names around `die`, outermost first, and which are of inline namespaces.
+    /// The names around `die`, outermost first, and whether each is an inline namespace.
     fn around(&self, die: Die) -> Vec<(&'s [u8], bool)> {
         let mut path = Vec::new();
         // A definition outside of its class is named by its declaration there.
@@ -297,22 +297,23 @@ impl<'s> Catalog<'s> {
         path
     }
 
-    /// Complete types of that name (without namespaces), in `first` before all other units.
+    /// Complete types of that name (without namespaces); those of the unit `first` come before all others.
     pub fn types_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
         self.named(first, name, Catalog::types_of)
     }
 
-    /// Variables of static storage of that name, in `first` before all other units.
+    /// Variables of static storage of that name; those of the unit `first` come before all others.
     pub fn statics_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
         self.named(first, name, Catalog::statics_by_name)
     }
 
-    /// Variables outside of functions for which the debug information has no place, in `first` before all other units.
+    /// Variables outside of functions, of that name, for which the debug information has no location; those of `first`
+    /// come before all others.
     pub fn nowhere_named(&self, first: u32, name: &[u8]) -> Vec<Die> {
         self.named(first, name, Catalog::nowhere_of)
     }
 
-    /// Complete types of one unit whose name ends in a point and this one, where the rest is a path of words.
+    /// Complete types of one unit whose name ends in `.` and this name, after a path of identifiers: Zig's `file.Type`.
     pub fn types_behind_points(&self, number: u32, name: &[u8]) -> Vec<Die> {
         let Some(types) = self.types_of(number) else { return Vec::new() };
         let path = |path: &[u8]| {
@@ -337,8 +338,8 @@ impl<'s> Catalog<'s> {
         found
     }
 
-    /// The vtables of C++ classes by address, which `find` finds when they are first asked for: none, where no name in the
-    /// debug information is a vtable's.
+    /// The vtables of C++ classes by address; `find` looks for them on the first call. Empty where the debug
+    /// information names no vtable.
     pub fn cpp_vtables(&self, find: impl FnOnce() -> Vec<(u64, Die)>) -> &[(u64, Die)] {
         self.cpp_vtables.get_or_init(|| if self.mentions(b"_ZTV") { find() } else { Vec::new() })
     }
@@ -357,8 +358,8 @@ impl<'s> Catalog<'s> {
         vtables.flat_map(|(_, offsets)| offsets).map(|&offset| Die { unit: number, offset }).collect()
     }
 
-    /// The units in which a variable may lie at this address of memory, `first` before the others: those that hold it in
-    /// their bytes (`DW_OP_addr`), or all, where addresses stand in a table of their own.
+    /// The units that may describe a variable at this memory address, `first` before the others: those whose bytes hold
+    /// the address (`DW_OP_addr`), or all where addresses are in `.debug_addr`.
     pub fn mentioning(&self, first: u32, address: u64) -> Vec<u32> {
         let dwarf = self.debug.dwarf();
         let others = || (0..self.len()).filter(|&unit| unit != first);

@@ -1,4 +1,4 @@
-//! A module's DWARF: an address to its function, the calls inlined there, and their lines.
+//! A module's DWARF: finds the function at an address, the calls inlined there, and their lines.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -19,7 +19,7 @@ use crate::locate::body::Instructions;
 use crate::locked::Locked;
 use crate::module::Module;
 
-/// Ranges that are compared with the code to tell whether the debug info was made for it.
+/// How many address ranges are compared with the code to tell whether the debug info was made for it.
 const SAMPLE: usize = 64;
 
 /// A module's DWARF with an index of its units; units are parsed when an address falls into them.
@@ -30,13 +30,13 @@ pub struct DebugInfo<'s> {
     split: SplitFinder<'s>,
     work: Work,
     abbreviations: Locked<HashMap<usize, Arc<gimli::Abbreviations>>>,
-    /// Functions by the beginning of their body, and by how much debug info is moved: whether their rows stand on instructions.
+    /// Memo of [`DebugInfo::agrees`], by the beginning of a function's body and the displacement in bytes.
     agreeing: Locked<HashMap<(u64, i64), bool>>,
-    /// The memo of [`Debug::displacement`].
+    /// The memo of [`DebugInfo::displacement`].
     displaced: OnceLock<i64>,
 }
 
-/// A parsed unit; of a split one (DWARF 7.3) the skeleton and the unit in the `.dwo` file.
+/// A parsed unit; for split DWARF (DWARF 5, 7.3) the skeleton unit and the unit in the `.dwo` file.
 struct Unit<'s> {
     unit: gimli::Unit<Slice<'s>>,
     split: Option<SplitUnit<'s>>,
@@ -51,13 +51,13 @@ struct Unit<'s> {
 
 /// What the debug info says of an address.
 pub enum Answer {
-    /// Innermost inlined function first, the function itself last.
+    /// The source frames: innermost inlined function first, the function itself last.
     Frames(Vec<SourceFrame>),
     /// Frames as in `Frames`, from a line table that contradicts itself: it names no source file.
     Doubtful(Vec<SourceFrame>),
-    /// It covers the address, but not with a function that has the code's extent: it was made for other code.
+    /// The debug info covers the address, but with no function of the code's extent: it was made for other code.
     Stale,
-    /// Nothing.
+    /// The debug info does not cover the address.
     Nothing,
 }
 
@@ -72,11 +72,13 @@ impl<'s> DebugInfo<'s> {
         DebugInfo { dwarf, index, units, split, work, abbreviations, agreeing, displaced: OnceLock::new() }
     }
 
-    /// By how many bytes all addresses are too low (walrus writes them too high: then it is negative).
+    /// The displacement: by how many bytes all addresses in the debug info are too low. It is negative if they are too
+    /// high, as walrus writes them.
     ///
-    /// Such tools count from another place in the code section than its contents: before or after the number of functions.
-    /// They are believed if it is only moved by the size of that number that functions begin and end where the code says, with
-    /// rows that stand on instructions. Worked out when something does not fit as it is.
+    /// Such tools count addresses from before the code section's contents, or from after the number of functions in
+    /// them, so the displacement is plus or minus the size of that number. It is accepted if with it functions begin
+    /// and end where the code's do, and rows of line tables stand on instructions. It is computed when debug info does
+    /// not fit as it is.
     fn displacement(&self, module: &Module<'_>) -> i64 {
         *self.displaced.get_or_init(|| {
             let first = module.imported_functions();
@@ -90,7 +92,8 @@ impl<'s> DebugInfo<'s> {
         })
     }
 
-    /// Whether a function that debug info covers fits, moved by some bytes; `None` where none does.
+    /// Whether the debug info for a function fits it, displaced by `by` bytes; `None` if the function has no debug
+    /// info.
     fn fits(&self, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
         let extent = Extent::from_function(module, function)?;
         let stated = extent.moved_down(by)?;
@@ -102,13 +105,13 @@ impl<'s> DebugInfo<'s> {
         Some(fit.is_some_and(|index| self.rows_fit(index, module, function, by) != Some(false)))
     }
 
-    /// Whether a unit describes no function: only lines.
+    /// Whether a unit has lines but describes no function.
     fn has_no_functions(&self, index: u32) -> bool {
         self.unit(index).is_some_and(|unit| unit.functions(&self.dwarf, &self.work).is_empty())
     }
 
-    /// Whether all rows of a unit for a function's code, moved by some bytes, stand on instructions. `None` if that cannot be
-    /// known.
+    /// Whether all rows of a unit's line table for a function's code stand on instructions, displaced by `by` bytes.
+    /// `None` if that cannot be known.
     fn rows_fit(&self, unit: u32, module: &Module<'_>, function: u32, by: i64) -> Option<bool> {
         let code = module.code_section_start()?;
         let instructions = Instructions::decode(module, function)?;
@@ -122,8 +125,8 @@ impl<'s> DebugInfo<'s> {
         lines.all_rows(&(body.checked_sub_signed(by)?..decoded.checked_sub_signed(by)?), &self.work, fits)
     }
 
-    /// Whether the rows for a function's code stand on its instructions, as far as that is known: they do in what all
-    /// compilers write, and do not all in debug info of other code that has the same size by chance.
+    /// Whether the rows for a function's code stand on its instructions; true also if that is not known. Rows always do
+    /// so as compilers write them, but not in debug info of other code that has the same size by chance.
     fn agrees(&self, unit: u32, module: &Module<'_>, extent: &Extent, by: i64) -> bool {
         if let Some(&known) = self.agreeing.lock().get(&(extent.body, by)) {
             return known;
@@ -135,8 +138,8 @@ impl<'s> DebugInfo<'s> {
         agrees
     }
 
-    /// Whether the ranges of the units begin where functions of `module` do, as far as there are any. Those of debug info that was made before a
-    /// tool rewrote the code do not, but for a few by chance.
+    /// Whether the units' address ranges begin where functions of `module` do. In debug info that was made before a
+    /// tool rewrote the code, only a few do, by chance.
     pub(super) fn was_made_for(&self, module: &Module<'_>) -> bool {
         let fit = |by| {
             let (good, bad) = self.beginnings(module, by);
@@ -146,8 +149,8 @@ impl<'s> DebugInfo<'s> {
         alive && (fit(0) || fit(self.displacement(module)))
     }
 
-    /// Whether functions are described that the code has, and not more that it has not. Kotlin says of a unit that it begins
-    /// at 0, as linkers do of one that was dropped.
+    /// Whether more of the described functions are in the code than are not. This decides for units that begin at 0:
+    /// Kotlin writes that for all, and linkers for a unit that was dropped.
     fn has_functions_of(&self, module: &Module<'_>) -> bool {
         let Some(code) = module.code_section_start() else { return false };
         let (mut good, mut bad) = (0, 0);
@@ -164,12 +167,13 @@ impl<'s> DebugInfo<'s> {
         good > bad
     }
 
-    /// Whether there are ranges, and all that are looked at begin where functions of `module` do.
+    /// Whether the units have address ranges, and all that are looked at begin where functions of `module` do.
     pub(super) fn agrees_throughout(&self, module: &Module<'_>) -> bool {
         matches!(self.beginnings(module, 0), (1.., 0))
     }
 
-    /// How many ranges of units, moved by some bytes, begin where functions of `module` do, and how many do not.
+    /// How many address ranges of units, displaced by `by` bytes, begin where functions of `module` do, and how many do
+    /// not.
     fn beginnings(&self, module: &Module<'_>, by: i64) -> (usize, usize) {
         let Some(code) = module.code_section_start() else { return (0, 0) };
         let begins = |at: u64| {
@@ -184,17 +188,17 @@ impl<'s> DebugInfo<'s> {
         (good, bad)
     }
 
-    /// The sections.
+    /// The DWARF sections.
     pub fn dwarf(&self) -> &Dwarf<'s> {
         &self.dwarf
     }
 
-    /// The `.dwo` files that were named and not found, of the units looked at so far.
+    /// The `.dwo` files that the units looked at so far name, and that were not found.
     pub fn missing_split(&self) -> Vec<String> {
         self.split.missing()
     }
 
-    /// A path of the first line table, of those looked at, that names no source file.
+    /// A path from the first line table, among those looked at, that names a folder instead of source files.
     pub(super) fn path_of_no_file(&self) -> Option<String> {
         let units = (0..self.unit_count().min(SAMPLE as u32)).filter_map(|index| self.unit(index));
         units
@@ -234,7 +238,7 @@ impl<'s> DebugInfo<'s> {
         gimli::Unit::new_with_abbreviations(&self.dwarf, header, table).ok()
     }
 
-    /// Whether something had to be left out, because there was too much to read.
+    /// Whether something was left out because there was too much to read.
     pub fn gave_up(&self) -> bool {
         self.work.is_spent()
     }
@@ -244,7 +248,7 @@ impl<'s> DebugInfo<'s> {
         self.units.len() as u32
     }
 
-    /// The unit of that number (of a split one, that in the `.dwo`); `None` where it is damaged.
+    /// The unit with this number (for split DWARF, the one in the `.dwo` file); `None` where it is damaged.
     pub fn unit_ref(&self, index: u32) -> Option<UnitRef<'_, 's>> {
         Some(self.unit(index)?.full(&self.dwarf))
     }
@@ -263,12 +267,12 @@ impl<'s> DebugInfo<'s> {
         find(0).or_else(|| find(Some(self.displacement(module)).filter(|&by| by != 0 && covered())?))
     }
 
-    /// Where the prologue of a function ends (DWARF 5, 6.2.2), which has this code in this unit.
+    /// The address at which the prologue of a function with this code ends (DWARF 5, 6.2.2).
     pub fn prologue_end(&self, unit: u32, code: &Range<u64>) -> Option<u64> {
         self.unit(unit)?.lines(&self.dwarf)?.prologue_end(code, &self.work)
     }
 
-    /// The rows of the line table of a unit for that code of a function, by address. `None` if the table does not have them.
+    /// The rows of a unit's line table for a function's code, by address; `None` if the table has none for it.
     pub fn rows(&self, unit: u32, code: &Range<u64>) -> Option<Vec<LineRow>> {
         self.unit(unit)?.lines(&self.dwarf)?.rows(code, &self.work)
     }
@@ -290,13 +294,13 @@ impl<'s> DebugInfo<'s> {
         (0..self.units.len() as u32).filter_map(|index| Some(self.unit(index)?.full(&self.dwarf)))
     }
 
-    /// The name of the entry: its linkage name, else its plain name.
+    /// The name of an entry: its linkage name, else its plain name.
     pub fn entry_name(&self, unit: UnitRef<'_, 's>, entry: UnitOffset<usize>) -> Option<Arc<str>> {
         let split = unit.dwarf.file_type == gimli::DwarfFileType::Dwo;
         functions::name(unit, entry, |offset| if split { None } else { self.entry_at(offset) })
     }
 
-    /// What is held of the contents of `file`, a source of a function of `module`.
+    /// What the debug info holds of the source file `file`, which a location in a function of `module` names.
     pub(super) fn source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
         let found = self.function_entry(module, function).map(|(unit, _)| unit);
         let unit =
@@ -305,19 +309,19 @@ impl<'s> DebugInfo<'s> {
         unit.lines(&self.dwarf)?.source(unit.unit.unit_ref(&self.dwarf), file)
     }
 
-    /// The place in the source that an entry of a unit names by the number of the file in the line table and the line.
+    /// The source location that an entry of a unit gives as a file number of the line table and a line.
     pub fn declared_at(&self, unit: u32, file: u64, line: u32) -> Option<Location> {
         let row = Row { file, line: Some(line), column: None };
         self.unit(unit)?.location(&self.dwarf, row)
     }
 
-    /// Where the source declares a function of `module`: the line of its name, which is not where its code begins.
+    /// Where the source declares a function of `module`: the line of its name, not that of its first code.
     pub fn declaration(&self, module: &Module<'_>, function: u32) -> Option<Location> {
         let (unit, entry) = self.function_entry(module, function)?;
         functions::declaration(self.unit_ref(unit)?, entry, |file, line| self.declared_at(unit, file, line))
     }
 
-    /// What was executing at `pc` in the function of this extent. `module` tells where functions begin and end.
+    /// The source frames at `pc` in the function of this extent. `module` tells where functions begin and end.
     pub fn lookup(&self, pc: u64, extent: &Extent, module: &Module<'_>) -> Answer {
         match self.lookup_moved(pc, extent, module, 0) {
             Answer::Stale if self.displacement(module) != 0 => {
@@ -337,11 +341,12 @@ impl<'s> DebugInfo<'s> {
             let Some(unit) = self.unit(index) else { continue };
             let function = unit.function(&self.dwarf, &self.work, &extent);
             let begin = function.map(|function| function.begin);
-            // Binaryen may let the rows of a function end before it does.
+            // Binaryen may end the rows of a function before the function itself ends.
             let inside = |begin, end| function.is_some() && extent.header <= begin && end <= extent.end;
             let bounds = |begin: u64, end: u64| {
                 let (first, behind) = (begin.saturating_add_signed(by), end.saturating_add_signed(by));
-                // Kotlin forgets to end sequences: what comes after counts on from the last line of another function.
+                // Kotlin does not end its sequences, so that the rows of a function count on from the last line of
+                // another.
                 inside(begin, end) || (!unit.is_doubtful(&self.dwarf) && bounds_functions(module, first, behind))
             };
             let row = unit.row(&self.dwarf, &self.work, pc, begin, bounds);
@@ -362,7 +367,7 @@ impl<'s> DebugInfo<'s> {
                 return if unit.is_doubtful(&self.dwarf) { Answer::Doubtful(frames) } else { Answer::Frames(frames) };
             }
             stale |= unit.functions(&self.dwarf, &self.work).iter().any(|other| (other.begin..other.end).contains(&pc));
-            // Line tables without functions (-gmlt of some assemblers): the line alone.
+            // The unit has a line table and no functions (`-gmlt`, assemblers): only the line is known.
             if let Some(row) = row
                 && !stale
             {
@@ -384,7 +389,7 @@ impl<'s> DebugInfo<'s> {
         chain.map(|(chain, _)| chain.iter().map(|call| call.entry).collect()).unwrap_or_default()
     }
 
-    /// The calls inlined at `pc`, outermost first, and whether these are all. `None` if they are not known.
+    /// The calls inlined at `pc`, outermost first, and whether the list is complete. `None` if they are not known.
     fn chain(
         &self,
         unit: &Unit<'s>,
@@ -398,7 +403,7 @@ impl<'s> DebugInfo<'s> {
         if found.doubtful.is_empty() {
             return Some((calls, true));
         }
-        // The line of the address is in one of them, or in what they are inlined into, or it does not tell.
+        // The line at the address may tell which of the doubtful calls it is in, or that it is in none of them.
         let Some((row, line)) = row().and_then(|row| Some((row, row.line?))) else { return Some((calls, false)) };
         let file = |index| unit.lines(&self.dwarf)?.file(full, index);
         let Some(path) = file(row.file) else { return Some((calls, false)) };
@@ -452,7 +457,7 @@ impl<'s> Unit<'s> {
         near.copied().find(|function| extent.agrees(function.begin, function.end))
     }
 
-    /// Looks for the function alone, as long as that costs less than to read all functions.
+    /// Looks for this function alone, as long as that costs less than reading all functions.
     fn seek(&self, main: &Dwarf<'s>, work: &Work, extent: &Extent) -> Option<FunctionRange> {
         let mut sought = self.sought.lock();
         let known = sought.iter().find(|function| extent.agrees(function.begin, function.end));
@@ -464,7 +469,7 @@ impl<'s> Unit<'s> {
         found
     }
 
-    /// The line table: a split unit's is its skeleton's.
+    /// The line table, which for split DWARF is that of the skeleton unit.
     fn lines(&self, main: &Dwarf<'s>) -> Option<&Lines<'s>> {
         self.lines.get_or_init(|| Lines::new(self.unit.unit_ref(main))).as_ref()
     }
@@ -480,8 +485,8 @@ impl<'s> Unit<'s> {
         self.lines(main).map_or(LineLookup::Nothing, |lines| lines.row(pc, begin, work, accept))
     }
 
-    /// Whether the line table contradicts itself: what it names as a source file is a folder. Kotlin 2.4 writes such
-    /// tables, and in them columns from 0 and sequences without an end.
+    /// Whether the line table contradicts itself, because a path that it has for a source file is that of a folder.
+    /// Kotlin 2.4 writes such tables, with columns counted from 0 and sequences without an end.
     fn is_doubtful(&self, main: &Dwarf<'s>) -> bool {
         *self.doubtful.get_or_init(|| lines::names_folders(self.unit.unit_ref(main)))
     }
@@ -494,18 +499,18 @@ impl<'s> Unit<'s> {
     }
 }
 
-/// A sequence of a line table covers whole functions: it begins where one begins and ends where one ends.
+/// Whether a sequence of a line table covers whole functions: it begins where one begins and ends where one ends.
 fn bounds_functions(module: &Module<'_>, begin: u64, end: u64) -> bool {
     let Some(code) = module.code_section_start() else { return false };
     let extent = |at: u64| Extent::from_function(module, module.function_at(code.checked_add(at)?)?);
-    // Address 0 is the section's own first byte: a table of all functions may begin there.
+    // Address 0 is the first byte of the section's contents: a table of all functions may begin there.
     let begins = begin == 0 || extent(begin).is_some_and(|extent| begin <= extent.first);
     let last = end.saturating_sub(1);
     let ends = end == module.code_section_size() || extent(last).is_some_and(|extent| extent.end - last <= 2);
     begins && ends
 }
 
-/// Bytes of a number in LEB128.
+/// The size in bytes of a number in LEB128.
 fn leb128_size(number: u32) -> i64 {
     i64::from(number.max(1).ilog2() / 7 + 1)
 }

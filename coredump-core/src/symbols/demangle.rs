@@ -1,4 +1,4 @@
-//! Names as people wrote them. Only what is mangled is touched: a C function `a` is no "signed char".
+//! Demangles names. Only mangled names are touched: a C function `a` is no "signed char".
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -6,8 +6,8 @@ use std::fmt::{self, Write};
 /// Longest mangled name that is demangled, and longest result: both schemes can expand exponentially.
 const MAX_LENGTH: usize = 64 * 1024;
 
-/// Demangles Rust (legacy `_ZN…17h…E` and v0 `_R…`), Itanium C++ (`_Z…`), and what the compilers of MoonBit and Kotlin make of a name;
-/// anything else stays as it is.
+/// Demangles names of Rust (legacy `_ZN…17h…E` and v0 `_R…`), Itanium C++ (`_Z…`), MoonBit and Kotlin; any other name
+/// stays as it is.
 ///
 /// Rust's disambiguating hashes are left out.
 pub fn demangle(name: &str) -> Cow<'_, str> {
@@ -36,7 +36,7 @@ pub fn demangle(name: &str) -> Cow<'_, str> {
     Cow::Borrowed(name)
 }
 
-/// The names of what a compiler makes for a class as debuggers and c++filt write them.
+/// Writes C++'s special names (vtables, thunks, type information) as debuggers and c++filt do.
 fn special(name: String) -> String {
     let class = |prefix| name.strip_prefix(prefix).and_then(|class: &str| class.strip_suffix(")}"));
     match (class("{vtable("), class("{vtt(")) {
@@ -46,11 +46,12 @@ fn special(name: String) -> String {
     }
 }
 
-/// A function that moves `this` and calls the one that overrides: `{virtual override thunk({offset(-8)}, Cat::eat())}`.
+/// A thunk, which adjusts `this` and calls the overrider: rewrites `{virtual override thunk({offset(-8)},
+/// Cat::eat())}`.
 fn thunk(name: &str) -> Option<String> {
     let moved = name.strip_prefix("{virtual override thunk(")?.strip_suffix(")}")?;
     let (this, rest) = moved.split_once("}, ")?;
-    // A thunk that moves the result too says by how much before it names the function.
+    // The name of a thunk that adjusts the result as well has that offset before the function.
     let result = rest.strip_prefix("{offset(").or_else(|| rest.strip_prefix("{virtual offset("));
     let (kind, function) = match result {
         Some(result) => ("covariant return thunk", result.split_once("}, ")?.1),
@@ -72,7 +73,7 @@ fn is_rust(name: &str) -> bool {
     legacy && name.contains("_ZN")
 }
 
-/// A string that refuses to grow beyond the bound.
+/// A string that cannot grow beyond the limit.
 struct Bounded(String);
 
 impl Write for Bounded {
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!(demangle("_ZTV5Horse"), "vtable for Horse");
         assert_eq!(demangle("_ZTTN3zoo4CageIiEE"), "VTT for zoo::Cage<int>");
         assert_eq!(demangle("_ZTS5Horse"), "typeinfo name for Horse");
-        // As c++filt writes them.
+        // These are the names as c++filt writes them.
         assert_eq!(demangle("_ZThn16_N1BD1Ev"), "non-virtual thunk to B::~B()");
         assert_eq!(demangle("_ZTv0_n24_N1B1hEc"), "virtual thunk to B::h(char)");
         assert_eq!(demangle("_ZTcv0_n24_v0_n24_N1n1EIiE1fEi"), "covariant return thunk to n::E<int>::f(int)");

@@ -1,17 +1,17 @@
-//! Where a function's code lies, as debug info must have it too.
+//! The extent of a function's code, with which debug info must agree.
 
 use crate::module::Module;
 
-/// A function's code as DWARF addresses: what debug info must agree with.
+/// The extent of a function's code, in DWARF addresses.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent {
-    /// The byte of the body's size.
+    /// The address of the body's size field.
     pub header: u64,
-    /// The byte after that: the locals.
+    /// The address of the body, which begins with its locals.
     pub body: u64,
-    /// The first instruction.
+    /// The address of the first instruction.
     pub first: u64,
-    /// The offset after the last byte.
+    /// The address after the last byte.
     pub end: u64,
 }
 
@@ -29,15 +29,15 @@ impl Extent {
         Some(Extent { header: header - code, body: body.start - code, first: first - code, end: body.end - code })
     }
 
-    /// The extent moved towards the file's start by so many bytes; `None` if it would leave the range of offsets.
+    /// The extent moved down by `by` bytes; `None` if it would leave the range of addresses.
     pub(super) fn moved_down(&self, by: i64) -> Option<Extent> {
         let down = |at: u64| at.checked_sub_signed(by);
         let Extent { header, body, first, end } = *self;
         Some(Extent { header: down(header)?, body: down(body)?, first: down(first)?, end: down(end)? })
     }
 
-    /// Compilers let a function begin at its size or locals and end at or after its `end`. Code that a tool rewrote
-    /// after the debug info was made does not meet both.
+    /// Whether debug info gives this extent: compilers let a function begin at its size field or locals, and end at or
+    /// after its `end`. Debug info from before a tool rewrote the code does not fit both.
     pub(super) fn agrees(&self, begin: u64, end: u64) -> bool {
         (self.header..=self.first).contains(&begin) && (end == self.end || end + 1 == self.end)
     }

@@ -1,4 +1,4 @@
-//! The functions of one compilation unit: which addresses they cover, what they are called.
+//! The functions of one compilation unit: their addresses, names and declarations.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::walk::Walk;
 use super::work::Work;
 use super::{Location, Slice, UnitRef, demangle, text};
 
-/// Entries followed from a use to the declaration that names it.
+/// How many entries are followed from a use to the declaration with the name.
 const MAX_HOPS: usize = 16;
 
 /// One address range of a concrete function.
@@ -20,7 +20,7 @@ pub(super) struct FunctionRange {
     pub entry: UnitOffset<usize>,
 }
 
-/// Where the name of an entry is to be looked for next.
+/// The entry in which a name is to be looked for next.
 pub(super) enum NameStep {
     /// In the same unit.
     Here(UnitOffset<usize>),
@@ -31,7 +31,7 @@ pub(super) enum NameStep {
 /// All concrete functions of a unit, by address. Damage ends the walk.
 pub(super) fn functions(unit: UnitRef<'_, '_>, work: &Work) -> Vec<FunctionRange> {
     let mut found = Vec::new();
-    // An error leaves what was found before it.
+    // After an error, what was found before it counts.
     let _ = collect(unit, &mut found, work);
     found.sort_by_key(|function| function.begin);
     found
@@ -60,7 +60,7 @@ fn collect(unit: UnitRef<'_, '_>, found: &mut Vec<FunctionRange>, work: &Work) -
     Ok(())
 }
 
-/// Gives `each` the attributes of an entry.
+/// Calls `each` with the attributes of an entry.
 pub(super) fn read<'s>(
     unit: UnitRef<'_, 's>,
     entry: UnitOffset<usize>,
@@ -74,7 +74,7 @@ pub(super) fn read<'s>(
     Ok(())
 }
 
-/// The name of an entry: its linkage name if it or the entries it stems from have one, else its name.
+/// The name of an entry: the linkage name that it or one of its origins has, else its plain name.
 ///
 /// `elsewhere` opens another unit: it is called with an offset into `.debug_info`.
 pub(super) fn name<'u, 's: 'u>(
@@ -101,8 +101,8 @@ pub(super) fn name<'u, 's: 'u>(
     plain
 }
 
-/// Where an entry is declared, by its own attributes or those of the entries in its unit that it stems from; `location` makes a
-/// place of the number of a file and a line.
+/// Where an entry is declared, from its own attributes or those of its origins in the same unit; `location` turns a
+/// file number and a line into a location.
 pub(super) fn declaration<'u, 's: 'u>(
     unit: UnitRef<'u, 's>,
     mut entry: UnitOffset<usize>,
@@ -122,7 +122,8 @@ pub(super) fn declaration<'u, 's: 'u>(
             _ => {}
         });
         attributes.ok()?;
-        // An entry that stands elsewhere than the one it stems from says only what differs.
+        // An entry repeats only the attributes of its origin that differ: file and line may come from different
+        // entries.
         if let (Some(file), Some(line)) = (file, line) {
             return location(file, u32::try_from(line).ok().filter(|&line| line > 0)?);
         }
@@ -138,8 +139,8 @@ fn file_index(value: AttributeValue<Slice<'_>>) -> Option<u64> {
     }
 }
 
-/// A linkage name that is mangled, or qualifies the plain one (Zig's `module.function`), says more than that. One that
-/// does neither is the linker's affair: clang's `__main_argc_argv` for `main`. So is one that nothing can demangle.
+/// Chooses between the names: the linkage name if it can be demangled, or if it qualifies the plain name (Zig's
+/// `module.function`). Any other linkage name concerns only the linker, such as clang's `__main_argc_argv` for `main`.
 fn preferred(linkage: Arc<str>, plain: Option<Arc<str>>) -> Arc<str> {
     let mangled = linkage.starts_with("_Z") || linkage.starts_with("_R");
     match plain {
@@ -149,12 +150,12 @@ fn preferred(linkage: Arc<str>, plain: Option<Arc<str>>) -> Arc<str> {
     }
 }
 
-/// What an entry says of its name.
+/// The attributes of an entry that concern its name.
 #[derive(Default)]
 struct EntryNames {
     linkage: Option<Arc<str>>,
     plain: Option<Arc<str>>,
-    /// The entry that it stems from, which may have what it lacks.
+    /// Its origin (`DW_AT_abstract_origin` or `DW_AT_specification`), which may have what it lacks.
     origin: Option<NameStep>,
 }
 

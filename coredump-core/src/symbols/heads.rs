@@ -1,7 +1,7 @@
-//! The heads of all units: where each begins, its header and its root entry.
+//! Reads the heads of all units: where each begins, its header and its root entry.
 //!
-//! In big debug info a unit begins far after the one before it. To touch a page of each in a mapping costs more than to read
-//! the few bytes that are looked at: the system maps the pages around it as well.
+//! In large debug info a unit begins many pages after the previous one. Touching a page of each in a mapping costs more
+//! than reading the few bytes that are needed from the file, because the system maps the pages around it as well.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -10,35 +10,35 @@ use gimli::{DebugInfo, DebugInfoOffset, LittleEndian, Section, UnitHeader};
 
 use super::{Dwarf, Neighbours, Slice};
 
-/// A unit whose head lies farther away than this many bytes is read from the file: mapping it would bring in its neighbours.
+/// A head that is farther away than this many bytes from the previous one is read from the file instead of the mapping.
 const FAR: usize = 64 << 10;
 /// Bytes of a unit that are read as its head: nearly all root entries are shorter.
 const HEAD: usize = 512;
-/// Bytes of the mapping that are passed by before their pages are given back: a look at big debug info must not keep all
-/// of it in memory.
+/// How many bytes of the mapping are passed before its pages are released, so that large debug info does not stay
+/// resident.
 const RESIDENT: usize = 4 << 20;
 
-/// Goes through the units.
+/// Iterates over the units.
 pub(super) struct Heads<'a, 's> {
     dwarf: &'a Dwarf<'s>,
     neighbours: &'a Neighbours<'s>,
     /// Where the next unit begins in `.debug_info`.
     at: usize,
-    /// How long the last one was.
+    /// The length of the last unit in bytes.
     length: usize,
     scattered: Option<(File, u64)>,
     head: Vec<u8>,
-    /// Bytes passed by in the mapping.
+    /// How many bytes of the mapping were passed since its pages were released.
     resident: usize,
 }
 
 /// The head of a unit.
 pub(super) struct Head<'h> {
-    /// Where it begins in `.debug_info`.
+    /// Where the unit begins in `.debug_info`.
     pub offset: usize,
-    /// Its header, and of its entries as much as was read.
+    /// The unit's header, with as much of its entries as was read.
     pub header: UnitHeader<Slice<'h>>,
-    /// Not all of it was read.
+    /// Whether the unit was not read to its end.
     pub cut: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'a, 's> Heads<'a, 's> {
         Heads { dwarf, neighbours, at: 0, length: 0, scattered, head: Vec::new(), resident: 0 }
     }
 
-    /// The next unit. Damage is the end.
+    /// The next unit; `None` at the end and after damage.
     pub fn next(&mut self) -> Option<Head<'_>> {
         let offset = self.at;
         if self.length > FAR && self.read(offset).is_some() {
@@ -75,7 +75,8 @@ impl<'a, 's> Heads<'a, 's> {
         self.dwarf.unit_header(DebugInfoOffset(offset)).ok()
     }
 
-    /// Reads the head of the unit at `offset`, as one of a unit that ends where it does, and notes how long the unit is.
+    /// Reads the head of the unit at `offset` from the file, with its length shortened to the bytes that were read, and
+    /// notes the unit's real length.
     fn read(&mut self, offset: usize) -> Option<()> {
         let (file, section) = self.scattered.as_ref()?;
         let left = self.dwarf.debug_info.reader().len().checked_sub(offset)?;

@@ -1,9 +1,9 @@
-//! The calls that were inlined at an address.
+//! Finds the calls that were inlined at an address.
 //!
-//! A call lies inside of the function or the call that it was inlined into (DWARF 5, 3.3.8). Tools that rewrite code break
-//! that: where Binaryen cannot tell any more at which instruction a call ends, it writes that it ends at 0x100000000, and all
-//! that follows in the function would be in it. Such a call is believed as far as something else speaks for it: a call
-//! inside of it that fits, or the line of the address.
+//! The range of a call lies inside that of the function or call into which it was inlined (DWARF 5, 3.3.8). Tools that
+//! rewrite code violate this: where Binaryen has lost the end of a call, it writes 0x100000000, so that the rest of the
+//! function would be in the call. Such a call is accepted only on other evidence: a sound call inside of it, or the
+//! line at the address.
 
 use gimli::{Abbreviation, AttributeValue, UnitOffset};
 
@@ -13,9 +13,9 @@ use super::walk::Walk;
 use super::work::Work;
 use super::{Slice, UnitRef};
 
-/// Inlined calls at one address.
+/// The most inlined calls at one address.
 const MAX_INLINED: usize = 1024;
-/// Entries followed from a call to the declaration of its function.
+/// How many entries are followed from a call to the declaration of its function.
 const MAX_HOPS: usize = 16;
 
 /// A call that was inlined.
@@ -33,35 +33,35 @@ pub(super) struct InlinedCall {
 pub(super) struct Inlined {
     /// Outermost first.
     pub calls: Vec<InlinedCall>,
-    /// Each of these may come after them, with the calls before it here that it lies in: their ranges cover the address, but
-    /// do not fit what they lie in.
+    /// Chains of calls, each of which may be nested in the innermost of `calls`: their ranges cover the address, but
+    /// exceed those of the calls that they are in.
     pub doubtful: Vec<Vec<InlinedCall>>,
 }
 
 /// A call that covers the address.
 struct Candidate {
     call: InlinedCall,
-    /// The call that it lies in, of those that cover the address.
+    /// Index of the enclosing call among the candidates.
     parent: Option<usize>,
-    /// How many calls it lies in.
+    /// How many candidates it is nested in.
     level: usize,
-    /// Where its range that covers the address begins.
+    /// The beginning of its range that covers the address.
     begin: u64,
-    /// That range lies in the parent's.
+    /// Whether that range lies within one of the parent's.
     fits: bool,
-    /// Whether it fits, and so does all that it lies in.
+    /// Whether it and all calls around it fit.
     certain: bool,
 }
 
-/// An entry that the walk is in.
+/// A call that encloses the current entry of the walk.
 struct Open {
     depth: isize,
     candidate: usize,
     ranges: Vec<(u64, u64)>,
 }
 
-/// The calls inlined at `pc` in the function at `entry`. `None` if they are not known: then what the line table says cannot
-/// be ascribed to a function.
+/// The calls inlined at `pc` in the function at `entry`. `None` if they are not known, so that the line at `pc` cannot
+/// be assigned to a function.
 pub(super) fn inlined_at(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, pc: u64, work: &Work) -> Option<Inlined> {
     let mut candidates = Vec::new();
     collect(unit, entry, pc, &mut candidates, work).ok()?;
@@ -82,7 +82,7 @@ fn collect(
     read(unit, entry, |attribute| own.note(attribute.name(), attribute.value()))?;
     let own = own.all(unit, || work.spend(1));
     let mut walk = Walk::entry(unit, entry, calls)?;
-    // The calls that the walk is in and that cover the address: only what lies in the last can be inlined deeper.
+    // The enclosing calls that cover the address: deeper inlined calls can only be in the last of them.
     let mut open: Vec<Open> = Vec::new();
     let mut skipped: Option<isize> = None;
     while !work.is_spent()
@@ -93,7 +93,7 @@ fn collect(
             continue;
         }
         while let Some(ended) = open.pop_if(|open| met.lowest <= open.depth) {
-            // No two calls that fit lie side by side at one address.
+            // Two sibling calls that fit cannot both cover the address.
             if candidates[ended.candidate].certain {
                 return Ok(());
             }
@@ -102,7 +102,7 @@ fn collect(
             continue;
         }
         skipped = Some(met.depth);
-        // A function in a function (a local class): its code is its own.
+        // A function nested in a function, as in a local class, has code of its own.
         if met.abbreviation.tag() == gimli::DW_TAG_subprogram {
             continue;
         }
@@ -136,7 +136,8 @@ fn collect(
     Ok(())
 }
 
-/// The innermost call that fits, with those around it, and what may be in it. Of several the one that begins last.
+/// Chooses the innermost call that fits, with those around it, and the doubtful calls that may be in it. Of several,
+/// the one that begins last is chosen.
 fn choose(candidates: &[Candidate]) -> Inlined {
     let fitting = candidates.iter().enumerate().filter(|(_, candidate)| candidate.fits);
     let innermost = fitting.max_by_key(|(_, candidate)| (candidate.certain, candidate.begin, candidate.level));
@@ -147,7 +148,7 @@ fn choose(candidates: &[Candidate]) -> Inlined {
         path.reverse();
         path
     };
-    // Outer ones stand before those that lie in them.
+    // Outer calls come before those nested in them.
     let mut extends = vec![false; candidates.len()];
     let mut doubtful = Vec::new();
     for (index, candidate) in candidates.iter().enumerate() {
@@ -160,7 +161,7 @@ fn choose(candidates: &[Candidate]) -> Inlined {
     Inlined { calls: path(innermost, None), doubtful }
 }
 
-/// The entries that stand for the function of an entry in its unit: the entry and those that it stems from.
+/// The entry and its chain of origins in the same unit, all of which mean the same function.
 pub(super) fn origins(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> Vec<UnitOffset<usize>> {
     let mut origins = vec![entry];
     let mut next = Some(entry);
@@ -177,8 +178,8 @@ pub(super) fn origins(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>) -> Vec<Un
     origins
 }
 
-/// The functions declared last before a line of a file, which `is_file` knows by its number: the line is in one of them, if in
-/// any.
+/// The functions that are declared last before a line of a file: if the line is in a function, it is one of these.
+/// `is_file` tells whether a file number means the file.
 pub(super) fn declared_before(
     unit: UnitRef<'_, '_>,
     is_file: impl Fn(u64) -> bool,
@@ -213,7 +214,7 @@ pub(super) fn declared_before(
     (!work.is_spent()).then_some(found)
 }
 
-/// A line or column; 0 means that there is none.
+/// A line or column; `None` for 0, which stands for none.
 fn small(attribute: &gimli::Attribute<Slice<'_>>) -> Option<u32> {
     attribute.udata_value().and_then(|value| u32::try_from(value).ok()).filter(|&value| value != 0)
 }

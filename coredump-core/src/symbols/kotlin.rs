@@ -1,6 +1,7 @@
-//! Names of Kotlin's compiler (seen in 2.4.20): what of a suspend function runs after a suspension has a name of its own.
+//! Names of Kotlin's compiler (seen in 2.4.20): the part of a suspend function that runs after a suspension has a name
+//! of its own.
 
-/// The function of which `com.acme.$stepCOROUTINE$.doResume` is the rest: `com.acme.step`.
+/// The name of the suspend function: `com.acme.step` for `com.acme.$stepCOROUTINE$.doResume`; `None` for other names.
 pub fn demangle(name: &str) -> Option<String> {
     let (class, number) = name.strip_suffix(".doResume")?.rsplit_once("COROUTINE$")?;
     let (package, function) = class.split_once('$')?;

@@ -1,10 +1,10 @@
-//! Numbers in LEB128 (DWARF 7.6), where time counts: nearly all have one byte.
+//! LEB128 numbers (DWARF 5, 7.6) where speed matters: nearly all have one byte.
 
-/// A number does not end, or has more than 64 bits.
+/// The error for a number that does not end, or has more than 64 bits.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damaged;
 
-/// An unsigned number.
+/// Reads an unsigned number and advances `at`.
 #[inline]
 pub(super) fn leb(bytes: &[u8], at: &mut usize) -> Result<u64, Damaged> {
     let first = *bytes.get(*at).ok_or(Damaged)?;
@@ -15,7 +15,7 @@ pub(super) fn leb(bytes: &[u8], at: &mut usize) -> Result<u64, Damaged> {
     long_leb(bytes, at, first).map(|(value, _, _)| value)
 }
 
-/// A signed number.
+/// Reads a signed number and advances `at`.
 #[inline]
 pub(super) fn signed_leb(bytes: &[u8], at: &mut usize) -> Result<i64, Damaged> {
     let first = *bytes.get(*at).ok_or(Damaged)?;
@@ -28,7 +28,7 @@ pub(super) fn signed_leb(bytes: &[u8], at: &mut usize) -> Result<i64, Damaged> {
     Ok(if negative { value | u64::MAX << bits } else { value } as i64)
 }
 
-/// The rest of a number after its first byte: its value, how many bits were given, and the last byte.
+/// Reads the rest of a number after its first byte: returns the value, how many bits it has, and the last byte.
 fn long_leb(bytes: &[u8], at: &mut usize, first: u8) -> Result<(u64, u32, u8), Damaged> {
     let mut value = u64::from(first & 0x7f);
     for shift in (7..=63).step_by(7) {

@@ -1,20 +1,21 @@
-//! Runs a line number program (DWARF 6.2.5). Only what a lookup asks for is kept of a row: it is run over whole tables.
+//! Runs a line number program (DWARF 5, 6.2.5). Only the registers that a lookup needs are tracked, because the program
+//! is run over whole tables.
 
 use gimli::{DwLne, DwLns, LineProgramHeader};
 
 use super::Slice;
 use super::leb128::{Damaged, leb, signed_leb};
 
-/// Rows of ascending addresses. It covers the addresses from that of its first row up to that of its last.
+/// A sequence of rows with ascending addresses. It covers the addresses from its first row up to its last.
 #[derive(Clone, Copy)]
 pub(super) struct Sequence {
     pub begin: u64,
     pub end: u64,
-    /// Where it begins in the program.
+    /// Its byte offset in the program.
     pub at: usize,
 }
 
-/// A program, with what its header says of its encoding.
+/// A program, with the parameters of its encoding from the header.
 pub(super) struct Program<'s> {
     bytes: &'s [u8],
     /// Number of operands of each standard opcode, from 1.
@@ -23,11 +24,11 @@ pub(super) struct Program<'s> {
     unit: u64,
     address_size: u8,
     greatest_address: u64,
-    /// What each opcode from `first_special` adds to address and line.
+    /// What each special opcode, from `first_special` on, adds to address and line.
     special: Box<[(u32, i32); 256]>,
 }
 
-/// The registers that a lookup asks for (DWARF 6.2.2).
+/// The registers that a lookup needs (DWARF 5, 6.2.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Registers {
     pub address: u64,
@@ -37,12 +38,11 @@ pub(super) struct Registers {
     pub prologue_end: bool,
 }
 
-/// What they are where a sequence begins.
+/// The values of the registers at the beginning of a sequence.
 const START: Registers = Registers { address: 0, file: 1, line: 1, column: 0, prologue_end: false };
 
 impl<'s> Program<'s> {
-    /// The program after `header`. `None` if it is for a machine whose instructions hold several operations: no
-    /// WebAssembly is.
+    /// The program after `header`. `None` if it is for a VLIW machine, whose instructions hold several operations.
     pub fn new(header: &LineProgramHeader<Slice<'s>>) -> Option<Program<'s>> {
         (header.maximum_operations_per_instruction() == 1).then_some(())?;
         let unit = u64::from(header.minimum_instruction_length());
@@ -74,16 +74,16 @@ impl<'s> Program<'s> {
         self.address_size
     }
 
-    /// Runs the program from the byte at `at`, where a sequence begins. `row` is given each row, whether it ends its
-    /// sequence, and the byte after it; it says whether to go on.
+    /// Runs the program from the byte at `at`, where a sequence begins. Calls `row` with each row, whether the row ends
+    /// its sequence, and the offset after it; `row` returns whether to go on.
     ///
     /// Rows of code that the linker dropped are left out: their address is a tombstone, or lower than the one before it.
     pub fn run(&self, at: usize, row: impl FnMut(&Registers, bool, usize) -> bool) -> Result<(), Damaged> {
         self.run_for::<true>(at, row)
     }
 
-    /// Runs the program for its sequences from the byte at `at`, where one begins: `each` is given the address of each
-    /// one's first row (0 if it has none) and of its last, and the byte after it; it says whether to go on.
+    /// Runs the program from the byte at `at`, where a sequence begins. Calls `each` with the addresses of each
+    /// sequence's first row (0 if it has none) and last row, and the offset after it; `each` returns whether to go on.
     pub fn sequences(&self, at: usize, mut each: impl FnMut(u64, u64, usize) -> bool) -> Result<(), Damaged> {
         let mut begin = None;
         self.run_for::<false>(at, |row, last, behind| {
@@ -95,7 +95,7 @@ impl<'s> Program<'s> {
         })
     }
 
-    /// Behind the instruction at `at`, if all it does is to set registers other than the address.
+    /// The offset after the instruction at `at`, if that only sets registers other than the address; else `None`.
     pub fn pass_setting(&self, mut at: usize) -> Option<usize> {
         let opcode = *self.bytes.get(at)?;
         at += 1;
@@ -121,8 +121,8 @@ impl<'s> Program<'s> {
         Some(at)
     }
 
-    /// Whether every row is wanted, or only the first row and the end of each sequence. Then only the address is tracked,
-    /// and the other registers are not.
+    /// Runs the program with every row, or, if `ALL_ROWS` is false, with only the first row and the end of each
+    /// sequence: then only the address register is tracked.
     fn run_for<const ALL_ROWS: bool>(
         &self,
         mut at: usize,
@@ -225,7 +225,7 @@ impl<'s> Program<'s> {
     }
 }
 
-/// Lines do not go below 0.
+/// Adds to the line register, which does not go below 0.
 #[inline]
 fn add_line(now: &mut Registers, lines: i64) {
     now.line = match lines < 0 {
@@ -251,7 +251,7 @@ pub(super) mod tests {
         [&size.to_le_bytes()[..], &table].concat()
     }
 
-    /// A program as `table` has it, kept for as long as the tests run.
+    /// The program in a table made by `table`, leaked so that it lives as long as the tests.
     pub fn leaked(program: &[u8]) -> Program<'static> {
         let table = table(program).leak();
         let lines = DebugLine::new(table, LittleEndian).program(DebugLineOffset(0), 4, None, None).unwrap();
@@ -292,7 +292,8 @@ pub(super) mod tests {
 
     #[test]
     fn a_function_has_its_rows() {
-        // Address 0x10; line 3, column 7; special 0x4b: 4 bytes, 2 lines on; 3 bytes on, end.
+        // The program: address 0x10; line 3, column 7; copy; special opcode 0x4b, which is 4 bytes and 2 lines further;
+        // 3 bytes further, end.
         let program = [0, 5, 2, 0x10, 0, 0, 0, 3, 2, 5, 7, 1, 0x4b, 2, 3, 0, 1, 1];
         let ((rows, sound), _) = both(&program);
         let row = |address, line| Registers { address, file: 1, line, column: 7, prologue_end: false };

@@ -1,4 +1,5 @@
-//! From an address in a module to the source: DWARF first, then a source map, then names. Never over a network.
+//! Finds the source of an address in a module: in DWARF first, then in a source map, then names. Nothing is fetched
+//! over a network.
 //!
 //! Everything is lazy: DWARF units, functions and line tables are parsed when an address falls into them. Debug info that
 //! does not agree with the code (a tool rewrote the code afterwards) is not used: no line is better than a wrong one.
@@ -57,17 +58,17 @@ pub type Dwarf<'s> = gimli::Dwarf<Slice<'s>>;
 /// A unit with its sections.
 pub type UnitRef<'u, 's> = gimli::UnitRef<'u, Slice<'s>>;
 
-/// Addresses whose answer is kept.
+/// How many addresses are remembered with their answer.
 const MAX_KNOWN: usize = 1 << 20;
 
 /// A place in the source.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Location {
-    /// Path as the debug info says it, joined to the compilation directory when relative.
+    /// Path as the debug info has it, joined to the compilation directory when relative.
     pub file: Arc<str>,
-    /// Line, from 1.
+    /// Line, counted from 1.
     pub line: u32,
-    /// Column, from 1.
+    /// Column, counted from 1; `None` where the debug info has none.
     pub column: Option<u32>,
 }
 
@@ -77,21 +78,21 @@ pub struct Location {
 pub struct SourceFrame {
     /// Linkage name, else plain name, as the debug info has it.
     pub name: Option<Arc<str>>,
-    /// Where; `None` where the compiler says there is no such place.
+    /// Where execution stood; `None` where the line table has no line (line 0).
     pub location: Option<Location>,
 }
 
-/// What debug info holds of a source file's contents.
+/// The contents of a source file, as far as debug info holds them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EmbeddedSource {
     /// The text that was compiled.
     pub text: Option<Arc<str>>,
-    /// Its MD5.
+    /// The MD5 of the file.
     pub md5: Option<[u8; 16]>,
 }
 
-/// What a module's symbols are.
+/// The kind of a module's symbols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SymbolsKind {
     /// DWARF.
@@ -116,7 +117,7 @@ impl SymbolsKind {
     }
 }
 
-/// Answers by function and file offset.
+/// A memo of answers, by function and file offset.
 type Answers = HashMap<(u32, u64), Arc<[SourceFrame]>>;
 
 /// A module's symbols.
@@ -124,9 +125,9 @@ pub struct Symbols<'s> {
     debug: Option<Arc<DebugInfo<'s>>>,
     twin: Option<Module<'s>>,
     map: Option<LineMap>,
-    /// What the map was decoded from.
+    /// The JSON that the source map was decoded from.
     map_json: Cow<'s, [u8]>,
-    /// The texts in it, by path.
+    /// The source texts in the map, by path.
     texts: OnceLock<HashMap<String, Arc<str>>>,
     names: Option<SymbolMap<'s>>,
     kind: SymbolsKind,
@@ -200,13 +201,13 @@ impl<'s> Symbols<'s> {
         }
     }
 
-    /// Takes debug info that was made for this code.
+    /// Uses debug info if it was made for this code; returns whether it was.
     fn accept(&mut self, debug: DebugInfo<'s>, module: &Module<'s>, origin: String) -> bool {
         if !debug.was_made_for(module) {
             self.stale.store(true, Ordering::Relaxed);
             return false;
         }
-        // A line table that names no source file leaves the lines to the map.
+        // If the line tables name no source files, the lines come from the source map.
         if self.map.is_none() || debug.path_of_no_file().is_none() {
             (self.kind, self.origin) = (SymbolsKind::Dwarf, origin);
         }
@@ -214,7 +215,7 @@ impl<'s> Symbols<'s> {
         true
     }
 
-    /// Takes the names of a symbol map beside the module, if there is one of it.
+    /// Uses the names of a symbol map beside the module, if one fits; returns whether it did.
     fn load_names(&mut self, module: &Module<'s>, neighbours: &Neighbours<'s>) -> bool {
         for (path, bytes) in neighbours.symbol_maps() {
             match SymbolMap::parse(bytes, module, |text| neighbours.keep(text)) {
@@ -256,7 +257,7 @@ impl<'s> Symbols<'s> {
         &self.origin
     }
 
-    /// What could not be used, and why. Grows as addresses are looked up.
+    /// The parts that could not be used, and why. The list grows as addresses are looked up.
     pub fn problems(&self) -> Vec<String> {
         let mut problems = self.problems.clone();
         if self.stale.load(Ordering::Relaxed) {
@@ -309,7 +310,8 @@ impl<'s> Symbols<'s> {
         frames
     }
 
-    /// What is held of the contents of `file`, as a location of a function of `module` names it.
+    /// What the debug info or source map holds of the source file `file`, which a location in a function of `module`
+    /// names.
     pub fn embedded_source(&self, module: &Module<'_>, function: u32, file: &str) -> Option<EmbeddedSource> {
         let described = self.debug.as_ref().and_then(|debug| debug.source(module, function, file));
         described.or_else(|| {
@@ -328,7 +330,7 @@ impl<'s> Symbols<'s> {
         let mapped = || self.map.as_ref()?.lookup(module_offset, module.body(function)?);
         if let (Some(debug), Some(pc), Some(extent)) = (&self.debug, pc, Extent::from_function(module, function)) {
             match debug.lookup(pc, &extent, module) {
-                // A line table that is refused leaves the function without a line.
+                // If the line table is not believed, the function has no line.
                 Answer::Frames(frames) if !matches!(&frames[..], [SourceFrame { location: None, .. }]) => {
                     return frames;
                 }
@@ -343,19 +345,19 @@ impl<'s> Symbols<'s> {
     }
 }
 
-/// The function that debug info names, at the place that a source map gives.
+/// The function itself as debug info names it, at the location that a source map gives.
 fn relocated(frames: Vec<SourceFrame>, mapped: Option<SourceFrame>) -> Vec<SourceFrame> {
     let function = frames.into_iter().next_back();
     let location = mapped.and_then(|mapped| mapped.location);
     function.map(|function| SourceFrame { location, ..function }).into_iter().collect()
 }
 
-/// Text of debug info, which may have any length.
+/// A string from debug info, shortened if it is very long.
 fn text(text: Slice<'_>) -> Cow<'_, str> {
     String::from_utf8_lossy(&text.slice()[..text.len().min(MAX_SYMBOL)])
 }
 
-/// DWARF from custom sections; missing ones are empty.
+/// Loads DWARF from custom sections; missing ones are empty.
 fn load<'s>(section: impl Fn(gimli::SectionId) -> Option<&'s [u8]>) -> Dwarf<'s> {
     let read = |id| -> Result<Slice<'s>, std::convert::Infallible> {
         Ok(Slice::new(section(id).unwrap_or_default(), gimli::LittleEndian))

@@ -1,9 +1,10 @@
 //! Names of MoonBit's compiler (seen in that of 2026-05, `@moonbit/moonc-worker`): `_M0FP14main8checkout` is `@main.checkout`.
 //!
-//! Behind `_M0` a letter says what it is. A package is `P`, the number of its parts in one digit, and the parts; a part
-//! is its length and its letters, in which `__` is `_` and `_2d` the byte 0x2d. What is not known in full is left alone.
+//! After `_M0` a letter says what the name is of. A package is `P`, the number of its parts in one digit, and the
+//! parts. A part is its length and its letters, in which `__` stands for `_` and `_2d` for the byte 0x2d. A name that
+//! is not understood in full is left as it is.
 
-/// Types within types that are followed.
+/// How deep types within types are followed.
 const DEPTH: u32 = 32;
 
 /// The name as the language writes it.
@@ -38,7 +39,7 @@ pub(super) fn demangle(name: &str) -> Option<String> {
     rest.0.is_empty().then_some(text)
 }
 
-/// What is still to be read of a name.
+/// The rest of a name that is still to be read.
 struct Rest<'n>(&'n str);
 
 impl Rest<'_> {
@@ -61,12 +62,12 @@ impl Rest<'_> {
         number.parse().ok()
     }
 
-    /// `S12`, which tells apart what has the same name.
+    /// Reads `S12`, a number that distinguishes items of the same name.
     fn stamp(&mut self) -> Option<()> {
         if self.eat('S') { self.number().map(|_| ()) } else { Some(()) }
     }
 
-    /// A length and as many letters.
+    /// Reads a length and as many letters.
     fn part(&mut self) -> Option<String> {
         let len = self.number()?;
         let (letters, rest) = self.0.split_at_checked(len)?;
@@ -88,7 +89,7 @@ impl Rest<'_> {
         String::from_utf8(bytes).ok()
     }
 
-    /// A package and a name in it: `@user/module/package.name`; of the program itself the name alone.
+    /// Reads a package and a name in it, as `@user/module/package.name`; for the program's own package, the name alone.
     fn qualified(&mut self) -> Option<String> {
         if !self.eat('P') {
             return None;
@@ -100,13 +101,13 @@ impl Rest<'_> {
         Some(if package.is_empty() { name } else { format!("@{package}.{name}") })
     }
 
-    /// A type that has a name, with what it was made for if it is generic.
+    /// Reads a named type, with its type arguments if it is generic.
     fn named(&mut self, depth: u32) -> Option<String> {
         let class = self.qualified()?;
         Some(format!("{class}{}", self.arguments(depth)?))
     }
 
-    /// Types that something generic was made for, as far as their letters are known.
+    /// Reads type arguments, if all of their letters are known.
     fn arguments(&mut self, depth: u32) -> Option<String> {
         match self.eat('G') {
             true => Some(format!("[{}]", self.types(depth)?)),
@@ -114,7 +115,7 @@ impl Rest<'_> {
         }
     }
 
-    /// Types up to an `E`, with commas in between.
+    /// Reads types up to an `E`, and joins them with commas.
     fn types(&mut self, depth: u32) -> Option<String> {
         let mut types = Vec::new();
         while !self.eat('E') {

@@ -11,7 +11,7 @@ use crate::module::{self, Module};
 
 use super::url::{is_remote, local_names};
 
-/// The surroundings of one module.
+/// The files around one module.
 #[derive(Clone, Copy)]
 pub struct Neighbours<'s> {
     files: &'s Files,
@@ -19,7 +19,7 @@ pub struct Neighbours<'s> {
     file: Option<&'s Bytes>,
 }
 
-/// A file with debug info for a module.
+/// Another build product of a module, with debug info for it.
 pub struct Twin<'s> {
     /// The file.
     pub path: PathBuf,
@@ -27,8 +27,8 @@ pub struct Twin<'s> {
     pub module: Module<'s>,
     /// Its bytes.
     pub bytes: &'s Bytes,
-    /// Whether it is of the same build: it has the build id or the code of the module, or is what the module names. Else only its
-    /// name speaks for it.
+    /// Whether it is certainly of the same build: it has the module's build id or code, or the module names it.
+    /// Otherwise only its file name speaks for it.
     pub certain: bool,
 }
 
@@ -38,19 +38,19 @@ impl<'s> Neighbours<'s> {
         Neighbours { files, path, file }
     }
 
-    /// Has the same neighbours, but debug info that lies in another file.
+    /// The same neighbours, for debug info that lies in another file.
     pub fn with_debug_file(self, file: &'s Bytes) -> Neighbours<'s> {
         Neighbours { file: Some(file), ..self }
     }
 
-    /// Gives back the memory of pages of the file that were read on the way to what is looked for.
+    /// Releases the memory of the debug file's resident pages.
     pub fn release(&self) {
         if let Some(file) = self.file {
             file.release();
         }
     }
 
-    /// The file that the debug info lies in, to read from, and where in it `section` begins.
+    /// The file with the debug info, opened for reading, and the offset of `section` in it.
     pub fn scattered(&self, section: &[u8]) -> Option<(File, u64)> {
         let file = self.file?;
         Some((file.reopen()?, file.offset_of(section)? as u64))
@@ -99,7 +99,7 @@ impl<'s> Neighbours<'s> {
         self.files.read(&files.next()?).ok()
     }
 
-    /// The files that a URL may mean. What is on the network is looked for here.
+    /// The local files that a URL may mean, also for a URL on a network.
     fn files_of(&self, url: &str) -> impl Iterator<Item = PathBuf> {
         local_names(url).into_iter().flat_map(|name| self.files_called(&name, None))
     }
@@ -121,7 +121,7 @@ impl<'s> Neighbours<'s> {
         files.filter_map(|file| Some((file.clone(), self.files.read(&file).ok()?))).collect()
     }
 
-    /// Keeps a text that was made of a file, as long as the files are kept.
+    /// Keeps a text that was computed from a file as long as the files.
     pub fn keep(&self, text: Vec<u8>) -> &'s [u8] {
         self.files.keep(text)
     }
@@ -171,7 +171,7 @@ impl<'s> Neighbours<'s> {
             }
             doubtful.get_or_insert(twin);
         }
-        // Under any other name only its build id or its code can speak for it.
+        // A file with any other name must have the same build id or code.
         let named = &self.files.search().folders;
         let searched = if module.build_id().is_some() { &folders } else { named };
         let others = searched.iter().flat_map(|folder| modules_in(folder)).filter(may);
@@ -179,8 +179,8 @@ impl<'s> Neighbours<'s> {
         twins.find(|twin| twin.certain).or(doubtful)
     }
 
-    /// Opens `file` and checks that it can be of the same build: it has the same build id, or the same code, or none of
-    /// either that could differ.
+    /// Opens `file` and checks that it can be of the same build: it must have the same build id or the same code, or
+    /// lack both.
     fn open_twin(&self, file: &Path, module: &Module<'s>) -> Result<Twin<'s>, String> {
         let opened = self.files.open(file).map_err(|error| error.to_string())?;
         let modules = module::nested(opened).map_err(|error| error.message)?;
@@ -200,8 +200,8 @@ impl<'s> Neighbours<'s> {
             };
             let certain = match twin.code_section().filter(|code| !code.is_empty()) {
                 Some(code) if Some(code) == module.code_section() => true,
-                // Debug info is cut from a file before or after it is optimised further, and tools that rewrite code keep
-                // the build id: only equal code is sure.
+                // An equal build id is no proof: tools that optimise or rewrite the code after the debug info was split
+                // off keep the id. Only equal code is.
                 Some(_) => {
                     let id = if same { ", though it has its build id" } else { "" };
                     reason = format!("its code is not that of the module{id}");
@@ -224,7 +224,7 @@ impl<'s> Neighbours<'s> {
         format!("{what} not found{place}")
     }
 
-    /// Whether what the module names may lie anywhere.
+    /// Whether files that the module names may lie anywhere.
     fn trusted(&self) -> bool {
         let search = self.files.search();
         if self.path.is_some() { search.trusted } else { search.embedded_trusted }

@@ -1,5 +1,4 @@
-//! Which addresses an entry covers (DWARF 5, 2.17): one reader for whoever asks. Sums that leave the address space cover
-//! nothing.
+//! Reads the addresses that an entry covers (DWARF 5, 2.17). Ranges that overflow the address space cover nothing.
 
 use gimli::AttributeValue;
 
@@ -14,7 +13,7 @@ pub struct Ranges<'s> {
 }
 
 impl<'s> Ranges<'s> {
-    /// Takes note of an attribute, if it is one of these.
+    /// Notes an attribute, if it is one of these.
     pub fn note(&mut self, name: gimli::DwAt, value: AttributeValue<Slice<'s>>) {
         match name {
             gimli::DW_AT_low_pc => self.low = Some(value),
@@ -24,7 +23,7 @@ impl<'s> Ranges<'s> {
         }
     }
 
-    /// Gives `add` each range; a list is read as long as `go_on` says.
+    /// Calls `add` with each range; a list is read as long as `go_on` returns true.
     pub fn for_each(self, unit: UnitRef<'_, 's>, go_on: impl Fn() -> bool, mut add: impl FnMut(u64, u64)) {
         if let Some(value) = self.ranges {
             let Ok(Some(mut list)) = unit.attr_ranges(value) else { return };

@@ -1,8 +1,8 @@
-//! Finds a function's entry and its line sequence by the bytes that must stand there.
+//! Finds a function's entry and its line sequence by searching for the bytes that they must contain.
 //!
-//! Reading all entries of a unit, or all rows of its line table, up to those of one function costs most of the time of a
-//! backtrace; a search of bytes passes over them ten times faster. What is found is checked as far as it can be by itself;
-//! what is not found may be there nevertheless, in another form: then everything is read.
+//! Reading all entries of a unit, or all rows of its line table, up to those of one function takes most of the time of
+//! a backtrace; a byte search is ten times faster. A match is checked as far as possible by itself. If there is no
+//! match, the function may still be there in another form: then everything is read.
 
 use gimli::{Abbreviation, AttributeValue, DwForm, Section, UnitOffset};
 use memchr::arch::all::packedpair::HeuristicFrequencyRank;
@@ -15,18 +15,18 @@ use super::functions::FunctionRange;
 use super::line_program::{Program, Sequence};
 use super::work::Work;
 
-/// Abbreviations of a unit that are looked at. Compilers number them from 1.
+/// How many abbreviations of a unit are looked at. Compilers number them from 1.
 const MAX_ABBREVIATIONS: u64 = 1 << 12;
-/// Addresses at which a function may begin: at its size, at its locals, at its first instruction, or between.
+/// How many addresses are tried at which a function may begin: from its size field to its first instruction.
 const MAX_BEGINNINGS: usize = 8;
-/// Places with the right bytes that are looked at.
+/// How many matches of the bytes are looked at.
 const MAX_MATCHES: usize = 16;
-/// Bytes that are passed over for the price of a step.
+/// How many searched bytes count as one step of work.
 const BYTES_A_STEP: usize = 16;
-/// A line sequence sets its address within so many bytes.
+/// The most bytes from the beginning of a line sequence to the instruction that sets its address.
 const MAX_OPENING: usize = 64;
 
-/// Seeks made in one unit: after so many, reading all of it costs less.
+/// How many functions are sought in one unit: after that, reading all of the unit costs less.
 pub(super) const MAX_SEEKS: usize = 16;
 
 /// How the entries of an abbreviation begin: its code, `prefix` bytes, then the function's addresses.
@@ -71,7 +71,7 @@ pub(super) fn function(unit: UnitRef<'_, '_>, extent: &Extent, work: &Work) -> O
     None
 }
 
-/// How entries of functions may begin. Those with something of varying size before their addresses are left out.
+/// How entries of functions begin, for the abbreviations with attributes of fixed size before the addresses.
 fn openings(unit: UnitRef<'_, '_>, work: &Work) -> Vec<Opening> {
     let abbreviations = (1..MAX_ABBREVIATIONS).map_while(|code| unit.abbreviations.get(code));
     let paid = abbreviations.take_while(|abbreviation| work.spend(1 + abbreviation.attributes().len() / BYTES_A_STEP));
@@ -87,12 +87,12 @@ fn opening(unit: UnitRef<'_, '_>, abbreviation: &Abbreviation) -> Option<Opening
     Some(Opening { code: leb(abbreviation.code()), prefix, low: attributes[low].form(), high: high.form() })
 }
 
-/// The addresses at which the function may begin, and how this unit writes them.
+/// The addresses at which the function may begin, each with the bytes that stand for it in this unit.
 fn beginnings(unit: UnitRef<'_, '_>, extent: &Extent, form: DwForm, work: &Work) -> Vec<(u64, Vec<u8>)> {
     let width = match form {
         gimli::DW_FORM_addr => {
             let size = unit.header.address_size();
-            // Compilers begin at the locals.
+            // Most compilers let a function begin at its locals, so that address comes first.
             let others = (extent.header..=extent.first).filter(|&at| at != extent.body);
             let all = std::iter::once(extent.body).chain(others).take(MAX_BEGINNINGS);
             return all.filter_map(|begin| Some((begin, fixed(begin, size)?))).collect();
@@ -108,7 +108,7 @@ fn beginnings(unit: UnitRef<'_, '_>, extent: &Extent, form: DwForm, work: &Work)
     let is_inside = |address: &[u8; 4]| {
         u64::from(u32::from_le_bytes(*address).wrapping_sub(header)) <= extent.first - extent.header
     };
-    // Stretches in which no candidate begins are skipped many bytes at a time.
+    // Blocks of the table without a candidate are skipped as a whole.
     let blocks = addresses(unit, work).unwrap_or_default().chunks(64).enumerate();
     let near = blocks.filter(|(_, block)| block.iter().fold(false, |found, address| found | is_inside(address)));
     let inside = near.flat_map(|(number, block)| {
@@ -118,8 +118,8 @@ fn beginnings(unit: UnitRef<'_, '_>, extent: &Extent, form: DwForm, work: &Work)
     inside.take(MAX_BEGINNINGS).filter_map(|(index, begin)| Some((begin, write(index)?))).collect()
 }
 
-/// The unit's part of `.debug_addr` (DWARF 5, 7.27), where its addresses have four bytes. Before DWARF 5 it has no header
-/// that tells its size.
+/// The unit's part of `.debug_addr` (DWARF 5, 7.27), if its addresses have four bytes. `None` before DWARF 5, where no
+/// header tells its size.
 fn addresses<'s>(unit: UnitRef<'_, 's>, work: &Work) -> Option<&'s [[u8; 4]]> {
     let base = unit.addr_base.0;
     let section = unit.dwarf.debug_addr.reader().slice();
@@ -131,7 +131,7 @@ fn addresses<'s>(unit: UnitRef<'_, 's>, work: &Work) -> Option<&'s [[u8; 4]]> {
     work.spend(addresses.len() / 4).then_some(addresses)
 }
 
-/// How this unit writes where a function ends.
+/// The bytes that stand for a function's end in this unit.
 fn end_bytes(unit: UnitRef<'_, '_>, begin: u64, end: u64, form: DwForm) -> Option<Vec<u8>> {
     let size = end.checked_sub(begin)?;
     match form {
@@ -145,8 +145,7 @@ fn end_bytes(unit: UnitRef<'_, '_>, begin: u64, end: u64, form: DwForm) -> Optio
     }
 }
 
-/// Whether what stands here is the entry of a function: everything in it can be read, and it has a name or stands for
-/// another one.
+/// Whether a function's entry is at this offset: everything in it can be read, and it has a name or an origin.
 fn is_function(unit: UnitRef<'_, '_>, entry: UnitOffset<usize>, work: &Work) -> bool {
     let named = || -> gimli::Result<bool> {
         let mut entries = unit.entries_raw(Some(entry))?;
@@ -199,8 +198,8 @@ pub(super) fn sequence(program: &Program<'_>, begin: u64, work: &Work) -> Option
     })
 }
 
-/// Where the sequence begins that sets its address at `at`: after the end of the one before it. Between them stands
-/// nothing that makes a row.
+/// Where the sequence begins that sets its address at `at`: after the end of the previous one. No instruction in
+/// between may make a row.
 fn beginning(program: &Program<'_>, at: usize) -> Option<usize> {
     let from = at.saturating_sub(MAX_OPENING);
     let end = [0, 1, gimli::DW_LNE_end_sequence.0];
@@ -216,7 +215,8 @@ fn beginning(program: &Program<'_>, at: usize) -> Option<usize> {
     (setting == at).then_some(begin)
 }
 
-/// Looks for bytes in debug info, where zeros are the most common by far, and small numbers more so than great ones.
+/// A finder for bytes in debug info, where zeros are by far the most common, and small numbers more common than large
+/// ones.
 fn finder(wanted: &[u8]) -> memmem::Finder<'_> {
     struct Ranks;
     impl HeuristicFrequencyRank for Ranks {
@@ -227,14 +227,14 @@ fn finder(wanted: &[u8]) -> memmem::Finder<'_> {
     memmem::FinderBuilder::new().build_forward_with_ranker(Ranks, wanted)
 }
 
-/// A number in so many bytes, if it fits.
+/// A number in `size` bytes, if it fits.
 fn fixed(number: u64, size: u8) -> Option<Vec<u8>> {
     let bytes = number.to_le_bytes();
     let (kept, rest) = bytes.split_at_checked(usize::from(size))?;
     rest.iter().all(|&byte| byte == 0).then(|| kept.to_vec())
 }
 
-/// A number in LEB128, as short as can be.
+/// A number in the shortest form of LEB128.
 fn leb(number: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     number.encode(&mut bytes);
@@ -277,7 +277,7 @@ mod tests {
                 return;
             };
             let work = Work::new(1 << 30);
-            // What lies before a sequence and was dropped by the linker has no rows.
+            // A sequence that the linker dropped has no rows.
             let rows = |at| {
                 let mut rows = Vec::new();
                 let outcome = program.run(at, |row, last, _| {
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_sequence_begins_behind_the_end_of_another_or_not_at_all() {
-        // File 2; address 0x10; copy; 4 bytes on; end.
+        // The program: file 2; address 0x10; copy; 4 bytes further; end.
         let sequence_of = |before: &[u8]| [before, &[4, 2, 0, 5, 2, 0x10, 0, 0, 0, 1, 2, 4, 0, 1, 1]].concat();
         let seek = |program: &[u8]| {
             let found = sequence(&leaked(program), 0x10, &Work::new(1 << 20));
@@ -314,7 +314,7 @@ mod tests {
         };
         assert_eq!(seek(&sequence_of(&[])), Some((0x10, 0x14, 0)));
         assert_eq!(seek(&sequence_of(&[0, 5, 2, 8, 0, 0, 0, 1, 0, 1, 1])), Some((0x10, 0x14, 11)));
-        // A row before the address, or a second address: it began earlier, and what that set is not known.
+        // After a row, or another address, the sequence began earlier, with register values that are not known.
         assert_eq!(seek(&sequence_of(&[3, 7, 1])), None);
         assert_eq!(seek(&sequence_of(&[0, 5, 2, 8, 0, 0, 0, 1])), None);
     }

@@ -1,8 +1,8 @@
 //! Source maps (ECMA-426): what AssemblyScript, Dart and Kotlin emit instead of DWARF. A WebAssembly file counts as one
 //! line, so a map's column is a byte offset in the file, and only the mappings of line 0 mean anything.
 //!
-//! Decoded here and not by a library, which would trust the map: a root that is put before each of a million sources, or
-//! offsets that overflow. What this keeps is at most eight times the size of the map.
+//! The map is decoded here and not by a library, because libraries trust it: a long root that is put before each of a
+//! million sources, or offsets that overflow. This decoder keeps at most eight times the size of the map.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -16,7 +16,7 @@ use super::{Location, SourceFrame};
 use crate::limits::{MAX_NAME, shorten};
 use crate::module::Body;
 
-/// A larger map is not decoded.
+/// Size in bytes of the largest map that is decoded.
 const MAX_SIZE: usize = 256 << 20;
 
 /// A decoded source map: mappings by column.
@@ -25,11 +25,11 @@ pub struct LineMap {
     sources: Vec<Sources>,
 }
 
-/// Where the code from one column on comes from.
+/// The source of the code from one column on.
 #[derive(Clone, Copy)]
 struct Mapping {
     column: u32,
-    /// Index into the sources of all sections; `u32::MAX` for code that comes from nowhere.
+    /// Index into the sources of all sections; `NOWHERE` for code without a source.
     source: u32,
     line: u32,
     source_column: u32,
@@ -43,7 +43,7 @@ struct Sources {
     names: Vec<Option<Box<str>>>,
 }
 
-/// Code from nowhere.
+/// The source index of code without a source.
 const NOWHERE: u32 = u32::MAX;
 
 /// The JSON: a map, or an index map of several.
@@ -99,9 +99,9 @@ impl LineMap {
         }
         for section in json.sections.into_iter().flatten().filter(|section| section.offset.line == 0) {
             let start = column.checked_add(section.offset.column).ok_or("a section begins beyond any file")?;
-            // What the section before it says ends here.
+            // The mappings of the previous section end here.
             self.mappings.push(Mapping { column: start, source: NOWHERE, line: 0, source_column: 0 });
-            // A section may name another map by its URL: its code is from nowhere, as far as this map goes.
+            // A section may refer to another map by a URL: in this map its code has no source.
             if let Some(map) = section.map {
                 self.add(*map, start)?;
             }
@@ -113,7 +113,7 @@ impl LineMap {
             return Err("too many sources".to_owned());
         }
         if let Some(mappings) = &json.mappings {
-            // Behind the first `;` come mappings of other lines, which a WebAssembly file does not have.
+            // After the first `;` come mappings of other lines, which a WebAssembly file does not have.
             let line = mappings.split(';').next().unwrap_or_default();
             self.mappings.reserve(line.len() / 8);
             let before = self.mappings.len();
@@ -128,8 +128,8 @@ impl LineMap {
         Ok(())
     }
 
-    /// Where the instruction at `offset` of a function stands in the source. A mapping that begins before the function
-    /// belongs to another one.
+    /// The source location of the instruction at file offset `offset` in a function. A mapping that begins before the
+    /// function belongs to another one.
     pub fn lookup(&self, offset: u64, body: Body) -> Option<SourceFrame> {
         let behind = self.mappings.partition_point(|mapping| u64::from(mapping.column) <= offset);
         let mapping = self.mappings.get(behind.checked_sub(1)?)?;
@@ -170,7 +170,7 @@ pub fn of_data_url(url: &str) -> Result<Vec<u8>, String> {
     }
 }
 
-/// What a map holds of the texts of its sources.
+/// The parts of a map that hold the texts of its sources.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Texts<'a> {
@@ -190,8 +190,8 @@ struct TextSection<'a> {
     map: Option<Box<Texts<'a>>>,
 }
 
-/// The texts of sources that a map holds, by their paths as locations name them. Where two texts have one path, it has none:
-/// nothing says which of them is meant.
+/// The source texts that a map holds, by their paths as locations name them. A path with two different texts is left
+/// out, since nothing says which of them is meant.
 pub fn texts(json: &[u8]) -> HashMap<String, Arc<str>> {
     fn add(map: Texts<'_>, found: &mut HashMap<String, Option<Arc<str>>>) {
         let root = map.source_root.unwrap_or_default();
@@ -210,8 +210,9 @@ pub fn texts(json: &[u8]) -> HashMap<String, Arc<str>> {
     found.into_iter().filter_map(|(path, text)| Some((path, text?))).collect()
 }
 
-/// Makes code come from nowhere that is mapped to a source which only stands in for one: it is ignored, and all code of it
-/// is at its very beginning. Kotlin maps what it makes itself to line 1 of a `NATIVE_IMPLEMENTATIONS.kt` that nobody has.
+/// Removes the source of code that is mapped to a mere stand-in: a source that is on the ignore list and whose code is
+/// all mapped to its very beginning. Kotlin maps generated code to line 1 of a `NATIVE_IMPLEMENTATIONS.kt` that does
+/// not exist.
 fn forget_stand_ins(mappings: &mut [Mapping], mut ignored: HashSet<u32>) {
     for mapping in mappings.iter().filter(|mapping| (mapping.line, mapping.source_column) != (0, 0)) {
         ignored.remove(&mapping.source);
@@ -221,11 +222,11 @@ fn forget_stand_ins(mappings: &mut [Mapping], mut ignored: HashSet<u32>) {
     }
 }
 
-/// Decodes the mappings of one line: differences, as base 64 numbers of variable length.
+/// Decodes the mappings of one line, which are differences in base 64 VLQ.
 struct Decoder<'t> {
     text: &'t [u8],
     column: u32,
-    /// Index of the first source in the whole map, and how many this one has.
+    /// Index of this section's first source in the whole map, and how many sources the section has.
     first: u32,
     count: usize,
 }
@@ -250,7 +251,7 @@ impl Decoder<'_> {
                 mapping.source = self.first.saturating_add(index as u32);
                 mapping.line = small(line)?;
                 mapping.source_column = small(source_column)?;
-                // A name of the original, which is not the function's.
+                // The fifth field names the symbol at the original position, which is not the function.
                 if !self.at_end() {
                     self.number()?;
                 }
@@ -267,7 +268,7 @@ impl Decoder<'_> {
         matches!(self.text.first(), None | Some(b','))
     }
 
-    /// A number: five bits a digit, the lowest first; the lowest bit of all is the sign.
+    /// A number in base 64 VLQ: five bits a digit, lowest first; the lowest bit of all is the sign.
     fn number(&mut self) -> Result<i64, String> {
         let mut value = 0i64;
         for shift in (0..=30).step_by(5) {
@@ -290,12 +291,12 @@ impl Decoder<'_> {
     }
 }
 
-/// What a column or line can be: the format allows 31 bits.
+/// A column or line, for which the format allows 31 bits.
 fn small(number: i64) -> Result<u32, String> {
     u32::try_from(number).map_err(|_| format!("a column or line is {number}"))
 }
 
-/// The map without the first line that keeps it from being run as a script: `)]}'`.
+/// The map without a first line `)]}'`, which keeps it from being run as a script.
 fn unguarded(json: &[u8]) -> &[u8] {
     let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
     match json {
@@ -371,7 +372,7 @@ mod tests {
         let own = Some("a.kt:3:5".to_owned());
         assert_eq!(map(r#","ignoreList":[0]"#), [None, own.clone(), None]);
         assert_eq!(map(r#","x_google_ignoreList":[0]"#), [None, own.clone(), None]);
-        // A library's source is ignored by those who step, and has lines.
+        // The source of a library is on the ignore list for stepping, but has lines.
         assert_eq!(map(r#","ignoreList":[1]"#)[1], own);
         assert_eq!(map("")[0].as_deref(), Some("made:1:1"));
     }

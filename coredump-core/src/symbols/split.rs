@@ -1,4 +1,4 @@
-//! Split DWARF (DWARF 7.3): the bulk of a unit lies in a `.dwo` file, or with others in a `.dwp`, beside the module.
+//! Split DWARF (DWARF 5, 7.3): the bulk of a unit lies in a `.dwo` file, or with others in a `.dwp`, beside the module.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ pub(super) struct SplitUnit<'s> {
     pub unit: gimli::Unit<Slice<'s>>,
 }
 
-/// Finds the other half of split units.
+/// Finds the split unit for a skeleton unit.
 pub(super) struct SplitFinder<'s> {
     neighbours: Neighbours<'s>,
     package: OnceLock<Option<DwarfPackage<Slice<'s>>>>,
@@ -36,7 +36,7 @@ impl<'s> SplitFinder<'s> {
         self.missing.lock().clone()
     }
 
-    /// The split half of `skeleton`, if it is one and its other half can be found and has the same id.
+    /// The split unit of `skeleton`, if that is a skeleton unit and the split unit can be found and has the same id.
     pub fn load(&self, main: &Dwarf<'s>, skeleton: &gimli::Unit<Slice<'s>>) -> Option<SplitUnit<'s>> {
         let name = skeleton.dwo_name().ok()??;
         let id = skeleton.dwo_id?;
@@ -85,7 +85,7 @@ impl<'s> SplitFinder<'s> {
 }
 
 impl<'s> SplitUnit<'s> {
-    /// The unit with this id; a file of another build has another.
+    /// The unit with this id; a file of another build has other ids.
     fn find(dwarf: Dwarf<'s>, id: DwoId) -> Option<SplitUnit<'s>> {
         let mut units = dwarf.units();
         while let Ok(Some(header)) = units.next() {

@@ -1,20 +1,23 @@
-//! How to get over an entry of debug info without decoding it.
+//! Steps over entries of debug info without decoding them.
 
 use super::leb128::leb;
 
-/// How to get over an entry that is not wanted and has at most one attribute whose size its abbreviation does not tell.
+/// How to step over an entry with at most one attribute of variable size (one whose size the abbreviation does not
+/// tell).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Quick {
-    /// Bytes up to that attribute, the entry's code included; 0 for an entry that is none of those.
+    /// Bytes up to that attribute, with the entry's abbreviation code of one byte; 0 for an entry that cannot be
+    /// stepped over like this.
     pub size: u16,
     varying: Varying,
     /// Bytes after that attribute.
     rest: u16,
-    /// By how many levels the next entry lies deeper: 1 after one with children, -1 after the end of a list of them.
+    /// By how many levels the next entry lies deeper: 1 after an entry with children, -1 after the null entry that ends
+    /// a list of children, else 0.
     pub deeper: i8,
 }
 
-/// The one attribute of varying size.
+/// The one attribute of variable size.
 #[derive(Clone, Copy, Debug)]
 enum Varying {
     None,
@@ -29,7 +32,8 @@ impl Quick {
     /// The null entry that ends a list of children (DWARF 5, 2.3).
     pub const END: Quick = Quick { size: 1, deeper: -1, ..Quick::NONE };
 
-    /// The way over an entry whose code is followed by `fixed` bytes, and these by the parts that the steps skip in turn.
+    /// For an entry whose code is followed by `fixed` bytes, and then by the parts in `steps`. `None` if more than one
+    /// of these has a variable size.
     pub fn new(fixed: usize, steps: &[Step], children: bool) -> Option<Quick> {
         let (varying, rest) = match *steps {
             [] => (Varying::None, 0),
@@ -59,10 +63,10 @@ impl Quick {
     }
 }
 
-/// What stands next in an entry.
+/// The next part of an entry to be skipped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Step {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(usize),
     /// A LEB128 number.
     Leb,
@@ -70,7 +74,7 @@ pub(super) enum Step {
     Block(usize),
     /// A block after its length as LEB128.
     LebBlock,
-    /// Text up to a zero.
+    /// A string up to its NUL.
     Text,
 }
 
@@ -83,7 +87,7 @@ fn pass_leb(bytes: &[u8], mut at: usize) -> Option<usize> {
     Some(at + 1)
 }
 
-/// Where the rest of an entry that stands at `at` ends.
+/// Where the parts of an entry that begin at `at` end.
 #[inline]
 pub(super) fn pass(bytes: &[u8], mut at: usize, steps: &[Step]) -> Option<usize> {
     for step in steps {

@@ -1,6 +1,6 @@
-//! Symbol maps: what Emscripten's `--emit-symbol-map`, and `--symbolmap` of wasm-opt and wasm-split write of a module whose names
-//! were taken out. A line is a function's index, a colon, and its name, in which other characters than those of C's
-//! identifiers may be escaped as `\20`.
+//! Symbol maps, which Emscripten's `--emit-symbol-map` and the `--symbolmap` of wasm-opt and wasm-split write for a
+//! stripped module. A line is a function's index, a colon, and its name, in which characters that are not allowed in C
+//! identifiers may be escaped, as `\20`.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::ops::Range;
 use crate::limits::MAX_SYMBOL;
 use crate::module::{ItemKind, Module};
 
-/// Lines that are read: a module cannot have more functions (Wasm JavaScript interface, 7.1).
+/// The most lines that are read: a module cannot have more functions (Wasm JavaScript interface, 7.1).
 const MAX_NAMES: usize = 1_000_000;
 
 /// A module's functions by index.
@@ -31,7 +31,7 @@ impl<'s> SymbolMap<'s> {
         let text = str::from_utf8(keep(text.into_bytes())).unwrap_or_default();
         let names: HashMap<u32, &str> =
             places.into_iter().filter_map(|(index, place)| Some((index, text.get(place)?))).collect();
-        // Nothing else in it tells which build it is of.
+        // Besides the names, only the number of functions tells whether the map is of the same build.
         let count = module.function_count();
         let last = names.keys().max().map_or(0, |last| u64::from(*last) + 1);
         if last != u64::from(count) {
@@ -39,7 +39,7 @@ impl<'s> SymbolMap<'s> {
         }
         let by_name: HashMap<&str, u32> = names.iter().map(|(index, name)| (*name, *index)).collect();
         for export in module.exports().filter(|export| export.kind == ItemKind::Function) {
-            // Minified exports tell nothing, and a wrapper of an exported function is called after it.
+            // Names of minified exports tell nothing, and the wrapper of an exported function is named after it.
             let elsewhere = by_name.get(export.name).is_some_and(|&index| index != export.index);
             let here = names.get(&export.index).is_some_and(|name| name.starts_with(export.name));
             if export.name.len() > 3 && elsewhere && !here {

@@ -1,7 +1,7 @@
-//! Which compilation unit covers an address, without keeping or even reading the units themselves.
+//! An index of the compilation units by address, without parsing the units themselves.
 //!
-//! One pass over the unit headers and root entries; `.debug_aranges` is used for units whose root says nothing. A unit
-//! costs a few bytes here, where a parsed one costs its abbreviations and line table header.
+//! It is built in one pass over unit headers and root entries; `.debug_aranges` is used for units whose root has no
+//! ranges. A unit takes a few bytes here, while a parsed one takes its abbreviations and line table header.
 
 use std::collections::HashSet;
 
@@ -13,11 +13,11 @@ use super::{Dwarf, Neighbours, Slice};
 
 /// Units and ranges that are indexed at most: beyond it a file is hostile.
 const MAX_ENTRIES: usize = 20_000_000;
-/// Ranges looked at for one address; in sound debug info the closest covers it.
+/// How many ranges are looked at for one address; in sound debug info the closest one covers it.
 const MAX_SEARCHED: usize = 1 << 16;
-/// A longer declaration of an abbreviation is none of a compiler's.
+/// Size in bytes of the longest abbreviation declaration: no compiler writes a longer one.
 const MAX_DECLARATION: usize = 1 << 12;
-/// Units tried for one address; sound debug info has one.
+/// How many units are tried for one address; in sound debug info there is one.
 const MAX_TRIED: usize = 32;
 
 /// The index.
@@ -61,7 +61,7 @@ impl UnitIndex {
                 root_ranges(dwarf, header, known, work, |begin, end| index.add(begin, end, unit, code_size))
             };
             let mut stated = read(&header);
-            // A root entry that is longer than what was read of it.
+            // The root entry was not read to its end.
             if stated.is_none() && cut {
                 stated = heads.whole(offset).and_then(|header| read(&header));
             }
@@ -122,14 +122,14 @@ impl UnitIndex {
         ranges.map(|range| u64::from(range.begin)).take(count)
     }
 
-    /// Whether all ranges there are belong to dropped functions.
+    /// Whether all ranges belong to functions that the linker dropped.
     pub fn is_dead(&self, code_size: u64) -> bool {
-        // A range from 0 to the end is an assembler's that describes the section as a whole.
+        // A range from 0 to the end is from an assembler, which describes the section as a whole.
         let live = |range: &UnitRange| range.begin > 0 || u64::from(range.end) == code_size;
         !self.ranges.is_empty() && !self.ranges.iter().any(live)
     }
 
-    /// The units that may cover `pc`, the closest range first, then those that do not say.
+    /// The units that may cover `pc`: by range, the closest first, then those without ranges.
     pub fn covering(&self, pc: u64) -> Vec<u32> {
         let mut units = Vec::new();
         let behind = self.ranges.partition_point(|range| u64::from(range.begin) <= pc);
@@ -152,7 +152,7 @@ impl UnitIndex {
     }
 }
 
-/// Calls `add` with the address ranges of a unit's root entry; whether it has any attribute that states them.
+/// Calls `add` with the address ranges of a unit's root entry; returns whether the entry has any attribute for them.
 fn root_ranges(
     dwarf: &Dwarf<'_>,
     header: &UnitHeader<Slice<'_>>,
@@ -212,8 +212,8 @@ fn root_ranges(
     Some(true)
 }
 
-/// The abbreviations of root entries. Compilers declare a unit's root first, so reading that one declaration does;
-/// whole tables would cost more than all the rest of this index.
+/// The abbreviations of root entries. Compilers declare the root's abbreviation first, so usually only that declaration
+/// is read: reading whole tables would cost more than the rest of this index.
 #[derive(Default)]
 struct RootAbbreviations {
     offset: Option<usize>,
@@ -252,7 +252,7 @@ impl RootAbbreviations {
     }
 }
 
-/// A whole table, for a unit whose root is declared elsewhere in it.
+/// Reads a whole table, for a unit whose root's abbreviation is not the first.
 fn complete(dwarf: &Dwarf<'_>, header: &UnitHeader<Slice<'_>>, work: &Work) -> Option<gimli::Abbreviations> {
     work.spend(table_size(dwarf, header.debug_abbrev_offset())?).then_some(())?;
     header.abbreviations(&dwarf.debug_abbrev).ok()
@@ -266,7 +266,7 @@ pub(super) fn table_size(dwarf: &Dwarf<'_>, offset: DebugAbbrevOffset<usize>) ->
     Some(table.len() - rest.len())
 }
 
-/// The first declaration of an abbreviation table, closed as a table of its own (DWARF 7.5.3).
+/// The first declaration of an abbreviation table, as a table of its own (DWARF 5, 7.5.3).
 fn first_declaration(table: &[u8]) -> Option<Vec<u8>> {
     let table = &table[..table.len().min(MAX_DECLARATION)];
     let mut rest = Slice::new(table, gimli::LittleEndian);
@@ -276,7 +276,7 @@ fn first_declaration(table: &[u8]) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Reads over one declaration; `false` at the end of the table.
+/// Skips one declaration; `false` at the end of the table.
 fn skip_declaration(rest: &mut Slice<'_>) -> Option<bool> {
     if rest.read_uleb128().ok()? == 0 {
         return Some(false);

@@ -1,15 +1,15 @@
-//! What a URL in a module means on this machine: a file's name. Nothing is ever fetched.
+//! The local files that a URL in a module may mean. Nothing is ever fetched.
 
-/// The names of local files that a URL may mean, the likeliest first: the text as it is, since tools write plain paths there
-/// too; then what it means as a URL, percent-encoded, without query and fragment (RFC 3986, 3). Of one on the network
-/// only the last part counts.
+/// The names of local files that a URL may mean, the likeliest first: the text as it is, since tools write plain paths
+/// there too; then the path of the URL, percent-decoded, without query and fragment (RFC 3986, 3). For a URL on a
+/// network only the last part of the path is used.
 pub(super) fn local_names(url: &str) -> Vec<String> {
     let (scheme, rest) = split_scheme(url);
     let path = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
     let decoded = |path: &str| String::from_utf8_lossy(&unescaped(path)).into_owned();
     let mut names = match scheme {
         None => vec![url.to_owned(), decoded(path)],
-        // Between the slashes may stand a host: this one.
+        // A host may follow the slashes: it is taken for this machine.
         Some(scheme) if scheme.eq_ignore_ascii_case("file") => {
             let local = |path: &str| path.strip_prefix("localhost").map_or(path.to_owned(), str::to_owned);
             vec![local(rest), decoded(&local(path))]
@@ -41,7 +41,7 @@ fn split_scheme(url: &str) -> (Option<&str>, &str) {
     }
 }
 
-/// Undoes percent encoding. What is not encoded stays.
+/// Decodes percent encoding.
 pub(super) fn unescaped(text: &str) -> Vec<u8> {
     percent_encoding::percent_decode_str(text).collect()
 }

@@ -1,8 +1,7 @@
-//! Walks the entries of a unit and hands out only those that are wanted.
+//! Walks the entries of a unit and yields only those that are wanted.
 //!
-//! A unit has dozens of entries for each one that is looked for. What an abbreviation says of the size of its entries
-//! (DWARF 7.5.3, 7.5.6) is worked out once, so that the others are passed by in a few instructions, none of their
-//! attributes decoded.
+//! A unit has dozens of entries for each one that is wanted. The size of an abbreviation's entries (DWARF 5, 7.5.3 and
+//! 7.5.6) is worked out once, so that unwanted entries are skipped in a few instructions, without decoding attributes.
 
 use gimli::{Abbreviation, UnitOffset};
 
@@ -10,13 +9,14 @@ use super::UnitRef;
 use super::leb128::leb;
 use super::step::{Quick, Step, pass};
 
-/// Codes whose shape is kept. Compilers number abbreviations from 1; more of them, or greater codes, are looked up each time.
+/// How many abbreviation codes have their shape kept. Compilers number abbreviations from 1; greater codes are looked
+/// up each time.
 const MAX_KEPT: usize = 1 << 14;
 
-/// Codes of one byte: nearly all.
+/// The number of codes that take one byte, as nearly all do.
 const SHORT_CODES: usize = 0x80;
 
-/// The walk. `wanted` is asked once for each abbreviation.
+/// A walk over entries. `wanted` is called once for each abbreviation.
 pub struct Walk<'u, 's, W> {
     unit: UnitRef<'u, 's>,
     wanted: W,
@@ -25,7 +25,7 @@ pub struct Walk<'u, 's, W> {
     base: usize,
     at: usize,
     depth: isize,
-    /// The walk ends when no entry above this depth is left.
+    /// The walk ends after the last entry deeper than this.
     floor: isize,
     quick: [Quick; SHORT_CODES],
     shapes: Vec<Option<Shape>>,
@@ -41,19 +41,19 @@ pub struct Met<'u> {
     pub offset: UnitOffset<usize>,
     /// How deep it lies below the entry at which the walk began.
     pub depth: isize,
-    /// The least depth of the entries since the one that was handed out before, this one included: whatever lies as deep
-    /// or deeper than that has ended.
+    /// The least depth of all entries since the previous wanted one, this one included: every enclosing entry at that
+    /// depth or deeper has ended.
     pub lowest: isize,
     /// Its tag and its attributes.
     pub abbreviation: &'u Abbreviation,
 }
 
-/// How to get over an entry: so many bytes, then step by step.
+/// How to skip an entry: a number of bytes, then step by step.
 #[derive(Clone, Copy, Debug)]
 struct Shape {
     wanted: bool,
     children: bool,
-    /// Whether it has an attribute whose form only its entries give.
+    /// Whether it has an attribute whose form is in the entries (`DW_FORM_indirect`).
     opaque: bool,
     fixed: u32,
     /// The indices of its first step and of the step after its last.
@@ -92,7 +92,7 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
         })
     }
 
-    /// Entries passed by since this was asked last.
+    /// The number of entries that the walk passed since the last call.
     pub fn take_passed(&mut self) -> usize {
         std::mem::take(&mut self.passed)
     }
@@ -136,7 +136,7 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
         Some(shape)
     }
 
-    /// Works out how to get over entries of an abbreviation; `false` if that cannot be known without looking at them.
+    /// Works out how to skip entries of an abbreviation; `false` if only the entries themselves tell.
     fn read_steps(&self, abbreviation: &Abbreviation, steps: &mut Vec<Step>) -> bool {
         let first = steps.len();
         for attribute in abbreviation.attributes() {
@@ -177,13 +177,13 @@ impl<'u, 's, W: FnMut(&Abbreviation) -> bool> Walk<'u, 's, W> {
     }
 }
 
-/// The wanted entries in order. Damage makes the end come early.
+/// Yields the wanted entries in order. At damage the walk ends.
 impl<'u, W: FnMut(&Abbreviation) -> bool> Iterator for Walk<'u, '_, W> {
     type Item = Met<'u>;
 
     fn next(&mut self) -> Option<Met<'u>> {
         let bytes = self.bytes;
-        // In registers, not in memory: this is the innermost loop of every lookup.
+        // Locals stay in registers: this is the innermost loop of every lookup.
         let (mut at, mut depth, mut lowest, mut passed) = (self.at, self.depth, self.lowest, 0);
         loop {
             let start = at;

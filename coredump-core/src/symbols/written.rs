@@ -1,4 +1,4 @@
-//! Debug information for tests, written down entry by entry.
+//! Debug information for tests, written entry by entry.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use super::split::SplitFinder;
 use super::{DebugInfo, load};
 use crate::files::Files;
 
-/// An entry, its attributes and the entries in it.
+/// An entry with its attributes and child entries.
 #[derive(Clone)]
 pub struct Written {
     tag: DwTag,
@@ -30,9 +30,9 @@ pub enum Form {
     Number(u64),
     /// A number with a sign.
     Signed(i64),
-    /// It is there.
+    /// A flag that is present.
     Flag,
-    /// The entry with this label.
+    /// A reference to the entry with this label.
     To(&'static str),
     /// An address.
     Address(u32),
@@ -40,7 +40,7 @@ pub enum Form {
     Expression(Vec<u8>),
 }
 
-/// An entry; `label` is what others call it by.
+/// An entry; other entries refer to it by `label`.
 pub fn entry(
     tag: DwTag,
     label: &'static str,
@@ -50,7 +50,7 @@ pub fn entry(
     Written { tag, label, attributes: attributes.into_iter().collect(), children }
 }
 
-/// A base type that is called by its name.
+/// A base type whose label is its name.
 pub fn base(name: &'static str, encoding: gimli::DwAte, size: u64) -> Written {
     let attributes = [
         (DW_AT_name, Form::Text(name)),
@@ -65,7 +65,8 @@ pub fn debug(version: u16, entries: Vec<Written>) -> (Arc<DebugInfo<'static>>, H
     let language = (DW_AT_language, Form::Number(u64::from(DW_LANG_C_plus_plus_14.0)));
     let root = entry(DW_TAG_compile_unit, "", [language], entries);
     let mut labels = HashMap::new();
-    // The first time over, the labels are not known yet; references are of one size all the same.
+    // In the first pass the labels' offsets are not known yet; since all references have the same size, offsets are
+    // right in the second.
     let mut writer = Writer::default();
     for _ in 0..2 {
         writer = Writer { labels, version, ..Writer::default() };

@@ -6,7 +6,7 @@ use gimli::{AttributeValue, UnitOffset};
 use crate::catalog::types::{Array, Enum, Kind, Member, Offset, PointerKind, Struct, Type, Variant, Variants};
 use crate::catalog::units::{Attr, Bytes, Die, Entry, Units};
 
-/// Members, enumerators or dimensions of one type that are read.
+/// How many members, enumerators or dimensions of one type are read.
 const PARTS: usize = 20_000;
 
 impl<'s> Units<'s> {
@@ -149,7 +149,7 @@ impl<'s> Units<'s> {
         read
     }
 
-    /// A member that has a place in its structure: not a static one.
+    /// A member that has an offset in its structure; `None` for a static one.
     fn member(&self, die: Die, entry: &Entry<'s>) -> Option<Member<'s>> {
         if entry.has_attr(DW_AT_external) || entry.has_attr(DW_AT_declaration) {
             return None;
@@ -182,7 +182,7 @@ impl<'s> Units<'s> {
             }
             (Offset::Bits(bytes), None, None) => Offset::Bits(bytes),
             (bytes, None, _) if bits.is_none() => bytes,
-            // Where in its unit a bit-field is would be a guess.
+            // Where in its storage unit the bit-field lies would be a guess.
             _ => Offset::Unknown,
         };
         let name = entry.attr_value(DW_AT_name).and_then(|value| self.text(die.unit, value));
@@ -251,7 +251,8 @@ fn dimension(entry: &Entry<'_>) -> Option<u64> {
     u64::try_from(upper.checked_sub(lower)?.checked_add(1)?).ok()
 }
 
-/// A member's offset as an expression: the one that old producers write for a plain number is read as that.
+/// A member's offset as an expression. The form in which old compilers write a plain number (`DW_OP_plus_uconst`) is
+/// read as that number.
 fn offset(expression: Bytes<'_>) -> Offset<'_> {
     let mut rest = expression;
     let plain = gimli::Reader::read_u8(&mut rest).is_ok_and(|first| gimli::DwOp(first) == DW_OP_plus_uconst);

@@ -10,9 +10,9 @@ pub use self::entry::{declared, wide_constant};
 use super::types::{Array, Kind, PointerKind, Type};
 use super::units::{Die, Units};
 
-/// Typedefs and qualifiers in a row.
+/// How many typedefs and qualifiers in a row are followed.
 const ALIASES: u32 = 64;
-/// The unit number of types that were made up: no unit has it.
+/// The unit number of types that no entry describes: no unit has this number.
 const MADE: u32 = u32::MAX;
 
 impl<'s> Units<'s> {
@@ -29,13 +29,13 @@ impl<'s> Units<'s> {
         Some(read)
     }
 
-    /// The type an entry's `DW_AT_type` refers to, its own or that of the entry it completes.
+    /// The type that an entry's `DW_AT_type` refers to, or the `DW_AT_type` of the entry that it completes.
     pub fn type_of(&self, die: Die) -> Option<Die> {
         let (unit, value) = self.inherited(die, gimli::DW_AT_type)?;
         self.target(unit, &value)
     }
 
-    /// The type under typedefs and qualifiers; `None` for `void`, and when they go round in a circle.
+    /// The type under typedefs and qualifiers; `None` for `void`, and where they form a cycle.
     pub fn peeled(&self, die: Option<Die>) -> Option<(Die, Arc<Type<'s>>)> {
         let mut at = die?;
         for _ in 0..ALIASES {
@@ -98,7 +98,7 @@ impl<'s> Units<'s> {
         self.make(Type { name: Some(name.as_bytes()), size: Some(size), kind: Kind::Base(encoding) })
     }
 
-    /// Keeps a type that no unit holds, under a unit number that none has.
+    /// Keeps a type that no entry describes, under the unit number `MADE`.
     fn make(&self, ty: Type<'s>) -> Die {
         let mut made = self.made().borrow_mut();
         made.push(Arc::new(ty));
