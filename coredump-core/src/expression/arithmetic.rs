@@ -8,7 +8,7 @@ use crate::model;
 use crate::values::{Value, is_integral, is_signed, pointer_target};
 
 impl Evaluation<'_, '_, '_, '_> {
-    /// The integer that a part is worth.
+    /// The value of a part of an expression as an integer.
     pub(super) fn integer(&self, node: &Node) -> Result<i128, ExpressionError> {
         self.number(self.node(node)?, node.column)
     }
@@ -36,7 +36,8 @@ impl Evaluation<'_, '_, '_, '_> {
         }
     }
 
-    /// A reference stands for what it refers to, in Rust too where a number is wanted.
+    /// What a reference refers to, followed as often as needed: where a number is wanted, a reference stands for it, in
+    /// Rust too.
     fn plain(&self, value: Value) -> Value {
         let mut value = self.referred(value);
         for _ in 0..4 {
@@ -115,7 +116,7 @@ impl Evaluation<'_, '_, '_, '_> {
         result.map(Worth::Number).ok_or_else(|| fail("too large"))
     }
 
-    /// A pointer one can count from: no reference that stands for a number.
+    /// The operand, if it is a pointer or an array to which an integer can be added; a reference to a number is not.
     fn pointer(&self, worth: &Worth) -> Option<Value> {
         let Worth::Value(value) = worth else { return None };
         let value = self.referred(value.clone());

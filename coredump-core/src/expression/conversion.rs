@@ -1,5 +1,5 @@
-//! What C++ does to a pointer or reference when it becomes one to another class: it moves to the part of the object, or to
-//! the object around, that is of that class (C++20, 7.3.12 and 7.6.1).
+//! Casts of C++ between pointers or references to classes: the address moves to the base-class subobject, or to the
+//! enclosing object, of the other class (C++20, 7.3.12 and 7.6.1).
 
 use super::eval::Evaluation;
 use super::tree::Conversion;
@@ -52,8 +52,8 @@ impl Evaluation<'_, '_, '_, '_> {
         Value { ty, source: Source::bytes(address.to_le_bytes()[..size].to_vec()) }
     }
 
-    /// The part of an object, or the object around it, that is of class `to`; `None` where one has nothing to do with the
-    /// other, as far as the debug information says.
+    /// The subobject of class `to` of an object, or the enclosing object of that class; `None` where the classes are
+    /// unrelated, as far as the debug information says.
     pub(super) fn moved(&self, object: &Value, to: Die) -> Result<Option<Value>, String> {
         let units = &self.frame.units;
         let (Some((from, from_type)), Some((to, to_type))) = (units.class_of(object.ty), units.class_of(Some(to)))
@@ -94,7 +94,8 @@ impl Evaluation<'_, '_, '_, '_> {
         }
     }
 
-    /// The part of class `to` of the object that this is a part of, by its vtable; `None` where it has no such part.
+    /// The subobject of class `to` in the complete object around `object`, whose class its vtable tells; `None` where
+    /// it has no such subobject.
     fn turned_out(&self, object: &Value, to: Die) -> Result<Option<Value>, String> {
         let whole = CppValues(self.renderer).dynamic_object(object);
         let whole = whole.ok_or("of which class the object is, and where it begins, is not known for certain")?;

@@ -1,4 +1,4 @@
-//! Elements in expressions: of arrays and pointers, of what languages keep elements in, and of maps by their keys.
+//! Elements in expressions: of arrays, pointers and containers by their index, and of maps by their keys.
 
 use super::ExpressionError;
 use super::eval::Evaluation;
@@ -8,11 +8,11 @@ use crate::catalog::units::Die;
 use crate::lang::{Meaning, quoted};
 use crate::values::{Source, Value, is_signed};
 
-/// Elements of one slice.
+/// The most elements of one slice.
 const SLICE: u64 = 1 << 20;
-/// Entries of a map that are compared with a key.
+/// How many entries of a map are compared with a key.
 const ENTRIES: u64 = 1 << 16;
-/// References and smart pointers that are followed to what has elements.
+/// How many references and smart pointers are followed to a value that has elements.
 const FOLLOWED: u32 = 8;
 
 impl Evaluation<'_, '_, '_, '_> {
@@ -41,7 +41,7 @@ impl Evaluation<'_, '_, '_, '_> {
         found.map(|(_, value)| value).ok_or_else(|| format!("no entry has the key {key}"))
     }
 
-    /// What is indexed: a reference stands for what it refers to, and so does what only holds something else.
+    /// The value that an index applies to: a reference stands for what it refers to, and a wrapper for what it holds.
     fn indexed(&self, value: Value) -> Value {
         let renderer = self.renderer;
         let mut value = value;
@@ -75,7 +75,7 @@ impl Evaluation<'_, '_, '_, '_> {
         }
         let offset = i128::from(size).checked_mul(index).ok_or("too far")?;
         if let Source::Memory(address) = base {
-            // Before a pointer there may be elements too.
+            // An index from a pointer may be negative.
             let address = i128::from(address).checked_add(offset).and_then(|at| u64::try_from(at).ok());
             return Ok(Value::in_memory(element, address.ok_or("outside of the memory")?));
         }

@@ -14,7 +14,7 @@ use crate::values::{
     Source, Status, Value, Variable, When, is_integral, pointer_target, value_at_entry, variable_value,
 };
 
-/// Pointers and arrays within each other that an expression writes.
+/// How deep pointers and arrays may be nested in the type of a cast.
 const NESTED: u32 = 32;
 
 /// The value of a part of an expression.
@@ -23,9 +23,9 @@ pub(super) enum Worth {
     Value(Value),
     /// A number without a type.
     Number(i128),
-    /// Whether something is so.
+    /// The result of a comparison.
     Truth(bool),
-    /// A Wasm register, with the name it was asked by.
+    /// The value of a Wasm local, global or operand, or of the stack pointer.
     Register(model::Value),
 }
 
@@ -36,7 +36,7 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
     let other = Evaluation { renderer, frame }.language(&node);
     let other = other.map(|language| Renderer::new(frame, renderer.limits, language));
     let renderer = other.as_ref().unwrap_or(renderer);
-    // A name alone is the variable itself, with its place.
+    // A name alone gives the variable itself, with its location.
     let die = match &node.kind {
         NodeKind::Name(path) => (Evaluation { renderer, frame }).named(path).and_then(|named| match named {
             Named::Variable(die, kind) => Some((die, kind)),
@@ -70,7 +70,7 @@ pub fn evaluate(renderer: &Renderer<'_, '_, '_>, text: &str) -> Result<Variable,
     Ok(variable)
 }
 
-/// A value, an object as the class that it turns out to be of.
+/// A value as a variable; an object is shown as its dynamic class.
 fn object(renderer: &Renderer<'_, '_, '_>, value: &Value) -> Variable {
     let Some(whole) = renderer.lang.dynamic_object(renderer, value) else { return renderer.variable("", value) };
     let mut variable = renderer.variable("", &whole);
@@ -159,7 +159,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    /// What a C++ reference refers to: it stands for that itself.
+    /// What a C++ reference refers to; any other value as it is.
     pub(super) fn referred(&self, value: Value) -> Value {
         match pointer_target(self.frame, value.ty) {
             Some((target, kind)) if kind != PointerKind::Pointer => match value.pointer(self.frame) {
@@ -170,7 +170,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    /// What a parameter was when its function was entered, and where that is seen.
+    /// The value of a parameter on entry to its function, and where that was found, in words.
     fn at_entry(&self, name: &str) -> Result<(Value, String), String> {
         match lookup::local(self.frame, name) {
             Some((die, VariableKind::Parameter)) => Ok(value_at_entry(self.frame, die)),
@@ -253,7 +253,8 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    /// A number of one base type as one of a float type, whose bytes are others; `None` for what is no such conversion.
+    /// Converts a number to a floating-point type; `None` if one of the types is not numeric, or both are the same
+    /// float.
     fn as_float(&self, column: usize, value: &Value, ty: Option<Die>) -> Result<Option<Value>, ExpressionError> {
         let encoding = |ty| match self.frame.units.peeled(ty)?.1.kind {
             Kind::Base(encoding) => Some(encoding),
@@ -302,7 +303,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             let value = value.ok_or_else(|| fail(format!("a number cannot become `{name}`")))?;
             return self.moved_member(&value, ty, how).map_err(fail);
         }
-        // An array decays to its address; anything but numbers is looked at as it lies in memory.
+        // An array decays to its address; a value that is no number is reinterpreted as it lies in memory.
         if let Some(value) = &value {
             let array = self.frame.units.peeled(value.ty).is_some_and(|(_, ty)| matches!(ty.kind, Kind::Array(_)));
             let pointer = kind.as_ref().is_some_and(|(_, ty)| matches!(ty.kind, Kind::Pointer(..)));
@@ -326,7 +327,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         Ok(Value { ty, source: Source::bytes(number.to_le_bytes()[..size as usize].to_vec()) })
     }
 
-    /// An object as one of another class: the part that is of it, or the object around; else the same bytes.
+    /// An object as another class: its subobject of that class, or the enclosing object; else the same bytes.
     fn as_object(&self, object: &Value, how: Conversion, ty: Option<Die>) -> Result<Value, String> {
         let moved = match (how, ty, object.source.address()) {
             (Conversion::Usual | Conversion::Dynamic, Some(ty), Some(_)) => self.moved(object, ty)?,
@@ -343,8 +344,8 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         }
     }
 
-    /// The language of the unit in which what an expression begins with is described: a program of several languages
-    /// has statics and types of each. `None` where it begins with nothing of the program's.
+    /// The language of the unit that describes the variable or type with which an expression begins: a program in
+    /// several languages has statics and types of each. `None` where the expression begins with neither.
     fn language(&self, node: &Node) -> Option<Language> {
         let units = &self.frame.units;
         match &node.kind {
@@ -358,7 +359,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             }
             NodeKind::Cast(_, name, _) => {
                 let mut ty = lookup::type_named(self.frame, name)?;
-                // Pointers and arrays that an expression writes stand in no unit.
+                // Pointer and array types that only the expression names are in no unit.
                 for _ in 0..NESTED {
                     ty = match units.type_at(ty?)?.kind {
                         Kind::Pointer(_, target) => target,
@@ -394,7 +395,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         lookup::outer(self.frame, path).map(|die| Named::Variable(die, VariableKind::Static))
     }
 
-    /// In a method, a member of its object; in a lambda what it captured, and of an object that it captured a member.
+    /// In a method, a member of its object; in a lambda, a captured variable, or a member of a captured `this`.
     fn member_of_this(&self, name: &str) -> Option<Value> {
         let (this, _) = lookup::local(self.frame, "this")?;
         let object = self.behind(&variable_value(self.frame, this).0)?;

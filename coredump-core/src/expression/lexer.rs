@@ -1,19 +1,19 @@
-//! An expression's words.
+//! Splits an expression into tokens.
 
 use super::ExpressionError;
 
-/// A word and the column of its first character.
+/// A token and the column of its first character.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Token {
     /// Counted from 1, in characters.
     pub column: usize,
     /// Index of its first byte.
     pub start: usize,
-    /// The word.
+    /// The token.
     pub kind: TokenKind,
 }
 
-/// The sorts of words.
+/// The kinds of tokens.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TokenKind {
     /// A decimal or hexadecimal number.
@@ -36,16 +36,17 @@ pub enum TokenKind {
     End,
 }
 
-/// The longer ones first, where one begins like another. Some have a place in the names of types only.
+/// Operators and brackets; where one begins like another, the longer one comes first. Some occur in the names of types
+/// only.
 const SIGNS: [&str; 28] = [
     "::*", "->", "..", ".", "*", "&", "[", "]", "(", ")", "+", "-", "/", "%", "==", "!=", "<=", ">=", "<", ">", "?",
     ",", ";", "{", "}", "#", "!", "=",
 ];
 
-/// Characters of a file's path: from each word on they are looked at once.
+/// The most characters of a file's path, since each token is tried as the beginning of one.
 const PATH: usize = 4096;
 
-/// Cuts an expression into words; the last is [`TokenKind::End`].
+/// Splits an expression into tokens; the last is [`TokenKind::End`].
 pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
     let mut tokens = Vec::new();
     let (mut at, mut column, mut counted) = (0, 1, 0);
@@ -58,7 +59,7 @@ pub fn tokens(text: &str) -> Result<Vec<Token>, ExpressionError> {
             at += first.len_utf8();
             continue;
         }
-        // Behind a point stands a member: its name, or in Rust's tuples its number.
+        // A dot is followed by a member: its name, or in Rust's tuples its number.
         let member = matches!(tokens.last(), Some(Token { kind: TokenKind::Sign("."), .. }));
         let (kind, len) = if first == '$' {
             let len = word(&rest[1..]);
@@ -111,27 +112,28 @@ fn is_word(char: char) -> bool {
     char.is_alphanumeric() || char == '_'
 }
 
-/// Length of the word a text begins with. clang puts a dollar in names of its own, as `_vptr$Animal`.
+/// Length in bytes of the identifier that a text begins with. clang puts a dollar in names of its own, as
+/// `_vptr$Animal`.
 fn word(text: &str) -> usize {
     let end = |&(at, char): &(usize, char)| !is_word(char) && (char != '$' || at == 0);
     text.char_indices().find(end).map_or(text.len(), |(at, _)| at)
 }
 
-/// Length of what Rust calls a thing without a name, as `{async_fn_env#0}`.
+/// Length in bytes of the name that Rust gives to something nameless, as `{async_fn_env#0}`.
 fn braces(text: &str) -> Option<usize> {
     let inside = text.strip_prefix('{')?;
     let end = inside.find(['{', '}']).filter(|&end| inside[end..].starts_with('}'))?;
     Some(end + 2)
 }
 
-/// Length of the `@entry` that a text begins with.
+/// Length in bytes of the `@entry` that a text begins with.
 fn at_entry(text: &str) -> Option<usize> {
     const ENTRY: &str = "@entry";
     let behind = text.strip_prefix(ENTRY)?;
     (word(behind) == 0).then_some(ENTRY.len())
 }
 
-/// `file.c::name`, or `'a file.c'::name`: the file, the name, and the length of both.
+/// `file.c::name`, or `'a file.c'::name`: the file, the name, and the length of the whole in bytes.
 fn file_name(text: &str) -> Option<(String, String, usize)> {
     let (file, behind) = match text.strip_prefix('\'') {
         Some(quoted) => {
@@ -146,12 +148,13 @@ fn file_name(text: &str) -> Option<(String, String, usize)> {
     };
     let name = text[behind..].strip_prefix("::")?;
     let len = word(name);
-    // A word that begins with a point is a member, unless it is a path.
+    // A word that begins with a dot is a member, unless it is a relative path.
     let member = file.starts_with('.') && !file.starts_with("./") && !file.starts_with("../");
     (file.contains('.') && len > 0 && !member).then(|| (file.to_owned(), name[..len].to_owned(), behind + 2 + len))
 }
 
-/// A text in double quotes, and its length with them. A backslash takes its meaning from what follows, as `\"` and `\\`.
+/// A string in double quotes, and its length in bytes with the quotes. A backslash escapes the character after it, as
+/// in `\"` and `\\`.
 fn quoted(text: &str) -> Option<(String, usize)> {
     let mut read = String::new();
     let mut chars = text.char_indices().skip(1);
@@ -165,8 +168,8 @@ fn quoted(text: &str) -> Option<(String, usize)> {
     None
 }
 
-/// A character in single quotes, and its length with them: `'a'`, `'\n'`, `'\u00e9'`. What a file's name in such quotes begins with
-/// is none.
+/// A character in single quotes, and its length in bytes with the quotes: `'a'`, `'\n'`, `'\u00e9'`. `None` where the
+/// quotes hold a file's name, which `::` follows.
 fn character(text: &str) -> Option<(char, usize)> {
     let inside = text.strip_prefix('\'')?;
     let mut chars = inside.chars();

@@ -1,4 +1,4 @@
-//! Names to entries: variables in scope, statics, and types as a person writes them.
+//! Finds the entries that names in an expression mean: variables in scope, statics, and types as a person writes them.
 
 use gimli::constants::*;
 
@@ -10,10 +10,10 @@ use crate::location::frame::Frame;
 use crate::location::statics;
 use crate::scope::VariableKind;
 
-/// Stars after a type's name.
+/// The most `*` after a type's name.
 const POINTERS: usize = 16;
 
-/// Types in the name of a type that are looked up.
+/// How deep types may be nested in the name of a type.
 const TYPES: u32 = 8;
 
 /// The variable of that name that the frame's code sees in its function: the innermost block's.
@@ -23,9 +23,9 @@ pub fn local(frame: &Frame<'_, '_>, name: &str) -> Option<(Die, VariableKind)> {
     visible.copied().find(|(die, _)| units.name(*die) == Some(name.as_bytes()))
 }
 
-/// The variable of that name outside of the function, as the frame's code sees it: of its class and its namespaces, the
-/// innermost first, and of its own file before others. One that the code would have to name by more words is found too,
-/// where no other has that name: else which is meant would be a guess.
+/// The variable of that name outside of the function, as the frame's code sees it: first in its class and its
+/// namespaces, the innermost first, and in its own file before others. A variable that the code would have to qualify
+/// is found too if it is the only one of that name: with several, which is meant would be a guess.
 pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
     let units = &frame.units;
     let (name, namespaces) = path.split_last()?;
@@ -46,8 +46,8 @@ pub fn outer(frame: &Frame<'_, '_>, path: &[String]) -> Option<Die> {
     })
 }
 
-/// Chooses among entries of one name: those in the innermost scope around the frame's code that has any of them, as far as
-/// they are in these namespaces.
+/// Chooses among entries of one name those in the innermost scope around the frame's code that has any of them,
+/// qualified by `namespaces`.
 fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option<Vec<Die>> {
     let units = &frame.units;
     let (global, namespaces) = match namespaces.strip_prefix(&[String::new()]) {
@@ -65,7 +65,7 @@ fn scoped(frame: &Frame<'_, '_>, found: &[Die], namespaces: &[String]) -> Option
     })
 }
 
-/// The variable that all these entries describe, the first of them; `None` when they are several variables.
+/// The first of these entries, if all of them describe one variable; else `None`.
 fn the_only(frame: &Frame<'_, '_>, found: Vec<Die>) -> Option<Die> {
     let units = &frame.units;
     let relocated = frame.binary.module().memory_base().is_some();
@@ -190,7 +190,7 @@ fn member_pointer(frame: &Frame<'_, '_>, name: &str, levels: u32) -> Option<Die>
     Some(units.member_pointer_to(Some(method), class, size * 2))
 }
 
-/// Where the name of a class begins with which a text ends.
+/// Where the class name at the end of a text begins, as a byte index.
 fn class_start(text: &str) -> Option<usize> {
     let mut depth = 0usize;
     for (at, char) in text.char_indices().rev() {
@@ -204,7 +204,7 @@ fn class_start(text: &str) -> Option<usize> {
     None
 }
 
-/// The parts of a list between commas that stand in no brackets.
+/// The items of a list, separated by commas that are in no brackets.
 fn arguments(list: &str) -> Vec<&str> {
     let (mut depth, mut start, mut found) = (0i32, 0, Vec::new());
     for (at, char) in list.char_indices() {
@@ -223,7 +223,8 @@ fn arguments(list: &str) -> Vec<&str> {
     found
 }
 
-/// `[T; 4]` of Rust or `[4]T` of Zig: the element's type, which is no array itself, and the number of elements.
+/// `[T; 4]` of Rust or `[4]T` of Zig: the element's type, which must not be an array itself, and the number of
+/// elements.
 fn array(name: &str) -> Option<(&str, u64)> {
     let inside = name.strip_prefix('[')?;
     let (element, count) = match inside.strip_suffix(']') {
@@ -259,7 +260,7 @@ fn named(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
             found.first().copied().filter(|_| one)
         }
     };
-    // Zig's names hold the file's: `vars.Point` is `Point` where it is written.
+    // Zig's type names contain the file's: the source's `Point` is `vars.Point`.
     found.or_else(|| units.types_behind_points(first, last.as_bytes()).into_iter().next())
 }
 
@@ -302,7 +303,7 @@ const BUILTIN: [(&str, gimli::DwAte, u64); 35] = [
     ("f64", DW_ATE_float, 8),
 ];
 
-/// The types every program knows, where the debug information has no entry for one: for Wasm's C ABI.
+/// A built-in type of a language for which the debug information has no entry, as Wasm's C ABI lays it out.
 fn builtin(frame: &Frame<'_, '_>, name: &str) -> Option<Die> {
     let units = &frame.units;
     let wide = u64::from(frame.address_size());

@@ -1,5 +1,5 @@
-//! Pointers to members of C++ (Itanium C++ ABI, 2.3): `object.*pointer`, the member of an object that one means; `&Class::member`,
-//! which makes one; and what becomes of one that is made a pointer to members of a base or of a class derived from its own.
+//! Pointers to members of C++ (Itanium C++ ABI, 2.3): `object.*pointer` applies one to an object, `&Class::member`
+//! makes one, and a cast makes one a pointer to members of a base or of a derived class.
 
 use super::ExpressionError;
 use super::eval::Evaluation;
@@ -11,10 +11,10 @@ use crate::lang::cpp::classes::Part;
 use crate::lang::table;
 use crate::values::{Source, Value};
 
-/// Bases and anonymous members within each other that a member is looked for in.
+/// How deep bases and anonymous members are nested in which a member is looked for.
 const NESTED: u32 = 16;
 
-/// Pointers that are followed to the object.
+/// How many pointers are followed to the object.
 const FOLLOWED: u32 = 4;
 
 impl<'s> Evaluation<'_, '_, '_, 's> {
@@ -53,7 +53,8 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         Err(fail(format!("`{name}` is not of the class whose members it points to")))
     }
 
-    /// `&Class::member`: a pointer to a member, of the class that has it; `None` where a name means no member of a class.
+    /// `&Class::member`: a pointer to a member, whose class is the one that declares it; `None` where the name means no
+    /// member of a class.
     pub(super) fn pointer_to_member(&self, node: &Node) -> Result<Option<Value>, String> {
         let NodeKind::Name(path) = &node.kind else { return Ok(None) };
         let Some((name, class @ [_, ..])) = path.split_last() else { return Ok(None) };
@@ -69,7 +70,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         Ok(Some(Value { ty: Some(ty), source: Source::bytes(bytes) }))
     }
 
-    /// The member of that name, the class that has it and how far into that it lies: the class's own, or one of its bases'.
+    /// The member of that name in a class or its bases, the class that declares it, and its offset there in bytes.
     fn declared(&self, class: Die, name: &str, levels: u32) -> Result<Option<(Die, Member<'s>, u64)>, String> {
         let units = &self.frame.units;
         let (Some(levels), Some((class, ty))) = (levels.checked_sub(1), units.class_of(Some(class))) else {
@@ -101,8 +102,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         Ok(found)
     }
 
-    /// A pointer to a member as one to a member of another class: what is added to it is how far the class that has the member
-    /// lies in the other.
+    /// Converts a pointer to a member to one of another class: the offset of the one class in the other is added to it.
     pub(super) fn moved_member(&self, pointer: &Value, to: Option<Die>, how: Conversion) -> Result<Value, String> {
         let units = &self.frame.units;
         let name = |ty| self.renderer.type_name(ty);
@@ -130,7 +130,8 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             wide[..size].copy_from_slice(&bytes[nth * size..][..size]);
             u64::from_le_bytes(wide)
         };
-        // A null pointer stays one. The second word of one to a method holds twice what is added to the object's address.
+        // A null pointer stays null. The second word of a pointer to a method holds twice the adjustment of the
+        // object's address.
         let null = match method {
             true => word(&bytes, 0) == 0 && word(&bytes, 1) & 1 == 0,
             false => word(&bytes, 0) == u64::MAX >> (64 - size * 8),
@@ -143,7 +144,8 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
         Ok(Value { ty: to, source: Source::bytes(bytes) })
     }
 
-    /// How far a class lies in another, or the other in it, which is less than nothing; 0 where neither is a base of the other.
+    /// The offset in bytes of class `from` in class `to`; negative if `to` is a base of `from`, 0 where neither is a
+    /// base of the other.
     fn distance(&self, from: Die, to: Die) -> Result<i64, String> {
         let units = &self.frame.units;
         let name = |class| self.renderer.type_name(Some(class));
@@ -180,7 +182,7 @@ impl<'s> Evaluation<'_, '_, '_, 's> {
             _ => None,
         };
         let (Some((first, method)), Some((second, _))) = (class(one), class(other)) else { return Ok(None) };
-        // A member of a base is one of the class that is derived from it.
+        // A member of a base is also a member of the derived class.
         let derived = matches!(self.frame.units.offset_of_part(first, second), Part::One(_));
         let (one, other) = match derived {
             true => (one.clone(), self.moved_member(other, one.ty, Conversion::Usual)?),

@@ -10,9 +10,9 @@ use crate::catalog::types::{Kind, Member};
 use crate::lang::cpp::classes::Part;
 use crate::values::{Source, Value};
 
-/// Bases and anonymous members within each other that a member is looked for in.
+/// How deep bases and anonymous members are nested in which a member is looked for.
 const NESTED: u32 = 16;
-/// Objects that one member is looked for in.
+/// How many objects are searched for one member.
 const OBJECTS: u32 = 4096;
 
 /// A member that was found, and the object whose own it is.
@@ -26,7 +26,7 @@ impl Evaluation<'_, '_, '_, '_> {
         let fail = |message| ExpressionError::new(column, message);
         let mut value = self.value(inner)?;
         let Some((name, class)) = path.split_last() else { return Err(fail("a member without a name".into())) };
-        // A pointer is followed, as `->` does, and so is what acts like one.
+        // A pointer is followed, as `->` does, and so is a smart pointer.
         for _ in 0..4 {
             let found = match class {
                 [] => self.find_member(&value, name),
@@ -35,7 +35,7 @@ impl Evaluation<'_, '_, '_, '_> {
             if let Some(found) = found.map_err(fail)? {
                 return Ok(found);
             }
-            // A class derived from the one that the pointer is said to point to may have it.
+            // The object's dynamic class may have the member where its declared class has not.
             if class.is_empty()
                 && let Some(whole) = self.renderer.lang.dynamic_object(self.renderer, &value)
                 && let Some(found) = self.find_member(&whole, name).map_err(fail)?
@@ -45,7 +45,7 @@ impl Evaluation<'_, '_, '_, '_> {
             let Some(pointee) = self.followed(&value) else { break };
             value = pointee;
         }
-        // What acts like a pointer leads nowhere as long as its own value is not known.
+        // A smart pointer whose own value is not known cannot be followed.
         if let Source::Missing(missing) = &value.source {
             return Err(fail(format!("the value before `{}` is not known: {missing}", path.join("::"))));
         }
@@ -86,7 +86,8 @@ impl Evaluation<'_, '_, '_, '_> {
         let value = value.with_type(Some(die));
         let is_it = |member: &Member<'_>| {
             member.name.is_some_and(|own| {
-                // Rust numbers the members of tuples, and says of what a closure refers to that it does.
+                // rustc names the members of a tuple `__0`, `__1`, and what a closure captured by reference
+                // `_ref__name`.
                 let plain = own.strip_prefix(b"_ref__").or_else(|| own.strip_prefix(b"__"));
                 own == name.as_bytes() || plain == Some(name.as_bytes())
             })
@@ -122,7 +123,8 @@ impl Evaluation<'_, '_, '_, '_> {
             let part = other.owner.ty.map(|class| self.frame.part_of_class(&one.owner, class));
             match part {
                 Some(Part::One(part)) => part.source.address() == other.owner.source.address(),
-                // Where an object lies that is not known, so do its parts: the member has no value, whichever is meant.
+                // The place of the object is not known, so neither is that of its subobjects: the member has no value,
+                // whichever is meant.
                 Some(Part::Unknown(_)) => matches!(other.owner.source, Source::Missing(_)),
                 _ => false,
             }

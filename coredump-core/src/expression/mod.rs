@@ -37,7 +37,7 @@ pub use tree::{Node, NodeKind};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExpressionError {
-    /// The character it is about, counted from 1.
+    /// The column of the character that it is about, counted from 1 in characters.
     pub column: usize,
     /// What is wrong, in one line.
     pub message: String,

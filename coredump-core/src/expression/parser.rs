@@ -1,10 +1,10 @@
-//! From the text of an expression to its tree.
+//! Parses the text of an expression into its tree.
 
 use super::ExpressionError;
 use super::lexer::{Token, TokenKind, tokens};
 use super::tree::{Binary, Conversion, LEVELS, Node, NodeKind};
 
-/// Operators and brackets within each other: the parser and the evaluation follow them by recursion.
+/// How deep operators and brackets may be nested: the parser and the evaluation recurse on them.
 const NESTING: u32 = 100;
 
 /// Parses an expression. `is_type` tells whether the text in brackets names a type, and so makes a cast.
@@ -80,7 +80,7 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    /// Whether a pointer to a member follows: after the `.*` of Zig, which follows a pointer, no name stands.
+    /// Whether a pointer to a member follows: Zig's `.*`, which dereferences a pointer, is followed by no name.
     fn is_through(&self) -> bool {
         let token = |at: usize| self.tokens.get(self.at + at).map(|token| &token.kind);
         matches!(token(0), Some(TokenKind::Sign("." | "->")))
@@ -105,7 +105,7 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    /// The name of a type after `as`: as far as one goes.
+    /// The longest name of a type that stands after `as`.
     fn type_name(&mut self) -> Result<String, ExpressionError> {
         let start = self.peek().start;
         while self.take("*") || self.take("&") || self.qualifier() {}
@@ -123,7 +123,7 @@ impl Parser<'_> {
             return Err(self.unexpected("a type"));
         }
         let mut name = self.text[start..self.peek().start].trim().to_owned();
-        // Arguments belong to it if they make a name of it that is known; else `<` compares.
+        // `<…>` belongs to the name if a type of that name is known; else `<` compares.
         let behind = self.at;
         if self.take("<") {
             let mut depth = 1;
@@ -273,7 +273,7 @@ impl Parser<'_> {
         }
     }
 
-    /// What stands in the brackets of an element: its number, or the key of a map's.
+    /// What stands in the brackets after a value: an index, or the key of a map.
     fn key(&mut self) -> Result<Node, ExpressionError> {
         let token = self.peek().clone();
         match token.kind {

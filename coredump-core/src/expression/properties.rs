@@ -1,10 +1,10 @@
-//! What holds for all expressions: any text is parsed or refused at one of its characters, and what is written with
-//! brackets around everything means what it says.
+//! Properties of all expressions: any text is parsed, or refused with a column in it; and an expression that is fully
+//! bracketed has the value that the brackets give.
 
 use super::parser::parse;
 use super::tree::{Node, NodeKind};
 
-/// Numbers that look random and are the same each time.
+/// A pseudo-random generator with a fixed seed.
 struct Dice(u64);
 
 impl Dice {

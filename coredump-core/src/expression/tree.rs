@@ -10,7 +10,7 @@ pub struct Node {
 }
 
 impl Node {
-    /// Whether a parameter takes part as it was when its function was entered.
+    /// Whether it contains `name@entry`, a parameter's value on entry.
     pub fn is_of_entry(&self) -> bool {
         match &self.kind {
             NodeKind::AtEntry(_) => true,
@@ -34,7 +34,7 @@ impl Node {
     }
 }
 
-/// The sorts of parts.
+/// The kinds of nodes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NodeKind {
     /// A number.
@@ -55,11 +55,11 @@ pub enum NodeKind {
     Negative(Box<Node>),
     /// A value as another type, by its name.
     Cast(Conversion, String, Box<Node>),
-    /// A member; of several words, the last is its name and those before are the class's whose it is.
+    /// A member: its name is the last word, and the words before it qualify it by a class.
     Member(Box<Node>, Vec<String>),
     /// An element.
     Index(Box<Node>, Box<Node>),
-    /// Elements from one up to, without, another.
+    /// The elements from one index up to, and without, another.
     Slice(Box<Node>, Box<Node>, Box<Node>),
     /// What an optional holds.
     Payload(Box<Node>),
@@ -69,18 +69,19 @@ pub enum NodeKind {
     Text(String),
     /// A character: in most languages the number of its code point.
     Character(char),
-    /// Two parts and what is done with them.
+    /// A binary operator and its two operands.
     Binary(Binary, Box<Node>, Box<Node>),
 }
 
 /// How a cast makes one value of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conversion {
-    /// As C's cast, Rust's `as` and C++'s `static_cast` do: a pointer to an object moves to the part that is asked for.
+    /// As C's cast, Rust's `as` and C++'s `static_cast` convert: a pointer to an object moves to the subobject of the
+    /// class asked for.
     Usual,
     /// The bits stay as they are: `reinterpret_cast`.
     Bits,
-    /// By the class that the object turns out to be of: `dynamic_cast`.
+    /// By the dynamic class of the object: `dynamic_cast`.
     Dynamic,
 }
 
@@ -96,7 +97,7 @@ impl Conversion {
     }
 }
 
-/// What is done with two parts.
+/// A binary operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Binary {
     /// `+`
@@ -123,7 +124,7 @@ pub enum Binary {
     GreaterOrEqual,
 }
 
-/// The operators with two sides: those of one line bind alike, those of the next closer.
+/// The binary operators by precedence: those of one line bind equally, those of the next line bind tighter.
 pub const LEVELS: [&[(&str, Binary)]; 3] = [
     &[
         ("==", Binary::Equal),
@@ -138,7 +139,7 @@ pub const LEVELS: [&[(&str, Binary)]; 3] = [
 ];
 
 impl Binary {
-    /// Whether it says how two things stand to each other.
+    /// Whether it is a comparison.
     pub fn compares(self) -> bool {
         use Binary::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, Unequal};
         matches!(self, Equal | Unequal | Less | LessOrEqual | Greater | GreaterOrEqual)
@@ -147,7 +148,7 @@ impl Binary {
 
 #[cfg(test)]
 impl Binary {
-    /// How it is written.
+    /// Its symbol.
     pub fn sign(self) -> &'static str {
         let mut signs = LEVELS.iter().flat_map(|level| level.iter());
         signs.find(|(_, operator)| *operator == self).unwrap().0

@@ -17,13 +17,13 @@ use crate::location::{Location, Missing, Piece, Place};
 
 pub use variable::{Limits, Scope, Status, Variable, When};
 
-/// The largest object that is put together from pieces, in bytes.
+/// Size in bytes of the largest object that is put together from pieces.
 const ASSEMBLED: u64 = 1 << 16;
 
 /// A value of some type.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// Its type; `None` is no type (`void`).
+    /// Its type; `None` for `void`.
     pub ty: Option<Die>,
     /// Where its bytes are.
     pub source: Source,
@@ -34,17 +34,17 @@ pub struct Value {
 pub enum Source {
     /// Linear memory, from this address.
     Memory(u64),
-    /// Here, from this index: an object in no memory. `None` is a byte that is not known.
+    /// In these bytes, from this index on: an object that is not in memory as a whole.
     Bytes(Rc<Assembled>, usize),
-    /// Nowhere, for this reason.
+    /// The bytes are not known, for this reason.
     Missing(Missing),
 }
 
-/// The bytes of an object that is (partly) in no memory.
+/// The bytes of an object that is not, or only partly, in memory.
 #[derive(Debug)]
 pub struct Assembled {
     bytes: Vec<u8>,
-    /// Ranges of `bytes` that are not known, and why.
+    /// Ranges of `bytes` that are not known, as start and end, with the reason.
     holes: Vec<(usize, usize, Missing)>,
 }
 
@@ -54,14 +54,15 @@ impl Source {
         Source::Bytes(Rc::new(Assembled { bytes, holes: Vec::new() }), 0)
     }
 
-    /// What a location says of an object of `size` bytes.
+    /// Where an object of `size` bytes is, according to a location.
     pub fn locate(frame: &Frame<'_, '_>, location: &Location, size: Option<u64>) -> Source {
         match location.pieces.as_slice() {
             [Piece { bits: None, place, .. }] => match place {
                 Place::Memory(address) => Source::Memory(*address),
                 Place::Bytes(bytes) => {
                     let mut bytes = bytes.clone();
-                    // A number on the machine's stack is as wide as an address, whatever the object's size.
+                    // A stack value of DWARF (`DW_OP_stack_value`) is as wide as an address, whatever the object's
+                    // size.
                     bytes.truncate(size.map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(usize::MAX)));
                     Source::bytes(bytes)
                 }
@@ -72,7 +73,7 @@ impl Source {
         }
     }
 
-    /// The place that is `offset` bytes further on.
+    /// The source `offset` bytes further on.
     pub fn at(&self, offset: u64) -> Source {
         match self {
             Source::Memory(address) => match address.checked_add(offset) {
@@ -87,7 +88,7 @@ impl Source {
         }
     }
 
-    /// The address, of an object in memory.
+    /// The address, if the object is in memory.
     pub fn address(&self) -> Option<u64> {
         match self {
             Source::Memory(address) => Some(*address),
@@ -106,7 +107,7 @@ fn assemble(frame: &Frame<'_, '_>, pieces: &[Piece], size: Option<u64>) -> Sourc
         let room = limit.saturating_sub(start as u64);
         let bits = piece.bits.unwrap_or(room.saturating_mul(8));
         if bits % 8 != 0 || piece.first_bit % 8 != 0 {
-            // Compilers cut at bytes. What follows such a piece is unknown.
+            // Compilers split objects at bytes. Everything after a piece of odd bits is unknown.
             break;
         }
         let len = (bits / 8).min(room);
@@ -167,12 +168,12 @@ impl Value {
         Value { ty, source: Source::Missing(missing) }
     }
 
-    /// The same bytes as another type.
+    /// The same bytes as a value of another type.
     pub fn with_type(&self, ty: Option<Die>) -> Value {
         Value { ty, source: self.source.clone() }
     }
 
-    /// Its first `len` bytes.
+    /// Reads its first `len` bytes.
     pub fn read<'v>(&'v self, frame: &'v Frame<'_, '_>, len: u64) -> Result<Cow<'v, [u8]>, Missing> {
         match &self.source {
             Source::Memory(address) => read_memory(frame, *address, len),
@@ -189,7 +190,7 @@ impl Value {
         }
     }
 
-    /// An unsigned number of `size` bytes, up to 16.
+    /// Reads an unsigned number of `size` bytes, up to 16.
     pub fn unsigned(&self, frame: &Frame<'_, '_>, size: u64) -> Result<u128, Missing> {
         if size > 16 {
             return Err(Missing::Malformed(format!("a number of {size} bytes")));
@@ -200,14 +201,14 @@ impl Value {
         Ok(u128::from_le_bytes(wide))
     }
 
-    /// The number of this value's own size, sign extended when `signed`.
+    /// Reads a number of this value's own size, sign-extended if `signed`.
     pub fn number(&self, frame: &Frame<'_, '_>, signed: bool) -> Result<i128, Missing> {
         let size = frame.units.size_of(self.ty).ok_or_else(|| Missing::Malformed("a type without a size".into()))?;
         let unsigned = self.unsigned(frame, size)?;
         Ok(if signed { sign_extend(unsigned, size * 8) } else { unsigned as i128 })
     }
 
-    /// The address a pointer holds.
+    /// Reads the address in a pointer.
     pub fn pointer(&self, frame: &Frame<'_, '_>) -> Result<u64, Missing> {
         let size = frame.units.size_of(self.ty).unwrap_or(u64::from(frame.address_size()));
         Ok(self.unsigned(frame, size.min(8))? as u64)
@@ -220,7 +221,7 @@ impl Value {
             Offset::Expression(expression) => {
                 let ty = self.ty.map_or(0, |ty| ty.unit);
                 let address = self.source.address().ok_or(Missing::OptimizedOut);
-                // The expression is over the structure's address, and gives the member's.
+                // The expression takes the structure's address and gives the member's.
                 return match address.and_then(|address| frame.computed(ty, expression, address)) {
                     Ok(at) => Value::in_memory(member.ty, at),
                     Err(missing) => Value::missing(member.ty, missing),
@@ -236,7 +237,7 @@ impl Value {
         }
     }
 
-    /// A bit-field: its bits as a value of its type.
+    /// The value of a bit-field, of `size` bits from the bit `first` on.
     pub fn bit_field(&self, frame: &Frame<'_, '_>, ty: Option<Die>, first: u64, size: u64) -> Value {
         let fail = |missing| Value::missing(ty, missing);
         if size == 0 {
@@ -282,7 +283,7 @@ pub fn is_integral(encoding: gimli::DwAte) -> bool {
     )
 }
 
-/// Whether numbers of this type have a sign.
+/// Whether numbers of this type are signed.
 pub fn is_signed(frame: &Frame<'_, '_>, ty: Option<Die>) -> bool {
     let mut at = ty;
     for _ in 0..8 {
@@ -292,7 +293,7 @@ pub fn is_signed(frame: &Frame<'_, '_>, ty: Option<Die>) -> bool {
             }
             Some(Kind::Enum(list)) => match list.underlying {
                 Some(underlying) => at = Some(underlying),
-                // DWARF 2 has no type below an enumeration.
+                // DWARF 2 gives an enumeration no underlying type.
                 None => return list.enumerators.iter().any(|(_, value)| (*value as i128) < 0),
             },
             _ => return false,
@@ -309,7 +310,7 @@ pub fn sign_extend(value: u128, bits: u64) -> i128 {
     }
 }
 
-/// What a variable's entry says of its value, and where that is in words.
+/// A variable's value, from its entry's location or constant, and its location in words.
 pub fn variable_value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let located = frame.locate(die);
     let nowhere = || match frame.units.entry(die).is_some_and(|entry| entry.has_attr(DW_AT_declaration)) {
@@ -332,7 +333,7 @@ pub fn variable_value(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     (Value { ty, source }, described)
 }
 
-/// What a parameter was when its function was entered, and where that is seen in words.
+/// The value of a parameter on entry to its function, and where that was found, in words.
 pub fn value_at_entry(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     let ty = frame.concrete(frame.units.type_of(die));
     let unknown = || Missing::NotCaptured("a value at the function's entry".into());
@@ -342,7 +343,8 @@ pub fn value_at_entry(frame: &Frame<'_, '_>, die: Die) -> (Value, String) {
     (Value { ty, source }, described)
 }
 
-/// What a variable was by what the debug information said last of it, and the description of where; `None` where that is not known.
+/// A variable's value at the last place where the debug information had a location for it, and that location in words;
+/// `None` where it is not known.
 pub fn value_earlier(frame: &Frame<'_, '_>, die: Die) -> Option<(Value, String)> {
     let ty = frame.concrete(frame.units.type_of(die));
     let (location, described) = frame.locate_earlier(die)?;

@@ -1,23 +1,23 @@
-//! A variable as plain data: what a person or another program is shown of it.
+//! A variable as plain data, as it is shown to a person or another program.
 
 use crate::scope::VariableKind;
 
 /// How much of a value is written out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Levels of members, elements and pointed-to values.
+    /// Levels of members, elements and pointed-to values that are shown.
     pub depth: u32,
-    /// Elements of one array, string-like or container.
+    /// Elements that are shown of one array, string or container.
     pub elements: u32,
-    /// Only each variable's own text is wanted: the names of types, and what plain pointers lead to, are not looked for.
+    /// Whether only each variable's own text is wanted: type names and the targets of plain pointers are then left out.
     pub text_only: bool,
 }
 
 impl Limits {
-    /// The most levels that are shown: a level is one of recursion too.
+    /// The most levels that are shown, since each is a level of recursion.
     pub(crate) const DEEPEST: u32 = 64;
 
-    /// What a command line asks for, and the usual where it does not.
+    /// Limits from a command line, with the defaults for options that are not given.
     pub fn asked(depth: Option<u32>, elements: Option<u32>) -> Self {
         let usual = Limits::default();
         Limits { depth: depth.unwrap_or(usual.depth), elements: elements.unwrap_or(usual.elements), ..usual }
@@ -44,13 +44,13 @@ pub struct Scope {
 /// A variable, or a part of one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variable {
-    /// Its name; of a part, the member's name, `[3]` for an element, `*` for what a pointer points to.
+    /// Its name. For a part: the member's name, `[3]` for an element, `*` for what a pointer points to.
     pub name: String,
     /// Its type as the language writes it.
     pub type_name: String,
     /// Parameter, local or static.
     pub kind: VariableKind,
-    /// Where the debug information says it is, for a person.
+    /// Its location according to the debug information, for a person.
     pub location: String,
     /// Its address in linear memory, where it has one.
     pub address: Option<u64>,
@@ -62,22 +62,23 @@ pub struct Variable {
     pub at: When,
     /// Why the value is not known, or what is wrong with it.
     pub note: Option<String>,
-    /// Whether a variable of an inner block has its name: in the program's code, and in expressions, the name means that one.
+    /// Whether a variable of the same name in an inner block hides it: in the program's code, and in expressions, the
+    /// name means the other one.
     pub hidden: bool,
-    /// Members, elements, what it points to.
+    /// Its parts: members, elements, or what it points to.
     pub children: Vec<Variable>,
 }
 
 /// When a variable had the value that is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum When {
-    /// Where execution stood.
+    /// At the point where execution stood.
     #[default]
     Now,
-    /// When its function was entered: where the parameter is now is not known, and it may have been assigned to since.
+    /// On entry to its function. The parameter's current value is not known: it may have been assigned to since.
     Entry,
-    /// Shortly before: the debug information tells its value up to a branch from which all ways lead here, and it may have been
-    /// assigned to since, in the same lines of the source.
+    /// Shortly before: the debug information has its value up to a branch from which all paths lead here. It may have
+    /// been assigned to since, on the same source lines.
     Earlier,
 }
 
@@ -97,7 +98,7 @@ impl When {
 pub enum Status {
     /// Its value is known.
     Ok,
-    /// The compiler kept it nowhere.
+    /// The compiler did not keep it (optimised out).
     OptimizedOut,
     /// The dump does not hold it.
     NotCaptured,
@@ -118,12 +119,12 @@ impl Status {
 }
 
 impl Variable {
-    /// Its name as debuggers write it: `name@entry` where the value is that of the function's entry; `name@earlier` where it is that
-    /// of shortly before.
+    /// Its name as debuggers write it: `name@entry` for the value on entry to the function, `name@earlier` for a value
+    /// shortly before.
     pub fn label(&self) -> std::borrow::Cow<'_, str> {
         match self.at {
             When::Now => self.name.as_str().into(),
-            // An expression says so itself.
+            // An expression has `@entry` in it already.
             When::Entry if self.name.contains("@entry") => self.name.as_str().into(),
             When::Entry => format!("{}@entry", self.name).into(),
             When::Earlier => format!("{}@earlier", self.name).into(),

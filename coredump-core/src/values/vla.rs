@@ -1,5 +1,5 @@
-//! Arrays whose length the program keeps in a variable (C's arrays of variable length): with the length they have in a
-//! frame.
+//! Arrays whose length the program keeps in a variable (C's variable-length arrays), with the length that they have in
+//! a frame.
 
 use gimli::constants::*;
 
@@ -9,16 +9,16 @@ use crate::catalog::units::Die;
 use crate::location::frame::Frame;
 use crate::values::is_signed;
 
-/// Pointers and arrays within each other that are followed.
+/// How deep pointers and arrays within each other are followed.
 const LEVELS: u32 = 8;
 
 impl Frame<'_, '_> {
-    /// The type, with the lengths that arrays in it have in this frame.
+    /// The type, in which variable-length arrays have the lengths of this frame.
     pub fn concrete(&self, ty: Option<Die>) -> Option<Die> {
         self.measured(ty, LEVELS).or(ty)
     }
 
-    /// `None` where nothing in the type depends on the frame.
+    /// The type with lengths filled in; `None` where nothing in it depends on the frame.
     fn measured(&self, ty: Option<Die>, levels: u32) -> Option<Die> {
         let levels = levels.checked_sub(1)?;
         let (die, found) = self.units.peeled(ty)?;
@@ -42,7 +42,7 @@ impl Frame<'_, '_> {
         }
     }
 
-    /// The dimensions of an array, those that variables hold read from them.
+    /// The dimensions of an array; lengths that are in variables are read from these.
     fn lengths(&self, array: Die, known: &Array) -> Vec<Option<u64>> {
         let mut lengths = known.dimensions.clone();
         let mut at = 0;

@@ -1,4 +1,4 @@
-//! The variables of a dump's frames: the way in.
+//! Reads the variables of a dump's frames, and evaluates expressions in them.
 
 use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
@@ -23,7 +23,7 @@ const MAX_FRAMES: usize = 10_000;
 
 type FunctionNames = Arc<Locked<HashMap<u64, Option<String>>>>;
 
-/// Looks at the variables of one dump, and remembers what it read on the way.
+/// Reads the variables of one dump, and remembers what it read.
 pub struct Inspector<'c> {
     dump: &'c CoreDump<'c>,
     binaries: &'c Binaries,
@@ -46,8 +46,8 @@ impl<'c> Inspector<'c> {
         }
     }
 
-    /// The variables in scope in a frame: those of functions inlined there first, innermost first, at last those of
-    /// the Wasm function itself.
+    /// The variables in scope in a frame: those of functions inlined there, innermost first, then those of the Wasm
+    /// function itself.
     ///
     /// Empty when the frame's function is not known for certain or has no debug information.
     pub fn frame_variables(&self, thread: usize, frame: usize, limits: &Limits) -> Vec<Scope> {
@@ -106,7 +106,8 @@ impl<'c> Inspector<'c> {
         self.evaluate_in(thread, frame, 0, expression, limits)
     }
 
-    /// As [`Inspector::evaluate`], as it is seen from one of the functions that were inlined there: 0 is the innermost.
+    /// As [`Inspector::evaluate`], in the scope of one of the functions active in the frame: 0 is the innermost inlined
+    /// one.
     pub fn evaluate_in(
         &self,
         thread: usize,
@@ -132,14 +133,14 @@ impl<'c> Inspector<'c> {
         })
     }
 
-    /// What an address in a vtable of C++ is, as `vtable for Horse+8`, for the program that a frame is in; `None` where it is
-    /// none for certain.
+    /// The name of an address in a C++ vtable, as `vtable for Horse+8`, in the program of a frame; `None` where it is
+    /// not certain that a vtable is there.
     pub fn vtable_name(&self, thread: usize, frame: usize, address: u64) -> Option<String> {
         self.with_frame(thread, frame, |frame| cpp::vtable_name(frame, address))?
     }
 
-    /// The shadow stack pointer of each frame of a thread at its code offset, youngest first; `None` where it is not
-    /// certain.
+    /// For each frame of a thread, youngest first, the address in the shadow stack pointer at the frame's code offset;
+    /// `None` where it is not certain.
     pub fn stack_pointers(&self, thread: usize) -> Vec<Option<u64>> {
         self.recovered(thread).iter().map(|recovered| recovered.stack_pointer).collect()
     }
@@ -151,8 +152,9 @@ impl<'c> Inspector<'c> {
         recovered.get(frame).filter(|recovered| !recovered.inferred)?.local(local)
     }
 
-    /// A Wasm local, global or operand of a frame, as location descriptions of its debug info see it: what the dump leaves
-    /// out where the code proves it, and the stack pointer as it was in that frame. The error says why it is not known.
+    /// The value of a Wasm local, global or operand, as location descriptions of this frame see it: a value that the
+    /// dump leaves out is given where the code proves it, and the stack pointer is the one of this frame. The error
+    /// says why the value is not known.
     pub fn register(&self, thread: usize, frame: usize, register: Register) -> Result<model::Value, String> {
         let seen = self.with_frame(thread, frame, |frame| {
             let value = match register {
@@ -181,7 +183,7 @@ impl<'c> Inspector<'c> {
         recovered
     }
 
-    /// Lets `look` look at a frame with its debug information; `None` when its binary is not known for certain or has
+    /// Calls `look` with a frame and its debug information; `None` when its binary is not known for certain or has
     /// none.
     pub(crate) fn with_frame<R>(
         &self,
@@ -197,8 +199,9 @@ impl<'c> Inspector<'c> {
         self.look_at(binary, frame, place.dwarf_pc, recovered, index == 0, look)
     }
 
-    /// Lets `look` look at a module of the dump where no frame of it stands: at its types, and its memory in one of its
-    /// instances; `None` when its binary is not known for certain or has no debug information.
+    /// Calls `look` with a frame that stands for a module of the dump without being at any code: it gives access to the
+    /// module's types, and to its memory in one of its instances. `None` when the binary is not known for certain or
+    /// has no debug information.
     pub(crate) fn with_module<R>(
         &self,
         module: u32,
@@ -257,13 +260,13 @@ impl<'c> Inspector<'c> {
         })
     }
 
-    /// The frame's binary, where something speaks for it: a name alone is no proof.
+    /// The frame's binary, if it was verified: a name alone is no proof.
     fn found(&self, frame: &model::Frame) -> Option<&'c Found> {
         let found = self.binaries.found(self.binaries.module_of(self.dump, frame)?)?;
         found.verification.is_verified().then_some(found)
     }
 
-    /// The memory that a frame's addresses mean.
+    /// The memory to which the addresses in a frame's module refer.
     fn memory(&self, frame: &model::Frame) -> Option<&'c Memory<'c>> {
         if self.dump.instances.is_empty() {
             return match self.dump.memories.as_slice() {
@@ -276,8 +279,8 @@ impl<'c> Inspector<'c> {
     }
 }
 
-/// A parameter or local of a function, which may be inlined. Where the compiler does not keep it any more: a parameter with the value
-/// that it was given, else with what it was shortly before.
+/// A parameter or local of a function, which may be inlined. If its current value was optimised out, a parameter is
+/// shown with its value on entry, or else the variable with its value shortly before.
 fn variable(renderer: &Renderer<'_, '_, '_>, die: Die, kind: VariableKind, inlined: bool) -> Option<Variable> {
     let now = renderer.described(die, kind)?;
     if now.status != Status::OptimizedOut {

@@ -1,10 +1,11 @@
-//! The variables of a dump's frames: where the debug information says they are, what bytes the dump holds there, and what
-//! those mean.
+//! The variables of a dump's frames: where the debug information says that they are, which bytes the dump holds there,
+//! and what these mean.
 //!
-//! Right or silent: a value that was optimised out, that the dump does not hold, or whose address makes no sense says
-//! so and has no value. Debug information and memory are hostile: everything is bounded.
+//! A variable that was optimised out, that the dump does not hold, or whose address makes no sense has no value, and a
+//! status that says so: no value is better than a wrong one. Debug information and memory may be hostile, so everything
+//! is bounded.
 //!
-//! [`Inspector`] is the way in, for frames; `shapes` follows pointers from the variables of a whole program.
+//! [`Inspector`] is for the variables of frames; `shapes` follows pointers from the variables of a whole program.
 
 mod inspector;
 mod shapes;
@@ -18,7 +19,7 @@ pub use crate::values::{Limits, Scope, Status, Variable, When};
 pub use inspector::Inspector;
 pub use shapes::{Choice, Grown, Parts, Pointer, Root, Shape, Shapes, Table, Target};
 
-/// A value of the Wasm machine in a frame, by its index.
+/// A Wasm local, global or operand of a frame, by its index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Register {
     /// A local; parameters come first.

@@ -1,5 +1,5 @@
-//! Where pointers are in values of the types of a program's variables, followed from type to type: what a walk over its
-//! objects needs to know, without the debug information at hand.
+//! Where pointers are in values of each type of a program, beginning with the types of its variables. With these shapes
+//! heap blocks can be walked without the debug information.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -14,14 +14,14 @@ use crate::model::{CoreDump, Instance};
 use crate::scope::{self, VariableKind};
 use crate::values::{Source, variable_value};
 
-/// Types that are looked at in all: beyond it, debug info is hostile.
+/// How many types are looked at in all: debug info with more is hostile.
 const MAX_SHAPES: usize = (1 << 16) - 1;
-/// Pointers in one value.
+/// The most pointers in one value.
 const MAX_POINTERS: usize = 4096;
-/// Types in types.
+/// How deep types are nested in types.
 const LEVELS: u32 = 32;
-/// Members and elements that are gone through for one type, and for all of them: where types contain each other again and again,
-/// there is no end in sight.
+/// How many members and elements are visited for one type, and for all types: types may contain each other so often
+/// that the number explodes.
 const STEPS: usize = 1 << 16;
 const ALL_STEPS: usize = 1 << 24;
 /// Structures in structures in which parts that point to others of their type are looked for; how many such parts of one structure
@@ -29,53 +29,55 @@ const ALL_STEPS: usize = 1 << 24;
 const HOLDING: u32 = 4;
 const MAX_LINKS: usize = 16;
 const MAX_HOLDERS: usize = 4096;
-/// Variables that are looked at.
+/// How many variables are looked at.
 const MAX_ROOTS: usize = 1 << 20;
 
-/// A type, as far as a walk needs it.
+/// A type, with what a walk over heap blocks needs of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
     /// Its name as the language writes it.
     pub name: String,
     /// Its size in bytes, where it has one.
     pub size: Option<u64>,
-    /// What is in it that leads to other values.
+    /// The pointers in it.
     pub parts: Parts,
-    /// The array without a length at its end: then a block holds it once, however large that is.
+    /// The array without a length at its end, if it has one: then a block holds one value, however large the block is.
     pub tail: Option<Tail>,
-    /// Whether it is the base of a container's nodes: whatever else is known of such a value says more.
+    /// Whether it is the base of a container's nodes: anything else that is known of such a value tells more.
     pub base: bool,
     /// Whether a pointer to it leads to one value, which may be the beginning of a larger one: of a derived class.
     pub single: bool,
-    /// The same type without that promise: an index into [`Shapes::all`].
+    /// For a type with `single`, the same type without it: an index into [`Shapes::all`].
     pub several: Option<usize>,
-    /// It begins with the address of a vtable, which tells the class of the whole ([`Shapes::vtables`]).
+    /// Whether it begins with the address of a vtable, which tells the class of the complete object
+    /// ([`Shapes::vtables`]).
     pub object: bool,
-    /// What a block may hold instead: a larger node of which this is the first part.
+    /// The larger node that a block may hold instead, of which this type is the first part.
     pub grown: Option<Grown>,
 }
 
-/// What is in a value that leads to other values.
+/// The pointers in a value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     /// The pointers.
     pub pointers: Vec<Pointer>,
-    /// Parts that hold other pointers by the value of a discriminant.
+    /// Parts whose pointers depend on a discriminant.
     pub choices: Vec<Choice>,
 }
 
-/// A larger node: a block is one if the first of its children points back to it.
+/// The inner node of a tree, which begins as a leaf does. A block is an inner node if its first child points back to
+/// it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grown {
     /// Its type: an index into [`Shapes::all`].
     pub shape: usize,
-    /// Where a node's pointer to its parent lies, in bytes from its start.
+    /// Offset in bytes of a node's pointer to its parent.
     pub parent: u64,
-    /// Where the pointer to its first child lies, likewise.
+    /// Offset in bytes of the pointer to the first child.
     pub child: u64,
 }
 
-/// An array without a length, to the end of what holds it: C's flexible array member.
+/// An array without a length, which extends to the end of the block: C's flexible array member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tail {
     /// Bytes from the value's start.
@@ -91,7 +93,8 @@ pub struct Pointer {
     pub offset: u64,
     /// What it points to.
     pub target: Target,
-    /// It is there only if the number of 16 bits at this offset is greater than this one: an element of an array that is filled so far.
+    /// For an element of an array that is filled only up to a count: the offset of the count, a number of 16 bits, and
+    /// the number that it must exceed for the pointer to be there.
     pub filled: Option<(u64, u64)>,
 }
 
@@ -100,48 +103,48 @@ pub struct Pointer {
 pub enum Target {
     /// Always the same type: an index into [`Shapes::all`].
     Shape(usize),
-    /// The type that the vtable is for, whose address lies so many bytes from the value's start: a Rust trait object.
+    /// The type of the vtable whose address is at this offset, for a Rust trait object.
     Vtable(u64),
     /// A value that ends in a trait object, as what an `Rc<dyn Shape>` points to.
     Tailed {
-        /// Where the address of the trait object's vtable lies, in bytes from the value's start.
+        /// Offset in bytes of the address of the trait object's vtable.
         vtable: u64,
-        /// The whole where the vtable is none that is known: an index into [`Shapes::all`].
+        /// The type of the whole if the vtable is not known: an index into [`Shapes::all`].
         whole: usize,
-        /// The whole by the vtable: an index into [`Shapes::tailed`].
+        /// The types of the whole by vtable: an index into [`Shapes::tailed`].
         known: usize,
     },
     /// The control bytes of a hash table, one for each bucket; its entries lie before them, from the last to the first.
     Buckets {
-        /// Where the number of buckets less one lies, in bytes from the value's start.
+        /// Offset in bytes of the number of buckets less one.
         mask: u64,
         /// The type of the entries: an index into [`Shapes::all`].
         entry: usize,
-        /// The type name of a block of such buckets: an index into [`Shapes::all`].
+        /// The type that is shown for a block of buckets: an index into [`Shapes::all`].
         table: usize,
     },
-    /// The states of a hash table's buckets, a byte each, in front of which a header says how many there are and where the
-    /// arrays of keys and values begin: an index into [`Shapes::tables`].
+    /// The states of a hash table's buckets, a byte each, preceded by a header with their number and the addresses of
+    /// the arrays of keys and values: an index into [`Shapes::tables`].
     States(usize),
-    /// A value that lies here, if there is room for it, and else where a pointer leads; its type is one that code knows.
+    /// A type-erased value, which lies here if there is room for it, and else where a pointer leads.
     Erased {
-        /// Bytes that there is room for.
+        /// Room for a value, in bytes.
         room: u64,
-        /// How to find out the type; the places are in bytes from the value's start.
+        /// How to find out the type. Offsets are in bytes from the value's start.
         by: ErasedBy,
     },
-    /// An array of each member of some structures, one array after the other: an index into [`Shapes::tables`].
+    /// Several arrays, one for each member of some structures, that follow each other.
     Columns {
-        /// Where the number of structures lies, in bytes from the value's start.
+        /// Offset in bytes of the number of structures.
         len: u64,
-        /// Where the number lies that there is room for, likewise.
+        /// Offset in bytes of the capacity.
         capacity: u64,
-        /// The arrays.
+        /// The arrays: an index into [`Shapes::tables`].
         table: usize,
     },
 }
 
-/// What a function is for.
+/// What the function of a type-erased value tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handled {
     /// The type of the value: an index into [`Shapes::all`].
@@ -153,9 +156,9 @@ pub struct Handled {
 /// A block that consists of several arrays.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Table {
-    /// The type name of such a block: an index into [`Shapes::all`].
+    /// The type that is shown for such a block: an index into [`Shapes::all`].
     pub name: usize,
-    /// Bytes of the header, and where in it the number of buckets lies.
+    /// Size of the header in bytes, and the offset of the number of buckets in it.
     pub header: (u64, u64),
     /// The arrays.
     pub arrays: Vec<TableArray>,
@@ -168,28 +171,29 @@ pub struct TableArray {
     pub shape: usize,
     /// Their size in bytes.
     pub size: u64,
-    /// Where in the header its address lies, if there is one.
+    /// Offset in the header of the array's address, if there is a header.
     pub address: u64,
 }
 
-/// The ranges of discriminants that select a variant, and what is in it.
+/// The inclusive ranges of discriminants that select a variant, and the pointers in it.
 type Variant = (Vec<(u128, u128)>, Parts);
 
-/// A part of a value with variants, as a Rust enum's.
+/// A part of a value with variants, such as a Rust enum.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// The discriminant's bytes from the value's start, and its size.
+    /// Offset in the value, and size, of the discriminant, both in bytes.
     pub discriminant: (u64, u64),
-    /// The bits of it that count.
+    /// The bits of the discriminant that count.
     pub mask: u128,
-    /// The discriminant's values for a variant (ranges with both ends; none: all others), and what is in the variant.
+    /// For each variant its discriminant values, as inclusive ranges (no range stands for all other values), and its
+    /// pointers.
     pub variants: Vec<Variant>,
 }
 
 /// A variable with a value of a known type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Root {
-    /// Its value's place: an address in memory, or the bytes themselves.
+    /// Its address in memory, or the bytes of its value.
     pub place: Result<u64, Vec<u8>>,
     /// Its type: an index into [`Shapes::all`].
     pub shape: usize,
@@ -218,8 +222,8 @@ pub struct Shapes {
 }
 
 impl Shapes {
-    /// What the debug information of the binaries `having` the dump's memory with this index says; all of it is read. With
-    /// each binary comes what its globals hold.
+    /// Reads the shapes from all debug information of the binaries in `having`, whose instances have the dump's memory
+    /// with this index. With each binary comes a function that gives the values of its globals.
     pub fn new<'b>(
         dump: &CoreDump<'_>,
         binaries: &Binaries,
@@ -262,15 +266,16 @@ impl Shapes {
 #[derive(Default)]
 struct Builder {
     shapes: Shapes,
-    /// The index of each type of each binary.
+    /// The index of each type in [`Shapes::all`], by binary and entry.
     known: HashMap<(usize, Die), usize>,
-    /// The index of each type for pointers to one value of it, by its own.
+    /// For each type the index of the same type with `single`.
     singles: HashMap<usize, usize>,
-    /// The index of each type that has a name only, by that.
+    /// The index of each type that is only a name, by that name.
     only_named: HashMap<String, usize>,
     /// The index of each structure that leads to a block of several arrays in [`Shapes::tables`].
     tables: HashMap<(usize, Die), usize>,
-    /// Rust's vtables: the binary, the address, the name of its variable, which has the type's and the trait's.
+    /// Rust's vtables: the binary, the address, and the name of the vtable's variable, which contains the type and the
+    /// trait.
     named: Vec<(usize, u64, Vec<u8>)>,
     /// The types that end in a trait object, with their binary and index, and their place in [`Shapes::tailed`].
     ending: HashMap<(usize, Die), (usize, usize)>,
@@ -278,15 +283,15 @@ struct Builder {
     unnamed: Vec<(usize, Die)>,
     /// The binaries whose data was searched for vtables.
     searched: HashSet<usize>,
-    /// Whether there are values whose type only code knows.
+    /// Whether there are type-erased values.
     has_erased: bool,
     /// The entries that were not read yet.
     left: VecDeque<(Die, usize)>,
-    /// Steps that were made for the type at hand, and for those before it.
+    /// Steps taken for the current type, and for all previous ones.
     steps: (usize, usize),
 }
 
-/// What pointers in a structure point to in truth, where their own type says less.
+/// What pointers in a structure really point to, where their own type tells less.
 #[derive(Clone, Copy)]
 enum Pointee {
     /// Pointers to bytes lead to values of this type.
@@ -342,7 +347,7 @@ impl Builder {
         });
     }
 
-    /// Finds what types that end in a trait object are with the types of the vtables in its place.
+    /// Completes the types that end in a trait object, with the types of the known vtables in its place.
     fn tailed(&mut self, binary: &Binary) {
         let own = binary.module().bytes().as_ptr() as usize;
         binary.with_catalog(|catalog| {
@@ -379,7 +384,7 @@ impl Builder {
         Some(found)
     }
 
-    /// The classes of C++ of which a module has vtables: their objects can be distinguished from those of their bases.
+    /// Adds the C++ classes of which a module has vtables, so that their objects can be told from those of their bases.
     fn classes(&mut self, frame: &Frame<'_, '_>) {
         let key = frame.binary.module().bytes().as_ptr() as usize;
         if self.searched.insert(key) {
@@ -400,8 +405,8 @@ impl Builder {
         }
     }
 
-    /// Finds the structures with a part that points to others of its own type: lists that go through such parts lead to the
-    /// middle of what they link.
+    /// Finds the structures with a member whose type points to its own type: an intrusive list that goes through such
+    /// members leads to the middle of the structures that it links.
     fn holders(&mut self, binary: &Binary) {
         let own = binary.module().bytes().as_ptr() as usize;
         binary.with_catalog(|catalog| {
@@ -472,7 +477,7 @@ impl Builder {
         let several = self.index(units, key, die)?;
         let index = self.shapes.all.len();
         let Shape { name, size, single, .. } = &self.shapes.all[several];
-        // Of bytes, a text may be there.
+        // A pointer to bytes may lead to a string.
         if *single || size.is_none_or(|size| size <= 1) || index >= MAX_SHAPES / 2 {
             return Some(several);
         }
@@ -496,7 +501,7 @@ impl Builder {
         })
     }
 
-    /// The index of a type that has a name only, for blocks that consist of many values of others.
+    /// The index of a type that is only a name, for blocks that consist of values of other types.
     fn only_named(&mut self, name: String) -> Option<usize> {
         if let Some(&known) = self.only_named.get(&name) {
             return Some(known);
@@ -510,7 +515,7 @@ impl Builder {
         Some(index)
     }
 
-    /// The index of what a structure leads to in [`Shapes::tables`].
+    /// The index in [`Shapes::tables`] of the block of arrays that a structure points to.
     fn arrays(&mut self, units: &Units<'_>, key: usize, die: Die, arrays: &Arrays) -> Option<usize> {
         if let Some(&known) = self.tables.get(&(key, die)) {
             return Some(known);
@@ -541,7 +546,7 @@ impl Builder {
         })
     }
 
-    /// Reads the types that wait for it, and those that they point to.
+    /// Reads the types that were not read yet, and those that they point to.
     fn read(&mut self, units: &Units<'_>, key: usize) {
         while let Some((die, index)) = self.left.pop_front() {
             let mut found = Parts::default();
@@ -555,13 +560,13 @@ impl Builder {
         }
     }
 
-    /// Makes so many steps more; whether there may be as many.
+    /// Counts steps; returns whether the limits allow them.
     fn spend(&mut self, steps: usize) -> bool {
         self.steps.0 = self.steps.0.saturating_add(steps);
         self.steps.0 <= STEPS && self.steps.1 <= ALL_STEPS
     }
 
-    /// The larger nodes of which a node's type is the first part.
+    /// The larger node of which a node's type is the first part.
     fn grown(&mut self, units: &Units<'_>, key: usize, die: Die) -> Option<Grown> {
         let (die, ty) = units.peeled(Some(die))?;
         let Kind::Struct(contents) = &ty.kind else { return None };
@@ -587,8 +592,8 @@ impl Builder {
         Some(Tail { offset, element: self.index(units, key, element)? })
     }
 
-    /// Collects the pointers in a value of type `ty` that lies `offset` bytes into the whole. `pointee` is what some pointers
-    /// point to in truth.
+    /// Collects the pointers in a value of type `ty` that lies `offset` bytes into the whole. `pointee` is what some
+    /// pointers really point to.
     #[expect(clippy::too_many_arguments, reason = "one walk's state")]
     fn flatten(
         &mut self,
@@ -646,13 +651,13 @@ impl Builder {
                 }
             }
             Kind::Struct(contents) => {
-                // Tables of virtual functions are no objects of the program.
+                // Vtables are no values of the program.
                 let members = || contents.members.iter().filter(|member| member.bits.is_none() && !is_vtable(member));
                 if let Some(chosen) = lang.chosen(units, ty.name.unwrap_or_default(), contents) {
                     self.chosen(units, key, &chosen, offset, levels, found);
                     return;
                 }
-                // Nothing says which member another union holds, unless only one member has any bytes.
+                // Nothing tells which member of any other union is active, unless only one member has a size.
                 if contents.keyword == "union"
                     && members().filter(|member| units.size_of(member.ty) != Some(0)).count() > 1
                 {
@@ -738,7 +743,7 @@ impl Builder {
         }
     }
 
-    /// Collects the pointers in parts of which what lies beside them says which one is there.
+    /// Collects the pointers in parts of which a discriminant selects one.
     fn chosen(&mut self, units: &Units<'_>, key: usize, chosen: &Chosen, offset: u64, levels: u32, found: &mut Parts) {
         let mut variants = Vec::new();
         for part in &chosen.parts {
@@ -789,9 +794,9 @@ impl Builder {
     }
 }
 
-/// Structures that point to others of their own type.
+/// Structures with pointers to their own type, such as nodes of intrusive lists.
 struct Links<'s> {
-    /// The index of each by its entry, and of all by their name.
+    /// The index of each by its entry, and the indices by name.
     own: HashMap<Die, usize>,
     by_name: HashMap<&'s [u8], Vec<usize>>,
     /// What each structure that was looked at holds of such structures: their indices and their places in it.
@@ -802,7 +807,7 @@ impl<'s> Links<'s> {
     /// What a structure holds of such structures: their indices and their places in it.
     fn within(&mut self, units: &Units<'s>, all: &[Shape], die: Die, levels: u32) -> &[(usize, u64)] {
         if !self.parts.contains_key(&die) {
-            // What contains itself ends here.
+            // This entry ends the recursion for a type that contains itself.
             self.parts.insert(die, Vec::new());
             let found = self.parts_of(units, all, die, levels).unwrap_or_default();
             self.parts.insert(die, found);
@@ -829,7 +834,7 @@ impl<'s> Links<'s> {
         Some(found)
     }
 
-    /// The indices of a type, as far as it is such a structure: each unit that uses it has one.
+    /// The indices of a type, if it is such a structure: each unit that uses it may have one.
     fn links(&self, units: &Units<'s>, all: &[Shape], die: Die) -> Vec<usize> {
         let own = self.own.get(&die);
         let Some(named) = units.name(die).and_then(|name| self.by_name.get(name)) else {
@@ -864,12 +869,12 @@ impl Pointer {
 }
 
 impl Parts {
-    /// Whether nothing leads anywhere.
+    /// Whether there are no pointers.
     pub fn is_empty(&self) -> bool {
         self.pointers.is_empty() && self.choices.is_empty()
     }
 
-    /// How many pointers there are, also those of variants.
+    /// How many pointers there are, with those in variants.
     fn len(&self) -> usize {
         self.choices
             .iter()
@@ -889,7 +894,7 @@ impl Parts {
         self.choices.extend(other.choices);
     }
 
-    /// Adds a choice, if any of its variants leads anywhere.
+    /// Adds a choice, if any of its variants has pointers.
     fn choice(&mut self, choice: Choice) {
         if choice.variants.iter().any(|(_, parts)| !parts.is_empty()) {
             self.choices.push(choice);
@@ -907,7 +912,7 @@ impl Choice {
         }
     }
 
-    /// What is in the variant that this discriminant means.
+    /// The pointers in the variant that a discriminant selects.
     pub fn parts(&self, discriminant: u128) -> Option<&Parts> {
         let mask = if self.discriminant.1 >= 16 { u128::MAX } else { (1 << (8 * self.discriminant.1)) - 1 };
         let discriminant = discriminant & self.mask;
@@ -921,20 +926,20 @@ impl Choice {
     }
 }
 
-/// Bytes of an array's elements.
+/// Size in bytes of an array's elements.
 fn element_size(units: &Units<'_>, array: Option<Die>) -> Option<u64> {
     let (_, ty) = units.peeled(array)?;
     let Kind::Array(array) = &ty.kind else { return None };
     array.stride.or_else(|| units.size_of(array.element)).filter(|&size| size > 0)
 }
 
-/// Whether a member is the pointer to a table of virtual functions.
+/// Whether a member is a vtable pointer.
 fn is_vtable(member: &Member<'_>) -> bool {
     member.name.is_some_and(|name| name.starts_with(b"_vptr"))
 }
 
-/// Whether objects of a class begin with the pointer to a table of virtual functions, their own or a base's. Of a class that is
-/// only declared, as the base of a library without debug information, it is not known: then they may.
+/// Whether objects of a class may begin with a vtable pointer, their own or a base's. For a class that is only
+/// declared, such as a base in a library without debug information, it is not known, and counts as true.
 fn has_vtable(units: &Units<'_>, ty: Option<Die>, levels: u32) -> bool {
     let (Some((die, ty)), Some(levels)) = (units.peeled(ty), levels.checked_sub(1)) else { return false };
     let Kind::Struct(contents) = &ty.kind else { return false };
@@ -949,7 +954,7 @@ fn has_vtable(units: &Units<'_>, ty: Option<Die>, levels: u32) -> bool {
         .any(|member| is_vtable(member) || member.base && has_vtable(units, member.ty, levels))
 }
 
-/// Where a member lies, `offset` bytes into the whole with its structure.
+/// Offset in bytes of a member in the whole, whose structure lies at `offset`.
 fn place(member: &Member<'_>, offset: u64) -> Option<u64> {
     match member.offset {
         Offset::Bits(bits) if bits % 8 == 0 => offset.checked_add(bits / 8),
