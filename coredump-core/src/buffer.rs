@@ -5,10 +5,10 @@ use std::io;
 use std::ops::{Deref, DerefMut, Range};
 use std::os::unix::fs::FileExt;
 
-/// Where pages begin.
+/// Size in bytes of a memory page, at whose multiples copying is quickest.
 const PAGE: usize = 4096;
 
-/// Bytes that are read at once: they fit into a processor's own cache, and the allocator keeps room for them.
+/// Bytes that are read at once: few enough for a processor core's own cache, and for the allocator to reuse the memory.
 const PART: usize = 64 << 10;
 
 /// Reads a range of a file part by part; `each` is given how far into the range a part lies, and its bytes.
@@ -26,8 +26,8 @@ pub fn read_in_parts(
     Ok(())
 }
 
-/// Zeroed bytes that begin where a page does. To or from others that lie a few bytes off, some processors copy several
-/// times slower.
+/// A zeroed buffer that begins at a page boundary. Some processors copy several times slower to or from a buffer that
+/// begins a few bytes off.
 struct PageBuffer {
     bytes: Vec<u8>,
     start: usize,
@@ -38,7 +38,8 @@ impl PageBuffer {
     /// A buffer of `size` bytes.
     fn new(size: usize) -> PageBuffer {
         let bytes = vec![0; size + PAGE];
-        // `align_offset` may answer that it does not know. Then the buffer begins anywhere, which is slower and not wrong.
+        // `align_offset` may answer that it does not know. Then the buffer is not aligned, which is slower and not
+        // wrong.
         let start = Some(bytes.as_ptr().align_offset(PAGE)).filter(|&start| start < PAGE).unwrap_or(0);
         PageBuffer { bytes, start, size }
     }

@@ -1,8 +1,9 @@
-//! A component around its modules: what a dump that embeds the modules holds of it besides, so that it can run again.
+//! The bytes of a component without its core modules, which a dump that embeds the modules holds so that the component
+//! can run again.
 //!
-//! The section's contents are pieces of the component, in order: a number (u32, LEB128) that is 0 for bytes of the
-//! component itself, whose number (u32, LEB128) and which follow, and else one more than the index of a module of the
-//! dump, which stands there.
+//! The section's contents are the pieces of the component, in order. Each begins with a number (u32, LEB128): 0 for
+//! bytes of the component itself, whose length (u32, LEB128) and contents follow; otherwise the index, plus one, of the
+//! module of the dump that stands there.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -23,15 +24,15 @@ pub struct Component<'a> {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Piece<'a> {
-    /// Bytes of its own.
+    /// Bytes of the component itself.
     Own(&'a [u8]),
     /// A module of the dump.
     Module(u32),
 }
 
 impl<'a> Component<'a> {
-    /// The component with these bytes, in which the `nested` modules lie in order. Those among them that the dump embeds as
-    /// `modules` are left out.
+    /// The component in `bytes`, in which the `nested` modules lie in order. The modules among them that the dump
+    /// embeds, `modules`, are left out.
     pub fn around(bytes: &'a [u8], nested: &[&'a [u8]], modules: &[Option<&[u8]>]) -> Component<'a> {
         let (mut pieces, mut left, mut at) = (Vec::new(), HashSet::new(), 0);
         for module in nested {
@@ -53,7 +54,7 @@ impl<'a> Component<'a> {
     ///
     /// # Errors
     ///
-    /// It is cut off.
+    /// The section is cut off.
     pub fn read(section: &'a [u8], offset: u64) -> Result<Component<'a>> {
         let mut reader = BinaryReader::new(section, offset as usize);
         let mut piece = || {
@@ -96,8 +97,9 @@ impl<'a> Component<'a> {
         parts
     }
 
-    /// The component's bytes, with `module` for the dump's modules. `None` if one of these is missing, or is to be there
-    /// more than once: it is left out once, so that the whole is no larger than the dump.
+    /// The component's bytes, with the dump's modules, which `module` gives, put back. `None` if one of these is
+    /// missing or is referred to twice: [`Component::around`] leaves a module out only once, so that the result is
+    /// never larger than the dump.
     pub fn bytes<'m>(&self, module: impl Fn(u32) -> Option<&'m [u8]>) -> Option<Vec<u8>> {
         let (mut bytes, mut used) = (Vec::new(), HashSet::new());
         for piece in &self.pieces {
@@ -131,7 +133,7 @@ mod tests {
             let bytes = read.ok().and_then(|component| component.bytes(|index| modules[index as usize]));
             assert_ne!(bytes.as_deref(), Some(&b"<one|two|two>"[..]));
         }
-        // The same module over and over would make much of little.
+        // The same module over and over would make a few bytes into many.
         assert_eq!(Component::read(&[1, 1], 0).unwrap().bytes(|_| Some(&b"two"[..])), None);
         let error = Component::read(&[0, 9, 1], 100).unwrap_err();
         assert_eq!(error.offset, Some(102));

@@ -15,7 +15,7 @@ use crate::text::hex;
 
 /// Bytes of a subtree that is hashed as one: a power of two of BLAKE3's chunks of 1 KiB.
 const PIECE: usize = 1 << 20;
-/// Pieces that are worth a thread of their own.
+/// How many pieces are worth a thread of their own.
 const WORTH: usize = 8;
 
 /// The digest of bytes in memory.
@@ -27,8 +27,8 @@ pub fn of_bytes(bytes: &[u8]) -> String {
     of_pieces(bytes.len(), &piece).unwrap_or_default()
 }
 
-/// The digest of a file of so many bytes, which is read and not mapped: no page of it becomes resident. `None` if it cannot be
-/// read, or has another size.
+/// The digest of a file of `size` bytes. The file is read and not mapped, so that no page of it becomes resident.
+/// `None` if it cannot be read, or has another size.
 pub fn of_file(file: &File, size: usize) -> Option<String> {
     (file.metadata().ok()?.len() == size as u64).then_some(())?;
     let piece = |range: Range<usize>, hash: &mut dyn FnMut(&[u8])| {
@@ -73,7 +73,7 @@ fn of_pieces(size: usize, read: ReadPiece<'_>) -> Option<String> {
         let others: Vec<_> = others.iter().map(spawn).collect();
         let mut all = hashes(own.clone())?;
         for (worker, pieces) in others.into_iter().zip(&shares[1..]) {
-            // Without a thread it is done here.
+            // If no thread could be started, the pieces are hashed here.
             all.extend(worker.map_or_else(|| hashes(pieces.clone()), |worker| worker.join().ok().flatten())?);
         }
         Some(all)
@@ -82,14 +82,14 @@ fn of_pieces(size: usize, read: ReadPiece<'_>) -> Option<String> {
     Some(hex(hazmat::merge_subtrees_root(&left, &right, Mode::Hash).as_bytes()))
 }
 
-/// The subtrees below the root of `size` bytes, which are more than one piece.
+/// The chaining values of the root's two subtrees, for `size` bytes, which are more than one piece.
 fn halves(pieces: &[ChainingValue], size: usize) -> (ChainingValue, ChainingValue) {
     let left = hazmat::left_subtree_len(size as u64) as usize;
     let (first, second) = pieces.split_at(left / PIECE);
     (subtree(first, left), subtree(second, size - left))
 }
 
-/// The subtree of `size` bytes.
+/// The chaining value of the subtree of `size` bytes.
 fn subtree(pieces: &[ChainingValue], size: usize) -> ChainingValue {
     match pieces {
         [only] => *only,
@@ -106,7 +106,7 @@ mod tests {
 
     use super::*;
 
-    /// By the library, at one go.
+    /// The digest as the library computes it in one go.
     fn expected(bytes: &[u8]) -> String {
         blake3::hash(bytes).to_hex().to_string()
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::component::SECTION as COMPONENT;
 use crate::model::{RefKind, RefTarget, Table};
 
-/// What the names of all of them begin with.
+/// The prefix of the names of all these sections.
 pub(crate) const PREFIX: &str = "coredump.";
 /// Section name: [`crate::model::Process`] as JSON.
 pub const PROCESS: &str = "coredump.process";
@@ -55,19 +55,19 @@ pub(crate) struct ModuleIdentity {
     pub stamp: Option<String>,
 }
 
-/// Which part of a memory the capture covers.
+/// Which parts of a memory were captured.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct MemoryCoverage {
-    /// `[start, end)` address ranges that were captured: what no data segment covers in them was zero.
-    /// ([`crate::memory::Memory::known_zero`]; a data segment's own range need not be repeated.)
+    /// `[start, end)` address ranges that were captured: bytes in them that no data segment covers were zero
+    /// ([`crate::memory::Memory::known_zero`]). A data segment's own range need not be repeated.
     pub captured: Vec<(u64, u64)>,
-    /// Why the rest is not here, for a person.
+    /// Why the rest was not captured, for a person.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub missing: Option<String>,
 }
 
-/// All tables, and which instance has which.
+/// All tables, and the tables of each instance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Tables {
@@ -123,7 +123,7 @@ pub(crate) enum Special {
     },
 }
 
-/// What the standard's `corestack` cannot say of a thread.
+/// What the standard's `corestack` section has no field for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct ThreadDetail {

@@ -18,9 +18,9 @@ pub struct Files {
 pub struct Search {
     /// Folders besides the module's own.
     pub folders: Vec<PathBuf>,
-    /// Paths that a module names may lead out of these folders.
+    /// Whether paths that a module names may lead out of these folders.
     pub trusted: bool,
-    /// So may those that a module embedded in a dump names.
+    /// Whether paths that a module embedded in a dump names may do so as well.
     pub embedded_trusted: bool,
 }
 
@@ -41,7 +41,7 @@ impl Files {
         Ok(&self.kept[index])
     }
 
-    /// Keeps bytes that were made of a file's.
+    /// Keeps bytes that were computed from a file's contents.
     pub fn keep(&self, bytes: Vec<u8>) -> &[u8] {
         let index = self.kept.push(Bytes::Owned(bytes));
         &self.kept[index]
@@ -53,7 +53,7 @@ impl Files {
     }
 }
 
-/// Whether a file lies in one of the folders, wherever links lead. An empty path is the current folder.
+/// Whether a file lies in one of the folders after all links are resolved. An empty path is the current folder.
 pub fn stays_in(file: &Path, folders: &[PathBuf]) -> bool {
     let Ok(file) = file.canonicalize() else { return false };
     let folders = folders.iter().map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });

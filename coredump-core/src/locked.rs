@@ -1,10 +1,10 @@
-//! A value that threads share, and hold one at a time.
+//! A mutex that is not poisoned by a panic.
 
 use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A mutex without poison. What this crate keeps in one is a memo or a list that every operation leaves whole, so a panic
-/// of one thread does not spoil it for the others.
+/// A mutex without poisoning. This crate uses it only for memos and lists that every operation leaves consistent, so a
+/// panic of one thread does not spoil them for the others.
 #[derive(Default)]
 pub(crate) struct Locked<T>(Mutex<T>);
 

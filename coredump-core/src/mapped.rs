@@ -23,7 +23,7 @@ use crate::unasked;
 /// How many of the first bytes of a pipe are looked at before the rest is read.
 const START: u64 = 64;
 
-/// The largest regular file that is read.
+/// Size in bytes of the largest regular file that is read instead of mapped.
 const SMALL: u64 = 64 << 10;
 
 /// The contents of a file or pipe, or bytes from elsewhere.
@@ -54,7 +54,7 @@ impl Bytes {
         Bytes::open_if(path, |_| true)
     }
 
-    /// The contents of a file that no person named: see `unasked.rs`.
+    /// Opens a file that no person named: see `unasked.rs`.
     ///
     /// # Errors
     ///
@@ -62,7 +62,7 @@ impl Bytes {
     pub fn open_regular(path: &Path) -> Result<Bytes> {
         let (file, metadata) = unasked::open(path)?;
         let bytes = match metadata.len() {
-            // A file of procfs, whatever it would yield, counts as empty too.
+            // A file of procfs has size 0 and counts as empty, whatever reading it would yield.
             0 => Ok(Bytes::Owned(Vec::new())),
             length if length <= SMALL => read_small(&file, length as usize).map(Bytes::Owned),
             _ => Mapping::new(&file, &metadata, Some(path.to_owned())).map(Bytes::Mapped),
@@ -70,17 +70,17 @@ impl Bytes {
         bytes.map_err(|error| Error::io("cannot read", error).in_file(path))
     }
 
-    /// Gives back the memory that touched pages of a mapping take. They are read again from the file when they are touched
-    /// again; bytes that are not mapped stay.
+    /// Releases the memory of a mapping's resident pages, which are read from the file again when they are touched. Has
+    /// no effect on bytes that are not mapped.
     pub fn release(&self) {
         if let Bytes::Mapped(Mapping { map, .. }) = self {
-            // A page that was lost must stay as it is: the file does not have it any more.
+            // A page that was lost when the file shrank must stay as it is: the file does not have it any more.
             if losses() > 0 {
                 return;
             }
             // SAFETY: the mapping is of a file and never written to, so a dropped page comes back with the same bytes.
             let dropped = unsafe { map.unchecked_advise(memmap2::UncheckedAdvice::DontNeed) };
-            // Only an optimisation: it may fail.
+            // This is only an optimisation, so it may fail.
             drop(dropped);
         }
     }
@@ -164,8 +164,8 @@ impl Bytes {
         if metadata.is_file() && metadata.len() > 0 {
             match Mapping::new(&file, &metadata, path.map(Path::to_owned)) {
                 Ok(mapping) => return Ok(Bytes::Mapped(mapping)),
-                // Not all that is called a file can be mapped. What can and is too large for the address space that is
-                // left does not fit into memory either.
+                // Some files cannot be mapped and are read instead. A file that is too large for the free address space
+                // does not fit into memory either.
                 Err(error) if error.kind() == std::io::ErrorKind::OutOfMemory => {
                     return Err(
                         Error::io("cannot map", error).hint("this process may use too little address space: ulimit -v")
@@ -190,7 +190,7 @@ impl Mapping {
 
 impl Drop for Mapping {
     fn drop(&mut self) {
-        // Before the mapping goes: another may take its addresses.
+        // This must come before the unmapping, since another mapping may take the addresses.
         self.watched.map(Watched::forget);
     }
 }
@@ -228,8 +228,8 @@ fn read_small(file: &File, size: usize) -> std::io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// The address range of a mapping that SIGBUS may be about. Entries are never freed, only used again, so that a signal
-/// handler may walk them at any time.
+/// The address range of a mapping in which SIGBUS is handled. Entries are never freed, only reused, so that the signal
+/// handler may walk the list at any time.
 #[derive(Debug)]
 struct Watched {
     /// Address of the first byte; 0 in an entry that is free.
@@ -241,14 +241,14 @@ struct Watched {
 
 // SAFETY: `next` is set before the entry is shared, and never changed; entries live for ever.
 unsafe impl Sync for Watched {}
-// SAFETY: the same.
+// SAFETY: as for `Sync`.
 unsafe impl Send for Watched {}
 
 /// The first entry of the list.
 static WATCHED: AtomicPtr<Watched> = AtomicPtr::new(std::ptr::null_mut());
 /// How often a mapped file turned out to be shorter than it was.
 static LOSSES: AtomicU64 = AtomicU64::new(0);
-/// What handled SIGBUS before, and the size of a page; set once [`survive_shrinking`] was called.
+/// The previous handler of SIGBUS, and the size of a page; set by [`survive_shrinking`].
 static HANDLER: OnceLock<(libc::sigaction, usize)> = OnceLock::new();
 
 impl Watched {
@@ -291,7 +291,7 @@ impl Watched {
 /// [`losses`] counts. Whoever calls this looks at that count before anything is shown that was read, because those zeros are
 /// not what the file held.
 ///
-/// Installs a handler for SIGBUS, and hands on to the handler before it what is not about such a page.
+/// Installs a handler for SIGBUS, which calls the previous handler for any other address.
 pub fn survive_shrinking() {
     HANDLER.get_or_init(|| {
         // SAFETY: plain queries and a structure of numbers; the handler below does only what a signal handler may.
@@ -328,7 +328,7 @@ extern "C" fn page_lost(signal: libc::c_int, info: *mut libc::siginfo_t, context
         if start == 0 || !(start..end).contains(&address) {
             continue;
         }
-        // All from here to the end is lost: a file loses its end.
+        // A file loses its end, so all pages from here on are lost.
         let from = address / page * page;
         let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_FIXED;
         LOSSES.fetch_add(1, Ordering::AcqRel);

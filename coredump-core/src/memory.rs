@@ -17,7 +17,7 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
-    /// The address after the last byte; at most the last one, of a segment that leaves the address space.
+    /// The address after the last byte; `u64::MAX` for a segment that reaches beyond the address space.
     pub fn end(&self) -> u64 {
         self.address.saturating_add(self.bytes.len() as u64)
     }
@@ -28,15 +28,15 @@ impl Segment<'_> {
 pub struct Memory<'a> {
     /// Size in bytes.
     pub size: u64,
-    /// Greatest size in bytes it may grow to.
+    /// Greatest size in bytes to which it may grow.
     pub maximum: Option<u64>,
-    /// Bytes a page (65536 unless the custom-page-sizes proposal is in use).
+    /// Bytes of a page (65536 unless the custom-page-sizes proposal is in use).
     pub page_size: u64,
-    /// Addresses are 64 bits wide.
+    /// Whether addresses are 64 bits wide.
     pub memory64: bool,
-    /// Shared between threads.
+    /// Whether it is shared between threads.
     pub shared: bool,
-    /// Why part of it is not in the dump, for a person, as the capturing program said.
+    /// Why part of it is not in the dump, in the words of the program that captured it.
     pub missing: Option<String>,
     segments: Vec<Segment<'a>>,
     zero: Vec<Range<u64>>,
@@ -73,7 +73,7 @@ impl Chunk<'_> {
     }
 }
 
-/// How many bytes of a range are of each sort.
+/// How many bytes of a range are captured, zero or missing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Count {
     /// Stored in the dump.
@@ -113,7 +113,7 @@ pub enum Unreadable {
         /// The first such address.
         address: u64,
     },
-    /// More is asked for than is put together in one read (`MAX_READ`).
+    /// More bytes are asked for than one read puts together (1 GiB).
     TooLong {
         /// How many bytes were asked for.
         len: u64,
@@ -148,7 +148,7 @@ impl<'a> Memory<'a> {
     /// Sets what the dump holds: `segments` in file order, where a later one overwrites an earlier one (as active data
     /// segments do), and ranges known to be `zero` where no segment says otherwise.
     ///
-    /// Whatever lies beyond the memory's size is dropped. Returns whether anything was dropped or overwritten.
+    /// Contents beyond the memory's size are dropped. Returns whether anything was dropped or overwritten.
     pub fn set_contents(&mut self, segments: Vec<Segment<'a>>, zero: Vec<Range<u64>>) -> bool {
         let mut repaired = false;
         let size = self.size;
@@ -175,8 +175,8 @@ impl<'a> Memory<'a> {
         repaired
     }
 
-    /// Counts the pages again with the size they really have. Of a memory that the producer wrote in pieces of `chunk`
-    /// bytes nothing is known after the last whole piece.
+    /// Corrects the page size, and with it the size of the memory. Since the producer wrote the memory in pieces of
+    /// `chunk` bytes, its contents after the last whole piece are unknown.
     pub(crate) fn correct_page_size(&mut self, page_size: u64, chunk: u64) {
         let declared = std::mem::replace(&mut self.page_size, page_size);
         let scale = |bytes: &mut u64| *bytes = (*bytes / declared).saturating_mul(page_size);
@@ -204,8 +204,8 @@ impl<'a> Memory<'a> {
         merge(segments.chain(self.zero.iter().cloned()).collect(), self.size)
     }
 
-    /// The size in bytes that it may grow to; `None` for one of 64-bit addresses that declares no limit. A host may allow
-    /// less.
+    /// The size in bytes to which it may grow, declared or implied by 32-bit addresses; `None` for a memory with 64-bit
+    /// addresses that declares no maximum. A host may allow less.
     pub fn most(&self) -> Option<u64> {
         let addresses = (!self.memory64).then_some(1 << 32);
         self.maximum.map_or(addresses, |maximum| Some(maximum.min(addresses.unwrap_or(u64::MAX))))
@@ -233,7 +233,8 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     ///
-    /// [`Unreadable`], with the first address that is out of bounds or not captured, or with a length that is too much to copy.
+    /// [`Unreadable`], with the first address that is out of bounds or not captured, or with a length that is too large
+    /// to copy.
     pub fn bytes(&self, address: u64, len: u64) -> Result<Cow<'a, [u8]>, Unreadable> {
         let end = match address.checked_add(len) {
             Some(end) if end <= self.size => end,
@@ -255,7 +256,7 @@ impl<'a> Memory<'a> {
                 return Err(Unreadable::NotCaptured { address });
             }
         }
-        // Captured bytes are bounded by the file, zeros by nothing.
+        // Captured bytes are bounded by the file's size, but zeros are not.
         if len > MAX_READ {
             return Err(Unreadable::TooLong { len });
         }
@@ -309,7 +310,7 @@ impl<'a> Memory<'a> {
     ///
     /// # Errors
     ///
-    /// As [`Memory::bytes`], where already the first byte is not known.
+    /// As [`Memory::bytes`], if not even the first byte is known.
     pub fn c_string(&self, address: u64, limit: u64) -> Result<(Vec<u8>, bool), Unreadable> {
         if address >= self.size {
             return Err(Unreadable::OutOfBounds { address });
@@ -386,7 +387,7 @@ impl<'a> Iterator for Chunks<'_, 'a> {
 fn overlay<'a>(segments: Vec<Segment<'a>>) -> Vec<Segment<'a>> {
     let mut laid: BTreeMap<u64, &'a [u8]> = BTreeMap::new();
     for new in segments {
-        // The one that begins before the new one may reach into it, and beyond.
+        // The segment that begins before the new one may reach into it, and beyond.
         if let Some((&address, &bytes)) = laid.range(..new.address).next_back() {
             let old = Segment { address, bytes };
             if old.end() > new.address {

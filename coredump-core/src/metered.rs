@@ -1,8 +1,8 @@
-//! A memory of which no more is read than is in proportion to what the dump holds of it.
+//! A memory with a limit on reads, in proportion to the bytes that the dump holds of it.
 //!
-//! Structures that a runtime keeps in memory refer to each other in any number of ways: a thousand lists of a thousand elements take
-//! no more room than one, if they are the same. Who follows such references reads through a meter. Once that is used up nothing can
-//! be read any more, so that the reader stops wherever it is, and says so.
+//! Structures in memory can share parts: a thousand lists of a thousand elements take no more room than one, if they
+//! are the same list. Code that follows such references reads through a meter. Once that is used up every read fails,
+//! so that the code stops wherever it is, and reports it.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -10,12 +10,12 @@ use std::ops::Range;
 
 use crate::memory::{Chunk, Memory, Unreadable};
 
-/// Reads that every memory allows, and those for each byte that the dump holds of it.
+/// How many reads every memory allows, and how many more for each byte that the dump holds of it.
 const BASE: u64 = 1 << 24;
 const PER_BYTE: u64 = 16;
-/// Bytes that count as one more read.
+/// How many bytes of a read count as one more read.
 const PER_READ: u64 = 4;
-/// Bytes that are only searched, which is quick, and count as one more read.
+/// How many bytes that are only searched, which is quick, count as one read.
 const PER_SEARCH: u64 = 64;
 
 /// A memory with a meter.
@@ -28,14 +28,14 @@ pub struct Metered<'m, 'a> {
 }
 
 impl<'m, 'a> Metered<'m, 'a> {
-    /// A memory of which nothing was read yet.
+    /// A memory with a full meter.
     pub fn new(memory: &'m Memory<'a>) -> Self {
         let held: u64 = memory.segments().iter().map(|segment| segment.bytes.len() as u64).sum();
         let left = Cell::new(BASE.saturating_add(held.saturating_mul(PER_BYTE)));
         Metered { memory, size: memory.size, left }
     }
 
-    /// The message of a read after the meter is used up.
+    /// The message for a reader that had to stop because the meter was used up.
     pub const SPENT: &'static str = "what stands in memory refers to itself so often that reading it was given up";
 
     /// Whether nothing can be read any more.
@@ -53,7 +53,7 @@ impl<'m, 'a> Metered<'m, 'a> {
     ///
     /// # Errors
     ///
-    /// They are not known, or the meter is used up.
+    /// As [`Memory::bytes`], and if the meter is used up.
     pub fn bytes(&self, address: u64, len: u64) -> Result<Cow<'a, [u8]>, Unreadable> {
         self.take(1 + len / PER_READ)?;
         self.memory.bytes(address, len)

@@ -1,4 +1,4 @@
-//! A core dump as plain data. Readers fill it, writers and tools consume it.
+//! A core dump as plain data: the reader makes it, the writer and the tools use it.
 //!
 //! "Unknown" is `None` everywhere: never zero, never an empty list. Indices are the dump's own (its memory section, its
 //! `coremodules`, …) unless a field says otherwise. Format: WebAssembly tool-conventions, `Coredump.md`.
@@ -17,10 +17,11 @@ use crate::objects::Objects;
 pub struct CoreDump<'a> {
     /// Which producer's encoding the file uses.
     pub layout: Layout,
-    /// The layout that says what code offsets mean, if it is another one: of a dump that was read and written anew.
+    /// The layout that says what code offsets mean, if it differs from `layout`: in a dump that was read in one layout
+    /// and written in the standard one.
     pub offsets: Option<Layout>,
-    /// Other ways to read the same bytes, as different frames, if the frames do
-    /// not agree with the module.
+    /// Other ways to read the stacks, which give different frames; one of them is right if these frames do not agree
+    /// with the modules.
     pub alternatives: Vec<Reading>,
     /// The name in the `core` section: a path, a URL or any identifier.
     pub executable: Option<String>,
@@ -48,23 +49,23 @@ pub struct CoreDump<'a> {
     pub host_calls: Vec<HostCall>,
     /// The contents of the section `coredump.recording`: what the host answered to the program.
     pub recording: Option<Recorded<'a>>,
-    /// The component that ran, around the modules that are embedded (our own section).
+    /// The component that ran, without the modules that the dump embeds (our own section).
     pub component: Option<Component<'a>>,
     /// Every section of the file, in order.
     pub sections: Vec<Section>,
     /// Size of the file in bytes.
     pub size: u64,
-    /// The line of the first frame, from 1, of a trace that was found in text.
+    /// For a stack trace that was found in text, the line of its first frame, counted from 1.
     pub trace_line: Option<u64>,
-    /// The functions' names as such a trace printed them, by thread and frame.
+    /// For a stack trace, the functions' names as it printed them, by thread and frame.
     pub printed: HashMap<(usize, usize), Arc<str>>,
-    /// Repairs, and parts that were skipped or doubted while reading.
+    /// What was repaired, skipped or doubted while reading.
     pub warnings: Vec<Warning>,
-    /// The first failure that made part of the file unreadable; what came before it is above.
+    /// The first failure that made part of the file unreadable. What was read before it is in the other fields.
     pub incomplete: Option<Warning>,
 }
 
-/// Which encoding a dump uses. All of them carry the same version byte, 0, so this is found by trying.
+/// Which encoding a dump uses. All of them have the same version byte, 0, so the layout is found by trying.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Layout {
     /// tool-conventions `Coredump.md`: Wasmtime, Extism, recent WasmEdge, coredump-run.
@@ -121,7 +122,7 @@ impl CoreDump<'_> {
 /// The recording of a dump, not yet read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recorded<'a> {
-    /// The bytes before the log; all of it, if it was read from a file.
+    /// The bytes of the section before the log; the whole section, if it was read from a file.
     pub head: &'a [u8],
     /// The log, as far as it is not part of `head`.
     pub log: &'a [u8],
@@ -129,7 +130,7 @@ pub struct Recorded<'a> {
     pub offset: u64,
 }
 
-/// Something a reader repaired, skipped or doubts.
+/// Something that the reader repaired, skipped or doubts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Warning {
@@ -184,20 +185,21 @@ pub struct Process {
     /// Exit code the capturing program ended with (or would: a snapshot has none).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i32>,
-    /// Bytes that all memories, tables and the heap of objects could have together (`--max-memory`); `None` without such a limit.
+    /// The limit in bytes on all memories, tables and garbage-collected objects together (`--max-memory`); `None`
+    /// without such a limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub memory_limit: Option<u64>,
     /// Where the locals and operand stacks come from: `live` (the program ran instrumented), `replayed` (it was run again
     /// with the host's recorded answers) or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// What was replayed, for a dump of a replayed program.
+    /// What was replayed, if the dump is from a replay.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replay: Option<Replay>,
-    /// Remarks of the host on the run: a version, a deployment, a request.
+    /// Annotations from the host: a version, a deployment, a request.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "none_if_null")]
     pub annotations: BTreeMap<String, String>,
-    /// The request that a server's program died of.
+    /// The request that was being answered when the program died, in a server.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<Request>,
 }
@@ -212,10 +214,10 @@ pub struct Request {
     /// The target as it was sent: path and query.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The headers, in no particular order; bytes that are no UTF-8 are replaced.
+    /// The headers, in no particular order; bytes that are not UTF-8 are replaced.
     #[serde(deserialize_with = "none_if_null")]
     pub headers: Vec<Header>,
-    /// Who sent it: an address with its port.
+    /// The client's address and port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peer: Option<String>,
 }
@@ -224,13 +226,13 @@ pub struct Request {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Header {
-    /// In lower case.
+    /// The name in lower case.
     pub name: String,
-    /// As it was sent.
+    /// The value as it was sent.
     pub value: String,
 }
 
-/// A redacted document has null for what it leaves out.
+/// Reads null as the default value: redacted documents have null for what they leave out.
 fn none_if_null<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(value: D) -> Result<T, D::Error> {
     Ok(Option::deserialize(value)?.unwrap_or_default())
 }
@@ -243,30 +245,31 @@ pub struct Replay {
     pub host_calls: u64,
     /// Size of the recording's log in bytes.
     pub recorded_bytes: u64,
-    /// Whether the replay ended at the same place for the same reason, and every memory and global was equal to the first run's.
+    /// Whether the replay ended at the same place for the same reason as the first run, with equal memories and
+    /// globals.
     pub verified: bool,
     /// The name of the file in the dump's folder that holds the recording, if the dump itself does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
 }
 
-/// A call of the host. A list of the last ones is stored as JSON in the custom section `coredump.calls`.
+/// A call of a host function. The last calls are stored as a JSON list in the custom section `coredump.calls`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct HostCall {
-    /// The function: of WASI 0.1 its name, else `module.name` or `interface#name`.
+    /// The function: the name alone in WASI 0.1, else `module.name` or `interface#name`.
     pub name: String,
     /// The arguments in order, as `name=value`: numbers decimal, addresses hexadecimal, texts quoted.
     #[serde(deserialize_with = "none_if_null")]
     pub args: Vec<String>,
-    /// Its result: of WASI 0.1 the name of its error, or `success` and what it counted or opened; absent if it did not
-    /// return.
+    /// The result; absent if the call did not return. In WASI 0.1 it is the error's name, or `success` with the value
+    /// that was returned through a pointer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub result: Option<String>,
     /// Whether it returned an error, or ended the program.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub failed: bool,
-    /// When it was called, in milliseconds since the start of the program.
+    /// The time of the call, in milliseconds since the start of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since_start_ms: Option<u64>,
 }
@@ -297,12 +300,12 @@ pub struct Thrown {
     pub tag: Option<String>,
     /// Its values, in the tag's order.
     pub values: Vec<ThrownValue>,
-    /// How often it was thrown again, by clean-ups and by handlers that did not keep it. The frames are those of the first
-    /// throw; memories and globals are those of the end, but for the stacks in memory, which are of the first throw, too.
+    /// How often it was thrown again, by clean-ups and by handlers that passed it on. The frames, and the shadow stacks
+    /// in memory, are those of the first throw; other contents of memories, and globals, are those of the end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rethrown: Option<u64>,
-    /// Whether the frames are those of the last throw, which may be that of a clean-up: the engine does not say where it was thrown
-    /// first.
+    /// Whether the frames are those of the last throw, which may be a clean-up's, because the engine does not say where
+    /// it was thrown first.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub last_only: bool,
 }
@@ -333,7 +336,7 @@ impl ThrownValue {
         u64::from_str_radix(self.bits.as_deref()?.strip_prefix("0x")?, 16).ok()
     }
 
-    /// The value as `i32 13`; another than a number by its type alone.
+    /// The value as text: `i32 13` for a number, the type alone for anything else.
     pub fn text(&self) -> String {
         let ty = &self.ty;
         match (ty.as_str(), self.to_bits()) {
@@ -351,7 +354,7 @@ impl ThrownValue {
 pub struct ModuleRecord<'a> {
     /// The name in `coremodules`; Wasmtime writes the module's own name or `<anonymous-module-N>`.
     pub name: Option<String>,
-    /// Where the binary (module, or component that holds it) was when it ran.
+    /// The path of the binary (the module, or the component that holds it) when it ran.
     pub path: Option<String>,
     /// SHA-256 of the core module's own bytes, lower-case hex.
     pub sha256: Option<String>,
@@ -361,15 +364,15 @@ pub struct ModuleRecord<'a> {
     pub content_sha256: Option<String>,
     /// BLAKE3 of the core module's own bytes.
     pub digest: Option<String>,
-    /// The stamp of the file at `path` when it was read, if the module is all that it holds: as
-    /// long as it has that, it is the same file.
+    /// The stamp (inode, size, times) of the file at `path` when it was read, if the module is all that the file holds:
+    /// as long as the file has the same stamp, it is unchanged.
     pub stamp: Option<String>,
     /// The core module's own bytes, where the dump embeds them.
     pub embedded: Option<&'a [u8]>,
 }
 
 impl ModuleRecord<'_> {
-    /// A module of which only the name is known; an empty one says nothing.
+    /// A module of which only the name is known; an empty name counts as none.
     pub fn named(name: String) -> Self {
         ModuleRecord { name: (!name.is_empty()).then_some(name), ..ModuleRecord::default() }
     }
@@ -395,14 +398,15 @@ pub struct Thread {
     pub name: String,
     /// Frames, youngest first.
     pub frames: Vec<Frame>,
-    /// Older frames are known or believed to be missing.
+    /// Whether older frames are known or believed to be missing.
     pub truncated: bool,
 }
 
-/// Calls for which an engine has room: in half a megabyte, the least that any has by default, 2.6 kB for each.
+/// How many calls fit into the stack of any engine: the smallest default is half a megabyte, which leaves 2.6 kB for
+/// each.
 const FEW: usize = 200;
 
-/// Frames that are looked at for calls of the youngest function: recursion shows among the youngest.
+/// How many of the youngest frames are searched for calls of the youngest function.
 const LOOKED_AT: usize = 64;
 
 impl Thread {
@@ -427,7 +431,8 @@ pub struct Frame {
     pub module: Option<u32>,
     /// Function index in the module's index space: imports count.
     pub function: Option<u32>,
-    /// Offset in bytes as the producer wrote it; what it is relative to differs by producer (see `locate`).
+    /// Code offset in bytes, as the producer wrote it. From which byte it counts differs by producer (see
+    /// `docs/producers.md`).
     pub code_offset: Option<u32>,
     /// Wasm locals, parameters first; `None` when the producer did not record them.
     pub locals: Option<Box<[Value]>>,
@@ -438,7 +443,7 @@ pub struct Frame {
 /// A Wasm value. Floats are kept as bits, so that NaN payloads survive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// The producer says it does not know it (optimised out).
+    /// The producer did not know the value.
     Missing,
     /// A 32-bit integer.
     I32(i32),
@@ -511,7 +516,7 @@ pub struct Reference {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RefTarget {
-    /// It refers to nothing.
+    /// A null reference.
     Null,
     /// A function: instance (index into [`CoreDump::instances`], if known) and index in its module's function space.
     Function {
@@ -522,9 +527,9 @@ pub enum RefTarget {
     },
     /// An unboxed 31-bit integer.
     I31(i32),
-    /// The object with this id in [`CoreDump::objects`]; what it is is not known if there is none of that id.
+    /// The object with this id in [`CoreDump::objects`]. If the list has no such id, nothing else is known of it.
     Object(u32),
-    /// Something that is not null and of which no more is known, or only this description.
+    /// Something that is not null, of which nothing is known but perhaps this description.
     Opaque(Option<String>),
 }
 

@@ -1,9 +1,10 @@
 //! Writing files safely in folders that others can write to, too: a file appears under its name whole or not at all, and
 //! nothing that already stands there is opened or followed.
 //!
-//! Everything is done relative to the folder's descriptor, so that nobody can exchange the folder in between. A name that
-//! was *made* (from a pattern, say) never opens what has it. A name that a person *spelled out* may also be that of a
-//! named pipe or a device, if its owner could be trusted with the folder anyway; a link there is replaced, not followed.
+//! Everything is done relative to the folder's descriptor, so that nobody can exchange the folder in between. A name
+//! that was *made*, from a pattern for example, never opens an existing file. A name that a person *spelled out* may
+//! also be that of a named pipe or a device, if its owner could be trusted with the folder anyway; a link there is
+//! replaced, not followed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -16,13 +17,13 @@ use std::time::{Duration, Instant};
 
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 
-/// Dumps hold private data: their owner alone reads them.
+/// The mode of new files: dumps hold private data, so that only their owner may read them.
 const MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// How long the reader of a named pipe may take to appear.
+/// How long a named pipe may be without a reader before opening it fails.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Names tried for a temporary file.
+/// How many names are tried for a temporary file.
 const ATTEMPTS: u32 = 1000;
 
 /// A file that has no name yet.
@@ -37,7 +38,7 @@ pub struct NewFile {
 /// What a name that a person spelled out stands for.
 #[derive(Debug)]
 pub enum Target {
-    /// A pipe, a device, or a stream of this process: what is written is written.
+    /// A pipe, a device, or a stream of this process, where what was written cannot be taken back.
     Stream(File),
     /// A new file, to be named when it is whole.
     New(NewFile),
@@ -47,8 +48,8 @@ pub enum Target {
 ///
 /// # Errors
 ///
-/// The folder's or the file's failure; [`io::ErrorKind::PermissionDenied`] for a pipe or device of somebody else, and
-/// whatever else is neither a file nor one of these.
+/// The failure to open the folder or the file; [`io::ErrorKind::PermissionDenied`] for a pipe or device of another
+/// user, and for anything that is neither a file, a pipe nor a device.
 pub fn open(path: &Path) -> io::Result<Target> {
     if let Some(number) = own_descriptor(path) {
         let stream = match number {
@@ -78,13 +79,13 @@ pub fn is_stream(path: &Path) -> bool {
     own_descriptor(path).is_some() || std::fs::symlink_metadata(path).is_ok_and(|found| is(found.file_type()))
 }
 
-/// Opens a pipe or a device that stands there, and nothing that took its place.
+/// Opens the pipe or device of that name; fails if something else takes its place meanwhile.
 fn open_stream(folder: &OwnedFd, name: &OsStr) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let since = Instant::now();
     let opened = loop {
         match rustix::fs::openat(folder, name, flags, Mode::empty()) {
-            // A pipe that nobody reads yet.
+            // Nobody has opened the pipe for reading yet.
             Err(rustix::io::Errno::NXIO) if since.elapsed() < PATIENCE => {
                 std::thread::sleep(Duration::from_millis(10));
             }
@@ -114,7 +115,7 @@ pub fn own_user() -> Option<u32> {
     std::fs::metadata("/proc/self").ok().map(|metadata| metadata.uid())
 }
 
-/// The number of a descriptor of this process, for the names that every system has for them.
+/// The descriptor of this process that a path such as `/dev/stdout` or `/dev/fd/3` means.
 fn own_descriptor(path: &Path) -> Option<u32> {
     match path.as_os_str().as_bytes() {
         b"/dev/stdout" => Some(1),
@@ -126,9 +127,9 @@ fn own_descriptor(path: &Path) -> Option<u32> {
     }
 }
 
-/// The folder and the name in it.
+/// Splits a path into a folder and a name in it.
 fn split(path: &Path) -> io::Result<(&Path, &OsStr)> {
-    // `a/` and `a/.` have a last component for `Path`, and mean a folder.
+    // `Path` gives `a/` and `a/.` a file name, but they mean a folder.
     let bytes = path.as_os_str().as_bytes();
     let name = path.file_name().filter(|_| !bytes.ends_with(b"/") && !bytes.ends_with(b"/."));
     let name = name.ok_or(io::ErrorKind::IsADirectory)?;
@@ -146,7 +147,7 @@ impl NewFile {
     ///
     /// # Errors
     ///
-    /// The folder's failure: it is not there, or nothing can be made in it.
+    /// The folder does not exist, or no file can be created in it.
     pub fn in_folder(folder: &Path) -> io::Result<NewFile> {
         NewFile::within(open_folder(folder)?)
     }
@@ -174,7 +175,7 @@ impl NewFile {
         &self.folder
     }
 
-    /// The name that it has until then, where the file system makes it have one: what an abrupt end must remove.
+    /// Its temporary name, if the file system has no unnamed files: an abrupt end must remove it.
     pub fn temporary(&self) -> Option<&OsStr> {
         self.temporary.as_deref()
     }
@@ -183,7 +184,7 @@ impl NewFile {
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::AlreadyExists`] where something has that name, of whatever sort: another can be tried.
+    /// [`io::ErrorKind::AlreadyExists`] where anything has that name: another can be tried.
     pub fn name(&mut self, name: &OsStr) -> io::Result<()> {
         self.link(name)?;
         self.forget_temporary();
@@ -194,14 +195,14 @@ impl NewFile {
     ///
     /// # Errors
     ///
-    /// The folder's failure; a folder of that name is not replaced.
+    /// The renaming fails; a folder of that name is not replaced.
     pub fn name_over(mut self, name: &OsStr) -> io::Result<()> {
         if self.temporary.is_none() {
             match self.link(name) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 done => return done,
             }
-            // Nothing replaces a name by linking: over a temporary one it is renamed.
+            // Linking cannot replace a name, so the file gets a temporary name and is renamed.
             let (temporary, ()) = unused_name(|temporary| self.link_errno(temporary))?;
             self.temporary = Some(temporary);
         }
@@ -255,7 +256,7 @@ impl Drop for NewFile {
     }
 }
 
-/// What `find` made under a name that nothing had.
+/// Calls `find` with new temporary names until one of them is unused; returns the name and the result.
 fn unused_name<R>(mut find: impl FnMut(&OsStr) -> rustix::io::Result<R>) -> io::Result<(OsString, R)> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     for _ in 0..ATTEMPTS {

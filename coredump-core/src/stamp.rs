@@ -1,15 +1,15 @@
-//! Whether a file is still the one that it was, found out without reading it.
+//! Tells whether a file is unchanged, without reading it.
 
 use std::fmt;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, SystemTime};
 
-/// What the system keeps of a file, and changes with whatever is written to it: its number in the file system, its size in
-/// bytes, and when its contents, and anything of it, were changed last, in nanoseconds since 1970. The last cannot be set
-/// back, and files that replace each other differ in it.
+/// The metadata of a file that change with every write: the inode number, the size in bytes, the time of the last write
+/// (mtime) and that of the last change of any kind (ctime), in nanoseconds since 1970. Programs cannot set the ctime,
+/// and files that replace each other differ in it.
 ///
-/// Written out, it is these four numbers with `-` between them.
+/// As text, it is these four numbers with `-` between them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     inode: u64,
@@ -18,12 +18,12 @@ pub struct Stamp {
     changed: i128,
 }
 
-/// The longest step of the clock that file systems take times from: Linux advances it with each timer tick.
+/// The longest step of the clock from which file systems take times: Linux advances it with each timer tick.
 const TICK: Duration = Duration::from_millis(20);
 const SECOND: i128 = 1_000_000_000;
 
 impl Stamp {
-    /// The stamp of a file, from what the system says of it.
+    /// The stamp of a file, from its metadata.
     pub fn from_metadata(metadata: &Metadata) -> Stamp {
         let time = |seconds: i64, nanoseconds: i64| i128::from(seconds) * SECOND + i128::from(nanoseconds);
         Stamp {
@@ -34,15 +34,16 @@ impl Stamp {
         }
     }
 
-    /// Whether no more than names and rights differ from those of a file with the stamp `other`, as far as times tell: a
-    /// program can set the time of the last write back.
+    /// Whether a file with this stamp has the same contents as one with the stamp `other`, judged by inode, size and
+    /// mtime: names and permissions may differ. A program can fake this, because it can set the mtime.
     pub fn has_contents_of(&self, other: &Stamp) -> bool {
         (self.inode, self.size, self.modified) == (other.inode, other.size, other.modified)
     }
 
     /// Whether any write to the file after `now` gives it another stamp.
     ///
-    /// This is never so where the file system stores whole seconds, or one time for all its files (as images of disks do).
+    /// This is never so where the file system stores whole seconds, or one time for all its files (as read-only disk
+    /// images do).
     pub fn is_settled(&self, now: SystemTime) -> bool {
         let since_1970 = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         self.changed % SECOND != 0 && self.changed + (TICK.as_nanos() as i128) < since_1970.as_nanos() as i128
@@ -67,7 +68,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         let stamp = || Stamp::from_metadata(&fs::metadata(&path).unwrap());
-        // Longer than the clock of a file system stands still.
+        // Waits longer than a step of the file system's clock.
         let wait = || std::thread::sleep(TICK);
         fs::write(&path, "one").unwrap();
         let first = stamp();
@@ -78,7 +79,7 @@ mod tests {
         let second = stamp();
         assert_ne!(second, first);
         wait();
-        // As tools do that keep the times of what they copy.
+        // Tools that preserve the times of what they copy do this.
         let times = fs::FileTimes::new().set_modified(fs::metadata(&path).unwrap().modified().unwrap());
         let other = folder.path().join("other");
         fs::write(&other, "six").unwrap();

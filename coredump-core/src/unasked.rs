@@ -1,8 +1,8 @@
-//! Opens files that no person named: a dump, a module or a folder's listing did.
+//! Opens files that no person named, but a dump, a module or a folder's listing.
 //!
-//! Such a name may stand for anything. A pipe would wait for a writer, a device has effects, and a file of procfs says that
-//! it is regular and empty and yields bytes without end. So nothing is opened that blocks, what was opened is judged by its
-//! descriptor (its name may lead elsewhere by then), and of a file no more is read than the size it has.
+//! Such a name may stand for anything. Opening a pipe would wait for a writer, opening a device may have side effects,
+//! and a file of procfs claims to be regular and empty but may yield bytes without end. So files are opened without
+//! blocking, judged by their descriptor (their name may lead elsewhere by then), and read only up to their size.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::Read;
@@ -11,14 +11,14 @@ use std::path::Path;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Opens a regular file for reading, and says what it is.
+/// Opens a regular file for reading; also returns its metadata.
 ///
 /// # Errors
 ///
 /// Fails on everything that is no regular file, and on what the system refuses.
 pub fn open(path: &Path) -> Result<(File, Metadata)> {
     let failed = |error| Error::io("cannot open", error).in_file(path);
-    // To open a pipe or a device has effects by itself, so its name is judged first.
+    // Opening a pipe or a device has side effects, so the name is checked first.
     check(&std::fs::metadata(path).map_err(failed)?, path)?;
     let flags = libc::O_NONBLOCK | libc::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags).open(path).map_err(failed)?;
@@ -70,7 +70,7 @@ mod tests {
             let error = read(Path::new(path), 100).unwrap_err();
             assert_eq!(error.message, "not a regular file", "{path}");
         }
-        // It has contents, and a size of 0.
+        // This file has contents, but a size of 0.
         assert_eq!(read(Path::new("/proc/self/status"), 100).unwrap(), b"");
     }
 }

@@ -9,7 +9,7 @@ pub use crate::limits::MAX_PIPED;
 use crate::mapped::Bytes;
 pub use packer::Packer;
 
-/// Bytes that tell whether it is WebAssembly.
+/// How many unpacked bytes are looked at to tell whether a file is WebAssembly.
 const START: u64 = 64;
 
 /// A compression.
@@ -60,7 +60,7 @@ impl Compression {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Io`] if the decoder cannot be set up. What is damaged shows when it is read.
+    /// [`ErrorKind::Io`] if the decoder cannot be set up. Damage is reported when the data is read.
     pub(crate) fn unpack<'r>(self, packed: impl Read + 'r) -> Result<Box<dyn Read + 'r>> {
         Ok(match self {
             Compression::Gzip => Box::new(flate2::read::MultiGzDecoder::new(packed)),
@@ -72,11 +72,11 @@ impl Compression {
     }
 }
 
-/// The bytes of a dump: unpacked if they are compressed, else as they are. `limit`: bytes that they may take unpacked. Of what does not
-/// begin as WebAssembly no more is unpacked than the first bytes.
+/// The bytes of a dump: unpacked if they are compressed, else as they are. `limit` is how many bytes they may take
+/// unpacked. If they do not begin as WebAssembly, only the first bytes are unpacked.
 ///
-/// What is cut off or damaged yields what comes before that; reading it then says where it ends. Fails with
-/// [`ErrorKind::TooLarge`] beyond the limit: a few kilobytes can hold terabytes of zeros.
+/// A file that is cut off or damaged yields the bytes before the damage; reading the dump then says where it ends.
+/// Fails with [`ErrorKind::TooLarge`] beyond the limit: a few kilobytes can hold terabytes of zeros.
 pub fn unpacked(bytes: Bytes, limit: u64) -> Result<Bytes> {
     let Some(compression) = Compression::from_start(&bytes) else { return Ok(bytes) };
     let mut unpacked = Vec::new();

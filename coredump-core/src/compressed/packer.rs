@@ -1,5 +1,5 @@
-//! Compresses what is written on several processors: every few megabytes become a frame (of gzip: a member) of their own. Readers
-//! take frames that follow each other for one file.
+//! Compresses on several processors: every few megabytes become a frame of their own (in gzip's terms a member).
+//! Readers take frames that follow each other for one file.
 
 use std::collections::VecDeque;
 use std::io::{self, Write};
@@ -8,11 +8,11 @@ use std::thread::{self, JoinHandle};
 
 use super::Compression;
 
-/// Zstandard's level: its fastest but for those that hardly compress.
+/// Zstandard's level: the fastest of its regular ones (the negative levels hardly compress).
 const LEVEL: i32 = 1;
-/// Bytes that become one frame: many times what a compression looks back at that level.
+/// Bytes that become one frame: many times the window of the compression at that level.
 const FRAME: usize = 4 << 20;
-/// Processors that are used at most. Each holds a frame and what becomes of it.
+/// How many threads compress at most. Each holds a frame and its compressed form.
 const MAX_WORKERS: usize = 8;
 
 /// Compresses what is written to it. Only [`Packer::finish`] makes the output whole.
@@ -24,7 +24,7 @@ pub struct Packer<W: Write> {
     /// Frames that are being compressed, in their order.
     working: VecDeque<JoinHandle<io::Result<Vec<u8>>>>,
     workers: usize,
-    /// Whether there is one frame at least.
+    /// Whether a frame was begun, so that even empty input becomes a valid file.
     begun: bool,
 }
 
@@ -51,7 +51,7 @@ impl<W: Write> Packer<W> {
         Ok(self.output)
     }
 
-    /// Has the frame compressed; the last one by this thread.
+    /// Hands the frame to a thread that compresses it; the last frame is compressed by this thread.
     fn end_frame(&mut self, last: bool) -> io::Result<()> {
         self.begun = true;
         while self.working.len() >= self.workers {
@@ -97,7 +97,7 @@ impl<W: Write> Write for Packer<W> {
     }
 }
 
-/// A whole frame.
+/// Compresses `bytes` to one whole frame.
 fn pack(compression: Compression, bytes: &[u8]) -> io::Result<Vec<u8>> {
     match compression {
         Compression::Gzip => {

@@ -1,4 +1,4 @@
-//! Function bodies: where each lies, found by one pass over the code section that reads sizes only.
+//! Finds where each function body lies, in one pass over the code section that reads sizes only.
 
 use std::ops::Range;
 
@@ -21,8 +21,8 @@ impl Body {
     }
 }
 
-/// The code section's bodies. Only the ends are kept: a body begins after its size, which stands at the end of the
-/// body before it.
+/// The code section's bodies. Only their ends are kept: a body begins after its size field, which follows the end of
+/// the body before it.
 #[derive(Debug)]
 pub(super) struct Bodies {
     contents: Range<usize>,
@@ -31,7 +31,7 @@ pub(super) struct Bodies {
 }
 
 impl Bodies {
-    /// Walks the code section's `contents` within `bytes`, as far as it is sound.
+    /// Reads the code section's `contents` within `bytes`, up to the first damage.
     pub fn parse(bytes: &[u8], contents: Range<usize>) -> Bodies {
         let code = &bytes[contents.clone()];
         let (count, first) = leb_u32(code, 0).unwrap_or((0, 0));

@@ -1,5 +1,5 @@
-//! What a module imports, exports and defines, in this project's own terms: nothing outside reads wasmparser's types,
-//! which change with each of its versions.
+//! What a module imports, exports and defines, as this project's own types: wasmparser's change with each of its
+//! versions, so they stay inside this crate.
 
 use std::ops::Range;
 
@@ -44,7 +44,7 @@ pub struct Import<'s> {
     pub kind: ItemKind,
 }
 
-/// An import as the module keeps it: names by their positions in its bytes.
+/// An import as [`super::Module`] keeps it, with the positions of names in the module's bytes.
 #[derive(Debug)]
 pub(super) struct ImportEntry {
     pub module: Range<usize>,
@@ -53,7 +53,7 @@ pub(super) struct ImportEntry {
     pub ty: TypeRef,
 }
 
-/// An export as the module keeps it.
+/// An export as [`super::Module`] keeps it.
 #[derive(Debug)]
 pub(super) struct ExportEntry {
     pub name: Range<usize>,
@@ -130,14 +130,14 @@ pub enum TypeKind {
     Continuation,
 }
 
-/// A type of the type section, as far as its objects are concerned.
+/// A type of the type section, with what is needed to read objects of it.
 #[derive(Clone, Debug)]
 pub(super) struct Subtype {
     pub kind: TypeKind,
     pub supertype: Option<u32>,
-    /// The size of an array's elements in bytes, if they are numbers.
+    /// Size in bytes of an array's elements; `None` if they are references.
     pub element_size: Option<u8>,
-    /// The fields of a struct, each of a number in bytes.
+    /// For each field of a struct its size in bytes; `None` for a reference.
     pub fields: Option<Box<[Option<u8>]>>,
 }
 
@@ -198,11 +198,12 @@ pub enum Constant {
     Null,
     /// `ref.func`.
     Function(u32),
-    /// `global.get`: whatever that global holds when the module is instantiated.
+    /// `global.get`: the value that the global with this index has when the module is instantiated.
     Global(u32),
 }
 
-/// The bits that an instruction puts on the operand stack, if it is a number's (Wasm 3.0, 5.4.9, numeric instructions).
+/// The bits that a constant instruction pushes; `None` for any other instruction (Wasm 3.0, 5.4.9, numeric
+/// instructions).
 pub(crate) fn constant_bits(operator: &Operator<'_>) -> Option<u64> {
     match *operator {
         Operator::I32Const { value } => Some(u64::from(value as u32)),
@@ -259,9 +260,9 @@ pub struct GlobalDefinition {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MemoryDefinition {
-    /// Addresses are 64 bits wide.
+    /// Whether addresses are 64 bits wide.
     pub memory64: bool,
-    /// Shared between threads.
+    /// Whether it is shared between threads.
     pub shared: bool,
     /// Whether it is imported.
     pub imported: bool,
@@ -269,7 +270,7 @@ pub struct MemoryDefinition {
     pub initial_pages: u64,
     /// Greatest size in pages.
     pub maximum_pages: Option<u64>,
-    /// Bytes a page.
+    /// Bytes of a page.
     pub page_size: u64,
 }
 
@@ -299,7 +300,7 @@ pub struct DataSegment<'s> {
     pub bytes: &'s [u8],
 }
 
-/// The contents that an element segment gives a table.
+/// An element segment: initial contents of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ElementSegment {
@@ -307,7 +308,7 @@ pub struct ElementSegment {
     pub table: Option<u32>,
     /// Where in that table.
     pub offset: Option<Constant>,
-    /// The elements; `None` where the initialiser is no single instruction.
+    /// The elements; `None` where the initialiser is not a single instruction.
     pub elements: Vec<Option<Constant>>,
 }
 

@@ -1,8 +1,8 @@
-//! A guest's core module: what a debugger asks of it, read lazily and tolerantly.
+//! A core module, read lazily and tolerantly, as a debugger needs it.
 //!
-//! Nothing is validated and nothing is parsed before it is asked for: opening a module reads section headers only, so
-//! 100 MB open at once. Damage in one section leaves the others readable. All offsets are file offsets in the *core
-//! module's* own bytes (for a module nested in a component, relative to its own first byte).
+//! Nothing is validated, and nothing is parsed before it is asked for: opening a module reads section headers only, so
+//! that 100 MB open in no time. Damage in one section leaves the others readable. All offsets are file offsets in the
+//! *core module's* own bytes (for a module nested in a component, relative to its own first byte).
 
 mod code;
 mod items;
@@ -57,8 +57,8 @@ const MAX_LOCALS: usize = 50_000;
 /// Imports, exports, types and globals that are read at most: the limit engines set (Wasm JavaScript interface, 7.1).
 const MAX_ITEMS: usize = 1_000_000;
 
-/// A core module. What it remembers are positions in its bytes, no borrows of them: so one module can be shared with the
-/// bytes that it was parsed from.
+/// A core module. It stores positions in its bytes instead of borrows, so that it can be shared together with the bytes
+/// that it was parsed from.
 #[derive(Debug)]
 pub struct Module<'s> {
     bytes: &'s [u8],
@@ -90,8 +90,8 @@ impl<'s> Module<'s> {
     ///
     /// # Errors
     ///
-    /// Fails where `bytes` are no WebAssembly binary or a component (walk those with [`nested`]). A module that is cut
-    /// off opens; [`Module::defect`] tells.
+    /// Fails where `bytes` are no WebAssembly binary, or a component ([`nested`] finds the core modules in it). A
+    /// module that is cut off opens, and [`Module::defect`] reports it.
     pub fn parse(bytes: &'s [u8]) -> Result<Module<'s>> {
         if preamble(bytes)? == Preamble::Component {
             return Err(Error::new(ErrorKind::WrongFile, "a component, not a core module").at(0));
@@ -133,8 +133,8 @@ impl<'s> Module<'s> {
         self.sha256.get_or_init(|| sha256(self.bytes))
     }
 
-    /// SHA-256 of the module without its custom sections, lower-case hex: of each section its id, its size as eight bytes
-    /// (little endian) and its contents. Stripping does not change it.
+    /// SHA-256 of the module without its custom sections, lower-case hex. It is computed over the id, the size (eight
+    /// bytes, little endian) and the contents of each other section. Stripping does not change it.
     pub fn content_sha256(&self) -> String {
         let mut hash = Sha256::new();
         for section in self.sections.iter().filter(|section| section.id != sections::CUSTOM) {
@@ -173,7 +173,7 @@ impl<'s> Module<'s> {
         found.map(|section| &self.bytes[section.1.clone()])
     }
 
-    /// The text at a position where UTF-8 was found before.
+    /// The text at a position that is known to hold UTF-8.
     fn text(&self, at: &Range<usize>) -> &'s str {
         str::from_utf8(&self.bytes[at.clone()]).unwrap_or_default()
     }
@@ -261,11 +261,11 @@ impl<'s> Module<'s> {
         self.section(id::CODE).map(|_| self.bodies().section_start())
     }
 
-    /// File offset of the code section's size, between its id and its contents.
+    /// File offset of the code section's size field, between its id and its contents.
     pub fn code_section_size_field(&self) -> Option<u64> {
         let contents = self.section(id::CODE)?.contents.clone();
         let size = contents.len() as u32;
-        // Linkers pad it to five bytes.
+        // Linkers pad the size to five bytes.
         let fields = (1..=5).filter_map(|len| contents.start.checked_sub(len));
         fields
             .filter(|&field| sections::leb_u32(self.bytes, field) == Some((size, contents.start)))
@@ -314,8 +314,8 @@ impl<'s> Module<'s> {
         Some(types)
     }
 
-    /// The locals of a function, without its parameters, that hold nothing before they are assigned to: references that cannot
-    /// be null. None as for [`Module::local_types`].
+    /// The locals of a function, without its parameters, that have no value before they are assigned to, because they
+    /// are non-nullable references. `None` as for [`Module::local_types`].
     pub(crate) fn locals_without_default(&self, function: u32) -> Option<Vec<u32>> {
         let mut next = u32::try_from(self.signature(function)?.params.len()).ok()?;
         let mut found = Vec::new();
@@ -377,12 +377,12 @@ impl<'s> Module<'s> {
         self.subtypes().iter().map(|ty| ty.kind).collect()
     }
 
-    /// The type that one of the type section is declared to be a subtype of.
+    /// The declared supertype of a type, as an index in the type section.
     pub(crate) fn supertype(&self, index: u32) -> Option<u32> {
         self.subtypes().get(index as usize)?.supertype
     }
 
-    /// The size in bytes of an element of an array type of numbers.
+    /// The size in bytes of an element of an array type; `None` if elements are references.
     pub(crate) fn element_size(&self, index: u32) -> Option<u8> {
         self.subtypes().get(index as usize)?.element_size
     }
@@ -393,7 +393,7 @@ impl<'s> Module<'s> {
         u32::try_from(fields.len()).ok()
     }
 
-    /// The bytes that a field of a struct type takes in an object; none of a reference.
+    /// The size in bytes of a field of a struct type; `None` for a reference.
     pub(crate) fn field_width(&self, index: u32, field: u32) -> Option<u8> {
         *self.subtypes().get(index as usize)?.fields.as_ref()?.get(field as usize)?
     }
@@ -440,14 +440,14 @@ impl<'s> Module<'s> {
         Import { module: self.text(&entry.module), name: self.text(&entry.name), kind: entry.kind }
     }
 
-    /// The global that a position-independent module imports as the address of its data (`__memory_base`, the tool conventions'
-    /// DynamicLinking.md), by its index; `None` of other modules.
+    /// The index of the global that a position-independent module imports as the address of its data (`__memory_base`,
+    /// tool-conventions `DynamicLinking.md`); `None` for other modules.
     pub fn memory_base(&self) -> Option<u32> {
         let globals = self.imports().filter(|import| import.kind == ItemKind::Global);
         globals.zip(0..).find(|(import, _)| import.name == "__memory_base").map(|(_, index)| index)
     }
 
-    /// The import that is the item with this index in the index space of its sort.
+    /// The import of the item with this index in the index space of its kind; `None` if that item is not imported.
     pub fn imported(&self, kind: ItemKind, index: u32) -> Option<Import<'s>> {
         let mut imported = self.import_entries().iter().filter(|import| import.kind == kind);
         imported.nth(index as usize).map(|entry| self.import(entry))
@@ -471,7 +471,7 @@ impl<'s> Module<'s> {
         exports.map(|entry| Export { name: self.text(&entry.name), kind: entry.kind, index: entry.index })
     }
 
-    /// The name section, and where each name in it lies.
+    /// The name section, with the position of each name in it.
     fn names(&self) -> (&'s [u8], &NameSection) {
         let section = self.custom_section("name").unwrap_or_default();
         (section, self.names.get_or_init(|| NameSection::parse(section)))
@@ -483,7 +483,7 @@ impl<'s> Module<'s> {
         str::from_utf8(&section[names.module.clone()?]).ok()
     }
 
-    /// A function's name as it stands in the module: from the name section, else an export, else the import.
+    /// A function's name, not demangled: from the name section, else of an export, else of the import.
     pub fn function_name(&self, function: u32) -> Option<&'s str> {
         let (section, names) = self.names();
         names.functions.get(section, function).or_else(|| {

@@ -1,13 +1,13 @@
 //! The name section (Wasm spec appendix 7.4.1, and the extended-name-section proposal).
 //!
-//! Names are found by index without reading all of them as text: a map keeps where each name lies.
+//! A map keeps the position of each name, so that names are read as text only when they are asked for.
 
 use std::ops::Range;
 
 use super::sections::{leb_u32, name_bytes};
 
-/// Where the names of a name section are, with a map for each subsection. Damage ends the map it is in. Only positions are
-/// kept: a name is read from the section, which is given again.
+/// The positions of the names in a name section, with a map for each subsection. Damage ends the map that it is in.
+/// Since only positions are kept, each query is given the section's bytes again.
 #[derive(Debug, Default)]
 pub(super) struct NameSection {
     pub module: Option<Range<usize>>,
@@ -49,14 +49,14 @@ impl NameSection {
     }
 }
 
-/// Where the module's name lies in the section.
+/// The position of the module's name in the section.
 fn module_name(section: &[u8], contents: Range<usize>) -> Option<Range<usize>> {
     let (name, end) = name_bytes(&section[contents.clone()], 0)?;
     let end = contents.start + end;
     Some(end - name.len()..end)
 }
 
-/// `vec(index name)`: index to position of the name, sorted by index.
+/// A name map, `vec(index name)`: the position of each index's name, sorted by index.
 #[derive(Debug, Default)]
 pub(super) struct NameMap {
     contents: Range<usize>,
@@ -69,7 +69,8 @@ impl NameMap {
         map
     }
 
-    /// Reads the map at `position` in the contents; gives the position after it, or none where it is damaged.
+    /// Reads the map at `position` in the contents; also returns the position after it, or `None` if the map is
+    /// damaged.
     fn parse_at(section: &[u8], contents: Range<usize>, position: usize) -> (NameMap, Option<usize>) {
         let bytes = &section[contents.clone()];
         let Some((count, mut position)) = leb_u32(bytes, position) else {
@@ -94,7 +95,7 @@ impl NameMap {
         (NameMap { contents, entries }, end)
     }
 
-    /// The name of `index` in the section that was parsed; none where it is empty or not UTF-8.
+    /// The name of `index`, read from the section that was parsed; `None` where it is empty or not UTF-8.
     pub fn get<'s>(&self, section: &'s [u8], index: u32) -> Option<&'s str> {
         let first = self.entries.partition_point(|entry| entry.0 < index);
         let &(found, position) = self.entries.get(first)?;
@@ -113,7 +114,7 @@ impl NameMap {
     }
 }
 
-/// `vec(index namemap)`: the maps are read when they are asked for.
+/// An indirect name map, `vec(index namemap)`. Its inner maps are read when they are asked for.
 #[derive(Debug, Default)]
 pub(super) struct IndirectNameMap {
     contents: Range<usize>,
@@ -136,7 +137,7 @@ impl IndirectNameMap {
         IndirectNameMap { contents, entries }
     }
 
-    /// The name of `inner` within `outer` in the section that was parsed.
+    /// The name of `inner` in the map of `outer`, read from the section that was parsed.
     pub fn get<'s>(&self, section: &'s [u8], outer: u32, inner: u32) -> Option<&'s str> {
         let first = self.entries.partition_point(|entry| entry.0 < outer);
         let &(found, position) = self.entries.get(first)?;

@@ -1,13 +1,13 @@
-//! A module with other custom sections and the same code at the same offsets.
+//! Copies of a module with other custom sections, or one function only.
 
 use sha2::{Digest, Sha256};
 
 use super::{Module, id, sections};
 
-/// Bytes of a build id that is made here: as many as a UUID.
+/// Size in bytes of a new build id: as many as a UUID has.
 const BUILD_ID: usize = 16;
 
-/// A body with its size: no locals, the instruction `end`.
+/// An empty function body with its size: no locals, and the instruction `end`.
 const EMPTY_BODY: [u8; 3] = [2, 0, 0x0b];
 
 fn push_leb(bytes: &mut Vec<u8>, mut value: u32) {
@@ -19,8 +19,8 @@ fn push_leb(bytes: &mut Vec<u8>, mut value: u32) {
 }
 
 impl Module<'_> {
-    /// The module without those custom sections after its code whose names `drop` likes. Offsets of code stay as they
-    /// are, so that traces and dumps of one fit the other.
+    /// The module without the custom sections after its code for whose names `drop` returns true. Code offsets stay the
+    /// same, so that traces and dumps of one module fit the other.
     pub fn without_sections(&self, drop: impl Fn(&str) -> bool) -> Vec<u8> {
         let code = self.section(id::CODE).map_or(0, |section| section.contents.end);
         let mut kept = Vec::with_capacity(self.bytes.len());
@@ -35,13 +35,14 @@ impl Module<'_> {
             }
             start = end;
         }
-        // Bytes that could not be read as a section stay.
+        // Bytes that could not be read as a section are kept.
         kept.extend_from_slice(&self.bytes[start..]);
         kept
     }
 
-    /// The module for a printer of the text format that is to print one function: with its body, no other instruction, no
-    /// data, and no custom section but the names. And what to add to an offset in that body, to get the one here.
+    /// A copy of the module from which a printer of the text format prints one function quickly: with its body, no
+    /// other instruction, no data, and no custom section but the names. Also returns the number to add to an offset in
+    /// that copy's body, to get the offset in this module.
     pub fn with_one_body(&self, function: u32) -> Option<(Vec<u8>, i64)> {
         let body = self.body(function)?;
         let kept = self.bytes.get(body.start as usize..body.end as usize)?;
@@ -60,7 +61,7 @@ impl Module<'_> {
             let contents = &self.bytes[section.contents.clone()];
             let contents = match section.id {
                 id::CODE => &code,
-                // A count of data without data is an error to the printer.
+                // A data count section without data is an error to the printer.
                 id::DATA | id::DATA_COUNT | id::ELEMENT | id::EXPORT => continue,
                 sections::CUSTOM if !contents.starts_with(b"\x04name") => continue,
                 _ => contents,
@@ -75,8 +76,8 @@ impl Module<'_> {
         Some((bytes, moved))
     }
 
-    /// The module with a `build_id` section at its end, and the id: a digest of all but the custom sections, so that it is the
-    /// same before and after the module is stripped.
+    /// The module with a `build_id` section at its end, and the id. The id is a digest of everything but custom
+    /// sections, so that stripping does not change it.
     pub fn with_build_id(&self) -> (Vec<u8>, String) {
         let digest = Sha256::digest(self.content_sha256());
         let build_id = &digest[..BUILD_ID];
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(body.size(), original.size());
         assert_eq!((one.function_count(), one.function_name(2)), (4, Some("second")));
         assert_eq!(one.body(1).unwrap().size(), 2);
-        // `memory.init` makes a section that counts the data.
+        // A module with `memory.init` has a data count section.
         assert!(module.section(id::DATA_COUNT).is_some());
         assert!(one.data_segments().count() == 0 && one.section(id::DATA_COUNT).is_none());
         assert!(module.with_one_body(0).is_none() && module.with_one_body(9).is_none());

@@ -6,11 +6,11 @@ use std::ops::Range;
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// Components in components: deeper nesting is not walked.
+/// How deep components may be nested: deeper ones are not read.
 const MAX_NESTING: usize = 100;
-/// Core modules taken from one component.
+/// How many core modules are taken from one component.
 const MAX_MODULES: usize = 10_000;
-/// Sections of one binary: a file may hold one for every two bytes.
+/// How many sections of one binary are read: a file may hold one for every two bytes.
 const MAX_SECTIONS: usize = 1_000_000;
 
 /// Section id of custom sections (Wasm spec, 5.5.2).
@@ -20,7 +20,7 @@ const COMPONENT_CORE_MODULE: u8 = 1;
 /// Component binary format: a section that holds a component.
 const COMPONENT_COMPONENT: u8 = 4;
 
-/// The kind of a file, as its first eight bytes have it.
+/// The kind of a file, from its first eight bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preamble {
     /// A core module.
@@ -56,11 +56,11 @@ pub fn preamble(bytes: &[u8]) -> Result<Preamble> {
 pub struct RawSection {
     /// Section id.
     pub id: u8,
-    /// Contents, without id and size. Clipped where the file ends early.
+    /// The contents, without id and size; clipped where the file ends early.
     pub contents: Range<usize>,
 }
 
-/// All section headers, and the first defect that ended the walk.
+/// All section headers, and the defect that ended the walk, if there was one.
 pub(super) fn sections(bytes: &[u8]) -> (Vec<RawSection>, Option<Error>) {
     let mut found = Vec::new();
     let mut position = 8;
@@ -117,8 +117,9 @@ pub fn nested(bytes: &[u8]) -> Result<Vec<&[u8]>> {
     Ok(modules)
 }
 
-/// An unsigned LEB128 number of at most 32 bits at `position`, and the position after it. Every function, name and section begins
-/// with one: `wasmparser`'s reader, which makes an error with a text and a position of what is damaged, takes longer.
+/// An unsigned LEB128 number of at most 32 bits at `position`, and the position after it. It is read here because every
+/// function, name and section begins with such a number, and `wasmparser`'s reader, which builds an error with text and
+/// position, is slower.
 pub(super) fn leb_u32(bytes: &[u8], position: usize) -> Option<(u32, usize)> {
     let mut value = 0u64;
     for (index, &byte) in bytes.get(position..)?.iter().take(5).enumerate() {

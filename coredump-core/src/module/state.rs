@@ -30,7 +30,7 @@ impl<'s> Module<'s> {
         })
     }
 
-    /// The code that makes the first value of each global, but of imported ones.
+    /// The initialisers of the defined globals, as code.
     pub(crate) fn global_initialisers(&self) -> impl Iterator<Item = OperatorsReader<'s>> {
         let globals = self.items::<wasmparser::Global<'s>>(id::GLOBAL).take(MAX_ITEMS);
         globals.map(|global| global.init_expr.get_operators_reader())
@@ -96,7 +96,7 @@ impl<'s> Module<'s> {
     pub fn table_function(&self, table: u32, index: u64) -> Option<u32> {
         let mut found = None;
         for segment in self.elements().iter().filter(|segment| segment.table == Some(table)) {
-            // An offset in a global (position-independent code) is not known here.
+            // The value of an offset in a global (position-independent code) is not known here.
             let Some(start) = segment.offset.and_then(Constant::as_address) else { continue };
             let Some(element) = index.checked_sub(start).and_then(|at| segment.elements.get(usize::try_from(at).ok()?))
             else {
@@ -110,7 +110,7 @@ impl<'s> Module<'s> {
         }
     }
 
-    /// Where what is put into a table at the start ends.
+    /// The number of elements of a table up to the end of its last active element segment.
     pub fn table_end(&self, table: u32) -> u64 {
         let segments = self.elements().iter().filter(|segment| segment.table == Some(table));
         let ends = segments.filter_map(|segment| {
@@ -120,7 +120,7 @@ impl<'s> Module<'s> {
         ends.max().unwrap_or(0)
     }
 
-    /// Whether the program has a pointer to a function: an element segment names it.
+    /// Whether the program may have a pointer to a function, because an element segment names it.
     pub(crate) fn has_pointer_to(&self, function: u32) -> bool {
         let find = || {
             let named =

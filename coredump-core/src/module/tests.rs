@@ -1,4 +1,4 @@
-//! What a module answers, against its text.
+//! What `Module` reports, compared with the module's text.
 
 use super::*;
 
@@ -76,7 +76,7 @@ fn a_module_cut_anywhere_still_opens_and_answers() {
 #[test]
 fn identities_are_the_bytes_own() {
     let mut bytes = b"\0asm\x01\0\0\0".to_vec();
-    // sha256sum of these eight bytes.
+    // This is the output of `sha256sum` for these eight bytes.
     let expected = "93a44bbb96c751218e4c00d479e4c14358122a389acca16205b1e4d0dc5f9476";
     assert_eq!(Module::parse(&bytes).unwrap().sha256(), expected);
     bytes.extend(b"\x00\x0d\x08build_id\x03\xab\x01\xff");

@@ -1,8 +1,9 @@
-//! The objects of a garbage-collected program, as a dump holds them: structs, arrays, exceptions, and what a host owns.
+//! The objects of a garbage-collected program, as a dump holds them: structs, arrays, exceptions, and references to
+//! host objects.
 //!
-//! They stand in a custom section of their own, in which every object has a number, its *id*, from 1 on. References are ids.
-//! Objects are read where they lie: of each sixteenth the place is remembered, and nothing else of any. `docs/format.md`
-//! describes the section.
+//! They are in a custom section, in which every object has a number, its *id*, counted from 1. References are ids.
+//! Objects are read in place: only the position of every sixteenth object is kept in memory. `docs/format.md` describes
+//! the section.
 
 mod read;
 #[cfg(test)]
@@ -22,7 +23,7 @@ pub const SECTION: &str = "coredump.objects";
 /// The first byte of the section.
 const VERSION: u8 = 1;
 
-/// Greatest id: a reference has 30 bits for it.
+/// Greatest id: a reference has 30 bits for one.
 pub const MAX_ID: u32 = (1 << 30) - 1;
 
 /// The number of an object in its dump, from 1 on.
@@ -37,7 +38,7 @@ pub enum Kind {
     Array,
     /// An exception that was thrown, with what it carries.
     Exception,
-    /// Something of the host, of which only the identity is known.
+    /// An object of the host (`externref`), of which only the identity is known.
     Extern,
 }
 
@@ -75,7 +76,7 @@ pub enum Storage {
 }
 
 impl Storage {
-    /// The size in bytes, in the section; a reference takes four.
+    /// The size in bytes that a value takes in the section; a reference takes four.
     pub fn size(self) -> u32 {
         match self {
             Storage::I8 => 1,
@@ -118,10 +119,11 @@ impl Storage {
 /// A type that objects of a dump have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Type {
-    /// What such objects are.
+    /// The kind of objects of this type.
     pub kind: Kind,
-    /// Where the dump's modules have it: the module, and the index of the type there, or of an exception the tag's. Types
-    /// that are equal are one, so there may be several, of one module too; none, if only the host has it.
+    /// Where the type is in the dump's modules: the module's index, and the index of the type, or of the tag for an
+    /// exception. Equal types of several modules, or of one, are the same type and have several places; a type that
+    /// only the host has is in none.
     pub places: Vec<(u32, u32)>,
     /// How the fields are stored; of an array, the elements.
     pub fields: Vec<Storage>,
@@ -145,7 +147,7 @@ impl Type {
         Type { kind, places, fields, offsets, size }
     }
 
-    /// The stored size of one element of an array, in bytes.
+    /// How an element of an array is stored.
     fn element(&self) -> Storage {
         self.fields.first().copied().unwrap_or(Storage::I8)
     }
@@ -154,7 +156,7 @@ impl Type {
 /// The value of a field or an element. Floats are bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Field {
-    /// 8 bits, which the program takes as signed or not.
+    /// 8 bits; signed or unsigned is for the program to decide.
     I8(u8),
     /// 16 bits, likewise.
     I16(u16),
@@ -179,11 +181,11 @@ pub enum Link {
     Null,
     /// An unboxed 31-bit integer.
     I31(i32),
-    /// An object. It is not in the dump if [`Objects::get`] has none of that id.
+    /// An object. It is not in the dump if [`Objects::get`] gives `None` for its id.
     Object(Id),
     /// A function: its instance, if that is known, and its index in its module.
     Function {
-        /// Index of the dump's instance.
+        /// Index into the dump's instances.
         instance: Option<u32>,
         /// Function index, imports counted.
         index: u32,
@@ -194,10 +196,10 @@ pub enum Link {
 
 /// The objects of a dump.
 ///
-/// Nothing is read before it is asked for: then once through all of them, to learn where they lie.
+/// Nothing is read before it is asked for. The first query reads through all objects once, to learn where they lie.
 #[derive(Debug, Default)]
 pub struct Objects<'a> {
-    /// All of the section, or what comes before the objects.
+    /// The whole section, or the part before the objects.
     head: &'a [u8],
     /// The objects, as far as they are not part of `head`.
     body: &'a [u8],
@@ -222,7 +224,7 @@ impl<'a> Objects<'a> {
         [self.head, self.body]
     }
 
-    /// The types of the objects, in no order.
+    /// The types of the objects, in no particular order.
     pub fn types(&self) -> &[Type] {
         &self.index().types
     }
@@ -232,18 +234,18 @@ impl<'a> Objects<'a> {
         self.index().count
     }
 
-    /// The bound that was set to the capture, in bytes, if it left objects or elements out.
+    /// The limit of the capture in bytes, if objects or elements were left out because of it.
     pub fn limit(&self) -> Option<u64> {
         self.index().limit
     }
 
-    /// What is wrong with the section, and at which offset of the file; objects up to there were read.
+    /// What is wrong with the section, and the byte offset in the file; the objects before that were read.
     pub fn problem(&self) -> Option<(&str, u64)> {
         let (message, at) = self.index().problem.as_ref()?;
         Some((message, self.offset + at))
     }
 
-    /// Whether anything was asked of the objects yet.
+    /// Whether the section was read through already.
     pub(crate) fn is_read(&self) -> bool {
         self.index.get().is_some()
     }
@@ -253,7 +255,7 @@ impl<'a> Objects<'a> {
         self.index().get(self, id)
     }
 
-    /// All objects, by their ids.
+    /// All objects, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = Object<'_>> {
         self.index().iter(self)
     }

@@ -1,23 +1,23 @@
-//! Reads objects where they lie.
+//! Reads objects in place.
 
 use super::{Field, Id, Kind, Link, MAX_ID, Objects, Storage, Type, VERSION};
 use std::ops::Range;
 
-/// Objects from one remembered place to the next.
+/// How many objects there are from one remembered position to the next.
 const STRIDE: u32 = 16;
 
-/// What is known of a section after one look at all of it.
+/// What is kept of a section after it was read through once.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     pub types: Vec<Type>,
     functions: Vec<(Option<u32>, u32)>,
     pub count: u32,
     pub limit: Option<u64>,
-    /// What is wrong, and where from the start of the section.
+    /// What is wrong, and its byte offset in the section.
     pub problem: Option<(String, u64)>,
-    /// Where the objects begin in the section's first part; none, if they are all that is in the second.
+    /// Where the objects begin in the section's first part; `None` if the second part holds them.
     start: Option<usize>,
-    /// Where each sixteenth object begins, from the first object on.
+    /// The position of each sixteenth object, in bytes from the first object.
     places: Vec<u32>,
 }
 
@@ -27,7 +27,7 @@ struct Head<'a> {
     at: usize,
 }
 
-/// What is wrong, and where.
+/// What is wrong, and its byte offset.
 type Problem = (String, u64);
 
 impl Head<'_> {
@@ -89,8 +89,8 @@ impl Head<'_> {
     }
 }
 
-/// An unsigned LEB128 number of at most ten bytes, and the position after it. Each look at all objects reads two of them an object,
-/// nearly all of one byte, which the first lines decide.
+/// An unsigned LEB128 number of at most ten bytes, and the position after it. A pass over all objects reads two of them
+/// for each object, and nearly all have one byte, which the first lines handle.
 fn leb(bytes: &[u8], at: usize) -> Option<(u64, usize)> {
     let first = *bytes.get(at)?;
     if first < 0x80 {
@@ -119,7 +119,7 @@ struct Span {
 }
 
 impl Index {
-    /// Looks at all of a section.
+    /// Reads through a whole section.
     pub fn read(head: &[u8], body: &[u8]) -> Index {
         let mut index = Index::default();
         match index.read_head(head) {
@@ -134,7 +134,7 @@ impl Index {
         index
     }
 
-    /// The declared number of objects, and where they begin.
+    /// Reads the head: returns the declared number of objects, and where they begin.
     fn read_head(&mut self, bytes: &[u8]) -> Result<(u64, usize), Problem> {
         let mut head = Head { bytes, at: 0 };
         match head.byte("the section")? {
@@ -181,7 +181,7 @@ impl Index {
         }
     }
 
-    /// The object at a place; none if it is cut off or of no type.
+    /// The object at a position; `None` if it is cut off or has no valid type.
     fn span(&self, bytes: &[u8], at: usize) -> Option<Span> {
         let (head, mut at) = leb(bytes, at)?;
         let (cut, type_index) = (head & 1 != 0, u32::try_from(head >> 1).ok()?);
@@ -248,7 +248,7 @@ pub struct Object<'o> {
     pub type_index: u32,
     /// Its type.
     pub ty: &'o Type,
-    /// How many fields or elements it has; not all elements need be in the dump.
+    /// How many fields or elements it has; the dump need not hold all elements.
     pub len: u64,
     contents: Contents<'o>,
 }
@@ -279,8 +279,8 @@ impl<'o> Object<'o> {
         }
     }
 
-    /// The size in bytes of all its fields or elements, where a reference counts four. What the engine adds in front and
-    /// between them is not known.
+    /// The size in bytes of all its fields or elements, with four bytes for a reference. The engine's header and
+    /// padding are not known.
     pub fn size(&self) -> u64 {
         match self.ty.kind {
             Kind::Array => self.len.saturating_mul(u64::from(self.ty.element().size())),
@@ -288,7 +288,7 @@ impl<'o> Object<'o> {
         }
     }
 
-    /// How a field or the elements are stored.
+    /// How a field or element is stored; `None` if there is none of this index.
     pub fn storage(&self, index: usize) -> Option<Storage> {
         match self.ty.kind {
             Kind::Array => Some(self.ty.element()),
@@ -296,7 +296,7 @@ impl<'o> Object<'o> {
         }
     }
 
-    /// A field or an element; none where there is none, or the dump does not hold it.
+    /// A field or an element; `None` where there is none of this index, or the dump does not hold it.
     pub fn get(&self, index: usize) -> Option<Field> {
         let storage = self.storage(index)?;
         let size = storage.size() as usize;
@@ -314,7 +314,7 @@ impl<'o> Object<'o> {
         (0..self.held()).map(move |index| object.get(index).unwrap_or(Field::Ref(Link::Unknown)))
     }
 
-    /// The objects that it refers to, with the index of the field or element, in order.
+    /// The objects that it refers to, each with the index of the referring field or element, in order.
     pub fn references(&self) -> impl Iterator<Item = (usize, Id)> + use<'o> {
         let object = *self;
         let held = match self.ty.kind {

@@ -3,12 +3,12 @@ use wasm_encoder::Encode;
 
 use super::*;
 
-/// An object of a test: its type, and what it holds.
+/// An object of a test: its type, and its fields or elements.
 #[derive(Clone, Debug)]
 struct Made {
     ty: usize,
     fields: Vec<Field>,
-    /// Elements that it has besides.
+    /// How many elements it has that the dump does not hold.
     more: u32,
 }
 

@@ -1,4 +1,4 @@
-//! Writes objects as they are found.
+//! Writes objects one after the other, as a capture finds them.
 
 use wasm_encoder::Encode;
 
@@ -19,20 +19,20 @@ impl Code {
         Code((value as u32) << 1 | 1)
     }
 
-    /// An object. Ids beyond [`MAX_ID`] are not known.
+    /// An object; [`Code::UNKNOWN`] for an id beyond [`MAX_ID`].
     pub fn object(id: Id) -> Code {
         if id <= MAX_ID { Code(id << 2) } else { Code::UNKNOWN }
     }
 }
 
-/// A place among the objects that were written.
+/// A state of the writer that [`Writer::undo`] can return to.
 #[derive(Clone, Copy, Debug)]
 pub struct Mark {
     count: u32,
     size: usize,
 }
 
-/// Takes objects one after the other, the one with id 1 first, and makes the section's contents of them.
+/// Collects objects one after the other, beginning with id 1, and makes the section's contents of them.
 #[derive(Debug, Default)]
 pub struct Writer {
     types: Vec<u8>,
@@ -45,38 +45,38 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer of no objects yet.
+    /// A writer without objects.
     pub fn new() -> Writer {
         Writer::default()
     }
 
-    /// How many objects were taken.
+    /// How many objects were written.
     pub fn count(&self) -> u32 {
         self.count
     }
 
-    /// Bytes that the objects take so far.
+    /// How many bytes the objects take so far.
     pub fn size(&self) -> u64 {
         self.objects.len() as u64
     }
 
-    /// Where the writer stands.
+    /// The current state, for [`Writer::undo`].
     pub fn mark(&self) -> Mark {
         Mark { count: self.count, size: self.objects.len() }
     }
 
-    /// Takes back what was written since then, but for types and functions.
+    /// Takes back the objects that were written since `mark`; types and functions stay.
     pub fn undo(&mut self, mark: Mark) {
         self.objects.truncate(mark.size);
         self.count = mark.count;
     }
 
-    /// Says that a bound of so many bytes left objects or elements out.
+    /// Records that objects or elements were left out because of a limit of so many bytes.
     pub fn set_limit(&mut self, limit: u64) {
         self.limit = Some(limit);
     }
 
-    /// Adds a type; its index.
+    /// Adds a type and returns its index.
     pub fn add_type(&mut self, ty: &Type) -> u32 {
         let out = &mut self.types;
         out.push(match ty.kind {
@@ -96,7 +96,7 @@ impl Writer {
         self.type_count - 1
     }
 
-    /// Adds a function; the reference to it.
+    /// Adds a function and returns the reference to it.
     pub fn add_function(&mut self, instance: Option<u32>, index: u32) -> Code {
         if self.function_count >= MAX_ID {
             return Code::UNKNOWN;
@@ -107,7 +107,7 @@ impl Writer {
         Code(self.function_count << 2 | 2)
     }
 
-    /// Begins an object of a type; its fields follow in order. Of an array, [`Writer::begin_array`].
+    /// Begins an object of a type, whose fields are then written in order. For arrays there is [`Writer::begin_array`].
     pub fn begin(&mut self, type_index: u32) {
         (type_index << 1).encode(&mut self.objects);
         self.count += 1;
@@ -123,29 +123,29 @@ impl Writer {
         self.count += 1;
     }
 
-    /// A number, as it is stored.
+    /// Writes a number in its storage type.
     pub fn number(&mut self, storage: Storage, bits: u64) {
         self.objects.extend_from_slice(&bits.to_le_bytes()[..(storage.size() as usize).min(8)]);
     }
 
-    /// A vector, in memory order.
+    /// Writes a vector, given in memory order.
     pub fn vector(&mut self, bytes: [u8; 16]) {
         self.objects.extend_from_slice(&bytes);
     }
 
-    /// A reference.
+    /// Writes a reference.
     pub fn reference(&mut self, code: Code) {
         self.objects.extend_from_slice(&code.0.to_le_bytes());
     }
 
-    /// Room for the next `len` bytes of elements, which are zero until they are set.
+    /// Appends `len` zero bytes of elements, and returns them to be filled in.
     pub fn room(&mut self, len: usize) -> &mut [u8] {
         let start = self.objects.len();
         self.objects.resize(start + len, 0);
         &mut self.objects[start..]
     }
 
-    /// The section's contents: what comes before the objects, and the objects.
+    /// The section's contents in two parts: what comes before the objects, and the objects.
     pub fn finish(self) -> (Vec<u8>, Vec<u8>) {
         let mut head = vec![VERSION];
         self.limit.unwrap_or(0).encode(&mut head);

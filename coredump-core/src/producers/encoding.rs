@@ -18,18 +18,18 @@ pub struct Encoding {
     pub numbers: Numbers,
     /// Whether the size of all frames follows their number.
     pub size: bool,
-    /// Each frame begins with a version byte.
+    /// Whether each frame begins with a version byte.
     pub version: bool,
-    /// Each frame names its instance.
+    /// Whether each frame names its instance.
     pub instance: bool,
     /// How its locals and operands are written.
     pub values: Values,
-    /// Fewer frames than declared may be written.
+    /// Whether fewer frames than declared may follow.
     pub may_end_early: bool,
 }
 
 impl Encoding {
-    /// Bytes that a frame takes at least.
+    /// The least number of bytes of a frame.
     fn least(&self) -> u64 {
         let counts = if self.values == Values::OneCount { 1 } else { 2 };
         let numbers = 2 + u64::from(self.instance) + counts;
@@ -73,17 +73,18 @@ pub enum Numbers {
 pub enum Values {
     /// Two vectors; integers are LEB128.
     Vectors,
-    /// Both counts, then the locals, then perhaps the operands; integers have four or eight bytes, little endian.
+    /// Both counts, then the locals, then the operands if `operands` says so; integers have four or eight bytes, little
+    /// endian.
     BothCounts {
         /// Whether the operands follow.
         operands: bool,
     },
-    /// A vector of locals and no word of operands; integers have four or eight bytes.
+    /// A vector of locals, and nothing for operands; integers have four or eight bytes.
     OneCount,
 }
 
 impl Numbers {
-    /// Reads one; `what` names it in a failure.
+    /// Reads a number; `what` names it in an error.
     pub fn read(self, reader: &mut BinaryReader<'_>, what: &str) -> Result<u32> {
         match self {
             Numbers::Leb128 => reader.read_var_u32(),

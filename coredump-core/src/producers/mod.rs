@@ -1,5 +1,5 @@
-//! The programs that write dumps, each in a file of its own: how to know it, its encodings, its habits, and what it
-//! writes that is not so.
+//! The programs that write dumps, each in a file of its own: how to recognise it, its encodings and habits, and the
+//! repairs for what it writes wrong.
 //!
 //! A program that follows the standard needs no file here.
 
@@ -50,7 +50,7 @@ pub enum Base {
 }
 
 impl Producer {
-    /// The programs that may have written these sections, by their order and their shape.
+    /// The programs that may have written these sections, judged by the order and shape of the sections.
     pub fn candidates(sections: &[RawSection<'_>]) -> &'static [Producer] {
         match () {
             () if ours::wrote(sections) => &[Producer::Ours],
@@ -63,7 +63,8 @@ impl Producer {
         }
     }
 
-    /// The engine that a dump in the standard's encoding is from, by how it is laid out and what it knows of values.
+    /// The engine that wrote a dump in the standard's encoding, judged by the dump's layout and by which values it
+    /// lacks.
     pub fn of_standard(dump: &CoreDump<'_>) -> Option<Producer> {
         match () {
             () if dump.layout != Layout::Standard => None,
@@ -73,7 +74,7 @@ impl Producer {
         }
     }
 
-    /// The program that a dump says it is from, by name and version.
+    /// The program that a dump names as its producer, from `name version`.
     fn named(name: Option<&str>) -> Option<Producer> {
         let name = name?.to_ascii_lowercase();
         let known = [Producer::Wasmtime, Producer::WasmEdge];
@@ -91,7 +92,7 @@ impl Producer {
         }
     }
 
-    /// Whether it writes such a layout.
+    /// Whether it writes dumps in this layout.
     pub fn writes(self, layout: Layout) -> bool {
         match layout {
             Layout::Standard => {
@@ -103,14 +104,14 @@ impl Producer {
         }
     }
 
-    /// Whether it has never written anything but the standard's encoding: what does not fit that is damage.
+    /// Whether it has only ever written the standard's encoding, so that anything that does not fit is damage.
     pub fn is_faithful(self) -> bool {
         matches!(self, Producer::Ours | Producer::Wasmtime)
     }
 }
 
-/// All encodings, the standard's first. Wasmer's is one of the rewriter's, and stands in its place for a file that Wasmer may
-/// have written.
+/// All encodings, the standard's first. Wasmer's equals one of the rewriter's and replaces it if Wasmer is among the
+/// candidates.
 pub fn encodings(candidates: &[Producer]) -> Vec<Encoding> {
     let mut all = [&[STANDARD][..], &rewriter::ENCODINGS, &wasmedge::ENCODINGS].concat();
     if candidates.contains(&Producer::Wasmer) {
@@ -130,7 +131,7 @@ pub fn own_modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Option<
     (dump.layout == Layout::WasmEdge).then(|| wasmedge::modules(section, dump))
 }
 
-/// Puts right, or takes out, what the dump alone shows to be wrong. Each repair leaves a warning.
+/// Corrects or removes what the dump alone shows to be wrong. Each repair leaves a warning.
 pub fn repair(dump: &mut CoreDump<'_>, candidates: &[Producer]) {
     if candidates == [Producer::Rewriter] {
         infer(dump, Producer::Rewriter);
@@ -162,23 +163,23 @@ pub fn infer(dump: &mut CoreDump<'_>, producer: Producer) {
     }
 }
 
-/// Whether the producer is known for what only the modules show to be wrong.
+/// Whether the producer makes mistakes that only the modules show.
 pub fn needs_modules(dump: &CoreDump<'_>) -> bool {
     dump.layout == Layout::WasmEdge || Producer::named(dump.producer.as_deref()) == Some(Producer::Wasmtime)
 }
 
-/// Puts right the memories of an instance, whose module defines these.
+/// Repairs the memories of an instance whose module has these definitions.
 pub fn repair_memories(dump: &mut CoreDump<'_>, instance: usize, definitions: &[MemoryDefinition]) {
     wasmtime::shared_memories(dump, instance, definitions);
     wasmtime::page_sizes(dump, instance, definitions);
 }
 
-/// Whether the types of locals are not those of their functions: [`repair_locals`] puts them right.
+/// Whether the producer writes locals with wrong types, which [`repair_locals`] corrects.
 pub fn mistakes_locals(dump: &CoreDump<'_>) -> bool {
     dump.layout == Layout::WasmEdge
 }
 
-/// Whether some frames name another function than the one that ran.
+/// Whether some frames may name another function than the one that ran.
 pub fn confuses_functions(dump: &CoreDump<'_>) -> bool {
     dump.layout == Layout::WasmEdge
 }
@@ -203,7 +204,7 @@ pub fn is_place(dump: &CoreDump<'_>, code_offset: u32) -> bool {
 }
 
 impl Layout {
-    /// The layout that says what code offsets mean in the dumps of a producer, if that is not the standard's.
+    /// The layout that says what code offsets mean in a producer's dumps, if that differs from the standard.
     pub fn of_offsets(layout: Option<Layout>, producer: Option<&str>) -> Option<Layout> {
         let wasmedge = || Producer::named(producer) == Some(Producer::WasmEdge);
         match layout {
@@ -225,18 +226,18 @@ pub fn is_trimmed<'a>(segments: &[(u32, Segment<'a>)]) -> bool {
         })
 }
 
-/// Whether sections are in this order, each once; those of the state may be left out.
+/// Whether sections are in this order, each at most once; only sections of state may be missing.
 fn follow(sections: &[Section], order: [&str; 7]) -> bool {
     let mut sections = sections.iter().map(|section| section.name.as_str()).peekable();
     order.iter().all(|name| sections.next_if_eq(name).is_some() || is_state(name)) && sections.next().is_none()
 }
 
-/// Whether a section of that name holds the state of the program.
+/// Whether a section of that name holds state: memory, globals or data.
 fn is_state(name: &str) -> bool {
     matches!(name, "memory" | "global" | "data")
 }
 
-/// Takes out the references of globals: Wasmtime and WasmEdge write a null for each, whatever it refers to.
+/// Removes the values of reference globals: Wasmtime and WasmEdge write null for each, whatever it refers to.
 fn references_written_as_null(dump: &mut CoreDump<'_>) {
     let null = |value: &Value| matches!(value, Value::Ref(Reference { target: RefTarget::Null, .. }));
     let mut found = false;

@@ -12,14 +12,14 @@ pub const BASES: &[Base] = &[Base::FirstInstruction, Base::Body];
 /// What the code offsets of version 0.1 may count from, the likeliest first.
 pub const BASES_OF_0_1: &[Base] = &[Base::CodeSection, Base::FirstInstruction, Base::Body];
 
-/// The value that it writes for parameter 0 where it does not know it; for parameter 1 the next number, and so on.
+/// The value that it writes for an unknown parameter 0; for parameter 1 the next number, and so on.
 const PLACEHOLDER: i32 = 669;
 
 /// 0.2: both counts before the locals; values of fixed size; operands are never written.
 const FROM_0_2: Encoding =
     Encoding { layout: Layout::Xtuc02, name: "xtuc-0.2", values: Values::BothCounts { operands: false }, ..STANDARD };
 
-/// 0.1.14 to 0.1.24: the same without the instance.
+/// 0.1.14 to 0.1.24: as 0.2, without the instance.
 pub const FROM_0_1_14: Encoding = Encoding { layout: Layout::Xtuc01, name: "xtuc-0.1.14", instance: false, ..FROM_0_2 };
 
 /// May 2023, between releases: numbers of four bytes.
@@ -40,14 +40,14 @@ pub fn wrote(sections: &[RawSection<'_>]) -> bool {
     }
     match (at("core"), at("corestack")) {
         (Some(core), Some(stack)) => stack < core && sections[core].bytes == [0, 0],
-        // No other begins with the stack; what would follow is cut off.
+        // No other producer begins with the stack; the sections that would follow are cut off.
         (None, Some(0)) => sections[0].cut_off().is_some(),
         _ => false,
     }
 }
 
-/// Takes out the values that it makes up: of parameters it knows those of the youngest frame only (0.1 up to 0.1.16: of
-/// none), and it writes 669, 670, … for the others.
+/// Removes made-up values: it knows the parameters of the youngest frame only (up to 0.1.16 of no frame), and writes
+/// 669, 670, … for the others.
 pub fn placeholders(dump: &mut CoreDump<'_>) {
     let youngest_is_known = dump.layout == Layout::Xtuc02;
     let mut removed = 0usize;
@@ -67,7 +67,7 @@ pub fn placeholders(dump: &mut CoreDump<'_>) {
     }
 }
 
-/// Takes out the code offsets where all are 0: before 0.1.20 it wrote none.
+/// Removes the code offsets if all are 0: before 0.1.20 it wrote none.
 pub fn offsets_never_written(dump: &mut CoreDump<'_>) {
     let mut frames = dump.threads.iter_mut().flat_map(|thread| &mut thread.frames).peekable();
     if frames.peek().is_none() || frames.any(|frame| frame.code_offset != Some(0)) {

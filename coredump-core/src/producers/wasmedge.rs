@@ -1,5 +1,5 @@
-//! WasmEdge. Since August 2026 it follows the standard, but for what its code offsets count from. Before, it had its own
-//! encoding, and wrote much that is not so.
+//! WasmEdge. Since August 2026 it follows the standard, except for the byte from which its code offsets count. Before,
+//! it had its own encoding, and wrote much that was wrong.
 
 use crate::error::{Error, Result};
 use crate::model::{CoreDump, Layout, ModuleRecord, Value, Warning};
@@ -16,8 +16,8 @@ const ORDER: [&str; 7] = ["memory", "global", "data", "core", "coremodules", "co
 /// The bytes from which its code offsets may count, the likeliest first.
 pub const BASES: &[Base] = &[Base::FirstInstruction, Base::Body];
 
-/// The old encodings: as xtuc 0.1.14 with operands, or, made for wasmgdb, with their count only. Frames of host functions
-/// are counted and not written.
+/// The old encodings: as xtuc 0.1.14 with operands, or, for wasmgdb, with the number of operands only. Frames of host
+/// functions are counted but not written.
 pub const ENCODINGS: [Encoding; 2] = [
     Encoding {
         layout: Layout::WasmEdge,
@@ -97,12 +97,12 @@ pub fn modules(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> 
     Ok(())
 }
 
-/// Takes out of an old dump what is known to be wrong.
+/// Removes from an old dump what is known to be wrong.
 pub fn repair_old(dump: &mut CoreDump<'_>) {
     if dump.threads.iter().flat_map(|thread| &thread.frames).any(|frame| frame.locals.is_some()) {
         warn(dump, "this producer writes the low 32 bits of every value and calls them i32");
     }
-    // A function that an index of 0 truly means is lost with the others: nothing tells them apart.
+    // An index of 0 that is right is lost too, because nothing tells it from a wrong one.
     let frames = dump.threads.iter_mut().flat_map(|thread| &mut thread.frames);
     frames.filter(|frame| frame.function == Some(0)).for_each(|frame| frame.function = None);
     warn(
@@ -112,8 +112,8 @@ pub fn repair_old(dump: &mut CoreDump<'_>) {
     );
 }
 
-/// Gives the locals of an old frame their types: the low 32 bits that were written are right for an i32, the bits of an
-/// f32, and half of the rest.
+/// Gives the locals of an old frame their types. Only the low 32 bits of each were written: the value of an i32 or the
+/// bits of an f32, but half of anything else.
 pub fn value_types(locals: &mut [Value], types: Vec<ValueType>) {
     let types = types.into_iter().map(Some).chain(std::iter::repeat(None));
     for (value, ty) in locals.iter_mut().zip(types) {

@@ -1,4 +1,4 @@
-//! Wasmer, with `--coredump-on-trap`. It writes as the rewriter of 0.1.14 does.
+//! Wasmer, with `--coredump-on-trap`. Its encoding is that of the rewriter 0.1.14.
 
 use crate::model::{CoreDump, Layout};
 use crate::sections::{self, RawSection};
@@ -18,7 +18,7 @@ pub fn wrote(sections: &[RawSection<'_>]) -> bool {
     !has("coremodules") && !has("coreinstances") && has("core") && has("corestack")
 }
 
-/// It declares a memory of no pages and one empty segment: it captures none.
+/// Removes the memory that it declares, of no pages and with one empty segment: it captures none.
 pub fn repair(dump: &mut CoreDump<'_>) {
     if dump.memories.iter().all(|memory| memory.size == 0 && memory.segments().is_empty()) {
         dump.memories.clear();

@@ -1,4 +1,4 @@
-//! Wasmtime. It follows the standard; what it leaves out, and what it counts in its own way, is put right.
+//! Wasmtime. It follows the standard. What it leaves out, or counts in its own way, is repaired here.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,13 +11,13 @@ use super::{follow, references_written_as_null, warn};
 /// The order of its sections.
 const ORDER: [&str; 7] = ["core", "memory", "global", "data", "coremodules", "coreinstances", "corestack"];
 
-/// The youngest frames it writes unless an option says otherwise.
+/// How many of the youngest frames it writes by default.
 const FRAMES: usize = 20;
 
-/// Modules of which the same is reported.
+/// For how many modules the same warning is given.
 const MAX_REPORTED: usize = 16;
 
-/// The size of the pieces in which it writes a memory; what is left at its end is lost.
+/// Size in bytes of the pieces in which it writes a memory; a smaller rest at the end is lost.
 const CHUNK: u64 = 4096;
 
 /// The page size of a memory that declares none.
@@ -34,20 +34,20 @@ pub fn wrote(sections: &[RawSection<'_>]) -> bool {
         && names.iter().all(|name| order.any(|next| next == name))
 }
 
-/// Whether a dump that was read is laid out as its dumps are, and knows as little of values.
+/// Whether a dump that was read is laid out as its dumps are, and lacks the same values.
 pub fn laid_out(dump: &CoreDump<'_>) -> bool {
     let mut frames = dump.threads.iter().flat_map(|thread| &thread.frames);
     follow(&dump.sections, ORDER) && frames.all(|frame| frame.locals.is_none() && frame.stack.is_none())
 }
 
-/// Puts right what the dump alone shows to be wrong.
+/// Corrects what the dump alone shows to be wrong.
 pub fn repair(dump: &mut CoreDump<'_>) {
     older_frames_left_out(dump);
     instances_of_one_module(dump);
     references_written_as_null(dump);
 }
 
-/// Older frames are left out without a mark.
+/// Notes that older frames may be missing, which it leaves out without a mark.
 fn older_frames_left_out(dump: &mut CoreDump<'_>) {
     let mut cut = false;
     for thread in dump.threads.iter_mut().filter(|thread| thread.frames.len() == FRAMES && !thread.truncated) {
@@ -61,7 +61,7 @@ fn older_frames_left_out(dump: &mut CoreDump<'_>) {
     }
 }
 
-/// It names the last instance of a module for every frame, so where there are several it may be another's.
+/// Warns of modules with several instances, since it names the last one for every frame.
 fn instances_of_one_module(dump: &mut CoreDump<'_>) {
     let mut instances: HashMap<u32, usize> = HashMap::new();
     for module in dump.instances.iter().filter_map(|instance| instance.module) {
@@ -81,7 +81,7 @@ fn instances_of_one_module(dump: &mut CoreDump<'_>) {
     }
 }
 
-/// Shared memories are left out and the list is closed up: puts the others back to their indices.
+/// Puts the memories of an instance back to their indices: it leaves shared memories out and closes the gaps.
 pub fn shared_memories(dump: &mut CoreDump<'_>, instance: usize, definitions: &[MemoryDefinition]) {
     let listed = &dump.instances[instance].memories;
     let unshared = definitions.iter().filter(|definition| !definition.shared).count();
@@ -98,7 +98,7 @@ pub fn shared_memories(dump: &mut CoreDump<'_>, instance: usize, definitions: &[
     dump.warnings.push(Warning { message, offset: None });
 }
 
-/// A memory is counted in the module's own pages, and then pages of 64 KiB are declared.
+/// Corrects the sizes of memories: it counts in the module's own page size, but declares pages of 64 KiB.
 pub fn page_sizes(dump: &mut CoreDump<'_>, instance: usize, definitions: &[MemoryDefinition]) {
     for (number, definition) in definitions.iter().enumerate() {
         let index = dump.instances[instance].memories.get(number).copied().flatten();

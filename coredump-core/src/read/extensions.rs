@@ -1,4 +1,4 @@
-//! Our own sections, see [`crate::extension`]. One that cannot be read costs a warning, never the dump.
+//! Reads our own sections (see [`crate::extension`]). A section that cannot be read leaves a warning.
 
 use std::ops::Range;
 
@@ -35,7 +35,7 @@ pub fn coverage(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) -> Option<
     Some(Coverage { captured, missing: memories.into_iter().map(|memory| memory.missing).collect() })
 }
 
-/// Adds what the other sections of ours say.
+/// Adds the contents of our other sections to the dump.
 pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     if let Some(process) = json(sections, extension::PROCESS, dump) {
         dump.process = process;
@@ -100,15 +100,15 @@ pub fn apply<'a>(sections: &[RawSection<'a>], dump: &mut CoreDump<'a>) {
     dump.recording = recording.map(|section| Recorded { head: section.bytes, log: &[], offset: section.offset });
 }
 
-/// Gives each frame what the last of the `[start, end)` ranges that hold it says. Ranges may overlap as they like: what it
-/// costs is one pass over the ranges and one over the frames, not their product.
+/// Sets a value of each frame from the last of the `[start, end)` ranges that contain it. However the ranges overlap,
+/// this takes one pass over the ranges and one over the frames, not their product.
 fn paint<T: Copy>(
     frames: &mut [Frame],
     ranges: impl DoubleEndedIterator<Item = (u32, u32, T)>,
     mut set: impl FnMut(&mut Frame, T),
 ) {
-    // For each frame that has its value already, a later frame that may not have it: a chain that is shortened whenever it
-    // is followed (union-find).
+    // For each frame whose value is set, a later frame whose value may not be. The links are shortened whenever they
+    // are followed (union-find).
     let mut next: Vec<usize> = (0..=frames.len()).collect();
     let mut unset = |mut frame: usize, is_set: Option<usize>| {
         if let Some(after) = is_set {
@@ -143,7 +143,7 @@ fn embedded<'a>(section: &RawSection<'a>, dump: &mut CoreDump<'a>) {
     }
 }
 
-/// The place a full value belongs to: one that the standard's section left out.
+/// The value in the dump that a full value replaces, if the standard's section left it out.
 fn slot<'d>(dump: &'d mut CoreDump<'_>, full: &FullValue) -> Option<&'d mut Value> {
     let index = full.index as usize;
     if full.slot == ValueSlot::Global {

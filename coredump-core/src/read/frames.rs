@@ -9,12 +9,12 @@ use crate::producers::{Encoding, Values};
 use crate::sections::RawSection;
 use crate::sections::input::{capacity, failed, index, name, version};
 
-/// The room that is left for one dump, all its threads together.
+/// How many more frames and values may be read of one dump, all its threads together.
 #[derive(Debug)]
 pub struct Budget {
     frames: usize,
     values: usize,
-    /// Values were read and not kept.
+    /// Whether values were read and not kept.
     pub values_dropped: bool,
 }
 
@@ -24,7 +24,8 @@ impl Default for Budget {
     }
 }
 
-/// `corestack`: `0x00 thread-name:name`, then the frames, youngest first. What came before a failure stays.
+/// Reads a `corestack` section: `0x00 thread-name:name`, then the frames, youngest first. What was read before a
+/// failure stays.
 pub fn thread(
     section: &RawSection<'_>,
     encoding: &Encoding,
@@ -42,7 +43,7 @@ pub fn thread(
             dump.warnings.push(Warning { message, offset: at });
             thread.truncated = true;
         } else if read < declared as usize {
-            // Frames of host functions are counted and not written: none that could be shown is missing.
+            // Frames of host functions are counted and not written, so no frame that could be shown is missing.
             let message = format!("thread {:?} declares {declared} frames and has {read}", thread.name);
             dump.warnings.push(Warning { message, offset: at });
         } else if !reader.eof() {
@@ -120,7 +121,7 @@ fn frame(reader: &mut BinaryReader<'_>, encoding: &Encoding, budget: &mut Budget
     Ok(frame)
 }
 
-/// `count` values. None at all mean that the producer does not know them (tool-conventions issue 210).
+/// Reads `count` values. A count of 0 means that the producer does not know them (tool-conventions issue 210).
 fn values(
     reader: &mut BinaryReader<'_>,
     count: u32,

@@ -1,5 +1,5 @@
-//! Which encoding a dump uses. Every producer writes version byte 0, so each encoding is tried on the whole `corestack`
-//! section; one that uses it up to the last byte can be right. `docs/producers.md` tells the producers apart.
+//! Finds out which encoding a dump uses. Every producer writes the version byte 0, so each encoding is tried on the
+//! whole `corestack` section, and one that uses up its last byte can be right. `docs/producers.md` lists the producers.
 
 use crate::error::ErrorKind;
 use crate::limits::MAX_FRAMES;
@@ -10,7 +10,7 @@ use crate::sections::RawSection;
 use super::frames::{Budget, frames};
 
 /// Decides on an encoding: the one that uses up every `corestack` section and suits the rest of the file best. Also
-/// returns the others that fit as well and see different frames: agreement with the module decides then.
+/// returns other encodings that fit as well and give different frames: then agreement with the modules decides.
 pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Reading>) {
     let candidates = Producer::candidates(sections);
     if candidates.iter().all(|producer| producer.is_faithful()) {
@@ -21,7 +21,7 @@ pub fn sniff(sections: &[RawSection<'_>]) -> (Encoding, Vec<Reading>) {
     let encodings = encodings(candidates).into_iter();
     let mut fitting: Vec<(Fit, Encoding)> =
         encodings.map(|encoding| (Fit::new(&encoding, candidates, &stacks, instances), encoding)).collect();
-    // A stable sort: where nothing else decides, the standard comes first.
+    // The sort is stable, so that the standard comes first where nothing else decides.
     fitting.sort_by_key(|(fit, _)| std::cmp::Reverse(*fit));
     let (best, chosen) = fitting[0];
     let mut seen = vec![frames_of(&chosen, &stacks)];
@@ -54,16 +54,16 @@ pub fn of_reading(reading: Reading, sections: &[RawSection<'_>]) -> Encoding {
     encodings(Producer::candidates(sections)).into_iter().find(same).unwrap_or(STANDARD)
 }
 
-/// How well an encoding suits a file; the greater, the better. What comes first counts most.
+/// How well an encoding suits a file. Fits are compared field by field, and the greatest is the best.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Fit {
     /// Whether it reads every section to its last byte (as far as the section is there).
     exact: bool,
-    /// As many frames are there as are declared.
+    /// Whether there are as many frames as are declared.
     counted: bool,
-    /// Frames name instances that exist.
+    /// Whether frames name instances that exist.
     instances: bool,
-    /// How far it gets, in bytes: decides between encodings of which none fits, for a damaged section.
+    /// How many bytes it could read, which decides between encodings of which none fits, in a damaged section.
     read: u64,
     /// Whether the rest of the file has the habits of a producer that writes this encoding.
     habit: bool,
@@ -93,13 +93,14 @@ impl Fit {
                 thread.frames.iter().all(|frame| frame.instance.is_none_or(|instance| instance < count))
             });
         }
-        // Where nothing fits, a reading that sees no frame would see no wrong instance either.
+        // An encoding that does not fit may have read no frame, and so no wrong instance either: its instances do not
+        // count.
         fit.instances |= !fit.exact;
         fit
     }
 }
 
-/// The frames of all stacks. A failure shows as fewer frames.
+/// The frames of all stacks as read in an encoding. After a failure there are fewer frames.
 fn frames_of(encoding: &Encoding, stacks: &[&RawSection<'_>]) -> Vec<Vec<Frame>> {
     let read = |stack: &&RawSection<'_>| {
         let mut thread = Thread::default();

@@ -1,7 +1,8 @@
-//! Bytes to model.
+//! Reads a core dump's bytes into the model.
 //!
 //! A dump is read section by section, in whatever order they come, and never validated as a module first: several
-//! producers write what no validator accepts. A bad section costs that section; a file cut off costs what was cut.
+//! producers write what no validator accepts. A bad section loses only that section, and a truncated file only what was
+//! cut off.
 
 mod extensions;
 mod frames;
@@ -20,11 +21,12 @@ use crate::model::{CoreDump, Layout, Reading, Warning};
 use crate::producers::{self, Encoding, Producer};
 use crate::sections::{RawSection, Sections};
 
-/// Reads a core dump in the layout that uses up its sections to the last byte and suits the rest of the file.
+/// Reads a core dump in the layout in which every byte of its `corestack` sections is used and that suits the rest of
+/// the file best.
 ///
 /// # Errors
 ///
-/// Fails only if the bytes say nothing: no WebAssembly, an ordinary module, a component. A dump that is
+/// Fails only if the bytes are no dump at all: no WebAssembly, an ordinary module, or a component. A dump that is
 /// damaged or cut off yields what could be read, with [`CoreDump::incomplete`] set to the first failure.
 pub fn read(bytes: &[u8]) -> Result<CoreDump<'_>> {
     read_with(bytes, |sections, dump| {
@@ -94,7 +96,7 @@ fn read_with<'a>(
     Ok(dump)
 }
 
-/// Tells of sections that may stand in a dump once only and are there again: all of them are read.
+/// Warns of repeated sections that a dump may have only once. All of them are read.
 fn repeated(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) {
     let once = |section: &RawSection<'_>| match section.id {
         0 => matches!(section.name, "core" | "coremodules" | "coreinstances") || is_json(section.name),
@@ -115,8 +117,8 @@ fn repeated(sections: &[RawSection<'_>], dump: &mut CoreDump<'_>) {
     }
 }
 
-/// Finds the sections of a dump and lists them. Damaged sections count, too: after a dump may come gigabytes of zeros, which a small
-/// compressed file or a sparse one can hold, and two of them are a section without a name.
+/// Finds the sections of a dump and lists them. Damaged sections count towards the limit: a small compressed or sparse
+/// file may have gigabytes of zeros after the dump, and two zero bytes are a section without a name.
 fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSection<'a>>> {
     let mut sections: Vec<RawSection<'a>> = Vec::new();
     let mut all = Sections::new(bytes)?;
@@ -132,7 +134,7 @@ fn sections<'a>(bytes: &'a [u8], dump: &mut CoreDump<'a>) -> Result<Vec<RawSecti
         let warning = Warning { message, offset };
         match dump.incomplete {
             None => dump.incomplete = Some(warning),
-            // However many others there are.
+            // This warning is given in addition to MAX_WARNINGS others.
             Some(_) => dump.warnings.push(warning),
         }
     }

@@ -15,21 +15,22 @@ use crate::sections::input::{failed, used_up, within};
 
 use super::extensions::Coverage;
 
-/// Memories and their contents, put together once every section was seen: their order is free.
+/// Memories and their contents, which are put together after all sections were read, since their order is free.
 #[derive(Debug, Default)]
 pub struct State<'a> {
     memories: Vec<Memory<'a>>,
     segments: Vec<(u32, Segment<'a>)>,
-    /// Memory index and end of the segment that the file's end cuts off, had it been whole.
+    /// For a segment that the end of the file cuts off: the memory's index, and the address at which the whole segment
+    /// would end.
     cut: Option<(u32, u64)>,
     /// Whether there is a data section.
     has_data: bool,
-    /// Not all of it could be read.
+    /// Whether part of the state could not be read.
     damaged: bool,
 }
 
 impl<'a> State<'a> {
-    /// The memory section. Sizes that overflow an address space are cut to it when the contents are laid in.
+    /// Reads the memory section. Sizes beyond the address space are cut when the contents are put in.
     pub fn memories(&mut self, section: &RawSection<'_>) -> Result<()> {
         let mut reader = section.reader();
         let count = reader.read_var_u32().map_err(failed("the number of memories"))?;
@@ -48,7 +49,7 @@ impl<'a> State<'a> {
         used_up(&reader, "memory")
     }
 
-    /// The data section: active segments only. The bytes of the last one may be cut off by the end of the file.
+    /// Reads the active segments of the data section. The end of the file may cut off the last one.
     pub fn data(&mut self, section: &RawSection<'a>) -> Result<()> {
         self.has_data = true;
         let outcome = self.read_segments(section);
@@ -89,7 +90,8 @@ impl<'a> State<'a> {
         used_up(&reader, "data")
     }
 
-    /// Notes memories that the dump describes and does not have: its end is cut off where a section begins.
+    /// Notes memories that the dump describes and does not have, because the file is cut off at the beginning of a
+    /// section.
     pub fn lost(&mut self, coverage: &Coverage, size: u64) -> Result<()> {
         let missing = match () {
             () if coverage.captured.len() > self.memories.len() => "memory section",
@@ -100,7 +102,7 @@ impl<'a> State<'a> {
         Err(Error::truncated(size, format!("the file ends before its {missing}")))
     }
 
-    /// The memory and the address up to which all segments could be read.
+    /// The position, as memory index and address, up to which all segments could be read.
     ///
     /// Producers that leave zeros out write their segments in the order of memories and addresses. So no segment that was
     /// lost lies below the last one that could be read.
@@ -113,7 +115,7 @@ impl<'a> State<'a> {
         last.map_or((0, 0), |(memory, segment)| (*memory as usize, segment.end()))
     }
 
-    /// Lays the segments into their memories and hands these to the dump.
+    /// Puts the segments into their memories, and these into the dump.
     pub fn finish(mut self, coverage: Option<Coverage>, dump: &mut CoreDump<'a>) {
         let engine = Producer::of_standard(dump);
         if let Some(engine) = engine {
@@ -159,7 +161,7 @@ impl<'a> State<'a> {
     }
 }
 
-/// The ranges of a memory as far as they lie below a place.
+/// The parts of a memory's ranges that lie below a position.
 fn below(mut ranges: Vec<Range<u64>>, index: usize, (memory, end): (usize, u64)) -> Vec<Range<u64>> {
     match index.cmp(&memory) {
         Ordering::Less => {}
@@ -170,7 +172,7 @@ fn below(mut ranges: Vec<Range<u64>>, index: usize, (memory, end): (usize, u64))
     ranges
 }
 
-/// The global section.
+/// Reads the global section.
 pub fn globals(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> {
     let mut reader = section.reader();
     let count = reader.read_var_u32().map_err(failed("the number of globals"))?;
@@ -184,8 +186,8 @@ pub fn globals(section: &RawSection<'_>, dump: &mut CoreDump<'_>) -> Result<()> 
     used_up(&reader, "global")
 }
 
-/// A constant expression of one instruction and `end`; of none, as old WasmEdge writes it, or of an instruction that
-/// is no plain constant, the value is missing.
+/// Reads a constant expression of one instruction and `end`. The value is missing if there is no instruction, as old
+/// WasmEdge writes it, or one that is no plain constant.
 fn constant(reader: &mut BinaryReader<'_>, what: &dyn Fn() -> String) -> Result<Value> {
     const END: u8 = 0x0b;
     let wrong = |error| failed(&what())(error);
@@ -229,7 +231,7 @@ fn hierarchy(heap: wasmparser::HeapType) -> RefKind {
             Cont | NoCont => RefKind::Cont,
             Any | None | Eq | Struct | Array | I31 => RefKind::Any,
         },
-        // A concrete type's hierarchy stands in a type section, which a dump does not have.
+        // The hierarchy of a concrete type would be in a type section, which a dump does not have.
         _ => RefKind::Any,
     }
 }

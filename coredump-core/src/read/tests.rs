@@ -1,4 +1,4 @@
-//! What a reader meets, built with wasm-encoder: a stranger to this reader's code.
+//! Dumps built with wasm-encoder, which shares no code with the reader.
 
 use wasm_encoder::{
     ConstExpr, CoreDumpInstancesSection, CoreDumpModulesSection, CoreDumpSection, CoreDumpStackSection, CoreDumpValue,

@@ -1,4 +1,4 @@
-//! What a host answered to a program, so that the program can be run again without that host.
+//! Recordings of what a host answered to a program, so that the program can be replayed without that host.
 //!
 //! WebAssembly is deterministic but for what the host does: the results of imported functions, the bytes that they write
 //! into the program's memory, and whether a memory may grow. A recording is the list of these answers in the order in
@@ -26,8 +26,8 @@
 //!
 //! A long log may be in a file of its own, beside the dump ([`Start::file`]). Then the section ends with the JSON.
 //!
-//! Passages are in recordings of programs that run or have just ended, as long as the files are open. In a dump the bytes
-//! themselves stand, as events 1 and 5.
+//! Passages occur only in the log of a program that runs or has just ended, while the files are open. A dump has the
+//! bytes themselves, in events 1 and 5.
 
 mod read;
 mod write;
@@ -62,19 +62,19 @@ pub struct Start {
     /// The parameters of that export, as text.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parameters: Vec<String>,
-    /// Fuel that the program had.
+    /// The fuel that the program was given, in the engine's units.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
     /// Bytes that no memory was to exceed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_memory: Option<u64>,
-    /// Bytes of stack that its functions had.
+    /// The size in bytes of the stack for its functions.
     pub max_wasm_stack: u64,
     /// The functions that were called, as import module and name.
     pub functions: Vec<(String, String)>,
-    /// Calls in the log.
+    /// The number of calls in the log.
     pub calls: u64,
-    /// BLAKE3 of each [`CHUNK`] of the log, lower-case hex; of the last one as far as it goes.
+    /// BLAKE3 of each [`CHUNK`] of the log, the last of which may be shorter, in lower-case hex.
     pub digests: Vec<String>,
     /// Where the program was stopped, if it did not end by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -84,28 +84,29 @@ pub struct Start {
     pub file: Option<String>,
 }
 
-/// Where a program was stopped from outside: at its next call of the host once the log is used up, or before that.
+/// Where a program was stopped from outside: after the last event of the log, at the next call of the host or before
+/// it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Stop {
     /// The number of the signal that stopped it; none for a timeout.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
-    /// The call that it was in: its function, as in the log, and the [`hash`] of its arguments.
+    /// The host call in which it was stopped: its function, as in the log, and the [`hash`] of its arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub call: Option<(u32, u32)>,
-    /// How far it ran on after the last call of the log, in the engine's units of fuel (about one an instruction). It stands
-    /// at the beginning of the first loop or function after that.
+    /// How far it ran after the last call of the log, in the engine's units of fuel (about one for each instruction).
+    /// It was stopped at the beginning of the first loop or function after that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fuel: Option<u64>,
 }
 
-/// Something that the host decided.
+/// A decision of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// It answered a call.
+    /// The host answered a call.
     Call(Call<'a>),
-    /// It did not let a memory grow.
+    /// The host did not let a memory grow.
     GrowthRefused(Refusal),
 }
 
@@ -116,45 +117,45 @@ pub struct Call<'a> {
     pub function: u32,
     /// [`hash`] of the arguments.
     pub arguments: u32,
-    /// What the call gave.
+    /// The result of the call.
     pub outcome: Outcome<'a>,
     /// The bytes that it wrote into the program's memory, in order.
     pub writes: Vec<Write<'a>>,
-    /// What it read from a file, if the bytes are not here.
+    /// What it read from a file, if the bytes are not in the log.
     pub read: Option<Read>,
 }
 
 /// What a call read from a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Read {
-    /// Where it is in the file.
+    /// The part of the file.
     pub passage: Passage,
-    /// Where it went: an address in the program's memory, before the other writes; of a component's call the position in
-    /// its results, in bytes.
+    /// Where the bytes went: an address in the program's memory, written before the other writes; for a component's
+    /// call, the byte position in its encoded results.
     pub to: u64,
 }
 
 /// A part of a file, as it was when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Passage {
-    /// The file, in the order in which files were read first.
+    /// The number of the file; files are numbered as they are first read from.
     pub file: u32,
     /// Offset of the first byte in the file.
     pub offset: u64,
     /// Its length in bytes.
     pub len: u64,
-    /// XXH3 of the bytes, by which a file is known that has changed since; 0 where its stamp tells that. It is no defence
-    /// against somebody who looks for other bytes of the same digest.
+    /// XXH3 of the bytes, which reveals that the file has changed since; 0 where the file's stamp does. It does not
+    /// protect against deliberate collisions.
     pub digest: u64,
 }
 
-/// What a call gave.
+/// The result of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome<'a> {
     /// It returned; the bits of the result, 0 where there is none.
     Returned(u64),
-    /// It returned to a component, in an encoding that the function's type decides. What that takes in the component's
-    /// memory is the component's own work, so such a call has no writes.
+    /// It returned to a component; the function's type decides the encoding. The component itself puts the results into
+    /// its memory, so such a call has no writes.
     Values(&'a [u8]),
     /// It ended the program.
     Failed(Failure),
@@ -165,9 +166,9 @@ pub enum Outcome<'a> {
 pub enum Failure {
     /// The program left, with this code.
     Exit(i32),
-    /// The host failed, and said this.
+    /// The host failed with this message.
     Message(String),
-    /// Ended from outside: by the signal of this number, or by a timeout.
+    /// The program was ended from outside: by the signal of this number, or by a timeout.
     Interrupted(Option<u32>),
 }
 
@@ -187,7 +188,7 @@ pub struct Refusal {
     pub current: u64,
     /// The size that was asked for, in bytes.
     pub desired: u64,
-    /// How many times the same growth was allowed since the last event: of another memory of that size.
+    /// How many times the same growth was allowed since the last event, for another memory of the same size.
     pub allowed: u32,
 }
 
@@ -208,8 +209,8 @@ pub fn hash_bytes(bytes: &[u8]) -> u32 {
 
 #[inline]
 fn mixed(words: impl Iterator<Item = u64>) -> u32 {
-    // Two rounds of multiply and rotate for each, as in FxHash: it is there to tell one call from another, not to resist
-    // anybody.
+    // One rotation and one multiplication for each word, as in FxHash: the hash distinguishes calls, and need not
+    // resist deliberate collisions.
     const FACTOR: u64 = 0xf135_7aea_2e62_a9c5;
     let state = words.fold(FACTOR, |state, word| (state.rotate_left(26) ^ word).wrapping_mul(FACTOR));
     (state >> 32) as u32

@@ -1,4 +1,4 @@
-//! Bytes to events. Nothing in them is trusted: lengths are those of what is there, and every error has its offset.
+//! Reads events. The bytes are not trusted: lengths are checked against what is there, and every error has its offset.
 
 use wasmparser::{BinaryReader, BinaryReaderError};
 
@@ -18,8 +18,8 @@ pub struct Recording<'a> {
 }
 
 impl<'a> Recording<'a> {
-    /// Reads the contents of the section, which stand at `offset` of the file, and checks that the log is the one that was
-    /// written. One that is in a file of its own ([`Start::file`]) is empty here: see [`Recording::with_log`].
+    /// Reads the contents of the section, which begin at `offset` of the file, and checks the log against its digests.
+    /// A log that is in a file of its own ([`Start::file`]) is empty here: see [`Recording::with_log`].
     ///
     /// # Errors
     ///
@@ -48,11 +48,11 @@ impl<'a> Recording<'a> {
         Ok(recording)
     }
 
-    /// The recording with a log that is in a file of its own, if it is the one that was written.
+    /// The recording with a log from a file of its own, after checking it against the digests.
     ///
     /// # Errors
     ///
-    /// As [`Recording::read`]; offsets are those in that file.
+    /// As [`Recording::read`]; offsets are in that file.
     pub fn with_log(self, log: &'a [u8]) -> Result<Recording<'a>> {
         let recording = Recording { start: self.start, log, offset: 0 };
         recording.check()?;
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         self.at == self.log.len()
     }
 
-    /// The next event; after an error the same error again.
+    /// The next event; `None` at the end. After an error, the same error again.
     ///
     /// # Errors
     ///
@@ -134,7 +134,7 @@ impl<'a> Reader<'a> {
         Ok(Some(event))
     }
 
-    /// The next event, which stays the next one.
+    /// The next event, without moving on.
     ///
     /// # Errors
     ///
@@ -239,7 +239,7 @@ fn writes<'a>(reader: &mut BinaryReader<'a>) -> Result<Vec<Write<'a>>> {
     Ok(writes)
 }
 
-/// Bytes after their number.
+/// Reads a length and as many bytes.
 fn bytes<'a>(reader: &mut BinaryReader<'a>) -> Result<&'a [u8]> {
     let at = reader.original_position() as u64;
     let len = reader.read_var_u64().map_err(failed)?;

@@ -1,10 +1,10 @@
-//! Events to bytes.
+//! Writes events.
 
 use super::{Failure, Outcome, Passage, Read, Refusal, SECTION, Start, Write};
 
-/// Takes what is written, in pieces: long runs of guest memory come as they lie there.
+/// The output for events. It takes them in pieces, so that long runs of guest memory need no copy.
 pub trait Pieces {
-    /// The next piece.
+    /// Takes the next piece.
     fn piece(&mut self, bytes: &[u8]);
 }
 
@@ -14,7 +14,7 @@ impl Pieces for Vec<u8> {
     }
 }
 
-/// Writes a call that returned a value to a core module: what most events are.
+/// Writes a call that returned a value to a core module, as most events are.
 #[inline]
 pub fn returned(function: u32, arguments: u32, bits: u64, writes: &[Write<'_>], output: &mut impl Pieces) {
     // Room for all that has a bounded size, and for short writes, so that most calls cost one piece.
@@ -26,7 +26,8 @@ pub fn returned(function: u32, arguments: u32, bits: u64, writes: &[Write<'_>], 
     head.writes(writes, output);
 }
 
-/// Writes an answered call; the fields are those of [`super::Call`]. One that returned to a component has no writes.
+/// Writes an answered call; the parameters are the fields of [`super::Call`]. A call that returned to a component has
+/// no writes.
 pub fn call(function: u32, arguments: u32, outcome: &Outcome<'_>, writes: &[Write<'_>], output: &mut impl Pieces) {
     let mut head = Head::default();
     match outcome {
@@ -61,7 +62,7 @@ pub fn call(function: u32, arguments: u32, outcome: &Outcome<'_>, writes: &[Writ
     head.writes(writes, output);
 }
 
-/// Writes a call that returned 0 and read from a file; the writes are those besides.
+/// Writes a call that returned 0 and read from a file. `writes` are the other writes of the call.
 pub fn reading(function: u32, arguments: u32, read: &Read, writes: &[Write<'_>], output: &mut impl Pieces) {
     let mut head = Head::default();
     head.begin(6, function, arguments);
@@ -70,7 +71,8 @@ pub fn reading(function: u32, arguments: u32, read: &Read, writes: &[Write<'_>],
     head.writes(writes, output);
 }
 
-/// Writes a call of a component that read from a file. Of its encoded results, `values` are those without what was read.
+/// Writes a call of a component that read from a file. `values` are its encoded results without the bytes that were
+/// read.
 pub fn values_read(function: u32, arguments: u32, read: &Read, values: &[u8], output: &mut impl Pieces) {
     let mut head = Head::default();
     head.begin(7, function, arguments);
@@ -82,7 +84,7 @@ pub fn values_read(function: u32, arguments: u32, read: &Read, values: &[u8], ou
     output.piece(head.take());
 }
 
-/// Writes that a memory was not allowed to grow.
+/// Writes the event that a memory was not allowed to grow.
 pub fn growth_refused(refusal: &Refusal, output: &mut impl Pieces) {
     let mut head = Head::default();
     head.byte(4);
@@ -92,7 +94,7 @@ pub fn growth_refused(refusal: &Refusal, output: &mut impl Pieces) {
     output.piece(head.take());
 }
 
-/// What comes before the log in the section's contents.
+/// The part of the section's contents before the log.
 ///
 /// # Panics
 ///
@@ -106,19 +108,19 @@ pub fn section_head(start: &Start) -> Vec<u8> {
     bytes
 }
 
-/// A few bytes on their way: what has a bounded size of an event.
+/// A buffer for the parts of an event that have a bounded size.
 struct Head {
     bytes: [u8; ROOM],
     len: usize,
 }
 
-/// Bytes that are gathered: an event has less, but for what has any length.
+/// Size of the buffer in bytes: an event has less, apart from parts of any length.
 const ROOM: usize = 128;
 
 /// Bytes of a number, at most.
 const LEB: usize = 10;
 
-/// Bytes of the writes that most calls make: a time, an offset.
+/// The length in bytes of a short write, which is copied: most calls write a time or an offset.
 const WORD: usize = 8;
 
 impl Default for Head {
@@ -144,7 +146,7 @@ impl Head {
         self.bytes(passage.digest.to_le_bytes());
     }
 
-    /// The last part of an event.
+    /// Writes the last part of an event.
     #[inline]
     fn writes(&mut self, writes: &[Write<'_>], output: &mut impl Pieces) {
         self.leb(writes.len() as u64);
@@ -184,7 +186,8 @@ impl Head {
         self.len += 1;
     }
 
-    /// Into the array: `wasm_encoder` would need a `Vec`, and a program that reads its clock makes millions of such calls a second.
+    /// Writes a LEB128 number into the array. `wasm_encoder` would need a `Vec`, and a program that reads its clock
+    /// makes millions of such calls a second.
     #[inline]
     fn leb(&mut self, mut value: u64) {
         while value >= 0x80 {
@@ -194,7 +197,7 @@ impl Head {
         self.byte(value as u8);
     }
 
-    /// The bytes so far; it begins anew.
+    /// Takes the bytes so far, and empties the buffer.
     #[inline]
     fn take(&mut self) -> &[u8] {
         let len = std::mem::take(&mut self.len);

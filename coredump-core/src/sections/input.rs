@@ -1,11 +1,11 @@
-//! Small reads that name their failure and its offset.
+//! Reads of single items, whose errors say what was read and at which offset.
 
 use wasmparser::{BinaryReader, BinaryReaderError};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::MAX_NAME;
 
-/// Turns a failure of wasmparser into ours: `what` names the thing that was being read.
+/// Turns an error of wasmparser into ours; `what` names the item that was being read.
 pub fn failed(what: &str) -> impl Fn(BinaryReaderError) -> Error {
     move |error| {
         let offset = error.offset() as u64;
@@ -18,14 +18,15 @@ pub fn failed(what: &str) -> impl Fn(BinaryReaderError) -> Error {
     }
 }
 
-/// A name: a length and as many bytes. What is not UTF-8 in it is replaced, a dump's text is for people.
+/// Reads a name: a length and as many bytes. Bytes that are not UTF-8 are replaced, since a dump's names are for
+/// people.
 pub fn name(reader: &mut BinaryReader<'_>, what: &str) -> Result<String> {
     let len = reader.read_var_u32().map_err(failed(what))?;
     let bytes = reader.read_bytes(len as usize).map_err(failed(what))?;
     Ok(shortened(bytes))
 }
 
-/// Text for a person: what is not UTF-8 in it is replaced, of a hostile length only the beginning is kept.
+/// Text for a person: bytes that are not UTF-8 are replaced, and only the beginning of an overlong text is kept.
 pub fn shortened(bytes: &[u8]) -> String {
     match bytes.get(..MAX_NAME) {
         Some(start) if bytes.len() > MAX_NAME => format!("{}…", String::from_utf8_lossy(start)),
@@ -33,7 +34,7 @@ pub fn shortened(bytes: &[u8]) -> String {
     }
 }
 
-/// Refuses one thing too many: `what` names such things.
+/// Fails if `count` exceeds `limit`; `what` names the items.
 pub fn within(count: usize, limit: usize, what: &str, reader: &BinaryReader<'_>) -> Result<()> {
     if count < limit {
         return Ok(());
@@ -42,7 +43,7 @@ pub fn within(count: usize, limit: usize, what: &str, reader: &BinaryReader<'_>)
     Err(Error::new(ErrorKind::TooLarge, message).at(reader.original_position() as u64))
 }
 
-/// Refuses bytes after what a section declares: its count is wrong, or not all of it is understood.
+/// Fails if bytes are left after the items that a section declares: its count is wrong, or it is not fully understood.
 pub fn used_up(reader: &BinaryReader<'_>, section: &str) -> Result<()> {
     let extra = reader.bytes_remaining();
     if extra == 0 {
@@ -52,17 +53,18 @@ pub fn used_up(reader: &BinaryReader<'_>, section: &str) -> Result<()> {
     Err(Error::malformed(reader.original_position() as u64, message))
 }
 
-/// How much to reserve for `count` things of at least `least` bytes each: never more than the bytes left can hold.
+/// How many items to reserve room for, of `count` with at least `least` bytes each: never more than the remaining bytes
+/// can hold.
 pub fn capacity(reader: &BinaryReader<'_>, count: u32, least: usize) -> usize {
     (count as usize).min(reader.bytes_remaining() / least)
 }
 
-/// An index, where `u32::MAX` says that the producer could not place the thing.
+/// An index; `None` for `u32::MAX`, with which a producer says that it does not know the index.
 pub fn index(raw: u32) -> Option<u32> {
     (raw != u32::MAX).then_some(raw)
 }
 
-/// The version byte, always 0, before each thing of the standard.
+/// Reads the version byte, always 0, that the standard has before each item.
 pub fn version(reader: &mut BinaryReader<'_>, what: &str) -> Result<()> {
     let start = reader.original_position() as u64;
     match reader.read_u8().map_err(failed(what))? {

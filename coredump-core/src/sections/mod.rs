@@ -16,7 +16,7 @@ pub struct RawSection<'a> {
     pub id: u8,
     /// Name of a custom section, else empty.
     pub name: &'a str,
-    /// The contents; of a custom section what follows its name.
+    /// The contents; in a custom section the bytes after its name.
     pub bytes: &'a [u8],
     /// File offset of `bytes`.
     pub offset: u64,
@@ -30,13 +30,13 @@ impl<'a> RawSection<'a> {
         BinaryReader::new(self.bytes, self.offset as usize)
     }
 
-    /// For listing.
+    /// Its entry in the list of sections.
     pub fn describe(&self) -> Section {
         let name = if self.id == 0 { self.name } else { standard_name(self.id) };
         Section { id: self.id, name: shortened(name.as_bytes()), offset: self.offset, size: self.declared }
     }
 
-    /// The failure to report if the file ends before the section does.
+    /// The error to report if the file ends before the section does.
     pub fn cut_off(&self) -> Option<Error> {
         let here = self.bytes.len() as u64;
         (here < self.declared).then(|| {
@@ -47,7 +47,7 @@ impl<'a> RawSection<'a> {
     }
 }
 
-/// The place of the first custom section of that name.
+/// The index of the first custom section of that name.
 pub fn position(sections: &[RawSection<'_>], name: &str) -> Option<usize> {
     sections.iter().position(|section| section.id == 0 && section.name == name)
 }
@@ -73,7 +73,7 @@ fn standard_name(id: u8) -> &'static str {
     NAMES.get(id as usize).copied().unwrap_or("unknown")
 }
 
-/// Iterates over the sections of a file. After an error nothing follows.
+/// Iterates over the sections of a file. An error is the last item.
 #[derive(Debug)]
 pub struct Sections<'a> {
     bytes: &'a [u8],
@@ -147,7 +147,7 @@ impl<'a> Iterator for Sections<'a> {
         let before = self.at;
         let section = self.section();
         if section.is_err() && self.at == before {
-            // The header itself is unreadable: there is no next section to find.
+            // The section's header itself is unreadable, so there is no next section to find.
             self.at = self.bytes.len();
         }
         Some(section)

@@ -1,4 +1,4 @@
-//! Our own sections: what the standard has no place for. See [`crate::extension`] and `docs/format.md`.
+//! Writes our own sections, for what the standard has no place for. See [`crate::extension`] and `docs/format.md`.
 
 use std::io::Write;
 
@@ -10,8 +10,8 @@ use crate::error::{Error, ErrorKind};
 use crate::extension::{self, FullValue, MemoryCoverage, ModuleIdentity, Special, Tables, ThreadDetail, ValueSlot};
 use crate::model::{CoreDump, Frame, Layout, Thread, Value};
 
-/// Writes those sections that say something, and always [`extension::PROCESS`]: one of ours tells a reader that the file
-/// follows the standard, where its contents would else have to distinguish it from other layouts.
+/// Writes the sections that are not empty, and always [`extension::PROCESS`]: a section of ours tells a reader that the
+/// file follows the standard, so that it need not be told from other layouts by its contents.
 pub(super) fn write<W: Write>(dump: &CoreDump<'_>, data: &Plan<'_, '_>, sections: &mut Sections<W>) -> Result<()> {
     json(extension::PROCESS, &dump.process, sections)?;
     if let Some(reason) = &dump.reason {

@@ -12,24 +12,25 @@ use crate::memory::{Memory, Segment};
 /// Greatest size of the data section's contents; a little below what a u32 holds, for the count in front.
 pub(super) const SECTION_LIMIT: u64 = u32::MAX as u64 - 16;
 
-/// Segments that are handed to the system at once: each is two of the 1024 pieces that it takes.
+/// How many segments are written with one system call, which takes at most 1024 pieces: each segment is two.
 const BATCH: usize = 512;
 
-/// What goes into the data section.
+/// The plan of the data section: which parts of each memory are written.
 pub(super) struct Plan<'m, 'a> {
     memories: Vec<Planned<'m, 'a>>,
     count: usize,
     size: u64,
 }
 
-/// What of one memory goes in.
+/// The planned part of one memory.
 struct Planned<'m, 'a> {
     memory: &'m Memory<'a>,
     /// Nothing at or above this address is written.
     end: u64,
 }
 
-/// Plans the data section: everything if it fits in `limit` bytes, else the largest memories lose their high ends.
+/// Plans the data section: it gets everything if that fits in `limit` bytes; otherwise the largest memories lose their
+/// high ends.
 ///
 /// The high end is the least useful one: toolchains put static data and the shadow stack low, and the heap grows upwards.
 pub(super) fn plan<'m, 'a>(memories: &'m [Memory<'a>], limit: u64) -> Plan<'m, 'a> {
@@ -106,7 +107,7 @@ impl<'a> Planned<'_, 'a> {
     }
 }
 
-/// What stands before a segment's bytes: flags, memory, offset expression, length.
+/// The head of a segment, before its bytes: flags, memory, offset expression, length.
 fn head(memory: &Memory<'_>, index: u32, segment: Segment<'_>) -> Vec<u8> {
     let mut head = Vec::with_capacity(24);
     if index == 0 {
@@ -123,7 +124,7 @@ fn head(memory: &Memory<'_>, index: u32, segment: Segment<'_>) -> Vec<u8> {
         (segment.address as u32 as i32).encode(&mut head);
     }
     head.push(0x0B);
-    // A cut segment is shorter, so its length may take fewer bytes than planned: always write five.
+    // The length always takes five bytes, so that the planned size stays right for a segment that is cut.
     head.extend(padded(segment.bytes.len() as u32));
     head
 }

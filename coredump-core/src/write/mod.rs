@@ -1,8 +1,8 @@
-//! model -> bytes: a core dump in the standard layout (tool-conventions, `Coredump.md`) and our extension sections.
+//! Writes a core dump in the standard layout (tool-conventions, `Coredump.md`) with our extension sections.
 //!
-//! Everything but memory is small and put together first. The size of the data section is planned from the segments,
-//! and then their bytes go straight from where they lie to the output: no second copy of the memory is made.
-//! wasm-encoder's own sections are not used for that reason, and because they panic on what they cannot hold.
+//! Everything but memory is small and encoded first. The size of the data section is computed from the segments, and
+//! then their bytes are written straight from where they lie, without a second copy. wasm-encoder's own sections are
+//! not used for that reason, and because they panic on what they cannot hold.
 
 mod extensions;
 mod memories;
@@ -21,9 +21,9 @@ use crate::model::{CoreDump, Global, RefKind, Value};
 /// Stands for an index the producer does not know, as Wasmtime writes it.
 pub(crate) const UNKNOWN_INDEX: u32 = u32::MAX;
 
-/// Bytes gathered before a write; longer runs of guest memory are written directly.
+/// Size in bytes of the output buffer; longer runs of guest memory are written directly.
 const BUFFER: usize = 1 << 20;
-/// Bytes of one write: a signal that is to end the process waits until the write that is under way is done.
+/// The most bytes of one write, because a signal that ends the process waits until the current write is done.
 const AT_ONCE: usize = 1 << 20;
 
 /// Writes `dump` as a core dump module in the standard layout. Returns its size in bytes.
@@ -39,7 +39,7 @@ pub fn write(dump: &CoreDump<'_>, output: impl Write) -> Result<u64> {
     write_within(memories::SECTION_LIMIT, dump, output)
 }
 
-/// With another limit for the contents of the data section, in bytes: tests cannot fill 4 GiB.
+/// As [`write`], with another limit in bytes for the data section, since tests cannot fill 4 GiB.
 fn write_within(limit: u64, dump: &CoreDump<'_>, output: impl Write) -> Result<u64> {
     let mut sections = Sections { output: BufWriter::with_capacity(BUFFER, output), written: 0 };
     let data = memories::plan(&dump.memories, limit);
@@ -63,7 +63,7 @@ fn write_within(limit: u64, dump: &CoreDump<'_>, output: impl Write) -> Result<u
     if !dump.globals.is_empty() {
         sections.section(6, &globals(&dump.globals))?;
     }
-    // Even without a segment: where the section is missing, the file is known to be cut off.
+    // The section is written even without a segment: a file that lacks it is known to be cut off.
     if !dump.memories.is_empty() {
         data.write(&mut sections)?;
     }
@@ -91,7 +91,7 @@ fn write_within(limit: u64, dump: &CoreDump<'_>, output: impl Write) -> Result<u
     Ok(sections.written)
 }
 
-/// The output and how much went there.
+/// The output, and how many bytes were written.
 struct Sections<W: Write> {
     output: BufWriter<W>,
     written: u64,
@@ -104,7 +104,7 @@ impl<W: Write> Sections<W> {
         Ok(())
     }
 
-    /// Writes all the pieces, from where they lie if they are many or large.
+    /// Writes the pieces, directly from where they lie if they are many or large.
     fn gather(&mut self, mut pieces: &mut [IoSlice<'_>]) -> Result<()> {
         self.written += pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         IoSlice::advance_slices(&mut pieces, 0);
@@ -204,7 +204,7 @@ fn globals(globals: &[Global]) -> Vec<u8> {
             Value::F64(bits) => (0x7C, constant(0x44, |body| body.extend(bits.to_le_bytes()))),
             Value::V128(bytes) => (0x7B, vector(bytes)),
             Value::Ref(reference) => null(reference.kind),
-            // The extension section of values says that this constant means nothing.
+            // The section `coredump.values` says that this constant means nothing.
             Value::Missing => match global.ty.as_str() {
                 "i64" => (0x7E, vec![0x42, 0]),
                 "f32" => (0x7D, constant(0x43, |body| body.extend([0; 4]))),
@@ -238,7 +238,7 @@ fn vector(bytes: &[u8; 16]) -> Vec<u8> {
     init
 }
 
-/// The type's byte and `ref.null` of it.
+/// The type's byte, and the instruction `ref.null` for it.
 fn null(kind: RefKind) -> (u8, Vec<u8>) {
     let heap = match kind {
         RefKind::Func => 0x70,

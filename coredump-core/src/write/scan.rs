@@ -1,8 +1,8 @@
-//! Which parts of a memory are worth writing: runs of blocks that are not all zero.
+//! Finds the parts of a memory that are worth writing: runs of blocks that are not all zero.
 
 use std::ops::Range;
 
-/// Granularity of the scan in bytes: a page of most hosts.
+/// Granularity of the scan in bytes: the page size of most hosts.
 pub const BLOCK: usize = 4096;
 
 /// Segments that all memories of a dump may have together. Validators, and so many readers, stop at 100,000.

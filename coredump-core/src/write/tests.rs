@@ -1,4 +1,4 @@
-//! What is written reads back as it was, and is a valid module.
+//! Tests that a written dump reads back unchanged and is a valid module.
 
 use proptest::prelude::*;
 
@@ -19,7 +19,7 @@ fn validate(bytes: &[u8]) {
     wasmparser::Validator::new_with_features(features).validate_all(bytes).unwrap();
 }
 
-/// Compares everything that is written; how a file was read (sections, size, warnings) is not.
+/// Compares everything that is written. What describes how a file was read (sections, size, warnings) is not.
 fn assert_same(dump: &CoreDump<'_>, again: &CoreDump<'_>) {
     assert_eq!(again.incomplete, None);
     assert_eq!(dump.executable, again.executable);
@@ -231,8 +231,8 @@ proptest! {
     }
 }
 
-/// Without a section of ours, the names would be taken for an old WasmEdge's, which have no length; and the frame, whose
-/// bytes xtuc's encodings use up too, for another one.
+/// Without a section of ours, the module names would be taken for those of an old WasmEdge, which have no length; and
+/// the frame would be read in an encoding of xtuc's, which uses up its bytes too.
 #[test]
 fn what_was_written_is_never_taken_for_another_layout() {
     let module = |name: &str| ModuleRecord { name: Some(name.to_owned()), ..ModuleRecord::default() };
@@ -326,7 +326,7 @@ fn more_than_a_section_holds_is_cut_at_the_high_ends_and_the_dump_says_so() {
         validate(&file);
         let again = read(&file).unwrap();
         for (index, (whole, cut)) in dump.memories.iter().zip(&again.memories).enumerate() {
-            // Whatever is known is as it was, and what is missing is one range up to the end.
+            // The known bytes are unchanged, and the missing ones are one range up to the end.
             let known = cut.captured();
             let end = known.last().map_or(0, |range| range.end);
             assert!(known.len() <= 1 && known.iter().all(|range| range.start == 0), "memory {index}: {known:?}");
